@@ -1,0 +1,28 @@
+//! The words of an update channel server, and its two questions: *what is promoted*
+//! ([`promotion::decide`]) and *what should this cluster do* ([`upgrade::answer`]).
+//!
+//! Everything here is pure: no files, no network, no environment, no clock, no YAML. The time is
+//! always an argument.
+
+pub mod version;
+
+pub mod channel;
+pub mod line;
+pub mod payload;
+pub mod policy;
+pub mod release;
+
+pub mod catalog;
+pub mod change;
+
+pub mod promotion;
+pub mod upgrade;
+
+/// An instant in UTC. Catalog and documents carry whole seconds.
+pub type Time = chrono::DateTime<chrono::Utc>;
+
+/// Writes a time as RFC 3339 in whole seconds with `Z`, the one form that every TUF client takes.
+#[must_use]
+pub fn rfc3339(time: Time) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}

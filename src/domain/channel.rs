@@ -1,0 +1,174 @@
+//! Names: of lines, stages and channels.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+/// The longest name that is accepted, in bytes.
+pub const MAX_NAME: usize = 64;
+
+/// Why a text is not a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    #[error("the name is empty")]
+    Empty,
+    #[error("a name of {0} bytes is longer than {MAX_NAME}")]
+    TooLong(usize),
+    #[error(
+        "`{0}` has a character that no name may have: lower-case letters, digits, `.`, `_` and `-` are allowed, with a letter or digit at both ends"
+    )]
+    Character(String),
+}
+
+fn check(text: &str) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if text.len() > MAX_NAME {
+        return Err(NameError::TooLong(text.len()));
+    }
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let inside = bytes.iter().all(|&b| plain(b) || matches!(b, b'.' | b'_' | b'-'));
+    let ends = plain(bytes[0]) && plain(bytes[bytes.len() - 1]);
+    if inside && ends && !text.contains("..") { Ok(()) } else { Err(NameError::Character(text.to_owned())) }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Parses a name.
+            ///
+            /// # Errors
+            /// When the text is empty, longer than [`MAX_NAME`] or has a character that file and
+            /// target names cannot carry everywhere.
+            pub fn parse(text: &str) -> Result<Self, NameError> {
+                check(text)?;
+                Ok(Self(text.into()))
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "`{}`", self.0)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NameError;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::parse(text)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                Self::parse(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a line, `1.8`.
+    LineName
+}
+
+name! {
+    /// The name of a stage, `production`.
+    StageName
+}
+
+name! {
+    /// The name of a channel, `1.8-production`. Names are lower case; a client's spelling is
+    /// matched without case ([`ChannelName::parse_any_case`]), since real consoles capitalise it.
+    ChannelName
+}
+
+impl ChannelName {
+    /// The name that a channel has when its stage gives it none: `LINE-STAGE`.
+    ///
+    /// # Errors
+    /// When the two together are longer than [`MAX_NAME`].
+    pub fn of(line: &LineName, stage: &StageName) -> Result<Self, NameError> {
+        Self::parse(&format!("{line}-{stage}"))
+    }
+
+    /// Parses a channel's name as a client spells it, in any case.
+    ///
+    /// # Errors
+    /// As [`ChannelName::parse`].
+    pub fn parse_any_case(text: &str) -> Result<Self, NameError> {
+        if text.len() > MAX_NAME {
+            return Err(NameError::TooLong(text.len()));
+        }
+        Self::parse(&text.to_ascii_lowercase())
+    }
+}
+
+impl LineName {
+    /// Whether this name is another's dotted prefix, as `1.8` is of `1.8.4`. Two such lines would
+    /// share the path patterns of their TUF roles.
+    #[must_use]
+    pub fn is_dotted_prefix_of(&self, other: &Self) -> bool {
+        other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.starts_with('.'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_every_file_system_and_url_carries() {
+        for good in ["1.8", "preproduction", "tectonic-1.8-production", "a", "x_y"] {
+            assert!(ChannelName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "A", "a b", "-a", "a-", "a..b", "ä", "a\0"] {
+            assert!(ChannelName::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_may_capitalise_a_channel() {
+        let name = ChannelName::parse_any_case("Tectonic-1.8-Production").unwrap();
+        assert_eq!(name.as_str(), "tectonic-1.8-production");
+    }
+
+    #[test]
+    fn a_dotted_prefix_ends_at_a_dot() {
+        let line = |text| LineName::parse(text).unwrap();
+        assert!(line("1.8").is_dotted_prefix_of(&line("1.8.4")));
+        assert!(!line("1.1").is_dotted_prefix_of(&line("1.10")));
+        assert!(!line("1.8").is_dotted_prefix_of(&line("1.8")));
+    }
+}

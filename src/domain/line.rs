@@ -1,0 +1,154 @@
+//! Lines, their stages, and the releases in them.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use super::Time;
+use super::channel::{ChannelName, LineName, StageName};
+use super::policy::{Freeze, SoakPolicy, Urgency, Window};
+use super::release::{Event, Release};
+use super::version::Version;
+
+/// A family of versions that pass the same stages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    pub name: LineName,
+    pub title: Option<String>,
+    pub prefix: Prefix,
+    /// The line from which clusters may enter this one.
+    pub follows: Option<Follows>,
+    /// At least one, in the order in which releases pass them.
+    pub stages: Vec<Stage>,
+    /// In the order of their beginnings.
+    pub freezes: Vec<Freeze>,
+    pub releases: BTreeMap<Version, Release>,
+}
+
+/// The components with which every version of a line begins, `1.8`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Prefix(Vec<u64>);
+
+/// Why a text is not a version prefix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a version prefix: one to three numbers with dots between them are wanted, as in `1.8`")]
+pub struct PrefixError(String);
+
+impl Prefix {
+    /// Parses a prefix, with or without a leading `v`.
+    ///
+    /// # Errors
+    /// When the text is not one to three numbers with dots between them.
+    pub fn parse(text: &str) -> Result<Self, PrefixError> {
+        let error = || PrefixError(text.to_owned());
+        let numbers: Result<Vec<u64>, _> = text
+            .strip_prefix('v')
+            .unwrap_or(text)
+            .split('.')
+            .map(|part| match part.parse::<u64>() {
+                Ok(n) if n.to_string() == part => Ok(n),
+                _ => Err(error()),
+            })
+            .collect();
+        let numbers = numbers?;
+        if (1..=3).contains(&numbers.len()) { Ok(Self(numbers)) } else { Err(error()) }
+    }
+
+    /// The prefixes that accept a version, the longest first.
+    pub fn candidates(version: &Version) -> impl Iterator<Item = Self> {
+        let numbers = version.numbers();
+        (1..=numbers.len()).rev().map(move |length| Self(numbers[..length].to_vec()))
+    }
+
+    /// Whether a version belongs to the line.
+    #[must_use]
+    pub fn accepts(&self, version: &Version) -> bool {
+        version.starts_with(&self.0)
+    }
+
+    /// Whether some version belongs to both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).all(|(a, b)| a == b)
+    }
+}
+
+impl std::fmt::Display for Prefix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts: Vec<String> = self.0.iter().map(u64::to_string).collect();
+        f.write_str(&parts.join("."))
+    }
+}
+
+/// From where a line is entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Follows {
+    pub line: LineName,
+    /// For so long a release that was the highest of the followed line still opens the way.
+    pub grace: TimeDelta,
+}
+
+/// One step of a line, and the channel that clusters follow there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    pub name: StageName,
+    pub channel: ChannelName,
+    /// Further names of the channel.
+    pub aliases: Vec<ChannelName>,
+    /// `None` in a first stage only: a release enters that at once.
+    pub soak: Option<SoakPolicy>,
+    /// When promotions into this stage may happen; at any time where there is none.
+    pub window: Option<Window>,
+    /// Set while the channel is paused.
+    pub paused: Option<Event>,
+}
+
+impl Stage {
+    /// The pause, if there is one by `now`.
+    #[must_use]
+    pub fn paused(&self, now: Time) -> Option<&Event> {
+        self.paused.as_ref().filter(|pause| pause.at <= now)
+    }
+}
+
+impl Line {
+    /// The freeze that stops a release of `urgency` at `now`; of several, the one that ends last.
+    #[must_use]
+    pub fn freeze(&self, urgency: Urgency, now: Time) -> Option<&Freeze> {
+        self.freezes.iter().filter(|freeze| freeze.stops(urgency, now)).max_by_key(|freeze| freeze.until)
+    }
+
+    /// The place of a stage.
+    #[must_use]
+    pub fn stage(&self, name: &StageName) -> Option<usize> {
+        self.stages.iter().position(|stage| stage.name == *name)
+    }
+
+    /// The releases on offer in a stage at `now`, in ascending order: entered and not yanked.
+    pub fn offered(&self, stage: usize, now: Time) -> impl DoubleEndedIterator<Item = &Release> {
+        self.releases
+            .values()
+            .filter(move |release| release.is_in(stage, now) && release.yanked(now).is_none())
+    }
+
+    /// The latest of a stage at `now`: the highest version on offer.
+    #[must_use]
+    pub fn latest(&self, stage: usize, now: Time) -> Option<&Release> {
+        self.offered(stage, now).next_back()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_one_to_three_plain_numbers() {
+        for good in ["1", "1.8", "v1.8", "1.8.4"] {
+            assert!(Prefix::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "1.", "01.8", "1.8.4.2", "1.x", "+1"] {
+            assert!(Prefix::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! When a release may move on: soak, freezes and promotion windows.
+
+use std::fmt;
+
+use chrono::{Datelike, Days, NaiveTime, TimeDelta, TimeZone, Weekday};
+
+use super::Time;
+
+/// How soon a fix must go out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Urgency {
+    #[default]
+    Normal,
+    Security,
+}
+
+impl Urgency {
+    /// The word for it in the catalog and in documents.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Security => "security",
+        }
+    }
+}
+
+impl fmt::Display for Urgency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A soak below this needs a `why`: what an upgrade breaks shows within two weeks.
+pub const SOAK_MIN: TimeDelta = TimeDelta::days(14);
+/// A soak above this needs a `why`: four weeks is what vendors of cluster software promise.
+pub const SOAK_MAX: TimeDelta = TimeDelta::days(28);
+
+/// How long a release stays in the stage before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Soak {
+    /// The least time; promotion is due once it has passed.
+    pub min: TimeDelta,
+    /// After this time a release that was not promoted is overdue.
+    pub max: TimeDelta,
+}
+
+/// What a stage asks of a release, by urgency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SoakPolicy {
+    pub normal: Soak,
+    pub security: Soak,
+    /// Why a value lies outside [`SOAK_MIN`] to [`SOAK_MAX`].
+    pub why: Option<String>,
+}
+
+impl SoakPolicy {
+    /// The soak for releases of an urgency.
+    #[must_use]
+    pub const fn of(&self, urgency: Urgency) -> Soak {
+        match urgency {
+            Urgency::Normal => self.normal,
+            Urgency::Security => self.security,
+        }
+    }
+}
+
+impl Default for SoakPolicy {
+    /// Two to four weeks.
+    fn default() -> Self {
+        let soak = Soak { min: SOAK_MIN, max: SOAK_MAX };
+        Self { normal: soak, security: soak, why: None }
+    }
+}
+
+/// A time `[from, until)` in which nothing is promoted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Freeze {
+    pub from: Time,
+    pub until: Time,
+    pub reason: String,
+    /// Urgencies that go on all the same.
+    pub except: Vec<Urgency>,
+}
+
+impl Freeze {
+    /// Whether this freeze stops a release of `urgency` at `now`.
+    #[must_use]
+    pub fn stops(&self, urgency: Urgency, now: Time) -> bool {
+        self.from <= now && now < self.until && !self.except.contains(&urgency)
+    }
+}
+
+/// The hours of the week in which promotions may happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// By days from Monday.
+    days: [bool; 7],
+    from: NaiveTime,
+    until: NaiveTime,
+    zone: chrono_tz::Tz,
+}
+
+/// Why a promotion window would never open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WindowError {
+    #[error("a promotion window without days would never open")]
+    NoDays,
+    #[error("a promotion window must end after it begins")]
+    NoHours,
+}
+
+impl Window {
+    /// A window on the given days, from one local time until another on the same day.
+    ///
+    /// # Errors
+    /// When it would never open.
+    pub fn new(
+        days: &[Weekday],
+        from: NaiveTime,
+        until: NaiveTime,
+        zone: chrono_tz::Tz,
+    ) -> Result<Self, WindowError> {
+        if days.is_empty() {
+            return Err(WindowError::NoDays);
+        }
+        if until <= from {
+            return Err(WindowError::NoHours);
+        }
+        let mut set = [false; 7];
+        for day in days {
+            set[day.num_days_from_monday() as usize] = true;
+        }
+        Ok(Self { days: set, from, until, zone })
+    }
+
+    /// Whether the window is open at `now`.
+    #[must_use]
+    pub fn is_open(&self, now: Time) -> bool {
+        let local = now.with_timezone(&self.zone);
+        let day = self.days[local.weekday().num_days_from_monday() as usize];
+        day && self.from <= local.time() && local.time() < self.until
+    }
+
+    /// The first time at or after `now` at which the window is open. On a day whose opening hour a
+    /// clock change leaves out, the window opens with the first hour that exists.
+    #[must_use]
+    pub fn next_open(&self, now: Time) -> Time {
+        if self.is_open(now) {
+            return now;
+        }
+        let today = now.with_timezone(&self.zone).date_naive();
+        // A week and a day reaches every opening; the second week is for one that a clock change
+        // swallowed whole.
+        for ahead in 0..=15 {
+            let Some(date) = today.checked_add_days(Days::new(ahead)) else { break };
+            if !self.days[date.weekday().num_days_from_monday() as usize] {
+                continue;
+            }
+            // The quarter hours of a day: clock changes are made in quarters of an hour.
+            for quarter in 0..96 {
+                let Some(local) =
+                    date.and_time(self.from).checked_add_signed(TimeDelta::minutes(15 * quarter))
+                else {
+                    break;
+                };
+                if let Some(open) = self.zone.from_local_datetime(&local).earliest() {
+                    let open = open.to_utc();
+                    if open >= now && self.is_open(open) {
+                        return open;
+                    }
+                    break;
+                }
+            }
+        }
+        Time::MAX_UTC
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+        let mut runs: Vec<String> = Vec::new();
+        let mut day = 0;
+        while day < 7 {
+            if self.days[day] {
+                let first = day;
+                while day + 1 < 7 && self.days[day + 1] {
+                    day += 1;
+                }
+                runs.push(if first == day {
+                    NAMES[first].to_owned()
+                } else {
+                    format!("{}-{}", NAMES[first], NAMES[day])
+                });
+            }
+            day += 1;
+        }
+        let (from, until) = (self.from.format("%H:%M"), self.until.format("%H:%M"));
+        write!(f, "{} {from}-{until} {}", runs.join(","), self.zone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn t(text: &str) -> Time {
+        text.parse().unwrap()
+    }
+
+    fn weekdays() -> Window {
+        let days = [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu];
+        let hour = |h| NaiveTime::from_hms_opt(h, 0, 0).unwrap();
+        Window::new(&days, hour(9), hour(16), chrono_tz::Europe::Berlin).unwrap()
+    }
+
+    #[test]
+    fn a_window_opens_and_closes_on_the_second_of_its_own_zone() {
+        let window = weekdays();
+        for (now, next) in [
+            // Winter: Berlin is one hour ahead. 2018-01-02 was a Tuesday.
+            ("2018-01-02T07:59:59Z", "2018-01-02T08:00:00Z"),
+            ("2018-01-02T08:00:00Z", "2018-01-02T08:00:00Z"),
+            ("2018-01-02T14:59:59Z", "2018-01-02T14:59:59Z"),
+            ("2018-01-02T15:00:00Z", "2018-01-03T08:00:00Z"),
+            // Thursday evening to Monday, over the change to summer time.
+            ("2018-03-22T15:00:00Z", "2018-03-26T07:00:00Z"),
+        ] {
+            assert_eq!(window.next_open(t(now)), t(next), "{now}");
+        }
+        assert_eq!(window.to_string(), "mon-thu 09:00-16:00 Europe/Berlin");
+    }
+
+    #[test]
+    fn an_opening_that_a_clock_change_leaves_out_moves_to_the_first_hour_that_exists() {
+        let at = |h, m| NaiveTime::from_hms_opt(h, m, 0).unwrap();
+        let window = Window::new(&[Weekday::Sun], at(2, 30), at(5, 0), chrono_tz::Europe::Berlin).unwrap();
+        // On 2018-03-25 the hour from 02:00 to 03:00 did not exist.
+        assert_eq!(window.next_open(t("2018-03-24T12:00:00Z")), t("2018-03-25T01:00:00Z"));
+    }
+
+    #[test]
+    fn a_freeze_begins_on_its_first_second_and_is_over_on_its_last() {
+        let freeze = Freeze {
+            from: t("2017-12-22T00:00:00Z"),
+            until: t("2018-01-02T00:00:00Z"),
+            reason: "end of year".to_owned(),
+            except: vec![Urgency::Security],
+        };
+        for (now, stops) in [
+            ("2017-12-21T23:59:59Z", false),
+            ("2017-12-22T00:00:00Z", true),
+            ("2018-01-01T23:59:59Z", true),
+            ("2018-01-02T00:00:00Z", false),
+        ] {
+            assert_eq!(freeze.stops(Urgency::Normal, t(now)), stops, "{now}");
+            assert!(!freeze.stops(Urgency::Security, t(now)));
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Releases, and what has happened to them.
+
+use std::collections::BTreeMap;
+
+use super::Time;
+use super::channel::StageName;
+use super::payload::Payload;
+use super::policy::Urgency;
+use super::version::Version;
+
+/// The author of entries that a promoter makes.
+pub const SCHEDULE: &str = "schedule";
+
+/// One release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    pub version: Version,
+    pub urgency: Urgency,
+    /// One line for people.
+    pub summary: Option<String>,
+    /// Named links, `notes` and the like.
+    pub links: BTreeMap<String, String>,
+    /// The versions of the parts, by name.
+    pub components: BTreeMap<String, String>,
+    pub payloads: Vec<Payload>,
+    /// No cluster may jump over a barrier.
+    pub barrier: bool,
+    /// The release that this one replaces; it was held when this one was added.
+    pub replaces: Option<Version>,
+    /// When the release entered each stage, by the stage's place in its line. Always as long as
+    /// the line's list of stages; entries come in order and their times do not go back.
+    pub entries: Vec<Option<Entry>>,
+    pub hold: Option<Event>,
+    pub yank: Option<Yank>,
+    /// What is known of the release beyond its file in the catalog.
+    pub evidence: Evidence,
+}
+
+/// A release entering a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub since: Time,
+    /// A person, or [`SCHEDULE`].
+    pub by: String,
+    pub reason: Option<String>,
+}
+
+/// Something a person did: when, who and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub at: Time,
+    pub by: String,
+    pub reason: String,
+}
+
+/// The end of a release's offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Yank {
+    pub event: Event,
+    /// The release to take instead. A yanked barrier always names one.
+    pub to: Option<Version>,
+}
+
+/// What was found beside the catalog: the signed release manifest and the payload files. Whoever
+/// reads a catalog looks for both and says what there was.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Evidence {
+    pub manifest: ManifestState,
+    pub payload: PayloadState,
+}
+
+/// Whether a release key stands behind the release.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ManifestState {
+    /// The catalog has no `trust/` yet: nothing in it can be signed or published.
+    NoTrust,
+    /// There is no signed release manifest yet.
+    #[default]
+    Unsigned,
+    /// There is one that cannot be used, and this is why.
+    Invalid(String),
+    Signed(SignedFacts),
+}
+
+/// What a signed release manifest promises.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SignedFacts {
+    /// The earliest time of entry for each stage after the first.
+    pub not_before: BTreeMap<StageName, Time>,
+}
+
+/// Whether the payload files are there and are what the catalog says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum PayloadState {
+    #[default]
+    Present,
+    Missing {
+        file: String,
+    },
+    /// The file is there, and its digest or size is not what the catalog says.
+    Differs {
+        file: String,
+        found: String,
+    },
+}
+
+impl Release {
+    /// Whether the release is in the stage at `now`. Entries dated later do not exist yet.
+    #[must_use]
+    pub fn is_in(&self, stage: usize, now: Time) -> bool {
+        self.entered(stage, now).is_some()
+    }
+
+    /// The entry for a stage, if it has happened by `now`.
+    #[must_use]
+    pub fn entered(&self, stage: usize, now: Time) -> Option<&Entry> {
+        self.entries.get(stage)?.as_ref().filter(|entry| entry.since <= now)
+    }
+
+    /// The hold, if there is one by `now`.
+    #[must_use]
+    pub fn held(&self, now: Time) -> Option<&Event> {
+        self.hold.as_ref().filter(|hold| hold.at <= now)
+    }
+
+    /// The yank, if there is one by `now`.
+    #[must_use]
+    pub fn yanked(&self, now: Time) -> Option<&Yank> {
+        self.yank.as_ref().filter(|yank| yank.event.at <= now)
+    }
+
+    /// Whether the release exists by `now`: it is in some stage.
+    #[must_use]
+    pub fn is_known(&self, now: Time) -> bool {
+        self.entries.iter().flatten().any(|entry| entry.since <= now)
+    }
+
+    /// Whether a verifying cluster could take the release: signed, with its payloads at hand.
+    #[must_use]
+    pub fn is_deliverable(&self) -> bool {
+        matches!(self.evidence.manifest, ManifestState::Signed(_))
+            && self.evidence.payload == PayloadState::Present
+    }
+}

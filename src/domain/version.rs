@@ -1,0 +1,280 @@
+//! Versions: `SemVer` 2.0.0 precedence, made a total order.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+/// The longest version that is accepted, in bytes. The longest real ones are below 40; the limit
+/// keeps file names, TUF target names and log lines bounded.
+pub const MAX_LENGTH: usize = 128;
+
+/// One version of a release, `1.8.4-tectonic.1`.
+///
+/// Ordered by `SemVer` precedence (section 11). Versions that differ only in build metadata are
+/// equal to `SemVer`; here they are ordered naturally, number by number (`+rke2r2` comes before
+/// `+rke2r10`), so that the order is total. A leading `v` is a matter of spelling: it is kept for
+/// display and takes no part in identity or order.
+///
+/// Versions are only ever compared, never matched against ranges: `1.8.4-tectonic.1` is a
+/// pre-release to `SemVer`, and range matching refuses those.
+#[derive(Clone)]
+pub struct Version {
+    number: semver::Version,
+    v: bool,
+}
+
+/// Why a text is not a [`Version`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VersionError {
+    #[error("the version is empty")]
+    Empty,
+    #[error("a version of {0} bytes is longer than {MAX_LENGTH}")]
+    TooLong(usize),
+    #[error("`{text}` is not a version: {source}")]
+    NotSemver { text: String, source: SemverError },
+}
+
+/// The parser's own word on a text that is not `SemVer`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SemverError(String);
+
+impl Version {
+    /// Parses a version, with or without a leading `v`.
+    ///
+    /// # Errors
+    /// When the text is empty, longer than [`MAX_LENGTH`], or not `SemVer`.
+    pub fn parse(text: &str) -> Result<Self, VersionError> {
+        if text.is_empty() {
+            return Err(VersionError::Empty);
+        }
+        if text.len() > MAX_LENGTH {
+            return Err(VersionError::TooLong(text.len()));
+        }
+        let (v, rest) = match text.strip_prefix('v') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        match semver::Version::parse(rest) {
+            Ok(number) => Ok(Self { number, v }),
+            Err(e) => {
+                Err(VersionError::NotSemver { text: text.to_owned(), source: SemverError(e.to_string()) })
+            }
+        }
+    }
+
+    /// Parses a version as it arrives in a decoded query, where `+` has become a space.
+    ///
+    /// # Errors
+    /// As [`Version::parse`].
+    pub fn parse_query(text: &str) -> Result<Self, VersionError> {
+        let text = if text.contains(' ') { Cow::Owned(text.replace(' ', "+")) } else { Cow::Borrowed(text) };
+        Self::parse(&text)
+    }
+
+    /// The version without a leading `v`: what identifies it.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        self.number.to_string()
+    }
+
+    /// Major, minor and patch.
+    #[must_use]
+    pub const fn numbers(&self) -> [u64; 3] {
+        [self.number.major, self.number.minor, self.number.patch]
+    }
+
+    /// Whether this version's number begins with the given components, `1.8` for `1.8.4`.
+    #[must_use]
+    pub fn starts_with(&self, prefix: &[u64]) -> bool {
+        let own = self.numbers();
+        prefix.len() <= own.len() && own.iter().zip(prefix).all(|(a, b)| a == b)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.v {
+            f.write_str("v")?;
+        }
+        fmt::Display::fmt(&self.number, f)
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{self}`")
+    }
+}
+
+impl FromStr for Version {
+    type Err = VersionError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
+impl serde::Serialize for Version {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Version {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Version {}
+
+impl Hash for Version {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.number.hash(state);
+    }
+}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Version {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.number
+            .cmp_precedence(&other.number)
+            .then_with(|| natural(&self.number.build, &other.number.build))
+    }
+}
+
+/// Orders build metadata: runs of digits by their number, the rest by their bytes; texts that this
+/// finds alike (`r01` and `r1`) are told apart by their bytes, so that the order is total.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
+    while !left.is_empty() && !right.is_empty() {
+        let (run_l, rest_l, digits_l) = run(left);
+        let (run_r, rest_r, digits_r) = run(right);
+        let order = if digits_l && digits_r {
+            let (l, r) = (without_zeros(run_l), without_zeros(run_r));
+            l.len().cmp(&r.len()).then_with(|| l.cmp(r))
+        } else {
+            run_l.cmp(run_r)
+        };
+        if order.is_ne() {
+            return order;
+        }
+        (left, right) = (rest_l, rest_r);
+    }
+    left.len().cmp(&right.len()).then_with(|| a.cmp(b))
+}
+
+/// Splits off the first run of digits or of non-digits.
+fn run(text: &[u8]) -> (&[u8], &[u8], bool) {
+    let digits = text[0].is_ascii_digit();
+    let end = text.iter().position(|b| b.is_ascii_digit() != digits).unwrap_or(text.len());
+    (&text[..end], &text[end..], digits)
+}
+
+fn without_zeros(digits: &[u8]) -> &[u8] {
+    let zeros = digits.iter().take_while(|&&b| b == b'0').count();
+    &digits[zeros..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn v(text: &str) -> Version {
+        Version::parse(text).unwrap()
+    }
+
+    #[test]
+    fn versions_are_ordered_by_semver_precedence_and_then_by_build_number() {
+        let ascending = [
+            "1.7.5-tectonic.1",
+            "1.7.5-tectonic.9",
+            "1.7.5-tectonic.1-rc.5",
+            "1.7.9-tectonic.1",
+            "1.7.14-tectonic.2",
+            "1.8.4-tectonic.1",
+            "1.8.4",
+            "1.8.4+rke2r2",
+            "1.8.4+rke2r10",
+            "1.10.0",
+        ];
+        for (i, a) in ascending.iter().enumerate() {
+            for (j, b) in ascending.iter().enumerate() {
+                assert_eq!(v(a).cmp(&v(b)), i.cmp(&j), "{a} against {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_leading_v_is_spelling_and_is_echoed() {
+        assert_eq!(v("v1.8.4"), v("1.8.4"));
+        assert_eq!(v("v1.8.4").to_string(), "v1.8.4");
+        assert_eq!(v("v1.8.4").identity(), "1.8.4");
+    }
+
+    #[test]
+    fn a_space_in_a_query_stands_for_a_plus() {
+        assert_eq!(Version::parse_query("1.8.4 rke2r1"), Ok(v("1.8.4+rke2r1")));
+        assert!(Version::parse("1.8.4 rke2r1").is_err());
+    }
+
+    #[test]
+    fn what_is_not_a_version_is_refused() {
+        for text in ["", "1.8", "vv1.8.4", "V1.8.4", "01.8.4", "1.8.4-", " 1.8.4", "1.8.4-tectonic.01"] {
+            assert!(Version::parse(text).is_err(), "{text:?}");
+        }
+        let long = format!("1.8.4-{}", "a".repeat(MAX_LENGTH));
+        assert_eq!(Version::parse(&long), Err(VersionError::TooLong(long.len())));
+    }
+
+    #[test]
+    fn a_version_belongs_to_a_prefix_by_whole_components() {
+        assert!(v("1.8.4-tectonic.1").starts_with(&[1, 8]));
+        assert!(!v("1.80.4").starts_with(&[1, 8]));
+        assert!(v("1.80.4").starts_with(&[1]));
+    }
+
+    fn any_version() -> impl Strategy<Value = Version> {
+        "v?[0-3]\\.[0-3]\\.[0-3](-(0|[1-9a-z][0-9a-z]{0,2})(\\.(0|[1-9a-z][0-9a-z]?))?)?(\\+[a-b0-2]{1,4}(\\.[a-b0-2]{1,3})?)?"
+            .prop_map(|text| Version::parse(&text).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_and_display_are_inverse(version in any_version()) {
+            let again = Version::parse(&version.to_string()).unwrap();
+            prop_assert_eq!(again.to_string(), version.to_string());
+            prop_assert_eq!(again, version);
+        }
+
+        #[test]
+        fn the_order_is_total(a in any_version(), b in any_version(), c in any_version()) {
+            prop_assert_eq!(a.cmp(&b), b.cmp(&a).reverse());
+            prop_assert_eq!(a.cmp(&b).is_eq(), a == b);
+            if a <= b && b <= c {
+                prop_assert!(a <= c);
+            }
+        }
+
+        #[test]
+        fn any_text_is_parsed_or_refused_without_a_panic(text in ".{0,40}") {
+            let _ = Version::parse(&text);
+            let _ = Version::parse_query(&text);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The loop: read, decide, commit, publish, swap.
+
+pub mod status;

@@ -1,0 +1,91 @@
+//! What the promoter lets others see: the publication that is served, and how things stand.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use crate::domain::Time;
+use crate::publish::Publication;
+
+/// The promoter's side of the server: swapped whole, read without a lock.
+#[derive(Debug, Default)]
+pub struct Shared {
+    pub publication: ArcSwapOption<Publication>,
+    pub status: ArcSwap<Status>,
+}
+
+/// How things stand, as of the last turn of the loop.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    /// What is wrong while the server goes on serving.
+    pub degraded: Vec<Degraded>,
+    /// The last time the catalog was read without a fault.
+    pub last_good_read: Option<Time>,
+    /// Decisions by state.
+    pub promote: usize,
+    pub wait: usize,
+    pub blocked: usize,
+    pub overdue: usize,
+    /// Since when the promotion that is longest overdue is so.
+    pub oldest_overdue: Option<Time>,
+    /// What expires when, by role.
+    pub expiries: Vec<(String, Time)>,
+    /// Whether this server promotes (`serve --promote`).
+    pub promoting: bool,
+}
+
+/// One thing that is wrong, by a stable kind: the same word in `/readyz` and in the metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Degraded {
+    pub kind: DegradedKind,
+    pub detail: String,
+}
+
+/// The kinds of being degraded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DegradedKind {
+    /// A line was refused: its last good documents go on being served.
+    LineRefused,
+    /// The catalog could not be read at all.
+    ReadFailing,
+    SigningFailing,
+    /// A publication did not pass its own verification, or could not be stored.
+    PublishFailing,
+    CommitFailing,
+    ExpiryNear,
+    PromotionsOverdue,
+    /// The machine's clock jumped or stands behind the last publication: nothing is promoted.
+    ClockUntrusted,
+}
+
+impl DegradedKind {
+    /// Every kind, for metrics.
+    pub const ALL: [Self; 8] = [
+        Self::LineRefused,
+        Self::ReadFailing,
+        Self::SigningFailing,
+        Self::PublishFailing,
+        Self::CommitFailing,
+        Self::ExpiryNear,
+        Self::PromotionsOverdue,
+        Self::ClockUntrusted,
+    ];
+
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LineRefused => "line_refused",
+            Self::ReadFailing => "read_failing",
+            Self::SigningFailing => "signing_failing",
+            Self::PublishFailing => "publish_failing",
+            Self::CommitFailing => "commit_failing",
+            Self::ExpiryNear => "expiry_near",
+            Self::PromotionsOverdue => "promotions_overdue",
+            Self::ClockUntrusted => "clock_untrusted",
+        }
+    }
+}
+
+/// A handle that the HTTP side holds.
+pub type Handle = Arc<Shared>;
