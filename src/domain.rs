@@ -18,6 +18,11 @@ pub mod change;
 pub mod promotion;
 pub mod upgrade;
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+pub(crate) mod testing;
+
 /// An instant in UTC. Catalog and documents carry whole seconds.
 pub type Time = chrono::DateTime<chrono::Utc>;
 

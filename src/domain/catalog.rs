@@ -47,7 +47,7 @@ impl Catalog {
     pub fn new(lines: impl IntoIterator<Item = Line>) -> Self {
         let lines: BTreeMap<_, _> = lines.into_iter().map(|line| (line.name.clone(), line)).collect();
         let mut channels = HashMap::new();
-        let prefixes = lines.values().map(|line| (line.prefix.clone(), line.name.clone())).collect();
+        let prefixes = lines.values().map(|line| (line.prefix, line.name.clone())).collect();
         for line in lines.values() {
             for (index, stage) in line.stages.iter().enumerate() {
                 for name in std::iter::once(&stage.channel).chain(&stage.aliases) {

@@ -26,8 +26,13 @@ pub struct Line {
 }
 
 /// The components with which every version of a line begins, `1.8`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Prefix(Vec<u64>);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Prefix {
+    /// Zero from `length` on.
+    numbers: [u64; 3],
+    /// 1 to 3.
+    length: usize,
+}
 
 /// Why a text is not a version prefix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,32 +55,45 @@ impl Prefix {
                 _ => Err(error()),
             })
             .collect();
-        let numbers = numbers?;
-        if (1..=3).contains(&numbers.len()) { Ok(Self(numbers)) } else { Err(error()) }
+        let parsed = numbers?;
+        let mut numbers = [0; 3];
+        match numbers.get_mut(..parsed.len()) {
+            Some(places) => places.copy_from_slice(&parsed),
+            None => return Err(error()),
+        }
+        Ok(Self { numbers, length: parsed.len() })
     }
 
     /// The prefixes that accept a version, the longest first.
     pub fn candidates(version: &Version) -> impl Iterator<Item = Self> {
         let numbers = version.numbers();
-        (1..=numbers.len()).rev().map(move |length| Self(numbers[..length].to_vec()))
+        (1..=numbers.len()).rev().map(move |length| {
+            let mut own = [0; 3];
+            own[..length].copy_from_slice(&numbers[..length]);
+            Self { numbers: own, length }
+        })
+    }
+
+    fn components(&self) -> &[u64] {
+        &self.numbers[..self.length]
     }
 
     /// Whether a version belongs to the line.
     #[must_use]
     pub fn accepts(&self, version: &Version) -> bool {
-        version.starts_with(&self.0)
+        version.starts_with(self.components())
     }
 
     /// Whether some version belongs to both.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).all(|(a, b)| a == b)
+        self.components().iter().zip(other.components()).all(|(a, b)| a == b)
     }
 }
 
 impl std::fmt::Display for Prefix {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let parts: Vec<String> = self.0.iter().map(u64::to_string).collect();
+        let parts: Vec<String> = self.components().iter().map(u64::to_string).collect();
         f.write_str(&parts.join("."))
     }
 }
@@ -124,11 +142,11 @@ impl Line {
         self.stages.iter().position(|stage| stage.name == *name)
     }
 
-    /// The releases on offer in a stage at `now`, in ascending order: entered and not yanked.
+    /// The releases on offer in a stage at `now`, in ascending order: entered, not yanked, and
+    /// deliverable.
+    #[must_use]
     pub fn offered(&self, stage: usize, now: Time) -> impl DoubleEndedIterator<Item = &Release> {
-        self.releases
-            .values()
-            .filter(move |release| release.is_in(stage, now) && release.yanked(now).is_none())
+        self.releases.values().filter(move |release| release.is_offered(stage, now))
     }
 
     /// The latest of a stage at `now`: the highest version on offer.

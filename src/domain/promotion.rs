@@ -1,1 +1,272 @@
-//! Deciding promotions.
+//! Which release enters its next stage, and why or why not.
+//!
+//! [`decide`] is the only place in which this is decided. The promoter acts on what it returns; dry
+//! runs, `explain`, the API and every page show it.
+
+mod gate;
+#[cfg(test)]
+mod tests;
+
+use chrono::TimeDelta;
+
+use super::Time;
+use super::catalog::{Catalog, ChannelRef};
+use super::line::{Line, Stage};
+use super::policy::Urgency;
+use super::release::{ManifestState, PayloadState, Release};
+use super::version::Version;
+
+pub use gate::{Fact, Gate, GateState, Span};
+
+/// Whether a release enters its next stage, with all the gates that were looked at.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub struct Decision<'a> {
+    pub line: &'a Line,
+    pub release: &'a Release,
+    /// The place of the stage that the release would enter.
+    pub stage: usize,
+    pub verdict: Verdict,
+    /// Every gate, passed ones too.
+    pub gates: Vec<Gate<'a>>,
+    /// When the release is overdue: the stage's `max` after the soak began, frozen time not
+    /// counted. `None` where nothing soaks.
+    pub deadline: Option<Time>,
+    /// Whether the deadline has passed. An overdue release is louder and still not past a block.
+    pub overdue: bool,
+}
+
+/// What comes of the gates together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every gate passes now.
+    Promote,
+    /// Every gate passes at `until`, and not before.
+    Wait { until: Time },
+    /// Some gate does not open by itself.
+    Blocked,
+}
+
+impl<'a> Decision<'a> {
+    /// The stage that the release would enter.
+    #[must_use]
+    pub fn target(&self) -> &'a Stage {
+        &self.line.stages[self.stage]
+    }
+
+    /// The channel that the release would enter.
+    #[must_use]
+    pub fn channel(&self) -> ChannelRef<'a> {
+        ChannelRef { line: self.line, index: self.stage }
+    }
+
+    /// The gates that do not pass.
+    pub fn obstacles(&self) -> impl Iterator<Item = &Gate<'a>> {
+        self.gates.iter().filter(|gate| gate.state != GateState::Passes)
+    }
+}
+
+/// Decides for each release that is not in its last stage whether it enters the next one at `now`,
+/// by line and in ascending order of versions.
+///
+/// Whatever the catalog dates after `now` does not exist yet; but a release with an entry for a
+/// stage, even a later one, gets no second: it waits for that entry's time.
+#[must_use]
+pub fn decide(catalog: &Catalog, now: Time) -> Vec<Decision<'_>> {
+    catalog.lines().flat_map(|line| decide_line(line, now)).collect()
+}
+
+/// Decides for the releases of one line.
+#[must_use]
+pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
+    // For each stage the lowest barrier that has not entered it: releases above wait for that one.
+    let mut barriers: Vec<Option<Barrier<'_>>> = vec![None; line.stages.len()];
+    let mut decisions = Vec::new();
+    for release in line.releases.values() {
+        let Some(stage) = next_stage(line, release, now) else { continue };
+        let decision = examine(line, release, stage, now, barriers[stage], None);
+        if release.barrier && release.yanked(now).is_none() {
+            for (place, pending) in barriers.iter_mut().enumerate().skip(stage) {
+                let verdict = if place == stage { decision.verdict } else { Verdict::Blocked };
+                pending.get_or_insert(Barrier { release, verdict });
+            }
+        }
+        decisions.push(decision);
+    }
+    decisions
+}
+
+/// What a person passes over by an early promotion: soak and window always, a freeze if told so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Early {
+    pub during_freeze: bool,
+}
+
+/// Decides on an early promotion of one release. `None` if the release is not in the catalog, or
+/// is in its last stage already.
+#[must_use]
+pub fn decide_early<'a>(
+    catalog: &'a Catalog,
+    version: &Version,
+    now: Time,
+    early: Early,
+) -> Option<Decision<'a>> {
+    let (line, _) = catalog.release(version)?;
+    let regular = decide_line(line, now).into_iter().find(|decision| decision.release.version == *version)?;
+    let barrier = regular.gates.iter().find_map(|gate| match gate.fact {
+        Fact::Order { barrier } => Some(Barrier { release: barrier?, verdict: gate.state.into() }),
+        _ => None,
+    });
+    Some(examine(line, regular.release, regular.stage, now, barrier, Some(early)))
+}
+
+/// A barrier that has not entered a stage, and what is decided on it.
+#[derive(Debug, Clone, Copy)]
+struct Barrier<'a> {
+    release: &'a Release,
+    verdict: Verdict,
+}
+
+impl From<GateState> for Verdict {
+    fn from(state: GateState) -> Self {
+        match state {
+            GateState::Passes => Self::Promote,
+            GateState::Waits { until } => Self::Wait { until },
+            GateState::Blocks => Self::Blocked,
+        }
+    }
+}
+
+/// The first stage after the last one that the release has entered by `now`.
+fn next_stage(line: &Line, release: &Release, now: Time) -> Option<usize> {
+    let next =
+        (0..line.stages.len()).rev().find(|&stage| release.is_in(stage, now)).map_or(0, |stage| stage + 1);
+    (next < line.stages.len()).then_some(next)
+}
+
+/// Looks at every gate of one promotion.
+fn examine<'a>(
+    line: &'a Line,
+    release: &'a Release,
+    stage: usize,
+    now: Time,
+    barrier: Option<Barrier<'a>>,
+    early: Option<Early>,
+) -> Decision<'a> {
+    let target = &line.stages[stage];
+    let mut gates = Vec::with_capacity(10);
+    let mut gate = |fact: Fact<'a>, state: GateState| gates.push(Gate { fact, state });
+    let wait_until = |until: Time| if now < until { GateState::Waits { until } } else { GateState::Passes };
+    let block_if = |blocks: bool| if blocks { GateState::Blocks } else { GateState::Passes };
+
+    if let Some(entry) = release.entries[stage..].iter().flatten().next() {
+        gate(Fact::Recorded { since: entry.since }, wait_until(entry.since));
+    }
+    if let Some(yank) = release.yanked(now) {
+        gate(Fact::Yanked { yank }, GateState::Blocks);
+    }
+    let manifest = &release.evidence.manifest;
+    let signed = match manifest {
+        ManifestState::Signed(_) => true,
+        // A catalog that has no keys yet can still have a history.
+        ManifestState::NoTrust => stage > 0,
+        ManifestState::Unsigned | ManifestState::Invalid(_) => false,
+    };
+    gate(Fact::Signed { manifest }, block_if(!signed));
+    let payload = &release.evidence.payload;
+    gate(Fact::Payload { payload }, block_if(*payload != PayloadState::Present));
+
+    let mut deadline = None;
+    let before = stage.checked_sub(1).and_then(|stage| release.entered(stage, now));
+    if let (Some(policy), Some(entry)) = (&target.soak, before) {
+        let soak = policy.of(release.urgency);
+        let due = entry.since + soak.min;
+        let state = if early.is_some() { GateState::Passes } else { wait_until(due) };
+        let waived = early.is_some() && now < due;
+        gate(Fact::Soak { since: entry.since, soak, due, waived }, state);
+        deadline = Some(unfrozen(line, release.urgency, entry.since, soak.max));
+    }
+    if let ManifestState::Signed(facts) = manifest
+        && let Some(&at) = facts.not_before.get(&target.name)
+    {
+        gate(Fact::NotBefore { at }, wait_until(at));
+    }
+    let hold = release.held(now);
+    gate(Fact::Hold { hold }, block_if(hold.is_some()));
+    let paused = target.paused(now);
+    gate(Fact::Paused { channel: &target.channel, pause: paused }, block_if(paused.is_some()));
+    let order = match barrier.map(|barrier| barrier.verdict) {
+        None => GateState::Passes,
+        Some(Verdict::Promote) => GateState::Waits { until: now },
+        Some(Verdict::Wait { until }) => GateState::Waits { until },
+        Some(Verdict::Blocked) => GateState::Blocks,
+    };
+    gate(Fact::Order { barrier: barrier.map(|barrier| barrier.release) }, order);
+
+    let due = gates.iter().filter_map(Gate::opens).max().unwrap_or(now);
+    let (until, frozen, opens) = calendar(line, target, release.urgency, due, early);
+    let waived = early.filter(|early| early.during_freeze).and_then(|_| line.freeze(release.urgency, now));
+    gates.push(Gate {
+        fact: Fact::Freeze { freeze: waived.or(frozen), waived: waived.is_some() },
+        state: frozen.map_or(GateState::Passes, |freeze| GateState::Waits { until: freeze.until }),
+    });
+    if let Some(window) = &target.window {
+        let waived = early.is_some() && !window.is_open(now);
+        gates.push(Gate {
+            fact: Fact::Window { window, waived },
+            state: opens.map_or(GateState::Passes, |until| GateState::Waits { until }),
+        });
+    }
+
+    let verdict = if gates.iter().any(|gate| gate.state == GateState::Blocks) {
+        Verdict::Blocked
+    } else if gates.iter().any(|gate| gate.state != GateState::Passes) {
+        Verdict::Wait { until }
+    } else {
+        Verdict::Promote
+    };
+    let overdue = deadline.is_some_and(|deadline| deadline <= now);
+    Decision { line, release, stage, verdict, gates, deadline, overdue }
+}
+
+/// The first time from `due` on that lies in no freeze and in the window, with the freeze and the
+/// opening of the window that moved it last.
+fn calendar<'a>(
+    line: &'a Line,
+    target: &Stage,
+    urgency: Urgency,
+    due: Time,
+    early: Option<Early>,
+) -> (Time, Option<&'a super::policy::Freeze>, Option<Time>) {
+    let (mut until, mut frozen, mut opens) = (due, None, None);
+    let minds_freezes = !early.is_some_and(|early| early.during_freeze);
+    let window = target.window.as_ref().filter(|_| early.is_none());
+    loop {
+        if minds_freezes && let Some(freeze) = line.freeze(urgency, until) {
+            until = freeze.until;
+            frozen = Some(freeze);
+        } else if let Some(open) = window.map(|window| window.next_open(until)).filter(|&open| until < open) {
+            until = open;
+            opens = Some(open);
+        } else {
+            return (until, frozen, opens);
+        }
+    }
+}
+
+/// When `time` has passed since `since`, frozen time not counted.
+fn unfrozen(line: &Line, urgency: Urgency, since: Time, time: TimeDelta) -> Time {
+    let (mut cursor, mut left) = (since, time);
+    for freeze in line.freezes.iter().filter(|freeze| !freeze.except.contains(&urgency)) {
+        if freeze.until <= cursor {
+            continue;
+        }
+        let free = freeze.from - cursor;
+        if left <= free {
+            break;
+        }
+        left -= free.max(TimeDelta::zero());
+        cursor = freeze.until;
+    }
+    cursor + left
+}

@@ -135,10 +135,17 @@ impl Release {
         self.entries.iter().flatten().any(|entry| entry.since <= now)
     }
 
-    /// Whether a verifying cluster could take the release: signed, with its payloads at hand.
+    /// Whether a cluster could take the release: its payloads are at hand, and it is signed, where
+    /// the catalog has keys.
     #[must_use]
     pub fn is_deliverable(&self) -> bool {
-        matches!(self.evidence.manifest, ManifestState::Signed(_))
+        matches!(self.evidence.manifest, ManifestState::Signed(_) | ManifestState::NoTrust)
             && self.evidence.payload == PayloadState::Present
+    }
+
+    /// Whether the release is on offer in a stage at `now`: entered, not yanked, and deliverable.
+    #[must_use]
+    pub fn is_offered(&self, stage: usize, now: Time) -> bool {
+        self.is_in(stage, now) && self.yanked(now).is_none() && self.is_deliverable()
     }
 }

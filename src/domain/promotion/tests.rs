@@ -1,0 +1,207 @@
+//! What promotes, when, and what stands in the way.
+
+use chrono::{NaiveTime, TimeDelta, Weekday};
+
+use super::super::policy::{Soak, Urgency, Window};
+use super::super::release::{ManifestState, PayloadState, Release, SignedFacts};
+use super::super::testing::{catalog, entry, event, line, release, t, v};
+use super::*;
+
+/// The verdict on one release, with the names of the gates that do not pass.
+fn judge(line: &Line, version: &str, now: &str) -> (Verdict, Vec<&'static str>) {
+    let decisions = decide_line(line, t(now));
+    let decision = decisions.iter().find(|decision| decision.release.version == v(version)).unwrap();
+    (decision.verdict, decision.obstacles().map(|gate| gate.fact.name()).collect())
+}
+
+fn wait(until: &str) -> Verdict {
+    Verdict::Wait { until: t(until) }
+}
+
+#[test]
+fn a_release_is_due_on_the_second_at_which_its_soak_ends() {
+    let line = line("1.8", None).with(release("1.8.4", &["2017-12-19T17:30:31Z"]));
+    for (now, verdict) in
+        [("2018-01-02T17:30:30Z", wait("2018-01-02T17:30:31Z")), ("2018-01-02T17:30:31Z", Verdict::Promote)]
+    {
+        assert_eq!(judge(&line, "1.8.4", now).0, verdict, "{now}");
+    }
+}
+
+#[test]
+fn a_first_stage_is_entered_at_once_when_the_release_is_signed_and_its_payload_is_there() {
+    let ready = release("1.8.4", &[]);
+    let mut unsigned = release("1.8.5", &[]);
+    unsigned.evidence.manifest = ManifestState::Unsigned;
+    let mut missing = release("1.8.6", &[]);
+    missing.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() };
+    let line = line("1.8", None).with(ready).with(unsigned).with(missing);
+    assert_eq!(judge(&line, "1.8.4", "2018-01-01"), (Verdict::Promote, vec![]));
+    assert_eq!(judge(&line, "1.8.5", "2018-01-01"), (Verdict::Blocked, vec!["signed"]));
+    assert_eq!(judge(&line, "1.8.6", "2018-01-01"), (Verdict::Blocked, vec!["payload"]));
+}
+
+#[test]
+fn a_history_without_keys_goes_on_past_the_first_stage_and_never_into_it() {
+    let mut new = release("1.8.5", &[]);
+    new.evidence.manifest = ManifestState::NoTrust;
+    let mut old = release("1.8.4", &["2017-12-01"]);
+    old.evidence.manifest = ManifestState::NoTrust;
+    let line = line("1.8", None).with(new).with(old);
+    assert_eq!(judge(&line, "1.8.4", "2018-01-01").0, Verdict::Promote);
+    assert_eq!(judge(&line, "1.8.5", "2018-01-01").0, Verdict::Blocked);
+}
+
+#[test]
+fn every_gate_is_looked_at_and_not_only_the_first_that_fails() {
+    let mut held = release("1.8.4", &["2017-12-19"]).held_at("2017-12-20");
+    held.evidence.manifest = ManifestState::Invalid("expired".to_owned());
+    let mut line = line("1.8", None).with(held);
+    line.stages[1].paused = Some(event(t("2017-12-20"), "an outage"));
+    let (verdict, obstacles) = judge(&line, "1.8.4", "2017-12-21");
+    assert_eq!(verdict, Verdict::Blocked);
+    assert_eq!(obstacles, ["signed", "soak", "hold", "paused"]);
+}
+
+#[test]
+fn events_dated_ahead_do_not_exist_yet() {
+    let line = line("1.8", None)
+        .with(release("1.8.4", &["2017-12-01"]).held_at("2018-01-01").yanked_at("2018-01-01", None));
+    assert_eq!(judge(&line, "1.8.4", "2017-12-31").0, Verdict::Promote);
+    assert_eq!(judge(&line, "1.8.4", "2018-01-01"), (Verdict::Blocked, vec!["yanked", "hold"]));
+}
+
+#[test]
+fn a_stage_with_an_entry_dated_ahead_gets_no_second_one() {
+    let line = line("1.8", None).with(release("1.8.4", &["2017-12-01", "2018-02-01"]));
+    assert_eq!(judge(&line, "1.8.4", "2018-01-01"), (wait("2018-02-01"), vec!["recorded"]));
+    assert!(decide_line(&line, t("2018-02-01")).is_empty());
+
+    let mut ahead = release("1.8.5", &[]);
+    ahead.entries[1] = Some(entry(t("2018-02-01")));
+    let line = self::line("1.8", None).with(ahead);
+    assert_eq!(judge(&line, "1.8.5", "2018-01-01").0, wait("2018-02-01"));
+}
+
+#[test]
+fn a_wait_ends_after_every_freeze_and_in_a_window() {
+    let mut line = line("1.8", None)
+        .frozen("2017-12-22", "2018-01-02", &[Urgency::Security])
+        .frozen("2018-01-02", "2018-01-05", &[])
+        .with(release("1.8.4", &["2017-12-19"]));
+    assert_eq!(judge(&line, "1.8.4", "2017-12-20"), (wait("2018-01-05"), vec!["soak", "freeze"]));
+    let hour = |h| NaiveTime::from_hms_opt(h, 0, 0).unwrap();
+    let days = [Weekday::Mon, Weekday::Tue];
+    line.stages[1].window = Some(Window::new(&days, hour(9), hour(16), chrono_tz::UTC).unwrap());
+    // The fifth was a Friday.
+    let expected = (wait("2018-01-08T09:00:00Z"), vec!["soak", "freeze", "window"]);
+    assert_eq!(judge(&line, "1.8.4", "2017-12-20"), expected);
+}
+
+#[test]
+fn a_security_fix_soaks_shorter_and_passes_the_freezes_that_except_it() {
+    let mut fix = release("1.8.4", &["2017-12-23"]);
+    fix.urgency = Urgency::Security;
+    let mut line = line("1.8", None).frozen("2017-12-22", "2018-01-02", &[Urgency::Security]).with(fix);
+    let soak = line.stages[1].soak.as_mut().unwrap();
+    soak.security = Soak { min: TimeDelta::days(3), max: TimeDelta::days(14) };
+    assert_eq!(judge(&line, "1.8.4", "2017-12-25").0, wait("2017-12-26"));
+    assert_eq!(judge(&line, "1.8.4", "2017-12-26").0, Verdict::Promote);
+}
+
+#[test]
+fn an_older_barrier_goes_first() {
+    let line = line("1.8", None)
+        .with(release("1.8.4", &["2017-12-10"]).barrier())
+        .with(release("1.8.3", &["2017-12-01"]))
+        .with(release("1.8.5", &["2017-12-01"]));
+    assert_eq!(judge(&line, "1.8.3", "2017-12-16").0, Verdict::Promote);
+    assert_eq!(judge(&line, "1.8.5", "2017-12-16"), (wait("2017-12-24"), vec!["order"]));
+    // The barrier itself enters now; what is behind it follows in the next run.
+    assert_eq!(judge(&line, "1.8.4", "2017-12-24").0, Verdict::Promote);
+    assert_eq!(judge(&line, "1.8.5", "2017-12-24").0, wait("2017-12-24"));
+
+    let held = line.releases[&v("1.8.4")].clone().held_at("2017-12-11");
+    let line = line.with(held);
+    assert_eq!(judge(&line, "1.8.5", "2017-12-24"), (Verdict::Blocked, vec!["order"]));
+    let yanked = line.releases[&v("1.8.4")].clone().yanked_at("2017-12-12", Some("1.8.5"));
+    assert_eq!(judge(&line.with(yanked), "1.8.5", "2017-12-24").0, Verdict::Promote);
+}
+
+#[test]
+fn the_signed_earliest_time_counts_like_the_soak() {
+    let mut signed = release("1.8.4", &["2017-12-01"]);
+    let mut facts = SignedFacts::default();
+    facts.not_before.insert("production".parse().unwrap(), t("2018-01-01"));
+    signed.evidence.manifest = ManifestState::Signed(facts);
+    let line = line("1.8", None).with(signed);
+    assert_eq!(judge(&line, "1.8.4", "2017-12-20"), (wait("2018-01-01"), vec!["not_before"]));
+    assert_eq!(judge(&line, "1.8.4", "2018-01-01").0, Verdict::Promote);
+}
+
+#[test]
+fn past_max_a_release_is_overdue_and_frozen_time_does_not_count() {
+    let line = line("1.8", None)
+        .frozen("2017-12-22", "2018-01-01", &[])
+        .with(release("1.8.4", &["2017-12-01"]).held_at("2017-12-02"));
+    let overdue = |now: &str| {
+        let decisions = decide_line(&line, t(now));
+        (decisions[0].overdue, decisions[0].deadline.unwrap())
+    };
+    // 28 days, and the ten of the freeze.
+    assert_eq!(overdue("2018-01-07T23:59:59Z"), (false, t("2018-01-08")));
+    assert_eq!(overdue("2018-01-08"), (true, t("2018-01-08")));
+    assert_eq!(judge(&line, "1.8.4", "2018-01-08").0, Verdict::Blocked);
+}
+
+#[test]
+fn an_early_promotion_passes_soak_and_window_and_a_freeze_only_if_told_so() {
+    let hour = |h| NaiveTime::from_hms_opt(h, 0, 0).unwrap();
+    let mut line = line("1.8", None)
+        .frozen("2017-12-22", "2018-01-02", &[])
+        .with(release("1.8.4", &["2017-12-19"]))
+        .with(release("1.8.5", &["2017-12-19"]).held_at("2017-12-20"));
+    line.stages[1].window = Some(Window::new(&[Weekday::Mon], hour(9), hour(10), chrono_tz::UTC).unwrap());
+    let catalog = catalog([line]);
+    let early = |version: &str, now: &str, during_freeze| {
+        decide_early(&catalog, &v(version), t(now), Early { during_freeze }).unwrap().verdict
+    };
+    assert_eq!(early("1.8.4", "2017-12-20", false), Verdict::Promote);
+    assert_eq!(early("1.8.4", "2017-12-23", false), wait("2018-01-02"));
+    assert_eq!(early("1.8.4", "2017-12-23", true), Verdict::Promote);
+    assert_eq!(early("1.8.5", "2017-12-21", true), Verdict::Blocked);
+}
+
+#[test]
+fn an_early_promotion_never_passes_signature_order_pause_or_the_signed_earliest_time() {
+    let base = || line("1.8", None).with(release("1.8.5", &["2017-12-19"]));
+    let with = |change: fn(&mut Release)| {
+        let mut line = base();
+        change(line.releases.get_mut(&v("1.8.5")).unwrap());
+        line
+    };
+    let unsigned = with(|release| release.evidence.manifest = ManifestState::Unsigned);
+    let dated = with(|release| {
+        let not_before = [("production".parse().unwrap(), t("2018-01-02"))].into();
+        release.evidence.manifest = ManifestState::Signed(SignedFacts { not_before });
+    });
+    let behind = base().with(release("1.8.4", &["2017-12-19"]).barrier());
+    let mut paused = base();
+    paused.stages[1].paused = Some(event(t("2017-12-19"), "an outage"));
+    for (line, gate) in [(unsigned, "signed"), (dated, "not_before"), (behind, "order"), (paused, "paused")] {
+        let catalog = catalog([line]);
+        let decision =
+            decide_early(&catalog, &v("1.8.5"), t("2017-12-20"), Early { during_freeze: true }).unwrap();
+        let obstacles: Vec<_> = decision.obstacles().map(|gate| gate.fact.name()).collect();
+        assert_eq!(obstacles, [gate]);
+    }
+}
+
+#[test]
+fn a_release_in_its_last_stage_is_not_decided_on() {
+    let line = line("1.8", None).with(release("1.8.4", &["2017-12-01", "2017-12-15"]));
+    assert!(decide_line(&line, t("2018-01-01")).is_empty());
+    let catalog = catalog([line]);
+    let early = Early { during_freeze: false };
+    assert!(decide_early(&catalog, &v("1.8.4"), t("2018-01-01"), early).is_none());
+}

@@ -1,0 +1,116 @@
+//! Small catalogs for tests, written the way one would tell them.
+
+use chrono::TimeDelta;
+
+use super::Time;
+use super::catalog::Catalog;
+use super::channel::{ChannelName, LineName, StageName};
+use super::line::{Follows, Line, Prefix, Stage};
+use super::payload::{Payload, Sha256};
+use super::policy::{Freeze, SoakPolicy, Urgency};
+use super::release::{Entry, Event, Evidence, ManifestState, Release, SignedFacts, Yank};
+use super::version::Version;
+
+/// A time, `2018-01-02T00:00:00Z` or just `2018-01-02`.
+pub fn t(text: &str) -> Time {
+    let full = if text.contains('T') { text.to_owned() } else { format!("{text}T00:00:00Z") };
+    full.parse().unwrap()
+}
+
+pub fn v(text: &str) -> Version {
+    Version::parse(text).unwrap()
+}
+
+pub fn event(at: Time, reason: &str) -> Event {
+    Event { at, by: "ada".to_owned(), reason: reason.to_owned() }
+}
+
+/// A line with the two usual stages and no releases.
+pub fn line(name: &str, follows: Option<&str>) -> Line {
+    let line = LineName::parse(name).unwrap();
+    let stage = |stage: &str, soak| {
+        let stage = StageName::parse(stage).unwrap();
+        let channel = ChannelName::of(&line, &stage).unwrap();
+        Stage { name: stage, channel, aliases: Vec::new(), soak, window: None, paused: None }
+    };
+    Line {
+        title: None,
+        prefix: Prefix::parse(name).unwrap(),
+        follows: follows
+            .map(|follows| Follows { line: LineName::parse(follows).unwrap(), grace: TimeDelta::zero() }),
+        stages: vec![stage("preproduction", None), stage("production", Some(SoakPolicy::default()))],
+        freezes: Vec::new(),
+        releases: std::collections::BTreeMap::new(),
+        name: line,
+    }
+}
+
+/// A signed release that has entered the stages at the given times.
+pub fn release(version: &str, entered: &[&str]) -> Release {
+    let mut entries: Vec<Option<Entry>> = entered.iter().map(|since| Some(entry(t(since)))).collect();
+    entries.resize(2, None);
+    Release {
+        version: v(version),
+        urgency: Urgency::Normal,
+        summary: None,
+        links: std::collections::BTreeMap::default(),
+        components: std::collections::BTreeMap::default(),
+        payloads: vec![Payload {
+            file: "payload.json".to_owned(),
+            sha256: Sha256::new([7; 32]),
+            size: 7,
+            arch: None,
+        }],
+        barrier: false,
+        replaces: None,
+        entries,
+        hold: None,
+        yank: None,
+        evidence: Evidence {
+            manifest: ManifestState::Signed(SignedFacts::default()),
+            payload: super::release::PayloadState::Present,
+        },
+    }
+}
+
+pub fn entry(since: Time) -> Entry {
+    Entry { since, by: super::release::SCHEDULE.to_owned(), reason: None }
+}
+
+impl Line {
+    /// Adds a release.
+    pub fn with(mut self, release: Release) -> Self {
+        self.releases.insert(release.version.clone(), release);
+        self
+    }
+
+    /// Adds a freeze.
+    pub fn frozen(mut self, from: &str, until: &str, except: &[Urgency]) -> Self {
+        let reason = "end of year".to_owned();
+        self.freezes.push(Freeze { from: t(from), until: t(until), reason, except: except.to_vec() });
+        self.freezes.sort_by_key(|freeze| freeze.from);
+        self
+    }
+}
+
+impl Release {
+    pub fn barrier(mut self) -> Self {
+        self.barrier = true;
+        self
+    }
+
+    pub fn held_at(mut self, at: &str) -> Self {
+        self.hold = Some(event(t(at), "etcd loses quorum"));
+        self
+    }
+
+    pub fn yanked_at(mut self, at: &str, to: Option<&str>) -> Self {
+        self.yank = Some(Yank { event: event(t(at), "breaks DNS"), to: to.map(v) });
+        self
+    }
+}
+
+/// A catalog of lines.
+pub fn catalog(lines: impl IntoIterator<Item = Line>) -> Catalog {
+    Catalog::new(lines)
+}

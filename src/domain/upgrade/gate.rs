@@ -1,0 +1,56 @@
+//! The minor gate: a line is entered only from the top of the line it follows.
+
+use super::super::Time;
+use super::super::catalog::{Catalog, ChannelRef};
+use super::super::release::Release;
+use super::super::version::Version;
+use super::Step;
+
+/// What opens the way into a line.
+#[derive(Debug, Clone, Copy)]
+pub struct MinorGate<'a> {
+    /// The channel of the followed line that counts: its last stage that offers something.
+    pub channel: Option<ChannelRef<'a>>,
+    /// The highest release on offer there.
+    highest: Option<&'a Release>,
+    /// The lowest version that still opens the way: the highest, or what was the highest within
+    /// the grace.
+    least: Option<&'a Version>,
+}
+
+impl<'a> MinorGate<'a> {
+    /// The gate into a line at `now`; one that nothing passes, if the line follows none.
+    pub fn new(catalog: &'a Catalog, line: &'a super::super::line::Line, now: Time) -> Self {
+        let closed = Self { channel: None, highest: None, least: None };
+        let Some(follows) = &line.follows else { return closed };
+        let Some(before) = catalog.line(&follows.line) else { return closed };
+        let last = (0..before.stages.len()).rev().find_map(|stage| Some((stage, before.latest(stage, now)?)));
+        let Some((stage, highest)) = last else { return closed };
+        // Over time the highest only rises, since a yanked release counts for none of it; so the
+        // least that was ever the highest within the grace is what was so when the grace began, or
+        // what came first after that.
+        let began = now - follows.grace;
+        let at_beginning =
+            before.offered(stage, now).filter(|release| release.is_in(stage, began)).next_back();
+        let first_after = || {
+            before.offered(stage, now).min_by_key(|release| {
+                (release.entered(stage, now).map(|entry| entry.since), &release.version)
+            })
+        };
+        let least = at_beginning.or_else(first_after).map(|release| &release.version);
+        Self { channel: Some(ChannelRef { line: before, index: stage }), highest: Some(highest), least }
+    }
+
+    /// Whether the way is open to a known release of the followed line.
+    pub fn admits(&self, current: &Release, now: Time) -> bool {
+        let Some(channel) = self.channel else { return false };
+        channel.line.releases.contains_key(&current.version)
+            && current.yanked(now).is_none()
+            && self.least.is_some_and(|least| current.version >= *least)
+    }
+
+    /// The release that opens the way.
+    pub fn required(&self) -> Option<Step<'a>> {
+        Some(Step { release: self.highest?, channel: self.channel? })
+    }
+}

@@ -1,0 +1,178 @@
+//! What each channel offers at one time, ready for many questions.
+
+use std::collections::HashMap;
+use std::ops::Bound;
+
+use super::super::Time;
+use super::super::catalog::{Catalog, ChannelRef};
+use super::super::channel::LineName;
+use super::super::line::Line;
+use super::super::promotion::{Decision, Verdict};
+use super::super::release::Release;
+use super::super::version::Version;
+use super::gate::MinorGate;
+use super::{Advice, Blocked, Coming, Wait};
+
+/// Every channel of a catalog at one time.
+#[derive(Debug)]
+pub struct Views<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) now: Time,
+    lines: HashMap<&'a LineName, LineView<'a>>,
+}
+
+#[derive(Debug)]
+struct LineView<'a> {
+    gate: MinorGate<'a>,
+    stages: Vec<View<'a>>,
+}
+
+/// One channel at one time. All lists are in ascending order of versions.
+#[derive(Debug, Default)]
+pub(super) struct View<'a> {
+    offered: Vec<&'a Release>,
+    /// The barriers of the channel; a yanked one stands where its replacement does.
+    barriers: Vec<&'a Version>,
+    coming: Vec<Coming<'a>>,
+}
+
+/// The next step above some version in one channel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Towards<'a> {
+    /// The highest release that may be taken, and whether that is a barrier with more behind it.
+    Take { release: &'a Release, barrier: bool },
+    /// Everything above lies behind a barrier that is not on offer here.
+    Barrier { version: &'a Version },
+    /// Nothing above is on offer.
+    Nothing,
+}
+
+impl<'a> Views<'a> {
+    /// Looks at every channel at `now`. `decisions` are those of
+    /// [`decide`](super::super::promotion::decide) for the same catalog and time.
+    #[must_use]
+    pub fn new(catalog: &'a Catalog, decisions: &[Decision<'a>], now: Time) -> Self {
+        let mut lines: HashMap<&LineName, LineView<'_>> = catalog
+            .lines()
+            .map(|line| {
+                let stages = (0..line.stages.len()).map(|stage| View::new(line, stage, now)).collect();
+                (&line.name, LineView { gate: MinorGate::new(catalog, line, now), stages })
+            })
+            .collect();
+        for decision in decisions {
+            let until = match decision.verdict {
+                Verdict::Promote => now,
+                Verdict::Wait { until } => until,
+                Verdict::Blocked => continue,
+            };
+            if let Some(line) = lines.get_mut(&decision.line.name) {
+                line.stages[decision.stage].coming.push(Coming { release: decision.release, until });
+            }
+        }
+        Self { catalog, now, lines }
+    }
+
+    pub(super) fn view(&self, channel: ChannelRef<'a>) -> &View<'a> {
+        &self.lines[&channel.line.name].stages[channel.index]
+    }
+
+    pub(super) fn gate(&self, line: &Line) -> &MinorGate<'a> {
+        &self.lines[&line.name].gate
+    }
+
+    /// The line that comes after `own` on the way to `goal`: `None` if no way leads there.
+    pub(super) fn line_after(&self, own: &Line, goal: &'a Line) -> Option<&'a Line> {
+        let mut line = goal;
+        // Readers refuse circles; the bound keeps a hand-made catalog from looping for ever.
+        for _ in 0..self.lines.len() {
+            let follows = &line.follows.as_ref()?.line;
+            if *follows == own.name {
+                return Some(line);
+            }
+            line = self.catalog.line(follows)?;
+        }
+        None
+    }
+
+    /// The last stage of a line that offers something.
+    pub(super) fn last_offering(&self, line: &'a Line) -> Option<ChannelRef<'a>> {
+        let stages = &self.lines[&line.name].stages;
+        let index = stages.iter().rposition(|view| !view.offered.is_empty())?;
+        Some(ChannelRef { line, index })
+    }
+}
+
+impl<'a> View<'a> {
+    fn new(line: &'a Line, stage: usize, now: Time) -> Self {
+        let offered: Vec<&Release> = line.offered(stage, now).collect();
+        let mut barriers: Vec<&Version> = line
+            .releases
+            .values()
+            .filter(|release| release.barrier && release.is_in(stage, now))
+            .map(|barrier| standing(line, barrier, now))
+            .collect();
+        barriers.sort_unstable();
+        barriers.dedup();
+        Self { offered, barriers, coming: Vec::new() }
+    }
+
+    pub(super) fn latest(&self) -> Option<&'a Release> {
+        self.offered.last().copied()
+    }
+
+    /// The next step above a version: the highest on offer, but not over a barrier.
+    pub(super) fn towards(&self, above: Bound<&Version>) -> Towards<'a> {
+        let candidates =
+            &self.offered[self.offered.partition_point(|release| !is_above(&release.version, above))..];
+        let Some(&highest) = candidates.last() else { return Towards::Nothing };
+        let barrier = self.barriers.iter().find(|version| is_above(version, above));
+        let Some(&barrier) = barrier else { return Towards::Take { release: highest, barrier: false } };
+        match candidates[..candidates.partition_point(|release| release.version <= *barrier)].last() {
+            Some(&release) => Towards::Take { release, barrier: release.version != highest.version },
+            None => Towards::Barrier { version: barrier },
+        }
+    }
+
+    /// The first release above a version that has a date, by date and then by version.
+    pub(super) fn coming(&self, above: Bound<&Version>) -> Option<Coming<'a>> {
+        self.coming
+            .iter()
+            .filter(|coming| is_above(&coming.release.version, above))
+            .min_by_key(|coming| (coming.until, &coming.release.version))
+            .copied()
+    }
+
+    /// What to tell one that stands before a barrier that is not on offer.
+    pub(super) fn behind(&self, barrier: &'a Version, above: Bound<&Version>) -> Advice<'a> {
+        let dated = self
+            .coming
+            .iter()
+            .filter(|coming| is_above(&coming.release.version, above) && coming.release.version <= *barrier)
+            .min_by_key(|coming| (coming.until, &coming.release.version));
+        match dated {
+            Some(coming) => Advice::Wait(Wait::Coming(*coming)),
+            None => Advice::Blocked(Blocked::Barrier { barrier }),
+        }
+    }
+}
+
+/// Where a barrier stands: at its own version, or, yanked, where its replacement does.
+fn standing<'a>(line: &'a Line, barrier: &'a Release, now: Time) -> &'a Version {
+    let mut at = barrier;
+    for _ in 0..line.releases.len() {
+        let Some(to) = at.yanked(now).and_then(|yank| yank.to.as_ref()) else { break };
+        match line.releases.get(to) {
+            Some(next) => at = next,
+            None => return to,
+        }
+    }
+    &at.version
+}
+
+fn is_above(version: &Version, bound: Bound<&Version>) -> bool {
+    match bound {
+        Bound::Included(bound) => version >= bound,
+        Bound::Excluded(bound) => version > bound,
+        Bound::Unbounded => true,
+    }
+}
