@@ -18,6 +18,9 @@ pub mod change;
 pub mod promotion;
 pub mod upgrade;
 
+pub mod explain;
+pub mod stepback;
+
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -1,0 +1,249 @@
+//! Never step back: what was published stays so, unless a yank says why.
+//!
+//! A real channel server once moved whole fleets back by ten minors because its list of releases
+//! arrived short. Here the offer that is about to be published is held against the one before.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::catalog::{Catalog, ChannelRef};
+use super::channel::{ChannelName, LineName};
+use super::payload::Payload;
+use super::version::Version;
+use super::{Time, rfc3339};
+
+/// What one channel offers, as far as it may not change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    pub channel: ChannelName,
+    pub line: LineName,
+    /// Every release that has entered, yanked ones too.
+    pub releases: BTreeMap<Version, Offered>,
+}
+
+/// One release of an [`Offer`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offered {
+    pub since: Time,
+    pub yanked: bool,
+    pub payloads: Vec<Payload>,
+}
+
+/// One way in which a new offer falls behind the one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepBack {
+    pub line: LineName,
+    pub channel: ChannelName,
+    pub kind: StepBackKind,
+}
+
+/// How an offer falls behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepBackKind {
+    /// The channel itself is gone.
+    Channel,
+    /// A release is gone from the channel.
+    Release(Version),
+    /// A release's entry bears another time.
+    Since { version: Version, before: Time, after: Time },
+    /// A release's payloads are others.
+    Payloads(Version),
+    /// The latest went to an older version, though it was not yanked.
+    Latest { before: Version, after: Option<Version> },
+}
+
+impl Offer {
+    /// What a channel of a catalog offers at `now`. A release whose payload is not at hand is not
+    /// on offer, and so counts as gone.
+    #[must_use]
+    pub fn of(channel: ChannelRef<'_>, now: Time) -> Self {
+        let releases = channel
+            .line
+            .releases
+            .values()
+            .filter(|release| release.is_deliverable())
+            .filter_map(|release| {
+                let offered = Offered {
+                    since: release.entered(channel.index, now)?.since,
+                    yanked: release.yanked(now).is_some(),
+                    payloads: release.payloads.clone(),
+                };
+                Some((release.version.clone(), offered))
+            })
+            .collect();
+        Self { channel: channel.name().clone(), line: channel.line.name.clone(), releases }
+    }
+
+    /// What every channel of a catalog offers.
+    #[must_use]
+    pub fn all(catalog: &Catalog, now: Time) -> Vec<Self> {
+        catalog.channels().map(|channel| Self::of(channel, now)).collect()
+    }
+
+    fn latest(&self) -> Option<&Version> {
+        self.releases.iter().rev().find(|(_, offered)| !offered.yanked).map(|(version, _)| version)
+    }
+}
+
+/// Every way in which the offers `after` fall behind those `before`.
+#[must_use]
+pub fn step_backs(before: &[Offer], after: &[Offer]) -> Vec<StepBack> {
+    let now: BTreeMap<&ChannelName, &Offer> = after.iter().map(|offer| (&offer.channel, offer)).collect();
+    let mut found = Vec::new();
+    for old in before {
+        let mut report =
+            |kind| found.push(StepBack { line: old.line.clone(), channel: old.channel.clone(), kind });
+        let Some(new) = now.get(&old.channel) else {
+            report(StepBackKind::Channel);
+            continue;
+        };
+        for (version, was) in &old.releases {
+            match new.releases.get(version) {
+                None => report(StepBackKind::Release(version.clone())),
+                Some(is) if is.since != was.since => report(StepBackKind::Since {
+                    version: version.clone(),
+                    before: was.since,
+                    after: is.since,
+                }),
+                Some(is) if is.payloads != was.payloads => report(StepBackKind::Payloads(version.clone())),
+                Some(_) => {}
+            }
+        }
+        if let Some(latest) = old.latest() {
+            let still = new.releases.get(latest);
+            // A latest that is gone was reported as such.
+            if still.is_some_and(|offered| !offered.yanked) && new.latest() < Some(latest) {
+                let after = new.latest().cloned();
+                report(StepBackKind::Latest { before: latest.clone(), after });
+            }
+        }
+    }
+    found
+}
+
+impl StepBack {
+    /// What to write to make it right.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match &self.kind {
+            StepBackKind::Channel => {
+                format!("put line `{}` and its stages back as they were", self.line)
+            }
+            StepBackKind::Release(version) => format!(
+                "put its file, its entry and its payloads back; to end its offer, `tidegate release yank {version} --reason TEXT`"
+            ),
+            StepBackKind::Since { before, .. } => format!("write `since: {}` again", rfc3339(*before)),
+            StepBackKind::Payloads(_) => {
+                "put the payloads back as they were, and add the changed ones as a new version".to_owned()
+            }
+            StepBackKind::Latest { before, .. } => {
+                format!("to end its offer, `tidegate release yank {before} --reason TEXT`")
+            }
+        }
+    }
+}
+
+impl fmt::Display for StepBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let channel = &self.channel;
+        match &self.kind {
+            StepBackKind::Channel => write!(f, "channel `{channel}` was published and is gone"),
+            StepBackKind::Release(version) => {
+                write!(f, "`{version}` was published in `{channel}` and is no longer on offer there")
+            }
+            StepBackKind::Since { version, before, after } => write!(
+                f,
+                "`{version}` was published in `{channel}` since {} and now says {}",
+                rfc3339(*before),
+                rfc3339(*after)
+            ),
+            StepBackKind::Payloads(version) => {
+                write!(f, "the payloads of `{version}` in `{channel}` are not those that were published")
+            }
+            StepBackKind::Latest { before, after: Some(after) } => {
+                write!(f, "the latest of `{channel}` would go back from `{before}` to `{after}`")
+            }
+            StepBackKind::Latest { before, after: None } => {
+                write!(f, "the latest of `{channel}` was `{before}`, and nothing would be left")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{catalog, line, release, t};
+    use super::*;
+
+    fn offers(catalog: &Catalog) -> Vec<Offer> {
+        Offer::all(catalog, t("2019-01-01"))
+    }
+
+    fn check(after: &Catalog, expected: &[&str]) {
+        let before = catalog([line("1.8", None)
+            .with(release("1.8.4", &["2018-01-01", "2018-01-15"]))
+            .with(release("1.8.5", &["2018-02-01", "2018-02-15"]))]);
+        let found: Vec<String> =
+            step_backs(&offers(&before), &offers(after)).iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected);
+    }
+
+    fn eighteen() -> super::super::line::Line {
+        line("1.8", None).with(release("1.8.4", &["2018-01-01", "2018-01-15"]))
+    }
+
+    #[test]
+    fn what_goes_on_is_no_step_back() {
+        let same = || eighteen().with(release("1.8.5", &["2018-02-01", "2018-02-15"]));
+        check(&catalog([same()]), &[]);
+        check(&catalog([same().with(release("1.8.4-backport", &["2018-03-01"]))]), &[]);
+        check(&catalog([same().with(release("1.8.6", &["2018-03-01"]))]), &[]);
+    }
+
+    #[test]
+    fn a_yank_says_why_a_latest_goes_back() {
+        let yanked = release("1.8.5", &["2018-02-01", "2018-02-15"]).yanked_at("2018-03-01", None);
+        check(&catalog([eighteen().with(yanked)]), &[]);
+    }
+
+    #[test]
+    fn a_release_or_channel_that_is_gone_is_refused() {
+        check(
+            &catalog([eighteen()]),
+            &[
+                "`1.8.5` was published in `1.8-preproduction` and is no longer on offer there",
+                "`1.8.5` was published in `1.8-production` and is no longer on offer there",
+            ],
+        );
+        check(
+            &catalog([eighteen().with(release("1.8.5", &["2018-02-01"]))]),
+            &["`1.8.5` was published in `1.8-production` and is no longer on offer there"],
+        );
+        check(
+            &catalog([]),
+            &[
+                "channel `1.8-preproduction` was published and is gone",
+                "channel `1.8-production` was published and is gone",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_published_entry_does_not_change() {
+        check(
+            &catalog([eighteen().with(release("1.8.5", &["2018-02-01", "2018-02-16"]))]),
+            &[
+                "`1.8.5` was published in `1.8-production` since 2018-02-15T00:00:00Z and now says 2018-02-16T00:00:00Z",
+            ],
+        );
+        let mut other = release("1.8.5", &["2018-02-01", "2018-02-15"]);
+        other.payloads[0].size += 1;
+        check(
+            &catalog([eighteen().with(other)]),
+            &[
+                "the payloads of `1.8.5` in `1.8-preproduction` are not those that were published",
+                "the payloads of `1.8.5` in `1.8-production` are not those that were published",
+            ],
+        );
+    }
+}
