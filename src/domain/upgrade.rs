@@ -178,21 +178,66 @@ impl<'a> Views<'a> {
     /// What the cluster that runs `current` and follows `channel` should do.
     pub fn answer(&self, channel: ChannelRef<'a>, current: &Version) -> Answer<'a> {
         let own = self.catalog.line_of(current);
-        let known =
-            own.and_then(|line| line.releases.get(current)).filter(|release| release.is_known(self.now));
-        let above = Bound::Excluded(current);
-        let advice = match (channel.stage().paused(self.now), known, own) {
-            (Some(pause), _, _) => Advice::Wait(Wait::Paused { pause }),
-            (None, Some(release), Some(line)) if line.name == channel.line.name => {
-                self.in_line(channel, release)
+        let known = own.and_then(|line| Some((line, line.releases.get(current)?)));
+        let advice = match known.filter(|(_, release)| release.is_known(self.now)) {
+            Some((line, release)) => self.known(channel, &self.relation(line, channel.line), release),
+            None if own.is_some_and(|line| line.name == channel.line.name) => {
+                self.unknown_in_line(channel, Bound::Excluded(current))
             }
-            (None, Some(release), Some(line)) => self.from_line(channel, line, release),
-            (None, None, Some(line)) if line.name == channel.line.name => {
-                self.unknown_in_line(channel, above)
+            None => {
+                let below = |step: Option<&Version>| step.is_some_and(|version| current < version);
+                let [latest, required] = self.landmarks(channel).map(below);
+                self.unknown_elsewhere(channel, latest, required)
             }
-            (None, None | Some(_), _) => self.unknown_elsewhere(channel, current),
         };
         Answer { channel, advice }
+    }
+
+    /// The advice to a known release, whose line stands in `relation` to the channel's.
+    pub fn known(
+        &self,
+        channel: ChannelRef<'a>,
+        relation: &Relation<'a>,
+        current: &'a Release,
+    ) -> Advice<'a> {
+        if let Some(pause) = channel.stage().paused(self.now) {
+            return Advice::Wait(Wait::Paused { pause });
+        }
+        match relation {
+            Relation::Own => self.in_line(channel, current),
+            Relation::Before { own, after } => self.from_before(channel, own, after, current),
+            Relation::After => Advice::None { code: NoneCode::Ahead, coming: None },
+            Relation::Apart => {
+                if self.view(channel).latest().is_some_and(|latest| latest.version < current.version) {
+                    Advice::None { code: NoneCode::Ahead, coming: None }
+                } else {
+                    Advice::Blocked(Blocked::NoWay)
+                }
+            }
+        }
+    }
+
+    /// How a line stands to the one that a cluster wants to be in.
+    #[must_use]
+    pub fn relation(&self, own: &'a super::line::Line, goal: &'a super::line::Line) -> Relation<'a> {
+        if own.name == goal.name {
+            Relation::Own
+        } else if let Some(after) = self.line_after(own, goal) {
+            Relation::Before { own, after }
+        } else if self.line_after(goal, own).is_some() {
+            Relation::After
+        } else {
+            Relation::Apart
+        }
+    }
+
+    /// The two versions at which the advice to unknown versions of other lines changes: the latest
+    /// of the channel, and what the minor gate asks for.
+    #[must_use]
+    pub fn landmarks(&self, channel: ChannelRef<'a>) -> [Option<&'a Version>; 2] {
+        let latest = self.view(channel).latest().map(|latest| &latest.version);
+        let required = self.gate(channel.line).required().map(|step| &step.release.version);
+        [latest, required]
     }
 
     /// The advice to a release of the channel's own line.
@@ -223,35 +268,24 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// The advice to a release of another line.
-    fn from_line(
+    /// The advice to a release of an earlier line, which `after` follows on the way to the channel.
+    fn from_before(
         &self,
         channel: ChannelRef<'a>,
         own: &'a super::line::Line,
+        after: &'a super::line::Line,
         current: &'a Release,
     ) -> Advice<'a> {
         let view = self.view(channel);
         let above = Bound::Excluded(&current.version);
-        let Some(after) = self.line_after(own, channel.line) else {
-            return if self.line_after(channel.line, own).is_some()
-                || view.latest().is_some_and(|latest| latest.version < current.version)
-            {
-                Advice::None { code: NoneCode::Ahead, coming: None }
-            } else {
-                Advice::Blocked(Blocked::NoWay)
-            };
-        };
-        let gate = self.gate(channel.line);
         if after.name != channel.line.name || !self.gate(after).admits(current, self.now) {
-            if let Some(yank) = current.yanked(self.now) {
-                let step = self.next_step(own, after, current);
-                if step.is_none() {
-                    let fix = self.gate(after).channel.and_then(|channel| self.view(channel).coming(above));
-                    return Advice::Blocked(Blocked::Yanked { yank, fix });
-                }
-            }
             let next = self.next_step(own, after, current);
-            let take = gate.required().filter(|step| current.version < step.release.version);
+            if let (Some(yank), None) = (current.yanked(self.now), next) {
+                let fix = self.gate(after).channel.and_then(|channel| self.view(channel).coming(above));
+                return Advice::Blocked(Blocked::Yanked { yank, fix });
+            }
+            let top = self.gate(channel.line).required();
+            let take = top.filter(|step| current.version < step.release.version);
             return Advice::Blocked(Blocked::MinorGate { take: take.or(next), next });
         }
         match view.towards(above) {
@@ -301,19 +335,37 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// The advice to a version outside the channel's line that the catalog does not know.
-    fn unknown_elsewhere(&self, channel: ChannelRef<'a>, current: &Version) -> Advice<'a> {
-        let below = match self.view(channel).latest() {
-            Some(latest) => *current < latest.version,
-            None => {
-                self.catalog.line_of(current).is_none_or(|own| self.line_after(channel.line, own).is_none())
-            }
-        };
-        if below {
-            let take = self.gate(channel.line).required().filter(|step| *current < step.release.version);
+    /// The advice to a version outside the channel's line that the catalog does not know, by
+    /// whether it is below each of the [landmarks](Self::landmarks).
+    pub fn unknown_elsewhere(
+        &self,
+        channel: ChannelRef<'a>,
+        below_latest: bool,
+        below_required: bool,
+    ) -> Advice<'a> {
+        if let Some(pause) = channel.stage().paused(self.now) {
+            return Advice::Wait(Wait::Paused { pause });
+        }
+        if below_latest || below_required {
+            let take = self.gate(channel.line).required().filter(|_| below_required);
             Advice::Blocked(Blocked::UnknownVersion { take })
         } else {
             Advice::None { code: NoneCode::UnknownVersion, coming: None }
         }
     }
+}
+
+/// How a line stands to the one that a cluster wants to be in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Relation<'a> {
+    Own,
+    /// A way leads from `own` to the goal; `after` is the next line on it.
+    Before {
+        own: &'a super::line::Line,
+        after: &'a super::line::Line,
+    },
+    /// A way leads from the goal to this line.
+    After,
+    /// No way leads from one to the other.
+    Apart,
 }
