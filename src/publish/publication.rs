@@ -25,7 +25,16 @@ pub struct Publication {
     pub(crate) channel: HashMap<ChannelName, Arc<ChannelDocuments>>,
     pub(crate) release: HashMap<Version, ReleaseDocuments>,
     /// By path below `/tuf/`: `metadata/timestamp.json`, `targets/HASH.NAME`.
-    pub(crate) tuf: HashMap<Box<str>, Document>,
+    pub(crate) tuf: HashMap<Box<str>, TufFile>,
+}
+
+/// A file of the TUF repository.
+#[derive(Debug, Clone)]
+pub enum TufFile {
+    /// Metadata, and signed manifests as targets.
+    Document(Document),
+    /// A payload as a target: it stays on disk.
+    Payload(PayloadFile),
 }
 
 /// What is answered about one channel.
@@ -108,7 +117,7 @@ impl Publication {
 
     /// `GET /tuf/{path}`.
     #[must_use]
-    pub fn tuf(&self, path: &str) -> Option<&Document> {
+    pub fn tuf(&self, path: &str) -> Option<&TufFile> {
         self.tuf.get(path)
     }
 }

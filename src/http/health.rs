@@ -1,0 +1,101 @@
+//! `/healthz` and `/readyz`: for probes.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpResponse, web};
+
+use super::problem::ProblemKind;
+use super::state::State;
+use crate::domain::{Time, rfc3339};
+use crate::promoter::status::Status;
+use crate::publish::Publication;
+
+/// Whether the process is alive
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "operation",
+    operation_id = "healthz",
+    responses((status = 200, description = "Alive", body = String, content_type = "text/plain"))
+)]
+pub async fn alive() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("text/plain; charset=utf-8")
+        .body("alive\n")
+}
+
+/// Whether the server has something good to serve
+///
+/// Ready as long as an unexpired publication is served, however much is wrong beside that: a fault
+/// in the catalog must never empty a fleet of servers.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operation",
+    operation_id = "readyz",
+    responses(
+        (status = 200, description = "Ready", body = Readiness),
+        (status = 503, description = "Not ready: nothing is published, or it has expired", body = Readiness),
+    )
+)]
+pub async fn ready(state: web::Data<State>) -> HttpResponse {
+    let publication = state.shared.publication.load();
+    let readiness = readiness(publication.as_deref(), &state.shared.status.load(), state.clock.now());
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).json(readiness)
+}
+
+/// The body of `/readyz`.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct Readiness {
+    ready: bool,
+    /// Why the server is not ready: `not_published` or `expired`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    /// What is wrong while the server goes on serving.
+    degraded: Vec<Degradation>,
+    /// Whether this server promotes.
+    promoting: bool,
+    /// What is served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    publication: Option<Served>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+struct Degradation {
+    /// A stable word, the same as in the metrics.
+    kind: &'static str,
+    detail: String,
+}
+
+/// The publication that is served.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+struct Served {
+    version: u64,
+    made: String,
+    expires: String,
+    demo: bool,
+}
+
+fn readiness(publication: Option<&Publication>, status: &Status, now: Time) -> Readiness {
+    let kind = match publication {
+        None => Some(ProblemKind::NotPublished),
+        Some(publication) if now >= publication.expires => Some(ProblemKind::Expired),
+        Some(_) => None,
+    };
+    let degraded = status.degraded.iter();
+    Readiness {
+        ready: kind.is_none(),
+        kind: kind.map(ProblemKind::as_str),
+        degraded: degraded.map(|d| Degradation { kind: d.kind.as_str(), detail: d.detail.clone() }).collect(),
+        promoting: status.promoting,
+        publication: publication.map(|publication| Served {
+            version: publication.version,
+            made: rfc3339(publication.made),
+            expires: rfc3339(publication.expires),
+            demo: publication.demo,
+        }),
+    }
+}

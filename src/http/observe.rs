@@ -1,0 +1,185 @@
+//! Around every request: its id, its limits, what is counted, and a line in the access log.
+
+use std::future::Future;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix_web::Error;
+use actix_web::body::MessageBody as _;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::web::Data;
+use futures_util::future::Either;
+use prometheus_client::metrics::gauge::Gauge;
+use tracing::Instrument as _;
+
+use super::problem::{Problem, ProblemKind};
+use super::route::Route;
+use super::state::State;
+
+/// The access log's target, to be filtered by.
+pub const ACCESS: &str = "tidegate::access";
+
+/// The longest URL that is answered. The longest version, channel and file name fit many times.
+const MAX_URI: usize = 4 * 1024;
+
+/// The largest head that is answered, as its names and values together. Above 128 KiB or 96 fields
+/// actix refuses it before it gets here.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// The longest request id that is taken from a client.
+const MAX_ID: usize = 64;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Answers a request with everything around it.
+pub(super) fn around<S>(
+    state: Data<State>,
+    request: ServiceRequest,
+    next: &S,
+) -> impl Future<Output = Result<ServiceResponse, Error>> + use<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+    S::Future: 'static,
+{
+    let in_flight = InFlight::enter(&state.metrics.in_flight);
+    let id = request_id(request.headers());
+    let logged = state.access_log && tracing::enabled!(target: ACCESS, tracing::Level::INFO);
+    let started = logged.then(|| state.clock.monotonic());
+    let span = if logged {
+        tracing::info_span!(
+            target: ACCESS,
+            "request",
+            id = id.to_str().unwrap_or_default(),
+            method = request.method().as_str(),
+            path = request.uri().path(),
+        )
+    } else {
+        tracing::Span::none()
+    };
+    let answered = match refuse(&request) {
+        Some(problem) => Either::Left(std::future::ready(Ok(request.error_response(problem)))),
+        None => Either::Right(next.call(request)),
+    };
+    async move {
+        let mut response = answered.instrument(span.clone()).await?;
+        drop(in_flight);
+        let status = response.status();
+        let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
+        let problem = problem.map(|problem| problem.kind);
+        let route = response.request().app_data::<Route>().copied();
+        state.metrics.count(route, status, problem);
+        if let Some(started) = started {
+            let took = state.clock.monotonic().saturating_sub(started);
+            let bytes = match response.response().body().size() {
+                actix_web::body::BodySize::Sized(bytes) => bytes,
+                _ => 0,
+            };
+            tracing::info!(
+                target: ACCESS,
+                parent: &span,
+                status = status.as_u16(),
+                bytes,
+                micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+                problem = problem.map(ProblemKind::as_str),
+            );
+        }
+        let head = response.headers_mut();
+        head.insert(REQUEST_ID, id);
+        head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Ok(response)
+    }
+}
+
+/// Counts a request as long as it is there, also when its connection goes away.
+struct InFlight(Gauge);
+
+impl InFlight {
+    fn enter(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// What is refused whatever it asks for.
+fn refuse(request: &ServiceRequest) -> Option<Problem> {
+    let head = request.headers();
+    let uri = request.head().uri.path_and_query().map_or(0, |text| text.as_str().len());
+    if uri > MAX_URI {
+        let detail = format!("the URL has {uri} bytes, more than {MAX_URI}");
+        return Some(Problem::new(ProblemKind::UriTooLong, detail));
+    }
+    let size: usize = head.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if size > MAX_HEAD {
+        let detail = format!("the head has {size} bytes, more than {MAX_HEAD}");
+        return Some(Problem::new(ProblemKind::HeadTooLarge, detail));
+    }
+    let reads = matches!(request.method().as_str(), "GET" | "HEAD");
+    let body = head.contains_key(header::TRANSFER_ENCODING)
+        || head.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if reads && body {
+        let detail = "the request has a body";
+        return Some(Problem::new(ProblemKind::BodyRefused, detail).hint("leave it out: all is in the URL"));
+    }
+    None
+}
+
+/// The client's id for the request if it is a plain one, so that it can be followed through several
+/// servers' logs; otherwise a fresh one.
+fn request_id(head: &HeaderMap) -> HeaderValue {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    match head.get(REQUEST_ID) {
+        Some(id) if (1..=MAX_ID).contains(&id.len()) && id.as_bytes().iter().all(plain) => id.clone(),
+        _ => fresh_id(),
+    }
+}
+
+/// What tells this process's ids from those of others.
+static PROCESS: LazyLock<[u8; 16]> = LazyLock::new(|| {
+    let mut text = *b"0000000000000000";
+    // Without randomness ids are still told apart within this process.
+    if let Ok(random) = getrandom::u64() {
+        let _ = hex::encode_to_slice(random.to_be_bytes(), &mut text);
+    }
+    text
+});
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// An id that is unique, not secret: the process and a count.
+fn fresh_id() -> HeaderValue {
+    let mut id = *b"0000000000000000-000000000000";
+    id[..16].copy_from_slice(&*PROCESS);
+    let count = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let _ = hex::encode_to_slice(&count[2..], &mut id[17..]);
+    HeaderValue::from_bytes(&id).unwrap_or_else(|_| HeaderValue::from_static("none"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_id_of_the_client_is_kept_and_any_other_is_replaced() {
+        let id = |text: &[u8]| {
+            let mut head = HeaderMap::new();
+            head.insert(REQUEST_ID, HeaderValue::from_bytes(text).unwrap());
+            request_id(&head)
+        };
+        let long = "x".repeat(MAX_ID);
+        for kept in ["a", "9f86-d081_88.4C", &long] {
+            assert_eq!(id(kept.as_bytes()), kept);
+        }
+        for other in [&b""[..], b"a b", b"\"x\"", b"a;b", b"\xc3\xa4", format!("{long}x").as_bytes()] {
+            let fresh = id(other);
+            assert_eq!(fresh.len(), 29);
+            assert_ne!(fresh, id(other));
+        }
+    }
+}

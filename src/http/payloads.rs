@@ -1,0 +1,240 @@
+//! `/v1/payloads/{version}/{file}`: payload files, from the copies that were checked.
+//!
+//! A file is found in the publication and opened by its digest; no path is ever made of what a
+//! client sent.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use super::extract::{AskedVersion, Current, segment};
+use super::problem::{Problem, ProblemKind};
+use super::range::{Part, part};
+use super::releases;
+use super::reply::{self, Cache};
+use super::state::{OpenPayload, State};
+use super::{digest, etag};
+use crate::publish::document::Media;
+use crate::publish::publication::PayloadFile;
+
+/// How much of a file is in memory for one client at a time. A smaller file is read at once.
+const CHUNK: u64 = 64 * 1024;
+
+/// The digest of the whole file, whichever part of it is sent (RFC 9530).
+const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+
+/// A payload
+///
+/// One range may be asked for. The file never changes; its digest is its `ETag`.
+#[utoipa::path(
+    get,
+    path = "/v1/payloads/{version}/{file}",
+    tag = "releases",
+    operation_id = "payload",
+    params(
+        ("version" = String, Path, description = "The release's version", example = "1.8.4-tectonic.1"),
+        ("file" = String, Path, description = "The payload's file", example = "payload.json"),
+    ),
+    responses(
+        (status = 200, description = "The payload", content_type = "application/octet-stream"),
+        (status = 206, description = "The part that was asked for"),
+    )
+)]
+pub async fn get(
+    request: HttpRequest,
+    state: web::Data<State>,
+    current: Current,
+    AskedVersion(version): AskedVersion,
+) -> Result<HttpResponse, Problem> {
+    let file = segment(&request, 3)?;
+    let Some(payload) = current.payload(&version, &file).cloned() else {
+        if current.explain(&version).is_none() {
+            return Err(releases::unknown(&version));
+        }
+        let detail = format!("the release `{version}` has no payload `{file}`");
+        return Err(Problem::new(ProblemKind::UnknownFile, detail));
+    };
+    answer(&request, &state, payload).await
+}
+
+/// Answers with a payload, or a part of it.
+pub(super) async fn answer(
+    request: &HttpRequest,
+    state: &State,
+    payload: PayloadFile,
+) -> Result<HttpResponse, Problem> {
+    let tag = format!("\"{}\"", payload.sha256);
+    if etag::is_held(request.headers(), tag.as_bytes()) {
+        return Ok(with_heads(HttpResponse::new(StatusCode::NOT_MODIFIED), &payload, &tag));
+    }
+    let (status, range) = match asked(request, &tag, payload.size) {
+        Part::Whole => (StatusCode::OK, 0..payload.size),
+        Part::Bytes(range) => (StatusCode::PARTIAL_CONTENT, range),
+        Part::Outside => {
+            let range = request.headers().get(header::RANGE).and_then(|range| range.to_str().ok());
+            return Err(Problem::range(range.unwrap_or_default(), payload.size));
+        }
+    };
+    let head_only = request.method() == Method::HEAD;
+    let body = open(&state.open_payload, &payload, range.clone(), head_only).await.map_err(|error| {
+        tracing::error!(sha256 = %payload.sha256, file = payload.file, %error, "a payload copy cannot be served");
+        Problem::new(ProblemKind::PayloadUnavailable, format!("`{}` cannot be served now", payload.file))
+    })?;
+    let mut response = HttpResponse::with_body(status, body);
+    let head = response.headers_mut();
+    let media = if payload.file.ends_with(".json") { Media::Json } else { Media::Octets };
+    head.insert(header::CONTENT_TYPE, reply::media(media));
+    if status == StatusCode::PARTIAL_CONTENT {
+        let part = format!("bytes {}-{}/{}", range.start, range.end - 1, payload.size);
+        insert(head, header::CONTENT_RANGE, &part);
+    }
+    Ok(with_heads(response, &payload, &tag))
+}
+
+/// The part that the request asks for. A range on a `HEAD` means nothing (RFC 9110, section 14.2).
+fn asked(request: &HttpRequest, tag: &str, size: u64) -> Part {
+    let range = request.headers().get(header::RANGE).and_then(|range| range.to_str().ok());
+    match range {
+        Some(range)
+            if request.method() == Method::GET && etag::is_continued(request.headers(), tag.as_bytes()) =>
+        {
+            part(range, size)
+        }
+        _ => Part::Whole,
+    }
+}
+
+fn with_heads(mut response: HttpResponse, payload: &PayloadFile, tag: &str) -> HttpResponse {
+    let head = response.headers_mut();
+    insert(head, header::ETAG, tag);
+    insert(head, REPR_DIGEST, &digest::field(&payload.sha256));
+    head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    reply::common(head, Cache::Immutable);
+    response
+}
+
+fn insert(head: &mut header::HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        head.insert(name, value);
+    }
+}
+
+/// Opens a payload's copy at the range's start; a short range is read with it. All of it happens
+/// on a thread that may block.
+async fn open(
+    open: &OpenPayload,
+    payload: &PayloadFile,
+    range: Range<u64>,
+    head_only: bool,
+) -> io::Result<BoxBody> {
+    let length = range.end - range.start;
+    let open = OpenPayload::clone(open);
+    let (sha256, size) = (payload.sha256, payload.size);
+    let opened = web::block(move || {
+        let mut file = open(&sha256)?;
+        let found = file.metadata()?.len();
+        if found != size {
+            return Err(io::Error::other(format!("the copy has {found} bytes instead of {size}")));
+        }
+        if head_only {
+            return Ok(Opened::Head);
+        }
+        file.seek(SeekFrom::Start(range.start))?;
+        if length <= CHUNK { Ok(Opened::Read(read(&mut file, length)?)) } else { Ok(Opened::File(file)) }
+    });
+    Ok(match opened.await.map_err(io::Error::other)?? {
+        Opened::Head => BoxBody::new(Head(length)),
+        Opened::Read(bytes) => BoxBody::new(bytes),
+        Opened::File(file) => BoxBody::new(Chunks { size: length, left: length, source: Source::Idle(file) }),
+    })
+}
+
+/// What came of opening a payload.
+enum Opened {
+    Head,
+    Read(Bytes),
+    File(File),
+}
+
+/// Reads exactly this much.
+fn read(file: &mut File, length: u64) -> io::Result<Bytes> {
+    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes.into())
+}
+
+/// The body of a reply to `HEAD`: a length alone.
+struct Head(u64);
+
+impl MessageBody for Head {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0)
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Poll::Ready(None)
+    }
+}
+
+/// A part of a file, chunk by chunk. A file that ends early breaks the connection off, so that
+/// nobody takes a short payload for a whole one.
+struct Chunks {
+    size: u64,
+    left: u64,
+    source: Source,
+}
+
+enum Source {
+    Idle(File),
+    Reading(JoinHandle<io::Result<(File, Bytes)>>),
+    Done,
+}
+
+impl MessageBody for Chunks {
+    type Error = io::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.size)
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        loop {
+            match std::mem::replace(&mut self.source, Source::Done) {
+                Source::Done => return Poll::Ready(None),
+                Source::Idle(_) if self.left == 0 => return Poll::Ready(None),
+                Source::Idle(mut file) => {
+                    let length = self.left.min(CHUNK);
+                    self.left -= length;
+                    self.source = Source::Reading(tokio::task::spawn_blocking(move || {
+                        let bytes = read(&mut file, length)?;
+                        Ok((file, bytes))
+                    }));
+                }
+                Source::Reading(mut reading) => {
+                    let Poll::Ready(done) = Pin::new(&mut reading).poll(cx) else {
+                        self.source = Source::Reading(reading);
+                        return Poll::Pending;
+                    };
+                    return match done.map_err(io::Error::other).flatten() {
+                        Ok((file, bytes)) => {
+                            self.source = Source::Idle(file);
+                            Poll::Ready(Some(Ok(bytes)))
+                        }
+                        Err(error) => Poll::Ready(Some(Err(error))),
+                    };
+                }
+            }
+        }
+    }
+}

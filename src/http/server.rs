@@ -1,0 +1,220 @@
+//! Starting and stopping.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::HttpService;
+use actix_http::error::DispatchError;
+use actix_server::{Server, ServerBuilder};
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::{App, web};
+use tokio::net::TcpStream;
+
+use super::guard::{Deadlines, Guard, Guarded};
+use super::state::{OpenPayload, State};
+use super::{observe, route};
+use crate::clock::SharedClock;
+use crate::promoter::status::Handle;
+
+/// How long running replies may take after the server was told to stop. Containers are killed
+/// after 10 s; the workers look once a second whether they are done, so that this comes to 8 s.
+const STOP_SECONDS: u64 = 7;
+
+/// After a reply to a request whose body was not read, for how long the rest of the body is thrown
+/// away. Closed at once, the connection would be reset before the client has read the reply.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The operator's listener is for a few scrapers and probes.
+const ADMIN_CONNECTIONS: usize = 64;
+
+/// How the server listens.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Port 0 takes any that is free; [`Running::address`] tells which.
+    pub listen: SocketAddr,
+    /// Where `/metrics` is served instead, if anywhere.
+    pub admin_listen: Option<SocketAddr>,
+    pub workers: usize,
+    /// Over this many, connections wait to be accepted.
+    pub max_connections: usize,
+    pub deadlines: Deadlines,
+    /// Whether each request gets a line, at level `info` under [`observe::ACCESS`].
+    pub access_log: bool,
+}
+
+impl Config {
+    /// The usual limits, on this address.
+    #[must_use]
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            admin_listen: None,
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            max_connections: 10_000,
+            deadlines: Deadlines::default(),
+            access_log: true,
+        }
+    }
+}
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot start the workers")]
+    Workers(#[source] io::Error),
+}
+
+/// A server that has started.
+pub struct Running {
+    address: SocketAddr,
+    admin_address: Option<SocketAddr>,
+    servers: Vec<Server>,
+}
+
+/// Starts the server: from here on it accepts connections, as long as [`Running::until`] is polled
+/// to the end. To be called within a Tokio runtime.
+///
+/// # Errors
+/// When an address cannot be listened on.
+pub fn start(
+    config: &Config,
+    shared: Handle,
+    open_payload: OpenPayload,
+    clock: SharedClock,
+) -> Result<Running, StartError> {
+    let guard = Guard { deadlines: config.deadlines, ..Guard::default() };
+    let state = State::new(shared, open_payload, clock, &guard, config.access_log);
+    let state = web::Data::from(Arc::new(state));
+
+    let (listener, address) = listen(config.listen)?;
+    let workers = config.workers.max(1);
+    let connections = config.max_connections.div_ceil(workers);
+    let builder = Server::build().workers(workers).max_concurrent_connections(connections);
+    let routes = if config.admin_listen.is_some() { Routes::Public } else { Routes::All };
+    let mut servers = vec![serve(builder, "public", listener, &state, &guard, routes)?];
+
+    // The operator's listener has its own worker: it must answer when all others are taken.
+    let mut admin_address = None;
+    if let Some(address) = config.admin_listen {
+        let (listener, address) = listen(address)?;
+        let builder = Server::build().workers(1).max_concurrent_connections(ADMIN_CONNECTIONS);
+        servers.push(serve(builder, "admin", listener, &state, &guard, Routes::Admin)?);
+        admin_address = Some(address);
+    }
+    Ok(Running { address, admin_address, servers })
+}
+
+impl Running {
+    /// Where clients are answered.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the operator is answered, if on a listener of its own.
+    #[must_use]
+    pub const fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// Serves until the future is ready, then stops: nothing is accepted any more, idle connections
+    /// are closed at once, and running replies have 8 s to finish.
+    ///
+    /// # Errors
+    /// When a listener fails.
+    pub async fn until(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let handles: Vec<_> = self.servers.iter().map(Server::handle).collect();
+        let servers = futures_util::future::try_join_all(self.servers);
+        tokio::pin!(servers);
+        tokio::select! {
+            ended = &mut servers => return ended.map(drop),
+            () = stop => {}
+        }
+        // The call itself tells the server; what it gives back is only there to wait on.
+        for handle in handles {
+            drop(handle.stop(true));
+        }
+        servers.await.map(drop)
+    }
+}
+
+/// Which routes a listener has.
+#[derive(Debug, Clone, Copy)]
+enum Routes {
+    All,
+    Public,
+    Admin,
+}
+
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let error = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).map_err(error)?;
+    let bound = listener.local_addr().map_err(error)?;
+    Ok((listener, bound))
+}
+
+/// Builds a server on one listener: actix-web's routing on actix's HTTP/1, over guarded
+/// connections. `HttpServer` does the same over bare ones, and takes no others.
+fn serve(
+    builder: ServerBuilder,
+    name: &str,
+    listener: TcpListener,
+    state: &web::Data<State>,
+    guard: &Guard,
+    routes: Routes,
+) -> Result<Server, StartError> {
+    let builder = builder.disable_signals().shutdown_timeout(STOP_SECONDS);
+    let draining = builder.graceful_shutdown_signal();
+    let (state, guard) = (state.clone(), guard.clone());
+    let factory = move || {
+        let (state, guard, draining) = (state.clone(), guard.clone(), draining.clone());
+        let Deadlines { request, keep_alive, .. } = guard.deadlines;
+        let around = state.clone();
+        let app = App::new()
+            .app_data(state)
+            .configure(|app| match routes {
+                Routes::All => {
+                    route::public(app);
+                    route::admin(app);
+                }
+                Routes::Public => route::public(app),
+                Routes::Admin => {
+                    route::health(app);
+                    route::admin(app);
+                }
+            })
+            .default_service(web::to(route::unknown))
+            .wrap_fn(move |request, next| observe::around(around.clone(), request, next));
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let draining = draining.clone();
+                async move { draining.notified().await }
+            })
+            .keep_alive(keep_alive)
+            .client_request_timeout(request)
+            .client_disconnect_timeout(LINGER)
+            .h1(map_config(
+                app.into_factory().map_err(|error: actix_web::Error| error.error_response()),
+                |()| AppConfig::default(),
+            ));
+        fn_service(move |io: TcpStream| {
+            // Replies are written whole: there is nothing for Nagle's algorithm to wait for.
+            let _ = io.set_nodelay(true);
+            let peer = io.peer_addr().ok();
+            let guarded = Guarded::new(io, guard.clone());
+            async move { Ok::<_, DispatchError>((guarded, peer)) }
+        })
+        .and_then(http)
+    };
+    Ok(builder.listen(name, listener, factory).map_err(StartError::Workers)?.run())
+}
