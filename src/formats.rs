@@ -1,2 +1,15 @@
-//! (see lib.rs)
+//! The domain as bytes and back: the catalog's YAML, and documents. Pure: whoever has the bytes
+//! hands them in.
+
+pub mod fault;
+pub mod schema;
+pub mod yaml;
+
+pub mod ascii;
+pub mod canonical;
+pub mod seconds;
+
+pub mod manifest;
+pub mod tuf;
+
 pub mod api;

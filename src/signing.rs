@@ -1,1 +1,8 @@
-//! (see lib.rs)
+//! Keys, signing and verifying. There is one form for everything signed, TUF's, in [`Signed`].
+
+pub mod key;
+mod signed;
+pub mod verify;
+
+pub use key::{KeyRole, PrivateKey, PublicKey};
+pub use signed::{ParseError, SignError, Signature, SignatureError, Signed};

@@ -1,0 +1,133 @@
+//! Free text for signed documents, which hold printable ASCII only.
+//!
+//! OLPC canonical JSON writes what is not ASCII as it is, in Unicode's form C, and control
+//! characters raw; `jq`, python-tuf and tough each differ from it somewhere there, and a document
+//! on which two readers disagree has two meanings. So texts that people write are brought to ASCII
+//! before they are signed. The catalog keeps them as they were written.
+
+use std::fmt::Write;
+
+/// A text in printable ASCII: typographic marks and Latin letters become their plain forms, control
+/// characters a space, and what has no plain form a `?`.
+#[must_use]
+pub fn ascii(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.trim().chars() {
+        match c {
+            ' '..='~' => plain.push(c),
+            _ if c.is_control() || c.is_whitespace() => plain.push(' '),
+            _ => plain.push_str(plain_form(c)),
+        }
+    }
+    plain
+}
+
+/// A link in ASCII: what a URI may not hold is percent-encoded, as RFC 3987 has it in section 3.1.
+#[must_use]
+pub fn uri(text: &str) -> String {
+    let mut uri = String::with_capacity(text.len());
+    for byte in text.trim().bytes() {
+        match byte {
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => push_percent(&mut uri, byte),
+            b'!'..=b'~' => uri.push(char::from(byte)),
+            _ => push_percent(&mut uri, byte),
+        }
+    }
+    uri
+}
+
+fn push_percent(uri: &mut String, byte: u8) {
+    // Writing to a `String` cannot fail.
+    let _ = write!(uri, "%{byte:02X}");
+}
+
+/// The plain form of a character, for what European texts have: letters of Latin-1 and Latin
+/// Extended-A, quotes, dashes and a few signs.
+fn plain_form(c: char) -> &'static str {
+    match c {
+        'À'..='Å' | 'Ā' | 'Ă' | 'Ą' => match c {
+            'Ä' => "Ae",
+            'Å' => "Aa",
+            _ => "A",
+        },
+        'à'..='å' | 'ā' | 'ă' | 'ą' => match c {
+            'ä' => "ae",
+            'å' => "aa",
+            _ => "a",
+        },
+        'Æ' => "Ae",
+        'æ' => "ae",
+        'Ç' | 'Ć' | 'Ĉ' | 'Ċ' | 'Č' => "C",
+        'ç' | 'ć' | 'ĉ' | 'ċ' | 'č' => "c",
+        'Ď' | 'Đ' | 'Ð' => "D",
+        'ď' | 'đ' | 'ð' => "d",
+        'È'..='Ë' | 'Ē' | 'Ĕ' | 'Ė' | 'Ę' | 'Ě' => "E",
+        'è'..='ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' => "e",
+        'Ĝ' | 'Ğ' | 'Ġ' | 'Ģ' => "G",
+        'ĝ' | 'ğ' | 'ġ' | 'ģ' => "g",
+        'Ì'..='Ï' | 'Ĩ' | 'Ī' | 'Ĭ' | 'Į' | 'İ' => "I",
+        'ì'..='ï' | 'ĩ' | 'ī' | 'ĭ' | 'į' | 'ı' => "i",
+        'Ĺ' | 'Ļ' | 'Ľ' | 'Ł' => "L",
+        'ĺ' | 'ļ' | 'ľ' | 'ł' => "l",
+        'Ñ' | 'Ń' | 'Ņ' | 'Ň' => "N",
+        'ñ' | 'ń' | 'ņ' | 'ň' => "n",
+        'Ö' | 'Œ' => "Oe",
+        'ö' | 'œ' => "oe",
+        'Ò'..='Õ' | 'Ø' | 'Ō' | 'Ŏ' | 'Ő' => "O",
+        'ò'..='õ' | 'ø' | 'ō' | 'ŏ' | 'ő' => "o",
+        'Ŕ' | 'Ř' => "R",
+        'ŕ' | 'ř' => "r",
+        'Ś' | 'Ŝ' | 'Ş' | 'Š' | 'Ș' => "S",
+        'ś' | 'ŝ' | 'ş' | 'š' | 'ș' => "s",
+        'ß' => "ss",
+        'Ť' | 'Ţ' | 'Ț' => "T",
+        'ť' | 'ţ' | 'ț' => "t",
+        'Ü' => "Ue",
+        'ü' => "ue",
+        'Ù'..='Û' | 'Ū' | 'Ŭ' | 'Ů' | 'Ű' | 'Ų' => "U",
+        'ù'..='û' | 'ū' | 'ŭ' | 'ů' | 'ű' | 'ų' => "u",
+        'Ý' | 'Ÿ' => "Y",
+        'ý' | 'ÿ' => "y",
+        'Ź' | 'Ż' | 'Ž' => "Z",
+        'ź' | 'ż' | 'ž' => "z",
+        '‘' | '’' | '‚' | '‹' | '›' | '′' => "'",
+        '“' | '”' | '„' | '«' | '»' | '″' => "\"",
+        '‐'..='―' | '−' => "-",
+        '…' => "...",
+        '•' | '·' => "*",
+        '→' => "->",
+        '←' => "<-",
+        '≤' => "<=",
+        '≥' => ">=",
+        '×' => "x",
+        '€' => "EUR",
+        '©' => "(c)",
+        _ => "?",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_become_printable_ascii() {
+        for (text, expected) in [
+            ("Kubernetes 1.8.4", "Kubernetes 1.8.4"),
+            ("„Größe“ – fixed…", "\"Groesse\" - fixed..."),
+            ("etcd 3.1.8 → 3.1.10", "etcd 3.1.8 -> 3.1.10"),
+            ("Łódź, Ångström, São Paulo", "Lodz, Aangstroem, Sao Paulo"),
+            ("two\nlines\tand\u{a0}a\u{7f}", "two lines and a "),
+            ("  edges ", "edges"),
+            ("設定", "??"),
+        ] {
+            assert_eq!(ascii(text), expected);
+        }
+    }
+
+    #[test]
+    fn links_are_percent_encoded() {
+        assert_eq!(uri("https://example.com/a?b=%20#c"), "https://example.com/a?b=%20#c");
+        assert_eq!(uri("https://example.com/ä b"), "https://example.com/%C3%A4%20b");
+    }
+}

@@ -1,0 +1,210 @@
+//! Canonical JSON: the bytes that are signed, and strict reading.
+//!
+//! OLPC canonical JSON, cut down to where every reader we know agrees on the bytes (python-tuf,
+//! tough, and `jq -cjS .signed`): printable ASCII, whole numbers that a double holds, and keys whose
+//! order does not depend on whether their quotes are sorted with them.
+
+use std::fmt;
+
+use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+/// The largest whole number that JavaScript and older versions of `jq` keep exact.
+pub const MAX_NUMBER: u64 = (1 << 53) - 1;
+
+/// Why something has no canonical form here.
+#[derive(Debug, thiserror::Error)]
+pub enum CanonicalError {
+    #[error("it cannot be written as JSON")]
+    Json(#[source] serde_json::Error),
+    #[error("`{0}` is not a whole number within 2^53, which all that a signed document may hold")]
+    Number(serde_json::Number),
+    #[error("the text {0:?} has a character outside printable ASCII")]
+    Text(String),
+    #[error(
+        "the name {0:?} has a character that names in signed documents may not have: no spaces, `!`, `\"`, `\\` or anything outside printable ASCII"
+    )]
+    Name(String),
+}
+
+/// The canonical form of a value.
+///
+/// # Errors
+/// When the value holds something on whose form readers differ.
+pub fn canonical<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CanonicalError> {
+    let value = serde_json::to_value(value).map_err(CanonicalError::Json)?;
+    canonical_value(&value)
+}
+
+fn canonical_value(value: &Value) -> Result<Vec<u8>, CanonicalError> {
+    check(value)?;
+    let mut bytes = Vec::new();
+    let formatter = olpc_cjson::CanonicalFormatter::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
+    value.serialize(&mut serializer).map_err(CanonicalError::Json)?;
+    Ok(bytes)
+}
+
+fn check(value: &Value) -> Result<(), CanonicalError> {
+    match value {
+        Value::Null | Value::Bool(_) => Ok(()),
+        Value::Number(number) => {
+            let size = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+            match size {
+                Some(size) if size <= MAX_NUMBER => Ok(()),
+                _ => Err(CanonicalError::Number(number.clone())),
+            }
+        }
+        Value::String(text) => {
+            let plain = text.bytes().all(|b| matches!(b, b' '..=b'~'));
+            if plain { Ok(()) } else { Err(CanonicalError::Text(text.clone())) }
+        }
+        Value::Array(items) => items.iter().try_for_each(check),
+        Value::Object(fields) => fields.iter().try_for_each(|(name, value)| {
+            // Some sort keys with their quotes (0x22) and escapes, some without.
+            let plain = name.bytes().all(|b| matches!(b, b'#'..=b'[' | b']'..=b'~'));
+            if plain { check(value) } else { Err(CanonicalError::Name(name.clone())) }
+        }),
+    }
+}
+
+/// Why bytes are not a strict JSON document.
+#[derive(Debug, thiserror::Error)]
+pub enum StrictError {
+    #[error("it is not the JSON that is wanted")]
+    Json(#[from] serde_json::Error),
+    #[error("it has no canonical form")]
+    Canonical(#[from] CanonicalError),
+}
+
+/// Reads JSON strictly, and returns it with its canonical form: a key that stands twice is refused,
+/// and so is whatever [`canonical`] refuses.
+///
+/// # Errors
+/// When the bytes are not such JSON, or not a `T`.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Vec<u8>), StrictError> {
+    let Strict(value) = serde_json::from_slice(bytes)?;
+    let canonical = canonical_value(&value)?;
+    Ok((serde_json::from_value(value)?, canonical))
+}
+
+/// A JSON value in which no key stands twice.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Self)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON without floating point numbers and without a key that stands twice")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Strict(item)) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let Strict(value) = map.next_value()?;
+            if fields.contains_key(&name) {
+                return Err(serde::de::Error::custom(format!("the key `{name}` stands twice")));
+            }
+            fields.insert(name, value);
+        }
+        Ok(Value::Object(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn keys_are_sorted_and_nothing_is_spaced() {
+        let value = json!({"b": [1, {"y": null, "x": true}], "a": "q\"\\/"});
+        let bytes = canonical(&value).unwrap();
+        assert_eq!(String::from_utf8(bytes).unwrap(), r#"{"a":"q\"\\/","b":[1,{"x":true,"y":null}]}"#);
+    }
+
+    #[test]
+    fn what_readers_write_differently_is_refused() {
+        for value in [
+            json!("ä"),
+            json!("a\nb"),
+            json!("\u{7f}"),
+            json!(0.5),
+            json!(1e3),
+            json!(MAX_NUMBER + 1),
+            json!({"a b": 1}),
+            json!({"a!": 1, "a": 2}),
+            json!({"a\\": 1}),
+            json!([[{"x": ["ä"]}]]),
+        ] {
+            assert!(canonical(&value).is_err(), "{value}");
+        }
+        assert!(canonical(&json!([MAX_NUMBER, -5, 0])).is_ok());
+    }
+
+    #[test]
+    fn reading_refuses_keys_that_stand_twice_floats_and_trailing_bytes() {
+        let read = |text: &str| read::<Value>(text.as_bytes());
+        assert!(read(r#" {"b": 1, "a": [ ]} "#).is_ok_and(|(_, bytes)| bytes == br#"{"a":[],"b":1}"#));
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"[{"x":{"a":1,"\u0061":2}}]"#,
+            "1.0",
+            "-0",
+            "1e2",
+            "{} {}",
+            "",
+            "[1,]",
+            "NaN",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_and_not_a_crash() {
+        let deep = "[".repeat(100_000);
+        assert!(read::<Value>(deep.as_bytes()).is_err());
+    }
+}

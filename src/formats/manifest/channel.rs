@@ -1,0 +1,182 @@
+//! The channel manifest.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Format, is_false};
+use crate::domain::Time;
+use crate::domain::catalog::ChannelRef;
+use crate::domain::channel::{ChannelName, LineName, StageName};
+use crate::domain::payload::Sha256;
+use crate::domain::release::Yank;
+use crate::domain::version::Version;
+use crate::formats::ascii::ascii;
+use crate::formats::seconds;
+
+/// What one channel offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelManifest {
+    #[serde(rename = "_type")]
+    kind: Kind,
+    format: Format,
+    pub channel: ChannelName,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<ChannelName>,
+    pub line: LineName,
+    pub stage: StageName,
+    /// Every stage of the line in order, this one among them. The minor gate looks for a line's
+    /// highest release in its last stage, then in the one before, and so on.
+    pub stages: Vec<ChannelStage>,
+    /// From where the line is entered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<ChannelFollows>,
+    /// Never goes back; see [`next_version`](crate::formats::tuf::next_version).
+    pub version: u64,
+    #[serde(with = "seconds")]
+    pub issued: Time,
+    #[serde(with = "seconds")]
+    pub expires: Time,
+    /// The highest version on offer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<Version>,
+    /// Set while the channel is paused: its clusters wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Notice>,
+    /// Every release that ever entered the stage, in ascending order; yanked ones say so.
+    pub releases: Vec<ChannelRelease>,
+    /// Signed by a throw-away key.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub demo: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Kind {
+    #[serde(rename = "channel")]
+    Channel,
+}
+
+/// A stage of the line, and its channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelStage {
+    pub stage: StageName,
+    pub channel: ChannelName,
+}
+
+/// The line from which this one is entered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelFollows {
+    pub line: LineName,
+    /// For so long, in seconds, a release that was the highest of that line still opens the way.
+    pub grace: u64,
+}
+
+/// Something that happened, and why. Who did it is nobody's business outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notice {
+    #[serde(with = "seconds")]
+    pub at: Time,
+    pub reason: String,
+}
+
+/// One release in a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelRelease {
+    pub version: Version,
+    /// The digest of its signed manifest as it is stored and served.
+    pub manifest: Sha256,
+    /// When it entered the stage.
+    #[serde(with = "seconds")]
+    pub since: Time,
+    /// No cluster may jump over it. The release manifest may say so too; either is enough.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub barrier: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub yank: Option<ChannelYank>,
+}
+
+/// The end of a release's offer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelYank {
+    #[serde(with = "seconds")]
+    pub at: Time,
+    pub reason: String,
+    /// The release to take instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Version>,
+}
+
+impl ChannelManifest {
+    /// The manifest of a channel at `now`. `digest` knows the signed release manifests; a release
+    /// without one is left out, since no cluster could verify it.
+    #[must_use]
+    pub fn of(
+        channel: ChannelRef<'_>,
+        version: u64,
+        digest: impl Fn(&Version) -> Option<Sha256>,
+        now: Time,
+        expires: Time,
+    ) -> Self {
+        let ChannelRef { line, index } = channel;
+        let stage = channel.stage();
+        let releases: Vec<_> = line
+            .releases
+            .values()
+            .filter_map(|release| {
+                Some(ChannelRelease {
+                    since: release.entered(index, now)?.since,
+                    manifest: digest(&release.version)?,
+                    version: release.version.clone(),
+                    barrier: release.barrier,
+                    yank: release.yanked(now).map(ChannelYank::of),
+                })
+            })
+            .collect();
+        let latest = releases.iter().rev().find(|release| release.yank.is_none());
+        Self {
+            kind: Kind::Channel,
+            format: Format,
+            channel: stage.channel.clone(),
+            aliases: stage.aliases.clone(),
+            line: line.name.clone(),
+            stage: stage.name.clone(),
+            stages: line
+                .stages
+                .iter()
+                .map(|stage| ChannelStage { stage: stage.name.clone(), channel: stage.channel.clone() })
+                .collect(),
+            follows: line.follows.as_ref().map(|follows| ChannelFollows {
+                line: follows.line.clone(),
+                grace: u64::try_from(follows.grace.num_seconds()).unwrap_or(0),
+            }),
+            version,
+            issued: now,
+            expires,
+            latest: latest.map(|release| release.version.clone()),
+            paused: stage.paused(now).map(|pause| Notice { at: pause.at, reason: ascii(&pause.reason) }),
+            releases,
+            demo: false,
+        }
+    }
+
+    /// Whether the two offer the same: they differ at most in version and times of their own. If
+    /// so, the older one may go on being served until it is due for renewal.
+    #[must_use]
+    pub fn offers_the_same_as(&self, other: &Self) -> bool {
+        let Self { version, issued, expires, .. } = *other;
+        *other == Self { version, issued, expires, ..self.clone() }
+    }
+}
+
+impl ChannelYank {
+    fn of(yank: &Yank) -> Self {
+        Self { at: yank.event.at, reason: ascii(&yank.event.reason), to: yank.to.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+use super::*;
+use crate::domain::catalog::Catalog;
+use crate::domain::line::{Follows, Line, Prefix, Stage};
+use crate::domain::policy::Urgency;
+use crate::domain::release::{Entry, Event, Evidence, Release};
+use chrono::TimeDelta;
+use std::collections::BTreeMap;
+
+fn at(text: &str) -> Time {
+    text.parse().unwrap()
+}
+
+fn event(time: &str, reason: &str) -> Event {
+    Event { at: at(time), by: "jo@example.com".to_owned(), reason: reason.to_owned() }
+}
+
+fn release(version: &str, since: &str) -> Release {
+    let entry = |since| Entry { since, by: "jo@example.com".to_owned(), reason: None };
+    Release {
+        version: Version::parse(version).unwrap(),
+        urgency: Urgency::Normal,
+        summary: None,
+        links: BTreeMap::new(),
+        components: BTreeMap::new(),
+        payloads: vec![],
+        barrier: false,
+        replaces: None,
+        entries: vec![Some(entry(at("2017-12-01T00:00:00Z"))), Some(entry(at(since)))],
+        hold: None,
+        yank: None,
+        evidence: Evidence::default(),
+    }
+}
+
+fn catalog() -> Catalog {
+    let stage = |name: &str, paused| Stage {
+        name: StageName::parse(name).unwrap(),
+        channel: ChannelName::parse(&format!("1.8-{name}")).unwrap(),
+        aliases: vec![ChannelName::parse(&format!("tectonic-1.8-{name}")).unwrap()],
+        soak: None,
+        window: None,
+        paused,
+    };
+    let mut releases = vec![
+        release("1.8.4-tectonic.1", "2018-01-02T00:00:00Z"),
+        release("1.8.4-tectonic.2", "2018-01-03T00:00:00Z"),
+        release("1.8.7-tectonic.1", "2018-01-04T00:00:00Z"),
+        release("1.8.9-tectonic.1", "2018-03-01T00:00:00Z"),
+    ];
+    releases[0].barrier = true;
+    let to = Some(releases[1].version.clone());
+    releases[2].yank = Some(Yank { event: event("2018-01-05T00:00:00Z", "loses “volumes”"), to });
+    Catalog::new([Line {
+        name: LineName::parse("1.8").unwrap(),
+        title: None,
+        prefix: Prefix::parse("1.8").unwrap(),
+        follows: Some(Follows { line: LineName::parse("1.7").unwrap(), grace: TimeDelta::days(2) }),
+        stages: vec![
+            stage("preproduction", None),
+            stage("production", Some(event("2018-01-06T00:00:00Z", "outage"))),
+        ],
+        freezes: vec![],
+        releases: releases.into_iter().map(|release| (release.version.clone(), release)).collect(),
+    }])
+}
+
+fn manifest_at(now: &str) -> ChannelManifest {
+    let catalog = catalog();
+    let channel = catalog.channel(&ChannelName::parse("1.8-production").unwrap()).unwrap();
+    let digest =
+        |version: &Version| (version.to_string() != "1.8.4-tectonic.2").then_some(Sha256::new([7; 32]));
+    ChannelManifest::of(channel, 3, digest, at(now), at(now) + TimeDelta::days(7))
+}
+
+fn versions(manifest: &ChannelManifest) -> Vec<String> {
+    manifest.releases.iter().map(|release| release.version.to_string()).collect()
+}
+
+#[test]
+fn a_channel_offers_what_entered_it_is_signed_and_is_not_yanked() {
+    let before = manifest_at("2018-01-04T12:00:00Z");
+    assert_eq!(versions(&before), ["1.8.4-tectonic.1", "1.8.7-tectonic.1"]);
+    assert_eq!(before.latest, Version::parse("1.8.7-tectonic.1").ok());
+    assert!(before.releases[0].barrier && !before.releases[1].barrier);
+
+    let after = manifest_at("2018-01-05T00:00:00Z");
+    assert_eq!(versions(&after), versions(&before), "what was yanked stays known");
+    assert_eq!(after.latest, Version::parse("1.8.4-tectonic.1").ok());
+    let yank = after.releases[1].yank.as_ref().unwrap();
+    assert_eq!(yank.reason, "loses \"volumes\"");
+    assert_eq!(yank.to, Version::parse("1.8.4-tectonic.2").ok());
+}
+
+#[test]
+fn a_pause_is_told_with_its_reason_once_it_has_happened() {
+    assert_eq!(manifest_at("2018-01-05T23:59:59Z").paused, None);
+    let paused = manifest_at("2018-01-06T00:00:00Z").paused.unwrap();
+    assert_eq!(paused.reason, "outage");
+}
+
+#[test]
+fn a_channel_names_its_line_s_stages_and_the_way_in() {
+    let manifest = manifest_at("2018-01-06T00:00:00Z");
+    let stages: Vec<_> = manifest.stages.iter().map(|s| (s.stage.as_str(), s.channel.as_str())).collect();
+    assert_eq!(stages, [("preproduction", "1.8-preproduction"), ("production", "1.8-production")]);
+    let follows = manifest.follows.unwrap();
+    assert_eq!((follows.line.as_str(), follows.grace), ("1.7", 2 * 86400));
+}
+
+#[test]
+fn nobody_s_name_is_published_and_the_bytes_are_ascii() {
+    let manifest = manifest_at("2018-01-06T00:00:00Z");
+    let bytes = crate::formats::canonical::canonical(&manifest).unwrap();
+    let text = std::str::from_utf8(&bytes).unwrap();
+    assert!(text.is_ascii() && !text.contains("jo@") && !text.contains("\"by\""), "{text}");
+    let (again, _) = crate::formats::canonical::read::<ChannelManifest>(&bytes).unwrap();
+    assert_eq!(again, manifest);
+}
+
+#[test]
+fn only_a_change_of_the_offer_calls_for_a_new_manifest() {
+    let first = manifest_at("2018-01-06T00:00:00Z");
+    assert!(first.offers_the_same_as(&manifest_at("2018-01-07T00:00:00Z")));
+    assert!(!first.offers_the_same_as(&manifest_at("2018-01-05T00:00:00Z")));
+    assert!(!first.offers_the_same_as(&manifest_at("2018-03-01T00:00:00Z")));
+}

@@ -1,0 +1,211 @@
+//! The release manifest.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Format, is_false};
+use crate::domain::channel::{LineName, StageName};
+use crate::domain::line::Line;
+use crate::domain::payload::Payload;
+use crate::domain::policy::Urgency;
+use crate::domain::release::Release;
+use crate::domain::version::Version;
+use crate::domain::{Time, rfc3339};
+use crate::formats::ascii::{ascii, uri};
+use crate::formats::seconds;
+
+/// What release keys say about one release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseManifest {
+    #[serde(rename = "_type")]
+    kind: Kind,
+    format: Format,
+    pub version: Version,
+    pub line: LineName,
+    /// The line from which clusters may enter this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<LineName>,
+    #[serde(with = "urgency")]
+    pub urgency: Urgency,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub components: BTreeMap<String, String>,
+    pub payloads: Vec<Payload>,
+    pub barrier: bool,
+    /// The earliest time at which the release may enter each stage after the first. The online key
+    /// cannot bring it forward.
+    #[serde(with = "seconds::by_stage")]
+    pub not_before: BTreeMap<StageName, Time>,
+    #[serde(with = "seconds")]
+    pub signed_at: Time,
+    /// Signed by a throw-away key.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub demo: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Kind {
+    #[serde(rename = "release")]
+    Release,
+}
+
+impl ReleaseManifest {
+    /// The manifest of a release as the catalog has it.
+    ///
+    /// `not_before` of a stage is its `since` where the release entered it already; else the
+    /// earliest time for the stage before, plus this stage's `min`. For the first stage that is its
+    /// `since`, or the time of signing: so signing once more during a soak does not start it anew.
+    /// An early promotion sets an earlier time before it signs.
+    #[must_use]
+    pub fn of(line: &Line, release: &Release, signed_at: Time) -> Self {
+        let mut not_before = BTreeMap::new();
+        let mut earliest = release.entered(0, signed_at).map_or(signed_at, |entry| entry.since);
+        for (index, stage) in line.stages.iter().enumerate().skip(1) {
+            let min = stage.soak.as_ref().map_or_else(Default::default, |soak| soak.of(release.urgency).min);
+            earliest = release.entered(index, signed_at).map_or_else(
+                || earliest.checked_add_signed(min).unwrap_or(Time::MAX_UTC),
+                |entry| entry.since,
+            );
+            not_before.insert(stage.name.clone(), earliest);
+        }
+        let texts = |texts: &BTreeMap<String, String>, form: fn(&str) -> String| {
+            texts.iter().map(|(name, text)| (name.clone(), form(text))).collect()
+        };
+        Self {
+            kind: Kind::Release,
+            format: Format,
+            version: release.version.clone(),
+            line: line.name.clone(),
+            follows: line.follows.as_ref().map(|follows| follows.line.clone()),
+            urgency: release.urgency,
+            summary: release.summary.as_deref().map(ascii),
+            links: texts(&release.links, uri),
+            components: texts(&release.components, ascii),
+            payloads: release.payloads.clone(),
+            barrier: release.barrier,
+            not_before,
+            signed_at,
+            demo: false,
+        }
+    }
+
+    /// Whether this manifest, once signed, says what the catalog says: an edit after signing shows
+    /// here, and takes a new signature. The catalog may make a release a barrier without one, since
+    /// that only narrows what release keys allow.
+    ///
+    /// # Errors
+    /// The first field on which the two differ.
+    pub fn matches(&self, line: &Line, release: &Release) -> Result<(), Mismatch> {
+        let wanted = Self::of(line, release, self.signed_at);
+        // Versions are compared as they are spelled: the leading `v` is signed too.
+        differ("version", &self.version.to_string(), &wanted.version.to_string())?;
+        differ("line", &self.line, &wanted.line)?;
+        differ("follows", &self.follows, &wanted.follows)?;
+        differ("urgency", &self.urgency, &wanted.urgency)?;
+        differ("summary", &self.summary, &wanted.summary)?;
+        differ("links", &self.links, &wanted.links)?;
+        differ("components", &self.components, &wanted.components)?;
+        differ("payloads", &self.payloads, &wanted.payloads)?;
+        if self.barrier && !wanted.barrier {
+            differ("barrier", &true, &false)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the release may be in a stage since a time: release keys bound it from below.
+    #[must_use]
+    pub fn allows(&self, stage: &StageName, since: Time) -> bool {
+        self.not_before.get(stage).is_none_or(|earliest| *earliest <= since)
+    }
+}
+
+impl fmt::Display for ReleaseManifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "release `{}`, signed at `{}`", self.version, rfc3339(self.signed_at))
+    }
+}
+
+/// A field of a signed release manifest that is not what the catalog says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the signed manifest has `{signed}` as {field} and the catalog `{catalog}`")]
+pub struct Mismatch {
+    pub field: &'static str,
+    pub signed: String,
+    pub catalog: String,
+}
+
+fn differ<T: PartialEq + Shown>(field: &'static str, signed: &T, catalog: &T) -> Result<(), Mismatch> {
+    if signed == catalog {
+        return Ok(());
+    }
+    Err(Mismatch { field, signed: signed.shown(), catalog: catalog.shown() })
+}
+
+/// How a field's value is shown in a [`Mismatch`].
+trait Shown {
+    fn shown(&self) -> String;
+}
+
+macro_rules! shown {
+    ($($type:ty),*) => {
+        $(impl Shown for $type {
+            fn shown(&self) -> String {
+                self.to_string()
+            }
+        })*
+    };
+}
+
+shown!(String, bool, Urgency, LineName);
+
+impl<T: Shown> Shown for Option<T> {
+    fn shown(&self) -> String {
+        self.as_ref().map_or_else(|| "none".to_owned(), Shown::shown)
+    }
+}
+
+impl Shown for BTreeMap<String, String> {
+    fn shown(&self) -> String {
+        let parts: Vec<String> = self.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        parts.join(", ")
+    }
+}
+
+impl Shown for Vec<Payload> {
+    fn shown(&self) -> String {
+        let part = |p: &Payload| format!("{} {} of {} bytes", p.file, p.sha256, p.size);
+        self.iter().map(part).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Urgency in documents.
+mod urgency {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::domain::policy::Urgency;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    pub fn serialize<S: Serializer>(urgency: &Urgency, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(urgency.as_str())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Urgency, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        [Urgency::Normal, Urgency::Security].into_iter().find(|urgency| urgency.as_str() == text).ok_or_else(
+            || {
+                serde::de::Error::custom(format!(
+                    "`{text}` is not an urgency: `normal` or `security` is wanted"
+                ))
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

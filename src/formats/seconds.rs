@@ -1,0 +1,90 @@
+//! Times in documents: whole seconds with `Z`, and nothing else is read.
+//!
+//! For use as `#[serde(with = "seconds")]`, and `seconds::by_stage` for maps.
+
+use serde::{Deserialize, Deserializer, Serializer};
+
+use crate::domain::{Time, rfc3339};
+
+/// Writes a time.
+///
+/// # Errors
+/// As the serializer's.
+pub fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339(*time))
+}
+
+/// Reads a time.
+///
+/// # Errors
+/// When the text is not in the one form that is written.
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse(&text).ok_or_else(|| {
+        serde::de::Error::custom(format!(
+            "`{text}` is not a time in whole seconds with `Z`, as in `2018-01-02T17:30:31Z`"
+        ))
+    })
+}
+
+/// A time written back as it was read: so there is one spelling for each.
+fn parse(text: &str) -> Option<Time> {
+    let time = chrono::DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+    // A leap second reads as the second before with too many nanoseconds.
+    (time.timestamp_subsec_nanos() == 0 && rfc3339(time) == text).then_some(time)
+}
+
+/// Times by stage.
+pub mod by_stage {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::domain::Time;
+    use crate::domain::channel::StageName;
+
+    #[derive(Serialize, Deserialize)]
+    struct Seconds(#[serde(with = "super")] Time);
+
+    /// Writes times by stage.
+    ///
+    /// # Errors
+    /// As the serializer's.
+    pub fn serialize<S: Serializer>(
+        times: &BTreeMap<StageName, Time>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(times.iter().map(|(stage, time)| (stage, Seconds(*time))))
+    }
+
+    /// Reads times by stage.
+    ///
+    /// # Errors
+    /// When a time is not in the one form that is written.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<StageName, Time>, D::Error> {
+        let times = BTreeMap::<StageName, Seconds>::deserialize(deserializer)?;
+        Ok(times.into_iter().map(|(stage, Seconds(time))| (stage, time)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn only_whole_seconds_with_a_z_are_read() {
+        assert!(parse("2018-01-02T17:30:31Z").is_some());
+        for text in [
+            "2018-01-02T17:30:31+00:00",
+            "2018-01-02T17:30:31.5Z",
+            "2018-01-02t17:30:31z",
+            "2018-01-02 17:30:31Z",
+            "2018-01-02T17:30:60Z",
+            "2018-01-02",
+        ] {
+            assert!(parse(text).is_none(), "{text}");
+        }
+    }
+}

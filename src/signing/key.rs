@@ -1,0 +1,247 @@
+//! Ed25519 keys as text: PKCS#8 PEM, as `openssl` reads and writes them.
+//!
+//! Files, their modes and their folders are the store's and the command line's business.
+
+use std::fmt;
+
+use ed25519_dalek::pkcs8::{
+    self, DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, KeypairBytes,
+};
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use zeroize::Zeroizing;
+
+use crate::formats::tuf::{Key, KeyId};
+
+/// What a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyRole {
+    /// Signs root. Offline.
+    Root,
+    /// Signs the top targets role. Offline.
+    Targets,
+    /// Signs release manifests and the roles of lines. Offline or in CI.
+    Release,
+    /// Signs channel manifests, `channels`, snapshot and timestamp: the only key that a server has.
+    Online,
+}
+
+impl KeyRole {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Root, Self::Targets, Self::Release, Self::Online];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Targets => "targets",
+            Self::Release => "release",
+            Self::Online => "online",
+        }
+    }
+}
+
+impl fmt::Display for KeyRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why a key cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("the system has no randomness to give for a key")]
+    Random(#[source] getrandom::Error),
+    #[error("this private key is encrypted, and only unencrypted ones can be read yet")]
+    Encrypted,
+    #[error("this is a public key where a private one is wanted")]
+    PublicForPrivate,
+    #[error("this is not an Ed25519 private key as PKCS#8 PEM (`-----BEGIN PRIVATE KEY-----`)")]
+    Private(#[source] pkcs8::Error),
+    #[error("this is a private key where a public one is wanted")]
+    PrivateForPublic,
+    #[error("this is not an Ed25519 public key as PEM (`-----BEGIN PUBLIC KEY-----`)")]
+    Public(#[source] pkcs8::spki::Error),
+    #[error("these 32 bytes are not an Ed25519 public key, or are a weak one")]
+    Point,
+}
+
+/// A key that signs. It is wiped from memory when it is dropped, and never shown.
+pub struct PrivateKey {
+    key: SigningKey,
+    id: KeyId,
+}
+
+impl PrivateKey {
+    /// A new key.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn generate() -> Result<Self, KeyError> {
+        let mut seed = Zeroizing::new([0; 32]);
+        getrandom::fill(&mut *seed).map_err(KeyError::Random)?;
+        Ok(Self::from_seed(&seed))
+    }
+
+    /// The key with this seed; for tests, which want the same keys each time.
+    #[must_use]
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        let key = SigningKey::from_bytes(seed);
+        let id = Key::new(key.verifying_key().to_bytes()).id();
+        Self { key, id }
+    }
+
+    /// Reads a PKCS#8 PEM.
+    ///
+    /// # Errors
+    /// When the text is anything else, each with what it is instead where that can be told.
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        if pem.contains("BEGIN ENCRYPTED PRIVATE KEY") {
+            return Err(KeyError::Encrypted);
+        }
+        if pem.contains("BEGIN PUBLIC KEY") {
+            return Err(KeyError::PublicForPrivate);
+        }
+        let key = SigningKey::from_pkcs8_pem(pem.trim()).map_err(KeyError::Private)?;
+        let id = Key::new(key.verifying_key().to_bytes()).id();
+        Ok(Self { key, id })
+    }
+
+    /// The key as PKCS#8 PEM, without its public half: `openssl` refuses the form that has both.
+    ///
+    /// # Errors
+    /// When the encoder fails.
+    pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
+        let pair = KeypairBytes { secret_key: self.key.to_bytes(), public_key: None };
+        pair.to_pkcs8_pem(pkcs8::spki::der::pem::LineEnding::LF).map_err(KeyError::Private)
+    }
+
+    /// The public half.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.key.verifying_key())
+    }
+
+    /// What the key is called.
+    #[must_use]
+    pub const fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// Signs bytes.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.key.sign(message).to_bytes()
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PrivateKey({})", self.id)
+    }
+}
+
+/// A key that verifies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+impl PublicKey {
+    /// Reads a PEM of a public key.
+    ///
+    /// # Errors
+    /// When the text is anything else.
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        if pem.contains("PRIVATE KEY-----") {
+            return Err(KeyError::PrivateForPublic);
+        }
+        let key = VerifyingKey::from_public_key_pem(pem.trim()).map_err(KeyError::Public)?;
+        if key.is_weak() { Err(KeyError::Point) } else { Ok(Self(key)) }
+    }
+
+    /// The key that stands in a document.
+    ///
+    /// # Errors
+    /// When its bytes are not a point of the curve, or one of the few for which anybody can sign.
+    pub fn of(key: &Key) -> Result<Self, KeyError> {
+        match VerifyingKey::from_bytes(key.public()) {
+            Ok(key) if !key.is_weak() => Ok(Self(key)),
+            _ => Err(KeyError::Point),
+        }
+    }
+
+    /// The key as PEM (SPKI), for `openssl pkeyutl -verify -pubin -rawin`.
+    ///
+    /// # Errors
+    /// When the encoder fails.
+    pub fn to_pem(&self) -> Result<String, KeyError> {
+        self.0.to_public_key_pem(pkcs8::spki::der::pem::LineEnding::LF).map_err(KeyError::Public)
+    }
+
+    /// The key as it stands in documents.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key::new(self.0.to_bytes())
+    }
+
+    /// What the key is called.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        self.key().id()
+    }
+
+    /// Whether a signature is the key's own over these bytes, by the strict rules that all
+    /// implementations share.
+    #[must_use]
+    pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        self.0.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({})", self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_survive_their_pem() {
+        let key = PrivateKey::generate().unwrap();
+        let again = PrivateKey::from_pem(&key.to_pem().unwrap()).unwrap();
+        assert_eq!(again.id(), key.id());
+        let public = PublicKey::from_pem(&key.public().to_pem().unwrap()).unwrap();
+        assert_eq!(public, key.public());
+        assert!(public.verifies(b"message", &again.sign(b"message")));
+        assert!(!public.verifies(b"massage", &again.sign(b"message")));
+    }
+
+    #[test]
+    fn the_wrong_kind_of_pem_is_told_apart() {
+        let key = PrivateKey::from_seed(&[1; 32]);
+        let (private, public) = (key.to_pem().unwrap(), key.public().to_pem().unwrap());
+        assert!(matches!(PrivateKey::from_pem(&public), Err(KeyError::PublicForPrivate)));
+        assert!(matches!(PublicKey::from_pem(&private), Err(KeyError::PrivateForPublic)));
+        let encrypted = private.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+        assert!(matches!(PrivateKey::from_pem(&encrypted), Err(KeyError::Encrypted)));
+        assert!(matches!(PrivateKey::from_pem("hello"), Err(KeyError::Private(_))));
+        assert!(matches!(PublicKey::from_pem(""), Err(KeyError::Public(_))));
+    }
+
+    #[test]
+    fn a_weak_public_key_is_refused() {
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        assert!(matches!(PublicKey::of(&Key::new(identity)), Err(KeyError::Point)));
+    }
+
+    #[test]
+    fn a_private_key_is_never_shown() {
+        let key = PrivateKey::from_seed(&[0x5a; 32]);
+        let shown = format!("{key:?} {key:#?}");
+        assert!(!shown.contains("5a5a5a") && !shown.contains("90, 90"), "{shown}");
+        assert!(shown.contains(&key.id().to_string()));
+    }
+}

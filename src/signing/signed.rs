@@ -1,0 +1,178 @@
+//! The one form for everything signed.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::Digest;
+
+use super::key::{PrivateKey, PublicKey};
+use crate::domain::payload::Sha256;
+use crate::formats::canonical::{CanonicalError, StrictError, canonical, read};
+use crate::formats::tuf::{Authority, KeyId};
+
+/// A document with its signatures: `{"signatures": [{"keyid", "sig"}], "signed": {…}}`.
+///
+/// The bytes are kept as they were read or first written: what is stored is what is served, and
+/// nothing is ever serialised again. Reading does not verify; see [`Signed::verify`].
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "`signed` is what TUF calls it")]
+pub struct Signed<T> {
+    signed: T,
+    signatures: Vec<Signature>,
+    raw: Bytes,
+    /// The canonical form of `signed`: a part of `raw` where that has it as it is.
+    message: Bytes,
+}
+
+/// One signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signature {
+    pub keyid: KeyId,
+    #[serde(with = "hex::serde")]
+    pub sig: [u8; 64],
+}
+
+/// Why something cannot be signed.
+#[derive(Debug, thiserror::Error)]
+#[error("the document cannot be signed")]
+pub struct SignError(#[from] CanonicalError);
+
+/// Why bytes are not a signed document.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    #[error("it is not a document with signatures")]
+    Envelope(#[source] serde_json::Error),
+    #[error("the key `{0}` signs it twice")]
+    SignsTwice(KeyId),
+    #[error("what it holds under `signed` cannot be used")]
+    Signed(#[source] StrictError),
+}
+
+/// Why a document's signatures are not enough.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    #[error("{valid} valid signatures by trusted keys, and {threshold} are needed")]
+    Threshold { valid: u64, threshold: u64 },
+    #[error("the signature by the key `{0}` does not hold")]
+    Wrong(KeyId),
+}
+
+impl<T: Serialize> Signed<T> {
+    /// Signs a document with each of the keys.
+    ///
+    /// # Errors
+    /// When the document has no canonical form: a text or a name that is not plain ASCII, most
+    /// likely.
+    pub fn sign<'k>(signed: T, keys: impl IntoIterator<Item = &'k PrivateKey>) -> Result<Self, SignError> {
+        let message = canonical(&signed)?;
+        let mut signatures: Vec<Signature> =
+            keys.into_iter().map(|key| Signature { keyid: key.id(), sig: key.sign(&message) }).collect();
+        signatures.sort_by_key(|signature| signature.keyid);
+        signatures.dedup();
+        let mut raw = br#"{"signatures":"#.to_vec();
+        raw.extend(canonical(&signatures)?);
+        raw.extend(br#","signed":"#);
+        let start = raw.len();
+        raw.extend(message);
+        let end = raw.len();
+        raw.push(b'}');
+        let raw = Bytes::from(raw);
+        let message = raw.slice(start..end);
+        Ok(Self { signed, signatures, raw, message })
+    }
+}
+
+impl<T: DeserializeOwned> Signed<T> {
+    /// Reads a document, strictly: no key twice, no floating point numbers, ASCII. The signatures
+    /// are not looked at yet.
+    ///
+    /// # Errors
+    /// When the bytes are not such a document.
+    pub fn parse(raw: Bytes) -> Result<Self, ParseError> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Envelope<'a> {
+            #[serde(borrow)]
+            signed: &'a RawValue,
+            signatures: Vec<Signature>,
+        }
+
+        let Envelope { signed: text, signatures } =
+            serde_json::from_slice(&raw).map_err(ParseError::Envelope)?;
+        let mut keyids = BTreeSet::new();
+        if let Some(twice) = signatures.iter().find(|signature| !keyids.insert(signature.keyid)) {
+            return Err(ParseError::SignsTwice(twice.keyid));
+        }
+        let (signed, canonical) = read::<T>(text.get().as_bytes()).map_err(ParseError::Signed)?;
+        let text = text.get().as_bytes();
+        let message = if text == canonical { raw.slice_ref(text) } else { canonical.into() };
+        Ok(Self { signed, signatures, raw, message })
+    }
+}
+
+impl<T> Signed<T> {
+    /// The document. Only what was verified may be acted on.
+    #[must_use]
+    pub const fn signed(&self) -> &T {
+        &self.signed
+    }
+
+    /// The document alone.
+    #[must_use]
+    pub fn into_signed(self) -> T {
+        self.signed
+    }
+
+    /// The signatures.
+    #[must_use]
+    pub fn signatures(&self) -> &[Signature] {
+        &self.signatures
+    }
+
+    /// The bytes as they are stored and served.
+    #[must_use]
+    pub const fn raw(&self) -> &Bytes {
+        &self.raw
+    }
+
+    /// The bytes that the signatures are over, which `jq -cjS .signed` writes too.
+    #[must_use]
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// The digest of the bytes as they are stored and served.
+    #[must_use]
+    pub fn sha256(&self) -> Sha256 {
+        Sha256::new(sha2::Sha256::digest(&self.raw).into())
+    }
+
+    /// Whether enough of the trusted keys signed the document. Each key counts once; signatures by
+    /// other keys count for nothing, but a wrong one by a trusted key is never overlooked.
+    ///
+    /// # Errors
+    /// When they did not.
+    pub fn verify(&self, authority: Authority<'_>) -> Result<&T, SignatureError> {
+        let mut valid = BTreeSet::new();
+        for Signature { keyid, sig } in &self.signatures {
+            let trusted = authority.keyids.contains(keyid);
+            let Some(key) = authority.keys.get(keyid).filter(|_| trusted) else { continue };
+            match PublicKey::of(key) {
+                Ok(key) if key.id() == *keyid && key.verifies(&self.message, sig) => valid.insert(*keyid),
+                _ => return Err(SignatureError::Wrong(*keyid)),
+            };
+        }
+        let valid = valid.len() as u64;
+        if valid < authority.threshold.max(1) {
+            return Err(SignatureError::Threshold { valid, threshold: authority.threshold });
+        }
+        Ok(&self.signed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! A repository as a client sees it: what is refused, and when.
+
+use chrono::TimeDelta;
+use tidegate::domain::Time;
+use tidegate::domain::version::Version;
+use tidegate::formats::tuf::names::{TIMESTAMP_PATH, metadata_path};
+use tidegate::formats::tuf::{Root, Target};
+use tidegate::signing::verify::{Verified, Violation, everything, manifests, verify};
+use tidegate::signing::{PrivateKey, Signed};
+
+use crate::repository::{Files, Repository, signers};
+
+fn now() -> Time {
+    "2018-06-01T00:00:00Z".parse().unwrap()
+}
+
+fn verified(repository: &Repository, files: &Files, at: Time) -> Result<Verified, Violation> {
+    verify(&repository.trusted(), at, &|path| files.get(path).cloned(), &everything)
+}
+
+/// The error's chain in one line.
+fn refusal(result: Result<Verified, Violation>) -> String {
+    let error = result.map(|_| ()).unwrap_err();
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(next) = source {
+        text = format!("{text}: {next}");
+        source = next.source();
+    }
+    text
+}
+
+#[test]
+fn a_good_repository_is_verified_whole() {
+    let repository = Repository::new(now());
+    let files = repository.seal();
+    let verified = verified(&repository, &files, now()).unwrap();
+    let roles: Vec<_> = verified.roles.keys().map(String::as_str).collect();
+    assert_eq!(roles, ["channels", "releases-1.7", "releases-1.8", "releases-1.9"]);
+    let (expires, role) = verified.first_expiry();
+    assert_eq!((expires, role.as_str()), (now() + TimeDelta::days(7), "timestamp"));
+}
+
+#[test]
+fn a_repository_holds_until_the_second_of_its_first_expiry() {
+    let repository = Repository::new(now());
+    let files = repository.seal();
+    let expiry = now() + TimeDelta::days(7);
+    assert!(verified(&repository, &files, expiry - TimeDelta::seconds(1)).is_ok());
+    let refusal = refusal(verified(&repository, &files, expiry));
+    assert_eq!(refusal, "`metadata/timestamp.json` expired at `2018-06-08T00:00:00Z`");
+}
+
+#[test]
+fn every_file_is_needed_and_every_byte_counts() {
+    let repository = Repository::new(now());
+    let files = repository.seal();
+    for path in files.keys().filter(|path| *path != "metadata/1.root.json") {
+        let mut without = files.clone();
+        without.remove(path);
+        assert_eq!(refusal(verified(&repository, &without, now())), format!("`{path}` is missing"));
+
+        let mut changed = files.clone();
+        let mut bytes = files[path].to_vec();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        changed.insert(path.clone(), bytes.into());
+        assert!(verified(&repository, &changed, now()).is_err(), "{path}");
+
+        let mut longer = files.clone();
+        let mut bytes = files[path].to_vec();
+        bytes.push(b'\n');
+        longer.insert(path.clone(), bytes.into());
+        // Only the timestamp has nobody to say how long it is.
+        assert_eq!(verified(&repository, &longer, now()).is_ok(), path == TIMESTAMP_PATH, "{path}");
+    }
+}
+
+#[test]
+fn payloads_may_be_left_to_their_listing() {
+    let repository = Repository::new(now());
+    let files = repository.seal();
+    let fetch = |path: &str| {
+        assert!(!path.contains(".payload."), "{path} was fetched");
+        files.get(path).cloned()
+    };
+    assert!(verify(&repository.trusted(), now(), &fetch, &manifests).is_ok());
+}
+
+#[test]
+fn what_a_client_would_refuse_is_refused() {
+    type Change = fn(&mut Repository);
+    let changes: [(&str, Change); 17] = [
+        ("`metadata/1.root.json` expired", |r| r.root.expires = r.now),
+        ("`metadata/1.targets.json` expired", |r| r.targets.expires = r.now),
+        ("`metadata/1.releases-1.7.json` expired", |r| r.role("releases-1.7").expires = r.now),
+        ("`metadata/1.channels.json` expired", |r| r.role("channels").expires = r.now),
+        ("channel.1.8-production.json` expired", |r| r.channel("1.8-production").expires = r.now),
+        ("`metadata/timestamp.json` is not signed as it must be: 0 valid signatures", |r| {
+            r.keys.online = PrivateKey::from_seed(&[9; 32]);
+        }),
+        ("`metadata/1.targets.json` is not signed as it must be: 0 valid signatures", |r| {
+            r.keys.targets = PrivateKey::from_seed(&[9; 32]);
+        }),
+        ("`metadata/1.releases-1.7.json` is not signed as it must be: 0 valid signatures", |r| {
+            r.keys.release = PrivateKey::from_seed(&[9; 32]);
+        }),
+        ("the role `releases-2.0` is not in the snapshot", |r| {
+            let delegations = r.targets.delegations.as_mut().unwrap();
+            let mut role = delegations.roles[0].clone();
+            role.name = "releases-2.0".to_owned();
+            delegations.roles.push(role);
+        }),
+        ("the role `releases-1.7` lists `release.1.8.0.json`, which it may not", |r| {
+            r.role("releases-1.7").insert("release.1.8.0.json".to_owned(), Target::of(b"x")).unwrap();
+        }),
+        ("the role `targets` lists `x`, which it may not", |r| {
+            r.targets.insert("x".to_owned(), Target::of(b"x")).unwrap();
+        }),
+        ("the role `channels` lists `channel.a/b`, which it may not", |r| {
+            r.role("channels").targets.insert("channel.a/b".to_owned(), Target::of(b"x"));
+        }),
+        ("the path `channel.{a,b}` of the role `channels` means different things", |r| {
+            let delegations = r.targets.delegations.as_mut().unwrap();
+            delegations.roles.last_mut().unwrap().paths = vec!["channel.{a,b}".to_owned()];
+        }),
+        ("the delegated role `releases-1.8` delegates further", |r| {
+            r.role("releases-1.8").delegations = r.targets.delegations.clone();
+        }),
+        ("has `1.8.4-tectonic.1` as its latest, and `1.8.9-tectonic.4` is the highest", |r| {
+            r.channel("1.8-production").latest = Version::parse("1.8.4-tectonic.1").ok();
+        }),
+        ("since `2018-05-22T00:00:00Z`, and its release keys allow it from `2018-05-22T00:00:01Z` on", |r| {
+            let version = Version::parse("1.8.9-tectonic.4").unwrap();
+            let bounds = &mut r.releases.get_mut(&version).unwrap().not_before;
+            let bound = bounds.get_mut("production").unwrap();
+            *bound += TimeDelta::seconds(1);
+        }),
+        ("and its line's role does not list that, or lists other bytes", |r| {
+            for manifest in r.releases.values_mut() {
+                manifest.payloads[0].size += 1;
+            }
+        }),
+    ];
+    for (expected, change) in changes {
+        let mut repository = Repository::new(now());
+        change(&mut repository);
+        let refusal = refusal(verified(&repository, &repository.seal(), now()));
+        assert!(refusal.contains(expected), "{refusal}\nexpected: {expected}");
+    }
+}
+
+#[test]
+fn a_new_root_is_followed_only_if_the_old_one_s_keys_signed_it_too() {
+    let old = Repository::new(now());
+    let mut new = Repository::new(now());
+    new.keys.root = PrivateKey::from_seed(&[11; 32]);
+    new.keys.online = PrivateKey::from_seed(&[12; 32]);
+    let online = signers(&new.keys.online);
+    new.root = Root::of(2, now(), &signers(&new.keys.root), &signers(&new.keys.targets), &online);
+    let release = signers(&new.keys.release);
+    let lines = new.catalog.lines().map(|line| (&line.name, &line.prefix, &release));
+    new.targets = tidegate::formats::tuf::Targets::delegating(2, now(), lines, &online);
+    new.role("channels").version = 2;
+
+    let path = metadata_path("root", 2);
+    let mut files = new.seal();
+    assert!(refusal(verified(&old, &files, now())).contains("`metadata/2.root.json` is not signed"));
+    let both = Signed::sign(new.root.clone(), [&old.keys.root, &new.keys.root]).unwrap();
+    files.insert(path.clone(), both.raw().clone());
+    let after = verified(&old, &files, now()).unwrap();
+    assert_eq!(after.root.signed().version, 2);
+    // Everything signed online was signed by new keys, so its versions may begin anew.
+    let before = verified(&old, &old.seal(), now()).unwrap();
+    assert!(after.check_follows(&before).is_ok());
+
+    new.root.version = 3;
+    let skipped = Signed::sign(new.root, [&old.keys.root, &new.keys.root]).unwrap();
+    files.insert(path, skipped.raw().clone());
+    assert!(refusal(verified(&old, &files, now())).contains("has version `3`, and `2` is listed"));
+}
+
+#[test]
+fn a_client_that_saw_the_last_publication_takes_no_step_back() {
+    let mut repository = Repository::new(now());
+    repository.version = 7;
+    repository.role("channels").version = 7;
+    let before = verified(&repository, &repository.seal(), now()).unwrap();
+    assert!(before.check_follows(&before).is_ok());
+
+    type Change = fn(&mut Repository);
+    let changes: [(&str, Change); 4] = [
+        ("the role `timestamp` went back from version `7` to `6`", |r| r.version = 6),
+        ("the role `timestamp` has other bytes under the same version `7`", |r| r.now += TimeDelta::days(1)),
+        ("the role `channels` went back from version `7` to `6`", |r| {
+            r.version = 8;
+            r.role("channels").version = 6;
+        }),
+        ("the role `releases-1.7` has other bytes under the same version `1`", |r| {
+            r.version = 8;
+            r.role("releases-1.7").expires += TimeDelta::days(1);
+        }),
+    ];
+    for (expected, change) in changes {
+        let mut repository = Repository::new(now());
+        repository.version = 7;
+        repository.role("channels").version = 7;
+        change(&mut repository);
+        let after = verified(&repository, &repository.seal(), now()).unwrap();
+        assert_eq!(after.check_follows(&before).unwrap_err().to_string(), expected);
+    }
+}
