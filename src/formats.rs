@@ -1,1 +1,6 @@
-//! (see lib.rs)
+//! The domain as bytes and back: the catalog's YAML, and documents. Pure: whoever has the bytes
+//! hands them in.
+
+pub mod fault;
+pub mod schema;
+pub mod yaml;
