@@ -123,7 +123,7 @@ pub(super) fn nearest<'w>(text: &str, words: impl IntoIterator<Item = &'w str>) 
     words
         .into_iter()
         .map(|word| (distance(&text, word), word))
-        .filter(|(distance, word)| *distance <= 1.max(word.len() / 3))
+        .filter(|(distance, word)| *distance <= 1.max((word.len() + 1) / 3))
         .min()
         .map(|(_, word)| word)
 }

@@ -74,6 +74,10 @@ pub(super) fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, crate::fo
             return fault(&lossy, spot, "the file is not UTF-8 text", "save it in UTF-8");
         }
     };
+    // Most files are plain throughout, and that is seen much faster.
+    if bytes.iter().all(|b| matches!(b, 0x20..=0x7e | b'\n')) {
+        return Ok(text);
+    }
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
         let (message, hint) = match c {

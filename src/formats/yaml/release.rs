@@ -1,7 +1,5 @@
 //! A release's file, by itself.
 
-use std::collections::BTreeMap;
-
 use super::event::{self, event};
 use super::faults::Faults;
 use super::fields::{Fields, list, map};
@@ -17,18 +15,22 @@ use crate::domain::release::{Entry, Event};
 use crate::domain::version::Version;
 use crate::formats::fault::Spot;
 
+/// Texts by name. A folder may have 100,000 releases, whose files are all kept as they were read:
+/// a small map would take ten times the room.
+pub(super) type Texts = Box<[(String, String)]>;
+
 /// What a release's file says, before it is looked at beside its line.
 #[derive(Debug)]
 pub(super) struct RawRelease {
     pub version: Located<Version>,
     pub urgency: Urgency,
     pub summary: Option<String>,
-    pub links: BTreeMap<String, String>,
-    pub components: BTreeMap<String, String>,
+    pub links: Texts,
+    pub components: Texts,
     pub payloads: Vec<Payload>,
     pub barrier: bool,
     pub replaces: Option<Located<Version>>,
-    pub stages: Vec<RawEntry>,
+    pub stages: Box<[RawEntry]>,
     pub hold: Option<Event>,
     pub yank: Option<RawYank>,
 }
@@ -87,7 +89,7 @@ pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> O
         payloads: payloads?,
         barrier,
         replaces,
-        stages,
+        stages: stages.into_boxed_slice(),
         hold,
         yank,
     })
@@ -98,17 +100,17 @@ fn texts(
     node: &Node<'_>,
     faults: &mut Faults<'_>,
     read: impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String>,
-) -> Option<BTreeMap<String, String>> {
+) -> Option<Texts> {
     let entries = map(node, faults, |key, value, faults| {
         let name = scalar::part_name(key, faults);
         Some((name?, read(value, faults)?))
     })?;
-    Some(entries.into_iter().collect())
+    Some(entries.into_boxed_slice())
 }
 
 fn payloads(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Vec<Payload>> {
     let mut spots: Vec<(String, Spot)> = Vec::new();
-    let payloads = list(node, faults, |item, faults| {
+    let mut payloads = list(node, faults, |item, faults| {
         let fields = Fields::of(item, item.spot, &keys::PAYLOAD, faults)?;
         let file = fields.read("file", faults, scalar::file_name);
         if let (Some(file), Some(entry)) = (&file, fields.get("file")) {
@@ -130,6 +132,7 @@ fn payloads(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Vec<Pa
         let hint = "`release add --payload FILE` writes it";
         faults.push(at, "a release needs a payload", hint);
     }
+    payloads.shrink_to_fit();
     Some(payloads)
 }
 

@@ -1,5 +1,6 @@
 //! A line's releases, beside their line and each other.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::assemble::Draft;
@@ -28,35 +29,42 @@ pub(super) fn releases(
             _ => None,
         })
         .collect();
-    // A release whose file is faulty is known all the same: who names it is not at fault.
-    let broken: Vec<Version> = files
-        .iter()
-        .filter(|file| file.0.content.is_err())
-        .filter_map(|file| match &file.0.place {
-            Place::Release { stem, .. } => Version::parse(stem).ok(),
-            _ => None,
-        })
-        .collect();
-    let known: HashSet<&Version> = raws.iter().map(|(_, raw)| &raw.version.value).chain(&broken).collect();
-    let mut found = BTreeMap::new();
-    let mut first: HashMap<&Version, &str> = HashMap::new();
+    let known = known_releases(&raws, files);
+    let mut found: BTreeMap<Version, Release> = BTreeMap::new();
     for (file, raw) in &raws {
-        let version = &raw.version.value;
         let mut check = Check { draft, file, raw, faults };
         check.prefix();
-        if let Some(other) = first.insert(version, file.path()) {
-            let message =
-                format!("release `{version}` stands in `{other}` already: a `v` makes no other version");
-            check.fault(raw.version.spot, &message, "keep one of the two files");
-        }
         check.named(&known);
         let entries = draft.staged.as_ref().map(|staged| check.entries(&staged.stages)).unwrap_or_default();
-        if check.faults.is_empty() {
-            found.insert(version.clone(), release(raw, entries));
+        let release = release(raw, entries);
+        if let Some(twin) = found.insert(release.version.clone(), release) {
+            let version = &twin.version;
+            let message = format!(
+                "release `{version}` stands in `{version}.yaml` already: a `v` makes no other version"
+            );
+            check.fault(raw.version.spot, &message, "keep one of the two files");
         }
     }
     yank_circles(&raws, faults);
     found
+}
+
+/// The releases that another one may name. One whose file is faulty is known all the same: who
+/// names it is not at fault. Where none names any, the costly set is left empty.
+fn known_releases<'f>(
+    raws: &[(&'f ParsedFile, &'f RawRelease)],
+    files: &[&'f ParsedFile],
+) -> HashSet<Cow<'f, Version>> {
+    let names_another =
+        |raw: &RawRelease| raw.replaces.is_some() || raw.yank.as_ref().is_some_and(|yank| yank.to.is_some());
+    if !raws.iter().any(|(_, raw)| names_another(raw)) {
+        return HashSet::new();
+    }
+    let broken = files.iter().filter(|file| file.0.content.is_err()).filter_map(|file| match &file.0.place {
+        Place::Release { stem, .. } => Version::parse(stem).ok(),
+        _ => None,
+    });
+    raws.iter().map(|(_, raw)| Cow::Borrowed(&raw.version.value)).chain(broken.map(Cow::Owned)).collect()
 }
 
 fn release(raw: &RawRelease, entries: Vec<Option<Entry>>) -> Release {
@@ -64,8 +72,8 @@ fn release(raw: &RawRelease, entries: Vec<Option<Entry>>) -> Release {
         version: raw.version.value.clone(),
         urgency: raw.urgency,
         summary: raw.summary.clone(),
-        links: raw.links.clone(),
-        components: raw.components.clone(),
+        links: raw.links.iter().cloned().collect(),
+        components: raw.components.iter().cloned().collect(),
         payloads: raw.payloads.clone(),
         barrier: raw.barrier,
         replaces: raw.replaces.as_ref().map(|version| version.value.clone()),
@@ -132,7 +140,7 @@ impl Check<'_, '_> {
     }
 
     /// The releases that this one names are there.
-    fn named(&mut self, known: &HashSet<&Version>) {
+    fn named(&mut self, known: &HashSet<Cow<'_, Version>>) {
         let raw = self.raw;
         let own = &raw.version.value;
         let to = raw.yank.as_ref().and_then(|yank| yank.to.as_ref());
