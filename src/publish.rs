@@ -1,7 +1,434 @@
 //! From a catalog, keys and a time to a [`Publication`]: everything the server answers with.
 
+mod carry;
 pub mod document;
+pub mod pack;
 pub mod publication;
+mod roles;
+pub mod updates;
 
-pub use document::Document;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::TimeDelta;
+
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::explain::Explanation;
+use crate::domain::line::Line;
+use crate::domain::promotion::{Decision, Verdict, decide_line};
+use crate::domain::stepback::{Offer, StepBack, step_backs};
+use crate::domain::upgrade::Views;
+use crate::domain::version::Version;
+use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody};
+use crate::formats::manifest::ChannelManifest;
+use crate::formats::tuf::CHANNEL_MANIFEST_LIFETIME;
+use crate::formats::tuf::names;
+use crate::signing::trust::Trust;
+use crate::signing::verify::{Violation, verify};
+use crate::signing::{PrivateKey, SignError, Signed};
+
+pub use document::{Document, Media};
 pub use publication::Publication;
+use publication::{ChannelDocuments, PayloadFile, ReleaseDocuments, TufFile};
+use updates::{json, known, updates};
+
+/// Online documents are signed anew after this time, long before they expire: a server that is down
+/// over a weekend has days left, and clients that check freshness see that it lives.
+pub const RENEW_AFTER: TimeDelta = TimeDelta::days(1);
+
+/// For so long a file that was replaced is still served to clients in the middle of an update.
+const RETIRED_FOR: TimeDelta = TimeDelta::hours(1);
+
+/// What a publication is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The good lines, each release with its evidence.
+    pub catalog: &'a Catalog,
+    /// The lines that could not be read, and why.
+    pub faulty: &'a BTreeMap<LineName, String>,
+    pub trust: &'a Trust,
+    /// The signed release manifests, as they are stored.
+    pub manifests: &'a HashMap<Version, Bytes>,
+    pub online: &'a PrivateKey,
+    /// The publication that is being served.
+    pub last: Option<&'a Publication>,
+    /// The version for whatever is signed now; reserved, so that it was never used.
+    pub version: u64,
+    pub now: Time,
+    /// Whether the keys are throw-away ones.
+    pub demo: bool,
+}
+
+/// What came of publishing.
+#[derive(Debug)]
+pub struct Outcome {
+    pub publication: Publication,
+    /// Lines that keep their last good documents, and why.
+    pub refused: BTreeMap<LineName, Refusal>,
+    /// Whether anything was signed: if not, the publication differs from the last at most in what
+    /// is unsigned.
+    pub signed: bool,
+}
+
+/// Why a line was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// It could not be read.
+    Faulty(String),
+    /// It would step back.
+    StepsBack(Vec<StepBack>),
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Faulty(why) => f.write_str(why),
+            Self::StepsBack(all) => match &all[..] {
+                [] => f.write_str("it would step back"),
+                [first] => write!(f, "{first}; {}", first.hint()),
+                [first, rest @ ..] => write!(f, "{first}; {} (and {} more)", first.hint(), rest.len()),
+            },
+        }
+    }
+}
+
+/// Why nothing could be published. The last publication goes on being served.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error("signing failed")]
+    Sign(#[from] SignError),
+    #[error("the online key is not the one that the root names for `{role}`")]
+    WrongKey { role: &'static str },
+    #[error("two documents would have the same name in the repository")]
+    Target(#[from] crate::formats::tuf::TargetError),
+    #[error("the new publication would not pass a client's checks")]
+    Violation(#[from] Violation),
+    #[error("the last publication cannot be carried over: {0}")]
+    Carry(String),
+}
+
+/// Makes a publication. Lines that are faulty or would step back keep what was last published of
+/// them, renewed.
+///
+/// # Errors
+/// When nothing could be published at all.
+pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
+    let Inputs { now, last, .. } = *inputs;
+    roles::check_key(inputs)?;
+    let refused = refusals(inputs);
+    let mut lines: BTreeMap<LineName, Line> =
+        inputs.catalog.lines().map(|line| (line.name.clone(), line.clone())).collect();
+    for name in refused.keys() {
+        lines.remove(name);
+        if let Some(line) = last.map(|last| carry::line(last, name)).transpose()?.flatten() {
+            lines.insert(name.clone(), line);
+        }
+    }
+    let catalog = Catalog::new(lines.into_values());
+    let decisions: Vec<Decision<'_>> = catalog
+        .lines()
+        .filter(|line| !refused.contains_key(&line.name))
+        .flat_map(|line| decide_line(line, now))
+        .collect();
+
+    let release = releases(inputs, &catalog, &refused, &decisions);
+    let (channel, manifests) = channels(inputs, &catalog, &decisions, &release)?;
+    let roles = roles::roles(inputs, &manifests)?;
+    let signed = roles.signed || manifests.iter().any(|manifest| manifest.signed);
+    let tuf = files(inputs, &roles, &manifests, &release);
+    let retired = retired(last, &tuf, now);
+
+    let offers = offers(&catalog, &refused, last, now);
+    let mut publication = Publication {
+        version: roles.timestamp.signed().version,
+        made: now,
+        expires: now,
+        demo: inputs.demo,
+        channels: reuse(last.map(|last| &last.channels), json(&ChannelsBody::of(&catalog, &decisions, now))),
+        promotions: reuse(last.map(|last| &last.promotions), json(&PromotionsBody::of(&decisions))),
+        channel,
+        release,
+        tuf,
+        retired,
+        offers,
+        known: known(&catalog, now),
+    };
+    let first = check(inputs, &publication)?;
+    let manifest = manifests.iter().map(|manifest| manifest.document.signed().expires).min();
+    publication.expires = manifest.map_or(first, |manifest| manifest.min(first));
+    Ok(Outcome { publication, refused, signed })
+}
+
+/// When the next publication is due by itself, if nothing in the catalog changes: the first time
+/// after `now` at which a decision, an answer or a renewal is another.
+#[must_use]
+pub fn next_due(
+    catalog: &Catalog,
+    decisions: &[Decision<'_>],
+    last: Option<&Publication>,
+    now: Time,
+) -> Option<Time> {
+    let dated = catalog.lines().flat_map(|line| {
+        let grace = line.follows.as_ref().map_or(TimeDelta::zero(), |follows| follows.grace);
+        let before = line.follows.as_ref().and_then(|follows| catalog.line(&follows.line));
+        // The grace of what was the highest ends some time after its successor entered.
+        let graces = before.into_iter().filter(move |_| grace > TimeDelta::zero()).flat_map(move |before| {
+            before.releases.values().flat_map(move |release| {
+                release.entries.iter().flatten().map(move |entry| entry.since + grace + TimeDelta::seconds(1))
+            })
+        });
+        let events = line.releases.values().flat_map(|release| {
+            let entries = release.entries.iter().flatten().map(|entry| entry.since);
+            let hold = release.hold.as_ref().map(|hold| hold.at);
+            entries.chain(hold).chain(release.yank.as_ref().map(|yank| yank.event.at))
+        });
+        let pauses = line.stages.iter().filter_map(|stage| stage.paused.as_ref().map(|pause| pause.at));
+        graces.chain(events).chain(pauses)
+    });
+    let decided = decisions.iter().flat_map(|decision| {
+        let until = match decision.verdict {
+            Verdict::Wait { until } => Some(until),
+            Verdict::Promote | Verdict::Blocked => None,
+        };
+        until.into_iter().chain(decision.deadline)
+    });
+    let renewal = last.map(|last| last.expires - CHANNEL_MANIFEST_LIFETIME + RENEW_AFTER);
+    dated.chain(decided).filter(|at| now < *at).chain(renewal).min()
+}
+
+/// The lines that keep their last documents.
+fn refusals(inputs: &Inputs<'_>) -> BTreeMap<LineName, Refusal> {
+    let mut refused: BTreeMap<LineName, Refusal> =
+        inputs.faulty.iter().map(|(line, why)| (line.clone(), Refusal::Faulty(why.clone()))).collect();
+    let Some(last) = inputs.last else { return refused };
+    let before: Vec<Offer> =
+        last.offers.iter().filter(|offer| !refused.contains_key(&offer.line)).cloned().collect();
+    for step in step_backs(&before, &Offer::all(inputs.catalog, inputs.now)) {
+        let line = step.line.clone();
+        match refused.entry(line).or_insert_with(|| Refusal::StepsBack(Vec::new())) {
+            Refusal::StepsBack(steps) => steps.push(step),
+            Refusal::Faulty(_) => {}
+        }
+    }
+    refused
+}
+
+fn offers(
+    catalog: &Catalog,
+    refused: &BTreeMap<LineName, Refusal>,
+    last: Option<&Publication>,
+    now: Time,
+) -> Vec<Offer> {
+    let kept = last.into_iter().flat_map(|last| &last.offers);
+    let mut offers: Vec<Offer> = kept.filter(|offer| refused.contains_key(&offer.line)).cloned().collect();
+    offers.extend(Offer::all(catalog, now).into_iter().filter(|offer| !refused.contains_key(&offer.line)));
+    offers
+}
+
+/// The documents of every release.
+fn releases(
+    inputs: &Inputs<'_>,
+    catalog: &Catalog,
+    refused: &BTreeMap<LineName, Refusal>,
+    decisions: &[Decision<'_>],
+) -> HashMap<Version, ReleaseDocuments> {
+    let Inputs { now, last, .. } = *inputs;
+    let mut documents = HashMap::with_capacity(catalog.known(now));
+    for line in catalog.lines() {
+        if refused.contains_key(&line.name) {
+            let kept = last.into_iter().flat_map(|last| &last.release);
+            documents.extend(
+                kept.filter(|(_, release)| release.line == line.name)
+                    .map(|(version, release)| (version.clone(), release.clone())),
+            );
+            continue;
+        }
+        let begin = decisions.partition_point(|decision| decision.line.name < line.name);
+        let mut own =
+            decisions[begin..].iter().take_while(|decision| decision.line.name == line.name).peekable();
+        for release in line.releases.values() {
+            // Both come in ascending order of versions.
+            let decision = own.next_if(|decision| decision.release.version == release.version);
+            let before = last.and_then(|last| last.release.get(&release.version));
+            let explanation = Explanation { line, release, now, decision };
+            let explain = reuse(before.map(|before| &before.explain), json(&ExplainBody::of(&explanation)));
+            let deliverable = release.is_known(now) && release.is_deliverable();
+            let manifest = inputs.manifests.get(&release.version).filter(|_| deliverable);
+            let manifest =
+                manifest.map(|raw| reuse(before.and_then(|before| before.manifest.as_ref()), raw.clone()));
+            let payloads = release.payloads.iter().filter(|_| deliverable).map(|payload| PayloadFile {
+                file: payload.file.clone(),
+                sha256: payload.sha256,
+                size: payload.size,
+            });
+            let payloads = payloads.collect();
+            let entry = ReleaseDocuments { line: line.name.clone(), manifest, explain, payloads };
+            documents.insert(release.version.clone(), entry);
+        }
+    }
+    documents
+}
+
+/// One channel's manifest.
+struct ChannelFile {
+    document: Signed<ChannelManifest>,
+    served: Arc<Document>,
+    /// Whether it was signed now.
+    signed: bool,
+}
+
+type Channels = (HashMap<ChannelName, Arc<ChannelDocuments>>, Vec<ChannelFile>);
+
+/// The documents of every channel: its manifest and its answers.
+fn channels(
+    inputs: &Inputs<'_>,
+    catalog: &Catalog,
+    decisions: &[Decision<'_>],
+    releases: &HashMap<Version, ReleaseDocuments>,
+) -> Result<Channels, PublishError> {
+    let Inputs { now, last, .. } = *inputs;
+    let views = Views::new(catalog, decisions, now);
+    let known = known(catalog, now);
+    let digests: HashMap<&Version, crate::domain::payload::Sha256> = releases
+        .iter()
+        .filter_map(|(version, release)| {
+            Some((
+                version,
+                crate::formats::tuf::Target::of(&release.manifest.as_ref()?.identity).hashes.sha256,
+            ))
+        })
+        .collect();
+    let (mut by_name, mut files) = (HashMap::new(), Vec::new());
+    for channel in catalog.channels() {
+        let before = last.and_then(|last| last.channel.get(channel.name()));
+        let expires = now + CHANNEL_MANIFEST_LIFETIME;
+        let mut wanted = ChannelManifest::of(
+            channel,
+            inputs.version,
+            |version| digests.get(version).copied(),
+            now,
+            expires,
+        );
+        wanted.demo = inputs.demo;
+        let kept = before.and_then(|before| kept(inputs, &before.manifest, &wanted));
+        let file = match kept {
+            Some((document, served)) => ChannelFile { document, served, signed: false },
+            None => {
+                let document = Signed::sign(wanted, [inputs.online])?;
+                let served = Arc::new(Document::new(Media::Json, document.raw().clone()));
+                ChannelFile { document, served, signed: true }
+            }
+        };
+        let updates = updates(catalog, &views, &known, channel, before.map(|before| &before.updates));
+        let documents = Arc::new(ChannelDocuments {
+            line: channel.line.name.clone(),
+            name: channel.name().clone(),
+            manifest: Arc::clone(&file.served),
+            updates,
+        });
+        for name in std::iter::once(channel.name()).chain(&channel.stage().aliases) {
+            by_name.insert(name.clone(), Arc::clone(&documents));
+        }
+        files.push(file);
+    }
+    Ok((by_name, files))
+}
+
+/// The manifest that is served already, if it says what is wanted and is not due for renewal.
+fn kept(
+    inputs: &Inputs<'_>,
+    served: &Arc<Document>,
+    wanted: &ChannelManifest,
+) -> Option<(Signed<ChannelManifest>, Arc<Document>)> {
+    let document: Signed<ChannelManifest> = Signed::parse(served.identity.clone()).ok()?;
+    document.verify(inputs.trust.channels_authority()?).ok()?;
+    let fresh = inputs.now < document.signed().issued + RENEW_AFTER;
+    (fresh && document.signed().offers_the_same_as(wanted)).then(|| (document, Arc::clone(served)))
+}
+
+/// The files of the TUF repository.
+fn files(
+    inputs: &Inputs<'_>,
+    roles: &roles::Roles,
+    channels: &[ChannelFile],
+    releases: &HashMap<Version, ReleaseDocuments>,
+) -> HashMap<Box<str>, TufFile> {
+    let mut files: HashMap<Box<str>, TufFile> =
+        HashMap::with_capacity(2 * releases.len() + channels.len() + 16);
+    let last = inputs.last;
+    let mut add = |path: String, raw: &Bytes| {
+        let before = last.and_then(|last| match last.tuf.get(path.as_str()) {
+            Some(TufFile::Document(document)) => Some(document),
+            Some(TufFile::Payload(_)) | None => None,
+        });
+        files.insert(path.into(), TufFile::Document(reuse(before, raw.clone())));
+    };
+    for root in inputs.trust.roots() {
+        add(names::metadata_path("root", root.signed().version), root.raw());
+    }
+    let targets = inputs.trust.targets();
+    add(names::metadata_path("targets", targets.signed().version), targets.raw());
+    for (name, role) in inputs.trust.releases() {
+        add(names::metadata_path(name, role.signed().version), role.raw());
+    }
+    add(names::metadata_path(names::CHANNELS, roles.channels.signed().version), roles.channels.raw());
+    add(names::metadata_path("snapshot", roles.snapshot.signed().version), roles.snapshot.raw());
+    add(names::TIMESTAMP_PATH.to_owned(), roles.timestamp.raw());
+    for channel in channels {
+        let path = names::target_path(
+            &names::channel_target(&channel.document.signed().channel),
+            &channel.document.sha256(),
+        );
+        files.insert(path.into(), TufFile::Document(Arc::clone(&channel.served)));
+    }
+    for role in inputs.trust.releases().values() {
+        for (name, target) in &role.signed().targets {
+            roles::served_target(name, target, releases)
+                .map(|file| files.insert(names::target_path(name, &target.hashes.sha256).into(), file));
+        }
+    }
+    files
+}
+
+/// What was served before and is replaced now, for a while.
+fn retired(
+    last: Option<&Publication>,
+    now_served: &HashMap<Box<str>, TufFile>,
+    now: Time,
+) -> HashMap<Box<str>, (TufFile, Time)> {
+    let Some(last) = last else { return HashMap::new() };
+    let until = now + RETIRED_FOR;
+    let replaced = last.tuf.iter().map(|(path, file)| (path, (file, until)));
+    let earlier = last.retired.iter().map(|(path, (file, until))| (path, (file, *until)));
+    earlier
+        .filter(|(_, (_, until))| now < *until)
+        .chain(replaced)
+        .filter(|(path, _)| !now_served.contains_key(*path))
+        .map(|(path, (file, until))| (path.clone(), (file.clone(), until)))
+        .collect()
+}
+
+/// Verifies a publication the way a client would, and says when the first of its roles expires.
+///
+/// Payloads and the release manifests that were found good when the catalog was read are known by
+/// their listing; their bytes are checked where they are stored.
+fn check(inputs: &Inputs<'_>, publication: &Publication) -> Result<Time, PublishError> {
+    let fetch = |path: &str| match publication.tuf.get(path)? {
+        TufFile::Document(document) => Some(document.identity.clone()),
+        TufFile::Payload(_) => None,
+    };
+    let channels = |name: &str, _: &crate::formats::tuf::Target| name.starts_with("channel.");
+    let verified = verify(inputs.trust.root(), inputs.now, &fetch, &channels)?;
+    Ok(verified.first_expiry().0)
+}
+
+/// The document that is served already, if it has these bytes; else a new one.
+fn reuse(before: Option<&Arc<Document>>, body: Bytes) -> Arc<Document> {
+    match before {
+        Some(document) if document.identity == body => Arc::clone(document),
+        Some(_) | None => Arc::new(Document::new(Media::Json, body)),
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod key;
 mod signed;
+pub mod trust;
 pub mod verify;
 
 pub use key::{KeyRole, PrivateKey, PublicKey};

@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::catalog::{Catalog, ChannelRef};
 use super::channel::{ChannelName, LineName};
+use super::line::Prefix;
 use super::payload::Payload;
 use super::version::Version;
 use super::{Time, rfc3339};
@@ -17,6 +18,7 @@ use super::{Time, rfc3339};
 pub struct Offer {
     pub channel: ChannelName,
     pub line: LineName,
+    pub prefix: Prefix,
     /// Every release that has entered, yanked ones too.
     pub releases: BTreeMap<Version, Offered>,
 }
@@ -71,7 +73,12 @@ impl Offer {
                 Some((release.version.clone(), offered))
             })
             .collect();
-        Self { channel: channel.name().clone(), line: channel.line.name.clone(), releases }
+        Self {
+            channel: channel.name().clone(),
+            line: channel.line.name.clone(),
+            prefix: channel.line.prefix,
+            releases,
+        }
     }
 
     /// What every channel of a catalog offers.

@@ -52,7 +52,7 @@ pub async fn one(
 pub(super) fn unknown(publication: &Publication, asked: &str) -> Problem {
     let detail = format!("there is no channel `{asked}`");
     let problem = Problem::new(ProblemKind::UnknownChannel, detail);
-    let names = publication.channel.keys().take(COMPARED).map(crate::domain::channel::ChannelName::as_str);
+    let names = publication.channel_names().take(COMPARED).map(crate::domain::channel::ChannelName::as_str);
     let mut names: Vec<_> = names.map(|name| (std::cmp::Reverse(alike(name, asked)), name)).collect();
     names.sort_unstable();
     let nearest: Vec<_> = names.iter().take(NEAREST).map(|(_, name)| format!("`{name}`")).collect();

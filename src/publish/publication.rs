@@ -4,71 +4,72 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::document::Document;
+use super::updates::{Known, Updates};
 use crate::domain::Time;
-use crate::domain::channel::ChannelName;
+use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::payload::Sha256;
+use crate::domain::stepback::Offer;
 use crate::domain::version::Version;
 
 /// Everything the server answers with, made once from one state of the catalog.
 #[derive(Debug, Clone)]
 pub struct Publication {
-    /// The version of its snapshot and timestamp roles.
+    /// The version of its timestamp role.
     pub version: u64,
     pub made: Time,
-    /// When the first of its online roles and manifests expires.
+    /// When the first of its roles and manifests expires.
     pub expires: Time,
     /// Whether it was signed by throw-away keys.
     pub demo: bool,
-    pub(crate) channels: Document,
-    pub(crate) promotions: Document,
+    pub(super) channels: Arc<Document>,
+    pub(super) promotions: Arc<Document>,
     /// By every name of a channel, aliases among them.
-    pub(crate) channel: HashMap<ChannelName, Arc<ChannelDocuments>>,
-    pub(crate) release: HashMap<Version, ReleaseDocuments>,
-    /// By path below `/tuf/`: `metadata/timestamp.json`, `targets/HASH.NAME`.
-    pub(crate) tuf: HashMap<Box<str>, TufFile>,
+    pub(super) channel: HashMap<ChannelName, Arc<ChannelDocuments>>,
+    pub(super) release: HashMap<Version, ReleaseDocuments>,
+    /// By path below `/tuf/`: `metadata/timestamp.json`, `targets/DIGEST.NAME`.
+    pub(super) tuf: HashMap<Box<str>, TufFile>,
+    /// Online roles and channel manifests of publications before, by path, and until when they are
+    /// still served: a client in the middle of an update asks for the files that it was told of.
+    pub(super) retired: HashMap<Box<str>, (TufFile, Time)>,
+    /// What may not change any more.
+    pub(super) offers: Vec<Offer>,
+    pub(super) known: Known,
 }
 
 /// A file of the TUF repository.
 #[derive(Debug, Clone)]
 pub enum TufFile {
     /// Metadata, and signed manifests as targets.
-    Document(Document),
+    Document(Arc<Document>),
     /// A payload as a target: it stays on disk.
     Payload(PayloadFile),
 }
 
 /// What is answered about one channel.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ChannelDocuments {
-    pub(crate) manifest: Document,
-    pub(crate) updates: Updates,
-}
-
-/// The answers of a channel by the version that asks: exact ones for known versions, and one for
-/// each span between two neighbouring breakpoints.
-#[derive(Debug, Clone)]
-pub struct Updates {
-    /// The distinct answers.
-    pub(crate) bodies: Vec<Document>,
-    /// Known versions, ascending, with the place of their answer.
-    pub(crate) known: Vec<(Version, u32)>,
-    /// `spans[i]` answers unknown versions between `known[i - 1]` and `known[i]`.
-    pub(crate) spans: Vec<u32>,
+    pub(super) line: LineName,
+    /// The channel's own name.
+    pub(super) name: ChannelName,
+    pub(super) manifest: Arc<Document>,
+    pub(super) updates: Updates,
 }
 
 /// What is answered about one release.
 #[derive(Debug, Clone)]
 pub struct ReleaseDocuments {
-    pub(crate) manifest: Option<Document>,
-    pub(crate) explain: Document,
-    pub(crate) payloads: Vec<PayloadFile>,
+    pub(super) line: LineName,
+    pub(super) manifest: Option<Arc<Document>>,
+    pub(super) explain: Arc<Document>,
+    pub(super) payloads: Vec<PayloadFile>,
 }
 
 /// A payload file, to be served from the copy that was checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PayloadFile {
     pub file: String,
     pub sha256: Sha256,
+    /// In bytes.
     pub size: u64,
 }
 
@@ -100,7 +101,7 @@ impl Publication {
     /// `GET /v1/releases/{version}`: the signed release manifest.
     #[must_use]
     pub fn release(&self, version: &Version) -> Option<&Document> {
-        self.release.get(version)?.manifest.as_ref()
+        self.release.get(version)?.manifest.as_deref()
     }
 
     /// `GET /v1/releases/{version}/explain`.
@@ -118,18 +119,22 @@ impl Publication {
     /// `GET /tuf/{path}`.
     #[must_use]
     pub fn tuf(&self, path: &str) -> Option<&TufFile> {
-        self.tuf.get(path)
+        self.tuf.get(path).or_else(|| Some(&self.retired.get(path)?.0))
     }
-}
 
-impl Updates {
-    /// The answer for a cluster that runs `current`.
+    /// Every name of every channel.
+    pub fn channel_names(&self) -> impl Iterator<Item = &ChannelName> {
+        self.channel.keys()
+    }
+
+    /// Every payload that is served, each digest at least once.
+    pub fn payloads(&self) -> impl Iterator<Item = &PayloadFile> {
+        self.release.values().flat_map(|release| &release.payloads)
+    }
+
+    /// How many releases it knows.
     #[must_use]
-    pub fn answer(&self, current: &Version) -> &Document {
-        let place = match self.known.binary_search_by(|(version, _)| version.cmp(current)) {
-            Ok(i) => self.known[i].1,
-            Err(i) => self.spans[i],
-        };
-        &self.bodies[place as usize]
+    pub fn releases(&self) -> usize {
+        self.release.len()
     }
 }

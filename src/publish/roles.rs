@@ -1,0 +1,146 @@
+//! The roles that the online key signs: `channels`, snapshot and timestamp.
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+
+use super::publication::{Publication, ReleaseDocuments, TufFile};
+use super::{ChannelFile, Inputs, PublishError, RENEW_AFTER};
+use crate::domain::version::Version;
+use crate::formats::tuf::{
+    CHANNELS_LIFETIME, Meta, Role, SNAPSHOT_LIFETIME, Snapshot, TIMESTAMP_LIFETIME, Target, Targets,
+    Timestamp, names,
+};
+use crate::signing::Signed;
+
+/// Long-lived online roles are signed anew once this much of their life is left.
+const RENEW_BEFORE: TimeDelta = TimeDelta::days(60);
+
+/// The online roles of a publication.
+pub struct Roles {
+    pub channels: Signed<Targets>,
+    pub snapshot: Signed<Snapshot>,
+    pub timestamp: Signed<Timestamp>,
+    /// Whether any of them was signed now.
+    pub signed: bool,
+}
+
+/// Whether the online key is the one that the trusted roles name.
+///
+/// # Errors
+/// When it is not: clients would refuse everything signed with it.
+pub fn check_key(inputs: &Inputs<'_>) -> Result<(), PublishError> {
+    let id = inputs.online.id();
+    let root = inputs.trust.root().signed();
+    let named = [
+        ("timestamp", root.timestamp().keyids.contains(&id)),
+        ("snapshot", root.snapshot().keyids.contains(&id)),
+        ("channels", inputs.trust.channels_authority().is_some_and(|channels| channels.keyids.contains(&id))),
+    ];
+    match named.into_iter().find(|(_, named)| !named) {
+        Some((role, _)) => Err(PublishError::WrongKey { role }),
+        None => Ok(()),
+    }
+}
+
+/// Makes the online roles. One that says what it said before, and is not due for renewal, is kept.
+pub fn roles(inputs: &Inputs<'_>, manifests: &[ChannelFile]) -> Result<Roles, PublishError> {
+    let super::Inputs { now, version, trust, online, last, .. } = *inputs;
+    let mut signed = false;
+
+    let mut wanted = Targets::channels(version, now);
+    for manifest in manifests {
+        let name = names::channel_target(&manifest.document.signed().channel);
+        wanted.insert(name, Target::of(manifest.document.raw()))?;
+    }
+    let before = last.and_then(|last| newest::<Targets>(last, names::CHANNELS));
+    let channels = match before {
+        Some(before)
+            if before.signed().targets == wanted.targets
+                && trust.channels_authority().is_some_and(|keys| before.verify(keys).is_ok())
+                && now < before.signed().expires - RENEW_BEFORE =>
+        {
+            before
+        }
+        Some(_) | None => {
+            signed = true;
+            Signed::sign(wanted, [online])?
+        }
+    };
+
+    let meta =
+        |name: &str, role: &Signed<Targets>| (name.to_owned(), Meta::of(role.signed().version(), role.raw()));
+    let mut listed = vec![meta("targets", trust.targets()), meta(names::CHANNELS, &channels)];
+    listed.extend(trust.releases().iter().map(|(name, role)| meta(name, role)));
+    let wanted = Snapshot::of(version, now, listed);
+    let before = last.and_then(|last| newest::<Snapshot>(last, "snapshot"));
+    let snapshot = match before {
+        Some(before)
+            if before.signed().meta == wanted.meta
+                && before.verify(trust.root().signed().snapshot()).is_ok()
+                && now < before.signed().expires - RENEW_BEFORE =>
+        {
+            before
+        }
+        Some(_) | None => {
+            signed = true;
+            Signed::sign(wanted, [online])?
+        }
+    };
+
+    let wanted = Timestamp::of(version, now, Meta::of(snapshot.signed().version, snapshot.raw()));
+    let before = last.and_then(|last| newest::<Timestamp>(last, "timestamp"));
+    let timestamp = match before {
+        Some(before)
+            if before.signed().meta == wanted.meta
+                && before.verify(trust.root().signed().timestamp()).is_ok()
+                && now < before.signed().expires - TIMESTAMP_LIFETIME + RENEW_AFTER =>
+        {
+            before
+        }
+        Some(_) | None => {
+            signed = true;
+            Signed::sign(wanted, [online])?
+        }
+    };
+    debug_assert!(RENEW_BEFORE < CHANNELS_LIFETIME && RENEW_BEFORE < SNAPSHOT_LIFETIME);
+    Ok(Roles { channels, snapshot, timestamp, signed })
+}
+
+/// The file of a target of a line's role, if its release is served.
+pub fn served_target(
+    name: &str,
+    target: &Target,
+    releases: &HashMap<Version, ReleaseDocuments>,
+) -> Option<TufFile> {
+    if let Some(version) = name.strip_prefix("release.").and_then(|rest| rest.strip_suffix(".json")) {
+        let manifest = releases.get(&Version::parse(version).ok()?)?.manifest.as_ref()?;
+        return Some(TufFile::Document(std::sync::Arc::clone(manifest)));
+    }
+    let rest = name.strip_prefix("payload.")?;
+    // Versions hold dots, and so may the names of files: the right split is the one that is served.
+    rest.match_indices('.').rev().find_map(|(dot, _)| {
+        let release = releases.get(&Version::parse(&rest[..dot]).ok()?)?;
+        let payload = release.payloads.iter().find(|payload| payload.file == rest[dot + 1..])?;
+        (payload.sha256 == target.hashes.sha256).then(|| TufFile::Payload(payload.clone()))
+    })
+}
+
+/// The newest file of an online role in a publication.
+fn newest<T: Role>(last: &Publication, role: &str) -> Option<Signed<T>> {
+    let path = match role {
+        "timestamp" => names::TIMESTAMP_PATH.to_owned(),
+        "snapshot" => {
+            let timestamp: Signed<Timestamp> = newest(last, "timestamp")?;
+            names::metadata_path("snapshot", timestamp.signed().meta.snapshot.version)
+        }
+        other => {
+            let snapshot: Signed<Snapshot> = newest(last, "snapshot")?;
+            names::metadata_path(other, snapshot.signed().role(other)?.version)
+        }
+    };
+    match last.tuf.get(path.as_str())? {
+        TufFile::Document(document) => Signed::parse(document.identity.clone()).ok(),
+        TufFile::Payload(_) => None,
+    }
+}

@@ -1,0 +1,236 @@
+//! The answers of a channel, worked out once for every version that may ask.
+
+use std::collections::HashMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::document::{Document, Media};
+use crate::domain::catalog::{Catalog, ChannelRef};
+use crate::domain::line::Prefix;
+use crate::domain::upgrade::{Advice, Answer, Relation, Views};
+use crate::domain::version::Version;
+use crate::formats::api::UpdateBody;
+
+/// The answers of one channel by the version that asks.
+#[derive(Debug, Clone)]
+pub struct Updates {
+    /// The distinct answers.
+    pub(super) bodies: Vec<Arc<Document>>,
+    /// For versions of a line, by its prefix.
+    pub(super) lines: HashMap<Prefix, LineUpdates>,
+    /// For unknown versions of other lines: up to each version (not with it) its answer.
+    pub(super) below: Vec<(Version, u32)>,
+    /// The same, from the last of `below` on.
+    pub(super) above: u32,
+}
+
+/// The answers to the versions of one line.
+#[derive(Debug, Clone)]
+pub struct LineUpdates {
+    /// The line's known versions, ascending; shared by all channels.
+    pub(super) known: Arc<[Version]>,
+    /// The answers to known versions, as runs: from this place on, this body.
+    pub(super) at: Vec<(u32, u32)>,
+    /// The answers to unknown versions before the known one at a place, as runs; in the channel's
+    /// own line only.
+    pub(super) gaps: Vec<(u32, u32)>,
+}
+
+impl Updates {
+    /// The answer for a cluster that runs `current`.
+    #[must_use]
+    pub fn answer(&self, current: &Version) -> &Document {
+        &self.bodies[self.place(current) as usize]
+    }
+
+    fn place(&self, current: &Version) -> u32 {
+        if let Some(line) = Prefix::candidates(current).find_map(|prefix| self.lines.get(&prefix)) {
+            match line.known.binary_search(current) {
+                Ok(i) => return run(&line.at, i),
+                Err(i) if !line.gaps.is_empty() => return run(&line.gaps, i),
+                Err(_) => {}
+            }
+        }
+        self.below.iter().find(|(version, _)| current < version).map_or(self.above, |(_, body)| *body)
+    }
+}
+
+/// The body of the run in which a place lies.
+fn run(runs: &[(u32, u32)], place: usize) -> u32 {
+    let after = runs.partition_point(|(start, _)| *start as usize <= place);
+    runs[after - 1].1
+}
+
+/// The known versions of every line, ascending.
+pub type Known = HashMap<Prefix, Arc<[Version]>>;
+
+/// The known versions of every line of a catalog: those that `answer` knows at `now`.
+#[must_use]
+pub fn known(catalog: &Catalog, now: crate::domain::Time) -> Known {
+    let versions = |line: &crate::domain::line::Line| {
+        line.releases
+            .values()
+            .filter(|release| release.is_known(now))
+            .map(|release| release.version.clone())
+            .collect()
+    };
+    catalog.lines().map(|line| (line.prefix, versions(line))).collect()
+}
+
+/// Works out the answers of a channel. Bodies that `reuse` knows are not made anew.
+pub fn updates<'a>(
+    catalog: &'a Catalog,
+    views: &Views<'a>,
+    known: &Known,
+    channel: ChannelRef<'a>,
+    reuse: Option<&Updates>,
+) -> Updates {
+    let mut bodies = Bodies::new(channel, reuse);
+    let mut lines = HashMap::new();
+    for line in catalog.lines() {
+        let relation = views.relation(line, channel.line);
+        let versions = known[&line.prefix].clone();
+        let mut at = Runs::default();
+        // Every version of a later line has the same answer.
+        let distinct = if relation == Relation::After { versions.len().min(1) } else { versions.len() };
+        for (place, version) in versions.iter().enumerate().take(distinct) {
+            at.push(place, views.known(channel, &relation, &line.releases[version]), &mut bodies);
+        }
+        let mut gaps = Runs::default();
+        if relation == Relation::Own {
+            for place in 0..=versions.len() {
+                let above = match (versions.get(place), place.checked_sub(1)) {
+                    (Some(next), _) => Bound::Included(next),
+                    (None, Some(last)) => Bound::Excluded(&versions[last]),
+                    (None, None) => Bound::Unbounded,
+                };
+                gaps.push(place, views.unknown_in_line(channel, above), &mut bodies);
+            }
+        }
+        lines.insert(line.prefix, LineUpdates { known: versions, at: at.runs, gaps: gaps.runs });
+    }
+    let [latest, required] = views.landmarks(channel);
+    let mut marks: Vec<&Version> = [latest, required].into_iter().flatten().collect();
+    marks.sort_unstable();
+    marks.dedup();
+    let mut elsewhere = |below_latest: bool, below_required: bool| {
+        bodies.place(views.unknown_elsewhere(channel, below_latest, below_required))
+    };
+    let below = marks
+        .into_iter()
+        .map(|mark| {
+            let is_below = |landmark: Option<&Version>| landmark.is_some_and(|landmark| mark <= landmark);
+            (mark.clone(), elsewhere(is_below(latest), is_below(required)))
+        })
+        .collect();
+    let above = elsewhere(false, false);
+    Updates { bodies: bodies.documents, lines, below, above }
+}
+
+#[derive(Default)]
+struct Runs<'a> {
+    runs: Vec<(u32, u32)>,
+    last: Option<Advice<'a>>,
+}
+
+impl<'a> Runs<'a> {
+    fn push(&mut self, place: usize, advice: Advice<'a>, bodies: &mut Bodies<'a>) {
+        if self.last.as_ref() == Some(&advice) {
+            return;
+        }
+        self.last = Some(advice.clone());
+        let body = bodies.place(advice);
+        if self.runs.last().is_none_or(|(_, last)| *last != body) {
+            let start = u32::try_from(place).expect("a line has fewer than 2^32 releases");
+            self.runs.push((start, body));
+        }
+    }
+}
+
+/// The distinct bodies of a channel.
+struct Bodies<'a> {
+    channel: ChannelRef<'a>,
+    documents: Vec<Arc<Document>>,
+    places: HashMap<Bytes, u32>,
+    made: HashMap<Bytes, Arc<Document>>,
+}
+
+impl<'a> Bodies<'a> {
+    fn new(channel: ChannelRef<'a>, reuse: Option<&Updates>) -> Self {
+        let made = reuse.iter().flat_map(|updates| &updates.bodies);
+        let made = made.map(|document| (document.identity.clone(), Arc::clone(document))).collect();
+        Self { channel, documents: Vec::new(), places: HashMap::new(), made }
+    }
+
+    fn place(&mut self, advice: Advice<'a>) -> u32 {
+        let answer = Answer { channel: self.channel, advice };
+        let body = json(&UpdateBody::of(&answer));
+        if let Some(place) = self.places.get(&body) {
+            return *place;
+        }
+        let place = u32::try_from(self.documents.len()).expect("a channel has fewer than 2^32 answers");
+        self.documents.push(
+            self.made
+                .get(&body)
+                .cloned()
+                .unwrap_or_else(|| Arc::new(Document::new(Media::Json, body.clone()))),
+        );
+        self.places.insert(body, place);
+        place
+    }
+}
+
+/// A body of JSON.
+pub(super) fn json<T: serde::Serialize>(body: &T) -> Bytes {
+    serde_json::to_vec(body).expect("bodies are structs of texts and numbers").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::promotion::decide;
+    use crate::domain::testing::{catalog, line, release, t, v};
+
+    #[test]
+    fn every_version_gets_the_answer_that_the_domain_gives_it() {
+        let catalog = catalog([
+            line("1.6", None).with(release("1.6.1", &["2017-01-01", "2017-02-01"])),
+            line("1.7", Some("1.6"))
+                .with(release("1.7.5-t.1", &["2017-10-10", "2017-10-24"]))
+                .with(release("1.7.9-t.3", &["2017-12-11", "2017-12-25"]).yanked_at("2018-01-01", None))
+                .with(release("1.7.14-t.2", &["2018-04-09", "2018-04-23"])),
+            line("1.8", Some("1.7"))
+                .with(release("1.8.4-t.1", &["2017-12-19", "2018-01-02"]))
+                .with(release("1.8.5-t.1", &["2018-01-10", "2018-01-30"]).barrier())
+                .with(release("1.8.9-t.4", &["2018-12-06", "2018-12-20"]))
+                .with(release("1.8.9-t.5", &["2018-12-30"])),
+            line("1.9", Some("1.8")).with(release("1.9.6-t.3", &["2018-05-21"])),
+            line("3", None).with(release("3.0.0", &["2018-05-21", "2018-06-30"])),
+        ]);
+        let now = t("2019-01-01");
+        let decisions = decide(&catalog, now);
+        let views = Views::new(&catalog, &decisions, now);
+        let known = known(&catalog, now);
+        let mut asked = Vec::new();
+        for minor in 4..=10 {
+            for patch in 0..=15 {
+                for end in ["", "-t.0", "-t.1", "-t.2", "-t.3", "-t.4", "-t.5", "-t.1-rc.5", "+build"] {
+                    asked.push(v(&format!("1.{minor}.{patch}{end}")));
+                }
+            }
+        }
+        asked.extend(["0.1.0", "2.0.0", "3.0.0", "3.0.1", "4.0.0", "v1.8.4-t.1"].map(v));
+        let mut different = std::collections::HashSet::new();
+        for channel in catalog.channels() {
+            let updates = updates(&catalog, &views, &known, channel, None);
+            for version in &asked {
+                let expected = json(&UpdateBody::of(&views.answer(channel, version)));
+                assert_eq!(updates.answer(version).identity, expected, "{version} asking {}", channel.name());
+                different.insert(expected);
+            }
+        }
+        assert!(different.len() > 30, "the table must not be a dull one");
+    }
+}

@@ -1,0 +1,268 @@
+//! What the owner of the keys has signed: the catalog's `trust/` folder, verified.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use sha2::Digest;
+
+use super::signed::{ParseError, SignatureError, Signed};
+use crate::domain::channel::LineName;
+use crate::domain::line::Line;
+use crate::domain::payload::Sha256;
+use crate::domain::release::{ManifestState, Release, SignedFacts};
+use crate::domain::rfc3339;
+use crate::formats::manifest::ReleaseManifest;
+use crate::formats::tuf::{Authority, Root, Target, Targets, names};
+
+/// The roles that are signed offline.
+#[derive(Debug)]
+pub struct Trust {
+    /// Every root, from the first on; never empty.
+    roots: Vec<Signed<Root>>,
+    targets: Signed<Targets>,
+    /// The roles of lines, by the role's name.
+    releases: BTreeMap<String, Signed<Targets>>,
+}
+
+/// Why the `trust/` folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    #[error("`trust/{file}` is missing")]
+    Missing { file: String },
+    #[error("`trust/{file}` cannot be read")]
+    Parse { file: String, source: ParseError },
+    #[error("`trust/{file}` is not signed as it must be")]
+    Signature { file: String, source: SignatureError },
+    #[error("`trust/{file}` says it is version {found}")]
+    Version { file: String, found: u64 },
+    #[error("`trust/{file}` belongs to a role that `trust/targets.json` does not delegate")]
+    NotDelegated { file: String },
+    #[error(
+        "`trust/{file}` does not belong there: `N.root.json`, `targets.json` and `releases-LINE.json` do"
+    )]
+    Stray { file: String },
+}
+
+impl Trust {
+    /// Reads and verifies the files of `trust/` by name. `None` if there are none: the catalog has
+    /// no keys yet. Expiry is not looked at here, so that an expired role can be read to be renewed.
+    ///
+    /// # Errors
+    /// The first file that is missing, or not what clients would take.
+    pub fn read(files: &BTreeMap<String, Bytes>) -> Result<Option<Self>, TrustError> {
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let roots = read_roots(files)?;
+        let file = "targets.json";
+        let raw = files.get(file).ok_or_else(|| TrustError::Missing { file: file.to_owned() })?;
+        let targets: Signed<Targets> = parse(file, raw)?;
+        check(file, &targets, roots[roots.len() - 1].signed().targets())?;
+
+        let mut releases = BTreeMap::new();
+        for (file, raw) in files {
+            let Some(role) = file.strip_suffix(".json").filter(|role| role.starts_with("releases-")) else {
+                if file != "targets.json" && !file.ends_with(".root.json") {
+                    return Err(TrustError::Stray { file: file.clone() });
+                }
+                continue;
+            };
+            let signed: Signed<Targets> = parse(file, raw)?;
+            let delegated = targets.signed().delegated(role);
+            let (_, authority) = delegated.ok_or_else(|| TrustError::NotDelegated { file: file.clone() })?;
+            check(file, &signed, authority)?;
+            releases.insert(role.to_owned(), signed);
+        }
+        let delegations = targets.signed().delegations.iter().flat_map(|delegations| &delegations.roles);
+        for role in delegations.filter(|role| role.name != names::CHANNELS) {
+            if !releases.contains_key(&role.name) {
+                return Err(TrustError::Missing { file: format!("{}.json", role.name) });
+            }
+        }
+        Ok(Some(Self { roots, targets, releases }))
+    }
+
+    /// Every root, from the first on.
+    #[must_use]
+    pub fn roots(&self) -> &[Signed<Root>] {
+        &self.roots
+    }
+
+    /// The newest root.
+    #[must_use]
+    pub fn root(&self) -> &Signed<Root> {
+        &self.roots[self.roots.len() - 1]
+    }
+
+    /// The top of the targets roles.
+    #[must_use]
+    pub const fn targets(&self) -> &Signed<Targets> {
+        &self.targets
+    }
+
+    /// The lines' roles, by role name.
+    #[must_use]
+    pub const fn releases(&self) -> &BTreeMap<String, Signed<Targets>> {
+        &self.releases
+    }
+
+    /// The role of one line.
+    #[must_use]
+    pub fn line(&self, line: &LineName) -> Option<&Signed<Targets>> {
+        self.releases.get(&names::releases_role(line))
+    }
+
+    /// The keys whose signatures count for a line.
+    #[must_use]
+    pub fn line_authority(&self, line: &LineName) -> Option<Authority<'_>> {
+        Some(self.targets.signed().delegated(&names::releases_role(line))?.1)
+    }
+
+    /// The keys whose signatures count for channel manifests.
+    #[must_use]
+    pub fn channels_authority(&self) -> Option<Authority<'_>> {
+        Some(self.targets.signed().delegated(names::CHANNELS)?.1)
+    }
+
+    /// Whether a release key stands behind a release as the catalog has it. `raw` is its
+    /// `release.json`, if there is one.
+    #[must_use]
+    pub fn manifest_state(
+        &self,
+        line: &Line,
+        release: &Release,
+        raw: Option<&Bytes>,
+        checked: &Checked,
+    ) -> ManifestState {
+        let role = self.line(&line.name).map(Signed::signed);
+        let target = names::release_target(&release.version);
+        let listed = role.and_then(|role| Some((role, role.targets.get(&target)?)));
+        match (listed, raw) {
+            (None, None) => ManifestState::Unsigned,
+            (None, Some(_)) => ManifestState::Invalid(format!(
+                "`release.json` is not listed in `trust/{}.json`: sign it again",
+                names::releases_role(&line.name)
+            )),
+            (Some(_), None) => {
+                ManifestState::Invalid("`release.json` is missing beside the payloads".to_owned())
+            }
+            (Some((role, listed)), Some(raw)) => {
+                match self.check(line, release, raw, listed, role, checked) {
+                    Ok(facts) => ManifestState::Signed(facts),
+                    Err(why) => ManifestState::Invalid(why),
+                }
+            }
+        }
+    }
+
+    fn check(
+        &self,
+        line: &Line,
+        release: &Release,
+        raw: &Bytes,
+        listed: &Target,
+        role: &Targets,
+        checked: &Checked,
+    ) -> Result<SignedFacts, String> {
+        if Target::of(raw) != *listed {
+            return Err("`release.json` is not the one that the release keys listed".to_owned());
+        }
+        let authority = self.line_authority(&line.name).ok_or("its line has no release keys")?;
+        let manifest = checked.manifest(raw, listed.hashes.sha256, authority)?;
+        manifest.matches(line, release).map_err(|mismatch| format!("{mismatch}: sign it again"))?;
+        for payload in &release.payloads {
+            let name = names::payload_target(&release.version, &payload.file);
+            if role.targets.get(&name) != Some(&Target::new(payload.sha256, payload.size)) {
+                return Err(format!(
+                    "payload `{}` is not listed by the release keys: sign it again",
+                    payload.file
+                ));
+            }
+        }
+        for (stage, entry) in line.stages.iter().zip(&release.entries) {
+            let Some(entry) = entry else { continue };
+            if let Some(&earliest) =
+                manifest.not_before.get(&stage.name).filter(|&&earliest| entry.since < earliest)
+            {
+                return Err(format!(
+                    "it entered `{}` at {}, and is signed for {} or later",
+                    stage.name,
+                    rfc3339(entry.since),
+                    rfc3339(earliest)
+                ));
+            }
+        }
+        Ok(SignedFacts { not_before: manifest.not_before.clone() })
+    }
+}
+
+fn read_roots(files: &BTreeMap<String, Bytes>) -> Result<Vec<Signed<Root>>, TrustError> {
+    let mut roots: Vec<Signed<Root>> = Vec::new();
+    for version in 1.. {
+        let file = format!("{version}.root.json");
+        let Some(raw) = files.get(&file) else {
+            if version == 1 {
+                return Err(TrustError::Missing { file });
+            }
+            break;
+        };
+        let root: Signed<Root> = parse(&file, raw)?;
+        let found = root.signed().version;
+        if found != version {
+            return Err(TrustError::Version { file, found });
+        }
+        if let Some(before) = roots.last() {
+            check(&file, &root, before.signed().root())?;
+        }
+        check(&file, &root, root.signed().root())?;
+        roots.push(root);
+    }
+    Ok(roots)
+}
+
+/// Release manifests whose signatures were found good, so that none is verified twice.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// By the digests of the bytes and of the keys that counted.
+    known: Mutex<HashMap<(Sha256, Sha256), Arc<ReleaseManifest>>>,
+}
+
+impl Checked {
+    fn manifest(
+        &self,
+        raw: &Bytes,
+        sha256: Sha256,
+        authority: Authority<'_>,
+    ) -> Result<Arc<ReleaseManifest>, String> {
+        let key = (sha256, digest_of(authority));
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(manifest) = known().get(&key) {
+            return Ok(Arc::clone(manifest));
+        }
+        let signed: Signed<ReleaseManifest> =
+            Signed::parse(raw.clone()).map_err(|e| format!("`release.json` cannot be read: {e}"))?;
+        signed.verify(authority).map_err(|e| format!("`release.json` is not signed as it must be: {e}"))?;
+        let manifest = Arc::new(signed.into_signed());
+        known().insert(key, Arc::clone(&manifest));
+        Ok(manifest)
+    }
+}
+
+fn digest_of(authority: Authority<'_>) -> Sha256 {
+    let mut hasher = sha2::Sha256::new();
+    hasher.update(authority.threshold.to_be_bytes());
+    authority.keyids.iter().for_each(|id| hasher.update(id.to_string()));
+    Sha256::new(hasher.finalize().into())
+}
+
+fn parse<T: serde::de::DeserializeOwned>(file: &str, raw: &Bytes) -> Result<Signed<T>, TrustError> {
+    Signed::parse(raw.clone()).map_err(|source| TrustError::Parse { file: file.to_owned(), source })
+}
+
+fn check<T>(file: &str, signed: &Signed<T>, authority: Authority<'_>) -> Result<(), TrustError> {
+    match signed.verify(authority) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(TrustError::Signature { file: file.to_owned(), source }),
+    }
+}
