@@ -125,6 +125,16 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_has_a_form_that_can_be_signed(text in ".{0,60}|[\\x00-\\x7f]{0,20}") {
+            for form in [ascii(&text), uri(&text)] {
+                proptest::prop_assert!(crate::formats::canonical::canonical(&form).is_ok(), "{form:?}");
+                proptest::prop_assert_eq!(ascii(&form), form.trim());
+            }
+        }
+    }
+
     #[test]
     fn links_are_percent_encoded() {
         assert_eq!(uri("https://example.com/a?b=%20#c"), "https://example.com/a?b=%20#c");

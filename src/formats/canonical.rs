@@ -62,11 +62,17 @@ fn check(value: &Value) -> Result<(), CanonicalError> {
         }
         Value::Array(items) => items.iter().try_for_each(check),
         Value::Object(fields) => fields.iter().try_for_each(|(name, value)| {
-            // Some sort keys with their quotes (0x22) and escapes, some without.
-            let plain = name.bytes().all(|b| matches!(b, b'#'..=b'[' | b']'..=b'~'));
-            if plain { check(value) } else { Err(CanonicalError::Name(name.clone())) }
+            if is_name(name) { check(value) } else { Err(CanonicalError::Name(name.clone())) }
         }),
     }
+}
+
+/// Whether a text may be a key in signed documents, as the names of components and links are. Some
+/// readers sort keys with their quotes and escapes and some without; without a space, `!`, `"` and
+/// `\` the order is the same.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, b'#'..=b'[' | b']'..=b'~'))
 }
 
 /// Why bytes are not a strict JSON document.

@@ -16,7 +16,7 @@ use crate::domain::Time;
 pub use key::{Key, KeyId};
 pub use role::{
     Authority, DelegatedRole, Delegations, Hashes, Meta, Role, RoleKeys, Root, RootRoles, Signers, Snapshot,
-    Target, Targets, Timestamp,
+    Target, TargetError, Targets, Timestamp,
 };
 
 /// The version of the specification that is written. Clients want `1.0.x`.
@@ -65,5 +65,34 @@ mod tests {
             assert_eq!(next_version(last, now), expected, "after {last}");
         }
         assert_eq!(next_version(4, Time::from_timestamp(-1, 0).unwrap()), 5);
+    }
+
+    #[test]
+    fn two_files_never_share_a_target_name() {
+        let mut role = Targets::releases(1, Time::UNIX_EPOCH);
+        role.insert("payload.1.8.4-a.b.c".to_owned(), Target::of(b"x")).unwrap();
+        assert_eq!(role.insert("payload.1.8.4-a.b.c".to_owned(), Target::of(b"x")), Ok(()));
+        let name = "payload.1.8.4-a.b.c".to_owned();
+        assert_eq!(role.insert(name.clone(), Target::of(b"y")), Err(TargetError::Twice(name)));
+        assert_eq!(role.insert("a/b".to_owned(), Target::of(b"x")), Err(TargetError::Name("a/b".to_owned())));
+    }
+
+    #[test]
+    fn roles_are_read_strictly() {
+        let role = Targets::releases(1, Time::UNIX_EPOCH);
+        let text = serde_json::to_string(&role).unwrap();
+        assert_eq!(serde_json::from_str::<Targets>(&text).unwrap(), role);
+        for (from, to) in [
+            (r#""_type":"targets""#, r#""_type":"root""#),
+            (r#""version":1"#, r#""version":0"#),
+            (r#""1.0.34""#, r#""2.0.0""#),
+            ("00:00:00Z", "00:00:00.5Z"),
+            (r#""targets":{}"#, r#""targets":{},"x":1"#),
+            (r#""targets":{}"#, r#""targets":{"a":{"length":1,"hashes":{"sha512":"00"}}}"#),
+        ] {
+            let changed = text.replacen(from, to, 1);
+            assert_ne!(changed, text, "{from}");
+            assert!(serde_json::from_str::<Targets>(&changed).is_err(), "{to}");
+        }
     }
 }

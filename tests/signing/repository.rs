@@ -61,6 +61,8 @@ pub struct Repository {
     pub channels: BTreeMap<ChannelName, ChannelManifest>,
     /// The version of snapshot and timestamp.
     pub version: u64,
+    /// A target that its role fails to list.
+    pub listed_without: Option<String>,
 }
 
 /// The files of a repository by path below `/tuf/`.
@@ -137,7 +139,18 @@ impl Repository {
                 (channel.name().clone(), ChannelManifest::of(channel, 1, digest, now, expires))
             })
             .collect();
-        Self { keys, now, catalog, root, targets, roles, releases, channels, version: 1 }
+        Self {
+            keys,
+            now,
+            catalog,
+            root,
+            targets,
+            roles,
+            releases,
+            channels,
+            version: 1,
+            listed_without: None,
+        }
     }
 
     pub fn role(&mut self, name: &str) -> &mut Targets {
@@ -153,20 +166,18 @@ impl Repository {
         let Keys { root, targets, release, online } = &self.keys;
         let mut files = Files::new();
         let mut roles = self.roles.clone();
-        let mut list = |files: &mut Files, role: &str, name: String, bytes: Bytes| {
-            let target = Target::of(&bytes);
-            roles.get_mut(role).unwrap().insert(name.clone(), target).unwrap();
-            files.insert(names::target_path(&name, &target.hashes.sha256), bytes);
+        let mut put = |name: String, bytes: Bytes| {
+            files.insert(names::target_path(&name, &Target::of(&bytes).hashes.sha256), bytes);
         };
 
         let mut digests = BTreeMap::new();
         for (version, manifest) in &self.releases {
-            let role = names::releases_role(&manifest.line);
             let signed = Signed::sign(manifest.clone(), [release]).unwrap();
             digests.insert(version.clone(), signed.sha256());
-            list(&mut files, &role, names::release_target(version), signed.raw().clone());
-            let name = names::payload_target(version, "payload.json");
-            list(&mut files, &role, name, payload(&version.to_string()).into());
+            let role = roles.get_mut(&names::releases_role(&manifest.line)).unwrap();
+            role.insert_release(manifest, signed.raw()).unwrap();
+            put(names::release_target(version), signed.raw().clone());
+            put(names::payload_target(version, "payload.json"), payload(&version.to_string()).into());
         }
         for (channel, manifest) in &self.channels {
             let mut manifest = manifest.clone();
@@ -174,9 +185,15 @@ impl Repository {
                 release.manifest = digests[&release.version];
             }
             let signed = Signed::sign(manifest, [online]).unwrap();
-            list(&mut files, CHANNELS, names::channel_target(channel), signed.raw().clone());
+            roles.get_mut(CHANNELS).unwrap().insert_channel(channel, signed.raw()).unwrap();
+            put(names::channel_target(channel), signed.raw().clone());
         }
 
+        if let Some(name) = &self.listed_without {
+            for role in roles.values_mut() {
+                role.targets.remove(name);
+            }
+        }
         let mut meta = Vec::new();
         let mut put = |role: &str, version: u64, raw: &Bytes| {
             files.insert(names::metadata_path(role, version), raw.clone());

@@ -10,6 +10,8 @@ use tidegate::signing::{PrivateKey, Signed};
 
 use crate::repository::{Files, Repository, signers};
 
+type Change = fn(&mut Repository);
+
 fn now() -> Time {
     "2018-06-01T00:00:00Z".parse().unwrap()
 }
@@ -89,8 +91,7 @@ fn payloads_may_be_left_to_their_listing() {
 
 #[test]
 fn what_a_client_would_refuse_is_refused() {
-    type Change = fn(&mut Repository);
-    let changes: [(&str, Change); 17] = [
+    let changes: [(&str, Change); 18] = [
         ("`metadata/1.root.json` expired", |r| r.root.expires = r.now),
         ("`metadata/1.targets.json` expired", |r| r.targets.expires = r.now),
         ("`metadata/1.releases-1.7.json` expired", |r| r.role("releases-1.7").expires = r.now),
@@ -136,10 +137,13 @@ fn what_a_client_would_refuse_is_refused() {
             let bound = bounds.get_mut("production").unwrap();
             *bound += TimeDelta::seconds(1);
         }),
-        ("and its line's role does not list that, or lists other bytes", |r| {
-            for manifest in r.releases.values_mut() {
-                manifest.payloads[0].size += 1;
-            }
+        ("names `payload.1.8.9-tectonic.4.other.json`, and its line's role does not list that", |r| {
+            let version = Version::parse("1.8.9-tectonic.4").unwrap();
+            r.listed_without = Some("payload.1.8.9-tectonic.4.other.json".to_owned());
+            r.releases.get_mut(&version).unwrap().payloads[0].file = "other.json".to_owned();
+        }),
+        ("names `release.1.7.14-tectonic.2.json`, and its line's role does not list that", |r| {
+            r.listed_without = Some("release.1.7.14-tectonic.2.json".to_owned());
         }),
     ];
     for (expected, change) in changes {
@@ -188,7 +192,6 @@ fn a_client_that_saw_the_last_publication_takes_no_step_back() {
     let before = verified(&repository, &repository.seal(), now()).unwrap();
     assert!(before.check_follows(&before).is_ok());
 
-    type Change = fn(&mut Repository);
     let changes: [(&str, Change); 4] = [
         ("the role `timestamp` went back from version `7` to `6`", |r| r.version = 6),
         ("the role `timestamp` has other bytes under the same version `7`", |r| r.now += TimeDelta::days(1)),

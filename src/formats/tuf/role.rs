@@ -13,9 +13,10 @@ use super::{
     TIMESTAMP_LIFETIME,
 };
 use crate::domain::Time;
-use crate::domain::channel::LineName;
+use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Prefix;
 use crate::domain::payload::Sha256;
+use crate::formats::manifest::ReleaseManifest;
 use crate::formats::seconds;
 
 /// What all roles have.
@@ -277,6 +278,27 @@ impl Targets {
         }
     }
 
+    /// Lists a signed release manifest by its stored bytes, and the payloads that it names. A
+    /// manifest that was signed again takes the place of the older one in a role that is made anew.
+    ///
+    /// # Errors
+    /// As [`Targets::insert`].
+    pub fn insert_release(&mut self, manifest: &ReleaseManifest, raw: &[u8]) -> Result<(), TargetError> {
+        self.insert(names::release_target(&manifest.version), Target::of(raw))?;
+        manifest.payloads.iter().try_for_each(|payload| {
+            let name = names::payload_target(&manifest.version, &payload.file);
+            self.insert(name, Target::new(payload.sha256, payload.size))
+        })
+    }
+
+    /// Lists a signed channel manifest by its stored bytes.
+    ///
+    /// # Errors
+    /// As [`Targets::insert`].
+    pub fn insert_channel(&mut self, channel: &ChannelName, raw: &[u8]) -> Result<(), TargetError> {
+        self.insert(names::channel_target(channel), Target::of(raw))
+    }
+
     /// Lists a target.
     ///
     /// # Errors
@@ -285,10 +307,11 @@ impl Targets {
         if !names::is_target_name(&name) {
             return Err(TargetError::Name(name));
         }
-        match self.targets.insert(name.clone(), target) {
-            Some(old) if old != target => Err(TargetError::Twice(name)),
-            _ => Ok(()),
+        if self.targets.get(&name).is_some_and(|listed| *listed != target) {
+            return Err(TargetError::Twice(name));
         }
+        self.targets.insert(name, target);
+        Ok(())
     }
 
     /// The role delegated under a name.

@@ -65,6 +65,8 @@ fn entered(times: [Option<&str>; 3]) -> Release {
     Release { entries: times.into_iter().map(|time| time.map(entry)).collect(), ..release() }
 }
 
+type Edit = fn(&mut Release);
+
 const SIGNED: &str = "2017-12-19T17:30:31Z";
 
 #[test]
@@ -99,7 +101,6 @@ fn an_edit_after_signing_is_noticed() {
     assert_eq!(signed.matches(&line(), &release()), Ok(()));
     assert_eq!(signed.matches(&line(), &entered([Some("2017-12-20T00:00:00Z"), None, None])), Ok(()));
 
-    type Edit = fn(&mut Release);
     let edits: [(&str, Edit); 7] = [
         ("version", |r| r.version = Version::parse("v1.8.4-tectonic.1").unwrap()),
         ("urgency", |r| r.urgency = Urgency::Security),
