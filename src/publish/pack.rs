@@ -1,1 +1,330 @@
+//! A publication as one file: what the server answers with, ready to be served again after a
+//! restart, before the catalog is read.
+//!
+//! ```text
+//! "tidegate publication 1\n"
+//! 8 bytes   length of the index, big-endian
+//! index     JSON
+//! bodies    one after the other; the index says where each begins and ends
+//! 32 bytes  SHA-256 of all before
+//! ```
 
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::document::{Document, Media};
+use super::publication::{ChannelDocuments, PayloadFile, Publication, ReleaseDocuments, TufFile};
+use super::updates::{LineUpdates, Updates};
+use crate::domain::Time;
+use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::line::Prefix;
+use crate::domain::payload::Payload;
+use crate::domain::stepback::{Offer, Offered};
+use crate::domain::version::Version;
+
+const HEAD: &[u8] = b"tidegate publication 1\n";
+
+/// Why a file is not a publication that can be served.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    #[error("it is not a publication of this version of tidegate")]
+    Format,
+    #[error("it was cut short or changed: its digest does not fit")]
+    Digest,
+    #[error("its index cannot be read")]
+    Index(#[from] serde_json::Error),
+    #[error("its index points outside of it")]
+    Range,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Index {
+    version: u64,
+    made: Time,
+    expires: Time,
+    demo: bool,
+    bodies: Vec<Body>,
+    channels: u32,
+    promotions: u32,
+    channel: Vec<Channel>,
+    release: Vec<Release>,
+    tuf: Vec<(String, File)>,
+    retired: Vec<(String, File, Time)>,
+    offers: Vec<OfferIndex>,
+    known: Vec<(String, Vec<Version>)>,
+}
+
+/// Where the encodings of one body are: from, until.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    octets: bool,
+    identity: (u64, u64),
+    gzip: Option<(u64, u64)>,
+    brotli: Option<(u64, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Channel {
+    names: Vec<ChannelName>,
+    name: ChannelName,
+    line: LineName,
+    manifest: u32,
+    bodies: Vec<u32>,
+    lines: Vec<(String, Vec<(u32, u32)>, Vec<(u32, u32)>)>,
+    below: Vec<(Version, u32)>,
+    above: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Release {
+    version: Version,
+    line: LineName,
+    manifest: Option<u32>,
+    explain: u32,
+    payloads: Vec<PayloadFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum File {
+    Body(u32),
+    Payload(PayloadFile),
+}
+
+#[derive(Serialize, Deserialize)]
+struct OfferIndex {
+    channel: ChannelName,
+    line: LineName,
+    prefix: String,
+    releases: Vec<(Version, Time, bool, Vec<Payload>)>,
+}
+
+/// Packs a publication.
+#[must_use]
+pub fn pack(publication: &Publication) -> Vec<u8> {
+    let mut bodies = Bodies::default();
+    let mut by_documents: BTreeMap<&ChannelName, (&ChannelDocuments, Vec<ChannelName>)> = BTreeMap::new();
+    for (name, documents) in &publication.channel {
+        by_documents.entry(&documents.name).or_insert((documents, Vec::new())).1.push(name.clone());
+    }
+    let channel = by_documents
+        .into_values()
+        .map(|(documents, names)| Channel {
+            names,
+            name: documents.name.clone(),
+            line: documents.line.clone(),
+            manifest: bodies.add(&documents.manifest),
+            bodies: documents.updates.bodies.iter().map(|body| bodies.add(body)).collect(),
+            lines: documents
+                .updates
+                .lines
+                .iter()
+                .map(|(prefix, line)| (prefix.to_string(), line.at.clone(), line.gaps.clone()))
+                .collect(),
+            below: documents.updates.below.clone(),
+            above: documents.updates.above,
+        })
+        .collect();
+    let release = publication.release.iter().map(|(version, release)| Release {
+        version: version.clone(),
+        line: release.line.clone(),
+        manifest: release.manifest.as_ref().map(|manifest| bodies.add(manifest)),
+        explain: bodies.add(&release.explain),
+        payloads: release.payloads.clone(),
+    });
+    let release = release.collect();
+    let offers = publication.offers.iter().map(|offer| OfferIndex {
+        channel: offer.channel.clone(),
+        line: offer.line.clone(),
+        prefix: offer.prefix.to_string(),
+        releases: offer
+            .releases
+            .iter()
+            .map(|(version, offered)| {
+                (version.clone(), offered.since, offered.yanked, offered.payloads.clone())
+            })
+            .collect(),
+    });
+    let index = Index {
+        version: publication.version,
+        made: publication.made,
+        expires: publication.expires,
+        demo: publication.demo,
+        channels: bodies.add(&publication.channels),
+        promotions: bodies.add(&publication.promotions),
+        channel,
+        release,
+        tuf: publication.tuf.iter().map(|(path, file)| (path.to_string(), bodies.file(file))).collect(),
+        retired: publication
+            .retired
+            .iter()
+            .map(|(path, (file, until))| (path.to_string(), bodies.file(file), *until))
+            .collect(),
+        offers: offers.collect(),
+        known: publication.known.iter().map(|(prefix, known)| (prefix.to_string(), known.to_vec())).collect(),
+        bodies: bodies.index,
+    };
+    let index = serde_json::to_vec(&index).expect("the index is structs of texts and numbers");
+    let mut out = Vec::with_capacity(HEAD.len() + 8 + index.len() + bodies.bytes.len() + 32);
+    out.extend_from_slice(HEAD);
+    out.extend_from_slice(&(index.len() as u64).to_be_bytes());
+    out.extend_from_slice(&index);
+    out.extend_from_slice(&bodies.bytes);
+    let digest = Sha256::digest(&out);
+    out.extend_from_slice(&digest);
+    out
+}
+
+#[derive(Default)]
+struct Bodies {
+    bytes: Vec<u8>,
+    index: Vec<Body>,
+    /// Shared documents are stored once.
+    places: HashMap<*const Document, u32>,
+}
+
+impl Bodies {
+    fn add(&mut self, document: &Arc<Document>) -> u32 {
+        if let Some(place) = self.places.get(&Arc::as_ptr(document)) {
+            return *place;
+        }
+        let place = u32::try_from(self.index.len()).expect("a publication has fewer than 2^32 bodies");
+        let body = Body {
+            octets: document.media == Media::Octets,
+            identity: self.write(&document.identity),
+            gzip: document.gzip.as_ref().map(|bytes| self.write(bytes)),
+            brotli: document.brotli.as_ref().map(|bytes| self.write(bytes)),
+        };
+        self.index.push(body);
+        self.places.insert(Arc::as_ptr(document), place);
+        place
+    }
+
+    fn write(&mut self, bytes: &Bytes) -> (u64, u64) {
+        let from = self.bytes.len() as u64;
+        self.bytes.extend_from_slice(bytes);
+        (from, self.bytes.len() as u64)
+    }
+
+    fn file(&mut self, file: &TufFile) -> File {
+        match file {
+            TufFile::Document(document) => File::Body(self.add(document)),
+            TufFile::Payload(payload) => File::Payload(payload.clone()),
+        }
+    }
+}
+
+/// Reads a packed publication. Its bodies are slices of `raw`.
+///
+/// # Errors
+/// When the file is not a publication, or not a whole one.
+pub fn unpack(raw: &Bytes) -> Result<Publication, PackError> {
+    let start = HEAD.len() + 8;
+    if raw.len() < start + 32 || !raw.starts_with(HEAD) {
+        return Err(PackError::Format);
+    }
+    let (content, digest) = raw.split_at(raw.len() - 32);
+    if Sha256::digest(content)[..] != *digest {
+        return Err(PackError::Digest);
+    }
+    let length =
+        content[HEAD.len()..start].try_into().map(u64::from_be_bytes).map_err(|_| PackError::Range)?;
+    let length = usize::try_from(length).map_err(|_| PackError::Range)?;
+    let end = start.checked_add(length).filter(|end| *end <= content.len()).ok_or(PackError::Range)?;
+    let index: Index = serde_json::from_slice(&content[start..end])?;
+    let bodies = raw.slice(end..content.len());
+
+    let documents: Vec<Arc<Document>> =
+        index.bodies.iter().map(|body| document(body, &bodies)).collect::<Result<_, _>>()?;
+    let at = |place: u32| documents.get(place as usize).cloned().ok_or(PackError::Range);
+    let known: HashMap<Prefix, Arc<[Version]>> = index
+        .known
+        .into_iter()
+        .map(|(text, known)| Ok((prefix(&text)?, known.into())))
+        .collect::<Result<_, PackError>>()?;
+
+    let mut channel = HashMap::new();
+    for stored in index.channel {
+        let lines = stored
+            .lines
+            .into_iter()
+            .map(|(text, runs, gaps)| {
+                let prefix = prefix(&text)?;
+                let known = known.get(&prefix).cloned().ok_or(PackError::Range)?;
+                Ok((prefix, LineUpdates { known, at: runs, gaps }))
+            })
+            .collect::<Result<_, PackError>>()?;
+        let updates = Updates {
+            bodies: stored.bodies.into_iter().map(at).collect::<Result<_, _>>()?,
+            lines,
+            below: stored.below,
+            above: stored.above,
+        };
+        let (line, name, manifest) = (stored.line, stored.name, at(stored.manifest)?);
+        let entry = Arc::new(ChannelDocuments { line, name, manifest, updates });
+        channel.extend(stored.names.into_iter().map(|name| (name, Arc::clone(&entry))));
+    }
+    let mut release = HashMap::with_capacity(index.release.len());
+    for stored in index.release {
+        let documents = ReleaseDocuments {
+            line: stored.line,
+            manifest: stored.manifest.map(at).transpose()?,
+            explain: at(stored.explain)?,
+            payloads: stored.payloads,
+        };
+        release.insert(stored.version, documents);
+    }
+    let file = |file: File| -> Result<TufFile, PackError> {
+        Ok(match file {
+            File::Body(place) => TufFile::Document(at(place)?),
+            File::Payload(payload) => TufFile::Payload(payload),
+        })
+    };
+    let tuf = index.tuf.into_iter().map(|(path, stored)| Ok((path.into(), file(stored)?)));
+    let retired =
+        index.retired.into_iter().map(|(path, stored, until)| Ok((path.into(), (file(stored)?, until))));
+    let offers = index.offers.into_iter().map(|offer| {
+        let releases = offer
+            .releases
+            .into_iter()
+            .map(|(version, since, yanked, payloads)| (version, Offered { since, yanked, payloads }));
+        let prefix = prefix(&offer.prefix)?;
+        Ok(Offer { channel: offer.channel, line: offer.line, prefix, releases: releases.collect() })
+    });
+    Ok(Publication {
+        version: index.version,
+        made: index.made,
+        expires: index.expires,
+        demo: index.demo,
+        channels: at(index.channels)?,
+        promotions: at(index.promotions)?,
+        channel,
+        release,
+        tuf: tuf.collect::<Result<_, PackError>>()?,
+        retired: retired.collect::<Result<_, PackError>>()?,
+        offers: offers.collect::<Result<_, PackError>>()?,
+        known,
+    })
+}
+
+fn prefix(text: &str) -> Result<Prefix, PackError> {
+    Prefix::parse(text).map_err(|_| PackError::Range)
+}
+
+fn document(body: &Body, bodies: &Bytes) -> Result<Arc<Document>, PackError> {
+    let slice = |(from, until): (u64, u64)| -> Result<Bytes, PackError> {
+        let from = usize::try_from(from).map_err(|_| PackError::Range)?;
+        let until = usize::try_from(until).map_err(|_| PackError::Range)?;
+        if from > until || until > bodies.len() {
+            return Err(PackError::Range);
+        }
+        Ok(bodies.slice(from..until))
+    };
+    let media = if body.octets { Media::Octets } else { Media::Json };
+    let identity = slice(body.identity)?;
+    let (gzip, brotli) = (body.gzip.map(slice).transpose()?, body.brotli.map(slice).transpose()?);
+    Ok(Arc::new(Document::with_encodings(media, identity, gzip, brotli)))
+}
