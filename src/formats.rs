@@ -1,1 +1,3 @@
-//! (see lib.rs)
+//! Domain values from and to bytes.
+
+pub mod edit;
