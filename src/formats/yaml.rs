@@ -1,0 +1,189 @@
+//! Reading the catalog: its YAML files in, checked lines out, with all faults at once.
+//!
+//! Two steps. [`parse`] reads one file by itself; it is the costly one, and a caller may keep its
+//! result for as long as the file does not change, or do it for several files at a time.
+//! [`assemble`] looks at all files together: policy, lines and releases are merged, and checked
+//! against each other. [`read`] does both.
+//!
+//! Lines fail alone: what is wrong in a line's folder leaves the other lines in the catalog. What
+//! is wrong between two lines, such as one channel's name in both, is a fault of both.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::domain::catalog::Catalog;
+use crate::formats::fault::{Fault, Spot};
+
+mod assemble;
+mod between;
+mod event;
+mod faults;
+mod fields;
+pub(super) mod keys;
+pub(super) mod limits;
+mod line;
+mod node;
+mod place;
+mod release;
+mod releases;
+mod scalar;
+mod soak;
+mod stages;
+mod when;
+
+pub use assemble::assemble;
+use faults::Faults;
+use line::{RawLine, RawPolicy};
+use node::{Node, Value};
+use place::Place;
+use release::RawRelease;
+
+/// The catalog's format that this version reads and writes.
+pub const FORMAT: u64 = 1;
+
+/// One file of a catalog's folder.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// Relative to the catalog's folder, with `/` on every system: `1.8/line.yaml`.
+    pub path: &'a str,
+    pub bytes: &'a [u8],
+}
+
+/// What a folder of files says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// The lines without fault.
+    pub catalog: Catalog,
+    /// The other lines, by the names of their folders, with what is wrong. A fault of the policy
+    /// is one of every line.
+    pub faulty: BTreeMap<String, Vec<Fault>>,
+    /// Every fault, in the order of files, lines and columns. Some belong to no line.
+    pub faults: Vec<Fault>,
+}
+
+/// A file that was read by itself. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ParsedFile(Arc<Parsed>);
+
+#[derive(Debug)]
+struct Parsed {
+    path: Box<str>,
+    /// Kept for the snippets of faults that show only beside other files.
+    text: Box<str>,
+    place: Place,
+    content: Result<Content, Vec<Fault>>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Policy(RawPolicy),
+    Line(Box<RawLine>),
+    Release(Box<RawRelease>),
+    /// Not a file of the catalog, and not in its way.
+    Ignored,
+}
+
+impl ParsedFile {
+    /// A file that is there and could not be read: a fault of its line.
+    #[must_use]
+    pub fn unreadable(path: &str, why: &str) -> Self {
+        let fault = Fault::new(path, "", Spot::START, why, "make the file readable for this process");
+        Self::of(path, "", Place::of(path), Err(vec![fault]))
+    }
+
+    /// The file's path in the catalog's folder.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    /// What is wrong with the file by itself.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        self.0.content.as_ref().err().map_or(&[], Vec::as_slice)
+    }
+
+    fn of(path: &str, text: &str, place: Place, content: Result<Content, Vec<Fault>>) -> Self {
+        Self(Arc::new(Parsed { path: path.into(), text: text.into(), place, content }))
+    }
+
+    fn fault(&self, spot: Spot, message: &str, hint: &str) -> Fault {
+        Fault::new(&self.0.path, &self.0.text, spot, message, hint)
+    }
+}
+
+/// Reads a catalog.
+#[must_use]
+pub fn read<'a>(sources: impl IntoIterator<Item = Source<'a>>) -> Reading {
+    let files: Vec<ParsedFile> = sources.into_iter().map(parse).collect();
+    assemble(&files)
+}
+
+/// Reads one file by itself.
+#[must_use]
+pub fn parse(source: Source<'_>) -> ParsedFile {
+    let Source { path, bytes } = source;
+    let place = Place::of(path);
+    match &place {
+        Place::Ignored => return ParsedFile::of(path, "", place, Ok(Content::Ignored)),
+        Place::Stray { hint, .. } => {
+            let message = format!("`{path}` is not a file of the catalog");
+            let fault = Fault::new(path, "", Spot::START, &message, hint);
+            return ParsedFile::of(path, "", place, Err(vec![fault]));
+        }
+        Place::Policy | Place::Line { .. } | Place::Release { .. } => {}
+    }
+    let text = match node::text(path, bytes) {
+        Ok(text) => text,
+        Err(fault) => return ParsedFile::of(path, "", place, Err(vec![fault])),
+    };
+    let mut faults = Faults::new(path, text);
+    let content = content(text, &place, &mut faults);
+    let content = match content {
+        Some(content) if faults.is_empty() => Ok(content),
+        _ => Err(faults.into_list()),
+    };
+    ParsedFile::of(path, text, place, content)
+}
+
+fn content(text: &str, place: &Place, faults: &mut Faults<'_>) -> Option<Content> {
+    let Some(root) = node::tree(text, faults) else {
+        if faults.is_empty() {
+            faults.push(
+                Spot::START,
+                "the file is empty",
+                "write `format: 1` and what belongs to it, or remove it",
+            );
+        }
+        return None;
+    };
+    is_known_format(&root, faults).then_some(())?;
+    match place {
+        Place::Policy => line::policy(&root, faults).map(Content::Policy),
+        Place::Line { folder } => line::line(&root, folder, faults).map(|raw| Content::Line(Box::new(raw))),
+        Place::Release { stem, .. } => {
+            release::release(&root, stem, faults).map(|raw| Content::Release(Box::new(raw)))
+        }
+        Place::Stray { .. } | Place::Ignored => Some(Content::Ignored),
+    }
+}
+
+/// Whether the file is of a format that is known here. Of any other, nothing else could be said
+/// that makes sense. A missing `format` is told with the other missing keys.
+fn is_known_format(root: &Node<'_>, faults: &mut Faults<'_>) -> bool {
+    let Value::Map(entries) = &root.value else { return true };
+    let Some(entry) = entries.iter().find(|entry| entry.name() == "format") else { return true };
+    match scalar::number(&entry.value, faults) {
+        Some(FORMAT) => true,
+        Some(newer) if newer > FORMAT => {
+            let message = format!("format {newer} was written for a newer Tidegate: this one reads {FORMAT}");
+            faults.push(entry.value.spot, message, "update Tidegate here");
+            false
+        }
+        Some(other) => {
+            faults.push(entry.value.spot, format!("there is no format {other}"), "write `format: 1`");
+            false
+        }
+        None => true,
+    }
+}

@@ -1,0 +1,35 @@
+//! Collecting the faults of one file.
+
+use crate::formats::fault::{Fault, Spot};
+
+/// How many faults of one file are told. Beyond this, the file is not what it seems to be, and
+/// more words do not help.
+const MAX_FAULTS: usize = 100;
+
+/// The faults of one file, as they are found.
+#[derive(Debug)]
+pub(super) struct Faults<'a> {
+    path: &'a str,
+    text: &'a str,
+    list: Vec<Fault>,
+}
+
+impl<'a> Faults<'a> {
+    pub const fn new(path: &'a str, text: &'a str) -> Self {
+        Self { path, text, list: Vec::new() }
+    }
+
+    pub fn push(&mut self, spot: Spot, message: impl AsRef<str>, hint: impl AsRef<str>) {
+        if self.list.len() < MAX_FAULTS {
+            self.list.push(Fault::new(self.path, self.text, spot, message.as_ref(), hint.as_ref()));
+        }
+    }
+
+    pub const fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub fn into_list(self) -> Vec<Fault> {
+        self.list
+    }
+}

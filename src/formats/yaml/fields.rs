@@ -1,0 +1,165 @@
+//! The keys of one map.
+
+use super::faults::Faults;
+use super::keys::Shape;
+use super::node::{Entry, Node, Value};
+use super::scalar;
+use crate::formats::fault::Spot;
+
+/// A map that has only keys of its shape, and all that it must have, or said so.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fields<'n, 'a> {
+    shape: &'static Shape,
+    entries: &'n [Entry<'a>],
+}
+
+impl<'n, 'a> Fields<'n, 'a> {
+    /// Looks at a map's keys. `at` is where a missing key is reported.
+    pub fn of(node: &'n Node<'a>, at: Spot, shape: &'static Shape, faults: &mut Faults<'_>) -> Option<Self> {
+        let entries = match &node.value {
+            Value::Map(entries) => entries,
+            Value::Refused => return None,
+            _ => {
+                let message = format!("{} stands here, and a map is wanted", scalar::kind(node));
+                faults.push(node.spot, message, format!("its keys are {}", names(shape)));
+                return None;
+            }
+        };
+        for entry in entries {
+            let name = entry.name();
+            if !shape.keys.iter().any(|key| key.name == name) {
+                let hint = match nearest(name, shape.keys.iter().map(|key| key.name)) {
+                    Some(near) => format!("is `{near}` meant?"),
+                    None => format!("the keys here are {}", names(shape)),
+                };
+                faults.push(entry.key.spot, format!("unknown key `{name}`"), hint);
+            }
+        }
+        for key in shape.keys.iter().filter(|key| key.required) {
+            if !entries.iter().any(|entry| entry.name() == key.name) {
+                let hint = format!("add `{}`: {}", key.name, key.about.trim_end_matches('.'));
+                faults.push(at, format!("key `{}` is missing", key.name), hint);
+            }
+        }
+        Some(Self { shape, entries })
+    }
+
+    /// The key's place and its value, if it is there.
+    pub fn get(&self, name: &str) -> Option<&'n Entry<'a>> {
+        debug_assert!(self.shape.keys.iter().any(|key| key.name == name), "`{name}` is not in the table");
+        self.entries.iter().find(|entry| entry.name() == name)
+    }
+
+    /// Reads a key's value, if it is there.
+    pub fn read<T>(
+        &self,
+        name: &str,
+        faults: &mut Faults<'_>,
+        read: impl FnOnce(&'n Node<'a>, &mut Faults<'_>) -> Option<T>,
+    ) -> Option<T> {
+        read(&self.get(name)?.value, faults)
+    }
+
+    /// Reads a key's value with a reader of maps, which reports missing keys at this key.
+    pub fn nested<T>(
+        &self,
+        name: &str,
+        faults: &mut Faults<'_>,
+        read: impl FnOnce(&'n Node<'a>, Spot, &mut Faults<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let entry = self.get(name)?;
+        read(&entry.value, entry.key.spot, faults)
+    }
+}
+
+/// Each item of a list that can be read.
+pub(super) fn list<'n, 'a, T>(
+    node: &'n Node<'a>,
+    faults: &mut Faults<'_>,
+    mut read: impl FnMut(&'n Node<'a>, &mut Faults<'_>) -> Option<T>,
+) -> Option<Vec<T>> {
+    match &node.value {
+        Value::List(items) => Some(items.iter().filter_map(|item| read(item, faults)).collect()),
+        Value::Refused => None,
+        _ => {
+            let message = format!("{} stands here, and a list is wanted", scalar::kind(node));
+            faults.push(node.spot, message, "write `[…]`, or each item in a line that begins with `- `");
+            None
+        }
+    }
+}
+
+/// Each entry of a map whose keys are names that the catalog does not know beforehand.
+pub(super) fn map<'n, 'a, T>(
+    node: &'n Node<'a>,
+    faults: &mut Faults<'_>,
+    mut read: impl FnMut(&'n Node<'a>, &'n Node<'a>, &mut Faults<'_>) -> Option<T>,
+) -> Option<Vec<T>> {
+    match &node.value {
+        Value::Map(entries) => {
+            Some(entries.iter().filter_map(|entry| read(&entry.key, &entry.value, faults)).collect())
+        }
+        Value::Refused => None,
+        _ => {
+            let message = format!("{} stands here, and a map is wanted", scalar::kind(node));
+            faults.push(node.spot, message, "write `{name: value}`, or each entry in its own line");
+            None
+        }
+    }
+}
+
+fn names(shape: &Shape) -> String {
+    let names: Vec<String> = shape.keys.iter().map(|key| format!("`{}`", key.name)).collect();
+    names.join(", ")
+}
+
+/// The word that a misspelt one is nearest to, if one is near enough to be meant.
+pub(super) fn nearest<'w>(text: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    // Longer than any word: comparing would only cost.
+    if text.len() > 64 {
+        return None;
+    }
+    let text = text.to_lowercase();
+    words
+        .into_iter()
+        .map(|word| (distance(&text, word), word))
+        .filter(|(distance, word)| *distance <= 1.max((word.len() + 1) / 3))
+        .min()
+        .map(|(_, word)| word)
+}
+
+/// How many letters must be put in, left out or exchanged (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let change = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_found_and_a_far_one_is_not() {
+        let words = ["stages", "freezes", "title", "line"];
+        for (text, near) in [
+            ("stage", Some("stages")),
+            ("Stages", Some("stages")),
+            ("freeze", Some("freezes")),
+            ("titel", Some("title")),
+            ("lnie", None),
+            ("owner", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(text, words), near, "{text}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A line's file and the policy's, each by itself.
+
+use chrono::TimeDelta;
+
+use super::event::event;
+use super::faults::Faults;
+use super::fields::{Fields, list, map};
+use super::keys::{self, Shape};
+use super::limits;
+use super::node::Node;
+use super::scalar::{self, Located};
+use super::soak::soak;
+use super::when::{duration, time, window};
+use crate::domain::channel::{ChannelName, LineName, StageName};
+use crate::domain::line::Prefix;
+use crate::domain::policy::{Freeze, SoakPolicy, Window};
+use crate::domain::release::Event;
+use crate::formats::fault::Spot;
+
+/// What `policy.yaml` says.
+#[derive(Debug, Default)]
+pub(super) struct RawPolicy {
+    pub stages: Option<Vec<RawStage>>,
+    pub freezes: Vec<Freeze>,
+}
+
+/// What a `line.yaml` says, before it is looked at beside the policy and the other lines.
+#[derive(Debug)]
+pub(super) struct RawLine {
+    pub name: Located<LineName>,
+    pub title: Option<String>,
+    pub prefix: Located<Prefix>,
+    pub follows: Option<(Located<LineName>, TimeDelta)>,
+    pub stages: Option<Vec<RawStage>>,
+    pub freezes: Vec<Freeze>,
+    pub paused: Vec<(Located<StageName>, Event)>,
+}
+
+/// One stage of a list of stages.
+#[derive(Debug)]
+pub(super) struct RawStage {
+    pub name: Located<StageName>,
+    pub channel: Option<Located<ChannelName>>,
+    pub aliases: Vec<Located<ChannelName>>,
+    pub soak: Option<SoakPolicy>,
+    pub window: Option<Window>,
+}
+
+/// Reads the policy. `None` where there was a fault.
+pub(super) fn policy(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<RawPolicy> {
+    let fields = Fields::of(node, Spot::START, &keys::POLICY, faults)?;
+    let stages =
+        fields.nested("stages", faults, |node, at, faults| stages(node, at, &keys::POLICY_STAGE, faults));
+    let freezes = fields.read("freezes", faults, freezes).unwrap_or_default();
+    faults.is_empty().then_some(RawPolicy { stages, freezes })
+}
+
+/// Reads a line. `folder` is the name of the folder that it stands in. `None` where there was a
+/// fault.
+pub(super) fn line(node: &Node<'_>, folder: &str, faults: &mut Faults<'_>) -> Option<RawLine> {
+    let fields = Fields::of(node, Spot::START, &keys::LINE, faults)?;
+    let name = fields.read("line", faults, scalar::line_name);
+    if let Some(name) = &name
+        && name.value.as_str() != folder
+    {
+        let message = format!("line `{}` stands in a folder named `{folder}`", name.value);
+        faults.push(name.spot, message, format!("name the folder `{}`", name.value));
+    }
+    let title = fields.read("title", faults, scalar::line(limits::LINE));
+    let prefix = match fields.get("prefix") {
+        Some(entry) => scalar::prefix(&entry.value, faults),
+        None => name.as_ref().and_then(|name| match Prefix::parse(name.value.as_str()) {
+            Ok(value) => Some(Located { spot: name.spot, value }),
+            Err(_) => {
+                let message = format!("no version begins with the line's name, `{}`", name.value);
+                faults.push(name.spot, message, "add `prefix`, as in `prefix: \"1.8\"`");
+                None
+            }
+        }),
+    };
+    let follows = fields.nested("follows", faults, follows);
+    let stages =
+        fields.nested("stages", faults, |node, at, faults| stages(node, at, &keys::LINE_STAGE, faults));
+    let freezes = fields.read("freezes", faults, freezes).unwrap_or_default();
+    let paused = fields.read("paused", faults, paused).unwrap_or_default();
+    if !faults.is_empty() {
+        return None;
+    }
+    Some(RawLine { name: name?, title, prefix: prefix?, follows, stages, freezes, paused })
+}
+
+fn follows(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<(Located<LineName>, TimeDelta)> {
+    let fields = Fields::of(node, at, &keys::FOLLOWS, faults)?;
+    let line = fields.read("line", faults, scalar::line_name);
+    let grace = fields.read("grace", faults, duration).unwrap_or_default();
+    Some((line?, grace))
+}
+
+fn stages(
+    node: &Node<'_>,
+    at: Spot,
+    shape: &'static Shape,
+    faults: &mut Faults<'_>,
+) -> Option<Vec<RawStage>> {
+    let mut names: Vec<Located<StageName>> = Vec::new();
+    let mut first = true;
+    let stages = list(node, faults, |item, faults| {
+        let is_first = std::mem::take(&mut first);
+        let fields = Fields::of(item, item.spot, shape, faults)?;
+        let name = fields.read("name", faults, scalar::stage_name);
+        if let Some(name) = &name {
+            if let Some(known) = names.iter().find(|known| known.value == name.value) {
+                let message =
+                    format!("stage `{}` stands twice, first in line {}", name.value, known.spot.line);
+                faults.push(name.spot, message, "name each stage once");
+            }
+            names.push(name.clone());
+        }
+        let word = name.as_ref().map_or("?", |name| name.value.as_str());
+        let channel =
+            own(shape, "channel", &fields, |fields| fields.read("channel", faults, scalar::channel_name));
+        let aliases = own(shape, "aliases", &fields, |fields| {
+            fields.read("aliases", faults, |node, faults| list(node, faults, scalar::channel_name))
+        });
+        let soak = match fields.get("soak") {
+            Some(entry) if is_first => {
+                let message = format!("stage `{word}` is the first and has a soak");
+                faults.push(entry.key.spot, message, "remove it: a release enters its first stage at once");
+                None
+            }
+            Some(entry) => soak(&entry.value, entry.key.spot, word, faults),
+            None => None,
+        };
+        let window = fields.nested("windows", faults, window);
+        Some(RawStage { name: name?, channel, aliases: aliases.unwrap_or_default(), soak, window })
+    })?;
+    if stages.is_empty() && faults.is_empty() {
+        faults.push(at, "there are no stages", "name at least one, or remove `stages`");
+    }
+    Some(stages)
+}
+
+/// Reads a key that only some shapes of a stage have.
+fn own<'n, 'a, T>(
+    shape: &'static Shape,
+    name: &str,
+    fields: &Fields<'n, 'a>,
+    read: impl FnOnce(&Fields<'n, 'a>) -> Option<T>,
+) -> Option<T> {
+    if shape.keys.iter().any(|key| key.name == name) { read(fields) } else { None }
+}
+
+fn freezes(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Freeze>> {
+    list(node, faults, |item, faults| {
+        let fields = Fields::of(item, item.spot, &keys::FREEZE, faults)?;
+        let from = fields.read("from", faults, time);
+        let until = fields.read("until", faults, time);
+        let reason = fields.read("reason", faults, scalar::line(limits::REASON));
+        let except = fields.read("except", faults, |node, faults| list(node, faults, scalar::urgency));
+        if let (Some(from), Some(until), Some(entry)) = (from, until, fields.get("until"))
+            && until <= from
+        {
+            faults.push(entry.value.spot, "the freeze ends before it begins", "write a time after `from`");
+        }
+        Some(Freeze { from: from?, until: until?, reason: reason?, except: except.unwrap_or_default() })
+    })
+}
+
+fn paused(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<(Located<StageName>, Event)>> {
+    map(node, faults, |key, value, faults| {
+        let stage = scalar::stage_name(key, faults);
+        let event = event(value, key.spot, faults);
+        Some((stage?, event?))
+    })
+}

@@ -1,0 +1,276 @@
+//! A file's text as a tree in which every key and value knows its place.
+//!
+//! What YAML has beyond maps, lists and scalars is refused here: anchors and aliases (with which a
+//! small file can grow without bounds), tags, merge keys, directives, several documents. So is
+//! what two readers could take for two things: duplicate keys, tabs, byte order marks.
+
+use std::borrow::Cow;
+
+use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, options};
+
+use super::faults::Faults;
+use crate::formats::fault::{Spot, is_unprintable, small};
+
+/// The longest file that is read, in bytes. Real ones are below 2 KiB.
+pub(super) const MAX_BYTES: usize = 256 * 1024;
+/// How deep maps and lists may stand in each other. The catalog's own forms need six.
+const MAX_DEPTH: usize = 16;
+/// How many entries a map or a list may have: far more than any form of the catalog needs, and few
+/// enough to look for duplicates by comparing each with each.
+const MAX_ENTRIES: usize = 1000;
+
+/// One value.
+#[derive(Debug)]
+pub(super) struct Node<'a> {
+    pub spot: Spot,
+    pub value: Value<'a>,
+}
+
+#[derive(Debug)]
+pub(super) enum Value<'a> {
+    /// `plain` is without quotes: there YAML takes `1.8` for a number.
+    Scalar {
+        text: Cow<'a, str>,
+        plain: bool,
+    },
+    List(Vec<Node<'a>>),
+    Map(Vec<Entry<'a>>),
+    /// Something that was refused and reported: no reader has anything to add.
+    Refused,
+}
+
+/// One key of a map and its value.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    pub key: Node<'a>,
+    pub value: Node<'a>,
+}
+
+impl Entry<'_> {
+    /// The key's text; a key that is not text has been refused.
+    pub fn name(&self) -> &str {
+        match &self.key.value {
+            Value::Scalar { text, .. } => text,
+            _ => "",
+        }
+    }
+}
+
+/// The text of a file, or the fault that makes it none.
+pub(super) fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, crate::formats::fault::Fault> {
+    let fault = |text: &str, spot, message: &str, hint: &str| {
+        Err(crate::formats::fault::Fault::new(path, text, spot, message, hint))
+    };
+    if bytes.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes, and {MAX_BYTES} is the most that is read", bytes.len());
+        return fault("", Spot::START, &message, "keep long texts elsewhere, and link to them");
+    }
+    let text = match str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(e) => {
+            let (valid, _) = bytes.split_at(e.valid_up_to());
+            let lossy = String::from_utf8_lossy(bytes);
+            let spot = Spot::of_byte(&lossy, valid.len());
+            return fault(&lossy, spot, "the file is not UTF-8 text", "save it in UTF-8");
+        }
+    };
+    // Most files are plain throughout, and that is seen much faster.
+    if bytes.iter().all(|b| matches!(b, 0x20..=0x7e | b'\n')) {
+        return Ok(text);
+    }
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let (message, hint) = match c {
+            '\u{20}'..='\u{7e}' | '\n' => continue,
+            '\r' if chars.peek().is_some_and(|(_, next)| *next == '\n') => continue,
+            '\t' => ("there is a tab", "use spaces"),
+            '\u{feff}' => ("there is a byte order mark", "save the file without one"),
+            c if is_unprintable(c) => ("there is a control character", "remove it"),
+            _ => continue,
+        };
+        return fault(text, Spot::of_byte(text, at), message, hint);
+    }
+    Ok(text)
+}
+
+/// A collection that has begun and not ended.
+enum Open<'a> {
+    List(Spot, Vec<Node<'a>>),
+    /// The last is a key that waits for its value.
+    Map(Spot, Vec<Entry<'a>>, Option<Node<'a>>),
+}
+
+/// Reads a file's text into a tree; what is refused goes to `faults`. `None` where the text is not
+/// YAML at all or breaks a limit.
+pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a>> {
+    let parser = Parser::new_from_str_with_options(
+        text,
+        options! {
+            disallow_directives: true,
+            emit_anchor_events: true,
+            emit_unresolved_aliases: true,
+            emit_comments: false,
+            flow_nesting_limit: 2 * MAX_DEPTH,
+            block_nesting_limit: 2 * MAX_DEPTH,
+        },
+    );
+    let mut open: Vec<Open<'a>> = Vec::new();
+    let mut root = None;
+    let mut documents = 0;
+    for next in parser {
+        let (event, span) = match next {
+            Ok(next) => next,
+            Err(e) => {
+                report(&e, text, faults);
+                return None;
+            }
+        };
+        let spot = spot(&span);
+        if let Some(tag) = span.tag_span() {
+            faults.push(self::spot(&tag), "there is a tag", "write the value without it: its type is known");
+        }
+        let done = match event {
+            Event::DocumentStart(..) => {
+                documents += 1;
+                if documents > 1 {
+                    faults.push(spot, "a second YAML document begins here", "write one file for each");
+                    return None;
+                }
+                continue;
+            }
+            Event::Anchor(..) => {
+                faults.push(
+                    spot,
+                    "there is an anchor",
+                    "remove it, and write values out where they are meant",
+                );
+                continue;
+            }
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                faults.push(spot, "there is an alias", "write the value out");
+                Node { spot, value: Value::Refused }
+            }
+            Event::Scalar(text, style, ..) => {
+                Node { spot, value: Value::Scalar { text, plain: style == ScalarStyle::Plain } }
+            }
+            Event::SequenceStart(..) => {
+                open.push(Open::List(first(spot), Vec::new()));
+                continue;
+            }
+            Event::MappingStart(..) => {
+                open.push(Open::Map(first(spot), Vec::new(), None));
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => match open.pop() {
+                Some(Open::List(spot, items)) => Node { spot, value: Value::List(items) },
+                Some(Open::Map(spot, entries, _)) => Node { spot, value: Value::Map(entries) },
+                None => continue,
+            },
+            _ => continue,
+        };
+        if open.len() > MAX_DEPTH {
+            faults.push(
+                spot,
+                format!("this stands deeper than {MAX_DEPTH} levels"),
+                "no form of the catalog does",
+            );
+            return None;
+        }
+        match open.last_mut() {
+            None => root = Some(done),
+            Some(Open::List(_, items)) => items.push(done),
+            Some(Open::Map(_, entries, key @ None)) => *key = Some(checked_key(done, entries, faults)),
+            Some(Open::Map(_, entries, key)) => {
+                if let Some(key) = key.take() {
+                    insert(key, done, entries);
+                }
+            }
+        }
+        let entries = match open.last() {
+            Some(Open::List(_, items)) => items.len(),
+            Some(Open::Map(_, entries, _)) => entries.len(),
+            None => 0,
+        };
+        if entries > MAX_ENTRIES {
+            faults.push(
+                spot,
+                format!("there are more than {MAX_ENTRIES} entries"),
+                "no form of the catalog needs so many",
+            );
+            return None;
+        }
+    }
+    root
+}
+
+/// The key, or a refused one.
+fn checked_key<'a>(key: Node<'a>, entries: &[Entry<'a>], faults: &mut Faults<'_>) -> Node<'a> {
+    let refused = Node { spot: key.spot, value: Value::Refused };
+    match &key.value {
+        Value::Scalar { text, plain: true } if text == "<<" => {
+            faults.push(key.spot, "there is a merge key", "write the keys out");
+            refused
+        }
+        Value::Scalar { text, .. } => {
+            if let Some(first) = entries.iter().find(|entry| entry.name() == text) {
+                let message = format!("key `{text}` stands twice, first in line {}", first.key.spot.line);
+                faults.push(key.spot, message, "keep one of them");
+                return refused;
+            }
+            key
+        }
+        Value::List(_) | Value::Map(_) => {
+            faults.push(
+                key.spot,
+                "a list or map stands where a key is wanted",
+                "a key is text; quote it if it begins with `{` or `[`",
+            );
+            refused
+        }
+        Value::Refused => key,
+    }
+}
+
+fn insert<'a>(key: Node<'a>, mut value: Node<'a>, entries: &mut Vec<Entry<'a>>) {
+    if matches!(key.value, Value::Refused) {
+        return;
+    }
+    // A value that is not there has no place of its own.
+    if matches!(&value.value, Value::Scalar { text, plain: true } if text.is_empty()) {
+        value.spot = key.spot;
+    }
+    entries.push(Entry { key, value });
+}
+
+fn spot(span: &Span) -> Spot {
+    let (start, end) = (span.start, span.end);
+    let length = if start.line() == end.line() { end.col().saturating_sub(start.col()).max(1) } else { 1 };
+    Spot { line: small(start.line().max(1)), column: small(start.col() + 1), length: small(length) }
+}
+
+/// Of a collection, its first character is marked.
+const fn first(spot: Spot) -> Spot {
+    Spot { length: 1, ..spot }
+}
+
+fn report(error: &ScanError, text: &str, faults: &mut Faults<'_>) {
+    let mark = error.marker();
+    let lines = text.lines().count().max(1);
+    // The end of a file lies after its last line, where nothing could be shown.
+    let spot = if mark.line() > lines {
+        let column = text.lines().last().map_or(0, |line| line.chars().count());
+        Spot { line: small(lines), column: small(column + 1), length: 1 }
+    } else {
+        Spot { line: small(mark.line().max(1)), column: small(mark.col() + 1), length: 1 }
+    };
+    let hint = match error.kind() {
+        ErrorKind::RecursionLimitExceeded => "no form of the catalog stands so deep",
+        ErrorKind::DirectiveDisallowed => "remove the line: no directive is needed",
+        ErrorKind::UnclosedQuotedScalar => "close the quote",
+        ErrorKind::UnclosedFlowCollection { .. } => "close the bracket",
+        ErrorKind::UnknownQuotedScalarEscape => "write `\\\\` for a backslash, or use single quotes",
+        ErrorKind::MappingValueNotAllowed => "quote a text that has `: ` in it",
+        _ => "look at the indentation, the brackets and the quotes here and in the line above",
+    };
+    faults.push(spot, format!("this is not YAML: {}", error.kind()), hint);
+}

@@ -1,0 +1,105 @@
+//! Which file of the catalog a path names.
+
+/// A file's place in the catalog's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    Policy,
+    Line {
+        folder: Box<str>,
+    },
+    Release {
+        folder: Box<str>,
+        /// The file's name without `.yaml`.
+        stem: Box<str>,
+    },
+    /// A file that nobody would read: better said than wondered about.
+    Stray {
+        /// The line's folder, if it stands in one.
+        folder: Option<Box<str>>,
+        /// Whether it looks like the policy, misspelt.
+        policy: bool,
+        hint: Box<str>,
+    },
+    /// What tools, people and the signing roles keep beside the catalog.
+    Ignored,
+}
+
+impl Place {
+    pub fn of(path: &str) -> Self {
+        let parts: Vec<&str> = path.split('/').collect();
+        let ignored = |part: &str| part.starts_with('.') || part.ends_with('~');
+        if parts.iter().any(|part| ignored(part)) || parts[0] == "trust" {
+            return Self::Ignored;
+        }
+        if path.to_ascii_lowercase().ends_with(".md") {
+            return Self::Ignored;
+        }
+        match parts[..] {
+            ["policy.yaml"] => Self::Policy,
+            ["policy.yml"] => {
+                Self::Stray { folder: None, policy: true, hint: "name it `policy.yaml`".into() }
+            }
+            [_] => Self::Stray {
+                folder: None,
+                policy: false,
+                hint: "a line has a folder of its own: move the file there, or out of the catalog".into(),
+            },
+            [folder, "line.yaml"] => Self::Line { folder: folder.into() },
+            [folder, name] => {
+                if let Some(stem) = name.strip_suffix(".yaml") {
+                    return Self::Release { folder: folder.into(), stem: stem.into() };
+                }
+                let hint = match name.strip_suffix(".yml") {
+                    Some(stem) => format!("name it `{stem}.yaml`"),
+                    None => "move it out of the catalog; payload files have a folder of their own".to_owned(),
+                };
+                Self::Stray { folder: Some(folder.into()), policy: false, hint: hint.into() }
+            }
+            [folder, ..] => Self::Stray {
+                folder: Some(folder.into()),
+                policy: false,
+                hint: "files of a line stand in its folder itself".into(),
+            },
+            [] => Self::Ignored,
+        }
+    }
+
+    /// The line's folder that the file stands in.
+    pub fn folder(&self) -> Option<&str> {
+        match self {
+            Self::Line { folder } | Self::Release { folder, .. } => Some(folder),
+            Self::Stray { folder, .. } => folder.as_deref(),
+            Self::Policy | Self::Ignored => None,
+        }
+    }
+
+    /// Whether what is wrong with the file is wrong with every line.
+    pub const fn is_policy(&self) -> bool {
+        matches!(self, Self::Policy | Self::Stray { policy: true, .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_beside_the_catalog_is_ignored_and_what_looks_like_it_is_not() {
+        for ignored in [
+            ".git/config",
+            "1.8/.1.8.4.yaml.swp",
+            "1.8/1.8.4.yaml~",
+            "README.md",
+            "1.8/NOTES.md",
+            "trust/root.json",
+        ] {
+            assert_eq!(Place::of(ignored), Place::Ignored, "{ignored}");
+        }
+        for stray in
+            ["1.8/1.8.4.yml", "1.8/1.8.4.yaml.orig", "line.yaml", "1.8/more/1.8.4.yaml", "policy.yml", ""]
+        {
+            assert!(matches!(Place::of(stray), Place::Stray { .. }), "{stray}");
+        }
+        assert_eq!(Place::of("1.8/line.yaml"), Place::Line { folder: "1.8".into() });
+    }
+}

@@ -1,0 +1,156 @@
+//! A release's file, by itself.
+
+use super::event::{self, event};
+use super::faults::Faults;
+use super::fields::{Fields, list, map};
+use super::keys;
+use super::limits;
+use super::node::Node;
+use super::scalar::{self, Located};
+use super::when::time;
+use crate::domain::channel::StageName;
+use crate::domain::payload::Payload;
+use crate::domain::policy::Urgency;
+use crate::domain::release::{Entry, Event};
+use crate::domain::version::Version;
+use crate::formats::fault::Spot;
+
+/// Texts by name. A folder may have 100,000 releases, whose files are all kept as they were read:
+/// a small map would take ten times the room.
+pub(super) type Texts = Box<[(String, String)]>;
+
+/// What a release's file says, before it is looked at beside its line.
+#[derive(Debug)]
+pub(super) struct RawRelease {
+    pub version: Located<Version>,
+    pub urgency: Urgency,
+    pub summary: Option<String>,
+    pub links: Texts,
+    pub components: Texts,
+    pub payloads: Vec<Payload>,
+    pub barrier: bool,
+    pub replaces: Option<Located<Version>>,
+    pub stages: Box<[RawEntry]>,
+    pub hold: Option<Event>,
+    pub yank: Option<RawYank>,
+}
+
+/// A release entering a stage.
+#[derive(Debug)]
+pub(super) struct RawEntry {
+    pub stage: Located<StageName>,
+    /// Where the time stands.
+    pub since: Spot,
+    pub entry: Entry,
+}
+
+/// The end of a release's offer.
+#[derive(Debug)]
+pub(super) struct RawYank {
+    /// Where `yank` stands.
+    pub key: Spot,
+    pub event: Event,
+    pub to: Option<Located<Version>>,
+}
+
+/// Reads a release. `stem` is the file's name without `.yaml`. `None` where there was a fault.
+pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> Option<RawRelease> {
+    let fields = Fields::of(node, Spot::START, &keys::RELEASE, faults)?;
+    let version = fields.read("version", faults, scalar::version);
+    if let Some(version) = &version {
+        let name = version.value.to_string();
+        if name != stem {
+            let message = format!("version `{name}` stands in a file named `{stem}.yaml`");
+            faults.push(version.spot, message, format!("name the file `{name}.yaml`"));
+        }
+    }
+    let urgency = fields.read("urgency", faults, scalar::urgency).unwrap_or_default();
+    let summary = fields.read("summary", faults, scalar::line(limits::LINE));
+    let links = fields.read("links", faults, |node, faults| texts(node, faults, scalar::link));
+    let components =
+        fields.read("components", faults, |node, faults| texts(node, faults, scalar::line(limits::LINE)));
+    let payloads = fields.nested("payloads", faults, payloads);
+    let barrier = fields.read("barrier", faults, scalar::flag).unwrap_or_default();
+    let replaces = fields.read("replaces", faults, scalar::version);
+    let stages = fields.read("stages", faults, entries).unwrap_or_default();
+    let hold = fields.nested("hold", faults, event);
+    let yank = fields.nested("yank", faults, yank);
+    // A note is checked and forgotten: what is not kept cannot be published.
+    fields.read("note", faults, scalar::lines(limits::NOTE));
+    if !faults.is_empty() {
+        return None;
+    }
+    Some(RawRelease {
+        version: version?,
+        urgency,
+        summary,
+        links: links.unwrap_or_default(),
+        components: components.unwrap_or_default(),
+        payloads: payloads?,
+        barrier,
+        replaces,
+        stages: stages.into_boxed_slice(),
+        hold,
+        yank,
+    })
+}
+
+/// Texts by name.
+fn texts(
+    node: &Node<'_>,
+    faults: &mut Faults<'_>,
+    read: impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String>,
+) -> Option<Texts> {
+    let entries = map(node, faults, |key, value, faults| {
+        let name = scalar::part_name(key, faults);
+        Some((name?, read(value, faults)?))
+    })?;
+    Some(entries.into_boxed_slice())
+}
+
+fn payloads(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Vec<Payload>> {
+    let mut spots: Vec<(String, Spot)> = Vec::new();
+    let mut payloads = list(node, faults, |item, faults| {
+        let fields = Fields::of(item, item.spot, &keys::PAYLOAD, faults)?;
+        let file = fields.read("file", faults, scalar::file_name);
+        if let (Some(file), Some(entry)) = (&file, fields.get("file")) {
+            let spot = entry.value.spot;
+            match spots.iter().find(|(known, _)| known == file) {
+                Some((_, first)) => {
+                    let message = format!("payload file `{file}` stands twice, first in line {}", first.line);
+                    faults.push(spot, message, "name each file once");
+                }
+                None => spots.push((file.clone(), spot)),
+            }
+        }
+        let sha256 = fields.read("sha256", faults, scalar::digest);
+        let size = fields.read("size", faults, scalar::size);
+        let arch = fields.read("arch", faults, scalar::arch);
+        Some(Payload { file: file?, sha256: sha256?, size: size?, arch })
+    })?;
+    if payloads.is_empty() && faults.is_empty() {
+        let hint = "`release add --payload FILE` writes it";
+        faults.push(at, "a release needs a payload", hint);
+    }
+    payloads.shrink_to_fit();
+    Some(payloads)
+}
+
+fn entries(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<RawEntry>> {
+    map(node, faults, |key, value, faults| {
+        let stage = scalar::stage_name(key, faults);
+        let fields = Fields::of(value, key.spot, &keys::ENTRY, faults)?;
+        let since = fields.read("since", faults, time);
+        let by = fields.read("by", faults, scalar::line(limits::AUTHOR));
+        let reason = fields.read("reason", faults, scalar::line(limits::REASON));
+        let spot = fields.get("since").map_or(key.spot, |entry| entry.value.spot);
+        Some(RawEntry { stage: stage?, since: spot, entry: Entry { since: since?, by: by?, reason } })
+    })
+}
+
+fn yank(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<RawYank> {
+    let fields = Fields::of(node, at, &keys::YANK, faults)?;
+    let event = event::of(&fields, faults);
+    let to = fields.read("to", faults, scalar::version);
+    Some(RawYank { key: at, event: event?, to })
+}

@@ -1,0 +1,321 @@
+//! Scalars: texts, numbers, and what the catalog writes as text.
+
+use std::fmt::Display;
+
+use super::faults::Faults;
+use super::limits;
+use super::node::{Node, Value};
+use crate::domain::channel::{ChannelName, LineName, StageName};
+use crate::domain::line::Prefix;
+use crate::domain::payload::{Sha256, is_file_name};
+use crate::domain::policy::Urgency;
+use crate::domain::version::Version;
+use crate::formats::fault::{Spot, is_unprintable};
+
+/// A value and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Located<T> {
+    pub spot: Spot,
+    pub value: T,
+}
+
+/// What stands at a node, for messages.
+pub(super) fn kind(node: &Node<'_>) -> String {
+    match &node.value {
+        Value::Scalar { text, plain: true } => match resolved(text) {
+            Some("nothing") => "nothing".to_owned(),
+            Some(kind) => format!("{kind}, `{text}`,"),
+            None => format!("the text `{text}`"),
+        },
+        Value::Scalar { text, .. } => format!("the text `{text}`"),
+        Value::List(_) => "a list".to_owned(),
+        Value::Map(_) => "a map".to_owned(),
+        Value::Refused => "what was refused".to_owned(),
+    }
+}
+
+/// A text. Without quotes, one that some YAML reader takes for a number, a truth value, a date or
+/// nothing at all is refused: `1.10` would be the number 1.1.
+pub(super) fn text<'n>(node: &'n Node<'_>, faults: &mut Faults<'_>) -> Option<&'n str> {
+    match &node.value {
+        Value::Scalar { text, plain } => {
+            match if *plain { resolved(text) } else { None } {
+                None => return Some(text),
+                Some("nothing") => {
+                    faults.push(node.spot, "there is no value", "write one, or remove the key");
+                }
+                Some(kind) => faults.push(
+                    node.spot,
+                    format!("`{text}` without quotes is {kind}, and a text is wanted"),
+                    format!("write `\"{text}\"`"),
+                ),
+            }
+            None
+        }
+        Value::Refused => None,
+        _ => {
+            faults.push(
+                node.spot,
+                format!("{} stands here, and a text is wanted", kind(node)),
+                "write one text",
+            );
+            None
+        }
+    }
+}
+
+/// What readers of YAML 1.1 or 1.2 take an unquoted text for, if it is not a text to them.
+fn resolved(text: &str) -> Option<&'static str> {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Some("nothing"),
+        "true" | "True" | "TRUE" | "false" | "False" | "FALSE" | "yes" | "Yes" | "YES" | "no" | "No"
+        | "NO" | "on" | "On" | "ON" | "off" | "Off" | "OFF" | "y" | "Y" | "n" | "N" => {
+            return Some("a truth value");
+        }
+        ".nan" | ".NaN" | ".NAN" => return Some("a number"),
+        _ => {}
+    }
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if matches!(unsigned, ".inf" | ".Inf" | ".INF") {
+        return Some("a number");
+    }
+    let first = *unsigned.as_bytes().first()?;
+    if !first.is_ascii_digit() && first != b'.' {
+        return None;
+    }
+    let digits = |radix| move |c: char| c == '_' || c.is_digit(radix);
+    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        if unsigned
+            .strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty() && rest.chars().all(digits(radix)))
+        {
+            return Some("a number");
+        }
+    }
+    // `1:30` is the number 90 to YAML 1.1.
+    if unsigned.contains(':')
+        && unsigned.bytes().all(|b| b.is_ascii_digit() || matches!(b, b':' | b'_' | b'.'))
+    {
+        return Some("a number");
+    }
+    let number = if unsigned.contains('_') {
+        unsigned.replace('_', "").parse::<f64>().is_ok()
+    } else {
+        unsigned.parse::<f64>().is_ok()
+    };
+    if number {
+        return Some("a number");
+    }
+    let date = (8..=10).contains(&text.len())
+        && text.matches('-').count() == 2
+        && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    date.then_some("a date")
+}
+
+/// A text that a parser of the domain takes.
+pub(super) fn parsed<T, E: Display>(
+    node: &Node<'_>,
+    faults: &mut Faults<'_>,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+    hint: &str,
+) -> Option<Located<T>> {
+    let text = text(node, faults)?;
+    match parse(text) {
+        Ok(value) => Some(Located { spot: node.spot, value }),
+        Err(e) => {
+            faults.push(node.spot, e.to_string(), hint);
+            None
+        }
+    }
+}
+
+pub(super) fn version(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Located<Version>> {
+    parsed(node, faults, Version::parse, "a version has three numbers, as in `1.8.4-tectonic.1`")
+}
+
+pub(super) fn prefix(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Located<Prefix>> {
+    parsed(node, faults, Prefix::parse, "write how the versions begin, as in `\"1.8\"`")
+}
+
+/// How a name is written.
+const NAME: &str = "a name is as in `1.8-production`, of at most 64 characters";
+
+pub(super) fn line_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Located<LineName>> {
+    parsed(node, faults, LineName::parse, NAME)
+}
+
+pub(super) fn stage_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Located<StageName>> {
+    parsed(node, faults, StageName::parse, NAME)
+}
+
+pub(super) fn channel_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Located<ChannelName>> {
+    parsed(node, faults, ChannelName::parse, NAME)
+}
+
+/// The name of a link or a component.
+pub(super) fn part_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
+    line(limits::LINE)(node, faults)
+}
+
+/// A text of one line. A line break at its end, as a folded text has, is not part of it.
+pub(super) fn line(max: usize) -> impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String> {
+    move |node, faults| bounded(node, faults, max, false)
+}
+
+/// A text of any number of lines.
+pub(super) fn lines(max: usize) -> impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String> {
+    move |node, faults| bounded(node, faults, max, true)
+}
+
+fn bounded(node: &Node<'_>, faults: &mut Faults<'_>, max: usize, many: bool) -> Option<String> {
+    let text = text(node, faults)?.trim_end_matches('\n');
+    if text.trim().is_empty() {
+        faults.push(node.spot, "the text is empty", "write one, or remove the key");
+    } else if text.len() > max {
+        let message = format!("a text of {} bytes is longer than {max}", text.len());
+        faults.push(node.spot, message, "say it in fewer words, and link to the rest");
+    } else if !many && text.contains('\n') {
+        faults.push(node.spot, "the text has several lines", "write it in one line");
+    } else if text.chars().any(|c| is_unprintable(c) && c != '\n') {
+        faults.push(node.spot, "the text has a control character", "remove it");
+    } else {
+        return Some(text.to_owned());
+    }
+    None
+}
+
+/// The address of a page.
+pub(super) fn link(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
+    let text = line(limits::LINK)(node, faults)?;
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    if rest.is_some_and(|rest| !rest.is_empty()) && !text.contains(' ') {
+        return Some(text);
+    }
+    faults.push(node.spot, format!("`{text}` is not a web address"), "begin it with `https://`");
+    None
+}
+
+pub(super) fn urgency(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Urgency> {
+    match text(node, faults)? {
+        "normal" => Some(Urgency::Normal),
+        "security" => Some(Urgency::Security),
+        other => {
+            faults.push(node.spot, format!("there is no urgency `{other}`"), "write `normal` or `security`");
+            None
+        }
+    }
+}
+
+pub(super) fn flag(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<bool> {
+    match &node.value {
+        Value::Scalar { text, plain: true } if text == "true" => return Some(true),
+        Value::Scalar { text, plain: true } if text == "false" => return Some(false),
+        Value::Refused => return None,
+        _ => {}
+    }
+    let message = format!("{} stands here, and a truth value is wanted", kind(node));
+    faults.push(node.spot, message, "write `true` or `false`, without quotes");
+    None
+}
+
+/// A whole number, in decimal digits.
+pub(super) fn number(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<u64> {
+    let value = match &node.value {
+        Value::Scalar { text, plain: true } => text.parse::<u64>().ok().filter(|n| n.to_string() == *text),
+        Value::Refused => return None,
+        _ => None,
+    };
+    if value.is_none() {
+        let message = format!("{} stands here, and a whole number is wanted", kind(node));
+        faults.push(node.spot, message, "write it in digits, without quotes");
+    }
+    value
+}
+
+/// The size of a payload.
+pub(super) fn size(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<u64> {
+    let size = number(node, faults)?;
+    if (1..=limits::SIZE).contains(&size) {
+        return Some(size);
+    }
+    faults.push(node.spot, format!("no payload has a size of {size} bytes"), "`release add` computes it");
+    None
+}
+
+/// A digest. It is never taken for anything else, so quotes do not matter, not even around one
+/// that is all digits.
+pub(super) fn digest(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Sha256> {
+    let text = match &node.value {
+        Value::Scalar { text, .. } if !text.is_empty() => text,
+        _ => text(node, faults)?,
+    };
+    match Sha256::parse(text) {
+        Ok(digest) => Some(digest),
+        Err(e) => {
+            faults.push(node.spot, e.to_string(), "`release add` and `sha256sum` compute it");
+            None
+        }
+    }
+}
+
+/// The name of a payload file.
+pub(super) fn file_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
+    let name = text(node, faults)?;
+    if is_file_name(name) {
+        return Some(name.to_owned());
+    }
+    faults.push(
+        node.spot,
+        format!("`{name}` is not a name for a payload file"),
+        "name a file of the release's folder, with letters, digits, `.`, `_`, `-` and `+`; `release.json` is the signed manifest",
+    );
+    None
+}
+
+/// An architecture, `amd64`.
+pub(super) fn arch(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
+    let name = text(node, faults)?;
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
+    if (1..=32).contains(&name.len()) && name.bytes().all(plain) {
+        return Some(name.to_owned());
+    }
+    faults.push(node.spot, format!("`{name}` is not an architecture"), "write it as in `amd64` or `x86_64`");
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_some_reader_takes_for_a_number_a_truth_value_or_a_date_is_not_a_text() {
+        for (text, kind) in [
+            ("1.8", Some("a number")),
+            ("1.10", Some("a number")),
+            ("0x10", Some("a number")),
+            ("0o17", Some("a number")),
+            ("1_000", Some("a number")),
+            ("-1", Some("a number")),
+            ("1e3", Some("a number")),
+            (".5", Some("a number")),
+            ("-.inf", Some("a number")),
+            ("1:30", Some("a number")),
+            ("yes", Some("a truth value")),
+            ("Off", Some("a truth value")),
+            ("n", Some("a truth value")),
+            ("2018-01-02", Some("a date")),
+            ("null", Some("nothing")),
+            ("", Some("nothing")),
+            ("1.8.4", None),
+            ("1.8.4-tectonic.1", None),
+            ("09:00-16:00", None),
+            ("14d", None),
+            ("nobody", None),
+            ("inf", None),
+            ("-", None),
+            ("2018-01-02T17:30:31Z", None),
+        ] {
+            assert_eq!(resolved(text), kind, "{text}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Times, durations, days and hours.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Weekday};
+
+use super::faults::Faults;
+use super::fields::{Fields, list, nearest};
+use super::keys;
+use super::limits;
+use super::node::{Node, Value};
+use super::scalar::text;
+use crate::domain::Time;
+use crate::domain::policy::Window;
+use crate::formats::fault::Spot;
+
+/// A time as RFC 3339 has it, of whole seconds, with any offset.
+pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
+    const FORM: &str = "write it as in `2018-01-02T17:30:31Z`";
+    let text = match &node.value {
+        // A date alone is no text to YAML; here it deserves its own words.
+        Value::Scalar { text, .. } if text.len() == 10 && text.parse::<NaiveDate>().is_ok() => text,
+        _ => text(node, faults)?,
+    };
+    let (message, hint) = match DateTime::parse_from_rfc3339(text) {
+        Ok(time) if time.nanosecond() == 0 && text.as_bytes().get(10) == Some(&b'T') => {
+            return Some(time.to_utc());
+        }
+        Ok(time) if time.nanosecond() != 0 => {
+            (format!("`{text}` is not a whole second"), "leave the fraction out")
+        }
+        Ok(_) => (format!("`{text}` is not a time"), FORM),
+        Err(_) if text.parse::<NaiveDateTime>().is_ok() => {
+            (format!("`{text}` has no time zone"), "add `Z` for UTC, or an offset as in `+02:00`")
+        }
+        Err(_) if text.parse::<NaiveDate>().is_ok() => (format!("`{text}` has no time of day"), FORM),
+        Err(_) => (format!("`{text}` is not a time"), FORM),
+    };
+    faults.push(node.spot, message, hint);
+    None
+}
+
+/// A duration in days, weeks or hours.
+pub(super) fn duration(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<TimeDelta> {
+    let text = text(node, faults)?;
+    let hours =
+        text.len().checked_sub(1).and_then(|last| text.split_at_checked(last)).and_then(|(number, unit)| {
+            let unit = match unit {
+                "h" => 1,
+                "d" => 24,
+                "w" => 24 * 7,
+                _ => return None,
+            };
+            let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+            plain.then(|| number.parse::<i64>().map_or(i64::MAX, |number| number.saturating_mul(unit)))
+        });
+    match hours {
+        Some(hours) if hours <= 24 * limits::DAYS => return Some(TimeDelta::hours(hours)),
+        Some(_) => {
+            let message = format!("`{text}` is longer than {} days", limits::DAYS);
+            faults.push(node.spot, message, "write the time that is meant");
+        }
+        None => {
+            let hint = "write whole days, weeks or hours, as in `14d`, `2w` or `36h`";
+            faults.push(node.spot, format!("`{text}` is not a duration"), hint);
+        }
+    }
+    None
+}
+
+/// A duration as it is written in the catalog.
+pub(super) fn words(duration: TimeDelta) -> String {
+    match (duration.num_hours(), duration.num_seconds() % 3600) {
+        (hours, 0) if hours % 24 == 0 => format!("{}d", hours / 24),
+        (hours, 0) => format!("{hours}h"),
+        (hours, rest) => format!("{}d {}h {}min", hours / 24, hours % 24, rest / 60),
+    }
+}
+
+/// The hours of the week in which promotions may happen.
+pub(super) fn window(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Window> {
+    let fields = Fields::of(node, at, &keys::WINDOWS, faults)?;
+    let days = fields.read("days", faults, days);
+    let hours = fields.read("hours", faults, hours);
+    let zone = fields.read("zone", faults, zone);
+    let (days, (from, until), zone) = (days?, hours?, zone?);
+    match Window::new(&days, from, until, zone) {
+        Ok(window) => Some(window),
+        Err(e) => {
+            let place = if days.is_empty() { "days" } else { "hours" };
+            let spot = fields.get(place).map_or(at, |entry| entry.value.spot);
+            faults.push(
+                spot,
+                e.to_string(),
+                "write `days: mon-thu` and `hours: 09:00-16:00`, or remove `windows`",
+            );
+            None
+        }
+    }
+}
+
+/// `mon-thu`, `mon,wed-fri`, or a list of the same.
+fn days(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Weekday>> {
+    match &node.value {
+        Value::List(_) => {
+            let items = list(node, faults, day_range)?;
+            Some(items.concat())
+        }
+        _ => day_range(node, faults),
+    }
+}
+
+fn day_range(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Weekday>> {
+    let text = text(node, faults)?;
+    let mut days = Vec::new();
+    for part in text.split(',') {
+        let (from, until) = part.split_once('-').unwrap_or((part, part));
+        let (Some(from), Some(until)) = (day(from), day(until)) else {
+            let message = format!("`{part}` is not a day or a range of days");
+            faults.push(node.spot, message, "write `mon-thu`, `mon,wed-fri` or `[mon, tue]`");
+            return None;
+        };
+        let mut day = from;
+        days.push(day);
+        while day != until {
+            day = day.succ();
+            days.push(day);
+        }
+        if days.len() > 100 {
+            break;
+        }
+    }
+    Some(days)
+}
+
+fn day(text: &str) -> Option<Weekday> {
+    Some(match text.trim() {
+        "mon" => Weekday::Mon,
+        "tue" => Weekday::Tue,
+        "wed" => Weekday::Wed,
+        "thu" => Weekday::Thu,
+        "fri" => Weekday::Fri,
+        "sat" => Weekday::Sat,
+        "sun" => Weekday::Sun,
+        _ => return None,
+    })
+}
+
+fn hours(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<(NaiveTime, NaiveTime)> {
+    let text = text(node, faults)?;
+    let hour = |text: &str| {
+        let form = text.len() == 5 && text.as_bytes()[2] == b':';
+        form.then(|| NaiveTime::parse_from_str(text, "%H:%M").ok()).flatten()
+    };
+    let parts = text.split_once('-').and_then(|(from, until)| Some((hour(from)?, hour(until)?)));
+    if parts.is_none() {
+        let hint = "write both as in `09:00-16:00`, from `00:00` to `23:59`";
+        faults.push(node.spot, format!("`{text}` is not a range of hours"), hint);
+    }
+    parts
+}
+
+fn zone(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<chrono_tz::Tz> {
+    let text = text(node, faults)?;
+    if let Ok(zone) = text.parse() {
+        return Some(zone);
+    }
+    let hint = match nearest_zone(text) {
+        Some(near) => format!("is `{near}` meant?"),
+        None => "write an IANA name, as in `Europe/Berlin`, or `UTC`".to_owned(),
+    };
+    faults.push(node.spot, format!("`{text}` is not a time zone"), hint);
+    None
+}
+
+fn nearest_zone(text: &str) -> Option<&'static str> {
+    let exact = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+    exact.clone().find(|name| name.eq_ignore_ascii_case(text)).or_else(|| {
+        // Zones come as `AREA/CITY`; a slip in one of them is near, another area is not.
+        nearest(text, exact).filter(|name| name.as_bytes().first() == text.as_bytes().first())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::yaml::node;
+
+    fn read<T>(
+        yaml: &str,
+        read: impl FnOnce(&Node<'_>, &mut Faults<'_>) -> Option<T>,
+    ) -> Result<T, Vec<String>> {
+        let mut faults = Faults::new("f", yaml);
+        let tree = node::tree(yaml, &mut faults).unwrap();
+        read(&tree, &mut faults).ok_or_else(|| faults.into_list().into_iter().map(|f| f.message).collect())
+    }
+
+    #[test]
+    fn a_time_has_whole_seconds_and_a_zone_and_is_kept_in_utc() {
+        for good in ["2018-01-02T17:30:31Z", "2018-01-02T18:30:31+01:00", "'2018-01-02T09:30:31-08:00'"] {
+            assert_eq!(read(good, time), Ok("2018-01-02T17:30:31Z".parse().unwrap()), "{good}");
+        }
+        for (bad, message) in [
+            ("2018-01-02T17:30:31", "no time zone"),
+            ("2018-01-02", "no time of day"),
+            ("2018-01-02T17:30:31.5Z", "whole second"),
+            ("2018-01-02T23:59:60Z", "whole second"),
+            ("2018-01-02 17:30:31Z", "not a time"),
+            ("2018-02-30T17:30:31Z", "not a time"),
+            ("tomorrow", "not a time"),
+            ("1514914231", "a number"),
+        ] {
+            let faults = read(bad, time).unwrap_err();
+            assert!(faults[0].contains(message), "{bad}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_whole_weeks_days_or_hours() {
+        for (good, hours) in [("14d", 336), ("2w", 336), ("36h", 36), ("0d", 0)] {
+            assert_eq!(read(good, duration), Ok(TimeDelta::hours(hours)), "{good}");
+        }
+        for bad in ["d", "90m", "1.5d", "-1d", "+1d", "14 d", "14D", "99999999999999999999d", "3651d", "ä"] {
+            assert!(read(bad, duration).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations_are_shown_as_they_are_written() {
+        for (seconds, shown) in
+            [(1_209_600, "14d"), (129_600, "36h"), (90_000, "25h"), (90_060, "1d 1h 1min")]
+        {
+            assert_eq!(words(TimeDelta::seconds(seconds)), shown);
+        }
+    }
+
+    #[test]
+    fn days_are_ranges_and_lists_of_ranges() {
+        use Weekday::{Fri, Mon, Sat, Sun, Thu, Tue, Wed};
+        for (good, days_of) in [
+            ("mon-thu", vec![Mon, Tue, Wed, Thu]),
+            ("mon", vec![Mon]),
+            ("\"mon,wed-fri\"", vec![Mon, Wed, Thu, Fri]),
+            ("[mon, tue]", vec![Mon, Tue]),
+            ("[mon, thu-fri]", vec![Mon, Thu, Fri]),
+            ("fri-mon", vec![Fri, Sat, Sun, Mon]),
+        ] {
+            assert_eq!(read(good, days), Ok(days_of), "{good}");
+        }
+        for bad in ["monday", "Mon", "mon-", "mon thu", "weekend"] {
+            assert!(read(bad, days).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hours_are_two_times_of_one_day() {
+        for bad in ["9-16", "09:00", "09:00-24:00", "9:00-16:00", "09:00 - 16:00"] {
+            assert!(read(bad, hours).is_err(), "{bad}");
+        }
+        assert!(read("09:00-16:00", hours).is_ok());
+    }
+}
