@@ -1,5 +1,6 @@
 //! Where state lives: the catalog's folder, payload files and their copies, and the state folder.
 
+pub mod directory;
 pub mod durable;
 pub mod lock;
 pub mod payloads;
