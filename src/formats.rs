@@ -1,6 +1,7 @@
 //! The domain as bytes and back: the catalog's YAML, and documents. Pure: whoever has the bytes
 //! hands them in.
 
+pub mod edit;
 pub mod fault;
 pub mod schema;
 pub mod yaml;

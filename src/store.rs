@@ -1,1 +1,8 @@
-//! (see lib.rs)
+//! Where state lives: the catalog's folder, payload files and their copies, and the state folder.
+
+pub mod directory;
+pub mod durable;
+pub mod lock;
+pub mod payloads;
+pub mod stamp;
+pub mod watch;

@@ -1,0 +1,112 @@
+//! Machine edits: from a change in the domain's terms to the new text of one file.
+//!
+//! An edit changes the lines it must and keeps everybody's comments, order, spacing, quotes and
+//! line ends. Nothing here is trusted: whoever writes the new text reads it first, and writes only
+//! if the catalog has become exactly what [`Change::apply`] makes of it.
+
+mod render;
+mod scalar;
+mod splice;
+
+pub use scalar::scalar;
+pub use splice::SpliceError;
+
+use crate::domain::catalog::Catalog;
+use crate::domain::change::{Change, ChangeError};
+use crate::domain::version::Version;
+
+/// Why a change cannot be written into its file.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    #[error("`{file}` cannot be edited by a machine")]
+    Form { file: String, source: SpliceError },
+    #[error("`{0}` is there already")]
+    Exists(String),
+    #[error("`{0}` is not there")]
+    Missing(String),
+    #[error("`{0}` is not text")]
+    NotText(String),
+}
+
+/// The new text of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Relative to the catalog's folder, `1.8/line.yaml`.
+    pub file: String,
+    pub text: String,
+}
+
+/// The file that a change is written to, relative to the catalog's folder.
+///
+/// # Errors
+/// When the change names a release or line that the catalog does not have.
+pub fn file(change: &Change, catalog: &Catalog) -> Result<String, ChangeError> {
+    let release = |version: &Version| {
+        let (line, release) =
+            catalog.release(version).ok_or_else(|| ChangeError::NoRelease(version.clone()))?;
+        Ok(release_file(line.name.as_str(), &release.version))
+    };
+    match change {
+        Change::Add { line, release } => Ok(release_file(line.as_str(), &release.version)),
+        Change::Enter { version, .. }
+        | Change::Hold { version, .. }
+        | Change::Resume { version }
+        | Change::Yank { version, .. }
+        | Change::Unyank { version } => release(version),
+        Change::Pause { line, .. } | Change::Unpause { line, .. } => {
+            if catalog.line(line).is_none() {
+                return Err(ChangeError::NoLine(line.clone()));
+            }
+            Ok(format!("{line}/line.yaml"))
+        }
+    }
+}
+
+fn release_file(line: &str, version: &Version) -> String {
+    format!("{line}/{version}.yaml")
+}
+
+/// The edit that makes a change. `old` gives the present bytes of a file, if it is there. The end
+/// of something that is not there is no edit.
+///
+/// # Errors
+/// When the change does not fit the catalog, or the file is written in a form in which the place
+/// of the edit cannot be told.
+pub fn edit<'a>(
+    change: &Change,
+    catalog: &Catalog,
+    old: impl FnOnce(&str) -> Option<&'a [u8]>,
+) -> Result<Option<Edit>, EditError> {
+    let file = file(change, catalog)?;
+    if let Change::Add { line: name, release } = change {
+        let line = catalog.line(name).ok_or_else(|| ChangeError::NoLine(name.clone()))?;
+        if old(&file).is_some() {
+            return Err(EditError::Exists(file));
+        }
+        let text = render::release(line, release);
+        return Ok(Some(Edit { file, text }));
+    }
+    let old = old(&file).ok_or_else(|| EditError::Missing(file.clone()))?;
+    let old = str::from_utf8(old).map_err(|_| EditError::NotText(file.clone()))?;
+    let text = match change {
+        Change::Add { .. } => return Ok(None),
+        Change::Enter { stage, entry, .. } => {
+            splice::put(old, &["stages", stage.as_str()], &render::entry(entry))
+        }
+        Change::Hold { hold, .. } => splice::put(old, &["hold"], &render::event(hold)),
+        Change::Resume { .. } => splice::remove(old, &["hold"]),
+        Change::Yank { yank, .. } => splice::put(old, &["yank"], &render::yank(yank)),
+        Change::Unyank { .. } => splice::remove(old, &["yank"]),
+        Change::Pause { stage, pause, .. } => {
+            splice::put(old, &["paused", stage.as_str()], &render::event(pause))
+        }
+        Change::Unpause { stage, .. } => splice::remove(old, &["paused", stage.as_str()]),
+    };
+    match text {
+        Ok(text) => Ok(Some(Edit { file, text })),
+        Err(SpliceError::Absent(_)) => Ok(None),
+        Err(source) => Err(EditError::Form { file, source }),
+    }
+}

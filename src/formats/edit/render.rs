@@ -1,0 +1,125 @@
+//! Domain values as the text of a catalog file.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::scalar::scalar;
+use crate::domain::line::Line;
+use crate::domain::payload::Payload;
+use crate::domain::release::{Entry, Event, Release, Yank};
+use crate::domain::rfc3339;
+
+/// A mapping that would make its line longer than this is written as a block.
+const WIDTH: usize = 110;
+
+/// An entry for a stage, in flow form.
+#[must_use]
+pub fn entry(entry: &Entry) -> String {
+    let mut pairs = vec![("since", rfc3339(entry.since)), ("by", scalar(&entry.by))];
+    if let Some(reason) = &entry.reason {
+        pairs.push(("reason", scalar(reason)));
+    }
+    flow(&pairs)
+}
+
+/// A hold or a pause, in flow form.
+#[must_use]
+pub fn event(event: &Event) -> String {
+    flow(&event_pairs(event))
+}
+
+/// A yank, in flow form.
+#[must_use]
+pub fn yank(yank: &Yank) -> String {
+    let mut pairs = event_pairs(&yank.event).to_vec();
+    if let Some(to) = &yank.to {
+        pairs.push(("to", scalar(&to.to_string())));
+    }
+    flow(&pairs)
+}
+
+fn event_pairs(event: &Event) -> [(&'static str, String); 3] {
+    [("at", rfc3339(event.at)), ("by", scalar(&event.by)), ("reason", scalar(&event.reason))]
+}
+
+fn flow(pairs: &[(&str, String)]) -> String {
+    let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+    format!("{{ {} }}", pairs.join(", "))
+}
+
+/// The file of a new release.
+#[must_use]
+pub fn release(line: &Line, release: &Release) -> String {
+    let mut lines = Lines(String::new());
+    lines.push("format", "1");
+    lines.push("version", &scalar(&release.version.to_string()));
+    lines.push("urgency", release.urgency.as_str());
+    if let Some(summary) = &release.summary {
+        lines.push("summary", &scalar(summary));
+    }
+    if let Some(replaces) = &release.replaces {
+        lines.push("replaces", &scalar(&replaces.to_string()));
+    }
+    lines.map("links", &release.links);
+    lines.map("components", &release.components);
+    lines.block("payloads", release.payloads.iter().map(|one| format!("- {}", payload(one))));
+    lines.push("barrier", if release.barrier { "true" } else { "false" });
+    let entries = line.stages.iter().zip(&release.entries);
+    lines.block(
+        "stages",
+        entries.filter_map(|(stage, one)| {
+            Some(format!("{}: {}", scalar(stage.name.as_str()), entry(one.as_ref()?)))
+        }),
+    );
+    if let Some(hold) = &release.hold {
+        lines.push("hold", &event(hold));
+    }
+    if let Some(one) = &release.yank {
+        lines.push("yank", &yank(one));
+    }
+    lines.0
+}
+
+fn payload(payload: &Payload) -> String {
+    let mut pairs = vec![
+        ("file", scalar(&payload.file)),
+        ("sha256", scalar(&payload.sha256.to_string())),
+        ("size", payload.size.to_string()),
+    ];
+    if let Some(arch) = &payload.arch {
+        pairs.push(("arch", scalar(arch)));
+    }
+    flow(&pairs)
+}
+
+/// A text that grows by lines. Writing to a `String` cannot fail.
+struct Lines(String);
+
+impl Lines {
+    fn push(&mut self, key: &str, value: &str) {
+        let _ = writeln!(self.0, "{key}: {value}");
+    }
+
+    fn block(&mut self, key: &str, items: impl Iterator<Item = String>) {
+        for (i, item) in items.enumerate() {
+            if i == 0 {
+                let _ = writeln!(self.0, "{key}:");
+            }
+            let _ = writeln!(self.0, "  {item}");
+        }
+    }
+
+    fn map(&mut self, key: &str, map: &BTreeMap<String, String>) {
+        if map.is_empty() {
+            return;
+        }
+        let pairs: Vec<String> =
+            map.iter().map(|(key, value)| format!("{}: {}", scalar(key), scalar(value))).collect();
+        let line = format!("{{ {} }}", pairs.join(", "));
+        if key.len() + 2 + line.len() <= WIDTH {
+            self.push(key, &line);
+        } else {
+            self.block(key, pairs.into_iter());
+        }
+    }
+}

@@ -1,0 +1,191 @@
+use super::*;
+
+const V: &str = "{ x: 1 }";
+
+/// Each row: what it shows, the text before, the path, and the text after.
+fn check_put(rows: &[(&str, &str, &[&str], &str)]) {
+    for (name, before, path, after) in rows {
+        assert_eq!(put(before, path, V).unwrap(), *after, "{name}");
+        if !before.contains('\n') {
+            continue;
+        }
+        let (before, after) = (before.replace('\n', "\r\n"), after.replace('\n', "\r\n"));
+        assert_eq!(put(&before, path, V).unwrap(), after, "{name}, with CRLF");
+    }
+}
+
+fn check_remove(rows: &[(&str, &str, &[&str], &str)]) {
+    for (name, before, path, after) in rows {
+        assert_eq!(remove(before, path).unwrap(), *after, "{name}");
+        if !before.contains('\n') {
+            continue;
+        }
+        let (before, after) = (before.replace('\n', "\r\n"), after.replace('\n', "\r\n"));
+        assert_eq!(remove(&before, path).unwrap(), after, "{name}, with CRLF");
+    }
+}
+
+#[test]
+fn a_key_is_put_at_the_end_of_a_block() {
+    check_put(&[
+        ("plain", "a: 1\n", &["hold"], "a: 1\nhold: { x: 1 }\n"),
+        ("no line break at the end", "a: 1", &["hold"], "a: 1\nhold: { x: 1 }"),
+        ("a trailing comment", "a: 1 # c\n# end\n", &["hold"], "a: 1 # c\nhold: { x: 1 }\n# end\n"),
+        ("empty lines at the end", "a: 1\n\n\n", &["hold"], "a: 1\nhold: { x: 1 }\n\n\n"),
+        (
+            "a comment that belongs to the entry before",
+            "s:\n  a: 1\n  # deep\n\n# end\n",
+            &["hold"],
+            "s:\n  a: 1\n  # deep\nhold: { x: 1 }\n\n# end\n",
+        ),
+        (
+            "a text that looks like a comment",
+            "note: |\n  # not\n  # a comment\n",
+            &["hold"],
+            "note: |\n  # not\n  # a comment\nhold: { x: 1 }\n",
+        ),
+        (
+            "a text that keeps its empty lines",
+            "note: |+\n  text\n\n",
+            &["hold"],
+            "note: |+\n  text\n\nhold: { x: 1 }\n",
+        ),
+        ("marks of the document", "---\na: 1\n...\n", &["hold"], "---\na: 1\nhold: { x: 1 }\n...\n"),
+        ("an indented document", "  a: 1\n  b: 2\n", &["hold"], "  a: 1\n  b: 2\n  hold: { x: 1 }\n"),
+        ("a key without a value", "a: 1\nb:\n", &["hold"], "a: 1\nb:\nhold: { x: 1 }\n"),
+        (
+            "inside, with comments at odd places",
+            "stages: # s\n  # one\n  a: { y: 1 } # two\n  # three\n# four\nb: 1\n",
+            &["stages", "p"],
+            "stages: # s\n  # one\n  a: { y: 1 } # two\n  p: { x: 1 }\n  # three\n# four\nb: 1\n",
+        ),
+        (
+            "inside, after a block",
+            "stages:\n    a:\n        y: 1\n        # deep\n    # end\nb: 1\n",
+            &["stages", "p"],
+            "stages:\n    a:\n        y: 1\n        # deep\n    p: { x: 1 }\n    # end\nb: 1\n",
+        ),
+        (
+            "inside, quoted keys",
+            "\"stages\":\n  'a': {\"y\": 1}\n",
+            &["stages", "p"],
+            "\"stages\":\n  'a': {\"y\": 1}\n  p: { x: 1 }\n",
+        ),
+        (
+            "a mapping that is missing",
+            "a: 1\n# end\n",
+            &["stages", "p"],
+            "a: 1\nstages:\n  p: { x: 1 }\n# end\n",
+        ),
+        (
+            "a mapping without a value",
+            "stages: # c\nb: 1\n",
+            &["stages", "p"],
+            "stages: # c\n  p: { x: 1 }\nb: 1\n",
+        ),
+        (
+            "an empty mapping",
+            "stages: {} # c\nb: 1\n",
+            &["stages", "p"],
+            "stages: # c\n  p: { x: 1 }\nb: 1\n",
+        ),
+        ("an empty mapping at the end", "stages: {}", &["stages", "p"], "stages:\n  p: { x: 1 }"),
+    ]);
+}
+
+#[test]
+fn a_key_is_put_into_a_flow() {
+    check_put(&[
+        ("one line", "s: {a: 1}\n", &["s", "p"], "s: {a: 1, p: { x: 1 }}\n"),
+        ("spaces", "s: { a: 1 } # c\n", &["s", "p"], "s: { a: 1, p: { x: 1 } } # c\n"),
+        ("a comma at the end", "s: { a: 1, }\n", &["s", "p"], "s: { a: 1, p: { x: 1 } }\n"),
+        ("the whole document", "{ a: 1, s: {} }\n", &["s", "p"], "{ a: 1, s: { p: { x: 1 } } }\n"),
+        ("JSON", "{\"a\":1}", &["hold"], "{\"a\":1, hold: { x: 1 }}"),
+        ("a missing mapping in a flow", "{ a: 1 }\n", &["s", "p"], "{ a: 1, s: { p: { x: 1 } } }\n"),
+        (
+            "an entry to a line",
+            "s: {\n  a: 1, # one\n  b: 2 # two }\n  # three\n}\n",
+            &["s", "p"],
+            "s: {\n  a: 1, # one\n  b: 2, # two }\n  p: { x: 1 }\n  # three\n}\n",
+        ),
+        (
+            "an entry to a line, a comma behind each",
+            "s: {\n  a: 1,\n  b: 2, # two\n}\n",
+            &["s", "p"],
+            "s: {\n  a: 1,\n  b: 2, # two\n  p: { x: 1 },\n}\n",
+        ),
+        ("only a comment inside", "s: { # none\n}\n", &["s", "p"], "s: { # none\n  p: { x: 1 }\n}\n"),
+        (
+            "on several lines, closed on the last",
+            "s: { a: 1,\n     b: 2 }\n",
+            &["s", "p"],
+            "s: { a: 1,\n     b: 2, p: { x: 1 } }\n",
+        ),
+    ]);
+}
+
+#[test]
+fn a_value_is_replaced_and_its_comments_stay() {
+    check_put(&[
+        ("one line", "a: 1\nhold: { y: 2 } # c\nb: 1\n", &["hold"], "a: 1\nhold: { x: 1 } # c\nb: 1\n"),
+        ("in a flow", "{ hold: {y: 2}, b: 1 }\n", &["hold"], "{ hold: { x: 1 }, b: 1 }\n"),
+        (
+            "a block",
+            "hold: # zero\n  y: 2 # one\n  # two\n  z: 3\n# three\nb: 1\n",
+            &["hold"],
+            "hold: { x: 1 }\n# zero\n# one\n  # two\n# three\nb: 1\n",
+        ),
+        (
+            "a flow on several lines",
+            "hold: {\n  y: 2, # one\n} # two\nb: 1\n",
+            &["hold"],
+            "hold: { x: 1 } # two\n# one\nb: 1\n",
+        ),
+        ("nothing", "hold:\nb: 1\n", &["hold"], "hold: { x: 1 }\nb: 1\n"),
+    ]);
+}
+
+#[test]
+fn a_key_is_removed_and_its_comments_stay() {
+    check_remove(&[
+        ("one line", "a: 1\nhold: { y: 2 }\nb: 1\n", &["hold"], "a: 1\nb: 1\n"),
+        ("a comment beside it", "a: 1\nhold: { y: 2 } # why\n# end\n", &["hold"], "a: 1\n# why\n# end\n"),
+        ("a comment above it", "a: 1\n# why\nhold: { y: 2 }\n", &["hold"], "a: 1\n# why\n"),
+        ("no line break at the end", "a: 1\nhold: { y: 2 }", &["hold"], "a: 1"),
+        ("no line break at the end, a comment", "a: 1\nhold: { y: 2 } # c", &["hold"], "a: 1\n# c"),
+        (
+            "a block",
+            "a: 1\nhold:\n  y: 2 # one\n  # two\n\n# three\n",
+            &["hold"],
+            "a: 1\n# one\n  # two\n\n# three\n",
+        ),
+        ("the first", "hold: { y: 2 }\na: 1\n", &["hold"], "a: 1\n"),
+        ("in a flow, the last", "{ a: 1, hold: {y: 2} }\n", &["hold"], "{ a: 1 }\n"),
+        ("in a flow, the first", "{ hold: {y: 2}, a: 1 }\n", &["hold"], "{ a: 1 }\n"),
+        (
+            "in a flow, a line of its own",
+            "{\n  a: 1, # c\n  hold: {y: 2} # d\n}\n",
+            &["hold"],
+            "{\n  a: 1, # c\n  # d\n}\n",
+        ),
+        ("one of two inside", "p:\n  a: 1\n  b: 2\n", &["p", "b"], "p:\n  a: 1\n"),
+        (
+            "the only one inside",
+            "a: 1\np: # c\n  # d\n  b: { y: 1 }\n# e\nz: 1\n",
+            &["p", "b"],
+            "a: 1\n# c\n  # d\n# e\nz: 1\n",
+        ),
+        ("the only one in a flow inside", "a: 1\np: { b: { y: 1 } }\n", &["p", "b"], "a: 1\n"),
+        ("one of two in a flow inside", "p: { a: 1, b: { y: 1 } }\n", &["p", "b"], "p: { a: 1 }\n"),
+        ("an indented document", "  a: 1\n  hold:\n      x: 1\n  # c\n", &["hold"], "  a: 1\n  # c\n"),
+    ]);
+}
+
+#[test]
+fn what_is_not_there_or_cannot_be_told_is_refused() {
+    assert!(matches!(remove("a: 1\n", &["hold"]), Err(SpliceError::Absent(_))));
+    assert!(matches!(remove("hold: 1\n", &["hold"]), Err(SpliceError::Form(_))));
+    assert!(put("- a\n- b\n", &["hold"], V).is_err());
+    assert!(put("a: [\n", &["hold"], V).is_err());
+    assert!(put("", &["hold"], V).is_err());
+}

@@ -1,0 +1,186 @@
+//! A catalog in a folder of files, as people and git keep it.
+
+mod commit;
+mod listing;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use self::listing::{Cached, Content, Listing};
+use super::watch::{Scan, WorkTree, work_tree};
+use crate::domain::Time;
+use crate::domain::version::Version;
+use crate::formats::yaml::{Reading, assemble};
+
+pub use commit::CommitError;
+
+/// How often a reading starts over because files changed under it. Whoever writes for longer is
+/// not done, and the folder is read later.
+const TRIES: usize = 5;
+
+/// A catalog's folder and its payload folder.
+///
+/// Keeps what it parsed: a second reading reads only files whose stamps changed, and those whose
+/// stamps are too young to be trusted.
+#[derive(Debug)]
+pub struct Directory {
+    catalog: PathBuf,
+    payloads: PathBuf,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    files: HashMap<Arc<str>, Cached>,
+    last: Option<(Revision, Arc<Reading>)>,
+}
+
+/// One state of a folder: a digest over the names and contents of all its files.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Revision([u8; 32]);
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // As long as git's short names: for people, who look whether two are the same.
+        self.0[..6].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{self}`")
+    }
+}
+
+/// A catalog at one revision, with what lies beside it.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub revision: Revision,
+    pub reading: Arc<Reading>,
+    /// The roles in `trust/` by file name, `1.root.json`.
+    pub trust: BTreeMap<String, Bytes>,
+    /// `release.json` of each payload folder, by the folder's name.
+    manifests: HashMap<String, Bytes>,
+}
+
+impl Snapshot {
+    /// The signed release manifest of a version, as it was found.
+    #[must_use]
+    pub fn manifest(&self, version: &Version) -> Option<&Bytes> {
+        self.manifests.get(&version.to_string())
+    }
+}
+
+/// Why a folder could not be read as a whole. Faults in its files are no such error.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("the catalog folder `{}` cannot be read", path.display())]
+    Folder { path: PathBuf, source: io::Error },
+    #[error("`{}` cannot be read", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("the catalog folder `{}` did not stop changing while it was read", .0.display())]
+    Changing(PathBuf),
+}
+
+impl Directory {
+    /// A catalog in `catalog` with its payloads in `payloads`, which may be missing.
+    ///
+    /// # Errors
+    /// When the catalog's folder is not there.
+    pub fn open(catalog: &Path, payloads: &Path) -> Result<Self, ReadError> {
+        let failed = |source| ReadError::Folder { path: catalog.to_owned(), source };
+        if !std::fs::metadata(catalog).map_err(failed)?.is_dir() {
+            return Err(failed(io::ErrorKind::NotADirectory.into()));
+        }
+        let cache = Mutex::default();
+        Ok(Self { catalog: catalog.to_owned(), payloads: payloads.to_owned(), cache })
+    }
+
+    /// The git work tree that the catalog lies in, if it does.
+    #[must_use]
+    pub fn work_tree(&self) -> Option<WorkTree> {
+        work_tree(&self.catalog)
+    }
+
+    /// Looks whether anything changed, without reading a file.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn scan(&self) -> Result<Scan, ReadError> {
+        Scan::take(&self.catalog, &self.payloads)
+            .map_err(|source| ReadError::Folder { path: self.catalog.clone(), source })
+    }
+
+    /// Reads everything at one revision. `now` is the machine's time, by which stamps are judged:
+    /// never the time of a question (`--at`).
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or does not stop changing.
+    pub fn read(&self, now: Time) -> Result<Snapshot, ReadError> {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(self.read_cached(&mut cache, now)?.0)
+    }
+
+    fn read_cached(&self, cache: &mut Cache, now: Time) -> Result<(Snapshot, Listing), ReadError> {
+        let mut listing = Listing::take(&self.catalog, &self.payloads)?;
+        for _ in 0..TRIES {
+            let whole = listing.load(&mut cache.files, now)?;
+            // What was listed and what was read are one state only if nothing moved meanwhile.
+            let again = Listing::take(&self.catalog, &self.payloads)?;
+            if whole && again.same(&listing) {
+                return Ok((snapshot(cache, &listing), listing));
+            }
+            listing = again;
+        }
+        Err(ReadError::Changing(self.catalog.clone()))
+    }
+}
+
+fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
+    cache.files.retain(|path, _| listing.files.contains_key(path));
+    let revision = revision(listing.files.keys().filter_map(|path| {
+        let cached = cache.files.get(path)?;
+        Some((&**path, &cached.digest))
+    }));
+    let reading = match &cache.last {
+        Some((last, reading)) if *last == revision => Arc::clone(reading),
+        _ => Arc::new(assemble(cache.files.values().filter_map(Cached::parsed))),
+    };
+    cache.last = Some((revision, Arc::clone(&reading)));
+    let mut trust = BTreeMap::new();
+    let mut manifests = HashMap::new();
+    for (path, cached) in &cache.files {
+        match &cached.content {
+            Content::Parsed(_) => {}
+            Content::Trust(bytes) => {
+                let name = path.rsplit('/').next().unwrap_or(path);
+                trust.insert(name.to_owned(), bytes.clone());
+            }
+            Content::Manifest(bytes) => {
+                let folder = path.rsplit('/').nth(1).unwrap_or(path);
+                manifests.insert(folder.to_owned(), bytes.clone());
+            }
+        }
+    }
+    Snapshot { revision, reading, trust, manifests }
+}
+
+/// Over names and contents in the order of names.
+fn revision<'a>(files: impl Iterator<Item = (&'a str, &'a [u8; 32])>) -> Revision {
+    let mut hasher = Sha256::new();
+    for (path, digest) in files {
+        hasher.update((path.len() as u64).to_be_bytes());
+        hasher.update(path);
+        hasher.update(digest);
+    }
+    Revision(hasher.finalize().into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,306 @@
+//! Which files a catalog has, and their contents, read once for each time that they change.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::ReadError;
+use crate::domain::Time;
+use crate::formats::yaml::{ParsedFile, Source, parse};
+use crate::store::durable;
+use crate::store::stamp::Stamp;
+
+/// Files of a catalog are smaller by far; of a larger one, enough is read for the reader to say
+/// so.
+const MAX_FILE: u64 = 1024 * 1024;
+/// Roles and manifests. Clients accept 5 MB.
+const MAX_DOCUMENT: u64 = 8 * 1024 * 1024;
+/// So deep below the catalog's folder are files looked for. Those of a catalog lie one deep;
+/// deeper ones are found to be told of.
+const DEPTH: u8 = 2;
+/// Below this many files to read, threads cost more than they bring.
+const FEW: usize = 64;
+
+/// The files of a catalog by path, those of the payload folder under `payloads:`.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub files: BTreeMap<Arc<str>, Listed>,
+    /// What crashed commits left.
+    pub temporary: Vec<PathBuf>,
+}
+
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub path: PathBuf,
+    kind: Kind,
+    /// Nothing for what cannot be read, with the reason.
+    stamp: Result<Stamp, &'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Catalog,
+    Trust,
+    Manifest,
+}
+
+/// A file as it was last read.
+#[derive(Debug)]
+pub(super) struct Cached {
+    stamp: Option<Stamp>,
+    pub digest: [u8; 32],
+    pub content: Content,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    Parsed(ParsedFile),
+    Trust(Bytes),
+    Manifest(Bytes),
+}
+
+impl Cached {
+    pub fn parsed(&self) -> Option<&ParsedFile> {
+        match &self.content {
+            Content::Parsed(parsed) => Some(parsed),
+            Content::Trust(_) | Content::Manifest(_) => None,
+        }
+    }
+}
+
+impl Listing {
+    pub fn take(catalog: &Path, payloads: &Path) -> Result<Self, ReadError> {
+        let failed = |source| ReadError::Folder { path: catalog.to_owned(), source };
+        let root = catalog.canonicalize().map_err(failed)?;
+        let mut listing = Self::default();
+        listing.folder(&root, catalog, "", 0).map_err(failed)?;
+        listing
+            .manifests(payloads)
+            .map_err(|source| ReadError::File { path: payloads.to_owned(), source })?;
+        Ok(listing)
+    }
+
+    fn folder(&mut self, root: &Path, folder: &Path, name: &str, depth: u8) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let own = entry.file_name();
+            let own = own.to_string_lossy();
+            let path = entry.path();
+            if own.starts_with('.') {
+                if durable::is_temporary(&own) {
+                    self.temporary.push(path);
+                }
+                continue;
+            }
+            if own.ends_with('~') || own.to_ascii_lowercase().ends_with(".md") {
+                continue;
+            }
+            let key = if name.is_empty() { own.into_owned() } else { format!("{name}/{own}") };
+            let metadata = match inside(root, &entry) {
+                Ok(metadata) => metadata,
+                Err(Outside::Gone) => continue,
+                // A folder that cannot be entered is one line's fault.
+                Err(Outside::Refused { folder: true, why }) if depth == 0 => {
+                    self.add(format!("{key}/line.yaml"), path, Kind::Catalog, Err(why));
+                    continue;
+                }
+                Err(Outside::Refused { why, .. }) => {
+                    self.add(key, path, Kind::Catalog, Err(why));
+                    continue;
+                }
+                Err(Outside::Io(e)) => return Err(e),
+            };
+            if metadata.is_dir() {
+                if depth < DEPTH {
+                    match self.folder(root, &path, &key, depth + 1) {
+                        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                            let why = "this process may not read the folder";
+                            self.add(format!("{key}/line.yaml"), path, Kind::Catalog, Err(why));
+                        }
+                        // Gone since it was listed: the second listing tells.
+                        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                        listed => listed?,
+                    }
+                }
+                continue;
+            }
+            let kind = if key.starts_with("trust/") { Kind::Trust } else { Kind::Catalog };
+            if kind == Kind::Trust && !key.ends_with(".json") {
+                continue;
+            }
+            let stamp =
+                if metadata.is_file() { Ok(Stamp::of(&metadata)) } else { Err("this is not a regular file") };
+            self.add(key, path, kind, stamp);
+        }
+        Ok(())
+    }
+
+    fn manifests(&mut self, payloads: &Path) -> io::Result<()> {
+        let entries = match fs::read_dir(payloads) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let path = entry.path().join("release.json");
+            let Ok(metadata) = fs::metadata(&path) else { continue };
+            if let Some(folder) = entry.file_name().to_str()
+                && metadata.is_file()
+            {
+                let key = format!("payloads:/{folder}/release.json");
+                self.add(key, path, Kind::Manifest, Ok(Stamp::of(&metadata)));
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, key: String, path: PathBuf, kind: Kind, stamp: Result<Stamp, &'static str>) {
+        self.files.insert(key.into(), Listed { path, kind, stamp });
+    }
+
+    /// Whether nothing changed between two listings.
+    pub fn same(&self, other: &Self) -> bool {
+        self.files.len() == other.files.len()
+            && self.files.iter().zip(&other.files).all(|((path, listed), (other_path, other))| {
+                path == other_path && listed.stamp == other.stamp
+            })
+    }
+
+    /// Brings a cache up to date. `false` if a file was no longer what was listed.
+    pub fn load(&self, cache: &mut HashMap<Arc<str>, Cached>, now: Time) -> Result<bool, ReadError> {
+        let changed: Vec<_> = self
+            .files
+            .iter()
+            .filter(|(path, listed)| match (cache.get(*path), listed.stamp) {
+                (Some(cached), Ok(stamp)) => cached.stamp != Some(stamp) || !stamp.is_settled(now),
+                _ => true,
+            })
+            .collect();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = if changed.len() < FEW { FEW } else { changed.len().div_ceil(threads) };
+        let known = &*cache;
+        let loaded: Vec<_> = std::thread::scope(|scope| {
+            let workers: Vec<_> = changed
+                .chunks(share)
+                .map(|chunk| {
+                    let work = move || -> Vec<_> {
+                        chunk.iter().map(|(path, listed)| listed.load(path, known.get(*path))).collect()
+                    };
+                    if changed.len() < FEW { Work::Done(work()) } else { Work::Running(scope.spawn(work)) }
+                })
+                .collect();
+            workers.into_iter().flat_map(Work::result).collect()
+        });
+        let mut whole = true;
+        for ((path, listed), loaded) in changed.into_iter().zip(loaded) {
+            match loaded {
+                Ok(Some(cached)) => {
+                    cache.insert(Arc::clone(path), cached);
+                }
+                Ok(None) => whole = false,
+                Err(source) => return Err(ReadError::File { path: listed.path.clone(), source }),
+            }
+        }
+        Ok(whole)
+    }
+}
+
+enum Work<'scope, T> {
+    Done(T),
+    Running(std::thread::ScopedJoinHandle<'scope, T>),
+}
+
+impl<T> Work<'_, T> {
+    fn result(self) -> T {
+        match self {
+            Self::Done(result) => result,
+            Self::Running(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        }
+    }
+}
+
+impl Listed {
+    /// Reads the file. `None` if it changed meanwhile.
+    fn load(&self, key: &str, known: Option<&Cached>) -> io::Result<Option<Cached>> {
+        let unreadable = |why: &str| {
+            let content = Content::Parsed(ParsedFile::unreadable(key, why));
+            Ok(Some(Cached { stamp: None, digest: Sha256::digest(why).into(), content }))
+        };
+        let stamp = match self.stamp {
+            Ok(stamp) => stamp,
+            Err(why) => return unreadable(why),
+        };
+        let read =
+            match read(&self.path, stamp, if self.kind == Kind::Catalog { MAX_FILE } else { MAX_DOCUMENT }) {
+                Ok(Some(read)) => read,
+                Ok(None) => return Ok(None),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(e) if self.kind == Kind::Catalog => {
+                    return unreadable(&format!("this process cannot read the file: {e}"));
+                }
+                Err(e) => return Err(e),
+            };
+        let digest = Sha256::digest(&read).into();
+        let content = match known {
+            // The same bytes under a new stamp need no parsing.
+            Some(known) if known.digest == digest && known.stamp.is_some() => known.content.clone(),
+            _ => match self.kind {
+                Kind::Catalog => Content::Parsed(parse(Source { path: key, bytes: &read })),
+                Kind::Trust => Content::Trust(read.into()),
+                Kind::Manifest => Content::Manifest(read.into()),
+            },
+        };
+        Ok(Some(Cached { stamp: Some(stamp), digest, content }))
+    }
+}
+
+/// The bytes of a file that has a stamp, before and after it was read.
+fn read(path: &Path, stamp: Stamp, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    // A pipe that took the file's place must not stop the reading.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(stamp.size.min(limit)).unwrap_or_default() + 1);
+    let unchanged = |file: &File| Ok::<_, io::Error>(Stamp::of(&file.metadata()?) == stamp);
+    if !unchanged(&file)? {
+        return Ok(None);
+    }
+    (&file).take(limit).read_to_end(&mut bytes)?;
+    Ok(unchanged(&file)?.then_some(bytes))
+}
+
+enum Outside {
+    /// Gone since it was listed.
+    Gone,
+    Refused {
+        folder: bool,
+        why: &'static str,
+    },
+    Io(io::Error),
+}
+
+/// What an entry is, through links that stay inside the catalog's folder.
+fn inside(root: &Path, entry: &fs::DirEntry) -> Result<Metadata, Outside> {
+    let metadata = entry.metadata().map_err(outside)?;
+    if !metadata.is_symlink() {
+        return Ok(metadata);
+    }
+    let path = entry.path();
+    let dangling = Outside::Refused { folder: false, why: "this link points to nothing" };
+    let target = fs::metadata(&path).map_err(|_| dangling)?;
+    let real = path.canonicalize().map_err(outside)?;
+    if real.starts_with(root) {
+        return Ok(target);
+    }
+    Err(Outside::Refused { folder: target.is_dir(), why: "this link leaves the catalog's folder" })
+}
+
+fn outside(error: io::Error) -> Outside {
+    if error.kind() == io::ErrorKind::NotFound { Outside::Gone } else { Outside::Io(error) }
+}

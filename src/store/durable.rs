@@ -1,0 +1,307 @@
+//! Atomic, durable writes: the one place where files that must survive a crash are written.
+//!
+//! A reader sees the old file or the new one and nothing between; once [`write`] has returned, a
+//! power cut brings the old file no more. The order makes it so: write aside, fsync, rename, fsync
+//! the folder.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// What stands between a file's name and the random end of its temporary sibling.
+const TEMPORARY: &str = ".tmp-";
+
+/// Who may read a file that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The mode and, where this process may, the owner of the file that is replaced; the user's
+    /// umask decides for a new one.
+    Keep,
+    /// The owner alone: keys and the state folder.
+    Private,
+    /// For all to read and nobody to write: copies that never change.
+    Frozen,
+}
+
+/// Why a file was not written. The old file, if there was one, is as it was.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` was not written: {}", path.display(), explain(*step, source))]
+pub struct WriteError {
+    pub path: PathBuf,
+    pub step: Step,
+    pub source: io::Error,
+}
+
+/// The steps of a durable write, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// A temporary file beside the one that is written.
+    Create,
+    Write,
+    Sync,
+    Rename,
+    /// The folder's fsync makes the rename last. After this step failed the new file is in place,
+    /// and may be gone after a power cut.
+    SyncFolder,
+}
+
+fn explain(step: Step, source: &io::Error) -> &'static str {
+    match (source.kind(), step) {
+        (io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, _) => "there is no space left",
+        (io::ErrorKind::ReadOnlyFilesystem, _) => "the file system is read-only",
+        (io::ErrorKind::PermissionDenied, _) => "this user may not write to its folder",
+        (io::ErrorKind::NotFound, Step::Create) => "its folder does not exist",
+        (_, Step::Create) => "no temporary file could be made beside it",
+        (_, Step::Write) => "writing failed",
+        (_, Step::Sync) => "the disk did not confirm it",
+        (_, Step::Rename) => "the new file could not take its place",
+        (_, Step::SyncFolder) => "the disk did not confirm its folder",
+    }
+}
+
+/// Writes a file so that it is there whole or not at all, and there to stay.
+///
+/// # Errors
+/// When any step fails; the old file is then as it was, and nothing is left beside it.
+pub fn write(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), WriteError> {
+    fill(path, mode, |file| file.write_all(bytes))
+}
+
+/// As [`write`], with the bytes put there by a function. Its error leaves the old file alone.
+///
+/// # Errors
+/// When the function or any step fails.
+pub fn fill(
+    path: &Path,
+    mode: Mode,
+    content: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    observed(path, mode, content, &mut |_| Ok(()))
+}
+
+/// The steps themselves. `before` is asked ahead of each: tests learn the order there, and make
+/// steps fail.
+fn observed(
+    path: &Path,
+    mode: Mode,
+    content: impl FnOnce(&mut File) -> io::Result<()>,
+    before: &mut dyn FnMut(Step) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    let failed = |step| move |source| WriteError { path: path.to_owned(), step, source };
+    let folder = folder(path);
+
+    before(Step::Create).map_err(failed(Step::Create))?;
+    let (aside, mut file) = create_aside(path, folder, mode).map_err(failed(Step::Create))?;
+    let aside = Aside(Some(aside));
+
+    before(Step::Write).and_then(|()| content(&mut file)).map_err(failed(Step::Write))?;
+    before(Step::Sync).and_then(|()| file.sync_all()).map_err(failed(Step::Sync))?;
+    drop(file);
+    before(Step::Rename).and_then(|()| aside.rename(path)).map_err(failed(Step::Rename))?;
+    before(Step::SyncFolder).and_then(|()| sync_folder(folder)).map_err(failed(Step::SyncFolder))
+}
+
+/// A temporary file that is removed unless it is renamed.
+struct Aside(Option<PathBuf>);
+
+impl Aside {
+    fn rename(mut self, to: &Path) -> io::Result<()> {
+        let Some(from) = self.0.as_ref() else { return Ok(()) };
+        fs::rename(from, to)?;
+        self.0 = None;
+        Ok(())
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // What cannot be removed now is swept later; the error that led here matters more.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn create_aside(path: &Path, folder: &Path, mode: Mode) -> io::Result<(PathBuf, File)> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let mut aside = std::ffi::OsString::from(".");
+    aside.push(name);
+    aside.push(TEMPORARY);
+    aside.push(hex::encode(random));
+    let aside = folder.join(aside);
+
+    let old = match mode {
+        Mode::Keep => fs::metadata(path).ok(),
+        Mode::Private | Mode::Frozen => None,
+    };
+    let narrow = mode != Mode::Keep || old.is_some();
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(if narrow { 0o600 } else { 0o666 })
+        .open(&aside)?;
+    if let Some(old) = old {
+        // The owner first: a change of owner clears bits of the mode. Only root may give files
+        // away, so for everybody else the file goes on as theirs.
+        let _ = std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()));
+        file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
+    }
+    if mode == Mode::Frozen {
+        file.set_permissions(fs::Permissions::from_mode(0o444))?;
+    }
+    Ok((aside, file))
+}
+
+/// Makes a folder and those above it that are missing, each one durable.
+///
+/// # Errors
+/// When one cannot be made, or something that is no folder is in the way.
+pub fn create_folder(path: &Path, mode: Mode) -> Result<(), WriteError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let failed = |step| move |source| WriteError { path: path.to_owned(), step, source };
+    let above = folder(path);
+    create_folder(above, mode)?;
+    let bits = if mode == Mode::Private { 0o700 } else { 0o777 };
+    match fs::DirBuilder::new().mode(bits).create(path) {
+        // Somebody else may have been faster.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        made => made.map_err(failed(Step::Create))?,
+    }
+    sync_folder(above).map_err(failed(Step::SyncFolder))
+}
+
+/// Removes what crashed writes left behind in one folder, and says how many there were.
+///
+/// # Errors
+/// When the folder cannot be read. A file that cannot be removed stays: readers ignore it.
+pub fn sweep(folder: &Path) -> io::Result<usize> {
+    let mut swept = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if is_temporary(&entry.file_name().to_string_lossy()) && fs::remove_file(entry.path()).is_ok() {
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+/// Whether a file's name is one that a write in progress uses, `.NAME.tmp-0123456789abcdef`.
+#[must_use]
+pub fn is_temporary(name: &str) -> bool {
+    name.starts_with('.')
+        && name.rsplit_once(TEMPORARY).is_some_and(|(_, end)| {
+            end.len() == 16 && end.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        })
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_synced_before_it_takes_its_name_and_its_folder_after() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        fs::write(&path, "old").unwrap();
+        let mut steps = Vec::new();
+        observed(&path, Mode::Keep, |file| file.write_all(b"new"), &mut |step| {
+            let seen = fs::read_to_string(&path).unwrap();
+            steps.push((step, seen));
+            Ok(())
+        })
+        .unwrap();
+        let expected = [
+            (Step::Create, "old"),
+            (Step::Write, "old"),
+            (Step::Sync, "old"),
+            (Step::Rename, "old"),
+            (Step::SyncFolder, "new"),
+        ];
+        assert_eq!(steps, expected.map(|(step, seen)| (step, seen.to_owned())));
+    }
+
+    #[test]
+    fn a_failing_step_leaves_the_old_file_and_nothing_beside_it() {
+        for failing in [Step::Create, Step::Write, Step::Sync, Step::Rename] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("f");
+            fs::write(&path, "old").unwrap();
+            let error = observed(&path, Mode::Keep, |file| file.write_all(b"new"), &mut |step| {
+                if step == failing { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+            })
+            .unwrap_err();
+            assert_eq!(error.step, failing);
+            assert!(error.to_string().ends_with("there is no space left"), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+            assert_eq!(names(folder.path()), ["f"]);
+        }
+    }
+
+    #[test]
+    fn a_file_keeps_its_mode_and_a_private_one_is_for_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let kept = folder.path().join("kept");
+        fs::write(&kept, "old").unwrap();
+        fs::set_permissions(&kept, fs::Permissions::from_mode(0o664)).unwrap();
+        write(&kept, b"new", Mode::Keep).unwrap();
+        assert_eq!(mode(&kept), 0o664);
+        let key = folder.path().join("key");
+        write(&key, b"secret", Mode::Private).unwrap();
+        assert_eq!(mode(&key), 0o600);
+    }
+
+    #[test]
+    fn folders_are_made_down_to_the_last_and_may_be_there_already() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/c");
+        create_folder(&path, Mode::Private).unwrap();
+        create_folder(&path, Mode::Private).unwrap();
+        assert!(path.is_dir());
+        fs::write(path.join("file"), "").unwrap();
+        assert!(create_folder(&path.join("file/x"), Mode::Private).is_err());
+    }
+
+    #[test]
+    fn only_left_overs_of_writes_are_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".f.yaml.tmp-0123456789abcdef", ".f.tmp-short", "f.tmp-0123456789abcdef", ".gitignore"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(sweep(folder.path()).unwrap(), 1);
+        assert_eq!(names(folder.path()), [".f.tmp-short", ".gitignore", "f.tmp-0123456789abcdef"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named_as_the_cause() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = write(&folder.path().join("none/f"), b"", Mode::Keep).unwrap_err();
+        assert!(error.to_string().ends_with("its folder does not exist"), "{error}");
+    }
+}

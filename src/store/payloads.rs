@@ -1,0 +1,370 @@
+//! Payload files: checking them against the catalog, and copies by digest to serve from.
+//!
+//! What is served is a copy that was checked while it was made, found by its digest. No path is
+//! ever made from anything that a client sent.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use sha2::Digest as _;
+
+use super::durable::{self, Mode, WriteError};
+use super::stamp::Stamp;
+use crate::domain::Time;
+use crate::domain::payload::{Payload, Sha256};
+use crate::domain::release::{PayloadState, Release};
+use crate::domain::version::Version;
+
+/// The first line of the file in which digests are kept. Another first line means another form,
+/// and every digest is computed anew.
+const DIGESTS: &str = "tidegate digests 1";
+
+/// Payload files are read in pieces of this size.
+const PIECE: usize = 128 * 1024;
+
+/// The payload folder, and the copies in the state folder.
+#[derive(Debug)]
+pub struct Payloads {
+    folder: PathBuf,
+    copies: PathBuf,
+    digests_file: PathBuf,
+    digests: Mutex<Digests>,
+}
+
+/// Digests by file, good as long as the file's stamp is what it was.
+#[derive(Debug, Default)]
+struct Digests {
+    known: HashMap<PathBuf, (Stamp, Sha256)>,
+    changed: bool,
+}
+
+/// Why a payload could not be checked or copied.
+#[derive(Debug, thiserror::Error)]
+pub enum PayloadError {
+    #[error("payload `{}` could not be read", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("payload `{}` changed while it was copied: its digest is `{found}` and not `{expected}`", path.display())]
+    Changed { path: PathBuf, expected: Sha256, found: Sha256 },
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl Payloads {
+    /// The payloads in `folder`, with copies and remembered digests in `state`. Neither needs to
+    /// be there yet.
+    #[must_use]
+    pub fn new(folder: &Path, state: &Path) -> Self {
+        let copies = state.join("payloads");
+        let digests_file = copies.join("digests");
+        let known = fs::read_to_string(&digests_file).map(|text| parse_digests(&text)).unwrap_or_default();
+        Self {
+            folder: folder.to_owned(),
+            copies: copies.join("sha256"),
+            digests_file,
+            digests: Mutex::new(Digests { known, changed: false }),
+        }
+    }
+
+    /// Where a payload file of a release lies.
+    #[must_use]
+    pub fn path(&self, version: &Version, payload: &Payload) -> PathBuf {
+        self.folder.join(version.to_string()).join(&payload.file)
+    }
+
+    /// Whether a release's payload files are there and are what the catalog says. `now` is the
+    /// machine's time, against which stamps are judged.
+    ///
+    /// # Errors
+    /// When a file is there and cannot be read.
+    pub fn check(&self, release: &Release, now: Time) -> Result<PayloadState, PayloadError> {
+        for payload in &release.payloads {
+            let path = self.path(&release.version, payload);
+            let file = payload.file.clone();
+            let metadata = match fs::metadata(&path) {
+                Ok(metadata) if metadata.is_file() => metadata,
+                Ok(_) => return Ok(PayloadState::Missing { file }),
+                Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                    return Ok(PayloadState::Missing { file });
+                }
+                Err(source) => return Err(PayloadError::Read { path, source }),
+            };
+            let stamp = Stamp::of(&metadata);
+            if stamp.size != payload.size {
+                let found = format!("{} bytes", stamp.size);
+                return Ok(PayloadState::Differs { file, found });
+            }
+            let found = self.digest(&path, stamp, now)?;
+            if found != payload.sha256 {
+                return Ok(PayloadState::Differs { file, found: found.to_string() });
+            }
+        }
+        Ok(PayloadState::Present)
+    }
+
+    /// The digest and size of any file, as `release add` writes them.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn measure(path: &Path) -> Result<(Sha256, u64), PayloadError> {
+        let failed = |source| PayloadError::Read { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(failed)?;
+        hash(&mut file).map_err(failed)
+    }
+
+    fn digest(&self, path: &Path, stamp: Stamp, now: Time) -> Result<Sha256, PayloadError> {
+        if let Some((known, digest)) = self.digests().known.get(path)
+            && *known == stamp
+        {
+            return Ok(*digest);
+        }
+        let failed = |source| PayloadError::Read { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(failed)?;
+        let (digest, _) = hash(&mut file).map_err(failed)?;
+        let after = file.metadata().map(|metadata| Stamp::of(&metadata)).map_err(failed)?;
+        if after == stamp && stamp.is_settled(now) {
+            let mut digests = self.digests();
+            digests.known.insert(path.to_owned(), (stamp, digest));
+            digests.changed = true;
+        }
+        Ok(digest)
+    }
+
+    /// Copies a payload file to where it is served from, unless a copy is there. A copy is checked
+    /// as it is made, so that an edit of the file in between is never served.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is not what the catalog says, or the copy cannot be written.
+    pub fn ensure_copy(&self, version: &Version, payload: &Payload) -> Result<(), PayloadError> {
+        let copy = self.copy_path(&payload.sha256);
+        if fs::metadata(&copy).is_ok_and(|copy| copy.len() == payload.size) {
+            return Ok(());
+        }
+        let path = self.path(version, payload);
+        let mut file =
+            File::open(&path).map_err(|source| PayloadError::Read { path: path.clone(), source })?;
+        if let Some(folder) = copy.parent() {
+            durable::create_folder(folder, Mode::Private)?;
+        }
+        let mut differs = None;
+        let written = durable::fill(&copy, Mode::Frozen, |to| {
+            // Never more than the catalog says: a growing file does not fill the disk.
+            io::copy(&mut Read::by_ref(&mut file).take(payload.size), to)?;
+            to.rewind()?;
+            let (found, _) = hash(to)?;
+            if found != payload.sha256 {
+                differs = Some(found);
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            Ok(())
+        });
+        match (differs, written) {
+            (Some(found), _) => Err(PayloadError::Changed { path, expected: payload.sha256, found }),
+            (None, written) => Ok(written?),
+        }
+    }
+
+    /// Opens the checked copy with a digest.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn open(&self, sha256: &Sha256) -> io::Result<File> {
+        File::open(self.copy_path(sha256))
+    }
+
+    /// Keeps the digests for the next start, if there are new ones. Digests of files that are gone
+    /// are dropped.
+    ///
+    /// # Errors
+    /// When the state folder cannot be written to.
+    pub fn remember(&self) -> Result<(), WriteError> {
+        use std::fmt::Write as _;
+        let mut digests = self.digests();
+        if !digests.changed {
+            return Ok(());
+        }
+        digests.known.retain(|path, _| path.exists());
+        let mut text = format!("{DIGESTS}\n");
+        for (path, (stamp, digest)) in &digests.known {
+            // A path that is no text, or has a line break, is computed anew each time.
+            let Some(path) = path.to_str().filter(|path| !path.contains('\n')) else { continue };
+            let Stamp { size, inode, modified, changed } = stamp;
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(text, "{digest} {size} {inode} {modified} {changed} {path}");
+        }
+        if let Some(folder) = self.digests_file.parent() {
+            durable::create_folder(folder, Mode::Private)?;
+        }
+        durable::write(&self.digests_file, text.as_bytes(), Mode::Private)?;
+        digests.changed = false;
+        Ok(())
+    }
+
+    fn copy_path(&self, sha256: &Sha256) -> PathBuf {
+        let text = sha256.to_string();
+        let (first, rest) = text.split_at(2);
+        self.copies.join(first).join(rest)
+    }
+
+    fn digests(&self) -> std::sync::MutexGuard<'_, Digests> {
+        self.digests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file that is not as it should be is as good as none: digests are computed anew.
+fn parse_digests(text: &str) -> HashMap<PathBuf, (Stamp, Sha256)> {
+    let mut lines = text.lines();
+    if lines.next() != Some(DIGESTS) {
+        return HashMap::new();
+    }
+    lines.filter_map(parse_digest).collect()
+}
+
+fn parse_digest(line: &str) -> Option<(PathBuf, (Stamp, Sha256))> {
+    let mut parts = line.splitn(6, ' ');
+    let digest = Sha256::parse(parts.next()?).ok()?;
+    let stamp = Stamp {
+        size: parts.next()?.parse().ok()?,
+        inode: parts.next()?.parse().ok()?,
+        modified: parts.next()?.parse().ok()?,
+        changed: parts.next()?.parse().ok()?,
+    };
+    Some((PathBuf::from(parts.next()?), (stamp, digest)))
+}
+
+fn hash(file: &mut File) -> io::Result<(Sha256, u64)> {
+    let mut hasher = sha2::Sha256::new();
+    let mut piece = vec![0; PIECE];
+    let mut size = 0;
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok((Sha256::new(hasher.finalize().into()), size)),
+            Ok(n) => {
+                hasher.update(&piece[..n]);
+                size += n as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::policy::Urgency;
+    use crate::domain::release::Evidence;
+
+    struct Fixture {
+        folder: tempfile::TempDir,
+        release: Release,
+        later: Time,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir_all(folder.path().join("payloads/1.8.4")).unwrap();
+            let path = folder.path().join("payloads/1.8.4/payload.json");
+            fs::write(&path, "content").unwrap();
+            let (sha256, size) = Payloads::measure(&path).unwrap();
+            let release = Release {
+                version: Version::parse("1.8.4").unwrap(),
+                urgency: Urgency::Normal,
+                summary: None,
+                links: Default::default(),
+                components: Default::default(),
+                payloads: vec![Payload { file: "payload.json".to_owned(), sha256, size, arch: None }],
+                barrier: false,
+                replaces: None,
+                entries: vec![],
+                hold: None,
+                yank: None,
+                evidence: Evidence::default(),
+            };
+            // Far enough ahead for every stamp to be settled.
+            Self { folder, release, later: "2200-01-01T00:00:00Z".parse().unwrap() }
+        }
+
+        fn payloads(&self) -> Payloads {
+            Payloads::new(&self.folder.path().join("payloads"), &self.folder.path().join("state"))
+        }
+
+        fn path(&self) -> PathBuf {
+            self.folder.path().join("payloads/1.8.4/payload.json")
+        }
+
+        fn check(&self, payloads: &Payloads) -> PayloadState {
+            payloads.check(&self.release, self.later).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_payload_is_present_or_differs_or_is_missing() {
+        let fixture = Fixture::new();
+        let payloads = fixture.payloads();
+        let file = "payload.json".to_owned();
+        assert_eq!(fixture.check(&payloads), PayloadState::Present);
+        fs::write(fixture.path(), "c0ntent").unwrap();
+        let PayloadState::Differs { found, .. } = fixture.check(&payloads) else { panic!() };
+        assert_eq!(found.len(), 64);
+        fs::write(fixture.path(), "longer content").unwrap();
+        let found = "14 bytes".to_owned();
+        assert_eq!(fixture.check(&payloads), PayloadState::Differs { file: file.clone(), found });
+        fs::remove_file(fixture.path()).unwrap();
+        assert_eq!(fixture.check(&payloads), PayloadState::Missing { file });
+    }
+
+    #[test]
+    fn digests_outlive_a_restart_and_are_not_trusted_when_the_stamp_differs() {
+        let fixture = Fixture::new();
+        let first = fixture.payloads();
+        assert_eq!(fixture.check(&first), PayloadState::Present);
+        first.remember().unwrap();
+
+        let again = fixture.payloads();
+        assert_eq!(again.digests().known.len(), 1);
+        fs::write(fixture.path(), "c0ntent").unwrap();
+        assert!(matches!(fixture.check(&again), PayloadState::Differs { .. }));
+
+        let digests = fixture.folder.path().join("state/payloads/digests");
+        fs::write(&digests, "something else").unwrap();
+        assert!(fixture.payloads().digests().known.is_empty());
+    }
+
+    #[test]
+    fn a_fresh_stamp_is_not_remembered() {
+        let fixture = Fixture::new();
+        let payloads = fixture.payloads();
+        payloads.check(&fixture.release, "2000-01-01T00:00:00Z".parse().unwrap()).unwrap();
+        assert!(payloads.digests().known.is_empty());
+    }
+
+    #[test]
+    fn a_copy_is_served_by_digest_and_does_not_follow_edits_of_the_file() {
+        let fixture = Fixture::new();
+        let payloads = fixture.payloads();
+        let payload = &fixture.release.payloads[0];
+        let version = &fixture.release.version;
+        assert!(payloads.open(&payload.sha256).is_err());
+        payloads.ensure_copy(version, payload).unwrap();
+        fs::write(fixture.path(), "c0ntent").unwrap();
+        payloads.ensure_copy(version, payload).unwrap();
+        let mut text = String::new();
+        payloads.open(&payload.sha256).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "content");
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_the_catalog_says_is_never_copied() {
+        let fixture = Fixture::new();
+        let payloads = fixture.payloads();
+        let payload = &fixture.release.payloads[0];
+        fs::write(fixture.path(), "c0ntent").unwrap();
+        let error = payloads.ensure_copy(&fixture.release.version, payload).unwrap_err();
+        assert!(matches!(error, PayloadError::Changed { .. }), "{error}");
+        assert!(payloads.open(&payload.sha256).is_err());
+    }
+}

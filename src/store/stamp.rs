@@ -1,0 +1,57 @@
+//! What tells a changed file from an unchanged one without reading it.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+
+use crate::domain::Time;
+
+/// Stamps younger than this are not trusted: a file that changes twice within one tick of its file
+/// system's clock keeps its stamp. Two seconds is the coarsest tick in use (FAT's).
+const RACY: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
+
+/// A file's identity and times. Two contents with one stamp are told apart only by reading, and
+/// can arise only within [`RACY`] of each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    pub size: u64,
+    pub inode: u64,
+    /// In nanoseconds since 1970.
+    pub modified: i128,
+    /// When its inode changed: a time that no tool sets back.
+    pub changed: i128,
+}
+
+impl Stamp {
+    /// The stamp in a file's metadata.
+    #[must_use]
+    pub fn of(metadata: &Metadata) -> Self {
+        let nanos = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        Self {
+            size: metadata.size(),
+            inode: metadata.ino(),
+            modified: nanos(metadata.mtime(), metadata.mtime_nsec()),
+            changed: nanos(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Whether the stamp is old enough at `now`, the machine's time, to vouch for the content.
+    #[must_use]
+    pub fn is_settled(&self, now: Time) -> bool {
+        let limit = i128::from((now - RACY).timestamp()) * 1_000_000_000;
+        self.modified < limit && self.changed < limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_vouches_for_its_file_after_two_seconds() {
+        let at = |seconds: i64| Time::from_timestamp(seconds, 0).unwrap();
+        let stamp = Stamp { size: 1, inode: 1, modified: 100_000_000_000, changed: 100_500_000_000 };
+        assert!(!stamp.is_settled(at(100)));
+        assert!(!stamp.is_settled(at(102)));
+        assert!(stamp.is_settled(at(103)));
+    }
+}
