@@ -1,5 +1,6 @@
 //! Keys, signing and verifying. There is one form for everything signed, TUF's, in [`Signed`].
 
+pub mod ceremony;
 pub mod key;
 mod signed;
 pub mod trust;

@@ -254,6 +254,16 @@ impl Targets {
         Self { delegations, ..Self::new(version, now + TARGETS_LIFETIME) }
     }
 
+    /// Delegates one more line. Its first role must be published together with this.
+    pub fn delegate(&mut self, line: &LineName, prefix: &Prefix, signers: &Signers) {
+        let delegations =
+            self.delegations.get_or_insert_with(|| Delegations { keys: BTreeMap::new(), roles: Vec::new() });
+        signers.add_to(&mut delegations.keys);
+        let RoleKeys { keyids, threshold } = signers.role();
+        let (name, paths) = (names::releases_role(line), names::releases_paths(prefix));
+        delegations.roles.push(DelegatedRole { name, keyids, threshold, paths, terminating: true });
+    }
+
     /// An empty role of a line. The role of a retired one gets a far expiry by hand:
     /// [`RETIRED_LIFETIME`](super::RETIRED_LIFETIME).
     #[must_use]

@@ -1,0 +1,163 @@
+//! What is signed offline: the first root, the delegations of lines, and releases.
+//!
+//! Every function here takes what the `trust/` folder has and gives the files to write into it; it
+//! writes nothing itself.
+
+use std::collections::{BTreeMap, HashSet};
+
+use bytes::Bytes;
+
+use super::signed::SignError;
+use super::trust::Trust;
+use super::{PrivateKey, Signed};
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::channel::LineName;
+use crate::domain::line::Line;
+use crate::domain::version::Version;
+use crate::formats::manifest::ReleaseManifest;
+use crate::formats::tuf::{Key, Root, Signers, TargetError, Targets, names};
+
+/// Files to write, by name.
+pub type Files = BTreeMap<String, Bytes>;
+
+/// The keys of a repository with one key for each role.
+#[derive(Debug)]
+pub struct Keys {
+    pub root: PrivateKey,
+    pub targets: PrivateKey,
+    pub release: PrivateKey,
+    pub online: PrivateKey,
+}
+
+/// Why nothing was signed.
+#[derive(Debug, thiserror::Error)]
+pub enum CeremonyError {
+    #[error("signing failed")]
+    Sign(#[from] SignError),
+    #[error("two files would have the same name in the repository")]
+    Target(#[from] TargetError),
+    #[error("line `{0}` has no release keys yet: the targets key must delegate to them first")]
+    NotDelegated(LineName),
+    #[error("the key is not one of line `{line}`'s release keys")]
+    NotReleaseKey { line: LineName },
+    #[error("the key is not one that the root names for targets")]
+    NotTargetsKey,
+    #[error("line `{line}` wants the signatures of {threshold} release keys, and one was given")]
+    Threshold { line: LineName, threshold: u64 },
+}
+
+/// Makes the first root, the delegations of all lines, and an empty role for each line: the whole
+/// of a new `trust/` folder.
+///
+/// # Errors
+/// When something cannot be signed.
+pub fn found(catalog: &Catalog, keys: &Keys, now: Time) -> Result<Files, CeremonyError> {
+    let signers = |key: &PrivateKey| Signers::any(vec![key.public().key()]);
+    let (root, targets) = (signers(&keys.root), signers(&keys.targets));
+    let (release, online) = (signers(&keys.release), signers(&keys.online));
+    let mut files = Files::new();
+    let document = Signed::sign(Root::of(1, now, &root, &targets, &online), [&keys.root])?;
+    files.insert("1.root.json".to_owned(), document.raw().clone());
+    let lines = catalog.lines().map(|line| (&line.name, &line.prefix, &release));
+    let document = Signed::sign(Targets::delegating(1, now, lines, &online), [&keys.targets])?;
+    files.insert("targets.json".to_owned(), document.raw().clone());
+    for line in catalog.lines() {
+        let document = Signed::sign(Targets::releases(1, now), [&keys.release])?;
+        files.insert(format!("{}.json", names::releases_role(&line.name)), document.raw().clone());
+    }
+    Ok(files)
+}
+
+/// Delegates lines that have no role yet to a release key, each with its first, empty role: both
+/// must be published together, or clients find no target at all.
+///
+/// # Errors
+/// When `targets` is not a key that the root names, or something cannot be signed.
+pub fn delegate<'a>(
+    trust: &Trust,
+    lines: impl IntoIterator<Item = &'a Line>,
+    targets: &PrivateKey,
+    release: &PrivateKey,
+    now: Time,
+) -> Result<Files, CeremonyError> {
+    if !trust.root().signed().targets().keyids.contains(&targets.id()) {
+        return Err(CeremonyError::NotTargetsKey);
+    }
+    let mut files = Files::new();
+    let mut role = trust.targets().signed().clone();
+    let signers = Signers::any(vec![release.public().key()]);
+    for line in lines.into_iter().filter(|line| trust.line(&line.name).is_none()) {
+        role.delegate(&line.name, &line.prefix, &signers);
+        let empty = Signed::sign(Targets::releases(1, now), [release])?;
+        files.insert(format!("{}.json", names::releases_role(&line.name)), empty.raw().clone());
+    }
+    if !files.is_empty() {
+        role.version += 1;
+        role.expires = now + crate::formats::tuf::TARGETS_LIFETIME;
+        files.insert("targets.json".to_owned(), Signed::sign(role, [targets])?.raw().clone());
+    }
+    Ok(files)
+}
+
+/// Newly signed releases: their manifests, and the roles that list them.
+#[derive(Debug, Default)]
+pub struct SignedReleases {
+    /// `release.json` by version.
+    pub manifests: BTreeMap<Version, Bytes>,
+    /// The lines' roles, by file name in `trust/`.
+    pub roles: Files,
+}
+
+/// Signs releases of one line at `now`, and the next version of its role. What the role lists
+/// already stays listed. `form` has the last word on each manifest before it is signed.
+///
+/// # Errors
+/// When the line has no role, the key does not count for it, or something cannot be signed.
+pub fn sign_releases(
+    trust: &Trust,
+    line: &Line,
+    versions: &[Version],
+    key: &PrivateKey,
+    now: Time,
+    form: impl Fn(&mut ReleaseManifest),
+) -> Result<SignedReleases, CeremonyError> {
+    let role = trust.line(&line.name).ok_or_else(|| CeremonyError::NotDelegated(line.name.clone()))?;
+    let authority =
+        trust.line_authority(&line.name).ok_or_else(|| CeremonyError::NotDelegated(line.name.clone()))?;
+    if !authority.keyids.contains(&key.id()) {
+        return Err(CeremonyError::NotReleaseKey { line: line.name.clone() });
+    }
+    if authority.threshold > 1 {
+        return Err(CeremonyError::Threshold { line: line.name.clone(), threshold: authority.threshold });
+    }
+    let mut signed = SignedReleases::default();
+    let mut next = Targets::releases(role.signed().version + 1, now);
+    // A release that is signed anew is listed anew: what it had before goes, payloads too.
+    let manifests = versions.iter().map(names::release_target);
+    let payloads = versions.iter().filter_map(|version| line.releases.get(version)).flat_map(|release| {
+        release.payloads.iter().map(|payload| names::payload_target(&release.version, &payload.file))
+    });
+    let replaced: HashSet<String> = manifests.chain(payloads).collect();
+    for (name, target) in &role.signed().targets {
+        if !replaced.contains(name) {
+            next.insert(name.clone(), *target)?;
+        }
+    }
+    for release in versions.iter().filter_map(|version| line.releases.get(version)) {
+        let mut manifest = ReleaseManifest::of(line, release, now);
+        form(&mut manifest);
+        let document = Signed::sign(manifest, [key])?;
+        next.insert_release(document.signed(), document.raw())?;
+        signed.manifests.insert(release.version.clone(), document.raw().clone());
+    }
+    let document = Signed::sign(next, [key])?;
+    signed.roles.insert(format!("{}.json", names::releases_role(&line.name)), document.raw().clone());
+    Ok(signed)
+}
+
+/// The public half of a key, as roles list it.
+#[must_use]
+pub fn public(key: &PrivateKey) -> Key {
+    key.public().key()
+}
