@@ -174,7 +174,7 @@ fn is_known_format(root: &Node<'_>, faults: &mut Faults<'_>) -> bool {
     let Value::Map(entries) = &root.value else { return true };
     let Some(entry) = entries.iter().find(|entry| entry.name() == "format") else { return true };
     match scalar::number(&entry.value, faults) {
-        Some(FORMAT) => true,
+        None | Some(FORMAT) => true,
         Some(newer) if newer > FORMAT => {
             let message = format!("format {newer} was written for a newer Tidegate: this one reads {FORMAT}");
             faults.push(entry.value.spot, message, "update Tidegate here");
@@ -184,6 +184,5 @@ fn is_known_format(root: &Node<'_>, faults: &mut Faults<'_>) -> bool {
             faults.push(entry.value.spot, format!("there is no format {other}"), "write `format: 1`");
             false
         }
-        None => true,
     }
 }
