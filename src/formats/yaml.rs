@@ -2,7 +2,7 @@
 //!
 //! Two steps. [`parse`] reads one file by itself; it is the costly one, and a caller may keep its
 //! result for as long as the file does not change, or do it for several files at a time.
-//! [`assemble`] looks at all files together: policy, lines and releases are merged, and checked
+//! [`assemble()`] looks at all files together: policy, lines and releases are merged, and checked
 //! against each other. [`read`] does both.
 //!
 //! Lines fail alone: what is wrong in a line's folder leaves the other lines in the catalog. What
@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::catalog::Catalog;
+use crate::domain::channel::LineName;
+use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
 
 mod assemble;
@@ -110,6 +112,18 @@ impl ParsedFile {
     fn fault(&self, spot: Spot, message: &str, hint: &str) -> Fault {
         Fault::new(&self.0.path, &self.0.text, spot, message, hint)
     }
+}
+
+/// Where a release's file stands. The version is spelt as the catalog spells it, `v` or none.
+#[must_use]
+pub fn release_path(line: &LineName, version: &Version) -> String {
+    format!("{line}/{version}.yaml")
+}
+
+/// Where a line's own file stands.
+#[must_use]
+pub fn line_path(line: &LineName) -> String {
+    format!("{line}/line.yaml")
 }
 
 /// Reads a catalog.

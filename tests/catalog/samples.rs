@@ -105,6 +105,11 @@ pub fn good() -> Files {
 /// file.
 pub type Edit = (&'static str, &'static str, &'static str);
 
+/// A row of a table of faults: what it is, what is edited, and parts of the message and of the
+/// hint. In an edit, `‹…›` marks where the fault is expected; without a mark, it is the beginning of a
+/// file.
+pub type Row = (&'static str, &'static [Edit], &'static str, &'static str);
+
 /// The good catalog after some edits.
 pub fn edited(edits: &[Edit]) -> Files {
     let mut files = good();

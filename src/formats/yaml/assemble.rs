@@ -132,7 +132,8 @@ fn reading(
         folder.faults.sort();
         folder.faults.dedup();
         faults.extend_from_slice(&folder.faults);
-        let all = [&everybodys[..], &folder.faults].concat();
+        let mut all = [&everybodys[..], &folder.faults].concat();
+        all.sort();
         if !all.is_empty() {
             by_line.insert(name.to_owned(), all);
         }
