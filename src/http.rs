@@ -35,3 +35,6 @@ pub use guard::Deadlines;
 pub use observe::ACCESS;
 pub use server::{Config, Running, StartError, start};
 pub use state::OpenPayload;
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
+use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -91,7 +92,11 @@ pub(super) async fn answer(
     })?;
     let mut response = HttpResponse::with_body(status, body);
     let head = response.headers_mut();
-    let media = if payload.file.ends_with(".json") { Media::Json } else { Media::Octets };
+    let media = if Path::new(&payload.file).extension() == Some("json".as_ref()) {
+        Media::Json
+    } else {
+        Media::Octets
+    };
     head.insert(header::CONTENT_TYPE, reply::media(media));
     if status == StatusCode::PARTIAL_CONTENT {
         let part = format!("bytes {}-{}/{}", range.start, range.end - 1, payload.size);

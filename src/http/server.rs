@@ -31,6 +31,11 @@ const LINGER: Duration = Duration::from_secs(1);
 /// The operator's listener is for a few scrapers and probes.
 const ADMIN_CONNECTIONS: usize = 64;
 
+/// For how much longer than for a request actix waits for a connection's first one. Its timer starts
+/// with the connection, before the guard's; it is left to end those that never send a byte. It
+/// counts from a clock that it reads every 500 ms, so it may well come that much too early.
+const SILENCE: Duration = Duration::from_secs(1);
+
 /// How the server listens.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -201,7 +206,7 @@ fn serve(
                 async move { draining.notified().await }
             })
             .keep_alive(keep_alive)
-            .client_request_timeout(request)
+            .client_request_timeout(request + SILENCE)
             .client_disconnect_timeout(LINGER)
             .h1(map_config(
                 app.into_factory().map_err(|error: actix_web::Error| error.error_response()),
