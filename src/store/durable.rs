@@ -171,7 +171,7 @@ pub fn create_folder(path: &Path, mode: Mode) -> Result<(), WriteError> {
     match fs::DirBuilder::new().mode(bits).create(path) {
         // Somebody else may have been faster.
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        made => made.map_err(failed(Step::Create))?,
+        result => result.map_err(failed(Step::Create))?,
     }
     sync_folder(above).map_err(failed(Step::SyncFolder))
 }

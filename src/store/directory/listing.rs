@@ -131,7 +131,7 @@ impl Listing {
                 continue;
             }
             let kind = if key.starts_with("trust/") { Kind::Trust } else { Kind::Catalog };
-            if kind == Kind::Trust && !key.ends_with(".json") {
+            if kind == Kind::Trust && path.extension().is_none_or(|end| end != "json") {
                 continue;
             }
             let stamp =
