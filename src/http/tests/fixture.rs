@@ -90,7 +90,7 @@ pub fn spawn_with(change: impl FnOnce(&mut Config)) -> Spawned {
     let copies = tempfile::tempdir().unwrap();
     let shared = Handle::new(Shared::default());
     shared.publication.store(Some(Arc::new(publication(&copies))));
-    let clock = Arc::new(Stopped(AtomicI64::new(NOW), SystemClock));
+    let clock = Arc::new(Stopped(AtomicI64::new(NOW), SystemClock::new()));
     let mut config = Config::new("127.0.0.1:0".parse().unwrap());
     config.workers = 1;
     change(&mut config);
