@@ -11,7 +11,7 @@ mod state;
 mod observe;
 mod route;
 
-mod extract;
+mod ask;
 mod problem;
 mod reply;
 

@@ -11,12 +11,13 @@ use actix_http::error::DispatchError;
 use actix_server::{Server, ServerBuilder};
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::dev::AppConfig;
-use actix_web::{App, web};
+use actix_web::{App, HttpRequest, web};
 use tokio::net::TcpStream;
 
 use super::guard::{Deadlines, Guard, Guarded};
+use super::observe;
+use super::route::Routes;
 use super::state::{OpenPayload, State};
-use super::{observe, route};
 use crate::clock::SharedClock;
 use crate::promoter::status::Handle;
 
@@ -153,14 +154,6 @@ impl Running {
     }
 }
 
-/// Which routes a listener has.
-#[derive(Debug, Clone, Copy)]
-enum Routes {
-    All,
-    Public,
-    Admin,
-}
-
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let error = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(error)?;
@@ -184,22 +177,8 @@ fn serve(
     let factory = move || {
         let (state, guard, draining) = (state.clone(), guard.clone(), draining.clone());
         let Deadlines { request, keep_alive, .. } = guard.deadlines;
-        let around = state.clone();
-        let app = App::new()
-            .app_data(state)
-            .configure(|app| match routes {
-                Routes::All => {
-                    route::public(app);
-                    route::admin(app);
-                }
-                Routes::Public => route::public(app),
-                Routes::Admin => {
-                    route::health(app);
-                    route::admin(app);
-                }
-            })
-            .default_service(web::to(route::unknown))
-            .wrap_fn(move |request, next| observe::around(around.clone(), request, next));
+        let answer = move |request: HttpRequest| observe::answer(request, state.clone(), routes);
+        let app = App::new().default_service(web::to(answer));
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let draining = draining.clone();
