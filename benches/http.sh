@@ -4,8 +4,9 @@
 #
 #   benches/http.sh URL [PATH…]
 #
-# URL is a Tidegate that listens on this machine (one worker, pinned to core 0, quiet access log):
-#   taskset -c 0 target/release/tidegate serve --demo --workers 1
+# URL is a Tidegate that listens on this machine, pinned to core 0 (it then has one worker), with
+# the access log off, since the bare handler writes none:
+#   taskset -c 0 target/release/tidegate serve --demo
 # Needs wrk, curl, taskset and a bare handler: cargo build --release --bench bare
 set -eu
 
