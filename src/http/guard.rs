@@ -33,8 +33,8 @@ pub struct Deadlines {
 }
 
 impl Default for Deadlines {
-    /// The window is a long one, since the kernel reports room in its send buffer only once about
-    /// a third of it has drained: on a line of 8 kbit/s that takes 20 s and more at a time. Such a
+    /// The window is a long one, since the kernel reports room for more only once half of what it
+    /// holds back has been sent: on a line of 8 kbit/s that takes 20 s and more at a time. Such a
     /// line moves some 50 KB in the window, well above the least that is asked of it.
     fn default() -> Self {
         Self {
