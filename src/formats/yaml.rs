@@ -2,7 +2,7 @@
 //!
 //! Two steps. [`parse`] reads one file by itself; it is the costly one, and a caller may keep its
 //! result for as long as the file does not change, or do it for several files at a time.
-//! [`assemble`] looks at all files together: policy, lines and releases are merged, and checked
+//! [`assemble()`] looks at all files together: policy, lines and releases are merged, and checked
 //! against each other. [`read`] does both.
 //!
 //! Lines fail alone: what is wrong in a line's folder leaves the other lines in the catalog. What
@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::catalog::Catalog;
+use crate::domain::channel::LineName;
+use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
 
 mod assemble;
@@ -112,6 +114,18 @@ impl ParsedFile {
     }
 }
 
+/// Where a release's file stands. The version is spelt as the catalog spells it, `v` or none.
+#[must_use]
+pub fn release_path(line: &LineName, version: &Version) -> String {
+    format!("{line}/{version}.yaml")
+}
+
+/// Where a line's own file stands.
+#[must_use]
+pub fn line_path(line: &LineName) -> String {
+    format!("{line}/line.yaml")
+}
+
 /// Reads a catalog.
 #[must_use]
 pub fn read<'a>(sources: impl IntoIterator<Item = Source<'a>>) -> Reading {
@@ -174,7 +188,7 @@ fn is_known_format(root: &Node<'_>, faults: &mut Faults<'_>) -> bool {
     let Value::Map(entries) = &root.value else { return true };
     let Some(entry) = entries.iter().find(|entry| entry.name() == "format") else { return true };
     match scalar::number(&entry.value, faults) {
-        Some(FORMAT) => true,
+        None | Some(FORMAT) => true,
         Some(newer) if newer > FORMAT => {
             let message = format!("format {newer} was written for a newer Tidegate: this one reads {FORMAT}");
             faults.push(entry.value.spot, message, "update Tidegate here");
@@ -184,6 +198,5 @@ fn is_known_format(root: &Node<'_>, faults: &mut Faults<'_>) -> bool {
             faults.push(entry.value.spot, format!("there is no format {other}"), "write `format: 1`");
             false
         }
-        None => true,
     }
 }

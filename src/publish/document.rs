@@ -57,6 +57,9 @@ impl Document {
     }
 
     /// Takes a body whose encodings were made before, as when a stored publication is read.
+    ///
+    /// # Panics
+    /// Never: a digest always has 32 hexadecimal digits to take.
     #[must_use]
     pub fn with_encodings(media: Media, identity: Bytes, gzip: Option<Bytes>, brotli: Option<Bytes>) -> Self {
         let mut tag = [0; 32];

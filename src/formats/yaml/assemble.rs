@@ -127,16 +127,17 @@ fn reading(
     everybodys.sort();
     let mut faults = nobodys;
     faults.extend_from_slice(&everybodys);
-    let mut faulty = BTreeMap::new();
+    let mut by_line = BTreeMap::new();
     for (name, mut folder) in folders {
         folder.faults.sort();
         folder.faults.dedup();
         faults.extend_from_slice(&folder.faults);
-        let all = [&everybodys[..], &folder.faults].concat();
+        let mut all = [&everybodys[..], &folder.faults].concat();
+        all.sort();
         if !all.is_empty() {
-            faulty.insert(name.to_owned(), all);
+            by_line.insert(name.to_owned(), all);
         }
     }
     faults.sort();
-    Reading { catalog: Catalog::new(lines), faulty, faults }
+    Reading { catalog: Catalog::new(lines), faulty: by_line, faults }
 }

@@ -69,13 +69,13 @@ pub(super) fn line(node: &Node<'_>, folder: &str, faults: &mut Faults<'_>) -> Op
     let title = fields.read("title", faults, scalar::line(limits::LINE));
     let prefix = match fields.get("prefix") {
         Some(entry) => scalar::prefix(&entry.value, faults),
-        None => name.as_ref().and_then(|name| match Prefix::parse(name.value.as_str()) {
-            Ok(value) => Some(Located { spot: name.spot, value }),
-            Err(_) => {
+        None => name.as_ref().and_then(|name| {
+            let value = Prefix::parse(name.value.as_str()).ok();
+            if value.is_none() {
                 let message = format!("no version begins with the line's name, `{}`", name.value);
                 faults.push(name.spot, message, "add `prefix`, as in `prefix: \"1.8\"`");
-                None
             }
+            Some(Located { spot: name.spot, value: value? })
         }),
     };
     let follows = fields.nested("follows", faults, follows);

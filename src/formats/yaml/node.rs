@@ -151,7 +151,10 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
                 Node { spot, value: Value::Refused }
             }
             Event::Scalar(text, style, ..) => {
-                Node { spot, value: Value::Scalar { text, plain: style == ScalarStyle::Plain } }
+                let plain = style == ScalarStyle::Plain;
+                // The parser writes `~` for what is not there.
+                let text = if plain && span.is_empty() { Cow::Borrowed("") } else { text };
+                Node { spot, value: Value::Scalar { text, plain } }
             }
             Event::SequenceStart(..) => {
                 open.push(Open::List(first(spot), Vec::new()));

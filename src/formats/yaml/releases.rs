@@ -171,25 +171,22 @@ impl Check<'_, '_> {
         let raw = self.raw;
         let mut places: Vec<Option<&RawEntry>> = vec![None; stages.len()];
         for entry in &raw.stages {
-            match stages.iter().position(|stage| stage.name == entry.stage.value) {
-                Some(index) => places[index] = Some(entry),
-                None => {
-                    let message =
-                        format!("line `{}` has no stage `{}`", self.draft.raw.name.value, entry.stage.value);
-                    self.fault(entry.stage.spot, &message, &known(stages));
-                }
+            if let Some(index) = stages.iter().position(|stage| stage.name == entry.stage.value) {
+                places[index] = Some(entry);
+            } else {
+                let line = &self.draft.raw.name.value;
+                let message = format!("line `{line}` has no stage `{}`", entry.stage.value);
+                self.fault(entry.stage.spot, &message, &known(stages));
             }
         }
         for (index, stage) in stages.iter().enumerate().skip(1) {
             let Some(entry) = places[index] else { continue };
             let before = &stages[index - 1];
-            match places[index - 1] {
-                Some(previous) => self.order(previous, entry, before, stage),
-                None => {
-                    let message = format!("`{}` was entered, and the stage before it was not", stage.name);
-                    let hint = format!("add the entry for `{}`", before.name);
-                    self.fault(entry.stage.spot, &message, &hint);
-                }
+            if let Some(previous) = places[index - 1] {
+                self.order(previous, entry, before, stage);
+            } else {
+                let message = format!("`{}` was entered, and the stage before it was not", stage.name);
+                self.fault(entry.stage.spot, &message, &format!("add the entry for `{}`", before.name));
             }
             self.hold(entry, stage);
         }

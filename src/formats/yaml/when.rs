@@ -27,12 +27,11 @@ pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
         Ok(time) if time.nanosecond() != 0 => {
             (format!("`{text}` is not a whole second"), "leave the fraction out")
         }
-        Ok(_) => (format!("`{text}` is not a time"), FORM),
         Err(_) if text.parse::<NaiveDateTime>().is_ok() => {
             (format!("`{text}` has no time zone"), "add `Z` for UTC, or an offset as in `+02:00`")
         }
         Err(_) if text.parse::<NaiveDate>().is_ok() => (format!("`{text}` has no time of day"), FORM),
-        Err(_) => (format!("`{text}` is not a time"), FORM),
+        _ => (format!("`{text}` is not a time"), FORM),
     };
     faults.push(node.spot, message, hint);
     None

@@ -1,0 +1,14 @@
+//! The real server on a port of its own, asked over real sockets.
+
+mod client;
+mod fixture;
+
+mod documents;
+mod errors;
+mod operation;
+mod payloads;
+mod slow;
+mod stop;
+
+use client::Client;
+use fixture::{Spawned, spawn, spawn_with};

@@ -1,0 +1,120 @@
+use std::io::Read as _;
+
+use super::fixture::long_json;
+use super::spawn;
+
+#[test]
+fn every_document_is_served_with_its_heads() {
+    let server = spawn();
+    let mut client = server.client();
+    let minute = "public, max-age=60";
+    let forever = "public, max-age=31536000, immutable";
+    for (path, body, cache) in [
+        ("/v1/channels", long_json("channels").as_str(), minute),
+        ("/v1/channels/1.8-production", &long_json("channel"), minute),
+        ("/v1/channels/Tectonic-1.8-Production", &long_json("channel"), minute),
+        ("/v1/channels/1.8-production/update?version=1.8.4-tectonic.1", r#"{"action":"update"}"#, minute),
+        ("/v1/channels/1.8-production/update?version=1.8.9-tectonic.5", r#"{"action":"none"}"#, minute),
+        ("/v1/channels/1.8-production/update?version=v1.8.0+rke2r1&x=%zz", r#"{"action":"update"}"#, minute),
+        ("/v1/releases/1.8.4-tectonic.1", &long_json("release"), minute),
+        ("/v1/releases/v1.8.4-tectonic.1", &long_json("release"), minute),
+        ("/v1/releases/1.8.4+rke2r1", r#"{"built":true}"#, minute),
+        ("/v1/releases/1.8.4%2Brke2r1", r#"{"built":true}"#, minute),
+        ("/v1/releases/1.8.4-tectonic.1/explain", r#"{"explain":true}"#, minute),
+        ("/v1/promotions", "[]", minute),
+        ("/tuf/metadata/timestamp.json", r#"{"signed":"timestamp"}"#, minute),
+        ("/tuf/metadata/1.root.json", r#"{"signed":"root"}"#, forever),
+        ("/tuf/targets/00.channel.1.8-production.json", r#"{"signed":"channel"}"#, forever),
+    ] {
+        let response = client.get(path);
+        assert_eq!(response.status, 200, "{path}");
+        assert_eq!(std::str::from_utf8(&response.body).unwrap(), body, "{path}");
+        assert_eq!(response.header("cache-control"), Some(cache), "{path}");
+        assert_eq!(response.header("content-type"), Some("application/json"), "{path}");
+        assert_eq!(response.header("vary"), Some("accept-encoding"), "{path}");
+        assert_eq!(response.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(response.header("access-control-allow-origin"), Some("*"), "{path}");
+
+        let etag = response.header("etag").unwrap();
+        let held = client.ask("GET", path, &[&format!("if-none-match: \"x\", W/{etag}")]);
+        assert_eq!((held.status, held.body.len()), (304, 0), "{path}");
+        for name in ["etag", "cache-control", "vary", "x-content-type-options"] {
+            assert_eq!(held.header(name), response.header(name), "{path} {name}");
+        }
+
+        let bare = client.ask("HEAD", path, &[]);
+        assert_eq!(bare.status, 200, "{path}");
+        for name in ["etag", "cache-control", "vary", "content-type", "content-length"] {
+            assert_eq!(bare.header(name), response.header(name), "{path} {name}");
+        }
+    }
+}
+
+#[test]
+fn each_encoding_has_its_own_bytes_and_its_own_tag() {
+    let server = spawn();
+    let mut client = server.client();
+    let plain = client.get("/v1/channels");
+    let gzip = client.ask("GET", "/v1/channels", &["accept-encoding: gzip"]);
+    let brotli = client.ask("GET", "/v1/channels", &["accept-encoding: gzip, deflate, br"]);
+    assert_eq!(plain.header("content-encoding"), None);
+    assert_eq!(gzip.header("content-encoding"), Some("gzip"));
+    assert_eq!(brotli.header("content-encoding"), Some("br"));
+
+    let mut body = Vec::new();
+    flate2::read::GzDecoder::new(&gzip.body[..]).read_to_end(&mut body).unwrap();
+    assert_eq!(body, plain.body);
+    body.clear();
+    brotli::Decompressor::new(&brotli.body[..], 4096).read_to_end(&mut body).unwrap();
+    assert_eq!(body, plain.body);
+
+    let tag = plain.header("etag").unwrap().trim_end_matches('"');
+    assert_eq!(gzip.header("etag").unwrap(), format!("{tag}-gz\""));
+    assert_eq!(brotli.header("etag").unwrap(), format!("{tag}-br\""));
+
+    let other = format!("if-none-match: {}", plain.header("etag").unwrap());
+    assert_eq!(client.ask("GET", "/v1/channels", &["accept-encoding: gzip", &other]).status, 200);
+    let refused = client.ask("GET", "/v1/promotions", &["accept-encoding: gzip, identity;q=0"]);
+    assert_eq!((refused.status, refused.problem().as_str()), (406, "not_acceptable"));
+}
+
+#[test]
+fn an_answer_for_one_cluster_is_kept_by_nobody() {
+    let server = spawn();
+    let path = "/v1/channels/1.8-production/update?version=1.8.4-tectonic.1&cluster=c-17";
+    let response = server.client().get(path);
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("cache-control"), Some("private, no-store"));
+}
+
+#[test]
+fn a_new_publication_is_served_from_the_next_request_on() {
+    let server = spawn();
+    let mut client = server.client();
+    assert_eq!(client.get("/v1/promotions").body, b"[]");
+    let mut next = crate::publish::Publication::clone(server.shared.publication.load().as_ref().unwrap());
+    next.promotions = super::fixture::json("[1]");
+    server.shared.publication.store(Some(next.into()));
+    assert_eq!(client.get("/v1/promotions").body, b"[1]");
+}
+
+#[test]
+fn a_client_that_speaks_http_1_0_is_answered() {
+    let server = spawn();
+    let mut client = server.client();
+    client.send(b"GET /v1/promotions HTTP/1.0\r\n\r\n").unwrap();
+    assert_eq!(client.response(true).unwrap().body, b"[]");
+    assert!(client.is_closed());
+}
+
+#[test]
+fn requests_sent_at_once_are_answered_in_order() {
+    let server = spawn();
+    let mut client = server.client();
+    let paths = ["/v1/promotions", "/nowhere", "/v1/releases/1.8.4+rke2r1"];
+    let requests = paths.map(|path| format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).concat();
+    client.send(requests.as_bytes()).unwrap();
+    assert_eq!(client.response(true).unwrap().body, b"[]");
+    assert_eq!(client.response(true).unwrap().status, 404);
+    assert_eq!(client.response(true).unwrap().body, br#"{"built":true}"#);
+}

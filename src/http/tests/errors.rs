@@ -1,0 +1,134 @@
+use super::fixture::NOW;
+use super::spawn;
+
+#[test]
+fn each_problem_has_its_status_and_its_kind() {
+    let server = spawn();
+    let long = format!("/v1/channels/{}", "x".repeat(8000));
+    for (path, status, kind) in [
+        ("/", 404, "unknown_route"),
+        ("/v2/channels", 404, "unknown_route"),
+        ("/v1/channels/", 404, "unknown_route"),
+        ("//v1/channels", 404, "unknown_route"),
+        ("/v1//channels", 404, "unknown_route"),
+        ("/v1/payloads/1.8.4-tectonic.1/../../etc/passwd", 404, "unknown_route"),
+        ("/v1/channels/1.9-production", 404, "unknown_channel"),
+        ("/v1/channels/..", 404, "unknown_channel"),
+        ("/v1/channels/%2e%2e", 404, "unknown_channel"),
+        ("/v1/channels/a%2Fb", 400, "bad_encoding"),
+        ("/v1/channels/a%00b", 400, "bad_encoding"),
+        ("/v1/channels/a%5cb", 400, "bad_encoding"),
+        ("/v1/channels/%zz", 400, "bad_encoding"),
+        ("/v1/channels/%ff", 400, "bad_encoding"),
+        ("/v1/channels/1.9-production/update?version=1.8.4", 404, "unknown_channel"),
+        ("/v1/channels/1.8-production/update", 400, "missing_version"),
+        ("/v1/channels/1.8-production/update?cluster=x", 400, "missing_version"),
+        ("/v1/channels/1.8-production/update?version=", 400, "bad_version"),
+        ("/v1/channels/1.8-production/update?version=1.8", 400, "bad_version"),
+        ("/v1/channels/1.8-production/update?version=%zz", 400, "bad_encoding"),
+        ("/v1/channels/1.8-production/update?version=1.8.4&version=1.8.4", 400, "duplicate_parameter"),
+        ("/v1/releases/1.8", 400, "bad_version"),
+        ("/v1/releases/1.8.5", 404, "unknown_release"),
+        ("/v1/releases/1.8.9-tectonic.4", 404, "unsigned_release"),
+        ("/v1/releases/1.8.5/explain", 404, "unknown_release"),
+        ("/v1/payloads/1.8.5/payload.json", 404, "unknown_release"),
+        ("/v1/payloads/1.8.4-tectonic.1/other.json", 404, "unknown_file"),
+        ("/v1/payloads/1.8.4-tectonic.1/..", 404, "unknown_file"),
+        ("/v1/payloads/1.8.4-tectonic.1/..%2fpayload.json", 400, "bad_encoding"),
+        ("/tuf/metadata/2.root.json", 404, "unknown_file"),
+        ("/tuf/metadata/..", 404, "unknown_file"),
+        ("/tuf/targets/timestamp.json", 404, "unknown_file"),
+        (&long, 414, "uri_too_long"),
+    ] {
+        let response = server.client().get(path);
+        assert_eq!((response.status, response.problem().as_str()), (status, kind), "{path}");
+    }
+}
+
+#[test]
+fn an_unknown_channel_is_told_of_the_nearest_names() {
+    let server = spawn();
+    let hint = server.client().get("/v1/channels/1.8-prod").json()["hint"].clone();
+    assert_eq!(hint, "the nearest are `1.8-production`, `tectonic-1.8-production`");
+}
+
+#[test]
+fn other_methods_are_refused_by_name() {
+    let server = spawn();
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "QUERY"] {
+        let response = server.client().ask(method, "/v1/channels", &["content-length: 0"]);
+        assert_eq!((response.status, response.problem().as_str()), (405, "method_not_allowed"), "{method}");
+        assert_eq!(response.header("allow"), Some("GET, HEAD"));
+    }
+}
+
+#[test]
+fn the_server_is_no_tunnel_and_upgrades_to_nothing() {
+    let server = spawn();
+    let mut client = server.client();
+    client.send(b"CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n").unwrap();
+    assert_eq!(client.response(true).unwrap().problem(), "unknown_route");
+    let upgrade = ["connection: upgrade", "upgrade: websocket", "sec-websocket-version: 13"];
+    let response = server.client().ask("GET", "/v1/promotions", &upgrade);
+    assert_eq!((response.status, response.header("upgrade")), (200, None));
+}
+
+#[test]
+fn a_request_with_a_body_is_refused_and_its_connection_is_closed() {
+    let server = spawn();
+    for line in ["content-length: 2", "transfer-encoding: chunked", "content-length: 99999999999"] {
+        let mut client = server.client();
+        let response = client.ask("GET", "/v1/channels", &[line]);
+        assert_eq!((response.status, response.problem().as_str()), (413, "body_refused"), "{line}");
+        assert_eq!(response.header("connection"), Some("close"));
+        let _ = client.send(&vec![b'x'; 100_000]);
+        assert!(client.is_closed(), "{line}");
+    }
+}
+
+#[test]
+fn a_head_that_is_too_large_is_refused() {
+    let server = spawn();
+    let large = format!("x-large: {}", "x".repeat(20_000));
+    let response = server.client().ask("GET", "/v1/channels", &[&large]);
+    assert_eq!((response.status, response.problem().as_str()), (431, "head_too_large"));
+
+    // These never get to a handler: actix answers them with a bare status.
+    let many: Vec<_> = (0..200).map(|i| format!("x-{i}: y")).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    assert_eq!(server.client().ask("GET", "/v1/channels", &many).status, 431);
+    let mut client = server.client();
+    let _ = client.send(format!("GET / HTTP/1.1\r\nx: {}", "x".repeat(300_000)).as_bytes());
+    assert!(client.head().is_ok_and(|response| response.status == 431) || client.is_closed());
+    let mut client = server.client();
+    client.send(b"GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n").unwrap();
+    assert_eq!(client.head().unwrap().status, 400);
+}
+
+#[test]
+fn nothing_is_served_before_the_first_publication() {
+    let server = spawn();
+    server.shared.publication.store(None);
+    let mut client = server.client();
+    for path in
+        ["/v1/channels", "/v1/channels/x/update", "/v1/releases/1.8.4", "/tuf/metadata/timestamp.json"]
+    {
+        let response = client.get(path);
+        assert_eq!((response.status, response.problem().as_str()), (503, "not_published"), "{path}");
+        assert_eq!(response.header("retry-after"), Some("30"));
+    }
+}
+
+#[test]
+fn advice_ends_with_the_publication_and_signed_documents_do_not() {
+    let server = spawn();
+    let mut client = server.client();
+    let path = "/v1/channels/1.8-production/update?version=1.8.4";
+    server.clock.set(NOW + 3599);
+    assert_eq!(client.get(path).status, 200);
+    server.clock.set(NOW + 3600);
+    let response = client.get(path);
+    assert_eq!((response.status, response.problem().as_str()), (503, "expired"));
+    assert_eq!(client.get("/v1/channels/1.8-production").status, 200);
+    assert_eq!(client.get("/tuf/metadata/timestamp.json").status, 200);
+}

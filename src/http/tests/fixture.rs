@@ -1,0 +1,204 @@
+//! A publication made by hand, and a server for it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha2::Digest as _;
+
+use super::Client;
+use crate::clock::{Clock, SystemClock};
+use crate::domain::Time;
+use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::line::Prefix;
+use crate::domain::payload::Sha256;
+use crate::domain::version::Version;
+use crate::http::{Config, start};
+use crate::promoter::status::{Handle, Shared};
+use crate::publish::document::{Document, Media};
+use crate::publish::publication::{ChannelDocuments, PayloadFile, Publication, ReleaseDocuments, TufFile};
+use crate::publish::updates::{LineUpdates, Updates};
+
+/// Seconds since 1970 of the fixture's `now`.
+pub const NOW: i64 = 1_514_764_800;
+
+/// The size of the large payload: more than the buffers between two sockets take.
+pub const LARGE: usize = 32 << 20;
+
+/// A clock that stands where a test puts it.
+pub struct Stopped(AtomicI64, SystemClock);
+
+impl Stopped {
+    pub fn set(&self, seconds: i64) {
+        self.0.store(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Stopped {
+    fn now(&self) -> Time {
+        Time::from_timestamp(self.0.load(Ordering::SeqCst), 0).unwrap()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.1.monotonic()
+    }
+}
+
+/// A server that runs until it is dropped.
+pub struct Spawned {
+    pub address: SocketAddr,
+    pub admin_address: Option<SocketAddr>,
+    pub shared: Handle,
+    pub clock: Arc<Stopped>,
+    /// Where the copies of payloads are, by digest.
+    pub copies: tempfile::TempDir,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Spawned {
+    pub fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Puts the copy of the large payload where the server looks for it, and says where.
+    pub fn store_large(&self) -> std::path::PathBuf {
+        let copy = self.copies.path().join(LARGE_DIGEST.to_string());
+        std::fs::write(&copy, large()).unwrap();
+        copy
+    }
+
+    /// Tells the server to stop, without waiting for it.
+    pub fn stop(&mut self) {
+        let _ = self.stop.take().unwrap().send(());
+    }
+
+    pub fn wait(&mut self) {
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+impl Drop for Spawned {
+    fn drop(&mut self) {
+        self.stop.take();
+        self.thread.take().map(JoinHandle::join);
+    }
+}
+
+pub fn spawn() -> Spawned {
+    spawn_with(|_| {})
+}
+
+pub fn spawn_with(change: impl FnOnce(&mut Config)) -> Spawned {
+    let copies = tempfile::tempdir().unwrap();
+    let shared = Handle::new(Shared::default());
+    shared.publication.store(Some(Arc::new(publication(&copies))));
+    let clock = Arc::new(Stopped(AtomicI64::new(NOW), SystemClock::new()));
+    let mut config = Config::new("127.0.0.1:0".parse().unwrap());
+    config.workers = 1;
+    change(&mut config);
+
+    let folder = copies.path().to_owned();
+    let open = Arc::new(move |sha256: &Sha256| std::fs::File::open(folder.join(sha256.to_string())));
+    let running = start(&config, Arc::clone(&shared), open, Arc::clone(&clock) as _).unwrap();
+    let (address, admin_address) = (running.address(), running.admin_address());
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(running.until(async { drop(stopped.await) })).unwrap();
+    });
+    Spawned { address, admin_address, shared, clock, copies, stop: Some(stop), thread: Some(thread) }
+}
+
+pub fn json(text: impl Into<String>) -> Arc<Document> {
+    Arc::new(Document::new(Media::Json, Bytes::from(text.into())))
+}
+
+/// A body that is worth compressing.
+pub fn long_json(kind: &str) -> String {
+    let numbers: Vec<_> = (0..2000).map(|i: u32| i.to_string()).collect();
+    format!("{{\"kind\":\"{kind}\",\"numbers\":[{}]}}", numbers.join(","))
+}
+
+/// The bytes of the large payload. They repeat at an odd length, so that no two chunks are alike.
+pub fn large() -> Vec<u8> {
+    let pattern: Vec<u8> = (0..=250).collect();
+    let mut bytes = pattern.repeat(LARGE.div_ceil(pattern.len()));
+    bytes.truncate(LARGE);
+    bytes
+}
+
+/// The digest under which the large payload is kept. Nothing here looks whether it is true.
+const LARGE_DIGEST: Sha256 = Sha256::new([7; 32]);
+
+/// Stores a payload's copy.
+fn payload(copies: &tempfile::TempDir, file: &str, bytes: &[u8]) -> PayloadFile {
+    let sha256 = Sha256::new(sha2::Sha256::digest(bytes).into());
+    std::fs::write(copies.path().join(sha256.to_string()), bytes).unwrap();
+    PayloadFile { file: file.to_owned(), sha256, size: bytes.len() as u64 }
+}
+
+fn publication(copies: &tempfile::TempDir) -> Publication {
+    let version = |text| Version::parse(text).unwrap();
+    let line = LineUpdates {
+        known: [version("1.8.4-tectonic.1"), version("1.8.9-tectonic.4")].into(),
+        at: vec![(0, 0), (1, 1)],
+        gaps: vec![(0, 0), (2, 1)],
+    };
+    let updates = Updates {
+        bodies: vec![json(r#"{"action":"update"}"#), json(r#"{"action":"none"}"#)],
+        lines: HashMap::from([(Prefix::parse("1.8").unwrap(), line)]),
+        below: Vec::new(),
+        above: 1,
+    };
+    let line = LineName::parse("1.8").unwrap();
+    let channel = Arc::new(ChannelDocuments {
+        line: line.clone(),
+        name: ChannelName::parse("1.8-production").unwrap(),
+        manifest: json(long_json("channel")),
+        updates,
+    });
+    let names = ["1.8-production", "tectonic-1.8-production"];
+    let names = names.map(|name| (ChannelName::parse(name).unwrap(), Arc::clone(&channel)));
+
+    let small = payload(copies, "payload.json", b"{\"deployments\":[]}\n");
+    let large = PayloadFile { file: "large.bin".to_owned(), sha256: LARGE_DIGEST, size: LARGE as u64 };
+    let signed = ReleaseDocuments {
+        line: line.clone(),
+        manifest: Some(json(long_json("release"))),
+        explain: json(r#"{"explain":true}"#),
+        payloads: vec![small.clone(), large],
+    };
+    let unsigned = ReleaseDocuments { line, manifest: None, explain: json("{}"), payloads: vec![] };
+    let built = ReleaseDocuments { manifest: Some(json(r#"{"built":true}"#)), ..unsigned.clone() };
+    let releases = [
+        (version("1.8.4-tectonic.1"), signed),
+        (version("1.8.9-tectonic.4"), unsigned),
+        (version("1.8.4+rke2r1"), built),
+    ];
+
+    let tuf = [
+        ("metadata/timestamp.json", TufFile::Document(json(r#"{"signed":"timestamp"}"#))),
+        ("metadata/1.root.json", TufFile::Document(json(r#"{"signed":"root"}"#))),
+        ("targets/00.channel.1.8-production.json", TufFile::Document(json(r#"{"signed":"channel"}"#))),
+        ("targets/00.payload.1.8.4-tectonic.1.payload.json", TufFile::Payload(small)),
+    ];
+    Publication {
+        version: 7,
+        made: Time::from_timestamp(NOW - 60, 0).unwrap(),
+        expires: Time::from_timestamp(NOW + 3600, 0).unwrap(),
+        demo: false,
+        channels: json(long_json("channels")),
+        promotions: json("[]"),
+        channel: HashMap::from(names),
+        release: HashMap::from(releases),
+        tuf: tuf.into_iter().map(|(path, file)| (path.into(), file)).collect(),
+        retired: HashMap::new(),
+        offers: Vec::new(),
+        known: HashMap::new(),
+    }
+}

@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use super::fixture::NOW;
+use super::{Client, spawn, spawn_with};
+use crate::domain::Time;
+use crate::http::route::Route;
+use crate::promoter::status::{Degraded, DegradedKind, Status};
+
+fn time(seconds: i64) -> Time {
+    Time::from_timestamp(seconds, 0).unwrap()
+}
+
+#[test]
+fn the_server_is_alive_whatever_it_serves() {
+    let server = spawn();
+    server.shared.publication.store(None);
+    assert_eq!(server.client().get("/healthz").status, 200);
+}
+
+#[test]
+fn ready_means_an_unexpired_publication_however_much_is_wrong() {
+    let server = spawn();
+    let mut client = server.client();
+    let detail = "`1.8` was refused".to_owned();
+    let degraded = vec![Degraded { kind: DegradedKind::LineRefused, detail }];
+    server.shared.status.store(Arc::new(Status { degraded, ..Status::default() }));
+    let response = client.get("/readyz");
+    assert_eq!(response.status, 200);
+    let expected = serde_json::json!({
+        "ready": true,
+        "degraded": [{"kind": "line_refused", "detail": "`1.8` was refused"}],
+        "promoting": false,
+        "publication": {
+            "version": 7,
+            "made": "2017-12-31T23:59:00Z",
+            "expires": "2018-01-01T01:00:00Z",
+            "demo": false,
+        },
+    });
+    assert_eq!(response.json(), expected);
+
+    server.clock.set(NOW + 3600);
+    let response = client.get("/readyz");
+    assert_eq!((response.status, &response.json()["kind"]), (503, &"expired".into()));
+    server.shared.publication.store(None);
+    let response = client.get("/readyz");
+    assert_eq!((response.status, &response.json()["kind"]), (503, &"not_published".into()));
+}
+
+#[test]
+fn metrics_tell_how_things_stand() {
+    let server = spawn();
+    let mut client = server.client();
+    let degraded = vec![Degraded { kind: DegradedKind::ExpiryNear, detail: String::new() }];
+    server.shared.status.store(Arc::new(Status {
+        degraded,
+        last_good_read: Some(time(NOW - 5)),
+        promote: 1,
+        wait: 2,
+        blocked: 3,
+        overdue: 1,
+        oldest_overdue: Some(time(NOW - 86_400)),
+        expiries: vec![("timestamp".to_owned(), time(NOW + 100))],
+        promoting: true,
+    }));
+    client.get("/v1/channels");
+    client.get("/v1/channels/anything-a-client-makes-up");
+    client.get("/anything/else");
+    let text = String::from_utf8(client.get("/metrics").body).unwrap();
+    for line in [
+        r#"tidegate_requests_total{route="/v1/channels",status="2xx"} 1"#,
+        r#"tidegate_requests_total{route="/v1/channels/{channel}",status="4xx"} 1"#,
+        r#"tidegate_requests_total{route="none",status="4xx"} 1"#,
+        r#"tidegate_problems_total{kind="unknown_channel"} 1"#,
+        r#"tidegate_problems_total{kind="unknown_route"} 1"#,
+        "tidegate_requests_in_flight 1",
+        r#"tidegate_decisions{state="promote"} 1"#,
+        r#"tidegate_decisions{state="wait"} 2"#,
+        r#"tidegate_decisions{state="blocked"} 3"#,
+        "tidegate_promotions_overdue 1",
+        "tidegate_oldest_overdue_seconds 86400",
+        "tidegate_last_good_read_timestamp_seconds 1514764795",
+        r#"tidegate_degraded{kind="expiry_near"} 1"#,
+        r#"tidegate_degraded{kind="line_refused"} 0"#,
+        "tidegate_publication_version 7",
+        r#"tidegate_expires_in_seconds{document="publication"} 3600"#,
+        r#"tidegate_expires_in_seconds{document="timestamp"} 100"#,
+        "tidegate_promoting 1",
+        concat!(r#"tidegate_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    assert!(!text.contains("makes-up"));
+}
+
+#[test]
+fn the_operators_listener_alone_has_the_metrics() {
+    let server = spawn_with(|config| config.admin_listen = Some("127.0.0.1:0".parse().unwrap()));
+    let mut admin = Client::connect(server.admin_address.unwrap());
+    assert_eq!(server.client().get("/metrics").status, 404);
+    assert_eq!(admin.get("/metrics").status, 200);
+    assert_eq!(admin.get("/readyz").status, 200);
+    assert_eq!(admin.get("/v1/channels").status, 404);
+    assert_eq!(server.client().get("/healthz").status, 200);
+}
+
+#[test]
+fn every_route_of_the_table_is_served() {
+    let server = spawn();
+    for route in Route::ALL {
+        let path = route.pattern().replace(['{', '}'], "");
+        assert_eq!(server.client().ask("POST", &path, &["content-length: 0"]).status, 405, "{path}");
+    }
+    let api = server.client().get("/openapi.json").json();
+    assert_eq!(api["paths"].as_object().unwrap().len(), Route::ALL.len());
+}
+
+#[test]
+fn a_reply_carries_the_id_of_its_request() {
+    let server = spawn();
+    let mut client = server.client();
+    let response = client.ask("GET", "/nowhere", &["x-request-id: ci-17.a_b"]);
+    assert_eq!(response.header("x-request-id"), Some("ci-17.a_b"));
+    let first = client.ask("GET", "/v1/channels", &["x-request-id: a b"]);
+    let second = client.get("/v1/channels");
+    assert_eq!(first.header("x-request-id").unwrap().len(), 29);
+    assert_ne!(first.header("x-request-id"), second.header("x-request-id"));
+}

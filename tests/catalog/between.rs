@@ -1,0 +1,200 @@
+//! The faults that show only beside other files.
+
+use crate::samples::Row;
+
+const L: &str = "1.8/line.yaml";
+const R: &str = "1.8/1.8.4-tectonic.1.yaml";
+const S: &str = "1.8/1.8.5.yaml";
+const SEVEN: &str = "1.7/line.yaml";
+
+/// Faults that show only beside other files.
+pub const BETWEEN: &[Row] = &[
+    (
+        "no line.yaml",
+        &[(
+            "1.9/1.9.0.yaml",
+            "",
+            "format: 1\nversion: 1.9.0\npayloads: [{file: a, sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, size: 1}]\n",
+        )],
+        "folder `1.9` has releases and no `line.yaml`",
+        "line: \"1.9\"",
+    ),
+    ("follows nothing", &[(L, "line: \"1.7\"", "line: ‹\"1.6\"›")], "there is no line `1.6`", "name a line"),
+    (
+        "follows itself",
+        &[(L, "line: \"1.7\"", "line: ‹\"1.8\"›")],
+        "`1.8` follows `1.8` in a circle",
+        "the oldest line",
+    ),
+    (
+        "follows in a circle",
+        &[
+            (L, "line: \"1.7\"", "line: ‹\"1.7\"›"),
+            (SEVEN, "format: 1", "format: 1\nfollows: { line: ‹\"1.8\"› }"),
+        ],
+        "in a circle",
+        "the oldest line",
+    ),
+    (
+        "name begins another's",
+        &[("1.8.9/line.yaml", "", "format: 1\nline: ‹\"1.8.9\"›\n"), (L, "line: \"1.8\"", "line: ‹\"1.8\"›")],
+        "`1.8` has a name that begins line `1.8.9`'s",
+        "rename one",
+    ),
+    (
+        "prefixes overlap",
+        &[
+            ("old/line.yaml", "", "format: 1\nline: old\nprefix: ‹\"1.7\"›\n"),
+            (SEVEN, "line: \"1.7\"", "line: ‹\"1.7\"›"),
+        ],
+        "too",
+        "another `prefix`",
+    ),
+    (
+        "a prefix within another",
+        &[
+            ("old/line.yaml", "", "format: 1\nline: old\nprefix: ‹\"1.7.2\"›\n"),
+            (SEVEN, "line: \"1.7\"", "line: ‹\"1.7\"›"),
+        ],
+        "versions of line",
+        "another `prefix`",
+    ),
+    (
+        "alias of two channels",
+        &[
+            (L, "[tectonic-1.8-preproduction]", "[‹1.7-production›]"),
+            (SEVEN, "line: \"1.7\"", "line: ‹\"1.7\"›"),
+        ],
+        "channel `1.7-production` is named in line",
+        "another name",
+    ),
+    (
+        "alias twice in a line",
+        &[(L, "[tectonic-1.8-preproduction]", "[‹old›, ‹old›]")],
+        "channel `old` is named in line 8",
+        "another name",
+    ),
+    (
+        "name too long for a channel",
+        &[(
+            SEVEN,
+            "format: 1",
+            "format: 1\nstages: [{ name: ‹a-stage-with-a-name-that-is-itself-just-short-enough-to-be-named› }]",
+        )],
+        "the channel of stage",
+        "a short `channel`",
+    ),
+    (
+        "pause of no stage",
+        &[(L, "production: { at", "‹canary›: { at")],
+        "no stage `canary`",
+        "`preproduction`, `production`",
+    ),
+    (
+        "another line's version",
+        &[(
+            "1.8/1.9.0.yaml",
+            "",
+            "format: 1\nversion: ‹1.9.0›\npayloads: [{file: a, sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, size: 1}]\n",
+        )],
+        "`1.9.0` does not belong to line `1.8`",
+        "begin with `1.8`",
+    ),
+    (
+        "version twice",
+        &[
+            (
+                "1.7/1.7.9.yaml",
+                "",
+                "format: 1\nversion: 1.7.9\npayloads: [{file: a, sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, size: 1}]\n",
+            ),
+            ("1.7/v1.7.9.yaml", "version: v1.7.9", "version: ‹v1.7.9›"),
+        ],
+        "stands in `1.7.9.yaml` already",
+        "keep one",
+    ),
+    (
+        "entry for no stage",
+        &[(R, "  production:", "  ‹canary›:")],
+        "line `1.8` has no stage `canary`",
+        "`preproduction`, `production`",
+    ),
+    (
+        "stage left out",
+        &[
+            (R, "  preproduction: { since: 2017-12-19T17:30:31Z, by: schedule }\n", ""),
+            (R, "  production:", "  ‹production›:"),
+        ],
+        "the stage before it was not",
+        "add the entry for `preproduction`",
+    ),
+    (
+        "stages backwards",
+        &[(R, "since: 2018-01-02T17:30:31Z", "since: ‹2017-12-02T17:30:31Z›")],
+        "`production` was entered before `preproduction`",
+        "a time after 2017-12-19T17:30:31Z",
+    ),
+    (
+        "early by schedule",
+        &[(R, "since: 2018-01-02T17:30:31Z", "since: ‹2018-01-02T17:30:30Z›")],
+        "before its `14d` were over",
+        "`schedule` never does that",
+    ),
+    (
+        "early without a reason",
+        &[
+            (S, "since: 2018-02-01T12:00:00Z", "since: ‹2018-02-01T12:00:00Z›"),
+            (S, ", reason: closes a hole that is in use", ""),
+        ],
+        "after `12h` in `preproduction`, before its `3d` were over, without a reason",
+        "give a `reason`",
+    ),
+    (
+        "scheduled while held",
+        &[
+            (R, "stages:", "hold: { at: 2018-01-01T00:00:00Z, by: ana, reason: slow }\nstages:"),
+            (R, "since: 2018-01-02T17:30:31Z", "since: ‹2018-01-02T17:30:31Z›"),
+        ],
+        "`schedule` promoted to `production` what was held since 2018-01-01T00:00:00Z",
+        "a hold wins",
+    ),
+    (
+        "replaces nothing",
+        &[(S, "replaces: 1.8.4-tectonic.1", "replaces: ‹1.8.3›")],
+        "`replaces` names `1.8.3`, and line `1.8` has no such release",
+        "of this line",
+    ),
+    (
+        "replaces itself",
+        &[(S, "replaces: 1.8.4-tectonic.1", "replaces: ‹1.8.5›")],
+        "names the release itself",
+        "another release",
+    ),
+    (
+        "yanked to nothing",
+        &[(S, "to: 1.8.4-tectonic.1", "to: ‹1.8.6›")],
+        "`to` names `1.8.6`",
+        "of this line",
+    ),
+    (
+        "yanked to itself",
+        &[(S, "to: 1.8.4-tectonic.1", "to: ‹v1.8.5›")],
+        "`to` names the release itself",
+        "remove `to`",
+    ),
+    (
+        "yanked in a circle",
+        &[
+            (S, "to: 1.8.4-tectonic.1", "to: ‹1.8.4-tectonic.1›"),
+            (R, "barrier: false", "yank: { at: 2018-02-03T00:00:00Z, by: ben, reason: slow, to: ‹1.8.5› }"),
+        ],
+        "in a circle",
+        "on offer",
+    ),
+    (
+        "yanked barrier",
+        &[(S, ", to: 1.8.4-tectonic.1", ""), (S, "yank: {", "‹yank›: {")],
+        "names no replacement",
+        "name it with `to`",
+    ),
+];

@@ -1,0 +1,9 @@
+//! Reading catalogs: what is good, and every way of getting it wrong.
+#![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
+
+mod between;
+mod by_itself;
+mod faults;
+mod good;
+mod never;
+mod samples;
