@@ -1,5 +1,6 @@
 //! `tidegate status`.
 
+use std::fmt::Write;
 use std::process::ExitCode;
 
 use chrono::TimeDelta;
@@ -111,12 +112,13 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         Err(error) => say(DegradedKind::SigningFailing, chain(error)),
     }
     let decisions = decide(&view.catalog, now);
-    for decision in decisions.iter().filter(|decision| is_overdue(decision, now)) {
-        let deadline = decision.deadline.map(rfc3339).unwrap_or_default();
-        let version = &decision.release.version;
+    let overdue = || decisions.iter().filter(|decision| is_overdue(decision, now));
+    if let Some(oldest) = overdue().min_by_key(|decision| decision.deadline) {
+        let deadline = oldest.deadline.map(rfc3339).unwrap_or_default();
+        let (count, version) = (overdue().count(), &oldest.release.version);
         say(
             DegradedKind::PromotionsOverdue,
-            format!("`{version}` should have moved on by {deadline}: `tidegate explain {version}`"),
+            format!("{count} overdue, `{version}` since {deadline}: `tidegate explain {version}` tells why"),
         );
     }
     let expiries = expiries(&view, publication.as_ref(), now);
@@ -214,20 +216,21 @@ impl Body {
             ("promotions", format!("{promote} due, {wait} waiting, {blocked} blocked, {overdue} overdue")),
             ("published", published),
         ]);
+        // Writing to a `String` cannot fail.
         let mut table = Table::new(["EXPIRES", "WHAT"]);
         for expiry in &self.expiries {
             let expired = if expiry.expired { " (expired)" } else { "" };
             table.row([expiry.expires.clone(), format!("{}{expired}", expiry.what)]);
         }
         if !table.is_empty() {
-            words.push_str(&format!("\n{table}"));
+            let _ = write!(words, "\n{table}");
         }
         let mut table = Table::new(["DEGRADED", "WHY"]);
         for degraded in &self.degraded {
             table.row([degraded.kind.to_owned(), degraded.detail.clone()]);
         }
         if !table.is_empty() {
-            words.push_str(&format!("\n{table}"));
+            let _ = write!(words, "\n{table}");
         }
         words
     }

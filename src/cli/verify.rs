@@ -205,7 +205,7 @@ fn elsewhere(
         } else {
             format!("{} have their digests", body.payloads)
         };
-        let mut words = pairs(&[
+        let words = pairs(&[
             body.root.row(),
             (
                 "roles",
@@ -218,8 +218,7 @@ fn elsewhere(
             ("releases", format!("{} signed", body.releases)),
             ("payloads", payloads),
         ]);
-        words.push_str(&format!("\n{table}"));
-        words
+        words + &format!("\n{table}")
     })?;
     Ok(ExitCode::SUCCESS)
 }
