@@ -36,10 +36,10 @@ impl Promoter {
         let trust = Trust::read(&snapshot.trust);
         let now = self.clock.now();
         let payloads = &self.setup.payloads;
-        let manifest = |version: &_| snapshot.manifest(version).cloned();
-        let usable = trust.as_ref().map(Option::as_ref);
         let payload =
             |release: &Release| payloads.check(release, now).unwrap_or_else(|e| unreadable(release, &e));
+        let usable = trust.as_ref().map(Option::as_ref);
+        let manifest = |version: &_| snapshot.manifest(version).cloned();
         let catalog = with_evidence(&snapshot.reading.catalog, usable, &manifest, &payload, &self.checked);
         if let Err(e) = payloads.remember() {
             tracing::warn!("{}", chain(&e));
@@ -58,9 +58,13 @@ impl Promoter {
             .flat_map(|line| line.releases.keys())
             .filter_map(|version| Some((version.clone(), snapshot.manifest(version)?.clone())))
             .collect();
+        let mut faulty: BTreeMap<LineName, String> = faulty.collect();
+        for (line, error) in usable.ok().flatten().into_iter().flat_map(Trust::broken) {
+            faulty.entry(line.clone()).or_insert_with(|| chain(error));
+        }
         Read {
             revision: snapshot.revision,
-            faulty: faulty.collect(),
+            faulty,
             faults: snapshot.reading.faults.len(),
             trust: Arc::new(trust),
             manifests: Arc::new(manifests),
@@ -169,9 +173,10 @@ impl Promoter {
         let outcome = publish::publish(&inputs).map_err(|e| {
             let kind = match &e {
                 PublishError::Sign(_) | PublishError::WrongKey { .. } => DegradedKind::SigningFailing,
-                PublishError::Target(_) | PublishError::Violation(_) | PublishError::Carry(_) => {
-                    DegradedKind::PublishFailing
-                }
+                PublishError::Target(_)
+                | PublishError::Violation(_)
+                | PublishError::Carry(_)
+                | PublishError::NoRole(_) => DegradedKind::PublishFailing,
             };
             (kind, chain(&e))
         })?;
