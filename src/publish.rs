@@ -2,6 +2,7 @@
 
 mod carry;
 pub mod document;
+pub mod evidence;
 pub mod pack;
 pub mod publication;
 mod roles;

@@ -21,19 +21,19 @@ pub struct Publication {
     pub expires: Time,
     /// Whether it was signed by throw-away keys.
     pub demo: bool,
-    pub(super) channels: Arc<Document>,
-    pub(super) promotions: Arc<Document>,
+    pub(crate) channels: Arc<Document>,
+    pub(crate) promotions: Arc<Document>,
     /// By every name of a channel, aliases among them.
-    pub(super) channel: HashMap<ChannelName, Arc<ChannelDocuments>>,
-    pub(super) release: HashMap<Version, ReleaseDocuments>,
+    pub(crate) channel: HashMap<ChannelName, Arc<ChannelDocuments>>,
+    pub(crate) release: HashMap<Version, ReleaseDocuments>,
     /// By path below `/tuf/`: `metadata/timestamp.json`, `targets/DIGEST.NAME`.
-    pub(super) tuf: HashMap<Box<str>, TufFile>,
+    pub(crate) tuf: HashMap<Box<str>, TufFile>,
     /// Online roles and channel manifests of publications before, by path, and until when they are
     /// still served: a client in the middle of an update asks for the files that it was told of.
-    pub(super) retired: HashMap<Box<str>, (TufFile, Time)>,
+    pub(crate) retired: HashMap<Box<str>, (TufFile, Time)>,
     /// What may not change any more.
-    pub(super) offers: Vec<Offer>,
-    pub(super) known: Known,
+    pub(crate) offers: Vec<Offer>,
+    pub(crate) known: Known,
 }
 
 /// A file of the TUF repository.
@@ -48,20 +48,20 @@ pub enum TufFile {
 /// What is answered about one channel.
 #[derive(Debug)]
 pub struct ChannelDocuments {
-    pub(super) line: LineName,
+    pub(crate) line: LineName,
     /// The channel's own name.
-    pub(super) name: ChannelName,
-    pub(super) manifest: Arc<Document>,
-    pub(super) updates: Updates,
+    pub(crate) name: ChannelName,
+    pub(crate) manifest: Arc<Document>,
+    pub(crate) updates: Updates,
 }
 
 /// What is answered about one release.
 #[derive(Debug, Clone)]
 pub struct ReleaseDocuments {
-    pub(super) line: LineName,
-    pub(super) manifest: Option<Arc<Document>>,
-    pub(super) explain: Arc<Document>,
-    pub(super) payloads: Vec<PayloadFile>,
+    pub(crate) line: LineName,
+    pub(crate) manifest: Option<Arc<Document>>,
+    pub(crate) explain: Arc<Document>,
+    pub(crate) payloads: Vec<PayloadFile>,
 }
 
 /// A payload file, to be served from the copy that was checked.

@@ -17,25 +17,25 @@ use crate::formats::api::UpdateBody;
 #[derive(Debug, Clone)]
 pub struct Updates {
     /// The distinct answers.
-    pub(super) bodies: Vec<Arc<Document>>,
+    pub(crate) bodies: Vec<Arc<Document>>,
     /// For versions of a line, by its prefix.
-    pub(super) lines: HashMap<Prefix, LineUpdates>,
+    pub(crate) lines: HashMap<Prefix, LineUpdates>,
     /// For unknown versions of other lines: up to each version (not with it) its answer.
-    pub(super) below: Vec<(Version, u32)>,
+    pub(crate) below: Vec<(Version, u32)>,
     /// The same, from the last of `below` on.
-    pub(super) above: u32,
+    pub(crate) above: u32,
 }
 
 /// The answers to the versions of one line.
 #[derive(Debug, Clone)]
 pub struct LineUpdates {
     /// The line's known versions, ascending; shared by all channels.
-    pub(super) known: Arc<[Version]>,
+    pub(crate) known: Arc<[Version]>,
     /// The answers to known versions, as runs: from this place on, this body.
-    pub(super) at: Vec<(u32, u32)>,
+    pub(crate) at: Vec<(u32, u32)>,
     /// The answers to unknown versions before the known one at a place, as runs; in the channel's
     /// own line only.
-    pub(super) gaps: Vec<(u32, u32)>,
+    pub(crate) gaps: Vec<(u32, u32)>,
 }
 
 impl Updates {
@@ -183,7 +183,7 @@ impl<'a> Bodies<'a> {
 }
 
 /// A body of JSON.
-pub(super) fn json<T: serde::Serialize>(body: &T) -> Bytes {
+pub(crate) fn json<T: serde::Serialize>(body: &T) -> Bytes {
     serde_json::to_vec(body).expect("bodies are structs of texts and numbers").into()
 }
 

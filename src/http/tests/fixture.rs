@@ -13,15 +13,15 @@ use sha2::Digest as _;
 use super::Client;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::Time;
-use crate::domain::channel::ChannelName;
+use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::line::Prefix;
 use crate::domain::payload::Sha256;
 use crate::domain::version::Version;
 use crate::http::{Config, start};
 use crate::promoter::status::{Handle, Shared};
 use crate::publish::document::{Document, Media};
-use crate::publish::publication::{
-    ChannelDocuments, PayloadFile, Publication, ReleaseDocuments, TufFile, Updates,
-};
+use crate::publish::publication::{ChannelDocuments, PayloadFile, Publication, ReleaseDocuments, TufFile};
+use crate::publish::updates::{LineUpdates, Updates};
 
 /// Seconds since 1970 of the fixture's `now`.
 pub const NOW: i64 = 1_514_764_800;
@@ -107,8 +107,8 @@ pub fn spawn_with(change: impl FnOnce(&mut Config)) -> Spawned {
     Spawned { address, admin_address, shared, clock, copies, stop: Some(stop), thread: Some(thread) }
 }
 
-pub fn json(text: impl Into<String>) -> Document {
-    Document::new(Media::Json, Bytes::from(text.into()))
+pub fn json(text: impl Into<String>) -> Arc<Document> {
+    Arc::new(Document::new(Media::Json, Bytes::from(text.into())))
 }
 
 /// A body that is worth compressing.
@@ -130,23 +130,36 @@ fn payload(copies: &tempfile::TempDir, file: &str, bytes: &[u8]) -> PayloadFile 
 
 fn publication(copies: &tempfile::TempDir) -> Publication {
     let version = |text| Version::parse(text).unwrap();
+    let line = LineUpdates {
+        known: [version("1.8.4-tectonic.1"), version("1.8.9-tectonic.4")].into(),
+        at: vec![(0, 0), (1, 1)],
+        gaps: vec![(0, 0), (2, 1)],
+    };
     let updates = Updates {
         bodies: vec![json(r#"{"action":"update"}"#), json(r#"{"action":"none"}"#)],
-        known: vec![(version("1.8.4-tectonic.1"), 0), (version("1.8.9-tectonic.4"), 1)],
-        spans: vec![0, 0, 1],
+        lines: HashMap::from([(Prefix::parse("1.8").unwrap(), line)]),
+        below: Vec::new(),
+        above: 1,
     };
-    let channel = Arc::new(ChannelDocuments { manifest: json(long_json("channel")), updates });
+    let line = LineName::parse("1.8").unwrap();
+    let channel = Arc::new(ChannelDocuments {
+        line: line.clone(),
+        name: ChannelName::parse("1.8-production").unwrap(),
+        manifest: json(long_json("channel")),
+        updates,
+    });
     let names = ["1.8-production", "tectonic-1.8-production"];
     let names = names.map(|name| (ChannelName::parse(name).unwrap(), Arc::clone(&channel)));
 
     let small = payload(copies, "payload.json", b"{\"deployments\":[]}\n");
     let large = payload(copies, "large.bin", &large());
     let signed = ReleaseDocuments {
+        line: line.clone(),
         manifest: Some(json(long_json("release"))),
         explain: json(r#"{"explain":true}"#),
         payloads: vec![small.clone(), large],
     };
-    let unsigned = ReleaseDocuments { manifest: None, explain: json("{}"), payloads: vec![] };
+    let unsigned = ReleaseDocuments { line, manifest: None, explain: json("{}"), payloads: vec![] };
     let built = ReleaseDocuments { manifest: Some(json(r#"{"built":true}"#)), ..unsigned.clone() };
     let releases = [
         (version("1.8.4-tectonic.1"), signed),
@@ -170,5 +183,8 @@ fn publication(copies: &tempfile::TempDir) -> Publication {
         channel: HashMap::from(names),
         release: HashMap::from(releases),
         tuf: tuf.into_iter().map(|(path, file)| (path.into(), file)).collect(),
+        retired: HashMap::new(),
+        offers: Vec::new(),
+        known: HashMap::new(),
     }
 }
