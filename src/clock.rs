@@ -1,7 +1,7 @@
 //! The only reader of the time.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::domain::Time;
 
@@ -10,8 +10,8 @@ pub trait Clock: Send + Sync + 'static {
     /// The time of day, cut to whole seconds.
     fn now(&self) -> Time;
 
-    /// Time that only goes forward, from some fixed point; it stands still while nothing is wrong
-    /// with `now` only if that was turned back or forth.
+    /// Time that only goes forward, from some fixed point, and goes on while the machine sleeps:
+    /// against it a turned clock shows, and a machine that slept does not look like one.
     fn monotonic(&self) -> Duration;
 }
 
@@ -19,23 +19,14 @@ pub trait Clock: Send + Sync + 'static {
 pub type SharedClock = Arc<dyn Clock>;
 
 /// The machine's own clock.
-#[derive(Debug)]
-pub struct SystemClock {
-    start: Instant,
-}
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
 
 impl SystemClock {
-    /// A clock that counts its monotonic time from here.
+    /// The machine's clock.
     #[must_use]
-    pub fn new() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the time")]
-        Self { start: Instant::now() }
-    }
-}
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self::new()
+    pub const fn new() -> Self {
+        Self
     }
 }
 
@@ -47,6 +38,7 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.start.elapsed()
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.try_into().unwrap_or(0))
     }
 }

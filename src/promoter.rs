@@ -1,3 +1,256 @@
 //! The loop: read, decide, commit, publish, swap.
+//!
+//! One thread, no lock: what it made is swapped in whole, and what goes wrong leaves in place what
+//! was served before.
 
+mod state;
 pub mod status;
+mod turn;
+mod watch;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::clock::SharedClock;
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::channel::LineName;
+use crate::domain::version::Version;
+use crate::publish::Publication;
+use crate::signing::PrivateKey;
+use crate::signing::trust::{Checked, Trust, TrustError};
+use crate::store::directory::{Directory, ReadError, Revision};
+use crate::store::payloads::Payloads;
+use crate::store::watch::{Quiet, Turn};
+pub use state::{State, StateError};
+use status::{Degraded, DegradedKind, Handle};
+use watch::ClockWatch;
+
+/// How often the loop looks whether anything changed.
+const PERIOD: Duration = Duration::from_millis(500);
+
+/// Looking at a large folder takes at most one part in so many of a processor's time.
+const DUTY: u32 = 20;
+
+/// After something failed, it is tried again after this time at the earliest.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What a promoter works on.
+#[derive(Debug)]
+pub struct Setup {
+    pub directory: Directory,
+    pub payloads: Arc<Payloads>,
+    pub state: State,
+    pub online: PrivateKey,
+    /// Whether it promotes; if not, it still decides and shows what is due.
+    pub promote: bool,
+    /// Whether the keys are throw-away ones.
+    pub demo: bool,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("`{file}` is a {role} key: those stay offline, and no server may hold one; move it away")]
+    OfflineKey { file: String, role: &'static str },
+}
+
+/// The promoter: owns the catalog folder while it promotes, and the state folder always.
+pub struct Promoter {
+    setup: Setup,
+    clock: SharedClock,
+    shared: Handle,
+    watch: ClockWatch,
+    quiet: Quiet,
+    checked: Checked,
+    last: Option<Arc<Publication>>,
+    read: Option<Read>,
+    /// When to work again though nothing changed.
+    due: Option<Time>,
+    /// When to try again what failed, in monotonic time.
+    retry: Option<Duration>,
+    /// What was wrong in the last turn, to log only what is new.
+    told: Vec<Degraded>,
+    /// When the folder may be looked at again, in monotonic time.
+    next_scan: Duration,
+    doubted: bool,
+}
+
+/// The catalog as it was last read.
+struct Read {
+    revision: Revision,
+    catalog: Catalog,
+    faulty: BTreeMap<LineName, String>,
+    faults: usize,
+    trust: Arc<Result<Option<Trust>, TrustError>>,
+    manifests: Arc<HashMap<Version, Bytes>>,
+    /// When it was read, in monotonic time.
+    at: Duration,
+}
+
+impl Promoter {
+    /// Takes up what was last published, so that it is served again at once.
+    ///
+    /// # Errors
+    /// When the state cannot be used, or holds a key that no server may hold.
+    pub fn start(setup: Setup, clock: SharedClock, shared: Handle) -> Result<Self, StartError> {
+        let last = setup.state.publication()?.map(Arc::new);
+        if let Some(last) = &last {
+            tracing::info!(version = last.version, made = %last.made, "serving the last publication");
+        }
+        shared.publication.store(last.clone());
+        let watch = ClockWatch::new(clock.now(), clock.monotonic());
+        Ok(Self {
+            setup,
+            clock,
+            shared,
+            watch,
+            quiet: Quiet::default(),
+            checked: Checked::default(),
+            last,
+            read: None,
+            due: None,
+            retry: None,
+            told: Vec::new(),
+            next_scan: Duration::ZERO,
+            doubted: false,
+        })
+    }
+
+    /// Runs until told to stop, or until whoever would tell is gone.
+    pub fn run(mut self, stop: &Receiver<()>) {
+        loop {
+            let wait = self.turn();
+            match stop.recv_timeout(wait) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// One turn: looks whether there is anything to do, and does it. Gives the time until the next.
+    pub fn turn(&mut self) -> Duration {
+        let monotonic = self.clock.monotonic();
+        let made = self.last.as_ref().map(|last| last.made);
+        let reading = self.watch.judge(self.clock.now(), monotonic, made);
+        let mut degraded = Vec::new();
+        if let Some(doubt) = &reading.doubt {
+            degraded.push(Degraded { kind: DegradedKind::ClockUntrusted, detail: doubt.clone() });
+        }
+        let turned = reading.doubt.is_some() != self.doubted;
+        self.doubted = reading.doubt.is_some();
+
+        let (changed, soon) = if monotonic >= self.next_scan { self.look(monotonic) } else { (false, None) };
+        let due = self.due.is_some_and(|due| due <= reading.now);
+        let retry = self.retry.is_some_and(|retry| retry <= monotonic);
+        if changed || due || retry || turned {
+            self.retry = None;
+            let promote = self.setup.promote && reading.doubt.is_none();
+            self.work(reading.now, promote, degraded);
+        }
+        let until_due = self.due.and_then(|due| (due - self.clock.now()).to_std().ok());
+        [Some(PERIOD), until_due, soon]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(PERIOD)
+            .max(Duration::from_millis(10))
+    }
+
+    /// Looks at the folder. Says whether it is to be read, and when to look again if that is soon.
+    fn look(&mut self, monotonic: Duration) -> (bool, Option<Duration>) {
+        let scan = match self.setup.directory.scan() {
+            Ok(scan) => scan,
+            Err(e) => {
+                self.fail(DegradedKind::ReadFailing, &e);
+                return (false, None);
+            }
+        };
+        self.next_scan = monotonic + (self.clock.monotonic().saturating_sub(monotonic)) * DUTY;
+        match self.quiet.turn(&scan, monotonic) {
+            Turn::Unchanged => (false, None),
+            Turn::Still(time) => {
+                // At the start there is nothing to wait for: what is there is what is read.
+                if self.read.is_none() && self.reread() {
+                    self.quiet.done(&scan);
+                    return (true, None);
+                }
+                (false, Some(time))
+            }
+            Turn::Git(path) => {
+                tracing::debug!(path = %path.display(), "git is at work on the catalog");
+                (false, None)
+            }
+            Turn::Read => {
+                let read = self.reread();
+                if read {
+                    self.quiet.done(&scan);
+                }
+                (read, None)
+            }
+        }
+    }
+
+    /// Reads the catalog. Says whether there is something new to work on.
+    fn reread(&mut self) -> bool {
+        let snapshot = match self.setup.directory.read(self.clock.now()) {
+            Ok(snapshot) => snapshot,
+            Err(e @ ReadError::Changing(_)) => {
+                tracing::debug!("{e}");
+                return false;
+            }
+            Err(e) => {
+                self.fail(DegradedKind::ReadFailing, &e);
+                return false;
+            }
+        };
+        self.read = Some(self.take(&snapshot));
+        true
+    }
+
+    /// Notes that something failed, and when to try again.
+    fn fail(&mut self, kind: DegradedKind, error: &(dyn std::error::Error + 'static)) {
+        let detail = chain(error);
+        self.retry = Some(self.clock.monotonic() + RETRY);
+        let mut status = (**self.shared.status.load()).clone();
+        status.degraded.retain(|degraded| degraded.kind != kind);
+        status.degraded.push(Degraded { kind, detail });
+        self.tell(&status.degraded);
+        self.shared.status.store(Arc::new(status));
+    }
+
+    /// Logs what is wrong and was not before, and what was and is no more.
+    fn tell(&mut self, degraded: &[Degraded]) {
+        for one in degraded.iter().filter(|one| !self.told.contains(one)) {
+            tracing::warn!(kind = one.kind.as_str(), "{}", one.detail);
+        }
+        for one in self.told.iter().filter(|one| !degraded.iter().any(|now| now.kind == one.kind)) {
+            tracing::info!(kind = one.kind.as_str(), "no longer degraded");
+        }
+        self.told = degraded.to_vec();
+    }
+}
+
+impl std::fmt::Debug for Promoter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Promoter").field("setup", &self.setup).finish_non_exhaustive()
+    }
+}
+
+/// An error with all its causes, in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -119,7 +119,7 @@ pub enum PublishError {
 pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
     let Inputs { now, last, .. } = *inputs;
     roles::check_key(inputs)?;
-    let refused = refusals(inputs);
+    let refused = refusals(inputs.catalog, inputs.faulty, last, now);
     let mut lines: BTreeMap<LineName, Line> =
         inputs.catalog.lines().map(|line| (line.name.clone(), line.clone())).collect();
     for name in refused.keys() {
@@ -200,14 +200,21 @@ pub fn next_due(
     dated.chain(decided).filter(|at| now < *at).chain(renewal).min()
 }
 
-/// The lines that keep their last documents.
-fn refusals(inputs: &Inputs<'_>) -> BTreeMap<LineName, Refusal> {
+/// The lines that keep their last documents: those that could not be read, and those that would
+/// step back behind the last publication.
+#[must_use]
+pub fn refusals(
+    catalog: &Catalog,
+    faulty: &BTreeMap<LineName, String>,
+    last: Option<&Publication>,
+    now: Time,
+) -> BTreeMap<LineName, Refusal> {
     let mut refused: BTreeMap<LineName, Refusal> =
-        inputs.faulty.iter().map(|(line, why)| (line.clone(), Refusal::Faulty(why.clone()))).collect();
-    let Some(last) = inputs.last else { return refused };
+        faulty.iter().map(|(line, why)| (line.clone(), Refusal::Faulty(why.clone()))).collect();
+    let Some(last) = last else { return refused };
     let before: Vec<Offer> =
         last.offers.iter().filter(|offer| !refused.contains_key(&offer.line)).cloned().collect();
-    for step in step_backs(&before, &Offer::all(inputs.catalog, inputs.now)) {
+    for step in step_backs(&before, &Offer::all(catalog, now)) {
         let line = step.line.clone();
         match refused.entry(line).or_insert_with(|| Refusal::StepsBack(Vec::new())) {
             Refusal::StepsBack(steps) => steps.push(step),

@@ -1,6 +1,6 @@
 //! Atomic, durable writes: the one place where files that must survive a crash are written.
 //!
-//! A reader sees the old file or the new one and nothing between; once [`write`] has returned, a
+//! A reader sees the old file or the new one and nothing between; once [`write()`] has returned, a
 //! power cut brings the old file no more. The order makes it so: write aside, fsync, rename, fsync
 //! the folder.
 
@@ -68,7 +68,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), WriteError> {
     fill(path, mode, |file| file.write_all(bytes))
 }
 
-/// As [`write`], with the bytes put there by a function. Its error leaves the old file alone.
+/// As [`write()`], with the bytes put there by a function. Its error leaves the old file alone.
 ///
 /// # Errors
 /// When the function or any step fails.
@@ -171,7 +171,7 @@ pub fn create_folder(path: &Path, mode: Mode) -> Result<(), WriteError> {
     match fs::DirBuilder::new().mode(bits).create(path) {
         // Somebody else may have been faster.
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        made => made.map_err(failed(Step::Create))?,
+        result => result.map_err(failed(Step::Create))?,
     }
     sync_folder(above).map_err(failed(Step::SyncFolder))
 }

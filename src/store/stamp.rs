@@ -10,7 +10,7 @@ use crate::domain::Time;
 const RACY: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
 
 /// A file's identity and times. Two contents with one stamp are told apart only by reading, and
-/// can arise only within [`RACY`] of each other.
+/// can arise only within two seconds of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp {
     pub size: u64,

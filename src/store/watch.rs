@@ -60,16 +60,18 @@ impl Scan {
         Ok(())
     }
 
-    /// Manifests and payloads come and go by renaming, which the release's folder shows.
+    /// Payload files come and go, which their folder's stamp shows; what is in them is checked
+    /// elsewhere, against the catalog.
     fn manifests(&mut self, payloads: &Path) -> io::Result<()> {
         let Some(entries) = present(fs::read_dir(payloads))? else { return Ok(()) };
         for entry in entries {
             let entry = entry?;
-            let path = entry.path();
-            for path in [path.join("release.json"), path] {
-                if let Some(metadata) = present(fs::metadata(&path))? {
-                    self.add(payloads, path.as_os_str(), &metadata);
-                }
+            if let Some(metadata) = present(fs::DirEntry::metadata(&entry))? {
+                self.add(payloads, &entry.file_name(), &metadata);
+            }
+            let manifest = entry.path().join("release.json");
+            if let Some(metadata) = present(fs::metadata(&manifest))? {
+                self.add(payloads, manifest.as_os_str(), &metadata);
             }
         }
         Ok(())

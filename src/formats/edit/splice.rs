@@ -57,7 +57,7 @@ pub fn put(text: &str, path: &[&str], value: &str) -> Result<String, SpliceError
         empty => {
             let mut text = text.to_owned();
             let indent = sheet.indent(&pair.key, path)?.to_owned();
-            let colon = pair.colon.ok_or_else(|| SpliceError::Form(name))?;
+            let colon = pair.colon.ok_or(SpliceError::Form(name))?;
             let end = sheet.line_end(colon);
             let line = format!("{indent}  {key}: {value}");
             let (at, inserted) = sheet.as_line(end, &line);
@@ -84,7 +84,7 @@ pub fn remove(text: &str, path: &[&str]) -> Result<String, SpliceError> {
     } else {
         sheet.pair(parent)?.and_then(|pair| pair.value).ok_or_else(|| SpliceError::Form(name()))?
     };
-    let end = sheet.pair_end(&pair);
+    let end = pair.end();
     if sheet.is_only(&mapping, &pair, end) {
         if parent.is_empty() {
             return Err(SpliceError::Form(name()));
@@ -112,6 +112,16 @@ struct Pair {
     colon: Option<usize>,
     /// Nothing where the key has no value.
     value: Option<Range<usize>>,
+}
+
+impl Pair {
+    fn end(&self) -> usize {
+        match (&self.value, self.colon) {
+            (Some(value), _) => value.end,
+            (None, Some(colon)) => colon + 1,
+            (None, None) => self.key.end,
+        }
+    }
 }
 
 impl<'a> Sheet<'a> {
@@ -308,14 +318,6 @@ impl<'a> Sheet<'a> {
         inside.trim().is_empty() && !inside.contains('\n') && (rest.is_empty() || rest.starts_with('#'))
     }
 
-    fn pair_end(&self, pair: &Pair) -> usize {
-        match (&pair.value, pair.colon) {
-            (Some(value), _) => value.end,
-            (None, Some(colon)) => colon + 1,
-            (None, None) => pair.key.end,
-        }
-    }
-
     /// Whether a mapping has no other entry.
     fn is_only(&self, mapping: &Range<usize>, pair: &Pair, end: usize) -> bool {
         if self.is_flow(mapping) {
@@ -392,7 +394,7 @@ impl<'a> Sheet<'a> {
             if !self.in_comment(start) {
                 continue;
             }
-            at = self.line_end(start);
+            at = self.line_end(start + 1);
             let before = &self.text[line..start];
             kept.push_str(if before.trim().is_empty() { before } else { own });
             kept.push_str(self.text[start..at].trim_end());
@@ -407,7 +409,7 @@ impl<'a> Sheet<'a> {
     fn replace(&self, path: &[&str], pair: &Pair, value: &str) -> Result<String, SpliceError> {
         let form = || SpliceError::Form(path.join("."));
         let colon = pair.colon.ok_or_else(form)?;
-        let end = self.pair_end(pair);
+        let end = pair.end();
         let mut text = self.text.to_owned();
         if !self.text[colon..end].contains('\n') {
             text.replace_range(colon + 1..end, &format!(" {value}"));

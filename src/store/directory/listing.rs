@@ -1,7 +1,7 @@
 //! Which files a catalog has, and their contents, read once for each time that they change.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -131,7 +131,7 @@ impl Listing {
                 continue;
             }
             let kind = if key.starts_with("trust/") { Kind::Trust } else { Kind::Catalog };
-            if kind == Kind::Trust && !key.ends_with(".json") {
+            if kind == Kind::Trust && path.extension().is_none_or(|end| end != "json") {
                 continue;
             }
             let stamp =
@@ -261,18 +261,14 @@ impl Listed {
     }
 }
 
-/// The bytes of a file that has a stamp, before and after it was read.
+/// The bytes of a file, if its stamp is still what was listed once they are read.
 fn read(path: &Path, stamp: Stamp, limit: u64) -> io::Result<Option<Vec<u8>>> {
     // A pipe that took the file's place must not stop the reading.
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(stamp.size.min(limit)).unwrap_or_default() + 1);
-    let unchanged = |file: &File| Ok::<_, io::Error>(Stamp::of(&file.metadata()?) == stamp);
-    if !unchanged(&file)? {
-        return Ok(None);
-    }
     (&file).take(limit).read_to_end(&mut bytes)?;
-    Ok(unchanged(&file)?.then_some(bytes))
+    Ok((Stamp::of(&file.metadata()?) == stamp).then_some(bytes))
 }
 
 enum Outside {

@@ -1,0 +1,155 @@
+//! The state folder: the online key, the last publication, and the version that was last reserved.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use crate::domain::Time;
+use crate::formats::tuf::next_version;
+use crate::publish::Publication;
+use crate::publish::pack::{PackError, pack, unpack};
+use crate::signing::PrivateKey;
+use crate::signing::key::KeyError;
+use crate::store::durable::{self, Mode, WriteError};
+
+/// A state folder.
+#[derive(Debug, Clone)]
+pub struct State {
+    folder: PathBuf,
+}
+
+/// Why the state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("`{}` cannot be read", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error("the key in `{}` cannot be used", path.display())]
+    Key { path: PathBuf, source: KeyError },
+    #[error("the last publication in `{}` cannot be used", path.display())]
+    Publication { path: PathBuf, source: PackError },
+    #[error("`{}` does not hold a version: the folder was changed by hand", .0.display())]
+    Versions(PathBuf),
+}
+
+impl State {
+    /// The state in a folder, which need not be there yet.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// Where the online key is.
+    #[must_use]
+    pub fn online_key_path(&self) -> PathBuf {
+        self.folder.join("keys").join("online.pem")
+    }
+
+    /// Where the last publication is.
+    #[must_use]
+    pub fn publication_path(&self) -> PathBuf {
+        self.folder.join("publication")
+    }
+
+    /// Every private key in the state folder, with its file.
+    ///
+    /// # Errors
+    /// When a key cannot be read.
+    pub fn keys(&self) -> Result<Vec<(PathBuf, PrivateKey)>, StateError> {
+        let folder = self.folder.join("keys");
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(StateError::Read { path: folder, source }),
+        };
+        let mut keys = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|source| StateError::Read { path: folder.clone(), source })?.path();
+            if path.extension().is_some_and(|end| end == "pem") {
+                let text = zeroize::Zeroizing::new(
+                    fs::read_to_string(&path)
+                        .map_err(|source| StateError::Read { path: path.clone(), source })?,
+                );
+                let key = PrivateKey::from_pem(&text)
+                    .map_err(|source| StateError::Key { path: path.clone(), source })?;
+                keys.push((path, key));
+            }
+        }
+        keys.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(keys)
+    }
+
+    /// The last publication, if there is one.
+    ///
+    /// # Errors
+    /// When it is there and cannot be used.
+    pub fn publication(&self) -> Result<Option<Publication>, StateError> {
+        let path = self.publication_path();
+        match fs::read(&path) {
+            Ok(raw) => match unpack(&Bytes::from(raw)) {
+                Ok(publication) => Ok(Some(publication)),
+                Err(source) => Err(StateError::Publication { path, source }),
+            },
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StateError::Read { path, source }),
+        }
+    }
+
+    /// Stores a publication in place of the last one: durable before this returns.
+    ///
+    /// # Errors
+    /// When it cannot be written; the last one is then as it was.
+    pub fn store(&self, publication: &Publication) -> Result<(), StateError> {
+        durable::create_folder(&self.folder, Mode::Private)?;
+        Ok(durable::write(&self.publication_path(), &pack(publication), Mode::Private)?)
+    }
+
+    /// Takes a version that was never used before, for what is signed next: above the last that was
+    /// reserved and the last that was published, and at least the seconds since 1970, so that lost
+    /// state does not bring an old one back. It is on disk before anything is signed with it.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn reserve(&self, published: Option<u64>, now: Time) -> Result<u64, StateError> {
+        let path = self.folder.join("version");
+        let reserved = match fs::read_to_string(&path) {
+            Ok(text) => text.trim().parse().map_err(|_| StateError::Versions(path.clone()))?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
+            Err(source) => return Err(StateError::Read { path, source }),
+        };
+        let version = next_version(published.unwrap_or(0).max(reserved), now);
+        durable::create_folder(&self.folder, Mode::Private)?;
+        durable::write(&path, format!("{version}\n").as_bytes(), Mode::Private)?;
+        Ok(version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::t;
+
+    #[test]
+    fn a_reserved_version_is_never_given_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::new(&folder.path().join("state"));
+        let now = t("2018-01-01");
+        let first = state.reserve(None, now).unwrap();
+        assert_eq!(first, 1_514_764_800);
+        assert_eq!(state.reserve(None, now).unwrap(), first + 1);
+        assert_eq!(state.reserve(Some(first + 10), now).unwrap(), first + 11);
+        assert_eq!(state.reserve(None, t("2001-01-01")).unwrap(), first + 12);
+    }
+
+    #[test]
+    fn a_damaged_publication_is_told_and_not_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::new(folder.path());
+        assert!(state.publication().unwrap().is_none());
+        fs::write(state.publication_path(), b"tidegate publication 1\n torn").unwrap();
+        assert!(matches!(state.publication(), Err(StateError::Publication { .. })));
+    }
+}

@@ -1,0 +1,296 @@
+//! The work of a turn: decide and commit, then publish and swap.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use super::status::{Degraded, DegradedKind, Status};
+use super::{Promoter, RETRY, Read, chain};
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::change::Change;
+use crate::domain::channel::LineName;
+use crate::domain::promotion::{Decision, Verdict, decide};
+use crate::domain::release::{ManifestState, PayloadState, Release};
+use crate::domain::rfc3339;
+use crate::publish::evidence::with_evidence;
+use crate::publish::{self, Inputs, Outcome, PublishError, Refusal};
+use crate::signing::trust::Trust;
+use crate::store::directory::{CommitError, Snapshot};
+
+/// How often in one turn a commit is tried again, after it lost against another or brought
+/// something else within reach.
+const ROUNDS: usize = 8;
+
+/// Roles that are signed offline are told of so long before they expire: people must come together.
+const OFFLINE_NEAR: TimeDelta = TimeDelta::days(30);
+
+/// Online documents are renewed daily; one that is so near its end has not been for days.
+const ONLINE_NEAR: TimeDelta = TimeDelta::days(3);
+
+impl Promoter {
+    /// Takes in what was read: looks for what stands behind each release, and copies payloads that
+    /// are to be served.
+    pub(super) fn take(&self, snapshot: &Snapshot) -> Read {
+        let trust = Trust::read(&snapshot.trust);
+        let now = self.clock.now();
+        let payloads = &self.setup.payloads;
+        let manifest = |version: &_| snapshot.manifest(version).cloned();
+        let usable = trust.as_ref().ok().and_then(Option::as_ref);
+        let payload =
+            |release: &Release| payloads.check(release, now).unwrap_or_else(|e| unreadable(release, &e));
+        let catalog = with_evidence(&snapshot.reading.catalog, usable, &manifest, &payload, &self.checked);
+        if let Err(e) = payloads.remember() {
+            tracing::warn!("{}", chain(&e));
+        }
+        let faulty = snapshot.reading.faulty.iter().filter_map(|(folder, faults)| {
+            let first = faults.first().map_or_else(
+                || "it cannot be read".to_owned(),
+                |fault| format!("{}:{}:{}: {}", fault.file, fault.line, fault.column, fault.message),
+            );
+            let more =
+                if faults.len() > 1 { format!(" (and {} more)", faults.len() - 1) } else { String::new() };
+            Some((LineName::parse(folder).ok()?, format!("{first}{more}")))
+        });
+        let manifests: HashMap<_, _> = catalog
+            .lines()
+            .flat_map(|line| line.releases.keys())
+            .filter_map(|version| Some((version.clone(), snapshot.manifest(version)?.clone())))
+            .collect();
+        Read {
+            revision: snapshot.revision,
+            faulty: faulty.collect(),
+            faults: snapshot.reading.faults.len(),
+            trust: Arc::new(trust),
+            manifests: Arc::new(manifests),
+            at: self.clock.monotonic(),
+            catalog,
+        }
+    }
+
+    /// Decides and, if this server promotes, commits; then publishes and swaps.
+    pub(super) fn work(&mut self, now: Time, promote: bool, mut degraded: Vec<Degraded>) {
+        if promote && let Err(e) = self.promote(now) {
+            degraded.push(Degraded { kind: DegradedKind::CommitFailing, detail: chain(&*e) });
+            self.retry = Some(self.clock.monotonic() + RETRY);
+        }
+        let Some(read) = self.read.as_ref() else { return };
+        let (revision, trust) = (read.revision, Arc::clone(&read.trust));
+        let mut refused = BTreeMap::new();
+        match trust.as_ref() {
+            Err(e) => degraded.push(Degraded { kind: DegradedKind::ReadFailing, detail: chain(e) }),
+            Ok(None) => degraded.push(Degraded {
+                kind: DegradedKind::SigningFailing,
+                detail:
+                    "the catalog has no `trust/` yet, so nothing can be published: `tidegate init` makes it"
+                        .to_owned(),
+            }),
+            Ok(Some(trust)) => match self.publish(trust, now) {
+                Ok(outcome) => {
+                    tracing::info!(version = outcome.publication.version, %revision, "published");
+                    refused = outcome.refused;
+                    let publication = Arc::new(outcome.publication);
+                    self.last = Some(Arc::clone(&publication));
+                    self.shared.publication.store(Some(publication));
+                }
+                Err((kind, detail)) => {
+                    degraded.push(Degraded { kind, detail });
+                    self.retry = Some(self.clock.monotonic() + RETRY);
+                }
+            },
+        }
+        self.report(now, &trust, &refused, degraded);
+    }
+
+    /// Commits what is due, again and again until nothing is.
+    fn promote(&mut self, now: Time) -> Result<(), Box<CommitError>> {
+        for _ in 0..ROUNDS {
+            let Some(read) = &self.read else { return Ok(()) };
+            let changes = self.due(read, now);
+            if changes.is_empty() {
+                return Ok(());
+            }
+            let committed = self.setup.directory.commit(&read.revision, &changes, self.clock.now());
+            match committed {
+                Ok(revision) => {
+                    for change in &changes {
+                        if let Change::Enter { version, stage, .. } = change {
+                            tracing::info!(%version, %stage, %revision, "promoted");
+                        }
+                    }
+                }
+                // Somebody was first: what they committed is read, and decided on anew.
+                Err(CommitError::Conflict { base, found }) => tracing::info!(%base, %found, "lost a commit"),
+                Err(e) => return Err(Box::new(e)),
+            }
+            if !self.reread() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The promotions that are due, but for lines that keep their last documents.
+    fn due(&self, read: &Read, now: Time) -> Vec<Change> {
+        let refused = publish::refusals(&read.catalog, &read.faulty, self.last.as_deref(), now);
+        decide(&read.catalog, now)
+            .iter()
+            .filter(|decision| {
+                decision.verdict == Verdict::Promote && !refused.contains_key(&decision.line.name)
+            })
+            .map(|decision| decision.entry(now))
+            .collect()
+    }
+
+    fn publish(&self, trust: &Trust, now: Time) -> Result<Outcome, (DegradedKind, String)> {
+        let Some(read) = &self.read else {
+            return Err((DegradedKind::ReadFailing, "the catalog has not been read yet".to_owned()));
+        };
+        let catalog = self.copied(&read.catalog, now);
+        let last = self.last.as_deref();
+        let failed = |kind: DegradedKind| move |e: super::StateError| (kind, chain(&e));
+        let version = self
+            .setup
+            .state
+            .reserve(last.map(|last| last.version), now)
+            .map_err(failed(DegradedKind::SigningFailing))?;
+        let inputs = Inputs {
+            catalog: &catalog,
+            faulty: &read.faulty,
+            trust,
+            manifests: &read.manifests,
+            online: &self.setup.online,
+            last,
+            version,
+            now,
+            demo: self.setup.demo,
+        };
+        let outcome = publish::publish(&inputs).map_err(|e| {
+            let kind = match &e {
+                PublishError::Sign(_) | PublishError::WrongKey { .. } => DegradedKind::SigningFailing,
+                PublishError::Target(_) | PublishError::Violation(_) | PublishError::Carry(_) => {
+                    DegradedKind::PublishFailing
+                }
+            };
+            (kind, chain(&e))
+        })?;
+        self.setup.state.store(&outcome.publication).map_err(failed(DegradedKind::PublishFailing))?;
+        Ok(outcome)
+    }
+
+    /// The catalog, with a checked copy of every payload that is on offer. A release whose payload
+    /// cannot be copied cannot be served, and so is not offered.
+    fn copied(&self, catalog: &Catalog, now: Time) -> Catalog {
+        let payloads = &self.setup.payloads;
+        let mut lost: Vec<(LineName, Release)> = Vec::new();
+        for line in catalog.lines() {
+            for release in line.releases.values().filter(|release| {
+                release.is_known(now)
+                    && matches!(release.evidence.manifest, ManifestState::Signed(_))
+                    && release.evidence.payload == PayloadState::Present
+            }) {
+                let failed = release
+                    .payloads
+                    .iter()
+                    .find_map(|payload| payloads.ensure_copy(&release.version, payload).err());
+                if let Some(e) = failed {
+                    let mut release = release.clone();
+                    release.evidence.payload = unreadable(&release, &e);
+                    lost.push((line.name.clone(), release));
+                }
+            }
+        }
+        if lost.is_empty() {
+            return catalog.clone();
+        }
+        let mut lines = catalog.clone().into_lines();
+        for (line, release) in lost {
+            if let Some(line) = lines.get_mut(&line) {
+                line.releases.insert(release.version.clone(), release);
+            }
+        }
+        Catalog::new(lines.into_values())
+    }
+
+    /// Shows how things stand, and notes when something is due by itself.
+    fn report(
+        &mut self,
+        now: Time,
+        trust: &Result<Option<Trust>, crate::signing::trust::TrustError>,
+        refused: &BTreeMap<LineName, Refusal>,
+        mut degraded: Vec<Degraded>,
+    ) {
+        let Some(read) = self.read.as_ref() else { return };
+        let decisions = decide(&read.catalog, now);
+        let count =
+            |wanted: fn(&Decision<'_>) -> bool| decisions.iter().filter(|decision| wanted(decision)).count();
+        let overdue: Vec<&Decision<'_>> = decisions
+            .iter()
+            .filter(|decision| decision.overdue && decision.release.yanked(now).is_none())
+            .collect();
+        let oldest = overdue
+            .iter()
+            .filter_map(|decision| Some((decision.deadline?, decision)))
+            .min_by_key(|(at, _)| *at);
+        for (line, refusal) in refused {
+            let detail = format!("line `{line}` keeps its last documents: {refusal}");
+            degraded.push(Degraded { kind: DegradedKind::LineRefused, detail });
+        }
+        if let Some((since, decision)) = oldest {
+            let detail = format!(
+                "{} promotions are overdue; `{}` since {}: `tidegate explain {}` tells why",
+                overdue.len(),
+                decision.release.version,
+                rfc3339(since),
+                decision.release.version,
+            );
+            degraded.push(Degraded { kind: DegradedKind::PromotionsOverdue, detail });
+        }
+        let expiries = expiries(trust.as_ref().ok().and_then(Option::as_ref), self.last.as_deref());
+        let near = |(name, at): &&(String, Time)| {
+            let warning = if name == PUBLICATION { ONLINE_NEAR } else { OFFLINE_NEAR };
+            *at - warning <= now
+        };
+        if let Some((name, at)) = expiries.iter().filter(near).min_by_key(|(_, at)| *at) {
+            let detail = format!("`{name}` expires at {}", rfc3339(*at));
+            degraded.push(Degraded { kind: DegradedKind::ExpiryNear, detail });
+        }
+        let before = self.shared.status.load();
+        let status = Status {
+            last_good_read: if read.faults == 0 { Some(now) } else { before.last_good_read },
+            promote: count(|decision| decision.verdict == Verdict::Promote),
+            wait: count(|decision| matches!(decision.verdict, Verdict::Wait { .. })),
+            blocked: count(|decision| decision.verdict == Verdict::Blocked),
+            overdue: overdue.len(),
+            oldest_overdue: oldest.map(|(since, _)| since),
+            expiries,
+            promoting: self.setup.promote,
+            degraded,
+        };
+        self.due = publish::next_due(&read.catalog, &decisions, self.last.as_deref(), now);
+        tracing::debug!(due = ?self.due, since_read = ?self.clock.monotonic().saturating_sub(read.at), "next");
+        let told = status.degraded.clone();
+        self.shared.status.store(Arc::new(status));
+        self.tell(&told);
+    }
+}
+
+/// What the online documents are called among the expiries.
+const PUBLICATION: &str = "publication";
+
+fn expiries(trust: Option<&Trust>, last: Option<&crate::publish::Publication>) -> Vec<(String, Time)> {
+    let mut expiries = Vec::new();
+    if let Some(trust) = trust {
+        expiries.push(("root".to_owned(), trust.root().signed().expires));
+        expiries.push(("targets".to_owned(), trust.targets().signed().expires));
+        expiries.extend(trust.releases().iter().map(|(name, role)| (name.clone(), role.signed().expires)));
+    }
+    expiries.extend(last.map(|last| (PUBLICATION.to_owned(), last.expires)));
+    expiries
+}
+
+fn unreadable(release: &Release, error: &(dyn std::error::Error + 'static)) -> PayloadState {
+    let file = release.payloads.first().map(|payload| payload.file.clone()).unwrap_or_default();
+    PayloadState::Differs { file, found: chain(error) }
+}
