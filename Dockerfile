@@ -6,10 +6,7 @@ COPY src src
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
     cargo build --release --locked --bin tidegate \
-    && install -D target/release/tidegate /out/usr/local/bin/tidegate
-# A named volume takes over the owner of the folder that it is mounted on.
-RUN install -d -o 10001 -g 10001 -m 0700 /out/var/lib/tidegate \
-    && install -d /out/srv/channels /out/srv/payloads
+    && install target/release/tidegate /tidegate
 
 FROM debian:bookworm-slim
 ARG VERSION=dev
@@ -19,7 +16,9 @@ LABEL org.opencontainers.image.title="tidegate" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
-COPY --from=build /out/ /
+# A named volume takes over the owner of the folder that it is mounted on.
+RUN install -d -o 10001 -g 10001 -m 0700 /var/lib/tidegate && install -d /srv/channels /srv/payloads
+COPY --from=build /tidegate /usr/local/bin/tidegate
 ENV TIDEGATE_CATALOG=/srv/channels \
     TIDEGATE_PAYLOADS=/srv/payloads \
     TIDEGATE_STATE=/var/lib/tidegate \
