@@ -77,3 +77,5 @@ pub mod promoter;
 pub mod publish;
 
 pub mod http;
+
+pub mod cli;
