@@ -7,6 +7,7 @@
 mod author;
 mod catalog;
 mod channel;
+mod demo;
 mod explain;
 mod failure;
 mod init;
