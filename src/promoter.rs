@@ -204,8 +204,13 @@ impl Promoter {
                 return false;
             }
         };
-        let same = self.read.as_ref().is_some_and(|read| read.revision == snapshot.revision);
-        self.read = Some(self.take(&snapshot));
+        let read = self.take(&snapshot);
+        // A payload that came or went changes the catalog's evidence and not its revision.
+        let same = self
+            .read
+            .as_ref()
+            .is_some_and(|before| before.revision == read.revision && before.catalog == read.catalog);
+        self.read = Some(read);
         !same
     }
 
