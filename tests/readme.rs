@@ -14,7 +14,11 @@ use std::time::Duration;
 const ADDRESS: &str = "127.0.0.1:8080";
 
 /// What a reader types to build and run; here it is built already.
-const BUILT: [(&str, &str); 2] = [("cargo run --release -- ", "tidegate "), ("cargo install --path .", "true")];
+const BUILT: [(&str, &str); 3] = [
+    ("cargo run --release -- ", "tidegate "),
+    ("target/release/tidegate ", "tidegate "),
+    ("cargo install --path .", "true"),
+];
 
 /// The command that runs this test among others.
 const TESTS: &str = "tests/run";
@@ -37,6 +41,10 @@ fn blocks(text: &str) -> Vec<Block> {
         }
     }
     found
+}
+
+fn built(line: &str) -> String {
+    BUILT.iter().fold(line.to_owned(), |line, (typed, built)| line.replace(typed, built))
 }
 
 struct Server {
@@ -151,7 +159,7 @@ impl Reader {
     fn follow(&mut self, block: &Block) -> Result<(), String> {
         let mut script = String::new();
         for line in &block.lines {
-            let line = BUILT.iter().fold(line.clone(), |line, (typed, built)| line.replace(typed, built));
+            let line = built(line);
             if line == TESTS {
                 assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(TESTS).is_file());
             } else if line.starts_with("tidegate serve") {
@@ -173,7 +181,7 @@ impl Reader {
             let Some(command) = line.strip_prefix("$ ") else {
                 return Err(format!("`{line}` follows no command"));
             };
-            let mut command = command.to_owned();
+            let mut command = built(command);
             while command.ends_with('\\') {
                 command.push('\n');
                 command.push_str(lines.next().unwrap().trim_start_matches("> "));
