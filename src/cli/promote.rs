@@ -137,7 +137,7 @@ impl Args {
             for decision in decisions.iter().filter(|decision| is_wanted(decision)) {
                 if decision.verdict == Verdict::Promote && moved.insert(decision.release.version.clone()) {
                     body.promoted(decision);
-                    round.push(decision.scheduled(now));
+                    round.push(decision.entry(now));
                 }
             }
             if round.is_empty() {
@@ -165,7 +165,8 @@ impl Args {
         }
         body.promoted(&decision);
         let entry = Entry { since: now, by: self.author.name()?, reason: self.reason.clone() };
-        Ok((vec![decision.entered(entry)], body))
+        let stage = decision.target().name.clone();
+        Ok((vec![Change::Enter { version: version.clone(), stage, entry }], body))
     }
 }
 

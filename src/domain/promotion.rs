@@ -3,7 +3,6 @@
 //! [`decide`] is the only place in which this is decided. The promoter acts on what it returns; dry
 //! runs, `explain`, the API and every page show it.
 
-mod entry;
 mod gate;
 #[cfg(test)]
 mod tests;
