@@ -106,9 +106,10 @@ impl Drop for Server {
 }
 
 struct Reader {
+    /// Stops before its folder goes.
+    server: Option<Server>,
     home: tempfile::TempDir,
     folder: PathBuf,
-    server: Option<Server>,
 }
 
 impl Reader {
