@@ -1,7 +1,7 @@
 //! What clients see: lookups in the publication, and nothing else.
 //!
 //! No request signs, decides, serialises or compresses: a handler extracts what is asked for, makes
-//! one call, and responds. One file for each resource; [`route`] has them all in one table.
+//! one call, and responds. One file for each resource; `route.rs` has them all in one table.
 
 pub mod server;
 
@@ -11,7 +11,7 @@ mod state;
 mod observe;
 mod route;
 
-mod extract;
+mod ask;
 mod problem;
 mod reply;
 

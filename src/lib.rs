@@ -10,3 +10,5 @@ pub mod promoter;
 pub mod publish;
 
 pub mod http;
+
+pub mod cli;

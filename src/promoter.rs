@@ -175,32 +175,26 @@ impl Promoter {
         self.next_scan = monotonic + (self.clock.monotonic().saturating_sub(monotonic)) * DUTY;
         match self.quiet.turn(&scan, monotonic) {
             Turn::Unchanged => (false, None),
-            Turn::Still(time) => {
-                // At the start there is nothing to wait for: what is there is what is read.
-                if self.read.is_none() && self.reread() {
-                    self.quiet.done(&scan);
-                    return (true, None);
-                }
-                (false, Some(time))
-            }
+            // At the start there is nothing to wait for: what is there is what is read.
+            Turn::Still(_) if self.read.is_none() => (self.reread(), None),
+            Turn::Still(time) => (false, Some(time)),
             Turn::Git(path) => {
                 tracing::debug!(path = %path.display(), "git is at work on the catalog");
                 (false, None)
             }
-            Turn::Read => {
-                let read = self.reread();
-                if read {
-                    self.quiet.done(&scan);
-                }
-                (read, None)
-            }
+            Turn::Read => (self.reread(), None),
         }
     }
 
     /// Reads the catalog. Says whether there is something new to work on.
     fn reread(&mut self) -> bool {
-        let snapshot = match self.setup.directory.read(self.clock.now()) {
-            Ok(snapshot) => snapshot,
+        // What changes after this look is seen by the next one.
+        let scan = self.setup.directory.scan();
+        let snapshot = match scan.and_then(|scan| Ok((scan, self.setup.directory.read(self.clock.now())?))) {
+            Ok((scan, snapshot)) => {
+                self.quiet.done(&scan);
+                snapshot
+            }
             Err(e @ ReadError::Changing(_)) => {
                 tracing::debug!("{e}");
                 return false;
@@ -210,8 +204,14 @@ impl Promoter {
                 return false;
             }
         };
-        self.read = Some(self.take(&snapshot));
-        true
+        let read = self.take(&snapshot);
+        // A payload that came or went changes the catalog's evidence and not its revision.
+        let same = self
+            .read
+            .as_ref()
+            .is_some_and(|before| before.revision == read.revision && before.catalog == read.catalog);
+        self.read = Some(read);
+        !same
     }
 
     /// Notes that something failed, and when to try again.

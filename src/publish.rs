@@ -6,6 +6,8 @@ pub mod evidence;
 pub mod pack;
 pub mod publication;
 mod roles;
+#[cfg(test)]
+mod tests;
 pub mod updates;
 
 use std::collections::{BTreeMap, HashMap};
@@ -147,6 +149,10 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
         version: roles.timestamp.signed().version,
         made: now,
         expires: now,
+        renew: manifests
+            .iter()
+            .map(|manifest| manifest.document.signed().issued + RENEW_AFTER)
+            .fold(roles.renew(), Time::min),
         demo: inputs.demo,
         channels: reuse(last.map(|last| &last.channels), json(&ChannelsBody::of(&catalog, &decisions, now))),
         promotions: reuse(last.map(|last| &last.promotions), json(&PromotionsBody::of(&decisions))),
@@ -196,8 +202,7 @@ pub fn next_due(
         };
         until.into_iter().chain(decision.deadline)
     });
-    let renewal = last.map(|last| last.expires - CHANNEL_MANIFEST_LIFETIME + RENEW_AFTER);
-    dated.chain(decided).filter(|at| now < *at).chain(renewal).min()
+    dated.chain(decided).filter(|at| now < *at).chain(last.map(|last| last.renew)).min()
 }
 
 /// The lines that keep their last documents: those that could not be read, and those that would

@@ -1,8 +1,8 @@
 //! `/v1/channels` and `/v1/channels/{channel}`.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
 
-use super::extract::{AskedChannel, Current};
+use super::ask::Ask;
 use super::problem::{Problem, ProblemKind};
 use super::reply::{self, Cache};
 use crate::publish::Publication;
@@ -23,8 +23,8 @@ const NEAREST: usize = 3;
     operation_id = "channels",
     responses((status = 200, description = "Every channel", body = serde_json::Value))
 )]
-pub async fn list(request: HttpRequest, current: Current) -> Result<HttpResponse, Problem> {
-    reply::document(&request, current.channels(), Cache::Minute)
+pub fn list(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
+    reply::document(ask.request, ask.current()?.channels(), Cache::Minute)
 }
 
 /// A channel's signed manifest
@@ -38,14 +38,11 @@ pub async fn list(request: HttpRequest, current: Current) -> Result<HttpResponse
     params(("channel" = String, Path, description = "The channel's name, or an alias", example = "1.8-production")),
     responses((status = 200, description = "The signed channel manifest", body = serde_json::Value))
 )]
-pub async fn one(
-    request: HttpRequest,
-    current: Current,
-    AskedChannel(name): AskedChannel,
-) -> Result<HttpResponse, Problem> {
-    let name = name.map_err(|text| unknown(&current, &text))?;
+pub fn one(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
+    let current = ask.current()?;
+    let name = ask.channel()?.map_err(|text| unknown(&current, &text))?;
     let manifest = current.channel(&name).ok_or_else(|| unknown(&current, name.as_str()))?;
-    reply::document(&request, manifest, Cache::Minute)
+    reply::document(ask.request, manifest, Cache::Minute)
 }
 
 /// There is no such channel: names those that are spelled most like it.

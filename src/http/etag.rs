@@ -44,6 +44,7 @@ fn lists(mut list: &[u8], etag: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_list_is_cut_at_its_quotes_and_compared_weakly() {
@@ -55,6 +56,13 @@ mod tests {
         }
         for list in ["", "\"x\"", "ab", "\"ab", "\"ab-gz\"", "\"x\"ab\"", "w/\"ab\"", "\"", "W/"] {
             assert!(!lists(list.as_bytes(), etag), "{list}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_list_is_read_without_a_panic(list in "[W/\",*a ]{0,20}") {
+            let _ = lists(list.as_bytes(), b"\"a\"");
         }
     }
 }

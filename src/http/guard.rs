@@ -33,9 +33,9 @@ pub struct Deadlines {
 }
 
 impl Default for Deadlines {
-    /// The window is a long one, since the kernel reports room in its send buffer only once about
-    /// a third of it has drained: on a line of 8 kbit/s that takes up to 20 s at a time. Such a
-    /// line moves 60 KB in the window, well above the least that is asked of it.
+    /// The window is a long one, since the kernel reports room for more only once half of what it
+    /// holds back has been sent: on a line of 8 kbit/s that takes 20 s and more at a time. Such a
+    /// line moves some 50 KB in the window, well above the least that is asked of it.
     fn default() -> Self {
         Self {
             request: Duration::from_secs(10),

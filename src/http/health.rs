@@ -1,11 +1,11 @@
 //! `/healthz` and `/readyz`: for probes.
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpResponse, web};
 
+use super::ask::Ask;
 use super::problem::ProblemKind;
-use super::state::State;
 use crate::domain::{Time, rfc3339};
 use crate::promoter::status::Status;
 use crate::publish::Publication;
@@ -18,7 +18,7 @@ use crate::publish::Publication;
     operation_id = "healthz",
     responses((status = 200, description = "Alive", body = String, content_type = "text/plain"))
 )]
-pub async fn alive() -> HttpResponse {
+pub fn alive() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .content_type("text/plain; charset=utf-8")
@@ -39,7 +39,8 @@ pub async fn alive() -> HttpResponse {
         (status = 503, description = "Not ready: nothing is published, or it has expired", body = Readiness),
     )
 )]
-pub async fn ready(state: web::Data<State>) -> HttpResponse {
+pub fn ready(ask: &Ask<'_>) -> HttpResponse {
+    let state = ask.state;
     let publication = state.shared.publication.load();
     let readiness = readiness(publication.as_deref(), &state.shared.status.load(), state.clock.now());
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

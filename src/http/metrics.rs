@@ -6,8 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, web};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -17,10 +17,10 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::ask::Ask;
 use super::guard::Cuts;
 use super::problem::ProblemKind;
 use super::route::Route;
-use super::state::State;
 use crate::clock::SharedClock;
 use crate::domain::Time;
 use crate::promoter::status::{DegradedKind, Handle};
@@ -99,8 +99,8 @@ impl Metrics {
     operation_id = "metrics",
     responses((status = 200, description = "The metrics", body = String, content_type = "application/openmetrics-text"))
 )]
-pub async fn get(state: web::Data<State>) -> HttpResponse {
-    let Ok(text) = state.metrics.text() else { return HttpResponse::InternalServerError().finish() };
+pub fn get(ask: &Ask<'_>) -> HttpResponse {
+    let Ok(text) = ask.state.metrics.text() else { return HttpResponse::InternalServerError().finish() };
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
         .insert_header((header::CACHE_CONTROL, "no-store"))

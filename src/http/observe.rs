@@ -1,20 +1,19 @@
 //! Around every request: its id, its limits, what is counted, and a line in the access log.
 
-use std::future::Future;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use actix_web::Error;
-use actix_web::body::MessageBody as _;
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::body::{BodySize, MessageBody as _};
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::Data;
-use futures_util::future::Either;
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use prometheus_client::metrics::gauge::Gauge;
 use tracing::Instrument as _;
 
+use super::ask::Ask;
 use super::problem::{Problem, ProblemKind};
-use super::route::Route;
+use super::route::{Route, Routes};
 use super::state::State;
 
 /// The access log's target, to be filtered by.
@@ -27,68 +26,72 @@ const MAX_URI: usize = 4 * 1024;
 /// actix refuses it before it gets here.
 const MAX_HEAD: usize = 16 * 1024;
 
+/// What a field of a head has beside its name and value: `: ` and the end of the line.
+const FIELD: usize = 4;
+
 /// The longest request id that is taken from a client.
 const MAX_ID: usize = 64;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Answers a request with everything around it.
-pub(super) fn around<S>(
-    state: Data<State>,
-    request: ServiceRequest,
-    next: &S,
-) -> impl Future<Output = Result<ServiceResponse, Error>> + use<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
-    S::Future: 'static,
-{
+///
+/// The span with its id is there from level `debug` on. At `info` there is the line of the access
+/// log alone, which has the id too: a span for each request costs as much as the line itself.
+pub(super) async fn answer(request: HttpRequest, state: Data<State>, routes: Routes) -> HttpResponse {
     let in_flight = InFlight::enter(&state.metrics.in_flight);
     let id = request_id(request.headers());
+    let found = Route::find(request.uri().path()).filter(|(route, _)| routes.has(*route));
     let logged = state.access_log && tracing::enabled!(target: ACCESS, tracing::Level::INFO);
     let started = logged.then(|| state.clock.monotonic());
-    let span = if logged {
-        tracing::info_span!(
+    let text = id.to_str().unwrap_or_default();
+    let span = tracing::debug_span!(target: ACCESS, "request", id = text);
+
+    let answered = dispatch(&request, &state, text, found).instrument(span).await;
+    drop(in_flight);
+    let (mut response, problem) = match answered {
+        Ok(response) => (response, None),
+        Err(problem) => (problem.error_response(), Some(problem.kind)),
+    };
+    let status = response.status();
+    state.metrics.count(found.map(|(route, _)| route), status, problem);
+    if let Some(started) = started {
+        let took = state.clock.monotonic().saturating_sub(started);
+        let bytes = match response.body().size() {
+            BodySize::Sized(bytes) => bytes,
+            BodySize::None | BodySize::Stream => 0,
+        };
+        tracing::info!(
             target: ACCESS,
-            "request",
-            id = id.to_str().unwrap_or_default(),
+            id = text,
             method = request.method().as_str(),
             path = request.uri().path(),
-        )
-    } else {
-        tracing::Span::none()
-    };
-    let answered = match refuse(&request) {
-        Some(problem) => Either::Left(std::future::ready(Ok(request.error_response(problem)))),
-        None => Either::Right(next.call(request)),
-    };
-    async move {
-        let mut response = answered.instrument(span.clone()).await?;
-        drop(in_flight);
-        let status = response.status();
-        let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
-        let problem = problem.map(|problem| problem.kind);
-        let route = response.request().app_data::<Route>().copied();
-        state.metrics.count(route, status, problem);
-        if let Some(started) = started {
-            let took = state.clock.monotonic().saturating_sub(started);
-            let bytes = match response.response().body().size() {
-                actix_web::body::BodySize::Sized(bytes) => bytes,
-                _ => 0,
-            };
-            tracing::info!(
-                target: ACCESS,
-                parent: &span,
-                status = status.as_u16(),
-                bytes,
-                micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-                problem = problem.map(ProblemKind::as_str),
-            );
-        }
-        let head = response.headers_mut();
-        head.insert(REQUEST_ID, id);
-        head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        Ok(response)
+            status = status.as_u16(),
+            bytes,
+            micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            problem = problem.map(ProblemKind::as_str),
+        );
     }
+    let head = response.headers_mut();
+    head.insert(REQUEST_ID, id);
+    head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn dispatch(
+    request: &HttpRequest,
+    state: &State,
+    id: &str,
+    found: Option<(Route, [&str; 2])>,
+) -> Result<HttpResponse, Problem> {
+    check_head(request)?;
+    let Some((route, names)) = found else {
+        let detail = format!("there is nothing at `{}`", request.uri().path());
+        let problem = Problem::new(ProblemKind::UnknownRoute, detail);
+        return Err(problem.hint("see `/openapi.json` for what there is"));
+    };
+    check_method(request)?;
+    route.answer(&Ask { request, state, id, names }).await
 }
 
 /// Counts a request as long as it is there, also when its connection goes away.
@@ -107,27 +110,35 @@ impl Drop for InFlight {
     }
 }
 
-/// What is refused whatever it asks for.
-fn refuse(request: &ServiceRequest) -> Option<Problem> {
-    let head = request.headers();
-    let uri = request.head().uri.path_and_query().map_or(0, |text| text.as_str().len());
+/// Refuses what is too large, whatever it asks for.
+fn check_head(request: &HttpRequest) -> Result<(), Problem> {
+    let uri = request.uri().path_and_query().map_or(0, |text| text.as_str().len());
     if uri > MAX_URI {
         let detail = format!("the URL has {uri} bytes, more than {MAX_URI}");
-        return Some(Problem::new(ProblemKind::UriTooLong, detail));
+        return Err(Problem::new(ProblemKind::UriTooLong, detail));
     }
-    let size: usize = head.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let fields = request.headers().iter();
+    let size: usize = fields.map(|(name, value)| name.as_str().len() + value.len() + FIELD).sum();
     if size > MAX_HEAD {
         let detail = format!("the head has {size} bytes, more than {MAX_HEAD}");
-        return Some(Problem::new(ProblemKind::HeadTooLarge, detail));
+        return Err(Problem::new(ProblemKind::HeadTooLarge, detail));
     }
-    let reads = matches!(request.method().as_str(), "GET" | "HEAD");
-    let body = head.contains_key(header::TRANSFER_ENCODING)
-        || head.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
-    if reads && body {
-        let detail = "the request has a body";
-        return Some(Problem::new(ProblemKind::BodyRefused, detail).hint("leave it out: all is in the URL"));
+    Ok(())
+}
+
+/// Refuses methods that do anything but read, and bodies, which mean nothing to those that do.
+fn check_method(request: &HttpRequest) -> Result<(), Problem> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let detail = format!("`{}` is not allowed here", request.method());
+        return Err(Problem::new(ProblemKind::MethodNotAllowed, detail).hint("use `GET` or `HEAD`"));
     }
-    None
+    let head = request.headers();
+    let length = head.get(header::CONTENT_LENGTH);
+    if head.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != "0") {
+        let problem = Problem::new(ProblemKind::BodyRefused, "the request has a body");
+        return Err(problem.hint("leave it out: all is in the URL"));
+    }
+    Ok(())
 }
 
 /// The client's id for the request if it is a plain one, so that it can be followed through several

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use bytes::Bytes;
 use utoipa::OpenApi;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{Content, Ref, Response};
 
+use super::ask::Ask;
 use super::problem::{self, Problem, ProblemKind};
 use super::reply::{self, Cache};
 use super::route::Route;
-use super::state::State;
 use super::{channels, health, metrics, payloads, promotions, releases, tuf, update};
 use crate::publish::Document;
 use crate::publish::document::Media;
@@ -53,8 +53,8 @@ struct Api;
     operation_id = "openapi",
     responses((status = 200, description = "The interface as OpenAPI 3.1", body = serde_json::Value))
 )]
-pub async fn get(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    reply::document(&request, &state.openapi, Cache::Minute)
+pub fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
+    reply::document(ask.request, &ask.state.openapi, Cache::Minute)
 }
 
 /// The document, as it is served.

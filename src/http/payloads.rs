@@ -17,12 +17,12 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
-use super::extract::{AskedVersion, Current, segment};
+use super::ask::Ask;
 use super::problem::{Problem, ProblemKind};
 use super::range::{Part, part};
 use super::releases;
 use super::reply::{self, Cache};
-use super::state::{OpenPayload, State};
+use super::state::OpenPayload;
 use super::{digest, etag};
 use crate::publish::document::Media;
 use crate::publish::publication::PayloadFile;
@@ -50,29 +50,25 @@ const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
         (status = 206, description = "The part that was asked for"),
     )
 )]
-pub async fn get(
-    request: HttpRequest,
-    state: web::Data<State>,
-    current: Current,
-    AskedVersion(version): AskedVersion,
-) -> Result<HttpResponse, Problem> {
-    let file = segment(&request, 3)?;
-    let Some(payload) = current.payload(&version, &file).cloned() else {
-        if current.explain(&version).is_none() {
-            return Err(releases::unknown(&version));
-        }
-        let detail = format!("the release `{version}` has no payload `{file}`");
-        return Err(Problem::new(ProblemKind::UnknownFile, detail));
-    };
-    answer(&request, &state, payload).await
+pub async fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
+    answer(ask, find(ask)?).await
+}
+
+fn find(ask: &Ask<'_>) -> Result<PayloadFile, Problem> {
+    let (current, version, file) = (ask.current()?, ask.version()?, ask.file()?);
+    if let Some(payload) = current.payload(&version, &file) {
+        return Ok(payload.clone());
+    }
+    if current.explain(&version).is_none() {
+        return Err(releases::unknown(&version));
+    }
+    let detail = format!("the release `{version}` has no payload `{file}`");
+    Err(Problem::new(ProblemKind::UnknownFile, detail))
 }
 
 /// Answers with a payload, or a part of it.
-pub(super) async fn answer(
-    request: &HttpRequest,
-    state: &State,
-    payload: PayloadFile,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn answer(ask: &Ask<'_>, payload: PayloadFile) -> Result<HttpResponse, Problem> {
+    let request = ask.request;
     let tag = format!("\"{}\"", payload.sha256);
     if etag::is_held(request.headers(), tag.as_bytes()) {
         return Ok(with_heads(HttpResponse::new(StatusCode::NOT_MODIFIED), &payload, &tag));
@@ -86,8 +82,8 @@ pub(super) async fn answer(
         }
     };
     let head_only = request.method() == Method::HEAD;
-    let body = open(&state.open_payload, &payload, range.clone(), head_only).await.map_err(|error| {
-        tracing::error!(sha256 = %payload.sha256, file = payload.file, %error, "a payload copy cannot be served");
+    let body = open(&ask.state.open_payload, &payload, range.clone(), head_only).await.map_err(|error| {
+        tracing::error!(id = ask.id, sha256 = %payload.sha256, file = payload.file, %error, "a payload copy cannot be served");
         Problem::new(ProblemKind::PayloadUnavailable, format!("`{}` cannot be served now", payload.file))
     })?;
     let mut response = HttpResponse::with_body(status, body);

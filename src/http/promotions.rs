@@ -1,8 +1,8 @@
 //! `/v1/promotions`.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
 
-use super::extract::Current;
+use super::ask::Ask;
 use super::problem::Problem;
 use super::reply::{self, Cache};
 
@@ -16,6 +16,6 @@ use super::reply::{self, Cache};
     operation_id = "promotions",
     responses((status = 200, description = "Every decision", body = serde_json::Value))
 )]
-pub async fn list(request: HttpRequest, current: Current) -> Result<HttpResponse, Problem> {
-    reply::document(&request, current.promotions(), Cache::Minute)
+pub fn list(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
+    reply::document(ask.request, ask.current()?.promotions(), Cache::Minute)
 }

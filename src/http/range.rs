@@ -50,6 +50,7 @@ fn number(text: &str) -> Number {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn one_range_is_cut_to_the_file() {
@@ -85,6 +86,15 @@ mod tests {
             "bytes=--1",
         ] {
             assert_eq!(part(header, 10), Part::Whole, "{header}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_lies_within_the_file(header in "bytes=[0-9]{0,21}-[0-9]{0,21}", size in 0u64..1000) {
+            if let Part::Bytes(range) = part(&header, size) {
+                prop_assert!(range.start < range.end && range.end <= size);
+            }
         }
     }
 }

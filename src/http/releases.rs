@@ -1,8 +1,8 @@
 //! `/v1/releases/{version}` and `/v1/releases/{version}/explain`.
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
 
-use super::extract::{AskedVersion, Current};
+use super::ask::Ask;
 use super::problem::{Problem, ProblemKind};
 use super::reply::{self, Cache};
 use crate::domain::version::Version;
@@ -18,13 +18,10 @@ use crate::domain::version::Version;
     params(("version" = String, Path, description = "The release's version", example = "1.8.4-tectonic.1")),
     responses((status = 200, description = "The signed release manifest", body = serde_json::Value))
 )]
-pub async fn manifest(
-    request: HttpRequest,
-    current: Current,
-    AskedVersion(version): AskedVersion,
-) -> Result<HttpResponse, Problem> {
+pub fn manifest(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
+    let (current, version) = (ask.current()?, ask.version()?);
     match current.release(&version) {
-        Some(manifest) => reply::document(&request, manifest, Cache::Minute),
+        Some(manifest) => reply::document(ask.request, manifest, Cache::Minute),
         None if current.explain(&version).is_some() => {
             let detail = format!("the release `{version}` has no signed manifest yet");
             Err(Problem::new(ProblemKind::UnsignedRelease, detail)
@@ -45,13 +42,10 @@ pub async fn manifest(
     params(("version" = String, Path, description = "The release's version", example = "1.8.4-tectonic.1")),
     responses((status = 200, description = "Where it stands", body = serde_json::Value))
 )]
-pub async fn explain(
-    request: HttpRequest,
-    current: Current,
-    AskedVersion(version): AskedVersion,
-) -> Result<HttpResponse, Problem> {
+pub fn explain(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
+    let (current, version) = (ask.current()?, ask.version()?);
     let explanation = current.explain(&version).ok_or_else(|| unknown(&version))?;
-    reply::document(&request, explanation, Cache::Minute)
+    reply::document(ask.request, explanation, Cache::Minute)
 }
 
 /// The catalog has no such release.

@@ -11,12 +11,13 @@ use actix_http::error::DispatchError;
 use actix_server::{Server, ServerBuilder};
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::dev::AppConfig;
-use actix_web::{App, web};
+use actix_web::{App, HttpRequest, web};
 use tokio::net::TcpStream;
 
 use super::guard::{Deadlines, Guard, Guarded};
+use super::observe;
+use super::route::Routes;
 use super::state::{OpenPayload, State};
-use super::{observe, route};
 use crate::clock::SharedClock;
 use crate::promoter::status::Handle;
 
@@ -27,6 +28,12 @@ const STOP_SECONDS: u64 = 7;
 /// After a reply to a request whose body was not read, for how long the rest of the body is thrown
 /// away. Closed at once, the connection would be reset before the client has read the reply.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// How much of a reply the kernel takes ahead of what the line can carry. Left to itself it takes
+/// megabytes, then nothing for minutes, and a slow line cannot be told from a stalled client; seen
+/// with one of 8 kbit/s. What is under way is not counted, so fast lines are no slower for it.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 32 * 1024;
 
 /// The operator's listener is for a few scrapers and probes.
 const ADMIN_CONNECTIONS: usize = 64;
@@ -153,17 +160,12 @@ impl Running {
     }
 }
 
-/// Which routes a listener has.
-#[derive(Debug, Clone, Copy)]
-enum Routes {
-    All,
-    Public,
-    Admin,
-}
-
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let error = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(error)?;
+    // Accepted connections take this over. Other systems see less of how a client reads.
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT).map_err(error)?;
     let bound = listener.local_addr().map_err(error)?;
     Ok((listener, bound))
 }
@@ -184,22 +186,8 @@ fn serve(
     let factory = move || {
         let (state, guard, draining) = (state.clone(), guard.clone(), draining.clone());
         let Deadlines { request, keep_alive, .. } = guard.deadlines;
-        let around = state.clone();
-        let app = App::new()
-            .app_data(state)
-            .configure(|app| match routes {
-                Routes::All => {
-                    route::public(app);
-                    route::admin(app);
-                }
-                Routes::Public => route::public(app),
-                Routes::Admin => {
-                    route::health(app);
-                    route::admin(app);
-                }
-            })
-            .default_service(web::to(route::unknown))
-            .wrap_fn(move |request, next| observe::around(around.clone(), request, next));
+        let answer = move |request: HttpRequest| observe::answer(request, state.clone(), routes);
+        let app = App::new().default_service(web::to(answer));
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let draining = draining.clone();

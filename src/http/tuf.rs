@@ -1,12 +1,11 @@
 //! `/tuf/metadata/…` and `/tuf/targets/…`: the TUF repository, for its own clients.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 
-use super::extract::{Current, segment};
+use super::ask::Ask;
 use super::payloads;
 use super::problem::{Problem, ProblemKind};
 use super::reply::{self, Cache};
-use super::state::State;
 use crate::publish::publication::TufFile;
 
 /// TUF metadata
@@ -20,15 +19,15 @@ use crate::publish::publication::TufFile;
     params(("file" = String, Path, description = "The role's file", example = "timestamp.json")),
     responses((status = 200, description = "The signed role", body = serde_json::Value))
 )]
-pub async fn metadata(
-    request: HttpRequest,
-    state: web::Data<State>,
-    current: Current,
-) -> Result<HttpResponse, Problem> {
-    let file = segment(&request, 2)?;
+pub fn metadata(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
+    let (current, file) = (ask.current()?, ask.file()?);
     // Only a name with its version in it always means the same bytes.
     let cache = if file.starts_with(|c: char| c.is_ascii_digit()) { Cache::Immutable } else { Cache::Minute };
-    answer(&request, &state, &current, &format!("metadata/{file}"), cache).await
+    let path = format!("metadata/{file}");
+    match current.tuf(&path) {
+        Some(TufFile::Document(document)) => reply::document(ask.request, document, cache),
+        _ => Err(unknown(&path)),
+    }
 }
 
 /// A TUF target
@@ -45,28 +44,16 @@ pub async fn metadata(
         (status = 206, description = "The part of a payload that was asked for"),
     )
 )]
-pub async fn target(
-    request: HttpRequest,
-    state: web::Data<State>,
-    current: Current,
-) -> Result<HttpResponse, Problem> {
-    let file = segment(&request, 2)?;
-    answer(&request, &state, &current, &format!("targets/{file}"), Cache::Immutable).await
+pub async fn target(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
+    let path = format!("targets/{}", ask.file()?);
+    let payload = match ask.current()?.tuf(&path) {
+        Some(TufFile::Document(document)) => return reply::document(ask.request, document, Cache::Immutable),
+        Some(TufFile::Payload(payload)) => payload.clone(),
+        None => return Err(unknown(&path)),
+    };
+    payloads::answer(ask, payload).await
 }
 
-async fn answer(
-    request: &HttpRequest,
-    state: &State,
-    current: &Current,
-    path: &str,
-    cache: Cache,
-) -> Result<HttpResponse, Problem> {
-    match current.tuf(path) {
-        Some(TufFile::Document(document)) => reply::document(request, document, cache),
-        Some(TufFile::Payload(payload)) => payloads::answer(request, state, payload.clone()).await,
-        None => {
-            let detail = format!("the TUF repository has no `{path}`");
-            Err(Problem::new(ProblemKind::UnknownFile, detail))
-        }
-    }
+fn unknown(path: &str) -> Problem {
+    Problem::new(ProblemKind::UnknownFile, format!("the TUF repository has no `{path}`"))
 }

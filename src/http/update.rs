@@ -1,12 +1,11 @@
 //! `/v1/channels/{channel}/update`.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 
+use super::ask::{Ask, bad_version};
 use super::channels::unknown;
-use super::extract::{AskedChannel, Current, bad_version};
 use super::problem::{Problem, ProblemKind};
 use super::reply::{self, Cache};
-use super::state::State;
 use super::url::parameter;
 use crate::domain::version::Version;
 
@@ -26,17 +25,13 @@ use crate::domain::version::Version;
     ),
     responses((status = 200, description = "What to do", body = serde_json::Value))
 )]
-pub async fn get(
-    request: HttpRequest,
-    state: web::Data<State>,
-    current: Current,
-    AskedChannel(name): AskedChannel,
-) -> Result<HttpResponse, Problem> {
-    let publication = current.unexpired(state.clock.now())?;
-    let (version, cache) = asked(request.query_string())?;
-    let name = name.map_err(|text| unknown(publication, &text))?;
+pub fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
+    let current = ask.current()?;
+    let publication = current.unexpired(ask.state.clock.now())?;
+    let (version, cache) = asked(ask.request.query_string())?;
+    let name = ask.channel()?.map_err(|text| unknown(publication, &text))?;
     let answer = publication.update(&name, &version).ok_or_else(|| unknown(publication, name.as_str()))?;
-    reply::document(&request, answer, cache)
+    reply::document(ask.request, answer, cache)
 }
 
 /// The version that asks, and whether the answer is for one cluster.

@@ -71,6 +71,7 @@ fn decode(raw: &str) -> Result<Cow<'_, str>, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn kind<T>(result: Result<T, Problem>) -> Option<ProblemKind> {
         result.err().map(|problem| problem.kind)
@@ -104,5 +105,22 @@ mod tests {
         }
         assert_eq!(kind(parameter("version=1&version=1", "version")), Some(ProblemKind::DuplicateParameter));
         assert_eq!(kind(parameter("x=%zz&version=%", "version")), Some(ProblemKind::BadEncoding));
+    }
+
+    proptest! {
+        #[test]
+        fn an_encoded_value_comes_back_as_it_was(value in ".{0,30}") {
+            let encoded: Vec<_> = value.bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let query = format!("a=1&version={}&b", encoded.concat());
+            prop_assert_eq!(parameter(&query, "version").unwrap().unwrap(), value);
+        }
+
+        #[test]
+        fn any_text_is_decoded_or_refused_without_a_panic(text in "[%+&=a-f0-9/ä ]{0,40}") {
+            let _ = parameter(&text, "a");
+            if let Ok(name) = segment(&text) {
+                prop_assert!(!name.contains('/'));
+            }
+        }
     }
 }

@@ -36,11 +36,15 @@ impl Promoter {
         let trust = Trust::read(&snapshot.trust);
         let now = self.clock.now();
         let payloads = &self.setup.payloads;
-        let manifest = |version: &_| snapshot.manifest(version).cloned();
-        let usable = trust.as_ref().ok().and_then(Option::as_ref);
         let payload =
             |release: &Release| payloads.check(release, now).unwrap_or_else(|e| unreadable(release, &e));
-        let catalog = with_evidence(&snapshot.reading.catalog, usable, &manifest, &payload, &self.checked);
+        let catalog = with_evidence(
+            snapshot.reading.catalog.clone(),
+            trust.as_ref().map(Option::as_ref),
+            &self.checked,
+            |version| snapshot.manifest(version),
+            payload,
+        );
         if let Err(e) = payloads.remember() {
             tracing::warn!("{}", chain(&e));
         }
@@ -139,7 +143,7 @@ impl Promoter {
             .filter(|decision| {
                 decision.verdict == Verdict::Promote && !refused.contains_key(&decision.line.name)
             })
-            .map(|decision| decision.entry(now))
+            .map(|decision| decision.scheduled(now))
             .collect()
     }
 

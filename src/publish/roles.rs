@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 use super::publication::{Publication, ReleaseDocuments, TufFile};
 use super::{ChannelFile, Inputs, PublishError, RENEW_AFTER};
+use crate::domain::Time;
 use crate::domain::version::Version;
 use crate::formats::tuf::{
     CHANNELS_LIFETIME, Meta, Role, SNAPSHOT_LIFETIME, Snapshot, TIMESTAMP_LIFETIME, Target, Targets,
@@ -23,6 +24,16 @@ pub struct Roles {
     pub timestamp: Signed<Timestamp>,
     /// Whether any of them was signed now.
     pub signed: bool,
+}
+
+impl Roles {
+    /// When the first of them is due to be signed anew.
+    pub fn renew(&self) -> Time {
+        let channels = self.channels.signed().expires - RENEW_BEFORE;
+        let snapshot = self.snapshot.signed().expires - RENEW_BEFORE;
+        let timestamp = self.timestamp.signed().expires - TIMESTAMP_LIFETIME + RENEW_AFTER;
+        channels.min(snapshot).min(timestamp)
+    }
 }
 
 /// Whether the online key is the one that the trusted roles name.

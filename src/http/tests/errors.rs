@@ -63,6 +63,17 @@ fn other_methods_are_refused_by_name() {
 }
 
 #[test]
+fn the_server_is_no_tunnel_and_upgrades_to_nothing() {
+    let server = spawn();
+    let mut client = server.client();
+    client.send(b"CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n").unwrap();
+    assert_eq!(client.response(true).unwrap().problem(), "unknown_route");
+    let upgrade = ["connection: upgrade", "upgrade: websocket", "sec-websocket-version: 13"];
+    let response = server.client().ask("GET", "/v1/promotions", &upgrade);
+    assert_eq!((response.status, response.header("upgrade")), (200, None));
+}
+
+#[test]
 fn a_request_with_a_body_is_refused_and_its_connection_is_closed() {
     let server = spawn();
     for line in ["content-length: 2", "transfer-encoding: chunked", "content-length: 99999999999"] {

@@ -65,6 +65,13 @@ impl Spawned {
         Client::connect(self.address)
     }
 
+    /// Puts the copy of the large payload where the server looks for it, and says where.
+    pub fn store_large(&self) -> std::path::PathBuf {
+        let copy = self.copies.path().join(LARGE_DIGEST.to_string());
+        std::fs::write(&copy, large()).unwrap();
+        copy
+    }
+
     /// Tells the server to stop, without waiting for it.
     pub fn stop(&mut self) {
         let _ = self.stop.take().unwrap().send(());
@@ -90,7 +97,7 @@ pub fn spawn_with(change: impl FnOnce(&mut Config)) -> Spawned {
     let copies = tempfile::tempdir().unwrap();
     let shared = Handle::new(Shared::default());
     shared.publication.store(Some(Arc::new(publication(&copies))));
-    let clock = Arc::new(Stopped(AtomicI64::new(NOW), SystemClock));
+    let clock = Arc::new(Stopped(AtomicI64::new(NOW), SystemClock::new()));
     let mut config = Config::new("127.0.0.1:0".parse().unwrap());
     config.workers = 1;
     change(&mut config);
@@ -117,9 +124,16 @@ pub fn long_json(kind: &str) -> String {
     format!("{{\"kind\":\"{kind}\",\"numbers\":[{}]}}", numbers.join(","))
 }
 
+/// The bytes of the large payload. They repeat at an odd length, so that no two chunks are alike.
 pub fn large() -> Vec<u8> {
-    (0..LARGE).map(|i| u8::try_from((i / 7 + i / 65_536) % 251).unwrap()).collect()
+    let pattern: Vec<u8> = (0..=250).collect();
+    let mut bytes = pattern.repeat(LARGE.div_ceil(pattern.len()));
+    bytes.truncate(LARGE);
+    bytes
 }
+
+/// The digest under which the large payload is kept. Nothing here looks whether it is true.
+const LARGE_DIGEST: Sha256 = Sha256::new([7; 32]);
 
 /// Stores a payload's copy.
 fn payload(copies: &tempfile::TempDir, file: &str, bytes: &[u8]) -> PayloadFile {
@@ -152,7 +166,7 @@ fn publication(copies: &tempfile::TempDir) -> Publication {
     let names = names.map(|name| (ChannelName::parse(name).unwrap(), Arc::clone(&channel)));
 
     let small = payload(copies, "payload.json", b"{\"deployments\":[]}\n");
-    let large = payload(copies, "large.bin", &large());
+    let large = PayloadFile { file: "large.bin".to_owned(), sha256: LARGE_DIGEST, size: LARGE as u64 };
     let signed = ReleaseDocuments {
         line: line.clone(),
         manifest: Some(json(long_json("release"))),
@@ -177,6 +191,7 @@ fn publication(copies: &tempfile::TempDir) -> Publication {
         version: 7,
         made: Time::from_timestamp(NOW - 60, 0).unwrap(),
         expires: Time::from_timestamp(NOW + 3600, 0).unwrap(),
+        renew: Time::from_timestamp(NOW + 1800, 0).unwrap(),
         demo: false,
         channels: json(long_json("channels")),
         promotions: json("[]"),

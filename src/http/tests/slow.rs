@@ -81,6 +81,7 @@ fn a_slow_body_is_cut() {
 fn a_reader_that_stalls_in_the_middle_of_a_body_is_cut() {
     let server = impatient();
     let mut client = server.client();
+    server.store_large();
     client.send(BIG).unwrap();
     assert_eq!(client.head().unwrap().status, 200);
     let mut some = vec![0; 100_000];
@@ -97,6 +98,7 @@ fn a_reader_that_stalls_in_the_middle_of_a_body_is_cut() {
 fn a_slow_reader_that_goes_on_reading_gets_it_all() {
     let server = impatient();
     let mut client = server.client();
+    server.store_large();
     client.send(BIG).unwrap();
     client.head().unwrap();
     let mut left = super::fixture::LARGE;

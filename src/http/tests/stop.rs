@@ -21,6 +21,7 @@ fn an_idle_connection_is_closed_at_once_when_the_server_stops() {
 fn a_running_reply_is_finished_before_the_server_stops() {
     let mut server = spawn();
     let mut client = server.client();
+    server.store_large();
     client.send(b"GET /v1/payloads/1.8.4-tectonic.1/large.bin HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     assert_eq!(client.head().unwrap().status, 200);
     server.stop();
@@ -36,6 +37,7 @@ fn a_running_reply_is_finished_before_the_server_stops() {
 fn a_client_that_takes_nothing_does_not_hold_up_the_stop() {
     let mut server = spawn();
     let mut client = server.client();
+    server.store_large();
     client.send(b"GET /v1/payloads/1.8.4-tectonic.1/large.bin HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     client.head().unwrap();
     let clock = SystemClock::new();

@@ -1,0 +1,232 @@
+//! The command line: one file for each command.
+//!
+//! A command parses its arguments, makes one call into the other rooms for what it does, and shows
+//! what came of it: data on stdout, talk on stderr. Exit codes are 0 for done or nothing to do, 1
+//! for refused or faulty, and 2 for wrong usage.
+
+mod author;
+mod catalog;
+mod channel;
+mod demo;
+mod explain;
+mod failure;
+mod init;
+mod key;
+mod keyfile;
+mod logging;
+mod near;
+mod promote;
+mod release;
+mod serve;
+mod shell;
+mod status;
+mod table;
+mod terminal;
+mod time;
+mod verify;
+mod workspace;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::clock::{SharedClock, SystemClock};
+use terminal::Terminal;
+use workspace::Workspace;
+
+/// Serves update channels: releases soak, are promoted by themselves, and can be verified.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, or nothing to do
+  1  refused or faulty; stderr says why
+  2  wrong usage";
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Globals {
+    /// The folder of the catalog
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "TIDEGATE_CATALOG",
+        hide_env_values = true,
+        default_value = "channels"
+    )]
+    pub catalog: PathBuf,
+    /// The folder of payload files, one folder in it for each version
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "TIDEGATE_PAYLOADS",
+        hide_env_values = true,
+        default_value = "payloads"
+    )]
+    pub payloads: PathBuf,
+    /// The folder of the server's own state: its key, the last publication, payload copies
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "TIDEGATE_STATE",
+        hide_env_values = true,
+        default_value = ".tidegate"
+    )]
+    pub state: PathBuf,
+    /// Tables for people, or JSON for programs
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORM",
+        env = "TIDEGATE_OUTPUT",
+        hide_env_values = true,
+        default_value = "table"
+    )]
+    pub output: Output,
+    /// The form of log lines on stderr; `TIDEGATE_LOG` says which (`info`, `tidegate=debug`)
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORM",
+        env = "TIDEGATE_LOG_FORMAT",
+        hide_env_values = true,
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// The form of data on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Table,
+    Json,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a catalog, its root and its keys here
+    Init(init::Args),
+    /// Serve, renew, and promote
+    Serve(serve::Args),
+    /// A release's life: add, sign, list, show, hold, resume, yank, unyank
+    #[command(subcommand)]
+    Release(release::Command),
+    /// What each channel offers: list, show, pause, resume
+    #[command(subcommand)]
+    Channel(channel::Command),
+    /// Promote what is due, or one release early
+    Promote(promote::Args),
+    /// Say why a release stands where it stands, or which way a cluster has
+    Explain(explain::Args),
+    /// The catalog's files: check, schema
+    #[command(subcommand)]
+    Catalog(catalog::Command),
+    /// Verify signatures, manifests and payloads, here or from a folder or a server
+    Verify(verify::Args),
+    /// Keys: generate, list
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Say what is published, what expires when, and what is degraded
+    Status(status::Args),
+    /// Print completions for a shell
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page, or write all of them into a folder
+    Man(shell::ManArgs),
+}
+
+/// Runs the command that this process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(cli.globals.log_format, matches!(cli.command, Command::Serve(_)));
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    execute(&cli, Arc::new(SystemClock::new()), &mut out, &mut err)
+}
+
+/// Runs a command within this process, with its own clock and writers: what tests use that need
+/// hundreds of runs. The first argument is the program's name.
+///
+/// # Errors
+/// When the arguments are wrong usage.
+pub fn run(
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    clock: SharedClock,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<ExitCode, clap::Error> {
+    Ok(execute(&Cli::try_parse_from(arguments)?, clock, out, err))
+}
+
+fn execute(cli: &Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
+    if let Command::Serve(args) = &cli.command {
+        // It prints as it goes, for days: it has the real stdout and stderr to itself.
+        return serve::run(args, &cli.globals).unwrap_or_else(|error| failure::report(&error, err));
+    }
+    let workspace = Workspace::new(&cli.globals, clock);
+    let mut terminal = Terminal::new(cli.globals.output, out, err);
+    let done = dispatch(&cli.command, &workspace, &mut terminal);
+    match done {
+        Ok(code) => terminal.finish(code),
+        // Whoever read stdout has seen enough: `tidegate release list | head` is no failure.
+        Err(_) if terminal.is_broken() => ExitCode::SUCCESS,
+        Err(error) => {
+            // What was said on stdout before comes first, also where both go to one place.
+            terminal.finish(ExitCode::FAILURE);
+            failure::report(&error, terminal.err())
+        }
+    }
+}
+
+fn dispatch(
+    command: &Command,
+    workspace: &Workspace,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(_) => unreachable!("it was started before"),
+        Command::Init(args) => init::run(args, workspace, terminal),
+        Command::Release(command) => release::run(command, workspace, terminal),
+        Command::Channel(command) => channel::run(command, workspace, terminal),
+        Command::Promote(args) => promote::run(args, workspace, terminal),
+        Command::Explain(args) => explain::run(args, workspace, terminal),
+        Command::Catalog(command) => catalog::run(command, workspace, terminal),
+        Command::Verify(args) => verify::run(args, workspace, terminal),
+        Command::Key(command) => key::run(command, workspace, terminal),
+        Command::Status(args) => status::run(args, workspace, terminal),
+        Command::Completions(args) => shell::completions(args, terminal),
+        Command::Man(args) => shell::man(args, terminal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_tree_of_commands_holds_together() {
+        Cli::command().debug_assert();
+    }
+}

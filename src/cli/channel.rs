@@ -1,0 +1,251 @@
+//! `tidegate channel`.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::author::Author;
+use super::failure::refuse;
+use super::table::{Table, pairs};
+use super::terminal::Terminal;
+use super::time;
+use super::workspace::Workspace;
+use crate::domain::catalog::ChannelRef;
+use crate::domain::change::Change;
+use crate::domain::channel::{ChannelName, NameError};
+use crate::domain::promotion::decide;
+use crate::domain::release::Event;
+use crate::domain::{Time, rfc3339};
+use crate::formats::api::{ChannelSummary, ChannelsBody, Soaking};
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// List every channel with what it offers
+    List(ListArgs),
+    /// Show one channel with its releases
+    Show(ShowArgs),
+    /// Stop a channel: its clusters are told to wait, and nothing is promoted into it
+    Pause(PauseArgs),
+    /// Let a paused channel go on
+    Resume(ResumeArgs),
+}
+
+/// List every channel with what it offers
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// As of this time, RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    at: Option<Time>,
+}
+
+/// Show one channel with its releases
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// The channel, by its name or an alias, in any case
+    #[arg(value_parser = name)]
+    channel: ChannelName,
+    /// As of this time, RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    at: Option<Time>,
+}
+
+/// Stop a channel
+#[derive(Debug, clap::Args)]
+pub struct PauseArgs {
+    /// The channel, by its name or an alias, in any case
+    #[arg(value_parser = name)]
+    channel: ChannelName,
+    /// Why; it is public
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    author: Author,
+}
+
+/// Let a paused channel go on
+#[derive(Debug, clap::Args)]
+pub struct ResumeArgs {
+    /// The channel, by its name or an alias, in any case
+    #[arg(value_parser = name)]
+    channel: ChannelName,
+}
+
+/// A channel's name as people spell it.
+pub fn name(text: &str) -> Result<ChannelName, NameError> {
+    ChannelName::parse_any_case(text)
+}
+
+/// One channel with its releases.
+#[derive(Debug, Serialize)]
+struct ShowBody {
+    #[serde(flatten)]
+    summary: ChannelSummary,
+    releases: Vec<Entered>,
+}
+
+/// A release that entered a channel.
+#[derive(Debug, Serialize)]
+struct Entered {
+    version: String,
+    /// RFC 3339.
+    since: String,
+    /// `offered`, `yanked` or `withheld`: its payload or its signature is not as it must be.
+    state: &'static str,
+    barrier: bool,
+}
+
+/// What a change of one channel came to.
+#[derive(Debug, Serialize)]
+struct Changed<'a> {
+    channel: String,
+    /// `paused`, `resumed` or `unchanged`.
+    result: &'static str,
+    reason: Option<&'a str>,
+    by: Option<&'a str>,
+}
+
+pub fn run(
+    command: &Command,
+    workspace: &Workspace,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::List(args) => list(args, workspace, terminal),
+        Command::Show(args) => show(args, workspace, terminal),
+        Command::Pause(args) => pause(args, workspace, terminal),
+        Command::Resume(args) => resume(args, workspace, terminal),
+    }
+}
+
+fn list(args: &ListArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let now = args.at.unwrap_or_else(|| workspace.now());
+    let view = workspace.read()?;
+    if let Some(note) = view.faulty_note() {
+        terminal.note(note);
+    }
+    let body = ChannelsBody::of(&view.catalog, &decide(&view.catalog, now), now);
+    let mut table = Table::new(["CHANNEL", "LATEST", "OFFERED", "PAUSED", "COMING"]);
+    for channel in &body.channels {
+        let coming: Vec<String> = channel.soaking.iter().map(coming).collect();
+        table.row([
+            channel.channel.clone(),
+            channel.latest.clone().unwrap_or_default(),
+            channel.offered.to_string(),
+            channel.paused.as_ref().map(|paused| paused.reason.clone()).unwrap_or_default(),
+            coming.join(", "),
+        ]);
+    }
+    terminal.table(&body, &table, "there is no channel yet: a line has one for each of its stages")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn coming(soaking: &Soaking) -> String {
+    let when = soaking.until.as_deref().unwrap_or(match soaking.verdict {
+        "promote" => "now",
+        _ => "blocked",
+    });
+    let overdue = if soaking.overdue { ", overdue" } else { "" };
+    format!("{} ({when}{overdue})", soaking.version)
+}
+
+fn show(args: &ShowArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let now = args.at.unwrap_or_else(|| workspace.now());
+    let view = workspace.read()?;
+    let channel = view.channel(&args.channel)?;
+    let body = ShowBody {
+        summary: ChannelSummary::of(channel, &decide(&view.catalog, now), now),
+        releases: entered(channel, now),
+    };
+    terminal.show(&body, || words(&body))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn entered(channel: ChannelRef<'_>, now: Time) -> Vec<Entered> {
+    let releases = channel.line.releases.values().rev();
+    let entered = releases.filter_map(|release| {
+        let state = if release.yanked(now).is_some() {
+            "yanked"
+        } else if release.is_deliverable() {
+            "offered"
+        } else {
+            "withheld"
+        };
+        Some(Entered {
+            version: release.version.to_string(),
+            since: rfc3339(release.entered(channel.index, now)?.since),
+            state,
+            barrier: release.barrier,
+        })
+    });
+    entered.collect()
+}
+
+fn words(body: &ShowBody) -> String {
+    let ShowBody { summary, releases } = body;
+    let none = || "-".to_owned();
+    let mut rows = vec![
+        ("channel", summary.channel.clone()),
+        ("line", summary.line.clone()),
+        ("stage", summary.stage.clone()),
+        ("latest", summary.latest.clone().unwrap_or_else(none)),
+    ];
+    if !summary.aliases.is_empty() {
+        rows.push(("aliases", summary.aliases.join(", ")));
+    }
+    if let Some(paused) = &summary.paused {
+        rows.push(("paused", format!("since {} by {}: {}", paused.since, paused.by, paused.reason)));
+    }
+    rows.extend(summary.soaking.iter().map(|soaking| ("coming", coming(soaking))));
+    let mut table = Table::new(["RELEASE", "SINCE", "STATE"]);
+    for release in releases {
+        let barrier = if release.barrier { ", barrier" } else { "" };
+        table.row([release.version.clone(), release.since.clone(), format!("{}{barrier}", release.state)]);
+    }
+    let table = if table.is_empty() { String::new() } else { format!("\n{table}") };
+    format!("{}{table}", pairs(&rows))
+}
+
+fn pause(args: &PauseArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let by = args.author.name()?;
+    let (channel, result) = workspace.commit(|view| {
+        let channel = view.channel(&args.channel)?;
+        let name = channel.name().to_string();
+        if let Some(paused) = &channel.stage().paused {
+            if paused.reason == args.reason {
+                return Ok((Vec::new(), (name, "unchanged")));
+            }
+            let Event { at, by, reason } = paused;
+            return Err(refuse(
+                format!("`{name}` is paused already, since {} by {by}: {reason}", rfc3339(*at)),
+                format!("to give another reason, first `tidegate channel resume {name}`"),
+            ));
+        }
+        let pause = Event { at: workspace.now(), by: by.clone(), reason: args.reason.clone() };
+        let (line, stage) = (channel.line.name.clone(), channel.stage().name.clone());
+        Ok((vec![Change::Pause { line, stage, pause }], (name, "paused")))
+    })?;
+    let body = Changed { channel, result, reason: Some(&args.reason), by: Some(&by) };
+    terminal.show(&body, || match result {
+        "paused" => format!("paused `{}`: {}", body.channel, args.reason),
+        _ => format!("unchanged: `{}` is paused for that reason already", body.channel),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn resume(args: &ResumeArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let (channel, result) = workspace.commit(|view| {
+        let channel = view.channel(&args.channel)?;
+        let name = channel.name().to_string();
+        if channel.stage().paused.is_none() {
+            return Ok((Vec::new(), (name, "unchanged")));
+        }
+        let (line, stage) = (channel.line.name.clone(), channel.stage().name.clone());
+        Ok((vec![Change::Unpause { line, stage }], (name, "resumed")))
+    })?;
+    let body = Changed { channel, result, reason: None, by: None };
+    terminal.show(&body, || match result {
+        "resumed" => format!("resumed `{}`", body.channel),
+        _ => format!("unchanged: `{}` is not paused", body.channel),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

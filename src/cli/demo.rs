@@ -1,0 +1,225 @@
+//! The demo: a scratch copy of a catalog, signed by throw-away keys, with a line in which things
+//! happen today.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context;
+use chrono::TimeDelta;
+use sha2::Digest;
+
+use super::Globals;
+use super::failure::refuse;
+use super::keyfile;
+use crate::domain::Time;
+use crate::domain::change::Change;
+use crate::domain::channel::LineName;
+use crate::domain::payload::{Payload, Sha256};
+use crate::domain::policy::{SOAK_MIN, Urgency};
+use crate::domain::release::{Entry, Event, Evidence, Release, SCHEDULE};
+use crate::domain::version::Version;
+use crate::signing::PrivateKey;
+use crate::signing::ceremony::{Keys, found, sign_releases};
+use crate::signing::trust::Trust;
+use crate::store::directory::Directory;
+use crate::store::durable::{self, Mode};
+
+/// The made-up line, which no real vendor has.
+const LINE: &str = "1.10";
+
+/// How long after the start a release comes due, so that one can watch it.
+const SOON: TimeDelta = TimeDelta::seconds(60);
+
+/// Copies the catalog and its payloads into the state folder, adds the made-up line, makes keys, and
+/// signs everything. Gives the folders to serve from. What an earlier demo left is replaced.
+pub fn prepare(globals: &Globals, now: Time) -> anyhow::Result<Globals> {
+    let folder = globals.state.join("demo");
+    if !globals.catalog.join("policy.yaml").is_file() {
+        return Err(refuse(
+            format!("there is no catalog in `{}` for the demo to copy", globals.catalog.display()),
+            "start it where the sample's `channels` folder is, or name one with `--catalog DIR`",
+        ));
+    }
+    durable::create_folder(&globals.state, Mode::Private)?;
+    durable::write(&globals.state.join(".gitignore"), b"*\n", Mode::Keep)?;
+    if folder.exists() {
+        // Somebody's running demo is not pulled from under it.
+        drop(crate::store::lock::StateLock::acquire(&folder.join("state"))?);
+        fs::remove_dir_all(&folder).with_context(|| format!("`{}` cannot be replaced", folder.display()))?;
+    }
+    let demo = Globals {
+        catalog: folder.join("channels"),
+        payloads: folder.join("payloads"),
+        state: folder.join("state"),
+        ..globals.clone()
+    };
+    copy(&globals.catalog, &demo.catalog, &|name| name != "trust")?;
+    if globals.payloads.is_dir() {
+        copy(&globals.payloads, &demo.payloads, &|name| name != "release.json")?;
+    } else {
+        fs::create_dir_all(&demo.payloads)?;
+    }
+    let directory = Directory::open(&demo.catalog, &demo.payloads)?;
+    add_line(&directory, &demo, now).context("the demo's own line cannot be added")?;
+    sign(&directory, &demo, &folder.join("offline-keys"), now).context("the demo's keys cannot be made")?;
+    Ok(demo)
+}
+
+/// What to do with a demo, for stdout.
+pub fn welcome(address: SocketAddr, catalog: &Path) -> String {
+    let mut text = String::new();
+    let folder = catalog.parent().unwrap_or(catalog).display();
+    let _ = writeln!(
+        text,
+        "\
+demo: throw-away keys; the catalog is a scratch copy in {folder}
+  line {LINE} is made up: one release soaks, one is held, one is due in a minute
+try:
+  curl -s http://{address}/v1/channels | jq .
+  curl -s 'http://{address}/v1/channels/1.8-production/update?version=1.7.14-tectonic.2' | jq .
+  curl -s http://{address}/v1/releases/1.10.2-demo.1/explain | jq -r .message"
+    );
+    text
+}
+
+fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> anyhow::Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("`{}` cannot be made", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("`{}` cannot be read", from.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let shown = name.to_string_lossy();
+        if shown.starts_with('.') || !wanted(&shown) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to.join(&name), wanted)?;
+        } else {
+            fs::copy(entry.path(), to.join(&name))
+                .with_context(|| format!("`{}` cannot be copied", entry.path().display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds the made-up line: something promoted, soaking, held, and due in a minute.
+fn add_line(directory: &Directory, demo: &Globals, now: Time) -> anyhow::Result<()> {
+    let line = LineName::parse(LINE)?;
+    let reading = directory.read(now)?.reading;
+    if !reading.faults.is_empty() {
+        return Err(refuse(
+            format!("the catalog has {} faults", reading.faults.len()),
+            "see them all: `tidegate catalog check`",
+        ));
+    }
+    if reading.catalog.line_of(&Version::parse("1.10.0-demo.1")?).is_some() {
+        return Ok(());
+    }
+    let before = reading.catalog.lines().map(|line| &line.name).find(|line| line.as_str() == "1.9");
+    let follows =
+        before.map(|line| format!("follows: {{ line: \"{line}\", grace: 0d }}\n")).unwrap_or_default();
+    let text =
+        format!("# Made up, for the demo.\nformat: 1\nline: \"{LINE}\"\ntitle: Demo {LINE}\n{follows}");
+    fs::create_dir_all(demo.catalog.join(LINE))?;
+    fs::write(demo.catalog.join(LINE).join("line.yaml"), text)?;
+
+    let days = |n| now - TimeDelta::days(n);
+    let releases = [
+        release(demo, "1.10.0-demo.1", &[days(40), days(20)], None)?,
+        release(demo, "1.10.1-demo.1", &[now - SOAK_MIN + SOON], None)?,
+        release(
+            demo,
+            "1.10.2-demo.1",
+            &[days(20)],
+            Some(Event {
+                at: days(3),
+                by: "ada".to_owned(),
+                reason: "etcd loses quorum on the canary clusters".to_owned(),
+            }),
+        )?,
+        release(demo, "1.10.3-demo.1", &[days(5)], None)?,
+    ];
+    let snapshot = directory.read(now)?;
+    let stages = snapshot.reading.catalog.line(&line).map_or(0, |line| line.stages.len());
+    let changes: Vec<Change> = releases
+        .into_iter()
+        .map(|mut release| {
+            release.entries.resize(stages, None);
+            Change::Add { line: line.clone(), release: Box::new(release) }
+        })
+        .collect();
+    directory.commit(&snapshot.revision, &changes, now)?;
+    Ok(())
+}
+
+fn release(demo: &Globals, version: &str, entered: &[Time], hold: Option<Event>) -> anyhow::Result<Release> {
+    let version = Version::parse(version)?;
+    let document = serde_json::json!({
+        "version": version.to_string(),
+        "deployments": [],
+        "desiredVersions": [{ "metadata": { "name": "kubernetes" }, "version": version.to_string() }],
+    });
+    let bytes = serde_json::to_vec_pretty(&document)?;
+    let folder = demo.payloads.join(version.to_string());
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("payload.json"), &bytes)?;
+    let entries = entered.iter().enumerate().map(|(stage, since)| {
+        let reason = (stage > 0).then(|| "soaked 14d".to_owned());
+        Some(Entry { since: *since, by: SCHEDULE.to_owned(), reason })
+    });
+    Ok(Release {
+        urgency: Urgency::Normal,
+        summary: Some("Made up, for the demo".to_owned()),
+        links: BTreeMap::new(),
+        components: BTreeMap::new(),
+        payloads: vec![Payload {
+            file: "payload.json".to_owned(),
+            sha256: Sha256::new(sha2::Sha256::digest(&bytes).into()),
+            size: bytes.len() as u64,
+            arch: None,
+        }],
+        barrier: false,
+        replaces: None,
+        entries: entries.collect(),
+        hold,
+        yank: None,
+        evidence: Evidence::default(),
+        version,
+    })
+}
+
+/// Makes keys and signs everything, as the owners of a real catalog would over weeks.
+fn sign(directory: &Directory, demo: &Globals, offline: &Path, now: Time) -> anyhow::Result<()> {
+    let key = || PrivateKey::generate();
+    let keys = Keys { root: key()?, targets: key()?, release: key()?, online: key()? };
+    let catalog = directory.read(now)?.reading.catalog.clone();
+    let trust = demo.catalog.join("trust");
+    fs::create_dir_all(&trust)?;
+    for (name, bytes) in found(&catalog, &keys, now)? {
+        fs::write(trust.join(name), bytes)?;
+    }
+    let founded = Trust::read(&directory.read(now)?.trust)?.context("the root was written and is gone")?;
+    for line in catalog.lines() {
+        let versions: Vec<Version> = line.releases.keys().cloned().collect();
+        if versions.is_empty() {
+            continue;
+        }
+        let signed =
+            sign_releases(&founded, line, &versions, &keys.release, now, |manifest| manifest.demo = true)?;
+        for (version, bytes) in signed.manifests {
+            let folder = demo.payloads.join(version.to_string());
+            fs::create_dir_all(&folder)?;
+            fs::write(folder.join("release.json"), bytes)?;
+        }
+        for (name, bytes) in signed.roles {
+            fs::write(trust.join(name), bytes)?;
+        }
+    }
+    let kept = [("root", &keys.root), ("targets", &keys.targets), ("release", &keys.release)];
+    for (name, key) in kept {
+        keyfile::write(&offline.join(format!("{name}.pem")), key)?;
+    }
+    keyfile::write(&keyfile::online(&demo.state), &keys.online)
+}

@@ -1,0 +1,133 @@
+//! `tidegate explain`.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::channel;
+use super::failure::refuse;
+use super::terminal::Terminal;
+use super::time;
+use super::workspace::Workspace;
+use crate::domain::Time;
+use crate::domain::catalog::ChannelRef;
+use crate::domain::channel::ChannelName;
+use crate::domain::explain::Explanation;
+use crate::domain::promotion::decide;
+use crate::domain::upgrade::{Advice, Answer, Blocked, Views};
+use crate::domain::version::Version;
+use crate::formats::api::{ExplainBody, StepBody, UpdateBody};
+
+/// No way that is told is longer: each step goes up, and a line has few barriers.
+const STEPS: usize = 100;
+
+/// Say why a release stands where it stands, or which way a cluster has
+///
+/// Of a release: every gate before its next stage, until when it waits, and who can do what about it.
+/// With `--on` and `--from`: what a cluster that runs one version and follows a channel should do, and
+/// the whole way from there.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "tidegate explain [OPTIONS] <VERSION>\n       tidegate explain [OPTIONS] --on <CHANNEL> --from <VERSION>",
+    after_help = "\
+Examples:
+  tidegate explain 1.8.9-tectonic.4
+  tidegate explain 1.8.9-tectonic.4 --at 2018-04-01T00:00:00Z
+  tidegate explain --on 1.8-production --from 1.7.9-tectonic.3"
+)]
+pub struct Args {
+    /// The release
+    #[arg(required_unless_present = "on")]
+    version: Option<Version>,
+    /// The channel that a cluster follows
+    #[arg(long, value_name = "CHANNEL", requires = "from", conflicts_with = "version", value_parser = channel::name)]
+    on: Option<ChannelName>,
+    /// The version that the cluster runs
+    #[arg(long, value_name = "VERSION", requires = "on")]
+    from: Option<Version>,
+    /// As of this time, RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    at: Option<Time>,
+}
+
+#[derive(Debug, Serialize)]
+struct WayBody {
+    #[serde(flatten)]
+    answer: UpdateBody,
+    /// Every step from here on, as things stand.
+    way: Vec<StepBody>,
+}
+
+pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let now = args.at.unwrap_or_else(|| workspace.now());
+    match (&args.version, &args.on, &args.from) {
+        (Some(version), ..) => release(version, now, workspace, terminal),
+        (None, Some(on), Some(from)) => way(on, from, now, workspace, terminal),
+        // Clap lets nothing else through.
+        _ => Err(refuse("nothing was asked for", "name a release, or `--on CHANNEL --from VERSION`")),
+    }
+}
+
+fn release(
+    version: &Version,
+    now: Time,
+    workspace: &Workspace,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<ExitCode> {
+    let view = workspace.read()?;
+    let (line, release) = view.release(version)?;
+    let decisions = decide(&view.catalog, now);
+    let decision = decisions.iter().find(|decision| decision.release.version == *version);
+    let explanation = Explanation { line, release, now, decision };
+    terminal.show(&ExplainBody::of(&explanation), || explanation.to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn way(
+    on: &ChannelName,
+    from: &Version,
+    now: Time,
+    workspace: &Workspace,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<ExitCode> {
+    let view = workspace.read()?;
+    let channel = view.channel(on)?;
+    let decisions = decide(&view.catalog, now);
+    let views = Views::new(&view.catalog, &decisions, now);
+    let answer = views.answer(channel, from);
+    let mut way = Vec::new();
+    let mut next = step(&answer);
+    while let Some((version, offering)) = next.filter(|_| way.len() < STEPS) {
+        way.push(StepBody { version: version.to_string(), channel: offering.name().to_string() });
+        next = step(&views.answer(channel, version));
+    }
+    let body = WayBody { answer: UpdateBody::of(&answer), way };
+    terminal.show(&body, || {
+        let mut words = format!("{answer}.\n");
+        // One step is what the sentence says already.
+        if body.way.len() > 1 {
+            words.push_str(&format!("\nThe way from `{from}`, as things stand:\n"));
+            for (index, step) in body.way.iter().enumerate() {
+                words.push_str(&format!(
+                    "  {}. `{}` of channel `{}`\n",
+                    index + 1,
+                    step.version,
+                    step.channel
+                ));
+            }
+        }
+        words
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The release that an answer sends a cluster to next, and the channel that offers it.
+fn step<'a>(answer: &Answer<'a>) -> Option<(&'a Version, ChannelRef<'a>)> {
+    match &answer.advice {
+        Advice::Update { target, .. } => Some((&target.version, answer.channel)),
+        Advice::Blocked(Blocked::MinorGate { next: Some(next), .. }) => {
+            Some((&next.release.version, next.channel))
+        }
+        Advice::None { .. } | Advice::Wait(_) | Advice::Blocked(_) => None,
+    }
+}

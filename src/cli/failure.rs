@@ -1,0 +1,87 @@
+//! Errors as they are told: what failed, because of what, and the way out.
+
+use std::fmt;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// An error with a way out.
+#[derive(Debug)]
+struct Hinted {
+    error: anyhow::Error,
+    hint: String,
+}
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Hinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// Adds the way out to an error.
+pub trait Hint<T> {
+    /// Adds a hint.
+    fn hint(self, hint: impl Into<String>) -> anyhow::Result<T>;
+}
+
+impl<T, E: Into<anyhow::Error>> Hint<T> for Result<T, E> {
+    fn hint(self, hint: impl Into<String>) -> anyhow::Result<T> {
+        self.map_err(|error| Hinted { error: error.into(), hint: hint.into() }.into())
+    }
+}
+
+/// A refusal: what is not done and why, with the way out.
+pub fn refuse(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Hinted { error: anyhow::Error::msg(message.into()), hint: hint.into() }.into()
+}
+
+/// Tells an error with all its causes, and gives the exit code for it.
+pub fn report(error: &anyhow::Error, to: &mut dyn Write) -> ExitCode {
+    let mut text = String::new();
+    let mut hints = Vec::new();
+    let mut last = None;
+    for cause in error.chain() {
+        if let Some(hinted) = cause.downcast_ref::<Hinted>() {
+            hints.push(&hinted.hint);
+        }
+        let words = cause.to_string();
+        // A wrapper that says what its source says is told once.
+        if last.as_ref() == Some(&words) {
+            continue;
+        }
+        let lead = if last.is_none() { "error" } else { "  because" };
+        text.push_str(&format!("{lead}: {words}\n"));
+        last = Some(words);
+    }
+    for hint in hints {
+        text.push_str(&format!("hint: {hint}\n"));
+    }
+    // Where stderr is gone, the exit code still tells.
+    let _ = to.write_all(text.as_bytes());
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn causes_come_in_order_and_hints_last() {
+        let inner: Result<(), _> = Err(std::io::Error::other("disk on fire"));
+        let error =
+            inner.context("nothing was written").hint("put it out").context("release `1` is not added");
+        let mut told = Vec::new();
+        assert_eq!(report(&error.unwrap_err(), &mut told), ExitCode::FAILURE);
+        assert_eq!(
+            String::from_utf8(told).unwrap(),
+            "error: release `1` is not added\n  because: nothing was written\n  because: disk on fire\n\
+             hint: put it out\n"
+        );
+    }
+}

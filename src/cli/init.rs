@@ -1,0 +1,224 @@
+//! `tidegate init`.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::failure::refuse;
+use super::keyfile;
+use super::table::Table;
+use super::terminal::Terminal;
+use super::workspace::Workspace;
+use crate::formats::tuf::KeyId;
+use crate::signing::PrivateKey;
+use crate::signing::ceremony::{Keys, found};
+use crate::store::durable::{self, Mode};
+use crate::store::watch::work_tree;
+
+/// Make a catalog, its root and its keys here
+///
+/// Makes what is missing of the catalog folder with its `policy.yaml`, the payload folder, the state
+/// folder with the server's own key, and the offline keys; then signs the first root and the
+/// delegations into `trust/`. Nothing that is there is written over, and a catalog that has a root
+/// already is left alone.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tidegate init --offline-keys /media/vault/tidegate
+  tidegate init --offline-keys ~/keys --catalog releases/channels")]
+pub struct Args {
+    /// Where the root, targets and release keys go: outside of the catalog, the payloads and the
+    /// state folder, best on a medium that can be taken away
+    #[arg(long, value_name = "DIR", env = "TIDEGATE_OFFLINE_KEYS", hide_env_values = true)]
+    offline_keys: PathBuf,
+}
+
+const POLICY: &str = "\
+# What holds for every line that does not say otherwise in its own line.yaml.
+format: 1
+stages:
+  - name: preproduction            # entered as soon as a release is signed and its payload is there
+  - name: production
+    # What an upgrade breaks shows within two weeks. After four, somebody should ask why it is not out.
+    soak: { min: 14d, max: 28d }
+";
+
+/// The root comes last: a folder without it is a founding that was cut short, and is done anew.
+const ROOT: &str = "1.root.json";
+
+#[derive(Debug, Serialize)]
+struct Body {
+    made: Vec<PathBuf>,
+    kept: Vec<PathBuf>,
+    keys: Vec<KeyBody>,
+}
+
+#[derive(Debug, Serialize)]
+struct KeyBody {
+    role: &'static str,
+    keyid: KeyId,
+    file: PathBuf,
+}
+
+pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let trust = workspace.catalog.join("trust");
+    if fs::symlink_metadata(trust.join(ROOT)).is_ok() {
+        return Err(refuse(
+            format!("the catalog `{}` has a root already", workspace.catalog.display()),
+            "use the keys that it was made with; their ids: `tidegate key list`",
+        ));
+    }
+    check_place(&args.offline_keys, workspace)?;
+
+    let mut body = Body { made: Vec::new(), kept: Vec::new(), keys: Vec::new() };
+    body.folder(&workspace.catalog, Mode::Keep)?;
+    body.file(&workspace.catalog.join("policy.yaml"), POLICY)?;
+    body.folder(&workspace.payloads, Mode::Keep)?;
+    body.folder(&workspace.state, Mode::Private)?;
+    // Keys and copies: nothing in the state folder belongs into a repository.
+    body.file(&workspace.state.join(".gitignore"), "*\n")?;
+    body.folder(&args.offline_keys, Mode::Private)?;
+
+    let snapshot = workspace.directory()?.read(workspace.now())?;
+    if let Some(fault) = snapshot.reading.faults.first() {
+        return Err(refuse(
+            format!("the catalog has faults, and its lines are signed for here\n{fault}"),
+            "see them all: `tidegate catalog check`",
+        ));
+    }
+    let offline = |name: &str| args.offline_keys.join(name);
+    let keys = Keys {
+        root: body.key("root", &offline("root.pem"))?,
+        targets: body.key("targets", &offline("targets.pem"))?,
+        release: body.key("release", &offline("release.pem"))?,
+        online: body.key("online", &keyfile::online(&workspace.state))?,
+    };
+
+    let mut files = found(&snapshot.reading.catalog, &keys, workspace.now())?;
+    durable::create_folder(&trust, Mode::Keep)?;
+    let root = files.remove_entry(ROOT);
+    for (name, bytes) in files.into_iter().chain(root) {
+        let path = trust.join(name);
+        durable::write(&path, &bytes, Mode::Keep)?;
+        body.made.push(path);
+    }
+
+    let mut table = Table::new(["WHAT", "WHERE"]);
+    for key in &body.keys {
+        table.row([format!("{} key", key.role), key.file.display().to_string()]);
+    }
+    for path in &body.made {
+        table.row(["made".to_owned(), path.display().to_string()]);
+    }
+    for path in &body.kept {
+        table.row(["kept".to_owned(), path.display().to_string()]);
+    }
+    terminal.table(&body, &table, "nothing was made")?;
+
+    let keys = args.offline_keys.display();
+    terminal.note(format_args!(
+        "\nwarning: the offline keys in `{keys}` are NOT encrypted: take them offline, and keep a second copy of them"
+    ));
+    if work_tree(&args.offline_keys).is_some() {
+        terminal.note(format_args!("warning: `{keys}` lies in a git work tree: never commit it"));
+    }
+    let lines = if snapshot.reading.catalog.lines().next().is_none() {
+        format!("write a line, `{}/1.8/line.yaml`, then ", workspace.catalog.display())
+    } else {
+        String::new()
+    };
+    terminal.note(format_args!(
+        "next: {lines}`tidegate release add VERSION --payload FILE` and `tidegate release sign --key {}`",
+        args.offline_keys.join("release.pem").display()
+    ));
+    if !lines.is_empty() {
+        terminal.note(format_args!(
+            "      signing the first release of a new line also takes `--targets-key {}`",
+            args.offline_keys.join("targets.pem").display()
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Body {
+    fn folder(&mut self, path: &Path, mode: Mode) -> anyhow::Result<()> {
+        if path.is_dir() {
+            self.kept.push(path.to_owned());
+        } else {
+            durable::create_folder(path, mode)?;
+            self.made.push(path.to_owned());
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path, text: &str) -> anyhow::Result<()> {
+        if fs::symlink_metadata(path).is_ok() {
+            self.kept.push(path.to_owned());
+        } else {
+            durable::write(path, text.as_bytes(), Mode::Keep)?;
+            self.made.push(path.to_owned());
+        }
+        Ok(())
+    }
+
+    /// A key that is there is used: it is one that an earlier run made before it was cut short.
+    fn key(&mut self, role: &'static str, file: &Path) -> anyhow::Result<PrivateKey> {
+        let key = if fs::symlink_metadata(file).is_ok() {
+            keyfile::read(file)?
+        } else {
+            let key = PrivateKey::generate()?;
+            keyfile::write(file, &key)?;
+            key
+        };
+        self.keys.push(KeyBody { role, keyid: key.id(), file: file.to_owned() });
+        Ok(key)
+    }
+}
+
+/// Offline keys never lie where the server reads, or where everything is public.
+fn check_place(keys: &Path, workspace: &Workspace) -> anyhow::Result<()> {
+    let place = resolve(keys)?;
+    for (what, folder) in [
+        ("state folder", &workspace.state),
+        ("catalog", &workspace.catalog),
+        ("payload folder", &workspace.payloads),
+    ] {
+        if place.starts_with(resolve(folder)?) {
+            return Err(refuse(
+                format!("`{}` lies in the {what} `{}`", keys.display(), folder.display()),
+                "keep offline keys elsewhere, best on a medium that can be taken away",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The real path of something that may not be there yet: that of the nearest folder above it which
+/// is, and the rest.
+fn resolve(path: &Path) -> anyhow::Result<PathBuf> {
+    let absolute = std::path::absolute(path)
+        .with_context(|| format!("`{}` cannot be used as a path", path.display()))?;
+    for above in absolute.ancestors() {
+        match above.canonicalize() {
+            Ok(real) => {
+                let rest = absolute.strip_prefix(above).unwrap_or(Path::new(""));
+                if rest.components().any(|part| part == std::path::Component::ParentDir) {
+                    return Err(refuse(
+                        format!("`{}` goes up from a folder that is not there", path.display()),
+                        "write the path without `..`",
+                    ));
+                }
+                return Ok(real.join(rest));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("`{}` cannot be looked at", above.display()));
+            }
+        }
+    }
+    Ok(absolute)
+}

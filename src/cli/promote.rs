@@ -1,0 +1,234 @@
+//! `tidegate promote`.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::author::Author;
+use super::failure::refuse;
+use super::table::Table;
+use super::terminal::Terminal;
+use super::time;
+use super::workspace::{View, Workspace};
+use crate::domain::catalog::Catalog;
+use crate::domain::change::{Change, ChangeError};
+use crate::domain::promotion::{Decision, Early, Fact, GateState, Verdict, decide, decide_early};
+use crate::domain::release::Entry;
+use crate::domain::version::Version;
+use crate::domain::{Time, rfc3339};
+use crate::formats::api::DecisionBody;
+
+/// Promote what is due, or one release early
+///
+/// A release moves at most one stage in a run, and what is due is committed together. What is not
+/// due is listed with its date, or with what blocks it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tidegate promote --dry-run
+  tidegate promote
+  tidegate promote 1.8.9-tectonic.4 --early --reason 'fixes the outage of today'
+  tidegate promote --at 2018-04-01T00:00:00Z              what would be promoted then
+  tidegate promote --at 2018-04-01T00:00:00Z --backfill   and write it down as of then")]
+pub struct Args {
+    /// The releases; by default all
+    versions: Vec<Version>,
+    /// Only say what would be promoted
+    #[arg(long)]
+    dry_run: bool,
+    /// Decide as of this time, RFC 3339; a dry run unless `--backfill` is given
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    at: Option<Time>,
+    /// Write promotions as of `--at`, which lies in the past: for a catalog that is given its history
+    #[arg(long, requires = "at", conflicts_with = "early")]
+    backfill: bool,
+    /// Promote one release before its soak is over or outside its window; never past a hold, an older
+    /// barrier, or what release keys signed
+    #[arg(long, requires_all = ["reason", "versions"])]
+    early: bool,
+    /// With `--early`: promote during a freeze, too
+    #[arg(long, requires = "early")]
+    during_freeze: bool,
+    /// With `--early`: why; it is public
+    #[arg(long, value_name = "TEXT", requires = "early")]
+    reason: Option<String>,
+    #[command(flatten)]
+    author: Author,
+}
+
+/// What a run came to.
+#[derive(Debug, Serialize)]
+struct Body {
+    /// RFC 3339: the time that was decided for.
+    at: String,
+    /// Whether nothing was written.
+    dry_run: bool,
+    /// What was promoted, or would be.
+    promoted: Vec<DecisionBody>,
+    /// What was not.
+    promotions: Vec<DecisionBody>,
+    #[serde(skip)]
+    rows: Vec<[String; 4]>,
+}
+
+pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let now = args.at.unwrap_or_else(|| workspace.now());
+    if args.backfill && now > workspace.now() {
+        return Err(refuse(
+            format!("{} lies ahead, and history is what has happened", rfc3339(now)),
+            "leave `--backfill` away to see what would be promoted then",
+        ));
+    }
+    if args.early && args.versions.len() > 1 {
+        return Err(refuse(
+            "one release at a time is promoted early",
+            "promote each by itself, with its own reason",
+        ));
+    }
+    let dry_run = args.dry_run || (args.at.is_some() && !args.backfill);
+    let (mut faulty, mut known_last) = (None, Vec::new());
+    let body = workspace.commit(|view| {
+        view.usable_trust()?;
+        faulty = view.faulty_note();
+        known_last.clear();
+        for version in &args.versions {
+            let (line, release) = view.release(version)?;
+            if release.is_in(line.stages.len() - 1, now) {
+                known_last.push(format!(
+                    "`{version}` is in `{}` already",
+                    line.stages[line.stages.len() - 1].channel
+                ));
+            }
+        }
+        let (changes, body) =
+            if args.early { args.early(view, now, dry_run)? } else { args.due(view, now, dry_run)? };
+        Ok((if dry_run { Vec::new() } else { changes }, body))
+    })?;
+
+    let mut table = Table::new(["RELEASE", "CHANNEL", "STATE", "WHY"]);
+    for row in &body.rows {
+        table.row(row.clone());
+    }
+    terminal.table(&body, &table, "every release is where it can be")?;
+    for note in known_last.iter().chain(&faulty) {
+        terminal.note(note);
+    }
+    if dry_run && !body.promoted.is_empty() {
+        terminal.note("dry run: nothing was written");
+    }
+    Ok(if faulty.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+impl Args {
+    /// What is due. A promotion can open the way for another release, behind a barrier: that one goes
+    /// in the same run.
+    fn due(&self, view: &View, now: Time, dry_run: bool) -> anyhow::Result<(Vec<Change>, Body)> {
+        let wanted: BTreeSet<&Version> = self.versions.iter().collect();
+        let is_wanted =
+            |decision: &Decision<'_>| wanted.is_empty() || wanted.contains(&decision.release.version);
+        let mut body = Body::new(now, dry_run);
+        let mut moved = BTreeSet::new();
+        let mut changes = Vec::new();
+        let mut catalog = view.catalog.clone();
+        loop {
+            let decisions = decide(&catalog, now);
+            let mut round = Vec::new();
+            for decision in decisions.iter().filter(|decision| is_wanted(decision)) {
+                if decision.verdict == Verdict::Promote && moved.insert(decision.release.version.clone()) {
+                    body.promoted(decision);
+                    round.push(decision.scheduled(now));
+                }
+            }
+            if round.is_empty() {
+                for decision in decisions.iter().filter(|decision| is_wanted(decision)) {
+                    if !moved.contains(&decision.release.version) {
+                        body.left(decision);
+                    }
+                }
+                return Ok((changes, body));
+            }
+            catalog = apply(&round, catalog)?;
+            changes.extend(round);
+        }
+    }
+
+    fn early(&self, view: &View, now: Time, dry_run: bool) -> anyhow::Result<(Vec<Change>, Body)> {
+        let mut body = Body::new(now, dry_run);
+        let version = &self.versions[0];
+        let early = Early { during_freeze: self.during_freeze };
+        let Some(decision) = decide_early(&view.catalog, version, now, early) else {
+            return Ok((Vec::new(), body));
+        };
+        if decision.verdict != Verdict::Promote {
+            return Err(not_early(&decision));
+        }
+        body.promoted(&decision);
+        let entry = Entry { since: now, by: self.author.name()?, reason: self.reason.clone() };
+        Ok((vec![decision.entered(entry)], body))
+    }
+}
+
+fn apply(changes: &[Change], catalog: Catalog) -> Result<Catalog, ChangeError> {
+    changes.iter().try_fold(catalog, |catalog, change| change.apply(catalog))
+}
+
+/// Why a release is not promoted early, with who can change that.
+fn not_early(decision: &Decision<'_>) -> anyhow::Error {
+    let version = &decision.release.version;
+    let why: Vec<String> = decision.obstacles().map(|gate| format!("{}: {gate}", gate.fact.name())).collect();
+    let mut ways: Vec<String> = Vec::new();
+    for gate in decision.obstacles() {
+        let way = match gate.fact {
+            Fact::NotBefore { .. } => Some(format!(
+                "a holder of a release key can sign it for an earlier time: `tidegate release sign {version} --not-before TIME --key FILE`"
+            )),
+            _ => gate.remedy(version),
+        };
+        if let Some(way) = way.filter(|way| !ways.contains(way)) {
+            ways.push(way);
+        }
+    }
+    let message =
+        format!("`{version}` does not enter `{}` early\n  {}", decision.target().channel, why.join("\n  "));
+    refuse(message, if ways.is_empty() { "wait".to_owned() } else { ways.join("\nhint: ") })
+}
+
+impl Body {
+    fn new(now: Time, dry_run: bool) -> Self {
+        Self { at: rfc3339(now), dry_run, promoted: Vec::new(), promotions: Vec::new(), rows: Vec::new() }
+    }
+
+    fn promoted(&mut self, decision: &Decision<'_>) {
+        let state = if self.dry_run { "would be promoted" } else { "promoted" };
+        let soaked = decision.gates.iter().find(|gate| matches!(gate.fact, Fact::Soak { .. }));
+        let why =
+            soaked.map(ToString::to_string).unwrap_or_else(|| "signed, and its payload is there".to_owned());
+        self.row(decision, state.to_owned(), why);
+        self.promoted.push(DecisionBody::of(decision));
+    }
+
+    fn left(&mut self, decision: &Decision<'_>) {
+        let overdue = if decision.overdue { "overdue, " } else { "" };
+        let (state, decisive) = match decision.verdict {
+            // Another version was asked for.
+            Verdict::Promote => ("due".to_owned(), None),
+            Verdict::Wait { until } => {
+                let last = decision.obstacles().max_by_key(|gate| gate.opens());
+                (format!("waits until {}", rfc3339(until)), last)
+            }
+            Verdict::Blocked => {
+                let first = decision.obstacles().find(|gate| gate.state == GateState::Blocks);
+                ("blocked".to_owned(), first)
+            }
+        };
+        let why = decisive.map(ToString::to_string).unwrap_or_default();
+        self.row(decision, format!("{overdue}{state}"), why);
+        self.promotions.push(DecisionBody::of(decision));
+    }
+
+    fn row(&mut self, decision: &Decision<'_>, state: String, why: String) {
+        let channel = decision.target().channel.to_string();
+        self.rows.push([decision.release.version.to_string(), channel, state, why]);
+    }
+}

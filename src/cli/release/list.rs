@@ -1,0 +1,80 @@
+//! `tidegate release list`.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::super::table::Table;
+use super::super::terminal::Terminal;
+use super::super::time;
+use super::super::workspace::Workspace;
+use crate::domain::channel::LineName;
+use crate::domain::explain::Explanation;
+use crate::domain::promotion::{GateState, Verdict, decide_line};
+use crate::domain::{Time, rfc3339};
+use crate::formats::api::ExplainBody;
+
+/// List releases and where they stand
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only this line
+    #[arg(long, value_name = "LINE")]
+    line: Option<LineName>,
+    /// As of this time, RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    at: Option<Time>,
+}
+
+#[derive(Debug, Serialize)]
+struct Body {
+    releases: Vec<ExplainBody>,
+}
+
+pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let now = args.at.unwrap_or_else(|| workspace.now());
+    let view = workspace.read()?;
+    if let Some(note) = view.faulty_note() {
+        terminal.note(note);
+    }
+    if let Some(line) = &args.line {
+        view.line(line)?;
+    }
+    let mut body = Body { releases: Vec::new() };
+    let mut table = Table::new(["RELEASE", "CHANNEL", "STATE", "NEXT"]);
+    for line in view.catalog.lines().filter(|line| args.line.as_ref().is_none_or(|name| line.name == *name)) {
+        let decisions = decide_line(line, now);
+        let mut own = decisions.iter().peekable();
+        for release in line.releases.values() {
+            // Both come in ascending order of versions.
+            let decision = own.next_if(|decision| decision.release.version == release.version);
+            let explanation = Explanation { line, release, now, decision };
+            let channel = explanation.stage().map(|stage| line.stages[stage].channel.to_string());
+            let next = match decision.map(|decision| (decision, decision.verdict)) {
+                Some((decision, Verdict::Wait { until })) => {
+                    format!("{} at {}", decision.target().channel, rfc3339(until))
+                }
+                Some((decision, Verdict::Promote)) => format!("{} now", decision.target().channel),
+                Some((decision, Verdict::Blocked)) => decision
+                    .obstacles()
+                    .find(|gate| gate.state == GateState::Blocks)
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+                None => release.yanked(now).map(|yank| yank.event.reason.clone()).unwrap_or_default(),
+            };
+            let overdue = if decision.is_some_and(|decision| decision.overdue) { ", overdue" } else { "" };
+            table.row([
+                release.version.to_string(),
+                channel.unwrap_or_default(),
+                format!("{}{overdue}", explanation.state()),
+                next,
+            ]);
+            body.releases.push(ExplainBody::of(&explanation));
+        }
+    }
+    terminal.table(
+        &body,
+        &table,
+        "there is no release yet: `tidegate release add VERSION --payload FILE`",
+    )?;
+    Ok(ExitCode::SUCCESS)
+}

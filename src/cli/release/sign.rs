@@ -1,0 +1,259 @@
+//! `tidegate release sign`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::super::failure::{Hint, refuse};
+use super::super::keyfile;
+use super::super::table::Table;
+use super::super::terminal::Terminal;
+use super::super::time;
+use super::super::workspace::{View, Workspace};
+use crate::domain::line::Line;
+use crate::domain::release::{ManifestState, PayloadState, Release};
+use crate::domain::version::Version;
+use crate::domain::{Time, rfc3339};
+use crate::formats::manifest::ReleaseManifest;
+use crate::signing::ceremony::{Files, SignedReleases, delegate, sign_releases};
+use crate::signing::trust::Trust;
+use crate::signing::{PrivateKey, Signed};
+use crate::store::durable::{self, Mode};
+use crate::store::lock::CatalogLock;
+
+/// Sign releases: all that are pending, or those named
+///
+/// Pending is what has no signed manifest, or one that no longer says what the catalog says. Writes
+/// `payloads/VERSION/release.json` for each, and the next version of its line's role into `trust/`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tidegate release sign --key /media/vault/tidegate/release.pem
+  tidegate release sign 1.9.6-tectonic.1 --key release.pem --targets-key targets.pem")]
+pub struct Args {
+    /// The releases; by default all that are pending
+    versions: Vec<Version>,
+    /// A release key
+    #[arg(long, value_name = "FILE", env = "TIDEGATE_RELEASE_KEY", hide_env_values = true)]
+    key: PathBuf,
+    /// The targets key, which delegates lines that are new
+    #[arg(long, value_name = "FILE", env = "TIDEGATE_TARGETS_KEY", hide_env_values = true)]
+    targets_key: Option<PathBuf>,
+    /// Let the named releases enter every later stage from this time on, before their soak is over
+    #[arg(long, value_name = "TIME", value_parser = time::parse, requires = "versions")]
+    not_before: Option<Time>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Body {
+    signed: Vec<SignedBody>,
+    /// Lines that were delegated to the release key.
+    delegated: Vec<String>,
+    refused: Vec<RefusedBody>,
+}
+
+#[derive(Debug, Serialize)]
+struct SignedBody {
+    version: String,
+    line: String,
+    /// RFC 3339, by stage.
+    not_before: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize)]
+struct RefusedBody {
+    version: String,
+    reason: String,
+}
+
+/// What is signed, by line.
+type Pending<'v> = Vec<(&'v Line, Vec<Version>)>;
+
+pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let key = keyfile::read(&args.key)?;
+    let targets_key = args.targets_key.as_deref().map(keyfile::read).transpose()?;
+    // Nobody commits between what is read here and what is signed for it.
+    let directory = workspace.directory()?;
+    let _lock = CatalogLock::acquire(&workspace.catalog)?;
+    if let Some(path) = directory.work_tree().and_then(|tree| tree.at_work()) {
+        return Err(refuse(
+            format!("git is at work on the catalog, as `{}` shows", path.display()),
+            "finish or abort what it does, then try again",
+        ));
+    }
+    let view = workspace.read()?;
+    if let Some(note) = view.faulty_note() {
+        terminal.note(note);
+    }
+    let Some(trust) = view.usable_trust()? else {
+        return Err(refuse(
+            "the catalog has no keys yet",
+            "make a root and keys: `tidegate init --offline-keys DIR`",
+        ));
+    };
+    let mut body = Body::default();
+    let pending = args.pending(&view, &mut body)?;
+
+    let now = workspace.now();
+    let mut trust_files: Files = view.snapshot.trust.clone();
+    let mut new = Files::new();
+    let undelegated: Vec<&Line> =
+        pending.iter().map(|(line, _)| *line).filter(|line| trust.line(&line.name).is_none()).collect();
+    if let Some(first) = undelegated.first() {
+        let Some(targets_key) = &targets_key else {
+            return Err(refuse(
+                format!("line `{}` is new, and nobody may sign its releases yet", first.name),
+                "give the targets key too: `--targets-key FILE`",
+            ));
+        };
+        body.delegated = undelegated.iter().map(|line| line.name.to_string()).collect();
+        new = delegate(trust, undelegated, targets_key, &key, now)?;
+        trust_files.extend(new.clone());
+    }
+    let delegated = Trust::read(&trust_files)?;
+    let trust = delegated.as_ref().unwrap_or(trust);
+
+    let mut manifests = BTreeMap::new();
+    for (line, versions) in &pending {
+        let SignedReleases { manifests: made, roles } = args.sign(trust, line, versions, &key, now)?;
+        for (version, raw) in made {
+            body.signed.push(SignedBody::of(line, &version, &raw)?);
+            manifests.insert(version, raw);
+        }
+        new.extend(roles);
+    }
+    store(workspace, &manifests, new)?;
+    show(&body, terminal)
+}
+
+/// Writes what was signed, in an order in which every beginning of it can be read: a manifest that
+/// is not listed yet is signed again by the next run, and a role that is not delegated yet is
+/// ignored. The other way round, clients would be told of files that are not there.
+fn store(
+    workspace: &Workspace,
+    manifests: &BTreeMap<Version, Bytes>,
+    mut trust: Files,
+) -> anyhow::Result<()> {
+    for (version, raw) in manifests {
+        let path = workspace.payloads.join(version.to_string()).join("release.json");
+        durable::write(&path, raw, Mode::Keep)?;
+    }
+    let top = trust.remove_entry("targets.json");
+    for (name, raw) in trust.into_iter().chain(top) {
+        durable::write(&workspace.catalog.join("trust").join(name), &raw, Mode::Keep)?;
+    }
+    Ok(())
+}
+
+impl Args {
+    /// What is to be signed. What cannot be is put down as refused.
+    fn pending<'v>(&self, view: &'v View, body: &mut Body) -> anyhow::Result<Pending<'v>> {
+        let named: BTreeSet<&Version> = self.versions.iter().collect();
+        for version in &named {
+            view.release(version)?;
+        }
+        let mut pending = Pending::new();
+        for line in view.catalog.lines() {
+            let mut versions = Vec::new();
+            for release in line.releases.values() {
+                let is_named = named.contains(&release.version);
+                let is_wanted = match release.evidence.manifest {
+                    ManifestState::Signed(_) => is_named && self.not_before.is_some(),
+                    _ => is_named || named.is_empty(),
+                };
+                if !is_wanted {
+                    continue;
+                }
+                match obstacle(view, line, release, is_named) {
+                    None => versions.push(release.version.clone()),
+                    Some(reason) => {
+                        body.refused.push(RefusedBody { version: release.version.to_string(), reason });
+                    }
+                }
+            }
+            if !versions.is_empty() {
+                pending.push((line, versions));
+            }
+        }
+        Ok(pending)
+    }
+
+    fn sign(
+        &self,
+        trust: &Trust,
+        line: &Line,
+        versions: &[Version],
+        key: &PrivateKey,
+        now: Time,
+    ) -> anyhow::Result<SignedReleases> {
+        let form = |manifest: &mut ReleaseManifest| {
+            if let Some(earliest) = self.not_before {
+                for time in manifest.not_before.values_mut() {
+                    *time = (*time).min(earliest);
+                }
+            }
+        };
+        sign_releases(trust, line, versions, key, now, form)
+            .hint("see which keys count for which lines: `tidegate key list`")
+    }
+}
+
+/// Why a release is not signed.
+fn obstacle(view: &View, line: &Line, release: &Release, is_named: bool) -> Option<String> {
+    match &release.evidence.payload {
+        PayloadState::Present => {}
+        PayloadState::Missing { file } => return Some(format!("payload `{file}` is missing")),
+        PayloadState::Differs { file, found } => {
+            return Some(format!("payload `{file}` is not what the catalog says: {found}"));
+        }
+    }
+    // A release in a stage before its signed time came there by somebody who had no release key:
+    // a batch must not make that good unseen.
+    let signed: ReleaseManifest = view
+        .snapshot
+        .manifest(&release.version)
+        .and_then(|raw| Signed::parse(raw.clone()).ok())?
+        .into_signed();
+    let early =
+        line.stages.iter().zip(&release.entries).find(|(stage, entry)| {
+            entry.as_ref().is_some_and(|entry| !signed.allows(&stage.name, entry.since))
+        });
+    let (stage, _) = early.filter(|_| !is_named)?;
+    Some(format!("it entered `{}` before its signed time; name the version if that is right", stage.name))
+}
+
+impl SignedBody {
+    fn of(line: &Line, version: &Version, raw: &Bytes) -> anyhow::Result<Self> {
+        let manifest = Signed::<ReleaseManifest>::parse(raw.clone())?.into_signed();
+        let not_before = manifest.not_before.iter().map(|(stage, time)| (stage.to_string(), rfc3339(*time)));
+        Ok(Self {
+            version: version.to_string(),
+            line: line.name.to_string(),
+            not_before: not_before.collect(),
+        })
+    }
+}
+
+fn show(body: &Body, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let mut table = Table::new(["SIGNED", "LINE", "NOT BEFORE"]);
+    for signed in &body.signed {
+        let stages: Vec<String> =
+            signed.not_before.iter().map(|(stage, time)| format!("{stage} {time}")).collect();
+        table.row([signed.version.clone(), signed.line.clone(), stages.join(", ")]);
+    }
+    let none = if body.refused.is_empty() { "nothing to sign" } else { "nothing was signed" };
+    terminal.table(body, &table, none)?;
+    for line in &body.delegated {
+        terminal.note(format_args!("line `{line}` is delegated to the release key from now on"));
+    }
+    for refused in &body.refused {
+        terminal.note(format_args!("error: `{}` is not signed: {}", refused.version, refused.reason));
+    }
+    if !body.signed.is_empty() {
+        terminal.note("next: `tidegate promote`, or leave that to the server");
+    }
+    Ok(if body.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,117 @@
+//! `tidegate release yank` and `unyank`.
+
+use std::process::ExitCode;
+
+use super::super::author::Author;
+use super::super::failure::refuse;
+use super::super::terminal::Terminal;
+use super::super::workspace::Workspace;
+use super::Changed;
+use crate::domain::change::Change;
+use crate::domain::line::Line;
+use crate::domain::release::{Event, Release, Yank};
+use crate::domain::rfc3339;
+use crate::domain::version::Version;
+
+/// End the offer of a release everywhere
+///
+/// The release stays known: clusters that run it are led to a higher one.
+#[derive(Debug, clap::Args)]
+pub struct YankArgs {
+    version: Version,
+    /// Why; it is public
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// The release to take instead; a barrier must name one
+    #[arg(long, value_name = "VERSION")]
+    to: Option<Version>,
+    #[command(flatten)]
+    author: Author,
+}
+
+/// Restore the offer of a yanked release
+#[derive(Debug, clap::Args)]
+pub struct UnyankArgs {
+    version: Version,
+    /// Why; shown here, and for the commit's message
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+pub fn yank(args: &YankArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let version = &args.version;
+    let by = args.author.name()?;
+    let result = workspace.commit(|view| {
+        let (line, release) = view.release(version)?;
+        if let Some(Yank { event, to }) = &release.yank {
+            if event.reason == args.reason && *to == args.to {
+                return Ok((Vec::new(), "unchanged"));
+            }
+            return Err(refuse(
+                format!(
+                    "`{version}` is yanked already, since {} by {}: {}",
+                    rfc3339(event.at),
+                    event.by,
+                    event.reason
+                ),
+                format!("to say it anew, first `tidegate release unyank {version}`"),
+            ));
+        }
+        check_replacement(args, line, release)?;
+        let event = Event { at: workspace.now(), by: by.clone(), reason: args.reason.clone() };
+        let yank = Yank { event, to: args.to.clone() };
+        Ok((vec![Change::Yank { version: version.clone(), yank }], "yanked"))
+    })?;
+    let reason = Some(args.reason.as_str());
+    let body = Changed { version: version.to_string(), result, reason, by: Some(&by) };
+    terminal.show(&body, || match (result, &args.to) {
+        ("yanked", Some(to)) => format!("yanked `{version}`: {}; `{to}` replaces it", args.reason),
+        ("yanked", None) => format!("yanked `{version}`: {}", args.reason),
+        _ => format!("unchanged: `{version}` is yanked for that reason already"),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check_replacement(args: &YankArgs, line: &Line, release: &Release) -> anyhow::Result<()> {
+    let version = &args.version;
+    let Some(to) = &args.to else {
+        if release.barrier {
+            return Err(refuse(
+                format!("`{version}` is a barrier, and clusters below it could not go on"),
+                "name the release to take instead: `--to VERSION`",
+            ));
+        }
+        return Ok(());
+    };
+    let choose = format!("name a release of line `{}` that is on offer", line.name);
+    if to == version {
+        return Err(refuse(format!("`{version}` cannot replace itself"), choose));
+    }
+    match line.releases.get(to) {
+        None => Err(refuse(format!("`{to}` is not in line `{}`", line.name), choose)),
+        Some(release) if release.yank.is_some() => Err(refuse(format!("`{to}` is yanked itself"), choose)),
+        Some(_) => Ok(()),
+    }
+}
+
+pub fn unyank(
+    args: &UnyankArgs,
+    workspace: &Workspace,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<ExitCode> {
+    let version = &args.version;
+    let result = workspace.commit(|view| {
+        let (_, release) = view.release(version)?;
+        if release.yank.is_none() {
+            return Ok((Vec::new(), "unchanged"));
+        }
+        Ok((vec![Change::Unyank { version: version.clone() }], "unyanked"))
+    })?;
+    let body = Changed { version: version.to_string(), result, reason: args.reason.as_deref(), by: None };
+    terminal.show(&body, || match (result, &args.reason) {
+        ("unyanked", Some(reason)) => format!("restored `{version}`: {reason}"),
+        ("unyanked", None) => format!("restored `{version}`"),
+        _ => format!("unchanged: `{version}` is not yanked"),
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

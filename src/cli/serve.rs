@@ -1,0 +1,193 @@
+//! `tidegate serve`.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use anyhow::Context;
+use clap::ValueEnum;
+
+use super::failure::{Hint, refuse};
+use super::{Globals, demo};
+use crate::clock::{Clock, SharedClock, SystemClock};
+use crate::http;
+use crate::promoter::status::{Handle, Shared};
+use crate::promoter::{Promoter, Setup, State};
+use crate::signing::PrivateKey;
+use crate::signing::trust::Trust;
+use crate::store::directory::Directory;
+use crate::store::lock::StateLock;
+use crate::store::payloads::Payloads;
+
+/// Serve, renew, and promote
+///
+/// Serves what was last published at once, then reads the catalog, promotes what is due, and
+/// publishes. Goes on until SIGTERM or SIGINT, and then lets running replies finish for up to 8 s.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tidegate serve --demo
+  tidegate serve --promote on --listen 0.0.0.0:8080 --admin-listen 127.0.0.1:9090")]
+pub struct Args {
+    /// Where to listen
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "TIDEGATE_LISTEN",
+        hide_env_values = true,
+        default_value = "127.0.0.1:8080"
+    )]
+    listen: SocketAddr,
+    /// Where to listen for `/metrics`, `/healthz` and `/readyz` alone
+    #[arg(long, value_name = "ADDR", env = "TIDEGATE_ADMIN_LISTEN", hide_env_values = true)]
+    admin_listen: Option<SocketAddr>,
+    /// Whether this server promotes what is due; must be said where the catalog lies in a git work
+    /// tree, and is `on` elsewhere
+    #[arg(long, value_name = "WHETHER", env = "TIDEGATE_PROMOTE", hide_env_values = true)]
+    promote: Option<Promote>,
+    /// How many threads answer requests [default: one for each processor]
+    #[arg(long, value_name = "N", env = "TIDEGATE_WORKERS", hide_env_values = true)]
+    workers: Option<usize>,
+    /// Whether each request gets a line in the log
+    #[arg(
+        long,
+        value_name = "WHETHER",
+        env = "TIDEGATE_ACCESS_LOG",
+        hide_env_values = true,
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    access_log: bool,
+    /// Serve a scratch copy of the catalog, signed by throw-away keys
+    #[arg(long)]
+    demo: bool,
+}
+
+/// Whether the server promotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Promote {
+    On,
+    Off,
+}
+
+/// Serves until it is told to stop.
+pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
+    let clock: SharedClock = Arc::new(SystemClock::new());
+    let globals = &if args.demo { demo::prepare(globals, clock.now())? } else { globals.clone() };
+    let _lock = StateLock::acquire(&globals.state)?;
+    let directory = Directory::open(&globals.catalog, &globals.payloads)
+        .hint("name the folder with `--catalog DIR`, or make a catalog here: `tidegate init`")?;
+    let promote = promotes(args, &directory)?;
+    let state = State::new(&globals.state);
+    let online = online_key(&state, &directory, &*clock)?;
+    let payloads = Arc::new(Payloads::new(&globals.payloads, &globals.state));
+
+    let shared = Handle::new(Shared::default());
+    let setup = Setup { directory, payloads: Arc::clone(&payloads), state, online, promote, demo: args.demo };
+    let promoter = Promoter::start(setup, Arc::clone(&clock), Arc::clone(&shared)).hint(
+        "bring the state folder back from a backup; without its last publication the server could not tell whether it steps back",
+    )?;
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Before anything is served: a signal that comes early must not be lost.
+        let stopped = signals()?;
+        let mut config = http::Config::new(args.listen);
+        config.admin_listen = args.admin_listen;
+        config.access_log = args.access_log;
+        config.workers = args.workers.unwrap_or(config.workers);
+        let open = Arc::new(move |sha256: &_| payloads.open(sha256));
+        let running = http::start(&config, shared, open, clock)?;
+
+        let (stop, told) = mpsc::channel();
+        let promoter =
+            std::thread::Builder::new().name("promoter".to_owned()).spawn(move || promoter.run(&told))?;
+        announce(&running, globals, args.demo)?;
+        running.until(stopped).await?;
+        tracing::info!("stopped serving");
+        // The promoter may be in the middle of a commit: it ends its turn.
+        drop(stop);
+        promoter.join().map_err(|_| anyhow::anyhow!("the promoter failed"))?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Who promotes must be said where git owns the catalog: two promoters would undo each other.
+fn promotes(args: &Args, directory: &Directory) -> anyhow::Result<bool> {
+    match (args.promote, directory.work_tree()) {
+        (Some(promote), _) => Ok(promote == Promote::On),
+        (None, Some(tree)) if !args.demo => Err(refuse(
+            format!(
+                "the catalog lies in the git work tree `{}`, and who promotes must be said",
+                tree.root.display()
+            ),
+            "`--promote off` where CI promotes with `tidegate promote` and pushes; `--promote on` where this server owns the folder",
+        )),
+        (None, _) => Ok(true),
+    }
+}
+
+/// The online key, after a look at what else lies with it: a server never holds an offline key.
+fn online_key(state: &State, directory: &Directory, clock: &dyn Clock) -> anyhow::Result<PrivateKey> {
+    let mut keys = state.keys()?;
+    let snapshot = directory.read(clock.now())?;
+    if let Ok(Some(trust)) = Trust::read(&snapshot.trust) {
+        for (path, key) in &keys {
+            if let Some(role) = offline_role(&trust, key) {
+                return Err(refuse(
+                    format!("`{}` is a {role} key, and no server may hold one", path.display()),
+                    "move it to where it is offline; whoever breaks into a server must not find it",
+                ));
+            }
+        }
+    }
+    let online = state.online_key_path();
+    let place = keys.iter().position(|(path, _)| *path == online);
+    place.map(|place| keys.swap_remove(place).1).with_context(|| format!("there is no online key `{}`", online.display())).hint(
+        "`tidegate init` makes it together with the catalog's root, and `tidegate serve --demo` needs none",
+    )
+}
+
+/// The offline role whose signatures a key makes, if it does.
+fn offline_role(trust: &Trust, key: &PrivateKey) -> Option<&'static str> {
+    let id = key.id();
+    let root = trust.root().signed();
+    if root.root().keyids.contains(&id) {
+        return Some("root");
+    }
+    if root.targets().keyids.contains(&id) {
+        return Some("targets");
+    }
+    let roles = trust.targets().signed().delegations.iter().flat_map(|delegations| &delegations.roles);
+    let mut release = roles.filter(|role| role.name != crate::formats::tuf::names::CHANNELS);
+    release.any(|role| role.keyids.contains(&id)).then_some("release")
+}
+
+/// Says on stdout where the server listens: the first line is for programs that started it.
+fn announce(running: &http::Running, globals: &Globals, demo: bool) -> anyhow::Result<()> {
+    let address = running.address();
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{address}")?;
+    if let Some(admin) = running.admin_address() {
+        writeln!(out, "listening on http://{admin} for the operator")?;
+    }
+    if demo {
+        write!(out, "{}", demo::welcome(address, &globals.catalog))?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Ready once the process is told to stop.
+fn signals() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("told to stop by SIGTERM"),
+            _ = interrupt.recv() => tracing::info!("told to stop by SIGINT"),
+        }
+    })
+}

@@ -1,0 +1,101 @@
+//! Where a command's words go: data to stdout, talk to stderr.
+
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::Output;
+use super::table::Table;
+
+/// Stdout and stderr, and the form of the data.
+pub struct Terminal<'a> {
+    output: Output,
+    out: BufWriter<Pipe<'a>>,
+    err: &'a mut dyn Write,
+}
+
+/// Stdout, which remembers that its reader went away.
+struct Pipe<'a> {
+    to: &'a mut dyn Write,
+    broken: bool,
+}
+
+impl<'a> Terminal<'a> {
+    pub fn new(output: Output, out: &'a mut dyn Write, err: &'a mut dyn Write) -> Self {
+        Self { output, out: BufWriter::new(Pipe { to: out, broken: false }), err }
+    }
+
+    /// Whether data is wanted as JSON.
+    pub fn is_json(&self) -> bool {
+        self.output == Output::Json
+    }
+
+    /// Data: the JSON of a body, or words for people.
+    pub fn show(&mut self, body: &impl Serialize, words: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if self.is_json() {
+            serde_json::to_writer_pretty(&mut self.out, body)?;
+            self.out.write_all(b"\n")?;
+        } else {
+            let words = words();
+            self.out.write_all(words.as_bytes())?;
+            if !words.is_empty() && !words.ends_with('\n') {
+                self.out.write_all(b"\n")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Data: the JSON of a body, or a table for people; `none` is said on stderr instead of an
+    /// empty table.
+    pub fn table(&mut self, body: &impl Serialize, table: &Table, none: &str) -> anyhow::Result<()> {
+        self.show(body, || if table.is_empty() { String::new() } else { table.to_string() })?;
+        if table.is_empty() && !self.is_json() {
+            self.note(none);
+        }
+        Ok(())
+    }
+
+    /// Data that is what it is in either form: a page, a script, a schema.
+    pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)
+    }
+
+    /// Talk. Where stderr is gone there is nobody to talk to.
+    pub fn note(&mut self, words: impl fmt::Display) {
+        let _ = self.out.flush();
+        let _ = writeln!(self.err, "{words}");
+    }
+
+    pub fn err(&mut self) -> &mut dyn Write {
+        self.err
+    }
+
+    /// Whether the reader of stdout went away.
+    pub fn is_broken(&self) -> bool {
+        self.out.get_ref().broken
+    }
+
+    /// Flushes stdout. A reader that went away changes nothing about what was done.
+    pub fn finish(&mut self, code: ExitCode) -> ExitCode {
+        match self.out.flush() {
+            Ok(()) => code,
+            Err(_) if self.is_broken() => code,
+            Err(error) => {
+                let _ = writeln!(self.err, "error: stdout could not be written\n  because: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+impl Write for Pipe<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.to.write(bytes).inspect_err(|error| self.broken |= error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush().inspect_err(|error| self.broken |= error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}

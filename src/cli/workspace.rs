@@ -1,0 +1,217 @@
+//! What a command works on: the catalog, its payloads and the state folder.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use super::Globals;
+use super::failure::{Hint, refuse};
+use super::near;
+use crate::clock::SharedClock;
+use crate::domain::Time;
+use crate::domain::catalog::{Catalog, ChannelRef};
+use crate::domain::change::Change;
+use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::line::Line;
+use crate::domain::release::{PayloadState, Release};
+use crate::domain::version::Version;
+use crate::publish::evidence::with_evidence;
+use crate::signing::trust::{Checked, Trust, TrustError};
+use crate::store::directory::{CommitError, Directory, ReadError, Snapshot};
+use crate::store::payloads::Payloads;
+
+/// How often a change is decided again because somebody else was faster. Each of them makes
+/// progress, so that losing so often in a row means something else is wrong.
+const TRIES: usize = 10;
+
+/// The folders and the clock.
+pub struct Workspace {
+    pub catalog: PathBuf,
+    pub payloads: PathBuf,
+    pub state: PathBuf,
+    clock: SharedClock,
+    directory: OnceCell<Directory>,
+    checked: Checked,
+}
+
+/// The catalog at one revision, with what was found beside it.
+pub struct View {
+    pub snapshot: Snapshot,
+    /// The good lines, each release with its evidence.
+    pub catalog: Catalog,
+    trust: Result<Option<Trust>, TrustError>,
+}
+
+impl Workspace {
+    pub fn new(globals: &Globals, clock: SharedClock) -> Self {
+        let Globals { catalog, payloads, state, .. } = globals.clone();
+        Self { catalog, payloads, state, clock, directory: OnceCell::new(), checked: Checked::default() }
+    }
+
+    /// The machine's time.
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// The catalog's folder.
+    pub fn directory(&self) -> anyhow::Result<&Directory> {
+        if let Some(directory) = self.directory.get() {
+            return Ok(directory);
+        }
+        let directory = Directory::open(&self.catalog, &self.payloads)
+            .hint("name the folder with `--catalog DIR`, or make a catalog here: `tidegate init`")?;
+        Ok(self.directory.get_or_init(|| directory))
+    }
+
+    /// Reads the catalog and looks at what lies beside it.
+    pub fn read(&self) -> anyhow::Result<View> {
+        let snapshot = self.directory()?.read(self.now())?;
+        let trust = Trust::read(&snapshot.trust);
+        let found = self.payload_states(&snapshot.reading.catalog);
+        let catalog = with_evidence(
+            snapshot.reading.catalog.clone(),
+            trust.as_ref().map(Option::as_ref),
+            &self.checked,
+            |version| snapshot.manifest(version),
+            |release| found.get(&release.version).cloned().unwrap_or_default(),
+        );
+        Ok(View { snapshot, catalog, trust })
+    }
+
+    /// How the payload files of every release were found.
+    fn payload_states(&self, catalog: &Catalog) -> HashMap<Version, PayloadState> {
+        let payloads = Payloads::new(&self.payloads, &self.state);
+        let now = self.now();
+        let releases = catalog.lines().flat_map(|line| line.releases.values());
+        let found = releases.map(|release| {
+            let state = payloads.check(release, now).unwrap_or_else(|error| {
+                let file = release.payloads.first().map(|payload| payload.file.clone());
+                PayloadState::Differs { file: file.unwrap_or_default(), found: error.to_string() }
+            });
+            (release.version.clone(), state)
+        });
+        let found = found.collect();
+        // Asking leaves no trace where there is no state yet; and a memory that cannot be kept only
+        // costs time.
+        if self.state.is_dir() {
+            let _ = payloads.remember();
+        }
+        found
+    }
+
+    /// Makes changes. `decide` is asked again, with what is there by then, as often as somebody
+    /// else's commit comes first; no changes is nothing to do.
+    pub fn commit<T>(
+        &self,
+        mut decide: impl FnMut(&View) -> anyhow::Result<(Vec<Change>, T)>,
+    ) -> anyhow::Result<T> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let view = self.read()?;
+            let (changes, outcome) = decide(&view)?;
+            if changes.is_empty() {
+                return Ok(outcome);
+            }
+            match self.directory()?.commit(&view.snapshot.revision, &changes, self.now()) {
+                Ok(_) => return Ok(outcome),
+                Err(CommitError::Conflict { .. } | CommitError::Read(ReadError::Changing(_)))
+                    if tries < TRIES => {}
+                Err(error) => return Err(error).context("the catalog was not changed"),
+            }
+        }
+    }
+}
+
+impl View {
+    /// The keys, where there are any.
+    pub fn trust(&self) -> Result<Option<&Trust>, &TrustError> {
+        self.trust.as_ref().map(Option::as_ref)
+    }
+
+    /// The keys, which must be usable if there are any.
+    pub fn usable_trust(&self) -> anyhow::Result<Option<&Trust>> {
+        self.trust().map_err(|error| {
+            refuse(
+                format!("the catalog's keys cannot be used: {}", chain(error)),
+                "put the files of `trust/` back as they were",
+            )
+        })
+    }
+
+    /// A release and its line.
+    pub fn release(&self, version: &Version) -> anyhow::Result<(&Line, &Release)> {
+        if let Some(found) = self.catalog.release(version) {
+            return Ok(found);
+        }
+        // A line that is faulty has no releases here, and is not to be mistaken for one without.
+        let file = |name: &str| format!("{name}/{version}.yaml");
+        let own = |name: &&String| {
+            crate::domain::line::Prefix::parse(name).is_ok_and(|prefix| prefix.accepts(version))
+                || self.snapshot.reading.faulty[*name].iter().any(|fault| fault.file == file(name))
+        };
+        if let Some(line) = self.snapshot.reading.faulty.keys().find(own) {
+            return Err(refuse(
+                format!("release `{version}` cannot be looked at: line `{line}` has faults"),
+                "see them all: `tidegate catalog check`",
+            ));
+        }
+        let known: Vec<String> =
+            self.catalog.lines().flat_map(|line| line.releases.keys()).map(ToString::to_string).collect();
+        let known = known.iter().map(String::as_str);
+        let hint = near::hint(&version.to_string(), known, "see all: `tidegate release list`");
+        Err(refuse(format!("release `{version}` is not in the catalog"), hint))
+    }
+
+    /// A channel by one of its names.
+    pub fn channel(&self, name: &ChannelName) -> anyhow::Result<ChannelRef<'_>> {
+        self.catalog.channel(name).ok_or_else(|| {
+            let known = self.catalog.channel_names().map(|(name, _)| name.as_str());
+            let hint = near::hint(name.as_str(), known, "see all: `tidegate channel list`");
+            refuse(format!("there is no channel `{name}`"), hint)
+        })
+    }
+
+    /// A line by its name.
+    pub fn line(&self, name: &LineName) -> anyhow::Result<&Line> {
+        self.catalog.line(name).ok_or_else(|| {
+            if self.snapshot.reading.faulty.contains_key(name.as_str()) {
+                return refuse(format!("line `{name}` has faults"), "see them all: `tidegate catalog check`");
+            }
+            let known: Vec<&str> = self.catalog.lines().map(|line| line.name.as_str()).collect();
+            let all = if known.is_empty() {
+                "the catalog has no line yet: write `LINE/line.yaml`".to_owned()
+            } else {
+                format!(
+                    "the lines are {}",
+                    known.iter().map(|l| format!("`{l}`")).collect::<Vec<_>>().join(", ")
+                )
+            };
+            refuse(format!("there is no line `{name}`"), all)
+        })
+    }
+
+    /// A note on the lines that are left out because of their faults.
+    pub fn faulty_note(&self) -> Option<String> {
+        let reading = &self.snapshot.reading;
+        if reading.faults.is_empty() {
+            return None;
+        }
+        let lines: Vec<String> = reading.faulty.keys().map(|line| format!("`{line}`")).collect();
+        let left_out =
+            if lines.is_empty() { String::new() } else { format!("; left out: line {}", lines.join(", ")) };
+        let count = reading.faults.len();
+        let s = if count == 1 { "" } else { "s" };
+        Some(format!("warning: the catalog has {count} fault{s}{left_out} (`tidegate catalog check`)"))
+    }
+}
+
+/// An error with its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut words: Vec<String> = causes.map(ToString::to_string).collect();
+    words.dedup();
+    words.join(": ")
+}
