@@ -3,6 +3,7 @@
 mod carry;
 pub mod document;
 pub mod evidence;
+pub mod follows;
 pub mod pack;
 pub mod publication;
 mod roles;
@@ -147,6 +148,7 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
         version: roles.timestamp.signed().version,
         made: now,
         expires: now,
+        renew: now,
         demo: inputs.demo,
         channels: reuse(last.map(|last| &last.channels), json(&ChannelsBody::of(&catalog, &decisions, now))),
         promotions: reuse(last.map(|last| &last.promotions), json(&PromotionsBody::of(&decisions))),
@@ -158,8 +160,10 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
         known: known(&catalog, now),
     };
     let first = check(inputs, &publication)?;
-    let manifest = manifests.iter().map(|manifest| manifest.document.signed().expires).min();
-    publication.expires = manifest.map_or(first, |manifest| manifest.min(first));
+    let online = manifests.iter().map(|manifest| manifest.document.signed().expires);
+    let online = online.fold(roles.timestamp.signed().expires, Ord::min);
+    publication.expires = online.min(first);
+    publication.renew = online - CHANNEL_MANIFEST_LIFETIME + RENEW_AFTER;
     Ok(Outcome { publication, refused, signed })
 }
 
@@ -196,7 +200,7 @@ pub fn next_due(
         };
         until.into_iter().chain(decision.deadline)
     });
-    let renewal = last.map(|last| last.expires - CHANNEL_MANIFEST_LIFETIME + RENEW_AFTER);
+    let renewal = last.map(|last| last.renew);
     dated.chain(decided).filter(|at| now < *at).chain(renewal).min()
 }
 
@@ -430,6 +434,9 @@ fn check(inputs: &Inputs<'_>, publication: &Publication) -> Result<Time, Publish
     };
     let channels = |name: &str, _: &crate::formats::tuf::Target| name.starts_with("channel.");
     let verified = verify(inputs.trust.root(), inputs.now, &fetch, &channels)?;
+    if let Some(last) = inputs.last {
+        follows::check_follows(last, publication, inputs.trust.root())?;
+    }
     Ok(verified.first_expiry().0)
 }
 

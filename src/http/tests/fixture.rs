@@ -191,6 +191,7 @@ fn publication(copies: &tempfile::TempDir) -> Publication {
         version: 7,
         made: Time::from_timestamp(NOW - 60, 0).unwrap(),
         expires: Time::from_timestamp(NOW + 3600, 0).unwrap(),
+        renew: Time::from_timestamp(NOW + 1800, 0).unwrap(),
         demo: false,
         channels: json(long_json("channels")),
         promotions: json("[]"),
