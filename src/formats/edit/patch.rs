@@ -56,7 +56,7 @@ pub fn put(text: &str, path: &[&str], value: &str) -> Option<String> {
         let old = Document::new(old).ok()?;
         let new = patch(&old, route, operation)?.replacen(PLACEHOLDER, value, 1);
         let lines = Difference::of(old.source(), &new);
-        let fits = if there { lines.replace(&old, value) } else { lines.insert(&entry) };
+        let fits = if there { lines.replace(&old, path, value) } else { lines.insert(&entry) };
         fits.then_some(new)
     })?;
     (meaning(&new)? == meant).then_some(new)
@@ -108,6 +108,9 @@ fn with_line_feeds(text: &str, edit: impl FnOnce(&str) -> Option<String>) -> Opt
     let mut new = edit(&old)?;
     if !ended {
         new.pop();
+        if new.ends_with('\n') {
+            return None;
+        }
     }
     Some(if crlf { new.replace('\n', "\r\n") } else { new })
 }
@@ -145,14 +148,18 @@ impl<'a> Difference<'a> {
         self.old.is_empty() && self.new == lines && !deeper
     }
 
-    /// Whether only a value was replaced, on a line of which all else is the same.
-    fn replace(&self, old: &Document, value: &str) -> bool {
+    /// Whether only the value of a key was replaced, with all else on its line the same.
+    fn replace(&self, old: &Document, path: &[&str], value: &str) -> bool {
         let Some((before, after)) = self.new.split_once(value) else { return false };
         let before = before.trim_end();
-        let Some(inner) = self.old.strip_prefix(before).and_then(|old| old.strip_suffix(after)) else {
+        let Some(gone) = self.old.strip_prefix(before).and_then(|old| old.strip_suffix(after)) else {
             return false;
         };
-        self.new.matches('\n').count() == 1 && !has_comment_or_space(old, self.start + before.len(), inner)
+        let Ok(was) = old.query_exact(&route(path)) else { return false };
+        let was = was.map_or("", |was| old.extract(&was));
+        self.new.matches('\n').count() == 1
+            && gone.trim() == was.trim()
+            && !has_comment_or_space(old, self.start + before.len(), gone)
     }
 
     /// Whether lines were only taken out, and none that somebody wrote for a reader.
