@@ -12,8 +12,9 @@
 //!   for empty lines, and would be cut off;
 //! - texts with mixed line ends: it writes `\n` only.
 //!
-//! None of these is looked for beforehand. Each shows in the result, which is taken only if it
-//! differs from the old text in the lines of the edit alone and says the same but for the edit.
+//! No form is looked for beforehand, but for line ends, which are made `\n` and put back. The others
+//! show in the result: it is taken only if it differs from the old text in the lines of the edit
+//! alone, and says the same but for the edit.
 
 use serde_json::Value;
 use yamlpatch::{Op, Patch, apply_yaml_patches};
@@ -127,7 +128,7 @@ struct Difference<'a> {
 
 impl<'a> Difference<'a> {
     fn of(old: &'a str, new: &'a str) -> Self {
-        let same = |(a, b): &(&str, &str)| a == b;
+        let same = |lines: &(&str, &str)| lines.0 == lines.1;
         let lines = old.split_inclusive('\n').zip(new.split_inclusive('\n'));
         let start = lines.take_while(same).map(|(line, _)| line.len()).sum();
         let (old, new) = (&old[start..], &new[start..]);
@@ -141,11 +142,12 @@ impl<'a> Difference<'a> {
     /// deeper and so belongs to what is above.
     fn insert(&self, entry: &[String]) -> bool {
         let width = |line: &str| line.len() - line.trim_start().len();
-        let indent = width(self.new);
-        let lines: String = entry.iter().map(|line| format!("{:indent$}{line}\n", "")).collect();
+        let indent = &self.new[..width(self.new)];
+        let lines = self.new.lines().map(|line| line.strip_prefix(indent));
         let next = self.behind.lines().find(|line| !line.trim().is_empty());
-        let deeper = next.is_some_and(|line| line.trim_start().starts_with('#') && width(line) > indent);
-        self.old.is_empty() && self.new == lines && !deeper
+        let deeper =
+            next.is_some_and(|line| line.trim_start().starts_with('#') && width(line) > indent.len());
+        self.old.is_empty() && lines.eq(entry.iter().map(|line| Some(line.as_str()))) && !deeper
     }
 
     /// Whether only the value of a key was replaced, with all else on its line the same.
