@@ -3,6 +3,7 @@
 mod carry;
 pub mod document;
 pub mod evidence;
+pub mod follows;
 pub mod pack;
 pub mod publication;
 mod roles;
@@ -111,6 +112,10 @@ pub enum PublishError {
     Violation(#[from] Violation),
     #[error("the last publication cannot be carried over: {0}")]
     Carry(String),
+    #[error(
+        "`trust/{0}.json` cannot be used, and no earlier one was published: without it clients find nothing"
+    )]
+    NoRole(String),
 }
 
 /// Makes a publication. Lines that are faulty or would step back keep what was last published of
@@ -139,7 +144,8 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
 
     let release = releases(inputs, &catalog, &refused, &decisions);
     let (channel, manifests) = channels(inputs, &catalog, &decisions, &release)?;
-    let roles = roles::roles(inputs, &manifests)?;
+    let lines = roles::lines(inputs, &refused)?;
+    let roles = roles::roles(inputs, lines, &manifests)?;
     let signed = roles.signed || manifests.iter().any(|manifest| manifest.signed);
     let tuf = files(inputs, &roles, &manifests, &release);
     let retired = retired(last, &tuf, now);
@@ -164,8 +170,9 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
         known: known(&catalog, now),
     };
     let first = check(inputs, &publication)?;
-    let manifest = manifests.iter().map(|manifest| manifest.document.signed().expires).min();
-    publication.expires = manifest.map_or(first, |manifest| manifest.min(first));
+    let online = manifests.iter().map(|manifest| manifest.document.signed().expires);
+    let online = online.fold(roles.timestamp.signed().expires, Ord::min);
+    publication.expires = online.min(first);
     Ok(Outcome { publication, refused, signed })
 }
 
@@ -384,7 +391,7 @@ fn files(
     }
     let targets = inputs.trust.targets();
     add(names::metadata_path("targets", targets.signed().version), targets.raw());
-    for (name, role) in inputs.trust.releases() {
+    for (name, role) in &roles.lines {
         add(names::metadata_path(name, role.signed().version), role.raw());
     }
     add(names::metadata_path(names::CHANNELS, roles.channels.signed().version), roles.channels.raw());
@@ -397,7 +404,7 @@ fn files(
         );
         files.insert(path.into(), TufFile::Document(Arc::clone(&channel.served)));
     }
-    for role in inputs.trust.releases().values() {
+    for role in roles.lines.values() {
         for (name, target) in &role.signed().targets {
             roles::served_target(name, target, releases)
                 .map(|file| files.insert(names::target_path(name, &target.hashes.sha256).into(), file));
@@ -435,6 +442,9 @@ fn check(inputs: &Inputs<'_>, publication: &Publication) -> Result<Time, Publish
     };
     let channels = |name: &str, _: &crate::formats::tuf::Target| name.starts_with("channel.");
     let verified = verify(inputs.trust.root(), inputs.now, &fetch, &channels)?;
+    if let Some(last) = inputs.last {
+        follows::check_follows(last, publication, inputs.trust.root())?;
+    }
     Ok(verified.first_expiry().0)
 }
 

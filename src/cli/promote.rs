@@ -24,6 +24,7 @@ use crate::formats::api::DecisionBody;
 /// A release moves at most one stage in a run, and what is due is committed together. What is not
 /// due is listed with its date, or with what blocks it.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "\
 Examples:
   tidegate promote --dry-run
@@ -73,10 +74,9 @@ struct Body {
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let now = args.at.unwrap_or_else(|| workspace.now());
-    if args.backfill && now > workspace.now() {
+    if let Some(at) = args.at.filter(|at| args.backfill && *at > workspace.now()) {
         return Err(refuse(
-            format!("{} lies ahead, and history is what has happened", rfc3339(now)),
+            format!("{} lies ahead, and history is what has happened", rfc3339(at)),
             "leave `--backfill` away to see what would be promoted then",
         ));
     }
@@ -89,6 +89,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let dry_run = args.dry_run || (args.at.is_some() && !args.backfill);
     let (mut faulty, mut known_last) = (None, Vec::new());
     let body = workspace.commit(|view| {
+        // A commit that came first is dated by its own moment, and must be seen.
+        let now = args.at.unwrap_or_else(|| workspace.now());
         view.usable_trust()?;
         faulty = view.faulty_note();
         known_last.clear();
@@ -137,7 +139,7 @@ impl Args {
             for decision in decisions.iter().filter(|decision| is_wanted(decision)) {
                 if decision.verdict == Verdict::Promote && moved.insert(decision.release.version.clone()) {
                     body.promoted(decision);
-                    round.push(decision.scheduled(now));
+                    round.push(decision.entry(now));
                 }
             }
             if round.is_empty() {
@@ -165,7 +167,8 @@ impl Args {
         }
         body.promoted(&decision);
         let entry = Entry { since: now, by: self.author.name()?, reason: self.reason.clone() };
-        Ok((vec![decision.entered(entry)], body))
+        let stage = decision.target().name.clone();
+        Ok((vec![Change::Enter { version: version.clone(), stage, entry }], body))
     }
 }
 
@@ -202,8 +205,7 @@ impl Body {
     fn promoted(&mut self, decision: &Decision<'_>) {
         let state = if self.dry_run { "would be promoted" } else { "promoted" };
         let soaked = decision.gates.iter().find(|gate| matches!(gate.fact, Fact::Soak { .. }));
-        let why =
-            soaked.map(ToString::to_string).unwrap_or_else(|| "signed, and its payload is there".to_owned());
+        let why = soaked.map_or_else(|| "signed, and its payload is there".to_owned(), ToString::to_string);
         self.row(decision, state.to_owned(), why);
         self.promoted.push(DecisionBody::of(decision));
     }

@@ -24,6 +24,7 @@ struct World {
     lines: Vec<Line>,
     faulty: BTreeMap<LineName, String>,
     version: u64,
+    files: crate::signing::ceremony::Files,
 }
 
 impl World {
@@ -42,16 +43,16 @@ impl World {
             files.extend(signed.roles);
         }
         let trust = Trust::read(&files).unwrap().unwrap();
-        Self { trust, manifests, keys, lines, faulty: BTreeMap::new(), version: 0 }
+        Self { trust, manifests, keys, lines, faulty: BTreeMap::new(), version: 0, files }
     }
 
     fn catalog(&self) -> Catalog {
         with_evidence(
-            catalog(self.lines.clone()),
+            &catalog(self.lines.clone()),
             Ok(Some(&self.trust)),
+            &|version| self.manifests.get(version).cloned(),
+            &|_| PayloadState::Present,
             &Checked::default(),
-            |version| self.manifests.get(version),
-            |_| PayloadState::Present,
         )
     }
 
@@ -73,6 +74,12 @@ impl World {
 
     fn release(&mut self, version: &str) -> &mut crate::domain::release::Release {
         self.lines.iter_mut().find_map(|line| line.releases.get_mut(&v(version))).unwrap()
+    }
+
+    /// Puts other files into `trust/`.
+    fn resign(&mut self, files: crate::signing::ceremony::Files) {
+        self.files.extend(files);
+        self.trust = Trust::read(&self.files).unwrap().unwrap();
     }
 
     fn lose(&mut self, name: &str) -> Line {
@@ -229,6 +236,30 @@ fn a_line_that_would_step_back_keeps_its_documents_and_says_why() {
         let again = world.publish(Some(&outcome.publication), now + TimeDelta::hours(2));
         assert_eq!(again.refused.keys().collect::<Vec<_>>(), [&line], "{why}");
     }
+}
+
+#[test]
+fn a_line_whose_role_is_broken_keeps_the_one_that_was_published() {
+    let now = t("2018-01-01");
+    let mut world = world(now);
+    let first = world.publish(None, now).publication;
+    let line = LineName::parse("1.7").unwrap();
+    // The role is signed anew for other releases, while the line cannot be read.
+    let versions = [v("1.7.14")];
+    let resigned =
+        sign_releases(&world.trust, &world.lines[0], &versions, &world.keys.release, now, |manifest| {
+            manifest.summary = Some("changed".to_owned());
+        });
+    world.resign(resigned.unwrap().roles);
+    world.lose("1.7");
+    let second = world.publish(Some(&first), now + TimeDelta::hours(1)).publication;
+    assert_eq!(answer(&second, "1.7-production", "1.7.9"), answer(&first, "1.7-production", "1.7.9"));
+
+    // And where the role itself is broken, only its line is.
+    world.resign([("releases-1.7.json".to_owned(), Bytes::from_static(b"{}"))].into());
+    assert_eq!(world.trust.broken().keys().collect::<Vec<_>>(), [&line]);
+    let third = world.publish(Some(&second), now + TimeDelta::hours(2)).publication;
+    assert_eq!(answer(&third, "1.8-production", "1.7.14"), answer(&first, "1.8-production", "1.7.14"));
 }
 
 #[test]
