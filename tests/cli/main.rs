@@ -9,6 +9,9 @@ mod init;
 mod keys;
 mod promote;
 mod release;
+#[path = "../signing/repository.rs"]
+#[expect(dead_code, reason = "what makes a repository go wrong is for other tests")]
+mod repository;
 mod surface;
 mod verify;
 mod way;
