@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
@@ -83,7 +83,7 @@ impl Desk {
         );
     }
 
-    fn output(&self, folder: &Path, arguments: &[&str]) -> Output {
+    fn output(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TIDEGATE_") || name == "RUST_LOG" {
@@ -91,7 +91,7 @@ impl Desk {
             }
         }
         command
-            .current_dir(folder)
+            .current_dir(self.folder.path())
             .args(arguments)
             .env("USER", "ada")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -103,12 +103,12 @@ impl Desk {
 
     /// Runs a command, and gives all that it said.
     pub fn run(&self, arguments: &[&str]) -> String {
-        told(arguments, &self.output(self.folder.path(), arguments))
+        told(arguments, &self.output(arguments))
     }
 
     /// Runs a command that must succeed, and gives its stdout.
     pub fn done(&self, arguments: &[&str]) -> String {
-        let output = self.output(self.folder.path(), arguments);
+        let output = self.output(arguments);
         assert!(output.status.success(), "{}", told(arguments, &output));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -117,7 +117,7 @@ impl Desk {
     pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
         let mut arguments = arguments.to_vec();
         arguments.extend(["--output", "json"]);
-        let output = self.output(self.folder.path(), &arguments);
+        let output = self.output(&arguments);
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", told(&arguments, &output)))
     }
 
