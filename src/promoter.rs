@@ -39,6 +39,10 @@ const DUTY: u32 = 20;
 /// After something failed, it is tried again after this time at the earliest.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// A change of the folder that could not be read for so long is told of: an editor, a copy or git
+/// is done by then, and whoever made the change believes that it is served.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What a promoter works on.
 #[derive(Debug)]
 pub struct Setup {
@@ -80,6 +84,12 @@ pub struct Promoter {
     /// When the folder may be looked at again, in monotonic time.
     next_scan: Duration,
     doubted: bool,
+    /// Why the folder cannot be read now.
+    unread: Option<String>,
+    /// What of that was told in the last turn with work.
+    unread_told: Option<String>,
+    /// Since when, in monotonic time, there is something in the folder that has not been read.
+    waiting: Option<Duration>,
 }
 
 /// The catalog as it was last read.
@@ -89,6 +99,8 @@ struct Read {
     faulty: BTreeMap<LineName, String>,
     faults: usize,
     trust: Arc<Result<Option<Trust>, TrustError>>,
+    /// Why the trust is that of the last publication, if it is.
+    trust_kept: Option<String>,
     manifests: Arc<HashMap<Version, Bytes>>,
     /// When it was read, in monotonic time.
     at: Duration,
@@ -105,6 +117,7 @@ impl Promoter {
             tracing::info!(version = last.version, made = %last.made, "serving the last publication");
         }
         shared.publication.store(last.clone());
+        setup.state.sweep();
         let watch = ClockWatch::new(clock.now(), clock.monotonic());
         Ok(Self {
             setup,
@@ -120,18 +133,35 @@ impl Promoter {
             told: Vec::new(),
             next_scan: Duration::ZERO,
             doubted: false,
+            unread: None,
+            unread_told: None,
+            waiting: None,
         })
     }
 
     /// Runs until told to stop, or until whoever would tell is gone.
     pub fn run(mut self, stop: &Receiver<()>) {
         loop {
-            let wait = self.turn();
+            let wait = self.guarded_turn();
             match stop.recv_timeout(wait) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// A turn that fails by a fault of ours is told of and tried again: a thread that was gone would
+    /// leave a server that serves on and never again anything new.
+    fn guarded_turn(&mut self) -> Duration {
+        let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.turn()));
+        turn.unwrap_or_else(|panic| {
+            let texts = (panic.downcast_ref::<&str>().copied(), panic.downcast_ref::<String>());
+            let why = texts.0.or(texts.1.map(String::as_str)).unwrap_or("no message");
+            let detail = format!("the promoter failed, which is a fault in tidegate: {why}");
+            self.fail(Degraded { kind: DegradedKind::PublishFailing, detail });
+            self.retry = Some(Duration::ZERO);
+            RETRY
+        })
     }
 
     /// One turn: looks whether there is anything to do, and does it. Gives the time until the next.
@@ -147,10 +177,17 @@ impl Promoter {
         self.doubted = reading.doubt.is_some();
 
         let (changed, soon) = if monotonic >= self.next_scan { self.look(monotonic) } else { (false, None) };
-        let due = self.due.is_some_and(|due| due <= reading.now);
+        let turned = turned || self.unread != self.unread_told;
+        // What failed is not tried again at every turn, due or not: each try takes a version, and
+        // versions must not run ahead of the clock.
+        let due = self.retry.is_none() && self.due.is_some_and(|due| due <= reading.now);
         let retry = self.retry.is_some_and(|retry| retry <= monotonic);
         if changed || due || retry || turned {
             self.retry = None;
+            self.unread_told.clone_from(&self.unread);
+            if let Some(detail) = &self.unread {
+                degraded.push(Degraded { kind: DegradedKind::ReadFailing, detail: detail.clone() });
+            }
             let promote = self.setup.promote && reading.doubt.is_none();
             self.work(reading.now, promote, degraded);
         }
@@ -168,22 +205,53 @@ impl Promoter {
         let scan = match self.setup.directory.scan() {
             Ok(scan) => scan,
             Err(e) => {
-                self.fail(DegradedKind::ReadFailing, &e);
+                self.unread(&e);
                 return (false, None);
             }
         };
         self.next_scan = monotonic + (self.clock.monotonic().saturating_sub(monotonic)) * DUTY;
         match self.quiet.turn(&scan, monotonic) {
-            Turn::Unchanged => (false, None),
+            Turn::Unchanged => {
+                (self.unread, self.waiting) = (None, None);
+                (false, None)
+            }
             // At the start there is nothing to wait for: what is there is what is read.
             Turn::Still(_) if self.read.is_none() => (self.reread(), None),
-            Turn::Still(time) => (false, Some(time)),
+            Turn::Still(time) => {
+                self.wait(monotonic, || "its files do not stop changing".to_owned());
+                (false, Some(time))
+            }
             Turn::Git(path) => {
-                tracing::debug!(path = %path.display(), "git is at work on the catalog");
+                let why =
+                    || format!("git is at work on it, as `{}` shows: finish or abort that", path.display());
+                self.wait(monotonic, why);
                 (false, None)
             }
             Turn::Read => (self.reread(), None),
         }
+    }
+
+    /// Notes that there is something new which cannot be read yet.
+    fn wait(&mut self, monotonic: Duration, why: impl FnOnce() -> String) {
+        let since = *self.waiting.get_or_insert(monotonic);
+        // One that was told of keeps its words: they are told once.
+        if monotonic.saturating_sub(since) >= PATIENCE && self.unread.is_none() {
+            let detail = format!("the catalog has changed, and the change is not read: {}", why());
+            self.not_read(detail);
+        }
+    }
+
+    /// Notes that the folder cannot be read.
+    fn unread(&mut self, error: &ReadError) {
+        self.not_read(chain(error));
+    }
+
+    fn not_read(&mut self, detail: String) {
+        if self.read.is_none() && self.unread.as_ref() != Some(&detail) {
+            // There is no catalog yet for the work of a turn to report on.
+            self.fail(Degraded { kind: DegradedKind::ReadFailing, detail: detail.clone() });
+        }
+        self.unread = Some(detail);
     }
 
     /// Reads the catalog. Says whether there is something new to work on.
@@ -196,14 +264,16 @@ impl Promoter {
                 snapshot
             }
             Err(e @ ReadError::Changing(_)) => {
-                tracing::debug!("{e}");
+                let why = e.to_string();
+                self.wait(self.clock.monotonic(), || why);
                 return false;
             }
             Err(e) => {
-                self.fail(DegradedKind::ReadFailing, &e);
+                self.unread(&e);
                 return false;
             }
         };
+        (self.unread, self.waiting) = (None, None);
         let read = self.take(&snapshot);
         // A payload that came or went changes the catalog's evidence and not its revision.
         let same = self
@@ -214,13 +284,12 @@ impl Promoter {
         !same
     }
 
-    /// Notes that something failed, and when to try again.
-    fn fail(&mut self, kind: DegradedKind, error: &(dyn std::error::Error + 'static)) {
-        let detail = chain(error);
-        self.retry = Some(self.clock.monotonic() + RETRY);
+    /// Tells of something that failed outside of a turn's work.
+    fn fail(&mut self, failed: Degraded) {
         let mut status = (**self.shared.status.load()).clone();
-        status.degraded.retain(|degraded| degraded.kind != kind);
-        status.degraded.push(Degraded { kind, detail });
+        status.promoting = self.setup.promote;
+        status.degraded.retain(|degraded| degraded.kind != failed.kind);
+        status.degraded.push(failed);
         self.tell(&status.degraded);
         self.shared.status.store(Arc::new(status));
     }
@@ -242,6 +311,9 @@ impl std::fmt::Debug for Promoter {
         f.debug_struct("Promoter").field("setup", &self.setup).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// An error with all its causes, in one line.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {

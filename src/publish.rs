@@ -3,6 +3,7 @@
 mod carry;
 pub mod document;
 pub mod evidence;
+pub mod follows;
 pub mod pack;
 pub mod publication;
 mod roles;
@@ -169,8 +170,9 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
         known: known(&catalog, now),
     };
     let first = check(inputs, &publication)?;
-    let manifest = manifests.iter().map(|manifest| manifest.document.signed().expires).min();
-    publication.expires = manifest.map_or(first, |manifest| manifest.min(first));
+    let online = manifests.iter().map(|manifest| manifest.document.signed().expires);
+    let online = online.fold(roles.timestamp.signed().expires, Ord::min);
+    publication.expires = online.min(first);
     Ok(Outcome { publication, refused, signed })
 }
 
@@ -440,6 +442,9 @@ fn check(inputs: &Inputs<'_>, publication: &Publication) -> Result<Time, Publish
     };
     let channels = |name: &str, _: &crate::formats::tuf::Target| name.starts_with("channel.");
     let verified = verify(inputs.trust.root(), inputs.now, &fetch, &channels)?;
+    if let Some(last) = inputs.last {
+        follows::check_follows(last, publication, inputs.trust.root())?;
+    }
     Ok(verified.first_expiry().0)
 }
 

@@ -74,10 +74,9 @@ struct Body {
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let now = args.at.unwrap_or_else(|| workspace.now());
-    if args.backfill && now > workspace.now() {
+    if let Some(at) = args.at.filter(|at| args.backfill && *at > workspace.now()) {
         return Err(refuse(
-            format!("{} lies ahead, and history is what has happened", rfc3339(now)),
+            format!("{} lies ahead, and history is what has happened", rfc3339(at)),
             "leave `--backfill` away to see what would be promoted then",
         ));
     }
@@ -90,6 +89,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let dry_run = args.dry_run || (args.at.is_some() && !args.backfill);
     let (mut faulty, mut known_last) = (None, Vec::new());
     let body = workspace.commit(|view| {
+        // A commit that came first is dated by its own moment, and must be seen.
+        let now = args.at.unwrap_or_else(|| workspace.now());
         view.usable_trust()?;
         faulty = view.faulty_note();
         known_last.clear();

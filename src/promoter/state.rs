@@ -107,6 +107,17 @@ impl State {
         Ok(durable::write(&self.publication_path(), &pack(publication), Mode::Private)?)
     }
 
+    /// Removes what writes that were cut short left behind: each is as large as a publication.
+    pub fn sweep(&self) {
+        match durable::sweep(&self.folder) {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, "removed what a crash left in the state folder"),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            // Nobody reads them: what fails here fails louder elsewhere.
+            Err(e) => tracing::debug!("the state folder cannot be swept: {e}"),
+        }
+    }
+
     /// Takes a version that was never used before, for what is signed next: above the last that was
     /// reserved and the last that was published, and at least the seconds since 1970, so that lost
     /// state does not bring an old one back. It is on disk before anything is signed with it.

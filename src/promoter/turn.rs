@@ -1,6 +1,6 @@
 //! The work of a turn: decide and commit, then publish and swap.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -15,6 +15,7 @@ use crate::domain::promotion::{Decision, Verdict, decide};
 use crate::domain::release::{ManifestState, PayloadState, Release};
 use crate::domain::rfc3339;
 use crate::publish::evidence::with_evidence;
+use crate::publish::follows::{Trusted, trusted};
 use crate::publish::{self, Inputs, Outcome, PublishError, Refusal};
 use crate::signing::trust::Trust;
 use crate::store::directory::{CommitError, Snapshot};
@@ -33,7 +34,8 @@ impl Promoter {
     /// Takes in what was read: looks for what stands behind each release, and copies payloads that
     /// are to be served.
     pub(super) fn take(&self, snapshot: &Snapshot) -> Read {
-        let trust = Trust::read(&snapshot.trust);
+        let Trusted { trust, kept, unusable } = trusted(&snapshot.trust, self.last.as_deref());
+        let kept = kept.as_ref().map(|why| chain(why)).or(unusable.as_ref().map(|why| chain(why)));
         let now = self.clock.now();
         let payloads = &self.setup.payloads;
         let payload =
@@ -67,6 +69,7 @@ impl Promoter {
             faulty,
             faults: snapshot.reading.faults.len(),
             trust: Arc::new(trust),
+            trust_kept: kept,
             manifests: Arc::new(manifests),
             at: self.clock.monotonic(),
             catalog,
@@ -75,12 +78,19 @@ impl Promoter {
 
     /// Decides and, if this server promotes, commits; then publishes and swaps.
     pub(super) fn work(&mut self, now: Time, promote: bool, mut degraded: Vec<Degraded>) {
-        if promote && let Err(e) = self.promote(now) {
+        let mut now = now;
+        if promote && let Err(e) = self.promote(&mut now) {
             degraded.push(Degraded { kind: DegradedKind::CommitFailing, detail: chain(&*e) });
             self.retry = Some(self.clock.monotonic() + RETRY);
         }
         let Some(read) = self.read.as_ref() else { return };
         let (revision, trust) = (read.revision, Arc::clone(&read.trust));
+        if let Some(why) = &read.trust_kept {
+            let detail = format!(
+                "`trust/` cannot follow what was published, whose keys and roles are kept: {why}; put it back, or sign its next version"
+            );
+            degraded.push(Degraded { kind: DegradedKind::ReadFailing, detail });
+        }
         let mut refused = BTreeMap::new();
         match trust.as_ref() {
             Err(e) => degraded.push(Degraded { kind: DegradedKind::ReadFailing, detail: chain(e) }),
@@ -107,11 +117,19 @@ impl Promoter {
         self.report(now, &trust, &refused, degraded);
     }
 
-    /// Commits what is due, again and again until nothing is.
-    fn promote(&mut self, now: Time) -> Result<(), Box<CommitError>> {
+    /// Commits what is due, again and again until nothing is. Gives the time of the last decision.
+    fn promote(&mut self, now: &mut Time) -> Result<(), Box<CommitError>> {
+        // A run moves a release at most one stage.
+        let mut moved = HashSet::new();
         for _ in 0..ROUNDS {
             let Some(read) = &self.read else { return Ok(()) };
-            let changes = self.due(read, now);
+            let mut changes = self.due(read, *now);
+            let all = changes.len();
+            changes
+                .retain(|change| !matches!(change, Change::Enter { version, .. } if moved.contains(version)));
+            if changes.is_empty() && all > 0 {
+                break;
+            }
             if changes.is_empty() {
                 return Ok(());
             }
@@ -121,6 +139,7 @@ impl Promoter {
                     for change in &changes {
                         if let Change::Enter { version, stage, .. } = change {
                             tracing::info!(%version, %stage, %revision, "promoted");
+                            moved.insert(version.clone());
                         }
                     }
                 }
@@ -131,7 +150,12 @@ impl Promoter {
             if !self.reread() {
                 return Ok(());
             }
+            // What was committed meanwhile is dated by its own moment: looked at from before that, a
+            // hold that came first would not be there yet.
+            *now = self.clock.now().max(*now);
         }
+        // What is still due must not wait until something else happens.
+        self.retry = Some(self.clock.monotonic());
         Ok(())
     }
 
@@ -263,7 +287,11 @@ impl Promoter {
         }
         let before = self.shared.status.load();
         let status = Status {
-            last_good_read: if read.faults == 0 { Some(now) } else { before.last_good_read },
+            last_good_read: if read.faults == 0 && self.unread.is_none() {
+                Some(now)
+            } else {
+                before.last_good_read
+            },
             promote: count(|decision| decision.verdict == Verdict::Promote),
             wait: count(|decision| matches!(decision.verdict, Verdict::Wait { .. })),
             blocked: count(|decision| decision.verdict == Verdict::Blocked),

@@ -163,9 +163,13 @@ pub fn served_target(
     })
 }
 
-/// The newest file of an online role in a publication.
-fn newest<T: Role>(last: &Publication, role: &str) -> Option<Signed<T>> {
+/// The newest file of a role in a publication.
+pub(super) fn newest<T: Role>(last: &Publication, role: &str) -> Option<Signed<T>> {
     let path = match role {
+        "root" => (1..)
+            .map(|version| names::metadata_path("root", version))
+            .take_while(|path| last.tuf.contains_key(path.as_str()))
+            .last()?,
         "timestamp" => names::TIMESTAMP_PATH.to_owned(),
         "snapshot" => {
             let timestamp: Signed<Timestamp> = newest(last, "timestamp")?;

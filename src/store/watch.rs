@@ -28,14 +28,14 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Looks at a catalog folder and the signed manifests in a payload folder.
+    /// Looks at a catalog folder, and at payloads with their signed manifests.
     ///
     /// # Errors
     /// When the catalog folder cannot be read.
     pub fn take(catalog: &Path, payloads: &Path) -> io::Result<Self> {
         let mut scan = Self { fingerprint: 0, files: 0, git: None };
         scan.folder(catalog, 0)?;
-        scan.manifests(payloads)?;
+        scan.payloads(payloads)?;
         scan.git = work_tree(catalog).and_then(|tree| tree.at_work());
         Ok(scan)
     }
@@ -60,18 +60,24 @@ impl Scan {
         Ok(())
     }
 
-    /// Payload files come and go, which their folder's stamp shows; what is in them is checked
-    /// elsewhere, against the catalog.
-    fn manifests(&mut self, payloads: &Path) -> io::Result<()> {
+    /// Everything in the payload folder: a payload that was missing, or not what the catalog says,
+    /// may be put right in place, which shows in no folder's stamp.
+    fn payloads(&mut self, payloads: &Path) -> io::Result<()> {
         let Some(entries) = present(fs::read_dir(payloads))? else { return Ok(()) };
         for entry in entries {
             let entry = entry?;
             if let Some(metadata) = present(fs::DirEntry::metadata(&entry))? {
                 self.add(payloads, &entry.file_name(), &metadata);
             }
-            let manifest = entry.path().join("release.json");
-            if let Some(metadata) = present(fs::metadata(&manifest))? {
-                self.add(payloads, manifest.as_os_str(), &metadata);
+            let folder = entry.path();
+            // One release's folder that may not be read is that release's fault.
+            let Ok(files) = fs::read_dir(&folder) else { continue };
+            for file in files {
+                let file = file?;
+                // Through links: what they point to is what is served.
+                if let Some(metadata) = present(fs::metadata(file.path()))? {
+                    self.add(&folder, &file.file_name(), &metadata);
+                }
             }
         }
         Ok(())

@@ -1,0 +1,499 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use chrono::TimeDelta;
+
+use super::*;
+use crate::clock::Clock;
+use crate::domain::change::Change;
+use crate::domain::channel::ChannelName;
+use crate::domain::release::{Entry, Event, Evidence};
+use crate::domain::testing::{release, t, v};
+use crate::signing::ceremony::{Keys, found, sign_releases};
+
+/// A clock that a test turns. Something can be done in the middle of a turn: when it is read for
+/// the n-th time.
+struct Fake {
+    time: Mutex<(Time, Duration)>,
+    then: Mutex<Option<(usize, Box<dyn FnOnce() + Send>)>>,
+}
+
+impl Fake {
+    fn new(now: Time) -> Self {
+        Self { time: Mutex::new((now, Duration::from_secs(3600))), then: Mutex::default() }
+    }
+
+    /// Time passes.
+    fn pass(&self, by: TimeDelta) {
+        let mut time = self.time.lock().unwrap();
+        time.0 += by;
+        time.1 += by.to_std().unwrap();
+    }
+
+    /// The clock is turned, and no time passes.
+    fn turn(&self, by: TimeDelta) {
+        self.time.lock().unwrap().0 += by;
+    }
+
+    fn at(&self) -> Time {
+        self.time.lock().unwrap().0
+    }
+
+    /// Does something when the clock is read for the n-th time from now.
+    fn then(&self, n: usize, act: impl FnOnce() + Send + 'static) {
+        *self.then.lock().unwrap() = Some((n, Box::new(act)));
+    }
+}
+
+impl Clock for Fake {
+    fn now(&self) -> Time {
+        let mut then = self.then.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((n, act)) = then.take() {
+            if n == 1 {
+                drop(then);
+                act();
+            } else {
+                *then = Some((n - 1, act));
+            }
+        }
+        self.at()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.time.lock().unwrap().1
+    }
+}
+
+/// A catalog with its keys in a temporary folder.
+struct Place {
+    folder: tempfile::TempDir,
+    clock: Arc<Fake>,
+    keys: Keys,
+}
+
+const LINE: &str = "format: 1\nline: \"1.8\"\nstages:\n  - name: preproduction\n  - name: production\n    soak: { min: 14d, max: 28d }\n";
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = || PrivateKey::generate().unwrap();
+        let keys = Keys { root: key(), targets: key(), release: key(), online: key() };
+        let place = Self { folder, keys, clock: Arc::new(Fake::new(t("2018-01-01"))) };
+        for name in ["channels/1.8", "channels/trust", "payloads"] {
+            fs::create_dir_all(place.path(name)).unwrap();
+        }
+        fs::write(place.path("channels/1.8/line.yaml"), LINE).unwrap();
+        let catalog = place.directory().read(place.clock.at()).unwrap().reading.catalog.clone();
+        for (name, raw) in found(&catalog, &place.keys, place.clock.at()).unwrap() {
+            fs::write(place.path("channels/trust").join(name), raw).unwrap();
+        }
+        place
+    }
+
+    /// With a release that enters its first stage with the first turn.
+    fn with(releases: &[&str]) -> Self {
+        let place = Self::new();
+        releases.iter().for_each(|version| place.add(version, false));
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn directory(&self) -> Directory {
+        Directory::open(&self.path("channels"), &self.path("payloads")).unwrap()
+    }
+
+    fn commit(&self, change: Change) {
+        let directory = self.directory();
+        let revision = directory.read(self.clock.at()).unwrap().revision;
+        directory.commit(&revision, &[change], self.clock.at()).unwrap();
+    }
+
+    /// Adds a release and signs it.
+    fn add(&self, version: &str, barrier: bool) {
+        let payload = self.path("payloads").join(version).join("payload.json");
+        fs::create_dir_all(payload.parent().unwrap()).unwrap();
+        fs::write(&payload, format!("payload of {version}")).unwrap();
+        let mut release = release(version, &[]);
+        (release.payloads[0].sha256, release.payloads[0].size) = Payloads::measure(&payload).unwrap();
+        (release.evidence, release.barrier) = (Evidence::default(), barrier);
+        self.commit(Change::Add { line: LineName::parse("1.8").unwrap(), release: Box::new(release) });
+        self.sign(version);
+    }
+
+    fn sign(&self, version: &str) {
+        let snapshot = self.directory().read(self.clock.at()).unwrap();
+        let trust = Trust::read(&snapshot.trust).unwrap().unwrap();
+        let line = snapshot.reading.catalog.line(&LineName::parse("1.8").unwrap()).unwrap();
+        let signed =
+            sign_releases(&trust, line, &[v(version)], &self.keys.release, self.clock.at(), |_| {}).unwrap();
+        for (version, raw) in signed.manifests {
+            fs::write(self.path("payloads").join(version.to_string()).join("release.json"), raw).unwrap();
+        }
+        for (name, raw) in signed.roles {
+            fs::write(self.path("channels/trust").join(name), raw).unwrap();
+        }
+    }
+
+    fn promoter_in(&self, state: &str) -> (Promoter, Handle) {
+        let online = PrivateKey::from_pem(&self.keys.online.to_pem().unwrap()).unwrap();
+        let state = self.path(state);
+        let setup = Setup {
+            directory: self.directory(),
+            payloads: Arc::new(Payloads::new(&self.path("payloads"), &state)),
+            state: State::new(&state),
+            online,
+            promote: true,
+            demo: false,
+        };
+        let shared = Handle::default();
+        let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
+        (Promoter::start(setup, clock, Arc::clone(&shared)).unwrap(), shared)
+    }
+
+    fn promoter(&self) -> (Promoter, Handle) {
+        self.promoter_in("state")
+    }
+
+    /// Since when a release is in production, as the catalog has it.
+    fn in_production(&self, version: &str) -> Option<Time> {
+        let reading = self.directory().read(self.clock.at()).unwrap().reading;
+        assert_eq!(reading.faults, []);
+        reading.catalog.release(&v(version)).unwrap().1.entries[1].as_ref().map(|entry: &Entry| entry.since)
+    }
+
+    fn pass(&self, by: TimeDelta) {
+        self.clock.pass(by);
+    }
+
+    /// Long enough for a folder to count as still, in as many turns as that takes.
+    fn settle(&self, promoter: &mut Promoter) {
+        for _ in 0..3 {
+            promoter.turn();
+            self.pass(TimeDelta::seconds(1));
+        }
+    }
+}
+
+const DAY: TimeDelta = TimeDelta::days(1);
+const SECOND: TimeDelta = TimeDelta::seconds(1);
+
+fn json(raw: &[u8]) -> serde_json::Value {
+    serde_json::from_slice(raw).unwrap()
+}
+
+fn channel(shared: &Handle, name: &str) -> serde_json::Value {
+    let publication = shared.publication.load();
+    let document = publication.as_ref().unwrap().channel(&ChannelName::parse(name).unwrap()).unwrap();
+    json(&document.identity)["signed"].clone()
+}
+
+fn latest(shared: &Handle, name: &str) -> serde_json::Value {
+    channel(shared, name)["latest"].clone()
+}
+
+fn version(shared: &Handle) -> u64 {
+    shared.publication.load().as_ref().unwrap().version
+}
+
+fn degraded(shared: &Handle) -> Vec<DegradedKind> {
+    shared.status.load().degraded.iter().map(|degraded| degraded.kind).collect()
+}
+
+fn detail(shared: &Handle) -> String {
+    shared.status.load().degraded.iter().map(|degraded| degraded.detail.clone()).collect()
+}
+
+#[test]
+fn a_release_is_promoted_in_the_second_in_which_it_is_due_and_not_before() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    promoter.turn();
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
+    place.pass(DAY * 14 - SECOND);
+    promoter.turn();
+    assert_eq!(place.in_production("1.8.4"), None);
+    assert_eq!(latest(&shared, "1.8-production"), serde_json::Value::Null);
+    place.pass(SECOND);
+    promoter.turn();
+    assert_eq!(place.in_production("1.8.4"), Some(t("2018-01-15")));
+    assert_eq!(latest(&shared, "1.8-production"), "1.8.4");
+    assert_eq!(degraded(&shared), []);
+}
+
+#[test]
+fn a_machine_that_slept_past_the_time_promotes_when_it_wakes() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    promoter.turn();
+    place.pass(DAY * 20);
+    promoter.turn();
+    assert_eq!(place.in_production("1.8.4"), Some(t("2018-01-21")));
+    assert_eq!(degraded(&shared), []);
+}
+
+#[test]
+fn a_clock_that_was_turned_stops_promotion_loudly_and_neither_serving_nor_renewal() {
+    for turned in [DAY * 20, DAY * -20, TimeDelta::seconds(301), TimeDelta::seconds(-301)] {
+        let place = Place::with(&["1.8.4"]);
+        let (mut promoter, shared) = place.promoter();
+        place.settle(&mut promoter);
+        place.clock.turn(turned);
+        promoter.turn();
+        assert_eq!(degraded(&shared), [DegradedKind::ClockUntrusted], "{turned}");
+        assert_eq!(place.in_production("1.8.4"), None, "{turned}");
+        let before = version(&shared);
+        place.pass(DAY);
+        promoter.turn();
+        assert!(version(&shared) > before, "renewed after {turned}");
+        assert_eq!(channel(&shared, "1.8-production")["issued"], "2018-01-02T00:00:03Z", "{turned}");
+        place.pass(DAY * 14);
+        promoter.turn();
+        assert_eq!(place.in_production("1.8.4"), None, "{turned}");
+
+        place.clock.turn(-turned);
+        promoter.turn();
+        assert_eq!(degraded(&shared), [], "{turned}");
+        assert_eq!(place.in_production("1.8.4"), Some(place.clock.at()), "{turned}");
+    }
+}
+
+#[test]
+fn a_hold_that_was_committed_first_wins_also_within_the_turn() {
+    let place = Arc::new(Place::with(&["1.8.4"]));
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    place.pass(t("2018-01-15") - place.clock.at());
+    let other = Arc::clone(&place);
+    // The turn reads the clock first for itself, and then for its commit.
+    place.clock.then(2, move || {
+        other.pass(SECOND);
+        let hold = Event { at: other.clock.at(), by: "ada".to_owned(), reason: "etcd".to_owned() };
+        other.commit(Change::Hold { version: v("1.8.4"), hold });
+    });
+    promoter.turn();
+    assert_eq!(place.in_production("1.8.4"), None);
+    assert_eq!(latest(&shared, "1.8-production"), serde_json::Value::Null);
+    assert_eq!(shared.status.load().blocked, 1);
+    assert_eq!(degraded(&shared), []);
+}
+
+#[test]
+fn two_promoters_on_one_folder_make_each_promotion_once() {
+    let place = Place::with(&["1.8.4", "1.8.5"]);
+    let ((mut first, _), (mut second, shared)) = (place.promoter(), place.promoter_in("other"));
+    place.settle(&mut first);
+    place.settle(&mut second);
+    place.pass(DAY * 14);
+    first.turn();
+    place.pass(SECOND);
+    second.turn();
+    place.settle(&mut second);
+    for version in ["1.8.4", "1.8.5"] {
+        let text = fs::read_to_string(place.path(&format!("channels/1.8/{version}.yaml"))).unwrap();
+        assert_eq!(text.matches("production: {").count() - text.matches("preproduction: {").count(), 1);
+        assert_eq!(place.in_production(version), Some(place.clock.at() - TimeDelta::seconds(4)));
+    }
+    assert_eq!(latest(&shared, "1.8-production"), "1.8.5");
+}
+
+#[test]
+fn more_than_a_turn_can_commit_goes_on_in_the_next() {
+    let place = Place::new();
+    let versions: Vec<String> = (1..=ROUNDS_AND_MORE).map(|n| format!("1.8.{n}")).collect();
+    versions.iter().for_each(|version| place.add(version, true));
+    let (mut promoter, _) = place.promoter();
+    for _ in 0..4 {
+        promoter.turn();
+        place.pass(SECOND);
+    }
+    place.pass(DAY * 14);
+    for _ in 0..4 {
+        promoter.turn();
+        place.pass(SECOND);
+    }
+    let missing: Vec<&String> = versions.iter().filter(|v| place.in_production(v).is_none()).collect();
+    assert_eq!(missing, Vec::<&String>::new());
+}
+
+/// Each barrier lets the next one through, so that each takes a round.
+const ROUNDS_AND_MORE: usize = 10;
+
+#[test]
+fn after_a_day_what_the_online_key_signs_is_signed_anew_and_nothing_else() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    let (before, signed) = (version(&shared), channel(&shared, "1.8-preproduction"));
+    let first = shared.publication.load_full().unwrap();
+    place.pass(DAY - TimeDelta::seconds(4));
+    promoter.turn();
+    assert_eq!(version(&shared), before, "not before the day is over");
+    place.pass(TimeDelta::seconds(4));
+    promoter.turn();
+    assert!(version(&shared) > before);
+    let renewed = channel(&shared, "1.8-preproduction");
+    assert!(renewed["version"].as_u64() > signed["version"].as_u64());
+    assert_eq!(renewed["releases"], signed["releases"]);
+    let now = shared.publication.load_full().unwrap();
+    let release = |publication: &Publication| publication.release(&v("1.8.4")).unwrap().identity.clone();
+    assert_eq!(release(&first), release(&now));
+    assert_eq!(now.expires, now.made + TimeDelta::days(7));
+    // What was replaced is still there for a client that was told of it a moment ago.
+    let old = first.tuf.keys().find(|path| path.contains(".snapshot.json")).unwrap();
+    assert!(now.tuf(old).is_some());
+}
+
+#[test]
+fn a_role_that_is_about_to_expire_does_not_make_the_server_sign_all_the_time() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    place.pass(TimeDelta::days(362));
+    promoter.turn();
+    assert!(degraded(&shared).contains(&DegradedKind::ExpiryNear), "{}", detail(&shared));
+    let before = version(&shared);
+    for _ in 0..5 {
+        place.pass(SECOND);
+        promoter.turn();
+    }
+    assert_eq!(version(&shared), before);
+
+    // Past it, publishing fails: tried again, but not so often that versions run ahead of time.
+    place.pass(TimeDelta::days(10));
+    for _ in 0..40 {
+        place.pass(SECOND);
+        promoter.turn();
+    }
+    assert!(degraded(&shared).contains(&DegradedKind::PublishFailing), "{}", detail(&shared));
+    let reserved: i64 = fs::read_to_string(place.path("state/version")).unwrap().trim().parse().unwrap();
+    assert!(reserved <= place.clock.at().timestamp());
+}
+
+#[test]
+fn keys_and_roles_that_go_back_are_not_followed_and_what_was_published_is_renewed() {
+    let place = Place::with(&["1.8.4"]);
+    let trust = place.path("channels/trust");
+    let role = trust.join("releases-1.8.json");
+    let old = fs::read(&role).unwrap();
+    place.add("1.8.5", false);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    assert_eq!(degraded(&shared), []);
+    let good = fs::read(&role).unwrap();
+    let check = |promoter: &mut Promoter, expected: &str| {
+        let before = version(&shared);
+        place.settle(promoter);
+        assert!(detail(&shared).contains(expected), "{}", detail(&shared));
+        place.pass(DAY);
+        promoter.turn();
+        assert!(version(&shared) > before, "renewed: {expected}");
+        assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.5", "{expected}");
+        assert_eq!(degraded(&shared), [DegradedKind::ReadFailing], "{}", detail(&shared));
+    };
+    fs::write(&role, &old).unwrap();
+    check(&mut promoter, "the role `releases-1.8` went back from version `3` to `2`");
+    fs::write(&role, "torn").unwrap();
+    check(&mut promoter, "`trust/releases-1.8.json` cannot be read");
+    fs::rename(&trust, place.path("away")).unwrap();
+    check(&mut promoter, "`trust/1.root.json` is missing");
+    fs::rename(place.path("away"), &trust).unwrap();
+    fs::write(&role, &good).unwrap();
+    place.settle(&mut promoter);
+    assert_eq!(degraded(&shared), []);
+}
+
+#[test]
+fn a_payload_that_is_put_right_in_place_is_seen() {
+    let place = Place::with(&["1.8.4"]);
+    let payload = place.path("payloads/1.8.4/payload.json");
+    let good = fs::read(&payload).unwrap();
+    fs::write(&payload, vec![b'x'; good.len()]).unwrap();
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), serde_json::Value::Null);
+    overwrite(&payload, &good);
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
+
+    // One that is on offer and changes is told of; the checked copy is what is served.
+    overwrite(&payload, &vec![b'x'; good.len()]);
+    place.settle(&mut promoter);
+    assert_eq!(degraded(&shared), [DegradedKind::LineRefused]);
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
+}
+
+/// As `cp` does: the file stays, and its folder does not change.
+fn overwrite(path: &Path, bytes: &[u8]) {
+    use std::io::Write as _;
+    fs::OpenOptions::new().write(true).truncate(true).open(path).unwrap().write_all(bytes).unwrap();
+}
+
+#[test]
+fn a_change_that_git_keeps_from_being_read_is_told_of_after_a_minute() {
+    let place = Place::with(&["1.8.4"]);
+    fs::create_dir(place.path(".git")).unwrap();
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    fs::write(place.path(".git/MERGE_HEAD"), "").unwrap();
+    let line = place.path("channels/1.8/line.yaml");
+    fs::write(&line, format!("{LINE}title: another\n")).unwrap();
+    place.settle(&mut promoter);
+    assert_eq!(degraded(&shared), []);
+    place.pass(TimeDelta::minutes(1));
+    promoter.turn();
+    assert!(detail(&shared).contains("MERGE_HEAD"), "{}", detail(&shared));
+    assert_eq!(degraded(&shared), [DegradedKind::ReadFailing]);
+    fs::remove_file(place.path(".git/MERGE_HEAD")).unwrap();
+    place.settle(&mut promoter);
+    assert_eq!(degraded(&shared), []);
+}
+
+#[test]
+fn a_folder_that_cannot_be_read_is_told_of_and_what_was_published_is_renewed() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    let read = shared.status.load().last_good_read;
+    fs::rename(place.path("channels"), place.path("away")).unwrap();
+    place.settle(&mut promoter);
+    assert_eq!(degraded(&shared), [DegradedKind::ReadFailing]);
+    let before = version(&shared);
+    place.pass(DAY);
+    promoter.turn();
+    assert!(version(&shared) > before);
+    assert_eq!(degraded(&shared), [DegradedKind::ReadFailing]);
+    assert_eq!(shared.status.load().last_good_read, read);
+    fs::rename(place.path("away"), place.path("channels")).unwrap();
+    place.settle(&mut promoter);
+    assert_eq!(degraded(&shared), []);
+}
+
+#[test]
+fn a_turn_that_panics_is_told_of_and_the_next_one_works() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    place.clock.then(1, || panic!("on purpose"));
+    assert_eq!(promoter.guarded_turn(), RETRY);
+    assert!(detail(&shared).contains("on purpose"), "{}", detail(&shared));
+    promoter.guarded_turn();
+    assert_eq!(degraded(&shared), []);
+}
+
+#[test]
+fn versions_do_not_go_back_when_the_state_is_lost() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    let before = version(&shared);
+    drop(promoter);
+    fs::remove_dir_all(place.path("state")).unwrap();
+    let (mut promoter, shared) = place.promoter();
+    promoter.turn();
+    assert!(version(&shared) > before);
+    assert!(channel(&shared, "1.8-preproduction")["version"].as_u64() > Some(before));
+}

@@ -1,0 +1,142 @@
+//! Whether what is published next can follow what was published last, as clients see it: no role
+//! goes back or away, and no version stands for two documents.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::publication::{Publication, TufFile};
+use super::roles::newest;
+use crate::formats::tuf::{Role, Root, Snapshot, Timestamp, names};
+use crate::signing::Signed;
+use crate::signing::trust::{Trust, TrustError};
+use crate::signing::verify::Violation;
+
+/// What [`trusted`] found.
+#[derive(Debug)]
+pub struct Trusted {
+    pub trust: Result<Option<Trust>, TrustError>,
+    /// Why these are the keys and roles that were last published, and not those in the folder.
+    pub kept: Option<Violation>,
+    /// The same, where those in the folder cannot be used at all.
+    pub unusable: Option<TrustError>,
+}
+
+/// The keys and roles to publish with: those that the folder has, if clients that saw the last
+/// publication would take them, else those of that publication. It is renewed with them as if nothing
+/// had happened; the other way round, every client would refuse all that comes.
+#[must_use]
+pub fn trusted(files: &BTreeMap<String, Bytes>, last: Option<&Publication>) -> Trusted {
+    let found = Trust::read(files);
+    let none = |trust| Trusted { trust, kept: None, unusable: None };
+    let Some(last) = last else { return none(found) };
+    let published = published(last);
+    if found.is_ok() && published.iter().all(|(name, raw)| files.get(name) == Some(raw)) {
+        return none(found);
+    }
+    // What was published was verified then; if it is not whole, nothing can be said against the rest.
+    let Ok(Some(before)) = Trust::read(&published) else { return none(found) };
+    match found {
+        Ok(Some(trust)) => match check(&before, &trust) {
+            Ok(()) => none(Ok(Some(trust))),
+            Err(kept) => Trusted { trust: Ok(Some(before)), kept: Some(kept), unusable: None },
+        },
+        Ok(None) => {
+            let unusable = Some(TrustError::Missing { file: "1.root.json".to_owned() });
+            Trusted { trust: Ok(Some(before)), kept: None, unusable }
+        }
+        Err(e) => Trusted { trust: Ok(Some(before)), kept: None, unusable: Some(e) },
+    }
+}
+
+/// The files of `trust/` as they are in a publication.
+fn published(last: &Publication) -> BTreeMap<String, Bytes> {
+    let mut files = BTreeMap::new();
+    let document = |path: &str| match last.tuf.get(path) {
+        Some(TufFile::Document(document)) => Some(document.identity.clone()),
+        Some(TufFile::Payload(_)) | None => None,
+    };
+    for version in 1.. {
+        let Some(raw) = document(&names::metadata_path("root", version)) else { break };
+        files.insert(format!("{version}.root.json"), raw);
+    }
+    let snapshot: Option<Signed<Snapshot>> = newest(last, "snapshot");
+    for (name, meta) in snapshot.iter().flat_map(|snapshot| &snapshot.signed().meta) {
+        let role = name.trim_end_matches(".json");
+        if role != names::CHANNELS
+            && let Some(raw) = document(&names::metadata_path(role, meta.version))
+        {
+            files.insert(name.clone(), raw);
+        }
+    }
+    files
+}
+
+fn check(before: &Trust, after: &Trust) -> Result<(), Violation> {
+    for (index, root) in before.roots().iter().enumerate() {
+        match after.roots().get(index) {
+            Some(next) => step("root", root, next)?,
+            None => step("root", before.root(), after.root())?,
+        }
+    }
+    if forgotten(before.root(), after.root()) {
+        return Ok(());
+    }
+    step("targets", before.targets(), after.targets())?;
+    // A role that cannot be used is a fault of its line alone, which keeps the one it has.
+    let broken = |name: &str| after.broken().keys().any(|line| names::releases_role(line) == name);
+    for (name, role) in before.releases().iter().filter(|(name, _)| !broken(name)) {
+        let next = after.releases().get(name);
+        step(name, role, next.ok_or_else(|| Violation::NotInSnapshot { role: name.clone() })?)?;
+    }
+    Ok(())
+}
+
+/// Whether clients that see the next root drop the versions that they remember: so a stolen online
+/// key is recovered from.
+fn forgotten(before: &Signed<Root>, after: &Signed<Root>) -> bool {
+    before.signed().roles.snapshot != after.signed().roles.snapshot
+}
+
+/// Whether a publication can follow the last one: its own roles, too.
+///
+/// # Errors
+/// The first role that goes back or away.
+pub fn check_follows(last: &Publication, next: &Publication, root: &Signed<Root>) -> Result<(), Violation> {
+    let before: Option<Signed<Root>> = newest(last, "root");
+    if before.is_none_or(|before| forgotten(&before, root)) {
+        return Ok(());
+    }
+    let timestamps: [Option<Signed<Timestamp>>; 2] = [last, next].map(|of| newest(of, "timestamp"));
+    let snapshots: [Option<Signed<Snapshot>>; 2] = [last, next].map(|of| newest(of, "snapshot"));
+    if let [Some(before), Some(after)] = &timestamps {
+        step("timestamp", before, after)?;
+    }
+    let [Some(before), Some(after)] = &snapshots else { return Ok(()) };
+    step("snapshot", before, after)?;
+    for (name, was) in &before.signed().meta {
+        let role = || name.trim_end_matches(".json").to_owned();
+        match after.signed().meta.get(name) {
+            None => return Err(Violation::NotInSnapshot { role: role() }),
+            Some(is) if is.version < was.version => {
+                return Err(Violation::WentBack { role: role(), from: was.version, to: is.version });
+            }
+            Some(is) if is.version == was.version && is != was => {
+                return Err(Violation::VersionReused { role: role(), version: is.version });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn step<T: Role>(role: &str, before: &Signed<T>, after: &Signed<T>) -> Result<(), Violation> {
+    let (from, to) = (before.signed().version(), after.signed().version());
+    if to < from {
+        return Err(Violation::WentBack { role: role.to_owned(), from, to });
+    }
+    if to == from && before.raw() != after.raw() {
+        return Err(Violation::VersionReused { role: role.to_owned(), version: to });
+    }
+    Ok(())
+}
