@@ -40,7 +40,7 @@ use workspace::Workspace;
 
 /// Serves update channels: releases soak, are promoted by themselves, and can be verified.
 #[derive(Debug, Parser)]
-#[command(name = "tidegate", version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "tidegate", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(flatten)]
     globals: Globals,

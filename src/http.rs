@@ -19,7 +19,8 @@ mod digest;
 mod encoding;
 mod etag;
 mod range;
-mod url;
+/// Public for the fuzz target that reads what handlers read.
+pub mod url;
 
 mod channels;
 mod health;

@@ -7,6 +7,8 @@ pub mod follows;
 pub mod pack;
 pub mod publication;
 mod roles;
+#[cfg(test)]
+mod tests;
 pub mod updates;
 
 use std::collections::{BTreeMap, HashMap};
@@ -110,6 +112,10 @@ pub enum PublishError {
     Violation(#[from] Violation),
     #[error("the last publication cannot be carried over: {0}")]
     Carry(String),
+    #[error(
+        "`trust/{0}.json` cannot be used, and no earlier one was published: without it clients find nothing"
+    )]
+    NoRole(String),
 }
 
 /// Makes a publication. Lines that are faulty or would step back keep what was last published of
@@ -138,7 +144,8 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
 
     let release = releases(inputs, &catalog, &refused, &decisions);
     let (channel, manifests) = channels(inputs, &catalog, &decisions, &release)?;
-    let roles = roles::roles(inputs, &manifests)?;
+    let lines = roles::lines(inputs, &refused)?;
+    let roles = roles::roles(inputs, lines, &manifests)?;
     let signed = roles.signed || manifests.iter().any(|manifest| manifest.signed);
     let tuf = files(inputs, &roles, &manifests, &release);
     let retired = retired(last, &tuf, now);
@@ -148,7 +155,10 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
         version: roles.timestamp.signed().version,
         made: now,
         expires: now,
-        renew: now,
+        renew: manifests
+            .iter()
+            .map(|manifest| manifest.document.signed().issued + RENEW_AFTER)
+            .fold(roles.renew(), Time::min),
         demo: inputs.demo,
         channels: reuse(last.map(|last| &last.channels), json(&ChannelsBody::of(&catalog, &decisions, now))),
         promotions: reuse(last.map(|last| &last.promotions), json(&PromotionsBody::of(&decisions))),
@@ -163,7 +173,6 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
     let online = manifests.iter().map(|manifest| manifest.document.signed().expires);
     let online = online.fold(roles.timestamp.signed().expires, Ord::min);
     publication.expires = online.min(first);
-    publication.renew = online - CHANNEL_MANIFEST_LIFETIME + RENEW_AFTER;
     Ok(Outcome { publication, refused, signed })
 }
 
@@ -200,8 +209,7 @@ pub fn next_due(
         };
         until.into_iter().chain(decision.deadline)
     });
-    let renewal = last.map(|last| last.renew);
-    dated.chain(decided).filter(|at| now < *at).chain(renewal).min()
+    dated.chain(decided).filter(|at| now < *at).chain(last.map(|last| last.renew)).min()
 }
 
 /// The lines that keep their last documents: those that could not be read, and those that would
@@ -383,7 +391,7 @@ fn files(
     }
     let targets = inputs.trust.targets();
     add(names::metadata_path("targets", targets.signed().version), targets.raw());
-    for (name, role) in inputs.trust.releases() {
+    for (name, role) in &roles.lines {
         add(names::metadata_path(name, role.signed().version), role.raw());
     }
     add(names::metadata_path(names::CHANNELS, roles.channels.signed().version), roles.channels.raw());
@@ -396,7 +404,7 @@ fn files(
         );
         files.insert(path.into(), TufFile::Document(Arc::clone(&channel.served)));
     }
-    for role in inputs.trust.releases().values() {
+    for role in roles.lines.values() {
         for (name, target) in &role.signed().targets {
             roles::served_target(name, target, releases)
                 .map(|file| files.insert(names::target_path(name, &target.hashes.sha256).into(), file));

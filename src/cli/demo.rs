@@ -21,6 +21,7 @@ use crate::domain::payload::{Payload, Sha256};
 use crate::domain::policy::{SOAK_MIN, Urgency};
 use crate::domain::release::{Entry, Event, Evidence, Release, SCHEDULE};
 use crate::domain::version::Version;
+use crate::promoter::State;
 use crate::signing::PrivateKey;
 use crate::signing::ceremony::{Keys, found, sign_releases};
 use crate::signing::trust::Trust;
@@ -221,5 +222,5 @@ fn sign(directory: &Directory, demo: &Globals, offline: &Path, now: Time) -> any
     for (name, key) in kept {
         keyfile::write(&offline.join(format!("{name}.pem")), key)?;
     }
-    keyfile::write(&keyfile::online(&demo.state), &keys.online)
+    keyfile::write(&State::new(&demo.state).online_key_path(), &keys.online)
 }

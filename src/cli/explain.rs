@@ -1,5 +1,6 @@
 //! `tidegate explain`.
 
+use std::fmt::Write;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -106,14 +107,10 @@ fn way(
         let mut words = format!("{answer}.\n");
         // One step is what the sentence says already.
         if body.way.len() > 1 {
-            words.push_str(&format!("\nThe way from `{from}`, as things stand:\n"));
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(words, "\nThe way from `{from}`, as things stand:");
             for (index, step) in body.way.iter().enumerate() {
-                words.push_str(&format!(
-                    "  {}. `{}` of channel `{}`\n",
-                    index + 1,
-                    step.version,
-                    step.channel
-                ));
+                let _ = writeln!(words, "  {}. `{}` of channel `{}`", index + 1, step.version, step.channel);
             }
         }
         words

@@ -1,6 +1,6 @@
 //! Errors as they are told: what failed, because of what, and the way out.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -55,11 +55,12 @@ pub fn report(error: &anyhow::Error, to: &mut dyn Write) -> ExitCode {
             continue;
         }
         let lead = if last.is_none() { "error" } else { "  because" };
-        text.push_str(&format!("{lead}: {words}\n"));
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "{lead}: {words}");
         last = Some(words);
     }
     for hint in hints {
-        text.push_str(&format!("hint: {hint}\n"));
+        let _ = writeln!(text, "hint: {hint}");
     }
     // Where stderr is gone, the exit code still tells.
     let _ = to.write_all(text.as_bytes());

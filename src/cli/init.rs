@@ -14,6 +14,7 @@ use super::table::Table;
 use super::terminal::Terminal;
 use super::workspace::Workspace;
 use crate::formats::tuf::KeyId;
+use crate::promoter::State;
 use crate::signing::PrivateKey;
 use crate::signing::ceremony::{Keys, found};
 use crate::store::durable::{self, Mode};
@@ -95,7 +96,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         root: body.key("root", &offline("root.pem"))?,
         targets: body.key("targets", &offline("targets.pem"))?,
         release: body.key("release", &offline("release.pem"))?,
-        online: body.key("online", &keyfile::online(&workspace.state))?,
+        online: body.key("online", &State::new(&workspace.state).online_key_path())?,
     };
 
     let mut files = found(&snapshot.reading.catalog, &keys, workspace.now())?;

@@ -10,6 +10,7 @@ use super::table::Table;
 use super::terminal::Terminal;
 use super::workspace::Workspace;
 use crate::formats::tuf::{KeyId, names::CHANNELS};
+use crate::promoter::State;
 use crate::signing::PrivateKey;
 use crate::signing::trust::Trust;
 
@@ -103,7 +104,7 @@ fn list(args: &ListArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
         keys.push(of(path)?);
     }
     if args.files.is_empty() {
-        let online = keyfile::online(&workspace.state);
+        let online = State::new(&workspace.state).online_key_path();
         if online.is_file() {
             keys.push(of(&online)?);
         }

@@ -1,7 +1,7 @@
 //! Keys in files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use zeroize::Zeroizing;
@@ -9,11 +9,6 @@ use zeroize::Zeroizing;
 use super::failure::{Hint, refuse};
 use crate::signing::{PrivateKey, PublicKey};
 use crate::store::durable::{self, Mode};
-
-/// The name of the one key that a server has, in the state folder.
-pub fn online(state: &Path) -> PathBuf {
-    state.join("keys").join("online.pem")
-}
 
 /// Reads a private key.
 pub fn read(path: &Path) -> anyhow::Result<PrivateKey> {

@@ -24,6 +24,7 @@ use crate::formats::api::DecisionBody;
 /// A release moves at most one stage in a run, and what is due is committed together. What is not
 /// due is listed with its date, or with what blocks it.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "\
 Examples:
   tidegate promote --dry-run
@@ -138,7 +139,7 @@ impl Args {
             for decision in decisions.iter().filter(|decision| is_wanted(decision)) {
                 if decision.verdict == Verdict::Promote && moved.insert(decision.release.version.clone()) {
                     body.promoted(decision);
-                    round.push(decision.scheduled(now));
+                    round.push(decision.entry(now));
                 }
             }
             if round.is_empty() {
@@ -166,7 +167,8 @@ impl Args {
         }
         body.promoted(&decision);
         let entry = Entry { since: now, by: self.author.name()?, reason: self.reason.clone() };
-        Ok((vec![decision.entered(entry)], body))
+        let stage = decision.target().name.clone();
+        Ok((vec![Change::Enter { version: version.clone(), stage, entry }], body))
     }
 }
 
@@ -203,8 +205,7 @@ impl Body {
     fn promoted(&mut self, decision: &Decision<'_>) {
         let state = if self.dry_run { "would be promoted" } else { "promoted" };
         let soaked = decision.gates.iter().find(|gate| matches!(gate.fact, Fact::Soak { .. }));
-        let why =
-            soaked.map(ToString::to_string).unwrap_or_else(|| "signed, and its payload is there".to_owned());
+        let why = soaked.map_or_else(|| "signed, and its payload is there".to_owned(), ToString::to_string);
         self.row(decision, state.to_owned(), why);
         self.promoted.push(DecisionBody::of(decision));
     }

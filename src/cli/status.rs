@@ -1,9 +1,237 @@
-//! Stub.
-use super::terminal::Terminal;
-use super::workspace::Workspace;
+//! `tidegate status`.
+
+use std::fmt::Write;
 use std::process::ExitCode;
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::table::{Table, pairs};
+use super::terminal::Terminal;
+use super::time;
+use super::workspace::{View, Workspace, chain};
+use crate::domain::promotion::{Decision, Verdict, decide};
+use crate::domain::release::ManifestState;
+use crate::domain::{Time, rfc3339};
+use crate::promoter::State;
+use crate::promoter::status::DegradedKind;
+use crate::publish::Publication;
+
+/// Say what is published, what expires when, and what is degraded
+///
+/// Looks at the folders, and asks no server. Exits with 1 if something has expired.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
-pub fn run(_: &Args, _: &Workspace, _: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not there yet")
+pub struct Args {
+    /// As of this time, RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    at: Option<Time>,
+}
+
+/// What is signed offline is told of so long before: people must come together.
+const OFFLINE_NEAR: TimeDelta = TimeDelta::days(30);
+
+/// What is signed online is renewed daily; so near its end it has not been for days.
+const ONLINE_NEAR: TimeDelta = TimeDelta::days(3);
+
+const PUBLICATION: &str = "publication";
+
+#[derive(Debug, Serialize)]
+struct Body {
+    catalog: CatalogBody,
+    /// The last publication; none before the first.
+    publication: Option<PublicationBody>,
+    expiries: Vec<ExpiryBody>,
+    degraded: Vec<DegradedBody>,
+}
+
+#[derive(Debug, Serialize)]
+struct CatalogBody {
+    revision: String,
+    lines: usize,
+    releases: usize,
+    faults: usize,
+    unsigned: usize,
+    /// Promotions that are due now.
+    promote: usize,
+    wait: usize,
+    blocked: usize,
+    overdue: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct PublicationBody {
+    version: u64,
+    /// RFC 3339.
+    made: String,
+    /// RFC 3339.
+    expires: String,
+    releases: usize,
+    /// Whether it was signed by throw-away keys.
+    demo: bool,
+}
+
+/// When something that is signed expires.
+#[derive(Debug, Serialize)]
+struct ExpiryBody {
+    what: String,
+    /// RFC 3339.
+    expires: String,
+    expired: bool,
+    #[serde(skip)]
+    at: Time,
+}
+
+#[derive(Debug, Serialize)]
+struct DegradedBody {
+    /// The same words as in `/readyz`.
+    kind: &'static str,
+    detail: String,
+}
+
+pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let now = args.at.unwrap_or_else(|| workspace.now());
+    let view = workspace.read()?;
+    let mut degraded = Vec::new();
+    let mut say = |kind: DegradedKind, detail: String| {
+        degraded.push(DegradedBody { kind: kind.as_str(), detail });
+    };
+    let publication = State::new(&workspace.state).publication().unwrap_or_else(|error| {
+        say(DegradedKind::PublishFailing, chain(&error));
+        None
+    });
+    for (line, faults) in &view.snapshot.reading.faulty {
+        let first = faults.first().map(|fault| fault.message.clone()).unwrap_or_default();
+        say(DegradedKind::LineRefused, format!("line `{line}` has faults: {first}"));
+    }
+    match view.trust() {
+        Ok(Some(_)) => {}
+        Ok(None) => say(
+            DegradedKind::SigningFailing,
+            "the catalog has no keys yet, so nothing can be published: `tidegate init`".to_owned(),
+        ),
+        Err(error) => say(DegradedKind::SigningFailing, chain(error)),
+    }
+    let decisions = decide(&view.catalog, now);
+    let overdue = || decisions.iter().filter(|decision| is_overdue(decision, now));
+    if let Some(oldest) = overdue().min_by_key(|decision| decision.deadline) {
+        let deadline = oldest.deadline.map(rfc3339).unwrap_or_default();
+        let (count, version) = (overdue().count(), &oldest.release.version);
+        say(
+            DegradedKind::PromotionsOverdue,
+            format!("{count} overdue, `{version}` since {deadline}: `tidegate explain {version}` tells why"),
+        );
+    }
+    let expiries = expiries(&view, publication.as_ref(), now);
+    for expiry in &expiries {
+        let near = if expiry.what == PUBLICATION { ONLINE_NEAR } else { OFFLINE_NEAR };
+        if expiry.expired {
+            say(DegradedKind::ExpiryNear, format!("`{}` expired at {}", expiry.what, expiry.expires));
+        } else if expiry.at - near <= now {
+            say(DegradedKind::ExpiryNear, format!("`{}` expires at {}", expiry.what, expiry.expires));
+        }
+    }
+    let body = Body {
+        catalog: CatalogBody::of(&view, &decisions, now),
+        publication: publication.as_ref().map(PublicationBody::of),
+        expiries,
+        degraded,
+    };
+    terminal.show(&body, || body.words())?;
+    let expired = body.expiries.iter().any(|expiry| expiry.expired);
+    Ok(if expired { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn is_overdue(decision: &Decision<'_>, now: Time) -> bool {
+    decision.overdue && decision.release.yanked(now).is_none()
+}
+
+/// What expires when, the first first.
+fn expiries(view: &View, publication: Option<&Publication>, now: Time) -> Vec<ExpiryBody> {
+    let mut expiries: Vec<(String, Time)> = Vec::new();
+    if let Ok(Some(trust)) = view.trust() {
+        expiries.push(("root".to_owned(), trust.root().signed().expires));
+        expiries.push(("targets".to_owned(), trust.targets().signed().expires));
+        expiries.extend(trust.releases().iter().map(|(name, role)| (name.clone(), role.signed().expires)));
+    }
+    expiries.extend(publication.map(|publication| (PUBLICATION.to_owned(), publication.expires)));
+    expiries.sort_by_key(|(_, at)| *at);
+    expiries
+        .into_iter()
+        .map(|(what, at)| ExpiryBody { what, expires: rfc3339(at), expired: at <= now, at })
+        .collect()
+}
+
+impl CatalogBody {
+    fn of(view: &View, decisions: &[Decision<'_>], now: Time) -> Self {
+        let releases = || view.catalog.lines().flat_map(|line| line.releases.values());
+        let count = |wanted: &dyn Fn(&Decision<'_>) -> bool| {
+            decisions.iter().filter(|decision| wanted(decision)).count()
+        };
+        Self {
+            revision: view.snapshot.revision.to_string(),
+            lines: view.catalog.lines().count(),
+            releases: releases().count(),
+            faults: view.snapshot.reading.faults.len(),
+            unsigned: releases()
+                .filter(|release| !matches!(release.evidence.manifest, ManifestState::Signed(_)))
+                .count(),
+            promote: count(&|decision| decision.verdict == Verdict::Promote),
+            wait: count(&|decision| matches!(decision.verdict, Verdict::Wait { .. })),
+            blocked: count(&|decision| decision.verdict == Verdict::Blocked),
+            overdue: count(&|decision| is_overdue(decision, now)),
+        }
+    }
+}
+
+impl PublicationBody {
+    fn of(publication: &Publication) -> Self {
+        Self {
+            version: publication.version,
+            made: rfc3339(publication.made),
+            expires: rfc3339(publication.expires),
+            releases: publication.releases(),
+            demo: publication.demo,
+        }
+    }
+}
+
+impl Body {
+    fn words(&self) -> String {
+        let CatalogBody { revision, lines, releases, faults, unsigned, promote, wait, blocked, overdue } =
+            &self.catalog;
+        let published = self.publication.as_ref().map_or_else(
+            || "nothing yet".to_owned(),
+            |publication| {
+                let PublicationBody { version, made, releases, .. } = publication;
+                let demo = if publication.demo { ", by throw-away keys" } else { "" };
+                format!("version {version} with {releases} releases, made {made}{demo}")
+            },
+        );
+        let mut words = pairs(&[
+            (
+                "catalog",
+                format!("revision {revision}: {releases} releases in {lines} lines, {faults} faults"),
+            ),
+            ("unsigned", unsigned.to_string()),
+            ("promotions", format!("{promote} due, {wait} waiting, {blocked} blocked, {overdue} overdue")),
+            ("published", published),
+        ]);
+        // Writing to a `String` cannot fail.
+        let mut table = Table::new(["EXPIRES", "WHAT"]);
+        for expiry in &self.expiries {
+            let expired = if expiry.expired { " (expired)" } else { "" };
+            table.row([expiry.expires.clone(), format!("{}{expired}", expiry.what)]);
+        }
+        if !table.is_empty() {
+            let _ = write!(words, "\n{table}");
+        }
+        let mut table = Table::new(["DEGRADED", "WHY"]);
+        for degraded in &self.degraded {
+            table.row([degraded.kind.to_owned(), degraded.detail.clone()]);
+        }
+        if !table.is_empty() {
+            let _ = write!(words, "\n{table}");
+        }
+        words
+    }
 }

@@ -1,6 +1,6 @@
 //! Tables for people.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// Rows under a head; columns are as wide as their widest cell, the last one as long as it likes.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl fmt::Display for Table {
         for row in std::iter::once(&head).chain(&self.rows) {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
-                line.push_str(&format!("{cell:<width$}  "));
+                write!(line, "{cell:<width$}  ")?;
             }
             writeln!(f, "{}", line.trim_end())?;
         }
@@ -48,7 +48,12 @@ impl fmt::Display for Table {
 /// Names with their values, one a line.
 pub fn pairs(pairs: &[(&str, String)]) -> String {
     let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    pairs.iter().map(|(name, value)| format!("{name:<width$}  {value}\n")).collect()
+    let mut words = String::new();
+    for (name, value) in pairs {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(words, "{name:<width$}  {value}");
+    }
+    words
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What a command works on: the catalog, its payloads and the state folder.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -20,7 +19,7 @@ use crate::domain::version::Version;
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::store::directory::{CommitError, Directory, ReadError, Snapshot};
-use crate::store::payloads::Payloads;
+use crate::store::payloads::{PayloadError, Payloads};
 
 /// How often a change is decided again because somebody else was faster. Each of them makes
 /// progress, so that losing so often in a row means something else is wrong.
@@ -69,36 +68,21 @@ impl Workspace {
     pub fn read(&self) -> anyhow::Result<View> {
         let snapshot = self.directory()?.read(self.now())?;
         let trust = Trust::read(&snapshot.trust);
-        let found = self.payload_states(&snapshot.reading.catalog);
-        let catalog = with_evidence(
-            snapshot.reading.catalog.clone(),
-            trust.as_ref().map(Option::as_ref),
-            &self.checked,
-            |version| snapshot.manifest(version),
-            |release| found.get(&release.version).cloned().unwrap_or_default(),
-        );
-        Ok(View { snapshot, catalog, trust })
-    }
-
-    /// How the payload files of every release were found.
-    fn payload_states(&self, catalog: &Catalog) -> HashMap<Version, PayloadState> {
         let payloads = Payloads::new(&self.payloads, &self.state);
         let now = self.now();
-        let releases = catalog.lines().flat_map(|line| line.releases.values());
-        let found = releases.map(|release| {
-            let state = payloads.check(release, now).unwrap_or_else(|error| {
-                let file = release.payloads.first().map(|payload| payload.file.clone());
-                PayloadState::Differs { file: file.unwrap_or_default(), found: error.to_string() }
-            });
-            (release.version.clone(), state)
-        });
-        let found = found.collect();
+        let catalog = with_evidence(
+            &snapshot.reading.catalog,
+            trust.as_ref().map(Option::as_ref),
+            &|version| snapshot.manifest(version).cloned(),
+            &|release| payloads.check(release, now).unwrap_or_else(|error| unreadable(release, &error)),
+            &self.checked,
+        );
         // Asking leaves no trace where there is no state yet; and a memory that cannot be kept only
         // costs time.
         if self.state.is_dir() {
             let _ = payloads.remember();
         }
-        found
+        Ok(View { snapshot, catalog, trust })
     }
 
     /// Makes changes. `decide` is asked again, with what is there by then, as often as somebody
@@ -206,6 +190,12 @@ impl View {
         let s = if count == 1 { "" } else { "s" };
         Some(format!("warning: the catalog has {count} fault{s}{left_out} (`tidegate catalog check`)"))
     }
+}
+
+/// A payload that is there and cannot be read is no payload that can be served.
+fn unreadable(release: &Release, error: &PayloadError) -> PayloadState {
+    let file = release.payloads.first().map(|payload| payload.file.clone()).unwrap_or_default();
+    PayloadState::Differs { file, found: chain(error) }
 }
 
 /// An error with its causes, in one line.

@@ -3,7 +3,6 @@
 //! [`decide`] is the only place in which this is decided. The promoter acts on what it returns; dry
 //! runs, `explain`, the API and every page show it.
 
-mod entry;
 mod gate;
 #[cfg(test)]
 mod tests;
@@ -12,9 +11,10 @@ use chrono::TimeDelta;
 
 use super::Time;
 use super::catalog::{Catalog, ChannelRef};
+use super::change::Change;
 use super::line::{Line, Stage};
 use super::policy::Urgency;
-use super::release::{ManifestState, PayloadState, Release};
+use super::release::{Entry, ManifestState, PayloadState, Release, SCHEDULE};
 use super::version::Version;
 
 pub use gate::{Fact, Gate, GateState, Span};
@@ -59,6 +59,20 @@ impl<'a> Decision<'a> {
     #[must_use]
     pub fn channel(&self) -> ChannelRef<'a> {
         ChannelRef { line: self.line, index: self.stage }
+    }
+
+    /// The entry that carries the decision out at `now`, by the schedule.
+    #[must_use]
+    pub fn entry(&self, now: Time) -> Change {
+        let reason = self.gates.iter().find_map(|gate| match gate.fact {
+            Fact::Soak { soak, .. } => Some(format!("soaked {}", Span(soak.min))),
+            _ => None,
+        });
+        Change::Enter {
+            version: self.release.version.clone(),
+            stage: self.target().name.clone(),
+            entry: Entry { since: now, by: SCHEDULE.to_owned(), reason },
+        }
     }
 
     /// The gates that do not pass.

@@ -4,6 +4,7 @@
 //! line ends. Nothing here is trusted: whoever writes the new text reads it first, and writes only
 //! if the catalog has become exactly what [`Change::apply`] makes of it.
 
+mod patch;
 mod render;
 mod scalar;
 mod splice;
@@ -90,19 +91,10 @@ pub fn edit<'a>(
     }
     let old = old(&file).ok_or_else(|| EditError::Missing(file.clone()))?;
     let old = str::from_utf8(old).map_err(|_| EditError::NotText(file.clone()))?;
-    let text = match change {
-        Change::Add { .. } => return Ok(None),
-        Change::Enter { stage, entry, .. } => {
-            splice::put(old, &["stages", stage.as_str()], &render::entry(entry))
-        }
-        Change::Hold { hold, .. } => splice::put(old, &["hold"], &render::event(hold)),
-        Change::Resume { .. } => splice::remove(old, &["hold"]),
-        Change::Yank { yank, .. } => splice::put(old, &["yank"], &render::yank(yank)),
-        Change::Unyank { .. } => splice::remove(old, &["yank"]),
-        Change::Pause { stage, pause, .. } => {
-            splice::put(old, &["paused", stage.as_str()], &render::event(pause))
-        }
-        Change::Unpause { stage, .. } => splice::remove(old, &["paused", stage.as_str()]),
+    let Some((path, value)) = place(change) else { return Ok(None) };
+    let text = match value {
+        Some(value) => put(old, &path, &value),
+        None => remove(old, &path),
     };
     match text {
         Ok(text) => Ok(Some(Edit { file, text })),
@@ -110,3 +102,29 @@ pub fn edit<'a>(
         Err(source) => Err(EditError::Form { file, source }),
     }
 }
+
+/// Where in its file a change is written, and what: nothing where a key is taken out. A new release
+/// has a file of its own.
+fn place(change: &Change) -> Option<(Vec<&str>, Option<String>)> {
+    Some(match change {
+        Change::Add { .. } => return None,
+        Change::Enter { stage, entry, .. } => (vec!["stages", stage.as_str()], Some(render::entry(entry))),
+        Change::Hold { hold, .. } => (vec!["hold"], Some(render::event(hold))),
+        Change::Resume { .. } => (vec!["hold"], None),
+        Change::Yank { yank, .. } => (vec!["yank"], Some(render::yank(yank))),
+        Change::Unyank { .. } => (vec!["yank"], None),
+        Change::Pause { stage, pause, .. } => (vec!["paused", stage.as_str()], Some(render::event(pause))),
+        Change::Unpause { stage, .. } => (vec!["paused", stage.as_str()], None),
+    })
+}
+
+fn put(old: &str, path: &[&str], value: &str) -> Result<String, SpliceError> {
+    patch::put(old, path, value).map_or_else(|| splice::put(old, path, value), Ok)
+}
+
+fn remove(old: &str, path: &[&str]) -> Result<String, SpliceError> {
+    patch::remove(old, path).map_or_else(|| splice::remove(old, path), Ok)
+}
+
+#[cfg(test)]
+mod tests;

@@ -40,13 +40,9 @@ impl Promoter {
         let payloads = &self.setup.payloads;
         let payload =
             |release: &Release| payloads.check(release, now).unwrap_or_else(|e| unreadable(release, &e));
-        let catalog = with_evidence(
-            snapshot.reading.catalog.clone(),
-            trust.as_ref().map(Option::as_ref),
-            &self.checked,
-            |version| snapshot.manifest(version),
-            payload,
-        );
+        let usable = trust.as_ref().map(Option::as_ref);
+        let manifest = |version: &_| snapshot.manifest(version).cloned();
+        let catalog = with_evidence(&snapshot.reading.catalog, usable, &manifest, &payload, &self.checked);
         if let Err(e) = payloads.remember() {
             tracing::warn!("{}", chain(&e));
         }
@@ -64,9 +60,13 @@ impl Promoter {
             .flat_map(|line| line.releases.keys())
             .filter_map(|version| Some((version.clone(), snapshot.manifest(version)?.clone())))
             .collect();
+        let mut faulty: BTreeMap<LineName, String> = faulty.collect();
+        for (line, error) in usable.ok().flatten().into_iter().flat_map(Trust::broken) {
+            faulty.entry(line.clone()).or_insert_with(|| chain(error));
+        }
         Read {
             revision: snapshot.revision,
-            faulty: faulty.collect(),
+            faulty,
             faults: snapshot.reading.faults.len(),
             trust: Arc::new(trust),
             trust_kept: kept,
@@ -167,7 +167,7 @@ impl Promoter {
             .filter(|decision| {
                 decision.verdict == Verdict::Promote && !refused.contains_key(&decision.line.name)
             })
-            .map(|decision| decision.scheduled(now))
+            .map(|decision| decision.entry(now))
             .collect()
     }
 
@@ -197,9 +197,10 @@ impl Promoter {
         let outcome = publish::publish(&inputs).map_err(|e| {
             let kind = match &e {
                 PublishError::Sign(_) | PublishError::WrongKey { .. } => DegradedKind::SigningFailing,
-                PublishError::Target(_) | PublishError::Violation(_) | PublishError::Carry(_) => {
-                    DegradedKind::PublishFailing
-                }
+                PublishError::Target(_)
+                | PublishError::Violation(_)
+                | PublishError::Carry(_)
+                | PublishError::NoRole(_) => DegradedKind::PublishFailing,
             };
             (kind, chain(&e))
         })?;

@@ -19,7 +19,7 @@ pub struct Publication {
     pub made: Time,
     /// When the first of its roles and manifests expires.
     pub expires: Time,
-    /// When the first of its online documents is due to be signed anew.
+    /// When the first of what the online key signed is due to be signed anew.
     pub renew: Time,
     /// Whether it was signed by throw-away keys.
     pub demo: bool,

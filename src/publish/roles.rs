@@ -1,11 +1,13 @@
 //! The roles that the online key signs: `channels`, snapshot and timestamp.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::TimeDelta;
 
 use super::publication::{Publication, ReleaseDocuments, TufFile};
-use super::{ChannelFile, Inputs, PublishError, RENEW_AFTER};
+use super::{ChannelFile, Inputs, PublishError, RENEW_AFTER, Refusal};
+use crate::domain::Time;
+use crate::domain::channel::LineName;
 use crate::domain::version::Version;
 use crate::formats::tuf::{
     CHANNELS_LIFETIME, Meta, Role, SNAPSHOT_LIFETIME, Snapshot, TIMESTAMP_LIFETIME, Target, Targets,
@@ -16,13 +18,25 @@ use crate::signing::Signed;
 /// Long-lived online roles are signed anew once this much of their life is left.
 const RENEW_BEFORE: TimeDelta = TimeDelta::days(60);
 
-/// The online roles of a publication.
+/// The roles of a publication below the top.
 pub struct Roles {
+    /// The lines' own, by name.
+    pub lines: Lines,
     pub channels: Signed<Targets>,
     pub snapshot: Signed<Snapshot>,
     pub timestamp: Signed<Timestamp>,
     /// Whether any of them was signed now.
     pub signed: bool,
+}
+
+impl Roles {
+    /// When the first of them is due to be signed anew.
+    pub fn renew(&self) -> Time {
+        let channels = self.channels.signed().expires - RENEW_BEFORE;
+        let snapshot = self.snapshot.signed().expires - RENEW_BEFORE;
+        let timestamp = self.timestamp.signed().expires - TIMESTAMP_LIFETIME + RENEW_AFTER;
+        channels.min(snapshot).min(timestamp)
+    }
 }
 
 /// Whether the online key is the one that the trusted roles name.
@@ -43,8 +57,31 @@ pub fn check_key(inputs: &Inputs<'_>) -> Result<(), PublishError> {
     }
 }
 
+/// The lines' roles, by name.
+pub type Lines = BTreeMap<String, Signed<Targets>>;
+
+/// The roles of lines that are published: for a refused line the one that was published last, so
+/// that its documents stay listed by it; for the others the one that the release keys signed last.
+///
+/// # Errors
+/// When a role that is delegated cannot be used and never was published.
+pub fn lines(inputs: &Inputs<'_>, refused: &BTreeMap<LineName, Refusal>) -> Result<Lines, PublishError> {
+    let trust = inputs.trust;
+    let delegations = trust.targets().signed().delegations.iter().flat_map(|delegations| &delegations.roles);
+    let mut lines = Lines::new();
+    for role in delegations.filter(|role| role.name != names::CHANNELS) {
+        let line = refused.keys().find(|line| names::releases_role(line) == role.name);
+        let last = line.and(inputs.last).and_then(|last| newest::<Targets>(last, &role.name));
+        let authority = trust.targets().signed().delegated(&role.name).map(|(_, authority)| authority);
+        let last = last.filter(|last| authority.is_some_and(|authority| last.verify(authority).is_ok()));
+        let chosen = last.or_else(|| trust.releases().get(&role.name).cloned());
+        lines.insert(role.name.clone(), chosen.ok_or_else(|| PublishError::NoRole(role.name.clone()))?);
+    }
+    Ok(lines)
+}
+
 /// Makes the online roles. One that says what it said before, and is not due for renewal, is kept.
-pub fn roles(inputs: &Inputs<'_>, manifests: &[ChannelFile]) -> Result<Roles, PublishError> {
+pub fn roles(inputs: &Inputs<'_>, lines: Lines, manifests: &[ChannelFile]) -> Result<Roles, PublishError> {
     let super::Inputs { now, version, trust, online, last, .. } = *inputs;
     let mut signed = false;
 
@@ -71,7 +108,7 @@ pub fn roles(inputs: &Inputs<'_>, manifests: &[ChannelFile]) -> Result<Roles, Pu
     let meta =
         |name: &str, role: &Signed<Targets>| (name.to_owned(), Meta::of(role.signed().version(), role.raw()));
     let mut listed = vec![meta("targets", trust.targets()), meta(names::CHANNELS, &channels)];
-    listed.extend(trust.releases().iter().map(|(name, role)| meta(name, role)));
+    listed.extend(lines.iter().map(|(name, role)| meta(name, role)));
     let wanted = Snapshot::of(version, now, listed);
     let before = last.and_then(|last| newest::<Snapshot>(last, "snapshot"));
     let snapshot = match before {
@@ -104,7 +141,7 @@ pub fn roles(inputs: &Inputs<'_>, manifests: &[ChannelFile]) -> Result<Roles, Pu
         }
     };
     debug_assert!(RENEW_BEFORE < CHANNELS_LIFETIME && RENEW_BEFORE < SNAPSHOT_LIFETIME);
-    Ok(Roles { channels, snapshot, timestamp, signed })
+    Ok(Roles { lines, channels, snapshot, timestamp, signed })
 }
 
 /// The file of a target of a line's role, if its release is served.

@@ -23,6 +23,8 @@ pub struct Trust {
     targets: Signed<Targets>,
     /// The roles of lines, by the role's name.
     releases: BTreeMap<String, Signed<Targets>>,
+    /// Delegated roles that are missing or cannot be used: their lines fail, and no other.
+    broken: BTreeMap<LineName, TrustError>,
 }
 
 /// Why the `trust/` folder cannot be used.
@@ -46,8 +48,10 @@ impl Trust {
     /// Reads and verifies the files of `trust/` by name. `None` if there are none: the catalog has
     /// no keys yet. Expiry is not looked at here, so that an expired role can be read to be renewed.
     ///
+    /// A line's role that cannot be used is no error of the whole: see [`Trust::broken`].
+    ///
     /// # Errors
-    /// The first file that is missing, or not what clients would take.
+    /// The first of the root and targets files that is missing, or not what clients would take.
     pub fn read(files: &BTreeMap<String, Bytes>) -> Result<Option<Self>, TrustError> {
         if files.is_empty() {
             return Ok(None);
@@ -58,28 +62,32 @@ impl Trust {
         let targets: Signed<Targets> = parse(file, raw)?;
         check(file, &targets, roots[roots.len() - 1].signed().targets())?;
 
-        let mut releases = BTreeMap::new();
-        for (file, raw) in files {
-            let Some(role) = file.strip_suffix(".json").filter(|role| role.starts_with("releases-")) else {
-                if file != "targets.json" && !file.ends_with(".root.json") {
-                    return Err(TrustError::Stray { file: file.clone() });
-                }
-                continue;
-            };
-            // Whoever delegates a line writes its role first: one that was left alone by a crash in
-            // between says nothing yet.
-            let Some((_, authority)) = targets.signed().delegated(role) else { continue };
-            let signed: Signed<Targets> = parse(file, raw)?;
-            check(file, &signed, authority)?;
-            releases.insert(role.to_owned(), signed);
+        let stray = |file: &&String| {
+            !(file.starts_with("releases-") || file.ends_with(".root.json") || **file == "targets.json")
+        };
+        if let Some(file) = files.keys().find(stray) {
+            return Err(TrustError::Stray { file: file.clone() });
         }
+        // A role is written before its delegation is, and counts for nothing until then.
+        let (mut releases, mut broken) = (BTreeMap::new(), BTreeMap::new());
         let delegations = targets.signed().delegations.iter().flat_map(|delegations| &delegations.roles);
         for role in delegations.filter(|role| role.name != names::CHANNELS) {
-            if !releases.contains_key(&role.name) {
-                return Err(TrustError::Missing { file: format!("{}.json", role.name) });
+            let line = role.name.strip_prefix("releases-").and_then(|line| LineName::parse(line).ok());
+            let file = format!("{}.json", role.name);
+            let line = line.ok_or_else(|| TrustError::Stray { file: file.clone() })?;
+            let read = || {
+                let raw = files.get(&file).ok_or_else(|| TrustError::Missing { file: file.clone() })?;
+                let signed: Signed<Targets> = parse(&file, raw)?;
+                let authority = targets.signed().delegated(&role.name).map(|(_, authority)| authority);
+                check(&file, &signed, authority.ok_or_else(|| TrustError::Missing { file: file.clone() })?)?;
+                Ok(signed)
+            };
+            match read() {
+                Ok(signed) => drop(releases.insert(role.name.clone(), signed)),
+                Err(error) => drop(broken.insert(line, error)),
             }
         }
-        Ok(Some(Self { roots, targets, releases }))
+        Ok(Some(Self { roots, targets, releases, broken }))
     }
 
     /// Every root, from the first on.
@@ -104,6 +112,12 @@ impl Trust {
     #[must_use]
     pub const fn releases(&self) -> &BTreeMap<String, Signed<Targets>> {
         &self.releases
+    }
+
+    /// The lines whose roles cannot be used, and why.
+    #[must_use]
+    pub const fn broken(&self) -> &BTreeMap<LineName, TrustError> {
+        &self.broken
     }
 
     /// The role of one line.

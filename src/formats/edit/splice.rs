@@ -1,4 +1,5 @@
-//! Putting a key into a YAML text and taking one out, with everything else left byte for byte.
+//! The second way to make an edit, for the forms that [`patch`](super::patch) leaves: putting a key
+//! into a YAML text and taking one out, with everything else left byte for byte.
 //!
 //! The places come from a concrete syntax tree ([`yamlpath`]), which knows comments and spacing.
 //! What is cut and what is put in is decided here: in block mappings by whole lines, in flow
@@ -100,6 +101,11 @@ pub fn remove(text: &str, path: &[&str]) -> Result<String, SpliceError> {
     Ok(sheet.cut(cut, &pair))
 }
 
+/// The way to a key.
+pub(super) fn route<'a>(path: &[&'a str]) -> Route<'a> {
+    Route::from(path.iter().map(|key| Component::from(*key)).collect::<Vec<_>>())
+}
+
 /// A text with its syntax tree.
 struct Sheet<'a> {
     text: &'a str,
@@ -142,7 +148,7 @@ impl<'a> Sheet<'a> {
         {
             return Ok(None);
         }
-        let route = Route::from(path.iter().map(|key| Component::from(*key)).collect::<Vec<_>>());
+        let route = route(path);
         let key = match self.tree.query_key_only(&route) {
             Ok(key) => key.location.byte_span.0..key.location.byte_span.1,
             Err(QueryError::ExhaustedMapping(_)) => return Ok(None),
@@ -427,6 +433,3 @@ impl<'a> Sheet<'a> {
         Ok(text)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,4 +1,6 @@
 use super::*;
+use crate::domain::channel::{LineName, StageName};
+use crate::domain::release::{Entry, Event, Yank};
 
 const V: &str = "{ x: 1 }";
 
@@ -6,22 +8,26 @@ const V: &str = "{ x: 1 }";
 fn check_put(rows: &[(&str, &str, &[&str], &str)]) {
     for (name, before, path, after) in rows {
         assert_eq!(put(before, path, V).unwrap(), *after, "{name}");
+        assert_eq!(splice::put(before, path, V).unwrap(), *after, "{name}, spliced");
         if !before.contains('\n') {
             continue;
         }
         let (before, after) = (before.replace('\n', "\r\n"), after.replace('\n', "\r\n"));
         assert_eq!(put(&before, path, V).unwrap(), after, "{name}, with CRLF");
+        assert_eq!(splice::put(&before, path, V).unwrap(), after, "{name}, with CRLF, spliced");
     }
 }
 
 fn check_remove(rows: &[(&str, &str, &[&str], &str)]) {
     for (name, before, path, after) in rows {
         assert_eq!(remove(before, path).unwrap(), *after, "{name}");
+        assert_eq!(splice::remove(before, path).unwrap(), *after, "{name}, spliced");
         if !before.contains('\n') {
             continue;
         }
         let (before, after) = (before.replace('\n', "\r\n"), after.replace('\n', "\r\n"));
         assert_eq!(remove(&before, path).unwrap(), after, "{name}, with CRLF");
+        assert_eq!(splice::remove(&before, path).unwrap(), after, "{name}, with CRLF, spliced");
     }
 }
 
@@ -188,4 +194,119 @@ fn what_is_not_there_or_cannot_be_told_is_refused() {
     assert!(put("- a\n- b\n", &["hold"], V).is_err());
     assert!(put("a: [\n", &["hold"], V).is_err());
     assert!(put("", &["hold"], V).is_err());
+}
+
+/// A release that entered no stage yet, one of the sample catalog, and the example of the design.
+const RELEASES: [&str; 3] = [
+    "format: 1\nversion: 1.8.4-tectonic.1\nsummary: Kubernetes 1.8.4\nbarrier: false\n",
+    include_str!("../../../channels/1.8/1.8.4-tectonic.1.yaml"),
+    "\
+# channels/1.8/1.8.4-tectonic.1.yaml
+format: 1
+version: 1.8.4-tectonic.1
+urgency: normal                           # normal | security
+links: { notes: \"https://example.com/#notes\" }
+components: { kubernetes: 1.8.4+tectonic.1, etcd: 3.1.8 }
+payloads:
+  - { file: payload.json, sha256: 9f86d0, size: 9999 }        # `arch` where there are several
+barrier: false
+stages:
+  preproduction: { since: 2017-12-19T17:30:31Z, by: schedule }
+# hold: { at, by, reason }      yank: { at, by, reason, to }      note: never published
+",
+];
+
+/// A line of the sample catalog, and the example of the design.
+const LINES: [&str; 2] = [
+    include_str!("../../../channels/1.8/line.yaml"),
+    "\
+format: 1
+line: \"1.8\"
+stages:                                   # or left to policy.yaml
+  - name: preproduction
+    aliases: [tectonic-1.8-preproduction]
+  - name: production
+    soak: { min: 14d, max: 28d, security: { min: 3d, max: 14d, why: fixes go out faster } }
+freezes:
+  - { from: 2017-12-22T00:00:00Z, until: 2018-01-02T00:00:00Z, reason: end of year, except: [security] }
+",
+];
+
+/// Every kind of change to a file, each made in the file as the ones before it leave it.
+fn changes() -> [Change; 11] {
+    let version = || Version::parse("1.8.4-tectonic.1").unwrap();
+    let line = || LineName::parse("1.8").unwrap();
+    let stage = |name| StageName::parse(name).unwrap();
+    let (at, by) = ("2018-01-02T17:30:31Z".parse().unwrap(), "ann".to_owned());
+    let event = Event { at, by: by.clone(), reason: "etcd is slow: #7".to_owned() };
+    let entry = Entry { since: at, by, reason: Some("soaked 14d".to_owned()) };
+    let yank = Yank { event: event.clone(), to: Some(version()) };
+    [
+        Change::Enter { version: version(), stage: stage("preproduction"), entry: entry.clone() },
+        Change::Enter { version: version(), stage: stage("production"), entry },
+        Change::Hold { version: version(), hold: event.clone() },
+        Change::Yank { version: version(), yank: yank.clone() },
+        Change::Yank { version: version(), yank: Yank { to: None, ..yank } },
+        Change::Resume { version: version() },
+        Change::Unyank { version: version() },
+        Change::Pause { line: line(), stage: stage("preproduction"), pause: event.clone() },
+        Change::Pause { line: line(), stage: stage("production"), pause: event },
+        Change::Unpause { line: line(), stage: stage("preproduction") },
+        Change::Unpause { line: line(), stage: stage("production") },
+    ]
+}
+
+#[test]
+fn files_as_they_are_usually_written_are_edited_by_yamlpatch() {
+    let crlf = |text: &str| text.replace('\n', "\r\n");
+    let bare = |text: &str| text.trim_end().to_owned();
+    for text in RELEASES.iter().chain(&LINES) {
+        for mut text in [(*text).to_owned(), crlf(text), bare(text), bare(&crlf(text))] {
+            for change in changes() {
+                let is_line = matches!(change, Change::Pause { .. } | Change::Unpause { .. });
+                if is_line != text.contains("line:") {
+                    continue;
+                }
+                let (path, value) = place(&change).unwrap();
+                let patched = match &value {
+                    Some(value) => patch::put(&text, &path, value),
+                    None => patch::remove(&text, &path),
+                };
+                let patched = patched.unwrap_or_else(|| panic!("{change:?}\n{text}"));
+                let spliced = match &value {
+                    Some(value) => splice::put(&text, &path, value),
+                    None => splice::remove(&text, &path),
+                };
+                assert_eq!(patched, spliced.unwrap(), "{change:?}");
+                text = patched;
+            }
+        }
+    }
+}
+
+#[test]
+fn what_yamlpatch_cannot_do_as_promised_is_left_to_splicing() {
+    for (name, text, path) in [
+        ("a flow mapping", "s: { a: 1 }\n", &["s", "p"][..]),
+        ("a flow mapping on lines", "s: {\n  a: 1,\n}\n", &["s", "p"]),
+        ("the whole document a flow", "{ a: 1 }\n", &["hold"]),
+        ("an empty mapping", "s: {}\n", &["s", "p"]),
+        ("a mapping without a value", "s:\n", &["s", "p"]),
+        ("a deeper comment behind", "s:\n  a: 1\n  # deep\n", &["hold"]),
+        ("a text that looks like a comment", "note: |\n  # no comment\n", &["hold"]),
+        ("a text that ends so", "note: |\n  text\n  # no comment\n", &["hold"]),
+        ("a text that keeps its empty lines", "note: |+\n  text\n\n", &["hold"]),
+        ("a comment in the old value", "hold:\n  y: 2 # one\na: 1\n", &["hold"]),
+        ("line ends of both kinds", "a: 1\r\nb: 2\n", &["hold"]),
+        ("the placeholder's own text", "a: TIDEGATE-VALUE\n", &["hold"]),
+    ] {
+        assert_eq!(patch::put(text, path, V), None, "{name}");
+    }
+    for (name, text, path) in [
+        ("a flow mapping", "s: { a: 1, p: 2 }\n", &["s", "p"][..]),
+        ("a comment beside it", "a: 1\nhold: 1 # why\n", &["hold"]),
+        ("a comment inside", "a: 1\nhold:\n  # why\n  x: 1\n", &["hold"]),
+    ] {
+        assert_eq!(patch::remove(text, path), None, "{name}");
+    }
 }

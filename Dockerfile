@@ -1,0 +1,36 @@
+# The build. Its caches are mounts, so a change of one source file builds this crate and no other.
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+COPY Cargo.toml Cargo.lock ./
+COPY src src
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/build/target \
+    cargo build --release --locked --bin tidegate \
+    && install target/release/tidegate /tidegate
+
+FROM debian:bookworm-slim
+ARG VERSION=dev
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="tidegate" \
+      org.opencontainers.image.description="An update channel server" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+# A named volume takes over the owner of the folder that it is mounted on.
+RUN install -d -o 10001 -g 10001 -m 0700 /var/lib/tidegate && install -d /srv/channels /srv/payloads
+COPY --from=build /tidegate /usr/local/bin/tidegate
+ENV TIDEGATE_CATALOG=/srv/channels \
+    TIDEGATE_PAYLOADS=/srv/payloads \
+    TIDEGATE_STATE=/var/lib/tidegate \
+    TIDEGATE_LISTEN=0.0.0.0:8080 \
+    TIDEGATE_LOG_FORMAT=json
+# A number, so that a cluster which refuses root can see that this is not.
+USER 10001:10001
+WORKDIR /srv
+VOLUME /var/lib/tidegate
+EXPOSE 8080
+# The server finishes what it has begun within 8 seconds.
+STOPSIGNAL SIGTERM
+# No HEALTHCHECK: nothing in this image can ask. Let the orchestrator GET /readyz.
+ENTRYPOINT ["tidegate"]
+CMD ["serve", "--promote", "off"]

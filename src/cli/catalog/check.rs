@@ -1,0 +1,203 @@
+//! `tidegate catalog check`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::super::failure::Hint;
+use super::super::terminal::Terminal;
+use super::super::time;
+use super::super::workspace::{View, Workspace, chain};
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::release::{Evidence, ManifestState, PayloadState};
+use crate::domain::stepback::{Offer, StepBack, step_backs};
+use crate::domain::version::Version;
+use crate::formats::fault::Fault;
+use crate::publish::evidence::with_evidence;
+use crate::signing::trust::{Checked, Trust};
+use crate::store::directory::Directory;
+
+/// Report every fault of the catalog's files
+///
+/// All faults at once, each with its file, line and column, and a way out. With `--against`, also
+/// every way in which this catalog takes back what another one, as a rule the branch that is being
+/// served, offers: what the server would refuse to publish. What is not signed yet, or lacks its
+/// payload, is told of on stderr and is no fault.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tidegate catalog check
+  git worktree add /tmp/served origin/main && tidegate catalog check --against /tmp/served/channels")]
+pub struct Args {
+    /// The catalog that is being served
+    #[arg(long, value_name = "DIR")]
+    against: Option<PathBuf>,
+    /// As of this time, RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    at: Option<Time>,
+}
+
+#[derive(Debug, Serialize)]
+struct Body {
+    faults: Vec<Fault>,
+    step_backs: Vec<StepBackBody>,
+    /// Why the catalog's keys cannot be used.
+    trust: Option<String>,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct StepBackBody {
+    line: String,
+    channel: String,
+    message: String,
+    hint: String,
+}
+
+pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let now = args.at.unwrap_or_else(|| workspace.now());
+    let view = workspace.read()?;
+    let steps = match &args.against {
+        Some(served) => against(served, &view, workspace, now)?,
+        None => Vec::new(),
+    };
+    let body = Body {
+        faults: view.snapshot.reading.faults.clone(),
+        step_backs: steps.iter().map(StepBackBody::of).collect(),
+        trust: view.trust().err().map(|error| chain(error)),
+        warnings: warnings(&view, workspace),
+    };
+    let count = body.faults.len() + body.step_backs.len() + usize::from(body.trust.is_some());
+    terminal.show(&body, || body.words(&workspace.catalog))?;
+    for warning in &body.warnings {
+        terminal.note(format_args!("warning: {warning}"));
+    }
+    let (lines, releases) = (view.catalog.lines().count(), releases(&view.catalog));
+    let found = match count {
+        0 => "no faults".to_owned(),
+        1 => "1 fault".to_owned(),
+        many => format!("{many} faults"),
+    };
+    terminal.note(format_args!("{found}; {releases} releases in {lines} lines are good"));
+    Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn releases(catalog: &Catalog) -> usize {
+    catalog.lines().map(|line| line.releases.len()).sum()
+}
+
+/// How this catalog falls behind another.
+///
+/// What only the files around a catalog can tell counts if it was good with the other one: a release
+/// that was signed there must be so here, and one that entered a stage there must have its payload.
+fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyhow::Result<Vec<StepBack>> {
+    let directory = Directory::open(served, &workspace.payloads)
+        .hint("name the folder of the catalog that is being served: `--against DIR`")?;
+    let before = directory.read(workspace.now())?;
+    let trust = Trust::read(&before.trust).ok().flatten();
+    let before = with_evidence(
+        &before.reading.catalog,
+        Ok(trust.as_ref()),
+        &|version| before.manifest(version).cloned(),
+        &|_| PayloadState::Present,
+        &Checked::default(),
+    );
+    let was_signed = |version: &Version| {
+        let release = before.release(version);
+        release.is_some_and(|(_, release)| matches!(release.evidence.manifest, ManifestState::Signed(_)))
+    };
+    let has_payloads = workspace.payloads.is_dir();
+    let after = each_evidence(&view.catalog, |version, evidence| Evidence {
+        manifest: if was_signed(version) { evidence.manifest.clone() } else { ManifestState::NoTrust },
+        payload: if has_payloads { evidence.payload.clone() } else { PayloadState::Present },
+    });
+    let before = each_evidence(&before, |_, _| Evidence {
+        manifest: ManifestState::NoTrust,
+        payload: PayloadState::Present,
+    });
+    // A faulty line is told of as such, and keeps its last documents.
+    let faulty = &view.snapshot.reading.faulty;
+    let steps = step_backs(&Offer::all(&before, now), &Offer::all(&after, now));
+    Ok(steps.into_iter().filter(|step| !faulty.contains_key(step.line.as_str())).collect())
+}
+
+fn each_evidence(catalog: &Catalog, evidence: impl Fn(&Version, &Evidence) -> Evidence) -> Catalog {
+    let lines = catalog.lines().cloned().map(|mut line| {
+        for release in line.releases.values_mut() {
+            release.evidence = evidence(&release.version, &release.evidence);
+        }
+        line
+    });
+    Catalog::new(lines.collect::<Vec<_>>())
+}
+
+/// What keeps releases from being offered, though the catalog's files are good.
+fn warnings(view: &View, workspace: &Workspace) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut unsigned = Vec::new();
+    let has_payloads = workspace.payloads.is_dir();
+    if !has_payloads && releases(&view.catalog) > 0 {
+        warnings.push(format!(
+            "there is no folder `{}`: payloads and signed manifests were not looked at",
+            workspace.payloads.display()
+        ));
+        return warnings;
+    }
+    for release in view.catalog.lines().flat_map(|line| line.releases.values()) {
+        let version = &release.version;
+        match &release.evidence.manifest {
+            ManifestState::Unsigned => unsigned.push(version.to_string()),
+            ManifestState::Invalid(why) if view.trust().is_ok() => {
+                warnings.push(format!("`{version}` cannot be offered: {why}"));
+            }
+            ManifestState::Invalid(_) | ManifestState::NoTrust | ManifestState::Signed(_) => {}
+        }
+        match &release.evidence.payload {
+            PayloadState::Present => {}
+            PayloadState::Missing { file } => {
+                warnings.push(format!("`{version}` cannot be offered: payload `{file}` is missing"));
+            }
+            PayloadState::Differs { file, found } => warnings.push(format!(
+                "`{version}` cannot be offered: payload `{file}` is not what the catalog says: {found}"
+            )),
+        }
+    }
+    match &unsigned[..] {
+        [] => {}
+        [one] => warnings.push(format!("`{one}` is not signed yet: `tidegate release sign --key FILE`")),
+        [first, ..] => warnings.push(format!(
+            "{} releases are not signed yet, `{first}` the first: `tidegate release sign --key FILE`",
+            unsigned.len()
+        )),
+    }
+    warnings
+}
+
+impl Body {
+    fn words(&self, catalog: &Path) -> String {
+        let folder = catalog.display().to_string();
+        let faults = self.faults.iter().map(|fault| fault.within(&folder).to_string());
+        let steps = self
+            .step_backs
+            .iter()
+            .map(|step| format!("{folder}/{}: {}\n  hint: {}", step.line, step.message, step.hint));
+        let trust = self.trust.iter().map(|why| {
+            format!("{folder}/trust: the keys cannot be used: {why}\n  hint: put the files of `trust/` back as they were")
+        });
+        let words: Vec<String> = faults.chain(steps).chain(trust).collect();
+        words.join("\n")
+    }
+}
+
+impl StepBackBody {
+    fn of(step: &StepBack) -> Self {
+        Self {
+            line: step.line.to_string(),
+            channel: step.channel.to_string(),
+            message: step.to_string(),
+            hint: step.hint(),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Where a repository is read from.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+
+use super::super::failure::refuse;
+
+/// Nothing in a repository is larger, but for payloads, whose sizes are listed.
+const MAX_FILE: u64 = 1024 * 1024 * 1024;
+
+/// For one file. A server that takes longer is stuck.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A folder or a server.
+pub struct Source {
+    place: Place,
+    /// Channel manifests are looked at twice.
+    kept: RefCell<HashMap<String, Bytes>>,
+    failure: Cell<Option<anyhow::Error>>,
+}
+
+enum Place {
+    Folder(PathBuf),
+    /// With the address below which the repository lies.
+    Server(Box<ureq::Agent>, String),
+}
+
+impl Source {
+    /// Takes a folder or an address.
+    pub fn parse(from: &str) -> anyhow::Result<Self> {
+        let place = if let Some(rest) = from.strip_prefix("http://") {
+            let host = rest.trim_end_matches('/').trim_end_matches("/tuf");
+            let config = ureq::Agent::config_builder()
+                .timeout_global(Some(TIMEOUT))
+                .http_status_as_error(false)
+                .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
+                .build();
+            Place::Server(Box::new(config.new_agent()), format!("http://{host}/tuf"))
+        } else if from.starts_with("https://") {
+            return Err(refuse(
+                "`https://` is not spoken here yet",
+                "signatures are verified over `http://` just as well; or fetch a copy and name its folder",
+            ));
+        } else {
+            Place::Folder(PathBuf::from(from))
+        };
+        Ok(Self { place, kept: RefCell::default(), failure: Cell::new(None) })
+    }
+
+    /// The bytes at a path below `/tuf/`. Nothing, if there is no such file or it could not be had;
+    /// [`Source::failure`] tells the two apart.
+    pub fn fetch(&self, path: &str) -> Option<Bytes> {
+        if let Some(kept) = self.kept.borrow().get(path) {
+            return Some(kept.clone());
+        }
+        let fetched = match &self.place {
+            Place::Folder(folder) => match fs::read(folder.join(path)) {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error).with_context(|| format!("`{path}` cannot be read")),
+            },
+            Place::Server(agent, base) => download(agent, &format!("{base}/{}", encoded(path))),
+        };
+        match fetched {
+            Ok(bytes) => {
+                let bytes = Bytes::from(bytes?);
+                if path.contains(".channel.") {
+                    self.kept.borrow_mut().insert(path.to_owned(), bytes.clone());
+                }
+                Some(bytes)
+            }
+            Err(error) => {
+                self.failure.set(Some(error));
+                None
+            }
+        }
+    }
+
+    /// Why a file could not be had, if one could not.
+    pub fn failure(&self) -> anyhow::Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+}
+
+fn download(agent: &ureq::Agent, url: &str) -> anyhow::Result<Option<Vec<u8>>> {
+    let failed = || format!("`{url}` could not be fetched");
+    let mut response = agent.get(url).call().with_context(failed)?;
+    match response.status().as_u16() {
+        200 => {}
+        404 => return Ok(None),
+        status => anyhow::bail!("`{url}` answered with status {status}"),
+    }
+    response.body_mut().with_config().limit(MAX_FILE).read_to_vec().with_context(failed).map(Some)
+}
+
+/// A path as a URL has it. Names have only characters that need no escape, but for `+`, which some
+/// servers take for a space.
+fn encoded(path: &str) -> String {
+    path.replace('+', "%2B")
+}

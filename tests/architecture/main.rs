@@ -1,0 +1,214 @@
+//! The rooms of the house and their arrows, held by a test. `src/lib.rs` has them in words.
+#![expect(clippy::unwrap_used, reason = "this is a test")]
+
+mod paths;
+
+use std::path::{Path, PathBuf};
+
+use paths::{Used, used_paths};
+
+/// A room under `src/`, and what it may name besides itself.
+struct Room {
+    name: &'static str,
+    /// Rooms, or one module of a room.
+    may_use: &'static [&'static str],
+    /// Of the standard library and of other crates.
+    never: &'static [&'static [&'static str]],
+}
+
+/// What the outside world is made of: a pure room gets all of it as arguments.
+const OUTSIDE: &[&str] = &[
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::process",
+    "std::thread",
+    "std::time::SystemTime",
+    "std::time::Instant",
+    "actix_http",
+    "actix_server",
+    "actix_service",
+    "actix_web",
+    "tokio",
+    "futures_util",
+    "ureq",
+    "rustix",
+    "tempfile",
+    "getrandom",
+    "tracing",
+];
+
+/// The domain does not know what its values look like in a file.
+const YAML: &[&str] = &["serde_saphyr", "yamlpath", "tree_sitter_iter"];
+
+/// Only `clock.rs` reads the time. What is said with a path is caught here; clippy's
+/// `disallowed-methods` sees through imports.
+const CLOCKS: &[&str] = &["std::time::SystemTime", "std::time::Instant::now"];
+
+const ROOMS: &[Room] = &[
+    Room { name: "domain", may_use: &[], never: &[OUTSIDE, YAML] },
+    Room { name: "formats", may_use: &["domain"], never: &[OUTSIDE] },
+    Room { name: "clock", may_use: &["domain"], never: &[] },
+    Room { name: "signing", may_use: &["domain", "formats"], never: &[CLOCKS] },
+    Room { name: "store", may_use: &["domain", "formats"], never: &[CLOCKS] },
+    Room { name: "publish", may_use: &["domain", "formats", "signing"], never: &[CLOCKS] },
+    Room {
+        name: "promoter",
+        may_use: &["domain", "formats", "store", "publish", "signing", "clock"],
+        never: &[CLOCKS],
+    },
+    Room {
+        name: "http",
+        may_use: &["domain", "formats", "publish", "clock", "store::payloads", "promoter::status"],
+        never: &[CLOCKS],
+    },
+    Room {
+        name: "cli",
+        may_use: &["domain", "formats", "signing", "store", "publish", "promoter", "http", "clock"],
+        never: &[CLOCKS],
+    },
+];
+
+/// A file longer than this is two files.
+const MOST_LINES: usize = 500;
+
+/// What is wrong with one path in a file of `room`, in words.
+fn refusal(room: &Room, used: &Used) -> Option<String> {
+    let named = |list: &[&str]| list.iter().any(|entry| used.starts_with(entry));
+    if !used.in_this_crate {
+        let never = room.never.iter().any(|list| named(list));
+        return never.then(|| format!("`{}` never uses `{}`", room.name, used.path()));
+    }
+    let Some(first) = used.segments.first() else { return None };
+    if first == room.name || named(room.may_use) {
+        return None;
+    }
+    Some(format!("`{}` may not use `crate::{}`", room.name, used.path()))
+}
+
+fn check(room: &Room, modules: &[&str], source: &str) -> Vec<String> {
+    used_paths(source, modules)
+        .iter()
+        .filter_map(|used| refusal(room, used).map(|why| format!("line {}: {why}", used.line)))
+        .collect()
+}
+
+/// Every Rust file below a folder of the package.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// `src/http/tests/slow.rs` as `["http", "tests", "slow"]`.
+fn modules(path: &Path) -> Vec<String> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let inner = path.strip_prefix(source).unwrap().with_extension("");
+    inner.components().map(|part| part.as_os_str().to_str().unwrap().to_owned()).collect()
+}
+
+fn room(name: &str) -> &'static Room {
+    ROOMS.iter().find(|room| room.name == name).unwrap_or_else(|| {
+        panic!("`{name}` is a new room: say in `src/lib.rs` and in this test what it may use")
+    })
+}
+
+#[test]
+fn no_room_uses_what_it_may_not() {
+    let mut refusals = Vec::new();
+    for path in files("src") {
+        let modules = modules(&path);
+        let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
+        if matches!(modules[0], "lib" | "main") {
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap();
+        for refusal in check(room(modules[0]), &modules, &source) {
+            refusals.push(format!("src/{}.rs, {refusal}", modules.join("/")));
+        }
+    }
+    assert!(refusals.is_empty(), "forbidden arrows:\n{}", refusals.join("\n"));
+}
+
+#[test]
+fn no_file_is_longer_than_a_reader_can_hold() {
+    let all = ["src", "tests", "benches", "examples", "fuzz/fuzz_targets"];
+    let long: Vec<String> = all
+        .into_iter()
+        .flat_map(files)
+        .filter_map(|path| {
+            let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+            (lines > MOST_LINES).then(|| format!("{}: {lines} lines", path.display()))
+        })
+        .collect();
+    assert!(long.is_empty(), "split by noun:\n{}", long.join("\n"));
+}
+
+#[test]
+fn the_crate_docs_name_every_room() {
+    let map = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    for Room { name, .. } in ROOMS {
+        let row = format!("//! | [`{name}`] |");
+        assert!(name == &"cli" || map.contains(&row), "`src/lib.rs` has no row `{row}`");
+    }
+}
+
+#[test]
+fn a_forbidden_line_is_refused() {
+    let table = [
+        ("domain", "use crate::formats::yaml;"),
+        ("domain", "use crate::{domain::{catalog, line}, formats::{self as f}};"),
+        ("domain", "pub(super) use super::super::super::store::lock;"),
+        ("domain", "fn now() { let _ = std::time::SystemTime::now(); }"),
+        ("domain", "use std::{collections::BTreeMap, time::{Duration, Instant}};"),
+        ("domain", "use ::tokio::fs;"),
+        ("domain", "mod tests { use super::super::super::super::http; }"),
+        ("formats", "use std::fs::File;"),
+        ("formats", "use r#std::env;"),
+        ("formats", "let s = \"// not a comment\"; std::net::lookup();"),
+        ("formats", "let c = '\"'; use crate::signing::Signed;"),
+        ("formats", "fn f<'a>(x: &'a str) { crate /* here */ :: store :: lock :: held() }"),
+        ("publish", "use crate::store::payloads::Payloads;"),
+        ("http", "use crate::store::directory::Directory;"),
+        ("http", "use crate::store;"),
+        ("http", "use crate::store::{self, payloads::{self}};"),
+        ("http", "use crate::{promoter::{status, turn}};"),
+        ("promoter", "use crate::cli::serve;"),
+        ("signing", "let t = std::time::Instant::now();"),
+    ];
+    for (name, source) in table {
+        let found = check(room(name), &[name, "some", "file"], source);
+        assert_eq!(found.len(), 1, "`{name}`: {source}: {found:?}");
+    }
+}
+
+#[test]
+fn an_allowed_line_passes() {
+    let table = [
+        ("domain", "use super::version::Version; use crate::domain::{Time, release::*};"),
+        ("domain", "// use crate::store;\n/* std::fs /* nested */ tokio */ use std::time::Duration;"),
+        ("domain", "//! [`signing`](crate::signing)\npub(crate) fn f() { g(\"crate::store::x\") }"),
+        ("domain", "let s = r##\"use crate::store; \"# \"##; let b = b\"std::fs\";"),
+        ("domain", "let tokio = 1; x.tokio::<u8>(); other::std::fs::read();"),
+        ("domain", "mod tests { use super::*; use super::super::catalog::Catalog; }"),
+        ("http", "use crate::store::payloads::{self, Payloads}; use crate::promoter::status::Shared;"),
+        ("promoter", "use crate::{clock::Clock, publish, signing::Signed, store::{directory, lock}};"),
+        ("clock", "use std::time::Instant;"),
+        ("cli", "use crate::http::start; let e = std::env::args();"),
+    ];
+    for (name, source) in table {
+        assert_eq!(check(room(name), &[name, "some", "file"], source), [""; 0], "`{name}`: {source}");
+    }
+}

@@ -1,0 +1,164 @@
+//! The example of a CI workflow in `docs/` is run: its own commands, on a catalog in git, with rivals.
+#![expect(clippy::unwrap_used, reason = "this is a test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// The commands of a job's step, which bears the job's name.
+fn commands(job: &str) -> String {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci-example.yml")).unwrap();
+    let workflow: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+    let steps = workflow["jobs"][job]["steps"].as_array().unwrap();
+    let step = steps.iter().find(|step| step["name"] == job).unwrap();
+    step["run"].as_str().unwrap().to_owned()
+}
+
+/// A bare repository that everybody pushes to, and the clones around it.
+struct World {
+    folder: TempDir,
+}
+
+impl World {
+    /// A catalog with a line and, in pre-production for 20 days, a release that is due.
+    fn new() -> Self {
+        let world = Self { folder: tempfile::tempdir().unwrap() };
+        world.sh(world.folder.path(), "git init --quiet --bare --initial-branch main origin");
+        let engineer = world.clone_as("engineer");
+        world.sh(
+            &engineer,
+            r#"
+            tidegate init --offline-keys ../keys
+            mkdir channels/1.0
+            printf 'format: 1\nline: "1.0"\n' > channels/1.0/line.yaml
+            echo 1.0.0 > payload.json
+            tidegate release add 1.0.0 --payload payload.json
+            ago() { date -u -d "$1" +%FT%TZ; }
+            tidegate release sign 1.0.0 --key ../keys/release.pem --targets-key ../keys/targets.pem \
+                --not-before "$(ago '6 days ago')"
+            tidegate promote --backfill --at "$(ago '20 days ago')"
+            git add channels payloads payload.json
+            git commit --quiet --message "Begin"
+            git push --quiet origin HEAD:main
+            "#,
+        );
+        world
+    }
+
+    fn clone_as(&self, name: &str) -> PathBuf {
+        let script = format!(
+            "git clone --quiet origin {name} && git -C {name} config user.name {name} \
+             && git -C {name} config user.email {name}@example.com"
+        );
+        self.sh(self.folder.path(), &script);
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, folder: &Path, script: &str, variables: &[(&str, &str)]) -> Output {
+        let bin = Path::new(env!("CARGO_BIN_EXE_tidegate")).parent().unwrap();
+        let mut command = Command::new("bash");
+        for (name, _) in std::env::vars_os() {
+            if ["TIDEGATE_", "GIT_"].iter().any(|start| name.to_string_lossy().starts_with(start)) {
+                command.env_remove(name);
+            }
+        }
+        command
+            .args(["-euo", "pipefail", "-c", script])
+            .current_dir(folder)
+            .env("HOME", self.folder.path())
+            .env("RUNNER_TEMP", self.folder.path())
+            .env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()))
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap()
+    }
+
+    fn sh(&self, folder: &Path, script: &str) -> String {
+        let output = self.run(folder, script, &[]);
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What the job `promote` does in a fresh clone.
+    fn promote(&self, folder: &Path, version: &str, payload: &str) -> Output {
+        let key = fs::read_to_string(self.folder.path().join("keys/release.pem")).unwrap();
+        let variables = [("RELEASE_KEY", key.trim_end()), ("VERSION", version), ("PAYLOAD", payload)];
+        self.run(folder, &commands("promote"), &variables)
+    }
+
+    /// A release's file on `main`.
+    fn release(&self, version: &str) -> String {
+        let script = format!("git show main:channels/1.0/{version}.yaml");
+        self.sh(&self.folder.path().join("origin"), &script)
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn ci_promotes_what_is_due_and_then_has_nothing_to_do() {
+    let world = World::new();
+    let ci = world.clone_as("ci");
+    let output = world.promote(&ci, "", "");
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(world.release("1.0.0").contains("production: {"), "{}", world.release("1.0.0"));
+
+    let output = world.promote(&ci, "", "");
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("nothing to do"), "{}", said(&output));
+}
+
+#[test]
+fn ci_adds_a_release_that_then_soaks() {
+    let world = World::new();
+    let ci = world.clone_as("ci");
+    for _ in 0..2 {
+        let output = world.promote(&ci, "1.0.1", "payload.json");
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    let release = world.release("1.0.1");
+    assert!(release.contains("preproduction: {"), "{release}");
+    assert!(!release.contains(" production: {"), "{release}");
+}
+
+#[test]
+fn a_hold_that_was_pushed_first_wins() {
+    let world = World::new();
+    let (ci, rival) = (world.clone_as("ci"), world.clone_as("rival"));
+    // Between the job's decision and its push, once.
+    let hook = ci.join(".git/hooks/pre-push");
+    let script = format!(
+        "#!/bin/sh\nrm \"$0\"\ncd '{}' && tidegate release hold 1.0.0 --reason 'canaries fail' \
+         && git commit --quiet --all --message Hold && git push --quiet origin HEAD:main\n",
+        rival.display()
+    );
+    fs::write(&hook, script).unwrap();
+    world.sh(&ci, "chmod +x .git/hooks/pre-push");
+
+    let output = world.promote(&ci, "", "");
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("deciding again"), "{}", said(&output));
+    let release = world.release("1.0.0");
+    assert!(release.contains("canaries fail"), "{release}");
+    assert!(!release.contains(" production: {"), "{release}");
+}
+
+#[test]
+fn a_pull_request_that_steps_back_fails_its_check() {
+    let world = World::new();
+    let branch = world.clone_as("branch");
+    let check = || world.run(&branch, &commands("check"), &[("BASE", "origin/main")]);
+    let again = || world.sh(&branch, "git worktree remove \"$RUNNER_TEMP/base\"");
+
+    let output = check();
+    assert!(output.status.success(), "{}", said(&output));
+    again();
+    world.sh(&branch, "rm channels/1.0/1.0.0.yaml");
+    let output = check();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("1.0.0"), "{}", said(&output));
+}
