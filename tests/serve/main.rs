@@ -1,0 +1,9 @@
+//! The server as a whole, from outside: the real program, on a free port, with a catalog on disk.
+#![expect(clippy::unwrap_used, reason = "this is a test")]
+
+mod demo;
+mod life;
+mod never;
+mod place;
+mod spawn;
+mod start;

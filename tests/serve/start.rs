@@ -1,0 +1,131 @@
+//! Starting, refusing to start, and stopping.
+
+use std::fs;
+use std::time::Instant;
+
+use crate::place::Place;
+use crate::spawn::{Server, refused};
+
+const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
+
+#[test]
+fn a_restart_serves_the_last_publication_at_once() {
+    let place = Place::with(&["1.7.1", "1.8.1"]);
+    let server = place.serve();
+    let manifest = server.get("/v1/channels/1.8-production").body;
+    let version = server.version();
+    assert!(server.stop().success());
+    // With nothing left to publish from, but for the folder itself.
+    for name in ["1.7", "1.8", "trust"] {
+        fs::rename(place.path("channels").join(name), place.path(name)).unwrap();
+    }
+    let server = Server::start(place.dir(), &[]);
+    assert_eq!(server.get("/v1/channels/1.8-production").body, manifest, "with the first reply");
+    assert_eq!(server.get("/readyz").status, 200);
+    assert_eq!(server.update("1.8-production", "1.7.1")["target"]["version"], "1.8.1");
+    server.until_degraded(&["read_failing", "line_refused", "line_refused"], "is gone");
+    assert!(server.version() >= version);
+    assert_eq!(server.get("/v1/payloads/1.8.1/payload.json").status, 200);
+}
+
+#[test]
+fn a_server_is_killed_and_the_next_one_goes_on() {
+    let place = Place::with(&["1.8.1"]);
+    let server = place.serve();
+    let version = server.version();
+    drop(server);
+    let server = place.serve();
+    assert!(server.version() >= version);
+    assert_eq!(server.latest("1.8-production"), "1.8.1");
+}
+
+#[test]
+fn a_second_server_on_the_same_state_is_refused() {
+    let place = Place::with(&["1.8.1"]);
+    let server = place.serve();
+    let error = refused(place.dir(), &SERVE);
+    assert!(error.contains(&format!("in use by process {}", server.id())), "{error}");
+    assert_eq!(server.get("/readyz").status, 200);
+}
+
+#[test]
+fn a_server_that_finds_an_offline_key_among_its_own_does_not_start() {
+    let place = Place::with(&["1.8.1"]);
+    for role in ["root", "targets", "release"] {
+        let key = place.path(&format!(".tidegate/keys/{role}.pem"));
+        fs::copy(place.path(&format!("keys/{role}.pem")), &key).unwrap();
+        let error = refused(place.dir(), &SERVE);
+        assert!(
+            error.contains(&format!("{role}.pem` is a {role} key, and no server may hold one")),
+            "{error}"
+        );
+        assert!(error.contains("hint: move it"), "{error}");
+        fs::remove_file(key).unwrap();
+    }
+}
+
+#[test]
+fn a_server_without_what_it_needs_says_what_and_where_from() {
+    let place = Place::with(&["1.8.1"]);
+    let key = place.path(".tidegate/keys/online.pem");
+    fs::rename(&key, place.path("online.pem")).unwrap();
+    let error = refused(place.dir(), &SERVE);
+    assert!(error.contains("there is no online key") && error.contains("hint: `tidegate init`"), "{error}");
+    fs::rename(place.path("online.pem"), &key).unwrap();
+
+    let error = refused(place.dir(), &["serve", "--listen", "127.0.0.1:0", "--catalog", "chanels"]);
+    assert!(error.contains("`chanels`") && error.contains("hint:"), "{error}");
+}
+
+#[test]
+fn a_damaged_publication_is_not_served_and_not_forgotten() {
+    let place = Place::with(&["1.8.1"]);
+    assert!(place.serve().stop().success());
+    let file = place.path(".tidegate/publication");
+    let good = fs::read(&file).unwrap();
+    let mut flipped = good.clone();
+    flipped[good.len() / 2] ^= 1;
+    for (what, bytes) in [("cut short", &good[..good.len() - 1]), ("flipped", &flipped), ("empty", b"")] {
+        fs::write(&file, bytes).unwrap();
+        let error = refused(place.dir(), &SERVE);
+        assert!(error.contains("publication` cannot be used"), "{what}: {error}");
+        assert!(error.contains("backup") && error.contains("steps back"), "{what}: {error}");
+        assert_eq!(fs::read(&file).unwrap(), bytes, "{what}: it is left for a look");
+    }
+    fs::write(&file, good).unwrap();
+    place.serve();
+}
+
+#[test]
+fn in_a_git_work_tree_it_must_be_said_who_promotes() {
+    let place = Place::with(&["1.8.1"]);
+    fs::create_dir(place.path(".git")).unwrap();
+    let error = refused(place.dir(), &SERVE);
+    assert!(error.contains("who promotes must be said") && error.contains("`--promote off`"), "{error}");
+
+    place.add("1.8.2");
+    place.sign();
+    let before = fs::read(place.file("1.8.2")).unwrap();
+    let server = Server::ready(place.dir(), &["--promote", "off"]);
+    assert_eq!(server.json("/readyz")["promoting"], false);
+    // It decides all the same, and shows what is due.
+    let due = server.json("/v1/promotions")["promotions"][0].clone();
+    assert_eq!((due["version"].as_str(), due["verdict"].as_str()), (Some("1.8.2"), Some("promote")), "{due}");
+    assert!(server.stop().success());
+    assert_eq!(fs::read(place.file("1.8.2")).unwrap(), before);
+
+    let server = Server::ready(place.dir(), &["--promote", "on"]);
+    server.until_latest("1.8-preproduction", "1.8.2");
+}
+
+#[test]
+fn sigterm_stops_the_server_within_ten_seconds_with_a_connection_open() {
+    let place = Place::with(&["1.8.1"]);
+    let server = place.serve();
+    let _idle = std::net::TcpStream::connect(&server.address).unwrap();
+    let start = Instant::now();
+    let status = server.stop();
+    assert_eq!(status.code(), Some(0));
+    // The one promise about time: containers are killed after ten seconds.
+    assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+}
