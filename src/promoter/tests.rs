@@ -384,7 +384,7 @@ fn keys_and_roles_that_go_back_are_not_followed_and_what_was_published_is_renewe
     place.settle(&mut promoter);
     assert_eq!(degraded(&shared), []);
     let good = fs::read(&role).unwrap();
-    let check = |promoter: &mut Promoter, expected: &str| {
+    let check = |promoter: &mut Promoter, expected: &str, kind: DegradedKind| {
         let before = version(&shared);
         place.settle(promoter);
         assert!(detail(&shared).contains(expected), "{}", detail(&shared));
@@ -392,14 +392,15 @@ fn keys_and_roles_that_go_back_are_not_followed_and_what_was_published_is_renewe
         promoter.turn();
         assert!(version(&shared) > before, "renewed: {expected}");
         assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.5", "{expected}");
-        assert_eq!(degraded(&shared), [DegradedKind::ReadFailing], "{}", detail(&shared));
+        assert_eq!(degraded(&shared), [kind], "{}", detail(&shared));
     };
     fs::write(&role, &old).unwrap();
-    check(&mut promoter, "the role `releases-1.8` went back from version `3` to `2`");
+    let kind = DegradedKind::ReadFailing;
+    check(&mut promoter, "the role `releases-1.8` went back from version `3` to `2`", kind);
     fs::write(&role, "torn").unwrap();
-    check(&mut promoter, "`trust/releases-1.8.json` cannot be read");
+    check(&mut promoter, "`trust/releases-1.8.json` cannot be read", DegradedKind::LineRefused);
     fs::rename(&trust, place.path("away")).unwrap();
-    check(&mut promoter, "`trust/1.root.json` is missing");
+    check(&mut promoter, "`trust/1.root.json` is missing", kind);
     fs::rename(place.path("away"), &trust).unwrap();
     fs::write(&role, &good).unwrap();
     place.settle(&mut promoter);
