@@ -70,8 +70,19 @@ impl Response {
 impl Server {
     /// Starts `tidegate serve` in a folder on a free port, and waits until it listens.
     pub fn start(folder: &Path, arguments: &[&str]) -> Self {
+        Self::spawn(folder, tidegate(folder), arguments)
+    }
+
+    /// The same under a tracer, given as the words before the server's own.
+    pub fn traced(folder: &Path, tracer: &[String]) -> Self {
+        let mut command = Command::new(&tracer[0]);
+        command.args(&tracer[1..]).current_dir(folder);
+        Self::spawn(folder, command, &[])
+    }
+
+    fn spawn(folder: &Path, mut command: Command, arguments: &[&str]) -> Self {
         let log = folder.join("serve.log");
-        let mut child = tidegate(folder)
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::piped())
