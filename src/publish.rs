@@ -11,6 +11,7 @@ mod roles;
 mod tests;
 pub mod updates;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -21,7 +22,6 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::explain::Explanation;
-use crate::domain::line::Line;
 use crate::domain::promotion::{Decision, Verdict, decide_line};
 use crate::domain::stepback::{Offer, StepBack, step_backs};
 use crate::domain::upgrade::Views;
@@ -127,30 +127,22 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
     let Inputs { now, last, .. } = *inputs;
     roles::check_key(inputs)?;
     let refused = refusals(inputs.catalog, inputs.faulty, last, now);
-    let mut lines: BTreeMap<LineName, Line> =
-        inputs.catalog.lines().map(|line| (line.name.clone(), line.clone())).collect();
-    for name in refused.keys() {
-        lines.remove(name);
-        if let Some(line) = last.map(|last| carry::line(last, name)).transpose()?.flatten() {
-            lines.insert(name.clone(), line);
-        }
-    }
-    let catalog = Catalog::new(lines.into_values());
+    let catalog = &*carried(inputs, &refused)?;
     let decisions: Vec<Decision<'_>> = catalog
         .lines()
         .filter(|line| !refused.contains_key(&line.name))
         .flat_map(|line| decide_line(line, now))
         .collect();
 
-    let release = releases(inputs, &catalog, &refused, &decisions);
-    let (channel, manifests) = channels(inputs, &catalog, &decisions, &release)?;
+    let release = releases(inputs, catalog, &refused, &decisions);
+    let (channel, manifests) = channels(inputs, catalog, &decisions, &release)?;
     let lines = roles::lines(inputs, &refused)?;
     let roles = roles::roles(inputs, lines, &manifests)?;
     let signed = roles.signed || manifests.iter().any(|manifest| manifest.signed);
     let tuf = files(inputs, &roles, &manifests, &release);
     let retired = retired(last, &tuf, now);
 
-    let offers = offers(&catalog, &refused, last, now);
+    let offers = offers(catalog, &refused, last, now);
     let mut publication = Publication {
         version: roles.timestamp.signed().version,
         made: now,
@@ -160,20 +152,38 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
             .map(|manifest| manifest.document.signed().issued + RENEW_AFTER)
             .fold(roles.renew(), Time::min),
         demo: inputs.demo,
-        channels: reuse(last.map(|last| &last.channels), json(&ChannelsBody::of(&catalog, &decisions, now))),
+        channels: reuse(last.map(|last| &last.channels), json(&ChannelsBody::of(catalog, &decisions, now))),
         promotions: reuse(last.map(|last| &last.promotions), json(&PromotionsBody::of(&decisions))),
         channel,
         release,
         tuf,
         retired,
         offers,
-        known: known(&catalog, now),
+        known: known(catalog, now),
     };
     let first = check(inputs, &publication)?;
     let online = manifests.iter().map(|manifest| manifest.document.signed().expires);
     let online = online.fold(roles.timestamp.signed().expires, Ord::min);
     publication.expires = online.min(first);
     Ok(Outcome { publication, refused, signed })
+}
+
+/// The catalog, with refused lines as they were last published.
+fn carried<'a>(
+    inputs: &Inputs<'a>,
+    refused: &BTreeMap<LineName, Refusal>,
+) -> Result<Cow<'a, Catalog>, PublishError> {
+    if refused.is_empty() {
+        return Ok(Cow::Borrowed(inputs.catalog));
+    }
+    let mut lines = inputs.catalog.clone().into_lines();
+    for name in refused.keys() {
+        lines.remove(name);
+        if let Some(line) = inputs.last.map(|last| carry::line(last, name)).transpose()?.flatten() {
+            lines.insert(name.clone(), line);
+        }
+    }
+    Ok(Cow::Owned(Catalog::new(lines.into_values())))
 }
 
 /// When the next publication is due by itself, if nothing in the catalog changes: the first time

@@ -86,8 +86,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 
     let snapshot = workspace.directory()?.read(workspace.now())?;
     if let Some(fault) = snapshot.reading.faults.first() {
+        let folder = workspace.catalog.display().to_string();
         return Err(refuse(
-            format!("the catalog has faults, and its lines are signed for here\n{fault}"),
+            format!("the catalog has faults, and its lines are signed for here\n{}", fault.within(&folder)),
             "see them all: `tidegate catalog check`",
         ));
     }

@@ -181,14 +181,8 @@ fn not_early(decision: &Decision<'_>) -> anyhow::Error {
     let version = &decision.release.version;
     let why: Vec<String> = decision.obstacles().map(|gate| format!("{}: {gate}", gate.fact.name())).collect();
     let mut ways: Vec<String> = Vec::new();
-    for gate in decision.obstacles() {
-        let way = match gate.fact {
-            Fact::NotBefore { .. } => Some(format!(
-                "a holder of a release key can sign it for an earlier time: `tidegate release sign {version} --not-before TIME --key FILE`"
-            )),
-            _ => gate.remedy(version),
-        };
-        if let Some(way) = way.filter(|way| !ways.contains(way)) {
+    for way in decision.obstacles().filter_map(|gate| gate.remedy(version)) {
+        if !ways.contains(&way) {
             ways.push(way);
         }
     }
@@ -216,7 +210,8 @@ impl Body {
             // Another version was asked for.
             Verdict::Promote => ("due".to_owned(), None),
             Verdict::Wait { until } => {
-                let last = decision.obstacles().max_by_key(|gate| gate.opens());
+                // Of several that open together the first says it best: the soak, not what was signed for it.
+                let last = decision.obstacles().reduce(|a, b| if a.opens() < b.opens() { b } else { a });
                 (format!("waits until {}", rfc3339(until)), last)
             }
             Verdict::Blocked => {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use chrono::TimeDelta;
 use serde::Serialize;
 
-use super::table::{Table, pairs};
+use super::table::{Table, counted, pairs};
 use super::terminal::Terminal;
 use super::time;
 use super::workspace::{View, Workspace, chain};
@@ -204,13 +204,18 @@ impl Body {
             |publication| {
                 let PublicationBody { version, made, releases, .. } = publication;
                 let demo = if publication.demo { ", by throw-away keys" } else { "" };
-                format!("version {version} with {releases} releases, made {made}{demo}")
+                format!("version {version} with {}, made {made}{demo}", counted(*releases, "release"))
             },
         );
         let mut words = pairs(&[
             (
                 "catalog",
-                format!("revision {revision}: {releases} releases in {lines} lines, {faults} faults"),
+                format!(
+                    "revision {revision}: {} in {}, {}",
+                    counted(*releases, "release"),
+                    counted(*lines, "line"),
+                    counted(*faults, "fault")
+                ),
             ),
             ("unsigned", unsigned.to_string()),
             ("promotions", format!("{promote} due, {wait} waiting, {blocked} blocked, {overdue} overdue")),

@@ -56,6 +56,12 @@ pub fn pairs(pairs: &[(&str, String)]) -> String {
     words
 }
 
+/// A count with its noun: `1 release`, `2 releases`.
+pub fn counted(count: usize, noun: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{s}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

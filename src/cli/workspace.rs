@@ -8,6 +8,7 @@ use anyhow::Context;
 use super::Globals;
 use super::failure::{Hint, refuse};
 use super::near;
+use super::table::counted;
 use crate::clock::SharedClock;
 use crate::domain::Time;
 use crate::domain::catalog::{Catalog, ChannelRef};
@@ -169,7 +170,7 @@ impl View {
                 "the catalog has no line yet: write `LINE/line.yaml`".to_owned()
             } else {
                 format!(
-                    "the lines are {}",
+                    "the catalog's lines: {}",
                     known.iter().map(|l| format!("`{l}`")).collect::<Vec<_>>().join(", ")
                 )
             };
@@ -186,9 +187,8 @@ impl View {
         let lines: Vec<String> = reading.faulty.keys().map(|line| format!("`{line}`")).collect();
         let left_out =
             if lines.is_empty() { String::new() } else { format!("; left out: line {}", lines.join(", ")) };
-        let count = reading.faults.len();
-        let s = if count == 1 { "" } else { "s" };
-        Some(format!("warning: the catalog has {count} fault{s}{left_out} (`tidegate catalog check`)"))
+        let count = counted(reading.faults.len(), "fault");
+        Some(format!("warning: the catalog has {count}{left_out} (`tidegate catalog check`)"))
     }
 }
 

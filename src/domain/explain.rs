@@ -65,9 +65,7 @@ impl<'a> Explanation<'a> {
         if let Some(yank) = self.release.yanked(self.now) {
             let instead = yank.to.as_ref().map(|to| format!("; `{to}` replaces it")).unwrap_or_default();
             let (at, by, reason) = (rfc3339(yank.event.at), &yank.event.by, &yank.event.reason);
-            return format!(
-                "`{version}` is offered nowhere: yanked at {at} by {by}, because {reason}{instead}"
-            );
+            return format!("`{version}` is offered nowhere: yanked at {at} by {by} ({reason}){instead}");
         }
         let Some(decision) = self.decision else {
             return format!("{here}, its last stage");
@@ -92,8 +90,13 @@ impl<'a> Explanation<'a> {
                 remedies.push(remedy);
             }
         }
+        let version = &self.release.version;
+        if self.decision.is_some_and(|decision| decision.verdict == Verdict::Promote) {
+            remedies.push(format!(
+                "the server does it by itself; whoever may change the catalog can do it now: `tidegate promote {version}`"
+            ));
+        }
         if self.decision.is_none() && self.release.yanked(self.now).is_some() {
-            let version = &self.release.version;
             remedies.push(format!(
                 "whoever may change the catalog can restore it: `tidegate release unyank {version} --reason TEXT`"
             ));
@@ -109,7 +112,9 @@ impl fmt::Display for Explanation<'_> {
             let deadline = decision.deadline.map(rfc3339).unwrap_or_default();
             writeln!(f, "It is overdue: it should have moved on by {deadline}.")?;
         }
-        writeln!(f)?;
+        if self.stage().is_some() {
+            writeln!(f)?;
+        }
         for (stage, entry) in self.line.stages.iter().zip(&self.release.entries) {
             let Some(entry) = entry.as_ref().filter(|entry| entry.since <= self.now) else { continue };
             let by =

@@ -1,5 +1,6 @@
 //! The work of a turn: decide and commit, then publish and swap.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -11,14 +12,16 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
+use crate::domain::payload::Payload;
 use crate::domain::promotion::{Decision, Verdict, decide};
-use crate::domain::release::{ManifestState, PayloadState, Release};
+use crate::domain::release::{PayloadState, Release};
 use crate::domain::rfc3339;
 use crate::publish::evidence::with_evidence;
 use crate::publish::follows::{Trusted, trusted};
 use crate::publish::{self, Inputs, Outcome, PublishError, Refusal};
 use crate::signing::trust::Trust;
 use crate::store::directory::{CommitError, Snapshot};
+use crate::store::durable::WriteError;
 
 /// How often in one turn a commit is tried again, after it lost against another or brought
 /// something else within reach.
@@ -175,7 +178,8 @@ impl Promoter {
         let Some(read) = &self.read else {
             return Err((DegradedKind::ReadFailing, "the catalog has not been read yet".to_owned()));
         };
-        let catalog = self.copied(&read.catalog, now);
+        let catalog =
+            self.copied(&read.catalog, now).map_err(|e| (DegradedKind::PublishFailing, chain(&e)))?;
         let last = self.last.as_deref();
         let failed = |kind: DegradedKind| move |e: super::StateError| (kind, chain(&e));
         let version = self
@@ -210,36 +214,28 @@ impl Promoter {
 
     /// The catalog, with a checked copy of every payload that is on offer. A release whose payload
     /// cannot be copied cannot be served, and so is not offered.
-    fn copied(&self, catalog: &Catalog, now: Time) -> Catalog {
-        let payloads = &self.setup.payloads;
-        let mut lost: Vec<(LineName, Release)> = Vec::new();
-        for line in catalog.lines() {
-            for release in line.releases.values().filter(|release| {
-                release.is_known(now)
-                    && matches!(release.evidence.manifest, ManifestState::Signed(_))
-                    && release.evidence.payload == PayloadState::Present
-            }) {
-                let failed = release
-                    .payloads
-                    .iter()
-                    .find_map(|payload| payloads.ensure_copy(&release.version, payload).err());
-                if let Some(e) = failed {
-                    let mut release = release.clone();
-                    release.evidence.payload = unreadable(&release, &e);
-                    lost.push((line.name.clone(), release));
+    fn copied<'a>(&self, catalog: &'a Catalog, now: Time) -> Result<Cow<'a, Catalog>, WriteError> {
+        let offered: Vec<(&Release, &Payload)> = catalog
+            .lines()
+            .flat_map(|line| line.releases.values())
+            .filter(|release| release.is_known(now) && release.is_deliverable())
+            .flat_map(|release| release.payloads.iter().map(move |payload| (release, payload)))
+            .collect();
+        let wanted: Vec<_> = offered.iter().map(|(release, payload)| (&release.version, *payload)).collect();
+        let failed = self.setup.payloads.ensure_copies(&wanted)?;
+        if failed.is_empty() {
+            return Ok(Cow::Borrowed(catalog));
+        }
+        let mut lines = catalog.clone().into_lines();
+        for (place, error) in failed {
+            let release = offered[place].0;
+            for line in lines.values_mut() {
+                if let Some(release) = line.releases.get_mut(&release.version) {
+                    release.evidence.payload = unreadable(release, &error);
                 }
             }
         }
-        if lost.is_empty() {
-            return catalog.clone();
-        }
-        let mut lines = catalog.clone().into_lines();
-        for (line, release) in lost {
-            if let Some(line) = lines.get_mut(&line) {
-                line.releases.insert(release.version.clone(), release);
-            }
-        }
-        Catalog::new(lines.into_values())
+        Ok(Cow::Owned(Catalog::new(lines.into_values())))
     }
 
     /// Shows how things stand, and notes when something is due by itself.

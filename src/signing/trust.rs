@@ -1,9 +1,10 @@
 //! What the owner of the keys has signed: the catalog's `trust/` folder, verified.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use serde::Deserialize;
 use sha2::Digest;
 
 use super::signed::{ParseError, SignatureError, Signed};
@@ -206,7 +207,7 @@ impl Trust {
                 ));
             }
         }
-        Ok(SignedFacts { not_before: manifest.not_before.clone() })
+        Ok(SignedFacts { not_before: manifest.not_before })
     }
 }
 
@@ -234,11 +235,11 @@ fn read_roots(files: &BTreeMap<String, Bytes>) -> Result<Vec<Signed<Root>>, Trus
     Ok(roots)
 }
 
-/// Release manifests whose signatures were found good, so that none is verified twice.
+/// Which signed release manifests were found good, so that none is verified twice.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// By the digests of the bytes and of the keys that counted.
-    known: Mutex<HashMap<(Sha256, Sha256), Arc<ReleaseManifest>>>,
+    /// Digests of the bytes, and of the keys that counted.
+    known: Mutex<HashSet<(Sha256, Sha256)>>,
 }
 
 impl Checked {
@@ -247,18 +248,23 @@ impl Checked {
         raw: &Bytes,
         sha256: Sha256,
         authority: Authority<'_>,
-    ) -> Result<Arc<ReleaseManifest>, String> {
+    ) -> Result<ReleaseManifest, String> {
+        #[derive(Deserialize)]
+        struct Envelope {
+            signed: ReleaseManifest,
+        }
         let key = (sha256, digest_of(authority));
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(manifest) = known().get(&key) {
-            return Ok(Arc::clone(manifest));
+        if known().contains(&key) {
+            // The very bytes that were verified are read strictly no second time.
+            let Envelope { signed } = serde_json::from_slice(raw).map_err(|e| e.to_string())?;
+            return Ok(signed);
         }
         let signed: Signed<ReleaseManifest> =
             Signed::parse(raw.clone()).map_err(|e| format!("`release.json` cannot be read: {e}"))?;
         signed.verify(authority).map_err(|e| format!("`release.json` is not signed as it must be: {e}"))?;
-        let manifest = Arc::new(signed.into_signed());
-        known().insert(key, Arc::clone(&manifest));
-        Ok(manifest)
+        known().insert(key);
+        Ok(signed.into_signed())
     }
 }
 

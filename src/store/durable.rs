@@ -102,7 +102,50 @@ fn observed(
     before(Step::SyncFolder).and_then(|()| sync_folder(folder)).map_err(failed(Step::SyncFolder))
 }
 
+/// Many new files that become durable together: waiting for each by itself would take minutes for
+/// ten thousand. None has its name before the contents of all are on disk.
+#[derive(Debug, Default)]
+pub struct Batch {
+    asides: Vec<(Aside, PathBuf)>,
+}
+
+impl Batch {
+    /// Writes a file aside.
+    ///
+    /// # Errors
+    /// When the function or a step fails; the other files of the batch are none the worse.
+    pub fn fill(
+        &mut self,
+        path: &Path,
+        mode: Mode,
+        content: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<(), WriteError> {
+        let failed = |step| move |source| WriteError { path: path.to_owned(), step, source };
+        let (aside, mut file) = create_aside(path, folder(path), mode).map_err(failed(Step::Create))?;
+        let aside = Aside(Some(aside));
+        content(&mut file).map_err(failed(Step::Write))?;
+        self.asides.push((aside, path.to_owned()));
+        Ok(())
+    }
+
+    /// Makes the files durable and gives them their names. All lie on the file system of `root`.
+    ///
+    /// # Errors
+    /// When a step fails; files that have no name yet then get none.
+    pub fn finish(self, root: &Path) -> Result<(), WriteError> {
+        let failed = |step| move |source| WriteError { path: root.to_owned(), step, source };
+        let handle = File::open(root).map_err(failed(Step::Create))?;
+        let sync = || rustix::fs::syncfs(&handle).map_err(io::Error::from);
+        sync().map_err(failed(Step::Sync))?;
+        for (aside, path) in self.asides {
+            aside.rename(&path).map_err(|source| WriteError { path, step: Step::Rename, source })?;
+        }
+        sync().map_err(failed(Step::SyncFolder))
+    }
+}
+
 /// A temporary file that is removed unless it is renamed.
+#[derive(Debug)]
 struct Aside(Option<PathBuf>);
 
 impl Aside {

@@ -3,7 +3,7 @@
 //! What is served is a copy that was checked while it was made, found by its digest. No path is
 //! ever made from anything that a client sent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::Digest as _;
 
-use super::durable::{self, Mode, WriteError};
+use super::durable::{self, Batch, Mode, WriteError};
 use super::stamp::Stamp;
 use crate::domain::Time;
 use crate::domain::payload::{Payload, Sha256};
@@ -132,16 +132,39 @@ impl Payloads {
         Ok(digest)
     }
 
-    /// Copies a payload file to where it is served from, unless a copy is there. A copy is checked
-    /// as it is made, so that an edit of the file in between is never served.
+    /// Copies payload files to where they are served from, where there is no copy yet. A copy is
+    /// checked as it is made, so that an edit of the file in between is never served. Gives for each
+    /// file that could not be copied its place among the wanted, and why.
     ///
     /// # Errors
-    /// When the file cannot be read, is not what the catalog says, or the copy cannot be written.
-    pub fn ensure_copy(&self, version: &Version, payload: &Payload) -> Result<(), PayloadError> {
-        let copy = self.copy_path(&payload.sha256);
-        if fs::metadata(&copy).is_ok_and(|copy| copy.len() == payload.size) {
-            return Ok(());
+    /// When the copies cannot be made durable: then none counts as made.
+    pub fn ensure_copies(
+        &self,
+        wanted: &[(&Version, &Payload)],
+    ) -> Result<Vec<(usize, PayloadError)>, WriteError> {
+        let missing = |payload: &Payload| {
+            !fs::metadata(self.copy_path(&payload.sha256)).is_ok_and(|copy| copy.len() == payload.size)
+        };
+        let mut batch = Batch::default();
+        let mut failed = Vec::new();
+        let mut copied = HashSet::new();
+        for (place, (version, payload)) in wanted.iter().enumerate() {
+            if missing(payload)
+                && copied.insert(payload.sha256)
+                && let Err(e) = self.copy(version, payload, &mut batch)
+            {
+                copied.remove(&payload.sha256);
+                failed.push((place, e));
+            }
         }
+        if !copied.is_empty() {
+            batch.finish(&self.copies)?;
+        }
+        Ok(failed)
+    }
+
+    fn copy(&self, version: &Version, payload: &Payload, batch: &mut Batch) -> Result<(), PayloadError> {
+        let copy = self.copy_path(&payload.sha256);
         let path = self.path(version, payload);
         let mut file =
             File::open(&path).map_err(|source| PayloadError::Read { path: path.clone(), source })?;
@@ -149,7 +172,7 @@ impl Payloads {
             durable::create_folder(folder, Mode::Private)?;
         }
         let mut differs = None;
-        let written = durable::fill(&copy, Mode::Frozen, |to| {
+        let written = batch.fill(&copy, Mode::Frozen, |to| {
             // Never more than the catalog says: a growing file does not fill the disk.
             io::copy(&mut Read::by_ref(&mut file).take(payload.size), to)?;
             to.rewind()?;
@@ -349,9 +372,9 @@ mod tests {
         let payload = &fixture.release.payloads[0];
         let version = &fixture.release.version;
         assert!(payloads.open(&payload.sha256).is_err());
-        payloads.ensure_copy(version, payload).unwrap();
+        assert!(payloads.ensure_copies(&[(version, payload)]).unwrap().is_empty());
         fs::write(fixture.path(), "c0ntent").unwrap();
-        payloads.ensure_copy(version, payload).unwrap();
+        assert!(payloads.ensure_copies(&[(version, payload)]).unwrap().is_empty());
         let mut text = String::new();
         payloads.open(&payload.sha256).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "content");
@@ -363,7 +386,7 @@ mod tests {
         let payloads = fixture.payloads();
         let payload = &fixture.release.payloads[0];
         fs::write(fixture.path(), "c0ntent").unwrap();
-        let error = payloads.ensure_copy(&fixture.release.version, payload).unwrap_err();
+        let (_, error) = payloads.ensure_copies(&[(&fixture.release.version, payload)]).unwrap().remove(0);
         assert!(matches!(error, PayloadError::Changed { .. }), "{error}");
         assert!(payloads.open(&payload.sha256).is_err());
     }

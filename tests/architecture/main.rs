@@ -79,7 +79,7 @@ fn refusal(room: &Room, used: &Used) -> Option<String> {
         let never = room.never.iter().any(|list| named(list));
         return never.then(|| format!("`{}` never uses `{}`", room.name, used.path()));
     }
-    let Some(first) = used.segments.first() else { return None };
+    let first = used.segments.first()?;
     if first == room.name || named(room.may_use) {
         return None;
     }

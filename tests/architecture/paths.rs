@@ -225,7 +225,7 @@ fn tokens(source: &str) -> Vec<(usize, Token)> {
 fn block_comment(chars: &mut Peekable<impl Iterator<Item = char>>) -> usize {
     let (mut depth, mut lines) = (0, 0);
     let mut last = '/';
-    while let Some(c) = chars.next() {
+    for c in chars {
         match (last, c) {
             ('/', '*') => depth += 1,
             ('*', '/') => depth -= 1,

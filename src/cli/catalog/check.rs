@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::super::failure::Hint;
+use super::super::table::counted;
 use super::super::terminal::Terminal;
 use super::super::time;
 use super::super::workspace::{View, Workspace, chain};
@@ -75,12 +76,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         terminal.note(format_args!("warning: {warning}"));
     }
     let (lines, releases) = (view.catalog.lines().count(), releases(&view.catalog));
-    let found = match count {
-        0 => "no faults".to_owned(),
-        1 => "1 fault".to_owned(),
-        many => format!("{many} faults"),
-    };
-    terminal.note(format_args!("{found}; {releases} releases in {lines} lines are good"));
+    let found = if count == 0 { "no faults".to_owned() } else { counted(count, "fault") };
+    let good = format!("{} in {}", counted(releases, "release"), counted(lines, "line"));
+    terminal.note(format_args!("{found}; without fault: {good}"));
     Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

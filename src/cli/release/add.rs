@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::super::author::Author;
 use super::super::failure::{Hint, refuse};
+use super::super::table::counted;
 use super::super::terminal::Terminal;
 use super::super::workspace::{View, Workspace};
 use crate::domain::change::Change;
@@ -37,6 +38,7 @@ Examples:
       --summary 'Kubernetes 1.8.9' --component kubernetes=1.8.9+tectonic.4
   tidegate release add 1.8.9-tectonic.5 --payload build/payload.json --replaces 1.8.9-tectonic.4")]
 pub struct Args {
+    /// The version
     version: Version,
     /// A payload file; more than one with `--arch` for each
     #[arg(long, value_name = "FILE", required = true)]
@@ -100,8 +102,12 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let wanted = args.release()?;
     let body = workspace.commit(|view| {
         if let Some(fault) = view.snapshot.reading.faults.first() {
+            let folder = workspace.catalog.display().to_string();
             return Err(refuse(
-                format!("the catalog has faults, and is not added to before they are mended\n{fault}"),
+                format!(
+                    "the catalog has faults, and is not added to before they are mended\n{}",
+                    fault.within(&folder)
+                ),
                 "see them all: `tidegate catalog check`",
             ));
         }
@@ -143,8 +149,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             return format!("unchanged: `{version}` is in line `{line}` already");
         }
         let size: u64 = payloads.iter().map(|payload| payload.size).sum();
-        let s = if payloads.len() == 1 { "" } else { "s" };
-        format!("added `{version}` to line `{line}`: {} payload{s} of {size} bytes{held}", payloads.len())
+        let payloads = counted(payloads.len(), "payload");
+        format!("added `{version}` to line `{line}`: {payloads} of {size} bytes{held}")
     })?;
     if body.result == "added" {
         terminal.note(format_args!("next: `tidegate release sign {version} --key FILE`"));
@@ -231,27 +237,27 @@ impl Args {
         let holds = |said: &BTreeMap<String, String>, known: &BTreeMap<String, String>| {
             said.iter().all(|(name, value)| known.get(name) == Some(value))
         };
-        let field = if known.version.to_string() != wanted.version.to_string() {
-            "spelling"
+        let what = if known.version.to_string() != wanted.version.to_string() {
+            "another spelling"
         } else if known.payloads != wanted.payloads {
-            "payloads"
+            "other payloads"
         } else if self.urgency.is_some_and(|urgency| urgency != known.urgency) {
-            "urgency"
+            "another urgency"
         } else if self.summary.is_some() && self.summary != known.summary {
-            "summary"
+            "another summary"
         } else if !holds(&wanted.links, &known.links) {
-            "links"
+            "other links"
         } else if !holds(&wanted.components, &known.components) {
-            "components"
+            "other components"
         } else if self.barrier && !known.barrier {
-            "barrier"
+            "no barrier"
         } else if self.replaces.is_some() && self.replaces != known.replaces {
-            "replaces"
+            "another `replaces`"
         } else {
             return Ok(());
         };
         Err(refuse(
-            format!("`{}` is in the catalog already, with another {field}", self.version),
+            format!("`{}` is in the catalog already, with {what}", self.version),
             "a version stands for one content: add the changed one as a new version",
         ))
     }

@@ -17,6 +17,7 @@ use crate::domain::version::Version;
 /// It stays offered where it is. To end its offer everywhere, yank it.
 #[derive(Debug, clap::Args)]
 pub struct HoldArgs {
+    /// The version
     version: Version,
     /// Why; it is public
     #[arg(long, value_name = "TEXT")]
@@ -28,6 +29,7 @@ pub struct HoldArgs {
 /// Let a held release go on
 #[derive(Debug, clap::Args)]
 pub struct ResumeArgs {
+    /// The version
     version: Version,
 }
 

@@ -17,6 +17,7 @@ use crate::domain::version::Version;
 /// Show all that is known of one release
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// The version
     version: Version,
 }
 

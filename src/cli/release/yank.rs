@@ -18,6 +18,7 @@ use crate::domain::version::Version;
 /// The release stays known: clusters that run it are led to a higher one.
 #[derive(Debug, clap::Args)]
 pub struct YankArgs {
+    /// The version
     version: Version,
     /// Why; it is public
     #[arg(long, value_name = "TEXT")]
@@ -32,6 +33,7 @@ pub struct YankArgs {
 /// Restore the offer of a yanked release
 #[derive(Debug, clap::Args)]
 pub struct UnyankArgs {
+    /// The version
     version: Version,
     /// Why; shown here, and for the commit's message
     #[arg(long, value_name = "TEXT")]

@@ -139,16 +139,14 @@ impl Gate<'_> {
                 format!("a holder of a release key can sign it: `tidegate release sign {version} --key FILE`")
             }
             Fact::Payload { .. } => format!(
-                "a release engineer can put the right file into `payloads/{}/`, or add the changed one as a new version",
-                version.identity()
+                "a release engineer can put the right file into `payloads/{version}/`, or add the changed one as a new version"
             ),
             Fact::Soak { .. } | Fact::Window { .. } => format!(
                 "a release engineer can promote it early: `tidegate promote {version} --early --reason TEXT`"
             ),
-            Fact::NotBefore { .. } => {
-                "only a new signature by a release key can bring this forward; the server's own key cannot"
-                    .to_owned()
-            }
+            Fact::NotBefore { .. } => format!(
+                "only a holder of a release key can bring this forward, by signing it anew: `tidegate release sign {version} --not-before TIME --key FILE`"
+            ),
             Fact::Hold { .. } => {
                 format!(
                     "whoever may change the catalog can let it go on: `tidegate release resume {version}`"

@@ -12,8 +12,9 @@
 //!   for empty lines, and would be cut off;
 //! - texts with mixed line ends: it writes `\n` only.
 //!
-//! None of these is looked for beforehand. Each shows in the result, which is taken only if it
-//! differs from the old text in the lines of the edit alone and says the same but for the edit.
+//! No form is looked for beforehand, but for line ends, which are made `\n` and put back. The others
+//! show in the result: it is taken only if it differs from the old text in the lines of the edit
+//! alone, and says the same but for the edit.
 
 use serde_json::Value;
 use yamlpatch::{Op, Patch, apply_yaml_patches};
@@ -56,7 +57,7 @@ pub fn put(text: &str, path: &[&str], value: &str) -> Option<String> {
         let old = Document::new(old).ok()?;
         let new = patch(&old, route, operation)?.replacen(PLACEHOLDER, value, 1);
         let lines = Difference::of(old.source(), &new);
-        let fits = if there { lines.replace(&old, value) } else { lines.insert(&entry) };
+        let fits = if there { lines.replace(&old, path, value) } else { lines.insert(&entry) };
         fits.then_some(new)
     })?;
     (meaning(&new)? == meant).then_some(new)
@@ -108,6 +109,9 @@ fn with_line_feeds(text: &str, edit: impl FnOnce(&str) -> Option<String>) -> Opt
     let mut new = edit(&old)?;
     if !ended {
         new.pop();
+        if new.ends_with('\n') {
+            return None;
+        }
     }
     Some(if crlf { new.replace('\n', "\r\n") } else { new })
 }
@@ -124,7 +128,7 @@ struct Difference<'a> {
 
 impl<'a> Difference<'a> {
     fn of(old: &'a str, new: &'a str) -> Self {
-        let same = |(a, b): &(&str, &str)| a == b;
+        let same = |lines: &(&str, &str)| lines.0 == lines.1;
         let lines = old.split_inclusive('\n').zip(new.split_inclusive('\n'));
         let start = lines.take_while(same).map(|(line, _)| line.len()).sum();
         let (old, new) = (&old[start..], &new[start..]);
@@ -138,21 +142,26 @@ impl<'a> Difference<'a> {
     /// deeper and so belongs to what is above.
     fn insert(&self, entry: &[String]) -> bool {
         let width = |line: &str| line.len() - line.trim_start().len();
-        let indent = width(self.new);
-        let lines: String = entry.iter().map(|line| format!("{:indent$}{line}\n", "")).collect();
+        let indent = &self.new[..width(self.new)];
+        let lines = self.new.lines().map(|line| line.strip_prefix(indent));
         let next = self.behind.lines().find(|line| !line.trim().is_empty());
-        let deeper = next.is_some_and(|line| line.trim_start().starts_with('#') && width(line) > indent);
-        self.old.is_empty() && self.new == lines && !deeper
+        let deeper =
+            next.is_some_and(|line| line.trim_start().starts_with('#') && width(line) > indent.len());
+        self.old.is_empty() && lines.eq(entry.iter().map(|line| Some(line.as_str()))) && !deeper
     }
 
-    /// Whether only a value was replaced, on a line of which all else is the same.
-    fn replace(&self, old: &Document, value: &str) -> bool {
+    /// Whether only the value of a key was replaced, with all else on its line the same.
+    fn replace(&self, old: &Document, path: &[&str], value: &str) -> bool {
         let Some((before, after)) = self.new.split_once(value) else { return false };
         let before = before.trim_end();
-        let Some(inner) = self.old.strip_prefix(before).and_then(|old| old.strip_suffix(after)) else {
+        let Some(gone) = self.old.strip_prefix(before).and_then(|old| old.strip_suffix(after)) else {
             return false;
         };
-        self.new.matches('\n').count() == 1 && !has_comment_or_space(old, self.start + before.len(), inner)
+        let Ok(was) = old.query_exact(&route(path)) else { return false };
+        let was = was.map_or("", |was| old.extract(&was));
+        self.new.matches('\n').count() == 1
+            && gone.trim() == was.trim()
+            && !has_comment_or_space(old, self.start + before.len(), gone)
     }
 
     /// Whether lines were only taken out, and none that somebody wrote for a reader.

@@ -264,7 +264,7 @@ fn files_as_they_are_usually_written_are_edited_by_yamlpatch() {
         for mut text in [(*text).to_owned(), crlf(text), bare(text), bare(&crlf(text))] {
             for change in changes() {
                 let is_line = matches!(change, Change::Pause { .. } | Change::Unpause { .. });
-                if is_line != text.contains("line:") {
+                if is_line != text.contains("\nline: ") {
                     continue;
                 }
                 let (path, value) = place(&change).unwrap();
@@ -298,6 +298,7 @@ fn what_yamlpatch_cannot_do_as_promised_is_left_to_splicing() {
         ("a text that keeps its empty lines", "note: |+\n  text\n\n", &["hold"]),
         ("a comment in the old value", "hold:\n  y: 2 # one\na: 1\n", &["hold"]),
         ("line ends of both kinds", "a: 1\r\nb: 2\n", &["hold"]),
+        ("the only value in a flow mapping, with a comma behind it", "s: { p: { y: 2 }, }\n", &["s", "p"]),
         ("the placeholder's own text", "a: TIDEGATE-VALUE\n", &["hold"]),
     ] {
         assert_eq!(patch::put(text, path, V), None, "{name}");
@@ -305,6 +306,7 @@ fn what_yamlpatch_cannot_do_as_promised_is_left_to_splicing() {
     for (name, text, path) in [
         ("a flow mapping", "s: { a: 1, p: 2 }\n", &["s", "p"][..]),
         ("a comment beside it", "a: 1\nhold: 1 # why\n", &["hold"]),
+        ("space above it, and no end behind it", "a: 1\n\nhold: 1", &["hold"]),
         ("a comment inside", "a: 1\nhold:\n  # why\n  x: 1\n", &["hold"]),
     ] {
         assert_eq!(patch::remove(text, path), None, "{name}");

@@ -58,8 +58,9 @@ fn a_second_head_that_stops_altogether_is_cut() {
     assert_eq!(client.response(true).unwrap().status, 200);
     client.send(b"GET /v1/promotions HTTP/1.1\r\n").unwrap();
     let clock = SystemClock::new();
+    let start = clock.monotonic();
     assert!(client.is_closed());
-    assert!(clock.monotonic() < Duration::from_secs(15));
+    assert!(clock.monotonic() - start < Duration::from_secs(15));
 }
 
 #[test]
@@ -87,8 +88,9 @@ fn a_reader_that_stalls_in_the_middle_of_a_body_is_cut() {
     let mut some = vec![0; 100_000];
     client.stream.read_exact(&mut some).unwrap();
     let clock = SystemClock::new();
+    let start = clock.monotonic();
     while cuts(&server, "stalled_reader") == 0 {
-        assert!(clock.monotonic() < Duration::from_secs(15), "a stalled reader is kept");
+        assert!(clock.monotonic() - start < Duration::from_secs(15), "a stalled reader is kept");
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(client.is_closed());

@@ -1,0 +1,68 @@
+//! `catalog`.
+
+use insta::assert_snapshot;
+
+use super::desk::Desk;
+
+const SOAKED: &str = "\
+stages:
+  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }
+  production: { since: 2018-01-15T00:00:00Z, by: schedule, reason: soaked 14d }
+";
+
+#[test]
+fn every_fault_is_reported_at_once() {
+    let desk = Desk::new();
+    desk.release("1.8.4", SOAKED);
+    assert_snapshot!("check_good", desk.run(&["catalog", "check"]));
+    desk.edit("channels/1.8/1.8.4.yaml", "2018-01-15", "2018-01-05");
+    desk.write("channels/1.9/line.yaml", "format: 1\nline: 1.9\nfolows: { line: \"1.8\" }\n");
+    assert_snapshot!("check_faults", desk.run(&["catalog", "check"]));
+    assert_snapshot!("check_faults_json", desk.run(&["catalog", "check", "--output", "json"]));
+}
+
+#[test]
+fn what_was_served_may_not_be_taken_back() {
+    let desk = Desk::new();
+    desk.release("1.8.4", SOAKED);
+    desk.release("1.8.5", SOAKED);
+    for (path, bytes) in desk.files("channels") {
+        let served = path.strip_prefix(desk.path("channels")).unwrap();
+        desk.write(&format!("served/{}", served.display()), std::str::from_utf8(&bytes).unwrap());
+    }
+    assert_snapshot!("against_same", desk.run(&["catalog", "check", "--against", "served"]));
+    std::fs::remove_file(desk.path("channels/1.8/1.8.5.yaml")).unwrap();
+    desk.edit("channels/1.8/1.8.4.yaml", "2018-01-15", "2018-01-16");
+    assert_snapshot!("against_less", desk.run(&["catalog", "check", "--against", "served"]));
+    assert_snapshot!("against_nothing", desk.run(&["catalog", "check", "--against", "nowhere"]));
+}
+
+#[test]
+fn an_edit_of_what_is_signed_and_served_shows_before_it_is_merged() {
+    let desk = Desk::with_keys();
+    desk.release(
+        "1.8.4",
+        "summary: Kubernetes\nstages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n",
+    );
+    desk.done(&["release", "sign", "--key", "keys/release.pem"]);
+    for (path, bytes) in desk.files("channels") {
+        let served = path.strip_prefix(desk.path("channels")).unwrap();
+        desk.write(&format!("served/{}", served.display()), std::str::from_utf8(&bytes).unwrap());
+    }
+    desk.edit("channels/1.8/1.8.4.yaml", "Kubernetes", "Kubernetes 1.8.4");
+    assert_snapshot!("against_edited", desk.run(&["catalog", "check", "--against", "served"]));
+    // Signed anew, it is what it was to every cluster.
+    desk.done(&["release", "sign", "--key", "keys/release.pem"]);
+    assert_snapshot!("against_signed_again", desk.run(&["catalog", "check", "--against", "served"]));
+}
+
+#[test]
+fn schemas_are_printed_for_each_kind_of_file() {
+    let desk = Desk::empty();
+    let all: serde_json::Value = serde_json::from_str(&desk.done(&["catalog", "schema"])).unwrap();
+    for kind in ["policy", "line", "release"] {
+        let one: serde_json::Value = serde_json::from_str(&desk.done(&["catalog", "schema", kind])).unwrap();
+        assert_eq!(all[kind], one);
+        assert_eq!(one["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    }
+}

@@ -1,0 +1,17 @@
+//! The real binary: exit code, stdout and stderr of each command, as people and CI see them.
+#![expect(clippy::unwrap_used, reason = "this is a test")]
+
+mod catalog;
+mod channel;
+mod desk;
+mod explain;
+mod init;
+mod keys;
+mod promote;
+mod release;
+#[path = "../signing/repository.rs"]
+#[expect(dead_code, reason = "what makes a repository go wrong is for other tests")]
+mod repository;
+mod surface;
+mod verify;
+mod way;

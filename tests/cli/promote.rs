@@ -1,0 +1,101 @@
+//! `promote`.
+
+use insta::assert_snapshot;
+
+use super::desk::Desk;
+
+/// A signed release that began to soak on a day of 2018.
+fn soaking(since: &str) -> Desk {
+    let desk = Desk::with_keys();
+    desk.release("1.8.4", &format!("stages:\n  preproduction: {{ since: {since}, by: schedule }}\n"));
+    desk.done(&["release", "sign", "--key", "keys/release.pem"]);
+    desk
+}
+
+#[test]
+fn a_release_is_promoted_one_second_after_it_waits_and_not_before() {
+    let desk = soaking("2018-01-01T00:00:00Z");
+    assert_snapshot!("promote_waits", desk.run(&["promote", "--at", "2018-01-14T23:59:59Z"]));
+    assert_snapshot!("promote_due", desk.run(&["promote", "--at", "2018-01-15T00:00:00Z"]));
+    assert_snapshot!(
+        "promote_backfill",
+        desk.run(&["promote", "--at", "2018-01-15T00:00:00Z", "--backfill"])
+    );
+    assert_snapshot!("promote_done", desk.run(&["promote", "1.8.4"]));
+    assert!(
+        desk.read("channels/1.8/1.8.4.yaml")
+            .contains("  production: { since: 2018-01-15T00:00:00Z, by: schedule, reason: soaked 14d }\n")
+    );
+}
+
+#[test]
+fn what_was_promoted_is_json_too() {
+    let desk = soaking("2018-01-01T00:00:00Z");
+    assert_snapshot!(desk.run(&["promote", "--at", "2018-01-15T00:00:00Z", "--output", "json"]));
+}
+
+#[test]
+fn an_early_promotion_takes_a_person_a_reason_and_a_release_key() {
+    let desk = Desk::with_keys();
+    desk.write("build/payload.json", "{}\n");
+    desk.done(&["release", "add", "1.8.4", "--payload", "build/payload.json"]);
+    desk.done(&["release", "sign", "--key", "keys/release.pem"]);
+    desk.done(&["promote"]);
+    assert_snapshot!("early_without_reason", desk.run(&["promote", "1.8.4", "--early"]));
+    let early = ["promote", "1.8.4", "--early", "--reason", "fixes the outage", "--by", "grace"];
+    assert_snapshot!("early_without_key", desk.run(&early));
+    desk.done(&[
+        "release",
+        "sign",
+        "1.8.4",
+        "--not-before",
+        "2018-01-01T00:00:00Z",
+        "--key",
+        "keys/release.pem",
+    ]);
+    assert_snapshot!("early", desk.run(&early));
+    let shown = desk.json(&["release", "show", "1.8.4"]);
+    assert_eq!(shown["entered"][1]["by"], "grace");
+    assert_eq!(shown["manifest"], "signed");
+    assert_snapshot!("early_again", desk.run(&early));
+}
+
+#[test]
+fn a_hold_stops_an_early_promotion_and_a_freeze_unless_it_is_told() {
+    let desk = Desk::new();
+    desk.release("1.8.4", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n");
+    desk.edit("channels/1.8/line.yaml", "line: \"1.8\"\n", "line: \"1.8\"\nfreezes:\n  - { from: 2018-01-01T00:00:00Z, until: 2100-01-01T00:00:00Z, reason: no more of this }\n");
+    let early = |more: &[&str]| {
+        desk.run(&[&["promote", "1.8.4", "--early", "--reason", "fixes the outage"][..], more].concat())
+    };
+    assert_snapshot!("early_frozen", early(&[]));
+    desk.done(&["release", "hold", "1.8.4", "--reason", "etcd loses quorum"]);
+    assert_snapshot!("early_held", early(&["--during-freeze"]));
+    desk.done(&["release", "resume", "1.8.4"]);
+    assert_snapshot!("early_during_freeze", early(&["--during-freeze"]));
+}
+
+#[test]
+fn a_barrier_and_what_waits_behind_it_go_in_one_run() {
+    let desk = Desk::new();
+    let since = "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n";
+    desk.release("1.8.4", &format!("barrier: true\n{since}"));
+    desk.release("1.8.5", since);
+    assert_snapshot!(desk.run(&["promote"]));
+}
+
+#[test]
+fn a_faulty_line_stops_no_other_and_is_told() {
+    let desk = soaking("2018-01-01T00:00:00Z");
+    desk.line("1.9", "follows: { line: \"2.0\" }\n");
+    assert_snapshot!(desk.run(&["promote"]));
+}
+
+#[test]
+fn nothing_is_promoted_with_keys_that_cannot_be_used() {
+    let desk = soaking("2018-01-01T00:00:00Z");
+    desk.write("channels/trust/targets.json", "{}");
+    assert_snapshot!("keys_broken", desk.run(&["promote"]));
+    // Holding must go on working all the same.
+    desk.done(&["release", "hold", "1.8.4", "--reason", "keys are lost"]);
+}

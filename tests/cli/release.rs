@@ -1,0 +1,185 @@
+//! `release`: a release's life.
+
+use std::fs;
+
+use insta::assert_snapshot;
+
+use super::desk::Desk;
+
+fn with_payload() -> Desk {
+    let desk = Desk::with_keys();
+    desk.write("build/payload.json", "{\"version\":\"1.8.4\"}\n");
+    desk
+}
+
+const ADD: [&str; 13] = [
+    "release",
+    "add",
+    "1.8.4",
+    "--payload",
+    "build/payload.json",
+    "--summary",
+    "Kubernetes 1.8.4",
+    "--component",
+    "kubernetes=1.8.4",
+    "--link",
+    "notes=https://example.com/1.8.4",
+    "--urgency",
+    "security",
+];
+
+#[test]
+fn a_release_is_added_signed_and_promoted() {
+    let desk = with_payload();
+    assert_snapshot!("add", desk.run(&ADD));
+    assert_snapshot!(
+        "add_file",
+        desk.read("channels/1.8/1.8.4.yaml")
+            .lines()
+            .filter(|line| !line.contains("sha256"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+    assert_snapshot!("add_unsigned", desk.run(&["promote"]));
+    assert_snapshot!("sign", desk.run(&["release", "sign", "--key", "keys/release.pem"]));
+    assert_snapshot!("sign_again", desk.run(&["release", "sign", "--key", "keys/release.pem"]));
+    assert_snapshot!("promote", desk.run(&["promote"]));
+    assert_snapshot!("show", desk.run(&["release", "show", "1.8.4"]));
+    assert_snapshot!("show_json", desk.run(&["release", "show", "1.8.4", "--output", "json"]));
+    assert_snapshot!("promote_again", desk.run(&["promote"]));
+}
+
+#[test]
+fn adding_the_same_again_changes_nothing_and_another_content_is_refused() {
+    let desk = with_payload();
+    desk.done(&ADD);
+    let before = (desk.files("channels"), desk.files("payloads"));
+    assert_snapshot!("add_same", desk.run(&ADD));
+    desk.write("build/payload.json", "{\"version\":\"other\"}\n");
+    assert_snapshot!("add_other", desk.run(&ADD));
+    assert_snapshot!(
+        "add_other_summary",
+        desk.run(&["release", "add", "1.8.4", "--payload", "payloads/1.8.4/payload.json", "--summary", "x"])
+    );
+    assert!(before == (desk.files("channels"), desk.files("payloads")));
+}
+
+#[test]
+fn what_a_crash_left_of_adding_is_no_obstacle() {
+    let desk = with_payload();
+    // A payload without a release, of a run that had another file.
+    desk.write("payloads/1.8.4/payload.json", "{}");
+    desk.done(&ADD);
+    assert_eq!(desk.read("payloads/1.8.4/payload.json"), desk.read("build/payload.json"));
+    // A release whose payload was lost.
+    fs::remove_file(desk.path("payloads/1.8.4/payload.json")).unwrap();
+    desk.done(&ADD);
+    assert_eq!(desk.read("payloads/1.8.4/payload.json"), desk.read("build/payload.json"));
+}
+
+#[test]
+fn nothing_is_copied_for_a_release_that_would_be_faulty() {
+    let desk = with_payload();
+    let add = |more: &[&str]| {
+        desk.run(&[&["release", "add", "1.8.5", "--payload", "build/payload.json"][..], more].concat())
+    };
+    assert_snapshot!("add_bad_link", add(&["--link", "notes=gopher://x"]));
+    assert_snapshot!("add_other_line", add(&["--line", "1.9"]));
+    desk.write("channels/1.8/1.8.4.yaml", "format: 1\nversion: 1.8.5\n");
+    assert_snapshot!("add_to_faulty", add(&[]));
+    assert!(!desk.path("payloads/1.8.5").exists());
+}
+
+#[test]
+fn a_respin_holds_what_it_replaces() {
+    let desk = with_payload();
+    desk.done(&ADD);
+    assert_snapshot!(
+        "replaces",
+        desk.run(&["release", "add", "1.8.5", "--payload", "build/payload.json", "--replaces", "1.8.4"])
+    );
+    assert_eq!(desk.json(&["release", "show", "1.8.4"])["hold"]["reason"], "replaced by 1.8.5");
+}
+
+#[test]
+fn payloads_that_are_not_there_are_not_signed_for() {
+    let desk = with_payload();
+    desk.done(&ADD);
+    desk.release("1.8.5", "");
+    desk.write("payloads/1.8.5/payload.json", "tampered");
+    assert_snapshot!("sign_tampered", desk.run(&["release", "sign", "--key", "keys/release.pem"]));
+    assert!(!desk.path("payloads/1.8.5/release.json").exists());
+}
+
+#[test]
+fn a_new_line_takes_the_targets_key() {
+    let desk = with_payload();
+    desk.line("1.9", "follows: { line: \"1.8\", grace: 0d }\n");
+    desk.release("1.9.0", "");
+    assert_snapshot!("sign_new_line_refused", desk.run(&["release", "sign", "--key", "keys/release.pem"]));
+    assert_snapshot!(
+        "sign_new_line",
+        desk.run(&["release", "sign", "--key", "keys/release.pem", "--targets-key", "keys/targets.pem"])
+    );
+    desk.done(&["verify"]);
+    // A role whose delegation was not written, as after a crash, is made anew.
+    let desk = with_payload();
+    let other = Desk::with_keys();
+    other.line("1.9", "");
+    other.release("1.9.0", "");
+    other.done(&["release", "sign", "--key", "keys/release.pem", "--targets-key", "keys/targets.pem"]);
+    desk.write("channels/trust/releases-1.9.json", &other.read("channels/trust/releases-1.9.json"));
+    desk.line("1.9", "");
+    desk.release("1.9.0", "");
+    desk.done(&["release", "sign", "--key", "keys/release.pem", "--targets-key", "keys/targets.pem"]);
+    desk.done(&["verify"]);
+}
+
+#[test]
+fn an_edit_after_signing_takes_a_new_signature_and_a_wrong_key_is_refused() {
+    let desk = with_payload();
+    desk.done(&ADD);
+    desk.done(&["release", "sign", "--key", "keys/release.pem"]);
+    desk.edit("channels/1.8/1.8.4.yaml", "Kubernetes 1.8.4", "Kubernetes");
+    assert_snapshot!("edited_explain", desk.run(&["explain", "1.8.4"]));
+    assert_snapshot!("edited_wrong_key", desk.run(&["release", "sign", "--key", "keys/root.pem"]));
+    assert_snapshot!("edited_sign", desk.run(&["release", "sign", "--key", "keys/release.pem"]));
+}
+
+#[test]
+fn a_release_is_held_and_resumed() {
+    let desk = with_payload();
+    desk.done(&ADD);
+    assert_snapshot!("hold", desk.run(&["release", "hold", "1.8.4", "--reason", "etcd loses quorum"]));
+    assert_snapshot!("hold_same", desk.run(&["release", "hold", "1.8.4", "--reason", "etcd loses quorum"]));
+    assert_snapshot!("hold_other", desk.run(&["release", "hold", "1.8.4", "--reason", "something else"]));
+    assert_snapshot!("resume", desk.run(&["release", "resume", "1.8.4"]));
+    assert_snapshot!("resume_again", desk.run(&["release", "resume", "1.8.4"]));
+    assert_snapshot!(
+        "hold_as_schedule",
+        desk.run(&["release", "hold", "1.8.4", "--reason", "x", "--by", "schedule"])
+    );
+}
+
+#[test]
+fn a_release_is_yanked_and_restored() {
+    let desk = with_payload();
+    desk.done(&ADD);
+    desk.release("1.8.5", "barrier: true\n");
+    assert_snapshot!("yank_barrier", desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS"]));
+    assert_snapshot!(
+        "yank_to_itself",
+        desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS", "--to", "1.8.5"])
+    );
+    assert_snapshot!(
+        "yank",
+        desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS", "--to", "1.8.4"])
+    );
+    assert_snapshot!(
+        "yank_same",
+        desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS", "--to", "1.8.4"])
+    );
+    assert_snapshot!("yank_other", desk.run(&["release", "yank", "1.8.5", "--reason", "breaks more"]));
+    assert_snapshot!("unyank", desk.run(&["release", "unyank", "1.8.5", "--reason", "it was the network"]));
+    assert_snapshot!("unyank_again", desk.run(&["release", "unyank", "1.8.5"]));
+}

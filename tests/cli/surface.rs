@@ -1,0 +1,64 @@
+//! Help, usage and what shells are given.
+
+use std::process::{Command, Stdio};
+
+use insta::assert_snapshot;
+
+use super::desk::Desk;
+
+#[test]
+fn help_tells_every_command() {
+    let desk = Desk::empty();
+    assert_snapshot!("help", desk.run(&["--help"]));
+    assert_snapshot!("help_promote", desk.run(&["promote", "--help"]));
+    assert_snapshot!("help_release_add", desk.run(&["release", "add", "-h"]));
+}
+
+#[test]
+fn wrong_usage_has_an_exit_code_of_its_own() {
+    let desk = Desk::new();
+    for arguments in [
+        &["promot"][..],
+        &["explain"],
+        &["explain", "--on", "1.8-production"],
+        &["explain", "1.8"],
+        &["promote", "--at", "yesterday"],
+        &["promote", "--backfill"],
+        &["release", "hold", "1.8.4"],
+        &["init"],
+    ] {
+        let told = desk.run(arguments);
+        assert!(told.contains("\nexit 2\n"), "{told}");
+    }
+    assert_snapshot!("bad_time", desk.run(&["promote", "--at", "yesterday"]));
+}
+
+#[test]
+fn a_folder_without_a_catalog_is_told_apart() {
+    assert_snapshot!("no_catalog", Desk::empty().run(&["release", "list"]));
+}
+
+#[test]
+fn completions_and_pages_are_made() {
+    let desk = Desk::empty();
+    assert!(desk.done(&["completions", "bash"]).contains("tidegate"));
+    assert!(desk.done(&["man"]).contains("TIDEGATE"));
+    desk.done(&["man", "--out", "pages"]);
+    assert!(desk.path("pages/tidegate-release-add.1").is_file());
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let desk = Desk::empty();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .current_dir(desk.path("."))
+        .args(["completions", "zsh"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
