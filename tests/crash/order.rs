@@ -1,11 +1,12 @@
 //! The order of system calls: write aside, fsync, rename, fsync the folder.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::place::Place;
-use crate::spawn::{Server, eventually, run};
+use crate::spawn::{Server, eventually};
 
 /// What was seen of one file, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +20,13 @@ enum Step {
 
 const WRITTEN: [Step; 5] = [Step::Create, Step::Write, Step::Sync, Step::Rename, Step::SyncFolder];
 
-/// A program that can be traced, as arguments for a shell that traces it.
+/// The words before a command that is traced. The tracer stays in the background, so that the
+/// command is the child that is started, stopped and waited for.
 fn strace(log: &Path) -> Vec<String> {
     let found = Command::new("strace").arg("-V").stdout(Stdio::null()).status();
     assert!(found.is_ok_and(|status| status.success()), "install `strace` to run this test");
     let calls = "trace=openat,write,pwrite64,writev,fsync,fdatasync,rename,renameat,renameat2";
-    ["strace", "-f", "-y", "-s", "0", "-e", calls, "-o"]
+    ["strace", "-D", "-f", "-y", "-s", "0", "-e", calls, "-o"]
         .into_iter()
         .chain([log.to_str().unwrap(), env!("CARGO_BIN_EXE_tidegate")])
         .map(str::to_owned)
@@ -66,17 +68,24 @@ fn steps(trace: &[String], file: &Path) -> (Vec<Step>, usize, usize) {
     (steps, begun, ended)
 }
 
-/// The lines of a trace, with the calls that were cut in two by another thread's made whole.
+/// The lines of a trace that has ended, with the calls that were cut in two by another thread's made whole.
 fn read(log: &Path) -> Vec<String> {
+    let thread = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    eventually("the end of the trace", || {
+        let text = fs::read_to_string(log).unwrap();
+        let all: BTreeSet<String> = text.lines().map(thread).collect();
+        let ended = text.lines().filter(|line| line.ends_with("+++ exited with 0 +++")).map(thread).collect();
+        if all == ended { Ok(()) } else { Err(text) }
+    });
     let mut lines: Vec<String> = Vec::new();
     for line in fs::read_to_string(log).unwrap().lines() {
-        let thread = line.split(' ').next().unwrap();
+        let thread = thread(line);
         if !line.contains("resumed>") {
             lines.push(line.to_owned());
         } else if let Some(begun) = lines
             .iter_mut()
             .rev()
-            .find(|begun| begun.starts_with(thread) && begun.ends_with("<unfinished ...>"))
+            .find(|begun| begun.starts_with(&thread) && begun.ends_with("<unfinished ...>"))
         {
             let rest = line.split_once("resumed>").unwrap().1;
             *begun = format!("{}{rest}", begun.trim_end_matches("<unfinished ...>"));
@@ -117,13 +126,7 @@ fn a_version_is_on_disk_before_it_is_signed_and_a_publication_before_it_is_serve
     let log = place.path("trace");
     let server = Server::traced(place.dir(), &strace(&log));
     server.until_ready();
-    // The server under trace is no child of this process; its lock names it.
-    let id = fs::read_to_string(place.path(".tidegate/lock")).unwrap();
-    run_kill(id.trim());
-    eventually("the end of the trace", || {
-        let text = fs::read_to_string(&log).unwrap();
-        if text.contains("+++ exited with 0 +++") { Ok(()) } else { Err(server.log()) }
-    });
+    assert!(server.stop().success());
     let trace = read(&log);
     let of = |name: &str| {
         let (steps, begun, ended) = steps(&trace, &place.path(".tidegate").join(name));
@@ -135,10 +138,4 @@ fn a_version_is_on_disk_before_it_is_signed_and_a_publication_before_it_is_serve
     // Payloads are copied before anybody is told of them.
     let copy = trace.iter().rposition(|line| line.contains("/payloads/sha256/") && line.contains(" rename"));
     assert!(copy.is_some_and(|copy| copy < version.0), "{copy:?} {version:?}");
-    run(place.dir(), &["catalog", "check"]);
-}
-
-fn run_kill(id: &str) {
-    let status = Command::new("kill").args(["-TERM", id]).status().unwrap();
-    assert!(status.success());
 }
