@@ -183,6 +183,10 @@ impl Promoter {
         let due = self.retry.is_none() && self.due.is_some_and(|due| due <= reading.now);
         let retry = self.retry.is_some_and(|retry| retry <= monotonic);
         if changed || due || retry || turned {
+            if reading.doubt.is_none() && self.is_published_in(reading.now) {
+                self.retry = Some(monotonic);
+                return PERIOD;
+            }
             self.retry = None;
             self.unread_told.clone_from(&self.unread);
             if let Some(detail) = &self.unread {
@@ -198,6 +202,13 @@ impl Promoter {
             .min()
             .unwrap_or(PERIOD)
             .max(Duration::from_millis(10))
+    }
+
+    /// Whether the last publication was made in this very second. Another one has to wait for the
+    /// next: versions that ran ahead of the clock would come again after the state was lost.
+    fn is_published_in(&self, now: Time) -> bool {
+        let version = self.last.as_ref().map(|last| last.version);
+        version.is_some_and(|version| u64::try_from(now.timestamp()) == Ok(version))
     }
 
     /// Looks at the folder. Says whether it is to be read, and when to look again if that is soon.

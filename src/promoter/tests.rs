@@ -1,182 +1,16 @@
+mod place;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
 
 use chrono::TimeDelta;
 
 use super::*;
-use crate::clock::Clock;
 use crate::domain::change::Change;
 use crate::domain::channel::ChannelName;
-use crate::domain::release::{Entry, Event, Evidence};
-use crate::domain::testing::{release, t, v};
-use crate::signing::ceremony::{Keys, found, sign_releases};
-
-/// A clock that a test turns. Something can be done in the middle of a turn: when it is read for
-/// the n-th time.
-struct Fake {
-    time: Mutex<(Time, Duration)>,
-    then: Mutex<Option<(usize, Box<dyn FnOnce() + Send>)>>,
-}
-
-impl Fake {
-    fn new(now: Time) -> Self {
-        Self { time: Mutex::new((now, Duration::from_secs(3600))), then: Mutex::default() }
-    }
-
-    /// Time passes.
-    fn pass(&self, by: TimeDelta) {
-        let mut time = self.time.lock().unwrap();
-        time.0 += by;
-        time.1 += by.to_std().unwrap();
-    }
-
-    /// The clock is turned, and no time passes.
-    fn turn(&self, by: TimeDelta) {
-        self.time.lock().unwrap().0 += by;
-    }
-
-    fn at(&self) -> Time {
-        self.time.lock().unwrap().0
-    }
-
-    /// Does something when the clock is read for the n-th time from now.
-    fn then(&self, n: usize, act: impl FnOnce() + Send + 'static) {
-        *self.then.lock().unwrap() = Some((n, Box::new(act)));
-    }
-}
-
-impl Clock for Fake {
-    fn now(&self) -> Time {
-        let mut then = self.then.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((n, act)) = then.take() {
-            if n == 1 {
-                drop(then);
-                act();
-            } else {
-                *then = Some((n - 1, act));
-            }
-        }
-        self.at()
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.time.lock().unwrap().1
-    }
-}
-
-/// A catalog with its keys in a temporary folder.
-struct Place {
-    folder: tempfile::TempDir,
-    clock: Arc<Fake>,
-    keys: Keys,
-}
-
-const LINE: &str = "format: 1\nline: \"1.8\"\nstages:\n  - name: preproduction\n  - name: production\n    soak: { min: 14d, max: 28d }\n";
-
-impl Place {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let key = || PrivateKey::generate().unwrap();
-        let keys = Keys { root: key(), targets: key(), release: key(), online: key() };
-        let place = Self { folder, keys, clock: Arc::new(Fake::new(t("2018-01-01"))) };
-        for name in ["channels/1.8", "channels/trust", "payloads"] {
-            fs::create_dir_all(place.path(name)).unwrap();
-        }
-        fs::write(place.path("channels/1.8/line.yaml"), LINE).unwrap();
-        let catalog = place.directory().read(place.clock.at()).unwrap().reading.catalog.clone();
-        for (name, raw) in found(&catalog, &place.keys, place.clock.at()).unwrap() {
-            fs::write(place.path("channels/trust").join(name), raw).unwrap();
-        }
-        place
-    }
-
-    /// With a release that enters its first stage with the first turn.
-    fn with(releases: &[&str]) -> Self {
-        let place = Self::new();
-        releases.iter().for_each(|version| place.add(version, false));
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn directory(&self) -> Directory {
-        Directory::open(&self.path("channels"), &self.path("payloads")).unwrap()
-    }
-
-    fn commit(&self, change: Change) {
-        let directory = self.directory();
-        let revision = directory.read(self.clock.at()).unwrap().revision;
-        directory.commit(&revision, &[change], self.clock.at()).unwrap();
-    }
-
-    /// Adds a release and signs it.
-    fn add(&self, version: &str, barrier: bool) {
-        let payload = self.path("payloads").join(version).join("payload.json");
-        fs::create_dir_all(payload.parent().unwrap()).unwrap();
-        fs::write(&payload, format!("payload of {version}")).unwrap();
-        let mut release = release(version, &[]);
-        (release.payloads[0].sha256, release.payloads[0].size) = Payloads::measure(&payload).unwrap();
-        (release.evidence, release.barrier) = (Evidence::default(), barrier);
-        self.commit(Change::Add { line: LineName::parse("1.8").unwrap(), release: Box::new(release) });
-        self.sign(version);
-    }
-
-    fn sign(&self, version: &str) {
-        let snapshot = self.directory().read(self.clock.at()).unwrap();
-        let trust = Trust::read(&snapshot.trust).unwrap().unwrap();
-        let line = snapshot.reading.catalog.line(&LineName::parse("1.8").unwrap()).unwrap();
-        let signed =
-            sign_releases(&trust, line, &[v(version)], &self.keys.release, self.clock.at(), |_| {}).unwrap();
-        for (version, raw) in signed.manifests {
-            fs::write(self.path("payloads").join(version.to_string()).join("release.json"), raw).unwrap();
-        }
-        for (name, raw) in signed.roles {
-            fs::write(self.path("channels/trust").join(name), raw).unwrap();
-        }
-    }
-
-    fn promoter_in(&self, state: &str) -> (Promoter, Handle) {
-        let online = PrivateKey::from_pem(&self.keys.online.to_pem().unwrap()).unwrap();
-        let state = self.path(state);
-        let setup = Setup {
-            directory: self.directory(),
-            payloads: Arc::new(Payloads::new(&self.path("payloads"), &state)),
-            state: State::new(&state),
-            online,
-            promote: true,
-            demo: false,
-        };
-        let shared = Handle::default();
-        let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
-        (Promoter::start(setup, clock, Arc::clone(&shared)).unwrap(), shared)
-    }
-
-    fn promoter(&self) -> (Promoter, Handle) {
-        self.promoter_in("state")
-    }
-
-    /// Since when a release is in production, as the catalog has it.
-    fn in_production(&self, version: &str) -> Option<Time> {
-        let reading = self.directory().read(self.clock.at()).unwrap().reading;
-        assert_eq!(reading.faults, []);
-        reading.catalog.release(&v(version)).unwrap().1.entries[1].as_ref().map(|entry: &Entry| entry.since)
-    }
-
-    fn pass(&self, by: TimeDelta) {
-        self.clock.pass(by);
-    }
-
-    /// Long enough for a folder to count as still, in as many turns as that takes.
-    fn settle(&self, promoter: &mut Promoter) {
-        for _ in 0..3 {
-            promoter.turn();
-            self.pass(TimeDelta::seconds(1));
-        }
-    }
-}
+use crate::domain::release::Event;
+use crate::domain::testing::{t, v};
+use place::{LINE, Place};
 
 const DAY: TimeDelta = TimeDelta::days(1);
 const SECOND: TimeDelta = TimeDelta::seconds(1);
@@ -255,6 +89,7 @@ fn a_clock_that_was_turned_stops_promotion_loudly_and_neither_serving_nor_renewa
         assert_eq!(place.in_production("1.8.4"), None, "{turned}");
 
         place.clock.turn(-turned);
+        place.pass(SECOND);
         promoter.turn();
         assert_eq!(degraded(&shared), [], "{turned}");
         assert_eq!(place.in_production("1.8.4"), Some(place.clock.at()), "{turned}");
@@ -384,7 +219,7 @@ fn keys_and_roles_that_go_back_are_not_followed_and_what_was_published_is_renewe
     place.settle(&mut promoter);
     assert_eq!(degraded(&shared), []);
     let good = fs::read(&role).unwrap();
-    let check = |promoter: &mut Promoter, expected: &str, kind: DegradedKind| {
+    let check = |promoter: &mut Promoter, kind: DegradedKind, expected: &str| {
         let before = version(&shared);
         place.settle(promoter);
         assert!(detail(&shared).contains(expected), "{}", detail(&shared));
@@ -394,13 +229,13 @@ fn keys_and_roles_that_go_back_are_not_followed_and_what_was_published_is_renewe
         assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.5", "{expected}");
         assert_eq!(degraded(&shared), [kind], "{}", detail(&shared));
     };
+    let (whole, line) = (DegradedKind::ReadFailing, DegradedKind::LineRefused);
     fs::write(&role, &old).unwrap();
-    let kind = DegradedKind::ReadFailing;
-    check(&mut promoter, "the role `releases-1.8` went back from version `3` to `2`", kind);
+    check(&mut promoter, whole, "the role `releases-1.8` went back from version `3` to `2`");
     fs::write(&role, "torn").unwrap();
-    check(&mut promoter, "`trust/releases-1.8.json` cannot be read", DegradedKind::LineRefused);
+    check(&mut promoter, line, "`trust/releases-1.8.json` cannot be read");
     fs::rename(&trust, place.path("away")).unwrap();
-    check(&mut promoter, "`trust/1.root.json` is missing", kind);
+    check(&mut promoter, whole, "`trust/1.root.json` is missing");
     fs::rename(place.path("away"), &trust).unwrap();
     fs::write(&role, &good).unwrap();
     place.settle(&mut promoter);
@@ -482,6 +317,26 @@ fn a_turn_that_panics_is_told_of_and_the_next_one_works() {
     assert_eq!(promoter.guarded_turn(), RETRY);
     assert!(detail(&shared).contains("on purpose"), "{}", detail(&shared));
     promoter.guarded_turn();
+    assert_eq!(degraded(&shared), []);
+}
+
+#[test]
+fn versions_do_not_run_ahead_of_the_clock_however_fast_changes_come() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    for n in 0..20 {
+        fs::write(place.path("channels/1.8/line.yaml"), format!("{LINE}title: Number {n}\n")).unwrap();
+        for _ in 0..2 {
+            promoter.turn();
+            place.clock.time.lock().unwrap().1 += Duration::from_millis(250);
+        }
+        if n % 2 == 1 {
+            place.clock.turn(SECOND);
+        }
+    }
+    assert!(i64::try_from(version(&shared)).unwrap() <= place.clock.at().timestamp());
+    place.settle(&mut promoter);
     assert_eq!(degraded(&shared), []);
 }
 

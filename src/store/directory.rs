@@ -149,7 +149,8 @@ fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
         let cached = cache.files.get(path)?;
         Some((&**path, &cached.digest))
     }));
-    let held = cache.last.as_ref().filter(|(last, _)| *last == revision).and_then(|(_, reading)| reading.upgrade());
+    let held =
+        cache.last.as_ref().filter(|(last, _)| *last == revision).and_then(|(_, reading)| reading.upgrade());
     let reading = held.unwrap_or_else(|| Arc::new(assemble(cache.files.values().filter_map(Cached::parsed))));
     cache.last = Some((revision, Arc::downgrade(&reading)));
     let mut trust = BTreeMap::new();

@@ -1,11 +1,18 @@
 //! Outside judges: stock TUF clients, unchanged, take what we publish.
 //!
-//! `tough` runs here. python-tuf is in `ngclient.py` beside this file, for a server.
+//! `tough` runs here, and python-tuf in `ngclient.py` beside this file.
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
+#[path = "../serve/place.rs"]
+#[allow(dead_code, reason = "what makes a catalog go wrong is for other tests")]
+mod place;
 #[path = "../signing/repository.rs"]
 #[expect(dead_code, reason = "what makes a repository go wrong is for other tests")]
 mod repository;
+mod running;
+#[path = "../serve/spawn.rs"]
+#[allow(dead_code, reason = "what asks for answers is for other tests")]
+mod spawn;
 
 use std::path::Path;
 

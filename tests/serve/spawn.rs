@@ -67,11 +67,35 @@ impl Response {
     }
 }
 
+/// One request on a connection of its own.
+pub fn get(address: &str, path: &str) -> Response {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut raw = Vec::new();
+    stream.read_to_end(&mut raw).unwrap();
+    let end = raw.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let status = std::str::from_utf8(&raw[..end]).unwrap().split(' ').nth(1).unwrap();
+    Response { status: status.parse().unwrap(), body: raw[end + 4..].to_vec() }
+}
+
 impl Server {
     /// Starts `tidegate serve` in a folder on a free port, and waits until it listens.
     pub fn start(folder: &Path, arguments: &[&str]) -> Self {
+        Self::spawn(folder, tidegate(folder), arguments)
+    }
+
+    /// The same under a tracer, given as the words before the server's own.
+    pub fn traced(folder: &Path, tracer: &[String]) -> Self {
+        let mut command = Command::new(&tracer[0]);
+        command.args(&tracer[1..]).current_dir(folder);
+        Self::spawn(folder, command, &[])
+    }
+
+    fn spawn(folder: &Path, mut command: Command, arguments: &[&str]) -> Self {
         let log = folder.join("serve.log");
-        let mut child = tidegate(folder)
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::piped())
@@ -119,15 +143,7 @@ impl Server {
     }
 
     pub fn get(&self, path: &str) -> Response {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let head = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut raw = Vec::new();
-        stream.read_to_end(&mut raw).unwrap();
-        let end = raw.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-        let status = std::str::from_utf8(&raw[..end]).unwrap().split(' ').nth(1).unwrap();
-        Response { status: status.parse().unwrap(), body: raw[end + 4..].to_vec() }
+        get(&self.address, path)
     }
 
     pub fn json(&self, path: &str) -> serde_json::Value {

@@ -1,0 +1,180 @@
+//! A catalog with its keys in a temporary folder, and a clock that a test turns.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::TimeDelta;
+
+use super::super::*;
+use crate::clock::Clock;
+use crate::domain::change::Change;
+use crate::domain::release::{Entry, Evidence};
+use crate::domain::testing::{release, t, v};
+use crate::signing::ceremony::{Keys, found, sign_releases};
+
+/// A clock that a test turns. Something can be done in the middle of a turn: when it is read for
+/// the n-th time.
+pub struct Fake {
+    pub time: Mutex<(Time, Duration)>,
+    then: Mutex<Option<(usize, Box<dyn FnOnce() + Send>)>>,
+}
+
+impl Fake {
+    pub fn new(now: Time) -> Self {
+        Self { time: Mutex::new((now, Duration::from_secs(3600))), then: Mutex::default() }
+    }
+
+    /// Time passes.
+    pub fn pass(&self, by: TimeDelta) {
+        let mut time = self.time.lock().unwrap();
+        time.0 += by;
+        time.1 += by.to_std().unwrap();
+    }
+
+    /// The clock is turned, and no time passes.
+    pub fn turn(&self, by: TimeDelta) {
+        self.time.lock().unwrap().0 += by;
+    }
+
+    pub fn at(&self) -> Time {
+        self.time.lock().unwrap().0
+    }
+
+    /// Does something when the clock is read for the n-th time from now.
+    pub fn then(&self, n: usize, act: impl FnOnce() + Send + 'static) {
+        *self.then.lock().unwrap() = Some((n, Box::new(act)));
+    }
+}
+
+impl Clock for Fake {
+    fn now(&self) -> Time {
+        let mut then = self.then.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((n, act)) = then.take() {
+            if n == 1 {
+                drop(then);
+                act();
+            } else {
+                *then = Some((n - 1, act));
+            }
+        }
+        self.at()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.time.lock().unwrap().1
+    }
+}
+
+/// A catalog with its keys in a temporary folder.
+pub struct Place {
+    pub folder: tempfile::TempDir,
+    pub clock: Arc<Fake>,
+    pub keys: Keys,
+}
+
+pub const LINE: &str = "format: 1\nline: \"1.8\"\nstages:\n  - name: preproduction\n  - name: production\n    soak: { min: 14d, max: 28d }\n";
+
+impl Place {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = || PrivateKey::generate().unwrap();
+        let keys = Keys { root: key(), targets: key(), release: key(), online: key() };
+        let place = Self { folder, keys, clock: Arc::new(Fake::new(t("2018-01-01"))) };
+        for name in ["channels/1.8", "channels/trust", "payloads"] {
+            fs::create_dir_all(place.path(name)).unwrap();
+        }
+        fs::write(place.path("channels/1.8/line.yaml"), LINE).unwrap();
+        let catalog = place.directory().read(place.clock.at()).unwrap().reading.catalog.clone();
+        for (name, raw) in found(&catalog, &place.keys, place.clock.at()).unwrap() {
+            fs::write(place.path("channels/trust").join(name), raw).unwrap();
+        }
+        place
+    }
+
+    /// With a release that enters its first stage with the first turn.
+    pub fn with(releases: &[&str]) -> Self {
+        let place = Self::new();
+        releases.iter().for_each(|version| place.add(version, false));
+        place
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn directory(&self) -> Directory {
+        Directory::open(&self.path("channels"), &self.path("payloads")).unwrap()
+    }
+
+    pub fn commit(&self, change: Change) {
+        let directory = self.directory();
+        let revision = directory.read(self.clock.at()).unwrap().revision;
+        directory.commit(&revision, &[change], self.clock.at()).unwrap();
+    }
+
+    /// Adds a release and signs it.
+    pub fn add(&self, version: &str, barrier: bool) {
+        let payload = self.path("payloads").join(version).join("payload.json");
+        fs::create_dir_all(payload.parent().unwrap()).unwrap();
+        fs::write(&payload, format!("payload of {version}")).unwrap();
+        let mut release = release(version, &[]);
+        (release.payloads[0].sha256, release.payloads[0].size) = Payloads::measure(&payload).unwrap();
+        (release.evidence, release.barrier) = (Evidence::default(), barrier);
+        self.commit(Change::Add { line: LineName::parse("1.8").unwrap(), release: Box::new(release) });
+        self.sign(version);
+    }
+
+    pub fn sign(&self, version: &str) {
+        let snapshot = self.directory().read(self.clock.at()).unwrap();
+        let trust = Trust::read(&snapshot.trust).unwrap().unwrap();
+        let line = snapshot.reading.catalog.line(&LineName::parse("1.8").unwrap()).unwrap();
+        let signed =
+            sign_releases(&trust, line, &[v(version)], &self.keys.release, self.clock.at(), |_| {}).unwrap();
+        for (version, raw) in signed.manifests {
+            fs::write(self.path("payloads").join(version.to_string()).join("release.json"), raw).unwrap();
+        }
+        for (name, raw) in signed.roles {
+            fs::write(self.path("channels/trust").join(name), raw).unwrap();
+        }
+    }
+
+    pub fn promoter_in(&self, state: &str) -> (Promoter, Handle) {
+        let online = PrivateKey::from_pem(&self.keys.online.to_pem().unwrap()).unwrap();
+        let state = self.path(state);
+        let setup = Setup {
+            directory: self.directory(),
+            payloads: Arc::new(Payloads::new(&self.path("payloads"), &state)),
+            state: State::new(&state),
+            online,
+            promote: true,
+            demo: false,
+        };
+        let shared = Handle::default();
+        let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
+        (Promoter::start(setup, clock, Arc::clone(&shared)).unwrap(), shared)
+    }
+
+    pub fn promoter(&self) -> (Promoter, Handle) {
+        self.promoter_in("state")
+    }
+
+    /// Since when a release is in production, as the catalog has it.
+    pub fn in_production(&self, version: &str) -> Option<Time> {
+        let reading = self.directory().read(self.clock.at()).unwrap().reading;
+        assert_eq!(reading.faults, []);
+        reading.catalog.release(&v(version)).unwrap().1.entries[1].as_ref().map(|entry: &Entry| entry.since)
+    }
+
+    pub fn pass(&self, by: TimeDelta) {
+        self.clock.pass(by);
+    }
+
+    /// Long enough for a folder to count as still, in as many turns as that takes.
+    pub fn settle(&self, promoter: &mut Promoter) {
+        for _ in 0..3 {
+            promoter.turn();
+            self.pass(TimeDelta::seconds(1));
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The judges before the running server.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::Command;
+
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+use tough::{
+    IntoVec as _, RepositoryLoader, TargetName, Transport, TransportError, TransportErrorKind,
+    TransportStream,
+};
+use url::Url;
+
+use crate::place::Place;
+use crate::spawn::{Server, get};
+
+/// A client with what it remembers of earlier visits.
+enum Judge {
+    Tough(TempDir),
+    PythonTuf(TempDir),
+}
+
+impl Judge {
+    fn all() -> [Self; 2] {
+        [Self::Tough(tempfile::tempdir().unwrap()), Self::PythonTuf(tempfile::tempdir().unwrap())]
+    }
+
+    /// Verifies what is served, starting from a root, and downloads targets: their digests.
+    fn visit(&self, server: &Server, root: &Path, targets: &[String]) -> Result<Vec<String>, String> {
+        match self {
+            Self::Tough(memory) => tough(server, root, memory.path(), targets),
+            Self::PythonTuf(memory) => python_tuf(server, root, memory.path(), targets),
+        }
+    }
+}
+
+fn python_tuf(
+    server: &Server,
+    root: &Path,
+    memory: &Path,
+    targets: &[String],
+) -> Result<Vec<String>, String> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = here.join("target/judges/bin/python");
+    let output = Command::new(&python)
+        .arg(here.join("tests/judges/ngclient.py"))
+        .arg(format!("http://{}/tuf", server.address))
+        .args([root, memory])
+        .args(targets)
+        .output();
+    // A check that did not run proves nothing.
+    let output = output.unwrap_or_else(|e| {
+        panic!(
+            "`{}` cannot be run ({e}): `tests/run` makes it, or do so by hand: `python3 -m venv target/judges` and `target/judges/bin/python -m pip install -r tests/judges/requirements.txt`",
+            python.display()
+        )
+    });
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    Ok(targets.iter().map(|name| found[name]["sha256"].as_str().unwrap().to_owned()).collect())
+}
+
+fn tough(server: &Server, root: &Path, memory: &Path, targets: &[String]) -> Result<Vec<String>, String> {
+    let url = |part| Url::parse(&format!("http://{}/tuf/{part}/", server.address)).unwrap();
+    let root = std::fs::read(root).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let loader = RepositoryLoader::new(&root, url("metadata"), url("targets"));
+        let loader = loader.transport(Http).datastore(memory);
+        let repository = loader.load().await.map_err(|e| e.to_string())?;
+        let mut digests = Vec::new();
+        for name in targets {
+            let target = TargetName::new(name.as_str()).unwrap();
+            let stream = repository.read_target(&target).await.map_err(|e| e.to_string())?;
+            let stream = stream.ok_or_else(|| format!("`{name}` is not found"))?;
+            let bytes = stream.into_vec().await.map_err(|e| e.to_string())?;
+            digests.push(hex::encode(Sha256::digest(bytes)));
+        }
+        Ok(digests)
+    })
+}
+
+/// What carries `tough`'s requests: its own brings a TLS stack that nothing here needs.
+#[derive(Debug, Clone)]
+struct Http;
+
+type Fetched<'a> = Pin<Box<dyn Future<Output = Result<TransportStream, TransportError>> + Send + 'a>>;
+
+impl Transport for Http {
+    // What `async_trait` makes of `async fn fetch(&self, url: Url)`.
+    fn fetch<'a, 'b>(&'a self, url: Url) -> Fetched<'b>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        let address = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
+        let response = get(&address, url.path());
+        Box::pin(async move {
+            let kind = match response.status {
+                200 => {
+                    let body = futures_util::future::ready(Ok(response.body.into()));
+                    return Ok(Box::pin(futures_util::stream::once(body)) as TransportStream);
+                }
+                404 => TransportErrorKind::FileNotFound,
+                _ => TransportErrorKind::Other,
+            };
+            Err(TransportError::new(kind, url))
+        })
+    }
+}
+
+/// A channel's manifest, and the manifest and payload of a release, by their names as targets.
+fn targets(channel: &str, version: &str) -> Vec<String> {
+    vec![
+        format!("channel.{channel}.json"),
+        format!("release.{version}.json"),
+        format!("payload.{version}.payload.json"),
+    ]
+}
+
+/// The digests of the same, as the server's own interface has them.
+fn served(server: &Server, channel: &str, version: &str) -> Vec<String> {
+    let paths = [
+        format!("/v1/channels/{channel}"),
+        format!("/v1/releases/{version}"),
+        format!("/v1/payloads/{version}/payload.json"),
+    ];
+    paths.iter().map(|path| hex::encode(Sha256::digest(server.get(path).body))).collect()
+}
+
+#[test]
+fn clients_verify_the_running_server_before_and_after_promotions() {
+    let place = Place::with(&["1.7.1", "1.8.1"]);
+    let root: PathBuf = place.path("channels/trust/1.root.json");
+    let server = place.serve();
+    let judges = Judge::all();
+    let visit = |server: &Server, channel: &str, version: &str| {
+        for judge in &judges {
+            let found = judge.visit(server, &root, &targets(channel, version));
+            assert_eq!(found, Ok(served(server, channel, version)), "{channel} {version}");
+        }
+    };
+    visit(&server, "1.8-production", "1.8.1");
+    visit(&server, "1.7-preproduction", "1.7.1");
+
+    // Nobody finds what has no signature yet.
+    place.add("1.8.2");
+    for judge in &judges {
+        judge.visit(&server, &root, &targets("1.8-production", "1.8.2")[1..]).unwrap_err();
+    }
+    place.sign();
+    server.until_latest("1.8-preproduction", "1.8.2");
+    visit(&server, "1.8-preproduction", "1.8.2");
+    place.add_due("1.8.3", 2);
+    server.until_latest("1.8-production", "1.8.3");
+    visit(&server, "1.8-production", "1.8.3");
+    // A new line comes with its delegation, and a yank changes what is offered.
+    std::fs::create_dir(place.path("channels/1.9")).unwrap();
+    std::fs::write(place.path("channels/1.9/line.yaml"), "format: 1\nline: \"1.9\"\n").unwrap();
+    place.add("1.9.0");
+    place.sign();
+    server.until_latest("1.9-preproduction", "1.9.0");
+    visit(&server, "1.9-preproduction", "1.9.0");
+    place.run(&["release", "yank", "1.8.3", "--reason", "breaks DNS"]);
+    server.until_latest("1.8-production", "1.8.1");
+    visit(&server, "1.8-production", "1.8.1");
+
+    // A line's role that goes back is not followed, nor is what it had been delegated with.
+    let role = place.path("channels/trust/releases-1.8.json");
+    let (good, version) = (std::fs::read(&role).unwrap(), server.version());
+    std::fs::write(&role, "torn").unwrap();
+    server.until_degraded(&["line_refused"], "releases-1.8.json");
+    place.run(&["channel", "pause", "1.7-production", "--reason", "datacentre move"]);
+    crate::spawn::eventually("published", || if server.version() > version { Ok(()) } else { Err(()) });
+    visit(&server, "1.8-production", "1.8.3");
+    std::fs::write(&role, good).unwrap();
+    server.until_degraded(&[], "");
+
+    // Also when the server lost all of its state but the key.
+    assert!(server.stop().success());
+    for name in ["publication", "version"] {
+        std::fs::remove_file(place.path(".tidegate").join(name)).unwrap();
+    }
+    std::fs::remove_dir_all(place.path(".tidegate/payloads")).unwrap();
+    let server = place.serve();
+    visit(&server, "1.8-production", "1.8.3");
+}
+
+#[test]
+fn clients_verify_the_demo_with_the_sample_catalog() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = |name: &str| sample.join(name).into_os_string().into_string().unwrap();
+    let arguments = ["--demo", "--catalog", &path("channels"), "--payloads", &path("payloads")];
+    let server = Server::ready(folder.path(), &arguments);
+    let root = folder.path().join("1.root.json");
+    std::fs::write(&root, server.get("/tuf/metadata/1.root.json").body).unwrap();
+    for judge in Judge::all() {
+        for (channel, version) in [
+            ("1.6-production", "1.6.10-tectonic.3"),
+            ("1.8-production", "1.8.9-tectonic.4"),
+            ("1.10-preproduction", "1.10.1-demo.1"),
+        ] {
+            let found = judge.visit(&server, &root, &targets(channel, version));
+            assert_eq!(found, Ok(served(&server, channel, version)), "{channel} {version}");
+        }
+    }
+}
