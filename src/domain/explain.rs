@@ -90,6 +90,7 @@ impl<'a> Explanation<'a> {
                 remedies.push(remedy);
             }
         }
+        remedies.extend(self.decision.and_then(Decision::early_remedy));
         let version = &self.release.version;
         if self.decision.is_some_and(|decision| decision.verdict == Verdict::Promote) {
             remedies.push(format!(

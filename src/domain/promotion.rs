@@ -75,6 +75,25 @@ impl<'a> Decision<'a> {
         }
     }
 
+    /// How a person can promote the release early, if nothing stands in the way that no early
+    /// promotion passes over.
+    #[must_use]
+    pub fn early_remedy(&self) -> Option<String> {
+        let waits = |wanted: fn(&Fact<'_>) -> bool| self.obstacles().any(|gate| wanted(&gate.fact));
+        let freeze = waits(|fact| matches!(fact, Fact::Freeze { .. }));
+        let passed_over = freeze || waits(|fact| matches!(fact, Fact::Soak { .. } | Fact::Window { .. }));
+        if !passed_over || matches!(self.verdict, Verdict::Blocked) {
+            return None;
+        }
+        let signed =
+            if waits(|fact| matches!(fact, Fact::NotBefore { .. })) { ", once that is signed" } else { "" };
+        let during = if freeze { " --during-freeze" } else { "" };
+        let version = &self.release.version;
+        Some(format!(
+            "a release engineer can promote it early{signed}: `tidegate promote {version} --early{during} --reason TEXT`"
+        ))
+    }
+
     /// The gates that do not pass.
     pub fn obstacles(&self) -> impl Iterator<Item = &Gate<'a>> {
         self.gates.iter().filter(|gate| gate.state != GateState::Passes)

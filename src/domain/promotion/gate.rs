@@ -128,7 +128,10 @@ impl Gate<'_> {
             return None;
         }
         Some(match self.fact {
-            Fact::Recorded { .. } => return None,
+            // These are passed over together, by an early promotion: `Decision::early_remedy`.
+            Fact::Soak { .. } | Fact::Window { .. } | Fact::Freeze { .. } | Fact::Recorded { .. } => {
+                return None;
+            }
             Fact::Yanked { .. } => format!(
                 "whoever may change the catalog can restore it: `tidegate release unyank {version} --reason TEXT`"
             ),
@@ -141,9 +144,6 @@ impl Gate<'_> {
             Fact::Payload { .. } => format!(
                 "a release engineer can put the right file into `payloads/{version}/`, or add the changed one as a new version"
             ),
-            Fact::Soak { .. } | Fact::Window { .. } => format!(
-                "a release engineer can promote it early: `tidegate promote {version} --early --reason TEXT`"
-            ),
             Fact::NotBefore { .. } => format!(
                 "only a holder of a release key can bring this forward, by signing it anew: `tidegate release sign {version} --not-before TIME --key FILE`"
             ),
@@ -152,9 +152,6 @@ impl Gate<'_> {
                     "whoever may change the catalog can let it go on: `tidegate release resume {version}`"
                 )
             }
-            Fact::Freeze { .. } => format!(
-                "a release engineer can promote it all the same: `tidegate promote {version} --early --during-freeze --reason TEXT`"
-            ),
             Fact::Order { barrier } => {
                 let barrier = &barrier?.version;
                 format!("see what keeps the barrier: `tidegate explain {barrier}`")
