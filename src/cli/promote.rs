@@ -181,7 +181,8 @@ fn not_early(decision: &Decision<'_>) -> anyhow::Error {
     let version = &decision.release.version;
     let why: Vec<String> = decision.obstacles().map(|gate| format!("{}: {gate}", gate.fact.name())).collect();
     let mut ways: Vec<String> = Vec::new();
-    for way in decision.obstacles().filter_map(|gate| gate.remedy(version)) {
+    let each = decision.obstacles().filter_map(|gate| gate.remedy(version));
+    for way in each.chain(decision.early_remedy()) {
         if !ways.contains(&way) {
             ways.push(way);
         }

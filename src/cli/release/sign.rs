@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::super::failure::{Hint, refuse};
@@ -52,6 +53,8 @@ struct Body {
     signed: Vec<SignedBody>,
     /// Lines that were delegated to the release key.
     delegated: Vec<String>,
+    /// Lines with nothing to sign whose role was signed anew, since it would have expired.
+    renewed: Vec<String>,
     refused: Vec<RefusedBody>,
 }
 
@@ -68,6 +71,9 @@ struct RefusedBody {
     version: String,
     reason: String,
 }
+
+/// With so much of its year left, the role of a line is signed anew.
+const RENEW_BEFORE: TimeDelta = TimeDelta::days(90);
 
 /// What is signed, by line.
 type Pending<'v> = Vec<(&'v Line, Vec<Version>)>;
@@ -95,9 +101,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         ));
     };
     let mut body = Body::default();
-    let pending = args.pending(&view, &mut body)?;
-
     let now = workspace.now();
+    let pending = args.pending(&view, now, &mut body)?;
     let mut trust_files: Files = view.snapshot.trust.clone();
     let mut new = Files::new();
     let undelegated: Vec<&Line> =
@@ -129,6 +134,14 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     show(&body, terminal)
 }
 
+/// Whether the role of a line is so near its end that it is signed anew with no release to sign: one
+/// role that expires stops some clients for every line.
+fn expires_soon(view: &View, line: &Line, now: Time) -> bool {
+    let trust = view.trust().ok().flatten();
+    let role = trust.and_then(|trust| trust.line(&line.name));
+    role.is_some_and(|role| role.signed().expires - RENEW_BEFORE <= now)
+}
+
 /// Writes what was signed, in an order in which every beginning of it can be read: a manifest that
 /// is not listed yet is signed again by the next run, and a role that is not delegated yet is
 /// ignored. The other way round, clients would be told of files that are not there.
@@ -150,7 +163,7 @@ fn store(
 
 impl Args {
     /// What is to be signed. What cannot be is put down as refused.
-    fn pending<'v>(&self, view: &'v View, body: &mut Body) -> anyhow::Result<Pending<'v>> {
+    fn pending<'v>(&self, view: &'v View, now: Time, body: &mut Body) -> anyhow::Result<Pending<'v>> {
         let named: BTreeSet<&Version> = self.versions.iter().collect();
         for version in &named {
             view.release(version)?;
@@ -174,7 +187,11 @@ impl Args {
                     }
                 }
             }
-            if !versions.is_empty() {
+            let renewed = versions.is_empty() && named.is_empty() && expires_soon(view, line, now);
+            if renewed {
+                body.renewed.push(line.name.to_string());
+            }
+            if renewed || !versions.is_empty() {
                 pending.push((line, versions));
             }
         }
@@ -245,7 +262,11 @@ fn show(body: &Body, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
         table.row([signed.version.clone(), signed.line.clone(), stages.join(", ")]);
     }
     let none = if body.refused.is_empty() { "nothing to sign" } else { "nothing was signed" };
+    let none = if body.renewed.is_empty() { none } else { "nothing new to sign" };
     terminal.table(body, &table, none)?;
+    for line in &body.renewed {
+        terminal.note(format_args!("the role of line `{line}` would have expired soon, and is signed anew"));
+    }
     for line in &body.delegated {
         terminal.note(format_args!("line `{line}` is delegated to the release key from now on"));
     }
