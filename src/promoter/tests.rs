@@ -139,7 +139,9 @@ fn two_promoters_on_one_folder_make_each_promotion_once() {
 fn more_than_a_turn_can_commit_goes_on_in_the_next() {
     let place = Place::new();
     let versions: Vec<String> = (1..=ROUNDS_AND_MORE).map(|n| format!("1.8.{n}")).collect();
-    versions.iter().for_each(|version| place.add(version, true));
+    for version in &versions {
+        place.add(version, true);
+    }
     let (mut promoter, _) = place.promoter();
     for _ in 0..4 {
         promoter.turn();

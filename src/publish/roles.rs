@@ -166,7 +166,7 @@ pub fn served_target(
 /// The newest file of a role in a publication.
 pub(super) fn newest<T: Role>(last: &Publication, role: &str) -> Option<Signed<T>> {
     let path = match role {
-        "root" => (1..)
+        "root" => (1..=u64::MAX)
             .map(|version| names::metadata_path("root", version))
             .take_while(|path| last.tuf.contains_key(path.as_str()))
             .last()?,

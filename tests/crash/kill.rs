@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tidegate::clock::{Clock as _, SystemClock};
 use tidegate::domain::change::Change;
@@ -21,7 +21,7 @@ use tidegate::store::directory::Directory;
 use tidegate::store::durable;
 
 use crate::place::Place;
-use crate::spawn::{Server, run, tidegate};
+use crate::spawn::{Server, run, since, tidegate, uptime};
 
 /// 200 in all; the three tests run at the same time.
 const COMMITS: usize = 90;
@@ -74,9 +74,9 @@ fn killed(folder: &Path, arguments: &[&str], after: Duration) -> bool {
 
 /// How long a command takes when nobody stops it.
 fn duration(place: &Place, arguments: &[&str]) -> Duration {
-    let start = Instant::now();
+    let start = uptime();
     place.run(arguments);
-    start.elapsed()
+    since(start)
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -232,10 +232,10 @@ fn check_state(place: &Place, before: &mut Seen) {
 fn a_server_that_is_killed_keeps_a_whole_publication_and_its_versions() {
     let mut moments = Moments::new("servers");
     let template = Place::all_due();
-    let start = Instant::now();
+    let start = uptime();
     drop(Server::ready(template.fresh().dir(), &[]));
     // Half as much again: a kill after it was ready hits a renewal or nothing.
-    let whole = start.elapsed() * 3 / 2;
+    let whole = since(start) * 3 / 2;
     let (mut kills, mut publications) = (0, 0);
     while kills < SERVERS {
         let place = template.fresh();
@@ -285,7 +285,9 @@ fn a_signing_that_is_killed_can_be_done_again() {
     fs::write(template.path("channels/1.9/line.yaml"), line).unwrap();
     let mut all = versions();
     all.extend(["1.9.0".to_owned(), "1.9.1".to_owned()]);
-    all.iter().for_each(|version| template.add(version));
+    for version in &all {
+        template.add(version);
+    }
     let sign = ["release", "sign", "--key", "keys/release.pem", "--targets-key", "keys/targets.pem"];
     let whole = duration(&template.fresh(), &sign);
     let mut kills = 0;

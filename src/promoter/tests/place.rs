@@ -13,11 +13,13 @@ use crate::domain::release::{Entry, Evidence};
 use crate::domain::testing::{release, t, v};
 use crate::signing::ceremony::{Keys, found, sign_releases};
 
+type Act = Box<dyn FnOnce() + Send>;
+
 /// A clock that a test turns. Something can be done in the middle of a turn: when it is read for
 /// the n-th time.
 pub struct Fake {
     pub time: Mutex<(Time, Duration)>,
-    then: Mutex<Option<(usize, Box<dyn FnOnce() + Send>)>>,
+    then: Mutex<Option<(usize, Act)>>,
 }
 
 impl Fake {
@@ -95,7 +97,9 @@ impl Place {
     /// With a release that enters its first stage with the first turn.
     pub fn with(releases: &[&str]) -> Self {
         let place = Self::new();
-        releases.iter().for_each(|version| place.add(version, false));
+        for version in releases {
+            place.add(version, false);
+        }
         place
     }
 
