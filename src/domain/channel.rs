@@ -1,8 +1,10 @@
 //! Names: of lines, stages and channels.
 
-use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
+
+use super::version::natural;
 
 /// The longest name that is accepted, in bytes.
 pub const MAX_NAME: usize = 64;
@@ -37,8 +39,21 @@ fn check(text: &str) -> Result<(), NameError> {
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, PartialEq, Eq, Hash)]
         pub struct $name(Arc<str>);
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        /// Number by number: `1.8` comes before `1.10`.
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                natural(&self.0, &other.0)
+            }
+        }
 
         impl $name {
             /// Parses a name.
@@ -67,12 +82,6 @@ macro_rules! name {
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "`{}`", self.0)
-            }
-        }
-
-        impl Borrow<str> for $name {
-            fn borrow(&self) -> &str {
-                &self.0
             }
         }
 
@@ -162,6 +171,13 @@ mod tests {
     fn a_client_may_capitalise_a_channel() {
         let name = ChannelName::parse_any_case("Tectonic-1.8-Production").unwrap();
         assert_eq!(name.as_str(), "tectonic-1.8-production");
+    }
+
+    #[test]
+    fn names_are_ordered_number_by_number() {
+        let mut names = ["1.10", "1.8", "1.9", "1.10-x", "2"].map(|name| LineName::parse(name).unwrap());
+        names.sort();
+        assert_eq!(names.map(|name| name.to_string()), ["1.8", "1.9", "1.10", "1.10-x", "2"]);
     }
 
     #[test]

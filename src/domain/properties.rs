@@ -132,7 +132,7 @@ fn history(catalog: Catalog, days: i64) -> Catalog {
 fn objection(line: &Line, release: &Release, now: Time) -> Option<&'static str> {
     let started = |at: Option<Time>| at.is_some_and(|at| at <= now);
     let not_before = match &release.evidence.manifest {
-        ManifestState::Signed(facts) => facts.not_before.get("production").copied(),
+        ManifestState::Signed(facts) => facts.not_before.get(&"production".parse().unwrap()).copied(),
         _ => return Some("unsigned"),
     };
     let since = release.entries[0].as_ref().map(|entry| entry.since);

@@ -148,6 +148,51 @@ impl Advice<'_> {
         }
     }
 
+    /// Whether two pieces of advice from the same views say the same. As `==`, but releases are told
+    /// apart by where they are, not by all that is in them.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        fn release<'a>(advice: &Advice<'a>) -> [Option<(&'a Release, Option<Time>)>; 2] {
+            let step = |step: &Option<Step<'a>>| step.map(|step| (step.release, None));
+            let coming =
+                |coming: &Option<Coming<'a>>| coming.map(|coming| (coming.release, Some(coming.until)));
+            match advice {
+                Advice::Update { target, .. } => [Some((target, None)), None],
+                Advice::None { coming: dated, .. } => [coming(dated), None],
+                Advice::Wait(Wait::Coming(dated)) => [coming(&Some(*dated)), None],
+                Advice::Wait(Wait::Paused { .. }) => [None, None],
+                Advice::Blocked(Blocked::MinorGate { take, next }) => [step(take), step(next)],
+                Advice::Blocked(Blocked::UnknownVersion { take }) => [step(take), None],
+                Advice::Blocked(Blocked::Yanked { fix, .. }) => [coming(fix), None],
+                Advice::Blocked(Blocked::Barrier { .. } | Blocked::NoWay) => [None, None],
+            }
+        }
+        let alike = |pair: (Option<(&Release, Option<Time>)>, Option<(&Release, Option<Time>)>)| match pair {
+            (Some((a, when)), Some((b, then))) => std::ptr::eq(a, b) && when == then,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        let detail = match (self, other) {
+            (
+                Self::Blocked(Blocked::Yanked { yank: a, .. }),
+                Self::Blocked(Blocked::Yanked { yank: b, .. }),
+            ) => a == b,
+            (
+                Self::Blocked(Blocked::Barrier { barrier: a }),
+                Self::Blocked(Blocked::Barrier { barrier: b }),
+            ) => a == b,
+            (Self::Wait(Wait::Paused { pause: a }), Self::Wait(Wait::Paused { pause: b })) => a == b,
+            _ => true,
+        };
+        let [first, second] = release(self);
+        let [other_first, other_second] = release(other);
+        self.action() == other.action()
+            && self.code() == other.code()
+            && detail
+            && alike((first, other_first))
+            && alike((second, other_second))
+    }
+
     /// The release to take now, if there is one.
     #[must_use]
     pub const fn target(&self) -> Option<&Release> {

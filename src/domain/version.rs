@@ -157,9 +157,9 @@ impl Ord for Version {
     }
 }
 
-/// Orders build metadata: runs of digits by their number, the rest by their bytes; texts that this
+/// Orders texts naturally: runs of digits by their number, the rest by their bytes; texts that this
 /// finds alike (`r01` and `r1`) are told apart by their bytes, so that the order is total.
-fn natural(a: &str, b: &str) -> Ordering {
+pub(super) fn natural(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
     while !left.is_empty() && !right.is_empty() {
         let (run_l, rest_l, digits_l) = run(left);

@@ -1,7 +1,7 @@
 //! The state folder: the online key, the last publication, and the version that was last reserved.
 
 use std::fs;
-use std::io;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -104,7 +104,12 @@ impl State {
     /// When it cannot be written; the last one is then as it was.
     pub fn store(&self, publication: &Publication) -> Result<(), StateError> {
         durable::create_folder(&self.folder, Mode::Private)?;
-        Ok(durable::write(&self.publication_path(), &pack(publication), Mode::Private)?)
+        durable::fill(&self.publication_path(), Mode::Private, |file| {
+            let mut file = BufWriter::new(file);
+            pack(publication, &mut file)?;
+            file.flush()
+        })?;
+        Ok(())
     }
 
     /// Removes what writes that were cut short left behind: each is as large as a publication.

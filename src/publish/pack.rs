@@ -10,6 +10,7 @@
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -104,8 +105,10 @@ struct OfferIndex {
 }
 
 /// Packs a publication.
-#[must_use]
-pub fn pack(publication: &Publication) -> Vec<u8> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn pack(publication: &Publication, to: &mut dyn Write) -> io::Result<()> {
     let mut bodies = Bodies::default();
     let mut by_documents: BTreeMap<&ChannelName, (&ChannelDocuments, Vec<ChannelName>)> = BTreeMap::new();
     for (name, documents) in &publication.channel {
@@ -169,20 +172,20 @@ pub fn pack(publication: &Publication) -> Vec<u8> {
         known: publication.known.iter().map(|(prefix, known)| (prefix.to_string(), known.to_vec())).collect(),
         bodies: bodies.index,
     };
-    let index = serde_json::to_vec(&index).expect("the index is structs of texts and numbers");
-    let mut out = Vec::with_capacity(HEAD.len() + 8 + index.len() + bodies.bytes.len() + 32);
-    out.extend_from_slice(HEAD);
-    out.extend_from_slice(&(index.len() as u64).to_be_bytes());
-    out.extend_from_slice(&index);
-    out.extend_from_slice(&bodies.bytes);
-    let digest = Sha256::digest(&out);
-    out.extend_from_slice(&digest);
-    out
+    let index = serde_json::to_vec(&index)?;
+    let mut digest = Sha256::new();
+    let length = (index.len() as u64).to_be_bytes();
+    for part in [HEAD, &length, &index].into_iter().chain(bodies.parts.iter().map(|part| &part[..])) {
+        digest.update(part);
+        to.write_all(part)?;
+    }
+    to.write_all(&digest.finalize())
 }
 
 #[derive(Default)]
 struct Bodies {
-    bytes: Vec<u8>,
+    parts: Vec<Bytes>,
+    length: u64,
     index: Vec<Body>,
     /// Shared documents are stored once.
     places: HashMap<*const Document, u32>,
@@ -206,9 +209,10 @@ impl Bodies {
     }
 
     fn write(&mut self, bytes: &Bytes) -> (u64, u64) {
-        let from = self.bytes.len() as u64;
-        self.bytes.extend_from_slice(bytes);
-        (from, self.bytes.len() as u64)
+        let from = self.length;
+        self.length += bytes.len() as u64;
+        self.parts.push(bytes.clone());
+        (from, self.length)
     }
 
     fn file(&mut self, file: &TufFile) -> File {
@@ -219,7 +223,7 @@ impl Bodies {
     }
 }
 
-/// Reads a packed publication. Its bodies are slices of `raw`.
+/// Reads a packed publication.
 ///
 /// # Errors
 /// When the file is not a publication, or not a whole one.
@@ -237,7 +241,8 @@ pub fn unpack(raw: &Bytes) -> Result<Publication, PackError> {
     let length = usize::try_from(length).map_err(|_| PackError::Range)?;
     let end = start.checked_add(length).filter(|end| *end <= content.len()).ok_or(PackError::Range)?;
     let index: Index = serde_json::from_slice(&content[start..end])?;
-    let bodies = raw.slice(end..content.len());
+    // A copy of its own, so that the index does not stay in memory with the bodies.
+    let bodies = Bytes::copy_from_slice(&content[end..]);
 
     let documents: Vec<Arc<Document>> =
         index.bodies.iter().map(|body| document(body, &bodies)).collect::<Result<_, _>>()?;

@@ -317,7 +317,9 @@ fn a_packed_publication_comes_back_as_it_was() {
     let mut world = world(now);
     let first = world.publish(None, now).publication;
     let second = world.publish(Some(&first), now + RENEW_AFTER).publication;
-    let packed = Bytes::from(pack(&second));
+    let mut packed = Vec::new();
+    pack(&second, &mut packed).unwrap();
+    let packed = Bytes::from(packed);
     let back = unpack(&packed).unwrap();
     assert_eq!((back.version, back.made, back.expires), (second.version, second.made, second.expires));
     assert_eq!(back.offers, second.offers);

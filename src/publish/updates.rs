@@ -137,7 +137,7 @@ struct Runs<'a> {
 
 impl<'a> Runs<'a> {
     fn push(&mut self, place: usize, advice: Advice<'a>, bodies: &mut Bodies<'a>) {
-        if self.last.as_ref() == Some(&advice) {
+        if self.last.as_ref().is_some_and(|last| last.is_same_as(&advice)) {
             return;
         }
         self.last = Some(advice.clone());

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -38,7 +38,8 @@ pub struct Directory {
 #[derive(Debug, Default)]
 struct Cache {
     files: HashMap<Arc<str>, Cached>,
-    last: Option<(Revision, Arc<Reading>)>,
+    /// The last reading, as long as somebody holds it: a catalog is large.
+    last: Option<(Revision, Weak<Reading>)>,
 }
 
 /// One state of a folder: a digest over the names and contents of all its files.
@@ -148,11 +149,10 @@ fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
         let cached = cache.files.get(path)?;
         Some((&**path, &cached.digest))
     }));
-    let reading = match &cache.last {
-        Some((last, reading)) if *last == revision => Arc::clone(reading),
-        _ => Arc::new(assemble(cache.files.values().filter_map(Cached::parsed))),
-    };
-    cache.last = Some((revision, Arc::clone(&reading)));
+    let held =
+        cache.last.as_ref().filter(|(last, _)| *last == revision).and_then(|(_, reading)| reading.upgrade());
+    let reading = held.unwrap_or_else(|| Arc::new(assemble(cache.files.values().filter_map(Cached::parsed))));
+    cache.last = Some((revision, Arc::downgrade(&reading)));
     let mut trust = BTreeMap::new();
     let mut manifests = HashMap::new();
     for (path, cached) in &cache.files {

@@ -158,7 +158,7 @@ impl Repository {
     }
 
     pub fn channel(&mut self, name: &str) -> &mut ChannelManifest {
-        self.channels.get_mut(name).unwrap()
+        self.channels.get_mut(&name.parse().unwrap()).unwrap()
     }
 
     /// Signs everything, and fills in what each role says about the files below it.

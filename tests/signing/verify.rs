@@ -134,7 +134,7 @@ fn what_a_client_would_refuse_is_refused() {
         ("since `2018-05-22T00:00:00Z`, and its release keys allow it from `2018-05-22T00:00:01Z` on", |r| {
             let version = Version::parse("1.8.9-tectonic.4").unwrap();
             let bounds = &mut r.releases.get_mut(&version).unwrap().not_before;
-            let bound = bounds.get_mut("production").unwrap();
+            let bound = bounds.get_mut(&"production".parse().unwrap()).unwrap();
             *bound += TimeDelta::seconds(1);
         }),
         ("names `payload.1.8.9-tectonic.4.other.json`, and its line's role does not list that", |r| {

@@ -11,10 +11,11 @@ fn an_idle_connection_is_closed_at_once_when_the_server_stops() {
     let mut client = server.client();
     assert_eq!(client.get("/v1/promotions").status, 200);
     let clock = SystemClock::new();
+    let start = clock.monotonic();
     server.stop();
     assert!(client.is_closed());
     server.wait();
-    assert!(clock.monotonic() < Duration::from_secs(6), "{:?}", clock.monotonic());
+    assert!(clock.monotonic() - start < Duration::from_secs(6));
 }
 
 #[test]
@@ -41,7 +42,8 @@ fn a_client_that_takes_nothing_does_not_hold_up_the_stop() {
     client.send(b"GET /v1/payloads/1.8.4-tectonic.1/large.bin HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     client.head().unwrap();
     let clock = SystemClock::new();
+    let start = clock.monotonic();
     server.stop();
     server.wait();
-    assert!(clock.monotonic() < Duration::from_millis(9500), "{:?}", clock.monotonic());
+    assert!(clock.monotonic() - start < Duration::from_millis(9500));
 }
