@@ -21,7 +21,7 @@ use tidegate::store::directory::Directory;
 use tidegate::store::durable;
 
 use crate::place::Place;
-use crate::spawn::{Server, run, since, tidegate, uptime};
+use crate::spawn::{DEADLINE, Server, run, since, tidegate, uptime};
 
 /// 200 in all; the three tests run at the same time.
 const COMMITS: usize = 90;
@@ -62,14 +62,27 @@ impl Moments {
 
 /// Starts a command, and kills it at a moment. Says whether it was still alive then.
 fn killed(folder: &Path, arguments: &[&str], after: Duration) -> bool {
+    killed_once(folder, arguments, after, &|| true)
+}
+
+/// The same, with the moment counted from when something is so.
+fn killed_once(folder: &Path, arguments: &[&str], after: Duration, so: &dyn Fn() -> bool) -> bool {
     let mut command = tidegate(folder);
     let mut child: Child =
         command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until(so);
     std::thread::sleep(after);
     let alive = child.try_wait().unwrap().is_none();
     child.kill().unwrap();
     child.wait().unwrap();
     alive
+}
+
+fn until(so: &dyn Fn() -> bool) {
+    let start = uptime();
+    while !so() && since(start) < DEADLINE {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// How long a command takes when nobody stops it.
@@ -232,16 +245,30 @@ fn check_state(place: &Place, before: &mut Seen) {
 fn a_server_that_is_killed_keeps_a_whole_publication_and_its_versions() {
     let mut moments = Moments::new("servers");
     let template = Place::all_due();
+    let first = template.fresh();
     let start = uptime();
-    drop(Server::ready(template.fresh().dir(), &[]));
-    // Half as much again: a kill after it was ready hits a renewal or nothing.
-    let whole = since(start) * 3 / 2;
+    let server = Server::start(first.dir(), &[]);
+    until(&|| first.path(".tidegate/version").exists());
+    let reserved = since(start);
+    until(&|| first.path(".tidegate/publication").exists());
+    // Half as much again: a kill after that hits what is done, or the next turn.
+    let (whole, publishing) = (since(start) * 3 / 2, since(start + reserved) * 3 / 2);
+    drop(server);
     let (mut kills, mut publications) = (0, 0);
     while kills < SERVERS {
         let place = template.fresh();
         let (mut known, mut before) = (BTreeMap::new(), Seen::new());
         for hit in 0..HITS {
-            let alive = killed(place.dir(), &["serve", "--listen", "127.0.0.1:0"], moments.below(whole));
+            let serve = ["serve", "--listen", "127.0.0.1:0"];
+            let version = || fs::read(place.path(".tidegate/version")).ok();
+            let reserved = version();
+            // Every other kill aims between the version that is reserved and what it is used for.
+            let alive = if hit % 2 == 0 {
+                killed(place.dir(), &serve, moments.below(whole))
+            } else {
+                let after = moments.below(publishing);
+                killed_once(place.dir(), &serve, after, &|| version() != reserved)
+            };
             assert!(alive, "the server ended by itself");
             kills += 1;
             check_catalog(&place, &mut known);
@@ -261,7 +288,9 @@ fn a_server_that_is_killed_keeps_a_whole_publication_and_its_versions() {
         no_temporary(&place.path("channels"));
         assert!(fs::read_dir(place.path(".tidegate")).unwrap().count() < 12, "leftovers are swept");
     }
-    eprintln!("{kills} kills after {publications} publications; a start takes {whole:?} at most");
+    eprintln!(
+        "{kills} kills after {publications} publications; up to {whole:?} after a start, or {publishing:?} after a version was reserved"
+    );
 }
 
 /// Something new to publish.
