@@ -344,13 +344,12 @@ fn channels(
         );
         wanted.demo = inputs.demo;
         let kept = before.and_then(|before| kept(inputs, &before.manifest, &wanted));
-        let file = match kept {
-            Some((document, served)) => ChannelFile { document, served, signed: false },
-            None => {
-                let document = Signed::sign(wanted, [inputs.online])?;
-                let served = Arc::new(Document::new(Media::Json, document.raw().clone()));
-                ChannelFile { document, served, signed: true }
-            }
+        let file = if let Some((document, served)) = kept {
+            ChannelFile { document, served, signed: false }
+        } else {
+            let document = Signed::sign(wanted, [inputs.online])?;
+            let served = Arc::new(Document::new(Media::Json, document.raw().clone()));
+            ChannelFile { document, served, signed: true }
         };
         let updates = updates(catalog, &views, &known, channel, before.map(|before| &before.updates));
         let documents = Arc::new(ChannelDocuments {

@@ -170,15 +170,15 @@ fn examine<'a>(
 ) -> Decision<'a> {
     let target = &line.stages[stage];
     let mut gates = Vec::with_capacity(10);
-    let mut gate = |fact: Fact<'a>, state: GateState| gates.push(Gate { fact, state });
+    let mut add = |fact: Fact<'a>, state: GateState| gates.push(Gate { fact, state });
     let wait_until = |until: Time| if now < until { GateState::Waits { until } } else { GateState::Passes };
     let block_if = |blocks: bool| if blocks { GateState::Blocks } else { GateState::Passes };
 
     if let Some(entry) = release.entries[stage..].iter().flatten().next() {
-        gate(Fact::Recorded { since: entry.since }, wait_until(entry.since));
+        add(Fact::Recorded { since: entry.since }, wait_until(entry.since));
     }
     if let Some(yank) = release.yanked(now) {
-        gate(Fact::Yanked { yank }, GateState::Blocks);
+        add(Fact::Yanked { yank }, GateState::Blocks);
     }
     let manifest = &release.evidence.manifest;
     let signed = match manifest {
@@ -187,36 +187,36 @@ fn examine<'a>(
         ManifestState::NoTrust => stage > 0,
         ManifestState::Unsigned | ManifestState::Invalid(_) => false,
     };
-    gate(Fact::Signed { manifest }, block_if(!signed));
+    add(Fact::Signed { manifest }, block_if(!signed));
     let payload = &release.evidence.payload;
-    gate(Fact::Payload { payload }, block_if(*payload != PayloadState::Present));
+    add(Fact::Payload { payload }, block_if(*payload != PayloadState::Present));
 
     let mut deadline = None;
     let before = stage.checked_sub(1).and_then(|stage| release.entered(stage, now));
     if let (Some(policy), Some(entry)) = (&target.soak, before) {
         let soak = policy.of(release.urgency);
         let due = entry.since + soak.min;
-        let state = if early.is_some() { GateState::Passes } else { wait_until(due) };
         let waived = early.is_some() && now < due;
-        gate(Fact::Soak { since: entry.since, soak, due, waived }, state);
+        let passes = if early.is_some() { GateState::Passes } else { wait_until(due) };
+        add(Fact::Soak { since: entry.since, soak, due, waived }, passes);
         deadline = Some(unfrozen(line, release.urgency, entry.since, soak.max));
     }
     if let ManifestState::Signed(facts) = manifest
         && let Some(&at) = facts.not_before.get(&target.name)
     {
-        gate(Fact::NotBefore { at }, wait_until(at));
+        add(Fact::NotBefore { at }, wait_until(at));
     }
     let hold = release.held(now);
-    gate(Fact::Hold { hold }, block_if(hold.is_some()));
+    add(Fact::Hold { hold }, block_if(hold.is_some()));
     let paused = target.paused(now);
-    gate(Fact::Paused { channel: &target.channel, pause: paused }, block_if(paused.is_some()));
+    add(Fact::Paused { channel: &target.channel, pause: paused }, block_if(paused.is_some()));
     let order = match barrier.map(|barrier| barrier.verdict) {
         None => GateState::Passes,
         Some(Verdict::Promote) => GateState::Waits { until: now },
         Some(Verdict::Wait { until }) => GateState::Waits { until },
         Some(Verdict::Blocked) => GateState::Blocks,
     };
-    gate(Fact::Order { barrier: barrier.map(|barrier| barrier.release) }, order);
+    add(Fact::Order { barrier: barrier.map(|barrier| barrier.release) }, order);
 
     let due = gates.iter().filter_map(Gate::opens).max().unwrap_or(now);
     let (until, frozen, opens) = calendar(line, target, release.urgency, due, early);

@@ -152,7 +152,8 @@ impl Advice<'_> {
     /// apart by where they are, not by all that is in them.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
-        fn release<'a>(advice: &Advice<'a>) -> [Option<(&'a Release, Option<Time>)>; 2] {
+        type Named<'a> = Option<(&'a Release, Option<Time>)>;
+        fn release<'a>(advice: &Advice<'a>) -> [Named<'a>; 2] {
             let step = |step: &Option<Step<'a>>| step.map(|step| (step.release, None));
             let coming =
                 |coming: &Option<Coming<'a>>| coming.map(|coming| (coming.release, Some(coming.until)));
@@ -160,14 +161,14 @@ impl Advice<'_> {
                 Advice::Update { target, .. } => [Some((target, None)), None],
                 Advice::None { coming: dated, .. } => [coming(dated), None],
                 Advice::Wait(Wait::Coming(dated)) => [coming(&Some(*dated)), None],
-                Advice::Wait(Wait::Paused { .. }) => [None, None],
                 Advice::Blocked(Blocked::MinorGate { take, next }) => [step(take), step(next)],
                 Advice::Blocked(Blocked::UnknownVersion { take }) => [step(take), None],
                 Advice::Blocked(Blocked::Yanked { fix, .. }) => [coming(fix), None],
-                Advice::Blocked(Blocked::Barrier { .. } | Blocked::NoWay) => [None, None],
+                Advice::Wait(Wait::Paused { .. })
+                | Advice::Blocked(Blocked::Barrier { .. } | Blocked::NoWay) => [None, None],
             }
         }
-        let alike = |pair: (Option<(&Release, Option<Time>)>, Option<(&Release, Option<Time>)>)| match pair {
+        let alike = |pair: (Named<'_>, Named<'_>)| match pair {
             (Some((a, when)), Some((b, then))) => std::ptr::eq(a, b) && when == then,
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
@@ -239,6 +240,7 @@ impl<'a> Views<'a> {
     }
 
     /// The advice to a known release, whose line stands in `relation` to the channel's.
+    #[must_use]
     pub fn known(
         &self,
         channel: ChannelRef<'a>,
@@ -250,7 +252,7 @@ impl<'a> Views<'a> {
         }
         match relation {
             Relation::Own => self.in_line(channel, current),
-            Relation::Before { own, after } => self.from_before(channel, own, after, current),
+            Relation::Before { own, after } => self.onwards(channel, own, after, current),
             Relation::After => Advice::None { code: NoneCode::Ahead, coming: None },
             Relation::Apart => {
                 if self.view(channel).latest().is_some_and(|latest| latest.version < current.version) {
@@ -314,7 +316,7 @@ impl<'a> Views<'a> {
     }
 
     /// The advice to a release of an earlier line, which `after` follows on the way to the channel.
-    fn from_before(
+    fn onwards(
         &self,
         channel: ChannelRef<'a>,
         own: &'a super::line::Line,
@@ -365,6 +367,7 @@ impl<'a> Views<'a> {
 
     /// The advice to a version of the channel's own line that the catalog does not know; `above` is
     /// where the releases begin that are higher.
+    #[must_use]
     pub fn unknown_in_line(&self, channel: ChannelRef<'a>, above: Bound<&Version>) -> Advice<'a> {
         if let Some(pause) = channel.stage().paused(self.now) {
             return Advice::Wait(Wait::Paused { pause });
@@ -382,6 +385,7 @@ impl<'a> Views<'a> {
 
     /// The advice to a version outside the channel's line that the catalog does not know, by
     /// whether it is below each of the [landmarks](Self::landmarks).
+    #[must_use]
     pub fn unknown_elsewhere(
         &self,
         channel: ChannelRef<'a>,

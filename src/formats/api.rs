@@ -277,7 +277,9 @@ impl UpdateBody {
         let advice = &answer.advice;
         let (mut coming, mut take, mut next, mut until) = (None, None, None, None);
         match advice {
-            Advice::Update { .. } | Advice::Wait(Wait::Paused { .. }) => {}
+            Advice::Update { .. }
+            | Advice::Wait(Wait::Paused { .. })
+            | Advice::Blocked(Blocked::Barrier { .. } | Blocked::NoWay) => {}
             Advice::None { coming: dated, .. } => coming = *dated,
             Advice::Wait(Wait::Coming(dated)) => {
                 coming = Some(*dated);
@@ -286,7 +288,6 @@ impl UpdateBody {
             Advice::Blocked(Blocked::MinorGate { take: top, next: step }) => (take, next) = (*top, *step),
             Advice::Blocked(Blocked::UnknownVersion { take: top }) => take = *top,
             Advice::Blocked(Blocked::Yanked { fix, .. }) => coming = *fix,
-            Advice::Blocked(Blocked::Barrier { .. } | Blocked::NoWay) => {}
         }
         Self {
             channel: answer.channel.name().to_string(),

@@ -51,11 +51,11 @@ pub fn with_evidence(
         };
         shares.into_iter().flat_map(join).collect::<Vec<Evidence>>().into_iter()
     });
-    let lines = catalog.lines().cloned().map(|mut line| {
-        for release in line.releases.values_mut() {
-            release.evidence = found.next().expect("there is evidence for each release, in the same order");
-        }
-        line
-    });
-    Catalog::new(lines.collect::<Vec<_>>())
+    let mut lines = catalog.clone().into_lines();
+    let releases = lines.values_mut().flat_map(|line| line.releases.values_mut());
+    // Both come by line and in ascending order of versions.
+    for (release, evidence) in releases.zip(&mut found) {
+        release.evidence = evidence;
+    }
+    Catalog::new(lines.into_values())
 }

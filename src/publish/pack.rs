@@ -69,6 +69,9 @@ struct Body {
     brotli: Option<(u64, u64)>,
 }
 
+/// From this place on, this body.
+type Runs = Vec<(u32, u32)>;
+
 #[derive(Serialize, Deserialize)]
 struct Channel {
     names: Vec<ChannelName>,
@@ -76,7 +79,7 @@ struct Channel {
     line: LineName,
     manifest: u32,
     bodies: Vec<u32>,
-    lines: Vec<(String, Vec<(u32, u32)>, Vec<(u32, u32)>)>,
+    lines: Vec<(String, Runs, Runs)>,
     below: Vec<(Version, u32)>,
     above: u32,
 }

@@ -205,10 +205,13 @@ fn a_faulty_line_keeps_its_documents_is_renewed_and_still_opens_the_next_line() 
     assert!(healed);
 }
 
+/// What the refusal says, and what was done to the catalog.
+type Break = (&'static str, fn(&mut World));
+
 #[test]
 fn a_line_that_would_step_back_keeps_its_documents_and_says_why() {
     let now = t("2018-01-01");
-    let breaks: [(&str, fn(&mut World)); 4] = [
+    let breaks: [Break; 4] = [
         ("no longer on offer", |world| {
             let line = world.lines.iter_mut().find(|line| line.name.as_str() == "1.8").unwrap();
             line.releases.remove(&v("1.8.4"));

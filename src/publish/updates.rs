@@ -80,6 +80,7 @@ pub fn known(catalog: &Catalog, now: crate::domain::Time) -> Known {
 }
 
 /// Works out the answers of a channel. Bodies that `reuse` knows are not made anew.
+#[must_use]
 pub fn updates<'a>(
     catalog: &'a Catalog,
     views: &Views<'a>,

@@ -24,20 +24,19 @@ impl<'a> MinorGate<'a> {
         let closed = Self { channel: None, highest: None, least: None };
         let Some(follows) = &line.follows else { return closed };
         let Some(before) = catalog.line(&follows.line) else { return closed };
-        let last = (0..before.stages.len()).rev().find_map(|stage| Some((stage, before.latest(stage, now)?)));
-        let Some((stage, highest)) = last else { return closed };
+        let top = (0..before.stages.len()).rev().find_map(|stage| Some((stage, before.latest(stage, now)?)));
+        let Some((stage, highest)) = top else { return closed };
         // Over time the highest only rises, since a yanked release counts for none of it; so the
         // least that was ever the highest within the grace is what was so when the grace began, or
         // what came first after that.
-        let began = now - follows.grace;
-        let at_beginning =
-            before.offered(stage, now).filter(|release| release.is_in(stage, began)).next_back();
-        let first_after = || {
+        let start = now - follows.grace;
+        let at_start = before.offered(stage, now).rfind(|release| release.is_in(stage, start));
+        let earliest = || {
             before.offered(stage, now).min_by_key(|release| {
                 (release.entered(stage, now).map(|entry| entry.since), &release.version)
             })
         };
-        let least = at_beginning.or_else(first_after).map(|release| &release.version);
+        let least = at_start.or_else(earliest).map(|release| &release.version);
         Self { channel: Some(ChannelRef { line: before, index: stage }), highest: Some(highest), least }
     }
 

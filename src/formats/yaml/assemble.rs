@@ -103,7 +103,7 @@ pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading 
             lines.push(Line {
                 name: draft.raw.name.value.clone(),
                 title: draft.raw.title.clone(),
-                prefix: draft.raw.prefix.value.clone(),
+                prefix: draft.raw.prefix.value,
                 follows: draft
                     .raw
                     .follows

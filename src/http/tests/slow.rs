@@ -60,7 +60,7 @@ fn a_second_head_that_stops_altogether_is_cut() {
     let clock = SystemClock::new();
     let start = clock.monotonic();
     assert!(client.is_closed());
-    assert!(clock.monotonic() - start < Duration::from_secs(15));
+    assert!(clock.monotonic().checked_sub(start).unwrap() < Duration::from_secs(15));
 }
 
 #[test]
@@ -90,7 +90,10 @@ fn a_reader_that_stalls_in_the_middle_of_a_body_is_cut() {
     let clock = SystemClock::new();
     let start = clock.monotonic();
     while cuts(&server, "stalled_reader") == 0 {
-        assert!(clock.monotonic() - start < Duration::from_secs(15), "a stalled reader is kept");
+        assert!(
+            clock.monotonic().checked_sub(start).unwrap() < Duration::from_secs(15),
+            "a stalled reader is kept"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(client.is_closed());

@@ -15,7 +15,7 @@ fn an_idle_connection_is_closed_at_once_when_the_server_stops() {
     server.stop();
     assert!(client.is_closed());
     server.wait();
-    assert!(clock.monotonic() - start < Duration::from_secs(6));
+    assert!(clock.monotonic().checked_sub(start).unwrap() < Duration::from_secs(6));
 }
 
 #[test]
@@ -45,5 +45,5 @@ fn a_client_that_takes_nothing_does_not_hold_up_the_stop() {
     let start = clock.monotonic();
     server.stop();
     server.wait();
-    assert!(clock.monotonic() - start < Duration::from_millis(9500));
+    assert!(clock.monotonic().checked_sub(start).unwrap() < Duration::from_millis(9500));
 }

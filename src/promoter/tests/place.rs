@@ -13,13 +13,13 @@ use crate::domain::release::{Entry, Evidence};
 use crate::domain::testing::{release, t, v};
 use crate::signing::ceremony::{Keys, found, sign_releases};
 
-type Act = Box<dyn FnOnce() + Send>;
+type Then = Box<dyn FnOnce() + Send>;
 
 /// A clock that a test turns. Something can be done in the middle of a turn: when it is read for
 /// the n-th time.
 pub struct Fake {
     pub time: Mutex<(Time, Duration)>,
-    then: Mutex<Option<(usize, Act)>>,
+    then: Mutex<Option<(usize, Then)>>,
 }
 
 impl Fake {
