@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tidegate::clock::{Clock as _, SystemClock};
 use tidegate::domain::change::Change;
@@ -21,7 +21,7 @@ use tidegate::store::directory::Directory;
 use tidegate::store::durable;
 
 use crate::place::Place;
-use crate::spawn::{Server, run, tidegate};
+use crate::spawn::{DEADLINE, Server, run, since, tidegate, uptime};
 
 /// 200 in all; the three tests run at the same time.
 const COMMITS: usize = 90;
@@ -62,9 +62,15 @@ impl Moments {
 
 /// Starts a command, and kills it at a moment. Says whether it was still alive then.
 fn killed(folder: &Path, arguments: &[&str], after: Duration) -> bool {
+    killed_once(folder, arguments, after, &|| true)
+}
+
+/// The same, with the moment counted from when something is so.
+fn killed_once(folder: &Path, arguments: &[&str], after: Duration, so: &dyn Fn() -> bool) -> bool {
     let mut command = tidegate(folder);
     let mut child: Child =
         command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until(so);
     std::thread::sleep(after);
     let alive = child.try_wait().unwrap().is_none();
     child.kill().unwrap();
@@ -72,11 +78,18 @@ fn killed(folder: &Path, arguments: &[&str], after: Duration) -> bool {
     alive
 }
 
+fn until(so: &dyn Fn() -> bool) {
+    let start = uptime();
+    while !so() && since(start) < DEADLINE {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// How long a command takes when nobody stops it.
 fn duration(place: &Place, arguments: &[&str]) -> Duration {
-    let start = Instant::now();
+    let start = uptime();
     place.run(arguments);
-    start.elapsed()
+    since(start)
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -232,16 +245,30 @@ fn check_state(place: &Place, before: &mut Seen) {
 fn a_server_that_is_killed_keeps_a_whole_publication_and_its_versions() {
     let mut moments = Moments::new("servers");
     let template = Place::all_due();
-    let start = Instant::now();
-    drop(Server::ready(template.fresh().dir(), &[]));
-    // Half as much again: a kill after it was ready hits a renewal or nothing.
-    let whole = start.elapsed() * 3 / 2;
+    let first = template.fresh();
+    let start = uptime();
+    let server = Server::start(first.dir(), &[]);
+    until(&|| first.path(".tidegate/version").exists());
+    let reserved = since(start);
+    until(&|| first.path(".tidegate/publication").exists());
+    // Half as much again: a kill after that hits what is done, or the next turn.
+    let (whole, publishing) = (since(start) * 3 / 2, since(start + reserved) * 3 / 2);
+    drop(server);
     let (mut kills, mut publications) = (0, 0);
     while kills < SERVERS {
         let place = template.fresh();
         let (mut known, mut before) = (BTreeMap::new(), Seen::new());
         for hit in 0..HITS {
-            let alive = killed(place.dir(), &["serve", "--listen", "127.0.0.1:0"], moments.below(whole));
+            let serve = ["serve", "--listen", "127.0.0.1:0"];
+            let version = || fs::read(place.path(".tidegate/version")).ok();
+            let reserved = version();
+            // Every other kill aims between the version that is reserved and what it is used for.
+            let alive = if hit % 2 == 0 {
+                killed(place.dir(), &serve, moments.below(whole))
+            } else {
+                let after = moments.below(publishing);
+                killed_once(place.dir(), &serve, after, &|| version() != reserved)
+            };
             assert!(alive, "the server ended by itself");
             kills += 1;
             check_catalog(&place, &mut known);
@@ -261,7 +288,9 @@ fn a_server_that_is_killed_keeps_a_whole_publication_and_its_versions() {
         no_temporary(&place.path("channels"));
         assert!(fs::read_dir(place.path(".tidegate")).unwrap().count() < 12, "leftovers are swept");
     }
-    eprintln!("{kills} kills after {publications} publications; a start takes {whole:?} at most");
+    eprintln!(
+        "{kills} kills after {publications} publications; up to {whole:?} after a start, or {publishing:?} after a version was reserved"
+    );
 }
 
 /// Something new to publish.
@@ -285,7 +314,9 @@ fn a_signing_that_is_killed_can_be_done_again() {
     fs::write(template.path("channels/1.9/line.yaml"), line).unwrap();
     let mut all = versions();
     all.extend(["1.9.0".to_owned(), "1.9.1".to_owned()]);
-    all.iter().for_each(|version| template.add(version));
+    for version in &all {
+        template.add(version);
+    }
     let sign = ["release", "sign", "--key", "keys/release.pem", "--targets-key", "keys/targets.pem"];
     let whole = duration(&template.fresh(), &sign);
     let mut kills = 0;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::place::Place;
+use crate::place::{Place, edit};
 use crate::spawn::eventually;
 
 #[test]
@@ -90,17 +90,17 @@ fn a_faulty_line_keeps_its_last_documents_while_others_go_on_and_heals() {
     let server = place.serve();
     let before = server.get("/v1/channels/1.8-production").body;
     let file = place.file("1.8.1");
-    place.edit(&file, "urgency: normal", "urgency: urgent");
+    edit(&file, "urgency: normal", "urgency: urgent");
     server.until_degraded(&["line_refused"], "1.8.1.yaml:");
     assert!(server.degraded().1.contains("urgent"));
     assert_eq!(server.get("/v1/channels/1.8-production").body, before);
     assert_eq!(server.update("1.8-production", "1.7.1")["target"]["version"], "1.8.1");
 
     // `release add` refuses a faulty catalog, so the other line's release was added before.
-    place.edit(&file, "urgency: urgent", "urgency: normal");
+    edit(&file, "urgency: urgent", "urgency: normal");
     server.until_degraded(&[], "");
     place.add("1.7.2");
-    place.edit(&file, "urgency: normal", "urgency: urgent");
+    edit(&file, "urgency: normal", "urgency: urgent");
     place.sign();
     server.until_latest("1.7-preproduction", "1.7.2");
     server.until_degraded(&["line_refused"], "urgent");
@@ -108,7 +108,7 @@ fn a_faulty_line_keeps_its_last_documents_while_others_go_on_and_heals() {
     let refused = metrics.lines().find(|line| line.contains("line_refused")).unwrap_or_default();
     assert!(refused.ends_with(" 1"), "{metrics}");
 
-    place.edit(&file, "urgency: urgent", "urgency: normal");
+    edit(&file, "urgency: urgent", "urgency: normal");
     server.until_degraded(&[], "");
 }
 

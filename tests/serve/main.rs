@@ -5,5 +5,6 @@ mod demo;
 mod life;
 mod never;
 mod place;
+#[expect(dead_code, reason = "what traces a server is for other tests")]
 mod spawn;
 mod start;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tidegate::clock::{Clock as _, SystemClock};
 
-use crate::place::Place;
+use crate::place::{Place, edit};
 use crate::spawn::{Server, eventually};
 
 /// Changes a catalog, and says how to take that back.
@@ -24,9 +24,9 @@ fn written(place: &Place, name: &str, text: &str) -> Box<dyn Fn(&Place)> {
     Box::new(move |_| fs::write(&path, &before).unwrap())
 }
 
-fn edited(place: &Place, path: &Path, from: &str, to: &str) -> Box<dyn Fn(&Place)> {
+fn edited(path: &Path, from: &str, to: &str) -> Box<dyn Fn(&Place)> {
     let (path, before) = (path.to_owned(), fs::read(path).unwrap());
-    place.edit(&path, from, to);
+    edit(&path, from, to);
     Box::new(move |_| fs::write(&path, &before).unwrap())
 }
 
@@ -59,7 +59,7 @@ fn what_would_step_back_is_refused_and_told_with_the_way_out() {
             |place| {
                 let text = fs::read_to_string(place.file("1.8.2")).unwrap();
                 let year = text.split_once("production: { since: 20").unwrap().1[..2].to_owned();
-                edited(place, &place.file("1.8.2"), &format!("since: 20{year}"), "since: 2019")
+                edited(&place.file("1.8.2"), &format!("since: 20{year}"), "since: 2019")
             },
             "`1.8.2` was published in `1.8-preproduction` since",
             "write `since:",

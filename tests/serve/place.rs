@@ -1,5 +1,6 @@
 //! A catalog of one's own, made with the commands that people use.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -78,7 +79,7 @@ impl Place {
         if !text.contains("\nstages:\n") {
             text.push_str("stages:\n");
         }
-        text.push_str(&format!("  {stage}: {{ since: {}, by: ada, reason: moved here }}\n", rfc3339(since)));
+        writeln!(text, "  {stage}: {{ since: {}, by: ada, reason: moved here }}", rfc3339(since)).unwrap();
         fs::write(self.file(version), text).unwrap();
     }
 
@@ -89,11 +90,11 @@ impl Place {
         self.enter(version, "preproduction", due - chrono::TimeDelta::days(14));
         self.sign();
     }
+}
 
-    /// Replaces a text in a file, which must be there.
-    pub fn edit(&self, path: &Path, from: &str, to: &str) {
-        let text = fs::read_to_string(path).unwrap();
-        assert!(text.contains(from), "{text}");
-        fs::write(path, text.replacen(from, to, 1)).unwrap();
-    }
+/// Replaces a text in a file, which must be there.
+pub fn edit(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(path, text.replacen(from, to, 1)).unwrap();
 }
