@@ -161,7 +161,7 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
         offers,
         known: known(catalog, now),
     };
-    let first = check(inputs, &publication)?;
+    let first = check(inputs, &roles.lines, &publication)?;
     let online = manifests.iter().map(|manifest| manifest.document.signed().expires);
     let online = online.fold(roles.timestamp.signed().expires, Ord::min);
     publication.expires = online.min(first);
@@ -440,21 +440,39 @@ fn retired(
         .collect()
 }
 
-/// Verifies a publication the way a client would, and says when the first of its roles expires.
+/// Verifies a publication the way a client would, and says when the first of its roles expires that
+/// is no line's own.
 ///
 /// Payloads and the release manifests that were found good when the catalog was read are known by
 /// their listing; their bytes are checked where they are stored.
-fn check(inputs: &Inputs<'_>, publication: &Publication) -> Result<Time, PublishError> {
+fn check(inputs: &Inputs<'_>, lines: &roles::Lines, publication: &Publication) -> Result<Time, PublishError> {
     let fetch = |path: &str| match publication.tuf.get(path)? {
         TufFile::Document(document) => Some(document.identity.clone()),
         TufFile::Payload(_) => None,
     };
     let channels = |name: &str, _: &crate::formats::tuf::Target| name.starts_with("channel.");
-    let verified = verify(inputs.trust.root(), inputs.now, &fetch, &channels)?;
+    // A line's role that has expired is a fault of its line: clients that can lose that line alone
+    // must go on getting the others. So all is verified as of when it still held, and whatever is no
+    // line's own must hold now.
+    let lines = lines.values().map(|role| role.signed().expires - TimeDelta::seconds(1)).min();
+    let at = lines.map_or(inputs.now, |last| inputs.now.min(last));
+    let verified = verify(inputs.trust.root(), at, &fetch, &channels)?;
+    let roles = [
+        ("root", verified.root.signed().expires),
+        ("targets", verified.targets.signed().expires),
+        ("snapshot", verified.snapshot.signed().expires),
+        ("timestamp", verified.timestamp.signed().expires),
+    ];
+    let channels = verified.roles.get(names::CHANNELS).map(|role| (names::CHANNELS, role.signed().expires));
+    let (first, role) =
+        roles.into_iter().chain(channels).map(|(role, at)| (at, role)).min().unwrap_or((at, "root"));
+    if first <= inputs.now {
+        return Err(Violation::Expired { path: role.to_owned(), expires: first }.into());
+    }
     if let Some(last) = inputs.last {
         follows::check_follows(last, publication, inputs.trust.root())?;
     }
-    Ok(verified.first_expiry().0)
+    Ok(first)
 }
 
 /// The document that is served already, if it has these bytes; else a new one.
