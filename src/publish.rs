@@ -31,7 +31,7 @@ use crate::formats::manifest::ChannelManifest;
 use crate::formats::tuf::CHANNEL_MANIFEST_LIFETIME;
 use crate::formats::tuf::names;
 use crate::signing::trust::Trust;
-use crate::signing::verify::{Violation, verify};
+use crate::signing::verify::{Violation, verify_lapsed};
 use crate::signing::{PrivateKey, SignError, Signed};
 
 pub use document::{Document, Media};
@@ -440,7 +440,8 @@ fn retired(
         .collect()
 }
 
-/// Verifies a publication the way a client would, and says when the first of its roles expires.
+/// Verifies a publication the way a client would, and says when the first of the roles expires that
+/// all lines need. A line's role that nobody signed anew in time is that line's trouble alone.
 ///
 /// Payloads and the release manifests that were found good when the catalog was read are known by
 /// their listing; their bytes are checked where they are stored.
@@ -450,11 +451,11 @@ fn check(inputs: &Inputs<'_>, publication: &Publication) -> Result<Time, Publish
         TufFile::Payload(_) => None,
     };
     let channels = |name: &str, _: &crate::formats::tuf::Target| name.starts_with("channel.");
-    let verified = verify(inputs.trust.root(), inputs.now, &fetch, &channels)?;
+    let verified = verify_lapsed(inputs.trust.root(), inputs.now, &fetch, &channels)?;
     if let Some(last) = inputs.last {
         follows::check_follows(last, publication, inputs.trust.root())?;
     }
-    Ok(verified.first_expiry().0)
+    Ok(verified.common_expiry())
 }
 
 /// The document that is served already, if it has these bytes; else a new one.

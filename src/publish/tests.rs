@@ -1,5 +1,7 @@
 //! What is published, when it is signed anew, and what keeps the last documents.
 
+mod alone;
+
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
@@ -15,6 +17,7 @@ use crate::domain::testing::{catalog, event, line, release, t, v};
 use crate::formats::tuf::{Snapshot, Target};
 use crate::signing::ceremony::{Keys, found, sign_releases};
 use crate::signing::trust::Checked;
+use crate::signing::verify::verify;
 
 /// A repository: keys, what they signed, and the lines of the catalog.
 struct World {
