@@ -6,6 +6,7 @@ pub mod evidence;
 pub mod follows;
 pub mod pack;
 pub mod publication;
+pub mod refusal;
 mod roles;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::{Decision, Verdict, decide_line};
-use crate::domain::stepback::{Offer, StepBack, step_backs};
+use crate::domain::stepback::Offer;
 use crate::domain::upgrade::Views;
 use crate::domain::version::Version;
 use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody};
@@ -37,6 +38,7 @@ use crate::signing::{PrivateKey, SignError, Signed};
 pub use document::{Document, Media};
 pub use publication::Publication;
 use publication::{ChannelDocuments, PayloadFile, ReleaseDocuments, TufFile};
+pub use refusal::{Refusal, refusals};
 use updates::{json, known, updates};
 
 /// Online documents are signed anew after this time, long before they expire: a server that is down
@@ -75,28 +77,6 @@ pub struct Outcome {
     /// Whether anything was signed: if not, the publication differs from the last at most in what
     /// is unsigned.
     pub signed: bool,
-}
-
-/// Why a line was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// It could not be read.
-    Faulty(String),
-    /// It would step back.
-    StepsBack(Vec<StepBack>),
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Faulty(why) => f.write_str(why),
-            Self::StepsBack(all) => match &all[..] {
-                [] => f.write_str("it would step back"),
-                [first] => write!(f, "{first}; {}", first.hint()),
-                [first, rest @ ..] => write!(f, "{first}; {} (and {} more)", first.hint(), rest.len()),
-            },
-        }
-    }
 }
 
 /// Why nothing could be published. The last publication goes on being served.
@@ -220,30 +200,6 @@ pub fn next_due(
         until.into_iter().chain(decision.deadline)
     });
     dated.chain(decided).filter(|at| now < *at).chain(last.map(|last| last.renew)).min()
-}
-
-/// The lines that keep their last documents: those that could not be read, and those that would
-/// step back behind the last publication.
-#[must_use]
-pub fn refusals(
-    catalog: &Catalog,
-    faulty: &BTreeMap<LineName, String>,
-    last: Option<&Publication>,
-    now: Time,
-) -> BTreeMap<LineName, Refusal> {
-    let mut refused: BTreeMap<LineName, Refusal> =
-        faulty.iter().map(|(line, why)| (line.clone(), Refusal::Faulty(why.clone()))).collect();
-    let Some(last) = last else { return refused };
-    let before: Vec<Offer> =
-        last.offers.iter().filter(|offer| !refused.contains_key(&offer.line)).cloned().collect();
-    for step in step_backs(&before, &Offer::all(catalog, now)) {
-        let line = step.line.clone();
-        match refused.entry(line).or_insert_with(|| Refusal::StepsBack(Vec::new())) {
-            Refusal::StepsBack(steps) => steps.push(step),
-            Refusal::Faulty(_) => {}
-        }
-    }
-    refused
 }
 
 fn offers(
