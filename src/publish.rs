@@ -23,7 +23,7 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::explain::Explanation;
-use crate::domain::promotion::{Decision, Verdict, decide_line};
+use crate::domain::promotion::{Decision, Gate, Verdict, decide_line};
 use crate::domain::stepback::Offer;
 use crate::domain::upgrade::Views;
 use crate::domain::version::Version;
@@ -197,7 +197,9 @@ pub fn next_due(
             Verdict::Wait { until } => Some(until),
             Verdict::Promote | Verdict::Blocked => None,
         };
-        until.into_iter().chain(decision.deadline)
+        // A gate that opens while another one does not is told of in time, too.
+        let gates = decision.gates.iter().filter_map(Gate::opens);
+        until.into_iter().chain(gates).chain(decision.deadline)
     });
     dated.chain(decided).filter(|at| now < *at).chain(last.map(|last| last.renew)).min()
 }

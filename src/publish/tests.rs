@@ -405,4 +405,13 @@ fn the_snapshot_lists_every_role_and_the_next_due_time_is_the_first_change() {
     assert_eq!(due(now), Some(now + RENEW_AFTER));
     let without = |now: Time| next_due(&catalog, &decide(&catalog, now), None, now);
     assert_eq!(without(now), Some(t("2018-01-11")));
+
+    // A held release is promoted at no time, and what is told of it changes when its soak is over.
+    let world = World::new(
+        vec![line("1.8", None).with(release("1.8.5", &["2017-12-28"]).held_at("2017-12-29"))],
+        now,
+    );
+    let catalog = world.catalog();
+    let soaked = next_due(&catalog, &decide(&catalog, now), None, now);
+    assert_eq!(soaked, Some(t("2018-01-11")));
 }
