@@ -6,6 +6,7 @@ pub mod evidence;
 pub mod follows;
 pub mod pack;
 pub mod publication;
+pub mod refusal;
 mod roles;
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,8 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::explain::Explanation;
-use crate::domain::promotion::{Decision, Verdict, decide_line};
-use crate::domain::stepback::{Offer, StepBack, step_backs};
+use crate::domain::promotion::{Decision, Gate, Verdict, decide_line};
+use crate::domain::stepback::Offer;
 use crate::domain::upgrade::Views;
 use crate::domain::version::Version;
 use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody};
@@ -31,12 +32,13 @@ use crate::formats::manifest::ChannelManifest;
 use crate::formats::tuf::CHANNEL_MANIFEST_LIFETIME;
 use crate::formats::tuf::names;
 use crate::signing::trust::Trust;
-use crate::signing::verify::{Violation, verify};
+use crate::signing::verify::{Violation, verify_lapsed};
 use crate::signing::{PrivateKey, SignError, Signed};
 
 pub use document::{Document, Media};
 pub use publication::Publication;
 use publication::{ChannelDocuments, PayloadFile, ReleaseDocuments, TufFile};
+pub use refusal::{Refusal, refusals};
 use updates::{json, known, updates};
 
 /// Online documents are signed anew after this time, long before they expire: a server that is down
@@ -75,28 +77,6 @@ pub struct Outcome {
     /// Whether anything was signed: if not, the publication differs from the last at most in what
     /// is unsigned.
     pub signed: bool,
-}
-
-/// Why a line was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// It could not be read.
-    Faulty(String),
-    /// It would step back.
-    StepsBack(Vec<StepBack>),
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Faulty(why) => f.write_str(why),
-            Self::StepsBack(all) => match &all[..] {
-                [] => f.write_str("it would step back"),
-                [first] => write!(f, "{first}; {}", first.hint()),
-                [first, rest @ ..] => write!(f, "{first}; {} (and {} more)", first.hint(), rest.len()),
-            },
-        }
-    }
 }
 
 /// Why nothing could be published. The last publication goes on being served.
@@ -161,7 +141,7 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
         offers,
         known: known(catalog, now),
     };
-    let first = check(inputs, &roles.lines, &publication)?;
+    let first = check(inputs, &publication)?;
     let online = manifests.iter().map(|manifest| manifest.document.signed().expires);
     let online = online.fold(roles.timestamp.signed().expires, Ord::min);
     publication.expires = online.min(first);
@@ -217,33 +197,11 @@ pub fn next_due(
             Verdict::Wait { until } => Some(until),
             Verdict::Promote | Verdict::Blocked => None,
         };
-        until.into_iter().chain(decision.deadline)
+        // A gate that opens while another one does not is told of in time, too.
+        let gates = decision.gates.iter().filter_map(Gate::opens);
+        until.into_iter().chain(gates).chain(decision.deadline)
     });
     dated.chain(decided).filter(|at| now < *at).chain(last.map(|last| last.renew)).min()
-}
-
-/// The lines that keep their last documents: those that could not be read, and those that would
-/// step back behind the last publication.
-#[must_use]
-pub fn refusals(
-    catalog: &Catalog,
-    faulty: &BTreeMap<LineName, String>,
-    last: Option<&Publication>,
-    now: Time,
-) -> BTreeMap<LineName, Refusal> {
-    let mut refused: BTreeMap<LineName, Refusal> =
-        faulty.iter().map(|(line, why)| (line.clone(), Refusal::Faulty(why.clone()))).collect();
-    let Some(last) = last else { return refused };
-    let before: Vec<Offer> =
-        last.offers.iter().filter(|offer| !refused.contains_key(&offer.line)).cloned().collect();
-    for step in step_backs(&before, &Offer::all(catalog, now)) {
-        let line = step.line.clone();
-        match refused.entry(line).or_insert_with(|| Refusal::StepsBack(Vec::new())) {
-            Refusal::StepsBack(steps) => steps.push(step),
-            Refusal::Faulty(_) => {}
-        }
-    }
-    refused
 }
 
 fn offers(
@@ -440,39 +398,22 @@ fn retired(
         .collect()
 }
 
-/// Verifies a publication the way a client would, and says when the first of its roles expires that
-/// is no line's own.
+/// Verifies a publication the way a client would, and says when the first of the roles expires that
+/// all lines need. A line's role that nobody signed anew in time is that line's trouble alone.
 ///
 /// Payloads and the release manifests that were found good when the catalog was read are known by
 /// their listing; their bytes are checked where they are stored.
-fn check(inputs: &Inputs<'_>, lines: &roles::Lines, publication: &Publication) -> Result<Time, PublishError> {
+fn check(inputs: &Inputs<'_>, publication: &Publication) -> Result<Time, PublishError> {
     let fetch = |path: &str| match publication.tuf.get(path)? {
         TufFile::Document(document) => Some(document.identity.clone()),
         TufFile::Payload(_) => None,
     };
     let channels = |name: &str, _: &crate::formats::tuf::Target| name.starts_with("channel.");
-    // A line's role that has expired is a fault of its line: clients that can lose that line alone
-    // must go on getting the others. So all is verified as of when it still held, and whatever is no
-    // line's own must hold now.
-    let lines = lines.values().map(|role| role.signed().expires - TimeDelta::seconds(1)).min();
-    let at = lines.map_or(inputs.now, |last| inputs.now.min(last));
-    let verified = verify(inputs.trust.root(), at, &fetch, &channels)?;
-    let roles = [
-        ("root", verified.root.signed().expires),
-        ("targets", verified.targets.signed().expires),
-        ("snapshot", verified.snapshot.signed().expires),
-        ("timestamp", verified.timestamp.signed().expires),
-    ];
-    let channels = verified.roles.get(names::CHANNELS).map(|role| (names::CHANNELS, role.signed().expires));
-    let (first, role) =
-        roles.into_iter().chain(channels).map(|(role, at)| (at, role)).min().unwrap_or((at, "root"));
-    if first <= inputs.now {
-        return Err(Violation::Expired { path: role.to_owned(), expires: first }.into());
-    }
+    let verified = verify_lapsed(inputs.trust.root(), inputs.now, &fetch, &channels)?;
     if let Some(last) = inputs.last {
         follows::check_follows(last, publication, inputs.trust.root())?;
     }
-    Ok(first)
+    Ok(verified.common_expiry())
 }
 
 /// The document that is served already, if it has these bytes; else a new one.

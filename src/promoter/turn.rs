@@ -277,8 +277,10 @@ impl Promoter {
             let warning = if name == PUBLICATION { ONLINE_NEAR } else { OFFLINE_NEAR };
             *at - warning <= now
         };
-        if let Some((name, at)) = expiries.iter().filter(near).min_by_key(|(_, at)| *at) {
-            let detail = format!("`{name}` expires at {}", rfc3339(*at));
+        // Each of them: a line's role that expired long ago must not hide the root that is about to.
+        for (name, at) in expiries.iter().filter(near) {
+            let word = if *at <= now { "expired" } else { "expires" };
+            let detail = format!("`{name}` {word} at {}", rfc3339(*at));
             degraded.push(Degraded { kind: DegradedKind::ExpiryNear, detail });
         }
         let before = self.shared.status.load();

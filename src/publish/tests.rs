@@ -1,5 +1,7 @@
 //! What is published, when it is signed anew, and what keeps the last documents.
 
+mod alone;
+
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
@@ -15,6 +17,7 @@ use crate::domain::testing::{catalog, event, line, release, t, v};
 use crate::formats::tuf::{Snapshot, Target};
 use crate::signing::ceremony::{Keys, found, sign_releases};
 use crate::signing::trust::Checked;
+use crate::signing::verify::verify;
 
 /// A repository: keys, what they signed, and the lines of the catalog.
 struct World {
@@ -452,4 +455,13 @@ fn the_snapshot_lists_every_role_and_the_next_due_time_is_the_first_change() {
     assert_eq!(due(now), Some(now + RENEW_AFTER));
     let without = |now: Time| next_due(&catalog, &decide(&catalog, now), None, now);
     assert_eq!(without(now), Some(t("2018-01-11")));
+
+    // A held release is promoted at no time, and what is told of it changes when its soak is over.
+    let world = World::new(
+        vec![line("1.8", None).with(release("1.8.5", &["2017-12-28"]).held_at("2017-12-29"))],
+        now,
+    );
+    let catalog = world.catalog();
+    let soaked = next_due(&catalog, &decide(&catalog, now), None, now);
+    assert_eq!(soaked, Some(t("2018-01-11")));
 }

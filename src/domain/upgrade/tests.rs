@@ -131,6 +131,27 @@ fn within_the_grace_what_was_the_highest_still_opens_the_way() {
 }
 
 #[test]
+fn the_grace_is_no_way_around_a_barrier() {
+    let mut eighteen = eighteen();
+    eighteen.follows.as_mut().unwrap().grace = TimeDelta::days(7);
+    let mut seventeen = seventeen();
+    seventeen.releases.get_mut(&v("1.7.14-t.2")).unwrap().barrier = true;
+    let catalog = catalog([seventeen, eighteen]);
+    check(
+        &catalog,
+        "2018-04-24",
+        &[
+            (
+                "1.8-production",
+                "1.7.9-t.3",
+                "blocked minor_gate: 1.7.14-t.2 1.7-production, next 1.7.14-t.2 1.7-production",
+            ),
+            ("1.8-production", "1.7.14-t.2", "update next_line: 1.8.4-t.1"),
+        ],
+    );
+}
+
+#[test]
 fn the_gate_looks_at_the_stage_before_where_the_last_one_is_empty() {
     let young =
         line("1.7", None).with(release("1.7.1", &["2018-01-01"])).with(release("1.7.2", &["2018-01-02"]));

@@ -105,12 +105,7 @@ impl<'a> Views<'a> {
 impl<'a> View<'a> {
     fn new(line: &'a Line, stage: usize, now: Time) -> Self {
         let offered: Vec<&Release> = line.offered(stage, now).collect();
-        let mut barriers: Vec<&Version> = line
-            .releases
-            .values()
-            .filter(|release| release.barrier && release.is_in(stage, now))
-            .map(|barrier| standing(line, barrier, now))
-            .collect();
+        let mut barriers: Vec<&Version> = barriers(line, stage, now).collect();
         barriers.sort_unstable();
         barriers.dedup();
         Self { offered, barriers, coming: Vec::new() }
@@ -154,6 +149,12 @@ impl<'a> View<'a> {
             None => Advice::Blocked(Blocked::Barrier { barrier }),
         }
     }
+}
+
+/// Where the barriers of a channel stand.
+pub(super) fn barriers(line: &Line, stage: usize, now: Time) -> impl Iterator<Item = &Version> {
+    let entered = line.releases.values().filter(move |release| release.barrier && release.is_in(stage, now));
+    entered.map(move |barrier| standing(line, barrier, now))
 }
 
 /// Where a barrier stands: at its own version, or, yanked, where its replacement does.

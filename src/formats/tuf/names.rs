@@ -11,13 +11,15 @@ use crate::domain::version::Version;
 
 /// The role that lists channel manifests.
 pub const CHANNELS: &str = "channels";
+/// With what the names of lines' roles begin.
+pub const RELEASES: &str = "releases-";
 /// The path of the one file whose name never changes.
 pub const TIMESTAMP_PATH: &str = "metadata/timestamp.json";
 
 /// The role that lists a line's release manifests and payloads.
 #[must_use]
 pub fn releases_role(line: &LineName) -> String {
-    format!("releases-{line}")
+    format!("{RELEASES}{line}")
 }
 
 /// The target of a release manifest, `release.1.8.4-tectonic.1.json`.

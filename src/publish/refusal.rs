@@ -1,0 +1,94 @@
+//! Which lines keep their last documents, and why.
+
+use std::collections::BTreeMap;
+
+use super::publication::Publication;
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::channel::LineName;
+use crate::domain::line::Line;
+use crate::domain::stepback::{Offer, StepBack, step_backs};
+
+/// Why a line was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// It could not be read.
+    Faulty(String),
+    /// It would step back.
+    StepsBack(Vec<StepBack>),
+    /// It claims what a line that keeps its last documents has there.
+    Claims { claim: String, of: LineName },
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Faulty(why) => f.write_str(why),
+            Self::Claims { claim, of } => write!(
+                f,
+                "{claim} is line `{of}`'s, which keeps its last documents; put line `{of}` right first, or let this one claim something else"
+            ),
+            Self::StepsBack(all) => match &all[..] {
+                [] => f.write_str("it would step back"),
+                [first] => write!(f, "{first}; {}", first.hint()),
+                [first, rest @ ..] => write!(f, "{first}; {} (and {} more)", first.hint(), rest.len()),
+            },
+        }
+    }
+}
+
+/// The lines that keep their last documents: those that could not be read, and those that would
+/// step back behind the last publication.
+#[must_use]
+pub fn refusals(
+    catalog: &Catalog,
+    faulty: &BTreeMap<LineName, String>,
+    last: Option<&Publication>,
+    now: Time,
+) -> BTreeMap<LineName, Refusal> {
+    let mut refused: BTreeMap<LineName, Refusal> =
+        faulty.iter().map(|(line, why)| (line.clone(), Refusal::Faulty(why.clone()))).collect();
+    let Some(last) = last else { return refused };
+    let before: Vec<Offer> =
+        last.offers.iter().filter(|offer| !refused.contains_key(&offer.line)).cloned().collect();
+    for step in step_backs(&before, &Offer::all(catalog, now)) {
+        let line = step.line.clone();
+        match refused.entry(line).or_insert_with(|| Refusal::StepsBack(Vec::new())) {
+            Refusal::StepsBack(steps) => steps.push(step),
+            Refusal::Faulty(_) | Refusal::Claims { .. } => {}
+        }
+    }
+    claims(catalog, last, &mut refused);
+    refused
+}
+
+/// Refuses lines that claim a channel's name or versions of a refused one, which is published as it
+/// was: two lines with one channel, or one release in two lines, could not be published at all.
+fn claims(catalog: &Catalog, last: &Publication, refused: &mut BTreeMap<LineName, Refusal>) {
+    // A line that is refused for its claims keeps its own last documents, and claims what they do.
+    while let Some((line, refusal)) = catalog
+        .lines()
+        .filter(|line| !refused.contains_key(&line.name))
+        .find_map(|line| Some((line.name.clone(), claim(line, last, refused)?)))
+    {
+        refused.insert(line, refusal);
+    }
+}
+
+/// What a line claims that a refused one has.
+fn claim(line: &Line, last: &Publication, refused: &BTreeMap<LineName, Refusal>) -> Option<Refusal> {
+    if refused.is_empty() {
+        return None;
+    }
+    let names = line.stages.iter().flat_map(|stage| std::iter::once(&stage.channel).chain(&stage.aliases));
+    let channels =
+        names.filter_map(|name| Some((format!("channel `{name}`"), &last.channel.get(name)?.line)));
+    let versions = last
+        .offers
+        .iter()
+        .filter(|offer| offer.prefix.overlaps(&line.prefix))
+        .map(|offer| (format!("versions `{}`", offer.prefix), &offer.line));
+    let (claim, of) =
+        channels.chain(versions).find(|(_, of)| **of != line.name && refused.contains_key(*of))?;
+    Some(Refusal::Claims { claim, of: of.clone() })
+}

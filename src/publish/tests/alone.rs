@@ -1,0 +1,94 @@
+//! Lines fail alone, also where one of them claims what another one has.
+
+use super::*;
+
+/// A line of another name, with the prefix and channels of its own name.
+fn renamed(mut line: Line, name: &str) -> Line {
+    line.name = LineName::parse(name).unwrap();
+    for stage in &mut line.stages {
+        stage.channel = ChannelName::of(&line.name, &stage.name).unwrap();
+    }
+    line
+}
+
+#[test]
+fn a_line_that_takes_a_kept_lines_channel_or_versions_is_refused_and_the_others_go_on() {
+    let now = t("2018-01-01");
+    let changes: [(&str, fn(&mut World)); 4] = [
+        ("a channel", |world| {
+            let mut nine = line("1.9", Some("1.8"));
+            nine.stages[1].channel = name("1.8-production");
+            world.lose("1.8");
+            world.lines.push(nine);
+        }),
+        ("an alias", |world| {
+            let mut nine = line("1.9", Some("1.8"));
+            nine.stages[1].aliases = vec![name("1.8-production")];
+            world.lose("1.8");
+            world.lines.push(nine);
+        }),
+        ("versions", |world| {
+            let eight = world.lose("1.8");
+            world.faulty.clear();
+            world.lines.push(renamed(eight.with(release("1.8.9", &["2018-01-01"])), "1.9"));
+        }),
+        ("a part of its versions", |world| {
+            let eight = world.lose("1.8");
+            world.lines.push(Line {
+                prefix: crate::domain::line::Prefix::parse("1.8.4").unwrap(),
+                ..renamed(eight, "1.9")
+            });
+        }),
+    ];
+    for (what, change) in changes {
+        let mut world = world(now);
+        let first = world.publish(None, now).publication;
+        change(&mut world);
+        // The other line goes on meanwhile.
+        world.release("1.7.14").yank =
+            Some(crate::domain::release::Yank { event: event(now, "breaks DNS"), to: None });
+        let outcome = world.publish(Some(&first), now + TimeDelta::hours(1));
+        let refused: Vec<&str> = outcome.refused.keys().map(LineName::as_str).collect();
+        assert_eq!(refused, ["1.8", "1.9"], "{what}");
+        let second = outcome.publication;
+        assert_eq!(manifest(&second, "1.8-production").line.as_str(), "1.8", "{what}");
+        let asked = |publication| answer(publication, "1.8-production", "1.7.9");
+        assert_eq!(asked(&first)["code"], "minor_gate", "{what}");
+        assert_eq!(asked(&second)["target"]["version"], "1.8.4", "{what}");
+        assert_eq!(manifest(&second, "1.7-production").latest, Some(v("1.7.9")), "{what}");
+        assert!(second.channel(&name("1.9-preproduction")).is_none(), "{what}");
+    }
+}
+
+#[test]
+fn a_new_line_that_no_key_signs_for_yet_offers_nothing_and_stops_nobody() {
+    let now = t("2018-01-01");
+    let mut world = world(now);
+    let first = world.publish(None, now).publication;
+    world.lines.push(line("1.9", Some("1.8")).with(release("1.9.0", &[])));
+    let outcome = world.publish(Some(&first), now + TimeDelta::hours(1));
+    assert!(outcome.refused.is_empty());
+    let second = outcome.publication;
+    assert_eq!(manifest(&second, "1.9-preproduction").latest, None);
+    assert_eq!(explained(&second, "1.9.0")["next"]["gates"][0]["state"], "blocks");
+    assert_eq!(answer(&second, "1.8-production", "1.8.4"), answer(&first, "1.8-production", "1.8.4"));
+}
+
+#[test]
+fn a_line_whose_role_expired_takes_no_other_with_it() {
+    let now = t("2018-01-01");
+    let mut world = world(now);
+    let versions = [v("1.7.9"), v("1.7.14")];
+    let long_ago = now - TimeDelta::days(364);
+    let old = sign_releases(&world.trust, &world.lines[0], &versions, &world.keys.release, long_ago, |_| {});
+    let old = old.unwrap();
+    world.resign(old.roles);
+    world.manifests.extend(old.manifests);
+    let first = world.publish(None, now).publication;
+    let expired = now + TimeDelta::days(2);
+    let second = world.publish(Some(&first), expired).publication;
+    assert_eq!(manifest(&second, "1.8-production").issued, expired);
+    for publication in [first, second] {
+        assert!(publication.expires > expired, "the others are good for longer");
+    }
+}
