@@ -160,6 +160,9 @@ fn carried<'a>(
     for name in refused.keys() {
         lines.remove(name);
         if let Some(line) = inputs.last.map(|last| carry::line(last, name)).transpose()?.flatten() {
+            let current = inputs.catalog.line(name);
+            let line =
+                current.into_iter().fold(line, |line, current| carry::narrowed(line, current, inputs.now));
             lines.insert(name.clone(), line);
         }
     }

@@ -17,7 +17,7 @@ const ADDRESS: &str = "127.0.0.1:8080";
 const BUILT: [(&str, &str); 3] = [
     ("cargo run --release -- ", "tidegate "),
     ("target/release/tidegate ", "tidegate "),
-    ("cargo install --path .", "true"),
+    ("cargo install --locked --path .", "true"),
 ];
 
 /// The command that runs this test among others.

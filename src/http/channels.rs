@@ -21,7 +21,7 @@ const NEAREST: usize = 3;
     path = "/v1/channels",
     tag = "channels",
     operation_id = "channels",
-    responses((status = 200, description = "Every channel", body = serde_json::Value))
+    responses((status = 200, description = "Every channel", body = crate::formats::api::ChannelsBody))
 )]
 pub fn list(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     reply::document(ask.request, ask.current()?.channels(), Cache::Minute)

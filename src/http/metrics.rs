@@ -23,6 +23,7 @@ use super::problem::ProblemKind;
 use super::route::Route;
 use crate::clock::SharedClock;
 use crate::domain::Time;
+use crate::promoter::status::PUBLICATION;
 use crate::promoter::status::{DegradedKind, Handle};
 
 /// The label of requests for which there is no route.
@@ -149,17 +150,14 @@ impl Collector for Standing {
             let help = "The version of what is published";
             gauge(&mut encoder, "publication_version", help, None, clamp(publication.version))?;
             let until = |time: Time| (time - now).num_seconds();
-            let first = ([("document", "publication")], until(publication.expires));
-            let roles =
-                status.expiries.iter().map(|(role, time)| ([("document", role.as_str())], until(*time)));
+            let first = ([("document", PUBLICATION)], until(publication.expires));
+            let roles = status
+                .expiries
+                .iter()
+                .filter(|(role, _)| role != PUBLICATION)
+                .map(|(role, time)| ([("document", role.as_str())], until(*time)));
             let help = "How long until a signed document expires";
-            family(
-                &mut encoder,
-                "expires_in",
-                help,
-                Some(&Unit::Seconds),
-                std::iter::once(first).chain(roles),
-            )?;
+            family(&mut encoder, "expires_in", help, Some(&Unit::Seconds), roles)?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use super::reply::{self, Cache};
     path = "/v1/promotions",
     tag = "releases",
     operation_id = "promotions",
-    responses((status = 200, description = "Every decision", body = serde_json::Value))
+    responses((status = 200, description = "Every decision", body = crate::formats::api::PromotionsBody))
 )]
 pub fn list(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     reply::document(ask.request, ask.current()?.promotions(), Cache::Minute)

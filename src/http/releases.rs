@@ -40,7 +40,7 @@ pub fn manifest(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     tag = "releases",
     operation_id = "explain",
     params(("version" = String, Path, description = "The release's version", example = "1.8.4-tectonic.1")),
-    responses((status = 200, description = "Where it stands", body = serde_json::Value))
+    responses((status = 200, description = "Where it stands", body = crate::formats::api::ExplainBody))
 )]
 pub fn explain(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let (current, version) = (ask.current()?, ask.version()?);

@@ -23,7 +23,7 @@ use crate::domain::version::Version;
         ("version" = String, Query, description = "The version that the cluster runs", example = "1.8.4-tectonic.1"),
         ("cluster" = Option<String>, Query, description = "The cluster's own id: the answer is then for it alone"),
     ),
-    responses((status = 200, description = "What to do", body = serde_json::Value))
+    responses((status = 200, description = "What to do", body = crate::formats::api::UpdateBody))
 )]
 pub fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let current = ask.current()?;

@@ -14,6 +14,9 @@ pub struct Shared {
     pub status: ArcSwap<Status>,
 }
 
+/// What the online documents are called among the expiries.
+pub const PUBLICATION: &str = "publication";
+
 /// How things stand, as of the last turn of the loop.
 #[derive(Debug, Clone, Default)]
 pub struct Status {

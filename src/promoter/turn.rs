@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
-use super::status::{Degraded, DegradedKind, Status};
+use super::status::{Degraded, DegradedKind, PUBLICATION, Status};
 use super::{Promoter, RETRY, Read, chain};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
@@ -306,9 +306,6 @@ impl Promoter {
         self.tell(&told);
     }
 }
-
-/// What the online documents are called among the expiries.
-const PUBLICATION: &str = "publication";
 
 fn expiries(trust: Option<&Trust>, last: Option<&crate::publish::Publication>) -> Vec<(String, Time)> {
     let mut expiries = Vec::new();

@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 
 use super::PublishError;
 use super::publication::{ChannelDocuments, Publication};
+use crate::domain::Time;
 use crate::domain::channel::LineName;
 use crate::domain::line::{Follows, Line, Stage};
 use crate::domain::policy::SoakPolicy;
@@ -70,6 +71,26 @@ pub fn line(last: &Publication, name: &LineName) -> Result<Option<Line>, Publish
         grace: TimeDelta::try_seconds(follows.grace.cast_signed()).unwrap_or_default(),
     });
     Ok(Some(Line { name: name.clone(), title: None, prefix, follows, stages, freezes: Vec::new(), releases }))
+}
+
+/// A line as it was last published, with what has been narrowed in the catalog since: a yank or a
+/// pause is an emergency, and reaches clusters though the rest of the line is refused.
+pub fn narrowed(mut line: Line, current: &Line, now: Time) -> Line {
+    for stage in &mut line.stages {
+        let pause =
+            current.stages.iter().find(|other| other.name == stage.name).and_then(|other| other.paused(now));
+        if let Some(pause) = pause {
+            stage.paused = Some(pause.clone());
+        }
+    }
+    for (version, release) in &mut line.releases {
+        let Some(other) = current.releases.get(version) else { continue };
+        release.barrier |= other.barrier;
+        if let Some(yank) = other.yanked(now) {
+            release.yank = Some(yank.clone());
+        }
+    }
+    line
 }
 
 fn prefix_of(last: &Publication, name: &LineName) -> Option<crate::domain::line::Prefix> {

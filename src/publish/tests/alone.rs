@@ -14,7 +14,7 @@ fn renamed(mut line: Line, name: &str) -> Line {
 #[test]
 fn a_line_that_takes_a_kept_lines_channel_or_versions_is_refused_and_the_others_go_on() {
     let now = t("2018-01-01");
-    let changes: [(&str, fn(&mut World)); 4] = [
+    let changes: [Break; 4] = [
         ("a channel", |world| {
             let mut nine = line("1.9", Some("1.8"));
             nine.stages[1].channel = name("1.8-production");
@@ -91,4 +91,29 @@ fn a_line_whose_role_expired_takes_no_other_with_it() {
     for publication in [first, second] {
         assert!(publication.expires > expired, "the others are good for longer");
     }
+}
+
+#[test]
+fn a_yank_or_a_pause_reaches_clusters_though_its_line_is_refused() {
+    let now = t("2018-01-01");
+    let mut world = world(now);
+    let line = world.lines.iter_mut().find(|line| line.name.as_str() == "1.8").unwrap();
+    *line = line.clone().with(release("1.8.3", &["2017-11-01", "2017-11-15"]));
+    let mut world = World::new(world.lines, now);
+    let first = world.publish(None, now).publication;
+    // The line steps back: what was published in it changed.
+    world.release("1.8.5").entries[0].as_mut().unwrap().since -= TimeDelta::hours(1);
+    let later = now + TimeDelta::hours(1);
+    world.release("1.8.4").yank =
+        Some(crate::domain::release::Yank { event: event(later, "breaks DNS"), to: None });
+    let outcome = world.publish(Some(&first), later);
+    assert_eq!(outcome.refused.len(), 1);
+    assert_eq!(manifest(&outcome.publication, "1.8-production").latest, Some(v("1.8.3")));
+    assert_eq!(answer(&outcome.publication, "1.8-production", "1.8.4")["code"], "yanked");
+
+    let eight = world.lines.iter_mut().find(|line| line.name.as_str() == "1.8").unwrap();
+    eight.stages[1].paused = Some(event(later, "an outage"));
+    let paused = world.publish(Some(&outcome.publication), later + TimeDelta::hours(1)).publication;
+    assert_eq!(answer(&paused, "1.8-production", "1.8.3")["code"], "paused");
+    assert!(manifest(&paused, "1.8-production").paused.is_some());
 }
