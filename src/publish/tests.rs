@@ -269,6 +269,56 @@ fn a_line_whose_role_is_broken_keeps_the_one_that_was_published() {
 }
 
 #[test]
+fn a_role_of_a_line_that_expires_stops_no_other_line() {
+    let now = t("2018-01-01");
+    let mut world = world(now);
+    let first = world.publish(None, now).publication;
+    // All but one line are signed anew in time.
+    let late = now + TimeDelta::days(360);
+    let keys = &world.keys;
+    let mut files = crate::signing::ceremony::Files::new();
+    for role in ["root", "targets"] {
+        let raw = match role {
+            "root" => {
+                let mut root = world.trust.root().signed().clone();
+                (root.version, root.expires) = (2, late + TimeDelta::days(365));
+                Signed::sign(root, [&keys.root]).unwrap().raw().clone()
+            }
+            _ => {
+                let mut targets = world.trust.targets().signed().clone();
+                (targets.version, targets.expires) = (2, late + TimeDelta::days(365));
+                Signed::sign(targets, [&keys.targets]).unwrap().raw().clone()
+            }
+        };
+        files.insert(if role == "root" { "2.root.json".to_owned() } else { "targets.json".to_owned() }, raw);
+    }
+    let renewed =
+        sign_releases(&world.trust, &world.lines[1], &[], &world.keys.release, late, |_| {}).unwrap();
+    files.extend(renewed.roles);
+    world.resign(files);
+    let after = now + TimeDelta::days(370);
+    let second = world.publish(Some(&first), after).publication;
+    assert_eq!(second.expires, after + CHANNEL_MANIFEST_LIFETIME);
+    assert_eq!(answer(&second, "1.8-preproduction", "1.8.4")["target"]["version"], "1.8.5");
+    assert_eq!(manifest(&second, "1.8-production").issued, after);
+
+    // But where the root or the top of the targets has expired, no client takes anything.
+    let inputs = Inputs {
+        catalog: &world.catalog(),
+        faulty: &world.faulty,
+        trust: &world.trust,
+        manifests: &world.manifests,
+        online: &world.keys.online,
+        last: Some(&second),
+        version: 1_000_000,
+        now: late + TimeDelta::days(366),
+        demo: false,
+    };
+    let expired = publish(&inputs).unwrap_err();
+    assert!(matches!(expired, PublishError::Violation(Violation::Expired { .. })), "{expired}");
+}
+
+#[test]
 fn an_unsigned_release_is_explained_and_not_offered() {
     let now = t("2018-01-01");
     let mut world = world(now);
