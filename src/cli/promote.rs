@@ -69,6 +69,9 @@ struct Body {
     promoted: Vec<DecisionBody>,
     /// What was not.
     promotions: Vec<DecisionBody>,
+    /// What would be promoted in the past, and is held now.
+    #[serde(skip)]
+    held: Vec<Version>,
     #[serde(skip)]
     rows: Vec<[String; 4]>,
 }
@@ -87,17 +90,17 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         ));
     }
     let dry_run = args.dry_run || (args.at.is_some() && !args.backfill);
-    let (mut faulty, mut known_last) = (None, Vec::new());
+    let (mut faulty, mut notes) = (None, Vec::new());
     let body = workspace.commit(|view| {
         // A commit that came first is dated by its own moment, and must be seen.
         let now = args.at.unwrap_or_else(|| workspace.now());
         view.usable_trust()?;
         faulty = view.faulty_note();
-        known_last.clear();
+        notes.clear();
         for version in &args.versions {
             let (line, release) = view.release(version)?;
             if release.is_in(line.stages.len() - 1, now) {
-                known_last.push(format!(
+                notes.push(format!(
                     "`{version}` is in `{}` already",
                     line.stages[line.stages.len() - 1].channel
                 ));
@@ -105,6 +108,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         }
         let (changes, body) =
             if args.early { args.early(view, now, dry_run)? } else { args.due(view, now, dry_run)? };
+        if args.backfill {
+            notes.extend(body.held.iter().map(|version| {
+                format!("`{version}` is held, and the past is no way around that: first `tidegate release resume {version}`")
+            }));
+        }
         Ok((if dry_run { Vec::new() } else { changes }, body))
     })?;
 
@@ -113,7 +121,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         table.row(row.clone());
     }
     terminal.table(&body, &table, "every release is where it can be")?;
-    for note in known_last.iter().chain(&faulty) {
+    for note in notes.iter().chain(&faulty) {
         terminal.note(note);
     }
     if dry_run && !body.promoted.is_empty() {
@@ -137,6 +145,10 @@ impl Args {
             let decisions = decide(&catalog, now);
             let mut round = Vec::new();
             for decision in decisions.iter().filter(|decision| is_wanted(decision)) {
+                // A hold is dated by the day on which somebody said it, and is meant for all that comes.
+                if self.backfill && decision.verdict == Verdict::Promote && decision.release.hold.is_some() {
+                    continue;
+                }
                 if decision.verdict == Verdict::Promote && moved.insert(decision.release.version.clone()) {
                     body.promoted(decision);
                     round.push(decision.entry(now));
@@ -194,7 +206,14 @@ fn not_early(decision: &Decision<'_>) -> anyhow::Error {
 
 impl Body {
     fn new(now: Time, dry_run: bool) -> Self {
-        Self { at: rfc3339(now), dry_run, promoted: Vec::new(), promotions: Vec::new(), rows: Vec::new() }
+        Self {
+            at: rfc3339(now),
+            dry_run,
+            promoted: Vec::new(),
+            promotions: Vec::new(),
+            held: Vec::new(),
+            rows: Vec::new(),
+        }
     }
 
     fn promoted(&mut self, decision: &Decision<'_>) {
@@ -208,8 +227,13 @@ impl Body {
     fn left(&mut self, decision: &Decision<'_>) {
         let overdue = if decision.overdue { "overdue, " } else { "" };
         let (state, decisive) = match decision.verdict {
-            // Another version was asked for.
-            Verdict::Promote => ("due".to_owned(), None),
+            // Another version was asked for, or it is held since.
+            Verdict::Promote => {
+                if decision.release.hold.is_some() {
+                    self.held.push(decision.release.version.clone());
+                }
+                ("due".to_owned(), None)
+            }
             Verdict::Wait { until } => {
                 // Of several that open together the first says it best: the soak, not what was signed for it.
                 let last = decision.obstacles().reduce(|a, b| if a.opens() < b.opens() { b } else { a });

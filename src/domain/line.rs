@@ -149,6 +149,26 @@ impl Line {
         self.releases.values().filter(move |release| release.is_offered(stage, now))
     }
 
+    /// The barriers by `now`, each with the version at which it stands: its own, or, once it is yanked,
+    /// that of its replacement.
+    pub fn barriers(&self, now: Time) -> impl Iterator<Item = (&Release, &Version)> {
+        let barriers = self.releases.values().filter(|release| release.barrier);
+        barriers.map(move |barrier| (barrier, self.standing(barrier, now)))
+    }
+
+    fn standing<'a>(&'a self, barrier: &'a Release, now: Time) -> &'a Version {
+        let mut at = barrier;
+        // Readers refuse circles; the bound keeps a hand-made line from looping for ever.
+        for _ in 0..self.releases.len() {
+            let Some(to) = at.yanked(now).and_then(|yank| yank.to.as_ref()) else { break };
+            match self.releases.get(to) {
+                Some(next) => at = next,
+                None => return to,
+            }
+        }
+        &at.version
+    }
+
     /// The latest of a stage at `now`: the highest version on offer.
     #[must_use]
     pub fn latest(&self, stage: usize, now: Time) -> Option<&Release> {

@@ -7,6 +7,8 @@ mod gate;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 
 use super::Time;
@@ -115,11 +117,12 @@ pub fn decide(catalog: &Catalog, now: Time) -> Vec<Decision<'_>> {
 pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
     // For each stage the lowest barrier that has not entered it: releases above wait for that one.
     let mut barriers: Vec<Option<Barrier<'_>>> = vec![None; line.stages.len()];
+    let standing: BTreeSet<&Version> = line.barriers(now).map(|(_, version)| version).collect();
     let mut decisions = Vec::new();
     for release in line.releases.values() {
         let Some(stage) = next_stage(line, release, now) else { continue };
         let decision = examine(line, release, stage, now, barriers[stage], None);
-        if release.barrier && release.yanked(now).is_none() {
+        if release.yanked(now).is_none() && standing.contains(&release.version) {
             for (place, pending) in barriers.iter_mut().enumerate().skip(stage) {
                 let verdict = if place == stage { decision.verdict } else { Verdict::Blocked };
                 pending.get_or_insert(Barrier { release, verdict });

@@ -137,7 +137,7 @@ fn objection(line: &Line, release: &Release, now: Time) -> Option<&'static str> 
     };
     let since = release.entries[0].as_ref().map(|entry| entry.since);
     let barrier_behind = line.releases.values().any(|other| {
-        other.barrier
+        is_barrier(line, other, now)
             && other.version < release.version
             && !started(other.yank.as_ref().map(|yank| yank.event.at))
             && !started(other.entries[1].as_ref().map(|entry| entry.since).filter(|&since| since < now))
@@ -154,6 +154,11 @@ fn objection(line: &Line, release: &Release, now: Time) -> Option<&'static str> 
     ]
     .into_iter()
     .find_map(|(name, holds)| holds.then_some(name))
+}
+
+/// Whether a release is a barrier, or stands for one that was yanked.
+fn is_barrier(line: &Line, release: &Release, now: Time) -> bool {
+    line.barriers(now).any(|(_, standing)| *standing == release.version)
 }
 
 fn asking() -> impl Strategy<Value = Version> {
@@ -240,7 +245,7 @@ proptest! {
             prop_assert!(target.is_offered(channel.index, now));
             prop_assert!(channel.stage().paused(now).is_none());
             let jumped = channel.line.releases.values().find(|barrier| {
-                barrier.barrier && barrier.is_in(channel.index, now) && barrier.yanked(now).is_none()
+                is_barrier(channel.line, barrier, now) && barrier.is_in(channel.index, now) && barrier.yanked(now).is_none()
                     && current < barrier.version && barrier.version < target.version
             });
             prop_assert!(jumped.is_none(), "over {:?}", jumped.map(|barrier| &barrier.version));

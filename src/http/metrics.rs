@@ -157,7 +157,8 @@ impl Collector for Standing {
                 .filter(|(role, _)| role != PUBLICATION)
                 .map(|(role, time)| ([("document", role.as_str())], until(*time)));
             let help = "How long until a signed document expires";
-            family(&mut encoder, "expires_in", help, Some(&Unit::Seconds), roles)?;
+            let all = std::iter::once(first).chain(roles);
+            family(&mut encoder, "expires_in", help, Some(&Unit::Seconds), all)?;
         }
         Ok(())
     }

@@ -152,7 +152,9 @@ pub fn served_target(
 ) -> Option<TufFile> {
     if let Some(version) = name.strip_prefix("release.").and_then(|rest| rest.strip_suffix(".json")) {
         let manifest = releases.get(&Version::parse(version).ok()?)?.manifest.as_ref()?;
-        return Some(TufFile::Document(std::sync::Arc::clone(manifest)));
+        // A refused line may still serve an older manifest than a newer role lists.
+        let listed = Target::of(&manifest.identity) == *target;
+        return listed.then(|| TufFile::Document(std::sync::Arc::clone(manifest)));
     }
     let rest = name.strip_prefix("payload.")?;
     // Versions hold dots, and so may the names of files: the right split is the one that is served.

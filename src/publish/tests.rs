@@ -276,13 +276,14 @@ fn a_role_of_a_line_that_expires_stops_no_other_line() {
     // All but one line are signed anew in time.
     let late = now + TimeDelta::days(360);
     let keys = &world.keys;
-    let mut files = crate::signing::ceremony::Files::new();
     let mut root = world.trust.root().signed().clone();
     (root.version, root.expires) = (2, late + TimeDelta::days(365));
-    files.insert("2.root.json".to_owned(), Signed::sign(root, [&keys.root]).unwrap().raw().clone());
     let mut targets = world.trust.targets().signed().clone();
     (targets.version, targets.expires) = (2, late + TimeDelta::days(365));
-    files.insert("targets.json".to_owned(), Signed::sign(targets, [&keys.targets]).unwrap().raw().clone());
+    let mut files = crate::signing::ceremony::Files::from([
+        ("2.root.json".to_owned(), Signed::sign(root, [&keys.root]).unwrap().raw().clone()),
+        ("targets.json".to_owned(), Signed::sign(targets, [&keys.targets]).unwrap().raw().clone()),
+    ]);
     let renewed =
         sign_releases(&world.trust, &world.lines[1], &[], &world.keys.release, late, |_| {}).unwrap();
     files.extend(renewed.roles);

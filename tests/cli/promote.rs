@@ -35,6 +35,15 @@ fn what_was_promoted_is_json_too() {
 }
 
 #[test]
+fn the_past_is_no_way_around_a_hold() {
+    let desk = soaking("2018-01-01T00:00:00Z");
+    desk.done(&["release", "hold", "1.8.4", "--reason", "etcd loses quorum"]);
+    let told = desk.run(&["promote", "--at", "2018-01-15T00:00:00Z", "--backfill"]);
+    assert!(told.contains("first `tidegate release resume 1.8.4`"), "{told}");
+    assert!(!desk.read("channels/1.8/1.8.4.yaml").contains("  production:"));
+}
+
+#[test]
 fn an_early_promotion_takes_a_person_a_reason_and_a_release_key() {
     let desk = Desk::with_keys();
     desk.write("build/payload.json", "{}\n");

@@ -183,3 +183,16 @@ fn a_release_is_yanked_and_restored() {
     assert_snapshot!("unyank", desk.run(&["release", "unyank", "1.8.5", "--reason", "it was the network"]));
     assert_snapshot!("unyank_again", desk.run(&["release", "unyank", "1.8.5"]));
 }
+
+#[test]
+fn what_replaces_a_yanked_barrier_is_not_yanked_without_a_replacement() {
+    let desk = Desk::new();
+    let since = "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n";
+    desk.release("1.8.4", &format!("barrier: true\n{since}"));
+    desk.release("1.8.5", since);
+    desk.release("1.8.6", since);
+    desk.done(&["release", "yank", "1.8.4", "--reason", "breaks DNS", "--to", "1.8.5"]);
+    let told = desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS, too"]);
+    assert!(told.contains("exit 1") && told.contains("`1.8.5` is a barrier"), "{told}");
+    desk.done(&["release", "yank", "1.8.5", "--reason", "breaks DNS, too", "--to", "1.8.6"]);
+}

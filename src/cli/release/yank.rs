@@ -9,9 +9,9 @@ use super::super::workspace::Workspace;
 use super::Changed;
 use crate::domain::change::Change;
 use crate::domain::line::Line;
-use crate::domain::release::{Event, Release, Yank};
-use crate::domain::rfc3339;
+use crate::domain::release::{Event, Yank};
 use crate::domain::version::Version;
+use crate::domain::{Time, rfc3339};
 
 /// End the offer of a release everywhere
 ///
@@ -59,7 +59,7 @@ pub fn yank(args: &YankArgs, workspace: &Workspace, terminal: &mut Terminal<'_>)
                 format!("to say it anew, first `tidegate release unyank {version}`"),
             ));
         }
-        check_replacement(args, line, release)?;
+        check_replacement(args, line, workspace.now())?;
         let event = Event { at: workspace.now(), by: by.clone(), reason: args.reason.clone() };
         let yank = Yank { event, to: args.to.clone() };
         Ok((vec![Change::Yank { version: version.clone(), yank }], "yanked"))
@@ -74,10 +74,11 @@ pub fn yank(args: &YankArgs, workspace: &Workspace, terminal: &mut Terminal<'_>)
     Ok(ExitCode::SUCCESS)
 }
 
-fn check_replacement(args: &YankArgs, line: &Line, release: &Release) -> anyhow::Result<()> {
+fn check_replacement(args: &YankArgs, line: &Line, now: Time) -> anyhow::Result<()> {
     let version = &args.version;
     let Some(to) = &args.to else {
-        if release.barrier {
+        // What replaces a yanked barrier is one, too.
+        if line.barriers(now).any(|(_, standing)| standing == version) {
             return Err(refuse(
                 format!("`{version}` is a barrier, and clusters below it could not go on"),
                 "name the release to take instead: `--to VERSION`",

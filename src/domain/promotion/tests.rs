@@ -129,6 +129,15 @@ fn an_older_barrier_goes_first() {
 }
 
 #[test]
+fn what_replaces_a_yanked_barrier_goes_first_as_the_barrier_did() {
+    let line = line("1.8", None)
+        .with(release("1.8.4", &["2017-12-01"]).barrier().yanked_at("2017-12-10", Some("1.8.5")))
+        .with(release("1.8.5", &["2017-12-12"]))
+        .with(release("1.8.6", &["2017-12-02"]));
+    assert_eq!(judge(&line, "1.8.6", "2017-12-20"), (wait("2017-12-26"), vec!["order"]));
+}
+
+#[test]
 fn the_signed_earliest_time_counts_like_the_soak() {
     let mut signed = release("1.8.4", &["2017-12-01"]);
     let mut facts = SignedFacts::default();

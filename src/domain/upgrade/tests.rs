@@ -131,6 +131,23 @@ fn within_the_grace_what_was_the_highest_still_opens_the_way() {
 }
 
 #[test]
+fn the_replacement_of_a_yanked_barrier_is_one_wherever_it_is() {
+    let eighteen = line("1.8", None)
+        .with(release("1.8.4", &["2018-01-01", "2018-01-15"]))
+        .with(release("1.8.5", &["2018-02-01"]).barrier().yanked_at("2018-02-02", Some("1.8.6")))
+        .with(release("1.8.6", &["2018-02-03", "2018-02-17"]))
+        .with(release("1.8.7", &["2018-02-04", "2018-02-18"]));
+    check(
+        &catalog([eighteen]),
+        "2018-03-01",
+        &[
+            ("1.8-production", "1.8.4", "update barrier: 1.8.6"),
+            ("1.8-production", "1.8.6", "update latest: 1.8.7"),
+        ],
+    );
+}
+
+#[test]
 fn the_grace_is_no_way_around_a_barrier() {
     let mut eighteen = eighteen();
     eighteen.follows.as_mut().unwrap().grace = TimeDelta::days(7);

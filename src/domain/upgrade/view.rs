@@ -151,23 +151,13 @@ impl<'a> View<'a> {
     }
 }
 
-/// Where the barriers of a channel stand.
+/// Where the barriers of a channel stand: those that entered it, and replacements that did for ones
+/// that were yanked before.
 pub(super) fn barriers(line: &Line, stage: usize, now: Time) -> impl Iterator<Item = &Version> {
-    let entered = line.releases.values().filter(move |release| release.barrier && release.is_in(stage, now));
-    entered.map(move |barrier| standing(line, barrier, now))
-}
-
-/// Where a barrier stands: at its own version, or, yanked, where its replacement does.
-fn standing<'a>(line: &'a Line, barrier: &'a Release, now: Time) -> &'a Version {
-    let mut at = barrier;
-    for _ in 0..line.releases.len() {
-        let Some(to) = at.yanked(now).and_then(|yank| yank.to.as_ref()) else { break };
-        match line.releases.get(to) {
-            Some(next) => at = next,
-            None => return to,
-        }
-    }
-    &at.version
+    line.barriers(now).filter_map(move |(barrier, standing)| {
+        let replaced = || line.releases.get(standing).is_some_and(|release| release.is_in(stage, now));
+        (barrier.is_in(stage, now) || replaced()).then_some(standing)
+    })
 }
 
 fn is_above(version: &Version, bound: Bound<&Version>) -> bool {

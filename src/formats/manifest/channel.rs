@@ -1,5 +1,7 @@
 //! The channel manifest.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Format, is_false};
@@ -123,6 +125,7 @@ impl ChannelManifest {
     ) -> Self {
         let ChannelRef { line, index } = channel;
         let stage = channel.stage();
+        let standing: BTreeSet<&Version> = line.barriers(now).map(|(_, version)| version).collect();
         let releases: Vec<_> = line
             .releases
             .values()
@@ -131,7 +134,7 @@ impl ChannelManifest {
                     since: release.entered(index, now)?.since,
                     manifest: digest(&release.version)?,
                     version: release.version.clone(),
-                    barrier: release.barrier,
+                    barrier: release.barrier || standing.contains(&release.version),
                     yank: release.yanked(now).map(ChannelYank::of),
                 })
             })

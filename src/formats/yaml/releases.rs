@@ -164,13 +164,6 @@ impl Check<'_, '_> {
             let message = format!("`{own}` is a barrier that was yanked, and names no replacement");
             self.fault(yank.key, &message, "name it with `to`: clusters below could not go on");
         }
-        if let Some(to) = to
-            && raw.barrier
-            && to.value < *own
-        {
-            let message = format!("`{}` is older than `{own}`, the barrier that it replaces", to.value);
-            self.fault(to.spot, &message, "name a newer one: clusters would go past without a barrier");
-        }
     }
 
     /// The entries, each at its stage's place: in order, late enough, and not against a hold.
