@@ -128,6 +128,15 @@ impl Directory {
         Ok(self.read_cached(&mut cache, now)?.0)
     }
 
+    /// The roots and the targets role in `trust/` by file name, and nothing else of the catalog:
+    /// whose keys are whose.
+    ///
+    /// # Errors
+    /// When a file there cannot be read.
+    pub fn keys(&self) -> Result<BTreeMap<String, Bytes>, ReadError> {
+        listing::keys(&self.catalog)
+    }
+
     fn read_cached(&self, cache: &mut Cache, now: Time) -> Result<(Snapshot, Listing), ReadError> {
         let mut listing = Listing::take(&self.catalog, &self.payloads)?;
         for _ in 0..TRIES {
