@@ -48,7 +48,7 @@ impl World {
 
     fn catalog(&self) -> Catalog {
         with_evidence(
-            &catalog(self.lines.clone()),
+            catalog(self.lines.clone()),
             Ok(Some(&self.trust)),
             &|version| self.manifests.get(version).cloned(),
             &|_| PayloadState::Present,
