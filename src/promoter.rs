@@ -285,7 +285,7 @@ impl Promoter {
             }
         };
         (self.unread, self.waiting) = (None, None);
-        let read = self.take(&snapshot);
+        let read = self.take(snapshot);
         // A payload that came or went changes the catalog's evidence and not its revision.
         let same = self
             .read

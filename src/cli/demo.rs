@@ -1,7 +1,6 @@
 //! The demo: a scratch copy of a catalog, signed by throw-away keys, with a line in which things
 //! happen today.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
@@ -20,6 +19,7 @@ use crate::domain::channel::LineName;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::policy::{SOAK_MIN, Urgency};
 use crate::domain::release::{Entry, Event, Evidence, Release, SCHEDULE};
+use crate::domain::texts::Texts;
 use crate::domain::version::Version;
 use crate::promoter::State;
 use crate::signing::PrivateKey;
@@ -173,8 +173,8 @@ fn release(demo: &Globals, version: &str, entered: &[Time], hold: Option<Event>)
     Ok(Release {
         urgency: Urgency::Normal,
         summary: Some("Made up, for the demo".to_owned()),
-        links: BTreeMap::new(),
-        components: BTreeMap::new(),
+        links: Texts::default(),
+        components: Texts::default(),
         payloads: vec![Payload {
             file: "payload.json".to_owned(),
             sha256: Sha256::new(sha2::Sha256::digest(&bytes).into()),

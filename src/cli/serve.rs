@@ -11,7 +11,7 @@ use clap::ValueEnum;
 
 use super::failure::{Hint, refuse};
 use super::{Globals, demo};
-use crate::clock::{Clock, SharedClock, SystemClock};
+use crate::clock::{SharedClock, SystemClock};
 use crate::http;
 use crate::promoter::status::{Handle, Shared};
 use crate::promoter::{Promoter, Setup, State};
@@ -81,7 +81,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         .hint("name the folder with `--catalog DIR`, or make a catalog here: `tidegate init`")?;
     let promote = promotes(args, &directory)?;
     let state = State::new(&globals.state);
-    let online = online_key(&state, &directory, &*clock)?;
+    let online = online_key(&state, &directory)?;
     let payloads = Arc::new(Payloads::new(&globals.payloads, &globals.state));
 
     let shared = Handle::new(Shared::default());
@@ -130,10 +130,12 @@ fn promotes(args: &Args, directory: &Directory) -> anyhow::Result<bool> {
 }
 
 /// The online key, after a look at what else lies with it: a server never holds an offline key.
-fn online_key(state: &State, directory: &Directory, clock: &dyn Clock) -> anyhow::Result<PrivateKey> {
+///
+/// Reads the roots and nothing else of the catalog: a large one must not keep the last publication
+/// waiting.
+fn online_key(state: &State, directory: &Directory) -> anyhow::Result<PrivateKey> {
     let mut keys = state.keys()?;
-    let snapshot = directory.read(clock.now())?;
-    if let Ok(Some(trust)) = Trust::read(&snapshot.trust) {
+    if let Ok(Some(trust)) = Trust::read(&directory.keys()?) {
         for (path, key) in &keys {
             if let Some(role) = offline_role(&trust, key) {
                 return Err(refuse(

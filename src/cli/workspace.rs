@@ -72,7 +72,7 @@ impl Workspace {
         let payloads = Payloads::new(&self.payloads, &self.state);
         let now = self.now();
         let catalog = with_evidence(
-            &snapshot.reading.catalog,
+            snapshot.reading.catalog.clone(),
             trust.as_ref().map(Option::as_ref),
             &|version| snapshot.manifest(version).cloned(),
             &|release| payloads.check(release, now).unwrap_or_else(|error| unreadable(release, &error)),

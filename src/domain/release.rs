@@ -6,6 +6,7 @@ use super::Time;
 use super::channel::StageName;
 use super::payload::Payload;
 use super::policy::Urgency;
+use super::texts::Texts;
 use super::version::Version;
 
 /// The author of entries that a promoter makes.
@@ -19,9 +20,9 @@ pub struct Release {
     /// One line for people.
     pub summary: Option<String>,
     /// Named links, `notes` and the like.
-    pub links: BTreeMap<String, String>,
+    pub links: Texts,
     /// The versions of the parts, by name.
-    pub components: BTreeMap<String, String>,
+    pub components: Texts,
     pub payloads: Vec<Payload>,
     /// No cluster may jump over a barrier.
     pub barrier: bool,

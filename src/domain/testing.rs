@@ -53,8 +53,8 @@ pub fn release(version: &str, entered: &[&str]) -> Release {
         version: v(version),
         urgency: Urgency::Normal,
         summary: None,
-        links: std::collections::BTreeMap::default(),
-        components: std::collections::BTreeMap::default(),
+        links: super::texts::Texts::default(),
+        components: super::texts::Texts::default(),
         payloads: vec![Payload {
             file: "payload.json".to_owned(),
             sha256: Sha256::new([7; 32]),

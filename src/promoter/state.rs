@@ -4,8 +4,6 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-
 use crate::domain::Time;
 use crate::formats::tuf::next_version;
 use crate::publish::Publication;
@@ -88,8 +86,9 @@ impl State {
     /// When it is there and cannot be used.
     pub fn publication(&self) -> Result<Option<Publication>, StateError> {
         let path = self.publication_path();
-        match fs::read(&path) {
-            Ok(raw) => match unpack(&Bytes::from(raw)) {
+        let opened = fs::File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        match opened {
+            Ok((length, mut file)) => match unpack(&mut file, length) {
                 Ok(publication) => Ok(Some(publication)),
                 Err(source) => Err(StateError::Publication { path, source }),
             },

@@ -16,6 +16,7 @@ use crate::domain::payload::Payload;
 use crate::domain::promotion::{Decision, Verdict, decide};
 use crate::domain::release::{PayloadState, Release};
 use crate::domain::rfc3339;
+use crate::domain::version::Version;
 use crate::publish::evidence::with_evidence;
 use crate::publish::follows::{Trusted, trusted};
 use crate::publish::{self, Inputs, Outcome, PublishError, Refusal};
@@ -36,7 +37,14 @@ const ONLINE_NEAR: TimeDelta = TimeDelta::days(3);
 impl Promoter {
     /// Takes in what was read: looks for what stands behind each release, and copies payloads that
     /// are to be served.
-    pub(super) fn take(&self, snapshot: &Snapshot) -> Read {
+    pub(super) fn take(&self, mut snapshot: Snapshot) -> Read {
+        // Nobody else holds it: the catalog moves on, and is not in memory twice.
+        let reading = Arc::unwrap_or_clone(std::mem::take(&mut snapshot.reading));
+        if let Some(last) = self.last.as_deref() {
+            self.setup
+                .directory
+                .share(&mut snapshot, |folder| Some(&last.release(&Version::parse(folder).ok()?)?.identity));
+        }
         let Trusted { trust, kept, unusable } = trusted(&snapshot.trust, self.last.as_deref());
         let kept = kept.as_ref().map(|why| chain(why)).or(unusable.as_ref().map(|why| chain(why)));
         let now = self.clock.now();
@@ -45,11 +53,11 @@ impl Promoter {
             |release: &Release| payloads.check(release, now).unwrap_or_else(|e| unreadable(release, &e));
         let usable = trust.as_ref().map(Option::as_ref);
         let manifest = |version: &_| snapshot.manifest(version).cloned();
-        let catalog = with_evidence(&snapshot.reading.catalog, usable, &manifest, &payload, &self.checked);
+        let catalog = with_evidence(reading.catalog, usable, &manifest, &payload, &self.checked);
         if let Err(e) = payloads.remember() {
             tracing::warn!("{}", chain(&e));
         }
-        let faulty = snapshot.reading.faulty.iter().filter_map(|(folder, faults)| {
+        let faulty = reading.faulty.iter().filter_map(|(folder, faults)| {
             let first = faults.first().map_or_else(
                 || "it cannot be read".to_owned(),
                 |fault| format!("{}:{}:{}: {}", fault.file, fault.line, fault.column, fault.message),
@@ -70,7 +78,7 @@ impl Promoter {
         Read {
             revision: snapshot.revision,
             faulty,
-            faults: snapshot.reading.faults.len(),
+            faults: reading.faults.len(),
             trust: Arc::new(trust),
             trust_kept: kept,
             manifests: Arc::new(manifests),

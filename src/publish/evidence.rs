@@ -15,7 +15,7 @@ use crate::signing::trust::{Checked, Trust, TrustError};
 /// release's files; both are asked from several threads.
 #[must_use]
 pub fn with_evidence(
-    catalog: &Catalog,
+    catalog: Catalog,
     trust: Result<Option<&Trust>, &TrustError>,
     manifest: &(dyn Fn(&Version) -> Option<Bytes> + Sync),
     payload: &(dyn Fn(&Release) -> PayloadState + Sync),
@@ -36,7 +36,7 @@ pub fn with_evidence(
     // Verifying a signature takes some 50 µs: worth a thread for each processor from some hundreds on.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = all.len().div_ceil(threads).max(256);
-    let mut found = std::thread::scope(|scope| {
+    let found: Vec<Evidence> = std::thread::scope(|scope| {
         let find = &find;
         let shares: Vec<_> = all
             .chunks(share)
@@ -49,12 +49,12 @@ pub fn with_evidence(
         let join = |share: std::thread::ScopedJoinHandle<'_, Vec<Evidence>>| {
             share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
-        shares.into_iter().flat_map(join).collect::<Vec<Evidence>>().into_iter()
+        shares.into_iter().flat_map(join).collect()
     });
-    let mut lines = catalog.clone().into_lines();
+    let mut lines = catalog.into_lines();
     let releases = lines.values_mut().flat_map(|line| line.releases.values_mut());
     // Both come by line and in ascending order of versions.
-    for (release, evidence) in releases.zip(&mut found) {
+    for (release, evidence) in releases.zip(found) {
         release.evidence = evidence;
     }
     Catalog::new(lines.into_values())

@@ -9,8 +9,9 @@
 //! 32 bytes  SHA-256 of all before
 //! ```
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -32,6 +33,8 @@ const HEAD: &[u8] = b"tidegate publication 1\n";
 /// Why a file is not a publication that can be served.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
+    #[error("it cannot be read")]
+    Read(#[from] io::Error),
     #[error("it is not a publication of this version of tidegate")]
     Format,
     #[error("it was cut short or changed: its digest does not fit")]
@@ -42,8 +45,10 @@ pub enum PackError {
     Range,
 }
 
+/// Borrowed from the publication, or from the file's bytes: an index is made and read while all else
+/// is in memory too.
 #[derive(Serialize, Deserialize)]
-struct Index {
+struct Index<'a> {
     version: u64,
     made: Time,
     expires: Time,
@@ -52,12 +57,17 @@ struct Index {
     bodies: Vec<Body>,
     channels: u32,
     promotions: u32,
-    channel: Vec<Channel>,
-    release: Vec<Release>,
-    tuf: Vec<(String, File)>,
-    retired: Vec<(String, File, Time)>,
-    offers: Vec<OfferIndex>,
-    known: Vec<(String, Vec<Version>)>,
+    #[serde(borrow)]
+    channel: Vec<Channel<'a>>,
+    #[serde(borrow)]
+    release: Vec<Release<'a>>,
+    #[serde(borrow)]
+    tuf: Vec<(&'a str, File<'a>)>,
+    #[serde(borrow)]
+    retired: Vec<(&'a str, File<'a>, Time)>,
+    #[serde(borrow)]
+    offers: Vec<OfferIndex<'a>>,
+    known: Vec<(String, Cow<'a, [Version]>)>,
 }
 
 /// Where the encodings of one body are: from, until.
@@ -70,41 +80,41 @@ struct Body {
 }
 
 /// From this place on, this body.
-type Runs = Vec<(u32, u32)>;
+type Runs<'a> = Cow<'a, [(u32, u32)]>;
 
 #[derive(Serialize, Deserialize)]
-struct Channel {
+struct Channel<'a> {
     names: Vec<ChannelName>,
     name: ChannelName,
     line: LineName,
     manifest: u32,
     bodies: Vec<u32>,
-    lines: Vec<(String, Runs, Runs)>,
-    below: Vec<(Version, u32)>,
+    lines: Vec<(String, Runs<'a>, Runs<'a>)>,
+    below: Cow<'a, [(Version, u32)]>,
     above: u32,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Release {
-    version: Version,
-    line: LineName,
+struct Release<'a> {
+    version: Cow<'a, Version>,
+    line: Cow<'a, LineName>,
     manifest: Option<u32>,
     explain: u32,
-    payloads: Vec<PayloadFile>,
+    payloads: Cow<'a, [PayloadFile]>,
 }
 
 #[derive(Serialize, Deserialize)]
-enum File {
+enum File<'a> {
     Body(u32),
-    Payload(PayloadFile),
+    Payload(Cow<'a, PayloadFile>),
 }
 
 #[derive(Serialize, Deserialize)]
-struct OfferIndex {
+struct OfferIndex<'a> {
     channel: ChannelName,
     line: LineName,
     prefix: String,
-    releases: Vec<(Version, Time, bool, Vec<Payload>)>,
+    releases: Vec<(Cow<'a, Version>, Time, bool, Cow<'a, [Payload]>)>,
 }
 
 /// Packs a publication.
@@ -129,18 +139,20 @@ pub fn pack(publication: &Publication, to: &mut dyn Write) -> io::Result<()> {
                 .updates
                 .lines
                 .iter()
-                .map(|(prefix, line)| (prefix.to_string(), line.at.clone(), line.gaps.clone()))
+                .map(|(prefix, line)| {
+                    (prefix.to_string(), Cow::Borrowed(&line.at[..]), Cow::Borrowed(&line.gaps[..]))
+                })
                 .collect(),
-            below: documents.updates.below.clone(),
+            below: Cow::Borrowed(&documents.updates.below),
             above: documents.updates.above,
         })
         .collect();
     let release = publication.release.iter().map(|(version, release)| Release {
-        version: version.clone(),
-        line: release.line.clone(),
+        version: Cow::Borrowed(version),
+        line: Cow::Borrowed(&release.line),
         manifest: release.manifest.as_ref().map(|manifest| bodies.add(manifest)),
         explain: bodies.add(&release.explain),
-        payloads: release.payloads.clone(),
+        payloads: Cow::Borrowed(&release.payloads),
     });
     let release = release.collect();
     let offers = publication.offers.iter().map(|offer| OfferIndex {
@@ -151,7 +163,7 @@ pub fn pack(publication: &Publication, to: &mut dyn Write) -> io::Result<()> {
             .releases
             .iter()
             .map(|(version, offered)| {
-                (version.clone(), offered.since, offered.yanked, offered.payloads.clone())
+                (Cow::Borrowed(version), offered.since, offered.yanked, Cow::Borrowed(&offered.payloads[..]))
             })
             .collect(),
     });
@@ -165,17 +177,23 @@ pub fn pack(publication: &Publication, to: &mut dyn Write) -> io::Result<()> {
         promotions: bodies.add(&publication.promotions),
         channel,
         release,
-        tuf: publication.tuf.iter().map(|(path, file)| (path.to_string(), bodies.file(file))).collect(),
+        tuf: publication.tuf.iter().map(|(path, file)| (&**path, bodies.file(file))).collect(),
         retired: publication
             .retired
             .iter()
-            .map(|(path, (file, until))| (path.to_string(), bodies.file(file), *until))
+            .map(|(path, (file, until))| (&**path, bodies.file(file), *until))
             .collect(),
         offers: offers.collect(),
-        known: publication.known.iter().map(|(prefix, known)| (prefix.to_string(), known.to_vec())).collect(),
+        known: publication
+            .known
+            .iter()
+            .map(|(prefix, known)| (prefix.to_string(), Cow::Borrowed(&known[..])))
+            .collect(),
         bodies: bodies.index,
     };
-    let index = serde_json::to_vec(&index)?;
+    let json = serde_json::to_vec(&index)?;
+    drop(index);
+    let index = json;
     let mut digest = Sha256::new();
     let length = (index.len() as u64).to_be_bytes();
     for part in [HEAD, &length, &index].into_iter().chain(bodies.parts.iter().map(|part| &part[..])) {
@@ -218,34 +236,43 @@ impl Bodies {
         (from, self.length)
     }
 
-    fn file(&mut self, file: &TufFile) -> File {
+    fn file<'a>(&mut self, file: &'a TufFile) -> File<'a> {
         match file {
             TufFile::Document(document) => File::Body(self.add(document)),
-            TufFile::Payload(payload) => File::Payload(payload.clone()),
+            TufFile::Payload(payload) => File::Payload(Cow::Borrowed(payload)),
         }
     }
 }
 
-/// Reads a packed publication.
+/// Reads a packed publication of a length.
+///
+/// As a stream: a file of hundreds of megabytes is never in memory beside what is made from it.
 ///
 /// # Errors
-/// When the file is not a publication, or not a whole one.
-pub fn unpack(raw: &Bytes) -> Result<Publication, PackError> {
-    let start = HEAD.len() + 8;
-    if raw.len() < start + 32 || !raw.starts_with(HEAD) {
+/// When the file cannot be read, is not a publication, or not a whole one.
+pub fn unpack(from: &mut dyn Read, length: u64) -> Result<Publication, PackError> {
+    let mut head = [0; HEAD.len() + 8];
+    let (format, index) = head.split_at_mut(HEAD.len());
+    from.read_exact(format).map_err(|_| PackError::Format)?;
+    if format != HEAD {
         return Err(PackError::Format);
     }
-    let (content, digest) = raw.split_at(raw.len() - 32);
-    if Sha256::digest(content)[..] != *digest {
+    from.read_exact(index).map_err(|_| PackError::Digest)?;
+    let index: [u8; 8] = index.try_into().map_err(|_| PackError::Range)?;
+    let index = u64::from_be_bytes(index);
+    // Checked against the file's length before anything is allocated for it.
+    let rest = length.checked_sub(head.len() as u64 + 32).ok_or(PackError::Digest)?;
+    let bodies = rest.checked_sub(index).ok_or(PackError::Digest)?;
+    let mut hasher = Sha256::new();
+    hasher.update(head);
+    let index = part(from, index, &mut hasher)?;
+    let bodies = Bytes::from(part(from, bodies, &mut hasher)?);
+    let mut digest = [0; 32];
+    from.read_exact(&mut digest).map_err(|_| PackError::Digest)?;
+    if hasher.finalize()[..] != digest {
         return Err(PackError::Digest);
     }
-    let length =
-        content[HEAD.len()..start].try_into().map(u64::from_be_bytes).map_err(|_| PackError::Range)?;
-    let length = usize::try_from(length).map_err(|_| PackError::Range)?;
-    let end = start.checked_add(length).filter(|end| *end <= content.len()).ok_or(PackError::Range)?;
-    let index: Index = serde_json::from_slice(&content[start..end])?;
-    // A copy of its own, so that the index does not stay in memory with the bodies.
-    let bodies = Bytes::copy_from_slice(&content[end..]);
+    let index: Index<'_> = serde_json::from_slice(&index)?;
 
     let documents: Vec<Arc<Document>> =
         index.bodies.iter().map(|body| document(body, &bodies)).collect::<Result<_, _>>()?;
@@ -253,7 +280,7 @@ pub fn unpack(raw: &Bytes) -> Result<Publication, PackError> {
     let known: HashMap<Prefix, Arc<[Version]>> = index
         .known
         .into_iter()
-        .map(|(text, known)| Ok((prefix(&text)?, known.into())))
+        .map(|(text, known)| Ok((prefix(&text)?, known.into_owned().into())))
         .collect::<Result<_, PackError>>()?;
 
     let mut channel = HashMap::new();
@@ -264,13 +291,13 @@ pub fn unpack(raw: &Bytes) -> Result<Publication, PackError> {
             .map(|(text, runs, gaps)| {
                 let prefix = prefix(&text)?;
                 let known = known.get(&prefix).cloned().ok_or(PackError::Range)?;
-                Ok((prefix, LineUpdates { known, at: runs, gaps }))
+                Ok((prefix, LineUpdates { known, at: runs.into_owned(), gaps: gaps.into_owned() }))
             })
             .collect::<Result<_, PackError>>()?;
         let updates = Updates {
             bodies: stored.bodies.into_iter().map(at).collect::<Result<_, _>>()?,
             lines,
-            below: stored.below,
+            below: stored.below.into_owned(),
             above: stored.above,
         };
         let (line, name, manifest) = (stored.line, stored.name, at(stored.manifest)?);
@@ -280,27 +307,26 @@ pub fn unpack(raw: &Bytes) -> Result<Publication, PackError> {
     let mut release = HashMap::with_capacity(index.release.len());
     for stored in index.release {
         let documents = ReleaseDocuments {
-            line: stored.line,
+            line: stored.line.into_owned(),
             manifest: stored.manifest.map(at).transpose()?,
             explain: at(stored.explain)?,
-            payloads: stored.payloads,
+            payloads: stored.payloads.into_owned(),
         };
-        release.insert(stored.version, documents);
+        release.insert(stored.version.into_owned(), documents);
     }
-    let file = |file: File| -> Result<TufFile, PackError> {
+    let file = |file: File<'_>| -> Result<TufFile, PackError> {
         Ok(match file {
             File::Body(place) => TufFile::Document(at(place)?),
-            File::Payload(payload) => TufFile::Payload(payload),
+            File::Payload(payload) => TufFile::Payload(payload.into_owned()),
         })
     };
     let tuf = index.tuf.into_iter().map(|(path, stored)| Ok((path.into(), file(stored)?)));
     let retired =
         index.retired.into_iter().map(|(path, stored, until)| Ok((path.into(), (file(stored)?, until))));
     let offers = index.offers.into_iter().map(|offer| {
-        let releases = offer
-            .releases
-            .into_iter()
-            .map(|(version, since, yanked, payloads)| (version, Offered { since, yanked, payloads }));
+        let releases = offer.releases.into_iter().map(|(version, since, yanked, payloads)| {
+            (version.into_owned(), Offered { since, yanked, payloads: payloads.into_owned() })
+        });
         let prefix = prefix(&offer.prefix)?;
         Ok(Offer { channel: offer.channel, line: offer.line, prefix, releases: releases.collect() })
     });
@@ -319,6 +345,16 @@ pub fn unpack(raw: &Bytes) -> Result<Publication, PackError> {
         offers: offers.collect::<Result<_, PackError>>()?,
         known,
     })
+}
+
+/// Reads the next bytes, as many as the file's head says.
+fn part(from: &mut dyn Read, length: u64, hasher: &mut Sha256) -> Result<Vec<u8>, PackError> {
+    let mut bytes = vec![0; usize::try_from(length).map_err(|_| PackError::Range)?];
+    from.read_exact(&mut bytes).map_err(|e| {
+        if e.kind() == io::ErrorKind::UnexpectedEof { PackError::Digest } else { PackError::Read(e) }
+    })?;
+    hasher.update(&bytes);
+    Ok(bytes)
 }
 
 fn prefix(text: &str) -> Result<Prefix, PackError> {

@@ -128,6 +128,31 @@ impl Directory {
         Ok(self.read_cached(&mut cache, now)?.0)
     }
 
+    /// The roots and the targets role in `trust/` by file name, and nothing else of the catalog:
+    /// whose keys are whose.
+    ///
+    /// # Errors
+    /// When a file there cannot be read.
+    pub fn keys(&self) -> Result<BTreeMap<String, Bytes>, ReadError> {
+        listing::keys(&self.catalog)
+    }
+
+    /// Lets go of signed manifests whose very bytes somebody else holds, by the names of their payload
+    /// folders, and keeps those instead: what is served need not be in memory twice.
+    pub fn share<'a>(&self, snapshot: &mut Snapshot, served: impl Fn(&str) -> Option<&'a Bytes>) {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let cached = cache.files.iter_mut().filter_map(|(path, cached)| match &mut cached.content {
+            Content::Manifest(bytes) => Some((path.rsplit('/').nth(1)?, bytes)),
+            Content::Parsed(_) | Content::Trust(_) => None,
+        });
+        let read = snapshot.manifests.iter_mut().map(|(folder, bytes)| (folder.as_str(), bytes));
+        for (folder, bytes) in cached.chain(read) {
+            if let Some(same) = served(folder).filter(|served| *served == bytes) {
+                *bytes = same.clone();
+            }
+        }
+    }
+
     fn read_cached(&self, cache: &mut Cache, now: Time) -> Result<(Snapshot, Listing), ReadError> {
         let mut listing = Listing::take(&self.catalog, &self.payloads)?;
         for _ in 0..TRIES {

@@ -279,6 +279,7 @@ mod tests {
     use super::*;
     use crate::domain::policy::Urgency;
     use crate::domain::release::Evidence;
+    use crate::domain::texts::Texts;
 
     struct Fixture {
         folder: tempfile::TempDir,
@@ -297,8 +298,8 @@ mod tests {
                 version: Version::parse("1.8.4").unwrap(),
                 urgency: Urgency::Normal,
                 summary: None,
-                links: std::collections::BTreeMap::default(),
-                components: std::collections::BTreeMap::default(),
+                links: Texts::default(),
+                components: Texts::default(),
                 payloads: vec![Payload { file: "payload.json".to_owned(), sha256, size, arch: None }],
                 barrier: false,
                 replaces: None,

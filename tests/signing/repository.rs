@@ -12,6 +12,7 @@ use tidegate::domain::line::{Follows, Line, Prefix, Stage};
 use tidegate::domain::payload::{Payload, Sha256};
 use tidegate::domain::policy::{SoakPolicy, Urgency};
 use tidegate::domain::release::{Entry, Evidence, Release};
+use tidegate::domain::texts::Texts;
 use tidegate::domain::version::Version;
 use tidegate::formats::manifest::{ChannelManifest, ReleaseManifest};
 use tidegate::formats::tuf::names::{self, CHANNELS};
@@ -82,8 +83,8 @@ fn line(name: &str, follows: Option<&str>, now: Time) -> Line {
         version: Version::parse(text).unwrap(),
         urgency: Urgency::Normal,
         summary: Some(format!("Release {text} – größer")),
-        links: BTreeMap::from([("notes".to_owned(), "https://example.com/notes".to_owned())]),
-        components: BTreeMap::from([("etcd".to_owned(), "3.1.8".to_owned())]),
+        links: Texts::from([("notes".to_owned(), "https://example.com/notes".to_owned())]),
+        components: Texts::from([("etcd".to_owned(), "3.1.8".to_owned())]),
         payloads: vec![Payload {
             file: "payload.json".to_owned(),
             sha256: Target::of(&payload(text)).hashes.sha256,

@@ -96,7 +96,7 @@ fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyh
     let before = directory.read(workspace.now())?;
     let trust = Trust::read(&before.trust).ok().flatten();
     let before = with_evidence(
-        &before.reading.catalog,
+        before.reading.catalog.clone(),
         Ok(trust.as_ref()),
         &|version| before.manifest(version).cloned(),
         &|_| PayloadState::Present,

@@ -1,6 +1,5 @@
 //! `tidegate release add`.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +19,7 @@ use crate::domain::line::Line;
 use crate::domain::payload::{Payload, is_file_name};
 use crate::domain::policy::Urgency;
 use crate::domain::release::{Event, Evidence, Release};
+use crate::domain::texts::Texts;
 use crate::domain::version::Version;
 use crate::formats::edit::edit;
 use crate::formats::yaml::{Source, parse};
@@ -234,9 +234,8 @@ impl Args {
     /// Whether a known release is what is asked for. What is not said is not compared: people add to
     /// the file later.
     fn check_same(&self, known: &Release, wanted: &Release) -> anyhow::Result<()> {
-        let holds = |said: &BTreeMap<String, String>, known: &BTreeMap<String, String>| {
-            said.iter().all(|(name, value)| known.get(name) == Some(value))
-        };
+        let holds =
+            |said: &Texts, known: &Texts| said.iter().all(|(name, value)| known.get(name) == Some(value));
         let what = if known.version.to_string() != wanted.version.to_string() {
             "another spelling"
         } else if known.payloads != wanted.payloads {

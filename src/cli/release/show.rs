@@ -12,6 +12,7 @@ use crate::domain::line::Line;
 use crate::domain::payload::Payload;
 use crate::domain::release::{ManifestState, PayloadState, Release};
 use crate::domain::rfc3339;
+use crate::domain::texts::Texts;
 use crate::domain::version::Version;
 
 /// Show all that is known of one release
@@ -27,8 +28,8 @@ struct Body<'a> {
     line: &'a str,
     urgency: &'static str,
     summary: Option<&'a str>,
-    links: &'a BTreeMap<String, String>,
-    components: &'a BTreeMap<String, String>,
+    links: &'a Texts,
+    components: &'a Texts,
     payloads: &'a [Payload],
     barrier: bool,
     replaces: Option<String>,
@@ -129,10 +130,10 @@ impl<'a> Body<'a> {
         optional("summary", self.summary.map(str::to_owned));
         optional("barrier", self.barrier.then(|| "yes: no cluster may jump over it".to_owned()));
         optional("replaces", self.replaces.clone());
-        for (name, url) in self.links {
+        for (name, url) in self.links.iter() {
             optional("link", Some(format!("{name}: {url}")));
         }
-        for (name, version) in self.components {
+        for (name, version) in self.components.iter() {
             optional("component", Some(format!("{name} {version}")));
         }
         for payload in self.payloads {

@@ -1,6 +1,5 @@
 //! Domain values as the text of a catalog file.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::scalar::scalar;
@@ -8,6 +7,7 @@ use crate::domain::line::Line;
 use crate::domain::payload::Payload;
 use crate::domain::release::{Entry, Event, Release, Yank};
 use crate::domain::rfc3339;
+use crate::domain::texts::Texts;
 
 /// A mapping that would make its line longer than this is written as a block.
 const WIDTH: usize = 110;
@@ -109,7 +109,7 @@ impl Lines {
         }
     }
 
-    fn map(&mut self, key: &str, map: &BTreeMap<String, String>) {
+    fn map(&mut self, key: &str, map: &Texts) {
         if map.is_empty() {
             return;
         }

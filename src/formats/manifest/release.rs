@@ -11,6 +11,7 @@ use crate::domain::line::Line;
 use crate::domain::payload::Payload;
 use crate::domain::policy::Urgency;
 use crate::domain::release::Release;
+use crate::domain::texts::Texts;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::ascii::{ascii, uri};
@@ -32,10 +33,10 @@ pub struct ReleaseManifest {
     pub urgency: Urgency,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub links: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub components: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub links: Texts,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub components: Texts,
     pub payloads: Vec<Payload>,
     pub barrier: bool,
     /// The earliest time at which the release may enter each stage after the first. The online key
@@ -74,8 +75,8 @@ impl ReleaseManifest {
             );
             not_before.insert(stage.name.clone(), earliest);
         }
-        let texts = |texts: &BTreeMap<String, String>, form: fn(&str) -> String| {
-            texts.iter().map(|(name, text)| (name.clone(), form(text))).collect()
+        let texts = |texts: &Texts, form: fn(&str) -> String| {
+            texts.iter().map(|(name, text)| (name.to_owned(), form(text))).collect()
         };
         Self {
             kind: Kind::Release,
@@ -170,7 +171,7 @@ impl<T: Shown> Shown for Option<T> {
     }
 }
 
-impl Shown for BTreeMap<String, String> {
+impl Shown for Texts {
     fn shown(&self) -> String {
         let parts: Vec<String> = self.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         parts.join(", ")

@@ -12,12 +12,9 @@ use crate::domain::channel::StageName;
 use crate::domain::payload::Payload;
 use crate::domain::policy::Urgency;
 use crate::domain::release::{Entry, Event};
+use crate::domain::texts::Texts;
 use crate::domain::version::Version;
 use crate::formats::fault::Spot;
-
-/// Texts by name. A folder may have 100,000 releases, whose files are all kept as they were read:
-/// a small map would take ten times the room.
-pub(super) type Texts = Box<[(String, String)]>;
 
 /// What a release's file says, before it is looked at beside its line.
 #[derive(Debug)]
@@ -105,7 +102,7 @@ fn texts(
         let name = scalar::part_name(key, faults);
         Some((name?, read(value, faults)?))
     })?;
-    Some(entries.into_boxed_slice())
+    Some(entries.into_iter().collect())
 }
 
 fn payloads(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Vec<Payload>> {

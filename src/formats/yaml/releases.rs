@@ -46,7 +46,8 @@ pub(super) fn releases(
         }
     }
     yank_circles(&raws, faults);
-    found
+    // Made in one go, a map has no half-empty nodes: a third less of the largest part of a catalog.
+    found.into_iter().collect()
 }
 
 /// The releases that another one may name. One whose file is faulty is known all the same: who
@@ -72,8 +73,8 @@ fn release(raw: &RawRelease, entries: Vec<Option<Entry>>) -> Release {
         version: raw.version.value.clone(),
         urgency: raw.urgency,
         summary: raw.summary.clone(),
-        links: raw.links.iter().cloned().collect(),
-        components: raw.components.iter().cloned().collect(),
+        links: raw.links.clone(),
+        components: raw.components.clone(),
         payloads: raw.payloads.clone(),
         barrier: raw.barrier,
         replaces: raw.replaces.as_ref().map(|version| version.value.clone()),

@@ -212,6 +212,33 @@ impl Listing {
     }
 }
 
+/// The roots and the targets role in `trust/`, by file name.
+///
+/// Lines' roles are left out: they are as large as the catalog, and say nothing about keys.
+pub(super) fn keys(catalog: &Path) -> Result<BTreeMap<String, Bytes>, ReadError> {
+    let folder = catalog.join("trust");
+    let failed = |source| ReadError::Folder { path: folder.clone(), source };
+    let root = catalog.canonicalize().map_err(failed)?;
+    let mut listing = Listing::default();
+    match listing.folder(&root, &folder, "trust", DEPTH) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        listed => listed.map_err(failed)?,
+    }
+    let mut files = BTreeMap::new();
+    for (path, listed) in &listing.files {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        if name != "targets.json" && !name.ends_with(".root.json") {
+            continue;
+        }
+        let loaded = listed.load(path, None);
+        let loaded = loaded.map_err(|source| ReadError::File { path: listed.path.clone(), source })?;
+        if let Some(Cached { content: Content::Trust(bytes), .. }) = loaded {
+            files.insert(name.to_owned(), bytes);
+        }
+    }
+    Ok(files)
+}
+
 enum Work<'scope, T> {
     Done(T),
     Running(std::thread::ScopedJoinHandle<'scope, T>),

@@ -7,6 +7,7 @@ use crate::domain::channel::{LineName, StageName};
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::policy::Urgency;
 use crate::domain::release::{Entry, Event, Evidence, Release};
+use crate::domain::texts::Texts;
 
 const RELEASE: &str = "\
 # what people wrote
@@ -81,8 +82,8 @@ fn added(of: &str) -> Change {
         version: version(of),
         urgency: Urgency::Security,
         summary: Some("1.10".to_owned()),
-        links: BTreeMap::from([("notes".to_owned(), "https://example.com/".to_owned())]),
-        components: BTreeMap::from([("etcd".to_owned(), "3.1".to_owned())]),
+        links: Texts::from([("notes".to_owned(), "https://example.com/".to_owned())]),
+        components: Texts::from([("etcd".to_owned(), "3.1".to_owned())]),
         payloads: vec![payload],
         barrier: true,
         replaces: None,

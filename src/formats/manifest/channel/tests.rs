@@ -3,8 +3,8 @@ use crate::domain::catalog::Catalog;
 use crate::domain::line::{Follows, Line, Prefix, Stage};
 use crate::domain::policy::Urgency;
 use crate::domain::release::{Entry, Event, Evidence, Release};
+use crate::domain::texts::Texts;
 use chrono::TimeDelta;
-use std::collections::BTreeMap;
 
 fn at(text: &str) -> Time {
     text.parse().unwrap()
@@ -20,8 +20,8 @@ fn release(version: &str, since: &str) -> Release {
         version: Version::parse(version).unwrap(),
         urgency: Urgency::Normal,
         summary: None,
-        links: BTreeMap::new(),
-        components: BTreeMap::new(),
+        links: Texts::default(),
+        components: Texts::default(),
         payloads: vec![],
         barrier: false,
         replaces: None,

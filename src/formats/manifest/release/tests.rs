@@ -4,6 +4,7 @@ use crate::domain::line::{Follows, Prefix, Stage};
 use crate::domain::payload::Sha256;
 use crate::domain::policy::{Soak, SoakPolicy};
 use crate::domain::release::{Entry, Evidence};
+use crate::domain::texts::Texts;
 use chrono::TimeDelta;
 
 fn at(text: &str) -> Time {
@@ -43,8 +44,8 @@ fn release() -> Release {
         version: Version::parse("1.8.4-tectonic.1").unwrap(),
         urgency: Urgency::Normal,
         summary: Some("Kubernetes 1.8.4 – größer".to_owned()),
-        links: BTreeMap::from([("notes".to_owned(), "https://example.com/a b".to_owned())]),
-        components: BTreeMap::from([("etcd".to_owned(), "3.1.8".to_owned())]),
+        links: Texts::from([("notes".to_owned(), "https://example.com/a b".to_owned())]),
+        components: Texts::from([("etcd".to_owned(), "3.1.8".to_owned())]),
         payloads: vec![Payload {
             file: "payload.json".to_owned(),
             sha256: Sha256::new([1; 32]),
@@ -105,8 +106,8 @@ fn an_edit_after_signing_is_noticed() {
         ("version", |r| r.version = Version::parse("v1.8.4-tectonic.1").unwrap()),
         ("urgency", |r| r.urgency = Urgency::Security),
         ("summary", |r| r.summary = None),
-        ("links", |r| r.links.clear()),
-        ("components", |r| r.components.clear()),
+        ("links", |r| r.links = Texts::default()),
+        ("components", |r| r.components = Texts::default()),
         ("payloads", |r| r.payloads[0].sha256 = Sha256::new([2; 32])),
         ("payloads", |r| r.payloads[0].size += 1),
     ];
