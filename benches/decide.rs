@@ -1,7 +1,5 @@
 //! Deciding on a large catalog: `cargo bench --bench decide`.
 
-use std::collections::BTreeMap;
-
 use chrono::TimeDelta;
 use tidegate::domain::Time;
 use tidegate::domain::catalog::Catalog;
@@ -10,6 +8,7 @@ use tidegate::domain::line::{Follows, Line, Prefix, Stage};
 use tidegate::domain::policy::{SoakPolicy, Urgency};
 use tidegate::domain::promotion::decide;
 use tidegate::domain::release::{Entry, Evidence, ManifestState, PayloadState, Release, SignedFacts};
+use tidegate::domain::texts::Texts;
 use tidegate::domain::upgrade::Views;
 use tidegate::domain::version::Version;
 
@@ -35,8 +34,8 @@ fn catalog(now: Time) -> Catalog {
             let release = Release {
                 urgency: Urgency::Normal,
                 summary: None,
-                links: BTreeMap::default(),
-                components: BTreeMap::default(),
+                links: Texts::default(),
+                components: Texts::default(),
                 payloads: Vec::new(),
                 barrier: false,
                 replaces: None,

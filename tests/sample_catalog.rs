@@ -27,7 +27,10 @@ fn the_sample_catalog_is_whole_and_every_payload_is_what_it_says() {
             let path = payloads.path(&release.version, &release.payloads[0]);
             let document: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
             assert_eq!(document["version"], release.version.to_string());
-            assert_eq!(document["desiredVersions"][0]["version"], release.components["kubernetes"].as_str());
+            assert_eq!(
+                document["desiredVersions"][0]["version"],
+                release.components.get("kubernetes").unwrap()
+            );
             let first = &document["deployments"][0]["metadata"]["name"];
             assert_eq!(first, "tectonic-channel-operator");
         }
