@@ -196,8 +196,9 @@ fn examine<'a>(
     let wait_until = |until: Time| if now < until { GateState::Waits { until } } else { GateState::Passes };
     let block_if = |blocks: bool| if blocks { GateState::Blocks } else { GateState::Passes };
 
-    if let Some(entry) = release.entries[stage..].iter().flatten().next() {
-        add(Fact::Recorded { since: entry.since }, wait_until(entry.since));
+    let recorded = release.entries[stage..].iter().flatten().next().map(|entry| entry.since);
+    if let Some(since) = recorded {
+        add(Fact::Recorded { since }, wait_until(since));
     }
     if let Some(yank) = release.yanked(now) {
         add(Fact::Yanked { yank }, GateState::Blocks);
@@ -255,7 +256,10 @@ fn examine<'a>(
         });
     }
 
-    let verdict = if gates.iter().any(|gate| gate.state == GateState::Blocks) {
+    // What is recorded comes at its time, whatever the gates say of it.
+    let verdict = if let Some(until) = recorded {
+        Verdict::Wait { until }
+    } else if gates.iter().any(|gate| gate.state == GateState::Blocks) {
         Verdict::Blocked
     } else if gates.iter().any(|gate| gate.state != GateState::Passes) {
         Verdict::Wait { until }

@@ -77,6 +77,10 @@ fn a_stage_with_an_entry_dated_ahead_gets_no_second_one() {
     assert_eq!(judge(&line, "1.8.4", "2018-01-01"), (wait("2018-02-01"), vec!["recorded"]));
     assert!(decide_line(&line, t("2018-02-01")).is_empty());
 
+    let held =
+        self::line("1.8", None).with(release("1.8.4", &["2017-12-01", "2018-02-01"]).held_at("2017-12-02"));
+    assert_eq!(judge(&held, "1.8.4", "2018-01-01").0, wait("2018-02-01"));
+
     let mut ahead = release("1.8.5", &[]);
     ahead.entries[1] = Some(entry(t("2018-02-01")));
     let line = self::line("1.8", None).with(ahead);
