@@ -81,7 +81,8 @@ demo: throw-away keys; the catalog is a scratch copy in {folder}
 try:
   curl -s http://{address}/v1/channels | jq .
   curl -s 'http://{address}/v1/channels/1.8-production/update?version=1.7.14-tectonic.2' | jq .
-  curl -s http://{address}/v1/releases/1.10.2-demo.1/explain | jq -r .message"
+  curl -s http://{address}/v1/releases/1.10.2-demo.1/explain | jq -r .message
+  tidegate explain 1.10.2-demo.1 --catalog {folder}/channels --payloads {folder}/payloads --state {folder}/state"
     );
     text
 }
