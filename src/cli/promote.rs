@@ -69,6 +69,9 @@ struct Body {
     promoted: Vec<DecisionBody>,
     /// What was not.
     promotions: Vec<DecisionBody>,
+    /// Whether something that was decided about is blocked, and not only waiting.
+    #[serde(skip)]
+    blocked: bool,
     #[serde(skip)]
     rows: Vec<[String; 4]>,
 }
@@ -119,7 +122,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if dry_run && !body.promoted.is_empty() {
         terminal.note("dry run: nothing was written");
     }
-    Ok(if faulty.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    // Who names a release wants it promoted; a run for all of them finds some blocked on most days.
+    let refused = body.blocked && !args.versions.is_empty();
+    Ok(if faulty.is_some() || refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 impl Args {
@@ -194,7 +199,14 @@ fn not_early(decision: &Decision<'_>) -> anyhow::Error {
 
 impl Body {
     fn new(now: Time, dry_run: bool) -> Self {
-        Self { at: rfc3339(now), dry_run, promoted: Vec::new(), promotions: Vec::new(), rows: Vec::new() }
+        Self {
+            at: rfc3339(now),
+            dry_run,
+            promoted: Vec::new(),
+            promotions: Vec::new(),
+            blocked: false,
+            rows: Vec::new(),
+        }
     }
 
     fn promoted(&mut self, decision: &Decision<'_>) {
@@ -221,6 +233,7 @@ impl Body {
             }
         };
         let why = decisive.map(ToString::to_string).unwrap_or_default();
+        self.blocked |= decision.verdict == Verdict::Blocked;
         self.row(decision, format!("{overdue}{state}"), why);
         self.promotions.push(DecisionBody::of(decision));
     }

@@ -66,7 +66,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         None => Vec::new(),
     };
     let mut faults = view.snapshot.reading.faults.clone();
-    faults.extend(beside(&view, workspace, now));
+    let beside = beside(&view, workspace, now);
+    // Each is another release's.
+    let good = releases(&view.catalog) - beside.len();
+    faults.extend(beside);
     let body = Body {
         faults,
         step_backs: steps.iter().map(StepBackBody::of).collect(),
@@ -78,9 +81,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     for warning in &body.warnings {
         terminal.note(format_args!("warning: {warning}"));
     }
-    let (lines, releases) = (view.catalog.lines().count(), releases(&view.catalog));
+    let lines = view.catalog.lines().count();
     let found = if count == 0 { "no faults".to_owned() } else { counted(count, "fault") };
-    let good = format!("{} in {}", counted(releases, "release"), counted(lines, "line"));
+    let good = format!("{} in {}", counted(good, "release"), counted(lines, "line"));
     terminal.note(format_args!("{found}; without fault: {good}"));
     Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
