@@ -115,7 +115,12 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     for row in &body.rows {
         table.row(row.clone());
     }
-    terminal.table(&body, &table, "every release is where it can be")?;
+    let none = if faulty.is_some() {
+        "nothing to promote in the lines without fault"
+    } else {
+        "every release is where it can be"
+    };
+    terminal.table(&body, &table, none)?;
     for note in known_last.iter().chain(&faulty) {
         terminal.note(note);
     }
