@@ -126,6 +126,26 @@ fn ci_adds_a_release_that_then_soaks() {
 }
 
 #[test]
+fn a_release_that_cannot_be_signed_stops_no_other_and_fails_the_job() {
+    let world = World::new();
+    let ci = world.clone_as("ci");
+    let engineer = world.folder.path().join("engineer");
+    world.sh(
+        &engineer,
+        r"
+        tidegate release add 1.0.1 --payload payload.json
+        echo tampered > payloads/1.0.1/payload.json
+        git add channels payloads
+        git commit --quiet --message 'Add 1.0.1'
+        git push --quiet origin HEAD:main
+        ",
+    );
+    let output = world.promote(&ci, "", "");
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(world.release("1.0.0").contains(" production: {"), "{}", said(&output));
+}
+
+#[test]
 fn a_hold_that_was_pushed_first_wins() {
     let world = World::new();
     let (ci, rival) = (world.clone_as("ci"), world.clone_as("rival"));

@@ -30,7 +30,10 @@ impl Author {
                 "name the person who does this: `--by NAME`",
             )),
             Some(name) => Ok(name),
-            None => Err(refuse("nobody is named as the author of this", "name yourself: `--by NAME`")),
+            None => Err(refuse(
+                "nobody is named as the author of this",
+                "name yourself: `--by NAME`, `TIDEGATE_BY`, or `git config user.name NAME`",
+            )),
         }
     }
 }

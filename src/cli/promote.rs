@@ -69,6 +69,9 @@ struct Body {
     promoted: Vec<DecisionBody>,
     /// What was not.
     promotions: Vec<DecisionBody>,
+    /// Whether something that was decided about is blocked, and not only waiting.
+    #[serde(skip)]
+    blocked: bool,
     /// What would be promoted in the past, and is held now.
     #[serde(skip)]
     held: Vec<Version>,
@@ -120,14 +123,21 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     for row in &body.rows {
         table.row(row.clone());
     }
-    terminal.table(&body, &table, "every release is where it can be")?;
+    let none = if faulty.is_some() {
+        "nothing to promote in the lines without fault"
+    } else {
+        "every release is where it can be"
+    };
+    terminal.table(&body, &table, none)?;
     for note in notes.iter().chain(&faulty) {
         terminal.note(note);
     }
     if dry_run && !body.promoted.is_empty() {
         terminal.note("dry run: nothing was written");
     }
-    Ok(if faulty.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    // Who names a release wants it promoted; a run for all of them finds some blocked on most days.
+    let refused = body.blocked && !args.versions.is_empty();
+    Ok(if faulty.is_some() || refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 impl Args {
@@ -211,6 +221,7 @@ impl Body {
             dry_run,
             promoted: Vec::new(),
             promotions: Vec::new(),
+            blocked: false,
             held: Vec::new(),
             rows: Vec::new(),
         }
@@ -245,6 +256,7 @@ impl Body {
             }
         };
         let why = decisive.map(ToString::to_string).unwrap_or_default();
+        self.blocked |= decision.verdict == Verdict::Blocked;
         self.row(decision, format!("{overdue}{state}"), why);
         self.promotions.push(DecisionBody::of(decision));
     }

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// A name and its text.
+type Named = (Box<str>, Box<str>);
+
 /// Texts by name, in the order of names; never changed after they were made.
 ///
 /// A release's links and components are in the file as it was read and in every copy of the
 /// catalog. Of 100,000 releases each map would take more room than all else of the release
 /// together: here all share one slice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Texts(Option<Arc<[(Box<str>, Box<str>)]>>);
+pub struct Texts(Option<Arc<[Named]>>);
 
 impl Texts {
     /// Whether there are none.

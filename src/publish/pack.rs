@@ -109,12 +109,15 @@ enum File<'a> {
     Payload(Cow<'a, PayloadFile>),
 }
 
+/// A release of an offer: since when, whether it is yanked, and its payloads.
+type OfferedIndex<'a> = (Cow<'a, Version>, Time, bool, Cow<'a, [Payload]>);
+
 #[derive(Serialize, Deserialize)]
 struct OfferIndex<'a> {
     channel: ChannelName,
     line: LineName,
     prefix: String,
-    releases: Vec<(Cow<'a, Version>, Time, bool, Cow<'a, [Payload]>)>,
+    releases: Vec<OfferedIndex<'a>>,
 }
 
 /// Packs a publication.

@@ -57,6 +57,18 @@ fn an_edit_of_what_is_signed_and_served_shows_before_it_is_merged() {
 }
 
 #[test]
+fn a_payload_that_differs_or_is_missing_is_a_fault_of_its_release() {
+    let desk = Desk::new();
+    desk.release("1.8.4", SOAKED);
+    desk.release("1.8.5", "");
+    desk.write("payloads/1.8.4/payload.json", "tampered");
+    std::fs::remove_file(desk.path("payloads/1.8.5/payload.json")).unwrap();
+    assert_snapshot!("check_payloads", desk.run(&["catalog", "check"]));
+    std::fs::remove_dir_all(desk.path("payloads")).unwrap();
+    assert_snapshot!("check_no_payloads", desk.run(&["catalog", "check"]));
+}
+
+#[test]
 fn schemas_are_printed_for_each_kind_of_file() {
     let desk = Desk::empty();
     let all: serde_json::Value = serde_json::from_str(&desk.done(&["catalog", "schema"])).unwrap();
@@ -65,4 +77,12 @@ fn schemas_are_printed_for_each_kind_of_file() {
         assert_eq!(all[kind], one);
         assert_eq!(one["$schema"], "https://json-schema.org/draft/2020-12/schema");
     }
+}
+
+#[test]
+fn a_folder_without_a_catalog_is_nothing_to_compare_with() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("empty")).unwrap();
+    let told = desk.run(&["catalog", "check", "--against", "empty"]);
+    assert!(told.contains("exit 1") && told.contains("there is no catalog in `empty`"), "{told}");
 }

@@ -101,6 +101,23 @@ fn a_faulty_line_stops_no_other_and_is_told() {
 }
 
 #[test]
+fn a_named_release_that_is_blocked_is_a_refusal_and_one_among_all_is_not() {
+    let desk = soaking("2018-01-01T00:00:00Z");
+    desk.done(&["release", "hold", "1.8.4", "--reason", "etcd loses quorum"]);
+    desk.done(&["promote"]);
+    let told = desk.run(&["promote", "1.8.4"]);
+    assert!(told.contains("\nexit 1\n") && told.contains("blocked"), "{told}");
+}
+
+#[test]
+fn where_every_line_is_faulty_nothing_is_claimed_of_its_releases() {
+    let desk = soaking("2018-01-01T00:00:00Z");
+    desk.edit("channels/1.8/line.yaml", "format: 1", "format: one");
+    assert!(desk.run(&["promote"]).contains("in the lines without fault"));
+    assert!(desk.run(&["release", "list"]).contains("no line without fault"));
+}
+
+#[test]
 fn nothing_is_promoted_with_keys_that_cannot_be_used() {
     let desk = soaking("2018-01-01T00:00:00Z");
     desk.write("channels/trust/targets.json", "{}");

@@ -5,17 +5,18 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::super::failure::Hint;
+use super::super::failure::{Hint, refuse};
 use super::super::table::counted;
 use super::super::terminal::Terminal;
 use super::super::time;
 use super::super::workspace::{View, Workspace, chain};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
-use crate::domain::release::{Evidence, ManifestState, PayloadState};
+use crate::domain::release::{Evidence, ManifestState, PayloadState, Release};
 use crate::domain::stepback::{Offer, StepBack, step_backs};
 use crate::domain::version::Version;
-use crate::formats::fault::Fault;
+use crate::formats::fault::{Fault, Spot};
+use crate::formats::yaml::release_path;
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust};
 use crate::store::directory::Directory;
@@ -24,8 +25,8 @@ use crate::store::directory::Directory;
 ///
 /// All faults at once, each with its file, line and column, and a way out. With `--against`, also
 /// every way in which this catalog takes back what another one, as a rule the branch that is being
-/// served, offers: what the server would refuse to publish. What is not signed yet, or lacks its
-/// payload, is told of on stderr and is no fault.
+/// served, offers: what the server would refuse to publish. What is not signed yet is told of on stderr
+/// and is no fault.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -64,20 +65,25 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         Some(served) => against(served, &view, workspace, now)?,
         None => Vec::new(),
     };
+    let mut faults = view.snapshot.reading.faults.clone();
+    let beside = beside(&view, workspace, now);
+    // Each is another release's.
+    let good = releases(&view.catalog) - beside.len();
+    faults.extend(beside);
     let body = Body {
-        faults: view.snapshot.reading.faults.clone(),
+        faults,
         step_backs: steps.iter().map(StepBackBody::of).collect(),
         trust: view.trust().err().map(|error| chain(error)),
-        warnings: warnings(&view, workspace),
+        warnings: warnings(&view, workspace, now),
     };
     let count = body.faults.len() + body.step_backs.len() + usize::from(body.trust.is_some());
     terminal.show(&body, || body.words(&workspace.catalog))?;
     for warning in &body.warnings {
         terminal.note(format_args!("warning: {warning}"));
     }
-    let (lines, releases) = (view.catalog.lines().count(), releases(&view.catalog));
+    let lines = view.catalog.lines().count();
     let found = if count == 0 { "no faults".to_owned() } else { counted(count, "fault") };
-    let good = format!("{} in {}", counted(releases, "release"), counted(lines, "line"));
+    let good = format!("{} in {}", counted(good, "release"), counted(lines, "line"));
     terminal.note(format_args!("{found}; without fault: {good}"));
     Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -94,6 +100,11 @@ fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyh
     let directory = Directory::open(served, &workspace.payloads)
         .hint("name the folder of the catalog that is being served: `--against DIR`")?;
     let before = directory.read(workspace.now())?;
+    if before.reading.catalog.lines().next().is_none() && before.reading.faulty.is_empty() {
+        let hint =
+            "name the folder that holds `policy.yaml` and the lines: `--against DIR/channels`, perhaps";
+        return Err(refuse(format!("there is no catalog in `{}`", served.display()), hint));
+    }
     let trust = Trust::read(&before.trust).ok().flatten();
     let before = with_evidence(
         before.reading.catalog.clone(),
@@ -131,12 +142,56 @@ fn each_evidence(catalog: &Catalog, evidence: impl Fn(&Version, &Evidence) -> Ev
     Catalog::new(lines.collect::<Vec<_>>())
 }
 
-/// What keeps releases from being offered, though the catalog's files are good.
-fn warnings(view: &View, workspace: &Workspace) -> Vec<String> {
+/// What is wrong beside the catalog's files: payloads, and signed manifests of what was offered.
+fn beside(view: &View, workspace: &Workspace, now: Time) -> Vec<Fault> {
+    if !workspace.payloads.is_dir() {
+        return Vec::new();
+    }
+    let mut faults = Vec::new();
+    for line in view.catalog.lines() {
+        for release in line.releases.values() {
+            let wrong = wrong_payload(release).or_else(|| wrong_manifest(view, release, now));
+            if let Some((message, hint)) = wrong {
+                let file = release_path(&line.name, &release.version);
+                faults.push(Fault::new(&file, "", Spot::START, &message, hint));
+            }
+        }
+    }
+    faults
+}
+
+fn wrong_payload(release: &Release) -> Option<(String, &'static str)> {
+    match &release.evidence.payload {
+        PayloadState::Present => None,
+        PayloadState::Missing { file } => Some((
+            format!("payload `{file}` is missing"),
+            "put the file back into the release's payload folder",
+        )),
+        PayloadState::Differs { file, found } => Some((
+            format!("payload `{file}` is not what the catalog says: {found}"),
+            "put the right file back, or correct `sha256` and `size` here",
+        )),
+    }
+}
+
+/// Before a release enters a stage nobody relies on what was signed, and signing anew is the usual way.
+fn wrong_manifest(view: &View, release: &Release, now: Time) -> Option<(String, &'static str)> {
+    let ManifestState::Invalid(why) = &release.evidence.manifest else { return None };
+    // Where no keys can be used, that is told once.
+    if view.trust().is_err() || !release.is_known(now) {
+        return None;
+    }
+    Some((
+        why.trim_end_matches(": sign it again").to_owned(),
+        "put back what was signed; if the change is meant, `tidegate release sign --key FILE`",
+    ))
+}
+
+/// What keeps releases from being offered, though nothing is wrong.
+fn warnings(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut unsigned = Vec::new();
-    let has_payloads = workspace.payloads.is_dir();
-    if !has_payloads && releases(&view.catalog) > 0 {
+    if !workspace.payloads.is_dir() && releases(&view.catalog) > 0 {
         warnings.push(format!(
             "there is no folder `{}`: payloads and signed manifests were not looked at",
             workspace.payloads.display()
@@ -147,19 +202,10 @@ fn warnings(view: &View, workspace: &Workspace) -> Vec<String> {
         let version = &release.version;
         match &release.evidence.manifest {
             ManifestState::Unsigned => unsigned.push(version.to_string()),
-            ManifestState::Invalid(why) if view.trust().is_ok() => {
+            ManifestState::Invalid(why) if view.trust().is_ok() && !release.is_known(now) => {
                 warnings.push(format!("`{version}` cannot be offered: {why}"));
             }
             ManifestState::Invalid(_) | ManifestState::NoTrust | ManifestState::Signed(_) => {}
-        }
-        match &release.evidence.payload {
-            PayloadState::Present => {}
-            PayloadState::Missing { file } => {
-                warnings.push(format!("`{version}` cannot be offered: payload `{file}` is missing"));
-            }
-            PayloadState::Differs { file, found } => warnings.push(format!(
-                "`{version}` cannot be offered: payload `{file}` is not what the catalog says: {found}"
-            )),
         }
     }
     match &unsigned[..] {

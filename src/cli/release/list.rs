@@ -74,7 +74,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     terminal.table(
         &body,
         &table,
-        "there is no release yet: `tidegate release add VERSION --payload FILE`",
+        if view.snapshot.reading.faults.is_empty() {
+            "there is no release yet: `tidegate release add VERSION --payload FILE`"
+        } else {
+            "no line without fault has a release"
+        },
     )?;
     Ok(ExitCode::SUCCESS)
 }
