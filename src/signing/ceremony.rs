@@ -16,7 +16,7 @@ use crate::domain::channel::LineName;
 use crate::domain::line::Line;
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{Key, Root, Signers, TargetError, Targets, names};
+use crate::formats::tuf::{Root, Signers, TargetError, Targets, names};
 
 /// Files to write, by name.
 pub type Files = BTreeMap<String, Bytes>;
@@ -154,10 +154,4 @@ pub fn sign_releases(
     let document = Signed::sign(next, [key])?;
     signed.roles.insert(format!("{}.json", names::releases_role(&line.name)), document.raw().clone());
     Ok(signed)
-}
-
-/// The public half of a key, as roles list it.
-#[must_use]
-pub fn public(key: &PrivateKey) -> Key {
-    key.public().key()
 }
