@@ -7,6 +7,7 @@ pub mod follows;
 pub mod pack;
 pub mod publication;
 pub mod refusal;
+pub mod restore;
 mod roles;
 #[cfg(test)]
 mod tests;
