@@ -9,13 +9,16 @@ mod catalog;
 mod channel;
 mod demo;
 mod explain;
+mod export;
 mod failure;
+mod import;
 mod init;
 mod key;
 mod keyfile;
 mod logging;
 mod near;
 mod promote;
+mod recover;
 mod release;
 mod serve;
 mod shell;
@@ -145,6 +148,12 @@ enum Command {
     Catalog(catalog::Command),
     /// Verify signatures, manifests and payloads, here or from a folder or a server
     Verify(verify::Args),
+    /// Take up what is live, after the state folder was lost or brought back from a backup
+    Recover(recover::Args),
+    /// Write the whole service as files that any web server or medium can carry
+    Export(export::Args),
+    /// Take in what was exported elsewhere, for `serve --mirror`
+    Import(import::Args),
     /// Keys: generate, list
     #[command(subcommand)]
     Key(key::Command),
@@ -213,6 +222,9 @@ fn dispatch(
         Command::Explain(args) => explain::run(args, workspace, terminal),
         Command::Catalog(command) => catalog::run(command, workspace, terminal),
         Command::Verify(args) => verify::run(args, workspace, terminal),
+        Command::Recover(args) => recover::run(args, workspace, terminal),
+        Command::Export(args) => export::run(args, workspace, terminal),
+        Command::Import(args) => import::run(args, workspace, terminal),
         Command::Key(command) => key::run(command, workspace, terminal),
         Command::Status(args) => status::run(args, workspace, terminal),
         Command::Completions(args) => shell::completions(args, terminal),

@@ -3,6 +3,7 @@
 //! One thread, no lock: what it made is swapped in whole, and what goes wrong leaves in place what
 //! was served before.
 
+mod mirror;
 mod state;
 pub mod status;
 mod turn;
@@ -26,6 +27,7 @@ use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::store::directory::{Directory, ReadError, Revision};
 use crate::store::payloads::Payloads;
 use crate::store::watch::{Quiet, Turn};
+pub use mirror::Mirror;
 pub use state::{State, StateError};
 use status::{Degraded, DegradedKind, Handle};
 use watch::ClockWatch;

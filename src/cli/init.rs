@@ -82,6 +82,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     body.folder(&workspace.state, Mode::Private)?;
     // Keys and copies: nothing in the state folder belongs into a repository.
     body.file(&workspace.state.join(".gitignore"), "*\n")?;
+    State::new(&workspace.state).found()?;
     body.folder(&args.offline_keys, Mode::Private)?;
 
     let snapshot = workspace.directory()?.read(workspace.now())?;

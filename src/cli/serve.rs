@@ -10,11 +10,15 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use super::failure::{Hint, refuse};
-use super::{Globals, demo};
+use super::verify::source;
+use super::{Globals, demo, recover};
 use crate::clock::{SharedClock, SystemClock};
+use crate::domain::Time;
 use crate::http;
 use crate::promoter::status::{Handle, Shared};
-use crate::promoter::{Promoter, Setup, State};
+use crate::promoter::{Mirror, Promoter, Setup, State};
+use crate::publish::Publication;
+use crate::publish::follows::check_seen;
 use crate::signing::PrivateKey;
 use crate::signing::trust::Trust;
 use crate::store::directory::Directory;
@@ -30,6 +34,7 @@ use crate::store::payloads::Payloads;
 Examples:
   tidegate serve --demo
   tidegate serve --promote on --listen 0.0.0.0:8080 --admin-listen 127.0.0.1:9090")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Args {
     /// Where to listen
     #[arg(
@@ -63,6 +68,15 @@ pub struct Args {
     /// Serve a scratch copy of the catalog, signed by throw-away keys
     #[arg(long)]
     demo: bool,
+    /// Serve what `tidegate import` took in; nothing is read, signed or promoted here
+    #[arg(long, conflicts_with_all = ["demo", "promote", "witness", "first"])]
+    mirror: bool,
+    /// Compare with what is live at a place before anything is published, and do not start behind it
+    #[arg(long, value_name = "DIR|URL", env = "TIDEGATE_WITNESS", hide_env_values = true)]
+    witness: Option<String>,
+    /// Nothing was ever published from this catalog: publish for the first time
+    #[arg(long)]
+    first: bool,
 }
 
 /// Whether the server promotes.
@@ -75,6 +89,9 @@ pub enum Promote {
 /// Serves until it is told to stop.
 pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let clock: SharedClock = Arc::new(SystemClock::new());
+    if args.mirror {
+        return mirror(args, globals, clock);
+    }
     let globals = &if args.demo { demo::prepare(globals, clock.now())? } else { globals.clone() };
     let _lock = StateLock::acquire(&globals.state)?;
     let directory = Directory::open(&globals.catalog, &globals.payloads)
@@ -82,14 +99,44 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let promote = promotes(args, &directory)?;
     let state = State::new(&globals.state);
     let online = online_key(&state, &directory)?;
+    let new = args.demo || args.first || state.is_new();
     let payloads = Arc::new(Payloads::new(&globals.payloads, &globals.state));
 
     let shared = Handle::new(Shared::default());
     let setup = Setup { directory, payloads: Arc::clone(&payloads), state, online, promote, demo: args.demo };
     let promoter = Promoter::start(setup, Arc::clone(&clock), Arc::clone(&shared)).hint(
-        "bring the state folder back from a backup; without its last publication the server could not tell whether it steps back",
+        "`tidegate recover --from URL|DIR` takes up what clients see, or bring the state folder back from a backup; without its last publication the server could not tell whether it steps back",
     )?;
+    let last = shared.publication.load_full();
+    check_last(args, globals, last.as_deref(), new, clock.now())?;
 
+    serve(args, globals, payloads, shared, clock, move |told| promoter.run(told))
+}
+
+/// Serves what was imported, and each later import as it comes.
+fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<ExitCode> {
+    let shared = Handle::new(Shared::default());
+    let mut mirror = Mirror::start(State::new(&globals.state), Arc::clone(&clock), Arc::clone(&shared))
+        .hint("take it in again: `tidegate import DIR`")?;
+    if shared.publication.load().is_none() {
+        return Err(refuse(
+            format!("nothing was taken in to `{}` yet", globals.state.display()),
+            "take in an export: `tidegate import DIR --root FILE`",
+        ));
+    }
+    let payloads = Arc::new(Payloads::new(&globals.payloads, &globals.state));
+    serve(args, globals, payloads, shared, clock, move |told| mirror.run(told))
+}
+
+/// Answers until the process is told to stop, with a thread beside that makes what is answered.
+fn serve(
+    args: &Args,
+    globals: &Globals,
+    payloads: Arc<Payloads>,
+    shared: Handle,
+    clock: SharedClock,
+    work: impl FnOnce(&mpsc::Receiver<()>) + Send + 'static,
+) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anything is served: a signal that comes early must not be lost.
@@ -102,16 +149,49 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         let running = http::start(&config, shared, open, clock)?;
 
         let (stop, told) = mpsc::channel();
-        let promoter =
-            std::thread::Builder::new().name("promoter".to_owned()).spawn(move || promoter.run(&told))?;
+        let worker = std::thread::Builder::new().name("promoter".to_owned()).spawn(move || work(&told))?;
         announce(&running, globals, args.demo)?;
         running.until(stopped).await?;
         tracing::info!("stopped serving");
         // The promoter may be in the middle of a commit: it ends its turn.
         drop(stop);
-        promoter.join().map_err(|_| anyhow::anyhow!("the promoter failed"))?;
+        worker.join().map_err(|_| anyhow::anyhow!("the promoter failed"))?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Whether this server may go on from what it has. One that lost its state, or was brought back from
+/// an old backup, would sign what clients refuse, and could not tell whether it takes anything back.
+fn check_last(
+    args: &Args,
+    globals: &Globals,
+    last: Option<&Publication>,
+    new: bool,
+    now: Time,
+) -> anyhow::Result<()> {
+    let new = new && last.is_none();
+    if let Some(witness) = args.witness.as_ref().filter(|_| !new) {
+        let root = source::own_root(None, &globals.catalog)?;
+        let root =
+            root.with_context(|| format!("the catalog `{}` has no root", globals.catalog.display()))?;
+        match recover::seen(witness, &root, now) {
+            Ok(seen) => check_seen(last, &seen)
+                .with_context(|| format!("this server is behind what is live at `{witness}`"))
+                .hint(format!("take it up first: `tidegate recover --from {witness}`"))?,
+            // The witness may be this very service, which is down until it starts.
+            Err(error) => tracing::warn!("the witness could not be asked, and is left out: {error:#}"),
+        }
+    }
+    if last.is_none() && !new {
+        return Err(refuse(
+            format!(
+                "the catalog has keys, and `{}` has no last publication: if one was ever published, it is lost",
+                globals.state.display()
+            ),
+            "`tidegate recover --from URL|DIR` takes up what clients see, or a mirror of it; `tidegate serve --first` says that nothing was ever published",
+        ));
+    }
+    Ok(())
 }
 
 /// Who promotes must be said where git owns the catalog: two promoters would undo each other.

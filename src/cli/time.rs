@@ -1,5 +1,7 @@
 //! Times on the command line.
 
+use chrono::TimeDelta;
+
 use crate::domain::Time;
 
 /// Parses a time, RFC 3339 in whole seconds.
@@ -10,4 +12,41 @@ pub fn parse(text: &str) -> Result<Time, String> {
         return Err("write it in whole seconds, as in `2018-01-02T17:30:31Z`".to_owned());
     }
     Ok(time.to_utc())
+}
+
+/// Parses a duration: a whole number of weeks, days, hours or minutes.
+pub fn parse_duration(text: &str) -> Result<TimeDelta, String> {
+    let form = || "write whole weeks, days, hours or minutes, as in `30d`, `2w`, `36h` or `45m`".to_owned();
+    let end = text.len().checked_sub(1).filter(|end| text.is_char_boundary(*end)).ok_or_else(form)?;
+    let (number, unit) = text.split_at(end);
+    let minutes: i64 = match unit {
+        "w" => 7 * 24 * 60,
+        "d" => 24 * 60,
+        "h" => 60,
+        "m" => 1,
+        _ => return Err(form()),
+    };
+    let number: u32 = number.parse().map_err(|_| form())?;
+    TimeDelta::try_minutes(i64::from(number) * minutes).ok_or_else(form)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_a_number_and_a_unit() {
+        for (text, minutes) in [
+            ("45m", Some(45)),
+            ("36h", Some(2160)),
+            ("30d", Some(43_200)),
+            ("2w", Some(20_160)),
+            ("0d", Some(0)),
+        ] {
+            assert_eq!(parse_duration(text).ok().map(|found| found.num_minutes()), minutes, "{text}");
+        }
+        for text in ["", "d", "30", "1.5d", "-1d", "30 d", "1y", "ä", "99999999999d"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
 }

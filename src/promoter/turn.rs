@@ -32,7 +32,7 @@ const ROUNDS: usize = 8;
 const OFFLINE_NEAR: TimeDelta = TimeDelta::days(30);
 
 /// Online documents are renewed daily; one that is so near its end has not been for days.
-const ONLINE_NEAR: TimeDelta = TimeDelta::days(3);
+pub(super) const ONLINE_NEAR: TimeDelta = TimeDelta::days(3);
 
 impl Promoter {
     /// Takes in what was read: looks for what stands behind each release, and copies payloads that

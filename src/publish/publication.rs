@@ -134,6 +134,24 @@ impl Publication {
         self.release.values().flat_map(|release| &release.payloads)
     }
 
+    /// Every file of the TUF repository as it is now, by its path below `/tuf/`.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &TufFile)> {
+        self.tuf.iter().map(|(path, file)| (&**path, file))
+    }
+
+    /// The payloads among [`files`](Self::files).
+    pub fn payload_files(&self) -> impl Iterator<Item = (&str, &PayloadFile)> {
+        self.files().filter_map(|(path, file)| match file {
+            TufFile::Payload(payload) => Some((path, payload)),
+            TufFile::Document(_) => None,
+        })
+    }
+
+    /// The signed manifest of every release that has one.
+    pub fn manifests(&self) -> impl Iterator<Item = (&Version, &Document)> {
+        self.release.iter().filter_map(|(version, release)| Some((version, release.manifest.as_deref()?)))
+    }
+
     /// How many releases it knows.
     #[must_use]
     pub fn releases(&self) -> usize {

@@ -67,7 +67,7 @@ pub fn restore(
                 || fetch(&names::target_path(name, &target.hashes.sha256)).is_some())
     };
     let verified = verify(trusted, now, fetch, &served)?;
-    let files = Files::collect(&verified, fetch)?;
+    let files = Files::collect(trusted, &verified, fetch)?;
     let timestamp = verified.timestamp.signed();
     let made = timestamp.expires - TIMESTAMP_LIFETIME;
 
@@ -164,14 +164,13 @@ struct Files {
 }
 
 impl Files {
-    fn collect(verified: &Verified, fetch: &dyn Fn(&str) -> Option<Bytes>) -> Result<Self, RestoreError> {
+    fn collect(
+        trusted: &Signed<Root>,
+        verified: &Verified,
+        fetch: &dyn Fn(&str) -> Option<Bytes>,
+    ) -> Result<Self, RestoreError> {
         let mut files = Self { tuf: HashMap::new(), channels: Vec::new(), manifests: Vec::new() };
-        // Clients that were installed long ago begin with the first root.
-        for version in 1..=verified.root.signed().version {
-            let path = names::metadata_path("root", version);
-            let raw = fetch(&path).ok_or_else(|| RestoreError::Missing(path.clone()))?;
-            files.add(path, document(raw));
-        }
+        files.roots(trusted, verified, fetch)?;
         let targets = &verified.targets;
         files.role("targets", targets.signed().version, targets.raw());
         let snapshot = &verified.snapshot;
@@ -208,6 +207,32 @@ impl Files {
             files.add(path, served);
         }
         Ok(files)
+    }
+
+    /// Every root, from the first on: clients that were installed long ago begin there. Those that
+    /// lie before the trusted one lead to it, or are not served.
+    fn roots(
+        &mut self,
+        trusted: &Signed<Root>,
+        verified: &Verified,
+        fetch: &dyn Fn(&str) -> Option<Bytes>,
+    ) -> Result<(), RestoreError> {
+        let mut before: Option<Signed<Root>> = None;
+        for version in 1..=verified.root.signed().version {
+            let path = names::metadata_path("root", version);
+            let raw = fetch(&path).ok_or_else(|| RestoreError::Missing(path.clone()))?;
+            let unreadable = || RestoreError::Unreadable(path.clone());
+            let root: Signed<Root> = Signed::parse(raw.clone()).map_err(|_| unreadable())?;
+            let keys = before.as_ref().map_or_else(|| root.signed().root(), |before| before.signed().root());
+            let follows = root.verify(keys).is_ok() && root.verify(root.signed().root()).is_ok();
+            let other = version == trusted.signed().version && root.raw() != trusted.raw();
+            if !follows || other || root.signed().version != version {
+                return Err(unreadable());
+            }
+            self.add(path, document(raw));
+            before = Some(root);
+        }
+        Ok(())
     }
 
     fn role(&mut self, name: &str, version: u64, raw: &Bytes) {

@@ -164,29 +164,58 @@ impl Payloads {
     }
 
     fn copy(&self, version: &Version, payload: &Payload, batch: &mut Batch) -> Result<(), PayloadError> {
-        let copy = self.copy_path(&payload.sha256);
-        let path = self.path(version, payload);
+        self.copy_from(&self.path(version, payload), payload.sha256, payload.size, batch)
+    }
+
+    fn copy_from(
+        &self,
+        path: &Path,
+        sha256: Sha256,
+        size: u64,
+        batch: &mut Batch,
+    ) -> Result<(), PayloadError> {
+        let copy = self.copy_path(&sha256);
         let mut file =
-            File::open(&path).map_err(|source| PayloadError::Read { path: path.clone(), source })?;
+            File::open(path).map_err(|source| PayloadError::Read { path: path.to_owned(), source })?;
         if let Some(folder) = copy.parent() {
             durable::create_folder(folder, Mode::Private)?;
         }
         let mut differs = None;
         let written = batch.fill(&copy, Mode::Frozen, |to| {
             // Never more than the catalog says: a growing file does not fill the disk.
-            io::copy(&mut Read::by_ref(&mut file).take(payload.size), to)?;
+            io::copy(&mut Read::by_ref(&mut file).take(size), to)?;
             to.rewind()?;
             let (found, _) = hash(to)?;
-            if found != payload.sha256 {
+            if found != sha256 {
                 differs = Some(found);
                 return Err(io::ErrorKind::InvalidData.into());
             }
             Ok(())
         });
         match (differs, written) {
-            (Some(found), _) => Err(PayloadError::Changed { path, expected: payload.sha256, found }),
+            (Some(found), _) => Err(PayloadError::Changed { path: path.to_owned(), expected: sha256, found }),
             (None, written) => Ok(written?),
         }
+    }
+
+    /// Takes copies of files from elsewhere, by their digests and sizes, where there is none yet: all
+    /// of them, or none.
+    ///
+    /// # Errors
+    /// When a file cannot be read, is not what is said of it, or cannot be copied.
+    pub fn take(&self, files: &[(PathBuf, Sha256, u64)]) -> Result<(), PayloadError> {
+        let mut batch = Batch::default();
+        let mut taken = HashSet::new();
+        for (path, sha256, size) in files {
+            let copy = fs::metadata(self.copy_path(sha256));
+            if !copy.is_ok_and(|copy| copy.len() == *size) && taken.insert(*sha256) {
+                self.copy_from(path, *sha256, *size, &mut batch)?;
+            }
+        }
+        if !taken.is_empty() {
+            batch.finish(&self.copies)?;
+        }
+        Ok(())
     }
 
     /// Opens the checked copy with a digest.

@@ -4,13 +4,15 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
 
-use super::super::failure::refuse;
+use super::super::failure::{Hint, refuse};
+use crate::formats::tuf::Root;
+use crate::signing::Signed;
 
 /// Nothing in a repository is larger, but for payloads, whose sizes are listed.
 const MAX_FILE: u64 = 1024 * 1024 * 1024;
@@ -49,9 +51,18 @@ impl Source {
                 "signatures are verified over `http://` just as well; or fetch a copy and name its folder",
             ));
         } else {
-            Place::Folder(PathBuf::from(from))
+            let folder = PathBuf::from(from);
+            // What `tidegate export` wrote has more in it than the repository.
+            let inner = folder.join("tuf");
+            Place::Folder(if inner.is_dir() { inner } else { folder })
         };
         Ok(Self { place, kept: RefCell::default(), failure: Cell::new(None) })
+    }
+
+    /// Takes a folder.
+    pub fn folder(folder: &Path) -> Self {
+        let place = Place::Folder(folder.to_owned());
+        Self { place, kept: RefCell::default(), failure: Cell::new(None) }
     }
 
     /// The bytes at a path below `/tuf/`. Nothing, if there is no such file or it could not be had;
@@ -87,6 +98,26 @@ impl Source {
     pub fn failure(&self) -> anyhow::Result<()> {
         self.failure.take().map_or(Ok(()), Err)
     }
+}
+
+/// The root that is trusted already: the one named, or the first one of the catalog here, if it has
+/// one.
+pub fn own_root(path: Option<&Path>, catalog: &Path) -> anyhow::Result<Option<Signed<Root>>> {
+    let own = catalog.join("trust").join("1.root.json");
+    let path = match path {
+        Some(path) => path.to_owned(),
+        None if own.is_file() => own,
+        None => return Ok(None),
+    };
+    let raw = fs::read(&path).with_context(|| format!("`{}` cannot be read", path.display()))?;
+    parse_root(&path.display().to_string(), raw.into()).map(Some)
+}
+
+/// Reads a root from its bytes; nothing is verified.
+pub fn parse_root(name: &str, raw: Bytes) -> anyhow::Result<Signed<Root>> {
+    Signed::parse(raw)
+        .with_context(|| format!("`{name}` is not a root"))
+        .hint("name a `N.root.json` with `--root FILE`")
 }
 
 fn download(agent: &ureq::Agent, url: &str) -> anyhow::Result<Option<Vec<u8>>> {
