@@ -166,18 +166,23 @@ fn a_release_is_yanked_and_restored() {
     let desk = with_payload();
     desk.done(&ADD);
     desk.release("1.8.5", "barrier: true\n");
+    desk.release("1.8.6", "");
     assert_snapshot!("yank_barrier", desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS"]));
     assert_snapshot!(
         "yank_to_itself",
         desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS", "--to", "1.8.5"])
     );
     assert_snapshot!(
-        "yank",
+        "yank_to_older",
         desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS", "--to", "1.8.4"])
     );
     assert_snapshot!(
+        "yank",
+        desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS", "--to", "1.8.6"])
+    );
+    assert_snapshot!(
         "yank_same",
-        desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS", "--to", "1.8.4"])
+        desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS", "--to", "1.8.6"])
     );
     assert_snapshot!("yank_other", desk.run(&["release", "yank", "1.8.5", "--reason", "breaks more"]));
     assert_snapshot!("unyank", desk.run(&["release", "unyank", "1.8.5", "--reason", "it was the network"]));
