@@ -14,7 +14,7 @@ use super::{Globals, demo};
 use crate::clock::{SharedClock, SystemClock};
 use crate::http;
 use crate::promoter::status::{Handle, Shared};
-use crate::promoter::{Promoter, Setup, State};
+use crate::promoter::{Promoter, Setup, State, StateError};
 use crate::signing::PrivateKey;
 use crate::signing::trust::Trust;
 use crate::store::directory::Directory;
@@ -134,7 +134,13 @@ fn promotes(args: &Args, directory: &Directory) -> anyhow::Result<bool> {
 /// Reads the roots and nothing else of the catalog: a large one must not keep the last publication
 /// waiting.
 fn online_key(state: &State, directory: &Directory) -> anyhow::Result<PrivateKey> {
-    let mut keys = state.keys()?;
+    let mut keys = state.keys().map_err(|error| match error {
+        StateError::Exposed(exposed) => {
+            let hint = exposed.hint();
+            refuse(exposed.to_string(), hint)
+        }
+        error => error.into(),
+    })?;
     if let Ok(Some(trust)) = Trust::read(&directory.keys()?) {
         for (path, key) in &keys {
             if let Some(role) = offline_role(&trust, key) {
