@@ -104,6 +104,19 @@ fn what_stands_beside_the_catalog_is_left_alone() {
 }
 
 #[test]
+fn a_hold_in_the_second_of_a_scheduled_entry_came_after_it() {
+    let held = |at: &str| {
+        let hold = format!("hold: {{ at: {at}, by: ana, reason: slow }}\nstages:");
+        let mut files = good();
+        let file = files.get_mut("1.8/1.8.4-tectonic.1.yaml").unwrap();
+        *file = file.replace("stages:", &hold);
+        reading(&files).faults
+    };
+    assert_eq!(held("2018-01-02T17:30:31Z"), []);
+    assert_eq!(held("2018-01-02T17:30:30Z").len(), 1);
+}
+
+#[test]
 fn windows_line_ends_are_read_as_any_other() {
     let files = good().into_iter().map(|(path, text)| (path, text.replace('\n', "\r\n"))).collect();
     assert_eq!(reading(&files), reading(&good()));

@@ -248,10 +248,12 @@ impl Check<'_, '_> {
         }
     }
 
+    /// A hold wins over the schedule from its own second on: an entry of that second was committed
+    /// before it, since no promoter passes a hold that is there.
     fn hold(&mut self, entry: &RawEntry, stage: &Stage) {
         if let Some(hold) = &self.raw.hold
             && entry.entry.by == SCHEDULE
-            && entry.entry.since >= hold.at
+            && entry.entry.since > hold.at
         {
             let message =
                 format!("`{SCHEDULE}` promoted to `{}` what was held since {}", stage.name, rfc3339(hold.at));
