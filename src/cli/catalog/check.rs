@@ -199,7 +199,7 @@ fn wrong_manifest(view: &View, release: &Release, now: Time) -> Option<(String, 
         return None;
     }
     Some((
-        why.trim_end_matches(": sign it again").to_owned(),
+        why.clone(),
         "put back what was signed; if the change is meant, `tidegate release sign --key FILE`",
     ))
 }
@@ -220,7 +220,9 @@ fn warnings(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
         match &release.evidence.manifest {
             ManifestState::Unsigned => unsigned.push(version.to_string()),
             ManifestState::Invalid(why) if view.trust().is_ok() && !release.is_known(now) => {
-                warnings.push(format!("`{version}` cannot be offered: {why}"));
+                warnings.push(format!(
+                    "`{version}` cannot be offered: {why}; put back what was signed, or `tidegate release sign {version} --key FILE`"
+                ));
             }
             ManifestState::Invalid(_) | ManifestState::NoTrust | ManifestState::Signed(_) => {}
         }

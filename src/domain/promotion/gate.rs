@@ -139,6 +139,9 @@ impl Gate<'_> {
             Fact::Signed { manifest: ManifestState::NoTrust } => {
                 "the owner of the catalog makes a root and keys: `tidegate init`".to_owned()
             }
+            Fact::Signed { manifest: ManifestState::Invalid(_) } => format!(
+                "whoever changed it can put back what was signed; if the change is meant, a holder of a release key can sign it: `tidegate release sign {version} --key FILE`"
+            ),
             Fact::Signed { .. } => {
                 format!("a holder of a release key can sign it: `tidegate release sign {version} --key FILE`")
             }
