@@ -3,6 +3,7 @@
 mod carry;
 pub mod document;
 pub mod evidence;
+mod expiries;
 pub mod follows;
 pub mod pack;
 pub mod publication;

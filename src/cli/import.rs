@@ -44,7 +44,7 @@ pub struct Args {
     root: Option<PathBuf>,
     /// Take in what expired at most so long ago, for networks to which a medium comes rarely; what
     /// goes back is refused all the same
-    #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = time::duration)]
     stale_ok: Option<TimeDelta>,
 }
 

@@ -197,6 +197,14 @@ fn check_place(keys: &Path, workspace: &Workspace) -> anyhow::Result<()> {
             ));
         }
     }
+    // The catalog's folder may not be there yet.
+    let tree = resolve(&workspace.catalog)?.ancestors().find(|above| above.is_dir()).and_then(work_tree);
+    if let Some(tree) = tree.filter(|tree| place.starts_with(&tree.root)) {
+        return Err(refuse(
+            format!("`{}` lies in the catalog's git work tree `{}`", keys.display(), tree.root.display()),
+            "keep offline keys outside of it, best on a medium that can be taken away: a key that was committed once is everybody's",
+        ));
+    }
     Ok(())
 }
 

@@ -9,21 +9,30 @@ use zeroize::Zeroizing;
 use super::failure::{Hint, refuse};
 use crate::signing::{PrivateKey, PublicKey};
 use crate::store::durable::{self, Mode};
+use crate::store::secret;
 
 /// Reads a private key.
 pub fn read(path: &Path) -> anyhow::Result<PrivateKey> {
-    PrivateKey::from_pem(&text(path)?).with_context(|| format!("the key `{}` cannot be used", path.display()))
+    let text = text(path)?;
+    private(path, &text)
+}
+
+fn private(path: &Path, text: &str) -> anyhow::Result<PrivateKey> {
+    let checked = secret::check(path).with_context(|| format!("`{}` cannot be looked at", path.display()))?;
+    checked.map_err(|exposed| {
+        let hint = exposed.hint();
+        refuse(exposed.to_string(), hint)
+    })?;
+    PrivateKey::from_pem(text).with_context(|| format!("the key `{}` cannot be used", path.display()))
 }
 
 /// Reads the public half of a key, whichever half the file has.
 pub fn read_public(path: &Path) -> anyhow::Result<PublicKey> {
     let text = text(path)?;
-    let key = if text.contains("PRIVATE KEY-----") {
-        PrivateKey::from_pem(&text).map(|key| key.public())
-    } else {
-        PublicKey::from_pem(&text)
-    };
-    key.with_context(|| format!("the key `{}` cannot be used", path.display()))
+    if text.contains("PRIVATE KEY-----") {
+        return private(path, &text).map(|key| key.public());
+    }
+    PublicKey::from_pem(&text).with_context(|| format!("the key `{}` cannot be used", path.display()))
 }
 
 fn text(path: &Path) -> anyhow::Result<Zeroizing<String>> {

@@ -16,7 +16,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::domain::Time;
 use crate::http;
 use crate::promoter::status::{Handle, Shared};
-use crate::promoter::{Mirror, Promoter, Setup, State};
+use crate::promoter::{Mirror, Promoter, Setup, State, StateError};
 use crate::publish::Publication;
 use crate::publish::follows::check_seen;
 use crate::signing::PrivateKey;
@@ -214,7 +214,13 @@ fn promotes(args: &Args, directory: &Directory) -> anyhow::Result<bool> {
 /// Reads the roots and nothing else of the catalog: a large one must not keep the last publication
 /// waiting.
 fn online_key(state: &State, directory: &Directory) -> anyhow::Result<PrivateKey> {
-    let mut keys = state.keys()?;
+    let mut keys = state.keys().map_err(|error| match error {
+        StateError::Exposed(exposed) => {
+            let hint = exposed.hint();
+            refuse(exposed.to_string(), hint)
+        }
+        error => error.into(),
+    })?;
     if let Ok(Some(trust)) = Trust::read(&directory.keys()?) {
         for (path, key) in &keys {
             if let Some(role) = offline_role(&trust, key) {

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::domain::Time;
+use crate::formats::yaml::parse_duration;
 
 /// Parses a time, RFC 3339 in whole seconds.
 pub fn parse(text: &str) -> Result<Time, String> {
@@ -14,20 +15,15 @@ pub fn parse(text: &str) -> Result<Time, String> {
     Ok(time.to_utc())
 }
 
-/// Parses a duration: a whole number of weeks, days, hours or minutes.
-pub fn parse_duration(text: &str) -> Result<TimeDelta, String> {
-    let form = || "write whole weeks, days, hours or minutes, as in `30d`, `2w`, `36h` or `45m`".to_owned();
-    let end = text.len().checked_sub(1).filter(|end| text.is_char_boundary(*end)).ok_or_else(form)?;
-    let (number, unit) = text.split_at(end);
-    let minutes: i64 = match unit {
-        "w" => 7 * 24 * 60,
-        "d" => 24 * 60,
-        "h" => 60,
-        "m" => 1,
-        _ => return Err(form()),
-    };
-    let number: u32 = number.parse().map_err(|_| form())?;
-    TimeDelta::try_minutes(i64::from(number) * minutes).ok_or_else(form)
+/// Parses a duration as it is written in the catalog, or in minutes.
+pub fn duration(text: &str) -> Result<TimeDelta, String> {
+    let minutes = text.strip_suffix('m').and_then(|number| number.parse::<u32>().ok());
+    minutes
+        .and_then(|minutes| TimeDelta::try_minutes(minutes.into()))
+        .or_else(|| parse_duration(text))
+        .ok_or_else(|| {
+            "write whole weeks, days, hours or minutes, as in `30d`, `2w`, `36h` or `45m`".to_owned()
+        })
 }
 
 #[cfg(test)]
@@ -43,10 +39,10 @@ mod tests {
             ("2w", Some(20_160)),
             ("0d", Some(0)),
         ] {
-            assert_eq!(parse_duration(text).ok().map(|found| found.num_minutes()), minutes, "{text}");
+            assert_eq!(duration(text).ok().map(|found| found.num_minutes()), minutes, "{text}");
         }
         for text in ["", "d", "30", "1.5d", "-1d", "30 d", "1y", "ä", "99999999999d"] {
-            assert!(parse_duration(text).is_err(), "{text}");
+            assert!(duration(text).is_err(), "{text}");
         }
     }
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
-use super::status::{Degraded, DegradedKind, Handle, PUBLICATION, Status};
-use super::{PERIOD, State, StateError, chain, turn};
+use super::status::{Degraded, DegradedKind, Handle, PUBLICATION, Status, is_near};
+use super::{PERIOD, State, StateError, chain};
 use crate::clock::SharedClock;
 use crate::domain::rfc3339;
 use crate::store::stamp::Stamp;
@@ -73,7 +73,7 @@ impl Mirror {
         }
         if let Some(publication) = self.shared.publication.load().as_deref() {
             status.expiries.push((PUBLICATION.to_owned(), publication.expires));
-            if publication.expires - turn::ONLINE_NEAR <= now {
+            if is_near(PUBLICATION, publication.expires, now) {
                 let detail = format!(
                     "what was taken in expires at {}: export it anew at the vendor's, and import it here",
                     rfc3339(publication.expires)

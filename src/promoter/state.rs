@@ -11,6 +11,7 @@ use crate::publish::pack::{PackError, pack, unpack};
 use crate::signing::PrivateKey;
 use crate::signing::key::KeyError;
 use crate::store::durable::{self, Mode, WriteError};
+use crate::store::secret::{self, Exposed};
 
 /// A state folder.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub enum StateError {
     Write(#[from] WriteError),
     #[error("the key in `{}` cannot be used", path.display())]
     Key { path: PathBuf, source: KeyError },
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
     #[error("the last publication in `{}` cannot be used", path.display())]
     Publication { path: PathBuf, source: PackError },
     #[error("`{}` does not hold a version: the folder was changed by hand", .0.display())]
@@ -67,6 +70,7 @@ impl State {
         for entry in entries {
             let path = entry.map_err(|source| StateError::Read { path: folder.clone(), source })?.path();
             if path.extension().is_some_and(|end| end == "pem") {
+                secret::check(&path).map_err(|source| StateError::Read { path: path.clone(), source })??;
                 let text = zeroize::Zeroizing::new(
                     fs::read_to_string(&path)
                         .map_err(|source| StateError::Read { path: path.clone(), source })?,

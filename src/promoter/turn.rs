@@ -4,9 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::TimeDelta;
-
-use super::status::{Degraded, DegradedKind, PUBLICATION, Status};
+use super::status::{Degraded, DegradedKind, PUBLICATION, Status, is_near};
 use super::{Promoter, RETRY, Read, chain};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
@@ -27,12 +25,6 @@ use crate::store::durable::WriteError;
 /// How often in one turn a commit is tried again, after it lost against another or brought
 /// something else within reach.
 const ROUNDS: usize = 8;
-
-/// Roles that are signed offline are told of so long before they expire: people must come together.
-const OFFLINE_NEAR: TimeDelta = TimeDelta::days(30);
-
-/// Online documents are renewed daily; one that is so near its end has not been for days.
-pub(super) const ONLINE_NEAR: TimeDelta = TimeDelta::days(3);
 
 impl Promoter {
     /// Takes in what was read: looks for what stands behind each release, and copies payloads that
@@ -281,10 +273,7 @@ impl Promoter {
             degraded.push(Degraded { kind: DegradedKind::PromotionsOverdue, detail });
         }
         let expiries = expiries(trust.as_ref().ok().and_then(Option::as_ref), self.last.as_deref());
-        let near = |(name, at): &&(String, Time)| {
-            let warning = if name == PUBLICATION { ONLINE_NEAR } else { OFFLINE_NEAR };
-            *at - warning <= now
-        };
+        let near = |(name, at): &&(String, Time)| is_near(name, *at, now);
         // Each of them: a line's role that expired long ago must not hide the root that is about to.
         for (name, at) in expiries.iter().filter(near) {
             let word = if *at <= now { "expired" } else { "expires" };

@@ -115,6 +115,9 @@ type OfferedIndex<'a> = (Cow<'a, Version>, Time, bool, Cow<'a, [Payload]>);
 #[derive(Serialize, Deserialize)]
 struct OfferIndex<'a> {
     channel: ChannelName,
+    /// Not in what was stored before further names were kept.
+    #[serde(default)]
+    aliases: Vec<ChannelName>,
     line: LineName,
     prefix: String,
     releases: Vec<OfferedIndex<'a>>,
@@ -160,6 +163,7 @@ pub fn pack(publication: &Publication, to: &mut dyn Write) -> io::Result<()> {
     let release = release.collect();
     let offers = publication.offers.iter().map(|offer| OfferIndex {
         channel: offer.channel.clone(),
+        aliases: offer.aliases.clone(),
         line: offer.line.clone(),
         prefix: offer.prefix.to_string(),
         releases: offer
@@ -331,7 +335,8 @@ pub fn unpack(from: &mut dyn Read, length: u64) -> Result<Publication, PackError
             (version.into_owned(), Offered { since, yanked, payloads: payloads.into_owned() })
         });
         let prefix = prefix(&offer.prefix)?;
-        Ok(Offer { channel: offer.channel, line: offer.line, prefix, releases: releases.collect() })
+        let (channel, aliases, line) = (offer.channel, offer.aliases, offer.line);
+        Ok(Offer { channel, aliases, line, prefix, releases: releases.collect() })
     });
     Ok(Publication {
         version: index.version,

@@ -106,7 +106,8 @@ pub fn restore(
         let prefix = prefixes.get(&manifest.line);
         let prefix = *prefix.ok_or_else(|| RestoreError::Missing(names::releases_role(&manifest.line)))?;
         let (channel, line) = (manifest.channel.clone(), manifest.line.clone());
-        publication.offers.push(Offer { channel, line, prefix, releases: BTreeMap::new() });
+        let aliases = manifest.aliases.clone();
+        publication.offers.push(Offer { channel, aliases, line, prefix, releases: BTreeMap::new() });
     }
     let mut lines = Vec::new();
     for line in manifests.iter().map(|manifest| &manifest.line).collect::<std::collections::BTreeSet<_>>() {

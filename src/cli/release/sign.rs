@@ -14,6 +14,7 @@ use super::super::table::Table;
 use super::super::terminal::Terminal;
 use super::super::time;
 use super::super::workspace::{View, Workspace};
+use crate::domain::channel::StageName;
 use crate::domain::line::Line;
 use crate::domain::release::{ManifestState, PayloadState, Release};
 use crate::domain::version::Version;
@@ -33,7 +34,9 @@ use crate::store::lock::CatalogLock;
 #[command(after_help = "\
 Examples:
   tidegate release sign --key /media/vault/tidegate/release.pem
-  tidegate release sign 1.9.6-tectonic.1 --key release.pem --targets-key targets.pem")]
+  tidegate release sign 1.9.6-tectonic.1 --key release.pem --targets-key targets.pem
+  tidegate release sign 1.9.6-tectonic.1 --key release.pem \\
+      --not-before production=2018-01-02T17:30:31Z --reason 'closes a hole that is in use'")]
 pub struct Args {
     /// The releases; by default all that are pending
     versions: Vec<Version>,
@@ -43,9 +46,28 @@ pub struct Args {
     /// The targets key, which delegates lines that are new
     #[arg(long, value_name = "FILE", env = "TIDEGATE_TARGETS_KEY", hide_env_values = true)]
     targets_key: Option<PathBuf>,
-    /// Let the named releases enter every later stage from this time on, before their soak is over
-    #[arg(long, value_name = "TIME", value_parser = time::parse, requires = "versions")]
-    not_before: Option<Time>,
+    /// Let the named releases enter a stage from this time on, before their soak is over
+    #[arg(long, value_name = "STAGE=TIME", value_parser = Forward::parse, requires_all = ["versions", "reason"])]
+    not_before: Vec<Forward>,
+    /// With `--not-before`: why; it is signed and public
+    #[arg(long, value_name = "TEXT", requires = "not_before")]
+    reason: Option<String>,
+}
+
+/// A stage that may be entered earlier.
+#[derive(Debug, Clone)]
+struct Forward {
+    stage: StageName,
+    earliest: Time,
+}
+
+impl Forward {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (stage, earliest) =
+            text.split_once('=').ok_or("name the stage too, as in `production=2018-01-02T17:30:31Z`")?;
+        let stage = StageName::parse(stage).map_err(|error| error.to_string())?;
+        Ok(Self { stage, earliest: time::parse(earliest)? })
+    }
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -64,6 +86,9 @@ struct SignedBody {
     line: String,
     /// RFC 3339, by stage.
     not_before: BTreeMap<String, String>,
+    /// Why that is earlier than the soak.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before_reason: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -174,7 +199,7 @@ impl Args {
             for release in line.releases.values() {
                 let is_named = named.contains(&release.version);
                 let is_wanted = match release.evidence.manifest {
-                    ManifestState::Signed(_) => is_named && self.not_before.is_some(),
+                    ManifestState::Signed(_) => is_named && !self.not_before.is_empty(),
                     _ => is_named || named.is_empty(),
                 };
                 if !is_wanted {
@@ -206,15 +231,58 @@ impl Args {
         key: &PrivateKey,
         now: Time,
     ) -> anyhow::Result<SignedReleases> {
+        for release in versions.iter().filter_map(|version| line.releases.get(version)) {
+            self.check_forward(line, release, now)?;
+        }
+        let reason = self.reason.as_deref().unwrap_or_default();
         let form = |manifest: &mut ReleaseManifest| {
-            if let Some(earliest) = self.not_before {
-                for time in manifest.not_before.values_mut() {
-                    *time = (*time).min(earliest);
-                }
+            for Forward { stage, earliest } in &self.not_before {
+                // What cannot be brought forward was refused above.
+                let _ = manifest.bring_forward(stage, *earliest, reason);
             }
         };
         sign_releases(trust, line, versions, key, now, form)
             .hint("see which keys count for which lines: `tidegate key list`")
+    }
+
+    /// Whether the release may enter each of the named stages earlier than it is due.
+    fn check_forward(&self, line: &Line, release: &Release, now: Time) -> anyhow::Result<()> {
+        let version = &release.version;
+        if self.reason.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+            return Err(refuse("the reason is empty", "say why in `--reason`: it is signed, and public"));
+        }
+        for Forward { stage, earliest } in &self.not_before {
+            if line.stage(stage).is_some_and(|index| release.is_in(index, now)) {
+                return Err(refuse(
+                    format!("`{version}` is in `{stage}` already"),
+                    "leave `--not-before` away, or name a later stage",
+                ));
+            }
+            match ReleaseManifest::of(line, release, now).bring_forward(stage, *earliest, "") {
+                Ok(()) => {}
+                Err(Some(due)) => {
+                    let due = rfc3339(due);
+                    return Err(refuse(
+                        format!(
+                            "`{version}` may enter `{stage}` from {due} on without that, and `--not-before` names a later time, {}",
+                            rfc3339(*earliest)
+                        ),
+                        format!(
+                            "name a time up to {due}; to keep it back longer, `tidegate release hold {version} --reason TEXT`"
+                        ),
+                    ));
+                }
+                Err(None) => {
+                    let later: Vec<String> =
+                        line.stages.iter().skip(1).map(|stage| format!("`{}`", stage.name)).collect();
+                    return Err(refuse(
+                        format!("line `{}` has no stage `{stage}` that a release waits for", line.name),
+                        format!("name one of {}", later.join(", ")),
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -250,6 +318,7 @@ impl SignedBody {
             version: version.to_string(),
             line: line.name.to_string(),
             not_before: not_before.collect(),
+            not_before_reason: manifest.not_before_reason.clone(),
         })
     }
 }
@@ -269,6 +338,11 @@ fn show(body: &Body, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     }
     for line in &body.delegated {
         terminal.note(format_args!("line `{line}` is delegated to the release key from now on"));
+    }
+    for signed in &body.signed {
+        if let Some(reason) = &signed.not_before_reason {
+            terminal.note(format_args!("`{}` may enter earlier than it is due: {reason}", signed.version));
+        }
     }
     for refused in &body.refused {
         terminal.note(format_args!("error: `{}` is not signed: {}", refused.version, refused.reason));

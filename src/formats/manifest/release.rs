@@ -43,6 +43,9 @@ pub struct ReleaseManifest {
     /// cannot bring it forward.
     #[serde(with = "seconds::by_stage")]
     pub not_before: BTreeMap<StageName, Time>,
+    /// Why a release key has brought `not_before` forward, where one has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before_reason: Option<String>,
     #[serde(with = "seconds")]
     pub signed_at: Time,
     /// Signed by a throw-away key.
@@ -91,9 +94,29 @@ impl ReleaseManifest {
             payloads: release.payloads.clone(),
             barrier: release.barrier,
             not_before,
+            not_before_reason: None,
             signed_at,
             demo: false,
         }
+    }
+
+    /// Brings the earliest time for a stage forward, and says why.
+    ///
+    /// # Errors
+    /// When the stage has no earliest time, or one that is earlier already: time is only ever given.
+    pub fn bring_forward(
+        &mut self,
+        stage: &StageName,
+        earliest: Time,
+        reason: &str,
+    ) -> Result<(), Option<Time>> {
+        let signed = self.not_before.get_mut(stage).ok_or(None)?;
+        if *signed < earliest {
+            return Err(Some(*signed));
+        }
+        *signed = earliest;
+        self.not_before_reason = Some(ascii(reason));
+        Ok(())
     }
 
     /// Whether this manifest, once signed, says what the catalog says: an edit after signing shows
