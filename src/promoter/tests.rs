@@ -419,3 +419,20 @@ fn versions_do_not_go_back_when_the_state_is_lost() {
     assert!(version(&shared) > before);
     assert!(channel(&shared, "1.8-preproduction")["version"].as_u64() > Some(before));
 }
+
+#[test]
+fn a_damaged_copy_of_a_payload_is_made_again_with_the_next_publication() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    let (sha256, _) = Payloads::measure(&place.path("payloads/1.8.4/payload.json")).unwrap();
+    let digest = sha256.to_string();
+    let copy = place.path("state/payloads/sha256").join(&digest[..2]).join(&digest[2..]);
+    let good = fs::read(&copy).unwrap();
+    fs::remove_file(&copy).unwrap();
+    fs::write(&copy, vec![b'x'; good.len()]).unwrap();
+    place.pass(DAY);
+    promoter.turn();
+    assert_eq!(fs::read(&copy).unwrap(), good);
+    assert_eq!(degraded(&shared), []);
+}
