@@ -4,6 +4,7 @@
 mod demo;
 mod life;
 mod never;
+mod openapi;
 mod place;
 #[expect(dead_code, reason = "what traces a server is for other tests")]
 mod spawn;
