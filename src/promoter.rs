@@ -120,12 +120,11 @@ impl Promoter {
         }
         shared.publication.store(last.clone());
         setup.state.sweep();
-        let watch = ClockWatch::new(clock.now(), clock.monotonic());
         Ok(Self {
             setup,
             clock,
             shared,
-            watch,
+            watch: ClockWatch::default(),
             quiet: Quiet::default(),
             checked: Checked::default(),
             last,

@@ -186,7 +186,7 @@ pub fn next_due(
         // The grace of what was the highest ends some time after its successor entered.
         let graces = before.into_iter().filter(move |_| grace > TimeDelta::zero()).flat_map(move |before| {
             before.releases.values().flat_map(move |release| {
-                release.entries.iter().flatten().map(move |entry| entry.since + grace + TimeDelta::seconds(1))
+                release.entries.iter().flatten().map(move |entry| entry.since + grace)
             })
         });
         let events = line.releases.values().flat_map(|release| {

@@ -1,12 +1,15 @@
 //! `tidegate serve`.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use anyhow::Context;
+use bytes::Bytes;
 use clap::ValueEnum;
 
 use super::failure::{Hint, refuse};
@@ -21,7 +24,7 @@ use crate::publish::Publication;
 use crate::publish::follows::check_seen;
 use crate::signing::PrivateKey;
 use crate::signing::trust::Trust;
-use crate::store::directory::Directory;
+use crate::store::directory::{Directory, ReadError};
 use crate::store::lock::StateLock;
 use crate::store::payloads::Payloads;
 
@@ -78,6 +81,10 @@ pub struct Args {
     #[arg(long)]
     first: bool,
 }
+
+/// For so long keys that are being written are waited for, in so many tries.
+const MOMENT: Duration = Duration::from_millis(250);
+const PATIENCE: usize = 40;
 
 /// Whether the server promotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -221,7 +228,7 @@ fn online_key(state: &State, directory: &Directory) -> anyhow::Result<PrivateKey
         }
         error => error.into(),
     })?;
-    if let Ok(Some(trust)) = Trust::read(&directory.keys()?) {
+    if let Ok(Some(trust)) = Trust::read(&public_keys(directory)?) {
         for (path, key) in &keys {
             if let Some(role) = offline_role(&trust, key) {
                 return Err(refuse(
@@ -236,6 +243,18 @@ fn online_key(state: &State, directory: &Directory) -> anyhow::Result<PrivateKey
     place.map(|place| keys.swap_remove(place).1).with_context(|| format!("there is no online key `{}`", online.display())).hint(
         "`tidegate init` makes it together with the catalog's root, and `tidegate serve --demo` needs none",
     )
+}
+
+/// The roots and the targets role. A checkout or a copy that is under way when a server starts is waited
+/// for: the next moment it is done.
+fn public_keys(directory: &Directory) -> anyhow::Result<BTreeMap<String, Bytes>> {
+    for _ in 0..PATIENCE {
+        match directory.keys() {
+            Err(ReadError::Changing(_)) => std::thread::sleep(MOMENT),
+            keys => return Ok(keys?),
+        }
+    }
+    directory.keys().hint("something writes there all the time: find it, and start the server again")
 }
 
 /// The offline role whose signatures a key makes, if it does.

@@ -17,7 +17,7 @@ use crate::publish::publication::TufFile;
     tag = "tuf",
     operation_id = "tuf_metadata",
     params(("file" = String, Path, description = "The role's file", example = "timestamp.json")),
-    responses((status = 200, description = "The signed role", body = serde_json::Value))
+    responses((status = 200, description = "The signed role", body = super::openapi::signed::SignedRole))
 )]
 pub fn metadata(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let (current, file) = (ask.current()?, ask.file()?);

@@ -222,7 +222,7 @@ impl Promoter {
             .flat_map(|release| release.payloads.iter().map(move |payload| (release, payload)))
             .collect();
         let wanted: Vec<_> = offered.iter().map(|(release, payload)| (&release.version, *payload)).collect();
-        let failed = self.setup.payloads.ensure_copies(&wanted)?;
+        let failed = self.setup.payloads.ensure_copies(&wanted, self.clock.now())?;
         if failed.is_empty() {
             return Ok(Cow::Borrowed(catalog));
         }

@@ -85,7 +85,7 @@ pub enum ReadError {
     Folder { path: PathBuf, source: io::Error },
     #[error("`{}` cannot be read", path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("the catalog folder `{}` did not stop changing while it was read", .0.display())]
+    #[error("the folder `{}` did not stop changing while it was read", .0.display())]
     Changing(PathBuf),
 }
 
@@ -132,9 +132,14 @@ impl Directory {
     /// whose keys are whose.
     ///
     /// # Errors
-    /// When a file there cannot be read.
+    /// When a file there cannot be read, or does not stop changing.
     pub fn keys(&self) -> Result<BTreeMap<String, Bytes>, ReadError> {
-        listing::keys(&self.catalog)
+        for _ in 0..TRIES {
+            if let Some(keys) = listing::keys(&self.catalog)? {
+                return Ok(keys);
+            }
+        }
+        Err(ReadError::Changing(self.catalog.join("trust")))
     }
 
     /// Lets go of signed manifests whose very bytes somebody else holds, by the names of their payload

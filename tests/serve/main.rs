@@ -5,6 +5,7 @@ mod demo;
 mod life;
 mod mirror;
 mod never;
+mod openapi;
 mod place;
 mod recover;
 #[expect(dead_code, reason = "what traces a server is for other tests")]
