@@ -15,15 +15,16 @@ pub fn parse(text: &str) -> Result<Time, String> {
     Ok(time.to_utc())
 }
 
+/// A hundred years: longer than anything lives that is signed, and no calendar ends before.
+const LONGEST: TimeDelta = TimeDelta::days(36_500);
+
 /// Parses a duration as it is written in the catalog, or in minutes.
 pub fn duration(text: &str) -> Result<TimeDelta, String> {
     let minutes = text.strip_suffix('m').and_then(|number| number.parse::<u32>().ok());
-    minutes
-        .and_then(|minutes| TimeDelta::try_minutes(minutes.into()))
-        .or_else(|| parse_duration(text))
-        .ok_or_else(|| {
-            "write whole weeks, days, hours or minutes, as in `30d`, `2w`, `36h` or `45m`".to_owned()
-        })
+    let minutes = minutes.and_then(|minutes| TimeDelta::try_minutes(minutes.into()));
+    minutes.or_else(|| parse_duration(text)).filter(|duration| *duration <= LONGEST).ok_or_else(|| {
+        "write whole weeks, days, hours or minutes, as in `30d`, `2w`, `36h` or `45m`".to_owned()
+    })
 }
 
 #[cfg(test)]

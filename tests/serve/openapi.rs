@@ -37,13 +37,16 @@ fn check(api: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), Str
                     return wrong(format!("{value} is no {wanted}"));
                 }
             }
-            "enum" if !wanted.as_array().unwrap().contains(value) => {
-                return wrong(format!("{value} is none of {wanted}"));
+            "enum" => {
+                if !wanted.as_array().unwrap().contains(value) {
+                    return wrong(format!("{value} is none of {wanted}"));
+                }
             }
-            "minimum" if value.as_u64().unwrap_or(u64::MAX) < wanted.as_u64().unwrap() => {
-                return wrong(format!("{value} is less than {wanted}"));
+            "minimum" => {
+                if value.as_u64().unwrap_or(u64::MAX) < wanted.as_u64().unwrap() {
+                    return wrong(format!("{value} is less than {wanted}"));
+                }
             }
-            "enum" | "minimum" => {}
             // All of them are for hexadecimal digits, so many.
             "pattern" => {
                 let text = wanted.as_str().unwrap();

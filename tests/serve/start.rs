@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use tidegate::clock::{Clock as _, SystemClock};
+use tidegate::domain::rfc3339;
+
 use crate::place::Place;
 use crate::spawn::{Server, refused, since, tidegate, uptime};
 
@@ -135,10 +138,7 @@ fn what_the_server_signs_counts_as_expiring_once_it_was_not_renewed_for_days() {
     let server = place.serve();
     place.run(&["status"]);
     assert!(place.run(&["status", "--expires-within", "30d"]).contains("nothing expires"));
-    let day = |days| {
-        let time = chrono::Utc::now() + chrono::TimeDelta::days(days);
-        time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
-    };
+    let day = |days| rfc3339(SystemClock::new().now() + chrono::TimeDelta::days(days));
     place.run(&["status", "--expires-within", "30d", "--at", &day(3)]);
     let output = tidegate(place.dir())
         .args(["status", "--expires-within", "30d", "--output", "json", "--at", &day(5)])
