@@ -15,8 +15,8 @@ pub fn parse(text: &str) -> Result<Time, String> {
     Ok(time.to_utc())
 }
 
-/// A hundred years: longer than anything lives that is signed, and no calendar ends before.
-const LONGEST: TimeDelta = TimeDelta::days(36_500);
+/// Ten years, as in the catalog: as long as anything lives that is signed.
+const LONGEST: TimeDelta = TimeDelta::days(3650);
 
 /// Parses a duration as it is written in the catalog, or in minutes.
 pub fn duration(text: &str) -> Result<TimeDelta, String> {
