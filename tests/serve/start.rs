@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use tidegate::clock::{Clock as _, SystemClock};
+use tidegate::domain::rfc3339;
+
 use crate::place::Place;
 use crate::spawn::{Server, refused, since, tidegate, uptime};
 
@@ -136,8 +139,8 @@ fn what_the_server_signs_counts_as_expiring_once_it_was_not_renewed_for_days() {
     place.run(&["status"]);
     assert!(place.run(&["status", "--expires-within", "30d"]).contains("nothing expires"));
     let day = |days| {
-        let time = chrono::Utc::now() + chrono::TimeDelta::days(days);
-        time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+        let now = SystemClock::new().now();
+        rfc3339(now + chrono::TimeDelta::days(days))
     };
     place.run(&["status", "--expires-within", "30d", "--at", &day(3)]);
     let output = tidegate(place.dir())
