@@ -153,11 +153,12 @@ fn serve(
         config.access_log = args.access_log;
         config.workers = args.workers.unwrap_or(config.workers);
         let open = Arc::new(move |sha256: &_| payloads.open(sha256));
+        let now = clock.now();
         let running = http::start(&config, shared, open, clock)?;
 
         let (stop, told) = mpsc::channel();
         let worker = std::thread::Builder::new().name("promoter".to_owned()).spawn(move || work(&told))?;
-        announce(&running, globals, args.demo)?;
+        announce(&running, globals, args.demo, now)?;
         running.until(stopped).await?;
         tracing::info!("stopped serving");
         // The promoter may be in the middle of a commit: it ends its turn.
@@ -273,7 +274,7 @@ fn offline_role(trust: &Trust, key: &PrivateKey) -> Option<&'static str> {
 }
 
 /// Says on stdout where the server listens: the first line is for programs that started it.
-fn announce(running: &http::Running, globals: &Globals, demo: bool) -> anyhow::Result<()> {
+fn announce(running: &http::Running, globals: &Globals, demo: bool, now: Time) -> anyhow::Result<()> {
     let address = running.address();
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on http://{address}")?;
@@ -281,7 +282,7 @@ fn announce(running: &http::Running, globals: &Globals, demo: bool) -> anyhow::R
         writeln!(out, "listening on http://{admin} for the operator")?;
     }
     if demo {
-        write!(out, "{}", demo::welcome(address, &globals.catalog))?;
+        write!(out, "{}", demo::welcome(address, globals, now)?)?;
     }
     out.flush()?;
     Ok(())
