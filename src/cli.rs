@@ -169,7 +169,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::start(cli.globals.log_format, matches!(cli.command, Command::Serve(_)));
+    let _lines = logging::start(cli.globals.log_format, matches!(cli.command, Command::Serve(_)));
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     execute(&cli, Arc::new(SystemClock::new()), &mut out, &mut err)
 }

@@ -156,3 +156,17 @@ fn what_the_server_signs_counts_as_expiring_once_it_was_not_renewed_for_days() {
     refused(place.dir(), &["status", "--at", &day(8)]);
     assert!(server.stop().success());
 }
+
+#[test]
+fn a_server_that_is_told_to_stop_writes_the_last_lines_of_its_access_log() {
+    let place = Place::with(&["1.8.1"]);
+    let server = place.serve();
+    for n in 0..50 {
+        assert_eq!(server.get(&format!("/v1/releases/9.9.{n}")).status, 404);
+    }
+    assert!(server.stop().success());
+    let log = fs::read_to_string(place.path("serve.log")).unwrap();
+    for n in 0..50 {
+        assert_eq!(log.matches(&format!("path=\"/v1/releases/9.9.{n}\"")).count(), 1, "{n}: {log}");
+    }
+}
