@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::catalog::{Catalog, ChannelRef};
 use super::channel::{ChannelName, LineName};
@@ -28,7 +29,7 @@ pub struct Offer {
 pub struct Offered {
     pub since: Time,
     pub yanked: bool,
-    pub payloads: Vec<Payload>,
+    pub payloads: Arc<[Payload]>,
 }
 
 /// One way in which a new offer falls behind the one before.
@@ -244,7 +245,7 @@ mod tests {
             ],
         );
         let mut other = release("1.8.5", &["2018-02-01", "2018-02-15"]);
-        other.payloads[0].size += 1;
+        Arc::make_mut(&mut other.payloads)[0].size += 1;
         check(
             &catalog([eighteen().with(other)]),
             &[

@@ -79,7 +79,7 @@ fn release(raw: &RawRelease, entries: Vec<Option<Entry>>) -> Release {
         barrier: raw.barrier,
         replaces: raw.replaces.as_ref().map(|version| version.value.clone()),
         entries,
-        hold: raw.hold.clone(),
+        hold: raw.hold.as_deref().cloned(),
         yank: raw
             .yank
             .as_ref()
