@@ -39,7 +39,7 @@ use crate::signing::{PrivateKey, SignError, Signed};
 
 pub use document::{Document, Media};
 pub use publication::Publication;
-use publication::{ChannelDocuments, PayloadFile, ReleaseDocuments, TufFile};
+use publication::{ChannelDocuments, ReleaseDocuments, TufFile};
 pub use refusal::{Refusal, refusals};
 use updates::{json, known, updates};
 
@@ -252,12 +252,7 @@ fn releases(
             let manifest = inputs.manifests.get(&release.version).filter(|_| deliverable);
             let manifest =
                 manifest.map(|raw| reuse(before.and_then(|before| before.manifest.as_ref()), raw.clone()));
-            let payloads = release.payloads.iter().filter(|_| deliverable).map(|payload| PayloadFile {
-                file: payload.file.clone(),
-                sha256: payload.sha256,
-                size: payload.size,
-            });
-            let payloads = payloads.collect();
+            let payloads = if deliverable { Arc::clone(&release.payloads) } else { Arc::default() };
             let entry = ReleaseDocuments { line: line.name.clone(), manifest, explain, payloads };
             documents.insert(release.version.clone(), entry);
         }

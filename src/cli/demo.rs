@@ -205,12 +205,13 @@ fn release(demo: &Globals, version: &str, entered: &[Time], hold: Option<Event>)
         summary: Some("Made up, for the demo".to_owned()),
         links: Texts::default(),
         components: Texts::default(),
-        payloads: vec![Payload {
+        payloads: [Payload {
             file: "payload.json".to_owned(),
             sha256: Sha256::new(sha2::Sha256::digest(&bytes).into()),
             size: bytes.len() as u64,
             arch: None,
-        }],
+        }]
+        .into(),
         barrier: false,
         replaces: None,
         entries: entries.collect(),

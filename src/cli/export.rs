@@ -14,13 +14,13 @@ use super::failure::{Hint, refuse};
 use super::table::{counted, pairs};
 use super::terminal::Terminal;
 use super::workspace::Workspace;
-use crate::domain::payload::Sha256;
+use crate::domain::payload::{Payload, Sha256};
 use crate::domain::rfc3339;
 use crate::formats::images::images;
 use crate::formats::tuf::names::TIMESTAMP_PATH;
 use crate::promoter::State;
 use crate::publish::Publication;
-use crate::publish::publication::{PayloadFile, TufFile};
+use crate::publish::publication::TufFile;
 use crate::store::durable::{self, Batch, Mode};
 use crate::store::payloads::Payloads;
 
@@ -63,7 +63,7 @@ struct Body {
 /// One file of the mirror.
 enum File<'a> {
     Bytes(&'a [u8]),
-    Payload(&'a PayloadFile),
+    Payload(&'a Payload),
 }
 
 type Fixed<'a> = Vec<(String, File<'a>)>;
@@ -196,7 +196,7 @@ fn files(publication: &Publication) -> (Fixed<'_>, Moving<'_>) {
 }
 
 /// Copies a payload, and checks its digest once more on the way.
-fn copy(payloads: &Payloads, payload: &PayloadFile, to: &mut fs::File) -> io::Result<()> {
+fn copy(payloads: &Payloads, payload: &Payload, to: &mut fs::File) -> io::Result<()> {
     let mut from = payloads.open(&payload.sha256)?;
     let mut hasher = sha2::Sha256::new();
     let mut piece = vec![0; 64 * 1024];

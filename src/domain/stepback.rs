@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::catalog::{Catalog, ChannelRef};
 use super::channel::{ChannelName, LineName};
@@ -30,7 +31,7 @@ pub struct Offer {
 pub struct Offered {
     pub since: Time,
     pub yanked: bool,
-    pub payloads: Vec<Payload>,
+    pub payloads: Arc<[Payload]>,
 }
 
 /// One way in which a new offer falls behind the one before.
@@ -288,7 +289,7 @@ mod tests {
             ],
         );
         let mut other = release("1.8.5", &["2018-02-01", "2018-02-15"]);
-        other.payloads[0].size += 1;
+        Arc::make_mut(&mut other.payloads)[0].size += 1;
         check(
             &catalog([eighteen().with(other)]),
             &[

@@ -16,7 +16,7 @@ use crate::domain::release::{PayloadState, Release};
 use crate::domain::rfc3339;
 use crate::domain::version::Version;
 use crate::publish::evidence::with_evidence;
-use crate::publish::follows::{Trusted, trusted};
+use crate::publish::follows::{Trusted, published, trusted};
 use crate::publish::{self, Inputs, Outcome, PublishError, Refusal};
 use crate::signing::trust::Trust;
 use crate::store::directory::{CommitError, Snapshot};
@@ -33,9 +33,12 @@ impl Promoter {
         // Nobody else holds it: the catalog moves on, and is not in memory twice.
         let reading = Arc::unwrap_or_clone(std::mem::take(&mut snapshot.reading));
         if let Some(last) = self.last.as_deref() {
-            self.setup
-                .directory
-                .share(&mut snapshot, |folder| Some(&last.release(&Version::parse(folder).ok()?)?.identity));
+            let roles = published(last);
+            self.setup.directory.share(
+                &mut snapshot,
+                |folder| Some(&last.release(&Version::parse(folder).ok()?)?.identity),
+                |file| roles.get(file),
+            );
         }
         let Trusted { trust, kept, unusable } = trusted(&snapshot.trust, self.last.as_deref());
         let kept = kept.as_ref().map(|why| chain(why)).or(unusable.as_ref().map(|why| chain(why)));

@@ -52,7 +52,8 @@ pub fn trusted(files: &BTreeMap<String, Bytes>, last: Option<&Publication>) -> T
 }
 
 /// The files of `trust/` as they are in a publication.
-fn published(last: &Publication) -> BTreeMap<String, Bytes> {
+#[must_use]
+pub fn published(last: &Publication) -> BTreeMap<String, Bytes> {
     let mut files = BTreeMap::new();
     let document = |path: &str| match last.tuf.get(path) {
         Some(TufFile::Document(document)) => Some(document.identity.clone()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::carry;
-use super::publication::{ChannelDocuments, PayloadFile, Publication, ReleaseDocuments, TufFile};
+use super::publication::{ChannelDocuments, OnePayload, Publication, ReleaseDocuments, TufFile};
 use super::updates::{Updates, json, known, updates};
 use super::{Document, Media, RENEW_AFTER};
 use crate::domain::Time;
@@ -193,15 +193,11 @@ impl Files {
                 files.channels.push((Signed::parse(raw).map_err(unreadable)?, Arc::clone(&served)));
             } else {
                 let manifest = Signed::<ReleaseManifest>::parse(raw).map_err(unreadable)?.into_signed();
-                for payload in &manifest.payloads {
+                for payload in &*manifest.payloads {
                     let name = names::payload_target(&manifest.version, &payload.file);
                     let path = names::target_path(&name, &payload.sha256);
-                    let file = PayloadFile {
-                        file: payload.file.clone(),
-                        sha256: payload.sha256,
-                        size: payload.size,
-                    };
-                    files.tuf.insert(path.into(), TufFile::Payload(file));
+                    let one = OnePayload::find(&manifest.payloads, |other| other.file == payload.file);
+                    files.tuf.extend(one.map(|one| (path.into(), TufFile::Payload(one))));
                 }
                 files.manifests.push((manifest, Arc::clone(&served)));
             }
@@ -246,16 +242,11 @@ impl Files {
 
     fn releases(&self) -> HashMap<crate::domain::version::Version, ReleaseDocuments> {
         let of = |(manifest, served): &(ReleaseManifest, Arc<Document>)| {
-            let payloads = manifest.payloads.iter().map(|payload| PayloadFile {
-                file: payload.file.clone(),
-                sha256: payload.sha256,
-                size: payload.size,
-            });
             let documents = ReleaseDocuments {
                 line: manifest.line.clone(),
                 manifest: Some(Arc::clone(served)),
                 explain: document(Bytes::new()),
-                payloads: payloads.collect(),
+                payloads: Arc::clone(&manifest.payloads),
             };
             (manifest.version.clone(), documents)
         };

@@ -185,7 +185,7 @@ impl Trust {
         let authority = self.line_authority(&line.name).ok_or("its line has no release keys")?;
         let manifest = checked.manifest(raw, listed.hashes.sha256, authority)?;
         manifest.matches(line, release).map_err(|mismatch| mismatch.to_string())?;
-        for payload in &release.payloads {
+        for payload in &*release.payloads {
             let name = names::payload_target(&release.version, &payload.file);
             if role.targets.get(&name) != Some(&Target::new(payload.sha256, payload.size)) {
                 return Err(format!("payload `{}` is not listed by the release keys", payload.file));
@@ -204,7 +204,7 @@ impl Trust {
                 ));
             }
         }
-        Ok(SignedFacts { not_before: manifest.not_before })
+        Ok(SignedFacts::new(manifest.not_before))
     }
 }
 

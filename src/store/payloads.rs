@@ -80,7 +80,7 @@ impl Payloads {
     /// # Errors
     /// When a file is there and cannot be read.
     pub fn check(&self, release: &Release, now: Time) -> Result<PayloadState, PayloadError> {
-        for payload in &release.payloads {
+        for payload in &*release.payloads {
             let path = self.path(&release.version, payload);
             let file = payload.file.clone();
             let metadata = match fs::metadata(&path) {
@@ -337,7 +337,7 @@ mod tests {
                 summary: None,
                 links: Texts::default(),
                 components: Texts::default(),
-                payloads: vec![Payload { file: "payload.json".to_owned(), sha256, size, arch: None }],
+                payloads: [Payload { file: "payload.json".to_owned(), sha256, size, arch: None }].into(),
                 barrier: false,
                 replaces: None,
                 entries: vec![],

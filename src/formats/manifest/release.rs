@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +38,7 @@ pub struct ReleaseManifest {
     pub links: Texts,
     #[serde(default, skip_serializing_if = "Texts::is_empty")]
     pub components: Texts,
-    pub payloads: Vec<Payload>,
+    pub payloads: Arc<[Payload]>,
     pub barrier: bool,
     /// The earliest time at which the release may enter each stage after the first. The online key
     /// cannot bring it forward.
@@ -201,7 +202,7 @@ impl Shown for Texts {
     }
 }
 
-impl Shown for Vec<Payload> {
+impl Shown for Arc<[Payload]> {
     fn shown(&self) -> String {
         let part = |p: &Payload| format!("{} {} of {} bytes", p.file, p.sha256, p.size);
         self.iter().map(part).collect::<Vec<_>>().join(", ")

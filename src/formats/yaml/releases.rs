@@ -79,7 +79,7 @@ fn release(raw: &RawRelease, entries: Vec<Option<Entry>>) -> Release {
         barrier: raw.barrier,
         replaces: raw.replaces.as_ref().map(|version| version.value.clone()),
         entries,
-        hold: raw.hold.clone(),
+        hold: raw.hold.as_deref().cloned(),
         yank: raw
             .yank
             .as_ref()
@@ -97,7 +97,7 @@ fn yanks(raws: &[(&ParsedFile, &RawRelease)], faults: &mut Vec<Fault>) {
     }
     let yanked: HashMap<&Version, (&ParsedFile, &RawYank)> = raws
         .iter()
-        .filter_map(|(file, raw)| Some((&raw.version.value, (*file, raw.yank.as_ref()?))))
+        .filter_map(|(file, raw)| Some((&raw.version.value, (*file, raw.yank.as_deref()?))))
         .collect();
     let next: HashMap<&Version, &Version> = yanked
         .iter()

@@ -281,7 +281,7 @@ impl Listed {
             // The same bytes under a new stamp need no parsing.
             Some(known) if known.digest == digest && known.stamp.is_some() => known.content.clone(),
             _ => match self.kind {
-                Kind::Catalog => Content::Parsed(parse(Source { path: key, bytes: &read })),
+                Kind::Catalog => Content::Parsed(parse(Source { path: key, bytes: &read }).without_text()),
                 Kind::Trust => Content::Trust(read.into()),
                 Kind::Manifest => Content::Manifest(read.into()),
             },

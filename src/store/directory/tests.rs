@@ -84,7 +84,7 @@ fn added(of: &str) -> Change {
         summary: Some("1.10".to_owned()),
         links: Texts::from([("notes".to_owned(), "https://example.com/".to_owned())]),
         components: Texts::from([("etcd".to_owned(), "3.1".to_owned())]),
-        payloads: vec![payload],
+        payloads: [payload].into(),
         barrier: true,
         replaces: None,
         entries: vec![None, None],
