@@ -9,3 +9,4 @@ mod place;
 #[expect(dead_code, reason = "what traces a server is for other tests")]
 mod spawn;
 mod start;
+mod verify;
