@@ -1,6 +1,6 @@
 //! `tidegate recover`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -37,6 +37,9 @@ pub struct Args {
     /// The root that is trusted; by default the first one of the catalog here
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
+    /// Trust a server's certificate by the roots in this PEM file, instead of the machine's own
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,7 +68,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             "name the catalog with `--catalog DIR`, or the root that you trust with `--root FILE`",
         )
     })?;
-    let seen = seen(&args.from, &root, now)?;
+    let seen = seen(&args.from, args.ca.as_deref(), &root, now)?;
     let state = State::new(&workspace.state);
     let own = state.publication();
     let (seen, floor) = unforced(seen, workspace, now)?;
@@ -114,8 +117,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 }
 
 /// What is live at a place, though it may have expired while no server was there to renew it.
-pub fn seen(from: &str, root: &Signed<Root>, now: Time) -> anyhow::Result<Restored> {
-    let source = Source::parse(from)?;
+pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> anyhow::Result<Restored> {
+    let source = Source::parse(from, ca)?;
     let fetch = |path: &str| source.fetch(path);
     let at = made(&fetch).map_or(now, |made| made.min(now));
     source.failure()?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -77,6 +78,9 @@ pub struct Args {
     /// Compare with what is live at a place before anything is published, and do not start behind it
     #[arg(long, value_name = "DIR|URL", env = "TIDEGATE_WITNESS", hide_env_values = true)]
     witness: Option<String>,
+    /// Trust the witness's certificate by the roots in this PEM file, instead of the machine's own
+    #[arg(long, value_name = "FILE", requires = "witness")]
+    ca: Option<PathBuf>,
     /// Nothing was ever published from this catalog: publish for the first time
     #[arg(long)]
     first: bool,
@@ -182,7 +186,7 @@ fn check_last(
         let root = source::own_root(None, &globals.catalog)?;
         let root =
             root.with_context(|| format!("the catalog `{}` has no root", globals.catalog.display()))?;
-        match recover::seen(witness, &root, now) {
+        match recover::seen(witness, args.ca.as_deref(), &root, now) {
             Ok(seen) => check_seen(last, &seen)
                 .with_context(|| format!("this server is behind what is live at `{witness}`"))
                 .hint(format!("take it up first: `tidegate recover --from {witness}`"))?,

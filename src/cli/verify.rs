@@ -35,12 +35,15 @@ Examples:
   tidegate verify --from /srv/mirror")]
 pub struct Args {
     /// A folder with `metadata/` and `targets/`, or that `tidegate export` wrote, or a server,
-    /// `http://HOST:PORT`
+    /// `https://HOST[:PORT]` or `http://…`
     #[arg(long, value_name = "DIR|URL")]
     from: Option<String>,
     /// The root that is trusted; by default the first one of the catalog here
     #[arg(long, value_name = "FILE", requires = "from")]
     root: Option<PathBuf>,
+    /// Trust a server's certificate by the roots in this PEM file, instead of the machine's own
+    #[arg(long, value_name = "FILE", requires = "from")]
+    ca: Option<PathBuf>,
     /// Leave payloads to their listing, and do not download them
     #[arg(long, requires = "from")]
     manifests_only: bool,
@@ -172,7 +175,7 @@ fn elsewhere(
     now: Time,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let source = Source::parse(from)?;
+    let source = Source::parse(from, args.ca.as_deref())?;
     let (root, brought) = trusted(args, &source, workspace)?;
     if brought {
         terminal.note(

@@ -11,3 +11,4 @@ mod recover;
 #[expect(dead_code, reason = "what traces a server is for other tests")]
 mod spawn;
 mod start;
+mod verify;

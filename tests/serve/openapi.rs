@@ -11,7 +11,6 @@ fn check(api: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), Str
     let wrong = |why: String| Err(format!("{at}: {why}"));
     for (word, wanted) in schema {
         match word.as_str() {
-            "description" | "format" | "propertyNames" => {}
             "$ref" => {
                 let path = wanted.as_str().unwrap().trim_start_matches('#');
                 check(api, api.pointer(path).unwrap(), value, at)?;
@@ -37,6 +36,7 @@ fn check(api: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), Str
                     return wrong(format!("{value} is no {wanted}"));
                 }
             }
+            "description" | "format" | "propertyNames" => {}
             "enum" => {
                 if !wanted.as_array().unwrap().contains(value) {
                     return wrong(format!("{value} is none of {wanted}"));

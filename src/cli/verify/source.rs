@@ -1,24 +1,22 @@
 //! Where a repository is read from.
 
+mod client;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
 
-use super::super::failure::{Hint, refuse};
+use super::super::failure::Hint;
 use crate::formats::tuf::Root;
 use crate::signing::Signed;
 
 /// Nothing in a repository is larger, but for payloads, whose sizes are listed.
 const MAX_FILE: u64 = 1024 * 1024 * 1024;
-
-/// For one file. A server that takes longer is stuck.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A folder or a server.
 pub struct Source {
@@ -36,20 +34,14 @@ enum Place {
 
 impl Source {
     /// Takes a folder or an address.
-    pub fn parse(from: &str) -> anyhow::Result<Self> {
-        let place = if let Some(rest) = from.strip_prefix("http://") {
-            let host = rest.trim_end_matches('/').trim_end_matches("/tuf");
-            let config = ureq::Agent::config_builder()
-                .timeout_global(Some(TIMEOUT))
-                .http_status_as_error(false)
-                .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
-                .build();
-            Place::Server(Box::new(config.new_agent()), format!("http://{host}/tuf"))
-        } else if from.starts_with("https://") {
-            return Err(refuse(
-                "`https://` is not spoken here yet",
-                "signatures are verified over `http://` just as well; or fetch a copy and name its folder",
-            ));
+    ///
+    /// `ca` names a file with the roots that a server's certificate is held against, instead of the
+    /// machine's own.
+    pub fn parse(from: &str, ca: Option<&Path>) -> anyhow::Result<Self> {
+        let place = if from.starts_with("http://") || from.starts_with("https://") {
+            let base = from.trim_end_matches('/').trim_end_matches("/tuf");
+            let roots = if from.starts_with("https://") { Some(client::Roots::read(ca)?) } else { None };
+            Place::Server(Box::new(client::agent(roots)), format!("{base}/tuf"))
         } else {
             let folder = PathBuf::from(from);
             // What `tidegate export` wrote has more in it than the repository.
