@@ -95,8 +95,12 @@ impl Offer {
 
 /// Every way in which the offers `after` fall behind those `before`.
 #[must_use]
-pub fn step_backs(before: &[Offer], after: &[Offer]) -> Vec<StepBack> {
-    let now: BTreeMap<&ChannelName, &Offer> = after.iter().map(|offer| (&offer.channel, offer)).collect();
+pub fn step_backs<'o>(
+    before: impl IntoIterator<Item = &'o Offer>,
+    after: impl IntoIterator<Item = &'o Offer>,
+) -> Vec<StepBack> {
+    let now: BTreeMap<&ChannelName, &Offer> =
+        after.into_iter().map(|offer| (&offer.channel, offer)).collect();
     let mut found = Vec::new();
     for old in before {
         let mut report =
