@@ -15,6 +15,7 @@ mod key;
 mod keyfile;
 mod logging;
 mod near;
+mod passphrase;
 mod promote;
 mod release;
 mod serve;
@@ -145,7 +146,7 @@ enum Command {
     Catalog(catalog::Command),
     /// Verify signatures, manifests and payloads, here or from a folder or a server
     Verify(verify::Args),
-    /// Keys: generate, list
+    /// Keys: generate, list, public, passphrase
     #[command(subcommand)]
     Key(key::Command),
     /// Say what is published, what expires when, and what is degraded

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::failure::refuse;
 use super::keyfile;
+use super::passphrase::{PassphraseSource, Passphrases};
 use super::table::Table;
 use super::terminal::Terminal;
 use super::workspace::Workspace;
@@ -36,6 +37,11 @@ pub struct Args {
     /// state folder, best on a medium that can be taken away
     #[arg(long, value_name = "DIR", env = "TIDEGATE_OFFLINE_KEYS", hide_env_values = true)]
     offline_keys: PathBuf,
+    /// Write the offline keys without passphrases: for a trial, or for a medium that is encrypted
+    #[arg(long)]
+    no_encrypt: bool,
+    #[command(flatten)]
+    passphrase: PassphraseSource,
 }
 
 const POLICY: &str = "\
@@ -92,13 +98,15 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             "see them all: `tidegate catalog check`",
         ));
     }
-    let offline = |name: &str| args.offline_keys.join(name);
-    let keys = Keys {
-        root: body.key("root", &offline("root.pem"))?,
-        targets: body.key("targets", &offline("targets.pem"))?,
-        release: body.key("release", &offline("release.pem"))?,
-        online: body.key("online", &State::new(&workspace.state).online_key_path())?,
+    let mut passphrases = args.passphrase.passphrases();
+    let mut offline = |role: &'static str| {
+        let file = args.offline_keys.join(format!("{role}.pem"));
+        body.key(role, &file, !args.no_encrypt, &mut passphrases)
     };
+    let (root, targets, release) = (offline("root")?, offline("targets")?, offline("release")?);
+    let online = State::new(&workspace.state).online_key_path();
+    let online = body.key("online", &online, false, &mut passphrases)?;
+    let keys = Keys { root, targets, release, online };
 
     let mut files = found(&snapshot.reading.catalog, &keys, workspace.now())?;
     durable::create_folder(&trust, Mode::Keep)?;
@@ -122,9 +130,15 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     terminal.table(&body, &table, "nothing was made")?;
 
     let keys = args.offline_keys.display();
-    terminal.note(format_args!(
-        "\nwarning: the offline keys in `{keys}` are NOT encrypted: take them offline, and keep a second copy of them"
-    ));
+    if args.no_encrypt {
+        terminal.note(format_args!(
+            "\nwarning: the offline keys in `{keys}` are NOT encrypted: take them offline, and keep a second copy of them"
+        ));
+    } else {
+        terminal.note(format_args!(
+            "\ntake the offline keys in `{keys}` offline, and keep a second copy of them and of their passphrases"
+        ));
+    }
     if work_tree(&args.offline_keys).is_some() {
         terminal.note(format_args!("warning: `{keys}` lies in a git work tree: never commit it"));
     }
@@ -168,12 +182,18 @@ impl Body {
     }
 
     /// A key that is there is used: it is one that an earlier run made before it was cut short.
-    fn key(&mut self, role: &'static str, file: &Path) -> anyhow::Result<PrivateKey> {
+    fn key(
+        &mut self,
+        role: &'static str,
+        file: &Path,
+        encrypt: bool,
+        passphrases: &mut Passphrases,
+    ) -> anyhow::Result<PrivateKey> {
         let key = if fs::symlink_metadata(file).is_ok() {
-            keyfile::read(file)?
+            keyfile::read(file, passphrases)?
         } else {
             let key = PrivateKey::generate()?;
-            keyfile::write(file, &key)?;
+            keyfile::write(file, &key, encrypt.then_some(passphrases))?;
             key
         };
         self.keys.push(KeyBody { role, keyid: key.id(), file: file.to_owned() });

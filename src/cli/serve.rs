@@ -2,21 +2,22 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use anyhow::Context;
 use clap::ValueEnum;
 
 use super::failure::{Hint, refuse};
-use super::{Globals, demo};
+use super::{Globals, demo, keyfile};
 use crate::clock::{SharedClock, SystemClock};
+use crate::formats::tuf::KeyId;
 use crate::http;
 use crate::promoter::status::{Handle, Shared};
-use crate::promoter::{Promoter, Setup, State};
-use crate::signing::PrivateKey;
+use crate::promoter::{Online, Promoter, Setup, State};
 use crate::signing::trust::Trust;
+use crate::signing::{CommandSigner, PublicKey};
 use crate::store::directory::Directory;
 use crate::store::lock::StateLock;
 use crate::store::payloads::Payloads;
@@ -60,6 +61,26 @@ pub struct Args {
         action = clap::ArgAction::Set
     )]
     access_log: bool,
+    /// The public half of the online key, where a command has the private one; the state folder then
+    /// needs none
+    #[arg(
+        long,
+        value_name = "PUBLIC.pem",
+        env = "TIDEGATE_ONLINE_KEY",
+        hide_env_values = true,
+        requires = "sign_with"
+    )]
+    online_key: Option<PathBuf>,
+    /// A command that signs with the online key (`sh -c CMD`): the bytes on stdin, the signature on
+    /// stdout
+    #[arg(
+        long,
+        value_name = "CMD",
+        env = "TIDEGATE_SIGN_WITH",
+        hide_env_values = true,
+        requires = "online_key"
+    )]
+    sign_with: Option<String>,
     /// Serve a scratch copy of the catalog, signed by throw-away keys
     #[arg(long)]
     demo: bool,
@@ -81,7 +102,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         .hint("name the folder with `--catalog DIR`, or make a catalog here: `tidegate init`")?;
     let promote = promotes(args, &directory)?;
     let state = State::new(&globals.state);
-    let online = online_key(&state, &directory)?;
+    let online = online_key(args, &state, &directory)?;
     let payloads = Arc::new(Payloads::new(&globals.payloads, &globals.state));
 
     let shared = Handle::new(Shared::default());
@@ -129,15 +150,18 @@ fn promotes(args: &Args, directory: &Directory) -> anyhow::Result<bool> {
     }
 }
 
-/// The online key, after a look at what else lies with it: a server never holds an offline key.
+/// Where the online key is, after a look at what lies with it: a server never holds an offline key.
 ///
 /// Reads the roots and nothing else of the catalog: a large one must not keep the last publication
 /// waiting.
-fn online_key(state: &State, directory: &Directory) -> anyhow::Result<PrivateKey> {
-    let mut keys = state.keys()?;
+fn online_key(args: &Args, state: &State, directory: &Directory) -> anyhow::Result<Online> {
+    let keys = state.keys()?;
+    let given = args.online_key.as_deref().map(keyfile::read_public).transpose()?;
+    let held = keys.iter().map(|(path, key)| (path.as_path(), key.id()));
+    let given_id = args.online_key.as_deref().zip(given.as_ref().map(PublicKey::id));
     if let Ok(Some(trust)) = Trust::read(&directory.keys()?) {
-        for (path, key) in &keys {
-            if let Some(role) = offline_role(&trust, key) {
+        for (path, id) in held.chain(given_id) {
+            if let Some(role) = offline_role(&trust, id) {
                 return Err(refuse(
                     format!("`{}` is a {role} key, and no server may hold one", path.display()),
                     "move it to where it is offline; whoever breaks into a server must not find it",
@@ -145,16 +169,19 @@ fn online_key(state: &State, directory: &Directory) -> anyhow::Result<PrivateKey
             }
         }
     }
-    let online = state.online_key_path();
-    let place = keys.iter().position(|(path, _)| *path == online);
-    place.map(|place| keys.swap_remove(place).1).with_context(|| format!("there is no online key `{}`", online.display())).hint(
-        "`tidegate init` makes it together with the catalog's root, and `tidegate serve --demo` needs none",
-    )
+    if let Some((public, command)) = given.zip(args.sign_with.clone()) {
+        return Ok(Online::Given(Box::new(CommandSigner::new(public, command))));
+    }
+    if keys.is_empty() {
+        return Err(anyhow::anyhow!("there is no online key `{}`", state.online_key_path().display())).hint(
+            "`tidegate init` makes it together with the catalog's root, and `tidegate serve --demo` needs none",
+        );
+    }
+    Ok(Online::State)
 }
 
 /// The offline role whose signatures a key makes, if it does.
-fn offline_role(trust: &Trust, key: &PrivateKey) -> Option<&'static str> {
-    let id = key.id();
+fn offline_role(trust: &Trust, id: KeyId) -> Option<&'static str> {
     let root = trust.root().signed();
     if root.root().keyids.contains(&id) {
         return Some("root");

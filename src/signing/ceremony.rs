@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::signed::SignError;
 use super::trust::Trust;
-use super::{PrivateKey, Signed};
+use super::{PrivateKey, Signed, Signer};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
@@ -77,8 +77,8 @@ pub fn found(catalog: &Catalog, keys: &Keys, now: Time) -> Result<Files, Ceremon
 pub fn delegate<'a>(
     trust: &Trust,
     lines: impl IntoIterator<Item = &'a Line>,
-    targets: &PrivateKey,
-    release: &PrivateKey,
+    targets: &dyn Signer,
+    release: &dyn Signer,
     now: Time,
 ) -> Result<Files, CeremonyError> {
     if !trust.root().signed().targets().keyids.contains(&targets.id()) {
@@ -118,7 +118,7 @@ pub fn sign_releases(
     trust: &Trust,
     line: &Line,
     versions: &[Version],
-    key: &PrivateKey,
+    key: &dyn Signer,
     now: Time,
     form: impl Fn(&mut ReleaseManifest),
 ) -> Result<SignedReleases, CeremonyError> {

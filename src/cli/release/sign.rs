@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use bytes::Bytes;
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -21,7 +22,7 @@ use crate::domain::{Time, rfc3339};
 use crate::formats::manifest::ReleaseManifest;
 use crate::signing::ceremony::{Files, SignedReleases, delegate, sign_releases};
 use crate::signing::trust::Trust;
-use crate::signing::{PrivateKey, Signed};
+use crate::signing::{Signed, Signer};
 use crate::store::durable::{self, Mode};
 use crate::store::lock::CatalogLock;
 
@@ -37,12 +38,14 @@ Examples:
 pub struct Args {
     /// The releases; by default all that are pending
     versions: Vec<Version>,
-    /// A release key
-    #[arg(long, value_name = "FILE", env = "TIDEGATE_RELEASE_KEY", hide_env_values = true)]
-    key: PathBuf,
+    /// A release key; several where a line wants more than one
+    #[arg(long, value_name = "FILE", env = "TIDEGATE_RELEASE_KEY", hide_env_values = true, required = true)]
+    key: Vec<PathBuf>,
     /// The targets key, which delegates lines that are new
     #[arg(long, value_name = "FILE", env = "TIDEGATE_TARGETS_KEY", hide_env_values = true)]
     targets_key: Option<PathBuf>,
+    #[command(flatten)]
+    signing: keyfile::SigningArgs,
     /// Let the named releases enter every later stage from this time on, before their soak is over
     #[arg(long, value_name = "TIME", value_parser = time::parse, requires = "versions")]
     not_before: Option<Time>,
@@ -79,8 +82,10 @@ const RENEW_BEFORE: TimeDelta = TimeDelta::days(90);
 type Pending<'v> = Vec<(&'v Line, Vec<Version>)>;
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let key = keyfile::read(&args.key)?;
-    let targets_key = args.targets_key.as_deref().map(keyfile::read).transpose()?;
+    let mut keyring = args.signing.keyring();
+    let keys = keyring.signers(&args.key)?;
+    let key = keys.first().context("no release key is given")?.as_ref();
+    let targets_key = args.targets_key.as_deref().map(|file| keyring.signer(file)).transpose()?;
     // Nobody commits between what is read here and what is signed for it.
     let directory = workspace.directory()?;
     let _lock = CatalogLock::acquire(&workspace.catalog)?;
@@ -115,7 +120,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             ));
         };
         body.delegated = undelegated.iter().map(|line| line.name.to_string()).collect();
-        new = delegate(trust, undelegated, targets_key, &key, now)?;
+        new = delegate(trust, undelegated, targets_key.as_ref(), key, now)?;
         trust_files.extend(new.clone());
     }
     let delegated = Trust::read(&trust_files)?;
@@ -123,7 +128,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 
     let mut manifests = BTreeMap::new();
     for (line, versions) in &pending {
-        let SignedReleases { manifests: made, roles } = args.sign(trust, line, versions, &key, now)?;
+        let SignedReleases { manifests: made, roles } = args.sign(trust, line, versions, key, now)?;
         for (version, raw) in made {
             body.signed.push(SignedBody::of(line, &version, &raw)?);
             manifests.insert(version, raw);
@@ -203,7 +208,7 @@ impl Args {
         trust: &Trust,
         line: &Line,
         versions: &[Version],
-        key: &PrivateKey,
+        key: &dyn Signer,
         now: Time,
     ) -> anyhow::Result<SignedReleases> {
         let form = |manifest: &mut ReleaseManifest| {
