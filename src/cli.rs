@@ -6,6 +6,7 @@
 
 mod author;
 mod catalog;
+mod ceremony;
 mod channel;
 mod demo;
 mod explain;
@@ -18,6 +19,7 @@ mod near;
 mod passphrase;
 mod promote;
 mod release;
+mod root;
 mod serve;
 mod shell;
 mod status;
@@ -149,6 +151,12 @@ enum Command {
     /// Keys: generate, list, public, passphrase
     #[command(subcommand)]
     Key(key::Command),
+    /// The roles and their keys: show, change
+    #[command(subcommand)]
+    Root(root::Command),
+    /// What several people sign in turn: show, sign, finish
+    #[command(subcommand)]
+    Ceremony(ceremony::Command),
     /// Say what is published, what expires when, and what is degraded
     Status(status::Args),
     /// Print completions for a shell
@@ -215,6 +223,8 @@ fn dispatch(
         Command::Catalog(command) => catalog::run(command, workspace, terminal),
         Command::Verify(args) => verify::run(args, workspace, terminal),
         Command::Key(command) => key::run(command, workspace, terminal),
+        Command::Root(command) => root::run(command, workspace, terminal),
+        Command::Ceremony(command) => ceremony::run(command, workspace, terminal),
         Command::Status(args) => status::run(args, workspace, terminal),
         Command::Completions(args) => shell::completions(args, terminal),
         Command::Man(args) => shell::man(args, terminal),

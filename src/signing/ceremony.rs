@@ -1,7 +1,15 @@
 //! What is signed offline: the first root, the delegations of lines, and releases.
 //!
 //! Every function here takes what the `trust/` folder has and gives the files to write into it; it
-//! writes nothing itself.
+//! writes nothing itself. What takes the signatures of several people is a [`Ceremony`].
+
+mod change;
+mod check;
+mod documents;
+mod passed;
+mod roles;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -17,6 +25,12 @@ use crate::domain::line::Line;
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
 use crate::formats::tuf::{Root, Signers, TargetError, Targets, names};
+
+pub use change::{ChangeError, KeyChange, change_keys};
+pub use check::{Finished, Refused};
+pub use documents::{BadSignature, Document, DocumentId, Tally};
+pub use passed::{Ceremony, CeremonyFileError, LineWork};
+pub use roles::{RoleChange, RoleKeys, RoleName, RoleNameError, role_keys};
 
 /// Files to write, by name.
 pub type Files = BTreeMap<String, Bytes>;

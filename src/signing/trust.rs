@@ -121,6 +121,12 @@ impl Trust {
         &self.broken
     }
 
+    /// As [`Trust::broken`], to keep.
+    #[must_use]
+    pub fn into_broken(self) -> BTreeMap<LineName, TrustError> {
+        self.broken
+    }
+
     /// The role of one line.
     #[must_use]
     pub fn line(&self, line: &LineName) -> Option<&Signed<Targets>> {
