@@ -48,16 +48,14 @@ impl Passphrases {
     /// A passphrase for a key that gets one now: typed twice.
     pub fn for_new(&mut self, file: &Path) -> anyhow::Result<Passphrase> {
         let file = file.display();
-        let passphrase = match self.fd {
-            Some(fd) => self.line(fd, &format!("the new passphrase of `{file}`"))?,
-            None => {
-                let first = ask(&format!("new passphrase of `{file}`: "))?;
-                let second = ask("the same again: ")?;
-                if *first != *second {
-                    return Err(refuse("the two passphrases are not the same", "try again"));
-                }
-                first
+        let passphrase = if let Some(fd) = self.fd {
+            self.line(fd, &format!("the new passphrase of `{file}`"))?
+        } else {
+            let first = ask(&format!("new passphrase of `{file}`: "))?;
+            if *first != *ask("the same again: ")? {
+                return Err(refuse("the two passphrases are not the same", "try again"));
             }
+            first
         };
         if passphrase.is_empty() {
             return Err(refuse(

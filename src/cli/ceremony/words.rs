@@ -1,5 +1,7 @@
 //! A ceremony in words.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::super::table::Table;
@@ -119,6 +121,7 @@ fn changes(ceremony: &Ceremony) -> Vec<String> {
     let mut changes: Vec<String> = ceremony.role_changes().iter().map(ToString::to_string).collect();
     for (role, was, expires) in ceremony.expiries() {
         changes.push(match was {
+            Some(was) if was == expires => continue,
             Some(was) => {
                 format!("`{role}` expires at {} instead of {}", rfc3339(expires), rfc3339(was))
             }
@@ -134,6 +137,17 @@ fn changes(ceremony: &Ceremony) -> Vec<String> {
         if !gone.is_empty() {
             changes.push(format!("line `{line}` lists no more: {}", names(&gone)));
         }
+    }
+    for manifest in ceremony.manifests() {
+        // Writing to a `String` cannot fail.
+        let mut words = format!("release `{}`", manifest.version);
+        for payload in &manifest.payloads {
+            let _ = write!(words, ", `{}` {} of {} bytes", payload.file, payload.sha256, payload.size);
+        }
+        for (stage, earliest) in &manifest.not_before {
+            let _ = write!(words, ", in `{stage}` not before {}", rfc3339(*earliest));
+        }
+        changes.push(words);
     }
     changes
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use serde::Serialize;
 
+use super::super::ceremony;
 use super::super::failure::{Hint, refuse};
 use super::super::keyfile;
 use super::super::table::Table;
@@ -20,9 +21,11 @@ use crate::domain::release::{ManifestState, PayloadState, Release};
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::manifest::ReleaseManifest;
-use crate::signing::ceremony::{Files, SignedReleases, delegate, sign_releases};
+use crate::signing::ceremony::{
+    Files, SignedReleases, delegate, line_signers, propose_releases, sign_releases,
+};
 use crate::signing::trust::Trust;
-use crate::signing::{Signed, Signer};
+use crate::signing::{PublicKey, Signed, Signer};
 use crate::store::durable::{self, Mode};
 use crate::store::lock::CatalogLock;
 
@@ -34,7 +37,8 @@ use crate::store::lock::CatalogLock;
 #[command(after_help = "\
 Examples:
   tidegate release sign --key /media/vault/tidegate/release.pem
-  tidegate release sign 1.9.6-tectonic.1 --key release.pem --targets-key targets.pem")]
+  tidegate release sign 1.9.6-tectonic.1 --key release.pem --targets-key targets.pem
+  tidegate release sign --key ada.pem --ceremony for-ben.json")]
 pub struct Args {
     /// The releases; by default all that are pending
     versions: Vec<Version>,
@@ -44,6 +48,9 @@ pub struct Args {
     /// The targets key, which delegates lines that are new
     #[arg(long, value_name = "FILE", env = "TIDEGATE_TARGETS_KEY", hide_env_values = true)]
     targets_key: Option<PathBuf>,
+    /// Where more people must sign: the new file of a ceremony, to be passed on to them
+    #[arg(long, value_name = "FILE")]
+    ceremony: Option<PathBuf>,
     #[command(flatten)]
     signing: keyfile::SigningArgs,
     /// Let the named releases enter every later stage from this time on, before their soak is over
@@ -108,6 +115,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let mut body = Body::default();
     let now = workspace.now();
     let pending = args.pending(&view, now, &mut body)?;
+    if args.takes_several(trust, &pending, &keys) {
+        let keys = keys.into_iter().chain(targets_key).collect::<Vec<_>>();
+        return args.sign_together(trust, &pending, &keys, workspace, terminal, &body);
+    }
     let mut trust_files: Files = view.snapshot.trust.clone();
     let mut new = Files::new();
     let undelegated: Vec<&Line> =
@@ -203,6 +214,75 @@ impl Args {
         Ok(pending)
     }
 
+    /// Whether one signature is not enough for what is pending.
+    fn takes_several(&self, trust: &Trust, pending: &Pending<'_>, keys: &[Box<dyn Signer>]) -> bool {
+        let public: Vec<PublicKey> = keys.iter().map(|key| key.public()).collect();
+        let threshold = |line: &Line| match trust.line_authority(&line.name) {
+            Some(authority) => authority.threshold,
+            None => line_signers(trust, &public).threshold,
+        };
+        let several = self.ceremony.is_some() || keys.len() > 1;
+        !pending.is_empty() && (several || pending.iter().any(|(line, _)| threshold(line) > 1))
+    }
+
+    /// Signs with all the keys at hand. What they are not enough for is passed on.
+    fn sign_together(
+        &self,
+        trust: &Trust,
+        pending: &Pending<'_>,
+        keys: &[Box<dyn Signer>],
+        workspace: &Workspace,
+        terminal: &mut Terminal<'_>,
+        body: &Body,
+    ) -> anyhow::Result<ExitCode> {
+        let now = workspace.now();
+        // The last of them is the targets key where one is given, and signs no releases.
+        let release = &keys[..self.key.len().min(keys.len())];
+        let public: Vec<PublicKey> = release.iter().map(|key| key.public()).collect();
+        let mut proposed =
+            propose_releases(trust, pending, &public, None, now, |manifest| self.form(manifest))?;
+        proposed.check(now).hint("see the roles and their keys: `tidegate root show`")?;
+        for (path, key) in self.key.iter().zip(release) {
+            if !proposed.documents().iter().any(|document| document.counts(key.id())) {
+                return Err(refuse(
+                    format!(
+                        "the key `{}` (`{}`) counts for nothing that is signed",
+                        path.display(),
+                        key.id()
+                    ),
+                    "see which keys count for which lines: `tidegate key list`",
+                ));
+            }
+        }
+        ceremony::sign_with_all(&mut proposed, keys)?;
+        for refused in &body.refused {
+            terminal.note(format_args!("error: `{}` is not signed: {}", refused.version, refused.reason));
+        }
+        ceremony::describe(&proposed, terminal)?;
+        match &self.ceremony {
+            Some(file) => {
+                ceremony::write_new(&proposed, file)?;
+                ceremony::next(&proposed, file, terminal);
+            }
+            None if proposed.is_complete() => ceremony::finish_locked(&proposed, workspace, terminal)?,
+            None => {
+                return Err(refuse(
+                    "these keys are not enough: more people must sign",
+                    "give their keys too (`--key`), or a file that is passed on to them: `--ceremony FILE`",
+                ));
+            }
+        }
+        Ok(if body.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn form(&self, manifest: &mut ReleaseManifest) {
+        if let Some(earliest) = self.not_before {
+            for time in manifest.not_before.values_mut() {
+                *time = (*time).min(earliest);
+            }
+        }
+    }
+
     fn sign(
         &self,
         trust: &Trust,
@@ -211,14 +291,7 @@ impl Args {
         key: &dyn Signer,
         now: Time,
     ) -> anyhow::Result<SignedReleases> {
-        let form = |manifest: &mut ReleaseManifest| {
-            if let Some(earliest) = self.not_before {
-                for time in manifest.not_before.values_mut() {
-                    *time = (*time).min(earliest);
-                }
-            }
-        };
-        sign_releases(trust, line, versions, key, now, form)
+        sign_releases(trust, line, versions, key, now, |manifest| self.form(manifest))
             .hint("see which keys count for which lines: `tidegate key list`")
     }
 }

@@ -200,6 +200,11 @@ impl Ceremony {
         self.before.as_ref()
     }
 
+    /// The release manifests that are signed in it.
+    pub fn manifests(&self) -> impl Iterator<Item = &ReleaseManifest> {
+        self.lines.values().flat_map(|work| work.manifests.values()).map(Signed::signed)
+    }
+
     /// The root that holds when the ceremony is finished.
     #[must_use]
     pub fn new_root(&self) -> Option<&Signed<Root>> {

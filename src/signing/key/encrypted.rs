@@ -47,8 +47,8 @@ impl PrivateKey {
         let block = block
             .ok_or(KeyError::Private(ed25519_dalek::pkcs8::Error::KeyMalformed(pkcs8::KeyError::Invalid)))?;
         let (_, document) = SecretDocument::from_pem(block).map_err(|e| KeyError::Private(e.into()))?;
-        let sealed = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
-            .map_err(|e| KeyError::Encryption(e.into()))?;
+        let sealed =
+            EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(KeyError::Encryption)?;
         if sealed.encryption_algorithm.pbes2().is_none() {
             return Err(KeyError::Encryption(pkcs8::Error::ParametersMalformed));
         }
