@@ -16,10 +16,8 @@ fn a_change_that_makes_no_sense_begins_no_ceremony() {
     let desk = founded();
     key(&desk, "ada", 11);
     let online = role(&desk, "online").0[0].clone();
-    desk.write("online.pem", {
-        let key = tidegate::signing::PrivateKey::from_seed(&[4; 32]);
-        &key.public().to_pem().unwrap()
-    });
+    let online_key = tidegate::signing::PrivateKey::from_seed(&[4; 32]).public();
+    desk.write("online.pem", &online_key.to_pem().unwrap());
     for (change, expected) in [
         (&[][..], "nothing would be changed"),
         (&["--threshold", "root=2"], "would have 1 keys, and wants 2 signatures"),
