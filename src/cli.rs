@@ -6,6 +6,7 @@
 
 mod author;
 mod catalog;
+mod ceremony;
 mod channel;
 mod demo;
 mod explain;
@@ -17,9 +18,11 @@ mod key;
 mod keyfile;
 mod logging;
 mod near;
+mod passphrase;
 mod promote;
 mod recover;
 mod release;
+mod root;
 mod serve;
 mod shell;
 mod status;
@@ -154,9 +157,15 @@ enum Command {
     Export(export::Args),
     /// Take in what was exported elsewhere, for `serve --mirror`
     Import(import::Args),
-    /// Keys: generate, list
+    /// Keys: generate, list, public, passphrase
     #[command(subcommand)]
     Key(key::Command),
+    /// The roles and their keys: show, change
+    #[command(subcommand)]
+    Root(root::Command),
+    /// What several people sign in turn: show, sign, finish
+    #[command(subcommand)]
+    Ceremony(ceremony::Command),
     /// Say what is published, what expires when, and what is degraded
     Status(status::Args),
     /// Print completions for a shell
@@ -226,6 +235,8 @@ fn dispatch(
         Command::Export(args) => export::run(args, workspace, terminal),
         Command::Import(args) => import::run(args, workspace, terminal),
         Command::Key(command) => key::run(command, workspace, terminal),
+        Command::Root(command) => root::run(command, workspace, terminal),
+        Command::Ceremony(command) => ceremony::run(command, workspace, terminal),
         Command::Status(args) => status::run(args, workspace, terminal),
         Command::Completions(args) => shell::completions(args, terminal),
         Command::Man(args) => shell::man(args, terminal),

@@ -35,7 +35,7 @@ use crate::formats::tuf::CHANNEL_MANIFEST_LIFETIME;
 use crate::formats::tuf::names;
 use crate::signing::trust::Trust;
 use crate::signing::verify::{Violation, verify_lapsed};
-use crate::signing::{PrivateKey, SignError, Signed};
+use crate::signing::{SignError, Signed, Signer};
 
 pub use document::{Document, Media};
 use evidence::shared_out;
@@ -61,7 +61,7 @@ pub struct Inputs<'a> {
     pub trust: &'a Trust,
     /// The signed release manifests, as they are stored.
     pub manifests: &'a HashMap<Version, Bytes>,
-    pub online: &'a PrivateKey,
+    pub online: &'a dyn Signer,
     /// The publication that is being served.
     pub last: Option<&'a Publication>,
     /// The version for whatever is signed now; reserved, so that it was never used.

@@ -30,7 +30,7 @@ impl World {
         world.sh(
             &engineer,
             r#"
-            tidegate init --offline-keys ../keys
+            tidegate init --offline-keys ../keys --no-encrypt
             mkdir channels/1.0
             printf 'format: 1\nline: "1.0"\n' > channels/1.0/line.yaml
             echo 1.0.0 > payload.json

@@ -251,7 +251,7 @@ fn sign(directory: &Directory, demo: &Globals, offline: &Path, now: Time) -> any
     }
     let kept = [("root", &keys.root), ("targets", &keys.targets), ("release", &keys.release)];
     for (name, key) in kept {
-        keyfile::write(&offline.join(format!("{name}.pem")), key)?;
+        keyfile::write(&offline.join(format!("{name}.pem")), key, None)?;
     }
-    keyfile::write(&State::new(&demo.state).online_key_path(), &keys.online)
+    keyfile::write(&State::new(&demo.state).online_key_path(), &keys.online, None)
 }

@@ -15,16 +15,17 @@ use clap::ValueEnum;
 
 use super::failure::{Hint, refuse};
 use super::verify::source;
-use super::{Globals, demo, recover};
+use super::{Globals, demo, keyfile, recover};
 use crate::clock::{SharedClock, SystemClock};
 use crate::domain::Time;
+use crate::formats::tuf::KeyId;
 use crate::http;
 use crate::promoter::status::{Handle, Shared};
-use crate::promoter::{Mirror, Promoter, Setup, State, StateError};
+use crate::promoter::{Mirror, Online, Promoter, Setup, State, StateError};
 use crate::publish::Publication;
 use crate::publish::follows::check_seen;
-use crate::signing::PrivateKey;
 use crate::signing::trust::Trust;
+use crate::signing::{CommandSigner, PublicKey};
 use crate::store::directory::{Directory, ReadError};
 use crate::store::lock::StateLock;
 use crate::store::payloads::Payloads;
@@ -69,6 +70,26 @@ pub struct Args {
         action = clap::ArgAction::Set
     )]
     access_log: bool,
+    /// The public half of the online key, where a command has the private one; the state folder then
+    /// needs none
+    #[arg(
+        long,
+        value_name = "PUBLIC.pem",
+        env = "TIDEGATE_ONLINE_KEY",
+        hide_env_values = true,
+        requires = "sign_with"
+    )]
+    online_key: Option<PathBuf>,
+    /// A command that signs with the online key (`sh -c CMD`): the bytes on stdin, the signature on
+    /// stdout
+    #[arg(
+        long,
+        value_name = "CMD",
+        env = "TIDEGATE_SIGN_WITH",
+        hide_env_values = true,
+        requires = "online_key"
+    )]
+    sign_with: Option<String>,
     /// Serve a scratch copy of the catalog, signed by throw-away keys
     #[arg(long)]
     demo: bool,
@@ -109,7 +130,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         .hint("name the folder with `--catalog DIR`, or make a catalog here: `tidegate init`")?;
     let promote = promotes(args, &directory)?;
     let state = State::new(&globals.state);
-    let online = online_key(&state, &directory)?;
+    let online = online_key(args, &state, &directory)?;
     let new = args.demo || args.first || state.is_new();
     let payloads = Arc::new(Payloads::new(&globals.payloads, &globals.state));
 
@@ -221,21 +242,24 @@ fn promotes(args: &Args, directory: &Directory) -> anyhow::Result<bool> {
     }
 }
 
-/// The online key, after a look at what else lies with it: a server never holds an offline key.
+/// Where the online key is, after a look at what lies with it: a server never holds an offline key.
 ///
 /// Reads the roots and nothing else of the catalog: a large one must not keep the last publication
 /// waiting.
-fn online_key(state: &State, directory: &Directory) -> anyhow::Result<PrivateKey> {
-    let mut keys = state.keys().map_err(|error| match error {
+fn online_key(args: &Args, state: &State, directory: &Directory) -> anyhow::Result<Online> {
+    let keys = state.keys().map_err(|error| match error {
         StateError::Exposed(exposed) => {
             let hint = exposed.hint();
             refuse(exposed.to_string(), hint)
         }
         error => error.into(),
     })?;
+    let given = args.online_key.as_deref().map(keyfile::read_public).transpose()?;
+    let held = keys.iter().map(|(path, key)| (path.as_path(), key.id()));
+    let given_id = args.online_key.as_deref().zip(given.as_ref().map(PublicKey::id));
     if let Ok(Some(trust)) = Trust::read(&public_keys(directory)?) {
-        for (path, key) in &keys {
-            if let Some(role) = offline_role(&trust, key) {
+        for (path, id) in held.chain(given_id) {
+            if let Some(role) = offline_role(&trust, id) {
                 return Err(refuse(
                     format!("`{}` is a {role} key, and no server may hold one", path.display()),
                     "move it to where it is offline; whoever breaks into a server must not find it",
@@ -243,11 +267,15 @@ fn online_key(state: &State, directory: &Directory) -> anyhow::Result<PrivateKey
             }
         }
     }
-    let online = state.online_key_path();
-    let place = keys.iter().position(|(path, _)| *path == online);
-    place.map(|place| keys.swap_remove(place).1).with_context(|| format!("there is no online key `{}`", online.display())).hint(
-        "`tidegate init` makes it together with the catalog's root, and `tidegate serve --demo` needs none",
-    )
+    if let Some((public, command)) = given.zip(args.sign_with.clone()) {
+        return Ok(Online::Given(Box::new(CommandSigner::new(public, command))));
+    }
+    if keys.is_empty() {
+        return Err(anyhow::anyhow!("there is no online key `{}`", state.online_key_path().display())).hint(
+            "`tidegate init` makes it together with the catalog's root, and `tidegate serve --demo` needs none",
+        );
+    }
+    Ok(Online::State)
 }
 
 /// The roots and the targets role. A checkout or a copy that is under way when a server starts is waited
@@ -263,8 +291,7 @@ fn public_keys(directory: &Directory) -> anyhow::Result<BTreeMap<String, Bytes>>
 }
 
 /// The offline role whose signatures a key makes, if it does.
-fn offline_role(trust: &Trust, key: &PrivateKey) -> Option<&'static str> {
-    let id = key.id();
+fn offline_role(trust: &Trust, id: KeyId) -> Option<&'static str> {
     let root = trust.root().signed();
     if root.root().keyids.contains(&id) {
         return Some("root");

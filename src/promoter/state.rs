@@ -10,6 +10,7 @@ use crate::publish::Publication;
 use crate::publish::pack::{PackError, pack, unpack};
 use crate::signing::PrivateKey;
 use crate::signing::key::KeyError;
+use crate::signing::trust::Trust;
 use crate::store::durable::{self, Mode, WriteError};
 use crate::store::secret::{self, Exposed};
 
@@ -82,6 +83,19 @@ impl State {
         }
         keys.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(keys)
+    }
+
+    /// The key in the state folder that these roles name for all that is signed online. Where there
+    /// are two, as between the steps of a rotation, it is `online.pem`.
+    ///
+    /// # Errors
+    /// When a key cannot be read.
+    pub fn online_key(&self, trust: &Trust) -> Result<Option<PrivateKey>, StateError> {
+        let mut keys = self.keys()?;
+        keys.retain(|(_, key)| trust.is_online(key.id()));
+        let usual = keys.iter().position(|(path, _)| *path == self.online_key_path());
+        let place = usual.or((!keys.is_empty()).then_some(0));
+        Ok(place.map(|place| keys.swap_remove(place).1))
     }
 
     /// The last publication, if there is one.

@@ -1,4 +1,5 @@
 mod place;
+mod rotation;
 
 use std::fs;
 use std::path::Path;

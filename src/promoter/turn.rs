@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::status::{Degraded, DegradedKind, PUBLICATION, Status, is_near};
-use super::{Promoter, RETRY, Read, chain};
+use super::{Online, Promoter, RETRY, Read, chain};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
@@ -18,6 +18,7 @@ use crate::domain::version::Version;
 use crate::publish::evidence::with_evidence;
 use crate::publish::follows::{Trusted, published, trusted};
 use crate::publish::{self, Inputs, Outcome, PublishError, Refusal};
+use crate::signing::Signer;
 use crate::signing::trust::Trust;
 use crate::store::directory::{CommitError, Snapshot};
 use crate::store::durable::WriteError;
@@ -190,12 +191,24 @@ impl Promoter {
             .state
             .reserve(last.map(|last| last.version), now)
             .map_err(failed(DegradedKind::SigningFailing))?;
+        let held;
+        let online: &dyn Signer = match &self.setup.online {
+            Online::Given(signer) => &**signer,
+            Online::State => {
+                let key = self.setup.state.online_key(trust).map_err(failed(DegradedKind::SigningFailing))?;
+                held = key.ok_or_else(|| {
+                    let detail = "no key in the state folder is the online key that the root names: bring it back, or rotate it (`tidegate root change --add online=PUBLIC.pem --drop online=KEYID`)";
+                    (DegradedKind::SigningFailing, detail.to_owned())
+                })?;
+                &held
+            }
+        };
         let inputs = Inputs {
             catalog: &catalog,
             faulty: &read.faulty,
             trust,
             manifests: &read.manifests,
-            online: &self.setup.online,
+            online,
             last,
             version,
             now,

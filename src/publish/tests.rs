@@ -16,6 +16,7 @@ use crate::domain::promotion::decide;
 use crate::domain::release::PayloadState;
 use crate::domain::testing::{catalog, event, line, release, t, v};
 use crate::formats::tuf::{Snapshot, Target};
+use crate::signing::PrivateKey;
 use crate::signing::ceremony::{Keys, found, sign_releases};
 use crate::signing::trust::Checked;
 use crate::signing::verify::verify;

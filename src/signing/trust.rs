@@ -14,7 +14,7 @@ use crate::domain::payload::Sha256;
 use crate::domain::release::{ManifestState, Release, SignedFacts};
 use crate::domain::rfc3339;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{Authority, Root, Target, Targets, names};
+use crate::formats::tuf::{Authority, KeyId, Root, Target, Targets, names};
 
 /// The roles that are signed offline.
 #[derive(Debug)]
@@ -121,6 +121,12 @@ impl Trust {
         &self.broken
     }
 
+    /// As [`Trust::broken`], to keep.
+    #[must_use]
+    pub fn into_broken(self) -> BTreeMap<LineName, TrustError> {
+        self.broken
+    }
+
     /// The role of one line.
     #[must_use]
     pub fn line(&self, line: &LineName) -> Option<&Signed<Targets>> {
@@ -137,6 +143,14 @@ impl Trust {
     #[must_use]
     pub fn channels_authority(&self) -> Option<Authority<'_>> {
         Some(self.targets.signed().delegated(names::CHANNELS)?.1)
+    }
+
+    /// Whether a key signs all that is signed online: channel manifests, snapshot and timestamp.
+    #[must_use]
+    pub fn is_online(&self, id: KeyId) -> bool {
+        let root = self.root().signed();
+        let roles = [Some(root.snapshot()), Some(root.timestamp()), self.channels_authority()];
+        roles.iter().all(|role| role.is_some_and(|role| role.keyids.contains(&id)))
     }
 
     /// Whether a release key stands behind a release as the catalog has it. `raw` is its

@@ -10,9 +10,15 @@ use super::desk::Desk;
 #[test]
 fn a_key_is_made_and_never_written_over() {
     let desk = Desk::with_keys();
-    assert_snapshot!("key_generate", desk.run(&["key", "generate", "--out", "new/release.pem"]));
+    assert_snapshot!(
+        "key_generate",
+        desk.run(&["key", "generate", "--out", "new/release.pem", "--no-encrypt"])
+    );
     let key = desk.read("new/release.pem");
-    assert_snapshot!("key_generate_again", desk.run(&["key", "generate", "--out", "new/release.pem"]));
+    assert_snapshot!(
+        "key_generate_again",
+        desk.run(&["key", "generate", "--out", "new/release.pem", "--no-encrypt"])
+    );
     assert_eq!(desk.read("new/release.pem"), key);
     assert_snapshot!("key_list_files", desk.run(&["key", "list", "new/release.pem", "keys/release.pem"]));
 }

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::domain::change::Change;
 use crate::domain::release::{Entry, Evidence};
 use crate::domain::testing::{release, t, v};
+use crate::signing::PrivateKey;
 use crate::signing::ceremony::{Keys, found, sign_releases};
 
 type Then = Box<dyn FnOnce() + Send>;
@@ -146,6 +147,10 @@ impl Place {
 
     pub fn promoter_in(&self, state: &str) -> (Promoter, Handle) {
         let online = PrivateKey::from_pem(&self.keys.online.to_pem().unwrap()).unwrap();
+        self.promoter_with(state, Online::Given(Box::new(online)))
+    }
+
+    pub fn promoter_with(&self, state: &str, online: Online) -> (Promoter, Handle) {
         let state = self.path(state);
         let setup = Setup {
             directory: self.directory(),
