@@ -10,7 +10,9 @@ mod ceremony;
 mod channel;
 mod demo;
 mod explain;
+mod export;
 mod failure;
+mod import;
 mod init;
 mod key;
 mod keyfile;
@@ -18,6 +20,7 @@ mod logging;
 mod near;
 mod passphrase;
 mod promote;
+mod recover;
 mod release;
 mod root;
 mod serve;
@@ -148,6 +151,12 @@ enum Command {
     Catalog(catalog::Command),
     /// Verify signatures, manifests and payloads, here or from a folder or a server
     Verify(verify::Args),
+    /// Take up what is live, after the state folder was lost or brought back from a backup
+    Recover(recover::Args),
+    /// Write the whole service as files that any web server or medium can carry
+    Export(export::Args),
+    /// Take in what was exported elsewhere, for `serve --mirror`
+    Import(import::Args),
     /// Keys: generate, list, public, passphrase
     #[command(subcommand)]
     Key(key::Command),
@@ -169,7 +178,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::start(cli.globals.log_format, matches!(cli.command, Command::Serve(_)));
+    let _lines = logging::start(cli.globals.log_format, matches!(cli.command, Command::Serve(_)));
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     execute(&cli, Arc::new(SystemClock::new()), &mut out, &mut err)
 }
@@ -222,6 +231,9 @@ fn dispatch(
         Command::Explain(args) => explain::run(args, workspace, terminal),
         Command::Catalog(command) => catalog::run(command, workspace, terminal),
         Command::Verify(args) => verify::run(args, workspace, terminal),
+        Command::Recover(args) => recover::run(args, workspace, terminal),
+        Command::Export(args) => export::run(args, workspace, terminal),
+        Command::Import(args) => import::run(args, workspace, terminal),
         Command::Key(command) => key::run(command, workspace, terminal),
         Command::Root(command) => root::run(command, workspace, terminal),
         Command::Ceremony(command) => ceremony::run(command, workspace, terminal),

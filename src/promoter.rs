@@ -3,6 +3,7 @@
 //! One thread, no lock: what it made is swapped in whole, and what goes wrong leaves in place what
 //! was served before.
 
+mod mirror;
 mod state;
 pub mod status;
 mod turn;
@@ -26,6 +27,7 @@ use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::store::directory::{Directory, ReadError, Revision};
 use crate::store::payloads::Payloads;
 use crate::store::watch::{Quiet, Turn};
+pub use mirror::Mirror;
 pub use state::{State, StateError};
 use status::{Degraded, DegradedKind, Handle};
 use watch::ClockWatch;
@@ -128,12 +130,11 @@ impl Promoter {
         }
         shared.publication.store(last.clone());
         setup.state.sweep();
-        let watch = ClockWatch::new(clock.now(), clock.monotonic());
         Ok(Self {
             setup,
             clock,
             shared,
-            watch,
+            watch: ClockWatch::default(),
             quiet: Quiet::default(),
             checked: Checked::default(),
             last,

@@ -3,10 +3,12 @@
 mod carry;
 pub mod document;
 pub mod evidence;
+mod expiries;
 pub mod follows;
 pub mod pack;
 pub mod publication;
 pub mod refusal;
+pub mod restore;
 mod roles;
 #[cfg(test)]
 mod tests;
@@ -37,7 +39,7 @@ use crate::signing::{SignError, Signed, Signer};
 
 pub use document::{Document, Media};
 pub use publication::Publication;
-use publication::{ChannelDocuments, PayloadFile, ReleaseDocuments, TufFile};
+use publication::{ChannelDocuments, ReleaseDocuments, TufFile};
 pub use refusal::{Refusal, refusals};
 use updates::{json, known, updates};
 
@@ -184,7 +186,7 @@ pub fn next_due(
         // The grace of what was the highest ends some time after its successor entered.
         let graces = before.into_iter().filter(move |_| grace > TimeDelta::zero()).flat_map(move |before| {
             before.releases.values().flat_map(move |release| {
-                release.entries.iter().flatten().map(move |entry| entry.since + grace + TimeDelta::seconds(1))
+                release.entries.iter().flatten().map(move |entry| entry.since + grace)
             })
         });
         let events = line.releases.values().flat_map(|release| {
@@ -250,12 +252,7 @@ fn releases(
             let manifest = inputs.manifests.get(&release.version).filter(|_| deliverable);
             let manifest =
                 manifest.map(|raw| reuse(before.and_then(|before| before.manifest.as_ref()), raw.clone()));
-            let payloads = release.payloads.iter().filter(|_| deliverable).map(|payload| PayloadFile {
-                file: payload.file.clone(),
-                sha256: payload.sha256,
-                size: payload.size,
-            });
-            let payloads = payloads.collect();
+            let payloads = if deliverable { Arc::clone(&release.payloads) } else { Arc::default() };
             let entry = ReleaseDocuments { line: line.name.clone(), manifest, explain, payloads };
             documents.insert(release.version.clone(), entry);
         }

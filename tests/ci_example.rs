@@ -37,7 +37,7 @@ impl World {
             tidegate release add 1.0.0 --payload payload.json
             ago() { date -u -d "$1" +%FT%TZ; }
             tidegate release sign 1.0.0 --key ../keys/release.pem --targets-key ../keys/targets.pem \
-                --not-before "$(ago '6 days ago')"
+                --not-before production="$(ago '6 days ago')" --reason "built days ago"
             tidegate promote --backfill --at "$(ago '20 days ago')"
             git add channels payloads payload.json
             git commit --quiet --message "Begin"

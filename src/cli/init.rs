@@ -100,6 +100,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     body.folder(&workspace.state, Mode::Private)?;
     // Keys and copies: nothing in the state folder belongs into a repository.
     body.file(&workspace.state.join(".gitignore"), "*\n")?;
+    State::new(&workspace.state).found()?;
     body.folder(&args.offline_keys, Mode::Private)?;
 
     let snapshot = workspace.directory()?.read(workspace.now())?;
@@ -273,6 +274,14 @@ fn check_place(keys: &Path, workspace: &Workspace) -> anyhow::Result<()> {
                 "keep offline keys elsewhere, best on a medium that can be taken away",
             ));
         }
+    }
+    // The catalog's folder may not be there yet.
+    let tree = resolve(&workspace.catalog)?.ancestors().find(|above| above.is_dir()).and_then(work_tree);
+    if let Some(tree) = tree.filter(|tree| place.starts_with(&tree.root)) {
+        return Err(refuse(
+            format!("`{}` lies in the catalog's git work tree `{}`", keys.display(), tree.root.display()),
+            "keep offline keys outside of it, best on a medium that can be taken away: a key that was committed once is everybody's",
+        ));
     }
     Ok(())
 }

@@ -1,24 +1,32 @@
 //! `tidegate serve`.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::Duration;
 
+use anyhow::Context;
+use bytes::Bytes;
 use clap::ValueEnum;
 
 use super::failure::{Hint, refuse};
-use super::{Globals, demo, keyfile};
+use super::verify::source;
+use super::{Globals, demo, keyfile, recover};
 use crate::clock::{SharedClock, SystemClock};
+use crate::domain::Time;
 use crate::formats::tuf::KeyId;
 use crate::http;
 use crate::promoter::status::{Handle, Shared};
-use crate::promoter::{Online, Promoter, Setup, State};
+use crate::promoter::{Mirror, Online, Promoter, Setup, State, StateError};
+use crate::publish::Publication;
+use crate::publish::follows::check_seen;
 use crate::signing::trust::Trust;
 use crate::signing::{CommandSigner, PublicKey};
-use crate::store::directory::Directory;
+use crate::store::directory::{Directory, ReadError};
 use crate::store::lock::StateLock;
 use crate::store::payloads::Payloads;
 
@@ -31,6 +39,7 @@ use crate::store::payloads::Payloads;
 Examples:
   tidegate serve --demo
   tidegate serve --promote on --listen 0.0.0.0:8080 --admin-listen 127.0.0.1:9090")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Args {
     /// Where to listen
     #[arg(
@@ -76,7 +85,7 @@ pub struct Args {
     #[arg(
         long,
         value_name = "CMD",
-        env = "TIDEGATE_SIGN_WITH",
+        env = "TIDEGATE_ONLINE_SIGN_WITH",
         hide_env_values = true,
         requires = "online_key"
     )]
@@ -84,7 +93,23 @@ pub struct Args {
     /// Serve a scratch copy of the catalog, signed by throw-away keys
     #[arg(long)]
     demo: bool,
+    /// Serve what `tidegate import` took in; nothing is read, signed or promoted here
+    #[arg(long, conflicts_with_all = ["demo", "promote", "witness", "first"])]
+    mirror: bool,
+    /// Compare with what is live at a place before anything is published, and do not start behind it
+    #[arg(long, value_name = "DIR|URL", env = "TIDEGATE_WITNESS", hide_env_values = true)]
+    witness: Option<String>,
+    /// Trust the witness's certificate by the roots in this PEM file, instead of the machine's own
+    #[arg(long, value_name = "FILE", requires = "witness")]
+    ca: Option<PathBuf>,
+    /// Nothing was ever published from this catalog: publish for the first time
+    #[arg(long)]
+    first: bool,
 }
+
+/// For so long keys that are being written are waited for, in so many tries.
+const MOMENT: Duration = Duration::from_millis(250);
+const PATIENCE: usize = 40;
 
 /// Whether the server promotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -96,6 +121,9 @@ pub enum Promote {
 /// Serves until it is told to stop.
 pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let clock: SharedClock = Arc::new(SystemClock::new());
+    if args.mirror {
+        return mirror(args, globals, clock);
+    }
     let globals = &if args.demo { demo::prepare(globals, clock.now())? } else { globals.clone() };
     let _lock = StateLock::acquire(&globals.state)?;
     let directory = Directory::open(&globals.catalog, &globals.payloads)
@@ -103,14 +131,44 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let promote = promotes(args, &directory)?;
     let state = State::new(&globals.state);
     let online = online_key(args, &state, &directory)?;
+    let new = args.demo || args.first || state.is_new();
     let payloads = Arc::new(Payloads::new(&globals.payloads, &globals.state));
 
     let shared = Handle::new(Shared::default());
     let setup = Setup { directory, payloads: Arc::clone(&payloads), state, online, promote, demo: args.demo };
     let promoter = Promoter::start(setup, Arc::clone(&clock), Arc::clone(&shared)).hint(
-        "bring the state folder back from a backup; without its last publication the server could not tell whether it steps back",
+        "`tidegate recover --from URL|DIR` takes up what clients see, or bring the state folder back from a backup; without its last publication the server could not tell whether it steps back",
     )?;
+    let last = shared.publication.load_full();
+    check_last(args, globals, last.as_deref(), new, clock.now())?;
 
+    serve(args, globals, payloads, shared, clock, move |told| promoter.run(told))
+}
+
+/// Serves what was imported, and each later import as it comes.
+fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<ExitCode> {
+    let shared = Handle::new(Shared::default());
+    let mut mirror = Mirror::start(State::new(&globals.state), Arc::clone(&clock), Arc::clone(&shared))
+        .hint("take it in again: `tidegate import DIR`")?;
+    if shared.publication.load().is_none() {
+        return Err(refuse(
+            format!("nothing was taken in to `{}` yet", globals.state.display()),
+            "take in an export: `tidegate import DIR --root FILE`",
+        ));
+    }
+    let payloads = Arc::new(Payloads::new(&globals.payloads, &globals.state));
+    serve(args, globals, payloads, shared, clock, move |told| mirror.run(told))
+}
+
+/// Answers until the process is told to stop, with a thread beside that makes what is answered.
+fn serve(
+    args: &Args,
+    globals: &Globals,
+    payloads: Arc<Payloads>,
+    shared: Handle,
+    clock: SharedClock,
+    work: impl FnOnce(&mpsc::Receiver<()>) + Send + 'static,
+) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anything is served: a signal that comes early must not be lost.
@@ -120,19 +178,53 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         config.access_log = args.access_log;
         config.workers = args.workers.unwrap_or(config.workers);
         let open = Arc::new(move |sha256: &_| payloads.open(sha256));
+        let now = clock.now();
         let running = http::start(&config, shared, open, clock)?;
 
         let (stop, told) = mpsc::channel();
-        let promoter =
-            std::thread::Builder::new().name("promoter".to_owned()).spawn(move || promoter.run(&told))?;
-        announce(&running, globals, args.demo)?;
+        let worker = std::thread::Builder::new().name("promoter".to_owned()).spawn(move || work(&told))?;
+        announce(&running, globals, args.demo, now)?;
         running.until(stopped).await?;
         tracing::info!("stopped serving");
         // The promoter may be in the middle of a commit: it ends its turn.
         drop(stop);
-        promoter.join().map_err(|_| anyhow::anyhow!("the promoter failed"))?;
+        worker.join().map_err(|_| anyhow::anyhow!("the promoter failed"))?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Whether this server may go on from what it has. One that lost its state, or was brought back from
+/// an old backup, would sign what clients refuse, and could not tell whether it takes anything back.
+fn check_last(
+    args: &Args,
+    globals: &Globals,
+    last: Option<&Publication>,
+    new: bool,
+    now: Time,
+) -> anyhow::Result<()> {
+    let new = new && last.is_none();
+    if let Some(witness) = args.witness.as_ref().filter(|_| !new) {
+        let root = source::own_root(None, &globals.catalog)?;
+        let root =
+            root.with_context(|| format!("the catalog `{}` has no root", globals.catalog.display()))?;
+        match recover::seen(witness, args.ca.as_deref(), &root, now) {
+            Ok(seen) => check_seen(last, &seen)
+                .with_context(|| format!("this server is behind what is live at `{witness}`"))
+                .hint(format!("take it up first: `tidegate recover --from {witness}`"))?,
+            // The witness may be this very service, which is down until it starts.
+            Err(error) => tracing::warn!("the witness could not be asked, and is left out: {error:#}"),
+        }
+    }
+    if last.is_none() && !new {
+        return Err(refuse(
+            format!(
+                "the catalog has keys, and `{}` has no last publication: if one was ever published, it is lost",
+                globals.state.display()
+            ),
+            "`tidegate recover --from URL|DIR` takes up what clients see, or a mirror of it; `tidegate serve --first` says that nothing was ever published",
+        ));
+    }
+    Ok(())
 }
 
 /// Who promotes must be said where git owns the catalog: two promoters would undo each other.
@@ -155,11 +247,17 @@ fn promotes(args: &Args, directory: &Directory) -> anyhow::Result<bool> {
 /// Reads the roots and nothing else of the catalog: a large one must not keep the last publication
 /// waiting.
 fn online_key(args: &Args, state: &State, directory: &Directory) -> anyhow::Result<Online> {
-    let keys = state.keys()?;
+    let keys = state.keys().map_err(|error| match error {
+        StateError::Exposed(exposed) => {
+            let hint = exposed.hint();
+            refuse(exposed.to_string(), hint)
+        }
+        error => error.into(),
+    })?;
     let given = args.online_key.as_deref().map(keyfile::read_public).transpose()?;
     let held = keys.iter().map(|(path, key)| (path.as_path(), key.id()));
     let given_id = args.online_key.as_deref().zip(given.as_ref().map(PublicKey::id));
-    if let Ok(Some(trust)) = Trust::read(&directory.keys()?) {
+    if let Ok(Some(trust)) = Trust::read(&public_keys(directory)?) {
         for (path, id) in held.chain(given_id) {
             if let Some(role) = offline_role(&trust, id) {
                 return Err(refuse(
@@ -180,6 +278,18 @@ fn online_key(args: &Args, state: &State, directory: &Directory) -> anyhow::Resu
     Ok(Online::State)
 }
 
+/// The roots and the targets role. A checkout or a copy that is under way when a server starts is waited
+/// for: the next moment it is done.
+fn public_keys(directory: &Directory) -> anyhow::Result<BTreeMap<String, Bytes>> {
+    for _ in 0..PATIENCE {
+        match directory.keys() {
+            Err(ReadError::Changing(_)) => std::thread::sleep(MOMENT),
+            keys => return Ok(keys?),
+        }
+    }
+    directory.keys().hint("something writes there all the time: find it, and start the server again")
+}
+
 /// The offline role whose signatures a key makes, if it does.
 fn offline_role(trust: &Trust, id: KeyId) -> Option<&'static str> {
     let root = trust.root().signed();
@@ -195,7 +305,7 @@ fn offline_role(trust: &Trust, id: KeyId) -> Option<&'static str> {
 }
 
 /// Says on stdout where the server listens: the first line is for programs that started it.
-fn announce(running: &http::Running, globals: &Globals, demo: bool) -> anyhow::Result<()> {
+fn announce(running: &http::Running, globals: &Globals, demo: bool, now: Time) -> anyhow::Result<()> {
     let address = running.address();
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on http://{address}")?;
@@ -203,7 +313,7 @@ fn announce(running: &http::Running, globals: &Globals, demo: bool) -> anyhow::R
         writeln!(out, "listening on http://{admin} for the operator")?;
     }
     if demo {
-        write!(out, "{}", demo::welcome(address, &globals.catalog))?;
+        write!(out, "{}", demo::welcome(address, globals, now)?)?;
     }
     out.flush()?;
     Ok(())

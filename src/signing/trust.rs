@@ -169,7 +169,7 @@ impl Trust {
         match (listed, raw) {
             (None, None) => ManifestState::Unsigned,
             (None, Some(_)) => ManifestState::Invalid(format!(
-                "`release.json` is not listed in `trust/{}.json`: sign it again",
+                "`release.json` is not listed in `trust/{}.json`",
                 names::releases_role(&line.name)
             )),
             (Some(_), None) => {
@@ -198,14 +198,11 @@ impl Trust {
         }
         let authority = self.line_authority(&line.name).ok_or("its line has no release keys")?;
         let manifest = checked.manifest(raw, listed.hashes.sha256, authority)?;
-        manifest.matches(line, release).map_err(|mismatch| format!("{mismatch}: sign it again"))?;
-        for payload in &release.payloads {
+        manifest.matches(line, release).map_err(|mismatch| mismatch.to_string())?;
+        for payload in &*release.payloads {
             let name = names::payload_target(&release.version, &payload.file);
             if role.targets.get(&name) != Some(&Target::new(payload.sha256, payload.size)) {
-                return Err(format!(
-                    "payload `{}` is not listed by the release keys: sign it again",
-                    payload.file
-                ));
+                return Err(format!("payload `{}` is not listed by the release keys", payload.file));
             }
         }
         for (stage, entry) in line.stages.iter().zip(&release.entries) {
@@ -221,7 +218,7 @@ impl Trust {
                 ));
             }
         }
-        Ok(SignedFacts { not_before: manifest.not_before })
+        Ok(SignedFacts::new(manifest.not_before))
     }
 }
 

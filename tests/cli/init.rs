@@ -45,3 +45,33 @@ fn offline_keys_never_lie_where_the_server_reads() {
     );
     assert!(desk.files(".").is_empty());
 }
+
+#[test]
+fn offline_keys_never_lie_where_the_catalog_is_committed() {
+    let desk = Desk::empty();
+    std::fs::create_dir_all(desk.path("repository/.git")).unwrap();
+    let init = |keys: &str| {
+        desk.run(&[
+            "init",
+            "--catalog",
+            "repository/channels",
+            "--payloads",
+            "repository/payloads",
+            "--state",
+            "repository/.tidegate",
+            "--no-encrypt",
+            "--offline-keys",
+            keys,
+        ])
+    };
+    for keys in ["repository/keys", "repository/a/b", "repository"] {
+        let told = init(keys);
+        assert!(
+            told.contains("\nexit 1\n") && told.contains("lies in the catalog's git work tree"),
+            "{told}"
+        );
+        assert!(told.contains("hint: keep offline keys outside of it"), "{told}");
+    }
+    assert!(desk.files(".").is_empty());
+    assert!(init("keys").contains("\nexit 0\n"));
+}

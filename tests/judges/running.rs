@@ -180,12 +180,14 @@ fn clients_verify_the_running_server_before_and_after_promotions() {
     std::fs::write(&role, good).unwrap();
     server.until_degraded(&[], "");
 
-    // Also when the server lost all of its state but the key.
+    // Also when the server lost all of its state but the key, and took up what was live.
+    place.run(&["export", "live"]);
     assert!(server.stop().success());
     for name in ["publication", "version"] {
         std::fs::remove_file(place.path(".tidegate").join(name)).unwrap();
     }
     std::fs::remove_dir_all(place.path(".tidegate/payloads")).unwrap();
+    place.run(&["recover", "--from", "live"]);
     let server = place.serve();
     visit(&server, "1.8-production", "1.8.3");
 }

@@ -16,6 +16,7 @@ use super::super::table::Table;
 use super::super::terminal::Terminal;
 use super::super::time;
 use super::super::workspace::{View, Workspace};
+use crate::domain::channel::StageName;
 use crate::domain::line::Line;
 use crate::domain::release::{ManifestState, PayloadState, Release};
 use crate::domain::version::Version;
@@ -38,7 +39,9 @@ use crate::store::lock::CatalogLock;
 Examples:
   tidegate release sign --key /media/vault/tidegate/release.pem
   tidegate release sign 1.9.6-tectonic.1 --key release.pem --targets-key targets.pem
-  tidegate release sign --key ada.pem --ceremony for-ben.json")]
+  tidegate release sign --key ada.pem --ceremony for-ben.json
+  tidegate release sign 1.9.6-tectonic.1 --key release.pem \\
+      --not-before production=2018-01-02T17:30:31Z --reason 'closes a hole that is in use'")]
 pub struct Args {
     /// The releases; by default all that are pending
     versions: Vec<Version>,
@@ -53,9 +56,28 @@ pub struct Args {
     ceremony: Option<PathBuf>,
     #[command(flatten)]
     signing: keyfile::SigningArgs,
-    /// Let the named releases enter every later stage from this time on, before their soak is over
-    #[arg(long, value_name = "TIME", value_parser = time::parse, requires = "versions")]
-    not_before: Option<Time>,
+    /// Let the named releases enter a stage from this time on, before their soak is over
+    #[arg(long, value_name = "STAGE=TIME", value_parser = Forward::parse, requires_all = ["versions", "reason"])]
+    not_before: Vec<Forward>,
+    /// With `--not-before`: why; it is signed and public
+    #[arg(long, value_name = "TEXT", requires = "not_before")]
+    reason: Option<String>,
+}
+
+/// A stage that may be entered earlier.
+#[derive(Debug, Clone)]
+struct Forward {
+    stage: StageName,
+    earliest: Time,
+}
+
+impl Forward {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (stage, earliest) =
+            text.split_once('=').ok_or("name the stage too, as in `production=2018-01-02T17:30:31Z`")?;
+        let stage = StageName::parse(stage).map_err(|error| error.to_string())?;
+        Ok(Self { stage, earliest: time::parse(earliest)? })
+    }
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -74,6 +96,9 @@ struct SignedBody {
     line: String,
     /// RFC 3339, by stage.
     not_before: BTreeMap<String, String>,
+    /// Why that is earlier than the soak.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before_reason: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -190,7 +215,7 @@ impl Args {
             for release in line.releases.values() {
                 let is_named = named.contains(&release.version);
                 let is_wanted = match release.evidence.manifest {
-                    ManifestState::Signed(_) => is_named && self.not_before.is_some(),
+                    ManifestState::Signed(_) => is_named && !self.not_before.is_empty(),
                     _ => is_named || named.is_empty(),
                 };
                 if !is_wanted {
@@ -239,8 +264,14 @@ impl Args {
         // The last of them is the targets key where one is given, and signs no releases.
         let release = &keys[..self.key.len().min(keys.len())];
         let public: Vec<PublicKey> = release.iter().map(|key| key.public()).collect();
+        for (line, versions) in pending {
+            for release in versions.iter().filter_map(|version| line.releases.get(version)) {
+                self.check_forward(line, release, now)?;
+            }
+        }
+        let reason = self.reason.clone();
         let mut proposed =
-            propose_releases(trust, pending, &public, None, now, |manifest| self.form(manifest))?;
+            propose_releases(trust, pending, &public, reason, now, |manifest| self.form(manifest))?;
         proposed.check(now).hint("see the roles and their keys: `tidegate root show`")?;
         for (path, key) in self.key.iter().zip(release) {
             if !proposed.documents().iter().any(|document| document.counts(key.id())) {
@@ -276,10 +307,10 @@ impl Args {
     }
 
     fn form(&self, manifest: &mut ReleaseManifest) {
-        if let Some(earliest) = self.not_before {
-            for time in manifest.not_before.values_mut() {
-                *time = (*time).min(earliest);
-            }
+        let reason = self.reason.as_deref().unwrap_or_default();
+        for Forward { stage, earliest } in &self.not_before {
+            // What cannot be brought forward was refused before.
+            let _ = manifest.bring_forward(stage, *earliest, reason);
         }
     }
 
@@ -291,8 +322,51 @@ impl Args {
         key: &dyn Signer,
         now: Time,
     ) -> anyhow::Result<SignedReleases> {
+        for release in versions.iter().filter_map(|version| line.releases.get(version)) {
+            self.check_forward(line, release, now)?;
+        }
         sign_releases(trust, line, versions, key, now, |manifest| self.form(manifest))
             .hint("see which keys count for which lines: `tidegate key list`")
+    }
+
+    /// Whether the release may enter each of the named stages earlier than it is due.
+    fn check_forward(&self, line: &Line, release: &Release, now: Time) -> anyhow::Result<()> {
+        let version = &release.version;
+        if self.reason.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+            return Err(refuse("the reason is empty", "say why in `--reason`: it is signed, and public"));
+        }
+        for Forward { stage, earliest } in &self.not_before {
+            if line.stage(stage).is_some_and(|index| release.is_in(index, now)) {
+                return Err(refuse(
+                    format!("`{version}` is in `{stage}` already"),
+                    "leave `--not-before` away, or name a later stage",
+                ));
+            }
+            match ReleaseManifest::of(line, release, now).bring_forward(stage, *earliest, "") {
+                Ok(()) => {}
+                Err(Some(due)) => {
+                    let due = rfc3339(due);
+                    return Err(refuse(
+                        format!(
+                            "`{version}` may enter `{stage}` from {due} on without that, and `--not-before` names a later time, {}",
+                            rfc3339(*earliest)
+                        ),
+                        format!(
+                            "name a time up to {due}; to keep it back longer, `tidegate release hold {version} --reason TEXT`"
+                        ),
+                    ));
+                }
+                Err(None) => {
+                    let later: Vec<String> =
+                        line.stages.iter().skip(1).map(|stage| format!("`{}`", stage.name)).collect();
+                    return Err(refuse(
+                        format!("line `{}` has no stage `{stage}` that a release waits for", line.name),
+                        format!("name one of {}", later.join(", ")),
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -328,6 +402,7 @@ impl SignedBody {
             version: version.to_string(),
             line: line.name.to_string(),
             not_before: not_before.collect(),
+            not_before_reason: manifest.not_before_reason.clone(),
         })
     }
 }
@@ -347,6 +422,11 @@ fn show(body: &Body, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     }
     for line in &body.delegated {
         terminal.note(format_args!("line `{line}` is delegated to the release key from now on"));
+    }
+    for signed in &body.signed {
+        if let Some(reason) = &signed.not_before_reason {
+            terminal.note(format_args!("`{}` may enter earlier than it is due: {reason}", signed.version));
+        }
     }
     for refused in &body.refused {
         terminal.note(format_args!("error: `{}` is not signed: {}", refused.version, refused.reason));

@@ -124,7 +124,8 @@ impl Place {
         fs::create_dir_all(payload.parent().unwrap()).unwrap();
         fs::write(&payload, format!("payload of {version}")).unwrap();
         let mut release = release(version, &[]);
-        (release.payloads[0].sha256, release.payloads[0].size) = Payloads::measure(&payload).unwrap();
+        let file = &mut Arc::make_mut(&mut release.payloads)[0];
+        (file.sha256, file.size) = Payloads::measure(&payload).unwrap();
         (release.evidence, release.barrier) = (Evidence::default(), barrier);
         self.commit(Change::Add { line: LineName::parse("1.8").unwrap(), release: Box::new(release) });
         self.sign(version);

@@ -1,5 +1,7 @@
 //! The online key is rotated under a server that runs.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 use crate::domain::Time;
 use crate::signing::ceremony::{KeyChange, RoleName, change_keys};
@@ -9,7 +11,9 @@ use crate::signing::{PrivateKey, PublicKey};
 fn key(place: &Place, name: &str, key: &PrivateKey) {
     let folder = place.path("state/keys");
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(name), key.to_pem().unwrap().as_bytes()).unwrap();
+    let path = folder.join(name);
+    fs::write(&path, key.to_pem().unwrap().as_bytes()).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Adds and drops online keys, as the keepers of root and targets do.
