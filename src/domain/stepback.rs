@@ -97,10 +97,14 @@ impl Offer {
 /// No channel's latest goes back but by a yank, where none of these is found: every release is still
 /// there, and each at its time.
 #[must_use]
-pub fn step_backs(before: &[Offer], after: &[Offer]) -> Vec<StepBack> {
-    let now: BTreeMap<&ChannelName, &Offer> = after.iter().map(|offer| (&offer.channel, offer)).collect();
-    let names: BTreeMap<&ChannelName, &ChannelName> = after
-        .iter()
+pub fn step_backs<'o>(
+    before: impl IntoIterator<Item = &'o Offer>,
+    after: impl IntoIterator<Item = &'o Offer>,
+) -> Vec<StepBack> {
+    let now: BTreeMap<&ChannelName, &Offer> =
+        after.into_iter().map(|offer| (&offer.channel, offer)).collect();
+    let names: BTreeMap<&ChannelName, &ChannelName> = now
+        .values()
         .flat_map(|offer| {
             offer.aliases.iter().chain([&offer.channel]).map(move |name| (name, &offer.channel))
         })

@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -198,29 +198,63 @@ pub fn pack(publication: &Publication, to: &mut dyn Write) -> io::Result<()> {
             .collect(),
         bodies: bodies.index,
     };
-    let json = serde_json::to_vec(&index)?;
-    drop(index);
-    let index = json;
-    let mut digest = Sha256::new();
-    let length = (index.len() as u64).to_be_bytes();
-    for part in [HEAD, &length, &index].into_iter().chain(bodies.parts.iter().map(|part| &part[..])) {
-        digest.update(part);
-        to.write_all(part)?;
-    }
+    // Written twice, the first time for its length alone: it is as large as a third of the bodies, and
+    // is made while two publications are in memory.
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, &index)?;
+    // The digest takes large pieces faster than the many small ones of an index.
+    let mut to = BufWriter::new(Digested { to, digest: Sha256::new() });
+    to.write_all(HEAD)?;
+    to.write_all(&length.0.to_be_bytes())?;
+    serde_json::to_writer(&mut to, &index)?;
+    bodies.parts.iter().try_for_each(|part| to.write_all(part))?;
+    let Digested { to, digest } = to.into_inner().map_err(io::IntoInnerError::into_error)?;
     to.write_all(&digest.finalize())
 }
 
+/// Counts what would be written.
+struct Length(u64);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes on, and has the digest of what was written.
+struct Digested<'a> {
+    to: &'a mut dyn Write,
+    digest: Sha256,
+}
+
+impl Write for Digested<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
 #[derive(Default)]
-struct Bodies {
-    parts: Vec<Bytes>,
+struct Bodies<'a> {
+    parts: Vec<&'a [u8]>,
     length: u64,
     index: Vec<Body>,
     /// Shared documents are stored once.
     places: HashMap<*const Document, u32>,
 }
 
-impl Bodies {
-    fn add(&mut self, document: &Arc<Document>) -> u32 {
+impl<'a> Bodies<'a> {
+    fn add(&mut self, document: &'a Arc<Document>) -> u32 {
         if let Some(place) = self.places.get(&Arc::as_ptr(document)) {
             return *place;
         }
@@ -236,14 +270,14 @@ impl Bodies {
         place
     }
 
-    fn write(&mut self, bytes: &Bytes) -> (u64, u64) {
+    fn write(&mut self, bytes: &'a [u8]) -> (u64, u64) {
         let from = self.length;
         self.length += bytes.len() as u64;
-        self.parts.push(bytes.clone());
+        self.parts.push(bytes);
         (from, self.length)
     }
 
-    fn file<'a>(&mut self, file: &'a TufFile) -> File<'a> {
+    fn file(&mut self, file: &'a TufFile) -> File<'a> {
         match file {
             TufFile::Document(document) => File::Body(self.add(document)),
             TufFile::Payload(payload) => File::Payload(Cow::Borrowed(&**payload)),

@@ -141,7 +141,7 @@ fn changes(ceremony: &Ceremony) -> Vec<String> {
     for manifest in ceremony.manifests() {
         // Writing to a `String` cannot fail.
         let mut words = format!("release `{}`", manifest.version);
-        for payload in manifest.payloads.iter() {
+        for payload in &*manifest.payloads {
             let _ = write!(words, ", `{}` {} of {} bytes", payload.file, payload.sha256, payload.size);
         }
         for (stage, earliest) in &manifest.not_before {

@@ -39,9 +39,10 @@ use crate::store::lock::CatalogLock;
 Examples:
   tidegate release sign --key /media/vault/tidegate/release.pem
   tidegate release sign 1.9.6-tectonic.1 --key release.pem --targets-key targets.pem
-  tidegate release sign --key ada.pem --ceremony for-ben.json
   tidegate release sign 1.9.6-tectonic.1 --key release.pem \\
-      --not-before production=2018-01-02T17:30:31Z --reason 'closes a hole that is in use'")]
+      --not-before production=2018-01-02T17:30:31Z --reason 'closes a hole that is in use'
+
+  tidegate release sign --key ada.pem --ceremony for-ben.json")]
 pub struct Args {
     /// The releases; by default all that are pending
     versions: Vec<Version>,
@@ -140,6 +141,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let mut body = Body::default();
     let now = workspace.now();
     let pending = args.pending(&view, now, &mut body)?;
+    args.check_forwards(&pending, now)?;
     if args.takes_several(trust, &pending, &keys) {
         let keys = keys.into_iter().chain(targets_key).collect::<Vec<_>>();
         return args.sign_together(trust, &pending, &keys, workspace, terminal, &body);
@@ -250,6 +252,16 @@ impl Args {
         !pending.is_empty() && (several || pending.iter().any(|(line, _)| threshold(line) > 1))
     }
 
+    /// Whether every release may be brought forward as is wished.
+    fn check_forwards(&self, pending: &Pending<'_>, now: Time) -> anyhow::Result<()> {
+        for (line, versions) in pending {
+            for release in versions.iter().filter_map(|version| line.releases.get(version)) {
+                self.check_forward(line, release, now)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Signs with all the keys at hand. What they are not enough for is passed on.
     fn sign_together(
         &self,
@@ -264,14 +276,8 @@ impl Args {
         // The last of them is the targets key where one is given, and signs no releases.
         let release = &keys[..self.key.len().min(keys.len())];
         let public: Vec<PublicKey> = release.iter().map(|key| key.public()).collect();
-        for (line, versions) in pending {
-            for release in versions.iter().filter_map(|version| line.releases.get(version)) {
-                self.check_forward(line, release, now)?;
-            }
-        }
-        let reason = self.reason.clone();
         let mut proposed =
-            propose_releases(trust, pending, &public, reason, now, |manifest| self.form(manifest))?;
+            propose_releases(trust, pending, &public, None, now, |manifest| self.form(manifest))?;
         proposed.check(now).hint("see the roles and their keys: `tidegate root show`")?;
         for (path, key) in self.key.iter().zip(release) {
             if !proposed.documents().iter().any(|document| document.counts(key.id())) {
@@ -322,9 +328,6 @@ impl Args {
         key: &dyn Signer,
         now: Time,
     ) -> anyhow::Result<SignedReleases> {
-        for release in versions.iter().filter_map(|version| line.releases.get(version)) {
-            self.check_forward(line, release, now)?;
-        }
         sign_releases(trust, line, versions, key, now, |manifest| self.form(manifest))
             .hint("see which keys count for which lines: `tidegate key list`")
     }
