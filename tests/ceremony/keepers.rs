@@ -1,22 +1,14 @@
 //! A desk with keys that are the same each time, and founding by several.
 
-use std::os::unix::fs::PermissionsExt;
-
 use insta::assert_snapshot;
 use tidegate::signing::PrivateKey;
 
 use crate::desk::Desk;
 
-/// Writes a file for its owner alone.
-fn secret(desk: &Desk, path: &str, text: &str) {
-    desk.write(path, text);
-    std::fs::set_permissions(desk.path(path), std::fs::Permissions::from_mode(0o600)).unwrap();
-}
-
 /// Writes a key that is made from a number, with its public half: `keys/NAME.pem` and `NAME.pem`.
 pub fn key(desk: &Desk, name: &str, seed: u8) -> String {
     let key = PrivateKey::from_seed(&[seed; 32]);
-    secret(desk, &format!("keys/{name}.pem"), &key.to_pem().unwrap());
+    desk.write(&format!("keys/{name}.pem"), &key.to_pem().unwrap());
     desk.write(&format!("{name}.pem"), &key.public().to_pem().unwrap());
     key.id().to_string()
 }
@@ -29,7 +21,7 @@ pub fn founded() -> Desk {
         key(&desk, name, seed);
     }
     let online = PrivateKey::from_seed(&[4; 32]);
-    secret(&desk, ".tidegate/keys/online.pem", &online.to_pem().unwrap());
+    desk.write(".tidegate/keys/online.pem", &online.to_pem().unwrap());
     desk.done(&["init", "--offline-keys", "keys", "--no-encrypt"]);
     desk.release("1.8.1", "");
     desk.release("1.9.1", "");

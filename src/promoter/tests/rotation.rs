@@ -1,19 +1,17 @@
 //! The online key is rotated under a server that runs.
 
-use std::os::unix::fs::PermissionsExt;
-
 use super::*;
 use crate::domain::Time;
 use crate::signing::ceremony::{KeyChange, RoleName, change_keys};
 use crate::signing::signer::SignerError;
 use crate::signing::{PrivateKey, PublicKey};
+use crate::store::durable::{self, Mode};
 
 fn key(place: &Place, name: &str, key: &PrivateKey) {
     let folder = place.path("state/keys");
     fs::create_dir_all(&folder).unwrap();
-    let path = folder.join(name);
-    fs::write(&path, key.to_pem().unwrap().as_bytes()).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let pem = key.to_pem().unwrap();
+    durable::write(&folder.join(name), pem.as_bytes(), Mode::Private).unwrap();
 }
 
 /// Adds and drops online keys, as the keepers of root and targets do.
