@@ -59,7 +59,6 @@ fn offline_keys_never_lie_where_the_catalog_is_committed() {
             "repository/payloads",
             "--state",
             "repository/.tidegate",
-            "--no-encrypt",
             "--offline-keys",
             keys,
             "--no-encrypt",
