@@ -70,7 +70,9 @@ pub fn line(last: &Publication, name: &LineName) -> Result<Option<Line>, Publish
         line: follows.line.clone(),
         grace: TimeDelta::try_seconds(follows.grace.cast_signed()).unwrap_or_default(),
     });
-    Ok(Some(Line { name: name.clone(), title: None, prefix, follows, stages, freezes: Vec::new(), releases }))
+    let retired = first.retired.as_ref().map(event);
+    let name = name.clone();
+    Ok(Some(Line { name, title: None, prefix, follows, stages, freezes: Vec::new(), retired, releases }))
 }
 
 /// A line as it was last published, with what has been narrowed in the catalog since: a yank or a
@@ -82,6 +84,9 @@ pub fn narrowed(mut line: Line, current: &Line, now: Time) -> Line {
         if let Some(pause) = pause {
             stage.paused = Some(pause.clone());
         }
+    }
+    if let Some(retired) = current.retired(now) {
+        line.retired = Some(retired.clone());
     }
     for (version, release) in &mut line.releases {
         let Some(other) = current.releases.get(version) else { continue };

@@ -348,4 +348,28 @@ fn clients_that_saw_the_first_root_follow_every_rotation_of_keys() {
         "the first root key is gone",
         &["--drop", &drop, "--key", root_key, "--key", "keys/root2.pem", "--key", "keys/root3.pem"],
     );
+
+    // A line ends: what it offers stays, and its clusters are told where to go.
+    let version = server.version();
+    place.run(&[
+        "line",
+        "retire",
+        "1.7",
+        "--reason",
+        "no fixes any more",
+        "--key",
+        "keys/release2.pem",
+        "--key",
+        "keys/release3.pem",
+    ]);
+    crate::spawn::eventually("retired", || {
+        let retired = server.json("/v1/channels/1.7-production")["signed"]["retired"]["reason"].clone();
+        if retired == "no fixes any more" && server.version() > version { Ok(()) } else { Err(retired) }
+    });
+    server.until_degraded(&[], "");
+    visit("a retired line");
+    let told = server.update("1.7-production", "1.7.1");
+    assert_eq!((&told["action"], &told["code"]), (&"none".into(), &"retired".into()));
+    let message = told["message"].as_str().unwrap();
+    assert!(message.ends_with("line `1.8` follows, in channel `1.8-production`"), "{message}");
 }
