@@ -59,6 +59,8 @@ pub enum Refusal {
     ClockBack { now: String, known: String },
     #[error("`{path}` was not verified, for a reason of its own: {detail}")]
     Unverified { path: String, detail: String },
+    #[error("{what} was told to stop")]
+    Stopped { what: String },
     #[error("`{}` cannot be used: {source}", path.display())]
     State { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -93,6 +95,7 @@ impl Refusal {
             Self::WrongLine(_) => "WrongLine",
             Self::ClockBack { .. } => "ClockBack",
             Self::Unverified { .. } => "Unverified",
+            Self::Stopped { .. } => "Stopped",
             Self::State { .. } | Self::Write(_) => "State",
         }
     }
@@ -135,6 +138,7 @@ impl Refusal {
             }
             Self::Demo(_) => "a demo's releases are for nobody; to try it all the same: `cluster add --demo`",
             Self::ClockBack { .. } => "set this machine's clock",
+            Self::Stopped { .. } => "what came so far is kept; it goes on from there",
             Self::State { .. } | Self::Write(_) => "look at the state folder, its owner and the free space",
             Self::Unreadable { .. }
             | Self::Scope { .. }
