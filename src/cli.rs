@@ -7,6 +7,8 @@
 mod author;
 mod catalog;
 mod channel;
+#[cfg(feature = "client")]
+mod cluster;
 mod demo;
 mod explain;
 mod failure;
@@ -148,6 +150,10 @@ enum Command {
     /// Keys: generate, list
     #[command(subcommand)]
     Key(key::Command),
+    /// The cluster's side: add, check, approve, pause, resume, follow, status, run, list, remove
+    #[cfg(feature = "client")]
+    #[command(subcommand)]
+    Cluster(cluster::Command),
     /// Say what is published, what expires when, and what is degraded
     Status(status::Args),
     /// Print completions for a shell
@@ -156,11 +162,23 @@ enum Command {
     Man(shell::ManArgs),
 }
 
+impl Command {
+    /// Whether it goes on for days, and tells what it does.
+    const fn is_service(&self) -> bool {
+        match self {
+            Self::Serve(_) => true,
+            #[cfg(feature = "client")]
+            Self::Cluster(command) => cluster::is_service(command),
+            _ => false,
+        }
+    }
+}
+
 /// Runs the command that this process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::start(cli.globals.log_format, matches!(cli.command, Command::Serve(_)));
+    logging::start(cli.globals.log_format, cli.command.is_service());
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     execute(&cli, Arc::new(SystemClock::new()), &mut out, &mut err)
 }
@@ -214,6 +232,8 @@ fn dispatch(
         Command::Catalog(command) => catalog::run(command, workspace, terminal),
         Command::Verify(args) => verify::run(args, workspace, terminal),
         Command::Key(command) => key::run(command, workspace, terminal),
+        #[cfg(feature = "client")]
+        Command::Cluster(command) => cluster::run(command, workspace, terminal),
         Command::Status(args) => status::run(args, workspace, terminal),
         Command::Completions(args) => shell::completions(args, terminal),
         Command::Man(args) => shell::man(args, terminal),

@@ -92,9 +92,10 @@ impl Agent {
         };
         // An automatic retry may be due before.
         let record = self.folder.record()?;
-        let retry = record.failure.filter(|failure| failure.tries < MOST_TRIES).map(|failure| {
-            (retry_at(&failure) - self.clock.now()).to_std().unwrap_or_default()
-        });
+        let retry = record
+            .failure
+            .filter(|failure| failure.tries < MOST_TRIES)
+            .map(|failure| (retry_at(&failure) - self.clock.now()).to_std().unwrap_or_default());
         let wait = retry.filter(|_| turn == Turn::Quiet).map_or(wait, |retry| wait.min(retry.max(PAUSE)));
         Ok(wait.mul_f64(0.9 + 0.2 * random()))
     }
@@ -192,8 +193,7 @@ impl Agent {
 
     /// Whether to leave off.
     fn must_stop(&self) -> bool {
-        self.stop.load(Ordering::SeqCst)
-            || self.folder.orders().is_ok_and(|orders| orders.paused.is_some())
+        self.stop.load(Ordering::SeqCst) || self.folder.orders().is_ok_and(|orders| orders.paused.is_some())
     }
 
     fn step(&self, step: Step) -> Result<(), Refusal> {
@@ -205,7 +205,7 @@ impl Agent {
         let (config, version) = (&look.config, &release.version);
         self.step(Step::Download)?;
         let downloads = self.folder.downloads(version);
-        self.forget_other_downloads(&downloads);
+        forget_other_downloads(&downloads);
         let stop = || self.must_stop();
         let download = Download { fetch: &*look.server, folder: &downloads, stop: &stop };
         let payloads = wanted(&release.payloads, config.arch.as_deref());
@@ -218,7 +218,8 @@ impl Agent {
         // Between the check and now a large payload may have come, and a day gone by.
         let checked = look.client.recheck(&config.channel, &look.checked.current)?;
         let still = checked.answer().advice.target().map(|target| target.version.clone());
-        let (config, orders) = (self.folder.config()?, Orders { retries: orders.retries, ..self.folder.orders()? });
+        let (config, orders) =
+            (self.folder.config()?, Orders { retries: orders.retries, ..self.folder.orders()? });
         if still.as_ref() != Some(version)
             || config.channel != look.config.channel
             || !is_wanted(&config, &orders, version)
@@ -292,13 +293,13 @@ impl Agent {
         })?;
         Ok(Turn::Quiet)
     }
+}
 
-    /// Removes what was downloaded of other releases. What cannot be removed only takes space.
-    fn forget_other_downloads(&self, keep: &std::path::Path) {
-        let Some(entries) = keep.parent().and_then(|above| fs::read_dir(above).ok()) else { return };
-        for path in entries.flatten().map(|entry| entry.path()).filter(|path| path != keep) {
-            let _ = fs::remove_dir_all(path);
-        }
+/// Removes what was downloaded of other releases. What cannot be removed only takes space.
+fn forget_other_downloads(keep: &std::path::Path) {
+    let Some(entries) = keep.parent().and_then(|above| fs::read_dir(above).ok()) else { return };
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| path != keep) {
+        let _ = fs::remove_dir_all(path);
     }
 }
 

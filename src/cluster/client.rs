@@ -321,9 +321,8 @@ impl<'a> Lines<'a> {
     ) -> Result<(), Refusal> {
         let now = self.manifests.expiry.now;
         let followed = followed.and_then(|stage| line.stage(stage));
-        let stage = followed.or_else(|| {
-            (0..line.stages.len()).rev().find(|stage| line.latest(*stage, now).is_some())
-        });
+        let stage = followed
+            .or_else(|| (0..line.stages.len()).rev().find(|stage| line.latest(*stage, now).is_some()));
         let Some(stage) = stage else { return Ok(()) };
         let Some(highest) = line.latest(stage, now).map(|latest| latest.version.clone()) else {
             return Ok(());

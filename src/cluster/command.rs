@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -19,11 +20,14 @@ pub const GRACE: Duration = Duration::from_secs(30);
 /// A version is printed at once, or something is stuck.
 const LONGEST_CURRENT: Duration = Duration::from_secs(60);
 
-/// Try again later: EX_TEMPFAIL of sysexits(3).
+/// Try again later: `EX_TEMPFAIL` of sysexits(3).
 const LATER: i32 = 75;
 
 /// How often a running command is looked at, and whether it shall stop.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// So often [`PAUSE`] passes at most until the last words of a command that has ended are read.
+const LAST_WORDS: u32 = 20;
 
 /// How much of what a command says is kept: its last words have the reason.
 const LINES: usize = 20;
@@ -92,6 +96,7 @@ struct Running {
     child: Child,
     out: Tail,
     err: Tail,
+    readers: Vec<JoinHandle<()>>,
     code: Option<i32>,
 }
 
@@ -111,11 +116,10 @@ impl Running {
             .process_group(0)
             .spawn()?;
         let (out, err) = (Tail::default(), Tail::default());
-        if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
-            out.follow(stdout);
-            err.follow(stderr);
-        }
-        Ok(Self { child, out, err, code: None })
+        let mut readers = Vec::new();
+        readers.extend(child.stdout.take().map(|pipe| out.follow(pipe)));
+        readers.extend(child.stderr.take().map(|pipe| err.follow(pipe)));
+        Ok(Self { child, out, err, readers, code: None })
     }
 
     /// Waits for the end. Whether it had to be told to stop.
@@ -134,8 +138,12 @@ impl Running {
                     // What it left behind is of its group.
                     self.signal(Signal::KILL);
                 }
-                // Its last words may still be in the pipe.
-                std::thread::sleep(PAUSE);
+                for _ in 0..LAST_WORDS {
+                    if self.readers.iter().all(JoinHandle::is_finished) {
+                        break;
+                    }
+                    std::thread::sleep(PAUSE);
+                }
                 return Ok(told.is_some());
             }
             let now = clock.monotonic();
@@ -164,7 +172,7 @@ impl Running {
 impl Tail {
     /// Reads a pipe to its end, on a thread of its own: something may hold it open for longer than the
     /// command runs.
-    fn follow(&self, pipe: impl Read + Send + 'static) {
+    fn follow(&self, pipe: impl Read + Send + 'static) -> JoinHandle<()> {
         let lines = Arc::clone(&self.0);
         std::thread::spawn(move || {
             let mut pipe = BufReader::new(pipe);
@@ -182,7 +190,7 @@ impl Tail {
                     lines.remove(0);
                 }
             }
-        });
+        })
     }
 
     fn words(&self) -> String {

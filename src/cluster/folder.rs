@@ -313,9 +313,8 @@ impl Folder {
 
     fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Refusal> {
         let path = self.path.join(name);
-        let mut bytes = serde_json::to_vec_pretty(value)
-            .map_err(io::Error::other)
-            .map_err(Refusal::state(&path))?;
+        let mut bytes =
+            serde_json::to_vec_pretty(value).map_err(io::Error::other).map_err(Refusal::state(&path))?;
         bytes.push(b'\n');
         durable::write(&path, &bytes, Mode::Private)?;
         Ok(())

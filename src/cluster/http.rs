@@ -117,8 +117,7 @@ fn certificates(ca: Option<&Path>) -> Result<Vec<Certificate<'static>>, ServerEr
             .find(|path| path.is_file())
             .ok_or(ServerError::NoCertificates)?,
     };
-    let failed =
-        |detail: String| ServerError::Certificates { path: path.display().to_string(), detail };
+    let failed = |detail: String| ServerError::Certificates { path: path.display().to_string(), detail };
     let pem = std::fs::read(path).map_err(|e| failed(e.to_string()))?;
     let mut found = Vec::new();
     for item in parse_pem(&pem) {

@@ -116,7 +116,15 @@ pub fn client(
 }
 
 fn note(record: &mut Record, look: &Look) {
-    let checked = &look.checked;
+    note_advice(record, &look.checked);
+    match &look.outage {
+        Some(outage) => record.notes.insert(0, format!("{outage}; the last advice holds on")),
+        None => record.checked = Some(Stamp(look.checked.now)),
+    }
+}
+
+/// Writes down what follows from a check.
+pub fn note_advice(record: &mut Record, checked: &Checked) {
     let answer = checked.answer();
     record.current = Some(checked.current.clone());
     record.target = answer.advice.target().map(|release| release.version.clone());
@@ -128,17 +136,7 @@ fn note(record: &mut Record, look: &Look) {
     record.expires = Some(Stamp(checked.expires));
     record.age = checked.age().and_then(|age| u64::try_from(age.num_seconds()).ok());
     record.notes = notes(checked);
-    record.trouble = look.outage.as_ref().map(|outage| Failure {
-        kind: outage.kind().to_owned(),
-        reason: outage.to_string(),
-        at: Stamp(checked.now),
-        version: None,
-        tries: 0,
-        retries: 0,
-    });
-    if look.outage.is_none() {
-        record.checked = Some(Stamp(checked.now));
-    }
+    record.trouble = None;
     // What failed once does not matter any more, where the cluster has it or something newer.
     let old = |failure: &Failure| failure.version.as_ref().is_none_or(|version| *version <= checked.current);
     if record.failure.as_ref().is_some_and(old) {
@@ -148,7 +146,9 @@ fn note(record: &mut Record, look: &Look) {
 
 fn notes(checked: &Checked) -> Vec<String> {
     let skipped = checked.skipped.iter().map(|skipped| {
-        let from = skipped.not_before.map_or_else(|| "later".to_owned(), |from| format!("from `{}` on", rfc3339(from)));
+        let from = skipped
+            .not_before
+            .map_or_else(|| "later".to_owned(), |from| format!("from `{}` on", rfc3339(from)));
         format!(
             "release `{}` is in `{}` since `{}`, and its release keys allow that {from}: it is skipped",
             skipped.version,

@@ -38,12 +38,7 @@ pub struct Manifests<'a> {
 }
 
 impl<'a> Manifests<'a> {
-    pub fn new(
-        session: &'a Session,
-        repository: &'a Repository,
-        expiry: Expiry,
-        demo: bool,
-    ) -> Self {
+    pub fn new(session: &'a Session, repository: &'a Repository, expiry: Expiry, demo: bool) -> Self {
         let keys: BTreeSet<_> = repository
             .roles
             .targets
@@ -127,15 +122,16 @@ impl<'a> Manifests<'a> {
         if self.listed(CHANNELS, &names::channel_target(name))?.is_some() {
             return Ok(name.clone());
         }
+        let mut refusal = Refusal::UnknownChannel(name.clone());
         for own in self.all_channels()? {
-            // A fault of one channel is its own.
-            if let Ok(manifest) = self.channel(&own)
-                && manifest.aliases.contains(name)
-            {
-                return Ok(own);
+            match self.channel(&own) {
+                Ok(manifest) if manifest.aliases.contains(name) => return Ok(own),
+                Ok(_) => {}
+                // It may be the one that is meant.
+                Err(error) => refusal = error,
             }
         }
-        Err(Refusal::UnknownChannel(name.clone()))
+        Err(refusal)
     }
 
     fn all_channels(&self) -> Result<Vec<ChannelName>, Refusal> {
@@ -155,10 +151,9 @@ impl<'a> Manifests<'a> {
         for name in first.iter().chain(&then) {
             match self.channel(name) {
                 Ok(manifest) if manifest.line == *line => return Ok(Some(manifest)),
-                Ok(_) => {}
-                // A fault of another line's channel is its own.
                 Err(error) if name.as_str().starts_with(&usual) => refusal = Some(error),
-                Err(_) => {}
+                // A fault of another line's channel is its own.
+                Ok(_) | Err(_) => {}
             }
         }
         refusal.map_or(Ok(None), Err)
@@ -194,15 +189,18 @@ impl<'a> Manifests<'a> {
     /// The versions whose manifests a line's release keys have signed.
     pub fn signed_versions(&self, line: &LineName) -> Result<Vec<Version>, Refusal> {
         let role = self.role(&names::releases_role(line))?;
-        let version = |target: &String| {
-            Version::parse(target.strip_prefix("release.")?.strip_suffix(".json")?).ok()
-        };
+        let version =
+            |target: &String| Version::parse(target.strip_prefix("release.")?.strip_suffix(".json")?).ok();
         Ok(role.signed().targets.keys().filter_map(version).collect())
     }
 
     /// The manifest of a release that a line's release keys have signed. `None` if the server
     /// withholds it.
-    pub fn release(&mut self, line: &LineName, version: &Version) -> Result<Option<ReleaseManifest>, Refusal> {
+    pub fn release(
+        &mut self,
+        line: &LineName,
+        version: &Version,
+    ) -> Result<Option<ReleaseManifest>, Refusal> {
         if let Some((known, _)) = self.releases.get(version) {
             return Ok(Some(known.clone()));
         }

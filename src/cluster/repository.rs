@@ -37,10 +37,8 @@ pub fn verify(
     expiry: Expiry,
 ) -> Result<Repository, Refusal> {
     let url = |part: &str| {
-        Url::parse(&format!("{PLACE}{part}/")).map_err(|e| Refusal::Unverified {
-            path: part.to_owned(),
-            detail: e.to_string(),
-        })
+        Url::parse(&format!("{PLACE}{part}/"))
+            .map_err(|e| Refusal::Unverified { path: part.to_owned(), detail: e.to_string() })
     };
     let loader = RepositoryLoader::new(root.raw(), url("metadata")?, url("targets")?)
         .transport(session.clone())
@@ -50,11 +48,11 @@ pub fn verify(
         // else hangs on this.
         .expiration_enforcement(ExpirationEnforcement::Unsafe);
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(Refusal::state("runtime"))?;
-    let loaded = runtime.block_on(loader.load());
+    let outcome = runtime.block_on(loader.load());
     if let Some(refusal) = session.refusal() {
         return Err(refusal);
     }
-    loaded.map_err(|error| refused(&error))?;
+    outcome.map_err(|error| refused(&error))?;
     let fetch = |path: &str| session.known(path);
     let roles = verify_lapsed(root, expiry.oldest(), &fetch, &|_, _| false).map_err(violated)?;
     Ok(Repository { roles })
@@ -111,9 +109,7 @@ impl Repository {
 fn refused(error: &Error) -> Refusal {
     let words = chain(error);
     match error {
-        Error::VerifyMetadata { role, .. } => {
-            Refusal::Signatures { path: format!("{role}"), detail: words }
-        }
+        Error::VerifyMetadata { role, .. } => Refusal::Signatures { path: format!("{role}"), detail: words },
         Error::VerifyTrustedMetadata { .. } | Error::VerifyRoleMetadata { .. } => {
             Refusal::Signatures { path: "root".to_owned(), detail: words }
         }
@@ -130,13 +126,10 @@ fn refused(error: &Error) -> Refusal {
             Refusal::MixAndMatch { path: format!("{role}"), detail: words }
         }
         Error::ParseMetadata { role, .. } => Refusal::Unreadable { path: format!("{role}"), detail: words },
-        Error::ParseTrustedMetadata { .. } => {
-            Refusal::Unreadable { path: "root".to_owned(), detail: words }
+        Error::ParseTrustedMetadata { .. } => Refusal::Unreadable { path: "root".to_owned(), detail: words },
+        Error::SystemTimeSteppedBackward { sys_time, latest_known_time, .. } => {
+            Refusal::ClockBack { now: sys_time.to_string(), known: latest_known_time.to_string() }
         }
-        Error::SystemTimeSteppedBackward { sys_time, latest_known_time, .. } => Refusal::ClockBack {
-            now: sys_time.to_string(),
-            known: latest_known_time.to_string(),
-        },
         Error::Transport { url, source, .. } => {
             let path = url.as_str().strip_prefix(PLACE).unwrap_or(url.as_str()).to_owned();
             if source.kind() == tough::TransportErrorKind::FileNotFound {

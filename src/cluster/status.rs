@@ -107,10 +107,13 @@ impl StatusBody {
             (Some(_), None, _) => State::Updating,
             (None, None, _) if failed.is_some() => State::Failed,
             (None, None, None) => State::UpToDate,
-            (None, None, Some(target)) if desired == Some(target) && config.apply.is_some() => State::Requested,
+            (None, None, Some(target)) if desired == Some(target) && config.apply.is_some() => {
+                State::Requested
+            }
             (None, None, Some(_)) => State::UpdateAvailable,
         };
-        let text = |failure: &Failure| FailureStatus { kind: failure.kind.clone(), reason: failure.reason.clone() };
+        let text =
+            |failure: &Failure| FailureStatus { kind: failure.kind.clone(), reason: failure.reason.clone() };
         Self {
             api_version: "tco.coreos.com/v1",
             kind: "AppVersion",

@@ -92,7 +92,8 @@ impl Trusted {
                 source: io::Error::new(io::ErrorKind::InvalidData, words),
             }
         };
-        let number: u64 = text.trim().parse().map_err(|_| damaged(&pointer)("it names no state".to_owned()))?;
+        let number: u64 =
+            text.trim().parse().map_err(|_| damaged(&pointer)("it names no state".to_owned()))?;
         let folder = self.folder.join(number.to_string());
         let read = |name: &str| {
             let path = folder.join(name);
@@ -128,12 +129,7 @@ impl Trusted {
     ///
     /// # Errors
     /// When it cannot be written; the state is then the one before.
-    pub fn commit(
-        &self,
-        staging: Staging,
-        before: Option<&State>,
-        next: &Next<'_>,
-    ) -> Result<(), Refusal> {
+    pub fn commit(&self, staging: Staging, before: Option<&State>, next: &Next<'_>) -> Result<(), Refusal> {
         let aside = staging.folder.path();
         let files = aside.join("files");
         fs::create_dir(&files).map_err(Refusal::state(&files))?;

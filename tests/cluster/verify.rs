@@ -195,7 +195,10 @@ fn a_barrier_that_release_keys_signed_is_not_jumped() {
     let checked = world.check(CHANNEL, CURRENT).unwrap();
     assert_eq!((checked.answer().advice.code(), checked.withheld.len()), ("barrier", 1));
     // Above it, it is no matter.
-    assert_eq!(barrier(false).answer(CHANNEL, "1.8.6-tectonic.1"), told("update", "latest", "1.8.9-tectonic.4"));
+    assert_eq!(
+        barrier(false).answer(CHANNEL, "1.8.6-tectonic.1"),
+        told("update", "latest", "1.8.9-tectonic.4")
+    );
 }
 
 #[test]
