@@ -62,6 +62,7 @@ impl Agent {
         let mut wait = match self.folder.config() {
             // What was begun is ended, and what was never looked at is looked at.
             _ if record.checked.is_none() || record.step.is_some() => Duration::ZERO,
+            Ok(config) if self.is_due(&config, &record)? => Duration::ZERO,
             // Clusters that were started together do not ask together.
             Ok(config) => Duration::from_secs(config.interval).mul_f64(random()),
             Err(refusal) => return Err(refusal),
@@ -78,6 +79,12 @@ impl Agent {
         }
         tracing::info!(cluster = self.name, "stopped");
         Ok(())
+    }
+
+    /// Whether a release waits for nothing but an agent.
+    fn is_due(&self, config: &Config, record: &Record) -> Result<bool, Refusal> {
+        let orders = self.folder.orders()?;
+        Ok(record.target.as_ref().is_some_and(|target| self.may_apply(config, &orders, record, target)))
     }
 
     fn wait(&self, turn: Turn, errors: u32) -> Result<Duration, Refusal> {

@@ -15,6 +15,7 @@ use super::trusted::Seen;
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Prefix;
+use crate::domain::payload::is_file_name;
 use crate::domain::version::Version;
 use crate::formats::manifest::{ChannelManifest, ReleaseManifest};
 use crate::formats::tuf::names::{self, CHANNELS};
@@ -225,6 +226,10 @@ impl<'a> Manifests<'a> {
         }
         for payload in &manifest.payloads {
             let name = names::payload_target(&manifest.version, &payload.file);
+            // A file bears the name in the end, and must stay in its folder.
+            if !is_file_name(&payload.file) {
+                return Err(Refusal::Scope { role, target: name });
+            }
             if self.listed(&role, &name)? != Some(Target::new(payload.sha256, payload.size)) {
                 return Err(Refusal::NotListed { what: format!("release `{version}`"), target: name });
             }

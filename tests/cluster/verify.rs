@@ -2,13 +2,16 @@
 
 use chrono::TimeDelta;
 use tidegate::domain::version::Version;
-use tidegate::formats::tuf::names;
+use tidegate::formats::tuf::{Root, Targets, names};
 
 use super::memory::World;
-use super::repository::Repository;
+use super::repository::{Keys, Repository, signers};
 
 const CHANNEL: &str = "1.8-production";
 const CURRENT: &str = "1.8.4-tectonic.1";
+
+/// The highest version that has a canonical form.
+const MOST: u64 = (1 << 53) - 1;
 
 fn told(action: &str, code: &str, target: &str) -> (String, String, String) {
     (action.to_owned(), code.to_owned(), target.to_owned())
@@ -229,4 +232,73 @@ fn the_online_key_does_not_say_from_where_a_line_is_entered() {
     }
     world.server.serve(world.repository.seal());
     world.refused("1.9-production", "1.7.14-tectonic.2", "WrongLine");
+}
+
+#[test]
+fn a_cluster_comes_back_from_versions_at_their_maximum() {
+    let mut world = World::new();
+    world.check(CHANNEL, CURRENT).unwrap();
+    // Whoever has stolen the online key drives every version that it signs as far as it goes.
+    world.repository.version = MOST;
+    world.repository.role(names::CHANNELS).version = MOST;
+    for manifest in world.repository.channels.values_mut() {
+        manifest.version = MOST;
+    }
+    world.server.serve(world.repository.seal());
+    assert!(world.check(CHANNEL, CURRENT).unwrap().changed);
+
+    // The owners put another key in its place, and go on with the versions that they had.
+    let mut repository = Repository::new(world.repository.now);
+    let stolen = repository.keys.online;
+    repository.keys.online = tidegate::signing::PrivateKey::from_seed(&[9; 32]);
+    let Keys { root, targets, release, online } = &repository.keys;
+    let lines = repository.catalog.lines().map(|line| (&line.name, &line.prefix, line));
+    let release = signers(release);
+    let lines: Vec<_> = lines.map(|(name, prefix, _)| (name, prefix, &release)).collect();
+    repository.targets = Targets::delegating(2, repository.now, lines, &signers(online));
+    repository.root = Root::of(2, repository.now, &signers(root), &signers(targets), &signers(online));
+    repository.version = 2;
+    repository.role(names::CHANNELS).version = 2;
+    for manifest in repository.channels.values_mut() {
+        manifest.version = 2;
+    }
+    world.server.serve(repository.seal());
+    assert!(world.check(CHANNEL, CURRENT).unwrap().changed);
+    assert_eq!(world.answer(CHANNEL, CURRENT), told("update", "latest", "1.8.9-tectonic.4"));
+
+    // What the thief signs is refused from now on.
+    let mut files = repository.seal();
+    repository.version = 3;
+    let new = std::mem::replace(&mut repository.keys.online, stolen);
+    let forged = repository.seal();
+    files.insert(names::TIMESTAMP_PATH.to_owned(), forged[names::TIMESTAMP_PATH].clone());
+    world.server.serve(files);
+    world.refused(CHANNEL, CURRENT, "NotEnoughSignatures");
+    repository.keys.online = new;
+    world.server.serve(repository.seal());
+    world.check(CHANNEL, CURRENT).unwrap();
+}
+
+#[test]
+fn a_damaged_trusted_state_is_not_taken_for_none() {
+    let world = World::new();
+    world.check(CHANNEL, CURRENT).unwrap();
+    std::fs::remove_file(world.folder.path().join("trusted/1/seen.json")).unwrap();
+    world.refused(CHANNEL, CURRENT, "State");
+    std::fs::write(world.folder.path().join("trusted/current"), "").unwrap();
+    world.refused(CHANNEL, CURRENT, "State");
+}
+
+#[test]
+fn a_cached_file_that_was_damaged_is_fetched_again() {
+    let world = World::new();
+    world.check(CHANNEL, CURRENT).unwrap();
+    let files = world.folder.path().join("trusted/1/files");
+    for entry in std::fs::read_dir(&files).unwrap() {
+        std::fs::write(entry.unwrap().path(), "damaged").unwrap();
+    }
+    assert!(world.check(CHANNEL, CURRENT).unwrap().changed);
+    world.server.asked();
+    world.check(CHANNEL, CURRENT).unwrap();
+    assert_eq!(world.server.asked().len(), 2);
 }
