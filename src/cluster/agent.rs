@@ -1,8 +1,7 @@
 //! The agent: looks, downloads and applies, again and again.
 
 use std::fs;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -10,6 +9,7 @@ use chrono::TimeDelta;
 use super::command::{self, Ended};
 use super::download::{Download, check, wanted};
 use super::folder::{Approval, Config, Failure, Folder, Orders, Record, Stamp, Step};
+use super::http::Stop;
 use super::look::{Look, look};
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
@@ -34,7 +34,7 @@ pub struct Agent {
     pub name: String,
     pub clock: SharedClock,
     /// Set once the process shall end.
-    pub stop: Arc<AtomicBool>,
+    pub stop: Stop,
 }
 
 /// What a turn came to.
@@ -127,7 +127,7 @@ impl Agent {
     /// # Errors
     /// When the cluster's folder cannot be used.
     pub fn turn(&self) -> Result<Turn, Refusal> {
-        let look = match look(&self.folder, &self.clock, true) {
+        let look = match look(&self.folder, &self.clock, true, &self.stop) {
             Ok(look) => look,
             Err(error) => {
                 tracing::warn!(cluster = self.name, kind = error.kind(), %error, "the check failed");

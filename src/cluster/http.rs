@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response, Uri};
@@ -34,7 +35,11 @@ pub struct Server {
     pace: Pace,
     clock: SharedClock,
     traffic: Traffic,
+    stop: Stop,
 }
+
+/// Set once the process shall end: a transfer then leaves off.
+pub type Stop = Arc<AtomicBool>;
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,7 +82,15 @@ impl Server {
             return Err(bad());
         }
         let agent = agent(https, ca, &pace)?;
-        Ok(Self { agent, base: base.to_owned(), pace, clock, traffic: Traffic::default() })
+        let (traffic, stop) = (Traffic::default(), Stop::default());
+        Ok(Self { agent, base: base.to_owned(), pace, clock, traffic, stop })
+    }
+
+    /// The same server, which is asked no more once `stop` is set.
+    #[must_use]
+    pub fn until(mut self, stop: &Stop) -> Self {
+        self.stop = Arc::clone(stop);
+        self
     }
 
     /// What has gone over the wire so far.
@@ -134,6 +147,9 @@ fn certificates(ca: Option<&Path>) -> Result<Vec<Certificate<'static>>, ServerEr
 impl Fetch for Server {
     fn get(&self, ask: &Ask<'_>) -> Result<Reply, Refusal> {
         let url = format!("{}/{}", self.base, encoded(ask.path));
+        if self.stop.load(Ordering::SeqCst) {
+            return Err(Refusal::Stopped { what: format!("the request for `{}`", ask.path) });
+        }
         let mut request = self.agent.get(&url);
         let mut sent = sent(&url);
         if let Some(tag) = ask.held {
@@ -158,6 +174,7 @@ impl Fetch for Server {
                 clock: Arc::clone(&self.clock),
                 pace: self.pace,
                 traffic: self.traffic.clone(),
+                stop: Arc::clone(&self.stop),
                 begun: None,
                 came: 0,
             })
@@ -194,6 +211,7 @@ struct Paced {
     clock: SharedClock,
     pace: Pace,
     traffic: Traffic,
+    stop: Stop,
     /// When all of it must have come.
     until: Option<Duration>,
     /// When the window began.
@@ -204,6 +222,9 @@ struct Paced {
 
 impl Read for Paced {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.load(Ordering::SeqCst) {
+            return Err(io::Error::other("it was told to stop"));
+        }
         let count = self.body.read(buffer).map_err(slow)?;
         self.traffic.add(count as u64);
         let now = self.clock.monotonic();

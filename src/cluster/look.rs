@@ -1,12 +1,13 @@
 //! A look at how things stand: what the cluster runs, and what it should do.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::client::{Checked, Client, Options};
 use super::command;
 use super::fetch::{Pace, Traffic};
 use super::folder::{Config, Failure, Folder, Record, Stamp, Told};
-use super::http::{Server, ServerError};
+use super::http::{Server, ServerError, Stop};
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::domain::rfc3339;
@@ -57,12 +58,16 @@ impl LookError {
 
 /// Looks, and writes down what there was to see.
 ///
-/// `patient`: in an outage the last advice is as good, as long as it holds.
+/// `patient`: in an outage the last advice is as good, as long as it holds. `stop` ends it early.
 ///
 /// # Errors
 /// When the version that runs is not known, or what the server has is refused.
-pub fn look(folder: &Folder, clock: &SharedClock, patient: bool) -> Result<Look, LookError> {
-    let looked = try_look(folder, clock, patient);
+pub fn look(folder: &Folder, clock: &SharedClock, patient: bool, stop: &Stop) -> Result<Look, LookError> {
+    let looked = try_look(folder, clock, patient, stop);
+    if looked.is_err() && stop.load(Ordering::SeqCst) {
+        // Whoever ends nicely leaves no trouble behind.
+        return looked;
+    }
     let now = Stamp(clock.now());
     folder.change_record(|record| match &looked {
         Ok(look) => note(record, look),
@@ -80,9 +85,9 @@ pub fn look(folder: &Folder, clock: &SharedClock, patient: bool) -> Result<Look,
     looked
 }
 
-fn try_look(folder: &Folder, clock: &SharedClock, patient: bool) -> Result<Look, LookError> {
+fn try_look(folder: &Folder, clock: &SharedClock, patient: bool, stop: &Stop) -> Result<Look, LookError> {
     let config = folder.config()?;
-    let (server, client) = client(folder, &config, clock)?;
+    let (server, client) = client(folder, &config, clock, stop)?;
     let current = command::current(&config.current, folder.path(), clock).map_err(LookError::Current)?;
     let (checked, outage) = match client.check(&config.channel, &current) {
         Ok(checked) => (checked, None),
@@ -105,9 +110,10 @@ pub fn client(
     folder: &Folder,
     config: &Config,
     clock: &SharedClock,
+    stop: &Stop,
 ) -> Result<(Arc<Server>, Client), LookError> {
     let server = Server::new(&config.server, config.ca.as_deref(), Pace::default(), Arc::clone(clock))?;
-    let server = Arc::new(server);
+    let server = Arc::new(server.until(stop));
     let stale_ok = i64::try_from(config.stale_ok).ok().and_then(chrono::TimeDelta::try_seconds);
     let options = Options { demo: config.demo, stale_ok: stale_ok.unwrap_or(chrono::TimeDelta::MAX) };
     let fetch = Arc::clone(&server) as _;

@@ -1,7 +1,8 @@
 //! Transfers: cut, slow, endless, and counted.
 
-use std::io::{Cursor, Read, Write};
+use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -129,9 +130,8 @@ fn answering(
 ) -> (String, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let (count, counted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let count = Arc::new(AtomicU64::new(0));
     let total = Arc::clone(&count);
-    drop(counted);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream: TcpStream = stream.unwrap();
@@ -228,4 +228,88 @@ fn a_hostile_or_broken_server_is_given_up_on() {
         assert_eq!(refusal.kind(), kind, "{place}: {refusal}");
     }
     assert_eq!(ask(&server("http://127.0.0.1:1", pace())).unwrap_err().kind(), "Unreachable");
+}
+
+#[test]
+fn a_transfer_leaves_off_once_the_process_shall_end() {
+    let (address, _) = answering(|_, send| {
+        send(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n");
+        while send(&[b' '; 16]) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    });
+    let stop = tidegate::cluster::http::Stop::default();
+    let server = server(&address, Pace::default()).until(&stop);
+    let Ok(Reply::Found(mut found)) = server.get(&Ask { path: "a", ..Ask::default() }) else { panic!() };
+    stop.store(true, Ordering::SeqCst);
+    assert!(found.body.read(&mut [0; 16]).is_err());
+    assert_eq!(server.get(&Ask { path: "a", ..Ask::default() }).unwrap_err().kind(), "Stopped");
+}
+
+/// A certificate authority and a certificate that it gave out for 127.0.0.1, in a folder; and
+/// `openssl` serving that folder over TLS.
+struct Tls {
+    folder: tempfile::TempDir,
+    process: std::process::Child,
+    address: String,
+}
+
+impl Tls {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let openssl = |arguments: &str| {
+            let mut command = std::process::Command::new("openssl");
+            command.current_dir(folder.path()).args(arguments.split_whitespace()).stdin(Stdio::null());
+            command
+        };
+        let done = |arguments: &str| {
+            let output = openssl(arguments).output().expect("install `openssl` to run this test");
+            assert!(output.status.success(), "{output:?}");
+        };
+        std::fs::write(
+            folder.path().join("leaf"),
+            "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n",
+        )
+        .unwrap();
+        std::fs::create_dir_all(folder.path().join("tuf/metadata")).unwrap();
+        std::fs::write(folder.path().join("tuf/metadata/timestamp.json"), "{}").unwrap();
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+        for ca in ["ca", "other"] {
+            done(&format!("req -x509 {key} -keyout {ca}.key -out {ca}.pem -days 2 -subj /CN={ca}"));
+        }
+        done(&format!("req {key} -keyout leaf.key -out leaf.csr -subj /CN=leaf"));
+        done(
+            "x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out leaf.pem -extfile leaf",
+        );
+        let mut process = openssl("s_server -accept 127.0.0.1:0 -cert leaf.pem -key leaf.key -WWW")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let address =
+            lines.map_while(Result::ok).find_map(|line| line.strip_prefix("ACCEPT ").map(str::to_owned));
+        Self { folder, process, address: format!("https://{}", address.unwrap()) }
+    }
+}
+
+impl Drop for Tls {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_server_is_told_by_its_certificate() {
+    let tls = Tls::start();
+    let by = |ca: &str| {
+        let clock: SharedClock = Arc::new(SystemClock::new());
+        let server = Server::new(&tls.address, Some(&tls.folder.path().join(ca)), Pace::default(), clock);
+        server.map(|server| ask(&server))
+    };
+    assert_eq!(by("ca.pem").unwrap().unwrap(), b"{}");
+    let refusal = by("other.pem").unwrap().unwrap_err();
+    assert!(refusal.to_string().contains("certificate"), "{refusal}");
+    assert!(by("ca.key").is_err() && by("missing").is_err());
 }

@@ -8,6 +8,7 @@ use super::{known, looked, span};
 use crate::cli::table::pairs;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
+use crate::cluster::http::Stop;
 use crate::cluster::look::look;
 use crate::domain::rfc3339;
 use crate::formats::api::UpdateBody;
@@ -43,7 +44,7 @@ struct Body {
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let folder = known(workspace, &args.name)?;
-    let look = looked(&args.name, look(&folder, &workspace.clock(), false))?;
+    let look = looked(&args.name, look(&folder, &workspace.clock(), false, &Stop::default()))?;
     folder.change_orders(|orders| {
         orders.checks += 1;
         orders.retries += u64::from(args.retry);

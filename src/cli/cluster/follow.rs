@@ -10,6 +10,7 @@ use crate::cli::channel;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
 use crate::cluster::command;
+use crate::cluster::http::Stop;
 use crate::cluster::look::{LookError, client};
 use crate::domain::channel::ChannelName;
 use crate::formats::api::UpdateBody;
@@ -38,7 +39,7 @@ struct Body {
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let folder = known(workspace, &args.name)?;
     let config = folder.config()?;
-    let (_, client) = looked(&args.name, client(&folder, &config, &workspace.clock()))?;
+    let (_, client) = looked(&args.name, client(&folder, &config, &workspace.clock(), &Stop::default()))?;
     let current = command::current(&config.current, folder.path(), &workspace.clock());
     let current = looked(&args.name, current.map_err(LookError::Current))?;
     let checked = client.check(&args.channel, &current).map_err(LookError::Refused);
