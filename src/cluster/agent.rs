@@ -328,3 +328,29 @@ fn random() -> f64 {
     let _ = getrandom::fill(&mut bytes);
     f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Time;
+
+    fn failure(tries: u32) -> Failure {
+        let (kind, reason) = ("ApplyFailed".to_owned(), String::new());
+        Failure { kind, reason, at: Stamp(Time::UNIX_EPOCH), version: None, tries, retries: 0 }
+    }
+
+    #[test]
+    fn each_try_waits_twice_as_long_and_an_hour_at_most() {
+        for (tries, minutes) in [(1, 1), (2, 2), (3, 4), (4, 8), (6, 32), (7, 60), (40, 60)] {
+            let expected = Time::UNIX_EPOCH + TimeDelta::minutes(minutes);
+            assert_eq!(retry_at(&failure(tries)), expected, "{tries}");
+        }
+    }
+
+    #[test]
+    fn chance_is_between_none_and_all_and_not_always_the_same() {
+        let found: Vec<f64> = (0..64).map(|_| random()).collect();
+        assert!(found.iter().all(|chance| (0.0..=1.0).contains(chance)), "{found:?}");
+        assert!(found.iter().any(|chance| *chance < 0.5) && found.iter().any(|chance| *chance > 0.5));
+    }
+}

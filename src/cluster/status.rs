@@ -170,3 +170,92 @@ fn tasks(step: Option<Step>, record: &Record) -> Vec<TaskStatus> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::folder::{Pause, Stamp};
+    use crate::domain::version::Version;
+
+    const TARGET: &str = "1.8.9";
+
+    fn config() -> Config {
+        Config {
+            format: 1,
+            server: "http://127.0.0.1".to_owned(),
+            channel: "1.8-production".parse().unwrap(),
+            current: "true".to_owned(),
+            apply: Some("true".to_owned()),
+            approval: Approval::Admin,
+            interval: 1,
+            arch: None,
+            stale_ok: 0,
+            demo: false,
+            ca: None,
+        }
+    }
+
+    fn failure() -> Option<Failure> {
+        let at = Stamp(crate::domain::Time::UNIX_EPOCH);
+        let (kind, reason) = ("Expired".to_owned(), "it expired".to_owned());
+        Some(Failure { kind, reason, at, version: None, tries: 0, retries: 0 })
+    }
+
+    /// The words: `target`, `approved`, `paused`, `failed`, `apply` for the step, `agent`.
+    fn state(words: &str) -> State {
+        let has = |word| words.split(' ').any(|one| one == word);
+        let target = Version::parse(TARGET).ok();
+        let pause = Pause { at: crate::domain::Time::UNIX_EPOCH, reason: None };
+        let orders = Orders {
+            paused: has("paused").then_some(pause),
+            approved: target.clone().filter(|_| has("approved")),
+            ..Orders::default()
+        };
+        let record = Record {
+            target: target.filter(|_| has("target")),
+            trouble: failure().filter(|_| has("failed")),
+            step: has("apply").then_some(Step::Apply),
+            ..Record::default()
+        };
+        StatusBody::made("c", has("agent"), &config(), &orders, &record).status.state
+    }
+
+    #[test]
+    fn the_states_are_those_of_the_console() {
+        for (words, expected) in [
+            ("", State::UpToDate),
+            ("target", State::UpdateAvailable),
+            ("target approved", State::Requested),
+            ("target approved agent apply", State::Updating),
+            ("target approved apply", State::Requested),
+            ("target approved agent apply paused", State::Pausing),
+            ("target approved apply paused", State::Paused),
+            ("target paused", State::Paused),
+            ("target failed", State::Failed),
+            ("failed", State::Failed),
+            ("approved", State::UpToDate),
+        ] {
+            assert_eq!(state(words), expected, "{words}");
+        }
+    }
+
+    #[test]
+    fn the_shape_is_that_of_an_app_version() {
+        let record = Record { failure: failure(), ..Record::default() };
+        let body = StatusBody::made("c", false, &config(), &Orders::default(), &record);
+        let json = serde_json::to_value(&body).unwrap();
+        assert_eq!((&json["kind"], &json["metadata"]["name"]), (&"AppVersion".into(), &"c".into()));
+        assert_eq!(json["spec"]["desiredVersion"], serde_json::Value::Null);
+        assert_eq!(json["spec"]["paused"], false);
+        assert_eq!(
+            json["status"]["failureStatus"],
+            serde_json::json!({"type": "Expired", "reason": "it expired"})
+        );
+        let tasks: Vec<_> = json["status"]["taskStatuses"].as_array().unwrap().iter().collect();
+        assert_eq!(tasks.len(), 3);
+        assert_eq!(
+            tasks[2],
+            &serde_json::json!({"name": "apply", "state": "Failed", "reason": "it expired"})
+        );
+    }
+}
