@@ -223,11 +223,13 @@ impl Agent {
 
         self.step(Step::Verify)?;
         // Between the check and now a large payload may have come, and a day gone by.
+        let now = command::current(&config.current, self.folder.path(), &self.clock);
         let checked = look.client.recheck(&config.channel, &look.checked.current)?;
         let still = checked.answer().advice.target().map(|target| target.version.clone());
         let (config, orders) =
             (self.folder.config()?, Orders { retries: orders.retries, ..self.folder.orders()? });
-        if still.as_ref() != Some(version)
+        if now.as_ref() != Ok(&look.checked.current)
+            || still.as_ref() != Some(version)
             || config.channel != look.config.channel
             || !is_wanted(&config, &orders, version)
         {

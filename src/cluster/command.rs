@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 use crate::clock::SharedClock;
 use crate::domain::version::Version;
@@ -134,9 +134,8 @@ impl Running {
         loop {
             if let Some(status) = self.child.try_wait()? {
                 self.code = status.code();
-                if told.is_some() {
-                    // What it left behind is of its group.
-                    self.signal(Signal::KILL);
+                if let Some(since) = told {
+                    self.end_group(clock, since);
                 }
                 for _ in 0..LAST_WORDS {
                     if self.readers.iter().all(JoinHandle::is_finished) {
@@ -162,6 +161,17 @@ impl Running {
     /// Signals the whole group. One that is gone needs no signal.
     fn signal(&self, signal: Signal) {
         let _ = kill_process_group(Pid::from_child(&self.child), signal);
+    }
+
+    /// Waits for what a command left behind in its group, for what is left of the grace.
+    fn end_group(&self, clock: &SharedClock, since: Duration) {
+        let group = Pid::from_child(&self.child);
+        while test_kill_process_group(group).is_ok() {
+            if clock.monotonic().saturating_sub(since) > GRACE {
+                return self.signal(Signal::KILL);
+            }
+            std::thread::sleep(PAUSE);
+        }
     }
 
     fn last_words(&self) -> String {

@@ -195,10 +195,10 @@ mod tests {
         }
     }
 
-    fn failure() -> Option<Failure> {
+    fn failure() -> Failure {
         let at = Stamp(crate::domain::Time::UNIX_EPOCH);
         let (kind, reason) = ("Expired".to_owned(), "it expired".to_owned());
-        Some(Failure { kind, reason, at, version: None, tries: 0, retries: 0 })
+        Failure { kind, reason, at, version: None, tries: 0, retries: 0 }
     }
 
     /// The words: `target`, `approved`, `paused`, `failed`, `apply` for the step, `agent`.
@@ -213,7 +213,7 @@ mod tests {
         };
         let record = Record {
             target: target.filter(|_| has("target")),
-            trouble: failure().filter(|_| has("failed")),
+            trouble: has("failed").then(failure),
             step: has("apply").then_some(Step::Apply),
             ..Record::default()
         };
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn the_shape_is_that_of_an_app_version() {
-        let record = Record { failure: failure(), ..Record::default() };
+        let record = Record { failure: Some(failure()), ..Record::default() };
         let body = StatusBody::made("c", false, &config(), &Orders::default(), &record);
         let json = serde_json::to_value(&body).unwrap();
         assert_eq!((&json["kind"], &json["metadata"]["name"]), (&"AppVersion".into(), &"c".into()));

@@ -195,6 +195,19 @@ fn a_demo_is_refused_and_a_wrong_address_and_a_wrong_root_are_told() {
     }
     let told = desk.refused(&["cluster", "status", "prdo"]);
     assert!(told.contains("there is no cluster `prdo`") && told.contains("`prod`"), "{told}");
+    // The same again is nothing, other settings are asked for, and another root is another trust.
+    let again = |more: &[&str], root: &str| {
+        let rest = ["--channel", "1.8-production", "--root", root, "--current", "echo 1.8.4-tectonic.1"];
+        let arguments = [&["cluster", "add", "prod", "--server", &url][..], &rest, more].concat();
+        let output = super::spawn::tidegate(desk.folder.path()).args(arguments).output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    assert!(again(&[], "root.json").contains("`prod` unchanged"));
+    assert!(again(&["--demo"], "root.json").contains("`--replace`"));
+    assert!(again(&["--demo", "--replace"], "root.json").contains("`prod` changed"));
+    desk.run(&["cluster", "check", "prod"]);
+    desk.run(&["init", "--offline-keys", "keys"]);
+    assert!(again(&["--replace"], "channels/trust/1.root.json").contains("trusts another root"));
     desk.run(&["cluster", "remove", "prod"]);
     assert_eq!(desk.json(&["cluster", "list"]), serde_json::json!([]));
 }

@@ -4,6 +4,7 @@
 
 mod agent;
 mod answers;
+mod command;
 mod desk;
 mod memory;
 #[path = "../signing/repository.rs"]

@@ -63,6 +63,9 @@ pub struct Args {
     /// Take what a demo has signed by throw-away keys
     #[arg(long)]
     demo: bool,
+    /// Change the settings of a cluster that is there; what it has seen and trusts stays
+    #[arg(long)]
+    replace: bool,
     /// Certificates to trust for `https` instead of the system's, PEM
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -80,7 +83,7 @@ enum By {
 #[derive(Debug, Serialize)]
 struct Body<'a> {
     name: &'a str,
-    /// `added` or `unchanged`.
+    /// `added`, `changed` or `unchanged`.
     result: &'static str,
     #[serde(flatten)]
     config: &'a Config,
@@ -119,20 +122,27 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         demo: args.demo,
         ca,
     };
-    let result = if folder.exists() {
-        if folder.config()? != config || folder.root()? != root {
-            return Err(refuse(
-                format!("cluster `{}` is there already, with other settings", args.name),
-                format!(
-                    "another channel: `tidegate cluster follow {0} CHANNEL`; or first `tidegate cluster remove {0}`",
-                    args.name
-                ),
-            ));
-        }
-        "unchanged"
-    } else {
+    let result = if !folder.exists() {
         folder.create(&config, &root)?;
         "added"
+    } else if folder.root()? != root {
+        return Err(refuse(
+            format!("cluster `{}` is there already, and trusts another root", args.name),
+            format!("what it trusts begins with its root: first `tidegate cluster remove {}`", args.name),
+        ));
+    } else if folder.config()? == config {
+        "unchanged"
+    } else if args.replace {
+        folder.change_config(|before| *before = config.clone())?;
+        "changed"
+    } else {
+        return Err(refuse(
+            format!("cluster `{}` is there already, with other settings", args.name),
+            format!(
+                "to change them: `--replace`; for another channel: `tidegate cluster follow {} CHANNEL`",
+                args.name
+            ),
+        ));
     };
     terminal.show(&Body { name: &args.name, result, config: &config }, || {
         format!(
