@@ -224,7 +224,7 @@ impl<'a> Manifests<'a> {
         if manifest.demo && !self.demo {
             return Err(Refusal::Demo(format!("release `{version}`")));
         }
-        for payload in &manifest.payloads {
+        for payload in manifest.payloads.iter() {
             let name = names::payload_target(&manifest.version, &payload.file);
             // A file bears the name in the end, and must stay in its folder.
             if !is_file_name(&payload.file) {

@@ -37,7 +37,7 @@ impl Desk {
     /// A catalog with one line and its keys.
     pub fn with_keys() -> Self {
         let desk = Self::new();
-        desk.done(&["init", "--offline-keys", "keys"]);
+        desk.done(&["init", "--offline-keys", "keys", "--no-encrypt"]);
         desk
     }
 

@@ -174,7 +174,7 @@ fn a_barrier_that_release_keys_signed_is_not_jumped() {
         let mut release = line.releases.values().next().unwrap().clone();
         release.version = Version::parse("1.8.5-tectonic.1").unwrap();
         release.barrier = true;
-        release.payloads.clear();
+        release.payloads = [].into();
         line.releases.insert(release.version.clone(), release.clone());
         let manifest = tidegate::formats::manifest::ReleaseManifest::of(&line, &release, now);
         repository.releases.insert(release.version.clone(), manifest);
