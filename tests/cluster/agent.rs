@@ -206,7 +206,7 @@ fn a_demo_is_refused_and_a_wrong_address_and_a_wrong_root_are_told() {
     assert!(again(&["--demo"], "root.json").contains("`--replace`"));
     assert!(again(&["--demo", "--replace"], "root.json").contains("`prod` changed"));
     desk.run(&["cluster", "check", "prod"]);
-    desk.run(&["init", "--offline-keys", "keys", "--unencrypted"]);
+    desk.run(&["init", "--offline-keys", "keys", "--no-encrypt"]);
     assert!(again(&["--replace"], "channels/trust/1.root.json").contains("trusts another root"));
     desk.run(&["cluster", "remove", "prod"]);
     assert_eq!(desk.json(&["cluster", "list"]), serde_json::json!([]));
