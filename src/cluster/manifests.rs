@@ -48,9 +48,8 @@ impl<'a> Manifests<'a> {
             .map(|(_, authority)| authority.keyids.iter().copied().collect())
             .unwrap_or_default();
         let before = session.state().map(|state| &state.seen);
-        let versions = before.filter(|before| before.keys == keys).map(|before| before.versions.clone());
-        let seen =
-            Seen { keys, versions: versions.unwrap_or_default(), timestamp_tag: session.timestamp_tag() };
+        let before = before.filter(|before| before.keys == keys).cloned().unwrap_or_default();
+        let seen = Seen { keys, timestamp_tag: session.timestamp_tag(), ..before };
         let expires = repository.expires();
         let (channels, releases) = (BTreeMap::new(), BTreeMap::new());
         Self { session, repository, expiry, demo, seen, expires, channels, releases }
@@ -101,6 +100,11 @@ impl<'a> Manifests<'a> {
             let found = format!("channel `{}`", manifest.channel);
             return Err(Refusal::WrongChannel { asked: name.to_string(), found });
         }
+        let line = self.seen.lines.entry(name.clone()).or_insert_with(|| manifest.line.clone());
+        if manifest.line != *line {
+            let found = format!("line `{}`, and it was one of line `{line}`", manifest.line);
+            return Err(Refusal::WrongChannel { asked: name.to_string(), found });
+        }
         if manifest.demo && !self.demo {
             return Err(Refusal::Demo(what()));
         }
@@ -120,13 +124,19 @@ impl<'a> Manifests<'a> {
     /// A channel's own name by that or an alias. An alias stands in its channel's manifest alone, so
     /// that all are read to find it.
     pub fn resolve(&mut self, name: &ChannelName) -> Result<ChannelName, Refusal> {
+        if let Some(own) = self.seen.aliases.get(name) {
+            return Ok(own.clone());
+        }
         if self.listed(CHANNELS, &names::channel_target(name))?.is_some() {
             return Ok(name.clone());
         }
         let mut refusal = Refusal::UnknownChannel(name.clone());
         for own in self.all_channels()? {
             match self.channel(&own) {
-                Ok(manifest) if manifest.aliases.contains(name) => return Ok(own),
+                Ok(manifest) if manifest.aliases.contains(name) => {
+                    self.seen.aliases.insert(name.clone(), own.clone());
+                    return Ok(own);
+                }
                 // Where all is signed by throw-away keys, that is what to say.
                 Err(error @ Refusal::Demo(_)) => refusal = error,
                 // A fault of one channel is its own.

@@ -165,8 +165,10 @@ pub fn violated(violation: Violation) -> Refusal {
             detail: format!("it has the digest `{found}`, and `{expected}` is listed"),
         },
         Violation::Scope { role, target } => Refusal::Scope { role, target },
-        Violation::NotInSnapshot { ref role }
-        | Violation::NotDelegated { ref role }
+        Violation::NotInSnapshot { role } => {
+            Refusal::Missing { path: format!("the role `{role}` in the snapshot") }
+        }
+        Violation::NotDelegated { ref role }
         | Violation::Nested { ref role }
         | Violation::Path { ref role, .. } => {
             Refusal::Unverified { path: role.clone(), detail: violation.to_string() }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
-use crate::domain::channel::ChannelName;
+use crate::domain::channel::{ChannelName, LineName};
 use crate::formats::tuf::KeyId;
 use crate::store::durable::{self, Mode};
 
@@ -31,11 +31,16 @@ pub struct Trusted {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seen {
-    /// The keys that sign channels. With other keys the versions below are forgotten: so a cluster
-    /// comes back from versions that a thief had driven to their maximum.
+    /// The keys that sign channels. With other keys what follows is forgotten: so a cluster comes back
+    /// from what a thief has signed, versions at their maximum for one.
     pub keys: BTreeSet<KeyId>,
     /// The version of each channel's manifest.
     pub versions: BTreeMap<ChannelName, u64>,
+    /// The line of each channel. It never changes, or the online key could lead a cluster into the
+    /// next minor without its operator's wish.
+    pub lines: BTreeMap<ChannelName, LineName>,
+    /// The channel for which each alias stood first; for the same reason.
+    pub aliases: BTreeMap<ChannelName, ChannelName>,
     /// The tag under which the timestamp was served.
     pub timestamp_tag: Option<String>,
 }
