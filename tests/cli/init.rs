@@ -61,6 +61,7 @@ fn offline_keys_never_lie_where_the_catalog_is_committed() {
             "repository/.tidegate",
             "--offline-keys",
             keys,
+            "--no-encrypt",
         ])
     };
     for keys in ["repository/keys", "repository/a/b", "repository"] {

@@ -5,11 +5,13 @@ use crate::domain::Time;
 use crate::signing::ceremony::{KeyChange, RoleName, change_keys};
 use crate::signing::signer::SignerError;
 use crate::signing::{PrivateKey, PublicKey};
+use crate::store::durable::{self, Mode};
 
 fn key(place: &Place, name: &str, key: &PrivateKey) {
     let folder = place.path("state/keys");
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(name), key.to_pem().unwrap().as_bytes()).unwrap();
+    let pem = key.to_pem().unwrap();
+    durable::write(&folder.join(name), pem.as_bytes(), Mode::Private).unwrap();
 }
 
 /// Adds and drops online keys, as the keepers of root and targets do.
