@@ -1,3 +1,4 @@
+# The server, without the cluster's side.
 # The build. Its caches are mounts, so a change of one source file builds this crate and no other.
 FROM rust:1.95-slim-bookworm AS build
 # The allocator is built with make, which the image lacks.
@@ -10,7 +11,7 @@ COPY src src
 COPY benches benches
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
-    cargo build --release --locked --bin tidegate \
+    cargo build --release --locked --no-default-features --bin tidegate \
     && install target/release/tidegate /tidegate
 
 FROM debian:bookworm-slim

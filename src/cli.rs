@@ -8,6 +8,8 @@ mod author;
 mod catalog;
 mod ceremony;
 mod channel;
+#[cfg(feature = "client")]
+mod cluster;
 mod demo;
 mod explain;
 mod export;
@@ -170,6 +172,10 @@ enum Command {
     /// What several people sign in turn: show, sign, finish
     #[command(subcommand)]
     Ceremony(ceremony::Command),
+    /// The cluster's side: add, check, approve, pause, resume, follow, status, run, list, remove
+    #[cfg(feature = "client")]
+    #[command(subcommand)]
+    Cluster(cluster::Command),
     /// Say what is published, what expires when, and what is degraded
     Status(status::Args),
     /// Print completions for a shell
@@ -178,11 +184,23 @@ enum Command {
     Man(shell::ManArgs),
 }
 
+impl Command {
+    /// Whether it goes on for days, and tells what it does.
+    const fn is_service(&self) -> bool {
+        match self {
+            Self::Serve(_) => true,
+            #[cfg(feature = "client")]
+            Self::Cluster(command) => cluster::is_service(command),
+            _ => false,
+        }
+    }
+}
+
 /// Runs the command that this process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let _lines = logging::start(cli.globals.log_format, matches!(cli.command, Command::Serve(_)));
+    let _lines = logging::start(cli.globals.log_format, cli.command.is_service());
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     execute(&cli, Arc::new(SystemClock::new()), &mut out, &mut err)
 }
@@ -242,6 +260,8 @@ fn dispatch(
         Command::Key(command) => key::run(command, workspace, terminal),
         Command::Root(command) => root::run(command, workspace, terminal),
         Command::Ceremony(command) => ceremony::run(command, workspace, terminal),
+        #[cfg(feature = "client")]
+        Command::Cluster(command) => cluster::run(command, workspace, terminal),
         Command::Status(args) => status::run(args, workspace, terminal),
         Command::Completions(args) => shell::completions(args, terminal),
         Command::Man(args) => shell::man(args, terminal),

@@ -28,6 +28,7 @@
 //! | [`clock`] | the time | domain |
 //! | [`promoter`] | the loop: read, decide, commit, publish, swap | all above |
 //! | [`http`] | what clients see | domain, formats, publish, clock, `store::payloads`, `promoter::status` |
+//! | [`cluster`] | the cluster's side: verify, decide, download, apply | domain, formats, signing, clock, `store::durable` |
 //! | `cli` | what people and CI type; only `main` uses it | all |
 //!
 //! `tests/architecture` holds these arrows as data and reads every path in `src/` against them.
@@ -66,6 +67,7 @@
 //! | how a write survives a crash | [`store::durable`] |
 //! | a reply's bytes, tag and encodings | [`publish::document`] |
 //! | a route | [`http`], one file for each resource |
+//! | what a cluster verifies before it acts | [`cluster::client`] |
 #![warn(rustdoc::broken_intra_doc_links)]
 
 pub mod domain;
@@ -79,5 +81,8 @@ pub mod promoter;
 pub mod publish;
 
 pub mod http;
+
+#[cfg(feature = "client")]
+pub mod cluster;
 
 pub mod cli;

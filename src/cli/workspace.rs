@@ -57,6 +57,12 @@ impl Workspace {
         self.clock.now()
     }
 
+    /// Where the time comes from.
+    #[cfg(feature = "client")]
+    pub fn clock(&self) -> SharedClock {
+        std::sync::Arc::clone(&self.clock)
+    }
+
     /// The catalog's folder.
     pub fn directory(&self) -> anyhow::Result<&Directory> {
         if let Some(directory) = self.directory.get() {

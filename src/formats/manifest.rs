@@ -7,11 +7,13 @@
 //! What is published never says who did something: reasons are public, people and notes are not.
 
 mod channel;
+mod line;
 mod release;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use channel::{ChannelFollows, ChannelManifest, ChannelRelease, ChannelStage, ChannelYank, Notice};
+pub use line::{LineError, line, release};
 pub use release::{Mismatch, ReleaseManifest};
 
 /// The form of the manifests. A change that older readers would misread gets the next number.

@@ -63,8 +63,15 @@ const ROOMS: &[Room] = &[
         never: &[CLOCKS],
     },
     Room {
+        name: "cluster",
+        may_use: &["domain", "formats", "signing", "clock", "store::durable"],
+        never: &[CLOCKS],
+    },
+    Room {
         name: "cli",
-        may_use: &["domain", "formats", "signing", "store", "publish", "promoter", "http", "clock"],
+        may_use: &[
+            "domain", "formats", "signing", "store", "publish", "promoter", "http", "clock", "cluster",
+        ],
         never: &[CLOCKS],
     },
 ];

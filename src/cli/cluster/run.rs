@@ -1,0 +1,93 @@
+//! `tidegate cluster run`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::known;
+use crate::cli::failure::refuse;
+use crate::cli::terminal::Terminal;
+use crate::cli::workspace::Workspace;
+use crate::cluster::agent::{Agent, Turn};
+
+/// Check, download and apply, until told to stop
+///
+/// Looks every `--interval`, and at once when `approve`, `pause`, `resume`, `follow` or `check` was
+/// said. SIGTERM ends it; a running `--apply` gets SIGTERM, too.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The cluster
+    #[arg(value_parser = super::name)]
+    name: String,
+    /// Look once, do what may be done, and end: for a timer of one's own
+    #[arg(long)]
+    once: bool,
+}
+
+/// How often the lock is tried for: `status` holds it for a moment.
+const TRIES: u32 = 20;
+
+pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let folder = known(workspace, &args.name)?;
+    let mut lock = folder.run_lock()?;
+    for _ in 0..TRIES {
+        if lock.is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+        lock = folder.run_lock()?;
+    }
+    let Some(_lock) = lock else {
+        return Err(refuse(
+            format!("an agent runs already for cluster `{}`", args.name),
+            format!("ask how it stands: `tidegate cluster status {}`", args.name),
+        ));
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    listen(&stop)?;
+    let agent = Agent { folder, name: args.name.clone(), clock: workspace.clock(), stop };
+    if !args.once {
+        tracing::info!(cluster = args.name, "the agent runs");
+        agent.run()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let turn = loop {
+        match agent.turn()? {
+            Turn::Applied => {}
+            turn => break turn,
+        }
+    };
+    let record = agent.folder.record()?;
+    if let Some(failure) = record.failure.or(record.trouble) {
+        return Err(refuse(
+            format!("cluster `{}`: {}: {}", args.name, failure.kind, failure.reason),
+            format!("how it stands: `tidegate cluster status {}`", args.name),
+        ));
+    }
+    if let Some(told) = record.advice {
+        terminal.note(told.message);
+    }
+    Ok(if turn == Turn::Trouble { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Sets `stop` once the process is told to stop.
+fn listen(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut terminate, mut interrupt) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    let stop = Arc::clone(stop);
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        });
+        stop.store(true, Ordering::SeqCst);
+    })?;
+    Ok(())
+}

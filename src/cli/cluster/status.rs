@@ -1,0 +1,63 @@
+//! `tidegate cluster status`.
+
+use std::process::ExitCode;
+
+use super::{known, span};
+use crate::cli::table::pairs;
+use crate::cli::terminal::Terminal;
+use crate::cli::workspace::Workspace;
+use crate::cluster::folder::Folder;
+use crate::cluster::status::StatusBody;
+
+/// Say how a cluster stands, as Tectonic's `AppVersion`
+///
+/// As of the last check; nothing is asked of the server.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The cluster; all of them without it
+    #[arg(value_parser = super::name)]
+    name: Option<String>,
+}
+
+pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    if let Some(name) = &args.name {
+        let body = StatusBody::of(&known(workspace, name)?, name)?;
+        terminal.show(&body, || words(&body))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut bodies = Vec::new();
+    for name in Folder::names(&workspace.state)? {
+        bodies.push(StatusBody::of(&Folder::new(&workspace.state, &name), &name)?);
+    }
+    terminal.show(&bodies, || bodies.iter().map(words).collect::<Vec<_>>().join("\n"))?;
+    if bodies.is_empty() && !terminal.is_json() {
+        terminal.note("there are no clusters here yet: `tidegate cluster add --help`");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn words(body: &StatusBody) -> String {
+    let status = &body.status;
+    let or = |value: &Option<String>, none: &str| value.clone().unwrap_or_else(|| none.to_owned());
+    let mut rows = vec![
+        ("cluster", body.metadata.name.clone()),
+        ("state", format!("{:?}{}", status.state, if status.running { "" } else { ", no agent runs" })),
+        ("channel", body.spec.channel.clone()),
+        ("runs", or(&status.current_version, "not known yet")),
+        ("target", or(&status.target_version, "none")),
+        ("advice", status.advice.as_ref().map_or_else(|| "none yet".to_owned(), |told| told.message.clone())),
+        ("checked", or(&status.last_checked, "never")),
+        ("holds until", or(&status.expires, "-")),
+    ];
+    if let Some(age) = status.expired_seconds {
+        rows.push(("expired", format!("{} ago, which is allowed here", span::about(age))));
+    }
+    if body.spec.paused {
+        rows.push(("paused", or(&status.pause_reason, "without a reason")));
+    }
+    if let Some(failure) = &status.failure_status {
+        rows.push(("failed", format!("{}: {}", failure.kind, failure.reason)));
+    }
+    rows.extend(status.notes.iter().map(|note| ("note", note.clone())));
+    pairs(&rows)
+}

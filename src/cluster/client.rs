@@ -1,0 +1,381 @@
+//! A check: verify what the server has, and work out what the cluster should do.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::TimeDelta;
+
+use super::fetch::{Ask, Fetch, Reply};
+use super::lock;
+use super::manifests::Manifests;
+use super::refusal::Refusal;
+use super::repository::{self, Expiry, chain};
+use super::session::Session;
+use super::trusted::{Next, Trusted};
+use crate::clock::SharedClock;
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::channel::{ChannelName, LineName, StageName};
+use crate::domain::line::Line;
+use crate::domain::release::{Entry, PayloadState, SCHEDULE};
+use crate::domain::upgrade::{Advice, Answer, UpdateCode, answer};
+use crate::domain::version::Version;
+use crate::formats::manifest::{ChannelManifest, line as rebuilt, release as unentered};
+use crate::formats::tuf::Root;
+use crate::signing::Signed;
+
+/// Who checks. All calls block: from async code they belong on a thread of their own.
+#[derive(Clone)]
+pub struct Client {
+    trusted: Trusted,
+    folder: std::path::PathBuf,
+    root: Bytes,
+    fetch: Arc<dyn Fetch>,
+    clock: SharedClock,
+    options: Options,
+}
+
+/// What a cluster takes beyond what is strict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Throw-away keys.
+    pub demo: bool,
+    /// Documents that expired at most so long ago, as a closed network has them.
+    pub stale_ok: TimeDelta,
+}
+
+/// A release that is offered too early.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    pub version: Version,
+    pub channel: ChannelName,
+    pub stage: StageName,
+    /// Since when it is offered.
+    pub since: Time,
+    /// From when its release keys allow that.
+    pub not_before: Option<Time>,
+}
+
+/// What was verified, and what follows from it.
+#[derive(Debug)]
+pub struct Checked {
+    /// The lines that count for this cluster, as verified manifests have them.
+    catalog: Catalog,
+    /// The followed channel, never an alias.
+    pub channel: ChannelName,
+    pub current: Version,
+    /// The time of the check.
+    pub now: Time,
+    /// When the first of what the advice rests on expires; in the past with `stale_ok`.
+    pub expires: Time,
+    /// Releases that are on offer before they may be.
+    pub skipped: Vec<Skipped>,
+    /// Releases that are signed, and whose manifests the server withholds. Each could be a barrier,
+    /// and is taken for one.
+    pub withheld: Vec<Version>,
+    /// The signed manifests by version.
+    pub manifests: BTreeMap<Version, Bytes>,
+    /// Whether the trusted state is a new one.
+    pub changed: bool,
+}
+
+impl Checked {
+    /// What the cluster should do.
+    ///
+    /// # Panics
+    /// Never: the channel was in the catalog when this was made.
+    pub fn answer(&self) -> Answer<'_> {
+        answer(&self.catalog, &[], &self.channel, &self.current, self.now)
+            .expect("the catalog was made around this channel")
+    }
+
+    /// How long ago the oldest of it expired.
+    #[must_use]
+    pub fn age(&self) -> Option<TimeDelta> {
+        repository::age(self.expires, self.now)
+    }
+}
+
+impl Client {
+    /// A client whose trusted state lies in a folder. `root` is the root that was brought here by
+    /// hand; a newer one in the state goes before it.
+    #[must_use]
+    pub fn new(
+        folder: &Path,
+        root: Bytes,
+        fetch: Arc<dyn Fetch>,
+        clock: SharedClock,
+        options: Options,
+    ) -> Self {
+        let trusted = Trusted::new(&folder.join("trusted"));
+        Self { trusted, folder: folder.to_owned(), root, fetch, clock, options }
+    }
+
+    /// Asks the server, verifies, and works out what the cluster that runs `current` and follows
+    /// `channel` should do.
+    ///
+    /// # Errors
+    /// When anything is not as it must be. The trusted state is then as before, byte for byte.
+    pub fn check(&self, channel: &ChannelName, current: &Version) -> Result<Checked, Refusal> {
+        self.check_with(Arc::clone(&self.fetch), channel, current)
+    }
+
+    /// The same without the server, from what was verified last: during an outage, and once more
+    /// before something is applied.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and when nothing was verified yet, or something else than now.
+    pub fn recheck(&self, channel: &ChannelName, current: &Version) -> Result<Checked, Refusal> {
+        self.check_with(Arc::new(Nothing), channel, current)
+    }
+
+    fn check_with(
+        &self,
+        fetch: Arc<dyn Fetch>,
+        channel: &ChannelName,
+        current: &Version,
+    ) -> Result<Checked, Refusal> {
+        let _lock = lock::wait(&self.folder.join("check.lock"))?;
+        let before = self.trusted.read()?;
+        let root = before.as_ref().map_or(&self.root, |before| &before.root).clone();
+        let root: Signed<Root> = Signed::parse(root)
+            .map_err(|e| Refusal::Unreadable { path: "root".to_owned(), detail: chain(&e) })?;
+        let staging = self.trusted.stage(before.as_ref())?;
+        let session = Session::new(fetch, before);
+        let expiry = Expiry { now: self.clock.now(), stale_ok: self.options.stale_ok };
+        let repository = repository::verify(&session, &root, &staging, expiry)?;
+        let manifests = Manifests::new(&session, &repository, expiry, self.options.demo);
+        let mut lines = Lines::new(manifests);
+        let channel = lines.load(channel, current)?;
+        let Lines { manifests, found, skipped, withheld, strangers } = lines;
+        let (seen, expires, manifests) = manifests.into_releases();
+
+        let catalog = Catalog::new(found.into_values());
+        let mut checked = Checked {
+            catalog,
+            channel,
+            current: current.clone(),
+            now: expiry.now,
+            expires,
+            skipped,
+            withheld,
+            manifests,
+            changed: false,
+        };
+        if let Advice::Update { target, code: UpdateCode::NextLine } = checked.answer().advice
+            && strangers.contains(&target.version)
+        {
+            return Err(Refusal::WrongLine(target.version.clone()));
+        }
+
+        let files = session.files();
+        let timestamp = session.known(crate::formats::tuf::names::TIMESTAMP_PATH).unwrap_or_default();
+        let root = repository.roles.root.raw();
+        let is_new = session.state().is_none_or(|state| {
+            state.root != *root
+                || state.timestamp != timestamp
+                || state.seen != seen
+                || files.iter().any(|(path, bytes)| state.file(path).as_ref() != Some(bytes))
+        });
+        if is_new {
+            let next = Next { root, timestamp: &timestamp, seen: &seen, files: &files };
+            self.trusted.commit(staging, session.state(), &next)?;
+            checked.changed = true;
+        }
+        Ok(checked)
+    }
+}
+
+/// A server that has nothing new, and nothing at all that was not verified before.
+#[derive(Debug)]
+struct Nothing;
+
+impl Fetch for Nothing {
+    fn get(&self, ask: &Ask<'_>) -> Result<Reply, Refusal> {
+        if ask.path.ends_with("/timestamp.json") {
+            return Ok(Reply::NotModified);
+        }
+        // Manifests that were withheld then are so now.
+        if ask.path.ends_with(".root.json") || ask.path.starts_with("tuf/targets/") {
+            return Ok(Reply::NotFound);
+        }
+        let detail = "it was not asked for, and is not among what was verified".to_owned();
+        Err(Refusal::Unreachable { url: ask.path.to_owned(), detail })
+    }
+
+    fn place(&self) -> String {
+        "the trusted state".to_owned()
+    }
+}
+
+/// The lines that count for one cluster.
+struct Lines<'a> {
+    manifests: Manifests<'a>,
+    found: BTreeMap<LineName, Line>,
+    skipped: Vec<Skipped>,
+    withheld: Vec<Version>,
+    /// Releases whose own manifests say that their line is entered from another one than its
+    /// channels say. The online key does not decide that.
+    strangers: Vec<Version>,
+}
+
+impl<'a> Lines<'a> {
+    fn new(manifests: Manifests<'a>) -> Self {
+        let (skipped, withheld, strangers) = (Vec::new(), Vec::new(), Vec::new());
+        Self { manifests, found: BTreeMap::new(), skipped, withheld, strangers }
+    }
+
+    /// Loads the line of the followed channel, the one that it follows, and those between it and the
+    /// line of `current`. Gives the channel's own name.
+    fn load(&mut self, channel: &ChannelName, current: &Version) -> Result<ChannelName, Refusal> {
+        let channel = self.manifests.resolve(channel)?;
+        let manifest = self.manifests.channel(&channel)?;
+        let own = self.manifests.line_of(current);
+        let goal = manifest.line.clone();
+        let mut before = self.add(&manifest, Some(&manifest.stage), current)?;
+        if own.as_ref() == Some(&goal) {
+            return Ok(channel);
+        }
+        // The gate looks at the line before; a way from further down passes each line between.
+        let mut steps = 0;
+        while let Some(line) = before.take() {
+            let Some(manifest) = self.manifests.channel_of(&line)? else { break };
+            before = self.add(&manifest, None, current)?;
+            steps += 1;
+            if own.as_ref().is_none_or(|own| *own == line) || steps > 256 {
+                return Ok(channel);
+            }
+        }
+        // The cluster may be ahead: then the way leads down from its line to the goal.
+        let mut before = own;
+        while let Some(line) = before.take().filter(|line| !self.found.contains_key(line)) {
+            let Some(manifest) = self.manifests.channel_of(&line)? else { break };
+            before = self.add(&manifest, None, current)?;
+        }
+        Ok(channel)
+    }
+
+    /// Adds a line by one of its channels, as a cluster that follows one of its stages sees it. Gives
+    /// the line that it follows.
+    fn add(
+        &mut self,
+        one: &ChannelManifest,
+        followed: Option<&StageName>,
+        current: &Version,
+    ) -> Result<Option<LineName>, Refusal> {
+        let name = one.line.clone();
+        let follows = one.follows.as_ref().map(|follows| follows.line.clone());
+        if self.found.contains_key(&name) {
+            return Ok(None);
+        }
+        self.manifests.check_line(&name)?;
+        let mut stages = self.manifests.stages(one)?;
+        let mut releases = BTreeMap::new();
+        for stage in &mut stages {
+            self.manifests.check_offers(stage)?;
+            let mut kept = Vec::new();
+            for offered in std::mem::take(&mut stage.releases) {
+                let version = &offered.version;
+                let Some(manifest) = self.manifests.release(&name, version)? else {
+                    let path = crate::formats::tuf::names::release_target(version);
+                    return Err(Refusal::Missing { path });
+                };
+                if !manifest.allows(&stage.stage, offered.since) {
+                    self.skipped.push(Skipped {
+                        version: version.clone(),
+                        channel: stage.channel.clone(),
+                        stage: stage.stage.clone(),
+                        since: offered.since,
+                        not_before: manifest.not_before.get(&stage.stage).copied(),
+                    });
+                    continue;
+                }
+                if manifest.follows != follows {
+                    self.strangers.push(version.clone());
+                }
+                releases.insert(version.clone(), manifest);
+                kept.push(offered);
+            }
+            stage.releases = kept;
+        }
+        let Some(prefix) = self.manifests.prefix_of(&name) else {
+            return Err(Refusal::Missing { path: format!("the delegation of line `{name}`") });
+        };
+        let line = rebuilt(&name, prefix, &stages, releases)
+            .map_err(|e| Refusal::Contradiction { line: name.to_string(), detail: e.to_string() })?;
+        let Some(mut line) = line else { return Ok(follows) };
+        self.raise_barriers(&mut line, followed, current)?;
+        self.found.insert(name, line);
+        Ok(follows)
+    }
+
+    /// Puts up the barriers that release keys have signed and the channel does not offer: the online
+    /// key may add barriers, and not take them away.
+    fn raise_barriers(
+        &mut self,
+        line: &mut Line,
+        followed: Option<&StageName>,
+        current: &Version,
+    ) -> Result<(), Refusal> {
+        let now = self.manifests.expiry.now;
+        let followed = followed.and_then(|stage| line.stage(stage));
+        let stage = followed
+            .or_else(|| (0..line.stages.len()).rev().find(|stage| line.latest(*stage, now).is_some()));
+        let Some(stage) = stage else { return Ok(()) };
+        let Some(highest) = line.latest(stage, now).map(|latest| latest.version.clone()) else {
+            return Ok(());
+        };
+        for version in self.manifests.signed_versions(&line.name)? {
+            let between = *current < version && version < highest;
+            let entered = line.releases.get(&version).is_some_and(|release| release.is_in(stage, now));
+            if !between || entered {
+                continue;
+            }
+            let mut barrier = match self.manifests.release(&line.name, &version)? {
+                Some(manifest) if manifest.barrier => unentered(manifest, line.stages.len()),
+                Some(_) => continue,
+                None => {
+                    self.withheld.push(version.clone());
+                    withheld(line, version.clone())
+                }
+            };
+            // In the stage, so that it stands there, and not to be had.
+            let entry = Entry { since: Time::UNIX_EPOCH, by: SCHEDULE.to_owned(), reason: None };
+            barrier.entries[stage] = Some(entry);
+            barrier.evidence.payload = PayloadState::Missing { file: String::new() };
+            line.releases.insert(version, barrier);
+        }
+        // A barrier stands where its replacement does, but no lower: else a yank would open it.
+        for release in line.releases.values_mut().filter(|release| release.barrier) {
+            if let Some(yank) = &mut release.yank
+                && yank.to.as_ref().is_some_and(|to| *to < release.version)
+            {
+                yank.to = None;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A release of which nothing is known but that it is signed.
+fn withheld(line: &Line, version: Version) -> crate::domain::release::Release {
+    use crate::domain::policy::Urgency;
+    use crate::domain::release::{Evidence, Release};
+    use crate::domain::texts::Texts;
+    Release {
+        version,
+        urgency: Urgency::Normal,
+        summary: None,
+        links: Texts::default(),
+        components: Texts::default(),
+        payloads: [].into(),
+        barrier: true,
+        replaces: None,
+        entries: vec![None; line.stages.len()],
+        hold: None,
+        yank: None,
+        evidence: Evidence::default(),
+    }
+}

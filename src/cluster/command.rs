@@ -1,0 +1,209 @@
+//! The operator's own commands.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+
+use crate::clock::SharedClock;
+use crate::domain::version::Version;
+
+/// How long a command has to end after SIGTERM, before SIGKILL. Half of what systemd grants to the
+/// agent itself.
+pub const GRACE: Duration = Duration::from_secs(30);
+
+/// A version is printed at once, or something is stuck.
+const LONGEST_CURRENT: Duration = Duration::from_secs(60);
+
+/// Try again later: `EX_TEMPFAIL` of sysexits(3).
+const LATER: i32 = 75;
+
+/// How often a running command is looked at, and whether it shall stop.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// So often [`PAUSE`] passes at most until the last words of a command that has ended are read.
+const LAST_WORDS: u32 = 20;
+
+/// How much of what a command says is kept: its last words have the reason.
+const LINES: usize = 20;
+const LONGEST_LINE: u64 = 1024;
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    Done,
+    /// It wants to be tried again later.
+    Later(String),
+    Failed(String),
+    /// It was told to stop.
+    Stopped,
+}
+
+/// Runs the command that applies a release, until it ends or `stop` says so. Then its process group
+/// gets SIGTERM, and SIGKILL after [`GRACE`].
+///
+/// # Errors
+/// When it cannot be started.
+pub fn apply(
+    command: &str,
+    folder: &Path,
+    environment: &[(&str, String)],
+    clock: &SharedClock,
+    stop: &dyn Fn() -> bool,
+) -> std::io::Result<Ended> {
+    let mut running = Running::start(command, folder, environment)?;
+    let stopped = running.wait(clock, stop, None)?;
+    let tail = running.last_words();
+    Ok(match (stopped, running.code) {
+        (_, Some(0)) => Ended::Done,
+        (true, _) => Ended::Stopped,
+        (false, Some(LATER)) => Ended::Later(tail),
+        (false, Some(code)) => Ended::Failed(with(format!("it ended with exit code {code}"), &tail)),
+        (false, None) => Ended::Failed(with("it was ended by a signal".to_owned(), &tail)),
+    })
+}
+
+/// Asks a command for the version that the cluster runs.
+///
+/// # Errors
+/// Why it could not be learnt.
+pub fn current(command: &str, folder: &Path, clock: &SharedClock) -> Result<Version, String> {
+    let said = |e: std::io::Error| format!("`{command}` could not be run: {e}");
+    let mut running = Running::start(command, folder, &[]).map_err(said)?;
+    let late = running.wait(clock, &|| false, Some(LONGEST_CURRENT)).map_err(said)?;
+    if late {
+        return Err(format!("`{command}` took longer than {} s", LONGEST_CURRENT.as_secs()));
+    }
+    if running.code != Some(0) {
+        let code = running.code.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
+        return Err(with(format!("`{command}` ended with {code}"), &running.last_words()));
+    }
+    let out = running.out.words();
+    Version::parse(out.trim()).map_err(|e| format!("`{command}` does not print a version: {e}"))
+}
+
+fn with(words: String, tail: &str) -> String {
+    if tail.is_empty() { words } else { format!("{words}: {tail}") }
+}
+
+/// A command in a process group of its own.
+struct Running {
+    child: Child,
+    out: Tail,
+    err: Tail,
+    readers: Vec<JoinHandle<()>>,
+    code: Option<i32>,
+}
+
+/// The last lines of a pipe.
+#[derive(Clone, Default)]
+struct Tail(Arc<Mutex<Vec<String>>>);
+
+impl Running {
+    fn start(command: &str, folder: &Path, environment: &[(&str, String)]) -> std::io::Result<Self> {
+        let mut child = Command::new("sh")
+            .args(["-c", command])
+            .current_dir(folder)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()?;
+        let (out, err) = (Tail::default(), Tail::default());
+        let mut readers = Vec::new();
+        readers.extend(child.stdout.take().map(|pipe| out.follow(pipe)));
+        readers.extend(child.stderr.take().map(|pipe| err.follow(pipe)));
+        Ok(Self { child, out, err, readers, code: None })
+    }
+
+    /// Waits for the end. Whether it had to be told to stop.
+    fn wait(
+        &mut self,
+        clock: &SharedClock,
+        stop: &dyn Fn() -> bool,
+        limit: Option<Duration>,
+    ) -> std::io::Result<bool> {
+        let start = clock.monotonic();
+        let mut told: Option<Duration> = None;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                self.code = status.code();
+                if let Some(since) = told {
+                    self.end_group(clock, since);
+                }
+                for _ in 0..LAST_WORDS {
+                    if self.readers.iter().all(JoinHandle::is_finished) {
+                        break;
+                    }
+                    std::thread::sleep(PAUSE);
+                }
+                return Ok(told.is_some());
+            }
+            let now = clock.monotonic();
+            match told {
+                None if stop() || limit.is_some_and(|limit| now.saturating_sub(start) > limit) => {
+                    self.signal(Signal::TERM);
+                    told = Some(now);
+                }
+                Some(since) if now.saturating_sub(since) > GRACE => self.signal(Signal::KILL),
+                None | Some(_) => {}
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Signals the whole group. One that is gone needs no signal.
+    fn signal(&self, signal: Signal) {
+        let _ = kill_process_group(Pid::from_child(&self.child), signal);
+    }
+
+    /// Waits for what a command left behind in its group, for what is left of the grace.
+    fn end_group(&self, clock: &SharedClock, since: Duration) {
+        let group = Pid::from_child(&self.child);
+        while test_kill_process_group(group).is_ok() {
+            if clock.monotonic().saturating_sub(since) > GRACE {
+                return self.signal(Signal::KILL);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn last_words(&self) -> String {
+        self.err.words()
+    }
+}
+
+impl Tail {
+    /// Reads a pipe to its end, on a thread of its own: something may hold it open for longer than the
+    /// command runs.
+    fn follow(&self, pipe: impl Read + Send + 'static) -> JoinHandle<()> {
+        let lines = Arc::clone(&self.0);
+        std::thread::spawn(move || {
+            let mut pipe = BufReader::new(pipe);
+            loop {
+                let mut line = Vec::new();
+                match pipe.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
+                    Ok(0) | Err(_) => break,
+                    Ok(_) => {}
+                }
+                let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+                tracing::debug!(line, "the command says");
+                let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+                lines.push(line);
+                if lines.len() > LINES {
+                    lines.remove(0);
+                }
+            }
+        })
+    }
+
+    fn words(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n").trim().to_owned()
+    }
+}

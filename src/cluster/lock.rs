@@ -1,0 +1,53 @@
+//! Locks between the commands of one cluster. The system frees them when their process ends, however
+//! it ends.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::refusal::Refusal;
+use crate::store::durable::{self, Mode};
+
+/// How long, and how often, a command waits for another: a check takes seconds, and a server that is
+/// as slow as is borne takes a minute for each file.
+const TRIES: u32 = 1200;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Held until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// Waits for a lock.
+///
+/// # Errors
+/// When another command has it for a minute, or the file cannot be made.
+pub fn wait(path: &Path) -> Result<Lock, Refusal> {
+    for _ in 0..TRIES {
+        if let Some(lock) = take(path)? {
+            return Ok(lock);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    let busy = io::Error::new(io::ErrorKind::WouldBlock, "another command has had it for a minute");
+    Err(Refusal::state(path)(busy))
+}
+
+/// Takes a lock, if nobody has it.
+///
+/// # Errors
+/// When the file cannot be made.
+pub fn take(path: &Path) -> Result<Option<Lock>, Refusal> {
+    if let Some(folder) = path.parent() {
+        durable::create_folder(folder, Mode::Private)?;
+    }
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(Refusal::state(path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock { _file: file })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(e)) => Err(Refusal::state(path)(e)),
+    }
+}

@@ -1,0 +1,108 @@
+//! A line rebuilt from its manifests.
+//!
+//! The manifests hold all that `upgrade::answer` looks at; so a server goes on answering for a line
+//! that it cannot read any more, and a cluster works out its answer from what it has verified.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Place;
+
+use chrono::TimeDelta;
+
+use super::{ChannelManifest, Notice, ReleaseManifest};
+use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::line::{Follows, Line, Prefix, Stage};
+use crate::domain::policy::SoakPolicy;
+use crate::domain::release::{
+    Entry, Event, Evidence, ManifestState, PayloadState, Release, SCHEDULE, SignedFacts, Yank,
+};
+use crate::domain::version::Version;
+
+/// Why manifests do not make a line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    #[error("channel `{0}` is missing")]
+    Channel(ChannelName),
+    #[error("the manifest of `{0}` is missing")]
+    Release(Version),
+}
+
+/// Rebuilds a line from the manifests of all its channels and of every release in them. Releases that
+/// are in no channel are left out. `None` if there are no channels.
+///
+/// # Errors
+/// When a manifest is missing.
+pub fn line(
+    name: &LineName,
+    prefix: Prefix,
+    channels: &[ChannelManifest],
+    mut manifests: BTreeMap<Version, ReleaseManifest>,
+) -> Result<Option<Line>, LineError> {
+    let Some(first) = channels.first() else { return Ok(None) };
+    let mut stages = Vec::new();
+    let mut releases: BTreeMap<Version, Release> = BTreeMap::new();
+    for (index, stage) in first.stages.iter().enumerate() {
+        let manifest = channels
+            .iter()
+            .find(|manifest| manifest.stage == stage.stage)
+            .ok_or_else(|| LineError::Channel(stage.channel.clone()))?;
+        stages.push(Stage {
+            name: stage.stage.clone(),
+            channel: stage.channel.clone(),
+            aliases: manifest.aliases.clone(),
+            soak: (index > 0).then(SoakPolicy::default),
+            window: None,
+            paused: manifest.paused.as_ref().map(event),
+        });
+        for offered in &manifest.releases {
+            let release = match releases.entry(offered.version.clone()) {
+                Place::Occupied(found) => found.into_mut(),
+                Place::Vacant(free) => {
+                    let manifest = manifests
+                        .remove(&offered.version)
+                        .ok_or_else(|| LineError::Release(offered.version.clone()))?;
+                    free.insert(release(manifest, first.stages.len()))
+                }
+            };
+            release.entries[index] =
+                Some(Entry { since: offered.since, by: SCHEDULE.to_owned(), reason: None });
+            release.barrier |= offered.barrier;
+            release.yank = offered.yank.as_ref().map(|yank| Yank {
+                event: event(&Notice { at: yank.at, reason: yank.reason.clone() }),
+                to: yank.to.clone(),
+            });
+        }
+    }
+    let follows = first.follows.as_ref().map(|follows| Follows {
+        line: follows.line.clone(),
+        grace: TimeDelta::try_seconds(follows.grace.cast_signed()).unwrap_or_default(),
+    });
+    let (name, retired) = (name.clone(), first.retired.as_ref().map(event));
+    Ok(Some(Line { name, title: None, prefix, follows, stages, freezes: Vec::new(), retired, releases }))
+}
+
+/// What is published never says who did something.
+fn event(notice: &Notice) -> Event {
+    Event { at: notice.at, by: "the catalog".to_owned(), reason: notice.reason.clone() }
+}
+
+/// A release as its manifest has it, in none of the line's stages yet.
+#[must_use]
+pub fn release(manifest: ReleaseManifest, stages: usize) -> Release {
+    Release {
+        version: manifest.version,
+        urgency: manifest.urgency,
+        summary: manifest.summary,
+        links: manifest.links,
+        components: manifest.components,
+        payloads: manifest.payloads,
+        barrier: manifest.barrier,
+        replaces: None,
+        entries: vec![None; stages],
+        hold: None,
+        yank: None,
+        evidence: Evidence {
+            manifest: ManifestState::Signed(SignedFacts::new(manifest.not_before)),
+            payload: PayloadState::Present,
+        },
+    }
+}

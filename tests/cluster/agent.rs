@@ -1,0 +1,237 @@
+//! The real program, from adding a cluster to its update.
+
+use tidegate::clock::{Clock as _, SystemClock};
+
+use super::desk::Desk;
+
+const FROM: &str = "v1.8.4-tectonic.1";
+const TO: &str = "1.8.9-tectonic.4";
+
+/// Writes down the version, as a cluster that was updated would report it.
+const GOOD: &str = "printf %s \"$TIDEGATE_VERSION\" > version; env | grep ^TIDEGATE_ | sort > environment";
+
+#[test]
+fn a_cluster_is_added_checked_approved_and_updated() {
+    let desk = Desk::new();
+    desk.add("Tectonic-1.8-Production", FROM, GOOD, &[]);
+    let told = desk.refused(&["cluster", "approve", "c", TO]);
+    assert!(told.contains("nothing is advised") && told.contains("tidegate cluster check c"), "{told}");
+
+    let body = desk.check();
+    assert_eq!((&body["action"], &body["target"]["version"]), (&"update".into(), &TO.into()), "{body}");
+    let warm = desk.check();
+    assert_eq!(warm["requests"], 2, "{warm}");
+    assert!(warm["bytes"].as_u64().unwrap() < 2048, "{warm}");
+    assert_eq!(desk.status()["state"], "UpdateAvailable");
+
+    // Nothing is applied that was not approved.
+    assert!(desk.once().status.success());
+    assert_eq!(desk.read("version"), FROM);
+    assert!(desk.refused(&["cluster", "approve", "c", "1.8.7-tectonic.1"]).contains(TO));
+    desk.run(&["cluster", "approve", "c", TO]);
+    assert_eq!(desk.status()["state"], "Requested");
+    assert!(desk.once().status.success());
+    assert_eq!(desk.read("version"), TO);
+    let status = desk.status();
+    assert_eq!((&status["state"], &status["currentVersion"]), (&"UpToDate".into(), &TO.into()));
+
+    let environment = desk.read("environment");
+    for line in [
+        "TIDEGATE_CHANNEL=1.8-production\n",
+        "TIDEGATE_CLUSTER=c\n",
+        "TIDEGATE_FROM=v1.8.4-tectonic.1\n",
+        "TIDEGATE_VERSION=1.8.9-tectonic.4\n",
+    ] {
+        assert!(environment.contains(line), "{environment}");
+    }
+    let file = |name: &str| {
+        let line = environment.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+        std::fs::read(line.unwrap_or_else(|| panic!("{name}: {environment}"))).unwrap()
+    };
+    assert_eq!(file("TIDEGATE_PAYLOAD"), desk.server.get(&format!("/v1/payloads/{TO}/payload.json")).body);
+    assert_eq!(file("TIDEGATE_RELEASE"), desk.server.get(&format!("/v1/releases/{TO}")).body);
+}
+
+#[test]
+fn the_next_minor_is_opt_in_and_passes_the_gate() {
+    let desk = Desk::new();
+    desk.add("1.7-production", "1.7.9-tectonic.3", GOOD, &["--approval", "automatic"]);
+    let told = desk.json(&["cluster", "follow", "c", "1.8-production"]);
+    assert_eq!(told["advice"]["code"], "minor_gate", "{told}");
+    assert_eq!(told["advice"]["take"]["version"], "1.7.14-tectonic.2");
+    assert!(desk.refused(&["cluster", "follow", "c", "1.8-beta"]).contains("(UnknownChannel)"));
+    // Blocked is not down, and not around the gate.
+    assert!(desk.once().status.success());
+    assert_eq!(desk.read("version"), "1.7.9-tectonic.3");
+
+    desk.run(&["cluster", "follow", "c", "1.7-production"]);
+    assert!(desk.once().status.success());
+    assert_eq!(desk.read("version"), "1.7.14-tectonic.2");
+    desk.run(&["cluster", "follow", "c", "1.8-production"]);
+    assert!(desk.once().status.success());
+    assert_eq!(desk.read("version"), TO);
+    let back = desk.json(&["cluster", "follow", "c", "1.7-production"]);
+    assert_eq!(back["advice"]["code"], "ahead");
+    assert!(desk.once().status.success());
+    assert_eq!(desk.read("version"), TO);
+}
+
+#[test]
+fn what_fails_is_told_and_not_tried_again_until_somebody_says_so() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, "echo tried >> tries; echo etcd is not healthy >&2; exit 3", &[]);
+    desk.check();
+    desk.run(&["cluster", "approve", "c", TO]);
+    let tries = || desk.read("tries").lines().count();
+    assert!(!desk.once().status.success());
+    let status = desk.status();
+    assert_eq!(
+        (&status["state"], &status["failureStatus"]["type"]),
+        (&"Failed".into(), &"ApplyFailed".into())
+    );
+    let reason = status["failureStatus"]["reason"].as_str().unwrap();
+    assert_eq!(reason, "it ended with exit code 3: etcd is not healthy");
+    assert_eq!(status["taskStatuses"][2]["state"], "Failed");
+    desk.once();
+    assert_eq!(tries(), 1);
+    desk.run(&["cluster", "check", "c", "--retry"]);
+    desk.once();
+    assert_eq!(tries(), 2);
+
+    // It says that it is done, and the cluster says otherwise.
+    desk.write("apply.sh", "exit 0");
+    desk.run(&["cluster", "approve", "c", TO]);
+    desk.once();
+    assert_eq!(desk.status()["failureStatus"]["type"], "NotApplied");
+
+    // Later is no failure.
+    desk.write("apply.sh", "echo nodes are draining >&2; exit 75");
+    desk.run(&["cluster", "approve", "c", TO]);
+    desk.once();
+    let status = desk.status();
+    assert!(status["notes"].to_string().contains("nodes are draining"), "{status}");
+    desk.write("apply.sh", GOOD);
+    desk.run(&["cluster", "approve", "c", TO]);
+    assert!(desk.once().status.success());
+    assert_eq!(desk.status()["failureStatus"], serde_json::Value::Null);
+}
+
+#[test]
+fn an_agent_heeds_its_operator_while_it_applies() {
+    let desk = Desk::new();
+    // A child of the command, that only a signal to the group reaches.
+    let slow = "echo begun >> log; trap 'echo ended >> log; exit 1' TERM; sleep 1000 & wait";
+    desk.add("1.8-production", FROM, slow, &[]);
+    let agent = desk.agent();
+    desk.until_state("UpdateAvailable");
+    assert!(desk.refused(&["cluster", "run", "c"]).contains("runs already"));
+    assert!(desk.refused(&["cluster", "remove", "c"]).contains("an agent runs"));
+    desk.run(&["cluster", "approve", "c", TO]);
+    desk.until_file("log", "begun");
+    assert_eq!(desk.status()["state"], "Updating");
+    desk.run(&["cluster", "pause", "c", "--reason", "the canary is ill"]);
+    desk.until_file("log", "ended");
+    desk.until_state("Paused");
+    assert_eq!(desk.status()["pauseReason"], "the canary is ill");
+    assert_eq!(desk.status()["failureStatus"], serde_json::Value::Null, "a pause is no failure");
+
+    desk.write("apply.sh", GOOD);
+    desk.run(&["cluster", "resume", "c"]);
+    desk.until_state("UpToDate");
+    assert_eq!(desk.read("version"), TO);
+    assert_eq!(agent.stop(), Some(0));
+}
+
+#[test]
+fn an_agent_that_was_killed_goes_on_where_it_was() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, "echo begun >> log; sleep 1000", &["--approval", "automatic"]);
+    let agent = desk.agent();
+    desk.until_file("log", "begun");
+    agent.kill();
+    assert_eq!(desk.status()["state"], "Requested", "nobody is at it");
+    desk.write("apply.sh", GOOD);
+    // Its interval is an hour: it goes on at once because it was in the middle of something.
+    let agent = desk.agent();
+    desk.until_state("UpToDate");
+    assert_eq!(desk.read("version"), TO);
+    assert_eq!(agent.stop(), Some(0));
+}
+
+#[test]
+fn verified_advice_holds_through_an_outage() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, "exit 75", &["--approval", "automatic"]);
+    desk.once();
+    let Desk { folder, server } = desk;
+    let address = server.address.clone();
+    assert!(server.stop().success());
+    let check = super::spawn::refused(folder.path(), &["cluster", "check", "c"]);
+    assert!(check.contains("(Unreachable)") && check.contains(&address), "{check}");
+    std::fs::write(folder.path().join("apply.sh"), GOOD).unwrap();
+    // What was downloaded and verified before is applied.
+    super::spawn::tidegate(folder.path()).args(["cluster", "run", "c", "--once"]).output().unwrap();
+    assert_eq!(std::fs::read_to_string(folder.path().join("version")).unwrap(), TO);
+}
+
+#[test]
+fn a_demo_is_refused_and_a_wrong_address_and_a_wrong_root_are_told() {
+    let desk = Desk::new();
+    let url = format!("http://{}", desk.server.address);
+    let add = |name: &str, url: &str, root: &str| {
+        let rest = ["--channel", "1.8-production", "--root", root, "--current", "echo 1.8.4-tectonic.1"];
+        let arguments = [&["cluster", "add", name, "--server", url][..], &rest].concat();
+        super::spawn::tidegate(desk.folder.path()).args(arguments).output().unwrap()
+    };
+    assert!(add("prod", &url, "root.json").status.success());
+    let told = desk.refused(&["cluster", "check", "prod"]);
+    assert!(told.contains("(DemoKeys)") && told.contains("hint: "), "{told}");
+    for (url, root, words) in [
+        ("ftp://example.com", "root.json", "is not the address of a server"),
+        (&url, "version", "cannot be read"),
+        (&url, "serve.log", "is not a root"),
+    ] {
+        let output = add("other", url, root);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && told.contains(words), "{told}");
+    }
+    let told = desk.refused(&["cluster", "status", "prdo"]);
+    assert!(told.contains("there is no cluster `prdo`") && told.contains("`prod`"), "{told}");
+    // The same again is nothing, other settings are asked for, and another root is another trust.
+    let again = |more: &[&str], root: &str| {
+        let rest = ["--channel", "1.8-production", "--root", root, "--current", "echo 1.8.4-tectonic.1"];
+        let arguments = [&["cluster", "add", "prod", "--server", &url][..], &rest, more].concat();
+        let output = super::spawn::tidegate(desk.folder.path()).args(arguments).output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    assert!(again(&[], "root.json").contains("`prod` unchanged"));
+    assert!(again(&["--demo"], "root.json").contains("`--replace`"));
+    assert!(again(&["--demo", "--replace"], "root.json").contains("`prod` changed"));
+    desk.run(&["cluster", "check", "prod"]);
+    desk.run(&["init", "--offline-keys", "keys", "--no-encrypt"]);
+    assert!(again(&["--replace"], "channels/trust/1.root.json").contains("trusts another root"));
+    desk.run(&["cluster", "remove", "prod"]);
+    assert_eq!(desk.json(&["cluster", "list"]), serde_json::json!([]));
+}
+
+#[test]
+fn a_closed_network_takes_what_has_expired_and_tells_its_age() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, GOOD, &["--stale-ok", "90d"]);
+    let later = |days: i64| {
+        let clock = super::memory::Stopped::at(SystemClock::new().now() + chrono::TimeDelta::days(days));
+        let state = desk.path(".tidegate").display().to_string();
+        let arguments = ["tidegate", "--state", &state, "cluster", "check", "c"];
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = tidegate::cli::run(arguments, clock, &mut out, &mut err).unwrap();
+        let text = String::from_utf8([out, err].concat()).unwrap();
+        (code == std::process::ExitCode::SUCCESS, text)
+    };
+    let (good, told) = later(0);
+    assert!(good && told.contains("holds until"), "{told}");
+    let (good, told) = later(30);
+    assert!(good && told.contains("expired") && told.contains("23d ago"), "{told}");
+    assert!(desk.status()["expiredSeconds"].as_u64().unwrap() > 20 * 86_400);
+    let (good, told) = later(98);
+    assert!(!good && told.contains("(Expired)"), "{told}");
+}

@@ -1,0 +1,17 @@
+//! The cluster's side: against a repository in memory, and the real program against a served demo.
+#![cfg(feature = "client")]
+#![expect(clippy::unwrap_used, reason = "this is a test")]
+
+mod agent;
+mod answers;
+mod command;
+mod desk;
+mod memory;
+#[path = "../signing/repository.rs"]
+#[allow(dead_code, reason = "what makes a repository go wrong in other ways is for other tests")]
+mod repository;
+#[path = "../serve/spawn.rs"]
+#[allow(dead_code, reason = "what looks into a server is for other tests")]
+mod spawn;
+mod transfer;
+mod verify;
