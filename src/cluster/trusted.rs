@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
-use crate::domain::channel::ChannelName;
+use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::formats::tuf::KeyId;
 use crate::store::durable::{self, Mode};
 
@@ -36,6 +36,9 @@ pub struct Seen {
     pub keys: BTreeSet<KeyId>,
     /// The version of each channel's manifest.
     pub versions: BTreeMap<ChannelName, u64>,
+    /// The line and the stage of each channel: a channel keeps them.
+    #[serde(default)]
+    pub places: BTreeMap<ChannelName, (LineName, StageName)>,
     /// The tag under which the timestamp was served.
     pub timestamp_tag: Option<String>,
 }
