@@ -49,9 +49,7 @@ impl<'a> Manifests<'a> {
             .unwrap_or_default();
         let before = session.state().map(|state| &state.seen);
         let before = before.filter(|before| before.keys == keys);
-        let (versions, places) =
-            before.map(|before| (before.versions.clone(), before.places.clone())).unwrap_or_default();
-        let seen = Seen { keys, versions, places, timestamp_tag: session.timestamp_tag() };
+        let seen = Seen { keys, timestamp_tag: session.timestamp_tag(), ..before.cloned().unwrap_or_default() };
         let expires = repository.expires();
         let (channels, releases) = (BTreeMap::new(), BTreeMap::new());
         Self { session, repository, expiry, demo, seen, expires, channels, releases }
@@ -139,7 +137,21 @@ impl<'a> Manifests<'a> {
 
     /// A channel's own name by that or an alias. An alias stands in its channel's manifest alone, so
     /// that all are read to find it.
+    /// It stays the one that it was: else the online key could lead into another line by it.
     pub fn resolve(&mut self, name: &ChannelName) -> Result<ChannelName, Refusal> {
+        let own = self.find(name)?;
+        match self.seen.aliases.get(name) {
+            Some(before) if *before != own => {
+                let found = format!("channel `{own}`, and was another name of `{before}`");
+                return Err(Refusal::WrongChannel { asked: name.to_string(), found });
+            }
+            None if own != *name => drop(self.seen.aliases.insert(name.clone(), own.clone())),
+            _ => {}
+        }
+        Ok(own)
+    }
+
+    fn find(&mut self, name: &ChannelName) -> Result<ChannelName, Refusal> {
         if self.listed(CHANNELS, &names::channel_target(name))?.is_some() {
             return Ok(name.clone());
         }

@@ -39,6 +39,9 @@ pub struct Seen {
     /// The line and the stage of each channel: a channel keeps them.
     #[serde(default)]
     pub places: BTreeMap<ChannelName, (LineName, StageName)>,
+    /// The channel of each alias that is followed.
+    #[serde(default)]
+    pub aliases: BTreeMap<ChannelName, ChannelName>,
     /// The tag under which the timestamp was served.
     pub timestamp_tag: Option<String>,
 }

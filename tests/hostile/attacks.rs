@@ -289,6 +289,11 @@ pub const ATTACKS: &[Attack] = &[
         *forge.repository.channel(CHANNEL) = next;
         scene.server.serve(forge.seal());
     }),
+    attack("online key: the channel dropped", "UnknownChannel", |scene| {
+        let mut forge = third();
+        forge.repository.channels.remove(&CHANNEL.parse().unwrap()).unwrap();
+        scene.server.serve(forge.seal());
+    }),
     attack("online key: a release of the next line in the channel", "NotListed", |scene| {
         let mut forge = third();
         let other = forge.repository.channel("1.9-production").releases[0].clone();

@@ -264,6 +264,33 @@ fn an_early_release_is_told_and_the_others_of_its_channel_go_on() {
     assert_eq!(skipped.channel.as_str(), CHANNEL);
 }
 
+/// Gives a channel of a line another name.
+fn alias(channel: &str) -> Forge<'static> {
+    let mut forge = Forge::new(3);
+    forge.repository.channel(channel).aliases = vec!["stable".parse().unwrap()];
+    forge
+}
+
+#[test]
+fn an_alias_that_is_followed_stays_with_its_channel() {
+    let scene = Scene::at(alias(CHANNEL).seal());
+    assert_eq!(told(&scene.check_as("stable", CURRENT).unwrap()), GOOD);
+    let before = scene.trusted();
+    let other = alias("1.9-production");
+    // The same by a channel of that very name.
+    let mut named = Forge::new(4);
+    let mut manifest = named.repository.channel("1.9-production").clone();
+    manifest.channel = "stable".parse().unwrap();
+    manifest.stages = vec![manifest.stages[1].clone()];
+    manifest.stages[0].channel = manifest.channel.clone();
+    named.repository.channels.insert(manifest.channel.clone(), manifest);
+    for files in [other.seal(), named.seal()] {
+        scene.server.serve(files);
+        assert_eq!(scene.check_as("stable", TARGET).unwrap_err().kind(), "WrongChannel");
+        assert_eq!(scene.trusted(), before);
+    }
+}
+
 #[test]
 fn an_old_state_within_its_life_keeps_clusters_where_they_are_and_no_further_back() {
     let scene = Scene::new();

@@ -201,6 +201,19 @@ fn whatever_comes_instead_of_a_file_is_given_up_on_and_leaves_what_is_trusted_as
 }
 
 #[test]
+fn nothing_that_was_not_verified_reaches_the_operators_terminal() {
+    let scene = Scene::new();
+    let mut files = scene.second.clone();
+    let evil = format!(r#"{{"signatures":[],"signed":{{"_type":"\u001b[2Jm\u00e4{}"}}}}"#, "x".repeat(10_000));
+    files.insert("metadata/timestamp.json".to_owned(), evil.into());
+    scene.server.serve(files);
+    let refusal = scene.check().unwrap_err();
+    let words = refusal.to_string();
+    assert!(words.contains("?[2Jm?x"), "{words}");
+    assert!(words.bytes().all(|b| matches!(b, b' '..=b'~')) && words.len() < 600, "{words}");
+}
+
+#[test]
 fn not_modified_for_ever_is_a_freeze_and_ends_with_the_timestamp() {
     let scene = Scene::new();
     let site = Site::new(|_, _| {});
