@@ -1,8 +1,11 @@
 # The server, without the cluster's side.
 # The build. Its caches are mounts, so a change of one source file builds this crate and no other.
 FROM rust:1.95-slim-bookworm AS build
+# The allocator is built with make, which the image lacks.
+RUN apt-get update && apt-get install -y --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 COPY src src
 # Cargo wants every target that Cargo.toml names to be there.
 COPY benches benches

@@ -36,7 +36,7 @@ fn catalog(now: Time) -> Catalog {
                 summary: None,
                 links: Texts::default(),
                 components: Texts::default(),
-                payloads: Vec::new(),
+                payloads: [].into(),
                 barrier: false,
                 replaces: None,
                 entries: vec![Some(entry), None],

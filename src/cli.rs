@@ -6,19 +6,25 @@
 
 mod author;
 mod catalog;
+mod ceremony;
 mod channel;
 #[cfg(feature = "client")]
 mod cluster;
 mod demo;
 mod explain;
+mod export;
 mod failure;
+mod import;
 mod init;
 mod key;
 mod keyfile;
 mod logging;
 mod near;
+mod passphrase;
 mod promote;
+mod recover;
 mod release;
+mod root;
 mod serve;
 mod shell;
 mod status;
@@ -147,9 +153,21 @@ enum Command {
     Catalog(catalog::Command),
     /// Verify signatures, manifests and payloads, here or from a folder or a server
     Verify(verify::Args),
-    /// Keys: generate, list
+    /// Take up what is live, after the state folder was lost or brought back from a backup
+    Recover(recover::Args),
+    /// Write the whole service as files that any web server or medium can carry
+    Export(export::Args),
+    /// Take in what was exported elsewhere, for `serve --mirror`
+    Import(import::Args),
+    /// Keys: generate, list, public, passphrase
     #[command(subcommand)]
     Key(key::Command),
+    /// The roles and their keys: show, change
+    #[command(subcommand)]
+    Root(root::Command),
+    /// What several people sign in turn: show, sign, finish
+    #[command(subcommand)]
+    Ceremony(ceremony::Command),
     /// The cluster's side: add, check, approve, pause, resume, follow, status, run, list, remove
     #[cfg(feature = "client")]
     #[command(subcommand)]
@@ -178,7 +196,7 @@ impl Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::start(cli.globals.log_format, cli.command.is_service());
+    let _lines = logging::start(cli.globals.log_format, cli.command.is_service());
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     execute(&cli, Arc::new(SystemClock::new()), &mut out, &mut err)
 }
@@ -231,7 +249,12 @@ fn dispatch(
         Command::Explain(args) => explain::run(args, workspace, terminal),
         Command::Catalog(command) => catalog::run(command, workspace, terminal),
         Command::Verify(args) => verify::run(args, workspace, terminal),
+        Command::Recover(args) => recover::run(args, workspace, terminal),
+        Command::Export(args) => export::run(args, workspace, terminal),
+        Command::Import(args) => import::run(args, workspace, terminal),
         Command::Key(command) => key::run(command, workspace, terminal),
+        Command::Root(command) => root::run(command, workspace, terminal),
+        Command::Ceremony(command) => ceremony::run(command, workspace, terminal),
         #[cfg(feature = "client")]
         Command::Cluster(command) => cluster::run(command, workspace, terminal),
         Command::Status(args) => status::run(args, workspace, terminal),

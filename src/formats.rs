@@ -14,3 +14,4 @@ pub mod manifest;
 pub mod tuf;
 
 pub mod api;
+pub mod images;

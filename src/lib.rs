@@ -62,6 +62,8 @@
 //! | the signed documents | [`formats::manifest`], [`formats::tuf`] |
 //! | the form of everything signed | [`signing::Signed`] |
 //! | which files a release key signs | [`signing::ceremony`] |
+//! | a ceremony: who must sign a change of keys, and what is refused | [`signing::ceremony::Ceremony`] |
+//! | what signs: a key, or a command | [`signing::Signer`] |
 //! | how a write survives a crash | [`store::durable`] |
 //! | a reply's bytes, tag and encodings | [`publish::document`] |
 //! | a route | [`http`], one file for each resource |

@@ -3,6 +3,7 @@
 //! One thread, no lock: what it made is swapped in whole, and what goes wrong leaves in place what
 //! was served before.
 
+mod mirror;
 mod state;
 pub mod status;
 mod turn;
@@ -21,11 +22,12 @@ use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
 use crate::publish::Publication;
-use crate::signing::PrivateKey;
+use crate::signing::Signer;
 use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::store::directory::{Directory, ReadError, Revision};
 use crate::store::payloads::Payloads;
 use crate::store::watch::{Quiet, Turn};
+pub use mirror::Mirror;
 pub use state::{State, StateError};
 use status::{Degraded, DegradedKind, Handle};
 use watch::ClockWatch;
@@ -49,11 +51,21 @@ pub struct Setup {
     pub directory: Directory,
     pub payloads: Arc<Payloads>,
     pub state: State,
-    pub online: PrivateKey,
+    pub online: Online,
     /// Whether it promotes; if not, it still decides and shows what is due.
     pub promote: bool,
     /// Whether the keys are throw-away ones.
     pub demo: bool,
+}
+
+/// Where the online key comes from.
+#[derive(Debug)]
+pub enum Online {
+    /// The key in the state folder that the newest trust names. It is looked for at each
+    /// publication: a new one that lies there takes over in the moment in which the trust names it.
+    State,
+    /// One that is not in the state folder.
+    Given(Box<dyn Signer>),
 }
 
 /// Why a server does not start.
@@ -118,12 +130,11 @@ impl Promoter {
         }
         shared.publication.store(last.clone());
         setup.state.sweep();
-        let watch = ClockWatch::new(clock.now(), clock.monotonic());
         Ok(Self {
             setup,
             clock,
             shared,
-            watch,
+            watch: ClockWatch::default(),
             quiet: Quiet::default(),
             checked: Checked::default(),
             last,

@@ -3,8 +3,10 @@
 pub mod ceremony;
 pub mod key;
 mod signed;
+pub mod signer;
 pub mod trust;
 pub mod verify;
 
 pub use key::{KeyRole, PrivateKey, PublicKey};
 pub use signed::{ParseError, SignError, Signature, SignatureError, Signed};
+pub use signer::{CommandSigner, Signer, SignerError};

@@ -4,5 +4,6 @@ pub mod directory;
 pub mod durable;
 pub mod lock;
 pub mod payloads;
+pub mod secret;
 pub mod stamp;
 pub mod watch;

@@ -30,14 +30,14 @@ impl World {
         world.sh(
             &engineer,
             r#"
-            tidegate init --offline-keys ../keys
+            tidegate init --offline-keys ../keys --no-encrypt
             mkdir channels/1.0
             printf 'format: 1\nline: "1.0"\n' > channels/1.0/line.yaml
             echo 1.0.0 > payload.json
             tidegate release add 1.0.0 --payload payload.json
             ago() { date -u -d "$1" +%FT%TZ; }
             tidegate release sign 1.0.0 --key ../keys/release.pem --targets-key ../keys/targets.pem \
-                --not-before "$(ago '6 days ago')"
+                --not-before production="$(ago '6 days ago')" --reason "built days ago"
             tidegate promote --backfill --at "$(ago '20 days ago')"
             git add channels payloads payload.json
             git commit --quiet --message "Begin"

@@ -14,8 +14,9 @@ use super::Globals;
 use super::failure::refuse;
 use super::keyfile;
 use crate::domain::Time;
+use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
-use crate::domain::channel::LineName;
+use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::policy::{SOAK_MIN, Urgency};
 use crate::domain::release::{Entry, Event, Evidence, Release, SCHEDULE};
@@ -30,6 +31,9 @@ use crate::store::durable::{self, Mode};
 
 /// The made-up line, which no real vendor has.
 const LINE: &str = "1.10";
+
+/// The release of it that is held.
+const HELD: &str = "1.10.2-demo.1";
 
 /// How long after the start a release comes due, so that one can watch it.
 const SOON: TimeDelta = TimeDelta::seconds(60);
@@ -69,22 +73,47 @@ pub fn prepare(globals: &Globals, now: Time) -> anyhow::Result<Globals> {
     Ok(demo)
 }
 
-/// What to do with a demo, for stdout.
-pub fn welcome(address: SocketAddr, catalog: &Path) -> String {
-    let mut text = String::new();
-    let folder = catalog.parent().unwrap_or(catalog).display();
-    let _ = writeln!(
-        text,
-        "\
-demo: throw-away keys; the catalog is a scratch copy in {folder}
-  line {LINE} is made up: one release soaks, one is held, one is due in a minute
-try:
-  curl -s http://{address}/v1/channels | jq .
-  curl -s 'http://{address}/v1/channels/1.8-production/update?version=1.7.14-tectonic.2' | jq .
-  curl -s http://{address}/v1/releases/1.10.2-demo.1/explain | jq -r .message
-  tidegate explain 1.10.2-demo.1 --catalog {folder}/channels --payloads {folder}/payloads --state {folder}/state"
-    );
-    text
+/// What to do with a demo, for stdout. Names only what the copied catalog has.
+pub fn welcome(address: SocketAddr, demo: &Globals, now: Time) -> anyhow::Result<String> {
+    let directory = Directory::open(&demo.catalog, &demo.payloads)?;
+    let reading = directory.read(now)?.reading;
+    let catalog = &reading.catalog;
+    let folder = demo.catalog.parent().unwrap_or(&demo.catalog).display();
+    let mut text = format!("demo: throw-away keys; the catalog is a scratch copy in {folder}\n");
+    let held = Version::parse(HELD)?;
+    let made_up = catalog.release(&held).is_some();
+    // Writing to a `String` cannot fail.
+    if made_up {
+        let _ = writeln!(
+            text,
+            "  line {LINE} is made up: one release soaks, one is held, one is due in a minute"
+        );
+    }
+    let _ = writeln!(text, "try:\n  curl -s http://{address}/v1/channels | jq .");
+    if let Some((channel, version)) = question(catalog)? {
+        let _ = writeln!(
+            text,
+            "  curl -s 'http://{address}/v1/channels/{channel}/update?version={version}' | jq ."
+        );
+        let explained = if made_up { &held } else { version };
+        let _ = writeln!(
+            text,
+            "  curl -s http://{address}/v1/releases/{explained}/explain | jq -r .message\n  tidegate explain {explained} --catalog {folder}/channels --payloads {folder}/payloads --state {folder}/state"
+        );
+    }
+    Ok(text)
+}
+
+/// What a cluster could ask: of the sample catalog its way into the next line, of another one the way
+/// onwards from the first release of a line.
+fn question(catalog: &Catalog) -> anyhow::Result<Option<(&ChannelName, &Version)>> {
+    let sample =
+        (catalog.line(&LineName::parse("1.8")?), catalog.release(&Version::parse("1.7.14-tectonic.2")?));
+    if let (Some(line), Some((_, release))) = sample {
+        return Ok(line.stages.last().map(|stage| (&stage.channel, &release.version)));
+    }
+    let mut lines = catalog.lines();
+    Ok(lines.find_map(|line| Some((&line.stages.last()?.channel, line.releases.keys().next()?))))
 }
 
 fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> anyhow::Result<()> {
@@ -133,7 +162,7 @@ fn add_line(directory: &Directory, demo: &Globals, now: Time) -> anyhow::Result<
         release(demo, "1.10.1-demo.1", &[now - SOAK_MIN + SOON], None)?,
         release(
             demo,
-            "1.10.2-demo.1",
+            HELD,
             &[days(20)],
             Some(Event {
                 at: days(3),
@@ -176,12 +205,13 @@ fn release(demo: &Globals, version: &str, entered: &[Time], hold: Option<Event>)
         summary: Some("Made up, for the demo".to_owned()),
         links: Texts::default(),
         components: Texts::default(),
-        payloads: vec![Payload {
+        payloads: [Payload {
             file: "payload.json".to_owned(),
             sha256: Sha256::new(sha2::Sha256::digest(&bytes).into()),
             size: bytes.len() as u64,
             arch: None,
-        }],
+        }]
+        .into(),
         barrier: false,
         replaces: None,
         entries: entries.collect(),
@@ -221,7 +251,7 @@ fn sign(directory: &Directory, demo: &Globals, offline: &Path, now: Time) -> any
     }
     let kept = [("root", &keys.root), ("targets", &keys.targets), ("release", &keys.release)];
     for (name, key) in kept {
-        keyfile::write(&offline.join(format!("{name}.pem")), key)?;
+        keyfile::write(&offline.join(format!("{name}.pem")), key, None)?;
     }
-    keyfile::write(&State::new(&demo.state).online_key_path(), &keys.online)
+    keyfile::write(&State::new(&demo.state).online_key_path(), &keys.online, None)
 }

@@ -8,15 +8,17 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::failure::refuse;
+use super::failure::{Hint, refuse};
 use super::keyfile;
+use super::passphrase::{PassphraseSource, Passphrases};
 use super::table::Table;
 use super::terminal::Terminal;
 use super::workspace::Workspace;
-use crate::formats::tuf::KeyId;
+use crate::domain::catalog::Catalog;
+use crate::formats::tuf::{KeyId, Signers};
 use crate::promoter::State;
-use crate::signing::PrivateKey;
-use crate::signing::ceremony::{Keys, found};
+use crate::signing::ceremony::{Ceremony, Founders, Keys, found};
+use crate::signing::{PrivateKey, PublicKey};
 use crate::store::durable::{self, Mode};
 use crate::store::watch::work_tree;
 
@@ -30,12 +32,28 @@ use crate::store::watch::work_tree;
 #[command(after_help = "\
 Examples:
   tidegate init --offline-keys /media/vault/tidegate
-  tidegate init --offline-keys ~/keys --catalog releases/channels")]
+  tidegate init --offline-keys ~/keys --catalog releases/channels
+  tidegate init --offline-keys ~/keys --root-key ada.pem --root-key ben.pem --root-key eve.pem --root-threshold 2")]
 pub struct Args {
     /// Where the root, targets and release keys go: outside of the catalog, the payloads and the
     /// state folder, best on a medium that can be taken away
     #[arg(long, value_name = "DIR", env = "TIDEGATE_OFFLINE_KEYS", hide_env_values = true)]
     offline_keys: PathBuf,
+    /// The public half of a root keeper's own key; once for each keeper. No root key is made then,
+    /// and a ceremony is begun in which the keepers sign the first root
+    #[arg(long, value_name = "PUBLIC.pem")]
+    root_key: Vec<PathBuf>,
+    /// How many of the root keepers must sign
+    #[arg(long, value_name = "K", requires = "root_key", default_value_t = 1)]
+    root_threshold: u64,
+    /// The file of the ceremony in which the keepers sign
+    #[arg(long, value_name = "FILE", default_value = "founding.json")]
+    ceremony: PathBuf,
+    /// Write the offline keys without passphrases: for a trial, or for a medium that is encrypted
+    #[arg(long)]
+    no_encrypt: bool,
+    #[command(flatten)]
+    passphrase: PassphraseSource,
 }
 
 const POLICY: &str = "\
@@ -82,6 +100,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     body.folder(&workspace.state, Mode::Private)?;
     // Keys and copies: nothing in the state folder belongs into a repository.
     body.file(&workspace.state.join(".gitignore"), "*\n")?;
+    State::new(&workspace.state).found()?;
     body.folder(&args.offline_keys, Mode::Private)?;
 
     let snapshot = workspace.directory()?.read(workspace.now())?;
@@ -92,13 +111,24 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             "see them all: `tidegate catalog check`",
         ));
     }
-    let offline = |name: &str| args.offline_keys.join(name);
-    let keys = Keys {
-        root: body.key("root", &offline("root.pem"))?,
-        targets: body.key("targets", &offline("targets.pem"))?,
-        release: body.key("release", &offline("release.pem"))?,
-        online: body.key("online", &State::new(&workspace.state).online_key_path())?,
+    let mut passphrases = args.passphrase.passphrases();
+    let mut offline = |role: &'static str| {
+        let file = args.offline_keys.join(format!("{role}.pem"));
+        body.key(role, &file, !args.no_encrypt, &mut passphrases)
     };
+    let root = if args.root_key.is_empty() { Some(offline("root")?) } else { None };
+    let (targets, release) = (offline("targets")?, offline("release")?);
+    let online = State::new(&workspace.state).online_key_path();
+    let online = body.key("online", &online, false, &mut passphrases)?;
+    let Some(root) = root else {
+        let ceremony = args.begin(&snapshot.reading.catalog, &targets, &release, &online, workspace)?;
+        body.made.push(args.ceremony.clone());
+        body.show(terminal)?;
+        args.keep_safe(terminal);
+        super::ceremony::next(&ceremony, &args.ceremony, terminal);
+        return Ok(ExitCode::SUCCESS);
+    };
+    let keys = Keys { root, targets, release, online };
 
     let mut files = found(&snapshot.reading.catalog, &keys, workspace.now())?;
     durable::create_folder(&trust, Mode::Keep)?;
@@ -109,25 +139,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         body.made.push(path);
     }
 
-    let mut table = Table::new(["WHAT", "WHERE"]);
-    for key in &body.keys {
-        table.row([format!("{} key", key.role), key.file.display().to_string()]);
-    }
-    for path in &body.made {
-        table.row(["made".to_owned(), path.display().to_string()]);
-    }
-    for path in &body.kept {
-        table.row(["kept".to_owned(), path.display().to_string()]);
-    }
-    terminal.table(&body, &table, "nothing was made")?;
-
-    let keys = args.offline_keys.display();
-    terminal.note(format_args!(
-        "\nwarning: the offline keys in `{keys}` are NOT encrypted: take them offline, and keep a second copy of them"
-    ));
-    if work_tree(&args.offline_keys).is_some() {
-        terminal.note(format_args!("warning: `{keys}` lies in a git work tree: never commit it"));
-    }
+    body.show(terminal)?;
+    args.keep_safe(terminal);
     let lines = if snapshot.reading.catalog.lines().next().is_none() {
         format!("write a line, `{}/1.8/line.yaml`, then ", workspace.catalog.display())
     } else {
@@ -146,7 +159,67 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     Ok(ExitCode::SUCCESS)
 }
 
+impl Args {
+    /// Begins the ceremony in which the root's keepers sign. All that the keys made here sign is
+    /// signed at once.
+    fn begin(
+        &self,
+        catalog: &Catalog,
+        targets: &PrivateKey,
+        release: &PrivateKey,
+        online: &PrivateKey,
+        workspace: &Workspace,
+    ) -> anyhow::Result<Ceremony> {
+        let keepers: Vec<PublicKey> =
+            self.root_key.iter().map(|path| keyfile::read_public(path)).collect::<Result<_, _>>()?;
+        let root =
+            Signers { keys: keepers.iter().map(PublicKey::key).collect(), threshold: self.root_threshold };
+        let (targets_public, release_public) = (targets.public(), release.public());
+        let founders =
+            Founders { root, targets: targets_public, release: release_public, online: online.public() };
+        let mut ceremony = Ceremony::found(catalog, &founders, workspace.now())?;
+        ceremony
+            .check(workspace.now())
+            .hint("name each keeper's key once, and a threshold that they reach")?;
+        for key in [targets, release] {
+            ceremony.sign(key)?;
+        }
+        super::ceremony::write_new(&ceremony, &self.ceremony)?;
+        Ok(ceremony)
+    }
+
+    fn keep_safe(&self, terminal: &mut Terminal<'_>) {
+        let keys = self.offline_keys.display();
+        if self.no_encrypt {
+            terminal.note(format_args!(
+                "\nwarning: the offline keys in `{keys}` are NOT encrypted: take them offline, and keep a second copy of them"
+            ));
+        } else {
+            terminal.note(format_args!(
+                "\ntake the offline keys in `{keys}` offline, and keep a second copy of them and of their passphrases"
+            ));
+        }
+        if work_tree(&self.offline_keys).is_some() {
+            terminal.note(format_args!("warning: `{keys}` lies in a git work tree: never commit it"));
+        }
+    }
+}
+
 impl Body {
+    fn show(&self, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
+        let mut table = Table::new(["WHAT", "WHERE"]);
+        for key in &self.keys {
+            table.row([format!("{} key", key.role), key.file.display().to_string()]);
+        }
+        for path in &self.made {
+            table.row(["made".to_owned(), path.display().to_string()]);
+        }
+        for path in &self.kept {
+            table.row(["kept".to_owned(), path.display().to_string()]);
+        }
+        terminal.table(self, &table, "nothing was made")
+    }
+
     fn folder(&mut self, path: &Path, mode: Mode) -> anyhow::Result<()> {
         if path.is_dir() {
             self.kept.push(path.to_owned());
@@ -168,12 +241,18 @@ impl Body {
     }
 
     /// A key that is there is used: it is one that an earlier run made before it was cut short.
-    fn key(&mut self, role: &'static str, file: &Path) -> anyhow::Result<PrivateKey> {
+    fn key(
+        &mut self,
+        role: &'static str,
+        file: &Path,
+        encrypt: bool,
+        passphrases: &mut Passphrases,
+    ) -> anyhow::Result<PrivateKey> {
         let key = if fs::symlink_metadata(file).is_ok() {
-            keyfile::read(file)?
+            keyfile::read(file, passphrases)?
         } else {
             let key = PrivateKey::generate()?;
-            keyfile::write(file, &key)?;
+            keyfile::write(file, &key, encrypt.then_some(passphrases))?;
             key
         };
         self.keys.push(KeyBody { role, keyid: key.id(), file: file.to_owned() });
@@ -195,6 +274,14 @@ fn check_place(keys: &Path, workspace: &Workspace) -> anyhow::Result<()> {
                 "keep offline keys elsewhere, best on a medium that can be taken away",
             ));
         }
+    }
+    // The catalog's folder may not be there yet.
+    let tree = resolve(&workspace.catalog)?.ancestors().find(|above| above.is_dir()).and_then(work_tree);
+    if let Some(tree) = tree.filter(|tree| place.starts_with(&tree.root)) {
+        return Err(refuse(
+            format!("`{}` lies in the catalog's git work tree `{}`", keys.display(), tree.root.display()),
+            "keep offline keys outside of it, best on a medium that can be taken away: a key that was committed once is everybody's",
+        ));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::keyfile;
+use super::passphrase::PassphraseSource;
 use super::table::Table;
 use super::terminal::Terminal;
 use super::workspace::Workspace;
@@ -13,6 +14,7 @@ use crate::formats::tuf::{KeyId, names::CHANNELS};
 use crate::promoter::State;
 use crate::signing::PrivateKey;
 use crate::signing::trust::Trust;
+use crate::store::durable::{self, Mode};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -20,17 +22,55 @@ pub enum Command {
     Generate(GenerateArgs),
     /// List keys, with what they sign
     List(ListArgs),
+    /// Write the public half of a key into a file
+    Public(PublicArgs),
+    /// Change the passphrase of a key
+    Passphrase(PassphraseArgs),
 }
 
 /// Make a new key
 ///
-/// Writes an Ed25519 private key as PKCS#8 PEM, for its owner alone, and prints its public half. It
-/// signs nothing until a role names it.
+/// Writes an Ed25519 private key as PKCS#8 PEM under a passphrase, for its owner alone, and prints
+/// its public half. It signs nothing until a role names it: `tidegate root change`. A key in the
+/// state folder is a server's, which has nobody to ask for a passphrase: it is not encrypted.
 #[derive(Debug, clap::Args)]
 pub struct GenerateArgs {
     /// The new file; nothing is written over
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Write it without a passphrase: for a machine, such as CI
+    #[arg(long)]
+    no_encrypt: bool,
+    #[command(flatten)]
+    passphrase: PassphraseSource,
+}
+
+/// Write the public half of a key into a file
+///
+/// That file is what goes to others: to `root change --add`, and to those who verify.
+#[derive(Debug, clap::Args)]
+pub struct PublicArgs {
+    /// The key
+    file: PathBuf,
+    /// The new file; without it, stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    passphrase: PassphraseSource,
+}
+
+/// Change the passphrase of a key
+///
+/// Asks for the passphrase that it has, if any, then for the new one. The key stays the same.
+#[derive(Debug, clap::Args)]
+pub struct PassphraseArgs {
+    /// The key
+    file: PathBuf,
+    /// Leave it without a passphrase: for a machine, such as CI
+    #[arg(long)]
+    no_encrypt: bool,
+    #[command(flatten)]
+    passphrase: PassphraseSource,
 }
 
 /// List keys, with what they sign
@@ -57,10 +97,13 @@ struct ListBody {
 
 #[derive(Debug, Serialize)]
 struct KeyBody {
-    keyid: KeyId,
+    /// Unknown where an encrypted file does not say.
+    keyid: Option<KeyId>,
     /// The roles that it signs.
     roles: Vec<String>,
     file: Option<PathBuf>,
+    /// Whether the file has a private key under a passphrase.
+    encrypted: bool,
 }
 
 pub fn run(
@@ -69,20 +112,67 @@ pub fn run(
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Generate(args) => generate(args, terminal),
+        Command::Generate(args) => generate(args, workspace, terminal),
         Command::List(args) => list(args, workspace, terminal),
+        Command::Public(args) => public(args, terminal),
+        Command::Passphrase(args) => change_passphrase(args, terminal),
     }
 }
 
-fn generate(args: &GenerateArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+fn generate(
+    args: &GenerateArgs,
+    workspace: &Workspace,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<ExitCode> {
+    keyfile::refuse_to_replace(&args.out)?;
     let key = PrivateKey::generate()?;
-    keyfile::write(&args.out, &key)?;
+    let online = args.out.starts_with(&workspace.state);
+    let mut passphrases = args.passphrase.passphrases();
+    let plain = args.no_encrypt || online;
+    keyfile::write(&args.out, &key, (!plain).then_some(&mut passphrases))?;
     let body = GenerateBody { keyid: key.id(), file: args.out.clone(), public: key.public().to_pem()? };
     terminal.show(&body, || format!("{}\n{}", body.keyid, body.public))?;
+    if plain && !online {
+        not_encrypted(&args.out, terminal);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn not_encrypted(file: &Path, terminal: &mut Terminal<'_>) {
     terminal.note(format_args!(
         "warning: the private key in `{}` is NOT encrypted: keep it where only its holder reads it",
-        args.out.display()
+        file.display()
     ));
+}
+
+fn public(args: &PublicArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let key = match keyfile::look(&args.file)?.public {
+        Some(key) => key,
+        None => keyfile::read(&args.file, &mut args.passphrase.passphrases())?.public(),
+    };
+    let pem = key.to_pem()?;
+    let file = args.out.clone().unwrap_or_else(|| args.file.clone());
+    let body = GenerateBody { keyid: key.id(), file, public: pem.clone() };
+    if let Some(out) = &args.out {
+        keyfile::refuse_to_replace(out)?;
+        durable::write(out, pem.as_bytes(), Mode::Keep)?;
+        terminal.show(&body, || body.keyid.to_string())?;
+    } else {
+        terminal.show(&body, || pem)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn change_passphrase(args: &PassphraseArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let mut passphrases = args.passphrase.passphrases();
+    let key = keyfile::read(&args.file, &mut passphrases)?;
+    keyfile::rewrite(&args.file, &key, (!args.no_encrypt).then_some(&mut passphrases))?;
+    let file = args.file.display();
+    if args.no_encrypt {
+        not_encrypted(&args.file, terminal);
+    } else {
+        terminal.note(format_args!("`{file}` has a new passphrase, and other copies of it do not"));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -96,29 +186,31 @@ fn list(args: &ListArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
     };
     let mut keys = Vec::new();
     let of = |path: &Path| -> anyhow::Result<KeyBody> {
-        let keyid = keyfile::read_public(path)?.id();
-        let roles = trust.map(|trust| roles(trust, keyid)).unwrap_or_default();
-        Ok(KeyBody { keyid, roles, file: Some(path.to_owned()) })
+        let keyfile::Look { encrypted, public } = keyfile::look(path)?;
+        let keyid = public.map(|key| key.id());
+        let roles = trust.zip(keyid).map(|(trust, keyid)| roles(trust, keyid)).unwrap_or_default();
+        Ok(KeyBody { keyid, roles, file: Some(path.to_owned()), encrypted })
     };
     for path in &args.files {
         keys.push(of(path)?);
     }
     if args.files.is_empty() {
-        let online = State::new(&workspace.state).online_key_path();
-        if online.is_file() {
-            keys.push(of(&online)?);
+        for (path, _) in State::new(&workspace.state).keys()? {
+            keys.push(of(&path)?);
         }
         for keyid in trust.map(keyids).unwrap_or_default() {
-            if !keys.iter().any(|key| key.keyid == keyid) {
+            if !keys.iter().any(|key| key.keyid == Some(keyid)) {
                 let roles = trust.map(|trust| roles(trust, keyid)).unwrap_or_default();
-                keys.push(KeyBody { keyid, roles, file: None });
+                keys.push(KeyBody { keyid: Some(keyid), roles, file: None, encrypted: false });
             }
         }
     }
     let mut table = Table::new(["KEY", "SIGNS", "FILE"]);
     for key in &keys {
-        let file = key.file.as_ref().map(|file| file.display().to_string());
-        table.row([key.keyid.to_string(), key.roles.join(", "), file.unwrap_or_default()]);
+        let encrypted = if key.encrypted { " (encrypted)" } else { "" };
+        let file = key.file.as_ref().map(|file| format!("{}{encrypted}", file.display()));
+        let keyid = key.keyid.map_or_else(|| "unknown".to_owned(), |keyid| keyid.to_string());
+        table.row([keyid, key.roles.join(", "), file.unwrap_or_default()]);
     }
     let none = "the catalog has no keys yet: `tidegate init --offline-keys DIR`";
     terminal.table(&ListBody { keys }, &table, none)?;

@@ -1,4 +1,4 @@
-//! Keys in files.
+//! Keys in files, and whatever signs in their place.
 
 use std::fs;
 use std::path::Path;
@@ -7,23 +7,110 @@ use anyhow::Context;
 use zeroize::Zeroizing;
 
 use super::failure::{Hint, refuse};
-use crate::signing::{PrivateKey, PublicKey};
+use super::passphrase::{PassphraseSource, Passphrases};
+use crate::signing::key::{is_encrypted, public_half};
+use crate::signing::{CommandSigner, PrivateKey, PublicKey, Signer};
 use crate::store::durable::{self, Mode};
+use crate::store::secret;
 
-/// Reads a private key.
-pub fn read(path: &Path) -> anyhow::Result<PrivateKey> {
-    PrivateKey::from_pem(&text(path)?).with_context(|| format!("the key `{}` cannot be used", path.display()))
+/// How the keys that a command is given sign.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SigningArgs {
+    /// A command that signs with the keys whose files hold their public half (`sh -c CMD`): for a
+    /// KMS, an HSM or a token. It gets the bytes on stdin and writes the signature on stdout, as 64
+    /// bytes, in hexadecimal or in base64; `TIDEGATE_KEYID` and `TIDEGATE_DOCUMENT` tell it what for
+    #[arg(long, value_name = "CMD", env = "TIDEGATE_SIGN_WITH", hide_env_values = true)]
+    sign_with: Option<String>,
+    #[command(flatten)]
+    passphrase: PassphraseSource,
+}
+
+/// Turns files into what signs.
+pub struct Keyring {
+    command: Option<String>,
+    passphrases: Passphrases,
+}
+
+impl SigningArgs {
+    pub fn keyring(&self) -> Keyring {
+        Keyring { command: self.sign_with.clone(), passphrases: self.passphrase.passphrases() }
+    }
+}
+
+impl Keyring {
+    /// What signs with the key in a file: the key, or the command where it is a public one.
+    pub fn signer(&mut self, path: &Path) -> anyhow::Result<Box<dyn Signer>> {
+        let pem = text(path)?;
+        if pem.contains("PRIVATE KEY-----") {
+            return Ok(Box::new(open(path, &pem, &mut self.passphrases)?));
+        }
+        let public =
+            PublicKey::from_pem(&pem).with_context(|| format!("the key `{}` cannot be used", path.display()));
+        match &self.command {
+            Some(command) => Ok(Box::new(CommandSigner::new(public?, command.clone()))),
+            None => Err(refuse(
+                format!("`{}` is a public key, which cannot sign", path.display()),
+                "name the file of the private key, or the command that has it: `--sign-with CMD`",
+            )),
+        }
+    }
+
+    /// As [`Keyring::signer`], for each of the files.
+    pub fn signers<P: AsRef<Path>>(&mut self, paths: &[P]) -> anyhow::Result<Vec<Box<dyn Signer>>> {
+        paths.iter().map(|path| self.signer(path.as_ref())).collect()
+    }
+}
+
+/// Reads a private key, with its passphrase where it has one.
+pub fn read(path: &Path, passphrases: &mut Passphrases) -> anyhow::Result<PrivateKey> {
+    open(path, &text(path)?, passphrases)
+}
+
+fn open(path: &Path, pem: &str, passphrases: &mut Passphrases) -> anyhow::Result<PrivateKey> {
+    let checked = secret::check(path).with_context(|| format!("`{}` cannot be looked at", path.display()))?;
+    checked.map_err(|exposed| {
+        let hint = exposed.hint();
+        refuse(exposed.to_string(), hint)
+    })?;
+    let key = if is_encrypted(pem) {
+        let passphrase = passphrases.of(path)?;
+        PrivateKey::from_encrypted_pem(pem, passphrase.as_bytes())
+    } else {
+        PrivateKey::from_pem(pem)
+    };
+    key.with_context(|| format!("the key `{}` cannot be used", path.display()))
+}
+
+/// What can be said of a key's file without its passphrase.
+pub struct Look {
+    pub encrypted: bool,
+    /// The public half, if it can be had.
+    pub public: Option<PublicKey>,
+}
+
+/// Looks at the file of a key of either kind.
+pub fn look(path: &Path) -> anyhow::Result<Look> {
+    let pem = text(path)?;
+    let encrypted = is_encrypted(&pem);
+    let public = if encrypted {
+        public_half(&pem)
+    } else if pem.contains("PRIVATE KEY-----") {
+        PrivateKey::from_pem(&pem).map(|key| Some(key.public()))
+    } else {
+        PublicKey::from_pem(&pem).map(Some)
+    };
+    let public = public.with_context(|| format!("the key `{}` cannot be used", path.display()))?;
+    Ok(Look { encrypted, public })
 }
 
 /// Reads the public half of a key, whichever half the file has.
 pub fn read_public(path: &Path) -> anyhow::Result<PublicKey> {
-    let text = text(path)?;
-    let key = if text.contains("PRIVATE KEY-----") {
-        PrivateKey::from_pem(&text).map(|key| key.public())
-    } else {
-        PublicKey::from_pem(&text)
-    };
-    key.with_context(|| format!("the key `{}` cannot be used", path.display()))
+    look(path)?.public.ok_or_else(|| {
+        refuse(
+            format!("`{}` is encrypted, and its public half does not stand below it", path.display()),
+            format!("write that into a file of its own: `tidegate key public {} --out FILE`", path.display()),
+        )
+    })
 }
 
 fn text(path: &Path) -> anyhow::Result<Zeroizing<String>> {
@@ -31,18 +118,43 @@ fn text(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     text.map(Zeroizing::new).hint("name a file with a key as PEM")
 }
 
-/// Writes a private key for its owner alone, and never over another file.
-pub fn write(path: &Path, key: &PrivateKey) -> anyhow::Result<()> {
-    if fs::symlink_metadata(path).is_ok() {
-        return Err(refuse(
-            format!("`{}` is there already, and a key is never written over", path.display()),
-            "name another file, or move that one away if nothing is signed by it any more",
-        ));
-    }
+/// Writes a private key for its owner alone, and never over another file. With passphrases it is
+/// encrypted under one of them.
+pub fn write(path: &Path, key: &PrivateKey, passphrases: Option<&mut Passphrases>) -> anyhow::Result<()> {
+    refuse_to_replace(path)?;
+    let pem = sealed(path, key, passphrases)?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         durable::create_folder(folder, Mode::Private)?;
     }
-    let pem = key.to_pem()?;
     durable::write(path, pem.as_bytes(), Mode::Private)?;
     Ok(())
+}
+
+/// Writes a private key in place of itself, under another passphrase or none.
+pub fn rewrite(path: &Path, key: &PrivateKey, passphrases: Option<&mut Passphrases>) -> anyhow::Result<()> {
+    let pem = sealed(path, key, passphrases)?;
+    durable::write(path, pem.as_bytes(), Mode::Private)?;
+    Ok(())
+}
+
+fn sealed(
+    path: &Path,
+    key: &PrivateKey,
+    passphrases: Option<&mut Passphrases>,
+) -> anyhow::Result<Zeroizing<String>> {
+    Ok(match passphrases {
+        Some(passphrases) => key.to_encrypted_pem(passphrases.for_new(path)?.as_bytes())?,
+        None => key.to_pem()?,
+    })
+}
+
+/// A key is never written over another file.
+pub fn refuse_to_replace(path: &Path) -> anyhow::Result<()> {
+    if fs::symlink_metadata(path).is_err() {
+        return Ok(());
+    }
+    Err(refuse(
+        format!("`{}` is there already, and a key is never written over", path.display()),
+        "name another file, or move that one away if nothing is signed by it any more",
+    ))
 }

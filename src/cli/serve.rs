@@ -1,23 +1,32 @@
 //! `tidegate serve`.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use anyhow::Context;
+use bytes::Bytes;
 use clap::ValueEnum;
 
 use super::failure::{Hint, refuse};
-use super::{Globals, demo};
+use super::verify::source;
+use super::{Globals, demo, keyfile, recover};
 use crate::clock::{SharedClock, SystemClock};
+use crate::domain::Time;
+use crate::formats::tuf::KeyId;
 use crate::http;
 use crate::promoter::status::{Handle, Shared};
-use crate::promoter::{Promoter, Setup, State};
-use crate::signing::PrivateKey;
+use crate::promoter::{Mirror, Online, Promoter, Setup, State, StateError};
+use crate::publish::Publication;
+use crate::publish::follows::check_seen;
 use crate::signing::trust::Trust;
-use crate::store::directory::Directory;
+use crate::signing::{CommandSigner, PublicKey};
+use crate::store::directory::{Directory, ReadError};
 use crate::store::lock::StateLock;
 use crate::store::payloads::Payloads;
 
@@ -30,6 +39,7 @@ use crate::store::payloads::Payloads;
 Examples:
   tidegate serve --demo
   tidegate serve --promote on --listen 0.0.0.0:8080 --admin-listen 127.0.0.1:9090")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Args {
     /// Where to listen
     #[arg(
@@ -60,10 +70,46 @@ pub struct Args {
         action = clap::ArgAction::Set
     )]
     access_log: bool,
+    /// The public half of the online key, where a command has the private one; the state folder then
+    /// needs none
+    #[arg(
+        long,
+        value_name = "PUBLIC.pem",
+        env = "TIDEGATE_ONLINE_KEY",
+        hide_env_values = true,
+        requires = "sign_with"
+    )]
+    online_key: Option<PathBuf>,
+    /// A command that signs with the online key (`sh -c CMD`): the bytes on stdin, the signature on
+    /// stdout
+    #[arg(
+        long,
+        value_name = "CMD",
+        env = "TIDEGATE_SIGN_WITH",
+        hide_env_values = true,
+        requires = "online_key"
+    )]
+    sign_with: Option<String>,
     /// Serve a scratch copy of the catalog, signed by throw-away keys
     #[arg(long)]
     demo: bool,
+    /// Serve what `tidegate import` took in; nothing is read, signed or promoted here
+    #[arg(long, conflicts_with_all = ["demo", "promote", "witness", "first"])]
+    mirror: bool,
+    /// Compare with what is live at a place before anything is published, and do not start behind it
+    #[arg(long, value_name = "DIR|URL", env = "TIDEGATE_WITNESS", hide_env_values = true)]
+    witness: Option<String>,
+    /// Trust the witness's certificate by the roots in this PEM file, instead of the machine's own
+    #[arg(long, value_name = "FILE", requires = "witness")]
+    ca: Option<PathBuf>,
+    /// Nothing was ever published from this catalog: publish for the first time
+    #[arg(long)]
+    first: bool,
 }
+
+/// For so long keys that are being written are waited for, in so many tries.
+const MOMENT: Duration = Duration::from_millis(250);
+const PATIENCE: usize = 40;
 
 /// Whether the server promotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -75,21 +121,54 @@ pub enum Promote {
 /// Serves until it is told to stop.
 pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let clock: SharedClock = Arc::new(SystemClock::new());
+    if args.mirror {
+        return mirror(args, globals, clock);
+    }
     let globals = &if args.demo { demo::prepare(globals, clock.now())? } else { globals.clone() };
     let _lock = StateLock::acquire(&globals.state)?;
     let directory = Directory::open(&globals.catalog, &globals.payloads)
         .hint("name the folder with `--catalog DIR`, or make a catalog here: `tidegate init`")?;
     let promote = promotes(args, &directory)?;
     let state = State::new(&globals.state);
-    let online = online_key(&state, &directory)?;
+    let online = online_key(args, &state, &directory)?;
+    let new = args.demo || args.first || state.is_new();
     let payloads = Arc::new(Payloads::new(&globals.payloads, &globals.state));
 
     let shared = Handle::new(Shared::default());
     let setup = Setup { directory, payloads: Arc::clone(&payloads), state, online, promote, demo: args.demo };
     let promoter = Promoter::start(setup, Arc::clone(&clock), Arc::clone(&shared)).hint(
-        "bring the state folder back from a backup; without its last publication the server could not tell whether it steps back",
+        "`tidegate recover --from URL|DIR` takes up what clients see, or bring the state folder back from a backup; without its last publication the server could not tell whether it steps back",
     )?;
+    let last = shared.publication.load_full();
+    check_last(args, globals, last.as_deref(), new, clock.now())?;
 
+    serve(args, globals, payloads, shared, clock, move |told| promoter.run(told))
+}
+
+/// Serves what was imported, and each later import as it comes.
+fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<ExitCode> {
+    let shared = Handle::new(Shared::default());
+    let mut mirror = Mirror::start(State::new(&globals.state), Arc::clone(&clock), Arc::clone(&shared))
+        .hint("take it in again: `tidegate import DIR`")?;
+    if shared.publication.load().is_none() {
+        return Err(refuse(
+            format!("nothing was taken in to `{}` yet", globals.state.display()),
+            "take in an export: `tidegate import DIR --root FILE`",
+        ));
+    }
+    let payloads = Arc::new(Payloads::new(&globals.payloads, &globals.state));
+    serve(args, globals, payloads, shared, clock, move |told| mirror.run(told))
+}
+
+/// Answers until the process is told to stop, with a thread beside that makes what is answered.
+fn serve(
+    args: &Args,
+    globals: &Globals,
+    payloads: Arc<Payloads>,
+    shared: Handle,
+    clock: SharedClock,
+    work: impl FnOnce(&mpsc::Receiver<()>) + Send + 'static,
+) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anything is served: a signal that comes early must not be lost.
@@ -99,19 +178,53 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         config.access_log = args.access_log;
         config.workers = args.workers.unwrap_or(config.workers);
         let open = Arc::new(move |sha256: &_| payloads.open(sha256));
+        let now = clock.now();
         let running = http::start(&config, shared, open, clock)?;
 
         let (stop, told) = mpsc::channel();
-        let promoter =
-            std::thread::Builder::new().name("promoter".to_owned()).spawn(move || promoter.run(&told))?;
-        announce(&running, globals, args.demo)?;
+        let worker = std::thread::Builder::new().name("promoter".to_owned()).spawn(move || work(&told))?;
+        announce(&running, globals, args.demo, now)?;
         running.until(stopped).await?;
         tracing::info!("stopped serving");
         // The promoter may be in the middle of a commit: it ends its turn.
         drop(stop);
-        promoter.join().map_err(|_| anyhow::anyhow!("the promoter failed"))?;
+        worker.join().map_err(|_| anyhow::anyhow!("the promoter failed"))?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Whether this server may go on from what it has. One that lost its state, or was brought back from
+/// an old backup, would sign what clients refuse, and could not tell whether it takes anything back.
+fn check_last(
+    args: &Args,
+    globals: &Globals,
+    last: Option<&Publication>,
+    new: bool,
+    now: Time,
+) -> anyhow::Result<()> {
+    let new = new && last.is_none();
+    if let Some(witness) = args.witness.as_ref().filter(|_| !new) {
+        let root = source::own_root(None, &globals.catalog)?;
+        let root =
+            root.with_context(|| format!("the catalog `{}` has no root", globals.catalog.display()))?;
+        match recover::seen(witness, args.ca.as_deref(), &root, now) {
+            Ok(seen) => check_seen(last, &seen)
+                .with_context(|| format!("this server is behind what is live at `{witness}`"))
+                .hint(format!("take it up first: `tidegate recover --from {witness}`"))?,
+            // The witness may be this very service, which is down until it starts.
+            Err(error) => tracing::warn!("the witness could not be asked, and is left out: {error:#}"),
+        }
+    }
+    if last.is_none() && !new {
+        return Err(refuse(
+            format!(
+                "the catalog has keys, and `{}` has no last publication: if one was ever published, it is lost",
+                globals.state.display()
+            ),
+            "`tidegate recover --from URL|DIR` takes up what clients see, or a mirror of it; `tidegate serve --first` says that nothing was ever published",
+        ));
+    }
+    Ok(())
 }
 
 /// Who promotes must be said where git owns the catalog: two promoters would undo each other.
@@ -129,15 +242,24 @@ fn promotes(args: &Args, directory: &Directory) -> anyhow::Result<bool> {
     }
 }
 
-/// The online key, after a look at what else lies with it: a server never holds an offline key.
+/// Where the online key is, after a look at what lies with it: a server never holds an offline key.
 ///
 /// Reads the roots and nothing else of the catalog: a large one must not keep the last publication
 /// waiting.
-fn online_key(state: &State, directory: &Directory) -> anyhow::Result<PrivateKey> {
-    let mut keys = state.keys()?;
-    if let Ok(Some(trust)) = Trust::read(&directory.keys()?) {
-        for (path, key) in &keys {
-            if let Some(role) = offline_role(&trust, key) {
+fn online_key(args: &Args, state: &State, directory: &Directory) -> anyhow::Result<Online> {
+    let keys = state.keys().map_err(|error| match error {
+        StateError::Exposed(exposed) => {
+            let hint = exposed.hint();
+            refuse(exposed.to_string(), hint)
+        }
+        error => error.into(),
+    })?;
+    let given = args.online_key.as_deref().map(keyfile::read_public).transpose()?;
+    let held = keys.iter().map(|(path, key)| (path.as_path(), key.id()));
+    let given_id = args.online_key.as_deref().zip(given.as_ref().map(PublicKey::id));
+    if let Ok(Some(trust)) = Trust::read(&public_keys(directory)?) {
+        for (path, id) in held.chain(given_id) {
+            if let Some(role) = offline_role(&trust, id) {
                 return Err(refuse(
                     format!("`{}` is a {role} key, and no server may hold one", path.display()),
                     "move it to where it is offline; whoever breaks into a server must not find it",
@@ -145,16 +267,31 @@ fn online_key(state: &State, directory: &Directory) -> anyhow::Result<PrivateKey
             }
         }
     }
-    let online = state.online_key_path();
-    let place = keys.iter().position(|(path, _)| *path == online);
-    place.map(|place| keys.swap_remove(place).1).with_context(|| format!("there is no online key `{}`", online.display())).hint(
-        "`tidegate init` makes it together with the catalog's root, and `tidegate serve --demo` needs none",
-    )
+    if let Some((public, command)) = given.zip(args.sign_with.clone()) {
+        return Ok(Online::Given(Box::new(CommandSigner::new(public, command))));
+    }
+    if keys.is_empty() {
+        return Err(anyhow::anyhow!("there is no online key `{}`", state.online_key_path().display())).hint(
+            "`tidegate init` makes it together with the catalog's root, and `tidegate serve --demo` needs none",
+        );
+    }
+    Ok(Online::State)
+}
+
+/// The roots and the targets role. A checkout or a copy that is under way when a server starts is waited
+/// for: the next moment it is done.
+fn public_keys(directory: &Directory) -> anyhow::Result<BTreeMap<String, Bytes>> {
+    for _ in 0..PATIENCE {
+        match directory.keys() {
+            Err(ReadError::Changing(_)) => std::thread::sleep(MOMENT),
+            keys => return Ok(keys?),
+        }
+    }
+    directory.keys().hint("something writes there all the time: find it, and start the server again")
 }
 
 /// The offline role whose signatures a key makes, if it does.
-fn offline_role(trust: &Trust, key: &PrivateKey) -> Option<&'static str> {
-    let id = key.id();
+fn offline_role(trust: &Trust, id: KeyId) -> Option<&'static str> {
     let root = trust.root().signed();
     if root.root().keyids.contains(&id) {
         return Some("root");
@@ -168,7 +305,7 @@ fn offline_role(trust: &Trust, key: &PrivateKey) -> Option<&'static str> {
 }
 
 /// Says on stdout where the server listens: the first line is for programs that started it.
-fn announce(running: &http::Running, globals: &Globals, demo: bool) -> anyhow::Result<()> {
+fn announce(running: &http::Running, globals: &Globals, demo: bool, now: Time) -> anyhow::Result<()> {
     let address = running.address();
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on http://{address}")?;
@@ -176,7 +313,7 @@ fn announce(running: &http::Running, globals: &Globals, demo: bool) -> anyhow::R
         writeln!(out, "listening on http://{admin} for the operator")?;
     }
     if demo {
-        write!(out, "{}", demo::welcome(address, &globals.catalog))?;
+        write!(out, "{}", demo::welcome(address, globals, now)?)?;
     }
     out.flush()?;
     Ok(())

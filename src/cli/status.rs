@@ -14,26 +14,25 @@ use crate::domain::promotion::{Decision, Verdict, decide};
 use crate::domain::release::ManifestState;
 use crate::domain::{Time, rfc3339};
 use crate::promoter::State;
-use crate::promoter::status::DegradedKind;
+use crate::promoter::status::{DegradedKind, ONLINE_NEAR, PUBLICATION, is_near};
 use crate::publish::Publication;
 
 /// Say what is published, what expires when, and what is degraded
 ///
-/// Looks at the folders, and asks no server. Exits with 1 if something has expired.
+/// Looks at the folders, and asks no server. Exits with 1 if nothing is published, or something has
+/// expired; with `--expires-within`, if something expires by then, for a job that runs daily.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// As of this time, RFC 3339
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
+    /// List what expires within this time (`30d`), and exit with 1 if anything does
+    ///
+    /// Every role and channel manifest is looked at. What the server signs by itself lasts for days
+    /// and is renewed daily: it counts only once it has less than 3 days left.
+    #[arg(long, value_name = "DURATION", value_parser = time::duration)]
+    expires_within: Option<TimeDelta>,
 }
-
-/// What is signed offline is told of so long before: people must come together.
-const OFFLINE_NEAR: TimeDelta = TimeDelta::days(30);
-
-/// What is signed online is renewed daily; so near its end it has not been for days.
-const ONLINE_NEAR: TimeDelta = TimeDelta::days(3);
-
-const PUBLICATION: &str = "publication";
 
 #[derive(Debug, Serialize)]
 struct Body {
@@ -42,6 +41,9 @@ struct Body {
     publication: Option<PublicationBody>,
     expiries: Vec<ExpiryBody>,
     degraded: Vec<DegradedBody>,
+    /// What expires within the time that was asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_within: Option<Vec<ExpiryBody>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,22 +125,29 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     }
     let expiries = expiries(&view, publication.as_ref(), now);
     for expiry in &expiries {
-        let near = if expiry.what == PUBLICATION { ONLINE_NEAR } else { OFFLINE_NEAR };
         if expiry.expired {
             say(DegradedKind::ExpiryNear, format!("`{}` expired at {}", expiry.what, expiry.expires));
-        } else if expiry.at - near <= now {
+        } else if is_near(&expiry.what, expiry.at, now) {
             say(DegradedKind::ExpiryNear, format!("`{}` expires at {}", expiry.what, expiry.expires));
         }
     }
+    let within = args.expires_within.map(|within| expires_within(&view, publication.as_ref(), within, now));
     let body = Body {
         catalog: CatalogBody::of(&view, &decisions, now),
         publication: publication.as_ref().map(PublicationBody::of),
         expiries,
         degraded,
+        expires_within: within,
     };
     terminal.show(&body, || body.words())?;
+    if let Some(within) = &body.expires_within {
+        return Ok(if within.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if body.publication.is_none() {
+        terminal.note("error: nothing is published yet\nhint: `tidegate serve` publishes what is signed");
+    }
     let expired = body.expiries.iter().any(|expiry| expiry.expired);
-    Ok(if expired { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if expired || body.publication.is_none() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn is_overdue(decision: &Decision<'_>, now: Time) -> bool {
@@ -147,13 +156,36 @@ fn is_overdue(decision: &Decision<'_>, now: Time) -> bool {
 
 /// What expires when, the first first.
 fn expiries(view: &View, publication: Option<&Publication>, now: Time) -> Vec<ExpiryBody> {
+    let mut expiries = offline(view);
+    expiries.extend(publication.map(|publication| (PUBLICATION.to_owned(), publication.expires)));
+    sorted(expiries, now)
+}
+
+/// Every role and manifest that expires within a time, the first first.
+fn expires_within(
+    view: &View,
+    publication: Option<&Publication>,
+    within: TimeDelta,
+    now: Time,
+) -> Vec<ExpiryBody> {
+    let mut expiries = offline(view);
+    expiries.retain(|(_, at)| *at - within <= now);
+    let online = publication.map(Publication::online_expiries).unwrap_or_default();
+    expiries.extend(online.into_iter().filter(|(_, at)| *at - within.min(ONLINE_NEAR) <= now));
+    sorted(expiries, now)
+}
+
+fn offline(view: &View) -> Vec<(String, Time)> {
     let mut expiries: Vec<(String, Time)> = Vec::new();
     if let Ok(Some(trust)) = view.trust() {
         expiries.push(("root".to_owned(), trust.root().signed().expires));
         expiries.push(("targets".to_owned(), trust.targets().signed().expires));
         expiries.extend(trust.releases().iter().map(|(name, role)| (name.clone(), role.signed().expires)));
     }
-    expiries.extend(publication.map(|publication| (PUBLICATION.to_owned(), publication.expires)));
+    expiries
+}
+
+fn sorted(mut expiries: Vec<(String, Time)>, now: Time) -> Vec<ExpiryBody> {
     expiries.sort_by_key(|(_, at)| *at);
     expiries
         .into_iter()
@@ -229,6 +261,14 @@ impl Body {
         }
         if !table.is_empty() {
             let _ = write!(words, "\n{table}");
+        }
+        if let Some(within) = &self.expires_within {
+            let mut table = Table::new(["EXPIRES WITHIN THAT TIME", "WHAT"]);
+            for expiry in within {
+                table.row([expiry.expires.clone(), expiry.what.clone()]);
+            }
+            let none = if table.is_empty() { "nothing expires within that time\n" } else { "" };
+            let _ = write!(words, "\n{none}{table}");
         }
         let mut table = Table::new(["DEGRADED", "WHY"]);
         for degraded in &self.degraded {

@@ -1,6 +1,9 @@
 //! Times on the command line.
 
+use chrono::TimeDelta;
+
 use crate::domain::Time;
+use crate::formats::yaml::parse_duration;
 
 /// Parses a time, RFC 3339 in whole seconds.
 pub fn parse(text: &str) -> Result<Time, String> {
@@ -10,4 +13,37 @@ pub fn parse(text: &str) -> Result<Time, String> {
         return Err("write it in whole seconds, as in `2018-01-02T17:30:31Z`".to_owned());
     }
     Ok(time.to_utc())
+}
+
+/// Ten years, as in the catalog: as long as anything lives that is signed.
+const LONGEST: TimeDelta = TimeDelta::days(3650);
+
+/// Parses a duration as it is written in the catalog, or in minutes.
+pub fn duration(text: &str) -> Result<TimeDelta, String> {
+    let minutes = text.strip_suffix('m').and_then(|number| number.parse::<u32>().ok());
+    let minutes = minutes.and_then(|minutes| TimeDelta::try_minutes(minutes.into()));
+    minutes.or_else(|| parse_duration(text)).filter(|duration| *duration <= LONGEST).ok_or_else(|| {
+        "write whole weeks, days, hours or minutes, as in `30d`, `2w`, `36h` or `45m`".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_a_number_and_a_unit() {
+        for (text, minutes) in [
+            ("45m", Some(45)),
+            ("36h", Some(2160)),
+            ("30d", Some(43_200)),
+            ("2w", Some(20_160)),
+            ("0d", Some(0)),
+        ] {
+            assert_eq!(duration(text).ok().map(|found| found.num_minutes()), minutes, "{text}");
+        }
+        for text in ["", "d", "30", "1.5d", "-1d", "30 d", "1y", "ä", "99999999999d"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
 }

@@ -1,18 +1,16 @@
 //! `tidegate verify`.
 
-mod source;
+pub(super) mod source;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bytes::Bytes;
 use serde::Serialize;
 
-use self::source::Source;
-use super::failure::{Hint, refuse};
+use self::source::{Source, own_root, parse_root};
+use super::failure::refuse;
 use super::table::{Table, pairs};
 use super::terminal::Terminal;
 use super::time;
@@ -36,12 +34,16 @@ Examples:
   tidegate verify --from http://127.0.0.1:8080 --root 1.root.json
   tidegate verify --from /srv/mirror")]
 pub struct Args {
-    /// A folder with `metadata/` and `targets/`, or a server, `http://HOST:PORT`
+    /// A folder with `metadata/` and `targets/`, or that `tidegate export` wrote, or a server,
+    /// `https://HOST[:PORT]` or `http://…`
     #[arg(long, value_name = "DIR|URL")]
     from: Option<String>,
     /// The root that is trusted; by default the first one of the catalog here
     #[arg(long, value_name = "FILE", requires = "from")]
     root: Option<PathBuf>,
+    /// Trust a server's certificate by the roots in this PEM file, instead of the machine's own
+    #[arg(long, value_name = "FILE", requires = "from")]
+    ca: Option<PathBuf>,
     /// Leave payloads to their listing, and do not download them
     #[arg(long, requires = "from")]
     manifests_only: bool,
@@ -173,7 +175,7 @@ fn elsewhere(
     now: Time,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let source = Source::parse(from)?;
+    let source = Source::parse(from, args.ca.as_deref())?;
     let (root, brought) = trusted(args, &source, workspace)?;
     if brought {
         terminal.note(
@@ -225,26 +227,16 @@ fn elsewhere(
 
 /// The root to begin with, and whether it came from what is to be verified.
 fn trusted(args: &Args, source: &Source, workspace: &Workspace) -> anyhow::Result<(Signed<Root>, bool)> {
-    let own = workspace.catalog.join("trust").join("1.root.json");
-    let (path, raw, brought) = if let Some(path) = &args.root {
-        let raw = fs::read(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
-        (path.display().to_string(), Bytes::from(raw), false)
-    } else if own.is_file() {
-        let raw = fs::read(&own).with_context(|| format!("`{}` cannot be read", own.display()))?;
-        (own.display().to_string(), Bytes::from(raw), false)
-    } else {
-        let path = names::metadata_path("root", 1);
-        let raw = source.fetch(&path);
-        source.failure()?;
-        let raw = raw.ok_or_else(|| {
-            refuse(format!("there is no `{path}` there"), "name a folder or a server that holds a repository")
-        })?;
-        (path, raw, true)
-    };
-    let root = Signed::parse(raw)
-        .with_context(|| format!("`{path}` is not a root"))
-        .hint("name a `N.root.json` with `--root FILE`")?;
-    Ok((root, brought))
+    if let Some(root) = own_root(args.root.as_deref(), &workspace.catalog)? {
+        return Ok((root, false));
+    }
+    let path = names::metadata_path("root", 1);
+    let raw = source.fetch(&path);
+    source.failure()?;
+    let raw = raw.ok_or_else(|| {
+        refuse(format!("there is no `{path}` there"), "name a folder or a server that holds a repository")
+    })?;
+    Ok((parse_root(&path, raw)?, true))
 }
 
 impl RemoteBody {

@@ -41,6 +41,8 @@ pub struct View {
     pub snapshot: Snapshot,
     /// The good lines, each release with its evidence.
     pub catalog: Catalog,
+    /// Where the catalog is, as it was named.
+    folder: PathBuf,
     trust: Result<Option<Trust>, TrustError>,
 }
 
@@ -89,7 +91,7 @@ impl Workspace {
         if self.state.is_dir() {
             let _ = payloads.remember();
         }
-        Ok(View { snapshot, catalog, trust })
+        Ok(View { snapshot, catalog, folder: self.catalog.clone(), trust })
     }
 
     /// Makes changes. `decide` is asked again, with what is there by then, as often as somebody
@@ -144,10 +146,7 @@ impl View {
                 || self.snapshot.reading.faulty[*name].iter().any(|fault| fault.file == file(name))
         };
         if let Some(line) = self.snapshot.reading.faulty.keys().find(own) {
-            return Err(refuse(
-                format!("release `{version}` cannot be looked at: line `{line}` has faults"),
-                "see them all: `tidegate catalog check`",
-            ));
+            return Err(self.faulty(&format!("release `{version}` cannot be looked at"), line));
         }
         let known: Vec<String> =
             self.catalog.lines().flat_map(|line| line.releases.keys()).map(ToString::to_string).collect();
@@ -159,6 +158,12 @@ impl View {
     /// A channel by one of its names.
     pub fn channel(&self, name: &ChannelName) -> anyhow::Result<ChannelRef<'_>> {
         self.catalog.channel(name).ok_or_else(|| {
+            // The usual name of a channel; those of a faulty line are not known.
+            let of =
+                |line: &&String| name.as_str().strip_prefix(*line).is_some_and(|rest| rest.starts_with('-'));
+            if let Some(line) = self.snapshot.reading.faulty.keys().find(of) {
+                return self.faulty(&format!("channel `{name}` cannot be looked at"), line);
+            }
             let known = self.catalog.channel_names().map(|(name, _)| name.as_str());
             let hint = near::hint(name.as_str(), known, "see all: `tidegate channel list`");
             refuse(format!("there is no channel `{name}`"), hint)
@@ -169,7 +174,7 @@ impl View {
     pub fn line(&self, name: &LineName) -> anyhow::Result<&Line> {
         self.catalog.line(name).ok_or_else(|| {
             if self.snapshot.reading.faulty.contains_key(name.as_str()) {
-                return refuse(format!("line `{name}` has faults"), "see them all: `tidegate catalog check`");
+                return self.faulty(&format!("line `{name}` cannot be looked at"), name.as_str());
             }
             let known: Vec<&str> = self.catalog.lines().map(|line| line.name.as_str()).collect();
             let all = if known.is_empty() {
@@ -182,6 +187,20 @@ impl View {
             };
             refuse(format!("there is no line `{name}`"), all)
         })
+    }
+
+    /// A refusal because of a line's faults, which tells the first.
+    fn faulty(&self, what: &str, line: &str) -> anyhow::Error {
+        let faults = self.snapshot.reading.faulty.get(line).map_or(&[][..], Vec::as_slice);
+        let first = faults.first().map(|fault| {
+            let path = self.folder.join(&fault.file);
+            format!("\n  {}:{}:{}: {}", path.display(), fault.line, fault.column, fault.message)
+        });
+        let count = counted(faults.len(), "fault");
+        refuse(
+            format!("{what}: line `{line}` has {count}{}", first.unwrap_or_default()),
+            "see all, with a way out for each: `tidegate catalog check`",
+        )
     }
 
     /// A note on the lines that are left out because of their faults.

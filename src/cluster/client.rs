@@ -378,7 +378,7 @@ fn withheld(line: &Line, version: Version) -> crate::domain::release::Release {
         summary: None,
         links: Texts::default(),
         components: Texts::default(),
-        payloads: Vec::new(),
+        payloads: [].into(),
         barrier: true,
         replaces: None,
         entries: vec![None; line.stages.len()],

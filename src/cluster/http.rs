@@ -14,14 +14,6 @@ use super::fetch::{Ask, Fetch, Found, Pace, Reply, Traffic};
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
 
-/// Where systems keep the certificates that they trust, the usual ones first.
-const SYSTEM_CERTIFICATES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
 const USER_AGENT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
 
 /// The body of a refusal is read so far, so that the connection can be used again.
@@ -54,7 +46,9 @@ pub enum ServerError {
     Address(String),
     #[error("the certificates in `{path}` cannot be used: {detail}")]
     Certificates { path: String, detail: String },
-    #[error("no certificates are trusted here: name a file with `--ca FILE`")]
+    #[error(
+        "no certificates are trusted on this machine: install its package `ca-certificates`, or name a file with `--ca FILE`"
+    )]
     NoCertificates,
 }
 
@@ -113,7 +107,7 @@ fn agent(https: bool, ca: Option<&Path>, pace: &Pace) -> Result<ureq::Agent, Ser
         .timeout_recv_response(Some(pace.wait))
         .timeout_per_read(Some(pace.wait));
     if https {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = RootCerts::new_with_certs(&certificates(ca)?);
         let tls = TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build();
         config = config.tls_config(tls).https_only(true);
@@ -122,13 +116,12 @@ fn agent(https: bool, ca: Option<&Path>, pace: &Pace) -> Result<ureq::Agent, Ser
 }
 
 fn certificates(ca: Option<&Path>) -> Result<Vec<Certificate<'static>>, ServerError> {
-    let path = match ca {
-        Some(path) => path,
-        None => SYSTEM_CERTIFICATES
-            .iter()
-            .map(Path::new)
-            .find(|path| path.is_file())
-            .ok_or(ServerError::NoCertificates)?,
+    let Some(path) = ca else {
+        let found = rustls_native_certs::load_native_certs().certs;
+        if found.is_empty() {
+            return Err(ServerError::NoCertificates);
+        }
+        return Ok(found.iter().map(|root| Certificate::from_der(root.as_ref()).to_owned()).collect());
     };
     let failed = |detail: String| ServerError::Certificates { path: path.display().to_string(), detail };
     let pem = std::fs::read(path).map_err(|e| failed(e.to_string()))?;

@@ -48,8 +48,8 @@ impl<'a> Manifests<'a> {
             .map(|(_, authority)| authority.keyids.iter().copied().collect())
             .unwrap_or_default();
         let before = session.state().map(|state| &state.seen);
-        let before = before.filter(|before| before.keys == keys);
-        let seen = Seen { keys, timestamp_tag: session.timestamp_tag(), ..before.cloned().unwrap_or_default() };
+        let before = before.filter(|before| before.keys == keys).cloned().unwrap_or_default();
+        let seen = Seen { keys, timestamp_tag: session.timestamp_tag(), ..before };
         let expires = repository.expires();
         let (channels, releases) = (BTreeMap::new(), BTreeMap::new());
         Self { session, repository, expiry, demo, seen, expires, channels, releases }
@@ -137,28 +137,20 @@ impl<'a> Manifests<'a> {
 
     /// A channel's own name by that or an alias. An alias stands in its channel's manifest alone, so
     /// that all are read to find it.
-    /// It stays the one that it was: else the online key could lead into another line by it.
     pub fn resolve(&mut self, name: &ChannelName) -> Result<ChannelName, Refusal> {
-        let own = self.find(name)?;
-        match self.seen.aliases.get(name) {
-            Some(before) if *before != own => {
-                let found = format!("channel `{own}`, and was another name of `{before}`");
-                return Err(Refusal::WrongChannel { asked: name.to_string(), found });
-            }
-            None if own != *name => drop(self.seen.aliases.insert(name.clone(), own.clone())),
-            _ => {}
+        if let Some(own) = self.seen.aliases.get(name) {
+            return Ok(own.clone());
         }
-        Ok(own)
-    }
-
-    fn find(&mut self, name: &ChannelName) -> Result<ChannelName, Refusal> {
         if self.listed(CHANNELS, &names::channel_target(name))?.is_some() {
             return Ok(name.clone());
         }
         let mut refusal = Refusal::UnknownChannel(name.clone());
         for own in self.all_channels()? {
             match self.channel(&own) {
-                Ok(manifest) if manifest.aliases.contains(name) => return Ok(own),
+                Ok(manifest) if manifest.aliases.contains(name) => {
+                    self.seen.aliases.insert(name.clone(), own.clone());
+                    return Ok(own);
+                }
                 // Where all is signed by throw-away keys, that is what to say.
                 Err(error @ Refusal::Demo(_)) => refusal = error,
                 // A fault of one channel is its own.
@@ -256,7 +248,7 @@ impl<'a> Manifests<'a> {
         if manifest.demo && !self.demo {
             return Err(Refusal::Demo(format!("release `{version}`")));
         }
-        for payload in &manifest.payloads {
+        for payload in manifest.payloads.iter() {
             let name = names::payload_target(&manifest.version, &payload.file);
             // A file bears the name in the end, and must stay in its folder.
             if !is_file_name(&payload.file) {

@@ -140,7 +140,7 @@ impl Refusal {
                 "somebody else may be answering; compare `--root FILE` with that of the server's operator"
             }
             Self::Rollback { .. } => {
-                "an older state is passed off as new: the server's operator may have restored one, or somebody else answers"
+                "an older state is passed off as new, by somebody else, or after a restore: its operator knows `tidegate recover`"
             }
             Self::Expired { .. } => {
                 "the server is not renewed, or an old state is passed off as new; where that is wanted, in a closed network: `--stale-ok 90d`"

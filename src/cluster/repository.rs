@@ -192,8 +192,8 @@ pub fn violated(violation: Violation) -> Refusal {
         Violation::Scope { role, target } => Refusal::Scope { role, target: format!("`{target}`") },
         Violation::Nested { role } => Refusal::Scope { role, target: "roles of its own".to_owned() },
         Violation::Path { role, path } => Refusal::Scope { role, target: format!("the path `{path}`") },
-        Violation::NotInSnapshot { ref role } => {
-            Refusal::MixAndMatch { path: role.clone(), detail: violation.to_string() }
+        Violation::NotInSnapshot { role } => {
+            Refusal::Missing { path: format!("the role `{role}` in the snapshot") }
         }
         Violation::NotDelegated { ref role } => {
             Refusal::Unverified { path: role.clone(), detail: violation.to_string() }

@@ -31,16 +31,15 @@ pub struct Trusted {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seen {
-    /// The keys that sign channels. With other keys the versions below are forgotten: so a cluster
-    /// comes back from versions that a thief had driven to their maximum.
+    /// The keys that sign channels. With other keys what follows is forgotten: so a cluster comes back
+    /// from what a thief has signed, versions at their maximum for one.
     pub keys: BTreeSet<KeyId>,
     /// The version of each channel's manifest.
     pub versions: BTreeMap<ChannelName, u64>,
-    /// The line and the stage of each channel: a channel keeps them.
-    #[serde(default)]
+    /// The line and the stage of each channel. They never change, or the online key could lead a
+    /// cluster into the next minor without its operator's wish, or around `not_before`.
     pub places: BTreeMap<ChannelName, (LineName, StageName)>,
-    /// The channel of each alias that is followed.
-    #[serde(default)]
+    /// The channel for which each alias stood first; for the same reason.
     pub aliases: BTreeMap<ChannelName, ChannelName>,
     /// The tag under which the timestamp was served.
     pub timestamp_tag: Option<String>,

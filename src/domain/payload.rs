@@ -61,7 +61,7 @@ impl<'de> serde::Deserialize<'de> for Sha256 {
 }
 
 /// One payload file of a release.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Payload {
     /// The name of the file, without a folder: [`is_file_name`] holds.

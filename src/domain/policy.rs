@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{Datelike, Days, NaiveTime, TimeDelta, TimeZone, Weekday};
+use chrono::{Datelike, Days, DurationRound, NaiveTime, Offset, TimeDelta, TimeZone, Weekday};
 
 use super::Time;
 
@@ -149,6 +149,22 @@ impl Window {
         if self.is_open(now) {
             return now;
         }
+        let next = self.next_start(now);
+        // Where clocks go back, hours come twice, and a window that was open before can be open once
+        // more from the change on, at no opening hour. Clock changes are made at quarters of an hour.
+        let day = TimeDelta::hours(26);
+        let offset = |at: Time| at.with_timezone(&self.zone).offset().fix();
+        let Some(end) = now.checked_add_signed(day).filter(|end| offset(now) != offset(*end)) else {
+            return next;
+        };
+        let quarter = TimeDelta::minutes(15);
+        let first = now.duration_trunc(quarter).map_or(now, |before| before + quarter);
+        let quarters = std::iter::successors(Some(first), |at| at.checked_add_signed(quarter));
+        quarters.take_while(|at| *at < next.min(end)).find(|at| self.is_open(*at)).unwrap_or(next)
+    }
+
+    /// The first opening hour at or after `now`.
+    fn next_start(&self, now: Time) -> Time {
         let today = now.with_timezone(&self.zone).date_naive();
         // A week and a day reaches every opening; the second week is for one that a clock change
         // swallowed whole.
@@ -164,11 +180,12 @@ impl Window {
                 else {
                     break;
                 };
-                if let Some(open) = self.zone.from_local_datetime(&local).earliest() {
-                    let open = open.to_utc();
-                    if open >= now && self.is_open(open) {
-                        return open;
-                    }
+                let found = self.zone.from_local_datetime(&local);
+                let open = [found.earliest(), found.latest()].into_iter().flatten().map(|open| open.to_utc());
+                if let Some(open) = open.clone().find(|open| *open >= now && self.is_open(*open)) {
+                    return open;
+                }
+                if open.count() > 0 {
                     break;
                 }
             }
@@ -238,6 +255,24 @@ mod tests {
         let window = Window::new(&[Weekday::Sun], at(2, 30), at(5, 0), chrono_tz::Europe::Berlin).unwrap();
         // On 2018-03-25 the hour from 02:00 to 03:00 did not exist.
         assert_eq!(window.next_open(t("2018-03-24T12:00:00Z")), t("2018-03-25T01:00:00Z"));
+    }
+
+    #[test]
+    fn a_window_opens_a_second_time_in_the_night_in_which_an_hour_comes_twice() {
+        let at = |h, m| NaiveTime::from_hms_opt(h, m, 0).unwrap();
+        let sunday =
+            |from, until| Window::new(&[Weekday::Sun], from, until, chrono_tz::Europe::Berlin).unwrap();
+        // On 2018-10-28 the hour from 02:00 to 03:00 came at 00:00Z and once more at 01:00Z.
+        for (from, until, now, next) in [
+            (at(2, 20), at(5, 0), "2018-10-27T12:00:00Z", "2018-10-28T00:20:00Z"),
+            (at(2, 20), at(5, 0), "2018-10-28T00:59:59Z", "2018-10-28T00:59:59Z"),
+            (at(2, 20), at(5, 0), "2018-10-28T01:00:00Z", "2018-10-28T01:20:00Z"),
+            (at(1, 0), at(2, 30), "2018-10-28T00:29:59Z", "2018-10-28T00:29:59Z"),
+            (at(1, 0), at(2, 30), "2018-10-28T00:30:00Z", "2018-10-28T01:00:00Z"),
+            (at(1, 0), at(2, 30), "2018-10-28T01:30:00Z", "2018-11-04T00:00:00Z"),
+        ] {
+            assert_eq!(sunday(from, until).next_open(t(now)), t(next), "{from}-{until} at {now}");
+        }
     }
 
     #[test]

@@ -225,9 +225,9 @@ fn examine<'a>(
         deadline = Some(unfrozen(line, release.urgency, entry.since, soak.max));
     }
     if let ManifestState::Signed(facts) = manifest
-        && let Some(&at) = facts.not_before.get(&target.name)
+        && let Some(at) = facts.not_before(&target.name)
     {
-        add(Fact::NotBefore { at }, wait_until(at));
+        add(Fact::NotBefore { stage: &target.name, at }, wait_until(at));
     }
     let hold = release.held(now);
     add(Fact::Hold { hold }, block_if(hold.is_some()));

@@ -66,7 +66,7 @@ fn build(
             one.evidence.manifest = ManifestState::Unsigned;
         } else if let Some(not_before) = life.not_before {
             let not_before = [("production".parse().unwrap(), day(not_before))].into();
-            one.evidence.manifest = ManifestState::Signed(SignedFacts { not_before });
+            one.evidence.manifest = ManifestState::Signed(SignedFacts::new(not_before));
         }
         if life.missing {
             one.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() };
@@ -132,7 +132,7 @@ fn history(catalog: Catalog, days: i64) -> Catalog {
 fn objection(line: &Line, release: &Release, now: Time) -> Option<&'static str> {
     let started = |at: Option<Time>| at.is_some_and(|at| at <= now);
     let not_before = match &release.evidence.manifest {
-        ManifestState::Signed(facts) => facts.not_before.get(&"production".parse().unwrap()).copied(),
+        ManifestState::Signed(facts) => facts.not_before(&"production".parse().unwrap()),
         _ => return Some("unsigned"),
     };
     let since = release.entries[0].as_ref().map(|entry| entry.since);

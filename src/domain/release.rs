@@ -1,6 +1,7 @@
 //! Releases, and what has happened to them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Time;
 use super::channel::StageName;
@@ -23,7 +24,8 @@ pub struct Release {
     pub links: Texts,
     /// The versions of the parts, by name.
     pub components: Texts,
-    pub payloads: Vec<Payload>,
+    /// Shared with all that is made of the release.
+    pub payloads: Arc<[Payload]>,
     /// No cluster may jump over a barrier.
     pub barrier: bool,
     /// The release that this one replaces; it was held when this one was added.
@@ -86,8 +88,9 @@ pub enum ManifestState {
 /// What a signed release manifest promises.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SignedFacts {
-    /// The earliest time of entry for each stage after the first.
-    pub not_before: BTreeMap<StageName, Time>,
+    /// The earliest time of entry for each stage after the first, in the order of the stages' names.
+    /// A map of one or two takes ten times the room, and there is one for each release.
+    pub not_before: Box<[(StageName, Time)]>,
 }
 
 /// Whether the payload files are there and are what the catalog says.
@@ -103,6 +106,20 @@ pub enum PayloadState {
         file: String,
         found: String,
     },
+}
+
+impl SignedFacts {
+    /// What a signed release manifest has in `not_before`.
+    #[must_use]
+    pub fn new(not_before: BTreeMap<StageName, Time>) -> Self {
+        Self { not_before: not_before.into_iter().collect() }
+    }
+
+    /// The earliest time of entry for a stage.
+    #[must_use]
+    pub fn not_before(&self, stage: &StageName) -> Option<Time> {
+        self.not_before.iter().find(|(name, _)| name == stage).map(|(_, at)| *at)
+    }
 }
 
 impl Release {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::catalog::{Catalog, ChannelRef};
 use super::channel::{ChannelName, LineName};
@@ -17,6 +18,8 @@ use super::{Time, rfc3339};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     pub channel: ChannelName,
+    /// Further names of the channel.
+    pub aliases: Vec<ChannelName>,
     pub line: LineName,
     pub prefix: Prefix,
     /// Every release that has entered, yanked ones too.
@@ -28,7 +31,7 @@ pub struct Offer {
 pub struct Offered {
     pub since: Time,
     pub yanked: bool,
-    pub payloads: Vec<Payload>,
+    pub payloads: Arc<[Payload]>,
 }
 
 /// One way in which a new offer falls behind the one before.
@@ -50,8 +53,8 @@ pub enum StepBackKind {
     Since { version: Version, before: Time, after: Time },
     /// A release's payloads are others.
     Payloads(Version),
-    /// The latest went to an older version, though it was not yanked.
-    Latest { before: Version, after: Option<Version> },
+    /// A further name of the channel is gone, or is another channel's now.
+    Alias { alias: ChannelName, now: Option<ChannelName> },
 }
 
 impl Offer {
@@ -75,6 +78,7 @@ impl Offer {
             .collect();
         Self {
             channel: channel.name().clone(),
+            aliases: channel.stage().aliases.clone(),
             line: channel.line.name.clone(),
             prefix: channel.line.prefix,
             releases,
@@ -86,16 +90,25 @@ impl Offer {
     pub fn all(catalog: &Catalog, now: Time) -> Vec<Self> {
         catalog.channels().map(|channel| Self::of(channel, now)).collect()
     }
-
-    fn latest(&self) -> Option<&Version> {
-        self.releases.iter().rev().find(|(_, offered)| !offered.yanked).map(|(version, _)| version)
-    }
 }
 
 /// Every way in which the offers `after` fall behind those `before`.
+///
+/// No channel's latest goes back but by a yank, where none of these is found: every release is still
+/// there, and each at its time.
 #[must_use]
-pub fn step_backs(before: &[Offer], after: &[Offer]) -> Vec<StepBack> {
-    let now: BTreeMap<&ChannelName, &Offer> = after.iter().map(|offer| (&offer.channel, offer)).collect();
+pub fn step_backs<'o>(
+    before: impl IntoIterator<Item = &'o Offer>,
+    after: impl IntoIterator<Item = &'o Offer>,
+) -> Vec<StepBack> {
+    let now: BTreeMap<&ChannelName, &Offer> =
+        after.into_iter().map(|offer| (&offer.channel, offer)).collect();
+    let names: BTreeMap<&ChannelName, &ChannelName> = now
+        .values()
+        .flat_map(|offer| {
+            offer.aliases.iter().chain([&offer.channel]).map(move |name| (name, &offer.channel))
+        })
+        .collect();
     let mut found = Vec::new();
     for old in before {
         let mut report =
@@ -104,6 +117,12 @@ pub fn step_backs(before: &[Offer], after: &[Offer]) -> Vec<StepBack> {
             report(StepBackKind::Channel);
             continue;
         };
+        for alias in &old.aliases {
+            let now = names.get(alias).copied();
+            if now != Some(&new.channel) {
+                report(StepBackKind::Alias { alias: alias.clone(), now: now.cloned() });
+            }
+        }
         for (version, was) in &old.releases {
             match new.releases.get(version) {
                 None => report(StepBackKind::Release(version.clone())),
@@ -114,14 +133,6 @@ pub fn step_backs(before: &[Offer], after: &[Offer]) -> Vec<StepBack> {
                 }),
                 Some(is) if is.payloads != was.payloads => report(StepBackKind::Payloads(version.clone())),
                 Some(_) => {}
-            }
-        }
-        if let Some(latest) = old.latest() {
-            let still = new.releases.get(latest);
-            // A latest that is gone was reported as such.
-            if still.is_some_and(|offered| !offered.yanked) && new.latest() < Some(latest) {
-                let after = new.latest().cloned();
-                report(StepBackKind::Latest { before: latest.clone(), after });
             }
         }
     }
@@ -143,9 +154,10 @@ impl StepBack {
             StepBackKind::Payloads(_) => {
                 "put the payloads back as they were, and add the changed ones as a new version".to_owned()
             }
-            StepBackKind::Latest { before, .. } => {
-                format!("to end its offer, `tidegate release yank {before} --reason TEXT`")
-            }
+            StepBackKind::Alias { alias, .. } => format!(
+                "put `{alias}` back into `aliases` of that stage in `{}/line.yaml`: clusters follow it",
+                self.line
+            ),
         }
     }
 }
@@ -167,11 +179,14 @@ impl fmt::Display for StepBack {
             StepBackKind::Payloads(version) => {
                 write!(f, "the payloads of `{version}` in `{channel}` are not those that were published")
             }
-            StepBackKind::Latest { before, after: Some(after) } => {
-                write!(f, "the latest of `{channel}` would go back from `{before}` to `{after}`")
+            StepBackKind::Alias { alias, now: None } => {
+                write!(
+                    f,
+                    "channel `{channel}` was published as `{alias}` too, and no channel is called that now"
+                )
             }
-            StepBackKind::Latest { before, after: None } => {
-                write!(f, "the latest of `{channel}` was `{before}`, and nothing would be left")
+            StepBackKind::Alias { alias, now: Some(now) } => {
+                write!(f, "channel `{channel}` was published as `{alias}` too, and that is `{now}` now")
             }
         }
     }
@@ -236,6 +251,40 @@ mod tests {
     }
 
     #[test]
+    fn a_further_name_stays_with_its_channel() {
+        let named = |eighteen: &str, nine: &str| {
+            let alias = |text: &str| ChannelName::parse(text).into_iter().collect::<Vec<_>>();
+            let mut lines = [line("1.8", None), line("1.9", None)];
+            lines[0].stages[1].aliases = alias(eighteen);
+            lines[1].stages[1].aliases = alias(nine);
+            offers(&catalog(lines))
+        };
+        let before = named("stable", "");
+        for (after, expected) in [
+            (named("stable", "newest"), vec![]),
+            (
+                named("", ""),
+                vec![
+                    "channel `1.8-production` was published as `stable` too, and no channel is called that now",
+                ],
+            ),
+            (
+                named("steady", "stable"),
+                vec![
+                    "channel `1.8-production` was published as `stable` too, and that is `1.9-production` now",
+                ],
+            ),
+        ] {
+            let steps = step_backs(&before, &after);
+            assert_eq!(steps.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+            assert!(
+                steps.iter().all(|step| step.hint().contains("`stable` back into `aliases`")
+                    && step.line.as_str() == "1.8")
+            );
+        }
+    }
+
+    #[test]
     fn a_published_entry_does_not_change() {
         check(
             &catalog([eighteen().with(release("1.8.5", &["2018-02-01", "2018-02-16"]))]),
@@ -244,7 +293,7 @@ mod tests {
             ],
         );
         let mut other = release("1.8.5", &["2018-02-01", "2018-02-15"]);
-        other.payloads[0].size += 1;
+        Arc::make_mut(&mut other.payloads)[0].size += 1;
         check(
             &catalog([eighteen().with(other)]),
             &[

@@ -55,12 +55,13 @@ pub fn release(version: &str, entered: &[&str]) -> Release {
         summary: None,
         links: super::texts::Texts::default(),
         components: super::texts::Texts::default(),
-        payloads: vec![Payload {
+        payloads: [Payload {
             file: "payload.json".to_owned(),
             sha256: Sha256::new([7; 32]),
             size: 7,
             arch: None,
-        }],
+        }]
+        .into(),
         barrier: false,
         replaces: None,
         entries,

@@ -331,6 +331,12 @@ impl<'a> Views<'a> {
                 let fix = self.gate(after).channel.and_then(|channel| self.view(channel).coming(above));
                 return Advice::Blocked(Blocked::Yanked { yank, fix });
             }
+            let gate = self.gate(after);
+            if let (None, Some(barrier), Some(offering)) = (next, gate.barrier, gate.channel)
+                && current.version < *barrier
+            {
+                return self.view(offering).behind(barrier, above);
+            }
             let top = self.gate(channel.line).required();
             let take = top.filter(|step| current.version < step.release.version);
             return Advice::Blocked(Blocked::MinorGate { take: take.or(next), next });

@@ -9,7 +9,7 @@
 //! is wrong between two lines, such as one channel's name in both, is a fault of both.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
@@ -39,6 +39,7 @@ use line::{RawLine, RawPolicy};
 use node::{Node, Value};
 use place::Place;
 use release::RawRelease;
+pub use when::parse_duration;
 
 /// The catalog's format that this version reads and writes.
 pub const FORMAT: u64 = 1;
@@ -70,8 +71,8 @@ pub struct ParsedFile(Arc<Parsed>);
 #[derive(Debug)]
 struct Parsed {
     path: Box<str>,
-    /// Kept for the snippets of faults that show only beside other files.
-    text: Box<str>,
+    /// For the snippets of faults that show only beside other files.
+    text: OnceLock<Box<str>>,
     place: Place,
     content: Result<Content, Vec<Fault>>,
 }
@@ -105,12 +106,34 @@ impl ParsedFile {
         self.0.content.as_ref().err().map_or(&[], Vec::as_slice)
     }
 
+    /// The file without its text, for whoever keeps thousands of files. A fault that [`assemble()`]
+    /// finds in it has no snippet until the text is [recalled](Self::recall).
+    #[must_use]
+    pub fn without_text(self) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(parsed) => Self(Arc::new(Parsed { text: OnceLock::new(), ..parsed })),
+            Err(shared) => Self(shared),
+        }
+    }
+
+    /// Whether the text is wanted for a fault that shows only beside other files.
+    #[must_use]
+    pub fn lacks_text(&self) -> bool {
+        self.0.text.get().is_none() && self.0.content.is_ok()
+    }
+
+    /// Gives back the very text that was parsed.
+    pub fn recall(&self, text: &str) {
+        self.0.text.get_or_init(|| text.into());
+    }
+
     fn of(path: &str, text: &str, place: Place, content: Result<Content, Vec<Fault>>) -> Self {
-        Self(Arc::new(Parsed { path: path.into(), text: text.into(), place, content }))
+        Self(Arc::new(Parsed { path: path.into(), text: OnceLock::from(Box::from(text)), place, content }))
     }
 
     fn fault(&self, spot: Spot, message: &str, hint: &str) -> Fault {
-        Fault::new(&self.0.path, &self.0.text, spot, message, hint)
+        let text = self.0.text.get().map_or("", |text| text);
+        Fault::new(&self.0.path, text, spot, message, hint)
     }
 }
 

@@ -36,7 +36,7 @@ pub fn list(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     tag = "channels",
     operation_id = "channel",
     params(("channel" = String, Path, description = "The channel's name, or an alias", example = "1.8-production")),
-    responses((status = 200, description = "The signed channel manifest", body = serde_json::Value))
+    responses((status = 200, description = "The signed channel manifest", body = super::openapi::signed::SignedChannelManifest))
 )]
 pub fn one(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let current = ask.current()?;

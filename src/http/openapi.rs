@@ -1,5 +1,7 @@
 //! `/openapi.json`: the interface, described from the code that serves it.
 
+pub mod signed;
+
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;

@@ -24,8 +24,8 @@ use super::releases;
 use super::reply::{self, Cache};
 use super::state::OpenPayload;
 use super::{digest, etag};
+use crate::domain::payload::Payload;
 use crate::publish::document::Media;
-use crate::publish::publication::PayloadFile;
 
 /// How much of a file is in memory for one client at a time. A smaller file is read at once.
 const CHUNK: u64 = 64 * 1024;
@@ -54,7 +54,7 @@ pub async fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     answer(ask, find(ask)?).await
 }
 
-fn find(ask: &Ask<'_>) -> Result<PayloadFile, Problem> {
+fn find(ask: &Ask<'_>) -> Result<Payload, Problem> {
     let (current, version, file) = (ask.current()?, ask.version()?, ask.file()?);
     if let Some(payload) = current.payload(&version, &file) {
         return Ok(payload.clone());
@@ -67,7 +67,7 @@ fn find(ask: &Ask<'_>) -> Result<PayloadFile, Problem> {
 }
 
 /// Answers with a payload, or a part of it.
-pub(super) async fn answer(ask: &Ask<'_>, payload: PayloadFile) -> Result<HttpResponse, Problem> {
+pub(super) async fn answer(ask: &Ask<'_>, payload: Payload) -> Result<HttpResponse, Problem> {
     let request = ask.request;
     let tag = format!("\"{}\"", payload.sha256);
     if etag::is_held(request.headers(), tag.as_bytes()) {
@@ -114,7 +114,7 @@ fn asked(request: &HttpRequest, tag: &str, size: u64) -> Part {
     }
 }
 
-fn with_heads(mut response: HttpResponse, payload: &PayloadFile, tag: &str) -> HttpResponse {
+fn with_heads(mut response: HttpResponse, payload: &Payload, tag: &str) -> HttpResponse {
     let head = response.headers_mut();
     insert(head, header::ETAG, tag);
     insert(head, REPR_DIGEST, &digest::field(&payload.sha256));
@@ -133,7 +133,7 @@ fn insert(head: &mut header::HeaderMap, name: HeaderName, value: &str) {
 /// on a thread that may block.
 async fn open(
     open: &OpenPayload,
-    payload: &PayloadFile,
+    payload: &Payload,
     range: Range<u64>,
     head_only: bool,
 ) -> io::Result<BoxBody> {

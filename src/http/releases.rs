@@ -16,7 +16,7 @@ use crate::domain::version::Version;
     tag = "releases",
     operation_id = "release",
     params(("version" = String, Path, description = "The release's version", example = "1.8.4-tectonic.1")),
-    responses((status = 200, description = "The signed release manifest", body = serde_json::Value))
+    responses((status = 200, description = "The signed release manifest", body = super::openapi::signed::SignedReleaseManifest))
 )]
 pub fn manifest(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let (current, version) = (ask.current()?, ask.version()?);

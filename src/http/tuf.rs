@@ -17,7 +17,7 @@ use crate::publish::publication::TufFile;
     tag = "tuf",
     operation_id = "tuf_metadata",
     params(("file" = String, Path, description = "The role's file", example = "timestamp.json")),
-    responses((status = 200, description = "The signed role", body = serde_json::Value))
+    responses((status = 200, description = "The signed role", body = super::openapi::signed::SignedRole))
 )]
 pub fn metadata(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let (current, file) = (ask.current()?, ask.file()?);
@@ -48,7 +48,7 @@ pub async fn target(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let path = format!("targets/{}", ask.file()?);
     let payload = match ask.current()?.tuf(&path) {
         Some(TufFile::Document(document)) => return reply::document(ask.request, document, Cache::Immutable),
-        Some(TufFile::Payload(payload)) => payload.clone(),
+        Some(TufFile::Payload(payload)) => (**payload).clone(),
         None => return Err(unknown(&path)),
     };
     payloads::answer(ask, payload).await

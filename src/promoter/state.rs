@@ -10,7 +10,9 @@ use crate::publish::Publication;
 use crate::publish::pack::{PackError, pack, unpack};
 use crate::signing::PrivateKey;
 use crate::signing::key::KeyError;
+use crate::signing::trust::Trust;
 use crate::store::durable::{self, Mode, WriteError};
+use crate::store::secret::{self, Exposed};
 
 /// A state folder.
 #[derive(Debug, Clone)]
@@ -27,6 +29,8 @@ pub enum StateError {
     Write(#[from] WriteError),
     #[error("the key in `{}` cannot be used", path.display())]
     Key { path: PathBuf, source: KeyError },
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
     #[error("the last publication in `{}` cannot be used", path.display())]
     Publication { path: PathBuf, source: PackError },
     #[error("`{}` does not hold a version: the folder was changed by hand", .0.display())]
@@ -67,6 +71,7 @@ impl State {
         for entry in entries {
             let path = entry.map_err(|source| StateError::Read { path: folder.clone(), source })?.path();
             if path.extension().is_some_and(|end| end == "pem") {
+                secret::check(&path).map_err(|source| StateError::Read { path: path.clone(), source })??;
                 let text = zeroize::Zeroizing::new(
                     fs::read_to_string(&path)
                         .map_err(|source| StateError::Read { path: path.clone(), source })?,
@@ -78,6 +83,19 @@ impl State {
         }
         keys.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(keys)
+    }
+
+    /// The key in the state folder that these roles name for all that is signed online. Where there
+    /// are two, as between the steps of a rotation, it is `online.pem`.
+    ///
+    /// # Errors
+    /// When a key cannot be read.
+    pub fn online_key(&self, trust: &Trust) -> Result<Option<PrivateKey>, StateError> {
+        let mut keys = self.keys()?;
+        keys.retain(|(_, key)| trust.is_online(key.id()));
+        let usual = keys.iter().position(|(path, _)| *path == self.online_key_path());
+        let place = usual.or((!keys.is_empty()).then_some(0));
+        Ok(place.map(|place| keys.swap_remove(place).1))
     }
 
     /// The last publication, if there is one.
@@ -108,7 +126,33 @@ impl State {
             pack(publication, &mut file)?;
             file.flush()
         })?;
+        // If this is lost in a crash, the publication is there all the same, and counts.
+        match fs::remove_file(self.new_path()) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(StateError::Read { path: self.new_path(), source })
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Notes that nothing was ever published from this state: there is nothing to step back from.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn found(&self) -> Result<(), StateError> {
+        durable::write(&self.new_path(), b"nothing was published from here yet\n", Mode::Private)?;
         Ok(())
+    }
+
+    /// Whether it is certain that nothing was ever published: [`found`](Self::found), and not stored
+    /// since.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.new_path().is_file()
+    }
+
+    fn new_path(&self) -> PathBuf {
+        self.folder.join("new")
     }
 
     /// Removes what writes that were cut short left behind: each is as large as a publication.
@@ -129,16 +173,36 @@ impl State {
     /// # Errors
     /// When it cannot be kept.
     pub fn reserve(&self, published: Option<u64>, now: Time) -> Result<u64, StateError> {
-        let path = self.folder.join("version");
-        let reserved = match fs::read_to_string(&path) {
-            Ok(text) => text.trim().parse().map_err(|_| StateError::Versions(path.clone()))?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
-            Err(source) => return Err(StateError::Read { path, source }),
-        };
-        let version = next_version(published.unwrap_or(0).max(reserved), now);
-        durable::create_folder(&self.folder, Mode::Private)?;
-        durable::write(&path, format!("{version}\n").as_bytes(), Mode::Private)?;
+        let version = next_version(published.unwrap_or(0).max(self.reserved()?), now);
+        self.keep_version(version)?;
         Ok(version)
+    }
+
+    /// Counts a version as used, though another server or an earlier state did.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn raise(&self, version: u64) -> Result<(), StateError> {
+        if version > self.reserved()? { self.keep_version(version) } else { Ok(()) }
+    }
+
+    fn reserved(&self) -> Result<u64, StateError> {
+        let path = self.version_path();
+        match fs::read_to_string(&path) {
+            Ok(text) => text.trim().parse().map_err(|_| StateError::Versions(path)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(source) => Err(StateError::Read { path, source }),
+        }
+    }
+
+    fn keep_version(&self, version: u64) -> Result<(), StateError> {
+        durable::create_folder(&self.folder, Mode::Private)?;
+        durable::write(&self.version_path(), format!("{version}\n").as_bytes(), Mode::Private)?;
+        Ok(())
+    }
+
+    fn version_path(&self) -> PathBuf {
+        self.folder.join("version")
     }
 }
 
@@ -157,6 +221,9 @@ mod tests {
         assert_eq!(state.reserve(None, now).unwrap(), first + 1);
         assert_eq!(state.reserve(Some(first + 10), now).unwrap(), first + 11);
         assert_eq!(state.reserve(None, t("2001-01-01")).unwrap(), first + 12);
+        state.raise(first + 20).unwrap();
+        state.raise(first).unwrap();
+        assert_eq!(state.reserve(None, now).unwrap(), first + 21);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use chrono::TimeDelta;
+
 use crate::domain::Time;
 use crate::publish::Publication;
 
@@ -16,6 +18,18 @@ pub struct Shared {
 
 /// What the online documents are called among the expiries.
 pub const PUBLICATION: &str = "publication";
+
+/// What is signed offline is told of so long before: people must come together.
+const OFFLINE_NEAR: TimeDelta = TimeDelta::days(30);
+
+/// What is signed online is renewed daily; so near its end it has not been for days.
+pub const ONLINE_NEAR: TimeDelta = TimeDelta::days(3);
+
+/// Whether one of the expiries is so near that it is told of.
+#[must_use]
+pub fn is_near(what: &str, expires: Time, now: Time) -> bool {
+    expires - if what == PUBLICATION { ONLINE_NEAR } else { OFFLINE_NEAR } <= now
+}
 
 /// How things stand, as of the last turn of the loop.
 #[derive(Debug, Clone, Default)]

@@ -4,10 +4,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use chrono::TimeDelta;
-
-use super::status::{Degraded, DegradedKind, PUBLICATION, Status};
-use super::{Promoter, RETRY, Read, chain};
+use super::status::{Degraded, DegradedKind, PUBLICATION, Status, is_near};
+use super::{Online, Promoter, RETRY, Read, chain};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
@@ -18,8 +16,9 @@ use crate::domain::release::{PayloadState, Release};
 use crate::domain::rfc3339;
 use crate::domain::version::Version;
 use crate::publish::evidence::with_evidence;
-use crate::publish::follows::{Trusted, trusted};
+use crate::publish::follows::{Trusted, published, trusted};
 use crate::publish::{self, Inputs, Outcome, PublishError, Refusal};
+use crate::signing::Signer;
 use crate::signing::trust::Trust;
 use crate::store::directory::{CommitError, Snapshot};
 use crate::store::durable::WriteError;
@@ -28,12 +27,6 @@ use crate::store::durable::WriteError;
 /// something else within reach.
 const ROUNDS: usize = 8;
 
-/// Roles that are signed offline are told of so long before they expire: people must come together.
-const OFFLINE_NEAR: TimeDelta = TimeDelta::days(30);
-
-/// Online documents are renewed daily; one that is so near its end has not been for days.
-const ONLINE_NEAR: TimeDelta = TimeDelta::days(3);
-
 impl Promoter {
     /// Takes in what was read: looks for what stands behind each release, and copies payloads that
     /// are to be served.
@@ -41,9 +34,12 @@ impl Promoter {
         // Nobody else holds it: the catalog moves on, and is not in memory twice.
         let reading = Arc::unwrap_or_clone(std::mem::take(&mut snapshot.reading));
         if let Some(last) = self.last.as_deref() {
-            self.setup
-                .directory
-                .share(&mut snapshot, |folder| Some(&last.release(&Version::parse(folder).ok()?)?.identity));
+            let roles = published(last);
+            self.setup.directory.share(
+                &mut snapshot,
+                |folder| Some(&last.release(&Version::parse(folder).ok()?)?.identity),
+                |file| roles.get(file),
+            );
         }
         let Trusted { trust, kept, unusable } = trusted(&snapshot.trust, self.last.as_deref());
         let kept = kept.as_ref().map(|why| chain(why)).or(unusable.as_ref().map(|why| chain(why)));
@@ -195,12 +191,24 @@ impl Promoter {
             .state
             .reserve(last.map(|last| last.version), now)
             .map_err(failed(DegradedKind::SigningFailing))?;
+        let held;
+        let online: &dyn Signer = match &self.setup.online {
+            Online::Given(signer) => &**signer,
+            Online::State => {
+                let key = self.setup.state.online_key(trust).map_err(failed(DegradedKind::SigningFailing))?;
+                held = key.ok_or_else(|| {
+                    let detail = "no key in the state folder is the online key that the root names: bring it back, or rotate it (`tidegate root change --add online=PUBLIC.pem --drop online=KEYID`)";
+                    (DegradedKind::SigningFailing, detail.to_owned())
+                })?;
+                &held
+            }
+        };
         let inputs = Inputs {
             catalog: &catalog,
             faulty: &read.faulty,
             trust,
             manifests: &read.manifests,
-            online: &self.setup.online,
+            online,
             last,
             version,
             now,
@@ -230,7 +238,7 @@ impl Promoter {
             .flat_map(|release| release.payloads.iter().map(move |payload| (release, payload)))
             .collect();
         let wanted: Vec<_> = offered.iter().map(|(release, payload)| (&release.version, *payload)).collect();
-        let failed = self.setup.payloads.ensure_copies(&wanted)?;
+        let failed = self.setup.payloads.ensure_copies(&wanted, self.clock.now())?;
         if failed.is_empty() {
             return Ok(Cow::Borrowed(catalog));
         }
@@ -281,10 +289,7 @@ impl Promoter {
             degraded.push(Degraded { kind: DegradedKind::PromotionsOverdue, detail });
         }
         let expiries = expiries(trust.as_ref().ok().and_then(Option::as_ref), self.last.as_deref());
-        let near = |(name, at): &&(String, Time)| {
-            let warning = if name == PUBLICATION { ONLINE_NEAR } else { OFFLINE_NEAR };
-            *at - warning <= now
-        };
+        let near = |(name, at): &&(String, Time)| is_near(name, *at, now);
         // Each of them: a line's role that expired long ago must not hide the root that is about to.
         for (name, at) in expiries.iter().filter(near) {
             let word = if *at <= now { "expired" } else { "expires" };

@@ -33,24 +33,7 @@ pub fn with_evidence(
     };
     let all: Vec<(&Line, &Release)> =
         catalog.lines().flat_map(|line| line.releases.values().map(move |release| (line, release))).collect();
-    // Verifying a signature takes some 50 µs: worth a thread for each processor from some hundreds on.
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = all.len().div_ceil(threads).max(256);
-    let found: Vec<Evidence> = std::thread::scope(|scope| {
-        let find = &find;
-        let shares: Vec<_> = all
-            .chunks(share)
-            .map(|share| {
-                scope.spawn(move || {
-                    share.iter().map(|(line, release)| find(line, release)).collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        let join = |share: std::thread::ScopedJoinHandle<'_, Vec<Evidence>>| {
-            share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        shares.into_iter().flat_map(join).collect()
-    });
+    let found = shared_out(&all, |(line, release)| find(line, release));
     let mut lines = catalog.into_lines();
     let releases = lines.values_mut().flat_map(|line| line.releases.values_mut());
     // Both come by line and in ascending order of versions.
@@ -58,4 +41,22 @@ pub fn with_evidence(
         release.evidence = evidence;
     }
     Catalog::new(lines.into_values())
+}
+
+/// Does the same for each of many, and gives the results in their order. What is worth it takes some
+/// 50 µs, as verifying a signature does: from some hundreds on, each processor takes its share.
+pub(super) fn shared_out<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = all.len().div_ceil(threads).max(256);
+    std::thread::scope(|scope| {
+        let work = &work;
+        let shares: Vec<_> = all
+            .chunks(share)
+            .map(|share| scope.spawn(move || share.iter().map(work).collect::<Vec<_>>()))
+            .collect();
+        let join = |share: std::thread::ScopedJoinHandle<'_, Vec<R>>| {
+            share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        shares.into_iter().flat_map(join).collect()
+    })
 }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::publication::{Publication, TufFile};
+use super::restore::Restored;
 use super::roles::newest;
+use crate::domain::stepback::{StepBack, step_backs};
 use crate::formats::tuf::{Role, Root, Snapshot, Timestamp, names};
 use crate::signing::Signed;
 use crate::signing::trust::{Trust, TrustError};
@@ -50,7 +52,8 @@ pub fn trusted(files: &BTreeMap<String, Bytes>, last: Option<&Publication>) -> T
 }
 
 /// The files of `trust/` as they are in a publication.
-fn published(last: &Publication) -> BTreeMap<String, Bytes> {
+#[must_use]
+pub fn published(last: &Publication) -> BTreeMap<String, Bytes> {
     let mut files = BTreeMap::new();
     let document = |path: &str| match last.tuf.get(path) {
         Some(TufFile::Document(document)) => Some(document.identity.clone()),
@@ -96,6 +99,42 @@ fn check(before: &Trust, after: &Trust) -> Result<(), Violation> {
 /// key is recovered from.
 fn forgotten(before: &Signed<Root>, after: &Signed<Root>) -> bool {
     before.signed().roles.snapshot != after.signed().roles.snapshot
+}
+
+/// In what a server falls behind what the world has seen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Behind {
+    #[error("nothing is published here, and version {seen} is out there")]
+    Nothing { seen: u64 },
+    #[error("version {own} is published here, and version {seen} is out there")]
+    Older { own: u64, seen: u64 },
+    #[error("version {version} here is another than the one out there: two servers sign with one key")]
+    Fork { version: u64 },
+    #[error("what is published here lacks what is offered out there: {0}")]
+    Lacks(Box<StepBack>),
+}
+
+/// Whether a server that last published `own` may go on, now that the world has `seen` something.
+///
+/// # Errors
+/// In what it is behind: whatever it signed would be refused by clients, or take an offer back.
+pub fn check_seen(own: Option<&Publication>, seen: &Restored) -> Result<(), Behind> {
+    let Some(own) = own else { return Err(Behind::Nothing { seen: seen.highest }) };
+    if own.version < seen.highest {
+        return Err(Behind::Older { own: own.version, seen: seen.highest });
+    }
+    let same = || match own.tuf.get(names::TIMESTAMP_PATH) {
+        Some(TufFile::Document(document)) => document.identity == *seen.verified.timestamp.raw(),
+        Some(TufFile::Payload(_)) | None => false,
+    };
+    if own.version == seen.publication.version && !same() {
+        return Err(Behind::Fork { version: own.version });
+    }
+    // A yank here is newer than what is seen; everything else may not be less.
+    match step_backs(&seen.publication.offers, &own.offers).into_iter().next() {
+        Some(step) => Err(Behind::Lacks(Box::new(step))),
+        None => Ok(()),
+    }
 }
 
 /// Whether a publication can follow the last one: its own roles, too.

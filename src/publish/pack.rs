@@ -10,8 +10,8 @@
 //! ```
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Read, Write};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{self, BufWriter, Read, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::document::{Document, Media};
-use super::publication::{ChannelDocuments, PayloadFile, Publication, ReleaseDocuments, TufFile};
+use super::publication::{ChannelDocuments, OnePayload, Publication, ReleaseDocuments, TufFile};
 use super::updates::{LineUpdates, Updates};
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};
@@ -100,13 +100,13 @@ struct Release<'a> {
     line: Cow<'a, LineName>,
     manifest: Option<u32>,
     explain: u32,
-    payloads: Cow<'a, [PayloadFile]>,
+    payloads: Cow<'a, [Payload]>,
 }
 
 #[derive(Serialize, Deserialize)]
 enum File<'a> {
     Body(u32),
-    Payload(Cow<'a, PayloadFile>),
+    Payload(Cow<'a, Payload>),
 }
 
 /// A release of an offer: since when, whether it is yanked, and its payloads.
@@ -115,6 +115,9 @@ type OfferedIndex<'a> = (Cow<'a, Version>, Time, bool, Cow<'a, [Payload]>);
 #[derive(Serialize, Deserialize)]
 struct OfferIndex<'a> {
     channel: ChannelName,
+    /// Not in what was stored before further names were kept.
+    #[serde(default)]
+    aliases: Vec<ChannelName>,
     line: LineName,
     prefix: String,
     releases: Vec<OfferedIndex<'a>>,
@@ -160,6 +163,7 @@ pub fn pack(publication: &Publication, to: &mut dyn Write) -> io::Result<()> {
     let release = release.collect();
     let offers = publication.offers.iter().map(|offer| OfferIndex {
         channel: offer.channel.clone(),
+        aliases: offer.aliases.clone(),
         line: offer.line.clone(),
         prefix: offer.prefix.to_string(),
         releases: offer
@@ -194,29 +198,63 @@ pub fn pack(publication: &Publication, to: &mut dyn Write) -> io::Result<()> {
             .collect(),
         bodies: bodies.index,
     };
-    let json = serde_json::to_vec(&index)?;
-    drop(index);
-    let index = json;
-    let mut digest = Sha256::new();
-    let length = (index.len() as u64).to_be_bytes();
-    for part in [HEAD, &length, &index].into_iter().chain(bodies.parts.iter().map(|part| &part[..])) {
-        digest.update(part);
-        to.write_all(part)?;
-    }
+    // Written twice, the first time for its length alone: it is as large as a third of the bodies, and
+    // is made while two publications are in memory.
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, &index)?;
+    // The digest takes large pieces faster than the many small ones of an index.
+    let mut to = BufWriter::new(Digested { to, digest: Sha256::new() });
+    to.write_all(HEAD)?;
+    to.write_all(&length.0.to_be_bytes())?;
+    serde_json::to_writer(&mut to, &index)?;
+    bodies.parts.iter().try_for_each(|part| to.write_all(part))?;
+    let Digested { to, digest } = to.into_inner().map_err(io::IntoInnerError::into_error)?;
     to.write_all(&digest.finalize())
 }
 
+/// Counts what would be written.
+struct Length(u64);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes on, and has the digest of what was written.
+struct Digested<'a> {
+    to: &'a mut dyn Write,
+    digest: Sha256,
+}
+
+impl Write for Digested<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
 #[derive(Default)]
-struct Bodies {
-    parts: Vec<Bytes>,
+struct Bodies<'a> {
+    parts: Vec<&'a [u8]>,
     length: u64,
     index: Vec<Body>,
     /// Shared documents are stored once.
     places: HashMap<*const Document, u32>,
 }
 
-impl Bodies {
-    fn add(&mut self, document: &Arc<Document>) -> u32 {
+impl<'a> Bodies<'a> {
+    fn add(&mut self, document: &'a Arc<Document>) -> u32 {
         if let Some(place) = self.places.get(&Arc::as_ptr(document)) {
             return *place;
         }
@@ -232,17 +270,17 @@ impl Bodies {
         place
     }
 
-    fn write(&mut self, bytes: &Bytes) -> (u64, u64) {
+    fn write(&mut self, bytes: &'a [u8]) -> (u64, u64) {
         let from = self.length;
         self.length += bytes.len() as u64;
-        self.parts.push(bytes.clone());
+        self.parts.push(bytes);
         (from, self.length)
     }
 
-    fn file<'a>(&mut self, file: &'a TufFile) -> File<'a> {
+    fn file(&mut self, file: &'a TufFile) -> File<'a> {
         match file {
             TufFile::Document(document) => File::Body(self.add(document)),
-            TufFile::Payload(payload) => File::Payload(Cow::Borrowed(payload)),
+            TufFile::Payload(payload) => File::Payload(Cow::Borrowed(&**payload)),
         }
     }
 }
@@ -307,31 +345,37 @@ pub fn unpack(from: &mut dyn Read, length: u64) -> Result<Publication, PackError
         let entry = Arc::new(ChannelDocuments { line, name, manifest, updates });
         channel.extend(stored.names.into_iter().map(|name| (name, Arc::clone(&entry))));
     }
+    let mut lists = Lists::default();
     let mut release = HashMap::with_capacity(index.release.len());
     for stored in index.release {
         let documents = ReleaseDocuments {
             line: stored.line.into_owned(),
             manifest: stored.manifest.map(at).transpose()?,
             explain: at(stored.explain)?,
-            payloads: stored.payloads.into_owned(),
+            payloads: lists.share(stored.payloads),
         };
         release.insert(stored.version.into_owned(), documents);
     }
-    let file = |file: File<'_>| -> Result<TufFile, PackError> {
+    let file = |file: File<'_>, lists: &Lists| -> Result<TufFile, PackError> {
         Ok(match file {
             File::Body(place) => TufFile::Document(at(place)?),
-            File::Payload(payload) => TufFile::Payload(payload.into_owned()),
+            File::Payload(payload) => TufFile::Payload(lists.one(payload)),
         })
     };
-    let tuf = index.tuf.into_iter().map(|(path, stored)| Ok((path.into(), file(stored)?)));
-    let retired =
-        index.retired.into_iter().map(|(path, stored, until)| Ok((path.into(), (file(stored)?, until))));
+    let tuf = index.tuf.into_iter().map(|(path, stored)| Ok((path.into(), file(stored, &lists)?)));
+    let tuf = tuf.collect::<Result<_, PackError>>()?;
+    let retired = index
+        .retired
+        .into_iter()
+        .map(|(path, stored, until)| Ok((path.into(), (file(stored, &lists)?, until))));
+    let retired = retired.collect::<Result<_, PackError>>()?;
     let offers = index.offers.into_iter().map(|offer| {
         let releases = offer.releases.into_iter().map(|(version, since, yanked, payloads)| {
-            (version.into_owned(), Offered { since, yanked, payloads: payloads.into_owned() })
+            (version.into_owned(), Offered { since, yanked, payloads: lists.share(payloads) })
         });
         let prefix = prefix(&offer.prefix)?;
-        Ok(Offer { channel: offer.channel, line: offer.line, prefix, releases: releases.collect() })
+        let (channel, aliases, line) = (offer.channel, offer.aliases, offer.line);
+        Ok(Offer { channel, aliases, line, prefix, releases: releases.collect() })
     });
     Ok(Publication {
         version: index.version,
@@ -343,11 +387,38 @@ pub fn unpack(from: &mut dyn Read, length: u64) -> Result<Publication, PackError
         promotions: at(index.promotions)?,
         channel,
         release,
-        tuf: tuf.collect::<Result<_, PackError>>()?,
-        retired: retired.collect::<Result<_, PackError>>()?,
+        tuf,
+        retired,
         offers: offers.collect::<Result<_, PackError>>()?,
         known,
     })
+}
+
+/// Lists of payloads, each in memory once: the same one stands with a release, in the offer of each of
+/// its stages, and in the repository.
+#[derive(Default)]
+struct Lists {
+    all: HashSet<Arc<[Payload]>>,
+    by_digest: HashMap<[u8; 32], Arc<[Payload]>>,
+}
+
+impl Lists {
+    fn share(&mut self, list: Cow<'_, [Payload]>) -> Arc<[Payload]> {
+        if let Some(known) = self.all.get(&*list) {
+            return Arc::clone(known);
+        }
+        let list: Arc<[Payload]> = list.into_owned().into();
+        self.all.insert(Arc::clone(&list));
+        self.by_digest.extend(list.iter().map(|payload| (*payload.sha256.as_bytes(), Arc::clone(&list))));
+        list
+    }
+
+    /// One payload, as a part of the list of its release.
+    fn one(&self, payload: Cow<'_, Payload>) -> OnePayload {
+        let known = self.by_digest.get(payload.sha256.as_bytes());
+        let known = known.and_then(|all| OnePayload::find(all, |known| *known == *payload));
+        known.unwrap_or_else(|| OnePayload::alone(payload.into_owned()))
+    }
 }
 
 /// Reads the next bytes, as many as the file's head says.

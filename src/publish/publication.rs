@@ -7,7 +7,7 @@ use super::document::Document;
 use super::updates::{Known, Updates};
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};
-use crate::domain::payload::Sha256;
+use crate::domain::payload::Payload;
 use crate::domain::stepback::Offer;
 use crate::domain::version::Version;
 
@@ -44,7 +44,7 @@ pub enum TufFile {
     /// Metadata, and signed manifests as targets.
     Document(Arc<Document>),
     /// A payload as a target: it stays on disk.
-    Payload(PayloadFile),
+    Payload(OnePayload),
 }
 
 /// What is answered about one channel.
@@ -63,16 +63,39 @@ pub struct ReleaseDocuments {
     pub(crate) line: LineName,
     pub(crate) manifest: Option<Arc<Document>>,
     pub(crate) explain: Arc<Document>,
-    pub(crate) payloads: Vec<PayloadFile>,
+    /// Shared with the catalog; empty where it is not on offer.
+    pub(crate) payloads: Arc<[Payload]>,
 }
 
-/// A payload file, to be served from the copy that was checked.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct PayloadFile {
-    pub file: String,
-    pub sha256: Sha256,
-    /// In bytes.
-    pub size: u64,
+/// A payload file, to be served from the copy that was checked: one of a release's list, which it
+/// shares.
+#[derive(Debug, Clone)]
+pub struct OnePayload {
+    all: Arc<[Payload]>,
+    place: u32,
+}
+
+impl OnePayload {
+    /// The first of the payloads of a release that is wanted.
+    #[must_use]
+    pub fn find(all: &Arc<[Payload]>, wanted: impl FnMut(&Payload) -> bool) -> Option<Self> {
+        let place = u32::try_from(all.iter().position(wanted)?).ok()?;
+        Some(Self { all: Arc::clone(all), place })
+    }
+
+    /// A payload that shares no list.
+    #[must_use]
+    pub fn alone(payload: Payload) -> Self {
+        Self { all: [payload].into(), place: 0 }
+    }
+}
+
+impl std::ops::Deref for OnePayload {
+    type Target = Payload;
+
+    fn deref(&self) -> &Payload {
+        &self.all[self.place as usize]
+    }
 }
 
 impl Publication {
@@ -114,7 +137,7 @@ impl Publication {
 
     /// `GET /v1/payloads/{version}/{file}`.
     #[must_use]
-    pub fn payload(&self, version: &Version, file: &str) -> Option<&PayloadFile> {
+    pub fn payload(&self, version: &Version, file: &str) -> Option<&Payload> {
         self.release.get(version)?.payloads.iter().find(|payload| payload.file == file)
     }
 
@@ -130,8 +153,26 @@ impl Publication {
     }
 
     /// Every payload that is served, each digest at least once.
-    pub fn payloads(&self) -> impl Iterator<Item = &PayloadFile> {
-        self.release.values().flat_map(|release| &release.payloads)
+    pub fn payloads(&self) -> impl Iterator<Item = &Payload> {
+        self.release.values().flat_map(|release| &*release.payloads)
+    }
+
+    /// Every file of the TUF repository as it is now, by its path below `/tuf/`.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &TufFile)> {
+        self.tuf.iter().map(|(path, file)| (&**path, file))
+    }
+
+    /// The payloads among [`files`](Self::files).
+    pub fn payload_files(&self) -> impl Iterator<Item = (&str, &Payload)> {
+        self.files().filter_map(|(path, file)| match file {
+            TufFile::Payload(payload) => Some((path, &**payload)),
+            TufFile::Document(_) => None,
+        })
+    }
+
+    /// The signed manifest of every release that has one.
+    pub fn manifests(&self) -> impl Iterator<Item = (&Version, &Document)> {
+        self.release.iter().filter_map(|(version, release)| Some((version, release.manifest.as_deref()?)))
     }
 
     /// How many releases it knows.

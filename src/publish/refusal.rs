@@ -49,9 +49,8 @@ pub fn refusals(
     let mut refused: BTreeMap<LineName, Refusal> =
         faulty.iter().map(|(line, why)| (line.clone(), Refusal::Faulty(why.clone()))).collect();
     let Some(last) = last else { return refused };
-    let before: Vec<Offer> =
-        last.offers.iter().filter(|offer| !refused.contains_key(&offer.line)).cloned().collect();
-    for step in step_backs(&before, &Offer::all(catalog, now)) {
+    let before = last.offers.iter().filter(|offer| !refused.contains_key(&offer.line));
+    for step in step_backs(before, &Offer::all(catalog, now)) {
         let line = step.line.clone();
         match refused.entry(line).or_insert_with(|| Refusal::StepsBack(Vec::new())) {
             Refusal::StepsBack(steps) => steps.push(step),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::TimeDelta;
 
-use super::publication::{Publication, ReleaseDocuments, TufFile};
+use super::publication::{OnePayload, Publication, ReleaseDocuments, TufFile};
 use super::{ChannelFile, Inputs, PublishError, RENEW_AFTER, Refusal};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
@@ -160,8 +160,8 @@ pub fn served_target(
     // Versions hold dots, and so may the names of files: the right split is the one that is served.
     rest.match_indices('.').rev().find_map(|(dot, _)| {
         let release = releases.get(&Version::parse(&rest[..dot]).ok()?)?;
-        let payload = release.payloads.iter().find(|payload| payload.file == rest[dot + 1..])?;
-        (payload.sha256 == target.hashes.sha256).then(|| TufFile::Payload(payload.clone()))
+        let payload = OnePayload::find(&release.payloads, |payload| payload.file == rest[dot + 1..])?;
+        (payload.sha256 == target.hashes.sha256).then_some(TufFile::Payload(payload))
     })
 }
 

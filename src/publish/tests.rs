@@ -1,6 +1,7 @@
 //! What is published, when it is signed anew, and what keeps the last documents.
 
 mod alone;
+mod restored;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,6 +16,7 @@ use crate::domain::promotion::decide;
 use crate::domain::release::PayloadState;
 use crate::domain::testing::{catalog, event, line, release, t, v};
 use crate::formats::tuf::{Snapshot, Target};
+use crate::signing::PrivateKey;
 use crate::signing::ceremony::{Keys, found, sign_releases};
 use crate::signing::trust::Checked;
 use crate::signing::verify::verify;
@@ -456,4 +458,24 @@ fn the_snapshot_lists_every_role_and_the_next_due_time_is_the_first_change() {
     let catalog = world.catalog();
     let soaked = next_due(&catalog, &decide(&catalog, now), None, now);
     assert_eq!(soaked, Some(t("2018-01-11")));
+}
+
+#[test]
+fn the_end_of_a_grace_is_due_in_the_second_in_which_it_ends() {
+    let seventeen = line("1.7", None)
+        .with(release("1.7.1", &["2017-11-01", "2017-11-15"]))
+        .with(release("1.7.2", &["2017-12-01", "2017-12-31T12:00:00Z"]));
+    let mut eighteen = line("1.8", Some("1.7")).with(release("1.8.1", &["2017-12-01", "2017-12-15"]));
+    eighteen.follows.as_mut().unwrap().grace = TimeDelta::days(7);
+    let catalog = catalog([seventeen, eighteen]);
+    let now = t("2018-01-01");
+    let due = next_due(&catalog, &decide(&catalog, now), None, now).unwrap();
+    let action = |now: Time| {
+        let decisions = decide(&catalog, now);
+        let answer =
+            crate::domain::upgrade::answer(&catalog, &decisions, &name("1.8-production"), &v("1.7.1"), now);
+        answer.unwrap().advice.action()
+    };
+    let actions = (action(due - TimeDelta::seconds(1)), action(due));
+    assert_eq!((due, actions), (t("2018-01-07T12:00:00Z"), ("update", "blocked")));
 }

@@ -1,7 +1,16 @@
 //! What is signed offline: the first root, the delegations of lines, and releases.
 //!
 //! Every function here takes what the `trust/` folder has and gives the files to write into it; it
-//! writes nothing itself.
+//! writes nothing itself. What takes the signatures of several people is a [`Ceremony`].
+
+mod change;
+mod check;
+mod documents;
+mod passed;
+mod releases;
+mod roles;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,7 +18,7 @@ use bytes::Bytes;
 
 use super::signed::SignError;
 use super::trust::Trust;
-use super::{PrivateKey, Signed};
+use super::{PrivateKey, PublicKey, Signed, Signer};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
@@ -17,6 +26,13 @@ use crate::domain::line::Line;
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
 use crate::formats::tuf::{Root, Signers, TargetError, Targets, names};
+
+pub use change::{ChangeError, KeyChange, change_keys};
+pub use check::{Finished, Refused};
+pub use documents::{BadSignature, Document, DocumentId, Tally};
+pub use passed::{Ceremony, CeremonyFileError, LineWork};
+pub use releases::{Founders, propose_releases};
+pub use roles::{RoleChange, RoleKeys, RoleName, RoleNameError, role_keys};
 
 /// Files to write, by name.
 pub type Files = BTreeMap<String, Bytes>;
@@ -77,8 +93,8 @@ pub fn found(catalog: &Catalog, keys: &Keys, now: Time) -> Result<Files, Ceremon
 pub fn delegate<'a>(
     trust: &Trust,
     lines: impl IntoIterator<Item = &'a Line>,
-    targets: &PrivateKey,
-    release: &PrivateKey,
+    targets: &dyn Signer,
+    release: &dyn Signer,
     now: Time,
 ) -> Result<Files, CeremonyError> {
     if !trust.root().signed().targets().keyids.contains(&targets.id()) {
@@ -86,7 +102,12 @@ pub fn delegate<'a>(
     }
     let mut files = Files::new();
     let mut role = trust.targets().signed().clone();
-    let signers = Signers::any(vec![release.public().key()]);
+    let signers = line_signers(trust, &[release.public()]);
+    if signers.threshold > 1 {
+        let line = lines.into_iter().next().map(|line| line.name.clone());
+        let threshold = signers.threshold;
+        return line.map_or(Ok(Files::new()), |line| Err(CeremonyError::Threshold { line, threshold }));
+    }
     for line in lines.into_iter().filter(|line| trust.line(&line.name).is_none()) {
         role.delegate(&line.name, &line.prefix, &signers);
         let empty = Signed::sign(Targets::releases(1, now), [release])?;
@@ -98,6 +119,19 @@ pub fn delegate<'a>(
         files.insert("targets.json".to_owned(), Signed::sign(role, [targets])?.raw().clone());
     }
     Ok(files)
+}
+
+/// Who signs for a new line: the keys that all other lines have, if these are among them; else
+/// any one of these.
+#[must_use]
+pub fn line_signers(trust: &Trust, release: &[PublicKey]) -> Signers {
+    let roles = role_keys(trust.root().signed(), trust.targets().signed());
+    let mut lines = roles.into_iter().filter(|(role, _)| matches!(role, RoleName::Release(_)));
+    let common = lines.next().map(|(_, keys)| keys);
+    let common = common.filter(|common| lines.all(|(_, keys)| keys == *common));
+    let common = common.filter(|common| release.iter().all(|key| common.keys.contains_key(&key.id())));
+    let given = || Signers::any(release.iter().map(PublicKey::key).collect());
+    common.map_or_else(given, |common| common.signers())
 }
 
 /// Newly signed releases: their manifests, and the roles that list them.
@@ -118,7 +152,7 @@ pub fn sign_releases(
     trust: &Trust,
     line: &Line,
     versions: &[Version],
-    key: &PrivateKey,
+    key: &dyn Signer,
     now: Time,
     form: impl Fn(&mut ReleaseManifest),
 ) -> Result<SignedReleases, CeremonyError> {
@@ -132,18 +166,7 @@ pub fn sign_releases(
         return Err(CeremonyError::Threshold { line: line.name.clone(), threshold: authority.threshold });
     }
     let mut signed = SignedReleases::default();
-    let mut next = Targets::releases(role.signed().version + 1, now);
-    // A release that is signed anew is listed anew: what it had before goes, payloads too.
-    let manifests = versions.iter().map(names::release_target);
-    let payloads = versions.iter().filter_map(|version| line.releases.get(version)).flat_map(|release| {
-        release.payloads.iter().map(|payload| names::payload_target(&release.version, &payload.file))
-    });
-    let replaced: HashSet<String> = manifests.chain(payloads).collect();
-    for (name, target) in &role.signed().targets {
-        if !replaced.contains(name) {
-            next.insert(name.clone(), *target)?;
-        }
-    }
+    let mut next = next_role(role.signed(), line, versions, now)?;
     for release in versions.iter().filter_map(|version| line.releases.get(version)) {
         let mut manifest = ReleaseManifest::of(line, release, now);
         form(&mut manifest);
@@ -154,4 +177,21 @@ pub fn sign_releases(
     let document = Signed::sign(next, [key])?;
     signed.roles.insert(format!("{}.json", names::releases_role(&line.name)), document.raw().clone());
     Ok(signed)
+}
+
+/// The next version of a line's role, without the releases that are signed anew.
+fn next_role(role: &Targets, line: &Line, versions: &[Version], now: Time) -> Result<Targets, TargetError> {
+    let mut next = Targets::releases(role.version + 1, now);
+    // A release that is signed anew is listed anew: what it had before goes, payloads too.
+    let manifests = versions.iter().map(names::release_target);
+    let payloads = versions.iter().filter_map(|version| line.releases.get(version)).flat_map(|release| {
+        release.payloads.iter().map(|payload| names::payload_target(&release.version, &payload.file))
+    });
+    let replaced: HashSet<String> = manifests.chain(payloads).collect();
+    for (name, target) in &role.targets {
+        if !replaced.contains(name) {
+            next.insert(name.clone(), *target)?;
+        }
+    }
+    Ok(next)
 }

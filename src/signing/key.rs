@@ -2,6 +2,8 @@
 //!
 //! Files, their modes and their folders are the store's and the command line's business.
 
+mod encrypted;
+
 use std::fmt;
 
 use ed25519_dalek::pkcs8::{
@@ -11,6 +13,8 @@ use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use zeroize::Zeroizing;
 
 use crate::formats::tuf::{Key, KeyId};
+
+pub use encrypted::{is_encrypted, public_half};
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,8 +56,14 @@ impl fmt::Display for KeyRole {
 pub enum KeyError {
     #[error("the system has no randomness to give for a key")]
     Random(#[source] getrandom::Error),
-    #[error("this private key is encrypted, and only unencrypted ones can be read yet")]
+    #[error("this private key is encrypted, and takes its passphrase")]
     Encrypted,
+    #[error("the passphrase is not this key's")]
+    Passphrase,
+    #[error("this key is encrypted in a way that is not supported: PBES2 with scrypt or PBKDF2, and AES, is")]
+    Encryption(#[source] pkcs8::Error),
+    #[error("the public key below this private key is not its own: the file was changed")]
+    OtherHalf,
     #[error("this is a public key where a private one is wanted")]
     PublicForPrivate,
     #[error("this is not an Ed25519 private key as PKCS#8 PEM (`-----BEGIN PRIVATE KEY-----`)")]
@@ -86,9 +96,7 @@ impl PrivateKey {
     /// The key with this seed; for tests, which want the same keys each time.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        let key = SigningKey::from_bytes(seed);
-        let id = Key::new(key.verifying_key().to_bytes()).id();
-        Self { key, id }
+        Self::of(SigningKey::from_bytes(seed))
     }
 
     /// Reads a PKCS#8 PEM.
@@ -96,24 +104,26 @@ impl PrivateKey {
     /// # Errors
     /// When the text is anything else, each with what it is instead where that can be told.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        if pem.contains("BEGIN ENCRYPTED PRIVATE KEY") {
+        if is_encrypted(pem) {
             return Err(KeyError::Encrypted);
         }
         if pem.contains("BEGIN PUBLIC KEY") {
             return Err(KeyError::PublicForPrivate);
         }
-        let key = SigningKey::from_pkcs8_pem(pem.trim()).map_err(KeyError::Private)?;
-        let id = Key::new(key.verifying_key().to_bytes()).id();
-        Ok(Self { key, id })
+        SigningKey::from_pkcs8_pem(pem.trim()).map(Self::of).map_err(KeyError::Private)
     }
 
-    /// The key as PKCS#8 PEM, without its public half: `openssl` refuses the form that has both.
+    fn of(key: SigningKey) -> Self {
+        let id = Key::new(key.verifying_key().to_bytes()).id();
+        Self { key, id }
+    }
+
+    /// The key as PKCS#8 PEM, without its public half.
     ///
     /// # Errors
     /// When the encoder fails.
     pub fn to_pem(&self) -> Result<Zeroizing<String>, KeyError> {
-        let pair = KeypairBytes { secret_key: self.key.to_bytes(), public_key: None };
-        pair.to_pkcs8_pem(pkcs8::spki::der::pem::LineEnding::LF).map_err(KeyError::Private)
+        pair(&self.key).to_pkcs8_pem(pkcs8::spki::der::pem::LineEnding::LF).map_err(KeyError::Private)
     }
 
     /// The public half.
@@ -133,6 +143,11 @@ impl PrivateKey {
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.key.sign(message).to_bytes()
     }
+}
+
+/// A key without its public half: `openssl` refuses the form that has both.
+fn pair(key: &SigningKey) -> KeypairBytes {
+    KeypairBytes { secret_key: key.to_bytes(), public_key: None }
 }
 
 impl fmt::Debug for PrivateKey {

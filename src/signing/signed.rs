@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::Digest;
 
-use super::key::{PrivateKey, PublicKey};
+use super::key::PublicKey;
+use super::signer::{Signer, SignerError};
 use crate::domain::payload::Sha256;
 use crate::formats::canonical::{CanonicalError, StrictError, canonical, read};
 use crate::formats::tuf::{Authority, KeyId};
@@ -38,8 +39,12 @@ pub struct Signature {
 
 /// Why something cannot be signed.
 #[derive(Debug, thiserror::Error)]
-#[error("the document cannot be signed")]
-pub struct SignError(#[from] CanonicalError);
+pub enum SignError {
+    #[error("the document cannot be signed")]
+    Canonical(#[from] CanonicalError),
+    #[error("the key `{keyid}` does not sign")]
+    Signer { keyid: KeyId, source: SignerError },
+}
 
 /// Why bytes are not a signed document.
 #[derive(Debug, thiserror::Error)]
@@ -65,24 +70,39 @@ impl<T: Serialize> Signed<T> {
     /// Signs a document with each of the keys.
     ///
     /// # Errors
-    /// When the document has no canonical form: a text or a name that is not plain ASCII, most
-    /// likely.
-    pub fn sign<'k>(signed: T, keys: impl IntoIterator<Item = &'k PrivateKey>) -> Result<Self, SignError> {
+    /// When the document has no canonical form (a text or a name that is not plain ASCII, most
+    /// likely), or a key does not sign.
+    pub fn sign<'k, S: Signer + ?Sized + 'k>(
+        signed: T,
+        keys: impl IntoIterator<Item = &'k S>,
+    ) -> Result<Self, SignError> {
         let message = canonical(&signed)?;
-        let mut signatures: Vec<Signature> =
-            keys.into_iter().map(|key| Signature { keyid: key.id(), sig: key.sign(&message) }).collect();
-        signatures.sort_by_key(|signature| signature.keyid);
-        signatures.dedup();
-        let mut raw = br#"{"signatures":"#.to_vec();
-        raw.extend(canonical(&signatures)?);
-        raw.extend(br#","signed":"#);
-        let start = raw.len();
-        raw.extend(message);
-        let end = raw.len();
-        raw.push(b'}');
-        let raw = Bytes::from(raw);
-        let message = raw.slice(start..end);
-        Ok(Self { signed, signatures, raw, message })
+        let mut signatures = Vec::new();
+        for key in keys {
+            signatures.push(Signature::by(key, &message)?);
+        }
+        Self::compose(signed, &message, signatures)
+    }
+
+    /// A document that nobody has signed yet.
+    ///
+    /// # Errors
+    /// When it has no canonical form.
+    pub fn unsigned(signed: T) -> Result<Self, SignError> {
+        let message = canonical(&signed)?;
+        Self::compose(signed, &message, Vec::new())
+    }
+}
+
+impl Signature {
+    /// A key's signature over bytes.
+    ///
+    /// # Errors
+    /// When the key does not sign.
+    pub fn by<S: Signer + ?Sized>(key: &S, message: &[u8]) -> Result<Self, SignError> {
+        let keyid = key.id();
+        let sig = key.sign(message).map_err(|source| SignError::Signer { keyid, source })?;
+        Ok(Self { keyid, sig })
     }
 }
 
@@ -115,6 +135,30 @@ impl<T: DeserializeOwned> Signed<T> {
 }
 
 impl<T> Signed<T> {
+    fn compose(signed: T, message: &[u8], mut signatures: Vec<Signature>) -> Result<Self, SignError> {
+        signatures.sort_by_key(|signature| signature.keyid);
+        signatures.dedup_by_key(|signature| signature.keyid);
+        let mut raw = br#"{"signatures":"#.to_vec();
+        raw.extend(canonical(&signatures)?);
+        raw.extend(br#","signed":"#);
+        let start = raw.len();
+        raw.extend(message);
+        let end = raw.len();
+        raw.push(b'}');
+        let raw = Bytes::from(raw);
+        let message = raw.slice(start..end);
+        Ok(Self { signed, signatures, raw, message })
+    }
+
+    /// The same document with other signatures: some more, or some less.
+    ///
+    /// # Errors
+    /// Never in practice: signatures have a canonical form.
+    pub fn with_signatures(self, signatures: Vec<Signature>) -> Result<Self, SignError> {
+        let message = self.message.clone();
+        Self::compose(self.signed, &message, signatures)
+    }
+
     /// The document. Only what was verified may be acted on.
     #[must_use]
     pub const fn signed(&self) -> &T {

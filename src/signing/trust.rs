@@ -14,7 +14,7 @@ use crate::domain::payload::Sha256;
 use crate::domain::release::{ManifestState, Release, SignedFacts};
 use crate::domain::rfc3339;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{Authority, Root, Target, Targets, names};
+use crate::formats::tuf::{Authority, KeyId, Root, Target, Targets, names};
 
 /// The roles that are signed offline.
 #[derive(Debug)]
@@ -121,6 +121,12 @@ impl Trust {
         &self.broken
     }
 
+    /// As [`Trust::broken`], to keep.
+    #[must_use]
+    pub fn into_broken(self) -> BTreeMap<LineName, TrustError> {
+        self.broken
+    }
+
     /// The role of one line.
     #[must_use]
     pub fn line(&self, line: &LineName) -> Option<&Signed<Targets>> {
@@ -139,6 +145,14 @@ impl Trust {
         Some(self.targets.signed().delegated(names::CHANNELS)?.1)
     }
 
+    /// Whether a key signs all that is signed online: channel manifests, snapshot and timestamp.
+    #[must_use]
+    pub fn is_online(&self, id: KeyId) -> bool {
+        let root = self.root().signed();
+        let roles = [Some(root.snapshot()), Some(root.timestamp()), self.channels_authority()];
+        roles.iter().all(|role| role.is_some_and(|role| role.keyids.contains(&id)))
+    }
+
     /// Whether a release key stands behind a release as the catalog has it. `raw` is its
     /// `release.json`, if there is one.
     #[must_use]
@@ -155,7 +169,7 @@ impl Trust {
         match (listed, raw) {
             (None, None) => ManifestState::Unsigned,
             (None, Some(_)) => ManifestState::Invalid(format!(
-                "`release.json` is not listed in `trust/{}.json`: sign it again",
+                "`release.json` is not listed in `trust/{}.json`",
                 names::releases_role(&line.name)
             )),
             (Some(_), None) => {
@@ -184,14 +198,11 @@ impl Trust {
         }
         let authority = self.line_authority(&line.name).ok_or("its line has no release keys")?;
         let manifest = checked.manifest(raw, listed.hashes.sha256, authority)?;
-        manifest.matches(line, release).map_err(|mismatch| format!("{mismatch}: sign it again"))?;
-        for payload in &release.payloads {
+        manifest.matches(line, release).map_err(|mismatch| mismatch.to_string())?;
+        for payload in &*release.payloads {
             let name = names::payload_target(&release.version, &payload.file);
             if role.targets.get(&name) != Some(&Target::new(payload.sha256, payload.size)) {
-                return Err(format!(
-                    "payload `{}` is not listed by the release keys: sign it again",
-                    payload.file
-                ));
+                return Err(format!("payload `{}` is not listed by the release keys", payload.file));
             }
         }
         for (stage, entry) in line.stages.iter().zip(&release.entries) {
@@ -207,7 +218,7 @@ impl Trust {
                 ));
             }
         }
-        Ok(SignedFacts { not_before: manifest.not_before })
+        Ok(SignedFacts::new(manifest.not_before))
     }
 }
 

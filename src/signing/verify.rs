@@ -276,7 +276,7 @@ fn check_name(path: &str, found: &str, expected: &str) -> Result<(), Violation> 
 
 /// The payloads of a release manifest are listed beside it, with the same digests and sizes.
 fn check_payloads(path: &str, manifest: &ReleaseManifest, role: &Targets) -> Result<(), Violation> {
-    for payload in &manifest.payloads {
+    for payload in &*manifest.payloads {
         let name = names::payload_target(&manifest.version, &payload.file);
         if role.targets.get(&name) != Some(&Target::new(payload.sha256, payload.size)) {
             return Err(Violation::NotListed { path: path.to_owned(), target: name });

@@ -3,8 +3,9 @@
 mod commit;
 mod listing;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -16,7 +17,7 @@ use self::listing::{Cached, Content, Listing};
 use super::watch::{Scan, WorkTree, work_tree};
 use crate::domain::Time;
 use crate::domain::version::Version;
-use crate::formats::yaml::{Reading, assemble};
+use crate::formats::yaml::{ParsedFile, Reading, assemble};
 
 pub use commit::CommitError;
 
@@ -85,7 +86,7 @@ pub enum ReadError {
     Folder { path: PathBuf, source: io::Error },
     #[error("`{}` cannot be read", path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("the catalog folder `{}` did not stop changing while it was read", .0.display())]
+    #[error("the folder `{}` did not stop changing while it was read", .0.display())]
     Changing(PathBuf),
 }
 
@@ -132,23 +133,37 @@ impl Directory {
     /// whose keys are whose.
     ///
     /// # Errors
-    /// When a file there cannot be read.
+    /// When a file there cannot be read, or does not stop changing.
     pub fn keys(&self) -> Result<BTreeMap<String, Bytes>, ReadError> {
-        listing::keys(&self.catalog)
+        for _ in 0..TRIES {
+            if let Some(keys) = listing::keys(&self.catalog)? {
+                return Ok(keys);
+            }
+        }
+        Err(ReadError::Changing(self.catalog.join("trust")))
     }
 
-    /// Lets go of signed manifests whose very bytes somebody else holds, by the names of their payload
-    /// folders, and keeps those instead: what is served need not be in memory twice.
-    pub fn share<'a>(&self, snapshot: &mut Snapshot, served: impl Fn(&str) -> Option<&'a Bytes>) {
+    /// Lets go of signed manifests and roles whose very bytes somebody else holds, the ones by the names
+    /// of their payload folders and the others by their files in `trust/`, and keeps those instead: what
+    /// is served need not be in memory twice.
+    pub fn share<'a>(
+        &self,
+        snapshot: &mut Snapshot,
+        manifest: impl Fn(&str) -> Option<&'a Bytes>,
+        role: impl Fn(&str) -> Option<&'a Bytes>,
+    ) {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let cached = cache.files.iter_mut().filter_map(|(path, cached)| match &mut cached.content {
-            Content::Manifest(bytes) => Some((path.rsplit('/').nth(1)?, bytes)),
-            Content::Parsed(_) | Content::Trust(_) => None,
+            Content::Manifest(bytes) => Some((manifest(path.rsplit('/').nth(1)?)?, bytes)),
+            Content::Trust(bytes) => Some((role(path.rsplit('/').next()?)?, bytes)),
+            Content::Parsed(_) => None,
         });
-        let read = snapshot.manifests.iter_mut().map(|(folder, bytes)| (folder.as_str(), bytes));
-        for (folder, bytes) in cached.chain(read) {
-            if let Some(same) = served(folder).filter(|served| *served == bytes) {
-                *bytes = same.clone();
+        let manifests =
+            snapshot.manifests.iter_mut().filter_map(|(folder, bytes)| Some((manifest(folder)?, bytes)));
+        let roles = snapshot.trust.iter_mut().filter_map(|(file, bytes)| Some((role(file)?, bytes)));
+        for (served, bytes) in cached.chain(manifests).chain(roles) {
+            if served == bytes {
+                *bytes = served.clone();
             }
         }
     }
@@ -176,7 +191,9 @@ fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
     }));
     let held =
         cache.last.as_ref().filter(|(last, _)| *last == revision).and_then(|(_, reading)| reading.upgrade());
-    let reading = held.unwrap_or_else(|| Arc::new(assemble(cache.files.values().filter_map(Cached::parsed))));
+    let reading = held.unwrap_or_else(|| {
+        Arc::new(assembled(cache.files.values().filter_map(Cached::parsed), listing, cache))
+    });
     cache.last = Some((revision, Arc::downgrade(&reading)));
     let mut trust = BTreeMap::new();
     let mut manifests = HashMap::new();
@@ -194,6 +211,34 @@ fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
         }
     }
     Snapshot { revision, reading, trust, manifests }
+}
+
+/// Puts files together. The texts of good files are not kept: one with a fault that shows only beside
+/// other files is read once more, for the line that is shown with it.
+fn assembled<'a>(
+    files: impl Iterator<Item = &'a ParsedFile> + Clone,
+    listing: &Listing,
+    cache: &Cache,
+) -> Reading {
+    let reading = assemble(files.clone());
+    if reading.faults.is_empty() {
+        return reading;
+    }
+    let told: HashSet<&str> = reading.faults.iter().map(|fault| fault.file.as_str()).collect();
+    let mut recalled = false;
+    for file in files.clone().filter(|file| file.lacks_text() && told.contains(file.path())) {
+        let read = listing.files.get(file.path()).and_then(|listed| fs::read_to_string(&listed.path).ok());
+        let same = |text: &String| {
+            let digest: [u8; 32] = Sha256::digest(text).into();
+            cache.files.get(file.path()).is_some_and(|cached| cached.digest == digest)
+        };
+        // One that has changed meanwhile is read anew, with its faults.
+        if let Some(text) = read.filter(same) {
+            file.recall(&text);
+            recalled = true;
+        }
+    }
+    if recalled { assemble(files) } else { reading }
 }
 
 /// Over names and contents in the order of names.

@@ -80,7 +80,7 @@ impl Payloads {
     /// # Errors
     /// When a file is there and cannot be read.
     pub fn check(&self, release: &Release, now: Time) -> Result<PayloadState, PayloadError> {
-        for payload in &release.payloads {
+        for payload in &*release.payloads {
             let path = self.path(&release.version, payload);
             let file = payload.file.clone();
             let metadata = match fs::metadata(&path) {
@@ -132,24 +132,24 @@ impl Payloads {
         Ok(digest)
     }
 
-    /// Copies payload files to where they are served from, where there is no copy yet. A copy is
-    /// checked as it is made, so that an edit of the file in between is never served. Gives for each
-    /// file that could not be copied its place among the wanted, and why.
+    /// Copies payload files to where they are served from, where there is no good copy yet. A copy is
+    /// checked as it is made, so that an edit of the file in between is never served; and read again
+    /// when its stamp is another one, since a disk or a person may have changed it after that. Gives
+    /// for each file that could not be copied its place among the wanted, and why. `now` is the
+    /// machine's time.
     ///
     /// # Errors
     /// When the copies cannot be made durable: then none counts as made.
     pub fn ensure_copies(
         &self,
         wanted: &[(&Version, &Payload)],
+        now: Time,
     ) -> Result<Vec<(usize, PayloadError)>, WriteError> {
-        let missing = |payload: &Payload| {
-            !fs::metadata(self.copy_path(&payload.sha256)).is_ok_and(|copy| copy.len() == payload.size)
-        };
         let mut batch = Batch::default();
         let mut failed = Vec::new();
         let mut copied = HashSet::new();
         for (place, (version, payload)) in wanted.iter().enumerate() {
-            if missing(payload)
+            if !self.has_copy(payload, now)
                 && copied.insert(payload.sha256)
                 && let Err(e) = self.copy(version, payload, &mut batch)
             {
@@ -163,30 +163,67 @@ impl Payloads {
         Ok(failed)
     }
 
+    /// Whether there is a copy that is what its name says.
+    fn has_copy(&self, payload: &Payload, now: Time) -> bool {
+        let path = self.copy_path(&payload.sha256);
+        let Ok(metadata) = fs::metadata(&path) else { return false };
+        metadata.len() == payload.size
+            && self.digest(&path, Stamp::of(&metadata), now).is_ok_and(|found| found == payload.sha256)
+    }
+
     fn copy(&self, version: &Version, payload: &Payload, batch: &mut Batch) -> Result<(), PayloadError> {
-        let copy = self.copy_path(&payload.sha256);
-        let path = self.path(version, payload);
+        self.copy_from(&self.path(version, payload), payload.sha256, payload.size, batch)
+    }
+
+    fn copy_from(
+        &self,
+        path: &Path,
+        sha256: Sha256,
+        size: u64,
+        batch: &mut Batch,
+    ) -> Result<(), PayloadError> {
+        let copy = self.copy_path(&sha256);
         let mut file =
-            File::open(&path).map_err(|source| PayloadError::Read { path: path.clone(), source })?;
+            File::open(path).map_err(|source| PayloadError::Read { path: path.to_owned(), source })?;
         if let Some(folder) = copy.parent() {
             durable::create_folder(folder, Mode::Private)?;
         }
         let mut differs = None;
         let written = batch.fill(&copy, Mode::Frozen, |to| {
             // Never more than the catalog says: a growing file does not fill the disk.
-            io::copy(&mut Read::by_ref(&mut file).take(payload.size), to)?;
+            io::copy(&mut Read::by_ref(&mut file).take(size), to)?;
             to.rewind()?;
             let (found, _) = hash(to)?;
-            if found != payload.sha256 {
+            if found != sha256 {
                 differs = Some(found);
                 return Err(io::ErrorKind::InvalidData.into());
             }
             Ok(())
         });
         match (differs, written) {
-            (Some(found), _) => Err(PayloadError::Changed { path, expected: payload.sha256, found }),
+            (Some(found), _) => Err(PayloadError::Changed { path: path.to_owned(), expected: sha256, found }),
             (None, written) => Ok(written?),
         }
+    }
+
+    /// Takes copies of files from elsewhere, by their digests and sizes, where there is none yet: all
+    /// of them, or none.
+    ///
+    /// # Errors
+    /// When a file cannot be read, is not what is said of it, or cannot be copied.
+    pub fn take(&self, files: &[(PathBuf, Sha256, u64)]) -> Result<(), PayloadError> {
+        let mut batch = Batch::default();
+        let mut taken = HashSet::new();
+        for (path, sha256, size) in files {
+            let copy = fs::metadata(self.copy_path(sha256));
+            if !copy.is_ok_and(|copy| copy.len() == *size) && taken.insert(*sha256) {
+                self.copy_from(path, *sha256, *size, &mut batch)?;
+            }
+        }
+        if !taken.is_empty() {
+            batch.finish(&self.copies)?;
+        }
+        Ok(())
     }
 
     /// Opens the checked copy with a digest.
@@ -300,7 +337,7 @@ mod tests {
                 summary: None,
                 links: Texts::default(),
                 components: Texts::default(),
-                payloads: vec![Payload { file: "payload.json".to_owned(), sha256, size, arch: None }],
+                payloads: [Payload { file: "payload.json".to_owned(), sha256, size, arch: None }].into(),
                 barrier: false,
                 replaces: None,
                 entries: vec![],
@@ -373,12 +410,44 @@ mod tests {
         let payload = &fixture.release.payloads[0];
         let version = &fixture.release.version;
         assert!(payloads.open(&payload.sha256).is_err());
-        assert!(payloads.ensure_copies(&[(version, payload)]).unwrap().is_empty());
+        assert!(payloads.ensure_copies(&[(version, payload)], fixture.later).unwrap().is_empty());
         fs::write(fixture.path(), "c0ntent").unwrap();
-        assert!(payloads.ensure_copies(&[(version, payload)]).unwrap().is_empty());
+        assert!(payloads.ensure_copies(&[(version, payload)], fixture.later).unwrap().is_empty());
         let mut text = String::new();
         payloads.open(&payload.sha256).unwrap().read_to_string(&mut text).unwrap();
         assert_eq!(text, "content");
+    }
+
+    #[test]
+    fn a_copy_that_was_damaged_is_made_again_also_when_its_size_is_the_same() {
+        let fixture = Fixture::new();
+        let payload = &fixture.release.payloads[0];
+        let wanted = [(&fixture.release.version, payload)];
+        let payloads = fixture.payloads();
+        let copy = payloads.copy_path(&payload.sha256);
+        let again = |payloads: &Payloads| {
+            payloads.remember().unwrap();
+            fixture.payloads()
+        };
+        for known in [false, true] {
+            payloads.ensure_copies(&wanted, fixture.later).unwrap();
+            // What was found good before, in this process or the last one, is found damaged.
+            if known {
+                payloads.ensure_copies(&wanted, fixture.later).unwrap();
+                assert!(payloads.digests().known.contains_key(&copy));
+            }
+            fs::remove_file(&copy).unwrap();
+            fs::write(&copy, "c0ntent").unwrap();
+            let payloads = if known { again(&payloads) } else { fixture.payloads() };
+            assert!(payloads.ensure_copies(&wanted, fixture.later).unwrap().is_empty());
+            assert_eq!(fs::read_to_string(&copy).unwrap(), "content", "known: {known}");
+        }
+        // There is nothing to make it from: it is not served.
+        fs::remove_file(&copy).unwrap();
+        fs::write(&copy, "c0ntent").unwrap();
+        fs::remove_file(fixture.path()).unwrap();
+        let failed = payloads.ensure_copies(&wanted, fixture.later).unwrap();
+        assert!(matches!(failed[..], [(0, PayloadError::Read { .. })]), "{failed:?}");
     }
 
     #[test]
@@ -387,7 +456,8 @@ mod tests {
         let payloads = fixture.payloads();
         let payload = &fixture.release.payloads[0];
         fs::write(fixture.path(), "c0ntent").unwrap();
-        let (_, error) = payloads.ensure_copies(&[(&fixture.release.version, payload)]).unwrap().remove(0);
+        let (_, error) =
+            payloads.ensure_copies(&[(&fixture.release.version, payload)], fixture.later).unwrap().remove(0);
         assert!(matches!(error, PayloadError::Changed { .. }), "{error}");
         assert!(payloads.open(&payload.sha256).is_err());
     }

@@ -15,17 +15,17 @@ const RACY: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
 pub struct Stamp {
     pub size: u64,
     pub inode: u64,
-    /// In nanoseconds since 1970.
-    pub modified: i128,
+    /// In nanoseconds since 1970, which fit until the year 2262.
+    pub modified: i64,
     /// When its inode changed: a time that no tool sets back.
-    pub changed: i128,
+    pub changed: i64,
 }
 
 impl Stamp {
     /// The stamp in a file's metadata.
     #[must_use]
     pub fn of(metadata: &Metadata) -> Self {
-        let nanos = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        let nanos = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
         Self {
             size: metadata.size(),
             inode: metadata.ino(),
@@ -37,7 +37,7 @@ impl Stamp {
     /// Whether the stamp is old enough at `now`, the machine's time, to vouch for the content.
     #[must_use]
     pub fn is_settled(&self, now: Time) -> bool {
-        let limit = i128::from((now - RACY).timestamp()) * 1_000_000_000;
+        let limit = (now - RACY).timestamp().saturating_mul(1_000_000_000);
         self.modified < limit && self.changed < limit
     }
 }

@@ -5,6 +5,7 @@ use crate::samples::Row;
 const L: &str = "1.8/line.yaml";
 const R: &str = "1.8/1.8.4-tectonic.1.yaml";
 const S: &str = "1.8/1.8.5.yaml";
+const SIX: &str = "1.8/1.8.6.yaml";
 const SEVEN: &str = "1.7/line.yaml";
 
 /// Faults that show only beside other files.
@@ -170,22 +171,12 @@ pub const BETWEEN: &[Row] = &[
         "names the release itself",
         "another release",
     ),
-    (
-        "yanked to nothing",
-        &[(S, "to: 1.8.4-tectonic.1", "to: ‹1.8.6›")],
-        "`to` names `1.8.6`",
-        "of this line",
-    ),
-    (
-        "yanked to itself",
-        &[(S, "to: 1.8.4-tectonic.1", "to: ‹v1.8.5›")],
-        "`to` names the release itself",
-        "remove `to`",
-    ),
+    ("yanked to nothing", &[(S, "to: 1.8.6", "to: ‹1.8.7›")], "`to` names `1.8.7`", "of this line"),
+    ("yanked to itself", &[(S, "to: 1.8.6", "to: ‹v1.8.5›")], "`to` names the release itself", "remove `to`"),
     (
         "yanked in a circle",
         &[
-            (S, "to: 1.8.4-tectonic.1", "to: ‹1.8.4-tectonic.1›"),
+            (S, "to: 1.8.6", "to: ‹1.8.4-tectonic.1›"),
             (R, "barrier: false", "yank: { at: 2018-02-03T00:00:00Z, by: ben, reason: slow, to: ‹1.8.5› }"),
         ],
         "in a circle",
@@ -193,8 +184,30 @@ pub const BETWEEN: &[Row] = &[
     ),
     (
         "yanked barrier",
-        &[(S, ", to: 1.8.4-tectonic.1", ""), (S, "yank: {", "‹yank›: {")],
-        "names no replacement",
+        &[(S, ", to: 1.8.6", ""), (S, "yank: {", "‹yank›: {")],
+        "`1.8.5` is a barrier that was yanked, and names no replacement",
         "name it with `to`",
+    ),
+    (
+        "yanked barrier with an older replacement",
+        &[(S, "to: 1.8.6", "to: ‹1.8.4-tectonic.1›")],
+        "`1.8.5` is a barrier that was yanked, and `1.8.4-tectonic.1`, which is to replace it, is older",
+        "a higher release",
+    ),
+    (
+        "yanked replacement of a barrier",
+        &[(SIX, "payloads:", "‹yank›: { at: 2018-02-04T00:00:00Z, by: ben, reason: slow }\npayloads:")],
+        "`1.8.6` replaces the yanked barrier `1.8.5` and was yanked, and names no replacement",
+        "name it with `to`",
+    ),
+    (
+        "yanked replacement of a barrier with an older one",
+        &[(
+            SIX,
+            "payloads:",
+            "yank: { at: 2018-02-04T00:00:00Z, by: ben, reason: slow, to: ‹1.8.4-tectonic.1› }\npayloads:",
+        )],
+        "`1.8.6` replaces the yanked barrier `1.8.5` and was yanked, and `1.8.4-tectonic.1`",
+        "a higher release",
     ),
 ];

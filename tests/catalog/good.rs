@@ -42,7 +42,7 @@ fn a_catalog_that_uses_every_key_is_read_without_a_fault() {
     assert_eq!(release.replaces, Some(Version::parse("1.8.4-tectonic.1").unwrap()));
     assert_eq!(release.entries[1].as_ref().unwrap().since, t("2018-02-01T12:00:00Z"));
     assert_eq!(release.hold.as_ref().unwrap().by, "ben");
-    assert_eq!(release.yank.as_ref().unwrap().to, release.replaces);
+    assert_eq!(release.yank.as_ref().unwrap().to, Some(Version::parse("1.8.6").unwrap()));
 
     let alias = ChannelName::parse("tectonic-1.8-preproduction").unwrap();
     assert_eq!(reading.catalog.channel(&alias).unwrap().name().as_str(), "1.8-preproduction");
@@ -101,6 +101,19 @@ fn what_stands_beside_the_catalog_is_left_alone() {
         (".git/HEAD", "", "ref"),
     ]);
     assert_eq!(reading(&files), reading(&good()));
+}
+
+#[test]
+fn a_hold_in_the_second_of_a_scheduled_entry_came_after_it() {
+    let held = |at: &str| {
+        let hold = format!("hold: {{ at: {at}, by: ana, reason: slow }}\nstages:");
+        let mut files = good();
+        let file = files.get_mut("1.8/1.8.4-tectonic.1.yaml").unwrap();
+        *file = file.replace("stages:", &hold);
+        reading(&files).faults
+    };
+    assert_eq!(held("2018-01-02T17:30:31Z"), []);
+    assert_eq!(held("2018-01-02T17:30:30Z").len(), 1);
 }
 
 #[test]

@@ -74,10 +74,17 @@ stages:
   preproduction: { since: 2018-02-01T00:00:00Z, by: schedule }
   production: { since: 2018-02-01T12:00:00Z, by: ana, reason: closes a hole that is in use }
 hold: { at: 2018-02-02T00:00:00Z, by: ben, reason: nodes do not come back }
-yank: { at: 2018-02-03T00:00:00Z, by: ben, reason: nodes do not come back, to: 1.8.4-tectonic.1 }
+yank: { at: 2018-02-03T00:00:00Z, by: ben, reason: nodes do not come back, to: 1.8.6 }
 note: |
   Ticket 4711.
   Ana knows more.
+";
+
+const RELEASE_186: &str = "\
+format: 1
+version: 1.8.6
+payloads:
+  - { file: payload.json, sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, size: 3 }
 ";
 
 const RELEASE_179: &str = "\
@@ -96,6 +103,7 @@ pub fn good() -> Files {
         ("1.8/line.yaml", LINE_18),
         ("1.8/1.8.4-tectonic.1.yaml", RELEASE_184),
         ("1.8/1.8.5.yaml", RELEASE_185),
+        ("1.8/1.8.6.yaml", RELEASE_186),
     ]
     .map(|(path, text)| (path.to_owned(), text.to_owned()))
     .into()

@@ -69,6 +69,21 @@ fn a_payload_that_differs_or_is_missing_is_a_fault_of_its_release() {
 }
 
 #[test]
+fn a_question_about_a_faulty_line_is_answered_with_its_first_fault() {
+    let desk = Desk::new();
+    desk.release("1.8.4", SOAKED);
+    desk.edit("channels/1.8/line.yaml", "format: 1", "format: one");
+    assert_snapshot!("faulty_release", desk.run(&["explain", "1.8.4"]));
+    for question in [&["channel", "show", "1.8-production"][..], &["release", "list", "--line", "1.8"]] {
+        let told = desk.run(question);
+        assert!(
+            told.contains("cannot be looked at: line `1.8` has 1 fault\n  channels/1.8/line.yaml:1:9: "),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn schemas_are_printed_for_each_kind_of_file() {
     let desk = Desk::empty();
     let all: serde_json::Value = serde_json::from_str(&desk.done(&["catalog", "schema"])).unwrap();
@@ -85,4 +100,7 @@ fn a_folder_without_a_catalog_is_nothing_to_compare_with() {
     std::fs::create_dir(desk.path("empty")).unwrap();
     let told = desk.run(&["catalog", "check", "--against", "empty"]);
     assert!(told.contains("exit 1") && told.contains("there is no catalog in `empty`"), "{told}");
+    let told = desk.run(&["catalog", "check", "--catalog", "empty"]);
+    assert!(told.contains("exit 1") && told.contains("there is no catalog in `empty`"), "{told}");
+    assert!(told.contains("hint: name the folder") && told.contains("`--catalog DIR/channels`"), "{told}");
 }

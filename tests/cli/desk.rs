@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -37,7 +38,7 @@ impl Desk {
     /// A catalog with one line and its keys.
     pub fn with_keys() -> Self {
         let desk = Self::new();
-        desk.done(&["init", "--offline-keys", "keys"]);
+        desk.done(&["init", "--offline-keys", "keys", "--no-encrypt"]);
         desk
     }
 
@@ -48,7 +49,11 @@ impl Desk {
     pub fn write(&self, path: &str, text: &str) {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        fs::write(&path, text).unwrap();
+        if text.contains("PRIVATE KEY-----") {
+            // As every tool that makes keys leaves them.
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
     }
 
     pub fn read(&self, path: &str) -> String {

@@ -43,7 +43,7 @@ fn desk() -> Desk {
         "paused:\n  production: { at: 2018-01-09T08:00:00Z, by: grace, reason: looking into slow nodes }\n",
     );
     desk.release("1.12.1", &soaks("2017-12-20T00:00:00Z"));
-    desk.done(&["init", "--offline-keys", "keys"]);
+    desk.done(&["init", "--offline-keys", "keys", "--no-encrypt"]);
     desk.done(&["release", "sign", "--key", "keys/release.pem"]);
     desk.release("1.8.7", "");
     desk

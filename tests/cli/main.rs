@@ -12,6 +12,7 @@ mod release;
 #[path = "../signing/repository.rs"]
 #[expect(dead_code, reason = "what makes a repository go wrong is for other tests")]
 mod repository;
+mod status;
 mod surface;
 mod verify;
 mod way;

@@ -58,7 +58,9 @@ fn an_early_promotion_takes_a_person_a_reason_and_a_release_key() {
         "sign",
         "1.8.4",
         "--not-before",
-        "2018-01-01T00:00:00Z",
+        "production=2018-01-01T00:00:00Z",
+        "--reason",
+        "closes a hole that is in use",
         "--key",
         "keys/release.pem",
     ]);

@@ -147,6 +147,37 @@ fn an_edit_after_signing_takes_a_new_signature_and_a_wrong_key_is_refused() {
 }
 
 #[test]
+fn a_stage_is_brought_forward_for_a_reason_and_never_put_off() {
+    let desk = Desk::with_keys();
+    desk.release("1.8.4", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n");
+    let sign = |not_before: &str, reason: &str| {
+        let named = ["release", "sign", "1.8.4", "--key", "keys/release.pem", "--not-before", not_before];
+        desk.run(&[&named[..], &["--reason", reason]].concat())
+    };
+    assert_snapshot!("sign_later_than_due", sign("production=2018-01-15T00:00:01Z", "slow"));
+    assert_snapshot!("sign_no_such_stage", sign("canary=2018-01-15T00:00:00Z", "slow"));
+    assert!(sign("production=2018-01-02T00:00:00Z", " ").contains("the reason is empty"));
+    assert!(!desk.path("payloads/1.8.4/release.json").exists());
+    assert_snapshot!("sign_forward", sign("production=2018-01-02T00:00:00Z", "closes a hole – früh"));
+    let signed: serde_json::Value = serde_json::from_str(&desk.read("payloads/1.8.4/release.json")).unwrap();
+    assert_eq!(signed["signed"]["not_before"]["production"], "2018-01-02T00:00:00Z");
+    assert_eq!(signed["signed"]["not_before_reason"], "closes a hole - frueh");
+    desk.done(&["verify"]);
+    desk.done(&["promote", "1.8.4", "--early", "--reason", "a hole"]);
+    assert_snapshot!("sign_forward_entered", sign("production=2018-01-01T00:00:00Z", "closes a hole"));
+    let bare = [
+        "release",
+        "sign",
+        "1.8.4",
+        "--key",
+        "keys/release.pem",
+        "--not-before",
+        "production=2018-01-02T00:00:00Z",
+    ];
+    assert!(desk.run(&bare).contains("\nexit 2\n"));
+}
+
+#[test]
 fn a_release_is_held_and_resumed() {
     let desk = with_payload();
     desk.done(&ADD);
@@ -166,18 +197,23 @@ fn a_release_is_yanked_and_restored() {
     let desk = with_payload();
     desk.done(&ADD);
     desk.release("1.8.5", "barrier: true\n");
+    desk.release("1.8.6", "");
     assert_snapshot!("yank_barrier", desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS"]));
     assert_snapshot!(
         "yank_to_itself",
         desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS", "--to", "1.8.5"])
     );
     assert_snapshot!(
-        "yank",
+        "yank_to_older",
         desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS", "--to", "1.8.4"])
     );
     assert_snapshot!(
+        "yank",
+        desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS", "--to", "1.8.6"])
+    );
+    assert_snapshot!(
         "yank_same",
-        desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS", "--to", "1.8.4"])
+        desk.run(&["release", "yank", "1.8.5", "--reason", "breaks DNS", "--to", "1.8.6"])
     );
     assert_snapshot!("yank_other", desk.run(&["release", "yank", "1.8.5", "--reason", "breaks more"]));
     assert_snapshot!("unyank", desk.run(&["release", "unyank", "1.8.5", "--reason", "it was the network"]));

@@ -24,7 +24,6 @@ fn what_is_elsewhere_must_be_a_repository() {
     let desk = Desk::with_keys();
     assert_snapshot!("verify_no_repository", desk.run(&["verify", "--from", "nowhere"]));
     assert_snapshot!("verify_nobody_listens", Desk::empty().run(&["verify", "--from", "http://127.0.0.1:9"]));
-    assert_snapshot!("verify_https", desk.run(&["verify", "--from", "https://example.com"]));
 }
 
 /// A whole repository in a folder, as a mirror has it.

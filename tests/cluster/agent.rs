@@ -1,5 +1,7 @@
 //! The real program, from adding a cluster to its update.
 
+use tidegate::clock::{Clock as _, SystemClock};
+
 use super::desk::Desk;
 
 const FROM: &str = "v1.8.4-tectonic.1";
@@ -206,8 +208,30 @@ fn a_demo_is_refused_and_a_wrong_address_and_a_wrong_root_are_told() {
     assert!(again(&["--demo"], "root.json").contains("`--replace`"));
     assert!(again(&["--demo", "--replace"], "root.json").contains("`prod` changed"));
     desk.run(&["cluster", "check", "prod"]);
-    desk.run(&["init", "--offline-keys", "keys"]);
+    desk.run(&["init", "--offline-keys", "keys", "--no-encrypt"]);
     assert!(again(&["--replace"], "channels/trust/1.root.json").contains("trusts another root"));
     desk.run(&["cluster", "remove", "prod"]);
     assert_eq!(desk.json(&["cluster", "list"]), serde_json::json!([]));
+}
+
+#[test]
+fn a_closed_network_takes_what_has_expired_and_tells_its_age() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, GOOD, &["--stale-ok", "90d"]);
+    let later = |days: i64| {
+        let clock = super::memory::Stopped::at(SystemClock::new().now() + chrono::TimeDelta::days(days));
+        let state = desk.path(".tidegate").display().to_string();
+        let arguments = ["tidegate", "--state", &state, "cluster", "check", "c"];
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = tidegate::cli::run(arguments, clock, &mut out, &mut err).unwrap();
+        let text = String::from_utf8([out, err].concat()).unwrap();
+        (code == std::process::ExitCode::SUCCESS, text)
+    };
+    let (good, told) = later(0);
+    assert!(good && told.contains("holds until"), "{told}");
+    let (good, told) = later(30);
+    assert!(good && told.contains("expired") && told.contains("23d ago"), "{told}");
+    assert!(desk.status()["expiredSeconds"].as_u64().unwrap() > 20 * 86_400);
+    let (good, told) = later(98);
+    assert!(!good && told.contains("(Expired)"), "{told}");
 }

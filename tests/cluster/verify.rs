@@ -174,7 +174,7 @@ fn a_barrier_that_release_keys_signed_is_not_jumped() {
         let mut release = line.releases.values().next().unwrap().clone();
         release.version = Version::parse("1.8.5-tectonic.1").unwrap();
         release.barrier = true;
-        release.payloads.clear();
+        release.payloads = [].into();
         line.releases.insert(release.version.clone(), release.clone());
         let manifest = tidegate::formats::manifest::ReleaseManifest::of(&line, &release, now);
         repository.releases.insert(release.version.clone(), manifest);
@@ -221,6 +221,30 @@ fn an_alias_is_followed_and_the_lines_between_are_looked_at() {
     world.server.serve(world.repository.seal());
     let checked = world.check("tectonic-1.8-production", CURRENT).unwrap();
     assert_eq!(checked.channel.as_str(), CHANNEL);
+
+    // The online key cannot let it stand for another channel.
+    world.repository.channel("1.9-production").aliases =
+        std::mem::take(&mut world.repository.channel(CHANNEL).aliases);
+    world.publish();
+    let checked = world.check("tectonic-1.8-production", CURRENT).unwrap();
+    assert_eq!(checked.channel.as_str(), CHANNEL);
+}
+
+#[test]
+fn a_channel_stays_one_of_its_line() {
+    let mut world = World::new();
+    world.check(CHANNEL, "1.8.9-tectonic.4").unwrap();
+    // The channel takes the place of the next line's: what it offers is signed by release keys.
+    let next = world.repository.channel("1.9-production").clone();
+    for channel in ["1.9-preproduction", CHANNEL] {
+        let manifest = world.repository.channel(channel);
+        (manifest.line, manifest.follows) = (next.line.clone(), next.follows.clone());
+        (manifest.stages, manifest.releases) = (next.stages.clone(), next.releases.clone());
+        manifest.stages[1].channel = CHANNEL.parse().unwrap();
+        manifest.latest = next.latest.clone();
+    }
+    world.publish();
+    world.refused(CHANNEL, "1.8.9-tectonic.4", "WrongChannel");
 }
 
 #[test]

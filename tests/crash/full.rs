@@ -40,7 +40,7 @@ fn a_commit_that_finds_no_space_changes_nothing_and_says_so() {
         "release hold 1.8.2 --reason etcd --by ada",
         "release yank 1.8.1 --reason etcd --by ada",
         "channel pause 1.8-production --reason etcd --by ada",
-        "release sign 1.8.2 --not-before 2030-01-01T00:00:00Z --key keys/release.pem",
+        "release sign 1.8.2 --not-before production=2020-01-01T00:00:00Z --reason why --key keys/release.pem",
         "release add 1.8.3 --payload payload.json",
     ] {
         let output = limited(place.dir(), 0, arguments);

@@ -204,8 +204,9 @@ fn whatever_comes_instead_of_a_file_is_given_up_on_and_leaves_what_is_trusted_as
 fn nothing_that_was_not_verified_reaches_the_operators_terminal() {
     let scene = Scene::new();
     let mut files = scene.second.clone();
-    let evil = format!(r#"{{"signatures":[],"signed":{{"_type":"\u001b[2Jm\u00e4{}"}}}}"#, "x".repeat(10_000));
-    files.insert("metadata/timestamp.json".to_owned(), evil.into());
+    let root = String::from_utf8(files["metadata/1.root.json"].to_vec()).unwrap();
+    let evil = format!(r#""keytype":"\u001b[2Jm\u00e4{}""#, "x".repeat(10_000));
+    files.insert("metadata/2.root.json".to_owned(), root.replace(r#""keytype":"ed25519""#, &evil).into());
     scene.server.serve(files);
     let refusal = scene.check().unwrap_err();
     let words = refusal.to_string();

@@ -180,12 +180,14 @@ fn clients_verify_the_running_server_before_and_after_promotions() {
     std::fs::write(&role, good).unwrap();
     server.until_degraded(&[], "");
 
-    // Also when the server lost all of its state but the key.
+    // Also when the server lost all of its state but the key, and took up what was live.
+    place.run(&["export", "live"]);
     assert!(server.stop().success());
     for name in ["publication", "version"] {
         std::fs::remove_file(place.path(".tidegate").join(name)).unwrap();
     }
     std::fs::remove_dir_all(place.path(".tidegate/payloads")).unwrap();
+    place.run(&["recover", "--from", "live"]);
     let server = place.serve();
     visit(&server, "1.8-production", "1.8.3");
 }
@@ -209,4 +211,134 @@ fn clients_verify_the_demo_with_the_sample_catalog() {
             assert_eq!(found, Ok(served(&server, channel, version)), "{channel} {version}");
         }
     }
+}
+
+/// A key that is made, with its public half beside it.
+fn new_key(place: &Place, file: &str) -> String {
+    place.run(&["key", "generate", "--out", file, "--no-encrypt"]);
+    place.run(&["key", "public", file, "--out", &format!("{file}.pub")]).trim().to_owned()
+}
+
+#[test]
+fn clients_that_saw_the_first_root_follow_every_rotation_of_keys() {
+    let place = Place::with(&["1.7.1", "1.8.1"]);
+    let root: PathBuf = place.path("channels/trust/1.root.json");
+    let server = place.serve();
+    let judges = Judge::all();
+    let visit = |what: &str| {
+        let cold = Judge::all();
+        for judge in judges.iter().chain(&cold) {
+            let found = judge.visit(&server, &root, &targets("1.8-production", "1.8.1"));
+            assert_eq!(found, Ok(served(&server, "1.8-production", "1.8.1")), "{what}");
+        }
+    };
+    visit("as founded");
+    let keyid = |role: &str| {
+        let roles: serde_json::Value =
+            serde_json::from_str(&place.run(&["root", "show", "--output", "json"])).unwrap();
+        let mut roles = roles["roles"].as_array().unwrap().iter();
+        roles.find(|one| one["role"] == role).unwrap()["keys"][0].as_str().unwrap().to_owned()
+    };
+    let change = |what: &str, arguments: &[&str]| {
+        let version = server.version();
+        let mut all = vec!["root", "change"];
+        all.extend(arguments);
+        place.run(&all);
+        // A root that names the same online key changes nothing that is signed online.
+        let root = (1..).map(|n| format!("{n}.root.json"));
+        let root = root.take_while(|name| place.path("channels/trust").join(name).exists()).last().unwrap();
+        let only_root =
+            arguments.iter().filter(|word| word.contains('=')).all(|word| word.starts_with("root="));
+        crate::spawn::eventually(what, || {
+            let is_served = server.get(&format!("/tuf/metadata/{root}")).status == 200;
+            let is_signed = only_root || server.version() > version;
+            if is_served && is_signed { Ok(()) } else { Err(server.degraded()) }
+        });
+        server.until_degraded(&[], "");
+        visit(what);
+    };
+    let (root_key, targets_key) = ("keys/root.pem", "keys/targets.pem");
+    new_key(&place, ".tidegate/keys/next.pem");
+    let drop = format!("online={}", keyid("online"));
+    change(
+        "a new online key",
+        &[
+            "--add",
+            "online=.tidegate/keys/next.pem.pub",
+            "--drop",
+            &drop,
+            "--key",
+            root_key,
+            "--key",
+            targets_key,
+        ],
+    );
+    new_key(&place, "keys/release2.pem");
+    let drop = format!("release={}", keyid("release:1.8"));
+    change(
+        "a new release key",
+        &[
+            "--add",
+            "release=keys/release2.pem.pub",
+            "--drop",
+            &drop,
+            "--key",
+            targets_key,
+            "--key",
+            "keys/release2.pem",
+        ],
+    );
+    new_key(&place, "keys/release3.pem");
+    change(
+        "two sign releases",
+        &[
+            "--add",
+            "release=keys/release3.pem.pub",
+            "--threshold",
+            "release=2",
+            "--key",
+            targets_key,
+            "--key",
+            "keys/release2.pem",
+            "--key",
+            "keys/release3.pem",
+        ],
+    );
+    new_key(&place, "keys/targets2.pem");
+    let drop = format!("targets={}", keyid("targets"));
+    change(
+        "a new targets key",
+        &[
+            "--add",
+            "targets=keys/targets2.pem.pub",
+            "--drop",
+            &drop,
+            "--key",
+            root_key,
+            "--key",
+            "keys/targets2.pem",
+        ],
+    );
+    new_key(&place, "keys/root2.pem");
+    new_key(&place, "keys/root3.pem");
+    let drop = format!("root={}", keyid("root"));
+    change(
+        "three root keys of which two sign",
+        &[
+            "--add",
+            "root=keys/root2.pem.pub",
+            "--add",
+            "root=keys/root3.pem.pub",
+            "--threshold",
+            "root=2",
+            "--key",
+            root_key,
+            "--key",
+            "keys/root2.pem",
+        ],
+    );
+    change(
+        "the first root key is gone",
+        &["--drop", &drop, "--key", root_key, "--key", "keys/root2.pem", "--key", "keys/root3.pem"],
+    );
 }

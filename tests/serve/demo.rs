@@ -1,10 +1,11 @@
 //! `tidegate serve --demo` with the sample catalog.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::spawn::{Server, eventually};
+use crate::place::Place;
+use crate::spawn::{Server, eventually, tidegate};
 
 fn demo() -> (tempfile::TempDir, Server) {
     let folder = tempfile::tempdir().unwrap();
@@ -155,4 +156,29 @@ fn everything_signed_for_a_demo_says_so() {
         assert_eq!(server.json(path)["signed"]["demo"], true, "{path}");
     }
     assert_eq!(server.json("/readyz")["publication"]["demo"], true);
+}
+
+#[test]
+fn the_demo_of_ones_own_catalog_proposes_what_is_there() {
+    let place = Place::with(&["1.8.1"]);
+    let mut demo = tidegate(place.dir())
+        .args(["serve", "--demo", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(demo.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut told = String::new();
+    for line in lines {
+        told.push_str(&line);
+        told.push('\n');
+        if line.starts_with("  tidegate explain") {
+            break;
+        }
+    }
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    assert!(told.contains("/v1/channels/1.8-production/update?version=1.8.1'"), "{told}");
+    assert!(told.contains("/v1/releases/1.10.2-demo.1/explain"), "{told}");
+    assert!(!told.contains("tectonic"), "{told}");
 }

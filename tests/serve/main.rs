@@ -3,8 +3,12 @@
 
 mod demo;
 mod life;
+mod mirror;
 mod never;
+mod openapi;
 mod place;
+mod recover;
 #[expect(dead_code, reason = "what traces a server is for other tests")]
 mod spawn;
 mod start;
+mod verify;

@@ -24,7 +24,7 @@ impl Place {
         fs::write(place.path("channels/1.7/line.yaml"), "format: 1\nline: \"1.7\"\n").unwrap();
         let line = "format: 1\nline: \"1.8\"\nfollows: { line: \"1.7\", grace: 0d }\n";
         fs::write(place.path("channels/1.8/line.yaml"), line).unwrap();
-        place.run(&["init", "--offline-keys", "keys"]);
+        place.run(&["init", "--offline-keys", "keys", "--no-encrypt"]);
         place
     }
 

@@ -2,8 +2,11 @@
 
 use std::fs;
 
+use tidegate::clock::{Clock as _, SystemClock};
+use tidegate::domain::rfc3339;
+
 use crate::place::Place;
-use crate::spawn::{Server, refused, since, uptime};
+use crate::spawn::{Server, refused, since, tidegate, uptime};
 
 const SERVE: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
 
@@ -127,4 +130,43 @@ fn sigterm_stops_the_server_within_ten_seconds_with_a_connection_open() {
     assert_eq!(status.code(), Some(0));
     // The one promise about time: containers are killed after ten seconds.
     assert!(since(start).as_secs() < 10, "{:?}", since(start));
+}
+
+#[test]
+fn what_the_server_signs_counts_as_expiring_once_it_was_not_renewed_for_days() {
+    let place = Place::with(&["1.8.1"]);
+    let server = place.serve();
+    place.run(&["status"]);
+    assert!(place.run(&["status", "--expires-within", "30d"]).contains("nothing expires"));
+    let day = |days| rfc3339(SystemClock::new().now() + chrono::TimeDelta::days(days));
+    place.run(&["status", "--expires-within", "30d", "--at", &day(3)]);
+    let output = tidegate(place.dir())
+        .args(["status", "--expires-within", "30d", "--output", "json", "--at", &day(5)])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let body: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut names: Vec<&str> =
+        body["expires_within"].as_array().unwrap().iter().map(|e| e["what"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    let channels = ["1.7-preproduction", "1.7-production", "1.8-preproduction", "1.8-production"];
+    let expected: Vec<String> =
+        channels.map(|name| format!("channel {name}")).into_iter().chain(["timestamp".to_owned()]).collect();
+    assert_eq!(names, expected);
+    refused(place.dir(), &["status", "--at", &day(8)]);
+    assert!(server.stop().success());
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_writes_the_last_lines_of_its_access_log() {
+    let place = Place::with(&["1.8.1"]);
+    let server = place.serve();
+    for n in 0..50 {
+        assert_eq!(server.get(&format!("/v1/releases/9.9.{n}")).status, 404);
+    }
+    assert!(server.stop().success());
+    let log = fs::read_to_string(place.path("serve.log")).unwrap();
+    for n in 0..50 {
+        assert_eq!(log.matches(&format!("path=\"/v1/releases/9.9.{n}\"")).count(), 1, "{n}: {log}");
+    }
 }

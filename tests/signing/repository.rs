@@ -85,12 +85,13 @@ fn line(name: &str, follows: Option<&str>, now: Time) -> Line {
         summary: Some(format!("Release {text} – größer")),
         links: Texts::from([("notes".to_owned(), "https://example.com/notes".to_owned())]),
         components: Texts::from([("etcd".to_owned(), "3.1.8".to_owned())]),
-        payloads: vec![Payload {
+        payloads: [Payload {
             file: "payload.json".to_owned(),
             sha256: Target::of(&payload(text)).hashes.sha256,
             size: payload(text).len() as u64,
             arch: None,
-        }],
+        }]
+        .into(),
         barrier: false,
         replaces: None,
         entries: vec![entry(30), entry(10)],

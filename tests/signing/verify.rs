@@ -1,5 +1,7 @@
 //! A repository as a client sees it: what is refused, and when.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use tidegate::domain::Time;
 use tidegate::domain::version::Version;
@@ -140,7 +142,8 @@ fn what_a_client_would_refuse_is_refused() {
         ("names `payload.1.8.9-tectonic.4.other.json`, and its line's role does not list that", |r| {
             let version = Version::parse("1.8.9-tectonic.4").unwrap();
             r.listed_without = Some("payload.1.8.9-tectonic.4.other.json".to_owned());
-            r.releases.get_mut(&version).unwrap().payloads[0].file = "other.json".to_owned();
+            Arc::make_mut(&mut r.releases.get_mut(&version).unwrap().payloads)[0].file =
+                "other.json".to_owned();
         }),
         ("names `release.1.7.14-tectonic.2.json`, and its line's role does not list that", |r| {
             r.listed_without = Some("release.1.7.14-tectonic.2.json".to_owned());

@@ -13,7 +13,7 @@ use super::super::workspace::{View, Workspace, chain};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::release::{Evidence, ManifestState, PayloadState, Release};
-use crate::domain::stepback::{Offer, StepBack, step_backs};
+use crate::domain::stepback::{Offer, StepBack, StepBackKind, step_backs};
 use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
 use crate::formats::yaml::release_path;
@@ -66,10 +66,21 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         None => Vec::new(),
     };
     let mut faults = view.snapshot.reading.faults.clone();
+    let is_empty = view.catalog.lines().next().is_none() && faults.is_empty();
+    if is_empty && !workspace.catalog.join("policy.yaml").exists() {
+        return Err(no_catalog(&workspace.catalog, "--catalog"));
+    }
     let beside = beside(&view, workspace, now);
+    // What is told of a release's own files is not told a second time for each of its channels.
+    let steps: Vec<StepBack> = steps
+        .into_iter()
+        .filter(|step| {
+            !matches!(&step.kind, StepBackKind::Release(gone) if beside.iter().any(|(version, _)| version == gone))
+        })
+        .collect();
     // Each is another release's.
     let good = releases(&view.catalog) - beside.len();
-    faults.extend(beside);
+    faults.extend(beside.into_iter().map(|(_, fault)| fault));
     let body = Body {
         faults,
         step_backs: steps.iter().map(StepBackBody::of).collect(),
@@ -101,9 +112,7 @@ fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyh
         .hint("name the folder of the catalog that is being served: `--against DIR`")?;
     let before = directory.read(workspace.now())?;
     if before.reading.catalog.lines().next().is_none() && before.reading.faulty.is_empty() {
-        let hint =
-            "name the folder that holds `policy.yaml` and the lines: `--against DIR/channels`, perhaps";
-        return Err(refuse(format!("there is no catalog in `{}`", served.display()), hint));
+        return Err(no_catalog(served, "--against"));
     }
     let trust = Trust::read(&before.trust).ok().flatten();
     let before = with_evidence(
@@ -132,6 +141,13 @@ fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyh
     Ok(steps.into_iter().filter(|step| !faulty.contains_key(step.line.as_str())).collect())
 }
 
+fn no_catalog(folder: &Path, flag: &str) -> anyhow::Error {
+    refuse(
+        format!("there is no catalog in `{}`", folder.display()),
+        format!("name the folder that holds `policy.yaml` and the lines: `{flag} DIR/channels`, perhaps"),
+    )
+}
+
 fn each_evidence(catalog: &Catalog, evidence: impl Fn(&Version, &Evidence) -> Evidence) -> Catalog {
     let lines = catalog.lines().cloned().map(|mut line| {
         for release in line.releases.values_mut() {
@@ -143,7 +159,7 @@ fn each_evidence(catalog: &Catalog, evidence: impl Fn(&Version, &Evidence) -> Ev
 }
 
 /// What is wrong beside the catalog's files: payloads, and signed manifests of what was offered.
-fn beside(view: &View, workspace: &Workspace, now: Time) -> Vec<Fault> {
+fn beside(view: &View, workspace: &Workspace, now: Time) -> Vec<(Version, Fault)> {
     if !workspace.payloads.is_dir() {
         return Vec::new();
     }
@@ -153,7 +169,8 @@ fn beside(view: &View, workspace: &Workspace, now: Time) -> Vec<Fault> {
             let wrong = wrong_payload(release).or_else(|| wrong_manifest(view, release, now));
             if let Some((message, hint)) = wrong {
                 let file = release_path(&line.name, &release.version);
-                faults.push(Fault::new(&file, "", Spot::START, &message, hint));
+                let fault = Fault::new(&file, "", Spot::START, &message, hint);
+                faults.push((release.version.clone(), fault));
             }
         }
     }
@@ -182,7 +199,7 @@ fn wrong_manifest(view: &View, release: &Release, now: Time) -> Option<(String, 
         return None;
     }
     Some((
-        why.trim_end_matches(": sign it again").to_owned(),
+        why.clone(),
         "put back what was signed; if the change is meant, `tidegate release sign --key FILE`",
     ))
 }
@@ -203,7 +220,9 @@ fn warnings(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
         match &release.evidence.manifest {
             ManifestState::Unsigned => unsigned.push(version.to_string()),
             ManifestState::Invalid(why) if view.trust().is_ok() && !release.is_known(now) => {
-                warnings.push(format!("`{version}` cannot be offered: {why}"));
+                warnings.push(format!(
+                    "`{version}` cannot be offered: {why}; put back what was signed, or `tidegate release sign {version} --key FILE`"
+                ));
             }
             ManifestState::Invalid(_) | ManifestState::NoTrust | ManifestState::Signed(_) => {}
         }

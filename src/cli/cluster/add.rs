@@ -20,6 +20,7 @@ use crate::cluster::http::Server;
 use crate::domain::channel::ChannelName;
 use crate::formats::tuf::Root;
 use crate::signing::Signed;
+use crate::store::durable::{self, Mode};
 
 /// Add a cluster: which channel it follows, and how it is updated
 ///
@@ -123,6 +124,12 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         ca,
     };
     let result = if !folder.exists() {
+        // Nothing in the state folder belongs into a repository.
+        durable::create_folder(&workspace.state, Mode::Private)?;
+        let ignore = workspace.state.join(".gitignore");
+        if !ignore.exists() {
+            durable::write(&ignore, b"*\n", Mode::Keep)?;
+        }
         folder.create(&config, &root)?;
         "added"
     } else if folder.root()? != root {

@@ -62,7 +62,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     };
     terminal.show(&body, || {
         let expires = match body.expired_seconds {
-            Some(age) => format!("{}, {} ago", body.expires, span::words(age.unsigned_abs())),
+            Some(age) => format!("{}, {} ago", body.expires, span::about(age.unsigned_abs())),
             None => body.expires.clone(),
         };
         let mut words = pairs(&[

@@ -28,6 +28,13 @@ pub fn words(seconds: u64) -> String {
     whole.map_or_else(|| format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
 }
 
+/// About how long a span of seconds is: what is over of its largest unit does not matter.
+pub fn about(seconds: u64) -> String {
+    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
+    let large = units.into_iter().find(|(unit, _)| seconds >= *unit);
+    large.map_or_else(|| format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +48,13 @@ mod tests {
         }
         for text in ["", "m", "0m", "45", "1.5h", "-1h", "1y", "4ä", "99999999999d"] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_age_is_told_roughly() {
+        for (seconds, told) in [(0, "0s"), (59, "59s"), (119, "1m"), (7_199, "1h"), (2_000_000, "23d")] {
+            assert_eq!(about(seconds), told);
         }
     }
 

@@ -50,7 +50,7 @@ fn words(body: &StatusBody) -> String {
         ("holds until", or(&status.expires, "-")),
     ];
     if let Some(age) = status.expired_seconds {
-        rows.push(("expired", format!("{} ago, which is allowed here", span::words(age))));
+        rows.push(("expired", format!("{} ago, which is allowed here", span::about(age))));
     }
     if body.spec.paused {
         rows.push(("paused", or(&status.pause_reason, "without a reason")));

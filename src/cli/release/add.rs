@@ -118,7 +118,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             version: release.version.to_string(),
             line: line.name.to_string(),
             result: "unchanged",
-            payloads: release.payloads.clone(),
+            payloads: release.payloads.to_vec(),
             held: None,
         };
         if let Some(known) = line.releases.get(&release.version) {
@@ -185,7 +185,7 @@ impl Args {
             summary: self.summary.clone(),
             links: self.link.iter().cloned().collect(),
             components: self.component.iter().cloned().collect(),
-            payloads,
+            payloads: payloads.into(),
             barrier: self.barrier,
             replaces: self.replaces.clone(),
             entries: Vec::new(),
@@ -264,7 +264,7 @@ impl Args {
     fn copy_payloads(&self, workspace: &Workspace, release: &Release) -> anyhow::Result<()> {
         let folder = workspace.payloads.join(release.version.to_string());
         durable::create_folder(&folder, Mode::Keep)?;
-        for (from, payload) in self.payload.iter().zip(&release.payloads) {
+        for (from, payload) in self.payload.iter().zip(&*release.payloads) {
             copy(from, &folder.join(&payload.file), payload)?;
         }
         Ok(())

@@ -93,7 +93,7 @@ impl<'a> Body<'a> {
             ManifestState::Invalid(why) => ("invalid", Some(why.as_str()), None),
             ManifestState::Signed(facts) => ("signed", None, Some(&facts.not_before)),
         };
-        let not_before = not_before.into_iter().flatten();
+        let not_before = not_before.into_iter().flat_map(|all| all.iter());
         Self {
             version: release.version.to_string(),
             line: line.name.as_str(),

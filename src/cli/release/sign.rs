@@ -4,24 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use bytes::Bytes;
 use chrono::TimeDelta;
 use serde::Serialize;
 
+use super::super::ceremony;
 use super::super::failure::{Hint, refuse};
 use super::super::keyfile;
 use super::super::table::Table;
 use super::super::terminal::Terminal;
 use super::super::time;
 use super::super::workspace::{View, Workspace};
+use crate::domain::channel::StageName;
 use crate::domain::line::Line;
 use crate::domain::release::{ManifestState, PayloadState, Release};
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::manifest::ReleaseManifest;
-use crate::signing::ceremony::{Files, SignedReleases, delegate, sign_releases};
+use crate::signing::ceremony::{
+    Files, SignedReleases, delegate, line_signers, propose_releases, sign_releases,
+};
 use crate::signing::trust::Trust;
-use crate::signing::{PrivateKey, Signed};
+use crate::signing::{PublicKey, Signed, Signer};
 use crate::store::durable::{self, Mode};
 use crate::store::lock::CatalogLock;
 
@@ -33,19 +38,47 @@ use crate::store::lock::CatalogLock;
 #[command(after_help = "\
 Examples:
   tidegate release sign --key /media/vault/tidegate/release.pem
-  tidegate release sign 1.9.6-tectonic.1 --key release.pem --targets-key targets.pem")]
+  tidegate release sign 1.9.6-tectonic.1 --key release.pem --targets-key targets.pem
+  tidegate release sign 1.9.6-tectonic.1 --key release.pem \\
+      --not-before production=2018-01-02T17:30:31Z --reason 'closes a hole that is in use'
+
+  tidegate release sign --key ada.pem --ceremony for-ben.json")]
 pub struct Args {
     /// The releases; by default all that are pending
     versions: Vec<Version>,
-    /// A release key
-    #[arg(long, value_name = "FILE", env = "TIDEGATE_RELEASE_KEY", hide_env_values = true)]
-    key: PathBuf,
+    /// A release key; several where a line wants more than one
+    #[arg(long, value_name = "FILE", env = "TIDEGATE_RELEASE_KEY", hide_env_values = true, required = true)]
+    key: Vec<PathBuf>,
     /// The targets key, which delegates lines that are new
     #[arg(long, value_name = "FILE", env = "TIDEGATE_TARGETS_KEY", hide_env_values = true)]
     targets_key: Option<PathBuf>,
-    /// Let the named releases enter every later stage from this time on, before their soak is over
-    #[arg(long, value_name = "TIME", value_parser = time::parse, requires = "versions")]
-    not_before: Option<Time>,
+    /// Where more people must sign: the new file of a ceremony, to be passed on to them
+    #[arg(long, value_name = "FILE")]
+    ceremony: Option<PathBuf>,
+    #[command(flatten)]
+    signing: keyfile::SigningArgs,
+    /// Let the named releases enter a stage from this time on, before their soak is over
+    #[arg(long, value_name = "STAGE=TIME", value_parser = Forward::parse, requires_all = ["versions", "reason"])]
+    not_before: Vec<Forward>,
+    /// With `--not-before`: why; it is signed and public
+    #[arg(long, value_name = "TEXT", requires = "not_before")]
+    reason: Option<String>,
+}
+
+/// A stage that may be entered earlier.
+#[derive(Debug, Clone)]
+struct Forward {
+    stage: StageName,
+    earliest: Time,
+}
+
+impl Forward {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (stage, earliest) =
+            text.split_once('=').ok_or("name the stage too, as in `production=2018-01-02T17:30:31Z`")?;
+        let stage = StageName::parse(stage).map_err(|error| error.to_string())?;
+        Ok(Self { stage, earliest: time::parse(earliest)? })
+    }
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -64,6 +97,9 @@ struct SignedBody {
     line: String,
     /// RFC 3339, by stage.
     not_before: BTreeMap<String, String>,
+    /// Why that is earlier than the soak.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before_reason: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,8 +115,10 @@ const RENEW_BEFORE: TimeDelta = TimeDelta::days(90);
 type Pending<'v> = Vec<(&'v Line, Vec<Version>)>;
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let key = keyfile::read(&args.key)?;
-    let targets_key = args.targets_key.as_deref().map(keyfile::read).transpose()?;
+    let mut keyring = args.signing.keyring();
+    let keys = keyring.signers(&args.key)?;
+    let key = keys.first().context("no release key is given")?.as_ref();
+    let targets_key = args.targets_key.as_deref().map(|file| keyring.signer(file)).transpose()?;
     // Nobody commits between what is read here and what is signed for it.
     let directory = workspace.directory()?;
     let _lock = CatalogLock::acquire(&workspace.catalog)?;
@@ -103,6 +141,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let mut body = Body::default();
     let now = workspace.now();
     let pending = args.pending(&view, now, &mut body)?;
+    args.check_forwards(&pending, now)?;
+    if args.takes_several(trust, &pending, &keys) {
+        let keys = keys.into_iter().chain(targets_key).collect::<Vec<_>>();
+        return args.sign_together(trust, &pending, &keys, workspace, terminal, &body);
+    }
     let mut trust_files: Files = view.snapshot.trust.clone();
     let mut new = Files::new();
     let undelegated: Vec<&Line> =
@@ -115,7 +158,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             ));
         };
         body.delegated = undelegated.iter().map(|line| line.name.to_string()).collect();
-        new = delegate(trust, undelegated, targets_key, &key, now)?;
+        new = delegate(trust, undelegated, targets_key.as_ref(), key, now)?;
         trust_files.extend(new.clone());
     }
     let delegated = Trust::read(&trust_files)?;
@@ -123,7 +166,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 
     let mut manifests = BTreeMap::new();
     for (line, versions) in &pending {
-        let SignedReleases { manifests: made, roles } = args.sign(trust, line, versions, &key, now)?;
+        let SignedReleases { manifests: made, roles } = args.sign(trust, line, versions, key, now)?;
         for (version, raw) in made {
             body.signed.push(SignedBody::of(line, &version, &raw)?);
             manifests.insert(version, raw);
@@ -174,7 +217,7 @@ impl Args {
             for release in line.releases.values() {
                 let is_named = named.contains(&release.version);
                 let is_wanted = match release.evidence.manifest {
-                    ManifestState::Signed(_) => is_named && self.not_before.is_some(),
+                    ManifestState::Signed(_) => is_named && !self.not_before.is_empty(),
                     _ => is_named || named.is_empty(),
                 };
                 if !is_wanted {
@@ -198,23 +241,135 @@ impl Args {
         Ok(pending)
     }
 
+    /// Whether one signature is not enough for what is pending.
+    fn takes_several(&self, trust: &Trust, pending: &Pending<'_>, keys: &[Box<dyn Signer>]) -> bool {
+        let public: Vec<PublicKey> = keys.iter().map(|key| key.public()).collect();
+        let threshold = |line: &Line| match trust.line_authority(&line.name) {
+            Some(authority) => authority.threshold,
+            None => line_signers(trust, &public).threshold,
+        };
+        let several = self.ceremony.is_some() || keys.len() > 1;
+        !pending.is_empty() && (several || pending.iter().any(|(line, _)| threshold(line) > 1))
+    }
+
+    /// Whether every release may be brought forward as is wished.
+    fn check_forwards(&self, pending: &Pending<'_>, now: Time) -> anyhow::Result<()> {
+        for (line, versions) in pending {
+            for release in versions.iter().filter_map(|version| line.releases.get(version)) {
+                self.check_forward(line, release, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs with all the keys at hand. What they are not enough for is passed on.
+    fn sign_together(
+        &self,
+        trust: &Trust,
+        pending: &Pending<'_>,
+        keys: &[Box<dyn Signer>],
+        workspace: &Workspace,
+        terminal: &mut Terminal<'_>,
+        body: &Body,
+    ) -> anyhow::Result<ExitCode> {
+        let now = workspace.now();
+        // The last of them is the targets key where one is given, and signs no releases.
+        let release = &keys[..self.key.len().min(keys.len())];
+        let public: Vec<PublicKey> = release.iter().map(|key| key.public()).collect();
+        let mut proposed =
+            propose_releases(trust, pending, &public, None, now, |manifest| self.form(manifest))?;
+        proposed.check(now).hint("see the roles and their keys: `tidegate root show`")?;
+        for (path, key) in self.key.iter().zip(release) {
+            if !proposed.documents().iter().any(|document| document.counts(key.id())) {
+                return Err(refuse(
+                    format!(
+                        "the key `{}` (`{}`) counts for nothing that is signed",
+                        path.display(),
+                        key.id()
+                    ),
+                    "see which keys count for which lines: `tidegate key list`",
+                ));
+            }
+        }
+        ceremony::sign_with_all(&mut proposed, keys)?;
+        for refused in &body.refused {
+            terminal.note(format_args!("error: `{}` is not signed: {}", refused.version, refused.reason));
+        }
+        ceremony::describe(&proposed, terminal)?;
+        match &self.ceremony {
+            Some(file) => {
+                ceremony::write_new(&proposed, file)?;
+                ceremony::next(&proposed, file, terminal);
+            }
+            None if proposed.is_complete() => ceremony::finish_locked(&proposed, workspace, terminal)?,
+            None => {
+                return Err(refuse(
+                    "these keys are not enough: more people must sign",
+                    "give their keys too (`--key`), or a file that is passed on to them: `--ceremony FILE`",
+                ));
+            }
+        }
+        Ok(if body.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn form(&self, manifest: &mut ReleaseManifest) {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        for Forward { stage, earliest } in &self.not_before {
+            // What cannot be brought forward was refused before.
+            let _ = manifest.bring_forward(stage, *earliest, reason);
+        }
+    }
+
     fn sign(
         &self,
         trust: &Trust,
         line: &Line,
         versions: &[Version],
-        key: &PrivateKey,
+        key: &dyn Signer,
         now: Time,
     ) -> anyhow::Result<SignedReleases> {
-        let form = |manifest: &mut ReleaseManifest| {
-            if let Some(earliest) = self.not_before {
-                for time in manifest.not_before.values_mut() {
-                    *time = (*time).min(earliest);
+        sign_releases(trust, line, versions, key, now, |manifest| self.form(manifest))
+            .hint("see which keys count for which lines: `tidegate key list`")
+    }
+
+    /// Whether the release may enter each of the named stages earlier than it is due.
+    fn check_forward(&self, line: &Line, release: &Release, now: Time) -> anyhow::Result<()> {
+        let version = &release.version;
+        if self.reason.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+            return Err(refuse("the reason is empty", "say why in `--reason`: it is signed, and public"));
+        }
+        for Forward { stage, earliest } in &self.not_before {
+            if line.stage(stage).is_some_and(|index| release.is_in(index, now)) {
+                return Err(refuse(
+                    format!("`{version}` is in `{stage}` already"),
+                    "leave `--not-before` away, or name a later stage",
+                ));
+            }
+            match ReleaseManifest::of(line, release, now).bring_forward(stage, *earliest, "") {
+                Ok(()) => {}
+                Err(Some(due)) => {
+                    let due = rfc3339(due);
+                    return Err(refuse(
+                        format!(
+                            "`{version}` may enter `{stage}` from {due} on without that, and `--not-before` names a later time, {}",
+                            rfc3339(*earliest)
+                        ),
+                        format!(
+                            "name a time up to {due}; to keep it back longer, `tidegate release hold {version} --reason TEXT`"
+                        ),
+                    ));
+                }
+                Err(None) => {
+                    let later: Vec<String> =
+                        line.stages.iter().skip(1).map(|stage| format!("`{}`", stage.name)).collect();
+                    return Err(refuse(
+                        format!("line `{}` has no stage `{stage}` that a release waits for", line.name),
+                        format!("name one of {}", later.join(", ")),
+                    ));
                 }
             }
-        };
-        sign_releases(trust, line, versions, key, now, form)
-            .hint("see which keys count for which lines: `tidegate key list`")
+        }
+        Ok(())
     }
 }
 
@@ -250,6 +405,7 @@ impl SignedBody {
             version: version.to_string(),
             line: line.name.to_string(),
             not_before: not_before.collect(),
+            not_before_reason: manifest.not_before_reason.clone(),
         })
     }
 }
@@ -269,6 +425,11 @@ fn show(body: &Body, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     }
     for line in &body.delegated {
         terminal.note(format_args!("line `{line}` is delegated to the release key from now on"));
+    }
+    for signed in &body.signed {
+        if let Some(reason) = &signed.not_before_reason {
+            terminal.note(format_args!("`{}` may enter earlier than it is due: {reason}", signed.version));
+        }
     }
     for refused in &body.refused {
         terminal.note(format_args!("error: `{}` is not signed: {}", refused.version, refused.reason));

@@ -23,7 +23,7 @@ pub struct YankArgs {
     /// Why; it is public
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// The release to take instead; a barrier must name one
+    /// The release to take instead; a barrier must name one that is higher
     #[arg(long, value_name = "VERSION")]
     to: Option<Version>,
     #[command(flatten)]
@@ -76,12 +76,13 @@ pub fn yank(args: &YankArgs, workspace: &Workspace, terminal: &mut Terminal<'_>)
 
 fn check_replacement(args: &YankArgs, line: &Line, now: Time) -> anyhow::Result<()> {
     let version = &args.version;
+    // What replaces a yanked barrier is one, too.
+    let is_barrier = line.barriers(now).any(|(_, standing)| standing == version);
     let Some(to) = &args.to else {
-        // What replaces a yanked barrier is one, too.
-        if line.barriers(now).any(|(_, standing)| standing == version) {
+        if is_barrier {
             return Err(refuse(
                 format!("`{version}` is a barrier, and clusters below it could not go on"),
-                "name the release to take instead: `--to VERSION`",
+                "name the higher release to take instead: `--to VERSION`",
             ));
         }
         return Ok(());
@@ -92,6 +93,12 @@ fn check_replacement(args: &YankArgs, line: &Line, now: Time) -> anyhow::Result<
     }
     match line.releases.get(to) {
         None => Err(refuse(format!("`{to}` is not in line `{}`", line.name), choose)),
+        Some(_) if is_barrier && to < version => Err(refuse(
+            format!(
+                "`{to}` is older than `{version}`, a barrier: clusters between the two would jump over it"
+            ),
+            format!("name a higher release of line `{}`: add one first if there is none", line.name),
+        )),
         Some(release) if release.yank.is_some() => Err(refuse(format!("`{to}` is yanked itself"), choose)),
         Some(_) => Ok(()),
     }

@@ -1,22 +1,22 @@
 //! Where a repository is read from.
 
+mod client;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bytes::Bytes;
 
-use super::super::failure::refuse;
+use super::super::failure::Hint;
+use crate::formats::tuf::Root;
+use crate::signing::Signed;
 
 /// Nothing in a repository is larger, but for payloads, whose sizes are listed.
 const MAX_FILE: u64 = 1024 * 1024 * 1024;
-
-/// For one file. A server that takes longer is stuck.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A folder or a server.
 pub struct Source {
@@ -34,24 +34,27 @@ enum Place {
 
 impl Source {
     /// Takes a folder or an address.
-    pub fn parse(from: &str) -> anyhow::Result<Self> {
-        let place = if let Some(rest) = from.strip_prefix("http://") {
-            let host = rest.trim_end_matches('/').trim_end_matches("/tuf");
-            let config = ureq::Agent::config_builder()
-                .timeout_global(Some(TIMEOUT))
-                .http_status_as_error(false)
-                .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
-                .build();
-            Place::Server(Box::new(config.new_agent()), format!("http://{host}/tuf"))
-        } else if from.starts_with("https://") {
-            return Err(refuse(
-                "`https://` is not spoken here yet",
-                "signatures are verified over `http://` just as well; or fetch a copy and name its folder",
-            ));
+    ///
+    /// `ca` names a file with the roots that a server's certificate is held against, instead of the
+    /// machine's own.
+    pub fn parse(from: &str, ca: Option<&Path>) -> anyhow::Result<Self> {
+        let place = if from.starts_with("http://") || from.starts_with("https://") {
+            let base = from.trim_end_matches('/').trim_end_matches("/tuf");
+            let roots = if from.starts_with("https://") { Some(client::Roots::read(ca)?) } else { None };
+            Place::Server(Box::new(client::agent(roots)), format!("{base}/tuf"))
         } else {
-            Place::Folder(PathBuf::from(from))
+            let folder = PathBuf::from(from);
+            // What `tidegate export` wrote has more in it than the repository.
+            let inner = folder.join("tuf");
+            Place::Folder(if inner.is_dir() { inner } else { folder })
         };
         Ok(Self { place, kept: RefCell::default(), failure: Cell::new(None) })
+    }
+
+    /// Takes a folder.
+    pub fn folder(folder: &Path) -> Self {
+        let place = Place::Folder(folder.to_owned());
+        Self { place, kept: RefCell::default(), failure: Cell::new(None) }
     }
 
     /// The bytes at a path below `/tuf/`. Nothing, if there is no such file or it could not be had;
@@ -87,6 +90,26 @@ impl Source {
     pub fn failure(&self) -> anyhow::Result<()> {
         self.failure.take().map_or(Ok(()), Err)
     }
+}
+
+/// The root that is trusted already: the one named, or the first one of the catalog here, if it has
+/// one.
+pub fn own_root(path: Option<&Path>, catalog: &Path) -> anyhow::Result<Option<Signed<Root>>> {
+    let own = catalog.join("trust").join("1.root.json");
+    let path = match path {
+        Some(path) => path.to_owned(),
+        None if own.is_file() => own,
+        None => return Ok(None),
+    };
+    let raw = fs::read(&path).with_context(|| format!("`{}` cannot be read", path.display()))?;
+    parse_root(&path.display().to_string(), raw.into()).map(Some)
+}
+
+/// Reads a root from its bytes; nothing is verified.
+pub fn parse_root(name: &str, raw: Bytes) -> anyhow::Result<Signed<Root>> {
+    Signed::parse(raw)
+        .with_context(|| format!("`{name}` is not a root"))
+        .hint("name a `N.root.json` with `--root FILE`")
 }
 
 fn download(agent: &ureq::Agent, url: &str) -> anyhow::Result<Option<Vec<u8>>> {

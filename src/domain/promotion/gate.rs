@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::super::channel::ChannelName;
+use super::super::channel::{ChannelName, StageName};
 use super::super::policy::{Freeze, Soak, Window};
 use super::super::release::{Event, ManifestState, PayloadState, Release, Yank};
 use super::super::version::Version;
@@ -55,6 +55,7 @@ pub enum Fact<'a> {
     },
     /// The earliest time that the signed release manifest allows.
     NotBefore {
+        stage: &'a StageName,
         at: Time,
     },
     Hold {
@@ -138,14 +139,17 @@ impl Gate<'_> {
             Fact::Signed { manifest: ManifestState::NoTrust } => {
                 "the owner of the catalog makes a root and keys: `tidegate init`".to_owned()
             }
+            Fact::Signed { manifest: ManifestState::Invalid(_) } => format!(
+                "whoever changed it can put back what was signed; if the change is meant, a holder of a release key can sign it: `tidegate release sign {version} --key FILE`"
+            ),
             Fact::Signed { .. } => {
                 format!("a holder of a release key can sign it: `tidegate release sign {version} --key FILE`")
             }
             Fact::Payload { .. } => format!(
                 "a release engineer can put the right file into `payloads/{version}/`, or add the changed one as a new version"
             ),
-            Fact::NotBefore { .. } => format!(
-                "only a holder of a release key can bring this forward, by signing it anew: `tidegate release sign {version} --not-before TIME --key FILE`"
+            Fact::NotBefore { stage, .. } => format!(
+                "only a holder of a release key can bring this forward, by signing it anew: `tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE`"
             ),
             Fact::Hold { .. } => {
                 format!(
@@ -201,7 +205,7 @@ impl fmt::Display for Gate<'_> {
                     _ => write!(f, "soaks for {min} since {}: until {}", rfc3339(since), rfc3339(due)),
                 }
             }
-            Fact::NotBefore { at } => write!(f, "signed for {} or later", rfc3339(at)),
+            Fact::NotBefore { at, .. } => write!(f, "signed for {} or later", rfc3339(at)),
             Fact::Hold { hold: None } => f.write_str("not held"),
             Fact::Hold { hold: Some(Event { at, by, reason }) } => {
                 write!(f, "held since {} by {by}: {reason}", rfc3339(*at))

@@ -144,8 +144,7 @@ fn what_replaces_a_yanked_barrier_goes_first_as_the_barrier_did() {
 #[test]
 fn the_signed_earliest_time_counts_like_the_soak() {
     let mut signed = release("1.8.4", &["2017-12-01"]);
-    let mut facts = SignedFacts::default();
-    facts.not_before.insert("production".parse().unwrap(), t("2018-01-01"));
+    let facts = SignedFacts::new([("production".parse().unwrap(), t("2018-01-01"))].into());
     signed.evidence.manifest = ManifestState::Signed(facts);
     let line = line("1.8", None).with(signed);
     assert_eq!(judge(&line, "1.8.4", "2017-12-20"), (wait("2018-01-01"), vec!["not_before"]));
@@ -196,7 +195,7 @@ fn an_early_promotion_never_passes_signature_order_pause_or_the_signed_earliest_
     let unsigned = with(|release| release.evidence.manifest = ManifestState::Unsigned);
     let dated = with(|release| {
         let not_before = [("production".parse().unwrap(), t("2018-01-02"))].into();
-        release.evidence.manifest = ManifestState::Signed(SignedFacts { not_before });
+        release.evidence.manifest = ManifestState::Signed(SignedFacts::new(not_before));
     });
     let behind = base().with(release("1.8.4", &["2017-12-19"]).barrier());
     let mut paused = base();

@@ -17,12 +17,15 @@ pub struct MinorGate<'a> {
     /// The lowest version that still opens the way: the highest, or what was the highest within
     /// the grace.
     least: Option<&'a Version>,
+    /// The highest barrier of that channel. It counts even where it is not on offer, as one whose
+    /// replacement still soaks.
+    pub barrier: Option<&'a Version>,
 }
 
 impl<'a> MinorGate<'a> {
     /// The gate into a line at `now`; one that nothing passes, if the line follows none.
     pub fn new(catalog: &'a Catalog, line: &'a super::super::line::Line, now: Time) -> Self {
-        let closed = Self { channel: None, highest: None, least: None };
+        let closed = Self { channel: None, highest: None, least: None, barrier: None };
         let Some(follows) = &line.follows else { return closed };
         let Some(before) = catalog.line(&follows.line) else { return closed };
         let top = (0..before.stages.len()).rev().find_map(|stage| Some((stage, before.latest(stage, now)?)));
@@ -40,9 +43,14 @@ impl<'a> MinorGate<'a> {
         };
         let least = at_start.or_else(earliest).map(|release| &release.version);
         // Entering the next line is no way around a barrier of this one.
-        let barrier = barriers(before, stage, now).filter(|barrier| **barrier <= highest.version).max();
+        let barrier = barriers(before, stage, now).max();
         let least = least.max(barrier);
-        Self { channel: Some(ChannelRef { line: before, index: stage }), highest: Some(highest), least }
+        Self {
+            channel: Some(ChannelRef { line: before, index: stage }),
+            highest: Some(highest),
+            least,
+            barrier,
+        }
     }
 
     /// Whether the way is open to a known release of the followed line.

@@ -169,6 +169,33 @@ fn the_grace_is_no_way_around_a_barrier() {
 }
 
 #[test]
+fn a_barrier_whose_replacement_is_not_on_offer_closes_the_way_into_the_next_line() {
+    let before = || {
+        line("1.7", None).with(release("1.7.1", &["2018-01-01", "2018-01-15"])).with(
+            release("1.7.2", &["2018-01-02", "2018-01-16"]).barrier().yanked_at("2018-02-01", Some("1.7.3")),
+        )
+    };
+    let soaking = before().with(release("1.7.3", &["2018-02-01"]));
+    check(
+        &catalog([soaking, eighteen()]),
+        "2018-02-02",
+        &[("1.8-production", "1.7.1", "wait coming: 1.7.3")],
+    );
+    let held = before().with(release("1.7.3", &["2018-02-01"]).held_at("2018-02-01"));
+    check(
+        &catalog([held, eighteen()]),
+        "2019-01-01",
+        &[("1.8-production", "1.7.1", "blocked barrier: 1.7.3")],
+    );
+    let offered = before().with(release("1.7.3", &["2018-02-01", "2018-02-15"]));
+    check(
+        &catalog([offered, eighteen()]),
+        "2019-01-01",
+        &[("1.8-production", "1.7.3", "update next_line: 1.8.9-t.4")],
+    );
+}
+
+#[test]
 fn the_gate_looks_at_the_stage_before_where_the_last_one_is_empty() {
     let young =
         line("1.7", None).with(release("1.7.1", &["2018-01-01"])).with(release("1.7.2", &["2018-01-02"]));

@@ -100,7 +100,7 @@ pub fn release(manifest: ReleaseManifest, stages: usize) -> Release {
         hold: None,
         yank: None,
         evidence: Evidence {
-            manifest: ManifestState::Signed(SignedFacts { not_before: manifest.not_before }),
+            manifest: ManifestState::Signed(SignedFacts::new(manifest.not_before)),
             payload: PayloadState::Present,
         },
     }

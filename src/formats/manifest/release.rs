@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,12 +38,15 @@ pub struct ReleaseManifest {
     pub links: Texts,
     #[serde(default, skip_serializing_if = "Texts::is_empty")]
     pub components: Texts,
-    pub payloads: Vec<Payload>,
+    pub payloads: Arc<[Payload]>,
     pub barrier: bool,
     /// The earliest time at which the release may enter each stage after the first. The online key
     /// cannot bring it forward.
     #[serde(with = "seconds::by_stage")]
     pub not_before: BTreeMap<StageName, Time>,
+    /// Why a release key has brought `not_before` forward, where one has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before_reason: Option<String>,
     #[serde(with = "seconds")]
     pub signed_at: Time,
     /// Signed by a throw-away key.
@@ -91,9 +95,29 @@ impl ReleaseManifest {
             payloads: release.payloads.clone(),
             barrier: release.barrier,
             not_before,
+            not_before_reason: None,
             signed_at,
             demo: false,
         }
+    }
+
+    /// Brings the earliest time for a stage forward, and says why.
+    ///
+    /// # Errors
+    /// When the stage has no earliest time, or one that is earlier already: time is only ever given.
+    pub fn bring_forward(
+        &mut self,
+        stage: &StageName,
+        earliest: Time,
+        reason: &str,
+    ) -> Result<(), Option<Time>> {
+        let signed = self.not_before.get_mut(stage).ok_or(None)?;
+        if *signed < earliest {
+            return Err(Some(*signed));
+        }
+        *signed = earliest;
+        self.not_before_reason = Some(ascii(reason));
+        Ok(())
     }
 
     /// Whether this manifest, once signed, says what the catalog says: an edit after signing shows
@@ -178,7 +202,7 @@ impl Shown for Texts {
     }
 }
 
-impl Shown for Vec<Payload> {
+impl Shown for Arc<[Payload]> {
     fn shown(&self) -> String {
         let part = |p: &Payload| format!("{} {} of {} bytes", p.file, p.sha256, p.size);
         self.iter().map(part).collect::<Vec<_>>().join(", ")

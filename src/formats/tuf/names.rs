@@ -59,6 +59,15 @@ pub fn releases_paths(prefix: &Prefix) -> Vec<String> {
     paths
 }
 
+/// The prefix of the versions that a line's role may list, from its paths: what [`releases_paths`]
+/// made them of.
+#[must_use]
+pub fn prefix(paths: &[String]) -> Option<Prefix> {
+    let text = paths.iter().find_map(|path| path.strip_prefix("release.")?.strip_suffix(".*"))?;
+    let prefix = Prefix::parse(text).ok()?;
+    (releases_paths(&prefix) == paths).then_some(prefix)
+}
+
 /// The paths that the role `channels` may list.
 #[must_use]
 pub fn channels_paths() -> Vec<String> {
@@ -135,6 +144,16 @@ mod tests {
                 assert!(is_target_name(&name), "{name}");
             }
         }
+    }
+
+    #[test]
+    fn a_prefix_is_read_back_from_the_paths_that_it_made() {
+        for text in ["1", "1.8", "1.8.4"] {
+            let line = Prefix::parse(text).unwrap();
+            assert_eq!(prefix(&releases_paths(&line)), Some(line));
+        }
+        assert_eq!(prefix(&channels_paths()), None);
+        assert_eq!(prefix(&["release.1.8.*".to_owned(), "release.1.9.*".to_owned()]), None);
     }
 
     #[test]

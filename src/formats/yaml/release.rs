@@ -1,5 +1,7 @@
 //! A release's file, by itself.
 
+use std::sync::Arc;
+
 use super::event::{self, event};
 use super::faults::Faults;
 use super::fields::{Fields, list, map};
@@ -24,12 +26,13 @@ pub(super) struct RawRelease {
     pub summary: Option<String>,
     pub links: Texts,
     pub components: Texts,
-    pub payloads: Vec<Payload>,
+    pub payloads: Arc<[Payload]>,
     pub barrier: bool,
     pub replaces: Option<Located<Version>>,
     pub stages: Box<[RawEntry]>,
-    pub hold: Option<Event>,
-    pub yank: Option<RawYank>,
+    /// Few releases have these.
+    pub hold: Option<Box<Event>>,
+    pub yank: Option<Box<RawYank>>,
 }
 
 /// A release entering a stage.
@@ -83,12 +86,12 @@ pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> O
         summary,
         links: links.unwrap_or_default(),
         components: components.unwrap_or_default(),
-        payloads: payloads?,
+        payloads: payloads?.into(),
         barrier,
         replaces,
         stages: stages.into_boxed_slice(),
-        hold,
-        yank,
+        hold: hold.map(Box::new),
+        yank: yank.map(Box::new),
     })
 }
 
@@ -107,7 +110,7 @@ fn texts(
 
 fn payloads(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Vec<Payload>> {
     let mut spots: Vec<(String, Spot)> = Vec::new();
-    let mut payloads = list(node, faults, |item, faults| {
+    let payloads = list(node, faults, |item, faults| {
         let fields = Fields::of(item, item.spot, &keys::PAYLOAD, faults)?;
         let file = fields.read("file", faults, scalar::file_name);
         if let (Some(file), Some(entry)) = (&file, fields.get("file")) {
@@ -129,7 +132,6 @@ fn payloads(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Vec<Pa
         let hint = "`release add --payload FILE` writes it";
         faults.push(at, "a release needs a payload", hint);
     }
-    payloads.shrink_to_fit();
     Some(payloads)
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::assemble::Draft;
 use super::between::circles;
 use super::place::Place;
-use super::release::{RawEntry, RawRelease};
+use super::release::{RawEntry, RawRelease, RawYank};
 use super::stages::known;
 use super::when::words;
 use super::{Content, ParsedFile};
@@ -45,7 +45,7 @@ pub(super) fn releases(
             check.fault(raw.version.spot, &message, "keep one of the two files");
         }
     }
-    yank_circles(&raws, faults);
+    yanks(&raws, faults);
     // Made in one go, a map has no half-empty nodes: a third less of the largest part of a catalog.
     found.into_iter().collect()
 }
@@ -79,7 +79,7 @@ fn release(raw: &RawRelease, entries: Vec<Option<Entry>>) -> Release {
         barrier: raw.barrier,
         replaces: raw.replaces.as_ref().map(|version| version.value.clone()),
         entries,
-        hold: raw.hold.clone(),
+        hold: raw.hold.as_deref().cloned(),
         yank: raw
             .yank
             .as_ref()
@@ -88,17 +88,24 @@ fn release(raw: &RawRelease, entries: Vec<Option<Entry>>) -> Release {
     }
 }
 
-fn yank_circles(raws: &[(&ParsedFile, &RawRelease)], faults: &mut Vec<Fault>) {
-    let next: HashMap<&Version, &Version> = raws
+/// What yanks lead to: nothing goes in a circle, and where a barrier was yanked, what replaces it is
+/// higher, and is replaced again where it was yanked itself. A barrier that came to stand lower would
+/// let the clusters between the two jump over it.
+fn yanks(raws: &[(&ParsedFile, &RawRelease)], faults: &mut Vec<Fault>) {
+    if raws.iter().all(|(_, raw)| raw.yank.is_none()) {
+        return;
+    }
+    let yanked: HashMap<&Version, (&ParsedFile, &RawYank)> = raws
         .iter()
-        .filter_map(|(_, raw)| Some((&raw.version.value, &raw.yank.as_ref()?.to.as_ref()?.value)))
+        .filter_map(|(file, raw)| Some((&raw.version.value, (*file, raw.yank.as_deref()?))))
+        .collect();
+    let next: HashMap<&Version, &Version> = yanked
+        .iter()
+        .filter_map(|(from, (_, yank))| Some((*from, &yank.to.as_ref()?.value)))
         // A release that names itself is told elsewhere.
         .filter(|(from, to)| from != to)
         .collect();
     let circles = circles(&next);
-    if circles.is_empty() {
-        return;
-    }
     for (file, raw) in raws {
         if let Some(to) = raw.yank.as_ref().and_then(|yank| yank.to.as_ref())
             && circles.contains(&raw.version.value)
@@ -107,11 +114,38 @@ fn yank_circles(raws: &[(&ParsedFile, &RawRelease)], faults: &mut Vec<Fault>) {
                 "`{}` is replaced by `{}`, and that again by it, in a circle",
                 raw.version.value, to.value
             );
-            faults.push(file.fault(
-                to.spot,
-                &message,
-                "let the last one name a release that is on offer, or none",
-            ));
+            let hint = "let the last one name a release that is on offer, or none";
+            faults.push(file.fault(to.spot, &message, hint));
+        }
+    }
+    let mut told = HashSet::new();
+    for (_, raw) in raws.iter().filter(|(_, raw)| raw.barrier) {
+        let barrier = &raw.version.value;
+        let mut at = barrier;
+        while let Some((file, yank)) = yanked.get(at)
+            && !circles.contains(at)
+            && told.insert(at)
+        {
+            let whose = if at == barrier {
+                format!("`{at}` is a barrier that was yanked")
+            } else {
+                format!("`{at}` replaces the yanked barrier `{barrier}` and was yanked")
+            };
+            match &yank.to {
+                None => faults.push(file.fault(
+                    yank.key,
+                    &format!("{whose}, and names no replacement"),
+                    "name it with `to`: clusters below could not go on",
+                )),
+                Some(to) if to.value < *at => faults.push(file.fault(
+                    to.spot,
+                    &format!("{whose}, and `{}`, which is to replace it, is older", to.value),
+                    "name a higher release: clusters between the two would jump over the barrier",
+                )),
+                Some(_) => {}
+            }
+            let Some(following) = next.get(at) else { break };
+            at = following;
         }
     }
 }
@@ -157,13 +191,6 @@ impl Check<'_, '_> {
                 );
                 self.fault(named.spot, &message, "name a release of this line");
             }
-        }
-        if let Some(yank) = &raw.yank
-            && raw.barrier
-            && yank.to.is_none()
-        {
-            let message = format!("`{own}` is a barrier that was yanked, and names no replacement");
-            self.fault(yank.key, &message, "name it with `to`: clusters below could not go on");
         }
     }
 
@@ -221,10 +248,12 @@ impl Check<'_, '_> {
         }
     }
 
+    /// A hold wins over the schedule from its own second on: an entry of that second was committed
+    /// before it, since no promoter passes a hold that is there.
     fn hold(&mut self, entry: &RawEntry, stage: &Stage) {
         if let Some(hold) = &self.raw.hold
             && entry.entry.by == SCHEDULE
-            && entry.entry.since >= hold.at
+            && entry.entry.since > hold.at
         {
             let message =
                 format!("`{SCHEDULE}` promoted to `{}` what was held since {}", stage.name, rfc3339(hold.at));

@@ -37,22 +37,28 @@ pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
     None
 }
 
+/// Parses a duration in days, weeks or hours, as it is written in the catalog. One that is longer
+/// than any that the catalog takes comes out as just longer than those.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<TimeDelta> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let unit = match unit {
+        "h" => 1,
+        "d" => 24,
+        "w" => 24 * 7,
+        _ => return None,
+    };
+    let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let hours =
+        plain.then(|| number.parse::<i64>().map_or(i64::MAX, |number| number.saturating_mul(unit)))?;
+    Some(TimeDelta::hours(hours.min(24 * limits::DAYS + 1)))
+}
+
 /// A duration in days, weeks or hours.
 pub(super) fn duration(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<TimeDelta> {
     let text = text(node, faults)?;
-    let hours =
-        text.len().checked_sub(1).and_then(|last| text.split_at_checked(last)).and_then(|(number, unit)| {
-            let unit = match unit {
-                "h" => 1,
-                "d" => 24,
-                "w" => 24 * 7,
-                _ => return None,
-            };
-            let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-            plain.then(|| number.parse::<i64>().map_or(i64::MAX, |number| number.saturating_mul(unit)))
-        });
-    match hours {
-        Some(hours) if hours <= 24 * limits::DAYS => return Some(TimeDelta::hours(hours)),
+    match parse_duration(text) {
+        Some(duration) if duration.num_hours() <= 24 * limits::DAYS => return Some(duration),
         Some(_) => {
             let message = format!("`{text}` is longer than {} days", limits::DAYS);
             faults.push(node.spot, message, "write the time that is meant");

@@ -15,12 +15,12 @@ use crate::clock::{Clock, SystemClock};
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Prefix;
-use crate::domain::payload::Sha256;
+use crate::domain::payload::{Payload, Sha256};
 use crate::domain::version::Version;
 use crate::http::{Config, start};
 use crate::promoter::status::{Handle, Shared};
 use crate::publish::document::{Document, Media};
-use crate::publish::publication::{ChannelDocuments, PayloadFile, Publication, ReleaseDocuments, TufFile};
+use crate::publish::publication::{ChannelDocuments, OnePayload, Publication, ReleaseDocuments, TufFile};
 use crate::publish::updates::{LineUpdates, Updates};
 
 /// Seconds since 1970 of the fixture's `now`.
@@ -136,10 +136,10 @@ pub fn large() -> Vec<u8> {
 const LARGE_DIGEST: Sha256 = Sha256::new([7; 32]);
 
 /// Stores a payload's copy.
-fn payload(copies: &tempfile::TempDir, file: &str, bytes: &[u8]) -> PayloadFile {
+fn payload(copies: &tempfile::TempDir, file: &str, bytes: &[u8]) -> Payload {
     let sha256 = Sha256::new(sha2::Sha256::digest(bytes).into());
     std::fs::write(copies.path().join(sha256.to_string()), bytes).unwrap();
-    PayloadFile { file: file.to_owned(), sha256, size: bytes.len() as u64 }
+    Payload { file: file.to_owned(), sha256, size: bytes.len() as u64, arch: None }
 }
 
 fn publication(copies: &tempfile::TempDir) -> Publication {
@@ -166,14 +166,15 @@ fn publication(copies: &tempfile::TempDir) -> Publication {
     let names = names.map(|name| (ChannelName::parse(name).unwrap(), Arc::clone(&channel)));
 
     let small = payload(copies, "payload.json", b"{\"deployments\":[]}\n");
-    let large = PayloadFile { file: "large.bin".to_owned(), sha256: LARGE_DIGEST, size: LARGE as u64 };
+    let large =
+        Payload { file: "large.bin".to_owned(), sha256: LARGE_DIGEST, size: LARGE as u64, arch: None };
     let signed = ReleaseDocuments {
         line: line.clone(),
         manifest: Some(json(long_json("release"))),
         explain: json(r#"{"explain":true}"#),
-        payloads: vec![small.clone(), large],
+        payloads: [small.clone(), large].into(),
     };
-    let unsigned = ReleaseDocuments { line, manifest: None, explain: json("{}"), payloads: vec![] };
+    let unsigned = ReleaseDocuments { line, manifest: None, explain: json("{}"), payloads: [].into() };
     let built = ReleaseDocuments { manifest: Some(json(r#"{"built":true}"#)), ..unsigned.clone() };
     let releases = [
         (version("1.8.4-tectonic.1"), signed),
@@ -185,7 +186,7 @@ fn publication(copies: &tempfile::TempDir) -> Publication {
         ("metadata/timestamp.json", TufFile::Document(json(r#"{"signed":"timestamp"}"#))),
         ("metadata/1.root.json", TufFile::Document(json(r#"{"signed":"root"}"#))),
         ("targets/00.channel.1.8-production.json", TufFile::Document(json(r#"{"signed":"channel"}"#))),
-        ("targets/00.payload.1.8.4-tectonic.1.payload.json", TufFile::Payload(small)),
+        ("targets/00.payload.1.8.4-tectonic.1.payload.json", TufFile::Payload(OnePayload::alone(small))),
     ];
     Publication {
         version: 7,

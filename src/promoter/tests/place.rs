@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::domain::change::Change;
 use crate::domain::release::{Entry, Evidence};
 use crate::domain::testing::{release, t, v};
+use crate::signing::PrivateKey;
 use crate::signing::ceremony::{Keys, found, sign_releases};
 
 type Then = Box<dyn FnOnce() + Send>;
@@ -123,7 +124,8 @@ impl Place {
         fs::create_dir_all(payload.parent().unwrap()).unwrap();
         fs::write(&payload, format!("payload of {version}")).unwrap();
         let mut release = release(version, &[]);
-        (release.payloads[0].sha256, release.payloads[0].size) = Payloads::measure(&payload).unwrap();
+        let file = &mut Arc::make_mut(&mut release.payloads)[0];
+        (file.sha256, file.size) = Payloads::measure(&payload).unwrap();
         (release.evidence, release.barrier) = (Evidence::default(), barrier);
         self.commit(Change::Add { line: LineName::parse("1.8").unwrap(), release: Box::new(release) });
         self.sign(version);
@@ -145,6 +147,10 @@ impl Place {
 
     pub fn promoter_in(&self, state: &str) -> (Promoter, Handle) {
         let online = PrivateKey::from_pem(&self.keys.online.to_pem().unwrap()).unwrap();
+        self.promoter_with(state, Online::Given(Box::new(online)))
+    }
+
+    pub fn promoter_with(&self, state: &str, online: Online) -> (Promoter, Handle) {
         let state = self.path(state);
         let setup = Setup {
             directory: self.directory(),

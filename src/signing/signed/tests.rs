@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::formats::tuf::Key;
+use crate::signing::PrivateKey;
 use serde_json::{Value, json};
 
 fn key(seed: u8) -> PrivateKey {

@@ -8,14 +8,14 @@ use std::sync::{Arc, PoisonError};
 use sha2::{Digest, Sha256};
 
 use super::listing::{Cached, Listing};
-use super::{Cache, Directory, ReadError, Revision, revision};
+use super::{Cache, Directory, ReadError, Revision, assembled, revision};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::release::Evidence;
 use crate::formats::edit::{EditError, edit};
 use crate::formats::fault::Fault;
-use crate::formats::yaml::{ParsedFile, Reading, Source, assemble, parse};
+use crate::formats::yaml::{ParsedFile, Reading, Source, parse};
 use crate::store::durable::{self, Mode, WriteError};
 use crate::store::lock::{CatalogLock, LockError};
 
@@ -64,7 +64,7 @@ impl Directory {
             return Err(CommitError::Conflict { base: *base, found });
         }
         let plan = plan(&snapshot.reading, changes, &listing, &cache, &self.catalog)?;
-        verify(&plan, &snapshot.reading, &cache)?;
+        verify(&plan, &snapshot.reading, &listing, &cache)?;
 
         // Under the lock no other commit is under way: these are what crashed ones left.
         for path in &listing.temporary {
@@ -147,7 +147,7 @@ fn without_evidence(change: &Change) -> Change {
 }
 
 /// The texts are read as any reader would, and must say exactly what was meant.
-fn verify(plan: &Plan, before: &Reading, cache: &Cache) -> Result<(), CommitError> {
+fn verify(plan: &Plan, before: &Reading, listing: &Listing, cache: &Cache) -> Result<(), CommitError> {
     let new: Vec<ParsedFile> = plan
         .files
         .iter()
@@ -155,7 +155,7 @@ fn verify(plan: &Plan, before: &Reading, cache: &Cache) -> Result<(), CommitErro
         .collect();
     let replaced = |path: &str| plan.files.iter().any(|file| file.key == path);
     let kept = cache.files.iter().filter(|(path, _)| !replaced(path)).filter_map(|(_, file)| file.parsed());
-    let after = assemble(kept.chain(&new));
+    let after = assembled(kept.chain(&new), listing, cache);
     if after.catalog == plan.catalog && after.faulty.keys().eq(before.faulty.keys()) {
         return Ok(());
     }

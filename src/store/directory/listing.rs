@@ -214,14 +214,15 @@ impl Listing {
 
 /// The roots and the targets role in `trust/`, by file name.
 ///
-/// Lines' roles are left out: they are as large as the catalog, and say nothing about keys.
-pub(super) fn keys(catalog: &Path) -> Result<BTreeMap<String, Bytes>, ReadError> {
+/// Lines' roles are left out: they are as large as the catalog, and say nothing about keys. `None` if
+/// a file was no longer what was listed.
+pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, ReadError> {
     let folder = catalog.join("trust");
     let failed = |source| ReadError::Folder { path: folder.clone(), source };
     let root = catalog.canonicalize().map_err(failed)?;
     let mut listing = Listing::default();
     match listing.folder(&root, &folder, "trust", DEPTH) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Some(BTreeMap::new())),
         listed => listed.map_err(failed)?,
     }
     let mut files = BTreeMap::new();
@@ -232,11 +233,12 @@ pub(super) fn keys(catalog: &Path) -> Result<BTreeMap<String, Bytes>, ReadError>
         }
         let loaded = listed.load(path, None);
         let loaded = loaded.map_err(|source| ReadError::File { path: listed.path.clone(), source })?;
-        if let Some(Cached { content: Content::Trust(bytes), .. }) = loaded {
+        let Some(loaded) = loaded else { return Ok(None) };
+        if let Content::Trust(bytes) = loaded.content {
             files.insert(name.to_owned(), bytes);
         }
     }
-    Ok(files)
+    Ok(Some(files))
 }
 
 enum Work<'scope, T> {
@@ -279,7 +281,7 @@ impl Listed {
             // The same bytes under a new stamp need no parsing.
             Some(known) if known.digest == digest && known.stamp.is_some() => known.content.clone(),
             _ => match self.kind {
-                Kind::Catalog => Content::Parsed(parse(Source { path: key, bytes: &read })),
+                Kind::Catalog => Content::Parsed(parse(Source { path: key, bytes: &read }).without_text()),
                 Kind::Trust => Content::Trust(read.into()),
                 Kind::Manifest => Content::Manifest(read.into()),
             },

@@ -84,7 +84,7 @@ fn added(of: &str) -> Change {
         summary: Some("1.10".to_owned()),
         links: Texts::from([("notes".to_owned(), "https://example.com/".to_owned())]),
         components: Texts::from([("etcd".to_owned(), "3.1".to_owned())]),
-        payloads: vec![payload],
+        payloads: [payload].into(),
         barrier: true,
         replaces: None,
         entries: vec![None, None],
@@ -320,4 +320,38 @@ fn nothing_is_written_while_git_is_at_work() {
     fs::write(fixture.folder.path().join(".git/index.lock"), "").unwrap();
     let error = store.commit(&seen, &[enter("1.8.1")], later()).unwrap_err();
     assert!(matches!(error, CommitError::Git(_)), "{error}");
+}
+
+#[test]
+fn keys_that_are_replaced_while_they_are_read_are_never_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let trust = folder.path().join("channels/trust");
+    fs::create_dir_all(&trust).unwrap();
+    for name in ["1.root.json", "targets.json"] {
+        fs::write(trust.join(name), "{}").unwrap();
+    }
+    let directory =
+        Directory::open(&folder.path().join("channels"), &folder.path().join("payloads")).unwrap();
+    std::thread::scope(|scope| {
+        let (stop, told) = std::sync::mpsc::channel::<()>();
+        let trust = &trust;
+        scope.spawn(move || {
+            while matches!(told.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {
+                fs::write(trust.join("new"), "{}").unwrap();
+                fs::rename(trust.join("new"), trust.join("targets.json")).unwrap();
+            }
+        });
+        let mut read = 0;
+        for _ in 0..2000 {
+            match directory.keys() {
+                Ok(keys) => {
+                    assert_eq!(keys.len(), 2, "{keys:?}");
+                    read += 1;
+                }
+                Err(error) => assert!(matches!(error, ReadError::Changing(_)), "{error}"),
+            }
+        }
+        drop(stop);
+        assert!(read > 0, "nothing was ever read");
+    });
 }

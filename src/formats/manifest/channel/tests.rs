@@ -22,7 +22,7 @@ fn release(version: &str, since: &str) -> Release {
         summary: None,
         links: Texts::default(),
         components: Texts::default(),
-        payloads: vec![],
+        payloads: [].into(),
         barrier: false,
         replaces: None,
         entries: vec![Some(entry(at("2017-12-01T00:00:00Z"))), Some(entry(at(since)))],

@@ -46,12 +46,13 @@ fn release() -> Release {
         summary: Some("Kubernetes 1.8.4 – größer".to_owned()),
         links: Texts::from([("notes".to_owned(), "https://example.com/a b".to_owned())]),
         components: Texts::from([("etcd".to_owned(), "3.1.8".to_owned())]),
-        payloads: vec![Payload {
+        payloads: [Payload {
             file: "payload.json".to_owned(),
             sha256: Sha256::new([1; 32]),
             size: 9999,
             arch: None,
-        }],
+        }]
+        .into(),
         barrier: false,
         replaces: None,
         entries: vec![None, None, None],
@@ -108,8 +109,8 @@ fn an_edit_after_signing_is_noticed() {
         ("summary", |r| r.summary = None),
         ("links", |r| r.links = Texts::default()),
         ("components", |r| r.components = Texts::default()),
-        ("payloads", |r| r.payloads[0].sha256 = Sha256::new([2; 32])),
-        ("payloads", |r| r.payloads[0].size += 1),
+        ("payloads", |r| Arc::make_mut(&mut r.payloads)[0].sha256 = Sha256::new([2; 32])),
+        ("payloads", |r| Arc::make_mut(&mut r.payloads)[0].size += 1),
     ];
     for (field, edit) in edits {
         let mut edited = release();

@@ -1,0 +1,171 @@
+//! `tidegate import`.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::failure::refuse;
+use super::table::{counted, pairs};
+use super::terminal::Terminal;
+use super::time;
+use super::verify::source::{Source, own_root, parse_root};
+use super::workspace::Workspace;
+use crate::domain::{Time, rfc3339};
+use crate::formats::tuf::{Root, names};
+use crate::promoter::State;
+use crate::publish::follows::check_follows;
+use crate::publish::restore::{made, restore};
+use crate::signing::Signed;
+use crate::store::durable::{self, Mode};
+use crate::store::lock::StateLock;
+use crate::store::payloads::Payloads;
+
+/// Take in what was exported elsewhere, for `serve --mirror`
+///
+/// Verifies every signature and every payload of an export, from a root that is trusted already, and
+/// refuses one that is older than what was taken in before. `serve --mirror` on the same state folder
+/// serves it at once.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tidegate import /media/stick --root 1.root.json     # the first time
+  tidegate import /media/stick
+  tidegate serve --mirror")]
+pub struct Args {
+    /// The folder that `tidegate export` wrote
+    dir: PathBuf,
+    /// The root that is trusted; later that of the import before
+    #[arg(long, value_name = "FILE")]
+    root: Option<PathBuf>,
+    /// Take in what expired at most so long ago, for networks to which a medium comes rarely; what
+    /// goes back is refused all the same
+    #[arg(long, value_name = "DURATION", value_parser = time::duration)]
+    stale_ok: Option<TimeDelta>,
+}
+
+#[derive(Debug, Serialize)]
+struct Body {
+    imported: bool,
+    version: u64,
+    /// RFC 3339.
+    valid_until: String,
+    expired: bool,
+    channels: usize,
+    releases: usize,
+    payloads: usize,
+}
+
+pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let now = workspace.now();
+    let state = State::new(&workspace.state);
+    if state.online_key_path().exists() {
+        return Err(refuse(
+            format!("`{}` is the state of a server that signs", workspace.state.display()),
+            "name another folder for the mirror with `--state DIR`",
+        ));
+    }
+    let _lock = StateLock::acquire(&workspace.state)?;
+    let root = root(args, workspace)?;
+    let folder = args.dir.join("tuf");
+    if !folder.is_dir() {
+        return Err(refuse(
+            format!("`{}` has no folder `tuf`", args.dir.display()),
+            "name the folder that `tidegate export` wrote",
+        ));
+    }
+    let source = Source::folder(&folder);
+    let fetch = |path: &str| source.fetch(path);
+    let restored = restore(&root, accepted(args, made(&fetch), now), &fetch);
+    source.failure()?;
+    let restored = restored
+        .with_context(|| format!("`{}` was not taken in: nothing was changed", args.dir.display()))?;
+    let publication = &restored.publication;
+    let before = state.publication()?;
+    if let Some(before) = &before {
+        check_follows(before, publication, &restored.verified.root).with_context(|| {
+            format!("`{}` is older than what was taken in before, and was not taken in", args.dir.display())
+        })?;
+    }
+
+    let payloads = Payloads::new(&workspace.payloads, &workspace.state);
+    let mut files = Vec::new();
+    for (path, payload) in publication.payload_files() {
+        files.push((folder.join(path), payload.sha256, payload.size));
+    }
+    payloads.take(&files).with_context(|| format!("`{}` was not taken in", args.dir.display()))?;
+    let imported = before.is_none_or(|before| before.version != publication.version);
+    if imported {
+        state.store(publication)?;
+        durable::write(&kept_root(workspace), restored.verified.root.raw(), Mode::Private)?;
+    }
+    let body = Body {
+        imported,
+        version: publication.version,
+        valid_until: rfc3339(publication.expires),
+        expired: publication.expires <= now,
+        channels: publication.channel_names().count(),
+        releases: publication.releases(),
+        payloads: files.len(),
+    };
+    terminal.show(&body, || {
+        let done = if imported { "taken in" } else { "nothing to do: it is here already" };
+        pairs(&[
+            ("mirror", done.to_owned()),
+            ("version", body.version.to_string()),
+            ("valid until", body.valid_until.clone()),
+            (
+                "offers",
+                format!(
+                    "{}, {}, {}",
+                    counted(body.channels, "channel"),
+                    counted(body.releases, "release"),
+                    counted(body.payloads, "payload")
+                ),
+            ),
+        ])
+    })?;
+    if body.expired {
+        terminal.note("warning: it has expired: only clusters with `--stale-ok` take it");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// At which time the export must have been valid.
+fn accepted(args: &Args, made: Option<Time>, now: Time) -> Time {
+    let oldest = args.stale_ok.and_then(|stale| now.checked_sub_signed(stale));
+    match (oldest, made) {
+        (Some(oldest), Some(made)) => made.clamp(oldest, now.max(oldest)),
+        _ => now,
+    }
+}
+
+fn kept_root(workspace: &Workspace) -> PathBuf {
+    workspace.state.join("root.json")
+}
+
+/// The root named, or that of the import before, or the catalog's.
+fn root(args: &Args, workspace: &Workspace) -> anyhow::Result<Signed<Root>> {
+    let kept = kept_root(workspace);
+    let found = match (&args.root, fs::read(&kept)) {
+        (None, Ok(raw)) => Some(parse_root(&kept.display().to_string(), raw.into())?),
+        (None, Err(error)) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("`{}` cannot be read", kept.display()));
+        }
+        (path, _) => own_root(path.as_deref(), &workspace.catalog)?,
+    };
+    found.ok_or_else(|| {
+        let brought = args.dir.join("tuf").join(names::metadata_path("root", 1));
+        refuse(
+            "there is no root here to verify it with",
+            format!(
+                "get the vendor's `1.root.json` on a way that you trust, and name it with `--root FILE`; one lies in `{}`, and whoever made the medium made it",
+                brought.display()
+            ),
+        )
+    })
+}

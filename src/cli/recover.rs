@@ -1,0 +1,156 @@
+//! `tidegate recover`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::failure::{Hint, refuse};
+use super::table::{counted, pairs};
+use super::terminal::Terminal;
+use super::verify::source::{Source, own_root};
+use super::workspace::Workspace;
+use crate::domain::{Time, rfc3339};
+use crate::formats::tuf::Root;
+use crate::promoter::State;
+use crate::publish::follows::{Behind, check_seen};
+use crate::publish::restore::{Restored, made, restore};
+use crate::signing::Signed;
+use crate::signing::trust::Trust;
+use crate::store::lock::StateLock;
+
+/// Take up what is live, after the state folder was lost or brought back from a backup
+///
+/// Verifies what clients see, from the catalog's own root, and stores it as the last publication:
+/// what this server signs next is above it, and takes nothing back. Stop the server first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tidegate recover --from https://updates.example.com
+  tidegate recover --from /srv/mirror")]
+pub struct Args {
+    /// Where it can be seen: a server, `http://HOST:PORT`, or a folder with a copy or a mirror of it
+    #[arg(long, value_name = "DIR|URL")]
+    from: String,
+    /// The root that is trusted; by default the first one of the catalog here
+    #[arg(long, value_name = "FILE")]
+    root: Option<PathBuf>,
+    /// Trust a server's certificate by the roots in this PEM file, instead of the machine's own
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Serialize)]
+struct Body {
+    recovered: bool,
+    version: u64,
+    /// RFC 3339.
+    made: String,
+    /// RFC 3339.
+    expires: String,
+    channels: usize,
+    releases: usize,
+}
+
+/// A version that the clock reaches only in so many days was not made by the rules: versions are at
+/// most a little ahead of the seconds since 1970.
+const FAR_AHEAD: TimeDelta = TimeDelta::days(366);
+
+pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let now = workspace.now();
+    let _lock = StateLock::acquire(&workspace.state)
+        .hint("stop the server that uses this state folder, and start it again afterwards")?;
+    let root = own_root(args.root.as_deref(), &workspace.catalog)?.ok_or_else(|| {
+        refuse(
+            format!("the catalog `{}` has no root to begin from", workspace.catalog.display()),
+            "name the catalog with `--catalog DIR`, or the root that you trust with `--root FILE`",
+        )
+    })?;
+    let seen = seen(&args.from, args.ca.as_deref(), &root, now)?;
+    let state = State::new(&workspace.state);
+    let own = state.publication();
+    let (seen, floor) = unforced(seen, workspace, now)?;
+    let recovered = match &own {
+        Ok(own) => match check_seen(own.as_ref(), &seen) {
+            Err(Behind::Nothing { .. } | Behind::Older { .. }) => true,
+            Err(behind @ (Behind::Fork { .. } | Behind::Lacks(_))) => {
+                return Err(refuse(
+                    format!("two servers sign with one key: {behind}"),
+                    "stop the other one; then recover from the one that clients see",
+                ));
+            }
+            Ok(()) => false,
+        },
+        // A damaged one is as good as none.
+        Err(_) => true,
+    };
+    let publication = &seen.publication;
+    if recovered {
+        state.raise(floor)?;
+        state.store(publication)?;
+    }
+    let body = Body {
+        recovered,
+        version: publication.version,
+        made: rfc3339(publication.made),
+        expires: rfc3339(publication.expires),
+        channels: seen.publication.offers.len(),
+        releases: publication.releases(),
+    };
+    terminal.show(&body, || {
+        let done = if recovered { "taken up" } else { "nothing to do: what is here is at least as new" };
+        pairs(&[
+            ("state", done.to_owned()),
+            ("live", format!("version {}, made {}, expires {}", body.version, body.made, body.expires)),
+            (
+                "offers",
+                format!("{}, {}", counted(body.channels, "channel"), counted(body.releases, "release")),
+            ),
+        ])
+    })?;
+    if recovered {
+        terminal.note("next: start `tidegate serve`; it goes on from here");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is live at a place, though it may have expired while no server was there to renew it.
+pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> anyhow::Result<Restored> {
+    let source = Source::parse(from, ca)?;
+    let fetch = |path: &str| source.fetch(path);
+    let at = made(&fetch).map_or(now, |made| made.min(now));
+    source.failure()?;
+    let restored = restore(root, at, &fetch);
+    source.failure()?;
+    restored.with_context(|| format!("what is at `{from}` cannot be taken up"))
+}
+
+/// What was seen, and the version above which this server signs from now on.
+///
+/// A thief of the online key can run the versions to their end, so that nothing can follow. Clients
+/// forget versions once the root names another key for snapshot and timestamp: with such a root in
+/// the catalog the counting begins anew.
+fn unforced(mut seen: Restored, workspace: &Workspace, now: Time) -> anyhow::Result<(Restored, u64)> {
+    let most = u64::try_from((now + FAR_AHEAD).timestamp()).unwrap_or(0);
+    if seen.highest <= most {
+        let floor = seen.highest;
+        return Ok((seen, floor));
+    }
+    let trust = Trust::read(&workspace.directory()?.keys()?)?;
+    let (live, roles) =
+        (&seen.verified.root.signed().roles, trust.as_ref().map(|trust| &trust.root().signed().roles));
+    let rotated = roles.is_some_and(|own| own.snapshot != live.snapshot && own.timestamp != live.timestamp);
+    if !rotated {
+        return Err(refuse(
+            format!(
+                "version {} is live, which no clock reaches: whoever signed it holds the online key",
+                seen.highest
+            ),
+            "replace the online key (`tidegate root change` with `--add online=…` and `--drop online=…`), and recover again",
+        ));
+    }
+    seen.publication.version = 0;
+    Ok((seen, 0))
+}

@@ -1,0 +1,86 @@
+//! A mirror: serves what others signed, as it is taken in.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+
+use super::status::{Degraded, DegradedKind, Handle, PUBLICATION, Status, is_near};
+use super::{PERIOD, State, StateError, chain};
+use crate::clock::SharedClock;
+use crate::domain::rfc3339;
+use crate::store::stamp::Stamp;
+
+/// Serves the publication in a state folder, and each one that takes its place there.
+pub struct Mirror {
+    state: State,
+    clock: SharedClock,
+    shared: Handle,
+    /// Of the file that is served, or that could not be read.
+    stamp: Option<Stamp>,
+    unread: Option<String>,
+}
+
+impl Mirror {
+    /// Takes up what was taken in last, if anything was.
+    ///
+    /// # Errors
+    /// When it is there and cannot be used.
+    pub fn start(state: State, clock: SharedClock, shared: Handle) -> Result<Self, StateError> {
+        let mut mirror = Self { state, clock, shared, stamp: None, unread: None };
+        mirror.stamp = mirror.found();
+        mirror.shared.publication.store(mirror.state.publication()?.map(Arc::new));
+        mirror.report();
+        Ok(mirror)
+    }
+
+    /// Runs until told to stop, or until whoever would tell is gone.
+    pub fn run(&mut self, stop: &Receiver<()>) {
+        while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(PERIOD) {
+            self.turn();
+        }
+    }
+
+    /// Looks whether something new was taken in.
+    pub fn turn(&mut self) {
+        let found = self.found();
+        if found != self.stamp {
+            self.stamp = found;
+            self.unread = match self.state.publication() {
+                Ok(Some(publication)) => {
+                    tracing::info!(version = publication.version, made = %publication.made, "serving what was taken in");
+                    self.shared.publication.store(Some(Arc::new(publication)));
+                    None
+                }
+                Ok(None) => Some("what was taken in is gone; the one before is served".to_owned()),
+                Err(error) => Some(chain(&error)),
+            };
+            if let Some(why) = &self.unread {
+                tracing::error!("{why}");
+            }
+        }
+        self.report();
+    }
+
+    fn found(&self) -> Option<Stamp> {
+        fs::metadata(self.state.publication_path()).ok().map(|metadata| Stamp::of(&metadata))
+    }
+
+    fn report(&self) {
+        let now = self.clock.now();
+        let mut status = Status::default();
+        if let Some(detail) = self.unread.clone() {
+            status.degraded.push(Degraded { kind: DegradedKind::ReadFailing, detail });
+        }
+        if let Some(publication) = self.shared.publication.load().as_deref() {
+            status.expiries.push((PUBLICATION.to_owned(), publication.expires));
+            if is_near(PUBLICATION, publication.expires, now) {
+                let detail = format!(
+                    "what was taken in expires at {}: export it anew at the vendor's, and import it here",
+                    rfc3339(publication.expires)
+                );
+                status.degraded.push(Degraded { kind: DegradedKind::ExpiryNear, detail });
+            }
+        }
+        self.shared.status.store(Arc::new(status));
+    }
+}

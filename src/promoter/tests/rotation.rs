@@ -1,0 +1,121 @@
+//! The online key is rotated under a server that runs.
+
+use super::*;
+use crate::domain::Time;
+use crate::signing::ceremony::{KeyChange, RoleName, change_keys};
+use crate::signing::signer::SignerError;
+use crate::signing::{PrivateKey, PublicKey};
+use crate::store::durable::{self, Mode};
+
+fn key(place: &Place, name: &str, key: &PrivateKey) {
+    let folder = place.path("state/keys");
+    fs::create_dir_all(&folder).unwrap();
+    let pem = key.to_pem().unwrap();
+    durable::write(&folder.join(name), pem.as_bytes(), Mode::Private).unwrap();
+}
+
+/// Adds and drops online keys, as the keepers of root and targets do.
+fn change(place: &Place, add: Option<&PrivateKey>, drop: Option<&PrivateKey>) {
+    let now: Time = place.clock.at();
+    let files = place.directory().keys().unwrap();
+    let trust = Trust::read(&files).unwrap().unwrap();
+    let change = KeyChange {
+        add: add.map(|key| (RoleName::Online, key.public())).into_iter().collect(),
+        drop: drop.map(|key| (RoleName::Online, key.id().to_string())).into_iter().collect(),
+        ..KeyChange::default()
+    };
+    let mut ceremony = change_keys(&trust, &change, &|_| None, None, now).unwrap();
+    for key in [&place.keys.root, &place.keys.targets] {
+        ceremony.sign(key).unwrap();
+    }
+    for (name, raw) in ceremony.finish(&files, &|_| None, now).unwrap().trust {
+        fs::write(place.path("channels/trust").join(name), raw).unwrap();
+    }
+}
+
+/// Who signed the timestamp that is served.
+fn signer(shared: &Handle) -> serde_json::Value {
+    let publication = shared.publication.load_full().unwrap();
+    let Some(crate::publish::publication::TufFile::Document(timestamp)) =
+        publication.tuf("metadata/timestamp.json")
+    else {
+        panic!("no timestamp")
+    };
+    json(&timestamp.identity)["signatures"][0]["keyid"].clone()
+}
+
+#[test]
+fn a_rotated_online_key_takes_over_in_the_turn_that_reads_the_new_root() {
+    let place = Place::with(&["1.8.4"]);
+    let next = PrivateKey::from_seed(&[9; 32]);
+    key(&place, "online.pem", &place.keys.online);
+    let (mut promoter, shared) = place.promoter_with("state", Online::State);
+    place.settle(&mut promoter);
+    let (old, new) = (place.keys.online.id().to_string(), next.id().to_string());
+    assert_eq!(signer(&shared), old.as_str());
+
+    // Both count: the old one goes on, and the new one may lie beside it.
+    change(&place, Some(&next), None);
+    place.settle(&mut promoter);
+    assert_eq!((signer(&shared), degraded(&shared)), (old.as_str().into(), vec![]));
+    key(&place, "next.pem", &next);
+    change(&place, None, Some(&place.keys.online));
+    place.settle(&mut promoter);
+    assert_eq!((signer(&shared), degraded(&shared)), (new.as_str().into(), vec![]));
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
+
+    // The old one may go, also from a server that starts anew.
+    fs::remove_file(place.path("state/keys/online.pem")).unwrap();
+    place.pass(DAY * 2);
+    let (mut promoter, shared) = place.promoter_with("state", Online::State);
+    place.settle(&mut promoter);
+    assert_eq!((signer(&shared), degraded(&shared)), (new.as_str().into(), vec![]));
+}
+
+#[test]
+fn a_server_without_the_new_online_key_goes_on_with_its_last_publication() {
+    let place = Place::with(&["1.8.4"]);
+    key(&place, "online.pem", &place.keys.online);
+    let (mut promoter, shared) = place.promoter_with("state", Online::State);
+    place.settle(&mut promoter);
+    let before = version(&shared);
+    let next = PrivateKey::from_seed(&[9; 32]);
+    change(&place, Some(&next), Some(&place.keys.online));
+    place.settle(&mut promoter);
+    assert_eq!((version(&shared), degraded(&shared)), (before, vec![DegradedKind::SigningFailing]));
+    assert!(detail(&shared).contains("no key in the state folder"), "{}", detail(&shared));
+    key(&place, "next.pem", &next);
+    place.pass(TimeDelta::seconds(10));
+    place.settle(&mut promoter);
+    assert!(version(&shared) > before);
+    assert_eq!(degraded(&shared), []);
+}
+
+/// A token that is pulled out.
+#[derive(Debug)]
+struct Broken(PublicKey);
+
+impl Signer for Broken {
+    fn public(&self) -> PublicKey {
+        self.0
+    }
+
+    fn sign(&self, _message: &[u8]) -> Result<[u8; 64], SignerError> {
+        Err(SignerError::Deadline { command: "token".to_owned() })
+    }
+}
+
+#[test]
+fn a_signer_that_fails_is_told_of_while_the_last_publication_is_served() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    let before = version(&shared);
+    drop(promoter);
+    let broken = Broken(place.keys.online.public());
+    let (mut promoter, shared) = place.promoter_with("state", Online::Given(Box::new(broken)));
+    place.pass(DAY * 2);
+    place.settle(&mut promoter);
+    assert_eq!((version(&shared), degraded(&shared)), (before, vec![DegradedKind::SigningFailing]));
+    assert!(detail(&shared).contains("gave no signature"), "{}", detail(&shared));
+}

@@ -1,0 +1,151 @@
+//! Private keys under a passphrase: PKCS#8 with PBES2, scrypt and AES-256-CBC, as `openssl` reads
+//! them. What `openssl` writes (scrypt, or PBKDF2 with a SHA-2) is read as well.
+
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use pkcs8::der::asn1::OctetStringRef;
+use pkcs8::der::pem::{LineEnding, PemLabel};
+use pkcs8::pkcs5::{pbes2, scrypt};
+use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
+use zeroize::Zeroizing;
+
+use super::{KeyError, PrivateKey, PublicKey, pair};
+
+/// `openssl` gives scrypt 32 MiB and no more, which is N = 2^14 with r = 8; p makes up for it.
+const LOG_N: u8 = 14;
+const R: u32 = 8;
+const P: u32 = 5;
+
+const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
+
+/// Whether a text has a private key under a passphrase.
+#[must_use]
+pub fn is_encrypted(pem: &str) -> bool {
+    pem.contains(BEGIN)
+}
+
+/// The public half that a file with an encrypted key may have below it. It saves asking for the
+/// passphrase where nothing is signed.
+///
+/// # Errors
+/// When there is one that cannot be used.
+pub fn public_half(pem: &str) -> Result<Option<PublicKey>, KeyError> {
+    pem.find("-----BEGIN PUBLIC KEY-----").map(|at| PublicKey::from_pem(&pem[at..])).transpose()
+}
+
+impl PrivateKey {
+    /// Reads a PEM of an encrypted key.
+    ///
+    /// # Errors
+    /// When the passphrase is another one, or the text is something else.
+    pub fn from_encrypted_pem(pem: &str, passphrase: &[u8]) -> Result<Self, KeyError> {
+        let block = pem.find(BEGIN).and_then(|at| {
+            let end = pem[at..].find(END)?;
+            Some(&pem[at..at + end + END.len()])
+        });
+        let block = block
+            .ok_or(KeyError::Private(ed25519_dalek::pkcs8::Error::KeyMalformed(pkcs8::KeyError::Invalid)))?;
+        let (_, document) = SecretDocument::from_pem(block).map_err(|e| KeyError::Private(e.into()))?;
+        let sealed =
+            EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(KeyError::Encryption)?;
+        if sealed.encryption_algorithm.pbes2().is_none() {
+            return Err(KeyError::Encryption(pkcs8::Error::ParametersMalformed));
+        }
+        let opened = sealed.decrypt(passphrase).map_err(|_| KeyError::Passphrase)?;
+        let key = SigningKey::from_pkcs8_der(opened.as_bytes()).map_err(|_| KeyError::Passphrase)?;
+        let key = Self::of(key);
+        match public_half(pem)? {
+            Some(public) if public != key.public() => Err(KeyError::OtherHalf),
+            _ => Ok(key),
+        }
+    }
+
+    /// The key as PEM under a passphrase, with its public half below it: `openssl` reads the first
+    /// of the two.
+    ///
+    /// # Errors
+    /// When the system gives no randomness, or an encoder fails.
+    pub fn to_encrypted_pem(&self, passphrase: &[u8]) -> Result<Zeroizing<String>, KeyError> {
+        let (mut salt, mut iv) = ([0; 16], [0; 16]);
+        getrandom::fill(&mut salt).and_then(|()| getrandom::fill(&mut iv)).map_err(KeyError::Random)?;
+        let plain = pair(&self.key).to_pkcs8_der().map_err(KeyError::Private)?;
+        let failed = |e: pkcs8::pkcs5::Error| KeyError::Encryption(e.into());
+        let cost = scrypt::Params::new(LOG_N, R, P)
+            .map_err(|_| KeyError::Encryption(pkcs8::Error::ParametersMalformed))?;
+        let parameters = pbes2::Parameters::generate_scrypt_aes256cbc(cost, &salt, iv).map_err(failed)?;
+        let sealed = parameters.encrypt(passphrase, plain.as_bytes()).map_err(failed)?;
+        let malformed = |e: pkcs8::der::Error| KeyError::Encryption(e.into());
+        let info = EncryptedPrivateKeyInfoRef {
+            encryption_algorithm: parameters.into(),
+            encrypted_data: <&OctetStringRef>::try_from(sealed.as_slice()).map_err(malformed)?,
+        };
+        let document = SecretDocument::try_from(info).map_err(KeyError::Encryption)?;
+        let mut pem =
+            document.to_pem(EncryptedPrivateKeyInfoRef::PEM_LABEL, LineEnding::LF).map_err(malformed)?;
+        pem.push_str(&self.public().to_pem()?);
+        Ok(pem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn openssl(arguments: &str) -> String {
+        let run = Command::new("sh").args(["-c", &format!("openssl {arguments}")]).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8(run.stdout).unwrap()
+    }
+
+    #[test]
+    fn an_encrypted_key_survives_its_pem_and_opens_for_one_passphrase() {
+        let key = PrivateKey::generate().unwrap();
+        let pem = key.to_encrypted_pem(b"correct horse").unwrap();
+        assert!(is_encrypted(&pem));
+        assert_eq!(public_half(&pem).unwrap(), Some(key.public()));
+        assert_eq!(PrivateKey::from_encrypted_pem(&pem, b"correct horse").unwrap().id(), key.id());
+        for wrong in [&b"correct house"[..], b""] {
+            let opened = PrivateKey::from_encrypted_pem(&pem, wrong);
+            assert!(matches!(opened, Err(KeyError::Passphrase)), "{opened:?}");
+        }
+        assert!(matches!(PrivateKey::from_pem(&pem), Err(KeyError::Encrypted)));
+        assert!(matches!(PublicKey::from_pem(&pem), Err(KeyError::PrivateForPublic)));
+    }
+
+    #[test]
+    fn another_public_half_below_a_key_is_told() {
+        let pem = PrivateKey::from_seed(&[1; 32]).to_encrypted_pem(b"x").unwrap();
+        let other = PrivateKey::from_seed(&[2; 32]).public().to_pem().unwrap();
+        let at = pem.find("-----BEGIN PUBLIC").unwrap();
+        let changed = format!("{}{other}", &pem[..at]);
+        assert!(matches!(PrivateKey::from_encrypted_pem(&changed, b"x"), Err(KeyError::OtherHalf)));
+        assert!(PrivateKey::from_encrypted_pem(&pem[..at], b"x").is_ok());
+    }
+
+    #[test]
+    fn openssl_opens_what_we_encrypt() {
+        let key = PrivateKey::generate().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), key.to_encrypted_pem(b"secret").unwrap().as_bytes()).unwrap();
+        let opened = openssl(&format!("pkey -in {} -passin pass:secret", file.path().display()));
+        assert_eq!(PrivateKey::from_pem(&opened).unwrap().id(), key.id());
+        let public = openssl(&format!("pkey -in {} -passin pass:secret -pubout", file.path().display()));
+        assert_eq!(PublicKey::from_pem(&public).unwrap(), key.public());
+    }
+
+    #[test]
+    fn we_open_what_openssl_encrypts() {
+        let key = PrivateKey::generate().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), key.to_pem().unwrap().as_bytes()).unwrap();
+        for form in ["-scrypt", "-v2 aes-256-cbc", "-v2 aes-128-cbc -v2prf hmacWithSHA512"] {
+            let pem =
+                openssl(&format!("pkcs8 -topk8 {form} -in {} -passout pass:secret", file.path().display()));
+            assert_eq!(PrivateKey::from_encrypted_pem(&pem, b"secret").unwrap().id(), key.id(), "{form}");
+            assert_eq!(public_half(&pem).unwrap(), None);
+        }
+    }
+}

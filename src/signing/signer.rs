@@ -1,0 +1,226 @@
+//! Whatever signs: a key in memory, or a command that asks a KMS, an HSM or a token.
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use base64ct::{Base64, Encoding as _};
+
+use super::key::{PrivateKey, PublicKey};
+use crate::formats::tuf::KeyId;
+
+/// A command has so long for a signature: time to touch a token, and to type its PIN.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// No form of a signature is longer: 64 bytes are 128 hexadecimal digits, and the end of a line.
+const MOST: u64 = 1024;
+
+/// Something that signs with one key.
+pub trait Signer: fmt::Debug + Send + Sync {
+    /// The public half of the key.
+    fn public(&self) -> PublicKey;
+
+    /// Signs bytes.
+    ///
+    /// # Errors
+    /// When there is no signature to be had.
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError>;
+
+    /// What the key is called.
+    fn id(&self) -> KeyId {
+        self.public().id()
+    }
+}
+
+impl Signer for PrivateKey {
+    fn public(&self) -> PublicKey {
+        Self::public(self)
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        Ok(Self::sign(self, message))
+    }
+
+    fn id(&self) -> KeyId {
+        Self::id(self)
+    }
+}
+
+/// Why a signer gave no signature.
+#[derive(Debug, thiserror::Error)]
+pub enum SignerError {
+    #[error("`{command}` cannot be run")]
+    Start { command: String, source: std::io::Error },
+    #[error("`{command}` failed ({status}); what it said is on stderr")]
+    Failed { command: String, status: ExitStatus },
+    #[error("`{command}` gave no signature within {} s", DEADLINE.as_secs())]
+    Deadline { command: String },
+    #[error(
+        "`{command}` wrote no signature on stdout: 64 bytes, as they are, in hexadecimal or in base64, are wanted"
+    )]
+    NoSignature { command: String },
+    #[error("the signature that `{command}` wrote is not one by the key `{keyid}` over this document")]
+    Wrong { command: String, keyid: KeyId },
+}
+
+/// A key that only a command can sign with.
+///
+/// `sh -c COMMAND` gets the bytes to sign on stdin and writes the signature on stdout; what it says
+/// on stderr is for people. `TIDEGATE_KEYID` tells it the key, and `TIDEGATE_DOCUMENT` what the bytes
+/// are: `root 2`, `release 1.8.4`, `channel 1.8-production`.
+#[derive(Debug, Clone)]
+pub struct CommandSigner {
+    public: PublicKey,
+    command: String,
+    deadline: Duration,
+}
+
+impl CommandSigner {
+    /// A command that signs with the key of which this is the public half.
+    #[must_use]
+    pub const fn new(public: PublicKey, command: String) -> Self {
+        Self { public, command, deadline: DEADLINE }
+    }
+
+    fn start(&self, message: &[u8]) -> Result<Child, SignerError> {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(&self.command).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.env("TIDEGATE_KEYID", self.public.id().to_string());
+        command.env("TIDEGATE_DOCUMENT", name_of(message));
+        command.spawn().map_err(|source| SignerError::Start { command: self.command.clone(), source })
+    }
+}
+
+impl Signer for CommandSigner {
+    fn public(&self) -> PublicKey {
+        self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        let command = || self.command.clone();
+        let mut child = self.start(message)?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let (tell, told) = mpsc::channel();
+        let bytes = message.to_vec();
+        // A command that hangs, or that left something behind which holds its stdout, keeps these
+        // threads and not whoever waits for the signature.
+        thread::spawn(move || {
+            // One that does not read all of its stdin may sign all the same.
+            let _ = stdin.map(|mut stdin| stdin.write_all(&bytes));
+        });
+        thread::spawn(move || {
+            let mut written = Vec::new();
+            let read = stdout.map(|stdout| stdout.take(MOST).read_to_end(&mut written));
+            let _ = tell.send(read.and_then(Result::ok).map(|_| written));
+        });
+        let Ok(written) = told.recv_timeout(self.deadline) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(SignerError::Deadline { command: command() });
+        };
+        let status = child.wait().map_err(|source| SignerError::Start { command: command(), source })?;
+        if !status.success() {
+            return Err(SignerError::Failed { command: command(), status });
+        }
+        let signature = written.as_deref().and_then(signature);
+        let signature = signature.ok_or_else(|| SignerError::NoSignature { command: command() })?;
+        if self.public.verifies(message, &signature) {
+            Ok(signature)
+        } else {
+            Err(SignerError::Wrong { command: command(), keyid: self.public.id() })
+        }
+    }
+}
+
+/// A signature in one of its three forms.
+fn signature(written: &[u8]) -> Option<[u8; 64]> {
+    if let Ok(raw) = written.try_into() {
+        return Some(raw);
+    }
+    let text = std::str::from_utf8(written).ok()?;
+    // `base64` breaks its lines, and `xxd -p` does too.
+    let text: String = text.split_ascii_whitespace().collect();
+    let decoded = hex::decode(&text).ok().or_else(|| Base64::decode_vec(&text).ok())?;
+    decoded.try_into().ok()
+}
+
+/// What a document is called, from its bytes.
+fn name_of(message: &[u8]) -> String {
+    let Ok(document) = serde_json::from_slice::<serde_json::Value>(message) else { return String::new() };
+    let text = |field: &str| match document.get(field)? {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let kind = text("_type").unwrap_or_default();
+    let which = text("channel").or_else(|| text("version")).unwrap_or_default();
+    format!("{kind} {which}").trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> PrivateKey {
+        PrivateKey::from_seed(&[1; 32])
+    }
+
+    fn run(command: &str, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        CommandSigner::new(key().public(), command.to_owned()).sign(message)
+    }
+
+    #[test]
+    fn a_signature_is_taken_raw_in_hexadecimal_and_in_base64() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key.pem");
+        std::fs::write(&file, key().to_pem().unwrap().as_bytes()).unwrap();
+        let sign = format!(
+            "cat > {dir}/m; openssl pkeyutl -sign -inkey {key} -rawin -in {dir}/m",
+            dir = folder.path().display(),
+            key = file.display()
+        );
+        for form in ["cat", "xxd -p", "base64", "base64 -w 0"] {
+            let signature = run(&format!("({sign}) | {form}"), b"{}").unwrap();
+            assert_eq!(signature, key().sign(b"{}"), "{form}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_told_which_key_and_which_document() {
+        let told = tempfile::NamedTempFile::new().unwrap();
+        let command = format!("echo \"$TIDEGATE_KEYID $TIDEGATE_DOCUMENT\" > {}", told.path().display());
+        for (message, name) in [
+            (r#"{"_type":"root","version":2}"#, "root 2"),
+            (r#"{"_type":"release","version":"1.8.4"}"#, "release 1.8.4"),
+            (r#"{"_type":"channel","channel":"1.8-production","version":7}"#, "channel 1.8-production"),
+        ] {
+            assert!(matches!(run(&command, message.as_bytes()), Err(SignerError::NoSignature { .. })));
+            let text = std::fs::read_to_string(told.path()).unwrap();
+            assert_eq!(text, format!("{} {name}\n", key().id()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_signature_of_the_key_is_refused() {
+        let other = hex::encode(PrivateKey::from_seed(&[2; 32]).sign(b"{}"));
+        assert!(matches!(run(&format!("echo {other}"), b"{}"), Err(SignerError::Wrong { .. })));
+        let mine = hex::encode(key().sign(b"{}"));
+        assert!(matches!(run(&format!("echo {mine}"), b"{ }"), Err(SignerError::Wrong { .. })));
+        assert!(matches!(run("echo ab", b"{}"), Err(SignerError::NoSignature { .. })));
+        assert!(matches!(
+            run("yes", b"{}"),
+            Err(SignerError::NoSignature { .. } | SignerError::Failed { .. })
+        ));
+        assert!(matches!(run(&format!("echo {mine}; exit 3"), b"{}"), Err(SignerError::Failed { .. })));
+    }
+
+    #[test]
+    fn a_command_that_hangs_is_given_up() {
+        let mut signer = CommandSigner::new(key().public(), "exec sleep 60".to_owned());
+        signer.deadline = Duration::from_millis(50);
+        assert!(matches!(signer.sign(b"{}"), Err(SignerError::Deadline { .. })));
+    }
+}

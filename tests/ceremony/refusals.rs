@@ -1,0 +1,139 @@
+//! What is refused before it is signed, or before it is published.
+
+use crate::desk::Desk;
+use crate::keepers::{founded, key, role, sign};
+
+fn refused(desk: &Desk, arguments: &[&str], expected: &str) {
+    let trust = desk.files("channels/trust");
+    let told = desk.run(arguments);
+    assert!(told.contains("\nexit 1\n") && told.contains(expected), "{told}");
+    assert!(told.contains("\nhint: "), "{told}");
+    assert!(desk.files("channels/trust") == trust, "{told}");
+}
+
+#[test]
+fn a_change_that_makes_no_sense_begins_no_ceremony() {
+    let desk = founded();
+    key(&desk, "ada", 11);
+    let online = role(&desk, "online").0[0].clone();
+    let online_key = tidegate::signing::PrivateKey::from_seed(&[4; 32]).public();
+    desk.write("online.pem", &online_key.to_pem().unwrap());
+    for (change, expected) in [
+        (&[][..], "nothing would be changed"),
+        (&["--threshold", "root=2"], "would have 1 keys, and wants 2 signatures"),
+        (&["--threshold", "root=0"], "wants 0 signatures"),
+        (&["--drop", "root="], "would have 0 keys"),
+        (&["--drop", "root=zz"], "no key of role `root` begins with `zz`"),
+        (&["--add", "root=ada.pem", "--add", "root=ada.pem"], "is one of role `root` already"),
+        (&["--add", "root=root.pem"], "is one of role `root` already"),
+        (&["--add", "root=online.pem"], "would be both online and for role `root`"),
+        (&["--add", "online=release.pem"], "would be both online and for role `release:1.8`"),
+        (&["--add", "online=ada.pem", "--threshold", "online=2"], "a server signs alone"),
+        (&["--renew", "online"], "renewed by the server"),
+        (&["--add", "release:1.7=ada.pem"], "there is no role `release:1.7`"),
+        (&["--add", "root=none.pem"], "`none.pem` cannot be read"),
+    ] {
+        refused(&desk, &[&["root", "change", "c.json"], change].concat(), expected);
+        assert!(!desk.path("c.json").exists());
+    }
+    assert_eq!(role(&desk, "online").0, [online]);
+    for usage in ["root", "admin=ada.pem", "release:=ada.pem"] {
+        assert!(desk.run(&["root", "change", "c.json", "--add", usage]).contains("\nexit 2\n"), "{usage}");
+    }
+}
+
+#[test]
+fn a_key_that_counts_for_nothing_signs_nothing() {
+    let desk = founded();
+    key(&desk, "ada", 11);
+    desk.done(&["root", "change", "c.json", "--renew", "root"]);
+    let file = desk.read("c.json");
+    for name in ["ada", "targets"] {
+        let key = format!("keys/{name}.pem");
+        refused(&desk, &["ceremony", "sign", "c.json", "--key", &key, "--yes"], "counts for nothing");
+    }
+    refused(&desk, &["ceremony", "sign", "c.json", "--key", "keys/root.pem"], "no terminal to ask on");
+    assert_eq!(desk.read("c.json"), file);
+    refused(&desk, &["ceremony", "finish", "c.json"], "has 0 of 1 root keys");
+}
+
+#[test]
+fn a_file_that_was_changed_on_its_way_is_signed_and_published_by_nobody() {
+    let desk = founded();
+    let ada = key(&desk, "ada", 11);
+    let mallory = key(&desk, "mallory", 12);
+    desk.done(&["root", "change", "c.json", "--add", "root=ada.pem", "--threshold", "root=2"]);
+    sign(&desk, "c.json", "root");
+    let good = desk.read("c.json");
+    let public =
+        |seed| hex::encode(tidegate::signing::PrivateKey::from_seed(&[seed; 32]).public().key().public());
+    let tampered = good.replace(&ada, &mallory).replace(&public(11), &public(12));
+    for (file, expected) in [
+        (tampered, "was changed after the key"),
+        (good.replace("\"threshold\":2", "\"threshold\":1"), "was changed after the key"),
+        (good.replace("\"_type\": \"ceremony\"", "\"_type\": \"root\""), "not a ceremony's file"),
+        (good.replace("\"format\": 1", "\"format\": 2"), "format `2` is unknown"),
+        (good.replace("trust/2.root.json", "trust/../../x"), "belongs into no ceremony"),
+        (good.replace("trust/2.root.json", "trust/3.root.json"), "is of `2`"),
+        ("{}".to_owned(), "not a ceremony's file"),
+    ] {
+        assert_ne!(file, good);
+        desk.write("c.json", &file);
+        for command in [
+            &["ceremony", "show", "c.json"][..],
+            &["ceremony", "sign", "c.json", "--key", "keys/ada.pem", "--yes"],
+            &["ceremony", "finish", "c.json"],
+        ] {
+            refused(&desk, command, expected);
+        }
+        assert_eq!(desk.read("c.json"), file);
+    }
+    // The roots that it began from are forged as a whole: only a root that was kept tells.
+    let other = founded();
+    other.done(&["root", "change", "--renew", "root", "--key", "keys/root.pem"]);
+    let kept = other.read("channels/trust/2.root.json");
+    desk.write("kept.json", &kept);
+    desk.write("c.json", &good);
+    let ours = ["ceremony", "sign", "c.json", "--key", "keys/ada.pem", "--yes", "--root"];
+    refused(&desk, &[&ours[..], &["kept.json"]].concat(), "do not lead on from `kept.json`");
+    desk.done(&[&ours[..], &["channels/trust/1.root.json"]].concat());
+    desk.done(&["ceremony", "finish", "c.json"]);
+}
+
+#[test]
+fn a_ceremony_that_something_else_came_before_is_stale() {
+    let desk = founded();
+    key(&desk, "ada", 11);
+    key(&desk, "ben", 12);
+    desk.done(&["root", "change", "slow.json", "--add", "root=ada.pem"]);
+    sign(&desk, "slow.json", "root");
+    desk.done(&["root", "change", "--add", "root=ben.pem", "--key", "keys/root.pem"]);
+    refused(
+        &desk,
+        &["ceremony", "finish", "slow.json"],
+        "`trust/2.root.json` is not what the ceremony began from",
+    );
+
+    // A release that was signed meanwhile is in the way where its line is signed anew, and only there.
+    let renew = ["root", "change", "line.json", "--renew", "release:1.8", "--key", "keys/release.pem"];
+    desk.done(&renew);
+    desk.done(&["root", "change", "root.json", "--renew", "root", "--key", "keys/root.pem"]);
+    desk.release("1.8.2", "");
+    desk.done(&["release", "sign", "--key", "keys/release.pem"]);
+    refused(&desk, &["ceremony", "finish", "line.json"], "`trust/releases-1.8.json` is not what");
+    desk.done(&["ceremony", "finish", "root.json"]);
+    desk.done(&["verify"]);
+    assert!(desk.run(&renew).contains("is there already"));
+}
+
+#[test]
+fn a_manifest_that_is_not_the_listed_one_is_not_signed_again() {
+    let desk = founded();
+    let old = role(&desk, "release:1.8").0[0].clone();
+    key(&desk, "ada", 11);
+    let other = desk.read("payloads/1.8.1/release.json").replace("1.8.1", "1.8.9");
+    desk.write("payloads/1.8.1/release.json", &other);
+    let drop = format!("release={old}");
+    let change = ["root", "change", "c.json", "--add", "release=ada.pem", "--drop", &drop];
+    refused(&desk, &change, "is not the manifest that line `1.8` lists");
+}
