@@ -128,7 +128,8 @@ impl<'a> Manifests<'a> {
             return wrong(format!("{}, and was stage `{stage}` of line `{line}`", found()));
         }
         // Before a first look only the usual names tell.
-        let usual = |other: &LineName| manifest.stages.iter().any(|stage| is_usual(name, other, &stage.stage));
+        let usual =
+            |other: &LineName| manifest.stages.iter().any(|stage| is_usual(name, other, &stage.stage));
         if let Some(other) = self.prefixes().values().find(|other| *other != line && usual(other)) {
             return wrong(format!("{}, and bears the name of line `{other}`", found()));
         }
@@ -326,9 +327,10 @@ fn is_usual(channel: &ChannelName, line: &LineName, stage: &StageName) -> bool {
 /// The earliest time at which release keys allow a release in a channel: in the stage that the
 /// channel has, and in the one that its name says.
 pub fn not_before(release: &ReleaseManifest, channel: &ChannelManifest) -> Option<Time> {
-    let bounds = release.not_before.iter().filter(|(stage, _)| {
-        **stage == channel.stage || is_usual(&channel.channel, &channel.line, stage)
-    });
+    let bounds = release
+        .not_before
+        .iter()
+        .filter(|(stage, _)| **stage == channel.stage || is_usual(&channel.channel, &channel.line, stage));
     bounds.map(|(_, earliest)| *earliest).max()
 }
 

@@ -15,8 +15,8 @@ use super::trusted::Staging;
 use crate::domain::Time;
 use crate::formats::canonical::StrictError;
 use crate::formats::tuf::{Role as _, Root};
-use crate::signing::{ParseError, Signed};
 use crate::signing::verify::{Verified, Violation, verify_lapsed};
+use crate::signing::{ParseError, Signed};
 
 /// As many new roots in a row as python-tuf follows.
 const MOST_ROOTS: u64 = 256;

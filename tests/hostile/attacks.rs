@@ -80,13 +80,8 @@ fn root(version: u64, named: u8, by: &[u8]) -> Forge<'static> {
     let mut forge = third().by("root", by);
     let now = forge.repository.now;
     let online = any(ONLINE);
-    forge.repository.root = tidegate::formats::tuf::Root::of(
-        version,
-        now,
-        &any(named),
-        &any(super::forge::TARGETS),
-        &online,
-    );
+    forge.repository.root =
+        tidegate::formats::tuf::Root::of(version, now, &any(named), &any(super::forge::TARGETS), &online);
     forge
 }
 
@@ -213,9 +208,13 @@ pub const ATTACKS: &[Attack] = &[
         let mut files = Forge::new(3)
             .edit("timestamp", |timestamp| timestamp["meta"]["snapshot.json"] = entry.clone())
             .seal();
-        files.extend(scene.first.iter().map(|(path, bytes)| (path.clone(), bytes.clone())).filter(
-            |(path, _)| path != TIMESTAMP_PATH,
-        ));
+        files.extend(
+            scene
+                .first
+                .iter()
+                .map(|(path, bytes)| (path.clone(), bytes.clone()))
+                .filter(|(path, _)| path != TIMESTAMP_PATH),
+        );
         scene.server.serve(files);
     }),
     attack("online key: an older `targets`", "Rollback", |scene| roll_back(scene, "targets")),
@@ -285,7 +284,7 @@ pub const ATTACKS: &[Attack] = &[
         let mut next = forge.repository.channel("1.9-production").clone();
         next.channel = CHANNEL.parse().unwrap();
         next.stages[1].channel = CHANNEL.parse().unwrap();
-        forge.repository.channel("1.9-preproduction").stages = next.stages.clone();
+        forge.repository.channel("1.9-preproduction").stages.clone_from(&next.stages);
         *forge.repository.channel(CHANNEL) = next;
         scene.server.serve(forge.seal());
     }),
@@ -325,7 +324,8 @@ pub const ATTACKS: &[Attack] = &[
         scene.server.serve(third().set(&channel(), "version", u64::MAX).seal());
     }),
     attack("online key: a key that stands twice in a channel manifest", "Malformed", |scene| {
-        let twice = |text: String| text.replacen(r#""latest":"#, r#""latest":"1.8.4-tectonic.1","latest":"#, 1);
+        let twice =
+            |text: String| text.replacen(r#""latest":"#, r#""latest":"1.8.4-tectonic.1","latest":"#, 1);
         scene.server.serve(third().text(&channel(), twice).seal());
     }),
     attack("online key: a key that stands twice in a role", "Malformed", |scene| {

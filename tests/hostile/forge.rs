@@ -55,7 +55,8 @@ impl<'a> Forge<'a> {
         let now = repository.now;
         let two = Signers { keys: RELEASE.map(|seed| key(seed).public().key()).to_vec(), threshold: 2 };
         let of = BTreeMap::from([("1.7", any(RELEASE_OF_1_7)), ("1.8", two), ("1.9", any(RELEASE_OF_1_9))]);
-        let lines = repository.catalog.lines().map(|line| (&line.name, &line.prefix, &of[line.name.as_str()]));
+        let lines =
+            repository.catalog.lines().map(|line| (&line.name, &line.prefix, &of[line.name.as_str()]));
         repository.targets = Targets::delegating(version, now, lines, &any(online));
         repository.root = Root::of(1, now, &any(ROOT), &any(TARGETS), &any(online));
         repository.version = version;
@@ -194,11 +195,7 @@ pub fn envelope(text: &str, seeds: &[u8]) -> Bytes {
     let message = read.map_or_else(|_| text.to_owned(), |value| value.to_string());
     let signatures = seeds.iter().map(|seed| {
         let key = key(*seed);
-        json!({"keyid": key.id(), "sig": hex(&key.sign(message.as_bytes()))})
+        json!({"keyid": key.id(), "sig": hex::encode(key.sign(message.as_bytes()))})
     });
-    format!(r#"{{"signatures":{},"signed":{text}}}"#, Value::from_iter(signatures)).into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!(r#"{{"signatures":{},"signed":{text}}}"#, signatures.collect::<Value>()).into()
 }

@@ -9,12 +9,19 @@ mod forge;
 #[path = "../cluster/memory.rs"]
 #[allow(dead_code, reason = "its world of one key for each role is for other tests")]
 mod memory;
+mod mirror;
 mod narrowing;
 mod payload;
+#[path = "../serve/place.rs"]
+#[allow(dead_code, reason = "what changes a catalog is for other tests")]
+mod place;
 mod recovery;
 #[path = "../signing/repository.rs"]
 #[allow(dead_code, reason = "it is sealed here with other keys")]
 mod repository;
 mod scene;
 mod site;
+#[path = "../serve/spawn.rs"]
+#[allow(dead_code, reason = "what looks into a server is for other tests")]
+mod spawn;
 mod wire;

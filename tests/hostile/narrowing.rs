@@ -134,11 +134,13 @@ pub const NARROWINGS: &[Narrowing] = &[
     },
     Narrowing {
         name: "drops all that is newer",
-        make: || drop_release(Forge::new(3), TARGET).set(PRODUCTION, "latest", CURRENT).set(
-            PREPRODUCTION,
-            "latest",
-            CURRENT,
-        ),
+        make: || {
+            drop_release(Forge::new(3), TARGET).set(PRODUCTION, "latest", CURRENT).set(
+                PREPRODUCTION,
+                "latest",
+                CURRENT,
+            )
+        },
         asks: (CHANNEL, TARGET),
         answer: "none unknown_version",
     },

@@ -168,7 +168,9 @@ fn a_download_that_goes_on_with_other_bytes_is_refused_and_begins_anew() {
     assert_eq!((result.unwrap_err().kind(), part), ("WrongDigest", 0));
     // The rest of another place than the one that was asked for.
     fs::write(folder.path().join(".payload.bin.part"), &bytes()[..1000]).unwrap();
-    site.turn(|_, send| reply(send, "206 Partial Content", &[("content-range", "bytes 0-9/10")], b"0123456789"));
+    site.turn(|_, send| {
+        reply(send, "206 Partial Content", &[("content-range", "bytes 0-9/10")], b"0123456789");
+    });
     let (result, part) = bring(&site, &folder, Pace::default());
     assert_eq!((result.unwrap_err().kind(), part), ("Unreachable", 1000));
     site.turn(whole);
@@ -214,7 +216,10 @@ fn a_payload_that_is_replaced_on_disk_is_refused_just_before_it_is_applied() {
         server: site.address.clone(),
         channel: CHANNEL.parse().unwrap(),
         current: format!("cat '{}'", runs.display()),
-        apply: Some(format!("cp \"$TIDEGATE_PAYLOAD\" '{0}.payload' && echo {TARGET} > '{0}'", runs.display())),
+        apply: Some(format!(
+            "cp \"$TIDEGATE_PAYLOAD\" '{0}.payload' && echo {TARGET} > '{0}'",
+            runs.display()
+        )),
         approval: Approval::Automatic,
         interval: 3600,
         arch: None,

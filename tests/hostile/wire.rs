@@ -145,7 +145,7 @@ fn client(scene: &Scene, site: &Site, pace: Pace) -> Client {
 }
 
 /// What is wrong with how a fault in a file was met.
-fn meet(Fault { name, kind, does }: &Fault, place: &'static str) -> Vec<String> {
+fn meet(Fault { name, kind, does }: &Fault, file_name: &'static str) -> Vec<String> {
     let mut wrong = Vec::new();
     let scene = Scene::new();
     let before = scene.trusted();
@@ -153,7 +153,7 @@ fn meet(Fault { name, kind, does }: &Fault, place: &'static str) -> Vec<String> 
     let third = Forge::new(3).seal();
     let (files, does) = (third.clone(), *does);
     let site = Site::new(move |request, send| {
-        if request.path.ends_with(place) && !request.path.starts_with("/elsewhere") {
+        if request.path.ends_with(file_name) && !request.path.starts_with("/elsewhere") {
             return does(request, send);
         }
         let path = request.path.trim_start_matches("/elsewhere").strip_prefix("/tuf/");
@@ -165,27 +165,27 @@ fn meet(Fault { name, kind, does }: &Fault, place: &'static str) -> Vec<String> 
         _ => Pace::default(),
     };
     // A tag that is held may well be answered so.
-    if *kind == "BadStatus" && place == PLACES[0] && name.contains("not modified") {
+    if *kind == "BadStatus" && file_name == PLACES[0] && name.contains("not modified") {
         return wrong;
     }
     match client(&scene, &site, pace).check(&channel, &current) {
-        Ok(_) => wrong.push(format!("{name} in {place}: taken, and not refused as {kind}")),
+        Ok(_) => wrong.push(format!("{name} in {file_name}: taken, and not refused as {kind}")),
         Err(refusal) if refusal.kind() != *kind => {
-            wrong.push(format!("{name} in {place}: {} instead of {kind}: {refusal}", refusal.kind()));
+            wrong.push(format!("{name} in {file_name}: {} instead of {kind}: {refusal}", refusal.kind()));
         }
         Err(_) => {}
     }
     if let Some(request) = site.asked().iter().find(|request| request.path.starts_with("/elsewhere")) {
-        wrong.push(format!("{name} in {place}: it asked for {}", request.path));
+        wrong.push(format!("{name} in {file_name}: it asked for {}", request.path));
     }
     if scene.trusted() != before {
-        wrong.push(format!("{name} in {place}: what is trusted has changed"));
+        wrong.push(format!("{name} in {file_name}: what is trusted has changed"));
     }
     serve(&site, third);
     match client(&scene, &site, Pace::default()).check(&channel, &current) {
         Ok(checked) if told(&checked) == GOOD => {}
-        Ok(checked) => wrong.push(format!("{name} in {place}: and then {}", told(&checked))),
-        Err(refusal) => wrong.push(format!("{name} in {place}: and then {refusal}")),
+        Ok(checked) => wrong.push(format!("{name} in {file_name}: and then {}", told(&checked))),
+        Err(refusal) => wrong.push(format!("{name} in {file_name}: and then {refusal}")),
     }
     wrong
 }
