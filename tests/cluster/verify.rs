@@ -215,6 +215,32 @@ fn a_payload_or_a_release_that_release_keys_do_not_list_is_refused() {
 }
 
 #[test]
+fn manifests_that_contradict_each_other_are_refused() {
+    type Change = fn(&mut Repository);
+    let table: [Change; 3] = [
+        |repository| repository.channel(CHANNEL).latest = "1.8.4-tectonic.1".parse().ok(),
+        |repository| repository.channel("1.8-preproduction").follows = None,
+        |repository| repository.channel(CHANNEL).stages.truncate(1),
+    ];
+    for change in table {
+        let mut repository = Repository::new("2018-06-01T00:00:00Z".parse().unwrap());
+        change(&mut repository);
+        World::of(repository).refused(CHANNEL, CURRENT, "Contradiction");
+    }
+}
+
+#[test]
+fn a_fault_of_another_line_is_that_lines_own() {
+    let mut world = World::new();
+    world.repository.channel("1.7-production").latest = None;
+    world.repository.role("releases-1.9").expires = world.repository.now - TimeDelta::days(1);
+    world.server.serve(world.repository.seal());
+    assert_eq!(world.answer(CHANNEL, CURRENT), told("update", "latest", "1.8.9-tectonic.4"));
+    world.refused(CHANNEL, "1.7.14-tectonic.2", "Contradiction");
+    world.refused("1.9-production", "v1.9.6+rke2r1", "Expired");
+}
+
+#[test]
 fn an_alias_is_followed_and_the_lines_between_are_looked_at() {
     let mut world = World::new();
     world.repository.channel(CHANNEL).aliases = vec!["tectonic-1.8-production".parse().unwrap()];
