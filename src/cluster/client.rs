@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 use super::fetch::{Ask, Fetch, Reply};
 use super::lock;
-use super::manifests::Manifests;
+use super::manifests::{Manifests, not_before};
 use super::refusal::Refusal;
 use super::repository::{self, Expiry, chain};
 use super::session::Session;
@@ -282,13 +282,14 @@ impl<'a> Lines<'a> {
                     let path = crate::formats::tuf::names::release_target(version);
                     return Err(Refusal::Missing { path });
                 };
-                if !manifest.allows(&stage.stage, offered.since) {
+                let not_before = not_before(&manifest, stage);
+                if not_before.is_some_and(|earliest| offered.since < earliest) {
                     self.skipped.push(Skipped {
                         version: version.clone(),
                         channel: stage.channel.clone(),
                         stage: stage.stage.clone(),
                         since: offered.since,
-                        not_before: manifest.not_before.get(&stage.stage).copied(),
+                        not_before,
                     });
                     continue;
                 }
@@ -347,11 +348,18 @@ impl<'a> Lines<'a> {
             barrier.evidence.payload = PayloadState::Missing { file: String::new() };
             line.releases.insert(version, barrier);
         }
-        // A barrier stands where its replacement does, but no lower: else a yank would open it.
-        for release in line.releases.values_mut().filter(|release| release.barrier) {
-            if let Some(yank) = &mut release.yank
-                && yank.to.as_ref().is_some_and(|to| *to < release.version)
-            {
+        // A yanked barrier stands where its replacement does, which is a later one that can be had
+        // here: to any other place the online key would only move it out of the way.
+        let opened: Vec<Version> = line
+            .barriers(now)
+            .filter(|(barrier, at)| {
+                let higher = || line.offered(stage, now).any(|release| release.version == **at);
+                barrier.version != **at && (**at < barrier.version || !higher())
+            })
+            .map(|(barrier, _)| barrier.version.clone())
+            .collect();
+        for version in opened {
+            if let Some(yank) = line.releases.get_mut(&version).and_then(|release| release.yank.as_mut()) {
                 yank.to = None;
             }
         }

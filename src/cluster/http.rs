@@ -159,6 +159,11 @@ impl Fetch for Server {
         self.traffic.add(received(&response));
         let status = response.status().as_u16();
         let tag = text(response.headers(), "etag");
+        // Nothing was said about compression, and what unfolds has no bound of its own.
+        let encoding = text(response.headers(), "content-encoding");
+        if matches!(status, 200 | 206) && encoding.is_some_and(|encoding| encoding != "identity") {
+            return Err(Refusal::Compressed { path: url });
+        }
         let until = (!ask.patient).then(|| self.clock.monotonic() + self.pace.whole);
         let body = |response: Response<ureq::Body>| -> Box<dyn Read + Send> {
             Box::new(Paced {
@@ -188,6 +193,7 @@ impl Fetch for Server {
                 let _ = io::copy(&mut body(response).take(LONGEST_REFUSAL), &mut io::sink());
                 Ok(Reply::NotFound)
             }
+            304 => Err(Refusal::Status { url, status }),
             300..=399 => Err(Refusal::Redirected { url, status }),
             _ => Err(Refusal::Status { url, status }),
         }

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::refusal::Refusal;
-use super::repository::{Expiry, Repository, chain};
+use super::repository::{Expiry, Repository, chain, unreadable};
 use super::session::Session;
 use super::trusted::Seen;
 use crate::domain::Time;
-use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
 use crate::domain::payload::is_file_name;
 use crate::domain::version::Version;
@@ -76,8 +76,7 @@ impl<'a> Manifests<'a> {
     ) -> Result<Option<Signed<T>>, Refusal> {
         let path = names::target_path(name, &target.hashes.sha256);
         let Some(bytes) = self.session.target(&path, target)? else { return Ok(None) };
-        let signed = Signed::<T>::parse(bytes)
-            .map_err(|e| Refusal::Unreadable { path: path.clone(), detail: chain(&e) })?;
+        let signed = Signed::<T>::parse(bytes).map_err(|e| unreadable(path.clone(), &e))?;
         let delegated = self.repository.roles.targets.signed().delegated(role);
         let (_, authority) = delegated.ok_or_else(|| Refusal::Missing { path: role.to_owned() })?;
         signed.verify(authority).map_err(|e| Refusal::Signatures { path, detail: chain(&e) })?;
@@ -100,14 +99,10 @@ impl<'a> Manifests<'a> {
             let found = format!("channel `{}`", manifest.channel);
             return Err(Refusal::WrongChannel { asked: name.to_string(), found });
         }
-        let line = self.seen.lines.entry(name.clone()).or_insert_with(|| manifest.line.clone());
-        if manifest.line != *line {
-            let found = format!("line `{}`, and it was one of line `{line}`", manifest.line);
-            return Err(Refusal::WrongChannel { asked: name.to_string(), found });
-        }
         if manifest.demo && !self.demo {
             return Err(Refusal::Demo(what()));
         }
+        self.check_place(&manifest)?;
         self.expiry.check(what, manifest.expires)?;
         self.expires = self.expires.min(manifest.expires);
         let last = self.seen.versions.entry(name.clone()).or_default();
@@ -116,9 +111,29 @@ impl<'a> Manifests<'a> {
             return Err(Refusal::Rollback { what: what(), detail });
         }
         *last = manifest.version;
+        self.seen.places.insert(name.clone(), (manifest.line.clone(), manifest.stage.clone()));
         check_latest(&manifest)?;
         self.channels.insert(target, manifest.clone());
         Ok(manifest)
+    }
+
+    /// Checks that a channel is of the line and the stage that it always was: by another name for
+    /// its stage the online key would get around `not_before`, and by another line into that one.
+    fn check_place(&self, manifest: &ChannelManifest) -> Result<(), Refusal> {
+        let (name, line) = (&manifest.channel, &manifest.line);
+        let found = || format!("stage `{}` of line `{line}`", manifest.stage);
+        let wrong = |found| Err(Refusal::WrongChannel { asked: name.to_string(), found });
+        let place = (line.clone(), manifest.stage.clone());
+        if let Some((line, stage)) = self.seen.places.get(name).filter(|known| **known != place) {
+            return wrong(format!("{}, and was stage `{stage}` of line `{line}`", found()));
+        }
+        // Before a first look only the usual names tell.
+        let usual =
+            |other: &LineName| manifest.stages.iter().any(|stage| is_usual(name, other, &stage.stage));
+        if let Some(other) = self.prefixes().values().find(|other| *other != line && usual(other)) {
+            return wrong(format!("{}, and bears the name of line `{other}`", found()));
+        }
+        Ok(())
     }
 
     /// A channel's own name by that or an alias. An alias stands in its channel's manifest alone, so
@@ -238,7 +253,7 @@ impl<'a> Manifests<'a> {
             let name = names::payload_target(&manifest.version, &payload.file);
             // A file bears the name in the end, and must stay in its folder.
             if !is_file_name(&payload.file) {
-                return Err(Refusal::Scope { role, target: name });
+                return Err(Refusal::Scope { role, target: format!("`{name}`") });
             }
             if self.listed(&role, &name)? != Some(Target::new(payload.sha256, payload.size)) {
                 return Err(Refusal::NotListed { what: format!("release `{version}`"), target: name });
@@ -302,6 +317,21 @@ impl<'a> Manifests<'a> {
         let raw = self.releases.into_iter().map(|(version, (_, raw))| (version, raw)).collect();
         (self.seen, self.expires, raw)
     }
+}
+
+/// Whether this is how a channel is called where nobody says otherwise.
+fn is_usual(channel: &ChannelName, line: &LineName, stage: &StageName) -> bool {
+    ChannelName::of(line, stage).is_ok_and(|usual| usual == *channel)
+}
+
+/// The earliest time at which release keys allow a release in a channel: in the stage that the
+/// channel has, and in the one that its name says.
+pub fn not_before(release: &ReleaseManifest, channel: &ChannelManifest) -> Option<Time> {
+    let bounds = release
+        .not_before
+        .iter()
+        .filter(|(stage, _)| **stage == channel.stage || is_usual(&channel.channel, &channel.line, stage));
+    bounds.map(|(_, earliest)| *earliest).max()
 }
 
 /// What a channel calls its latest is the highest that it offers.

@@ -29,17 +29,25 @@ pub enum Refusal {
     Missing { path: String },
     #[error("`{path}` cannot be read: {detail}")]
     Unreadable { path: String, detail: String },
+    #[error("`{path}` is not in the one form that all readers share: {detail}")]
+    Malformed { path: String, detail: String },
+    #[error("`{path}` comes compressed, which was not asked for")]
+    Compressed { path: String },
     #[error("`{path}` is not signed as it must be: {detail}")]
     Signatures { path: String, detail: String },
     #[error("{what} went back: {detail}")]
     Rollback { what: String, detail: String },
+    #[error("the root of version `{found}` stands where the one after `{trusted}` should")]
+    BrokenChain { trusted: u64, found: u64 },
+    #[error("there are {limit} roots or more after the one that is trusted here")]
+    TooManyRoots { limit: u64 },
     #[error("{what} expired at `{}`", rfc3339(*.expires))]
     Expired { what: String, expires: Time },
     #[error("`{path}` does not belong to the others: {detail}")]
     MixAndMatch { path: String, detail: String },
     #[error("`{path}` has the digest `{found}`, and `{expected}` is listed")]
     WrongDigest { path: String, expected: String, found: String },
-    #[error("the role `{role}` lists `{target}`, which it may not")]
+    #[error("the role `{role}` lists {target}, which it may not")]
     Scope { role: String, target: String },
     #[error("there is no channel `{0}`")]
     UnknownChannel(ChannelName),
@@ -80,8 +88,12 @@ impl Refusal {
             Self::Truncated { .. } => "Truncated",
             Self::Missing { .. } => "Missing",
             Self::Unreadable { .. } => "Unreadable",
+            Self::Malformed { .. } => "Malformed",
+            Self::Compressed { .. } => "Compressed",
             Self::Signatures { .. } => "NotEnoughSignatures",
             Self::Rollback { .. } => "Rollback",
+            Self::BrokenChain { .. } => "BrokenChain",
+            Self::TooManyRoots { .. } => "TooManyRoots",
             Self::Expired { .. } => "Expired",
             Self::MixAndMatch { .. } => "MixAndMatch",
             Self::WrongDigest { .. } => "WrongDigest",
@@ -117,7 +129,10 @@ impl Refusal {
             Self::Unreachable { .. } => "look at the network and at the server; it is asked again by itself",
             Self::Status { .. } => "ask the server's operator; it is asked again by itself",
             Self::Redirected { .. } => "name the server's own address: redirects are not followed",
-            Self::TooLarge { .. } | Self::TooSlow { .. } | Self::Truncated { .. } => {
+            Self::TooLarge { .. }
+            | Self::TooSlow { .. }
+            | Self::Truncated { .. }
+            | Self::Compressed { .. } => {
                 "if it stays so, the server, a proxy before it or the network is at fault"
             }
             Self::Missing { .. } => "the server is incomplete: ask its operator",
@@ -130,6 +145,9 @@ impl Refusal {
             Self::Expired { .. } => {
                 "the server is not renewed, or an old state is passed off as new; where that is wanted, in a closed network: `--stale-ok 90d`"
             }
+            Self::TooManyRoots { .. } => {
+                "get the newest root in a way that you trust, then remove the cluster and add it again with it"
+            }
             Self::MixAndMatch { .. } | Self::WrongDigest { .. } => {
                 "a mirror or a proxy in between may mix old files with new ones; ask its operator"
             }
@@ -141,6 +159,8 @@ impl Refusal {
             Self::Stopped { .. } => "what came so far is kept; it goes on from there",
             Self::State { .. } | Self::Write(_) => "look at the state folder, its owner and the free space",
             Self::Unreadable { .. }
+            | Self::Malformed { .. }
+            | Self::BrokenChain { .. }
             | Self::Scope { .. }
             | Self::WrongChannel { .. }
             | Self::WrongRelease { .. }

@@ -5,6 +5,7 @@ use std::error::Error as _;
 
 use chrono::TimeDelta;
 use tough::error::Error;
+use tough::schema::{Error as SchemaError, RoleType};
 use tough::{ExpirationEnforcement, Limits, RepositoryLoader};
 use url::Url;
 
@@ -12,9 +13,10 @@ use super::refusal::Refusal;
 use super::session::{PLACE, Session};
 use super::trusted::Staging;
 use crate::domain::Time;
+use crate::formats::canonical::StrictError;
 use crate::formats::tuf::{Role as _, Root};
-use crate::signing::Signed;
 use crate::signing::verify::{Verified, Violation, verify_lapsed};
+use crate::signing::{ParseError, Signed};
 
 /// As many new roots in a row as python-tuf follows.
 const MOST_ROOTS: u64 = 256;
@@ -113,6 +115,13 @@ fn refused(error: &Error) -> Refusal {
         Error::VerifyTrustedMetadata { .. } | Error::VerifyRoleMetadata { .. } => {
             Refusal::Signatures { path: "root".to_owned(), detail: words }
         }
+        // Both forward and back: a root must be the very next one.
+        Error::OlderMetadata { role: RoleType::Root, current_version, new_version, .. } => {
+            Refusal::BrokenChain { trusted: *current_version, found: *new_version }
+        }
+        Error::MaxUpdatesExceeded { max_root_updates, .. } => {
+            Refusal::TooManyRoots { limit: *max_root_updates }
+        }
         Error::OlderMetadata { role, .. } => {
             Refusal::Rollback { what: format!("the role `{role}`"), detail: words }
         }
@@ -125,7 +134,23 @@ fn refused(error: &Error) -> Refusal {
         Error::VersionMismatch { role, .. } => {
             Refusal::MixAndMatch { path: format!("{role}"), detail: words }
         }
+        Error::ParseMetadata { role, source, .. } if source.is_data() => {
+            Refusal::Malformed { path: format!("{role}"), detail: words }
+        }
         Error::ParseMetadata { role, .. } => Refusal::Unreadable { path: format!("{role}"), detail: words },
+        Error::InvalidPath { source } => {
+            let target = match source {
+                SchemaError::TargetNotFound { name } => format!("`{}`", name.raw()),
+                _ => format!("something ({words})"),
+            };
+            Refusal::Scope { role: "targets".to_owned(), target }
+        }
+        Error::TimestampMetaLength { .. } | Error::MissingSnapshotMeta { .. } => {
+            Refusal::Malformed { path: "timestamp".to_owned(), detail: words }
+        }
+        Error::SnapshotTargetsMetaMissing { .. } | Error::MetaMissing { .. } => {
+            Refusal::Malformed { path: "snapshot".to_owned(), detail: words }
+        }
         Error::ParseTrustedMetadata { .. } => Refusal::Unreadable { path: "root".to_owned(), detail: words },
         Error::SystemTimeSteppedBackward { sys_time, latest_known_time, .. } => {
             Refusal::ClockBack { now: sys_time.to_string(), known: latest_known_time.to_string() }
@@ -150,7 +175,7 @@ pub fn violated(violation: Violation) -> Refusal {
     let words = |error: &dyn std::error::Error| chain(error);
     match violation {
         Violation::Missing { path } => Refusal::Missing { path },
-        Violation::Unreadable { path, source } => Refusal::Unreadable { path, detail: words(&source) },
+        Violation::Unreadable { path, source } => unreadable(path, &source),
         Violation::Signature { path, source } => Refusal::Signatures { path, detail: words(&source) },
         Violation::Expired { path, expires } => Refusal::Expired { what: format!("`{path}`"), expires },
         Violation::Version { path, expected, found } => Refusal::MixAndMatch {
@@ -164,25 +189,41 @@ pub fn violated(violation: Violation) -> Refusal {
             path,
             detail: format!("it has the digest `{found}`, and `{expected}` is listed"),
         },
-        Violation::Scope { role, target } => Refusal::Scope { role, target },
+        Violation::Scope { role, target } => Refusal::Scope { role, target: format!("`{target}`") },
+        Violation::Nested { role } => Refusal::Scope { role, target: "roles of its own".to_owned() },
+        Violation::Path { role, path } => Refusal::Scope { role, target: format!("the path `{path}`") },
         Violation::NotInSnapshot { role } => {
             Refusal::Missing { path: format!("the role `{role}` in the snapshot") }
         }
-        Violation::NotDelegated { ref role }
-        | Violation::Nested { ref role }
-        | Violation::Path { ref role, .. } => {
+        Violation::NotDelegated { ref role } => {
             Refusal::Unverified { path: role.clone(), detail: violation.to_string() }
         }
         other => Refusal::Unverified { path: "the repository".to_owned(), detail: other.to_string() },
     }
 }
 
-/// An error with its causes, in one line.
+/// A document that cannot be read: no JSON at all, or JSON that is not what is wanted.
+pub fn unreadable(path: String, error: &ParseError) -> Refusal {
+    let detail = chain(error);
+    let is_json = match error {
+        ParseError::SignsTwice(_) => return Refusal::Signatures { path, detail },
+        ParseError::Envelope(source) | ParseError::Signed(StrictError::Json(source)) => source.is_data(),
+        ParseError::Signed(StrictError::Canonical(_)) => true,
+    };
+    if is_json { Refusal::Malformed { path, detail } } else { Refusal::Unreadable { path, detail } }
+}
+
+/// As much of an error is told as a person reads.
+const LONGEST_WORDS: usize = 500;
+
+/// An error with its causes, in one line. It may quote what nobody has verified: only what can be
+/// shown on any terminal is left of that.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| (*error).source());
     let mut words: Vec<String> = causes.map(ToString::to_string).collect();
     words.dedup();
-    words.join(": ")
+    let shown = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+    words.join(": ").chars().map(shown).take(LONGEST_WORDS).collect()
 }
 
 /// How old something is that has expired: nothing for what has not.

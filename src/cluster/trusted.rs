@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
-use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::formats::tuf::KeyId;
 use crate::store::durable::{self, Mode};
 
@@ -36,9 +36,9 @@ pub struct Seen {
     pub keys: BTreeSet<KeyId>,
     /// The version of each channel's manifest.
     pub versions: BTreeMap<ChannelName, u64>,
-    /// The line of each channel. It never changes, or the online key could lead a cluster into the
-    /// next minor without its operator's wish.
-    pub lines: BTreeMap<ChannelName, LineName>,
+    /// The line and the stage of each channel. They never change, or the online key could lead a
+    /// cluster into the next minor without its operator's wish, or around `not_before`.
+    pub places: BTreeMap<ChannelName, (LineName, StageName)>,
     /// The channel for which each alias stood first; for the same reason.
     pub aliases: BTreeMap<ChannelName, ChannelName>,
     /// The tag under which the timestamp was served.

@@ -33,7 +33,8 @@ impl<'a> MinorGate<'a> {
         // Over time the highest only rises, since a yanked release counts for none of it; so the
         // least that was ever the highest within the grace is what was so when the grace began, or
         // what came first after that.
-        let start = now - follows.grace;
+        // A manifest may name a grace that is longer than time itself.
+        let start = now.checked_sub_signed(follows.grace).unwrap_or(Time::MIN_UTC);
         let at_start = before.offered(stage, now).rfind(|release| release.is_in(stage, start));
         let earliest = || {
             before.offered(stage, now).min_by_key(|release| {

@@ -1,0 +1,305 @@
+//! What is not refused, since the online key may narrow what is on offer: what it comes to then.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use tidegate::formats::manifest::ReleaseManifest;
+
+use super::forge::Forge;
+use super::scene::{CHANNEL, CURRENT, GOOD, Scene, TARGET, told};
+
+/// One thing that the online key can do.
+pub struct Narrowing {
+    /// As the documentation has it.
+    pub name: &'static str,
+    make: fn() -> Forge<'static>,
+    /// The channel and the version of who asks.
+    asks: (&'static str, &'static str),
+    pub answer: &'static str,
+}
+
+const BARRIER: &str = "1.8.5-tectonic.1";
+const AFTER: &str = "1.8.7-tectonic.1";
+const PRODUCTION: &str = "channel.1.8-production.json";
+const PREPRODUCTION: &str = "channel.1.8-preproduction.json";
+
+/// A repository with a barrier between the two releases, and one more release after it; both are
+/// offered.
+fn with_barrier() -> Forge<'static> {
+    let mut forge = Forge::new(3);
+    let repository = &mut forge.repository;
+    let line = repository.catalog.lines().find(|line| line.name.as_str() == "1.8").unwrap().clone();
+    let now = repository.now;
+    for (version, barrier) in [(BARRIER, true), (AFTER, false)] {
+        let mut release = line.releases.values().next().unwrap().clone();
+        release.version = version.parse().unwrap();
+        release.barrier = barrier;
+        release.payloads = [].into();
+        let manifest = ReleaseManifest::of(&line, &release, now);
+        repository.releases.insert(release.version.clone(), manifest);
+        for channel in ["1.8-preproduction", CHANNEL] {
+            let channel = repository.channel(channel);
+            let mut entry = channel.releases[0].clone();
+            entry.version = release.version.clone();
+            entry.barrier = barrier;
+            channel.releases.push(entry);
+            channel.releases.sort_by(|a, b| a.version.cmp(&b.version));
+        }
+    }
+    forge
+}
+
+/// Yanks releases in both channels of the line, each with the one to take instead.
+fn yank(mut forge: Forge<'static>, yanks: &'static [(&str, &str)]) -> Forge<'static> {
+    for channel in [PRODUCTION, PREPRODUCTION] {
+        forge = forge.edit(channel, move |manifest| {
+            let releases = manifest["releases"].as_array_mut().unwrap();
+            for (version, to) in yanks {
+                let release = releases.iter_mut().find(|release| release["version"] == *version).unwrap();
+                release["yank"] = json!({"at": "2018-05-31T00:00:00Z", "reason": "trust me"});
+                if !to.is_empty() {
+                    release["yank"]["to"] = json!(to);
+                }
+            }
+            let kept = releases.iter().rfind(|release| release["yank"].is_null());
+            let latest = kept.map_or(Value::Null, |release| release["version"].clone());
+            manifest["latest"] = latest;
+            if manifest["latest"].is_null() {
+                manifest.as_object_mut().unwrap().remove("latest");
+            }
+        });
+    }
+    forge
+}
+
+fn drop_release(forge: Forge<'static>, version: &'static str) -> Forge<'static> {
+    [PRODUCTION, PREPRODUCTION].into_iter().fold(forge, |forge, channel| {
+        forge.edit(channel, move |manifest| {
+            manifest["releases"].as_array_mut().unwrap().retain(|release| release["version"] != version);
+        })
+    })
+}
+
+/// A release that release keys allow in production in three days.
+fn soaking() -> Forge<'static> {
+    let mut forge = Forge::new(3);
+    let later = forge.repository.now + TimeDelta::days(3);
+    let release = forge.repository.releases.get_mut(&TARGET.parse().unwrap()).unwrap();
+    release.not_before.insert("production".parse().unwrap(), later);
+    forge
+}
+
+const ASKS: (&str, &str) = (CHANNEL, CURRENT);
+
+pub const NARROWINGS: &[Narrowing] = &[
+    Narrowing {
+        name: "offers a release in production before its time",
+        make: soaking,
+        asks: ASKS,
+        answer: "none up_to_date",
+    },
+    Narrowing {
+        name: "offers a release in production before its time, as if it had waited",
+        make: || {
+            soaking().edit(PRODUCTION, |manifest| {
+                manifest["releases"][1]["since"] = json!("2018-06-04T00:00:00Z");
+            })
+        },
+        asks: ASKS,
+        answer: "none up_to_date",
+    },
+    Narrowing {
+        name: "calls production by another stage's name before a first look",
+        make: || {
+            let mut forge = soaking();
+            let production = forge.repository.channel(CHANNEL);
+            production.stage = "anything".parse().unwrap();
+            production.stages = vec![production.stages[1].clone()];
+            production.stages[0].stage = "anything".parse().unwrap();
+            forge
+        },
+        asks: ASKS,
+        answer: "none up_to_date",
+    },
+    Narrowing {
+        name: "yanks all that is newer in favour of an older release",
+        make: || yank(Forge::new(3), &[(TARGET, CURRENT)]),
+        asks: (CHANNEL, TARGET),
+        answer: "blocked yanked",
+    },
+    Narrowing {
+        name: "yanks everything",
+        make: || yank(Forge::new(3), &[(TARGET, ""), (CURRENT, "")]),
+        asks: ASKS,
+        answer: "blocked yanked",
+    },
+    Narrowing {
+        name: "drops all that is newer",
+        make: || {
+            drop_release(Forge::new(3), TARGET).set(PRODUCTION, "latest", CURRENT).set(
+                PREPRODUCTION,
+                "latest",
+                CURRENT,
+            )
+        },
+        asks: (CHANNEL, TARGET),
+        answer: "none unknown_version",
+    },
+    Narrowing {
+        name: "drops the mark of a barrier",
+        make: || {
+            with_barrier()
+                .edit(PRODUCTION, |manifest| manifest["releases"][1]["barrier"] = json!(false))
+                .edit(PREPRODUCTION, |manifest| manifest["releases"][1]["barrier"] = json!(false))
+        },
+        asks: ASKS,
+        answer: "update barrier 1.8.5-tectonic.1",
+    },
+    Narrowing {
+        name: "drops a barrier altogether",
+        make: || drop_release(with_barrier(), BARRIER),
+        asks: ASKS,
+        answer: "blocked barrier",
+    },
+    Narrowing {
+        name: "lets a barrier be a thing of the future",
+        make: || {
+            with_barrier().edit(PRODUCTION, |manifest| {
+                manifest["releases"][1]["since"] = json!("9999-12-31T23:59:59Z");
+            })
+        },
+        asks: ASKS,
+        answer: "blocked barrier",
+    },
+    Narrowing {
+        name: "yanks a barrier",
+        make: || yank(with_barrier(), &[(BARRIER, "")]),
+        asks: ASKS,
+        answer: "blocked barrier",
+    },
+    Narrowing {
+        name: "yanks a barrier in favour of an older release",
+        make: || yank(with_barrier(), &[(BARRIER, CURRENT)]),
+        asks: ASKS,
+        answer: "blocked barrier",
+    },
+    Narrowing {
+        name: "yanks a barrier in favour of an older release, by way of a newer one",
+        make: || yank(with_barrier(), &[(BARRIER, AFTER), (AFTER, CURRENT)]),
+        asks: ASKS,
+        answer: "blocked barrier",
+    },
+    Narrowing {
+        name: "yanks a barrier in favour of a release that does not exist",
+        make: || yank(with_barrier(), &[(BARRIER, "1.8.99-tectonic.1")]),
+        asks: ASKS,
+        answer: "blocked barrier",
+    },
+    Narrowing {
+        name: "yanks a barrier and its replacement in a circle",
+        make: || yank(with_barrier(), &[(BARRIER, AFTER), (AFTER, BARRIER)]),
+        asks: ASKS,
+        answer: "blocked barrier",
+    },
+    Narrowing {
+        name: "yanks a barrier in favour of a later release, which is the barrier then",
+        make: || yank(with_barrier(), &[(BARRIER, AFTER)]),
+        asks: ASKS,
+        answer: "update barrier 1.8.7-tectonic.1",
+    },
+    Narrowing {
+        name: "names a grace longer than time itself",
+        make: || {
+            [PRODUCTION, PREPRODUCTION].into_iter().fold(Forge::new(3), |forge, channel| {
+                forge.edit(channel, |manifest| manifest["follows"]["grace"] = json!((1_u64 << 53) - 1))
+            })
+        },
+        asks: (CHANNEL, "1.7.14-tectonic.2"),
+        answer: "update next_line 1.8.9-tectonic.4",
+    },
+    Narrowing {
+        name: "lets lines follow each other in a circle",
+        make: || {
+            ["1.7-preproduction", "1.7-production"].into_iter().fold(Forge::new(3), |mut forge, channel| {
+                let follows = forge.repository.channel("1.9-production").follows.clone();
+                forge.repository.channel(channel).follows = follows;
+                forge
+            })
+        },
+        asks: ("1.9-production", "1.7.14-tectonic.2"),
+        answer: "blocked minor_gate",
+    },
+    Narrowing {
+        name: "pauses the channel",
+        make: || {
+            let pause = json!({"at": "2018-05-31T00:00:00Z", "reason": "trust me"});
+            Forge::new(3).set(PRODUCTION, "paused", pause)
+        },
+        asks: ASKS,
+        answer: "wait paused",
+    },
+];
+
+#[test]
+fn whatever_the_online_key_does_no_answer_goes_beyond_what_release_keys_allow() {
+    for Narrowing { name, make, asks: (channel, current), answer } in NARROWINGS {
+        let scene = Scene::at(make().seal());
+        let checked = scene.check_as(channel, current).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+        assert_eq!(told(&checked), *answer, "{name}");
+        if let Some(target) = checked.answer().advice.target() {
+            assert!(target.version > checked.current, "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_early_release_is_told_and_the_others_of_its_channel_go_on() {
+    let mut forge = with_barrier();
+    let later = forge.repository.now + TimeDelta::days(3);
+    let release = forge.repository.releases.get_mut(&TARGET.parse().unwrap()).unwrap();
+    release.not_before.insert("production".parse().unwrap(), later);
+    let scene = Scene::at(forge.seal());
+    let checked = scene.check().unwrap();
+    assert_eq!(told(&checked), "update barrier 1.8.5-tectonic.1");
+    assert_eq!(told(&scene.check_as(CHANNEL, BARRIER).unwrap()), "update latest 1.8.7-tectonic.1");
+    let skipped = &checked.skipped[0];
+    assert_eq!((skipped.version.to_string().as_str(), skipped.not_before), (TARGET, Some(later)));
+    assert_eq!(skipped.channel.as_str(), CHANNEL);
+}
+
+/// Gives a channel of a line another name.
+fn alias(channel: &str) -> Forge<'static> {
+    let mut forge = Forge::new(3);
+    forge.repository.channel(channel).aliases = vec!["stable".parse().unwrap()];
+    forge
+}
+
+#[test]
+fn an_alias_that_is_followed_stays_with_its_channel() {
+    let scene = Scene::at(alias(CHANNEL).seal());
+    assert_eq!(told(&scene.check_as("stable", CURRENT).unwrap()), GOOD);
+    let other = alias("1.9-production");
+    // The same by a channel of that very name.
+    let mut named = Forge::new(4);
+    let mut manifest = named.repository.channel("1.9-production").clone();
+    manifest.channel = "stable".parse().unwrap();
+    manifest.stages = vec![manifest.stages[1].clone()];
+    manifest.stages[0].channel = manifest.channel.clone();
+    named.repository.channels.insert(manifest.channel.clone(), manifest);
+    for files in [other.seal(), named.seal()] {
+        scene.server.serve(files);
+        let checked = scene.check_as("stable", TARGET).unwrap();
+        assert_eq!((checked.channel.as_str(), told(&checked).as_str()), (CHANNEL, "none up_to_date"));
+    }
+}
+
+#[test]
+fn an_old_state_within_its_life_keeps_clusters_where_they_are_and_no_further_back() {
+    let scene = Scene::new();
+    let before = scene.trusted();
+    // The owners yank the release, and somebody keeps that from the cluster.
+    scene.clock.set(Forge::new(1).repository.now + TimeDelta::days(7) - TimeDelta::seconds(1));
+    assert_eq!(scene.answer(), GOOD);
+    assert_eq!(scene.trusted(), before);
+    scene.clock.set(Forge::new(1).repository.now + TimeDelta::days(7));
+    assert_eq!(scene.check().unwrap_err().kind(), "Expired");
+}

@@ -1,0 +1,234 @@
+//! What goes wrong on the way: too much, too slowly, from elsewhere, or not at all.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate::clock::{SharedClock, SystemClock};
+use tidegate::cluster::fetch::Pace;
+use tidegate::cluster::http::Server;
+use tidegate::cluster::{Client, Options};
+use tidegate::domain::version::Version;
+
+use super::forge::Forge;
+use super::repository::Files;
+use super::scene::{CHANNEL, CURRENT, GOOD, Scene, told};
+use super::site::{Request, Send, Site, file, reply};
+
+/// Something that is wrong with one file.
+pub struct Fault {
+    /// As the documentation has it.
+    pub name: &'static str,
+    pub kind: &'static str,
+    does: fn(&Request, Send<'_>),
+}
+
+const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\n";
+
+fn crawl() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
+/// A thousand times more than goes over the wire.
+pub fn bomb() -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    writer.write_all(&vec![b' '; 16 << 20]).unwrap();
+    writer.finish().unwrap()
+}
+
+pub const FAULTS: &[Fault] = &[
+    Fault {
+        name: "endless data",
+        kind: "TooLarge",
+        does: |_, send| {
+            send(&[HEAD, b"\r\n"].concat());
+            while send(&[b' '; 64 * 1024]) {}
+        },
+    },
+    Fault {
+        name: "endless data in parts (chunked)",
+        kind: "TooLarge",
+        does: |_, send| {
+            send(&[HEAD, b"transfer-encoding: chunked\r\n\r\n"].concat());
+            while send(&[b"10000\r\n", &[b' '; 0x10000][..], b"\r\n"].concat()) {}
+        },
+    },
+    Fault {
+        name: "endless heads",
+        kind: "TooLarge",
+        does: |_, send| {
+            send(HEAD);
+            while send(&[b"x-more: ", &[b'x'; 4000][..], b"\r\n"].concat()) {}
+        },
+    },
+    Fault {
+        name: "a body that trickles",
+        kind: "TooSlow",
+        does: |_, send| {
+            send(&[HEAD, b"\r\n"].concat());
+            while send(b" ") {
+                crawl();
+            }
+        },
+    },
+    Fault {
+        name: "a head that trickles",
+        kind: "TooSlow",
+        does: |_, send| {
+            send(HEAD);
+            while send(b"x-a: b\r\n") {
+                crawl();
+            }
+        },
+    },
+    Fault {
+        name: "a redirect to another host",
+        kind: "Redirected",
+        // The other host is the same one under another name, so that a client that went there would
+        // be given the file.
+        does: |request, send| {
+            let host = request.header("host").unwrap().replace("127.0.0.1", "localhost");
+            let place = format!("http://{host}/elsewhere{}", request.path);
+            reply(send, "302 Found", &[("location", &place)], b"");
+        },
+    },
+    Fault {
+        name: "a compressed bomb",
+        kind: "Compressed",
+        does: |_, send| reply(send, "200 OK", &[("content-encoding", "gzip")], &bomb()),
+    },
+    Fault {
+        name: "a broken connection",
+        kind: "Unreachable",
+        does: |_, send| {
+            send(&[HEAD, b"content-length: 500\r\n\r\nhalf"].concat());
+        },
+    },
+    Fault { name: "a closed connection", kind: "Unreachable", does: |_, _| {} },
+    Fault {
+        name: "something that is not HTTP",
+        kind: "Unreachable",
+        does: |_, send| {
+            send(b"220 mail.example.com ESMTP\r\n\r\n");
+        },
+    },
+    Fault {
+        name: "an error of the server",
+        kind: "BadStatus",
+        does: |_, send| reply(send, "500 Internal Server Error", &[], b""),
+    },
+    Fault {
+        name: "\"not modified\" for what nobody has",
+        kind: "BadStatus",
+        does: |_, send| reply(send, "304 Not Modified", &[], b""),
+    },
+];
+
+/// The files in which each fault is tried: by name, by version, by digest.
+const PLACES: [&str; 4] =
+    ["/timestamp.json", "/2.root.json", "/3.releases-1.8.json", ".channel.1.8-production.json"];
+
+fn serve(site: &Site, files: Files) {
+    site.turn(move |request, send| {
+        let found = request.path.strip_prefix("/tuf/").and_then(|path| files.get(path));
+        file(request, send, found.map(|bytes| &bytes[..]));
+    });
+}
+
+/// A client of a site, with the state of a scene.
+fn client(scene: &Scene, site: &Site, pace: Pace) -> Client {
+    let clock: SharedClock = Arc::new(SystemClock::new());
+    let server = Arc::new(Server::new(&site.address, None, pace, clock).unwrap());
+    let root = scene.first["metadata/1.root.json"].clone();
+    let (folder, clock) = (scene.folder.path(), Arc::clone(&scene.clock) as _);
+    Client::new(folder, root, server, clock, Options::default())
+}
+
+/// What is wrong with how a fault in a file was met.
+fn meet(Fault { name, kind, does }: &Fault, file_name: &'static str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let scene = Scene::new();
+    let before = scene.trusted();
+    let (channel, current) = (CHANNEL.parse().unwrap(), Version::parse(CURRENT).unwrap());
+    let third = Forge::new(3).seal();
+    let (files, does) = (third.clone(), *does);
+    let site = Site::new(move |request, send| {
+        if request.path.ends_with(file_name) && !request.path.starts_with("/elsewhere") {
+            return does(request, send);
+        }
+        let path = request.path.trim_start_matches("/elsewhere").strip_prefix("/tuf/");
+        file(request, send, path.and_then(|path| files.get(path)).map(|bytes| &bytes[..]));
+    });
+    let short = Duration::from_millis(300);
+    let pace = match *kind {
+        "TooSlow" => Pace { wait: short, window: short, least: 1024, whole: Duration::from_secs(1) },
+        _ => Pace::default(),
+    };
+    // A tag that is held may well be answered so.
+    if *kind == "BadStatus" && file_name == PLACES[0] && name.contains("not modified") {
+        return wrong;
+    }
+    match client(&scene, &site, pace).check(&channel, &current) {
+        Ok(_) => wrong.push(format!("{name} in {file_name}: taken, and not refused as {kind}")),
+        Err(refusal) if refusal.kind() != *kind => {
+            wrong.push(format!("{name} in {file_name}: {} instead of {kind}: {refusal}", refusal.kind()));
+        }
+        Err(_) => {}
+    }
+    if let Some(request) = site.asked().iter().find(|request| request.path.starts_with("/elsewhere")) {
+        wrong.push(format!("{name} in {file_name}: it asked for {}", request.path));
+    }
+    if scene.trusted() != before {
+        wrong.push(format!("{name} in {file_name}: what is trusted has changed"));
+    }
+    serve(&site, third);
+    match client(&scene, &site, Pace::default()).check(&channel, &current) {
+        Ok(checked) if told(&checked) == GOOD => {}
+        Ok(checked) => wrong.push(format!("{name} in {file_name}: and then {}", told(&checked))),
+        Err(refusal) => wrong.push(format!("{name} in {file_name}: and then {refusal}")),
+    }
+    wrong
+}
+
+#[test]
+fn whatever_comes_instead_of_a_file_is_given_up_on_and_leaves_what_is_trusted_as_it_was() {
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let meet_in = |place| move || FAULTS.iter().flat_map(|fault| meet(fault, place)).collect::<Vec<_>>();
+        let running: Vec<_> = PLACES.iter().map(|place| scope.spawn(meet_in(place))).collect();
+        running.into_iter().flat_map(|lane| lane.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_that_was_not_verified_reaches_the_operators_terminal() {
+    let scene = Scene::new();
+    let mut files = scene.second.clone();
+    let root = String::from_utf8(files["metadata/1.root.json"].to_vec()).unwrap();
+    let evil = format!(r#""keytype":"\u001b[2Jm\u00e4{}""#, "x".repeat(10_000));
+    files.insert("metadata/2.root.json".to_owned(), root.replace(r#""keytype":"ed25519""#, &evil).into());
+    scene.server.serve(files);
+    let refusal = scene.check().unwrap_err();
+    let words = refusal.to_string();
+    assert!(words.contains("?[2Jm?x"), "{words}");
+    assert!(words.bytes().all(|b| matches!(b, b' '..=b'~')) && words.len() < 600, "{words}");
+}
+
+#[test]
+fn not_modified_for_ever_is_a_freeze_and_ends_with_the_timestamp() {
+    let scene = Scene::new();
+    let site = Site::new(|_, _| {});
+    serve(&site, scene.second.clone());
+    let check = || {
+        client(&scene, &site, Pace::default())
+            .check(&CHANNEL.parse().unwrap(), &Version::parse(CURRENT).unwrap())
+    };
+    check().unwrap();
+    site.turn(|request, send| match request.header("if-none-match") {
+        Some(_) => reply(send, "304 Not Modified", &[], b""),
+        None => reply(send, "404 Not Found", &[], b""),
+    });
+    assert_eq!(told(&check().unwrap()), GOOD);
+    scene.clock.set(Forge::new(1).repository.now + chrono::TimeDelta::days(7));
+    assert_eq!(check().unwrap_err().kind(), "Expired");
+}
