@@ -28,7 +28,8 @@
 //! | [`clock`] | the time | domain |
 //! | [`promoter`] | the loop: read, decide, commit, publish, swap | all above |
 //! | [`http`] | what clients see | domain, formats, publish, clock, `store::payloads`, `promoter::status` |
-//! | [`cluster`] | the cluster's side: verify, decide, download, apply | domain, formats, signing, clock, `store::durable` |
+//! | [`tls`] | whom connections to other servers trust | nothing else |
+//! | [`cluster`] | the cluster's side: verify, decide, download, apply | domain, formats, signing, clock, tls, `store::durable` |
 //! | `cli` | what people and CI type; only `main` uses it | all |
 //!
 //! `tests/architecture` holds these arrows as data and reads every path in `src/` against them.
@@ -81,6 +82,7 @@ pub mod promoter;
 pub mod publish;
 
 pub mod http;
+pub mod tls;
 
 #[cfg(feature = "client")]
 pub mod cluster;

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response, Uri};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::fetch::{Ask, Fetch, Found, Pace, Reply, Traffic};
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
+use crate::tls::{self, TlsError};
 
 const USER_AGENT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
 
@@ -44,12 +44,11 @@ impl fmt::Debug for Server {
 pub enum ServerError {
     #[error("`{0}` is not the address of a server: `http://HOST:PORT` or `https://HOST` is wanted")]
     Address(String),
-    #[error("the certificates in `{path}` cannot be used: {detail}")]
-    Certificates { path: String, detail: String },
-    #[error(
-        "no certificates are trusted on this machine: install its package `ca-certificates`, or name a file with `--ca FILE`"
-    )]
-    NoCertificates,
+    #[error("{source}; {}", source.hint())]
+    Tls {
+        #[from]
+        source: TlsError,
+    },
 }
 
 impl Server {
@@ -107,34 +106,9 @@ fn agent(https: bool, ca: Option<&Path>, pace: &Pace) -> Result<ureq::Agent, Ser
         .timeout_recv_response(Some(pace.wait))
         .timeout_per_read(Some(pace.wait));
     if https {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let roots = RootCerts::new_with_certs(&certificates(ca)?);
-        let tls = TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build();
-        config = config.tls_config(tls).https_only(true);
+        config = config.tls_config(tls::config(ca)?).https_only(true);
     }
     Ok(config.build().new_agent())
-}
-
-fn certificates(ca: Option<&Path>) -> Result<Vec<Certificate<'static>>, ServerError> {
-    let Some(path) = ca else {
-        let found = rustls_native_certs::load_native_certs().certs;
-        if found.is_empty() {
-            return Err(ServerError::NoCertificates);
-        }
-        return Ok(found.iter().map(|root| Certificate::from_der(root.as_ref()).to_owned()).collect());
-    };
-    let failed = |detail: String| ServerError::Certificates { path: path.display().to_string(), detail };
-    let pem = std::fs::read(path).map_err(|e| failed(e.to_string()))?;
-    let mut found = Vec::new();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|e| failed(e.to_string()))? {
-            found.push(certificate);
-        }
-    }
-    if found.is_empty() {
-        return Err(failed("there is none in it".to_owned()));
-    }
-    Ok(found)
 }
 
 impl Fetch for Server {

@@ -62,15 +62,16 @@ const ROOMS: &[Room] = &[
         may_use: &["domain", "formats", "publish", "clock", "store::payloads", "promoter::status"],
         never: &[CLOCKS],
     },
+    Room { name: "tls", may_use: &[], never: &[CLOCKS] },
     Room {
         name: "cluster",
-        may_use: &["domain", "formats", "signing", "clock", "store::durable"],
+        may_use: &["domain", "formats", "signing", "clock", "tls", "store::durable"],
         never: &[CLOCKS],
     },
     Room {
         name: "cli",
         may_use: &[
-            "domain", "formats", "signing", "store", "publish", "promoter", "http", "clock", "cluster",
+            "domain", "formats", "signing", "store", "publish", "promoter", "http", "clock", "tls", "cluster",
         ],
         never: &[CLOCKS],
     },

@@ -40,8 +40,7 @@ impl Source {
     pub fn parse(from: &str, ca: Option<&Path>) -> anyhow::Result<Self> {
         let place = if from.starts_with("http://") || from.starts_with("https://") {
             let base = from.trim_end_matches('/').trim_end_matches("/tuf");
-            let roots = if from.starts_with("https://") { Some(client::Roots::read(ca)?) } else { None };
-            Place::Server(Box::new(client::agent(roots)), format!("{base}/tuf"))
+            Place::Server(Box::new(client::agent(from, ca)?), format!("{base}/tuf"))
         } else {
             let folder = PathBuf::from(from);
             // What `tidegate export` wrote has more in it than the repository.

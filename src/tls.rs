@@ -1,0 +1,70 @@
+//! Whom connections to other servers trust.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
+
+/// Why no connection can be encrypted.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("`{}` cannot be read", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("`{}` is no PEM", path.display())]
+    Pem { path: PathBuf, source: ureq::Error },
+    #[error("`{}` holds no certificate", .0.display())]
+    Empty(PathBuf),
+    #[error("this machine has no roots for TLS{0}")]
+    NoRoots(String),
+}
+
+impl TlsError {
+    /// The way out.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Read { .. } | Self::Pem { .. } | Self::Empty(_) => {
+                "`--ca FILE` wants the root's certificate as PEM, `-----BEGIN CERTIFICATE-----`"
+            }
+            Self::NoRoots(_) => "install its package `ca-certificates`, or name a file with `--ca FILE`",
+        }
+    }
+}
+
+/// TLS with a server whose certificate leads to a root in a PEM file, or to one of the machine's own.
+///
+/// # Errors
+/// When there are no roots.
+pub fn config(ca: Option<&Path>) -> Result<TlsConfig, TlsError> {
+    let roots = ca.map_or_else(of_machine, in_file)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .unversioned_rustls_crypto_provider(provider)
+        .build())
+}
+
+fn in_file(path: &Path) -> Result<Vec<Certificate<'static>>, TlsError> {
+    let text = std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })?;
+    let mut roots = Vec::new();
+    for item in parse_pem(&text) {
+        let item = item.map_err(|source| TlsError::Pem { path: path.to_owned(), source })?;
+        if let PemItem::Certificate(root) = item {
+            roots.push(root);
+        }
+    }
+    if roots.is_empty() { Err(TlsError::Empty(path.to_owned())) } else { Ok(roots) }
+}
+
+fn of_machine() -> Result<Vec<Certificate<'static>>, TlsError> {
+    let found = rustls_native_certs::load_native_certs();
+    let roots: Vec<_> =
+        found.certs.iter().map(|root| Certificate::from_der(root.as_ref()).to_owned()).collect();
+    if roots.is_empty() {
+        let why = found.errors.first().map_or_else(String::new, |why| format!(": {why}"));
+        return Err(TlsError::NoRoots(why));
+    }
+    Ok(roots)
+}
