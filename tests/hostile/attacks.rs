@@ -422,14 +422,36 @@ fn meet(Attack { name, does, kind }: &Attack) -> Vec<String> {
 
 static GOOD_AGAIN: LazyLock<Files> = LazyLock::new(|| Forge::new(4).seal());
 
+/// Meets all attacks, on a few threads. Gives all that is wrong.
+fn meet_all(meet: fn(&Attack) -> Vec<String>) -> Vec<String> {
+    const LANES: usize = 4;
+    std::thread::scope(|scope| {
+        let lane = |lane| move || ATTACKS.iter().skip(lane).step_by(LANES).flat_map(meet).collect::<Vec<_>>();
+        let running: Vec<_> = (0..LANES).map(|number| scope.spawn(lane(number))).collect();
+        running.into_iter().flat_map(|lane| lane.join().unwrap()).collect()
+    })
+}
+
 #[test]
 fn every_attack_is_refused_with_its_own_kind_and_leaves_what_is_trusted_as_it_was() {
-    // Each thread meets every fourth.
-    let wrong: Vec<String> = std::thread::scope(|scope| {
-        let lanes = 4;
-        let lane = |lane| move || ATTACKS.iter().skip(lane).step_by(lanes).flat_map(meet).collect::<Vec<_>>();
-        let running: Vec<_> = (0..lanes).map(|number| scope.spawn(lane(number))).collect();
-        running.into_iter().flat_map(|lane| lane.join().unwrap()).collect()
+    let wrong = meet_all(meet);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_cluster_that_takes_what_has_expired_refuses_all_else_as_ever() {
+    let wrong = meet_all(|Attack { name, does, kind }| {
+        let mut scene = Scene::new();
+        scene.options.stale_ok = chrono::TimeDelta::days(90);
+        let before = scene.trusted();
+        does(&scene);
+        match scene.check() {
+            Ok(checked) if *kind == "Expired" && told(&checked) == GOOD => Vec::new(),
+            Err(refusal) if refusal.kind() == *kind && *kind != "Expired" && scene.trusted() == before => {
+                Vec::new()
+            }
+            other => vec![format!("{name}: {other:?}")],
+        }
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
