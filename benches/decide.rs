@@ -56,6 +56,7 @@ fn catalog(now: Time) -> Catalog {
             }),
             stages,
             freezes: Vec::new(),
+            retired: None,
             releases: (0..2000).map(release).collect(),
             name,
         }

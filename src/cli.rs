@@ -18,6 +18,7 @@ mod import;
 mod init;
 mod key;
 mod keyfile;
+mod line;
 mod logging;
 mod near;
 mod passphrase;
@@ -144,6 +145,9 @@ enum Command {
     /// What each channel offers: list, show, pause, resume
     #[command(subcommand)]
     Channel(channel::Command),
+    /// Release lines: list, retire
+    #[command(subcommand)]
+    Line(line::Command),
     /// Promote what is due, or one release early
     Promote(promote::Args),
     /// Say why a release stands where it stands, or which way a cluster has
@@ -245,6 +249,7 @@ fn dispatch(
         Command::Init(args) => init::run(args, workspace, terminal),
         Command::Release(command) => release::run(command, workspace, terminal),
         Command::Channel(command) => channel::run(command, workspace, terminal),
+        Command::Line(command) => line::run(command, workspace, terminal),
         Command::Promote(args) => promote::run(args, workspace, terminal),
         Command::Explain(args) => explain::run(args, workspace, terminal),
         Command::Catalog(command) => catalog::run(command, workspace, terminal),

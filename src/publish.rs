@@ -196,7 +196,8 @@ pub fn next_due(
             entries.chain(hold).chain(release.yank.as_ref().map(|yank| yank.event.at))
         });
         let pauses = line.stages.iter().filter_map(|stage| stage.paused.as_ref().map(|pause| pause.at));
-        graces.chain(events).chain(pauses)
+        let retired = line.retired.iter().map(|retired| retired.at);
+        graces.chain(events).chain(pauses).chain(retired)
     });
     let decided = decisions.iter().flat_map(|decision| {
         let until = match decision.verdict {

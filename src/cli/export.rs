@@ -226,7 +226,7 @@ fn named_images(
     payloads: &Payloads,
 ) -> anyhow::Result<(Vec<String>, Vec<String>)> {
     let (mut all, mut unread, mut seen) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for payload in publication.payloads() {
+    for (_, payload) in publication.payloads() {
         if !seen.insert(payload.sha256) {
             continue;
         }

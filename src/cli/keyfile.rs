@@ -67,11 +67,7 @@ pub fn read(path: &Path, passphrases: &mut Passphrases) -> anyhow::Result<Privat
 }
 
 fn open(path: &Path, pem: &str, passphrases: &mut Passphrases) -> anyhow::Result<PrivateKey> {
-    let checked = secret::check(path).with_context(|| format!("`{}` cannot be looked at", path.display()))?;
-    checked.map_err(|exposed| {
-        let hint = exposed.hint();
-        refuse(exposed.to_string(), hint)
-    })?;
+    check(path)?;
     let key = if is_encrypted(pem) {
         let passphrase = passphrases.of(path)?;
         PrivateKey::from_encrypted_pem(pem, passphrase.as_bytes())
@@ -79,6 +75,15 @@ fn open(path: &Path, pem: &str, passphrases: &mut Passphrases) -> anyhow::Result
         PrivateKey::from_pem(pem)
     };
     key.with_context(|| format!("the key `{}` cannot be used", path.display()))
+}
+
+/// Refuses a private key that others may read: it may have been copied already.
+fn check(path: &Path) -> anyhow::Result<()> {
+    let checked = secret::check(path).with_context(|| format!("`{}` cannot be looked at", path.display()))?;
+    checked.map(drop).map_err(|exposed| {
+        let hint = exposed.hint();
+        refuse(exposed.to_string(), hint)
+    })
 }
 
 /// What can be said of a key's file without its passphrase.
@@ -92,6 +97,9 @@ pub struct Look {
 pub fn look(path: &Path) -> anyhow::Result<Look> {
     let pem = text(path)?;
     let encrypted = is_encrypted(&pem);
+    if pem.contains("PRIVATE KEY-----") {
+        check(path)?;
+    }
     let public = if encrypted {
         public_half(&pem)
     } else if pem.contains("PRIVATE KEY-----") {

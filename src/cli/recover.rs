@@ -15,11 +15,13 @@ use super::workspace::Workspace;
 use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::Root;
 use crate::promoter::State;
+use crate::publish::Publication;
 use crate::publish::follows::{Behind, check_seen};
 use crate::publish::restore::{Restored, made, restore};
 use crate::signing::Signed;
 use crate::signing::trust::Trust;
 use crate::store::lock::StateLock;
+use crate::store::payloads::Payloads;
 
 /// Take up what is live, after the state folder was lost or brought back from a backup
 ///
@@ -88,6 +90,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     };
     let publication = &seen.publication;
     if recovered {
+        copy_payloads(workspace, publication)?;
         state.raise(floor)?;
         state.store(publication)?;
     }
@@ -114,6 +117,15 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         terminal.note("next: start `tidegate serve`; it goes on from here");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the copies from which payloads are served, of all that lie in the payload folder, so that
+/// they are there with the first request. What is missing or changed there is not served.
+fn copy_payloads(workspace: &Workspace, publication: &Publication) -> anyhow::Result<()> {
+    let payloads = Payloads::new(&workspace.payloads, &workspace.state);
+    let wanted: Vec<_> = publication.payloads().collect();
+    payloads.ensure_copies(&wanted, workspace.now())?;
+    Ok(())
 }
 
 /// What is live at a place, though it may have expired while no server was there to renew it.

@@ -85,7 +85,7 @@ pub struct Args {
     #[arg(
         long,
         value_name = "CMD",
-        env = "TIDEGATE_SIGN_WITH",
+        env = "TIDEGATE_ONLINE_SIGN_WITH",
         hide_env_values = true,
         requires = "online_key"
     )]

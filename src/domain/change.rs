@@ -40,6 +40,11 @@ pub enum Change {
         stage: StageName,
         pause: Event,
     },
+    /// Nothing new comes in a line any more. There is no way back.
+    Retire {
+        line: LineName,
+        retired: Event,
+    },
     /// The end of a channel's pause.
     Unpause {
         line: LineName,
@@ -103,6 +108,10 @@ impl Change {
             Self::Unyank { version } => release(&mut lines, version)?.yank = None,
             Self::Pause { line, stage: name, pause } => {
                 stage(&mut lines, line, name)?.paused = Some(pause.clone());
+            }
+            Self::Retire { line, retired } => {
+                let line = lines.get_mut(line).ok_or_else(|| ChangeError::NoLine(line.clone()))?;
+                line.retired = Some(retired.clone());
             }
             Self::Unpause { line, stage: name } => stage(&mut lines, line, name)?.paused = None,
         }

@@ -22,6 +22,8 @@ pub struct Line {
     pub stages: Vec<Stage>,
     /// In the order of their beginnings.
     pub freezes: Vec<Freeze>,
+    /// Set once nothing new comes in this line: what it offers stays on offer.
+    pub retired: Option<Event>,
     pub releases: BTreeMap<Version, Release>,
 }
 
@@ -130,6 +132,12 @@ impl Stage {
 }
 
 impl Line {
+    /// Since when and why nothing new comes in the line, if that is so at `now`.
+    #[must_use]
+    pub fn retired(&self, now: Time) -> Option<&Event> {
+        self.retired.as_ref().filter(|retired| retired.at <= now)
+    }
+
     /// The freeze that stops a release of `urgency` at `now`; of several, the one that ends last.
     #[must_use]
     pub fn freeze(&self, urgency: Urgency, now: Time) -> Option<&Freeze> {

@@ -229,6 +229,9 @@ fn examine<'a>(
     {
         add(Fact::NotBefore { stage: &target.name, at }, wait_until(at));
     }
+    if let Some(retired) = line.retired(now) {
+        add(Fact::Retired { line: &line.name, retired }, GateState::Blocks);
+    }
     let hold = release.held(now);
     add(Fact::Hold { hold }, block_if(hold.is_some()));
     let paused = target.paused(now);

@@ -22,6 +22,8 @@ pub struct Offer {
     pub aliases: Vec<ChannelName>,
     pub line: LineName,
     pub prefix: Prefix,
+    /// Whether nothing new comes in the line.
+    pub retired: bool,
     /// Every release that has entered, yanked ones too.
     pub releases: BTreeMap<Version, Offered>,
 }
@@ -55,6 +57,8 @@ pub enum StepBackKind {
     Payloads(Version),
     /// A further name of the channel is gone, or is another channel's now.
     Alias { alias: ChannelName, now: Option<ChannelName> },
+    /// The line was retired, and is not any more.
+    Retired,
 }
 
 impl Offer {
@@ -81,6 +85,7 @@ impl Offer {
             aliases: channel.stage().aliases.clone(),
             line: channel.line.name.clone(),
             prefix: channel.line.prefix,
+            retired: channel.line.retired(now).is_some(),
             releases,
         }
     }
@@ -117,6 +122,9 @@ pub fn step_backs<'o>(
             report(StepBackKind::Channel);
             continue;
         };
+        if old.retired && !new.retired {
+            report(StepBackKind::Retired);
+        }
         for alias in &old.aliases {
             let now = names.get(alias).copied();
             if now != Some(&new.channel) {
@@ -154,6 +162,7 @@ impl StepBack {
             StepBackKind::Payloads(_) => {
                 "put the payloads back as they were, and add the changed ones as a new version".to_owned()
             }
+            StepBackKind::Retired => format!("put `retired` back into `{}/line.yaml`", self.line),
             StepBackKind::Alias { alias, .. } => format!(
                 "put `{alias}` back into `aliases` of that stage in `{}/line.yaml`: clusters follow it",
                 self.line
@@ -178,6 +187,9 @@ impl fmt::Display for StepBack {
             ),
             StepBackKind::Payloads(version) => {
                 write!(f, "the payloads of `{version}` in `{channel}` are not those that were published")
+            }
+            StepBackKind::Retired => {
+                write!(f, "channel `{channel}` was published as one of a retired line, and is not any more")
             }
             StepBackKind::Alias { alias, now: None } => {
                 write!(
@@ -248,6 +260,24 @@ mod tests {
                 "channel `1.8-production` was published and is gone",
             ],
         );
+    }
+
+    #[test]
+    fn a_retired_line_stays_retired() {
+        let retired = |reason: Option<&str>| {
+            let mut line = eighteen();
+            line.retired = reason.map(|reason| super::super::testing::event(t("2018-06-01"), reason));
+            offers(&catalog([line]))
+        };
+        assert_eq!(step_backs(&retired(None), &retired(Some("no fixes"))), []);
+        assert_eq!(step_backs(&retired(Some("no fixes")), &retired(Some("no fixes any more"))), []);
+        let steps = step_backs(&retired(Some("no fixes")), &retired(None));
+        assert_eq!(steps.len(), 2, "one for each channel");
+        assert_eq!(
+            steps[0].to_string(),
+            "channel `1.8-preproduction` was published as one of a retired line, and is not any more"
+        );
+        assert_eq!(steps[0].hint(), "put `retired` back into `1.8/line.yaml`");
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub fn line(name: &str, follows: Option<&str>) -> Line {
             .map(|follows| Follows { line: LineName::parse(follows).unwrap(), grace: TimeDelta::zero() }),
         stages: vec![stage("preproduction", None), stage("production", Some(SoakPolicy::default()))],
         freezes: Vec::new(),
+        retired: None,
         releases: std::collections::BTreeMap::new(),
         name: line,
     }

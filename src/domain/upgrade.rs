@@ -35,7 +35,7 @@ pub enum Advice<'a> {
     /// Take this release.
     Update { target: &'a Release, code: UpdateCode },
     /// There is nothing to do.
-    None { code: NoneCode, coming: Option<Coming<'a>> },
+    None { code: NoneCode<'a>, coming: Option<Coming<'a>> },
     /// Ask again later.
     Wait(Wait<'a>),
     /// The way is closed until somebody does something.
@@ -57,9 +57,11 @@ pub enum UpdateCode {
 
 /// Why there is nothing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoneCode {
+pub enum NoneCode<'a> {
     /// The asker runs the channel's latest.
     UpToDate,
+    /// The asker runs the latest of a line in which nothing new comes; `next` is where it goes on.
+    Retired { retired: &'a Event, next: Option<ChannelRef<'a>> },
     /// The asker runs something higher than the channel offers.
     Ahead,
     /// The asker runs something that the catalog does not know, above the offer.
@@ -132,6 +134,7 @@ impl Advice<'_> {
             },
             Self::None { code, .. } => match code {
                 NoneCode::UpToDate => "up_to_date",
+                NoneCode::Retired { .. } => "retired",
                 NoneCode::Ahead => "ahead",
                 NoneCode::UnknownVersion => "unknown_version",
                 NoneCode::NothingOffered => "nothing_offered",
@@ -306,6 +309,10 @@ impl<'a> Views<'a> {
             }
             (Towards::Nothing, None) => {
                 if view.latest().is_some_and(|latest| latest.version == current.version) {
+                    if let Some(retired) = channel.line.retired(self.now) {
+                        let next = self.following(channel);
+                        return Advice::None { code: NoneCode::Retired { retired, next }, coming: None };
+                    }
                     return Advice::None { code: NoneCode::UpToDate, coming: view.coming(above) };
                 }
                 // The asker's own release may be what comes.
@@ -313,6 +320,16 @@ impl<'a> Views<'a> {
                 Advice::None { code: NoneCode::Ahead, coming }
             }
         }
+    }
+
+    /// The channel of the same stage in the line that follows the channel's, or that line's last.
+    fn following(&self, channel: ChannelRef<'a>) -> Option<ChannelRef<'a>> {
+        let follows = |line: &&super::line::Line| {
+            line.follows.as_ref().is_some_and(|follows| follows.line == channel.line.name)
+        };
+        let line = self.catalog.lines().find(follows)?;
+        let index = line.stage(&channel.stage().name).or_else(|| line.stages.len().checked_sub(1))?;
+        Some(ChannelRef { line, index })
     }
 
     /// The advice to a release of an earlier line, which `after` follows on the way to the channel.

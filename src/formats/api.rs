@@ -86,7 +86,7 @@ pub struct DecisionBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct GateBody {
     /// `signed`, `payload`, `soak`, `not_before`, `hold`, `freeze`, `window`, `order`, `paused`,
-    /// `yanked` or `recorded`.
+    /// `retired`, `yanked` or `recorded`.
     pub gate: &'static str,
     /// `passes`, `waits` or `blocks`.
     pub state: &'static str,

@@ -56,7 +56,7 @@ pub fn file(change: &Change, catalog: &Catalog) -> Result<String, ChangeError> {
         | Change::Resume { version }
         | Change::Yank { version, .. }
         | Change::Unyank { version } => release(version),
-        Change::Pause { line, .. } | Change::Unpause { line, .. } => {
+        Change::Pause { line, .. } | Change::Unpause { line, .. } | Change::Retire { line, .. } => {
             if catalog.line(line).is_none() {
                 return Err(ChangeError::NoLine(line.clone()));
             }
@@ -114,6 +114,7 @@ fn place(change: &Change) -> Option<(Vec<&str>, Option<String>)> {
         Change::Yank { yank, .. } => (vec!["yank"], Some(render::yank(yank))),
         Change::Unyank { .. } => (vec!["yank"], None),
         Change::Pause { stage, pause, .. } => (vec!["paused", stage.as_str()], Some(render::event(pause))),
+        Change::Retire { retired, .. } => (vec!["retired"], Some(render::event(retired))),
         Change::Unpause { stage, .. } => (vec!["paused", stage.as_str()], None),
     })
 }

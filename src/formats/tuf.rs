@@ -28,8 +28,8 @@ pub const ROOT_LIFETIME: TimeDelta = TimeDelta::days(365);
 pub const TARGETS_LIFETIME: TimeDelta = TimeDelta::days(365);
 /// A line's role is signed with each release; a line that rests must outlast a year without one.
 pub const RELEASES_LIFETIME: TimeDelta = TimeDelta::days(365);
-/// The role of a retired line is empty and signed for the last time: one expired role anywhere stops
-/// some clients for every channel.
+/// The role of a retired line is signed for the last time: one expired role anywhere stops some
+/// clients for every channel.
 pub const RETIRED_LIFETIME: TimeDelta = TimeDelta::days(3650);
 /// Signed online and renewed long before; freshness comes from the timestamp, so that this only has
 /// to outlast a server that is down.

@@ -44,6 +44,9 @@ pub fn narrowed(mut line: Line, current: &Line, now: Time) -> Line {
             stage.paused = Some(pause.clone());
         }
     }
+    if let Some(retired) = current.retired(now) {
+        line.retired = Some(retired.clone());
+    }
     for (version, release) in &mut line.releases {
         let Some(other) = current.releases.get(version) else { continue };
         release.barrier |= other.barrier;

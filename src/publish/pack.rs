@@ -120,6 +120,9 @@ struct OfferIndex<'a> {
     aliases: Vec<ChannelName>,
     line: LineName,
     prefix: String,
+    /// Not in what was stored before lines could be retired.
+    #[serde(default)]
+    retired: bool,
     releases: Vec<OfferedIndex<'a>>,
 }
 
@@ -166,6 +169,7 @@ pub fn pack(publication: &Publication, to: &mut dyn Write) -> io::Result<()> {
         aliases: offer.aliases.clone(),
         line: offer.line.clone(),
         prefix: offer.prefix.to_string(),
+        retired: offer.retired,
         releases: offer
             .releases
             .iter()
@@ -375,7 +379,7 @@ pub fn unpack(from: &mut dyn Read, length: u64) -> Result<Publication, PackError
         });
         let prefix = prefix(&offer.prefix)?;
         let (channel, aliases, line) = (offer.channel, offer.aliases, offer.line);
-        Ok(Offer { channel, aliases, line, prefix, releases: releases.collect() })
+        Ok(Offer { channel, aliases, line, prefix, retired: offer.retired, releases: releases.collect() })
     });
     Ok(Publication {
         version: index.version,

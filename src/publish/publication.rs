@@ -152,9 +152,11 @@ impl Publication {
         self.channel.keys()
     }
 
-    /// Every payload that is served, each digest at least once.
-    pub fn payloads(&self) -> impl Iterator<Item = &Payload> {
-        self.release.values().flat_map(|release| &*release.payloads)
+    /// Every payload that is served, with its release.
+    pub fn payloads(&self) -> impl Iterator<Item = (&Version, &Payload)> {
+        self.release
+            .iter()
+            .flat_map(|(version, release)| release.payloads.iter().map(move |payload| (version, payload)))
     }
 
     /// Every file of the TUF repository as it is now, by its path below `/tuf/`.

@@ -107,7 +107,14 @@ pub fn restore(
         let prefix = *prefix.ok_or_else(|| RestoreError::Missing(names::releases_role(&manifest.line)))?;
         let (channel, line) = (manifest.channel.clone(), manifest.line.clone());
         let aliases = manifest.aliases.clone();
-        publication.offers.push(Offer { channel, aliases, line, prefix, releases: BTreeMap::new() });
+        publication.offers.push(Offer {
+            channel,
+            aliases,
+            line,
+            prefix,
+            retired: false,
+            releases: BTreeMap::new(),
+        });
     }
     let mut lines = Vec::new();
     for line in manifests.iter().map(|manifest| &manifest.line).collect::<std::collections::BTreeSet<_>>() {

@@ -31,7 +31,7 @@ pub use change::{ChangeError, KeyChange, change_keys};
 pub use check::{Finished, Refused};
 pub use documents::{BadSignature, Document, DocumentId, Tally};
 pub use passed::{Ceremony, CeremonyFileError, LineWork};
-pub use releases::{Founders, propose_releases};
+pub use releases::{Founders, propose_releases, retire_line};
 pub use roles::{RoleChange, RoleKeys, RoleName, RoleNameError, role_keys};
 
 /// Files to write, by name.
@@ -182,6 +182,8 @@ pub fn sign_releases(
 /// The next version of a line's role, without the releases that are signed anew.
 fn next_role(role: &Targets, line: &Line, versions: &[Version], now: Time) -> Result<Targets, TargetError> {
     let mut next = Targets::releases(role.version + 1, now);
+    // The role of a retired line lasts, and is not cut short.
+    next.expires = next.expires.max(role.expires);
     // A release that is signed anew is listed anew: what it had before goes, payloads too.
     let manifests = versions.iter().map(names::release_target);
     let payloads = versions.iter().filter_map(|version| line.releases.get(version)).flat_map(|release| {

@@ -9,5 +9,6 @@ mod encrypted;
 mod keepers;
 mod refusals;
 mod releases;
+mod retire;
 mod rotate;
 mod sign_with;

@@ -27,7 +27,10 @@ fn a_ceremony_says_what_it_changes_and_who_is_missing() {
     ]);
     sign(&desk, "two.json", "root");
     sign(&desk, "two.json", "release");
-    assert_snapshot!("ceremony_show", desk.run(&["ceremony", "show", "two.json"]));
+    // Whether a second passed since the first roles were signed is not what this is about.
+    let shown = desk.run(&["ceremony", "show", "two.json"]);
+    let shown: Vec<&str> = shown.lines().filter(|line| !line.contains("expires at")).collect();
+    assert_snapshot!("ceremony_show", shown.join("\n"));
     let shown = desk.json(&["ceremony", "show", "two.json"]);
     assert_eq!((shown["complete"].as_bool(), shown["reason"].as_str()), (Some(false), Some(reason)));
     assert_eq!(shown["documents"][0]["needs"][1]["threshold"], 2);

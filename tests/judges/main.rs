@@ -13,6 +13,7 @@ mod running;
 #[path = "../serve/spawn.rs"]
 #[allow(dead_code, reason = "what asks for answers is for other tests")]
 mod spawn;
+mod steps;
 
 use std::path::Path;
 

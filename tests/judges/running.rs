@@ -30,7 +30,7 @@ impl Judge {
     /// Verifies what is served, starting from a root, and downloads targets: their digests.
     fn visit(&self, server: &Server, root: &Path, targets: &[String]) -> Result<Vec<String>, String> {
         match self {
-            Self::Tough(memory) => tough(server, root, memory.path(), targets),
+            Self::Tough(memory) => tough(&server.address, root, memory.path(), targets),
             Self::PythonTuf(memory) => python_tuf(server, root, memory.path(), targets),
         }
     }
@@ -42,21 +42,12 @@ fn python_tuf(
     memory: &Path,
     targets: &[String],
 ) -> Result<Vec<String>, String> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = here.join("target/judges/bin/python");
-    let output = Command::new(&python)
-        .arg(here.join("tests/judges/ngclient.py"))
+    let output = python()
         .arg(format!("http://{}/tuf", server.address))
         .args([root, memory])
         .args(targets)
-        .output();
-    // A check that did not run proves nothing.
-    let output = output.unwrap_or_else(|e| {
-        panic!(
-            "`{}` cannot be run ({e}): `tests/run` makes it, or do so by hand: `python3 -m venv target/judges` and `target/judges/bin/python -m pip install -r tests/judges/requirements.txt`",
-            python.display()
-        )
-    });
+        .output()
+        .unwrap_or_else(|error| no_python(&error));
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned());
     }
@@ -64,8 +55,24 @@ fn python_tuf(
     Ok(targets.iter().map(|name| found[name]["sha256"].as_str().unwrap().to_owned()).collect())
 }
 
-fn tough(server: &Server, root: &Path, memory: &Path, targets: &[String]) -> Result<Vec<String>, String> {
-    let url = |part| Url::parse(&format!("http://{}/tuf/{part}/", server.address)).unwrap();
+/// python-tuf's client, in the environment that `tests/run` makes for it.
+pub fn python() -> Command {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new(here.join("target/judges/bin/python"));
+    command.arg(here.join("tests/judges/ngclient.py"));
+    command
+}
+
+/// A check that did not run proves nothing.
+pub fn no_python(error: &std::io::Error) -> ! {
+    panic!(
+        "`target/judges/bin/python` cannot be run ({error}): `tests/run` makes it, or do so by hand: `python3 -m venv target/judges` and `target/judges/bin/python -m pip install -r tests/judges/requirements.txt`"
+    )
+}
+
+/// Verifies what is served at an address as `tough` does, and downloads targets: their digests.
+pub fn tough(address: &str, root: &Path, memory: &Path, targets: &[String]) -> Result<Vec<String>, String> {
+    let url = |part| Url::parse(&format!("http://{address}/tuf/{part}/")).unwrap();
     let root = std::fs::read(root).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -341,4 +348,28 @@ fn clients_that_saw_the_first_root_follow_every_rotation_of_keys() {
         "the first root key is gone",
         &["--drop", &drop, "--key", root_key, "--key", "keys/root2.pem", "--key", "keys/root3.pem"],
     );
+
+    // A line ends: what it offers stays, and its clusters are told where to go.
+    let version = server.version();
+    place.run(&[
+        "line",
+        "retire",
+        "1.7",
+        "--reason",
+        "no fixes any more",
+        "--key",
+        "keys/release2.pem",
+        "--key",
+        "keys/release3.pem",
+    ]);
+    crate::spawn::eventually("retired", || {
+        let retired = server.json("/v1/channels/1.7-production")["signed"]["retired"]["reason"].clone();
+        if retired == "no fixes any more" && server.version() > version { Ok(()) } else { Err(retired) }
+    });
+    server.until_degraded(&[], "");
+    visit("a retired line");
+    let told = server.update("1.7-production", "1.7.1");
+    assert_eq!((&told["action"], &told["code"]), (&"none".into(), &"retired".into()));
+    let message = told["message"].as_str().unwrap();
+    assert!(message.ends_with("line `1.8` follows, in channel `1.8-production`"), "{message}");
 }

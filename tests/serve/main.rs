@@ -8,6 +8,7 @@ mod never;
 mod openapi;
 mod place;
 mod recover;
+mod sign_with;
 #[expect(dead_code, reason = "what traces a server is for other tests")]
 mod spawn;
 mod start;

@@ -107,6 +107,7 @@ fn line(name: &str, follows: Option<&str>, now: Time) -> Line {
             .map(|line| Follows { line: LineName::parse(line).unwrap(), grace: TimeDelta::zero() }),
         stages: vec![stage("preproduction", None), stage("production", Some(SoakPolicy::default()))],
         freezes: vec![],
+        retired: None,
         releases: releases.map(|release| (release.version.clone(), release)).collect(),
     }
 }

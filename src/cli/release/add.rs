@@ -19,6 +19,7 @@ use crate::domain::line::Line;
 use crate::domain::payload::{Payload, is_file_name};
 use crate::domain::policy::Urgency;
 use crate::domain::release::{Event, Evidence, Release};
+use crate::domain::rfc3339;
 use crate::domain::texts::Texts;
 use crate::domain::version::Version;
 use crate::formats::edit::edit;
@@ -126,6 +127,12 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             // The file may have been lost since.
             args.copy_payloads(workspace, known)?;
             return Ok((Vec::new(), body));
+        }
+        if let Some(Event { at, reason, .. }) = &line.retired {
+            return Err(refuse(
+                format!("line `{}` is retired since {}: {reason}", line.name, rfc3339(*at)),
+                "nothing new comes in it: add the release to the line that follows",
+            ));
         }
         let mut changes = Vec::new();
         if let Some(replaced) = args.replaced(line)? {

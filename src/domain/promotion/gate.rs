@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::super::channel::{ChannelName, StageName};
+use super::super::channel::{ChannelName, LineName, StageName};
 use super::super::policy::{Freeze, Soak, Window};
 use super::super::release::{Event, ManifestState, PayloadState, Release, Yank};
 use super::super::version::Version;
@@ -58,6 +58,11 @@ pub enum Fact<'a> {
         stage: &'a StageName,
         at: Time,
     },
+    /// Nothing new comes in the line; looked at only where that is so.
+    Retired {
+        line: &'a LineName,
+        retired: &'a Event,
+    },
     Hold {
         hold: Option<&'a Event>,
     },
@@ -91,6 +96,7 @@ impl Fact<'_> {
             Self::Payload { .. } => "payload",
             Self::Soak { .. } => "soak",
             Self::NotBefore { .. } => "not_before",
+            Self::Retired { .. } => "retired",
             Self::Hold { .. } => "hold",
             Self::Freeze { .. } => "freeze",
             Self::Window { .. } => "window",
@@ -151,6 +157,9 @@ impl Gate<'_> {
             Fact::NotBefore { stage, .. } => format!(
                 "only a holder of a release key can bring this forward, by signing it anew: `tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE`"
             ),
+            Fact::Retired { line, .. } => {
+                format!("nobody can take this back: bring the change into the line that follows `{line}`")
+            }
             Fact::Hold { .. } => {
                 format!(
                     "whoever may change the catalog can let it go on: `tidegate release resume {version}`"
@@ -206,6 +215,9 @@ impl fmt::Display for Gate<'_> {
                 }
             }
             Fact::NotBefore { at, .. } => write!(f, "signed for {} or later", rfc3339(at)),
+            Fact::Retired { line, retired: Event { at, by, reason } } => {
+                write!(f, "line `{line}` is retired since {} by {by}: {reason}", rfc3339(*at))
+            }
             Fact::Hold { hold: None } => f.write_str("not held"),
             Fact::Hold { hold: Some(Event { at, by, reason }) } => {
                 write!(f, "held since {} by {by}: {reason}", rfc3339(*at))

@@ -217,3 +217,19 @@ fn a_release_in_its_last_stage_is_not_decided_on() {
     let early = Early { during_freeze: false };
     assert!(decide_early(&catalog, &v("1.8.4"), t("2018-01-01"), early).is_none());
 }
+
+#[test]
+fn nothing_enters_a_stage_of_a_retired_line() {
+    let mut line = line("1.8", None).with(release("1.8.4", &["2018-01-01"]));
+    line.retired = Some(event(t("2018-01-10"), "no fixes any more"));
+    assert_eq!(judge(&line, "1.8.4", "2018-01-09"), (wait("2018-01-15"), vec!["soak"]));
+    assert_eq!(judge(&line, "1.8.4", "2018-02-01"), (Verdict::Blocked, vec!["retired"]));
+    let catalog = catalog([line]);
+    let decisions = decide(&catalog, t("2018-02-01"));
+    let told = decisions[0].obstacles().next().unwrap();
+    assert_eq!(
+        told.to_string(),
+        "line `1.8` is retired since 2018-01-10T00:00:00Z by ada: no fixes any more"
+    );
+    assert!(decisions[0].early_remedy().is_none());
+}

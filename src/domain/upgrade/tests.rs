@@ -338,3 +338,27 @@ fn lines_that_are_not_joined_lead_nowhere() {
         &[("2.0-production", "1.7.14-t.2", "blocked no_way"), ("1.7-production", "2.0.0", "none ahead")],
     );
 }
+
+#[test]
+fn at_the_top_of_a_retired_line_the_way_into_the_next_is_told() {
+    let mut old = seventeen();
+    old.retired = Some(event(t("2018-06-01"), "no fixes any more"));
+    let lines = catalog([old, eighteen()]);
+    check(
+        &lines,
+        "2018-07-01",
+        &[
+            ("1.7-production", "1.7.9-t.3", "update latest: 1.7.14-t.2"),
+            ("1.7-production", "1.7.14-t.2", "none retired"),
+            ("1.8-production", "1.7.14-t.2", "update next_line: 1.8.4-t.1"),
+        ],
+    );
+    check(&lines, "2018-05-31", &[("1.7-production", "1.7.14-t.2", "none up_to_date")]);
+    let decisions = decide(&lines, t("2018-07-01"));
+    let channel = ChannelName::parse("1.7-production").unwrap();
+    let answer = answer(&lines, &decisions, &channel, &v("1.7.14-t.2"), t("2018-07-01")).unwrap();
+    assert_eq!(
+        answer.to_string(),
+        "up to date, and nothing new comes: line `1.7` is retired since 2018-06-01T00:00:00Z: no fixes any more; line `1.8` follows, in channel `1.8-production`"
+    );
+}

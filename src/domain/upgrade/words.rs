@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::super::release::Event;
 use super::super::rfc3339;
 use super::{Advice, Answer, Blocked, Coming, NoneCode, Step, UpdateCode, Wait};
 
@@ -32,6 +33,18 @@ impl fmt::Display for Answer<'_> {
             Advice::None { code, coming } => {
                 match code {
                     NoneCode::UpToDate => write!(f, "up to date: this is the latest of `{channel}`"),
+                    NoneCode::Retired { retired: Event { at, reason, .. }, next } => {
+                        let line = &self.channel.line.name;
+                        let at = rfc3339(*at);
+                        write!(
+                            f,
+                            "up to date, and nothing new comes: line `{line}` is retired since {at}: {reason}"
+                        )?;
+                        let next = next.map(|next| (&next.line.name, next.name()));
+                        next.map_or(Ok(()), |(line, channel)| {
+                            write!(f, "; line `{line}` follows, in channel `{channel}`")
+                        })
+                    }
                     NoneCode::Ahead => {
                         write!(f, "nothing to do: `{channel}` offers nothing higher than this version")
                     }

@@ -44,6 +44,9 @@ pub struct ChannelManifest {
     /// Set while the channel is paused: its clusters wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<Notice>,
+    /// Set once nothing new comes in the line. What it offers stays on offer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Notice>,
     /// Every release that ever entered the stage, in ascending order; yanked ones say so.
     pub releases: Vec<ChannelRelease>,
     /// Signed by a throw-away key.
@@ -161,6 +164,9 @@ impl ChannelManifest {
             expires,
             latest: latest.map(|release| release.version.clone()),
             paused: stage.paused(now).map(|pause| Notice { at: pause.at, reason: ascii(&pause.reason) }),
+            retired: line
+                .retired(now)
+                .map(|retired| Notice { at: retired.at, reason: ascii(&retired.reason) }),
             releases,
             demo: false,
         }

@@ -76,7 +76,8 @@ pub fn line(
         line: follows.line.clone(),
         grace: TimeDelta::try_seconds(follows.grace.cast_signed()).unwrap_or_default(),
     });
-    Ok(Some(Line { name: name.clone(), title: None, prefix, follows, stages, freezes: Vec::new(), releases }))
+    let (name, retired) = (name.clone(), first.retired.as_ref().map(event));
+    Ok(Some(Line { name, title: None, prefix, follows, stages, freezes: Vec::new(), retired, releases }))
 }
 
 /// What is published never says who did something.

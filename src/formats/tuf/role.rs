@@ -264,7 +264,7 @@ impl Targets {
         delegations.roles.push(DelegatedRole { name, keyids, threshold, paths, terminating: true });
     }
 
-    /// An empty role of a line. The role of a retired one gets a far expiry by hand:
+    /// An empty role of a line. The role of a retired one lasts longer:
     /// [`RETIRED_LIFETIME`](super::RETIRED_LIFETIME).
     #[must_use]
     pub fn releases(version: u64, now: Time) -> Self {

@@ -111,6 +111,7 @@ pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading 
                     .map(|(line, grace)| Follows { line: line.value.clone(), grace: *grace }),
                 stages: staged.stages,
                 freezes,
+                retired: draft.raw.retired.clone(),
                 releases,
             });
         }

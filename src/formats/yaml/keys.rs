@@ -95,6 +95,7 @@ pub static LINE: Shape = Shape {
         ),
         FREEZES,
         may("paused", Form::Map(&AN_EVENT), "The channels that are paused, by stage."),
+        may("retired", Form::Shape(&EVENT), "Set once nothing new comes in this line."),
     ],
 };
 

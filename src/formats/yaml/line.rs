@@ -34,6 +34,7 @@ pub(super) struct RawLine {
     pub stages: Option<Vec<RawStage>>,
     pub freezes: Vec<Freeze>,
     pub paused: Vec<(Located<StageName>, Event)>,
+    pub retired: Option<Event>,
 }
 
 /// One stage of a list of stages.
@@ -83,10 +84,11 @@ pub(super) fn line(node: &Node<'_>, folder: &str, faults: &mut Faults<'_>) -> Op
         fields.nested("stages", faults, |node, at, faults| stages(node, at, &keys::LINE_STAGE, faults));
     let freezes = fields.read("freezes", faults, freezes).unwrap_or_default();
     let paused = fields.read("paused", faults, paused).unwrap_or_default();
+    let retired = fields.nested("retired", faults, event);
     if !faults.is_empty() {
         return None;
     }
-    Some(RawLine { name: name?, title, prefix: prefix?, follows, stages, freezes, paused })
+    Some(RawLine { name: name?, title, prefix: prefix?, follows, stages, freezes, paused, retired })
 }
 
 fn follows(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<(Located<LineName>, TimeDelta)> {

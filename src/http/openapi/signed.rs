@@ -77,6 +77,9 @@ struct ChannelManifest {
     latest: String,
     #[schema(required = false)]
     paused: Pause,
+    /// Nothing new comes in the line; what it offers stays on offer.
+    #[schema(required = false)]
+    retired: Pause,
     /// Every release that ever entered the stage, in ascending order.
     releases: Vec<ReleaseInChannel>,
     /// Signed by a throw-away key.

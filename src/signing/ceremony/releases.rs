@@ -6,10 +6,11 @@ use super::passed::{Ceremony, LineWork};
 use super::{CeremonyError, line_signers, next_role};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
+use crate::domain::channel::LineName;
 use crate::domain::line::Line;
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{Root, Signers, TARGETS_LIFETIME, Targets};
+use crate::formats::tuf::{RETIRED_LIFETIME, Root, Signers, TARGETS_LIFETIME, Targets};
 use crate::signing::trust::Trust;
 use crate::signing::{PublicKey, Signed};
 
@@ -55,6 +56,30 @@ pub fn propose_releases(
         ceremony.targets = Some(Signed::unsigned(targets)?);
     }
     Ok(ceremony)
+}
+
+/// Begins a ceremony in which the role of a line is signed for so long that nobody need renew it.
+/// Nothing, where that was done already.
+///
+/// # Errors
+/// When the line has no role.
+pub fn retire_line(
+    trust: &Trust,
+    line: &LineName,
+    reason: Option<String>,
+    now: Time,
+) -> Result<Option<Ceremony>, CeremonyError> {
+    let role = trust.line(line).ok_or_else(|| CeremonyError::NotDelegated(line.clone()))?.signed();
+    if now + RETIRED_LIFETIME / 2 < role.expires {
+        return Ok(None);
+    }
+    let mut ceremony = Ceremony::from(Some(trust), &[line], reason, now);
+    let mut next = role.clone();
+    next.version += 1;
+    next.expires = now + RETIRED_LIFETIME;
+    let work = LineWork { role: Signed::unsigned(next)?, manifests: BTreeMap::new() };
+    ceremony.lines.insert(line.clone(), work);
+    Ok(Some(ceremony))
 }
 
 /// The keys of a repository that is founded by several keepers.

@@ -1,1 +1,179 @@
+use super::*;
+use crate::domain::testing::{catalog, line, t, v};
+use crate::formats::tuf::Target;
 
+const NOW: &str = "2018-06-01";
+
+fn key(seed: u8) -> PrivateKey {
+    PrivateKey::from_seed(&[seed; 32])
+}
+
+fn keys() -> Keys {
+    Keys { root: key(1), targets: key(2), release: key(3), online: key(4) }
+}
+
+fn trust() -> (Files, Trust) {
+    let files = found(&catalog([line("1.8", None), line("1.9", None)]), &keys(), t("2018-01-01")).unwrap();
+    let trust = Trust::read(&files).unwrap().unwrap();
+    (files, trust)
+}
+
+/// A ceremony that renews everything.
+fn renewal() -> (Files, Ceremony) {
+    let (files, trust) = trust();
+    let renew = vec![RoleName::Root, RoleName::Targets, RoleName::Release(None)];
+    let change = KeyChange { renew, ..KeyChange::default() };
+    (files, change_keys(&trust, &change, &|_| None, None, t(NOW)).unwrap())
+}
+
+fn sign_all(ceremony: &mut Ceremony) {
+    let keys = keys();
+    for key in [&keys.root, &keys.targets, &keys.release] {
+        ceremony.sign(key).unwrap();
+    }
+}
+
+/// What is said against a ceremony that a keeper is fooled into signing in full.
+fn refused(change: impl FnOnce(&mut Ceremony)) -> String {
+    let (files, mut ceremony) = renewal();
+    change(&mut ceremony);
+    let before = ceremony.check(t(NOW)).map_err(|refused| refused.to_string());
+    sign_all(&mut ceremony);
+    let after = ceremony.finish(&files, &|_| None, t(NOW)).map_err(|refused| refused.to_string());
+    let after = after.expect_err("nothing was refused");
+    if let Err(before) = before {
+        assert_eq!(before, after);
+    }
+    after
+}
+
+fn targets(ceremony: &mut Ceremony, change: impl FnOnce(&mut Targets)) {
+    let mut role = ceremony.targets.take().unwrap().into_signed();
+    change(&mut role);
+    ceremony.targets = Some(Signed::unsigned(role).unwrap());
+}
+
+fn root(ceremony: &mut Ceremony, change: impl FnOnce(&mut Root)) {
+    let mut role = ceremony.root.take().unwrap().into_signed();
+    change(&mut role);
+    ceremony.root = Some(Signed::unsigned(role).unwrap());
+}
+
+fn role(ceremony: &mut Ceremony, change: impl FnOnce(&mut Targets)) {
+    let work = ceremony.lines.values_mut().next().unwrap();
+    let mut role = work.role.signed().clone();
+    change(&mut role);
+    work.role = Signed::unsigned(role).unwrap();
+}
+
+fn list(role: &mut Targets, name: &str) {
+    role.targets.insert(name.to_owned(), Target::of(b"x"));
+}
+
+#[test]
+fn what_all_have_signed_survives_its_file_and_is_taken() {
+    let (files, mut ceremony) = renewal();
+    assert!(!ceremony.is_complete());
+    sign_all(&mut ceremony);
+    let again = Ceremony::read(&ceremony.file().unwrap()).unwrap();
+    assert!(again.is_complete());
+    assert_eq!(again.file().unwrap(), ceremony.file().unwrap());
+    let finished = again.finish(&files, &|_| None, t(NOW)).unwrap();
+    let names: Vec<&str> = finished.trust.keys().map(String::as_str).collect();
+    assert_eq!(names, ["2.root.json", "releases-1.8.json", "releases-1.9.json", "targets.json"]);
+    let after = files.into_iter().chain(finished.trust).collect();
+    assert!(Trust::read(&after).unwrap().unwrap().broken().is_empty());
+}
+
+#[test]
+fn what_clients_would_refuse_is_refused_though_all_have_signed_it() {
+    let other = key(9).public().key();
+    for (change, expected) in [
+        (
+            Box::new(|c: &mut Ceremony| targets(c, |role| role.version = 9))
+                as Box<dyn FnOnce(&mut Ceremony)>,
+            "`trust/targets.json` is version 9, and 2 comes next",
+        ),
+        (
+            Box::new(|c| role(c, |role| role.version = 1)),
+            "`trust/releases-1.8.json` is version 1, and 2 comes next",
+        ),
+        (
+            Box::new(|c| root(c, |role| role.version = 3)),
+            "`trust/3.root.json` is version 3, and 2 comes next",
+        ),
+        (
+            Box::new(|c| targets(c, |role| role.expires = t("2018-05-31"))),
+            "`trust/targets.json` expired at 2018-05-31T00:00:00Z",
+        ),
+        (
+            Box::new(|c| {
+                targets(c, |role| drop(role.delegations.as_mut().unwrap().roles.remove(0)));
+            }),
+            "would drop the role `releases-1.8`",
+        ),
+        (
+            Box::new(|c| {
+                targets(c, |role| role.delegations.as_mut().unwrap().roles[0].paths.push("*".to_owned()));
+            }),
+            "would change which files the role `releases-1.8` may list",
+        ),
+        (
+            Box::new(|c| targets(c, |role| role.delegations.as_mut().unwrap().roles[0].threshold = 2)),
+            "role `release:1.8` has 1 keys, and wants 2 signatures",
+        ),
+        (
+            Box::new(|c| targets(c, |role| list(role, "x"))),
+            "lists the target `x`, and holds delegations only",
+        ),
+        (
+            Box::new(|c| {
+                role(c, |role| list(role, "payload.1.9.1.x"));
+            }),
+            "`trust/releases-1.8.json` lists `payload.1.9.1.x`, which is not its line's",
+        ),
+        (
+            Box::new(|c| {
+                role(c, |role| list(role, "release.1.8.1.json"));
+            }),
+            "`payloads/1.8.1/release.json` is missing, or not the one that is listed",
+        ),
+        (
+            Box::new(move |c| {
+                root(c, |role| {
+                    role.keys.insert(other.id(), other.clone());
+                    role.roles.snapshot.keyids.push(other.id());
+                });
+            }),
+            "snapshot, timestamp and `channels` have not the same keys",
+        ),
+        (
+            Box::new(|c| {
+                let online = key(4).id();
+                root(c, |role| role.roles.targets.keyids.push(online));
+            }),
+            "would be both online and for role `targets`",
+        ),
+    ] {
+        let refused = refused(change);
+        assert!(refused.contains(expected), "{refused}");
+    }
+}
+
+#[test]
+fn a_line_is_signed_when_its_manifests_are_complete() {
+    let (_, trust) = trust();
+    let mut eighteen = line("1.8", None);
+    eighteen = eighteen.with(crate::domain::testing::release("1.8.1", &["2018-01-02"]));
+    let pending = [(&eighteen, vec![v("1.8.1")])];
+    let public = [keys().release.public()];
+    let mut ceremony = propose_releases(&trust, &pending, &public, None, t(NOW), |_| {}).unwrap();
+    let ready = |ceremony: &Ceremony| -> Vec<bool> {
+        ceremony.documents().iter().map(|document| document.ready).collect()
+    };
+    assert_eq!(ready(&ceremony), [true, false]);
+    let signed = ceremony.sign(&keys().release).unwrap();
+    assert_eq!(signed, ["payloads/1.8.1/release.json", "trust/releases-1.8.json"]);
+    assert_eq!((ready(&ceremony), ceremony.is_complete()), (vec![true, true], true));
+    ceremony.check(t(NOW)).unwrap();
+}

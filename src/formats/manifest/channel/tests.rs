@@ -60,6 +60,7 @@ fn catalog() -> Catalog {
             stage("production", Some(event("2018-01-06T00:00:00Z", "outage"))),
         ],
         freezes: vec![],
+        retired: None,
         releases: releases.into_iter().map(|release| (release.version.clone(), release)).collect(),
     }])
 }

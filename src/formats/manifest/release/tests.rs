@@ -35,6 +35,7 @@ fn line() -> Line {
         follows: Some(Follows { line: LineName::parse("1.7").unwrap(), grace: TimeDelta::zero() }),
         stages: vec![stage("preproduction", None), stage("production", Some(14)), stage("lts", Some(21))],
         freezes: vec![],
+        retired: None,
         releases: BTreeMap::new(),
     }
 }
