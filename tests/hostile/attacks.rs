@@ -4,10 +4,12 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use tidegate::clock::Clock as _;
-use tidegate::formats::tuf::Target;
 use tidegate::formats::tuf::names::{self, TIMESTAMP_PATH};
+use tidegate::formats::tuf::{Root, Signers, Target};
 
-use super::forge::{Forge, ONLINE, RELEASE, RELEASE_OF_1_7, ROOT, THIEF, any, envelope, key, meta_of};
+use super::forge::{
+    Forge, ONLINE, RELEASE, RELEASE_OF_1_7, ROOT, TARGETS, THIEF, any, both, envelope, key, meta_of,
+};
 use super::repository::Files;
 use super::scene::{CHANNEL, GOOD, Scene, TARGET, told};
 
@@ -69,19 +71,17 @@ fn mix(scene: &Scene, role: &str) {
 
 /// Serves the third publication, in which one document expired just now.
 fn expire(scene: &Scene, name: &str) {
-    let forge = if name == "root" { root(2, ROOT, &[ROOT]) } else { Forge::new(3) };
+    let forge = if name == "root" { root(2, &both(ROOT), &ROOT) } else { Forge::new(3) };
     let mut files = scene.first.clone();
     files.extend(forge.set(name, "expires", "2018-06-01T00:00:00Z").seal());
     scene.server.serve(files);
 }
 
-/// The third publication under a new root with this version and root key, signed by these.
-fn root(version: u64, named: u8, by: &[u8]) -> Forge<'static> {
+/// The third publication under a new root with this version and these root keys, signed by those.
+fn root(version: u64, named: &Signers, by: &[u8]) -> Forge<'static> {
     let mut forge = third().by("root", by);
     let now = forge.repository.now;
-    let online = any(ONLINE);
-    forge.repository.root =
-        tidegate::formats::tuf::Root::of(version, now, &any(named), &any(super::forge::TARGETS), &online);
+    forge.repository.root = Root::of(version, now, named, &any(TARGETS), &any(ONLINE));
     forge
 }
 
@@ -172,16 +172,22 @@ pub const ATTACKS: &[Attack] = &[
     }),
     // Root's own keys, or the wrong ones.
     attack("a root that only its own new keys signed", "NotEnoughSignatures", |scene| {
-        serve_root(scene, 2, &root(2, THIEF, &[THIEF]));
+        serve_root(scene, 2, &root(2, &any(THIEF), &[THIEF]));
     }),
     attack("a root that only the old keys signed", "NotEnoughSignatures", |scene| {
-        serve_root(scene, 2, &root(2, THIEF, &[ROOT]));
+        serve_root(scene, 2, &root(2, &any(THIEF), &ROOT));
+    }),
+    attack("one of two root keys: a new root", "NotEnoughSignatures", |scene| {
+        serve_root(scene, 2, &root(2, &both(ROOT), &ROOT[..1]));
+    }),
+    attack("one of two root keys, which takes the other away", "NotEnoughSignatures", |scene| {
+        serve_root(scene, 2, &root(2, &any(ROOT[0]), &ROOT[..1]));
     }),
     attack("a chain of roots with a gap", "BrokenChain", |scene| {
-        serve_root(scene, 2, &root(3, ROOT, &[ROOT]));
+        serve_root(scene, 2, &root(3, &both(ROOT), &ROOT));
     }),
     attack("an older root under the name of the next", "BrokenChain", |scene| {
-        serve_root(scene, 2, &root(1, ROOT, &[ROOT]));
+        serve_root(scene, 2, &root(1, &both(ROOT), &ROOT));
     }),
     attack("256 new roots at once", "TooManyRoots", |scene| {
         let mut files = Forge::new(3).seal();
@@ -189,7 +195,7 @@ pub const ATTACKS: &[Attack] = &[
             let mut root = third().repository.root;
             root.version = version;
             let text = serde_json::to_string(&json!(root)).unwrap();
-            files.insert(names::metadata_path("root", version), envelope(&text, &[ROOT]));
+            files.insert(names::metadata_path("root", version), envelope(&text, &ROOT));
         }
         scene.server.serve(files);
     }),
@@ -422,14 +428,36 @@ fn meet(Attack { name, does, kind }: &Attack) -> Vec<String> {
 
 static GOOD_AGAIN: LazyLock<Files> = LazyLock::new(|| Forge::new(4).seal());
 
+/// Meets all attacks, on a few threads. Gives all that is wrong.
+fn meet_all(meet: fn(&Attack) -> Vec<String>) -> Vec<String> {
+    const LANES: usize = 4;
+    std::thread::scope(|scope| {
+        let lane = |lane| move || ATTACKS.iter().skip(lane).step_by(LANES).flat_map(meet).collect::<Vec<_>>();
+        let running: Vec<_> = (0..LANES).map(|number| scope.spawn(lane(number))).collect();
+        running.into_iter().flat_map(|lane| lane.join().unwrap()).collect()
+    })
+}
+
 #[test]
 fn every_attack_is_refused_with_its_own_kind_and_leaves_what_is_trusted_as_it_was() {
-    // Each thread meets every fourth.
-    let wrong: Vec<String> = std::thread::scope(|scope| {
-        let lanes = 4;
-        let lane = |lane| move || ATTACKS.iter().skip(lane).step_by(lanes).flat_map(meet).collect::<Vec<_>>();
-        let running: Vec<_> = (0..lanes).map(|number| scope.spawn(lane(number))).collect();
-        running.into_iter().flat_map(|lane| lane.join().unwrap()).collect()
+    let wrong = meet_all(meet);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_cluster_that_takes_what_has_expired_refuses_all_else_as_ever() {
+    let wrong = meet_all(|Attack { name, does, kind }| {
+        let mut scene = Scene::new();
+        scene.options.stale_ok = chrono::TimeDelta::days(90);
+        let before = scene.trusted();
+        does(&scene);
+        match scene.check() {
+            Ok(checked) if *kind == "Expired" && told(&checked) == GOOD => Vec::new(),
+            Err(refusal) if refusal.kind() == *kind && *kind != "Expired" && scene.trusted() == before => {
+                Vec::new()
+            }
+            other => vec![format!("{name}: {other:?}")],
+        }
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -12,7 +12,8 @@ use tidegate::signing::PrivateKey;
 
 use super::repository::{Files, Repository, payload, signers};
 
-pub const ROOT: u8 = 1;
+/// Root takes two signatures.
+pub const ROOT: [u8; 2] = [1, 11];
 pub const TARGETS: u8 = 2;
 /// Line 1.8 takes two signatures.
 pub const RELEASE: [u8; 2] = [3, 5];
@@ -29,6 +30,10 @@ pub fn key(seed: u8) -> PrivateKey {
 
 pub fn any(seed: u8) -> Signers {
     signers(&key(seed))
+}
+
+pub fn both(seeds: [u8; 2]) -> Signers {
+    Signers { keys: seeds.map(|seed| key(seed).public().key()).to_vec(), threshold: 2 }
 }
 
 type Edit<'a> = Box<dyn Fn(&mut Value) + 'a>;
@@ -53,12 +58,15 @@ impl<'a> Forge<'a> {
     pub fn with(version: u64, online: u8) -> Self {
         let mut repository = Repository::new("2018-06-01T00:00:00Z".parse().unwrap());
         let now = repository.now;
-        let two = Signers { keys: RELEASE.map(|seed| key(seed).public().key()).to_vec(), threshold: 2 };
-        let of = BTreeMap::from([("1.7", any(RELEASE_OF_1_7)), ("1.8", two), ("1.9", any(RELEASE_OF_1_9))]);
+        let of = BTreeMap::from([
+            ("1.7", any(RELEASE_OF_1_7)),
+            ("1.8", both(RELEASE)),
+            ("1.9", any(RELEASE_OF_1_9)),
+        ]);
         let lines =
             repository.catalog.lines().map(|line| (&line.name, &line.prefix, &of[line.name.as_str()]));
         repository.targets = Targets::delegating(version, now, lines, &any(online));
-        repository.root = Root::of(1, now, &any(ROOT), &any(TARGETS), &any(online));
+        repository.root = Root::of(1, now, &both(ROOT), &any(TARGETS), &any(online));
         repository.version = version;
         for role in repository.roles.values_mut() {
             role.version = version;
@@ -103,7 +111,7 @@ impl<'a> Forge<'a> {
             Some(line) if line.starts_with("1.7") => vec![RELEASE_OF_1_7],
             Some(line) if line.starts_with("1.9") => vec![RELEASE_OF_1_9],
             Some(_) => RELEASE.to_vec(),
-            None if name == "root" => vec![ROOT],
+            None if name == "root" => ROOT.to_vec(),
             None if name == "targets" => vec![TARGETS],
             None => vec![self.online],
         }

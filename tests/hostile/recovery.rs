@@ -5,7 +5,7 @@ use serde_json::json;
 use tidegate::formats::tuf::Root;
 use tidegate::formats::tuf::names::{self, TIMESTAMP_PATH};
 
-use super::forge::{Forge, NEW_ONLINE, ONLINE, ROOT, TARGETS, any};
+use super::forge::{Forge, NEW_ONLINE, ONLINE, ROOT, TARGETS, any, both};
 use super::scene::{CHANNEL, GOOD, Scene};
 
 /// The highest version that has a canonical form.
@@ -26,7 +26,7 @@ fn fast_forward() -> Forge<'static> {
 fn recovered(version: u64) -> Forge<'static> {
     let mut forge = Forge::with(version, NEW_ONLINE);
     let now = forge.repository.now;
-    forge.repository.root = Root::of(2, now, &any(ROOT), &any(TARGETS), &any(NEW_ONLINE));
+    forge.repository.root = Root::of(2, now, &both(ROOT), &any(TARGETS), &any(NEW_ONLINE));
     forge
 }
 
@@ -95,7 +95,7 @@ fn a_new_root_without_a_new_key_for_channels_does_not_forget_their_versions() {
     // The thief's own `channels` are still trusted by the owners' targets.
     let mut forge = Forge::new(3).by("timestamp", &[NEW_ONLINE]).by("snapshot", &[NEW_ONLINE]);
     let now = forge.repository.now;
-    forge.repository.root = Root::of(2, now, &any(ROOT), &any(TARGETS), &any(NEW_ONLINE));
+    forge.repository.root = Root::of(2, now, &both(ROOT), &any(TARGETS), &any(NEW_ONLINE));
     scene.server.serve(forge.seal());
     assert_refused(&scene, "Rollback");
 }

@@ -22,6 +22,7 @@ pub struct Scene {
     pub server: Arc<Memory>,
     pub clock: Arc<Stopped>,
     pub folder: tempfile::TempDir,
+    pub options: Options,
     /// What was published before.
     pub first: Files,
     /// What the cluster has verified.
@@ -54,7 +55,7 @@ impl Scene {
         let server = Arc::new(Memory::default());
         server.serve(second.clone());
         let folder = tempfile::tempdir().unwrap();
-        Self { server, clock: Stopped::at(now), folder, first, second }
+        Self { server, clock: Stopped::at(now), folder, options: Options::default(), first, second }
     }
 
     /// A cluster whose first look is at this.
@@ -65,7 +66,7 @@ impl Scene {
     pub fn client(&self) -> Client {
         let root = self.first["metadata/1.root.json"].clone();
         let (server, clock) = (Arc::clone(&self.server) as _, Arc::clone(&self.clock) as SharedClock);
-        Client::new(self.folder.path(), root, server, clock, Options::default())
+        Client::new(self.folder.path(), root, server, clock, self.options)
     }
 
     pub fn check_as(&self, channel: &str, current: &str) -> Result<Checked, Refusal> {
