@@ -14,7 +14,12 @@ use chrono::TimeDelta;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tidegate::clock::{Clock, SharedClock, SystemClock};
+use tidegate::cluster::fetch::Pace;
+use tidegate::cluster::http::Server;
+use tidegate::cluster::{Client, Options};
 use tidegate::domain::Time;
+use tidegate::domain::version::Version;
+use tidegate::formats::api::UpdateBody;
 use tidegate::http;
 use tidegate::promoter::status::{Handle, Shared};
 use tidegate::promoter::{Online, Promoter, Setup, State};
@@ -386,6 +391,21 @@ impl World {
     }
 }
 
+/// Our own client, which works the answer out by itself: the target that it is told to take.
+fn cluster(world: &mut World, root: &std::path::Path, memory: &TempDir) -> Result<(), String> {
+    let clock: SharedClock = world.clock.clone();
+    let address = format!("http://{}", world.address());
+    let server = Server::new(&address, None, Pace::default(), Arc::clone(&clock)).unwrap();
+    let root = fs::read(root).unwrap().into();
+    let client = Client::new(memory.path(), root, Arc::new(server), clock, Options::default());
+    // One cluster stays on one channel.
+    let current = Version::parse("1.8.1").unwrap();
+    let checked = client.check(&"1.8-production".parse().unwrap(), &current).map_err(|e| e.to_string())?;
+    let own = serde_json::to_value(UpdateBody::of(&checked.answer())).unwrap();
+    let said = world.json("/v1/channels/1.8-production/update?version=1.8.1");
+    if own["target"] == said["target"] { Ok(()) } else { Err(format!("{own} and not {said}")) }
+}
+
 /// python-tuf's client in a process that stays.
 struct Python {
     child: Child,
@@ -449,6 +469,7 @@ fn clients_that_followed_all_along_succeed_after_every_step() {
     let root = world.path("1.root.json");
     fs::copy(world.path("channels/trust/1.root.json"), &root).unwrap();
     let warm = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let memory = tempfile::tempdir().unwrap();
     let mut trace = Vec::new();
     for n in 0..steps {
         let (name, step) = *world.dice.pick(&ALL);
@@ -467,10 +488,12 @@ fn clients_that_followed_all_along_succeed_after_every_step() {
             world.settle();
         }
         let (names, digests): (Vec<String>, Vec<String>) = world.targets().into_iter().unzip();
+        let after = || format!("TIDEGATE_SEED={seed}, after step {n}: {trace:?}");
+        let found = cluster(&mut world, &root, &memory);
+        assert_eq!(found, Ok(()), "the cluster's client, {}", after());
         let cold = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let visitors = if n % COLD == 0 { vec![&warm, &cold] } else { vec![&warm] };
         for [one, two] in visitors {
-            let after = || format!("TIDEGATE_SEED={seed}, after step {n}: {trace:?}");
             let found = tough(world.address(), &root, one.path(), &names);
             assert_eq!(found.as_ref(), Ok(&digests), "tough, {}", after());
             let found = python.visit(world.address(), &root, two, &names);
