@@ -25,6 +25,8 @@ LABEL org.opencontainers.image.title="tidegate" \
 # A named volume takes over the owner of the folder that it is mounted on.
 RUN install -d -o 10001 -g 10001 -m 0700 /var/lib/tidegate && install -d /srv/channels /srv/payloads
 COPY --from=build /tidegate /usr/local/bin/tidegate
+# For a witness that is asked over https.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 ENV TIDEGATE_CATALOG=/srv/channels \
     TIDEGATE_PAYLOADS=/srv/payloads \
     TIDEGATE_STATE=/var/lib/tidegate \

@@ -6,6 +6,7 @@
 #[path = "../serve/place.rs"]
 #[allow(dead_code, reason = "what makes a catalog go wrong is for other tests")]
 mod place;
+mod python;
 #[path = "../signing/repository.rs"]
 #[expect(dead_code, reason = "what makes a repository go wrong is for other tests")]
 mod repository;

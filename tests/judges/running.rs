@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::process::Command;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -14,6 +13,7 @@ use tough::{
 use url::Url;
 
 use crate::place::Place;
+use crate::python::{no_python, python};
 use crate::spawn::{Server, get};
 
 /// A client with what it remembers of earlier visits.
@@ -53,21 +53,6 @@ fn python_tuf(
     }
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     Ok(targets.iter().map(|name| found[name]["sha256"].as_str().unwrap().to_owned()).collect())
-}
-
-/// python-tuf's client, in the environment that `tests/run` makes for it.
-pub fn python() -> Command {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut command = Command::new(here.join("target/judges/bin/python"));
-    command.arg(here.join("tests/judges/ngclient.py"));
-    command
-}
-
-/// A check that did not run proves nothing.
-pub fn no_python(error: &std::io::Error) -> ! {
-    panic!(
-        "`target/judges/bin/python` cannot be run ({error}): `tests/run` makes it, or do so by hand: `python3 -m venv target/judges` and `target/judges/bin/python -m pip install -r tests/judges/requirements.txt`"
-    )
 }
 
 /// Verifies what is served at an address as `tough` does, and downloads targets: their digests.

@@ -2,10 +2,8 @@
 //! is the test's: after each of them, clients that have followed all along must still succeed.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -26,6 +24,7 @@ use tidegate::promoter::{Online, Promoter, Setup, State};
 use tidegate::store::directory::Directory;
 use tidegate::store::payloads::Payloads;
 
+use crate::python::Python;
 use crate::running::tough;
 use crate::spawn::get;
 
@@ -404,53 +403,6 @@ fn cluster(world: &mut World, root: &std::path::Path, memory: &TempDir) -> Resul
     let own = serde_json::to_value(UpdateBody::of(&checked.answer())).unwrap();
     let said = world.json("/v1/channels/1.8-production/update?version=1.8.1");
     if own["target"] == said["target"] { Ok(()) } else { Err(format!("{own} and not {said}")) }
-}
-
-/// python-tuf's client in a process that stays.
-struct Python {
-    child: Child,
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-}
-
-impl Python {
-    fn start() -> Self {
-        let mut child = crate::running::python()
-            .arg("--loop")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| crate::running::no_python(&error));
-        let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        Self { child, to, from: BufReader::new(from) }
-    }
-
-    fn visit(
-        &mut self,
-        address: &str,
-        root: &PathBuf,
-        memory: &TempDir,
-        targets: &[String],
-    ) -> Result<Vec<String>, String> {
-        let wish = serde_json::json!({
-            "base": format!("http://{address}/tuf"), "root": root, "memory": memory.path(), "targets": targets,
-        });
-        writeln!(self.to, "{wish}").unwrap();
-        let mut line = String::new();
-        self.from.read_line(&mut line).unwrap();
-        let found: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        if let Some(error) = found["error"].as_str() {
-            return Err(error.to_owned());
-        }
-        Ok(targets.iter().map(|name| found[name]["sha256"].as_str().unwrap().to_owned()).collect())
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]
