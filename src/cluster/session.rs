@@ -20,6 +20,8 @@ const LARGEST_ROOT: u64 = 1024 * 1024;
 const LARGEST_TIMESTAMP: u64 = 64 * 1024;
 /// Roles and manifests have their sizes listed, by somebody whose keys may be stolen.
 const LARGEST_FILE: u64 = 64 * 1024 * 1024;
+/// All files of one check together. Whoever holds the online key may list as many as he likes.
+const LARGEST_CHECK: u64 = 256 * 1024 * 1024;
 
 /// The address that tough is told. Nothing is ever asked there: the path is all that counts.
 pub const PLACE: &str = "http://repository.invalid/";
@@ -32,6 +34,8 @@ pub struct Session(Arc<Inner>);
 struct Inner {
     fetch: Arc<dyn Fetch>,
     state: Option<State>,
+    /// What all files together may have, in bytes.
+    most: u64,
     had: Mutex<Had>,
 }
 
@@ -39,6 +43,8 @@ struct Inner {
 struct Had {
     /// What is in the repository, by path below `tuf/`.
     files: HashMap<String, Bytes>,
+    /// Their sizes together, in bytes.
+    size: u64,
     absent: BTreeSet<String>,
     /// Length and digest, as somebody lists them. This only tells which copy is worth a look: what
     /// is taken is verified from the top.
@@ -50,7 +56,11 @@ struct Had {
 impl Session {
     #[must_use]
     pub fn new(fetch: Arc<dyn Fetch>, state: Option<State>) -> Self {
-        Self(Arc::new(Inner { fetch, state, had: Mutex::default() }))
+        Self::bounded(fetch, state, LARGEST_CHECK)
+    }
+
+    fn bounded(fetch: Arc<dyn Fetch>, state: Option<State>, most: u64) -> Self {
+        Self(Arc::new(Inner { fetch, state, most, had: Mutex::default() }))
     }
 
     /// The trusted state that this check began with.
@@ -104,6 +114,7 @@ impl Session {
         match &file {
             Some(bytes) => {
                 list(&mut had.listed, path, bytes);
+                had.size += bytes.len() as u64;
                 had.files.insert(path.to_owned(), bytes.clone());
             }
             None => {
@@ -161,6 +172,7 @@ impl Session {
             Some(listed) => listed.length.min(LARGEST_FILE),
             None => LARGEST_ROOT,
         };
+        let limit = limit.min(self.0.most.saturating_sub(self.had().size));
         let asked = format!("tuf/{path}");
         match self.0.fetch.get(&Ask { path: &asked, ..Ask::default() })? {
             Reply::NotFound => Ok(None),
@@ -219,5 +231,37 @@ impl Transport for Session {
         // As a stream, and not as an error at once: tough takes any of those for "there is no newer
         // root".
         Ok(Box::pin(futures_util::stream::once(std::future::ready(item))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::super::fetch::Found;
+    use super::*;
+
+    /// A server that has ten bytes for everybody.
+    #[derive(Debug)]
+    struct Ten;
+
+    impl Fetch for Ten {
+        fn get(&self, _ask: &Ask<'_>) -> Result<Reply, Refusal> {
+            Ok(Reply::Found(Found { tag: None, from: 0, body: Box::new(Cursor::new([7; 10])) }))
+        }
+
+        fn place(&self) -> String {
+            "memory".to_owned()
+        }
+    }
+
+    #[test]
+    fn many_small_files_are_no_way_around_the_bound_on_a_large_one() {
+        let session = Session::bounded(Arc::new(Ten), None, 25);
+        assert_eq!(session.file("metadata/1.a.json").unwrap().unwrap().len(), 10);
+        session.file("metadata/1.b.json").unwrap();
+        session.file("metadata/1.b.json").unwrap();
+        let refused = session.file("metadata/1.c.json").unwrap_err();
+        assert_eq!(refused.kind(), "TooLarge");
     }
 }
