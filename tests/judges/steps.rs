@@ -21,7 +21,7 @@ use tidegate::promoter::{Online, Promoter, Setup, State};
 use tidegate::store::directory::Directory;
 use tidegate::store::payloads::Payloads;
 
-use crate::running::tough;
+use crate::stock::tough;
 use crate::spawn::get;
 
 /// How many steps are taken; `TIDEGATE_STEPS` says otherwise.
