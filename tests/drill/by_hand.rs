@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::page::{SIGNING, commands, done, sh};
 use crate::scene::{CHANNEL, Files, Scene};
 use crate::spawn::Server;
-use crate::thief::{Thief, own, sign, steal};
+use crate::thief::{Keys, Thief, own, sign, steal};
 
 fn verify(folder: &Path, url: &str, root: &str) -> Output {
     sh(folder, &commands(SIGNING, "### By hand"), &[&format!("{url}/tuf"), root])
@@ -58,8 +58,20 @@ fn thresholds_and_roots_are_verified_by_hand_and_every_changed_byte_is_found() {
     let root = "channels/trust/1.root.json";
     let told = passes(&scene.dir(), scene.network.url(), root);
     assert!(told.contains("root        version 2"), "{told}");
-    // One byte in the middle of each file, which is within what is signed or a signature.
-    for (name, bytes) in files.iter().filter(|(name, _)| name.starts_with("tuf/") && !name.ends_with("/1.root.json")) {
+    // One byte in the middle of a file of each kind, which is within what is signed or a signature.
+    for kind in [
+        "2.root.json",
+        "timestamp.json",
+        ".snapshot.json",
+        ".targets.json",
+        ".releases-1.8.json",
+        ".channels.json",
+        ".channel.1.8-production.json",
+        ".release.1.8.2.json",
+        ".payload.1.8.2.payload.json",
+    ] {
+        let (name, bytes) =
+            files.iter().rfind(|(name, _)| name.starts_with("tuf/") && name.ends_with(kind)).unwrap();
         let mut changed = files.clone();
         let middle = bytes.len() / 2;
         changed.get_mut(name).unwrap()[middle] ^= 1;
@@ -74,18 +86,16 @@ fn every_signature_counts_by_hand() {
     let (scene, files) = scene();
     let root = "channels/trust/1.root.json";
     let key = |name: &str| steal(&scene.path(name));
-    let (online, both) = (
-        key(".tidegate/keys/online.pem"),
-        [key("vault/release.pem"), key("vault/second.pem")].concat(),
-    );
+    let (online, both) =
+        (key(".tidegate/keys/online.pem"), [key("vault/release.pem"), key("vault/second.pem")].concat());
     let thief = || Thief::before(files.clone());
-    let retarget = |role: &str, name: &str, keys, signer| {
+    let retarget = |role: &str, name: &str, keys: &Keys, signer: &Keys| {
         let mut thief = thief();
         let document = thief.target(role, name);
         thief.put(role, keys, name, sign(&document, signer));
         thief.seal(&online, None)
     };
-    let rerole = |name: &str, keys| {
+    let rerole = |name: &str, keys: &Keys| {
         let mut thief = thief();
         thief.change(name, keys, |_| {});
         thief.seal(&online, None)
@@ -105,7 +115,7 @@ fn every_signature_counts_by_hand() {
         sign(&root, &ben)
     });
     for (files, refused) in [
-        (retarget(&"channels", &channel, &online, &own()), "by 0 keys, and 1 must"),
+        (retarget("channels", &channel, &online, &own()), "by 0 keys, and 1 must"),
         (retarget("releases-1.8", release, &both, one), "release.1.8.2.json: signed by 1 keys, and 2 must"),
         (rerole("channels", &own()), "channels.json: signed by 0 keys, and 1 must"),
         (rerole("releases-1.8", one), "releases-1.8.json: signed by 1 keys, and 2 must"),

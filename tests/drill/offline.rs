@@ -11,7 +11,8 @@ use crate::thief::{Keys, MOST, Thief, own, sign, signed, steal};
 const GOOD: &str = "update latest 1.8.2";
 const EVIL: &str = "update latest 1.8.9";
 
-/// Puts a release of the thief's own into what is served: its line's role has this version.
+/// Puts a release of the thief's own into what is served, and signs all of the line's releases: the
+/// line's role has this version.
 fn forge(mut thief: Thief, release: &Keys, online: &Keys, version: u64) -> Files {
     let payload = b"{\"version\": \"1.8.9\"}\n".to_vec();
     let size = payload.len();
@@ -20,10 +21,15 @@ fn forge(mut thief: Thief, release: &Keys, online: &Keys, version: u64) -> Files
     manifest["version"] = json!("1.8.9");
     manifest["payloads"] = json!([{"file": "payload.json", "sha256": sha256, "size": size}]);
     let digest = thief.put("releases-1.8", release, "release.1.8.9.json", sign(&manifest, release));
-    thief.change("releases-1.8", release, |role| role["version"] = json!(version));
 
     let name = format!("channel.{CHANNEL}.json");
     let mut channel = thief.target("channels", &name);
+    for offer in channel["releases"].as_array_mut().unwrap() {
+        let name = format!("release.{}.json", offer["version"].as_str().unwrap());
+        let manifest = thief.target("releases-1.8", &name);
+        offer["manifest"] = json!(thief.put("releases-1.8", release, &name, sign(&manifest, release)));
+    }
+    thief.change("releases-1.8", release, |role| role["version"] = json!(version));
     let mut offer = channel["releases"][1].clone();
     offer["version"] = json!("1.8.9");
     offer["manifest"] = json!(digest);
@@ -52,7 +58,7 @@ fn smuggle(scene: &Scene, version: &str) {
 #[test]
 fn a_stolen_release_key_signs_nothing_that_counts_once_the_keepers_changed_it() {
     let scene = Scene::new();
-    let warm = scene.cluster("1.root.json");
+    let (warm, other) = (scene.cluster("1.root.json"), scene.cluster("1.root.json"));
     warm.takes("before", GOOD);
     let (release, online) =
         (steal(&scene.path("vault/release.pem")), steal(&scene.path(".tidegate/keys/online.pem")));
@@ -78,9 +84,10 @@ fn a_stolen_release_key_signs_nothing_that_counts_once_the_keepers_changed_it() 
     warm.takes("a refused line keeps what it has", GOOD);
     scene.cluster("1.root.json").takes("for a new one too", GOOD);
     let files = scene.served("after");
+    other.takes("before the thief holds its network", GOOD);
     // Even with the online key.
     scene.network.taken(&forge(Thief::before(files), &release, &online, 9));
-    warm.refuses("on the network", "NotEnoughSignatures");
+    other.refuses("on the network", "NotEnoughSignatures");
     scene.cluster("1.root.json").refuses("on the network", "NotEnoughSignatures");
     scene.network.given_back();
     fs::write(&role, good).unwrap();
@@ -118,7 +125,7 @@ fn a_release_key_and_the_online_key_are_changed_in_one_ceremony() {
 #[test]
 fn a_stolen_targets_key_names_no_release_keys_once_the_keepers_changed_it() {
     let scene = Scene::new();
-    let (warm, victim) = (scene.cluster("1.root.json"), scene.cluster("1.root.json"));
+    let [warm, victim, other] = [(); 3].map(|()| scene.cluster("1.root.json"));
     warm.takes("before", GOOD);
     let (targets, online) =
         (steal(&scene.path("vault/targets.pem")), steal(&scene.path(".tidegate/keys/online.pem")));
@@ -126,9 +133,7 @@ fn a_stolen_targets_key_names_no_release_keys_once_the_keepers_changed_it() {
         let mut thief = Thief::before(served);
         let own = own();
         thief.change("targets", &targets, |role| {
-            let mut key = role["delegations"]["keys"].as_object().unwrap().values().next().unwrap().clone();
-            key["keyval"]["public"] = json!(own[0].public().to_string());
-            role["delegations"]["keys"][own[0].id().to_string()] = key;
+            role["delegations"]["keys"][own[0].id().to_string()] = json!(own[0].public().key());
             for role in role["delegations"]["roles"].as_array_mut().unwrap() {
                 if role["name"] == "releases-1.8" {
                     role["keyids"] = json!([own[0].id()]);
@@ -145,10 +150,11 @@ fn a_stolen_targets_key_names_no_release_keys_once_the_keepers_changed_it() {
     scene.follow("## The targets key");
     warm.takes("clients notice nothing", GOOD);
     scene.cluster("1.root.json").takes("nor does a new one", GOOD);
+    other.takes("before the thief holds its network", GOOD);
     let shown = delegate(scene.served("after"));
     for (what, files) in [("with the new root", &shown), ("without it", &hidden)] {
         scene.network.taken(files);
-        warm.refuses(what, "NotEnoughSignatures");
+        other.refuses(what, "NotEnoughSignatures");
         scene.cluster("2.root.json").refuses(what, "NotEnoughSignatures");
     }
     scene.network.taken(&shown);
@@ -167,9 +173,7 @@ fn a_stolen_root_key_of_three_signs_no_root_alone() {
     let usurp = |mut files: Files, version: u64| {
         let mut root = signed(&files[&format!("tuf/metadata/{}.root.json", version - 1)]);
         let own = own();
-        let mut key = root["keys"].as_object().unwrap().values().next().unwrap().clone();
-        key["keyval"]["public"] = json!(own[0].public().to_string());
-        root["keys"][own[0].id().to_string()] = key;
+        root["keys"][own[0].id().to_string()] = json!(own[0].public().key());
         for role in root["roles"].as_object_mut().unwrap().values_mut() {
             *role = json!({"keyids": [own[0].id()], "threshold": 1});
         }

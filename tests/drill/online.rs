@@ -87,7 +87,8 @@ fn a_lost_state_is_taken_up_from_what_a_thief_drove_to_the_largest_version() {
     scene.serve();
     scene.server().until_latest(CHANNEL, "1.8.2");
     assert!(scene.server().version() < MOST / 2, "versions go on from the clock");
-    for (cluster, what) in [(&warm, "warm"), (&victim, "led astray"), (&scene.cluster("1.root.json"), "cold")] {
+    for (cluster, what) in [(&warm, "warm"), (&victim, "led astray"), (&scene.cluster("1.root.json"), "cold")]
+    {
         cluster.takes(what, GOOD);
     }
     scene.network.taken(&live);

@@ -39,9 +39,8 @@ pub fn signed(bytes: &[u8]) -> Value {
 /// A document with signatures.
 pub fn sign(document: &Value, keys: &Keys) -> Vec<u8> {
     let message = document.to_string();
-    let signatures = keys.iter().map(|key| {
-        json!({"keyid": key.id(), "sig": hex::encode(key.sign(message.as_bytes()))})
-    });
+    let signatures =
+        keys.iter().map(|key| json!({"keyid": key.id(), "sig": hex::encode(key.sign(message.as_bytes()))}));
     let signatures: Value = signatures.collect();
     json!({"signatures": signatures, "signed": document}).to_string().into_bytes()
 }

@@ -21,8 +21,8 @@ use tidegate::promoter::{Online, Promoter, Setup, State};
 use tidegate::store::directory::Directory;
 use tidegate::store::payloads::Payloads;
 
-use crate::stock::tough;
 use crate::spawn::get;
+use crate::stock::tough;
 
 /// How many steps are taken; `TIDEGATE_STEPS` says otherwise.
 const STEPS: usize = 500;
