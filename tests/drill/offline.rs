@@ -73,6 +73,7 @@ fn a_stolen_release_key_signs_nothing_that_counts_once_the_keepers_changed_it() 
     warm.takes("what the thief may do meanwhile", EVIL);
 
     scene.run(&["release", "yank", "1.8.9", "--reason", "nobody of us made it"]);
+    scene.server().until_latest(CHANNEL, "1.8.2");
     scene.follow("## A release key");
     warm.takes("clients go on", GOOD);
     scene.cluster("1.root.json").takes("a new one too", GOOD);

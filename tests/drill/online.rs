@@ -1,20 +1,21 @@
 //! The online key is stolen.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::json;
 
-use crate::page::{DRILL, commands, done};
+use crate::page::{DRILL, commands, done, sh};
 use crate::scene::{CHANNEL, Files, Scene};
-use crate::spawn::refused;
-use crate::thief::{MOST, Thief, sign, steal};
+use crate::spawn::{Server, eventually, refused};
+use crate::thief::{Keys, MOST, Thief, sign, steal};
 
 const GOOD: &str = "update latest 1.8.2";
 /// What the thief's clusters are told: the newest release is not there.
 const WITHHELD: &str = "none up_to_date -";
 
 /// Withholds the newest release, as only the online key can, in documents of this version.
-fn withhold(served: Files, stolen: &crate::thief::Keys, version: Option<u64>) -> Files {
+fn withhold(served: Files, stolen: &Keys, version: Option<u64>) -> Files {
     let mut thief = Thief::before(served);
     let name = format!("channel.{CHANNEL}.json");
     let mut manifest = thief.target("channels", &name);
@@ -26,6 +27,14 @@ fn withhold(served: Files, stolen: &crate::thief::Keys, version: Option<u64>) ->
         thief.change("channels", stolen, |role| role["version"] = json!(version));
     }
     thief.seal(stolen, version)
+}
+
+/// What the page has one look at.
+fn look(scene: &Scene) -> String {
+    let commands = commands(DRILL, "## How one sees that it is over");
+    let output = sh(&scene.dir(), &commands.replace("https://updates.example.com", scene.network.url()), &[]);
+    assert!(output.status.success(), "{output:#?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
@@ -41,7 +50,11 @@ fn a_stolen_online_key_signs_nothing_that_counts_once_the_keepers_changed_it() {
     scene.network.given_back();
     victim.refuses("the good server, behind the thief's versions", "Rollback");
 
+    let key = stolen[0].id().to_string();
+    assert!(look(&scene).contains(&key[..12]), "the page looks where it is");
     scene.follow("## The online key");
+    let looked = look(&scene);
+    assert!(!looked.contains(&key[..12]) && looked.contains("root      version 2"), "{looked}");
     assert!(!scene.path(".tidegate/keys/online.pem").exists());
     warm.takes("clients notice nothing", GOOD);
     scene.cluster("1.root.json").takes("nor does a new one", GOOD);
@@ -95,4 +108,19 @@ fn a_lost_state_is_taken_up_from_what_a_thief_drove_to_the_largest_version() {
     for cluster in [&warm, &victim] {
         cluster.refuses("the thief", "NotEnoughSignatures");
     }
+}
+
+#[test]
+fn the_demo_takes_over_with_the_next_online_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join(name).to_str().unwrap().to_owned();
+    let (catalog, payloads) = (sample("channels"), sample("payloads"));
+    let server = Server::ready(folder.path(), &["--demo", "--catalog", &catalog, "--payloads", &payloads]);
+    let signer = || server.json("/tuf/metadata/timestamp.json")["signatures"][0]["keyid"].clone();
+    let before = signer();
+    done(folder.path(), &commands(DRILL, "### With the demo"));
+    eventually("another key signs", || if signer() == before { Err(server.log()) } else { Ok(()) });
+    let key = steal(&folder.path().join(".tidegate/demo/state/keys/next.pem"))[0].id().to_string();
+    assert_eq!(signer(), key.as_str());
+    server.until_degraded(&[], "");
 }

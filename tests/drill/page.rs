@@ -47,7 +47,13 @@ pub fn sh(folder: &Path, script: &str, arguments: &[&str]) -> Output {
         }
     }
     command.args(["-euc", script, "sh"]).args(arguments).current_dir(folder);
-    command.env("PATH", path).env("TIDEGATE_BY", "ada").stdin(Stdio::null()).output().unwrap()
+    command
+        .env("PATH", path)
+        .env("TIDEGATE_BY", "ada")
+        .env("TMPDIR", folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 /// Runs the page's commands to their good end.
