@@ -102,6 +102,17 @@ fn every_signature_counts_by_hand() {
     };
     let (channel, release) = (format!("channel.{CHANNEL}.json"), "release.1.8.2.json");
     let one = &key("vault/second.pem");
+    let misnamed = {
+        let mut thief = thief();
+        let document = thief.target("releases-1.8", "release.1.8.1.json");
+        thief.put("releases-1.8", &both, release, sign(&document, &both));
+        thief.seal(&online, None)
+    };
+    let outside = {
+        let mut thief = thief();
+        thief.put("channels", &online, "release.1.9.0.json", b"{}".to_vec());
+        thief.seal(&online, None)
+    };
     let expired = {
         let mut thief = thief();
         thief.change("channels", &online, |role| role["expires"] = json!("2018-01-01T00:00:00Z"));
@@ -121,6 +132,8 @@ fn every_signature_counts_by_hand() {
         (rerole("releases-1.8", one), "releases-1.8.json: signed by 1 keys, and 2 must"),
         (rerole("targets", &own()), "targets.json: signed by 0 keys, and 1 must"),
         (thief().seal(&own(), None), "timestamp.json: signed by 0 keys, and 1 must"),
+        (misnamed, "release.1.8.2.json speaks of something else"),
+        (outside, "channels.json lists release.1.9.0.json, which it may not"),
         (usurped, "next.json: signed by 1 keys, and 2 must"),
         (expired, "channels.json: not of type targets, or expired"),
     ] {
