@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::page::sh;
 use crate::scene::{CHANNEL, Files, Scene};
+use crate::spawn::Server;
 use crate::thief::{Keys, MOST, Thief, own, sign, signed, steal};
 
 const GOOD: &str = "update latest 1.8.2";
@@ -199,4 +200,22 @@ fn a_stolen_root_key_of_three_signs_no_root_alone() {
     refused(&usurp(scene.served("after"), 3), "a third root");
     scene.network.taken(&usurped);
     scene.cluster("2.root.json").refuses("from the new root", "NotEnoughSignatures");
+}
+
+#[test]
+fn after_a_founding_anew_a_cluster_takes_nothing_until_the_new_root_is_brought_to_it() {
+    let mut scene = Scene::new();
+    let warm = scene.cluster("1.root.json");
+    warm.takes("before", GOOD);
+    scene.stop();
+    let script = "
+        mkdir anew && cp -r channels payloads anew && cd anew && rm -r channels/trust
+        tidegate init --offline-keys vault --no-encrypt
+        tidegate release sign --key vault/release.pem --targets-key vault/targets.pem";
+    let output = sh(&scene.dir(), script, &[]);
+    assert!(output.status.success(), "{output:#?}");
+    let server = Server::ready(&scene.path("anew"), &["--promote", "on"]);
+    scene.network.leads_to(&server);
+    warm.refuses("keys that nobody brought here", "NotEnoughSignatures");
+    scene.cluster("../../anew/channels/trust/1.root.json").takes("with the new root", GOOD);
 }

@@ -54,6 +54,11 @@ impl Network {
         Self { site, server, held }
     }
 
+    /// There is another server.
+    pub fn leads_to(&self, server: &Server) {
+        self.server.lock().unwrap().clone_from(&server.address);
+    }
+
     /// The thief answers, with these files and no others.
     pub fn taken(&self, files: &Files) {
         *self.held.lock().unwrap() = Some(files.clone());
@@ -82,7 +87,7 @@ impl Scene {
     /// Starts the server, which must not run.
     pub fn serve(&mut self) {
         let server = Server::ready(&self.dir(), &["--promote", "on"]);
-        self.network.server.lock().unwrap().clone_from(&server.address);
+        self.network.leads_to(&server);
         self.server = Some(server);
     }
 
