@@ -136,8 +136,16 @@ fn write(
             File::Bytes(bytes) => bytes.len() as u64,
             File::Payload(payload) => payload.size,
         };
-        // Its name says what it holds, and it got its name only when it was whole.
-        if !fs::symlink_metadata(&to).is_ok_and(|found| found.is_file() && found.len() == size) {
+        // A target's name has its digest, and it got its name only when it was whole. A role's has its
+        // version, and another repository's of that version may lie there.
+        let same = fs::symlink_metadata(&to).is_ok_and(|found| found.is_file() && found.len() == size)
+            && match file {
+                File::Bytes(bytes) if path.starts_with("tuf/metadata/") => {
+                    fs::read(&to).is_ok_and(|found| found == bytes)
+                }
+                File::Bytes(_) | File::Payload(_) => true,
+            };
+        if !same {
             create_parent(&to)?;
             batch.fill(&to, Mode::Keep, |out| match file {
                 File::Bytes(bytes) => out.write_all(bytes),

@@ -18,7 +18,7 @@ use super::workspace::Workspace;
 use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::{Root, names};
 use crate::promoter::State;
-use crate::publish::follows::check_follows;
+use crate::publish::follows::{check_follows, newest_root};
 use crate::publish::restore::{made, restore};
 use crate::signing::Signed;
 use crate::store::durable::{self, Mode};
@@ -70,7 +70,21 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         ));
     }
     let _lock = StateLock::acquire(&workspace.state)?;
-    let root = root(args, workspace)?;
+    let before = state.publication()?;
+    if before.is_some() && !kept_root(workspace).is_file() {
+        return Err(refuse(
+            format!(
+                "what was published from `{}` was not taken in: a server signs there",
+                workspace.state.display()
+            ),
+            "name another folder for the mirror with `--state DIR`",
+        ));
+    }
+    let root = match before.as_ref().and_then(newest_root) {
+        // Whatever is named: keys that were replaced since then do not come back.
+        Some(root) => root,
+        None => root(args, workspace)?,
+    };
     let folder = args.dir.join("tuf");
     if !folder.is_dir() {
         return Err(refuse(
@@ -85,7 +99,6 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let restored = restored
         .with_context(|| format!("`{}` was not taken in: nothing was changed", args.dir.display()))?;
     let publication = &restored.publication;
-    let before = state.publication()?;
     if let Some(before) = &before {
         check_follows(before, publication, &restored.verified.root).with_context(|| {
             format!("`{}` is older than what was taken in before, and was not taken in", args.dir.display())
@@ -100,8 +113,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     payloads.take(&files).with_context(|| format!("`{}` was not taken in", args.dir.display()))?;
     let imported = before.is_none_or(|before| before.version != publication.version);
     if imported {
-        state.store(publication)?;
         durable::write(&kept_root(workspace), restored.verified.root.raw(), Mode::Private)?;
+        state.store(publication)?;
     }
     let body = Body {
         imported,

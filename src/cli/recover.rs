@@ -16,7 +16,7 @@ use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::Root;
 use crate::promoter::State;
 use crate::publish::Publication;
-use crate::publish::follows::{Behind, check_seen};
+use crate::publish::follows::{Behind, check_seen, newest_root, replaces_online_keys};
 use crate::publish::restore::{Restored, made, restore};
 use crate::signing::Signed;
 use crate::signing::trust::Trust;
@@ -70,24 +70,37 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             "name the catalog with `--catalog DIR`, or the root that you trust with `--root FILE`",
         )
     })?;
-    let seen = seen(&args.from, args.ca.as_deref(), &root, now)?;
+    let mut seen = seen(&args.from, args.ca.as_deref(), &root, now)?;
     let state = State::new(&workspace.state);
     let own = state.publication();
-    let (seen, floor) = unforced(seen, workspace, now)?;
+    let replaced = replaced(&seen, workspace)?;
     let recovered = match &own {
-        Ok(own) => match check_seen(own.as_ref(), &seen) {
-            Err(Behind::Nothing { .. } | Behind::Older { .. }) => true,
-            Err(behind @ (Behind::Fork { .. } | Behind::Lacks(_))) => {
+        Ok(Some(own)) => {
+            let root = newest_root(own).map_or(0, |root| root.signed().version);
+            if replaced || seen.verified.root.signed().version < root {
                 return Err(refuse(
-                    format!("two servers sign with one key: {behind}"),
-                    "stop the other one; then recover from the one that clients see",
+                    format!(
+                        "what is at `{}` is signed by an online key that was replaced since: it may be a thief's",
+                        args.from
+                    ),
+                    "nothing needs to be taken up: start the server, and clients forget what the old key signed",
                 ));
             }
-            Ok(()) => false,
-        },
+            match check_seen(Some(own), &seen) {
+                Err(Behind::Nothing { .. } | Behind::Older { .. }) => true,
+                Err(behind @ (Behind::Fork { .. } | Behind::Lacks(_))) => {
+                    return Err(refuse(
+                        format!("two servers sign with one key: {behind}"),
+                        "stop the other one; then recover from the one that clients see",
+                    ));
+                }
+                Ok(()) => false,
+            }
+        }
         // A damaged one is as good as none.
-        Err(_) => true,
+        Ok(None) | Err(_) => true,
     };
+    let floor = if recovered { floor(&mut seen, replaced, now)? } else { 0 };
     let publication = &seen.publication;
     if recovered {
         copy_payloads(workspace, publication)?;
@@ -113,6 +126,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             ),
         ])
     })?;
+    if recovered && replaced {
+        terminal.note(
+            "warning: it is signed by an online key that the catalog's root has replaced: if that was stolen, look at what it offers",
+        );
+    }
     if recovered {
         terminal.note("next: start `tidegate serve`; it goes on from here");
     }
@@ -139,30 +157,31 @@ pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> an
     restored.with_context(|| format!("what is at `{from}` cannot be taken up"))
 }
 
-/// What was seen, and the version above which this server signs from now on.
+/// Whether the catalog's root has replaced the online key that signed what was seen.
+pub fn replaced(seen: &Restored, workspace: &Workspace) -> anyhow::Result<bool> {
+    let trust = Trust::read(&workspace.directory()?.keys()?)?;
+    Ok(trust.is_some_and(|trust| replaces_online_keys(trust.root().signed(), seen)))
+}
+
+/// The version above which this server signs from now on.
 ///
 /// A thief of the online key can run the versions to their end, so that nothing can follow. Clients
-/// forget versions once the root names another key for snapshot and timestamp: with such a root in
-/// the catalog the counting begins anew.
-fn unforced(mut seen: Restored, workspace: &Workspace, now: Time) -> anyhow::Result<(Restored, u64)> {
+/// forget versions once the root names another key for snapshot and timestamp: then the counting
+/// begins anew.
+fn floor(seen: &mut Restored, replaced: bool, now: Time) -> anyhow::Result<u64> {
+    if replaced {
+        seen.publication.version = 0;
+        return Ok(0);
+    }
     let most = u64::try_from((now + FAR_AHEAD).timestamp()).unwrap_or(0);
     if seen.highest <= most {
-        let floor = seen.highest;
-        return Ok((seen, floor));
+        return Ok(seen.highest);
     }
-    let trust = Trust::read(&workspace.directory()?.keys()?)?;
-    let (live, roles) =
-        (&seen.verified.root.signed().roles, trust.as_ref().map(|trust| &trust.root().signed().roles));
-    let rotated = roles.is_some_and(|own| own.snapshot != live.snapshot && own.timestamp != live.timestamp);
-    if !rotated {
-        return Err(refuse(
-            format!(
-                "version {} is live, which no clock reaches: whoever signed it holds the online key",
-                seen.highest
-            ),
-            "replace the online key (`tidegate root change` with `--add online=…` and `--drop online=…`), and recover again",
-        ));
-    }
-    seen.publication.version = 0;
-    Ok((seen, 0))
+    Err(refuse(
+        format!(
+            "version {} is live, which no clock reaches: whoever signed it holds the online key",
+            seen.highest
+        ),
+        "replace the online key (`tidegate root change` with `--add online=…` and `--drop online=…`), and recover again",
+    ))
 }

@@ -23,7 +23,7 @@ use crate::http;
 use crate::promoter::status::{Handle, Shared};
 use crate::promoter::{Mirror, Online, Promoter, Setup, State, StateError};
 use crate::publish::Publication;
-use crate::publish::follows::check_seen;
+use crate::publish::follows::{check_seen, replaces_online_keys};
 use crate::signing::trust::Trust;
 use crate::signing::{CommandSigner, PublicKey};
 use crate::store::directory::{Directory, ReadError};
@@ -132,6 +132,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let state = State::new(&globals.state);
     let online = online_key(args, &state, &directory)?;
     let new = args.demo || args.first || state.is_new();
+    let trust = Trust::read(&public_keys(&directory)?).ok().flatten();
     let payloads = Arc::new(Payloads::new(&globals.payloads, &globals.state));
 
     let shared = Handle::new(Shared::default());
@@ -140,7 +141,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         "`tidegate recover --from URL|DIR` takes up what clients see, or bring the state folder back from a backup; without its last publication the server could not tell whether it steps back",
     )?;
     let last = shared.publication.load_full();
-    check_last(args, globals, last.as_deref(), new, clock.now())?;
+    check_last(args, globals, trust.as_ref(), last.as_deref(), new, clock.now())?;
 
     serve(args, globals, payloads, shared, clock, move |told| promoter.run(told))
 }
@@ -198,6 +199,7 @@ fn serve(
 fn check_last(
     args: &Args,
     globals: &Globals,
+    trust: Option<&Trust>,
     last: Option<&Publication>,
     new: bool,
     now: Time,
@@ -208,6 +210,10 @@ fn check_last(
         let root =
             root.with_context(|| format!("the catalog `{}` has no root", globals.catalog.display()))?;
         match recover::seen(witness, args.ca.as_deref(), &root, now) {
+            // Clients forget what a key signed that was replaced.
+            Ok(seen) if trust.is_some_and(|trust| replaces_online_keys(trust.root().signed(), &seen)) => {
+                tracing::warn!("what is live at `{witness}` is signed by an online key that was replaced");
+            }
             Ok(seen) => check_seen(last, &seen)
                 .with_context(|| format!("this server is behind what is live at `{witness}`"))
                 .hint(format!("take it up first: `tidegate recover --from {witness}`"))?,
@@ -272,7 +278,7 @@ fn online_key(args: &Args, state: &State, directory: &Directory) -> anyhow::Resu
     }
     if keys.is_empty() {
         return Err(anyhow::anyhow!("there is no online key `{}`", state.online_key_path().display())).hint(
-            "`tidegate init` makes it together with the catalog's root, and `tidegate serve --demo` needs none",
+            "bring it back from a backup, or replace it: `tidegate root change --add online=PUBLIC.pem --drop online=KEYID`; for a new catalog `tidegate init` makes it, and `tidegate serve --demo` needs none",
         );
     }
     Ok(Online::State)

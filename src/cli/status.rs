@@ -1,5 +1,6 @@
 //! `tidegate status`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -11,11 +12,11 @@ use super::terminal::Terminal;
 use super::time;
 use super::workspace::{View, Workspace, chain};
 use crate::domain::promotion::{Decision, Verdict, decide};
-use crate::domain::release::ManifestState;
+use crate::domain::release::{ManifestState, PayloadState, Release};
 use crate::domain::{Time, rfc3339};
 use crate::promoter::State;
 use crate::promoter::status::{DegradedKind, ONLINE_NEAR, PUBLICATION, is_near};
-use crate::publish::Publication;
+use crate::publish::{self, Publication};
 
 /// Say what is published, what expires when, and what is degraded
 ///
@@ -105,6 +106,19 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         let first = faults.first().map(|fault| fault.message.clone()).unwrap_or_default();
         say(DegradedKind::LineRefused, format!("line `{line}` has faults: {first}"));
     }
+    let none = BTreeMap::new();
+    for (line, refusal) in publish::refusals(&view.catalog, &none, publication.as_ref(), now) {
+        say(DegradedKind::LineRefused, format!("line `{line}` keeps its last documents: {refusal}"));
+    }
+    for release in undelivered(&view, now) {
+        say(
+            DegradedKind::ReadFailing,
+            format!(
+                "`{0}` is not offered, its payload is not at hand: `tidegate explain {0}`",
+                release.version
+            ),
+        );
+    }
     match view.trust() {
         Ok(Some(_)) => {}
         Ok(None) => say(
@@ -144,10 +158,18 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         return Ok(if within.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     if body.publication.is_none() {
-        terminal.note("error: nothing is published yet\nhint: `tidegate serve` publishes what is signed");
+        terminal.note("error: nothing is published yet\nhint: `tidegate serve` publishes what is signed; if something was published before, `tidegate recover --from URL`");
     }
     let expired = body.expiries.iter().any(|expiry| expiry.expired);
     Ok(if expired || body.publication.is_none() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Releases that entered a stage and cannot be served: their payloads are missing or changed.
+fn undelivered(view: &View, now: Time) -> impl Iterator<Item = &Release> {
+    view.catalog
+        .lines()
+        .flat_map(|line| line.releases.values())
+        .filter(move |release| release.is_known(now) && release.evidence.payload != PayloadState::Present)
 }
 
 fn is_overdue(decision: &Decision<'_>, now: Time) -> bool {

@@ -161,7 +161,8 @@ pub struct ExplainBody {
     pub line: String,
     /// `normal` or `security`.
     pub urgency: &'static str,
-    /// `promoted`, `due`, `waiting`, `blocked` or `yanked`.
+    /// `promoted`, `due`, `waiting`, `blocked` or `yanked`; `unknown` on a mirror, for what has not
+    /// entered every stage.
     pub state: &'static str,
     pub message: String,
     pub entered: Vec<EntryBody>,
@@ -180,6 +181,20 @@ pub struct EntryBody {
     pub since: String,
     pub by: String,
     pub reason: Option<String>,
+}
+
+impl ExplainBody {
+    /// Says that what comes next is not known here: a mirror has the signed documents, and plans are
+    /// not signed.
+    pub fn unknown(&mut self) {
+        self.state = "unknown";
+        let channel = self.entered.last().map_or("no channel", |entry| &entry.channel);
+        self.message = format!(
+            "`{}` is in `{channel}`; when it goes further is not known here: this is a mirror, and the vendor's own server says",
+            self.version
+        );
+        self.remedies.clear();
+    }
 }
 
 impl ChannelsBody {

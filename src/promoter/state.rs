@@ -121,6 +121,11 @@ impl State {
     /// When it cannot be written; the last one is then as it was.
     pub fn store(&self, publication: &Publication) -> Result<(), StateError> {
         durable::create_folder(&self.folder, Mode::Private)?;
+        // Keys and copies: nothing in the state folder belongs into a repository.
+        let ignore = self.folder.join(".gitignore");
+        if !ignore.exists() {
+            durable::write(&ignore, b"*\n", Mode::Keep)?;
+        }
         durable::fill(&self.publication_path(), Mode::Private, |file| {
             let mut file = BufWriter::new(file);
             pack(publication, &mut file)?;

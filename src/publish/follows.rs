@@ -137,13 +137,29 @@ pub fn check_seen(own: Option<&Publication>, seen: &Restored) -> Result<(), Behi
     }
 }
 
+/// The newest root of a publication: it is trusted from then on.
+#[must_use]
+pub fn newest_root(of: &Publication) -> Option<Signed<Root>> {
+    newest(of, "root")
+}
+
+/// Whether a root names other keys for what is signed online than what was seen was signed by: clients
+/// that see that root forget the versions that they remember.
+#[must_use]
+pub fn replaces_online_keys(root: &Root, seen: &Restored) -> bool {
+    let live = &seen.verified.root.signed().roles;
+    root.roles.snapshot != live.snapshot && root.roles.timestamp != live.timestamp
+}
+
 /// Whether a publication can follow the last one: its own roles, too.
 ///
 /// # Errors
 /// The first role that goes back or away.
 pub fn check_follows(last: &Publication, next: &Publication, root: &Signed<Root>) -> Result<(), Violation> {
-    let before: Option<Signed<Root>> = newest(last, "root");
-    if before.is_none_or(|before| forgotten(&before, root)) {
+    let Some(before) = newest::<Root>(last, "root") else { return Ok(()) };
+    // Keys that were replaced come back with no older root, however new what they sign is.
+    step("root", &before, root)?;
+    if forgotten(&before, root) {
         return Ok(());
     }
     let timestamps: [Option<Signed<Timestamp>>; 2] = [last, next].map(|of| newest(of, "timestamp"));

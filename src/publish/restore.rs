@@ -1,6 +1,7 @@
 //! A publication made from a repository as clients see it, without any key: for a mirror, and after
 //! the state folder was lost.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::formats::manifest::{ChannelManifest, ReleaseManifest};
 use crate::formats::tuf::names::{self, CHANNELS};
 use crate::formats::tuf::{DelegatedRole, Root, TIMESTAMP_LIFETIME, Target, Timestamp};
 use crate::signing::Signed;
-use crate::signing::verify::{Verified, Violation, verify};
+use crate::signing::verify::{Verified, Violation, verify_lapsed};
 
 /// What a repository holds.
 #[derive(Debug)]
@@ -60,13 +61,24 @@ pub fn restore(
     now: Time,
     fetch: &dyn Fn(&str) -> Option<Bytes>,
 ) -> Result<Restored, RestoreError> {
+    // Each file is had once: what is verified is what is taken, whatever comes the next time.
+    let had = RefCell::new(HashMap::<String, Option<Bytes>>::new());
+    let fetch = &|path: &str| {
+        if let Some(had) = had.borrow().get(path) {
+            return had.clone();
+        }
+        let file = fetch(path);
+        had.borrow_mut().insert(path.to_owned(), file.clone());
+        file
+    };
     // A role may list what is not served: a release that was signed and has entered no stage yet.
     let served = |name: &str, target: &Target| {
         !is_payload(name)
             && (name.starts_with("channel.")
                 || fetch(&names::target_path(name, &target.hashes.sha256)).is_some())
     };
-    let verified = verify(trusted, now, fetch, &served)?;
+    // One line's role that nobody signed anew is that line's trouble alone, as it is for the server.
+    let verified = verify_lapsed(trusted, now, fetch, &served)?;
     let files = Files::collect(trusted, &verified, fetch)?;
     let timestamp = verified.timestamp.signed();
     let made = timestamp.expires - TIMESTAMP_LIFETIME;
@@ -75,7 +87,7 @@ pub fn restore(
     let versions = [timestamp.version, verified.snapshot.signed().version];
     let versions = versions.into_iter().chain(verified.roles.get(CHANNELS).map(|role| role.signed().version));
     let highest = versions.chain(manifests.iter().map(|manifest| manifest.version)).max().unwrap_or(0);
-    let expires = manifests.iter().map(|manifest| manifest.expires).fold(verified.first_expiry().0, Ord::min);
+    let expires = manifests.iter().map(|manifest| manifest.expires).fold(verified.common_expiry(), Ord::min);
     let mut publication = Publication {
         version: timestamp.version,
         made,
@@ -151,7 +163,12 @@ fn answer(publication: &mut Publication, catalog: &Catalog, now: Time) {
         for release in line.releases.values() {
             if let Some(documents) = publication.release.get_mut(&release.version) {
                 let explanation = Explanation { line, release, now, decision: None };
-                documents.explain = document(json(&ExplainBody::of(&explanation)));
+                let mut body = ExplainBody::of(&explanation);
+                let last = line.stages.len().checked_sub(1).is_some_and(|last| release.is_in(last, now));
+                if !last && body.yanked.is_none() {
+                    body.unknown();
+                }
+                documents.explain = document(json(&body));
             }
         }
     }

@@ -15,6 +15,7 @@ mod running;
 #[allow(dead_code, reason = "what asks for answers is for other tests")]
 mod spawn;
 mod steps;
+mod stock;
 
 use std::path::Path;
 

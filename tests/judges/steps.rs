@@ -25,8 +25,8 @@ use tidegate::store::directory::Directory;
 use tidegate::store::payloads::Payloads;
 
 use crate::python::Python;
-use crate::running::tough;
 use crate::spawn::get;
+use crate::stock::tough;
 
 /// How many steps are taken; `TIDEGATE_STEPS` says otherwise.
 const STEPS: usize = 500;

@@ -127,7 +127,10 @@ impl Closed {
 #[test]
 fn an_import_is_served_as_it_was_where_it_came_from_and_the_next_one_takes_its_place() {
     let place = Place::with(&["1.7.1", "1.8.1"]);
+    place.add("1.8.9");
+    place.sign();
     let server = place.serve();
+    server.until_latest("1.8-preproduction", "1.8.9");
     export(&place, &[]);
     let closed = Closed::new(&place);
     closed.carry(&place);
@@ -146,20 +149,23 @@ fn an_import_is_served_as_it_was_where_it_came_from_and_the_next_one_takes_its_p
         assert_eq!(mirror.get(path).body, server.get(path).body, "{path}");
     }
     assert_eq!(closed.import(&[])["imported"], false, "it is there already");
+    // Plans are not signed, and so are not known here.
+    assert_eq!(mirror.json("/v1/releases/1.8.1/explain")["state"], "promoted");
+    assert_eq!(mirror.json("/v1/releases/1.8.9/explain")["state"], "unknown");
 
     fs::rename(closed.0.path().join("stick"), closed.0.path().join("old")).unwrap();
-    place.add("1.8.2");
+    place.add("1.8.10");
     place.sign();
-    server.until_latest("1.8-preproduction", "1.8.2");
+    server.until_latest("1.8-preproduction", "1.8.10");
     export(&place, &[]);
     closed.carry(&place);
     assert_eq!(closed.import(&[])["imported"], true);
-    mirror.until_latest("1.8-preproduction", "1.8.2");
-    assert_eq!(mirror.get("/v1/payloads/1.8.2/payload.json").status, 200);
+    mirror.until_latest("1.8-preproduction", "1.8.10");
+    assert_eq!(mirror.get("/v1/payloads/1.8.10/payload.json").status, 200);
 
     let error = refused(closed.0.path(), &["import", "old"]);
     assert!(error.contains("older than what was taken in before"), "{error}");
-    assert_eq!(mirror.latest("1.8-preproduction"), "1.8.2");
+    assert_eq!(mirror.latest("1.8-preproduction"), "1.8.10");
 }
 
 #[test]
@@ -184,4 +190,15 @@ fn an_import_that_was_tampered_with_changes_nothing() {
         fs::write(stick.join(path), good).unwrap();
     }
     closed.import(&["--root", "1.root.json"]);
+}
+
+#[test]
+fn an_export_over_that_of_another_catalog_replaces_its_roles() {
+    let one = Place::with(&["1.8.1"]);
+    let two = Place::with(&["1.8.1"]);
+    let (_first, _second) = (one.serve(), two.serve());
+    let shared = two.path("mirror").display().to_string();
+    one.run(&["export", &shared]);
+    two.run(&["export", &shared]);
+    two.run(&["verify", "--from", &shared]);
 }

@@ -12,6 +12,7 @@ fn lose(place: &Place) {
         fs::remove_file(place.path(".tidegate").join(name)).unwrap();
     }
     fs::remove_dir_all(place.path(".tidegate/payloads")).unwrap();
+    let _ = fs::remove_file(place.path(".tidegate/.gitignore"));
 }
 
 #[test]
@@ -28,6 +29,8 @@ fn a_server_that_lost_its_state_does_not_start_before_it_is_told_what_was_live()
     assert!(error.contains("tidegate recover --from") && error.contains("serve --first"), "{error}");
 
     place.run(&["recover", "--from", "live"]);
+    let ignored = fs::read_to_string(place.path(".tidegate/.gitignore"));
+    assert_eq!(ignored.unwrap(), "*\n", "the key lies there");
     // What is in the catalog now would step back from what was live.
     fs::remove_file(place.file("1.8.1")).unwrap();
     let server = place.serve();
@@ -94,4 +97,15 @@ fn a_first_start_is_said_once() {
     refused(place.dir(), &SERVE);
     assert!(Server::ready(place.dir(), &["--first"]).stop().success());
     assert!(place.serve().stop().success());
+}
+
+#[test]
+fn status_tells_from_the_folders_what_a_server_would_refuse() {
+    let place = Place::with(&["1.8.1"]);
+    assert!(place.serve().stop().success());
+    assert!(!place.run(&["status"]).contains("degraded"));
+    fs::remove_file(place.path("payloads/1.8.1/payload.json")).unwrap();
+    let told = place.run(&["status"]);
+    assert!(told.contains("line_refused") && told.contains("read_failing"), "{told}");
+    assert!(told.contains("`1.8.1` is not offered"), "{told}");
 }
