@@ -382,8 +382,9 @@ fn files(
     }
     for role in roles.lines.values() {
         for (name, target) in &role.signed().targets {
-            roles::served_target(name, target, releases)
-                .map(|file| files.insert(names::target_path(name, &target.hashes.sha256).into(), file));
+            let file = roles::served_target(name, target, releases)
+                .or_else(|| roles::listed_manifest(name, target, inputs.manifests, last));
+            file.map(|file| files.insert(names::target_path(name, &target.hashes.sha256).into(), file));
         }
     }
     files

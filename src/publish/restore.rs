@@ -176,6 +176,14 @@ fn answer(publication: &mut Publication, catalog: &Catalog, now: Time) {
     publication.release.retain(|version, _| {
         catalog.lines().any(|line| line.prefix.accepts(version) && line.releases.contains_key(version))
     });
+    for (version, release) in &publication.release {
+        for payload in &*release.payloads {
+            let name = names::payload_target(version, &payload.file);
+            let one = OnePayload::find(&release.payloads, |other| other.file == payload.file);
+            let path = names::target_path(&name, &payload.sha256).into();
+            publication.tuf.extend(one.map(|one| (path, TufFile::Payload(one))));
+        }
+    }
     publication.offers = Offer::all(catalog, now);
     publication.channels = document(json(&ChannelsBody::of(catalog, &[], now)));
     publication.promotions = document(json(&PromotionsBody::of(&[])));
@@ -217,12 +225,6 @@ impl Files {
                 files.channels.push((Signed::parse(raw).map_err(unreadable)?, Arc::clone(&served)));
             } else {
                 let manifest = Signed::<ReleaseManifest>::parse(raw).map_err(unreadable)?.into_signed();
-                for payload in &*manifest.payloads {
-                    let name = names::payload_target(&manifest.version, &payload.file);
-                    let path = names::target_path(&name, &payload.sha256);
-                    let one = OnePayload::find(&manifest.payloads, |other| other.file == payload.file);
-                    files.tuf.extend(one.map(|one| (path.into(), TufFile::Payload(one))));
-                }
                 files.manifests.push((manifest, Arc::clone(&served)));
             }
             files.add(path, served);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use bytes::Bytes;
 use chrono::TimeDelta;
 
 use super::publication::{OnePayload, Publication, ReleaseDocuments, TufFile};
@@ -163,6 +164,28 @@ pub fn served_target(
         let payload = OnePayload::find(&release.payloads, |payload| payload.file == rest[dot + 1..])?;
         (payload.sha256 == target.hashes.sha256).then_some(TufFile::Payload(payload))
     })
+}
+
+/// The manifest of a release that is signed and not on offer: one that is held before its first
+/// stage, or whose payload is not at hand. A client that is about to pass it must be able to see
+/// whether it is a barrier; one that cannot stays where it is.
+pub fn listed_manifest(
+    name: &str,
+    target: &Target,
+    manifests: &HashMap<Version, Bytes>,
+    last: Option<&Publication>,
+) -> Option<TufFile> {
+    let version = name.strip_prefix("release.")?.strip_suffix(".json")?;
+    let raw = manifests.get(&Version::parse(version).ok()?)?;
+    if Target::of(raw) != *target {
+        return None;
+    }
+    let path = names::target_path(name, &target.hashes.sha256);
+    let before = last.and_then(|last| match last.tuf.get(path.as_str()) {
+        Some(TufFile::Document(document)) => Some(document),
+        Some(TufFile::Payload(_)) | None => None,
+    });
+    Some(TufFile::Document(super::reuse(before, raw.clone())))
 }
 
 /// The newest file of a role in a publication.
