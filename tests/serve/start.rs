@@ -72,7 +72,10 @@ fn a_server_without_what_it_needs_says_what_and_where_from() {
     let key = place.path(".tidegate/keys/online.pem");
     fs::rename(&key, place.path("online.pem")).unwrap();
     let error = refused(place.dir(), &SERVE);
-    assert!(error.contains("there is no online key") && error.contains("hint: bring it back from a backup"), "{error}");
+    assert!(
+        error.contains("there is no online key") && error.contains("hint: bring it back from a backup"),
+        "{error}"
+    );
     fs::rename(place.path("online.pem"), &key).unwrap();
 
     let error = refused(place.dir(), &["serve", "--listen", "127.0.0.1:0", "--catalog", "chanels"]);
