@@ -12,10 +12,12 @@ use chrono::{TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use tidegate::domain::rfc3339;
 use tidegate::domain::version::Version;
+use tidegate::promoter::State;
 use tidegate::signing::PrivateKey;
 use tidegate::signing::ceremony::{Keys, found, sign_releases};
 use tidegate::signing::trust::Trust;
 use tidegate::store::directory::Directory;
+use tidegate::store::durable::{self, Mode};
 
 /// The releases of the line that is measured.
 const MEASURED: usize = 100;
@@ -101,9 +103,12 @@ fn make(folder: &Path, releases: usize, lines: usize) {
             fs::write(trust_folder.join(name), bytes).expect("a role can be written");
         }
     }
-    let online = folder.join("state").join("keys");
-    fs::create_dir_all(&online).expect("the state folder can be made");
+    let state = State::new(&folder.join("state"));
+    let online = state.online_key_path();
     let pem = keys.online.to_pem().expect("a key can be written");
-    fs::write(online.join("online.pem"), pem.as_bytes()).expect("a key can be written");
+    durable::create_folder(online.parent().expect("it lies in a folder"), Mode::Private)
+        .expect("the state folder can be made");
+    durable::write(&online, pem.as_bytes(), Mode::Private).expect("a key can be written");
+    state.found().expect("the state folder can be written to");
     println!("{} releases in {lines} lines: {}", catalog.known(now), folder.display());
 }
