@@ -143,7 +143,7 @@ impl Client {
         let root: Signed<Root> = Signed::parse(root)
             .map_err(|e| Refusal::Unreadable { path: "root".to_owned(), detail: chain(&e) })?;
         let staging = self.trusted.stage(before.as_ref())?;
-        let session = Session::new(fetch, before);
+        let session = Session::new(fetch, before, Arc::clone(&self.clock));
         let expiry = Expiry { now: self.clock.now(), stale_ok: self.options.stale_ok };
         let repository = repository::verify(&session, &root, &staging, expiry)?;
         let manifests = Manifests::new(&session, &repository, expiry, self.options.demo);
@@ -236,6 +236,9 @@ impl<'a> Lines<'a> {
         let goal = manifest.line.clone();
         let mut before = self.add(&manifest, Some(&manifest.stage), current)?;
         if own.as_ref() == Some(&goal) {
+            if manifest.retired.is_some() {
+                self.load_next(&goal, current);
+            }
             return Ok(channel);
         }
         // The gate looks at the line before; a way from further down passes each line between.
@@ -255,6 +258,21 @@ impl<'a> Lines<'a> {
             before = self.add(&manifest, None, current)?;
         }
         Ok(channel)
+    }
+
+    /// Loads the line that follows a retired one, so that the answer can name it. It only informs, so
+    /// that nothing of it is an obstacle.
+    fn load_next(&mut self, retired: &LineName, current: &Version) {
+        for line in self.manifests.lines() {
+            let Ok(Some(manifest)) = self.manifests.channel_of(&line) else { continue };
+            if manifest.follows.as_ref().is_some_and(|follows| follows.line == *retired) {
+                let before = (self.skipped.len(), self.withheld.len());
+                let _ = self.add(&manifest, None, current);
+                self.skipped.truncate(before.0);
+                self.withheld.truncate(before.1);
+                return;
+            }
+        }
     }
 
     /// Adds a line by one of its channels, as a cluster that follows one of its stages sees it. Gives
