@@ -14,6 +14,7 @@ const GOOD: &str = "printf %s \"$TIDEGATE_VERSION\" > version; env | grep ^TIDEG
 fn a_cluster_is_added_checked_approved_and_updated() {
     let desk = Desk::new();
     desk.add("Tectonic-1.8-Production", FROM, GOOD, &[]);
+    assert_eq!(desk.status()["state"], "Unknown", "nobody has looked yet");
     let told = desk.refused(&["cluster", "approve", "c", TO]);
     assert!(told.contains("nothing is advised") && told.contains("tidegate cluster check c"), "{told}");
 
@@ -59,6 +60,8 @@ fn the_next_minor_is_opt_in_and_passes_the_gate() {
     let told = desk.json(&["cluster", "follow", "c", "1.8-production"]);
     assert_eq!(told["advice"]["code"], "minor_gate", "{told}");
     assert_eq!(told["advice"]["take"]["version"], "1.7.14-tectonic.2");
+    let status = desk.status();
+    assert!(status["lastChecked"].is_string() && status["advice"]["code"] == "minor_gate", "{status}");
     assert!(desk.refused(&["cluster", "follow", "c", "1.8-beta"]).contains("(UnknownChannel)"));
     // Blocked is not down, and not around the gate.
     assert!(desk.once().status.success());
