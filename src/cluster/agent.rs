@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::command::{self, Ended};
-use super::download::{Download, check, wanted};
+use super::download::{Download, check, check_wanted, wanted};
 use super::folder::{Approval, Config, Failure, Folder, Orders, Record, Stamp, Step};
 use super::http::Stop;
 use super::look::{Look, look};
@@ -58,6 +58,8 @@ impl Agent {
     /// # Errors
     /// When the cluster's folder cannot be used.
     pub fn run(&self) -> Result<(), Refusal> {
+        // Before what is decided by them: an order that comes in between is then seen as a new one.
+        let mut seen = self.folder.wishes();
         let record = self.folder.record()?;
         let mut wait = match self.folder.config() {
             // What was begun is ended, and what was never looked at is looked at.
@@ -68,8 +70,6 @@ impl Agent {
             Err(refusal) => return Err(refusal),
         };
         let mut errors = 0;
-        // The first wishes are those that the record knows.
-        let mut seen = self.folder.wishes();
         while self.rest(wait, &seen) {
             seen = self.folder.wishes();
             let turn = self.turn()?;
@@ -210,6 +210,7 @@ impl Agent {
     /// Downloads, verifies once more, and applies.
     fn update(&self, look: &Look, release: &Release, orders: &Orders) -> Result<Turn, Refusal> {
         let (config, version) = (&look.config, &release.version);
+        check_wanted(release, config.arch.as_deref())?;
         self.step(Step::Download)?;
         let downloads = self.folder.downloads(version);
         forget_other_downloads(&downloads);
@@ -333,7 +334,11 @@ fn random() -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+    use crate::clock::Clock;
     use crate::domain::Time;
 
     fn failure(tries: u32) -> Failure {
@@ -347,6 +352,61 @@ mod tests {
             let expected = Time::UNIX_EPOCH + TimeDelta::minutes(minutes);
             assert_eq!(retry_at(&failure(tries)), expected, "{tries}");
         }
+    }
+
+    /// A clock that stands. Whoever asks it first gives the operator time for an order.
+    struct Nudge(Folder, Mutex<bool>);
+
+    impl Clock for Nudge {
+        fn now(&self) -> Time {
+            if !std::mem::replace(&mut *self.1.lock().unwrap(), true) {
+                self.0.change_orders(|orders| orders.retries += 1).unwrap();
+            }
+            Time::UNIX_EPOCH
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    #[test]
+    fn an_order_that_comes_while_the_agent_starts_is_heeded_at_once() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = Folder::new(state.path(), "c");
+        let config = Config {
+            format: 1,
+            server: "http://127.0.0.1:1".to_owned(),
+            channel: "1.8-production".parse().unwrap(),
+            current: "exit 1".to_owned(),
+            apply: Some("true".to_owned()),
+            approval: Approval::Automatic,
+            interval: u64::from(u32::MAX),
+            arch: None,
+            stale_ok: 0,
+            demo: false,
+            ca: None,
+        };
+        folder.create(&config, b"{}").unwrap();
+        let target = Version::parse("1.8.9").ok();
+        folder
+            .change_record(|record| {
+                record.checked = Some(Stamp(Time::UNIX_EPOCH));
+                record.failure = Some(Failure { version: target.clone(), ..failure(1) });
+                record.target = target;
+            })
+            .unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let clock = Arc::new(Nudge(folder.clone(), Mutex::new(false)));
+        let agent = Agent { folder: folder.clone(), name: "c".to_owned(), clock, stop: Arc::clone(&stop) };
+        let running = std::thread::spawn(move || agent.run());
+        let looked = (0..100).any(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            folder.record().unwrap().trouble.is_some()
+        });
+        stop.store(true, Ordering::SeqCst);
+        running.join().unwrap().unwrap();
+        assert!(looked, "it slept on the order");
     }
 
     #[test]

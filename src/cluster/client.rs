@@ -143,7 +143,7 @@ impl Client {
         let root: Signed<Root> = Signed::parse(root)
             .map_err(|e| Refusal::Unreadable { path: "root".to_owned(), detail: chain(&e) })?;
         let staging = self.trusted.stage(before.as_ref())?;
-        let session = Session::new(fetch, before);
+        let session = Session::new(fetch, before, Arc::clone(&self.clock));
         let expiry = Expiry { now: self.clock.now(), stale_ok: self.options.stale_ok };
         let repository = repository::verify(&session, &root, &staging, expiry)?;
         let manifests = Manifests::new(&session, &repository, expiry, self.options.demo);
@@ -236,6 +236,9 @@ impl<'a> Lines<'a> {
         let goal = manifest.line.clone();
         let mut before = self.add(&manifest, Some(&manifest.stage), current)?;
         if own.as_ref() == Some(&goal) {
+            if manifest.retired.is_some() {
+                self.load_next(&goal, current);
+            }
             return Ok(channel);
         }
         // The gate looks at the line before; a way from further down passes each line between.
@@ -255,6 +258,21 @@ impl<'a> Lines<'a> {
             before = self.add(&manifest, None, current)?;
         }
         Ok(channel)
+    }
+
+    /// Loads the line that follows a retired one, so that the answer can name it. It only informs, so
+    /// that nothing of it is an obstacle.
+    fn load_next(&mut self, retired: &LineName, current: &Version) {
+        for line in self.manifests.lines() {
+            let Ok(Some(manifest)) = self.manifests.channel_of(&line) else { continue };
+            if manifest.follows.as_ref().is_some_and(|follows| follows.line == *retired) {
+                let before = (self.skipped.len(), self.withheld.len());
+                let _ = self.add(&manifest, None, current);
+                self.skipped.truncate(before.0);
+                self.withheld.truncate(before.1);
+                return;
+            }
+        }
     }
 
     /// Adds a line by one of its channels, as a cluster that follows one of its stages sees it. Gives
@@ -307,20 +325,26 @@ impl<'a> Lines<'a> {
         let line = rebuilt(&name, prefix, &stages, releases)
             .map_err(|e| Refusal::Contradiction { line: name.to_string(), detail: e.to_string() })?;
         let Some(mut line) = line else { return Ok(follows) };
-        self.raise_barriers(&mut line, followed, current)?;
+        self.raise_barriers(&mut line, &stages, followed, current)?;
         self.found.insert(name, line);
         Ok(follows)
     }
 
     /// Puts up the barriers that release keys have signed and the channel does not offer: the online
     /// key may add barriers, and not take them away.
+    ///
+    /// In the followed line one above all that is on offer bars nothing. In a line that a cluster
+    /// comes from it does, since it bars the way into the next: there each one counts from the time
+    /// on that release keys allow it in the stage. One that still soaks may rightly be missing.
     fn raise_barriers(
         &mut self,
         line: &mut Line,
+        channels: &[ChannelManifest],
         followed: Option<&StageName>,
         current: &Version,
     ) -> Result<(), Refusal> {
         let now = self.manifests.expiry.now;
+        let is_left = followed.is_none();
         let followed = followed.and_then(|stage| line.stage(stage));
         let stage = followed
             .or_else(|| (0..line.stages.len()).rev().find(|stage| line.latest(*stage, now).is_some()));
@@ -328,20 +352,29 @@ impl<'a> Lines<'a> {
         let Some(highest) = line.latest(stage, now).map(|latest| latest.version.clone()) else {
             return Ok(());
         };
+        let channel = channels.iter().find(|channel| channel.stage == line.stages[stage].name);
         for version in self.manifests.signed_versions(&line.name)? {
-            let between = *current < version && version < highest;
+            let counts = *current < version && (is_left || version < highest);
             let entered = line.releases.get(&version).is_some_and(|release| release.is_in(stage, now));
-            if !between || entered {
+            if !counts || entered {
                 continue;
             }
             let mut barrier = match self.manifests.release(&line.name, &version)? {
-                Some(manifest) if manifest.barrier => unentered(manifest, line.stages.len()),
+                Some(manifest) if manifest.barrier => {
+                    let allowed = channel.and_then(|channel| not_before(&manifest, channel));
+                    if highest < version && allowed.is_some_and(|earliest| now < earliest) {
+                        continue;
+                    }
+                    unentered(manifest, line.stages.len())
+                }
                 Some(_) => continue,
                 None => {
                     self.withheld.push(version.clone());
                     withheld(line, version.clone())
                 }
             };
+            // One that was yanked in an earlier stage has its replacement as any other.
+            barrier.yank = line.releases.get(&version).and_then(|known| known.yank.clone());
             // In the stage, so that it stands there, and not to be had.
             let entry = Entry { since: Time::UNIX_EPOCH, by: SCHEDULE.to_owned(), reason: None };
             barrier.entries[stage] = Some(entry);

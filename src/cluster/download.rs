@@ -1,6 +1,7 @@
 //! Payloads: downloaded with resume, hashed on the way, and never there under their name before they
 //! are whole.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use sha2::Digest;
 use super::fetch::{Ask, Fetch, Reply, broken};
 use super::refusal::Refusal;
 use crate::domain::payload::{Payload, Sha256};
+use crate::domain::release::Release;
 use crate::domain::version::Version;
 use crate::formats::tuf::names;
 use crate::store::durable::{self, Mode};
@@ -33,6 +35,23 @@ pub fn wanted<'p>(
     arch: Option<&'p str>,
 ) -> impl Iterator<Item = &'p Payload> + Clone {
     payloads.iter().filter(move |payload| payload.arch.is_none() || payload.arch.as_deref() == arch)
+}
+
+/// Checks that a machine of an architecture takes at least one payload of a release that has some.
+///
+/// # Errors
+/// When it takes none: to apply the release with nothing would do nothing, or worse.
+pub fn check_wanted(release: &Release, arch: Option<&str>) -> Result<(), Refusal> {
+    if release.payloads.is_empty() || wanted(&release.payloads, arch).next().is_some() {
+        return Ok(());
+    }
+    let has: BTreeSet<_> = release.payloads.iter().filter_map(|payload| payload.arch.as_deref()).collect();
+    Err(Refusal::NoPayload {
+        version: release.version.clone(),
+        machine: arch
+            .map_or_else(|| "a machine of no named architecture".to_owned(), |arch| format!("`{arch}`")),
+        has: has.into_iter().map(|arch| format!("`{arch}`")).collect(),
+    })
 }
 
 impl Download<'_> {

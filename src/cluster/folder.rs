@@ -193,12 +193,15 @@ impl Folder {
         self.path.join("config.json").is_file()
     }
 
-    /// Makes the folder.
+    /// Makes the folder. What was left there by a removal or an addition that was cut off is cleared:
+    /// with another root all trust begins anew.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When it cannot be written, or a check of a removed cluster goes on.
     pub fn create(&self, config: &Config, root: &[u8]) -> Result<(), Refusal> {
         durable::create_folder(&self.path, Mode::Private)?;
+        let _check = self.check_lock()?;
+        self.clear()?;
         durable::write(&self.path.join("root.json"), root, Mode::Private)?;
         // Last, since with it the cluster is there.
         self.write("config.json", config)
@@ -209,9 +212,24 @@ impl Folder {
     /// # Errors
     /// When it cannot be removed.
     pub fn remove(&self) -> Result<(), Refusal> {
+        // A check that is under way would write down what it trusts after all was removed.
+        let _check = self.check_lock()?;
         let config = self.path.join("config.json");
         fs::remove_file(&config).map_err(Refusal::state(config))?;
         fs::remove_dir_all(&self.path).map_err(Refusal::state(&self.path))
+    }
+
+    /// Removes everything but the locks, which somebody may hold.
+    fn clear(&self) -> Result<(), Refusal> {
+        for entry in fs::read_dir(&self.path).map_err(Refusal::state(&self.path))? {
+            let path = entry.map_err(Refusal::state(&self.path))?.path();
+            if path.extension().is_some_and(|extension| extension == "lock") {
+                continue;
+            }
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(Refusal::state(path))?;
+        }
+        Ok(())
     }
 
     /// The root that was brought by hand.
@@ -296,6 +314,14 @@ impl Folder {
         self.path.join("downloads").join(version.to_string())
     }
 
+    /// The lock of whoever changes what is trusted.
+    ///
+    /// # Errors
+    /// When another has it for a minute, or the file cannot be made.
+    pub fn check_lock(&self) -> Result<Lock, Refusal> {
+        lock::wait(&self.path.join("check.lock"))
+    }
+
     fn lock(&self) -> Result<Lock, Refusal> {
         lock::wait(&self.path.join("files.lock"))
     }
@@ -318,5 +344,61 @@ impl Folder {
         bytes.push(b'\n');
         durable::write(&path, &bytes, Mode::Private)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_of_a_cluster_is_cleared_before_another_is_added() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = Folder::new(state.path(), "c");
+        let config = Config {
+            format: 1,
+            server: "http://127.0.0.1:1".to_owned(),
+            channel: "1.8-production".parse().unwrap(),
+            current: "true".to_owned(),
+            apply: None,
+            approval: Approval::Admin,
+            interval: 1,
+            arch: None,
+            stale_ok: 0,
+            demo: false,
+            ca: None,
+        };
+        folder.create(&config, b"one").unwrap();
+        folder.change_orders(|orders| orders.approved = Version::parse("1.8.9").ok()).unwrap();
+        folder.change_record(|record| record.target = Version::parse("1.8.9").ok()).unwrap();
+        fs::create_dir_all(folder.path().join("trusted/1")).unwrap();
+        fs::write(folder.path().join("trusted/current"), "1").unwrap();
+        // As a removal leaves it that was cut off.
+        fs::remove_file(folder.path().join("config.json")).unwrap();
+        folder.create(&config, b"two").unwrap();
+        assert!(!folder.path().join("trusted").exists());
+        assert_eq!(folder.orders().unwrap(), Orders::default());
+        assert_eq!(folder.record().unwrap(), Record::default());
+        assert_eq!(folder.root().unwrap(), &b"two"[..]);
+        folder.remove().unwrap();
+        assert!(!folder.path().exists());
+    }
+
+    #[test]
+    fn nothing_is_removed_under_a_check() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = Folder::new(state.path(), "c");
+        fs::create_dir_all(folder.path()).unwrap();
+        fs::write(folder.path().join("config.json"), "{}").unwrap();
+        let check = folder.check_lock().unwrap();
+        let removing = {
+            let folder = folder.clone();
+            std::thread::spawn(move || folder.remove())
+        };
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert!(folder.exists());
+        drop(check);
+        removing.join().unwrap().unwrap();
+        assert!(!folder.exists());
     }
 }

@@ -297,6 +297,11 @@ impl<'a> Manifests<'a> {
         Prefix::parse(prefix).ok()
     }
 
+    /// All lines whose releases are delegated.
+    pub fn lines(&self) -> Vec<LineName> {
+        self.prefixes().into_values().collect()
+    }
+
     /// Lines by the prefixes of their versions.
     fn prefixes(&self) -> BTreeMap<String, LineName> {
         let delegations = self.repository.roles.targets.signed().delegations.iter();

@@ -67,6 +67,14 @@ pub enum Refusal {
     ClockBack { now: String, known: String },
     #[error("`{path}` was not verified, for a reason of its own: {detail}")]
     Unverified { path: String, detail: String },
+    #[error("release `{version}` has no payload for {machine}, only for {}; name its architecture with `--arch A`", .has.join(", "))]
+    NoPayload {
+        version: Version,
+        /// Whose payloads are wanted, in words.
+        machine: String,
+        /// The architectures that it has payloads for, in backticks.
+        has: Vec<String>,
+    },
     #[error("{what} was told to stop")]
     Stopped { what: String },
     #[error("`{}` cannot be used: {source}", path.display())]
@@ -107,6 +115,7 @@ impl Refusal {
             Self::WrongLine(_) => "WrongLine",
             Self::ClockBack { .. } => "ClockBack",
             Self::Unverified { .. } => "Unverified",
+            Self::NoPayload { .. } => "NoPayload",
             Self::Stopped { .. } => "Stopped",
             Self::State { .. } | Self::Write(_) => "State",
         }
@@ -156,6 +165,9 @@ impl Refusal {
             }
             Self::Demo(_) => "a demo's releases are for nobody; to try it all the same: `cluster add --demo`",
             Self::ClockBack { .. } => "set this machine's clock",
+            Self::NoPayload { .. } => {
+                "name the architecture: `tidegate cluster add` with `--replace --arch A` and the other settings as before"
+            }
             Self::Stopped { .. } => "what came so far is kept; it goes on from there",
             Self::State { .. } | Self::Write(_) => "look at the state folder, its owner and the free space",
             Self::Unreadable { .. }

@@ -1,7 +1,9 @@
 //! One check's view of the repository: each file is had once, from the trusted state or the server.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tough::{Transport, TransportError, TransportErrorKind, TransportStream, async_trait};
@@ -10,6 +12,7 @@ use url::Url;
 use super::fetch::{Ask, Fetch, Reply, read_all};
 use super::refusal::Refusal;
 use super::trusted::State;
+use crate::clock::SharedClock;
 use crate::formats::tuf::names::{TIMESTAMP_PATH, metadata_path};
 use crate::formats::tuf::{Snapshot, Target, Timestamp};
 use crate::signing::Signed;
@@ -22,6 +25,9 @@ const LARGEST_TIMESTAMP: u64 = 64 * 1024;
 const LARGEST_FILE: u64 = 64 * 1024 * 1024;
 /// All files of one check together. Whoever holds the online key may list as many as he likes.
 const LARGEST_CHECK: u64 = 256 * 1024 * 1024;
+/// After so long no further file is asked for: each may take a minute, and meanwhile nobody else can
+/// check.
+const LONGEST_CHECK: Duration = Duration::from_secs(600);
 
 /// The address that tough is told. Nothing is ever asked there: the path is all that counts.
 pub const PLACE: &str = "http://repository.invalid/";
@@ -30,13 +36,21 @@ pub const PLACE: &str = "http://repository.invalid/";
 #[derive(Debug, Clone)]
 pub struct Session(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     fetch: Arc<dyn Fetch>,
+    clock: SharedClock,
+    /// By the clock's monotonic time.
+    start: Duration,
     state: Option<State>,
     /// What all files together may have, in bytes.
     most: u64,
     had: Mutex<Had>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({:?})", self.fetch)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -55,12 +69,22 @@ struct Had {
 
 impl Session {
     #[must_use]
-    pub fn new(fetch: Arc<dyn Fetch>, state: Option<State>) -> Self {
-        Self::bounded(fetch, state, LARGEST_CHECK)
+    pub fn new(fetch: Arc<dyn Fetch>, state: Option<State>, clock: SharedClock) -> Self {
+        Self::bounded(fetch, state, clock, LARGEST_CHECK)
     }
 
-    fn bounded(fetch: Arc<dyn Fetch>, state: Option<State>, most: u64) -> Self {
-        Self(Arc::new(Inner { fetch, state, most, had: Mutex::default() }))
+    fn bounded(fetch: Arc<dyn Fetch>, state: Option<State>, clock: SharedClock, most: u64) -> Self {
+        let start = clock.monotonic();
+        Self(Arc::new(Inner { fetch, clock, start, state, most, had: Mutex::default() }))
+    }
+
+    /// Checks that there is time for another file.
+    fn check_time(&self, path: &str) -> Result<(), Refusal> {
+        if self.0.clock.monotonic().saturating_sub(self.0.start) < LONGEST_CHECK {
+            return Ok(());
+        }
+        let detail = format!("the check has taken {} minutes already", LONGEST_CHECK.as_secs() / 60);
+        Err(Refusal::TooSlow { path: path.to_owned(), detail })
     }
 
     /// The trusted state that this check began with.
@@ -145,6 +169,7 @@ impl Session {
     fn timestamp(&self) -> Result<Option<Bytes>, Refusal> {
         let state = self.0.state.as_ref();
         let held = state.and_then(|state| state.seen.timestamp_tag.as_deref());
+        self.check_time(TIMESTAMP_PATH)?;
         let path = format!("tuf/{TIMESTAMP_PATH}");
         match self.0.fetch.get(&Ask { path: &path, held, ..Ask::default() })? {
             Reply::NotFound => Ok(None),
@@ -168,6 +193,7 @@ impl Session {
         {
             return Ok(Some(kept));
         }
+        self.check_time(path)?;
         let limit = match listed {
             Some(listed) => listed.length.min(LARGEST_FILE),
             None => LARGEST_ROOT,
@@ -237,9 +263,12 @@ impl Transport for Session {
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::super::fetch::Found;
     use super::*;
+    use crate::clock::Clock;
+    use crate::domain::Time;
 
     /// A server that has ten bytes for everybody.
     #[derive(Debug)]
@@ -255,9 +284,37 @@ mod tests {
         }
     }
 
+    /// A clock of seconds that a test puts forward.
+    #[derive(Default)]
+    struct Hand(AtomicU64);
+
+    impl Clock for Hand {
+        fn now(&self) -> Time {
+            Time::UNIX_EPOCH
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_secs(self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    #[test]
+    fn many_slow_files_are_no_way_around_the_bound_on_one() {
+        let clock = Arc::new(Hand::default());
+        clock.0.store(5, Ordering::SeqCst);
+        let session = Session::new(Arc::new(Ten), None, Arc::clone(&clock) as _);
+        clock.0.store(604, Ordering::SeqCst);
+        session.file("metadata/1.a.json").unwrap();
+        clock.0.store(605, Ordering::SeqCst);
+        for path in ["metadata/1.b.json", TIMESTAMP_PATH] {
+            assert_eq!(session.file(path).unwrap_err().kind(), "TooSlow");
+        }
+        session.file("metadata/1.a.json").unwrap();
+    }
+
     #[test]
     fn many_small_files_are_no_way_around_the_bound_on_a_large_one() {
-        let session = Session::bounded(Arc::new(Ten), None, 25);
+        let session = Session::bounded(Arc::new(Ten), None, Arc::new(Hand::default()), 25);
         assert_eq!(session.file("metadata/1.a.json").unwrap().unwrap().len(), 10);
         session.file("metadata/1.b.json").unwrap();
         session.file("metadata/1.b.json").unwrap();

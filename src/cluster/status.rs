@@ -70,9 +70,11 @@ pub struct TaskStatus {
     pub reason: String,
 }
 
-/// The states that Tectonic's console shows.
+/// The states that Tectonic's console shows, and one for what nobody knows yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum State {
+    /// It was never checked.
+    Unknown,
     UpToDate,
     UpdateAvailable,
     Requested,
@@ -106,6 +108,7 @@ impl StatusBody {
             (None, Some(_), _) => State::Paused,
             (Some(_), None, _) => State::Updating,
             (None, None, _) if failed.is_some() => State::Failed,
+            (None, None, None) if record.advice.is_none() => State::Unknown,
             (None, None, None) => State::UpToDate,
             (None, None, Some(target)) if desired == Some(target) && config.apply.is_some() => {
                 State::Requested
@@ -201,7 +204,7 @@ mod tests {
         Failure { kind, reason, at, version: None, tries: 0, retries: 0 }
     }
 
-    /// The words: `target`, `approved`, `paused`, `failed`, `apply` for the step, `agent`.
+    /// The words: `checked`, `target`, `approved`, `paused`, `failed`, `apply` for the step, `agent`.
     fn state(words: &str) -> State {
         let has = |word| words.split(' ').any(|one| one == word);
         let target = Version::parse(TARGET).ok();
@@ -213,6 +216,11 @@ mod tests {
         };
         let record = Record {
             target: target.filter(|_| has("target")),
+            advice: has("checked").then(|| Told {
+                action: "none".to_owned(),
+                code: "up_to_date".to_owned(),
+                message: "up to date".to_owned(),
+            }),
             trouble: has("failed").then(failure),
             step: has("apply").then_some(Step::Apply),
             ..Record::default()
@@ -223,7 +231,8 @@ mod tests {
     #[test]
     fn the_states_are_those_of_the_console() {
         for (words, expected) in [
-            ("", State::UpToDate),
+            ("", State::Unknown),
+            ("checked", State::UpToDate),
             ("target", State::UpdateAvailable),
             ("target approved", State::Requested),
             ("target approved agent apply", State::Updating),
@@ -233,7 +242,8 @@ mod tests {
             ("target paused", State::Paused),
             ("target failed", State::Failed),
             ("failed", State::Failed),
-            ("approved", State::UpToDate),
+            ("approved", State::Unknown),
+            ("checked approved", State::UpToDate),
         ] {
             assert_eq!(state(words), expected, "{words}");
         }

@@ -14,6 +14,7 @@ const GOOD: &str = "printf %s \"$TIDEGATE_VERSION\" > version; env | grep ^TIDEG
 fn a_cluster_is_added_checked_approved_and_updated() {
     let desk = Desk::new();
     desk.add("Tectonic-1.8-Production", FROM, GOOD, &[]);
+    assert_eq!(desk.status()["state"], "Unknown", "nobody has looked yet");
     let told = desk.refused(&["cluster", "approve", "c", TO]);
     assert!(told.contains("nothing is advised") && told.contains("tidegate cluster check c"), "{told}");
 
@@ -59,6 +60,8 @@ fn the_next_minor_is_opt_in_and_passes_the_gate() {
     let told = desk.json(&["cluster", "follow", "c", "1.8-production"]);
     assert_eq!(told["advice"]["code"], "minor_gate", "{told}");
     assert_eq!(told["advice"]["take"]["version"], "1.7.14-tectonic.2");
+    let status = desk.status();
+    assert!(status["lastChecked"].is_string() && status["advice"]["code"] == "minor_gate", "{status}");
     assert!(desk.refused(&["cluster", "follow", "c", "1.8-beta"]).contains("(UnknownChannel)"));
     // Blocked is not down, and not around the gate.
     assert!(desk.once().status.success());
@@ -234,4 +237,41 @@ fn a_closed_network_takes_what_has_expired_and_tells_its_age() {
     assert!(desk.status()["expiredSeconds"].as_u64().unwrap() > 20 * 86_400);
     let (good, told) = later(98);
     assert!(!good && told.contains("(Expired)"), "{told}");
+}
+
+#[test]
+fn a_release_is_not_applied_without_a_payload_where_it_has_some() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = |name: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let catalog = folder.path().join("catalog");
+    let copied = std::process::Command::new("cp").arg("-r").arg(sample("channels")).arg(&catalog).status();
+    assert!(copied.unwrap().success());
+    let release = catalog.join(format!("1.8/{TO}.yaml"));
+    let text = std::fs::read_to_string(&release).unwrap();
+    std::fs::write(&release, text.replace("{ file: payload.json,", "{ file: payload.json, arch: amd64,"))
+        .unwrap();
+    let desk = Desk::of(folder, catalog.to_str().unwrap(), sample("payloads").to_str().unwrap());
+    let apply = "echo applied >> log; printf %s \"$TIDEGATE_VERSION\" > version";
+    desk.add("1.8-production", FROM, apply, &["--approval", "automatic"]);
+    for more in [&[][..], &["--arch", "amd46"]] {
+        if !more.is_empty() {
+            desk.add(
+                "1.8-production",
+                FROM,
+                apply,
+                &[&["--approval", "automatic", "--replace"], more].concat(),
+            );
+        }
+        assert!(!desk.once().status.success());
+        let failure = &desk.status()["failureStatus"];
+        assert_eq!(failure["type"], "NoPayload", "{failure}");
+        let machine = if more.is_empty() { "no named architecture" } else { "`amd46`" };
+        let reason = failure["reason"].as_str().unwrap();
+        assert!(reason.contains(machine) && reason.contains("only for `amd64`"), "{reason}");
+        assert!(reason.contains("`--arch A`"), "{reason}");
+        assert_eq!(desk.read("log"), "");
+    }
+    desk.add("1.8-production", FROM, apply, &["--approval", "automatic", "--replace", "--arch", "amd64"]);
+    assert!(desk.once().status.success());
+    assert_eq!((desk.read("version").as_str(), desk.read("log").as_str()), (TO, "applied\n"));
 }

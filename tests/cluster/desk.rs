@@ -20,9 +20,12 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         let sample =
             |name| Path::new(env!("CARGO_MANIFEST_DIR")).join(name).into_os_string().into_string().unwrap();
-        let (catalog, payloads) = (sample("channels"), sample("payloads"));
-        let server =
-            Server::ready(folder.path(), &["--demo", "--catalog", &catalog, "--payloads", &payloads]);
+        Self::of(folder, &sample("channels"), &sample("payloads"))
+    }
+
+    /// The same with another catalog.
+    pub fn of(folder: tempfile::TempDir, catalog: &str, payloads: &str) -> Self {
+        let server = Server::ready(folder.path(), &["--demo", "--catalog", catalog, "--payloads", payloads]);
         let root = folder.path().join(".tidegate/demo/channels/trust/1.root.json");
         fs::copy(root, folder.path().join("root.json")).unwrap();
         Self { folder, server }

@@ -1,7 +1,9 @@
 //! What a check takes, and what it refuses.
 
 use chrono::TimeDelta;
+use tidegate::domain::upgrade::{Advice, NoneCode};
 use tidegate::domain::version::Version;
+use tidegate::formats::manifest::Notice;
 use tidegate::formats::tuf::{Root, Targets, names};
 
 use super::memory::World;
@@ -351,4 +353,40 @@ fn a_cached_file_that_was_damaged_is_fetched_again() {
     world.server.asked();
     world.check(CHANNEL, CURRENT).unwrap();
     assert_eq!(world.server.asked().len(), 2);
+}
+
+#[test]
+fn a_retired_line_tells_where_to_go_on() {
+    let mut world = World::new();
+    let at = world.repository.now - TimeDelta::days(1);
+    for channel in ["1.7-preproduction", "1.7-production"] {
+        let reason = "no fixes any more".to_owned();
+        world.repository.channel(channel).retired = Some(Notice { at, reason });
+    }
+    world.publish();
+    let next = |world: &World| {
+        let checked = world.check("1.7-production", "1.7.14-tectonic.2").unwrap();
+        match checked.answer().advice {
+            Advice::None { code: NoneCode::Retired { next, .. }, .. } => {
+                next.map(|next| next.name().to_string())
+            }
+            advice => panic!("{advice:?}"),
+        }
+    };
+    assert_eq!(next(&world).as_deref(), Some("1.8-production"));
+    let again = world
+        .client()
+        .recheck(&"1.7-production".parse().unwrap(), &Version::parse("1.7.14-tectonic.2").unwrap());
+    assert!(again.unwrap().answer().to_string().contains("1.8-production"));
+    // A fault of that line is its own.
+    world.repository.channel("1.8-production").expires = at;
+    for role in world.repository.roles.values_mut() {
+        role.version += 1;
+    }
+    world.repository.version += 1;
+    for manifest in world.repository.channels.values_mut() {
+        manifest.version += 1;
+    }
+    world.server.serve(world.repository.seal());
+    assert_eq!(next(&world), None);
 }

@@ -48,6 +48,36 @@ fn with_barrier() -> Forge<'static> {
     forge
 }
 
+const GATE: &str = "1.7.14-tectonic.2";
+const GATE_BARRIER: &str = "1.7.16-tectonic.1";
+const GATE_TOP: &str = "1.7.18-tectonic.1";
+
+/// A repository with a barrier in the line before, and one more release after it; both are signed,
+/// and on offer if `offered`.
+fn with_gate_barrier(version: u64, offered: bool) -> Forge<'static> {
+    let mut forge = Forge::new(version);
+    let repository = &mut forge.repository;
+    let line = repository.catalog.lines().find(|line| line.name.as_str() == "1.7").unwrap().clone();
+    let now = repository.now;
+    for (version, barrier) in [(GATE_BARRIER, true), (GATE_TOP, false)] {
+        let mut release = line.releases.values().next().unwrap().clone();
+        release.version = version.parse().unwrap();
+        release.barrier = barrier;
+        release.payloads = [].into();
+        let manifest = ReleaseManifest::of(&line, &release, now);
+        repository.releases.insert(release.version.clone(), manifest);
+        for channel in ["1.7-preproduction", "1.7-production"].into_iter().filter(|_| offered) {
+            let channel = repository.channel(channel);
+            let mut entry = channel.releases[0].clone();
+            entry.version = release.version.clone();
+            entry.barrier = barrier;
+            channel.releases.push(entry);
+            channel.latest = Some(release.version.clone());
+        }
+    }
+    forge
+}
+
 /// Yanks releases in both channels of the line, each with the one to take instead.
 fn yank(mut forge: Forge<'static>, yanks: &'static [(&str, &str)]) -> Forge<'static> {
     for channel in [PRODUCTION, PREPRODUCTION] {
@@ -207,6 +237,12 @@ pub const NARROWINGS: &[Narrowing] = &[
         answer: "update barrier 1.8.7-tectonic.1",
     },
     Narrowing {
+        name: "drops a barrier of the line before, and all above it",
+        make: || with_gate_barrier(3, false),
+        asks: (CHANNEL, GATE),
+        answer: "blocked barrier",
+    },
+    Narrowing {
         name: "names a grace longer than time itself",
         make: || {
             [PRODUCTION, PREPRODUCTION].into_iter().fold(Forge::new(3), |forge, channel| {
@@ -249,6 +285,56 @@ fn whatever_the_online_key_does_no_answer_goes_beyond_what_release_keys_allow() 
             assert!(target.version > checked.current, "{name}");
         }
     }
+}
+
+#[test]
+fn the_next_line_is_not_entered_around_a_barrier_that_its_channel_does_not_offer_any_more() {
+    let scene = Scene::at(with_gate_barrier(3, true).seal());
+    let answer = || told(&scene.check_as(CHANNEL, GATE).unwrap());
+    assert_eq!(answer(), "blocked minor_gate");
+    let known = || scene.client().recheck(&CHANNEL.parse().unwrap(), &GATE.parse().unwrap());
+    scene.server.serve(with_gate_barrier(4, false).seal());
+    assert_eq!((answer().as_str(), told(&known().unwrap()).as_str()), ("blocked barrier", "blocked barrier"));
+
+    // Nor without the manifest that says that it is one.
+    let cold = Scene::at(with_gate_barrier(3, false).seal());
+    cold.server.remove(&format!("release.{GATE_BARRIER}"));
+    let checked = cold.check_as(CHANNEL, GATE).unwrap();
+    assert_eq!(told(&checked), "blocked barrier");
+    assert_eq!(checked.withheld, [GATE_BARRIER.parse().unwrap()]);
+    // Who has taken it goes on.
+    let beyond = Scene::at(with_gate_barrier(3, true).seal());
+    assert_eq!(told(&beyond.check_as(CHANNEL, GATE_TOP).unwrap()), "update next_line 1.8.9-tectonic.4");
+}
+
+#[test]
+fn a_barrier_of_the_line_before_counts_from_its_time_on() {
+    let mut forge = with_gate_barrier(3, false);
+    let from = forge.repository.now + TimeDelta::days(3);
+    let release = forge.repository.releases.get_mut(&GATE_BARRIER.parse().unwrap()).unwrap();
+    release.not_before.insert("production".parse().unwrap(), from);
+    let scene = Scene::at(forge.seal());
+    let mut answers = [from - TimeDelta::seconds(1), from].map(|now| {
+        scene.clock.set(now);
+        told(&scene.check_as(CHANNEL, GATE).unwrap())
+    });
+    assert_eq!(
+        answers.each_mut().map(|answer| answer.as_str()),
+        ["update next_line 1.8.9-tectonic.4", "blocked barrier"]
+    );
+}
+
+#[test]
+fn a_barrier_that_was_yanked_while_it_soaked_stands_where_its_replacement_does() {
+    let mut forge = yank(with_barrier(), &[(BARRIER, AFTER)]);
+    let later = forge.repository.now + TimeDelta::days(3);
+    let release = forge.repository.releases.get_mut(&BARRIER.parse().unwrap()).unwrap();
+    release.not_before.insert("production".parse().unwrap(), later);
+    let forge = forge.edit(PRODUCTION, |manifest| {
+        manifest["releases"].as_array_mut().unwrap().retain(|release| release["version"] != BARRIER);
+    });
+    let scene = Scene::at(forge.seal());
+    assert_eq!(scene.answer(), "update barrier 1.8.7-tectonic.1");
 }
 
 #[test]

@@ -140,6 +140,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     } else if folder.config()? == config {
         "unchanged"
     } else if args.replace {
+        if folder.config()?.channel != config.channel {
+            // What was approved was approved on the other channel. First, so that no approval outlives
+            // a crash in between.
+            folder.change_orders(|orders| orders.approved = None)?;
+        }
         folder.change_config(|before| *before = config.clone())?;
         "changed"
     } else {

@@ -10,8 +10,9 @@ use crate::cli::channel;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
 use crate::cluster::command;
+use crate::cluster::folder::Stamp;
 use crate::cluster::http::Stop;
-use crate::cluster::look::{LookError, client};
+use crate::cluster::look::{LookError, client, note_advice};
 use crate::domain::channel::ChannelName;
 use crate::formats::api::UpdateBody;
 
@@ -45,14 +46,18 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let checked = client.check(&args.channel, &current).map_err(LookError::Refused);
     let checked = looked(&args.name, checked)
         .with_context(|| format!("cluster `{}` follows `{}` as before", args.name, config.channel))?;
-    folder.change_config(|config| config.channel = checked.channel.clone())?;
-    // What was approved was approved on the other channel.
+    // What was approved was approved on the other channel. First, so that no approval outlives a crash
+    // in between.
     folder.change_orders(|orders| {
         orders.approved = None;
         orders.checks += 1;
     })?;
+    folder.change_config(|config| config.channel = checked.channel.clone())?;
     let answer = checked.answer();
-    folder.change_record(|record| crate::cluster::look::note_advice(record, &checked))?;
+    folder.change_record(|record| {
+        note_advice(record, &checked);
+        record.checked = Some(Stamp(checked.now));
+    })?;
     let body = Body {
         cluster: args.name.clone(),
         follows: checked.channel.to_string(),

@@ -14,7 +14,7 @@ pub struct Args {}
 
 pub fn run(_args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let mut bodies = Vec::new();
-    let mut table = Table::new(["CLUSTER", "CHANNEL", "RUNS", "TARGET", "STATE", "CHECKED"]);
+    let mut table = Table::new(["CLUSTER", "CHANNEL", "RUNS", "TARGET", "STATE", "ADVICE", "CHECKED"]);
     for name in Folder::names(&workspace.state)? {
         let body = StatusBody::of(&Folder::new(&workspace.state, &name), &name)?;
         let status = &body.status;
@@ -24,6 +24,7 @@ pub fn run(_args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
             status.current_version.clone().unwrap_or_default(),
             status.target_version.clone().unwrap_or_default(),
             format!("{:?}", status.state),
+            status.advice.as_ref().map(|told| told.code.clone()).unwrap_or_default(),
             status.last_checked.clone().unwrap_or_default(),
         ]);
         bodies.push(body);

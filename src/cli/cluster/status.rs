@@ -56,8 +56,30 @@ fn words(body: &StatusBody) -> String {
         rows.push(("paused", or(&status.pause_reason, "without a reason")));
     }
     if let Some(failure) = &status.failure_status {
-        rows.push(("failed", format!("{}: {}", failure.kind, failure.reason)));
+        rows.push(("failed", format!("{}: {}", failure.kind, one_line(&failure.reason))));
     }
-    rows.extend(status.notes.iter().map(|note| ("note", note.clone())));
+    rows.extend(status.notes.iter().map(|note| ("note", one_line(note))));
     pairs(&rows)
+}
+
+/// A text of many lines, as what a command wrote, in its column.
+fn one_line(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_many_lines_stays_in_its_column() {
+        for (text, expected) in [
+            ("it ended", "it ended"),
+            ("it ended with exit code 3: a\n\n  b\r\nc\n", "it ended with exit code 3: a; b; c"),
+            ("", ""),
+        ] {
+            assert_eq!(one_line(text), expected, "{text:?}");
+        }
+    }
 }
