@@ -44,7 +44,8 @@ pub struct Args {
     #[arg(long, value_name = "PUBLIC.pem")]
     root_key: Vec<PathBuf>,
     /// How many of the root keepers must sign
-    #[arg(long, value_name = "K", requires = "root_key", default_value_t = 1)]
+    #[arg(long, value_name = "K", requires = "root_key", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..))]
     root_threshold: u64,
     /// The file of the ceremony in which the keepers sign
     #[arg(long, value_name = "FILE", default_value = "founding.json")]
