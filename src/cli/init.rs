@@ -289,7 +289,7 @@ fn check_place(keys: &Path, workspace: &Workspace) -> anyhow::Result<()> {
 
 /// The real path of something that may not be there yet: that of the nearest folder above it which
 /// is, and the rest.
-fn resolve(path: &Path) -> anyhow::Result<PathBuf> {
+pub fn resolve(path: &Path) -> anyhow::Result<PathBuf> {
     let absolute = std::path::absolute(path)
         .with_context(|| format!("`{}` cannot be used as a path", path.display()))?;
     for above in absolute.ancestors() {

@@ -51,7 +51,7 @@ pub struct LineWork {
 pub enum CeremonyFileError {
     #[error("it is not a ceremony's file")]
     Form(#[source] serde_json::Error),
-    #[error("it holds `{0}`, which belongs into no ceremony")]
+    #[error("it holds `{}`, which belongs into no ceremony", .0.escape_debug())]
     Stray(String),
     #[error("its `{path}` cannot be read")]
     Document { path: String, source: ParseError },
