@@ -86,7 +86,12 @@ pub fn run(
         Command::Show(args) => show(args, workspace, terminal),
         Command::Sign(args) => sign(args, workspace, terminal),
         Command::Finish(args) => {
-            finish(&read(&args.file)?, workspace, terminal)?;
+            let ceremony = read(&args.file)?;
+            finish(&ceremony, workspace, terminal)?;
+            // What was cut short in between is completed by the next run.
+            if let Some(retirement) = &ceremony.retires {
+                super::line::end(retirement, workspace, terminal)?;
+            }
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -127,6 +127,12 @@ fn printable(text: &str) -> String {
 /// What a ceremony does, a sentence for each thing.
 fn changes(ceremony: &Ceremony) -> Vec<String> {
     let mut changes: Vec<String> = ceremony.role_changes().iter().map(ToString::to_string).collect();
+    if let Some(retirement) = &ceremony.retires {
+        changes.push(format!(
+            "line `{}` ENDS, and there is no way back: {}",
+            retirement.line, retirement.reason
+        ));
+    }
     for (role, was, expires) in ceremony.expiries() {
         changes.push(match was {
             Some(was) if was == expires => continue,
