@@ -86,7 +86,12 @@ pub fn run(
         Command::Show(args) => show(args, workspace, terminal),
         Command::Sign(args) => sign(args, workspace, terminal),
         Command::Finish(args) => {
-            finish(&read(&args.file)?, workspace, terminal)?;
+            let ceremony = read(&args.file)?;
+            finish(&ceremony, workspace, terminal)?;
+            // What was cut short in between is completed by the next run.
+            if let Some(retirement) = &ceremony.retires {
+                super::line::end(retirement, workspace, terminal)?;
+            }
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -117,6 +122,8 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
         }
     }
     describe(&ceremony, terminal)?;
+    // Nobody is asked about what they have not seen.
+    terminal.flush().context("what would be signed could not be shown")?;
     if !args.yes && !passphrase::confirmed("sign this?")? {
         return Err(refuse("nothing was signed", "ask whoever sent you the file"));
     }
@@ -135,7 +142,11 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
         terminal.note(format_args!("signed `{path}` with `{}`", short(*keyid)));
     }
     if signed.is_empty() {
-        terminal.note("nothing is left to sign with these keys now");
+        terminal.note(if ceremony.is_complete() {
+            "nothing is left to sign with these keys"
+        } else {
+            "nothing can be signed with these keys now: if a line waits for its manifests, the file comes back to you when others have signed those"
+        });
     } else {
         write(&ceremony, &args.file)?;
     }
@@ -148,7 +159,7 @@ pub fn next(ceremony: &Ceremony, file: &Path, terminal: &mut Terminal<'_>) {
     let file = file.display();
     if ceremony.is_complete() {
         terminal.note(format_args!(
-            "all have signed; next: `tidegate ceremony finish {file}`, where the catalog is"
+            "enough have signed; next: `tidegate ceremony finish {file}`, where the catalog is"
         ));
     } else {
         terminal.note(format_args!(

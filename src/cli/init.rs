@@ -44,7 +44,8 @@ pub struct Args {
     #[arg(long, value_name = "PUBLIC.pem")]
     root_key: Vec<PathBuf>,
     /// How many of the root keepers must sign
-    #[arg(long, value_name = "K", requires = "root_key", default_value_t = 1)]
+    #[arg(long, value_name = "K", requires = "root_key", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..))]
     root_threshold: u64,
     /// The file of the ceremony in which the keepers sign
     #[arg(long, value_name = "FILE", default_value = "founding.json")]
@@ -288,7 +289,7 @@ fn check_place(keys: &Path, workspace: &Workspace) -> anyhow::Result<()> {
 
 /// The real path of something that may not be there yet: that of the nearest folder above it which
 /// is, and the rest.
-fn resolve(path: &Path) -> anyhow::Result<PathBuf> {
+pub fn resolve(path: &Path) -> anyhow::Result<PathBuf> {
     let absolute = std::path::absolute(path)
         .with_context(|| format!("`{}` cannot be used as a path", path.display()))?;
     for above in absolute.ancestors() {

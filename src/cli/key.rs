@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::init::resolve;
 use super::keyfile;
 use super::passphrase::PassphraseSource;
 use super::table::Table;
@@ -126,7 +127,7 @@ fn generate(
 ) -> anyhow::Result<ExitCode> {
     keyfile::refuse_to_replace(&args.out)?;
     let key = PrivateKey::generate()?;
-    let online = args.out.starts_with(&workspace.state);
+    let online = resolve(&args.out)?.starts_with(resolve(&workspace.state)?);
     let mut passphrases = args.passphrase.passphrases();
     let plain = args.no_encrypt || online;
     keyfile::write(&args.out, &key, (!plain).then_some(&mut passphrases))?;

@@ -16,7 +16,7 @@ use crate::domain::change::Change;
 use crate::domain::channel::{LineName, NameError};
 use crate::domain::release::Event;
 use crate::domain::{Time, rfc3339};
-use crate::signing::ceremony::{Ceremony, retire_line};
+use crate::signing::ceremony::{Ceremony, Retirement, retire_line};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -131,7 +131,7 @@ fn retire(args: &RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>)
     let keys = keyring.signers(&args.key)?;
     let view = workspace.read()?;
     // Whether it can be signed is known before anything is changed.
-    let signed = match role(&view, args, workspace.now())? {
+    let mut signed = match role(&view, args, workspace.now())? {
         Some(mut role) => {
             for (path, key) in args.key.iter().zip(&keys) {
                 if !role.documents().iter().any(|document| document.counts(key.id())) {
@@ -157,34 +157,55 @@ fn retire(args: &RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>)
         }
         None => None,
     };
-    let result = workspace.commit(|view| {
-        let line = view.line(&args.line)?;
-        if let Some(Event { at, by, reason }) = &line.retired {
-            if *reason == args.reason {
-                return Ok((Vec::new(), "unchanged"));
-            }
-            return Err(refuse(
-                format!("line `{}` is retired already, since {} by {by}: {reason}", line.name, rfc3339(*at)),
-                "there is no way back, and no second reason",
-            ));
-        }
-        let retired = Event { at: workspace.now(), by: by.clone(), reason: args.reason.clone() };
-        Ok((vec![Change::Retire { line: line.name.clone(), retired }], "retired"))
-    })?;
-    let body = Changed { line: args.line.to_string(), result, reason: &args.reason };
-    terminal.show(&body, || match result {
-        "retired" => format!("retired line `{}`: {}", body.line, args.reason),
-        _ => format!("unchanged: line `{}` is retired for that reason already", body.line),
-    })?;
-    match (signed, &args.ceremony) {
-        (Some(role), Some(file)) => {
-            ceremony::write_new(&role, file)?;
-            ceremony::next(&role, file, terminal);
-        }
-        (Some(role), None) => ceremony::finish(&role, workspace, terminal)?,
-        (None, _) => {}
+    let retirement = Retirement { line: args.line.clone(), by, reason: args.reason.clone() };
+    if let (Some(role), Some(file)) = (&mut signed, &args.ceremony) {
+        // The line ends when all have signed that, and not before.
+        check(&view, &retirement)?;
+        role.retires = Some(retirement);
+        ceremony::write_new(role, file)?;
+        terminal.note(format_args!("line `{}` goes on until the ceremony is finished", args.line));
+        ceremony::next(role, file, terminal);
+        return Ok(ExitCode::SUCCESS);
+    }
+    end(&retirement, workspace, terminal)?;
+    if let Some(role) = signed {
+        ceremony::finish(&role, workspace, terminal)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a line may end so; `false` where it has already.
+fn check(view: &View, retirement: &Retirement) -> anyhow::Result<bool> {
+    let line = view.line(&retirement.line)?;
+    match &line.retired {
+        None => Ok(true),
+        Some(Event { reason, .. }) if *reason == retirement.reason => Ok(false),
+        Some(Event { at, by, reason }) => Err(refuse(
+            format!("line `{}` is retired already, since {} by {by}: {reason}", line.name, rfc3339(*at)),
+            "there is no way back, and no second reason",
+        )),
+    }
+}
+
+/// Ends a line in the catalog.
+pub fn end(
+    retirement: &Retirement,
+    workspace: &Workspace,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<()> {
+    let Retirement { line, by, reason } = retirement;
+    let result = workspace.commit(|view| {
+        if !check(view, retirement)? {
+            return Ok((Vec::new(), "unchanged"));
+        }
+        let retired = Event { at: workspace.now(), by: by.clone(), reason: reason.clone() };
+        Ok((vec![Change::Retire { line: line.clone(), retired }], "retired"))
+    })?;
+    let body = Changed { line: line.to_string(), result, reason };
+    terminal.show(&body, || match result {
+        "retired" => format!("retired line `{line}`: {reason}"),
+        _ => format!("unchanged: line `{line}` is retired for that reason already"),
+    })
 }
 
 /// The ceremony in which the line's role is signed for long, unless that was done already.

@@ -62,6 +62,14 @@ impl<'a> Terminal<'a> {
         self.out.write_all(bytes)
     }
 
+    /// Writes out what was shown so far: before a question about it is asked.
+    ///
+    /// # Errors
+    /// When stdout cannot be written, and nobody has seen it.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     /// Talk. Where stderr is gone there is nobody to talk to.
     pub fn note(&mut self, words: impl fmt::Display) {
         let _ = self.out.flush();

@@ -124,7 +124,8 @@ impl fmt::Display for Fault {
 }
 
 /// Whether a character changes how a terminal or a page shows the text around it.
-pub(super) fn is_unprintable(c: char) -> bool {
+#[must_use]
+pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -5,6 +5,7 @@
 //! `terminating` is mandatory, and the same key must not sign twice. So nothing optional is written
 //! that is not needed, and no role holds `custom` data: stock clients never look inside it.
 
+mod delegation;
 mod key;
 pub mod names;
 mod role;
@@ -13,10 +14,11 @@ use chrono::TimeDelta;
 
 use crate::domain::Time;
 
+pub use delegation::{DelegatedRole, Delegations};
 pub use key::{Key, KeyId};
 pub use role::{
-    Authority, DelegatedRole, Delegations, Hashes, Meta, Role, RoleKeys, Root, RootRoles, Signers, Snapshot,
-    Target, TargetError, Targets, Timestamp,
+    Authority, Hashes, Meta, Role, RoleKeys, Root, RootRoles, Signers, Snapshot, Target, TargetError,
+    Targets, Timestamp,
 };
 
 /// The version of the specification that is written. Clients want `1.0.x`.

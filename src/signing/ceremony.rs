@@ -30,7 +30,7 @@ use crate::formats::tuf::{Root, Signers, TargetError, Targets, names};
 pub use change::{ChangeError, KeyChange, change_keys};
 pub use check::{Finished, Refused};
 pub use documents::{BadSignature, Document, DocumentId, Tally};
-pub use passed::{Ceremony, CeremonyFileError, LineWork};
+pub use passed::{Ceremony, CeremonyFileError, LineWork, Retirement};
 pub use releases::{Founders, propose_releases, retire_line};
 pub use roles::{RoleChange, RoleKeys, RoleName, RoleNameError, role_keys};
 

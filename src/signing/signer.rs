@@ -1,7 +1,9 @@
 //! Whatever signs: a key in memory, or a command that asks a KMS, an HSM or a token.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -90,6 +92,9 @@ impl CommandSigner {
         command.arg("-c").arg(&self.command).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.env("TIDEGATE_KEYID", self.public.id().to_string());
         command.env("TIDEGATE_DOCUMENT", name_of(message));
+        if !has_terminal() {
+            command.process_group(0);
+        }
         command.spawn().map_err(|source| SignerError::Start { command: self.command.clone(), source })
     }
 }
@@ -117,11 +122,15 @@ impl Signer for CommandSigner {
             let _ = tell.send(read.and_then(Result::ok).map(|_| written));
         });
         let Ok(written) = told.recv_timeout(self.deadline) else {
-            let _ = child.kill();
-            let _ = child.wait();
+            kill(&mut child);
             return Err(SignerError::Deadline { command: command() });
         };
-        let status = child.wait().map_err(|source| SignerError::Start { command: command(), source })?;
+        let status = wait(&mut child, self.deadline)
+            .map_err(|source| SignerError::Start { command: command(), source })?;
+        let Some(status) = status else {
+            kill(&mut child);
+            return Err(SignerError::Deadline { command: command() });
+        };
         if !status.success() {
             return Err(SignerError::Failed { command: command(), status });
         }
@@ -133,6 +142,39 @@ impl Signer for CommandSigner {
             Err(SignerError::Wrong { command: command(), keyid: self.public.id() })
         }
     }
+}
+
+/// Whether there is a terminal on which a command may ask for a PIN. It could not in a process group
+/// of its own, which a terminal stops when it reads.
+fn has_terminal() -> bool {
+    File::open("/dev/tty").is_ok()
+}
+
+/// Waits for a command that has closed its stdout: it need not be about to end.
+fn wait(child: &mut Child, deadline: Duration) -> std::io::Result<Option<ExitStatus>> {
+    const STEP: Duration = Duration::from_millis(5);
+    let mut waited = Duration::ZERO;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if waited >= deadline {
+            return Ok(None);
+        }
+        thread::sleep(STEP);
+        waited += STEP;
+    }
+}
+
+/// Ends a command, with all that it has started where it has a process group of its own.
+fn kill(child: &mut Child) {
+    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+    // It was not waited for, so its number is still its own.
+    if let Some(pid) = pid.filter(|pid| rustix::process::getpgid(Some(*pid)) == Ok(*pid)) {
+        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// A signature in one of its three forms.
@@ -219,8 +261,12 @@ mod tests {
 
     #[test]
     fn a_command_that_hangs_is_given_up() {
-        let mut signer = CommandSigner::new(key().public(), "exec sleep 60".to_owned());
-        signer.deadline = Duration::from_millis(50);
-        assert!(matches!(signer.sign(b"{}"), Err(SignerError::Deadline { .. })));
+        let mine = hex::encode(key().sign(b"{}"));
+        let closed = format!("echo {mine}; exec sleep 60 >&-");
+        for command in ["exec sleep 60", "sleep 60; true", closed.as_str()] {
+            let mut signer = CommandSigner::new(key().public(), command.to_owned());
+            signer.deadline = Duration::from_millis(50);
+            assert!(matches!(signer.sign(b"{}"), Err(SignerError::Deadline { .. })), "{command}");
+        }
     }
 }

@@ -71,7 +71,14 @@ fn a_line_is_retired_by_its_own_keys_or_not_at_all() {
     assert!(told.contains("\nexit 1\n") && told.contains("more people must sign"), "{told}");
     assert!(desk.files("channels") == before);
     desk.done(&[&RETIRE[..], &["--ceremony", "c.json"]].concat());
+    // It goes on until all have signed.
+    assert!(desk.files("channels") == before);
+    assert!(desk.run(&["ceremony", "show", "c.json"]).contains("line `1.8` ENDS"));
+    assert!(desk.run(&["ceremony", "finish", "c.json"]).contains("\nexit 1\n"));
+    assert!(desk.files("channels") == before);
     sign(&desk, "c.json", "ada");
+    desk.done(&["ceremony", "finish", "c.json"]);
+    assert!(desk.read("channels/1.8/line.yaml").contains("retired:"));
     desk.done(&["ceremony", "finish", "c.json"]);
     desk.done(&["verify"]);
     assert_eq!(role(&desk, "release:1.8").1, 2);

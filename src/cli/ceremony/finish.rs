@@ -34,7 +34,13 @@ pub fn finish_locked(
     let finished = match finished {
         Ok(finished) => finished,
         Err(error) => {
-            let way = way_out(&error);
+            let way = match way_out(&error) {
+                // Nothing but releases were to be signed.
+                _ if matches!(error, Refused::Stale { .. }) && ceremony.manifests().next().is_some() => {
+                    "begin anew from what the catalog has now, with what began it: `tidegate release sign`, or `tidegate root change`; this file can be thrown away"
+                }
+                way => way,
+            };
             return Err(error).hint(way);
         }
     };

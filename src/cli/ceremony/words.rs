@@ -7,6 +7,8 @@ use serde::Serialize;
 use super::super::table::Table;
 use super::super::terminal::Terminal;
 use crate::domain::rfc3339;
+use crate::formats::fault::is_unprintable;
+use crate::formats::manifest::ReleaseManifest;
 use crate::formats::tuf::KeyId;
 use crate::signing::ceremony::Ceremony;
 
@@ -104,21 +106,33 @@ pub fn describe(ceremony: &Ceremony, terminal: &mut Terminal<'_>) -> anyhow::Res
         let mut words = format!("begun {}", body.began);
         if let Some(reason) = &body.reason {
             words.push_str(": ");
-            words.push_str(reason);
+            words.push_str(&printable(reason));
         }
         words.push('\n');
         for change in &body.changes {
             words.push_str("- ");
-            words.push_str(change);
+            words.push_str(&printable(change));
             words.push('\n');
         }
         format!("{words}\n{table}")
     })
 }
 
+/// A text of the file for the eyes of a keeper: nothing in it may move the cursor, break the line or
+/// turn the writing round, and so hide what else is shown.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if is_unprintable(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// What a ceremony does, a sentence for each thing.
 fn changes(ceremony: &Ceremony) -> Vec<String> {
     let mut changes: Vec<String> = ceremony.role_changes().iter().map(ToString::to_string).collect();
+    if let Some(retirement) = &ceremony.retires {
+        changes.push(format!(
+            "line `{}` ENDS, and there is no way back: {}",
+            retirement.line, retirement.reason
+        ));
+    }
     for (role, was, expires) in ceremony.expiries() {
         changes.push(match was {
             Some(was) if was == expires => continue,
@@ -139,15 +153,60 @@ fn changes(ceremony: &Ceremony) -> Vec<String> {
         }
     }
     for manifest in ceremony.manifests() {
-        // Writing to a `String` cannot fail.
-        let mut words = format!("release `{}`", manifest.version);
-        for payload in &*manifest.payloads {
-            let _ = write!(words, ", `{}` {} of {} bytes", payload.file, payload.sha256, payload.size);
-        }
-        for (stage, earliest) in &manifest.not_before {
-            let _ = write!(words, ", in `{stage}` not before {}", rfc3339(*earliest));
-        }
-        changes.push(words);
+        changes.push(release(manifest));
     }
     changes
+}
+
+/// All that a manifest says.
+fn release(manifest: &ReleaseManifest) -> String {
+    let mut words = format!("release `{}` of line `{}`", manifest.version, manifest.line);
+    // Writing to a `String` cannot fail.
+    if let Some(follows) = &manifest.follows {
+        let _ = write!(words, ", which follows `{follows}`");
+    }
+    let barrier = if manifest.barrier { "a barrier" } else { "no barrier" };
+    let _ = write!(words, ", {barrier}, urgency `{}`", manifest.urgency);
+    if let Some(summary) = &manifest.summary {
+        let _ = write!(words, ", summary `{summary}`");
+    }
+    for (name, version) in manifest.components.iter() {
+        let _ = write!(words, ", component `{name}` `{version}`");
+    }
+    for (name, link) in manifest.links.iter() {
+        let _ = write!(words, ", link `{name}` `{link}`");
+    }
+    for payload in &*manifest.payloads {
+        let _ = write!(words, ", `{}` {} of {} bytes", payload.file, payload.sha256, payload.size);
+        if let Some(arch) = &payload.arch {
+            let _ = write!(words, " for `{arch}`");
+        }
+    }
+    for (stage, earliest) in &manifest.not_before {
+        let _ = write!(words, ", in `{stage}` not before {}", rfc3339(*earliest));
+    }
+    if let Some(reason) = &manifest.not_before_reason {
+        let _ = write!(words, ", BROUGHT FORWARD: `{reason}`");
+    }
+    if manifest.demo {
+        words.push_str(", a demo");
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_the_file_hides_nothing_of_what_is_shown() {
+        for (text, expected) in [
+            ("yearly renewal, Ä", "yearly renewal, Ä"),
+            ("a\u{1b}[2K\rb", "a\u{fffd}[2K\u{fffd}b"),
+            ("a\n- nothing changes", "a\u{fffd}- nothing changes"),
+            ("a\u{202e}b", "a\u{fffd}b"),
+        ] {
+            assert_eq!(printable(text), expected);
+        }
+    }
 }

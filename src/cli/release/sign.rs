@@ -248,7 +248,10 @@ impl Args {
             Some(authority) => authority.threshold,
             None => line_signers(trust, &public).threshold,
         };
-        let several = self.ceremony.is_some() || keys.len() > 1;
+        // A line that is new is delegated by the targets keys.
+        let new = pending.iter().any(|(line, _)| trust.line(&line.name).is_none());
+        let several = new && trust.root().signed().targets().threshold > 1;
+        let several = several || self.ceremony.is_some() || keys.len() > 1;
         !pending.is_empty() && (several || pending.iter().any(|(line, _)| threshold(line) > 1))
     }
 
@@ -434,7 +437,12 @@ fn show(body: &Body, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     for refused in &body.refused {
         terminal.note(format_args!("error: `{}` is not signed: {}", refused.version, refused.reason));
     }
-    if !body.signed.is_empty() {
+    if let Some(early) = body.signed.iter().find(|signed| signed.not_before_reason.is_some()) {
+        terminal.note(format_args!(
+            "next: `tidegate promote {} --early --reason TEXT`, once that time has come",
+            early.version
+        ));
+    } else if !body.signed.is_empty() {
         terminal.note("next: `tidegate promote`, or leave that to the server");
     }
     Ok(if body.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest;
 
+use super::delegation::{DelegatedRole, Delegations};
 use super::key::{self, Key, KeyId};
 use super::names::{self, CHANNELS};
 use super::{
@@ -195,35 +196,6 @@ impl Target {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self::new(Sha256::new(sha2::Sha256::digest(bytes).into()), bytes.len() as u64)
-    }
-}
-
-/// Roles below the top targets role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Delegations {
-    #[serde(deserialize_with = "key::by_id")]
-    pub keys: BTreeMap<KeyId, Key>,
-    pub roles: Vec<DelegatedRole>,
-}
-
-/// One role below the top targets role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DelegatedRole {
-    pub name: String,
-    pub keyids: Vec<KeyId>,
-    #[serde(deserialize_with = "at_least_one")]
-    pub threshold: u64,
-    pub paths: Vec<String>,
-    pub terminating: bool,
-}
-
-impl Delegations {
-    /// Who signs a role.
-    #[must_use]
-    pub fn authority<'a>(&'a self, role: &'a DelegatedRole) -> Authority<'a> {
-        Authority { keys: &self.keys, keyids: &role.keyids, threshold: role.threshold }
     }
 }
 
@@ -480,7 +452,7 @@ impl<'de> Deserialize<'de> for SpecVersion {
     }
 }
 
-fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub(super) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let number = u64::deserialize(deserializer)?;
     if number == 0 {
         return Err(serde::de::Error::custom("versions and thresholds begin at `1`"));

@@ -14,7 +14,7 @@ use crate::domain::channel::LineName;
 use crate::domain::rfc3339;
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{Authority, KeyId, Root, Target, Targets, names};
+use crate::formats::tuf::{Authority, DelegatedRole, KeyId, Root, Target, Targets, names};
 use crate::signing::signed::SignatureError;
 use crate::signing::trust::{Trust, TrustError};
 use crate::signing::{PublicKey, Signed};
@@ -44,6 +44,10 @@ pub enum Refused {
     OnlineThreshold(u64),
     #[error("`trust/targets.json` would change which files the role `{role}` may list")]
     Paths { role: String },
+    #[error("the new role `{role}` may list {}, and not just what is its own", .paths.join(", "))]
+    Foreign { role: String, paths: Vec<String> },
+    #[error("the new role `{role}` and `{other}` would sign for the same versions")]
+    Overlap { role: String, other: String },
     #[error("`trust/targets.json` would drop the role `{role}`, which never leaves a repository")]
     Dropped { role: String },
     #[error("`trust/targets.json` lists the target `{0}`, and holds delegations only")]
@@ -145,6 +149,9 @@ impl Ceremony {
             if line.is_none_or(|line| !self.lines.contains_key(&line)) {
                 return Err(Refused::NoRole { role: name.clone() });
             }
+        }
+        for role in now.values().filter(|role| !before.contains_key(&role.name)) {
+            check_new_role(role, now.values())?;
         }
         Ok(())
     }
@@ -292,11 +299,34 @@ fn holds(present: &Files, line: &LineName) -> bool {
     before.is_none_or(|before| !before.broken().contains_key(line))
 }
 
+/// Whether a new role may list what is its own, and nothing that another line's may: whoever stands
+/// first would take the other's releases over.
+fn check_new_role<'a>(
+    role: &DelegatedRole,
+    mut all: impl Iterator<Item = &'a DelegatedRole>,
+) -> Result<(), Refused> {
+    let foreign = || Refused::Foreign { role: role.name.clone(), paths: role.paths.clone() };
+    if !role.terminating {
+        return Err(foreign());
+    }
+    if role.name == names::CHANNELS {
+        return if role.paths == names::channels_paths() { Ok(()) } else { Err(foreign()) };
+    }
+    let own = names::prefix(&role.paths).ok_or_else(foreign)?;
+    let overlaps = |other: &&DelegatedRole| {
+        other.name != role.name && names::prefix(&other.paths).is_some_and(|other| own.overlaps(&other))
+    };
+    match all.find(overlaps) {
+        Some(other) => Err(Refused::Overlap { role: role.name.clone(), other: other.name.clone() }),
+        None => Ok(()),
+    }
+}
+
 /// Whether every role's threshold can be reached, and no key of a server signs anything else.
 fn check_keys(root: &Root, targets: &Targets) -> Result<(), Refused> {
     let roles = role_keys(root, targets);
     for (role, RoleKeys { keys, threshold }) in &roles {
-        if (keys.len() as u64) < *threshold {
+        if *threshold == 0 || (keys.len() as u64) < *threshold {
             let (role, threshold) = (role.clone(), *threshold);
             return Err(Refused::Unreachable { role, keys: keys.len(), threshold });
         }

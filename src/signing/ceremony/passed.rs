@@ -28,6 +28,8 @@ pub struct Ceremony {
     /// Why, for those who are asked to sign.
     pub reason: Option<String>,
     pub began: Time,
+    /// The line that ends when it is finished.
+    pub retires: Option<Retirement>,
     /// The present files of `trust/` that what is signed follows upon; none where a repository is
     /// founded.
     pub(super) base: Files,
@@ -35,6 +37,15 @@ pub struct Ceremony {
     pub(super) root: Option<Signed<Root>>,
     pub(super) targets: Option<Signed<Targets>>,
     pub(super) lines: BTreeMap<LineName, LineWork>,
+}
+
+/// A line that ends with a ceremony: not before all have signed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retirement {
+    pub line: LineName,
+    pub by: String,
+    pub reason: String,
 }
 
 /// What is signed by the keys of one line.
@@ -51,7 +62,7 @@ pub struct LineWork {
 pub enum CeremonyFileError {
     #[error("it is not a ceremony's file")]
     Form(#[source] serde_json::Error),
-    #[error("it holds `{0}`, which belongs into no ceremony")]
+    #[error("it holds `{}`, which belongs into no ceremony", .0.escape_debug())]
     Stray(String),
     #[error("its `{path}` cannot be read")]
     Document { path: String, source: ParseError },
@@ -75,6 +86,8 @@ struct Form {
     began: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retires: Option<Retirement>,
     trust: BTreeMap<String, Box<RawValue>>,
     documents: BTreeMap<String, Box<RawValue>>,
 }
@@ -110,7 +123,8 @@ impl Ceremony {
         }
         // What was read once is read again: these are the very bytes.
         let before = Trust::read(&base).ok().flatten();
-        Self { reason, began: now, base, before, root: None, targets: None, lines: BTreeMap::new() }
+        let lines = BTreeMap::new();
+        Self { reason, began: now, retires: None, base, before, root: None, targets: None, lines }
     }
 
     /// Reads a ceremony from its file. The roots and roles that it began from are verified against
@@ -130,6 +144,7 @@ impl Ceremony {
         let mut ceremony = Self {
             reason: form.reason,
             began: form.began,
+            retires: form.retires,
             base,
             before,
             root: None,
@@ -180,6 +195,7 @@ impl Ceremony {
             format: FORMAT,
             began: self.began,
             reason: self.reason.clone(),
+            retires: self.retires.clone(),
             trust: BTreeMap::new(),
             documents: BTreeMap::new(),
         };

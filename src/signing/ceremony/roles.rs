@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use crate::domain::Time;
 use crate::domain::channel::{LineName, NameError};
+use crate::domain::line::Prefix;
 use crate::formats::tuf::{Authority, Key, KeyId, Root, Signers, Targets, names};
 
 /// Whose keys.
@@ -106,11 +107,16 @@ pub struct RoleChange {
     /// From how many signatures to how many; equal where that stays.
     pub threshold: (u64, u64),
     pub keys: usize,
+    /// The versions for which a new role of a line may sign.
+    pub prefix: Option<Prefix>,
 }
 
 impl fmt::Display for RoleChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "role `{}`:", self.role)?;
+        if let Some(prefix) = &self.prefix {
+            write!(f, " signs for versions `{prefix}.*`,")?;
+        }
         for keyid in &self.added {
             write!(f, " adds the key `{keyid}`,")?;
         }
@@ -135,6 +141,11 @@ impl super::Ceremony {
         let after =
             after.map(|(root, targets)| role_keys(root.signed(), targets.signed())).unwrap_or_default();
         let none = RoleKeys { keys: BTreeMap::new(), threshold: 0 };
+        let prefix = |role: &RoleName| {
+            let RoleName::Release(Some(line)) = role else { return None };
+            let targets = self.new_targets()?.signed();
+            names::prefix(&targets.delegated(&names::releases_role(line))?.0.paths)
+        };
         let change = |(role, now): (&RoleName, &RoleKeys)| {
             let was = before.get(role).unwrap_or(&none);
             let only = |a: &RoleKeys, b: &RoleKeys| -> Vec<KeyId> {
@@ -146,6 +157,7 @@ impl super::Ceremony {
                 dropped: only(was, now),
                 threshold: (was.threshold, now.threshold),
                 keys: now.keys.len(),
+                prefix: prefix(role).filter(|_| !before.contains_key(role)),
             })
         };
         after.iter().filter_map(change).collect()

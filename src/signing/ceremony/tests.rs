@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::testing::{catalog, line, t, v};
-use crate::formats::tuf::Target;
+use crate::formats::tuf::{DelegatedRole, Target};
 
 const NOW: &str = "2018-06-01";
 
@@ -70,6 +70,45 @@ fn list(role: &mut Targets, name: &str) {
     role.targets.insert(name.to_owned(), Target::of(b"x"));
 }
 
+/// Delegates a new line with paths made of those of 1.8, before all others.
+fn take_over(ceremony: &mut Ceremony, paths: impl FnOnce(Vec<String>) -> Vec<String>) {
+    targets(ceremony, |role| {
+        let roles = &mut role.delegations.as_mut().unwrap().roles;
+        let mut new = roles[0].clone();
+        new.name = "releases-2.0".to_owned();
+        new.paths = paths(new.paths);
+        roles.insert(0, new);
+    });
+    let empty = Signed::unsigned(Targets::releases(1, t(NOW))).unwrap();
+    let work = LineWork { role: empty, manifests: BTreeMap::new() };
+    ceremony.lines.insert(LineName::parse("2.0").unwrap(), work);
+}
+
+#[test]
+fn a_founding_delegates_channels_and_lines_with_their_own_paths_only() {
+    let [root, targets_key, release, online] = [1, 2, 3, 4].map(|seed| key(seed).public());
+    let founders =
+        || Founders { root: Signers::any(vec![root.key()]), targets: targets_key, release, online };
+    let founding = |change: &dyn Fn(&mut Targets)| {
+        let mut ceremony = Ceremony::found(&catalog([line("1.8", None)]), &founders(), t(NOW)).unwrap();
+        targets(&mut ceremony, change);
+        ceremony.check(t(NOW)).map_err(|refused| refused.to_string())
+    };
+    let role = |role: &mut Targets, place: usize, change: &dyn Fn(&mut DelegatedRole)| {
+        change(&mut role.delegations.as_mut().unwrap().roles[place]);
+    };
+    assert_eq!(founding(&|_| {}), Ok(()));
+    for (place, name) in [(0, "releases-1.8"), (1, "channels")] {
+        for change in [
+            &(|role: &mut DelegatedRole| role.paths = vec!["*".to_owned()]) as &dyn Fn(&mut DelegatedRole),
+            &|role| role.terminating = false,
+        ] {
+            let refused = founding(&|targets| role(targets, place, change)).unwrap_err();
+            assert!(refused.contains(&format!("the new role `{name}` may list")), "{refused}");
+        }
+    }
+}
+
 #[test]
 fn what_all_have_signed_survives_its_file_and_is_taken() {
     let (files, mut ceremony) = renewal();
@@ -117,6 +156,14 @@ fn what_clients_would_refuse_is_refused_though_all_have_signed_it() {
                 targets(c, |role| role.delegations.as_mut().unwrap().roles[0].paths.push("*".to_owned()));
             }),
             "would change which files the role `releases-1.8` may list",
+        ),
+        (
+            Box::new(|c| take_over(c, |paths| paths)),
+            "the new role `releases-2.0` and `releases-1.8` would sign for the same versions",
+        ),
+        (
+            Box::new(|c| take_over(c, |paths| paths[..1].to_vec())),
+            "the new role `releases-2.0` may list release.1.8.*, and not just what is its own",
         ),
         (
             Box::new(|c| targets(c, |role| role.delegations.as_mut().unwrap().roles[0].threshold = 2)),
