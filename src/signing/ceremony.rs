@@ -121,17 +121,20 @@ pub fn delegate<'a>(
     Ok(files)
 }
 
-/// Who signs for a new line: the keys that all other lines have, if these are among them; else
-/// any one of these.
+/// Who signs for a new line: the keys and the threshold of another line whose release keys these are
+/// all among, of the strictest one if there are several. Else these keys, as many of them as the
+/// strictest line wants: a new line is never the weak one.
 #[must_use]
 pub fn line_signers(trust: &Trust, release: &[PublicKey]) -> Signers {
     let roles = role_keys(trust.root().signed(), trust.targets().signed());
-    let mut lines = roles.into_iter().filter(|(role, _)| matches!(role, RoleName::Release(_)));
-    let common = lines.next().map(|(_, keys)| keys);
-    let common = common.filter(|common| lines.all(|(_, keys)| keys == *common));
-    let common = common.filter(|common| release.iter().all(|key| common.keys.contains_key(&key.id())));
-    let given = || Signers::any(release.iter().map(PublicKey::key).collect());
-    common.map_or_else(given, |common| common.signers())
+    let lines =
+        || roles.iter().filter(|(role, _)| matches!(role, RoleName::Release(_))).map(|(_, keys)| keys);
+    let shared = lines().filter(|line| release.iter().all(|key| line.keys.contains_key(&key.id())));
+    if let Some(strictest) = shared.max_by_key(|line| line.threshold) {
+        return strictest.clone().signers();
+    }
+    let keys = release.iter().map(PublicKey::key).collect();
+    Signers { keys, threshold: lines().map(|line| line.threshold).max().unwrap_or(1) }
 }
 
 /// Newly signed releases: their manifests, and the roles that list them.

@@ -65,3 +65,37 @@ fn a_new_line_gets_the_keys_and_the_threshold_of_the_others() {
     assert_eq!(role(&desk, "release:1.10").1, 2);
     desk.done(&["verify"]);
 }
+
+#[test]
+fn a_new_line_is_never_the_weak_one_where_the_others_differ() {
+    let desk = founded();
+    let ada = key(&desk, "ada", 11);
+    // Line 1.8 wants two of its keys, and line 1.9 one.
+    let keys = ["--key", "keys/targets.pem", "--key", "keys/release.pem", "--key", "keys/ada.pem"];
+    let change = ["root", "change", "--add", "release:1.8=ada.pem", "--threshold", "release:1.8=2"];
+    desk.done(&[&change[..], &keys].concat());
+    desk.line("1.10", "");
+    desk.release("1.10.0", "");
+    let sign =
+        ["release", "sign", "1.10.0", "--key", "keys/release.pem", "--targets-key", "keys/targets.pem"];
+    let alone = desk.run(&sign);
+    assert!(alone.contains("exit 1"), "{alone}");
+    desk.done(&[&sign[..], &["--key", "keys/ada.pem"]].concat());
+    let (found, threshold) = role(&desk, "release:1.10");
+    assert!(found.contains(&ada) && threshold == 2, "{found:?} {threshold}");
+    // Nor with a key that signs for no line yet.
+    key(&desk, "eve", 12);
+    desk.line("1.11", "");
+    desk.release("1.11.0", "");
+    let alone = desk.run(&[
+        "release",
+        "sign",
+        "1.11.0",
+        "--key",
+        "keys/eve.pem",
+        "--targets-key",
+        "keys/targets.pem",
+    ]);
+    assert!(alone.contains("exit 1"), "{alone}");
+    desk.done(&["verify"]);
+}
