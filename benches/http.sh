@@ -6,7 +6,7 @@
 #
 # URL is a Tidegate that listens on this machine, pinned to core 0 (it then has one worker), with
 # the access log off, since the bare handler writes none:
-#   taskset -c 0 target/release/tidegate serve --demo
+#   taskset -c 0 target/release/tidegate serve --demo --access-log false
 # Needs wrk, curl, taskset and a bare handler: cargo build --release --bench bare
 set -eu
 
