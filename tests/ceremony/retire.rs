@@ -77,6 +77,14 @@ fn a_line_is_retired_by_its_own_keys_or_not_at_all() {
     assert!(desk.run(&["ceremony", "finish", "c.json"]).contains("\nexit 1\n"));
     assert!(desk.files("channels") == before);
     sign(&desk, "c.json", "ada");
+    // Whoever passes the file on cannot have their signatures end another line.
+    let signed = desk.read("c.json");
+    let other = signed.replace(r#""line": "1.8""#, r#""line": "1.9""#);
+    assert_ne!(other, signed);
+    desk.write("other.json", &other);
+    let told = desk.run(&["ceremony", "finish", "other.json"]);
+    assert!(told.contains("\nexit 1\n") && told.contains("retires line `1.9`"), "{told}");
+    assert!(desk.files("channels") == before);
     desk.done(&["ceremony", "finish", "c.json"]);
     assert!(desk.read("channels/1.8/line.yaml").contains("retired:"));
     desk.done(&["ceremony", "finish", "c.json"]);

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::Files;
 use super::documents::{BadSignature, DocumentId};
 use super::passed::Ceremony;
+use super::releases::is_for_long;
 use super::roles::{RoleKeys, RoleName, role_keys};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
@@ -58,6 +59,8 @@ pub enum Refused {
     Scope { path: String, target: String },
     #[error("`{path}` lists another manifest of release `{version}` than is signed with it")]
     Listed { path: String, version: String },
+    #[error("it retires line `{0}`, whose keys sign nothing in it that says so")]
+    Retires(LineName),
     #[error("not everything is signed by enough: {}", .0.join("; "))]
     Unfinished(Vec<String>),
     #[error("`trust/{file}` is not what the ceremony began from: somebody signed something else since")]
@@ -90,6 +93,7 @@ impl Ceremony {
         check_keys(root.signed(), targets.signed())?;
         self.check_delegations(targets.signed())?;
         self.check_lines()?;
+        self.check_retirement(now)?;
         for document in self.documents() {
             document.check_signatures()?;
             if let Some(at) = document.expires.filter(|at| *at <= now) {
@@ -183,6 +187,14 @@ impl Ceremony {
             }
         }
         Ok(())
+    }
+
+    /// That a line ends is no part of what is signed. What its keys sign then is a role that nobody has
+    /// to renew, and without that anybody who has the file in hand could end a line.
+    fn check_retirement(&self, now: Time) -> Result<(), Refused> {
+        let Some(line) = self.retires.as_ref().map(|retires| &retires.line) else { return Ok(()) };
+        let role = self.lines.get(line).map(|work| work.role.signed());
+        if role.is_some_and(|role| is_for_long(role, now)) { Ok(()) } else { Err(Refused::Retires(line.clone())) }
     }
 
     /// What is written when all have signed, over the present files of `trust/`. `manifest` gives the

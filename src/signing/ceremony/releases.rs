@@ -70,7 +70,7 @@ pub fn retire_line(
     now: Time,
 ) -> Result<Option<Ceremony>, CeremonyError> {
     let role = trust.line(line).ok_or_else(|| CeremonyError::NotDelegated(line.clone()))?.signed();
-    if now + RETIRED_LIFETIME / 2 < role.expires {
+    if is_for_long(role, now) {
         return Ok(None);
     }
     let mut ceremony = Ceremony::from(Some(trust), &[line], reason, now);
@@ -80,6 +80,11 @@ pub fn retire_line(
     let work = LineWork { role: Signed::unsigned(next)?, manifests: BTreeMap::new() };
     ceremony.lines.insert(line.clone(), work);
     Ok(Some(ceremony))
+}
+
+/// Whether a line's role is one that nobody has to renew: a retired line's.
+pub(super) fn is_for_long(role: &Targets, now: Time) -> bool {
+    now + RETIRED_LIFETIME / 2 < role.expires
 }
 
 /// The keys of a repository that is founded by several keepers.
