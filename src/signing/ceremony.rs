@@ -12,7 +12,7 @@ mod roles;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
 
@@ -25,9 +25,9 @@ use crate::domain::channel::LineName;
 use crate::domain::line::Line;
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{Root, Signers, TargetError, Targets, names};
+use crate::formats::tuf::{Key, KeyId, Root, Signers, TargetError, Targets, names};
 
-pub use change::{ChangeError, KeyChange, change_keys};
+pub use change::{ChangeError, KeyChange, TrustErrorText, change_keys};
 pub use check::{Finished, Refused};
 pub use documents::{BadSignature, Document, DocumentId, Tally};
 pub use passed::{Ceremony, CeremonyFileError, LineWork, Retirement};
@@ -59,8 +59,20 @@ pub enum CeremonyError {
     NotReleaseKey { line: LineName },
     #[error("the key is not one that the root names for targets")]
     NotTargetsKey,
-    #[error("line `{line}` wants the signatures of {threshold} release keys, and one was given")]
-    Threshold { line: LineName, threshold: u64 },
+    #[error("line `{line}` wants the signatures of {threshold} release keys, and not just {given}")]
+    Threshold { line: LineName, threshold: u64, given: usize },
+    #[error("a new line wants the signatures of {threshold} targets keys, and not just {given}")]
+    TargetsThreshold { threshold: u64, given: usize },
+    #[error("line `{line}` cannot be signed for: its role cannot be used")]
+    Broken { line: LineName, source: TrustErrorText },
+    #[error(transparent)]
+    Refused(Box<Refused>),
+}
+
+impl From<Refused> for CeremonyError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(Box::new(refused))
+    }
 }
 
 /// Makes the first root, the delegations of all lines, and an empty role for each line: the whole
@@ -86,10 +98,12 @@ pub fn found(catalog: &Catalog, keys: &Keys, now: Time) -> Result<Files, Ceremon
 }
 
 /// Delegates lines that have no role yet to a release key, each with its first, empty role: both
-/// must be published together, or clients find no target at all.
+/// must be published together, or clients find no target at all. It is held against the same rules
+/// as a ceremony that several people sign.
 ///
 /// # Errors
-/// When `targets` is not a key that the root names, or something cannot be signed.
+/// When `targets` is not a key that the root names, the lines may not be that release key's, or
+/// something cannot be signed.
 pub fn delegate<'a>(
     trust: &Trust,
     lines: impl IntoIterator<Item = &'a Line>,
@@ -97,33 +111,80 @@ pub fn delegate<'a>(
     release: &dyn Signer,
     now: Time,
 ) -> Result<Files, CeremonyError> {
-    if !trust.root().signed().targets().keyids.contains(&targets.id()) {
-        return Err(CeremonyError::NotTargetsKey);
-    }
+    let new: Vec<(&Line, Vec<Version>)> = lines
+        .into_iter()
+        .filter(|line| trust.line(&line.name).is_none())
+        .map(|line| (line, Vec::new()))
+        .collect();
     let mut files = Files::new();
-    let mut role = trust.targets().signed().clone();
-    let signers = line_signers(trust, &[release.public()]);
-    if signers.threshold > 1 {
-        let line = lines.into_iter().next().map(|line| line.name.clone());
-        let threshold = signers.threshold;
-        return line.map_or(Ok(Files::new()), |line| Err(CeremonyError::Threshold { line, threshold }));
+    if new.is_empty() {
+        return Ok(files);
     }
-    for line in lines.into_iter().filter(|line| trust.line(&line.name).is_none()) {
-        role.delegate(&line.name, &line.prefix, &signers);
-        let empty = Signed::sign(Targets::releases(1, now), [release])?;
-        files.insert(format!("{}.json", names::releases_role(&line.name)), empty.raw().clone());
+    let public = [release.public()];
+    for (line, _) in &new {
+        check_signers(trust, line, &public, Some(targets.public()), now)?;
     }
-    if !files.is_empty() {
-        role.version += 1;
-        role.expires = now + crate::formats::tuf::TARGETS_LIFETIME;
-        files.insert("targets.json".to_owned(), Signed::sign(role, [targets])?.raw().clone());
+    let mut ceremony = propose_releases(trust, &new, &public, None, now, |_| {})?;
+    ceremony.check(now)?;
+    for key in [targets, release] {
+        ceremony.sign(key)?;
+    }
+    for document in ceremony.documents() {
+        let path = document.id.path();
+        let name = path.strip_prefix("trust/").unwrap_or(&path);
+        files.insert(name.to_owned(), document.raw.clone());
     }
     Ok(files)
 }
 
+/// Whether the keys at hand are enough to sign releases of a line, and to delegate it where it is
+/// new: what is found out before anything is signed.
+///
+/// # Errors
+/// What they lack.
+pub fn check_signers(
+    trust: &Trust,
+    line: &Line,
+    release: &[PublicKey],
+    targets: Option<PublicKey>,
+    now: Time,
+) -> Result<(), CeremonyError> {
+    let name = || line.name.clone();
+    if let Some(error) = trust.broken().get(&line.name) {
+        return Err(CeremonyError::Broken { line: name(), source: error.into() });
+    }
+    let given = |keyids: &[KeyId]| release.iter().filter(|key| keyids.contains(&key.id())).count();
+    let enough = |given: usize, threshold: u64| match given {
+        0 => Err(CeremonyError::NotReleaseKey { line: name() }),
+        given if (given as u64) < threshold => {
+            Err(CeremonyError::Threshold { line: name(), threshold, given })
+        }
+        _ => Ok(()),
+    };
+    if let Some(authority) = trust.line_authority(&line.name) {
+        return enough(given(authority.keyids), authority.threshold);
+    }
+    let targets = targets.ok_or_else(|| CeremonyError::NotDelegated(name()))?;
+    let authority = trust.root().signed().targets();
+    let (known, threshold) = (authority.keyids, authority.threshold);
+    if !known.contains(&targets.id()) {
+        return Err(CeremonyError::NotTargetsKey);
+    }
+    propose_releases(trust, &[(line, Vec::new())], release, None, now, |_| {})?.check(now)?;
+    let given_targets: BTreeSet<KeyId> =
+        release.iter().chain([&targets]).map(PublicKey::id).filter(|id| known.contains(id)).collect();
+    if (given_targets.len() as u64) < threshold {
+        return Err(CeremonyError::TargetsThreshold { threshold, given: given_targets.len() });
+    }
+    let signers = line_signers(trust, release);
+    let keyids: Vec<KeyId> = signers.keys.iter().map(Key::id).collect();
+    enough(given(&keyids), signers.threshold)
+}
+
 /// Who signs for a new line: the keys and the threshold of another line whose release keys these are
 /// all among, of the strictest one if there are several. Else these keys, as many of them as the
-/// strictest line wants: a new line is never the weak one.
+/// strictest line wants: a new line is never the weak one. Whether they may is for
+/// [`Ceremony::check`] to say.
 #[must_use]
 pub fn line_signers(trust: &Trust, release: &[PublicKey]) -> Signers {
     let roles = role_keys(trust.root().signed(), trust.targets().signed());
@@ -166,7 +227,11 @@ pub fn sign_releases(
         return Err(CeremonyError::NotReleaseKey { line: line.name.clone() });
     }
     if authority.threshold > 1 {
-        return Err(CeremonyError::Threshold { line: line.name.clone(), threshold: authority.threshold });
+        return Err(CeremonyError::Threshold {
+            line: line.name.clone(),
+            threshold: authority.threshold,
+            given: 1,
+        });
     }
     let mut signed = SignedReleases::default();
     let mut next = next_role(role.signed(), line, versions, now)?;

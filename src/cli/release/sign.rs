@@ -1,5 +1,7 @@
 //! `tidegate release sign`.
 
+mod forward;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,21 +11,22 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use serde::Serialize;
 
-use super::super::ceremony;
-use super::super::failure::{Hint, refuse};
+use self::forward::Forward;
+use super::super::ceremony::{self, short};
+use super::super::failure::refuse;
 use super::super::keyfile;
 use super::super::table::Table;
 use super::super::terminal::Terminal;
-use super::super::time;
-use super::super::workspace::{View, Workspace};
-use crate::domain::channel::StageName;
+use super::super::workspace::{View, Workspace, chain};
 use crate::domain::line::Line;
 use crate::domain::release::{ManifestState, PayloadState, Release};
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::manifest::ReleaseManifest;
+use crate::formats::tuf::KeyId;
 use crate::signing::ceremony::{
-    Files, SignedReleases, delegate, line_signers, propose_releases, sign_releases,
+    CeremonyError, Files, Refused, SignedReleases, check_signers, delegate, line_signers, propose_releases,
+    sign_releases,
 };
 use crate::signing::trust::Trust;
 use crate::signing::{PublicKey, Signed, Signer};
@@ -34,6 +37,7 @@ use crate::store::lock::CatalogLock;
 ///
 /// Pending is what has no signed manifest, or one that no longer says what the catalog says. Writes
 /// `payloads/VERSION/release.json` for each, and the next version of its line's role into `trust/`.
+/// Of all that are pending, those are left and listed for which the given keys are not enough.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -65,27 +69,10 @@ pub struct Args {
     reason: Option<String>,
 }
 
-/// A stage that may be entered earlier.
-#[derive(Debug, Clone)]
-struct Forward {
-    stage: StageName,
-    earliest: Time,
-}
-
-impl Forward {
-    fn parse(text: &str) -> Result<Self, String> {
-        let (stage, earliest) =
-            text.split_once('=').ok_or("name the stage too, as in `production=2018-01-02T17:30:31Z`")?;
-        let stage = StageName::parse(stage).map_err(|error| error.to_string())?;
-        Ok(Self { stage, earliest: time::parse(earliest)? })
-    }
-}
-
 #[derive(Debug, Default, Serialize)]
 struct Body {
     signed: Vec<SignedBody>,
-    /// Lines that were delegated to the release key.
-    delegated: Vec<String>,
+    delegated: Vec<DelegatedBody>,
     /// Lines with nothing to sign whose role was signed anew, since it would have expired.
     renewed: Vec<String>,
     refused: Vec<RefusedBody>,
@@ -102,10 +89,23 @@ struct SignedBody {
     not_before_reason: Option<String>,
 }
 
+/// A line that was new, and whose releases these keys sign from now on.
+#[derive(Debug, Serialize)]
+struct DelegatedBody {
+    line: String,
+    keyids: Vec<KeyId>,
+}
+
+/// What is not signed.
 #[derive(Debug, Serialize)]
 struct RefusedBody {
-    version: String,
+    line: String,
+    /// Nothing where it is the line's role that should be signed anew.
+    version: Option<String>,
     reason: String,
+    /// The way out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
 }
 
 /// With so much of its year left, the role of a line is signed anew.
@@ -140,8 +140,19 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     };
     let mut body = Body::default();
     let now = workspace.now();
-    let pending = args.pending(&view, now, &mut body)?;
+    let mut pending = args.pending(&view, now, &mut body)?;
     args.check_forwards(&pending, now)?;
+    if args.versions.is_empty() && args.ceremony.is_none() {
+        let release: Vec<PublicKey> = keys.iter().map(|key| key.public()).collect();
+        let targets = targets_key.as_ref().map(|key| key.public());
+        pending.retain(|(line, versions)| match check_signers(trust, line, &release, targets, now) {
+            Ok(()) => true,
+            Err(error) => {
+                body.refuse_line(line, versions, &error);
+                false
+            }
+        });
+    }
     if args.takes_several(trust, &pending, &keys) {
         let keys = keys.into_iter().chain(targets_key).collect::<Vec<_>>();
         return args.sign_together(trust, &pending, &keys, workspace, terminal, &body);
@@ -152,17 +163,15 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         pending.iter().map(|(line, _)| *line).filter(|line| trust.line(&line.name).is_none()).collect();
     if let Some(first) = undelegated.first() {
         let Some(targets_key) = &targets_key else {
-            return Err(refuse(
-                format!("line `{}` is new, and nobody may sign its releases yet", first.name),
-                "give the targets key too: `--targets-key FILE`",
-            ));
+            return Err(lacking(&CeremonyError::NotDelegated(first.name.clone())));
         };
-        body.delegated = undelegated.iter().map(|line| line.name.to_string()).collect();
-        new = delegate(trust, undelegated, targets_key.as_ref(), key, now)?;
+        new = delegate(trust, undelegated.iter().copied(), targets_key.as_ref(), key, now)
+            .map_err(|error| lacking(&error))?;
         trust_files.extend(new.clone());
     }
     let delegated = Trust::read(&trust_files)?;
     let trust = delegated.as_ref().unwrap_or(trust);
+    body.delegated = undelegated.iter().map(|line| DelegatedBody::of(trust, line)).collect();
 
     let mut manifests = BTreeMap::new();
     for (line, versions) in &pending {
@@ -225,9 +234,12 @@ impl Args {
                 }
                 match obstacle(view, line, release, is_named) {
                     None => versions.push(release.version.clone()),
-                    Some(reason) => {
-                        body.refused.push(RefusedBody { version: release.version.to_string(), reason });
-                    }
+                    Some(reason) => body.refused.push(RefusedBody {
+                        line: line.name.to_string(),
+                        version: Some(release.version.to_string()),
+                        reason,
+                        hint: None,
+                    }),
                 }
             }
             let renewed = versions.is_empty() && named.is_empty() && expires_soon(view, line, now);
@@ -255,16 +267,6 @@ impl Args {
         !pending.is_empty() && (several || pending.iter().any(|(line, _)| threshold(line) > 1))
     }
 
-    /// Whether every release may be brought forward as is wished.
-    fn check_forwards(&self, pending: &Pending<'_>, now: Time) -> anyhow::Result<()> {
-        for (line, versions) in pending {
-            for release in versions.iter().filter_map(|version| line.releases.get(version)) {
-                self.check_forward(line, release, now)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Signs with all the keys at hand. What they are not enough for is passed on.
     fn sign_together(
         &self,
@@ -281,9 +283,11 @@ impl Args {
         let public: Vec<PublicKey> = release.iter().map(|key| key.public()).collect();
         let mut proposed =
             propose_releases(trust, pending, &public, None, now, |manifest| self.form(manifest))?;
-        proposed.check(now).hint("see the roles and their keys: `tidegate root show`")?;
+        proposed.check(now).map_err(|refused| lacking(&refused.into()))?;
         for (path, key) in self.key.iter().zip(release) {
-            if !proposed.documents().iter().any(|document| document.counts(key.id())) {
+            let counts = proposed.documents().iter().any(|document| document.counts(key.id()));
+            // It may count for what is left.
+            if !counts && body.refused.is_empty() {
                 return Err(refuse(
                     format!(
                         "the key `{}` (`{}`) counts for nothing that is signed",
@@ -295,9 +299,7 @@ impl Args {
             }
         }
         ceremony::sign_with_all(&mut proposed, keys)?;
-        for refused in &body.refused {
-            terminal.note(format_args!("error: `{}` is not signed: {}", refused.version, refused.reason));
-        }
+        body.tell_refused(terminal);
         ceremony::describe(&proposed, terminal)?;
         match &self.ceremony {
             Some(file) => {
@@ -332,47 +334,7 @@ impl Args {
         now: Time,
     ) -> anyhow::Result<SignedReleases> {
         sign_releases(trust, line, versions, key, now, |manifest| self.form(manifest))
-            .hint("see which keys count for which lines: `tidegate key list`")
-    }
-
-    /// Whether the release may enter each of the named stages earlier than it is due.
-    fn check_forward(&self, line: &Line, release: &Release, now: Time) -> anyhow::Result<()> {
-        let version = &release.version;
-        if self.reason.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
-            return Err(refuse("the reason is empty", "say why in `--reason`: it is signed, and public"));
-        }
-        for Forward { stage, earliest } in &self.not_before {
-            if line.stage(stage).is_some_and(|index| release.is_in(index, now)) {
-                return Err(refuse(
-                    format!("`{version}` is in `{stage}` already"),
-                    "leave `--not-before` away, or name a later stage",
-                ));
-            }
-            match ReleaseManifest::of(line, release, now).bring_forward(stage, *earliest, "") {
-                Ok(()) => {}
-                Err(Some(due)) => {
-                    let due = rfc3339(due);
-                    return Err(refuse(
-                        format!(
-                            "`{version}` may enter `{stage}` from {due} on without that, and `--not-before` names a later time, {}",
-                            rfc3339(*earliest)
-                        ),
-                        format!(
-                            "name a time up to {due}; to keep it back longer, `tidegate release hold {version} --reason TEXT`"
-                        ),
-                    ));
-                }
-                Err(None) => {
-                    let later: Vec<String> =
-                        line.stages.iter().skip(1).map(|stage| format!("`{}`", stage.name)).collect();
-                    return Err(refuse(
-                        format!("line `{}` has no stage `{stage}` that a release waits for", line.name),
-                        format!("name one of {}", later.join(", ")),
-                    ));
-                }
-            }
-        }
-        Ok(())
+            .map_err(|error| lacking(&error))
     }
 }
 
@@ -398,6 +360,75 @@ fn obstacle(view: &View, line: &Line, release: &Release, is_named: bool) -> Opti
         });
     let (stage, _) = early.filter(|_| !is_named)?;
     Some(format!("it entered `{}` before its signed time; name the version if that is right", stage.name))
+}
+
+/// The keys at hand are not enough, in words.
+fn lacking(error: &CeremonyError) -> anyhow::Error {
+    let (reason, hint) = words(error);
+    refuse(reason, hint)
+}
+
+/// What the keys at hand lack, and the way out.
+fn words(error: &CeremonyError) -> (String, String) {
+    const KEYS: &str = "see which keys count for which lines: `tidegate key list`";
+    let hint = match error {
+        CeremonyError::NotDelegated(line) => {
+            let reason = format!("line `{line}` is new, and nobody may sign its releases yet");
+            return (reason, "give the targets key too: `--targets-key FILE`".to_owned());
+        }
+        CeremonyError::Threshold { .. } | CeremonyError::TargetsThreshold { .. } => {
+            "give their keys too (`--key`), or a file that is passed on to them: `--ceremony FILE`"
+        }
+        CeremonyError::Broken { .. } => "put `trust/` back as it was",
+        CeremonyError::Refused(refused) => match &**refused {
+            Refused::BothSides { .. } | Refused::OtherDuty { .. } | Refused::Stranger { .. } => {
+                "give a release key, one of the other lines' where they have any (`tidegate key list`); the line can have its own afterwards: `tidegate root change --add release:LINE=NEW.pem --drop release:LINE=KEYID`"
+            }
+            _ => "see the roles and their keys: `tidegate root show`",
+        },
+        _ => KEYS,
+    };
+    (chain(error), hint.to_owned())
+}
+
+impl Body {
+    /// Puts down that nothing of a line is signed.
+    fn refuse_line(&mut self, line: &Line, versions: &[Version], error: &CeremonyError) {
+        let (reason, hint) = words(error);
+        let refused = |version: Option<&Version>| RefusedBody {
+            line: line.name.to_string(),
+            version: version.map(ToString::to_string),
+            reason: reason.clone(),
+            hint: Some(hint.clone()),
+        };
+        self.refused.extend(versions.iter().map(Some).map(refused));
+        if versions.is_empty() {
+            self.renewed.retain(|renewed| *renewed != line.name.as_str());
+            self.refused.push(refused(None));
+        }
+    }
+
+    fn tell_refused(&self, terminal: &mut Terminal<'_>) {
+        let mut hints = Vec::new();
+        for refused in &self.refused {
+            let what = match &refused.version {
+                Some(version) => format!("`{version}`"),
+                None => format!("the role of line `{}`, which expires soon,", refused.line),
+            };
+            terminal.note(format_args!("error: {what} is not signed: {}", refused.reason));
+            hints.extend(refused.hint.as_ref().filter(|hint| !hints.contains(hint)));
+        }
+        for hint in hints {
+            terminal.note(format_args!("hint: {hint}"));
+        }
+    }
+}
+
+impl DelegatedBody {
+    fn of(trust: &Trust, line: &Line) -> Self {
+        let keyids = trust.line_authority(&line.name).map(|authority| authority.keyids.to_vec());
+        Self { line: line.name.to_string(), keyids: keyids.unwrap_or_default() }
+    }
 }
 
 impl SignedBody {
@@ -426,17 +457,18 @@ fn show(body: &Body, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     for line in &body.renewed {
         terminal.note(format_args!("the role of line `{line}` would have expired soon, and is signed anew"));
     }
-    for line in &body.delegated {
-        terminal.note(format_args!("line `{line}` is delegated to the release key from now on"));
+    for DelegatedBody { line, keyids } in &body.delegated {
+        let keys: Vec<String> = keyids.iter().map(|keyid| format!("`{}`", short(*keyid))).collect();
+        let keys =
+            if let [key] = &keys[..] { format!("key {key}") } else { format!("keys {}", keys.join(", ")) };
+        terminal.note(format_args!("line `{line}` is delegated to the release {keys} from now on"));
     }
     for signed in &body.signed {
         if let Some(reason) = &signed.not_before_reason {
             terminal.note(format_args!("`{}` may enter earlier than it is due: {reason}", signed.version));
         }
     }
-    for refused in &body.refused {
-        terminal.note(format_args!("error: `{}` is not signed: {}", refused.version, refused.reason));
-    }
+    body.tell_refused(terminal);
     if let Some(early) = body.signed.iter().find(|signed| signed.not_before_reason.is_some()) {
         terminal.note(format_args!(
             "next: `tidegate promote {} --early --reason TEXT`, once that time has come",

@@ -39,6 +39,10 @@ pub enum Refused {
         "the key `{keyid}` would be both online and for role `{role}`: whoever breaks into a server would have it"
     )]
     BothSides { keyid: KeyId, role: RoleName },
+    #[error("the key `{keyid}` of the new role `{role}` is the one of role `{of}`, and signs no releases")]
+    OtherDuty { keyid: KeyId, role: RoleName, of: RoleName },
+    #[error("the key `{keyid}` of the new role `{role}` is none of the other lines' release keys")]
+    Stranger { keyid: KeyId, role: RoleName },
     #[error("snapshot, timestamp and `channels` have not the same keys: a server signs all of them")]
     OnlineDiffers,
     #[error("role `online` wants {0} signatures: a server signs alone")]
@@ -157,7 +161,7 @@ impl Ceremony {
         for role in now.values().filter(|role| !before.contains_key(&role.name)) {
             check_new_role(role, now.values())?;
         }
-        Ok(())
+        self.before().map_or(Ok(()), |before| check_new_keys(before, targets))
     }
 
     fn check_lines(&self) -> Result<(), Refused> {
@@ -194,7 +198,11 @@ impl Ceremony {
     fn check_retirement(&self, now: Time) -> Result<(), Refused> {
         let Some(line) = self.retires.as_ref().map(|retires| &retires.line) else { return Ok(()) };
         let role = self.lines.get(line).map(|work| work.role.signed());
-        if role.is_some_and(|role| is_for_long(role, now)) { Ok(()) } else { Err(Refused::Retires(line.clone())) }
+        if role.is_some_and(|role| is_for_long(role, now)) {
+            Ok(())
+        } else {
+            Err(Refused::Retires(line.clone()))
+        }
     }
 
     /// What is written when all have signed, over the present files of `trust/`. `manifest` gives the
@@ -332,6 +340,27 @@ fn check_new_role<'a>(
         Some(other) => Err(Refused::Overlap { role: role.name.clone(), other: other.name.clone() }),
         None => Ok(()),
     }
+}
+
+/// Whether lines that are new are signed for by keys that sign releases already. A key that was taken
+/// for another one by its file would be a line's alone from then on, and nobody would have said so.
+fn check_new_keys(before: &Trust, targets: &Targets) -> Result<(), Refused> {
+    let root = before.root().signed();
+    let known = role_keys(root, before.targets().signed());
+    let lines = || known.iter().filter(|(role, _)| matches!(role, RoleName::Release(_)));
+    let releases: BTreeSet<KeyId> = lines().flat_map(|(_, line)| line.keys.keys()).copied().collect();
+    let is_new = |role: &RoleName| matches!(role, RoleName::Release(_)) && !known.contains_key(role);
+    for (role, keys) in role_keys(root, targets).into_iter().filter(|(role, _)| is_new(role)) {
+        let Some(keyid) = keys.keys.into_keys().find(|keyid| !releases.contains(keyid)) else { continue };
+        let of =
+            [RoleName::Root, RoleName::Targets].into_iter().find(|of| known[of].keys.contains_key(&keyid));
+        match of {
+            Some(of) => return Err(Refused::OtherDuty { keyid, role, of }),
+            None if !releases.is_empty() => return Err(Refused::Stranger { keyid, role }),
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// Whether every role's threshold can be reached, and no key of a server signs anything else.

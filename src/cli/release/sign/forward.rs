@@ -1,0 +1,78 @@
+//! `--not-before`: a stage that may be entered earlier.
+
+use super::{Args, Pending};
+use crate::cli::failure::refuse;
+use crate::cli::time;
+use crate::domain::channel::StageName;
+use crate::domain::line::Line;
+use crate::domain::release::Release;
+use crate::domain::{Time, rfc3339};
+use crate::formats::manifest::ReleaseManifest;
+
+/// A stage that may be entered earlier.
+#[derive(Debug, Clone)]
+pub struct Forward {
+    pub stage: StageName,
+    pub earliest: Time,
+}
+
+impl Forward {
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (stage, earliest) =
+            text.split_once('=').ok_or("name the stage too, as in `production=2018-01-02T17:30:31Z`")?;
+        let stage = StageName::parse(stage).map_err(|error| error.to_string())?;
+        Ok(Self { stage, earliest: time::parse(earliest)? })
+    }
+}
+
+impl Args {
+    /// Whether every release may be brought forward as is wished.
+    pub(super) fn check_forwards(&self, pending: &Pending<'_>, now: Time) -> anyhow::Result<()> {
+        for (line, versions) in pending {
+            for release in versions.iter().filter_map(|version| line.releases.get(version)) {
+                self.check_forward(line, release, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the release may enter each of the named stages earlier than it is due.
+    fn check_forward(&self, line: &Line, release: &Release, now: Time) -> anyhow::Result<()> {
+        let version = &release.version;
+        if self.reason.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+            return Err(refuse("the reason is empty", "say why in `--reason`: it is signed, and public"));
+        }
+        for Forward { stage, earliest } in &self.not_before {
+            if line.stage(stage).is_some_and(|index| release.is_in(index, now)) {
+                return Err(refuse(
+                    format!("`{version}` is in `{stage}` already"),
+                    "leave `--not-before` away, or name a later stage",
+                ));
+            }
+            match ReleaseManifest::of(line, release, now).bring_forward(stage, *earliest, "") {
+                Ok(()) => {}
+                Err(Some(due)) => {
+                    let due = rfc3339(due);
+                    return Err(refuse(
+                        format!(
+                            "`{version}` may enter `{stage}` from {due} on without that, and `--not-before` names a later time, {}",
+                            rfc3339(*earliest)
+                        ),
+                        format!(
+                            "name a time up to {due}; to keep it back longer, `tidegate release hold {version} --reason TEXT`"
+                        ),
+                    ));
+                }
+                Err(None) => {
+                    let later: Vec<String> =
+                        line.stages.iter().skip(1).map(|stage| format!("`{}`", stage.name)).collect();
+                    return Err(refuse(
+                        format!("line `{}` has no stage `{stage}` that a release waits for", line.name),
+                        format!("name one of {}", later.join(", ")),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
