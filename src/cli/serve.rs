@@ -140,8 +140,9 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let promoter = Promoter::start(setup, Arc::clone(&clock), Arc::clone(&shared)).hint(
         "`tidegate recover --from URL|DIR` takes up what clients see, or bring the state folder back from a backup; without its last publication the server could not tell whether it steps back",
     )?;
-    let last = shared.publication.load_full();
-    check_last(args, globals, trust.as_ref(), last.as_deref(), new, clock.now())?;
+    // Held on to no longer: it is as large as all that is served, and replaced in a moment.
+    check_last(args, globals, trust.as_ref(), shared.publication.load().as_deref(), new, clock.now())?;
+    drop(trust);
 
     serve(args, globals, payloads, shared, clock, move |told| promoter.run(told))
 }

@@ -194,7 +194,11 @@ impl Ceremony {
     fn check_retirement(&self, now: Time) -> Result<(), Refused> {
         let Some(line) = self.retires.as_ref().map(|retires| &retires.line) else { return Ok(()) };
         let role = self.lines.get(line).map(|work| work.role.signed());
-        if role.is_some_and(|role| is_for_long(role, now)) { Ok(()) } else { Err(Refused::Retires(line.clone())) }
+        if role.is_some_and(|role| is_for_long(role, now)) {
+            Ok(())
+        } else {
+            Err(Refused::Retires(line.clone()))
+        }
     }
 
     /// What is written when all have signed, over the present files of `trust/`. `manifest` gives the
