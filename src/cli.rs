@@ -33,6 +33,8 @@ mod table;
 mod terminal;
 mod time;
 mod verify;
+#[cfg(not(feature = "client"))]
+mod without_cluster;
 mod workspace;
 
 use std::ffi::OsString;
@@ -176,6 +178,10 @@ enum Command {
     #[cfg(feature = "client")]
     #[command(subcommand)]
     Cluster(cluster::Command),
+    /// Not in this build: the cluster's side
+    #[cfg(not(feature = "client"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Cluster(without_cluster::Args),
     /// Say what is published, what expires when, and what is degraded
     Status(status::Args),
     /// Print completions for a shell
@@ -262,6 +268,8 @@ fn dispatch(
         Command::Ceremony(command) => ceremony::run(command, workspace, terminal),
         #[cfg(feature = "client")]
         Command::Cluster(command) => cluster::run(command, workspace, terminal),
+        #[cfg(not(feature = "client"))]
+        Command::Cluster(args) => without_cluster::run(args),
         Command::Status(args) => status::run(args, workspace, terminal),
         Command::Completions(args) => shell::completions(args, terminal),
         Command::Man(args) => shell::man(args, terminal),

@@ -44,7 +44,16 @@ fn completions_and_pages_are_made() {
     assert!(desk.done(&["completions", "bash"]).contains("tidegate"));
     assert!(desk.done(&["man"]).contains("TIDEGATE"));
     desk.done(&["man", "--out", "pages"]);
-    assert!(desk.path("pages/tidegate-release-add.1").is_file());
+    let pages = |name: &str| desk.read(&format!("pages/tidegate-{name}.1"));
+    for (page, variable) in [
+        ("release-add", "TIDEGATE_BY"),
+        ("release-sign", "TIDEGATE_RELEASE_KEY"),
+        ("serve", "TIDEGATE_LISTEN"),
+        ("serve", "TIDEGATE_CATALOG"),
+    ] {
+        // A hyphen is escaped in a page, an underscore is not.
+        assert!(pages(page).contains(variable), "{variable} in {page}: {}", pages(page));
+    }
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::fixture::NOW;
@@ -91,6 +92,38 @@ fn metrics_tell_how_things_stand() {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
     assert!(!text.contains("makes-up"));
+}
+
+#[test]
+fn every_metric_is_documented_with_its_labels() {
+    let server = spawn();
+    let read = Some(time(NOW));
+    server.shared.status.store(Arc::new(Status { last_good_read: read, ..Status::default() }));
+    let text = String::from_utf8(server.client().get("/metrics").body).unwrap();
+    let labels = |sample: &str| {
+        let (_, inner) = sample.split_once('{')?;
+        let names = inner.trim_end_matches('}').split(',').filter_map(|label| label.split_once("=\""));
+        Some(names.map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+    };
+    let served: BTreeSet<(String, String)> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.rsplit_once(' '))
+        .map(|(sample, _)| {
+            let name = sample.split('{').next().unwrap_or_default();
+            (format!("`{name}`"), labels(sample).unwrap_or_default())
+        })
+        .collect();
+    assert!(served.len() >= 14, "{served:?}");
+    let documented: BTreeSet<(String, String)> = include_str!("../../../docs/operating.md")
+        .lines()
+        .filter(|line| line.starts_with("| `tidegate_"))
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            (cells[1].to_owned(), cells[2].to_owned())
+        })
+        .collect();
+    assert_eq!(documented, served, "the table of metrics in docs/operating.md");
 }
 
 #[test]
