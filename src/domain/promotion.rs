@@ -17,6 +17,7 @@ use super::change::Change;
 use super::line::{Line, Stage};
 use super::policy::Urgency;
 use super::release::{Entry, ManifestState, PayloadState, Release, SCHEDULE};
+use super::soaked;
 use super::version::Version;
 
 pub use gate::{Fact, Gate, GateState, Span};
@@ -67,7 +68,7 @@ impl<'a> Decision<'a> {
     #[must_use]
     pub fn entry(&self, now: Time) -> Change {
         let reason = self.gates.iter().find_map(|gate| match gate.fact {
-            Fact::Soak { soak, .. } => Some(format!("soaked {}", Span(soak.min))),
+            Fact::Soak { soak, .. } => Some(soaked::reason(soak.min)),
             _ => None,
         });
         Change::Enter {
