@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::catalog::{Catalog, ChannelRef};
-use super::channel::{ChannelName, LineName};
+use super::channel::{ChannelName, LineName, StageName};
 use super::line::Prefix;
 use super::payload::Payload;
 use super::version::Version;
@@ -21,6 +21,8 @@ pub struct Offer {
     /// Further names of the channel.
     pub aliases: Vec<ChannelName>,
     pub line: LineName,
+    /// `None` in what was stored before stages were kept.
+    pub stage: Option<StageName>,
     pub prefix: Prefix,
     /// Whether nothing new comes in the line.
     pub retired: bool,
@@ -49,6 +51,9 @@ pub struct StepBack {
 pub enum StepBackKind {
     /// The channel itself is gone.
     Channel,
+    /// The channel's name is that of another line or stage now: clusters remember where a channel
+    /// belongs, and take nothing from it any more.
+    Place { stage: Option<StageName>, now: (LineName, Option<StageName>) },
     /// A release is gone from the channel.
     Release(Version),
     /// A release's entry bears another time.
@@ -84,6 +89,7 @@ impl Offer {
             channel: channel.name().clone(),
             aliases: channel.stage().aliases.clone(),
             line: channel.line.name.clone(),
+            stage: Some(channel.stage().name.clone()),
             prefix: channel.line.prefix,
             retired: channel.line.retired(now).is_some(),
             releases,
@@ -122,6 +128,11 @@ pub fn step_backs<'o>(
             report(StepBackKind::Channel);
             continue;
         };
+        let other_stage = old.stage.is_some() && new.stage.is_some() && old.stage != new.stage;
+        if old.line != new.line || other_stage {
+            let now = (new.line.clone(), new.stage.clone());
+            report(StepBackKind::Place { stage: old.stage.clone(), now });
+        }
         if old.retired && !new.retired {
             report(StepBackKind::Retired);
         }
@@ -155,6 +166,10 @@ impl StepBack {
             StepBackKind::Channel => {
                 format!("put line `{}` and its stages back as they were", self.line)
             }
+            StepBackKind::Place { stage, .. } => {
+                let stage = of_stage(stage.as_ref());
+                format!("give the channel back to {stage}line `{}`, by the names that these had", self.line)
+            }
             StepBackKind::Release(version) => format!(
                 "put its file, its entry and its payloads back; to end its offer, `tidegate release yank {version} --reason TEXT`"
             ),
@@ -176,6 +191,13 @@ impl fmt::Display for StepBack {
         let channel = &self.channel;
         match &self.kind {
             StepBackKind::Channel => write!(f, "channel `{channel}` was published and is gone"),
+            StepBackKind::Place { stage, now: (now, now_stage) } => write!(
+                f,
+                "channel `{channel}` was published for {}line `{}` and is that of {}line `{now}` now, which its clusters would refuse for ever",
+                of_stage(stage.as_ref()),
+                self.line,
+                of_stage(now_stage.as_ref()),
+            ),
             StepBackKind::Release(version) => {
                 write!(f, "`{version}` was published in `{channel}` and is no longer on offer there")
             }
@@ -202,6 +224,10 @@ impl fmt::Display for StepBack {
             }
         }
     }
+}
+
+fn of_stage(stage: Option<&StageName>) -> String {
+    stage.map_or_else(String::new, |stage| format!("stage `{stage}` of "))
 }
 
 #[cfg(test)]
@@ -278,6 +304,31 @@ mod tests {
             "channel `1.8-preproduction` was published as one of a retired line, and is not any more"
         );
         assert_eq!(steps[0].hint(), "put `retired` back into `1.8/line.yaml`");
+    }
+
+    #[test]
+    fn a_channel_stays_with_its_line_and_stage() {
+        let placed = |line_name: &str, stage: &str| {
+            let mut other = line("1.8", None);
+            other.name = LineName::parse(line_name).unwrap();
+            other.stages[1].name = StageName::parse(stage).unwrap();
+            offers(&catalog([other]))
+        };
+        let before = placed("1.8", "production");
+        let told = |after: &[Offer]| {
+            let steps = step_backs(&before, after);
+            steps.iter().map(|step| format!("{step}; {}", step.hint())).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(&placed("1.8", "prod")),
+            [
+                "channel `1.8-production` was published for stage `production` of line `1.8` and is that of stage `prod` of line `1.8` now, which its clusters would refuse for ever; give the channel back to stage `production` of line `1.8`, by the names that these had"
+            ]
+        );
+        assert_eq!(told(&placed("eight", "production")).len(), 2, "one for each channel");
+        let mut unknown = placed("1.8", "prod");
+        unknown.iter_mut().for_each(|offer| offer.stage = None);
+        assert_eq!(told(&unknown), [""; 0]);
     }
 
     #[test]
