@@ -68,14 +68,16 @@ pub enum StepBackKind {
 
 impl Offer {
     /// What a channel of a catalog offers at `now`. A release whose payload is not at hand is not
-    /// on offer, and so counts as gone.
+    /// on offer, and so counts as gone; the payload of a yanked one is missed by nobody.
     #[must_use]
     pub fn of(channel: ChannelRef<'_>, now: Time) -> Self {
         let releases = channel
             .line
             .releases
             .values()
-            .filter(|release| release.is_deliverable())
+            .filter(|release| {
+                release.is_deliverable() || release.is_vouched_for() && release.yanked(now).is_some()
+            })
             .filter_map(|release| {
                 let offered = Offered {
                     since: release.entered(channel.index, now)?.since,
@@ -171,7 +173,7 @@ impl StepBack {
                 format!("give the channel back to {stage}line `{}`, by the names that these had", self.line)
             }
             StepBackKind::Release(version) => format!(
-                "put its file, its entry and its payloads back; to end its offer, `tidegate release yank {version} --reason TEXT`"
+                "put its file, its entry, its payloads and its signed manifest back; to end its offer, `tidegate release yank {version} --reason TEXT`: then its payloads may go, and they alone"
             ),
             StepBackKind::Since { before, .. } => format!("write `since: {}` again", rfc3339(*before)),
             StepBackKind::Payloads(_) => {
@@ -264,6 +266,30 @@ mod tests {
     fn a_yank_says_why_a_latest_goes_back() {
         let yanked = release("1.8.5", &["2018-02-01", "2018-02-15"]).yanked_at("2018-03-01", None);
         check(&catalog([eighteen().with(yanked)]), &[]);
+    }
+
+    #[test]
+    fn the_payload_of_a_yanked_release_may_go_and_its_signed_manifest_may_not() {
+        use super::super::release::{ManifestState, PayloadState};
+        let without = |yanked: bool, signed: bool| {
+            let mut five = release("1.8.5", &["2018-02-01"]);
+            if yanked {
+                five = five.yanked_at("2018-03-01", None);
+            }
+            five.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() };
+            if !signed {
+                five.evidence.manifest = ManifestState::Unsigned;
+            }
+            offers(&catalog([eighteen().with(five)]))
+        };
+        let before = offers(&catalog([eighteen().with(release("1.8.5", &["2018-02-01"]))]));
+        for (yanked, signed, steps) in [(true, true, 0), (true, false, 1), (false, true, 1)] {
+            let found = step_backs(&before, &without(yanked, signed));
+            assert_eq!(found.len(), steps, "yanked {yanked}, signed {signed}: {found:?}");
+        }
+        // It comes back with its payload, or not at all.
+        assert_eq!(step_backs(&without(true, true), &without(false, true)).len(), 1);
+        assert_eq!(step_backs(&without(true, true), &before), []);
     }
 
     #[test]

@@ -191,7 +191,7 @@ fn beside(view: &View, workspace: &Workspace, now: Time) -> Vec<(Version, Fault)
     let mut faults = Vec::new();
     for line in view.catalog.lines() {
         for release in line.releases.values() {
-            let wrong = wrong_payload(release).or_else(|| wrong_manifest(view, release, now));
+            let wrong = wrong_payload(release, now).or_else(|| wrong_manifest(view, release, now));
             if let Some((message, hint)) = wrong {
                 let file = release_path(&line.name, &release.version);
                 let fault = Fault::new(&file, "", Spot::START, &message, hint);
@@ -202,9 +202,10 @@ fn beside(view: &View, workspace: &Workspace, now: Time) -> Vec<(Version, Fault)
     faults
 }
 
-fn wrong_payload(release: &Release) -> Option<(String, &'static str)> {
+fn wrong_payload(release: &Release, now: Time) -> Option<(String, &'static str)> {
     match &release.evidence.payload {
         PayloadState::Present => None,
+        PayloadState::Missing { .. } if release.is_withdrawn(now) => None,
         PayloadState::Missing { file } => Some((
             format!("payload `{file}` is missing"),
             "put the file back into the release's payload folder",
@@ -242,6 +243,10 @@ fn warnings(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
     }
     for release in view.catalog.lines().flat_map(|line| line.releases.values()) {
         let version = &release.version;
+        if release.is_withdrawn(now) {
+            warnings
+                .push(format!("the payload of `{version}`, which was yanked, is gone and served no more"));
+        }
         match &release.evidence.manifest {
             ManifestState::Unsigned => unsigned.push(version.to_string()),
             ManifestState::Invalid(why) if view.trust().is_ok() && !release.is_known(now) => {
