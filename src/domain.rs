@@ -16,6 +16,7 @@ pub mod catalog;
 pub mod change;
 
 pub mod promotion;
+pub mod soaked;
 pub mod texts;
 pub mod upgrade;
 

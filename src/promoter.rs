@@ -29,7 +29,7 @@ use crate::store::payloads::Payloads;
 use crate::store::watch::{Quiet, Turn};
 pub use mirror::Mirror;
 pub use state::{State, StateError};
-use status::{Degraded, DegradedKind, Handle};
+use status::{Degraded, DegradedKind, Handle, Judged};
 use watch::ClockWatch;
 
 /// How often the loop looks whether anything changed.
@@ -180,6 +180,7 @@ impl Promoter {
         let monotonic = self.clock.monotonic();
         let made = self.last.as_ref().map(|last| last.made);
         let reading = self.watch.judge(self.clock.now(), monotonic, made);
+        self.shared.time.store(Some(Arc::new(Judged { time: reading.now, at: monotonic })));
         let mut degraded = Vec::new();
         if let Some(doubt) = &reading.doubt {
             degraded.push(Degraded { kind: DegradedKind::ClockUntrusted, detail: doubt.clone() });

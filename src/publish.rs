@@ -219,6 +219,11 @@ fn offers(
 ) -> Vec<Offer> {
     let kept = last.into_iter().flat_map(|last| &last.offers);
     let mut offers: Vec<Offer> = kept.filter(|offer| refused.contains_key(&offer.line)).cloned().collect();
+    // A yank reaches a refused line, too.
+    for (version, offered) in offers.iter_mut().flat_map(|offer| &mut offer.releases) {
+        let release = catalog.release(version);
+        offered.yanked |= release.is_some_and(|(_, release)| release.yanked(now).is_some());
+    }
     offers.extend(Offer::all(catalog, now).into_iter().filter(|offer| !refused.contains_key(&offer.line)));
     offers
 }
@@ -235,11 +240,7 @@ fn releases(
     let mut wanted: Vec<Explanation<'_>> = Vec::new();
     for line in catalog.lines() {
         if refused.contains_key(&line.name) {
-            let kept = last.into_iter().flat_map(|last| &last.release);
-            documents.extend(
-                kept.filter(|(_, release)| release.line == line.name)
-                    .map(|(version, release)| (version.clone(), release.clone())),
-            );
+            documents.extend(carry::releases(last, line, inputs.catalog.line(&line.name), now));
             continue;
         }
         let begin = decisions.partition_point(|decision| decision.line.name < line.name);
@@ -262,8 +263,11 @@ fn release_documents(inputs: &Inputs<'_>, explanation: &Explanation<'_>) -> Rele
     let Explanation { line, release, .. } = *explanation;
     let before = last.and_then(|last| last.release.get(&release.version));
     let explain = reuse(before.map(|before| &before.explain), json(&ExplainBody::of(explanation)));
-    let deliverable = release.is_known(now) && release.is_deliverable();
-    let manifest = inputs.manifests.get(&release.version).filter(|_| deliverable);
+    let known = release.is_known(now);
+    let deliverable = known && release.is_deliverable();
+    // Of a yanked release all stays published, but perhaps its payload.
+    let published = deliverable || known && release.is_vouched_for() && release.yanked(now).is_some();
+    let manifest = inputs.manifests.get(&release.version).filter(|_| published);
     let manifest = manifest.map(|raw| reuse(before.and_then(|before| before.manifest.as_ref()), raw.clone()));
     let payloads = if deliverable { Arc::clone(&release.payloads) } else { Arc::default() };
     ReleaseDocuments { line: line.name.clone(), manifest, explain, payloads }
@@ -403,7 +407,8 @@ fn retired(
     earlier
         .filter(|(_, (_, until))| now < *until)
         .chain(replaced)
-        .filter(|(path, _)| !now_served.contains_key(*path))
+        // A payload is never replaced: one that is not served any more was withdrawn.
+        .filter(|(path, (file, _))| matches!(file, TufFile::Document(_)) && !now_served.contains_key(*path))
         .map(|(path, (file, until))| (path.clone(), (file.clone(), until)))
         .collect()
 }

@@ -170,6 +170,7 @@ fn undelivered(view: &View, now: Time) -> impl Iterator<Item = &Release> {
         .lines()
         .flat_map(|line| line.releases.values())
         .filter(move |release| release.is_known(now) && release.evidence.payload != PayloadState::Present)
+        .filter(move |release| !release.is_withdrawn(now))
 }
 
 fn is_overdue(decision: &Decision<'_>, now: Time) -> bool {

@@ -17,6 +17,7 @@ use super::change::Change;
 use super::line::{Line, Stage};
 use super::policy::Urgency;
 use super::release::{Entry, ManifestState, PayloadState, Release, SCHEDULE};
+use super::soaked;
 use super::version::Version;
 
 pub use gate::{Fact, Gate, GateState, Span};
@@ -67,7 +68,7 @@ impl<'a> Decision<'a> {
     #[must_use]
     pub fn entry(&self, now: Time) -> Change {
         let reason = self.gates.iter().find_map(|gate| match gate.fact {
-            Fact::Soak { soak, .. } => Some(format!("soaked {}", Span(soak.min))),
+            Fact::Soak { soak, .. } => Some(soaked::reason(soak.min)),
             _ => None,
         });
         Change::Enter {
@@ -123,8 +124,8 @@ pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
         let Some(stage) = next_stage(line, release, now) else { continue };
         let decision = examine(line, release, stage, now, barriers[stage], None);
         if release.yanked(now).is_none() && standing.contains(&release.version) {
-            for (place, pending) in barriers.iter_mut().enumerate().skip(stage) {
-                let verdict = if place == stage { decision.verdict } else { Verdict::Blocked };
+            let verdicts = onwards(&decision, now);
+            for (pending, verdict) in barriers.iter_mut().skip(stage).zip(verdicts) {
                 pending.get_or_insert(Barrier { release, verdict });
             }
         }
@@ -172,6 +173,33 @@ impl From<GateState> for Verdict {
             GateState::Blocks => Self::Blocked,
         }
     }
+}
+
+/// What is decided on a release's next stage, and what that lets one know of each stage after it: until
+/// when it waits there at the least. What blocks one stage blocks those after it.
+fn onwards(decision: &Decision<'_>, now: Time) -> Vec<Verdict> {
+    let Decision { line, release, stage, .. } = *decision;
+    let mut verdicts = vec![decision.verdict];
+    let mut entered = match decision.verdict {
+        Verdict::Promote => Some(now),
+        Verdict::Wait { until } => Some(until),
+        Verdict::Blocked => None,
+    };
+    for (place, target) in line.stages.iter().enumerate().skip(stage + 1) {
+        let recorded = release.entries[place].as_ref().map(|entry| entry.since);
+        let signed = match &release.evidence.manifest {
+            ManifestState::Signed(facts) => facts.not_before(&target.name),
+            ManifestState::NoTrust | ManifestState::Unsigned | ManifestState::Invalid(_) => None,
+        };
+        let soak = target.soak.as_ref().map_or(TimeDelta::zero(), |soak| soak.of(release.urgency).min);
+        let due = entered.filter(|_| target.paused(now).is_none()).map(|entered| {
+            let due = (entered + soak).max(signed.unwrap_or(entered));
+            calendar(line, target, release.urgency, due, None).0
+        });
+        entered = recorded.or(due);
+        verdicts.push(entered.map_or(Verdict::Blocked, |until| Verdict::Wait { until }));
+    }
+    verdicts
 }
 
 /// The first stage after the last one that the release has entered by `now`.

@@ -157,8 +157,20 @@ impl Release {
     /// the catalog has keys.
     #[must_use]
     pub fn is_deliverable(&self) -> bool {
+        self.is_vouched_for() && self.evidence.payload == PayloadState::Present
+    }
+
+    /// Whether the release is signed, where the catalog has keys.
+    #[must_use]
+    pub fn is_vouched_for(&self) -> bool {
         matches!(self.evidence.manifest, ManifestState::Signed(_) | ManifestState::NoTrust)
-            && self.evidence.payload == PayloadState::Present
+    }
+
+    /// Whether the release's payload was taken away after its offer had ended: it may hold what nobody
+    /// is to have any more. All else about the release stays published.
+    #[must_use]
+    pub fn is_withdrawn(&self, now: Time) -> bool {
+        self.yanked(now).is_some() && matches!(self.evidence.payload, PayloadState::Missing { .. })
     }
 
     /// Whether the release is on offer in a stage at `now`: entered, not yanked, and deliverable.

@@ -88,6 +88,9 @@ fn a_clock_that_was_turned_stops_promotion_loudly_and_neither_serving_nor_renewa
         place.pass(DAY * 14);
         promoter.turn();
         assert_eq!(place.in_production("1.8.4"), None, "{turned}");
+        place.pass(DAY);
+        assert_eq!(shared.now(&*place.clock), t("2018-01-17T00:00:03Z"), "{turned}");
+        assert!(shared.now(&*place.clock) < shared.publication.load_full().unwrap().expires, "{turned}");
 
         place.clock.turn(-turned);
         place.pass(SECOND);

@@ -24,7 +24,7 @@ use super::document::{Document, Media};
 use super::publication::{ChannelDocuments, OnePayload, Publication, ReleaseDocuments, TufFile};
 use super::updates::{LineUpdates, Updates};
 use crate::domain::Time;
-use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
 use crate::domain::payload::Payload;
 use crate::domain::stepback::{Offer, Offered};
@@ -133,6 +133,9 @@ struct OfferIndex<'a> {
     #[serde(default)]
     aliases: Vec<ChannelName>,
     line: LineName,
+    /// Not in what was stored before stages were kept.
+    #[serde(default)]
+    stage: Option<StageName>,
     prefix: String,
     /// Not in what was stored before lines could be retired.
     #[serde(default)]
@@ -182,6 +185,7 @@ pub fn pack(publication: &Publication, to: &mut dyn Write) -> io::Result<()> {
         channel: offer.channel.clone(),
         aliases: offer.aliases.clone(),
         line: offer.line.clone(),
+        stage: offer.stage.clone(),
         prefix: offer.prefix.to_string(),
         retired: offer.retired,
         releases: offer
@@ -394,9 +398,15 @@ pub fn unpack(from: &mut dyn Read, length: u64) -> Result<Publication, PackError
         let releases = offer.releases.into_iter().map(|(version, since, yanked, payloads)| {
             (version.into_owned(), Offered { since, yanked, payloads: lists.share(payloads) })
         });
-        let prefix = prefix(&offer.prefix)?;
-        let (channel, aliases, line) = (offer.channel, offer.aliases, offer.line);
-        Ok(Offer { channel, aliases, line, prefix, retired: offer.retired, releases: releases.collect() })
+        Ok(Offer {
+            channel: offer.channel,
+            aliases: offer.aliases,
+            line: offer.line,
+            stage: offer.stage,
+            prefix: prefix(&offer.prefix)?,
+            retired: offer.retired,
+            releases: releases.collect(),
+        })
     });
     Ok(Publication {
         version: index.version,

@@ -2,6 +2,7 @@
 
 mod alone;
 mod restored;
+mod withdrawn;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -28,6 +29,8 @@ struct World {
     keys: Keys,
     lines: Vec<Line>,
     faulty: BTreeMap<LineName, String>,
+    /// Whose payloads are not there.
+    missing: Vec<Version>,
     version: u64,
     files: crate::signing::ceremony::Files,
 }
@@ -48,7 +51,8 @@ impl World {
             files.extend(signed.roles);
         }
         let trust = Trust::read(&files).unwrap().unwrap();
-        Self { trust, manifests, keys, lines, faulty: BTreeMap::new(), version: 0, files }
+        let (faulty, missing) = (BTreeMap::new(), Vec::new());
+        Self { trust, manifests, keys, lines, faulty, missing, version: 0, files }
     }
 
     fn catalog(&self) -> Catalog {
@@ -56,7 +60,10 @@ impl World {
             catalog(self.lines.clone()),
             Ok(Some(&self.trust)),
             &|version| self.manifests.get(version).cloned(),
-            &|_| PayloadState::Present,
+            &|release| {
+                let missing = PayloadState::Missing { file: "payload.json".to_owned() };
+                if self.missing.contains(&release.version) { missing } else { PayloadState::Present }
+            },
             &Checked::default(),
         )
     }

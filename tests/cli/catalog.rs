@@ -38,6 +38,25 @@ fn what_was_served_may_not_be_taken_back() {
 }
 
 #[test]
+fn a_promotion_that_says_it_was_the_schedules_is_held_against_the_policy_while_it_is_new() {
+    let desk = Desk::new();
+    desk.release("1.8.4", SOAKED);
+    desk.release("1.8.5", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n");
+    for (path, bytes) in desk.files("channels") {
+        let served = path.strip_prefix(desk.path("channels")).unwrap();
+        desk.write(&format!("served/{}", served.display()), std::str::from_utf8(&bytes).unwrap());
+    }
+    desk.edit("channels/policy.yaml", "min: 14d", "min: 21d");
+    desk.done(&["catalog", "check", "--against", "served"]);
+    let preproduction = "preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n";
+    let production = "  production: { since: 2018-01-04T00:00:00Z, by: schedule, reason: soaked 3d }\n";
+    desk.edit("channels/1.8/1.8.5.yaml", preproduction, &format!("{preproduction}{production}"));
+    assert_snapshot!("against_too_early", desk.run(&["catalog", "check", "--against", "served"]));
+    // In the catalog that is served it is as old as the others.
+    desk.done(&["catalog", "check"]);
+}
+
+#[test]
 fn an_edit_of_what_is_signed_and_served_shows_before_it_is_merged() {
     let desk = Desk::with_keys();
     desk.release(

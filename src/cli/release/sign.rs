@@ -380,6 +380,9 @@ impl Args {
 fn obstacle(view: &View, line: &Line, release: &Release, is_named: bool) -> Option<String> {
     match &release.evidence.payload {
         PayloadState::Present => {}
+        // What was withdrawn is signed anew as it was, when keys change.
+        PayloadState::Missing { .. }
+            if release.yank.is_some() && view.snapshot.manifest(&release.version).is_some() => {}
         PayloadState::Missing { file } => return Some(format!("payload `{file}` is missing")),
         PayloadState::Differs { file, found } => {
             return Some(format!("payload `{file}` is not what the catalog says: {found}"));

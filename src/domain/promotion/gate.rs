@@ -255,6 +255,23 @@ impl fmt::Display for Gate<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub TimeDelta);
 
+impl Span {
+    /// Reads what [`Display`](fmt::Display) writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<TimeDelta> {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let unit = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        let number: u32 = number.parse().ok()?;
+        TimeDelta::try_seconds(i64::from(number) * unit)
+    }
+}
+
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.num_seconds();

@@ -133,6 +133,39 @@ fn an_older_barrier_goes_first() {
 }
 
 #[test]
+fn a_barrier_that_waits_for_an_earlier_stage_lets_later_ones_wait_and_blocks_nobody() {
+    // The barrier is a stage behind what it keeps back.
+    let three = |barrier: Release| {
+        let mut line = line("1.8", None);
+        let mut canary = line.stages[1].clone();
+        canary.name = "canary".parse().unwrap();
+        canary.channel = "1.8-canary".parse().unwrap();
+        line.stages.insert(1, canary);
+        let mut ready = release("1.8.5", &["2017-11-01", "2017-11-15"]);
+        ready.entries.push(None);
+        let mut barrier = barrier.barrier();
+        barrier.entries.push(None);
+        line.frozen("2018-01-06", "2018-01-09", &[]).with(ready).with(barrier)
+    };
+    let soaking = || release("1.8.4", &["2017-12-10"]);
+    let line = three(soaking());
+    // Two weeks for each of the two stages, and the freeze.
+    assert_eq!(judge(&line, "1.8.4", "2017-12-16").0, wait("2017-12-24"));
+    assert_eq!(judge(&line, "1.8.5", "2017-12-16"), (wait("2018-01-09"), vec!["order"]));
+    assert_eq!(judge(&line, "1.8.5", "2017-12-25"), (wait("2018-01-09"), vec!["order"]));
+    let mut signed = soaking();
+    let facts = SignedFacts::new([("production".parse().unwrap(), t("2018-02-01"))].into());
+    signed.evidence.manifest = ManifestState::Signed(facts);
+    assert_eq!(judge(&three(signed), "1.8.5", "2017-12-16").0, wait("2018-02-01"));
+
+    let held = three(soaking().held_at("2017-12-11"));
+    assert_eq!(judge(&held, "1.8.5", "2017-12-16"), (Verdict::Blocked, vec!["order"]));
+    let mut paused = three(soaking());
+    paused.stages[1].paused = Some(event(t("2017-12-11"), "an outage"));
+    assert_eq!(judge(&paused, "1.8.5", "2017-12-16"), (Verdict::Blocked, vec!["order"]));
+}
+
+#[test]
 fn what_replaces_a_yanked_barrier_goes_first_as_the_barrier_did() {
     let line = line("1.8", None)
         .with(release("1.8.4", &["2017-12-01"]).barrier().yanked_at("2017-12-10", Some("1.8.5")))

@@ -3,9 +3,10 @@ use std::sync::Arc;
 
 use super::fixture::NOW;
 use super::{Client, spawn, spawn_with};
+use crate::clock::Clock as _;
 use crate::domain::Time;
 use crate::http::route::Route;
-use crate::promoter::status::{Degraded, DegradedKind, Status};
+use crate::promoter::status::{Degraded, DegradedKind, Judged, Status};
 
 fn time(seconds: i64) -> Time {
     Time::from_timestamp(seconds, 0).unwrap()
@@ -46,6 +47,26 @@ fn ready_means_an_unexpired_publication_however_much_is_wrong() {
     server.shared.publication.store(None);
     let response = client.get("/readyz");
     assert_eq!((response.status, &response.json()["kind"]), (503, &"not_published".into()));
+}
+
+#[test]
+fn what_is_served_expires_by_the_time_it_is_signed_by_and_not_by_a_clock_that_was_turned() {
+    let server = spawn();
+    let mut client = server.client();
+    let judged = |seconds| {
+        let at = server.clock.monotonic();
+        server.shared.time.store(Some(Arc::new(Judged { time: time(seconds), at })));
+    };
+    let asked = "/v1/channels/1.8-production/update?version=1.8.4-tectonic.1";
+    server.clock.set(NOW + 30 * 86_400);
+    assert_eq!([client.get("/readyz").status, client.get(asked).status], [503, 503]);
+    judged(NOW);
+    assert_eq!([client.get("/readyz").status, client.get(asked).status], [200, 200]);
+    let metrics = String::from_utf8(client.get("/metrics").body).unwrap();
+    assert!(!metrics.contains("expires_in_seconds{document=\"publication\"} -"), "{metrics}");
+    server.clock.set(NOW - 30 * 86_400);
+    judged(NOW + 3600);
+    assert_eq!([client.get("/readyz").status, client.get(asked).status], [503, 503]);
 }
 
 #[test]
