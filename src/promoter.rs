@@ -87,6 +87,8 @@ pub struct Promoter {
     checked: Checked,
     last: Option<Arc<Publication>>,
     read: Option<Read>,
+    /// The time of the turn that goes on.
+    at: Option<Time>,
     /// When to work again though nothing changed.
     due: Option<Time>,
     /// When to try again what failed, in monotonic time.
@@ -139,6 +141,7 @@ impl Promoter {
             checked: Checked::default(),
             last,
             read: None,
+            at: None,
             due: None,
             retry: None,
             told: Vec::new(),
@@ -180,6 +183,7 @@ impl Promoter {
         let monotonic = self.clock.monotonic();
         let made = self.last.as_ref().map(|last| last.made);
         let reading = self.watch.judge(self.clock.now(), monotonic, made);
+        self.at = Some(reading.now);
         let mut degraded = Vec::new();
         if let Some(doubt) = &reading.doubt {
             degraded.push(Degraded { kind: DegradedKind::ClockUntrusted, detail: doubt.clone() });

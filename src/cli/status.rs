@@ -154,6 +154,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         expires_within: within,
     };
     terminal.show(&body, || body.words())?;
+    for note in view.stops_ahead() {
+        terminal.note(format_args!("warning: {note}"));
+    }
     if let Some(within) = &body.expires_within {
         return Ok(if within.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }

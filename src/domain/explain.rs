@@ -64,8 +64,8 @@ impl<'a> Explanation<'a> {
         };
         if let Some(yank) = self.release.yanked(self.now) {
             let instead = yank.to.as_ref().map(|to| format!("; `{to}` replaces it")).unwrap_or_default();
-            let (at, by, reason) = (rfc3339(yank.event.at), &yank.event.by, &yank.event.reason);
-            return format!("`{version}` is offered nowhere: yanked at {at} by {by} ({reason}){instead}");
+            let (since, by, reason) = (yank.event.since(), &yank.event.by, &yank.event.reason);
+            return format!("`{version}` is offered nowhere: yanked {since} by {by} ({reason}){instead}");
         }
         let Some(decision) = self.decision else {
             return format!("{here}, its last stage");

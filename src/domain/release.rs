@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Time;
 use super::channel::StageName;
 use super::payload::Payload;
 use super::policy::Urgency;
 use super::texts::Texts;
 use super::version::Version;
+use super::{Time, rfc3339};
 
 /// The author of entries that a promoter makes.
 pub const SCHEDULE: &str = "schedule";
@@ -54,6 +54,10 @@ pub struct Event {
     pub at: Time,
     pub by: String,
     pub reason: String,
+    /// Whether it counts though `at` has not come: who read the catalog found it dated ahead of the
+    /// machine's clock ([`Catalog::with_stops_at_once`](super::catalog::Catalog::with_stops_at_once)).
+    /// It was written by then all the same, and a stop that waited for its date would stop nothing.
+    pub at_once: bool,
 }
 
 /// The end of a release's offer.
@@ -122,6 +126,27 @@ impl SignedFacts {
     }
 }
 
+impl Event {
+    /// What happened at `at`.
+    #[must_use]
+    pub const fn new(at: Time, by: String, reason: String) -> Self {
+        Self { at, by, reason, at_once: false }
+    }
+
+    /// Whether it counts at `now`.
+    #[must_use]
+    pub fn is_by(&self, now: Time) -> bool {
+        self.at_once || self.at <= now
+    }
+
+    /// Since when it counts, in words: `since 2018-01-02T00:00:00Z`.
+    #[must_use]
+    pub fn since(&self) -> String {
+        let at = rfc3339(self.at);
+        if self.at_once { format!("at once (dated {at}, ahead of the clock)") } else { format!("since {at}") }
+    }
+}
+
 impl Release {
     /// Whether the release is in the stage at `now`. Entries dated later do not exist yet.
     #[must_use]
@@ -138,13 +163,13 @@ impl Release {
     /// The hold, if there is one by `now`.
     #[must_use]
     pub fn held(&self, now: Time) -> Option<&Event> {
-        self.hold.as_ref().filter(|hold| hold.at <= now)
+        self.hold.as_ref().filter(|hold| hold.is_by(now))
     }
 
     /// The yank, if there is one by `now`.
     #[must_use]
     pub fn yanked(&self, now: Time) -> Option<&Yank> {
-        self.yank.as_ref().filter(|yank| yank.event.at <= now)
+        self.yank.as_ref().filter(|yank| yank.event.is_by(now))
     }
 
     /// Whether the release exists by `now`: it is in some stage.

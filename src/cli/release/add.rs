@@ -19,7 +19,6 @@ use crate::domain::line::Line;
 use crate::domain::payload::{Payload, is_file_name};
 use crate::domain::policy::Urgency;
 use crate::domain::release::{Event, Evidence, Release};
-use crate::domain::rfc3339;
 use crate::domain::texts::Texts;
 use crate::domain::version::Version;
 use crate::formats::edit::edit;
@@ -128,9 +127,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             args.copy_payloads(workspace, known)?;
             return Ok((Vec::new(), body));
         }
-        if let Some(Event { at, reason, .. }) = &line.retired {
+        if let Some(retired) = &line.retired {
             return Err(refuse(
-                format!("line `{}` is retired since {}: {reason}", line.name, rfc3339(*at)),
+                format!("line `{}` is retired {}: {}", line.name, retired.since(), retired.reason),
                 "nothing new comes in it: add the release to the line that follows",
             ));
         }
@@ -138,7 +137,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         if let Some(replaced) = args.replaced(line)? {
             body.held = Some(replaced.version.to_string());
             let reason = format!("replaced by {}", release.version);
-            let hold = Event { at: workspace.now(), by: args.author.name()?, reason };
+            let hold = Event::new(workspace.now(), args.author.name()?, reason);
             changes.push(Change::Hold { version: replaced.version.clone(), hold });
         }
         let add = Change::Add { line: line.name.clone(), release: Box::new(release.clone()) };

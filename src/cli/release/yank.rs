@@ -7,11 +7,11 @@ use super::super::failure::refuse;
 use super::super::terminal::Terminal;
 use super::super::workspace::Workspace;
 use super::Changed;
+use crate::domain::Time;
 use crate::domain::change::Change;
 use crate::domain::line::Line;
 use crate::domain::release::{Event, Yank};
 use crate::domain::version::Version;
-use crate::domain::{Time, rfc3339};
 
 /// End the offer of a release everywhere
 ///
@@ -50,17 +50,12 @@ pub fn yank(args: &YankArgs, workspace: &Workspace, terminal: &mut Terminal<'_>)
                 return Ok((Vec::new(), "unchanged"));
             }
             return Err(refuse(
-                format!(
-                    "`{version}` is yanked already, since {} by {}: {}",
-                    rfc3339(event.at),
-                    event.by,
-                    event.reason
-                ),
+                format!("`{version}` is yanked already, {} by {}: {}", event.since(), event.by, event.reason),
                 format!("to say it anew, first `tidegate release unyank {version}`"),
             ));
         }
         check_replacement(args, line, workspace.now())?;
-        let event = Event { at: workspace.now(), by: by.clone(), reason: args.reason.clone() };
+        let event = Event::new(workspace.now(), by.clone(), args.reason.clone());
         let yank = Yank { event, to: args.to.clone() };
         Ok((vec![Change::Yank { version: version.clone(), yank }], "yanked"))
     })?;

@@ -185,7 +185,7 @@ impl fmt::Display for Gate<'_> {
                 write!(f, "the catalog has an entry dated {} already", rfc3339(since))
             }
             Fact::Yanked { yank: Yank { event, to } } => {
-                write!(f, "yanked since {} by {}: {}", rfc3339(event.at), event.by, event.reason)?;
+                write!(f, "yanked {} by {}: {}", event.since(), event.by, event.reason)?;
                 to.as_ref().map_or(Ok(()), |to| write!(f, "; `{to}` replaces it"))
             }
             Fact::Signed { manifest } => match manifest {
@@ -215,12 +215,12 @@ impl fmt::Display for Gate<'_> {
                 }
             }
             Fact::NotBefore { at, .. } => write!(f, "signed for {} or later", rfc3339(at)),
-            Fact::Retired { line, retired: Event { at, by, reason } } => {
-                write!(f, "line `{line}` is retired since {} by {by}: {reason}", rfc3339(*at))
+            Fact::Retired { line, retired: retired @ Event { by, reason, .. } } => {
+                write!(f, "line `{line}` is retired {} by {by}: {reason}", retired.since())
             }
             Fact::Hold { hold: None } => f.write_str("not held"),
-            Fact::Hold { hold: Some(Event { at, by, reason }) } => {
-                write!(f, "held since {} by {by}: {reason}", rfc3339(*at))
+            Fact::Hold { hold: Some(hold @ Event { by, reason, .. }) } => {
+                write!(f, "held {} by {by}: {reason}", hold.since())
             }
             Fact::Freeze { freeze: None, .. } => f.write_str("no freeze"),
             Fact::Freeze { freeze: Some(freeze), waived } => {
@@ -244,8 +244,8 @@ impl fmt::Display for Gate<'_> {
                 }
             }
             Fact::Paused { pause: None, .. } => f.write_str("the channel is not paused"),
-            Fact::Paused { channel, pause: Some(Event { at, by, reason }) } => {
-                write!(f, "channel `{channel}` is paused since {} by {by}: {reason}", rfc3339(*at))
+            Fact::Paused { channel, pause: Some(pause @ Event { by, reason, .. }) } => {
+                write!(f, "channel `{channel}` is paused {} by {by}: {reason}", pause.since())
             }
         }
     }

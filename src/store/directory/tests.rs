@@ -72,7 +72,7 @@ fn enter(of: &str) -> Change {
 
 fn hold(of: &str) -> Change {
     let at = "2018-01-10T00:00:00Z".parse().unwrap();
-    let hold = Event { at, by: "ann".to_owned(), reason: "etcd: \"slow\" # 7".to_owned() };
+    let hold = Event::new(at, "ann".to_owned(), "etcd: \"slow\" # 7".to_owned());
     Change::Hold { version: version(of), hold }
 }
 
