@@ -136,3 +136,15 @@ fn a_stop_dated_ahead_counts_at_once_and_is_told_of() {
         }
     }
 }
+
+#[test]
+fn a_private_key_in_the_catalog_is_told_as_one() {
+    let desk = Desk::with_keys();
+    desk.write("channels/release.pem", &desk.read("keys/release.pem"));
+    let told = desk.run(&["catalog", "check"]);
+    assert!(told.contains("\nexit 1\n") && told.contains("`release.pem` is a private key"), "{told}");
+    assert!(
+        told.contains("hint: a key does not belong there") && !told.contains("a folder of its own"),
+        "{told}"
+    );
+}
