@@ -26,7 +26,7 @@ use crate::signing::Signer;
 use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::store::directory::{Directory, ReadError, Revision};
 use crate::store::payloads::Payloads;
-use crate::store::watch::{Quiet, Turn};
+use crate::store::watch::{Quiet, Turn, git_way_out};
 pub use mirror::Mirror;
 pub use state::{State, StateError};
 use status::{Degraded, DegradedKind, Handle};
@@ -249,7 +249,7 @@ impl Promoter {
             }
             Turn::Git(path) => {
                 let why =
-                    || format!("git is at work on it, as `{}` shows: finish or abort that", path.display());
+                    || format!("git is at work on it, as `{}` shows: {}", path.display(), git_way_out(&path));
                 self.wait(monotonic, why);
                 (false, None)
             }
