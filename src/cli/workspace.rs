@@ -195,7 +195,7 @@ impl View {
     fn faulty(&self, what: &str, line: &str) -> anyhow::Error {
         let faults = self.snapshot.reading.faulty.get(line).map_or(&[][..], Vec::as_slice);
         let first = faults.first().map(|fault| {
-            let path = self.folder.join(&fault.file);
+            let path = self.path(&fault.file);
             format!("\n  {}:{}:{}: {}", path.display(), fault.line, fault.column, fault.message)
         });
         let count = counted(faults.len(), "fault");
@@ -203,6 +203,11 @@ impl View {
             format!("{what}: line `{line}` has {count}{}", first.unwrap_or_default()),
             "see all, with a way out for each: `tidegate catalog check`",
         )
+    }
+
+    /// Where a file of the catalog is, as people name it here.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
     }
 
     /// Notes on the stops that are dated ahead of this machine's clock.
@@ -214,7 +219,7 @@ impl View {
             };
             format!(
                 "{}: `{}` lies ahead of this machine's clock: it counts at once; if that is no slip, set the clock right",
-                self.folder.join(file).display(),
+                self.path(&file).display(),
                 stop.what.key()
             )
         };

@@ -28,7 +28,8 @@ pub struct Release {
     pub payloads: Arc<[Payload]>,
     /// No cluster may jump over a barrier.
     pub barrier: bool,
-    /// The release that this one replaces; it was held when this one was added.
+    /// The release that this one replaces; it was held when this one was added, unless it was in its
+    /// last stage by then.
     pub replaces: Option<Version>,
     /// When the release entered each stage, by the stage's place in its line. Always as long as
     /// the line's list of stages; entries come in order and their times do not go back.
@@ -110,6 +111,27 @@ pub enum PayloadState {
         file: String,
         found: String,
     },
+}
+
+impl Evidence {
+    /// Why the release cannot be taken as it lies there, in words that go on a sentence; `None` where it
+    /// can, or nobody has keys yet. What is wrong with a payload comes first: it is a file.
+    #[must_use]
+    pub fn objection(&self) -> Option<String> {
+        match (&self.payload, &self.manifest) {
+            (PayloadState::Missing { file }, _) => Some(format!("payload `{file}` is missing")),
+            (PayloadState::Differs { file, found }, _) => {
+                Some(format!("payload `{file}` is not what the catalog says: {found}"))
+            }
+            (PayloadState::Present, ManifestState::Invalid(why)) => {
+                Some(format!("its signed manifest cannot be used: {why}"))
+            }
+            (PayloadState::Present, ManifestState::Unsigned) => {
+                Some("it is not signed by a release key".to_owned())
+            }
+            (PayloadState::Present, ManifestState::NoTrust | ManifestState::Signed(_)) => None,
+        }
+    }
 }
 
 impl SignedFacts {
