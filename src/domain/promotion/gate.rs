@@ -106,6 +106,17 @@ impl Fact<'_> {
     }
 }
 
+impl Fact<'_> {
+    /// Whether something is to be done about it in a retired line, too: what is wrong with a release
+    /// itself keeps it from being offered where it is.
+    pub(super) const fn outlasts_retirement(&self) -> bool {
+        matches!(
+            self,
+            Self::Yanked { .. } | Self::Signed { .. } | Self::Payload { .. } | Self::Retired { .. }
+        )
+    }
+}
+
 impl GateState {
     /// The state's name in JSON and tables.
     #[must_use]
@@ -126,6 +137,17 @@ impl Gate<'_> {
             GateState::Waits { until } => Some(until),
             GateState::Passes | GateState::Blocks => None,
         }
+    }
+
+    /// Whether an early promotion passes over it.
+    #[must_use]
+    pub const fn is_waived(&self) -> bool {
+        matches!(
+            self.fact,
+            Fact::Soak { waived: true, .. }
+                | Fact::Freeze { waived: true, .. }
+                | Fact::Window { waived: true, .. }
+        )
     }
 
     /// What a person can do about a gate that does not pass, and who that person is.
