@@ -14,6 +14,7 @@ pub mod release;
 
 pub mod catalog;
 pub mod change;
+pub mod stop;
 
 pub mod promotion;
 pub mod soaked;

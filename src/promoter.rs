@@ -26,7 +26,7 @@ use crate::signing::Signer;
 use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::store::directory::{Directory, ReadError, Revision};
 use crate::store::payloads::Payloads;
-use crate::store::watch::{Quiet, Turn};
+use crate::store::watch::{Quiet, Turn, git_way_out};
 pub use mirror::Mirror;
 pub use state::{State, StateError};
 use status::{Degraded, DegradedKind, Handle, Judged};
@@ -87,6 +87,8 @@ pub struct Promoter {
     checked: Checked,
     last: Option<Arc<Publication>>,
     read: Option<Read>,
+    /// The time of the turn that goes on.
+    at: Option<Time>,
     /// When to work again though nothing changed.
     due: Option<Time>,
     /// When to try again what failed, in monotonic time.
@@ -139,6 +141,7 @@ impl Promoter {
             checked: Checked::default(),
             last,
             read: None,
+            at: None,
             due: None,
             retry: None,
             told: Vec::new(),
@@ -181,6 +184,7 @@ impl Promoter {
         let made = self.last.as_ref().map(|last| last.made);
         let reading = self.watch.judge(self.clock.now(), monotonic, made);
         self.shared.time.store(Some(Arc::new(Judged { time: reading.now, at: monotonic })));
+        self.at = Some(reading.now);
         let mut degraded = Vec::new();
         if let Some(doubt) = &reading.doubt {
             degraded.push(Degraded { kind: DegradedKind::ClockUntrusted, detail: doubt.clone() });
@@ -246,7 +250,7 @@ impl Promoter {
             }
             Turn::Git(path) => {
                 let why =
-                    || format!("git is at work on it, as `{}` shows: finish or abort that", path.display());
+                    || format!("git is at work on it, as `{}` shows: {}", path.display(), git_way_out(&path));
                 self.wait(monotonic, why);
                 (false, None)
             }

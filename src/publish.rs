@@ -26,6 +26,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::{Decision, Gate, Verdict, decide_line};
+use crate::domain::release::Event;
 use crate::domain::stepback::Offer;
 use crate::domain::upgrade::Views;
 use crate::domain::version::Version;
@@ -181,6 +182,8 @@ pub fn next_due(
     last: Option<&Publication>,
     now: Time,
 ) -> Option<Time> {
+    // What counts at once does not begin at its date.
+    let begins = |event: &Event| (!event.at_once).then_some(event.at);
     let dated = catalog.lines().flat_map(|line| {
         let grace = line.follows.as_ref().map_or(TimeDelta::zero(), |follows| follows.grace);
         let before = line.follows.as_ref().and_then(|follows| catalog.line(&follows.line));
@@ -192,12 +195,11 @@ pub fn next_due(
         });
         let events = line.releases.values().flat_map(|release| {
             let entries = release.entries.iter().flatten().map(|entry| entry.since);
-            let hold = release.hold.as_ref().map(|hold| hold.at);
-            entries.chain(hold).chain(release.yank.as_ref().map(|yank| yank.event.at))
+            let yank = release.yank.as_ref().map(|yank| &yank.event);
+            entries.chain(release.hold.as_ref().into_iter().chain(yank).filter_map(begins))
         });
-        let pauses = line.stages.iter().filter_map(|stage| stage.paused.as_ref().map(|pause| pause.at));
-        let retired = line.retired.iter().map(|retired| retired.at);
-        graces.chain(events).chain(pauses).chain(retired)
+        let pauses = line.stages.iter().filter_map(|stage| stage.paused.as_ref());
+        graces.chain(events).chain(pauses.chain(&line.retired).filter_map(begins))
     });
     let decided = decisions.iter().flat_map(|decision| {
         let until = match decision.verdict {

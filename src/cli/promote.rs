@@ -1,20 +1,21 @@
 //! `tidegate promote`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 use super::author::Author;
 use super::failure::refuse;
-use super::table::Table;
+use super::table::{Table, counted};
 use super::terminal::Terminal;
 use super::time;
 use super::workspace::{View, Workspace};
 use crate::domain::catalog::Catalog;
 use crate::domain::change::{Change, ChangeError};
-use crate::domain::promotion::{Decision, Early, Fact, GateState, Verdict, decide, decide_early};
-use crate::domain::release::Entry;
+use crate::domain::channel::LineName;
+use crate::domain::promotion::{Decision, Early, Fact, Gate, GateState, Verdict, decide, decide_early};
+use crate::domain::release::{Entry, ManifestState};
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::api::DecisionBody;
@@ -38,7 +39,8 @@ pub struct Args {
     /// Only say what would be promoted
     #[arg(long)]
     dry_run: bool,
-    /// Decide as of this time, RFC 3339; a dry run unless `--backfill` is given
+    /// Decide as of this time, RFC 3339, from the catalog as it is now, without the runs that come
+    /// before it; a dry run unless `--backfill` is given
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
     /// Write promotions as of `--at`, which lies in the past: for a catalog that is given its history
@@ -75,6 +77,12 @@ struct Body {
     /// What would be promoted in the past, and is held now.
     #[serde(skip)]
     held: Vec<Version>,
+    /// How many of each retired line nobody asked for by name, and why none goes on.
+    #[serde(skip)]
+    retired: BTreeMap<LineName, (usize, String)>,
+    /// Of history that was not written: why, and the way out.
+    #[serde(skip)]
+    stuck: Option<String>,
     #[serde(skip)]
     rows: Vec<[String; 4]>,
 }
@@ -115,6 +123,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             notes.extend(body.held.iter().map(|version| {
                 format!("`{version}` is held, and the past is no way around that: first `tidegate release resume {version}`")
             }));
+            notes.extend(body.stuck.clone());
         }
         Ok((if dry_run { Vec::new() } else { changes }, body))
     })?;
@@ -165,10 +174,15 @@ impl Args {
                 }
             }
             if round.is_empty() {
-                for decision in decisions.iter().filter(|decision| is_wanted(decision)) {
-                    if !moved.contains(&decision.release.version) {
-                        body.left(decision);
-                    }
+                let left = |decision: &&Decision<'_>| {
+                    is_wanted(decision) && !moved.contains(&decision.release.version)
+                };
+                for decision in decisions.iter().filter(left) {
+                    body.left(decision, !wanted.is_empty());
+                }
+                body.retired_lines();
+                if self.backfill && changes.is_empty() {
+                    body.stuck = stuck(decisions.iter().filter(left));
                 }
                 return Ok((changes, body));
             }
@@ -198,17 +212,34 @@ fn apply(changes: &[Change], catalog: Catalog) -> Result<Catalog, ChangeError> {
     changes.iter().try_fold(catalog, |catalog, change| change.apply(catalog))
 }
 
+/// Why no history was written where something is blocked, and what to do first.
+fn stuck<'d, 'a: 'd>(left: impl Iterator<Item = &'d Decision<'a>>) -> Option<String> {
+    let blocked: Vec<_> = left.filter(|decision| decision.verdict == Verdict::Blocked).collect();
+    let first = *blocked.first()?;
+    let gate = first.obstacles().find(|gate| gate.state == GateState::Blocks)?;
+    let (version, stage) = (&first.release.version, &first.target().name);
+    let way = match gate.fact {
+        // A history without keys is taken up from where somebody said that it began.
+        Fact::Signed { manifest: ManifestState::NoTrust } => format!(
+            "write into its file since when it was in its first stage, `stages: {{ {stage}: {{ since: TIME, by: NAME }} }}`: what comes after that is filled in"
+        ),
+        Fact::Signed { manifest: ManifestState::Unsigned } if first.stage > 0 => format!(
+            "a holder of a release key can sign it for that time: `tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE`"
+        ),
+        _ => gate.remedy(version)?,
+    };
+    let count = counted(blocked.len(), "release");
+    Some(format!(
+        "nothing was written, and {count} did not get further; the first, `{version}`, does not enter `{}`: {gate}\nhint: {way}",
+        first.target().channel
+    ))
+}
+
 /// Why a release is not promoted early, with who can change that.
 fn not_early(decision: &Decision<'_>) -> anyhow::Error {
     let version = &decision.release.version;
     let why: Vec<String> = decision.obstacles().map(|gate| format!("{}: {gate}", gate.fact.name())).collect();
-    let mut ways: Vec<String> = Vec::new();
-    let each = decision.obstacles().filter_map(|gate| gate.remedy(version));
-    for way in each.chain(decision.early_remedy()) {
-        if !ways.contains(&way) {
-            ways.push(way);
-        }
-    }
+    let ways = decision.remedies();
     let message =
         format!("`{version}` does not enter `{}` early\n  {}", decision.target().channel, why.join("\n  "));
     refuse(message, if ways.is_empty() { "wait".to_owned() } else { ways.join("\nhint: ") })
@@ -223,19 +254,28 @@ impl Body {
             promotions: Vec::new(),
             blocked: false,
             held: Vec::new(),
+            retired: BTreeMap::new(),
+            stuck: None,
             rows: Vec::new(),
         }
     }
 
     fn promoted(&mut self, decision: &Decision<'_>) {
         let state = if self.dry_run { "would be promoted" } else { "promoted" };
-        let soaked = decision.gates.iter().find(|gate| matches!(gate.fact, Fact::Soak { .. }));
-        let why = soaked.map_or_else(|| "signed, and its payload is there".to_owned(), ToString::to_string);
+        let soaked = |gate: &&Gate<'_>| matches!(gate.fact, Fact::Soak { .. });
+        // All that a person passed over, and not only the first.
+        let mut told: Vec<String> =
+            decision.gates.iter().filter(|gate| gate.is_waived()).map(ToString::to_string).collect();
+        if told.is_empty() {
+            told.extend(decision.gates.iter().find(soaked).map(ToString::to_string));
+        }
+        let why =
+            if told.is_empty() { "signed, and its payload is there".to_owned() } else { told.join("; ") };
         self.row(decision, state.to_owned(), why);
         self.promoted.push(DecisionBody::of(decision));
     }
 
-    fn left(&mut self, decision: &Decision<'_>) {
+    fn left(&mut self, decision: &Decision<'_>, by_name: bool) {
         let overdue = if decision.overdue { "overdue, " } else { "" };
         let (state, decisive) = match decision.verdict {
             // Another version was asked for, or it is held since.
@@ -257,8 +297,21 @@ impl Body {
         };
         let why = decisive.map(ToString::to_string).unwrap_or_default();
         self.blocked |= decision.verdict == Verdict::Blocked;
-        self.row(decision, format!("{overdue}{state}"), why);
         self.promotions.push(DecisionBody::of(decision));
+        // It is the same for all of them, and for ever.
+        if let Some(retired) = decision.retired().filter(|_| state == "blocked" && !by_name) {
+            let line = decision.line.name.clone();
+            self.retired.entry(line).or_insert_with(|| (0, retired.to_string())).0 += 1;
+            return;
+        }
+        self.row(decision, format!("{overdue}{state}"), why);
+    }
+
+    fn retired_lines(&mut self) {
+        for (line, (count, why)) in &self.retired {
+            let releases = format!("{} of {line}", counted(*count, "release"));
+            self.rows.push([releases, String::new(), "blocked".to_owned(), why.clone()]);
+        }
     }
 
     fn row(&mut self, decision: &Decision<'_>, state: String, why: String) {

@@ -16,7 +16,9 @@ use crate::domain::change::Change;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Line;
 use crate::domain::release::{PayloadState, Release};
+use crate::domain::stop::Stop;
 use crate::domain::version::Version;
+use crate::formats::yaml::{line_path, release_path};
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::store::directory::{CommitError, Directory, ReadError, Snapshot};
@@ -75,12 +77,12 @@ impl Workspace {
 
     /// Reads the catalog and looks at what lies beside it.
     pub fn read(&self) -> anyhow::Result<View> {
-        let snapshot = self.directory()?.read(self.now())?;
+        let now = self.now();
+        let snapshot = self.directory()?.read(now)?;
         let trust = Trust::read(&snapshot.trust);
         let payloads = Payloads::new(&self.payloads, &self.state);
-        let now = self.now();
         let catalog = with_evidence(
-            snapshot.reading.catalog.clone(),
+            snapshot.reading.catalog.clone().with_stops_at_once(now),
             trust.as_ref().map(Option::as_ref),
             &|version| snapshot.manifest(version).cloned(),
             &|release| payloads.check(release, now).unwrap_or_else(|error| unreadable(release, &error)),
@@ -193,7 +195,7 @@ impl View {
     fn faulty(&self, what: &str, line: &str) -> anyhow::Error {
         let faults = self.snapshot.reading.faulty.get(line).map_or(&[][..], Vec::as_slice);
         let first = faults.first().map(|fault| {
-            let path = self.folder.join(&fault.file);
+            let path = self.path(&fault.file);
             format!("\n  {}:{}:{}: {}", path.display(), fault.line, fault.column, fault.message)
         });
         let count = counted(faults.len(), "fault");
@@ -201,6 +203,27 @@ impl View {
             format!("{what}: line `{line}` has {count}{}", first.unwrap_or_default()),
             "see all, with a way out for each: `tidegate catalog check`",
         )
+    }
+
+    /// Where a file of the catalog is, as people name it here.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
+
+    /// Notes on the stops that are dated ahead of this machine's clock.
+    pub fn stops_ahead(&self) -> Vec<String> {
+        let note = |stop: Stop<'_>| {
+            let file = match stop.what.release() {
+                Some(version) => release_path(stop.line, version),
+                None => line_path(stop.line),
+            };
+            format!(
+                "{}: `{}` lies ahead of this machine's clock: it counts at once; if that is no slip, set the clock right",
+                self.path(&file).display(),
+                stop.what.key()
+            )
+        };
+        self.catalog.stops_at_once().map(note).collect()
     }
 
     /// A note on the lines that are left out because of their faults.

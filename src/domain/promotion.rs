@@ -78,6 +78,28 @@ impl<'a> Decision<'a> {
         }
     }
 
+    /// What people can do about the gates that do not pass, and who they are; each line once.
+    #[must_use]
+    pub fn remedies(&self) -> Vec<String> {
+        // In a retired line nothing lets a release go on; what it offers already can be put right.
+        let retired = self.retired().is_some();
+        let helps = |gate: &&Gate<'_>| !retired || gate.fact.outlasts_retirement();
+        let mut remedies: Vec<String> = Vec::new();
+        for remedy in self.obstacles().filter(helps).filter_map(|gate| gate.remedy(&self.release.version)) {
+            if !remedies.contains(&remedy) {
+                remedies.push(remedy);
+            }
+        }
+        remedies.extend(self.early_remedy());
+        remedies
+    }
+
+    /// Why nothing new comes in the line, where that is so: of all its releases the same.
+    #[must_use]
+    pub fn retired(&self) -> Option<&Gate<'a>> {
+        self.gates.iter().find(|gate| matches!(gate.fact, Fact::Retired { .. }))
+    }
+
     /// How a person can promote the release early, if nothing stands in the way that no early
     /// promotion passes over.
     #[must_use]
@@ -297,7 +319,8 @@ fn examine<'a>(
     } else {
         Verdict::Promote
     };
-    let overdue = deadline.is_some_and(|deadline| deadline <= now);
+    // Of what goes no further for ever nothing is late.
+    let overdue = deadline.is_some_and(|deadline| deadline <= now) && line.retired(now).is_none();
     Decision { line, release, stage, verdict, gates, deadline, overdue }
 }
 

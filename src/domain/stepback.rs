@@ -56,6 +56,8 @@ pub enum StepBackKind {
     Place { stage: Option<StageName>, now: (LineName, Option<StageName>) },
     /// A release is gone from the channel.
     Release(Version),
+    /// A release is there, and what lies beside the catalog keeps it from being offered.
+    Withheld { version: Version, why: String },
     /// A release's entry bears another time.
     Since { version: Version, before: Time, after: Time },
     /// A release's payloads are others.
@@ -161,6 +163,25 @@ pub fn step_backs<'o>(
 }
 
 impl StepBack {
+    /// Blames what lies beside the catalog, where a release is gone for that alone.
+    #[must_use]
+    pub fn blaming_files(self, catalog: &Catalog, now: Time) -> Self {
+        let why = |version: &Version| {
+            let channel = catalog.channel(&self.channel)?;
+            let release = channel.line.releases.get(version)?;
+            release.entered(channel.index, now)?;
+            release.evidence.objection()
+        };
+        let kind = match self.kind {
+            StepBackKind::Release(version) => match why(&version) {
+                Some(why) => StepBackKind::Withheld { version, why },
+                None => StepBackKind::Release(version),
+            },
+            kind => kind,
+        };
+        Self { kind, ..self }
+    }
+
     /// What to write to make it right.
     #[must_use]
     pub fn hint(&self) -> String {
@@ -174,6 +195,9 @@ impl StepBack {
             }
             StepBackKind::Release(version) => format!(
                 "put its file, its entry, its payloads and its signed manifest back; to end its offer, `tidegate release yank {version} --reason TEXT`: then its payloads may go, and they alone"
+            ),
+            StepBackKind::Withheld { version, .. } => format!(
+                "put back into `payloads/{version}/` what was published; to end its offer, `tidegate release yank {version} --reason TEXT`"
             ),
             StepBackKind::Since { before, .. } => format!("write `since: {}` again", rfc3339(*before)),
             StepBackKind::Payloads(_) => {
@@ -202,6 +226,9 @@ impl fmt::Display for StepBack {
             ),
             StepBackKind::Release(version) => {
                 write!(f, "`{version}` was published in `{channel}` and is no longer on offer there")
+            }
+            StepBackKind::Withheld { version, why } => {
+                write!(f, "`{version}` was published in `{channel}`, and {why}")
             }
             StepBackKind::Since { version, before, after } => write!(
                 f,
@@ -234,7 +261,8 @@ fn of_stage(stage: Option<&StageName>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{catalog, line, release, t};
+    use super::super::release::PayloadState;
+    use super::super::testing::{catalog, line, release, t, v};
     use super::*;
 
     fn offers(catalog: &Catalog) -> Vec<Offer> {
@@ -312,6 +340,27 @@ mod tests {
                 "channel `1.8-production` was published and is gone",
             ],
         );
+    }
+
+    #[test]
+    fn a_release_whose_payload_is_gone_is_told_with_its_file() {
+        let now = t("2019-01-01");
+        let before = catalog([eighteen()]);
+        let withheld = |entered: &[&str]| {
+            let mut release = release("1.8.4", entered);
+            release.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() };
+            let after = catalog([line("1.8", None).with(release)]);
+            let steps = step_backs(&offers(&before), &offers(&after));
+            steps.into_iter().map(|step| step.blaming_files(&after, now)).next_back().unwrap()
+        };
+        let step = withheld(&["2018-01-01", "2018-01-15"]);
+        assert_eq!(
+            step.to_string(),
+            "`1.8.4` was published in `1.8-production`, and payload `payload.json` is missing"
+        );
+        assert!(step.hint().starts_with("put back into `payloads/1.8.4/`"), "{}", step.hint());
+        // Where its entry is gone, too, the file alone would not help.
+        assert_eq!(withheld(&["2018-01-01"]).kind, StepBackKind::Release(v("1.8.4")));
     }
 
     #[test]

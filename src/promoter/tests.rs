@@ -1,5 +1,6 @@
 mod place;
 mod rotation;
+mod stops;
 
 use std::fs;
 use std::path::Path;
@@ -172,7 +173,7 @@ fn a_hold_that_was_committed_first_wins_also_within_the_turn() {
     // The turn reads the clock first for itself, and then for its commit.
     place.clock.then(2, move || {
         other.pass(SECOND);
-        let hold = Event { at: other.clock.at(), by: "ada".to_owned(), reason: "etcd".to_owned() };
+        let hold = Event::new(other.clock.at(), "ada".to_owned(), "etcd".to_owned());
         other.commit(Change::Hold { version: v("1.8.4"), hold });
     });
     promoter.turn();

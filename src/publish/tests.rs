@@ -245,7 +245,7 @@ fn a_line_that_would_step_back_keeps_its_documents_and_says_why() {
             let entry = world.release("1.8.4").entries[1].as_mut().unwrap();
             entry.since += TimeDelta::days(1);
         }),
-        ("no longer on offer", |world| {
+        ("its signed manifest cannot be used", |world| {
             world.manifests.remove(&v("1.8.4"));
         }),
     ];

@@ -17,6 +17,17 @@ pub const STILL: Duration = Duration::from_millis(250);
 const GIT_AT_WORK: [&str; 6] =
     ["index.lock", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"];
 
+/// The way out where git is at work, as a path shows that [`WorkTree::at_work`] found.
+#[must_use]
+pub fn git_way_out(path: &Path) -> &'static str {
+    // A git that was killed leaves its lock behind; nothing is to be finished then.
+    if path.ends_with("index.lock") {
+        "let it finish, or remove that file if no git runs; then try again"
+    } else {
+        "finish or abort what it does, then try again"
+    }
+}
+
 /// What a look at the folders' stamps showed. Cheap: nothing is opened but folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {

@@ -123,3 +123,47 @@ fn a_folder_without_a_catalog_is_nothing_to_compare_with() {
     assert!(told.contains("exit 1") && told.contains("there is no catalog in `empty`"), "{told}");
     assert!(told.contains("hint: name the folder") && told.contains("`--catalog DIR/channels`"), "{told}");
 }
+
+#[test]
+fn a_stop_dated_ahead_counts_at_once_and_is_told_of() {
+    let desk = Desk::new();
+    desk.release("1.8.4", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\nhold: { at: 2118-01-10T09:00:00Z, by: ada, reason: etcd loses quorum }\n");
+    desk.edit(
+        "channels/1.8/line.yaml",
+        "line: \"1.8\"\n",
+        "line: \"1.8\"\npaused: { preproduction: { at: 2118-01-10T09:00:00Z, by: ada, reason: an outage } }\n",
+    );
+    desk.done(&["promote"]);
+    assert!(!desk.read("channels/1.8/1.8.4.yaml").contains("  production:"));
+    assert_eq!(
+        desk.json(&["channel", "show", "1.8-preproduction"])["paused"]["since"],
+        "2118-01-10T09:00:00Z"
+    );
+    let told = desk.run(&["explain", "1.8.4"]);
+    assert!(
+        told.contains("held at once (dated ") && told.contains("ahead of the clock) by ada: etcd"),
+        "{told}"
+    );
+    let check = desk.run(&["catalog", "check"]);
+    assert!(check.contains("\nexit 0\n"), "{check}");
+    for told in [check, desk.run(&["status"])] {
+        for place in ["1.8.4.yaml: `hold.at`", "line.yaml: `paused.preproduction.at`"] {
+            let note = format!(
+                "warning: channels/1.8/{place} lies ahead of this machine's clock: it counts at once"
+            );
+            assert!(told.contains(&note), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_private_key_in_the_catalog_is_told_as_one() {
+    let desk = Desk::with_keys();
+    desk.write("channels/release.pem", &desk.read("keys/release.pem"));
+    let told = desk.run(&["catalog", "check"]);
+    assert!(told.contains("\nexit 1\n") && told.contains("`release.pem` is a private key"), "{told}");
+    assert!(
+        told.contains("hint: a key does not belong there") && !told.contains("a folder of its own"),
+        "{told}"
+    );
+}

@@ -232,3 +232,49 @@ fn what_replaces_a_yanked_barrier_is_not_yanked_without_a_replacement() {
     assert!(told.contains("exit 1") && told.contains("`1.8.5` is a barrier"), "{told}");
     desk.done(&["release", "yank", "1.8.5", "--reason", "breaks DNS, too", "--to", "1.8.6"]);
 }
+
+#[test]
+fn a_replacement_that_is_not_to_be_had_yet_is_taken_and_told_of() {
+    let desk = Desk::new();
+    let ahead = "stages:\n  preproduction: { since: 2118-01-01T00:00:00Z, by: ada }\n";
+    let in_both = "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n  production: { since: 2018-01-15T00:00:00Z, by: schedule }\n";
+    desk.release("1.8.4", in_both);
+    desk.release("1.8.5", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n");
+    desk.release("1.8.6", ahead);
+    desk.release("1.8.7", "");
+    let yank = |to: &str| {
+        let told = desk.run(&["release", "yank", "1.8.4", "--reason", "breaks DNS", "--to", to]);
+        desk.done(&["release", "unyank", "1.8.4"]);
+        told
+    };
+    assert_snapshot!("yank_to_due", yank("1.8.5"));
+    assert_snapshot!("yank_to_coming", yank("1.8.6"));
+    assert_snapshot!("yank_to_new", yank("1.8.7"));
+    desk.release("1.8.8", in_both);
+    assert!(!yank("1.8.8").contains("warning"), "what is on offer everywhere takes no word");
+    std::fs::remove_file(desk.path("payloads/1.8.8/payload.json")).unwrap();
+    let told = yank("1.8.8");
+    assert!(told.contains("warning: `1.8.8` cannot be taken: payload `payload.json` is missing"), "{told}");
+}
+
+#[test]
+fn a_replaced_release_in_its_last_stage_is_not_held_and_that_is_told() {
+    let desk = with_payload();
+    desk.release("1.8.4", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n  production: { since: 2018-01-15T00:00:00Z, by: schedule }\n");
+    let told =
+        desk.run(&["release", "add", "1.8.5", "--payload", "build/payload.json", "--replaces", "1.8.4"]);
+    assert!(told.contains("\nexit 0\n") && !told.contains("is held"), "{told}");
+    assert!(told.contains("`1.8.4` is not held: it is in `1.8-production`, its last stage"), "{told}");
+    assert!(told.contains("`tidegate release yank 1.8.4 --to 1.8.5 --reason TEXT`"), "{told}");
+}
+
+#[test]
+fn a_usage_line_does_not_ask_for_what_may_be_left_away() {
+    for arguments in
+        [&["release", "hold", "1.8.4"][..], &["release", "yank", "1.8.4"], &["channel", "pause", "c"]]
+    {
+        let told = Desk::empty().run(arguments);
+        assert!(told.contains("Usage: ") && told.contains("--reason <TEXT>"), "{told}");
+        assert!(!told.contains("--by"), "{told}");
+    }
+}

@@ -34,6 +34,16 @@ fn wrong_usage_has_an_exit_code_of_its_own() {
 }
 
 #[test]
+fn a_port_alone_is_no_address_and_the_form_is_told() {
+    for (given, form) in
+        [("23001", "`127.0.0.1:23001`"), (":23001", "`127.0.0.1:23001`"), ("here", "`127.0.0.1:8080`")]
+    {
+        let told = Desk::empty().run(&["serve", "--listen", given]);
+        assert!(told.contains("\nexit 2\n") && told.contains(&format!("as in {form}")), "{told}");
+    }
+}
+
+#[test]
 fn a_folder_without_a_catalog_is_told_apart() {
     assert_snapshot!("no_catalog", Desk::empty().run(&["release", "list"]));
 }

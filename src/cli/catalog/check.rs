@@ -130,7 +130,7 @@ fn against(
     let early: Vec<Fault> = early.collect();
     let trust = Trust::read(&before.trust).ok().flatten();
     let before = with_evidence(
-        before.reading.catalog.clone(),
+        before.reading.catalog.clone().with_stops_at_once(workspace.now()),
         Ok(trust.as_ref()),
         &|version| before.manifest(version).cloned(),
         &|_| PayloadState::Present,
@@ -232,7 +232,7 @@ fn wrong_manifest(view: &View, release: &Release, now: Time) -> Option<(String, 
 
 /// What keeps releases from being offered, though nothing is wrong.
 fn warnings(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = view.stops_ahead();
     let mut unsigned = Vec::new();
     if !workspace.payloads.is_dir() && releases(&view.catalog) > 0 {
         warnings.push(format!(

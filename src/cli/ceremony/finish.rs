@@ -8,6 +8,7 @@ use super::super::workspace::Workspace;
 use crate::signing::ceremony::{Ceremony, Finished, Refused};
 use crate::store::durable::{self, Batch, Mode};
 use crate::store::lock::CatalogLock;
+use crate::store::watch::git_way_out;
 
 /// Writes what all have signed, while nobody else writes to the catalog.
 pub fn finish(ceremony: &Ceremony, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
@@ -16,7 +17,7 @@ pub fn finish(ceremony: &Ceremony, workspace: &Workspace, terminal: &mut Termina
     if let Some(path) = directory.work_tree().and_then(|tree| tree.at_work()) {
         return Err(refuse(
             format!("git is at work on the catalog, as `{}` shows", path.display()),
-            "finish or abort what it does, then try again",
+            git_way_out(&path),
         ));
     }
     finish_locked(ceremony, workspace, terminal)

@@ -29,6 +29,7 @@ use crate::signing::trust::Trust;
 use crate::signing::{PublicKey, Signed, Signer};
 use crate::store::durable::{self, Mode};
 use crate::store::lock::CatalogLock;
+use crate::store::watch::git_way_out;
 
 /// Sign releases: all that are pending, or those named
 ///
@@ -125,7 +126,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if let Some(path) = directory.work_tree().and_then(|tree| tree.at_work()) {
         return Err(refuse(
             format!("git is at work on the catalog, as `{}` shows", path.display()),
-            "finish or abort what it does, then try again",
+            git_way_out(&path),
         ));
     }
     let view = workspace.read()?;

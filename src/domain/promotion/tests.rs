@@ -252,6 +252,22 @@ fn a_release_in_its_last_stage_is_not_decided_on() {
 }
 
 #[test]
+fn of_a_retired_line_only_what_can_still_be_done_is_offered_and_nothing_is_overdue() {
+    let mut held = release("1.8.4", &["2018-01-01"]).held_at("2018-01-02");
+    held.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() };
+    let mut line = line("1.8", None).with(held);
+    line.stages[1].paused = Some(event(t("2018-01-02"), "an outage"));
+    let remedies = |line: &Line| decide_line(line, t("2018-06-01"))[0].remedies().join("\n");
+    assert!(remedies(&line).contains("release resume") && remedies(&line).contains("channel resume"));
+    assert!(decide_line(&line, t("2018-06-01"))[0].overdue);
+    line.retired = Some(event(t("2018-01-03"), "no fixes any more"));
+    let told = remedies(&line);
+    assert!(!told.contains("resume"), "{told}");
+    assert!(told.contains("payloads/1.8.4/") && told.contains("nobody can take this back"), "{told}");
+    assert!(!decide_line(&line, t("2018-06-01"))[0].overdue);
+}
+
+#[test]
 fn nothing_enters_a_stage_of_a_retired_line() {
     let mut line = line("1.8", None).with(release("1.8.4", &["2018-01-01"]));
     line.retired = Some(event(t("2018-01-10"), "no fixes any more"));

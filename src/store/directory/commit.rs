@@ -18,6 +18,7 @@ use crate::formats::fault::Fault;
 use crate::formats::yaml::{ParsedFile, Reading, Source, parse};
 use crate::store::durable::{self, Mode, WriteError};
 use crate::store::lock::{CatalogLock, LockError};
+use crate::store::watch::git_way_out;
 
 /// Why changes were not made. Unless it says otherwise, nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +27,7 @@ pub enum CommitError {
         "the catalog has changed since it was read (it was {base} and is {found}): read it again and decide again"
     )]
     Conflict { base: Revision, found: Revision },
-    #[error("git is at work on the catalog, as `{}` shows: finish or abort what it does, then try again", .0.display())]
+    #[error("git is at work on the catalog, as `{}` shows: {}", .0.display(), git_way_out(.0))]
     Git(PathBuf),
     #[error(transparent)]
     Lock(#[from] LockError),

@@ -72,7 +72,7 @@ fn enter(of: &str) -> Change {
 
 fn hold(of: &str) -> Change {
     let at = "2018-01-10T00:00:00Z".parse().unwrap();
-    let hold = Event { at, by: "ann".to_owned(), reason: "etcd: \"slow\" # 7".to_owned() };
+    let hold = Event::new(at, "ann".to_owned(), "etcd: \"slow\" # 7".to_owned());
     Change::Hold { version: version(of), hold }
 }
 
@@ -320,6 +320,12 @@ fn nothing_is_written_while_git_is_at_work() {
     fs::write(fixture.folder.path().join(".git/index.lock"), "").unwrap();
     let error = store.commit(&seen, &[enter("1.8.1")], later()).unwrap_err();
     assert!(matches!(error, CommitError::Git(_)), "{error}");
+    // Left behind by one that was killed, it is in the way for ever.
+    assert!(error.to_string().contains("or remove that file if no git runs"), "{error}");
+    fs::rename(fixture.folder.path().join(".git/index.lock"), fixture.folder.path().join(".git/MERGE_HEAD"))
+        .unwrap();
+    let error = store.commit(&seen, &[enter("1.8.1")], later()).unwrap_err();
+    assert!(error.to_string().contains("finish or abort"), "{error}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn at(text: &str) -> Time {
 }
 
 fn event(time: &str, reason: &str) -> Event {
-    Event { at: at(time), by: "jo@example.com".to_owned(), reason: reason.to_owned() }
+    Event::new(at(time), "jo@example.com".to_owned(), reason.to_owned())
 }
 
 fn release(version: &str, since: &str) -> Release {
