@@ -41,7 +41,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::clock::{SharedClock, SystemClock};
 use terminal::Terminal;
@@ -199,7 +201,7 @@ impl Command {
 /// Runs the command that this process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse(std::env::args_os().collect()).unwrap_or_else(|error| error.exit());
     let _lines = logging::start(cli.globals.log_format, cli.command.is_service());
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     execute(&cli, Arc::new(SystemClock::new()), &mut out, &mut err)
@@ -216,7 +218,32 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<ExitCode, clap::Error> {
-    Ok(execute(&Cli::try_parse_from(arguments)?, clock, out, err))
+    let cli = parse(arguments.into_iter().map(Into::into).collect())?;
+    Ok(execute(&cli, clock, out, err))
+}
+
+/// Parses arguments. The usage that an error shows is the command's own: clap's would name each flag
+/// that has its value from the environment, as if it had to be given.
+fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(&arguments).map_err(|mut error| {
+        if error.get(ContextKind::Usage).is_some() {
+            let mut command = Cli::command();
+            command.build();
+            let usage = usage(command, &arguments);
+            error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
+        }
+        error
+    })
+}
+
+/// The usage of the command that the arguments name.
+fn usage(mut command: clap::Command, arguments: &[OsString]) -> StyledStr {
+    for word in arguments.iter().skip(1) {
+        if let Some(next) = command.find_subcommand(word).cloned() {
+            command = next;
+        }
+    }
+    command.render_usage()
 }
 
 fn execute(cli: &Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
@@ -271,7 +298,6 @@ fn dispatch(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_tree_of_commands_holds_together() {
