@@ -6,10 +6,7 @@ use super::failure::refuse;
 use crate::domain::release::SCHEDULE;
 
 /// Who is entered as the author.
-///
-/// No group of its own: usage lines would show that as if it had to be given.
 #[derive(Debug, clap::Args)]
-#[group(skip)]
 pub struct Author {
     /// Who does this; by default git's `user.name`, `user.email`, or `$USER`
     #[arg(long, value_name = "NAME", env = "TIDEGATE_BY", hide_env_values = true)]

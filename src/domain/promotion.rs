@@ -128,7 +128,8 @@ impl<'a> Decision<'a> {
 /// Decides for each release that is not in its last stage whether it enters the next one at `now`,
 /// by line and in ascending order of versions.
 ///
-/// Whatever the catalog dates after `now` does not exist yet; but a release with an entry for a
+/// Whatever the catalog dates after `now` does not exist yet, but for stops that
+/// [count at once](super::stop); and a release with an entry for a
 /// stage, even a later one, gets no second: it waits for that entry's time.
 #[must_use]
 pub fn decide(catalog: &Catalog, now: Time) -> Vec<Decision<'_>> {

@@ -3,7 +3,8 @@
 //! An event dated ahead does not exist yet, so that any day of a history can be asked about. A stop
 //! that somebody wrote by a fast clock, or with a slip in the year, would then stop nothing until
 //! its date, without a word. It stands in the file already, though, and so was meant: who reads a
-//! catalog lets it count at once.
+//! catalog lets it count at once. It then does so for every time that is asked about: nothing tells when
+//! it was really written.
 
 use super::Time;
 use super::catalog::Catalog;

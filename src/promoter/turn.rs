@@ -14,6 +14,7 @@ use crate::domain::payload::Payload;
 use crate::domain::promotion::{Decision, Verdict, decide};
 use crate::domain::release::{PayloadState, Release};
 use crate::domain::rfc3339;
+use crate::domain::stop::Stop;
 use crate::domain::version::Version;
 use crate::publish::evidence::with_evidence;
 use crate::publish::follows::{Trusted, published, trusted};
@@ -51,6 +52,10 @@ impl Promoter {
         let manifest = |version: &_| snapshot.manifest(version).cloned();
         // A clock that is doubted says another time than the turn works with: ahead of either is ahead.
         let stopped = reading.catalog.with_stops_at_once(self.at.map_or(now, |at| at.min(now)));
+        for Stop { line, what, .. } in stopped.stops_at_once() {
+            let version = what.release().map(tracing::field::display);
+            tracing::warn!(%line, version, key = what.key(), "dated ahead of this machine's clock: it counts at once");
+        }
         let catalog = with_evidence(stopped, usable, &manifest, &payload, &self.checked);
         if let Err(e) = payloads.remember() {
             tracing::warn!("{}", chain(&e));

@@ -267,14 +267,3 @@ fn a_replaced_release_in_its_last_stage_is_not_held_and_that_is_told() {
     assert!(told.contains("`1.8.4` is not held: it is in `1.8-production`, its last stage"), "{told}");
     assert!(told.contains("`tidegate release yank 1.8.4 --to 1.8.5 --reason TEXT`"), "{told}");
 }
-
-#[test]
-fn a_usage_line_does_not_ask_for_what_may_be_left_away() {
-    for arguments in
-        [&["release", "hold", "1.8.4"][..], &["release", "yank", "1.8.4"], &["channel", "pause", "c"]]
-    {
-        let told = Desk::empty().run(arguments);
-        assert!(told.contains("Usage: ") && told.contains("--reason <TEXT>"), "{told}");
-        assert!(!told.contains("--by"), "{told}");
-    }
-}

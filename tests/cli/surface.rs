@@ -34,6 +34,29 @@ fn wrong_usage_has_an_exit_code_of_its_own() {
 }
 
 #[test]
+fn a_usage_line_does_not_ask_for_what_the_environment_gives() {
+    for (arguments, usage) in [
+        (
+            &["release", "hold", "1.8.4"][..],
+            "Usage: tidegate release hold [OPTIONS] --reason <TEXT> <VERSION>\n",
+        ),
+        (&["channel", "pause", "c"], "Usage: tidegate channel pause [OPTIONS] --reason <TEXT> <CHANNEL>\n"),
+        (&["explain"], "Usage: tidegate explain [OPTIONS] <VERSION>\n"),
+        (&["promot"], "Usage: tidegate [OPTIONS] <COMMAND>\n"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+            .args(arguments)
+            .env("TIDEGATE_BY", "ada")
+            .env("TIDEGATE_CATALOG", "channels")
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(told.contains(usage), "{told}");
+    }
+}
+
+#[test]
 fn a_port_alone_is_no_address_and_the_form_is_told() {
     for (given, form) in
         [("23001", "`127.0.0.1:23001`"), (":23001", "`127.0.0.1:23001`"), ("here", "`127.0.0.1:8080`")]
