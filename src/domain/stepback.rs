@@ -194,7 +194,7 @@ impl StepBack {
                 format!("give the channel back to {stage}line `{}`, by the names that these had", self.line)
             }
             StepBackKind::Release(version) => format!(
-                "put its file, its entry, its payloads and its signed manifest back; to end its offer, `tidegate release yank {version} --reason TEXT`: then its payloads may go, and they alone"
+                "put its file, its entry, its signed manifest and its payloads back; to end its offer, `tidegate release yank {version} --reason TEXT`: then its payloads may go, and they alone"
             ),
             StepBackKind::Withheld { version, .. } => format!(
                 "put back into `payloads/{version}/` what was published; to end its offer, `tidegate release yank {version} --reason TEXT`"
