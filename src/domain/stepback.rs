@@ -402,7 +402,9 @@ mod tests {
         );
         assert_eq!(told(&placed("eight", "production")).len(), 2, "one for each channel");
         let mut unknown = placed("1.8", "prod");
-        unknown.iter_mut().for_each(|offer| offer.stage = None);
+        for offer in &mut unknown {
+            offer.stage = None;
+        }
         assert_eq!(told(&unknown), [""; 0]);
     }
 
