@@ -294,11 +294,10 @@ impl RemoteBody {
 }
 
 fn payload_words(good: usize, withdrawn: &[String]) -> String {
-    let mut words = format!("{good} have their digests");
-    if !withdrawn.is_empty() {
-        words += &format!("; withdrawn, of yanked releases: {}", withdrawn.join(", "));
+    match withdrawn {
+        [] => format!("{good} have their digests"),
+        _ => format!("{good} have their digests; withdrawn, of yanked releases: {}", withdrawn.join(", ")),
     }
-    words
 }
 
 impl ChannelBody {

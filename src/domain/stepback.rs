@@ -194,7 +194,7 @@ impl StepBack {
                 format!("give the channel back to {stage}line `{}`, by the names that these had", self.line)
             }
             StepBackKind::Release(version) => format!(
-                "put its file, its entry, its payloads and its signed manifest back; to end its offer, `tidegate release yank {version} --reason TEXT`: then its payloads may go, and they alone"
+                "put its file, its entry, its signed manifest and its payloads back; to end its offer, `tidegate release yank {version} --reason TEXT`: then its payloads may go, and they alone"
             ),
             StepBackKind::Withheld { version, .. } => format!(
                 "put back into `payloads/{version}/` what was published; to end its offer, `tidegate release yank {version} --reason TEXT`"
@@ -402,7 +402,9 @@ mod tests {
         );
         assert_eq!(told(&placed("eight", "production")).len(), 2, "one for each channel");
         let mut unknown = placed("1.8", "prod");
-        unknown.iter_mut().for_each(|offer| offer.stage = None);
+        for offer in &mut unknown {
+            offer.stage = None;
+        }
         assert_eq!(told(&unknown), [""; 0]);
     }
 

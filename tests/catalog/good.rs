@@ -59,6 +59,7 @@ fn a_soak_that_is_longer_than_it_was_says_nothing_against_what_was_promoted() {
     for (what, edits) in [
         ("a longer soak", vec![longer]),
         ("a longer soak, and a person's entry", vec![longer, (file, entry, by_ana.leak())]),
+        ("a longer soak, and an entry that names none", vec![longer, (file, ", reason: soaked 14d", "")]),
         (
             "an urgency that was taken back",
             vec![(

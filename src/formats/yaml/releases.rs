@@ -236,8 +236,9 @@ impl Check<'_, '_> {
         let Some(min) = stage.soak.as_ref().map(|soak| soak.of(self.raw.urgency).min) else { return };
         let scheduled = entry.entry.by == SCHEDULE;
         // The policy holds for what comes: an entry is held against the one under which it was made,
-        // which a schedule writes down. What a person did after the usual time needs no reason.
-        let min = if scheduled { soaked::recorded(&entry.entry).unwrap_or(min) } else { min.min(SOAK_MIN) };
+        // which a schedule writes down. Where that is not known, it may have been the usual one.
+        let recorded = soaked::recorded(&entry.entry).filter(|_| scheduled);
+        let min = recorded.unwrap_or(min.min(SOAK_MIN));
         if spent >= min {
             return;
         }

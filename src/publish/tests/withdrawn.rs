@@ -4,8 +4,8 @@ use super::*;
 use crate::domain::release::Yank;
 use crate::publish::restore::restore;
 
-fn yanked(at: Time) -> Option<Yank> {
-    Some(Yank { event: event(at, "it holds a secret"), to: None })
+fn yank(at: Time) -> Yank {
+    Yank { event: event(at, "it holds a secret"), to: None }
 }
 
 /// The paths of a release's payloads in the repository, those of replaced files too.
@@ -21,7 +21,7 @@ fn the_payload_of_a_yanked_release_can_be_taken_away_and_all_else_stays() {
     let first = world.publish(None, now).publication;
     assert_eq!(payload_paths(&first, "1.8.4"), 1);
     let later = now + TimeDelta::hours(1);
-    world.release("1.8.4").yank = yanked(later);
+    world.release("1.8.4").yank = Some(yank(later));
     let second = world.publish(Some(&first), later).publication;
     assert!(second.payload(&v("1.8.4"), "payload.json").is_some(), "a yank alone takes nothing away");
     assert!(!second.is_withdrawn(&v("1.8.4"), "payload.json"));
@@ -54,7 +54,7 @@ fn the_payload_of_a_yanked_release_can_be_taken_away_and_all_else_stays() {
 fn a_mirror_knows_what_was_withdrawn_by_what_is_not_there() {
     let now = t("2018-01-01");
     let mut world = world(now);
-    world.release("1.8.4").yank = yanked(now);
+    world.release("1.8.4").yank = Some(yank(now));
     world.missing.push(v("1.8.4"));
     let publication = world.publish(None, now).publication;
     let fetch = |path: &str| match publication.tuf.get(path)? {
@@ -84,7 +84,7 @@ fn in_a_refused_line_explain_follows_a_yank_and_its_payload_can_be_taken_away() 
     // The line steps back: what was published in it changed.
     world.release("1.8.5").entries[0].as_mut().unwrap().since -= TimeDelta::hours(1);
     let later = now + TimeDelta::hours(1);
-    world.release("1.8.4").yank = yanked(later);
+    world.release("1.8.4").yank = Some(yank(later));
     let outcome = world.publish(Some(&first), later);
     assert_eq!(outcome.refused.len(), 1);
     let second = outcome.publication;
