@@ -194,10 +194,10 @@ impl StepBack {
                 format!("give the channel back to {stage}line `{}`, by the names that these had", self.line)
             }
             StepBackKind::Release(version) => format!(
-                "put its file, its entry, its signed manifest and its payloads back; to end its offer, `tidegate release yank {version} --reason TEXT`: then its payloads may go, and they alone"
+                "put its file, its entry, its signed manifest and its payloads back; to end its offer, `tidegate release yank {version} --reason TEXT`"
             ),
             StepBackKind::Withheld { version, .. } => format!(
-                "put back into `payloads/{version}/` what was published; to end its offer, `tidegate release yank {version} --reason TEXT`"
+                "put back into `payloads/{version}/` what was published; to end its offer, `tidegate release yank {version} --reason TEXT`: then its payloads may go, and its signed manifest may not"
             ),
             StepBackKind::Since { before, .. } => format!("write `since: {}` again", rfc3339(*before)),
             StepBackKind::Payloads(_) => {
