@@ -126,7 +126,7 @@ fn every_metric_is_documented_with_its_labels() {
         let names = inner.trim_end_matches('}').split(',').filter_map(|label| label.split_once("=\""));
         Some(names.map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", "))
     };
-    let served: BTreeSet<(String, String)> = text
+    let found: BTreeSet<(String, String)> = text
         .lines()
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.rsplit_once(' '))
@@ -135,7 +135,7 @@ fn every_metric_is_documented_with_its_labels() {
             (format!("`{name}`"), labels(sample).unwrap_or_default())
         })
         .collect();
-    assert!(served.len() >= 14, "{served:?}");
+    assert!(found.len() >= 14, "{found:?}");
     let documented: BTreeSet<(String, String)> = include_str!("../../../docs/operating.md")
         .lines()
         .filter(|line| line.starts_with("| `tidegate_"))
@@ -144,7 +144,7 @@ fn every_metric_is_documented_with_its_labels() {
             (cells[1].to_owned(), cells[2].to_owned())
         })
         .collect();
-    assert_eq!(documented, served, "the table of metrics in docs/operating.md");
+    assert_eq!(documented, found, "the table of metrics in docs/operating.md");
 }
 
 #[test]
