@@ -136,7 +136,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let root = files.remove_entry(ROOT);
     for (name, bytes) in files.into_iter().chain(root) {
         let path = trust.join(name);
-        durable::write(&path, &bytes, Mode::Keep)?;
+        durable::write(&path, &bytes, Mode::Public)?;
         body.made.push(path);
     }
 

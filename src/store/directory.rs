@@ -19,7 +19,7 @@ use crate::domain::Time;
 use crate::domain::version::Version;
 use crate::formats::yaml::{ParsedFile, Reading, assemble};
 
-pub use commit::CommitError;
+pub use commit::{CommitError, Each, Overtaken};
 
 /// How often a reading starts over because files changed under it. Whoever writes for longer is
 /// not done, and the folder is read later.

@@ -101,6 +101,8 @@ struct Body {
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let wanted = args.release()?;
+    // By this run, in a try that went no further.
+    let mut held = None;
     let body = workspace.commit(|view| {
         if let Some(fault) = view.snapshot.reading.faults.first() {
             let folder = workspace.catalog.display().to_string();
@@ -135,8 +137,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             ));
         }
         let mut changes = Vec::new();
+        body.held.clone_from(&held);
         if let Some(replaced) = args.replaced(line)? {
-            body.held = Some(replaced.version.to_string());
+            held = Some(replaced.version.to_string());
+            body.held.clone_from(&held);
             let reason = format!("replaced by {}", release.version);
             let hold = Event { at: workspace.now(), by: args.author.name()?, reason };
             changes.push(Change::Hold { version: replaced.version.clone(), hold });
@@ -144,7 +148,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         let add = Change::Add { line: line.name.clone(), release: Box::new(release.clone()) };
         check_file(&add, view)?;
         args.copy_payloads(workspace, &release)?;
-        changes.insert(0, add);
+        // The hold is written first: were the release there without it, adding it again would find
+        // nothing to do.
+        changes.push(add);
         body.result = "added";
         Ok((changes, body))
     })?;

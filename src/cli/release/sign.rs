@@ -195,11 +195,11 @@ fn store(
 ) -> anyhow::Result<()> {
     for (version, raw) in manifests {
         let path = workspace.payloads.join(version.to_string()).join("release.json");
-        durable::write(&path, raw, Mode::Keep)?;
+        durable::write(&path, raw, Mode::Public)?;
     }
     let top = trust.remove_entry("targets.json");
     for (name, raw) in trust.into_iter().chain(top) {
-        durable::write(&workspace.catalog.join("trust").join(name), &raw, Mode::Keep)?;
+        durable::write(&workspace.catalog.join("trust").join(name), &raw, Mode::Public)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Which files a catalog has, and their contents, read once for each time that they change.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -66,6 +66,11 @@ pub(super) enum Content {
 }
 
 impl Cached {
+    /// Whether its digest is that of the file's bytes.
+    pub const fn is_read(&self) -> bool {
+        self.stamp.is_some()
+    }
+
     pub fn parsed(&self) -> Option<&ParsedFile> {
         match &self.content {
             Content::Parsed(parsed) => Some(parsed),
@@ -290,14 +295,29 @@ impl Listed {
     }
 }
 
+/// The digest of a file as it is now. `None` if there is none.
+pub(super) fn digest_now(path: &Path) -> io::Result<Option<[u8; 32]>> {
+    let mut bytes = Vec::new();
+    match open(path) {
+        Ok(file) => file.take(MAX_FILE).read_to_end(&mut bytes)?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    Ok(Some(Sha256::digest(&bytes).into()))
+}
+
 /// The bytes of a file, if its stamp is still what was listed once they are read.
 fn read(path: &Path, stamp: Stamp, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    // A pipe that took the file's place must not stop the reading.
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = open(path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(stamp.size.min(limit)).unwrap_or_default() + 1);
     (&file).take(limit).read_to_end(&mut bytes)?;
     Ok((Stamp::of(&file.metadata()?) == stamp).then_some(bytes))
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    // A pipe that took the file's place must not stop the reading.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 enum Outside {
