@@ -1,7 +1,7 @@
 //! Which files a catalog has, and their contents, read once for each time that they change.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use super::ReadError;
 use crate::domain::Time;
 use crate::formats::yaml::{ParsedFile, Source, parse};
 use crate::store::durable;
+use crate::store::entry::{DEPTH, Outside, inside, is_passed_over};
 use crate::store::stamp::Stamp;
 
 /// Files of a catalog are smaller by far; of a larger one, enough is read for the reader to say
@@ -21,9 +22,6 @@ use crate::store::stamp::Stamp;
 const MAX_FILE: u64 = 1024 * 1024;
 /// Roles and manifests. Clients accept 5 MB.
 const MAX_DOCUMENT: u64 = 8 * 1024 * 1024;
-/// So deep below the catalog's folder are files looked for. Those of a catalog lie one deep;
-/// deeper ones are found to be told of.
-const DEPTH: u8 = 2;
 /// Below this many files to read, threads cost more than they bring.
 const FEW: usize = 64;
 
@@ -97,13 +95,10 @@ impl Listing {
             let own = entry.file_name();
             let own = own.to_string_lossy();
             let path = entry.path();
-            if own.starts_with('.') {
+            if is_passed_over(&own) {
                 if durable::is_temporary(&own) {
                     self.temporary.push(path);
                 }
-                continue;
-            }
-            if own.ends_with('~') || own.to_ascii_lowercase().ends_with(".md") {
                 continue;
             }
             let key = if name.is_empty() { own.into_owned() } else { format!("{name}/{own}") };
@@ -318,34 +313,4 @@ fn open(path: &Path) -> io::Result<File> {
     // A pipe that took the file's place must not stop the reading.
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     OpenOptions::new().read(true).custom_flags(flags).open(path)
-}
-
-enum Outside {
-    /// Gone since it was listed.
-    Gone,
-    Refused {
-        folder: bool,
-        why: &'static str,
-    },
-    Io(io::Error),
-}
-
-/// What an entry is, through links that stay inside the catalog's folder.
-fn inside(root: &Path, entry: &fs::DirEntry) -> Result<Metadata, Outside> {
-    let metadata = entry.metadata().map_err(outside)?;
-    if !metadata.is_symlink() {
-        return Ok(metadata);
-    }
-    let path = entry.path();
-    let dangling = Outside::Refused { folder: false, why: "this link points to nothing" };
-    let target = fs::metadata(&path).map_err(|_| dangling)?;
-    let real = path.canonicalize().map_err(outside)?;
-    if real.starts_with(root) {
-        return Ok(target);
-    }
-    Err(Outside::Refused { folder: target.is_dir(), why: "this link leaves the catalog's folder" })
-}
-
-fn outside(error: io::Error) -> Outside {
-    if error.kind() == io::ErrorKind::NotFound { Outside::Gone } else { Outside::Io(error) }
 }

@@ -1,0 +1,45 @@
+//! What is seen of the folders.
+
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+fn yank(place: &Place, path: &str) {
+    let path = place.path(path);
+    let text = fs::read_to_string(&path).unwrap();
+    let yank = "yank: { at: 2018-01-01T00:00:01Z, by: ada, reason: etcd }\n";
+    fs::write(&path, format!("{text}{yank}")).unwrap();
+}
+
+#[test]
+fn a_yank_is_served_while_a_payload_is_being_uploaded() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
+    yank(&place, "channels/1.8/1.8.4.yaml");
+    fs::create_dir_all(place.path("payloads/1.8.5")).unwrap();
+    for n in 0..10 {
+        fs::write(place.path("payloads/1.8.5/payload.json"), vec![b'x'; n + 1]).unwrap();
+        promoter.turn();
+        place.pass(SECOND);
+    }
+    assert_eq!(latest(&shared, "1.8-preproduction"), serde_json::Value::Null);
+    assert_eq!(degraded(&shared), []);
+}
+
+#[test]
+fn a_yank_behind_a_link_is_served() {
+    let place = Place::with(&["1.8.4"]);
+    fs::create_dir(place.path("channels/.shared")).unwrap();
+    let file = place.path("channels/1.8/1.8.4.yaml");
+    fs::rename(&file, place.path("channels/.shared/1.8.4.yaml")).unwrap();
+    symlink("../.shared/1.8.4.yaml", &file).unwrap();
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
+    yank(&place, "channels/.shared/1.8.4.yaml");
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), serde_json::Value::Null);
+    assert_eq!(degraded(&shared), []);
+}
