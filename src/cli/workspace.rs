@@ -76,13 +76,14 @@ impl Workspace {
     /// Reads the catalog and looks at what lies beside it.
     pub fn read(&self) -> anyhow::Result<View> {
         let snapshot = self.directory()?.read(self.now())?;
-        let trust = Trust::read(&snapshot.trust);
+        let trust =
+            Trust::read(&snapshot.trust).map(|trust| Some(trust?.with_unread(&snapshot.unread_roles)));
         let payloads = Payloads::new(&self.payloads, &self.state);
         let now = self.now();
         let catalog = with_evidence(
             snapshot.reading.catalog.clone(),
             trust.as_ref().map(Option::as_ref),
-            &|version| snapshot.manifest(version).cloned(),
+            &|version| snapshot.found_manifest(version),
             &|release| payloads.check(release, now).unwrap_or_else(|error| unreadable(release, &error)),
             &self.checked,
         );

@@ -47,8 +47,9 @@ impl Promoter {
         let payloads = &self.setup.payloads;
         let payload =
             |release: &Release| payloads.check(release, now).unwrap_or_else(|e| unreadable(release, &e));
+        let trust = trust.map(|trust| Some(trust?.with_unread(&snapshot.unread_roles)));
         let usable = trust.as_ref().map(Option::as_ref);
-        let manifest = |version: &_| snapshot.manifest(version).cloned();
+        let manifest = |version: &_| snapshot.found_manifest(version);
         let catalog = with_evidence(reading.catalog, usable, &manifest, &payload, &self.checked);
         if let Err(e) = payloads.remember() {
             tracing::warn!("{}", chain(&e));

@@ -55,7 +55,7 @@ impl World {
         with_evidence(
             catalog(self.lines.clone()),
             Ok(Some(&self.trust)),
-            &|version| self.manifests.get(version).cloned(),
+            &|version| Ok(self.manifests.get(version).cloned()),
             &|_| PayloadState::Present,
             &Checked::default(),
         )

@@ -118,7 +118,7 @@ fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyh
     let before = with_evidence(
         before.reading.catalog.clone(),
         Ok(trust.as_ref()),
-        &|version| before.manifest(version).cloned(),
+        &|version| before.found_manifest(version),
         &|_| PayloadState::Present,
         &Checked::default(),
     );

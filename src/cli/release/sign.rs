@@ -15,7 +15,7 @@ use super::super::keyfile;
 use super::super::table::Table;
 use super::super::terminal::Terminal;
 use super::super::time;
-use super::super::workspace::{View, Workspace};
+use super::super::workspace::{View, Workspace, chain};
 use crate::domain::channel::StageName;
 use crate::domain::line::Line;
 use crate::domain::release::{ManifestState, PayloadState, Release};
@@ -384,6 +384,16 @@ fn obstacle(view: &View, line: &Line, release: &Release, is_named: bool) -> Opti
         PayloadState::Differs { file, found } => {
             return Some(format!("payload `{file}` is not what the catalog says: {found}"));
         }
+    }
+    if let Some(error) = view.trust().ok().flatten().and_then(|trust| trust.broken().get(&line.name)) {
+        return Some(format!(
+            "the role of line `{}` cannot be used: {}; put it back",
+            line.name,
+            chain(error)
+        ));
+    }
+    if let Err(why) = view.snapshot.found_manifest(&release.version) {
+        return Some(why);
     }
     // A release in a stage before its signed time came there by somebody who had no release key:
     // a batch must not make that good unseen.

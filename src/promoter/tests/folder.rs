@@ -43,3 +43,36 @@ fn a_yank_behind_a_link_is_served() {
     assert_eq!(latest(&shared, "1.8-preproduction"), serde_json::Value::Null);
     assert_eq!(degraded(&shared), []);
 }
+
+#[test]
+fn a_manifest_or_a_role_that_cannot_be_read_stops_its_line_alone_and_says_so() {
+    let cases = [
+        ("payloads/1.8.4/release.json", "`1.8.4` was published in"),
+        (
+            "channels/trust/releases-1.8.json",
+            "`trust/releases-1.8.json` cannot be read: this link leaves the catalog's folder",
+        ),
+    ];
+    for (file, why) in cases {
+        let place = Place::with(&["1.8.4"]);
+        let (mut promoter, shared) = place.promoter();
+        place.settle(&mut promoter);
+        let path = place.path(file);
+        let good = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        // Root, as whom tests may run, may read all that is a file.
+        if file.starts_with("payloads/") {
+            fs::create_dir(&path).unwrap();
+        } else {
+            symlink("/", &path).unwrap();
+        }
+        place.settle(&mut promoter);
+        assert_eq!(degraded(&shared), [DegradedKind::LineRefused], "{file}: {}", detail(&shared));
+        assert!(detail(&shared).contains(why), "{file}: {}", detail(&shared));
+        assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
+        fs::remove_dir(&path).or_else(|_| fs::remove_file(&path)).unwrap();
+        fs::write(&path, good).unwrap();
+        place.settle(&mut promoter);
+        assert_eq!(degraded(&shared), [], "{file}");
+    }
+}

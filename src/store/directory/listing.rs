@@ -61,6 +61,8 @@ pub(super) enum Content {
     Parsed(ParsedFile),
     Trust(Bytes),
     Manifest(Bytes),
+    /// A release's manifest or a line's role, with the reason: that release or line fails alone.
+    Unread(String),
 }
 
 impl Cached {
@@ -72,7 +74,7 @@ impl Cached {
     pub fn parsed(&self) -> Option<&ParsedFile> {
         match &self.content {
             Content::Parsed(parsed) => Some(parsed),
-            Content::Trust(_) | Content::Manifest(_) => None,
+            Content::Trust(_) | Content::Manifest(_) | Content::Unread(_) => None,
         }
     }
 }
@@ -111,7 +113,8 @@ impl Listing {
                     continue;
                 }
                 Err(Outside::Refused { why, .. }) => {
-                    self.add(key, path, Kind::Catalog, Err(why));
+                    let kind = if is_role_of_a_line(&key) { Kind::Trust } else { Kind::Catalog };
+                    self.add(key, path, kind, Err(why));
                     continue;
                 }
                 Err(Outside::Io(e)) => return Err(e),
@@ -150,12 +153,17 @@ impl Listing {
         for entry in entries {
             let entry = entry?;
             let path = entry.path().join("release.json");
-            let Ok(metadata) = fs::metadata(&path) else { continue };
-            if let Some(folder) = entry.file_name().to_str()
-                && metadata.is_file()
-            {
+            let stamp = match fs::metadata(&path) {
+                Ok(metadata) if metadata.is_file() => Ok(Stamp::of(&metadata)),
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                    Err("this process may not look into its folder")
+                }
+                Ok(_) => Err("this is not a regular file"),
+                Err(_) => continue,
+            };
+            if let Some(folder) = entry.file_name().to_str() {
                 let key = format!("payloads:/{folder}/release.json");
-                self.add(key, path, Kind::Manifest, Ok(Stamp::of(&metadata)));
+                self.add(key, path, Kind::Manifest, stamp);
             }
         }
         Ok(())
@@ -228,7 +236,7 @@ pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, Re
     let mut files = BTreeMap::new();
     for (path, listed) in &listing.files {
         let name = path.rsplit('/').next().unwrap_or(path);
-        if name != "targets.json" && !name.ends_with(".root.json") {
+        if !is_for_all(path) {
             continue;
         }
         let loaded = listed.load(path, None);
@@ -239,6 +247,18 @@ pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, Re
         }
     }
     Ok(Some(files))
+}
+
+/// Whether a file is a line's role, which is that line's matter alone.
+fn is_role_of_a_line(key: &str) -> bool {
+    let name = key.strip_prefix("trust/").and_then(|name| name.strip_suffix(".json"));
+    name.is_some_and(|name| name.starts_with("releases-"))
+}
+
+/// Whether a file is a root or the targets role, without which nothing else can be judged.
+fn is_for_all(key: &str) -> bool {
+    let name = key.strip_prefix("trust/");
+    name.is_some_and(|name| name == "targets.json" || name.ends_with(".root.json"))
 }
 
 enum Work<'scope, T> {
@@ -259,7 +279,10 @@ impl Listed {
     /// Reads the file. `None` if it changed meanwhile.
     fn load(&self, key: &str, known: Option<&Cached>) -> io::Result<Option<Cached>> {
         let unreadable = |why: &str| {
-            let content = Content::Parsed(ParsedFile::unreadable(key, why));
+            let content = match self.kind {
+                Kind::Catalog => Content::Parsed(ParsedFile::unreadable(key, why)),
+                Kind::Trust | Kind::Manifest => Content::Unread(why.to_owned()),
+            };
             Ok(Some(Cached { stamp: None, digest: Sha256::digest(why).into(), content }))
         };
         let stamp = match self.stamp {
@@ -271,7 +294,7 @@ impl Listed {
                 Ok(Some(read)) => read,
                 Ok(None) => return Ok(None),
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(e) if self.kind == Kind::Catalog => {
+                Err(e) if !is_for_all(key) => {
                     return unreadable(&format!("this process cannot read the file: {e}"));
                 }
                 Err(e) => return Err(e),

@@ -311,6 +311,30 @@ fn roles_and_signed_manifests_are_part_of_the_revision() {
 }
 
 #[test]
+fn a_manifest_or_a_lines_role_that_cannot_be_read_is_told_of_and_the_rest_is_read() {
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.catalog().join("trust")).unwrap();
+    fixture.write("trust/1.root.json", "{}");
+    let outside = fixture.folder.path().join("outside.json");
+    fs::write(&outside, "{}").unwrap();
+    symlink(&outside, fixture.catalog().join("trust/releases-1.8.json")).unwrap();
+    let payloads = fixture.folder.path().join("payloads");
+    fs::create_dir_all(payloads.join("1.8.1/release.json")).unwrap();
+    fs::create_dir_all(payloads.join("1.8.2")).unwrap();
+    fs::write(payloads.join("1.8.2/release.json"), "{2}").unwrap();
+    let store = fixture.open();
+    let seen = store.read(later()).unwrap();
+    assert_eq!(seen.reading.faults, []);
+    assert_eq!(seen.trust.keys().collect::<Vec<_>>(), ["1.root.json"]);
+    assert_eq!(seen.unread_roles["releases-1.8.json"], "this link leaves the catalog's folder");
+    let why = seen.found_manifest(&version("1.8.1")).unwrap_err();
+    assert_eq!(why, "`release.json` cannot be read: this is not a regular file");
+    assert_eq!(seen.found_manifest(&version("1.8.2")).unwrap().unwrap(), "{2}");
+    assert_eq!(seen.found_manifest(&version("1.7.1")), Ok(None));
+    store.commit(&seen.revision, &[enter("1.8.1")], later()).unwrap();
+}
+
+#[test]
 fn nothing_is_written_while_git_is_at_work() {
     let fixture = Fixture::new();
     let store = fixture.open();
