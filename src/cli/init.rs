@@ -132,7 +132,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let keys = Keys { root, targets, release, online };
 
     let mut files = found(&snapshot.reading.catalog, &keys, workspace.now())?;
-    durable::create_folder(&trust, Mode::Keep)?;
+    durable::create_folder(&trust, Mode::Public)?;
     let root = files.remove_entry(ROOT);
     for (name, bytes) in files.into_iter().chain(root) {
         let path = trust.join(name);

@@ -217,7 +217,9 @@ impl Args {
             }
         }
         if changes.is_empty() {
-            left.into_iter().for_each(|decision| run.body.left(decision));
+            for decision in left {
+                run.body.left(decision);
+            }
         }
         changes
     }

@@ -217,13 +217,13 @@ fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
     for (path, cached) in &cache.files {
         match &cached.content {
             Content::Parsed(_) => {}
-            Content::Unread(why) => match path.strip_prefix("trust/") {
-                Some(name) => drop(unread_roles.insert(name.to_owned(), why.clone())),
-                None => {
-                    let folder = path.rsplit('/').nth(1).unwrap_or(path);
-                    unread_manifests.insert(folder.to_owned(), why.clone());
-                }
-            },
+            Content::Unread(why) => {
+                let (unread, name) = match path.strip_prefix("trust/") {
+                    Some(role) => (&mut unread_roles, role),
+                    None => (&mut unread_manifests, path.rsplit('/').nth(1).unwrap_or(path)),
+                };
+                unread.insert(name.to_owned(), why.clone());
+            }
             Content::Trust(bytes) => {
                 let name = path.rsplit('/').next().unwrap_or(path);
                 trust.insert(name.to_owned(), bytes.clone());

@@ -18,7 +18,7 @@ pub enum Mode {
     /// The mode and, where this process may, the owner of the file that is replaced; the user's
     /// umask decides for a new one.
     Keep,
-    /// As `Keep`, and for all to read whatever the umask: what is published, and is often signed by one
+    /// As `Keep`, and for all to read (and a folder to enter) whatever the umask: what is published, and is often signed by one
     /// user and served by another.
     Public,
     /// The owner alone: keys and the state folder.
@@ -208,8 +208,7 @@ fn create_aside(path: &Path, folder: &Path, mode: Mode) -> io::Result<(PathBuf, 
         Mode::Keep | Mode::Public => fs::metadata(path).ok(),
         Mode::Private | Mode::Frozen => None,
     };
-    let narrow = mode != Mode::Keep || old.is_some();
-    let bits = old.as_ref().map_or(0o644, |old| old.mode() & 0o7777);
+    let narrow = matches!(mode, Mode::Private | Mode::Frozen) || old.is_some();
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -220,9 +219,10 @@ fn create_aside(path: &Path, folder: &Path, mode: Mode) -> io::Result<(PathBuf, 
         // The owner first: a change of owner clears bits of the mode. Only root may give files
         // away, so for everybody else the file goes on as theirs.
         let _ = std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()));
-        file.set_permissions(fs::Permissions::from_mode(bits))?;
+        file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
     }
     if mode == Mode::Public {
+        let bits = file.metadata()?.mode() & 0o7777;
         file.set_permissions(fs::Permissions::from_mode(bits | 0o444))?;
     }
     if mode == Mode::Frozen {
@@ -246,7 +246,14 @@ pub fn create_folder(path: &Path, mode: Mode) -> Result<(), WriteError> {
     match fs::DirBuilder::new().mode(bits).create(path) {
         // Somebody else may have been faster.
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        result => result.map_err(failed(Step::Create))?,
+        Err(e) => return Err(failed(Step::Create)(e)),
+        Ok(()) if mode == Mode::Public => {
+            let open = |metadata: fs::Metadata| {
+                fs::set_permissions(path, fs::Permissions::from_mode(metadata.mode() & 0o7777 | 0o555))
+            };
+            fs::metadata(path).and_then(open).map_err(failed(Step::Create))?;
+        }
+        Ok(()) => {}
     }
     sync_folder(above).map_err(failed(Step::SyncFolder))
 }
@@ -361,14 +368,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("release.json");
         let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-        for (before, after) in [(None, 0o644), (Some(0o600), 0o644), (Some(0o664), 0o664)] {
-            let _ = fs::remove_file(&path);
-            if let Some(before) = before {
-                fs::write(&path, "old").unwrap();
-                fs::set_permissions(&path, fs::Permissions::from_mode(before)).unwrap();
-            }
+        fs::write(&path, "old").unwrap();
+        for (before, after) in [(0o600, 0o644), (0o664, 0o664)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(before)).unwrap();
             write(&path, b"new", Mode::Public).unwrap();
-            assert_eq!(mode(), after, "{before:?}");
+            assert_eq!(mode(), after, "{before:o}");
         }
     }
 

@@ -61,13 +61,15 @@ impl Scan {
                 continue;
             }
             let Some(own) = present(entry.metadata())? else { continue };
-            if own.is_symlink() {
+            let metadata = if own.is_symlink() {
                 self.catalog(folder, &name, &own);
-            }
-            let metadata = match inside(root, &entry) {
-                Ok(metadata) => metadata,
-                Err(Outside::Gone | Outside::Refused { .. }) => continue,
-                Err(Outside::Io(e)) => return Err(e),
+                match inside(root, &entry) {
+                    Ok(metadata) => metadata,
+                    Err(Outside::Gone | Outside::Refused { .. }) => continue,
+                    Err(Outside::Io(e)) => return Err(e),
+                }
+            } else {
+                own
             };
             if !metadata.is_dir() {
                 self.catalog(folder, &name, &metadata);

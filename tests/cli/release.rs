@@ -232,3 +232,26 @@ fn what_replaces_a_yanked_barrier_is_not_yanked_without_a_replacement() {
     assert!(told.contains("exit 1") && told.contains("`1.8.5` is a barrier"), "{told}");
     desk.done(&["release", "yank", "1.8.5", "--reason", "breaks DNS, too", "--to", "1.8.6"]);
 }
+
+#[test]
+fn what_is_signed_and_its_payload_may_be_read_by_a_server_of_another_user_whatever_the_umask() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::with_keys();
+    desk.write("build/payload.json", "{}\n");
+    let tidegate = env!("CARGO_BIN_EXE_tidegate");
+    for command in ["release add 1.8.4 --payload build/payload.json", "release sign --key keys/release.pem"] {
+        let done = std::process::Command::new("sh")
+            .args(["-c", &format!("umask 077; exec {tidegate} {command}")])
+            .current_dir(desk.path("."))
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    let mode = |path: &str| std::fs::metadata(desk.path(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("payloads/1.8.4") & 0o555, 0o555);
+    for file in
+        ["payloads/1.8.4/payload.json", "payloads/1.8.4/release.json", "channels/trust/releases-1.8.json"]
+    {
+        assert_eq!(mode(file), 0o644, "{file}");
+    }
+}

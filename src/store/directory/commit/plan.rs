@@ -78,6 +78,7 @@ pub(super) fn plan_each(base: Base<'_>, changes: &[Change]) -> Result<(Plan, Fai
     retain(&mut good, &failed);
     sift(base, &good, &mut failed)?;
     retain(&mut good, &failed);
+    failed.sort_by_key(|(place, _)| *place);
     Ok((checked(base, &good)?, failed))
 }
 
