@@ -119,7 +119,7 @@ impl Directory {
     pub fn commit(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Revision, CommitError> {
         self.planned(base, now, |from, tree| {
             let Plan { files, .. } = plan_all(from, changes)?;
-            self.sweep(from.listing)?;
+            self.clear(from.listing)?;
             for (written, file) in files.iter().enumerate() {
                 let all = files.len();
                 self.write(from, file, &files[..written], tree).map_err(|stop| match stop {
@@ -141,7 +141,7 @@ impl Directory {
     pub fn commit_each(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Each, CommitError> {
         self.planned(base, now, |from, tree| {
             let (Plan { files, .. }, mut failed) = plan_each(from, changes)?;
-            self.sweep(from.listing)?;
+            self.clear(from.listing)?;
             let mut stopped = None;
             let mut written: Vec<Planned> = Vec::new();
             let mut untried: Vec<usize> = Vec::new();
@@ -216,9 +216,9 @@ impl Directory {
         act(from, tree.as_ref())
     }
 
-    /// Clears the way for writing: what was planned on must be what is there still, after all the time
-    /// that planning takes, and what crashed commits left goes.
-    fn sweep(&self, listing: &Listing) -> Result<(), CommitError> {
+    /// Clears the way for writing. What was planned on must be there still, after all the time that
+    /// planning takes; and what crashed commits left goes.
+    fn clear(&self, listing: &Listing) -> Result<(), CommitError> {
         if !Listing::take(&self.catalog, &self.payloads)?.same(listing) {
             return Err(ReadError::Changing(self.catalog.clone()).into());
         }
@@ -230,8 +230,9 @@ impl Directory {
         Ok(())
     }
 
-    /// Writes one file. Others are looked at as late as can be: people and git take no lock, and a hold
-    /// that was saved while the files before this one were written must stop this one.
+    /// Writes one file, after a look as late as can be: people and git take no lock, and a hold that was
+    /// saved while the files before this one were written must stop this one. Between that look and the
+    /// rename lie microseconds, in which no file system lets us see an edit.
     fn write(
         &self,
         from: Base<'_>,

@@ -294,9 +294,10 @@ impl Listed {
                 Ok(Some(read)) => read,
                 Ok(None) => return Ok(None),
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(e) if !is_for_all(key) => {
+                Err(e) if self.kind == Kind::Catalog => {
                     return unreadable(&format!("this process cannot read the file: {e}"));
                 }
+                Err(e) if !is_for_all(key) => return unreadable(&e.to_string()),
                 Err(e) => return Err(e),
             };
         let digest = Sha256::digest(&read).into();
