@@ -248,6 +248,10 @@ impl Promoter {
                 self.wait(monotonic, || "its files do not stop changing".to_owned());
                 (false, Some(time))
             }
+            Turn::Payloads(time) => {
+                (self.unread, self.waiting) = (None, None);
+                (false, Some(time))
+            }
             Turn::Git(path) => {
                 let why =
                     || format!("git is at work on it, as `{}` shows: {}", path.display(), git_way_out(&path));

@@ -139,11 +139,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let keys = Keys { root, targets, release, online };
 
     let mut files = found(&snapshot.reading.catalog, &keys, workspace.now())?;
-    durable::create_folder(&trust, Mode::Keep)?;
+    durable::create_folder(&trust, Mode::Public)?;
     let root = files.remove_entry(ROOT);
     for (name, bytes) in files.into_iter().chain(root) {
         let path = trust.join(name);
-        durable::write(&path, &bytes, Mode::Keep)?;
+        durable::write(&path, &bytes, Mode::Public)?;
         body.made.push(path);
     }
 

@@ -1,3 +1,5 @@
+mod commits;
+mod folder;
 mod place;
 mod rotation;
 mod stops;
@@ -324,10 +326,12 @@ fn a_payload_that_is_put_right_in_place_is_seen() {
     assert_eq!(latest(&shared, "1.8-preproduction"), serde_json::Value::Null);
     overwrite(&payload, &good);
     place.settle(&mut promoter);
+    place.settle(&mut promoter);
     assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
 
     // One that is on offer and changes is told of; the checked copy is what is served.
     overwrite(&payload, &vec![b'x'; good.len()]);
+    place.settle(&mut promoter);
     place.settle(&mut promoter);
     assert_eq!(degraded(&shared), [DegradedKind::LineRefused]);
     assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");

@@ -59,7 +59,7 @@ impl World {
         with_evidence(
             catalog(self.lines.clone()),
             Ok(Some(&self.trust)),
-            &|version| self.manifests.get(version).cloned(),
+            &|version| Ok(self.manifests.get(version).cloned()),
             &|release| {
                 let missing = PayloadState::Missing { file: "payload.json".to_owned() };
                 if self.missing.contains(&release.version) { missing } else { PayloadState::Present }

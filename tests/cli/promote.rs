@@ -192,3 +192,26 @@ fn an_early_promotion_names_all_that_it_passed_over() {
     assert!(told.contains("passed over: 3650d since 2018-01-01T00:00:00Z"), "{told}");
     assert!(told.contains("; passed over: frozen from 2018-01-01T00:00:00Z"), "{told}");
 }
+
+#[test]
+fn a_release_that_no_machine_can_edit_is_told_of_and_leaves_the_others_alone() {
+    let desk = Desk::new();
+    let soaked = "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n";
+    desk.release("1.8.4", &soaked.replace("stages", "\"stag\\x65s\""));
+    desk.release("1.8.5", soaked);
+    desk.release("1.8.6", &soaked.replace("stages:\n  pre", "? stages\n: pre"));
+    assert_snapshot!("check_not_by_a_machine", desk.run(&["catalog", "check"]));
+    let told = desk.run(&["promote"]);
+    assert!(told.starts_with("$ tidegate promote\nexit 1\n"), "{told}");
+    let row = |version: &str| told.lines().find(|line| line.starts_with(version)).unwrap().to_owned();
+    assert!(row("1.8.5").contains("promoted"), "{told}");
+    for version in ["1.8.4", "1.8.6"] {
+        assert!(row(version).contains("due"), "{told}");
+        assert!(told.contains(&format!("error: `{version}` was not promoted: ")), "{told}");
+        assert!(told.contains(&format!("1.8/{version}.yaml")), "{told}");
+        assert!(!desk.read(&format!("channels/1.8/{version}.yaml")).contains("\n  production"));
+    }
+    assert!(desk.read("channels/1.8/1.8.5.yaml").contains("\n  production: "));
+    let again = desk.run(&["promote", "1.8.5"]);
+    assert!(again.contains("`1.8.5` is in `1.8-production` already"), "{again}");
+}

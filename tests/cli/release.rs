@@ -267,3 +267,53 @@ fn a_replaced_release_in_its_last_stage_is_not_held_and_that_is_told() {
     assert!(told.contains("`1.8.4` is not held: it is in `1.8-production`, its last stage"), "{told}");
     assert!(told.contains("`tidegate release yank 1.8.4 --to 1.8.5 --reason TEXT`"), "{told}");
 }
+
+#[test]
+fn what_is_signed_and_its_payload_may_be_read_by_a_server_of_another_user_whatever_the_umask() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::with_keys();
+    desk.write("build/payload.json", "{}\n");
+    let tidegate = env!("CARGO_BIN_EXE_tidegate");
+    for command in ["release add 1.8.4 --payload build/payload.json", "release sign --key keys/release.pem"] {
+        let done = std::process::Command::new("sh")
+            .args(["-c", &format!("umask 077; exec {tidegate} {command}")])
+            .current_dir(desk.path("."))
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    let mode = |path: &str| std::fs::metadata(desk.path(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("payloads/1.8.4") & 0o555, 0o555);
+    for file in
+        ["payloads/1.8.4/payload.json", "payloads/1.8.4/release.json", "channels/trust/releases-1.8.json"]
+    {
+        assert_eq!(mode(file), 0o644, "{file}");
+    }
+}
+
+#[test]
+fn nothing_is_signed_over_what_cannot_be_read() {
+    for (file, why) in [
+        ("payloads/1.8.4/release.json", "`release.json` cannot be read: this is not a regular file"),
+        (
+            "channels/trust/releases-1.8.json",
+            "the role of line `1.8` cannot be used: `trust/releases-1.8.json`",
+        ),
+    ] {
+        let desk = Desk::with_keys();
+        desk.write("build/payload.json", "{}\n");
+        desk.done(&["release", "add", "1.8.4", "--payload", "build/payload.json"]);
+        desk.done(&["release", "sign", "--key", "keys/release.pem"]);
+        std::fs::remove_file(desk.path(file)).unwrap();
+        // Root, as whom tests may run, may read all that is a file.
+        if file.starts_with("payloads/") {
+            std::fs::create_dir(desk.path(file)).unwrap();
+        } else {
+            std::os::unix::fs::symlink("/", desk.path(file)).unwrap();
+        }
+        let keys = ["--key", "keys/release.pem", "--targets-key", "keys/targets.pem"];
+        let told = desk.run(&[&["release", "sign"][..], &keys].concat());
+        assert!(told.contains("exit 1\n") && told.contains(why), "{told}");
+        assert!(desk.run(&["catalog", "check"]).contains("cannot be read: th"), "{told}");
+    }
+}

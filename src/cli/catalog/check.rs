@@ -13,8 +13,9 @@ use super::super::time;
 use super::super::workspace::{View, Workspace, chain};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
-use crate::domain::promotion::Span;
-use crate::domain::release::{Evidence, ManifestState, PayloadState, Release, SCHEDULE};
+use crate::domain::change::Change;
+use crate::domain::promotion::{Span, decide};
+use crate::domain::release::{Entry, Evidence, ManifestState, PayloadState, Release, SCHEDULE};
 use crate::domain::soaked::{TooEarly, new_and_too_early};
 use crate::domain::stepback::{Offer, StepBack, StepBackKind, step_backs};
 use crate::domain::version::Version;
@@ -22,7 +23,7 @@ use crate::formats::fault::{Fault, Spot};
 use crate::formats::yaml::release_path;
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust};
-use crate::store::directory::Directory;
+use crate::store::directory::{CommitError, Directory};
 
 /// Report every fault of the catalog's files
 ///
@@ -89,7 +90,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         faults,
         step_backs: steps.iter().map(StepBackBody::of).collect(),
         trust: view.trust().err().map(|error| chain(error)),
-        warnings: warnings(&view, workspace, now),
+        warnings: unwritable(&view, workspace, now)?
+            .into_iter()
+            .chain(warnings(&view, workspace, now))
+            .collect(),
     };
     let count = body.faults.len() + body.step_backs.len() + usize::from(body.trust.is_some());
     terminal.show(&body, || body.words(&workspace.catalog))?;
@@ -132,7 +136,7 @@ fn against(
     let before = with_evidence(
         before.reading.catalog.clone().with_stops_at_once(workspace.now()),
         Ok(trust.as_ref()),
-        &|version| before.manifest(version).cloned(),
+        &|version| before.found_manifest(version),
         &|_| PayloadState::Present,
         &Checked::default(),
     );
@@ -228,6 +232,34 @@ fn wrong_manifest(view: &View, release: &Release, now: Time) -> Option<(String, 
         why.clone(),
         "put back what was signed; if the change is meant, `tidegate release sign --key FILE`",
     ))
+}
+
+/// Which releases no machine could promote, because of how their files are written. As if by a person,
+/// who may promote at any time: when is not the question here.
+fn unwritable(view: &View, workspace: &Workspace, now: Time) -> anyhow::Result<Vec<String>> {
+    let decisions = decide(&view.catalog, now);
+    let coming = decisions.iter().filter(|decision| decision.release.yank.is_none());
+    let (versions, changes): (Vec<_>, Vec<_>) = coming
+        .map(|decision| {
+            let release = decision.release;
+            let last = release.entries.iter().flatten().map(|entry| entry.since).max();
+            let since = last.map_or(now, |last| last.max(now));
+            let (by, reason) = ("check".to_owned(), Some("check".to_owned()));
+            let (version, stage) = (release.version.clone(), decision.target().name.clone());
+            let entry = Entry { since, by, reason };
+            (&release.version, Change::Enter { version, stage, entry })
+        })
+        .unzip();
+    let revision = &view.snapshot.revision;
+    let tried = workspace.directory()?.try_each(revision, &changes, workspace.now())?;
+    let told = |(place, error): &(usize, CommitError)| {
+        let why = match error {
+            CommitError::Faulty(fault) => format!("its edit would be a fault: {}", fault.message),
+            error => chain(error),
+        };
+        format!("`{}` cannot be promoted by a machine: {why}", versions[*place])
+    };
+    Ok(tried.iter().filter(|(_, error)| error.is_in_the_text()).map(told).collect())
 }
 
 /// What keeps releases from being offered, though nothing is wrong.

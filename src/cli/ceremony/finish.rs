@@ -69,18 +69,18 @@ fn write(finished: &Finished, workspace: &Workspace) -> anyhow::Result<()> {
         let mut batch = Batch::default();
         for (version, raw) in &finished.manifests {
             let folder = workspace.payloads.join(version.to_string());
-            durable::create_folder(&folder, Mode::Keep)?;
-            batch.fill(&folder.join("release.json"), Mode::Keep, |file| file.write_all(raw))?;
+            durable::create_folder(&folder, Mode::Public)?;
+            batch.fill(&folder.join("release.json"), Mode::Public, |file| file.write_all(raw))?;
         }
         batch.finish(&workspace.payloads)?;
     }
     let trust = workspace.catalog.join("trust");
-    durable::create_folder(&trust, Mode::Keep)?;
+    durable::create_folder(&trust, Mode::Public)?;
     let mut batch = Batch::default();
     let mut rest = finished.trust.clone();
     let top = rest.remove_entry("targets.json");
     for (name, raw) in rest.iter().chain(top.as_ref().map(|(name, raw)| (name, raw))) {
-        batch.fill(&trust.join(name), Mode::Keep, |file| file.write_all(raw))?;
+        batch.fill(&trust.join(name), Mode::Public, |file| file.write_all(raw))?;
     }
     batch.finish(&trust)?;
     Ok(())

@@ -104,6 +104,8 @@ struct Body {
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let wanted = args.release()?;
+    // By this run, in a try that went no further.
+    let mut replaced_by_now = None;
     let body = workspace.commit(|view| {
         if let Some(fault) = view.snapshot.reading.faults.first() {
             let folder = workspace.catalog.display().to_string();
@@ -139,8 +141,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             ));
         }
         let mut changes = Vec::new();
+        body.held.clone_from(&replaced_by_now);
         if let Some(replaced) = args.replaced(line)? {
-            body.held = Some(replaced.version.to_string());
+            replaced_by_now = Some(replaced.version.to_string());
+            body.held.clone_from(&replaced_by_now);
             let reason = format!("replaced by {}", release.version);
             let hold = Event::new(workspace.now(), args.author.name()?, reason);
             changes.push(Change::Hold { version: replaced.version.clone(), hold });
@@ -150,7 +154,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         let add = Change::Add { line: line.name.clone(), release: Box::new(release.clone()) };
         check_file(&add, view)?;
         args.copy_payloads(workspace, &release)?;
-        changes.insert(0, add);
+        // The hold is written first: were the release there without it, adding it again would find
+        // nothing to do.
+        changes.push(add);
         body.result = "added";
         Ok((changes, body))
     })?;
@@ -293,7 +299,7 @@ impl Args {
 
     fn copy_payloads(&self, workspace: &Workspace, release: &Release) -> anyhow::Result<()> {
         let folder = workspace.payloads.join(release.version.to_string());
-        durable::create_folder(&folder, Mode::Keep)?;
+        durable::create_folder(&folder, Mode::Public)?;
         for (from, payload) in self.payload.iter().zip(&*release.payloads) {
             copy(from, &folder.join(&payload.file), payload)?;
         }
@@ -334,7 +340,7 @@ fn copy(from: &Path, to: &Path, payload: &Payload) -> anyhow::Result<()> {
     if to.is_file() && Payloads::measure(to)? == expected {
         return Ok(());
     }
-    let copied = durable::fill(to, Mode::Keep, |file| {
+    let copied = durable::fill(to, Mode::Public, |file| {
         let mut source = File::open(from)?;
         io::copy(&mut source, file).map(drop)
     });

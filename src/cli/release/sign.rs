@@ -15,7 +15,7 @@ use super::super::keyfile;
 use super::super::table::Table;
 use super::super::terminal::Terminal;
 use super::super::time;
-use super::super::workspace::{View, Workspace};
+use super::super::workspace::{View, Workspace, chain};
 use crate::domain::channel::StageName;
 use crate::domain::line::Line;
 use crate::domain::release::{ManifestState, PayloadState, Release};
@@ -196,11 +196,11 @@ fn store(
 ) -> anyhow::Result<()> {
     for (version, raw) in manifests {
         let path = workspace.payloads.join(version.to_string()).join("release.json");
-        durable::write(&path, raw, Mode::Keep)?;
+        durable::write(&path, raw, Mode::Public)?;
     }
     let top = trust.remove_entry("targets.json");
     for (name, raw) in trust.into_iter().chain(top) {
-        durable::write(&workspace.catalog.join("trust").join(name), &raw, Mode::Keep)?;
+        durable::write(&workspace.catalog.join("trust").join(name), &raw, Mode::Public)?;
     }
     Ok(())
 }
@@ -388,6 +388,16 @@ fn obstacle(view: &View, line: &Line, release: &Release, is_named: bool) -> Opti
         PayloadState::Differs { file, found } => {
             return Some(format!("payload `{file}` is not what the catalog says: {found}"));
         }
+    }
+    if let Some(error) = view.trust().ok().flatten().and_then(|trust| trust.broken().get(&line.name)) {
+        return Some(format!(
+            "the role of line `{}` cannot be used: {}; put it back",
+            line.name,
+            chain(error)
+        ));
+    }
+    if let Err(why) = view.snapshot.found_manifest(&release.version) {
+        return Some(why);
     }
     // A release in a stage before its signed time came there by somebody who had no release key:
     // a batch must not make that good unseen.
