@@ -177,14 +177,15 @@ impl Promoter {
                 None => {}
                 // Somebody was first: what they committed is read, and decided on anew.
                 Some(e) if e.is_lost() => tracing::info!("lost a commit: {}", chain(&e)),
+                // What was written before is seen by the next look, once git is done.
                 Some(e) => {
-                    // What was written before is read all the same.
-                    self.reread();
                     failed.whole(&e);
                     return failed.result();
                 }
             }
-            if !self.reread() {
+            // Half of what git brings is no catalog.
+            let is_git = || self.setup.directory.work_tree().is_some_and(|tree| tree.at_work().is_some());
+            if (is_lost && is_git()) || !self.reread() {
                 // What was seen to change cannot be read yet.
                 if is_lost {
                     self.retry = Some(self.clock.monotonic() + RETRY);

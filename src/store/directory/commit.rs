@@ -232,7 +232,7 @@ impl Directory {
 
     /// Writes one file, after a look as late as can be: people and git take no lock, and a hold that was
     /// saved while the files before this one were written must stop this one. Between that look and the
-    /// rename lie microseconds, in which no file system lets us see an edit.
+    /// rename lie microseconds, and no file system offers to compare and rename in one.
     fn write(
         &self,
         from: Base<'_>,
