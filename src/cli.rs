@@ -33,6 +33,8 @@ mod table;
 mod terminal;
 mod time;
 mod verify;
+#[cfg(not(feature = "client"))]
+mod without_cluster;
 mod workspace;
 
 use std::ffi::OsString;
@@ -41,7 +43,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::clock::{SharedClock, SystemClock};
 use terminal::Terminal;
@@ -176,6 +179,10 @@ enum Command {
     #[cfg(feature = "client")]
     #[command(subcommand)]
     Cluster(cluster::Command),
+    /// Not in this build: the cluster's side
+    #[cfg(not(feature = "client"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Cluster(without_cluster::Args),
     /// Say what is published, what expires when, and what is degraded
     Status(status::Args),
     /// Print completions for a shell
@@ -199,7 +206,7 @@ impl Command {
 /// Runs the command that this process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse(&std::env::args_os().collect::<Vec<_>>()).unwrap_or_else(|error| error.exit());
     let _lines = logging::start(cli.globals.log_format, cli.command.is_service());
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
     execute(&cli, Arc::new(SystemClock::new()), &mut out, &mut err)
@@ -216,7 +223,44 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<ExitCode, clap::Error> {
-    Ok(execute(&Cli::try_parse_from(arguments)?, clock, out, err))
+    let cli = parse(&arguments.into_iter().map(Into::into).collect::<Vec<_>>())?;
+    Ok(execute(&cli, clock, out, err))
+}
+
+/// Parses arguments. The usage that clap shows with an error names each flag that has its value from
+/// the environment, as if it had to be given: there the command's own usage stands instead.
+fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(arguments).map_err(|mut error| {
+        if let Some(ContextValue::StyledStr(told)) = error.get(ContextKind::Usage) {
+            let mut command = named(arguments);
+            let is_given = |long: &str| {
+                arguments.iter().any(|word| word.to_string_lossy().starts_with(&format!("--{long}")))
+            };
+            let told = told.to_string();
+            let is_from_environment = command.get_arguments().any(|argument| {
+                let set = argument.get_env().is_some_and(|name| std::env::var_os(name).is_some());
+                set && argument
+                    .get_long()
+                    .is_some_and(|long| told.contains(&format!("--{long}")) && !is_given(long))
+            });
+            if is_from_environment {
+                error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
+            }
+        }
+        error
+    })
+}
+
+/// The command that the arguments name.
+fn named(arguments: &[OsString]) -> clap::Command {
+    let mut command = Cli::command();
+    command.build();
+    for word in arguments.iter().skip(1) {
+        if let Some(next) = command.find_subcommand(word).cloned() {
+            command = next;
+        }
+    }
+    command
 }
 
 fn execute(cli: &Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
@@ -262,6 +306,8 @@ fn dispatch(
         Command::Ceremony(command) => ceremony::run(command, workspace, terminal),
         #[cfg(feature = "client")]
         Command::Cluster(command) => cluster::run(command, workspace, terminal),
+        #[cfg(not(feature = "client"))]
+        Command::Cluster(args) => without_cluster::run(args),
         Command::Status(args) => status::run(args, workspace, terminal),
         Command::Completions(args) => shell::completions(args, terminal),
         Command::Man(args) => shell::man(args, terminal),
@@ -271,7 +317,6 @@ fn dispatch(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_tree_of_commands_holds_together() {

@@ -14,8 +14,10 @@ pub mod release;
 
 pub mod catalog;
 pub mod change;
+pub mod stop;
 
 pub mod promotion;
+pub mod soaked;
 pub mod texts;
 pub mod upgrade;
 

@@ -56,6 +56,7 @@
 //! | what | where |
 //! |---|---|
 //! | what a gate is, and when it opens | [`domain::promotion`] |
+//! | stops that are dated ahead | [`domain::stop`] |
 //! | the minor gate, barriers, what a yank does to clusters | [`domain::upgrade`] |
 //! | how versions are ordered | [`domain::version`] |
 //! | a key of a catalog file, and what is wrong with it | [`formats::yaml`], [`formats::schema`] |

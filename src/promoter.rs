@@ -26,10 +26,10 @@ use crate::signing::Signer;
 use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::store::directory::{Directory, ReadError, Revision};
 use crate::store::payloads::Payloads;
-use crate::store::watch::{Quiet, Turn};
+use crate::store::watch::{Quiet, Turn, git_way_out};
 pub use mirror::Mirror;
 pub use state::{State, StateError};
-use status::{Degraded, DegradedKind, Handle};
+use status::{Degraded, DegradedKind, Handle, Judged};
 use watch::ClockWatch;
 
 /// How often the loop looks whether anything changed.
@@ -87,6 +87,8 @@ pub struct Promoter {
     checked: Checked,
     last: Option<Arc<Publication>>,
     read: Option<Read>,
+    /// The time of the turn that goes on.
+    at: Option<Time>,
     /// When to work again though nothing changed.
     due: Option<Time>,
     /// When to try again what failed, in monotonic time.
@@ -139,6 +141,7 @@ impl Promoter {
             checked: Checked::default(),
             last,
             read: None,
+            at: None,
             due: None,
             retry: None,
             told: Vec::new(),
@@ -180,6 +183,8 @@ impl Promoter {
         let monotonic = self.clock.monotonic();
         let made = self.last.as_ref().map(|last| last.made);
         let reading = self.watch.judge(self.clock.now(), monotonic, made);
+        self.shared.time.store(Some(Arc::new(Judged { time: reading.now, at: monotonic })));
+        self.at = Some(reading.now);
         let mut degraded = Vec::new();
         if let Some(doubt) = &reading.doubt {
             degraded.push(Degraded { kind: DegradedKind::ClockUntrusted, detail: doubt.clone() });
@@ -243,9 +248,13 @@ impl Promoter {
                 self.wait(monotonic, || "its files do not stop changing".to_owned());
                 (false, Some(time))
             }
+            Turn::Payloads(time) => {
+                (self.unread, self.waiting) = (None, None);
+                (false, Some(time))
+            }
             Turn::Git(path) => {
                 let why =
-                    || format!("git is at work on it, as `{}` shows: finish or abort that", path.display());
+                    || format!("git is at work on it, as `{}` shows: {}", path.display(), git_way_out(&path));
                 self.wait(monotonic, why);
                 (false, None)
             }

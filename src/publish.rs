@@ -26,6 +26,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::{Decision, Gate, Verdict, decide_line};
+use crate::domain::release::Event;
 use crate::domain::stepback::Offer;
 use crate::domain::upgrade::Views;
 use crate::domain::version::Version;
@@ -181,6 +182,8 @@ pub fn next_due(
     last: Option<&Publication>,
     now: Time,
 ) -> Option<Time> {
+    // What counts at once does not begin at its date.
+    let begins = |event: &Event| (!event.at_once).then_some(event.at);
     let dated = catalog.lines().flat_map(|line| {
         let grace = line.follows.as_ref().map_or(TimeDelta::zero(), |follows| follows.grace);
         let before = line.follows.as_ref().and_then(|follows| catalog.line(&follows.line));
@@ -192,12 +195,11 @@ pub fn next_due(
         });
         let events = line.releases.values().flat_map(|release| {
             let entries = release.entries.iter().flatten().map(|entry| entry.since);
-            let hold = release.hold.as_ref().map(|hold| hold.at);
-            entries.chain(hold).chain(release.yank.as_ref().map(|yank| yank.event.at))
+            let yank = release.yank.as_ref().map(|yank| &yank.event);
+            entries.chain(release.hold.as_ref().into_iter().chain(yank).filter_map(begins))
         });
-        let pauses = line.stages.iter().filter_map(|stage| stage.paused.as_ref().map(|pause| pause.at));
-        let retired = line.retired.iter().map(|retired| retired.at);
-        graces.chain(events).chain(pauses).chain(retired)
+        let pauses = line.stages.iter().filter_map(|stage| stage.paused.as_ref());
+        graces.chain(events).chain(pauses.chain(&line.retired).filter_map(begins))
     });
     let decided = decisions.iter().flat_map(|decision| {
         let until = match decision.verdict {
@@ -219,6 +221,11 @@ fn offers(
 ) -> Vec<Offer> {
     let kept = last.into_iter().flat_map(|last| &last.offers);
     let mut offers: Vec<Offer> = kept.filter(|offer| refused.contains_key(&offer.line)).cloned().collect();
+    // A yank reaches a refused line, too.
+    for (version, offered) in offers.iter_mut().flat_map(|offer| &mut offer.releases) {
+        let release = catalog.release(version);
+        offered.yanked |= release.is_some_and(|(_, release)| release.yanked(now).is_some());
+    }
     offers.extend(Offer::all(catalog, now).into_iter().filter(|offer| !refused.contains_key(&offer.line)));
     offers
 }
@@ -235,11 +242,7 @@ fn releases(
     let mut wanted: Vec<Explanation<'_>> = Vec::new();
     for line in catalog.lines() {
         if refused.contains_key(&line.name) {
-            let kept = last.into_iter().flat_map(|last| &last.release);
-            documents.extend(
-                kept.filter(|(_, release)| release.line == line.name)
-                    .map(|(version, release)| (version.clone(), release.clone())),
-            );
+            documents.extend(carry::releases(last, line, inputs.catalog.line(&line.name), now));
             continue;
         }
         let begin = decisions.partition_point(|decision| decision.line.name < line.name);
@@ -262,8 +265,11 @@ fn release_documents(inputs: &Inputs<'_>, explanation: &Explanation<'_>) -> Rele
     let Explanation { line, release, .. } = *explanation;
     let before = last.and_then(|last| last.release.get(&release.version));
     let explain = reuse(before.map(|before| &before.explain), json(&ExplainBody::of(explanation)));
-    let deliverable = release.is_known(now) && release.is_deliverable();
-    let manifest = inputs.manifests.get(&release.version).filter(|_| deliverable);
+    let known = release.is_known(now);
+    let deliverable = known && release.is_deliverable();
+    // Of a yanked release all stays published, but perhaps its payload.
+    let published = deliverable || known && release.is_vouched_for() && release.yanked(now).is_some();
+    let manifest = inputs.manifests.get(&release.version).filter(|_| published);
     let manifest = manifest.map(|raw| reuse(before.and_then(|before| before.manifest.as_ref()), raw.clone()));
     let payloads = if deliverable { Arc::clone(&release.payloads) } else { Arc::default() };
     ReleaseDocuments { line: line.name.clone(), manifest, explain, payloads }
@@ -403,7 +409,8 @@ fn retired(
     earlier
         .filter(|(_, (_, until))| now < *until)
         .chain(replaced)
-        .filter(|(path, _)| !now_served.contains_key(*path))
+        // A payload is never replaced: one that is not served any more was withdrawn.
+        .filter(|(path, (file, _))| matches!(file, TufFile::Document(_)) && !now_served.contains_key(*path))
         .map(|(path, (file, until))| (path.clone(), (file.clone(), until)))
         .collect()
 }

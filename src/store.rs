@@ -2,6 +2,7 @@
 
 pub mod directory;
 pub mod durable;
+mod entry;
 pub mod lock;
 pub mod payloads;
 pub mod secret;

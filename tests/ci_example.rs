@@ -9,11 +9,24 @@ use tempfile::TempDir;
 
 /// The commands of a job's step, which bears the job's name.
 fn commands(job: &str) -> String {
+    step(job)["run"].as_str().unwrap().to_owned()
+}
+
+/// The variables that give a job's step the inputs of its workflow.
+fn inputs_of(job: &str) -> Vec<String> {
+    let step = step(job);
+    let variables = step["env"].as_object().unwrap().iter();
+    variables
+        .filter(|(_, value)| value.as_str().is_some_and(|value| value.contains("inputs.")))
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+fn step(job: &str) -> serde_json::Value {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci-example.yml")).unwrap();
     let workflow: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
     let steps = workflow["jobs"][job]["steps"].as_array().unwrap();
-    let step = steps.iter().find(|step| step["name"] == job).unwrap();
-    step["run"].as_str().unwrap().to_owned()
+    steps.iter().find(|step| step["name"] == job).unwrap().clone()
 }
 
 /// A bare repository that everybody pushes to, and the clones around it.
@@ -24,6 +37,25 @@ struct World {
 impl World {
     /// A catalog with a line and, in pre-production for 20 days, a release that is due.
     fn new() -> Self {
+        let world = Self::without_releases();
+        world.sh(
+            &world.folder.path().join("engineer"),
+            r#"
+            tidegate release add 1.0.0 --payload payload.json
+            ago() { date -u -d "$1" +%FT%TZ; }
+            tidegate release sign 1.0.0 --key ../keys/release.pem --targets-key ../keys/targets.pem \
+                --not-before production="$(ago '6 days ago')" --reason "built days ago"
+            tidegate promote --backfill --at "$(ago '20 days ago')"
+            git add channels payloads
+            git commit --quiet --message "Add 1.0.0"
+            git push --quiet origin HEAD:main
+            "#,
+        );
+        world
+    }
+
+    /// A catalog as `init` makes it, with a line and the file of a payload beside it.
+    fn without_releases() -> Self {
         let world = Self { folder: tempfile::tempdir().unwrap() };
         world.sh(world.folder.path(), "git init --quiet --bare --initial-branch main origin");
         let engineer = world.clone_as("engineer");
@@ -34,11 +66,6 @@ impl World {
             mkdir channels/1.0
             printf 'format: 1\nline: "1.0"\n' > channels/1.0/line.yaml
             echo 1.0.0 > payload.json
-            tidegate release add 1.0.0 --payload payload.json
-            ago() { date -u -d "$1" +%FT%TZ; }
-            tidegate release sign 1.0.0 --key ../keys/release.pem --targets-key ../keys/targets.pem \
-                --not-before production="$(ago '6 days ago')" --reason "built days ago"
-            tidegate promote --backfill --at "$(ago '20 days ago')"
             git add channels payloads payload.json
             git commit --quiet --message "Begin"
             git push --quiet origin HEAD:main
@@ -82,9 +109,16 @@ impl World {
     }
 
     /// What the job `promote` does in a fresh clone.
-    fn promote(&self, folder: &Path, version: &str, payload: &str) -> Output {
+    fn promote(&self, folder: &Path, inputs: &[(&str, &str)]) -> Output {
         let key = fs::read_to_string(self.folder.path().join("keys/release.pem")).unwrap();
-        let variables = [("RELEASE_KEY", key.trim_end()), ("VERSION", version), ("PAYLOAD", payload)];
+        // Inputs that nobody gave are empty, as those of a run by schedule are.
+        let mut variables: Vec<_> = inputs_of("promote").into_iter().map(|name| (name, "")).collect();
+        variables.push(("RELEASE_KEY".to_owned(), key.trim_end()));
+        for (name, value) in inputs {
+            let variable = variables.iter_mut().find(|(known, _)| known == name);
+            variable.unwrap_or_else(|| panic!("the job has no `{name}`")).1 = value;
+        }
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         self.run(folder, &commands("promote"), &variables)
     }
 
@@ -103,11 +137,11 @@ fn said(output: &Output) -> String {
 fn ci_promotes_what_is_due_and_then_has_nothing_to_do() {
     let world = World::new();
     let ci = world.clone_as("ci");
-    let output = world.promote(&ci, "", "");
+    let output = world.promote(&ci, &[]);
     assert!(output.status.success(), "{}", said(&output));
     assert!(world.release("1.0.0").contains("production: {"), "{}", world.release("1.0.0"));
 
-    let output = world.promote(&ci, "", "");
+    let output = world.promote(&ci, &[]);
     assert!(output.status.success(), "{}", said(&output));
     assert!(said(&output).contains("nothing to do"), "{}", said(&output));
 }
@@ -117,12 +151,51 @@ fn ci_adds_a_release_that_then_soaks() {
     let world = World::new();
     let ci = world.clone_as("ci");
     for _ in 0..2 {
-        let output = world.promote(&ci, "1.0.1", "payload.json");
+        let output = world.promote(&ci, &[("VERSION", "1.0.1"), ("PAYLOADS", "payload.json")]);
         assert!(output.status.success(), "{}", said(&output));
     }
     let release = world.release("1.0.1");
     assert!(release.contains("preproduction: {"), "{release}");
     assert!(!release.contains(" production: {"), "{release}");
+}
+
+#[test]
+fn a_catalog_without_releases_is_nothing_to_do_with_or_without_its_payload_folder() {
+    let world = World::without_releases();
+    let ci = world.clone_as("ci");
+    for without in ["", "git rm --quiet -r payloads && git commit --quiet --message Tidy && git push --quiet"]
+    {
+        world.sh(&ci, without);
+        let output = world.promote(&world.clone_as(&format!("ci{}", without.len())), &[]);
+        assert!(output.status.success(), "{}", said(&output));
+        assert!(said(&output).contains("nothing to do"), "{}", said(&output));
+    }
+}
+
+#[test]
+fn ci_adds_a_release_with_all_that_the_form_asks_for() {
+    let world = World::new();
+    let ci = world.clone_as("ci");
+    world.sh(
+        &ci,
+        "echo arm > arm.json && git add arm.json && git commit --quiet --message Arm && git push --quiet",
+    );
+    let inputs = [
+        ("VERSION", "1.0.1"),
+        ("PAYLOADS", "payload.json arm.json"),
+        ("ARCHES", "amd64 arm64"),
+        ("URGENCY", "security"),
+        ("BARRIER", "true"),
+        ("SUMMARY", "Closes a hole; it's urgent"),
+    ];
+    let output = world.promote(&ci, &inputs);
+    assert!(output.status.success(), "{}", said(&output));
+    let release = world.release("1.0.1");
+    for part in
+        ["arch: amd64", "arm.json", "arch: arm64", "urgency: security", "barrier: true", "it's urgent"]
+    {
+        assert!(release.contains(part), "{part}: {release}");
+    }
 }
 
 #[test]
@@ -140,7 +213,7 @@ fn a_release_that_cannot_be_signed_stops_no_other_and_fails_the_job() {
         git push --quiet origin HEAD:main
         ",
     );
-    let output = world.promote(&ci, "", "");
+    let output = world.promote(&ci, &[]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(world.release("1.0.0").contains(" production: {"), "{}", said(&output));
 }
@@ -159,7 +232,7 @@ fn a_hold_that_was_pushed_first_wins() {
     fs::write(&hook, script).unwrap();
     world.sh(&ci, "chmod +x .git/hooks/pre-push");
 
-    let output = world.promote(&ci, "", "");
+    let output = world.promote(&ci, &[]);
     assert!(output.status.success(), "{}", said(&output));
     assert!(said(&output).contains("deciding again"), "{}", said(&output));
     let release = world.release("1.0.0");

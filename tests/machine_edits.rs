@@ -69,7 +69,7 @@ fn changes(reason: &str) -> Vec<Change> {
     let stage = |name| StageName::parse(name).unwrap();
     let line = LineName::parse("1.8").unwrap();
     let by = "ann".to_owned();
-    let event = Event { at: time("2018-02-01T00:00:00Z"), by: by.clone(), reason: reason.to_owned() };
+    let event = Event::new(time("2018-02-01T00:00:00Z"), by.clone(), reason.to_owned());
     let entry =
         |since| Entry { since: time(since), by: "schedule".to_owned(), reason: Some(reason.to_owned()) };
     let yank = |to| Yank { event: event.clone(), to };

@@ -23,7 +23,7 @@ pub enum Command {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
-  tidegate catalog schema release > .vscode/tidegate-release.json")]
+  tidegate catalog schema release > release.schema.json")]
 pub struct SchemaArgs {
     /// The kind of file; by default all three, by kind
     kind: Option<Kind>,

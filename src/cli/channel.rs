@@ -214,13 +214,13 @@ fn pause(args: &PauseArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -
             if paused.reason == args.reason {
                 return Ok((Vec::new(), (name, "unchanged")));
             }
-            let Event { at, by, reason } = paused;
+            let Event { by, reason, .. } = paused;
             return Err(refuse(
-                format!("`{name}` is paused already, since {} by {by}: {reason}", rfc3339(*at)),
+                format!("`{name}` is paused already, {} by {by}: {reason}", paused.since()),
                 format!("to give another reason, first `tidegate channel resume {name}`"),
             ));
         }
-        let pause = Event { at: workspace.now(), by: by.clone(), reason: args.reason.clone() };
+        let pause = Event::new(workspace.now(), by.clone(), args.reason.clone());
         let (line, stage) = (channel.line.name.clone(), channel.stage().name.clone());
         Ok((vec![Change::Pause { line, stage, pause }], (name, "paused")))
     })?;

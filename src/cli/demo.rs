@@ -164,11 +164,11 @@ fn add_line(directory: &Directory, demo: &Globals, now: Time) -> anyhow::Result<
             demo,
             HELD,
             &[days(20)],
-            Some(Event {
-                at: days(3),
-                by: "ada".to_owned(),
-                reason: "etcd loses quorum on the canary clusters".to_owned(),
-            }),
+            Some(Event::new(
+                days(3),
+                "ada".to_owned(),
+                "etcd loses quorum on the canary clusters".to_owned(),
+            )),
         )?,
         release(demo, "1.10.3-demo.1", &[days(5)], None)?,
     ];

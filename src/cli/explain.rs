@@ -46,7 +46,7 @@ pub struct Args {
     /// The version that the cluster runs
     #[arg(long, value_name = "VERSION", requires = "on")]
     from: Option<Version>,
-    /// As of this time, RFC 3339
+    /// As of this time, RFC 3339, from the catalog as it is now, without what runs before it promote
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
 }

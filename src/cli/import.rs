@@ -96,8 +96,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let fetch = |path: &str| source.fetch(path);
     let restored = restore(&root, accepted(args, made(&fetch), now), &fetch);
     source.failure()?;
-    let restored = restored
+    let mut restored = restored
         .with_context(|| format!("`{}` was not taken in: nothing was changed", args.dir.display()))?;
+    restored.publication.withdraw_missing(|path| folder.join(path).exists());
     let publication = &restored.publication;
     if let Some(before) = &before {
         check_follows(before, publication, &restored.verified.root).with_context(|| {

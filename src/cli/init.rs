@@ -70,6 +70,10 @@ stages:
 /// The root comes last: a folder without it is a founding that was cut short, and is done anew.
 const ROOT: &str = "1.root.json";
 
+/// Git keeps no empty folder: without a file in it, a clone of a catalog that has no release yet has
+/// no payload folder. Names with a leading dot are no payloads to anybody who reads it.
+const GIT_KEEP: &str = ".gitkeep";
+
 #[derive(Debug, Serialize)]
 struct Body {
     made: Vec<PathBuf>,
@@ -98,6 +102,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     body.folder(&workspace.catalog, Mode::Keep)?;
     body.file(&workspace.catalog.join("policy.yaml"), POLICY)?;
     body.folder(&workspace.payloads, Mode::Keep)?;
+    if is_empty(&workspace.payloads)? {
+        body.file(&workspace.payloads.join(GIT_KEEP), "")?;
+    }
     body.folder(&workspace.state, Mode::Private)?;
     // Keys and copies: nothing in the state folder belongs into a repository.
     body.file(&workspace.state.join(".gitignore"), "*\n")?;
@@ -132,11 +139,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let keys = Keys { root, targets, release, online };
 
     let mut files = found(&snapshot.reading.catalog, &keys, workspace.now())?;
-    durable::create_folder(&trust, Mode::Keep)?;
+    durable::create_folder(&trust, Mode::Public)?;
     let root = files.remove_entry(ROOT);
     for (name, bytes) in files.into_iter().chain(root) {
         let path = trust.join(name);
-        durable::write(&path, &bytes, Mode::Keep)?;
+        durable::write(&path, &bytes, Mode::Public)?;
         body.made.push(path);
     }
 
@@ -259,6 +266,11 @@ impl Body {
         self.keys.push(KeyBody { role, keyid: key.id(), file: file.to_owned() });
         Ok(key)
     }
+}
+
+fn is_empty(folder: &Path) -> anyhow::Result<bool> {
+    let failed = || format!("`{}` cannot be read", folder.display());
+    Ok(fs::read_dir(folder).with_context(failed)?.next().is_none())
 }
 
 /// Offline keys never lie where the server reads, or where everything is public.

@@ -108,7 +108,7 @@ fn list(workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<Ex
         title: line.title.clone(),
         follows: line.follows.as_ref().map(|follows| follows.line.to_string()),
         releases: line.releases.len(),
-        retired: line.retired.as_ref().map(|Event { at, by, reason }| RetiredBody {
+        retired: line.retired.as_ref().map(|Event { at, by, reason, .. }| RetiredBody {
             since: rfc3339(*at),
             by: by.clone(),
             reason: reason.clone(),
@@ -180,8 +180,8 @@ fn check(view: &View, retirement: &Retirement) -> anyhow::Result<bool> {
     match &line.retired {
         None => Ok(true),
         Some(Event { reason, .. }) if *reason == retirement.reason => Ok(false),
-        Some(Event { at, by, reason }) => Err(refuse(
-            format!("line `{}` is retired already, since {} by {by}: {reason}", line.name, rfc3339(*at)),
+        Some(retired @ Event { by, reason, .. }) => Err(refuse(
+            format!("line `{}` is retired already, {} by {by}: {reason}", line.name, retired.since()),
             "there is no way back, and no second reason",
         )),
     }
@@ -198,7 +198,7 @@ pub fn end(
         if !check(view, retirement)? {
             return Ok((Vec::new(), "unchanged"));
         }
-        let retired = Event { at: workspace.now(), by: by.clone(), reason: reason.clone() };
+        let retired = Event::new(workspace.now(), by.clone(), reason.clone());
         Ok((vec![Change::Retire { line: line.clone(), retired }], "retired"))
     })?;
     let body = Changed { line: line.to_string(), result, reason };

@@ -1,28 +1,30 @@
 //! `tidegate promote`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 use super::author::Author;
 use super::failure::refuse;
-use super::table::Table;
+use super::table::{Table, counted};
 use super::terminal::Terminal;
 use super::time;
-use super::workspace::{View, Workspace};
+use super::workspace::{View, Workspace, chain};
 use crate::domain::catalog::Catalog;
 use crate::domain::change::{Change, ChangeError};
-use crate::domain::promotion::{Decision, Early, Fact, GateState, Verdict, decide, decide_early};
-use crate::domain::release::Entry;
+use crate::domain::channel::LineName;
+use crate::domain::promotion::{Decision, Early, Fact, Gate, GateState, Verdict, decide, decide_early};
+use crate::domain::release::{Entry, ManifestState};
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::api::DecisionBody;
+use crate::store::directory::Each;
 
 /// Promote what is due, or one release early
 ///
-/// A release moves at most one stage in a run, and what is due is committed together. What is not
-/// due is listed with its date, or with what blocks it.
+/// A release moves at most one stage in a run. One whose file cannot be written leaves the others alone.
+/// What is not due is listed with its date, or with what blocks it.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "\
@@ -38,7 +40,8 @@ pub struct Args {
     /// Only say what would be promoted
     #[arg(long)]
     dry_run: bool,
-    /// Decide as of this time, RFC 3339; a dry run unless `--backfill` is given
+    /// Decide as of this time, RFC 3339, from the catalog as it is now, without the runs that come
+    /// before it; a dry run unless `--backfill` is given
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
     /// Write promotions as of `--at`, which lies in the past: for a catalog that is given its history
@@ -58,8 +61,25 @@ pub struct Args {
     author: Author,
 }
 
+/// A run, as far as it has come.
+#[derive(Default)]
+struct Run {
+    body: Body,
+    faulty: Option<String>,
+    notes: Vec<String>,
+    /// What could not be done, in words.
+    failed: Vec<String>,
+    /// What is being committed, in the order of the changes.
+    pending: Vec<(Version, Promoted)>,
+    moved: BTreeSet<Version>,
+    unwritten: BTreeSet<Version>,
+}
+
+/// How a promotion is shown.
+type Promoted = ([String; 4], DecisionBody);
+
 /// What a run came to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Body {
     /// RFC 3339: the time that was decided for.
     at: String,
@@ -75,6 +95,12 @@ struct Body {
     /// What would be promoted in the past, and is held now.
     #[serde(skip)]
     held: Vec<Version>,
+    /// How many of each retired line nobody asked for by name, and why none goes on.
+    #[serde(skip)]
+    retired: BTreeMap<LineName, (usize, String)>,
+    /// Of history that was not written: why, and the way out.
+    #[serde(skip)]
+    stuck: Option<String>,
     #[serde(skip)]
     rows: Vec<[String; 4]>,
 }
@@ -93,31 +119,18 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         ));
     }
     let dry_run = args.dry_run || (args.at.is_some() && !args.backfill);
-    let (mut faulty, mut notes) = (None, Vec::new());
-    let body = workspace.commit(|view| {
-        // A commit that came first is dated by its own moment, and must be seen.
-        let now = args.at.unwrap_or_else(|| workspace.now());
-        view.usable_trust()?;
-        faulty = view.faulty_note();
-        notes.clear();
-        for version in &args.versions {
-            let (line, release) = view.release(version)?;
-            if release.is_in(line.stages.len() - 1, now) {
-                notes.push(format!(
-                    "`{version}` is in `{}` already",
-                    line.stages[line.stages.len() - 1].channel
-                ));
-            }
-        }
-        let (changes, body) =
-            if args.early { args.early(view, now, dry_run)? } else { args.due(view, now, dry_run)? };
-        if args.backfill {
-            notes.extend(body.held.iter().map(|version| {
-                format!("`{version}` is held, and the past is no way around that: first `tidegate release resume {version}`")
-            }));
-        }
-        Ok((if dry_run { Vec::new() } else { changes }, body))
-    })?;
+    let Run { body, faulty, notes, failed, .. } = if dry_run || args.early {
+        workspace.commit(|view| {
+            let mut run = Run::default();
+            let now = args.look(&mut run, view, workspace)?;
+            let (changes, body) =
+                if args.early { args.early(view, now, dry_run)? } else { args.due(view, now, dry_run)? };
+            run.body = body;
+            Ok((if dry_run { Vec::new() } else { changes }, run))
+        })?
+    } else {
+        args.promote(workspace)?
+    };
 
     let mut table = Table::new(["RELEASE", "CHANNEL", "STATE", "WHY"]);
     for row in &body.rows {
@@ -129,24 +142,118 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         "every release is where it can be"
     };
     terminal.table(&body, &table, none)?;
-    for note in notes.iter().chain(&faulty) {
+    let held = body.held.iter().filter(|_| args.backfill).map(|version| {
+        format!("`{version}` is held, and the past is no way around that: first `tidegate release resume {version}`")
+    });
+    for note in notes.into_iter().chain(held).chain(body.stuck.clone()).chain(faulty.clone()) {
         terminal.note(note);
+    }
+    for failed in &failed {
+        terminal.note(format_args!("error: {failed}"));
     }
     if dry_run && !body.promoted.is_empty() {
         terminal.note("dry run: nothing was written");
     }
     // Who names a release wants it promoted; a run for all of them finds some blocked on most days.
     let refused = body.blocked && !args.versions.is_empty();
-    Ok(if faulty.is_some() || refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if faulty.is_some() || refused || !failed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 impl Args {
+    /// Notes what can be said of a catalog before anything is decided, and gives the time to decide for.
+    fn look(&self, run: &mut Run, view: &View, workspace: &Workspace) -> anyhow::Result<Time> {
+        // A commit that came first is dated by its own moment, and must be seen.
+        let now = self.at.unwrap_or_else(|| workspace.now());
+        view.usable_trust()?;
+        run.faulty = view.faulty_note();
+        run.notes.clear();
+        for version in &self.versions {
+            let (line, release) = view.release(version)?;
+            let last = line.stages.len() - 1;
+            if release.is_in(last, now) && !run.moved.contains(&release.version) {
+                run.notes.push(format!("`{version}` is in `{}` already", line.stages[last].channel));
+            }
+        }
+        Ok(now)
+    }
+
+    /// Promotes what is due, again and again until nothing is: a promotion can open the way for another
+    /// release, behind a barrier. One that cannot be written leaves the others alone.
+    fn promote(&self, workspace: &Workspace) -> anyhow::Result<Run> {
+        let mut run = Run::default();
+        let decide = |run: &mut Run, view: &View| {
+            let now = self.look(run, view, workspace)?;
+            Ok(self.round(run, &view.catalog, now))
+        };
+        let took = |run: &mut Run, each: Each| {
+            let mut pending: Vec<Option<(Version, Promoted)>> = run.pending.drain(..).map(Some).collect();
+            let mut take = |place: usize| pending.get_mut(place).and_then(Option::take);
+            for (version, (row, decision)) in each.made.iter().filter_map(|place| take(*place)) {
+                run.moved.insert(version);
+                run.body.rows.push(row);
+                run.body.promoted.push(decision);
+            }
+            for (place, error) in &each.failed {
+                let Some((version, _)) = take(*place) else { continue };
+                run.failed.push(format!("`{version}` was not promoted: {}", chain(error)));
+                run.unwritten.insert(version);
+            }
+        };
+        if let Some(stopped) = workspace.commit_each(&mut run, decide, took)? {
+            run.failed.push(format!("the rest was not promoted: {}", chain(&stopped)));
+        }
+        Ok(run)
+    }
+
+    /// The promotions that are due now and were not tried yet. What is left is put down when there are
+    /// none.
+    fn round(&self, run: &mut Run, catalog: &Catalog, now: Time) -> Vec<Change> {
+        let (mut changes, mut left) = (Vec::new(), Vec::new());
+        let decisions = decide(catalog, now);
+        run.body.at = rfc3339(now);
+        run.pending.clear();
+        for decision in decisions.iter().filter(|decision| self.is_wanted(decision)) {
+            let version = &decision.release.version;
+            if run.moved.contains(version) {
+                continue;
+            }
+            if self.is_promoted(decision) && !run.unwritten.contains(version) {
+                run.pending.push((version.clone(), run.body.shown(decision)));
+                changes.push(decision.entry(now));
+            } else {
+                left.push(decision);
+            }
+        }
+        if changes.is_empty() {
+            self.leave(&mut run.body, &left);
+        }
+        changes
+    }
+
+    /// Puts down what is not promoted, and why.
+    fn leave(&self, body: &mut Body, left: &[&Decision<'_>]) {
+        for decision in left {
+            body.left(decision, !self.versions.is_empty());
+        }
+        body.retired_lines();
+        if self.backfill && body.promoted.is_empty() {
+            body.stuck = stuck(left.iter().copied());
+        }
+    }
+
+    fn is_wanted(&self, decision: &Decision<'_>) -> bool {
+        self.versions.is_empty() || self.versions.contains(&decision.release.version)
+    }
+
+    fn is_promoted(&self, decision: &Decision<'_>) -> bool {
+        // A hold is dated by the day on which somebody said it, and is meant for all that comes.
+        let is_held = self.backfill && decision.release.hold.is_some();
+        decision.verdict == Verdict::Promote && !is_held
+    }
+
     /// What is due. A promotion can open the way for another release, behind a barrier: that one goes
     /// in the same run.
     fn due(&self, view: &View, now: Time, dry_run: bool) -> anyhow::Result<(Vec<Change>, Body)> {
-        let wanted: BTreeSet<&Version> = self.versions.iter().collect();
-        let is_wanted =
-            |decision: &Decision<'_>| wanted.is_empty() || wanted.contains(&decision.release.version);
         let mut body = Body::new(now, dry_run);
         let mut moved = BTreeSet::new();
         let mut changes = Vec::new();
@@ -154,22 +261,18 @@ impl Args {
         loop {
             let decisions = decide(&catalog, now);
             let mut round = Vec::new();
-            for decision in decisions.iter().filter(|decision| is_wanted(decision)) {
-                // A hold is dated by the day on which somebody said it, and is meant for all that comes.
-                if self.backfill && decision.verdict == Verdict::Promote && decision.release.hold.is_some() {
-                    continue;
-                }
-                if decision.verdict == Verdict::Promote && moved.insert(decision.release.version.clone()) {
+            for decision in decisions.iter().filter(|decision| self.is_wanted(decision)) {
+                if self.is_promoted(decision) && moved.insert(decision.release.version.clone()) {
                     body.promoted(decision);
                     round.push(decision.entry(now));
                 }
             }
             if round.is_empty() {
-                for decision in decisions.iter().filter(|decision| is_wanted(decision)) {
-                    if !moved.contains(&decision.release.version) {
-                        body.left(decision);
-                    }
-                }
+                let left: Vec<_> = decisions
+                    .iter()
+                    .filter(|decision| self.is_wanted(decision) && !moved.contains(&decision.release.version))
+                    .collect();
+                self.leave(&mut body, &left);
                 return Ok((changes, body));
             }
             catalog = apply(&round, catalog)?;
@@ -198,17 +301,34 @@ fn apply(changes: &[Change], catalog: Catalog) -> Result<Catalog, ChangeError> {
     changes.iter().try_fold(catalog, |catalog, change| change.apply(catalog))
 }
 
+/// Why no history was written where something is blocked, and what to do first.
+fn stuck<'d, 'a: 'd>(left: impl Iterator<Item = &'d Decision<'a>>) -> Option<String> {
+    let blocked: Vec<_> = left.filter(|decision| decision.verdict == Verdict::Blocked).collect();
+    let first = *blocked.first()?;
+    let gate = first.obstacles().find(|gate| gate.state == GateState::Blocks)?;
+    let (version, stage) = (&first.release.version, &first.target().name);
+    let way = match gate.fact {
+        // A history without keys is taken up from where somebody said that it began.
+        Fact::Signed { manifest: ManifestState::NoTrust } => format!(
+            "write into its file since when it was in its first stage, `stages: {{ {stage}: {{ since: TIME, by: NAME }} }}`: what comes after that is filled in"
+        ),
+        Fact::Signed { manifest: ManifestState::Unsigned } if first.stage > 0 => format!(
+            "a holder of a release key can sign it for that time: `tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE`"
+        ),
+        _ => gate.remedy(version)?,
+    };
+    let count = counted(blocked.len(), "release");
+    Some(format!(
+        "nothing was written, and {count} did not get further; the first, `{version}`, does not enter `{}`: {gate}\nhint: {way}",
+        first.target().channel
+    ))
+}
+
 /// Why a release is not promoted early, with who can change that.
 fn not_early(decision: &Decision<'_>) -> anyhow::Error {
     let version = &decision.release.version;
     let why: Vec<String> = decision.obstacles().map(|gate| format!("{}: {gate}", gate.fact.name())).collect();
-    let mut ways: Vec<String> = Vec::new();
-    let each = decision.obstacles().filter_map(|gate| gate.remedy(version));
-    for way in each.chain(decision.early_remedy()) {
-        if !ways.contains(&way) {
-            ways.push(way);
-        }
-    }
+    let ways = decision.remedies();
     let message =
         format!("`{version}` does not enter `{}` early\n  {}", decision.target().channel, why.join("\n  "));
     refuse(message, if ways.is_empty() { "wait".to_owned() } else { ways.join("\nhint: ") })
@@ -216,29 +336,33 @@ fn not_early(decision: &Decision<'_>) -> anyhow::Error {
 
 impl Body {
     fn new(now: Time, dry_run: bool) -> Self {
-        Self {
-            at: rfc3339(now),
-            dry_run,
-            promoted: Vec::new(),
-            promotions: Vec::new(),
-            blocked: false,
-            held: Vec::new(),
-            rows: Vec::new(),
-        }
+        Self { at: rfc3339(now), dry_run, ..Self::default() }
     }
 
     fn promoted(&mut self, decision: &Decision<'_>) {
-        let state = if self.dry_run { "would be promoted" } else { "promoted" };
-        let soaked = decision.gates.iter().find(|gate| matches!(gate.fact, Fact::Soak { .. }));
-        let why = soaked.map_or_else(|| "signed, and its payload is there".to_owned(), ToString::to_string);
-        self.row(decision, state.to_owned(), why);
-        self.promoted.push(DecisionBody::of(decision));
+        let (row, body) = self.shown(decision);
+        self.rows.push(row);
+        self.promoted.push(body);
     }
 
-    fn left(&mut self, decision: &Decision<'_>) {
+    fn shown(&self, decision: &Decision<'_>) -> Promoted {
+        let state = if self.dry_run { "would be promoted" } else { "promoted" };
+        let soaked = |gate: &&Gate<'_>| matches!(gate.fact, Fact::Soak { .. });
+        // All that a person passed over, and not only the first.
+        let mut told: Vec<String> =
+            decision.gates.iter().filter(|gate| gate.is_waived()).map(ToString::to_string).collect();
+        if told.is_empty() {
+            told.extend(decision.gates.iter().find(soaked).map(ToString::to_string));
+        }
+        let why =
+            if told.is_empty() { "signed, and its payload is there".to_owned() } else { told.join("; ") };
+        (row(decision, state.to_owned(), why), DecisionBody::of(decision))
+    }
+
+    fn left(&mut self, decision: &Decision<'_>, by_name: bool) {
         let overdue = if decision.overdue { "overdue, " } else { "" };
         let (state, decisive) = match decision.verdict {
-            // Another version was asked for, or it is held since.
+            // Another version was asked for, it is held since, or it could not be written.
             Verdict::Promote => {
                 if decision.release.hold.is_some() {
                     self.held.push(decision.release.version.clone());
@@ -257,12 +381,25 @@ impl Body {
         };
         let why = decisive.map(ToString::to_string).unwrap_or_default();
         self.blocked |= decision.verdict == Verdict::Blocked;
-        self.row(decision, format!("{overdue}{state}"), why);
         self.promotions.push(DecisionBody::of(decision));
+        // It is the same for all of them, and for ever.
+        if let Some(retired) = decision.retired().filter(|_| state == "blocked" && !by_name) {
+            let line = decision.line.name.clone();
+            self.retired.entry(line).or_insert_with(|| (0, retired.to_string())).0 += 1;
+            return;
+        }
+        self.rows.push(row(decision, format!("{overdue}{state}"), why));
     }
 
-    fn row(&mut self, decision: &Decision<'_>, state: String, why: String) {
-        let channel = decision.target().channel.to_string();
-        self.rows.push([decision.release.version.to_string(), channel, state, why]);
+    fn retired_lines(&mut self) {
+        for (line, (count, why)) in &self.retired {
+            let releases = format!("{} of {line}", counted(*count, "release"));
+            self.rows.push([releases, String::new(), "blocked".to_owned(), why.clone()]);
+        }
     }
+}
+
+fn row(decision: &Decision<'_>, state: String, why: String) -> [String; 4] {
+    let channel = decision.target().channel.to_string();
+    [decision.release.version.to_string(), channel, state, why]
 }

@@ -47,11 +47,12 @@ pub struct Args {
         value_name = "ADDR",
         env = "TIDEGATE_LISTEN",
         hide_env_values = true,
-        default_value = "127.0.0.1:8080"
+        default_value = "127.0.0.1:8080",
+        value_parser = address
     )]
     listen: SocketAddr,
     /// Where to listen for `/metrics`, `/healthz` and `/readyz` alone
-    #[arg(long, value_name = "ADDR", env = "TIDEGATE_ADMIN_LISTEN", hide_env_values = true)]
+    #[arg(long, value_name = "ADDR", env = "TIDEGATE_ADMIN_LISTEN", hide_env_values = true, value_parser = address)]
     admin_listen: Option<SocketAddr>,
     /// Whether this server promotes what is due; must be said where the catalog lies in a git work
     /// tree, and is `on` elsewhere
@@ -140,8 +141,9 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let promoter = Promoter::start(setup, Arc::clone(&clock), Arc::clone(&shared)).hint(
         "`tidegate recover --from URL|DIR` takes up what clients see, or bring the state folder back from a backup; without its last publication the server could not tell whether it steps back",
     )?;
-    let last = shared.publication.load_full();
-    check_last(args, globals, trust.as_ref(), last.as_deref(), new, clock.now())?;
+    // Held on to no longer: it is as large as all that is served, and replaced in a moment.
+    check_last(args, globals, trust.as_ref(), shared.publication.load().as_deref(), new, clock.now())?;
+    drop(trust);
 
     serve(args, globals, payloads, shared, clock, move |told| promoter.run(told))
 }
@@ -308,6 +310,15 @@ fn offline_role(trust: &Trust, id: KeyId) -> Option<&'static str> {
     let roles = trust.targets().signed().delegations.iter().flat_map(|delegations| &delegations.roles);
     let mut release = roles.filter(|role| role.name != crate::formats::tuf::names::CHANNELS);
     release.any(|role| role.keyids.contains(&id)).then_some("release")
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let port = text.trim_start_matches(':').parse().unwrap_or(8080_u16);
+        format!(
+            "an address and a port are wanted, as in `127.0.0.1:{port}`; `0.0.0.0:{port}` is every address"
+        )
+    })
 }
 
 /// Says on stdout where the server listens: the first line is for programs that started it.

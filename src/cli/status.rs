@@ -11,6 +11,8 @@ use super::table::{Table, counted, pairs};
 use super::terminal::Terminal;
 use super::time;
 use super::workspace::{View, Workspace, chain};
+use crate::domain::channel::LineName;
+use crate::domain::line::Line;
 use crate::domain::promotion::{Decision, Verdict, decide};
 use crate::domain::release::{ManifestState, PayloadState, Release};
 use crate::domain::{Time, rfc3339};
@@ -102,22 +104,24 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         say(DegradedKind::PublishFailing, chain(&error));
         None
     });
-    for (line, faults) in &view.snapshot.reading.faulty {
-        let first = faults.first().map(|fault| fault.message.clone()).unwrap_or_default();
-        say(DegradedKind::LineRefused, format!("line `{line}` has faults: {first}"));
+    let faulty = faulty(&view);
+    let refused = publish::refusals(&view.catalog, &faulty, publication.as_ref(), now);
+    for (line, refusal) in &refused {
+        let keeps =
+            publication.as_ref().is_some_and(|last| last.offers.iter().any(|offer| offer.line == *line));
+        let keeps = if keeps { "keeps its last documents" } else { "is left out" };
+        say(DegradedKind::LineRefused, format!("line `{line}` {keeps}: {refusal}"));
     }
-    let none = BTreeMap::new();
-    for (line, refusal) in publish::refusals(&view.catalog, &none, publication.as_ref(), now) {
-        say(DegradedKind::LineRefused, format!("line `{line}` keeps its last documents: {refusal}"));
-    }
-    for release in undelivered(&view, now) {
-        say(
-            DegradedKind::ReadFailing,
-            format!(
-                "`{0}` is not offered, its payload is not at hand: `tidegate explain {0}`",
-                release.version
-            ),
-        );
+    for (line, release) in undelivered(&view, now) {
+        // Of a line that is refused for it, it is told already.
+        if !refused.contains_key(&line.name) {
+            let version = &release.version;
+            let what = release.evidence.objection().unwrap_or_default();
+            say(
+                DegradedKind::ReadFailing,
+                format!("`{version}` is not offered, {what}: `tidegate explain {version}`"),
+            );
+        }
     }
     match view.trust() {
         Ok(Some(_)) => {}
@@ -154,6 +158,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         expires_within: within,
     };
     terminal.show(&body, || body.words())?;
+    for note in view.stops_ahead() {
+        terminal.note(format_args!("warning: {note}"));
+    }
     if let Some(within) = &body.expires_within {
         return Ok(if within.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
@@ -165,11 +172,25 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 }
 
 /// Releases that entered a stage and cannot be served: their payloads are missing or changed.
-fn undelivered(view: &View, now: Time) -> impl Iterator<Item = &Release> {
-    view.catalog
-        .lines()
-        .flat_map(|line| line.releases.values())
-        .filter(move |release| release.is_known(now) && release.evidence.payload != PayloadState::Present)
+fn undelivered(view: &View, now: Time) -> impl Iterator<Item = (&Line, &Release)> {
+    view.catalog.lines().flat_map(|line| line.releases.values().map(move |release| (line, release))).filter(
+        move |(_, release)| {
+            release.is_known(now)
+                && release.evidence.payload != PayloadState::Present
+                && !release.is_withdrawn(now)
+        },
+    )
+}
+
+/// The lines that cannot be read, each with the place of its first fault.
+fn faulty(view: &View) -> BTreeMap<LineName, String> {
+    let faulty = view.snapshot.reading.faulty.iter().filter_map(|(folder, faults)| {
+        let first = faults.first()?;
+        let place = format!("{}:{}:{}", view.path(&first.file).display(), first.line, first.column);
+        let more = if faults.len() > 1 { format!(" (and {} more)", faults.len() - 1) } else { String::new() };
+        Some((LineName::parse(folder).ok()?, format!("{place}: {}{more}", first.message)))
+    });
+    faulty.collect()
 }
 
 fn is_overdue(decision: &Decision<'_>, now: Time) -> bool {

@@ -1,5 +1,6 @@
 //! `tidegate verify`.
 
+mod payloads;
 pub(super) mod source;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde::Serialize;
 
+use self::payloads::Payloads;
 use self::source::{Source, own_root, parse_root};
 use super::failure::refuse;
 use super::table::{Table, pairs};
@@ -21,7 +23,7 @@ use crate::formats::manifest::ChannelManifest;
 use crate::formats::tuf::names::{self, CHANNELS};
 use crate::formats::tuf::{Role, Root};
 use crate::signing::Signed;
-use crate::signing::verify::{Verified, everything, manifests, verify};
+use crate::signing::verify::{Verified, manifests, verify};
 
 /// Verify signatures, manifests and payloads, here or from a folder or a server
 ///
@@ -61,6 +63,8 @@ struct LocalBody {
     signed: usize,
     unsigned: usize,
     payloads: usize,
+    /// The payloads of yanked releases that were taken away.
+    withdrawn: Vec<String>,
     faults: Vec<String>,
 }
 
@@ -74,6 +78,8 @@ struct RemoteBody {
     releases: usize,
     /// How many payloads were downloaded and have their digests.
     payloads: usize,
+    /// The payloads that are listed and not there any more, of yanked releases.
+    withdrawn: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -130,6 +136,7 @@ fn here(view: &View, now: Time, terminal: &mut Terminal<'_>) -> anyhow::Result<E
         signed: 0,
         unsigned: 0,
         payloads: 0,
+        withdrawn: Vec::new(),
         faults: Vec::new(),
     };
     for (name, at) in expiries.iter().filter(|(_, at)| **at <= now) {
@@ -144,6 +151,11 @@ fn here(view: &View, now: Time, terminal: &mut Terminal<'_>) -> anyhow::Result<E
         }
         match &release.evidence.payload {
             PayloadState::Present => body.payloads += release.payloads.len(),
+            PayloadState::Missing { .. } if release.is_withdrawn(now) => {
+                body.withdrawn.extend(
+                    release.payloads.iter().map(|payload| names::payload_target(version, &payload.file)),
+                );
+            }
             PayloadState::Missing { file } => {
                 body.faults.push(format!("`{version}`: payload `{file}` is missing"));
             }
@@ -157,7 +169,7 @@ fn here(view: &View, now: Time, terminal: &mut Terminal<'_>) -> anyhow::Result<E
             body.root.row(),
             ("roles", format!("{} signed as they must be", body.roles.len())),
             ("releases", format!("{} signed, {} not signed yet", body.signed, body.unsigned)),
-            ("payloads", format!("{} have their digests", body.payloads)),
+            ("payloads", payload_words(body.payloads, &body.withdrawn)),
         ]);
         words.extend(body.faults.iter().map(|fault| format!("fault     {fault}\n")));
         words
@@ -183,12 +195,17 @@ fn elsewhere(
              not whose it is (`--root FILE`)",
         );
     }
-    let wanted = if args.manifests_only { manifests } else { everything };
-    let verified = verify(&root, now, &|path| source.fetch(path), &wanted);
+    let verified = verify(&root, now, &|path| source.fetch(path), &manifests);
     // A file that could not be had is the cause of what looks like a violation.
     source.failure()?;
-    let verified = verified.with_context(|| format!("`{from}` is not to be trusted"))?;
-    let body = RemoteBody::of(&verified, &source, args.manifests_only)?;
+    let untrusted = || format!("`{from}` is not to be trusted");
+    let verified = verified.with_context(untrusted)?;
+    let mut body = RemoteBody::of(&verified, &source)?;
+    if !args.manifests_only {
+        let payloads = payloads::verify(&verified, &|path| source.fetch(path));
+        source.failure()?;
+        Payloads { good: body.payloads, withdrawn: body.withdrawn } = payloads.with_context(untrusted)?;
+    }
     let mut table = Table::new(["CHANNEL", "LATEST", "RELEASES", "EXPIRES", "NOTES"]);
     for channel in &body.channels {
         let notes = [channel.paused.then_some("paused"), channel.demo.then_some("demo")];
@@ -205,7 +222,7 @@ fn elsewhere(
         let payloads = if args.manifests_only {
             "not looked at".to_owned()
         } else {
-            format!("{} have their digests", body.payloads)
+            payload_words(body.payloads, &body.withdrawn)
         };
         let words = pairs(&[
             body.root.row(),
@@ -240,7 +257,7 @@ fn trusted(args: &Args, source: &Source, workspace: &Workspace) -> anyhow::Resul
 }
 
 impl RemoteBody {
-    fn of(verified: &Verified, source: &Source, manifests_only: bool) -> anyhow::Result<Self> {
+    fn of(verified: &Verified, source: &Source) -> anyhow::Result<Self> {
         let top = [
             ("root", verified.root.signed().expires),
             ("timestamp", verified.timestamp.signed().expires),
@@ -258,6 +275,7 @@ impl RemoteBody {
             channels: Vec::new(),
             releases: 0,
             payloads: 0,
+            withdrawn: Vec::new(),
         };
         for (role, signed) in &verified.roles {
             for (name, target) in &signed.signed().targets {
@@ -268,12 +286,17 @@ impl RemoteBody {
                     body.channels.push(ChannelBody::of(Signed::<ChannelManifest>::parse(raw)?.signed()));
                 } else if name.starts_with("release.") {
                     body.releases += 1;
-                } else if !manifests_only {
-                    body.payloads += 1;
                 }
             }
         }
         Ok(body)
+    }
+}
+
+fn payload_words(good: usize, withdrawn: &[String]) -> String {
+    match withdrawn {
+        [] => format!("{good} have their digests"),
+        _ => format!("{good} have their digests; withdrawn, of yanked releases: {}", withdrawn.join(", ")),
     }
 }
 

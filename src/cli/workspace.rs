@@ -16,10 +16,12 @@ use crate::domain::change::Change;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Line;
 use crate::domain::release::{PayloadState, Release};
+use crate::domain::stop::Stop;
 use crate::domain::version::Version;
+use crate::formats::yaml::{line_path, release_path};
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust, TrustError};
-use crate::store::directory::{CommitError, Directory, ReadError, Snapshot};
+use crate::store::directory::{CommitError, Directory, Each, Snapshot};
 use crate::store::payloads::{PayloadError, Payloads};
 
 /// How often a change is decided again because somebody else was faster. Each of them makes
@@ -75,14 +77,15 @@ impl Workspace {
 
     /// Reads the catalog and looks at what lies beside it.
     pub fn read(&self) -> anyhow::Result<View> {
-        let snapshot = self.directory()?.read(self.now())?;
-        let trust = Trust::read(&snapshot.trust);
-        let payloads = Payloads::new(&self.payloads, &self.state);
         let now = self.now();
+        let snapshot = self.directory()?.read(now)?;
+        let trust =
+            Trust::read(&snapshot.trust).map(|trust| Some(trust?.with_unread(&snapshot.unread_roles)));
+        let payloads = Payloads::new(&self.payloads, &self.state);
         let catalog = with_evidence(
-            snapshot.reading.catalog.clone(),
+            snapshot.reading.catalog.clone().with_stops_at_once(now),
             trust.as_ref().map(Option::as_ref),
-            &|version| snapshot.manifest(version).cloned(),
+            &|version| snapshot.found_manifest(version),
             &|release| payloads.check(release, now).unwrap_or_else(|error| unreadable(release, &error)),
             &self.checked,
         );
@@ -110,9 +113,45 @@ impl Workspace {
             }
             match self.directory()?.commit(&view.snapshot.revision, &changes, self.now()) {
                 Ok(_) => return Ok(outcome),
-                Err(CommitError::Conflict { .. } | CommitError::Read(ReadError::Changing(_)))
-                    if tries < TRIES => {}
+                Err(error) if error.is_lost() && tries < TRIES => {}
+                Err(error) if error.has_written() => {
+                    return Err(error).context("the catalog was changed in part");
+                }
                 Err(error) => return Err(error).context("the catalog was not changed"),
+            }
+        }
+    }
+
+    /// Makes changes of which none builds on another: one that cannot be made leaves the others alone.
+    /// `decide` is asked until it has no more changes, each time with what is there by then; `took` is
+    /// told what came of them. Gives why it ended before that, if something was made by then.
+    pub fn commit_each<T>(
+        &self,
+        state: &mut T,
+        mut decide: impl FnMut(&mut T, &View) -> anyhow::Result<Vec<Change>>,
+        mut took: impl FnMut(&mut T, Each),
+    ) -> anyhow::Result<Option<CommitError>> {
+        let (mut lost, mut is_changed) = (0, false);
+        loop {
+            let view = self.read()?;
+            let changes = decide(state, &view)?;
+            if changes.is_empty() {
+                return Ok(None);
+            }
+            let error = match self.directory()?.commit_each(&view.snapshot.revision, &changes, self.now()) {
+                Ok(mut each) => {
+                    let stopped = each.stopped.take();
+                    is_changed |= !each.made.is_empty();
+                    took(state, each);
+                    stopped
+                }
+                Err(error) => Some(error),
+            };
+            match error {
+                None => lost = 0,
+                Some(error) if error.is_lost() && lost < TRIES => lost += 1,
+                Some(error) if is_changed => return Ok(Some(error)),
+                Some(error) => return Err(error).context("the catalog was not changed"),
             }
         }
     }
@@ -193,7 +232,7 @@ impl View {
     fn faulty(&self, what: &str, line: &str) -> anyhow::Error {
         let faults = self.snapshot.reading.faulty.get(line).map_or(&[][..], Vec::as_slice);
         let first = faults.first().map(|fault| {
-            let path = self.folder.join(&fault.file);
+            let path = self.path(&fault.file);
             format!("\n  {}:{}:{}: {}", path.display(), fault.line, fault.column, fault.message)
         });
         let count = counted(faults.len(), "fault");
@@ -201,6 +240,27 @@ impl View {
             format!("{what}: line `{line}` has {count}{}", first.unwrap_or_default()),
             "see all, with a way out for each: `tidegate catalog check`",
         )
+    }
+
+    /// Where a file of the catalog is, as people name it here.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
+
+    /// Notes on the stops that are dated ahead of this machine's clock.
+    pub fn stops_ahead(&self) -> Vec<String> {
+        let note = |stop: Stop<'_>| {
+            let file = match stop.what.release() {
+                Some(version) => release_path(stop.line, version),
+                None => line_path(stop.line),
+            };
+            format!(
+                "{}: `{}` lies ahead of this machine's clock: it counts at once; if that is no slip, set the clock right",
+                self.path(&file).display(),
+                stop.what.key()
+            )
+        };
+        self.catalog.stops_at_once().map(note).collect()
     }
 
     /// A note on the lines that are left out because of their faults.

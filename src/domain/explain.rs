@@ -64,8 +64,8 @@ impl<'a> Explanation<'a> {
         };
         if let Some(yank) = self.release.yanked(self.now) {
             let instead = yank.to.as_ref().map(|to| format!("; `{to}` replaces it")).unwrap_or_default();
-            let (at, by, reason) = (rfc3339(yank.event.at), &yank.event.by, &yank.event.reason);
-            return format!("`{version}` is offered nowhere: yanked at {at} by {by} ({reason}){instead}");
+            let (since, by, reason) = (yank.event.since(), &yank.event.by, &yank.event.reason);
+            return format!("`{version}` is offered nowhere: yanked {since} by {by} ({reason}){instead}");
         }
         let Some(decision) = self.decision else {
             return format!("{here}, its last stage");
@@ -76,6 +76,9 @@ impl<'a> Explanation<'a> {
             Verdict::Wait { until } => {
                 format!("{here} and enters `{next}` at {} if nothing comes between", rfc3339(until))
             }
+            Verdict::Blocked if decision.retired().is_some() => {
+                format!("{here} and goes no further: line `{}` is retired", self.line.name)
+            }
             Verdict::Blocked => format!("{here} and does not enter `{next}` until somebody acts"),
         }
     }
@@ -83,14 +86,7 @@ impl<'a> Explanation<'a> {
     /// What people can do about it, and who they are; each line once.
     #[must_use]
     pub fn remedies(&self) -> Vec<String> {
-        let gates = self.decision.iter().flat_map(|decision| decision.obstacles());
-        let mut remedies: Vec<String> = Vec::new();
-        for remedy in gates.filter_map(|gate| gate.remedy(&self.release.version)) {
-            if !remedies.contains(&remedy) {
-                remedies.push(remedy);
-            }
-        }
-        remedies.extend(self.decision.and_then(Decision::early_remedy));
+        let mut remedies = self.decision.map(Decision::remedies).unwrap_or_default();
         let version = &self.release.version;
         if self.decision.is_some_and(|decision| decision.verdict == Verdict::Promote) {
             remedies.push(format!(

@@ -127,7 +127,7 @@ impl Stage {
     /// The pause, if there is one by `now`.
     #[must_use]
     pub fn paused(&self, now: Time) -> Option<&Event> {
-        self.paused.as_ref().filter(|pause| pause.at <= now)
+        self.paused.as_ref().filter(|pause| pause.is_by(now))
     }
 }
 
@@ -135,7 +135,7 @@ impl Line {
     /// Since when and why nothing new comes in the line, if that is so at `now`.
     #[must_use]
     pub fn retired(&self, now: Time) -> Option<&Event> {
-        self.retired.as_ref().filter(|retired| retired.at <= now)
+        self.retired.as_ref().filter(|retired| retired.is_by(now))
     }
 
     /// The freeze that stops a release of `urgency` at `now`; of several, the one that ends last.

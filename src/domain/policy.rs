@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use chrono::{Datelike, Days, DurationRound, NaiveTime, Offset, TimeDelta, TimeZone, Weekday};
+use chrono::{
+    Datelike, Days, DurationRound, LocalResult, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone,
+    Weekday,
+};
 
 use super::Time;
 
@@ -173,24 +176,33 @@ impl Window {
             if !self.days[date.weekday().num_days_from_monday() as usize] {
                 continue;
             }
-            // The quarter hours of a day: clock changes are made in quarters of an hour.
-            for quarter in 0..96 {
-                let Some(local) =
-                    date.and_time(self.from).checked_add_signed(TimeDelta::minutes(15 * quarter))
-                else {
-                    break;
-                };
-                let found = self.zone.from_local_datetime(&local);
-                let open = [found.earliest(), found.latest()].into_iter().flatten().map(|open| open.to_utc());
-                if let Some(open) = open.clone().find(|open| *open >= now && self.is_open(*open)) {
-                    return open;
-                }
-                if open.count() > 0 {
-                    break;
-                }
+            let local = date.and_time(self.from);
+            let found = self.zone.from_local_datetime(&local);
+            let after = if found == LocalResult::None { self.after_gap(local) } else { None };
+            let times = [found.earliest().map(|at| at.to_utc()), found.latest().map(|at| at.to_utc()), after];
+            if let Some(open) = times.into_iter().flatten().find(|open| *open >= now && self.is_open(*open)) {
+                return open;
             }
         }
         Time::MAX_UTC
+    }
+
+    /// The first instant after the gap in which a local time lies that a clock change leaves out.
+    fn after_gap(&self, local: NaiveDateTime) -> Option<Time> {
+        // No zone is more than a day away from UTC, and no two clock changes are so near.
+        let day = TimeDelta::hours(26);
+        let mut before = local.and_utc().checked_sub_signed(day)?;
+        let mut after = local.and_utc().checked_add_signed(day)?;
+        while after - before > TimeDelta::seconds(1) {
+            let middle = before + (after - before) / 2;
+            let middle = middle.duration_trunc(TimeDelta::seconds(1)).ok()?;
+            if middle.with_timezone(&self.zone).naive_local() < local {
+                before = middle;
+            } else {
+                after = middle;
+            }
+        }
+        Some(after)
     }
 }
 
@@ -220,10 +232,73 @@ impl fmt::Display for Window {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn t(text: &str) -> Time {
         text.parse().unwrap()
+    }
+
+    /// Zones, and moments at which their clocks changed: by half an hour, at midnight, by two hours, by
+    /// a whole day, and one minute past midnight.
+    const CHANGES: &[(chrono_tz::Tz, &str)] = &[
+        (chrono_tz::Europe::Berlin, "2018-03-25T01:00:00Z"),
+        (chrono_tz::Europe::Berlin, "2018-10-28T01:00:00Z"),
+        (chrono_tz::Asia::Beirut, "2021-03-27T22:00:00Z"),
+        (chrono_tz::Asia::Beirut, "2021-10-30T21:00:00Z"),
+        (chrono_tz::Africa::Cairo, "2023-04-27T22:00:00Z"),
+        (chrono_tz::America::Sao_Paulo, "2018-11-04T03:00:00Z"),
+        (chrono_tz::Australia::Lord_Howe, "2018-04-07T15:00:00Z"),
+        (chrono_tz::Australia::Lord_Howe, "2018-10-06T15:30:00Z"),
+        (chrono_tz::Antarctica::Troll, "2018-03-25T01:00:00Z"),
+        (chrono_tz::Pacific::Apia, "2011-12-30T10:00:00Z"),
+        (chrono_tz::America::St_Johns, "2010-03-14T03:31:00Z"),
+    ];
+
+    proptest! {
+        #[test]
+        fn a_window_opens_at_the_first_minute_at_which_it_is_open(
+            (zone, change) in proptest::sample::select(CHANGES), minutes in -4000..1500_i64,
+            days in proptest::sample::subsequence(vec![0_u8, 1, 2, 3, 4, 5, 6], 1..=7),
+            from in 0..300_u32, open in proptest::sample::select(vec![1_u32, 10, 15, 30, 60, 300, 1139]),
+        ) {
+            let days: Vec<Weekday> = days.into_iter().map(|day| Weekday::try_from(day).unwrap()).collect();
+            let at = |minute: u32| NaiveTime::from_hms_opt(minute / 60, minute % 60, 0).unwrap();
+            let window = Window::new(&days, at(from), at((from + open).min(1439)), zone).unwrap();
+            let now = t(change) + TimeDelta::minutes(minutes);
+            let told = window.next_open(now);
+            prop_assert!(told >= now && window.is_open(told), "{window} is told to open at {told}");
+            let minutes = std::iter::successors(Some(now), |at| Some(*at + TimeDelta::minutes(1)));
+            let missed = minutes.take_while(|at| *at < told).find(|at| window.is_open(*at));
+            prop_assert_eq!(missed, None, "{} from {}, told {}", window, now, told);
+        }
+    }
+
+    #[test]
+    fn an_opening_in_a_gap_at_midnight_moves_to_its_end() {
+        let at = |h, m| NaiveTime::from_hms_opt(h, m, 0).unwrap();
+        for (day, zone, from, until, now, next) in [
+            (
+                Weekday::Sun,
+                chrono_tz::Asia::Beirut,
+                at(0, 20),
+                at(5, 20),
+                "2021-03-27T12:00:00Z",
+                "2021-03-27T22:00:00Z",
+            ),
+            (
+                Weekday::Fri,
+                chrono_tz::Africa::Cairo,
+                at(0, 47),
+                at(1, 2),
+                "2023-04-27T12:00:00Z",
+                "2023-04-27T22:00:00Z",
+            ),
+        ] {
+            let window = Window::new(&[day], from, until, zone).unwrap();
+            assert_eq!(window.next_open(t(now)), t(next), "{window}");
+        }
     }
 
     fn weekdays() -> Window {

@@ -17,6 +17,7 @@ use super::change::Change;
 use super::line::{Line, Stage};
 use super::policy::Urgency;
 use super::release::{Entry, ManifestState, PayloadState, Release, SCHEDULE};
+use super::soaked;
 use super::version::Version;
 
 pub use gate::{Fact, Gate, GateState, Span};
@@ -67,7 +68,7 @@ impl<'a> Decision<'a> {
     #[must_use]
     pub fn entry(&self, now: Time) -> Change {
         let reason = self.gates.iter().find_map(|gate| match gate.fact {
-            Fact::Soak { soak, .. } => Some(format!("soaked {}", Span(soak.min))),
+            Fact::Soak { soak, .. } => Some(soaked::reason(soak.min)),
             _ => None,
         });
         Change::Enter {
@@ -75,6 +76,28 @@ impl<'a> Decision<'a> {
             stage: self.target().name.clone(),
             entry: Entry { since: now, by: SCHEDULE.to_owned(), reason },
         }
+    }
+
+    /// What people can do about the gates that do not pass, and who they are; each line once.
+    #[must_use]
+    pub fn remedies(&self) -> Vec<String> {
+        // In a retired line nothing lets a release go on; what it offers already can be put right.
+        let retired = self.retired().is_some();
+        let helps = |gate: &&Gate<'_>| !retired || gate.fact.outlasts_retirement();
+        let mut remedies: Vec<String> = Vec::new();
+        for remedy in self.obstacles().filter(helps).filter_map(|gate| gate.remedy(&self.release.version)) {
+            if !remedies.contains(&remedy) {
+                remedies.push(remedy);
+            }
+        }
+        remedies.extend(self.early_remedy());
+        remedies
+    }
+
+    /// Why nothing new comes in the line, where that is so: of all its releases the same.
+    #[must_use]
+    pub fn retired(&self) -> Option<&Gate<'a>> {
+        self.gates.iter().find(|gate| matches!(gate.fact, Fact::Retired { .. }))
     }
 
     /// How a person can promote the release early, if nothing stands in the way that no early
@@ -105,7 +128,8 @@ impl<'a> Decision<'a> {
 /// Decides for each release that is not in its last stage whether it enters the next one at `now`,
 /// by line and in ascending order of versions.
 ///
-/// Whatever the catalog dates after `now` does not exist yet; but a release with an entry for a
+/// Whatever the catalog dates after `now` does not exist yet, but for stops that
+/// [count at once](super::stop); and a release with an entry for a
 /// stage, even a later one, gets no second: it waits for that entry's time.
 #[must_use]
 pub fn decide(catalog: &Catalog, now: Time) -> Vec<Decision<'_>> {
@@ -123,8 +147,8 @@ pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
         let Some(stage) = next_stage(line, release, now) else { continue };
         let decision = examine(line, release, stage, now, barriers[stage], None);
         if release.yanked(now).is_none() && standing.contains(&release.version) {
-            for (place, pending) in barriers.iter_mut().enumerate().skip(stage) {
-                let verdict = if place == stage { decision.verdict } else { Verdict::Blocked };
+            let verdicts = onwards(&decision, now);
+            for (pending, verdict) in barriers.iter_mut().skip(stage).zip(verdicts) {
                 pending.get_or_insert(Barrier { release, verdict });
             }
         }
@@ -172,6 +196,33 @@ impl From<GateState> for Verdict {
             GateState::Blocks => Self::Blocked,
         }
     }
+}
+
+/// What is decided on a release's next stage, and what that lets one know of each stage after it: until
+/// when it waits there at the least. What blocks one stage blocks those after it.
+fn onwards(decision: &Decision<'_>, now: Time) -> Vec<Verdict> {
+    let Decision { line, release, stage, .. } = *decision;
+    let mut verdicts = vec![decision.verdict];
+    let mut entered = match decision.verdict {
+        Verdict::Promote => Some(now),
+        Verdict::Wait { until } => Some(until),
+        Verdict::Blocked => None,
+    };
+    for (place, target) in line.stages.iter().enumerate().skip(stage + 1) {
+        let recorded = release.entries[place].as_ref().map(|entry| entry.since);
+        let signed = match &release.evidence.manifest {
+            ManifestState::Signed(facts) => facts.not_before(&target.name),
+            ManifestState::NoTrust | ManifestState::Unsigned | ManifestState::Invalid(_) => None,
+        };
+        let soak = target.soak.as_ref().map_or(TimeDelta::zero(), |soak| soak.of(release.urgency).min);
+        let due = entered.filter(|_| target.paused(now).is_none()).map(|entered| {
+            let due = (entered + soak).max(signed.unwrap_or(entered));
+            calendar(line, target, release.urgency, due, None).0
+        });
+        entered = recorded.or(due);
+        verdicts.push(entered.map_or(Verdict::Blocked, |until| Verdict::Wait { until }));
+    }
+    verdicts
 }
 
 /// The first stage after the last one that the release has entered by `now`.
@@ -269,7 +320,8 @@ fn examine<'a>(
     } else {
         Verdict::Promote
     };
-    let overdue = deadline.is_some_and(|deadline| deadline <= now);
+    // Of what goes no further for ever nothing is late.
+    let overdue = deadline.is_some_and(|deadline| deadline <= now) && line.retired(now).is_none();
     Decision { line, release, stage, verdict, gates, deadline, overdue }
 }
 

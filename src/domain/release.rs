@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Time;
 use super::channel::StageName;
 use super::payload::Payload;
 use super::policy::Urgency;
 use super::texts::Texts;
 use super::version::Version;
+use super::{Time, rfc3339};
 
 /// The author of entries that a promoter makes.
 pub const SCHEDULE: &str = "schedule";
@@ -28,7 +28,8 @@ pub struct Release {
     pub payloads: Arc<[Payload]>,
     /// No cluster may jump over a barrier.
     pub barrier: bool,
-    /// The release that this one replaces; it was held when this one was added.
+    /// The release that this one replaces; it was held when this one was added, unless it was in its
+    /// last stage by then.
     pub replaces: Option<Version>,
     /// When the release entered each stage, by the stage's place in its line. Always as long as
     /// the line's list of stages; entries come in order and their times do not go back.
@@ -54,6 +55,10 @@ pub struct Event {
     pub at: Time,
     pub by: String,
     pub reason: String,
+    /// Whether it counts though `at` has not come: who read the catalog found it dated ahead of the
+    /// machine's clock ([`Catalog::with_stops_at_once`](super::catalog::Catalog::with_stops_at_once)).
+    /// It was written by then all the same, and a stop that waited for its date would stop nothing.
+    pub at_once: bool,
 }
 
 /// The end of a release's offer.
@@ -108,6 +113,27 @@ pub enum PayloadState {
     },
 }
 
+impl Evidence {
+    /// Why the release cannot be taken as it lies there, in words that go on a sentence; `None` where it
+    /// can, or nobody has keys yet. What is wrong with a payload comes first: it is a file.
+    #[must_use]
+    pub fn objection(&self) -> Option<String> {
+        match (&self.payload, &self.manifest) {
+            (PayloadState::Missing { file }, _) => Some(format!("payload `{file}` is missing")),
+            (PayloadState::Differs { file, found }, _) => {
+                Some(format!("payload `{file}` is not what the catalog says: {found}"))
+            }
+            (PayloadState::Present, ManifestState::Invalid(why)) => {
+                Some(format!("its signed manifest cannot be used: {why}"))
+            }
+            (PayloadState::Present, ManifestState::Unsigned) => {
+                Some("it is not signed by a release key".to_owned())
+            }
+            (PayloadState::Present, ManifestState::NoTrust | ManifestState::Signed(_)) => None,
+        }
+    }
+}
+
 impl SignedFacts {
     /// What a signed release manifest has in `not_before`.
     #[must_use]
@@ -119,6 +145,27 @@ impl SignedFacts {
     #[must_use]
     pub fn not_before(&self, stage: &StageName) -> Option<Time> {
         self.not_before.iter().find(|(name, _)| name == stage).map(|(_, at)| *at)
+    }
+}
+
+impl Event {
+    /// What happened at `at`.
+    #[must_use]
+    pub const fn new(at: Time, by: String, reason: String) -> Self {
+        Self { at, by, reason, at_once: false }
+    }
+
+    /// Whether it counts at `now`.
+    #[must_use]
+    pub fn is_by(&self, now: Time) -> bool {
+        self.at_once || self.at <= now
+    }
+
+    /// Since when it counts, in words: `since 2018-01-02T00:00:00Z`.
+    #[must_use]
+    pub fn since(&self) -> String {
+        let at = rfc3339(self.at);
+        if self.at_once { format!("at once (dated {at}, ahead of the clock)") } else { format!("since {at}") }
     }
 }
 
@@ -138,13 +185,13 @@ impl Release {
     /// The hold, if there is one by `now`.
     #[must_use]
     pub fn held(&self, now: Time) -> Option<&Event> {
-        self.hold.as_ref().filter(|hold| hold.at <= now)
+        self.hold.as_ref().filter(|hold| hold.is_by(now))
     }
 
     /// The yank, if there is one by `now`.
     #[must_use]
     pub fn yanked(&self, now: Time) -> Option<&Yank> {
-        self.yank.as_ref().filter(|yank| yank.event.at <= now)
+        self.yank.as_ref().filter(|yank| yank.event.is_by(now))
     }
 
     /// Whether the release exists by `now`: it is in some stage.
@@ -157,8 +204,20 @@ impl Release {
     /// the catalog has keys.
     #[must_use]
     pub fn is_deliverable(&self) -> bool {
+        self.is_vouched_for() && self.evidence.payload == PayloadState::Present
+    }
+
+    /// Whether the release is signed, where the catalog has keys.
+    #[must_use]
+    pub fn is_vouched_for(&self) -> bool {
         matches!(self.evidence.manifest, ManifestState::Signed(_) | ManifestState::NoTrust)
-            && self.evidence.payload == PayloadState::Present
+    }
+
+    /// Whether the release's payload was taken away after its offer had ended: it may hold what nobody
+    /// is to have any more. All else about the release stays published.
+    #[must_use]
+    pub fn is_withdrawn(&self, now: Time) -> bool {
+        self.yanked(now).is_some() && matches!(self.evidence.payload, PayloadState::Missing { .. })
     }
 
     /// Whether the release is on offer in a stage at `now`: entered, not yanked, and deliverable.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::catalog::{Catalog, ChannelRef};
-use super::channel::{ChannelName, LineName};
+use super::channel::{ChannelName, LineName, StageName};
 use super::line::Prefix;
 use super::payload::Payload;
 use super::version::Version;
@@ -21,6 +21,8 @@ pub struct Offer {
     /// Further names of the channel.
     pub aliases: Vec<ChannelName>,
     pub line: LineName,
+    /// `None` in what was stored before stages were kept.
+    pub stage: Option<StageName>,
     pub prefix: Prefix,
     /// Whether nothing new comes in the line.
     pub retired: bool,
@@ -49,8 +51,13 @@ pub struct StepBack {
 pub enum StepBackKind {
     /// The channel itself is gone.
     Channel,
+    /// The channel's name is that of another line or stage now: clusters remember where a channel
+    /// belongs, and take nothing from it any more.
+    Place { stage: Option<StageName>, now: (LineName, Option<StageName>) },
     /// A release is gone from the channel.
     Release(Version),
+    /// A release is there, and what lies beside the catalog keeps it from being offered.
+    Withheld { version: Version, why: String },
     /// A release's entry bears another time.
     Since { version: Version, before: Time, after: Time },
     /// A release's payloads are others.
@@ -63,14 +70,16 @@ pub enum StepBackKind {
 
 impl Offer {
     /// What a channel of a catalog offers at `now`. A release whose payload is not at hand is not
-    /// on offer, and so counts as gone.
+    /// on offer, and so counts as gone; the payload of a yanked one is missed by nobody.
     #[must_use]
     pub fn of(channel: ChannelRef<'_>, now: Time) -> Self {
         let releases = channel
             .line
             .releases
             .values()
-            .filter(|release| release.is_deliverable())
+            .filter(|release| {
+                release.is_deliverable() || release.is_vouched_for() && release.yanked(now).is_some()
+            })
             .filter_map(|release| {
                 let offered = Offered {
                     since: release.entered(channel.index, now)?.since,
@@ -84,6 +93,7 @@ impl Offer {
             channel: channel.name().clone(),
             aliases: channel.stage().aliases.clone(),
             line: channel.line.name.clone(),
+            stage: Some(channel.stage().name.clone()),
             prefix: channel.line.prefix,
             retired: channel.line.retired(now).is_some(),
             releases,
@@ -122,6 +132,11 @@ pub fn step_backs<'o>(
             report(StepBackKind::Channel);
             continue;
         };
+        let other_stage = old.stage.is_some() && new.stage.is_some() && old.stage != new.stage;
+        if old.line != new.line || other_stage {
+            let now = (new.line.clone(), new.stage.clone());
+            report(StepBackKind::Place { stage: old.stage.clone(), now });
+        }
         if old.retired && !new.retired {
             report(StepBackKind::Retired);
         }
@@ -148,6 +163,25 @@ pub fn step_backs<'o>(
 }
 
 impl StepBack {
+    /// Blames what lies beside the catalog, where a release is gone for that alone.
+    #[must_use]
+    pub fn blaming_files(self, catalog: &Catalog, now: Time) -> Self {
+        let why = |version: &Version| {
+            let channel = catalog.channel(&self.channel)?;
+            let release = channel.line.releases.get(version)?;
+            release.entered(channel.index, now)?;
+            release.evidence.objection()
+        };
+        let kind = match self.kind {
+            StepBackKind::Release(version) => match why(&version) {
+                Some(why) => StepBackKind::Withheld { version, why },
+                None => StepBackKind::Release(version),
+            },
+            kind => kind,
+        };
+        Self { kind, ..self }
+    }
+
     /// What to write to make it right.
     #[must_use]
     pub fn hint(&self) -> String {
@@ -155,8 +189,15 @@ impl StepBack {
             StepBackKind::Channel => {
                 format!("put line `{}` and its stages back as they were", self.line)
             }
+            StepBackKind::Place { stage, .. } => {
+                let stage = of_stage(stage.as_ref());
+                format!("give the channel back to {stage}line `{}`, by the names that these had", self.line)
+            }
             StepBackKind::Release(version) => format!(
-                "put its file, its entry and its payloads back; to end its offer, `tidegate release yank {version} --reason TEXT`"
+                "put its file, its entry, its signed manifest and its payloads back; to end its offer, `tidegate release yank {version} --reason TEXT`"
+            ),
+            StepBackKind::Withheld { version, .. } => format!(
+                "put back into `payloads/{version}/` what was published; to end its offer, `tidegate release yank {version} --reason TEXT`: then its payloads may go, and its signed manifest may not"
             ),
             StepBackKind::Since { before, .. } => format!("write `since: {}` again", rfc3339(*before)),
             StepBackKind::Payloads(_) => {
@@ -176,8 +217,18 @@ impl fmt::Display for StepBack {
         let channel = &self.channel;
         match &self.kind {
             StepBackKind::Channel => write!(f, "channel `{channel}` was published and is gone"),
+            StepBackKind::Place { stage, now: (now, now_stage) } => write!(
+                f,
+                "channel `{channel}` was published for {}line `{}` and is that of {}line `{now}` now, which its clusters would refuse for ever",
+                of_stage(stage.as_ref()),
+                self.line,
+                of_stage(now_stage.as_ref()),
+            ),
             StepBackKind::Release(version) => {
                 write!(f, "`{version}` was published in `{channel}` and is no longer on offer there")
+            }
+            StepBackKind::Withheld { version, why } => {
+                write!(f, "`{version}` was published in `{channel}`, and {why}")
             }
             StepBackKind::Since { version, before, after } => write!(
                 f,
@@ -204,9 +255,14 @@ impl fmt::Display for StepBack {
     }
 }
 
+fn of_stage(stage: Option<&StageName>) -> String {
+    stage.map_or_else(String::new, |stage| format!("stage `{stage}` of "))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{catalog, line, release, t};
+    use super::super::release::PayloadState;
+    use super::super::testing::{catalog, line, release, t, v};
     use super::*;
 
     fn offers(catalog: &Catalog) -> Vec<Offer> {
@@ -241,6 +297,30 @@ mod tests {
     }
 
     #[test]
+    fn the_payload_of_a_yanked_release_may_go_and_its_signed_manifest_may_not() {
+        use super::super::release::{ManifestState, PayloadState};
+        let without = |yanked: bool, signed: bool| {
+            let mut five = release("1.8.5", &["2018-02-01"]);
+            if yanked {
+                five = five.yanked_at("2018-03-01", None);
+            }
+            five.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() };
+            if !signed {
+                five.evidence.manifest = ManifestState::Unsigned;
+            }
+            offers(&catalog([eighteen().with(five)]))
+        };
+        let before = offers(&catalog([eighteen().with(release("1.8.5", &["2018-02-01"]))]));
+        for (yanked, signed, steps) in [(true, true, 0), (true, false, 1), (false, true, 1)] {
+            let found = step_backs(&before, &without(yanked, signed));
+            assert_eq!(found.len(), steps, "yanked {yanked}, signed {signed}: {found:?}");
+        }
+        // It comes back with its payload, or not at all.
+        assert_eq!(step_backs(&without(true, true), &without(false, true)).len(), 1);
+        assert_eq!(step_backs(&without(true, true), &before), []);
+    }
+
+    #[test]
     fn a_release_or_channel_that_is_gone_is_refused() {
         check(
             &catalog([eighteen()]),
@@ -263,6 +343,27 @@ mod tests {
     }
 
     #[test]
+    fn a_release_whose_payload_is_gone_is_told_with_its_file() {
+        let now = t("2019-01-01");
+        let before = catalog([eighteen()]);
+        let withheld = |entered: &[&str]| {
+            let mut release = release("1.8.4", entered);
+            release.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() };
+            let after = catalog([line("1.8", None).with(release)]);
+            let steps = step_backs(&offers(&before), &offers(&after));
+            steps.into_iter().map(|step| step.blaming_files(&after, now)).next_back().unwrap()
+        };
+        let step = withheld(&["2018-01-01", "2018-01-15"]);
+        assert_eq!(
+            step.to_string(),
+            "`1.8.4` was published in `1.8-production`, and payload `payload.json` is missing"
+        );
+        assert!(step.hint().starts_with("put back into `payloads/1.8.4/`"), "{}", step.hint());
+        // Where its entry is gone, too, the file alone would not help.
+        assert_eq!(withheld(&["2018-01-01"]).kind, StepBackKind::Release(v("1.8.4")));
+    }
+
+    #[test]
     fn a_retired_line_stays_retired() {
         let retired = |reason: Option<&str>| {
             let mut line = eighteen();
@@ -278,6 +379,33 @@ mod tests {
             "channel `1.8-preproduction` was published as one of a retired line, and is not any more"
         );
         assert_eq!(steps[0].hint(), "put `retired` back into `1.8/line.yaml`");
+    }
+
+    #[test]
+    fn a_channel_stays_with_its_line_and_stage() {
+        let placed = |line_name: &str, stage: &str| {
+            let mut other = line("1.8", None);
+            other.name = LineName::parse(line_name).unwrap();
+            other.stages[1].name = StageName::parse(stage).unwrap();
+            offers(&catalog([other]))
+        };
+        let before = placed("1.8", "production");
+        let told = |after: &[Offer]| {
+            let steps = step_backs(&before, after);
+            steps.iter().map(|step| format!("{step}; {}", step.hint())).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(&placed("1.8", "prod")),
+            [
+                "channel `1.8-production` was published for stage `production` of line `1.8` and is that of stage `prod` of line `1.8` now, which its clusters would refuse for ever; give the channel back to stage `production` of line `1.8`, by the names that these had"
+            ]
+        );
+        assert_eq!(told(&placed("eight", "production")).len(), 2, "one for each channel");
+        let mut unknown = placed("1.8", "prod");
+        for offer in &mut unknown {
+            offer.stage = None;
+        }
+        assert_eq!(told(&unknown), [""; 0]);
     }
 
     #[test]

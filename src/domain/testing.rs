@@ -22,7 +22,7 @@ pub fn v(text: &str) -> Version {
 }
 
 pub fn event(at: Time, reason: &str) -> Event {
-    Event { at, by: "ada".to_owned(), reason: reason.to_owned() }
+    Event::new(at, "ada".to_owned(), reason.to_owned())
 }
 
 /// A line with the two usual stages and no releases.

@@ -87,8 +87,9 @@ pub enum Blocked<'a> {
     MinorGate { take: Option<Step<'a>>, next: Option<Step<'a>> },
     /// The asker's release was yanked and nothing higher is on offer; `fix` soaks.
     Yanked { yank: &'a Yank, fix: Option<Coming<'a>> },
-    /// A barrier that is not on offer here, and has no date, stands before everything else.
-    Barrier { barrier: &'a Version },
+    /// A barrier that `channel` does not offer, and that has no date, stands before everything else:
+    /// the channel that was asked for, or the one through which the way leads there.
+    Barrier { barrier: &'a Version, channel: ChannelRef<'a> },
     /// The catalog does not know the asker's version, so no line can be entered from it.
     UnknownVersion { take: Option<Step<'a>> },
     /// No way leads from the asker's line to this one.
@@ -102,10 +103,12 @@ pub struct Step<'a> {
     pub channel: ChannelRef<'a>,
 }
 
-/// A release that has a date in the channel.
+/// A release that has a date in a channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Coming<'a> {
     pub release: &'a Release,
+    /// The channel that it enters.
+    pub channel: ChannelRef<'a>,
     /// When it enters, at the earliest.
     pub until: Time,
 }
@@ -182,8 +185,8 @@ impl Advice<'_> {
                 Self::Blocked(Blocked::Yanked { yank: b, .. }),
             ) => a == b,
             (
-                Self::Blocked(Blocked::Barrier { barrier: a }),
-                Self::Blocked(Blocked::Barrier { barrier: b }),
+                Self::Blocked(Blocked::Barrier { barrier: a, .. }),
+                Self::Blocked(Blocked::Barrier { barrier: b, .. }),
             ) => a == b,
             (Self::Wait(Wait::Paused { pause: a }), Self::Wait(Wait::Paused { pause: b })) => a == b,
             _ => true,
@@ -303,7 +306,7 @@ impl<'a> Views<'a> {
                 let code = if barrier { UpdateCode::Barrier } else { UpdateCode::Latest };
                 Advice::Update { target: release, code }
             }
-            (Towards::Barrier { version }, _) => view.behind(version, above),
+            (Towards::Barrier { version }, _) => self.behind(channel, version, above),
             (Towards::Nothing, Some(yank)) => {
                 Advice::Blocked(Blocked::Yanked { yank, fix: view.coming(above) })
             }
@@ -352,7 +355,7 @@ impl<'a> Views<'a> {
             if let (None, Some(barrier), Some(offering)) = (next, gate.barrier, gate.channel)
                 && current.version < *barrier
             {
-                return self.view(offering).behind(barrier, above);
+                return self.behind(offering, barrier, above);
             }
             let top = self.gate(channel.line).required();
             let take = top.filter(|step| current.version < step.release.version);
@@ -360,7 +363,7 @@ impl<'a> Views<'a> {
         }
         match view.towards(above) {
             Towards::Take { release, .. } => Advice::Update { target: release, code: UpdateCode::NextLine },
-            Towards::Barrier { version } => view.behind(version, above),
+            Towards::Barrier { version } => self.behind(channel, version, above),
             Towards::Nothing => match view.coming(above) {
                 Some(coming) => Advice::Wait(Wait::Coming(coming)),
                 None => Advice::None { code: NoneCode::NothingOffered, coming: None },
@@ -401,7 +404,7 @@ impl<'a> Views<'a> {
                 let code = if barrier { UpdateCode::Barrier } else { UpdateCode::Latest };
                 Advice::Update { target: release, code }
             }
-            Towards::Barrier { version } => view.behind(version, above),
+            Towards::Barrier { version } => self.behind(channel, version, above),
             Towards::Nothing => Advice::None { code: NoneCode::UnknownVersion, coming: view.coming(above) },
         }
     }

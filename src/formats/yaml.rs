@@ -163,6 +163,12 @@ pub fn parse(source: Source<'_>) -> ParsedFile {
     let place = Place::of(path);
     match &place {
         Place::Ignored => return ParsedFile::of(path, "", place, Ok(Content::Ignored)),
+        Place::Stray { .. } if is_private_key(bytes) => {
+            let message = format!("`{path}` is a private key");
+            let hint = "a key does not belong there, where everybody reads: move it away; if it was committed or copied with the catalog, it is known, and wants a new one in its place (`tidegate root change`)";
+            let fault = Fault::new(path, "", Spot::START, &message, hint);
+            return ParsedFile::of(path, "", place, Err(vec![fault]));
+        }
         Place::Stray { hint, .. } => {
             let message = format!("`{path}` is not a file of the catalog");
             let fault = Fault::new(path, "", Spot::START, &message, hint);
@@ -178,9 +184,28 @@ pub fn parse(source: Source<'_>) -> ParsedFile {
     let content = content(text, &place, &mut faults);
     let content = match content {
         Some(content) if faults.is_empty() => Ok(content),
-        _ => Err(faults.into_list()),
+        // All else that seems wrong comes of that.
+        _ => Err(unmerged(path, text).map_or_else(|| faults.into_list(), |fault| vec![fault])),
     };
     ParsedFile::of(path, text, place, content)
+}
+
+/// Whether a file has what every tool writes around a private key.
+fn is_private_key(bytes: &[u8]) -> bool {
+    let mark = b"PRIVATE KEY-----";
+    bytes.trim_ascii_start().starts_with(b"-----BEGIN ") && bytes.windows(mark.len()).any(|part| part == mark)
+}
+
+/// The first mark that git left where it could not merge. In a file that parses there is none: such a
+/// line is neither a key nor a part of a text.
+fn unmerged(path: &str, text: &str) -> Option<Fault> {
+    let is_mark = |line: &str| {
+        line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ") || line.trim_end() == "======="
+    };
+    let (line, mark) = (1..).zip(text.lines()).find(|(_, line)| is_mark(line))?;
+    let length = u32::try_from(mark.trim_end().chars().count()).unwrap_or(1);
+    let hint = "keep what is right of both sides, remove the lines that begin with `<<<<<<<`, `=======` and `>>>>>>>`, then `git add` the file";
+    Some(Fault::new(path, text, Spot { line, column: 1, length }, "this is an unresolved git merge", hint))
 }
 
 fn content(text: &str, place: &Place, faults: &mut Faults<'_>) -> Option<Content> {

@@ -42,7 +42,7 @@ pub fn alive() -> HttpResponse {
 pub fn ready(ask: &Ask<'_>) -> HttpResponse {
     let state = ask.state;
     let publication = state.shared.publication.load();
-    let readiness = readiness(publication.as_deref(), &state.shared.status.load(), state.clock.now());
+    let readiness = readiness(publication.as_deref(), &state.shared.status.load(), state.now());
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).json(readiness)
 }

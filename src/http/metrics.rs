@@ -122,7 +122,7 @@ impl fmt::Debug for Standing {
 
 impl Collector for Standing {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let now = self.clock.now();
+        let now = self.shared.now(&*self.clock);
         let status = self.shared.status.load();
         let publication = self.shared.publication.load();
 

@@ -62,6 +62,11 @@ fn find(ask: &Ask<'_>) -> Result<Payload, Problem> {
     if current.explain(&version).is_none() {
         return Err(releases::unknown(&version));
     }
+    if current.is_withdrawn(&version, &file) {
+        let detail = format!("the release `{version}` was yanked, and its payload `{file}` was withdrawn");
+        return Err(Problem::new(ProblemKind::PayloadWithdrawn, detail)
+            .hint(format!("`/v1/releases/{version}/explain` tells why it was yanked")));
+    }
     let detail = format!("the release `{version}` has no payload `{file}`");
     Err(Problem::new(ProblemKind::UnknownFile, detail))
 }

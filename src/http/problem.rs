@@ -20,6 +20,7 @@ pub enum ProblemKind {
     UnknownRelease,
     UnsignedRelease,
     UnknownFile,
+    PayloadWithdrawn,
     MethodNotAllowed,
     NotAcceptable,
     BodyRefused,
@@ -33,7 +34,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// Every kind, for metrics and the `OpenAPI` document.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::BadEncoding,
         Self::BadVersion,
         Self::MissingVersion,
@@ -43,6 +44,7 @@ impl ProblemKind {
         Self::UnknownRelease,
         Self::UnsignedRelease,
         Self::UnknownFile,
+        Self::PayloadWithdrawn,
         Self::MethodNotAllowed,
         Self::NotAcceptable,
         Self::BodyRefused,
@@ -67,6 +69,7 @@ impl ProblemKind {
             Self::UnknownRelease => "unknown_release",
             Self::UnsignedRelease => "unsigned_release",
             Self::UnknownFile => "unknown_file",
+            Self::PayloadWithdrawn => "payload_withdrawn",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::NotAcceptable => "not_acceptable",
             Self::BodyRefused => "body_refused",
@@ -92,6 +95,7 @@ impl ProblemKind {
             Self::UnknownRelease => "there is no such release",
             Self::UnsignedRelease => "the release is not signed yet",
             Self::UnknownFile => "there is no such file",
+            Self::PayloadWithdrawn => "the payload was withdrawn",
             Self::MethodNotAllowed => "this method is not allowed here",
             Self::NotAcceptable => "no acceptable encoding is at hand",
             Self::BodyRefused => "requests carry no body here",
@@ -116,6 +120,7 @@ impl ProblemKind {
             | Self::UnknownRelease
             | Self::UnsignedRelease
             | Self::UnknownFile => StatusCode::NOT_FOUND,
+            Self::PayloadWithdrawn => StatusCode::GONE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::BodyRefused => StatusCode::PAYLOAD_TOO_LARGE,

@@ -157,6 +157,7 @@ impl Route {
                 Kind::BadVersion,
                 Kind::UnknownRelease,
                 Kind::UnknownFile,
+                Kind::PayloadWithdrawn,
                 Kind::RangeNotSatisfiable,
                 Kind::PayloadUnavailable,
                 Kind::NotPublished,

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::clock::SharedClock;
+use crate::domain::Time;
 use crate::domain::payload::Sha256;
 use crate::promoter::status::Handle;
 use crate::publish::Document;
@@ -37,5 +38,10 @@ impl State {
     ) -> Self {
         let metrics = Metrics::new(&shared, &clock, &guard.cuts);
         Self { shared, open_payload, clock, metrics, openapi: openapi::document(), access_log }
+    }
+
+    /// The time by which what is published is expired or not.
+    pub(super) fn now(&self) -> Time {
+        self.shared.now(&*self.clock)
     }
 }

@@ -27,7 +27,7 @@ use crate::domain::version::Version;
 )]
 pub fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let current = ask.current()?;
-    let publication = current.unexpired(ask.state.clock.now())?;
+    let publication = current.unexpired(ask.state.now())?;
     let (version, cache) = asked(ask.request.query_string())?;
     let name = ask.channel()?.map_err(|text| unknown(publication, &text))?;
     let answer = publication.update(&name, &version).ok_or_else(|| unknown(publication, name.as_str()))?;

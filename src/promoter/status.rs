@@ -1,11 +1,13 @@
 //! What the promoter lets others see: the publication that is served, and how things stand.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use chrono::TimeDelta;
 
+use crate::clock::Clock;
 use crate::domain::Time;
 use crate::publish::Publication;
 
@@ -14,6 +16,27 @@ use crate::publish::Publication;
 pub struct Shared {
     pub publication: ArcSwapOption<Publication>,
     pub status: ArcSwap<Status>,
+    /// The time by which the promoter decides and signs; never there in a mirror.
+    pub time: ArcSwapOption<Judged>,
+}
+
+/// A time of day that is not only the clock's own word for it, and the monotonic time at that moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged {
+    pub time: Time,
+    pub at: Duration,
+}
+
+impl Shared {
+    /// The time by which what is served has expired or not: that by which it is signed. A clock that
+    /// was turned neither ends what the promoter renews, nor keeps alive what it does not.
+    #[must_use]
+    pub fn now(&self, clock: &dyn Clock) -> Time {
+        let Some(judged) = self.time.load_full() else { return clock.now() };
+        let passed = clock.monotonic().saturating_sub(judged.at);
+        let passed = TimeDelta::from_std(passed).ok();
+        passed.and_then(|passed| judged.time.checked_add_signed(passed)).unwrap_or(judged.time)
+    }
 }
 
 /// What the online documents are called among the expiries.

@@ -1,5 +1,8 @@
+mod commits;
+mod folder;
 mod place;
 mod rotation;
+mod stops;
 
 use std::fs;
 use std::path::Path;
@@ -88,6 +91,9 @@ fn a_clock_that_was_turned_stops_promotion_loudly_and_neither_serving_nor_renewa
         place.pass(DAY * 14);
         promoter.turn();
         assert_eq!(place.in_production("1.8.4"), None, "{turned}");
+        place.pass(DAY);
+        assert_eq!(shared.now(&*place.clock), t("2018-01-17T00:00:03Z"), "{turned}");
+        assert!(shared.now(&*place.clock) < shared.publication.load_full().unwrap().expires, "{turned}");
 
         place.clock.turn(-turned);
         place.pass(SECOND);
@@ -169,7 +175,7 @@ fn a_hold_that_was_committed_first_wins_also_within_the_turn() {
     // The turn reads the clock first for itself, and then for its commit.
     place.clock.then(2, move || {
         other.pass(SECOND);
-        let hold = Event { at: other.clock.at(), by: "ada".to_owned(), reason: "etcd".to_owned() };
+        let hold = Event::new(other.clock.at(), "ada".to_owned(), "etcd".to_owned());
         other.commit(Change::Hold { version: v("1.8.4"), hold });
     });
     promoter.turn();
@@ -320,10 +326,12 @@ fn a_payload_that_is_put_right_in_place_is_seen() {
     assert_eq!(latest(&shared, "1.8-preproduction"), serde_json::Value::Null);
     overwrite(&payload, &good);
     place.settle(&mut promoter);
+    place.settle(&mut promoter);
     assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
 
     // One that is on offer and changes is told of; the checked copy is what is served.
     overwrite(&payload, &vec![b'x'; good.len()]);
+    place.settle(&mut promoter);
     place.settle(&mut promoter);
     assert_eq!(degraded(&shared), [DegradedKind::LineRefused]);
     assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");

@@ -14,6 +14,7 @@ use crate::domain::payload::Payload;
 use crate::domain::promotion::{Decision, Verdict, decide};
 use crate::domain::release::{PayloadState, Release};
 use crate::domain::rfc3339;
+use crate::domain::stop::Stop;
 use crate::domain::version::Version;
 use crate::publish::evidence::with_evidence;
 use crate::publish::follows::{Trusted, published, trusted};
@@ -47,9 +48,16 @@ impl Promoter {
         let payloads = &self.setup.payloads;
         let payload =
             |release: &Release| payloads.check(release, now).unwrap_or_else(|e| unreadable(release, &e));
+        let trust = trust.map(|trust| Some(trust?.with_unread(&snapshot.unread_roles)));
         let usable = trust.as_ref().map(Option::as_ref);
-        let manifest = |version: &_| snapshot.manifest(version).cloned();
-        let catalog = with_evidence(reading.catalog, usable, &manifest, &payload, &self.checked);
+        let manifest = |version: &_| snapshot.found_manifest(version);
+        // A clock that is doubted says another time than the turn works with: ahead of either is ahead.
+        let stopped = reading.catalog.with_stops_at_once(self.at.map_or(now, |at| at.min(now)));
+        for Stop { line, what, .. } in stopped.stops_at_once() {
+            let version = what.release().map(tracing::field::display);
+            tracing::warn!(%line, version, key = what.key(), "dated ahead of this machine's clock: it counts at once");
+        }
+        let catalog = with_evidence(stopped, usable, &manifest, &payload, &self.checked);
         if let Err(e) = payloads.remember() {
             tracing::warn!("{}", chain(&e));
         }
@@ -87,8 +95,11 @@ impl Promoter {
     pub(super) fn work(&mut self, now: Time, promote: bool, mut degraded: Vec<Degraded>) {
         let mut now = now;
         if promote && let Err(e) = self.promote(&mut now) {
-            degraded.push(Degraded { kind: DegradedKind::CommitFailing, detail: chain(&*e) });
-            self.retry = Some(self.clock.monotonic() + RETRY);
+            degraded.push(Degraded { kind: DegradedKind::CommitFailing, detail: e.detail() });
+            // A text that no machine can edit is tried again when somebody has edited it.
+            if e.may_pass {
+                self.retry = Some(self.clock.monotonic() + RETRY);
+            }
         }
         let Some(read) = self.read.as_ref() else { return };
         let (revision, trust) = (read.revision, Arc::clone(&read.trust));
@@ -124,38 +135,62 @@ impl Promoter {
         self.report(now, &trust, &refused, degraded);
     }
 
-    /// Commits what is due, again and again until nothing is. Gives the time of the last decision.
-    fn promote(&mut self, now: &mut Time) -> Result<(), Box<CommitError>> {
-        // A run moves a release at most one stage.
-        let mut moved = HashSet::new();
+    /// Commits what is due, again and again until nothing is; each release by itself, so that one that
+    /// cannot be written leaves the others alone. Gives the time of the last decision.
+    fn promote(&mut self, now: &mut Time) -> Result<(), CommitFailed> {
+        // A run moves a release at most one stage, and tries each once.
+        let mut tried = HashSet::new();
+        let mut failed = CommitFailed::default();
         for _ in 0..ROUNDS {
-            let Some(read) = &self.read else { return Ok(()) };
+            let Some(read) = &self.read else { return failed.result() };
             let mut changes = self.due(read, *now);
             let all = changes.len();
             changes
-                .retain(|change| !matches!(change, Change::Enter { version, .. } if moved.contains(version)));
-            if changes.is_empty() && all > 0 {
+                .retain(|change| !matches!(change, Change::Enter { version, .. } if tried.contains(version)));
+            if changes.is_empty() && all > failed.releases {
                 break;
             }
             if changes.is_empty() {
-                return Ok(());
+                return failed.result();
             }
-            let committed = self.setup.directory.commit(&read.revision, &changes, self.clock.now());
-            match committed {
-                Ok(revision) => {
-                    for change in &changes {
-                        if let Change::Enter { version, stage, .. } = change {
-                            tracing::info!(%version, %stage, %revision, "promoted");
-                            moved.insert(version.clone());
-                        }
+            let version = |place: usize| match changes.get(place) {
+                Some(Change::Enter { version, stage, .. }) => Some((version, stage)),
+                _ => None,
+            };
+            let committed = self.setup.directory.commit_each(&read.revision, &changes, self.clock.now());
+            let stopped = match committed {
+                Ok(each) => {
+                    for (version, stage) in each.made.into_iter().filter_map(version) {
+                        tracing::info!(%version, %stage, revision = %each.revision, "promoted");
+                        tried.insert(version.clone());
                     }
+                    for (place, error) in each.failed {
+                        tried.extend(version(place).map(|(version, _)| version.clone()));
+                        failed.release(&error);
+                    }
+                    each.stopped
                 }
+                Err(e) => Some(e),
+            };
+            let is_lost = stopped.is_some();
+            match stopped {
+                None => {}
                 // Somebody was first: what they committed is read, and decided on anew.
-                Err(CommitError::Conflict { base, found }) => tracing::info!(%base, %found, "lost a commit"),
-                Err(e) => return Err(Box::new(e)),
+                Some(e) if e.is_lost() => tracing::info!("lost a commit: {}", chain(&e)),
+                // What was written before is seen by the next look, once git is done.
+                Some(e) => {
+                    failed.whole(&e);
+                    return failed.result();
+                }
             }
-            if !self.reread() {
-                return Ok(());
+            // Half of what git brings is no catalog.
+            let is_git = || self.setup.directory.work_tree().is_some_and(|tree| tree.at_work().is_some());
+            if (is_lost && is_git()) || !self.reread() {
+                // What was seen to change cannot be read yet.
+                if is_lost {
+                    self.retry = Some(self.clock.monotonic() + RETRY);
+                }
+                return failed.result();
             }
             // What was committed meanwhile is dated by its own moment: looked at from before that, a
             // hold that came first would not be there yet.
@@ -163,7 +198,7 @@ impl Promoter {
         }
         // What is still due must not wait until something else happens.
         self.retry = Some(self.clock.monotonic());
-        Ok(())
+        failed.result()
     }
 
     /// The promotions that are due, but for lines that keep their last documents.
@@ -317,6 +352,41 @@ impl Promoter {
         let told = status.degraded.clone();
         self.shared.status.store(Arc::new(status));
         self.tell(&told);
+    }
+}
+
+/// What could not be committed in a turn.
+#[derive(Debug, Default)]
+struct CommitFailed {
+    why: Vec<String>,
+    /// How many releases that are due cannot be written.
+    releases: usize,
+    /// Whether it may pass by itself.
+    may_pass: bool,
+}
+
+impl CommitFailed {
+    fn release(&mut self, error: &CommitError) {
+        self.releases += 1;
+        self.whole(error);
+    }
+
+    fn whole(&mut self, error: &CommitError) {
+        self.why.push(chain(error));
+        self.may_pass |= !error.is_in_the_text();
+    }
+
+    fn result(self) -> Result<(), Self> {
+        if self.why.is_empty() { Ok(()) } else { Err(self) }
+    }
+
+    /// The first of the reasons: a whole line whose folder cannot be written says the same again and
+    /// again.
+    fn detail(&self) -> String {
+        let told = &self.why[..self.why.len().min(3)];
+        let more = self.why.len() - told.len();
+        let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+        format!("{}{more}", told.join("; "))
     }
 }
 

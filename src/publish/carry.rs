@@ -2,13 +2,17 @@
 //! any more goes on being answered for, and the lines that follow it keep their minor gate.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::PublishError;
-use super::publication::{ChannelDocuments, Publication};
+use super::publication::{ChannelDocuments, Publication, ReleaseDocuments};
+use super::updates::json;
+use super::{PublishError, reuse};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
+use crate::domain::explain::Explanation;
 use crate::domain::line::Line;
 use crate::domain::version::Version;
+use crate::formats::api::ExplainBody;
 use crate::formats::manifest::{ChannelManifest, ReleaseManifest, line as rebuilt};
 use crate::signing::Signed;
 
@@ -53,8 +57,44 @@ pub fn narrowed(mut line: Line, current: &Line, now: Time) -> Line {
         if let Some(yank) = other.yanked(now) {
             release.yank = Some(yank.clone());
         }
+        // Who made an entry, and why, is in no signed document.
+        for (stage, entry) in line.stages.iter().zip(&mut release.entries) {
+            let other = current.stage(&stage.name).and_then(|stage| other.entries.get(stage)?.as_ref());
+            if let (Some(entry), Some(other)) = (entry, other)
+                && entry.since == other.since
+            {
+                entry.clone_from(other);
+            }
+        }
     }
     line
+}
+
+/// The documents of a refused line's releases, as they were last published; but for what a yank in the
+/// catalog says since, where that can be read. `line` is the line as it was published, narrowed.
+pub fn releases(
+    last: Option<&Publication>,
+    line: &Line,
+    current: Option<&Line>,
+    now: Time,
+) -> Vec<(Version, ReleaseDocuments)> {
+    let all = last.into_iter().flat_map(|last| &last.release);
+    let kept = all.filter(|(_, release)| release.line == line.name);
+    let narrowed = kept.map(|(version, kept)| {
+        let mut documents = kept.clone();
+        let other = current.and_then(|current| current.releases.get(version));
+        if let (Some(other), Some(release)) = (other, line.releases.get(version))
+            && other.yanked(now).is_some()
+        {
+            let explanation = Explanation { line, release, now, decision: None };
+            documents.explain = reuse(Some(&kept.explain), json(&ExplainBody::of(&explanation)));
+            if other.is_withdrawn(now) {
+                documents.payloads = Arc::default();
+            }
+        }
+        (version.clone(), documents)
+    });
+    narrowed.collect()
 }
 
 fn prefix_of(last: &Publication, name: &LineName) -> Option<crate::domain::line::Prefix> {

@@ -11,22 +11,23 @@ use crate::signing::trust::{Checked, Trust, TrustError};
 /// The catalog with the evidence for every release filled in. Where the keys cannot be used no
 /// release counts as signed, and each says why.
 ///
-/// `manifest` gives a version's `release.json` as it is stored, and `payload` the state of a
+/// `manifest` gives a version's `release.json` as it is stored, or why it cannot be read, and `payload` the state of a
 /// release's files; both are asked from several threads.
 #[must_use]
 pub fn with_evidence(
     catalog: Catalog,
     trust: Result<Option<&Trust>, &TrustError>,
-    manifest: &(dyn Fn(&Version) -> Option<Bytes> + Sync),
+    manifest: &(dyn Fn(&Version) -> Result<Option<Bytes>, String> + Sync),
     payload: &(dyn Fn(&Release) -> PayloadState + Sync),
     checked: &Checked,
 ) -> Catalog {
     let find = |line: &Line, release: &Release| Evidence {
         manifest: match trust {
             Ok(None) => ManifestState::NoTrust,
-            Ok(Some(trust)) => {
-                trust.manifest_state(line, release, manifest(&release.version).as_ref(), checked)
-            }
+            Ok(Some(trust)) => match manifest(&release.version) {
+                Ok(raw) => trust.manifest_state(line, release, raw.as_ref(), checked),
+                Err(why) => ManifestState::Invalid(why),
+            },
             Err(error) => ManifestState::Invalid(format!("the catalog's keys cannot be used: {error}")),
         },
         payload: payload(release),

@@ -9,20 +9,22 @@
 //! 32 bytes  SHA-256 of all before
 //! ```
 
+mod pieces;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, BufWriter, Read, Write};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use self::pieces::{Pieces, part};
 use super::document::{Document, Media};
 use super::publication::{ChannelDocuments, OnePayload, Publication, ReleaseDocuments, TufFile};
 use super::updates::{LineUpdates, Updates};
 use crate::domain::Time;
-use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
 use crate::domain::payload::Payload;
 use crate::domain::stepback::{Offer, Offered};
@@ -79,6 +81,18 @@ struct Body {
     brotli: Option<(u64, u64)>,
 }
 
+impl Body {
+    /// Where its last encoding ends.
+    fn end(&self) -> u64 {
+        [Some(self.identity), self.gzip, self.brotli]
+            .into_iter()
+            .flatten()
+            .map(|(_, end)| end)
+            .max()
+            .unwrap_or(0)
+    }
+}
+
 /// From this place on, this body.
 type Runs<'a> = Cow<'a, [(u32, u32)]>;
 
@@ -119,6 +133,9 @@ struct OfferIndex<'a> {
     #[serde(default)]
     aliases: Vec<ChannelName>,
     line: LineName,
+    /// Not in what was stored before stages were kept.
+    #[serde(default)]
+    stage: Option<StageName>,
     prefix: String,
     /// Not in what was stored before lines could be retired.
     #[serde(default)]
@@ -168,6 +185,7 @@ pub fn pack(publication: &Publication, to: &mut dyn Write) -> io::Result<()> {
         channel: offer.channel.clone(),
         aliases: offer.aliases.clone(),
         line: offer.line.clone(),
+        stage: offer.stage.clone(),
         prefix: offer.prefix.to_string(),
         retired: offer.retired,
         releases: offer
@@ -311,13 +329,16 @@ pub fn unpack(from: &mut dyn Read, length: u64) -> Result<Publication, PackError
     let mut hasher = Sha256::new();
     hasher.update(head);
     let index = part(from, index, &mut hasher)?;
-    let bodies = Pieces::read(from, bodies, &mut hasher)?;
+    // Believed when the digest fits.
+    let index: Result<Index<'_>, _> = serde_json::from_slice(&index);
+    let ends = index.iter().flat_map(|index| &index.bodies).map(Body::end);
+    let bodies = Pieces::read(from, bodies, ends, &mut hasher)?;
     let mut digest = [0; 32];
     from.read_exact(&mut digest).map_err(|_| PackError::Digest)?;
     if hasher.finalize()[..] != digest {
         return Err(PackError::Digest);
     }
-    let index: Index<'_> = serde_json::from_slice(&index)?;
+    let index = index?;
 
     let documents: Vec<Arc<Document>> =
         index.bodies.iter().map(|body| document(body, &bodies)).collect::<Result<_, _>>()?;
@@ -377,9 +398,15 @@ pub fn unpack(from: &mut dyn Read, length: u64) -> Result<Publication, PackError
         let releases = offer.releases.into_iter().map(|(version, since, yanked, payloads)| {
             (version.into_owned(), Offered { since, yanked, payloads: lists.share(payloads) })
         });
-        let prefix = prefix(&offer.prefix)?;
-        let (channel, aliases, line) = (offer.channel, offer.aliases, offer.line);
-        Ok(Offer { channel, aliases, line, prefix, retired: offer.retired, releases: releases.collect() })
+        Ok(Offer {
+            channel: offer.channel,
+            aliases: offer.aliases,
+            line: offer.line,
+            stage: offer.stage,
+            prefix: prefix(&offer.prefix)?,
+            retired: offer.retired,
+            releases: releases.collect(),
+        })
     });
     Ok(Publication {
         version: index.version,
@@ -425,65 +452,6 @@ impl Lists {
     }
 }
 
-/// Reads the next bytes, as many as the file's head says.
-fn part(from: &mut dyn Read, length: u64, hasher: &mut Sha256) -> Result<Vec<u8>, PackError> {
-    let mut bytes = vec![0; usize::try_from(length).map_err(|_| PackError::Range)?];
-    from.read_exact(&mut bytes).map_err(|e| {
-        if e.kind() == io::ErrorKind::UnexpectedEof { PackError::Digest } else { PackError::Read(e) }
-    })?;
-    hasher.update(&bytes);
-    Ok(bytes)
-}
-
-/// The bodies of a file. Not one block: of what is read here, a part is soon replaced, and the pieces in
-/// which nothing is served any more go away.
-struct Pieces {
-    pieces: Vec<Bytes>,
-    length: u64,
-}
-
-impl Pieces {
-    /// Bytes; all but the last piece have so many.
-    const PIECE: u64 = 256 * 1024;
-
-    fn read(from: &mut dyn Read, length: u64, hasher: &mut Sha256) -> Result<Self, PackError> {
-        let mut pieces = Vec::new();
-        let mut rest = length;
-        while rest > 0 {
-            let next = rest.min(Self::PIECE);
-            pieces.push(part(from, next, hasher)?.into());
-            rest -= next;
-        }
-        Ok(Self { pieces, length })
-    }
-
-    /// The bytes from one place until another: shared with their piece, or copied, if they are not
-    /// all in one.
-    fn slice(&self, (from, until): (u64, u64)) -> Result<Bytes, PackError> {
-        if from > until || until > self.length {
-            return Err(PackError::Range);
-        }
-        let within = |piece: usize, place: u64| {
-            let begins = piece as u64 * Self::PIECE;
-            usize::try_from(place.saturating_sub(begins).min(Self::PIECE)).map_err(|_| PackError::Range)
-        };
-        let piece_of = |place: u64| usize::try_from(place / Self::PIECE).map_err(|_| PackError::Range);
-        let (first, last) = (piece_of(from)?, piece_of(until.saturating_sub(1).max(from))?);
-        let part = |piece: usize| -> Result<Bytes, PackError> {
-            let bytes = self.pieces.get(piece).cloned().unwrap_or_default();
-            Ok(bytes.slice(within(piece, from)?..within(piece, until)?))
-        };
-        if first == last {
-            return part(first);
-        }
-        let mut copy = Vec::with_capacity(usize::try_from(until - from).map_err(|_| PackError::Range)?);
-        for piece in first..=last {
-            copy.extend_from_slice(&part(piece)?);
-        }
-        Ok(copy.into())
-    }
-}
-
 fn prefix(text: &str) -> Result<Prefix, PackError> {
     Prefix::parse(text).map_err(|_| PackError::Range)
 }
@@ -494,24 +462,4 @@ fn document(body: &Body, bodies: &Pieces) -> Result<Arc<Document>, PackError> {
     let identity = slice(body.identity)?;
     let (gzip, brotli) = (body.gzip.map(slice).transpose()?, body.brotli.map(slice).transpose()?);
     Ok(Arc::new(Document::with_encodings(media, identity, gzip, brotli)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_is_found_wherever_the_pieces_begin() {
-        let piece = Pieces::PIECE;
-        for length in [0, 1, piece, 2 * piece + 5] {
-            let all: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
-            let pieces = Pieces::read(&mut &all[..], length, &mut Sha256::new()).unwrap();
-            let edges = [0, 1, piece - 1, piece, piece + 1, 2 * piece, length.saturating_sub(1), length];
-            for (from, until) in edges.iter().flat_map(|from| edges.map(|until| (*from, until))) {
-                let place = |at: u64| usize::try_from(at).unwrap();
-                let expected = all.get(place(from)..place(until));
-                assert_eq!(pieces.slice((from, until)).ok().as_deref(), expected, "{from}..{until} of {length}");
-            }
-        }
-    }
 }

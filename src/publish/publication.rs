@@ -1,6 +1,6 @@
 //! What the server answers with: lookups only.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::document::Document;
@@ -10,6 +10,7 @@ use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::payload::Payload;
 use crate::domain::stepback::Offer;
 use crate::domain::version::Version;
+use crate::formats::tuf::names;
 
 /// Everything the server answers with, made once from one state of the catalog.
 #[derive(Debug, Clone)]
@@ -139,6 +140,33 @@ impl Publication {
     #[must_use]
     pub fn payload(&self, version: &Version, file: &str) -> Option<&Payload> {
         self.release.get(version)?.payloads.iter().find(|payload| payload.file == file)
+    }
+
+    /// Whether a payload was taken away after its release was yanked.
+    #[must_use]
+    pub fn is_withdrawn(&self, version: &Version, file: &str) -> bool {
+        let offered = self.offers.iter().filter_map(|offer| offer.releases.get(version));
+        let mut had = offered.filter(|offered| offered.yanked).flat_map(|offered| &*offered.payloads);
+        self.payload(version, file).is_none() && had.any(|payload| payload.file == file)
+    }
+
+    /// Takes the payloads of yanked releases out that are not all there, by their paths below `/tuf/`:
+    /// where this publication comes from they were withdrawn.
+    pub fn withdraw_missing(&mut self, is_there: impl Fn(&str) -> bool) {
+        let offered = self.offers.iter().flat_map(|offer| &offer.releases);
+        let yanked: BTreeSet<&Version> =
+            offered.filter(|(_, offered)| offered.yanked).map(|(version, _)| version).collect();
+        for version in yanked {
+            let Some(release) = self.release.get_mut(version) else { continue };
+            let path = |payload: &Payload| {
+                names::target_path(&names::payload_target(version, &payload.file), &payload.sha256)
+            };
+            let paths: Vec<String> = release.payloads.iter().map(path).collect();
+            if !paths.iter().all(|path| is_there(path)) {
+                release.payloads = Arc::default();
+                self.tuf.retain(|path, _| !paths.iter().any(|gone| **gone == **path));
+            }
+        }
     }
 
     /// `GET /tuf/{path}`.

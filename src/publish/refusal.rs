@@ -53,7 +53,7 @@ pub fn refusals(
     for step in step_backs(before, &Offer::all(catalog, now)) {
         let line = step.line.clone();
         match refused.entry(line).or_insert_with(|| Refusal::StepsBack(Vec::new())) {
-            Refusal::StepsBack(steps) => steps.push(step),
+            Refusal::StepsBack(steps) => steps.push(step.blaming_files(catalog, now)),
             Refusal::Faulty(_) | Refusal::Claims { .. } => {}
         }
     }

@@ -123,6 +123,7 @@ pub fn restore(
             channel,
             aliases,
             line,
+            stage: Some(manifest.stage.clone()),
             prefix,
             retired: false,
             releases: BTreeMap::new(),

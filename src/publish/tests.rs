@@ -2,6 +2,7 @@
 
 mod alone;
 mod restored;
+mod withdrawn;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -28,6 +29,8 @@ struct World {
     keys: Keys,
     lines: Vec<Line>,
     faulty: BTreeMap<LineName, String>,
+    /// Whose payloads are not there.
+    missing: Vec<Version>,
     version: u64,
     files: crate::signing::ceremony::Files,
 }
@@ -48,15 +51,19 @@ impl World {
             files.extend(signed.roles);
         }
         let trust = Trust::read(&files).unwrap().unwrap();
-        Self { trust, manifests, keys, lines, faulty: BTreeMap::new(), version: 0, files }
+        let (faulty, missing) = (BTreeMap::new(), Vec::new());
+        Self { trust, manifests, keys, lines, faulty, missing, version: 0, files }
     }
 
     fn catalog(&self) -> Catalog {
         with_evidence(
             catalog(self.lines.clone()),
             Ok(Some(&self.trust)),
-            &|version| self.manifests.get(version).cloned(),
-            &|_| PayloadState::Present,
+            &|version| Ok(self.manifests.get(version).cloned()),
+            &|release| {
+                let missing = PayloadState::Missing { file: "payload.json".to_owned() };
+                if self.missing.contains(&release.version) { missing } else { PayloadState::Present }
+            },
             &Checked::default(),
         )
     }
@@ -238,7 +245,7 @@ fn a_line_that_would_step_back_keeps_its_documents_and_says_why() {
             let entry = world.release("1.8.4").entries[1].as_mut().unwrap();
             entry.since += TimeDelta::days(1);
         }),
-        ("no longer on offer", |world| {
+        ("its signed manifest cannot be used", |world| {
             world.manifests.remove(&v("1.8.4"));
         }),
     ];

@@ -35,6 +35,8 @@ pub enum TrustError {
     Missing { file: String },
     #[error("`trust/{file}` cannot be read")]
     Parse { file: String, source: ParseError },
+    #[error("`trust/{file}` cannot be read: {why}")]
+    Unread { file: String, why: String },
     #[error("`trust/{file}` is not signed as it must be")]
     Signature { file: String, source: SignatureError },
     #[error("`trust/{file}` says it is version {found}")]
@@ -89,6 +91,19 @@ impl Trust {
             }
         }
         Ok(Some(Self { roots, targets, releases, broken }))
+    }
+
+    /// Tells of lines' roles that seemed to be missing why they could not be read, by file name.
+    #[must_use]
+    pub fn with_unread(mut self, unread: &BTreeMap<String, String>) -> Self {
+        for error in self.broken.values_mut() {
+            if let TrustError::Missing { file } = error
+                && let Some(why) = unread.get(file)
+            {
+                *error = TrustError::Unread { file: file.clone(), why: why.clone() };
+            }
+        }
+        self
     }
 
     /// Every root, from the first on.
@@ -168,9 +183,14 @@ impl Trust {
         let listed = role.and_then(|role| Some((role, role.targets.get(&target)?)));
         match (listed, raw) {
             (None, None) => ManifestState::Unsigned,
-            (None, Some(_)) => ManifestState::Invalid(format!(
-                "`release.json` is not listed in `trust/{}.json`",
-                names::releases_role(&line.name)
+            (None, Some(_)) => ManifestState::Invalid(self.broken.get(&line.name).map_or_else(
+                || {
+                    format!(
+                        "`release.json` is not listed in `trust/{}.json`",
+                        names::releases_role(&line.name)
+                    )
+                },
+                ToString::to_string,
             )),
             (Some(_), None) => {
                 ManifestState::Invalid("`release.json` is missing beside the payloads".to_owned())

@@ -168,15 +168,7 @@ impl Client<'_> {
 
     fn bytes_of(&self, path: &str, target: &Target) -> Result<Bytes, Violation> {
         let bytes = self.bytes(path)?;
-        let found = bytes.len() as u64;
-        if found != target.length {
-            return Err(Violation::Length { path: path.to_owned(), expected: target.length, found });
-        }
-        let found = Sha256::new(sha2::Sha256::digest(&bytes).into());
-        let expected = target.hashes.sha256;
-        if found != expected {
-            return Err(Violation::Digest { path: path.to_owned(), expected, found });
-        }
+        check_bytes(path, target, &bytes)?;
         Ok(bytes)
     }
 
@@ -246,6 +238,34 @@ impl Client<'_> {
         }
         channels.iter().try_for_each(|(path, manifest)| check_channel(path, manifest, verified, &bounds))
     }
+}
+
+/// The bytes of one target, held against its listing by a role that was verified.
+///
+/// # Errors
+/// When it is missing, or is not what is listed.
+pub fn target(
+    name: &str,
+    listed: &Target,
+    fetch: &dyn Fn(&str) -> Option<Bytes>,
+) -> Result<Bytes, Violation> {
+    let path = names::target_path(name, &listed.hashes.sha256);
+    let bytes = fetch(&path).ok_or_else(|| Violation::Missing { path: path.clone() })?;
+    check_bytes(&path, listed, &bytes)?;
+    Ok(bytes)
+}
+
+fn check_bytes(path: &str, target: &Target, bytes: &[u8]) -> Result<(), Violation> {
+    let found = bytes.len() as u64;
+    if found != target.length {
+        return Err(Violation::Length { path: path.to_owned(), expected: target.length, found });
+    }
+    let found = Sha256::new(sha2::Sha256::digest(bytes).into());
+    let expected = target.hashes.sha256;
+    if found != expected {
+        return Err(Violation::Digest { path: path.to_owned(), expected, found });
+    }
+    Ok(())
 }
 
 fn parse<T: DeserializeOwned>(path: &str, raw: Bytes) -> Result<Signed<T>, Violation> {

@@ -19,7 +19,7 @@ use crate::domain::Time;
 use crate::domain::version::Version;
 use crate::formats::yaml::{ParsedFile, Reading, assemble};
 
-pub use commit::CommitError;
+pub use commit::{CommitError, Each, Overtaken};
 
 /// How often a reading starts over because files changed under it. Whoever writes for longer is
 /// not done, and the folder is read later.
@@ -67,8 +67,12 @@ pub struct Snapshot {
     pub reading: Arc<Reading>,
     /// The roles in `trust/` by file name, `1.root.json`.
     pub trust: BTreeMap<String, Bytes>,
+    /// The roles of lines in `trust/` that cannot be read, and why, by file name.
+    pub unread_roles: BTreeMap<String, String>,
     /// `release.json` of each payload folder, by the folder's name.
     manifests: HashMap<String, Bytes>,
+    /// Why one cannot be read.
+    unread_manifests: BTreeMap<String, String>,
 }
 
 impl Snapshot {
@@ -76,6 +80,18 @@ impl Snapshot {
     #[must_use]
     pub fn manifest(&self, version: &Version) -> Option<&Bytes> {
         self.manifests.get(&version.to_string())
+    }
+
+    /// The same, as evidence.
+    ///
+    /// # Errors
+    /// Why it cannot be read, though there is one.
+    pub fn found_manifest(&self, version: &Version) -> Result<Option<Bytes>, String> {
+        let name = version.to_string();
+        match self.unread_manifests.get(&name) {
+            Some(why) => Err(format!("`release.json` cannot be read: {why}")),
+            None => Ok(self.manifests.get(&name).cloned()),
+        }
     }
 }
 
@@ -156,7 +172,7 @@ impl Directory {
         let cached = cache.files.iter_mut().filter_map(|(path, cached)| match &mut cached.content {
             Content::Manifest(bytes) => Some((manifest(path.rsplit('/').nth(1)?)?, bytes)),
             Content::Trust(bytes) => Some((role(path.rsplit('/').next()?)?, bytes)),
-            Content::Parsed(_) => None,
+            Content::Parsed(_) | Content::Unread(_) => None,
         });
         let manifests =
             snapshot.manifests.iter_mut().filter_map(|(folder, bytes)| Some((manifest(folder)?, bytes)));
@@ -197,9 +213,17 @@ fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
     cache.last = Some((revision, Arc::downgrade(&reading)));
     let mut trust = BTreeMap::new();
     let mut manifests = HashMap::new();
+    let (mut unread_roles, mut unread_manifests) = (BTreeMap::new(), BTreeMap::new());
     for (path, cached) in &cache.files {
         match &cached.content {
             Content::Parsed(_) => {}
+            Content::Unread(why) => {
+                let (unread, name) = match path.strip_prefix("trust/") {
+                    Some(role) => (&mut unread_roles, role),
+                    None => (&mut unread_manifests, path.rsplit('/').nth(1).unwrap_or(path)),
+                };
+                unread.insert(name.to_owned(), why.clone());
+            }
             Content::Trust(bytes) => {
                 let name = path.rsplit('/').next().unwrap_or(path);
                 trust.insert(name.to_owned(), bytes.clone());
@@ -210,7 +234,7 @@ fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
             }
         }
     }
-    Snapshot { revision, reading, trust, manifests }
+    Snapshot { revision, reading, trust, unread_roles, manifests, unread_manifests }
 }
 
 /// Puts files together. The texts of good files are not kept: one with a fault that shows only beside

@@ -18,6 +18,9 @@ pub enum Mode {
     /// The mode and, where this process may, the owner of the file that is replaced; the user's
     /// umask decides for a new one.
     Keep,
+    /// As `Keep`, and for all to read (and a folder to enter) whatever the umask: what is published, and is often signed by one
+    /// user and served by another.
+    Public,
     /// The owner alone: keys and the state folder.
     Private,
     /// For all to read and nobody to write: copies that never change.
@@ -78,6 +81,31 @@ pub fn fill(
     content: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> Result<(), WriteError> {
     observed(path, mode, content, &mut |_| Ok(()))
+}
+
+/// As [`write()`], if `still` agrees in the last moment: once the new bytes are on disk, right before
+/// they take the old ones' place.
+///
+/// # Errors
+/// What `still` says, or when any step fails. The old file is then as it was.
+pub fn write_if<E: From<WriteError>>(
+    path: &Path,
+    bytes: &[u8],
+    mode: Mode,
+    still: impl FnOnce() -> Result<(), E>,
+) -> Result<(), E> {
+    let (mut still, mut refused) = (Some(still), None);
+    let written = observed(path, mode, |file| file.write_all(bytes), &mut |step| {
+        let asked = if step == Step::Rename { still.take() } else { None };
+        asked.map_or(Ok(()), |still| still()).map_err(|why| {
+            refused = Some(why);
+            io::ErrorKind::Interrupted.into()
+        })
+    });
+    match refused {
+        Some(why) => Err(why),
+        None => Ok(written?),
+    }
 }
 
 /// The steps themselves. `before` is asked ahead of each: tests learn the order there, and make
@@ -177,10 +205,10 @@ fn create_aside(path: &Path, folder: &Path, mode: Mode) -> io::Result<(PathBuf, 
     let aside = folder.join(aside);
 
     let old = match mode {
-        Mode::Keep => fs::metadata(path).ok(),
+        Mode::Keep | Mode::Public => fs::metadata(path).ok(),
         Mode::Private | Mode::Frozen => None,
     };
-    let narrow = mode != Mode::Keep || old.is_some();
+    let narrow = matches!(mode, Mode::Private | Mode::Frozen) || old.is_some();
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -192,6 +220,10 @@ fn create_aside(path: &Path, folder: &Path, mode: Mode) -> io::Result<(PathBuf, 
         // away, so for everybody else the file goes on as theirs.
         let _ = std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()));
         file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
+    }
+    if mode == Mode::Public {
+        let bits = file.metadata()?.mode() & 0o7777;
+        file.set_permissions(fs::Permissions::from_mode(bits | 0o444))?;
     }
     if mode == Mode::Frozen {
         file.set_permissions(fs::Permissions::from_mode(0o444))?;
@@ -214,7 +246,14 @@ pub fn create_folder(path: &Path, mode: Mode) -> Result<(), WriteError> {
     match fs::DirBuilder::new().mode(bits).create(path) {
         // Somebody else may have been faster.
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        result => result.map_err(failed(Step::Create))?,
+        Err(e) => return Err(failed(Step::Create)(e)),
+        Ok(()) if mode == Mode::Public => {
+            let open = |metadata: fs::Metadata| {
+                fs::set_permissions(path, fs::Permissions::from_mode(metadata.mode() & 0o7777 | 0o555))
+            };
+            fs::metadata(path).and_then(open).map_err(failed(Step::Create))?;
+        }
+        Ok(()) => {}
     }
     sync_folder(above).map_err(failed(Step::SyncFolder))
 }
@@ -303,6 +342,37 @@ mod tests {
             assert!(error.to_string().ends_with("there is no space left"), "{error}");
             assert_eq!(fs::read_to_string(&path).unwrap(), "old");
             assert_eq!(names(folder.path()), ["f"]);
+        }
+    }
+
+    #[test]
+    fn a_file_is_replaced_only_if_the_last_look_agrees_and_that_comes_after_the_sync() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        fs::write(&path, "old").unwrap();
+        let aside = || names(folder.path()).into_iter().find(|name| is_temporary(name)).unwrap();
+        let refused = write_if(&path, b"new", Mode::Keep, || {
+            assert_eq!(fs::read_to_string(folder.path().join(aside())).unwrap(), "new");
+            fs::write(&path, "theirs").unwrap();
+            Err(WriteError { path: path.clone(), step: Step::Write, source: io::ErrorKind::Other.into() })
+        });
+        assert_eq!(refused.unwrap_err().step, Step::Write);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+        assert_eq!(names(folder.path()), ["f"]);
+        write_if(&path, b"new", Mode::Keep, || Ok::<_, WriteError>(())).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+    }
+
+    #[test]
+    fn what_all_may_read_is_so_whatever_it_was_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("release.json");
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        fs::write(&path, "old").unwrap();
+        for (before, after) in [(0o600, 0o644), (0o664, 0o664)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(before)).unwrap();
+            write(&path, b"new", Mode::Public).unwrap();
+            assert_eq!(mode(), after, "{before:o}");
         }
     }
 

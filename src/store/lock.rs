@@ -24,7 +24,10 @@ pub enum LockError {
     InUse { folder: PathBuf, holder: String },
     #[error("the catalog folder `{}` has been locked by another process for 10 s", .0.display())]
     Busy(PathBuf),
-    #[error("`{}` could not be locked", path.display())]
+    #[error(
+        "`{}` could not be locked: this user must be able to open it, on a file system that has locks",
+        path.display()
+    )]
     Io { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Folder(#[from] durable::WriteError),
@@ -110,6 +113,14 @@ mod tests {
         assert!(error.contains(&format!("in use by process {}", std::process::id())), "{error}");
         drop(first);
         StateLock::acquire(&state).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_opened_says_what_it_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("lock")).unwrap();
+        let error = StateLock::acquire(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("lock` could not be locked: this user must be able to open it"), "{error}");
     }
 
     #[test]

@@ -1,27 +1,49 @@
 //! When a catalog folder may be read: once nothing has moved in it for a while, and git is done.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::entry::{DEPTH, Outside, inside, is_passed_over};
 use super::stamp::Stamp;
 
 /// A folder is read once it has been still for this long: an editor's save and a copy of a few
 /// files are over by then, and nobody notices the wait.
 pub const STILL: Duration = Duration::from_millis(250);
 
+/// Payload files are looked at once they have been still for this long: by then their stamps vouch for
+/// them, so that gigabytes are not read again and again.
+pub const PAYLOADS_STILL: Duration = Duration::from_secs(3);
+
+/// Where payloads never stop arriving, those that have are looked at after this time all the same.
+pub const PAYLOADS_AT_LAST: Duration = Duration::from_secs(60);
+
 /// What git keeps in its folder while it is at work on the files, or waits for somebody to resolve
 /// a conflict in them.
 const GIT_AT_WORK: [&str; 6] =
     ["index.lock", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"];
 
+/// The way out where git is at work, as a path shows that [`WorkTree::at_work`] found.
+#[must_use]
+pub fn git_way_out(path: &Path) -> &'static str {
+    // A git that was killed leaves its lock behind; nothing is to be finished then.
+    if path.ends_with("index.lock") {
+        "let it finish, or remove that file if no git runs; then try again"
+    } else {
+        "finish or abort what it does, then try again"
+    }
+}
+
 /// What a look at the folders' stamps showed. Cheap: nothing is opened but folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
-    /// Changes whenever a file's name or stamp does.
-    pub fingerprint: u64,
+    /// Changes whenever the name or stamp of a file of the catalog does, its signed manifests included.
+    pub catalog: u64,
+    /// The same of payload files, which may take an hour to arrive.
+    pub payloads: u64,
     pub files: usize,
     /// The file or folder that shows git at work.
     pub git: Option<PathBuf>,
@@ -33,28 +55,44 @@ impl Scan {
     /// # Errors
     /// When the catalog folder cannot be read.
     pub fn take(catalog: &Path, payloads: &Path) -> io::Result<Self> {
-        let mut scan = Self { fingerprint: 0, files: 0, git: None };
-        scan.folder(catalog, 0)?;
+        let mut scan = Self { catalog: 0, payloads: 0, files: 0, git: None };
+        scan.folder(&catalog.canonicalize()?, catalog, 0)?;
         scan.payloads(payloads)?;
         scan.git = work_tree(catalog).and_then(|tree| tree.at_work());
         Ok(scan)
     }
 
-    /// The catalog's own files lie at most one folder deep.
-    fn folder(&mut self, folder: &Path, depth: u8) -> io::Result<()> {
+    /// Everything that a reader would read, through the links that it follows: both the link and what
+    /// it points to may be what changes.
+    fn folder(&mut self, root: &Path, folder: &Path, depth: u8) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let name = entry.file_name();
-            if name.as_encoded_bytes().starts_with(b".") {
+            if is_passed_over(&name.to_string_lossy()) {
                 continue;
             }
-            let Some(metadata) = present(fs::DirEntry::metadata(&entry))? else { continue };
-            if metadata.is_dir() {
-                if depth == 0 {
-                    self.folder(&entry.path(), 1)?;
+            let Some(own) = present(entry.metadata())? else { continue };
+            let metadata = if own.is_symlink() {
+                self.catalog(folder, &name, &own);
+                match inside(root, &entry) {
+                    Ok(metadata) => metadata,
+                    Err(Outside::Gone | Outside::Refused { .. }) => continue,
+                    Err(Outside::Io(e)) => return Err(e),
                 }
             } else {
-                self.add(folder, &name, &metadata);
+                own
+            };
+            if !metadata.is_dir() {
+                self.catalog(folder, &name, &metadata);
+                self.files += 1;
+            } else if depth < DEPTH {
+                match self.folder(root, &entry.path(), depth + 1) {
+                    // One line's fault, until it changes.
+                    Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                        self.catalog(folder, &name, &metadata);
+                    }
+                    looked => drop(present(looked)?),
+                }
             }
         }
         Ok(())
@@ -67,29 +105,38 @@ impl Scan {
         for entry in entries {
             let entry = entry?;
             if let Some(metadata) = present(fs::DirEntry::metadata(&entry))? {
-                self.add(payloads, &entry.file_name(), &metadata);
+                add(&mut self.payloads, payloads, &entry.file_name(), &metadata);
             }
             let folder = entry.path();
             // One release's folder that may not be read is that release's fault.
             let Ok(files) = fs::read_dir(&folder) else { continue };
             for file in files {
                 let file = file?;
-                // Through links: what they point to is what is served.
-                if let Some(metadata) = present(fs::metadata(file.path()))? {
-                    self.add(&folder, &file.file_name(), &metadata);
+                // Through links: what they point to is what is served. One that may not be looked at is
+                // its release's fault, too.
+                let Ok(metadata) = fs::metadata(file.path()) else { continue };
+                let name = file.file_name();
+                if name == "release.json" {
+                    self.catalog(&folder, &name, &metadata);
+                } else {
+                    add(&mut self.payloads, &folder, &name, &metadata);
                 }
+                self.files += 1;
             }
         }
         Ok(())
     }
 
-    /// Added up, so that the order in which a folder lists its files does not matter.
-    fn add(&mut self, folder: &Path, name: &std::ffi::OsStr, metadata: &fs::Metadata) {
-        let mut hasher = DefaultHasher::new();
-        (folder, name, Stamp::of(metadata)).hash(&mut hasher);
-        self.fingerprint = self.fingerprint.wrapping_add(hasher.finish());
-        self.files += 1;
+    fn catalog(&mut self, folder: &Path, name: &OsStr, metadata: &fs::Metadata) {
+        add(&mut self.catalog, folder, name, metadata);
     }
+}
+
+/// Added up, so that the order in which a folder lists its files does not matter.
+fn add(to: &mut u64, folder: &Path, name: &OsStr, metadata: &fs::Metadata) {
+    let mut hasher = DefaultHasher::new();
+    (folder, name, Stamp::of(metadata)).hash(&mut hasher);
+    *to = to.wrapping_add(hasher.finish());
 }
 
 /// Nothing, for what vanished between being listed and being looked at: the next scan tells.
@@ -139,9 +186,29 @@ impl WorkTree {
 /// only goes forward.
 #[derive(Debug, Clone, Default)]
 pub struct Quiet {
-    /// The last fingerprint, and when it was first seen.
-    seen: Option<(u64, Duration)>,
-    read: Option<u64>,
+    catalog: Seen,
+    payloads: Seen,
+    /// What was read, of both.
+    read: Option<(u64, u64)>,
+    /// Since when only payloads are other ones than were read.
+    moving: Option<Duration>,
+}
+
+/// The last fingerprint, and when it was first seen.
+#[derive(Debug, Clone, Default)]
+struct Seen(Option<(u64, Duration)>);
+
+impl Seen {
+    /// For how long it has been this fingerprint.
+    fn still(&mut self, fingerprint: u64, now: Duration) -> Duration {
+        match self.0 {
+            Some((seen, since)) if seen == fingerprint => now.saturating_sub(since),
+            _ => {
+                self.0 = Some((fingerprint, now));
+                Duration::ZERO
+            }
+        }
+    }
 }
 
 /// What [`Quiet`] says.
@@ -151,6 +218,8 @@ pub enum Turn {
     Unchanged,
     /// Something moved not long ago: look again after this time.
     Still(Duration),
+    /// The catalog was read already, and payload files are being changed: look again after this time.
+    Payloads(Duration),
     /// Git is at work, as this file shows.
     Git(PathBuf),
     /// Read, and then say so with [`Quiet::done`].
@@ -158,105 +227,35 @@ pub enum Turn {
 }
 
 impl Quiet {
-    /// What to do after a scan at `now`, a monotonic time.
+    /// What to do after a scan at `now`, a monotonic time. No payload keeps the catalog from being read:
+    /// what has not arrived yet is not what the catalog says, and is looked at again.
     pub fn turn(&mut self, scan: &Scan, now: Duration) -> Turn {
-        let since = match self.seen {
-            Some((fingerprint, since)) if fingerprint == scan.fingerprint => since,
-            _ => {
-                self.seen = Some((scan.fingerprint, now));
-                now
-            }
-        };
-        if self.read == Some(scan.fingerprint) {
+        let still = self.catalog.still(scan.catalog, now);
+        let payloads_still = self.payloads.still(scan.payloads, now);
+        let (catalog, payloads) = self.read.unzip();
+        let is_read = catalog == Some(scan.catalog);
+        if is_read && payloads == Some(scan.payloads) {
+            self.moving = None;
             return Turn::Unchanged;
         }
         if let Some(path) = &scan.git {
             return Turn::Git(path.clone());
         }
-        let still = now.saturating_sub(since);
-        if still < STILL { Turn::Still(STILL.saturating_sub(still)) } else { Turn::Read }
+        if !is_read {
+            return if still < STILL { Turn::Still(STILL.saturating_sub(still)) } else { Turn::Read };
+        }
+        let moving = now.saturating_sub(*self.moving.get_or_insert(now));
+        let wait = PAYLOADS_STILL.saturating_sub(payloads_still).min(PAYLOADS_AT_LAST.saturating_sub(moving));
+        if wait.is_zero() { Turn::Read } else { Turn::Payloads(wait) }
     }
 
     /// Notes that what a scan showed has been read. To be called with the scan that said
     /// [`Turn::Read`]: what changed since then is seen by the next one.
     pub fn done(&mut self, scan: &Scan) {
-        self.read = Some(scan.fingerprint);
+        self.read = Some((scan.catalog, scan.payloads));
+        self.moving = None;
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn scan(fingerprint: u64, git: Option<&str>) -> Scan {
-        Scan { fingerprint, files: 1, git: git.map(PathBuf::from) }
-    }
-
-    #[test]
-    fn a_folder_is_read_once_it_is_still_and_git_is_done() {
-        let ms = Duration::from_millis;
-        let mut quiet = Quiet::default();
-        for (at, fingerprint, git, expected) in [
-            (0, 1, None, Turn::Still(ms(250))),
-            (249, 1, None, Turn::Still(ms(1))),
-            (250, 1, None, Turn::Read),
-            // Not read yet: asked again.
-            (260, 1, None, Turn::Read),
-            (270, 2, None, Turn::Still(ms(250))),
-            (400, 3, None, Turn::Still(ms(250))),
-            (640, 3, None, Turn::Still(ms(10))),
-            (650, 3, Some("index.lock"), Turn::Git("index.lock".into())),
-            (660, 3, None, Turn::Read),
-        ] {
-            assert_eq!(quiet.turn(&scan(fingerprint, git), ms(at)), expected, "at {at} ms");
-        }
-        quiet.done(&scan(3, None));
-        assert_eq!(quiet.turn(&scan(3, Some("index.lock")), ms(700)), Turn::Unchanged);
-        assert_eq!(quiet.turn(&scan(4, None), ms(800)), Turn::Still(ms(250)));
-    }
-
-    #[test]
-    fn a_scan_tells_of_every_file_that_comes_changes_or_goes() {
-        let folder = tempfile::tempdir().unwrap();
-        let (catalog, payloads) = (folder.path().join("c"), folder.path().join("p"));
-        let line = catalog.join("1.8");
-        fs::create_dir_all(&line).unwrap();
-        let take = || Scan::take(&catalog, &payloads).unwrap().fingerprint;
-        let mut seen = vec![take()];
-        let mut step = |what: &str| {
-            let now = take();
-            assert!(!seen.contains(&now), "{what}");
-            assert_eq!(now, take(), "{what}");
-            seen.push(now);
-        };
-        fs::write(line.join("line.yaml"), "a").unwrap();
-        step("a new file");
-        fs::write(line.join("line.yaml"), "ab").unwrap();
-        step("a longer file");
-        fs::rename(line.join("line.yaml"), line.join("other.yaml")).unwrap();
-        step("another name");
-        fs::create_dir_all(payloads.join("1.8.4")).unwrap();
-        step("a payload folder");
-        fs::write(payloads.join("1.8.4/release.json"), "{}").unwrap();
-        step("a signed manifest");
-        fs::write(line.join(".other.yaml.tmp-0123456789abcdef"), "a").unwrap();
-        assert_eq!(take(), *seen.last().unwrap(), "a temporary file is no file");
-    }
-
-    #[test]
-    fn git_is_found_from_below_and_through_the_file_of_a_linked_work_tree() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        let catalog = root.join("tree/channels");
-        fs::create_dir_all(&catalog).unwrap();
-        assert_eq!(work_tree(&catalog), None);
-
-        fs::create_dir_all(root.join("main/.git/worktrees/tree")).unwrap();
-        fs::write(root.join("tree/.git"), "gitdir: ../main/.git/worktrees/tree\n").unwrap();
-        let tree = work_tree(&catalog).unwrap();
-        assert_eq!(tree.root, root.join("tree"));
-        assert_eq!(tree.at_work(), None);
-        fs::create_dir(root.join("main/.git/worktrees/tree/rebase-merge")).unwrap();
-        assert!(tree.at_work().unwrap().ends_with("tree/rebase-merge"));
-    }
-}
+mod tests;

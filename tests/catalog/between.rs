@@ -142,6 +142,16 @@ pub const BETWEEN: &[Row] = &[
         "`schedule` never does that",
     ),
     (
+        "early by schedule, which says nothing of a soak",
+        &[(
+            R,
+            "since: 2018-01-02T17:30:31Z, by: schedule, reason: soaked 14d",
+            "since: ‹2018-01-02T17:30:30Z›, by: schedule",
+        )],
+        "before its `14d` were over",
+        "`schedule` never does that",
+    ),
+    (
         "early without a reason",
         &[
             (S, "since: 2018-02-01T12:00:00Z", "since: ‹2018-02-01T12:00:00Z›"),

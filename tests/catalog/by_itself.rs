@@ -50,6 +50,35 @@ pub const BY_ITSELF: &[Row] = &[
     ("quoted number", &[(R, "size: 9999", "size: ‹\"9999\"›")], "a whole number is wanted", "without quotes"),
     ("size with sign", &[(R, "size: 9999", "size: ‹-1›")], "a whole number is wanted", "in digits"),
     ("size with fraction", &[(R, "size: 9999", "size: ‹9.5›")], "a whole number is wanted", "in digits"),
+    // What git leaves.
+    (
+        "unresolved merge at the start",
+        &[(R, "format: 1\n", "‹<<<<<<< HEAD›\nformat: 1\n=======\nformat: 1\n>>>>>>> hold\n")],
+        "this is an unresolved git merge",
+        "remove the lines that begin with `<<<<<<<`",
+    ),
+    (
+        "unresolved merge further down",
+        &[(
+            R,
+            "barrier: false\n",
+            "‹<<<<<<< HEAD›\nbarrier: false\n=======\nbarrier: true\n>>>>>>> barrier\n",
+        )],
+        "this is an unresolved git merge",
+        "then `git add` the file",
+    ),
+    (
+        "merge of which one mark was forgotten",
+        &[(R, "barrier: false\n", "barrier: false\n‹=======›\n")],
+        "this is an unresolved git merge",
+        "keep what is right of both sides",
+    ),
+    (
+        "end of a merge that was forgotten",
+        &[(L, "line: \"1.8\"\n", "line: \"1.8\"\n‹>>>>>>> feature/1.9›\n")],
+        "this is an unresolved git merge",
+        "keep what is right of both sides",
+    ),
     // What is refused of YAML.
     (
         "duplicate key",
@@ -320,6 +349,22 @@ pub const BY_ITSELF: &[Row] = &[
         &[("1.9/line.yaml", "", "format: 1\nline: ‹\"1.90\"›\n")],
         "line `1.90` stands in a folder named `1.9`",
         "name the folder `1.90`",
+    ),
+    (
+        "private key beside the lines",
+        &[(
+            "release.pem",
+            "",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGb\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        )],
+        "`release.pem` is a private key",
+        "a key does not belong there",
+    ),
+    (
+        "private key in a line",
+        &[("1.8/online.pem", "", "-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\n")],
+        "`1.8/online.pem` is a private key",
+        "move it away",
     ),
     ("yml", &[("1.8/1.8.6.yml", "", "format: 1")], "not a file of the catalog", "name it `1.8.6.yaml`"),
     (

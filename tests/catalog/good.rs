@@ -49,6 +49,30 @@ fn a_catalog_that_uses_every_key_is_read_without_a_fault() {
     assert!(reading.catalog.release(&Version::parse("1.7.9").unwrap()).is_some());
 }
 
+/// A policy holds for what comes: a line that has a history stays readable, or nobody could yank in it.
+#[test]
+fn a_soak_that_is_longer_than_it_was_says_nothing_against_what_was_promoted() {
+    let entry = "production: { since: 2018-01-02T17:30:31Z, by: schedule, reason: soaked 14d }";
+    let by_ana = entry.replace("schedule, reason: soaked 14d", "ana");
+    let file = "1.8/1.8.4-tectonic.1.yaml";
+    let longer = ("1.8/line.yaml", "min: 14d, max: 28d", "min: 21d, max: 28d");
+    for (what, edits) in [
+        ("a longer soak", vec![longer]),
+        ("a longer soak, and a person's entry", vec![longer, (file, entry, by_ana.leak())]),
+        ("a longer soak, and an entry that names none", vec![longer, (file, ", reason: soaked 14d", "")]),
+        (
+            "an urgency that was taken back",
+            vec![(
+                file,
+                "2018-01-02T17:30:31Z, by: schedule, reason: soaked 14d",
+                "2017-12-22T17:30:31Z, by: schedule, reason: soaked 3d",
+            )],
+        ),
+    ] {
+        assert_eq!(reading(&edited(&edits)).faults, [], "{what}");
+    }
+}
+
 #[test]
 fn a_line_that_names_no_stages_has_the_policys() {
     let files = edited(&[(

@@ -38,6 +38,25 @@ fn what_was_served_may_not_be_taken_back() {
 }
 
 #[test]
+fn a_promotion_that_says_it_was_the_schedules_is_held_against_the_policy_while_it_is_new() {
+    let desk = Desk::new();
+    desk.release("1.8.4", SOAKED);
+    desk.release("1.8.5", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n");
+    for (path, bytes) in desk.files("channels") {
+        let served = path.strip_prefix(desk.path("channels")).unwrap();
+        desk.write(&format!("served/{}", served.display()), std::str::from_utf8(&bytes).unwrap());
+    }
+    desk.edit("channels/policy.yaml", "min: 14d", "min: 21d");
+    desk.done(&["catalog", "check", "--against", "served"]);
+    let preproduction = "preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n";
+    let production = "  production: { since: 2018-01-04T00:00:00Z, by: schedule, reason: soaked 3d }\n";
+    desk.edit("channels/1.8/1.8.5.yaml", preproduction, &format!("{preproduction}{production}"));
+    assert_snapshot!("against_too_early", desk.run(&["catalog", "check", "--against", "served"]));
+    // In the catalog that is served it is as old as the others.
+    desk.done(&["catalog", "check"]);
+}
+
+#[test]
 fn an_edit_of_what_is_signed_and_served_shows_before_it_is_merged() {
     let desk = Desk::with_keys();
     desk.release(
@@ -103,4 +122,48 @@ fn a_folder_without_a_catalog_is_nothing_to_compare_with() {
     let told = desk.run(&["catalog", "check", "--catalog", "empty"]);
     assert!(told.contains("exit 1") && told.contains("there is no catalog in `empty`"), "{told}");
     assert!(told.contains("hint: name the folder") && told.contains("`--catalog DIR/channels`"), "{told}");
+}
+
+#[test]
+fn a_stop_dated_ahead_counts_at_once_and_is_told_of() {
+    let desk = Desk::new();
+    desk.release("1.8.4", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\nhold: { at: 2118-01-10T09:00:00Z, by: ada, reason: etcd loses quorum }\n");
+    desk.edit(
+        "channels/1.8/line.yaml",
+        "line: \"1.8\"\n",
+        "line: \"1.8\"\npaused: { preproduction: { at: 2118-01-10T09:00:00Z, by: ada, reason: an outage } }\n",
+    );
+    desk.done(&["promote"]);
+    assert!(!desk.read("channels/1.8/1.8.4.yaml").contains("  production:"));
+    assert_eq!(
+        desk.json(&["channel", "show", "1.8-preproduction"])["paused"]["since"],
+        "2118-01-10T09:00:00Z"
+    );
+    let told = desk.run(&["explain", "1.8.4"]);
+    assert!(
+        told.contains("held at once (dated ") && told.contains("ahead of the clock) by ada: etcd"),
+        "{told}"
+    );
+    let check = desk.run(&["catalog", "check"]);
+    assert!(check.contains("\nexit 0\n"), "{check}");
+    for told in [check, desk.run(&["status"])] {
+        for place in ["1.8.4.yaml: `hold.at`", "line.yaml: `paused.preproduction.at`"] {
+            let note = format!(
+                "warning: channels/1.8/{place} lies ahead of this machine's clock: it counts at once"
+            );
+            assert!(told.contains(&note), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_private_key_in_the_catalog_is_told_as_one() {
+    let desk = Desk::with_keys();
+    desk.write("channels/release.pem", &desk.read("keys/release.pem"));
+    let told = desk.run(&["catalog", "check"]);
+    assert!(told.contains("\nexit 1\n") && told.contains("`release.pem` is a private key"), "{told}");
+    assert!(
+        told.contains("hint: a key does not belong there") && !told.contains("a folder of its own"),
+        "{told}"
+    );
 }

@@ -23,6 +23,17 @@ fn a_catalog_is_made_from_nothing_and_only_once() {
 }
 
 #[test]
+fn a_payload_folder_without_payloads_is_one_that_git_keeps() {
+    let (missing, empty, used) = (Desk::empty(), Desk::empty(), Desk::empty());
+    std::fs::create_dir(empty.path("payloads")).unwrap();
+    used.write("payloads/1.8.4/payload.json", "{}");
+    for (desk, kept) in [(&missing, true), (&empty, true), (&used, false)] {
+        desk.done(&["init", "--offline-keys", "keys", "--no-encrypt"]);
+        assert_eq!(desk.path("payloads/.gitkeep").is_file(), kept);
+    }
+}
+
+#[test]
 fn a_founding_that_was_cut_short_is_completed_with_the_same_keys() {
     let desk = Desk::with_keys();
     let key = desk.read("keys/root.pem");

@@ -7,6 +7,7 @@ mod desk;
 mod explain;
 mod init;
 mod keys;
+mod pages;
 mod promote;
 mod release;
 #[path = "../signing/repository.rs"]

@@ -127,3 +127,91 @@ fn nothing_is_promoted_with_keys_that_cannot_be_used() {
     // Holding must go on working all the same.
     desk.done(&["release", "hold", "1.8.4", "--reason", "keys are lost"]);
 }
+
+#[test]
+fn history_is_filled_in_from_a_first_stage_and_a_run_that_writes_none_says_why() {
+    let desk = Desk::new();
+    desk.release("1.8.4", "");
+    let backfill = |desk: &Desk| desk.run(&["promote", "--at", "2018-01-15T00:00:00Z", "--backfill"]);
+    assert_snapshot!("backfill_nothing_recorded", backfill(&desk));
+    let recorded = "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: ada }\n";
+    desk.release("1.8.4", recorded);
+    backfill(&desk);
+    let production = "  production: { since: 2018-01-15T00:00:00Z, by: schedule, reason: soaked 14d }\n";
+    assert!(desk.read("channels/1.8/1.8.4.yaml").contains(production));
+    // With keys it takes a signature, and one that reaches back.
+    let desk = Desk::with_keys();
+    desk.release("1.8.4", recorded);
+    assert_snapshot!("backfill_unsigned", backfill(&desk));
+    let forward = ["--not-before", "production=2018-01-15T00:00:00Z", "--reason", "history"];
+    desk.done(&[&["release", "sign", "1.8.4", "--key", "keys/release.pem"][..], &forward].concat());
+    backfill(&desk);
+    assert!(desk.read("channels/1.8/1.8.4.yaml").contains(production));
+}
+
+#[test]
+fn the_releases_of_a_retired_line_are_told_of_once() {
+    let desk = Desk::new();
+    let since = "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n";
+    desk.release("1.8.4", since);
+    desk.release("1.8.5", &format!("{since}hold: {{ at: 2018-01-02T00:00:00Z, by: ada, reason: etcd }}\n"));
+    desk.line("1.9", "follows: { line: \"1.8\" }\n");
+    desk.edit(
+        "channels/1.8/line.yaml",
+        "line: \"1.8\"\n",
+        "line: \"1.8\"\nretired: { at: 2018-01-03T00:00:00Z, by: ada, reason: no fixes any more }\n",
+    );
+    assert_snapshot!("promote_retired", desk.run(&["promote"]));
+    assert_eq!(desk.json(&["promote"])["promotions"].as_array().unwrap().len(), 2, "data keep each");
+    assert!(desk.run(&["promote", "1.8.5"]).contains("\n1.8.5  "), "who asks for one is told of it");
+    assert_snapshot!("explain_retired", desk.run(&["explain", "1.8.5"]));
+}
+
+#[test]
+fn an_early_promotion_names_all_that_it_passed_over() {
+    let desk = Desk::new();
+    let yesterday = "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n";
+    desk.release("1.8.4", yesterday);
+    desk.edit(
+        "channels/policy.yaml",
+        "soak: { min: 14d, max: 28d }",
+        "soak: { min: 3650d, max: 3650d, why: a test }",
+    );
+    desk.edit("channels/1.8/line.yaml", "line: \"1.8\"\n", "line: \"1.8\"\nfreezes:\n  - { from: 2018-01-01T00:00:00Z, until: 2100-01-01T00:00:00Z, reason: no more of this }\n");
+    let early = [
+        "promote",
+        "1.8.4",
+        "--early",
+        "--during-freeze",
+        "--reason",
+        "an outage",
+        "--at",
+        "2019-01-01T00:00:00Z",
+    ];
+    let told = desk.run(&early);
+    assert!(told.contains("passed over: 3650d since 2018-01-01T00:00:00Z"), "{told}");
+    assert!(told.contains("; passed over: frozen from 2018-01-01T00:00:00Z"), "{told}");
+}
+
+#[test]
+fn a_release_that_no_machine_can_edit_is_told_of_and_leaves_the_others_alone() {
+    let desk = Desk::new();
+    let soaked = "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n";
+    desk.release("1.8.4", &soaked.replace("stages", "\"stag\\x65s\""));
+    desk.release("1.8.5", soaked);
+    desk.release("1.8.6", &soaked.replace("stages:\n  pre", "? stages\n: pre"));
+    assert_snapshot!("check_not_by_a_machine", desk.run(&["catalog", "check"]));
+    let told = desk.run(&["promote"]);
+    assert!(told.starts_with("$ tidegate promote\nexit 1\n"), "{told}");
+    let row = |version: &str| told.lines().find(|line| line.starts_with(version)).unwrap().to_owned();
+    assert!(row("1.8.5").contains("promoted"), "{told}");
+    for version in ["1.8.4", "1.8.6"] {
+        assert!(row(version).contains("due"), "{told}");
+        assert!(told.contains(&format!("error: `{version}` was not promoted: ")), "{told}");
+        assert!(told.contains(&format!("1.8/{version}.yaml")), "{told}");
+        assert!(!desk.read(&format!("channels/1.8/{version}.yaml")).contains("\n  production"));
+    }
+    assert!(desk.read("channels/1.8/1.8.5.yaml").contains("\n  production: "));
+    let again = desk.run(&["promote", "1.8.5"]);
+    assert!(again.contains("`1.8.5` is in `1.8-production` already"), "{again}");
+}

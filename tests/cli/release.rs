@@ -232,3 +232,88 @@ fn what_replaces_a_yanked_barrier_is_not_yanked_without_a_replacement() {
     assert!(told.contains("exit 1") && told.contains("`1.8.5` is a barrier"), "{told}");
     desk.done(&["release", "yank", "1.8.5", "--reason", "breaks DNS, too", "--to", "1.8.6"]);
 }
+
+#[test]
+fn a_replacement_that_is_not_to_be_had_yet_is_taken_and_told_of() {
+    let desk = Desk::new();
+    let ahead = "stages:\n  preproduction: { since: 2118-01-01T00:00:00Z, by: ada }\n";
+    let in_both = "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n  production: { since: 2018-01-15T00:00:00Z, by: schedule }\n";
+    desk.release("1.8.4", in_both);
+    desk.release("1.8.5", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n");
+    desk.release("1.8.6", ahead);
+    desk.release("1.8.7", "");
+    let yank = |to: &str| {
+        let told = desk.run(&["release", "yank", "1.8.4", "--reason", "breaks DNS", "--to", to]);
+        desk.done(&["release", "unyank", "1.8.4"]);
+        told
+    };
+    assert_snapshot!("yank_to_due", yank("1.8.5"));
+    assert_snapshot!("yank_to_coming", yank("1.8.6"));
+    assert_snapshot!("yank_to_new", yank("1.8.7"));
+    desk.release("1.8.8", in_both);
+    assert!(!yank("1.8.8").contains("warning"), "what is on offer everywhere takes no word");
+    std::fs::remove_file(desk.path("payloads/1.8.8/payload.json")).unwrap();
+    let told = yank("1.8.8");
+    assert!(told.contains("warning: `1.8.8` cannot be taken: payload `payload.json` is missing"), "{told}");
+}
+
+#[test]
+fn a_replaced_release_in_its_last_stage_is_not_held_and_that_is_told() {
+    let desk = with_payload();
+    desk.release("1.8.4", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n  production: { since: 2018-01-15T00:00:00Z, by: schedule }\n");
+    let told =
+        desk.run(&["release", "add", "1.8.5", "--payload", "build/payload.json", "--replaces", "1.8.4"]);
+    assert!(told.contains("\nexit 0\n") && !told.contains("is held"), "{told}");
+    assert!(told.contains("`1.8.4` is not held: it is in `1.8-production`, its last stage"), "{told}");
+    assert!(told.contains("`tidegate release yank 1.8.4 --to 1.8.5 --reason TEXT`"), "{told}");
+}
+
+#[test]
+fn what_is_signed_and_its_payload_may_be_read_by_a_server_of_another_user_whatever_the_umask() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::with_keys();
+    desk.write("build/payload.json", "{}\n");
+    let tidegate = env!("CARGO_BIN_EXE_tidegate");
+    for command in ["release add 1.8.4 --payload build/payload.json", "release sign --key keys/release.pem"] {
+        let done = std::process::Command::new("sh")
+            .args(["-c", &format!("umask 077; exec {tidegate} {command}")])
+            .current_dir(desk.path("."))
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+    let mode = |path: &str| std::fs::metadata(desk.path(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("payloads/1.8.4") & 0o555, 0o555);
+    for file in
+        ["payloads/1.8.4/payload.json", "payloads/1.8.4/release.json", "channels/trust/releases-1.8.json"]
+    {
+        assert_eq!(mode(file), 0o644, "{file}");
+    }
+}
+
+#[test]
+fn nothing_is_signed_over_what_cannot_be_read() {
+    for (file, why) in [
+        ("payloads/1.8.4/release.json", "`release.json` cannot be read: this is not a regular file"),
+        (
+            "channels/trust/releases-1.8.json",
+            "the role of line `1.8` cannot be used: `trust/releases-1.8.json`",
+        ),
+    ] {
+        let desk = Desk::with_keys();
+        desk.write("build/payload.json", "{}\n");
+        desk.done(&["release", "add", "1.8.4", "--payload", "build/payload.json"]);
+        desk.done(&["release", "sign", "--key", "keys/release.pem"]);
+        std::fs::remove_file(desk.path(file)).unwrap();
+        // Root, as whom tests may run, may read all that is a file.
+        if file.starts_with("payloads/") {
+            std::fs::create_dir(desk.path(file)).unwrap();
+        } else {
+            std::os::unix::fs::symlink("/", desk.path(file)).unwrap();
+        }
+        let keys = ["--key", "keys/release.pem", "--targets-key", "keys/targets.pem"];
+        let told = desk.run(&[&["release", "sign"][..], &keys].concat());
+        assert!(told.contains("exit 1\n") && told.contains(why), "{told}");
+        assert!(desk.run(&["catalog", "check"]).contains("cannot be read: th"), "{told}");
+    }
+}

@@ -34,6 +34,39 @@ fn wrong_usage_has_an_exit_code_of_its_own() {
 }
 
 #[test]
+fn a_usage_line_does_not_ask_for_what_the_environment_gives() {
+    for (arguments, usage) in [
+        (
+            &["release", "hold", "1.8.4"][..],
+            "Usage: tidegate release hold [OPTIONS] --reason <TEXT> <VERSION>\n",
+        ),
+        (&["channel", "pause", "c"], "Usage: tidegate channel pause [OPTIONS] --reason <TEXT> <CHANNEL>\n"),
+        (&["explain"], "Usage: tidegate explain [OPTIONS] <VERSION>\n"),
+        (&["promot"], "Usage: tidegate [OPTIONS] <COMMAND>\n"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+            .args(arguments)
+            .env("TIDEGATE_BY", "ada")
+            .env("TIDEGATE_CATALOG", "channels")
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(told.contains(usage), "{told}");
+    }
+}
+
+#[test]
+fn a_port_alone_is_no_address_and_the_form_is_told() {
+    for (given, form) in
+        [("23001", "`127.0.0.1:23001`"), (":23001", "`127.0.0.1:23001`"), ("here", "`127.0.0.1:8080`")]
+    {
+        let told = Desk::empty().run(&["serve", "--listen", given]);
+        assert!(told.contains("\nexit 2\n") && told.contains(&format!("as in {form}")), "{told}");
+    }
+}
+
+#[test]
 fn a_folder_without_a_catalog_is_told_apart() {
     assert_snapshot!("no_catalog", Desk::empty().run(&["release", "list"]));
 }
@@ -44,7 +77,16 @@ fn completions_and_pages_are_made() {
     assert!(desk.done(&["completions", "bash"]).contains("tidegate"));
     assert!(desk.done(&["man"]).contains("TIDEGATE"));
     desk.done(&["man", "--out", "pages"]);
-    assert!(desk.path("pages/tidegate-release-add.1").is_file());
+    let pages = |name: &str| desk.read(&format!("pages/tidegate-{name}.1"));
+    for (page, variable) in [
+        ("release-add", "TIDEGATE_BY"),
+        ("release-sign", "TIDEGATE_RELEASE_KEY"),
+        ("serve", "TIDEGATE_LISTEN"),
+        ("serve", "TIDEGATE_CATALOG"),
+    ] {
+        // A hyphen is escaped in a page, an underscore is not.
+        assert!(pages(page).contains(variable), "{variable} in {page}: {}", pages(page));
+    }
 }
 
 #[test]

@@ -297,7 +297,7 @@ fn a_server_that_is_killed_keeps_a_whole_publication_and_its_versions() {
 fn toggle(place: &Place, pause: bool) {
     let (line, stage) = (LineName::parse("1.7").unwrap(), StageName::parse("preproduction").unwrap());
     let now = SystemClock::new().now();
-    let event = Event { at: now, by: "ada".to_owned(), reason: "datacentre move".to_owned() };
+    let event = Event::new(now, "ada".to_owned(), "datacentre move".to_owned());
     let change =
         if pause { Change::Pause { line, stage, pause: event } } else { Change::Unpause { line, stage } };
     let directory = place.directory();

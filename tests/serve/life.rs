@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::place::{Place, edit};
-use crate::spawn::eventually;
+use crate::spawn::{eventually, refused};
 
 #[test]
 fn a_release_is_offered_when_it_is_signed_and_hold_yank_and_pause_are_followed() {
@@ -57,6 +57,57 @@ fn a_release_is_offered_when_it_is_signed_and_hold_yank_and_pause_are_followed()
         if answer["target"]["version"] == "1.8.2" { Ok(()) } else { Err(answer) }
     });
     assert_eq!(server.degraded().0, Vec::<String>::new());
+}
+
+#[test]
+fn the_payload_of_a_yanked_release_can_be_taken_away_for_good() {
+    let place = Place::with(&["1.8.1", "1.8.2"]);
+    let server = place.serve();
+    let root = "channels/trust/1.root.json";
+    let verify = || place.run(&["verify", "--from", &format!("http://{}", server.address), "--root", root]);
+    let tuf = server.json("/v1/channels/1.8-production/update?version=1.8.1");
+    let sha256 = tuf["target"]["payloads"][0]["sha256"].as_str().unwrap().to_owned();
+    let paths = [
+        "/v1/payloads/1.8.2/payload.json".to_owned(),
+        format!("/tuf/targets/{sha256}.payload.1.8.2.payload.json"),
+    ];
+    assert_eq!(paths.each_ref().map(|path| server.get(path).status), [200, 200]);
+
+    place.run(&["release", "yank", "1.8.2", "--reason", "it holds a secret"]);
+    server.until_latest("1.8-production", "1.8.1");
+    assert_eq!(paths.each_ref().map(|path| server.get(path).status), [200, 200]);
+    fs::remove_file(place.path("payloads/1.8.2/payload.json")).unwrap();
+    eventually("withdrawn", || match paths.each_ref().map(|path| server.get(path).status) {
+        [410, 404] => Ok(()),
+        other => Err(other),
+    });
+    assert_eq!(server.json(&paths[0])["kind"], "payload_withdrawn");
+    assert_eq!(server.get("/v1/releases/1.8.2").status, 200);
+    assert_eq!(server.json("/v1/releases/1.8.2/explain")["state"], "yanked");
+    assert_eq!(server.degraded().0, Vec::<String>::new());
+    let told = verify();
+    assert!(
+        told.contains("1 have their digests; withdrawn, of yanked releases: payload.1.8.2.payload.json"),
+        "{told}"
+    );
+    for command in [&["verify"][..], &["catalog", "check"], &["status"]] {
+        place.run(command);
+    }
+    // What comes after it goes on.
+    place.add("1.8.3");
+    place.sign();
+    server.until_latest("1.8-preproduction", "1.8.3");
+
+    // A mirror has what is there.
+    place.run(&["export", "mirror"]);
+    place.run(&["verify", "--from", "mirror", "--root", root]);
+    place.run(&["import", "mirror", "--root", root, "--state", "closed"]);
+    // Any other payload that is gone is missed.
+    let mirror = fs::read_dir(place.path("mirror/tuf/targets")).unwrap().map(|entry| entry.unwrap().path());
+    let mut payloads = mirror.filter(|path| path.to_string_lossy().contains(".payload.1.8.1."));
+    fs::remove_file(payloads.next().unwrap()).unwrap();
+    let error = refused(place.dir(), &["verify", "--from", "mirror", "--root", root]);
+    assert!(error.contains("payload.1.8.1.payload.json` is missing"), "{error}");
 }
 
 #[test]

@@ -12,4 +12,5 @@ mod sign_with;
 #[expect(dead_code, reason = "what traces a server is for other tests")]
 mod spawn;
 mod start;
+mod status;
 mod verify;

@@ -67,20 +67,20 @@ fn what_would_step_back_is_refused_and_told_with_the_way_out() {
         (
             "a payload is gone",
             |place| away(place, "payloads/1.8.2/payload.json"),
-            "`1.8.2` was published in `1.8-preproduction` and is no longer on offer there",
-            "its payloads back",
+            "`1.8.2` was published in `1.8-preproduction`, and payload `payload.json` is missing",
+            "put back into `payloads/1.8.2/` what was published",
         ),
         (
             "a payload is another, in place",
             |place| written(place, "payloads/1.8.2/payload.json", "{\"version\":\"1.8.3\"}"),
-            "`1.8.2` was published in `1.8-preproduction` and is no longer on offer there",
-            "its payloads back",
+            "`1.8.2` was published in `1.8-preproduction`, and payload `payload.json` is not what the catalog says",
+            "put back into `payloads/1.8.2/` what was published",
         ),
         (
             "a signed manifest is gone",
             |place| away(place, "payloads/1.8.2/release.json"),
-            "`1.8.2` was published in `1.8-preproduction` and is no longer on offer there",
-            "its payloads back",
+            "`1.8.2` was published in `1.8-preproduction`, and its signed manifest cannot be used: `release.json` is missing",
+            "put back into `payloads/1.8.2/` what was published",
         ),
         (
             "all of the line's releases are gone",

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::super::failure::{Hint, refuse};
@@ -12,14 +13,17 @@ use super::super::time;
 use super::super::workspace::{View, Workspace, chain};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
-use crate::domain::release::{Evidence, ManifestState, PayloadState, Release};
+use crate::domain::change::Change;
+use crate::domain::promotion::{Span, decide};
+use crate::domain::release::{Entry, Evidence, ManifestState, PayloadState, Release, SCHEDULE};
+use crate::domain::soaked::{TooEarly, new_and_too_early};
 use crate::domain::stepback::{Offer, StepBack, StepBackKind, step_backs};
 use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
 use crate::formats::yaml::release_path;
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust};
-use crate::store::directory::Directory;
+use crate::store::directory::{CommitError, Directory};
 
 /// Report every fault of the catalog's files
 ///
@@ -61,11 +65,12 @@ struct StepBackBody {
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let now = args.at.unwrap_or_else(|| workspace.now());
     let view = workspace.read()?;
-    let steps = match &args.against {
+    let (steps, early) = match &args.against {
         Some(served) => against(served, &view, workspace, now)?,
-        None => Vec::new(),
+        None => (Vec::new(), Vec::new()),
     };
     let mut faults = view.snapshot.reading.faults.clone();
+    faults.extend(early);
     let is_empty = view.catalog.lines().next().is_none() && faults.is_empty();
     if is_empty && !workspace.catalog.join("policy.yaml").exists() {
         return Err(no_catalog(&workspace.catalog, "--catalog"));
@@ -85,7 +90,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         faults,
         step_backs: steps.iter().map(StepBackBody::of).collect(),
         trust: view.trust().err().map(|error| chain(error)),
-        warnings: warnings(&view, workspace, now),
+        warnings: unwritable(&view, workspace, now)?
+            .into_iter()
+            .chain(warnings(&view, workspace, now))
+            .collect(),
     };
     let count = body.faults.len() + body.step_backs.len() + usize::from(body.trust.is_some());
     terminal.show(&body, || body.words(&workspace.catalog))?;
@@ -107,18 +115,28 @@ fn releases(catalog: &Catalog) -> usize {
 ///
 /// What only the files around a catalog can tell counts if it was good with the other one: a release
 /// that was signed there must be so here, and one that entered a stage there must have its payload.
-fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyhow::Result<Vec<StepBack>> {
+fn against(
+    served: &Path,
+    view: &View,
+    workspace: &Workspace,
+    now: Time,
+) -> anyhow::Result<(Vec<StepBack>, Vec<Fault>)> {
     let directory = Directory::open(served, &workspace.payloads)
         .hint("name the folder of the catalog that is being served: `--against DIR`")?;
     let before = directory.read(workspace.now())?;
     if before.reading.catalog.lines().next().is_none() && before.reading.faulty.is_empty() {
         return Err(no_catalog(served, "--against"));
     }
+    // Of a line that cannot be read there, nobody knows what is new.
+    let unread = &before.reading.faulty;
+    let early = new_and_too_early(&before.reading.catalog, &view.snapshot.reading.catalog);
+    let early = early.iter().filter(|early| !unread.contains_key(early.line.as_str())).map(too_early);
+    let early: Vec<Fault> = early.collect();
     let trust = Trust::read(&before.trust).ok().flatten();
     let before = with_evidence(
-        before.reading.catalog.clone(),
+        before.reading.catalog.clone().with_stops_at_once(workspace.now()),
         Ok(trust.as_ref()),
-        &|version| before.manifest(version).cloned(),
+        &|version| before.found_manifest(version),
         &|_| PayloadState::Present,
         &Checked::default(),
     );
@@ -138,7 +156,18 @@ fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyh
     // A faulty line is told of as such, and keeps its last documents.
     let faulty = &view.snapshot.reading.faulty;
     let steps = step_backs(&Offer::all(&before, now), &Offer::all(&after, now));
-    Ok(steps.into_iter().filter(|step| !faulty.contains_key(step.line.as_str())).collect())
+    Ok((steps.into_iter().filter(|step| !faulty.contains_key(step.line.as_str())).collect(), early))
+}
+
+/// A promotion that says it was the schedule's, and that no promoter can have made.
+fn too_early(early: &TooEarly) -> Fault {
+    let TooEarly { line, version, stage, before, spent, min } = early;
+    let (spent, min) = (Span(TimeDelta::hours(spent.num_hours())), Span(*min));
+    let message = format!(
+        "`{stage}` is newly entered after `{spent}` in `{before}`, before its `{min}` were over, by `{SCHEDULE}`"
+    );
+    let hint = format!("`{SCHEDULE}` never does that: name who did it in `by`, and why in `reason`");
+    Fault::new(&release_path(line, version), "", Spot::START, &message, &hint)
 }
 
 fn no_catalog(folder: &Path, flag: &str) -> anyhow::Error {
@@ -166,7 +195,7 @@ fn beside(view: &View, workspace: &Workspace, now: Time) -> Vec<(Version, Fault)
     let mut faults = Vec::new();
     for line in view.catalog.lines() {
         for release in line.releases.values() {
-            let wrong = wrong_payload(release).or_else(|| wrong_manifest(view, release, now));
+            let wrong = wrong_payload(release, now).or_else(|| wrong_manifest(view, release, now));
             if let Some((message, hint)) = wrong {
                 let file = release_path(&line.name, &release.version);
                 let fault = Fault::new(&file, "", Spot::START, &message, hint);
@@ -177,9 +206,10 @@ fn beside(view: &View, workspace: &Workspace, now: Time) -> Vec<(Version, Fault)
     faults
 }
 
-fn wrong_payload(release: &Release) -> Option<(String, &'static str)> {
+fn wrong_payload(release: &Release, now: Time) -> Option<(String, &'static str)> {
     match &release.evidence.payload {
         PayloadState::Present => None,
+        PayloadState::Missing { .. } if release.is_withdrawn(now) => None,
         PayloadState::Missing { file } => Some((
             format!("payload `{file}` is missing"),
             "put the file back into the release's payload folder",
@@ -204,9 +234,37 @@ fn wrong_manifest(view: &View, release: &Release, now: Time) -> Option<(String, 
     ))
 }
 
+/// Which releases no machine could promote, because of how their files are written. As if by a person,
+/// who may promote at any time: when is not the question here.
+fn unwritable(view: &View, workspace: &Workspace, now: Time) -> anyhow::Result<Vec<String>> {
+    let decisions = decide(&view.catalog, now);
+    let coming = decisions.iter().filter(|decision| decision.release.yank.is_none());
+    let (versions, changes): (Vec<_>, Vec<_>) = coming
+        .map(|decision| {
+            let release = decision.release;
+            let last = release.entries.iter().flatten().map(|entry| entry.since).max();
+            let since = last.map_or(now, |last| last.max(now));
+            let (by, reason) = ("check".to_owned(), Some("check".to_owned()));
+            let (version, stage) = (release.version.clone(), decision.target().name.clone());
+            let entry = Entry { since, by, reason };
+            (&release.version, Change::Enter { version, stage, entry })
+        })
+        .unzip();
+    let revision = &view.snapshot.revision;
+    let tried = workspace.directory()?.try_each(revision, &changes, workspace.now())?;
+    let told = |(place, error): &(usize, CommitError)| {
+        let why = match error {
+            CommitError::Faulty(fault) => format!("its edit would be a fault: {}", fault.message),
+            error => chain(error),
+        };
+        format!("`{}` cannot be promoted by a machine: {why}", versions[*place])
+    };
+    Ok(tried.iter().filter(|(_, error)| error.is_in_the_text()).map(told).collect())
+}
+
 /// What keeps releases from being offered, though nothing is wrong.
 fn warnings(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = view.stops_ahead();
     let mut unsigned = Vec::new();
     if !workspace.payloads.is_dir() && releases(&view.catalog) > 0 {
         warnings.push(format!(
@@ -217,6 +275,10 @@ fn warnings(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
     }
     for release in view.catalog.lines().flat_map(|line| line.releases.values()) {
         let version = &release.version;
+        if release.is_withdrawn(now) {
+            warnings
+                .push(format!("the payload of `{version}`, which was yanked, is gone and served no more"));
+        }
         match &release.evidence.manifest {
             ManifestState::Unsigned => unsigned.push(version.to_string()),
             ManifestState::Invalid(why) if view.trust().is_ok() && !release.is_known(now) => {

@@ -8,6 +8,7 @@ use super::super::workspace::Workspace;
 use crate::signing::ceremony::{Ceremony, Finished, Refused};
 use crate::store::durable::{self, Batch, Mode};
 use crate::store::lock::CatalogLock;
+use crate::store::watch::git_way_out;
 
 /// Writes what all have signed, while nobody else writes to the catalog.
 pub fn finish(ceremony: &Ceremony, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
@@ -16,7 +17,7 @@ pub fn finish(ceremony: &Ceremony, workspace: &Workspace, terminal: &mut Termina
     if let Some(path) = directory.work_tree().and_then(|tree| tree.at_work()) {
         return Err(refuse(
             format!("git is at work on the catalog, as `{}` shows", path.display()),
-            "finish or abort what it does, then try again",
+            git_way_out(&path),
         ));
     }
     finish_locked(ceremony, workspace, terminal)
@@ -68,18 +69,18 @@ fn write(finished: &Finished, workspace: &Workspace) -> anyhow::Result<()> {
         let mut batch = Batch::default();
         for (version, raw) in &finished.manifests {
             let folder = workspace.payloads.join(version.to_string());
-            durable::create_folder(&folder, Mode::Keep)?;
-            batch.fill(&folder.join("release.json"), Mode::Keep, |file| file.write_all(raw))?;
+            durable::create_folder(&folder, Mode::Public)?;
+            batch.fill(&folder.join("release.json"), Mode::Public, |file| file.write_all(raw))?;
         }
         batch.finish(&workspace.payloads)?;
     }
     let trust = workspace.catalog.join("trust");
-    durable::create_folder(&trust, Mode::Keep)?;
+    durable::create_folder(&trust, Mode::Public)?;
     let mut batch = Batch::default();
     let mut rest = finished.trust.clone();
     let top = rest.remove_entry("targets.json");
     for (name, raw) in rest.iter().chain(top.as_ref().map(|(name, raw)| (name, raw))) {
-        batch.fill(&trust.join(name), Mode::Keep, |file| file.write_all(raw))?;
+        batch.fill(&trust.join(name), Mode::Public, |file| file.write_all(raw))?;
     }
     batch.finish(&trust)?;
     Ok(())

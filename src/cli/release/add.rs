@@ -13,13 +13,13 @@ use super::super::failure::{Hint, refuse};
 use super::super::table::counted;
 use super::super::terminal::Terminal;
 use super::super::workspace::{View, Workspace};
+use crate::domain::Time;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
 use crate::domain::line::Line;
 use crate::domain::payload::{Payload, is_file_name};
 use crate::domain::policy::Urgency;
 use crate::domain::release::{Event, Evidence, Release};
-use crate::domain::rfc3339;
 use crate::domain::texts::Texts;
 use crate::domain::version::Version;
 use crate::formats::edit::edit;
@@ -41,10 +41,10 @@ Examples:
 pub struct Args {
     /// The version
     version: Version,
-    /// A payload file; more than one with `--arch` for each
+    /// A payload file; may be given more than once
     #[arg(long, value_name = "FILE", required = true)]
     payload: Vec<PathBuf>,
-    /// The architecture of each payload, in the same order
+    /// The architecture of each payload, in the same order; without it, every machine takes them all
     #[arg(long, value_name = "ARCH")]
     arch: Vec<String>,
     /// The line; by default the one whose versions begin so
@@ -65,7 +65,7 @@ pub struct Args {
     /// No cluster may jump over this release
     #[arg(long)]
     barrier: bool,
-    /// The release that this one replaces, which is held
+    /// The release that this one replaces, which is held unless it is in its last stage
     #[arg(long, value_name = "VERSION")]
     replaces: Option<Version>,
     #[command(flatten)]
@@ -97,10 +97,15 @@ struct Body {
     payloads: Vec<Payload>,
     /// The release that was held because this one replaces it.
     held: Option<String>,
+    /// Why the release that this one replaces is not held.
+    #[serde(skip)]
+    unheld: Option<String>,
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let wanted = args.release()?;
+    // By this run, in a try that went no further.
+    let mut replaced_by_now = None;
     let body = workspace.commit(|view| {
         if let Some(fault) = view.snapshot.reading.faults.first() {
             let folder = workspace.catalog.display().to_string();
@@ -121,6 +126,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             result: "unchanged",
             payloads: release.payloads.to_vec(),
             held: None,
+            unheld: None,
         };
         if let Some(known) = line.releases.get(&release.version) {
             args.check_same(known, &release)?;
@@ -128,23 +134,29 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             args.copy_payloads(workspace, known)?;
             return Ok((Vec::new(), body));
         }
-        if let Some(Event { at, reason, .. }) = &line.retired {
+        if let Some(retired) = &line.retired {
             return Err(refuse(
-                format!("line `{}` is retired since {}: {reason}", line.name, rfc3339(*at)),
+                format!("line `{}` is retired {}: {}", line.name, retired.since(), retired.reason),
                 "nothing new comes in it: add the release to the line that follows",
             ));
         }
         let mut changes = Vec::new();
+        body.held.clone_from(&replaced_by_now);
         if let Some(replaced) = args.replaced(line)? {
-            body.held = Some(replaced.version.to_string());
+            replaced_by_now = Some(replaced.version.to_string());
+            body.held.clone_from(&replaced_by_now);
             let reason = format!("replaced by {}", release.version);
-            let hold = Event { at: workspace.now(), by: args.author.name()?, reason };
+            let hold = Event::new(workspace.now(), args.author.name()?, reason);
             changes.push(Change::Hold { version: replaced.version.clone(), hold });
+        } else {
+            body.unheld = args.unheld(line, workspace.now());
         }
         let add = Change::Add { line: line.name.clone(), release: Box::new(release.clone()) };
         check_file(&add, view)?;
         args.copy_payloads(workspace, &release)?;
-        changes.insert(0, add);
+        // The hold is written first: were the release there without it, adding it again would find
+        // nothing to do.
+        changes.push(add);
         body.result = "added";
         Ok((changes, body))
     })?;
@@ -160,6 +172,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         format!("added `{version}` to line `{line}`: {payloads} of {size} bytes{held}")
     })?;
     if body.result == "added" {
+        if let Some(unheld) = &body.unheld {
+            terminal.note(unheld);
+        }
         terminal.note(format_args!("next: `tidegate release sign {version} --key FILE`"));
     }
     Ok(ExitCode::SUCCESS)
@@ -238,6 +253,20 @@ impl Args {
         Ok((replaced.hold.is_none() && !done).then_some(replaced))
     }
 
+    /// What to do about a replaced release that a hold would not stop any more.
+    fn unheld(&self, line: &Line, now: Time) -> Option<String> {
+        let replaced = line.releases.get(self.replaces.as_ref()?)?;
+        let last = line.stages.last()?;
+        if replaced.entries.last().is_none_or(Option::is_none) || replaced.yanked(now).is_some() {
+            return None;
+        }
+        let (old, new) = (&replaced.version, &self.version);
+        Some(format!(
+            "`{old}` is not held: it is in `{}`, its last stage, and stays on offer; to end that, `tidegate release yank {old} --to {new} --reason TEXT`",
+            last.channel
+        ))
+    }
+
     /// Whether a known release is what is asked for. What is not said is not compared: people add to
     /// the file later.
     fn check_same(&self, known: &Release, wanted: &Release) -> anyhow::Result<()> {
@@ -270,7 +299,7 @@ impl Args {
 
     fn copy_payloads(&self, workspace: &Workspace, release: &Release) -> anyhow::Result<()> {
         let folder = workspace.payloads.join(release.version.to_string());
-        durable::create_folder(&folder, Mode::Keep)?;
+        durable::create_folder(&folder, Mode::Public)?;
         for (from, payload) in self.payload.iter().zip(&*release.payloads) {
             copy(from, &folder.join(&payload.file), payload)?;
         }
@@ -311,7 +340,7 @@ fn copy(from: &Path, to: &Path, payload: &Payload) -> anyhow::Result<()> {
     if to.is_file() && Payloads::measure(to)? == expected {
         return Ok(());
     }
-    let copied = durable::fill(to, Mode::Keep, |file| {
+    let copied = durable::fill(to, Mode::Public, |file| {
         let mut source = File::open(from)?;
         io::copy(&mut source, file).map(drop)
     });

@@ -9,7 +9,6 @@ use super::super::workspace::Workspace;
 use super::Changed;
 use crate::domain::change::Change;
 use crate::domain::release::Event;
-use crate::domain::rfc3339;
 use crate::domain::version::Version;
 
 /// Stop a release from going further
@@ -43,12 +42,7 @@ pub fn hold(args: &HoldArgs, workspace: &Workspace, terminal: &mut Terminal<'_>)
                 return Ok((Vec::new(), "unchanged"));
             }
             return Err(refuse(
-                format!(
-                    "`{version}` is held already, since {} by {}: {}",
-                    rfc3339(held.at),
-                    held.by,
-                    held.reason
-                ),
+                format!("`{version}` is held already, {} by {}: {}", held.since(), held.by, held.reason),
                 format!("to give another reason, first `tidegate release resume {version}`"),
             ));
         }
@@ -59,7 +53,7 @@ pub fn hold(args: &HoldArgs, workspace: &Workspace, terminal: &mut Terminal<'_>)
                 format!("to end its offer, `tidegate release yank {version} --reason TEXT`"),
             ));
         }
-        let hold = Event { at: workspace.now(), by: by.clone(), reason: args.reason.clone() };
+        let hold = Event::new(workspace.now(), by.clone(), args.reason.clone());
         Ok((vec![Change::Hold { version: version.clone(), hold }], "held"))
     })?;
     let reason = Some(args.reason.as_str());

@@ -32,6 +32,7 @@ use crate::signing::trust::Trust;
 use crate::signing::{PublicKey, Signed, Signer};
 use crate::store::durable::{self, Mode};
 use crate::store::lock::CatalogLock;
+use crate::store::watch::git_way_out;
 
 /// Sign releases: all that are pending, or those named
 ///
@@ -125,7 +126,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if let Some(path) = directory.work_tree().and_then(|tree| tree.at_work()) {
         return Err(refuse(
             format!("git is at work on the catalog, as `{}` shows", path.display()),
-            "finish or abort what it does, then try again",
+            git_way_out(&path),
         ));
     }
     let view = workspace.read()?;
@@ -204,11 +205,11 @@ fn store(
 ) -> anyhow::Result<()> {
     for (version, raw) in manifests {
         let path = workspace.payloads.join(version.to_string()).join("release.json");
-        durable::write(&path, raw, Mode::Keep)?;
+        durable::write(&path, raw, Mode::Public)?;
     }
     let top = trust.remove_entry("targets.json");
     for (name, raw) in trust.into_iter().chain(top) {
-        durable::write(&workspace.catalog.join("trust").join(name), &raw, Mode::Keep)?;
+        durable::write(&workspace.catalog.join("trust").join(name), &raw, Mode::Public)?;
     }
     Ok(())
 }
@@ -342,10 +343,23 @@ impl Args {
 fn obstacle(view: &View, line: &Line, release: &Release, is_named: bool) -> Option<String> {
     match &release.evidence.payload {
         PayloadState::Present => {}
+        // What was withdrawn is signed anew as it was, when keys change.
+        PayloadState::Missing { .. }
+            if release.yank.is_some() && view.snapshot.manifest(&release.version).is_some() => {}
         PayloadState::Missing { file } => return Some(format!("payload `{file}` is missing")),
         PayloadState::Differs { file, found } => {
             return Some(format!("payload `{file}` is not what the catalog says: {found}"));
         }
+    }
+    if let Some(error) = view.trust().ok().flatten().and_then(|trust| trust.broken().get(&line.name)) {
+        return Some(format!(
+            "the role of line `{}` cannot be used: {}; put it back",
+            line.name,
+            chain(error)
+        ));
+    }
+    if let Err(why) = view.snapshot.found_manifest(&release.version) {
+        return Some(why);
     }
     // A release in a stage before its signed time came there by somebody who had no release key:
     // a batch must not make that good unseen.

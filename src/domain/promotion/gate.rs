@@ -106,6 +106,17 @@ impl Fact<'_> {
     }
 }
 
+impl Fact<'_> {
+    /// Whether something is to be done about it in a retired line, too: what is wrong with a release
+    /// itself keeps it from being offered where it is.
+    pub(super) const fn outlasts_retirement(&self) -> bool {
+        matches!(
+            self,
+            Self::Yanked { .. } | Self::Signed { .. } | Self::Payload { .. } | Self::Retired { .. }
+        )
+    }
+}
+
 impl GateState {
     /// The state's name in JSON and tables.
     #[must_use]
@@ -126,6 +137,17 @@ impl Gate<'_> {
             GateState::Waits { until } => Some(until),
             GateState::Passes | GateState::Blocks => None,
         }
+    }
+
+    /// Whether an early promotion passes over it.
+    #[must_use]
+    pub const fn is_waived(&self) -> bool {
+        matches!(
+            self.fact,
+            Fact::Soak { waived: true, .. }
+                | Fact::Freeze { waived: true, .. }
+                | Fact::Window { waived: true, .. }
+        )
     }
 
     /// What a person can do about a gate that does not pass, and who that person is.
@@ -185,7 +207,7 @@ impl fmt::Display for Gate<'_> {
                 write!(f, "the catalog has an entry dated {} already", rfc3339(since))
             }
             Fact::Yanked { yank: Yank { event, to } } => {
-                write!(f, "yanked since {} by {}: {}", rfc3339(event.at), event.by, event.reason)?;
+                write!(f, "yanked {} by {}: {}", event.since(), event.by, event.reason)?;
                 to.as_ref().map_or(Ok(()), |to| write!(f, "; `{to}` replaces it"))
             }
             Fact::Signed { manifest } => match manifest {
@@ -215,12 +237,12 @@ impl fmt::Display for Gate<'_> {
                 }
             }
             Fact::NotBefore { at, .. } => write!(f, "signed for {} or later", rfc3339(at)),
-            Fact::Retired { line, retired: Event { at, by, reason } } => {
-                write!(f, "line `{line}` is retired since {} by {by}: {reason}", rfc3339(*at))
+            Fact::Retired { line, retired: retired @ Event { by, reason, .. } } => {
+                write!(f, "line `{line}` is retired {} by {by}: {reason}", retired.since())
             }
             Fact::Hold { hold: None } => f.write_str("not held"),
-            Fact::Hold { hold: Some(Event { at, by, reason }) } => {
-                write!(f, "held since {} by {by}: {reason}", rfc3339(*at))
+            Fact::Hold { hold: Some(hold @ Event { by, reason, .. }) } => {
+                write!(f, "held {} by {by}: {reason}", hold.since())
             }
             Fact::Freeze { freeze: None, .. } => f.write_str("no freeze"),
             Fact::Freeze { freeze: Some(freeze), waived } => {
@@ -244,8 +266,8 @@ impl fmt::Display for Gate<'_> {
                 }
             }
             Fact::Paused { pause: None, .. } => f.write_str("the channel is not paused"),
-            Fact::Paused { channel, pause: Some(Event { at, by, reason }) } => {
-                write!(f, "channel `{channel}` is paused since {} by {by}: {reason}", rfc3339(*at))
+            Fact::Paused { channel, pause: Some(pause @ Event { by, reason, .. }) } => {
+                write!(f, "channel `{channel}` is paused {} by {by}: {reason}", pause.since())
             }
         }
     }
@@ -254,6 +276,23 @@ impl fmt::Display for Gate<'_> {
 /// A length of time in the catalog's own form: `14d`, `36h`; below an hour in minutes and seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub TimeDelta);
+
+impl Span {
+    /// Reads what [`Display`](fmt::Display) writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<TimeDelta> {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let unit = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        let number: u32 = number.parse().ok()?;
+        TimeDelta::try_seconds(i64::from(number) * unit)
+    }
+}
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -133,6 +133,39 @@ fn an_older_barrier_goes_first() {
 }
 
 #[test]
+fn a_barrier_that_waits_for_an_earlier_stage_lets_later_ones_wait_and_blocks_nobody() {
+    // The barrier is a stage behind what it keeps back.
+    let three = |barrier: Release| {
+        let mut line = line("1.8", None);
+        let mut canary = line.stages[1].clone();
+        canary.name = "canary".parse().unwrap();
+        canary.channel = "1.8-canary".parse().unwrap();
+        line.stages.insert(1, canary);
+        let mut ready = release("1.8.5", &["2017-11-01", "2017-11-15"]);
+        ready.entries.push(None);
+        let mut barrier = barrier.barrier();
+        barrier.entries.push(None);
+        line.frozen("2018-01-06", "2018-01-09", &[]).with(ready).with(barrier)
+    };
+    let soaking = || release("1.8.4", &["2017-12-10"]);
+    let line = three(soaking());
+    // Two weeks for each of the two stages, and the freeze.
+    assert_eq!(judge(&line, "1.8.4", "2017-12-16").0, wait("2017-12-24"));
+    assert_eq!(judge(&line, "1.8.5", "2017-12-16"), (wait("2018-01-09"), vec!["order"]));
+    assert_eq!(judge(&line, "1.8.5", "2017-12-25"), (wait("2018-01-09"), vec!["order"]));
+    let mut signed = soaking();
+    let facts = SignedFacts::new([("production".parse().unwrap(), t("2018-02-01"))].into());
+    signed.evidence.manifest = ManifestState::Signed(facts);
+    assert_eq!(judge(&three(signed), "1.8.5", "2017-12-16").0, wait("2018-02-01"));
+
+    let held = three(soaking().held_at("2017-12-11"));
+    assert_eq!(judge(&held, "1.8.5", "2017-12-16"), (Verdict::Blocked, vec!["order"]));
+    let mut paused = three(soaking());
+    paused.stages[1].paused = Some(event(t("2017-12-11"), "an outage"));
+    assert_eq!(judge(&paused, "1.8.5", "2017-12-16"), (Verdict::Blocked, vec!["order"]));
+}
+
+#[test]
 fn what_replaces_a_yanked_barrier_goes_first_as_the_barrier_did() {
     let line = line("1.8", None)
         .with(release("1.8.4", &["2017-12-01"]).barrier().yanked_at("2017-12-10", Some("1.8.5")))
@@ -216,6 +249,22 @@ fn a_release_in_its_last_stage_is_not_decided_on() {
     let catalog = catalog([line]);
     let early = Early { during_freeze: false };
     assert!(decide_early(&catalog, &v("1.8.4"), t("2018-01-01"), early).is_none());
+}
+
+#[test]
+fn of_a_retired_line_only_what_can_still_be_done_is_offered_and_nothing_is_overdue() {
+    let mut held = release("1.8.4", &["2018-01-01"]).held_at("2018-01-02");
+    held.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() };
+    let mut line = line("1.8", None).with(held);
+    line.stages[1].paused = Some(event(t("2018-01-02"), "an outage"));
+    let remedies = |line: &Line| decide_line(line, t("2018-06-01"))[0].remedies().join("\n");
+    assert!(remedies(&line).contains("release resume") && remedies(&line).contains("channel resume"));
+    assert!(decide_line(&line, t("2018-06-01"))[0].overdue);
+    line.retired = Some(event(t("2018-01-03"), "no fixes any more"));
+    let told = remedies(&line);
+    assert!(!told.contains("resume"), "{told}");
+    assert!(told.contains("payloads/1.8.4/") && told.contains("nobody can take this back"), "{told}");
+    assert!(!decide_line(&line, t("2018-06-01"))[0].overdue);
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn ask(catalog: &Catalog, channel: &str, current: &str, now: &str) -> String {
             take.map(|step| step.release.version.to_string())
         }
         Advice::Blocked(Blocked::Yanked { fix, .. }) => fix.map(|fix| format!("fix {}", fix.release.version)),
-        Advice::Blocked(Blocked::Barrier { barrier }) => Some(barrier.to_string()),
+        Advice::Blocked(Blocked::Barrier { barrier, .. }) => Some(barrier.to_string()),
         Advice::Blocked(Blocked::NoWay) => None,
     };
     let about = about.map(|about| format!(": {about}")).unwrap_or_default();
@@ -192,6 +192,31 @@ fn a_barrier_whose_replacement_is_not_on_offer_closes_the_way_into_the_next_line
         &catalog([offered, eighteen()]),
         "2019-01-01",
         &[("1.8-production", "1.7.3", "update next_line: 1.8.9-t.4")],
+    );
+}
+
+#[test]
+fn what_is_told_of_a_barrier_names_the_channel_that_lacks_it() {
+    let before = line("1.7", None)
+        .with(release("1.7.1", &["2018-01-01", "2018-01-15"]))
+        .with(release("1.7.3", &["2018-01-01", "2018-01-15"]))
+        .with(
+            release("1.7.2", &["2018-01-02", "2018-01-16"]).barrier().yanked_at("2018-02-01", Some("1.7.5")),
+        )
+        .with(release("1.7.5", &["2018-02-01"]).held_at("2018-02-01"));
+    let told = |line: &super::super::line::Line, channel: &str| {
+        let catalog = catalog([line.clone(), eighteen()]);
+        let now = t("2018-02-02");
+        let decisions = decide(&catalog, now);
+        answer(&catalog, &decisions, &channel.parse().unwrap(), &v("1.7.3"), now).unwrap().to_string()
+    };
+    let blocked = "blocked: `1.7.5` must be taken first, and `1.7-production` does not offer it yet";
+    assert_eq!(told(&before, "1.7-production"), "up to date: this is the latest of `1.7-production`");
+    assert_eq!(told(&before, "1.8-production"), blocked);
+    let coming = before.with(release("1.7.4", &["2018-02-01"]));
+    assert_eq!(
+        told(&coming, "1.8-production"),
+        "wait: the way to line `1.8` leads through `1.7-production`, and nothing there may be taken yet; `1.7.4` comes at 2018-02-15T00:00:00Z at the earliest"
     );
 }
 

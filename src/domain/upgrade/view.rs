@@ -66,7 +66,11 @@ impl<'a> Views<'a> {
                 Verdict::Blocked => continue,
             };
             if let Some(line) = lines.get_mut(&decision.line.name) {
-                line.stages[decision.stage].coming.push(Coming { release: decision.release, until });
+                line.stages[decision.stage].coming.push(Coming {
+                    release: decision.release,
+                    channel: decision.channel(),
+                    until,
+                });
             }
         }
         Self { catalog, now, lines }
@@ -92,6 +96,25 @@ impl<'a> Views<'a> {
             line = self.catalog.line(follows)?;
         }
         None
+    }
+
+    /// What to tell one that stands before a barrier that its channel does not offer.
+    pub(super) fn behind(
+        &self,
+        channel: ChannelRef<'a>,
+        barrier: &'a Version,
+        above: Bound<&Version>,
+    ) -> Advice<'a> {
+        let dated = self
+            .view(channel)
+            .coming
+            .iter()
+            .filter(|coming| is_above(&coming.release.version, above) && coming.release.version <= *barrier)
+            .min_by_key(|coming| (coming.until, &coming.release.version));
+        match dated {
+            Some(coming) => Advice::Wait(Wait::Coming(*coming)),
+            None => Advice::Blocked(Blocked::Barrier { barrier, channel }),
+        }
     }
 
     /// The last stage of a line that offers something.
@@ -135,19 +158,6 @@ impl<'a> View<'a> {
             .filter(|coming| is_above(&coming.release.version, above))
             .min_by_key(|coming| (coming.until, &coming.release.version))
             .copied()
-    }
-
-    /// What to tell one that stands before a barrier that is not on offer.
-    pub(super) fn behind(&self, barrier: &'a Version, above: Bound<&Version>) -> Advice<'a> {
-        let dated = self
-            .coming
-            .iter()
-            .filter(|coming| is_above(&coming.release.version, above) && coming.release.version <= *barrier)
-            .min_by_key(|coming| (coming.until, &coming.release.version));
-        match dated {
-            Some(coming) => Advice::Wait(Wait::Coming(*coming)),
-            None => Advice::Blocked(Blocked::Barrier { barrier }),
-        }
     }
 }
 

@@ -62,7 +62,15 @@ impl fmt::Display for Answer<'_> {
                 write!(f, "wait: `{channel}` is paused since {}: {}", rfc3339(pause.at), pause.reason)
             }
             Advice::Wait(Wait::Coming(coming)) => {
-                write!(f, "wait: nothing in `{channel}` may be taken yet; {coming}")
+                let there = coming.channel.name();
+                if coming.channel.line.name == self.channel.line.name {
+                    return write!(f, "wait: nothing in `{there}` may be taken yet; {coming}");
+                }
+                let line = &self.channel.line.name;
+                write!(
+                    f,
+                    "wait: the way to line `{line}` leads through `{there}`, and nothing there may be taken yet; {coming}"
+                )
             }
             Advice::Blocked(blocked) => self.blocked(blocked, f),
         }
@@ -71,7 +79,6 @@ impl fmt::Display for Answer<'_> {
 
 impl Answer<'_> {
     fn blocked(&self, blocked: &Blocked<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let channel = self.channel.name();
         let line = &self.channel.line.name;
         match blocked {
             Blocked::MinorGate { take: None, .. } => {
@@ -94,9 +101,11 @@ impl Answer<'_> {
                 )?;
                 fix.as_ref().map_or(Ok(()), |fix| write!(f, "; {fix}"))
             }
-            Blocked::Barrier { barrier } => {
-                write!(f, "blocked: `{barrier}` must be taken first, and `{channel}` does not offer it yet")
-            }
+            Blocked::Barrier { barrier, channel } => write!(
+                f,
+                "blocked: `{barrier}` must be taken first, and `{}` does not offer it yet",
+                channel.name()
+            ),
             Blocked::UnknownVersion { take } => {
                 write!(
                     f,

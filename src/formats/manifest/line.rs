@@ -80,9 +80,11 @@ pub fn line(
     Ok(Some(Line { name, title: None, prefix, follows, stages, freezes: Vec::new(), retired, releases }))
 }
 
-/// What is published never says who did something.
+/// What is published never says who did something. It counted when it was published, whatever its
+/// date says to the clock of whoever reads it.
 fn event(notice: &Notice) -> Event {
-    Event { at: notice.at, by: "the catalog".to_owned(), reason: notice.reason.clone() }
+    let by = "the catalog".to_owned();
+    Event { at: notice.at, by, reason: notice.reason.clone(), at_once: true }
 }
 
 /// A release as its manifest has it, in none of the line's stages yet.

@@ -19,5 +19,5 @@ pub(super) fn of(fields: &Fields<'_, '_>, faults: &mut Faults<'_>) -> Option<Eve
     let at = fields.read("at", faults, time);
     let by = fields.read("by", faults, scalar::line(limits::AUTHOR));
     let reason = fields.read("reason", faults, scalar::line(limits::REASON));
-    Some(Event { at: at?, by: by?, reason: reason? })
+    Some(Event::new(at?, by?, reason?))
 }

@@ -4,7 +4,7 @@ use crate::formats::fault::{Fault, Spot};
 
 /// How many faults of one file are told. Beyond this, the file is not what it seems to be, and
 /// more words do not help.
-const MAX_FAULTS: usize = 100;
+pub(super) const MAX_FAULTS: usize = 100;
 
 /// The faults of one file, as they are found.
 #[derive(Debug)]

@@ -14,10 +14,10 @@ use crate::formats::fault::{Spot, is_unprintable, small};
 /// The longest file that is read, in bytes. Real ones are below 2 KiB.
 pub(super) const MAX_BYTES: usize = 256 * 1024;
 /// How deep maps and lists may stand in each other. The catalog's own forms need six.
-const MAX_DEPTH: usize = 16;
+pub(super) const MAX_DEPTH: usize = 16;
 /// How many entries a map or a list may have: far more than any form of the catalog needs, and few
 /// enough to look for duplicates by comparing each with each.
-const MAX_ENTRIES: usize = 1000;
+pub(super) const MAX_ENTRIES: usize = 1000;
 
 /// One value.
 #[derive(Debug)]

@@ -11,8 +11,10 @@ use super::stages::known;
 use super::when::words;
 use super::{Content, ParsedFile};
 use crate::domain::line::Stage;
+use crate::domain::policy::SOAK_MIN;
 use crate::domain::release::{Entry, Evidence, Release, SCHEDULE, Yank};
 use crate::domain::rfc3339;
+use crate::domain::soaked;
 use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
 
@@ -232,6 +234,11 @@ impl Check<'_, '_> {
             return self.fault(entry.since, &message, &hint);
         }
         let Some(min) = stage.soak.as_ref().map(|soak| soak.of(self.raw.urgency).min) else { return };
+        let scheduled = entry.entry.by == SCHEDULE;
+        // The policy holds for what comes: an entry is held against the one under which it was made,
+        // which a schedule writes down. Where that is not known, it may have been the usual one.
+        let recorded = soaked::recorded(&entry.entry).filter(|_| scheduled);
+        let min = recorded.unwrap_or(min.min(SOAK_MIN));
         if spent >= min {
             return;
         }
@@ -240,7 +247,7 @@ impl Check<'_, '_> {
             "`{}` was entered after `{shown}` in `{}`, before its `{min}` were over",
             stage.name, before.name
         );
-        if entry.entry.by == SCHEDULE {
+        if scheduled {
             let hint = format!("`{SCHEDULE}` never does that: name who did it in `by`, and why in `reason`");
             self.fault(entry.since, &early, &hint);
         } else if entry.entry.reason.is_none() {

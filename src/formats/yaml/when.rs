@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Weekday};
 
 use super::faults::Faults;
-use super::fields::{Fields, list, nearest};
+use super::fields::{Fields, distance, list, nearest};
 use super::keys;
 use super::limits;
 use super::node::{Node, Value};
@@ -179,8 +179,8 @@ fn zone(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<chrono_tz::Tz> {
 fn nearest_zone(text: &str) -> Option<&'static str> {
     let exact = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
     exact.clone().find(|name| name.eq_ignore_ascii_case(text)).or_else(|| {
-        // Zones come as `AREA/CITY`; a slip in one of them is near, another area is not.
-        nearest(text, exact).filter(|name| name.as_bytes().first() == text.as_bytes().first())
+        // Of some hundred cities one is always a few letters off: only a slip of one or two is near.
+        nearest(text, exact).filter(|name| distance(&text.to_lowercase(), &name.to_lowercase()) <= 2)
     })
 }
 
@@ -234,6 +234,19 @@ mod tests {
             [(1_209_600, "14d"), (129_600, "36h"), (90_000, "25h"), (90_060, "1d 1h 1min")]
         {
             assert_eq!(words(TimeDelta::seconds(seconds)), shown);
+        }
+    }
+
+    #[test]
+    fn a_zone_is_guessed_where_a_slip_is_small_and_not_where_a_city_has_none() {
+        for (text, near) in [
+            ("europe/berlin", Some("Europe/Berlin")),
+            ("Europe/Berln", Some("Europe/Berlin")),
+            ("Europe/Bonn", None),
+            ("America/Boston", None),
+            ("CEST", None),
+        ] {
+            assert_eq!(nearest_zone(text), near, "{text}");
         }
     }
 

@@ -1,10 +1,12 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::fixture::NOW;
 use super::{Client, spawn, spawn_with};
+use crate::clock::Clock as _;
 use crate::domain::Time;
 use crate::http::route::Route;
-use crate::promoter::status::{Degraded, DegradedKind, Status};
+use crate::promoter::status::{Degraded, DegradedKind, Judged, Status};
 
 fn time(seconds: i64) -> Time {
     Time::from_timestamp(seconds, 0).unwrap()
@@ -45,6 +47,26 @@ fn ready_means_an_unexpired_publication_however_much_is_wrong() {
     server.shared.publication.store(None);
     let response = client.get("/readyz");
     assert_eq!((response.status, &response.json()["kind"]), (503, &"not_published".into()));
+}
+
+#[test]
+fn what_is_served_expires_by_the_time_it_is_signed_by_and_not_by_a_clock_that_was_turned() {
+    let server = spawn();
+    let mut client = server.client();
+    let judged = |seconds| {
+        let at = server.clock.monotonic();
+        server.shared.time.store(Some(Arc::new(Judged { time: time(seconds), at })));
+    };
+    let asked = "/v1/channels/1.8-production/update?version=1.8.4-tectonic.1";
+    server.clock.set(NOW + 30 * 86_400);
+    assert_eq!([client.get("/readyz").status, client.get(asked).status], [503, 503]);
+    judged(NOW);
+    assert_eq!([client.get("/readyz").status, client.get(asked).status], [200, 200]);
+    let metrics = String::from_utf8(client.get("/metrics").body).unwrap();
+    assert!(!metrics.contains("expires_in_seconds{document=\"publication\"} -"), "{metrics}");
+    server.clock.set(NOW - 30 * 86_400);
+    judged(NOW + 3600);
+    assert_eq!([client.get("/readyz").status, client.get(asked).status], [503, 503]);
 }
 
 #[test]
@@ -91,6 +113,38 @@ fn metrics_tell_how_things_stand() {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
     assert!(!text.contains("makes-up"));
+}
+
+#[test]
+fn every_metric_is_documented_with_its_labels() {
+    let server = spawn();
+    let read = Some(time(NOW));
+    server.shared.status.store(Arc::new(Status { last_good_read: read, ..Status::default() }));
+    let text = String::from_utf8(server.client().get("/metrics").body).unwrap();
+    let labels = |sample: &str| {
+        let (_, inner) = sample.split_once('{')?;
+        let names = inner.trim_end_matches('}').split(',').filter_map(|label| label.split_once("=\""));
+        Some(names.map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+    };
+    let found: BTreeSet<(String, String)> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.rsplit_once(' '))
+        .map(|(sample, _)| {
+            let name = sample.split('{').next().unwrap_or_default();
+            (format!("`{name}`"), labels(sample).unwrap_or_default())
+        })
+        .collect();
+    assert!(found.len() >= 14, "{found:?}");
+    let documented: BTreeSet<(String, String)> = include_str!("../../../docs/operating.md")
+        .lines()
+        .filter(|line| line.starts_with("| `tidegate_"))
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            (cells[1].to_owned(), cells[2].to_owned())
+        })
+        .collect();
+    assert_eq!(documented, found, "the table of metrics in docs/operating.md");
 }
 
 #[test]

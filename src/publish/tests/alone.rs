@@ -98,3 +98,17 @@ fn a_yank_or_a_pause_reaches_clusters_though_its_line_is_refused() {
     assert_eq!(answer(&paused, "1.8-production", "1.8.3")["code"], "paused");
     assert!(manifest(&paused, "1.8-production").paused.is_some());
 }
+
+#[test]
+fn a_stage_that_is_renamed_under_its_channels_name_is_refused() {
+    let now = t("2018-01-01");
+    let mut world = world(now);
+    let first = world.publish(None, now).publication;
+    let eight = world.lines.iter_mut().find(|line| line.name.as_str() == "1.8").unwrap();
+    eight.stages[1].name = "prod".parse().unwrap();
+    let outcome = world.publish(Some(&first), now + TimeDelta::hours(1));
+    assert_eq!(outcome.refused.len(), 1);
+    assert_eq!(manifest(&outcome.publication, "1.8-production").stage.as_str(), "production");
+    let again = world.publish(Some(&outcome.publication), now + TimeDelta::hours(2));
+    assert_eq!(again.refused.len(), 1);
+}

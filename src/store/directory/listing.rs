@@ -1,7 +1,7 @@
 //! Which files a catalog has, and their contents, read once for each time that they change.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, Metadata, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use super::ReadError;
 use crate::domain::Time;
 use crate::formats::yaml::{ParsedFile, Source, parse};
 use crate::store::durable;
+use crate::store::entry::{DEPTH, Outside, inside, is_passed_over};
 use crate::store::stamp::Stamp;
 
 /// Files of a catalog are smaller by far; of a larger one, enough is read for the reader to say
@@ -21,9 +22,6 @@ use crate::store::stamp::Stamp;
 const MAX_FILE: u64 = 1024 * 1024;
 /// Roles and manifests. Clients accept 5 MB.
 const MAX_DOCUMENT: u64 = 8 * 1024 * 1024;
-/// So deep below the catalog's folder are files looked for. Those of a catalog lie one deep;
-/// deeper ones are found to be told of.
-const DEPTH: u8 = 2;
 /// Below this many files to read, threads cost more than they bring.
 const FEW: usize = 64;
 
@@ -63,13 +61,20 @@ pub(super) enum Content {
     Parsed(ParsedFile),
     Trust(Bytes),
     Manifest(Bytes),
+    /// A release's manifest or a line's role, with the reason: that release or line fails alone.
+    Unread(String),
 }
 
 impl Cached {
+    /// Whether its digest is that of the file's bytes.
+    pub const fn is_read(&self) -> bool {
+        self.stamp.is_some()
+    }
+
     pub fn parsed(&self) -> Option<&ParsedFile> {
         match &self.content {
             Content::Parsed(parsed) => Some(parsed),
-            Content::Trust(_) | Content::Manifest(_) => None,
+            Content::Trust(_) | Content::Manifest(_) | Content::Unread(_) => None,
         }
     }
 }
@@ -92,13 +97,10 @@ impl Listing {
             let own = entry.file_name();
             let own = own.to_string_lossy();
             let path = entry.path();
-            if own.starts_with('.') {
+            if is_passed_over(&own) {
                 if durable::is_temporary(&own) {
                     self.temporary.push(path);
                 }
-                continue;
-            }
-            if own.ends_with('~') || own.to_ascii_lowercase().ends_with(".md") {
                 continue;
             }
             let key = if name.is_empty() { own.into_owned() } else { format!("{name}/{own}") };
@@ -111,7 +113,8 @@ impl Listing {
                     continue;
                 }
                 Err(Outside::Refused { why, .. }) => {
-                    self.add(key, path, Kind::Catalog, Err(why));
+                    let kind = if is_role_of_a_line(&key) { Kind::Trust } else { Kind::Catalog };
+                    self.add(key, path, kind, Err(why));
                     continue;
                 }
                 Err(Outside::Io(e)) => return Err(e),
@@ -150,12 +153,17 @@ impl Listing {
         for entry in entries {
             let entry = entry?;
             let path = entry.path().join("release.json");
-            let Ok(metadata) = fs::metadata(&path) else { continue };
-            if let Some(folder) = entry.file_name().to_str()
-                && metadata.is_file()
-            {
+            let stamp = match fs::metadata(&path) {
+                Ok(metadata) if metadata.is_file() => Ok(Stamp::of(&metadata)),
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                    Err("this process may not look into its folder")
+                }
+                Ok(_) => Err("this is not a regular file"),
+                Err(_) => continue,
+            };
+            if let Some(folder) = entry.file_name().to_str() {
                 let key = format!("payloads:/{folder}/release.json");
-                self.add(key, path, Kind::Manifest, Ok(Stamp::of(&metadata)));
+                self.add(key, path, Kind::Manifest, stamp);
             }
         }
         Ok(())
@@ -228,7 +236,7 @@ pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, Re
     let mut files = BTreeMap::new();
     for (path, listed) in &listing.files {
         let name = path.rsplit('/').next().unwrap_or(path);
-        if name != "targets.json" && !name.ends_with(".root.json") {
+        if !is_for_all(path) {
             continue;
         }
         let loaded = listed.load(path, None);
@@ -239,6 +247,18 @@ pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, Re
         }
     }
     Ok(Some(files))
+}
+
+/// Whether a file is a line's role, which is that line's matter alone.
+fn is_role_of_a_line(key: &str) -> bool {
+    let name = key.strip_prefix("trust/").and_then(|name| name.strip_suffix(".json"));
+    name.is_some_and(|name| name.starts_with("releases-"))
+}
+
+/// Whether a file is a root or the targets role, without which nothing else can be judged.
+fn is_for_all(key: &str) -> bool {
+    let name = key.strip_prefix("trust/");
+    name.is_some_and(|name| name == "targets.json" || name.ends_with(".root.json"))
 }
 
 enum Work<'scope, T> {
@@ -259,7 +279,10 @@ impl Listed {
     /// Reads the file. `None` if it changed meanwhile.
     fn load(&self, key: &str, known: Option<&Cached>) -> io::Result<Option<Cached>> {
         let unreadable = |why: &str| {
-            let content = Content::Parsed(ParsedFile::unreadable(key, why));
+            let content = match self.kind {
+                Kind::Catalog => Content::Parsed(ParsedFile::unreadable(key, why)),
+                Kind::Trust | Kind::Manifest => Content::Unread(why.to_owned()),
+            };
             Ok(Some(Cached { stamp: None, digest: Sha256::digest(why).into(), content }))
         };
         let stamp = match self.stamp {
@@ -274,6 +297,7 @@ impl Listed {
                 Err(e) if self.kind == Kind::Catalog => {
                     return unreadable(&format!("this process cannot read the file: {e}"));
                 }
+                Err(e) if !is_for_all(key) => return unreadable(&e.to_string()),
                 Err(e) => return Err(e),
             };
         let digest = Sha256::digest(&read).into();
@@ -290,42 +314,27 @@ impl Listed {
     }
 }
 
+/// The digest of a file as it is now. `None` if there is none.
+pub(super) fn digest_now(path: &Path) -> io::Result<Option<[u8; 32]>> {
+    let mut bytes = Vec::new();
+    match open(path) {
+        Ok(file) => file.take(MAX_FILE).read_to_end(&mut bytes)?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    Ok(Some(Sha256::digest(&bytes).into()))
+}
+
 /// The bytes of a file, if its stamp is still what was listed once they are read.
 fn read(path: &Path, stamp: Stamp, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    // A pipe that took the file's place must not stop the reading.
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = open(path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(stamp.size.min(limit)).unwrap_or_default() + 1);
     (&file).take(limit).read_to_end(&mut bytes)?;
     Ok((Stamp::of(&file.metadata()?) == stamp).then_some(bytes))
 }
 
-enum Outside {
-    /// Gone since it was listed.
-    Gone,
-    Refused {
-        folder: bool,
-        why: &'static str,
-    },
-    Io(io::Error),
-}
-
-/// What an entry is, through links that stay inside the catalog's folder.
-fn inside(root: &Path, entry: &fs::DirEntry) -> Result<Metadata, Outside> {
-    let metadata = entry.metadata().map_err(outside)?;
-    if !metadata.is_symlink() {
-        return Ok(metadata);
-    }
-    let path = entry.path();
-    let dangling = Outside::Refused { folder: false, why: "this link points to nothing" };
-    let target = fs::metadata(&path).map_err(|_| dangling)?;
-    let real = path.canonicalize().map_err(outside)?;
-    if real.starts_with(root) {
-        return Ok(target);
-    }
-    Err(Outside::Refused { folder: target.is_dir(), why: "this link leaves the catalog's folder" })
-}
-
-fn outside(error: io::Error) -> Outside {
-    if error.kind() == io::ErrorKind::NotFound { Outside::Gone } else { Outside::Io(error) }
+fn open(path: &Path) -> io::Result<File> {
+    // A pipe that took the file's place must not stop the reading.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }

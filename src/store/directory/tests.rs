@@ -9,7 +9,7 @@ use crate::domain::policy::Urgency;
 use crate::domain::release::{Entry, Event, Evidence, Release};
 use crate::domain::texts::Texts;
 
-const RELEASE: &str = "\
+pub(super) const RELEASE: &str = "\
 # what people wrote
 format: 1
 version: VERSION
@@ -20,12 +20,12 @@ stages:
 # the end
 ";
 
-struct Fixture {
-    folder: tempfile::TempDir,
+pub(super) struct Fixture {
+    pub(super) folder: tempfile::TempDir,
 }
 
 impl Fixture {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let fixture = Self { folder: tempfile::tempdir().unwrap() };
         for line in ["1.7", "1.8"] {
             fs::create_dir_all(fixture.catalog().join(line)).unwrap();
@@ -38,45 +38,45 @@ impl Fixture {
         fixture
     }
 
-    fn catalog(&self) -> PathBuf {
+    pub(super) fn catalog(&self) -> PathBuf {
         self.folder.path().join("channels")
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(super) fn write(&self, path: &str, text: &str) {
         fs::write(self.catalog().join(path), text).unwrap();
     }
 
-    fn text(&self, path: &str) -> String {
+    pub(super) fn text(&self, path: &str) -> String {
         fs::read_to_string(self.catalog().join(path)).unwrap()
     }
 
-    fn open(&self) -> Directory {
+    pub(super) fn open(&self) -> Directory {
         Directory::open(&self.catalog(), &self.folder.path().join("payloads")).unwrap()
     }
 }
 
 /// Late enough for every stamp to be settled.
-fn later() -> Time {
+pub(super) fn later() -> Time {
     "2200-01-01T00:00:00Z".parse().unwrap()
 }
 
-fn version(text: &str) -> Version {
+pub(super) fn version(text: &str) -> Version {
     Version::parse(text).unwrap()
 }
 
-fn enter(of: &str) -> Change {
+pub(super) fn enter(of: &str) -> Change {
     let since = "2018-01-15T00:00:00Z".parse().unwrap();
     let entry = Entry { since, by: "schedule".to_owned(), reason: Some("soaked 14d".to_owned()) };
     Change::Enter { version: version(of), stage: StageName::parse("production").unwrap(), entry }
 }
 
-fn hold(of: &str) -> Change {
+pub(super) fn hold(of: &str) -> Change {
     let at = "2018-01-10T00:00:00Z".parse().unwrap();
-    let hold = Event { at, by: "ann".to_owned(), reason: "etcd: \"slow\" # 7".to_owned() };
+    let hold = Event::new(at, "ann".to_owned(), "etcd: \"slow\" # 7".to_owned());
     Change::Hold { version: version(of), hold }
 }
 
-fn added(of: &str) -> Change {
+pub(super) fn added(of: &str) -> Change {
     let payload = Payload { file: "p.json".to_owned(), sha256: Sha256::new([0xab; 32]), size: 4, arch: None };
     let release = Release {
         version: version(of),
@@ -311,6 +311,30 @@ fn roles_and_signed_manifests_are_part_of_the_revision() {
 }
 
 #[test]
+fn a_manifest_or_a_lines_role_that_cannot_be_read_is_told_of_and_the_rest_is_read() {
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.catalog().join("trust")).unwrap();
+    fixture.write("trust/1.root.json", "{}");
+    let outside = fixture.folder.path().join("outside.json");
+    fs::write(&outside, "{}").unwrap();
+    symlink(&outside, fixture.catalog().join("trust/releases-1.8.json")).unwrap();
+    let payloads = fixture.folder.path().join("payloads");
+    fs::create_dir_all(payloads.join("1.8.1/release.json")).unwrap();
+    fs::create_dir_all(payloads.join("1.8.2")).unwrap();
+    fs::write(payloads.join("1.8.2/release.json"), "{2}").unwrap();
+    let store = fixture.open();
+    let seen = store.read(later()).unwrap();
+    assert_eq!(seen.reading.faults, []);
+    assert_eq!(seen.trust.keys().collect::<Vec<_>>(), ["1.root.json"]);
+    assert_eq!(seen.unread_roles["releases-1.8.json"], "this link leaves the catalog's folder");
+    let why = seen.found_manifest(&version("1.8.1")).unwrap_err();
+    assert_eq!(why, "`release.json` cannot be read: this is not a regular file");
+    assert_eq!(seen.found_manifest(&version("1.8.2")).unwrap().unwrap(), "{2}");
+    assert_eq!(seen.found_manifest(&version("1.7.1")), Ok(None));
+    store.commit(&seen.revision, &[enter("1.8.1")], later()).unwrap();
+}
+
+#[test]
 fn nothing_is_written_while_git_is_at_work() {
     let fixture = Fixture::new();
     let store = fixture.open();
@@ -320,6 +344,12 @@ fn nothing_is_written_while_git_is_at_work() {
     fs::write(fixture.folder.path().join(".git/index.lock"), "").unwrap();
     let error = store.commit(&seen, &[enter("1.8.1")], later()).unwrap_err();
     assert!(matches!(error, CommitError::Git(_)), "{error}");
+    // Left behind by one that was killed, it is in the way for ever.
+    assert!(error.to_string().contains("or remove that file if no git runs"), "{error}");
+    fs::rename(fixture.folder.path().join(".git/index.lock"), fixture.folder.path().join(".git/MERGE_HEAD"))
+        .unwrap();
+    let error = store.commit(&seen, &[enter("1.8.1")], later()).unwrap_err();
+    assert!(error.to_string().contains("finish or abort"), "{error}");
 }
 
 #[test]

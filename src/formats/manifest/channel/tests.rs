@@ -11,7 +11,7 @@ fn at(text: &str) -> Time {
 }
 
 fn event(time: &str, reason: &str) -> Event {
-    Event { at: at(time), by: "jo@example.com".to_owned(), reason: reason.to_owned() }
+    Event::new(at(time), "jo@example.com".to_owned(), reason.to_owned())
 }
 
 fn release(version: &str, since: &str) -> Release {
@@ -124,4 +124,23 @@ fn only_a_change_of_the_offer_calls_for_a_new_manifest() {
     assert!(first.offers_the_same_as(&manifest_at("2018-01-07T00:00:00Z")));
     assert!(!first.offers_the_same_as(&manifest_at("2018-01-05T00:00:00Z")));
     assert!(!first.offers_the_same_as(&manifest_at("2018-03-01T00:00:00Z")));
+}
+
+#[test]
+fn what_is_published_counts_by_every_clock() {
+    // A stop that was dated ahead and counted at once reaches clusters with its date; theirs may also
+    // be behind.
+    let mut ahead = catalog().into_lines();
+    let line = ahead.get_mut(&LineName::parse("1.8").unwrap()).unwrap();
+    line.stages[1].paused = Some(event("2118-01-06T00:00:00Z", "outage"));
+    let ahead = Catalog::new(ahead.into_values()).with_stops_at_once(at("2018-01-20T00:00:00Z"));
+    let now = at("2018-01-20T00:00:00Z");
+    let manifests: Vec<_> = ahead
+        .channels()
+        .map(|channel| ChannelManifest::of(channel, 1, |_| None, now, now + TimeDelta::days(7)))
+        .collect();
+    assert_eq!(manifests[1].paused.as_ref().unwrap().at, at("2118-01-06T00:00:00Z"));
+    let name = LineName::parse("1.8").unwrap();
+    let rebuilt = crate::formats::manifest::line(&name, Prefix::parse("1.8").unwrap(), &manifests, [].into());
+    assert!(rebuilt.unwrap().unwrap().stages[1].paused(now).is_some());
 }

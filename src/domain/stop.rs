@@ -1,0 +1,158 @@
+//! Stops: the holds, yanks, pauses and retirements of a catalog, and those of them that are dated ahead.
+//!
+//! An event dated ahead does not exist yet, so that any day of a history can be asked about. A stop
+//! that somebody wrote by a fast clock, or with a slip in the year, would then stop nothing until
+//! its date, without a word. It stands in the file already, though, and so was meant: who reads a
+//! catalog lets it count at once. It then does so for every time that is asked about: nothing tells when
+//! it was really written.
+
+use super::Time;
+use super::catalog::Catalog;
+use super::channel::{LineName, StageName};
+use super::line::Line;
+use super::release::Event;
+use super::version::Version;
+
+/// One stop of a catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stop<'a> {
+    pub line: &'a LineName,
+    pub what: Stopped<'a>,
+    pub event: &'a Event,
+}
+
+/// What is stopped, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped<'a> {
+    Held(&'a Version),
+    Yanked(&'a Version),
+    Paused(&'a StageName),
+    Retired,
+}
+
+impl Catalog {
+    /// Lets every stop count at once that is dated after `now`, the time of the machine that reads
+    /// the catalog, and never one that is asked about.
+    #[must_use]
+    pub fn with_stops_at_once(self, now: Time) -> Self {
+        if !self.lines().flat_map(stops).any(|stop| now < stop.event.at) {
+            return self;
+        }
+        let mut lines = self.into_lines();
+        for line in lines.values_mut() {
+            let releases = line.releases.values_mut();
+            let events = releases.flat_map(|release| {
+                [release.hold.as_mut(), release.yank.as_mut().map(|yank| &mut yank.event)]
+            });
+            let pauses = line.stages.iter_mut().map(|stage| stage.paused.as_mut());
+            for event in events.chain(pauses).chain([line.retired.as_mut()]).flatten() {
+                event.at_once |= now < event.at;
+            }
+        }
+        Self::new(lines.into_values())
+    }
+
+    /// The stops that count at once though they are dated ahead.
+    pub fn stops_at_once(&self) -> impl Iterator<Item = Stop<'_>> {
+        self.lines().flat_map(stops).filter(|stop| stop.event.at_once)
+    }
+}
+
+/// Every stop of a line.
+fn stops(line: &Line) -> impl Iterator<Item = Stop<'_>> {
+    let releases = line.releases.values().flat_map(|release| {
+        let hold = release.hold.as_ref().map(|hold| (Stopped::Held(&release.version), hold));
+        let yank = release.yank.as_ref().map(|yank| (Stopped::Yanked(&release.version), &yank.event));
+        [hold, yank].into_iter().flatten()
+    });
+    let pauses =
+        line.stages.iter().filter_map(|stage| Some((Stopped::Paused(&stage.name), stage.paused.as_ref()?)));
+    let retired = line.retired.iter().map(|retired| (Stopped::Retired, retired));
+    let all = retired.chain(pauses).chain(releases);
+    all.map(|(what, event)| Stop { line: &line.name, what, event })
+}
+
+impl Stopped<'_> {
+    /// The key of its time in the file.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Held(_) => "hold.at".to_owned(),
+            Self::Yanked(_) => "yank.at".to_owned(),
+            Self::Paused(stage) => format!("paused.{stage}.at"),
+            Self::Retired => "retired.at".to_owned(),
+        }
+    }
+
+    /// The release whose file has it; none where it is the line's.
+    #[must_use]
+    pub const fn release(&self) -> Option<&Version> {
+        match self {
+            Self::Held(version) | Self::Yanked(version) => Some(version),
+            Self::Paused(_) | Self::Retired => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::promotion::{Verdict, decide};
+    use super::super::testing::{catalog, event, line, release, t};
+    use super::*;
+
+    /// Stopped in every way on the fourth; two releases that would be due on the third.
+    fn stopped() -> Catalog {
+        let mut line = line("1.8", None)
+            .with(release("1.8.4", &["2018-01-01"]).held_at("2018-02-04"))
+            .with(release("1.8.5", &["2018-01-01"]).yanked_at("2018-02-04", None));
+        line.stages[1].paused = Some(event(t("2018-02-04"), "an outage"));
+        line.retired = Some(event(t("2018-02-04"), "no fixes"));
+        catalog([line])
+    }
+
+    #[test]
+    fn a_stop_dated_ahead_of_the_readers_clock_counts_at_once() {
+        let asked = t("2018-02-03");
+        for (reader, verdict, at_once) in [
+            ("2018-02-03", Verdict::Blocked, 4),
+            ("2018-02-03T23:59:59Z", Verdict::Blocked, 4),
+            ("2018-02-04", Verdict::Promote, 0),
+        ] {
+            let catalog = stopped().with_stops_at_once(t(reader));
+            let decisions = decide(&catalog, asked);
+            assert!(decisions.iter().all(|decision| decision.verdict == verdict), "{reader}");
+            assert_eq!(catalog.stops_at_once().count(), at_once, "{reader}");
+        }
+    }
+
+    #[test]
+    fn each_kind_of_stop_stops_by_itself_and_says_where_it_stands() {
+        let now = t("2018-02-03");
+        let catalog = stopped().with_stops_at_once(now);
+        let found = catalog.lines().next().unwrap();
+        let release = |version: &str| &found.releases[&super::super::testing::v(version)];
+        assert!(release("1.8.4").held(now).is_some());
+        assert!(release("1.8.5").yanked(now).is_some());
+        assert!(found.stages[1].paused(now).is_some());
+        assert!(found.retired(now).is_some());
+        let keys: Vec<String> = catalog.stops_at_once().map(|stop| stop.what.key()).collect();
+        assert_eq!(keys, ["retired.at", "paused.production.at", "hold.at", "yank.at"]);
+    }
+
+    #[test]
+    fn what_counts_at_once_keeps_its_date_and_says_so() {
+        let catalog = stopped().with_stops_at_once(t("2018-02-03"));
+        let held = catalog.lines().next().and_then(|line| line.releases.values().next()).unwrap();
+        let held = held.held(t("2018-02-03")).unwrap();
+        assert_eq!(held.at, t("2018-02-04"));
+        assert_eq!(held.since(), "at once (dated 2018-02-04T00:00:00Z, ahead of the clock)");
+    }
+
+    #[test]
+    fn an_entry_dated_ahead_still_waits_for_its_date() {
+        let line = line("1.8", None).with(release("1.8.4", &["2018-01-01", "2018-03-01"]));
+        let catalog = catalog([line]).with_stops_at_once(t("2018-02-03"));
+        let verdict = decide(&catalog, t("2018-02-03"))[0].verdict;
+        assert_eq!(verdict, Verdict::Wait { until: t("2018-03-01") });
+    }
+}

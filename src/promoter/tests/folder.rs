@@ -1,0 +1,78 @@
+//! What is seen of the folders.
+
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+fn yank(place: &Place, path: &str) {
+    let path = place.path(path);
+    let text = fs::read_to_string(&path).unwrap();
+    let yank = "yank: { at: 2018-01-01T00:00:01Z, by: ada, reason: etcd }\n";
+    fs::write(&path, format!("{text}{yank}")).unwrap();
+}
+
+#[test]
+fn a_yank_is_served_while_a_payload_is_being_uploaded() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
+    yank(&place, "channels/1.8/1.8.4.yaml");
+    fs::create_dir_all(place.path("payloads/1.8.5")).unwrap();
+    for n in 0..10 {
+        fs::write(place.path("payloads/1.8.5/payload.json"), vec![b'x'; n + 1]).unwrap();
+        promoter.turn();
+        place.pass(SECOND);
+    }
+    assert_eq!(latest(&shared, "1.8-preproduction"), serde_json::Value::Null);
+    assert_eq!(degraded(&shared), []);
+}
+
+#[test]
+fn a_yank_behind_a_link_is_served() {
+    let place = Place::with(&["1.8.4"]);
+    fs::create_dir(place.path("channels/.shared")).unwrap();
+    let file = place.path("channels/1.8/1.8.4.yaml");
+    fs::rename(&file, place.path("channels/.shared/1.8.4.yaml")).unwrap();
+    symlink("../.shared/1.8.4.yaml", &file).unwrap();
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
+    yank(&place, "channels/.shared/1.8.4.yaml");
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), serde_json::Value::Null);
+    assert_eq!(degraded(&shared), []);
+}
+
+#[test]
+fn a_manifest_or_a_role_that_cannot_be_read_stops_its_line_alone_and_says_so() {
+    let cases = [
+        ("payloads/1.8.4/release.json", "`1.8.4` was published in"),
+        (
+            "channels/trust/releases-1.8.json",
+            "`trust/releases-1.8.json` cannot be read: this link leaves the catalog's folder",
+        ),
+    ];
+    for (file, why) in cases {
+        let place = Place::with(&["1.8.4"]);
+        let (mut promoter, shared) = place.promoter();
+        place.settle(&mut promoter);
+        let path = place.path(file);
+        let good = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        // Root, as whom tests may run, may read all that is a file.
+        if file.starts_with("payloads/") {
+            fs::create_dir(&path).unwrap();
+        } else {
+            symlink("/", &path).unwrap();
+        }
+        place.settle(&mut promoter);
+        assert_eq!(degraded(&shared), [DegradedKind::LineRefused], "{file}: {}", detail(&shared));
+        assert!(detail(&shared).contains(why), "{file}: {}", detail(&shared));
+        assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
+        fs::remove_dir(&path).or_else(|_| fs::remove_file(&path)).unwrap();
+        fs::write(&path, good).unwrap();
+        place.settle(&mut promoter);
+        assert_eq!(degraded(&shared), [], "{file}");
+    }
+}

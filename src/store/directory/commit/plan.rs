@@ -1,0 +1,195 @@
+//! What changes make of a catalog's files: planned whole, and read as any reader would, before the
+//! first is written.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::CommitError;
+use crate::domain::catalog::Catalog;
+use crate::domain::change::Change;
+use crate::domain::release::Evidence;
+use crate::formats::edit::{EditError, edit};
+use crate::formats::yaml::{ParsedFile, Reading, Source, parse};
+use crate::store::directory::listing::Listing;
+use crate::store::directory::{Cache, ReadError, Revision, assembled, revision};
+
+/// What is planned on.
+#[derive(Clone, Copy)]
+pub(super) struct Base<'a> {
+    pub reading: &'a Reading,
+    pub listing: &'a Listing,
+    pub cache: &'a Cache,
+    pub folder: &'a Path,
+}
+
+/// New texts in the order of the changes, and what the catalog must be with them.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub files: Vec<Planned>,
+    catalog: Catalog,
+}
+
+pub(super) struct Planned {
+    pub key: String,
+    pub text: String,
+    /// The places of the changes that this file takes.
+    pub changes: Vec<usize>,
+}
+
+impl Planned {
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(&self.text).into()
+    }
+}
+
+/// A change with its place among all.
+type Placed<'a> = (usize, &'a Change);
+
+/// Changes that cannot be made, by their places, and why.
+pub(super) type Failed = Vec<(usize, CommitError)>;
+
+/// All of the changes, or the first reason why not.
+pub(super) fn plan_all(base: Base<'_>, changes: &[Change]) -> Result<Plan, CommitError> {
+    checked(base, &changes.iter().enumerate().collect::<Vec<_>>())
+}
+
+/// As many of the changes as can be made, none of which builds on another, and those that cannot.
+pub(super) fn plan_each(base: Base<'_>, changes: &[Change]) -> Result<(Plan, Failed), CommitError> {
+    let mut good: Vec<Placed<'_>> = changes.iter().enumerate().collect();
+    match checked(base, &good) {
+        Ok(plan) => return Ok((plan, Failed::new())),
+        Err(lost) if lost.is_lost() => return Err(lost),
+        Err(_) => {}
+    }
+    // A form that cannot be edited shows without the rest of the catalog, which takes far longer to
+    // read than one file.
+    let mut failed = Failed::new();
+    for &one in &good {
+        match plan(base, &[one]) {
+            Ok(_) => {}
+            Err(lost) if lost.is_lost() => return Err(lost),
+            Err(error) => failed.push((one.0, error)),
+        }
+    }
+    retain(&mut good, &failed);
+    sift(base, &good, &mut failed)?;
+    retain(&mut good, &failed);
+    failed.sort_by_key(|(place, _)| *place);
+    Ok((checked(base, &good)?, failed))
+}
+
+fn retain(good: &mut Vec<Placed<'_>>, failed: &Failed) {
+    good.retain(|(place, _)| failed.iter().all(|(bad, _)| bad != place));
+}
+
+/// Finds the changes that make the catalog faulty, half by half.
+fn sift(base: Base<'_>, changes: &[Placed<'_>], failed: &mut Failed) -> Result<(), CommitError> {
+    match (checked(base, changes), changes) {
+        (Ok(_), _) => Ok(()),
+        (Err(lost), _) if lost.is_lost() => Err(lost),
+        (Err(error), [] | [_]) => {
+            failed.extend(changes.first().map(|(place, _)| (*place, error)));
+            Ok(())
+        }
+        (Err(_), several) => {
+            let (first, second) = several.split_at(several.len() / 2);
+            sift(base, first, failed)?;
+            sift(base, second, failed)
+        }
+    }
+}
+
+fn checked(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
+    let plan = plan(base, changes)?;
+    verify(&plan, base)?;
+    Ok(plan)
+}
+
+fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
+    let Base { reading, listing, cache, folder } = base;
+    let mut files: Vec<Planned> = Vec::new();
+    let mut on_disk: HashMap<String, Vec<u8>> = HashMap::new();
+    let mut catalog = reading.catalog.clone();
+    for &(place, change) in changes {
+        let change = without_evidence(change);
+        let key = crate::formats::edit::file(&change, &catalog).map_err(EditError::from)?;
+        if !files.iter().any(|file| file.key == key)
+            && let Some(listed) = listing.files.get(key.as_str())
+        {
+            let bytes = fs::read(&listed.path)
+                .map_err(|source| ReadError::File { path: listed.path.clone(), source })?;
+            let digest: [u8; 32] = Sha256::digest(&bytes).into();
+            if cache.files.get(key.as_str()).is_none_or(|cached| cached.digest != digest) {
+                return Err(ReadError::Changing(folder.to_owned()).into());
+            }
+            on_disk.insert(key, bytes);
+        }
+        let edited = edit(&change, &catalog, |key| {
+            let planned = files.iter().find(|file| file.key == key);
+            planned.map(|file| file.text.as_bytes()).or_else(|| on_disk.get(key).map(Vec::as_slice))
+        })?;
+        catalog = change.apply(catalog).map_err(EditError::from)?;
+        if let Some(edited) = edited {
+            match files.iter_mut().find(|file| file.key == edited.file) {
+                Some(file) => {
+                    file.text = edited.text;
+                    file.changes.push(place);
+                }
+                None => files.push(Planned { key: edited.file, text: edited.text, changes: vec![place] }),
+            }
+        }
+    }
+    Ok(Plan { files, catalog })
+}
+
+/// What lies beside the catalog is no part of its files.
+fn without_evidence(change: &Change) -> Change {
+    let mut change = change.clone();
+    if let Change::Add { release, .. } = &mut change {
+        release.evidence = Evidence::default();
+    }
+    change
+}
+
+/// The texts are read as any reader would, and must say exactly what was meant.
+fn verify(plan: &Plan, base: Base<'_>) -> Result<(), CommitError> {
+    let Base { reading: before, listing, cache, .. } = base;
+    let new: Vec<ParsedFile> = plan
+        .files
+        .iter()
+        .map(|file| parse(Source { path: &file.key, bytes: file.text.as_bytes() }))
+        .collect();
+    let replaced = |path: &str| plan.files.iter().any(|file| file.key == path);
+    let kept = cache.files.iter().filter(|(path, _)| !replaced(path)).filter_map(|(_, file)| file.parsed());
+    let after = assembled(kept.chain(&new), listing, cache);
+    if after.catalog == plan.catalog && after.faulty.keys().eq(before.faulty.keys()) {
+        return Ok(());
+    }
+    match after.faults.into_iter().find(|fault| !before.faults.contains(fault)) {
+        Some(fault) => Err(CommitError::Faulty(Box::new(fault))),
+        None => {
+            Err(CommitError::Unsafe(plan.files.first().map_or_else(String::new, |file| file.key.clone())))
+        }
+    }
+}
+
+impl Plan {
+    /// The revision that some of these files make, as a reading would find it.
+    pub fn revision<'a>(base: Base<'_>, written: impl Iterator<Item = &'a Planned>) -> Revision {
+        let cached = |path: &str| base.cache.files.get(path);
+        let mut digests: BTreeMap<Arc<str>, [u8; 32]> = base
+            .listing
+            .files
+            .keys()
+            .filter_map(|path| Some((Arc::clone(path), cached(path)?.digest)))
+            .collect();
+        for file in written {
+            digests.insert(file.key.as_str().into(), file.digest());
+        }
+        revision(digests.iter().map(|(path, digest)| (&**path, digest)))
+    }
+}

@@ -1,0 +1,153 @@
+use std::os::unix::fs::symlink;
+
+use super::*;
+
+fn scan(catalog: u64, git: Option<&str>) -> Scan {
+    Scan { catalog, payloads: 0, files: 1, git: git.map(PathBuf::from) }
+}
+
+#[test]
+fn a_folder_is_read_once_it_is_still_and_git_is_done() {
+    let ms = Duration::from_millis;
+    let mut quiet = Quiet::default();
+    for (at, fingerprint, git, expected) in [
+        (0, 1, None, Turn::Still(ms(250))),
+        (249, 1, None, Turn::Still(ms(1))),
+        (250, 1, None, Turn::Read),
+        // Not read yet: asked again.
+        (260, 1, None, Turn::Read),
+        (270, 2, None, Turn::Still(ms(250))),
+        (400, 3, None, Turn::Still(ms(250))),
+        (640, 3, None, Turn::Still(ms(10))),
+        (650, 3, Some("index.lock"), Turn::Git("index.lock".into())),
+        (660, 3, None, Turn::Read),
+    ] {
+        assert_eq!(quiet.turn(&scan(fingerprint, git), ms(at)), expected, "at {at} ms");
+    }
+    quiet.done(&scan(3, None));
+    assert_eq!(quiet.turn(&scan(3, Some("index.lock")), ms(700)), Turn::Unchanged);
+    assert_eq!(quiet.turn(&scan(4, None), ms(800)), Turn::Still(ms(250)));
+}
+
+#[test]
+fn payloads_that_arrive_do_not_keep_the_catalog_from_being_read_and_are_looked_at_again() {
+    let s = Duration::from_secs;
+    let mut quiet = Quiet::default();
+    let scan = |catalog, payloads| Scan { catalog, payloads, files: 1, git: None };
+    let read = |quiet: &mut Quiet, catalog, payloads| quiet.done(&scan(catalog, payloads));
+    for (at, catalog, payloads, expected) in [
+        (0, 1, 1, Turn::Still(STILL)),
+        // An upload is under way.
+        (1, 1, 2, Turn::Read),
+        (2, 1, 3, Turn::Payloads(s(3))),
+        (4, 1, 3, Turn::Payloads(s(1))),
+        (5, 1, 3, Turn::Read),
+        (6, 1, 4, Turn::Payloads(s(3))),
+        (7, 2, 5, Turn::Still(STILL)),
+        (8, 2, 6, Turn::Read),
+    ] {
+        assert_eq!(quiet.turn(&scan(catalog, payloads), s(at)), expected, "at {at} s");
+        if expected == Turn::Read {
+            read(&mut quiet, catalog, payloads);
+        }
+    }
+    // It goes on and on: what is whole by then is not kept waiting.
+    for at in 0..60 {
+        let turn = quiet.turn(&scan(2, 100 + at), s(100 + at));
+        assert!(matches!(turn, Turn::Payloads(_)), "at {at} s: {turn:?}");
+    }
+    assert_eq!(quiet.turn(&scan(2, 200), s(160)), Turn::Read);
+    read(&mut quiet, 2, 200);
+    assert_eq!(quiet.turn(&scan(2, 200), s(161)), Turn::Unchanged);
+    assert_eq!(quiet.turn(&scan(2, 201), s(162)), Turn::Payloads(s(3)));
+}
+
+#[test]
+fn a_scan_tells_of_changes_behind_links_that_stay_inside_and_ends_in_every_circle() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, payloads) = (folder.path().join("c"), folder.path().join("p"));
+    for name in ["1.8", ".shared", "..2018_01/1.9", "..2018_02/1.9"] {
+        fs::create_dir_all(catalog.join(name)).unwrap();
+    }
+    for name in [".shared/f", "..2018_01/1.9/f", "..2018_02/1.9/f"] {
+        fs::write(catalog.join(name), "a").unwrap();
+    }
+    let link = |to: &str, name: &str| {
+        let _ = fs::remove_file(catalog.join(name));
+        symlink(to, catalog.join(name)).unwrap();
+    };
+    link("../.shared/f", "1.8/1.8.2.yaml");
+    link("..2018_01", "..data");
+    link("..data/1.9", "1.9");
+    link("..", "1.8/loop");
+    let take = || Scan::take(&catalog, &payloads).unwrap().catalog;
+    let mut seen = vec![take()];
+    let mut step = |what: &str| {
+        let now = take();
+        assert!(!seen.contains(&now), "{what}");
+        assert_eq!(now, take(), "{what}");
+        seen.push(now);
+    };
+    fs::write(catalog.join(".shared/f"), "ab").unwrap();
+    step("behind a link to a file");
+    fs::write(catalog.join("..2018_01/1.9/f"), "ab").unwrap();
+    step("behind a link to a folder");
+    link("..2018_02", "..data");
+    step("another folder behind the same link");
+    link("nothing", "1.8/1.8.2.yaml");
+    step("a link to nothing");
+    link("../.shared/f", "1.8/1.8.2.yaml");
+    step("another link");
+    fs::write(catalog.join(".shared/unused"), "").unwrap();
+    assert_eq!(take(), *seen.last().unwrap(), "what no link points to");
+}
+
+#[test]
+fn a_scan_tells_of_every_file_that_comes_changes_or_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, payloads) = (folder.path().join("c"), folder.path().join("p"));
+    let line = catalog.join("1.8");
+    fs::create_dir_all(&line).unwrap();
+    let both = |scan: Scan| (scan.catalog, scan.payloads);
+    let take = || both(Scan::take(&catalog, &payloads).unwrap());
+    let mut seen = vec![take()];
+    let mut step = |what: &str| {
+        let now = take();
+        assert!(!seen.contains(&now), "{what}");
+        assert_eq!(now, take(), "{what}");
+        seen.push(now);
+    };
+    fs::write(line.join("line.yaml"), "a").unwrap();
+    step("a new file");
+    fs::write(line.join("line.yaml"), "ab").unwrap();
+    step("a longer file");
+    fs::rename(line.join("line.yaml"), line.join("other.yaml")).unwrap();
+    step("another name");
+    fs::create_dir_all(payloads.join("1.8.4")).unwrap();
+    step("a payload folder");
+    fs::write(payloads.join("1.8.4/release.json"), "{}").unwrap();
+    step("a signed manifest");
+    let before = take();
+    fs::write(payloads.join("1.8.4/payload.json"), "{}").unwrap();
+    step("a payload");
+    assert_eq!(take().0, before.0, "a payload is not the catalog's");
+    fs::write(line.join(".other.yaml.tmp-0123456789abcdef"), "a").unwrap();
+    assert_eq!(take(), *seen.last().unwrap(), "a temporary file is no file");
+}
+
+#[test]
+fn git_is_found_from_below_and_through_the_file_of_a_linked_work_tree() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let catalog = root.join("tree/channels");
+    fs::create_dir_all(&catalog).unwrap();
+    assert_eq!(work_tree(&catalog), None);
+
+    fs::create_dir_all(root.join("main/.git/worktrees/tree")).unwrap();
+    fs::write(root.join("tree/.git"), "gitdir: ../main/.git/worktrees/tree\n").unwrap();
+    let tree = work_tree(&catalog).unwrap();
+    assert_eq!(tree.root, root.join("tree"));
+    assert_eq!(tree.at_work(), None);
+    fs::create_dir(root.join("main/.git/worktrees/tree/rebase-merge")).unwrap();
+    assert!(tree.at_work().unwrap().ends_with("tree/rebase-merge"));
+}
