@@ -206,6 +206,11 @@ impl Command {
 /// Runs the command that this process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
+    let variables = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TIDEGATE_"));
+    if let Err(error) = keyfile::check_arguments(std::env::args_os().chain(variables.map(|(_, value)| value)))
+    {
+        return failure::report(&error, &mut std::io::stderr());
+    }
     let cli = parse(&std::env::args_os().collect::<Vec<_>>()).unwrap_or_else(|error| error.exit());
     let _lines = logging::start(cli.globals.log_format, cli.command.is_service());
     let (mut out, mut err) = (std::io::stdout(), std::io::stderr());

@@ -113,7 +113,7 @@ impl World {
         let key = fs::read_to_string(self.folder.path().join("keys/release.pem")).unwrap();
         // Inputs that nobody gave are empty, as those of a run by schedule are.
         let mut variables: Vec<_> = inputs_of("promote").into_iter().map(|name| (name, "")).collect();
-        variables.push(("RELEASE_KEY".to_owned(), key.trim_end()));
+        variables.push(("RELEASE_KEY_PEM".to_owned(), key.trim_end()));
         for (name, value) in inputs {
             let variable = variables.iter_mut().find(|(known, _)| known == name);
             variable.unwrap_or_else(|| panic!("the job has no `{name}`")).1 = value;

@@ -1,5 +1,6 @@
 //! Keys in files, and whatever signs in their place.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -121,7 +122,32 @@ pub fn read_public(path: &Path) -> anyhow::Result<PublicKey> {
     })
 }
 
+/// Refuses what is a key and no path of one: a secret that was given in the place of a file's name
+/// must not be told on stderr, which others read.
+pub fn check_path(path: &Path) -> anyhow::Result<()> {
+    let text = path.to_string_lossy();
+    if !text.contains('\n') && !text.contains("-----BEGIN") {
+        return Ok(());
+    }
+    Err(refuse(
+        "this is a key, and the path of its file is wanted",
+        "write it to a file that only you can read, and name that file; a key that was in a log is everybody's: replace it",
+    ))
+}
+
+/// Refuses a key among arguments and variables, which would be told with whatever is wrong
+/// about them.
+pub fn check_arguments(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> anyhow::Result<()> {
+    let is_key = |argument: &OsStr| {
+        let text = argument.to_string_lossy();
+        text.contains("PRIVATE KEY-----") || text.starts_with("-----BEGIN")
+    };
+    let key = arguments.into_iter().find(|argument| is_key(argument.as_ref()));
+    key.map_or(Ok(()), |key| check_path(Path::new(key.as_ref())))
+}
+
 fn text(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    check_path(path)?;
     let text = fs::read_to_string(path).with_context(|| format!("`{}` cannot be read", path.display()));
     text.map(Zeroizing::new).hint("name a file with a key as PEM")
 }
@@ -158,6 +184,7 @@ fn sealed(
 
 /// A key is never written over another file.
 pub fn refuse_to_replace(path: &Path) -> anyhow::Result<()> {
+    check_path(path)?;
     if fs::symlink_metadata(path).is_err() {
         return Ok(());
     }

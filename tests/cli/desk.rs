@@ -88,7 +88,16 @@ impl Desk {
         );
     }
 
+    /// Runs a command with a variable set, and gives all that it said.
+    pub fn run_with(&self, variable: (&str, &str), arguments: &[&str]) -> String {
+        told(arguments, &self.command(arguments).env(variable.0, variable.1).output().unwrap())
+    }
+
     fn output(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TIDEGATE_") || name == "RUST_LOG" {
@@ -101,9 +110,8 @@ impl Desk {
             .env("USER", "ada")
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_SYSTEM", "/dev/null")
-            .env("COLUMNS", "100")
-            .output()
-            .unwrap()
+            .env("COLUMNS", "100");
+        command
     }
 
     /// Runs a command, and gives all that it said.
@@ -168,6 +176,9 @@ fn scrub(text: &str) -> String {
         } else if is_hex(rest, 64) {
             shown.push_str("<digest>");
             rest = &rest[64..];
+        } else if rest.starts_with("release key `") && is_hex(&rest[13..], 12) {
+            shown.push_str("release key `<keyid>");
+            rest = &rest[25..];
         } else if rest.starts_with("revision ") && is_hex(&rest[9..], 12) {
             shown.push_str("revision <digest>");
             rest = &rest[21..];

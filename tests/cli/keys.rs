@@ -59,3 +59,51 @@ fn a_key_that_everybody_may_read_is_refused_and_one_that_its_group_may_change_is
     );
     assert!(told.contains("hint: `chmod 600 .tidegate/keys/online.pem`"), "{told}");
 }
+
+#[test]
+fn a_key_in_the_place_of_a_path_is_refused_and_never_told() {
+    let desk = Desk::with_keys();
+    desk.release("1.8.4", "");
+    let (body, marks) = ("MC4CAQAwBQYDK2VwBCIEIA", "PRIVATE KEY-----");
+    let pem = format!("-----BEGIN {marks}\n{body}\n-----END {marks}\n");
+    let flat = pem.replace('\n', " ");
+    let bare = format!("{body}\n{body}");
+    let role = format!("root={pem}");
+    let public = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
+    for arguments in [
+        &["release", "sign", "--key", &pem][..],
+        &["release", "sign", "--key", &flat],
+        &["release", "sign", "--key", &bare],
+        &["release", "sign", "--key", "keys/release.pem", "--targets-key", &pem],
+        &["line", "retire", "1.8", "--reason", "over", "--key", &bare],
+        &["ceremony", "sign", "c.json", "--key", &pem],
+        &["root", "change", "--renew", "root", "--key", &pem],
+        &["root", "change", "c.json", "--add", &role],
+        &["key", "list", &bare],
+        &["key", "list", &public],
+        &["key", "public", &pem],
+        &["key", "passphrase", &bare],
+        &["key", "generate", "--out", &bare],
+        &["init", "--offline-keys", &bare],
+        &["init", "--offline-keys", "new", "--root-key", &bare],
+        &["serve", "--online-key", &bare, "--sign-with", "true"],
+        // Not even where it is no argument that any command takes.
+        &["release", "sign", &pem],
+        &["release", "sign", "--not-before", &pem],
+    ] {
+        let told = desk.run(arguments);
+        let said = told.split_once("exit 1\n").unwrap_or_else(|| panic!("{told}")).1;
+        assert!(said.contains("this is a key, and the path of its file is wanted"), "{told}");
+        assert!(said.contains("hint: write it to a file") && !said.contains(body), "{told}");
+    }
+    for variable in
+        ["TIDEGATE_RELEASE_KEY", "TIDEGATE_TARGETS_KEY", "TIDEGATE_OFFLINE_KEYS", "TIDEGATE_WITNESS"]
+    {
+        for command in [&["release", "sign", "--key", "keys/release.pem"][..], &["serve"], &["init"]] {
+            let told = desk.run_with((variable, &pem), command);
+            assert!(told.contains("this is a key") && !told.contains(body), "{variable}: {told}");
+        }
+    }
+    let told = desk.run_with(("TIDEGATE_RELEASE_KEY", &bare), &["release", "sign"]);
+    assert!(told.contains("this is a key") && !told.contains(body), "{told}");
+}
