@@ -9,4 +9,4 @@ pub mod verify;
 
 pub use key::{KeyRole, PrivateKey, PublicKey};
 pub use signed::{ParseError, SignError, Signature, SignatureError, Signed};
-pub use signer::{CommandSigner, Signer, SignerError};
+pub use signer::{CommandSigner, InRole, Signer, SignerError};

@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use super::signed::SignError;
 use super::trust::Trust;
-use super::{PrivateKey, PublicKey, Signed, Signer};
+use super::{InRole, PrivateKey, PublicKey, Signed, Signer};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
@@ -242,8 +242,9 @@ pub fn sign_releases(
         next.insert_release(document.signed(), document.raw())?;
         signed.manifests.insert(release.version.clone(), document.raw().clone());
     }
-    let document = Signed::sign(next, [key])?;
-    signed.roles.insert(format!("{}.json", names::releases_role(&line.name)), document.raw().clone());
+    let role = names::releases_role(&line.name);
+    let document = Signed::sign(next, [&InRole(&role, key)])?;
+    signed.roles.insert(format!("{role}.json"), document.raw().clone());
     Ok(signed)
 }
 

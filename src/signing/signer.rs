@@ -31,6 +31,15 @@ pub trait Signer: fmt::Debug + Send + Sync {
     /// When there is no signature to be had.
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError>;
 
+    /// As [`sign`](Self::sign), the next version of a role: lines' roles, `channels` and the top targets
+    /// role are all of one type, and their bytes do not say which they are.
+    ///
+    /// # Errors
+    /// When there is no signature to be had.
+    fn sign_role(&self, _role: &str, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        self.sign(message)
+    }
+
     /// What the key is called.
     fn id(&self) -> KeyId {
         self.public().id()
@@ -48,6 +57,20 @@ impl Signer for PrivateKey {
 
     fn id(&self) -> KeyId {
         Self::id(self)
+    }
+}
+
+/// A signer that is told which role it signs.
+#[derive(Debug, Clone, Copy)]
+pub struct InRole<'a, S: ?Sized>(pub &'a str, pub &'a S);
+
+impl<S: Signer + ?Sized> Signer for InRole<'_, S> {
+    fn public(&self) -> PublicKey {
+        self.1.public()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        self.1.sign_role(self.0, message)
     }
 }
 
@@ -72,7 +95,7 @@ pub enum SignerError {
 ///
 /// `sh -c COMMAND` gets the bytes to sign on stdin and writes the signature on stdout; what it says
 /// on stderr is for people. `TIDEGATE_KEYID` tells it the key, and `TIDEGATE_DOCUMENT` what the bytes
-/// are: `root 2`, `release 1.8.4`, `channel 1.8-production`.
+/// are: `root 2`, `releases-1.8 5`, `release 1.8.4`, `channel 1.8-production`.
 #[derive(Debug, Clone)]
 pub struct CommandSigner {
     public: PublicKey,
@@ -87,11 +110,11 @@ impl CommandSigner {
         Self { public, command, deadline: DEADLINE }
     }
 
-    fn start(&self, message: &[u8]) -> Result<Child, SignerError> {
+    fn start(&self, document: &str) -> Result<Child, SignerError> {
         let mut command = Command::new("sh");
         command.arg("-c").arg(&self.command).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.env("TIDEGATE_KEYID", self.public.id().to_string());
-        command.env("TIDEGATE_DOCUMENT", name_of(message));
+        command.env("TIDEGATE_DOCUMENT", document);
         if !has_terminal() {
             command.process_group(0);
         }
@@ -105,8 +128,18 @@ impl Signer for CommandSigner {
     }
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        self.ask(&name_of(None, message), message)
+    }
+
+    fn sign_role(&self, role: &str, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        self.ask(&name_of(Some(role), message), message)
+    }
+}
+
+impl CommandSigner {
+    fn ask(&self, document: &str, message: &[u8]) -> Result<[u8; 64], SignerError> {
         let command = || self.command.clone();
-        let mut child = self.start(message)?;
+        let mut child = self.start(document)?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let (tell, told) = mpsc::channel();
         let bytes = message.to_vec();
@@ -189,15 +222,15 @@ fn signature(written: &[u8]) -> Option<[u8; 64]> {
     decoded.try_into().ok()
 }
 
-/// What a document is called, from its bytes.
-fn name_of(message: &[u8]) -> String {
+/// What a document is called, from its bytes, and from its role where those do not say.
+fn name_of(role: Option<&str>, message: &[u8]) -> String {
     let Ok(document) = serde_json::from_slice::<serde_json::Value>(message) else { return String::new() };
     let text = |field: &str| match document.get(field)? {
         serde_json::Value::String(text) => Some(text.clone()),
         serde_json::Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    let kind = text("_type").unwrap_or_default();
+    let kind = role.map(str::to_owned).or_else(|| text("_type")).unwrap_or_default();
     let which = text("channel").or_else(|| text("version")).unwrap_or_default();
     format!("{kind} {which}").trim().to_owned()
 }
@@ -236,12 +269,22 @@ mod tests {
         let command = format!("echo \"$TIDEGATE_KEYID $TIDEGATE_DOCUMENT\" > {}", told.path().display());
         for (message, name) in [
             (r#"{"_type":"root","version":2}"#, "root 2"),
+            (r#"{"_type":"targets","version":3}"#, "targets 3"),
             (r#"{"_type":"release","version":"1.8.4"}"#, "release 1.8.4"),
             (r#"{"_type":"channel","channel":"1.8-production","version":7}"#, "channel 1.8-production"),
         ] {
             assert!(matches!(run(&command, message.as_bytes()), Err(SignerError::NoSignature { .. })));
             let text = std::fs::read_to_string(told.path()).unwrap();
             assert_eq!(text, format!("{} {name}\n", key().id()));
+        }
+        // Roles of lines do not say in their bytes which they are.
+        let signer = CommandSigner::new(key().public(), command);
+        for role in ["releases-1.8", "channels"] {
+            assert!(
+                InRole(role, &signer as &dyn Signer).sign(br#"{"_type":"targets","version":5}"#).is_err()
+            );
+            let text = std::fs::read_to_string(told.path()).unwrap();
+            assert_eq!(text, format!("{} {role} 5\n", key().id()));
         }
     }
 

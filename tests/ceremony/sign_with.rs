@@ -3,8 +3,7 @@
 use crate::keepers::{founded, key};
 
 /// What an HSM's tool would be: it finds the private key by its id, and signs stdin.
-const TOOL: &str =
-    "cat > message; openssl pkeyutl -sign -inkey hsm/$TIDEGATE_KEYID.pem -rawin -in message | base64";
+const TOOL: &str = "echo $TIDEGATE_DOCUMENT >> documents; cat > message; openssl pkeyutl -sign -inkey hsm/$TIDEGATE_KEYID.pem -rawin -in message | base64";
 
 #[test]
 fn a_command_signs_in_the_place_of_each_key() {
@@ -30,6 +29,14 @@ fn a_command_signs_in_the_place_of_each_key() {
     ]);
     desk.done(&["ceremony", "finish", "c.json"]);
     desk.done(&["verify"]);
+    // It is told what it signs, the roles by their names.
+    let documents = desk.read("documents");
+    assert_eq!(documents, "release 1.8.2\nreleases-1.8 3\nroot 2\ntargets 2\n");
+    desk.done(&["root", "change", "d.json", "--renew", "release", "--renew", "targets"]);
+    let keys = ["--key", "targets.pem", "--key", "release.pem", "--sign-with", TOOL, "--yes"];
+    desk.done(&[&["ceremony", "sign", "d.json"][..], &keys].concat());
+    let documents = desk.read("documents").replace(&documents, "");
+    assert_eq!(documents, "targets 3\nreleases-1.8 4\nreleases-1.9 3\n");
 }
 
 #[test]

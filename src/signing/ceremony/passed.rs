@@ -20,7 +20,7 @@ use crate::formats::seconds;
 use crate::formats::tuf::{Root, Targets, names};
 use crate::signing::signed::{ParseError, SignError};
 use crate::signing::trust::{Trust, TrustError};
-use crate::signing::{Signed, Signer};
+use crate::signing::{InRole, Signed, Signer};
 
 /// What is to be signed, by whom, and by whom it is signed already.
 #[derive(Debug)]
@@ -261,7 +261,10 @@ impl Ceremony {
         match id {
             DocumentId::Root(_) => self.root.as_mut().map(|document| add(document, key)),
             DocumentId::Targets => self.targets.as_mut().map(|document| add(document, key)),
-            DocumentId::Line(line) => self.lines.get_mut(line).map(|work| add(&mut work.role, key)),
+            DocumentId::Line(line) => {
+                let role = names::releases_role(line);
+                self.lines.get_mut(line).map(|work| add(&mut work.role, &InRole(&role, key)))
+            }
             DocumentId::Manifest(version) => {
                 let mut manifests = self.lines.values_mut().map(|work| &mut work.manifests);
                 manifests.find_map(|manifests| manifests.get_mut(version)).map(|document| add(document, key))
