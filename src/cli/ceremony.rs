@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::failure::{Hint, refuse};
 use super::keyfile;
@@ -77,6 +78,12 @@ pub struct FinishArgs {
     file: PathBuf,
 }
 
+#[derive(Debug, Serialize)]
+struct FinishBody {
+    /// Below the catalog, or `payloads/…`; nothing where all of it was there already.
+    written: Vec<String>,
+}
+
 pub fn run(
     command: &Command,
     workspace: &Workspace,
@@ -87,10 +94,12 @@ pub fn run(
         Command::Sign(args) => sign(args, workspace, terminal),
         Command::Finish(args) => {
             let ceremony = read(&args.file)?;
-            finish(&ceremony, workspace, terminal)?;
+            let written = finish(&ceremony, workspace, terminal)?;
             // What was cut short in between is completed by the next run.
             if let Some(retirement) = &ceremony.retires {
                 super::line::end(retirement, workspace, terminal)?;
+            } else {
+                terminal.show(&FinishBody { written }, String::new)?;
             }
             Ok(ExitCode::SUCCESS)
         }

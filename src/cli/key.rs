@@ -168,6 +168,15 @@ fn change_passphrase(args: &PassphraseArgs, terminal: &mut Terminal<'_>) -> anyh
     let mut passphrases = args.passphrase.passphrases();
     let key = keyfile::read(&args.file, &mut passphrases)?;
     keyfile::rewrite(&args.file, &key, (!args.no_encrypt).then_some(&mut passphrases))?;
+    let body = ListBody {
+        keys: vec![KeyBody {
+            keyid: Some(key.id()),
+            roles: Vec::new(),
+            file: Some(args.file.clone()),
+            encrypted: !args.no_encrypt,
+        }],
+    };
+    terminal.show(&body, String::new)?;
     let file = args.file.display();
     if args.no_encrypt {
         not_encrypted(&args.file, terminal);

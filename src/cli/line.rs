@@ -163,6 +163,8 @@ fn retire(args: &RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>)
         check(&view, &retirement)?;
         role.retires = Some(retirement);
         ceremony::write_new(role, file)?;
+        let body = Changed { line: args.line.to_string(), result: "begun", reason: &args.reason };
+        terminal.show(&body, String::new)?;
         terminal.note(format_args!("line `{}` goes on until the ceremony is finished", args.line));
         ceremony::next(role, file, terminal);
         return Ok(ExitCode::SUCCESS);

@@ -180,7 +180,7 @@ fn change(
             ceremony::write_new(&ceremony, file)?;
             ceremony::next(&ceremony, file, terminal);
         }
-        None if ceremony.is_complete() => ceremony::finish(&ceremony, workspace, terminal)?,
+        None if ceremony.is_complete() => drop(ceremony::finish(&ceremony, workspace, terminal)?),
         None => {
             return Err(refuse(
                 "these keys are not enough to sign all of it",

@@ -1,10 +1,11 @@
 //! `tidegate completions` and `man`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::CommandFactory;
+use serde::Serialize;
 
 use super::Cli;
 use super::terminal::Terminal;
@@ -26,6 +27,11 @@ pub struct ManArgs {
     out: Option<PathBuf>,
 }
 
+#[derive(Debug, Serialize)]
+struct Pages<'a> {
+    folder: &'a Path,
+}
+
 pub fn completions(args: &CompletionsArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "tidegate", &mut script);
@@ -43,6 +49,7 @@ pub fn man(args: &ManArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCo
     let failed = || format!("the pages could not be written into `{}`", folder.display());
     std::fs::create_dir_all(folder).with_context(failed)?;
     clap_mangen::generate_to(Cli::command(), folder).with_context(failed)?;
+    terminal.show(&Pages { folder }, String::new)?;
     terminal.note(format_args!("the pages are in `{}`", folder.display()));
     Ok(ExitCode::SUCCESS)
 }

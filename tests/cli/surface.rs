@@ -77,6 +77,7 @@ fn completions_and_pages_are_made() {
     assert!(desk.done(&["completions", "bash"]).contains("tidegate"));
     assert!(desk.done(&["man"]).contains("TIDEGATE"));
     desk.done(&["man", "--out", "pages"]);
+    assert_eq!(desk.json(&["man", "--out", "pages"])["folder"], "pages");
     let pages = |name: &str| desk.read(&format!("pages/tidegate-{name}.1"));
     for (page, variable) in [
         ("release-add", "TIDEGATE_BY"),

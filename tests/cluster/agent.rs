@@ -173,7 +173,12 @@ fn verified_advice_holds_through_an_outage() {
     assert!(check.contains("(Unreachable)") && check.contains(&address), "{check}");
     std::fs::write(folder.path().join("apply.sh"), GOOD).unwrap();
     // What was downloaded and verified before is applied.
-    super::spawn::tidegate(folder.path()).args(["cluster", "run", "c", "--once"]).output().unwrap();
+    let once = ["cluster", "run", "c", "--once", "--output", "json"];
+    let output = super::spawn::tidegate(folder.path()).args(once).output().unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let status = super::spawn::run(folder.path(), &["cluster", "status", "c", "--output", "json"]);
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(told["current"], status["status"]["current"], "{told} {status}");
     assert_eq!(std::fs::read_to_string(folder.path().join("version")).unwrap(), TO);
 }
 

@@ -11,7 +11,12 @@ use crate::store::lock::CatalogLock;
 use crate::store::watch::git_way_out;
 
 /// Writes what all have signed, while nobody else writes to the catalog.
-pub fn finish(ceremony: &Ceremony, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
+/// Gives the paths.
+pub fn finish(
+    ceremony: &Ceremony,
+    workspace: &Workspace,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<Vec<String>> {
     let directory = workspace.directory()?;
     let _lock = CatalogLock::acquire(&workspace.catalog)?;
     if let Some(path) = directory.work_tree().and_then(|tree| tree.at_work()) {
@@ -28,7 +33,7 @@ pub fn finish_locked(
     ceremony: &Ceremony,
     workspace: &Workspace,
     terminal: &mut Terminal<'_>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<String>> {
     let snapshot = workspace.directory()?.read(workspace.now())?;
     let manifest = |version: &_| snapshot.manifest(version).cloned();
     let finished = ceremony.finish(&snapshot.trust, &manifest, workspace.now());
@@ -49,17 +54,17 @@ pub fn finish_locked(
         && finished.manifests.iter().all(|(version, raw)| manifest(version).as_ref() == Some(raw));
     if present {
         terminal.note("unchanged: all of it is in the catalog already");
-        return Ok(());
+        return Ok(Vec::new());
     }
     write(&finished, workspace)?;
-    for version in finished.manifests.keys() {
-        terminal.note(format_args!("wrote `payloads/{version}/release.json`"));
-    }
-    for name in finished.trust.keys() {
-        terminal.note(format_args!("wrote `trust/{name}`"));
+    let manifests = finished.manifests.keys().map(|version| format!("payloads/{version}/release.json"));
+    let written: Vec<String> =
+        manifests.chain(finished.trust.keys().map(|name| format!("trust/{name}"))).collect();
+    for path in &written {
+        terminal.note(format_args!("wrote `{path}`"));
     }
     terminal.note("next: publish the catalog as usual (a server that watches it does so by itself)");
-    Ok(())
+    Ok(written)
 }
 
 /// Writes in an order in which every beginning of it does no harm: what is not listed or delegated

@@ -10,6 +10,7 @@ use crate::cli::failure::refuse;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
 use crate::cluster::agent::{Agent, Turn};
+use crate::cluster::status::StatusBody;
 
 /// Check, download and apply, until told to stop
 ///
@@ -38,7 +39,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         std::thread::sleep(Duration::from_millis(50));
         lock = folder.run_lock()?;
     }
-    let Some(_lock) = lock else {
+    let Some(lock) = lock else {
         return Err(refuse(
             format!("an agent runs already for cluster `{}`", args.name),
             format!("ask how it stands: `tidegate cluster status {}`", args.name),
@@ -58,6 +59,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             turn => break turn,
         }
     };
+    // Whoever asks how it stands is told that no agent runs.
+    drop(lock);
+    if terminal.is_json() {
+        terminal.show(&StatusBody::of(&agent.folder, &args.name)?, String::new)?;
+    }
     let record = agent.folder.record()?;
     if let Some(failure) = record.failure.or(record.trouble) {
         return Err(refuse(

@@ -307,7 +307,7 @@ impl Args {
                 ceremony::write_new(&proposed, file)?;
                 ceremony::next(&proposed, file, terminal);
             }
-            None if proposed.is_complete() => ceremony::finish_locked(&proposed, workspace, terminal)?,
+            None if proposed.is_complete() => drop(ceremony::finish_locked(&proposed, workspace, terminal)?),
             None => {
                 return Err(refuse(
                     "these keys are not enough: more people must sign",
