@@ -149,6 +149,7 @@ fn copy_payloads(workspace: &Workspace, publication: &Publication) -> anyhow::Re
 /// What is live at a place, though it may have expired while no server was there to renew it.
 pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> anyhow::Result<Restored> {
     let source = Source::parse(from, ca)?;
+    source.check_place(from)?;
     let fetch = |path: &str| source.fetch(path);
     let at = made(&fetch).map_or(now, |made| made.min(now));
     source.failure()?;

@@ -29,6 +29,8 @@ use crate::signing::verify::{Verified, manifests, verify};
 ///
 /// Without `--from`: the catalog's keys, the signed manifest of every release, and the digests of all
 /// payloads. With it: a whole repository the way a cluster would, from a root that is trusted already.
+/// Where there is none, outside of a catalog and without `--root`, the root that came along is
+/// trusted: that shows that the repository holds together, and not whose it is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -40,7 +42,8 @@ pub struct Args {
     /// `https://HOST[:PORT]` or `http://…`
     #[arg(long, value_name = "DIR|URL")]
     from: Option<String>,
-    /// The root that is trusted; by default the first one of the catalog here
+    /// The root that is trusted; by default the first one of the catalog here, and where there is no
+    /// catalog the one that came along, which whoever made the repository made
     #[arg(long, value_name = "FILE", requires = "from")]
     root: Option<PathBuf>,
     /// Trust a server's certificate by the roots in this PEM file, instead of the machine's own
@@ -80,6 +83,8 @@ struct RemoteBody {
     payloads: usize,
     /// The payloads that are listed and not there any more, of yanked releases.
     withdrawn: Vec<String>,
+    /// The payloads of other releases that are listed and not there.
+    missing: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -188,6 +193,7 @@ fn elsewhere(
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
     let source = Source::parse(from, args.ca.as_deref())?;
+    source.check_place(from)?;
     let (root, brought) = trusted(args, &source, workspace)?;
     if brought {
         terminal.note(
@@ -204,7 +210,8 @@ fn elsewhere(
     if !args.manifests_only {
         let payloads = payloads::verify(&verified, &|path| source.fetch(path));
         source.failure()?;
-        Payloads { good: body.payloads, withdrawn: body.withdrawn } = payloads.with_context(untrusted)?;
+        Payloads { good: body.payloads, withdrawn: body.withdrawn, missing: body.missing } =
+            payloads.with_context(untrusted)?;
     }
     let mut table = Table::new(["CHANNEL", "LATEST", "RELEASES", "EXPIRES", "NOTES"]);
     for channel in &body.channels {
@@ -239,7 +246,14 @@ fn elsewhere(
         ]);
         words + &format!("\n{table}")
     })?;
-    Ok(ExitCode::SUCCESS)
+    if body.missing.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let missing: Vec<String> = body.missing.iter().map(|name| format!("`{name}`")).collect();
+    Err(refuse(
+        format!("listed and missing, while all that is there is as it was signed: {}", missing.join(", ")),
+        "where the catalog is, `tidegate verify` tells which file of `payloads/` to put back; a mirror wants a new `tidegate export`",
+    ))
 }
 
 /// The root to begin with, and whether it came from what is to be verified.
@@ -276,6 +290,7 @@ impl RemoteBody {
             releases: 0,
             payloads: 0,
             withdrawn: Vec::new(),
+            missing: Vec::new(),
         };
         for (role, signed) in &verified.roles {
             for (name, target) in &signed.signed().targets {

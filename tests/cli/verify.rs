@@ -23,6 +23,9 @@ fn what_is_here_is_verified_and_tampering_shows() {
 fn what_is_elsewhere_must_be_a_repository() {
     let desk = Desk::with_keys();
     assert_snapshot!("verify_no_repository", desk.run(&["verify", "--from", "nowhere"]));
+    assert_snapshot!("verify_no_scheme", desk.run(&["verify", "--from", "127.0.0.1:23000"]));
+    desk.write("empty/v1/channels", "");
+    assert_snapshot!("verify_empty_folder", desk.run(&["verify", "--from", "empty"]));
     assert_snapshot!("verify_nobody_listens", Desk::empty().run(&["verify", "--from", "http://127.0.0.1:9"]));
 }
 

@@ -107,7 +107,10 @@ fn the_payload_of_a_yanked_release_can_be_taken_away_for_good() {
     let mut payloads = mirror.filter(|path| path.to_string_lossy().contains(".payload.1.8.1."));
     fs::remove_file(payloads.next().unwrap()).unwrap();
     let error = refused(place.dir(), &["verify", "--from", "mirror", "--root", root]);
-    assert!(error.contains("payload.1.8.1.payload.json` is missing"), "{error}");
+    assert!(
+        error.contains("listed and missing") && error.contains("`payload.1.8.1.payload.json`"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -17,15 +17,17 @@ pub struct Payloads {
     pub good: usize,
     /// Those that are listed and gone, of yanked releases.
     pub withdrawn: Vec<String>,
+    /// All others that are listed and not there. Nothing shows that they were tampered with.
+    pub missing: Vec<String>,
 }
 
 /// Looks at every payload that is listed. One of a release that is yanked in all its channels may be
 /// gone: it was withdrawn, and no cluster would ask for it.
 ///
 /// # Errors
-/// The first payload that is missing, or is not what is listed.
+/// The first payload that is not what is listed.
 pub fn verify(verified: &Verified, fetch: &dyn Fn(&str) -> Option<Bytes>) -> Result<Payloads, Violation> {
-    let mut payloads = Payloads { good: 0, withdrawn: Vec::new() };
+    let mut payloads = Payloads { good: 0, withdrawn: Vec::new(), missing: Vec::new() };
     let mut may_be_gone = None;
     for (name, listed) in listed(verified).filter(|(name, _)| name.starts_with("payload.")) {
         match target(name, listed, fetch) {
@@ -35,6 +37,7 @@ pub fn verify(verified: &Verified, fetch: &dyn Fn(&str) -> Option<Bytes>) -> Res
             {
                 payloads.withdrawn.push(name.to_owned());
             }
+            Err(Violation::Missing { .. }) => payloads.missing.push(name.to_owned()),
             Err(violation) => return Err(violation),
         }
     }

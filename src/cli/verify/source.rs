@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use bytes::Bytes;
 
-use super::super::failure::Hint;
-use crate::formats::tuf::Root;
+use super::super::failure::{Hint, refuse};
+use crate::formats::tuf::{Root, names};
 use crate::signing::Signed;
 
 /// Nothing in a repository is larger, but for payloads, whose sizes are listed.
@@ -56,6 +56,29 @@ impl Source {
         Self { place, kept: RefCell::default(), failure: Cell::new(None) }
     }
 
+    /// Refuses a place at which there is nothing of a repository: that is a slip of the pen, and no
+    /// sign of tampering.
+    pub fn check_place(&self, from: &str) -> anyhow::Result<()> {
+        if let Place::Folder(folder) = &self.place
+            && !folder.exists()
+        {
+            return Err(refuse(format!("there is no folder `{from}`"), server_instead(from)));
+        }
+        let first = names::metadata_path("root", 1);
+        let nothing = [names::TIMESTAMP_PATH, &first].iter().all(|path| self.fetch(path).is_none());
+        self.failure()?;
+        if !nothing {
+            return Ok(());
+        }
+        Err(refuse(
+            format!(
+                "there is nothing of a repository at `{from}`: neither `tuf/{}` nor `tuf/{first}`",
+                names::TIMESTAMP_PATH
+            ),
+            "name a server by its address alone, as in `http://HOST:PORT`, or a folder that `tidegate export` wrote or that holds `metadata/` and `targets/`",
+        ))
+    }
+
     /// The bytes at a path below `/tuf/`. Nothing, if there is no such file or it could not be had;
     /// [`Source::failure`] tells the two apart.
     pub fn fetch(&self, path: &str) -> Option<Bytes> {
@@ -89,6 +112,16 @@ impl Source {
     pub fn failure(&self) -> anyhow::Result<()> {
         self.failure.take().map_or(Ok(()), Err)
     }
+}
+
+/// What to name where there is no such folder: what looks like a server's address was meant as one.
+fn server_instead(from: &str) -> String {
+    let host = from.split('/').next().unwrap_or_default();
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if has_port || host == "localhost" {
+        return format!("a server's address begins with its scheme: `http://{from}`, or `https://{from}`");
+    }
+    "name a folder with a repository, or a server as `http://HOST:PORT`".to_owned()
 }
 
 /// The root that is trusted already: the one named, or the first one of the catalog here, if it has
