@@ -26,7 +26,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::{Decision, Gate, Verdict, decide_line};
-use crate::domain::release::Event;
+use crate::domain::release::{Event, ManifestState};
 use crate::domain::stepback::Offer;
 use crate::domain::upgrade::Views;
 use crate::domain::version::Version;
@@ -123,7 +123,7 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Outcome, PublishError> {
     let lines = roles::lines(inputs, &refused)?;
     let roles = roles::roles(inputs, lines, &manifests)?;
     let signed = roles.signed || manifests.iter().any(|manifest| manifest.signed);
-    let tuf = files(inputs, &roles, &manifests, &release);
+    let tuf = files(inputs, &roles, &manifests, &release, &refused);
     let retired = retired(last, &tuf, now);
 
     let offers = offers(catalog, &refused, last, now);
@@ -272,7 +272,8 @@ fn release_documents(inputs: &Inputs<'_>, explanation: &Explanation<'_>) -> Rele
     let manifest = inputs.manifests.get(&release.version).filter(|_| published);
     let manifest = manifest.map(|raw| reuse(before.and_then(|before| before.manifest.as_ref()), raw.clone()));
     let payloads = if deliverable { Arc::clone(&release.payloads) } else { Arc::default() };
-    ReleaseDocuments { line: line.name.clone(), manifest, explain, payloads }
+    let signed = matches!(release.evidence.manifest, ManifestState::Signed(_));
+    ReleaseDocuments { line: line.name.clone(), manifest, signed, explain, payloads }
 }
 
 /// One channel's manifest.
@@ -357,6 +358,7 @@ fn files(
     roles: &roles::Roles,
     channels: &[ChannelFile],
     releases: &HashMap<Version, ReleaseDocuments>,
+    refused: &BTreeMap<LineName, Refusal>,
 ) -> HashMap<Box<str>, TufFile> {
     let mut files: HashMap<Box<str>, TufFile> =
         HashMap::with_capacity(2 * releases.len() + channels.len() + 16);
@@ -386,11 +388,15 @@ fn files(
         );
         files.insert(path.into(), TufFile::Document(Arc::clone(&channel.served)));
     }
-    for role in roles.lines.values() {
-        for (name, target) in &role.signed().targets {
+    for (role, signed) in &roles.lines {
+        let kept = refused.keys().any(|line| names::releases_role(line) == *role);
+        for (name, target) in &signed.signed().targets {
+            let path = names::target_path(name, &target.hashes.sha256);
             let file = roles::served_target(name, target, releases)
-                .or_else(|| roles::listed_manifest(name, target, inputs.manifests, last));
-            file.map(|file| files.insert(names::target_path(name, &target.hashes.sha256).into(), file));
+                .or_else(|| roles::listed_manifest(name, target, inputs.manifests, last))
+                .or_else(|| roles::listed_payload(name, target, inputs.catalog))
+                .or_else(|| roles::kept_target(name, &path, last.filter(|_| kept)?, inputs));
+            files.extend(file.map(|file| (path.into(), file)));
         }
     }
     files

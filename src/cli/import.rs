@@ -98,6 +98,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     source.failure()?;
     let mut restored = restored
         .with_context(|| format!("`{}` was not taken in: nothing was changed", args.dir.display()))?;
+    // Of releases that wait, the payloads are taken in that came along.
+    let came = restored.waiting.drain(..).filter(|(path, _)| folder.join(&**path).is_file());
+    restored.publication.tuf.extend(came);
     restored.publication.withdraw_missing(|path| folder.join(path).exists());
     let publication = &restored.publication;
     if let Some(before) = &before {

@@ -19,6 +19,7 @@ pub enum ProblemKind {
     UnknownChannel,
     UnknownRelease,
     UnsignedRelease,
+    WaitingRelease,
     UnknownFile,
     PayloadWithdrawn,
     MethodNotAllowed,
@@ -34,7 +35,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// Every kind, for metrics and the `OpenAPI` document.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::BadEncoding,
         Self::BadVersion,
         Self::MissingVersion,
@@ -43,6 +44,7 @@ impl ProblemKind {
         Self::UnknownChannel,
         Self::UnknownRelease,
         Self::UnsignedRelease,
+        Self::WaitingRelease,
         Self::UnknownFile,
         Self::PayloadWithdrawn,
         Self::MethodNotAllowed,
@@ -68,6 +70,7 @@ impl ProblemKind {
             Self::UnknownChannel => "unknown_channel",
             Self::UnknownRelease => "unknown_release",
             Self::UnsignedRelease => "unsigned_release",
+            Self::WaitingRelease => "waiting_release",
             Self::UnknownFile => "unknown_file",
             Self::PayloadWithdrawn => "payload_withdrawn",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -94,6 +97,7 @@ impl ProblemKind {
             Self::UnknownChannel => "there is no such channel",
             Self::UnknownRelease => "there is no such release",
             Self::UnsignedRelease => "the release is not signed yet",
+            Self::WaitingRelease => "the release is signed, and in no channel yet",
             Self::UnknownFile => "there is no such file",
             Self::PayloadWithdrawn => "the payload was withdrawn",
             Self::MethodNotAllowed => "this method is not allowed here",
@@ -119,6 +123,7 @@ impl ProblemKind {
             | Self::UnknownChannel
             | Self::UnknownRelease
             | Self::UnsignedRelease
+            | Self::WaitingRelease
             | Self::UnknownFile => StatusCode::NOT_FOUND,
             Self::PayloadWithdrawn => StatusCode::GONE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

@@ -23,9 +23,14 @@ pub fn manifest(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     match current.release(&version) {
         Some(manifest) => reply::document(ask.request, manifest, Cache::Minute),
         None if current.explain(&version).is_some() => {
-            let detail = format!("the release `{version}` has no signed manifest yet");
-            Err(Problem::new(ProblemKind::UnsignedRelease, detail)
-                .hint(format!("`/v1/releases/{version}/explain` tells where it stands")))
+            let (kind, detail) = if current.is_signed(&version) {
+                let detail = format!("the release `{version}` is signed, and no channel offers it yet");
+                (ProblemKind::WaitingRelease, detail)
+            } else {
+                let detail = format!("the release `{version}` has no signed manifest yet");
+                (ProblemKind::UnsignedRelease, detail)
+            };
+            Err(Problem::new(kind, detail).hint(format!("`/v1/releases/{version}/explain` tells why")))
         }
         None => Err(unknown(&version)),
     }

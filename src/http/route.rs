@@ -142,6 +142,7 @@ impl Route {
                 Kind::BadVersion,
                 Kind::UnknownRelease,
                 Kind::UnsignedRelease,
+                Kind::WaitingRelease,
                 Kind::NotAcceptable,
                 Kind::NotPublished,
             ],

@@ -3,6 +3,7 @@ mod folder;
 mod place;
 mod rotation;
 mod stops;
+mod waiting;
 
 use std::fs;
 use std::path::Path;

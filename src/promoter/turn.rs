@@ -12,7 +12,7 @@ use crate::domain::change::Change;
 use crate::domain::channel::LineName;
 use crate::domain::payload::Payload;
 use crate::domain::promotion::{Decision, Verdict, decide};
-use crate::domain::release::{PayloadState, Release};
+use crate::domain::release::{ManifestState, PayloadState, Release};
 use crate::domain::rfc3339;
 use crate::domain::stop::Stop;
 use crate::domain::version::Version;
@@ -23,6 +23,7 @@ use crate::signing::Signer;
 use crate::signing::trust::Trust;
 use crate::store::directory::{CommitError, Snapshot};
 use crate::store::durable::WriteError;
+use crate::store::payloads::PayloadError;
 
 /// How often in one turn a commit is tried again, after it lost against another or brought
 /// something else within reach.
@@ -263,30 +264,55 @@ impl Promoter {
         Ok(outcome)
     }
 
-    /// The catalog, with a checked copy of every payload that is on offer. A release whose payload
-    /// cannot be copied cannot be served, and so is not offered.
+    /// The catalog, with a checked copy of every payload that is on offer, or listed for a release that
+    /// waits for its first stage. A release whose payload cannot be copied cannot be served, and so is
+    /// not offered.
     fn copied<'a>(&self, catalog: &'a Catalog, now: Time) -> Result<Cow<'a, Catalog>, WriteError> {
-        let offered: Vec<(&Release, &Payload)> = catalog
-            .lines()
-            .flat_map(|line| line.releases.values())
-            .filter(|release| release.is_known(now) && release.is_deliverable())
-            .flat_map(|release| release.payloads.iter().map(move |payload| (release, payload)))
-            .collect();
-        let wanted: Vec<_> = offered.iter().map(|(release, payload)| (&release.version, *payload)).collect();
-        let failed = self.setup.payloads.ensure_copies(&wanted, self.clock.now())?;
+        let offered = |release: &Release| release.is_known(now) && release.is_deliverable();
+        let waiting = |release: &Release| {
+            let listed =
+                matches!(release.evidence.manifest, ManifestState::Signed(_) | ManifestState::Invalid(_));
+            listed && release.evidence.payload == PayloadState::Present && !offered(release)
+        };
+        let mut failed = self.copy(catalog, offered)?;
+        // What nobody may take yet must not hold up what somebody may.
+        match self.copy(catalog, waiting) {
+            Ok(more) => failed.extend(more),
+            Err(error) => {
+                tracing::warn!("payloads of releases that wait are not served: {}", chain(&error));
+                let all = catalog.lines().flat_map(|line| line.releases.values()).filter(|r| waiting(r));
+                failed.extend(all.map(|release| (release.version.clone(), unreadable(release, &error))));
+            }
+        }
         if failed.is_empty() {
             return Ok(Cow::Borrowed(catalog));
         }
         let mut lines = catalog.clone().into_lines();
-        for (place, error) in failed {
-            let release = offered[place].0;
-            for line in lines.values_mut() {
-                if let Some(release) = line.releases.get_mut(&release.version) {
-                    release.evidence.payload = unreadable(release, &error);
-                }
+        for (version, state) in failed {
+            for release in lines.values_mut().filter_map(|line| line.releases.get_mut(&version)) {
+                release.evidence.payload = state.clone();
             }
         }
         Ok(Cow::Owned(Catalog::new(lines.into_values())))
+    }
+
+    /// Copies the payloads of some releases. Gives those that could not be copied, and why.
+    fn copy(
+        &self,
+        catalog: &Catalog,
+        wanted: impl Fn(&Release) -> bool,
+    ) -> Result<Vec<(Version, PayloadState)>, WriteError> {
+        let releases = catalog.lines().flat_map(|line| line.releases.values()).filter(|r| wanted(r));
+        let all: Vec<(&Release, &Payload)> = releases
+            .flat_map(|release| release.payloads.iter().map(move |payload| (release, payload)))
+            .collect();
+        let files: Vec<_> = all.iter().map(|(release, payload)| (&release.version, *payload)).collect();
+        let failed = self.setup.payloads.ensure_copies(&files, self.clock.now())?;
+        let state = |(place, error): (usize, PayloadError)| {
+            let release = all[place].0;
+            (release.version.clone(), unreadable(release, &error))
+        };
+        Ok(failed.into_iter().map(state).collect())
     }
 
     /// Shows how things stand, and notes when something is due by itself.

@@ -113,6 +113,9 @@ struct Release<'a> {
     version: Cow<'a, Version>,
     line: Cow<'a, LineName>,
     manifest: Option<u32>,
+    /// Not in what was stored before releases that wait were told apart from unsigned ones.
+    #[serde(default)]
+    signed: bool,
     explain: u32,
     payloads: Cow<'a, [Payload]>,
 }
@@ -177,6 +180,7 @@ pub fn pack(publication: &Publication, to: &mut dyn Write) -> io::Result<()> {
         version: Cow::Borrowed(version),
         line: Cow::Borrowed(&release.line),
         manifest: release.manifest.as_ref().map(|manifest| bodies.add(manifest)),
+        signed: release.signed,
         explain: bodies.add(&release.explain),
         payloads: Cow::Borrowed(&release.payloads),
     });
@@ -375,6 +379,7 @@ pub fn unpack(from: &mut dyn Read, length: u64) -> Result<Publication, PackError
     for stored in index.release {
         let documents = ReleaseDocuments {
             line: stored.line.into_owned(),
+            signed: stored.signed || stored.manifest.is_some(),
             manifest: stored.manifest.map(at).transpose()?,
             explain: at(stored.explain)?,
             payloads: lists.share(stored.payloads),

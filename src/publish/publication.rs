@@ -63,6 +63,8 @@ pub struct ChannelDocuments {
 pub struct ReleaseDocuments {
     pub(crate) line: LineName,
     pub(crate) manifest: Option<Arc<Document>>,
+    /// Whether release keys stand behind it, on offer or not.
+    pub(crate) signed: bool,
     pub(crate) explain: Arc<Document>,
     /// Shared with the catalog; empty where it is not on offer.
     pub(crate) payloads: Arc<[Payload]>,
@@ -130,6 +132,12 @@ impl Publication {
         self.release.get(version)?.manifest.as_deref()
     }
 
+    /// Whether a release is signed by release keys: also one that is not on offer yet.
+    #[must_use]
+    pub fn is_signed(&self, version: &Version) -> bool {
+        self.release.get(version).is_some_and(|release| release.signed)
+    }
+
     /// `GET /v1/releases/{version}/explain`.
     #[must_use]
     pub fn explain(&self, version: &Version) -> Option<&Document> {
@@ -180,7 +188,7 @@ impl Publication {
         self.channel.keys()
     }
 
-    /// Every payload that is served, with its release.
+    /// Every payload of a release on offer, with its release.
     pub fn payloads(&self) -> impl Iterator<Item = (&Version, &Payload)> {
         self.release
             .iter()

@@ -15,8 +15,10 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
 use crate::domain::explain::Explanation;
+use crate::domain::payload::Payload;
 use crate::domain::stepback::Offer;
 use crate::domain::upgrade::Views;
+use crate::domain::version::Version;
 use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody};
 use crate::formats::manifest::{ChannelManifest, ReleaseManifest};
 use crate::formats::tuf::names::{self, CHANNELS};
@@ -32,6 +34,9 @@ pub struct Restored {
     /// The highest version of anything that an online key signed: what is signed next must be above
     /// it, or clients take it for a step back.
     pub highest: u64,
+    /// Payloads that are listed for releases which no channel offers yet, by path below `/tuf/`. They
+    /// are served by whoever has them at hand.
+    pub waiting: Vec<(Box<str>, TufFile)>,
 }
 
 /// Why a repository cannot be taken up.
@@ -133,8 +138,8 @@ pub fn restore(
     for line in manifests.iter().map(|manifest| &manifest.line).collect::<std::collections::BTreeSet<_>>() {
         lines.extend(carry::line(&publication, line)?);
     }
-    answer(&mut publication, &Catalog::new(lines), now);
-    Ok(Restored { publication, verified, highest })
+    let waiting = answer(&mut publication, &Catalog::new(lines), now);
+    Ok(Restored { publication, verified, highest, waiting })
 }
 
 /// When the repository at hand was made, as its timestamp says; nothing is verified.
@@ -144,8 +149,9 @@ pub fn made(fetch: &dyn Fn(&str) -> Option<Bytes>) -> Option<Time> {
     timestamp.signed().expires.checked_sub_signed(TIMESTAMP_LIFETIME)
 }
 
-/// Fills in what is answered about channels and releases.
-fn answer(publication: &mut Publication, catalog: &Catalog, now: Time) {
+/// Fills in what is answered about channels and releases. Gives the payloads of releases that no
+/// channel offers.
+fn answer(publication: &mut Publication, catalog: &Catalog, now: Time) -> Vec<(Box<str>, TufFile)> {
     let views = Views::new(catalog, &[], now);
     publication.known = known(catalog, now);
     for channel in catalog.channels() {
@@ -174,20 +180,27 @@ fn answer(publication: &mut Publication, catalog: &Catalog, now: Time) {
         }
     }
     // A release that no channel offers is not known to anybody.
-    publication.release.retain(|version, _| {
-        catalog.lines().any(|line| line.prefix.accepts(version) && line.releases.contains_key(version))
+    let waiting = publication.release.extract_if(|version, _| {
+        !catalog.lines().any(|line| line.prefix.accepts(version) && line.releases.contains_key(version))
     });
+    let waiting = waiting.flat_map(|(version, release)| payload_files(&version, &release)).collect();
     for (version, release) in &publication.release {
-        for payload in &*release.payloads {
-            let name = names::payload_target(version, &payload.file);
-            let one = OnePayload::find(&release.payloads, |other| other.file == payload.file);
-            let path = names::target_path(&name, &payload.sha256).into();
-            publication.tuf.extend(one.map(|one| (path, TufFile::Payload(one))));
-        }
+        publication.tuf.extend(payload_files(version, release));
     }
     publication.offers = Offer::all(catalog, now);
     publication.channels = document(json(&ChannelsBody::of(catalog, &[], now)));
     publication.promotions = document(json(&PromotionsBody::of(&[])));
+    waiting
+}
+
+/// The payloads of a release, as files of the repository.
+fn payload_files(version: &Version, release: &ReleaseDocuments) -> Vec<(Box<str>, TufFile)> {
+    let file = |payload: &Payload| {
+        let name = names::payload_target(version, &payload.file);
+        let one = OnePayload::find(&release.payloads, |other| other.file == payload.file)?;
+        Some((names::target_path(&name, &payload.sha256).into(), TufFile::Payload(one)))
+    };
+    release.payloads.iter().filter_map(file).collect()
 }
 
 /// The files of a repository.
@@ -267,11 +280,12 @@ impl Files {
         self.tuf.insert(path.into(), TufFile::Document(document));
     }
 
-    fn releases(&self) -> HashMap<crate::domain::version::Version, ReleaseDocuments> {
+    fn releases(&self) -> HashMap<Version, ReleaseDocuments> {
         let of = |(manifest, served): &(ReleaseManifest, Arc<Document>)| {
             let documents = ReleaseDocuments {
                 line: manifest.line.clone(),
                 manifest: Some(Arc::clone(served)),
+                signed: true,
                 explain: document(Bytes::new()),
                 payloads: Arc::clone(&manifest.payloads),
             };

@@ -8,13 +8,15 @@ use chrono::TimeDelta;
 use super::publication::{OnePayload, Publication, ReleaseDocuments, TufFile};
 use super::{ChannelFile, Inputs, PublishError, RENEW_AFTER, Refusal};
 use crate::domain::Time;
+use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
+use crate::domain::release::PayloadState;
 use crate::domain::version::Version;
 use crate::formats::tuf::{
     CHANNELS_LIFETIME, Meta, Role, SNAPSHOT_LIFETIME, Snapshot, TIMESTAMP_LIFETIME, Target, Targets,
     Timestamp, names,
 };
-use crate::signing::Signed;
+use crate::signing::{InRole, Signed};
 
 /// Long-lived online roles are signed anew once this much of their life is left.
 const RENEW_BEFORE: TimeDelta = TimeDelta::days(60);
@@ -102,7 +104,7 @@ pub fn roles(inputs: &Inputs<'_>, lines: Lines, manifests: &[ChannelFile]) -> Re
         }
         Some(_) | None => {
             signed = true;
-            Signed::sign(wanted, [online])?
+            Signed::sign(wanted, [&InRole(names::CHANNELS, online)])?
         }
     };
 
@@ -186,6 +188,30 @@ pub fn listed_manifest(
         Some(TufFile::Payload(_)) | None => None,
     });
     Some(TufFile::Document(super::reuse(before, raw.clone())))
+}
+
+/// The payload of a release that is signed and not on offer: a freeze keeps it out of its first
+/// stage, say. Whoever verifies all that is listed must find it, and it is at hand.
+pub fn listed_payload(name: &str, target: &Target, catalog: &Catalog) -> Option<TufFile> {
+    let rest = name.strip_prefix("payload.")?;
+    rest.match_indices('.').rev().find_map(|(dot, _)| {
+        let (_, release) = catalog.release(&Version::parse(&rest[..dot]).ok()?)?;
+        let at_hand = release.evidence.payload == PayloadState::Present;
+        let payload = OnePayload::find(&release.payloads, |payload| payload.file == rest[dot + 1..])?;
+        let listed = Target::new(payload.sha256, payload.size) == *target;
+        (at_hand && listed).then_some(TufFile::Payload(payload))
+    })
+}
+
+/// The file of a target of a refused line's role, as it was last published: what the catalog says of
+/// it now cannot be read, perhaps. A payload that was withdrawn since does not come back.
+pub fn kept_target(name: &str, path: &str, last: &Publication, inputs: &Inputs<'_>) -> Option<TufFile> {
+    let rest = name.strip_prefix("payload.").unwrap_or_default();
+    let withdrawn = rest.match_indices('.').any(|(dot, _)| {
+        let release = Version::parse(&rest[..dot]).ok().and_then(|version| inputs.catalog.release(&version));
+        release.is_some_and(|(_, release)| release.is_withdrawn(inputs.now))
+    });
+    last.tuf.get(path).filter(|_| !withdrawn).cloned()
 }
 
 /// The newest file of a role in a publication.

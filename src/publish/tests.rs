@@ -2,6 +2,7 @@
 
 mod alone;
 mod restored;
+mod waiting;
 mod withdrawn;
 
 use std::collections::{BTreeMap, HashMap};
@@ -139,18 +140,6 @@ fn a_publication_answers_for_every_channel_and_release() {
     assert!(publication.release(&v("1.7.9")).is_some());
     assert_eq!(publication.payload(&v("1.7.9"), "payload.json").unwrap().size, 7);
     assert_eq!(publication.expires, now + CHANNEL_MANIFEST_LIFETIME);
-}
-
-#[test]
-fn a_signed_release_that_is_not_on_offer_can_be_looked_at_and_not_had() {
-    let now = t("2018-01-01");
-    let mut world = world(now);
-    world.release("1.8.5").entries[0] = None;
-    let publication = world.publish(None, now).publication;
-    let paths = |kind: &str| publication.tuf.keys().filter(|path| path.contains(kind)).count();
-    assert_eq!((paths(".release.1.8.5.json"), paths(".payload.1.8.5.")), (1, 0));
-    assert!(publication.release(&v("1.8.5")).is_none());
-    assert_eq!(manifest(&publication, "1.8-preproduction").latest, Some(v("1.8.4")));
 }
 
 #[test]

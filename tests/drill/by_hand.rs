@@ -146,3 +146,46 @@ fn every_signature_counts_by_hand() {
     scene.network.taken(&rerole("releases-1.8", &both));
     passes(&scene.dir(), scene.network.url(), root);
 }
+
+#[test]
+fn only_what_is_offered_may_not_be_missing_by_hand() {
+    let scene = Scene::new();
+    let root = "channels/trust/1.root.json";
+    let line = scene.path("channels/1.8/line.yaml");
+    let freeze = "freezes:\n  - { from: 2018-01-01T00:00:00Z, until: 2999-01-01T00:00:00Z, reason: audit }\n";
+    std::fs::write(&line, std::fs::read_to_string(&line).unwrap() + freeze).unwrap();
+    std::fs::write(scene.path("payload.json"), "{}").unwrap();
+    scene.run(&["release", "add", "1.8.3", "--payload", "payload.json"]);
+    scene.run(&["release", "sign", "--key", "vault/release.pem"]);
+    crate::spawn::eventually("signed and waiting", || {
+        let told = scene.server().json("/v1/releases/1.8.3");
+        if told["kind"] == "waiting_release" { Ok(()) } else { Err(told) }
+    });
+    let told = passes(&scene.dir(), scene.network.url(), root);
+    assert!(!told.contains("not there"), "{told}");
+
+    let files = scene.served("live");
+    for (payload, offered) in [("1.8.3", false), ("1.8.2", true)] {
+        let mut without = files.clone();
+        without.retain(|name, _| !name.ends_with(&format!(".payload.{payload}.payload.json")));
+        assert_eq!(without.len(), files.len() - 1);
+        scene.network.taken(&without);
+        let output = verify(&scene.dir(), scene.network.url(), root);
+        let (told, error) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(told.contains(&format!("payload.{payload}.payload.json: listed, and not there")), "{told}");
+        assert_eq!(output.status.success(), !offered, "{error}");
+        assert_eq!(error.contains("is on offer, and is missing"), offered, "{error}");
+    }
+
+    scene.network.given_back();
+    scene.run(&["release", "yank", "1.8.2", "--reason", "it holds a secret"]);
+    crate::spawn::eventually("yanked", || match scene.server().latest(CHANNEL) {
+        latest if latest == "1.8.2" => Err(latest),
+        _ => Ok(()),
+    });
+    let mut withdrawn = scene.served("withdrawn");
+    withdrawn.retain(|name, _| !name.ends_with(".payload.1.8.2.payload.json"));
+    scene.network.taken(&withdrawn);
+    passes(&scene.dir(), scene.network.url(), root);
+}

@@ -14,3 +14,4 @@ mod spawn;
 mod start;
 mod status;
 mod verify;
+mod waiting;

@@ -30,6 +30,7 @@ fn each_problem_has_its_status_and_its_kind() {
         ("/v1/releases/1.8", 400, "bad_version"),
         ("/v1/releases/1.8.5", 404, "unknown_release"),
         ("/v1/releases/1.8.9-tectonic.4", 404, "unsigned_release"),
+        ("/v1/releases/1.8.9-tectonic.5", 404, "waiting_release"),
         ("/v1/releases/1.8.5/explain", 404, "unknown_release"),
         ("/v1/payloads/1.8.5/payload.json", 404, "unknown_release"),
         ("/v1/payloads/1.8.4-tectonic.1/other.json", 404, "unknown_file"),

@@ -171,14 +171,18 @@ fn publication(copies: &tempfile::TempDir) -> Publication {
     let signed = ReleaseDocuments {
         line: line.clone(),
         manifest: Some(json(long_json("release"))),
+        signed: true,
         explain: json(r#"{"explain":true}"#),
         payloads: [small.clone(), large].into(),
     };
-    let unsigned = ReleaseDocuments { line, manifest: None, explain: json("{}"), payloads: [].into() };
+    let unsigned =
+        ReleaseDocuments { line, manifest: None, signed: false, explain: json("{}"), payloads: [].into() };
+    let waiting = ReleaseDocuments { signed: true, ..unsigned.clone() };
     let built = ReleaseDocuments { manifest: Some(json(r#"{"built":true}"#)), ..unsigned.clone() };
     let releases = [
         (version("1.8.4-tectonic.1"), signed),
         (version("1.8.9-tectonic.4"), unsigned),
+        (version("1.8.9-tectonic.5"), waiting),
         (version("1.8.4+rke2r1"), built),
     ];
 
