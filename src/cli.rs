@@ -212,8 +212,8 @@ pub fn main() -> ExitCode {
         return failure::report(&error, &mut std::io::stderr());
     }
     let cli = parse(&std::env::args_os().collect::<Vec<_>>()).unwrap_or_else(|error| error.exit());
-    let _lines = logging::start(cli.globals.log_format, cli.command.is_service());
-    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    let log = logging::start(cli.globals.log_format, cli.command.is_service());
+    let (mut out, mut err) = (std::io::stdout(), log.err());
     execute(&cli, Arc::new(SystemClock::new()), &mut out, &mut err)
 }
 
@@ -270,7 +270,7 @@ fn named(arguments: &[OsString]) -> clap::Command {
 
 fn execute(cli: &Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
     if let Command::Serve(args) = &cli.command {
-        // It prints as it goes, for days: it has the real stdout and stderr to itself.
+        // It prints as it goes, for days: it has the real stdout to itself.
         return serve::run(args, &cli.globals).unwrap_or_else(|error| failure::report(&error, err));
     }
     let workspace = Workspace::new(&cli.globals, clock);

@@ -2,31 +2,100 @@
 
 mod lines;
 
-use std::io;
+use std::io::{self, Write};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
-use self::lines::{Flusher, lines};
+use self::lines::{Flusher, Lines, lines};
 use super::LogFormat;
 
-/// Starts logging. A server tells what it does; other commands speak for themselves and log only
-/// what went wrong. `TIDEGATE_LOG`, or else `RUST_LOG`, says otherwise.
-///
-/// The last lines are written when what this gives is dropped.
-pub fn start(format: LogFormat, serving: bool) -> Option<Flusher> {
+/// actix tells of each request of any stranger that is malformed, as an error. What is wrong with a
+/// stranger's request is told to the stranger.
+const STRANGERS: &str = "actix_http";
+
+/// Logging that was started. The last lines are written when it is dropped.
+pub struct Log(Option<Flusher>);
+
+impl Log {
+    /// Where else than to the log a command tells what went wrong: a service that has logged its
+    /// failure must not hang on telling it once more.
+    pub fn err(&self) -> Box<dyn Write> {
+        match &self.0 {
+            Some(flusher) => Box::new(flusher.lines()),
+            None => Box::new(io::stderr()),
+        }
+    }
+}
+
+/// Starts logging. A service tells what it does, and never waits for who reads that; other commands
+/// speak for themselves and log only what went wrong. `TIDEGATE_LOG`, or else `RUST_LOG`, says
+/// otherwise.
+pub fn start(format: LogFormat, service: bool) -> Log {
     let wanted = ["TIDEGATE_LOG", "RUST_LOG"]
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|wanted| !wanted.is_empty()));
-    let default = if serving { "info" } else { "warn" };
-    let wanted = wanted.as_deref().unwrap_or(default);
-    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new(default));
+    let filter = filter(wanted.as_deref(), if service { "info" } else { "warn" });
+    if !service {
+        subscribe(format, filter, io::stderr);
+        return Log(None);
+    }
     // Without a thread there is no log, which is no reason to do nothing at all.
-    let (lines, flusher) = lines(io::stderr()).ok()?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
+    let Ok((lines, flusher)) = lines(io::stderr()) else { return Log(None) };
+    tell_panics(lines.clone());
+    subscribe(format, filter, lines);
+    Log(Some(flusher))
+}
+
+/// What is logged: what is wanted or else the default, and nothing of strangers' unless it is asked
+/// for by name.
+fn filter(wanted: Option<&str>, default: &str) -> EnvFilter {
+    let build = |wanted: &str| {
+        let off = if wanted.contains(STRANGERS) { String::new() } else { format!(",{STRANGERS}=off") };
+        EnvFilter::try_new(format!("{wanted}{off}"))
+    };
+    wanted.and_then(|wanted| build(wanted).ok()).or_else(|| build(default).ok()).unwrap_or_default()
+}
+
+fn subscribe(
+    format: LogFormat,
+    filter: EnvFilter,
+    lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+) {
+    // A line that cannot be written is lost. The library would tell of that on stderr, which fails as
+    // the line did, and panic.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).log_internal_errors(false);
     // A subscriber that is there already, in a test, is as good.
     let _ = match format {
-        LogFormat::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
-        LogFormat::Json => lines.json().try_init(),
+        LogFormat::Text => log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
+        LogFormat::Json => log.json().try_init(),
     };
-    Some(flusher)
+}
+
+/// A panic is told among the log's lines. The usual way writes to stderr, and hangs where nobody reads
+/// on.
+fn tell_panics(lines: Lines) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("<unnamed>");
+        lines.say(format!("thread '{name}' {panic}\n").as_bytes());
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_are_not_heard_unless_they_are_asked_for_by_name() {
+        for (wanted, expected) in [
+            (None, "actix_http=off,info"),
+            (Some("tidegate=debug"), "actix_http=off,tidegate=debug"),
+            (Some("warn,actix_http=error"), "actix_http=error,warn"),
+            (Some("actix_http::h1=debug"), "actix_http::h1=debug"),
+            (Some("tidegate=no-level"), "actix_http=off,info"),
+        ] {
+            assert_eq!(filter(wanted, "info").to_string(), expected, "{wanted:?}");
+        }
+    }
 }

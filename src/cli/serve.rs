@@ -1,5 +1,7 @@
 //! `tidegate serve`.
 
+mod descriptors;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use clap::ValueEnum;
+use tokio::sync::oneshot;
 
 use super::failure::{Hint, refuse};
 use super::verify::source;
@@ -122,6 +125,7 @@ pub enum Promote {
 /// Serves until it is told to stop.
 pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let clock: SharedClock = Arc::new(SystemClock::new());
+    descriptors::raise();
     if args.mirror {
         return mirror(args, globals, clock);
     }
@@ -163,7 +167,8 @@ fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<
     serve(args, globals, payloads, shared, clock, move |told| mirror.run(told))
 }
 
-/// Answers until the process is told to stop, with a thread beside that makes what is answered.
+/// Answers until the process is told to stop, with a thread beside that makes what is answered. The
+/// server ends with that thread: one that is down is seen, and one that is stale is not.
 fn serve(
     args: &Args,
     globals: &Globals,
@@ -180,18 +185,39 @@ fn serve(
         config.admin_listen = args.admin_listen;
         config.access_log = args.access_log;
         config.workers = args.workers.unwrap_or(config.workers);
+        config.max_connections = descriptors::connections(descriptors::limit(), config.max_connections);
         let open = Arc::new(move |sha256: &_| payloads.open(sha256));
         let now = clock.now();
         let running = http::start(&config, shared, open, clock)?;
 
         let (stop, told) = mpsc::channel();
-        let worker = std::thread::Builder::new().name("promoter".to_owned()).spawn(move || work(&told))?;
+        // Dropped with the thread's work, however that ends.
+        let (working, ended) = oneshot::channel::<()>();
+        let worker = std::thread::Builder::new().name("promoter".to_owned()).spawn(move || {
+            let _working = working;
+            work(&told);
+        })?;
         announce(&running, globals, args.demo, now)?;
-        running.until(stopped).await?;
+        let mut alone = false;
+        let until = async {
+            tokio::select! {
+                () = stopped => {}
+                _ = ended => {
+                    alone = true;
+                    tracing::error!("the promoter has ended, so the server ends too");
+                }
+            }
+        };
+        running.until(until).await?;
         tracing::info!("stopped serving");
         // The promoter may be in the middle of a commit: it ends its turn.
         drop(stop);
-        worker.join().map_err(|_| anyhow::anyhow!("the promoter failed"))?;
+        if worker.join().is_err() || alone {
+            return Err(refuse(
+                "the promoter ended by itself, which is a fault in tidegate: nothing would be published any more",
+                "start the server again: it goes on from its last publication; the log has what went before",
+            ));
+        }
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -347,3 +373,6 @@ fn signals() -> anyhow::Result<impl Future<Output = ()>> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

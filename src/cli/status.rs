@@ -12,12 +12,11 @@ use super::terminal::Terminal;
 use super::time;
 use super::workspace::{View, Workspace, chain};
 use crate::domain::channel::LineName;
-use crate::domain::line::Line;
 use crate::domain::promotion::{Decision, Verdict, decide};
-use crate::domain::release::{ManifestState, PayloadState, Release};
+use crate::domain::release::ManifestState;
 use crate::domain::{Time, rfc3339};
 use crate::promoter::State;
-use crate::promoter::status::{DegradedKind, ONLINE_NEAR, PUBLICATION, is_near};
+use crate::promoter::status::{DegradedKind, ONLINE_NEAR, PUBLICATION, is_near, not_offered};
 use crate::publish::{self, Publication};
 
 /// Say what is published, what expires when, and what is degraded
@@ -112,16 +111,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         let keeps = if keeps { "keeps its last documents" } else { "is left out" };
         say(DegradedKind::LineRefused, format!("line `{line}` {keeps}: {refusal}"));
     }
-    for (line, release) in undelivered(&view, now) {
-        // Of a line that is refused for it, it is told already.
-        if !refused.contains_key(&line.name) {
-            let version = &release.version;
-            let what = release.evidence.objection().unwrap_or_default();
-            say(
-                DegradedKind::ReadFailing,
-                format!("`{version}` is not offered, {what}: `tidegate explain {version}`"),
-            );
-        }
+    // Without keys that can be used nothing is, and that is said.
+    if let Some(told) = not_offered(&view.catalog, &refused, now).filter(|_| view.trust().is_ok()) {
+        say(told.kind, told.detail);
     }
     match view.trust() {
         Ok(Some(_)) => {}
@@ -169,17 +161,6 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     }
     let expired = body.expiries.iter().any(|expiry| expiry.expired);
     Ok(if expired || body.publication.is_none() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// Releases that entered a stage and cannot be served: their payloads are missing or changed.
-fn undelivered(view: &View, now: Time) -> impl Iterator<Item = (&Line, &Release)> {
-    view.catalog.lines().flat_map(|line| line.releases.values().map(move |release| (line, release))).filter(
-        move |(_, release)| {
-            release.is_known(now)
-                && release.evidence.payload != PayloadState::Present
-                && !release.is_withdrawn(now)
-        },
-    )
 }
 
 /// The lines that cannot be read, each with the place of its first fault.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::catalog::Catalog;
 use super::line::Line;
-use super::promotion::{Decision, Verdict};
+use super::promotion::{Decision, Gate, Verdict};
 use super::release::{Release, SCHEDULE};
 use super::version::Version;
 use super::{Time, rfc3339};
@@ -54,9 +54,18 @@ impl<'a> Explanation<'a> {
         (0..self.line.stages.len()).rev().find(|&stage| self.release.is_in(stage, self.now))
     }
 
-    /// One sentence: where the release is and what comes next.
+    /// One sentence: where the release is and what comes next, and why it is not on offer meanwhile if
+    /// it is not.
     #[must_use]
     pub fn sentence(&self) -> String {
+        let way = self.way();
+        match Gate::withholding(self.release, self.now) {
+            Some(gate) => format!("{way}; it is not on offer: {gate}"),
+            None => way,
+        }
+    }
+
+    fn way(&self) -> String {
         let version = &self.release.version;
         let here = match self.stage() {
             Some(stage) => format!("`{version}` is in `{}`", self.line.stages[stage].channel),
@@ -86,7 +95,14 @@ impl<'a> Explanation<'a> {
     /// What people can do about it, and who they are; each line once.
     #[must_use]
     pub fn remedies(&self) -> Vec<String> {
-        let mut remedies = self.decision.map(Decision::remedies).unwrap_or_default();
+        let withheld =
+            Gate::withholding(self.release, self.now).and_then(|gate| gate.remedy(&self.release.version));
+        let mut remedies: Vec<String> = withheld.into_iter().collect();
+        for remedy in self.decision.map(Decision::remedies).unwrap_or_default() {
+            if !remedies.contains(&remedy) {
+                remedies.push(remedy);
+            }
+        }
         let version = &self.release.version;
         if self.decision.is_some_and(|decision| decision.verdict == Verdict::Promote) {
             remedies.push(format!(

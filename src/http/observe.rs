@@ -29,6 +29,9 @@ const MAX_HEAD: usize = 16 * 1024;
 /// What a field of a head has beside its name and value: `: ` and the end of the line.
 const FIELD: usize = 4;
 
+/// How much of a method or a path is logged, in bytes.
+const MAX_LOGGED: usize = 256;
+
 /// The longest request id that is taken from a client.
 const MAX_ID: usize = 64;
 
@@ -64,13 +67,17 @@ pub(super) async fn answer(request: HttpRequest, state: Data<State>, routes: Rou
         tracing::info!(
             target: ACCESS,
             id = text,
-            method = request.method().as_str(),
-            path = request.uri().path(),
+            method = beginning(request.method().as_str()),
+            path = beginning(request.uri().path()),
             status = status.as_u16(),
             bytes,
             micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             problem = problem.map(ProblemKind::as_str),
         );
+    }
+    if request.headers().contains_key(header::UPGRADE) {
+        // actix takes it for a connection that is handed over, and would announce that.
+        response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
     }
     let head = response.headers_mut();
     head.insert(REQUEST_ID, id);
@@ -110,6 +117,11 @@ impl Drop for InFlight {
     }
 }
 
+/// So much of a client's text as belongs into a line of a log. All of it is ASCII.
+fn beginning(text: &str) -> &str {
+    text.get(..MAX_LOGGED).unwrap_or(text)
+}
+
 /// Refuses what is too large, whatever it asks for.
 fn check_head(request: &HttpRequest) -> Result<(), Problem> {
     let uri = request.uri().path_and_query().map_or(0, |text| text.as_str().len());
@@ -119,6 +131,7 @@ fn check_head(request: &HttpRequest) -> Result<(), Problem> {
     }
     let fields = request.headers().iter();
     let size: usize = fields.map(|(name, value)| name.as_str().len() + value.len() + FIELD).sum();
+    let size = size + request.method().as_str().len();
     if size > MAX_HEAD {
         let detail = format!("the head has {size} bytes, more than {MAX_HEAD}");
         return Err(Problem::new(ProblemKind::HeadTooLarge, detail));

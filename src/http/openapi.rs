@@ -8,8 +8,8 @@ use actix_web::HttpResponse;
 use bytes::Bytes;
 use utoipa::OpenApi;
 use utoipa::openapi::extensions::Extensions;
-use utoipa::openapi::path::Operation;
-use utoipa::openapi::{Content, Ref, Response};
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{Content, Object, Ref, RefOr, Response, Type};
 
 use super::ask::Ask;
 use super::problem::{self, Problem, ProblemKind};
@@ -72,12 +72,39 @@ fn describe() -> utoipa::openapi::OpenApi {
         let Some(item) = api.paths.paths.get_mut(route.pattern()) else { continue };
         if let Some(operation) = &mut item.get {
             add_problems(operation, route);
+            add_conditions(operation, route);
             let mut head = operation.clone();
             head.operation_id = head.operation_id.map(|id| format!("head_{id}"));
             item.head = Some(head);
         }
     }
     api
+}
+
+/// What is answered by the entity's tag, in parts, and in several encodings.
+fn add_conditions(operation: &mut Operation, route: Route) {
+    let in_parts = matches!(route, Route::Payload | Route::TufTarget);
+    let mut fields = Vec::new();
+    if !matches!(route, Route::Healthz | Route::Readyz | Route::Metrics) {
+        fields.push(("If-None-Match", "The `ETag` of what is there already: then the answer is 304"));
+        fields.push(("Accept-Encoding", "Documents come as gzip or brotli to who accepts it"));
+        let response = Response::new("It is what is there already");
+        operation.responses.responses.insert("304".to_owned(), response.into());
+    }
+    if in_parts {
+        fields.push(("Range", "The part that is wanted, `bytes=0-1023`"));
+        fields.push(("If-Range", "The `ETag` of what is there already: of anything else all comes"));
+        // By the file's name; a manifest among the targets is JSON as well.
+        if let Some(RefOr::T(response)) = operation.responses.responses.get_mut("200") {
+            response.content.insert("application/json".to_owned(), Content::new(None::<Ref>).into());
+        }
+    }
+    let fields = fields.into_iter().map(|(name, what)| {
+        let text = Object::with_type(Type::String);
+        let field = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header);
+        RefOr::T(field.description(Some(what)).schema(Some(text)).build())
+    });
+    operation.parameters.get_or_insert_default().extend(fields);
 }
 
 fn add_problems(operation: &mut Operation, route: Route) {
@@ -122,6 +149,21 @@ mod tests {
             }
         }
         assert_eq!(api["openapi"], "3.1.0");
+    }
+
+    #[test]
+    fn what_has_a_tag_is_described_as_conditional() {
+        let api = serde_json::to_value(describe()).unwrap();
+        for route in Route::ALL {
+            let operation = &api["paths"][route.pattern()]["get"];
+            let conditional = !matches!(route, Route::Healthz | Route::Readyz | Route::Metrics);
+            assert_eq!(operation["responses"].get("304").is_some(), conditional, "{}", route.pattern());
+            let fields = operation["parameters"].as_array().into_iter().flatten();
+            let fields: Vec<_> =
+                fields.filter(|one| one["in"] == "header").filter_map(|one| one["name"].as_str()).collect();
+            assert_eq!(fields.contains(&"If-None-Match"), conditional, "{}", route.pattern());
+            assert_eq!(fields.contains(&"Range"), operation["responses"].get("206").is_some());
+        }
     }
 
     #[test]

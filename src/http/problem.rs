@@ -214,6 +214,8 @@ impl ResponseError for Problem {
         let head = response.headers_mut();
         head.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA));
         head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // Any page may read what is wrong, as it may read all else.
+        head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         if self.kind.status() == StatusCode::SERVICE_UNAVAILABLE {
             head.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
         }

@@ -1,5 +1,6 @@
 //! What the promoter lets others see: the publication that is served, and how things stand.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,10 @@ use chrono::TimeDelta;
 
 use crate::clock::Clock;
 use crate::domain::Time;
-use crate::publish::Publication;
+use crate::domain::catalog::Catalog;
+use crate::domain::channel::LineName;
+use crate::domain::promotion::Gate;
+use crate::publish::{Publication, Refusal};
 
 /// The promoter's side of the server: swapped whole, read without a lock.
 #[derive(Debug, Default)]
@@ -54,6 +58,21 @@ pub fn is_near(what: &str, expires: Time, now: Time) -> bool {
     expires - if what == PUBLICATION { ONLINE_NEAR } else { OFFLINE_NEAR } <= now
 }
 
+/// What is said of releases that entered a stage and are not offered. A refused line is left out: it
+/// says so itself, and goes on offering what it did.
+#[must_use]
+pub fn not_offered(catalog: &Catalog, refused: &BTreeMap<LineName, Refusal>, now: Time) -> Option<Degraded> {
+    let lines = catalog.lines().filter(|line| !refused.contains_key(&line.name));
+    let releases = lines.flat_map(|line| line.releases.values());
+    let mut withheld = releases.filter_map(|release| Some((release, Gate::withholding(release, now)?)));
+    let (release, gate) = withheld.next()?;
+    let version = &release.version;
+    let more = withheld.count();
+    let others = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+    let detail = format!("`{version}`{others} is not offered: {gate}: `tidegate explain {version}`");
+    Some(Degraded { kind: DegradedKind::NotOffered, detail })
+}
+
 /// How things stand, as of the last turn of the loop.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
@@ -94,13 +113,15 @@ pub enum DegradedKind {
     CommitFailing,
     ExpiryNear,
     PromotionsOverdue,
+    /// A release entered a stage and is offered in none: its payload or its signature is not at hand.
+    NotOffered,
     /// The machine's clock jumped or stands behind the last publication: nothing is promoted.
     ClockUntrusted,
 }
 
 impl DegradedKind {
     /// Every kind, for metrics.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::LineRefused,
         Self::ReadFailing,
         Self::SigningFailing,
@@ -108,6 +129,7 @@ impl DegradedKind {
         Self::CommitFailing,
         Self::ExpiryNear,
         Self::PromotionsOverdue,
+        Self::NotOffered,
         Self::ClockUntrusted,
     ];
 
@@ -122,6 +144,7 @@ impl DegradedKind {
             Self::CommitFailing => "commit_failing",
             Self::ExpiryNear => "expiry_near",
             Self::PromotionsOverdue => "promotions_overdue",
+            Self::NotOffered => "not_offered",
             Self::ClockUntrusted => "clock_untrusted",
         }
     }

@@ -4,6 +4,7 @@ mod place;
 mod rotation;
 mod stops;
 mod waiting;
+mod withheld;
 
 use std::fs;
 use std::path::Path;

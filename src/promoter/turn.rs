@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::status::{Degraded, DegradedKind, PUBLICATION, Status, is_near};
+use super::status::{Degraded, DegradedKind, PUBLICATION, Status, is_near, not_offered};
 use super::{Online, Promoter, RETRY, Read, chain};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
@@ -120,7 +120,8 @@ impl Promoter {
                         .to_owned(),
             }),
             Ok(Some(trust)) => match self.publish(trust, now) {
-                Ok(outcome) => {
+                Ok((outcome, withheld)) => {
+                    degraded.extend(withheld);
                     tracing::info!(version = outcome.publication.version, %revision, "published");
                     refused = outcome.refused;
                     let publication = Arc::new(outcome.publication);
@@ -214,7 +215,13 @@ impl Promoter {
             .collect()
     }
 
-    fn publish(&self, trust: &Trust, now: Time) -> Result<Outcome, (DegradedKind, String)> {
+    /// Makes and stores the next publication. Gives it, and what is said of releases that are not in it
+    /// and should be.
+    fn publish(
+        &self,
+        trust: &Trust,
+        now: Time,
+    ) -> Result<(Outcome, Option<Degraded>), (DegradedKind, String)> {
         let Some(read) = &self.read else {
             return Err((DegradedKind::ReadFailing, "the catalog has not been read yet".to_owned()));
         };
@@ -261,7 +268,8 @@ impl Promoter {
             (kind, chain(&e))
         })?;
         self.setup.state.store(&outcome.publication).map_err(failed(DegradedKind::PublishFailing))?;
-        Ok(outcome)
+        let withheld = not_offered(&catalog, &outcome.refused, now);
+        Ok((outcome, withheld))
     }
 
     /// The catalog, with a checked copy of every payload that is on offer, or listed for a release that

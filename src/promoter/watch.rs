@@ -74,7 +74,7 @@ impl ClockWatch {
         } else if let Some(made) = made.filter(|made| now < *made) {
             let (is, last) = (rfc3339(now), rfc3339(made));
             format!(
-                "the clock says {is}, and the last publication was made at {last}; set it right, or, if it is right and that was made by a clock that was not, move `publication` out of the state folder and restart the server"
+                "the clock says {is}, and the last publication was made at {last}; set it right, or, if it is right and that was made by a clock that was not, stop the server, move `publication` out of the state folder, and start it again with `serve --first`"
             )
         } else {
             // Following the clock in small steps keeps a slewed one trusted for ever.
@@ -158,7 +158,10 @@ mod tests {
         ] {
             let reading = watch.judge(t(clock), seconds(passed), made);
             assert_eq!(reading.now, t(now));
-            assert!(reading.doubt.is_some_and(|doubt| doubt.contains("move `publication`")), "{clock}");
+            assert!(
+                reading.doubt.is_some_and(|doubt| doubt.contains("again with `serve --first`")),
+                "{clock}"
+            );
         }
         // What was made with that time does not start the count anew, and what is ahead of it does.
         for (made, passed, now) in [

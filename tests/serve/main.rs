@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
 mod demo;
+mod descriptors;
 mod life;
+mod log;
 mod mirror;
 mod never;
 mod openapi;

@@ -107,8 +107,11 @@ fn every_kind_of_document_is_as_the_interface_describes_it() {
     place.run(&["channel", "pause", "1.8-production", "--reason", "datacentre move"]);
     place.add("1.8.3");
     place.sign();
+    place.add("1.8.4");
+    let forward = ["--not-before", "production=2018-01-01T00:00:00Z", "--reason", "an outage"];
+    place.run(&[&["release", "sign", "1.8.4", "--key", "keys/release.pem"][..], &forward].concat());
     let server = place.serve();
-    server.until_latest("1.8-preproduction", "1.8.3");
+    server.until_latest("1.8-preproduction", "1.8.4");
     let api = server.json("/openapi.json");
     let metadata = |name: &str| format!("/tuf/metadata/{name}");
     let snapshot =
@@ -121,6 +124,7 @@ fn every_kind_of_document_is_as_the_interface_describes_it() {
         ("/v1/channels/1.8-preproduction".to_owned(), "/v1/channels/{channel}"),
         ("/v1/channels/1.8-production/update?version=1.7.1".to_owned(), "/v1/channels/{channel}/update"),
         ("/v1/releases/1.8.1".to_owned(), "/v1/releases/{version}"),
+        ("/v1/releases/1.8.4".to_owned(), "/v1/releases/{version}"),
         ("/v1/releases/1.8.3/explain".to_owned(), "/v1/releases/{version}/explain"),
         ("/v1/promotions".to_owned(), "/v1/promotions"),
         ("/readyz".to_owned(), "/readyz"),
@@ -131,7 +135,7 @@ fn every_kind_of_document_is_as_the_interface_describes_it() {
     for (name, meta) in roles.as_object().unwrap() {
         documents.push((metadata(&format!("{}.{name}", meta["version"])), "/tuf/metadata/{file}"));
     }
-    assert_eq!(documents.len(), 15, "with the four roles that a snapshot of two lines has");
+    assert_eq!(documents.len(), 16, "with the four roles that a snapshot of two lines has");
     for (path, route) in documents {
         let (schema, document) = (schema(&api, route), server.json(&path));
         assert_eq!(check(&api, schema, &document, &path), Ok(()));

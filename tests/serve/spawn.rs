@@ -64,6 +64,8 @@ pub struct Server {
     child: Child,
     /// `127.0.0.1:12345`
     pub address: String,
+    /// The operator's, with `--admin-listen`.
+    pub admin: String,
     log: PathBuf,
 }
 
@@ -105,29 +107,43 @@ impl Server {
         Self::spawn(folder, command, &[])
     }
 
-    fn spawn(folder: &Path, mut command: Command, arguments: &[&str]) -> Self {
+    fn spawn(folder: &Path, command: Command, arguments: &[&str]) -> Self {
+        let log = File::options().create(true).append(true).open(folder.join("serve.log")).unwrap();
+        Self::logging_to(folder, command, arguments, log.into())
+    }
+
+    /// The same with a log that goes elsewhere.
+    pub fn logging_to(folder: &Path, mut command: Command, arguments: &[&str], stderr: Stdio) -> Self {
         let log = folder.join("serve.log");
         let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::piped())
-            .stderr(File::options().create(true).append(true).open(&log).unwrap())
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let (told, tell) = mpsc::channel();
         std::thread::spawn(move || {
-            let mut line = String::new();
-            let _ = out.read_line(&mut line);
-            let _ = told.send(line);
+            for _ in 0..2 {
+                let mut line = String::new();
+                let _ = out.read_line(&mut line);
+                let _ = told.send(line);
+            }
             // What follows is read as well, so that the server never waits for a reader.
             let _ = std::io::copy(&mut out, &mut std::io::sink());
         });
-        let line = tell.recv_timeout(DEADLINE).unwrap_or_default();
-        let mut server = Self { child, address: String::new(), log };
-        match line.trim().strip_prefix("listening on http://") {
+        let mut server = Self { child, address: String::new(), admin: String::new(), log };
+        let line = |tell: &mpsc::Receiver<String>| tell.recv_timeout(DEADLINE).unwrap_or_default();
+        let first = line(&tell);
+        match first.trim().strip_prefix("listening on http://") {
             Some(address) => address.clone_into(&mut server.address),
-            None => panic!("the server did not start: {line:?}\n{}", server.log()),
+            None => panic!("the server did not start: {first:?}\n{}", server.log()),
+        }
+        if arguments.contains(&"--admin-listen") {
+            let second = line(&tell);
+            let address = second.split("http://").nth(1).and_then(|rest| rest.split(' ').next());
+            address.unwrap().clone_into(&mut server.admin);
         }
         server
     }

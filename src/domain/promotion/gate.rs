@@ -129,7 +129,21 @@ impl GateState {
     }
 }
 
-impl Gate<'_> {
+impl<'a> Gate<'a> {
+    /// The gate that keeps a release off offer though it has entered a stage by `now`: its payload or
+    /// its signature is not at hand any more, or never was. Nothing does if it was yanked.
+    #[must_use]
+    pub fn withholding(release: &'a Release, now: Time) -> Option<Self> {
+        if !release.is_known(now) || release.yanked(now).is_some() || release.is_deliverable() {
+            return None;
+        }
+        let fact = match &release.evidence.payload {
+            PayloadState::Present => Fact::Signed { manifest: &release.evidence.manifest },
+            payload => Fact::Payload { payload },
+        };
+        Some(Self { fact, state: GateState::Blocks })
+    }
+
     /// When the gate opens by itself, if it is one that waits.
     #[must_use]
     pub const fn opens(&self) -> Option<Time> {

@@ -173,6 +173,9 @@ struct ReleaseManifest {
     barrier: bool,
     /// By stage, the earliest time at which the release may enter it, RFC 3339.
     not_before: BTreeMap<String, String>,
+    /// Why it may enter a stage earlier than its soak says.
+    #[schema(required = false)]
+    not_before_reason: String,
     #[schema(format = DateTime)]
     signed_at: String,
     /// Signed by a throw-away key.

@@ -88,10 +88,22 @@ fn a_request_with_a_body_is_refused_and_its_connection_is_closed() {
 }
 
 #[test]
+fn a_connection_is_not_handed_over_to_another_protocol() {
+    let server = spawn();
+    let response =
+        server.client().ask("GET", "/v1/channels", &["connection: Upgrade, HTTP2-Settings", "upgrade: h2c"]);
+    assert_eq!((response.status, response.header("connection")), (200, Some("close")));
+}
+
+#[test]
 fn a_head_that_is_too_large_is_refused() {
     let server = spawn();
     let large = format!("x-large: {}", "x".repeat(20_000));
     let response = server.client().ask("GET", "/v1/channels", &[&large]);
+    assert_eq!((response.status, response.problem().as_str()), (431, "head_too_large"));
+
+    let method = "A".repeat(20_000);
+    let response = server.client().ask(&method, "/v1/channels", &[]);
     assert_eq!((response.status, response.problem().as_str()), (431, "head_too_large"));
 
     // These never get to a handler: actix answers them with a bare status.
