@@ -82,7 +82,7 @@ struct RetiredBody {
 #[derive(Debug, Serialize)]
 struct Changed<'a> {
     line: String,
-    /// `retired` or `unchanged`.
+    /// `retired`, `unchanged`, or `begun` where a ceremony goes round.
     result: &'static str,
     reason: &'a str,
 }

@@ -117,9 +117,9 @@ impl Drop for InFlight {
     }
 }
 
-/// So much of a client's text as belongs into a line of a log. All of it is ASCII.
+/// So much of a client's text as belongs into a line of a log.
 fn beginning(text: &str) -> &str {
-    text.get(..MAX_LOGGED).unwrap_or(text)
+    (0..=MAX_LOGGED.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
 /// Refuses what is too large, whatever it asks for.

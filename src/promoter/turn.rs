@@ -130,6 +130,8 @@ impl Promoter {
                 }
                 Err((kind, detail)) => {
                     degraded.push(Degraded { kind, detail });
+                    let refused = publish::refusals(&read.catalog, &read.faulty, self.last.as_deref(), now);
+                    degraded.extend(not_offered(&read.catalog, &refused, now));
                     self.retry = Some(self.clock.monotonic() + RETRY);
                 }
             },

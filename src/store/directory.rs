@@ -38,7 +38,8 @@ pub struct Directory {
 
 #[derive(Debug, Default)]
 struct Cache {
-    files: HashMap<Arc<str>, Cached>,
+    /// In boxes: a map has room to spare, and that is as large as what it holds.
+    files: HashMap<Arc<str>, Box<Cached>>,
     /// The last reading, as long as somebody holds it: a catalog is large.
     last: Option<(Revision, Weak<Reading>)>,
 }
@@ -208,7 +209,7 @@ fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
     let held =
         cache.last.as_ref().filter(|(last, _)| *last == revision).and_then(|(_, reading)| reading.upgrade());
     let reading = held.unwrap_or_else(|| {
-        Arc::new(assembled(cache.files.values().filter_map(Cached::parsed), listing, cache))
+        Arc::new(assembled(cache.files.values().filter_map(|cached| cached.parsed()), listing, cache))
     });
     cache.last = Some((revision, Arc::downgrade(&reading)));
     let mut trust = BTreeMap::new();

@@ -57,7 +57,7 @@ struct Gathered {
 /// Where lines are given to that are written to `out`, and what waits for the last of them.
 pub fn lines(out: impl Write + Send + 'static) -> io::Result<(Lines, Flusher)> {
     let lines = Lines(Arc::default());
-    let writer = Writer { shared: Arc::clone(&lines.0), out };
+    let writer = Writer { shared: Arc::clone(&lines.0), out, torn: false };
     std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
     Ok((lines.clone(), Flusher(lines)))
 }
@@ -137,12 +137,17 @@ impl Shared {
 struct Writer<W> {
     shared: Arc<Shared>,
     out: W,
+    /// A line was begun and not ended.
+    torn: bool,
 }
 
 impl<W: Write> Writer<W> {
     fn run(mut self) {
-        while let Some(lines) = self.shared.next() {
-            if self.out.write_all(&lines).and_then(|()| self.out.flush()).is_err() {
+        while let Some(mut lines) = self.shared.next() {
+            if self.torn {
+                lines.insert(0, b'\n');
+            }
+            if self.write(&lines).is_err() {
                 // A full disk has room again some day. Where nobody reads there is nobody to tell.
                 let lost = String::from_utf8_lossy(&lines).lines().count();
                 self.shared.gathered().lost += lost as u64;
@@ -153,6 +158,22 @@ impl<W: Write> Writer<W> {
                 tracing::warn!(lost, "the log could not be written for a while: lines are missing");
             }
         }
+    }
+
+    /// Writes all of it, and knows how far it came.
+    fn write(&mut self, mut lines: &[u8]) -> io::Result<()> {
+        while !lines.is_empty() {
+            match self.out.write(lines) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.torn = lines[..written].last() != Some(&b'\n');
+                    lines = &lines[written..];
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        self.out.flush()
     }
 }
 

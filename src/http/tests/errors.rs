@@ -43,6 +43,7 @@ fn each_problem_has_its_status_and_its_kind() {
     ] {
         let response = server.client().get(path);
         assert_eq!((response.status, response.problem().as_str()), (status, kind), "{path}");
+        assert_eq!(response.header("access-control-allow-origin"), Some("*"), "{path}");
     }
 }
 

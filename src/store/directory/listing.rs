@@ -182,7 +182,7 @@ impl Listing {
     }
 
     /// Brings a cache up to date. `false` if a file was no longer what was listed.
-    pub fn load(&self, cache: &mut HashMap<Arc<str>, Cached>, now: Time) -> Result<bool, ReadError> {
+    pub fn load(&self, cache: &mut HashMap<Arc<str>, Box<Cached>>, now: Time) -> Result<bool, ReadError> {
         let changed: Vec<_> = self
             .files
             .iter()
@@ -199,7 +199,10 @@ impl Listing {
                 .chunks(share)
                 .map(|chunk| {
                     let work = move || -> Vec<_> {
-                        chunk.iter().map(|(path, listed)| listed.load(path, known.get(*path))).collect()
+                        chunk
+                            .iter()
+                            .map(|(path, listed)| listed.load(path, known.get(*path).map(Box::as_ref)))
+                            .collect()
                     };
                     if changed.len() < FEW { Work::Done(work()) } else { Work::Running(scope.spawn(work)) }
                 })
@@ -210,7 +213,7 @@ impl Listing {
         for ((path, listed), loaded) in changed.into_iter().zip(loaded) {
             match loaded {
                 Ok(Some(cached)) => {
-                    cache.insert(Arc::clone(path), cached);
+                    cache.insert(Arc::clone(path), Box::new(cached));
                 }
                 Ok(None) => whole = false,
                 Err(source) => return Err(ReadError::File { path: listed.path.clone(), source }),

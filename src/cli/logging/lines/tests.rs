@@ -131,3 +131,42 @@ fn a_write_that_fails_loses_its_lines_and_the_next_one_says_how_many() {
     assert!(said.contains("WARN") && said.contains('2'), "{said}");
     drop(flusher);
 }
+
+/// Takes the beginning of its first line, and then has no room; later there is room again.
+struct Short(Arc<Mutex<(u8, Vec<u8>)>>);
+
+impl Write for Short {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut out = self.0.lock().unwrap();
+        out.0 += 1;
+        match out.0 {
+            1 => {
+                out.1.extend_from_slice(&bytes[..3]);
+                Ok(3)
+            }
+            2 => Err(io::ErrorKind::StorageFull.into()),
+            _ => {
+                out.1.extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_line_that_was_begun_when_the_disk_was_full_does_not_run_into_the_next() {
+    let written = Arc::new(Mutex::new((0, Vec::new())));
+    let (lines, flusher) = lines(Short(Arc::clone(&written))).unwrap();
+    lines.say(b"first\n");
+    while lines.0.gathered().lost == 0 {
+        std::thread::yield_now();
+    }
+    lines.say(b"second\n");
+    drop(flusher);
+    let text = String::from_utf8(written.lock().unwrap().1.clone()).unwrap();
+    assert!(text.starts_with("fir\nsecond\n"), "{text}");
+}
