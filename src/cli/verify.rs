@@ -83,6 +83,8 @@ struct RemoteBody {
     payloads: usize,
     /// The payloads that are listed and not there any more, of yanked releases.
     withdrawn: Vec<String>,
+    /// The payloads that are listed and not there, of releases in no channel.
+    waiting: Vec<String>,
     /// The payloads of other releases that are listed and not there.
     missing: Vec<String>,
 }
@@ -210,8 +212,13 @@ fn elsewhere(
     if !args.manifests_only {
         let payloads = payloads::verify(&verified, &|path| source.fetch(path));
         source.failure()?;
-        Payloads { good: body.payloads, withdrawn: body.withdrawn, missing: body.missing } =
-            payloads.with_context(untrusted)?;
+        let found = payloads.with_context(untrusted)?;
+        Payloads {
+            good: body.payloads,
+            withdrawn: body.withdrawn,
+            waiting: body.waiting,
+            missing: body.missing,
+        } = found;
     }
     let mut table = Table::new(["CHANNEL", "LATEST", "RELEASES", "EXPIRES", "NOTES"]);
     for channel in &body.channels {
@@ -229,7 +236,11 @@ fn elsewhere(
         let payloads = if args.manifests_only {
             "not looked at".to_owned()
         } else {
-            payload_words(body.payloads, &body.withdrawn)
+            let words = payload_words(body.payloads, &body.withdrawn);
+            match &body.waiting[..] {
+                [] => words,
+                names => format!("{words}; not there, of releases in no channel: {}", names.join(", ")),
+            }
         };
         let words = pairs(&[
             body.root.row(),
@@ -290,6 +301,7 @@ impl RemoteBody {
             releases: 0,
             payloads: 0,
             withdrawn: Vec::new(),
+            waiting: Vec::new(),
             missing: Vec::new(),
         };
         for (role, signed) in &verified.roles {

@@ -109,7 +109,8 @@ impl<'a> Explanation<'a> {
                 "the server does it by itself; whoever may change the catalog can do it now: `tidegate promote {version}`"
             ));
         }
-        if self.decision.is_none() && self.release.yanked(self.now).is_some() {
+        let withdrawn = self.release.is_withdrawn(self.now);
+        if self.decision.is_none() && self.release.yanked(self.now).is_some() && !withdrawn {
             remedies.push(format!(
                 "whoever may change the catalog can restore it: `tidegate release unyank {version} --reason TEXT`"
             ));

@@ -164,8 +164,7 @@ impl Event {
     /// Since when it counts, in words: `since 2018-01-02T00:00:00Z`.
     #[must_use]
     pub fn since(&self) -> String {
-        let at = rfc3339(self.at);
-        if self.at_once { format!("at once (dated {at}, ahead of the clock)") } else { format!("since {at}") }
+        format!("since {}", rfc3339(self.at))
     }
 }
 

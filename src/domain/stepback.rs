@@ -11,6 +11,7 @@ use super::catalog::{Catalog, ChannelRef};
 use super::channel::{ChannelName, LineName, StageName};
 use super::line::Prefix;
 use super::payload::Payload;
+use super::release::PayloadState;
 use super::version::Version;
 use super::{Time, rfc3339};
 
@@ -56,8 +57,9 @@ pub enum StepBackKind {
     Place { stage: Option<StageName>, now: (LineName, Option<StageName>) },
     /// A release is gone from the channel.
     Release(Version),
-    /// A release is there, and what lies beside the catalog keeps it from being offered.
-    Withheld { version: Version, why: String },
+    /// A release is there, and what lies beside the catalog keeps it from being offered: a payload, or
+    /// what was signed.
+    Withheld { version: Version, why: String, payload: bool },
     /// A release's entry bears another time.
     Since { version: Version, before: Time, after: Time },
     /// A release's payloads are others.
@@ -170,11 +172,11 @@ impl StepBack {
             let channel = catalog.channel(&self.channel)?;
             let release = channel.line.releases.get(version)?;
             release.entered(channel.index, now)?;
-            release.evidence.objection()
+            Some((release.evidence.objection()?, release.evidence.payload != PayloadState::Present))
         };
         let kind = match self.kind {
             StepBackKind::Release(version) => match why(&version) {
-                Some(why) => StepBackKind::Withheld { version, why },
+                Some((why, payload)) => StepBackKind::Withheld { version, why, payload },
                 None => StepBackKind::Release(version),
             },
             kind => kind,
@@ -195,6 +197,9 @@ impl StepBack {
             }
             StepBackKind::Release(version) => format!(
                 "put its file, its entry, its signed manifest and its payloads back; to end its offer, `tidegate release yank {version} --reason TEXT`"
+            ),
+            StepBackKind::Withheld { version, payload: false, .. } => format!(
+                "put back what was signed, `payloads/{version}/release.json` and what its file in the catalog said; if a change is meant, a holder of a release key can sign it: `tidegate release sign {version} --key FILE`; to end its offer, `tidegate release yank {version} --reason TEXT`"
             ),
             StepBackKind::Withheld { version, .. } => format!(
                 "put back into `payloads/{version}/` what was published; to end its offer, `tidegate release yank {version} --reason TEXT`: then its payloads may go, and its signed manifest may not"
@@ -227,7 +232,7 @@ impl fmt::Display for StepBack {
             StepBackKind::Release(version) => {
                 write!(f, "`{version}` was published in `{channel}` and is no longer on offer there")
             }
-            StepBackKind::Withheld { version, why } => {
+            StepBackKind::Withheld { version, why, .. } => {
                 write!(f, "`{version}` was published in `{channel}`, and {why}")
             }
             StepBackKind::Since { version, before, after } => write!(

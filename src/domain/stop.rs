@@ -1,10 +1,12 @@
-//! Stops: the holds, yanks, pauses and retirements of a catalog, and those of them that are dated ahead.
+//! Stops: the holds, yanks and pauses of a catalog, and those of them that are dated ahead.
 //!
 //! An event dated ahead does not exist yet, so that any day of a history can be asked about. A stop
 //! that somebody wrote by a fast clock, or with a slip in the year, would then stop nothing until
 //! its date, without a word. It stands in the file already, though, and so was meant: who reads a
 //! catalog lets it count at once. It then does so for every time that is asked about: nothing tells when
 //! it was really written.
+//!
+//! A retirement is none of them: nobody can take it back, so one that is dated ahead waits.
 
 use super::Time;
 use super::catalog::Catalog;
@@ -27,7 +29,6 @@ pub enum Stopped<'a> {
     Held(&'a Version),
     Yanked(&'a Version),
     Paused(&'a StageName),
-    Retired,
 }
 
 impl Catalog {
@@ -45,7 +46,7 @@ impl Catalog {
                 [release.hold.as_mut(), release.yank.as_mut().map(|yank| &mut yank.event)]
             });
             let pauses = line.stages.iter_mut().map(|stage| stage.paused.as_mut());
-            for event in events.chain(pauses).chain([line.retired.as_mut()]).flatten() {
+            for event in events.chain(pauses).flatten() {
                 event.at_once |= now < event.at;
             }
         }
@@ -67,9 +68,7 @@ fn stops(line: &Line) -> impl Iterator<Item = Stop<'_>> {
     });
     let pauses =
         line.stages.iter().filter_map(|stage| Some((Stopped::Paused(&stage.name), stage.paused.as_ref()?)));
-    let retired = line.retired.iter().map(|retired| (Stopped::Retired, retired));
-    let all = retired.chain(pauses).chain(releases);
-    all.map(|(what, event)| Stop { line: &line.name, what, event })
+    pauses.chain(releases).map(|(what, event)| Stop { line: &line.name, what, event })
 }
 
 impl Stopped<'_> {
@@ -80,7 +79,6 @@ impl Stopped<'_> {
             Self::Held(_) => "hold.at".to_owned(),
             Self::Yanked(_) => "yank.at".to_owned(),
             Self::Paused(stage) => format!("paused.{stage}.at"),
-            Self::Retired => "retired.at".to_owned(),
         }
     }
 
@@ -89,7 +87,7 @@ impl Stopped<'_> {
     pub const fn release(&self) -> Option<&Version> {
         match self {
             Self::Held(version) | Self::Yanked(version) => Some(version),
-            Self::Paused(_) | Self::Retired => None,
+            Self::Paused(_) => None,
         }
     }
 }
@@ -114,8 +112,8 @@ mod tests {
     fn a_stop_dated_ahead_of_the_readers_clock_counts_at_once() {
         let asked = t("2018-02-03");
         for (reader, verdict, at_once) in [
-            ("2018-02-03", Verdict::Blocked, 4),
-            ("2018-02-03T23:59:59Z", Verdict::Blocked, 4),
+            ("2018-02-03", Verdict::Blocked, 3),
+            ("2018-02-03T23:59:59Z", Verdict::Blocked, 3),
             ("2018-02-04", Verdict::Promote, 0),
         ] {
             let catalog = stopped().with_stops_at_once(t(reader));
@@ -134,18 +132,18 @@ mod tests {
         assert!(release("1.8.4").held(now).is_some());
         assert!(release("1.8.5").yanked(now).is_some());
         assert!(found.stages[1].paused(now).is_some());
-        assert!(found.retired(now).is_some());
+        assert!(found.retired(now).is_none(), "nobody could take that back");
         let keys: Vec<String> = catalog.stops_at_once().map(|stop| stop.what.key()).collect();
-        assert_eq!(keys, ["retired.at", "paused.production.at", "hold.at", "yank.at"]);
+        assert_eq!(keys, ["paused.production.at", "hold.at", "yank.at"]);
     }
 
     #[test]
-    fn what_counts_at_once_keeps_its_date_and_says_so() {
+    fn what_counts_at_once_keeps_its_date() {
         let catalog = stopped().with_stops_at_once(t("2018-02-03"));
         let held = catalog.lines().next().and_then(|line| line.releases.values().next()).unwrap();
         let held = held.held(t("2018-02-03")).unwrap();
         assert_eq!(held.at, t("2018-02-04"));
-        assert_eq!(held.since(), "at once (dated 2018-02-04T00:00:00Z, ahead of the clock)");
+        assert_eq!(held.since(), "since 2018-02-04T00:00:00Z");
     }
 
     #[test]

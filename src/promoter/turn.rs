@@ -143,18 +143,18 @@ impl Promoter {
     /// cannot be written leaves the others alone. Gives the time of the last decision.
     fn promote(&mut self, now: &mut Time) -> Result<(), CommitFailed> {
         // A run moves a release at most one stage, and tries each once.
-        let mut tried = HashSet::new();
+        let (mut tried, mut moved) = (HashSet::new(), HashSet::new());
         let mut failed = CommitFailed::default();
         for _ in 0..ROUNDS {
             let Some(read) = &self.read else { return failed.result() };
             let mut changes = self.due(read, *now);
-            let all = changes.len();
-            changes
-                .retain(|change| !matches!(change, Change::Enter { version, .. } if tried.contains(version)));
-            if changes.is_empty() && all > failed.releases {
-                break;
-            }
+            let is_in = |change: &Change, versions: &HashSet<Version>| matches!(change, Change::Enter { version, .. } if versions.contains(version));
+            let goes_on = changes.iter().any(|change| is_in(change, &moved));
+            changes.retain(|change| !is_in(change, &tried));
             if changes.is_empty() {
+                if goes_on {
+                    break;
+                }
                 return failed.result();
             }
             let version = |place: usize| match changes.get(place) {
@@ -167,10 +167,11 @@ impl Promoter {
                     for (version, stage) in each.made.into_iter().filter_map(version) {
                         tracing::info!(%version, %stage, revision = %each.revision, "promoted");
                         tried.insert(version.clone());
+                        moved.insert(version.clone());
                     }
                     for (place, error) in each.failed {
                         tried.extend(version(place).map(|(version, _)| version.clone()));
-                        failed.release(&error);
+                        failed.because(&error);
                     }
                     each.stopped
                 }
@@ -183,7 +184,7 @@ impl Promoter {
                 Some(e) if e.is_lost() => tracing::info!("lost a commit: {}", chain(&e)),
                 // What was written before is seen by the next look, once git is done.
                 Some(e) => {
-                    failed.whole(&e);
+                    failed.because(&e);
                     return failed.result();
                 }
             }
@@ -395,19 +396,12 @@ impl Promoter {
 #[derive(Debug, Default)]
 struct CommitFailed {
     why: Vec<String>,
-    /// How many releases that are due cannot be written.
-    releases: usize,
     /// Whether it may pass by itself.
     may_pass: bool,
 }
 
 impl CommitFailed {
-    fn release(&mut self, error: &CommitError) {
-        self.releases += 1;
-        self.whole(error);
-    }
-
-    fn whole(&mut self, error: &CommitError) {
+    fn because(&mut self, error: &CommitError) {
         self.why.push(chain(error));
         self.may_pass |= !error.is_in_the_text();
     }

@@ -80,7 +80,7 @@ fn what_would_step_back_is_refused_and_told_with_the_way_out() {
             "a signed manifest is gone",
             |place| away(place, "payloads/1.8.2/release.json"),
             "`1.8.2` was published in `1.8-preproduction`, and its signed manifest cannot be used: `release.json` is missing",
-            "put back into `payloads/1.8.2/` what was published",
+            "put back what was signed, `payloads/1.8.2/release.json`",
         ),
         (
             "all of the line's releases are gone",

@@ -238,7 +238,7 @@ impl Check<'_, '_> {
         // The policy holds for what comes: an entry is held against the one under which it was made,
         // which a schedule writes down. Where that is not known, it may have been the usual one.
         let recorded = soaked::recorded(&entry.entry).filter(|_| scheduled);
-        let min = recorded.unwrap_or(min.min(SOAK_MIN));
+        let min = recorded.map_or(min.min(SOAK_MIN), |soak| soak.min(min));
         if spent >= min {
             return;
         }
