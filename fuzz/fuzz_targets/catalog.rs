@@ -63,7 +63,7 @@ fn time(seconds: i64) -> Time {
 
 /// What people and the promoter do to a release and its channel.
 fn changes(catalog: &Catalog, now: Time) -> Vec<Change> {
-    let event = Event { at: now, by: "fuzz: #1".into(), reason: "\"why\", 'not'\n- x: {y".into() };
+    let event = Event::new(now, "fuzz: #1".into(), "\"why\", 'not'\n- x: {y".into());
     let mut changes = Vec::new();
     for line in catalog.lines() {
         for version in line.releases.keys().cloned() {
