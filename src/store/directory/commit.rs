@@ -80,7 +80,7 @@ impl CommitError {
 pub enum Overtaken {
     #[error("`{0}` was changed while others were written: read the catalog again and decide again")]
     Changed(String),
-    #[error("git is at work on the catalog, as `{}` shows: finish or abort what it does, then try again", .0.display())]
+    #[error("git is at work on the catalog, as `{}` shows: {}", .0.display(), git_way_out(.0))]
     Git(PathBuf),
 }
 
