@@ -1,6 +1,7 @@
 //! A catalog with every feature, its keys, and a clock that stands still.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -169,8 +170,8 @@ impl World {
                 world.write(&format!("payloads/{version}/{file}"), &text);
                 let arch = arch.map_or_else(String::new, |arch| format!(", arch: {arch}"));
                 let digest = hex::encode(Sha256::digest(&text));
-                payloads +=
-                    &format!("  - {{ file: {file}, sha256: {digest}, size: {}{arch} }}\n", text.len());
+                let size = text.len();
+                writeln!(payloads, "  - {{ file: {file}, sha256: {digest}, size: {size}{arch} }}").unwrap();
             }
             let text = format!("format: 1\nversion: {version}\npayloads:\n{payloads}{more}");
             world.write(&format!("channels/{line}/{version}.yaml"), &text);
