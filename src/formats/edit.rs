@@ -1,10 +1,9 @@
 //! Machine edits: from a change in the domain's terms to the new text of one file.
 //!
-//! An edit changes the lines it must and keeps everybody's comments, order, spacing, quotes and
-//! line ends. Nothing here is trusted: whoever writes the new text reads it first, and writes only
-//! if the catalog has become exactly what [`Change::apply`] makes of it.
+//! An edit changes the lines that it must and keeps all comments, the order, spacing, quotes and line
+//! ends. Nothing here is trusted: whoever writes the new text reads it first, and writes it only if
+//! the catalog has become exactly what [`Change::apply`] makes of it.
 
-mod patch;
 mod render;
 mod scalar;
 mod splice;
@@ -23,9 +22,9 @@ pub enum EditError {
     Change(#[from] ChangeError),
     #[error("`{file}` cannot be edited by a machine")]
     Form { file: String, source: SpliceError },
-    #[error("`{0}` is there already")]
+    #[error("`{0}` already exists")]
     Exists(String),
-    #[error("`{0}` is not there")]
+    #[error("`{0}` not found")]
     Missing(String),
     #[error("`{0}` is not text")]
     NotText(String),
@@ -69,12 +68,12 @@ fn release_file(line: &str, version: &Version) -> String {
     format!("{line}/{version}.yaml")
 }
 
-/// The edit that makes a change. `old` gives the present bytes of a file, if it is there. The end
-/// of something that is not there is no edit.
+/// The edit that makes a change. `old` gives the present bytes of a file, if it exists. Ending
+/// something that has not begun needs no edit.
 ///
 /// # Errors
 /// When the change does not fit the catalog, or the file is written in a form in which the place
-/// of the edit cannot be told.
+/// of the edit cannot be found.
 pub fn edit<'a>(
     change: &Change,
     catalog: &Catalog,
@@ -93,8 +92,8 @@ pub fn edit<'a>(
     let old = str::from_utf8(old).map_err(|_| EditError::NotText(file.clone()))?;
     let Some((path, value)) = place(change) else { return Ok(None) };
     let text = match value {
-        Some(value) => put(old, &path, &value),
-        None => remove(old, &path),
+        Some(value) => splice::put(old, &path, &value),
+        None => splice::remove(old, &path),
     };
     match text {
         Ok(text) => Ok(Some(Edit { file, text })),
@@ -103,8 +102,8 @@ pub fn edit<'a>(
     }
 }
 
-/// Where in its file a change is written, and what: nothing where a key is taken out. A new release
-/// has a file of its own.
+/// Where in its file a change is written, and what. `None` for the value takes the key out. A new
+/// release has a file of its own and no such place.
 fn place(change: &Change) -> Option<(Vec<&str>, Option<String>)> {
     Some(match change {
         Change::Add { .. } => return None,
@@ -117,14 +116,6 @@ fn place(change: &Change) -> Option<(Vec<&str>, Option<String>)> {
         Change::Retire { retired, .. } => (vec!["retired"], Some(render::event(retired))),
         Change::Unpause { stage, .. } => (vec!["paused", stage.as_str()], None),
     })
-}
-
-fn put(old: &str, path: &[&str], value: &str) -> Result<String, SpliceError> {
-    patch::put(old, path, value).map_or_else(|| splice::put(old, path, value), Ok)
-}
-
-fn remove(old: &str, path: &[&str]) -> Result<String, SpliceError> {
-    patch::remove(old, path).map_or_else(|| splice::remove(old, path), Ok)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ mod fields;
 pub(super) mod keys;
 pub(super) mod limits;
 mod line;
-mod node;
+pub(super) mod node;
 mod place;
 mod release;
 mod releases;

@@ -1,20 +1,20 @@
-//! The second way to make an edit, for the forms that [`patch`](super::patch) leaves: putting a key
-//! into a YAML text and taking one out, with everything else left byte for byte.
+//! Puts a key into a YAML text or takes one out, and leaves everything else byte for byte.
 //!
-//! The places come from a concrete syntax tree ([`yamlpath`]), which knows comments and spacing.
-//! What is cut and what is put in is decided here: in block mappings by whole lines, in flow
-//! mappings between commas. A comment is somebody's word and stays, on a line of its own, also
-//! when what it stood beside goes.
+//! The places come from the catalog's own reader, which knows where each key and value is written. What
+//! is cut and inserted is decided here: whole lines in block mappings, text between commas in flow
+//! mappings. A comment stays, on a line of its own, even when the value beside it goes.
 
 use std::ops::Range;
 
-use yamlpath::{Component, Document, QueryError, Route};
+use crate::formats::yaml::node::{Entry, Node, Value, colon, parse};
 
 /// Why a text cannot be edited.
 #[derive(Debug, thiserror::Error)]
 pub enum SpliceError {
-    #[error("the file is not YAML that a machine can edit")]
-    NotYaml(#[source] QueryError),
+    #[error("line {line} is not YAML that a machine can edit: {message}")]
+    NotYaml { line: u32, message: String },
+    #[error("the file is not a mapping of keys to values")]
+    NoMapping,
     #[error(
         "`{0}` is written in a form that a machine cannot edit: edit it by hand, or write it on a line of its own as `{0}: {{ … }}`"
     )]
@@ -23,181 +23,148 @@ pub enum SpliceError {
     Absent(String),
 }
 
-/// Sets a key to a value in flow form. `path` leads to the key; of its mappings the last one is
-/// made where it is missing.
+/// Sets a key to a value in flow form. `path` leads to the key. If the last mapping on the way is
+/// missing, it is added.
 ///
 /// # Errors
-/// When the text is no YAML, or uses a form in which the place cannot be told.
+/// When the text is not YAML, or is written in a form in which the place cannot be found.
 pub fn put(text: &str, path: &[&str], value: &str) -> Result<String, SpliceError> {
     let sheet = Sheet::new(text)?;
-    let Some((key, parent)) = path.split_last() else { return Err(SpliceError::Form(String::new())) };
-    if let Some(pair) = sheet.pair(path)? {
-        return sheet.replace(path, &pair, value);
+    let form = || SpliceError::Form(path.join("."));
+    let (key, parent) = path.split_last().ok_or_else(form)?;
+    let pair = format!("{key}: {value}");
+    if let Some(entry) = sheet.entry(path)? {
+        return sheet.replace(path, entry, value);
     }
-    let top = sheet.top()?;
     if parent.is_empty() {
-        return sheet.insert(&top, &format!("{key}: {value}"), path);
+        return sheet.insert(&sheet.root, &pair, path);
     }
     let name = parent.join(".");
-    let Some(pair) = sheet.pair(parent)? else {
-        let line = if sheet.is_flow(&top) {
-            format!("{name}: {{ {key}: {value} }}")
+    let Some(entry) = sheet.entry(parent)? else {
+        let lines = if sheet.is_flow(&sheet.root) {
+            format!("{name}: {{ {pair} }}")
         } else {
-            format!("{name}:{}{}  {key}: {value}", sheet.line_break(top.start), sheet.indent(&top, path)?)
+            let (line_break, indent) = (sheet.line_break(0), sheet.indent(&sheet.root, path)?);
+            format!("{name}:{line_break}{indent}  {pair}")
         };
-        return sheet.insert(&top, &line, path);
+        return sheet.insert(&sheet.root, &lines, path);
     };
-    match &pair.value {
-        Some(value_span) if !sheet.is_flow(value_span) => {
-            sheet.insert(value_span, &format!("{key}: {value}"), path)
-        }
-        // An empty `{}` that ends its line gives way to a block, one line for each entry.
-        Some(value_span) if sheet.is_flow(&top) || !sheet.is_bare_end(value_span) => {
-            sheet.insert(value_span, &format!("{key}: {value}"), path)
-        }
-        empty => {
-            let mut text = text.to_owned();
-            let indent = sheet.indent(&pair.key, path)?.to_owned();
-            let colon = pair.colon.ok_or(SpliceError::Form(name))?;
-            let end = sheet.line_end(colon);
-            let line = format!("{indent}  {key}: {value}");
-            let (at, inserted) = sheet.as_line(end, &line);
-            text.insert_str(at, &inserted);
-            if let Some(braces) = empty {
-                text.replace_range(colon + 1..braces.end, "");
-            }
-            Ok(text)
-        }
+    let mapping = &entry.value;
+    let is_missing = is_missing(mapping);
+    if !is_missing && !matches!(mapping.value, Value::Map(_)) {
+        return Err(form());
     }
+    if sheet.is_flow(&sheet.root) && is_missing {
+        return sheet.replace(parent, entry, &format!("{{ {pair} }}"));
+    }
+    if sheet.is_flow(&sheet.root) || !is_missing && !sheet.is_bare_end(mapping) {
+        return sheet.insert(mapping, &pair, path);
+    }
+    // An empty `{}` that ends its line gives way to a block, with a line for each entry.
+    let indent = sheet.indent(&entry.key, path)?;
+    let colon = sheet.colon(entry).ok_or_else(form)?;
+    let (at, line) = sheet.as_line(sheet.line_end(colon), &format!("{indent}  {pair}"));
+    let mut text = text.to_owned();
+    text.insert_str(at, &line);
+    text.replace_range(colon + 1..mapping.bytes.end, "");
+    Ok(text)
 }
 
-/// Takes a key out, with its value, and with its mapping when that would be left empty.
+/// Takes a key out with its value, and with its mapping if that would be left empty.
 ///
 /// # Errors
-/// When the key is not there, or written in a form in which its extent cannot be told.
+/// When the key is missing, or is written in a form in which its extent cannot be found.
 pub fn remove(text: &str, path: &[&str]) -> Result<String, SpliceError> {
     let sheet = Sheet::new(text)?;
-    let name = || path.join(".");
-    let Some((_, parent)) = path.split_last() else { return Err(SpliceError::Form(String::new())) };
-    let pair = sheet.pair(path)?.ok_or_else(|| SpliceError::Absent(name()))?;
-    let mapping = if parent.is_empty() {
-        sheet.top()?
-    } else {
-        sheet.pair(parent)?.and_then(|pair| pair.value).ok_or_else(|| SpliceError::Form(name()))?
+    let form = || SpliceError::Form(path.join("."));
+    let (_, parent) = path.split_last().ok_or_else(form)?;
+    let entry = sheet.entry(path)?.ok_or_else(|| SpliceError::Absent(path.join(".")))?;
+    let mapping = match sheet.entry(parent)? {
+        Some(parent) => &parent.value,
+        None => &sheet.root,
     };
-    let end = pair.end();
-    if sheet.is_only(&mapping, &pair, end) {
-        if parent.is_empty() {
-            return Err(SpliceError::Form(name()));
-        }
-        return remove(text, parent);
+    if entries(mapping).len() == 1 {
+        return if parent.is_empty() { Err(form()) } else { remove(text, parent) };
     }
-    let cut = if sheet.is_flow(&mapping) {
-        sheet.flow_cut(&pair, end)
+    let cut = if sheet.is_flow(mapping) {
+        sheet.flow_cut(entry)
     } else {
-        sheet.indent(&pair.key, path)?;
-        sheet.line_start(pair.key.start)..sheet.line_end(end)
+        sheet.indent(&entry.key, path)?;
+        sheet.line_start(entry.key.bytes.start)..sheet.line_end(entry.value.bytes.end)
     };
-    Ok(sheet.cut(cut, &pair))
+    Ok(sheet.cut(cut, entry))
 }
 
-/// The way to a key.
-pub(super) fn route<'a>(path: &[&'a str]) -> Route<'a> {
-    Route::from(path.iter().map(|key| Component::from(*key)).collect::<Vec<_>>())
+fn entries<'n, 'a>(mapping: &'n Node<'a>) -> &'n [Entry<'a>] {
+    match &mapping.value {
+        Value::Map(entries) => entries,
+        _ => &[],
+    }
 }
 
-/// A text with its syntax tree.
+/// Whether a key has no value: `stages:` and nothing behind it.
+fn is_missing(value: &Node<'_>) -> bool {
+    matches!(&value.value, Value::Scalar { text, plain: true } if text.is_empty())
+}
+
+/// A text, what it says, and where its comments are.
 struct Sheet<'a> {
     text: &'a str,
-    tree: Document,
-}
-
-/// One `key: value`.
-struct Pair {
-    key: Range<usize>,
-    colon: Option<usize>,
-    /// Nothing where the key has no value.
-    value: Option<Range<usize>>,
-}
-
-impl Pair {
-    fn end(&self) -> usize {
-        match (&self.value, self.colon) {
-            (Some(value), _) => value.end,
-            (None, Some(colon)) => colon + 1,
-            (None, None) => self.key.end,
-        }
-    }
+    root: Node<'a>,
+    comments: Vec<Range<usize>>,
 }
 
 impl<'a> Sheet<'a> {
     fn new(text: &'a str) -> Result<Self, SpliceError> {
-        let tree = Document::new(text).map_err(SpliceError::NotYaml)?;
-        Ok(Self { text, tree })
+        let root = parse(text)
+            .map_err(|fault| SpliceError::NotYaml { line: fault.line, message: fault.message })?
+            .filter(|root| matches!(root.value, Value::Map(_)))
+            .ok_or(SpliceError::NoMapping)?;
+        let comments = comments(text, &root);
+        Ok(Self { text, root, comments })
     }
 
-    fn top(&self) -> Result<Range<usize>, SpliceError> {
-        let top = self.tree.top_feature().map_err(SpliceError::NotYaml)?;
-        let (start, end) = top.location.byte_span;
-        Ok(start..self.content_end(start..end))
-    }
-
-    fn pair(&self, path: &[&str]) -> Result<Option<Pair>, SpliceError> {
-        if let Some((_, parent @ [_, ..])) = path.split_last()
-            && self.pair(parent)?.is_none_or(|parent| parent.value.is_none())
-        {
-            return Ok(None);
+    /// The key that a path leads to, if it is there. An empty path leads to no key.
+    fn entry(&self, path: &[&str]) -> Result<Option<&Entry<'a>>, SpliceError> {
+        let mut node = &self.root;
+        let mut found = None;
+        for (i, key) in path.iter().enumerate() {
+            if !matches!(node.value, Value::Map(_)) && !is_missing(node) {
+                return Err(SpliceError::Form(path[..i].join(".")));
+            }
+            found = entries(node).iter().find(|entry| entry.name() == *key);
+            match found {
+                Some(entry) => node = &entry.value,
+                None => return Ok(None),
+            }
         }
-        let route = route(path);
-        let key = match self.tree.query_key_only(&route) {
-            Ok(key) => key.location.byte_span.0..key.location.byte_span.1,
-            Err(QueryError::ExhaustedMapping(_)) => return Ok(None),
-            Err(e) => return Err(SpliceError::NotYaml(e)),
-        };
-        let value = self.tree.query_exact(&route).map_err(SpliceError::NotYaml)?.map(|value| {
-            let (start, end) = value.location.byte_span;
-            start..if self.is_flow(&(start..end)) { end } else { self.content_end(start..end) }
-        });
-        let rest = self.text[key.end..].trim_start();
-        let colon = rest.starts_with(':').then(|| self.text.len() - rest.len());
-        Ok(Some(Pair { key, colon, value }))
+        Ok(found)
     }
 
-    fn is_flow(&self, span: &Range<usize>) -> bool {
-        self.text[span.start..].starts_with('{')
+    fn is_flow(&self, mapping: &Node<'_>) -> bool {
+        matches!(mapping.value, Value::Map(_)) && self.text[mapping.bytes.start..].starts_with('{')
     }
 
-    /// The end of a value without the comments and empty lines that the tree counts to it.
-    fn content_end(&self, span: Range<usize>) -> usize {
-        let mut end = span.end;
-        // The empty lines at the end of such a scalar are its content.
-        let keeps = |start: usize| {
-            let head = self.text[start..].lines().next().unwrap_or_default();
-            head.starts_with(['|', '>']) && head.contains('+')
-        };
-        if keeps(span.start) {
-            return end;
-        }
+    fn colon(&self, entry: &Entry<'_>) -> Option<usize> {
+        colon(self.text, &entry.key)
+    }
+
+    /// The comment that begins at a place or goes on there.
+    fn comment_at(&self, at: usize) -> Option<&Range<usize>> {
+        let next = self.comments.partition_point(|comment| comment.end <= at);
+        self.comments.get(next).filter(|comment| comment.contains(&at))
+    }
+
+    /// The comma behind an entry of a flow mapping, past spaces, line breaks and comments.
+    fn comma(&self, mut at: usize) -> Option<usize> {
         loop {
-            let body = self.text[span.start..end].trim_end();
-            end = span.start + body.len();
-            let line = body.rfind('\n').map_or(span.start, |at| span.start + at + 1);
-            let content = self.text[line..end].trim_start();
-            if line == span.start || !content.starts_with('#') || !self.in_comment(end - content.len()) {
-                break;
+            let rest = self.text[at..].trim_start();
+            at = self.text.len() - rest.len();
+            match self.comment_at(at) {
+                Some(comment) => at = comment.end,
+                None => return rest.starts_with(',').then_some(at),
             }
-            end = line;
         }
-        match self.tree.query_exact(&Route::from(vec![Component::from("note")])) {
-            Ok(Some(note)) if keeps(note.location.byte_span.0) && note.location.byte_span.1 <= span.end => {
-                end.max(note.location.byte_span.1)
-            }
-            _ => end,
-        }
-    }
-
-    fn in_comment(&self, at: usize) -> bool {
-        self.tree.offset_inside_comment(at)
     }
 
     fn line_start(&self, at: usize) -> usize {
@@ -221,14 +188,15 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// What stands before a key on its line: nothing but spaces.
-    fn indent(&self, span: &Range<usize>, path: &[&str]) -> Result<&'a str, SpliceError> {
-        let indent = &self.text[self.line_start(span.start)..span.start];
+    /// What comes before a key on its line, where that is spaces only.
+    fn indent(&self, node: &Node<'_>, path: &[&str]) -> Result<&'a str, SpliceError> {
+        let start = node.bytes.start;
+        let indent = &self.text[self.line_start(start)..start];
         if indent.bytes().all(|b| b == b' ') { Ok(indent) } else { Err(SpliceError::Form(path.join("."))) }
     }
 
-    /// A line to be inserted at a line's beginning or at the end of the text, which may lack its
-    /// line break and goes on lacking it.
+    /// A line to insert at a line's beginning or at the end of the text. If the text does not end
+    /// with a line break, it does not afterwards either.
     fn as_line(&self, at: usize, line: &str) -> (usize, String) {
         let before = at.saturating_sub(1);
         let line_break = self.line_break(self.line_start(before));
@@ -239,20 +207,19 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    fn insert(&self, mapping: &Range<usize>, pair: &str, path: &[&str]) -> Result<String, SpliceError> {
-        let (at, inserted) = if self.is_flow(mapping) {
+    fn insert(&self, mapping: &Node<'_>, pair: &str, path: &[&str]) -> Result<String, SpliceError> {
+        if self.is_flow(mapping) {
             return Ok(self.insert_flow(mapping, pair));
-        } else {
-            let indent = self.indent(mapping, path)?;
-            let end = self.past_deeper_comments(self.line_end(mapping.end), indent.len());
-            self.as_line(end, &format!("{indent}{pair}"))
-        };
+        }
+        let indent = self.indent(mapping, path)?;
+        let end = self.past_deeper_comments(self.line_end(mapping.bytes.end), indent.len());
+        let (at, line) = self.as_line(end, &format!("{indent}{pair}"));
         let mut text = self.text.to_owned();
-        text.insert_str(at, &inserted);
+        text.insert_str(at, &line);
         Ok(text)
     }
 
-    /// Comments that stand deeper than a mapping's keys belong to its last entry.
+    /// Comments that are indented deeper than a mapping's keys belong to its last entry.
     fn past_deeper_comments(&self, mut end: usize, indent: usize) -> usize {
         let mut at = end;
         while let Some(line) = self.text[at..].split_inclusive('\n').next() {
@@ -267,28 +234,28 @@ impl<'a> Sheet<'a> {
         end
     }
 
-    fn insert_flow(&self, mapping: &Range<usize>, pair: &str) -> String {
-        let close = mapping.end - 1;
-        let (last, comma) = self.last_in_flow(mapping);
+    fn insert_flow(&self, mapping: &Node<'_>, pair: &str) -> String {
         let mut text = self.text.to_owned();
-        if last == mapping.start + 1 {
-            if self.text[last..close].trim().is_empty() {
-                text.replace_range(last..close, &format!(" {pair} "));
+        let (open, close) = (mapping.bytes.start + 1, mapping.bytes.end - 1);
+        let Some(last) = entries(mapping).last().map(|entry| entry.value.bytes.end) else {
+            if self.text[open..close].trim().is_empty() {
+                text.replace_range(open..close, &format!(" {pair} "));
             } else {
-                // Only comments inside: the last of them ends its line.
+                // Only comments are inside: the last of them ends its line.
                 let line = self.line_start(close);
                 let indent = &self.text[line..close];
-                text.insert_str(line, &format!("{indent}  {pair}{}", self.line_break(mapping.start)));
+                text.insert_str(line, &format!("{indent}  {pair}{}", self.line_break(mapping.bytes.start)));
             }
             return text;
-        }
+        };
+        let comma = self.comma(last);
         let behind = comma.map_or(last, |comma| comma + 1);
         if !self.text[last..close].contains('\n') {
             let joint = if comma.is_some() { " " } else { ", " };
             text.insert_str(behind, &format!("{joint}{pair}"));
             return text;
         }
-        // One entry to a line: a line of its own, behind the comment of the one before it.
+        // Each entry has a line: the new one goes behind the comment of the one before it.
         let line = self.line_start(last);
         let content = self.text[line..].trim_start_matches(' ');
         let indent = &self.text[line..self.text.len() - content.len()];
@@ -301,50 +268,17 @@ impl<'a> Sheet<'a> {
         text
     }
 
-    /// The end of the last entry of a flow mapping, or of its brace, and the comma behind it.
-    fn last_in_flow(&self, mapping: &Range<usize>) -> (usize, Option<usize>) {
-        let mut comma = None;
-        let mut at = mapping.end - 1;
-        while at > mapping.start + 1 {
-            let byte = self.text.as_bytes()[at - 1];
-            if byte == b',' && !self.in_comment(at - 1) && comma.is_none() {
-                comma = Some(at - 1);
-            } else if !byte.is_ascii_whitespace() && !self.in_comment(at - 1) {
-                break;
-            }
-            at -= 1;
-        }
-        (at, comma)
-    }
-
-    /// Whether nothing but an empty `{}` and maybe a comment stands between here and the line's end.
-    fn is_bare_end(&self, braces: &Range<usize>) -> bool {
-        let inside = &self.text[braces.start + 1..braces.end - 1];
-        let rest = self.text[braces.end..self.line_end(braces.end)].trim();
+    /// Whether an empty `{}`, and perhaps a comment, is the last thing on its line.
+    fn is_bare_end(&self, braces: &Node<'_>) -> bool {
+        let Range { start, end } = braces.bytes;
+        let inside = self.text[start..end].trim_matches(['{', '}']);
+        let rest = self.text[end..self.line_end(end)].trim();
         inside.trim().is_empty() && !inside.contains('\n') && (rest.is_empty() || rest.starts_with('#'))
     }
 
-    /// Whether a mapping has no other entry.
-    fn is_only(&self, mapping: &Range<usize>, pair: &Pair, end: usize) -> bool {
-        if self.is_flow(mapping) {
-            let (last, _) = self.last_in_flow(mapping);
-            let before = mapping.start + 1..pair.key.start;
-            last == end && self.is_void(before)
-        } else {
-            pair.key.start <= mapping.start && self.line_end(end) >= self.line_end(mapping.end)
-        }
-    }
-
-    /// Whether a span holds nothing but spaces and comments.
-    fn is_void(&self, mut span: Range<usize>) -> bool {
-        span.all(|at| self.text.as_bytes()[at].is_ascii_whitespace() || self.in_comment(at))
-    }
-
-    fn flow_cut(&self, pair: &Pair, end: usize) -> Range<usize> {
-        let start = pair.key.start;
-        let rest = &self.text[end..];
-        let spaces = rest.len() - rest.trim_start_matches([' ', '\t']).len();
-        let comma = rest[spaces..].starts_with(',').then_some(end + spaces);
+    fn flow_cut(&self, entry: &Entry<'_>) -> Range<usize> {
+        let (start, end) = (entry.key.bytes.start, entry.value.bytes.end);
+        let comma = self.comma(end);
         let behind = comma.map_or(end, |comma| comma + 1);
         let line = self.line_start(start);
         let line_end = self.line_end(behind);
@@ -359,7 +293,7 @@ impl<'a> Sheet<'a> {
             return start..self.text.len() - rest.trim_start_matches([' ', '\t']).len();
         }
         let before = self.text[..start].trim_end();
-        if before.ends_with(',') && !self.in_comment(before.len() - 1) {
+        if before.ends_with(',') && self.comment_at(before.len() - 1).is_none() {
             before.len() - 1..end
         } else {
             start..end
@@ -367,12 +301,12 @@ impl<'a> Sheet<'a> {
     }
 
     /// Cuts a span out, and leaves its comments on lines of their own.
-    fn cut(&self, span: Range<usize>, pair: &Pair) -> String {
-        let kept = self.comments(&span, pair);
+    fn cut(&self, span: Range<usize>, entry: &Entry<'_>) -> String {
+        let kept = self.kept_comments(&span, entry);
         let mut text = self.text.to_owned();
         if self.line_start(span.start) == span.start && self.line_end(span.end) == span.end {
             text.replace_range(span.clone(), &kept);
-            // At the end of a text that lacks its last line break, the line before goes on lacking it.
+            // If the text does not end with a line break, it does not afterwards either.
             if span.end == self.text.len() && !self.text.ends_with('\n') {
                 text.truncate(text.trim_end_matches(['\n', '\r']).len());
             }
@@ -387,43 +321,31 @@ impl<'a> Sheet<'a> {
     }
 
     /// The comments that begin in a span, each on a line with its line break.
-    fn comments(&self, span: &Range<usize>, pair: &Pair) -> String {
+    fn kept_comments(&self, span: &Range<usize>, entry: &Entry<'_>) -> String {
         let line_break = self.line_break(span.start);
-        let own = &self.text[self.line_start(pair.key.start)..pair.key.start];
+        let own = &self.text[self.line_start(entry.key.bytes.start)..entry.key.bytes.start];
         let own = &own[..own.len() - own.trim_start_matches(' ').len()];
         let mut kept = String::new();
-        let mut at = span.start;
-        while let Some(found) = self.text[at..span.end].find('#') {
-            let start = at + found;
-            at = start + 1;
-            let line = self.line_start(start);
-            if !self.in_comment(start) {
-                continue;
-            }
-            at = self.line_end(start + 1);
-            let before = &self.text[line..start];
+        for comment in self.comments.iter().filter(|comment| span.contains(&comment.start)) {
+            let before = &self.text[self.line_start(comment.start)..comment.start];
             kept.push_str(if before.trim().is_empty() { before } else { own });
-            kept.push_str(self.text[start..at].trim_end());
+            kept.push_str(self.text[comment.clone()].trim_end());
             kept.push_str(line_break);
-            if at >= span.end {
-                break;
-            }
         }
         kept
     }
 
-    fn replace(&self, path: &[&str], pair: &Pair, value: &str) -> Result<String, SpliceError> {
-        let form = || SpliceError::Form(path.join("."));
-        let colon = pair.colon.ok_or_else(form)?;
-        let end = pair.end();
+    fn replace(&self, path: &[&str], entry: &Entry<'_>, value: &str) -> Result<String, SpliceError> {
+        let colon = self.colon(entry).ok_or_else(|| SpliceError::Form(path.join(".")))?;
+        let end = entry.value.bytes.end;
         let mut text = self.text.to_owned();
         if !self.text[colon..end].contains('\n') {
             text.replace_range(colon + 1..end, &format!(" {value}"));
             return Ok(text);
         }
-        let flow = pair.value.as_ref().is_some_and(|value| self.is_flow(value));
+        let flow = self.is_flow(&entry.value);
         let end = if flow { end } else { self.line_end(end) };
-        let kept = self.comments(&(colon..end), pair);
+        let kept = self.kept_comments(&(colon..end), entry);
         if !kept.is_empty() {
             let (at, lines) = self.as_line(self.line_end(end), kept.trim_end());
             text.insert_str(at, &lines);
@@ -431,5 +353,38 @@ impl<'a> Sheet<'a> {
         let behind = if !flow && self.text[..end].ends_with('\n') { self.line_break(colon) } else { "" };
         text.replace_range(colon + 1..end, &format!(" {value}{behind}"));
         Ok(text)
+    }
+}
+
+/// Where the comments of a text are: at each `#` that no key and no value has. None of them includes
+/// its line break.
+fn comments(text: &str, root: &Node<'_>) -> Vec<Range<usize>> {
+    let mut words = Vec::new();
+    words_with_hash(root, &mut words);
+    let mut words = words.into_iter().peekable();
+    let mut comments: Vec<Range<usize>> = Vec::new();
+    for (at, _) in text.match_indices('#') {
+        while words.next_if(|word| word.end <= at).is_some() {}
+        let is_in_word = words.peek().is_some_and(|word| word.contains(&at));
+        if !is_in_word && comments.last().is_none_or(|last| last.end <= at) {
+            let length = text[at..].find(['\r', '\n']).unwrap_or(text.len() - at);
+            comments.push(at..at + length);
+        }
+    }
+    comments
+}
+
+/// The keys and values that have a `#` in them, in the order of the text.
+fn words_with_hash(node: &Node<'_>, words: &mut Vec<Range<usize>>) {
+    match &node.value {
+        Value::Scalar { text, .. } if text.contains('#') => words.push(node.bytes.clone()),
+        Value::Scalar { .. } | Value::Refused => {}
+        Value::List(items) => items.iter().for_each(|item| words_with_hash(item, words)),
+        Value::Map(entries) => {
+            for entry in entries {
+                words_with_hash(&entry.key, words);
+                words_with_hash(&entry.value, words);
+            }
+        }
     }
 }

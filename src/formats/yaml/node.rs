@@ -5,11 +5,12 @@
 //! what two readers could take for two things: duplicate keys, tabs, byte order marks.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, options};
 
 use super::faults::Faults;
-use crate::formats::fault::{Spot, is_unprintable, small};
+use crate::formats::fault::{Fault, Spot, is_unprintable, small};
 
 /// The longest file that is read, in bytes. Real ones are below 2 KiB.
 pub(super) const MAX_BYTES: usize = 256 * 1024;
@@ -21,13 +22,16 @@ pub(super) const MAX_ENTRIES: usize = 1000;
 
 /// One value.
 #[derive(Debug)]
-pub(super) struct Node<'a> {
+pub(in crate::formats) struct Node<'a> {
     pub spot: Spot,
+    /// Where the value is written in the text. It ends where its last word ends, and a block scalar
+    /// that keeps its empty lines ends after them. A missing value is an empty range behind its key.
+    pub bytes: Range<usize>,
     pub value: Value<'a>,
 }
 
 #[derive(Debug)]
-pub(super) enum Value<'a> {
+pub(in crate::formats) enum Value<'a> {
     /// `plain` is without quotes: there YAML takes `1.8` for a number.
     Scalar {
         text: Cow<'a, str>,
@@ -41,7 +45,7 @@ pub(super) enum Value<'a> {
 
 /// One key of a map and its value.
 #[derive(Debug)]
-pub(super) struct Entry<'a> {
+pub(in crate::formats) struct Entry<'a> {
     pub key: Node<'a>,
     pub value: Node<'a>,
 }
@@ -57,10 +61,9 @@ impl Entry<'_> {
 }
 
 /// The text of a file, or the fault that makes it none.
-pub(super) fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, crate::formats::fault::Fault> {
-    let fault = |text: &str, spot, message: &str, hint: &str| {
-        Err(crate::formats::fault::Fault::new(path, text, spot, message, hint))
-    };
+pub(super) fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Fault> {
+    let fault =
+        |text: &str, spot, message: &str, hint: &str| Err(Fault::new(path, text, spot, message, hint));
     if bytes.len() > MAX_BYTES {
         let message = format!("the file has {} bytes, and {MAX_BYTES} is the most that is read", bytes.len());
         return fault("", Spot::START, &message, "keep long texts elsewhere, and link to them");
@@ -94,10 +97,55 @@ pub(super) fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, crate::fo
 }
 
 /// A collection that has begun and not ended.
-enum Open<'a> {
-    List(Spot, Vec<Node<'a>>),
+struct Open<'a> {
+    spot: Spot,
+    start: usize,
+    items: Items<'a>,
+}
+
+enum Items<'a> {
+    List(Vec<Node<'a>>),
     /// The last is a key that waits for its value.
-    Map(Spot, Vec<Entry<'a>>, Option<Node<'a>>),
+    Map(Vec<Entry<'a>>, Option<Node<'a>>),
+}
+
+impl<'a> Open<'a> {
+    fn new(span: &Span, items: Items<'a>) -> Self {
+        // Of a collection, its first character is marked.
+        Self { spot: Spot { length: 1, ..spot(span) }, start: bytes(span).start, items }
+    }
+
+    /// The collection, ended by a bracket or, in block style, with its last item.
+    fn close(self, span: &Span) -> Node<'a> {
+        let Self { spot, start, items } = self;
+        let last = match &items {
+            Items::List(items) => items.last().map(|item| item.bytes.end),
+            Items::Map(entries, _) => entries.last().map(|entry| entry.value.bytes.end),
+        };
+        let end = if span.is_empty() { last.unwrap_or(start) } else { bytes(span).end };
+        let value = match items {
+            Items::List(items) => Value::List(items),
+            Items::Map(entries, _) => Value::Map(entries),
+        };
+        Node { spot, bytes: start..end, value }
+    }
+
+    fn len(&self) -> usize {
+        match &self.items {
+            Items::List(items) => items.len(),
+            Items::Map(entries, _) => entries.len(),
+        }
+    }
+}
+
+/// Reads a text that the catalog's reader takes, for an edit: the first fault refuses it.
+pub(in crate::formats) fn parse(text: &str) -> Result<Option<Node<'_>>, Fault> {
+    let mut faults = Faults::new("", text);
+    let root = tree(text, &mut faults);
+    match faults.into_list().into_iter().next() {
+        Some(fault) => Err(fault),
+        None => Ok(root),
+    }
 }
 
 /// Reads a file's text into a tree; what is refused goes to `faults`. `None` where the text is not
@@ -148,25 +196,28 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
                 faults.push(spot, "there is an alias", "write the value out");
-                Node { spot, value: Value::Refused }
+                Node { spot, bytes: bytes(&span), value: Value::Refused }
             }
-            Event::Scalar(text, style, ..) => {
+            Event::Scalar(value, style, ..) => {
                 let plain = style == ScalarStyle::Plain;
                 // The parser writes `~` for what is not there.
-                let text = if plain && span.is_empty() { Cow::Borrowed("") } else { text };
-                Node { spot, value: Value::Scalar { text, plain } }
+                let value = if plain && span.is_empty() { Cow::Borrowed("") } else { value };
+                let mut bytes = bytes(&span);
+                if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+                    bytes.end = block_scalar_end(text, &value, bytes.end);
+                }
+                Node { spot, bytes, value: Value::Scalar { text: value, plain } }
             }
             Event::SequenceStart(..) => {
-                open.push(Open::List(first(spot), Vec::new()));
+                open.push(Open::new(&span, Items::List(Vec::new())));
                 continue;
             }
             Event::MappingStart(..) => {
-                open.push(Open::Map(first(spot), Vec::new(), None));
+                open.push(Open::new(&span, Items::Map(Vec::new(), None)));
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
-                Some(Open::List(spot, items)) => Node { spot, value: Value::List(items) },
-                Some(Open::Map(spot, entries, _)) => Node { spot, value: Value::Map(entries) },
+                Some(open) => open.close(&span),
                 None => continue,
             },
             _ => continue,
@@ -179,22 +230,17 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
             );
             return None;
         }
-        match open.last_mut() {
+        match open.last_mut().map(|open| &mut open.items) {
             None => root = Some(done),
-            Some(Open::List(_, items)) => items.push(done),
-            Some(Open::Map(_, entries, key @ None)) => *key = Some(checked_key(done, entries, faults)),
-            Some(Open::Map(_, entries, key)) => {
+            Some(Items::List(items)) => items.push(done),
+            Some(Items::Map(entries, key @ None)) => *key = Some(checked_key(done, entries, faults)),
+            Some(Items::Map(entries, key)) => {
                 if let Some(key) = key.take() {
-                    insert(key, done, entries);
+                    insert(text, key, done, entries);
                 }
             }
         }
-        let entries = match open.last() {
-            Some(Open::List(_, items)) => items.len(),
-            Some(Open::Map(_, entries, _)) => entries.len(),
-            None => 0,
-        };
-        if entries > MAX_ENTRIES {
+        if open.last().is_some_and(|open| open.len() > MAX_ENTRIES) {
             faults.push(
                 spot,
                 format!("there are more than {MAX_ENTRIES} entries"),
@@ -208,7 +254,7 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
 
 /// The key, or a refused one.
 fn checked_key<'a>(key: Node<'a>, entries: &[Entry<'a>], faults: &mut Faults<'_>) -> Node<'a> {
-    let refused = Node { spot: key.spot, value: Value::Refused };
+    let refused = Node { spot: key.spot, bytes: key.bytes.clone(), value: Value::Refused };
     match &key.value {
         Value::Scalar { text, plain: true } if text == "<<" => {
             faults.push(key.spot, "there is a merge key", "write the keys out");
@@ -234,26 +280,47 @@ fn checked_key<'a>(key: Node<'a>, entries: &[Entry<'a>], faults: &mut Faults<'_>
     }
 }
 
-fn insert<'a>(key: Node<'a>, mut value: Node<'a>, entries: &mut Vec<Entry<'a>>) {
+fn insert<'a>(text: &str, key: Node<'a>, mut value: Node<'a>, entries: &mut Vec<Entry<'a>>) {
     if matches!(key.value, Value::Refused) {
         return;
     }
     // A value that is not there has no place of its own.
     if matches!(&value.value, Value::Scalar { text, plain: true } if text.is_empty()) {
         value.spot = key.spot;
+        let end = colon(text, &key).map_or(key.bytes.end, |colon| colon + 1);
+        value.bytes = end..end;
     }
     entries.push(Entry { key, value });
+}
+
+/// Where a key's colon is. None where the key has none, or where a comment stands before it.
+pub(in crate::formats) fn colon(text: &str, key: &Node<'_>) -> Option<usize> {
+    let rest = text[key.bytes.end..].trim_start();
+    rest.starts_with(':').then(|| text.len() - rest.len())
+}
+
+/// Where a block scalar ends, which the parser lets go on to the first word of the next line.
+fn block_scalar_end(text: &str, value: &str, end: usize) -> usize {
+    let read = &text[..end];
+    // Empty lines at the end belong to the value of a scalar that keeps them (`|+`) and to no other.
+    let content = value.strip_suffix('\n').unwrap_or(value);
+    let keeps_lines = value == "\n" || content.ends_with(char::is_whitespace);
+    if keeps_lines {
+        let line = read.rfind('\n').map_or(0, |at| at + 1);
+        if read[line..].trim().is_empty() { line } else { end }
+    } else {
+        read.trim_end().len()
+    }
+}
+
+fn bytes(span: &Span) -> Range<usize> {
+    span.byte_range().unwrap_or_default()
 }
 
 fn spot(span: &Span) -> Spot {
     let (start, end) = (span.start, span.end);
     let length = if start.line() == end.line() { end.col().saturating_sub(start.col()).max(1) } else { 1 };
     Spot { line: small(start.line().max(1)), column: small(start.col() + 1), length: small(length) }
-}
-
-/// Of a collection, its first character is marked.
-const fn first(spot: Spot) -> Spot {
-    Spot { length: 1, ..spot }
 }
 
 fn report(error: &ScanError, text: &str, faults: &mut Faults<'_>) {

@@ -6,7 +6,7 @@ use super::*;
 fn make_odd(place: &Place, version: &str) -> String {
     let path = place.path(&format!("channels/1.8/{version}.yaml"));
     let text = fs::read_to_string(&path).unwrap();
-    let odd = text.replace("\nstages:", "\n\"stag\\x65s\":");
+    let odd = text.replace("\nstages:\n  ", "\n? stages\n: ");
     assert_ne!(odd, text);
     fs::write(&path, odd).unwrap();
     text

@@ -128,7 +128,7 @@ fn a_new_release_takes_no_name_that_somebody_else_took_meanwhile() {
 fn a_file_that_no_machine_can_edit_or_write_leaves_the_others_alone() {
     let file = "1.8/1.8.2.yaml";
     let odd: [(&str, &str, Meanwhile); 3] = [
-        ("a key with an escape", file, |f| write_odd(f, "\"stag\\x65s\":\n  ")),
+        ("a complex key with a comment", file, |f| write_odd(f, "? stages # c\n: ")),
         ("a complex key", file, |f| write_odd(f, "? stages\n: ")),
         ("a name that leaves no room for another beside it", ".xxx", |f| {
             let (link, real) = (f.catalog().join("1.8/1.8.2.yaml"), format!(".{}", "x".repeat(250)));
