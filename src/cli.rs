@@ -20,7 +20,6 @@ mod key;
 mod keyfile;
 mod line;
 mod logging;
-mod near;
 mod passphrase;
 mod promote;
 mod recover;

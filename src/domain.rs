@@ -24,10 +24,16 @@ pub mod upgrade;
 pub mod explain;
 pub mod stepback;
 
+mod chain;
+pub mod span;
+pub mod suggest;
+
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 pub(crate) mod testing;
+
+pub use chain::chain;
 
 /// An instant in UTC. Catalog and documents carry whole seconds.
 pub type Time = chrono::DateTime<chrono::Utc>;

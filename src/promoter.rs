@@ -19,6 +19,7 @@ use bytes::Bytes;
 use crate::clock::SharedClock;
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
+use crate::domain::chain;
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
 use crate::publish::Publication;
@@ -345,15 +346,3 @@ impl std::fmt::Debug for Promoter {
 
 #[cfg(test)]
 mod tests;
-
-/// An error with all its causes, in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}

@@ -8,15 +8,13 @@ mod list;
 mod pause;
 mod remove;
 mod run;
-mod span;
 mod status;
 
 use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::failure::{Hint, refuse};
-use super::near;
+use super::failure::{Hint, did_you_mean, refuse};
 use super::terminal::Terminal;
 use super::workspace::Workspace;
 use crate::cluster::folder::Folder;
@@ -88,7 +86,7 @@ fn known(workspace: &Workspace, name: &str) -> anyhow::Result<Folder> {
     } else {
         "see all: `tidegate cluster list`".to_owned()
     };
-    let hint = near::hint(name, names.iter().map(String::as_str), &all);
+    let hint = did_you_mean(name, names.iter().map(String::as_str), &all);
     Err(refuse(format!("there is no cluster `{name}` in `{}`", workspace.state.display()), hint))
 }
 

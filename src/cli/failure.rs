@@ -4,6 +4,8 @@ use std::fmt::{self, Write as _};
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::domain::suggest::suggest;
+
 /// An error with a way out.
 #[derive(Debug)]
 struct Hinted {
@@ -38,6 +40,16 @@ impl<T, E: Into<anyhow::Error>> Hint<T> for Result<T, E> {
 /// A refusal: what is not done and why, with the way out.
 pub fn refuse(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Hinted { error: anyhow::Error::msg(message.into()), hint: hint.into() }.into()
+}
+
+/// A hint that names what a misspelt name may have been meant for, if anything is like it.
+pub fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>, all: &str) -> String {
+    let names: Vec<String> = suggest(wanted, known).iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        None => all.to_owned(),
+        Some((one, [])) => format!("did you mean {one}? {all}"),
+        Some((last, others)) => format!("did you mean {} or {last}? {all}", others.join(", ")),
+    }
 }
 
 /// Tells an error with all its causes, and gives the exit code for it.

@@ -1,9 +1,11 @@
 //! Times on the command line.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 
 use crate::domain::Time;
-use crate::formats::yaml::parse_duration;
+use crate::domain::span::Span;
 
 /// Parses a time, RFC 3339 in whole seconds.
 pub fn parse(text: &str) -> Result<Time, String> {
@@ -15,16 +17,25 @@ pub fn parse(text: &str) -> Result<Time, String> {
     Ok(time.to_utc())
 }
 
-/// Ten years, as in the catalog: as long as anything lives that is signed.
+/// Ten years, as in the catalog: nothing that is signed lives longer.
 const LONGEST: TimeDelta = TimeDelta::days(3650);
 
-/// Parses a duration as it is written in the catalog, or in minutes.
+/// Parses a duration as it is written in the catalog, or in minutes or seconds.
 pub fn duration(text: &str) -> Result<TimeDelta, String> {
-    let minutes = text.strip_suffix('m').and_then(|number| number.parse::<u32>().ok());
-    let minutes = minutes.and_then(|minutes| TimeDelta::try_minutes(minutes.into()));
-    minutes.or_else(|| parse_duration(text)).filter(|duration| *duration <= LONGEST).ok_or_else(|| {
-        "write whole weeks, days, hours or minutes, as in `30d`, `2w`, `36h` or `45m`".to_owned()
-    })
+    match Span::parse(text) {
+        Some(Span(duration)) if duration <= LONGEST => Ok(duration),
+        Some(_) => Err(format!("it is longer than {}", Span(LONGEST))),
+        None => {
+            Err("write a whole number of weeks, days, hours, minutes or seconds, as in `30d`, `36h` or `45m`"
+                .to_owned())
+        }
+    }
+}
+
+/// Parses a duration that is not zero.
+pub fn interval(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?.to_std().unwrap_or_default();
+    if duration.is_zero() { Err("it must be longer than zero".to_owned()) } else { Ok(duration) }
 }
 
 #[cfg(test)]
@@ -45,5 +56,7 @@ mod tests {
         for text in ["", "d", "30", "1.5d", "-1d", "30 d", "1y", "ä", "99999999999d"] {
             assert!(duration(text).is_err(), "{text}");
         }
+        assert_eq!(interval("45m"), Ok(Duration::from_secs(2700)));
+        assert!(interval("0m").is_err());
     }
 }

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 use super::Globals;
-use super::failure::{Hint, refuse};
-use super::near;
+use super::failure::{Hint, did_you_mean, refuse};
 use super::table::counted;
 use crate::clock::SharedClock;
 use crate::domain::Time;
 use crate::domain::catalog::{Catalog, ChannelRef};
+use crate::domain::chain;
 use crate::domain::change::Change;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Line;
@@ -190,7 +190,7 @@ impl View {
         let known: Vec<String> =
             self.catalog.lines().flat_map(|line| line.releases.keys()).map(ToString::to_string).collect();
         let known = known.iter().map(String::as_str);
-        let hint = near::hint(&version.to_string(), known, "see all: `tidegate release list`");
+        let hint = did_you_mean(&version.to_string(), known, "see all: `tidegate release list`");
         Err(refuse(format!("release `{version}` is not in the catalog"), hint))
     }
 
@@ -204,7 +204,7 @@ impl View {
                 return self.faulty(&format!("channel `{name}` cannot be looked at"), line);
             }
             let known = self.catalog.channel_names().map(|(name, _)| name.as_str());
-            let hint = near::hint(name.as_str(), known, "see all: `tidegate channel list`");
+            let hint = did_you_mean(name.as_str(), known, "see all: `tidegate channel list`");
             refuse(format!("there is no channel `{name}`"), hint)
         })
     }
@@ -281,12 +281,4 @@ impl View {
 fn unreadable(release: &Release, error: &PayloadError) -> PayloadState {
     let file = release.payloads.first().map(|payload| payload.file.clone()).unwrap_or_default();
     PayloadState::Differs { file, found: chain(error) }
-}
-
-/// An error with its causes, in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let mut words: Vec<String> = causes.map(ToString::to_string).collect();
-    words.dedup();
-    words.join(": ")
 }

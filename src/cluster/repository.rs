@@ -219,11 +219,8 @@ const LONGEST_WORDS: usize = 500;
 /// An error with its causes, in one line. It may quote what nobody has verified: only what can be
 /// shown on any terminal is left of that.
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    let mut words: Vec<String> = causes.map(ToString::to_string).collect();
-    words.dedup();
     let shown = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
-    words.join(": ").chars().map(shown).take(LONGEST_WORDS).collect()
+    crate::domain::chain(error).chars().map(shown).take(LONGEST_WORDS).collect()
 }
 
 /// How old something is that has expired: nothing for what has not.

@@ -20,7 +20,7 @@ use super::release::{Entry, ManifestState, PayloadState, Release, SCHEDULE};
 use super::soaked;
 use super::version::Version;
 
-pub use gate::{Fact, Gate, GateState, Span};
+pub use gate::{Fact, Gate, GateState};
 
 /// Whether a release enters its next stage, with all the gates that were looked at.
 #[derive(Debug, Clone, PartialEq)]

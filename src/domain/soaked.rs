@@ -8,8 +8,8 @@ use chrono::TimeDelta;
 use super::catalog::Catalog;
 use super::channel::{LineName, StageName};
 use super::line::{Line, Stage};
-use super::promotion::Span;
 use super::release::{Entry, Release, SCHEDULE};
+use super::span::Span;
 use super::version::Version;
 
 /// How the reason of a scheduled entry begins.
@@ -24,7 +24,7 @@ pub fn reason(min: TimeDelta) -> String {
 /// The soak that an entry says was over.
 #[must_use]
 pub fn recorded(entry: &Entry) -> Option<TimeDelta> {
-    Span::parse(entry.reason.as_deref()?.strip_prefix(SOAKED)?)
+    Span::parse(entry.reason.as_deref()?.strip_prefix(SOAKED)?).map(|Span(min)| min)
 }
 
 /// A scheduled entry that came before the soak was over.

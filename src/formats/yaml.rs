@@ -39,7 +39,6 @@ use line::{RawLine, RawPolicy};
 use node::{Node, Value};
 use place::Place;
 use release::RawRelease;
-pub use when::parse_duration;
 
 /// The catalog's format that this version reads and writes.
 pub const FORMAT: u64 = 1;

@@ -148,7 +148,7 @@ pub const BY_ITSELF: &[Row] = &[
         "misspelt key",
         &[(L, "title: Tectonic 1.8", "‹titel›: Tectonic 1.8")],
         "unknown key `titel`",
-        "is `title` meant?",
+        "did you mean `title`?",
     ),
     (
         "unknown key",
@@ -160,7 +160,7 @@ pub const BY_ITSELF: &[Row] = &[
         "misspelt inner key",
         &[(L, "zone: Europe/Berlin", "zone: Europe/Berlin, ‹hour›: x")],
         "unknown key `hour`",
-        "is `hours` meant?",
+        "did you mean `hours`?",
     ),
     (
         "missing key",
@@ -254,7 +254,7 @@ pub const BY_ITSELF: &[Row] = &[
         "bad zone",
         &[(L, "zone: Europe/Berlin", "zone: ‹Europe/Berln›")],
         "not a time zone",
-        "is `Europe/Berlin` meant?",
+        "did you mean `Europe/Berlin`?",
     ),
     (
         "bad digest",

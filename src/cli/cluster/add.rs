@@ -9,15 +9,16 @@ use anyhow::Context;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::span;
 use crate::cli::channel;
 use crate::cli::failure::{Hint, refuse};
 use crate::cli::terminal::Terminal;
+use crate::cli::time;
 use crate::cli::workspace::Workspace;
 use crate::cluster::fetch::Pace;
 use crate::cluster::folder::{Approval, Config, Folder};
 use crate::cluster::http::Server;
 use crate::domain::channel::ChannelName;
+use crate::domain::span::Span;
 use crate::formats::tuf::Root;
 use crate::signing::Signed;
 use crate::store::durable::{self, Mode};
@@ -53,13 +54,13 @@ pub struct Args {
     #[arg(long, value_name = "CMD")]
     apply: Option<String>,
     /// How often to check, as in `45m`
-    #[arg(long, value_name = "SPAN", value_parser = span::parse, default_value = "45m")]
+    #[arg(long, value_name = "DURATION", value_parser = time::interval, default_value = "45m")]
     interval: Duration,
     /// Take the payloads of this architecture, besides those that are for any
     #[arg(long, value_name = "ARCH")]
     arch: Option<String>,
     /// Take documents that expired at most so long ago, in a closed network
-    #[arg(long, value_name = "SPAN", value_parser = span::parse)]
+    #[arg(long, value_name = "DURATION", value_parser = time::interval)]
     stale_ok: Option<Duration>,
     /// Take what a demo has signed by throw-away keys
     #[arg(long)]
@@ -158,11 +159,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     };
     terminal.show(&Body { name: &args.name, result, config: &config }, || {
         format!(
-            "cluster `{}` {result}: it follows `{}` of {}, looks every {}, and {}",
+            "cluster `{}` {result}: it follows `{}` of {}, checks every {}, and {}",
             args.name,
             config.channel,
             config.server,
-            span::words(config.interval),
+            Span::of_seconds(config.interval),
             match (&config.apply, config.approval) {
                 (None, _) => "only tells of releases",
                 (Some(_), Approval::Admin) => "applies what is approved",

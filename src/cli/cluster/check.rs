@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{known, looked, span};
+use super::{known, looked};
 use crate::cli::table::pairs;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
 use crate::cluster::http::Stop;
 use crate::cluster::look::look;
 use crate::domain::rfc3339;
+use crate::domain::span::Span;
 use crate::formats::api::UpdateBody;
 
 /// Check now: verify what the server has, and say what the cluster should do
@@ -62,7 +63,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     };
     terminal.show(&body, || {
         let expires = match body.expired_seconds {
-            Some(age) => format!("{}, {} ago", body.expires, span::about(age.unsigned_abs())),
+            Some(age) => format!("{}, {} ago", body.expires, Span::of_seconds(age.unsigned_abs()).rough()),
             None => body.expires.clone(),
         };
         let mut words = pairs(&[

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use super::{known, span};
+use super::known;
 use crate::cli::table::pairs;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
 use crate::cluster::folder::Folder;
 use crate::cluster::status::StatusBody;
+use crate::domain::span::Span;
 
 /// Say how a cluster stands, as Tectonic's `AppVersion`
 ///
@@ -50,7 +51,7 @@ fn words(body: &StatusBody) -> String {
         ("holds until", or(&status.expires, "-")),
     ];
     if let Some(age) = status.expired_seconds {
-        rows.push(("expired", format!("{} ago, which is allowed here", span::about(age))));
+        rows.push(("expired", format!("{} ago, which is allowed here", Span::of_seconds(age).rough())));
     }
     if body.spec.paused {
         rows.push(("paused", or(&status.pause_reason, "without a reason")));

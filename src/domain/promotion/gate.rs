@@ -5,9 +5,9 @@ use std::fmt;
 use super::super::channel::{ChannelName, LineName, StageName};
 use super::super::policy::{Freeze, Soak, Window};
 use super::super::release::{Event, ManifestState, PayloadState, Release, Yank};
+use super::super::span::Span;
 use super::super::version::Version;
 use super::super::{Time, rfc3339};
-use super::TimeDelta;
 
 /// One condition of a promotion: what was looked at, and what came of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -284,41 +284,5 @@ impl fmt::Display for Gate<'_> {
                 write!(f, "channel `{channel}` is paused {} by {by}: {reason}", pause.since())
             }
         }
-    }
-}
-
-/// A length of time in the catalog's own form: `14d`, `36h`; below an hour in minutes and seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span(pub TimeDelta);
-
-impl Span {
-    /// Reads what [`Display`](fmt::Display) writes.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<TimeDelta> {
-        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        let unit = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3_600,
-            "d" => 86_400,
-            _ => return None,
-        };
-        let number: u32 = number.parse().ok()?;
-        TimeDelta::try_seconds(i64::from(number) * unit)
-    }
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.num_seconds();
-        for (unit, letter) in [(86_400, 'd'), (3_600, 'h'), (60, 'm')] {
-            if seconds != 0 && seconds % unit == 0 {
-                return write!(f, "{}{letter}", seconds / unit);
-            }
-        }
-        if seconds == 0 {
-            return f.write_str("0d");
-        }
-        write!(f, "{seconds}s")
     }
 }

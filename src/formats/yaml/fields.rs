@@ -4,6 +4,7 @@ use super::faults::Faults;
 use super::keys::Shape;
 use super::node::{Entry, Node, Value};
 use super::scalar;
+use crate::domain::suggest::suggest;
 use crate::formats::fault::Spot;
 
 /// A map that has only keys of its shape, and all that it must have, or said so.
@@ -28,8 +29,8 @@ impl<'n, 'a> Fields<'n, 'a> {
         for entry in entries {
             let name = entry.name();
             if !shape.keys.iter().any(|key| key.name == name) {
-                let hint = match nearest(name, shape.keys.iter().map(|key| key.name)) {
-                    Some(near) => format!("is `{near}` meant?"),
+                let hint = match suggest(name, shape.keys.iter().map(|key| key.name)).first() {
+                    Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the keys here are {}", names(shape)),
                 };
                 faults.push(entry.key.spot, format!("unknown key `{name}`"), hint);
@@ -111,55 +112,4 @@ pub(super) fn map<'n, 'a, T>(
 fn names(shape: &Shape) -> String {
     let names: Vec<String> = shape.keys.iter().map(|key| format!("`{}`", key.name)).collect();
     names.join(", ")
-}
-
-/// The word that a misspelt one is nearest to, if one is near enough to be meant.
-pub(super) fn nearest<'w>(text: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
-    // Longer than any word: comparing would only cost.
-    if text.len() > 64 {
-        return None;
-    }
-    let text = text.to_lowercase();
-    words
-        .into_iter()
-        .map(|word| (distance(&text, word), word))
-        .filter(|(distance, word)| *distance <= 1.max((word.len() + 1) / 3))
-        .min()
-        .map(|(_, word)| word)
-}
-
-/// How many letters must be put in, left out or exchanged (Levenshtein).
-pub(super) fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_word_is_found_and_a_far_one_is_not() {
-        let words = ["stages", "freezes", "title", "line"];
-        for (text, near) in [
-            ("stage", Some("stages")),
-            ("Stages", Some("stages")),
-            ("freeze", Some("freezes")),
-            ("titel", Some("title")),
-            ("lnie", None),
-            ("owner", None),
-            ("", None),
-        ] {
-            assert_eq!(nearest(text, words), near, "{text}");
-        }
-    }
 }

@@ -8,13 +8,13 @@ use super::between::circles;
 use super::place::Place;
 use super::release::{RawEntry, RawRelease, RawYank};
 use super::stages::known;
-use super::when::words;
 use super::{Content, ParsedFile};
 use crate::domain::line::Stage;
 use crate::domain::policy::SOAK_MIN;
 use crate::domain::release::{Entry, Evidence, Release, SCHEDULE, Yank};
 use crate::domain::rfc3339;
 use crate::domain::soaked;
+use crate::domain::span::Span;
 use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
 
@@ -242,7 +242,7 @@ impl Check<'_, '_> {
         if spent >= min {
             return;
         }
-        let (shown, min) = (words(spent), words(min));
+        let (shown, min) = (Span(spent), Span(min));
         let early = format!(
             "`{}` was entered after `{shown}` in `{}`, before its `{min}` were over",
             stage.name, before.name

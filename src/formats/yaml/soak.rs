@@ -8,8 +8,9 @@ use super::keys;
 use super::limits;
 use super::node::Node;
 use super::scalar;
-use super::when::{duration, words};
+use super::when::duration;
 use crate::domain::policy::{SOAK_MAX, SOAK_MIN, Soak, SoakPolicy};
+use crate::domain::span::Span;
 use crate::formats::fault::Spot;
 
 /// Reads the soak of a stage.
@@ -58,8 +59,8 @@ impl Part<'_, '_, '_> {
                 "`{}` of stage `{}` has a `min` of `{}`, above its `max` of `{}`",
                 self.key,
                 self.stage,
-                words(min),
-                words(max)
+                Span(min),
+                Span(max)
             );
             let spot = spot.map_or(self.at, |entry| entry.value.spot);
             faults.push(spot, message, "give both, `min` not above `max`");
@@ -77,7 +78,7 @@ impl Part<'_, '_, '_> {
             value if value > SOAK_MAX => ("above the maximum", SOAK_MAX),
             _ => return Some(value),
         };
-        let (shown, stage, bound) = (words(value), self.stage, words(bound));
+        let (shown, stage, bound) = (Span(value), self.stage, Span(bound));
         let message = format!("soak `{shown}` of stage `{stage}` is {word} `{bound}`");
         faults.push(entry.value.spot, message, format!("give `{}.why` to allow it", self.key));
         None

@@ -1,0 +1,57 @@
+//! Which known names a misspelt one may have been meant for.
+
+/// How many names are suggested: more help nobody.
+const SUGGESTED: usize = 3;
+
+/// Longer than any name: comparing such a text would only take time.
+const LONGEST: usize = 100;
+
+/// The known names most like one that is not known, the most alike first. Names that differ in more
+/// than a quarter of their characters are left out.
+#[must_use]
+pub fn suggest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    if wanted.len() > LONGEST {
+        return Vec::new();
+    }
+    let far = 1 + wanted.chars().count() / 4;
+    let mut names: Vec<(usize, &str)> = known
+        .into_iter()
+        .map(|name| (distance(wanted, name), name))
+        .filter(|(distance, _)| *distance <= far)
+        .collect();
+    names.sort_unstable();
+    names.into_iter().take(SUGGESTED).map(|(_, name)| name).collect()
+}
+
+/// How many characters are missing, superfluous, wrong or swapped with their neighbour, in any case.
+#[must_use]
+pub fn distance(a: &str, b: &str) -> usize {
+    strsim::osa_distance(&a.to_lowercase(), &b.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_most_alike_are_suggested_and_others_are_not() {
+        let versions = ["1.8.4-tectonic.1", "1.8.4-tectonic.2", "1.9.6-tectonic.1", "something"];
+        assert_eq!(suggest("1.8.4-tectonic.3", versions)[..2], ["1.8.4-tectonic.1", "1.8.4-tectonic.2"]);
+        assert_eq!(suggest("1.8.4-tektonic.1", versions)[0], "1.8.4-tectonic.1");
+        assert!(suggest("x", versions).is_empty());
+        assert!(suggest(&"x".repeat(1000), versions).is_empty());
+
+        let keys = ["stages", "freezes", "title", "line"];
+        for (text, key) in [
+            ("stage", Some("stages")),
+            ("Stages", Some("stages")),
+            ("freeze", Some("freezes")),
+            ("titel", Some("title")),
+            ("lnie", Some("line")),
+            ("owner", None),
+            ("", None),
+        ] {
+            assert_eq!(suggest(text, keys).first().copied(), key, "{text}");
+        }
+    }
+}
