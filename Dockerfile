@@ -1,18 +1,15 @@
 # The server, without the cluster's side.
 # The build. Its caches are mounts, so a change of one source file builds this crate and no other.
 FROM rust:1.95-slim-bookworm AS build
-# The allocator is built with make, which the image lacks.
-RUN apt-get update && apt-get install -y --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
-COPY .cargo .cargo
 COPY src src
 # Cargo wants every target that Cargo.toml names to be there.
 COPY benches benches
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/build/target \
-    cargo build --release --locked --no-default-features --bin tidegate \
-    && install target/release/tidegate /tidegate
+    cargo build --profile image --locked --no-default-features --bin tidegate \
+    && install target/image/tidegate /tidegate
 
 FROM debian:bookworm-slim
 ARG VERSION=dev

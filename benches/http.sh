@@ -6,8 +6,8 @@
 #
 # URL is a Tidegate that listens on this machine, pinned to core 0 (it then has one worker), with
 # the access log off, since the bare handler writes none:
-#   taskset -c 0 target/release/tidegate serve --demo --access-log false
-# Needs wrk, curl, taskset and a bare handler: cargo build --release --bench bare
+#   taskset -c 0 target/image/tidegate serve --demo --access-log false
+# Needs wrk, curl, taskset and a bare handler: cargo build --profile image --bench bare
 set -eu
 
 url=${1:?usage: benches/http.sh URL [PATH…]}
@@ -17,12 +17,12 @@ pairs=${PAIRS:-10}
 seconds=${SECONDS_EACH:-3}
 connections=${CONNECTIONS:-32}
 bare_address=${BARE_ADDRESS:-127.0.0.1:8099}
-bare=${BARE:-$(ls -t target/release/deps/bare-* 2>/dev/null | grep -v '\.d$' | head -n 1)}
+bare=${BARE:-$(ls -t target/image/deps/bare-* 2>/dev/null | grep -v '\.d$' | head -n 1)}
 
 for tool in wrk curl taskset; do
     command -v "$tool" >/dev/null || { echo "$tool is missing: install it first" >&2; exit 2; }
 done
-[ -x "$bare" ] || { echo "no bare handler: cargo build --release --bench bare" >&2; exit 2; }
+[ -x "$bare" ] || { echo "no bare handler: cargo build --profile image --bench bare" >&2; exit 2; }
 
 work=$(mktemp -d)
 pid=

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 /// allocators of the usual C libraries keep most of it: a server that made one of 10,000 releases held
 /// half as much again as it used.
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     tidegate::cli::main()

@@ -4,8 +4,10 @@ mod lines;
 
 use std::io::{self, Write};
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::{self, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::lines::{Flusher, Lines, lines};
 use super::LogFormat;
@@ -49,26 +51,25 @@ pub fn start(format: LogFormat, service: bool) -> Log {
 
 /// What is logged: what is wanted or else the default, and nothing of strangers' unless it is asked
 /// for by name.
-fn filter(wanted: Option<&str>, default: &str) -> EnvFilter {
+fn filter(wanted: Option<&str>, default: &str) -> Targets {
     let build = |wanted: &str| {
         let off = if wanted.contains(STRANGERS) { String::new() } else { format!(",{STRANGERS}=off") };
-        EnvFilter::try_new(format!("{wanted}{off}"))
+        format!("{wanted}{off}").parse().ok()
     };
-    wanted.and_then(|wanted| build(wanted).ok()).or_else(|| build(default).ok()).unwrap_or_default()
+    wanted.and_then(build).or_else(|| build(default)).unwrap_or_default()
 }
 
-fn subscribe(
-    format: LogFormat,
-    filter: EnvFilter,
-    lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
-) {
+fn subscribe(format: LogFormat, filter: Targets, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     // A line that cannot be written is lost. The library would tell of that on stderr, which fails as
     // the line did, and panic.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).log_internal_errors(false);
+    let log = fmt::layer().with_writer(lines).log_internal_errors(false);
+    let filtered = tracing_subscriber::registry().with(filter);
     // A subscriber that is there already, in a test, is as good.
     let _ = match format {
-        LogFormat::Text => log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
-        LogFormat::Json => log.json().try_init(),
+        LogFormat::Text => {
+            filtered.with(log.with_ansi(io::IsTerminal::is_terminal(&io::stderr()))).try_init()
+        }
+        LogFormat::Json => filtered.with(log.json()).try_init(),
     };
 }
 
