@@ -99,7 +99,7 @@ fn make(folder: &Path, releases: usize, lines: usize) {
             fs::write(payloads.join(version.to_string()).join("release.json"), bytes)
                 .expect("it can be written");
         }
-        for (name, bytes) in signed.roles {
+        for (name, bytes) in signed.trust {
             fs::write(trust_folder.join(name), bytes).expect("a role can be written");
         }
     }

@@ -1,4 +1,4 @@
-//! Keys, signing and verifying. There is one form for everything signed, TUF's, in [`Signed`].
+//! Keys, signing and verifying. Everything that is signed has one form, TUF's: [`Signed`].
 
 pub mod ceremony;
 pub mod key;
@@ -7,6 +7,6 @@ pub mod signer;
 pub mod trust;
 pub mod verify;
 
-pub use key::{KeyRole, PrivateKey, PublicKey};
+pub use key::{PrivateKey, PublicKey};
 pub use signed::{ParseError, SignError, Signature, SignatureError, Signed};
 pub use signer::{CommandSigner, InRole, Signer, SignerError};

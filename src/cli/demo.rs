@@ -245,7 +245,7 @@ fn sign(directory: &Directory, demo: &Globals, offline: &Path, now: Time) -> any
             fs::create_dir_all(&folder)?;
             fs::write(folder.join("release.json"), bytes)?;
         }
-        for (name, bytes) in signed.roles {
+        for (name, bytes) in signed.trust {
             fs::write(trust.join(name), bytes)?;
         }
     }

@@ -8,26 +8,25 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde::Serialize;
 
+use super::ceremony;
 use super::failure::{Hint, refuse};
 use super::keyfile;
 use super::passphrase::{PassphraseSource, Passphrases};
 use super::table::Table;
 use super::terminal::Terminal;
 use super::workspace::Workspace;
-use crate::domain::catalog::Catalog;
 use crate::formats::tuf::{KeyId, Signers};
 use crate::promoter::State;
-use crate::signing::ceremony::{Ceremony, Founders, Keys, found};
-use crate::signing::{PrivateKey, PublicKey};
-use crate::store::durable::{self, Mode};
+use crate::signing::ceremony::{Ceremony, Founders};
+use crate::signing::{PrivateKey, Signer};
+use crate::store::durable::{self, Mode, WriteError};
 use crate::store::watch::work_tree;
 
 /// Make a catalog, its root and its keys here
 ///
-/// Makes what is missing of the catalog folder with its `policy.yaml`, the payload folder, the state
-/// folder with the server's own key, and the offline keys; then signs the first root and the
-/// delegations into `trust/`. Nothing that is there is written over, and a catalog that has a root
-/// already is left alone.
+/// Makes the catalog folder with its `policy.yaml`, the payload folder, the state folder with the
+/// server's own key, and the offline keys, as far as they are missing; then signs the first root and
+/// the delegations into `trust/`. Never overwrites anything, and refuses a catalog that has a root.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,12 +34,12 @@ Examples:
   tidegate init --offline-keys ~/keys --catalog releases/channels
   tidegate init --offline-keys ~/keys --root-key ada.pem --root-key ben.pem --root-key eve.pem --root-threshold 2")]
 pub struct Args {
-    /// Where the root, targets and release keys go: outside of the catalog, the payloads and the
-    /// state folder, best on a medium that can be taken away
+    /// Where the root, targets and release keys go: outside the catalog, the payloads and the state
+    /// folder, ideally on a removable medium
     #[arg(long, value_name = "DIR", env = "TIDEGATE_OFFLINE_KEYS", hide_env_values = true)]
     offline_keys: PathBuf,
-    /// The public half of a root keeper's own key; once for each keeper. No root key is made then,
-    /// and a ceremony is begun in which the keepers sign the first root
+    /// The public half of a root keeper's own key; once for each keeper. Then no root key is made, and
+    /// a ceremony begins in which the keepers sign the first root
     #[arg(long, value_name = "PUBLIC.pem")]
     root_key: Vec<PathBuf>,
     /// How many of the root keepers must sign
@@ -67,11 +66,11 @@ stages:
     soak: { min: 14d, max: 28d }
 ";
 
-/// The root comes last: a folder without it is a founding that was cut short, and is done anew.
+/// The root is written last: without it, an earlier run was cut short, and this one starts over.
 const ROOT: &str = "1.root.json";
 
-/// Git keeps no empty folder: without a file in it, a clone of a catalog that has no release yet has
-/// no payload folder. Names with a leading dot are no payloads to anybody who reads it.
+/// Git does not keep empty folders: without a file in it, a clone of a catalog without releases would
+/// have no payload folder. Nobody reads a name with a leading dot as a payload.
 const GIT_KEEP: &str = ".gitkeep";
 
 #[derive(Debug, Serialize)]
@@ -107,7 +106,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         body.file(&workspace.payloads.join(GIT_KEEP), "")?;
     }
     body.folder(&workspace.state, Mode::Private)?;
-    // Keys and copies: nothing in the state folder belongs into a repository.
+    // The state folder has keys and copies, which must not be committed.
     body.file(&workspace.state.join(".gitignore"), "*\n")?;
     State::new(&workspace.state).found()?;
     body.folder(&args.offline_keys, Mode::Private)?;
@@ -116,7 +115,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if let Some(fault) = snapshot.reading.faults.first() {
         let folder = workspace.catalog.display().to_string();
         return Err(refuse(
-            format!("the catalog has faults, and its lines are signed for here\n{}", fault.within(&folder)),
+            format!("the catalog has faults, so its lines cannot be signed for\n{}", fault.within(&folder)),
             "see them all: `tidegate catalog check`",
         ));
     }
@@ -129,25 +128,32 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let (targets, release) = (offline("targets")?, offline("release")?);
     let online = State::new(&workspace.state).online_key_path();
     let online = body.key("online", &online, false, &mut passphrases)?;
-    let Some(root) = root else {
-        let ceremony = args.begin(&snapshot.reading.catalog, &targets, &release, &online, workspace)?;
+
+    let keepers =
+        args.root_key.iter().map(|path| keyfile::read_public(path)).collect::<Result<Vec<_>, _>>()?;
+    let keepers = keepers.iter().copied().chain(root.as_ref().map(PrivateKey::public));
+    let founders = Founders {
+        root: Signers { keys: keepers.map(|key| key.key()).collect(), threshold: args.root_threshold },
+        targets: targets.public(),
+        release: release.public(),
+        online: online.public(),
+    };
+    let mut ceremony = Ceremony::found(&snapshot.reading.catalog, &founders, workspace.now())?;
+    ceremony
+        .check(workspace.now())
+        .hint("name each keeper's key once, and a threshold that they can reach")?;
+    let keys = root.iter().chain([&targets, &release]);
+    ceremony.sign_all(&keys.map(|key| key as &dyn Signer).collect::<Vec<_>>())?;
+    if root.is_none() {
+        ceremony::pass_on(&ceremony, &args.ceremony, terminal)?;
         body.made.push(args.ceremony.clone());
         body.show(terminal)?;
         args.keep_safe(terminal);
-        super::ceremony::next(&ceremony, &args.ceremony, terminal);
         return Ok(ExitCode::SUCCESS);
-    };
-    let keys = Keys { root, targets, release, online };
-
-    let mut files = found(&snapshot.reading.catalog, &keys, workspace.now())?;
-    durable::create_folder(&trust, Mode::Public)?;
-    let root = files.remove_entry(ROOT);
-    for (name, bytes) in files.into_iter().chain(root) {
-        let path = trust.join(name);
-        durable::write(&path, &bytes, Mode::Public)?;
-        body.made.push(path);
     }
-
+    let _lock = ceremony::lock(workspace)?;
+    let written = ceremony::install(&ceremony, &snapshot, workspace)?;
+    body.made.extend(written.iter().map(|path| workspace.catalog.join(path)));
     body.show(terminal)?;
     args.keep_safe(terminal);
     let lines = if snapshot.reading.catalog.lines().next().is_none() {
@@ -161,7 +167,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     ));
     if !lines.is_empty() {
         terminal.note(format_args!(
-            "      signing the first release of a new line also takes `--targets-key {}`",
+            "      signing the first release of a new line also needs `--targets-key {}`",
             args.offline_keys.join("targets.pem").display()
         ));
     }
@@ -169,34 +175,6 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 }
 
 impl Args {
-    /// Begins the ceremony in which the root's keepers sign. All that the keys made here sign is
-    /// signed at once.
-    fn begin(
-        &self,
-        catalog: &Catalog,
-        targets: &PrivateKey,
-        release: &PrivateKey,
-        online: &PrivateKey,
-        workspace: &Workspace,
-    ) -> anyhow::Result<Ceremony> {
-        let keepers: Vec<PublicKey> =
-            self.root_key.iter().map(|path| keyfile::read_public(path)).collect::<Result<_, _>>()?;
-        let root =
-            Signers { keys: keepers.iter().map(PublicKey::key).collect(), threshold: self.root_threshold };
-        let (targets_public, release_public) = (targets.public(), release.public());
-        let founders =
-            Founders { root, targets: targets_public, release: release_public, online: online.public() };
-        let mut ceremony = Ceremony::found(catalog, &founders, workspace.now())?;
-        ceremony
-            .check(workspace.now())
-            .hint("name each keeper's key once, and a threshold that they reach")?;
-        for key in [targets, release] {
-            ceremony.sign(key)?;
-        }
-        super::ceremony::write_new(&ceremony, &self.ceremony)?;
-        Ok(ceremony)
-    }
-
     fn keep_safe(&self, terminal: &mut Terminal<'_>) {
         let keys = self.offline_keys.display();
         if self.no_encrypt {
@@ -230,26 +208,30 @@ impl Body {
     }
 
     fn folder(&mut self, path: &Path, mode: Mode) -> anyhow::Result<()> {
-        if path.is_dir() {
-            self.kept.push(path.to_owned());
-        } else {
-            durable::create_folder(path, mode)?;
-            self.made.push(path.to_owned());
-        }
-        Ok(())
+        self.make(path, path.is_dir(), || durable::create_folder(path, mode))
     }
 
     fn file(&mut self, path: &Path, text: &str) -> anyhow::Result<()> {
-        if fs::symlink_metadata(path).is_ok() {
+        let is_there = fs::symlink_metadata(path).is_ok();
+        self.make(path, is_there, || durable::write(path, text.as_bytes(), Mode::Keep))
+    }
+
+    fn make(
+        &mut self,
+        path: &Path,
+        is_there: bool,
+        make: impl FnOnce() -> Result<(), WriteError>,
+    ) -> anyhow::Result<()> {
+        if is_there {
             self.kept.push(path.to_owned());
         } else {
-            durable::write(path, text.as_bytes(), Mode::Keep)?;
+            make()?;
             self.made.push(path.to_owned());
         }
         Ok(())
     }
 
-    /// A key that is there is used: it is one that an earlier run made before it was cut short.
+    /// Uses a key that is there: an earlier run made it and was cut short.
     fn key(
         &mut self,
         role: &'static str,
@@ -270,11 +252,11 @@ impl Body {
 }
 
 fn is_empty(folder: &Path) -> anyhow::Result<bool> {
-    let failed = || format!("`{}` cannot be read", folder.display());
+    let failed = || format!("cannot read `{}`", folder.display());
     Ok(fs::read_dir(folder).with_context(failed)?.next().is_none())
 }
 
-/// Offline keys never lie where the server reads, or where everything is public.
+/// Offline keys must not be where the server reads them, or where everything is public.
 fn check_place(keys: &Path, workspace: &Workspace) -> anyhow::Result<()> {
     let place = resolve(keys)?;
     for (what, folder) in [
@@ -285,33 +267,33 @@ fn check_place(keys: &Path, workspace: &Workspace) -> anyhow::Result<()> {
         if place.starts_with(resolve(folder)?) {
             return Err(refuse(
                 format!("`{}` lies in the {what} `{}`", keys.display(), folder.display()),
-                "keep offline keys elsewhere, best on a medium that can be taken away",
+                "keep offline keys elsewhere, ideally on a removable medium",
             ));
         }
     }
-    // The catalog's folder may not be there yet.
+    // The catalog's folder may not exist yet.
     let tree = resolve(&workspace.catalog)?.ancestors().find(|above| above.is_dir()).and_then(work_tree);
     if let Some(tree) = tree.filter(|tree| place.starts_with(&tree.root)) {
         return Err(refuse(
             format!("`{}` lies in the catalog's git work tree `{}`", keys.display(), tree.root.display()),
-            "keep offline keys outside of it, best on a medium that can be taken away: a key that was committed once is everybody's",
+            "keep offline keys outside of it, ideally on a removable medium: a key that was committed once is known to everybody",
         ));
     }
     Ok(())
 }
 
-/// The real path of something that may not be there yet: that of the nearest folder above it which
-/// is, and the rest.
+/// The real path of something that may not exist yet: that of the nearest folder above it that does,
+/// and the rest.
 pub fn resolve(path: &Path) -> anyhow::Result<PathBuf> {
-    let absolute = std::path::absolute(path)
-        .with_context(|| format!("`{}` cannot be used as a path", path.display()))?;
+    let absolute =
+        std::path::absolute(path).with_context(|| format!("cannot use `{}` as a path", path.display()))?;
     for above in absolute.ancestors() {
         match above.canonicalize() {
             Ok(real) => {
                 let rest = absolute.strip_prefix(above).unwrap_or(Path::new(""));
                 if rest.components().any(|part| part == std::path::Component::ParentDir) {
                     return Err(refuse(
-                        format!("`{}` goes up from a folder that is not there", path.display()),
+                        format!("`{}` goes up from a folder that does not exist", path.display()),
                         "write the path without `..`",
                     ));
                 }
@@ -319,7 +301,7 @@ pub fn resolve(path: &Path) -> anyhow::Result<PathBuf> {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                return Err(error).with_context(|| format!("`{}` cannot be looked at", above.display()));
+                return Err(error).with_context(|| format!("cannot look at `{}`", above.display()));
             }
         }
     }

@@ -10,8 +10,9 @@ use super::keyfile;
 use super::passphrase::PassphraseSource;
 use super::table::Table;
 use super::terminal::Terminal;
-use super::workspace::Workspace;
-use crate::formats::tuf::{KeyId, names::CHANNELS};
+use super::workspace::{View, Workspace};
+use crate::formats::tuf::KeyId;
+use crate::formats::tuf::names::RELEASES;
 use crate::promoter::State;
 use crate::signing::PrivateKey;
 use crate::signing::trust::Trust;
@@ -32,11 +33,11 @@ pub enum Command {
 /// Make a new key
 ///
 /// Writes an Ed25519 private key as PKCS#8 PEM under a passphrase, for its owner alone, and prints
-/// its public half. It signs nothing until a role names it: `tidegate root change`. A key in the
-/// state folder is a server's, which has nobody to ask for a passphrase: it is not encrypted.
+/// its public half. It counts for nothing until a role names it: `tidegate root change`. A key in the
+/// state folder belongs to a server, which nobody gives a passphrase: it is not encrypted.
 #[derive(Debug, clap::Args)]
 pub struct GenerateArgs {
-    /// The new file; nothing is written over
+    /// The new file; an existing file is never overwritten
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Write it without a passphrase: for a machine, such as CI
@@ -48,7 +49,7 @@ pub struct GenerateArgs {
 
 /// Write the public half of a key into a file
 ///
-/// That file is what goes to others: to `root change --add`, and to those who verify.
+/// Give this file to others: for `root change --add`, and to those who verify.
 #[derive(Debug, clap::Args)]
 pub struct PublicArgs {
     /// The key
@@ -62,7 +63,7 @@ pub struct PublicArgs {
 
 /// Change the passphrase of a key
 ///
-/// Asks for the passphrase that it has, if any, then for the new one. The key stays the same.
+/// Asks for its present passphrase, if it has one, then for the new one. The key stays the same.
 #[derive(Debug, clap::Args)]
 pub struct PassphraseArgs {
     /// The key
@@ -98,7 +99,7 @@ struct ListBody {
 
 #[derive(Debug, Serialize)]
 struct KeyBody {
-    /// Unknown where an encrypted file does not say.
+    /// `None` if an encrypted file does not say.
     keyid: Option<KeyId>,
     /// The roles that it signs.
     roles: Vec<String>,
@@ -128,9 +129,8 @@ fn generate(
     keyfile::refuse_to_replace(&args.out)?;
     let key = PrivateKey::generate()?;
     let online = resolve(&args.out)?.starts_with(resolve(&workspace.state)?);
-    let mut passphrases = args.passphrase.passphrases();
     let plain = args.no_encrypt || online;
-    keyfile::write(&args.out, &key, (!plain).then_some(&mut passphrases))?;
+    keyfile::write(&args.out, &key, (!plain).then_some(&mut args.passphrase.passphrases()))?;
     let body = GenerateBody { keyid: key.id(), file: args.out.clone(), public: key.public().to_pem()? };
     terminal.show(&body, || format!("{}\n{}", body.keyid, body.public))?;
     if plain && !online {
@@ -141,7 +141,7 @@ fn generate(
 
 fn not_encrypted(file: &Path, terminal: &mut Terminal<'_>) {
     terminal.note(format_args!(
-        "warning: the private key in `{}` is NOT encrypted: keep it where only its holder reads it",
+        "warning: the private key in `{}` is NOT encrypted: keep it where only its holder can read it",
         file.display()
     ));
 }
@@ -181,37 +181,34 @@ fn change_passphrase(args: &PassphraseArgs, terminal: &mut Terminal<'_>) -> anyh
     if args.no_encrypt {
         not_encrypted(&args.file, terminal);
     } else {
-        terminal.note(format_args!("`{file}` has a new passphrase, and other copies of it do not"));
+        terminal.note(format_args!(
+            "`{file}` has a new passphrase; other copies of the key still have the old one"
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn list(args: &ListArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    // Keys can be looked at where there is no catalog.
+    // Keys can be looked at without a catalog.
     let view =
         if args.files.is_empty() || workspace.catalog.is_dir() { Some(workspace.read()?) } else { None };
-    let trust = match &view {
-        Some(view) => view.usable_trust()?,
-        None => None,
+    let trust = view.as_ref().map(View::usable_trust).transpose()?.flatten();
+    let all = trust.map(roles).unwrap_or_default();
+    let body = |keyid: Option<KeyId>, file: Option<PathBuf>, encrypted| {
+        let signs = |keyids: &[KeyId]| keyid.is_some_and(|keyid| keyids.contains(&keyid));
+        let roles = all.iter().filter(|(_, keyids)| signs(keyids)).map(|(role, _)| (*role).to_owned());
+        KeyBody { keyid, roles: roles.collect(), file, encrypted }
     };
+    let server = if args.files.is_empty() { State::new(&workspace.state).keys()? } else { Vec::new() };
     let mut keys = Vec::new();
-    let of = |path: &Path| -> anyhow::Result<KeyBody> {
+    for path in args.files.iter().chain(server.iter().map(|(path, _)| path)) {
         let keyfile::Look { encrypted, public } = keyfile::look(path)?;
-        let keyid = public.map(|key| key.id());
-        let roles = trust.zip(keyid).map(|(trust, keyid)| roles(trust, keyid)).unwrap_or_default();
-        Ok(KeyBody { keyid, roles, file: Some(path.to_owned()), encrypted })
-    };
-    for path in &args.files {
-        keys.push(of(path)?);
+        keys.push(body(public.map(|key| key.id()), Some(path.clone()), encrypted));
     }
     if args.files.is_empty() {
-        for (path, _) in State::new(&workspace.state).keys()? {
-            keys.push(of(&path)?);
-        }
-        for keyid in trust.map(keyids).unwrap_or_default() {
-            if !keys.iter().any(|key| key.keyid == Some(keyid)) {
-                let roles = trust.map(|trust| roles(trust, keyid)).unwrap_or_default();
-                keys.push(KeyBody { keyid: Some(keyid), roles, file: None, encrypted: false });
+        for keyid in all.iter().flat_map(|(_, keyids)| *keyids) {
+            if !keys.iter().any(|key| key.keyid == Some(*keyid)) {
+                keys.push(body(Some(*keyid), None, false));
             }
         }
     }
@@ -227,33 +224,17 @@ fn list(args: &ListArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Every key that has a role.
-fn keyids(trust: &Trust) -> Vec<KeyId> {
+/// Every role with its keys, the roles of lines last.
+fn roles(trust: &Trust) -> Vec<(&str, &[KeyId])> {
     let root = trust.root().signed();
-    let delegated = trust.targets().signed().delegations.iter().flat_map(|delegations| &delegations.roles);
-    let top = [root.root(), root.targets(), root.snapshot(), root.timestamp()];
-    let mut keyids: Vec<KeyId> = top.into_iter().flat_map(|role| role.keyids).copied().collect();
-    keyids.extend(delegated.flat_map(|role| &role.keyids));
-    let mut seen = std::collections::BTreeSet::new();
-    keyids.retain(|keyid| seen.insert(*keyid));
-    keyids
-}
-
-/// The roles that a key signs.
-fn roles(trust: &Trust, keyid: KeyId) -> Vec<String> {
-    let root = trust.root().signed();
-    let top = [
-        ("root", root.root()),
-        ("targets", root.targets()),
-        ("snapshot", root.snapshot()),
-        ("timestamp", root.timestamp()),
+    let mut roles = vec![
+        ("root", root.root().keyids),
+        ("targets", root.targets().keyids),
+        ("snapshot", root.snapshot().keyids),
+        ("timestamp", root.timestamp().keyids),
     ];
-    let top =
-        top.into_iter().filter(|(_, role)| role.keyids.contains(&keyid)).map(|(name, _)| name.to_owned());
     let delegated = trust.targets().signed().delegations.iter().flat_map(|delegations| &delegations.roles);
-    let delegated = delegated.filter(|role| role.keyids.contains(&keyid)).map(|role| role.name.clone());
-    let mut roles: Vec<String> = top.chain(delegated).collect();
-    // The server's three stand together.
-    roles.sort_by_key(|role| role != CHANNELS && role.starts_with("releases-"));
+    roles.extend(delegated.map(|role| (role.name.as_str(), role.keyids.as_slice())));
+    roles.sort_by_key(|(role, _)| role.starts_with(RELEASES));
     roles
 }

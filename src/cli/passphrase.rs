@@ -17,12 +17,12 @@ pub type Passphrase = Zeroizing<String>;
 #[derive(Debug, Clone, clap::Args)]
 pub struct PassphraseSource {
     /// Read the passphrases of keys from this file descriptor instead of the terminal: one line for
-    /// each key, in the order in which they are named; the last line serves for all that follow
+    /// each key, in the order in which they are named; the last line is used for all further keys
     #[arg(long, value_name = "N", env = "TIDEGATE_PASSPHRASE_FD", hide_env_values = true)]
     passphrase_fd: Option<u32>,
 }
 
-/// Passphrases in the order in which they are asked for.
+/// Gives passphrases in the order in which they are asked for.
 pub struct Passphrases {
     fd: Option<u32>,
     lines: Option<BufReader<File>>,
@@ -36,7 +36,7 @@ impl PassphraseSource {
 }
 
 impl Passphrases {
-    /// The passphrase of a key that has one.
+    /// The passphrase of an encrypted key.
     pub fn of(&mut self, file: &Path) -> anyhow::Result<Passphrase> {
         let file = file.display();
         match self.fd {
@@ -45,7 +45,7 @@ impl Passphrases {
         }
     }
 
-    /// A passphrase for a key that gets one now: typed twice.
+    /// A new passphrase for a key, typed twice.
     pub fn for_new(&mut self, file: &Path) -> anyhow::Result<Passphrase> {
         let file = file.display();
         let passphrase = if let Some(fd) = self.fd {
@@ -53,21 +53,21 @@ impl Passphrases {
         } else {
             let first = ask(&format!("new passphrase of `{file}`: "))?;
             if *first != *ask("the same again: ")? {
-                return Err(refuse("the two passphrases are not the same", "try again"));
+                return Err(refuse("the two passphrases differ", "try again"));
             }
             first
         };
         if passphrase.is_empty() {
             return Err(refuse(
                 format!("the passphrase of `{file}` is empty"),
-                "give one, or `--no-encrypt` for a key that is protected in another way",
+                "type one, or give `--no-encrypt` if the key is protected in another way",
             ));
         }
         Ok(passphrase)
     }
 
     fn line(&mut self, fd: u32, what: &str) -> anyhow::Result<Passphrase> {
-        let failed = || format!("{what} cannot be read from file descriptor {fd}");
+        let failed = || format!("cannot read {what} from file descriptor {fd}");
         if self.lines.is_none() {
             let file = File::open(format!("/dev/fd/{fd}"));
             let file = file
@@ -90,27 +90,41 @@ impl Passphrases {
     }
 }
 
-/// Asks on the terminal, which does not show what is typed.
+/// Asks for a passphrase, without showing what is typed.
 fn ask(prompt: &str) -> anyhow::Result<Passphrase> {
-    let mut terminal = terminal().ok_or_else(|| {
-        refuse(
-            format!("there is no terminal to ask on for the {}", prompt.trim_end_matches(": ")),
-            "give it with `--passphrase-fd N`",
-        )
-    })?;
-    let failed = "the terminal cannot be used to ask for a passphrase";
-    write!(terminal, "{prompt}").context(failed)?;
-    let typed = {
-        let _quiet = Quiet::on(&terminal).context(failed)?;
-        let mut typed = Zeroizing::new(String::new());
-        BufReader::with_capacity(512, &terminal).read_line(&mut typed).context(failed)?;
-        typed
-    };
-    writeln!(terminal).context(failed)?;
+    let what = prompt.trim_end_matches(": ");
+    let refused = format!("there is no terminal to ask on for the {what}");
+    typed(prompt, true, &refused, "give it with `--passphrase-fd N`")
+}
+
+/// Asks a person a question; only a `yes` in full agrees.
+pub fn confirmed(question: &str) -> anyhow::Result<bool> {
+    let refused = "there is no terminal to ask on whether to sign";
+    let answer = typed(
+        &format!("{question} [yes/no] "),
+        false,
+        refused,
+        "look at what is shown, then agree to it: `--yes`",
+    )?;
+    Ok(answer.trim().eq_ignore_ascii_case("yes"))
+}
+
+/// The line that a person types on the terminal, shown unless it is secret.
+fn typed(prompt: &str, secret: bool, no_terminal: &str, hint: &str) -> anyhow::Result<Passphrase> {
+    let failed = "cannot ask on the terminal";
+    let terminal = terminal().ok_or_else(|| refuse(no_terminal, hint))?;
+    write!(&terminal, "{prompt}").context(failed)?;
+    let quiet = secret.then(|| Quiet::on(&terminal)).transpose().context(failed)?;
+    let mut typed = Zeroizing::new(String::new());
+    BufReader::with_capacity(512, &terminal).read_line(&mut typed).context(failed)?;
+    if quiet.is_some() {
+        // The end of the line was not shown either.
+        writeln!(&terminal).context(failed)?;
+    }
     Ok(Zeroizing::new(typed.trim_end_matches(['\n', '\r']).to_owned()))
 }
 
-/// The terminal, where a person sits before it.
+/// The terminal, if a person uses one.
 fn terminal() -> Option<File> {
     if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
         return None;
@@ -118,19 +132,7 @@ fn terminal() -> Option<File> {
     OpenOptions::new().read(true).write(true).open("/dev/tty").ok()
 }
 
-/// Asks a question of a person, who says `yes` to it in full.
-pub fn confirmed(question: &str) -> anyhow::Result<bool> {
-    let mut terminal = terminal().ok_or_else(|| {
-        refuse("there is no terminal to ask on whether that is right", "look at it, then say so: `--yes`")
-    })?;
-    let failed = "the terminal cannot be used to ask";
-    write!(terminal, "{question} [yes/no] ").context(failed)?;
-    let mut typed = String::new();
-    BufReader::new(&terminal).read_line(&mut typed).context(failed)?;
-    Ok(typed.trim().eq_ignore_ascii_case("yes"))
-}
-
-/// A terminal that shows nothing of what is typed, for as long as this lives.
+/// Keeps the terminal from showing what is typed.
 struct Quiet<'a> {
     terminal: &'a File,
     before: Termios,
@@ -148,7 +150,7 @@ impl<'a> Quiet<'a> {
 
 impl Drop for Quiet<'_> {
     fn drop(&mut self) {
-        // A terminal that is gone shows nothing either.
+        // A terminal that is gone does not show anything either.
         let _ = tcsetattr(self.terminal, OptionalActions::Flush, &self.before);
     }
 }

@@ -5,15 +5,15 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::ceremony::{self, short};
-use super::failure::{Hint, refuse};
+use super::ceremony::{self, SEE_ROLES, short};
+use super::failure::Hint;
 use super::keyfile;
 use super::table::Table;
 use super::terminal::Terminal;
 use super::workspace::{View, Workspace};
 use crate::domain::rfc3339;
-use crate::formats::tuf::{KeyId, names};
-use crate::signing::ceremony::{ChangeError, KeyChange, RoleName, change_keys, role_keys};
+use crate::formats::tuf::KeyId;
+use crate::signing::ceremony::{CeremonyError, KeyChange, Refused, RoleName, change_keys, role_keys};
 use crate::signing::trust::Trust;
 
 #[derive(Debug, clap::Subcommand)]
@@ -26,8 +26,8 @@ pub enum Command {
 
 /// Begin to change keys or thresholds, or to renew roles
 ///
-/// Writes a ceremony into FILE, which is then passed from keeper to keeper (`ceremony sign`) and at
-/// last published (`ceremony finish`). With all the keys that are needed at hand, no file is: it is
+/// Writes a ceremony into FILE, which then goes from keeper to keeper (`ceremony sign`) and is
+/// published in the end (`ceremony finish`). Without FILE, the keys given must be enough, and it is
 /// published at once. A role is `root`, `targets`, `online`, `release` (of every line) or
 /// `release:LINE`.
 #[derive(Debug, clap::Args)]
@@ -39,10 +39,10 @@ Examples:
 pub struct ChangeArgs {
     /// The new file of the ceremony
     file: Option<PathBuf>,
-    /// Give a role one more key, by the file of its public half
+    /// Give a role another key, by the file of its public half
     #[arg(long, value_name = "ROLE=PUBLIC.pem", value_parser = pair::<PathBuf>)]
     add: Vec<(RoleName, PathBuf)>,
-    /// Take a key from a role: its id, or how that begins
+    /// Take a key from a role, by its id or the beginning of that
     #[arg(long, value_name = "ROLE=KEYID", value_parser = pair::<String>)]
     drop: Vec<(RoleName, String)>,
     /// How many of a role's keys must sign
@@ -64,7 +64,7 @@ pub struct ChangeArgs {
 fn pair<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
     text: &str,
 ) -> Result<(RoleName, T), Box<dyn std::error::Error + Send + Sync>> {
-    let (role, value) = text.split_once('=').ok_or("`ROLE=VALUE` is wanted")?;
+    let (role, value) = text.split_once('=').ok_or("expected `ROLE=VALUE`")?;
     Ok((role.parse()?, value.parse()?))
 }
 
@@ -79,7 +79,7 @@ struct RoleBody {
     version: Option<u64>,
     threshold: u64,
     keys: Vec<KeyId>,
-    /// RFC 3339. What a server signs it renews by itself.
+    /// RFC 3339. A server renews what it signs by itself.
     expires: Option<String>,
 }
 
@@ -90,15 +90,9 @@ pub fn run(
 ) -> anyhow::Result<ExitCode> {
     let view = workspace.read()?;
     match command {
-        Command::Show => show(trust(&view)?, terminal),
+        Command::Show => show(ceremony::keys_of(&view)?, terminal),
         Command::Change(args) => change(args, &view, workspace, terminal),
     }
-}
-
-fn trust(view: &View) -> anyhow::Result<&Trust> {
-    view.usable_trust()?.ok_or_else(|| {
-        refuse("the catalog has no keys yet", "make a root and keys: `tidegate init --offline-keys DIR`")
-    })
 }
 
 fn show(trust: &Trust, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
@@ -110,8 +104,7 @@ fn show(trust: &Trust, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> 
             RoleName::Targets => Some((targets.version, targets.expires)),
             RoleName::Online | RoleName::Release(None) => None,
             RoleName::Release(Some(line)) => {
-                let role = trust.releases().get(&names::releases_role(line));
-                role.map(|role| (role.signed().version, role.signed().expires))
+                trust.line(line).map(|role| (role.signed().version, role.signed().expires))
             }
         };
         roles.push(RoleBody {
@@ -153,54 +146,38 @@ fn change(
         renew: args.renew.clone(),
     };
     let manifest = |version: &_| view.snapshot.manifest(version).cloned();
-    let now = workspace.now();
-    let begun = change_keys(trust(view)?, &change, &manifest, args.reason.clone(), now);
-    let mut ceremony = match begun {
+    let mut ceremony = match change_keys(ceremony::keys_of(view)?, &change, &manifest, workspace.now()) {
         Ok(ceremony) => ceremony,
         Err(error) => {
             let way = way_out(&error);
             return Err(error).hint(way);
         }
     };
-    ceremony.check(now).hint("see the roles and their keys: `tidegate root show`")?;
-    let mut keyring = args.signing.keyring();
-    let keys = keyring.signers(&args.key)?;
-    for (path, key) in args.key.iter().zip(&keys) {
-        if !ceremony.documents().iter().any(|document| document.counts(key.id())) {
-            return Err(refuse(
-                format!("the key `{}` (`{}`) counts for nothing that is changed", path.display(), key.id()),
-                "see the roles and their keys: `tidegate root show`",
-            ));
-        }
+    ceremony.reason.clone_from(&args.reason);
+    if let Err(refused) = ceremony.check(workspace.now()) {
+        let hint = match refused {
+            Refused::Unreachable { .. } => {
+                "add a key in the same step, or lower the threshold: `--threshold ROLE=N`"
+            }
+            _ => SEE_ROLES,
+        };
+        return Err(refused).hint(hint);
     }
-    ceremony::sign_with_all(&mut ceremony, &keys)?;
+    let keys = args.signing.signers(&args.key)?;
+    ceremony::sign_with(&mut ceremony, &args.key, &keys, SEE_ROLES)?;
     ceremony::describe(&ceremony, terminal)?;
     match &args.file {
-        Some(file) => {
-            ceremony::write_new(&ceremony, file)?;
-            ceremony::next(&ceremony, file, terminal);
-        }
-        None if ceremony.is_complete() => drop(ceremony::finish(&ceremony, workspace, terminal)?),
-        None => {
-            return Err(refuse(
-                "these keys are not enough to sign all of it",
-                "name a file that is passed on to the other keepers: `tidegate root change FILE …`",
-            ));
-        }
+        Some(file) => ceremony::pass_on(&ceremony, file, terminal)?,
+        None => drop(ceremony::finish(&ceremony, workspace, terminal)?),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn way_out(error: &ChangeError) -> &'static str {
+fn way_out(error: &CeremonyError) -> &'static str {
     match error {
-        ChangeError::Nothing => "say what to change: `--add`, `--drop`, `--threshold` or `--renew`",
-        ChangeError::Unreachable { .. } => {
-            "add a key in the same step, or lower the threshold: `--threshold ROLE=N`"
-        }
-        ChangeError::Manifest { .. } | ChangeError::Unreadable { .. } => {
-            "sign the release again, or put its folder back as it was"
-        }
-        ChangeError::Broken { .. } => "put `trust/` back as it was",
-        _ => "see the roles and their keys: `tidegate root show`",
+        CeremonyError::Nothing => "say what to change: `--add`, `--drop`, `--threshold` or `--renew`",
+        CeremonyError::Manifest { .. } => "sign the release again, or put its folder back as it was",
+        CeremonyError::Broken { .. } => "put `trust/` back as it was",
+        _ => SEE_ROLES,
     }
 }

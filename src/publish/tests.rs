@@ -49,7 +49,7 @@ impl World {
             let versions: Vec<Version> = line.releases.keys().cloned().collect();
             let signed = sign_releases(&trust, line, &versions, &keys.release, now, |_| {}).unwrap();
             manifests.extend(signed.manifests);
-            files.extend(signed.roles);
+            files.extend(signed.trust);
         }
         let trust = Trust::read(&files).unwrap().unwrap();
         let (faulty, missing) = (BTreeMap::new(), Vec::new());
@@ -266,7 +266,7 @@ fn a_line_whose_role_is_broken_keeps_the_one_that_was_published() {
         sign_releases(&world.trust, &world.lines[0], &versions, &world.keys.release, now, |manifest| {
             manifest.summary = Some("changed".to_owned());
         });
-    world.resign(resigned.unwrap().roles);
+    world.resign(resigned.unwrap().trust);
     world.lose("1.7");
     let second = world.publish(Some(&first), now + TimeDelta::hours(1)).publication;
     assert_eq!(answer(&second, "1.7-production", "1.7.9"), answer(&first, "1.7-production", "1.7.9"));
@@ -296,7 +296,7 @@ fn a_role_of_a_line_that_expires_stops_no_other_line() {
     ]);
     let renewed =
         sign_releases(&world.trust, &world.lines[1], &[], &world.keys.release, late, |_| {}).unwrap();
-    files.extend(renewed.roles);
+    files.extend(renewed.trust);
     world.resign(files);
     let after = now + TimeDelta::days(370);
     let second = world.publish(Some(&first), after).publication;

@@ -1,41 +1,251 @@
-//! What is signed offline: the first root, the delegations of lines, and releases.
+//! Everything that is signed offline: the first root, changes of keys, releases, the end of a line.
 //!
-//! Every function here takes what the `trust/` folder has and gives the files to write into it; it
-//! writes nothing itself. What takes the signatures of several people is a [`Ceremony`].
+//! Each of these is a [`Ceremony`]: documents to sign, and for each the keys that must sign it.
+//! Whoever has all the keys begins, signs and finishes it in one command; otherwise its file goes
+//! from keeper to keeper. There is one way to sign and one set of checks for both.
+//!
+//! Nothing here writes a file: a finished ceremony says which files to write.
 
+mod ceremony_file;
 mod change;
 mod check;
 mod documents;
-mod passed;
+mod finish;
 mod releases;
+mod report;
 mod roles;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::signed::SignError;
 use super::trust::Trust;
-use super::{InRole, PrivateKey, PublicKey, Signed, Signer};
+use super::{InRole, PrivateKey, Signature, Signed, Signer};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
 use crate::domain::line::Line;
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{Key, KeyId, Root, Signers, TargetError, Targets, names};
+use crate::formats::tuf::{Authority, KeyId, Root, Signers, Target, TargetError, Targets, names};
 
-pub use change::{ChangeError, KeyChange, TrustErrorText, change_keys};
-pub use check::{Finished, Refused};
-pub use documents::{BadSignature, Document, DocumentId, Tally};
-pub use passed::{Ceremony, CeremonyFileError, LineWork, Retirement};
+pub use ceremony_file::CeremonyFileError;
+pub use change::{KeyChange, change_keys};
+pub use check::Refused;
+pub use documents::{Document, DocumentId, Shortfall, Tally};
+pub use finish::Finished;
 pub use releases::{Founders, propose_releases, retire_line};
-pub use roles::{RoleChange, RoleKeys, RoleName, RoleNameError, role_keys};
+pub use report::{Listing, Report, RoleChange, TermChange};
+pub use roles::{RoleKeys, RoleName, RoleNameError, role_keys};
 
 /// Files to write, by name.
 pub type Files = BTreeMap<String, Bytes>;
+
+/// What is to be signed, who must sign it, and who has signed it already.
+#[derive(Debug)]
+pub struct Ceremony {
+    /// Why, for those who are asked to sign.
+    pub reason: Option<String>,
+    pub began: Time,
+    /// The line that ends when the ceremony is finished.
+    retires: Option<Retirement>,
+    /// What the signed documents build on; `None` if a repository is founded.
+    before: Option<Trust>,
+    root: Option<Signed<Root>>,
+    targets: Option<Signed<Targets>>,
+    lines: BTreeMap<LineName, LineWork>,
+}
+
+/// A line that ends with a ceremony: not before all have signed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retirement {
+    pub line: LineName,
+    pub by: String,
+    pub reason: String,
+}
+
+/// What the keys of one line sign.
+#[derive(Debug)]
+struct LineWork {
+    role: Signed<Targets>,
+    /// Manifests that are signed anew. The role lists their digests, signatures included, so it can
+    /// only be signed once they are complete.
+    manifests: BTreeMap<Version, Signed<ReleaseManifest>>,
+}
+
+/// Why a ceremony cannot begin, or cannot be signed by one person alone.
+#[derive(Debug, thiserror::Error)]
+pub enum CeremonyError {
+    #[error("there is no role `{0}`: no line of that name has release keys")]
+    NoRole(RoleName),
+    #[error("the key `{keyid}` already belongs to role `{role}`")]
+    AlreadyThere { role: RoleName, keyid: KeyId },
+    #[error("no key of role `{role}` begins with `{prefix}`")]
+    NoSuchKey { role: RoleName, prefix: String },
+    #[error("{count} keys of role `{role}` begin with `{prefix}`")]
+    Ambiguous { role: RoleName, prefix: String, count: usize },
+    #[error("role `online` cannot be renewed here: the server renews it by itself")]
+    OnlineRenewed,
+    #[error("nothing would change")]
+    Nothing,
+    #[error("line `{line}` cannot be signed: its role cannot be used: {why}")]
+    Broken { line: LineName, why: String },
+    #[error("`payloads/{version}/release.json` is not the manifest that line `{line}` lists")]
+    Manifest { line: LineName, version: Version },
+    #[error("two files would have the same name in the repository")]
+    Target(#[from] TargetError),
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    #[error(transparent)]
+    Refused(#[from] Box<Refused>),
+}
+
+impl CeremonyError {
+    /// A line whose role is not there, or cannot be used.
+    fn broken(trust: &Trust, line: &LineName) -> Self {
+        match trust.broken().get(line) {
+            Some(error) => Self::Broken { line: line.clone(), why: error.to_string() },
+            None => Self::NoRole(RoleName::Release(Some(line.clone()))),
+        }
+    }
+}
+
+impl Ceremony {
+    /// A ceremony with nothing to sign yet, which builds on what was signed before, except for the
+    /// roles of untouched lines.
+    fn from(before: Option<&Trust>, lines: &[&LineName], now: Time) -> Self {
+        let before = before.and_then(|before| {
+            let mut files = before.files();
+            let line_of = |file: &str| roles::line_of(file.strip_suffix(".json")?);
+            files.retain(|file, _| line_of(file).is_none_or(|line| lines.contains(&&line)));
+            // These are the very bytes that were verified before.
+            Trust::read(&files).ok().flatten()
+        });
+        let lines = BTreeMap::new();
+        Self { reason: None, began: now, retires: None, before, root: None, targets: None, lines }
+    }
+
+    /// The line that ends when the ceremony is finished.
+    #[must_use]
+    pub const fn retires(&self) -> Option<&Retirement> {
+        self.retires.as_ref()
+    }
+
+    /// The release manifests that are signed in it.
+    pub fn manifests(&self) -> impl Iterator<Item = &ReleaseManifest> {
+        self.lines.values().flat_map(|work| work.manifests.values()).map(Signed::signed)
+    }
+
+    /// The keys that sign for a line when the ceremony is finished.
+    #[must_use]
+    pub fn line_authority(&self, line: &LineName) -> Option<Authority<'_>> {
+        Some(self.new_targets()?.signed().delegated(&names::releases_role(line))?.1)
+    }
+
+    /// The root that holds when the ceremony is finished.
+    fn new_root(&self) -> Option<&Signed<Root>> {
+        self.root.as_ref().or(self.before.as_ref().map(Trust::root))
+    }
+
+    /// The top of the targets roles when the ceremony is finished.
+    fn new_targets(&self) -> Option<&Signed<Targets>> {
+        self.targets.as_ref().or(self.before.as_ref().map(Trust::targets))
+    }
+
+    /// Whether the roots that it builds on lead on from a keeper's own root.
+    #[must_use]
+    pub fn follows_from(&self, own: &Signed<Root>) -> bool {
+        let version = own.signed().version;
+        let mut roots = self.before.iter().flat_map(Trust::roots);
+        roots.any(|root| root.signed().version == version && root.message() == own.message())
+    }
+
+    /// Signs with a key whatever it counts for and is ready. Returns the paths of what it signed.
+    ///
+    /// # Errors
+    /// When the key does not sign.
+    pub fn sign(&mut self, key: &dyn Signer) -> Result<Vec<String>, SignError> {
+        let mut signed = Vec::new();
+        // The role of a line comes after its manifests, whose digests it lists.
+        for manifests in [true, false] {
+            let documents = self.documents().into_iter();
+            let wanted: Vec<DocumentId> = documents
+                .filter(|document| matches!(document.id, DocumentId::Manifest(_)) == manifests)
+                .filter(|document| document.wants(key.id()))
+                .map(|document| document.id)
+                .collect();
+            for id in wanted {
+                self.sign_one(&id, key)?;
+                signed.push(id.to_string());
+            }
+            self.list_manifests()?;
+        }
+        Ok(signed)
+    }
+
+    /// Signs with each of the keys whatever it counts for. Returns what was signed, and by which key.
+    ///
+    /// # Errors
+    /// When a key does not sign.
+    pub fn sign_all(&mut self, keys: &[&dyn Signer]) -> Result<Vec<(String, KeyId)>, SignError> {
+        let mut signed = Vec::new();
+        // Several keys go around twice: a line's role can only be signed when all have signed its manifests.
+        for key in keys.iter().chain(if keys.len() > 1 { keys } else { &[] }) {
+            signed.extend(self.sign(*key)?.into_iter().map(|path| (path, key.id())));
+        }
+        Ok(signed)
+    }
+
+    fn sign_one(&mut self, id: &DocumentId, key: &dyn Signer) -> Result<(), SignError> {
+        match id {
+            DocumentId::Root(_) => self.root.as_mut().map(|document| add(document, key)),
+            DocumentId::Targets => self.targets.as_mut().map(|document| add(document, key)),
+            DocumentId::Line(line) => {
+                let role = names::releases_role(line);
+                self.lines.get_mut(line).map(|work| add(&mut work.role, &InRole(&role, key)))
+            }
+            DocumentId::Manifest(version) => {
+                let mut manifests = self.lines.values_mut().map(|work| &mut work.manifests);
+                manifests.find_map(|manifests| manifests.get_mut(version)).map(|document| add(document, key))
+            }
+        }
+        .unwrap_or(Ok(()))
+    }
+
+    /// Lists manifests as they are now in their lines' roles. A role that listed others loses its
+    /// signatures: nobody can have made them in good faith.
+    fn list_manifests(&mut self) -> Result<(), SignError> {
+        for work in self.lines.values_mut() {
+            let mut role = work.role.signed().clone();
+            for (version, manifest) in &work.manifests {
+                role.targets.insert(names::release_target(version), Target::of(manifest.raw()));
+            }
+            if role != *work.role.signed() {
+                work.role = Signed::unsigned(role)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs and completes it with keys that are all at hand.
+    fn alone(mut self, keys: &[&dyn Signer], now: Time) -> Result<Finished, CeremonyError> {
+        self.check(now).map_err(Box::new)?;
+        self.sign_all(keys)?;
+        Ok(self.complete(now).map_err(Box::new)?)
+    }
+}
+
+fn add<T: Clone>(document: &mut Signed<T>, key: &dyn Signer) -> Result<(), SignError> {
+    let mut signatures = document.signatures().to_vec();
+    signatures.push(Signature::by(key, document.message())?);
+    *document = document.clone().with_signatures(signatures)?;
+    Ok(())
+}
 
 /// The keys of a repository with one key for each role.
 #[derive(Debug)]
@@ -46,172 +256,27 @@ pub struct Keys {
     pub online: PrivateKey,
 }
 
-/// Why nothing was signed.
-#[derive(Debug, thiserror::Error)]
-pub enum CeremonyError {
-    #[error("signing failed")]
-    Sign(#[from] SignError),
-    #[error("two files would have the same name in the repository")]
-    Target(#[from] TargetError),
-    #[error("line `{0}` has no release keys yet: the targets key must delegate to them first")]
-    NotDelegated(LineName),
-    #[error("the key is not one of line `{line}`'s release keys")]
-    NotReleaseKey { line: LineName },
-    #[error("the key is not one that the root names for targets")]
-    NotTargetsKey,
-    #[error("line `{line}` wants the signatures of {threshold} release keys, and not just {given}")]
-    Threshold { line: LineName, threshold: u64, given: usize },
-    #[error("a new line wants the signatures of {threshold} targets keys, and not just {given}")]
-    TargetsThreshold { threshold: u64, given: usize },
-    #[error("line `{line}` cannot be signed for: its role cannot be used")]
-    Broken { line: LineName, source: TrustErrorText },
-    #[error(transparent)]
-    Refused(Box<Refused>),
-}
-
-impl From<Refused> for CeremonyError {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(Box::new(refused))
-    }
-}
-
-/// Makes the first root, the delegations of all lines, and an empty role for each line: the whole
-/// of a new `trust/` folder.
+/// Founds a repository with one key for each role: the first root, the delegations of all lines, and
+/// an empty role for each line. Returns the files of a new `trust/` folder.
 ///
 /// # Errors
 /// When something cannot be signed.
 pub fn found(catalog: &Catalog, keys: &Keys, now: Time) -> Result<Files, CeremonyError> {
-    let signers = |key: &PrivateKey| Signers::any(vec![key.public().key()]);
-    let (root, targets) = (signers(&keys.root), signers(&keys.targets));
-    let (release, online) = (signers(&keys.release), signers(&keys.online));
-    let mut files = Files::new();
-    let document = Signed::sign(Root::of(1, now, &root, &targets, &online), [&keys.root])?;
-    files.insert("1.root.json".to_owned(), document.raw().clone());
-    let lines = catalog.lines().map(|line| (&line.name, &line.prefix, &release));
-    let document = Signed::sign(Targets::delegating(1, now, lines, &online), [&keys.targets])?;
-    files.insert("targets.json".to_owned(), document.raw().clone());
-    for line in catalog.lines() {
-        let document = Signed::sign(Targets::releases(1, now), [&keys.release])?;
-        files.insert(format!("{}.json", names::releases_role(&line.name)), document.raw().clone());
-    }
-    Ok(files)
-}
-
-/// Delegates lines that have no role yet to a release key, each with its first, empty role: both
-/// must be published together, or clients find no target at all. It is held against the same rules
-/// as a ceremony that several people sign.
-///
-/// # Errors
-/// When `targets` is not a key that the root names, the lines may not be that release key's, or
-/// something cannot be signed.
-pub fn delegate<'a>(
-    trust: &Trust,
-    lines: impl IntoIterator<Item = &'a Line>,
-    targets: &dyn Signer,
-    release: &dyn Signer,
-    now: Time,
-) -> Result<Files, CeremonyError> {
-    let new: Vec<(&Line, Vec<Version>)> = lines
-        .into_iter()
-        .filter(|line| trust.line(&line.name).is_none())
-        .map(|line| (line, Vec::new()))
-        .collect();
-    let mut files = Files::new();
-    if new.is_empty() {
-        return Ok(files);
-    }
-    let public = [release.public()];
-    for (line, _) in &new {
-        check_signers(trust, line, &public, Some(targets.public()), now)?;
-    }
-    let mut ceremony = propose_releases(trust, &new, &public, None, now, |_| {})?;
-    ceremony.check(now)?;
-    for key in [targets, release] {
-        ceremony.sign(key)?;
-    }
-    for document in ceremony.documents() {
-        let path = document.id.path();
-        let name = path.strip_prefix("trust/").unwrap_or(&path);
-        files.insert(name.to_owned(), document.raw.clone());
-    }
-    Ok(files)
-}
-
-/// Whether the keys at hand are enough to sign releases of a line, and to delegate it where it is
-/// new: what is found out before anything is signed.
-///
-/// # Errors
-/// What they lack.
-pub fn check_signers(
-    trust: &Trust,
-    line: &Line,
-    release: &[PublicKey],
-    targets: Option<PublicKey>,
-    now: Time,
-) -> Result<(), CeremonyError> {
-    let name = || line.name.clone();
-    if let Some(error) = trust.broken().get(&line.name) {
-        return Err(CeremonyError::Broken { line: name(), source: error.into() });
-    }
-    let given = |keyids: &[KeyId]| release.iter().filter(|key| keyids.contains(&key.id())).count();
-    let enough = |given: usize, threshold: u64| match given {
-        0 => Err(CeremonyError::NotReleaseKey { line: name() }),
-        given if (given as u64) < threshold => {
-            Err(CeremonyError::Threshold { line: name(), threshold, given })
-        }
-        _ => Ok(()),
+    let Keys { root, targets, release, online } = keys;
+    let founders = Founders {
+        root: Signers::any(vec![root.public().key()]),
+        targets: targets.public(),
+        release: release.public(),
+        online: online.public(),
     };
-    if let Some(authority) = trust.line_authority(&line.name) {
-        return enough(given(authority.keyids), authority.threshold);
-    }
-    let targets = targets.ok_or_else(|| CeremonyError::NotDelegated(name()))?;
-    let authority = trust.root().signed().targets();
-    let (known, threshold) = (authority.keyids, authority.threshold);
-    if !known.contains(&targets.id()) {
-        return Err(CeremonyError::NotTargetsKey);
-    }
-    propose_releases(trust, &[(line, Vec::new())], release, None, now, |_| {})?.check(now)?;
-    let given_targets: BTreeSet<KeyId> =
-        release.iter().chain([&targets]).map(PublicKey::id).filter(|id| known.contains(id)).collect();
-    if (given_targets.len() as u64) < threshold {
-        return Err(CeremonyError::TargetsThreshold { threshold, given: given_targets.len() });
-    }
-    let signers = line_signers(trust, release);
-    let keyids: Vec<KeyId> = signers.keys.iter().map(Key::id).collect();
-    enough(given(&keyids), signers.threshold)
+    Ok(Ceremony::found(catalog, &founders, now)?.alone(&[root, targets, release], now)?.trust)
 }
 
-/// Who signs for a new line: the keys and the threshold of another line whose release keys these are
-/// all among, of the strictest one if there are several. Else these keys, as many of them as the
-/// strictest line wants: a new line is never the weak one. Whether they may is for
-/// [`Ceremony::check`] to say.
-#[must_use]
-pub fn line_signers(trust: &Trust, release: &[PublicKey]) -> Signers {
-    let roles = role_keys(trust.root().signed(), trust.targets().signed());
-    let lines =
-        || roles.iter().filter(|(role, _)| matches!(role, RoleName::Release(_))).map(|(_, keys)| keys);
-    let shared = lines().filter(|line| release.iter().all(|key| line.keys.contains_key(&key.id())));
-    if let Some(strictest) = shared.max_by_key(|line| line.threshold) {
-        return strictest.clone().signers();
-    }
-    let keys = release.iter().map(PublicKey::key).collect();
-    Signers { keys, threshold: lines().map(|line| line.threshold).max().unwrap_or(1) }
-}
-
-/// Newly signed releases: their manifests, and the roles that list them.
-#[derive(Debug, Default)]
-pub struct SignedReleases {
-    /// `release.json` by version.
-    pub manifests: BTreeMap<Version, Bytes>,
-    /// The lines' roles, by file name in `trust/`.
-    pub roles: Files,
-}
-
-/// Signs releases of one line at `now`, and the next version of its role. What the role lists
-/// already stays listed. `form` has the last word on each manifest before it is signed.
+/// Signs releases of one line at `now`, and the next version of its role, with one release key. What
+/// the role lists already stays listed. `form` has the last word on each manifest before it is signed.
 ///
 /// # Errors
-/// When the line has no role, the key does not count for it, or something cannot be signed.
+/// When the line has no role, the key is not enough for it, or something cannot be signed.
 pub fn sign_releases(
     trust: &Trust,
     line: &Line,
@@ -219,50 +284,6 @@ pub fn sign_releases(
     key: &dyn Signer,
     now: Time,
     form: impl Fn(&mut ReleaseManifest),
-) -> Result<SignedReleases, CeremonyError> {
-    let role = trust.line(&line.name).ok_or_else(|| CeremonyError::NotDelegated(line.name.clone()))?;
-    let authority =
-        trust.line_authority(&line.name).ok_or_else(|| CeremonyError::NotDelegated(line.name.clone()))?;
-    if !authority.keyids.contains(&key.id()) {
-        return Err(CeremonyError::NotReleaseKey { line: line.name.clone() });
-    }
-    if authority.threshold > 1 {
-        return Err(CeremonyError::Threshold {
-            line: line.name.clone(),
-            threshold: authority.threshold,
-            given: 1,
-        });
-    }
-    let mut signed = SignedReleases::default();
-    let mut next = next_role(role.signed(), line, versions, now)?;
-    for release in versions.iter().filter_map(|version| line.releases.get(version)) {
-        let mut manifest = ReleaseManifest::of(line, release, now);
-        form(&mut manifest);
-        let document = Signed::sign(manifest, [key])?;
-        next.insert_release(document.signed(), document.raw())?;
-        signed.manifests.insert(release.version.clone(), document.raw().clone());
-    }
-    let role = names::releases_role(&line.name);
-    let document = Signed::sign(next, [&InRole(&role, key)])?;
-    signed.roles.insert(format!("{role}.json"), document.raw().clone());
-    Ok(signed)
-}
-
-/// The next version of a line's role, without the releases that are signed anew.
-fn next_role(role: &Targets, line: &Line, versions: &[Version], now: Time) -> Result<Targets, TargetError> {
-    let mut next = Targets::releases(role.version + 1, now);
-    // The role of a retired line lasts, and is not cut short.
-    next.expires = next.expires.max(role.expires);
-    // A release that is signed anew is listed anew: what it had before goes, payloads too.
-    let manifests = versions.iter().map(names::release_target);
-    let payloads = versions.iter().filter_map(|version| line.releases.get(version)).flat_map(|release| {
-        release.payloads.iter().map(|payload| names::payload_target(&release.version, &payload.file))
-    });
-    let replaced: HashSet<String> = manifests.chain(payloads).collect();
-    for (name, target) in &role.targets {
-        if !replaced.contains(name) {
-            next.insert(name.clone(), *target)?;
-        }
-    }
-    Ok(next)
+) -> Result<Finished, CeremonyError> {
+    propose_releases(trust, &[(line, versions.to_vec())], &[key.public()], now, form)?.alone(&[key], now)
 }

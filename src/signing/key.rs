@@ -1,6 +1,6 @@
 //! Ed25519 keys as text: PKCS#8 PEM, as `openssl` reads and writes them.
 //!
-//! Files, their modes and their folders are the store's and the command line's business.
+//! The store and the command line take care of files, their modes and their folders.
 
 mod encrypted;
 
@@ -16,67 +16,32 @@ use crate::formats::tuf::{Key, KeyId};
 
 pub use encrypted::{is_encrypted, public_half};
 
-/// What a key is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum KeyRole {
-    /// Signs root. Offline.
-    Root,
-    /// Signs the top targets role. Offline.
-    Targets,
-    /// Signs release manifests and the roles of lines. Offline or in CI.
-    Release,
-    /// Signs channel manifests, `channels`, snapshot and timestamp: the only key that a server has.
-    Online,
-}
-
-impl KeyRole {
-    /// Every role.
-    pub const ALL: [Self; 4] = [Self::Root, Self::Targets, Self::Release, Self::Online];
-
-    /// The word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Root => "root",
-            Self::Targets => "targets",
-            Self::Release => "release",
-            Self::Online => "online",
-        }
-    }
-}
-
-impl fmt::Display for KeyRole {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// Why a key cannot be had.
+/// Why a key cannot be made, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    #[error("the system has no randomness to give for a key")]
+    #[error("the system has no randomness for a key")]
     Random(#[source] getrandom::Error),
-    #[error("this private key is encrypted, and takes its passphrase")]
+    #[error("this private key is encrypted: its passphrase is needed")]
     Encrypted,
     #[error("the passphrase is not this key's")]
     Passphrase,
-    #[error("this key is encrypted in a way that is not supported: PBES2 with scrypt or PBKDF2, and AES, is")]
+    #[error("the encryption of this key is not supported: expected PBES2 with scrypt or PBKDF2, and AES")]
     Encryption(#[source] pkcs8::Error),
-    #[error("the public key below this private key is not its own: the file was changed")]
+    #[error("the public key below this private key belongs to another one: the file was changed")]
     OtherHalf,
-    #[error("this is a public key where a private one is wanted")]
+    #[error("this is a public key, but a private one is needed")]
     PublicForPrivate,
     #[error("this is not an Ed25519 private key as PKCS#8 PEM (`-----BEGIN PRIVATE KEY-----`)")]
     Private(#[source] pkcs8::Error),
-    #[error("this is a private key where a public one is wanted")]
+    #[error("this is a private key, but a public one is needed")]
     PrivateForPublic,
     #[error("this is not an Ed25519 public key as PEM (`-----BEGIN PUBLIC KEY-----`)")]
     Public(#[source] pkcs8::spki::Error),
-    #[error("these 32 bytes are not an Ed25519 public key, or are a weak one")]
+    #[error("these 32 bytes are not an Ed25519 public key, or a weak one")]
     Point,
 }
 
-/// A key that signs. It is wiped from memory when it is dropped, and never shown.
+/// A key that signs. It is wiped from memory when it is dropped, and never printed.
 pub struct PrivateKey {
     key: SigningKey,
     id: KeyId,
@@ -93,7 +58,7 @@ impl PrivateKey {
         Ok(Self::from_seed(&seed))
     }
 
-    /// The key with this seed; for tests, which want the same keys each time.
+    /// The key with this seed; for tests, which need the same keys each time.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self::of(SigningKey::from_bytes(seed))
@@ -102,7 +67,7 @@ impl PrivateKey {
     /// Reads a PKCS#8 PEM.
     ///
     /// # Errors
-    /// When the text is anything else, each with what it is instead where that can be told.
+    /// When the text is anything else; the error says what, if it can.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         if is_encrypted(pem) {
             return Err(KeyError::Encrypted);
@@ -132,7 +97,7 @@ impl PrivateKey {
         PublicKey(self.key.verifying_key())
     }
 
-    /// What the key is called.
+    /// The key's id.
     #[must_use]
     pub const fn id(&self) -> KeyId {
         self.id
@@ -198,7 +163,7 @@ impl PublicKey {
         Key::new(self.0.to_bytes())
     }
 
-    /// What the key is called.
+    /// The key's id.
     #[must_use]
     pub fn id(&self) -> KeyId {
         self.key().id()

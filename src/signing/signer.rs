@@ -1,4 +1,4 @@
-//! Whatever signs: a key in memory, or a command that asks a KMS, an HSM or a token.
+//! What signs: a key in memory, or a command that asks a KMS, an HSM or a token.
 
 use std::fmt;
 use std::fs::File;
@@ -14,7 +14,7 @@ use base64ct::{Base64, Encoding as _};
 use super::key::{PrivateKey, PublicKey};
 use crate::formats::tuf::KeyId;
 
-/// A command has so long for a signature: time to touch a token, and to type its PIN.
+/// How long a command may take for a signature: long enough to touch a token and type its PIN.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// No form of a signature is longer: 64 bytes are 128 hexadecimal digits, and the end of a line.
@@ -28,19 +28,19 @@ pub trait Signer: fmt::Debug + Send + Sync {
     /// Signs bytes.
     ///
     /// # Errors
-    /// When there is no signature to be had.
+    /// When there is no signature.
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError>;
 
-    /// As [`sign`](Self::sign), the next version of a role: lines' roles, `channels` and the top targets
-    /// role are all of one type, and their bytes do not say which they are.
+    /// Signs the next version of a role, as [`sign`](Self::sign): lines' roles, `channels` and the top
+    /// targets role are all of one type, and their bytes do not say which they are.
     ///
     /// # Errors
-    /// When there is no signature to be had.
+    /// When there is no signature.
     fn sign_role(&self, _role: &str, message: &[u8]) -> Result<[u8; 64], SignerError> {
         self.sign(message)
     }
 
-    /// What the key is called.
+    /// The key's id.
     fn id(&self) -> KeyId {
         self.public().id()
     }
@@ -60,7 +60,7 @@ impl Signer for PrivateKey {
     }
 }
 
-/// A signer that is told which role it signs.
+/// A signer that knows which role it signs.
 #[derive(Debug, Clone, Copy)]
 pub struct InRole<'a, S: ?Sized>(pub &'a str, pub &'a S);
 
@@ -74,28 +74,27 @@ impl<S: Signer + ?Sized> Signer for InRole<'_, S> {
     }
 }
 
-/// Why a signer gave no signature.
+/// Why a command gave no signature.
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
-    #[error("`{command}` cannot be run")]
-    Start { command: String, source: std::io::Error },
-    #[error("`{command}` failed ({status}); what it said is on stderr")]
-    Failed { command: String, status: ExitStatus },
-    #[error("`{command}` gave no signature within {} s", DEADLINE.as_secs())]
-    Deadline { command: String },
+    #[error("cannot run `{0}`")]
+    Start(String, #[source] std::io::Error),
+    #[error("`{0}` failed ({1}); its own message is on stderr")]
+    Failed(String, ExitStatus),
+    #[error("`{0}` gave no signature within {seconds} s", seconds = DEADLINE.as_secs())]
+    Deadline(String),
     #[error(
-        "`{command}` wrote no signature on stdout: 64 bytes, as they are, in hexadecimal or in base64, are wanted"
+        "`{0}` wrote no signature on stdout: expected 64 bytes, as they are, in hexadecimal or in base64"
     )]
-    NoSignature { command: String },
-    #[error("the signature that `{command}` wrote is not one by the key `{keyid}` over this document")]
-    Wrong { command: String, keyid: KeyId },
+    NoSignature(String),
+    #[error("`{0}` wrote a signature that is not one by the key `{1}` over this document")]
+    Wrong(String, KeyId),
 }
 
 /// A key that only a command can sign with.
 ///
-/// `sh -c COMMAND` gets the bytes to sign on stdin and writes the signature on stdout; what it says
-/// on stderr is for people. `TIDEGATE_KEYID` tells it the key, and `TIDEGATE_DOCUMENT` what the bytes
-/// are: `root 2`, `releases-1.8 5`, `release 1.8.4`, `channel 1.8-production`.
+/// `sh -c COMMAND` reads the bytes to sign on stdin and writes the signature on stdout; its stderr is for
+/// people. `TIDEGATE_KEYID` names the key, and `TIDEGATE_DOCUMENT` says what the bytes are: `root 2`, `releases-1.8 5`, `release 1.8.4`, `channel 1.8-production`.
 #[derive(Debug, Clone)]
 pub struct CommandSigner {
     public: PublicKey,
@@ -118,7 +117,7 @@ impl CommandSigner {
         if !has_terminal() {
             command.process_group(0);
         }
-        command.spawn().map_err(|source| SignerError::Start { command: self.command.clone(), source })
+        command.spawn().map_err(|source| SignerError::Start(self.command.clone(), source))
     }
 }
 
@@ -143,10 +142,10 @@ impl CommandSigner {
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let (tell, told) = mpsc::channel();
         let bytes = message.to_vec();
-        // A command that hangs, or that left something behind which holds its stdout, keeps these
-        // threads and not whoever waits for the signature.
+        // A command that hangs, or leaves a process behind that keeps its stdout open, blocks these threads
+        // and not the caller.
         thread::spawn(move || {
-            // One that does not read all of its stdin may sign all the same.
+            // A command that does not read all of its stdin may still sign.
             let _ = stdin.map(|mut stdin| stdin.write_all(&bytes));
         });
         thread::spawn(move || {
@@ -154,36 +153,33 @@ impl CommandSigner {
             let read = stdout.map(|stdout| stdout.take(MOST).read_to_end(&mut written));
             let _ = tell.send(read.and_then(Result::ok).map(|_| written));
         });
-        let Ok(written) = told.recv_timeout(self.deadline) else {
+        let written = told.recv_timeout(self.deadline).ok();
+        let ended = written.as_ref().and_then(|_| wait(&mut child, self.deadline).transpose());
+        let Some(status) = ended else {
             kill(&mut child);
-            return Err(SignerError::Deadline { command: command() });
+            return Err(SignerError::Deadline(command()));
         };
-        let status = wait(&mut child, self.deadline)
-            .map_err(|source| SignerError::Start { command: command(), source })?;
-        let Some(status) = status else {
-            kill(&mut child);
-            return Err(SignerError::Deadline { command: command() });
-        };
+        let status = status.map_err(|source| SignerError::Start(command(), source))?;
         if !status.success() {
-            return Err(SignerError::Failed { command: command(), status });
+            return Err(SignerError::Failed(command(), status));
         }
-        let signature = written.as_deref().and_then(signature);
-        let signature = signature.ok_or_else(|| SignerError::NoSignature { command: command() })?;
+        let signature = written.flatten().as_deref().and_then(signature);
+        let signature = signature.ok_or_else(|| SignerError::NoSignature(command()))?;
         if self.public.verifies(message, &signature) {
             Ok(signature)
         } else {
-            Err(SignerError::Wrong { command: command(), keyid: self.public.id() })
+            Err(SignerError::Wrong(command(), self.public.id()))
         }
     }
 }
 
-/// Whether there is a terminal on which a command may ask for a PIN. It could not in a process group
-/// of its own, which a terminal stops when it reads.
+/// Whether there is a terminal on which a command may ask for a PIN. In a process group of its own it
+/// could not: the terminal would stop it when it reads.
 fn has_terminal() -> bool {
     File::open("/dev/tty").is_ok()
 }
 
-/// Waits for a command that has closed its stdout: it need not be about to end.
+/// Waits for a command that has closed its stdout: it may still run.
 fn wait(child: &mut Child, deadline: Duration) -> std::io::Result<Option<ExitStatus>> {
     const STEP: Duration = Duration::from_millis(5);
     let mut waited = Duration::ZERO;
@@ -199,10 +195,10 @@ fn wait(child: &mut Child, deadline: Duration) -> std::io::Result<Option<ExitSta
     }
 }
 
-/// Ends a command, with all that it has started where it has a process group of its own.
+/// Ends a command, and all that it has started if it has a process group of its own.
 fn kill(child: &mut Child) {
     let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-    // It was not waited for, so its number is still its own.
+    // Nobody has waited for it yet, so its number is still its own.
     if let Some(pid) = pid.filter(|pid| rustix::process::getpgid(Some(*pid)) == Ok(*pid)) {
         let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
     }
@@ -210,7 +206,7 @@ fn kill(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// A signature in one of its three forms.
+/// Reads a signature in one of its three forms.
 fn signature(written: &[u8]) -> Option<[u8; 64]> {
     if let Ok(raw) = written.try_into() {
         return Some(raw);
@@ -222,7 +218,7 @@ fn signature(written: &[u8]) -> Option<[u8; 64]> {
     decoded.try_into().ok()
 }
 
-/// What a document is called, from its bytes, and from its role where those do not say.
+/// The name of a document, from its bytes, or from its role where those do not say.
 fn name_of(role: Option<&str>, message: &[u8]) -> String {
     let Ok(document) = serde_json::from_slice::<serde_json::Value>(message) else { return String::new() };
     let text = |field: &str| match document.get(field)? {

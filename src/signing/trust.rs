@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use sha2::Digest;
 
 use super::signed::{ParseError, SignatureError, Signed};
@@ -37,63 +38,55 @@ pub enum TrustError {
     Parse { file: String, source: ParseError },
     #[error("`trust/{file}` cannot be read: {why}")]
     Unread { file: String, why: String },
-    #[error("`trust/{file}` is not signed as it must be")]
+    #[error("`trust/{file}` does not have enough valid signatures")]
     Signature { file: String, source: SignatureError },
-    #[error("`trust/{file}` says it is version {found}")]
+    #[error("`trust/{file}` contains version {found}")]
     Version { file: String, found: u64 },
     #[error(
-        "`trust/{file}` does not belong there: `N.root.json`, `targets.json` and `releases-LINE.json` do"
+        "`trust/{file}` does not belong there: only `N.root.json`, `targets.json` and `releases-LINE.json` do"
     )]
     Stray { file: String },
 }
 
 impl Trust {
     /// Reads and verifies the files of `trust/` by name. `None` if there are none: the catalog has
-    /// no keys yet. Expiry is not looked at here, so that an expired role can be read to be renewed.
+    /// no keys yet. Does not look at expiry, so that an expired role can be read and renewed.
     ///
-    /// A line's role that cannot be used is no error of the whole: see [`Trust::broken`].
+    /// If the role of a line cannot be used, the others still can: see [`Trust::broken`].
     ///
     /// # Errors
-    /// The first of the root and targets files that is missing, or not what clients would take.
+    /// The first of the root and targets files that is missing, or that clients would refuse.
     pub fn read(files: &BTreeMap<String, Bytes>) -> Result<Option<Self>, TrustError> {
         if files.is_empty() {
             return Ok(None);
         }
         let roots = read_roots(files)?;
-        let file = "targets.json";
-        let raw = files.get(file).ok_or_else(|| TrustError::Missing { file: file.to_owned() })?;
-        let targets: Signed<Targets> = parse(file, raw)?;
-        check(file, &targets, roots[roots.len() - 1].signed().targets())?;
-
+        let targets: Signed<Targets> =
+            read(files, "targets.json", roots[roots.len() - 1].signed().targets())?;
         let stray = |file: &&String| {
-            !(file.starts_with("releases-") || file.ends_with(".root.json") || **file == "targets.json")
+            !(file.starts_with(names::RELEASES) || file.ends_with(".root.json") || **file == "targets.json")
         };
         if let Some(file) = files.keys().find(stray) {
             return Err(TrustError::Stray { file: file.clone() });
         }
-        // A role is written before its delegation is, and counts for nothing until then.
+        // A role is written before its delegation, and counts for nothing until then.
         let (mut releases, mut broken) = (BTreeMap::new(), BTreeMap::new());
-        let delegations = targets.signed().delegations.iter().flat_map(|delegations| &delegations.roles);
-        for role in delegations.filter(|role| role.name != names::CHANNELS) {
-            let line = role.name.strip_prefix("releases-").and_then(|line| LineName::parse(line).ok());
-            let file = format!("{}.json", role.name);
-            let line = line.ok_or_else(|| TrustError::Stray { file: file.clone() })?;
-            let read = || {
-                let raw = files.get(&file).ok_or_else(|| TrustError::Missing { file: file.clone() })?;
-                let signed: Signed<Targets> = parse(&file, raw)?;
-                let authority = targets.signed().delegated(&role.name).map(|(_, authority)| authority);
-                check(&file, &signed, authority.ok_or_else(|| TrustError::Missing { file: file.clone() })?)?;
-                Ok(signed)
-            };
-            match read() {
-                Ok(signed) => drop(releases.insert(role.name.clone(), signed)),
-                Err(error) => drop(broken.insert(line, error)),
+        if let Some(delegations) = &targets.signed().delegations {
+            for role in delegations.roles.iter().filter(|role| role.name != names::CHANNELS) {
+                let file = format!("{}.json", role.name);
+                let line =
+                    role.name.strip_prefix(names::RELEASES).and_then(|line| LineName::parse(line).ok());
+                let Some(line) = line else { return Err(TrustError::Stray { file }) };
+                match read(files, &file, delegations.authority(role)) {
+                    Ok(signed) => drop(releases.insert(role.name.clone(), signed)),
+                    Err(error) => drop(broken.insert(line, error)),
+                }
             }
         }
         Ok(Some(Self { roots, targets, releases, broken }))
     }
 
-    /// Tells of lines' roles that seemed to be missing why they could not be read, by file name.
+    /// Adds why lines' roles that seemed to be missing could not be read, by file name.
     #[must_use]
     pub fn with_unread(mut self, unread: &BTreeMap<String, String>) -> Self {
         for error in self.broken.values_mut() {
@@ -104,6 +97,16 @@ impl Trust {
             }
         }
         self
+    }
+
+    /// The files that it was read from, except for those that count for nothing.
+    #[must_use]
+    pub fn files(&self) -> BTreeMap<String, Bytes> {
+        let roots =
+            self.roots.iter().map(|root| (format!("{}.root.json", root.signed().version), root.raw()));
+        let releases = self.releases.iter().map(|(role, signed)| (format!("{role}.json"), signed.raw()));
+        let targets = ("targets.json".to_owned(), self.targets.raw());
+        roots.chain(releases).chain([targets]).map(|(file, raw)| (file, raw.clone())).collect()
     }
 
     /// Every root, from the first on.
@@ -168,8 +171,8 @@ impl Trust {
         roles.iter().all(|role| role.is_some_and(|role| role.keyids.contains(&id)))
     }
 
-    /// Whether a release key stands behind a release as the catalog has it. `raw` is its
-    /// `release.json`, if there is one.
+    /// Whether release keys signed a release as the catalog has it. `raw` is its `release.json`, if
+    /// there is one.
     #[must_use]
     pub fn manifest_state(
         &self,
@@ -181,26 +184,12 @@ impl Trust {
         let role = self.line(&line.name).map(Signed::signed);
         let target = names::release_target(&release.version);
         let listed = role.and_then(|role| Some((role, role.targets.get(&target)?)));
-        match (listed, raw) {
-            (None, None) => ManifestState::Unsigned,
-            (None, Some(_)) => ManifestState::Invalid(self.broken.get(&line.name).map_or_else(
-                || {
-                    format!(
-                        "`release.json` is not listed in `trust/{}.json`",
-                        names::releases_role(&line.name)
-                    )
-                },
-                ToString::to_string,
-            )),
-            (Some(_), None) => {
-                ManifestState::Invalid("`release.json` is missing beside the payloads".to_owned())
-            }
-            (Some((role, listed)), Some(raw)) => {
-                match self.check(line, release, raw, listed, role, checked) {
-                    Ok(facts) => ManifestState::Signed(facts),
-                    Err(why) => ManifestState::Invalid(why),
-                }
-            }
+        if listed.is_none() && raw.is_none() {
+            return ManifestState::Unsigned;
+        }
+        match self.check(line, release, raw, listed, checked) {
+            Ok(facts) => ManifestState::Signed(facts),
+            Err(why) => ManifestState::Invalid(why),
         }
     }
 
@@ -208,11 +197,17 @@ impl Trust {
         &self,
         line: &Line,
         release: &Release,
-        raw: &Bytes,
-        listed: &Target,
-        role: &Targets,
+        raw: Option<&Bytes>,
+        listed: Option<(&Targets, &Target)>,
         checked: &Checked,
     ) -> Result<SignedFacts, String> {
+        let (role, listed) = listed.ok_or_else(|| match self.broken.get(&line.name) {
+            Some(error) => error.to_string(),
+            None => {
+                format!("`release.json` is not listed in `trust/{}.json`", names::releases_role(&line.name))
+            }
+        })?;
+        let raw = raw.ok_or("`release.json` is missing beside the payloads")?;
         if Target::of(raw) != *listed {
             return Err("`release.json` is not the one that the release keys listed".to_owned());
         }
@@ -226,14 +221,14 @@ impl Trust {
             }
         }
         for (stage, entry) in line.stages.iter().zip(&release.entries) {
-            let Some(entry) = entry else { continue };
-            if let Some(&earliest) =
-                manifest.not_before.get(&stage.name).filter(|&&earliest| entry.since < earliest)
+            let entered = entry.as_ref().map(|entry| entry.since);
+            if let (Some(since), Some(&earliest)) = (entered, manifest.not_before.get(&stage.name))
+                && since < earliest
             {
                 return Err(format!(
-                    "it entered `{}` at {}, and is signed for {} or later",
+                    "it entered `{}` at {}, but is signed for {} or later",
                     stage.name,
-                    rfc3339(entry.since),
+                    rfc3339(since),
                     rfc3339(earliest)
                 ));
             }
@@ -246,13 +241,10 @@ fn read_roots(files: &BTreeMap<String, Bytes>) -> Result<Vec<Signed<Root>>, Trus
     let mut roots: Vec<Signed<Root>> = Vec::new();
     for version in 1.. {
         let file = format!("{version}.root.json");
-        let Some(raw) = files.get(&file) else {
-            if version == 1 {
-                return Err(TrustError::Missing { file });
-            }
+        if version > 1 && !files.contains_key(&file) {
             break;
-        };
-        let root: Signed<Root> = parse(&file, raw)?;
+        }
+        let root: Signed<Root> = parse(files, &file)?;
         let found = root.signed().version;
         if found != version {
             return Err(TrustError::Version { file, found });
@@ -266,7 +258,7 @@ fn read_roots(files: &BTreeMap<String, Bytes>) -> Result<Vec<Signed<Root>>, Trus
     Ok(roots)
 }
 
-/// Which signed release manifests were found good, so that none is verified twice.
+/// Which release manifests were verified, so that none is verified twice.
 #[derive(Debug, Default)]
 pub struct Checked {
     /// Digests of the bytes, and of the keys that counted.
@@ -287,13 +279,15 @@ impl Checked {
         let key = (sha256, digest_of(authority));
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known().contains(&key) {
-            // The very bytes that were verified are read strictly no second time.
+            // These very bytes were verified before, so they need no strict reading again.
             let Envelope { signed } = serde_json::from_slice(raw).map_err(|e| e.to_string())?;
             return Ok(signed);
         }
         let signed: Signed<ReleaseManifest> =
             Signed::parse(raw.clone()).map_err(|e| format!("`release.json` cannot be read: {e}"))?;
-        signed.verify(authority).map_err(|e| format!("`release.json` is not signed as it must be: {e}"))?;
+        signed
+            .verify(authority)
+            .map_err(|e| format!("`release.json` does not have enough valid signatures: {e}"))?;
         known().insert(key);
         Ok(signed.into_signed())
     }
@@ -306,13 +300,23 @@ fn digest_of(authority: Authority<'_>) -> Sha256 {
     Sha256::new(hasher.finalize().into())
 }
 
-fn parse<T: serde::de::DeserializeOwned>(file: &str, raw: &Bytes) -> Result<Signed<T>, TrustError> {
+/// Reads a file that these keys must have signed.
+fn read<T: DeserializeOwned>(
+    files: &BTreeMap<String, Bytes>,
+    file: &str,
+    authority: Authority<'_>,
+) -> Result<Signed<T>, TrustError> {
+    let signed = parse(files, file)?;
+    check(file, &signed, authority)?;
+    Ok(signed)
+}
+
+fn parse<T: DeserializeOwned>(files: &BTreeMap<String, Bytes>, file: &str) -> Result<Signed<T>, TrustError> {
+    let raw = files.get(file).ok_or_else(|| TrustError::Missing { file: file.to_owned() })?;
     Signed::parse(raw.clone()).map_err(|source| TrustError::Parse { file: file.to_owned(), source })
 }
 
 fn check<T>(file: &str, signed: &Signed<T>, authority: Authority<'_>) -> Result<(), TrustError> {
-    match signed.verify(authority) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(TrustError::Signature { file: file.to_owned(), source }),
-    }
+    let wrong = |source| TrustError::Signature { file: file.to_owned(), source };
+    signed.verify(authority).map(drop).map_err(wrong)
 }

@@ -19,19 +19,19 @@ fn a_change_that_makes_no_sense_begins_no_ceremony() {
     let online_key = tidegate::signing::PrivateKey::from_seed(&[4; 32]).public();
     desk.write("online.pem", &online_key.to_pem().unwrap());
     for (change, expected) in [
-        (&[][..], "nothing would be changed"),
-        (&["--threshold", "root=2"], "would have 1 keys, and wants 2 signatures"),
-        (&["--threshold", "root=0"], "wants 0 signatures"),
+        (&[][..], "nothing would change"),
+        (&["--threshold", "root=2"], "would have 1 keys and need 2 signatures"),
+        (&["--threshold", "root=0"], "need 0 signatures"),
         (&["--drop", "root="], "would have 0 keys"),
         (&["--drop", "root=zz"], "no key of role `root` begins with `zz`"),
-        (&["--add", "root=ada.pem", "--add", "root=ada.pem"], "is one of role `root` already"),
-        (&["--add", "root=root.pem"], "is one of role `root` already"),
+        (&["--add", "root=ada.pem", "--add", "root=ada.pem"], "already belongs to role `root`"),
+        (&["--add", "root=root.pem"], "already belongs to role `root`"),
         (&["--add", "root=online.pem"], "would be both online and for role `root`"),
         (&["--add", "online=release.pem"], "would be both online and for role `release:1.8`"),
         (&["--add", "online=ada.pem", "--threshold", "online=2"], "a server signs alone"),
-        (&["--renew", "online"], "renewed by the server"),
+        (&["--renew", "online"], "the server renews it"),
         (&["--add", "release:1.7=ada.pem"], "there is no role `release:1.7`"),
-        (&["--add", "root=none.pem"], "`none.pem` cannot be read"),
+        (&["--add", "root=none.pem"], "cannot read `none.pem`"),
     ] {
         refused(&desk, &[&["root", "change", "c.json"], change].concat(), expected);
         assert!(!desk.path("c.json").exists());
@@ -73,8 +73,8 @@ fn a_file_that_was_changed_on_its_way_is_signed_and_published_by_nobody() {
         (good.replace("\"threshold\":2", "\"threshold\":1"), "was changed after the key"),
         (good.replace("\"_type\": \"ceremony\"", "\"_type\": \"root\""), "not a ceremony's file"),
         (good.replace("\"format\": 1", "\"format\": 2"), "format `2` is unknown"),
-        (good.replace("trust/2.root.json", "trust/../../x"), "belongs into no ceremony"),
-        (good.replace("trust/2.root.json", "trust/3.root.json"), "is of `2`"),
+        (good.replace("trust/2.root.json", "trust/../../x"), "is not part of a ceremony"),
+        (good.replace("trust/2.root.json", "trust/3.root.json"), "is version `2`"),
         ("{}".to_owned(), "not a ceremony's file"),
     ] {
         assert_ne!(file, good);
@@ -95,7 +95,7 @@ fn a_file_that_was_changed_on_its_way_is_signed_and_published_by_nobody() {
     desk.write("kept.json", &kept);
     desk.write("c.json", &good);
     let ours = ["ceremony", "sign", "c.json", "--key", "keys/ada.pem", "--yes", "--root"];
-    refused(&desk, &[&ours[..], &["kept.json"]].concat(), "do not lead on from `kept.json`");
+    refused(&desk, &[&ours[..], &["kept.json"]].concat(), "do not follow from `kept.json`");
     desk.done(&[&ours[..], &["channels/trust/1.root.json"]].concat());
     desk.done(&["ceremony", "finish", "c.json"]);
 }
@@ -111,7 +111,7 @@ fn a_ceremony_that_something_else_came_before_is_stale() {
     refused(
         &desk,
         &["ceremony", "finish", "slow.json"],
-        "`trust/2.root.json` is not what the ceremony began from",
+        "`trust/2.root.json` is not the one that the ceremony began from",
     );
 
     // A release that was signed meanwhile is in the way where its line is signed anew, and only there.
@@ -120,7 +120,7 @@ fn a_ceremony_that_something_else_came_before_is_stale() {
     desk.done(&["root", "change", "root.json", "--renew", "root", "--key", "keys/root.pem"]);
     desk.release("1.8.2", "");
     desk.done(&["release", "sign", "--key", "keys/release.pem"]);
-    refused(&desk, &["ceremony", "finish", "line.json"], "`trust/releases-1.8.json` is not what");
+    refused(&desk, &["ceremony", "finish", "line.json"], "`trust/releases-1.8.json` is not the one");
     desk.done(&["ceremony", "finish", "root.json"]);
     desk.done(&["verify"]);
     assert!(desk.run(&renew).contains("is there already"));

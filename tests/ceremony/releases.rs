@@ -30,7 +30,7 @@ fn two() -> Desk {
 fn two_people_sign_a_release_on_different_machines() {
     let desk = two();
     let alone = desk.run(&["release", "sign", "--key", "keys/release.pem"]);
-    assert!(alone.contains("exit 1") && alone.contains("wants the signatures of 2 release keys"), "{alone}");
+    assert!(alone.contains("exit 1") && alone.contains("needs the signatures of 2 release keys"), "{alone}");
     desk.done(&["release", "sign", "--key", "keys/release.pem", "--ceremony", "for-ada.json"]);
     assert!(!desk.path("payloads/1.8.2/release.json").exists());
     // The role lists the manifest with both signatures, so the first signs it after the second.
@@ -62,7 +62,7 @@ fn a_new_line_gets_the_keys_and_the_threshold_of_the_others() {
     desk.release("1.10.0", "");
     let sign = ["release", "sign", "--key", "keys/release.pem", "--targets-key", "keys/targets.pem"];
     let alone = desk.run(&sign);
-    assert!(alone.contains("exit 1") && alone.contains("wants the signatures of 2 release keys"), "{alone}");
+    assert!(alone.contains("exit 1") && alone.contains("needs the signatures of 2 release keys"), "{alone}");
     desk.done(&[&sign[..], &["--key", "keys/ada.pem"]].concat());
     assert_eq!(role(&desk, "release:1.10"), role(&desk, "release:1.8"));
     assert_eq!(role(&desk, "release:1.10").1, 2);
@@ -113,11 +113,11 @@ fn a_new_line_goes_to_no_key_but_one_that_signs_releases() {
     let before = (desk.files("channels"), desk.files("payloads"));
     for (file, expected) in [
         (".tidegate/keys/online.pem", "would be both online and for role `release:4.0`".to_owned()),
-        ("keys/root.pem", "is the one of role `root`, and signs no releases".to_owned()),
-        ("keys/targets.pem", "is the one of role `targets`, and signs no releases".to_owned()),
+        ("keys/root.pem", "belongs to role `root`, and cannot sign releases".to_owned()),
+        ("keys/targets.pem", "belongs to role `targets`, and cannot sign releases".to_owned()),
         (
             "keys/eve.pem",
-            format!("the key `{eve}` of the new role `release:4.0` is none of the other lines'"),
+            format!("the key `{eve}` of the new role `release:4.0` is not a release key of any other line"),
         ),
     ] {
         for named in [&[][..], &["4.0.0"]] {
@@ -194,7 +194,7 @@ fn what_the_keys_at_hand_are_not_enough_for_stops_nothing_else() {
     let sign = ["release", "sign", "--key", "keys/release.pem", "--key", "keys/ben.pem"];
     let told = desk.run(&sign);
     assert!(
-        told.contains("`1.9.2` is not signed: line `1.9` wants the signatures of 2 release keys"),
+        told.contains("`1.9.2` is not signed: line `1.9` needs the signatures of 2 release keys"),
         "{told}"
     );
     assert!(told.contains("\nexit 1\n"), "{told}");

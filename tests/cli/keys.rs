@@ -93,7 +93,7 @@ fn a_key_in_the_place_of_a_path_is_refused_and_never_told() {
     ] {
         let told = desk.run(arguments);
         let said = told.split_once("exit 1\n").unwrap_or_else(|| panic!("{told}")).1;
-        assert!(said.contains("this is a key, and the path of its file is wanted"), "{told}");
+        assert!(said.contains("this is a key, not the path of its file"), "{told}");
         assert!(said.contains("hint: write it to a file") && !said.contains(body), "{told}");
     }
     for variable in

@@ -10,41 +10,41 @@ use crate::domain::rfc3339;
 use crate::formats::fault::is_unprintable;
 use crate::formats::manifest::ReleaseManifest;
 use crate::formats::tuf::KeyId;
-use crate::signing::ceremony::Ceremony;
+use crate::signing::ceremony::{Ceremony, Document, Listing, Refused, Report, RoleChange, Tally, TermChange};
 
-/// What to do with a ceremony that clients would refuse, or that was tampered with.
-pub const NEVER_SIGN: &str = "sign nothing of it; begin a new ceremony: `tidegate root change`";
+/// What to do with a ceremony that clients would refuse, or that somebody tampered with.
+pub const NEVER_SIGN: &str = "do not sign any of it; begin a new ceremony: `tidegate root change`";
 
-#[derive(Debug, Serialize)]
-struct Body {
-    reason: Option<String>,
-    began: String,
-    /// What it does, in words.
-    changes: Vec<String>,
-    documents: Vec<DocumentBody>,
-    /// Whether all have signed.
-    complete: bool,
+/// Where to look which keys count for what.
+pub const SEE_ROLES: &str = "see the roles and their keys: `tidegate root show`";
+
+/// What to do about a ceremony that cannot be finished.
+pub fn finish_hint(error: &Refused, ceremony: &Ceremony) -> &'static str {
+    match error {
+        Refused::Unfinished(_) => {
+            "give the missing keys too (`--key`), or pass a file on to their keepers (`--ceremony FILE`, `root change FILE`); `tidegate ceremony show FILE` names them"
+        }
+        Refused::Stale { .. } if ceremony.manifests().next().is_some() => {
+            "begin again with what the catalog has now, with the same command: `tidegate release sign` or `tidegate root change`; this file can be deleted"
+        }
+        Refused::Stale { .. } => {
+            "begin again with what the catalog has now: `tidegate root change`; this file can be deleted"
+        }
+        Refused::Expired { .. } => "sign it for another term as well: `tidegate root change --renew ROLE`",
+        Refused::Manifest { .. } => "put the payload folder back as it was, or sign the release again",
+        _ => NEVER_SIGN,
+    }
 }
 
+/// A report, with its changes in words.
 #[derive(Debug, Serialize)]
-struct DocumentBody {
-    path: String,
-    version: String,
-    expires: Option<String>,
-    /// Whether it can be signed now: the role of a line waits for its manifests.
-    ready: bool,
-    needs: Vec<Needs>,
+struct Body<'a> {
+    changes: &'a [String],
+    #[serde(flatten)]
+    report: &'a Report<'a>,
 }
 
-#[derive(Debug, Serialize)]
-struct Needs {
-    keys: &'static str,
-    threshold: u64,
-    signed: Vec<KeyId>,
-    missing: Vec<KeyId>,
-}
-
-/// How a key is called where a person reads it: as much of its id as `--drop` takes.
+/// A key as people read it: as much of its id as `--drop` needs.
 pub fn short(keyid: KeyId) -> String {
     let mut text = keyid.to_string();
     text.truncate(12);
@@ -57,105 +57,105 @@ fn list(keyids: &[KeyId]) -> String {
 
 /// Shows what a ceremony changes, and who has signed.
 pub fn describe(ceremony: &Ceremony, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
-    let documents = ceremony.documents();
-    let bodies = documents.iter().map(|document| DocumentBody {
-        path: document.id.path(),
-        version: document.version.clone(),
-        expires: document.expires.map(rfc3339),
-        ready: document.ready,
-        needs: document
-            .tallies()
-            .into_iter()
-            .map(|tally| Needs {
-                keys: tally.whose,
-                threshold: tally.threshold,
-                signed: tally.signed,
-                missing: tally.missing,
-            })
-            .collect(),
-    });
-    let body = Body {
-        reason: ceremony.reason.clone(),
-        began: rfc3339(ceremony.began),
-        changes: changes(ceremony),
-        documents: bodies.collect(),
-        complete: ceremony.is_complete(),
-    };
-    let mut table = Table::new(["DOCUMENT", "VERSION", "EXPIRES", "NEEDS", "SIGNED BY", "MISSING"]);
-    for document in &body.documents {
-        for (place, needs) in document.needs.iter().enumerate() {
-            let first = |text: &str| if place == 0 { text.to_owned() } else { "\"".to_owned() };
-            let all = needs.signed.len() + needs.missing.len();
-            let done = needs.signed.len() as u64 >= needs.threshold;
-            let missing = match (done, document.ready) {
-                (true, true) => String::new(),
-                (_, false) => "waits for its manifests".to_owned(),
-                (false, true) => list(&needs.missing),
-            };
-            table.row([
-                first(&document.path),
-                first(&document.version),
-                first(document.expires.as_deref().unwrap_or_default()),
-                format!("{} of {all} {}", needs.threshold, needs.keys),
-                list(&needs.signed),
-                missing,
-            ]);
-        }
-    }
-    terminal.show(&body, || {
-        let mut words = format!("begun {}", body.began);
-        if let Some(reason) = &body.reason {
+    let report = ceremony.report();
+    let changes = changes(&report);
+    terminal.show(&Body { changes: &changes, report: &report }, || {
+        let mut words = format!("begun {}", rfc3339(report.began));
+        if let Some(reason) = &report.reason {
             words.push_str(": ");
             words.push_str(&printable(reason));
         }
         words.push('\n');
-        for change in &body.changes {
+        for change in &changes {
             words.push_str("- ");
             words.push_str(&printable(change));
             words.push('\n');
         }
-        format!("{words}\n{table}")
+        format!("{words}\n{}", table(&report.documents))
     })
 }
 
+fn table(documents: &[Document<'_>]) -> Table {
+    let mut table = Table::new(["DOCUMENT", "VERSION", "EXPIRES", "NEEDS", "SIGNED BY", "MISSING"]);
+    for Document { id, version, expires, ready, needs, .. } in documents {
+        for (place, tally) in needs.iter().enumerate() {
+            let first = |text: String| if place == 0 { text } else { "\"".to_owned() };
+            let Tally { keys, threshold, signed, missing } = tally;
+            table.row([
+                first(id.to_string()),
+                first(version.clone()),
+                first(expires.map(rfc3339).unwrap_or_default()),
+                format!("{threshold} of {} {keys}", signed.len() + missing.len()),
+                list(signed),
+                match ready {
+                    false => "waits for its manifests".to_owned(),
+                    true if tally.is_complete() => String::new(),
+                    true => list(missing),
+                },
+            ]);
+        }
+    }
+    table
+}
+
 /// A text of the file for the eyes of a keeper: nothing in it may move the cursor, break the line or
-/// turn the writing round, and so hide what else is shown.
+/// reverse the writing, and so hide what else is shown.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if is_unprintable(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// What a ceremony does, a sentence for each thing.
-fn changes(ceremony: &Ceremony) -> Vec<String> {
-    let mut changes: Vec<String> = ceremony.role_changes().iter().map(ToString::to_string).collect();
-    if let Some(retirement) = &ceremony.retires {
+fn changes(report: &Report<'_>) -> Vec<String> {
+    // The reason and the documents are shown by themselves.
+    let Report { reason: _, began: _, roles, retires, terms, listings, releases, documents: _, complete: _ } =
+        report;
+    let mut changes: Vec<String> = roles.iter().map(role).collect();
+    if let Some(retirement) = retires {
         changes.push(format!(
             "line `{}` ENDS, and there is no way back: {}",
             retirement.line, retirement.reason
         ));
     }
-    for (role, was, expires) in ceremony.expiries() {
-        changes.push(match was {
-            Some(was) if was == expires => continue,
-            Some(was) => {
-                format!("`{role}` expires at {} instead of {}", rfc3339(expires), rfc3339(was))
+    for TermChange { role, expired, expires } in terms {
+        let at = rfc3339(*expires);
+        match expired {
+            Some(expired) if expired == expires => {}
+            Some(expired) => {
+                changes.push(format!("`{role}` expires at {at} instead of {}", rfc3339(*expired)));
             }
-            None => format!("`{role}` is new, and expires at {}", rfc3339(expires)),
-        });
-    }
-    let names =
-        |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    for (line, anew, gone) in ceremony.listed() {
-        if !anew.is_empty() {
-            changes.push(format!("line `{line}` lists anew: {}", names(&anew)));
-        }
-        if !gone.is_empty() {
-            changes.push(format!("line `{line}` lists no more: {}", names(&gone)));
+            None => changes.push(format!("`{role}` is new, and expires at {at}")),
         }
     }
-    for manifest in ceremony.manifests() {
-        changes.push(release(manifest));
+    for Listing { line, added, removed } in listings {
+        for (what, names) in [("lists anew", added), ("no longer lists", removed)] {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            if !names.is_empty() {
+                changes.push(format!("line `{line}` {what}: {}", names.join(", ")));
+            }
+        }
     }
+    changes.extend(releases.iter().copied().map(release));
     changes
+}
+
+fn role(change: &RoleChange) -> String {
+    let RoleChange { role, added, dropped, threshold_before, threshold, keys, prefix } = change;
+    let mut words = format!("role `{role}`:");
+    // Writing to a `String` cannot fail.
+    if let Some(prefix) = prefix {
+        let _ = write!(words, " signs for versions `{prefix}.*`,");
+    }
+    for keyid in added {
+        let _ = write!(words, " adds the key `{keyid}`,");
+    }
+    for keyid in dropped {
+        let _ = write!(words, " drops the key `{keyid}`,");
+    }
+    if let Some(before) = threshold_before.filter(|before| before != threshold) {
+        let _ = write!(words, " goes from {before} to {threshold} signatures,");
+    }
+    let _ = write!(words, " and then needs {threshold} of {keys} keys");
+    words
 }
 
 /// All that a manifest says.

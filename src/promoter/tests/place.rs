@@ -140,7 +140,7 @@ impl Place {
         for (version, raw) in signed.manifests {
             fs::write(self.path("payloads").join(version.to_string()).join("release.json"), raw).unwrap();
         }
-        for (name, raw) in signed.roles {
+        for (name, raw) in signed.trust {
             fs::write(self.path("channels/trust").join(name), raw).unwrap();
         }
     }

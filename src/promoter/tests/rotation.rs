@@ -24,7 +24,7 @@ fn change(place: &Place, add: Option<&PrivateKey>, drop: Option<&PrivateKey>) {
         drop: drop.map(|key| (RoleName::Online, key.id().to_string())).into_iter().collect(),
         ..KeyChange::default()
     };
-    let mut ceremony = change_keys(&trust, &change, &|_| None, None, now).unwrap();
+    let mut ceremony = change_keys(&trust, &change, &|_| None, now).unwrap();
     for key in [&place.keys.root, &place.keys.targets] {
         ceremony.sign(key).unwrap();
     }
@@ -101,7 +101,7 @@ impl Signer for Broken {
     }
 
     fn sign(&self, _message: &[u8]) -> Result<[u8; 64], SignerError> {
-        Err(SignerError::Deadline { command: "token".to_owned() })
+        Err(SignerError::Deadline("token".to_owned()))
     }
 }
 

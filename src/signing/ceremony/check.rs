@@ -1,21 +1,15 @@
-//! What is refused before anybody signs it, and before it is published: all that clients would
-//! refuse afterwards.
+//! What is refused before anybody signs it: all that clients would refuse afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
-
-use super::Files;
-use super::documents::{BadSignature, DocumentId};
-use super::passed::Ceremony;
-use super::releases::is_for_long;
-use super::roles::{RoleKeys, RoleName, role_keys};
-use crate::domain::Time;
+use super::Ceremony;
+use super::documents::{DocumentId, Shortfall};
+use super::releases::is_long_lived;
+use super::roles::{RoleKeys, RoleName, line_of, role_keys};
 use crate::domain::channel::LineName;
-use crate::domain::rfc3339;
 use crate::domain::version::Version;
-use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{Authority, DelegatedRole, KeyId, Root, Target, Targets, names};
+use crate::domain::{Time, rfc3339};
+use crate::formats::tuf::{DelegatedRole, KeyId, Role, Root, Target, Targets, names};
 use crate::signing::signed::SignatureError;
 use crate::signing::trust::{Trust, TrustError};
 use crate::signing::{PublicKey, Signed};
@@ -23,158 +17,162 @@ use crate::signing::{PublicKey, Signed};
 /// Why a ceremony must not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    #[error(transparent)]
-    Signature(#[from] BadSignature),
-    #[error("`{path}` is version {found}, and {expected} comes next")]
-    Version { path: String, expected: u64, found: u64 },
+    #[error("`{path}` was changed after the key `{keyid}` signed it")]
+    Changed { path: DocumentId, keyid: KeyId },
+    #[error("`{path}` is signed by the key `{keyid}`, which does not count for it")]
+    WrongKey { path: DocumentId, keyid: KeyId },
+    #[error("`{path}` is version {found}, but {expected} comes next")]
+    Version { path: DocumentId, expected: u64, found: u64 },
     #[error("`{path}` expired at {}", rfc3339(*at))]
-    Expired { path: String, at: Time },
+    Expired { path: DocumentId, at: Time },
     #[error("there is no root, or no targets role")]
     NoTop,
-    #[error("role `{role}` has {keys} keys, and wants {threshold} signatures")]
+    #[error("role `{role}` would have {keys} keys and need {threshold} signatures")]
     Unreachable { role: RoleName, keys: usize, threshold: u64 },
-    #[error("the key `{keyid}` of role `{role}` is none that can be used")]
+    #[error("the key `{keyid}` of role `{role}` is invalid")]
     BadKey { role: RoleName, keyid: KeyId },
     #[error(
         "the key `{keyid}` would be both online and for role `{role}`: whoever breaks into a server would have it"
     )]
     BothSides { keyid: KeyId, role: RoleName },
-    #[error("the key `{keyid}` of the new role `{role}` is the one of role `{of}`, and signs no releases")]
+    #[error("the key `{keyid}` of the new role `{role}` belongs to role `{of}`, and cannot sign releases")]
     OtherDuty { keyid: KeyId, role: RoleName, of: RoleName },
-    #[error("the key `{keyid}` of the new role `{role}` is none of the other lines' release keys")]
+    #[error("the key `{keyid}` of the new role `{role}` is not a release key of any other line")]
     Stranger { keyid: KeyId, role: RoleName },
-    #[error("snapshot, timestamp and `channels` have not the same keys: a server signs all of them")]
+    #[error("snapshot, timestamp and `channels` must have the same keys: a server signs all of them")]
     OnlineDiffers,
-    #[error("role `online` wants {0} signatures: a server signs alone")]
+    #[error("role `online` cannot need {0} signatures: a server signs alone")]
     OnlineThreshold(u64),
     #[error("`trust/targets.json` would change which files the role `{role}` may list")]
     Paths { role: String },
-    #[error("the new role `{role}` may list {}, and not just what is its own", .paths.join(", "))]
+    #[error("the new role `{role}` may list {}, which is more than its own files", .paths.join(", "))]
     Foreign { role: String, paths: Vec<String> },
     #[error("the new role `{role}` and `{other}` would sign for the same versions")]
     Overlap { role: String, other: String },
-    #[error("`trust/targets.json` would drop the role `{role}`, which never leaves a repository")]
+    #[error("`trust/targets.json` would drop the role `{role}`, but no role ever leaves a repository")]
     Dropped { role: String },
-    #[error("`trust/targets.json` lists the target `{0}`, and holds delegations only")]
+    #[error("`trust/targets.json` lists the target `{0}`, but may only have delegations")]
     TopTarget(String),
-    #[error("`trust/targets.json` delegates to `{role}`, whose first role is not there")]
+    #[error("`trust/targets.json` delegates to `{role}`, whose first version is missing")]
     NoRole { role: String },
-    #[error("`{path}` lists `{target}`, which is not its line's")]
-    Scope { path: String, target: String },
-    #[error("`{path}` lists another manifest of release `{version}` than is signed with it")]
-    Listed { path: String, version: String },
-    #[error("it retires line `{0}`, whose keys sign nothing in it that says so")]
+    #[error("`{path}` lists `{target}`, which does not belong to its line")]
+    Scope { path: DocumentId, target: String },
+    #[error("`{path}` lists another manifest of release `{version}` than the one that is signed with it")]
+    Listed { path: DocumentId, version: Version },
+    #[error("it retires line `{0}`, but the keys of that line sign nothing that says so")]
     Retires(LineName),
-    #[error("not everything is signed by enough: {}", .0.join("; "))]
-    Unfinished(Vec<String>),
-    #[error("`trust/{file}` is not what the ceremony began from: somebody signed something else since")]
+    #[error("signatures are missing: {}", .0.iter().map(Shortfall::to_string).collect::<Vec<_>>().join("; "))]
+    Unfinished(Vec<Shortfall>),
+    #[error(
+        "`trust/{file}` is not the one that the ceremony began from: something else was signed in the meantime"
+    )]
     Stale { file: String },
-    #[error("what came of it would not hold")]
+    #[error("its result would not be valid")]
     Result(#[from] TrustError),
-    #[error("`payloads/{version}/release.json` is missing, or not the one that is listed")]
-    Manifest { version: String },
-    #[error("`payloads/{version}/release.json` is not signed by enough")]
-    ManifestSignature { version: String, source: SignatureError },
+    #[error("`payloads/{version}/release.json` is missing, or is not the one that is listed")]
+    Manifest { version: Version },
+    #[error("`payloads/{version}/release.json` does not have enough valid signatures")]
+    ManifestSignature { version: Version, source: SignatureError },
 }
 
-/// What a finished ceremony writes.
-#[derive(Debug)]
-pub struct Finished {
-    /// `release.json` by version.
-    pub manifests: BTreeMap<Version, Bytes>,
-    /// Files of `trust/`.
-    pub trust: Files,
-}
+/// A role's version, and when it expires.
+pub(super) type Term = (u64, Time);
 
 impl Ceremony {
-    /// Checks what is to be signed, and every signature that is there.
+    /// Checks what is to be signed, and every signature so far.
     ///
     /// # Errors
     /// The first thing that clients would refuse, or that was changed after it was signed.
     pub fn check(&self, now: Time) -> Result<(), Refused> {
         let (root, targets) = self.new_root().zip(self.new_targets()).ok_or(Refused::NoTop)?;
-        self.check_versions()?;
+        for (id, last, (found, _)) in self.terms() {
+            let expected = last.map_or(0, |(version, _)| version) + 1;
+            if found != expected {
+                return Err(Refused::Version { path: id, expected, found });
+            }
+        }
         check_keys(root.signed(), targets.signed())?;
         self.check_delegations(targets.signed())?;
         self.check_lines()?;
         self.check_retirement(now)?;
-        for document in self.documents() {
-            document.check_signatures()?;
-            if let Some(at) = document.expires.filter(|at| *at <= now) {
-                return Err(Refused::Expired { path: document.id.path(), at });
-            }
+        let documents = self.documents();
+        if let Some((document, keyid)) =
+            documents.iter().find_map(|document| Some((document, document.wrong?)))
+        {
+            let path = document.id.clone();
+            let counts = document.counts(keyid);
+            return Err(if counts {
+                Refused::Changed { path, keyid }
+            } else {
+                Refused::WrongKey { path, keyid }
+            });
         }
-        // What is not signed now is trusted on, and must hold as well.
-        if root.signed().expires <= now {
-            return Err(Refused::Expired { path: "root".to_owned(), at: root.signed().expires });
+        let expiries = documents.into_iter().filter_map(|document| Some((document.id, document.expires?)));
+        // A root or a targets role that is not signed now stays in use, so it must not have expired either.
+        let (root, targets) = (root.signed(), targets.signed());
+        let top = [(DocumentId::Root(root.version), root.expires), (DocumentId::Targets, targets.expires)];
+        match expiries.chain(top).find(|(_, at)| *at <= now) {
+            Some((path, at)) => Err(Refused::Expired { path, at }),
+            None => Ok(()),
         }
-        if targets.signed().expires <= now {
-            return Err(Refused::Expired { path: "targets".to_owned(), at: targets.signed().expires });
-        }
-        Ok(())
     }
 
-    fn check_versions(&self) -> Result<(), Refused> {
-        let before = self.before();
-        let next = |id: DocumentId, last: Option<u64>, found: u64| {
-            let expected = last.unwrap_or(0) + 1;
-            let path = id.path();
-            if found == expected { Ok(()) } else { Err(Refused::Version { path, expected, found }) }
-        };
-        if let Some(root) = &self.root {
-            let found = root.signed().version;
-            next(DocumentId::Root(found), before.map(|before| before.root().signed().version), found)?;
+    /// The roles that get a next version: the term that each has now, if any, and its next.
+    pub(super) fn terms(&self) -> Vec<(DocumentId, Option<Term>, Term)> {
+        fn term<T: Role>(role: &Signed<T>) -> Term {
+            (role.signed().version(), role.signed().expires())
         }
-        if let Some(targets) = &self.targets {
-            let last = before.map(|before| before.targets().signed().version);
-            next(DocumentId::Targets, last, targets.signed().version)?;
-        }
-        for (line, work) in &self.lines {
-            let last = before.and_then(|before| before.line(line)).map(|role| role.signed().version);
-            next(DocumentId::Line(line.clone()), last, work.role.signed().version)?;
-        }
-        Ok(())
+        let before = self.before.as_ref();
+        let root = self.root.as_ref().map(|root| {
+            (DocumentId::Root(root.signed().version), before.map(|before| term(before.root())), term(root))
+        });
+        let targets = self
+            .targets
+            .as_ref()
+            .map(|targets| (DocumentId::Targets, before.map(|before| term(before.targets())), term(targets)));
+        let lines = self.lines.iter().map(|(line, work)| {
+            let was = before.and_then(|before| before.line(line)).map(term);
+            (DocumentId::Line(line.clone()), was, term(&work.role))
+        });
+        root.into_iter().chain(targets).chain(lines).collect()
     }
 
     fn check_delegations(&self, targets: &Targets) -> Result<(), Refused> {
         if let Some(target) = targets.targets.keys().next() {
             return Err(Refused::TopTarget(target.clone()));
         }
-        let roles = |targets: &Targets| {
-            let roles = targets.delegations.clone().map(|delegations| delegations.roles).unwrap_or_default();
-            roles.into_iter().map(|role| (role.name.clone(), role)).collect::<BTreeMap<_, _>>()
-        };
-        let now = roles(targets);
-        let before = self.before().map(|before| roles(before.targets().signed())).unwrap_or_default();
-        for (name, role) in &before {
-            let Some(next) = now.get(name) else { return Err(Refused::Dropped { role: name.clone() }) };
+        let now = delegated_roles(targets);
+        let before = self.before.as_ref();
+        let known = before.map(|before| delegated_roles(before.targets().signed())).unwrap_or_default();
+        for (&name, role) in &known {
+            let role_name = || name.to_owned();
+            let next = now.get(name).ok_or_else(|| Refused::Dropped { role: role_name() })?;
             if next.paths != role.paths || next.terminating != role.terminating {
-                return Err(Refused::Paths { role: name.clone() });
+                return Err(Refused::Paths { role: role_name() });
             }
         }
-        for name in now.keys().filter(|name| *name != names::CHANNELS && !before.contains_key(*name)) {
-            let line = name.strip_prefix(names::RELEASES).and_then(|line| LineName::parse(line).ok());
-            if line.is_none_or(|line| !self.lines.contains_key(&line)) {
-                return Err(Refused::NoRole { role: name.clone() });
+        let new = || now.values().filter(|role| !known.contains_key(role.name.as_str()));
+        for role in new().filter(|role| role.name != names::CHANNELS) {
+            if line_of(&role.name).is_none_or(|line| !self.lines.contains_key(&line)) {
+                return Err(Refused::NoRole { role: role.name.clone() });
             }
         }
-        for role in now.values().filter(|role| !before.contains_key(&role.name)) {
-            check_new_role(role, now.values())?;
+        for role in new() {
+            check_new_role(role, now.values().copied())?;
         }
-        self.before().map_or(Ok(()), |before| check_new_keys(before, targets))
+        before.map_or(Ok(()), |before| check_new_keys(before, targets))
     }
 
     fn check_lines(&self) -> Result<(), Refused> {
         for (line, work) in &self.lines {
-            let path = DocumentId::Line(line.clone()).path();
-            let delegated = self.new_targets().and_then(|targets| {
-                let (role, _) = targets.signed().delegated(&names::releases_role(line))?;
-                Some(role.paths.clone())
-            });
-            let paths = delegated.ok_or_else(|| Refused::NoRole { role: names::releases_role(line) })?;
+            let path = DocumentId::Line(line.clone());
+            let name = names::releases_role(line);
+            let delegated = self.new_targets().and_then(|targets| targets.signed().delegated(&name));
+            let Some((delegated, _)) = delegated else { return Err(Refused::NoRole { role: name }) };
             let role = work.role.signed();
             for target in role.targets.keys() {
-                let inside = paths.iter().any(|path| names::path_matches(path, target) == Some(true));
+                let inside =
+                    delegated.paths.iter().any(|path| names::path_matches(path, target) == Some(true));
                 if !inside || !names::is_target_name(target) {
                     return Err(Refused::Scope { path, target: target.clone() });
                 }
@@ -186,141 +184,33 @@ impl Ceremony {
                     role.targets.get(&name) == Some(&Target::new(payload.sha256, payload.size))
                 });
                 if listed != Some(&Target::of(manifest.raw())) || !payloads {
-                    return Err(Refused::Listed { path, version: version.to_string() });
+                    return Err(Refused::Listed { path, version: version.clone() });
                 }
             }
         }
         Ok(())
     }
 
-    /// That a line ends is no part of what is signed. What its keys sign then is a role that nobody has
-    /// to renew, and without that anybody who has the file in hand could end a line.
+    /// The end of a line is not part of what is signed. What its keys do sign is a role that nobody
+    /// needs to renew; without this check, anybody who has the file in hand could end any line.
     fn check_retirement(&self, now: Time) -> Result<(), Refused> {
         let Some(line) = self.retires.as_ref().map(|retires| &retires.line) else { return Ok(()) };
         let role = self.lines.get(line).map(|work| work.role.signed());
-        if role.is_some_and(|role| is_for_long(role, now)) {
+        if role.is_some_and(|role| is_long_lived(role, now)) {
             Ok(())
         } else {
             Err(Refused::Retires(line.clone()))
         }
     }
-
-    /// What is written when all have signed, over the present files of `trust/`. `manifest` gives the
-    /// stored manifest of a release. Files that are there already are no reason to refuse: a run that
-    /// was cut short is completed by the next.
-    ///
-    /// # Errors
-    /// When somebody's signature is missing, something else was signed since the ceremony began, or
-    /// clients would refuse what comes of it.
-    pub fn finish(
-        &self,
-        present: &Files,
-        manifest: &dyn Fn(&Version) -> Option<Bytes>,
-        now: Time,
-    ) -> Result<Finished, Refused> {
-        self.check(now)?;
-        let missing: Vec<String> = self
-            .documents()
-            .iter()
-            .filter(|document| !document.is_complete())
-            .map(|document| {
-                let tallies = document.tallies();
-                let open: Vec<String> = tallies
-                    .iter()
-                    .filter(|tally| !tally.is_complete())
-                    .map(|tally| format!("{} of {} {}", tally.signed.len(), tally.threshold, tally.whose))
-                    .collect();
-                let open =
-                    if open.is_empty() { "waits for its manifests".to_owned() } else { open.join(", ") };
-                format!("`{}` has {open}", document.id.path())
-            })
-            .collect();
-        if !missing.is_empty() {
-            return Err(Refused::Unfinished(missing));
-        }
-
-        let mut finished = Finished { manifests: BTreeMap::new(), trust: Files::new() };
-        for document in self.documents() {
-            match &document.id {
-                DocumentId::Manifest(version) => {
-                    finished.manifests.insert(version.clone(), document.raw.clone());
-                }
-                id => {
-                    let path = id.path();
-                    let name = path.strip_prefix("trust/").unwrap_or(&path);
-                    finished.trust.insert(name.to_owned(), document.raw.clone());
-                }
-            }
-        }
-        self.check_fresh(present, &finished.trust)?;
-
-        let mut after = present.clone();
-        after.extend(finished.trust.clone());
-        let after = Trust::read(&after)?.ok_or(Refused::NoTop)?;
-        // A line that is out of order already must not hold up the keys of the others.
-        let held = |line: &LineName| self.lines.contains_key(line) || holds(present, line);
-        if let Some((_, error)) = after.into_broken().into_iter().find(|(line, _)| held(line)) {
-            return Err(error.into());
-        }
-        for line in self.lines.keys() {
-            self.check_manifests(line, &finished, manifest)?;
-        }
-        Ok(finished)
-    }
-
-    /// Whether the files of `trust/` are those that it began from, or what comes of it.
-    fn check_fresh(&self, present: &Files, next: &Files) -> Result<(), Refused> {
-        let stale = |file: &str| Err(Refused::Stale { file: file.to_owned() });
-        let same = |a: &Bytes, b: &Bytes| a.trim_ascii() == b.trim_ascii();
-        for (file, raw) in present {
-            let known = [self.base.get(file), next.get(file)];
-            let touched = known.iter().any(Option::is_some) || file.ends_with(".root.json");
-            if touched && !known.into_iter().flatten().any(|known| same(known, raw)) {
-                return stale(file);
-            }
-        }
-        match self.base.keys().find(|file| !present.contains_key(*file)) {
-            Some(file) => stale(file),
-            None => Ok(()),
-        }
-    }
-
-    /// Whether all that a line's next role lists is there, and signed by enough.
-    fn check_manifests(
-        &self,
-        line: &LineName,
-        finished: &Finished,
-        manifest: &dyn Fn(&Version) -> Option<Bytes>,
-    ) -> Result<(), Refused> {
-        let name = names::releases_role(line);
-        let authority: Option<Authority<'_>> =
-            self.new_targets().and_then(|targets| targets.signed().delegated(&name)).map(|found| found.1);
-        let (Some(work), Some(authority)) = (self.lines.get(line), authority) else {
-            return Err(Refused::NoRole { role: name });
-        };
-        for (target, listed) in &work.role.signed().targets {
-            let version = target.strip_prefix("release.").and_then(|rest| rest.strip_suffix(".json"));
-            let Some(version) = version.and_then(|version| Version::parse(version).ok()) else { continue };
-            let wrong = || Refused::Manifest { version: version.to_string() };
-            let raw = finished.manifests.get(&version).cloned().or_else(|| manifest(&version));
-            let raw = raw.filter(|raw| Target::of(raw) == *listed).ok_or_else(wrong)?;
-            let signed: Signed<ReleaseManifest> = Signed::parse(raw).map_err(|_| wrong())?;
-            signed
-                .verify(authority)
-                .map_err(|source| Refused::ManifestSignature { version: version.to_string(), source })?;
-        }
-        Ok(())
-    }
 }
 
-/// Whether a line's role holds as things are: then it must go on to.
-fn holds(present: &Files, line: &LineName) -> bool {
-    let before = Trust::read(present).ok().flatten();
-    before.is_none_or(|before| !before.broken().contains_key(line))
+fn delegated_roles(targets: &Targets) -> BTreeMap<&str, &DelegatedRole> {
+    let roles = targets.delegations.iter().flat_map(|delegations| &delegations.roles);
+    roles.map(|role| (role.name.as_str(), role)).collect()
 }
 
-/// Whether a new role may list what is its own, and nothing that another line's may: whoever stands
-/// first would take the other's releases over.
+/// Whether a new role may list its own files and none of another line: the role that comes first
+/// would take over the releases of the other.
 fn check_new_role<'a>(
     role: &DelegatedRole,
     mut all: impl Iterator<Item = &'a DelegatedRole>,
@@ -342,13 +232,13 @@ fn check_new_role<'a>(
     }
 }
 
-/// Whether lines that are new are signed for by keys that sign releases already. A key that was taken
-/// for another one by its file would be a line's alone from then on, and nobody would have said so.
+/// Whether the keys of new lines sign releases already. If a key file was mistaken for another, its
+/// key would sign for a line from then on, and nobody would have said so.
 fn check_new_keys(before: &Trust, targets: &Targets) -> Result<(), Refused> {
     let root = before.root().signed();
     let known = role_keys(root, before.targets().signed());
     let lines = || known.iter().filter(|(role, _)| matches!(role, RoleName::Release(_)));
-    let releases: BTreeSet<KeyId> = lines().flat_map(|(_, line)| line.keys.keys()).copied().collect();
+    let releases: BTreeSet<&KeyId> = lines().flat_map(|(_, line)| line.keys.keys()).collect();
     let is_new = |role: &RoleName| matches!(role, RoleName::Release(_)) && !known.contains_key(role);
     for (role, keys) in role_keys(root, targets).into_iter().filter(|(role, _)| is_new(role)) {
         let Some(keyid) = keys.keys.into_keys().find(|keyid| !releases.contains(keyid)) else { continue };
@@ -375,23 +265,18 @@ fn check_keys(root: &Root, targets: &Targets) -> Result<(), Refused> {
             return Err(Refused::BadKey { role: role.clone(), keyid });
         }
     }
-    let online: BTreeSet<KeyId> =
-        roles.get(&RoleName::Online).into_iter().flat_map(|r| r.keys.keys()).copied().collect();
-    for (role, keys) in roles.iter().filter(|(role, _)| **role != RoleName::Online) {
-        if let Some(keyid) = keys.keys.keys().find(|id| online.contains(id)) {
+    let online = &roles[&RoleName::Online];
+    for (role, RoleKeys { keys, .. }) in roles.iter().filter(|(role, _)| **role != RoleName::Online) {
+        if let Some(keyid) = keys.keys().find(|id| online.keys.contains_key(id)) {
             return Err(Refused::BothSides { keyid: *keyid, role: role.clone() });
         }
     }
-    let set = |authority: Authority<'_>| {
-        (authority.keyids.iter().copied().collect::<BTreeSet<_>>(), authority.threshold)
-    };
-    let timestamp = set(root.timestamp());
-    let channels = targets.delegated(names::CHANNELS).map(|(_, authority)| set(authority));
-    if set(root.snapshot()) != timestamp || channels.as_ref() != Some(&timestamp) {
+    let channels = targets.delegated(names::CHANNELS).map(|(_, authority)| RoleKeys::of(authority));
+    if RoleKeys::of(root.snapshot()) != *online || channels.as_ref() != Some(online) {
         return Err(Refused::OnlineDiffers);
     }
-    if timestamp.1 != 1 {
-        return Err(Refused::OnlineThreshold(timestamp.1));
+    if online.threshold != 1 {
+        return Err(Refused::OnlineThreshold(online.threshold));
     }
     Ok(())
 }

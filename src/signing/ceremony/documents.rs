@@ -1,18 +1,20 @@
 //! The documents of a ceremony, and who has signed each.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use bytes::Bytes;
+use serde::{Serialize, Serializer};
 
-use super::passed::Ceremony;
+use super::Ceremony;
 use crate::domain::Time;
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
 use crate::formats::tuf::{Authority, KeyId, names};
-use crate::signing::trust::Trust;
-use crate::signing::{PublicKey, Signature};
+use crate::signing::{PublicKey, Signature, Signed};
 
-/// Which document.
+/// Which document. It is shown as the path where it is written in the end: below the catalog, or
+/// `payloads/…` below the payloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DocumentId {
     Root(u64),
@@ -23,25 +25,29 @@ pub enum DocumentId {
     Manifest(Version),
 }
 
-impl DocumentId {
-    /// Where it is written in the end: below the catalog, or `payloads/…` below the payloads.
-    #[must_use]
-    pub fn path(&self) -> String {
+impl fmt::Display for DocumentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Root(version) => format!("trust/{version}.root.json"),
-            Self::Targets => "trust/targets.json".to_owned(),
-            Self::Line(line) => format!("trust/{}.json", names::releases_role(line)),
-            Self::Manifest(version) => format!("payloads/{version}/release.json"),
+            Self::Root(version) => write!(f, "trust/{version}.root.json"),
+            Self::Targets => f.write_str("trust/targets.json"),
+            Self::Line(line) => write!(f, "trust/{}.json", names::releases_role(line)),
+            Self::Manifest(version) => write!(f, "payloads/{version}/release.json"),
         }
     }
+}
 
+impl Serialize for DocumentId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl DocumentId {
     /// The document with this path.
     #[must_use]
     pub fn parse(path: &str) -> Option<Self> {
-        if let Some(version) =
-            path.strip_prefix("payloads/").and_then(|rest| rest.strip_suffix("/release.json"))
-        {
-            return Version::parse(version).ok().map(Self::Manifest);
+        if let Some(rest) = path.strip_prefix("payloads/") {
+            return Version::parse(rest.strip_suffix("/release.json")?).ok().map(Self::Manifest);
         }
         let name = path.strip_prefix("trust/")?.strip_suffix(".json")?;
         if name == "targets" {
@@ -51,110 +57,108 @@ impl DocumentId {
             return LineName::parse(line).ok().map(Self::Line);
         }
         let version = name.strip_suffix(".root")?;
-        version.parse().ok().map(Self::Root).filter(|id| id.path() == path)
+        version.parse().ok().map(Self::Root).filter(|id| id.to_string() == path)
     }
 }
 
-/// One document, with the keys that count for it.
-#[derive(Debug)]
+/// One document, and the signatures that it needs.
+#[derive(Debug, Serialize)]
 pub struct Document<'a> {
+    #[serde(rename = "path")]
     pub id: DocumentId,
     /// The number of a role, or the version of a release.
     pub version: String,
     /// A manifest does not expire.
     pub expires: Option<Time>,
-    pub raw: &'a Bytes,
-    message: &'a [u8],
-    signatures: &'a [Signature],
-    /// Whose signatures are needed: for a next root, of the present root's keys and of its own.
-    pub authorities: Vec<(&'static str, Authority<'a>)>,
-    /// Whether it can be signed now. The role of a line is when the manifests are complete that it
-    /// lists.
+    /// Whether it can be signed now: the role of a line waits for the manifests that it lists.
     pub ready: bool,
+    /// An entry for each set of keys that must sign: for a next root, those of the present root and
+    /// its own.
+    pub needs: Vec<Tally>,
+    #[serde(skip)]
+    pub raw: &'a Bytes,
+    /// A key whose signature does not belong there.
+    #[serde(skip)]
+    pub(super) wrong: Option<KeyId>,
 }
 
-/// Who of one set of keys has signed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who has signed, of one set of keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tally {
-    /// What the keys are, where a document needs those of two sets.
-    pub whose: &'static str,
+    /// Which set.
+    pub keys: &'static str,
     pub threshold: u64,
     pub signed: Vec<KeyId>,
     pub missing: Vec<KeyId>,
 }
 
 impl Tally {
-    /// Whether there are signatures enough.
+    /// Whether there are enough signatures.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
+    pub const fn is_complete(&self) -> bool {
         self.signed.len() as u64 >= self.threshold
     }
 }
 
-/// A signature in a ceremony's file that does not belong there.
-#[derive(Debug, thiserror::Error)]
-pub enum BadSignature {
-    #[error("`{path}` was changed after the key `{keyid}` signed it")]
-    Changed { path: String, keyid: KeyId },
-    #[error("`{path}` is signed by the key `{keyid}`, which does not count for it")]
-    Foreign { path: String, keyid: KeyId },
+/// A document that too few have signed, or can sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortfall {
+    pub id: DocumentId,
+    pub keys: &'static str,
+    pub threshold: u64,
+    pub given: usize,
 }
 
-impl Document<'_> {
-    /// Who has signed, for each set of keys that must.
-    #[must_use]
-    pub fn tallies(&self) -> Vec<Tally> {
-        let tally = |(whose, authority): &(&'static str, Authority<'_>)| {
-            let valid: BTreeSet<KeyId> =
-                self.signatures.iter().filter(|s| self.holds(s, *authority)).map(|s| s.keyid).collect();
-            let (signed, missing) = authority.keyids.iter().copied().partition(|id| valid.contains(id));
-            Tally { whose, threshold: authority.threshold, signed, missing }
-        };
-        self.authorities.iter().map(tally).collect()
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, keys, threshold, given } = self;
+        write!(f, "`{id}` has {given} of {threshold} {keys}")
     }
+}
 
-    fn holds(&self, signature: &Signature, authority: Authority<'_>) -> bool {
-        let key = authority.keys.get(&signature.keyid).and_then(|key| PublicKey::of(key).ok());
-        authority.keyids.contains(&signature.keyid)
-            && key.is_some_and(|key| key.verifies(self.message, &signature.sig))
+impl<'a> Document<'a> {
+    fn of<T>(
+        id: DocumentId,
+        version: &impl ToString,
+        expires: Option<Time>,
+        document: &'a Signed<T>,
+        authorities: &[(&'static str, Authority<'a>)],
+    ) -> Self {
+        let holds = |Signature { keyid, sig }: &Signature, authority: &Authority<'_>| {
+            let key = authority.keys.get(keyid).filter(|_| authority.keyids.contains(keyid));
+            let key = key.and_then(|key| PublicKey::of(key).ok());
+            key.is_some_and(|key| key.verifies(document.message(), sig))
+        };
+        let signatures = || document.signatures().iter();
+        let tally = |(keys, authority): &(&'static str, Authority<'_>)| {
+            let valid: BTreeSet<KeyId> =
+                signatures().filter(|signature| holds(signature, authority)).map(|s| s.keyid).collect();
+            let (signed, missing) = authority.keyids.iter().copied().partition(|id| valid.contains(id));
+            Tally { keys, threshold: authority.threshold, signed, missing }
+        };
+        let needs: Vec<Tally> = authorities.iter().map(tally).collect();
+        let is_wrong = |keyid: &KeyId| !needs.iter().any(|tally| tally.signed.contains(keyid));
+        let wrong = signatures().map(|signature| signature.keyid).find(is_wrong);
+        Self { id, version: version.to_string(), expires, ready: true, needs, raw: document.raw(), wrong }
     }
 
     /// Whether a key counts for it.
     #[must_use]
     pub fn counts(&self, key: KeyId) -> bool {
-        self.authorities.iter().any(|(_, authority)| authority.keyids.contains(&key))
+        self.needs.iter().any(|tally| tally.signed.contains(&key) || tally.missing.contains(&key))
     }
 
-    /// Whether there are signatures enough.
+    /// Whether there are enough signatures.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.ready && !self.authorities.is_empty() && self.tallies().iter().all(Tally::is_complete)
+        self.ready && !self.needs.is_empty() && self.needs.iter().all(Tally::is_complete)
     }
 
-    /// Whether a key should sign it now. A manifest that is complete is left alone: one signature
-    /// more would change the digest that the role lists.
-    #[must_use]
-    pub fn wants(&self, key: KeyId) -> bool {
-        let signed = self.signatures.iter().any(|signature| signature.keyid == key);
+    /// Whether a key should sign it now. A complete manifest is left alone: another signature would
+    /// change the digest that the role lists.
+    pub(super) fn wants(&self, key: KeyId) -> bool {
         let enough = matches!(self.id, DocumentId::Manifest(_)) && self.is_complete();
-        self.ready && self.counts(key) && !signed && !enough
-    }
-
-    /// Whether each signature is by a key that counts, and over this very document.
-    ///
-    /// # Errors
-    /// The first that is not.
-    pub fn check_signatures(&self) -> Result<(), BadSignature> {
-        for signature in self.signatures {
-            let (path, keyid) = (self.id.path(), signature.keyid);
-            if !self.counts(keyid) {
-                return Err(BadSignature::Foreign { path, keyid });
-            }
-            if !self.authorities.iter().any(|(_, authority)| self.holds(signature, *authority)) {
-                return Err(BadSignature::Changed { path, keyid });
-            }
-        }
-        Ok(())
+        self.ready && !enough && self.needs.iter().any(|tally| tally.missing.contains(&key))
     }
 }
 
@@ -164,84 +168,57 @@ impl Ceremony {
     pub fn documents(&self) -> Vec<Document<'_>> {
         let mut documents = Vec::new();
         if let Some(root) = &self.root {
+            let own = root.signed().root();
+            let before = self.before.as_ref().map(|before| before.root().signed().root());
             let before =
-                self.before.as_ref().map(|before| ("present root keys", before.root().signed().root()));
-            let own = ("new root keys", root.signed().root());
-            let same = before.is_some_and(|(_, before)| {
-                before.keyids == own.1.keyids && before.threshold == own.1.threshold
-            });
+                before.filter(|before| (before.keyids, before.threshold) != (own.keyids, own.threshold));
             let authorities = match before {
-                None => vec![("root keys", own.1)],
-                Some(_) if same => vec![("root keys", own.1)],
-                Some(before) => vec![before, own],
+                None => vec![("root keys", own)],
+                Some(before) => vec![("present root keys", before), ("new root keys", own)],
             };
-            let signed = root.signed();
-            documents.push(Document {
-                id: DocumentId::Root(signed.version),
-                version: signed.version.to_string(),
-                expires: Some(signed.expires),
-                raw: root.raw(),
-                message: root.message(),
-                signatures: root.signatures(),
-                authorities,
-                ready: true,
-            });
+            let (version, expires) = (root.signed().version, root.signed().expires);
+            let id = DocumentId::Root(version);
+            documents.push(Document::of(id, &version, Some(expires), root, &authorities));
         }
         if let Some(targets) = &self.targets {
-            let authority = self.new_root().map(|root| ("targets keys", root.signed().targets()));
-            documents.push(Document {
-                id: DocumentId::Targets,
-                version: targets.signed().version.to_string(),
-                expires: Some(targets.signed().expires),
-                raw: targets.raw(),
-                message: targets.message(),
-                signatures: targets.signatures(),
-                authorities: authority.into_iter().collect(),
-                ready: true,
-            });
+            let keys = self.new_root().map(|root| ("targets keys", root.signed().targets()));
+            let (version, expires) = (targets.signed().version, targets.signed().expires);
+            let id = DocumentId::Targets;
+            documents.push(Document::of(id, &version, Some(expires), targets, keys.as_slice()));
         }
         for (line, work) in &self.lines {
-            let role = names::releases_role(line);
-            let authority = self.new_targets().and_then(|targets| targets.signed().delegated(&role));
-            let authority: Vec<_> =
-                authority.into_iter().map(|(_, authority)| ("release keys", authority)).collect();
+            let keys = self.line_authority(line).map(|authority| ("release keys", authority));
             let begin = documents.len();
-            documents.extend(work.manifests.iter().map(|(version, manifest)| Document {
-                id: DocumentId::Manifest(version.clone()),
-                version: version.to_string(),
-                expires: None,
-                raw: manifest.raw(),
-                message: manifest.message(),
-                signatures: manifest.signatures(),
-                authorities: authority.clone(),
-                ready: true,
+            documents.extend(work.manifests.iter().map(|(version, manifest)| {
+                Document::of(DocumentId::Manifest(version.clone()), version, None, manifest, keys.as_slice())
             }));
             let ready = documents[begin..].iter().all(Document::is_complete);
-            documents.push(Document {
-                id: DocumentId::Line(line.clone()),
-                version: work.role.signed().version.to_string(),
-                expires: Some(work.role.signed().expires),
-                raw: work.role.raw(),
-                message: work.role.message(),
-                signatures: work.role.signatures(),
-                authorities: authority,
-                ready,
-            });
+            let (version, expires) = (work.role.signed().version, work.role.signed().expires);
+            let id = DocumentId::Line(line.clone());
+            let role = Document::of(id, &version, Some(expires), &work.role, keys.as_slice());
+            documents.push(Document { ready, ..role });
         }
         documents
     }
 
-    /// Whether everything is signed by enough.
+    /// Whether enough keepers have signed everything.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.documents().iter().all(Document::is_complete)
     }
 
-    /// Whether the roots that it began from lead on from a keeper's own one.
+    /// The documents that are still not signed by enough once all of these keys have signed.
     #[must_use]
-    pub fn follows_from(&self, own: &crate::signing::Signed<crate::formats::tuf::Root>) -> bool {
-        let version = own.signed().version;
-        let mut roots = self.before.iter().flat_map(Trust::roots);
-        roots.any(|root| root.signed().version == version && root.message() == own.message())
+    pub fn shortfalls(&self, keys: &[KeyId]) -> Vec<Shortfall> {
+        let mut shortfalls = Vec::new();
+        for Document { id, needs, .. } in self.documents() {
+            for Tally { keys: set, threshold, signed, missing } in needs {
+                let given = signed.len() + missing.iter().filter(|id| keys.contains(id)).count();
+                if (given as u64) < threshold {
+                    shortfalls.push(Shortfall { id: id.clone(), keys: set, threshold, given });
+                }
+            }
+        }
+        shortfalls
     }
 }

@@ -1,43 +1,84 @@
-//! Releases that take the signatures of several people, and the founding of a repository by several.
+//! Beginning a ceremony: the founding of a repository, releases, and the end of a line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use super::passed::{Ceremony, LineWork};
-use super::{CeremonyError, line_signers, next_role};
+use super::roles::{RoleName, role_keys};
+use super::{Ceremony, CeremonyError, LineWork, Retirement};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
-use crate::domain::channel::LineName;
 use crate::domain::line::Line;
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{RETIRED_LIFETIME, Root, Signers, TARGETS_LIFETIME, Targets};
+use crate::formats::tuf::{
+    RETIRED_LIFETIME, Root, Signers, TARGETS_LIFETIME, Target, TargetError, Targets, names,
+};
+use crate::signing::signed::SignError;
 use crate::signing::trust::Trust;
 use crate::signing::{PublicKey, Signed};
 
+/// The public keys of a new repository.
+#[derive(Debug)]
+pub struct Founders {
+    pub root: Signers,
+    pub targets: PublicKey,
+    pub release: PublicKey,
+    pub online: PublicKey,
+}
+
+impl Ceremony {
+    /// Begins the founding of a repository: the first root, the delegations of all lines, and an
+    /// empty role for each.
+    ///
+    /// # Errors
+    /// When something has no form that can be signed.
+    pub fn found(catalog: &Catalog, keys: &Founders, now: Time) -> Result<Self, SignError> {
+        let any = |key: &PublicKey| Signers::any(vec![key.key()]);
+        let (targets, release, online) = (any(&keys.targets), any(&keys.release), any(&keys.online));
+        let mut ceremony = Self::from(None, &[], now);
+        ceremony.root = Some(Signed::unsigned(Root::of(1, now, &keys.root, &targets, &online))?);
+        let lines = catalog.lines().map(|line| (&line.name, &line.prefix, &release));
+        ceremony.targets = Some(Signed::unsigned(Targets::delegating(1, now, lines, &online))?);
+        for line in catalog.lines() {
+            ceremony.lines.insert(line.name.clone(), LineWork::of(Targets::releases(1, now))?);
+        }
+        Ok(ceremony)
+    }
+}
+
+impl LineWork {
+    /// A role that is signed without new manifests.
+    fn of(role: Targets) -> Result<Self, SignError> {
+        Ok(Self { role: Signed::unsigned(role)?, manifests: BTreeMap::new() })
+    }
+}
+
 /// Begins a ceremony in which releases are signed, and the next versions of their lines' roles.
-/// Lines that have no role yet are delegated in it: for those the targets keys sign as well.
-/// `release` are the release keys at hand; `form` has the last word on each manifest.
+/// Lines that have no role yet are delegated in it, which the targets keys sign. `release` are the
+/// release keys at hand; `form` has the last word on each manifest.
 ///
 /// # Errors
-/// When something has no form that can be signed.
+/// When the role of a line cannot be used, or something has no form that can be signed.
 pub fn propose_releases(
     trust: &Trust,
     pending: &[(&Line, Vec<Version>)],
     release: &[PublicKey],
-    reason: Option<String>,
     now: Time,
     form: impl Fn(&mut ReleaseManifest),
 ) -> Result<Ceremony, CeremonyError> {
     let touched: Vec<_> = pending.iter().map(|(line, _)| &line.name).collect();
-    let mut ceremony = Ceremony::from(Some(trust), &touched, reason, now);
+    let mut ceremony = Ceremony::from(Some(trust), &touched, now);
     let mut targets = trust.targets().signed().clone();
     let signers = line_signers(trust, release);
     for (line, versions) in pending {
-        let mut role = if let Some(role) = trust.line(&line.name) {
-            next_role(role.signed(), line, versions, now)?
-        } else {
-            targets.delegate(&line.name, &line.prefix, &signers);
-            Targets::releases(1, now)
+        let mut role = match trust.line(&line.name) {
+            Some(role) => next_role(role.signed(), line, versions, now)?,
+            None if trust.broken().contains_key(&line.name) => {
+                return Err(CeremonyError::broken(trust, &line.name));
+            }
+            None => {
+                targets.delegate(&line.name, &line.prefix, &signers);
+                Targets::releases(1, now)
+            }
         };
         let mut manifests = BTreeMap::new();
         for release in versions.iter().filter_map(|version| line.releases.get(version)) {
@@ -58,62 +99,72 @@ pub fn propose_releases(
     Ok(ceremony)
 }
 
-/// Begins a ceremony in which the role of a line is signed for so long that nobody need renew it.
-/// Nothing, where that was done already.
+/// The next version of a line's role, without the releases that are signed anew.
+fn next_role(role: &Targets, line: &Line, versions: &[Version], now: Time) -> Result<Targets, TargetError> {
+    let mut next = Targets::releases(role.version + 1, now);
+    // The role of a retired line has a long life, which is not cut short.
+    next.expires = next.expires.max(role.expires);
+    // A release that is signed anew is listed anew: what it had before goes, payloads too.
+    let manifests = versions.iter().map(names::release_target);
+    let payloads = versions.iter().filter_map(|version| line.releases.get(version)).flat_map(|release| {
+        release.payloads.iter().map(|payload| names::payload_target(&release.version, &payload.file))
+    });
+    let replaced: HashSet<String> = manifests.chain(payloads).collect();
+    for (name, target) in role.targets.iter().filter(|(name, _)| !replaced.contains(*name)) {
+        next.insert(name.clone(), *target)?;
+    }
+    Ok(next)
+}
+
+/// Who signs for a new line: the keys and the threshold of another line whose release keys include all
+/// of these, of the strictest one if there are several. Otherwise these keys, with the threshold of the
+/// strictest line: a new line is never the weak one. [`Ceremony::check`] says whether they may.
+fn line_signers(trust: &Trust, release: &[PublicKey]) -> Signers {
+    let roles = role_keys(trust.root().signed(), trust.targets().signed());
+    let lines =
+        || roles.iter().filter(|(role, _)| matches!(role, RoleName::Release(_))).map(|(_, keys)| keys);
+    let shared = lines().filter(|line| release.iter().all(|key| line.keys.contains_key(&key.id())));
+    if let Some(strictest) = shared.max_by_key(|line| line.threshold) {
+        return strictest.signers();
+    }
+    let keys = release.iter().map(PublicKey::key).collect();
+    Signers { keys, threshold: lines().map(|line| line.threshold).max().unwrap_or(1) }
+}
+
+/// Begins a ceremony in which the role of a line is signed for so long that nobody needs to renew it.
+/// `None` if that was done before.
 ///
 /// # Errors
-/// When the line has no role.
+/// When the line has no role, or the role cannot be used.
 pub fn retire_line(
     trust: &Trust,
-    line: &LineName,
-    reason: Option<String>,
+    retirement: Retirement,
     now: Time,
 ) -> Result<Option<Ceremony>, CeremonyError> {
-    let role = trust.line(line).ok_or_else(|| CeremonyError::NotDelegated(line.clone()))?.signed();
-    if is_for_long(role, now) {
+    let line = &retirement.line;
+    let role = trust.line(line).ok_or_else(|| CeremonyError::broken(trust, line))?.signed();
+    if is_long_lived(role, now) {
         return Ok(None);
     }
-    let mut ceremony = Ceremony::from(Some(trust), &[line], reason, now);
+    let mut ceremony = Ceremony::from(Some(trust), &[line], now);
     let mut next = role.clone();
     next.version += 1;
     next.expires = now + RETIRED_LIFETIME;
-    let work = LineWork { role: Signed::unsigned(next)?, manifests: BTreeMap::new() };
-    ceremony.lines.insert(line.clone(), work);
+    ceremony.lines.insert(line.clone(), LineWork::of(next)?);
+    ceremony.reason = Some(format!("line `{line}` is retired: {}", retirement.reason));
+    ceremony.retires = Some(retirement);
     Ok(Some(ceremony))
 }
 
-/// Whether a line's role is one that nobody has to renew: a retired line's.
-pub(super) fn is_for_long(role: &Targets, now: Time) -> bool {
+/// Whether a role of a line is one that nobody needs to renew: a retired line's.
+pub(super) fn is_long_lived(role: &Targets, now: Time) -> bool {
     now + RETIRED_LIFETIME / 2 < role.expires
 }
 
-/// The keys of a repository that is founded by several keepers.
-#[derive(Debug)]
-pub struct Founders {
-    pub root: Signers,
-    pub targets: PublicKey,
-    pub release: PublicKey,
-    pub online: PublicKey,
-}
-
-impl Ceremony {
-    /// Begins the founding of a repository: the first root, the delegations of all lines, and an
-    /// empty role for each.
-    ///
-    /// # Errors
-    /// When something has no form that can be signed.
-    pub fn found(catalog: &Catalog, keys: &Founders, now: Time) -> Result<Self, CeremonyError> {
-        let any = |key: &PublicKey| Signers::any(vec![key.key()]);
-        let (targets, release, online) = (any(&keys.targets), any(&keys.release), any(&keys.online));
-        let mut ceremony = Self::from(None, &[], None, now);
-        ceremony.root = Some(Signed::unsigned(Root::of(1, now, &keys.root, &targets, &online))?);
-        let lines = catalog.lines().map(|line| (&line.name, &line.prefix, &release));
-        ceremony.targets = Some(Signed::unsigned(Targets::delegating(1, now, lines, &online))?);
-        for line in catalog.lines() {
-            let work =
-                LineWork { role: Signed::unsigned(Targets::releases(1, now))?, manifests: BTreeMap::new() };
-            ceremony.lines.insert(line.name.clone(), work);
-        }
-        Ok(ceremony)
-    }
+/// The releases that a line's role lists.
+pub(super) fn listed_releases(role: &Targets) -> impl Iterator<Item = (Version, &Target)> {
+    role.targets.iter().filter_map(|(name, target)| {
+        let version = name.strip_prefix("release.")?.strip_suffix(".json")?;
+        Some((Version::parse(version).ok()?, target))
+    })
 }

@@ -1,15 +1,15 @@
-//! The roles as people speak of them: `root`, `targets`, `online`, and `release` for each line.
+//! The roles as people name them: `root`, `targets`, `online`, and `release` for each line.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::domain::Time;
+use serde::{Serialize, Serializer};
+
 use crate::domain::channel::{LineName, NameError};
-use crate::domain::line::Prefix;
 use crate::formats::tuf::{Authority, Key, KeyId, Root, Signers, Targets, names};
 
-/// Whose keys.
+/// A role.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RoleName {
     Root,
@@ -23,10 +23,23 @@ pub enum RoleName {
 /// Why a text names no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RoleNameError {
-    #[error("`{0}` is not a role: `root`, `targets`, `online`, `release` or `release:LINE` is")]
+    #[error("`{0}` is not a role: expected `root`, `targets`, `online`, `release` or `release:LINE`")]
     Unknown(String),
     #[error("`{line}` is not a line")]
     Line { line: String, source: NameError },
+}
+
+impl RoleName {
+    /// The role below the top targets role that has this name there, if it is a line's.
+    #[must_use]
+    pub fn of_line(role: &str) -> Option<Self> {
+        line_of(role).map(|line| Self::Release(Some(line)))
+    }
+}
+
+/// The line whose releases a role lists, by the role's name.
+pub(super) fn line_of(role: &str) -> Option<LineName> {
+    LineName::parse(role.strip_prefix(names::RELEASES)?).ok()
 }
 
 impl FromStr for RoleName {
@@ -38,13 +51,12 @@ impl FromStr for RoleName {
             "targets" => Ok(Self::Targets),
             "online" => Ok(Self::Online),
             "release" => Ok(Self::Release(None)),
-            _ => match text.strip_prefix("release:") {
-                Some(line) => match LineName::parse(line) {
-                    Ok(line) => Ok(Self::Release(Some(line))),
-                    Err(source) => Err(RoleNameError::Line { line: line.to_owned(), source }),
-                },
-                None => Err(RoleNameError::Unknown(text.to_owned())),
-            },
+            _ => {
+                let line =
+                    text.strip_prefix("release:").ok_or_else(|| RoleNameError::Unknown(text.to_owned()))?;
+                let wrong = |source| RoleNameError::Line { line: line.to_owned(), source };
+                Ok(Self::Release(Some(LineName::parse(line).map_err(wrong)?)))
+            }
         }
     }
 }
@@ -61,15 +73,21 @@ impl fmt::Display for RoleName {
     }
 }
 
+impl Serialize for RoleName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// The keys of a role, and how many of them must sign.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RoleKeys {
     pub keys: BTreeMap<KeyId, Key>,
     pub threshold: u64,
 }
 
 impl RoleKeys {
-    fn of(authority: Authority<'_>) -> Self {
+    pub(super) fn of(authority: Authority<'_>) -> Self {
         let keys = authority.keyids.iter().filter_map(|id| Some((*id, authority.keys.get(id)?.clone())));
         Self { keys: keys.collect(), threshold: authority.threshold }
     }
@@ -79,7 +97,7 @@ impl RoleKeys {
     }
 }
 
-/// The keys of every role, as a root and the top targets role have them.
+/// The keys of every role, as a root and the top targets role name them.
 #[must_use]
 pub fn role_keys(root: &Root, targets: &Targets) -> BTreeMap<RoleName, RoleKeys> {
     let mut roles = BTreeMap::from([
@@ -88,111 +106,9 @@ pub fn role_keys(root: &Root, targets: &Targets) -> BTreeMap<RoleName, RoleKeys>
         (RoleName::Online, RoleKeys::of(root.timestamp())),
     ]);
     if let Some(delegations) = &targets.delegations {
-        for role in &delegations.roles {
-            let line = role.name.strip_prefix(names::RELEASES).and_then(|line| LineName::parse(line).ok());
-            if let Some(line) = line {
-                roles.insert(RoleName::Release(Some(line)), RoleKeys::of(delegations.authority(role)));
-            }
-        }
+        roles.extend(delegations.roles.iter().filter_map(|role| {
+            Some((RoleName::of_line(&role.name)?, RoleKeys::of(delegations.authority(role))))
+        }));
     }
     roles
-}
-
-/// What a ceremony does to one role.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoleChange {
-    pub role: RoleName,
-    pub added: Vec<KeyId>,
-    pub dropped: Vec<KeyId>,
-    /// From how many signatures to how many; equal where that stays.
-    pub threshold: (u64, u64),
-    pub keys: usize,
-    /// The versions for which a new role of a line may sign.
-    pub prefix: Option<Prefix>,
-}
-
-impl fmt::Display for RoleChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "role `{}`:", self.role)?;
-        if let Some(prefix) = &self.prefix {
-            write!(f, " signs for versions `{prefix}.*`,")?;
-        }
-        for keyid in &self.added {
-            write!(f, " adds the key `{keyid}`,")?;
-        }
-        for keyid in &self.dropped {
-            write!(f, " drops the key `{keyid}`,")?;
-        }
-        let (from, to) = self.threshold;
-        if from != to && from != 0 {
-            write!(f, " goes from {from} to {to} signatures,")?;
-        }
-        write!(f, " and then wants {to} of {} keys", self.keys)
-    }
-}
-
-impl super::Ceremony {
-    /// What it does to the keys of each role.
-    #[must_use]
-    pub fn role_changes(&self) -> Vec<RoleChange> {
-        let before = self.before().map(|before| role_keys(before.root().signed(), before.targets().signed()));
-        let before = before.unwrap_or_default();
-        let after = self.new_root().zip(self.new_targets());
-        let after =
-            after.map(|(root, targets)| role_keys(root.signed(), targets.signed())).unwrap_or_default();
-        let none = RoleKeys { keys: BTreeMap::new(), threshold: 0 };
-        let prefix = |role: &RoleName| {
-            let RoleName::Release(Some(line)) = role else { return None };
-            let targets = self.new_targets()?.signed();
-            names::prefix(&targets.delegated(&names::releases_role(line))?.0.paths)
-        };
-        let change = |(role, now): (&RoleName, &RoleKeys)| {
-            let was = before.get(role).unwrap_or(&none);
-            let only = |a: &RoleKeys, b: &RoleKeys| -> Vec<KeyId> {
-                a.keys.keys().filter(|id| !b.keys.contains_key(id)).copied().collect()
-            };
-            (was != now).then(|| RoleChange {
-                role: role.clone(),
-                added: only(now, was),
-                dropped: only(was, now),
-                threshold: (was.threshold, now.threshold),
-                keys: now.keys.len(),
-                prefix: prefix(role).filter(|_| !before.contains_key(role)),
-            })
-        };
-        after.iter().filter_map(change).collect()
-    }
-
-    /// The roles that get a next version with the same keys: when they expired, and will expire.
-    #[must_use]
-    pub fn expiries(&self) -> Vec<(String, Option<Time>, Time)> {
-        let before = self.before();
-        let root = self.root.as_ref().map(|root| {
-            ("root".to_owned(), before.map(|before| before.root().signed().expires), root.signed().expires)
-        });
-        let targets = self.targets.as_ref().map(|targets| {
-            let was = before.map(|before| before.targets().signed().expires);
-            ("targets".to_owned(), was, targets.signed().expires)
-        });
-        let lines = self.lines.iter().map(|(line, work)| {
-            let was = before.and_then(|before| before.line(line)).map(|role| role.signed().expires);
-            (names::releases_role(line), was, work.role.signed().expires)
-        });
-        root.into_iter().chain(targets).chain(lines).collect()
-    }
-
-    /// The targets that a line's role lists anew or no more, by line.
-    #[must_use]
-    pub fn listed(&self) -> Vec<(LineName, Vec<String>, Vec<String>)> {
-        let listed = |(line, work): (&LineName, &super::LineWork)| {
-            let none = BTreeMap::new();
-            let was = self.before().and_then(|before| before.line(line));
-            let was = was.map_or(&none, |role| &role.signed().targets);
-            let now = &work.role.signed().targets;
-            let anew = now.iter().filter(|(name, target)| was.get(*name) != Some(target));
-            let gone = was.keys().filter(|name| !now.contains_key(*name));
-            (line.clone(), anew.map(|(name, _)| name.clone()).collect(), gone.cloned().collect())
-        };
-        self.lines.iter().map(listed).collect()
-    }
 }

@@ -23,7 +23,7 @@ fn renewal() -> (Files, Ceremony) {
     let (files, trust) = trust();
     let renew = vec![RoleName::Root, RoleName::Targets, RoleName::Release(None)];
     let change = KeyChange { renew, ..KeyChange::default() };
-    (files, change_keys(&trust, &change, &|_| None, None, t(NOW)).unwrap())
+    (files, change_keys(&trust, &change, &|_| None, t(NOW)).unwrap())
 }
 
 fn sign_all(ceremony: &mut Ceremony) {
@@ -131,15 +131,15 @@ fn what_clients_would_refuse_is_refused_though_all_have_signed_it() {
         (
             Box::new(|c: &mut Ceremony| targets(c, |role| role.version = 9))
                 as Box<dyn FnOnce(&mut Ceremony)>,
-            "`trust/targets.json` is version 9, and 2 comes next",
+            "`trust/targets.json` is version 9, but 2 comes next",
         ),
         (
             Box::new(|c| role(c, |role| role.version = 1)),
-            "`trust/releases-1.8.json` is version 1, and 2 comes next",
+            "`trust/releases-1.8.json` is version 1, but 2 comes next",
         ),
         (
             Box::new(|c| root(c, |role| role.version = 3)),
-            "`trust/3.root.json` is version 3, and 2 comes next",
+            "`trust/3.root.json` is version 3, but 2 comes next",
         ),
         (
             Box::new(|c| targets(c, |role| role.expires = t("2018-05-31"))),
@@ -163,27 +163,27 @@ fn what_clients_would_refuse_is_refused_though_all_have_signed_it() {
         ),
         (
             Box::new(|c| take_over(c, |paths| paths[..1].to_vec())),
-            "the new role `releases-2.0` may list release.1.8.*, and not just what is its own",
+            "the new role `releases-2.0` may list release.1.8.*, which is more than its own files",
         ),
         (
             Box::new(|c| targets(c, |role| role.delegations.as_mut().unwrap().roles[0].threshold = 2)),
-            "role `release:1.8` has 1 keys, and wants 2 signatures",
+            "role `release:1.8` would have 1 keys and need 2 signatures",
         ),
         (
             Box::new(|c| targets(c, |role| list(role, "x"))),
-            "lists the target `x`, and holds delegations only",
+            "lists the target `x`, but may only have delegations",
         ),
         (
             Box::new(|c| {
                 role(c, |role| list(role, "payload.1.9.1.x"));
             }),
-            "`trust/releases-1.8.json` lists `payload.1.9.1.x`, which is not its line's",
+            "`trust/releases-1.8.json` lists `payload.1.9.1.x`, which does not belong to its line",
         ),
         (
             Box::new(|c| {
                 role(c, |role| list(role, "release.1.8.1.json"));
             }),
-            "`payloads/1.8.1/release.json` is missing, or not the one that is listed",
+            "`payloads/1.8.1/release.json` is missing, or is not the one that is listed",
         ),
         (
             Box::new(move |c| {
@@ -192,7 +192,7 @@ fn what_clients_would_refuse_is_refused_though_all_have_signed_it() {
                     role.roles.snapshot.keyids.push(other.id());
                 });
             }),
-            "snapshot, timestamp and `channels` have not the same keys",
+            "snapshot, timestamp and `channels` must have the same keys",
         ),
         (
             Box::new(|c| {
@@ -214,7 +214,7 @@ fn a_line_is_signed_when_its_manifests_are_complete() {
     eighteen = eighteen.with(crate::domain::testing::release("1.8.1", &["2018-01-02"]));
     let pending = [(&eighteen, vec![v("1.8.1")])];
     let public = [keys().release.public()];
-    let mut ceremony = propose_releases(&trust, &pending, &public, None, t(NOW), |_| {}).unwrap();
+    let mut ceremony = propose_releases(&trust, &pending, &public, t(NOW), |_| {}).unwrap();
     let ready = |ceremony: &Ceremony| -> Vec<bool> {
         ceremony.documents().iter().map(|document| document.ready).collect()
     };

@@ -1,17 +1,16 @@
 //! Private keys under a passphrase: PKCS#8 with PBES2, scrypt and AES-256-CBC, as `openssl` reads
-//! them. What `openssl` writes (scrypt, or PBKDF2 with a SHA-2) is read as well.
+//! them. What `openssl` writes (scrypt, or PBKDF2 with a SHA-2) can be read as well.
 
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
-use pkcs8::der::asn1::OctetStringRef;
 use pkcs8::der::pem::{LineEnding, PemLabel};
-use pkcs8::pkcs5::{pbes2, scrypt};
-use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
+use pkcs8::pkcs5::{self, pbes2, scrypt};
+use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument};
 use zeroize::Zeroizing;
 
 use super::{KeyError, PrivateKey, PublicKey, pair};
 
-/// `openssl` gives scrypt 32 MiB and no more, which is N = 2^14 with r = 8; p makes up for it.
+/// `openssl` gives scrypt at most 32 MiB, which is N = 2^14 with r = 8; p makes up for it.
 const LOG_N: u8 = 14;
 const R: u32 = 8;
 const P: u32 = 5;
@@ -25,7 +24,7 @@ pub fn is_encrypted(pem: &str) -> bool {
     pem.contains(BEGIN)
 }
 
-/// The public half that a file with an encrypted key may have below it. It saves asking for the
+/// The public half that a file may have below an encrypted key. With it, nobody needs to type the
 /// passphrase where nothing is signed.
 ///
 /// # Errors
@@ -38,21 +37,23 @@ impl PrivateKey {
     /// Reads a PEM of an encrypted key.
     ///
     /// # Errors
-    /// When the passphrase is another one, or the text is something else.
+    /// When the passphrase is wrong, or the text is something else.
     pub fn from_encrypted_pem(pem: &str, passphrase: &[u8]) -> Result<Self, KeyError> {
         let block = pem.find(BEGIN).and_then(|at| {
             let end = pem[at..].find(END)?;
             Some(&pem[at..at + end + END.len()])
         });
-        let block = block
-            .ok_or(KeyError::Private(ed25519_dalek::pkcs8::Error::KeyMalformed(pkcs8::KeyError::Invalid)))?;
+        let block = block.ok_or(KeyError::Private(pkcs8::KeyError::Invalid.into()))?;
         let (_, document) = SecretDocument::from_pem(block).map_err(|e| KeyError::Private(e.into()))?;
         let sealed =
             EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(KeyError::Encryption)?;
-        if sealed.encryption_algorithm.pbes2().is_none() {
-            return Err(KeyError::Encryption(pkcs8::Error::ParametersMalformed));
-        }
-        let opened = sealed.decrypt(passphrase).map_err(|_| KeyError::Passphrase)?;
+        let opened = sealed.decrypt(passphrase).map_err(|error| match error {
+            // A wrong passphrase can give bytes that look like a padded text and are not one.
+            pkcs8::Error::EncryptedPrivateKey(pkcs5::Error::DecryptFailed) | pkcs8::Error::Asn1(_) => {
+                KeyError::Passphrase
+            }
+            other => KeyError::Encryption(other),
+        })?;
         let key = SigningKey::from_pkcs8_der(opened.as_bytes()).map_err(|_| KeyError::Passphrase)?;
         let key = Self::of(key);
         match public_half(pem)? {
@@ -69,20 +70,15 @@ impl PrivateKey {
     pub fn to_encrypted_pem(&self, passphrase: &[u8]) -> Result<Zeroizing<String>, KeyError> {
         let (mut salt, mut iv) = ([0; 16], [0; 16]);
         getrandom::fill(&mut salt).and_then(|()| getrandom::fill(&mut iv)).map_err(KeyError::Random)?;
-        let plain = pair(&self.key).to_pkcs8_der().map_err(KeyError::Private)?;
-        let failed = |e: pkcs8::pkcs5::Error| KeyError::Encryption(e.into());
-        let cost = scrypt::Params::new(LOG_N, R, P)
-            .map_err(|_| KeyError::Encryption(pkcs8::Error::ParametersMalformed))?;
-        let parameters = pbes2::Parameters::generate_scrypt_aes256cbc(cost, &salt, iv).map_err(failed)?;
-        let sealed = parameters.encrypt(passphrase, plain.as_bytes()).map_err(failed)?;
-        let malformed = |e: pkcs8::der::Error| KeyError::Encryption(e.into());
-        let info = EncryptedPrivateKeyInfoRef {
-            encryption_algorithm: parameters.into(),
-            encrypted_data: <&OctetStringRef>::try_from(sealed.as_slice()).map_err(malformed)?,
+        let seal = || -> pkcs8::Result<Zeroizing<String>> {
+            let cost = scrypt::Params::new(LOG_N, R, P).map_err(|_| pkcs8::Error::ParametersMalformed)?;
+            let parameters = pbes2::Parameters::generate_scrypt_aes256cbc(cost, &salt, iv)?;
+            let plain = pair(&self.key).to_pkcs8_der()?;
+            let plain = PrivateKeyInfoRef::try_from(plain.as_bytes())?;
+            let sealed = plain.encrypt_with_params(parameters, passphrase)?;
+            Ok(sealed.to_pem(EncryptedPrivateKeyInfoRef::PEM_LABEL, LineEnding::LF)?)
         };
-        let document = SecretDocument::try_from(info).map_err(KeyError::Encryption)?;
-        let mut pem =
-            document.to_pem(EncryptedPrivateKeyInfoRef::PEM_LABEL, LineEnding::LF).map_err(malformed)?;
+        let mut pem = seal().map_err(KeyError::Encryption)?;
         pem.push_str(&self.public().to_pem()?);
         Ok(pem)
     }

@@ -1,0 +1,146 @@
+//! The end of a ceremony: what it writes, checked against what the catalog has now.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::check::Refused;
+use super::documents::DocumentId;
+use super::releases::listed_releases;
+use super::{Ceremony, Files};
+use crate::domain::Time;
+use crate::domain::channel::LineName;
+use crate::domain::version::Version;
+use crate::formats::manifest::ReleaseManifest;
+use crate::formats::tuf::{Target, Targets, names};
+use crate::signing::Signed;
+use crate::signing::trust::Trust;
+
+/// What a finished ceremony writes.
+#[derive(Debug)]
+pub struct Finished {
+    /// `release.json` by version.
+    pub manifests: BTreeMap<Version, Bytes>,
+    /// Files of `trust/`.
+    pub trust: Files,
+}
+
+impl Ceremony {
+    /// The files of a ceremony that is signed by enough.
+    ///
+    /// # Errors
+    /// When it is not, or clients would refuse a document of it.
+    pub fn complete(&self, now: Time) -> Result<Finished, Refused> {
+        self.check(now)?;
+        let missing = self.shortfalls(&[]);
+        if !missing.is_empty() {
+            return Err(Refused::Unfinished(missing));
+        }
+        let mut finished = Finished { manifests: BTreeMap::new(), trust: Files::new() };
+        for document in self.documents() {
+            if let DocumentId::Manifest(version) = document.id {
+                finished.manifests.insert(version, document.raw.clone());
+            } else {
+                let path = document.id.to_string();
+                let name = path.strip_prefix("trust/").unwrap_or(&path);
+                finished.trust.insert(name.to_owned(), document.raw.clone());
+            }
+        }
+        Ok(finished)
+    }
+
+    /// The files to write once all have signed, over the present files of `trust/`. `manifest` gives
+    /// the stored manifest of a release. Files that are written already are no reason to refuse: the
+    /// next run completes one that was cut short.
+    ///
+    /// # Errors
+    /// When a signature is missing, something else was signed since the ceremony began, or clients
+    /// would refuse the result.
+    pub fn finish(
+        &self,
+        present: &Files,
+        manifest: &dyn Fn(&Version) -> Option<Bytes>,
+        now: Time,
+    ) -> Result<Finished, Refused> {
+        let finished = self.complete(now)?;
+        self.check_fresh(present, &finished.trust)?;
+        let mut after = present.clone();
+        after.extend(finished.trust.clone());
+        let after = Trust::read(&after)?.ok_or(Refused::NoTop)?;
+        // A line that is out of order already must not hold up the keys of the others.
+        let before = Trust::read(present).ok().flatten();
+        let was_broken =
+            |line: &LineName| before.as_ref().is_some_and(|before| before.broken().contains_key(line));
+        let mut broken = after.into_broken().into_iter();
+        if let Some((_, error)) = broken.find(|(line, _)| self.lines.contains_key(line) || !was_broken(line))
+        {
+            return Err(error.into());
+        }
+        for line in self.lines.keys() {
+            self.check_manifests(line, &finished, manifest)?;
+        }
+        Ok(finished)
+    }
+
+    /// Whether the files of `trust/` are those that it began from, or those that it writes.
+    fn check_fresh(&self, present: &Files, next: &Files) -> Result<(), Refused> {
+        let base = self.before.as_ref().map(Trust::files).unwrap_or_default();
+        let is_stale = |(file, raw): &(&String, &Bytes)| {
+            let known = [base.get(*file), next.get(*file)];
+            let touched = known.iter().any(Option::is_some) || file.ends_with(".root.json");
+            let mut known = known.into_iter().flatten();
+            touched
+                && !known.any(|known| known.trim_ascii() == raw.trim_ascii())
+                && !is_leftover(present, file)
+        };
+        let stale = present.iter().find(is_stale).map(|(file, _)| file);
+        match stale.or_else(|| base.keys().find(|file| !present.contains_key(*file))) {
+            Some(file) => Err(Refused::Stale { file: file.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether every manifest that a line's next role lists is there, and signed by enough. One that
+    /// is listed as before, by the same keys, is no worse than it was: a missing file of one release
+    /// must not hold up the others.
+    fn check_manifests(
+        &self,
+        line: &LineName,
+        finished: &Finished,
+        manifest: &dyn Fn(&Version) -> Option<Bytes>,
+    ) -> Result<(), Refused> {
+        let name = || names::releases_role(line);
+        let (Some(work), Some(authority)) = (self.lines.get(line), self.line_authority(line)) else {
+            return Err(Refused::NoRole { role: name() });
+        };
+        let before = self.before.as_ref().and_then(|before| {
+            let keys = before.line_authority(line)?;
+            let same = (keys.keyids, keys.threshold) == (authority.keyids, authority.threshold);
+            Some(before.line(line)?.signed()).filter(|_| same)
+        });
+        for (version, listed) in listed_releases(work.role.signed()) {
+            if before.is_some_and(|role| role.targets.get(&names::release_target(&version)) == Some(listed)) {
+                continue;
+            }
+            let raw = finished.manifests.get(&version).cloned().or_else(|| manifest(&version));
+            let signed = raw.filter(|raw| Target::of(raw) == *listed);
+            let signed = signed.and_then(|raw| Signed::<ReleaseManifest>::parse(raw).ok());
+            let Some(signed) = signed else { return Err(Refused::Manifest { version }) };
+            if let Err(source) = signed.verify(authority) {
+                return Err(Refused::ManifestSignature { version, source });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file of `trust/` counts for nothing yet, because an earlier run was cut short: without
+/// a first root nothing does, and without a delegation a line's role does not.
+fn is_leftover(present: &Files, file: &str) -> bool {
+    if !present.contains_key("1.root.json") {
+        return true;
+    }
+    let targets = present.get("targets.json").and_then(|raw| Signed::<Targets>::parse(raw.clone()).ok());
+    let role = file.strip_suffix(".json").filter(|name| name.starts_with(names::RELEASES));
+    role.zip(targets).is_some_and(|(role, targets)| targets.signed().delegated(role).is_none())
+}

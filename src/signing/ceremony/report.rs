@@ -1,0 +1,133 @@
+//! What a keeper is shown of a ceremony, as data.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::documents::{Document, DocumentId};
+use super::roles::{RoleKeys, RoleName, role_keys};
+use super::{Ceremony, LineWork, Retirement};
+use crate::domain::Time;
+use crate::domain::channel::LineName;
+use crate::formats::manifest::ReleaseManifest;
+use crate::formats::tuf::{KeyId, names};
+
+/// What a ceremony changes, and who has signed.
+#[derive(Debug, Serialize)]
+pub struct Report<'a> {
+    pub reason: Option<String>,
+    pub began: Time,
+    pub roles: Vec<RoleChange>,
+    pub retires: Option<Retirement>,
+    pub terms: Vec<TermChange>,
+    pub listings: Vec<Listing>,
+    /// The manifests that are signed.
+    pub releases: Vec<&'a ReleaseManifest>,
+    pub documents: Vec<Document<'a>>,
+    /// Whether enough keepers have signed everything.
+    pub complete: bool,
+}
+
+/// A role whose keys or threshold change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RoleChange {
+    pub role: RoleName,
+    pub added: Vec<KeyId>,
+    pub dropped: Vec<KeyId>,
+    /// How many signatures it needed; nothing where the role is new.
+    pub threshold_before: Option<u64>,
+    pub threshold: u64,
+    pub keys: usize,
+    /// The versions for which a new role of a line may sign.
+    pub prefix: Option<String>,
+}
+
+/// A role that gets a next version: when it expired, and when it will expire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TermChange {
+    pub role: String,
+    pub expired: Option<Time>,
+    pub expires: Time,
+}
+
+/// The targets that a line's role lists for the first time or with other bytes, and those that it no
+/// longer lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listing {
+    pub line: LineName,
+    pub added: Vec<String>,
+    pub removed: Vec<String>,
+}
+
+impl Ceremony {
+    /// Everything that a keeper should see before signing.
+    #[must_use]
+    pub fn report(&self) -> Report<'_> {
+        let terms = self.terms().into_iter().map(|(id, was, (_, expires))| {
+            let role = match &id {
+                DocumentId::Root(_) => "root".to_owned(),
+                DocumentId::Line(line) => names::releases_role(line),
+                DocumentId::Targets | DocumentId::Manifest(_) => "targets".to_owned(),
+            };
+            TermChange { role, expired: was.map(|(_, at)| at), expires }
+        });
+        let documents = self.documents();
+        Report {
+            reason: self.reason.clone(),
+            began: self.began,
+            roles: self.role_changes(),
+            retires: self.retires.clone(),
+            terms: terms.collect(),
+            listings: self.listings(),
+            releases: self.manifests().collect(),
+            complete: documents.iter().all(Document::is_complete),
+            documents,
+        }
+    }
+
+    fn role_changes(&self) -> Vec<RoleChange> {
+        let before = self.before.as_ref();
+        let before = before.map(|before| role_keys(before.root().signed(), before.targets().signed()));
+        let before = before.unwrap_or_default();
+        let Some((root, targets)) = self.new_root().zip(self.new_targets()) else { return Vec::new() };
+        let (none, targets) = (RoleKeys::default(), targets.signed());
+        let prefix = |role: &RoleName| {
+            let RoleName::Release(Some(line)) = role else { return None };
+            names::prefix(&targets.delegated(&names::releases_role(line))?.0.paths)
+        };
+        let change = |(role, now): (RoleName, RoleKeys)| {
+            let known = before.get(&role);
+            let was = known.unwrap_or(&none);
+            let only = |a: &RoleKeys, b: &RoleKeys| -> Vec<KeyId> {
+                a.keys.keys().filter(|id| !b.keys.contains_key(id)).copied().collect()
+            };
+            (*was != now).then(|| RoleChange {
+                added: only(&now, was),
+                dropped: only(was, &now),
+                threshold_before: known.map(|known| known.threshold),
+                threshold: now.threshold,
+                keys: now.keys.len(),
+                prefix: prefix(&role).filter(|_| known.is_none()).map(|prefix| prefix.to_string()),
+                role,
+            })
+        };
+        role_keys(root.signed(), targets).into_iter().filter_map(change).collect()
+    }
+
+    fn listings(&self) -> Vec<Listing> {
+        let listing = |(line, work): (&LineName, &LineWork)| {
+            let none = BTreeMap::new();
+            let was = self.before.as_ref().and_then(|before| before.line(line));
+            let was = was.map_or(&none, |role| &role.signed().targets);
+            let now = &work.role.signed().targets;
+            let added = now.iter().filter(|(name, target)| was.get(*name) != Some(target));
+            let removed = was.keys().filter(|name| !now.contains_key(*name));
+            Listing {
+                line: line.clone(),
+                added: added.map(|(name, _)| name.clone()).collect(),
+                removed: removed.cloned().collect(),
+            }
+        };
+        self.lines.iter().map(listing).collect()
+    }
+}
