@@ -18,7 +18,7 @@ use super::workspace::Workspace;
 use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::{Root, names};
 use crate::promoter::State;
-use crate::publish::follows::{check_follows, newest_root};
+use crate::publish::follows::check_follows;
 use crate::publish::restore::{made, restore};
 use crate::signing::Signed;
 use crate::store::durable::{self, Mode};
@@ -80,9 +80,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             "name another folder for the mirror with `--state DIR`",
         ));
     }
-    let root = match before.as_ref().and_then(newest_root) {
+    let root = match &before {
         // Whatever is named: keys that were replaced since then do not come back.
-        Some(root) => root,
+        Some(before) => before.root().clone(),
         None => root(args, workspace)?,
     };
     let folder = args.dir.join("tuf");
@@ -96,15 +96,12 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let fetch = |path: &str| source.fetch(path);
     let restored = restore(&root, accepted(args, made(&fetch), now), &fetch);
     source.failure()?;
-    let mut restored = restored
+    let mut publication = restored
         .with_context(|| format!("`{}` was not taken in: nothing was changed", args.dir.display()))?;
-    // Of releases that wait, the payloads are taken in that came along.
-    let came = restored.waiting.drain(..).filter(|(path, _)| folder.join(&**path).is_file());
-    restored.publication.tuf.extend(came);
-    restored.publication.withdraw_missing(|path| folder.join(path).exists());
-    let publication = &restored.publication;
+    publication.find_payloads(|path| folder.join(path).exists());
+    let publication = &publication;
     if let Some(before) = &before {
-        check_follows(before, publication, &restored.verified.root).with_context(|| {
+        check_follows(before, publication).with_context(|| {
             format!("`{}` is older than what was taken in before, and was not taken in", args.dir.display())
         })?;
     }
@@ -117,7 +114,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     payloads.take(&files).with_context(|| format!("`{}` was not taken in", args.dir.display()))?;
     let imported = before.is_none_or(|before| before.version != publication.version);
     if imported {
-        durable::write(&kept_root(workspace), restored.verified.root.raw(), Mode::Private)?;
+        durable::write(&kept_root(workspace), publication.root().raw(), Mode::Private)?;
         state.store(publication)?;
     }
     let body = Body {

@@ -16,8 +16,8 @@ use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::Root;
 use crate::promoter::State;
 use crate::publish::Publication;
-use crate::publish::follows::{Behind, check_seen, newest_root, replaces_online_keys};
-use crate::publish::restore::{Restored, made, restore};
+use crate::publish::follows::{Behind, check_seen, replaces_online_keys};
+use crate::publish::restore::{made, restore};
 use crate::signing::Signed;
 use crate::signing::trust::Trust;
 use crate::store::lock::StateLock;
@@ -76,8 +76,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let replaced = replaced(&seen, workspace)?;
     let recovered = match &own {
         Ok(Some(own)) => {
-            let root = newest_root(own).map_or(0, |root| root.signed().version);
-            if replaced || seen.verified.root.signed().version < root {
+            let root = own.root().signed().version;
+            if replaced || seen.root().signed().version < root {
                 return Err(refuse(
                     format!(
                         "what is at `{}` is signed by an online key that was replaced since: it may be a thief's",
@@ -101,7 +101,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         Ok(None) | Err(_) => true,
     };
     let floor = if recovered { floor(&mut seen, replaced, now)? } else { 0 };
-    let publication = &seen.publication;
+    let publication = &seen;
     if recovered {
         copy_payloads(workspace, publication)?;
         state.raise(floor)?;
@@ -112,7 +112,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         version: publication.version,
         made: rfc3339(publication.made),
         expires: rfc3339(publication.expires),
-        channels: seen.publication.offers.len(),
+        channels: seen.offers().len(),
         releases: publication.releases(),
     };
     terminal.show(&body, || {
@@ -147,7 +147,7 @@ fn copy_payloads(workspace: &Workspace, publication: &Publication) -> anyhow::Re
 }
 
 /// What is live at a place, though it may have expired while no server was there to renew it.
-pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> anyhow::Result<Restored> {
+pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> anyhow::Result<Publication> {
     let source = Source::parse(from, ca)?;
     source.check_place(from)?;
     let fetch = |path: &str| source.fetch(path);
@@ -159,7 +159,7 @@ pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> an
 }
 
 /// Whether the catalog's root has replaced the online key that signed what was seen.
-pub fn replaced(seen: &Restored, workspace: &Workspace) -> anyhow::Result<bool> {
+pub fn replaced(seen: &Publication, workspace: &Workspace) -> anyhow::Result<bool> {
     let trust = Trust::read(&workspace.directory()?.keys()?)?;
     Ok(trust.is_some_and(|trust| replaces_online_keys(trust.root().signed(), seen)))
 }
@@ -169,20 +169,18 @@ pub fn replaced(seen: &Restored, workspace: &Workspace) -> anyhow::Result<bool> 
 /// A thief of the online key can run the versions to their end, so that nothing can follow. Clients
 /// forget versions once the root names another key for snapshot and timestamp: then the counting
 /// begins anew.
-fn floor(seen: &mut Restored, replaced: bool, now: Time) -> anyhow::Result<u64> {
+fn floor(seen: &mut Publication, replaced: bool, now: Time) -> anyhow::Result<u64> {
     if replaced {
-        seen.publication.version = 0;
+        seen.version = 0;
         return Ok(0);
     }
     let most = u64::try_from((now + FAR_AHEAD).timestamp()).unwrap_or(0);
-    if seen.highest <= most {
-        return Ok(seen.highest);
+    let highest = seen.highest();
+    if highest <= most {
+        return Ok(highest);
     }
     Err(refuse(
-        format!(
-            "version {} is live, which no clock reaches: whoever signed it holds the online key",
-            seen.highest
-        ),
+        format!("version {highest} is live, which no clock reaches: whoever signed it holds the online key"),
         "replace the online key (`tidegate root change` with `--add online=…` and `--drop online=…`), and recover again",
     ))
 }

@@ -107,8 +107,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let faulty = faulty(&view);
     let refused = publish::refusals(&view.catalog, &faulty, publication.as_ref(), now);
     for (line, refusal) in &refused {
-        let keeps =
-            publication.as_ref().is_some_and(|last| last.offers.iter().any(|offer| offer.line == *line));
+        let keeps = publication.as_ref().is_some_and(|last| last.prefix(line).is_some());
         let keeps = if keeps { "keeps its last documents" } else { "is left out" };
         say(DegradedKind::LineRefused, format!("line `{line}` {keeps}: {refusal}"));
     }

@@ -1,7 +1,7 @@
 //! Manifests: the signed documents that clusters act on.
 //!
 //! A release manifest is signed once by release keys; a channel manifest is signed by the online
-//! key, daily and on change. The two together hold all that `upgrade::answer` looks at, so a cluster
+//! key, daily and on change. Together they have everything that `upgrade::answer` needs, so a cluster
 //! can work out its own answer without trusting the server.
 //!
 //! What is published never says who did something: reasons are public, people and notes are not.
@@ -16,7 +16,7 @@ pub use channel::{ChannelFollows, ChannelManifest, ChannelRelease, ChannelStage,
 pub use line::{LineError, line, release};
 pub use release::{Mismatch, ReleaseManifest};
 
-/// The form of the manifests. A change that older readers would misread gets the next number.
+/// The format of the manifests. A change that older readers would misread gets the next number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Format;
 

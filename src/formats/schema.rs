@@ -1,5 +1,5 @@
-//! JSON Schema (2020-12) for the catalog's files, so that editors complete and check them while
-//! they are written. Made from the reader's own table of keys, hence never behind it.
+//! JSON Schema (2020-12) for the catalog's files, so that editors can complete and check them. It is
+//! made from the reader's own table of keys, so it is never out of date.
 
 use serde_json::{Map, Value, json};
 
@@ -21,7 +21,7 @@ impl FileKind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Policy, Self::Line, Self::Release];
 
-    /// The word for it on the command line.
+    /// Its name on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ impl FileKind {
 
 /// The JSON Schema of a kind of file.
 ///
-/// It says what a file may hold by itself. That two files fit each other is for `catalog check`.
+/// It describes each file by itself; `catalog check` checks that the files fit together.
 #[must_use]
 pub fn schema(kind: FileKind) -> Value {
     let shape = kind.shape();
@@ -111,7 +111,7 @@ fn form(form: &Form) -> Map<String, Value> {
     }
 }
 
-/// The map of an object that was written as one.
+/// The map of a JSON object.
 fn map(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,

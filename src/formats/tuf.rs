@@ -3,49 +3,32 @@
 //! Builders and readers only: signing and verifying are in [`signing`](crate::signing). Clients are
 //! stricter than the specification in places: unknown fields inside a delegated role stop tough,
 //! `terminating` is mandatory, and the same key must not sign twice. So nothing optional is written
-//! that is not needed, and no role holds `custom` data: stock clients never look inside it.
+//! without need, and no role has `custom` data, which stock clients ignore.
 
-mod delegation;
+mod authority;
 mod key;
 pub mod names;
+mod online;
 mod role;
-
-use chrono::TimeDelta;
+mod root;
+mod targets;
 
 use crate::domain::Time;
 
-pub use delegation::{DelegatedRole, Delegations};
+pub use authority::{Authority, RoleKeys, Signers};
 pub use key::{Key, KeyId};
-pub use role::{
-    Authority, Hashes, Meta, Role, RoleKeys, Root, RootRoles, Signers, Snapshot, Target, TargetError,
-    Targets, Timestamp,
+pub use online::{
+    CHANNEL_MANIFEST_LIFETIME, Meta, SNAPSHOT_LIFETIME, Snapshot, TIMESTAMP_LIFETIME, Timestamp,
+};
+pub use role::Role;
+pub use root::{ROOT_LIFETIME, Root, RootRoles};
+pub use targets::{
+    CHANNELS_LIFETIME, DelegatedRole, Delegations, Hashes, RELEASES_LIFETIME, RETIRED_LIFETIME,
+    TARGETS_LIFETIME, Target, TargetError, Targets,
 };
 
-/// The version of the specification that is written. Clients want `1.0.x`.
-pub const SPEC_VERSION: &str = "1.0.34";
-
-/// Root is signed by hand, offline: a year leaves room for holidays and for a missed reminder.
-pub const ROOT_LIFETIME: TimeDelta = TimeDelta::days(365);
-/// Targets holds delegations only, changes with lines and keys, and is signed offline as root is.
-pub const TARGETS_LIFETIME: TimeDelta = TimeDelta::days(365);
-/// A line's role is signed with each release; a line that rests must outlast a year without one.
-pub const RELEASES_LIFETIME: TimeDelta = TimeDelta::days(365);
-/// The role of a retired line is signed for the last time: one expired role anywhere stops some
-/// clients for every channel.
-pub const RETIRED_LIFETIME: TimeDelta = TimeDelta::days(3650);
-/// Signed online and renewed long before; freshness comes from the timestamp, so that this only has
-/// to outlast a server that is down.
-pub const CHANNELS_LIFETIME: TimeDelta = TimeDelta::days(90);
-/// As [`CHANNELS_LIFETIME`].
-pub const SNAPSHOT_LIFETIME: TimeDelta = TimeDelta::days(90);
-/// How long an old state can be passed off as the newest. Renewed daily, so that a server may be
-/// down over a long weekend before its clients stop.
-pub const TIMESTAMP_LIFETIME: TimeDelta = TimeDelta::days(7);
-/// As [`TIMESTAMP_LIFETIME`], for clients that verify manifests without TUF.
-pub const CHANNEL_MANIFEST_LIFETIME: TimeDelta = TIMESTAMP_LIFETIME;
-
-/// The version after `last` for what is signed online. It is at least the seconds since 1970, so
-/// that lost or restored state never gives one version to two documents.
+/// The version after `last` for what is signed online. It is at least the number of seconds since 1970,
+/// so two documents never get the same version, even after state was lost or restored.
 #[must_use]
 pub fn next_version(last: u64, now: Time) -> u64 {
     last.saturating_add(1).max(u64::try_from(now.timestamp()).unwrap_or(0))

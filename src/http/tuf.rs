@@ -48,7 +48,7 @@ pub async fn target(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let path = format!("targets/{}", ask.file()?);
     let payload = match ask.current()?.tuf(&path) {
         Some(TufFile::Document(document)) => return reply::document(ask.request, document, Cache::Immutable),
-        Some(TufFile::Payload(payload)) => (**payload).clone(),
+        Some(TufFile::Payload(payload)) => payload.clone(),
         None => return Err(unknown(&path)),
     };
     payloads::answer(ask, payload).await

@@ -236,7 +236,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = State::new(folder.path());
         assert!(state.publication().unwrap().is_none());
-        fs::write(state.publication_path(), b"tidegate publication 1\n torn").unwrap();
-        assert!(matches!(state.publication(), Err(StateError::Publication { .. })));
+        for (file, why) in [
+            ("tidegate publication 2\n torn, and long enough for a digest", "cut short"),
+            ("tidegate publication 1\n written by an earlier version", "another version"),
+            ("something else that somebody put here, no publication", "not a publication"),
+        ] {
+            fs::write(state.publication_path(), file).unwrap();
+            let error = state.publication().unwrap_err();
+            let StateError::Publication { source, .. } = error else { panic!("{error}") };
+            assert!(source.to_string().contains(why), "{source}");
+        }
     }
 }

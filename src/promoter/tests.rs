@@ -251,8 +251,8 @@ fn after_a_day_what_the_online_key_signs_is_signed_anew_and_nothing_else() {
     assert_eq!(release(&first), release(&now));
     assert_eq!(now.expires, now.made + TimeDelta::days(7));
     // What was replaced is still there for a client that was told of it a moment ago.
-    let old = first.tuf.keys().find(|path| path.contains(".snapshot.json")).unwrap();
-    assert!(now.tuf(old).is_some());
+    let (old, _) = first.files().find(|(path, _)| path.contains(".snapshot.json")).unwrap();
+    assert!(now.tuf(&old).is_some());
 }
 
 #[test]

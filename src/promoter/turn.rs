@@ -11,14 +11,14 @@ use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
 use crate::domain::payload::Payload;
-use crate::domain::promotion::{Decision, Verdict, decide};
+use crate::domain::promotion::{Decision, Verdict};
 use crate::domain::release::{ManifestState, PayloadState, Release};
 use crate::domain::rfc3339;
 use crate::domain::stop::Stop;
 use crate::domain::version::Version;
 use crate::publish::evidence::with_evidence;
 use crate::publish::follows::{Trusted, published, trusted};
-use crate::publish::{self, Inputs, Outcome, PublishError, Refusal};
+use crate::publish::{self, Decided, Inputs, Publication, PublishError, Refused};
 use crate::signing::Signer;
 use crate::signing::trust::Trust;
 use crate::store::directory::{CommitError, Snapshot};
@@ -110,7 +110,7 @@ impl Promoter {
             );
             degraded.push(Degraded { kind: DegradedKind::ReadFailing, detail });
         }
-        let mut refused = BTreeMap::new();
+        let mut refused = Refused::new();
         match trust.as_ref() {
             Err(e) => degraded.push(Degraded { kind: DegradedKind::ReadFailing, detail: chain(e) }),
             Ok(None) => degraded.push(Degraded {
@@ -120,11 +120,11 @@ impl Promoter {
                         .to_owned(),
             }),
             Ok(Some(trust)) => match self.publish(trust, now) {
-                Ok((outcome, withheld)) => {
+                Ok((publication, lines, withheld)) => {
                     degraded.extend(withheld);
-                    tracing::info!(version = outcome.publication.version, %revision, "published");
-                    refused = outcome.refused;
-                    let publication = Arc::new(outcome.publication);
+                    tracing::info!(version = publication.version, %revision, "published");
+                    refused = lines;
+                    let publication = Arc::new(publication);
                     self.last = Some(Arc::clone(&publication));
                     self.shared.publication.store(Some(publication));
                 }
@@ -208,23 +208,16 @@ impl Promoter {
 
     /// The promotions that are due, but for lines that keep their last documents.
     fn due(&self, read: &Read, now: Time) -> Vec<Change> {
-        let refused = publish::refusals(&read.catalog, &read.faulty, self.last.as_deref(), now);
-        decide(&read.catalog, now)
-            .iter()
-            .filter(|decision| {
-                decision.verdict == Verdict::Promote && !refused.contains_key(&decision.line.name)
-            })
-            .map(|decision| decision.entry(now))
-            .collect()
+        Decided::of(&read.catalog, &read.faulty, self.last.as_deref(), now).due().collect()
     }
 
-    /// Makes and stores the next publication. Gives it, and what is said of releases that are not in it
-    /// and should be.
+    /// Makes and stores the next publication. Gives it, the lines that keep their last documents, and
+    /// what is said of releases that are not in it and should be.
     fn publish(
         &self,
         trust: &Trust,
         now: Time,
-    ) -> Result<(Outcome, Option<Degraded>), (DegradedKind, String)> {
+    ) -> Result<(Publication, Refused, Option<Degraded>), (DegradedKind, String)> {
         let Some(read) = &self.read else {
             return Err((DegradedKind::ReadFailing, "the catalog has not been read yet".to_owned()));
         };
@@ -249,30 +242,29 @@ impl Promoter {
                 &held
             }
         };
+        let decided = Decided::of(&catalog, &read.faulty, last, now);
         let inputs = Inputs {
-            catalog: &catalog,
-            faulty: &read.faulty,
+            decided: &decided,
             trust,
             manifests: &read.manifests,
             online,
             last,
             version,
-            now,
             demo: self.setup.demo,
         };
-        let outcome = publish::publish(&inputs).map_err(|e| {
+        let publication = publish::publish(&inputs).map_err(|e| {
             let kind = match &e {
                 PublishError::Sign(_) | PublishError::WrongKey { .. } => DegradedKind::SigningFailing,
                 PublishError::Target(_)
                 | PublishError::Violation(_)
-                | PublishError::Carry(_)
+                | PublishError::LastGood(_)
                 | PublishError::NoRole(_) => DegradedKind::PublishFailing,
             };
             (kind, chain(&e))
         })?;
-        self.setup.state.store(&outcome.publication).map_err(failed(DegradedKind::PublishFailing))?;
-        let withheld = not_offered(&catalog, &outcome.refused, now);
-        Ok((outcome, withheld))
+        self.setup.state.store(&publication).map_err(failed(DegradedKind::PublishFailing))?;
+        let withheld = not_offered(&catalog, &decided.refused, now);
+        Ok((publication, decided.refused, withheld))
     }
 
     /// The catalog, with a checked copy of every payload that is on offer, or listed for a release that
@@ -331,11 +323,12 @@ impl Promoter {
         &mut self,
         now: Time,
         trust: &Result<Option<Trust>, crate::signing::trust::TrustError>,
-        refused: &BTreeMap<LineName, Refusal>,
+        refused: &Refused,
         mut degraded: Vec<Degraded>,
     ) {
         let Some(read) = self.read.as_ref() else { return };
-        let decisions = decide(&read.catalog, now);
+        let decided = Decided::of(&read.catalog, &read.faulty, self.last.as_deref(), now);
+        let decisions = &decided.decisions;
         let count =
             |wanted: fn(&Decision<'_>) -> bool| decisions.iter().filter(|decision| wanted(decision)).count();
         let overdue: Vec<&Decision<'_>> = decisions
@@ -384,7 +377,7 @@ impl Promoter {
             promoting: self.setup.promote,
             degraded,
         };
-        self.due = publish::next_due(&read.catalog, &decisions, self.last.as_deref(), now);
+        self.due = decided.next_due(self.last.as_deref());
         tracing::debug!(due = ?self.due, since_read = ?self.clock.monotonic().saturating_sub(read.at), "next");
         let told = status.degraded.clone();
         self.shared.status.store(Arc::new(status));

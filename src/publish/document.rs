@@ -1,18 +1,21 @@
 //! One body that the server answers with, in every encoding that is served.
 
 use std::io::{Read as _, Write as _};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
+use sha2::Digest as _;
 
-/// Bodies up to this size are served as they are: compressed, they would fill one packet as well.
+use crate::domain::payload::Sha256;
+
+/// Bodies up to this size are not compressed: they fit into one packet anyway.
 pub const COMPRESS_ABOVE: usize = 1024;
 
-/// Gzip's own default. The levels above it gain next to nothing on documents.
+/// Gzip's own default. Higher levels save almost nothing on documents.
 const GZIP_LEVEL: u32 = 6;
 
 /// Measured on bodies of 1.5 KiB, the size of most: quality 5 takes 0.2 ms and quality 9 takes
-/// 2.8 ms, nearly all of it to set up its tables. A large catalog has tens of thousands of them.
+/// 2.8 ms, nearly all of it to set up tables. A large catalog has tens of thousands of bodies.
 const BROTLI_QUALITY: u32 = 5;
 
 /// Brotli's largest window, in bits. Documents are far smaller; the encoder cuts it to their size.
@@ -33,7 +36,7 @@ pub enum Encoding {
     Brotli,
 }
 
-/// A body made once, at publication, and never changed after.
+/// A body that is made at publication and never changes.
 #[derive(Debug, Clone)]
 pub struct Document {
     pub media: Media,
@@ -41,13 +44,13 @@ pub struct Document {
     /// Made for bodies over 1 KiB.
     pub gzip: Option<Bytes>,
     pub brotli: Option<Bytes>,
-    /// The first 16 bytes of the identity body's SHA-256: what `ETag`s are made of. Written out, the
-    /// three of a document take more room than some bodies do.
-    tag: [u8; 16],
+    /// The digest of the identity body. `ETag`s are made from its first half when they are sent: stored
+    /// as text, the three of a document would take more memory than some bodies.
+    pub sha256: Sha256,
 }
 
 impl Document {
-    /// Prepares a body: its tag, and its encodings if it is over [`COMPRESS_ABOVE`].
+    /// Prepares a body: its digest, and its encodings if it is larger than [`COMPRESS_ABOVE`].
     #[must_use]
     pub fn new(media: Media, identity: Bytes) -> Self {
         let (gzip, brotli) =
@@ -58,9 +61,8 @@ impl Document {
     /// Takes a body whose encodings were made before, as when a stored publication is read.
     #[must_use]
     pub fn with_encodings(media: Media, identity: Bytes, gzip: Option<Bytes>, brotli: Option<Bytes>) -> Self {
-        let mut tag = [0; 16];
-        tag.copy_from_slice(&Sha256::digest(&identity)[..16]);
-        Self { media, identity, gzip, brotli, tag }
+        let sha256 = Sha256::new(sha2::Sha256::digest(&identity).into());
+        Self { media, identity, gzip, brotli, sha256 }
     }
 
     /// The body in an encoding, if there is one.
@@ -73,8 +75,17 @@ impl Document {
         }
     }
 
+    /// `before` if it has these bytes; otherwise a new document of JSON.
+    #[must_use]
+    pub fn reusing(before: Option<&Arc<Self>>, body: Bytes) -> Arc<Self> {
+        match before {
+            Some(document) if document.identity == body => Arc::clone(document),
+            Some(_) | None => Arc::new(Self::new(Media::Json, body)),
+        }
+    }
+
     /// The strong `ETag` of the body in an encoding, with its quotes. Each encoding has its own,
-    /// since a strong tag stands for the very bytes (RFC 9110, section 8.8.3.3).
+    /// since a strong tag identifies the exact bytes (RFC 9110, section 8.8.3.3).
     #[must_use]
     pub fn etag(&self, encoding: Encoding) -> Bytes {
         let suffix = match encoding {
@@ -82,12 +93,12 @@ impl Document {
             Encoding::Gzip => "-gz",
             Encoding::Brotli => "-br",
         };
-        format!("\"{}{suffix}\"", hex::encode(self.tag)).into()
+        format!("\"{}{suffix}\"", hex::encode(&self.sha256.as_bytes()[..16])).into()
     }
 }
 
-/// The body in gzip, unless that is no shorter. No time and no name go into its head, so that the
-/// same body always gives the same bytes.
+/// The body in gzip, unless that is no shorter. The gzip header has no time and no name, so the same
+/// body always gives the same bytes.
 fn gzip(identity: &Bytes) -> Option<Bytes> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(GZIP_LEVEL));
     encoder.write_all(identity).ok()?;
@@ -134,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_small_body_and_one_that_does_not_shrink_are_served_as_they_are() {
-        let noise: Bytes = (0u32..200).flat_map(|i| Sha256::digest(i.to_le_bytes())).collect();
+        let noise: Bytes = (0u32..200).flat_map(|i| sha2::Sha256::digest(i.to_le_bytes())).collect();
         for body in [text(COMPRESS_ABOVE), Bytes::new(), noise] {
             let document = Document::new(Media::Json, body);
             assert_eq!((document.gzip, document.brotli), (None, None));

@@ -1,4 +1,4 @@
-//! What stands behind each release: its signed manifest, and its payload files.
+//! The evidence for each release: its signed manifest and its payload files.
 
 use bytes::Bytes;
 
@@ -8,11 +8,11 @@ use crate::domain::release::{Evidence, ManifestState, PayloadState, Release};
 use crate::domain::version::Version;
 use crate::signing::trust::{Checked, Trust, TrustError};
 
-/// The catalog with the evidence for every release filled in. Where the keys cannot be used no
-/// release counts as signed, and each says why.
+/// The catalog with the evidence for every release filled in. If the keys cannot be used, no release
+/// counts as signed, and each says why.
 ///
-/// `manifest` gives a version's `release.json` as it is stored, or why it cannot be read, and `payload` the state of a
-/// release's files; both are asked from several threads.
+/// `manifest` returns a version's `release.json` as it is stored, or why it cannot be read; `payload`
+/// returns the state of a release's files. Both are called from several threads.
 #[must_use]
 pub fn with_evidence(
     catalog: Catalog,
@@ -37,15 +37,16 @@ pub fn with_evidence(
     let found = shared_out(&all, |(line, release)| find(line, release));
     let mut lines = catalog.into_lines();
     let releases = lines.values_mut().flat_map(|line| line.releases.values_mut());
-    // Both come by line and in ascending order of versions.
+    // Both are sorted by line and by version.
     for (release, evidence) in releases.zip(found) {
         release.evidence = evidence;
     }
     Catalog::new(lines.into_values())
 }
 
-/// Does the same for each of many, and gives the results in their order. What is worth it takes some
-/// 50 µs, as verifying a signature does: from some hundreds on, each processor takes its share.
+/// Does the same work on each of many items, on all processors, and returns the results in the items'
+/// order. It is worth it for work of some 50 µs, such as verifying a signature; a few hundred items are
+/// done on one thread.
 pub(super) fn shared_out<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = all.len().div_ceil(threads).max(256);

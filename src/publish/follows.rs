@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::publication::{Publication, TufFile};
-use super::restore::Restored;
-use super::roles::newest;
+use super::publication::Publication;
+use super::roles::Roles;
 use crate::domain::stepback::{StepBack, step_backs};
-use crate::formats::tuf::{Role, Root, Snapshot, Timestamp, names};
+use crate::formats::tuf::{Role, Root, names};
 use crate::signing::Signed;
 use crate::signing::trust::{Trust, TrustError};
 use crate::signing::verify::Violation;
@@ -54,25 +53,11 @@ pub fn trusted(files: &BTreeMap<String, Bytes>, last: Option<&Publication>) -> T
 /// The files of `trust/` as they are in a publication.
 #[must_use]
 pub fn published(last: &Publication) -> BTreeMap<String, Bytes> {
-    let mut files = BTreeMap::new();
-    let document = |path: &str| match last.tuf.get(path) {
-        Some(TufFile::Document(document)) => Some(document.identity.clone()),
-        Some(TufFile::Payload(_)) | None => None,
-    };
-    for version in 1.. {
-        let Some(raw) = document(&names::metadata_path("root", version)) else { break };
-        files.insert(format!("{version}.root.json"), raw);
-    }
-    let snapshot: Option<Signed<Snapshot>> = newest(last, "snapshot");
-    for (name, meta) in snapshot.iter().flat_map(|snapshot| &snapshot.signed().meta) {
-        let role = name.trim_end_matches(".json");
-        if role != names::CHANNELS
-            && let Some(raw) = document(&names::metadata_path(role, meta.version))
-        {
-            files.insert(name.clone(), raw);
-        }
-    }
-    files
+    let Roles { roots, targets, lines, .. } = &last.roles;
+    let roots = roots.iter().map(|root| (format!("{}.root.json", root.signed().version), root.raw()));
+    let lines = lines.iter().map(|(line, role)| (format!("{}.json", names::releases_role(line)), role.raw()));
+    let files = roots.chain(lines).chain([("targets.json".to_owned(), targets.raw())]);
+    files.map(|(name, raw)| (name, raw.clone())).collect()
 }
 
 fn check(before: &Trust, after: &Trust) -> Result<(), Violation> {
@@ -118,36 +103,27 @@ pub enum Behind {
 ///
 /// # Errors
 /// In what it is behind: whatever it signed would be refused by clients, or take an offer back.
-pub fn check_seen(own: Option<&Publication>, seen: &Restored) -> Result<(), Behind> {
-    let Some(own) = own else { return Err(Behind::Nothing { seen: seen.highest }) };
-    if own.version < seen.highest {
-        return Err(Behind::Older { own: own.version, seen: seen.highest });
+pub fn check_seen(own: Option<&Publication>, seen: &Publication) -> Result<(), Behind> {
+    let Some(own) = own else { return Err(Behind::Nothing { seen: seen.highest() }) };
+    if own.version < seen.highest() {
+        return Err(Behind::Older { own: own.version, seen: seen.highest() });
     }
-    let same = || match own.tuf.get(names::TIMESTAMP_PATH) {
-        Some(TufFile::Document(document)) => document.identity == *seen.verified.timestamp.raw(),
-        Some(TufFile::Payload(_)) | None => false,
-    };
-    if own.version == seen.publication.version && !same() {
+    let same = own.roles.timestamp.raw() == seen.roles.timestamp.raw();
+    if own.version == seen.version && !same {
         return Err(Behind::Fork { version: own.version });
     }
     // A yank here is newer than what is seen; everything else may not be less.
-    match step_backs(&seen.publication.offers, &own.offers).into_iter().next() {
+    match step_backs(&seen.offers(), &own.offers()).into_iter().next() {
         Some(step) => Err(Behind::Lacks(Box::new(step))),
         None => Ok(()),
     }
 }
 
-/// The newest root of a publication: it is trusted from then on.
-#[must_use]
-pub fn newest_root(of: &Publication) -> Option<Signed<Root>> {
-    newest(of, "root")
-}
-
 /// Whether a root names other keys for what is signed online than what was seen was signed by: clients
 /// that see that root forget the versions that they remember.
 #[must_use]
-pub fn replaces_online_keys(root: &Root, seen: &Restored) -> bool {
-    let live = &seen.verified.root.signed().roles;
+pub fn replaces_online_keys(root: &Root, seen: &Publication) -> bool {
+    let live = &seen.root().signed().roles;
     root.roles.snapshot != live.snapshot && root.roles.timestamp != live.timestamp
 }
 
@@ -155,19 +131,15 @@ pub fn replaces_online_keys(root: &Root, seen: &Restored) -> bool {
 ///
 /// # Errors
 /// The first role that goes back or away.
-pub fn check_follows(last: &Publication, next: &Publication, root: &Signed<Root>) -> Result<(), Violation> {
-    let Some(before) = newest::<Root>(last, "root") else { return Ok(()) };
+pub fn check_follows(last: &Publication, next: &Publication) -> Result<(), Violation> {
+    let (before, after) = (&last.roles, &next.roles);
     // Keys that were replaced come back with no older root, however new what they sign is.
-    step("root", &before, root)?;
-    if forgotten(&before, root) {
+    step("root", before.root(), after.root())?;
+    if forgotten(before.root(), after.root()) {
         return Ok(());
     }
-    let timestamps: [Option<Signed<Timestamp>>; 2] = [last, next].map(|of| newest(of, "timestamp"));
-    let snapshots: [Option<Signed<Snapshot>>; 2] = [last, next].map(|of| newest(of, "snapshot"));
-    if let [Some(before), Some(after)] = &timestamps {
-        step("timestamp", before, after)?;
-    }
-    let [Some(before), Some(after)] = &snapshots else { return Ok(()) };
+    step("timestamp", &before.timestamp, &after.timestamp)?;
+    let (before, after) = (&before.snapshot, &after.snapshot);
     step("snapshot", before, after)?;
     for (name, was) in &before.signed().meta {
         let role = || name.trim_end_matches(".json").to_owned();

@@ -3,17 +3,24 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::document::Document;
+use super::roles::{Online, Roles, Served};
 use super::updates::{Known, Updates};
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};
-use crate::domain::payload::Payload;
-use crate::domain::stepback::Offer;
+use crate::domain::line::Prefix;
+use crate::domain::payload::{Payload, Sha256};
+use crate::domain::stepback::{Offer, Offered};
 use crate::domain::version::Version;
-use crate::formats::tuf::names;
+use crate::formats::manifest::ChannelManifest;
+use crate::formats::tuf::Root;
+use crate::formats::tuf::names::{self, TargetName};
+use crate::signing::Signed;
 
 /// Everything the server answers with, made once from one state of the catalog.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Publication {
     /// The version of its timestamp role.
     pub version: u64,
@@ -26,78 +33,75 @@ pub struct Publication {
     pub demo: bool,
     pub(crate) channels: Arc<Document>,
     pub(crate) promotions: Arc<Document>,
-    /// By every name of a channel, aliases among them.
-    pub(crate) channel: HashMap<ChannelName, Arc<ChannelDocuments>>,
+    /// By the channels' own names.
+    pub(crate) channel: HashMap<ChannelName, ChannelDocuments>,
+    /// The channels' further names, each with the channel's own.
+    pub(crate) aliases: HashMap<ChannelName, ChannelName>,
     pub(crate) release: HashMap<Version, ReleaseDocuments>,
-    /// By path below `/tuf/`: `metadata/timestamp.json`, `targets/DIGEST.NAME`.
-    pub(crate) tuf: HashMap<Box<str>, TufFile>,
-    /// Online roles and channel manifests of publications before, by path, and until when they are
-    /// still served: a client in the middle of an update asks for the files that it was told of.
-    pub(crate) retired: HashMap<Box<str>, (TufFile, Time)>,
-    /// What may not change any more.
-    pub(crate) offers: Vec<Offer>,
+    pub(crate) roles: Roles,
+    /// Documents of the repository that were replaced, by path, and until when they are still served: a
+    /// client in the middle of an update asks for the files of which it was told.
+    pub(crate) retired: HashMap<Box<str>, (Arc<Document>, Time)>,
     pub(crate) known: Known,
 }
 
 /// A file of the TUF repository.
-#[derive(Debug, Clone)]
-pub enum TufFile {
+#[derive(Debug, Clone, Copy)]
+pub enum TufFile<'a> {
     /// Metadata, and signed manifests as targets.
-    Document(Arc<Document>),
+    Document(&'a Arc<Document>),
     /// A payload as a target: it stays on disk.
-    Payload(OnePayload),
+    Payload(&'a Payload),
 }
 
 /// What is answered about one channel.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChannelDocuments {
-    pub(crate) line: LineName,
-    /// The channel's own name.
-    pub(crate) name: ChannelName,
-    pub(crate) manifest: Arc<Document>,
+    pub(crate) manifest: Served<ChannelManifest>,
     pub(crate) updates: Updates,
 }
 
 /// What is answered about one release.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReleaseDocuments {
     pub(crate) line: LineName,
+    pub(crate) standing: Standing,
+    /// Its signed manifest, served in the repository if the line's role lists it. A client that is
+    /// about to jump over a release must be able to see whether that is a barrier.
     pub(crate) manifest: Option<Arc<Document>>,
-    /// Whether release keys stand behind it, on offer or not.
-    pub(crate) signed: bool,
-    pub(crate) explain: Arc<Document>,
-    /// Shared with the catalog; empty where it is not on offer.
+    /// `None` in a mirror, which knows a release that waits by its listing alone.
+    pub(crate) explain: Option<Arc<Document>>,
+    /// Shared with the catalog.
     pub(crate) payloads: Arc<[Payload]>,
+    /// Whether the payloads can be served.
+    pub(crate) at_hand: bool,
 }
 
-/// A payload file, to be served from the copy that was checked: one of a release's list, which it
-/// shares.
-#[derive(Debug, Clone)]
-pub struct OnePayload {
-    all: Arc<[Payload]>,
-    place: u32,
+/// How far the public sees a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// No release key stands behind it as the catalog has it.
+    Unsigned,
+    /// It is signed and not on offer: it is in no stage yet, or its payload is missing.
+    Waiting,
+    /// It is on offer, or was until it was yanked.
+    Published,
 }
 
-impl OnePayload {
-    /// The first of the payloads of a release that is wanted.
-    #[must_use]
-    pub fn find(all: &Arc<[Payload]>, wanted: impl FnMut(&Payload) -> bool) -> Option<Self> {
-        let place = u32::try_from(all.iter().position(wanted)?).ok()?;
-        Some(Self { all: Arc::clone(all), place })
-    }
-
-    /// A payload that shares no list.
-    #[must_use]
-    pub fn alone(payload: Payload) -> Self {
-        Self { all: [payload].into(), place: 0 }
+impl ChannelDocuments {
+    /// When its manifest is due to be signed anew.
+    pub(super) fn renew(&self) -> Time {
+        self.manifest.signed().renew()
     }
 }
 
-impl std::ops::Deref for OnePayload {
-    type Target = Payload;
+impl ReleaseDocuments {
+    pub(super) fn published(&self) -> Option<&Self> {
+        (self.standing == Standing::Published).then_some(self)
+    }
 
-    fn deref(&self) -> &Payload {
-        &self.all[self.place as usize]
+    fn offered_payloads(&self) -> &[Payload] {
+        if self.standing == Standing::Published && self.at_hand { &self.payloads } else { &[] }
     }
 }
 
@@ -114,108 +118,212 @@ impl Publication {
         &self.promotions
     }
 
+    fn documents(&self, name: &ChannelName) -> Option<&ChannelDocuments> {
+        self.channel.get(name).or_else(|| self.channel.get(self.aliases.get(name)?))
+    }
+
     /// `GET /v1/channels/{channel}`: the signed channel manifest.
     #[must_use]
     pub fn channel(&self, name: &ChannelName) -> Option<&Document> {
-        Some(&self.channel.get(name)?.manifest)
+        Some(&self.documents(name)?.manifest.document)
+    }
+
+    /// The line that a channel belongs to.
+    #[must_use]
+    pub fn line_of(&self, name: &ChannelName) -> Option<&LineName> {
+        Some(&self.documents(name)?.manifest.signed().line)
     }
 
     /// `GET /v1/channels/{channel}/update`. `None` for a channel that does not exist.
     #[must_use]
     pub fn update(&self, name: &ChannelName, current: &Version) -> Option<&Document> {
-        Some(self.channel.get(name)?.updates.answer(current))
+        Some(self.documents(name)?.updates.answer(&self.known, current))
     }
 
     /// `GET /v1/releases/{version}`: the signed release manifest.
     #[must_use]
     pub fn release(&self, version: &Version) -> Option<&Document> {
-        self.release.get(version)?.manifest.as_deref()
+        self.release.get(version)?.published()?.manifest.as_deref()
     }
 
     /// Whether a release is signed by release keys: also one that is not on offer yet.
     #[must_use]
     pub fn is_signed(&self, version: &Version) -> bool {
-        self.release.get(version).is_some_and(|release| release.signed)
+        let known = self.release.get(version).filter(|release| release.explain.is_some());
+        known.is_some_and(|release| release.standing != Standing::Unsigned)
     }
 
     /// `GET /v1/releases/{version}/explain`.
     #[must_use]
     pub fn explain(&self, version: &Version) -> Option<&Document> {
-        Some(&self.release.get(version)?.explain)
+        self.release.get(version)?.explain.as_deref()
     }
 
     /// `GET /v1/payloads/{version}/{file}`.
     #[must_use]
     pub fn payload(&self, version: &Version, file: &str) -> Option<&Payload> {
-        self.release.get(version)?.payloads.iter().find(|payload| payload.file == file)
+        self.release.get(version)?.offered_payloads().iter().find(|payload| payload.file == file)
     }
 
     /// Whether a payload was taken away after its release was yanked.
     #[must_use]
     pub fn is_withdrawn(&self, version: &Version, file: &str) -> bool {
-        let offered = self.offers.iter().filter_map(|offer| offer.releases.get(version));
-        let mut had = offered.filter(|offered| offered.yanked).flat_map(|offered| &*offered.payloads);
-        self.payload(version, file).is_none() && had.any(|payload| payload.file == file)
+        let release = self.release.get(version).and_then(ReleaseDocuments::published);
+        release.is_some_and(|release| {
+            !release.at_hand && release.payloads.iter().any(|payload| payload.file == file)
+        })
     }
 
-    /// Takes the payloads of yanked releases out that are not all there, by their paths below `/tuf/`:
-    /// where this publication comes from they were withdrawn.
-    pub fn withdraw_missing(&mut self, is_there: impl Fn(&str) -> bool) {
-        let offered = self.offers.iter().flat_map(|offer| &offer.releases);
+    /// Takes note of which payloads are there, by their paths below `/tuf/`, where this publication was
+    /// made from a repository: those of yanked releases may have been withdrawn, and those of releases
+    /// that wait need not have come along. All others must be there.
+    pub fn find_payloads(&mut self, is_there: impl Fn(&str) -> bool) {
+        let offered = self.channel.values().flat_map(|documents| &documents.manifest.signed().releases);
         let yanked: BTreeSet<&Version> =
-            offered.filter(|(_, offered)| offered.yanked).map(|(version, _)| version).collect();
-        for version in yanked {
-            let Some(release) = self.release.get_mut(version) else { continue };
-            let path = |payload: &Payload| {
-                names::target_path(&names::payload_target(version, &payload.file), &payload.sha256)
-            };
-            let paths: Vec<String> = release.payloads.iter().map(path).collect();
-            if !paths.iter().all(|path| is_there(path)) {
-                release.payloads = Arc::default();
-                self.tuf.retain(|path, _| !paths.iter().any(|gone| **gone == **path));
+            offered.filter(|release| release.yank.is_some()).map(|release| &release.version).collect();
+        for (version, release) in &mut self.release {
+            if release.standing == Standing::Waiting || yanked.contains(version) {
+                release.at_hand = release.payloads.iter().all(|payload| {
+                    let name = names::payload_target(version, &payload.file);
+                    is_there(&names::target_path(&name, &payload.sha256))
+                });
             }
         }
     }
 
     /// `GET /tuf/{path}`.
     #[must_use]
-    pub fn tuf(&self, path: &str) -> Option<&TufFile> {
-        self.tuf.get(path).or_else(|| Some(&self.retired.get(path)?.0))
+    pub fn tuf(&self, path: &str) -> Option<TufFile<'_>> {
+        let current = match names::target_at(path) {
+            Some((sha256, name)) => self.target(name, sha256),
+            None => self.roles.file(path).map(TufFile::Document),
+        };
+        current.or_else(|| Some(TufFile::Document(&self.retired.get(path)?.0)))
+    }
+
+    /// The file of a target, if it is served with this digest.
+    pub(super) fn target(&self, name: &str, sha256: Sha256) -> Option<TufFile<'_>> {
+        let document = match TargetName::parse(name)? {
+            TargetName::Channel(name) => &self.channel.get(&name)?.manifest.document,
+            TargetName::Release(version) => self.release.get(&version)?.manifest.as_ref()?,
+            TargetName::Payload(name) => {
+                return name.readings().find_map(|(version, file)| {
+                    let release = self.release.get(&version).filter(|release| release.at_hand)?;
+                    let is_wanted = |payload: &&Payload| payload.file == file && payload.sha256 == sha256;
+                    release.payloads.iter().find(is_wanted).map(TufFile::Payload)
+                });
+            }
+        };
+        (document.sha256 == sha256).then_some(TufFile::Document(document))
+    }
+
+    /// Its newest root, which is trusted from then on.
+    #[must_use]
+    pub fn root(&self) -> &Signed<Root> {
+        self.roles.root()
+    }
+
+    /// The highest version of anything that an online key signed: what is signed next must be above it,
+    /// or clients take it for a step back.
+    #[must_use]
+    pub fn highest(&self) -> u64 {
+        let Roles { channels, snapshot, timestamp, .. } = &self.roles;
+        let roles = [channels.signed().version, snapshot.signed().version, timestamp.signed().version];
+        let manifests = self.channel.values().map(|documents| documents.manifest.signed().version);
+        manifests.chain(roles).max().unwrap_or_default()
     }
 
     /// Every name of every channel.
     pub fn channel_names(&self) -> impl Iterator<Item = &ChannelName> {
-        self.channel.keys()
+        self.channel.keys().chain(self.aliases.keys())
     }
 
     /// Every payload of a release on offer, with its release.
     pub fn payloads(&self) -> impl Iterator<Item = (&Version, &Payload)> {
-        self.release
-            .iter()
-            .flat_map(|(version, release)| release.payloads.iter().map(move |payload| (version, payload)))
+        self.release.iter().flat_map(|(version, release)| {
+            release.offered_payloads().iter().map(move |payload| (version, payload))
+        })
     }
 
     /// Every file of the TUF repository as it is now, by its path below `/tuf/`.
-    pub fn files(&self) -> impl Iterator<Item = (&str, &TufFile)> {
-        self.tuf.iter().map(|(path, file)| (&**path, file))
+    pub fn files(&self) -> impl Iterator<Item = (String, TufFile<'_>)> {
+        let roles = self.roles.files().map(|(path, document)| (path, TufFile::Document(document)));
+        roles.chain(self.roles.listed().filter_map(|(name, target)| {
+            let sha256 = target.hashes.sha256;
+            Some((names::target_path(name, &sha256), self.target(name, sha256)?))
+        }))
     }
 
     /// The payloads among [`files`](Self::files).
-    pub fn payload_files(&self) -> impl Iterator<Item = (&str, &Payload)> {
+    pub fn payload_files(&self) -> impl Iterator<Item = (String, &Payload)> {
         self.files().filter_map(|(path, file)| match file {
-            TufFile::Payload(payload) => Some((path, &**payload)),
+            TufFile::Payload(payload) => Some((path, payload)),
             TufFile::Document(_) => None,
         })
     }
 
-    /// The signed manifest of every release that has one.
+    /// The signed manifest of every release that was on offer.
     pub fn manifests(&self) -> impl Iterator<Item = (&Version, &Document)> {
-        self.release.iter().filter_map(|(version, release)| Some((version, release.manifest.as_deref()?)))
+        self.release
+            .iter()
+            .filter_map(|(version, release)| Some((version, release.published()?.manifest.as_deref()?)))
     }
 
     /// How many releases it knows.
     #[must_use]
     pub fn releases(&self) -> usize {
-        self.release.len()
+        self.release.values().filter(|release| release.explain.is_some()).count()
+    }
+
+    /// What every channel offers, as far as it may not change any more; by line and in the order of
+    /// stages.
+    #[must_use]
+    pub fn offers(&self) -> Vec<Offer> {
+        let mut manifests: Vec<_> =
+            self.channel.values().map(|documents| documents.manifest.signed()).collect();
+        manifests.sort_by_key(|manifest| {
+            let stage = manifest.stages.iter().position(|stage| stage.stage == manifest.stage);
+            (&manifest.line, stage, &manifest.channel)
+        });
+        manifests.into_iter().filter_map(|manifest| self.offer(manifest)).collect()
+    }
+
+    fn offer(&self, manifest: &ChannelManifest) -> Option<Offer> {
+        let offered = manifest.releases.iter().filter_map(|release| {
+            let payloads = Arc::clone(&self.release.get(&release.version)?.payloads);
+            let offered = Offered { since: release.since, yanked: release.yank.is_some(), payloads };
+            Some((release.version.clone(), offered))
+        });
+        Some(Offer {
+            channel: manifest.channel.clone(),
+            aliases: manifest.aliases.clone(),
+            line: manifest.line.clone(),
+            stage: Some(manifest.stage.clone()),
+            prefix: self.prefix(&manifest.line)?,
+            retired: manifest.retired.is_some(),
+            releases: offered.collect(),
+        })
+    }
+
+    /// The prefix of a line's versions.
+    #[must_use]
+    pub fn prefix(&self, line: &LineName) -> Option<Prefix> {
+        self.known.iter().find(|(_, known)| known.line == *line).map(|(prefix, _)| *prefix)
+    }
+
+    /// When each online role and each channel's manifest expires, by name.
+    #[must_use]
+    pub fn online_expiries(&self) -> Vec<(String, Time)> {
+        let Roles { channels, snapshot, timestamp, .. } = &self.roles;
+        let manifests = self
+            .channel
+            .iter()
+            .map(|(name, documents)| (format!("channel {name}"), documents.manifest.signed().expires));
+        let mut found: Vec<_> = manifests.collect();
+        found.push((names::CHANNELS.to_owned(), channels.signed().expires));
+        found.push(("snapshot".to_owned(), snapshot.signed().expires));
+        found.push(("timestamp".to_owned(), timestamp.signed().expires));
+        found.sort();
+        found
     }
 }

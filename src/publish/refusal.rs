@@ -16,7 +16,7 @@ pub enum Refusal {
     Faulty(String),
     /// It would step back.
     StepsBack(Vec<StepBack>),
-    /// It claims what a line that keeps its last documents has there.
+    /// It claims a channel or versions of a line that keeps its last documents.
     Claims { claim: String, of: LineName },
 }
 
@@ -37,19 +37,23 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// The lines that keep their last documents: those that could not be read, and those that would
-/// step back behind the last publication.
+/// The lines that keep their last documents, and why.
+pub type Refused = BTreeMap<LineName, Refusal>;
+
+/// The lines that keep their last documents: those that could not be read, those that would step back
+/// from the last publication, and those that claim what belongs to one of these.
 #[must_use]
 pub fn refusals(
     catalog: &Catalog,
     faulty: &BTreeMap<LineName, String>,
     last: Option<&Publication>,
     now: Time,
-) -> BTreeMap<LineName, Refusal> {
-    let mut refused: BTreeMap<LineName, Refusal> =
+) -> Refused {
+    let mut refused: Refused =
         faulty.iter().map(|(line, why)| (line.clone(), Refusal::Faulty(why.clone()))).collect();
     let Some(last) = last else { return refused };
-    let before = last.offers.iter().filter(|offer| !refused.contains_key(&offer.line));
+    let offers = last.offers();
+    let before: Vec<&Offer> = offers.iter().filter(|offer| !refused.contains_key(&offer.line)).collect();
     for step in step_backs(before, &Offer::all(catalog, now)) {
         let line = step.line.clone();
         match refused.entry(line).or_insert_with(|| Refusal::StepsBack(Vec::new())) {
@@ -61,10 +65,10 @@ pub fn refusals(
     refused
 }
 
-/// Refuses lines that claim a channel's name or versions of a refused one, which is published as it
-/// was: two lines with one channel, or one release in two lines, could not be published at all.
-fn claims(catalog: &Catalog, last: &Publication, refused: &mut BTreeMap<LineName, Refusal>) {
-    // A line that is refused for its claims keeps its own last documents, and claims what they do.
+/// Refuses lines that claim a channel's name or versions of a refused line. That line is published as
+/// it was, and a channel or a release that belongs to two lines cannot be published at all.
+fn claims(catalog: &Catalog, last: &Publication, refused: &mut Refused) {
+    // A line that is refused for its claims keeps its own documents, which may claim something too.
     while let Some((line, refusal)) = catalog
         .lines()
         .filter(|line| !refused.contains_key(&line.name))
@@ -74,19 +78,15 @@ fn claims(catalog: &Catalog, last: &Publication, refused: &mut BTreeMap<LineName
     }
 }
 
-/// What a line claims that a refused one has.
-fn claim(line: &Line, last: &Publication, refused: &BTreeMap<LineName, Refusal>) -> Option<Refusal> {
+/// What a line claims that belongs to a refused one.
+fn claim(line: &Line, last: &Publication, refused: &Refused) -> Option<Refusal> {
     if refused.is_empty() {
         return None;
     }
     let names = line.stages.iter().flat_map(|stage| std::iter::once(&stage.channel).chain(&stage.aliases));
-    let channels =
-        names.filter_map(|name| Some((format!("channel `{name}`"), &last.channel.get(name)?.line)));
-    let versions = last
-        .offers
-        .iter()
-        .filter(|offer| offer.prefix.overlaps(&line.prefix))
-        .map(|offer| (format!("versions `{}`", offer.prefix), &offer.line));
+    let channels = names.filter_map(|name| Some((format!("channel `{name}`"), last.line_of(name)?)));
+    let overlapping = last.known.iter().filter(|(prefix, _)| prefix.overlaps(&line.prefix));
+    let versions = overlapping.map(|(prefix, known)| (format!("versions `{prefix}`"), &known.line));
     let (claim, of) =
         channels.chain(versions).find(|(_, of)| **of != line.name && refused.contains_key(*of))?;
     Some(Refusal::Claims { claim, of: of.clone() })

@@ -1,44 +1,133 @@
-//! The roles that the online key signs: `channels`, snapshot and timestamp.
+//! The roles of a publication, and what of them the online key signs.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use chrono::TimeDelta;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::publication::{OnePayload, Publication, ReleaseDocuments, TufFile};
-use super::{ChannelFile, Inputs, PublishError, RENEW_AFTER, Refusal};
+use super::document::Document;
+use super::publication::ChannelDocuments;
+use super::{Inputs, PublishError, RENEW_AFTER};
 use crate::domain::Time;
-use crate::domain::catalog::Catalog;
-use crate::domain::channel::LineName;
-use crate::domain::release::PayloadState;
-use crate::domain::version::Version;
+use crate::domain::channel::{ChannelName, LineName};
+use crate::formats::manifest::ChannelManifest;
 use crate::formats::tuf::{
-    CHANNELS_LIFETIME, Meta, Role, SNAPSHOT_LIFETIME, Snapshot, TIMESTAMP_LIFETIME, Target, Targets,
-    Timestamp, names,
+    Authority, CHANNELS_LIFETIME, Meta, Role, Root, SNAPSHOT_LIFETIME, Snapshot, TIMESTAMP_LIFETIME, Target,
+    Targets, Timestamp, names,
 };
-use crate::signing::{InRole, Signed};
+use crate::signing::{InRole, SignError, Signed, Signer};
 
 /// Long-lived online roles are signed anew once this much of their life is left.
 const RENEW_BEFORE: TimeDelta = TimeDelta::days(60);
 
-/// The roles of a publication below the top.
+/// A signed document and the body with which it is answered: the same bytes, read once.
+#[derive(Debug, Clone)]
+pub struct Served<T> {
+    pub(crate) signed: Signed<T>,
+    pub(crate) document: Arc<Document>,
+}
+
+impl<T> Served<T> {
+    /// A document to be served. Its body is that of `before`, where the bytes are the same.
+    pub fn new(signed: Signed<T>, before: Option<&Self>) -> Self {
+        let document = Document::reusing(before.map(|before| &before.document), signed.raw().clone());
+        Self { signed, document }
+    }
+}
+
+impl<T: Role> Served<T> {
+    fn meta(&self) -> Meta {
+        Meta::of(self.signed().version(), self.raw())
+    }
+
+    fn of_version(&self, version: u64) -> Option<&Arc<Document>> {
+        (self.signed().version() == version).then_some(&self.document)
+    }
+}
+
+impl<T> Deref for Served<T> {
+    type Target = Signed<T>;
+
+    fn deref(&self) -> &Signed<T> {
+        &self.signed
+    }
+}
+
+impl<T> Serialize for Served<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.document.serialize(serializer)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Served<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let document = Arc::<Document>::deserialize(deserializer)?;
+        let signed = Signed::parse(document.identity.clone()).map_err(serde::de::Error::custom)?;
+        Ok(Self { signed, document })
+    }
+}
+
+/// The roles of a publication.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Roles {
-    /// The lines' own, by name.
-    pub lines: Lines,
-    pub channels: Signed<Targets>,
-    pub snapshot: Signed<Snapshot>,
-    pub timestamp: Signed<Timestamp>,
-    /// Whether any of them was signed now.
-    pub signed: bool,
+    /// Every root, from the first on; never empty.
+    pub roots: Vec<Served<Root>>,
+    pub targets: Served<Targets>,
+    pub lines: BTreeMap<LineName, Served<Targets>>,
+    pub channels: Served<Targets>,
+    pub snapshot: Served<Snapshot>,
+    pub timestamp: Served<Timestamp>,
 }
 
 impl Roles {
-    /// When the first of them is due to be signed anew.
-    pub fn renew(&self) -> Time {
-        let channels = self.channels.signed().expires - RENEW_BEFORE;
-        let snapshot = self.snapshot.signed().expires - RENEW_BEFORE;
-        let timestamp = self.timestamp.signed().expires - TIMESTAMP_LIFETIME + RENEW_AFTER;
-        channels.min(snapshot).min(timestamp)
+    /// The newest root.
+    #[must_use]
+    pub fn root(&self) -> &Served<Root> {
+        &self.roots[self.roots.len() - 1]
+    }
+
+    /// The file at a path below `/tuf/`.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<&Arc<Document>> {
+        if path == names::TIMESTAMP_PATH {
+            return Some(&self.timestamp.document);
+        }
+        let (version, role) = names::role_at(path)?;
+        match role {
+            "root" => self.roots.iter().find_map(|root| root.of_version(version)),
+            "targets" => self.targets.of_version(version),
+            names::CHANNELS => self.channels.of_version(version),
+            "snapshot" => self.snapshot.of_version(version),
+            line => self.lines.get(&names::line_of(line)?)?.of_version(version),
+        }
+    }
+
+    /// Every file, by its path below `/tuf/`.
+    pub fn files(&self) -> impl Iterator<Item = (String, &Arc<Document>)> {
+        fn file<'a, T: Role>(role: &str, served: &'a Served<T>) -> (String, &'a Arc<Document>) {
+            (names::metadata_path(role, served.signed().version()), &served.document)
+        }
+        let lines = self.lines.iter().map(|(line, role)| file(&names::releases_role(line), role));
+        self.roots.iter().map(|root| file("root", root)).chain(lines).chain([
+            file("targets", &self.targets),
+            file(names::CHANNELS, &self.channels),
+            file("snapshot", &self.snapshot),
+            (names::TIMESTAMP_PATH.to_owned(), &self.timestamp.document),
+        ])
+    }
+
+    /// Every target that is listed.
+    pub fn listed(&self) -> impl Iterator<Item = (&String, &Target)> {
+        self.lines.values().chain([&self.channels]).flat_map(|role| &role.signed().targets)
+    }
+
+    /// When the first of the online roles is due to be signed anew.
+    pub(super) fn renew(&self) -> Time {
+        let (channels, snapshot) = (self.channels.signed().renew(), self.snapshot.signed().renew());
+        channels.min(snapshot).min(self.timestamp.signed().renew())
     }
 }
 
@@ -46,7 +135,7 @@ impl Roles {
 ///
 /// # Errors
 /// When it is not: clients would refuse everything signed with it.
-pub fn check_key(inputs: &Inputs<'_>) -> Result<(), PublishError> {
+pub(super) fn check_key(inputs: &Inputs<'_>) -> Result<(), PublishError> {
     let id = inputs.online.id();
     let root = inputs.trust.root().signed();
     let named = [
@@ -60,179 +149,134 @@ pub fn check_key(inputs: &Inputs<'_>) -> Result<(), PublishError> {
     }
 }
 
-/// The lines' roles, by name.
-pub type Lines = BTreeMap<String, Signed<Targets>>;
-
-/// The roles of lines that are published: for a refused line the one that was published last, so
-/// that its documents stay listed by it; for the others the one that the release keys signed last.
+/// Makes the roles of a publication.
 ///
 /// # Errors
-/// When a role that is delegated cannot be used and never was published.
-pub fn lines(inputs: &Inputs<'_>, refused: &BTreeMap<LineName, Refusal>) -> Result<Lines, PublishError> {
-    let trust = inputs.trust;
+/// When a line's role cannot be used and never was published, or nothing can be signed.
+pub(super) fn roles(
+    inputs: &Inputs<'_>,
+    channels: &HashMap<ChannelName, ChannelDocuments>,
+) -> Result<Roles, PublishError> {
+    let Inputs { decided, version, trust, online, last, .. } = *inputs;
+    let (now, root) = (decided.now, trust.root().signed());
+    let last = last.map(|last| &last.roles);
+    let lines = lines(inputs)?;
+
+    let mut wanted = Targets::channels(version, now);
+    for (channel, documents) in channels {
+        wanted.insert_channel(channel, documents.manifest.raw())?;
+    }
+    let signer = InRole(names::CHANNELS, online);
+    let before = last.map(|last| &last.channels);
+    let channels = kept_or_signed(wanted, before, trust.channels_authority(), &signer, now)?;
+
+    let targets = Served::new(trust.targets().clone(), last.map(|last| &last.targets));
+    let top = [("targets".to_owned(), targets.meta()), (names::CHANNELS.to_owned(), channels.meta())];
+    let listed = lines.iter().map(|(line, role)| (names::releases_role(line), role.meta()));
+    let wanted = Snapshot::of(version, now, listed.chain(top));
+    let before = last.map(|last| &last.snapshot);
+    let snapshot = kept_or_signed(wanted, before, Some(root.snapshot()), online, now)?;
+
+    let wanted = Timestamp::of(version, now, snapshot.meta());
+    let before = last.map(|last| &last.timestamp);
+    let timestamp = kept_or_signed(wanted, before, Some(root.timestamp()), online, now)?;
+
+    let before = |place: usize| last.and_then(|last| last.roots.get(place));
+    let roots = trust.roots().iter().enumerate();
+    let roots = roots.map(|(place, root)| Served::new(root.clone(), before(place))).collect();
+    Ok(Roles { roots, targets, lines, channels, snapshot, timestamp })
+}
+
+/// The roles of lines: for a refused line the one that was published last, so that it goes on listing
+/// the line's documents; for the others the one that the release keys signed last.
+fn lines(inputs: &Inputs<'_>) -> Result<BTreeMap<LineName, Served<Targets>>, PublishError> {
+    let (trust, refused) = (inputs.trust, &inputs.decided.refused);
     let delegations = trust.targets().signed().delegations.iter().flat_map(|delegations| &delegations.roles);
-    let mut lines = Lines::new();
+    let mut lines = BTreeMap::new();
     for role in delegations.filter(|role| role.name != names::CHANNELS) {
-        let line = refused.keys().find(|line| names::releases_role(line) == role.name);
-        let last = line.and(inputs.last).and_then(|last| newest::<Targets>(last, &role.name));
-        let authority = trust.targets().signed().delegated(&role.name).map(|(_, authority)| authority);
-        let last = last.filter(|last| authority.is_some_and(|authority| last.verify(authority).is_ok()));
-        let chosen = last.or_else(|| trust.releases().get(&role.name).cloned());
-        lines.insert(role.name.clone(), chosen.ok_or_else(|| PublishError::NoRole(role.name.clone()))?);
+        let missing = || PublishError::NoRole(role.name.clone());
+        let line = names::line_of(&role.name).ok_or_else(missing)?;
+        let before = inputs.last.and_then(|last| last.roles.lines.get(&line));
+        let authority = trust.line_authority(&line).ok_or_else(missing)?;
+        let kept = before.filter(|role| refused.contains_key(&line) && role.verify(authority).is_ok());
+        let served = match (kept, trust.line(&line)) {
+            (Some(kept), _) => kept.clone(),
+            (None, Some(role)) => Served::new(role.clone(), before),
+            (None, None) => return Err(missing()),
+        };
+        lines.insert(line, served);
     }
     Ok(lines)
 }
 
-/// Makes the online roles. One that says what it said before, and is not due for renewal, is kept.
-pub fn roles(inputs: &Inputs<'_>, lines: Lines, manifests: &[ChannelFile]) -> Result<Roles, PublishError> {
-    let super::Inputs { now, version, trust, online, last, .. } = *inputs;
-    let mut signed = false;
+/// What the online key signs, and renews.
+pub(super) trait Online: Serialize + Clone {
+    /// Whether two documents differ in nothing but their versions and times.
+    fn says_the_same_as(&self, other: &Self) -> bool;
+    /// When it is due to be signed anew.
+    fn renew(&self) -> Time;
+}
 
-    let mut wanted = Targets::channels(version, now);
-    for manifest in manifests {
-        let name = names::channel_target(&manifest.document.signed().channel);
-        wanted.insert(name, Target::of(manifest.document.raw()))?;
+impl Online for ChannelManifest {
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        self.offers_the_same_as(other)
     }
-    let before = last.and_then(|last| newest::<Targets>(last, names::CHANNELS));
-    let channels = match before {
-        Some(before)
-            if before.signed().targets == wanted.targets
-                && trust.channels_authority().is_some_and(|keys| before.verify(keys).is_ok())
-                && now < before.signed().expires - RENEW_BEFORE =>
-        {
-            before
-        }
-        Some(_) | None => {
-            signed = true;
-            Signed::sign(wanted, [&InRole(names::CHANNELS, online)])?
-        }
-    };
 
-    let meta =
-        |name: &str, role: &Signed<Targets>| (name.to_owned(), Meta::of(role.signed().version(), role.raw()));
-    let mut listed = vec![meta("targets", trust.targets()), meta(names::CHANNELS, &channels)];
-    listed.extend(lines.iter().map(|(name, role)| meta(name, role)));
-    let wanted = Snapshot::of(version, now, listed);
-    let before = last.and_then(|last| newest::<Snapshot>(last, "snapshot"));
-    let snapshot = match before {
-        Some(before)
-            if before.signed().meta == wanted.meta
-                && before.verify(trust.root().signed().snapshot()).is_ok()
-                && now < before.signed().expires - RENEW_BEFORE =>
-        {
-            before
-        }
-        Some(_) | None => {
-            signed = true;
-            Signed::sign(wanted, [online])?
-        }
-    };
-
-    let wanted = Timestamp::of(version, now, Meta::of(snapshot.signed().version, snapshot.raw()));
-    let before = last.and_then(|last| newest::<Timestamp>(last, "timestamp"));
-    let timestamp = match before {
-        Some(before)
-            if before.signed().meta == wanted.meta
-                && before.verify(trust.root().signed().timestamp()).is_ok()
-                && now < before.signed().expires - TIMESTAMP_LIFETIME + RENEW_AFTER =>
-        {
-            before
-        }
-        Some(_) | None => {
-            signed = true;
-            Signed::sign(wanted, [online])?
-        }
-    };
-    debug_assert!(RENEW_BEFORE < CHANNELS_LIFETIME && RENEW_BEFORE < SNAPSHOT_LIFETIME);
-    Ok(Roles { lines, channels, snapshot, timestamp, signed })
-}
-
-/// The file of a target of a line's role, if its release is served.
-pub fn served_target(
-    name: &str,
-    target: &Target,
-    releases: &HashMap<Version, ReleaseDocuments>,
-) -> Option<TufFile> {
-    if let Some(version) = name.strip_prefix("release.").and_then(|rest| rest.strip_suffix(".json")) {
-        let manifest = releases.get(&Version::parse(version).ok()?)?.manifest.as_ref()?;
-        // A refused line may still serve an older manifest than a newer role lists.
-        let listed = Target::of(&manifest.identity) == *target;
-        return listed.then(|| TufFile::Document(std::sync::Arc::clone(manifest)));
+    fn renew(&self) -> Time {
+        self.issued + RENEW_AFTER
     }
-    let rest = name.strip_prefix("payload.")?;
-    // Versions hold dots, and so may the names of files: the right split is the one that is served.
-    rest.match_indices('.').rev().find_map(|(dot, _)| {
-        let release = releases.get(&Version::parse(&rest[..dot]).ok()?)?;
-        let payload = OnePayload::find(&release.payloads, |payload| payload.file == rest[dot + 1..])?;
-        (payload.sha256 == target.hashes.sha256).then_some(TufFile::Payload(payload))
-    })
 }
 
-/// The manifest of a release that is signed and not on offer: one that is held before its first
-/// stage, or whose payload is not at hand. A client that is about to pass it must be able to see
-/// whether it is a barrier; one that cannot stays where it is.
-pub fn listed_manifest(
-    name: &str,
-    target: &Target,
-    manifests: &HashMap<Version, Bytes>,
-    last: Option<&Publication>,
-) -> Option<TufFile> {
-    let version = name.strip_prefix("release.")?.strip_suffix(".json")?;
-    let raw = manifests.get(&Version::parse(version).ok()?)?;
-    if Target::of(raw) != *target {
-        return None;
+impl Online for Targets {
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        self.targets == other.targets
     }
-    let path = names::target_path(name, &target.hashes.sha256);
-    let before = last.and_then(|last| match last.tuf.get(path.as_str()) {
-        Some(TufFile::Document(document)) => Some(document),
-        Some(TufFile::Payload(_)) | None => None,
-    });
-    Some(TufFile::Document(super::reuse(before, raw.clone())))
+
+    fn renew(&self) -> Time {
+        const { assert!(RENEW_BEFORE.num_days() < CHANNELS_LIFETIME.num_days()) }
+        self.expires - RENEW_BEFORE
+    }
 }
 
-/// The payload of a release that is signed and not on offer: a freeze keeps it out of its first
-/// stage, say. Whoever verifies all that is listed must find it, and it is at hand.
-pub fn listed_payload(name: &str, target: &Target, catalog: &Catalog) -> Option<TufFile> {
-    let rest = name.strip_prefix("payload.")?;
-    rest.match_indices('.').rev().find_map(|(dot, _)| {
-        let (_, release) = catalog.release(&Version::parse(&rest[..dot]).ok()?)?;
-        let at_hand = release.evidence.payload == PayloadState::Present;
-        let payload = OnePayload::find(&release.payloads, |payload| payload.file == rest[dot + 1..])?;
-        let listed = Target::new(payload.sha256, payload.size) == *target;
-        (at_hand && listed).then_some(TufFile::Payload(payload))
-    })
+impl Online for Snapshot {
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        self.meta == other.meta
+    }
+
+    fn renew(&self) -> Time {
+        const { assert!(RENEW_BEFORE.num_days() < SNAPSHOT_LIFETIME.num_days()) }
+        self.expires - RENEW_BEFORE
+    }
 }
 
-/// The file of a target of a refused line's role, as it was last published: what the catalog says of
-/// it now cannot be read, perhaps. A payload that was withdrawn since does not come back.
-pub fn kept_target(name: &str, path: &str, last: &Publication, inputs: &Inputs<'_>) -> Option<TufFile> {
-    let rest = name.strip_prefix("payload.").unwrap_or_default();
-    let withdrawn = rest.match_indices('.').any(|(dot, _)| {
-        let release = Version::parse(&rest[..dot]).ok().and_then(|version| inputs.catalog.release(&version));
-        release.is_some_and(|(_, release)| release.is_withdrawn(inputs.now))
-    });
-    last.tuf.get(path).filter(|_| !withdrawn).cloned()
+impl Online for Timestamp {
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        self.meta == other.meta
+    }
+
+    fn renew(&self) -> Time {
+        self.expires - TIMESTAMP_LIFETIME + RENEW_AFTER
+    }
 }
 
-/// The newest file of a role in a publication.
-pub(super) fn newest<T: Role>(last: &Publication, role: &str) -> Option<Signed<T>> {
-    let path = match role {
-        "root" => (1..=u64::MAX)
-            .map(|version| names::metadata_path("root", version))
-            .take_while(|path| last.tuf.contains_key(path.as_str()))
-            .last()?,
-        "timestamp" => names::TIMESTAMP_PATH.to_owned(),
-        "snapshot" => {
-            let timestamp: Signed<Timestamp> = newest(last, "timestamp")?;
-            names::metadata_path("snapshot", timestamp.signed().meta.snapshot.version)
+/// The document that is served, if it says what is wanted, today's keys accept it and it is not due to
+/// be signed anew; else the wanted one, signed.
+pub(super) fn kept_or_signed<T: Online, S: Signer + ?Sized>(
+    wanted: T,
+    before: Option<&Served<T>>,
+    authority: Option<Authority<'_>>,
+    online: &S,
+    now: Time,
+) -> Result<Served<T>, SignError> {
+    let accepted = |served: &Served<T>| authority.is_some_and(|keys| served.verify(keys).is_ok());
+    match before {
+        Some(before)
+            if before.signed().says_the_same_as(&wanted)
+                && now < before.signed().renew()
+                && accepted(before) =>
+        {
+            Ok(before.clone())
         }
-        other => {
-            let snapshot: Signed<Snapshot> = newest(last, "snapshot")?;
-            names::metadata_path(other, snapshot.signed().role(other)?.version)
-        }
-    };
-    match last.tuf.get(path.as_str())? {
-        TufFile::Document(document) => Signed::parse(document.identity.clone()).ok(),
-        TufFile::Payload(_) => None,
+        Some(_) | None => Ok(Served::new(Signed::sign(wanted, [online])?, None)),
     }
 }

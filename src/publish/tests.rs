@@ -5,7 +5,7 @@ mod restored;
 mod waiting;
 mod withdrawn;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use chrono::TimeDelta;
@@ -13,15 +13,24 @@ use chrono::TimeDelta;
 use super::evidence::with_evidence;
 use super::pack::{PackError, pack, unpack};
 use super::*;
+use crate::domain::channel::LineName;
 use crate::domain::line::Line;
-use crate::domain::promotion::decide;
+use crate::domain::promotion::{Verdict, decide};
 use crate::domain::release::PayloadState;
 use crate::domain::testing::{catalog, event, line, release, t, v};
-use crate::formats::tuf::{Snapshot, Target};
-use crate::signing::PrivateKey;
+use crate::formats::tuf::Target;
 use crate::signing::ceremony::{Keys, found, sign_releases};
 use crate::signing::trust::Checked;
 use crate::signing::verify::verify;
+use crate::signing::{PrivateKey, Signed};
+
+/// What came of publishing.
+struct Outcome {
+    publication: Publication,
+    refused: BTreeMap<LineName, Refusal>,
+    /// Whether anything was signed.
+    signed: bool,
+}
 
 /// A repository: keys, what they signed, and the lines of the catalog.
 struct World {
@@ -71,18 +80,28 @@ impl World {
 
     fn publish(&mut self, last: Option<&Publication>, now: Time) -> Outcome {
         self.version += 1;
-        let inputs = Inputs {
-            catalog: &self.catalog(),
-            faulty: &self.faulty,
+        let (version, catalog) = (self.version, self.catalog());
+        let decided = Decided::of(&catalog, &self.faulty, last, now);
+        let publication = self.try_publish(&decided, last, version).unwrap();
+        let signed = publication.version == version;
+        Outcome { publication, refused: decided.refused, signed }
+    }
+
+    fn try_publish(
+        &self,
+        decided: &Decided<'_>,
+        last: Option<&Publication>,
+        version: u64,
+    ) -> Result<Publication, PublishError> {
+        publish(&Inputs {
+            decided,
             trust: &self.trust,
             manifests: &self.manifests,
             online: &self.keys.online,
             last,
-            version: self.version,
-            now,
+            version,
             demo: false,
-        };
-        publish(&inputs).unwrap()
+        })
     }
 
     fn release(&mut self, version: &str) -> &mut crate::domain::release::Release {
@@ -121,12 +140,21 @@ fn manifest(publication: &Publication, channel: &str) -> ChannelManifest {
     Signed::parse(document.identity.clone()).unwrap().into_signed()
 }
 
+/// The path of every file in the repository.
+fn paths(publication: &Publication) -> BTreeSet<String> {
+    publication.files().map(|(path, _)| path).collect()
+}
+
 fn answer(publication: &Publication, channel: &str, version: &str) -> serde_json::Value {
     serde_json::from_slice(&publication.update(&name(channel), &v(version)).unwrap().identity).unwrap()
 }
 
 fn explained(publication: &Publication, version: &str) -> serde_json::Value {
     serde_json::from_slice(&publication.explain(&v(version)).unwrap().identity).unwrap()
+}
+
+fn next_due(catalog: &Catalog, last: Option<&Publication>, now: Time) -> Option<Time> {
+    Decided::of(catalog, &BTreeMap::new(), last, now).next_due(last)
 }
 
 #[test]
@@ -305,18 +333,9 @@ fn a_role_of_a_line_that_expires_stops_no_other_line() {
     assert_eq!(manifest(&second, "1.8-production").issued, after);
 
     // But where the root or the top of the targets has expired, no client takes anything.
-    let inputs = Inputs {
-        catalog: &world.catalog(),
-        faulty: &world.faulty,
-        trust: &world.trust,
-        manifests: &world.manifests,
-        online: &world.keys.online,
-        last: Some(&second),
-        version: 1_000_000,
-        now: late + TimeDelta::days(366),
-        demo: false,
-    };
-    let expired = publish(&inputs).unwrap_err();
+    let catalog = world.catalog();
+    let decided = Decided::of(&catalog, &world.faulty, Some(&second), late + TimeDelta::days(366));
+    let expired = world.try_publish(&decided, Some(&second), 1_000_000).unwrap_err();
     assert!(matches!(expired, PublishError::Violation(Violation::Expired { .. })), "{expired}");
 }
 
@@ -338,18 +357,9 @@ fn the_wrong_online_key_signs_nothing() {
     let now = t("2018-01-01");
     let mut world = world(now);
     world.keys.online = PrivateKey::from_seed(&[9; 32]);
-    let inputs = Inputs {
-        catalog: &world.catalog(),
-        faulty: &world.faulty,
-        trust: &world.trust,
-        manifests: &world.manifests,
-        online: &world.keys.online,
-        last: None,
-        version: 1,
-        now,
-        demo: false,
-    };
-    assert!(matches!(publish(&inputs), Err(PublishError::WrongKey { .. })));
+    let catalog = world.catalog();
+    let decided = Decided::of(&catalog, &world.faulty, None, now);
+    assert!(matches!(world.try_publish(&decided, None, 1), Err(PublishError::WrongKey { .. })));
 }
 
 #[test]
@@ -358,7 +368,7 @@ fn what_was_replaced_is_served_to_clients_under_way_and_then_no_more() {
     let mut world = world(now);
     let first = world.publish(None, now).publication;
     let snapshot = |publication: &Publication| -> String {
-        publication.tuf.keys().find(|path| path.ends_with(".snapshot.json")).unwrap().to_string()
+        paths(publication).into_iter().find(|path| path.ends_with(".snapshot.json")).unwrap()
     };
     let renewed = now + RENEW_AFTER;
     let second = world.publish(Some(&first), renewed).publication;
@@ -377,14 +387,14 @@ fn a_packed_publication_comes_back_as_it_was() {
     let second = world.publish(Some(&first), now + RENEW_AFTER).publication;
     let mut packed = Vec::new();
     pack(&second, &mut packed).unwrap();
-    let unpack = |packed: &[u8]| unpack(&mut &*packed, packed.len() as u64);
+    let unpack = |packed: &[u8]| unpack::<Publication>(&mut &*packed, packed.len() as u64);
     let back = unpack(&packed).unwrap();
     assert_eq!((back.version, back.made, back.expires), (second.version, second.made, second.expires));
-    assert_eq!(back.offers, second.offers);
+    assert_eq!(back.offers(), second.offers());
     assert_eq!(back.channels.identity, second.channels.identity);
     assert_eq!(back.retired.len(), second.retired.len());
     let known = ["1.7.9", "1.7.14", "1.8.4", "1.8.5", "1.8.9", "1.7.10", "2.0.0", "0.1.0"];
-    for channel in second.channel.keys() {
+    for channel in second.channel_names() {
         assert_eq!(back.channel(channel).unwrap().identity, second.channel(channel).unwrap().identity);
         for version in known {
             let body = |publication: &Publication| {
@@ -393,9 +403,7 @@ fn a_packed_publication_comes_back_as_it_was() {
             assert_eq!(body(&back), body(&second));
         }
     }
-    for path in second.tuf.keys() {
-        assert!(back.tuf(path).is_some(), "{path}");
-    }
+    assert_eq!(paths(&back), paths(&second));
     // It is as good a base for the next publication as the one it was made from.
     assert!(!world.publish(Some(&back), now + RENEW_AFTER + TimeDelta::minutes(1)).signed);
 
@@ -428,7 +436,7 @@ fn a_client_that_saw_one_publication_takes_the_next() {
             TufFile::Document(document) => Some(document.identity.clone()),
             TufFile::Payload(_) => None,
         };
-        let wanted = |name: &str, _: &Target| !name.starts_with("payload.");
+        let wanted = |name: &str, _: &Target| !names::is_payload(name);
         let verified = verify(&world.trust.roots()[0], now, &fetch, &wanted).unwrap();
         if let Some(seen) = &seen {
             verified.check_follows(seen).unwrap();
@@ -444,19 +452,12 @@ fn the_snapshot_lists_every_role_and_the_next_due_time_is_the_first_change() {
     let now = t("2018-01-01");
     let mut world = world(now);
     let publication = world.publish(None, now).publication;
-    let path = publication.tuf.keys().find(|path| path.ends_with(".snapshot.json")).unwrap();
-    let Some(TufFile::Document(document)) = publication.tuf(path) else {
-        panic!("the snapshot is a document")
-    };
-    let snapshot: Signed<Snapshot> = Signed::parse(document.identity.clone()).unwrap();
-    let listed: Vec<&str> = snapshot.signed().meta.keys().map(String::as_str).collect();
+    let listed: Vec<&str> = publication.roles.snapshot.signed().meta.keys().map(String::as_str).collect();
     assert_eq!(listed, ["channels.json", "releases-1.7.json", "releases-1.8.json", "targets.json"]);
 
     let catalog = world.catalog();
-    let due = |now: Time| next_due(&catalog, &decide(&catalog, now), Some(&publication), now);
-    assert_eq!(due(now), Some(now + RENEW_AFTER));
-    let without = |now: Time| next_due(&catalog, &decide(&catalog, now), None, now);
-    assert_eq!(without(now), Some(t("2018-01-11")));
+    assert_eq!(next_due(&catalog, Some(&publication), now), Some(now + RENEW_AFTER));
+    assert_eq!(next_due(&catalog, None, now), Some(t("2018-01-11")));
 
     // A held release is promoted at no time, and what is told of it changes when its soak is over.
     let world = World::new(
@@ -464,8 +465,7 @@ fn the_snapshot_lists_every_role_and_the_next_due_time_is_the_first_change() {
         now,
     );
     let catalog = world.catalog();
-    let soaked = next_due(&catalog, &decide(&catalog, now), None, now);
-    assert_eq!(soaked, Some(t("2018-01-11")));
+    assert_eq!(next_due(&catalog, None, now), Some(t("2018-01-11")));
 }
 
 #[test]
@@ -477,7 +477,7 @@ fn the_end_of_a_grace_is_due_in_the_second_in_which_it_ends() {
     eighteen.follows.as_mut().unwrap().grace = TimeDelta::days(7);
     let catalog = catalog([seventeen, eighteen]);
     let now = t("2018-01-01");
-    let due = next_due(&catalog, &decide(&catalog, now), None, now).unwrap();
+    let due = next_due(&catalog, None, now).unwrap();
     let action = |now: Time| {
         let decisions = decide(&catalog, now);
         let answer =

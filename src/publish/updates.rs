@@ -5,33 +5,35 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
-use super::document::{Document, Media};
+use super::document::Document;
+use crate::domain::Time;
 use crate::domain::catalog::{Catalog, ChannelRef};
-use crate::domain::line::Prefix;
+use crate::domain::channel::LineName;
+use crate::domain::line::{Line, Prefix};
 use crate::domain::upgrade::{Advice, Answer, Relation, Views};
 use crate::domain::version::Version;
 use crate::formats::api::UpdateBody;
 
 /// The answers of one channel by the version that asks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Updates {
     /// The distinct answers.
     pub(crate) bodies: Vec<Arc<Document>>,
     /// For versions of a line, by its prefix.
     pub(crate) lines: HashMap<Prefix, LineUpdates>,
-    /// For unknown versions of other lines: up to each version (not with it) its answer.
+    /// The answers to unknown versions outside all lines: those below each of these versions get its
+    /// answer.
     pub(crate) below: Vec<(Version, u32)>,
-    /// The same, from the last of `below` on.
+    /// The answer to all other unknown versions.
     pub(crate) above: u32,
 }
 
-/// The answers to the versions of one line.
-#[derive(Debug, Clone)]
+/// The answers to the versions of one line, by their places among its [`Known`] ones.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LineUpdates {
-    /// The line's known versions, ascending; shared by all channels.
-    pub(crate) known: Arc<[Version]>,
-    /// The answers to known versions, as runs: from this place on, this body.
+    /// The answers to known versions, as runs: from a place on, a body.
     pub(crate) at: Vec<(u32, u32)>,
     /// The answers to unknown versions before the known one at a place, as runs; in the channel's
     /// own line only.
@@ -41,13 +43,14 @@ pub struct LineUpdates {
 impl Updates {
     /// The answer for a cluster that runs `current`.
     #[must_use]
-    pub fn answer(&self, current: &Version) -> &Document {
-        &self.bodies[self.place(current) as usize]
+    pub fn answer(&self, known: &Known, current: &Version) -> &Document {
+        &self.bodies[self.place(known, current) as usize]
     }
 
-    fn place(&self, current: &Version) -> u32 {
-        if let Some(line) = Prefix::candidates(current).find_map(|prefix| self.lines.get(&prefix)) {
-            match line.known.binary_search(current) {
+    fn place(&self, known: &Known, current: &Version) -> u32 {
+        let of = |prefix: Prefix| Some((self.lines.get(&prefix)?, known.get(&prefix)?));
+        if let Some((line, known)) = Prefix::candidates(current).find_map(of) {
+            match known.versions.binary_search(current) {
                 Ok(i) => return run(&line.at, i),
                 Err(i) if !line.gaps.is_empty() => return run(&line.gaps, i),
                 Err(_) => {}
@@ -63,23 +66,29 @@ fn run(runs: &[(u32, u32)], place: usize) -> u32 {
     runs[after - 1].1
 }
 
-/// The known versions of every line, ascending.
-pub type Known = HashMap<Prefix, Arc<[Version]>>;
+/// The lines of a catalog by the prefixes of their versions.
+pub type Known = HashMap<Prefix, KnownLine>;
+
+/// A line, and which of its versions exist.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KnownLine {
+    pub(crate) line: LineName,
+    /// In ascending order.
+    pub(crate) versions: Box<[Version]>,
+}
 
 /// The known versions of every line of a catalog: those that `answer` knows at `now`.
 #[must_use]
-pub fn known(catalog: &Catalog, now: crate::domain::Time) -> Known {
-    let versions = |line: &crate::domain::line::Line| {
-        line.releases
-            .values()
-            .filter(|release| release.is_known(now))
-            .map(|release| release.version.clone())
-            .collect()
+pub fn known(catalog: &Catalog, now: Time) -> Known {
+    let of = |line: &Line| {
+        let known = line.releases.values().filter(|release| release.is_known(now));
+        let versions = known.map(|release| release.version.clone()).collect();
+        (line.prefix, KnownLine { line: line.name.clone(), versions })
     };
-    catalog.lines().map(|line| (line.prefix, versions(line))).collect()
+    catalog.lines().map(of).collect()
 }
 
-/// Works out the answers of a channel. Bodies that `reuse` knows are not made anew.
+/// Works out the answers of a channel. Bodies that `reuse` has are not made again.
 #[must_use]
 pub fn updates<'a>(
     catalog: &'a Catalog,
@@ -92,7 +101,7 @@ pub fn updates<'a>(
     let mut lines = HashMap::new();
     for line in catalog.lines() {
         let relation = views.relation(line, channel.line);
-        let versions = known[&line.prefix].clone();
+        let versions = &known[&line.prefix].versions;
         let mut at = Runs::default();
         // Every version of a later line has the same answer.
         let distinct = if relation == Relation::After { versions.len().min(1) } else { versions.len() };
@@ -110,7 +119,7 @@ pub fn updates<'a>(
                 gaps.push(place, views.unknown_in_line(channel, above), &mut bodies);
             }
         }
-        lines.insert(line.prefix, LineUpdates { known: versions, at: at.runs, gaps: gaps.runs });
+        lines.insert(line.prefix, LineUpdates { at: at.runs, gaps: gaps.runs });
     }
     let [latest, required] = views.landmarks(channel);
     let mut marks: Vec<&Version> = [latest, required].into_iter().flatten().collect();
@@ -172,19 +181,14 @@ impl<'a> Bodies<'a> {
             return *place;
         }
         let place = u32::try_from(self.documents.len()).expect("a channel has fewer than 2^32 answers");
-        self.documents.push(
-            self.made
-                .get(&body)
-                .cloned()
-                .unwrap_or_else(|| Arc::new(Document::new(Media::Json, body.clone()))),
-        );
+        self.documents.push(Document::reusing(self.made.get(&body), body.clone()));
         self.places.insert(body, place);
         place
     }
 }
 
 /// A body of JSON.
-pub(crate) fn json<T: serde::Serialize>(body: &T) -> Bytes {
+pub(crate) fn json<T: Serialize>(body: &T) -> Bytes {
     serde_json::to_vec(body).expect("bodies are structs of texts and numbers").into()
 }
 
@@ -228,7 +232,12 @@ mod tests {
             let updates = updates(&catalog, &views, &known, channel, None);
             for version in &asked {
                 let expected = json(&UpdateBody::of(&views.answer(channel, version)));
-                assert_eq!(updates.answer(version).identity, expected, "{version} asking {}", channel.name());
+                assert_eq!(
+                    updates.answer(&known, version).identity,
+                    expected,
+                    "{version} asking {}",
+                    channel.name()
+                );
                 different.insert(expected);
             }
         }

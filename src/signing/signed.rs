@@ -1,6 +1,7 @@
 //! The one form for everything signed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -17,11 +18,12 @@ use crate::formats::tuf::{Authority, KeyId};
 /// A document with its signatures: `{"signatures": [{"keyid", "sig"}], "signed": {…}}`.
 ///
 /// The bytes are kept as they were read or first written: what is stored is what is served, and
-/// nothing is ever serialised again. Reading does not verify; see [`Signed::verify`].
+/// nothing is ever serialised again. Reading does not verify; see [`Signed::verify`]. A clone shares
+/// all that is large.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_field_names, reason = "`signed` is what TUF calls it")]
 pub struct Signed<T> {
-    signed: T,
+    signed: Arc<T>,
     signatures: Vec<Signature>,
     raw: Bytes,
     /// The canonical form of `signed`: a part of `raw` where that has it as it is.
@@ -81,7 +83,7 @@ impl<T: Serialize> Signed<T> {
         for key in keys {
             signatures.push(Signature::by(key, &message)?);
         }
-        Self::compose(signed, &message, signatures)
+        Self::compose(Arc::new(signed), &message, signatures)
     }
 
     /// A document that nobody has signed yet.
@@ -90,7 +92,7 @@ impl<T: Serialize> Signed<T> {
     /// When it has no canonical form.
     pub fn unsigned(signed: T) -> Result<Self, SignError> {
         let message = canonical(&signed)?;
-        Self::compose(signed, &message, Vec::new())
+        Self::compose(Arc::new(signed), &message, Vec::new())
     }
 }
 
@@ -130,12 +132,12 @@ impl<T: DeserializeOwned> Signed<T> {
         let (signed, canonical) = read::<T>(text.get().as_bytes()).map_err(ParseError::Signed)?;
         let text = text.get().as_bytes();
         let message = if text == canonical { raw.slice_ref(text) } else { canonical.into() };
-        Ok(Self { signed, signatures, raw, message })
+        Ok(Self { signed: Arc::new(signed), signatures, raw, message })
     }
 }
 
 impl<T> Signed<T> {
-    fn compose(signed: T, message: &[u8], mut signatures: Vec<Signature>) -> Result<Self, SignError> {
+    fn compose(signed: Arc<T>, message: &[u8], mut signatures: Vec<Signature>) -> Result<Self, SignError> {
         signatures.sort_by_key(|signature| signature.keyid);
         signatures.dedup_by_key(|signature| signature.keyid);
         let mut raw = br#"{"signatures":"#.to_vec();
@@ -161,14 +163,17 @@ impl<T> Signed<T> {
 
     /// The document. Only what was verified may be acted on.
     #[must_use]
-    pub const fn signed(&self) -> &T {
+    pub fn signed(&self) -> &T {
         &self.signed
     }
 
     /// The document alone.
     #[must_use]
-    pub fn into_signed(self) -> T {
-        self.signed
+    pub fn into_signed(self) -> T
+    where
+        T: Clone,
+    {
+        Arc::unwrap_or_clone(self.signed)
     }
 
     /// The signatures.

@@ -249,9 +249,7 @@ impl World {
     pub fn signed(&self) -> BTreeMap<String, String> {
         let files = self.published().files();
         let documents = files.filter_map(|(path, file)| match file {
-            TufFile::Document(document) => {
-                Some((path.to_owned(), hex::encode(Sha256::digest(&document.identity))))
-            }
+            TufFile::Document(document) => Some((path, hex::encode(Sha256::digest(&document.identity)))),
             TufFile::Payload(_) => None,
         });
         documents.collect()

@@ -44,7 +44,7 @@ pub struct ChannelManifest {
     /// Set while the channel is paused: its clusters wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<Notice>,
-    /// Set once nothing new comes in the line. What it offers stays on offer.
+    /// Set once the line is retired: nothing new comes, and what it offers stays on offer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired: Option<Notice>,
     /// Every release that ever entered the stage, in ascending order; yanked ones say so.
@@ -73,11 +73,11 @@ pub struct ChannelStage {
 #[serde(deny_unknown_fields)]
 pub struct ChannelFollows {
     pub line: LineName,
-    /// For so long, in seconds, a release that was the highest of that line still opens the way.
+    /// For how many seconds a release that was the highest of that line still opens the way.
     pub grace: u64,
 }
 
-/// Something that happened, and why. Who did it is nobody's business outside.
+/// Something that happened, and why. Who did it is not published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notice {
@@ -116,8 +116,8 @@ pub struct ChannelYank {
 }
 
 impl ChannelManifest {
-    /// The manifest of a channel at `now`. `digest` knows the signed release manifests; a release
-    /// without one is left out, since no cluster could verify it.
+    /// The manifest of a channel at `now`. `digest` returns the digest of a release's signed manifest; a
+    /// release without one is left out, since no cluster could verify it.
     #[must_use]
     pub fn of(
         channel: ChannelRef<'_>,
@@ -172,8 +172,8 @@ impl ChannelManifest {
         }
     }
 
-    /// Whether the two offer the same: they differ at most in version and times of their own. If
-    /// so, the older one may go on being served until it is due for renewal.
+    /// Whether two manifests differ only in their version and their own times. If so, the older one may
+    /// be served until it is due for renewal.
     #[must_use]
     pub fn offers_the_same_as(&self, other: &Self) -> bool {
         let Self { version, issued, expires, .. } = *other;

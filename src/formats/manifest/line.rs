@@ -1,8 +1,9 @@
 //! A line rebuilt from its manifests.
 //!
-//! The manifests hold all that `upgrade::answer` looks at; so a server goes on answering for a line
-//! that it cannot read any more, and a cluster works out its answer from what it has verified.
+//! The manifests have everything that `upgrade::answer` needs, so a server can answer for a line that it
+//! can no longer read, and a cluster can work out its answer from what it has verified.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Place;
 
@@ -17,7 +18,7 @@ use crate::domain::release::{
 };
 use crate::domain::version::Version;
 
-/// Why manifests do not make a line.
+/// Why a line cannot be rebuilt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
     #[error("channel `{0}` is missing")]
@@ -34,15 +35,15 @@ pub enum LineError {
 pub fn line(
     name: &LineName,
     prefix: Prefix,
-    channels: &[ChannelManifest],
+    channels: &[impl Borrow<ChannelManifest>],
     mut manifests: BTreeMap<Version, ReleaseManifest>,
 ) -> Result<Option<Line>, LineError> {
-    let Some(first) = channels.first() else { return Ok(None) };
+    let channels = || channels.iter().map(Borrow::<ChannelManifest>::borrow);
+    let Some(first) = channels().next() else { return Ok(None) };
     let mut stages = Vec::new();
     let mut releases: BTreeMap<Version, Release> = BTreeMap::new();
     for (index, stage) in first.stages.iter().enumerate() {
-        let manifest = channels
-            .iter()
+        let manifest = channels()
             .find(|manifest| manifest.stage == stage.stage)
             .ok_or_else(|| LineError::Channel(stage.channel.clone()))?;
         stages.push(Stage {
@@ -80,8 +81,8 @@ pub fn line(
     Ok(Some(Line { name, title: None, prefix, follows, stages, freezes: Vec::new(), retired, releases }))
 }
 
-/// What is published never says who did something. It counted when it was published, whatever its
-/// date says to the clock of whoever reads it.
+/// What is published never says who did something. It took effect when it was published, whatever its
+/// date says by the reader's clock.
 fn event(notice: &Notice) -> Event {
     let by = "the catalog".to_owned();
     Event { at: notice.at, by, reason: notice.reason.clone(), at_once: true }

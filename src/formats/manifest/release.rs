@@ -1,12 +1,13 @@
 //! The release manifest.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Format, is_false};
+use crate::domain::Time;
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::line::Line;
 use crate::domain::payload::Payload;
@@ -14,7 +15,6 @@ use crate::domain::policy::Urgency;
 use crate::domain::release::Release;
 use crate::domain::texts::Texts;
 use crate::domain::version::Version;
-use crate::domain::{Time, rfc3339};
 use crate::formats::ascii::{ascii, uri};
 use crate::formats::seconds;
 
@@ -30,7 +30,7 @@ pub struct ReleaseManifest {
     /// The line from which clusters may enter this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<LineName>,
-    #[serde(with = "urgency")]
+    #[serde(with = "UrgencyWord")]
     pub urgency: Urgency,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
@@ -63,10 +63,10 @@ enum Kind {
 impl ReleaseManifest {
     /// The manifest of a release as the catalog has it.
     ///
-    /// `not_before` of a stage is its `since` where the release entered it already; else the
-    /// earliest time for the stage before, plus this stage's `min`. For the first stage that is its
-    /// `since`, or the time of signing: so signing once more during a soak does not start it anew.
-    /// An early promotion sets an earlier time before it signs.
+    /// `not_before` of a stage is its `since` if the release has entered it; otherwise the earliest time
+    /// for the stage before, plus this stage's `min`. For the first stage it is its `since`, or the time
+    /// of signing. So signing again during a soak does not restart the soak. An early promotion sets an
+    /// earlier time before it signs.
     #[must_use]
     pub fn of(line: &Line, release: &Release, signed_at: Time) -> Self {
         let mut not_before = BTreeMap::new();
@@ -104,7 +104,7 @@ impl ReleaseManifest {
     /// Brings the earliest time for a stage forward, and says why.
     ///
     /// # Errors
-    /// When the stage has no earliest time, or one that is earlier already: time is only ever given.
+    /// If the stage has no earliest time, or one that is earlier already.
     pub fn bring_forward(
         &mut self,
         stage: &StageName,
@@ -120,19 +120,19 @@ impl ReleaseManifest {
         Ok(())
     }
 
-    /// Whether this manifest, once signed, says what the catalog says: an edit after signing shows
-    /// here, and takes a new signature. The catalog may make a release a barrier without one, since
-    /// that only narrows what release keys allow.
+    /// Whether this signed manifest says what the catalog says. An edit of the catalog after signing
+    /// needs a new signature; only making the release a barrier does not, since that narrows what
+    /// release keys allow.
     ///
     /// # Errors
-    /// The first field on which the two differ.
+    /// The first field in which the two differ.
     pub fn matches(&self, line: &Line, release: &Release) -> Result<(), Mismatch> {
         let wanted = Self::of(line, release, self.signed_at);
-        // Versions are compared as they are spelled: the leading `v` is signed too.
+        // Versions are compared as they are spelled, since the leading `v` is signed too.
         differ("version", &self.version.to_string(), &wanted.version.to_string())?;
         differ("line", &self.line, &wanted.line)?;
         differ("follows", &self.follows, &wanted.follows)?;
-        differ("urgency", &self.urgency, &wanted.urgency)?;
+        differ("urgency", &self.urgency.as_str(), &wanted.urgency.as_str())?;
         differ("summary", &self.summary, &wanted.summary)?;
         differ("links", &self.links, &wanted.links)?;
         differ("components", &self.components, &wanted.components)?;
@@ -143,16 +143,10 @@ impl ReleaseManifest {
         Ok(())
     }
 
-    /// Whether the release may be in a stage since a time: release keys bound it from below.
+    /// Whether the release keys allow the release to be in a stage since a time.
     #[must_use]
     pub fn allows(&self, stage: &StageName, since: Time) -> bool {
         self.not_before.get(stage).is_none_or(|earliest| *earliest <= since)
-    }
-}
-
-impl fmt::Display for ReleaseManifest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "release `{}`, signed at `{}`", self.version, rfc3339(self.signed_at))
     }
 }
 
@@ -165,71 +159,28 @@ pub struct Mismatch {
     pub catalog: String,
 }
 
-fn differ<T: PartialEq + Shown>(field: &'static str, signed: &T, catalog: &T) -> Result<(), Mismatch> {
+fn differ<T: PartialEq + Serialize>(field: &'static str, signed: &T, catalog: &T) -> Result<(), Mismatch> {
     if signed == catalog {
         return Ok(());
     }
-    Err(Mismatch { field, signed: signed.shown(), catalog: catalog.shown() })
+    Err(Mismatch { field, signed: shown(signed), catalog: shown(catalog) })
 }
 
-/// How a field's value is shown in a [`Mismatch`].
-trait Shown {
-    fn shown(&self) -> String;
-}
-
-macro_rules! shown {
-    ($($type:ty),*) => {
-        $(impl Shown for $type {
-            fn shown(&self) -> String {
-                self.to_string()
-            }
-        })*
-    };
-}
-
-shown!(String, bool, Urgency, LineName);
-
-impl<T: Shown> Shown for Option<T> {
-    fn shown(&self) -> String {
-        self.as_ref().map_or_else(|| "none".to_owned(), Shown::shown)
+/// A field's value for people: a text as it is, and anything else as JSON.
+fn shown(value: &impl Serialize) -> String {
+    match serde_json::to_value(value).unwrap_or_default() {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text,
+        value => value.to_string(),
     }
 }
 
-impl Shown for Texts {
-    fn shown(&self) -> String {
-        let parts: Vec<String> = self.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-        parts.join(", ")
-    }
-}
-
-impl Shown for Arc<[Payload]> {
-    fn shown(&self) -> String {
-        let part = |p: &Payload| format!("{} {} of {} bytes", p.file, p.sha256, p.size);
-        self.iter().map(part).collect::<Vec<_>>().join(", ")
-    }
-}
-
-/// Urgency in documents.
-mod urgency {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::domain::policy::Urgency;
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-    pub fn serialize<S: Serializer>(urgency: &Urgency, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(urgency.as_str())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Urgency, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        [Urgency::Normal, Urgency::Security].into_iter().find(|urgency| urgency.as_str() == text).ok_or_else(
-            || {
-                serde::de::Error::custom(format!(
-                    "`{text}` is not an urgency: `normal` or `security` is wanted"
-                ))
-            },
-        )
-    }
+/// [`Urgency`] in documents.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Urgency", rename_all = "lowercase")]
+enum UrgencyWord {
+    Normal,
+    Security,
 }
 
 #[cfg(test)]

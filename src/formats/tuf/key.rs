@@ -8,7 +8,7 @@ use sha2::Digest;
 
 use crate::domain::payload::Sha256;
 
-/// What a key is called: the SHA-256 of its canonical form.
+/// The id of a key: the SHA-256 of its canonical form.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyId(Sha256);
@@ -71,7 +71,7 @@ impl Key {
         &self.keyval.public
     }
 
-    /// What the key is called.
+    /// The id of the key.
     #[must_use]
     pub fn id(&self) -> KeyId {
         let public = hex::encode(self.public());
@@ -87,8 +87,8 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Reads keys by their ids, each of which must be its key's own: else two ids could stand for one
-/// key, and it would count twice towards a threshold.
+/// Reads keys by their ids. Each id must be its key's own: otherwise one key could have two ids and
+/// count twice towards a threshold.
 pub(super) fn by_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<KeyId, Key>, D::Error> {
     let keys = BTreeMap::<KeyId, Key>::deserialize(deserializer)?;
     for (id, key) in &keys {

@@ -1,8 +1,8 @@
 //! Names in the repository: of roles, files and targets.
 //!
-//! Target names are flat. With a `/` in them the two clients place a consistent target's digest
-//! differently. Role names never begin with a number: `2.1.8-production.json` could be version 2 of
-//! one role or version 2.1 of another.
+//! Target names are flat: python-tuf and tough disagree on where the digest goes in a name with a `/`.
+//! Role names never begin with a number: `2.1.8-production.json` could be version 2 of one role or
+//! version 2.1 of another.
 
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Prefix;
@@ -11,7 +11,7 @@ use crate::domain::version::Version;
 
 /// The role that lists channel manifests.
 pub const CHANNELS: &str = "channels";
-/// With what the names of lines' roles begin.
+/// How the names of lines' roles begin.
 pub const RELEASES: &str = "releases-";
 /// The path of the one file whose name never changes.
 pub const TIMESTAMP_PATH: &str = "metadata/timestamp.json";
@@ -20,6 +20,66 @@ pub const TIMESTAMP_PATH: &str = "metadata/timestamp.json";
 #[must_use]
 pub fn releases_role(line: &LineName) -> String {
     format!("{RELEASES}{line}")
+}
+
+/// The line whose release manifests and payloads a role lists.
+#[must_use]
+pub fn line_of(role: &str) -> Option<LineName> {
+    LineName::parse(role.strip_prefix(RELEASES)?).ok()
+}
+
+/// What a target is, by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetName<'a> {
+    /// [`channel_target`]
+    Channel(ChannelName),
+    /// [`release_target`]
+    Release(Version),
+    /// [`payload_target`]
+    Payload(PayloadName<'a>),
+}
+
+impl<'a> TargetName<'a> {
+    /// Parses the name of a target. `None` if it is not one that this program writes.
+    #[must_use]
+    pub fn parse(name: &'a str) -> Option<Self> {
+        let (kind, rest) = name.split_once('.')?;
+        match kind {
+            "channel" => ChannelName::parse(rest.strip_suffix(".json")?).ok().map(Self::Channel),
+            "release" => Version::parse(rest.strip_suffix(".json")?).ok().map(Self::Release),
+            "payload" => Some(Self::Payload(PayloadName(rest))),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a target is a channel manifest: the first step of [`TargetName::parse`] alone, for loops
+/// over every target of a large catalog.
+#[must_use]
+pub fn is_channel(target: &str) -> bool {
+    target.starts_with("channel.")
+}
+
+/// Whether a target is a payload; as [`is_channel`].
+#[must_use]
+pub fn is_payload(target: &str) -> bool {
+    target.starts_with("payload.")
+}
+
+/// The version and the file in a payload's target name, `1.8.4-tectonic.1.payload.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PayloadName<'a>(&'a str);
+
+impl<'a> PayloadName<'a> {
+    /// Every version and file that the name can stand for. Both may have dots in them, so only whoever
+    /// knows the releases can tell which of them has such a file.
+    pub fn readings(self) -> impl Iterator<Item = (Version, &'a str)> {
+        let Self(name) = self;
+        // The longest version first: files with many dots in their names are rarer than such versions.
+        name.match_indices('.')
+            .rev()
+            .filter_map(|(dot, _)| Some((Version::parse(&name[..dot]).ok()?, &name[dot + 1..])))
+    }
 }
 
 /// The target of a release manifest, `release.1.8.4-tectonic.1.json`.
@@ -42,13 +102,13 @@ pub fn channel_target(channel: &ChannelName) -> String {
     format!("channel.{channel}.json")
 }
 
-/// The paths that a line's role may list. `*` is the only sign with a meaning that all clients
-/// share. Both spellings of versions, with and without `v`, are one line's: they are always
-/// delegated together, since a line may change its spelling without a new signature.
+/// The paths that a line's role may list. `*` is the only wildcard on which all clients agree. Versions
+/// with and without `v` are always delegated together, since a line may change its spelling without a
+/// new signature.
 #[must_use]
 pub fn releases_paths(prefix: &Prefix) -> Vec<String> {
     let prefix = prefix.to_string();
-    // What may follow the prefix: a whole version number leaves only these.
+    // What may follow the prefix. A complete version number is followed by less.
     let after: &[&str] = if prefix.split('.').count() == 3 { &[".*", "-*", "+*"] } else { &[".*"] };
     let mut paths = Vec::new();
     for kind in ["release", "payload"] {
@@ -59,8 +119,8 @@ pub fn releases_paths(prefix: &Prefix) -> Vec<String> {
     paths
 }
 
-/// The prefix of the versions that a line's role may list, from its paths: what [`releases_paths`]
-/// made them of.
+/// The prefix of the versions that a line's role may list, from its paths: the reverse of
+/// [`releases_paths`].
 #[must_use]
 pub fn prefix(paths: &[String]) -> Option<Prefix> {
     let text = paths.iter().find_map(|path| path.strip_prefix("release.")?.strip_suffix(".*"))?;
@@ -80,23 +140,40 @@ pub fn metadata_path(role: &str, version: u64) -> String {
     format!("metadata/{version}.{role}.json")
 }
 
-/// Where a target is, `targets/DIGEST.NAME`. In a URL clients percent-encode some characters of the
-/// name (`+` among them); it is looked up decoded.
+/// The version and the role of a file, from its [`metadata_path`].
+#[must_use]
+pub fn role_at(path: &str) -> Option<(u64, &str)> {
+    let (version, role) = path.strip_prefix("metadata/")?.strip_suffix(".json")?.split_once('.')?;
+    let version = version.parse().ok()?;
+    // `07` and `+7` are numbers too, but a file has only one path.
+    (metadata_path(role, version) == path).then_some((version, role))
+}
+
+/// Where a target is, `targets/DIGEST.NAME`. Clients percent-encode some characters of the name in a
+/// URL, such as `+`; this is the decoded path.
 #[must_use]
 pub fn target_path(name: &str, sha256: &Sha256) -> String {
     format!("targets/{sha256}.{name}")
 }
 
-/// Whether a target's name is one that every client treats alike: flat, in characters that need no
-/// escape in a file's name, and not hidden.
+/// The digest and the name of a target, from its [`target_path`].
+#[must_use]
+pub fn target_at(path: &str) -> Option<(Sha256, &str)> {
+    let (digest, name) = path.strip_prefix("targets/")?.split_once('.')?;
+    let is_lower = !digest.bytes().any(|b| b.is_ascii_uppercase());
+    Some((Sha256::parse(digest).ok().filter(|_| is_lower)?, name))
+}
+
+/// Whether every client treats a target's name alike: it is flat, needs no escaping in a file's name,
+/// and is not hidden.
 #[must_use]
 pub fn is_target_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+');
     !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain)
 }
 
-/// Whether a role's path takes in a target's name. `*` stands for any text; `None` where the path
-/// has another sign with a meaning, which clients read differently.
+/// Whether a role's path matches a target's name. `*` matches any text. `None` if the path has another
+/// wildcard, since clients read those differently.
 #[must_use]
 pub fn path_matches(path: &str, name: &str) -> Option<bool> {
     if path.contains(['?', '[', ']', '{', '}', '!', '\\', '/']) {
@@ -147,6 +224,36 @@ mod tests {
     }
 
     #[test]
+    fn a_target_is_told_by_its_name() {
+        let version = |text: &str| Version::parse(text).unwrap();
+        let channel = ChannelName::parse("1.8-production").unwrap();
+        assert_eq!(TargetName::parse(&channel_target(&channel)), Some(TargetName::Channel(channel)));
+        let release = version("v1.8.4-tectonic.1");
+        assert_eq!(TargetName::parse(&release_target(&release)), Some(TargetName::Release(release)));
+        for name in ["channel.1.8", "release.1.8.4", "release.x.json", "other.1.8.4.json", "release", ""] {
+            assert_eq!(TargetName::parse(name), None, "{name}");
+        }
+        let line = LineName::parse("1.8").unwrap();
+        assert_eq!(line_of(&releases_role(&line)), Some(line));
+        assert_eq!(line_of(CHANNELS), None);
+    }
+
+    #[test]
+    fn a_payloads_name_is_read_in_every_way_that_has_a_version() {
+        let name = payload_target(&Version::parse("1.8.4-a.1").unwrap(), "b.tar.gz");
+        let Some(TargetName::Payload(name)) = TargetName::parse(&name) else { panic!("it is a payload's") };
+        let readings: Vec<_> =
+            name.readings().map(|(version, file)| (version.to_string(), file.to_owned())).collect();
+        let expected = [
+            ("1.8.4-a.1.b.tar", "gz"),
+            ("1.8.4-a.1.b", "tar.gz"),
+            ("1.8.4-a.1", "b.tar.gz"),
+            ("1.8.4-a", "1.b.tar.gz"),
+        ];
+        assert_eq!(readings, expected.map(|(version, file)| (version.to_owned(), file.to_owned())));
+    }
+
+    #[test]
     fn a_prefix_is_read_back_from_the_paths_that_it_made() {
         for text in ["1", "1.8", "1.8.4"] {
             let line = Prefix::parse(text).unwrap();
@@ -181,6 +288,13 @@ mod tests {
         assert_eq!(metadata_path(&releases_role(&line), 3), "metadata/3.releases-1.8.json");
         let path = target_path("channel.1.8-production.json", &Sha256::new([0xab; 32]));
         assert_eq!(path, format!("targets/{}.channel.1.8-production.json", "ab".repeat(32)));
+        assert_eq!(target_at(&path), Some((Sha256::new([0xab; 32]), "channel.1.8-production.json")));
+        assert_eq!(target_at(&path.to_uppercase()), None);
+        assert_eq!(target_at(&path.replace("ab", "AB")), None);
+        assert_eq!(role_at(&metadata_path("releases-1.8", 3)), Some((3, "releases-1.8")));
+        for path in [TIMESTAMP_PATH, "metadata/03.root.json", "metadata/+3.root.json", "metadata/root.json"] {
+            assert_eq!(role_at(path), None, "{path}");
+        }
         for bad in ["", ".x", "a/b", "a b", "a%", "ä"] {
             assert!(!is_target_name(bad), "{bad:?}");
         }

@@ -1,6 +1,6 @@
 use std::io::Read as _;
 
-use super::fixture::long_json;
+use super::fixture::{long_json, target};
 use super::spawn;
 
 #[test]
@@ -24,7 +24,11 @@ fn every_document_is_served_with_its_heads() {
         ("/v1/promotions", "[]", minute),
         ("/tuf/metadata/timestamp.json", r#"{"signed":"timestamp"}"#, minute),
         ("/tuf/metadata/1.root.json", r#"{"signed":"root"}"#, forever),
-        ("/tuf/targets/00.channel.1.8-production.json", r#"{"signed":"channel"}"#, forever),
+        (
+            &target("channel.1.8-production.json", long_json("channel").as_bytes()),
+            &long_json("channel"),
+            forever,
+        ),
     ] {
         let response = client.get(path);
         assert_eq!(response.status, 200, "{path}");

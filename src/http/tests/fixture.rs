@@ -20,8 +20,9 @@ use crate::domain::version::Version;
 use crate::http::{Config, start};
 use crate::promoter::status::{Handle, Shared};
 use crate::publish::document::{Document, Media};
-use crate::publish::publication::{ChannelDocuments, OnePayload, Publication, ReleaseDocuments, TufFile};
-use crate::publish::updates::{LineUpdates, Updates};
+use crate::publish::publication::{ChannelDocuments, Publication, ReleaseDocuments, Standing};
+use crate::publish::testing;
+use crate::publish::updates::{KnownLine, LineUpdates, Updates};
 
 /// Seconds since 1970 of the fixture's `now`.
 pub const NOW: i64 = 1_514_764_800;
@@ -142,13 +143,14 @@ fn payload(copies: &tempfile::TempDir, file: &str, bytes: &[u8]) -> Payload {
     Payload { file: file.to_owned(), sha256, size: bytes.len() as u64, arch: None }
 }
 
+/// The path of a target with these bytes.
+pub fn target(name: &str, bytes: &[u8]) -> String {
+    format!("/tuf/targets/{}.{name}", hex::encode(sha2::Sha256::digest(bytes)))
+}
+
 fn publication(copies: &tempfile::TempDir) -> Publication {
     let version = |text| Version::parse(text).unwrap();
-    let line = LineUpdates {
-        known: [version("1.8.4-tectonic.1"), version("1.8.9-tectonic.4")].into(),
-        at: vec![(0, 0), (1, 1)],
-        gaps: vec![(0, 0), (2, 1)],
-    };
+    let line = LineUpdates { at: vec![(0, 0), (1, 1)], gaps: vec![(0, 0), (2, 1)] };
     let updates = Updates {
         bodies: vec![json(r#"{"action":"update"}"#), json(r#"{"action":"none"}"#)],
         lines: HashMap::from([(Prefix::parse("1.8").unwrap(), line)]),
@@ -156,29 +158,42 @@ fn publication(copies: &tempfile::TempDir) -> Publication {
         above: 1,
     };
     let line = LineName::parse("1.8").unwrap();
-    let channel = Arc::new(ChannelDocuments {
-        line: line.clone(),
-        name: ChannelName::parse("1.8-production").unwrap(),
-        manifest: json(long_json("channel")),
-        updates,
-    });
-    let names = ["1.8-production", "tectonic-1.8-production"];
-    let names = names.map(|name| (ChannelName::parse(name).unwrap(), Arc::clone(&channel)));
+    let [channel, alias] =
+        ["1.8-production", "tectonic-1.8-production"].map(|name| ChannelName::parse(name).unwrap());
+    let now = Time::from_timestamp(NOW, 0).unwrap();
+    let mut manifest = testing::channel_manifest(&channel, now);
+    manifest.document = json(long_json("channel"));
+    let mut roles = testing::roles(now);
+    roles.roots[0].document = json(r#"{"signed":"root"}"#);
+    roles.timestamp.document = json(r#"{"signed":"timestamp"}"#);
+    let versions = [version("1.8.4-tectonic.1"), version("1.8.9-tectonic.4")].into();
+    let known = KnownLine { line: line.clone(), versions };
 
     let small = payload(copies, "payload.json", b"{\"deployments\":[]}\n");
     let large =
         Payload { file: "large.bin".to_owned(), sha256: LARGE_DIGEST, size: LARGE as u64, arch: None };
     let signed = ReleaseDocuments {
         line: line.clone(),
+        standing: Standing::Published,
         manifest: Some(json(long_json("release"))),
-        signed: true,
-        explain: json(r#"{"explain":true}"#),
-        payloads: [small.clone(), large].into(),
+        explain: Some(json(r#"{"explain":true}"#)),
+        payloads: [small, large].into(),
+        at_hand: true,
     };
-    let unsigned =
-        ReleaseDocuments { line, manifest: None, signed: false, explain: json("{}"), payloads: [].into() };
-    let waiting = ReleaseDocuments { signed: true, ..unsigned.clone() };
-    let built = ReleaseDocuments { manifest: Some(json(r#"{"built":true}"#)), ..unsigned.clone() };
+    let unsigned = ReleaseDocuments {
+        line,
+        standing: Standing::Unsigned,
+        manifest: None,
+        explain: Some(json("{}")),
+        payloads: [].into(),
+        at_hand: false,
+    };
+    let waiting = ReleaseDocuments { standing: Standing::Waiting, ..unsigned.clone() };
+    let built = ReleaseDocuments {
+        standing: Standing::Published,
+        manifest: Some(json(r#"{"built":true}"#)),
+        ..unsigned.clone()
+    };
     let releases = [
         (version("1.8.4-tectonic.1"), signed),
         (version("1.8.9-tectonic.4"), unsigned),
@@ -186,12 +201,6 @@ fn publication(copies: &tempfile::TempDir) -> Publication {
         (version("1.8.4+rke2r1"), built),
     ];
 
-    let tuf = [
-        ("metadata/timestamp.json", TufFile::Document(json(r#"{"signed":"timestamp"}"#))),
-        ("metadata/1.root.json", TufFile::Document(json(r#"{"signed":"root"}"#))),
-        ("targets/00.channel.1.8-production.json", TufFile::Document(json(r#"{"signed":"channel"}"#))),
-        ("targets/00.payload.1.8.4-tectonic.1.payload.json", TufFile::Payload(OnePayload::alone(small))),
-    ];
     Publication {
         version: 7,
         made: Time::from_timestamp(NOW - 60, 0).unwrap(),
@@ -200,11 +209,11 @@ fn publication(copies: &tempfile::TempDir) -> Publication {
         demo: false,
         channels: json(long_json("channels")),
         promotions: json("[]"),
-        channel: HashMap::from(names),
+        channel: HashMap::from([(channel.clone(), ChannelDocuments { manifest, updates })]),
+        aliases: HashMap::from([(alias, channel)]),
         release: HashMap::from(releases),
-        tuf: tuf.into_iter().map(|(path, file)| (path.into(), file)).collect(),
+        roles,
         retired: HashMap::new(),
-        offers: Vec::new(),
-        known: HashMap::new(),
+        known: HashMap::from([(Prefix::parse("1.8").unwrap(), known)]),
     }
 }

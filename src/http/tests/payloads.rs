@@ -1,6 +1,6 @@
 use std::io::Read as _;
 
-use super::fixture::{LARGE, large};
+use super::fixture::{LARGE, large, target};
 use super::spawn;
 
 const SMALL: &str = "/v1/payloads/1.8.4-tectonic.1/payload.json";
@@ -10,7 +10,8 @@ const BIG: &str = "/v1/payloads/1.8.4-tectonic.1/large.bin";
 fn a_payload_comes_whole_with_its_digest() {
     let server = spawn();
     let mut client = server.client();
-    for path in [SMALL, "/tuf/targets/00.payload.1.8.4-tectonic.1.payload.json"] {
+    let target = target("payload.1.8.4-tectonic.1.payload.json", b"{\"deployments\":[]}\n");
+    for path in [SMALL, &target] {
         let response = client.get(path);
         assert_eq!(response.body, b"{\"deployments\":[]}\n");
         assert_eq!(response.header("cache-control"), Some("public, max-age=31536000, immutable"));

@@ -10,8 +10,9 @@ fn yank(at: Time) -> Yank {
 
 /// The paths of a release's payloads in the repository, those of replaced files too.
 fn payload_paths(publication: &Publication, version: &str) -> usize {
-    let paths = publication.tuf.keys().chain(publication.retired.keys());
-    paths.filter(|path| path.contains(&format!(".payload.{version}."))).count()
+    let retired = publication.retired.keys().map(ToString::to_string);
+    let all = paths(publication).into_iter().chain(retired);
+    all.filter(|path| path.contains(&format!(".payload.{version}."))).count()
 }
 
 #[test]
@@ -57,17 +58,17 @@ fn a_mirror_knows_what_was_withdrawn_by_what_is_not_there() {
     world.release("1.8.4").yank = Some(yank(now));
     world.missing.push(v("1.8.4"));
     let publication = world.publish(None, now).publication;
-    let fetch = |path: &str| match publication.tuf.get(path)? {
+    let fetch = |path: &str| match publication.tuf(path)? {
         TufFile::Document(document) => Some(document.identity.clone()),
         TufFile::Payload(_) => None,
     };
-    let mut restored = restore(world.trust.root(), now, &fetch).unwrap().publication;
+    let mut restored = restore(world.trust.root(), now, &fetch).unwrap();
     assert_eq!(payload_paths(&restored, "1.8.4"), 1);
-    restored.withdraw_missing(|path| publication.tuf.contains_key(path));
+    restored.find_payloads(|path| publication.tuf(path).is_some());
     assert_eq!(payload_paths(&restored, "1.8.4"), 0);
     assert!(restored.is_withdrawn(&v("1.8.4"), "payload.json"));
     // What is missing and not yanked is no such thing.
-    restored.withdraw_missing(|_| false);
+    restored.find_payloads(|_| false);
     assert_eq!(payload_paths(&restored, "1.7.9"), 1);
 }
 

@@ -1,0 +1,101 @@
+//! Root: the keys of the four top roles.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::authority::{Authority, RoleKeys, Signers};
+use super::key::{self, Key, KeyId};
+use super::role::{SpecVersion, at_least_one, role};
+use crate::domain::Time;
+use crate::formats::seconds;
+
+/// Root is signed by hand, offline: a year leaves room for holidays and for a missed reminder.
+pub const ROOT_LIFETIME: TimeDelta = TimeDelta::days(365);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Root {
+    #[serde(rename = "_type")]
+    kind: RootKind,
+    spec_version: SpecVersion,
+    #[serde(deserialize_with = "only_true")]
+    consistent_snapshot: bool,
+    #[serde(deserialize_with = "at_least_one")]
+    pub version: u64,
+    #[serde(with = "seconds")]
+    pub expires: Time,
+    #[serde(deserialize_with = "key::by_id")]
+    pub keys: BTreeMap<KeyId, Key>,
+    pub roles: RootRoles,
+}
+
+/// The four top roles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RootRoles {
+    pub root: RoleKeys,
+    pub snapshot: RoleKeys,
+    pub targets: RoleKeys,
+    pub timestamp: RoleKeys,
+}
+
+impl Root {
+    /// A root under which the online key signs snapshot and timestamp.
+    #[must_use]
+    pub fn of(version: u64, now: Time, root: &Signers, targets: &Signers, online: &Signers) -> Self {
+        let mut keys = BTreeMap::new();
+        for signers in [root, targets, online] {
+            signers.add_to(&mut keys);
+        }
+        Self {
+            kind: RootKind::Root,
+            spec_version: SpecVersion,
+            consistent_snapshot: true,
+            version,
+            expires: now + ROOT_LIFETIME,
+            keys,
+            roles: RootRoles {
+                root: root.role(),
+                snapshot: online.role(),
+                targets: targets.role(),
+                timestamp: online.role(),
+            },
+        }
+    }
+
+    /// Who signs root itself.
+    #[must_use]
+    pub const fn root(&self) -> Authority<'_> {
+        self.roles.root.authority(&self.keys)
+    }
+
+    /// Who signs the top targets role.
+    #[must_use]
+    pub const fn targets(&self) -> Authority<'_> {
+        self.roles.targets.authority(&self.keys)
+    }
+
+    /// Who signs the snapshot.
+    #[must_use]
+    pub const fn snapshot(&self) -> Authority<'_> {
+        self.roles.snapshot.authority(&self.keys)
+    }
+
+    /// Who signs the timestamp.
+    #[must_use]
+    pub const fn timestamp(&self) -> Authority<'_> {
+        self.roles.timestamp.authority(&self.keys)
+    }
+}
+
+role!(Root, RootKind::Root, "root");
+
+fn only_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let value = bool::deserialize(deserializer)?;
+    if value {
+        return Ok(true);
+    }
+    Err(serde::de::Error::custom("a repository without consistent snapshots is not supported"))
+}

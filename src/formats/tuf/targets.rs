@@ -1,0 +1,246 @@
+//! Targets: the top role, which delegates, and the roles to which it delegates, which list files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Deserializer, Serialize};
+use sha2::Digest;
+
+use super::authority::{Authority, RoleKeys, Signers};
+use super::key::{self, Key, KeyId};
+use super::names::{self, CHANNELS};
+use super::role::{SpecVersion, at_least_one, role};
+use crate::domain::Time;
+use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::line::Prefix;
+use crate::domain::payload::Sha256;
+use crate::formats::manifest::ReleaseManifest;
+use crate::formats::seconds;
+
+/// Targets holds delegations only, changes with lines and keys, and is signed offline as root is.
+pub const TARGETS_LIFETIME: TimeDelta = TimeDelta::days(365);
+/// A line's role is signed with each release; a quiet line may have none for a year.
+pub const RELEASES_LIFETIME: TimeDelta = TimeDelta::days(365);
+/// The role of a retired line is not signed again, and some clients stop for every channel if any role
+/// has expired.
+pub const RETIRED_LIFETIME: TimeDelta = TimeDelta::days(3650);
+/// The online key signs `channels`, and renews it long before it expires. Freshness comes from the
+/// timestamp, so this only has to outlast a server that is down.
+pub const CHANNELS_LIFETIME: TimeDelta = TimeDelta::days(90);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Targets {
+    #[serde(rename = "_type")]
+    kind: TargetsKind,
+    spec_version: SpecVersion,
+    #[serde(deserialize_with = "at_least_one")]
+    pub version: u64,
+    #[serde(with = "seconds")]
+    pub expires: Time,
+    pub targets: BTreeMap<String, Target>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegations: Option<Delegations>,
+}
+
+/// A file that clients may download: its length and digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    pub hashes: Hashes,
+    pub length: u64,
+}
+
+/// The digests of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hashes {
+    pub sha256: Sha256,
+}
+
+impl Target {
+    /// A file of this digest and length.
+    #[must_use]
+    pub const fn new(sha256: Sha256, length: u64) -> Self {
+        Self { hashes: Hashes { sha256 }, length }
+    }
+
+    /// A file with these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::new(Sha256::new(sha2::Sha256::digest(bytes).into()), bytes.len() as u64)
+    }
+}
+
+/// Roles below the top targets role, each name once: of a duplicate some readers would take the first
+/// and others the last, so a keeper could be shown other keys than those that count.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delegations {
+    #[serde(deserialize_with = "key::by_id")]
+    pub keys: BTreeMap<KeyId, Key>,
+    #[serde(deserialize_with = "each_name_once")]
+    pub roles: Vec<DelegatedRole>,
+}
+
+/// One role below the top targets role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DelegatedRole {
+    pub name: String,
+    pub keyids: Vec<KeyId>,
+    #[serde(deserialize_with = "at_least_one")]
+    pub threshold: u64,
+    pub paths: Vec<String>,
+    pub terminating: bool,
+}
+
+impl Delegations {
+    /// Who signs a role.
+    #[must_use]
+    pub fn authority<'a>(&'a self, role: &'a DelegatedRole) -> Authority<'a> {
+        Authority { keys: &self.keys, keyids: &role.keyids, threshold: role.threshold }
+    }
+}
+
+fn each_name_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DelegatedRole>, D::Error> {
+    let roles = Vec::<DelegatedRole>::deserialize(deserializer)?;
+    let mut names = BTreeSet::new();
+    if let Some(role) = roles.iter().find(|role| !names.insert(&role.name)) {
+        return Err(serde::de::Error::custom(format!("the role `{}` is delegated twice", role.name)));
+    }
+    Ok(roles)
+}
+
+impl Targets {
+    /// The top targets role: a delegation for each line, and `channels` for the online key. A
+    /// delegation must be published together with its first role: if the snapshot lacks that role,
+    /// some clients find no target at all.
+    #[must_use]
+    pub fn delegating<'a>(
+        version: u64,
+        now: Time,
+        lines: impl IntoIterator<Item = (&'a LineName, &'a Prefix, &'a Signers)>,
+        online: &Signers,
+    ) -> Self {
+        let mut role = Self::new(version, now + TARGETS_LIFETIME);
+        for (line, prefix, signers) in lines {
+            role.delegate(line, prefix, signers);
+        }
+        role.delegate_to(CHANNELS.to_owned(), names::channels_paths(), online);
+        role
+    }
+
+    /// Delegates one more line. Its first role must be published together with this.
+    pub fn delegate(&mut self, line: &LineName, prefix: &Prefix, signers: &Signers) {
+        self.delegate_to(names::releases_role(line), names::releases_paths(prefix), signers);
+    }
+
+    fn delegate_to(&mut self, name: String, paths: Vec<String>, signers: &Signers) {
+        let delegations = self.delegations.get_or_insert_default();
+        signers.add_to(&mut delegations.keys);
+        let RoleKeys { keyids, threshold } = signers.role();
+        // The paths of two roles never overlap, so a search need not go on after the first match.
+        delegations.roles.push(DelegatedRole { name, keyids, threshold, paths, terminating: true });
+    }
+
+    /// An empty role of a line. The role of a retired one lasts longer:
+    /// [`RETIRED_LIFETIME`](super::RETIRED_LIFETIME).
+    #[must_use]
+    pub fn releases(version: u64, now: Time) -> Self {
+        Self::new(version, now + RELEASES_LIFETIME)
+    }
+
+    /// An empty role `channels`.
+    #[must_use]
+    pub fn channels(version: u64, now: Time) -> Self {
+        Self::new(version, now + CHANNELS_LIFETIME)
+    }
+
+    fn new(version: u64, expires: Time) -> Self {
+        Self {
+            kind: TargetsKind::Targets,
+            spec_version: SpecVersion,
+            version,
+            expires,
+            targets: BTreeMap::new(),
+            delegations: None,
+        }
+    }
+
+    /// Lists a signed release manifest by its stored bytes, and the payloads that it names. A
+    /// manifest that was signed again replaces the older one when the role is made again.
+    ///
+    /// # Errors
+    /// As [`Targets::insert`].
+    pub fn insert_release(&mut self, manifest: &ReleaseManifest, raw: &[u8]) -> Result<(), TargetError> {
+        self.insert(names::release_target(&manifest.version), Target::of(raw))?;
+        manifest.payloads.iter().try_for_each(|payload| {
+            let name = names::payload_target(&manifest.version, &payload.file);
+            self.insert(name, Target::new(payload.sha256, payload.size))
+        })
+    }
+
+    /// Lists a signed channel manifest by its stored bytes.
+    ///
+    /// # Errors
+    /// As [`Targets::insert`].
+    pub fn insert_channel(&mut self, channel: &ChannelName, raw: &[u8]) -> Result<(), TargetError> {
+        self.insert(names::channel_target(channel), Target::of(raw))
+    }
+
+    /// Lists a target.
+    ///
+    /// # Errors
+    /// When the name is listed with other bytes already, or is one that clients treat differently.
+    pub fn insert(&mut self, name: String, target: Target) -> Result<(), TargetError> {
+        if !names::is_target_name(&name) {
+            return Err(TargetError::Name(name));
+        }
+        if self.targets.get(&name).is_some_and(|listed| *listed != target) {
+            return Err(TargetError::Twice(name));
+        }
+        self.targets.insert(name, target);
+        Ok(())
+    }
+
+    /// The role delegated under a name.
+    #[must_use]
+    pub fn delegated(&self, name: &str) -> Option<(&DelegatedRole, Authority<'_>)> {
+        let delegations = self.delegations.as_ref()?;
+        let role = delegations.roles.iter().find(|role| role.name == name)?;
+        Some((role, delegations.authority(role)))
+    }
+}
+
+/// Why a target cannot be listed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    #[error("`{0}` cannot name a target: letters, digits, `.`, `_`, `-` and `+` are allowed")]
+    Name(String),
+    #[error("two files would have the target name `{0}`")]
+    Twice(String),
+}
+
+role!(Targets, TargetsKind::Targets, "targets");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_that_is_delegated_twice_is_refused() {
+        let role = |name: &str, keyid: &str| {
+            let keyid = keyid.repeat(32);
+            format!(
+                r#"{{"name":"{name}","keyids":["{keyid}"],"threshold":1,"paths":["a"],"terminating":true}}"#
+            )
+        };
+        let read = |first: String, second: String| {
+            serde_json::from_str::<Delegations>(&format!(r#"{{"keys":{{}},"roles":[{first},{second}]}}"#))
+        };
+        assert_eq!(read(role("releases-1.8", "ab"), role("releases-1.9", "ab")).unwrap().roles.len(), 2);
+        let error = read(role("releases-1.8", "ab"), role("releases-1.8", "cd")).unwrap_err().to_string();
+        assert!(error.contains("the role `releases-1.8` is delegated twice"), "{error}");
+    }
+}

@@ -1,0 +1,96 @@
+//! What one turn decides: which lines keep their last documents, and whether each release of the other
+//! lines goes on. What is published, measured and reported in a turn rests on the same decisions.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use super::publication::Publication;
+use super::refusal::{Refused, refusals};
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::change::Change;
+use crate::domain::channel::LineName;
+use crate::domain::line::Line;
+use crate::domain::promotion::{Decision, Gate, Verdict, decide_line};
+use crate::domain::release::Event;
+
+/// What is decided about a catalog at one time.
+#[derive(Debug)]
+#[must_use]
+pub struct Decided<'a> {
+    pub catalog: &'a Catalog,
+    pub now: Time,
+    /// The lines that keep their last documents, and why. They need not be in the catalog.
+    pub refused: Refused,
+    /// The decisions about the releases of all other lines, by line and in ascending order of versions.
+    pub decisions: Vec<Decision<'a>>,
+}
+
+impl<'a> Decided<'a> {
+    /// Decides. `faulty` are the lines that could not be read, and why; `last` is the publication that
+    /// is being served.
+    pub fn of(
+        catalog: &'a Catalog,
+        faulty: &BTreeMap<LineName, String>,
+        last: Option<&Publication>,
+        now: Time,
+    ) -> Self {
+        let refused = refusals(catalog, faulty, last, now);
+        let lines = catalog.lines().filter(|line| !refused.contains_key(&line.name));
+        let decisions = lines.flat_map(|line| decide_line(line, now)).collect();
+        Self { catalog, now, refused, decisions }
+    }
+
+    /// The decisions about one line.
+    pub fn of_line(&self, line: &LineName) -> &[Decision<'a>] {
+        let begin = self.decisions.partition_point(|decision| decision.line.name < *line);
+        let length = self.decisions[begin..].partition_point(|decision| decision.line.name == *line);
+        &self.decisions[begin..begin + length]
+    }
+
+    /// The promotions that are due.
+    pub fn due(&self) -> impl Iterator<Item = Change> {
+        let due = self.decisions.iter().filter(|decision| decision.verdict == Verdict::Promote);
+        due.map(|decision| decision.entry(self.now))
+    }
+
+    /// When the next publication is due if nothing changes in the catalog: the first time after `now`
+    /// at which a decision, an answer or a renewal differs. `last` is the publication that is served.
+    #[must_use]
+    pub fn next_due(&self, last: Option<&Publication>) -> Option<Time> {
+        let decided = self.decisions.iter().flat_map(|decision| {
+            let until = match decision.verdict {
+                Verdict::Wait { until } => Some(until),
+                Verdict::Promote | Verdict::Blocked => None,
+            };
+            // A gate that opens while another stays closed changes what people are told.
+            let gates = decision.gates.iter().filter_map(Gate::opens);
+            until.into_iter().chain(gates).chain(decision.deadline)
+        });
+        let dated = self.catalog.lines().flat_map(|line| dated(self.catalog, line));
+        let renewal = last.map(|last| last.renew);
+        dated.chain(decided).filter(|at| self.now < *at).chain(renewal).min()
+    }
+}
+
+/// The times at which something in a line begins or ends.
+fn dated<'a>(catalog: &'a Catalog, line: &'a Line) -> impl Iterator<Item = Time> {
+    // A stop that counts already does not begin at its date.
+    let begins = |event: &Event| (!event.at_once).then_some(event.at);
+    let grace = line.follows.as_ref().map_or(TimeDelta::zero(), |follows| follows.grace);
+    let before = line.follows.as_ref().and_then(|follows| catalog.line(&follows.line));
+    // The grace of what was the highest release ends some time after its successor entered.
+    let graces = before
+        .into_iter()
+        .filter(move |_| grace > TimeDelta::zero())
+        .flat_map(|before| before.releases.values())
+        .flat_map(move |release| release.entries.iter().flatten().map(move |entry| entry.since + grace));
+    let events = line.releases.values().flat_map(move |release| {
+        let entries = release.entries.iter().flatten().map(|entry| entry.since);
+        let yank = release.yank.as_ref().map(|yank| &yank.event);
+        entries.chain(release.hold.as_ref().into_iter().chain(yank).filter_map(begins))
+    });
+    let pauses = line.stages.iter().filter_map(|stage| stage.paused.as_ref());
+    graces.chain(events).chain(pauses.chain(&line.retired).filter_map(begins))
+}

@@ -1,0 +1,113 @@
+//! A refused line as it was last published, rebuilt from its signed documents: the server goes on
+//! answering for it, and the lines that follow it keep their minor gate.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::document::Document;
+use super::publication::{Publication, ReleaseDocuments};
+use super::updates::json;
+use super::{Decided, PublishError};
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::channel::LineName;
+use crate::domain::explain::Explanation;
+use crate::domain::line::Line;
+use crate::domain::version::Version;
+use crate::formats::api::ExplainBody;
+use crate::formats::manifest::{self, ChannelManifest, ReleaseManifest};
+use crate::signing::Signed;
+
+/// The catalog, with refused lines as they were last published.
+pub fn catalog<'a>(
+    decided: &Decided<'a>,
+    last: Option<&Publication>,
+) -> Result<Cow<'a, Catalog>, PublishError> {
+    if decided.refused.is_empty() {
+        return Ok(Cow::Borrowed(decided.catalog));
+    }
+    let mut lines = decided.catalog.clone().into_lines();
+    for name in decided.refused.keys() {
+        let current = lines.remove(name);
+        if let Some(mut line) = last.map(|last| published(last, name)).transpose()?.flatten() {
+            if let Some(current) = &current {
+                narrow(&mut line, current, decided.now);
+            }
+            lines.insert(name.clone(), line);
+        }
+    }
+    Ok(Cow::Owned(Catalog::new(lines.into_values())))
+}
+
+/// A line as it was last published, if it was.
+fn published(last: &Publication, name: &LineName) -> Result<Option<Line>, PublishError> {
+    let Some(prefix) = last.prefix(name) else { return Ok(None) };
+    let channels = last.channel.values().map(|documents| documents.manifest.signed());
+    let channels: Vec<&ChannelManifest> = channels.filter(|manifest| manifest.line == *name).collect();
+    let mut releases = BTreeMap::new();
+    for version in channels.iter().flat_map(|manifest| &manifest.releases).map(|release| &release.version) {
+        // A large catalog has ten thousand of these, so the publication does not keep them as they are
+        // read.
+        if let Some(document) = last.release(version).filter(|_| !releases.contains_key(version)) {
+            let manifest: Signed<ReleaseManifest> = Signed::parse(document.identity.clone())
+                .map_err(|e| PublishError::LastGood(format!("the manifest of `{version}`: {e}")))?;
+            releases.insert(version.clone(), manifest.into_signed());
+        }
+    }
+    manifest::line(name, prefix, &channels, releases).map_err(|e| PublishError::LastGood(e.to_string()))
+}
+
+/// Takes over what the catalog has narrowed since: a yank or a pause is an emergency, and reaches
+/// clusters though the rest of the line is refused.
+fn narrow(line: &mut Line, current: &Line, now: Time) {
+    for stage in &mut line.stages {
+        let other = current.stages.iter().find(|other| other.name == stage.name);
+        if let Some(pause) = other.and_then(|other| other.paused(now)) {
+            stage.paused = Some(pause.clone());
+        }
+    }
+    if let Some(retired) = current.retired(now) {
+        line.retired = Some(retired.clone());
+    }
+    for (version, release) in &mut line.releases {
+        let Some(other) = current.releases.get(version) else { continue };
+        release.barrier |= other.barrier;
+        if let Some(yank) = other.yanked(now) {
+            release.yank = Some(yank.clone());
+        }
+        // Who made an entry, and why, is in no signed document.
+        for (stage, entry) in line.stages.iter().zip(&mut release.entries) {
+            let other = current.stage(&stage.name).and_then(|stage| other.entries.get(stage)?.as_ref());
+            if let (Some(entry), Some(other)) = (entry, other)
+                && entry.since == other.since
+            {
+                entry.clone_from(other);
+            }
+        }
+    }
+}
+
+/// The documents of a refused line's releases as they were last published, but for what a yank in the
+/// catalog says since. `line` is the line of [`catalog`], and `current` the one that is refused, if it
+/// could be read.
+pub fn releases(
+    last: Option<&Publication>,
+    line: &Line,
+    current: Option<&Line>,
+    now: Time,
+) -> impl Iterator<Item = (Version, ReleaseDocuments)> {
+    let all = last.into_iter().flat_map(|last| &last.release);
+    all.filter(|(_, release)| release.line == line.name).map(move |(version, last)| {
+        let mut documents = last.clone();
+        let yanked = current.and_then(|current| current.releases.get(version));
+        if let Some(yanked) = yanked.filter(|release| release.yanked(now).is_some()) {
+            documents.at_hand &= !yanked.is_withdrawn(now);
+            if let Some(release) = line.releases.get(version) {
+                let explanation = Explanation { line, release, now, decision: None };
+                let body = json(&ExplainBody::of(&explanation));
+                documents.explain = Some(Document::reusing(last.explain.as_ref(), body));
+            }
+        }
+        (version.clone(), documents)
+    })
+}

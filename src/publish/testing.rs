@@ -1,0 +1,35 @@
+//! Parts of publications, for tests of what serves them.
+
+use std::collections::BTreeMap;
+
+use super::roles::{Roles, Served};
+use crate::domain::Time;
+use crate::domain::channel::ChannelName;
+use crate::domain::testing::{catalog, line};
+use crate::formats::manifest::ChannelManifest;
+use crate::formats::tuf::{Meta, Root, Signers, Snapshot, Targets, Timestamp};
+use crate::signing::{PrivateKey, Signed};
+
+fn signed<T: serde::Serialize>(document: T) -> Served<T> {
+    Served::new(Signed::sign(document, [&PrivateKey::from_seed(&[1; 32])]).unwrap(), None)
+}
+
+/// The roles of a repository without lines.
+pub fn roles(now: Time) -> Roles {
+    let key = Signers::any(vec![PrivateKey::from_seed(&[1; 32]).public().key()]);
+    Roles {
+        roots: vec![signed(Root::of(1, now, &key, &key, &key))],
+        targets: signed(Targets::delegating(1, now, [], &key)),
+        lines: BTreeMap::new(),
+        channels: signed(Targets::channels(1, now)),
+        snapshot: signed(Snapshot::of(1, now, [])),
+        timestamp: signed(Timestamp::of(1, now, Meta::of(1, b""))),
+    }
+}
+
+/// The manifest of a channel of line `1.8` that offers nothing.
+pub fn channel_manifest(name: &ChannelName, now: Time) -> Served<ChannelManifest> {
+    let catalog = catalog([line("1.8", None)]);
+    let channel = catalog.channel(name).unwrap();
+    signed(ChannelManifest::of(channel, 1, |_| None, now, now))
+}
