@@ -12,12 +12,13 @@ use chrono::{TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use tidegate::domain::rfc3339;
 use tidegate::domain::version::Version;
-use tidegate::promoter::State;
 use tidegate::signing::PrivateKey;
 use tidegate::signing::ceremony::{Keys, found, sign_releases};
 use tidegate::signing::trust::Trust;
 use tidegate::store::directory::Directory;
 use tidegate::store::durable::{self, Mode};
+use tidegate::store::port::{CatalogStore as _, StateStore as _};
+use tidegate::store::state::StateFolder;
 
 /// The releases of the line that is measured.
 const MEASURED: usize = 100;
@@ -103,7 +104,7 @@ fn make(folder: &Path, releases: usize, lines: usize) {
             fs::write(trust_folder.join(name), bytes).expect("a role can be written");
         }
     }
-    let state = State::new(&folder.join("state"));
+    let state = StateFolder::new(&folder.join("state"));
     let online = state.online_key_path();
     let pem = keys.online.to_pem().expect("a key can be written");
     durable::create_folder(online.parent().expect("it lies in a folder"), Mode::Private)

@@ -35,7 +35,6 @@ mod update;
 pub use guard::Deadlines;
 pub use observe::ACCESS;
 pub use server::{Config, Running, StartError, start};
-pub use state::OpenPayload;
 
 #[cfg(test)]
 mod tests;

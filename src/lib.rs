@@ -23,11 +23,11 @@
 //! | [`domain`] | releases, lines, channels; what is decided about them, and why | nothing else |
 //! | [`formats`] | the domain as bytes and back: YAML, manifests, TUF's roles, JSON | domain |
 //! | [`signing`] | keys, signing and verifying | domain, formats |
-//! | [`store`] | the catalog's folder, payloads, files that survive a crash | domain, formats |
+//! | [`store`] | what any store must do, and one made of folders whose files survive a crash | domain, formats |
 //! | [`publish`] | a catalog, keys and a time become a publication | domain, formats, signing |
 //! | [`clock`] | the time | domain |
-//! | [`promoter`] | the loop: read, decide, commit, publish, swap | all above |
-//! | [`http`] | what clients see | domain, formats, publish, clock, `store::payloads`, `promoter::status` |
+//! | [`promoter`] | the loop: read, decide, commit, publish, swap | domain, signing, publish, clock, `store::port` |
+//! | [`http`] | what clients see | domain, formats, publish, clock, `store::port`, `promoter::status` |
 //! | [`tls`] | whom connections to other servers trust | nothing else |
 //! | [`cluster`] | the cluster's side: verify, decide, download, apply | domain, formats, signing, clock, tls, `store::durable` |
 //! | `cli` | what people and CI type; only `main` uses it | all |
@@ -66,6 +66,7 @@
 //! | which files a release key signs | [`signing::ceremony`] |
 //! | a ceremony: who must sign a change of keys, and what is refused | [`signing::ceremony::Ceremony`] |
 //! | what signs: a key, or a command | [`signing::Signer`] |
+//! | what a store must do, and the tests that any store must pass | [`store::port`] |
 //! | how a write survives a crash | [`store::durable`] |
 //! | a reply's bytes, tag and encodings | [`publish::document`] |
 //! | a route | [`http`], one file for each resource |

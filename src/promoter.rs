@@ -3,55 +3,46 @@
 //! One thread, no lock: what it made is swapped in whole, and what goes wrong leaves in place what
 //! was served before.
 
+mod clock_watch;
+mod copies;
 mod mirror;
-mod state;
+pub mod promote;
+mod reading;
 pub mod status;
+pub mod stored;
 mod turn;
-mod watch;
+mod watching;
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use clock_watch::{ClockWatch, Reading};
+pub use mirror::Mirror;
+use reading::Read;
+use status::{Degraded, DegradedKind, Handle, Judged};
+use stored::StoredError;
+use watching::{Look, Watching};
 
 use crate::clock::SharedClock;
 use crate::domain::Time;
-use crate::domain::catalog::Catalog;
-use crate::domain::chain;
-use crate::domain::channel::LineName;
-use crate::domain::version::Version;
 use crate::publish::Publication;
 use crate::signing::Signer;
-use crate::signing::trust::{Checked, Trust, TrustError};
-use crate::store::directory::{Directory, ReadError, Revision};
-use crate::store::payloads::Payloads;
-use crate::store::watch::{Quiet, Turn, git_way_out};
-pub use mirror::Mirror;
-pub use state::{State, StateError};
-use status::{Degraded, DegradedKind, Handle, Judged};
-use watch::ClockWatch;
+use crate::signing::trust::Checked;
+use crate::store::port::{CatalogStore, PayloadStore, StateStore};
 
 /// How often the loop looks whether anything changed.
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// Looking at a large folder takes at most one part in so many of a processor's time.
-const DUTY: u32 = 20;
-
 /// After something failed, it is tried again after this time at the earliest.
 const RETRY: Duration = Duration::from_secs(5);
-
-/// A change of the folder that could not be read for so long is told of: an editor, a copy or git
-/// is done by then, and whoever made the change believes that it is served.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a promoter works on.
 #[derive(Debug)]
 pub struct Setup {
-    pub directory: Directory,
-    pub payloads: Arc<Payloads>,
-    pub state: State,
+    pub catalog: Arc<dyn CatalogStore>,
+    pub payloads: Arc<dyn PayloadStore>,
+    pub state: Arc<dyn StateStore>,
     pub online: Online,
     /// Whether it promotes; if not, it still decides and shows what is due.
     pub promote: bool,
@@ -62,99 +53,79 @@ pub struct Setup {
 /// Where the online key comes from.
 #[derive(Debug)]
 pub enum Online {
-    /// The key in the state folder that the newest trust names. It is looked for at each
-    /// publication: a new one that lies there takes over in the moment in which the trust names it.
+    /// The key in the state that the newest trust names. It is looked for at each publication: a new
+    /// one takes over in the moment in which the trust names it.
     State,
-    /// One that is not in the state folder.
+    /// One that is not in the state.
     Given(Box<dyn Signer>),
 }
 
-/// Why a server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error(transparent)]
-    State(#[from] StateError),
-    #[error("`{file}` is a {role} key: those stay offline, and no server may hold one; move it away")]
-    OfflineKey { file: String, role: &'static str },
-}
-
-/// The promoter: owns the catalog folder while it promotes, and the state folder always.
+/// The promoter: owns the catalog while it promotes, and the state always.
 pub struct Promoter {
     setup: Setup,
     clock: SharedClock,
     shared: Handle,
-    watch: ClockWatch,
-    quiet: Quiet,
+    clock_watch: ClockWatch,
+    watching: Watching,
     checked: Checked,
-    last: Option<Arc<Publication>>,
+    /// The catalog as it was last read.
     read: Option<Read>,
-    /// The time of the turn that goes on.
-    at: Option<Time>,
-    /// When to work again though nothing changed.
+    /// What was last published.
+    last: Option<Arc<Publication>>,
+    schedule: Schedule,
+    /// What hindered the last turn with work.
+    reported: Hindrance,
+    /// What was wrong after the last turn, to log only what is new.
+    told: Vec<Degraded>,
+}
+
+/// When to work again though nothing changed.
+#[derive(Debug, Default)]
+struct Schedule {
+    /// When something is due by itself.
     due: Option<Time>,
     /// When to try again what failed, in monotonic time.
     retry: Option<Duration>,
-    /// What was wrong in the last turn, to log only what is new.
-    told: Vec<Degraded>,
-    /// When the folder may be looked at again, in monotonic time.
-    next_scan: Duration,
-    doubted: bool,
-    /// Why the folder cannot be read now.
-    unread: Option<String>,
-    /// What of that was told in the last turn with work.
-    unread_told: Option<String>,
-    /// Since when, in monotonic time, there is something in the folder that has not been read.
-    waiting: Option<Duration>,
 }
 
-/// The catalog as it was last read.
-struct Read {
-    revision: Revision,
-    catalog: Catalog,
-    faulty: BTreeMap<LineName, String>,
-    faults: usize,
-    trust: Arc<Result<Option<Trust>, TrustError>>,
-    /// Why the trust is that of the last publication, if it is.
-    trust_kept: Option<String>,
-    manifests: Arc<HashMap<Version, Bytes>>,
-    /// When it was read, in monotonic time.
-    at: Duration,
+/// What a turn works in spite of; a change of it is worth a turn.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Hindrance {
+    /// Whether the clock is doubted.
+    is_doubted: bool,
+    /// Why the newest catalog cannot be read.
+    unreadable: Option<String>,
 }
 
 impl Promoter {
-    /// Takes up what was last published, so that it is served again at once.
+    /// Serves at once what was last published.
     ///
     /// # Errors
-    /// When the state cannot be used, or holds a key that no server may hold.
-    pub fn start(setup: Setup, clock: SharedClock, shared: Handle) -> Result<Self, StartError> {
-        let last = setup.state.publication()?.map(Arc::new);
+    /// When the state cannot be used.
+    pub fn start(setup: Setup, clock: SharedClock, shared: Handle) -> Result<Self, StoredError> {
+        let last = stored::publication(&*setup.state)?.map(Arc::new);
         if let Some(last) = &last {
             tracing::info!(version = last.version, made = %last.made, "serving the last publication");
         }
         shared.publication.store(last.clone());
         setup.state.sweep();
+        let watching = Watching::new(Arc::clone(&setup.catalog).watch());
         Ok(Self {
             setup,
             clock,
             shared,
-            watch: ClockWatch::default(),
-            quiet: Quiet::default(),
+            clock_watch: ClockWatch::default(),
+            watching,
             checked: Checked::default(),
-            last,
             read: None,
-            at: None,
-            due: None,
-            retry: None,
+            last,
+            schedule: Schedule::default(),
+            reported: Hindrance::default(),
             told: Vec::new(),
-            next_scan: Duration::ZERO,
-            doubted: false,
-            unread: None,
-            unread_told: None,
-            waiting: None,
         })
     }
 
-    /// Runs until told to stop, or until whoever would tell is gone.
+    /// Runs until it is told to stop, or until whoever could tell it is gone.
     pub fn run(mut self, stop: &Receiver<()>) {
         loop {
             let wait = self.guarded_turn();
@@ -165,54 +136,47 @@ impl Promoter {
         }
     }
 
-    /// A turn that fails by a fault of ours is told of and tried again: a thread that was gone would
-    /// leave a server that serves on and never again anything new.
+    /// A turn that panics is reported and tried again: without this thread the server would go on
+    /// serving, and never anything new.
     fn guarded_turn(&mut self) -> Duration {
         let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.turn()));
         turn.unwrap_or_else(|panic| {
             let texts = (panic.downcast_ref::<&str>().copied(), panic.downcast_ref::<String>());
             let why = texts.0.or(texts.1.map(String::as_str)).unwrap_or("no message");
             let detail = format!("the promoter failed, which is a fault in tidegate: {why}");
-            self.fail(Degraded { kind: DegradedKind::PublishFailing, detail });
-            self.retry = Some(Duration::ZERO);
+            self.fail(vec![Degraded { kind: DegradedKind::PublishFailing, detail }]);
+            self.schedule.retry = Some(Duration::ZERO);
             RETRY
         })
     }
 
-    /// One turn: looks whether there is anything to do, and does it. Gives the time until the next.
+    /// One turn: looks whether there is anything to do, and does it. Returns the time until the next.
     pub fn turn(&mut self) -> Duration {
         let monotonic = self.clock.monotonic();
         let made = self.last.as_ref().map(|last| last.made);
-        let reading = self.watch.judge(self.clock.now(), monotonic, made);
-        self.shared.time.store(Some(Arc::new(Judged { time: reading.now, at: monotonic })));
-        self.at = Some(reading.now);
-        let mut degraded = Vec::new();
-        if let Some(doubt) = &reading.doubt {
-            degraded.push(Degraded { kind: DegradedKind::ClockUntrusted, detail: doubt.clone() });
-        }
-        let turned = reading.doubt.is_some() != self.doubted;
-        self.doubted = reading.doubt.is_some();
+        let Reading { now, doubt } = self.clock_watch.judge(self.clock.now(), monotonic, made);
+        self.shared.time.store(Some(Arc::new(Judged { time: now, at: monotonic })));
 
-        let (changed, soon) = if monotonic >= self.next_scan { self.look(monotonic) } else { (false, None) };
-        let turned = turned || self.unread != self.unread_told;
-        // What failed is not tried again at every turn, due or not: each try takes a version, and
-        // versions must not run ahead of the clock.
-        let due = self.retry.is_none() && self.due.is_some_and(|due| due <= reading.now);
-        let retry = self.retry.is_some_and(|retry| retry <= monotonic);
-        if changed || due || retry || turned {
-            if reading.doubt.is_none() && self.is_published_in(reading.now) {
-                self.retry = Some(monotonic);
+        let (changed, soon) = match self.watching.look(&*self.clock) {
+            Look::Ready => (self.reread(now), None),
+            Look::Nothing(soon) => (false, soon),
+        };
+        let unreadable = self.watching.unreadable().map(str::to_owned);
+        let hindrance = Hindrance { is_doubted: doubt.is_some(), unreadable };
+        if changed || self.schedule.is_time(now, monotonic) || hindrance != self.reported {
+            if doubt.is_none() && self.is_published_in(now) {
+                self.schedule.retry = Some(monotonic);
                 return PERIOD;
             }
-            self.retry = None;
-            self.unread_told.clone_from(&self.unread);
-            if let Some(detail) = &self.unread {
-                degraded.push(Degraded { kind: DegradedKind::ReadFailing, detail: detail.clone() });
-            }
-            let promote = self.setup.promote && reading.doubt.is_none();
-            self.work(reading.now, promote, degraded);
+            self.schedule.retry = None;
+            let promote = self.setup.promote && doubt.is_none();
+            let clock = doubt.map(|detail| Degraded { kind: DegradedKind::ClockUntrusted, detail });
+            let unread = hindrance.unreadable.clone();
+            let unread = unread.map(|detail| Degraded { kind: DegradedKind::ReadFailing, detail });
+            self.reported = hindrance;
+            self.work(now, promote, clock.into_iter().chain(unread).collect());
         }
-        let until_due = self.due.and_then(|due| (due - self.clock.now()).to_std().ok());
+        let until_due = self.schedule.due.and_then(|due| (due - self.clock.now()).to_std().ok());
         [Some(PERIOD), until_due, soon]
             .into_iter()
             .flatten()
@@ -228,85 +192,10 @@ impl Promoter {
         version.is_some_and(|version| u64::try_from(now.timestamp()) == Ok(version))
     }
 
-    /// Looks at the folder. Says whether it is to be read, and when to look again if that is soon.
-    fn look(&mut self, monotonic: Duration) -> (bool, Option<Duration>) {
-        let scan = match self.setup.directory.scan() {
-            Ok(scan) => scan,
-            Err(e) => {
-                self.unread(&e);
-                return (false, None);
-            }
-        };
-        self.next_scan = monotonic + (self.clock.monotonic().saturating_sub(monotonic)) * DUTY;
-        match self.quiet.turn(&scan, monotonic) {
-            Turn::Unchanged => {
-                (self.unread, self.waiting) = (None, None);
-                (false, None)
-            }
-            // At the start there is nothing to wait for: what is there is what is read.
-            Turn::Still(_) if self.read.is_none() => (self.reread(), None),
-            Turn::Still(time) => {
-                self.wait(monotonic, || "its files do not stop changing".to_owned());
-                (false, Some(time))
-            }
-            Turn::Payloads(time) => {
-                (self.unread, self.waiting) = (None, None);
-                (false, Some(time))
-            }
-            Turn::Git(path) => {
-                let why =
-                    || format!("git is at work on it, as `{}` shows: {}", path.display(), git_way_out(&path));
-                self.wait(monotonic, why);
-                (false, None)
-            }
-            Turn::Read => (self.reread(), None),
-        }
-    }
-
-    /// Notes that there is something new which cannot be read yet.
-    fn wait(&mut self, monotonic: Duration, why: impl FnOnce() -> String) {
-        let since = *self.waiting.get_or_insert(monotonic);
-        // One that was told of keeps its words: they are told once.
-        if monotonic.saturating_sub(since) >= PATIENCE && self.unread.is_none() {
-            let detail = format!("the catalog has changed, and the change is not read: {}", why());
-            self.not_read(detail);
-        }
-    }
-
-    /// Notes that the folder cannot be read.
-    fn unread(&mut self, error: &ReadError) {
-        self.not_read(chain(error));
-    }
-
-    fn not_read(&mut self, detail: String) {
-        if self.read.is_none() && self.unread.as_ref() != Some(&detail) {
-            // There is no catalog yet for the work of a turn to report on.
-            self.fail(Degraded { kind: DegradedKind::ReadFailing, detail: detail.clone() });
-        }
-        self.unread = Some(detail);
-    }
-
-    /// Reads the catalog. Says whether there is something new to work on.
-    fn reread(&mut self) -> bool {
-        // What changes after this look is seen by the next one.
-        let scan = self.setup.directory.scan();
-        let snapshot = match scan.and_then(|scan| Ok((scan, self.setup.directory.read(self.clock.now())?))) {
-            Ok((scan, snapshot)) => {
-                self.quiet.done(&scan);
-                snapshot
-            }
-            Err(e @ ReadError::Changing(_)) => {
-                let why = e.to_string();
-                self.wait(self.clock.monotonic(), || why);
-                return false;
-            }
-            Err(e) => {
-                self.unread(&e);
-                return false;
-            }
-        };
-        (self.unread, self.waiting) = (None, None);
-        let read = self.take(snapshot);
+    /// Reads the catalog. Says whether there is something new to work on. `at` is the time of the turn.
+    fn reread(&mut self, at: Time) -> bool {
+        let Some(snapshot) = self.watching.read(&*self.clock) else { return false };
+        let read = self.take(snapshot, at);
         // A payload that came or went changes the catalog's evidence and not its revision.
         let same = self
             .read
@@ -316,12 +205,12 @@ impl Promoter {
         !same
     }
 
-    /// Tells of something that failed outside of a turn's work.
-    fn fail(&mut self, failed: Degraded) {
+    /// Reports what failed outside of a turn's work.
+    fn fail(&mut self, failed: Vec<Degraded>) {
         let mut status = (**self.shared.status.load()).clone();
         status.promoting = self.setup.promote;
-        status.degraded.retain(|degraded| degraded.kind != failed.kind);
-        status.degraded.push(failed);
+        status.degraded.retain(|known| failed.iter().all(|failed| failed.kind != known.kind));
+        status.degraded.extend(failed);
         self.tell(&status.degraded);
         self.shared.status.store(Arc::new(status));
     }
@@ -335,6 +224,17 @@ impl Promoter {
             tracing::info!(kind = one.kind.as_str(), "no longer degraded");
         }
         self.told = degraded.to_vec();
+    }
+}
+
+impl Schedule {
+    /// Whether it is time to work. What failed is not tried again at every turn, due or not: each try
+    /// takes a version, and versions must not run ahead of the clock.
+    fn is_time(&self, now: Time, monotonic: Duration) -> bool {
+        match self.retry {
+            Some(retry) => retry <= monotonic,
+            None => self.due.is_some_and(|due| due <= now),
+        }
     }
 }
 

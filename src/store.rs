@@ -1,10 +1,14 @@
-//! Where state lives: the catalog's folder, payload files and their copies, and the state folder.
+//! Where everything is kept: [`port`] says what a store must do, the rest is one that uses folders.
 
 pub mod directory;
 pub mod durable;
-mod entry;
-pub mod lock;
+mod lock;
+#[cfg(test)]
+pub(crate) mod memory;
 pub mod payloads;
+pub mod port;
 pub mod secret;
-pub mod stamp;
-pub mod watch;
+mod stamp;
+pub mod state;
+#[cfg(test)]
+mod suite;

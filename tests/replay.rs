@@ -15,6 +15,7 @@ use tidegate::domain::catalog::Catalog;
 use tidegate::domain::version::Version;
 use tidegate::domain::{Time, rfc3339};
 use tidegate::store::directory::Directory;
+use tidegate::store::port::CatalogStore as _;
 
 const BEGIN: &str = "2017-05-01T00:00:00Z";
 const END: &str = "2019-04-01T00:00:00Z";

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use tidegate::domain::release::PayloadState;
 use tidegate::store::directory::Directory;
-use tidegate::store::payloads::Payloads;
+use tidegate::store::payloads::PayloadFolder;
+use tidegate::store::port::{CatalogStore as _, PayloadStore as _};
 
 #[test]
 fn the_sample_catalog_is_whole_and_every_payload_is_what_it_says() {
@@ -19,12 +20,13 @@ fn the_sample_catalog_is_whole_and_every_payload_is_what_it_says() {
     assert_eq!(counts, [("1.6", 8), ("1.7", 13), ("1.8", 10), ("1.9", 3)]);
 
     let state = tempfile::tempdir().unwrap();
-    let payloads = Payloads::new(&root.join("payloads"), state.path());
+    let payloads = PayloadFolder::new(&root.join("payloads"), state.path());
     for line in reading.catalog.lines() {
         for release in line.releases.values() {
             assert!(release.entries[0].is_some(), "{}", release.version);
             assert_eq!(payloads.check(release, now).unwrap(), PayloadState::Present, "{}", release.version);
-            let path = payloads.path(&release.version, &release.payloads[0]);
+            let path =
+                root.join("payloads").join(release.version.to_string()).join(&release.payloads[0].file);
             let document: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
             assert_eq!(document["version"], release.version.to_string());
             assert_eq!(

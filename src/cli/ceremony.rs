@@ -23,7 +23,7 @@ use crate::signing::trust::Trust;
 use crate::signing::{Signed, Signer};
 use crate::store::durable::{self, Mode};
 
-pub use finish::{finish, install, lock};
+pub use finish::{finish, install};
 pub use retirement::{Changed, check_retirement, retire};
 pub use words::{SEE_ROLES, describe, short};
 

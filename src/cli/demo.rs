@@ -1,6 +1,7 @@
 //! The demo: a scratch copy of a catalog, signed by throw-away keys, with a line in which things
 //! happen today.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
@@ -13,6 +14,8 @@ use sha2::Digest;
 use super::Globals;
 use super::failure::refuse;
 use super::keyfile;
+use super::workspace::Workspace;
+use crate::clock::SharedClock;
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
@@ -22,11 +25,9 @@ use crate::domain::policy::{SOAK_MIN, Urgency};
 use crate::domain::release::{Entry, Event, Evidence, Release, SCHEDULE};
 use crate::domain::texts::Texts;
 use crate::domain::version::Version;
-use crate::promoter::State;
 use crate::signing::PrivateKey;
 use crate::signing::ceremony::{Keys, found, sign_releases};
 use crate::signing::trust::Trust;
-use crate::store::directory::Directory;
 use crate::store::durable::{self, Mode};
 
 /// The made-up line, which no real vendor has.
@@ -40,7 +41,7 @@ const SOON: TimeDelta = TimeDelta::seconds(60);
 
 /// Copies the catalog and its payloads into the state folder, adds the made-up line, makes keys, and
 /// signs everything. Gives the folders to serve from. What an earlier demo left is replaced.
-pub fn prepare(globals: &Globals, now: Time) -> anyhow::Result<Globals> {
+pub fn prepare(globals: &Globals, clock: &SharedClock) -> anyhow::Result<Globals> {
     let folder = globals.state.join("demo");
     if !globals.catalog.join("policy.yaml").is_file() {
         return Err(refuse(
@@ -50,33 +51,32 @@ pub fn prepare(globals: &Globals, now: Time) -> anyhow::Result<Globals> {
     }
     durable::create_folder(&globals.state, Mode::Private)?;
     durable::write(&globals.state.join(".gitignore"), b"*\n", Mode::Keep)?;
-    if folder.exists() {
-        // Somebody's running demo is not pulled from under it.
-        drop(crate::store::lock::StateLock::acquire(&folder.join("state"))?);
-        fs::remove_dir_all(&folder).with_context(|| format!("`{}` cannot be replaced", folder.display()))?;
-    }
     let demo = Globals {
         catalog: folder.join("channels"),
         payloads: folder.join("payloads"),
         state: folder.join("state"),
         ..globals.clone()
     };
+    let workspace = Workspace::new(&demo, SharedClock::clone(clock));
+    if folder.exists() {
+        // Somebody's running demo is not pulled from under it.
+        drop(workspace.state_store().lease()?);
+        fs::remove_dir_all(&folder).with_context(|| format!("`{}` cannot be replaced", folder.display()))?;
+    }
     copy(&globals.catalog, &demo.catalog, &|name| name != "trust")?;
     if globals.payloads.is_dir() {
         copy(&globals.payloads, &demo.payloads, &|name| name != "release.json")?;
     } else {
         fs::create_dir_all(&demo.payloads)?;
     }
-    let directory = Directory::open(&demo.catalog, &demo.payloads)?;
-    add_line(&directory, &demo, now).context("the demo's own line cannot be added")?;
-    sign(&directory, &demo, &folder.join("offline-keys"), now).context("the demo's keys cannot be made")?;
+    add_line(&workspace).context("the demo's own line cannot be added")?;
+    sign(&workspace, &folder.join("offline-keys")).context("the demo's keys cannot be made")?;
     Ok(demo)
 }
 
 /// What to do with a demo, for stdout. Names only what the copied catalog has.
-pub fn welcome(address: SocketAddr, demo: &Globals, now: Time) -> anyhow::Result<String> {
-    let directory = Directory::open(&demo.catalog, &demo.payloads)?;
-    let reading = directory.read(now)?.reading;
+pub fn welcome(address: SocketAddr, demo: &Workspace) -> anyhow::Result<String> {
+    let reading = demo.store()?.read(demo.now())?.reading;
     let catalog = &reading.catalog;
     let folder = demo.catalog.parent().unwrap_or(&demo.catalog).display();
     let mut text = format!("demo: throw-away keys; the catalog is a scratch copy in {folder}\n");
@@ -136,9 +136,9 @@ fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> anyhow::Result
 }
 
 /// Adds the made-up line: something promoted, soaking, held, and due in a minute.
-fn add_line(directory: &Directory, demo: &Globals, now: Time) -> anyhow::Result<()> {
-    let line = LineName::parse(LINE)?;
-    let reading = directory.read(now)?.reading;
+fn add_line(demo: &Workspace) -> anyhow::Result<()> {
+    let (line, now, store) = (LineName::parse(LINE)?, demo.now(), demo.store()?);
+    let reading = store.read(now)?.reading;
     if !reading.faults.is_empty() {
         return Err(refuse(
             format!("the catalog has {} faults", reading.faults.len()),
@@ -172,7 +172,7 @@ fn add_line(directory: &Directory, demo: &Globals, now: Time) -> anyhow::Result<
         )?,
         release(demo, "1.10.3-demo.1", &[days(5)], None)?,
     ];
-    let snapshot = directory.read(now)?;
+    let snapshot = store.read(now)?;
     let stages = snapshot.reading.catalog.line(&line).map_or(0, |line| line.stages.len());
     let changes: Vec<Change> = releases
         .into_iter()
@@ -181,11 +181,16 @@ fn add_line(directory: &Directory, demo: &Globals, now: Time) -> anyhow::Result<
             Change::Add { line: line.clone(), release: Box::new(release) }
         })
         .collect();
-    directory.commit(&snapshot.revision, &changes, now)?;
+    store.commit(&snapshot.revision, &changes, now)?;
     Ok(())
 }
 
-fn release(demo: &Globals, version: &str, entered: &[Time], hold: Option<Event>) -> anyhow::Result<Release> {
+fn release(
+    demo: &Workspace,
+    version: &str,
+    entered: &[Time],
+    hold: Option<Event>,
+) -> anyhow::Result<Release> {
     let version = Version::parse(version)?;
     let document = serde_json::json!({
         "version": version.to_string(),
@@ -223,35 +228,26 @@ fn release(demo: &Globals, version: &str, entered: &[Time], hold: Option<Event>)
 }
 
 /// Makes keys and signs everything, as the owners of a real catalog would over weeks.
-fn sign(directory: &Directory, demo: &Globals, offline: &Path, now: Time) -> anyhow::Result<()> {
+fn sign(demo: &Workspace, offline: &Path) -> anyhow::Result<()> {
+    let (now, store) = (demo.now(), demo.store()?);
     let key = || PrivateKey::generate();
     let keys = Keys { root: key()?, targets: key()?, release: key()?, online: key()? };
-    let catalog = directory.read(now)?.reading.catalog.clone();
-    let trust = demo.catalog.join("trust");
-    fs::create_dir_all(&trust)?;
-    for (name, bytes) in found(&catalog, &keys, now)? {
-        fs::write(trust.join(name), bytes)?;
-    }
-    let founded = Trust::read(&directory.read(now)?.trust)?.context("the root was written and is gone")?;
+    let catalog = store.read(now)?.reading.catalog.clone();
+    let founded = found(&catalog, &keys, now)?;
+    store.put(&BTreeMap::new(), &founded)?;
+    let trust = Trust::read(&founded)?.context("the keys have no root")?;
     for line in catalog.lines() {
         let versions: Vec<Version> = line.releases.keys().cloned().collect();
         if versions.is_empty() {
             continue;
         }
         let signed =
-            sign_releases(&founded, line, &versions, &keys.release, now, |manifest| manifest.demo = true)?;
-        for (version, bytes) in signed.manifests {
-            let folder = demo.payloads.join(version.to_string());
-            fs::create_dir_all(&folder)?;
-            fs::write(folder.join("release.json"), bytes)?;
-        }
-        for (name, bytes) in signed.trust {
-            fs::write(trust.join(name), bytes)?;
-        }
+            sign_releases(&trust, line, &versions, &keys.release, now, |manifest| manifest.demo = true)?;
+        store.put(&signed.manifests, &signed.trust)?;
     }
     let kept = [("root", &keys.root), ("targets", &keys.targets), ("release", &keys.release)];
     for (name, key) in kept {
         keyfile::write(&offline.join(format!("{name}.pem")), key, None)?;
     }
-    keyfile::write(&State::new(&demo.state).online_key_path(), &keys.online, None)
+    keyfile::write(&demo.online_key_path(), &keys.online, None)
 }

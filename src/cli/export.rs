@@ -18,11 +18,11 @@ use crate::domain::payload::{Payload, Sha256};
 use crate::domain::rfc3339;
 use crate::formats::images::images;
 use crate::formats::tuf::names::TIMESTAMP_PATH;
-use crate::promoter::State;
+use crate::promoter::stored;
 use crate::publish::Publication;
 use crate::publish::publication::TufFile;
 use crate::store::durable::{self, Batch, Mode};
-use crate::store::payloads::Payloads;
+use crate::store::port::PayloadStore;
 
 /// Write the whole service as files that any web server, bucket or medium can carry
 ///
@@ -71,7 +71,7 @@ type Moving<'a> = Vec<(String, &'a [u8])>;
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let now = workspace.now();
-    let publication = State::new(&workspace.state).publication()?.ok_or_else(|| {
+    let publication = stored::publication(&*workspace.state_store())?.ok_or_else(|| {
         refuse(
             format!("nothing was published from `{}` yet", workspace.state.display()),
             "name the server's state folder with `--state DIR`, or start it once: `tidegate serve`",
@@ -86,8 +86,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             "start the server, which renews it: `tidegate serve`",
         ));
     }
-    let payloads = Payloads::new(&workspace.payloads, &workspace.state);
-    let (mut body, kept) = write(&args.dir, &publication, &payloads)?;
+    let (mut body, kept) = write(&args.dir, &publication, &*workspace.payload_store())?;
     if args.prune {
         body.pruned = prune(&args.dir, &kept)?;
     }
@@ -114,7 +113,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 fn write(
     dir: &Path,
     publication: &Publication,
-    payloads: &Payloads,
+    payloads: &dyn PayloadStore,
 ) -> anyhow::Result<(Body, BTreeSet<PathBuf>)> {
     let mut body = Body {
         version: publication.version,
@@ -204,8 +203,8 @@ fn files(publication: &Publication) -> (Fixed<'_>, Moving<'_>) {
 }
 
 /// Copies a payload, and checks its digest once more on the way.
-fn copy(payloads: &Payloads, payload: &Payload, to: &mut fs::File) -> io::Result<()> {
-    let mut from = payloads.open(&payload.sha256)?;
+fn copy(payloads: &dyn PayloadStore, payload: &Payload, to: &mut fs::File) -> io::Result<()> {
+    let mut from = payloads.open(&payload.sha256, 0..payload.size)?.bytes;
     let mut hasher = sha2::Sha256::new();
     let mut piece = vec![0; 64 * 1024];
     loop {
@@ -231,7 +230,7 @@ fn copy(payloads: &Payloads, payload: &Payload, to: &mut fs::File) -> io::Result
 /// The container images that the payloads name, and the payloads that cannot be looked into.
 fn named_images(
     publication: &Publication,
-    payloads: &Payloads,
+    payloads: &dyn PayloadStore,
 ) -> anyhow::Result<(Vec<String>, Vec<String>)> {
     let (mut all, mut unread, mut seen) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (_, payload) in publication.payloads() {
@@ -240,8 +239,8 @@ fn named_images(
         }
         let mut bytes = Vec::new();
         payloads
-            .open(&payload.sha256)
-            .and_then(|mut file| file.read_to_end(&mut bytes))
+            .open(&payload.sha256, 0..payload.size)
+            .and_then(|mut copy| copy.bytes.read_to_end(&mut bytes))
             .with_context(|| format!("the copy of payload `{}` cannot be read", payload.file))
             .hint("start the server once: it copies what it serves")?;
         match images(&bytes) {

@@ -17,13 +17,12 @@ use super::verify::source::{Source, own_root, parse_root};
 use super::workspace::Workspace;
 use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::{Root, names};
-use crate::promoter::State;
+use crate::promoter::stored;
 use crate::publish::follows::check_follows;
 use crate::publish::restore::{made, restore};
 use crate::signing::Signed;
 use crate::store::durable::{self, Mode};
-use crate::store::lock::StateLock;
-use crate::store::payloads::Payloads;
+use crate::store::port::Incoming;
 
 /// Take in what was exported elsewhere, for `serve --mirror`
 ///
@@ -62,15 +61,15 @@ struct Body {
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let now = workspace.now();
-    let state = State::new(&workspace.state);
-    if state.online_key_path().exists() {
+    if workspace.online_key_path().exists() {
         return Err(refuse(
             format!("`{}` is the state of a server that signs", workspace.state.display()),
             "name another folder for the mirror with `--state DIR`",
         ));
     }
-    let _lock = StateLock::acquire(&workspace.state)?;
-    let before = state.publication()?;
+    let state = workspace.state_store();
+    let _lease = state.lease()?;
+    let before = stored::publication(&*state)?;
     if before.is_some() && !kept_root(workspace).is_file() {
         return Err(refuse(
             format!(
@@ -106,16 +105,22 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         })?;
     }
 
-    let payloads = Payloads::new(&workspace.payloads, &workspace.state);
-    let mut files = Vec::new();
-    for (path, payload) in publication.payload_files() {
-        files.push((folder.join(path), payload.sha256, payload.size));
-    }
-    payloads.take(&files).with_context(|| format!("`{}` was not taken in", args.dir.display()))?;
+    let files: Vec<_> = publication
+        .payload_files()
+        .map(|(path, payload)| Incoming {
+            path: folder.join(path),
+            sha256: payload.sha256,
+            size: payload.size,
+        })
+        .collect();
+    workspace
+        .payload_store()
+        .put(&files)
+        .with_context(|| format!("`{}` was not taken in", args.dir.display()))?;
     let imported = before.is_none_or(|before| before.version != publication.version);
     if imported {
         durable::write(&kept_root(workspace), publication.root().raw(), Mode::Private)?;
-        state.store(publication)?;
+        stored::store(&*state, publication)?;
     }
     let body = Body {
         imported,

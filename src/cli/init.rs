@@ -14,13 +14,11 @@ use super::keyfile;
 use super::passphrase::{PassphraseSource, Passphrases};
 use super::table::Table;
 use super::terminal::Terminal;
-use super::workspace::Workspace;
+use super::workspace::{Workspace, work_tree};
 use crate::formats::tuf::{KeyId, Signers};
-use crate::promoter::State;
 use crate::signing::ceremony::{Ceremony, Founders};
 use crate::signing::{PrivateKey, Signer};
 use crate::store::durable::{self, Mode, WriteError};
-use crate::store::watch::work_tree;
 
 /// Make a catalog, its root and its keys here
 ///
@@ -108,10 +106,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     body.folder(&workspace.state, Mode::Private)?;
     // The state folder has keys and copies, which must not be committed.
     body.file(&workspace.state.join(".gitignore"), "*\n")?;
-    State::new(&workspace.state).found()?;
+    workspace.state_store().found()?;
     body.folder(&args.offline_keys, Mode::Private)?;
 
-    let snapshot = workspace.directory()?.read(workspace.now())?;
+    let snapshot = workspace.store()?.read(workspace.now())?;
     if let Some(fault) = snapshot.reading.faults.first() {
         let folder = workspace.catalog.display().to_string();
         return Err(refuse(
@@ -126,8 +124,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     };
     let root = if args.root_key.is_empty() { Some(offline("root")?) } else { None };
     let (targets, release) = (offline("targets")?, offline("release")?);
-    let online = State::new(&workspace.state).online_key_path();
-    let online = body.key("online", &online, false, &mut passphrases)?;
+    let online = body.key("online", &workspace.online_key_path(), false, &mut passphrases)?;
 
     let keepers =
         args.root_key.iter().map(|path| keyfile::read_public(path)).collect::<Result<Vec<_>, _>>()?;
@@ -151,7 +148,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         args.keep_safe(terminal);
         return Ok(ExitCode::SUCCESS);
     }
-    let _lock = ceremony::lock(workspace)?;
+    let _exclusive = workspace.store()?.exclusive()?;
     let written = ceremony::install(&ceremony, &snapshot, workspace)?;
     body.made.extend(written.iter().map(|path| workspace.catalog.join(path)));
     body.show(terminal)?;
@@ -273,9 +270,9 @@ fn check_place(keys: &Path, workspace: &Workspace) -> anyhow::Result<()> {
     }
     // The catalog's folder may not exist yet.
     let tree = resolve(&workspace.catalog)?.ancestors().find(|above| above.is_dir()).and_then(work_tree);
-    if let Some(tree) = tree.filter(|tree| place.starts_with(&tree.root)) {
+    if let Some(tree) = tree.filter(|tree| place.starts_with(tree)) {
         return Err(refuse(
-            format!("`{}` lies in the catalog's git work tree `{}`", keys.display(), tree.root.display()),
+            format!("`{}` lies in the catalog's git work tree `{}`", keys.display(), tree.display()),
             "keep offline keys outside of it, ideally on a removable medium: a key that was committed once is known to everybody",
         ));
     }

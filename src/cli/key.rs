@@ -13,7 +13,6 @@ use super::terminal::Terminal;
 use super::workspace::{View, Workspace};
 use crate::formats::tuf::KeyId;
 use crate::formats::tuf::names::RELEASES;
-use crate::promoter::State;
 use crate::signing::PrivateKey;
 use crate::signing::trust::Trust;
 use crate::store::durable::{self, Mode};
@@ -199,9 +198,9 @@ fn list(args: &ListArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
         let roles = all.iter().filter(|(_, keyids)| signs(keyids)).map(|(role, _)| (*role).to_owned());
         KeyBody { keyid, roles: roles.collect(), file, encrypted }
     };
-    let server = if args.files.is_empty() { State::new(&workspace.state).keys()? } else { Vec::new() };
+    let server = if args.files.is_empty() { workspace.state_store().keys()? } else { Vec::new() };
     let mut keys = Vec::new();
-    for path in args.files.iter().chain(server.iter().map(|(path, _)| path)) {
+    for path in args.files.iter().chain(server.iter().map(|held| &held.place)) {
         let keyfile::Look { encrypted, public } = keyfile::look(path)?;
         keys.push(body(public.map(|key| key.id()), Some(path.clone()), encrypted));
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use serde::Serialize;
 
 use super::author::Author;
@@ -20,7 +21,7 @@ use crate::domain::release::{Entry, ManifestState};
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::api::DecisionBody;
-use crate::store::directory::Each;
+use crate::promoter::promote::{Next, Run};
 
 /// Promote what is due, or one release early
 ///
@@ -62,22 +63,15 @@ pub struct Args {
     author: Author,
 }
 
-/// A run, as far as it has come.
+/// What a run is reported to have done.
 #[derive(Default)]
-struct Run {
+struct Report {
     body: Body,
     faulty: Option<String>,
     notes: Vec<String>,
     /// What could not be done, in words.
     failed: Vec<String>,
-    /// What is being committed, in the order of the changes.
-    pending: Vec<(Version, Promoted)>,
-    moved: BTreeSet<Version>,
-    unwritten: BTreeSet<Version>,
 }
-
-/// How a promotion is shown.
-type Promoted = ([String; 4], DecisionBody);
 
 /// What a run came to.
 #[derive(Debug, Default, Serialize)]
@@ -120,14 +114,14 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         ));
     }
     let dry_run = args.dry_run || (args.at.is_some() && !args.backfill);
-    let Run { body, faulty, notes, failed, .. } = if dry_run || args.early {
+    let Report { body, faulty, notes, failed } = if dry_run || args.early {
         workspace.commit(|view| {
-            let mut run = Run::default();
-            let now = args.look(&mut run, view, workspace)?;
+            let mut report = Report::default();
+            let now = args.look(&mut report, view, workspace, &Run::default())?;
             let (changes, body) =
                 if args.early { args.early(view, now, dry_run)? } else { args.due(view, now, dry_run)? };
-            run.body = body;
-            Ok((if dry_run { Vec::new() } else { changes }, run))
+            report.body = body;
+            Ok((if dry_run { Vec::new() } else { changes }, report))
         })?
     } else {
         args.promote(workspace)?
@@ -162,73 +156,64 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 
 impl Args {
     /// Notes what can be said of a catalog before anything is decided, and gives the time to decide for.
-    fn look(&self, run: &mut Run, view: &View, workspace: &Workspace) -> anyhow::Result<Time> {
+    fn look(
+        &self,
+        report: &mut Report,
+        view: &View,
+        workspace: &Workspace,
+        run: &Run,
+    ) -> anyhow::Result<Time> {
         // A commit that came first is dated by its own moment, and must be seen.
         let now = self.at.unwrap_or_else(|| workspace.now());
         view.usable_trust()?;
-        run.faulty = view.faulty_note();
-        run.notes.clear();
+        report.faulty = view.faulty_note();
+        report.notes.clear();
         for version in &self.versions {
             let (line, release) = view.release(version)?;
             let last = line.stages.len() - 1;
-            if release.is_in(last, now) && !run.moved.contains(&release.version) {
-                run.notes.push(format!("`{version}` is in `{}` already", line.stages[last].channel));
+            if release.is_in(last, now) && !run.moved().contains(&release.version) {
+                report.notes.push(format!("`{version}` is in `{}` already", line.stages[last].channel));
             }
         }
         Ok(now)
     }
 
-    /// Promotes what is due, again and again until nothing is: a promotion can open the way for another
-    /// release, behind a barrier. One that cannot be written leaves the others alone.
-    fn promote(&self, workspace: &Workspace) -> anyhow::Result<Run> {
-        let mut run = Run::default();
-        let decide = |run: &mut Run, view: &View| {
-            let now = self.look(run, view, workspace)?;
-            Ok(self.round(run, &view.catalog, now))
-        };
-        let took = |run: &mut Run, each: Each| {
-            let mut pending: Vec<Option<(Version, Promoted)>> = run.pending.drain(..).map(Some).collect();
-            let mut take = |place: usize| pending.get_mut(place).and_then(Option::take);
-            for (version, (row, decision)) in each.made.iter().filter_map(|place| take(*place)) {
-                run.moved.insert(version);
-                run.body.rows.push(row);
-                run.body.promoted.push(decision);
+    /// Promotes what is due, again and again until nothing is.
+    fn promote(&self, workspace: &Workspace) -> anyhow::Result<Report> {
+        let (mut report, mut run) = (Report::default(), Run::default());
+        loop {
+            let view = workspace.read()?;
+            let now = self.look(&mut report, &view, workspace, &run)?;
+            let decisions = decide(&view.catalog, now);
+            let wanted = decisions.iter().filter(|decision| self.is_wanted(decision));
+            let (due, left): (Vec<_>, Vec<_>) =
+                wanted.filter(|decision| !run.moved().contains(&decision.release.version)).partition(
+                    |decision| self.is_promoted(decision) && !run.has_tried(&decision.release.version),
+                );
+            let changes = due.iter().map(|decision| decision.entry(now)).collect();
+            let next = run.round(&**workspace.store()?, &view.snapshot.revision, changes, workspace.now());
+            report.body.at = rfc3339(now);
+            for decision in due.iter().filter(|decision| run.moved().contains(&decision.release.version)) {
+                report.body.promoted(decision);
             }
-            for (place, error) in &each.failed {
-                let Some((version, _)) = take(*place) else { continue };
-                run.failed.push(format!("`{version}` was not promoted: {}", chain(error)));
-                run.unwritten.insert(version);
-            }
-        };
-        if let Some(stopped) = workspace.commit_each(&mut run, decide, took)? {
-            run.failed.push(format!("the rest was not promoted: {}", chain(&stopped)));
-        }
-        Ok(run)
-    }
-
-    /// The promotions that are due now and were not tried yet. What is left is put down when there are
-    /// none.
-    fn round(&self, run: &mut Run, catalog: &Catalog, now: Time) -> Vec<Change> {
-        let (mut changes, mut left) = (Vec::new(), Vec::new());
-        let decisions = decide(catalog, now);
-        run.body.at = rfc3339(now);
-        run.pending.clear();
-        for decision in decisions.iter().filter(|decision| self.is_wanted(decision)) {
-            let version = &decision.release.version;
-            if run.moved.contains(version) {
-                continue;
-            }
-            if self.is_promoted(decision) && !run.unwritten.contains(version) {
-                run.pending.push((version.clone(), run.body.shown(decision)));
-                changes.push(decision.entry(now));
-            } else {
-                left.push(decision);
+            if next == Next::Done {
+                self.leave(&mut report.body, &left);
+                break;
             }
         }
-        if changes.is_empty() {
-            self.leave(&mut run.body, &left);
+        let failed = run.failed().iter();
+        report.failed = failed
+            .map(|(version, error)| format!("`{version}` was not promoted: {}", chain(error)))
+            .collect();
+        let is_changed = !run.moved().is_empty();
+        match run.into_stopped() {
+            Some(error) if is_changed => {
+                report.failed.push(format!("the rest was not promoted: {}", chain(&error)));
+            }
+            Some(error) => return Err(error).context("the catalog was not changed"),
+            None => {}
         }
-        changes
+        Ok(report)
     }
 
     /// Puts down what is not promoted, and why.
@@ -341,12 +326,6 @@ impl Body {
     }
 
     fn promoted(&mut self, decision: &Decision<'_>) {
-        let (row, body) = self.shown(decision);
-        self.rows.push(row);
-        self.promoted.push(body);
-    }
-
-    fn shown(&self, decision: &Decision<'_>) -> Promoted {
         let state = if self.dry_run { "would be promoted" } else { "promoted" };
         let soaked = |gate: &&Gate<'_>| matches!(gate.fact, Fact::Soak { .. });
         // All that a person passed over, and not only the first.
@@ -357,7 +336,8 @@ impl Body {
         }
         let why =
             if told.is_empty() { "signed, and its payload is there".to_owned() } else { told.join("; ") };
-        (row(decision, state.to_owned(), why), DecisionBody::of(decision))
+        self.rows.push(row(decision, state.to_owned(), why));
+        self.promoted.push(DecisionBody::of(decision));
     }
 
     fn left(&mut self, decision: &Decision<'_>, by_name: bool) {

@@ -14,14 +14,12 @@ use super::verify::source::{Source, own_root};
 use super::workspace::Workspace;
 use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::Root;
-use crate::promoter::State;
+use crate::promoter::stored;
 use crate::publish::Publication;
 use crate::publish::follows::{Behind, check_seen, replaces_online_keys};
 use crate::publish::restore::{made, restore};
 use crate::signing::Signed;
 use crate::signing::trust::Trust;
-use crate::store::lock::StateLock;
-use crate::store::payloads::Payloads;
 
 /// Take up what is live, after the state folder was lost or brought back from a backup
 ///
@@ -62,8 +60,9 @@ const FAR_AHEAD: TimeDelta = TimeDelta::days(366);
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let now = workspace.now();
-    let _lock = StateLock::acquire(&workspace.state)
-        .hint("stop the server that uses this state folder, and start it again afterwards")?;
+    let state = workspace.state_store();
+    let _lease =
+        state.lease().hint("stop the server that uses this state folder, and start it again afterwards")?;
     let root = own_root(args.root.as_deref(), &workspace.catalog)?.ok_or_else(|| {
         refuse(
             format!("the catalog `{}` has no root to begin from", workspace.catalog.display()),
@@ -71,8 +70,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         )
     })?;
     let mut seen = seen(&args.from, args.ca.as_deref(), &root, now)?;
-    let state = State::new(&workspace.state);
-    let own = state.publication();
+    let own = stored::publication(&*state);
     let replaced = replaced(&seen, workspace)?;
     let recovered = match &own {
         Ok(Some(own)) => {
@@ -105,7 +103,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if recovered {
         copy_payloads(workspace, publication)?;
         state.raise(floor)?;
-        state.store(publication)?;
+        stored::store(&*state, publication)?;
     }
     let body = Body {
         recovered,
@@ -140,9 +138,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 /// Makes the copies from which payloads are served, of all that lie in the payload folder, so that
 /// they are there with the first request. What is missing or changed there is not served.
 fn copy_payloads(workspace: &Workspace, publication: &Publication) -> anyhow::Result<()> {
-    let payloads = Payloads::new(&workspace.payloads, &workspace.state);
     let wanted: Vec<_> = publication.payloads().collect();
-    payloads.ensure_copies(&wanted, workspace.now())?;
+    workspace.payload_store().ensure_copies(&wanted, workspace.now())?;
     Ok(())
 }
 
@@ -160,7 +157,7 @@ pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> an
 
 /// Whether the catalog's root has replaced the online key that signed what was seen.
 pub fn replaced(seen: &Publication, workspace: &Workspace) -> anyhow::Result<bool> {
-    let trust = Trust::read(&workspace.directory()?.keys()?)?;
+    let trust = Trust::read(&workspace.store()?.keys()?)?;
     Ok(trust.is_some_and(|trust| replaces_online_keys(trust.root().signed(), seen)))
 }
 

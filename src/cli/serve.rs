@@ -18,20 +18,20 @@ use tokio::sync::oneshot;
 
 use super::failure::{Hint, refuse};
 use super::verify::source;
+use super::workspace::{Workspace, work_tree};
 use super::{Globals, demo, keyfile, recover};
 use crate::clock::{SharedClock, SystemClock};
 use crate::domain::Time;
 use crate::formats::tuf::KeyId;
 use crate::http;
 use crate::promoter::status::{Handle, Shared};
-use crate::promoter::{Mirror, Online, Promoter, Setup, State, StateError};
+use crate::promoter::stored::{self, StoredError};
+use crate::promoter::{Mirror, Online, Promoter, Setup};
 use crate::publish::Publication;
 use crate::publish::follows::{check_seen, replaces_online_keys};
 use crate::signing::trust::Trust;
 use crate::signing::{CommandSigner, PublicKey};
-use crate::store::directory::{Directory, ReadError};
-use crate::store::lock::StateLock;
-use crate::store::payloads::Payloads;
+use crate::store::port::{CatalogStore, PayloadStore, ReadError, StateError, StateStore};
 
 /// Serve, renew, and promote
 ///
@@ -129,19 +129,19 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     if args.mirror {
         return mirror(args, globals, clock);
     }
-    let globals = &if args.demo { demo::prepare(globals, clock.now())? } else { globals.clone() };
-    let _lock = StateLock::acquire(&globals.state)?;
-    let directory = Directory::open(&globals.catalog, &globals.payloads)
-        .hint("name the folder with `--catalog DIR`, or make a catalog here: `tidegate init`")?;
-    let promote = promotes(args, &directory)?;
-    let state = State::new(&globals.state);
-    let online = online_key(args, &state, &directory)?;
+    let globals = &if args.demo { demo::prepare(globals, &clock)? } else { globals.clone() };
+    let workspace = Workspace::new(globals, Arc::clone(&clock));
+    let state = workspace.state_store();
+    let _lease = state.lease()?;
+    let catalog = Arc::clone(workspace.store()?);
+    let promote = promotes(args, &workspace)?;
+    let online = online_key(args, &*state, &workspace)?;
     let new = args.demo || args.first || state.is_new();
-    let trust = Trust::read(&public_keys(&directory)?).ok().flatten();
-    let payloads = Arc::new(Payloads::new(&globals.payloads, &globals.state));
+    let trust = Trust::read(&public_keys(&*catalog)?).ok().flatten();
+    let payloads = workspace.payload_store();
 
     let shared = Handle::new(Shared::default());
-    let setup = Setup { directory, payloads: Arc::clone(&payloads), state, online, promote, demo: args.demo };
+    let setup = Setup { catalog, payloads: Arc::clone(&payloads), state, online, promote, demo: args.demo };
     let promoter = Promoter::start(setup, Arc::clone(&clock), Arc::clone(&shared)).hint(
         "`tidegate recover --from URL|DIR` takes up what clients see, or bring the state folder back from a backup; without its last publication the server could not tell whether it steps back",
     )?;
@@ -149,13 +149,14 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     check_last(args, globals, trust.as_ref(), shared.publication.load().as_deref(), new, clock.now())?;
     drop(trust);
 
-    serve(args, globals, payloads, shared, clock, move |told| promoter.run(told))
+    serve(args, &workspace, payloads, shared, move |told| promoter.run(told))
 }
 
 /// Serves what was imported, and each later import as it comes.
 fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<ExitCode> {
     let shared = Handle::new(Shared::default());
-    let mut mirror = Mirror::start(State::new(&globals.state), Arc::clone(&clock), Arc::clone(&shared))
+    let workspace = Workspace::new(globals, Arc::clone(&clock));
+    let mut mirror = Mirror::start(workspace.state_store(), clock, Arc::clone(&shared))
         .hint("take it in again: `tidegate import DIR`")?;
     if shared.publication.load().is_none() {
         return Err(refuse(
@@ -163,18 +164,17 @@ fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<
             "take in an export: `tidegate import DIR --root FILE`",
         ));
     }
-    let payloads = Arc::new(Payloads::new(&globals.payloads, &globals.state));
-    serve(args, globals, payloads, shared, clock, move |told| mirror.run(told))
+    let payloads = workspace.payload_store();
+    serve(args, &workspace, payloads, shared, move |told| mirror.run(told))
 }
 
 /// Answers until the process is told to stop, with a thread beside that makes what is answered. The
 /// server ends with that thread: one that is down is seen, and one that is stale is not.
 fn serve(
     args: &Args,
-    globals: &Globals,
-    payloads: Arc<Payloads>,
+    workspace: &Workspace,
+    payloads: Arc<dyn PayloadStore>,
     shared: Handle,
-    clock: SharedClock,
     work: impl FnOnce(&mpsc::Receiver<()>) + Send + 'static,
 ) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -186,9 +186,7 @@ fn serve(
         config.access_log = args.access_log;
         config.workers = args.workers.unwrap_or(config.workers);
         config.max_connections = descriptors::connections(descriptors::limit(), config.max_connections);
-        let open = Arc::new(move |sha256: &_| payloads.open(sha256));
-        let now = clock.now();
-        let running = http::start(&config, shared, open, clock)?;
+        let running = http::start(&config, shared, payloads, workspace.clock())?;
 
         let (stop, told) = mpsc::channel();
         // Dropped with the thread's work, however that ends.
@@ -197,7 +195,7 @@ fn serve(
             let _working = working;
             work(&told);
         })?;
-        announce(&running, globals, args.demo, now)?;
+        announce(&running, workspace, args.demo)?;
         let mut alone = false;
         let until = async {
             tokio::select! {
@@ -262,13 +260,13 @@ fn check_last(
 }
 
 /// Who promotes must be said where git owns the catalog: two promoters would undo each other.
-fn promotes(args: &Args, directory: &Directory) -> anyhow::Result<bool> {
-    match (args.promote, directory.work_tree()) {
+fn promotes(args: &Args, workspace: &Workspace) -> anyhow::Result<bool> {
+    match (args.promote, work_tree(&workspace.catalog)) {
         (Some(promote), _) => Ok(promote == Promote::On),
         (None, Some(tree)) if !args.demo => Err(refuse(
             format!(
                 "the catalog lies in the git work tree `{}`, and who promotes must be said",
-                tree.root.display()
+                tree.display()
             ),
             "`--promote off` where CI promotes with `tidegate promote` and pushes; `--promote on` where this server owns the folder",
         )),
@@ -280,18 +278,18 @@ fn promotes(args: &Args, directory: &Directory) -> anyhow::Result<bool> {
 ///
 /// Reads the roots and nothing else of the catalog: a large one must not keep the last publication
 /// waiting.
-fn online_key(args: &Args, state: &State, directory: &Directory) -> anyhow::Result<Online> {
-    let keys = state.keys().map_err(|error| match error {
-        StateError::Exposed(exposed) => {
+fn online_key(args: &Args, state: &dyn StateStore, workspace: &Workspace) -> anyhow::Result<Online> {
+    let keys = stored::keys(state).map_err(|error| match error {
+        StoredError::State(StateError::Exposed(exposed)) => {
             let hint = exposed.hint();
             refuse(exposed.to_string(), hint)
         }
         error => error.into(),
     })?;
     let given = args.online_key.as_deref().map(keyfile::read_public).transpose()?;
-    let held = keys.iter().map(|(path, key)| (path.as_path(), key.id()));
+    let held = keys.iter().map(|(held, key)| (held.place.as_path(), key.id()));
     let given_id = args.online_key.as_deref().zip(given.as_ref().map(PublicKey::id));
-    if let Ok(Some(trust)) = Trust::read(&public_keys(directory)?) {
+    if let Ok(Some(trust)) = Trust::read(&public_keys(&**workspace.store()?)?) {
         for (path, id) in held.chain(given_id) {
             if let Some(role) = offline_role(&trust, id) {
                 return Err(refuse(
@@ -305,7 +303,7 @@ fn online_key(args: &Args, state: &State, directory: &Directory) -> anyhow::Resu
         return Ok(Online::Given(Box::new(CommandSigner::new(public, command))));
     }
     if keys.is_empty() {
-        return Err(anyhow::anyhow!("there is no online key `{}`", state.online_key_path().display())).hint(
+        return Err(anyhow::anyhow!("there is no online key `{}`", workspace.online_key_path().display())).hint(
             "bring it back from a backup, or replace it: `tidegate root change --add online=PUBLIC.pem --drop online=KEYID`; for a new catalog `tidegate init` makes it, and `tidegate serve --demo` needs none",
         );
     }
@@ -314,14 +312,14 @@ fn online_key(args: &Args, state: &State, directory: &Directory) -> anyhow::Resu
 
 /// The roots and the targets role. A checkout or a copy that is under way when a server starts is waited
 /// for: the next moment it is done.
-fn public_keys(directory: &Directory) -> anyhow::Result<BTreeMap<String, Bytes>> {
+fn public_keys(catalog: &dyn CatalogStore) -> anyhow::Result<BTreeMap<String, Bytes>> {
     for _ in 0..PATIENCE {
-        match directory.keys() {
+        match catalog.keys() {
             Err(ReadError::Changing(_)) => std::thread::sleep(MOMENT),
             keys => return Ok(keys?),
         }
     }
-    directory.keys().hint("something writes there all the time: find it, and start the server again")
+    catalog.keys().hint("something writes there all the time: find it, and start the server again")
 }
 
 /// The offline role whose signatures a key makes, if it does.
@@ -348,7 +346,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Says on stdout where the server listens: the first line is for programs that started it.
-fn announce(running: &http::Running, globals: &Globals, demo: bool, now: Time) -> anyhow::Result<()> {
+fn announce(running: &http::Running, workspace: &Workspace, demo: bool) -> anyhow::Result<()> {
     let address = running.address();
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on http://{address}")?;
@@ -356,7 +354,7 @@ fn announce(running: &http::Running, globals: &Globals, demo: bool, now: Time) -
         writeln!(out, "listening on http://{admin} for the operator")?;
     }
     if demo {
-        write!(out, "{}", demo::welcome(address, globals, now)?)?;
+        write!(out, "{}", demo::welcome(address, workspace)?)?;
     }
     out.flush()?;
     Ok(())

@@ -16,8 +16,8 @@ use crate::domain::channel::LineName;
 use crate::domain::promotion::{Decision, Verdict, decide};
 use crate::domain::release::ManifestState;
 use crate::domain::{Time, rfc3339};
-use crate::promoter::State;
 use crate::promoter::status::{DegradedKind, ONLINE_NEAR, PUBLICATION, is_near, not_offered};
+use crate::promoter::stored;
 use crate::publish::{self, Publication};
 
 /// Say what is published, what expires when, and what is degraded
@@ -100,7 +100,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let mut say = |kind: DegradedKind, detail: String| {
         degraded.push(DegradedBody { kind: kind.as_str(), detail });
     };
-    let publication = State::new(&workspace.state).publication().unwrap_or_else(|error| {
+    let publication = stored::publication(&*workspace.state_store()).unwrap_or_else(|error| {
         say(DegradedKind::PublishFailing, chain(&error));
         None
     });

@@ -1,7 +1,11 @@
-//! What a command works on: the catalog, its payloads and the state folder.
+//! What a command works on: the catalog, its payloads and the state.
+//!
+//! Commands get all three here, and know no more of them than what any store has. This is the one
+//! file of `cli` that knows that they are folders.
 
 use std::cell::OnceCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 
@@ -21,8 +25,10 @@ use crate::domain::version::Version;
 use crate::formats::yaml::{line_path, release_path};
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust, TrustError};
-use crate::store::directory::{CommitError, Directory, Each, Snapshot};
-use crate::store::payloads::{PayloadError, Payloads};
+use crate::store::directory::{Directory, git};
+use crate::store::payloads::PayloadFolder;
+use crate::store::port::{CatalogStore, PayloadError, PayloadStore, Snapshot, StateStore};
+use crate::store::state::StateFolder;
 
 /// How often a change is decided again because somebody else was faster. Each of them makes
 /// progress, so that losing so often in a row means something else is wrong.
@@ -34,7 +40,7 @@ pub struct Workspace {
     pub payloads: PathBuf,
     pub state: PathBuf,
     clock: SharedClock,
-    directory: OnceCell<Directory>,
+    store: OnceCell<Arc<dyn CatalogStore>>,
     checked: Checked,
 }
 
@@ -51,7 +57,7 @@ pub struct View {
 impl Workspace {
     pub fn new(globals: &Globals, clock: SharedClock) -> Self {
         let Globals { catalog, payloads, state, .. } = globals.clone();
-        Self { catalog, payloads, state, clock, directory: OnceCell::new(), checked: Checked::default() }
+        Self { catalog, payloads, state, clock, store: OnceCell::new(), checked: Checked::default() }
     }
 
     /// The machine's time.
@@ -60,28 +66,48 @@ impl Workspace {
     }
 
     /// Where the time comes from.
-    #[cfg(feature = "client")]
     pub fn clock(&self) -> SharedClock {
-        std::sync::Arc::clone(&self.clock)
+        Arc::clone(&self.clock)
     }
 
-    /// The catalog's folder.
-    pub fn directory(&self) -> anyhow::Result<&Directory> {
-        if let Some(directory) = self.directory.get() {
-            return Ok(directory);
+    /// The catalog.
+    pub fn store(&self) -> anyhow::Result<&Arc<dyn CatalogStore>> {
+        if let Some(store) = self.store.get() {
+            return Ok(store);
         }
-        let directory = Directory::open(&self.catalog, &self.payloads)
+        let store = self
+            .other(&self.catalog)
             .hint("name the folder with `--catalog DIR`, or make a catalog here: `tidegate init`")?;
-        Ok(self.directory.get_or_init(|| directory))
+        Ok(self.store.get_or_init(|| store))
+    }
+
+    /// The catalog in another place, with the same payloads.
+    pub fn other(&self, catalog: &Path) -> anyhow::Result<Arc<dyn CatalogStore>> {
+        Ok(Arc::new(Directory::open(catalog, &self.payloads)?))
+    }
+
+    /// The state.
+    pub fn state_store(&self) -> Arc<dyn StateStore> {
+        Arc::new(StateFolder::new(&self.state))
+    }
+
+    /// Where the online key is, if a file has it.
+    pub fn online_key_path(&self) -> PathBuf {
+        StateFolder::new(&self.state).online_key_path()
+    }
+
+    /// The payload files.
+    pub fn payload_store(&self) -> Arc<dyn PayloadStore> {
+        Arc::new(PayloadFolder::new(&self.payloads, &self.state))
     }
 
     /// Reads the catalog and looks at what lies beside it.
     pub fn read(&self) -> anyhow::Result<View> {
         let now = self.now();
-        let snapshot = self.directory()?.read(now)?;
+        let snapshot = self.store()?.read(now)?;
         let trust =
             Trust::read(&snapshot.trust).map(|trust| Some(trust?.with_unread(&snapshot.unread_roles)));
-        let payloads = Payloads::new(&self.payloads, &self.state);
+        let payloads = self.payload_store();
         let catalog = with_evidence(
             snapshot.reading.catalog.clone().with_stops_at_once(now),
             trust.as_ref().map(Option::as_ref),
@@ -111,47 +137,13 @@ impl Workspace {
             if changes.is_empty() {
                 return Ok(outcome);
             }
-            match self.directory()?.commit(&view.snapshot.revision, &changes, self.now()) {
+            match self.store()?.commit(&view.snapshot.revision, &changes, self.now()) {
                 Ok(_) => return Ok(outcome),
                 Err(error) if error.is_lost() && tries < TRIES => {}
                 Err(error) if error.has_written() => {
                     return Err(error).context("the catalog was changed in part");
                 }
                 Err(error) => return Err(error).context("the catalog was not changed"),
-            }
-        }
-    }
-
-    /// Makes changes of which none builds on another: one that cannot be made leaves the others alone.
-    /// `decide` is asked until it has no more changes, each time with what is there by then; `took` is
-    /// told what came of them. Gives why it ended before that, if something was made by then.
-    pub fn commit_each<T>(
-        &self,
-        state: &mut T,
-        mut decide: impl FnMut(&mut T, &View) -> anyhow::Result<Vec<Change>>,
-        mut took: impl FnMut(&mut T, Each),
-    ) -> anyhow::Result<Option<CommitError>> {
-        let (mut lost, mut is_changed) = (0, false);
-        loop {
-            let view = self.read()?;
-            let changes = decide(state, &view)?;
-            if changes.is_empty() {
-                return Ok(None);
-            }
-            let error = match self.directory()?.commit_each(&view.snapshot.revision, &changes, self.now()) {
-                Ok(mut each) => {
-                    let stopped = each.stopped.take();
-                    is_changed |= !each.made.is_empty();
-                    took(state, each);
-                    stopped
-                }
-                Err(error) => Some(error),
-            };
-            match error {
-                None => lost = 0,
-                Some(error) if error.is_lost() && lost < TRIES => lost += 1,
-                Some(error) if is_changed => return Ok(Some(error)),
-                Some(error) => return Err(error).context("the catalog was not changed"),
             }
         }
     }
@@ -281,4 +273,9 @@ impl View {
 fn unreadable(release: &Release, error: &PayloadError) -> PayloadState {
     let file = release.payloads.first().map(|payload| payload.file.clone()).unwrap_or_default();
     PayloadState::Differs { file, found: chain(error) }
+}
+
+/// The root of the git work tree that a folder lies in, if it does.
+pub fn work_tree(folder: &Path) -> Option<PathBuf> {
+    git::work_tree(folder).map(|tree| tree.root)
 }

@@ -3,11 +3,11 @@
 //! A file is found in the publication and opened by its digest; no path is ever made of what a
 //! client sent.
 
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -22,10 +22,10 @@ use super::problem::{Problem, ProblemKind};
 use super::range::{Part, part};
 use super::releases;
 use super::reply::{self, Cache};
-use super::state::OpenPayload;
 use super::{digest, etag};
 use crate::domain::payload::Payload;
 use crate::publish::document::Media;
+use crate::store::port::{Blob, PayloadStore};
 
 /// How much of a file is in memory for one client at a time. A smaller file is read at once.
 const CHUNK: u64 = 64 * 1024;
@@ -87,7 +87,7 @@ pub(super) async fn answer(ask: &Ask<'_>, payload: Payload) -> Result<HttpRespon
         }
     };
     let head_only = request.method() == Method::HEAD;
-    let body = open(&ask.state.open_payload, &payload, range.clone(), head_only).await.map_err(|error| {
+    let body = open(&ask.state.payloads, &payload, range.clone(), head_only).await.map_err(|error| {
         tracing::error!(id = ask.id, sha256 = %payload.sha256, file = payload.file, %error, "a payload copy cannot be served");
         Problem::new(ProblemKind::PayloadUnavailable, format!("`{}` cannot be served now", payload.file))
     })?;
@@ -137,25 +137,23 @@ fn insert(head: &mut header::HeaderMap, name: HeaderName, value: &str) {
 /// Opens a payload's copy at the range's start; a short range is read with it. All of it happens
 /// on a thread that may block.
 async fn open(
-    open: &OpenPayload,
+    payloads: &Arc<dyn PayloadStore>,
     payload: &Payload,
     range: Range<u64>,
     head_only: bool,
 ) -> io::Result<BoxBody> {
     let length = range.end - range.start;
-    let open = OpenPayload::clone(open);
+    let payloads = Arc::clone(payloads);
     let (sha256, size) = (payload.sha256, payload.size);
     let opened = web::block(move || {
-        let mut file = open(&sha256)?;
-        let found = file.metadata()?.len();
+        let Blob { size: found, mut bytes } = payloads.open(&sha256, range)?;
         if found != size {
             return Err(io::Error::other(format!("the copy has {found} bytes instead of {size}")));
         }
         if head_only {
             return Ok(Opened::Head);
         }
-        file.seek(SeekFrom::Start(range.start))?;
-        if length <= CHUNK { Ok(Opened::Read(read(&mut file, length)?)) } else { Ok(Opened::File(file)) }
+        if length <= CHUNK { Ok(Opened::Read(read(&mut bytes, length)?)) } else { Ok(Opened::File(bytes)) }
     });
     Ok(match opened.await.map_err(io::Error::other)?? {
         Opened::Head => BoxBody::new(Head(length)),
@@ -164,15 +162,18 @@ async fn open(
     })
 }
 
+/// The bytes of a payload's copy, from the start of the range.
+type Bytestream = Box<dyn Read + Send>;
+
 /// What came of opening a payload.
 enum Opened {
     Head,
     Read(Bytes),
-    File(File),
+    File(Bytestream),
 }
 
 /// Reads exactly this much.
-fn read(file: &mut File, length: u64) -> io::Result<Bytes> {
+fn read(file: &mut Bytestream, length: u64) -> io::Result<Bytes> {
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     file.read_exact(&mut bytes)?;
     Ok(bytes.into())
@@ -202,8 +203,8 @@ struct Chunks {
 }
 
 enum Source {
-    Idle(File),
-    Reading(JoinHandle<io::Result<(File, Bytes)>>),
+    Idle(Bytestream),
+    Reading(JoinHandle<io::Result<(Bytestream, Bytes)>>),
     Done,
 }
 

@@ -17,9 +17,10 @@ use tokio::net::TcpStream;
 use super::guard::{Deadlines, Guard, Guarded};
 use super::observe;
 use super::route::Routes;
-use super::state::{OpenPayload, State};
+use super::state::State;
 use crate::clock::SharedClock;
 use crate::promoter::status::Handle;
+use crate::store::port::PayloadStore;
 
 /// How long running replies may take after the server was told to stop. Containers are killed
 /// after 10 s; the workers look once a second whether they are done, so that this comes to 8 s.
@@ -101,11 +102,11 @@ pub struct Running {
 pub fn start(
     config: &Config,
     shared: Handle,
-    open_payload: OpenPayload,
+    payloads: Arc<dyn PayloadStore>,
     clock: SharedClock,
 ) -> Result<Running, StartError> {
     let guard = Guard { deadlines: config.deadlines, ..Guard::default() };
-    let state = State::new(shared, open_payload, clock, &guard, config.access_log);
+    let state = State::new(shared, payloads, clock, &guard, config.access_log);
     let state = web::Data::from(Arc::new(state));
 
     let (listener, address) = listen(config.listen)?;

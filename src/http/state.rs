@@ -1,27 +1,22 @@
 //! What every handler shares.
 
-use std::fs::File;
-use std::io;
 use std::sync::Arc;
 
 use crate::clock::SharedClock;
 use crate::domain::Time;
-use crate::domain::payload::Sha256;
 use crate::promoter::status::Handle;
 use crate::publish::Document;
+use crate::store::port::PayloadStore;
 
 use super::guard::Guard;
 use super::metrics::Metrics;
 use super::openapi;
 
-/// Opens the checked copy of a payload, by its digest.
-pub type OpenPayload = Arc<dyn Fn(&Sha256) -> io::Result<File> + Send + Sync>;
-
 /// What every handler shares. Made once, outside the app factory: made inside, each worker would
 /// have its own and miss every swap.
 pub struct State {
     pub(super) shared: Handle,
-    pub(super) open_payload: OpenPayload,
+    pub(super) payloads: Arc<dyn PayloadStore>,
     pub(super) clock: SharedClock,
     pub(super) metrics: Metrics,
     pub(super) openapi: Document,
@@ -31,13 +26,13 @@ pub struct State {
 impl State {
     pub(super) fn new(
         shared: Handle,
-        open_payload: OpenPayload,
+        payloads: Arc<dyn PayloadStore>,
         clock: SharedClock,
         guard: &Guard,
         access_log: bool,
     ) -> Self {
         let metrics = Metrics::new(&shared, &clock, &guard.cuts);
-        Self { shared, open_payload, clock, metrics, openapi: openapi::document(), access_log }
+        Self { shared, payloads, clock, metrics, openapi: openapi::document(), access_log }
     }
 
     /// The time by which what is published is expired or not.

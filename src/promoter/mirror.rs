@@ -1,22 +1,23 @@
 //! A mirror: serves what others signed, as it is taken in.
 
-use std::fs;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
+use super::PERIOD;
 use super::status::{Degraded, DegradedKind, Handle, PUBLICATION, Status, is_near};
-use super::{PERIOD, State, StateError, chain};
+use super::stored::{self, StoredError};
 use crate::clock::SharedClock;
+use crate::domain::chain;
 use crate::domain::rfc3339;
-use crate::store::stamp::Stamp;
+use crate::store::port::{Revision, StateStore};
 
-/// Serves the publication in a state folder, and each one that takes its place there.
+/// Serves the publication in a state, and each one that takes its place there.
 pub struct Mirror {
-    state: State,
+    state: Arc<dyn StateStore>,
     clock: SharedClock,
     shared: Handle,
-    /// Of the file that is served, or that could not be read.
-    stamp: Option<Stamp>,
+    /// Of the publication that is served, or that could not be read.
+    head: Option<Revision>,
     unread: Option<String>,
 }
 
@@ -25,10 +26,13 @@ impl Mirror {
     ///
     /// # Errors
     /// When it is there and cannot be used.
-    pub fn start(state: State, clock: SharedClock, shared: Handle) -> Result<Self, StateError> {
-        let mut mirror = Self { state, clock, shared, stamp: None, unread: None };
-        mirror.stamp = mirror.found();
-        mirror.shared.publication.store(mirror.state.publication()?.map(Arc::new));
+    pub fn start(
+        state: Arc<dyn StateStore>,
+        clock: SharedClock,
+        shared: Handle,
+    ) -> Result<Self, StoredError> {
+        let mirror = Self { head: state.head(), state, clock, shared, unread: None };
+        mirror.shared.publication.store(stored::publication(&*mirror.state)?.map(Arc::new));
         mirror.report();
         Ok(mirror)
     }
@@ -42,10 +46,10 @@ impl Mirror {
 
     /// Looks whether something new was taken in.
     pub fn turn(&mut self) {
-        let found = self.found();
-        if found != self.stamp {
-            self.stamp = found;
-            self.unread = match self.state.publication() {
+        let head = self.state.head();
+        if head != self.head {
+            self.head = head;
+            self.unread = match stored::publication(&*self.state) {
                 Ok(Some(publication)) => {
                     tracing::info!(version = publication.version, made = %publication.made, "serving what was taken in");
                     self.shared.publication.store(Some(Arc::new(publication)));
@@ -59,10 +63,6 @@ impl Mirror {
             }
         }
         self.report();
-    }
-
-    fn found(&self) -> Option<Stamp> {
-        fs::metadata(self.state.publication_path()).ok().map(|metadata| Stamp::of(&metadata))
     }
 
     fn report(&self) {

@@ -1,5 +1,7 @@
+mod agree;
 mod commits;
 mod folder;
+mod memory;
 mod place;
 mod rotation;
 mod stops;
@@ -13,9 +15,10 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::domain::change::Change;
-use crate::domain::channel::ChannelName;
+use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::release::Event;
 use crate::domain::testing::{t, v};
+use crate::store::payloads::measure;
 use place::{LINE, Place};
 
 const DAY: TimeDelta = TimeDelta::days(1);
@@ -436,7 +439,7 @@ fn a_damaged_copy_of_a_payload_is_made_again_with_the_next_publication() {
     let place = Place::with(&["1.8.4"]);
     let (mut promoter, shared) = place.promoter();
     place.settle(&mut promoter);
-    let (sha256, _) = Payloads::measure(&place.path("payloads/1.8.4/payload.json")).unwrap();
+    let (sha256, _) = measure(&place.path("payloads/1.8.4/payload.json")).unwrap();
     let digest = sha256.to_string();
     let copy = place.path("state/payloads/sha256").join(&digest[..2]).join(&digest[2..]);
     let good = fs::read(&copy).unwrap();

@@ -1,25 +1,32 @@
 //! A catalog in a folder of files, as people and git keep it.
 
 mod commit;
+mod documents;
+mod entry;
+pub mod git;
 mod listing;
+mod watch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use self::git::{WorkTree, work_tree};
 use self::listing::{Cached, Content, Listing};
-use super::watch::{Scan, WorkTree, work_tree};
+use self::watch::{FolderWatch, Scan};
+use super::lock;
+use super::port::{
+    CatalogStore, CommitError, Each, Exclusive, ReadError, Revision, Served, Snapshot, Watch, reuse,
+};
 use crate::domain::Time;
+use crate::domain::change::Change;
 use crate::domain::version::Version;
 use crate::formats::yaml::{ParsedFile, Reading, assemble};
-
-pub use commit::{CommitError, Each, Overtaken};
 
 /// How often a reading starts over because files changed under it. Whoever writes for longer is
 /// not done, and the folder is read later.
@@ -44,76 +51,13 @@ struct Cache {
     last: Option<(Revision, Weak<Reading>)>,
 }
 
-/// One state of a folder: a digest over the names and contents of all its files.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Revision([u8; 32]);
-
-impl fmt::Display for Revision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // As long as git's short names: for people, who look whether two are the same.
-        self.0[..6].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Revision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{self}`")
-    }
-}
-
-/// A catalog at one revision, with what lies beside it.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    pub revision: Revision,
-    pub reading: Arc<Reading>,
-    /// The roles in `trust/` by file name, `1.root.json`.
-    pub trust: BTreeMap<String, Bytes>,
-    /// The roles of lines in `trust/` that cannot be read, and why, by file name.
-    pub unread_roles: BTreeMap<String, String>,
-    /// `release.json` of each payload folder, by the folder's name.
-    manifests: HashMap<String, Bytes>,
-    /// Why one cannot be read.
-    unread_manifests: BTreeMap<String, String>,
-}
-
-impl Snapshot {
-    /// The signed release manifest of a version, as it was found.
-    #[must_use]
-    pub fn manifest(&self, version: &Version) -> Option<&Bytes> {
-        self.manifests.get(&version.to_string())
-    }
-
-    /// The same, as evidence.
-    ///
-    /// # Errors
-    /// Why it cannot be read, though there is one.
-    pub fn found_manifest(&self, version: &Version) -> Result<Option<Bytes>, String> {
-        let name = version.to_string();
-        match self.unread_manifests.get(&name) {
-            Some(why) => Err(format!("`release.json` cannot be read: {why}")),
-            None => Ok(self.manifests.get(&name).cloned()),
-        }
-    }
-}
-
-/// Why a folder could not be read as a whole. Faults in its files are no such error.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    #[error("the catalog folder `{}` cannot be read", path.display())]
-    Folder { path: PathBuf, source: io::Error },
-    #[error("`{}` cannot be read", path.display())]
-    File { path: PathBuf, source: io::Error },
-    #[error("the folder `{}` did not stop changing while it was read", .0.display())]
-    Changing(PathBuf),
-}
-
 impl Directory {
     /// A catalog in `catalog` with its payloads in `payloads`, which may be missing.
     ///
     /// # Errors
     /// When the catalog's folder is not there.
     pub fn open(catalog: &Path, payloads: &Path) -> Result<Self, ReadError> {
-        let failed = |source| ReadError::Folder { path: catalog.to_owned(), source };
+        let failed = |source| unreadable_folder(catalog, source);
         if !std::fs::metadata(catalog).map_err(failed)?.is_dir() {
             return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
@@ -128,61 +72,16 @@ impl Directory {
     }
 
     /// Looks whether anything changed, without reading a file.
-    ///
-    /// # Errors
-    /// When the folder cannot be listed.
-    pub fn scan(&self) -> Result<Scan, ReadError> {
-        Scan::take(&self.catalog, &self.payloads)
-            .map_err(|source| ReadError::Folder { path: self.catalog.clone(), source })
+    fn scan(&self) -> Result<Scan, ReadError> {
+        Scan::take(&self.catalog, &self.payloads).map_err(|source| unreadable_folder(&self.catalog, source))
     }
 
-    /// Reads everything at one revision. `now` is the machine's time, by which stamps are judged:
-    /// never the time of a question (`--at`).
-    ///
-    /// # Errors
-    /// When the folder cannot be read, or does not stop changing.
-    pub fn read(&self, now: Time) -> Result<Snapshot, ReadError> {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(self.read_cached(&mut cache, now)?.0)
+    fn read_all(&self, now: Time) -> Result<Snapshot, ReadError> {
+        Ok(self.read_cached(&mut self.cache(), now)?.0)
     }
 
-    /// The roots and the targets role in `trust/` by file name, and nothing else of the catalog:
-    /// whose keys are whose.
-    ///
-    /// # Errors
-    /// When a file there cannot be read, or does not stop changing.
-    pub fn keys(&self) -> Result<BTreeMap<String, Bytes>, ReadError> {
-        for _ in 0..TRIES {
-            if let Some(keys) = listing::keys(&self.catalog)? {
-                return Ok(keys);
-            }
-        }
-        Err(ReadError::Changing(self.catalog.join("trust")))
-    }
-
-    /// Lets go of signed manifests and roles whose very bytes somebody else holds, the ones by the names
-    /// of their payload folders and the others by their files in `trust/`, and keeps those instead: what
-    /// is served need not be in memory twice.
-    pub fn share<'a>(
-        &self,
-        snapshot: &mut Snapshot,
-        manifest: impl Fn(&str) -> Option<&'a Bytes>,
-        role: impl Fn(&str) -> Option<&'a Bytes>,
-    ) {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let cached = cache.files.iter_mut().filter_map(|(path, cached)| match &mut cached.content {
-            Content::Manifest(bytes) => Some((manifest(path.rsplit('/').nth(1)?)?, bytes)),
-            Content::Trust(bytes) => Some((role(path.rsplit('/').next()?)?, bytes)),
-            Content::Parsed(_) | Content::Unread(_) => None,
-        });
-        let manifests =
-            snapshot.manifests.iter_mut().filter_map(|(folder, bytes)| Some((manifest(folder)?, bytes)));
-        let roles = snapshot.trust.iter_mut().filter_map(|(file, bytes)| Some((role(file)?, bytes)));
-        for (served, bytes) in cached.chain(manifests).chain(roles) {
-            if served == bytes {
-                *bytes = served.clone();
-            }
-        }
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read_cached(&self, cache: &mut Cache, now: Time) -> Result<(Snapshot, Listing), ReadError> {
@@ -196,8 +95,87 @@ impl Directory {
             }
             listing = again;
         }
-        Err(ReadError::Changing(self.catalog.clone()))
+        Err(changing(&self.catalog))
     }
+}
+
+impl CatalogStore for Directory {
+    /// Stamps are judged by `now`.
+    fn read(&self, now: Time) -> Result<Snapshot, ReadError> {
+        self.read_all(now)
+    }
+
+    fn keys(&self) -> Result<BTreeMap<String, Bytes>, ReadError> {
+        for _ in 0..TRIES {
+            if let Some(keys) = listing::keys(&self.catalog)? {
+                return Ok(keys);
+            }
+        }
+        Err(changing(&self.catalog.join("trust")))
+    }
+
+    fn commit(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Revision, CommitError> {
+        self.change(base, changes, now)
+    }
+
+    fn commit_each(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Each, CommitError> {
+        self.change_each(base, changes, now)
+    }
+
+    fn try_each(
+        &self,
+        base: &Revision,
+        changes: &[Change],
+        now: Time,
+    ) -> Result<Vec<(usize, CommitError)>, CommitError> {
+        self.plan_only(base, changes, now)
+    }
+
+    fn exclusive(&self) -> Result<Exclusive, CommitError> {
+        let lock = lock::catalog(&self.catalog)?;
+        match self.work_tree().and_then(|tree| tree.at_work()) {
+            Some(path) => Err(CommitError::Busy(git::busy(&path))),
+            None => Ok(lock),
+        }
+    }
+
+    fn put(
+        &self,
+        manifests: &BTreeMap<Version, Bytes>,
+        trust: &BTreeMap<String, Bytes>,
+    ) -> Result<(), CommitError> {
+        documents::put(&self.catalog, &self.payloads, manifests, trust)
+            .map_err(|error| CommitError::Failed(Arc::new(error)))
+    }
+
+    fn share(&self, snapshot: &mut Snapshot, served: &Served<'_>) {
+        for (path, cached) in &mut self.cache().files {
+            let mut parts = path.rsplit('/');
+            let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            match &mut cached.content {
+                Content::Manifest(bytes) => reuse(bytes, (served.manifest)(folder)),
+                Content::Trust(bytes) => reuse(bytes, served.roles.get(file).cloned()),
+                Content::Parsed(_) | Content::Unread(_) => {}
+            }
+        }
+        snapshot.share(served);
+    }
+
+    fn watch(self: Arc<Self>) -> Box<dyn Watch> {
+        Box::new(FolderWatch::new(self))
+    }
+}
+
+fn unreadable_folder(path: &Path, source: io::Error) -> ReadError {
+    ReadError::Failed { what: format!("the catalog folder `{}`", path.display()), source }
+}
+
+fn unreadable(path: &Path, source: io::Error) -> ReadError {
+    ReadError::Failed { what: format!("`{}`", path.display()), source }
+}
+
+fn changing(path: &Path) -> ReadError {
+    ReadError::Changing(format!("the folder `{}`", path.display()))
 }
 
 fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
@@ -274,7 +252,7 @@ fn revision<'a>(files: impl Iterator<Item = (&'a str, &'a [u8; 32])>) -> Revisio
         hasher.update(path);
         hasher.update(digest);
     }
-    Revision(hasher.finalize().into())
+    Revision::new(hasher.finalize().into())
 }
 
 #[cfg(test)]

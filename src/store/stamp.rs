@@ -3,6 +3,7 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
+use super::port::Revision;
 use crate::domain::Time;
 
 /// Stamps younger than this are not trusted: a file that changes twice within one tick of its file
@@ -32,6 +33,16 @@ impl Stamp {
             modified: nanos(metadata.mtime(), metadata.mtime_nsec()),
             changed: nanos(metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+
+    /// The same, for whoever only wants to know whether it has changed.
+    pub(super) fn revision(self) -> Revision {
+        let parts = [self.size, self.inode, self.modified.cast_unsigned(), self.changed.cast_unsigned()];
+        let mut bytes = [0; 32];
+        for (to, part) in bytes.chunks_exact_mut(8).zip(parts) {
+            to.copy_from_slice(&part.to_be_bytes());
+        }
+        Revision::new(bytes)
     }
 
     /// Whether the stamp is old enough at `now`, the machine's time, to vouch for the content.

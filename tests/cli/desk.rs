@@ -76,10 +76,9 @@ impl Desk {
         let numbers: Vec<&str> = version.split('.').collect();
         let text = format!("{{\"version\":\"{version}\"}}\n");
         self.write(&format!("payloads/{version}/payload.json"), &text);
-        let (sha256, size) = tidegate::store::payloads::Payloads::measure(
-            &self.path(&format!("payloads/{version}/payload.json")),
-        )
-        .unwrap();
+        let (sha256, size) =
+            tidegate::store::payloads::measure(&self.path(&format!("payloads/{version}/payload.json")))
+                .unwrap();
         self.write(
             &format!("channels/{}.{}/{version}.yaml", numbers[0], numbers[1]),
             &format!(

@@ -13,12 +13,14 @@ use tidegate::domain::change::Change;
 use tidegate::domain::channel::{ChannelName, LineName, StageName};
 use tidegate::domain::release::{Entry, Event};
 use tidegate::domain::version::Version;
-use tidegate::promoter::State;
+use tidegate::promoter::stored;
 use tidegate::publish::Publication;
 use tidegate::publish::publication::TufFile;
 use tidegate::signing::trust::Trust;
 use tidegate::store::directory::Directory;
 use tidegate::store::durable;
+use tidegate::store::port::CatalogStore as _;
+use tidegate::store::state::StateFolder;
 
 use crate::place::Place;
 use crate::spawn::{DEADLINE, Server, run, since, tidegate, uptime};
@@ -224,7 +226,7 @@ fn seen(publication: &Publication) -> Seen {
 }
 
 fn check_state(place: &Place, before: &mut Seen) {
-    let publication = State::new(&place.path(".tidegate")).publication();
+    let publication = stored::publication(&StateFolder::new(&place.path(".tidegate")));
     let publication = publication.expect("the last publication, or the one before, is whole");
     let Some(publication) = publication else {
         assert!(before.is_empty(), "the publication is gone");

@@ -16,12 +16,13 @@ use tidegate::domain::Time;
 use tidegate::domain::channel::ChannelName;
 use tidegate::domain::version::Version;
 use tidegate::promoter::status::{Handle, Shared};
-use tidegate::promoter::{Online, Promoter, Setup, State};
+use tidegate::promoter::{Online, Promoter, Setup};
 use tidegate::publish::Publication;
 use tidegate::publish::publication::TufFile;
 use tidegate::signing::PrivateKey;
 use tidegate::store::directory::Directory;
-use tidegate::store::payloads::Payloads;
+use tidegate::store::payloads::PayloadFolder;
+use tidegate::store::state::StateFolder;
 
 pub struct World {
     folder: TempDir,
@@ -224,9 +225,9 @@ impl World {
     pub fn publish(&mut self) {
         let state = self.path("state");
         let setup = Setup {
-            directory: Directory::open(&self.path("channels"), &self.path("payloads")).unwrap(),
-            payloads: Arc::new(Payloads::new(&self.path("payloads"), &state)),
-            state: State::new(&state),
+            catalog: Arc::new(Directory::open(&self.path("channels"), &self.path("payloads")).unwrap()),
+            payloads: Arc::new(PayloadFolder::new(&self.path("payloads"), &state)),
+            state: Arc::new(StateFolder::new(&state)),
             online: Online::State,
             promote: false,
             demo: false,

@@ -20,9 +20,11 @@ use tidegate::domain::version::Version;
 use tidegate::formats::api::UpdateBody;
 use tidegate::http;
 use tidegate::promoter::status::{Handle, Shared};
-use tidegate::promoter::{Online, Promoter, Setup, State};
+use tidegate::promoter::{Online, Promoter, Setup};
 use tidegate::store::directory::Directory;
-use tidegate::store::payloads::Payloads;
+use tidegate::store::payloads::PayloadFolder;
+use tidegate::store::port::PayloadStore;
+use tidegate::store::state::StateFolder;
 
 use crate::python::Python;
 use crate::spawn::get;
@@ -171,11 +173,12 @@ impl World {
 
     fn start(&mut self) {
         let state = self.path("state");
-        let payloads = Arc::new(Payloads::new(&self.path("payloads"), &state));
+        let payloads: Arc<dyn PayloadStore> = Arc::new(PayloadFolder::new(&self.path("payloads"), &state));
+        let catalog = Directory::open(&self.path("channels"), &self.path("payloads")).unwrap();
         let setup = Setup {
-            directory: Directory::open(&self.path("channels"), &self.path("payloads")).unwrap(),
+            catalog: Arc::new(catalog),
             payloads: Arc::clone(&payloads),
-            state: State::new(&state),
+            state: Arc::new(StateFolder::new(&state)),
             online: Online::State,
             promote: true,
             demo: false,
@@ -191,8 +194,7 @@ impl World {
             runtime.block_on(async {
                 let mut config = http::Config::new(SocketAddr::from(([127, 0, 0, 1], 0)));
                 (config.workers, config.access_log) = (1, false);
-                let open = Arc::new(move |sha256: &_| payloads.open(sha256));
-                let running = http::start(&config, served, open, clock).unwrap();
+                let running = http::start(&config, served, payloads, clock).unwrap();
                 tell.send(running.address().to_string()).unwrap();
                 let stopped = async {
                     let _ = stopped.await;

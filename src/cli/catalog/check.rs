@@ -25,7 +25,7 @@ use crate::formats::fault::{Fault, Spot};
 use crate::formats::yaml::release_path;
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust};
-use crate::store::directory::{CommitError, Directory};
+use crate::store::port::CommitError;
 
 /// Report every fault of the catalog's files
 ///
@@ -123,9 +123,10 @@ fn against(
     workspace: &Workspace,
     now: Time,
 ) -> anyhow::Result<(Vec<StepBack>, Vec<Fault>)> {
-    let directory = Directory::open(served, &workspace.payloads)
+    let before = workspace
+        .other(served)
         .hint("name the folder of the catalog that is being served: `--against DIR`")?;
-    let before = directory.read(workspace.now())?;
+    let before = before.read(workspace.now())?;
     if before.reading.catalog.lines().next().is_none() && before.reading.faulty.is_empty() {
         return Err(no_catalog(served, "--against"));
     }
@@ -253,7 +254,7 @@ fn unwritable(view: &View, workspace: &Workspace, now: Time) -> anyhow::Result<V
         })
         .unzip();
     let revision = &view.snapshot.revision;
-    let tried = workspace.directory()?.try_each(revision, &changes, workspace.now())?;
+    let tried = workspace.store()?.try_each(revision, &changes, workspace.now())?;
     let told = |(place, error): &(usize, CommitError)| {
         let why = match error {
             CommitError::Faulty(fault) => format!("its edit would be a fault: {}", fault.message),

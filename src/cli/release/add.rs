@@ -25,7 +25,7 @@ use crate::domain::version::Version;
 use crate::formats::edit::edit;
 use crate::formats::yaml::{Source, parse};
 use crate::store::durable::{self, Mode};
-use crate::store::payloads::Payloads;
+use crate::store::payloads::measure;
 
 /// Add a release with its payload files
 ///
@@ -198,7 +198,7 @@ impl Args {
                     "name the files apart: they lie in one folder",
                 ));
             }
-            let (sha256, size) = Payloads::measure(path)?;
+            let (sha256, size) = measure(path)?;
             payloads.push(Payload { file, sha256, size, arch: self.arch.get(index).cloned() });
         }
         Ok(Release {
@@ -337,7 +337,7 @@ fn check_file(add: &Change, view: &View) -> anyhow::Result<()> {
 /// of the catalog: it is what a run left that was cut short.
 fn copy(from: &Path, to: &Path, payload: &Payload) -> anyhow::Result<()> {
     let expected = (payload.sha256, payload.size);
-    if to.is_file() && Payloads::measure(to)? == expected {
+    if to.is_file() && measure(to)? == expected {
         return Ok(());
     }
     let copied = durable::fill(to, Mode::Public, |file| {
@@ -345,7 +345,7 @@ fn copy(from: &Path, to: &Path, payload: &Payload) -> anyhow::Result<()> {
         io::copy(&mut source, file).map(drop)
     });
     copied.with_context(|| format!("`{}` was not copied", from.display()))?;
-    if Payloads::measure(to)? == expected {
+    if measure(to)? == expected {
         return Ok(());
     }
     // Not to be mistaken for the payload.

@@ -65,7 +65,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let keys = args.signing.signers(args.key.iter().chain(&args.targets_key))?;
     let public: Vec<PublicKey> = keys[..args.key.len()].iter().map(|key| key.public()).collect();
     // Nobody commits between what is read here and what is signed for it.
-    let _lock = ceremony::lock(workspace)?;
+    let _exclusive = workspace.store()?.exclusive()?;
     let view = workspace.read()?;
     if let Some(note) = view.faulty_note() {
         terminal.note(note);

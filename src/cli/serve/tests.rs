@@ -5,12 +5,11 @@ use crate::cli::{Cli, Command};
 
 /// Serves nothing, with this work beside.
 fn serve_with(work: impl FnOnce(&mpsc::Receiver<()>) + Send + 'static) -> String {
-    let folder = tempfile::tempdir().unwrap();
     let cli = Cli::parse_from(["tidegate", "serve", "--listen", "127.0.0.1:0", "--workers", "1"]);
     let Command::Serve(args) = &cli.command else { panic!("it is another command") };
-    let payloads = Arc::new(Payloads::new(&folder.path().join("payloads"), &folder.path().join("state")));
     let clock: SharedClock = Arc::new(SystemClock::new());
-    serve(args, &cli.globals, payloads, Handle::default(), clock, work).unwrap_err().to_string()
+    let workspace = Workspace::new(&cli.globals, clock);
+    serve(args, &workspace, workspace.payload_store(), Handle::default(), work).unwrap_err().to_string()
 }
 
 #[test]

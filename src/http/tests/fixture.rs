@@ -23,6 +23,7 @@ use crate::publish::document::{Document, Media};
 use crate::publish::publication::{ChannelDocuments, Publication, ReleaseDocuments, Standing};
 use crate::publish::testing;
 use crate::publish::updates::{KnownLine, LineUpdates, Updates};
+use crate::store::payloads::PayloadFolder;
 
 /// Seconds since 1970 of the fixture's `now`.
 pub const NOW: i64 = 1_514_764_800;
@@ -55,8 +56,8 @@ pub struct Spawned {
     pub admin_address: Option<SocketAddr>,
     pub shared: Handle,
     pub clock: Arc<Stopped>,
-    /// Where the copies of payloads are, by digest.
-    pub copies: tempfile::TempDir,
+    payloads: Arc<PayloadFolder>,
+    _folder: tempfile::TempDir,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -68,9 +69,12 @@ impl Spawned {
 
     /// Puts the copy of the large payload where the server looks for it, and says where.
     pub fn store_large(&self) -> std::path::PathBuf {
-        let copy = self.copies.path().join(LARGE_DIGEST.to_string());
-        std::fs::write(&copy, large()).unwrap();
-        copy
+        write(&self.payloads, &LARGE_DIGEST, &large())
+    }
+
+    /// Where the copy of a payload is.
+    pub fn copy_path(&self, sha256: &Sha256) -> std::path::PathBuf {
+        self.payloads.copy_path(sha256)
     }
 
     /// Tells the server to stop, without waiting for it.
@@ -95,24 +99,33 @@ pub fn spawn() -> Spawned {
 }
 
 pub fn spawn_with(change: impl FnOnce(&mut Config)) -> Spawned {
-    let copies = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let payloads = Arc::new(PayloadFolder::new(folder.path(), folder.path()));
     let shared = Handle::new(Shared::default());
-    shared.publication.store(Some(Arc::new(publication(&copies))));
+    shared.publication.store(Some(Arc::new(publication(&payloads))));
     let clock = Arc::new(Stopped(AtomicI64::new(NOW), SystemClock::new()));
     let mut config = Config::new("127.0.0.1:0".parse().unwrap());
     config.workers = 1;
     change(&mut config);
 
-    let folder = copies.path().to_owned();
-    let open = Arc::new(move |sha256: &Sha256| std::fs::File::open(folder.join(sha256.to_string())));
-    let running = start(&config, Arc::clone(&shared), open, Arc::clone(&clock) as _).unwrap();
+    let copies = Arc::clone(&payloads);
+    let running = start(&config, Arc::clone(&shared), copies, Arc::clone(&clock) as _).unwrap();
     let (address, admin_address) = (running.address(), running.admin_address());
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(running.until(async { drop(stopped.await) })).unwrap();
     });
-    Spawned { address, admin_address, shared, clock, copies, stop: Some(stop), thread: Some(thread) }
+    Spawned {
+        address,
+        admin_address,
+        shared,
+        clock,
+        payloads,
+        _folder: folder,
+        stop: Some(stop),
+        thread: Some(thread),
+    }
 }
 
 pub fn json(text: impl Into<String>) -> Arc<Document> {
@@ -136,10 +149,18 @@ pub fn large() -> Vec<u8> {
 /// The digest under which the large payload is kept. Nothing here looks whether it is true.
 const LARGE_DIGEST: Sha256 = Sha256::new([7; 32]);
 
+/// Puts bytes where the copy with a digest is, and says where.
+fn write(payloads: &PayloadFolder, sha256: &Sha256, bytes: &[u8]) -> std::path::PathBuf {
+    let path = payloads.copy_path(sha256);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
 /// Stores a payload's copy.
-fn payload(copies: &tempfile::TempDir, file: &str, bytes: &[u8]) -> Payload {
+fn payload(copies: &PayloadFolder, file: &str, bytes: &[u8]) -> Payload {
     let sha256 = Sha256::new(sha2::Sha256::digest(bytes).into());
-    std::fs::write(copies.path().join(sha256.to_string()), bytes).unwrap();
+    write(copies, &sha256, bytes);
     Payload { file: file.to_owned(), sha256, size: bytes.len() as u64, arch: None }
 }
 
@@ -148,7 +169,7 @@ pub fn target(name: &str, bytes: &[u8]) -> String {
     format!("/tuf/targets/{}.{name}", hex::encode(sha2::Sha256::digest(bytes)))
 }
 
-fn publication(copies: &tempfile::TempDir) -> Publication {
+fn publication(copies: &PayloadFolder) -> Publication {
     let version = |text| Version::parse(text).unwrap();
     let line = LineUpdates { at: vec![(0, 0), (1, 1)], gaps: vec![(0, 0), (2, 1)] };
     let updates = Updates {

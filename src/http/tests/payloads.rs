@@ -2,6 +2,7 @@ use std::io::Read as _;
 
 use super::fixture::{LARGE, large, target};
 use super::spawn;
+use crate::domain::payload::Sha256;
 
 const SMALL: &str = "/v1/payloads/1.8.4-tectonic.1/payload.json";
 const BIG: &str = "/v1/payloads/1.8.4-tectonic.1/large.bin";
@@ -76,7 +77,7 @@ fn a_copy_that_is_gone_or_has_changed_is_not_served() {
     let mut client = server.client();
     let copy = |server: &super::Spawned| {
         let etag = server.client().get(SMALL).header("etag").unwrap().trim_matches('"').to_owned();
-        server.copies.path().join(etag)
+        server.copy_path(&Sha256::parse(&etag).unwrap())
     };
     let copy = copy(&server);
     std::fs::write(&copy, b"{}").unwrap();

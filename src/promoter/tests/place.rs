@@ -9,10 +9,15 @@ use chrono::TimeDelta;
 use super::super::*;
 use crate::clock::Clock;
 use crate::domain::change::Change;
+use crate::domain::channel::LineName;
 use crate::domain::release::{Entry, Evidence};
 use crate::domain::testing::{release, t, v};
 use crate::signing::PrivateKey;
 use crate::signing::ceremony::{Keys, found, sign_releases};
+use crate::signing::trust::Trust;
+use crate::store::directory::Directory;
+use crate::store::payloads::{PayloadFolder, measure};
+use crate::store::state::StateFolder;
 
 type Then = Box<dyn FnOnce() + Send>;
 
@@ -108,8 +113,8 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    pub fn directory(&self) -> Directory {
-        Directory::open(&self.path("channels"), &self.path("payloads")).unwrap()
+    pub fn directory(&self) -> Arc<dyn CatalogStore> {
+        Arc::new(Directory::open(&self.path("channels"), &self.path("payloads")).unwrap())
     }
 
     pub fn commit(&self, change: Change) {
@@ -125,7 +130,7 @@ impl Place {
         fs::write(&payload, format!("payload of {version}")).unwrap();
         let mut release = release(version, &[]);
         let file = &mut Arc::make_mut(&mut release.payloads)[0];
-        (file.sha256, file.size) = Payloads::measure(&payload).unwrap();
+        (file.sha256, file.size) = measure(&payload).unwrap();
         (release.evidence, release.barrier) = (Evidence::default(), barrier);
         self.commit(Change::Add { line: LineName::parse("1.8").unwrap(), release: Box::new(release) });
         self.sign(version);
@@ -153,9 +158,9 @@ impl Place {
     pub fn promoter_with(&self, state: &str, online: Online) -> (Promoter, Handle) {
         let state = self.path(state);
         let setup = Setup {
-            directory: self.directory(),
-            payloads: Arc::new(Payloads::new(&self.path("payloads"), &state)),
-            state: State::new(&state),
+            catalog: self.directory(),
+            payloads: Arc::new(PayloadFolder::new(&self.path("payloads"), &state)),
+            state: Arc::new(StateFolder::new(&state)),
             online,
             promote: true,
             demo: false,

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::Time;
 use crate::signing::ceremony::{KeyChange, RoleName, change_keys};
 use crate::signing::signer::SignerError;
+use crate::signing::trust::Trust;
 use crate::signing::{PrivateKey, PublicKey};
 use crate::store::durable::{self, Mode};
 

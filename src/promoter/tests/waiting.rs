@@ -1,10 +1,10 @@
 //! Releases that are signed, while a freeze keeps them out of their first stage.
 
 use super::*;
-use crate::store::payloads::Payloads;
+use crate::store::payloads::{PayloadFolder, measure};
 
 /// Where `1.8.5` is signed and waits, and `1.8.4` is on offer.
-fn waits() -> (Place, Promoter, Handle) {
+pub fn waits() -> (Place, Promoter, Handle) {
     let place = Place::with(&["1.8.4"]);
     let (mut promoter, shared) = place.promoter();
     place.settle(&mut promoter);
@@ -12,6 +12,16 @@ fn waits() -> (Place, Promoter, Handle) {
     fs::write(place.path("channels/1.8/line.yaml"), format!("{LINE}{freeze}")).unwrap();
     place.add("1.8.5", false);
     (place, promoter, shared)
+}
+
+/// Puts something where the copy of a release's payload should be that is not a file.
+pub fn in_the_way(place: &Place, version: &str) {
+    let (sha256, _) = measure(&place.path("payloads").join(version).join("payload.json")).unwrap();
+    let copy = PayloadFolder::new(&place.path("payloads"), &place.path("state")).copy_path(&sha256);
+    if copy.is_file() {
+        fs::remove_file(&copy).unwrap();
+    }
+    fs::create_dir_all(copy.join("in the way")).unwrap();
 }
 
 fn has_payload(shared: &Handle) -> bool {
@@ -25,8 +35,8 @@ fn its_payload_is_copied_and_listed_and_on_offer_after_the_freeze() {
     place.settle(&mut promoter);
     assert!(has_payload(&shared));
     assert!(shared.publication.load().as_ref().unwrap().payload(&v("1.8.5"), "payload.json").is_none());
-    let (sha256, _) = Payloads::measure(&place.path("payloads/1.8.5/payload.json")).unwrap();
-    assert!(Payloads::new(&place.path("payloads"), &place.path("state")).open(&sha256).is_ok());
+    let (sha256, _) = measure(&place.path("payloads/1.8.5/payload.json")).unwrap();
+    assert!(PayloadFolder::new(&place.path("payloads"), &place.path("state")).copy_path(&sha256).is_file());
     assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
     place.pass(DAY * 7);
     place.settle(&mut promoter);
@@ -36,12 +46,7 @@ fn its_payload_is_copied_and_listed_and_on_offer_after_the_freeze() {
 #[test]
 fn a_copy_that_cannot_be_made_of_it_stops_nothing_else() {
     let (place, mut promoter, shared) = waits();
-    // Something lies where the copy should be, and is no file.
-    let (sha256, _) = Payloads::measure(&place.path("payloads/1.8.5/payload.json")).unwrap();
-    let text = sha256.to_string();
-    let (first, rest) = text.split_at(2);
-    fs::create_dir_all(place.path("state/payloads/sha256").join(first).join(rest).join("in the way"))
-        .unwrap();
+    in_the_way(&place, "1.8.5");
     let line = place.path("channels/1.8/line.yaml");
     let titled = fs::read_to_string(&line).unwrap().replacen("stages:", "title: Eight\nstages:", 1);
     fs::write(&line, titled).unwrap();

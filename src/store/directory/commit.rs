@@ -2,99 +2,35 @@
 
 mod plan;
 
+use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use self::plan::{Base, Plan, Planned, plan_all, plan_each};
+use super::git::{WorkTree, busy};
 use super::listing::{Listing, digest_now};
-use super::{Directory, ReadError, Revision};
+use super::{Directory, changing};
 use crate::domain::Time;
 use crate::domain::change::Change;
-use crate::formats::edit::EditError;
-use crate::formats::fault::Fault;
 use crate::store::durable::{self, Mode, WriteError};
-use crate::store::lock::{CatalogLock, LockError};
-use crate::store::watch::{WorkTree, git_way_out};
-
-/// Why changes were not made. Unless it says otherwise, nothing was written.
-#[derive(Debug, thiserror::Error)]
-pub enum CommitError {
-    #[error(
-        "the catalog has changed since it was read (it was {base} and is {found}): read it again and decide again"
-    )]
-    Conflict { base: Revision, found: Revision },
-    #[error("git is at work on the catalog, as `{}` shows: {}", .0.display(), git_way_out(.0))]
-    Git(PathBuf),
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Edit(#[from] EditError),
-    /// The edited text is a fault, which the reader describes.
-    #[error("the change would make the catalog faulty\n{0}")]
-    Faulty(Box<Fault>),
-    #[error(
-        "`{0}` is written in a form that a machine cannot edit safely: the edited text does not say what was meant; edit it by hand"
-    )]
-    Unsafe(String),
-    /// The changes before this file's are made; making the same changes again makes the rest.
-    #[error("{written} of {all} files were written")]
-    Write { written: usize, all: usize, source: WriteError },
-    /// As [`CommitError::Write`].
-    #[error("{written} of {all} files were written")]
-    Overtaken { written: usize, all: usize, source: Overtaken },
-    /// One file of several that stand each by itself.
-    #[error(transparent)]
-    File(Arc<WriteError>),
-}
-
-impl CommitError {
-    /// Whether somebody else was faster: who reads again and decides again may well succeed.
-    #[must_use]
-    pub const fn is_lost(&self) -> bool {
-        matches!(
-            self,
-            Self::Conflict { .. }
-                | Self::Read(ReadError::Changing(_))
-                | Self::Overtaken { source: Overtaken::Changed(_), .. }
-        )
-    }
-
-    /// Whether trying again is in vain until somebody changes the catalog's files.
-    #[must_use]
-    pub const fn is_in_the_text(&self) -> bool {
-        matches!(self, Self::Edit(_) | Self::Faulty(_) | Self::Unsafe(_))
-    }
-
-    /// Whether something was written all the same.
-    #[must_use]
-    pub const fn has_written(&self) -> bool {
-        matches!(self, Self::Write { written, .. } | Self::Overtaken { written, .. } if *written > 0)
-    }
-}
+use crate::store::lock;
+use crate::store::port::{CommitError, Each, Revision};
 
 /// What was seen in the last moment before a file was written.
 #[derive(Debug, thiserror::Error)]
-pub enum Overtaken {
+enum Overtaken {
     #[error("`{0}` was changed while others were written: read the catalog again and decide again")]
     Changed(String),
-    #[error("git is at work on the catalog, as `{}` shows: {}", .0.display(), git_way_out(.0))]
+    #[error("{}", busy(.0))]
     Git(PathBuf),
 }
 
-/// What became of changes that stand each by itself.
-#[derive(Debug)]
-pub struct Each {
-    /// What the catalog is with those that were made.
-    pub revision: Revision,
-    /// The places of the changes that were made.
-    pub made: Vec<usize>,
-    /// The places of those that cannot be made, and why.
-    pub failed: Vec<(usize, CommitError)>,
-    /// Why there are some that are neither: they were not tried.
-    pub stopped: Option<CommitError>,
+impl Overtaken {
+    fn after(self, written: usize, all: usize) -> CommitError {
+        let overtaken = matches!(self, Self::Changed(_));
+        CommitError::Partly { written, all, overtaken, source: Box::new(self) }
+    }
 }
 
 /// Why one file was not written.
@@ -110,35 +46,39 @@ impl From<WriteError> for Stop {
 }
 
 impl Directory {
-    /// Makes changes, all checked before the first is written. Each file is written atomically, and
-    /// only if it is still what the change was made from; an edit or a crash between two leaves the
-    /// ones before it written, and a catalog that the same changes, decided again, complete.
-    ///
-    /// # Errors
-    /// [`CommitError::Conflict`] if the catalog is no longer at `base`; the others as they say.
-    pub fn commit(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Revision, CommitError> {
+    /// Each file is written atomically, and only if it is still what the change was made from. An edit
+    /// or a crash between two leaves the ones before it written, and a catalog that the same changes,
+    /// decided again, complete.
+    pub(super) fn change(
+        &self,
+        base: &Revision,
+        changes: &[Change],
+        now: Time,
+    ) -> Result<Revision, CommitError> {
         self.planned(base, now, |from, tree| {
             let Plan { files, .. } = plan_all(from, changes)?;
             self.clear(from.listing)?;
             for (written, file) in files.iter().enumerate() {
                 let all = files.len();
                 self.write(from, file, &files[..written], tree).map_err(|stop| match stop {
-                    Stop::Write(source) => CommitError::Write { written, all, source },
-                    Stop::Overtaken(Overtaken::Git(path)) if written == 0 => CommitError::Git(path),
-                    Stop::Overtaken(source) => CommitError::Overtaken { written, all, source },
+                    Stop::Write(source) => {
+                        CommitError::Partly { written, all, overtaken: false, source: Box::new(source) }
+                    }
+                    Stop::Overtaken(Overtaken::Git(path)) if written == 0 => CommitError::Busy(busy(&path)),
+                    Stop::Overtaken(overtaken) => overtaken.after(written, all),
                 })?;
             }
             Ok(Plan::revision(from, files.iter()))
         })
     }
 
-    /// Makes changes of which none builds on another, each by itself: one that cannot be made leaves the
-    /// others alone. The first that finds its file changed stops those after it, which are to be decided
-    /// on anew.
-    ///
-    /// # Errors
-    /// As [`Directory::commit`], when it says that about the catalog as a whole: nothing was written.
-    pub fn commit_each(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Each, CommitError> {
+    /// The first change that finds its file changed stops those after it, which must be decided again.
+    pub(super) fn change_each(
+        &self,
+        base: &Revision,
+        changes: &[Change],
+        now: Time,
+    ) -> Result<Each, CommitError> {
         self.planned(base, now, |from, tree| {
             let (Plan { files, .. }, mut failed) = plan_each(from, changes)?;
             self.clear(from.listing)?;
@@ -154,14 +94,13 @@ impl Directory {
                 match self.write(from, &file, &written, tree) {
                     Ok(()) => written.push(file),
                     Err(Stop::Write(source)) => {
-                        let error = Arc::new(source);
-                        failed.extend(
-                            file.changes.iter().map(|place| (*place, CommitError::File(Arc::clone(&error)))),
-                        );
+                        let error: Arc<dyn Error + Send + Sync> = Arc::new(source);
+                        let places = file.changes.iter();
+                        failed.extend(places.map(|place| (*place, CommitError::Failed(Arc::clone(&error)))));
                     }
-                    Err(Stop::Overtaken(source)) => {
+                    Err(Stop::Overtaken(overtaken)) => {
                         untried.extend(file.changes);
-                        stopped = Some(CommitError::Overtaken { written: written.len(), all, source });
+                        stopped = Some(overtaken.after(written.len(), all));
                     }
                 }
             }
@@ -172,25 +111,14 @@ impl Directory {
         })
     }
 
-    /// Which of several changes, none of which builds on another, could not be made, by their places,
-    /// and why. Writes nothing.
-    ///
-    /// # Errors
-    /// As [`Directory::commit_each`].
-    pub fn try_each(
+    /// Which changes could not be made, and why.
+    pub(super) fn plan_only(
         &self,
         base: &Revision,
         changes: &[Change],
         now: Time,
     ) -> Result<Vec<(usize, CommitError)>, CommitError> {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let (snapshot, listing) = self.read_cached(&mut cache, now)?;
-        if snapshot.revision != *base {
-            return Err(CommitError::Conflict { base: *base, found: snapshot.revision });
-        }
-        let from =
-            Base { reading: &snapshot.reading, listing: &listing, cache: &cache, folder: &self.catalog };
-        Ok(plan_each(from, changes)?.1)
+        self.at(base, now, |from| Ok(plan_each(from, changes)?.1))
     }
 
     /// Does something under the lock with the catalog, if that is still at `base` and git is done.
@@ -200,12 +128,22 @@ impl Directory {
         now: Time,
         act: impl FnOnce(Base<'_>, Option<&WorkTree>) -> Result<T, CommitError>,
     ) -> Result<T, CommitError> {
-        let _lock = CatalogLock::acquire(&self.catalog)?;
+        let _lock = lock::catalog(&self.catalog)?;
         let tree = self.work_tree();
         if let Some(path) = tree.as_ref().and_then(WorkTree::at_work) {
-            return Err(CommitError::Git(path));
+            return Err(CommitError::Busy(busy(&path)));
         }
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        self.at(base, now, |from| act(from, tree.as_ref()))
+    }
+
+    /// Does something with the catalog, if that is still at `base`.
+    fn at<T>(
+        &self,
+        base: &Revision,
+        now: Time,
+        act: impl FnOnce(Base<'_>) -> Result<T, CommitError>,
+    ) -> Result<T, CommitError> {
+        let mut cache = self.cache();
         let (snapshot, listing) = self.read_cached(&mut cache, now)?;
         let found = snapshot.revision;
         if found != *base {
@@ -213,14 +151,14 @@ impl Directory {
         }
         let from =
             Base { reading: &snapshot.reading, listing: &listing, cache: &cache, folder: &self.catalog };
-        act(from, tree.as_ref())
+        act(from)
     }
 
     /// Clears the way for writing. What was planned on must be there still, after all the time that
     /// planning takes; and what crashed commits left goes.
     fn clear(&self, listing: &Listing) -> Result<(), CommitError> {
         if !Listing::take(&self.catalog, &self.payloads)?.same(listing) {
-            return Err(ReadError::Changing(self.catalog.clone()).into());
+            return Err(changing(&self.catalog).into());
         }
         // Under the lock no other commit is under way.
         for path in &listing.temporary {

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::ReadError;
+use super::entry::{DEPTH, Outside, inside, is_passed_over};
+use super::{unreadable, unreadable_folder};
 use crate::domain::Time;
 use crate::formats::yaml::{ParsedFile, Source, parse};
 use crate::store::durable;
-use crate::store::entry::{DEPTH, Outside, inside, is_passed_over};
+use crate::store::port::ReadError;
 use crate::store::stamp::Stamp;
 
 /// Files of a catalog are smaller by far; of a larger one, enough is read for the reader to say
@@ -81,13 +82,11 @@ impl Cached {
 
 impl Listing {
     pub fn take(catalog: &Path, payloads: &Path) -> Result<Self, ReadError> {
-        let failed = |source| ReadError::Folder { path: catalog.to_owned(), source };
+        let failed = |source| unreadable_folder(catalog, source);
         let root = catalog.canonicalize().map_err(failed)?;
         let mut listing = Self::default();
         listing.folder(&root, catalog, "", 0).map_err(failed)?;
-        listing
-            .manifests(payloads)
-            .map_err(|source| ReadError::File { path: payloads.to_owned(), source })?;
+        listing.manifests(payloads).map_err(|source| unreadable(payloads, source))?;
         Ok(listing)
     }
 
@@ -216,7 +215,7 @@ impl Listing {
                     cache.insert(Arc::clone(path), Box::new(cached));
                 }
                 Ok(None) => whole = false,
-                Err(source) => return Err(ReadError::File { path: listed.path.clone(), source }),
+                Err(source) => return Err(unreadable(&listed.path, source)),
             }
         }
         Ok(whole)
@@ -229,7 +228,7 @@ impl Listing {
 /// a file was no longer what was listed.
 pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, ReadError> {
     let folder = catalog.join("trust");
-    let failed = |source| ReadError::Folder { path: folder.clone(), source };
+    let failed = |source| unreadable_folder(&folder, source);
     let root = catalog.canonicalize().map_err(failed)?;
     let mut listing = Listing::default();
     match listing.folder(&root, &folder, "trust", DEPTH) {
@@ -243,7 +242,7 @@ pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, Re
             continue;
         }
         let loaded = listed.load(path, None);
-        let loaded = loaded.map_err(|source| ReadError::File { path: listed.path.clone(), source })?;
+        let loaded = loaded.map_err(|source| unreadable(&listed.path, source))?;
         let Some(loaded) = loaded else { return Ok(None) };
         if let Content::Trust(bytes) = loaded.content {
             files.insert(name.to_owned(), bytes);

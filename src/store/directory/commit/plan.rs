@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::CommitError;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::release::Evidence;
 use crate::formats::edit::{EditError, edit};
 use crate::formats::yaml::{ParsedFile, Reading, Source, parse};
 use crate::store::directory::listing::Listing;
-use crate::store::directory::{Cache, ReadError, Revision, assembled, revision};
+use crate::store::directory::{Cache, assembled, changing, revision, unreadable};
+use crate::store::port::{CommitError, Revision};
 
 /// What is planned on.
 #[derive(Clone, Copy)]
@@ -120,11 +120,10 @@ fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
         if !files.iter().any(|file| file.key == key)
             && let Some(listed) = listing.files.get(key.as_str())
         {
-            let bytes = fs::read(&listed.path)
-                .map_err(|source| ReadError::File { path: listed.path.clone(), source })?;
+            let bytes = fs::read(&listed.path).map_err(|source| unreadable(&listed.path, source))?;
             let digest: [u8; 32] = Sha256::digest(&bytes).into();
             if cache.files.get(key.as_str()).is_none_or(|cached| cached.digest != digest) {
-                return Err(ReadError::Changing(folder.to_owned()).into());
+                return Err(changing(folder).into());
             }
             on_disk.insert(key, bytes);
         }

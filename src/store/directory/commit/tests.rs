@@ -2,6 +2,7 @@ use std::os::unix::fs::symlink;
 
 use super::super::tests::{Fixture, RELEASE, added, enter, hold, later};
 use super::*;
+use crate::store::port::CatalogStore as _;
 
 const HELD: &str = "hold: { at: 2018-01-10T00:00:00Z, by: eve, reason: breaks etcd }\n";
 

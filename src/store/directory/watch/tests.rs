@@ -11,22 +11,22 @@ fn a_folder_is_read_once_it_is_still_and_git_is_done() {
     let ms = Duration::from_millis;
     let mut quiet = Quiet::default();
     for (at, fingerprint, git, expected) in [
-        (0, 1, None, Turn::Still(ms(250))),
-        (249, 1, None, Turn::Still(ms(1))),
-        (250, 1, None, Turn::Read),
+        (0, 1, None, News::Settling(ms(250))),
+        (249, 1, None, News::Settling(ms(1))),
+        (250, 1, None, News::Ready),
         // Not read yet: asked again.
-        (260, 1, None, Turn::Read),
-        (270, 2, None, Turn::Still(ms(250))),
-        (400, 3, None, Turn::Still(ms(250))),
-        (640, 3, None, Turn::Still(ms(10))),
-        (650, 3, Some("index.lock"), Turn::Git("index.lock".into())),
-        (660, 3, None, Turn::Read),
+        (260, 1, None, News::Ready),
+        (270, 2, None, News::Settling(ms(250))),
+        (400, 3, None, News::Settling(ms(250))),
+        (640, 3, None, News::Settling(ms(10))),
+        (650, 3, Some("index.lock"), News::Busy(busy(Path::new("index.lock")))),
+        (660, 3, None, News::Ready),
     ] {
-        assert_eq!(quiet.turn(&scan(fingerprint, git), ms(at)), expected, "at {at} ms");
+        assert_eq!(quiet.look(&scan(fingerprint, git), ms(at)), expected, "at {at} ms");
     }
     quiet.done(&scan(3, None));
-    assert_eq!(quiet.turn(&scan(3, Some("index.lock")), ms(700)), Turn::Unchanged);
-    assert_eq!(quiet.turn(&scan(4, None), ms(800)), Turn::Still(ms(250)));
+    assert_eq!(quiet.look(&scan(3, Some("index.lock")), ms(700)), News::Nothing);
+    assert_eq!(quiet.look(&scan(4, None), ms(800)), News::Settling(ms(250)));
 }
 
 #[test]
@@ -36,30 +36,30 @@ fn payloads_that_arrive_do_not_keep_the_catalog_from_being_read_and_are_looked_a
     let scan = |catalog, payloads| Scan { catalog, payloads, files: 1, git: None };
     let read = |quiet: &mut Quiet, catalog, payloads| quiet.done(&scan(catalog, payloads));
     for (at, catalog, payloads, expected) in [
-        (0, 1, 1, Turn::Still(STILL)),
+        (0, 1, 1, News::Settling(STILL)),
         // An upload is under way.
-        (1, 1, 2, Turn::Read),
-        (2, 1, 3, Turn::Payloads(s(3))),
-        (4, 1, 3, Turn::Payloads(s(1))),
-        (5, 1, 3, Turn::Read),
-        (6, 1, 4, Turn::Payloads(s(3))),
-        (7, 2, 5, Turn::Still(STILL)),
-        (8, 2, 6, Turn::Read),
+        (1, 1, 2, News::Ready),
+        (2, 1, 3, News::Arriving(s(3))),
+        (4, 1, 3, News::Arriving(s(1))),
+        (5, 1, 3, News::Ready),
+        (6, 1, 4, News::Arriving(s(3))),
+        (7, 2, 5, News::Settling(STILL)),
+        (8, 2, 6, News::Ready),
     ] {
-        assert_eq!(quiet.turn(&scan(catalog, payloads), s(at)), expected, "at {at} s");
-        if expected == Turn::Read {
+        assert_eq!(quiet.look(&scan(catalog, payloads), s(at)), expected, "at {at} s");
+        if expected == News::Ready {
             read(&mut quiet, catalog, payloads);
         }
     }
     // It goes on and on: what is whole by then is not kept waiting.
     for at in 0..60 {
-        let turn = quiet.turn(&scan(2, 100 + at), s(100 + at));
-        assert!(matches!(turn, Turn::Payloads(_)), "at {at} s: {turn:?}");
+        let turn = quiet.look(&scan(2, 100 + at), s(100 + at));
+        assert!(matches!(turn, News::Arriving(_)), "at {at} s: {turn:?}");
     }
-    assert_eq!(quiet.turn(&scan(2, 200), s(160)), Turn::Read);
+    assert_eq!(quiet.look(&scan(2, 200), s(160)), News::Ready);
     read(&mut quiet, 2, 200);
-    assert_eq!(quiet.turn(&scan(2, 200), s(161)), Turn::Unchanged);
-    assert_eq!(quiet.turn(&scan(2, 201), s(162)), Turn::Payloads(s(3)));
+    assert_eq!(quiet.look(&scan(2, 200), s(161)), News::Nothing);
+    assert_eq!(quiet.look(&scan(2, 201), s(162)), News::Arriving(s(3)));
 }
 
 #[test]
@@ -133,21 +133,4 @@ fn a_scan_tells_of_every_file_that_comes_changes_or_goes() {
     assert_eq!(take().0, before.0, "a payload is not the catalog's");
     fs::write(line.join(".other.yaml.tmp-0123456789abcdef"), "a").unwrap();
     assert_eq!(take(), *seen.last().unwrap(), "a temporary file is no file");
-}
-
-#[test]
-fn git_is_found_from_below_and_through_the_file_of_a_linked_work_tree() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().canonicalize().unwrap();
-    let catalog = root.join("tree/channels");
-    fs::create_dir_all(&catalog).unwrap();
-    assert_eq!(work_tree(&catalog), None);
-
-    fs::create_dir_all(root.join("main/.git/worktrees/tree")).unwrap();
-    fs::write(root.join("tree/.git"), "gitdir: ../main/.git/worktrees/tree\n").unwrap();
-    let tree = work_tree(&catalog).unwrap();
-    assert_eq!(tree.root, root.join("tree"));
-    assert_eq!(tree.at_work(), None);
-    fs::create_dir(root.join("main/.git/worktrees/tree/rebase-merge")).unwrap();
-    assert!(tree.at_work().unwrap().ends_with("tree/rebase-merge"));
 }

@@ -1,45 +1,34 @@
-//! When a catalog folder may be read: once nothing has moved in it for a while, and git is done.
+//! When a catalog folder may be read: once nothing has changed in it for a while, and git is done.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::Directory;
 use super::entry::{DEPTH, Outside, inside, is_passed_over};
-use super::stamp::Stamp;
+use super::git::{busy, work_tree};
+use crate::domain::Time;
+use crate::store::port::{News, ReadError, Snapshot, Watch};
+use crate::store::stamp::Stamp;
 
 /// A folder is read once it has been still for this long: an editor's save and a copy of a few
 /// files are over by then, and nobody notices the wait.
-pub const STILL: Duration = Duration::from_millis(250);
+const STILL: Duration = Duration::from_millis(250);
 
 /// Payload files are looked at once they have been still for this long: by then their stamps vouch for
 /// them, so that gigabytes are not read again and again.
-pub const PAYLOADS_STILL: Duration = Duration::from_secs(3);
+const PAYLOADS_STILL: Duration = Duration::from_secs(3);
 
 /// Where payloads never stop arriving, those that have are looked at after this time all the same.
-pub const PAYLOADS_AT_LAST: Duration = Duration::from_secs(60);
-
-/// What git keeps in its folder while it is at work on the files, or waits for somebody to resolve
-/// a conflict in them.
-const GIT_AT_WORK: [&str; 6] =
-    ["index.lock", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"];
-
-/// The way out where git is at work, as a path shows that [`WorkTree::at_work`] found.
-#[must_use]
-pub fn git_way_out(path: &Path) -> &'static str {
-    // A git that was killed leaves its lock behind; nothing is to be finished then.
-    if path.ends_with("index.lock") {
-        "let it finish, or remove that file if no git runs; then try again"
-    } else {
-        "finish or abort what it does, then try again"
-    }
-}
+const PAYLOADS_AT_LAST: Duration = Duration::from_secs(60);
 
 /// What a look at the folders' stamps showed. Cheap: nothing is opened but folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scan {
+pub(super) struct Scan {
     /// Changes whenever the name or stamp of a file of the catalog does, its signed manifests included.
     pub catalog: u64,
     /// The same of payload files, which may take an hour to arrive.
@@ -148,44 +137,10 @@ fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// A git work tree around a catalog folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkTree {
-    pub root: PathBuf,
-    /// `.git`, or where the `.git` file of a linked work tree or submodule points.
-    pub git: PathBuf,
-}
-
-/// The git work tree that a folder lies in. Where there is one, git owns the folder unless the
-/// server was told otherwise.
-#[must_use]
-pub fn work_tree(folder: &Path) -> Option<WorkTree> {
-    let folder = folder.canonicalize().ok()?;
-    folder.ancestors().find_map(|root| {
-        let git = root.join(".git");
-        let kind = fs::metadata(&git).ok()?;
-        let git = if kind.is_dir() {
-            git
-        } else {
-            let text = fs::read_to_string(&git).ok()?;
-            root.join(text.strip_prefix("gitdir:")?.trim())
-        };
-        Some(WorkTree { root: root.to_owned(), git })
-    })
-}
-
-impl WorkTree {
-    /// What shows that git is at work on the files.
-    #[must_use]
-    pub fn at_work(&self) -> Option<PathBuf> {
-        GIT_AT_WORK.iter().map(|name| self.git.join(name)).find(|path| path.exists())
-    }
-}
-
-/// Whether a folder is read now, by what scans show. Holds no clock: the caller brings one that
-/// only goes forward.
+/// Whether a folder may be read now, by what scans show. It has no clock: the caller brings one
+/// that only goes forward.
 #[derive(Debug, Clone, Default)]
-pub struct Quiet {
+struct Quiet {
     catalog: Seen,
     payloads: Seen,
     /// What was read, of both.
@@ -211,47 +166,65 @@ impl Seen {
     }
 }
 
-/// What [`Quiet`] says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn {
-    /// What there is was read already.
-    Unchanged,
-    /// Something moved not long ago: look again after this time.
-    Still(Duration),
-    /// The catalog was read already, and payload files are being changed: look again after this time.
-    Payloads(Duration),
-    /// Git is at work, as this file shows.
-    Git(PathBuf),
-    /// Read, and then say so with [`Quiet::done`].
-    Read,
+/// Follows a catalog folder.
+pub(super) struct FolderWatch {
+    directory: Arc<Directory>,
+    quiet: Quiet,
+}
+
+impl FolderWatch {
+    pub fn new(directory: Arc<Directory>) -> Self {
+        Self { directory, quiet: Quiet::default() }
+    }
+}
+
+impl Watch for FolderWatch {
+    fn look(&mut self, now: Duration) -> Result<News, ReadError> {
+        let news = self.quiet.look(&self.directory.scan()?, now);
+        // At the start there is nothing to wait for: what is there is read.
+        let is_first = self.quiet.read.is_none() && matches!(news, News::Settling(_));
+        Ok(if is_first { News::Ready } else { news })
+    }
+
+    /// A checkout that git is still writing must not be read.
+    fn read(&mut self, now: Time) -> Result<Snapshot, ReadError> {
+        // What changes after this scan is seen by the next one.
+        let scan = self.directory.scan()?;
+        if let Some(path) = &scan.git {
+            return Err(ReadError::Busy(busy(path)));
+        }
+        let snapshot = self.directory.read_all(now)?;
+        self.quiet.done(&scan);
+        Ok(snapshot)
+    }
 }
 
 impl Quiet {
-    /// What to do after a scan at `now`, a monotonic time. No payload keeps the catalog from being read:
+    /// What a scan at `now`, a monotonic time, shows. No payload keeps the catalog from being read:
     /// what has not arrived yet is not what the catalog says, and is looked at again.
-    pub fn turn(&mut self, scan: &Scan, now: Duration) -> Turn {
+    fn look(&mut self, scan: &Scan, now: Duration) -> News {
         let still = self.catalog.still(scan.catalog, now);
         let payloads_still = self.payloads.still(scan.payloads, now);
         let (catalog, payloads) = self.read.unzip();
         let is_read = catalog == Some(scan.catalog);
         if is_read && payloads == Some(scan.payloads) {
             self.moving = None;
-            return Turn::Unchanged;
+            return News::Nothing;
         }
         if let Some(path) = &scan.git {
-            return Turn::Git(path.clone());
+            return News::Busy(busy(path));
         }
         if !is_read {
-            return if still < STILL { Turn::Still(STILL.saturating_sub(still)) } else { Turn::Read };
+            return if still < STILL { News::Settling(STILL.saturating_sub(still)) } else { News::Ready };
         }
         let moving = now.saturating_sub(*self.moving.get_or_insert(now));
         let wait = PAYLOADS_STILL.saturating_sub(payloads_still).min(PAYLOADS_AT_LAST.saturating_sub(moving));
-        if wait.is_zero() { Turn::Read } else { Turn::Payloads(wait) }
+        if wait.is_zero() { News::Ready } else { News::Arriving(wait) }
     }
 
-    /// Notes that what a scan showed has been read. To be called with the scan that said
-    /// [`Turn::Read`]: what changed since then is seen by the next one.
-    pub fn done(&mut self, scan: &Scan) {
+    /// Notes that what a scan showed has been read. It is the scan from before the reading: what
+    /// changed since then is seen by the next one.
+    fn done(&mut self, scan: &Scan) {
         self.read = Some((scan.catalog, scan.payloads));
         self.moving = None;
     }

@@ -1,0 +1,72 @@
+//! Copies of the payloads that are served.
+
+use std::borrow::Cow;
+
+use super::Promoter;
+use super::reading::unreadable;
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::chain;
+use crate::domain::payload::Payload;
+use crate::domain::release::{ManifestState, PayloadState, Release};
+use crate::domain::version::Version;
+use crate::store::port::PayloadError;
+
+impl Promoter {
+    /// The catalog, with a checked copy of every payload that is on offer, or listed for a release that
+    /// waits for its first stage. A release whose payload cannot be copied cannot be served, and so is
+    /// not offered. `machine` is the machine's time.
+    pub(super) fn copied<'a>(
+        &self,
+        catalog: &'a Catalog,
+        now: Time,
+        machine: Time,
+    ) -> Result<Cow<'a, Catalog>, PayloadError> {
+        let offered = |release: &Release| release.is_known(now) && release.is_deliverable();
+        let waiting = |release: &Release| {
+            let listed =
+                matches!(release.evidence.manifest, ManifestState::Signed(_) | ManifestState::Invalid(_));
+            listed && release.evidence.payload == PayloadState::Present && !offered(release)
+        };
+        let mut failed = self.copy(catalog, machine, offered)?;
+        // A release that nobody may install yet must not delay one that some may.
+        match self.copy(catalog, machine, waiting) {
+            Ok(more) => failed.extend(more),
+            Err(error) => {
+                tracing::warn!("payloads of releases that wait are not served: {}", chain(&error));
+                let all = catalog.lines().flat_map(|line| line.releases.values()).filter(|r| waiting(r));
+                failed.extend(all.map(|release| (release.version.clone(), unreadable(release, &error))));
+            }
+        }
+        if failed.is_empty() {
+            return Ok(Cow::Borrowed(catalog));
+        }
+        let mut lines = catalog.clone().into_lines();
+        for (version, state) in failed {
+            for release in lines.values_mut().filter_map(|line| line.releases.get_mut(&version)) {
+                release.evidence.payload = state.clone();
+            }
+        }
+        Ok(Cow::Owned(Catalog::new(lines.into_values())))
+    }
+
+    /// Copies the payloads of some releases. Returns those that could not be copied, and why.
+    fn copy(
+        &self,
+        catalog: &Catalog,
+        machine: Time,
+        wanted: impl Fn(&Release) -> bool,
+    ) -> Result<Vec<(Version, PayloadState)>, PayloadError> {
+        let releases = catalog.lines().flat_map(|line| line.releases.values()).filter(|r| wanted(r));
+        let all: Vec<(&Release, &Payload)> = releases
+            .flat_map(|release| release.payloads.iter().map(move |payload| (release, payload)))
+            .collect();
+        let files: Vec<_> = all.iter().map(|(release, payload)| (&release.version, *payload)).collect();
+        let failed = self.setup.payloads.ensure_copies(&files, machine)?;
+        let state = |(place, error): (usize, PayloadError)| {
+            let release = all[place].0;
+            (release.version.clone(), unreadable(release, &error))
+        };
+        Ok(failed.into_iter().map(state).collect())
+    }
+}

@@ -1,0 +1,170 @@
+//! Committing what is due, for the server and for `tidegate promote` alike.
+
+use std::collections::BTreeSet;
+
+use crate::domain::Time;
+use crate::domain::change::Change;
+use crate::domain::channel::StageName;
+use crate::domain::version::Version;
+use crate::store::port::{CatalogStore, CommitError, Revision};
+
+/// How often in a row a run may lose against other writers. Each of those makes progress, so
+/// losing this often means that something else is wrong.
+const TRIES: usize = 10;
+
+/// A run of promotions, as far as it has come.
+///
+/// A run moves a release at most one stage, and tries each once: it ends.
+#[derive(Debug, Default)]
+pub struct Run {
+    moved: BTreeSet<Version>,
+    failed: Vec<(Version, CommitError)>,
+    stopped: Option<CommitError>,
+    lost: usize,
+}
+
+/// What to do after a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Next {
+    /// Read the catalog again, and decide again: what was promoted may have opened the way for
+    /// another release, or somebody else has changed the catalog.
+    Again,
+    /// Nothing that this run may still do is due, or it was [stopped](Run::stopped).
+    Done,
+}
+
+impl Run {
+    /// Commits promotions that are due in a catalog at `base`, each by itself: one that cannot be
+    /// written does not stop the others.
+    pub fn round(
+        &mut self,
+        catalog: &dyn CatalogStore,
+        base: &Revision,
+        mut due: Vec<Change>,
+        now: Time,
+    ) -> Next {
+        due.retain(|change| entering(change).is_some_and(|(version, _)| !self.has_tried(version)));
+        if due.is_empty() {
+            return Next::Done;
+        }
+        let stopped = match catalog.commit_each(base, &due, now) {
+            Ok(each) => {
+                for (version, stage) in each.made.into_iter().filter_map(|place| entering(&due[place])) {
+                    tracing::info!(%version, %stage, revision = %each.revision, "promoted");
+                    self.moved.insert(version.clone());
+                }
+                for (place, error) in each.failed {
+                    self.failed.extend(entering(&due[place]).map(|(version, _)| (version.clone(), error)));
+                }
+                each.stopped
+            }
+            Err(error) => Some(error),
+        };
+        match stopped {
+            None => self.lost = 0,
+            Some(error) if error.is_lost() && self.lost < TRIES => {
+                tracing::info!("lost a commit: {error}");
+                self.lost += 1;
+            }
+            Some(error) => {
+                self.stopped = Some(error);
+                return Next::Done;
+            }
+        }
+        Next::Again
+    }
+
+    /// The releases that were promoted.
+    #[must_use]
+    pub const fn moved(&self) -> &BTreeSet<Version> {
+        &self.moved
+    }
+
+    /// The releases whose promotion could not be written, and why.
+    #[must_use]
+    pub fn failed(&self) -> &[(Version, CommitError)] {
+        &self.failed
+    }
+
+    /// Why the run ended though there was more to promote.
+    #[must_use]
+    pub const fn stopped(&self) -> Option<&CommitError> {
+        self.stopped.as_ref()
+    }
+
+    /// Ends the run. Returns why it was stopped, if it was.
+    #[must_use]
+    pub fn into_stopped(self) -> Option<CommitError> {
+        self.stopped
+    }
+
+    /// Whether the last round lost against another writer.
+    #[must_use]
+    pub const fn has_lost(&self) -> bool {
+        self.lost > 0
+    }
+
+    /// Whether this run is done with a release.
+    #[must_use]
+    pub fn has_tried(&self, version: &Version) -> bool {
+        self.moved.contains(version) || self.failed.iter().any(|(failed, _)| failed == version)
+    }
+}
+
+/// The release that a change promotes, and the stage that it enters.
+const fn entering(change: &Change) -> Option<(&Version, &StageName)> {
+    match change {
+        Change::Enter { version, stage, .. } => Some((version, stage)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::{catalog, entry, event, line, release, t, v};
+    use crate::store::memory::MemoryCatalog;
+
+    fn enter(version: &str) -> Change {
+        let stage = StageName::parse("production").unwrap();
+        Change::Enter { version: v(version), stage, entry: entry(t("2018-01-15")) }
+    }
+
+    fn store(versions: &[&str]) -> (MemoryCatalog, Revision) {
+        let line = line("1.8", None);
+        let line = versions.iter().fold(line, |line, version| line.with(release(version, &["2018-01-01"])));
+        let store = MemoryCatalog::new(catalog([line]));
+        let base = store.read(t("2018-01-15")).unwrap().revision;
+        (store, base)
+    }
+
+    #[test]
+    fn a_run_moves_each_release_once_and_one_that_cannot_be_written_stops_no_other() {
+        let (store, base) = store(&["1.8.1", "1.8.2"]);
+        let (mut run, now) = (Run::default(), t("2018-01-15"));
+        let due = || ["1.8.1", "1.8.3", "1.8.2"].map(enter).to_vec();
+        assert_eq!(run.round(&store, &base, due(), now), Next::Again);
+        assert_eq!(run.moved().iter().collect::<Vec<_>>(), [&v("1.8.1"), &v("1.8.2")]);
+        let [(version, error)] = run.failed() else { panic!("{run:?}") };
+        assert!(*version == v("1.8.3") && error.is_in_the_text(), "{error}");
+        let base = store.read(now).unwrap().revision;
+        assert_eq!(run.round(&store, &base, due(), now), Next::Done, "each was tried");
+        assert!(run.stopped().is_none());
+    }
+
+    #[test]
+    fn a_run_that_loses_tries_again_and_ends_when_it_always_loses() {
+        let (store, old) = store(&["1.8.1"]);
+        let now = t("2018-01-15");
+        let hold = Change::Hold { version: v("1.8.1"), hold: event(now, "etcd") };
+        store.commit(&old, &[hold], now).unwrap();
+        let mut run = Run::default();
+        for _ in 0..TRIES {
+            assert_eq!(run.round(&store, &old, vec![enter("1.8.1")], now), Next::Again);
+            assert!(run.has_lost());
+        }
+        assert_eq!(run.round(&store, &old, vec![enter("1.8.1")], now), Next::Done);
+        assert!(run.moved().is_empty() && run.into_stopped().is_some_and(|error| error.is_lost()));
+    }
+}

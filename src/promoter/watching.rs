@@ -1,0 +1,113 @@
+//! Following the catalog: when to look, and what is known of its newest state.
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::domain::chain;
+use crate::store::port::{News, ReadError, Snapshot, Watch};
+
+/// Looking at a large catalog takes at most this part of a processor's time: one in so many.
+const DUTY: u32 = 20;
+
+/// A change that could not be read for this long is reported: an editor, a copy or git is done by
+/// then, and whoever made the change believes that it is served.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Follows the catalog.
+pub(super) struct Watching {
+    watch: Box<dyn Watch>,
+    /// When to look again at the earliest, in monotonic time.
+    next: Duration,
+    newest: Newest,
+}
+
+/// What is known of the catalog's newest state.
+#[derive(Debug, PartialEq, Eq)]
+enum Newest {
+    /// It was read.
+    Read,
+    /// There has been one that cannot be read yet since then, in monotonic time.
+    Waiting(Duration),
+    /// It cannot be read, for this reason.
+    Unreadable(String),
+}
+
+/// What a look came to.
+pub(super) enum Look {
+    /// There is nothing to read; perhaps it is worth looking again after a short time.
+    Nothing(Option<Duration>),
+    /// There is something to read.
+    Ready,
+}
+
+impl Watching {
+    pub fn new(watch: Box<dyn Watch>) -> Self {
+        Self { watch, next: Duration::ZERO, newest: Newest::Read }
+    }
+
+    /// Why the newest state cannot be read.
+    pub fn unreadable(&self) -> Option<&str> {
+        match &self.newest {
+            Newest::Unreadable(why) => Some(why),
+            Newest::Read | Newest::Waiting(_) => None,
+        }
+    }
+
+    /// Looks whether there is something new, if it is time to.
+    pub fn look(&mut self, clock: &dyn Clock) -> Look {
+        let start = clock.monotonic();
+        if start < self.next {
+            return Look::Nothing(None);
+        }
+        let news = match self.watch.look(start) {
+            Ok(news) => news,
+            Err(error) => {
+                self.newest = Newest::Unreadable(chain(&error));
+                return Look::Nothing(None);
+            }
+        };
+        self.next = start + clock.monotonic().saturating_sub(start) * DUTY;
+        match news {
+            News::Ready => return Look::Ready,
+            News::Nothing => self.newest = Newest::Read,
+            News::Arriving(time) => {
+                self.newest = Newest::Read;
+                return Look::Nothing(Some(time));
+            }
+            News::Settling(time) => {
+                self.wait(start, "it keeps changing");
+                return Look::Nothing(Some(time));
+            }
+            News::Busy(why) => self.wait(start, &why),
+        }
+        Look::Nothing(None)
+    }
+
+    /// Reads the catalog, if it can be read now.
+    pub fn read(&mut self, clock: &dyn Clock) -> Option<Snapshot> {
+        match self.watch.read(clock.now()) {
+            Ok(snapshot) => {
+                self.newest = Newest::Read;
+                return Some(snapshot);
+            }
+            Err(error @ (ReadError::Changing(_) | ReadError::Busy(_))) => {
+                self.wait(clock.monotonic(), &error.to_string());
+            }
+            Err(error) => self.newest = Newest::Unreadable(chain(&error)),
+        }
+        None
+    }
+
+    /// Notes that there is something new which cannot be read yet.
+    fn wait(&mut self, now: Duration, why: &str) {
+        match self.newest {
+            Newest::Read => self.newest = Newest::Waiting(now),
+            Newest::Waiting(since) if now.saturating_sub(since) >= PATIENCE => {
+                let detail = format!("the catalog has changed, and the change has not been read: {why}");
+                self.newest = Newest::Unreadable(detail);
+            }
+            // One that was reported keeps its words: it is reported once.
+            Newest::Waiting(_) | Newest::Unreadable(_) => {}
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Git around a catalog folder: while it writes there, nobody else reads or writes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What git keeps in its folder while it is at work on the files, or waits for somebody to resolve
+/// a conflict in them.
+const AT_WORK: [&str; 6] =
+    ["index.lock", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"];
+
+/// A git work tree around a catalog folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkTree {
+    pub root: PathBuf,
+    /// `.git`, or where the `.git` file of a linked work tree or submodule points.
+    git: PathBuf,
+}
+
+/// The git work tree that a folder lies in. Where there is one, git owns the folder unless the
+/// server was told otherwise.
+#[must_use]
+pub fn work_tree(folder: &Path) -> Option<WorkTree> {
+    let folder = folder.canonicalize().ok()?;
+    folder.ancestors().find_map(|root| {
+        let git = root.join(".git");
+        let kind = fs::metadata(&git).ok()?;
+        let git = if kind.is_dir() {
+            git
+        } else {
+            let text = fs::read_to_string(&git).ok()?;
+            root.join(text.strip_prefix("gitdir:")?.trim())
+        };
+        Some(WorkTree { root: root.to_owned(), git })
+    })
+}
+
+impl WorkTree {
+    /// The file or folder that shows git at work.
+    pub(super) fn at_work(&self) -> Option<PathBuf> {
+        AT_WORK.iter().map(|name| self.git.join(name)).find(|path| path.exists())
+    }
+}
+
+/// What git is doing, as this path shows, and the way out.
+pub(super) fn busy(path: &Path) -> String {
+    // A git that was killed leaves its lock behind; then there is nothing to finish.
+    let way_out = if path.ends_with("index.lock") {
+        "let it finish, or remove that file if no git runs; then try again"
+    } else {
+        "finish or abort what it does, then try again"
+    };
+    format!("git is at work on the catalog, as `{}` shows: {way_out}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_is_found_from_below_and_through_the_file_of_a_linked_work_tree() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let catalog = root.join("tree/channels");
+        fs::create_dir_all(&catalog).unwrap();
+        assert_eq!(work_tree(&catalog), None);
+
+        fs::create_dir_all(root.join("main/.git/worktrees/tree")).unwrap();
+        fs::write(root.join("tree/.git"), "gitdir: ../main/.git/worktrees/tree\n").unwrap();
+        let tree = work_tree(&catalog).unwrap();
+        assert_eq!(tree.root, root.join("tree"));
+        assert_eq!(tree.at_work(), None);
+        fs::create_dir(root.join("main/.git/worktrees/tree/rebase-merge")).unwrap();
+        assert!(tree.at_work().unwrap().ends_with("tree/rebase-merge"));
+    }
+}

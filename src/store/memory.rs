@@ -1,0 +1,375 @@
+//! A store in memory, for tests: it does what any store does, without files.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Cursor, Read as _, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha2::Digest as _;
+use zeroize::Zeroizing;
+
+use super::port::{
+    Blob, CatalogStore, CommitError, Each, Exclusive, HeldKey, Incoming, News, PayloadError, PayloadStore,
+    ReadError, Revision, Snapshot, StateError, StateStore, Watch,
+};
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::change::Change;
+use crate::domain::payload::{Payload, Sha256};
+use crate::domain::release::{Evidence, PayloadState, Release};
+use crate::domain::version::Version;
+use crate::formats::tuf::next_version;
+use crate::formats::yaml::Reading;
+
+fn revision(count: u64) -> Revision {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&count.to_be_bytes());
+    Revision::new(bytes)
+}
+
+fn blob(bytes: Vec<u8>, from: u64) -> Blob {
+    let size = bytes.len() as u64;
+    let mut bytes = Cursor::new(bytes);
+    bytes.set_position(from);
+    Blob { size, bytes: Box::new(bytes) }
+}
+
+/// Gives way when it is dropped.
+struct Taken(Arc<AtomicBool>);
+
+impl Taken {
+    fn take(flag: &Arc<AtomicBool>) -> Option<Exclusive> {
+        (!flag.swap(true, Ordering::SeqCst)).then(|| Exclusive::new(Self(Arc::clone(flag))))
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+/// A catalog in memory.
+#[derive(Debug, Default)]
+pub struct MemoryCatalog {
+    kept: Mutex<Kept>,
+    writer: Arc<AtomicBool>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Kept {
+    count: u64,
+    catalog: Catalog,
+    trust: BTreeMap<String, Bytes>,
+    manifests: HashMap<String, Bytes>,
+}
+
+impl MemoryCatalog {
+    pub fn new(catalog: Catalog) -> Self {
+        Self { kept: Mutex::new(Kept { catalog, ..Kept::default() }), ..Self::default() }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap()
+    }
+}
+
+impl Kept {
+    fn check(&self, base: &Revision) -> Result<(), CommitError> {
+        let found = revision(self.count);
+        if found == *base { Ok(()) } else { Err(CommitError::Conflict { base: *base, found }) }
+    }
+
+    fn make(&mut self, change: &Change) -> Result<(), CommitError> {
+        let mut change = change.clone();
+        // What stands behind a release is no part of the catalog.
+        if let Change::Add { release, .. } = &mut change {
+            release.evidence = Evidence::default();
+        }
+        let after = change.apply(self.catalog.clone()).map_err(|error| CommitError::Edit(error.into()))?;
+        self.count += u64::from(after != self.catalog);
+        self.catalog = after;
+        Ok(())
+    }
+
+    fn make_each(&mut self, changes: &[Change]) -> Each {
+        let (mut made, mut failed) = (Vec::new(), Vec::new());
+        for (place, change) in changes.iter().enumerate() {
+            match self.make(change) {
+                Ok(()) => made.push(place),
+                Err(error) => failed.push((place, error)),
+            }
+        }
+        Each { revision: revision(self.count), made, failed, stopped: None }
+    }
+}
+
+impl CatalogStore for MemoryCatalog {
+    fn read(&self, _now: Time) -> Result<Snapshot, ReadError> {
+        let Kept { count, catalog, trust, manifests } = self.kept().clone();
+        Ok(Snapshot {
+            revision: revision(count),
+            reading: Arc::new(Reading { catalog, ..Reading::default() }),
+            trust,
+            unread_roles: BTreeMap::new(),
+            manifests,
+            unread_manifests: BTreeMap::new(),
+        })
+    }
+
+    fn keys(&self) -> Result<BTreeMap<String, Bytes>, ReadError> {
+        let mut keys = self.kept().trust.clone();
+        keys.retain(|name, _| name == "targets.json" || name.ends_with(".root.json"));
+        Ok(keys)
+    }
+
+    fn commit(&self, base: &Revision, changes: &[Change], _now: Time) -> Result<Revision, CommitError> {
+        let _writer = self.exclusive()?;
+        let mut kept = self.kept();
+        kept.check(base)?;
+        let mut after = kept.clone();
+        changes.iter().try_for_each(|change| after.make(change))?;
+        *kept = after;
+        Ok(revision(kept.count))
+    }
+
+    fn commit_each(&self, base: &Revision, changes: &[Change], _now: Time) -> Result<Each, CommitError> {
+        let _writer = self.exclusive()?;
+        let mut kept = self.kept();
+        kept.check(base)?;
+        Ok(kept.make_each(changes))
+    }
+
+    fn try_each(
+        &self,
+        base: &Revision,
+        changes: &[Change],
+        _now: Time,
+    ) -> Result<Vec<(usize, CommitError)>, CommitError> {
+        let mut kept = self.kept().clone();
+        kept.check(base)?;
+        Ok(kept.make_each(changes).failed)
+    }
+
+    fn exclusive(&self) -> Result<Exclusive, CommitError> {
+        loop {
+            if let Some(taken) = Taken::take(&self.writer) {
+                return Ok(taken);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn put(
+        &self,
+        manifests: &BTreeMap<Version, Bytes>,
+        trust: &BTreeMap<String, Bytes>,
+    ) -> Result<(), CommitError> {
+        let mut kept = self.kept();
+        kept.manifests.extend(manifests.iter().map(|(version, raw)| (version.to_string(), raw.clone())));
+        kept.trust.extend(trust.clone());
+        kept.count += 1;
+        Ok(())
+    }
+
+    fn watch(self: Arc<Self>) -> Box<dyn Watch> {
+        Box::new(MemoryWatch { catalog: self, read: None })
+    }
+}
+
+struct MemoryWatch {
+    catalog: Arc<MemoryCatalog>,
+    read: Option<Revision>,
+}
+
+impl Watch for MemoryWatch {
+    fn look(&mut self, _now: Duration) -> Result<News, ReadError> {
+        let is_read = self.read == Some(revision(self.catalog.kept().count));
+        Ok(if is_read { News::Nothing } else { News::Ready })
+    }
+
+    fn read(&mut self, now: Time) -> Result<Snapshot, ReadError> {
+        let snapshot = self.catalog.read(now)?;
+        self.read = Some(snapshot.revision);
+        Ok(snapshot)
+    }
+}
+
+/// A state in memory.
+#[derive(Debug, Default)]
+pub struct MemoryState {
+    held: Mutex<Held>,
+    lease: Arc<AtomicBool>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    version: u64,
+    publication: Option<Vec<u8>>,
+    published: u64,
+    is_new: bool,
+    keys: BTreeMap<PathBuf, String>,
+}
+
+impl MemoryState {
+    pub fn keep(&self, place: &Path, pem: &str) {
+        self.held().keys.insert(place.to_owned(), pem.to_owned());
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap()
+    }
+}
+
+impl StateStore for MemoryState {
+    fn lease(&self) -> Result<Exclusive, StateError> {
+        Taken::take(&self.lease).ok_or_else(|| StateError::InUse {
+            place: "in memory".to_owned(),
+            holder: "another test".to_owned(),
+        })
+    }
+
+    fn reserve(&self, published: Option<u64>, now: Time) -> Result<u64, StateError> {
+        let mut held = self.held();
+        held.version = next_version(published.unwrap_or(0).max(held.version), now);
+        Ok(held.version)
+    }
+
+    fn raise(&self, version: u64) -> Result<(), StateError> {
+        let mut held = self.held();
+        held.version = held.version.max(version);
+        Ok(())
+    }
+
+    fn publication(&self) -> Result<Option<Blob>, StateError> {
+        Ok(self.held().publication.clone().map(|bytes| blob(bytes, 0)))
+    }
+
+    fn publish(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), StateError> {
+        let mut bytes = Vec::new();
+        write(&mut bytes).map_err(|error| StateError::Failed(Box::new(error)))?;
+        let mut held = self.held();
+        held.published += 1;
+        (held.publication, held.is_new) = (Some(bytes), false);
+        Ok(())
+    }
+
+    fn head(&self) -> Option<Revision> {
+        let held = self.held();
+        held.publication.as_ref().map(|_| revision(held.published))
+    }
+
+    fn found(&self) -> Result<(), StateError> {
+        self.held().is_new = true;
+        Ok(())
+    }
+
+    fn is_new(&self) -> bool {
+        self.held().is_new
+    }
+
+    fn keys(&self) -> Result<Vec<HeldKey>, StateError> {
+        let held = self.held();
+        let keys = held.keys.iter().map(|(place, pem)| HeldKey {
+            place: place.clone(),
+            is_usual: place.ends_with("online.pem"),
+            pem: Zeroizing::new(pem.clone()),
+        });
+        Ok(keys.collect())
+    }
+}
+
+/// Payload files and their copies in memory.
+#[derive(Debug, Default)]
+pub struct MemoryPayloads {
+    files: Mutex<HashMap<(String, String), Vec<u8>>>,
+    copies: Mutex<HashMap<Sha256, Vec<u8>>>,
+}
+
+fn digest(bytes: &[u8]) -> Sha256 {
+    Sha256::new(sha2::Sha256::digest(bytes).into())
+}
+
+impl MemoryPayloads {
+    pub fn upload(&self, version: &str, file: &str, bytes: &[u8]) {
+        self.files.lock().unwrap().insert((version.to_owned(), file.to_owned()), bytes.to_vec());
+    }
+
+    fn file(&self, version: &Version, file: &str) -> Option<Vec<u8>> {
+        self.files.lock().unwrap().get(&(version.to_string(), file.to_owned())).cloned()
+    }
+
+    fn copy(&self, name: String, bytes: Vec<u8>, expected: Sha256) -> Result<(), PayloadError> {
+        let found = digest(&bytes);
+        if found != expected {
+            return Err(PayloadError::Changed { payload: name, expected, found });
+        }
+        self.copies.lock().unwrap().insert(expected, bytes);
+        Ok(())
+    }
+}
+
+impl PayloadStore for MemoryPayloads {
+    fn check(&self, release: &Release, _now: Time) -> Result<PayloadState, PayloadError> {
+        for payload in &*release.payloads {
+            let file = payload.file.clone();
+            match self.file(&release.version, &payload.file) {
+                None => return Ok(PayloadState::Missing { file }),
+                Some(bytes) if digest(&bytes) != payload.sha256 => {
+                    return Ok(PayloadState::Differs { file, found: digest(&bytes).to_string() });
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(PayloadState::Present)
+    }
+
+    fn ensure_copies(
+        &self,
+        wanted: &[(&Version, &Payload)],
+        _now: Time,
+    ) -> Result<Vec<(usize, PayloadError)>, PayloadError> {
+        let mut failed = Vec::new();
+        for (place, (version, payload)) in wanted.iter().enumerate() {
+            if self.copies.lock().unwrap().contains_key(&payload.sha256) {
+                continue;
+            }
+            let copied = match self.file(version, &payload.file) {
+                Some(bytes) => self.copy(payload.file.clone(), bytes, payload.sha256),
+                None => Err(PayloadError::Read {
+                    payload: payload.file.clone(),
+                    source: io::ErrorKind::NotFound.into(),
+                }),
+            };
+            failed.extend(copied.err().map(|error| (place, error)));
+        }
+        Ok(failed)
+    }
+
+    fn put(&self, files: &[Incoming]) -> Result<(), PayloadError> {
+        for Incoming { path, sha256, .. } in files {
+            let payload = path.display().to_string();
+            let bytes = std::fs::read(path)
+                .map_err(|source| PayloadError::Read { payload: payload.clone(), source })?;
+            self.copy(payload, bytes, *sha256)?;
+        }
+        Ok(())
+    }
+
+    fn open(&self, sha256: &Sha256, range: Range<u64>) -> io::Result<Blob> {
+        let copies = self.copies.lock().unwrap();
+        let bytes = copies.get(sha256).cloned().ok_or(io::ErrorKind::NotFound)?;
+        Ok(blob(bytes, range.start))
+    }
+}
+
+/// All that a blob has from where it stands.
+pub fn text(mut blob: Blob) -> String {
+    let mut text = String::new();
+    blob.bytes.read_to_string(&mut text).unwrap();
+    text
+}

@@ -1,0 +1,405 @@
+//! Payload files in a folder, and copies by digest in the state folder, from which they are served.
+//!
+//! What is served is a copy that was checked while it was made, found by its digest. No path is
+//! ever made from anything that a client sent.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::{hash, unreadable};
+use crate::domain::Time;
+use crate::domain::payload::{Payload, Sha256};
+use crate::domain::release::{PayloadState, Release};
+use crate::domain::version::Version;
+use crate::store::durable::{self, Batch, Mode, WriteError};
+use crate::store::port::{Blob, Incoming, PayloadError, PayloadStore};
+use crate::store::stamp::Stamp;
+
+/// The first line of the file in which digests are kept. Another first line means another form,
+/// and every digest is computed again.
+const DIGESTS: &str = "tidegate digests 1";
+
+/// The payload folder, and the copies in the state folder.
+#[derive(Debug)]
+pub struct PayloadFolder {
+    folder: PathBuf,
+    copies: PathBuf,
+    digests_file: PathBuf,
+    digests: Mutex<Digests>,
+}
+
+/// Digests by file, valid as long as the file's stamp is what it was.
+#[derive(Debug, Default)]
+struct Digests {
+    known: HashMap<PathBuf, (Stamp, Sha256)>,
+    changed: bool,
+}
+
+impl From<WriteError> for PayloadError {
+    fn from(error: WriteError) -> Self {
+        Self::Failed(Box::new(error))
+    }
+}
+
+impl PayloadFolder {
+    /// The payloads in `folder`, with copies and remembered digests in `state`. Neither needs to
+    /// exist yet.
+    #[must_use]
+    pub fn new(folder: &Path, state: &Path) -> Self {
+        let copies = state.join("payloads");
+        let digests_file = copies.join("digests");
+        let known = fs::read_to_string(&digests_file).map(|text| parse_digests(&text)).unwrap_or_default();
+        Self {
+            folder: folder.to_owned(),
+            copies: copies.join("sha256"),
+            digests_file,
+            digests: Mutex::new(Digests { known, changed: false }),
+        }
+    }
+
+    /// Where the copy with a digest is.
+    #[must_use]
+    pub fn copy_path(&self, sha256: &Sha256) -> PathBuf {
+        let text = sha256.to_string();
+        let (first, rest) = text.split_at(2);
+        self.copies.join(first).join(rest)
+    }
+
+    fn path(&self, version: &Version, payload: &Payload) -> PathBuf {
+        self.folder.join(version.to_string()).join(&payload.file)
+    }
+
+    fn digest(&self, path: &Path, stamp: Stamp, now: Time) -> Result<Sha256, PayloadError> {
+        if let Some((known, digest)) = self.digests().known.get(path)
+            && *known == stamp
+        {
+            return Ok(*digest);
+        }
+        let failed = unreadable(path);
+        let mut file = File::open(path).map_err(&failed)?;
+        let (digest, _) = hash(&mut file).map_err(&failed)?;
+        let after = file.metadata().map(|metadata| Stamp::of(&metadata)).map_err(&failed)?;
+        if after == stamp && stamp.is_settled(now) {
+            let mut digests = self.digests();
+            digests.known.insert(path.to_owned(), (stamp, digest));
+            digests.changed = true;
+        }
+        Ok(digest)
+    }
+
+    /// Whether there is a copy that is what its name says.
+    fn has_copy(&self, payload: &Payload, now: Time) -> bool {
+        let path = self.copy_path(&payload.sha256);
+        let Ok(metadata) = fs::metadata(&path) else { return false };
+        metadata.len() == payload.size
+            && self.digest(&path, Stamp::of(&metadata), now).is_ok_and(|found| found == payload.sha256)
+    }
+
+    fn copy(&self, path: &Path, sha256: Sha256, size: u64, batch: &mut Batch) -> Result<(), PayloadError> {
+        let copy = self.copy_path(&sha256);
+        let mut file = File::open(path).map_err(unreadable(path))?;
+        if let Some(folder) = copy.parent() {
+            durable::create_folder(folder, Mode::Private)?;
+        }
+        let mut differs = None;
+        let written = batch.fill(&copy, Mode::Frozen, |to| {
+            // Never more than the catalog says: a growing file does not fill the disk.
+            io::copy(&mut Read::by_ref(&mut file).take(size), to)?;
+            to.rewind()?;
+            let (found, _) = hash(to)?;
+            if found != sha256 {
+                differs = Some(found);
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            Ok(())
+        });
+        match differs {
+            Some(found) => {
+                let payload = path.display().to_string();
+                Err(PayloadError::Changed { payload, expected: sha256, found })
+            }
+            None => Ok(written?),
+        }
+    }
+
+    fn digests(&self) -> std::sync::MutexGuard<'_, Digests> {
+        self.digests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PayloadStore for PayloadFolder {
+    fn check(&self, release: &Release, now: Time) -> Result<PayloadState, PayloadError> {
+        for payload in &*release.payloads {
+            let path = self.path(&release.version, payload);
+            let file = payload.file.clone();
+            let metadata = match fs::metadata(&path) {
+                Ok(metadata) if metadata.is_file() => metadata,
+                Ok(_) => return Ok(PayloadState::Missing { file }),
+                Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                    return Ok(PayloadState::Missing { file });
+                }
+                Err(source) => return Err(unreadable(&path)(source)),
+            };
+            let stamp = Stamp::of(&metadata);
+            if stamp.size != payload.size {
+                let found = format!("{} bytes", stamp.size);
+                return Ok(PayloadState::Differs { file, found });
+            }
+            let found = self.digest(&path, stamp, now)?;
+            if found != payload.sha256 {
+                return Ok(PayloadState::Differs { file, found: found.to_string() });
+            }
+        }
+        Ok(PayloadState::Present)
+    }
+
+    fn ensure_copies(
+        &self,
+        wanted: &[(&Version, &Payload)],
+        now: Time,
+    ) -> Result<Vec<(usize, PayloadError)>, PayloadError> {
+        let mut batch = Batch::default();
+        let mut failed = Vec::new();
+        let mut copied = HashSet::new();
+        for (place, (version, payload)) in wanted.iter().enumerate() {
+            if !self.has_copy(payload, now)
+                && copied.insert(payload.sha256)
+                && let Err(e) =
+                    self.copy(&self.path(version, payload), payload.sha256, payload.size, &mut batch)
+            {
+                copied.remove(&payload.sha256);
+                failed.push((place, e));
+            }
+        }
+        if !copied.is_empty() {
+            batch.finish(&self.copies)?;
+        }
+        Ok(failed)
+    }
+
+    fn put(&self, files: &[Incoming]) -> Result<(), PayloadError> {
+        let mut batch = Batch::default();
+        let mut taken = HashSet::new();
+        for Incoming { path, sha256, size } in files {
+            let copy = fs::metadata(self.copy_path(sha256));
+            if !copy.is_ok_and(|copy| copy.len() == *size) && taken.insert(*sha256) {
+                self.copy(path, *sha256, *size, &mut batch)?;
+            }
+        }
+        if !taken.is_empty() {
+            batch.finish(&self.copies)?;
+        }
+        Ok(())
+    }
+
+    fn open(&self, sha256: &Sha256, range: Range<u64>) -> io::Result<Blob> {
+        let mut file = File::open(self.copy_path(sha256))?;
+        let size = file.metadata()?.len();
+        if range.start > 0 {
+            file.seek(SeekFrom::Start(range.start))?;
+        }
+        Ok(Blob { size, bytes: Box::new(file) })
+    }
+
+    /// Digests of files that are gone are dropped.
+    fn remember(&self) -> Result<(), PayloadError> {
+        use std::fmt::Write as _;
+        let mut digests = self.digests();
+        if !digests.changed {
+            return Ok(());
+        }
+        digests.known.retain(|path, _| path.exists());
+        let mut text = format!("{DIGESTS}\n");
+        for (path, (stamp, digest)) in &digests.known {
+            // The digest of a path that is not text, or has a line break, is computed each time.
+            let Some(path) = path.to_str().filter(|path| !path.contains('\n')) else { continue };
+            let Stamp { size, inode, modified, changed } = stamp;
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(text, "{digest} {size} {inode} {modified} {changed} {path}");
+        }
+        if let Some(folder) = self.digests_file.parent() {
+            durable::create_folder(folder, Mode::Private)?;
+        }
+        durable::write(&self.digests_file, text.as_bytes(), Mode::Private)?;
+        digests.changed = false;
+        Ok(())
+    }
+}
+
+/// Of a file in another form, nothing is used: digests are computed again.
+fn parse_digests(text: &str) -> HashMap<PathBuf, (Stamp, Sha256)> {
+    let mut lines = text.lines();
+    if lines.next() != Some(DIGESTS) {
+        return HashMap::new();
+    }
+    lines.filter_map(parse_digest).collect()
+}
+
+fn parse_digest(line: &str) -> Option<(PathBuf, (Stamp, Sha256))> {
+    let mut parts = line.splitn(6, ' ');
+    let digest = Sha256::parse(parts.next()?).ok()?;
+    let stamp = Stamp {
+        size: parts.next()?.parse().ok()?,
+        inode: parts.next()?.parse().ok()?,
+        modified: parts.next()?.parse().ok()?,
+        changed: parts.next()?.parse().ok()?,
+    };
+    Some((PathBuf::from(parts.next()?), (stamp, digest)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::measure;
+    use super::*;
+    use crate::domain::policy::Urgency;
+    use crate::domain::release::Evidence;
+    use crate::domain::texts::Texts;
+
+    struct Fixture {
+        folder: tempfile::TempDir,
+        release: Release,
+        later: Time,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir_all(folder.path().join("payloads/1.8.4")).unwrap();
+            let path = folder.path().join("payloads/1.8.4/payload.json");
+            fs::write(&path, "content").unwrap();
+            let (sha256, size) = measure(&path).unwrap();
+            let release = Release {
+                version: Version::parse("1.8.4").unwrap(),
+                urgency: Urgency::Normal,
+                summary: None,
+                links: Texts::default(),
+                components: Texts::default(),
+                payloads: [Payload { file: "payload.json".to_owned(), sha256, size, arch: None }].into(),
+                barrier: false,
+                replaces: None,
+                entries: vec![],
+                hold: None,
+                yank: None,
+                evidence: Evidence::default(),
+            };
+            // Far enough ahead for every stamp to be settled.
+            Self { folder, release, later: "2200-01-01T00:00:00Z".parse().unwrap() }
+        }
+
+        fn payloads(&self) -> PayloadFolder {
+            PayloadFolder::new(&self.folder.path().join("payloads"), &self.folder.path().join("state"))
+        }
+
+        fn path(&self) -> PathBuf {
+            self.folder.path().join("payloads/1.8.4/payload.json")
+        }
+
+        fn check(&self, payloads: &PayloadFolder) -> PayloadState {
+            payloads.check(&self.release, self.later).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_payload_is_present_or_differs_or_is_missing() {
+        let fixture = Fixture::new();
+        let payloads = fixture.payloads();
+        let file = "payload.json".to_owned();
+        assert_eq!(fixture.check(&payloads), PayloadState::Present);
+        fs::write(fixture.path(), "c0ntent").unwrap();
+        let PayloadState::Differs { found, .. } = fixture.check(&payloads) else { panic!() };
+        assert_eq!(found.len(), 64);
+        fs::write(fixture.path(), "longer content").unwrap();
+        let found = "14 bytes".to_owned();
+        assert_eq!(fixture.check(&payloads), PayloadState::Differs { file: file.clone(), found });
+        fs::remove_file(fixture.path()).unwrap();
+        assert_eq!(fixture.check(&payloads), PayloadState::Missing { file });
+    }
+
+    #[test]
+    fn digests_outlive_a_restart_and_are_not_trusted_when_the_stamp_differs() {
+        let fixture = Fixture::new();
+        let first = fixture.payloads();
+        assert_eq!(fixture.check(&first), PayloadState::Present);
+        first.remember().unwrap();
+
+        let again = fixture.payloads();
+        assert_eq!(again.digests().known.len(), 1);
+        fs::write(fixture.path(), "c0ntent").unwrap();
+        assert!(matches!(fixture.check(&again), PayloadState::Differs { .. }));
+
+        let digests = fixture.folder.path().join("state/payloads/digests");
+        fs::write(&digests, "something else").unwrap();
+        assert!(fixture.payloads().digests().known.is_empty());
+    }
+
+    #[test]
+    fn a_fresh_stamp_is_not_remembered() {
+        let fixture = Fixture::new();
+        let payloads = fixture.payloads();
+        payloads.check(&fixture.release, "2000-01-01T00:00:00Z".parse().unwrap()).unwrap();
+        assert!(payloads.digests().known.is_empty());
+    }
+
+    #[test]
+    fn a_copy_is_served_by_digest_and_does_not_follow_edits_of_the_file() {
+        let fixture = Fixture::new();
+        let payloads = fixture.payloads();
+        let payload = &fixture.release.payloads[0];
+        let version = &fixture.release.version;
+        assert!(payloads.open(&payload.sha256, 0..1).is_err());
+        assert!(payloads.ensure_copies(&[(version, payload)], fixture.later).unwrap().is_empty());
+        fs::write(fixture.path(), "c0ntent").unwrap();
+        assert!(payloads.ensure_copies(&[(version, payload)], fixture.later).unwrap().is_empty());
+        let mut text = String::new();
+        payloads.open(&payload.sha256, 0..7).unwrap().bytes.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "content");
+    }
+
+    #[test]
+    fn a_copy_that_was_damaged_is_made_again_also_when_its_size_is_the_same() {
+        let fixture = Fixture::new();
+        let payload = &fixture.release.payloads[0];
+        let wanted = [(&fixture.release.version, payload)];
+        let payloads = fixture.payloads();
+        let copy = payloads.copy_path(&payload.sha256);
+        let again = |payloads: &PayloadFolder| {
+            payloads.remember().unwrap();
+            fixture.payloads()
+        };
+        for known in [false, true] {
+            payloads.ensure_copies(&wanted, fixture.later).unwrap();
+            // What was found good before, in this process or the last one, is found damaged.
+            if known {
+                payloads.ensure_copies(&wanted, fixture.later).unwrap();
+                assert!(payloads.digests().known.contains_key(&copy));
+            }
+            fs::remove_file(&copy).unwrap();
+            fs::write(&copy, "c0ntent").unwrap();
+            let payloads = if known { again(&payloads) } else { fixture.payloads() };
+            assert!(payloads.ensure_copies(&wanted, fixture.later).unwrap().is_empty());
+            assert_eq!(fs::read_to_string(&copy).unwrap(), "content", "known: {known}");
+        }
+        // There is nothing to make it from: it is not served.
+        fs::remove_file(&copy).unwrap();
+        fs::write(&copy, "c0ntent").unwrap();
+        fs::remove_file(fixture.path()).unwrap();
+        let failed = payloads.ensure_copies(&wanted, fixture.later).unwrap();
+        assert!(matches!(failed[..], [(0, PayloadError::Read { .. })]), "{failed:?}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_the_catalog_says_is_never_copied() {
+        let fixture = Fixture::new();
+        let payloads = fixture.payloads();
+        let payload = &fixture.release.payloads[0];
+        fs::write(fixture.path(), "c0ntent").unwrap();
+        let (_, error) =
+            payloads.ensure_copies(&[(&fixture.release.version, payload)], fixture.later).unwrap().remove(0);
+        assert!(matches!(error, PayloadError::Changed { .. }), "{error}");
+        assert!(payloads.open(&payload.sha256, 0..1).is_err());
+    }
+}

@@ -1,0 +1,75 @@
+//! Where payload files are kept.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use super::{Blob, Cause};
+use crate::domain::Time;
+use crate::domain::payload::{Payload, Sha256};
+use crate::domain::release::{PayloadState, Release};
+use crate::domain::version::Version;
+
+/// Payload files: whether they are what the catalog says, and checked copies to serve.
+///
+/// `now` is always the machine's time.
+pub trait PayloadStore: fmt::Debug + Send + Sync {
+    /// Whether a release's payload files are there and are what the catalog says.
+    ///
+    /// # Errors
+    /// When a file is there and cannot be read.
+    fn check(&self, release: &Release, now: Time) -> Result<PayloadState, PayloadError>;
+
+    /// Makes sure that there is a good copy of each of these to serve. A copy is checked while it is
+    /// made, so that later edits of the file are never served, and checked again when something may
+    /// have changed it. Returns the places of those that could not be copied, and why.
+    ///
+    /// # Errors
+    /// When the copies cannot be made durable: then none counts as made.
+    fn ensure_copies(
+        &self,
+        wanted: &[(&Version, &Payload)],
+        now: Time,
+    ) -> Result<Vec<(usize, PayloadError)>, PayloadError>;
+
+    /// Takes copies of files from elsewhere, where there is none yet: all of them, or none.
+    ///
+    /// # Errors
+    /// When a file cannot be read, is not what its digest says, or cannot be copied.
+    fn put(&self, files: &[Incoming]) -> Result<(), PayloadError>;
+
+    /// Opens the copy with this digest at the start of a range.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    fn open(&self, sha256: &Sha256, range: Range<u64>) -> io::Result<Blob>;
+
+    /// Keeps what was found out about files, so that the next start need not read them again.
+    ///
+    /// # Errors
+    /// When it cannot be kept, which only costs time.
+    fn remember(&self) -> Result<(), PayloadError> {
+        Ok(())
+    }
+}
+
+/// A file that a payload store takes a copy of.
+#[derive(Debug)]
+pub struct Incoming {
+    pub path: PathBuf,
+    pub sha256: Sha256,
+    pub size: u64,
+}
+
+/// Why a payload could not be checked or copied.
+#[derive(Debug, thiserror::Error)]
+pub enum PayloadError {
+    #[error("payload `{payload}` could not be read")]
+    Read { payload: String, source: io::Error },
+    #[error("payload `{payload}` changed while it was copied: its digest is `{found}` and not `{expected}`")]
+    Changed { payload: String, expected: Sha256, found: Sha256 },
+    /// The store failed.
+    #[error(transparent)]
+    Failed(Cause),
+}
