@@ -4,11 +4,13 @@ use chrono::TimeDelta;
 use tidegate::domain::Time;
 use tidegate::domain::catalog::Catalog;
 use tidegate::domain::channel::{ChannelName, LineName, StageName};
+use tidegate::domain::labels::Labels;
 use tidegate::domain::line::{Follows, Line, Prefix, Stage};
+use tidegate::domain::payload::{Payload, Sha256};
 use tidegate::domain::policy::{SoakPolicy, Urgency};
 use tidegate::domain::promotion::decide;
 use tidegate::domain::release::{Entry, Evidence, ManifestState, PayloadState, Release, SignedFacts};
-use tidegate::domain::texts::Texts;
+use tidegate::domain::rules::Unusable;
 use tidegate::domain::upgrade::Views;
 use tidegate::domain::version::Version;
 
@@ -18,6 +20,8 @@ fn main() {
 
 /// 100,000 releases in 50 lines. All of them soak, which is the most work there can be.
 fn catalog(now: Time) -> Catalog {
+    let payload =
+        Payload { file: "payload.json".to_owned(), sha256: Sha256::new([7; 32]), size: 7, arch: None };
     let line = |n: u32| {
         let name = LineName::parse(&format!("1.{n}")).expect("it is a name");
         let stage = |stage: &str, soak| {
@@ -34,9 +38,9 @@ fn catalog(now: Time) -> Catalog {
             let release = Release {
                 urgency: Urgency::Normal,
                 summary: None,
-                links: Texts::default(),
-                components: Texts::default(),
-                payloads: [].into(),
+                links: Labels::default(),
+                components: Labels::default(),
+                payloads: [payload.clone()].into(),
                 barrier: false,
                 replaces: None,
                 entries: vec![Some(entry), None],
@@ -61,7 +65,9 @@ fn catalog(now: Time) -> Catalog {
             name,
         }
     };
-    Catalog::new((0..50).map(line))
+    let (catalog, broken) = Catalog::assemble((0..50).map(line).collect(), &Unusable::new());
+    assert_eq!(broken, []);
+    catalog
 }
 
 fn now() -> Time {

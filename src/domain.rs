@@ -7,18 +7,20 @@
 pub mod version;
 
 pub mod channel;
+pub mod labels;
 pub mod line;
 pub mod payload;
 pub mod policy;
 pub mod release;
+pub mod rules;
 
 pub mod catalog;
 pub mod change;
 pub mod stop;
 
+pub mod early;
 pub mod promotion;
-pub mod soaked;
-pub mod texts;
+pub mod soak_record;
 pub mod upgrade;
 
 pub mod explain;

@@ -21,7 +21,8 @@
 //! | room | what it is | may use |
 //! |---|---|---|
 //! | [`domain`] | releases, lines, channels; what is decided about them, and why | nothing else |
-//! | [`formats`] | the domain as bytes and back: YAML, manifests, TUF's roles, JSON | domain |
+//! | [`words`] | the sentences that people read, made of the domain's facts | domain |
+//! | [`formats`] | the domain as bytes and back: YAML, manifests, TUF's roles, JSON | domain, words |
 //! | [`signing`] | keys, signing and verifying | domain, formats |
 //! | [`store`] | what any store must do, and one made of folders whose files survive a crash | domain, formats |
 //! | [`publish`] | a catalog, keys and a time become a publication | domain, formats, signing |
@@ -36,7 +37,7 @@
 //!
 //! # What always holds
 //!
-//! - **Domain and formats are pure.** No files, network, environment or async in them, and the
+//! - **Domain, words and formats are pure.** No files, network, environment or async in them, and the
 //!   domain knows no YAML.
 //! - **The time is an argument.** Only [`clock`] reads it, so any day can be tested.
 //! - **There is one decision.** [`decide`](domain::promotion::decide) says whether a release goes on
@@ -59,6 +60,7 @@
 //! | stops that are dated ahead | [`domain::stop`] |
 //! | the minor gate, barriers, what a yank does to clusters | [`domain::upgrade`] |
 //! | how versions are ordered | [`domain::version`] |
+//! | a rule of the catalog | [`domain::rules`]; what people read where it is broken: [`words::rules`] |
 //! | a key of a catalog file, and what is wrong with it | [`formats::yaml`], [`formats::schema`] |
 //! | how a machine edits YAML and leaves comments alone | [`formats::edit`] |
 //! | the signed documents | [`formats::manifest`], [`formats::tuf`] |
@@ -74,6 +76,7 @@
 #![warn(rustdoc::broken_intra_doc_links)]
 
 pub mod domain;
+pub mod words;
 
 pub mod formats;
 pub mod signing;

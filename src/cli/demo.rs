@@ -20,10 +20,10 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::labels::Labels;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::policy::{SOAK_MIN, Urgency};
 use crate::domain::release::{Entry, Event, Evidence, Release, SCHEDULE};
-use crate::domain::texts::Texts;
 use crate::domain::version::Version;
 use crate::signing::PrivateKey;
 use crate::signing::ceremony::{Keys, found, sign_releases};
@@ -208,8 +208,8 @@ fn release(
     Ok(Release {
         urgency: Urgency::Normal,
         summary: Some("Made up, for the demo".to_owned()),
-        links: Texts::default(),
-        components: Texts::default(),
+        links: Labels::default(),
+        components: Labels::default(),
         payloads: [Payload {
             file: "payload.json".to_owned(),
             sha256: Sha256::new(sha2::Sha256::digest(&bytes).into()),

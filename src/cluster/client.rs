@@ -152,7 +152,7 @@ impl Client {
         let Lines { manifests, found, skipped, withheld, strangers } = lines;
         let (seen, expires, manifests) = manifests.into_releases();
 
-        let catalog = Catalog::new(found.into_values());
+        let catalog = Catalog::published(found);
         let mut checked = Checked {
             catalog,
             channel,
@@ -213,7 +213,8 @@ impl Fetch for Nothing {
 /// The lines that count for one cluster.
 struct Lines<'a> {
     manifests: Manifests<'a>,
-    found: BTreeMap<LineName, Line>,
+    /// In the order in which they were loaded, those that follow others first.
+    found: Vec<Line>,
     skipped: Vec<Skipped>,
     withheld: Vec<Version>,
     /// Releases whose own manifests say that their line is entered from another one than its
@@ -224,7 +225,7 @@ struct Lines<'a> {
 impl<'a> Lines<'a> {
     fn new(manifests: Manifests<'a>) -> Self {
         let (skipped, withheld, strangers) = (Vec::new(), Vec::new(), Vec::new());
-        Self { manifests, found: BTreeMap::new(), skipped, withheld, strangers }
+        Self { manifests, found: Vec::new(), skipped, withheld, strangers }
     }
 
     /// Loads the line of the followed channel, the one that it follows, and those between it and the
@@ -253,11 +254,15 @@ impl<'a> Lines<'a> {
         }
         // The cluster may be ahead: then the way leads down from its line to the goal.
         let mut before = own;
-        while let Some(line) = before.take().filter(|line| !self.found.contains_key(line)) {
+        while let Some(line) = before.take().filter(|line| !self.has(line)) {
             let Some(manifest) = self.manifests.channel_of(&line)? else { break };
             before = self.add(&manifest, None, current)?;
         }
         Ok(channel)
+    }
+
+    fn has(&self, line: &LineName) -> bool {
+        self.found.iter().any(|found| found.name == *line)
     }
 
     /// Loads the line that follows a retired one, so that the answer can name it. It only informs, so
@@ -285,7 +290,7 @@ impl<'a> Lines<'a> {
     ) -> Result<Option<LineName>, Refusal> {
         let name = one.line.clone();
         let follows = one.follows.as_ref().map(|follows| follows.line.clone());
-        if self.found.contains_key(&name) {
+        if self.has(&name) {
             return Ok(None);
         }
         self.manifests.check_line(&name)?;
@@ -326,7 +331,7 @@ impl<'a> Lines<'a> {
             .map_err(|e| Refusal::Contradiction { line: name.to_string(), detail: e.to_string() })?;
         let Some(mut line) = line else { return Ok(follows) };
         self.raise_barriers(&mut line, &stages, followed, current)?;
-        self.found.insert(name, line);
+        self.found.push(line);
         Ok(follows)
     }
 
@@ -402,15 +407,15 @@ impl<'a> Lines<'a> {
 
 /// A release of which nothing is known but that it is signed.
 fn withheld(line: &Line, version: Version) -> crate::domain::release::Release {
+    use crate::domain::labels::Labels;
     use crate::domain::policy::Urgency;
     use crate::domain::release::{Evidence, Release};
-    use crate::domain::texts::Texts;
     Release {
         version,
         urgency: Urgency::Normal,
         summary: None,
-        links: Texts::default(),
-        components: Texts::default(),
+        links: Labels::default(),
+        components: Labels::default(),
         payloads: [].into(),
         barrier: true,
         replaces: None,

@@ -1,14 +1,17 @@
 //! The whole catalog.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Time;
 use super::channel::{ChannelName, LineName};
 use super::line::{Line, Prefix, Stage};
-use super::release::Release;
+use super::release::{Evidence, Release};
+use super::rules::{self, Broken, Unusable};
 use super::version::Version;
 
-/// Every line with its releases, checked: what is here keeps the rules of the catalog.
+/// Every line with its releases. There is none that nobody checked: it is
+/// [assembled](Self::assemble) from lines that keep the [rules], or
+/// [as it was published](Self::published), which was made of such lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
     lines: BTreeMap<LineName, Line>,
@@ -41,21 +44,76 @@ impl<'a> ChannelRef<'a> {
 }
 
 impl Catalog {
-    /// Puts checked lines together. Of two channels with one name the first keeps it; readers
-    /// report that as a fault.
+    /// Checks lines, and puts those together that break no rule. The others are left out, and those
+    /// that are `unusable` for another reason; all of them take part in the rules between lines.
     #[must_use]
-    pub fn new(lines: impl IntoIterator<Item = Line>) -> Self {
-        let lines: BTreeMap<_, _> = lines.into_iter().map(|line| (line.name.clone(), line)).collect();
-        let mut channels = HashMap::new();
-        let prefixes = lines.values().map(|line| (line.prefix, line.name.clone())).collect();
-        for line in lines.values() {
-            for (index, stage) in line.stages.iter().enumerate() {
-                for name in std::iter::once(&stage.channel).chain(&stage.aliases) {
-                    channels.entry(name.clone()).or_insert_with(|| (line.name.clone(), index));
-                }
+    pub fn assemble(lines: Vec<Line>, unusable: &Unusable) -> (Self, Vec<Broken>) {
+        let mut lines = lines;
+        for line in &mut lines {
+            line.freezes.sort_by_key(|freeze| (freeze.from, freeze.until));
+            for release in line.releases.values_mut() {
+                release.entries.resize(line.stages.len(), None);
             }
         }
-        Self { lines, channels, prefixes }
+        let broken = rules::check(&lines, unusable);
+        let out: BTreeSet<&LineName> =
+            broken.iter().map(|broken| &broken.line).chain(unusable.keys()).collect();
+        lines.retain(|line| !out.contains(&line.name));
+        (Self::indexed(lines), broken)
+    }
+
+    /// Puts lines together as clusters know them: from documents that were signed when the catalog kept
+    /// its rules. They need not be all of its lines, nor of one time, so two may claim a channel: the
+    /// first by name keeps it. A line that would close a circle of `follows` follows none.
+    #[must_use]
+    pub fn published(lines: impl IntoIterator<Item = Line>) -> Self {
+        let mut known: BTreeMap<LineName, Line> = BTreeMap::new();
+        for mut line in lines {
+            let before = |line: &Line| line.follows.as_ref().map(|follows| follows.line.clone());
+            let way = std::iter::successors(before(&line), |name| known.get(name).and_then(before));
+            if way.into_iter().any(|name| name == line.name) {
+                line.follows = None;
+            }
+            known.insert(line.name.clone(), line);
+        }
+        Self::indexed(known.into_values())
+    }
+
+    fn indexed(lines: impl IntoIterator<Item = Line>) -> Self {
+        let lines: BTreeMap<_, _> = lines.into_iter().map(|line| (line.name.clone(), line)).collect();
+        let prefixes = lines.values().map(|line| (line.prefix, line.name.clone())).collect();
+        let mut catalog = Self { lines, channels: HashMap::new(), prefixes };
+        let mut channels = HashMap::new();
+        for (name, channel) in catalog.named_channels() {
+            channels.entry(name.clone()).or_insert_with(|| (channel.line.name.clone(), channel.index));
+        }
+        catalog.channels = channels;
+        catalog
+    }
+
+    /// The catalog with some lines as they were [published](Self::published), or without them.
+    #[must_use]
+    pub fn with_published(mut self, lines: impl IntoIterator<Item = (LineName, Option<Line>)>) -> Self {
+        let mut published = Vec::new();
+        for (name, line) in lines {
+            self.lines.remove(&name);
+            published.extend(line);
+        }
+        Self::published(self.lines.into_values().chain(published))
+    }
+
+    /// The catalog with other evidence for its releases, asked for by line and in the order of versions.
+    #[must_use]
+    pub fn map_evidence(mut self, mut evidence: impl FnMut(&Release) -> Evidence) -> Self {
+        for release in self.lines.values_mut().flat_map(|line| line.releases.values_mut()) {
+            release.evidence = evidence(release);
+        }
+        self
+    }
+
+    /// The lines, for a change that the rules do not speak of, or that is checked right after.
+    pub(super) fn lines_mut(&mut self) -> &mut BTreeMap<LineName, Line> {
+        &mut self.lines
     }
 
     /// The lines in the order of their names.
@@ -67,12 +125,6 @@ impl Catalog {
     #[must_use]
     pub fn line(&self, name: &LineName) -> Option<&Line> {
         self.lines.get(name)
-    }
-
-    /// Takes the catalog apart, to put it together anew.
-    #[must_use]
-    pub fn into_lines(self) -> BTreeMap<LineName, Line> {
-        self.lines
     }
 
     /// The line that a version belongs to by its number, whether or not it is known.
@@ -104,9 +156,13 @@ impl Catalog {
 
     /// Every name of every channel, aliases among them, with the channel's own name.
     pub fn channel_names(&self) -> impl Iterator<Item = (&ChannelName, &ChannelName)> {
+        self.named_channels().map(|(name, channel)| (name, channel.name()))
+    }
+
+    fn named_channels(&self) -> impl Iterator<Item = (&ChannelName, ChannelRef<'_>)> {
         self.channels().flat_map(|channel| {
-            let own = channel.name();
-            std::iter::once(own).chain(&channel.stage().aliases).map(move |name| (name, own))
+            let names = std::iter::once(channel.name()).chain(&channel.stage().aliases);
+            names.map(move |name| (name, channel))
         })
     }
 

@@ -2,7 +2,9 @@
 
 use super::catalog::Catalog;
 use super::channel::{LineName, StageName};
+use super::line::Line;
 use super::release::{Entry, Event, Release, Yank};
+use super::rules::{self, Broken};
 use super::version::Version;
 
 /// One change. Each names what it changes; a commit is a list of them.
@@ -65,76 +67,98 @@ pub enum ChangeError {
     Exists(Version),
     #[error("release `{version}` has an entry for stage `{stage}` already")]
     Entered { version: Version, stage: StageName },
+    /// The line would break rules of the catalog.
+    #[error("line `{line}` would break a rule of the catalog")]
+    Broken { line: LineName, broken: Vec<Broken> },
 }
 
 impl Change {
     /// The catalog after this change. A machine's edit of files must come out as exactly this.
     ///
     /// # Errors
-    /// When the change names something that is not there, or is there already.
-    pub fn apply(&self, catalog: Catalog) -> Result<Catalog, ChangeError> {
-        let mut lines = catalog.into_lines();
+    /// When the change names something that is not there, or is there already, and when the catalog
+    /// would break a rule.
+    pub fn apply(&self, mut catalog: Catalog) -> Result<Catalog, ChangeError> {
+        let name = self.line(&catalog)?;
+        let Some(line) = catalog.lines_mut().get_mut(&name) else { return Err(ChangeError::NoLine(name)) };
+        self.make(line)?;
+        let broken = rules::changed(line, self.version());
+        if broken.is_empty() { Ok(catalog) } else { Err(ChangeError::Broken { line: name, broken }) }
+    }
+
+    /// The release that is changed, where it is not the line.
+    #[must_use]
+    pub fn version(&self) -> Option<&Version> {
         match self {
-            Self::Add { line, release } => {
-                let line = lines.get_mut(line).ok_or_else(|| ChangeError::NoLine(line.clone()))?;
+            Self::Add { release, .. } => Some(&release.version),
+            Self::Enter { version, .. }
+            | Self::Hold { version, .. }
+            | Self::Resume { version }
+            | Self::Yank { version, .. }
+            | Self::Unyank { version } => Some(version),
+            Self::Pause { .. } | Self::Unpause { .. } | Self::Retire { .. } => None,
+        }
+    }
+
+    /// The line that is changed.
+    fn line(&self, catalog: &Catalog) -> Result<LineName, ChangeError> {
+        match self {
+            Self::Add { line, .. }
+            | Self::Pause { line, .. }
+            | Self::Unpause { line, .. }
+            | Self::Retire { line, .. } => Ok(line.clone()),
+            Self::Enter { version, .. }
+            | Self::Hold { version, .. }
+            | Self::Resume { version }
+            | Self::Yank { version, .. }
+            | Self::Unyank { version } => {
+                let found = catalog.release(version).map(|(line, _)| line.name.clone());
+                found.ok_or_else(|| ChangeError::NoRelease(version.clone()))
+            }
+        }
+    }
+
+    fn make(&self, line: &mut Line) -> Result<(), ChangeError> {
+        match self {
+            Self::Add { release, .. } => {
                 if line.releases.contains_key(&release.version) {
                     return Err(ChangeError::Exists(release.version.clone()));
                 }
-                line.releases.insert(release.version.clone(), (**release).clone());
+                let mut release = (**release).clone();
+                release.entries.resize(line.stages.len(), None);
+                line.releases.insert(release.version.clone(), release);
             }
             Self::Enter { version, stage, entry } => {
-                let line = lines
-                    .values_mut()
-                    .find(|line| line.releases.contains_key(version))
-                    .ok_or_else(|| ChangeError::NoRelease(version.clone()))?;
-                let index = line
-                    .stage(stage)
-                    .ok_or_else(|| ChangeError::NoStage { line: line.name.clone(), stage: stage.clone() })?;
-                let Some(release) = line.releases.get_mut(version) else {
-                    return Err(ChangeError::NoRelease(version.clone()));
-                };
-                if release.entries[index].is_some() {
+                let place = place(line, stage)?;
+                let place = &mut release(line, version)?.entries[place];
+                if place.is_some() {
                     return Err(ChangeError::Entered { version: version.clone(), stage: stage.clone() });
                 }
-                release.entries[index] = Some(entry.clone());
+                *place = Some(entry.clone());
             }
-            Self::Hold { version, hold } => {
-                release(&mut lines, version)?.hold = Some(hold.clone());
+            Self::Hold { version, hold } => release(line, version)?.hold = Some(hold.clone()),
+            Self::Resume { version } => release(line, version)?.hold = None,
+            Self::Yank { version, yank } => release(line, version)?.yank = Some(yank.clone()),
+            Self::Unyank { version } => release(line, version)?.yank = None,
+            Self::Pause { stage, pause, .. } => {
+                let place = place(line, stage)?;
+                line.stages[place].paused = Some(pause.clone());
             }
-            Self::Resume { version } => release(&mut lines, version)?.hold = None,
-            Self::Yank { version, yank } => {
-                release(&mut lines, version)?.yank = Some(yank.clone());
+            Self::Unpause { stage, .. } => {
+                let place = place(line, stage)?;
+                line.stages[place].paused = None;
             }
-            Self::Unyank { version } => release(&mut lines, version)?.yank = None,
-            Self::Pause { line, stage: name, pause } => {
-                stage(&mut lines, line, name)?.paused = Some(pause.clone());
-            }
-            Self::Retire { line, retired } => {
-                let line = lines.get_mut(line).ok_or_else(|| ChangeError::NoLine(line.clone()))?;
-                line.retired = Some(retired.clone());
-            }
-            Self::Unpause { line, stage: name } => stage(&mut lines, line, name)?.paused = None,
+            Self::Retire { retired, .. } => line.retired = Some(retired.clone()),
         }
-        Ok(Catalog::new(lines.into_values()))
+        Ok(())
     }
 }
 
-type Lines = std::collections::BTreeMap<LineName, super::line::Line>;
-
-fn release<'a>(lines: &'a mut Lines, version: &Version) -> Result<&'a mut Release, ChangeError> {
-    lines
-        .values_mut()
-        .find_map(|line| line.releases.get_mut(version))
-        .ok_or_else(|| ChangeError::NoRelease(version.clone()))
+fn release<'a>(line: &'a mut Line, version: &Version) -> Result<&'a mut Release, ChangeError> {
+    line.releases.get_mut(version).ok_or_else(|| ChangeError::NoRelease(version.clone()))
 }
 
-fn stage<'a>(
-    lines: &'a mut Lines,
-    line: &LineName,
-    name: &StageName,
-) -> Result<&'a mut super::line::Stage, ChangeError> {
-    let found = lines.get_mut(line).ok_or_else(|| ChangeError::NoLine(line.clone()))?;
-    let index =
-        found.stage(name).ok_or_else(|| ChangeError::NoStage { line: line.clone(), stage: name.clone() })?;
-    Ok(&mut found.stages[index])
+fn place(line: &Line, stage: &StageName) -> Result<usize, ChangeError> {
+    let missing = || ChangeError::NoStage { line: line.name.clone(), stage: stage.clone() };
+    line.stage(stage).ok_or_else(missing)
 }

@@ -177,11 +177,20 @@ impl Line {
         barriers.map(move |barrier| (barrier, self.standing(barrier, now)))
     }
 
+    /// The versions at which the barriers of one channel stand: barriers that entered the stage, and
+    /// replacements that did for barriers that were yanked before.
+    pub fn barriers_in(&self, stage: usize, now: Time) -> impl Iterator<Item = &Version> {
+        self.barriers(now).filter_map(move |(barrier, standing)| {
+            let replaced = || self.releases.get(standing).is_some_and(|release| release.is_in(stage, now));
+            (barrier.is_in(stage, now) || replaced()).then_some(standing)
+        })
+    }
+
+    /// A replacement is higher than what it replaces. A lower one would let the clusters between the
+    /// two jump over the barrier, so the barrier stays where it is.
     fn standing<'a>(&'a self, barrier: &'a Release, now: Time) -> &'a Version {
         let mut at = barrier;
-        // Readers refuse circles; the bound keeps a hand-made line from looping for ever.
-        for _ in 0..self.releases.len() {
-            let Some(to) = at.yanked(now).and_then(|yank| yank.to.as_ref()) else { break };
+        while let Some(to) = at.yanked(now).and_then(|yank| yank.to.as_ref()).filter(|to| at.version < **to) {
             match self.releases.get(to) {
                 Some(next) => at = next,
                 None => return to,

@@ -53,8 +53,10 @@ pub struct Soak {
 pub struct SoakPolicy {
     pub normal: Soak,
     pub security: Soak,
-    /// Why a value lies outside [`SOAK_MIN`] to [`SOAK_MAX`].
+    /// Why a value lies outside [`SOAK_MIN`] to [`SOAK_MAX`], for either urgency.
     pub why: Option<String>,
+    /// The same for security releases alone.
+    pub security_why: Option<String>,
 }
 
 impl SoakPolicy {
@@ -72,7 +74,7 @@ impl Default for SoakPolicy {
     /// Two to four weeks.
     fn default() -> Self {
         let soak = Soak { min: SOAK_MIN, max: SOAK_MAX };
-        Self { normal: soak, security: soak, why: None }
+        Self { normal: soak, security: soak, why: None, security_why: None }
     }
 }
 

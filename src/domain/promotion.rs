@@ -17,7 +17,7 @@ use super::change::Change;
 use super::line::{Line, Stage};
 use super::policy::Urgency;
 use super::release::{Entry, ManifestState, PayloadState, Release, SCHEDULE};
-use super::soaked;
+use super::soak_record;
 use super::version::Version;
 
 pub use gate::{Fact, Gate, GateState};
@@ -68,7 +68,7 @@ impl<'a> Decision<'a> {
     #[must_use]
     pub fn entry(&self, now: Time) -> Change {
         let reason = self.gates.iter().find_map(|gate| match gate.fact {
-            Fact::Soak { soak, .. } => Some(soaked::reason(soak.min)),
+            Fact::Soak { soak, .. } => Some(soak_record::reason(soak.min)),
             _ => None,
         });
         Change::Enter {

@@ -11,7 +11,7 @@ use super::change::Change;
 use super::line::Line;
 use super::promotion::{Verdict, decide};
 use super::release::{Entry, ManifestState, PayloadState, Release, SignedFacts};
-use super::testing::{entry, event, line, release, t, v};
+use super::testing::{catalog, entry, event, line, release, t, v};
 use super::upgrade::{Advice, Views};
 use super::version::Version;
 
@@ -74,14 +74,16 @@ fn build(
         one.hold = life.hold.map(|at| event(day(at), "held"));
         line = line.with(one);
     }
-    // A yank names the next release up, so that a yanked barrier has a replacement.
+    // A yank names the next release up, so that a yanked barrier has a replacement; the highest release
+    // has none above, and may stand for a barrier below it.
+    let bars = lives.iter().any(|life| life.barrier);
     let versions: Vec<Version> = line.releases.keys().cloned().collect();
     for life in lives {
         let version = v(&format!("{name}.{}-t.{}", life.patch, life.revision));
         let to = versions.iter().find(|other| **other > version).cloned();
         let one = line.releases.get_mut(&version).unwrap();
         if let Some(at) = life.yank
-            && (!one.barrier || to.is_some())
+            && (!bars || to.is_some())
         {
             one.yank = Some(super::release::Yank { event: event(day(at), "yanked"), to });
         }
@@ -101,7 +103,7 @@ fn any_catalog() -> impl Strategy<Value = Catalog> {
     let freezes = prop::collection::vec((0..60_i64, 1..15_i64), 0..3);
     let paused = prop::option::weighted(0.1, 0..60_i64);
     (lives(), lives(), lives(), freezes, paused).prop_map(|(seven, eight, nine, freezes, paused)| {
-        Catalog::new([
+        catalog([
             build("1.7", None, &seven, &freezes, None),
             build("1.8", Some("1.7"), &eight, &freezes, paused),
             build("1.9", Some("1.8"), &nine, &[], None),
@@ -204,7 +206,7 @@ proptest! {
     #[test]
     fn one_late_run_promotes_what_daily_runs_do(lives in prop::collection::vec(life(), 0..7)) {
         let lives: Vec<Life> = lives.into_iter().map(|life| Life { barrier: false, hold: None, yank: None, ..life }).collect();
-        let fresh = || Catalog::new([build("1.8", None, &lives, &[], None)]);
+        let fresh = || catalog([build("1.8", None, &lives, &[], None)]);
         let set = |catalog: &Catalog| -> Vec<Version> {
             catalog.lines().flat_map(|line| line.releases.values())
                 .filter(|release| release.entries[1].is_some()).map(|release| release.version.clone()).collect()

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::channel::StageName;
+use super::labels::Labels;
 use super::payload::Payload;
 use super::policy::Urgency;
-use super::texts::Texts;
 use super::version::Version;
 use super::{Time, rfc3339};
 
@@ -21,9 +21,9 @@ pub struct Release {
     /// One line for people.
     pub summary: Option<String>,
     /// Named links, `notes` and the like.
-    pub links: Texts,
+    pub links: Labels,
     /// The versions of the parts, by name.
-    pub components: Texts,
+    pub components: Labels,
     /// Shared with all that is made of the release.
     pub payloads: Arc<[Payload]>,
     /// No cluster may jump over a barrier.

@@ -35,12 +35,8 @@ impl Catalog {
     /// Lets every stop count at once that is dated after `now`, the time of the machine that reads
     /// the catalog, and never one that is asked about.
     #[must_use]
-    pub fn with_stops_at_once(self, now: Time) -> Self {
-        if !self.lines().flat_map(stops).any(|stop| now < stop.event.at) {
-            return self;
-        }
-        let mut lines = self.into_lines();
-        for line in lines.values_mut() {
+    pub fn with_stops_at_once(mut self, now: Time) -> Self {
+        for line in self.lines_mut().values_mut() {
             let releases = line.releases.values_mut();
             let events = releases.flat_map(|release| {
                 [release.hold.as_mut(), release.yank.as_mut().map(|yank| &mut yank.event)]
@@ -50,7 +46,7 @@ impl Catalog {
                 event.at_once |= now < event.at;
             }
         }
-        Self::new(lines.into_values())
+        self
     }
 
     /// The stops that count at once though they are dated ahead.

@@ -54,8 +54,8 @@ pub fn release(version: &str, entered: &[&str]) -> Release {
         version: v(version),
         urgency: Urgency::Normal,
         summary: None,
-        links: super::texts::Texts::default(),
-        components: super::texts::Texts::default(),
+        links: super::labels::Labels::default(),
+        components: super::labels::Labels::default(),
         payloads: [Payload {
             file: "payload.json".to_owned(),
             sha256: Sha256::new([7; 32]),
@@ -117,7 +117,14 @@ impl Release {
     }
 }
 
-/// A catalog of lines.
+/// A catalog of lines that keep the rules. A line that is followed and is not among them is taken for
+/// one that cannot be read.
 pub fn catalog(lines: impl IntoIterator<Item = Line>) -> Catalog {
-    Catalog::new(lines)
+    let lines: Vec<Line> = lines.into_iter().collect();
+    let followed = lines.iter().filter_map(|line| Some(line.follows.as_ref()?.line.clone()));
+    let absent = followed.filter(|name| lines.iter().all(|line| line.name != *name));
+    let unusable = absent.map(|name| (name, std::collections::BTreeSet::new())).collect();
+    let (catalog, broken) = Catalog::assemble(lines, &unusable);
+    assert_eq!(broken, []);
+    catalog
 }

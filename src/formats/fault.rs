@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use crate::domain::rules::text::is_unprintable;
+
 /// The longest part of a line that is shown, in characters. A fault in a file of one endless line
 /// stays as small as any other.
 const SNIPPET: usize = 120;
@@ -121,13 +123,6 @@ impl fmt::Display for Fault {
         }
         write!(f, "\n  hint: {hint}")
     }
-}
-
-/// Whether a character changes how a terminal or a page shows the text around it.
-#[must_use]
-pub fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The character, or the sign for one that cannot be shown.

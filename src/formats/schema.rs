@@ -3,8 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::yaml::FORMAT;
 use super::yaml::keys::{self, Form, Shape};
-use super::yaml::{FORMAT, limits};
+use crate::domain::rules::text as rules;
 
 /// A kind of file in the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,11 +90,11 @@ fn form(form: &Form) -> Map<String, Value> {
         })),
         Form::Duration => text(20, "^[0-9]+[hdw]$"),
         Form::Flag => map(json!({"type": "boolean"})),
-        Form::Size => map(json!({"type": "integer", "minimum": 1, "maximum": limits::SIZE})),
+        Form::Size => map(json!({"type": "integer", "minimum": 1, "maximum": rules::SIZE})),
         Form::Digest => text(64, "^[0-9a-fA-F]{64}$"),
         Form::FileName => text(128, "^[A-Za-z0-9_+][A-Za-z0-9._+-]*$"),
         Form::Arch => text(32, "^[a-z0-9_-]+$"),
-        Form::Link => text(limits::LINK, r"^https?://[^ \n]+\n*$"),
+        Form::Link => text(rules::LINK, r"^https?://[^ \n]+\n*$"),
         Form::Urgency => map(json!({"enum": ["normal", "security"]})),
         Form::Days => {
             let days = text(200, DAYS);

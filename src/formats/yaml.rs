@@ -17,20 +17,17 @@ use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
 
 mod assemble;
-mod between;
 mod event;
 mod faults;
 mod fields;
 pub(super) mod keys;
-pub(super) mod limits;
 mod line;
 pub(super) mod node;
 mod place;
 mod release;
-mod releases;
 mod scalar;
 mod soak;
-mod stages;
+mod spots;
 mod when;
 
 pub use assemble::assemble;
@@ -81,12 +78,12 @@ enum Content {
     Policy(RawPolicy),
     Line(Box<RawLine>),
     Release(Box<RawRelease>),
-    /// Not a file of the catalog, and not in its way.
+    /// Not a file of the catalog, and harmless.
     Ignored,
 }
 
 impl ParsedFile {
-    /// A file that is there and could not be read: a fault of its line.
+    /// A file that exists and could not be read: a fault of its line.
     #[must_use]
     pub fn unreadable(path: &str, why: &str) -> Self {
         let fault = Fault::new(path, "", Spot::START, why, "make the file readable for this process");
@@ -105,7 +102,7 @@ impl ParsedFile {
         self.0.content.as_ref().err().map_or(&[], Vec::as_slice)
     }
 
-    /// The file without its text, for whoever keeps thousands of files. A fault that [`assemble()`]
+    /// The file without its text, for callers that keep thousands of files. A fault that [`assemble()`]
     /// finds in it has no snippet until the text is [recalled](Self::recall).
     #[must_use]
     pub fn without_text(self) -> Self {
@@ -115,13 +112,13 @@ impl ParsedFile {
         }
     }
 
-    /// Whether the text is wanted for a fault that shows only beside other files.
+    /// Whether the text is missing for the snippet of a fault that shows only beside other files.
     #[must_use]
     pub fn lacks_text(&self) -> bool {
         self.0.text.get().is_none() && self.0.content.is_ok()
     }
 
-    /// Gives back the very text that was parsed.
+    /// Restores the text that was parsed.
     pub fn recall(&self, text: &str) {
         self.0.text.get_or_init(|| text.into());
     }
@@ -136,13 +133,13 @@ impl ParsedFile {
     }
 }
 
-/// Where a release's file stands. The version is spelt as the catalog spells it, `v` or none.
+/// The path of a release's file. The version is spelt as in the catalog, with its `v` or without.
 #[must_use]
 pub fn release_path(line: &LineName, version: &Version) -> String {
     format!("{line}/{version}.yaml")
 }
 
-/// Where a line's own file stands.
+/// The path of a line's own file.
 #[must_use]
 pub fn line_path(line: &LineName) -> String {
     format!("{line}/line.yaml")
@@ -164,7 +161,7 @@ pub fn parse(source: Source<'_>) -> ParsedFile {
         Place::Ignored => return ParsedFile::of(path, "", place, Ok(Content::Ignored)),
         Place::Stray { .. } if is_private_key(bytes) => {
             let message = format!("`{path}` is a private key");
-            let hint = "a key does not belong there, where everybody reads: move it away; if it was committed or copied with the catalog, it is known, and wants a new one in its place (`tidegate root change`)";
+            let hint = "move it out of the catalog, which everybody reads; if it was committed or copied with the catalog, replace the key: `tidegate root change`";
             let fault = Fault::new(path, "", Spot::START, &message, hint);
             return ParsedFile::of(path, "", place, Err(vec![fault]));
         }
@@ -183,27 +180,27 @@ pub fn parse(source: Source<'_>) -> ParsedFile {
     let content = content(text, &place, &mut faults);
     let content = match content {
         Some(content) if faults.is_empty() => Ok(content),
-        // All else that seems wrong comes of that.
+        // Everything else that seems wrong follows from that.
         _ => Err(unmerged(path, text).map_or_else(|| faults.into_list(), |fault| vec![fault])),
     };
     ParsedFile::of(path, text, place, content)
 }
 
-/// Whether a file has what every tool writes around a private key.
+/// Whether a file has the marks that every tool writes around a private key.
 fn is_private_key(bytes: &[u8]) -> bool {
     let mark = b"PRIVATE KEY-----";
     bytes.trim_ascii_start().starts_with(b"-----BEGIN ") && bytes.windows(mark.len()).any(|part| part == mark)
 }
 
-/// The first mark that git left where it could not merge. In a file that parses there is none: such a
-/// line is neither a key nor a part of a text.
+/// The first mark that git left where it could not merge. A file that parses has none, since such a
+/// line is neither a key nor part of a text.
 fn unmerged(path: &str, text: &str) -> Option<Fault> {
     let is_mark = |line: &str| {
         line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ") || line.trim_end() == "======="
     };
     let (line, mark) = (1..).zip(text.lines()).find(|(_, line)| is_mark(line))?;
     let length = u32::try_from(mark.trim_end().chars().count()).unwrap_or(1);
-    let hint = "keep what is right of both sides, remove the lines that begin with `<<<<<<<`, `=======` and `>>>>>>>`, then `git add` the file";
+    let hint = "keep the right parts of both sides, remove the lines that begin with `<<<<<<<`, `=======` and `>>>>>>>`, then `git add` the file";
     Some(Fault::new(path, text, Spot { line, column: 1, length }, "this is an unresolved git merge", hint))
 }
 
@@ -213,7 +210,7 @@ fn content(text: &str, place: &Place, faults: &mut Faults<'_>) -> Option<Content
             faults.push(
                 Spot::START,
                 "the file is empty",
-                "write `format: 1` and what belongs to it, or remove it",
+                "write `format: 1` and the other keys, or remove the file",
             );
         }
         return None;
@@ -229,8 +226,8 @@ fn content(text: &str, place: &Place, faults: &mut Faults<'_>) -> Option<Content
     }
 }
 
-/// Whether the file is of a format that is known here. Of any other, nothing else could be said
-/// that makes sense. A missing `format` is told with the other missing keys.
+/// Whether the file is of a known format. In any other format, no other fault would make sense. A
+/// missing `format` is reported with the other missing keys.
 fn is_known_format(root: &Node<'_>, faults: &mut Faults<'_>) -> bool {
     let Value::Map(entries) = &root.value else { return true };
     let Some(entry) = entries.iter().find(|entry| entry.name() == "format") else { return true };

@@ -1,6 +1,7 @@
 //! Copies of the payloads that are served.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::Promoter;
 use super::reading::unreadable;
@@ -41,13 +42,12 @@ impl Promoter {
         if failed.is_empty() {
             return Ok(Cow::Borrowed(catalog));
         }
-        let mut lines = catalog.clone().into_lines();
-        for (version, state) in failed {
-            for release in lines.values_mut().filter_map(|line| line.releases.get_mut(&version)) {
-                release.evidence.payload = state.clone();
-            }
-        }
-        Ok(Cow::Owned(Catalog::new(lines.into_values())))
+        let failed: HashMap<Version, PayloadState> = failed.into_iter().collect();
+        Ok(Cow::Owned(catalog.clone().map_evidence(|release| {
+            let mut evidence = release.evidence.clone();
+            evidence.payload = failed.get(&release.version).cloned().unwrap_or(evidence.payload);
+            evidence
+        })))
     }
 
     /// Copies the payloads of some releases. Returns those that could not be copied, and why.

@@ -34,14 +34,9 @@ pub fn with_evidence(
     };
     let all: Vec<(&Line, &Release)> =
         catalog.lines().flat_map(|line| line.releases.values().map(move |release| (line, release))).collect();
-    let found = shared_out(&all, |(line, release)| find(line, release));
-    let mut lines = catalog.into_lines();
-    let releases = lines.values_mut().flat_map(|line| line.releases.values_mut());
     // Both are sorted by line and by version.
-    for (release, evidence) in releases.zip(found) {
-        release.evidence = evidence;
-    }
-    Catalog::new(lines.into_values())
+    let mut found = shared_out(&all, |(line, release)| find(line, release)).into_iter();
+    catalog.map_evidence(|_| found.next().unwrap_or_default())
 }
 
 /// Does the same work on each of many items, on all processors, and returns the results in the items'

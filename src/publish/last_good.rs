@@ -26,17 +26,15 @@ pub fn catalog<'a>(
     if decided.refused.is_empty() {
         return Ok(Cow::Borrowed(decided.catalog));
     }
-    let mut lines = decided.catalog.clone().into_lines();
+    let mut lines = Vec::new();
     for name in decided.refused.keys() {
-        let current = lines.remove(name);
-        if let Some(mut line) = last.map(|last| published(last, name)).transpose()?.flatten() {
-            if let Some(current) = &current {
-                narrow(&mut line, current, decided.now);
-            }
-            lines.insert(name.clone(), line);
+        let mut line = last.map(|last| published(last, name)).transpose()?.flatten();
+        if let (Some(line), Some(current)) = (&mut line, decided.catalog.line(name)) {
+            narrow(line, current, decided.now);
         }
+        lines.push((name.clone(), line));
     }
-    Ok(Cow::Owned(Catalog::new(lines.into_values())))
+    Ok(Cow::Owned(decided.catalog.clone().with_published(lines)))
 }
 
 /// A line as it was last published, if it was.

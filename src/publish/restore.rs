@@ -210,7 +210,7 @@ impl Manifests {
                 .map_err(|source| RestoreError::Line { line: name.clone(), source })
         };
         let lines: Vec<Option<Line>> = lines.into_iter().map(line).collect::<Result<_, _>>()?;
-        Ok(Catalog::new(lines.into_iter().flatten()))
+        Ok(Catalog::published(lines.into_iter().flatten()))
     }
 }
 

@@ -47,7 +47,8 @@ const CLOCKS: &[&str] = &["std::time::SystemTime", "std::time::Instant::now"];
 
 const ROOMS: &[Room] = &[
     Room { name: "domain", may_use: &[], never: &[OUTSIDE, YAML] },
-    Room { name: "formats", may_use: &["domain"], never: &[OUTSIDE] },
+    Room { name: "words", may_use: &["domain"], never: &[OUTSIDE, YAML] },
+    Room { name: "formats", may_use: &["domain", "words"], never: &[OUTSIDE] },
     Room { name: "clock", may_use: &["domain"], never: &[] },
     Room { name: "signing", may_use: &["domain", "formats"], never: &[CLOCKS] },
     Room { name: "store", may_use: &["domain", "formats"], never: &[CLOCKS] },
@@ -71,7 +72,8 @@ const ROOMS: &[Room] = &[
     Room {
         name: "cli",
         may_use: &[
-            "domain", "formats", "signing", "store", "publish", "promoter", "http", "clock", "tls", "cluster",
+            "domain", "words", "formats", "signing", "store", "publish", "promoter", "http", "clock", "tls",
+            "cluster",
         ],
         never: &[CLOCKS],
     },

@@ -39,7 +39,7 @@ pub const BETWEEN: &[Row] = &[
     (
         "name begins another's",
         &[("1.8.9/line.yaml", "", "format: 1\nline: ‹\"1.8.9\"›\n"), (L, "line: \"1.8\"", "line: ‹\"1.8\"›")],
-        "`1.8` has a name that begins line `1.8.9`'s",
+        "the name of line `1.8` begins the name of line `1.8.9`",
         "rename one",
     ),
     (
@@ -66,13 +66,13 @@ pub const BETWEEN: &[Row] = &[
             (L, "[tectonic-1.8-preproduction]", "[‹1.7-production›]"),
             (SEVEN, "line: \"1.7\"", "line: ‹\"1.7\"›"),
         ],
-        "channel `1.7-production` is named in line",
+        "channel `1.7-production` is named twice, also in line",
         "another name",
     ),
     (
         "alias twice in a line",
         &[(L, "[tectonic-1.8-preproduction]", "[‹old›, ‹old›]")],
-        "channel `old` is named in line 8",
+        "channel `old` is named twice, also in line 8 of `1.8/line.yaml`",
         "another name",
     ),
     (
@@ -111,7 +111,7 @@ pub const BETWEEN: &[Row] = &[
             ),
             ("1.7/v1.7.9.yaml", "version: v1.7.9", "version: ‹v1.7.9›"),
         ],
-        "stands in `1.7.9.yaml` already",
+        "is in `1.7.9.yaml` already",
         "keep one",
     ),
     (
@@ -126,19 +126,19 @@ pub const BETWEEN: &[Row] = &[
             (R, "  preproduction: { since: 2017-12-19T17:30:31Z, by: schedule }\n", ""),
             (R, "  production:", "  ‹production›:"),
         ],
-        "the stage before it was not",
+        "entered `production`, and not the stage before it",
         "add the entry for `preproduction`",
     ),
     (
         "stages backwards",
         &[(R, "since: 2018-01-02T17:30:31Z", "since: ‹2017-12-02T17:30:31Z›")],
-        "`production` was entered before `preproduction`",
+        "entered `production` before `preproduction`",
         "a time after 2017-12-19T17:30:31Z",
     ),
     (
         "early by schedule",
         &[(R, "since: 2018-01-02T17:30:31Z", "since: ‹2018-01-02T17:30:30Z›")],
-        "before its `14d` were over",
+        "before its soak of `14d` was over",
         "`schedule` never does that",
     ),
     (
@@ -148,7 +148,7 @@ pub const BETWEEN: &[Row] = &[
             "since: 2018-01-02T17:30:31Z, by: schedule, reason: soaked 14d",
             "since: ‹2018-01-02T17:30:30Z›, by: schedule",
         )],
-        "before its `14d` were over",
+        "before its soak of `14d` was over",
         "`schedule` never does that",
     ),
     (
@@ -157,7 +157,7 @@ pub const BETWEEN: &[Row] = &[
             (S, "since: 2018-02-01T12:00:00Z", "since: ‹2018-02-01T12:00:00Z›"),
             (S, ", reason: closes a hole that is in use", ""),
         ],
-        "after `12h` in `preproduction`, before its `3d` were over, without a reason",
+        "after `12h` in `preproduction`, before its soak of `3d` was over, without a reason",
         "give a `reason`",
     ),
     (
@@ -166,7 +166,7 @@ pub const BETWEEN: &[Row] = &[
             (R, "stages:", "hold: { at: 2018-01-01T00:00:00Z, by: ana, reason: slow }\nstages:"),
             (R, "since: 2018-01-02T17:30:31Z", "since: ‹2018-01-02T17:30:31Z›"),
         ],
-        "`schedule` promoted to `production` what was held since 2018-01-01T00:00:00Z",
+        "`schedule` promoted the release to `production` while it was held, since 2018-01-01T00:00:00Z",
         "a hold wins",
     ),
     (
@@ -201,7 +201,7 @@ pub const BETWEEN: &[Row] = &[
     (
         "yanked barrier with an older replacement",
         &[(S, "to: 1.8.6", "to: ‹1.8.4-tectonic.1›")],
-        "`1.8.5` is a barrier that was yanked, and `1.8.4-tectonic.1`, which is to replace it, is older",
+        "`1.8.5` is a barrier that was yanked, and its replacement `1.8.4-tectonic.1` is older",
         "a higher release",
     ),
     (
@@ -217,7 +217,7 @@ pub const BETWEEN: &[Row] = &[
             "payloads:",
             "yank: { at: 2018-02-04T00:00:00Z, by: ben, reason: slow, to: ‹1.8.4-tectonic.1› }\npayloads:",
         )],
-        "`1.8.6` replaces the yanked barrier `1.8.5` and was yanked, and `1.8.4-tectonic.1`",
+        "`1.8.6` replaces the yanked barrier `1.8.5` and was yanked, and its replacement `1.8.4-tectonic.1` is older",
         "a higher release",
     ),
 ];

@@ -20,7 +20,7 @@ pub const BY_ITSELF: &[Row] = &[
     ),
     ("hexadecimal", &[(R, "etcd: 3.1.8", "etcd: ‹0x10›")], "`0x10` without quotes is a number", "\"0x10\""),
     ("exponent", &[(R, "etcd: 3.1.8", "etcd: ‹3e8›")], "`3e8` without quotes is a number", "\"3e8\""),
-    ("yes as text", &[(R, "Kubernetes 1.8.4", "‹yes›")], "`yes` without quotes is a truth value", "\"yes\""),
+    ("yes as text", &[(R, "Kubernetes 1.8.4", "‹yes›")], "`yes` without quotes is a boolean", "\"yes\""),
     ("date as text", &[(R, "Kubernetes 1.8.4", "‹2018-01-02›")], "is a date", "\"2018-01-02\""),
     (
         "null as text",
@@ -38,18 +38,18 @@ pub const BY_ITSELF: &[Row] = &[
     (
         "yes as flag",
         &[(R, "barrier: false", "barrier: ‹yes›")],
-        "a truth value is wanted",
-        "write `true` or `false`",
+        "expected `true` or `false`, found `yes`",
+        "one of the two",
     ),
     (
         "quoted flag",
         &[(R, "barrier: false", "barrier: ‹\"false\"›")],
-        "the text `false` stands here",
+        "expected `true` or `false`, found the text `false`",
         "without quotes",
     ),
-    ("quoted number", &[(R, "size: 9999", "size: ‹\"9999\"›")], "a whole number is wanted", "without quotes"),
-    ("size with sign", &[(R, "size: 9999", "size: ‹-1›")], "a whole number is wanted", "in digits"),
-    ("size with fraction", &[(R, "size: 9999", "size: ‹9.5›")], "a whole number is wanted", "in digits"),
+    ("quoted number", &[(R, "size: 9999", "size: ‹\"9999\"›")], "expected a whole number", "without quotes"),
+    ("size with sign", &[(R, "size: 9999", "size: ‹-1›")], "expected a whole number", "in digits"),
+    ("size with fraction", &[(R, "size: 9999", "size: ‹9.5›")], "expected a whole number", "in digits"),
     // What git leaves.
     (
         "unresolved merge at the start",
@@ -71,19 +71,19 @@ pub const BY_ITSELF: &[Row] = &[
         "merge of which one mark was forgotten",
         &[(R, "barrier: false\n", "barrier: false\n‹=======›\n")],
         "this is an unresolved git merge",
-        "keep what is right of both sides",
+        "keep the right parts of both sides",
     ),
     (
         "end of a merge that was forgotten",
         &[(L, "line: \"1.8\"\n", "line: \"1.8\"\n‹>>>>>>> feature/1.9›\n")],
         "this is an unresolved git merge",
-        "keep what is right of both sides",
+        "keep the right parts of both sides",
     ),
     // What is refused of YAML.
     (
         "duplicate key",
         &[(R, "barrier: false", "barrier: false\n‹barrier›: true")],
-        "`barrier` stands twice, first in line 9",
+        "duplicate key `barrier`, first in line 9",
         "keep one",
     ),
     ("alias", &[(R, "Kubernetes 1.8.4", "‹*s›")], "an alias", "write the value out"),
@@ -94,7 +94,7 @@ pub const BY_ITSELF: &[Row] = &[
         "two documents",
         &[(R, "barrier: false", "‹---›\nbarrier: false")],
         "a second YAML document",
-        "one file for each",
+        "a file of its own",
     ),
     (
         "directive",
@@ -121,12 +121,12 @@ pub const BY_ITSELF: &[Row] = &[
         "a control character",
         "remove it",
     ),
-    ("map as key", &[(R, "barrier: false", "? ‹{›a: b}\n: c")], "where a key is wanted", "a key is text"),
+    ("map as key", &[(R, "barrier: false", "? ‹{›a: b}\n: c")], "cannot be a key", "a key is text"),
     (
         "deep nesting",
         &[(R, "Kubernetes 1.8.4", "[[[[[[[[[[[[[[[[[‹x›]]]]]]]]]]]]]]]]]")],
         "deeper than 16 levels",
-        "no form",
+        "no file of the catalog",
     ),
     ("open quote", &[(SEVEN, "\"1.7\"", "‹\"›1.7")], "this is not YAML", "close the quote"),
     (
@@ -137,12 +137,7 @@ pub const BY_ITSELF: &[Row] = &[
     ),
     ("bad indentation", &[(L, "    soak", "   ‹s›oak")], "this is not YAML", "indentation"),
     ("empty file", &[(R, "", "")], "the file is empty", "format: 1"),
-    (
-        "list for a file",
-        &[(SEVEN, "", "‹-› a\n")],
-        "a list stands here, and a map is wanted",
-        "`format`, `line`",
-    ),
+    ("list for a file", &[(SEVEN, "", "‹-› a\n")], "expected a map, found a list", "`format`, `line`"),
     // Keys.
     (
         "misspelt key",
@@ -174,16 +169,16 @@ pub const BY_ITSELF: &[Row] = &[
     (
         "text for a map",
         &[(L, "follows: { line: \"1.7\", grace: 2d }", "follows: ‹v1.7›")],
-        "a map is wanted",
+        "expected a map, found `v1.7`",
         "its keys are `line`, `grace`",
     ),
-    ("text for a list", &[(L, "[tectonic-1.8-preproduction]", "‹old›")], "a list is wanted", "write `[…]`"),
     (
-        "list for a text",
-        &[(R, "Kubernetes 1.8.4", "‹[›a]")],
-        "a list stands here, and a text is wanted",
-        "one text",
+        "text for a list",
+        &[(L, "[tectonic-1.8-preproduction]", "‹old›")],
+        "expected a list, found `old`",
+        "write `[…]`",
     ),
+    ("list for a text", &[(R, "Kubernetes 1.8.4", "‹[›a]")], "expected text, found a list", "write a text"),
     (
         "aliases in the policy",
         &[(P, "name: preproduction", "name: preproduction\n    ‹aliases›: [a]")],
@@ -229,11 +224,11 @@ pub const BY_ITSELF: &[Row] = &[
         "leave the fraction out",
     ),
     ("bad duration", &[(L, "grace: 2d", "grace: ‹90m›")], "`90m` is not a duration", "`14d`, `2w` or `36h`"),
-    ("endless duration", &[(L, "grace: 2d", "grace: ‹4000d›")], "longer than 3650 days", "that is meant"),
+    ("endless duration", &[(L, "grace: 2d", "grace: ‹4000d›")], "longer than 3650 days", "that you mean"),
     (
         "bad urgency",
         &[(R, "urgency: normal", "urgency: ‹high›")],
-        "no urgency `high`",
+        "unknown urgency `high`",
         "`normal` or `security`",
     ),
     ("bad day", &[(L, "days: mon-thu", "days: ‹mon-thur›")], "`mon-thur` is not a day", "mon,wed-fri"),
@@ -272,7 +267,7 @@ pub const BY_ITSELF: &[Row] = &[
     (
         "payload twice",
         &[(S, "file: arm64.json", "file: ‹amd64.json›")],
-        "stands twice, first in line 5",
+        "is listed twice, first in line 5",
         "once",
     ),
     (
@@ -333,7 +328,7 @@ pub const BY_ITSELF: &[Row] = &[
     (
         "stage twice",
         &[(P, "name: production", "name: ‹preproduction›")],
-        "stage `preproduction` stands twice, first in line 3",
+        "stage `preproduction` is listed twice, first in line 3",
         "once",
     ),
     ("no stages", &[(SEVEN, "format: 1", "format: 1\n‹stages›: []")], "there are no stages", "at least one"),
@@ -347,7 +342,7 @@ pub const BY_ITSELF: &[Row] = &[
     (
         "another folder's line",
         &[("1.9/line.yaml", "", "format: 1\nline: ‹\"1.90\"›\n")],
-        "line `1.90` stands in a folder named `1.9`",
+        "line `1.90` is in a folder named `1.9`",
         "name the folder `1.90`",
     ),
     (
@@ -358,13 +353,13 @@ pub const BY_ITSELF: &[Row] = &[
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGb\n-----END ENCRYPTED PRIVATE KEY-----\n",
         )],
         "`release.pem` is a private key",
-        "a key does not belong there",
+        "replace the key: `tidegate root change`",
     ),
     (
         "private key in a line",
         &[("1.8/online.pem", "", "-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\n")],
         "`1.8/online.pem` is a private key",
-        "move it away",
+        "move it out of the catalog",
     ),
     ("yml", &[("1.8/1.8.6.yml", "", "format: 1")], "not a file of the catalog", "name it `1.8.6.yaml`"),
     (
@@ -377,6 +372,6 @@ pub const BY_ITSELF: &[Row] = &[
         "too deep",
         &[("1.8/old/1.8.1.yaml", "", "format: 1")],
         "not a file of the catalog",
-        "in its folder itself",
+        "directly into its folder",
     ),
 ];

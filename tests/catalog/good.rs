@@ -28,7 +28,7 @@ fn a_catalog_that_uses_every_key_is_read_without_a_fault() {
     let soak = production.soak.as_ref().unwrap();
     let days = |min, max| Soak { min: TimeDelta::days(min), max: TimeDelta::days(max) };
     assert_eq!((soak.of(Urgency::Normal), soak.of(Urgency::Security)), (days(14, 28), days(3, 14)));
-    assert_eq!(soak.why.as_deref(), Some("fixes go out faster"));
+    assert_eq!(soak.security_why.as_deref(), Some("fixes go out faster"));
     assert_eq!(production.window.as_ref().unwrap().to_string(), "mon-thu 09:00-16:00 Europe/Berlin");
     assert_eq!(production.paused.as_ref().unwrap().at, t("2018-06-01T08:00:00Z"));
     let reasons: Vec<&str> = line.freezes.iter().map(|freeze| freeze.reason.as_str()).collect();

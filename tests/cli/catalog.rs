@@ -160,7 +160,7 @@ fn a_private_key_in_the_catalog_is_told_as_one() {
     let told = desk.run(&["catalog", "check"]);
     assert!(told.contains("\nexit 1\n") && told.contains("`release.pem` is a private key"), "{told}");
     assert!(
-        told.contains("hint: a key does not belong there") && !told.contains("a folder of its own"),
+        told.contains("hint: move it out of the catalog") && !told.contains("a folder of its own"),
         "{told}"
     );
 }

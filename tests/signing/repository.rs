@@ -8,11 +8,12 @@ use chrono::TimeDelta;
 use tidegate::domain::Time;
 use tidegate::domain::catalog::Catalog;
 use tidegate::domain::channel::{ChannelName, LineName, StageName};
+use tidegate::domain::labels::Labels;
 use tidegate::domain::line::{Follows, Line, Prefix, Stage};
 use tidegate::domain::payload::{Payload, Sha256};
 use tidegate::domain::policy::{SoakPolicy, Urgency};
 use tidegate::domain::release::{Entry, Evidence, Release};
-use tidegate::domain::texts::Texts;
+use tidegate::domain::rules::Unusable;
 use tidegate::domain::version::Version;
 use tidegate::formats::manifest::{ChannelManifest, ReleaseManifest};
 use tidegate::formats::tuf::names::{self, CHANNELS};
@@ -83,8 +84,8 @@ fn line(name: &str, follows: Option<&str>, now: Time) -> Line {
         version: Version::parse(text).unwrap(),
         urgency: Urgency::Normal,
         summary: Some(format!("Release {text} – größer")),
-        links: Texts::from([("notes".to_owned(), "https://example.com/notes".to_owned())]),
-        components: Texts::from([("etcd".to_owned(), "3.1.8".to_owned())]),
+        links: Labels::from([("notes".to_owned(), "https://example.com/notes".to_owned())]),
+        components: Labels::from([("etcd".to_owned(), "3.1.8".to_owned())]),
         payloads: [Payload {
             file: "payload.json".to_owned(),
             sha256: Target::of(&payload(text)).hashes.sha256,
@@ -115,11 +116,10 @@ fn line(name: &str, follows: Option<&str>, now: Time) -> Line {
 impl Repository {
     pub fn new(now: Time) -> Self {
         let keys = Keys::new();
-        let catalog = Catalog::new([
-            line("1.7", None, now),
-            line("1.8", Some("1.7"), now),
-            line("1.9", Some("1.8"), now),
-        ]);
+        let lines =
+            vec![line("1.7", None, now), line("1.8", Some("1.7"), now), line("1.9", Some("1.8"), now)];
+        let (catalog, broken) = Catalog::assemble(lines, &Unusable::new());
+        assert_eq!(broken, []);
         let (release, online) = (signers(&keys.release), signers(&keys.online));
         let lines = catalog.lines().map(|line| (&line.name, &line.prefix, &release));
         let targets = Targets::delegating(1, now, lines, &online);

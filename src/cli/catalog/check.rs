@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::super::failure::{Hint, refuse};
@@ -15,10 +14,10 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::chain;
 use crate::domain::change::Change;
+use crate::domain::early::new_and_too_early;
 use crate::domain::promotion::decide;
-use crate::domain::release::{Entry, Evidence, ManifestState, PayloadState, Release, SCHEDULE};
-use crate::domain::soaked::{TooEarly, new_and_too_early};
-use crate::domain::span::Span;
+use crate::domain::release::{Entry, Evidence, ManifestState, PayloadState, Release};
+use crate::domain::rules::{At, Broken};
 use crate::domain::stepback::{Offer, StepBack, StepBackKind, step_backs};
 use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
@@ -26,6 +25,7 @@ use crate::formats::yaml::release_path;
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust};
 use crate::store::port::CommitError;
+use crate::words::rules::message_and_hint;
 
 /// Report every fault of the catalog's files
 ///
@@ -133,7 +133,7 @@ fn against(
     // Of a line that cannot be read there, nobody knows what is new.
     let unread = &before.reading.faulty;
     let early = new_and_too_early(&before.reading.catalog, &view.snapshot.reading.catalog);
-    let early = early.iter().filter(|early| !unread.contains_key(early.line.as_str())).map(too_early);
+    let early = early.iter().filter(|early| !unread.contains_key(early.line.as_str())).filter_map(too_early);
     let early: Vec<Fault> = early.collect();
     let trust = Trust::read(&before.trust).ok().flatten();
     let before = with_evidence(
@@ -148,14 +148,12 @@ fn against(
         release.is_some_and(|(_, release)| matches!(release.evidence.manifest, ManifestState::Signed(_)))
     };
     let has_payloads = workspace.payloads.is_dir();
-    let after = each_evidence(&view.catalog, |version, evidence| Evidence {
+    let after = view.catalog.clone().map_evidence(|Release { version, evidence, .. }| Evidence {
         manifest: if was_signed(version) { evidence.manifest.clone() } else { ManifestState::NoTrust },
         payload: if has_payloads { evidence.payload.clone() } else { PayloadState::Present },
     });
-    let before = each_evidence(&before, |_, _| Evidence {
-        manifest: ManifestState::NoTrust,
-        payload: PayloadState::Present,
-    });
+    let before = before
+        .map_evidence(|_| Evidence { manifest: ManifestState::NoTrust, payload: PayloadState::Present });
     // A faulty line is told of as such, and keeps its last documents.
     let faulty = &view.snapshot.reading.faulty;
     let steps = step_backs(&Offer::all(&before, now), &Offer::all(&after, now));
@@ -163,14 +161,10 @@ fn against(
 }
 
 /// A promotion that says it was the schedule's, and that no promoter can have made.
-fn too_early(early: &TooEarly) -> Fault {
-    let TooEarly { line, version, stage, before, spent, min } = early;
-    let (spent, min) = (Span(TimeDelta::hours(spent.num_hours())), Span(*min));
-    let message = format!(
-        "`{stage}` is newly entered after `{spent}` in `{before}`, before its `{min}` were over, by `{SCHEDULE}`"
-    );
-    let hint = format!("`{SCHEDULE}` never does that: name who did it in `by`, and why in `reason`");
-    Fault::new(&release_path(line, version), "", Spot::START, &message, &hint)
+fn too_early(early: &Broken) -> Option<Fault> {
+    let At::Release(version, _) = &early.at else { return None };
+    let (message, hint) = message_and_hint(&early.rule);
+    Some(Fault::new(&release_path(&early.line, version), "", Spot::START, &message, &hint))
 }
 
 fn no_catalog(folder: &Path, flag: &str) -> anyhow::Error {
@@ -178,16 +172,6 @@ fn no_catalog(folder: &Path, flag: &str) -> anyhow::Error {
         format!("there is no catalog in `{}`", folder.display()),
         format!("name the folder that holds `policy.yaml` and the lines: `{flag} DIR/channels`, perhaps"),
     )
-}
-
-fn each_evidence(catalog: &Catalog, evidence: impl Fn(&Version, &Evidence) -> Evidence) -> Catalog {
-    let lines = catalog.lines().cloned().map(|mut line| {
-        for release in line.releases.values_mut() {
-            release.evidence = evidence(&release.version, &release.evidence);
-        }
-        line
-    });
-    Catalog::new(lines.collect::<Vec<_>>())
 }
 
 /// What is wrong beside the catalog's files: payloads, and signed manifests of what was offered.

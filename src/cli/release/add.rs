@@ -16,11 +16,11 @@ use super::super::workspace::{View, Workspace};
 use crate::domain::Time;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
+use crate::domain::labels::Labels;
 use crate::domain::line::Line;
 use crate::domain::payload::{Payload, is_file_name};
 use crate::domain::policy::Urgency;
 use crate::domain::release::{Event, Evidence, Release};
-use crate::domain::texts::Texts;
 use crate::domain::version::Version;
 use crate::formats::edit::edit;
 use crate::formats::yaml::{Source, parse};
@@ -271,7 +271,7 @@ impl Args {
     /// the file later.
     fn check_same(&self, known: &Release, wanted: &Release) -> anyhow::Result<()> {
         let holds =
-            |said: &Texts, known: &Texts| said.iter().all(|(name, value)| known.get(name) == Some(value));
+            |said: &Labels, known: &Labels| said.iter().all(|(name, value)| known.get(name) == Some(value));
         let what = if known.version.to_string() != wanted.version.to_string() {
             "another spelling"
         } else if known.payloads != wanted.payloads {

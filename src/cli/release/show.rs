@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::super::table::pairs;
 use super::super::terminal::Terminal;
 use super::super::workspace::Workspace;
+use crate::domain::labels::Labels;
 use crate::domain::line::Line;
 use crate::domain::payload::Payload;
 use crate::domain::release::{ManifestState, PayloadState, Release};
 use crate::domain::rfc3339;
-use crate::domain::texts::Texts;
 use crate::domain::version::Version;
 
 /// Show all that is known of one release
@@ -28,8 +28,8 @@ struct Body<'a> {
     line: &'a str,
     urgency: &'static str,
     summary: Option<&'a str>,
-    links: &'a Texts,
-    components: &'a Texts,
+    links: &'a Labels,
+    components: &'a Labels,
     payloads: &'a [Payload],
     barrier: bool,
     replaces: Option<String>,

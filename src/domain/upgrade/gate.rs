@@ -5,7 +5,6 @@ use super::super::catalog::{Catalog, ChannelRef};
 use super::super::release::Release;
 use super::super::version::Version;
 use super::Step;
-use super::view::barriers;
 
 /// What opens the way into a line.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +42,7 @@ impl<'a> MinorGate<'a> {
         };
         let least = at_start.or_else(earliest).map(|release| &release.version);
         // Entering the next line is no way around a barrier of this one.
-        let barrier = barriers(before, stage, now).max();
+        let barrier = before.barriers_in(stage, now).max();
         let least = least.max(barrier);
         Self {
             channel: Some(ChannelRef { line: before, index: stage }),

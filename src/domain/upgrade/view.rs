@@ -87,15 +87,13 @@ impl<'a> Views<'a> {
     /// The line that comes after `own` on the way to `goal`: `None` if no way leads there.
     pub(super) fn line_after(&self, own: &Line, goal: &'a Line) -> Option<&'a Line> {
         let mut line = goal;
-        // Readers refuse circles; the bound keeps a hand-made catalog from looping for ever.
-        for _ in 0..self.lines.len() {
+        loop {
             let follows = &line.follows.as_ref()?.line;
             if *follows == own.name {
                 return Some(line);
             }
             line = self.catalog.line(follows)?;
         }
-        None
     }
 
     /// What to tell one that stands before a barrier that its channel does not offer.
@@ -128,7 +126,7 @@ impl<'a> Views<'a> {
 impl<'a> View<'a> {
     fn new(line: &'a Line, stage: usize, now: Time) -> Self {
         let offered: Vec<&Release> = line.offered(stage, now).collect();
-        let mut barriers: Vec<&Version> = barriers(line, stage, now).collect();
+        let mut barriers: Vec<&Version> = line.barriers_in(stage, now).collect();
         barriers.sort_unstable();
         barriers.dedup();
         Self { offered, barriers, coming: Vec::new() }
@@ -159,15 +157,6 @@ impl<'a> View<'a> {
             .min_by_key(|coming| (coming.until, &coming.release.version))
             .copied()
     }
-}
-
-/// Where the barriers of a channel stand: those that entered it, and replacements that did for ones
-/// that were yanked before.
-pub(super) fn barriers(line: &Line, stage: usize, now: Time) -> impl Iterator<Item = &Version> {
-    line.barriers(now).filter_map(move |(barrier, standing)| {
-        let replaced = || line.releases.get(standing).is_some_and(|release| release.is_in(stage, now));
-        (barrier.is_in(stage, now) || replaced()).then_some(standing)
-    })
 }
 
 fn is_above(version: &Version, bound: Bound<&Version>) -> bool {

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use super::scalar::scalar;
+use crate::domain::labels::Labels;
 use crate::domain::line::Line;
 use crate::domain::payload::Payload;
 use crate::domain::release::{Entry, Event, Release, Yank};
 use crate::domain::rfc3339;
-use crate::domain::texts::Texts;
 
 /// A mapping that would make its line longer than this is written as a block.
 const WIDTH: usize = 110;
@@ -109,7 +109,7 @@ impl Lines {
         }
     }
 
-    fn map(&mut self, key: &str, map: &Texts) {
+    fn map(&mut self, key: &str, map: &Labels) {
         if map.is_empty() {
             return;
         }

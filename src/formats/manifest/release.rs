@@ -9,11 +9,11 @@ use serde_json::Value;
 use super::{Format, is_false};
 use crate::domain::Time;
 use crate::domain::channel::{LineName, StageName};
+use crate::domain::labels::Labels;
 use crate::domain::line::Line;
 use crate::domain::payload::Payload;
 use crate::domain::policy::Urgency;
 use crate::domain::release::Release;
-use crate::domain::texts::Texts;
 use crate::domain::version::Version;
 use crate::formats::ascii::{ascii, uri};
 use crate::formats::seconds;
@@ -34,10 +34,10 @@ pub struct ReleaseManifest {
     pub urgency: Urgency,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
-    #[serde(default, skip_serializing_if = "Texts::is_empty")]
-    pub links: Texts,
-    #[serde(default, skip_serializing_if = "Texts::is_empty")]
-    pub components: Texts,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub links: Labels,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub components: Labels,
     pub payloads: Arc<[Payload]>,
     pub barrier: bool,
     /// The earliest time at which the release may enter each stage after the first. The online key
@@ -79,8 +79,8 @@ impl ReleaseManifest {
             );
             not_before.insert(stage.name.clone(), earliest);
         }
-        let texts = |texts: &Texts, form: fn(&str) -> String| {
-            texts.iter().map(|(name, text)| (name.to_owned(), form(text))).collect()
+        let labels = |labels: &Labels, form: fn(&str) -> String| {
+            labels.iter().map(|(name, text)| (name.to_owned(), form(text))).collect()
         };
         Self {
             kind: Kind::Release,
@@ -90,8 +90,8 @@ impl ReleaseManifest {
             follows: line.follows.as_ref().map(|follows| follows.line.clone()),
             urgency: release.urgency,
             summary: release.summary.as_deref().map(ascii),
-            links: texts(&release.links, uri),
-            components: texts(&release.components, ascii),
+            links: labels(&release.links, uri),
+            components: labels(&release.components, ascii),
             payloads: release.payloads.clone(),
             barrier: release.barrier,
             not_before,

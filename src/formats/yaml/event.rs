@@ -3,11 +3,11 @@
 use super::faults::Faults;
 use super::fields::Fields;
 use super::keys;
-use super::limits;
 use super::node::Node;
 use super::scalar;
 use super::when::time;
 use crate::domain::release::Event;
+use crate::domain::rules::text;
 use crate::formats::fault::Spot;
 
 pub(super) fn event(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Event> {
@@ -17,7 +17,7 @@ pub(super) fn event(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Optio
 /// The event's part of a map that may have more.
 pub(super) fn of(fields: &Fields<'_, '_>, faults: &mut Faults<'_>) -> Option<Event> {
     let at = fields.read("at", faults, time);
-    let by = fields.read("by", faults, scalar::line(limits::AUTHOR));
-    let reason = fields.read("reason", faults, scalar::line(limits::REASON));
+    let by = fields.read("by", faults, scalar::line(text::AUTHOR));
+    let reason = fields.read("reason", faults, scalar::line(text::REASON));
     Some(Event::new(at?, by?, reason?))
 }

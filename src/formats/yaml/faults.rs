@@ -1,6 +1,8 @@
 //! Collecting the faults of one file.
 
+use crate::domain::rules::Rule;
 use crate::formats::fault::{Fault, Spot};
+use crate::words::rules::message_and_hint;
 
 /// How many faults of one file are told. Beyond this, the file is not what it seems to be, and
 /// more words do not help.
@@ -23,6 +25,18 @@ impl<'a> Faults<'a> {
         if self.list.len() < MAX_FAULTS {
             self.list.push(Fault::new(self.path, self.text, spot, message.as_ref(), hint.as_ref()));
         }
+    }
+
+    /// A broken rule of the catalog.
+    pub fn broken(&mut self, spot: Spot, rule: &Rule) {
+        let (message, hint) = message_and_hint(rule);
+        self.push(spot, message, hint);
+    }
+
+    /// A broken rule, in which another place of the file takes part.
+    pub fn broken_beside(&mut self, spot: Spot, rule: &Rule, other: Spot) {
+        let (message, hint) = message_and_hint(rule);
+        self.push(spot, format!("{message}, first in line {}", other.line), hint);
     }
 
     pub const fn is_empty(&self) -> bool {

@@ -7,7 +7,7 @@ use super::scalar;
 use crate::domain::suggest::suggest;
 use crate::formats::fault::Spot;
 
-/// A map that has only keys of its shape, and all that it must have, or said so.
+/// A map. Unknown and missing keys have been reported.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields<'n, 'a> {
     shape: &'static Shape,
@@ -15,13 +15,13 @@ pub(super) struct Fields<'n, 'a> {
 }
 
 impl<'n, 'a> Fields<'n, 'a> {
-    /// Looks at a map's keys. `at` is where a missing key is reported.
+    /// Checks a map's keys. `at` is where a missing key is reported.
     pub fn of(node: &'n Node<'a>, at: Spot, shape: &'static Shape, faults: &mut Faults<'_>) -> Option<Self> {
         let entries = match &node.value {
             Value::Map(entries) => entries,
             Value::Refused => return None,
             _ => {
-                let message = format!("{} stands here, and a map is wanted", scalar::kind(node));
+                let message = format!("expected a map, found {}", scalar::kind(node));
                 faults.push(node.spot, message, format!("its keys are {}", names(shape)));
                 return None;
             }
@@ -83,14 +83,14 @@ pub(super) fn list<'n, 'a, T>(
         Value::List(items) => Some(items.iter().filter_map(|item| read(item, faults)).collect()),
         Value::Refused => None,
         _ => {
-            let message = format!("{} stands here, and a list is wanted", scalar::kind(node));
-            faults.push(node.spot, message, "write `[…]`, or each item in a line that begins with `- `");
+            let message = format!("expected a list, found {}", scalar::kind(node));
+            faults.push(node.spot, message, "write `[…]`, or each item on its own line after `- `");
             None
         }
     }
 }
 
-/// Each entry of a map whose keys are names that the catalog does not know beforehand.
+/// Each entry of a map whose keys are any names, not those of a shape.
 pub(super) fn map<'n, 'a, T>(
     node: &'n Node<'a>,
     faults: &mut Faults<'_>,
@@ -102,8 +102,8 @@ pub(super) fn map<'n, 'a, T>(
         }
         Value::Refused => None,
         _ => {
-            let message = format!("{} stands here, and a map is wanted", scalar::kind(node));
-            faults.push(node.spot, message, "write `{name: value}`, or each entry in its own line");
+            let message = format!("expected a map, found {}", scalar::kind(node));
+            faults.push(node.spot, message, "write `{name: value}`, or each entry on its own line");
             None
         }
     }

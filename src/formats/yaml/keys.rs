@@ -1,7 +1,7 @@
 //! The keys of the catalog's files: one table for the reader, which refuses any other key, and for
 //! the JSON Schema, which editors complete from.
 
-use super::limits;
+use crate::domain::rules::text;
 
 /// A map with named keys.
 #[derive(Debug)]
@@ -67,9 +67,9 @@ static AN_EVENT: Form = Form::Shape(&EVENT);
 
 const FORMAT: Key = must("format", Form::Format, "The format of this file: 1.");
 const FREEZES: Key = may("freezes", Form::List(&A_FREEZE), "Times in which nothing is promoted.");
-const REASON: Key = must("reason", Form::Line(limits::REASON), "Why, for everybody to read.");
+const REASON: Key = must("reason", Form::Line(text::REASON), "Why, for everybody to read.");
 const AT: Key = must("at", Form::Time, "When.");
-const BY: Key = must("by", Form::Line(limits::AUTHOR), "Who.");
+const BY: Key = must("by", Form::Line(text::AUTHOR), "Who.");
 
 pub static POLICY: Shape = Shape {
     about: "Tidegate: what holds for every line that says nothing else",
@@ -85,7 +85,7 @@ pub static LINE: Shape = Shape {
     keys: &[
         FORMAT,
         must("line", Form::Name, "The line's name, which is its folder's."),
-        may("title", Form::Line(limits::LINE), "What people call it."),
+        may("title", Form::Line(text::LINE), "What people call it."),
         may("prefix", Form::Prefix, "How its versions begin, where that is not its name."),
         may("follows", Form::Shape(&FOLLOWS), "The line from which clusters may enter this one."),
         may(
@@ -105,16 +105,16 @@ pub static RELEASE: Shape = Shape {
         FORMAT,
         must("version", Form::Version, "The version, which is the file's name."),
         may("urgency", Form::Urgency, "How soon it must go out: `normal` or `security`."),
-        may("summary", Form::Line(limits::LINE), "One line for people."),
+        may("summary", Form::Line(text::LINE), "One line for people."),
         may("links", Form::Map(&Form::Link), "Where to read more, by name."),
-        may("components", Form::Map(&Form::Line(limits::LINE)), "The versions of its parts, by name."),
+        may("components", Form::Map(&Form::Line(text::LINE)), "The versions of its parts, by name."),
         must("payloads", Form::List(&A_PAYLOAD), "The files that a cluster applies."),
         may("barrier", Form::Flag, "Whether no cluster may jump over this release."),
         may("replaces", Form::Version, "The release that this one replaces."),
         may("stages", Form::Map(&AN_ENTRY), "When it entered each stage."),
         may("hold", Form::Shape(&EVENT), "Set while the release goes no further."),
         may("yank", Form::Shape(&YANK), "Set when the release is no longer on offer."),
-        may("note", Form::Lines(limits::NOTE), "For the catalog's readers only: never published."),
+        may("note", Form::Lines(text::NOTE), "For the catalog's readers only: never published."),
     ],
 };
 
@@ -140,7 +140,7 @@ const STAGE_WINDOWS: Key =
 
 const MIN: Key = may("min", Form::Duration, "The least time, `14d` if not given.");
 const MAX: Key = may("max", Form::Duration, "After this time a release is overdue, `28d` if not given.");
-const WHY: Key = may("why", Form::Line(limits::REASON), "Why a time lies outside 14 to 28 days.");
+const WHY: Key = may("why", Form::Line(text::REASON), "Why a time lies outside 14 to 28 days.");
 
 pub static SOAK: Shape = Shape {
     about: "How long a release stays in the stage before",
@@ -191,8 +191,8 @@ pub static ENTRY: Shape = Shape {
     about: "A release entering a stage",
     keys: &[
         must("since", Form::Time, "When it entered."),
-        must("by", Form::Line(limits::AUTHOR), "Who promoted it: a person, or `schedule`."),
-        may("reason", Form::Line(limits::REASON), "Why, for everybody to read."),
+        must("by", Form::Line(text::AUTHOR), "Who promoted it: a person, or `schedule`."),
+        may("reason", Form::Line(text::REASON), "Why, for everybody to read."),
     ],
 };
 
@@ -202,3 +202,43 @@ pub static YANK: Shape = Shape {
     about: "The end of a release's offer",
     keys: &[AT, BY, REASON, may("to", Form::Version, "The release to take instead.")],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::super::faults::MAX_FAULTS;
+    use super::super::node::{MAX_BYTES, MAX_DEPTH, MAX_ENTRIES};
+    use crate::domain::rules::text::{AUTHOR, DAYS, LINE, LINK, NOTE, REASON, SIZE};
+    use crate::domain::{channel, version};
+
+    #[test]
+    fn the_documentation_tells_every_limit() {
+        let docs = include_str!("../../../docs/catalog.md");
+        let section =
+            docs.split("\n### Limits\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+        let told: Vec<(&str, String)> = section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "))
+            .filter(|(_, most)| most.starts_with(|c: char| c.is_ascii_digit()))
+            .map(|(what, most)| (what, most.chars().take_while(char::is_ascii_digit).collect()))
+            .collect();
+        let expected = [
+            ("a file", MAX_BYTES.to_string()),
+            ("depth of maps and lists in each other", MAX_DEPTH.to_string()),
+            ("entries of one map or list", MAX_ENTRIES.to_string()),
+            ("faults of one file that are told", MAX_FAULTS.to_string()),
+            ("`reason`, `why`", REASON.to_string()),
+            ("`note`", NOTE.to_string()),
+            (
+                "`title`, `summary`, the version of a component, the name of a component or a link",
+                LINE.to_string(),
+            ),
+            ("`by`", AUTHOR.to_string()),
+            ("the address of a link", LINK.to_string()),
+            ("the name of a line, stage or channel, an alias", channel::MAX_NAME.to_string()),
+            ("a version", version::MAX_LENGTH.to_string()),
+            ("a duration", DAYS.to_string()),
+            ("the size of a payload", SIZE.to_string()),
+        ];
+        assert_eq!(told, expected, "the table of limits in docs/catalog.md");
+    }
+}

@@ -6,15 +6,16 @@ use super::event::event;
 use super::faults::Faults;
 use super::fields::{Fields, list, map};
 use super::keys::{self, Shape};
-use super::limits;
 use super::node::Node;
 use super::scalar::{self, Located};
-use super::soak::soak;
+use super::soak::{RawSoak, soak};
+use super::spots;
 use super::when::{duration, time, window};
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
-use crate::domain::policy::{Freeze, SoakPolicy, Window};
+use crate::domain::policy::{Freeze, Window};
 use crate::domain::release::Event;
+use crate::domain::rules::{self, At, Rule, text};
 use crate::formats::fault::Spot;
 
 /// What `policy.yaml` says.
@@ -24,7 +25,7 @@ pub(super) struct RawPolicy {
     pub freezes: Vec<Freeze>,
 }
 
-/// What a `line.yaml` says, before it is looked at beside the policy and the other lines.
+/// What a `line.yaml` says, before the policy is merged into it.
 #[derive(Debug)]
 pub(super) struct RawLine {
     pub name: Located<LineName>,
@@ -43,7 +44,7 @@ pub(super) struct RawStage {
     pub name: Located<StageName>,
     pub channel: Option<Located<ChannelName>>,
     pub aliases: Vec<Located<ChannelName>>,
-    pub soak: Option<SoakPolicy>,
+    pub soak: Option<RawSoak>,
     pub window: Option<Window>,
 }
 
@@ -56,18 +57,17 @@ pub(super) fn policy(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<RawPoli
     faults.is_empty().then_some(RawPolicy { stages, freezes })
 }
 
-/// Reads a line. `folder` is the name of the folder that it stands in. `None` where there was a
-/// fault.
+/// Reads a line. `folder` is the name of its folder. `None` where there was a fault.
 pub(super) fn line(node: &Node<'_>, folder: &str, faults: &mut Faults<'_>) -> Option<RawLine> {
     let fields = Fields::of(node, Spot::START, &keys::LINE, faults)?;
     let name = fields.read("line", faults, scalar::line_name);
     if let Some(name) = &name
         && name.value.as_str() != folder
     {
-        let message = format!("line `{}` stands in a folder named `{folder}`", name.value);
+        let message = format!("line `{}` is in a folder named `{folder}`", name.value);
         faults.push(name.spot, message, format!("name the folder `{}`", name.value));
     }
-    let title = fields.read("title", faults, scalar::line(limits::LINE));
+    let title = fields.read("title", faults, scalar::line(text::LINE));
     let prefix = match fields.get("prefix") {
         Some(entry) => scalar::prefix(&entry.value, faults),
         None => name.as_ref().and_then(|name| {
@@ -100,46 +100,38 @@ fn follows(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<(Locate
 
 fn stages(
     node: &Node<'_>,
-    at: Spot,
+    key: Spot,
     shape: &'static Shape,
     faults: &mut Faults<'_>,
 ) -> Option<Vec<RawStage>> {
-    let mut names: Vec<Located<StageName>> = Vec::new();
-    let mut first = true;
-    let stages = list(node, faults, |item, faults| {
-        let is_first = std::mem::take(&mut first);
-        let fields = Fields::of(item, item.spot, shape, faults)?;
-        let name = fields.read("name", faults, scalar::stage_name);
-        if let Some(name) = &name {
-            if let Some(known) = names.iter().find(|known| known.value == name.value) {
-                let message =
-                    format!("stage `{}` stands twice, first in line {}", name.value, known.spot.line);
-                faults.push(name.spot, message, "name each stage once");
+    let stages = list(node, faults, |item, faults| Some(stage(item, shape, faults)))?;
+    let known = stages.iter().map(|stage| {
+        let stage = stage.as_ref()?;
+        Some((&stage.name.value, stage.soak.as_ref().map(|soak| &soak.policy)))
+    });
+    let spot = |at: &At| spots::in_stages(|place| stages.get(place)?.as_ref(), at).unwrap_or(key);
+    for (at, rule) in rules::stages(known) {
+        match &rule {
+            Rule::StageTwice { first, .. } => {
+                faults.broken_beside(spot(&at), &rule, spot(&At::Stage(*first)));
             }
-            names.push(name.clone());
+            _ => faults.broken(spot(&at), &rule),
         }
-        let word = name.as_ref().map_or("?", |name| name.value.as_str());
-        let channel =
-            own(shape, "channel", &fields, |fields| fields.read("channel", faults, scalar::channel_name));
-        let aliases = own(shape, "aliases", &fields, |fields| {
-            fields.read("aliases", faults, |node, faults| list(node, faults, scalar::channel_name))
-        });
-        let soak = match fields.get("soak") {
-            Some(entry) if is_first => {
-                let message = format!("stage `{word}` is the first and has a soak");
-                faults.push(entry.key.spot, message, "remove it: a release enters its first stage at once");
-                None
-            }
-            Some(entry) => soak(&entry.value, entry.key.spot, word, faults),
-            None => None,
-        };
-        let window = fields.nested("windows", faults, window);
-        Some(RawStage { name: name?, channel, aliases: aliases.unwrap_or_default(), soak, window })
-    })?;
-    if stages.is_empty() && faults.is_empty() {
-        faults.push(at, "there are no stages", "name at least one, or remove `stages`");
     }
-    Some(stages)
+    stages.into_iter().collect()
+}
+
+fn stage(node: &Node<'_>, shape: &'static Shape, faults: &mut Faults<'_>) -> Option<RawStage> {
+    let fields = Fields::of(node, node.spot, shape, faults)?;
+    let name = fields.read("name", faults, scalar::stage_name);
+    let channel =
+        own(shape, "channel", &fields, |fields| fields.read("channel", faults, scalar::channel_name));
+    let aliases = own(shape, "aliases", &fields, |fields| {
+        fields.read("aliases", faults, |node, faults| list(node, faults, scalar::channel_name))
+    });
+    let soak = fields.nested("soak", faults, soak);
+    let window = fields.nested("windows", faults, window);
+    Some(RawStage { name: name?, channel, aliases: aliases.unwrap_or_default(), soak, window })
 }
 
 /// Reads a key that only some shapes of a stage have.
@@ -157,12 +149,12 @@ fn freezes(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Freeze>> {
         let fields = Fields::of(item, item.spot, &keys::FREEZE, faults)?;
         let from = fields.read("from", faults, time);
         let until = fields.read("until", faults, time);
-        let reason = fields.read("reason", faults, scalar::line(limits::REASON));
+        let reason = fields.read("reason", faults, scalar::line(text::REASON));
         let except = fields.read("except", faults, |node, faults| list(node, faults, scalar::urgency));
         if let (Some(from), Some(until), Some(entry)) = (from, until, fields.get("until"))
-            && until <= from
+            && let Some(rule) = rules::freeze(from, until)
         {
-            faults.push(entry.value.spot, "the freeze ends before it begins", "write a time after `from`");
+            faults.broken(entry.value.spot, &rule);
         }
         Some(Freeze { from: from?, until: until?, reason: reason?, except: except.unwrap_or_default() })
     })

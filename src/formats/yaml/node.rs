@@ -14,10 +14,10 @@ use crate::formats::fault::{Fault, Spot, is_unprintable, small};
 
 /// The longest file that is read, in bytes. Real ones are below 2 KiB.
 pub(super) const MAX_BYTES: usize = 256 * 1024;
-/// How deep maps and lists may stand in each other. The catalog's own forms need six.
+/// How deep maps and lists may be nested. The catalog's own files need six levels.
 pub(super) const MAX_DEPTH: usize = 16;
-/// How many entries a map or a list may have: far more than any form of the catalog needs, and few
-/// enough to look for duplicates by comparing each with each.
+/// How many entries a map or a list may have: far more than any file of the catalog needs, and few
+/// enough that each key can be compared with every other to find duplicates.
 pub(super) const MAX_ENTRIES: usize = 1000;
 
 /// One value.
@@ -60,12 +60,12 @@ impl Entry<'_> {
     }
 }
 
-/// The text of a file, or the fault that makes it none.
+/// The text of a file, or why it is not text.
 pub(super) fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Fault> {
     let fault =
         |text: &str, spot, message: &str, hint: &str| Err(Fault::new(path, text, spot, message, hint));
     if bytes.len() > MAX_BYTES {
-        let message = format!("the file has {} bytes, and {MAX_BYTES} is the most that is read", bytes.len());
+        let message = format!("the file has {} bytes, more than the limit of {MAX_BYTES}", bytes.len());
         return fault("", Spot::START, &message, "keep long texts elsewhere, and link to them");
     }
     let text = match str::from_utf8(bytes) {
@@ -77,7 +77,7 @@ pub(super) fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Fault> {
             return fault(&lossy, spot, "the file is not UTF-8 text", "save it in UTF-8");
         }
     };
-    // Most files are plain throughout, and that is seen much faster.
+    // Most files are plain ASCII, which is much faster to see.
     if bytes.iter().all(|b| matches!(b, 0x20..=0x7e | b'\n')) {
         return Ok(text);
     }
@@ -181,7 +181,11 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
             Event::DocumentStart(..) => {
                 documents += 1;
                 if documents > 1 {
-                    faults.push(spot, "a second YAML document begins here", "write one file for each");
+                    faults.push(
+                        spot,
+                        "a second YAML document begins here",
+                        "write each document into a file of its own",
+                    );
                     return None;
                 }
                 continue;
@@ -200,7 +204,7 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
             }
             Event::Scalar(value, style, ..) => {
                 let plain = style == ScalarStyle::Plain;
-                // The parser writes `~` for what is not there.
+                // The parser writes `~` for a missing value.
                 let value = if plain && span.is_empty() { Cow::Borrowed("") } else { value };
                 let mut bytes = bytes(&span);
                 if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
@@ -225,8 +229,8 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
         if open.len() > MAX_DEPTH {
             faults.push(
                 spot,
-                format!("this stands deeper than {MAX_DEPTH} levels"),
-                "no form of the catalog does",
+                format!("this is nested deeper than {MAX_DEPTH} levels"),
+                "no file of the catalog needs that",
             );
             return None;
         }
@@ -244,7 +248,7 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
             faults.push(
                 spot,
                 format!("there are more than {MAX_ENTRIES} entries"),
-                "no form of the catalog needs so many",
+                "no file of the catalog needs so many",
             );
             return None;
         }
@@ -262,7 +266,7 @@ fn checked_key<'a>(key: Node<'a>, entries: &[Entry<'a>], faults: &mut Faults<'_>
         }
         Value::Scalar { text, .. } => {
             if let Some(first) = entries.iter().find(|entry| entry.name() == text) {
-                let message = format!("key `{text}` stands twice, first in line {}", first.key.spot.line);
+                let message = format!("duplicate key `{text}`, first in line {}", first.key.spot.line);
                 faults.push(key.spot, message, "keep one of them");
                 return refused;
             }
@@ -271,7 +275,7 @@ fn checked_key<'a>(key: Node<'a>, entries: &[Entry<'a>], faults: &mut Faults<'_>
         Value::List(_) | Value::Map(_) => {
             faults.push(
                 key.spot,
-                "a list or map stands where a key is wanted",
+                "a list or a map cannot be a key",
                 "a key is text; quote it if it begins with `{` or `[`",
             );
             refused
@@ -284,7 +288,7 @@ fn insert<'a>(text: &str, key: Node<'a>, mut value: Node<'a>, entries: &mut Vec<
     if matches!(key.value, Value::Refused) {
         return;
     }
-    // A value that is not there has no place of its own.
+    // A missing value has no place of its own.
     if matches!(&value.value, Value::Scalar { text, plain: true } if text.is_empty()) {
         value.spot = key.spot;
         let end = colon(text, &key).map_or(key.bytes.end, |colon| colon + 1);
@@ -326,7 +330,7 @@ fn spot(span: &Span) -> Spot {
 fn report(error: &ScanError, text: &str, faults: &mut Faults<'_>) {
     let mark = error.marker();
     let lines = text.lines().count().max(1);
-    // The end of a file lies after its last line, where nothing could be shown.
+    // The end of a file is after its last line, where no snippet could be shown.
     let spot = if mark.line() > lines {
         let column = text.lines().last().map_or(0, |line| line.chars().count());
         Spot { line: small(lines), column: small(column + 1), length: 1 }
@@ -334,7 +338,7 @@ fn report(error: &ScanError, text: &str, faults: &mut Faults<'_>) {
         Spot { line: small(mark.line().max(1)), column: small(mark.col() + 1), length: 1 }
     };
     let hint = match error.kind() {
-        ErrorKind::RecursionLimitExceeded => "no form of the catalog stands so deep",
+        ErrorKind::RecursionLimitExceeded => "no file of the catalog is nested so deep",
         ErrorKind::DirectiveDisallowed => "remove the line: no directive is needed",
         ErrorKind::UnclosedQuotedScalar => "close the quote",
         ErrorKind::UnclosedFlowCollection { .. } => "close the bracket",

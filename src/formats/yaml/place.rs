@@ -12,15 +12,15 @@ pub(super) enum Place {
         /// The file's name without `.yaml`.
         stem: Box<str>,
     },
-    /// A file that nobody would read: better said than wondered about.
+    /// A file that no reader would read. It is reported, so that nobody wonders why it has no effect.
     Stray {
-        /// The line's folder, if it stands in one.
+        /// The line's folder, if it is in one.
         folder: Option<Box<str>>,
         /// Whether it looks like the policy, misspelt.
         policy: bool,
         hint: Box<str>,
     },
-    /// What tools, people and the signing roles keep beside the catalog.
+    /// Files that tools, people and the signing roles keep beside the catalog.
     Ignored,
 }
 
@@ -58,13 +58,13 @@ impl Place {
             [folder, ..] => Self::Stray {
                 folder: Some(folder.into()),
                 policy: false,
-                hint: "files of a line stand in its folder itself".into(),
+                hint: "put the files of a line directly into its folder".into(),
             },
             [] => Self::Ignored,
         }
     }
 
-    /// The line's folder that the file stands in.
+    /// The line's folder that the file is in.
     pub fn folder(&self) -> Option<&str> {
         match self {
             Self::Line { folder } | Self::Release { folder, .. } => Some(folder),
@@ -73,7 +73,7 @@ impl Place {
         }
     }
 
-    /// Whether what is wrong with the file is wrong with every line.
+    /// Whether a fault of the file is a fault of every line.
     pub const fn is_policy(&self) -> bool {
         matches!(self, Self::Policy | Self::Stray { policy: true, .. })
     }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_beside_the_catalog_is_ignored_and_what_looks_like_it_is_not() {
+    fn what_is_beside_the_catalog_is_ignored_and_what_looks_like_it_is_not() {
         for ignored in [
             ".git/config",
             "1.8/.1.8.4.yaml.swp",

@@ -6,26 +6,26 @@ use super::event::{self, event};
 use super::faults::Faults;
 use super::fields::{Fields, list, map};
 use super::keys;
-use super::limits;
 use super::node::Node;
 use super::scalar::{self, Located};
 use super::when::time;
 use crate::domain::channel::StageName;
+use crate::domain::labels::Labels;
 use crate::domain::payload::Payload;
 use crate::domain::policy::Urgency;
 use crate::domain::release::{Entry, Event};
-use crate::domain::texts::Texts;
+use crate::domain::rules::{self, Part, Rule, text};
 use crate::domain::version::Version;
 use crate::formats::fault::Spot;
 
-/// What a release's file says, before it is looked at beside its line.
+/// What a release's file says, before its entries are put to the stages of its line.
 #[derive(Debug)]
 pub(super) struct RawRelease {
     pub version: Located<Version>,
     pub urgency: Urgency,
     pub summary: Option<String>,
-    pub links: Texts,
-    pub components: Texts,
+    pub links: Labels,
+    pub components: Labels,
     pub payloads: Arc<[Payload]>,
     pub barrier: bool,
     pub replaces: Option<Located<Version>>,
@@ -39,7 +39,7 @@ pub(super) struct RawRelease {
 #[derive(Debug)]
 pub(super) struct RawEntry {
     pub stage: Located<StageName>,
-    /// Where the time stands.
+    /// The place of the time.
     pub since: Spot,
     pub entry: Entry,
 }
@@ -47,7 +47,7 @@ pub(super) struct RawEntry {
 /// The end of a release's offer.
 #[derive(Debug)]
 pub(super) struct RawYank {
-    /// Where `yank` stands.
+    /// The place of `yank`.
     pub key: Spot,
     pub event: Event,
     pub to: Option<Located<Version>>,
@@ -60,23 +60,23 @@ pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> O
     if let Some(version) = &version {
         let name = version.value.to_string();
         if name != stem {
-            let message = format!("version `{name}` stands in a file named `{stem}.yaml`");
+            let message = format!("version `{name}` is in a file named `{stem}.yaml`");
             faults.push(version.spot, message, format!("name the file `{name}.yaml`"));
         }
     }
     let urgency = fields.read("urgency", faults, scalar::urgency).unwrap_or_default();
-    let summary = fields.read("summary", faults, scalar::line(limits::LINE));
-    let links = fields.read("links", faults, |node, faults| texts(node, faults, scalar::link));
+    let summary = fields.read("summary", faults, scalar::line(text::LINE));
+    let links = fields.read("links", faults, |node, faults| labels(node, faults, scalar::link));
     let components =
-        fields.read("components", faults, |node, faults| texts(node, faults, scalar::line(limits::LINE)));
+        fields.read("components", faults, |node, faults| labels(node, faults, scalar::line(text::LINE)));
     let payloads = fields.nested("payloads", faults, payloads);
     let barrier = fields.read("barrier", faults, scalar::flag).unwrap_or_default();
     let replaces = fields.read("replaces", faults, scalar::version);
     let stages = fields.read("stages", faults, entries).unwrap_or_default();
     let hold = fields.nested("hold", faults, event);
     let yank = fields.nested("yank", faults, yank);
-    // A note is checked and forgotten: what is not kept cannot be published.
-    fields.read("note", faults, scalar::lines(limits::NOTE));
+    // A note is checked and dropped, so that it cannot be published.
+    fields.read("note", faults, scalar::lines(text::NOTE));
     if !faults.is_empty() {
         return None;
     }
@@ -96,11 +96,11 @@ pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> O
 }
 
 /// Texts by name.
-fn texts(
+fn labels(
     node: &Node<'_>,
     faults: &mut Faults<'_>,
     read: impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String>,
-) -> Option<Texts> {
+) -> Option<Labels> {
     let entries = map(node, faults, |key, value, faults| {
         let name = scalar::part_name(key, faults);
         Some((name?, read(value, faults)?))
@@ -109,28 +109,30 @@ fn texts(
 }
 
 fn payloads(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Vec<Payload>> {
-    let mut spots: Vec<(String, Spot)> = Vec::new();
+    let mut files: Vec<Option<Located<String>>> = Vec::new();
     let payloads = list(node, faults, |item, faults| {
-        let fields = Fields::of(item, item.spot, &keys::PAYLOAD, faults)?;
-        let file = fields.read("file", faults, scalar::file_name);
-        if let (Some(file), Some(entry)) = (&file, fields.get("file")) {
-            let spot = entry.value.spot;
-            match spots.iter().find(|(known, _)| known == file) {
-                Some((_, first)) => {
-                    let message = format!("payload file `{file}` stands twice, first in line {}", first.line);
-                    faults.push(spot, message, "name each file once");
-                }
-                None => spots.push((file.clone(), spot)),
-            }
-        }
+        let Some(fields) = Fields::of(item, item.spot, &keys::PAYLOAD, faults) else {
+            files.push(None);
+            return None;
+        };
+        let file = fields.get("file").and_then(|entry| {
+            let value = scalar::file_name(&entry.value, faults)?;
+            Some(Located { spot: entry.value.spot, value })
+        });
+        files.push(file.clone());
         let sha256 = fields.read("sha256", faults, scalar::digest);
         let size = fields.read("size", faults, scalar::size);
         let arch = fields.read("arch", faults, scalar::arch);
-        Some(Payload { file: file?, sha256: sha256?, size: size?, arch })
+        Some(Payload { file: file?.value, sha256: sha256?, size: size?, arch })
     })?;
-    if payloads.is_empty() && faults.is_empty() {
-        let hint = "`release add --payload FILE` writes it";
-        faults.push(at, "a release needs a payload", hint);
+    let spot = |place: usize| files.get(place).and_then(Option::as_ref).map_or(at, |file| file.spot);
+    for (part, rule) in rules::payloads(files.iter().map(|file| Some(&*file.as_ref()?.value))) {
+        match (part, &rule) {
+            (Part::Payload(place), Rule::PayloadTwice { first, .. }) => {
+                faults.broken_beside(spot(place), &rule, spot(*first));
+            }
+            _ => faults.broken(at, &rule),
+        }
     }
     Some(payloads)
 }
@@ -140,8 +142,8 @@ fn entries(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<RawEntry>> {
         let stage = scalar::stage_name(key, faults);
         let fields = Fields::of(value, key.spot, &keys::ENTRY, faults)?;
         let since = fields.read("since", faults, time);
-        let by = fields.read("by", faults, scalar::line(limits::AUTHOR));
-        let reason = fields.read("reason", faults, scalar::line(limits::REASON));
+        let by = fields.read("by", faults, scalar::line(text::AUTHOR));
+        let reason = fields.read("reason", faults, scalar::line(text::REASON));
         let spot = fields.get("since").map_or(key.spot, |entry| entry.value.spot);
         Some(RawEntry { stage: stage?, since: spot, entry: Entry { since: since?, by: by?, reason } })
     })

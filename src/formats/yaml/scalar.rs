@@ -3,14 +3,14 @@
 use std::fmt::Display;
 
 use super::faults::Faults;
-use super::limits;
 use super::node::{Node, Value};
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
-use crate::domain::payload::{Sha256, is_file_name};
+use crate::domain::payload::Sha256;
 use crate::domain::policy::Urgency;
+use crate::domain::rules::{Rule, text as rules};
 use crate::domain::version::Version;
-use crate::formats::fault::{Spot, is_unprintable};
+use crate::formats::fault::Spot;
 
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,23 +19,20 @@ pub(super) struct Located<T> {
     pub value: T,
 }
 
-/// What stands at a node, for messages.
+/// What a node is, for messages.
 pub(super) fn kind(node: &Node<'_>) -> String {
     match &node.value {
-        Value::Scalar { text, plain: true } => match resolved(text) {
-            Some("nothing") => "nothing".to_owned(),
-            Some(kind) => format!("{kind}, `{text}`,"),
-            None => format!("the text `{text}`"),
-        },
+        Value::Scalar { text, plain: true } if resolved(text) == Some("nothing") => "nothing".to_owned(),
+        Value::Scalar { text, plain: true } => format!("`{text}`"),
         Value::Scalar { text, .. } => format!("the text `{text}`"),
         Value::List(_) => "a list".to_owned(),
         Value::Map(_) => "a map".to_owned(),
-        Value::Refused => "what was refused".to_owned(),
+        Value::Refused => "a rejected value".to_owned(),
     }
 }
 
-/// A text. Without quotes, one that some YAML reader takes for a number, a truth value, a date or
-/// nothing at all is refused: `1.10` would be the number 1.1.
+/// A text. Without quotes, one that some YAML reader takes for a number, a boolean, a date or
+/// nothing at all is rejected: `1.10` would be the number 1.1.
 pub(super) fn text<'n>(node: &'n Node<'_>, faults: &mut Faults<'_>) -> Option<&'n str> {
     match &node.value {
         Value::Scalar { text, plain } => {
@@ -46,7 +43,7 @@ pub(super) fn text<'n>(node: &'n Node<'_>, faults: &mut Faults<'_>) -> Option<&'
                 }
                 Some(kind) => faults.push(
                     node.spot,
-                    format!("`{text}` without quotes is {kind}, and a text is wanted"),
+                    format!("`{text}` without quotes is {kind}, not text"),
                     format!("write `\"{text}\"`"),
                 ),
             }
@@ -54,23 +51,19 @@ pub(super) fn text<'n>(node: &'n Node<'_>, faults: &mut Faults<'_>) -> Option<&'
         }
         Value::Refused => None,
         _ => {
-            faults.push(
-                node.spot,
-                format!("{} stands here, and a text is wanted", kind(node)),
-                "write one text",
-            );
+            faults.push(node.spot, format!("expected text, found {}", kind(node)), "write a text");
             None
         }
     }
 }
 
-/// What readers of YAML 1.1 or 1.2 take an unquoted text for, if it is not a text to them.
+/// What readers of YAML 1.1 or 1.2 take an unquoted text for, where they do not take it for text.
 fn resolved(text: &str) -> Option<&'static str> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Some("nothing"),
         "true" | "True" | "TRUE" | "false" | "False" | "FALSE" | "yes" | "Yes" | "YES" | "no" | "No"
         | "NO" | "on" | "On" | "ON" | "off" | "Off" | "OFF" | "y" | "Y" | "n" | "N" => {
-            return Some("a truth value");
+            return Some("a boolean");
         }
         ".nan" | ".NaN" | ".NAN" => return Some("a number"),
         _ => {}
@@ -152,47 +145,47 @@ pub(super) fn channel_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<L
     parsed(node, faults, ChannelName::parse, NAME)
 }
 
+/// A value that keeps its rule.
+fn ruled<T>(
+    node: &Node<'_>,
+    faults: &mut Faults<'_>,
+    value: T,
+    broken: impl FnOnce(&T) -> Option<Rule>,
+) -> Option<T> {
+    match broken(&value) {
+        None => Some(value),
+        Some(rule) => {
+            faults.broken(node.spot, &rule);
+            None
+        }
+    }
+}
+
 /// The name of a link or a component.
 pub(super) fn part_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
-    line(limits::LINE)(node, faults)
+    line(rules::LINE)(node, faults)
 }
 
 /// A text of one line. A line break at its end, as a folded text has, is not part of it.
-pub(super) fn line(max: usize) -> impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String> {
-    move |node, faults| bounded(node, faults, max, false)
+pub(super) fn line(most: usize) -> impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String> {
+    move |node, faults| {
+        let text = text(node, faults)?.trim_end_matches('\n').to_owned();
+        ruled(node, faults, text, |text| rules::line(text, most))
+    }
 }
 
 /// A text of any number of lines.
-pub(super) fn lines(max: usize) -> impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String> {
-    move |node, faults| bounded(node, faults, max, true)
-}
-
-fn bounded(node: &Node<'_>, faults: &mut Faults<'_>, max: usize, many: bool) -> Option<String> {
-    let text = text(node, faults)?.trim_end_matches('\n');
-    if text.trim().is_empty() {
-        faults.push(node.spot, "the text is empty", "write one, or remove the key");
-    } else if text.len() > max {
-        let message = format!("a text of {} bytes is longer than {max}", text.len());
-        faults.push(node.spot, message, "say it in fewer words, and link to the rest");
-    } else if !many && text.contains('\n') {
-        faults.push(node.spot, "the text has several lines", "write it in one line");
-    } else if text.chars().any(|c| is_unprintable(c) && c != '\n') {
-        faults.push(node.spot, "the text has a control character", "remove it");
-    } else {
-        return Some(text.to_owned());
+pub(super) fn lines(most: usize) -> impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String> {
+    move |node, faults| {
+        let text = text(node, faults)?.trim_end_matches('\n').to_owned();
+        ruled(node, faults, text, |text| rules::lines(text, most))
     }
-    None
 }
 
 /// The address of a page.
 pub(super) fn link(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
-    let text = line(limits::LINK)(node, faults)?;
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    if rest.is_some_and(|rest| !rest.is_empty()) && !text.contains(' ') {
-        return Some(text);
-    }
-    faults.push(node.spot, format!("`{text}` is not a web address"), "begin it with `https://`");
-    None
+    let text = text(node, faults)?.trim_end_matches('\n').to_owned();
+    ruled(node, faults, text, |text| rules::link(text))
 }
 
 pub(super) fn urgency(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Urgency> {
@@ -200,7 +193,7 @@ pub(super) fn urgency(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Urgenc
         "normal" => Some(Urgency::Normal),
         "security" => Some(Urgency::Security),
         other => {
-            faults.push(node.spot, format!("there is no urgency `{other}`"), "write `normal` or `security`");
+            faults.push(node.spot, format!("unknown urgency `{other}`"), "write `normal` or `security`");
             None
         }
     }
@@ -213,8 +206,8 @@ pub(super) fn flag(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<bool> {
         Value::Refused => return None,
         _ => {}
     }
-    let message = format!("{} stands here, and a truth value is wanted", kind(node));
-    faults.push(node.spot, message, "write `true` or `false`, without quotes");
+    let message = format!("expected `true` or `false`, found {}", kind(node));
+    faults.push(node.spot, message, "write one of the two, without quotes");
     None
 }
 
@@ -226,7 +219,7 @@ pub(super) fn number(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<u64> {
         _ => None,
     };
     if value.is_none() {
-        let message = format!("{} stands here, and a whole number is wanted", kind(node));
+        let message = format!("expected a whole number, found {}", kind(node));
         faults.push(node.spot, message, "write it in digits, without quotes");
     }
     value
@@ -235,11 +228,7 @@ pub(super) fn number(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<u64> {
 /// The size of a payload.
 pub(super) fn size(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<u64> {
     let size = number(node, faults)?;
-    if (1..=limits::SIZE).contains(&size) {
-        return Some(size);
-    }
-    faults.push(node.spot, format!("no payload has a size of {size} bytes"), "`release add` computes it");
-    None
+    ruled(node, faults, size, |size| rules::size(*size))
 }
 
 /// A digest. It is never taken for anything else, so quotes do not matter, not even around one
@@ -260,27 +249,14 @@ pub(super) fn digest(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Sha256>
 
 /// The name of a payload file.
 pub(super) fn file_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
-    let name = text(node, faults)?;
-    if is_file_name(name) {
-        return Some(name.to_owned());
-    }
-    faults.push(
-        node.spot,
-        format!("`{name}` is not a name for a payload file"),
-        "name a file of the release's folder, with letters, digits, `.`, `_`, `-` and `+`; `release.json` is the signed manifest",
-    );
-    None
+    let name = text(node, faults)?.to_owned();
+    ruled(node, faults, name, |name| rules::file_name(name))
 }
 
 /// An architecture, `amd64`.
 pub(super) fn arch(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
-    let name = text(node, faults)?;
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
-    if (1..=32).contains(&name.len()) && name.bytes().all(plain) {
-        return Some(name.to_owned());
-    }
-    faults.push(node.spot, format!("`{name}` is not an architecture"), "write it as in `amd64` or `x86_64`");
-    None
+    let name = text(node, faults)?.to_owned();
+    ruled(node, faults, name, |name| rules::arch(name))
 }
 
 #[cfg(test)]
@@ -288,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_some_reader_takes_for_a_number_a_truth_value_or_a_date_is_not_a_text() {
+    fn what_some_reader_takes_for_a_number_a_boolean_or_a_date_is_not_text() {
         for (text, kind) in [
             ("1.8", Some("a number")),
             ("1.10", Some("a number")),
@@ -300,9 +276,9 @@ mod tests {
             (".5", Some("a number")),
             ("-.inf", Some("a number")),
             ("1:30", Some("a number")),
-            ("yes", Some("a truth value")),
-            ("Off", Some("a truth value")),
-            ("n", Some("a truth value")),
+            ("yes", Some("a boolean")),
+            ("Off", Some("a boolean")),
+            ("n", Some("a boolean")),
             ("2018-01-02", Some("a date")),
             ("null", Some("nothing")),
             ("", Some("nothing")),

@@ -1,86 +1,65 @@
 //! A stage's soak.
 
-use chrono::TimeDelta;
-
 use super::faults::Faults;
 use super::fields::Fields;
 use super::keys;
-use super::limits;
 use super::node::Node;
 use super::scalar;
 use super::when::duration;
-use crate::domain::policy::{SOAK_MAX, SOAK_MIN, Soak, SoakPolicy};
-use crate::domain::span::Span;
+use crate::domain::policy::{Soak, SoakPolicy, Urgency};
+use crate::domain::rules::{Limit, text};
 use crate::formats::fault::Spot;
 
+/// A stage's soak and its places.
+#[derive(Debug)]
+pub(super) struct RawSoak {
+    pub policy: SoakPolicy,
+    /// The place of `soak`.
+    pub key: Spot,
+    normal: Limits,
+    security: Limits,
+}
+
+/// The places of `min` and `max`, where they are given.
+type Limits = [Option<Spot>; 2];
+
+impl RawSoak {
+    /// The place of one limit; where that is not given, the other's or that of the whole.
+    pub fn limit(&self, urgency: Urgency, limit: Limit) -> Spot {
+        let [min, max] = match urgency {
+            Urgency::Normal => self.normal,
+            Urgency::Security => self.security,
+        };
+        let given = match limit {
+            Limit::Min => min.or(max),
+            Limit::Max => max.or(min),
+        };
+        given.unwrap_or(self.key)
+    }
+}
+
 /// Reads the soak of a stage.
-pub(super) fn soak(node: &Node<'_>, at: Spot, stage: &str, faults: &mut Faults<'_>) -> Option<SoakPolicy> {
-    let fields = Fields::of(node, at, &keys::SOAK, faults)?;
-    let why = fields.read("why", faults, scalar::line(limits::REASON));
+pub(super) fn soak(node: &Node<'_>, key: Spot, faults: &mut Faults<'_>) -> Option<RawSoak> {
+    let fields = Fields::of(node, key, &keys::SOAK, faults)?;
+    let why = fields.read("why", faults, scalar::line(text::REASON));
     let default = SoakPolicy::default().normal;
-    let normal = Part { fields, at, stage, key: "soak", allowed: why.is_some() }.read(default, faults);
-    let Some(entry) = fields.get("security") else {
-        let normal = normal?;
-        return Some(SoakPolicy { normal, security: normal, why });
-    };
-    let at = entry.key.spot;
-    let fields = Fields::of(&entry.value, at, &keys::SECURITY_SOAK, faults)?;
-    let other = fields.read("why", faults, scalar::line(limits::REASON));
-    let allowed = why.is_some() || other.is_some();
-    let part = Part { fields, at, stage, key: "soak.security", allowed };
-    let security = part.read(normal.unwrap_or(default), faults);
-    let why = match (why, other) {
-        (Some(why), Some(other)) => Some(format!("{why}; security: {other}")),
-        (why, other) => why.or(other),
-    };
-    Some(SoakPolicy { normal: normal?, security: security?, why })
+    let (normal, normal_limits) = part(fields, default, faults);
+    let (mut security, mut security_limits, mut security_why) = (normal, [None, None], None);
+    if let Some(entry) = fields.get("security") {
+        let fields = Fields::of(&entry.value, entry.key.spot, &keys::SECURITY_SOAK, faults)?;
+        security_why = fields.read("why", faults, scalar::line(text::REASON));
+        (security, security_limits) = part(fields, normal.unwrap_or(default), faults);
+    }
+    let policy = SoakPolicy { normal: normal?, security: security?, why, security_why };
+    Some(RawSoak { policy, key, normal: normal_limits, security: security_limits })
 }
 
 /// `min` and `max` for one urgency.
-struct Part<'s, 'n, 'a> {
-    fields: Fields<'n, 'a>,
-    /// Where the key stands that has them.
-    at: Spot,
-    stage: &'s str,
-    /// The key as it is called in messages.
-    key: &'static str,
-    /// Whether a `why` allows values outside the usual.
-    allowed: bool,
-}
-
-impl Part<'_, '_, '_> {
-    fn read(&self, default: Soak, faults: &mut Faults<'_>) -> Option<Soak> {
-        let min = self.bounded("min", default.min, faults);
-        let max = self.bounded("max", default.max, faults);
-        let (min, max) = (min?, max?);
-        if min > max {
-            let spot = self.fields.get("min").or_else(|| self.fields.get("max"));
-            let message = format!(
-                "`{}` of stage `{}` has a `min` of `{}`, above its `max` of `{}`",
-                self.key,
-                self.stage,
-                Span(min),
-                Span(max)
-            );
-            let spot = spot.map_or(self.at, |entry| entry.value.spot);
-            faults.push(spot, message, "give both, `min` not above `max`");
-            return None;
-        }
-        Some(Soak { min, max })
-    }
-
-    fn bounded(&self, name: &str, default: TimeDelta, faults: &mut Faults<'_>) -> Option<TimeDelta> {
-        let Some(entry) = self.fields.get(name) else { return Some(default) };
-        let value = duration(&entry.value, faults)?;
-        let (word, bound) = match value {
-            _ if self.allowed => return Some(value),
-            value if value < SOAK_MIN => ("below the minimum", SOAK_MIN),
-            value if value > SOAK_MAX => ("above the maximum", SOAK_MAX),
-            _ => return Some(value),
-        };
-        let (shown, stage, bound) = (Span(value), self.stage, Span(bound));
-        let message = format!("soak `{shown}` of stage `{stage}` is {word} `{bound}`");
-        faults.push(entry.value.spot, message, format!("give `{}.why` to allow it", self.key));
-        None
-    }
+fn part(fields: Fields<'_, '_>, default: Soak, faults: &mut Faults<'_>) -> (Option<Soak>, Limits) {
+    let mut limit = |name, default| match fields.get(name) {
+        Some(entry) => (duration(&entry.value, faults), Some(entry.value.spot)),
+        None => (Some(default), None),
+    };
+    let ((min, min_spot), (max, max_spot)) = (limit("min", default.min), limit("max", default.max));
+    (min.zip(max).map(|(min, max)| Soak { min, max }), [min_spot, max_spot])
 }

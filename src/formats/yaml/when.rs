@@ -5,11 +5,11 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike,
 use super::faults::Faults;
 use super::fields::{Fields, list};
 use super::keys;
-use super::limits;
 use super::node::{Node, Value};
 use super::scalar::text;
 use crate::domain::Time;
 use crate::domain::policy::Window;
+use crate::domain::rules::text as rules;
 use crate::domain::span::Span;
 use crate::domain::suggest::{distance, suggest};
 use crate::formats::fault::Spot;
@@ -18,7 +18,7 @@ use crate::formats::fault::Spot;
 pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
     const FORM: &str = "write it as in `2018-01-02T17:30:31Z`";
     let text = match &node.value {
-        // A date alone is no text to YAML; here it deserves its own words.
+        // YAML does not take a date for text; a message of its own helps more here.
         Value::Scalar { text, .. } if text.len() == 10 && text.parse::<NaiveDate>().is_ok() => text,
         _ => text(node, faults)?,
     };
@@ -43,10 +43,10 @@ pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
 pub(super) fn duration(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<TimeDelta> {
     let text = text(node, faults)?;
     match Span::parse(text).filter(|_| text.ends_with(['h', 'd', 'w'])) {
-        Some(Span(duration)) if duration <= TimeDelta::days(limits::DAYS) => return Some(duration),
+        Some(Span(duration)) if duration <= TimeDelta::days(rules::DAYS) => return Some(duration),
         Some(_) => {
-            let message = format!("`{text}` is longer than {} days", limits::DAYS);
-            faults.push(node.spot, message, "write the time that is meant");
+            let message = format!("`{text}` is longer than {} days", rules::DAYS);
+            faults.push(node.spot, message, "write the duration that you mean");
         }
         None => {
             let hint = "write whole days, weeks or hours, as in `14d`, `2w` or `36h`";

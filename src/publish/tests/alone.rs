@@ -33,11 +33,10 @@ fn a_line_that_takes_a_kept_lines_channel_or_versions_is_refused_and_the_others_
             world.lines.push(renamed(eight.with(release("1.8.9", &["2018-01-01"])), "1.9"));
         }),
         ("a part of its versions", |world| {
-            let eight = world.lose("1.8");
-            world.lines.push(Line {
-                prefix: crate::domain::line::Prefix::parse("1.8.4").unwrap(),
-                ..renamed(eight, "1.9")
-            });
+            let mut eight = world.lose("1.8");
+            let prefix = crate::domain::line::Prefix::parse("1.8.4").unwrap();
+            eight.releases.retain(|version, _| prefix.accepts(version));
+            world.lines.push(Line { prefix, ..renamed(eight, "1.9") });
         }),
     ];
     for (what, change) in changes {

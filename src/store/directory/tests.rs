@@ -4,10 +4,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use super::*;
 use crate::domain::change::Change;
 use crate::domain::channel::{LineName, StageName};
+use crate::domain::labels::Labels;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::policy::Urgency;
 use crate::domain::release::{Entry, Event, Evidence, Release};
-use crate::domain::texts::Texts;
 
 pub(super) const RELEASE: &str = "\
 # what people wrote
@@ -82,8 +82,8 @@ pub(super) fn added(of: &str) -> Change {
         version: version(of),
         urgency: Urgency::Security,
         summary: Some("1.10".to_owned()),
-        links: Texts::from([("notes".to_owned(), "https://example.com/".to_owned())]),
-        components: Texts::from([("etcd".to_owned(), "3.1".to_owned())]),
+        links: Labels::from([("notes".to_owned(), "https://example.com/".to_owned())]),
+        components: Labels::from([("etcd".to_owned(), "3.1".to_owned())]),
         payloads: [payload].into(),
         barrier: true,
         replaces: None,

@@ -255,9 +255,9 @@ fn parse_digest(line: &str) -> Option<(PathBuf, (Stamp, Sha256))> {
 mod tests {
     use super::super::measure;
     use super::*;
+    use crate::domain::labels::Labels;
     use crate::domain::policy::Urgency;
     use crate::domain::release::Evidence;
-    use crate::domain::texts::Texts;
 
     struct Fixture {
         folder: tempfile::TempDir,
@@ -276,8 +276,8 @@ mod tests {
                 version: Version::parse("1.8.4").unwrap(),
                 urgency: Urgency::Normal,
                 summary: None,
-                links: Texts::default(),
-                components: Texts::default(),
+                links: Labels::default(),
+                components: Labels::default(),
                 payloads: [Payload { file: "payload.json".to_owned(), sha256, size, arch: None }].into(),
                 barrier: false,
                 replaces: None,

@@ -1,9 +1,10 @@
 use super::*;
 use crate::domain::catalog::Catalog;
+use crate::domain::labels::Labels;
 use crate::domain::line::{Follows, Line, Prefix, Stage};
-use crate::domain::policy::Urgency;
+use crate::domain::payload::Payload;
+use crate::domain::policy::{SoakPolicy, Urgency};
 use crate::domain::release::{Entry, Event, Evidence, Release};
-use crate::domain::texts::Texts;
 use chrono::TimeDelta;
 
 fn at(text: &str) -> Time {
@@ -14,15 +15,19 @@ fn event(time: &str, reason: &str) -> Event {
     Event::new(at(time), "jo@example.com".to_owned(), reason.to_owned())
 }
 
+fn payload() -> Payload {
+    Payload { file: "payload.json".to_owned(), sha256: Sha256::new([7; 32]), size: 7, arch: None }
+}
+
 fn release(version: &str, since: &str) -> Release {
     let entry = |since| Entry { since, by: "jo@example.com".to_owned(), reason: None };
     Release {
         version: Version::parse(version).unwrap(),
         urgency: Urgency::Normal,
         summary: None,
-        links: Texts::default(),
-        components: Texts::default(),
-        payloads: [].into(),
+        links: Labels::default(),
+        components: Labels::default(),
+        payloads: [payload()].into(),
         barrier: false,
         replaces: None,
         entries: vec![Some(entry(at("2017-12-01T00:00:00Z"))), Some(entry(at(since)))],
@@ -37,7 +42,7 @@ fn catalog() -> Catalog {
         name: StageName::parse(name).unwrap(),
         channel: ChannelName::parse(&format!("1.8-{name}")).unwrap(),
         aliases: vec![ChannelName::parse(&format!("tectonic-1.8-{name}")).unwrap()],
-        soak: None,
+        soak: (name == "production").then(SoakPolicy::default),
         window: None,
         paused,
     };
@@ -50,7 +55,7 @@ fn catalog() -> Catalog {
     releases[0].barrier = true;
     let to = Some(releases[1].version.clone());
     releases[2].yank = Some(Yank { event: event("2018-01-05T00:00:00Z", "loses “volumes”"), to });
-    Catalog::new([Line {
+    crate::domain::testing::catalog([Line {
         name: LineName::parse("1.8").unwrap(),
         title: None,
         prefix: Prefix::parse("1.8").unwrap(),
@@ -130,10 +135,9 @@ fn only_a_change_of_the_offer_calls_for_a_new_manifest() {
 fn what_is_published_counts_by_every_clock() {
     // A stop that was dated ahead and counted at once reaches clusters with its date; theirs may also
     // be behind.
-    let mut ahead = catalog().into_lines();
-    let line = ahead.get_mut(&LineName::parse("1.8").unwrap()).unwrap();
+    let mut line = catalog().lines().next().unwrap().clone();
     line.stages[1].paused = Some(event("2118-01-06T00:00:00Z", "outage"));
-    let ahead = Catalog::new(ahead.into_values()).with_stops_at_once(at("2018-01-20T00:00:00Z"));
+    let ahead = crate::domain::testing::catalog([line]).with_stops_at_once(at("2018-01-20T00:00:00Z"));
     let now = at("2018-01-20T00:00:00Z");
     let manifests: Vec<_> = ahead
         .channels()

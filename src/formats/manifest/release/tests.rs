@@ -1,10 +1,10 @@
 use super::*;
 use crate::domain::channel::ChannelName;
+use crate::domain::labels::Labels;
 use crate::domain::line::{Follows, Prefix, Stage};
 use crate::domain::payload::Sha256;
 use crate::domain::policy::{Soak, SoakPolicy};
 use crate::domain::release::{Entry, Evidence};
-use crate::domain::texts::Texts;
 use chrono::TimeDelta;
 
 fn at(text: &str) -> Time {
@@ -15,7 +15,7 @@ fn stage(name: &str, days: Option<i64>) -> Stage {
     let soak = days.map(|days| {
         let soak = Soak { min: TimeDelta::days(days), max: TimeDelta::days(28) };
         let security = Soak { min: TimeDelta::days(3), ..soak };
-        SoakPolicy { normal: soak, security, why: None }
+        SoakPolicy { normal: soak, security, why: None, security_why: None }
     });
     Stage {
         name: StageName::parse(name).unwrap(),
@@ -45,8 +45,8 @@ fn release() -> Release {
         version: Version::parse("1.8.4-tectonic.1").unwrap(),
         urgency: Urgency::Normal,
         summary: Some("Kubernetes 1.8.4 – größer".to_owned()),
-        links: Texts::from([("notes".to_owned(), "https://example.com/a b".to_owned())]),
-        components: Texts::from([("etcd".to_owned(), "3.1.8".to_owned())]),
+        links: Labels::from([("notes".to_owned(), "https://example.com/a b".to_owned())]),
+        components: Labels::from([("etcd".to_owned(), "3.1.8".to_owned())]),
         payloads: [Payload {
             file: "payload.json".to_owned(),
             sha256: Sha256::new([1; 32]),
@@ -108,8 +108,8 @@ fn an_edit_after_signing_is_noticed() {
         ("version", |r| r.version = Version::parse("v1.8.4-tectonic.1").unwrap()),
         ("urgency", |r| r.urgency = Urgency::Security),
         ("summary", |r| r.summary = None),
-        ("links", |r| r.links = Texts::default()),
-        ("components", |r| r.components = Texts::default()),
+        ("links", |r| r.links = Labels::default()),
+        ("components", |r| r.components = Labels::default()),
         ("payloads", |r| Arc::make_mut(&mut r.payloads)[0].sha256 = Sha256::new([2; 32])),
         ("payloads", |r| Arc::make_mut(&mut r.payloads)[0].size += 1),
     ];

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::domain::catalog::Catalog;
-use crate::domain::change::Change;
+use crate::domain::change::{Change, ChangeError};
 use crate::domain::release::Evidence;
 use crate::formats::edit::{EditError, edit};
 use crate::formats::yaml::{ParsedFile, Reading, Source, parse};
@@ -131,7 +131,7 @@ fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
             let planned = files.iter().find(|file| file.key == key);
             planned.map(|file| file.text.as_bytes()).or_else(|| on_disk.get(key).map(Vec::as_slice))
         })?;
-        catalog = change.apply(catalog).map_err(EditError::from)?;
+        let applied = change.apply(catalog);
         if let Some(edited) = edited {
             match files.iter_mut().find(|file| file.key == edited.file) {
                 Some(file) => {
@@ -141,6 +141,11 @@ fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
                 None => files.push(Planned { key: edited.file, text: edited.text, changes: vec![place] }),
             }
         }
+        catalog = match applied {
+            // A reader of the new text says where the rule is broken.
+            Err(ChangeError::Broken { .. }) => return Err(refusal(read(&files, base), &files, base)),
+            applied => applied.map_err(EditError::from)?,
+        };
     }
     Ok(Plan { files, catalog })
 }
@@ -156,24 +161,27 @@ fn without_evidence(change: &Change) -> Change {
 
 /// The texts are read as any reader would, and must say exactly what was meant.
 fn verify(plan: &Plan, base: Base<'_>) -> Result<(), CommitError> {
-    let Base { reading: before, listing, cache, .. } = base;
-    let new: Vec<ParsedFile> = plan
-        .files
-        .iter()
-        .map(|file| parse(Source { path: &file.key, bytes: file.text.as_bytes() }))
-        .collect();
-    let replaced = |path: &str| plan.files.iter().any(|file| file.key == path);
-    let kept = cache.files.iter().filter(|(path, _)| !replaced(path)).filter_map(|(_, file)| file.parsed());
-    let after = assembled(kept.chain(&new), listing, cache);
-    if after.catalog == plan.catalog && after.faulty.keys().eq(before.faulty.keys()) {
+    let after = read(&plan.files, base);
+    if after.catalog == plan.catalog && after.faulty.keys().eq(base.reading.faulty.keys()) {
         return Ok(());
     }
-    match after.faults.into_iter().find(|fault| !before.faults.contains(fault)) {
-        Some(fault) => Err(CommitError::Faulty(Box::new(fault))),
-        None => {
-            Err(CommitError::Unsafe(plan.files.first().map_or_else(String::new, |file| file.key.clone())))
-        }
+    Err(refusal(after, &plan.files, base))
+}
+
+/// Why a reader refuses the texts.
+fn refusal(after: Reading, files: &[Planned], base: Base<'_>) -> CommitError {
+    match after.faults.into_iter().find(|fault| !base.reading.faults.contains(fault)) {
+        Some(fault) => CommitError::Faulty(Box::new(fault)),
+        None => CommitError::Unsafe(files.first().map_or_else(String::new, |file| file.key.clone())),
     }
+}
+
+fn read(files: &[Planned], Base { listing, cache, .. }: Base<'_>) -> Reading {
+    let new: Vec<ParsedFile> =
+        files.iter().map(|file| parse(Source { path: &file.key, bytes: file.text.as_bytes() })).collect();
+    let replaced = |path: &str| files.iter().any(|file| file.key == path);
+    let kept = cache.files.iter().filter(|(path, _)| !replaced(path)).filter_map(|(_, file)| file.parsed());
+    assembled(kept.chain(&new), listing, cache)
 }
 
 impl Plan {

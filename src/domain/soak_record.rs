@@ -1,0 +1,49 @@
+//! The soak that a scheduled entry records.
+//!
+//! A changed policy holds for entries to come. An entry that was made under an older one stays valid,
+//! so it records the soak that was over: `soaked 14d`.
+
+use chrono::TimeDelta;
+
+use super::release::Entry;
+use super::span::Span;
+
+/// How the reason of a scheduled entry begins.
+const SOAKED: &str = "soaked ";
+
+/// The reason of an entry that the schedule makes once this soak is over.
+#[must_use]
+pub fn reason(min: TimeDelta) -> String {
+    format!("{SOAKED}{}", Span(min))
+}
+
+/// The soak that an entry says was over.
+#[must_use]
+pub fn recorded(entry: &Entry) -> Option<TimeDelta> {
+    Span::parse(entry.reason.as_deref()?.strip_prefix(SOAKED)?).map(|Span(min)| min)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{entry, t};
+    use super::*;
+
+    #[test]
+    fn the_soak_in_a_reason_is_read_as_it_was_written() {
+        for (min, text) in [
+            (TimeDelta::days(14), "soaked 14d"),
+            (TimeDelta::hours(36), "soaked 36h"),
+            (TimeDelta::minutes(90), "soaked 90m"),
+            (TimeDelta::seconds(61), "soaked 61s"),
+            (TimeDelta::zero(), "soaked 0d"),
+        ] {
+            assert_eq!(reason(min), text);
+            let entry = Entry { reason: Some(text.to_owned()), ..entry(t("2018-01-01")) };
+            assert_eq!(recorded(&entry), Some(min), "{text}");
+        }
+        for text in ["", "soaked", "soaked ", "soaked 14", "soaked d", "soaked -3d", "soaked 14d, really"] {
+            let entry = Entry { reason: Some(text.to_owned()), ..entry(t("2018-01-01")) };
+            assert_eq!(recorded(&entry), None, "{text}");
+        }
+    }
+}

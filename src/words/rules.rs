@@ -1,0 +1,179 @@
+//! What is wrong where a rule of the catalog is broken, and how to put it right.
+
+use crate::domain::channel::StageName;
+use crate::domain::policy::{SOAK_MIN, Urgency};
+use crate::domain::release::SCHEDULE;
+use crate::domain::rfc3339;
+use crate::domain::rules::text::DAYS;
+use crate::domain::rules::{Reference, Rule};
+use crate::domain::span::Span;
+use crate::domain::version::Version;
+
+/// The message and the hint for a broken rule.
+#[must_use]
+pub fn message_and_hint(rule: &Rule) -> (String, String) {
+    let (message, hint) = match rule {
+        Rule::EmptyText => ("the text is empty".to_owned(), "write one, or remove the key"),
+        Rule::LongText { length, most } => (
+            format!("a text of {length} bytes is longer than {most}"),
+            "say it in fewer words, and link to the rest",
+        ),
+        Rule::SeveralLines => ("the text has several lines".to_owned(), "write it in one line"),
+        Rule::ControlCharacter => ("the text has a control character".to_owned(), "remove it"),
+        Rule::NotALink(text) => (format!("`{text}` is not a web address"), "begin it with `https://`"),
+        Rule::NotAnArch(text) => {
+            (format!("`{text}` is not an architecture"), "write it as in `amd64` or `x86_64`")
+        }
+        Rule::NotAFileName(text) => (
+            format!("`{text}` is not a name for a payload file"),
+            "name a file of the release's folder, with letters, digits, `.`, `_`, `-` and `+`; `release.json` is the signed manifest",
+        ),
+        Rule::Size(size) => (format!("no payload has a size of {size} bytes"), "`release add` computes it"),
+        Rule::Duration(duration) => (
+            format!("`{}` is not a duration of at most {DAYS} days", Span(*duration)),
+            "write the duration that you mean",
+        ),
+        Rule::NoStages => ("there are no stages".to_owned(), "name at least one, or remove `stages`"),
+        Rule::StageTwice { stage, .. } => {
+            (format!("stage `{stage}` is listed twice"), "name each stage once")
+        }
+        Rule::FirstSoak(stage) => (
+            format!("stage `{stage}` is the first and has a soak"),
+            "remove it: a release enters its first stage at once",
+        ),
+        Rule::NoSoak(stage) => (
+            format!("stage `{stage}` has no soak"),
+            "give it one: without a soak, releases would enter it at once",
+        ),
+        Rule::UnusualSoak { stage, urgency, limit, bound } => {
+            let word = if *bound == SOAK_MIN { "below the minimum" } else { "above the maximum" };
+            let message = format!("soak `{}` of stage `{stage}` is {word} `{}`", Span(*limit), Span(*bound));
+            return (message, format!("give `{}.why` to allow it", soak_key(*urgency)));
+        }
+        Rule::SoakBackwards { stage, urgency, soak } => {
+            let (min, max) = (Span(soak.min), Span(soak.max));
+            let key = soak_key(*urgency);
+            (
+                format!("`{key}` of stage `{stage}` has a `min` of `{min}`, above its `max` of `{max}`"),
+                "give both, `min` not above `max`",
+            )
+        }
+        Rule::FreezeBackwards => ("the freeze ends before it begins".to_owned(), "write a time after `from`"),
+        Rule::ChannelName { stage, why } => (
+            format!("the channel of stage `{stage}` has no valid name: {why}"),
+            "give the stage a short `channel`",
+        ),
+        Rule::NoSuchStage { line, stage, stages } => {
+            return (format!("line `{line}` has no stage `{stage}`"), stage_names(stages));
+        }
+        Rule::NoSuchLine(line) => (
+            format!("there is no line `{line}` to follow"),
+            "name a line of this catalog, or remove `follows`",
+        ),
+        Rule::FollowsInCircle { line, follows } => (
+            format!("line `{line}` follows `{follows}` in a circle"),
+            "remove `follows` from the oldest line",
+        ),
+        Rule::NameWithin { outer, inner } => (
+            format!("the name of line `{outer}` begins the name of line `{inner}`"),
+            "rename one of them: the signing roles of the two would overlap",
+        ),
+        Rule::SharedVersions { line, other } => (
+            format!("versions of line `{line}` belong to line `{other}` too"),
+            "give one of them another `prefix`",
+        ),
+        Rule::ChannelTwice { channel, .. } => (
+            format!("channel `{channel}` is named twice"),
+            "give one of the two another name, with `channel` or `aliases`",
+        ),
+        Rule::ForeignVersion { line, version, prefix } => {
+            let hint = format!("versions of this line begin with `{prefix}`: move the file to its own line");
+            return (format!("version `{version}` does not belong to line `{line}`"), hint);
+        }
+        Rule::VersionTwice { version, first } => (
+            format!("release `{version}` is in `{first}.yaml` already: a `v` does not make another version"),
+            "keep one of the two files",
+        ),
+        Rule::NoPayload => ("a release needs a payload".to_owned(), "`release add --payload FILE` writes it"),
+        Rule::PayloadTwice { file, .. } => {
+            (format!("payload file `{file}` is listed twice"), "name each file once")
+        }
+        Rule::NamesItself(reference) => {
+            let key = key(*reference);
+            let hint = format!("name another release of the line, or remove `{key}`");
+            return (format!("`{key}` names the release itself"), hint);
+        }
+        Rule::NoSuchRelease { line, reference, version } => (
+            format!("`{}` names `{version}`, and line `{line}` has no such release", key(*reference)),
+            "name a release of this line",
+        ),
+        Rule::StageLeftOut { stage, before } => {
+            let message = format!("the release entered `{stage}`, and not the stage before it");
+            return (message, format!("add the entry for `{before}`"));
+        }
+        Rule::EnteredBackwards { stage, before, since } => {
+            let hint =
+                format!("a release passes its stages in order: write a time after {}", rfc3339(*since));
+            return (format!("the release entered `{stage}` before `{before}`"), hint);
+        }
+        Rule::Early { stage, before, spent, min, scheduled } => {
+            let early = format!(
+                "the release entered `{stage}` after `{}` in `{before}`, before its soak of `{}` was over",
+                Span(*spent).rough(),
+                Span(*min)
+            );
+            if !scheduled {
+                return (format!("{early}, without a reason"), "give a `reason`".to_owned());
+            }
+            let hint = format!("`{SCHEDULE}` never does that: name who did it in `by`, and why in `reason`");
+            return (early, hint);
+        }
+        Rule::ScheduledWhileHeld { stage, since } => (
+            format!(
+                "`{SCHEDULE}` promoted the release to `{stage}` while it was held, since {}",
+                rfc3339(*since)
+            ),
+            "remove the entry: a hold wins over the schedule",
+        ),
+        Rule::YankedInCircle { version, to } => (
+            format!("`{version}` is replaced by `{to}`, and that by `{version}` again, in a circle"),
+            "let the last one name a release that is on offer, or none",
+        ),
+        Rule::NoReplacement { version, barrier } => (
+            format!("{}, and names no replacement", yanked(version, barrier)),
+            "name it with `to`: clusters below could not go on",
+        ),
+        Rule::LowerReplacement { version, barrier, to } => (
+            format!("{}, and its replacement `{to}` is older", yanked(version, barrier)),
+            "name a higher release: clusters between the two would jump over the barrier",
+        ),
+    };
+    (message, hint.to_owned())
+}
+
+fn yanked(version: &Version, barrier: &Version) -> String {
+    if version == barrier {
+        format!("`{version}` is a barrier that was yanked")
+    } else {
+        format!("`{version}` replaces the yanked barrier `{barrier}` and was yanked")
+    }
+}
+
+fn stage_names(stages: &[StageName]) -> String {
+    let names: Vec<String> = stages.iter().map(|stage| format!("`{stage}`")).collect();
+    format!("its stages are {}", names.join(", "))
+}
+
+const fn key(reference: Reference) -> &'static str {
+    match reference {
+        Reference::Replaces => "replaces",
+        Reference::YankTo => "to",
+    }
+}
+
+const fn soak_key(urgency: Urgency) -> &'static str {
+    match urgency {
+        Urgency::Normal => "soak",
+        Urgency::Security => "soak.security",
+    }
+}
