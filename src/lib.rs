@@ -70,6 +70,9 @@
 //! | what signs: a key, or a command | [`signing::Signer`] |
 //! | what a store must do, and the tests that any store must pass | [`store::port`] |
 //! | how a write survives a crash | [`store::durable`] |
+//! | what a turn decides | [`publish::Decided`] |
+//! | a publication, and how it is stored | [`publish::publication`], [`publish::pack`] |
+//! | what a refused line keeps | `publish/last_good.rs` |
 //! | a reply's bytes, tag and encodings | [`publish::document`] |
 //! | a route | [`http`], one file for each resource |
 //! | what a cluster verifies before it acts | [`cluster::client`] |

@@ -45,11 +45,11 @@ pub use refusal::{Refusal, Refused, refusals};
 use roles::kept_or_signed;
 use updates::{Known, json, known, updates};
 
-/// Online documents are signed anew after this time, long before they expire: a server that is down
-/// over a weekend has days left, and clients that check freshness see that it lives.
+/// Online documents are signed again after this time, long before they expire: a server that is down
+/// over a weekend has days left, and clients that check freshness see that the server is alive.
 pub const RENEW_AFTER: TimeDelta = TimeDelta::days(1);
 
-/// For so long a file that was replaced is still served to clients in the middle of an update.
+/// How long a file that was replaced is still served to clients in the middle of an update.
 const RETIRED_FOR: TimeDelta = TimeDelta::hours(1);
 
 /// What a publication is made from.
@@ -69,7 +69,7 @@ pub struct Inputs<'a> {
     pub demo: bool,
 }
 
-/// Why nothing could be published. The last publication goes on being served.
+/// Why nothing could be published. The last publication is still served.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     #[error("signing failed")]
@@ -88,7 +88,7 @@ pub enum PublishError {
     NoRole(String),
 }
 
-/// Makes a publication. Lines that are refused keep what was last published of them, renewed.
+/// Makes a publication. Lines that are refused keep their last documents, renewed.
 ///
 /// If nothing had to be signed, its version is that of the last publication, and not the one that was
 /// reserved for it.
@@ -147,12 +147,12 @@ fn releases(inputs: &Inputs<'_>, catalog: &Catalog) -> HashMap<Version, ReleaseD
         }
         let mut own = decided.of_line(&line.name).iter().peekable();
         for release in line.releases.values() {
-            // Both come in ascending order of versions.
+            // Both are in ascending order of versions.
             let decision = own.next_if(|decision| decision.release.version == release.version);
             wanted.push(Explanation { line, release, now, decision });
         }
     }
-    // Compressing the documents of a release takes half a millisecond, where they are new.
+    // Compressing the documents of a new release takes half a millisecond.
     let made = shared_out(&wanted, |explanation| release_documents(inputs, explanation));
     documents.extend(wanted.iter().map(|one| one.release.version.clone()).zip(made));
     documents
@@ -206,7 +206,7 @@ fn channels(
     Ok(documents)
 }
 
-/// The documents that are replaced, for a while.
+/// The documents that are replaced, and until when they are still served.
 fn retired(last: &Publication, next: &Publication, now: Time) -> HashMap<Box<str>, (Arc<Document>, Time)> {
     let until = now + RETIRED_FOR;
     let roles = last.roles.files().filter(|(path, _)| next.roles.file(path).is_none());
@@ -224,12 +224,12 @@ fn retired(last: &Publication, next: &Publication, now: Time) -> HashMap<Box<str
     earlier.map(|(path, retired)| (path.clone(), retired.clone())).chain(replaced).collect()
 }
 
-/// Verifies a publication the way a client would, and says when it expires: when the first of its
-/// channels' manifests does, or of the roles that all lines need. A line's role that nobody signed anew
-/// in time is that line's trouble alone.
+/// Verifies a publication as a client would, and returns when it expires: with the first of its channel
+/// manifests or of the roles that all lines need. If a line's role has expired, only that line is
+/// affected.
 ///
-/// Payloads and the release manifests that were found good when the catalog was read are known by
-/// their listing; their bytes are checked where they are stored.
+/// Payloads and release manifests are checked only by their listing: their bytes were verified when the
+/// catalog was read.
 fn check(inputs: &Inputs<'_>, publication: &Publication) -> Result<Time, PublishError> {
     let fetch = |path: &str| match publication.tuf(path)? {
         TufFile::Document(document) => Some(document.identity.clone()),

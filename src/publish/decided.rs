@@ -1,5 +1,5 @@
 //! What one turn decides: which lines keep their last documents, and whether each release of the other
-//! lines goes on. What is published, measured and reported in a turn rests on the same decisions.
+//! lines goes on. Publishing, metrics and reports of a turn all use the same decisions.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use crate::domain::release::Event;
 pub struct Decided<'a> {
     pub catalog: &'a Catalog,
     pub now: Time,
-    /// The lines that keep their last documents, and why. They need not be in the catalog.
+    /// The lines that keep their last documents, and why. Some may be missing from the catalog.
     pub refused: Refused,
     /// The decisions about the releases of all other lines, by line and in ascending order of versions.
     pub decisions: Vec<Decision<'a>>,
@@ -64,7 +64,7 @@ impl<'a> Decided<'a> {
                 Verdict::Wait { until } => Some(until),
                 Verdict::Promote | Verdict::Blocked => None,
             };
-            // A gate that opens while another stays closed changes what people are told.
+            // A gate that opens changes the explanation, even if another gate stays closed.
             let gates = decision.gates.iter().filter_map(Gate::opens);
             until.into_iter().chain(gates).chain(decision.deadline)
         });
@@ -76,11 +76,11 @@ impl<'a> Decided<'a> {
 
 /// The times at which something in a line begins or ends.
 fn dated<'a>(catalog: &'a Catalog, line: &'a Line) -> impl Iterator<Item = Time> {
-    // A stop that counts already does not begin at its date.
+    // A stop that is already in force does not begin at its date.
     let begins = |event: &Event| (!event.at_once).then_some(event.at);
     let grace = line.follows.as_ref().map_or(TimeDelta::zero(), |follows| follows.grace);
     let before = line.follows.as_ref().and_then(|follows| catalog.line(&follows.line));
-    // The grace of what was the highest release ends some time after its successor entered.
+    // A release loses its grace some time after its successor entered.
     let graces = before
         .into_iter()
         .filter(move |_| grace > TimeDelta::zero())

@@ -1,5 +1,5 @@
-//! A refused line as it was last published, rebuilt from its signed documents: the server goes on
-//! answering for it, and the lines that follow it keep their minor gate.
+//! A refused line as it was last published, rebuilt from its signed documents. So the server still
+//! answers for it, and the lines that follow it keep their minor gate.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -44,8 +44,7 @@ fn published(last: &Publication, name: &LineName) -> Result<Option<Line>, Publis
     let channels: Vec<&ChannelManifest> = channels.filter(|manifest| manifest.line == *name).collect();
     let mut releases = BTreeMap::new();
     for version in channels.iter().flat_map(|manifest| &manifest.releases).map(|release| &release.version) {
-        // A large catalog has ten thousand of these, so the publication does not keep them as they are
-        // read.
+        // These are parsed again, since keeping ten thousand of them parsed would take too much memory.
         if let Some(document) = last.release(version).filter(|_| !releases.contains_key(version)) {
             let manifest: Signed<ReleaseManifest> = Signed::parse(document.identity.clone())
                 .map_err(|e| PublishError::LastGood(format!("the manifest of `{version}`: {e}")))?;
@@ -55,8 +54,8 @@ fn published(last: &Publication, name: &LineName) -> Result<Option<Line>, Publis
     manifest::line(name, prefix, &channels, releases).map_err(|e| PublishError::LastGood(e.to_string()))
 }
 
-/// Takes over what the catalog has narrowed since: a yank or a pause is an emergency, and reaches
-/// clusters though the rest of the line is refused.
+/// Applies the stops that the catalog has added since. A yank or a pause is an emergency and must reach
+/// clusters, even if the rest of the line is refused.
 fn narrow(line: &mut Line, current: &Line, now: Time) {
     for stage in &mut line.stages {
         let other = current.stages.iter().find(|other| other.name == stage.name);
@@ -85,9 +84,8 @@ fn narrow(line: &mut Line, current: &Line, now: Time) {
     }
 }
 
-/// The documents of a refused line's releases as they were last published, but for what a yank in the
-/// catalog says since. `line` is the line of [`catalog`], and `current` the one that is refused, if it
-/// could be read.
+/// The documents of a refused line's releases as they were last published, updated for later yanks.
+/// `line` is the line of [`catalog`], and `current` is the refused one, if it could be read.
 pub fn releases(
     last: Option<&Publication>,
     line: &Line,

@@ -1,4 +1,4 @@
-//! What is published as one file, ready to be served again after a restart, before the catalog is read.
+//! A publication as one file, from which it is served again after a restart, before the catalog is read.
 //!
 //! ```text
 //! "tidegate publication 2\n"
@@ -7,9 +7,9 @@
 //! 32 bytes    SHA-256 of all before
 //! ```
 //!
-//! The index is what serde derives for [`Publication`](super::Publication), so a field that is added
-//! there is stored. Serde hands no context to a value, and a document must know its number, or find
-//! itself by it: the documents of the file that is being written or read are in a thread-local.
+//! Serde derives the index from [`Publication`](super::Publication), so a new field there is stored too.
+//! In the index a document is only a number. Serde passes no context to a value that it writes or reads,
+//! so a thread-local has the documents that belong to the numbers.
 
 mod documents;
 
@@ -25,7 +25,7 @@ use super::document::Document;
 const NAME: &[u8] = b"tidegate publication ";
 const HEAD: &[u8] = b"tidegate publication 2\n";
 
-/// How long a digest is.
+/// The length of a digest.
 const DIGEST: usize = 32;
 
 /// Why a file is not a publication that can be served.
@@ -48,7 +48,7 @@ thread_local! {
     static DOCUMENTS: RefCell<Vec<Document>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Does work on an index with these documents at hand. Gives them back, with those that were added.
+/// Writes or reads an index that refers to these documents. Returns them with those that were added.
 fn with_documents<T>(documents: Vec<Document>, work: impl FnOnce() -> T) -> (T, Vec<Document>) {
     DOCUMENTS.set(documents);
     let done = work();
@@ -58,7 +58,7 @@ fn with_documents<T>(documents: Vec<Document>, work: impl FnOnce() -> T) -> (T, 
 impl Serialize for Document {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let number = DOCUMENTS.with_borrow_mut(|documents| {
-            // This shares the bodies.
+            // A clone shares the bodies.
             documents.push(self.clone());
             documents.len() - 1
         });
@@ -79,11 +79,11 @@ impl<'de> Deserialize<'de> for Document {
 /// # Errors
 /// When it cannot be written.
 pub fn pack(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
-    // The index is written twice, the first time for its documents alone: it is large, and there are two
-    // publications in memory already.
+    // The index is written twice, the first time only to collect its documents. Keeping it in memory
+    // would cost more, since two publications are there already.
     let (written, documents) = with_documents(Vec::new(), || serde_json::to_writer(io::sink(), value));
     written?;
-    // The digest takes large blocks faster than the many small ones of an index.
+    // Hashing large blocks is faster than hashing the many small ones of an index.
     let mut to = BufWriter::new(Digested { inner: to, digest: Sha256::new() });
     to.write_all(HEAD)?;
     documents::write(&documents, &mut to)?;
@@ -94,12 +94,12 @@ pub fn pack(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
     inner.write_all(&digest.finalize())
 }
 
-/// Reads a packed value of a length.
+/// Reads a packed value from a file of `length` bytes.
 ///
-/// As a stream: a file of hundreds of megabytes is never in memory beside what is made from it.
+/// It is read as a stream, since the file may have hundreds of megabytes.
 ///
 /// # Errors
-/// When the file cannot be read, is not a publication, or not a whole one.
+/// When the file cannot be read, is not a publication, or is damaged.
 pub fn unpack<T: DeserializeOwned>(from: &mut dyn Read, length: u64) -> Result<T, PackError> {
     let content = length.checked_sub(DIGEST as u64).ok_or(PackError::Foreign)?;
     let digested = Digested { inner: from.take(content), digest: Sha256::new() };
@@ -126,7 +126,7 @@ fn cut_short(error: io::Error) -> PackError {
     if error.kind() == io::ErrorKind::UnexpectedEof { PackError::Digest } else { PackError::Read(error) }
 }
 
-/// Reads or writes on, and has the digest of what went through.
+/// Passes reads and writes on, and hashes what passes.
 struct Digested<I> {
     inner: I,
     digest: Sha256,

@@ -27,7 +27,7 @@ pub struct Publication {
     pub made: Time,
     /// When the first of its roles and manifests expires.
     pub expires: Time,
-    /// When the first of what the online key signed is due to be signed anew.
+    /// When the first document that the online key signed must be signed again.
     pub renew: Time,
     /// Whether it was signed by throw-away keys.
     pub demo: bool,
@@ -35,12 +35,12 @@ pub struct Publication {
     pub(crate) promotions: Arc<Document>,
     /// By the channels' own names.
     pub(crate) channel: HashMap<ChannelName, ChannelDocuments>,
-    /// The channels' further names, each with the channel's own.
+    /// The channels' other names, each with the channel's own.
     pub(crate) aliases: HashMap<ChannelName, ChannelName>,
     pub(crate) release: HashMap<Version, ReleaseDocuments>,
     pub(crate) roles: Roles,
     /// Documents of the repository that were replaced, by path, and until when they are still served: a
-    /// client in the middle of an update asks for the files of which it was told.
+    /// client in the middle of an update asks for the files that it saw listed.
     pub(crate) retired: HashMap<Box<str>, (Arc<Document>, Time)>,
     pub(crate) known: Known,
 }
@@ -69,18 +69,18 @@ pub struct ReleaseDocuments {
     /// Its signed manifest, served in the repository if the line's role lists it. A client that is
     /// about to jump over a release must be able to see whether that is a barrier.
     pub(crate) manifest: Option<Arc<Document>>,
-    /// `None` in a mirror, which knows a release that waits by its listing alone.
+    /// `None` for a release that waits in a mirror, which knows it only by its listing.
     pub(crate) explain: Option<Arc<Document>>,
-    /// Shared with the catalog.
+    /// All of them. The list is shared with the catalog.
     pub(crate) payloads: Arc<[Payload]>,
-    /// Whether the payloads can be served.
+    /// Whether their files can be served.
     pub(crate) at_hand: bool,
 }
 
 /// How far the public sees a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Standing {
-    /// No release key stands behind it as the catalog has it.
+    /// No release key has signed it as it is in the catalog.
     Unsigned,
     /// It is signed and not on offer: it is in no stage yet, or its payload is missing.
     Waiting,
@@ -89,7 +89,7 @@ pub enum Standing {
 }
 
 impl ChannelDocuments {
-    /// When its manifest is due to be signed anew.
+    /// When its manifest must be signed again.
     pub(super) fn renew(&self) -> Time {
         self.manifest.signed().renew()
     }
@@ -146,7 +146,7 @@ impl Publication {
         self.release.get(version)?.published()?.manifest.as_deref()
     }
 
-    /// Whether a release is signed by release keys: also one that is not on offer yet.
+    /// Whether a release is signed by release keys. It need not be on offer yet.
     #[must_use]
     pub fn is_signed(&self, version: &Version) -> bool {
         let known = self.release.get(version).filter(|release| release.explain.is_some());
@@ -174,9 +174,9 @@ impl Publication {
         })
     }
 
-    /// Takes note of which payloads are there, by their paths below `/tuf/`, where this publication was
-    /// made from a repository: those of yanked releases may have been withdrawn, and those of releases
-    /// that wait need not have come along. All others must be there.
+    /// Finds out which payloads are there, by their paths below `/tuf/`, after this publication was made
+    /// from a repository. Payloads of yanked releases may have been withdrawn, and those of releases that
+    /// wait may be missing; all others must be there.
     pub fn find_payloads(&mut self, is_there: impl Fn(&str) -> bool) {
         let offered = self.channel.values().flat_map(|documents| &documents.manifest.signed().releases);
         let yanked: BTreeSet<&Version> =
@@ -217,14 +217,14 @@ impl Publication {
         (document.sha256 == sha256).then_some(TufFile::Document(document))
     }
 
-    /// Its newest root, which is trusted from then on.
+    /// Its newest root, which clients trust from now on.
     #[must_use]
     pub fn root(&self) -> &Signed<Root> {
         self.roles.root()
     }
 
-    /// The highest version of anything that an online key signed: what is signed next must be above it,
-    /// or clients take it for a step back.
+    /// The highest version of anything that an online key signed. What is signed next must have a higher
+    /// one, or clients refuse it as rolled back.
     #[must_use]
     pub fn highest(&self) -> u64 {
         let Roles { channels, snapshot, timestamp, .. } = &self.roles;
@@ -275,7 +275,7 @@ impl Publication {
         self.release.values().filter(|release| release.explain.is_some()).count()
     }
 
-    /// What every channel offers, as far as it may not change any more; by line and in the order of
+    /// The part of what every channel offers that may never change again, by line and in the order of
     /// stages.
     #[must_use]
     pub fn offers(&self) -> Vec<Offer> {

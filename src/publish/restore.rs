@@ -1,5 +1,5 @@
-//! A publication made from a repository as clients see it, without any key: for a mirror, and after
-//! the state folder was lost.
+//! A publication made from a repository as clients see it, without any private key: for a mirror, and
+//! after the state was lost.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -41,18 +41,17 @@ pub enum RestoreError {
 /// Gives the bytes at a path below `/tuf/`.
 type Fetch<'a> = &'a dyn Fn(&str) -> Option<Bytes>;
 
-/// Verifies a repository as a client does at `now`, from a root that is trusted already, and makes
-/// the publication that serves it. Payloads of releases that no channel offers yet are left out, until
-/// [`Publication::find_payloads`] finds them. `fetch` gives the bytes at a path below `/tuf/`; payloads are not
-/// fetched, but known by their listing.
+/// Verifies a repository as a client does at `now`, from a trusted root, and makes the publication that
+/// serves it. Payloads are not fetched: their listing has all that is needed. Those of releases that no
+/// channel offers yet are left out until [`Publication::find_payloads`] finds them.
 ///
-/// What only the catalog knows is not in it: why something waits, and until when. To take up one
-/// that has expired meanwhile, give the time at which it was [`made`].
+/// The publication lacks what only the catalog knows: why a release waits, and until when. To restore a
+/// repository that has expired, pass the time at which it was [`made`].
 ///
 /// # Errors
-/// When the repository is not one that a client would take, or lacks a file that a channel needs.
+/// When a client would refuse the repository, or a file that a channel needs is missing.
 pub fn restore(trusted: &Signed<Root>, now: Time, fetch: Fetch<'_>) -> Result<Publication, RestoreError> {
-    // Each file is fetched once: what is verified is what is taken, whatever comes the next time.
+    // Each file is fetched once, so what is verified is what is used, even if the source changes.
     let had = RefCell::new(HashMap::<String, Option<Bytes>>::new());
     let fetch = &|path: &str| {
         if let Some(had) = had.borrow().get(path) {
@@ -62,12 +61,12 @@ pub fn restore(trusted: &Signed<Root>, now: Time, fetch: Fetch<'_>) -> Result<Pu
         had.borrow_mut().insert(path.to_owned(), file.clone());
         file
     };
-    // A role may list what is not served: a release that was signed and has entered no stage yet.
+    // A role may list a file that is not served: the manifest of a release that has entered no stage yet.
     let served = |name: &str, target: &Target| {
         names::is_channel(name)
             || !names::is_payload(name) && fetch(&names::target_path(name, &target.hashes.sha256)).is_some()
     };
-    // One line's role that nobody signed anew is that line's trouble alone, as it is for the server.
+    // As in the server, an expired role of a line affects only that line.
     let verified = verify_lapsed(trusted, now, fetch, &served)?;
     let roles = roles(trusted, &verified, fetch)?;
     let manifests = Manifests::read(&roles, fetch)?;
@@ -109,7 +108,7 @@ pub fn restore(trusted: &Signed<Root>, now: Time, fetch: Fetch<'_>) -> Result<Pu
     })
 }
 
-/// When the repository at hand was made, as its timestamp says; nothing is verified.
+/// When a repository was made, as its timestamp says. Nothing is verified.
 #[must_use]
 pub fn made(fetch: Fetch<'_>) -> Option<Time> {
     let timestamp: Signed<Timestamp> = Signed::parse(fetch(names::TIMESTAMP_PATH)?).ok()?;
@@ -137,8 +136,8 @@ fn roles(trusted: &Signed<Root>, verified: &Verified, fetch: Fetch<'_>) -> Resul
     })
 }
 
-/// Every root, from the first on: clients that were installed long ago begin there. Those that lie
-/// before the trusted one lead to it, or are not served.
+/// Every root, from the first on: clients that were installed long ago begin there. The roots before the
+/// trusted one must lead to it.
 fn roots(
     trusted: &Signed<Root>,
     verified: &Verified,
@@ -169,7 +168,7 @@ struct Manifests {
 }
 
 impl Manifests {
-    /// Reads those that are served. They were verified.
+    /// Reads those that are served. They have been verified.
     fn read(roles: &Roles, fetch: Fetch<'_>) -> Result<Self, RestoreError> {
         let mut manifests = Self { channels: Vec::new(), releases: BTreeMap::new() };
         for (name, target) in roles.listed().filter(|(name, _)| !names::is_payload(name)) {
@@ -189,8 +188,8 @@ impl Manifests {
         Ok(manifests)
     }
 
-    /// The catalog as far as the manifests say it. Which versions each line accepts is in its role's
-    /// paths.
+    /// The part of the catalog that is in the manifests. The paths of a line's role tell which versions
+    /// belong to the line.
     fn catalog(&self, roles: &Roles) -> Result<Catalog, RestoreError> {
         let mut lines: BTreeMap<&LineName, Vec<&ChannelManifest>> = BTreeMap::new();
         for manifest in self.channels.iter().map(|manifest| manifest.signed()) {
@@ -214,8 +213,8 @@ impl Manifests {
     }
 }
 
-/// The documents of a release. One that no channel offers is known by its listing alone, and its
-/// payloads are served by whoever has them.
+/// The documents of a release. One that no channel offers is known only by its listing, and its payloads
+/// may be missing.
 fn release(
     catalog: &Catalog,
     manifest: ReleaseManifest,

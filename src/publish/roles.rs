@@ -1,4 +1,4 @@
-//! The roles of a publication, and what of them the online key signs.
+//! The roles of a publication, and how the online ones are kept or signed again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
@@ -20,10 +20,10 @@ use crate::formats::tuf::{
 };
 use crate::signing::{InRole, SignError, Signed, Signer};
 
-/// Long-lived online roles are signed anew once this much of their life is left.
+/// Long-lived online roles are signed again when this much of their life is left.
 const RENEW_BEFORE: TimeDelta = TimeDelta::days(60);
 
-/// A signed document and the body with which it is answered: the same bytes, read once.
+/// A signed document and the body that is served: the same bytes, parsed once.
 #[derive(Debug, Clone)]
 pub struct Served<T> {
     pub(crate) signed: Signed<T>,
@@ -31,7 +31,7 @@ pub struct Served<T> {
 }
 
 impl<T> Served<T> {
-    /// A document to be served. Its body is that of `before`, where the bytes are the same.
+    /// A document to be served. If its bytes are those of `before`, they share the body.
     pub fn new(signed: Signed<T>, before: Option<&Self>) -> Self {
         let document = Document::reusing(before.map(|before| &before.document), signed.raw().clone());
         Self { signed, document }
@@ -124,7 +124,7 @@ impl Roles {
         self.lines.values().chain([&self.channels]).flat_map(|role| &role.signed().targets)
     }
 
-    /// When the first of the online roles is due to be signed anew.
+    /// When the first of the online roles must be signed again.
     pub(super) fn renew(&self) -> Time {
         let (channels, snapshot) = (self.channels.signed().renew(), self.snapshot.signed().renew());
         channels.min(snapshot).min(self.timestamp.signed().renew())
@@ -187,8 +187,8 @@ pub(super) fn roles(
     Ok(Roles { roots, targets, lines, channels, snapshot, timestamp })
 }
 
-/// The roles of lines: for a refused line the one that was published last, so that it goes on listing
-/// the line's documents; for the others the one that the release keys signed last.
+/// The roles of lines. A refused line keeps the role that was published last, which lists the documents
+/// that the line keeps; any other line has the role that its release keys signed last.
 fn lines(inputs: &Inputs<'_>) -> Result<BTreeMap<LineName, Served<Targets>>, PublishError> {
     let (trust, refused) = (inputs.trust, &inputs.decided.refused);
     let delegations = trust.targets().signed().delegations.iter().flat_map(|delegations| &delegations.roles);
@@ -209,11 +209,11 @@ fn lines(inputs: &Inputs<'_>) -> Result<BTreeMap<LineName, Served<Targets>>, Pub
     Ok(lines)
 }
 
-/// What the online key signs, and renews.
+/// A document that the online key signs and renews.
 pub(super) trait Online: Serialize + Clone {
-    /// Whether two documents differ in nothing but their versions and times.
+    /// Whether two documents differ only in their versions and times.
     fn says_the_same_as(&self, other: &Self) -> bool;
-    /// When it is due to be signed anew.
+    /// When it must be signed again.
     fn renew(&self) -> Time;
 }
 
@@ -259,8 +259,8 @@ impl Online for Timestamp {
     }
 }
 
-/// The document that is served, if it says what is wanted, today's keys accept it and it is not due to
-/// be signed anew; else the wanted one, signed.
+/// Keeps the document that is served, if it says the same as the wanted one, is signed by today's keys
+/// and need not be renewed yet. Otherwise signs the wanted one.
 pub(super) fn kept_or_signed<T: Online, S: Signer + ?Sized>(
     wanted: T,
     before: Option<&Served<T>>,

@@ -1,6 +1,6 @@
-//! The documents of a packed publication: each with its media type (a byte) and the lengths of its
-//! bodies (identity, gzip and Brotli; four bytes each, big-endian, 0 where there is none), then the
-//! bodies. A byte that is no media type ends them.
+//! The documents of a packed publication. Each has its media type (one byte), the lengths of its bodies
+//! (identity, gzip and Brotli; four bytes each, big-endian, 0 if there is none), and the bodies. A byte
+//! that is not a media type ends the list.
 
 use std::io::{self, Read, Write};
 use std::mem;
@@ -13,9 +13,9 @@ use crate::publish::document::{Document, Media};
 const MEDIA: [Media; 2] = [Media::Json, Media::Octets];
 const END: u8 = u8::MAX;
 
-/// Bodies are read into chunks of so many bytes. They are not one block: of what is read, a part is
-/// soon replaced, and a chunk goes away with the last of its bodies. Nor has each its own: there are
-/// tens of thousands, and most are small.
+/// Bodies are read into chunks of this many bytes. A single block would stay in memory as long as any
+/// body in it, and many bodies are soon replaced. An allocation for each body would waste memory, since
+/// there are tens of thousands of small ones.
 const CHUNK: usize = 256 * 1024;
 
 pub(super) fn write(documents: &[Document], to: &mut impl Write) -> io::Result<()> {
@@ -33,7 +33,7 @@ pub(super) fn write(documents: &[Document], to: &mut impl Write) -> io::Result<(
     to.write_all(&[END])
 }
 
-/// Reads documents from a file that has no more than `most` bytes.
+/// Reads documents from a file of at most `most` bytes.
 pub(super) fn read(from: &mut impl Read, most: u64) -> Result<Vec<Document>, PackError> {
     let mut documents = Vec::new();
     let mut chunk = Chunk::default();
@@ -45,7 +45,7 @@ pub(super) fn read(from: &mut impl Read, most: u64) -> Result<Vec<Document>, Pac
         for length in &mut lengths {
             *length = u32::from_be_bytes(array(from)?);
         }
-        // Held against the file's length before anything is allocated.
+        // Compared with the file's length before anything is allocated.
         let total = lengths.iter().copied().map(u64::from).sum();
         left = left.checked_sub(total).ok_or(PackError::Digest)?;
         let lengths = lengths.map(|length| length as usize);
@@ -63,16 +63,16 @@ pub(super) fn read(from: &mut impl Read, most: u64) -> Result<Vec<Document>, Pac
     Ok(documents)
 }
 
-/// The bodies that were read last.
+/// The chunk that is being read.
 #[derive(Default)]
 struct Chunk {
     bytes: Vec<u8>,
-    /// The documents that they belong to, with the lengths of their bodies.
+    /// The documents in it, with the lengths of their bodies.
     waiting: Vec<(Media, [usize; 3])>,
 }
 
 impl Chunk {
-    /// Makes documents of what was read.
+    /// Makes the documents of the chunk.
     fn finish(&mut self, documents: &mut Vec<Document>) {
         let mut bytes = Bytes::from(mem::take(&mut self.bytes));
         for (media, lengths) in self.waiting.drain(..) {
