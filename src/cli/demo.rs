@@ -1,5 +1,5 @@
-//! The demo: a scratch copy of a catalog, signed by throw-away keys, with a line in which things
-//! happen today.
+//! The demo: a copy of a catalog, signed by throw-away keys, with a line in which something happens
+//! today.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -36,11 +36,11 @@ const LINE: &str = "1.10";
 /// The release of it that is held.
 const HELD: &str = "1.10.2-demo.1";
 
-/// How long after the start a release comes due, so that one can watch it.
+/// How long after the start a release is due, so that people can watch its promotion.
 const SOON: TimeDelta = TimeDelta::seconds(60);
 
-/// Copies the catalog and its payloads into the state folder, adds the made-up line, makes keys, and
-/// signs everything. Gives the folders to serve from. What an earlier demo left is replaced.
+/// Copies the catalog and its payloads into the state folder, adds the made-up line, creates keys, and
+/// signs everything. Returns the folders to serve from. Replaces what an earlier demo left.
 pub fn prepare(globals: &Globals, clock: &SharedClock) -> anyhow::Result<Globals> {
     let folder = globals.state.join("demo");
     if !globals.catalog.join("policy.yaml").is_file() {
@@ -59,7 +59,7 @@ pub fn prepare(globals: &Globals, clock: &SharedClock) -> anyhow::Result<Globals
     };
     let workspace = Workspace::new(&demo, SharedClock::clone(clock));
     if folder.exists() {
-        // Somebody's running demo is not pulled from under it.
+        // A demo that is still running must keep its files.
         drop(workspace.state_store().lease()?);
         fs::remove_dir_all(&folder).with_context(|| format!("`{}` cannot be replaced", folder.display()))?;
     }
@@ -74,7 +74,7 @@ pub fn prepare(globals: &Globals, clock: &SharedClock) -> anyhow::Result<Globals
     Ok(demo)
 }
 
-/// What to do with a demo, for stdout. Names only what the copied catalog has.
+/// What to try with a demo, for stdout. It names only what the copied catalog has.
 pub fn welcome(address: SocketAddr, demo: &Workspace) -> anyhow::Result<String> {
     let reading = demo.store()?.read(demo.now())?.reading;
     let catalog = &reading.catalog;
@@ -104,8 +104,8 @@ pub fn welcome(address: SocketAddr, demo: &Workspace) -> anyhow::Result<String> 
     Ok(text)
 }
 
-/// What a cluster could ask: of the sample catalog its way into the next line, of another one the way
-/// onwards from the first release of a line.
+/// What a cluster could ask: in the sample catalog the way into the next line, in any other the way from
+/// the first release of a line.
 fn question(catalog: &Catalog) -> anyhow::Result<Option<(&ChannelName, &Version)>> {
     let sample =
         (catalog.line(&LineName::parse("1.8")?), catalog.release(&Version::parse("1.7.14-tectonic.2")?));
@@ -227,7 +227,7 @@ fn release(
     })
 }
 
-/// Makes keys and signs everything, as the owners of a real catalog would over weeks.
+/// Creates keys and signs everything, as the owners of a real catalog would over weeks.
 fn sign(demo: &Workspace, offline: &Path) -> anyhow::Result<()> {
     let (now, store) = (demo.now(), demo.store()?);
     let key = || PrivateKey::generate();

@@ -108,8 +108,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes what is not there yet: what never changes first, and the timestamp, which leads to all of
-/// it, last. Gives what was done, and every file of the mirror.
+/// Writes what is missing. Files that never change come first, and the timestamp, which leads to all of
+/// them, comes last. Returns what was done, and every file of the mirror.
 fn write(
     dir: &Path,
     publication: &Publication,
@@ -135,8 +135,8 @@ fn write(
             File::Bytes(bytes) => bytes.len() as u64,
             File::Payload(payload) => payload.size,
         };
-        // A target's name has its digest, and it got its name only when it was whole. A role's has its
-        // version, and another repository's of that version may lie there.
+        // A target has its digest in its name, and got the name only when it was complete. A role has its
+        // version, and a role of another repository may have the same one.
         let same = fs::symlink_metadata(&to).is_ok_and(|found| found.is_file() && found.len() == size)
             && match file {
                 File::Bytes(bytes) if path.starts_with("tuf/metadata/") => {
@@ -174,8 +174,7 @@ fn write(
     Ok((body, kept))
 }
 
-/// The files whose names say what they hold, and those that change under their names, in the order
-/// in which they are written.
+/// The files that never change, and those that do, in the order in which they are written.
 fn files(publication: &Publication) -> (Fixed<'_>, Moving<'_>) {
     let (mut fixed, mut moving) = (Vec::new(), Vec::new());
     let mut timestamp = None;
@@ -202,7 +201,7 @@ fn files(publication: &Publication) -> (Fixed<'_>, Moving<'_>) {
     (fixed, moving)
 }
 
-/// Copies a payload, and checks its digest once more on the way.
+/// Copies a payload, and checks its digest again.
 fn copy(payloads: &dyn PayloadStore, payload: &Payload, to: &mut fs::File) -> io::Result<()> {
     let mut from = payloads.open(&payload.sha256, 0..payload.size)?.bytes;
     let mut hasher = sha2::Sha256::new();
@@ -227,7 +226,7 @@ fn copy(payloads: &dyn PayloadStore, payload: &Payload, to: &mut fs::File) -> io
     ))
 }
 
-/// The container images that the payloads name, and the payloads that cannot be looked into.
+/// The container images that the payloads name, and the payloads that cannot be searched for them.
 fn named_images(
     publication: &Publication,
     payloads: &dyn PayloadStore,
@@ -251,7 +250,7 @@ fn named_images(
     Ok((all.into_iter().collect(), unread.into_iter().collect()))
 }
 
-/// Removes files that are ours by their place and that nothing names any more.
+/// Removes files of earlier exports that nothing refers to any more.
 fn prune(dir: &Path, kept: &BTreeSet<PathBuf>) -> anyhow::Result<usize> {
     let mut pruned = 0;
     for folder in ["tuf/metadata", "tuf/targets", "v1/channels", "v1/releases"] {

@@ -80,7 +80,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         ));
     }
     let root = match &before {
-        // Whatever is named: keys that were replaced since then do not come back.
+        // Also if another one is named: keys that were replaced since then must not come back.
         Some(before) => before.root().clone(),
         None => root(args, workspace)?,
     };
@@ -154,7 +154,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     Ok(ExitCode::SUCCESS)
 }
 
-/// At which time the export must have been valid.
+/// The time at which the export must have been valid.
 fn accepted(args: &Args, made: Option<Time>, now: Time) -> Time {
     let oldest = args.stale_ok.and_then(|stale| now.checked_sub_signed(stale));
     match (oldest, made) {
@@ -167,7 +167,7 @@ fn kept_root(workspace: &Workspace) -> PathBuf {
     workspace.state.join("root.json")
 }
 
-/// The root named, or that of the import before, or the catalog's.
+/// The root that the user named, or that of the last import, or the catalog's.
 fn root(args: &Args, workspace: &Workspace) -> anyhow::Result<Signed<Root>> {
     let kept = kept_root(workspace);
     let found = match (&args.root, fs::read(&kept)) {

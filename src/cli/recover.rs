@@ -54,8 +54,8 @@ struct Body {
     releases: usize,
 }
 
-/// A version that the clock reaches only in so many days was not made by the rules: versions are at
-/// most a little ahead of the seconds since 1970.
+/// Versions are at most a little ahead of the seconds since 1970. One that the clock reaches only after
+/// this time was not made by the rules.
 const FAR_AHEAD: TimeDelta = TimeDelta::days(366);
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
@@ -95,7 +95,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
                 Ok(()) => false,
             }
         }
-        // A damaged one is as good as none.
+        // A damaged publication counts as none.
         Ok(None) | Err(_) => true,
     };
     let floor = if recovered { floor(&mut seen, replaced, now)? } else { 0 };
@@ -135,15 +135,15 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the copies from which payloads are served, of all that lie in the payload folder, so that
-/// they are there with the first request. What is missing or changed there is not served.
+/// Copies the payloads that are in the payload folder, so that they can be served from the first request
+/// on. A payload that is missing or has changed is not served.
 fn copy_payloads(workspace: &Workspace, publication: &Publication) -> anyhow::Result<()> {
     let wanted: Vec<_> = publication.payloads().collect();
     workspace.payload_store().ensure_copies(&wanted, workspace.now())?;
     Ok(())
 }
 
-/// What is live at a place, though it may have expired while no server was there to renew it.
+/// What is live at a place. It may have expired while there was no server to renew it.
 pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> anyhow::Result<Publication> {
     let source = Source::parse(from, ca)?;
     source.check_place(from)?;
@@ -163,9 +163,8 @@ pub fn replaced(seen: &Publication, workspace: &Workspace) -> anyhow::Result<boo
 
 /// The version above which this server signs from now on.
 ///
-/// A thief of the online key can run the versions to their end, so that nothing can follow. Clients
-/// forget versions once the root names another key for snapshot and timestamp: then the counting
-/// begins anew.
+/// Somebody who stole the online key can use up all versions, so that none can follow. When the root
+/// names another key for snapshot and timestamp, clients forget versions, and counting starts again.
 fn floor(seen: &mut Publication, replaced: bool, now: Time) -> anyhow::Result<u64> {
     if replaced {
         seen.version = 0;

@@ -111,7 +111,7 @@ pub struct Args {
     first: bool,
 }
 
-/// For so long keys that are being written are waited for, in so many tries.
+/// How long, and how often, a start waits for keys that are being written.
 const MOMENT: Duration = Duration::from_millis(250);
 const PATIENCE: usize = 40;
 
@@ -145,7 +145,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let promoter = Promoter::start(setup, Arc::clone(&clock), Arc::clone(&shared)).hint(
         "take up what clients see with `tidegate recover --from URL|DIR`, or bring the state folder back from a backup: without its last publication the server cannot tell whether it steps back; if nothing was ever published from here, move `publication` out of the state folder and start with `tidegate serve --first`",
     )?;
-    // Held on to no longer: it is as large as all that is served, and replaced in a moment.
+    // The last publication is not kept here: it is as large as all that is served, and replaced soon.
     check_last(args, globals, trust.as_ref(), shared.publication.load().as_deref(), new, clock.now())?;
     drop(trust);
 
@@ -168,8 +168,8 @@ fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<
     serve(args, &workspace, payloads, shared, move |told| mirror.run(told))
 }
 
-/// Answers until the process is told to stop, with a thread beside that makes what is answered. The
-/// server ends with that thread: one that is down is seen, and one that is stale is not.
+/// Answers until the process is told to stop, while another thread makes what is answered. If that
+/// thread ends, so does the server: people notice a server that is down, and not one that is stale.
 fn serve(
     args: &Args,
     workspace: &Workspace,
@@ -179,7 +179,7 @@ fn serve(
 ) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        // Before anything is served: a signal that comes early must not be lost.
+        // This comes before anything is served: an early signal must not be lost.
         let stopped = signals()?;
         let mut config = http::Config::new(args.listen);
         config.admin_listen = args.admin_listen;
@@ -189,7 +189,7 @@ fn serve(
         let running = http::start(&config, shared, payloads, workspace.clock())?;
 
         let (stop, told) = mpsc::channel();
-        // Dropped with the thread's work, however that ends.
+        // It is dropped when the thread's work ends, in whatever way.
         let (working, ended) = oneshot::channel::<()>();
         let worker = std::thread::Builder::new().name("promoter".to_owned()).spawn(move || {
             let _working = working;
@@ -208,7 +208,7 @@ fn serve(
         };
         running.until(until).await?;
         tracing::info!("stopped serving");
-        // The promoter may be in the middle of a commit: it ends its turn.
+        // The promoter may be in the middle of a commit, so it finishes its turn.
         drop(stop);
         if worker.join().is_err() || alone {
             return Err(refuse(
@@ -220,8 +220,8 @@ fn serve(
     })
 }
 
-/// Whether this server may go on from what it has. One that lost its state, or was brought back from
-/// an old backup, would sign what clients refuse, and could not tell whether it takes anything back.
+/// Checks that this server may continue from its state. If the state was lost or restored from an old
+/// backup, the server would sign what clients refuse, and could withdraw what it had offered.
 fn check_last(
     args: &Args,
     globals: &Globals,
@@ -236,14 +236,14 @@ fn check_last(
         let root =
             root.with_context(|| format!("the catalog `{}` has no root", globals.catalog.display()))?;
         match recover::seen(witness, args.ca.as_deref(), &root, now) {
-            // Clients forget what a key signed that was replaced.
+            // Clients forget what a replaced key has signed.
             Ok(seen) if trust.is_some_and(|trust| replaces_online_keys(trust.root().signed(), &seen)) => {
                 tracing::warn!("what is live at `{witness}` is signed by an online key that was replaced");
             }
             Ok(seen) => check_seen(last, &seen)
                 .with_context(|| format!("this server is behind what is live at `{witness}`"))
                 .hint(format!("take it up first: `tidegate recover --from {witness}`"))?,
-            // The witness may be this very service, which is down until it starts.
+            // The witness may be this service, which is down until it starts.
             Err(error) => tracing::warn!("the witness could not be asked, and is left out: {error:#}"),
         }
     }
@@ -259,7 +259,8 @@ fn check_last(
     Ok(())
 }
 
-/// Who promotes must be said where git owns the catalog: two promoters would undo each other.
+/// Whether this server promotes. The user must say so where git owns the catalog: two promoters would
+/// undo each other's work.
 fn promotes(args: &Args, workspace: &Workspace) -> anyhow::Result<bool> {
     match (args.promote, work_tree(&workspace.catalog)) {
         (Some(promote), _) => Ok(promote == Promote::On),
@@ -274,10 +275,9 @@ fn promotes(args: &Args, workspace: &Workspace) -> anyhow::Result<bool> {
     }
 }
 
-/// Where the online key is, after a look at what lies with it: a server never holds an offline key.
+/// Where the online key is. Refuses to start with an offline key, which no server may hold.
 ///
-/// Reads the roots and nothing else of the catalog: a large one must not keep the last publication
-/// waiting.
+/// Reads only the roots of the catalog, so that a large one does not delay the last publication.
 fn online_key(args: &Args, state: &dyn StateStore, workspace: &Workspace) -> anyhow::Result<Online> {
     let keys = stored::keys(state).map_err(|error| match error {
         StoredError::State(StateError::Exposed(exposed)) => {
@@ -310,8 +310,8 @@ fn online_key(args: &Args, state: &dyn StateStore, workspace: &Workspace) -> any
     Ok(Online::State)
 }
 
-/// The roots and the targets role. A checkout or a copy that is under way when a server starts is waited
-/// for: the next moment it is done.
+/// The roots and the targets role. If a checkout or a copy is in progress when the server starts, this
+/// waits: it is done in a moment.
 fn public_keys(catalog: &dyn CatalogStore) -> anyhow::Result<BTreeMap<String, Bytes>> {
     for _ in 0..PATIENCE {
         match catalog.keys() {
@@ -322,7 +322,7 @@ fn public_keys(catalog: &dyn CatalogStore) -> anyhow::Result<BTreeMap<String, By
     catalog.keys().hint("something writes there all the time: find it, and start the server again")
 }
 
-/// The offline role whose signatures a key makes, if it does.
+/// The offline role that a key signs for, if it does.
 fn offline_role(trust: &Trust, id: KeyId) -> Option<&'static str> {
     let root = trust.root().signed();
     if root.root().keyids.contains(&id) {
@@ -345,7 +345,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Says on stdout where the server listens: the first line is for programs that started it.
+/// Prints where the server listens. The first line is for programs that started it.
 fn announce(running: &http::Running, workspace: &Workspace, demo: bool) -> anyhow::Result<()> {
     let address = running.address();
     let mut out = std::io::stdout().lock();
@@ -360,7 +360,7 @@ fn announce(running: &http::Running, workspace: &Workspace, demo: bool) -> anyho
     Ok(())
 }
 
-/// Ready once the process is told to stop.
+/// Completes when the process is told to stop.
 fn signals() -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

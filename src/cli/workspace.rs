@@ -31,7 +31,7 @@ use crate::store::port::{CatalogStore, PayloadError, PayloadStore, Snapshot, Sta
 use crate::store::state::StateFolder;
 
 /// How often a change is decided again because somebody else was faster. Each of them makes
-/// progress, so that losing so often in a row means something else is wrong.
+/// progress, so losing this often in a row means that something else is wrong.
 const TRIES: usize = 10;
 
 /// The folders and the clock.
@@ -44,12 +44,12 @@ pub struct Workspace {
     checked: Checked,
 }
 
-/// The catalog at one revision, with what was found beside it.
+/// The catalog at one revision, with the evidence for its releases.
 pub struct View {
     pub snapshot: Snapshot,
     /// The good lines, each release with its evidence.
     pub catalog: Catalog,
-    /// Where the catalog is, as it was named.
+    /// The catalog's folder, as the user named it.
     folder: PathBuf,
     trust: Result<Option<Trust>, TrustError>,
 }
@@ -101,7 +101,7 @@ impl Workspace {
         Arc::new(PayloadFolder::new(&self.payloads, &self.state))
     }
 
-    /// Reads the catalog and looks at what lies beside it.
+    /// Reads the catalog, and looks for the evidence for its releases.
     pub fn read(&self) -> anyhow::Result<View> {
         let now = self.now();
         let snapshot = self.store()?.read(now)?;
@@ -115,16 +115,15 @@ impl Workspace {
             &|release| payloads.check(release, now).unwrap_or_else(|error| unreadable(release, &error)),
             &self.checked,
         );
-        // Asking leaves no trace where there is no state yet; and a memory that cannot be kept only
-        // costs time.
+        // A command that only reads must not create a state. Digests that cannot be kept only cost time.
         if self.state.is_dir() {
             let _ = payloads.remember();
         }
         Ok(View { snapshot, catalog, folder: self.catalog.clone(), trust })
     }
 
-    /// Makes changes. `decide` is asked again, with what is there by then, as often as somebody
-    /// else's commit comes first; no changes is nothing to do.
+    /// Makes the changes that `decide` returns; none if there is nothing to do. When somebody else's
+    /// commit comes first, `decide` is called again with the new catalog.
     pub fn commit<T>(
         &self,
         mut decide: impl FnMut(&View) -> anyhow::Result<(Vec<Change>, T)>,
@@ -141,7 +140,7 @@ impl Workspace {
                 Ok(_) => return Ok(outcome),
                 Err(error) if error.is_lost() && tries < TRIES => {}
                 Err(error) if error.has_written() => {
-                    return Err(error).context("the catalog was changed in part");
+                    return Err(error).context("only part of the changes was made");
                 }
                 Err(error) => return Err(error).context("the catalog was not changed"),
             }
@@ -150,7 +149,7 @@ impl Workspace {
 }
 
 impl View {
-    /// The keys, where there are any.
+    /// The keys, if there are any.
     pub fn trust(&self) -> Result<Option<&Trust>, &TrustError> {
         self.trust.as_ref().map(Option::as_ref)
     }
@@ -170,7 +169,7 @@ impl View {
         if let Some(found) = self.catalog.release(version) {
             return Ok(found);
         }
-        // A line that is faulty has no releases here, and is not to be mistaken for one without.
+        // The catalog has no releases of a faulty line, which may have this one.
         let file = |name: &str| format!("{name}/{version}.yaml");
         let own = |name: &&String| {
             crate::domain::line::Prefix::parse(name).is_ok_and(|prefix| prefix.accepts(version))
@@ -189,7 +188,7 @@ impl View {
     /// A channel by one of its names.
     pub fn channel(&self, name: &ChannelName) -> anyhow::Result<ChannelRef<'_>> {
         self.catalog.channel(name).ok_or_else(|| {
-            // The usual name of a channel; those of a faulty line are not known.
+            // The channels of a faulty line are not known: this is what they are usually called.
             let of =
                 |line: &&String| name.as_str().strip_prefix(*line).is_some_and(|rest| rest.starts_with('-'));
             if let Some(line) = self.snapshot.reading.faulty.keys().find(of) {
@@ -220,7 +219,7 @@ impl View {
         })
     }
 
-    /// A refusal because of a line's faults, which tells the first.
+    /// A refusal because of a line's faults, with the first of them.
     fn faulty(&self, what: &str, line: &str) -> anyhow::Error {
         let faults = self.snapshot.reading.faulty.get(line).map_or(&[][..], Vec::as_slice);
         let first = faults.first().map(|fault| {
@@ -234,7 +233,7 @@ impl View {
         )
     }
 
-    /// Where a file of the catalog is, as people name it here.
+    /// The path of a file of the catalog, below the folder as the user named it.
     pub fn path(&self, file: &str) -> PathBuf {
         self.folder.join(file)
     }
@@ -269,7 +268,7 @@ impl View {
     }
 }
 
-/// A payload that is there and cannot be read is no payload that can be served.
+/// A payload that exists and cannot be read cannot be served.
 fn unreadable(release: &Release, error: &PayloadError) -> PayloadState {
     let file = release.payloads.first().map(|payload| payload.file.clone()).unwrap_or_default();
     PayloadState::Differs { file, found: chain(error) }

@@ -146,7 +146,7 @@ async fn open(
     let payloads = Arc::clone(payloads);
     let (sha256, size) = (payload.sha256, payload.size);
     let opened = web::block(move || {
-        let Blob { size: found, mut bytes } = payloads.open(&sha256, range)?;
+        let Blob { size: found, mut bytes, .. } = payloads.open(&sha256, range)?;
         if found != size {
             return Err(io::Error::other(format!("the copy has {found} bytes instead of {size}")));
         }

@@ -7,15 +7,15 @@ use crate::publish::pack::{PackError, pack, unpack};
 use crate::signing::PrivateKey;
 use crate::signing::key::KeyError;
 use crate::signing::trust::Trust;
-use crate::store::port::{HeldKey, StateError, StateStore};
+use crate::store::port::{Blob, HeldKey, StateError, StateStore};
 
 /// Why what a state holds cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoredError {
     #[error(transparent)]
     State(#[from] StateError),
-    #[error("the last publication in the state cannot be used")]
-    Publication(#[from] PackError),
+    #[error("the last publication in {place} cannot be used")]
+    Publication { place: String, source: PackError },
     #[error("the key in `{}` cannot be used", place.display())]
     Key { place: PathBuf, source: KeyError },
 }
@@ -25,8 +25,9 @@ pub enum StoredError {
 /// # Errors
 /// When it is there and cannot be used.
 pub fn publication(state: &dyn StateStore) -> Result<Option<Publication>, StoredError> {
-    let Some(mut stored) = state.publication()? else { return Ok(None) };
-    Ok(Some(unpack(&mut stored.bytes, stored.size)?))
+    let Some(Blob { place, size, mut bytes }) = state.publication()? else { return Ok(None) };
+    let publication = unpack(&mut bytes, size);
+    Ok(Some(publication.map_err(|source| StoredError::Publication { place, source })?))
 }
 
 /// Stores a publication in place of the last one: durable before this returns.
@@ -76,7 +77,7 @@ mod tests {
         ] {
             state.publish(&mut |to| to.write_all(stored)).unwrap();
             let error = publication(&state).unwrap_err();
-            let StoredError::Publication(source) = error else { panic!("{error}") };
+            let StoredError::Publication { source, .. } = error else { panic!("{error}") };
             assert!(source.to_string().contains(why), "{source}");
         }
     }

@@ -28,8 +28,8 @@ use crate::domain::change::Change;
 use crate::domain::version::Version;
 use crate::formats::yaml::{ParsedFile, Reading, assemble};
 
-/// How often a reading starts over because files changed under it. Whoever writes for longer is
-/// not done, and the folder is read later.
+/// How often a reading starts again because files changed during it. After that the folder is read
+/// later: somebody is still writing.
 const TRIES: usize = 5;
 
 /// A catalog's folder and its payload folder.
@@ -45,9 +45,9 @@ pub struct Directory {
 
 #[derive(Debug, Default)]
 struct Cache {
-    /// In boxes: a map has room to spare, and that is as large as what it holds.
+    /// In boxes, because the unused places of a map are as large as its values.
     files: HashMap<Arc<str>, Box<Cached>>,
-    /// The last reading, as long as somebody holds it: a catalog is large.
+    /// The last reading, for as long as somebody else holds it: a catalog is large.
     last: Option<(Revision, Weak<Reading>)>,
 }
 
@@ -55,7 +55,7 @@ impl Directory {
     /// A catalog in `catalog` with its payloads in `payloads`, which may be missing.
     ///
     /// # Errors
-    /// When the catalog's folder is not there.
+    /// When the catalog's folder does not exist.
     pub fn open(catalog: &Path, payloads: &Path) -> Result<Self, ReadError> {
         let failed = |source| unreadable_folder(catalog, source);
         if !std::fs::metadata(catalog).map_err(failed)?.is_dir() {
@@ -88,7 +88,7 @@ impl Directory {
         let mut listing = Listing::take(&self.catalog, &self.payloads)?;
         for _ in 0..TRIES {
             let whole = listing.load(&mut cache.files, now)?;
-            // What was listed and what was read are one state only if nothing moved meanwhile.
+            // The files that were read are one state only if none has changed since the listing.
             let again = Listing::take(&self.catalog, &self.payloads)?;
             if whole && again.same(&listing) {
                 return Ok((snapshot(cache, &listing), listing));
@@ -115,11 +115,11 @@ impl CatalogStore for Directory {
     }
 
     fn commit(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Revision, CommitError> {
-        self.change(base, changes, now)
+        self.planned(base, now, |from, tree| self.write_all(from, tree, changes))
     }
 
     fn commit_each(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Each, CommitError> {
-        self.change_each(base, changes, now)
+        self.planned(base, now, |from, tree| self.write_each(from, tree, changes))
     }
 
     fn try_each(
@@ -128,7 +128,7 @@ impl CatalogStore for Directory {
         changes: &[Change],
         now: Time,
     ) -> Result<Vec<(usize, CommitError)>, CommitError> {
-        self.plan_only(base, changes, now)
+        self.at(base, now, |from| Self::failing(from, changes))
     }
 
     fn exclusive(&self) -> Result<Exclusive, CommitError> {
@@ -216,8 +216,8 @@ fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
     Snapshot { revision, reading, trust, unread_roles, manifests, unread_manifests }
 }
 
-/// Puts files together. The texts of good files are not kept: one with a fault that shows only beside
-/// other files is read once more, for the line that is shown with it.
+/// Assembles the files. The texts of good files are not kept: a file whose fault shows only beside other
+/// files is read again, for the line of text that is shown with the fault.
 fn assembled<'a>(
     files: impl Iterator<Item = &'a ParsedFile> + Clone,
     listing: &Listing,
@@ -235,7 +235,7 @@ fn assembled<'a>(
             let digest: [u8; 32] = Sha256::digest(text).into();
             cache.files.get(file.path()).is_some_and(|cached| cached.digest == digest)
         };
-        // One that has changed meanwhile is read anew, with its faults.
+        // A file that has changed since then is read in the next reading, with its faults.
         if let Some(text) = read.filter(same) {
             file.recall(&text);
             recalled = true;
@@ -244,7 +244,7 @@ fn assembled<'a>(
     if recalled { assemble(files) } else { reading }
 }
 
-/// Over names and contents in the order of names.
+/// The digest of all names and contents, in the order of the names.
 fn revision<'a>(files: impl Iterator<Item = (&'a str, &'a [u8; 32])>) -> Revision {
     let mut hasher = Sha256::new();
     for (path, digest) in files {

@@ -1,15 +1,15 @@
 //! Atomic, durable writes: the one place where files that must survive a crash are written.
 //!
-//! A reader sees the old file or the new one and nothing between; once [`write()`] has returned, a
-//! power cut brings the old file no more. The order makes it so: write aside, fsync, rename, fsync
-//! the folder.
+//! A reader sees the old file or the new one, never anything in between. Once [`write()`] has
+//! returned, a power cut does not bring the old file back. This follows from the order of the steps:
+//! write to a temporary file, fsync it, rename it, fsync the folder.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// What stands between a file's name and the random end of its temporary sibling.
+/// Separates a file's name from the random end of its temporary file's name.
 const TEMPORARY: &str = ".tmp-";
 
 /// Who may read a file that is written.
@@ -18,12 +18,12 @@ pub enum Mode {
     /// The mode and, where this process may, the owner of the file that is replaced; the user's
     /// umask decides for a new one.
     Keep,
-    /// As `Keep`, and for all to read (and a folder to enter) whatever the umask: what is published, and is often signed by one
-    /// user and served by another.
+    /// As `Keep`, and readable for everybody whatever the umask is (a folder can be entered, too): for
+    /// what is published, and is often signed by one user and served by another.
     Public,
     /// The owner alone: keys and the state folder.
     Private,
-    /// For all to read and nobody to write: copies that never change.
+    /// Readable for everybody and writable for nobody: copies that never change.
     Frozen,
 }
 
@@ -44,8 +44,8 @@ pub enum Step {
     Write,
     Sync,
     Rename,
-    /// The folder's fsync makes the rename last. After this step failed the new file is in place,
-    /// and may be gone after a power cut.
+    /// The fsync of the folder makes the rename durable. If this step fails, the new file is in place,
+    /// and a power cut may undo that.
     SyncFolder,
 }
 
@@ -63,15 +63,15 @@ fn explain(step: Step, source: &io::Error) -> &'static str {
     }
 }
 
-/// Writes a file so that it is there whole or not at all, and there to stay.
+/// Writes a file durably: all of it, or none of it.
 ///
 /// # Errors
-/// When any step fails; the old file is then as it was, and nothing is left beside it.
+/// When a step fails. The old file is then unchanged, and no temporary file is left.
 pub fn write(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), WriteError> {
     fill(path, mode, |file| file.write_all(bytes))
 }
 
-/// As [`write()`], with the bytes put there by a function. Its error leaves the old file alone.
+/// As [`write()`], with the bytes written by a function. If that fails, the old file is unchanged.
 ///
 /// # Errors
 /// When the function or any step fails.
@@ -83,11 +83,11 @@ pub fn fill(
     observed(path, mode, content, &mut |_| Ok(()))
 }
 
-/// As [`write()`], if `still` agrees in the last moment: once the new bytes are on disk, right before
-/// they take the old ones' place.
+/// As [`write()`], if `still` agrees at the last moment: when the new bytes are on disk, right before
+/// they replace the old ones.
 ///
 /// # Errors
-/// What `still` says, or when any step fails. The old file is then as it was.
+/// What `still` returns, or when a step fails. The old file is then unchanged.
 pub fn write_if<E: From<WriteError>>(
     path: &Path,
     bytes: &[u8],
@@ -108,8 +108,8 @@ pub fn write_if<E: From<WriteError>>(
     }
 }
 
-/// The steps themselves. `before` is asked ahead of each: tests learn the order there, and make
-/// steps fail.
+/// The steps themselves. `before` is called before each of them: tests use it to see their order, and
+/// to make one fail.
 fn observed(
     path: &Path,
     mode: Mode,
@@ -130,18 +130,18 @@ fn observed(
     before(Step::SyncFolder).and_then(|()| sync_folder(folder)).map_err(failed(Step::SyncFolder))
 }
 
-/// Many new files that become durable together: waiting for each by itself would take minutes for
-/// ten thousand. None has its name before the contents of all are on disk.
+/// Many new files that become durable together: waiting for each of ten thousand would take minutes.
+/// None gets its name before the contents of all are on disk.
 #[derive(Debug, Default)]
 pub struct Batch {
     asides: Vec<(Aside, PathBuf)>,
 }
 
 impl Batch {
-    /// Writes a file aside.
+    /// Writes a file under its temporary name.
     ///
     /// # Errors
-    /// When the function or a step fails; the other files of the batch are none the worse.
+    /// When the function or a step fails; the other files of the batch are unaffected.
     pub fn fill(
         &mut self,
         path: &Path,
@@ -159,7 +159,7 @@ impl Batch {
     /// Makes the files durable and gives them their names. All lie on the file system of `root`.
     ///
     /// # Errors
-    /// When a step fails; files that have no name yet then get none.
+    /// When a step fails; files that do not have their names by then do not get them.
     pub fn finish(self, root: &Path) -> Result<(), WriteError> {
         let failed = |step| move |source| WriteError { path: root.to_owned(), step, source };
         let handle = File::open(root).map_err(failed(Step::Create))?;
@@ -188,7 +188,7 @@ impl Aside {
 impl Drop for Aside {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
-            // What cannot be removed now is swept later; the error that led here matters more.
+            // A file that cannot be removed now is swept later. The error that led here matters more.
             let _ = fs::remove_file(path);
         }
     }
@@ -216,8 +216,8 @@ fn create_aside(path: &Path, folder: &Path, mode: Mode) -> io::Result<(PathBuf, 
         .mode(if narrow { 0o600 } else { 0o666 })
         .open(&aside)?;
     if let Some(old) = old {
-        // The owner first: a change of owner clears bits of the mode. Only root may give files
-        // away, so for everybody else the file goes on as theirs.
+        // The owner comes first, because a change of owner clears bits of the mode. Only root may give
+        // files away: for everybody else the file stays their own.
         let _ = std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()));
         file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
     }
@@ -234,7 +234,7 @@ fn create_aside(path: &Path, folder: &Path, mode: Mode) -> io::Result<(PathBuf, 
 /// Makes a folder and those above it that are missing, each one durable.
 ///
 /// # Errors
-/// When one cannot be made, or something that is no folder is in the way.
+/// When one cannot be made, or there is something with its name that is not a folder.
 pub fn create_folder(path: &Path, mode: Mode) -> Result<(), WriteError> {
     if path.is_dir() {
         return Ok(());
@@ -258,7 +258,7 @@ pub fn create_folder(path: &Path, mode: Mode) -> Result<(), WriteError> {
     sync_folder(above).map_err(failed(Step::SyncFolder))
 }
 
-/// Removes what crashed writes left behind in one folder, and says how many there were.
+/// Removes the temporary files that crashed writes left in a folder, and returns how many there were.
 ///
 /// # Errors
 /// When the folder cannot be read. A file that cannot be removed stays: readers ignore it.

@@ -35,7 +35,7 @@ fn blob(bytes: Vec<u8>, from: u64) -> Blob {
     let size = bytes.len() as u64;
     let mut bytes = Cursor::new(bytes);
     bytes.set_position(from);
-    Blob { size, bytes: Box::new(bytes) }
+    Blob { place: "memory".to_owned(), size, bytes: Box::new(bytes) }
 }
 
 /// Gives way when it is dropped.

@@ -40,6 +40,8 @@ impl fmt::Debug for Exclusive {
 
 /// Stored bytes.
 pub struct Blob {
+    /// Where they are, for messages.
+    pub place: String,
     /// The size of all of it, whatever part is read.
     pub size: u64,
     pub bytes: Box<dyn Read + Send>,

@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// What everybody on the machine may do: read or write.
+/// The bits that let everybody on the machine read or write.
 const OTHERS: u32 = 0o006;
 
-/// What the file's group may do. Reading is fine: secrets are mounted into containers as 0440, with
-/// an owner who is not the one that the server runs as.
+/// The bit that lets the file's group write. Reading is fine: containers get secrets with mode 0440,
+/// and an owner other than the user that the server runs as.
 const GROUP_WRITES: u32 = 0o020;
 
 /// The file of a private key that everybody on the machine may read or change.
@@ -21,7 +21,7 @@ pub struct Exposed {
 }
 
 impl Exposed {
-    /// The way out.
+    /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> String {
         let path = self.path.display();
@@ -29,11 +29,11 @@ impl Exposed {
     }
 }
 
-/// Whether the file of a private key is kept as one, as `ssh` asks it of its keys. That its group
-/// may change it is logged, and no more: who is in a group is the machine's owner's business.
+/// Checks that the file of a private key is private, as `ssh` does with its keys. If only its group may
+/// change it, that is logged: the machine's owner decides who is in a group.
 ///
 /// # Errors
-/// When everybody may read or change it. The outer error is for a file that cannot be looked at.
+/// When everybody may read or change it. The outer error is for a file whose mode cannot be read.
 pub fn check(path: &Path) -> io::Result<Result<(), Exposed>> {
     let mode = fs::metadata(path)?.permissions().mode() & 0o7777;
     if mode & OTHERS != 0 {

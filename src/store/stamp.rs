@@ -1,4 +1,4 @@
-//! What tells a changed file from an unchanged one without reading it.
+//! Telling a changed file from an unchanged one without reading it.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -10,15 +10,15 @@ use crate::domain::Time;
 /// system's clock keeps its stamp. Two seconds is the coarsest tick in use (FAT's).
 const RACY: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
 
-/// A file's identity and times. Two contents with one stamp are told apart only by reading, and
-/// can arise only within two seconds of each other.
+/// A file's identity and times. Two contents can have the same stamp only if they were written within
+/// two seconds of each other; then only reading tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stamp {
     pub size: u64,
     pub inode: u64,
     /// In nanoseconds since 1970, which fit until the year 2262.
     pub modified: i64,
-    /// When its inode changed: a time that no tool sets back.
+    /// When its inode changed: no tool can set this time back.
     pub changed: i64,
 }
 
@@ -35,7 +35,7 @@ impl Stamp {
         }
     }
 
-    /// The same, for whoever only wants to know whether it has changed.
+    /// The stamp as a revision, which shows only whether it has changed.
     pub(super) fn revision(self) -> Revision {
         let parts = [self.size, self.inode, self.modified.cast_unsigned(), self.changed.cast_unsigned()];
         let mut bytes = [0; 32];

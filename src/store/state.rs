@@ -92,7 +92,9 @@ impl StateStore for StateFolder {
         let path = self.publication_path();
         let opened = fs::File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
         match opened {
-            Ok((size, file)) => Ok(Some(Blob { size, bytes: Box::new(file) })),
+            Ok((size, file)) => {
+                Ok(Some(Blob { place: format!("`{}`", path.display()), size, bytes: Box::new(file) }))
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(unreadable(&path)(source)),
         }

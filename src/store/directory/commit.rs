@@ -1,4 +1,4 @@
-//! Changing a catalog's files, only if they are still what the change was made from.
+//! Changing a catalog's files, if they are still what the change was made from.
 
 mod plan;
 
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use self::plan::{Base, Plan, Planned, plan_all, plan_each};
+use self::plan::{Base, Failed, Plan, Planned, plan_all, plan_each};
 use super::git::{WorkTree, busy};
 use super::listing::{Listing, digest_now};
 use super::{Directory, changing};
@@ -17,7 +17,7 @@ use crate::store::durable::{self, Mode, WriteError};
 use crate::store::lock;
 use crate::store::port::{CommitError, Each, Revision};
 
-/// What was seen in the last moment before a file was written.
+/// What was noticed at the last moment before a file was written.
 #[derive(Debug, thiserror::Error)]
 enum Overtaken {
     #[error("`{0}` was changed while others were written: read the catalog again and decide again")]
@@ -46,83 +46,8 @@ impl From<WriteError> for Stop {
 }
 
 impl Directory {
-    /// Each file is written atomically, and only if it is still what the change was made from. An edit
-    /// or a crash between two leaves the ones before it written, and a catalog that the same changes,
-    /// decided again, complete.
-    pub(super) fn change(
-        &self,
-        base: &Revision,
-        changes: &[Change],
-        now: Time,
-    ) -> Result<Revision, CommitError> {
-        self.planned(base, now, |from, tree| {
-            let Plan { files, .. } = plan_all(from, changes)?;
-            self.clear(from.listing)?;
-            for (written, file) in files.iter().enumerate() {
-                let all = files.len();
-                self.write(from, file, &files[..written], tree).map_err(|stop| match stop {
-                    Stop::Write(source) => {
-                        CommitError::Partly { written, all, overtaken: false, source: Box::new(source) }
-                    }
-                    Stop::Overtaken(Overtaken::Git(path)) if written == 0 => CommitError::Busy(busy(&path)),
-                    Stop::Overtaken(overtaken) => overtaken.after(written, all),
-                })?;
-            }
-            Ok(Plan::revision(from, files.iter()))
-        })
-    }
-
-    /// The first change that finds its file changed stops those after it, which must be decided again.
-    pub(super) fn change_each(
-        &self,
-        base: &Revision,
-        changes: &[Change],
-        now: Time,
-    ) -> Result<Each, CommitError> {
-        self.planned(base, now, |from, tree| {
-            let (Plan { files, .. }, mut failed) = plan_each(from, changes)?;
-            self.clear(from.listing)?;
-            let mut stopped = None;
-            let mut written: Vec<Planned> = Vec::new();
-            let mut untried: Vec<usize> = Vec::new();
-            let all = files.len();
-            for file in files {
-                if stopped.is_some() {
-                    untried.extend(file.changes);
-                    continue;
-                }
-                match self.write(from, &file, &written, tree) {
-                    Ok(()) => written.push(file),
-                    Err(Stop::Write(source)) => {
-                        let error: Arc<dyn Error + Send + Sync> = Arc::new(source);
-                        let places = file.changes.iter();
-                        failed.extend(places.map(|place| (*place, CommitError::Failed(Arc::clone(&error)))));
-                    }
-                    Err(Stop::Overtaken(overtaken)) => {
-                        untried.extend(file.changes);
-                        stopped = Some(overtaken.after(written.len(), all));
-                    }
-                }
-            }
-            let is_made =
-                |place: &usize| !untried.contains(place) && failed.iter().all(|(failed, _)| failed != place);
-            let made = (0..changes.len()).filter(is_made).collect();
-            Ok(Each { revision: Plan::revision(from, written.iter()), made, failed, stopped })
-        })
-    }
-
-    /// Which changes could not be made, and why.
-    pub(super) fn plan_only(
-        &self,
-        base: &Revision,
-        changes: &[Change],
-        now: Time,
-    ) -> Result<Vec<(usize, CommitError)>, CommitError> {
-        self.at(base, now, |from| Ok(plan_each(from, changes)?.1))
-    }
-
     /// Does something under the lock with the catalog, if that is still at `base` and git is done.
-    fn planned<T>(
+    pub(super) fn planned<T>(
         &self,
         base: &Revision,
         now: Time,
@@ -137,7 +62,7 @@ impl Directory {
     }
 
     /// Does something with the catalog, if that is still at `base`.
-    fn at<T>(
+    pub(super) fn at<T>(
         &self,
         base: &Revision,
         now: Time,
@@ -154,23 +79,89 @@ impl Directory {
         act(from)
     }
 
-    /// Clears the way for writing. What was planned on must be there still, after all the time that
-    /// planning takes; and what crashed commits left goes.
+    /// Each file is written atomically, and only if it is still what the change was made from. An edit
+    /// or a crash between two leaves the ones before it written, and a catalog that the same changes,
+    /// decided again, complete.
+    pub(super) fn write_all(
+        &self,
+        from: Base<'_>,
+        tree: Option<&WorkTree>,
+        changes: &[Change],
+    ) -> Result<Revision, CommitError> {
+        let Plan { files, .. } = plan_all(from, changes)?;
+        self.clear(from.listing)?;
+        for (written, file) in files.iter().enumerate() {
+            let all = files.len();
+            self.write(from, file, &files[..written], tree).map_err(|stop| match stop {
+                Stop::Write(source) => {
+                    CommitError::Partly { written, all, overtaken: false, source: Box::new(source) }
+                }
+                Stop::Overtaken(Overtaken::Git(path)) if written == 0 => CommitError::Busy(busy(&path)),
+                Stop::Overtaken(overtaken) => overtaken.after(written, all),
+            })?;
+        }
+        Ok(Plan::revision(from, files.iter()))
+    }
+
+    /// The first change that finds its file changed stops those after it, which must be decided again.
+    pub(super) fn write_each(
+        &self,
+        from: Base<'_>,
+        tree: Option<&WorkTree>,
+        changes: &[Change],
+    ) -> Result<Each, CommitError> {
+        let (Plan { files, .. }, mut failed) = plan_each(from, changes)?;
+        self.clear(from.listing)?;
+        let mut stopped = None;
+        let mut written: Vec<Planned> = Vec::new();
+        let mut untried: Vec<usize> = Vec::new();
+        let all = files.len();
+        for file in files {
+            if stopped.is_some() {
+                untried.extend(file.changes);
+                continue;
+            }
+            match self.write(from, &file, &written, tree) {
+                Ok(()) => written.push(file),
+                Err(Stop::Write(source)) => {
+                    let error: Arc<dyn Error + Send + Sync> = Arc::new(source);
+                    let places = file.changes.iter();
+                    failed.extend(places.map(|place| (*place, CommitError::Failed(Arc::clone(&error)))));
+                }
+                Err(Stop::Overtaken(overtaken)) => {
+                    untried.extend(file.changes);
+                    stopped = Some(overtaken.after(written.len(), all));
+                }
+            }
+        }
+        let is_made =
+            |place: &usize| !untried.contains(place) && failed.iter().all(|(failed, _)| failed != place);
+        let made = (0..changes.len()).filter(is_made).collect();
+        Ok(Each { revision: Plan::revision(from, written.iter()), made, failed, stopped })
+    }
+
+    /// The changes that could not be made each by itself, and why.
+    pub(super) fn failing(from: Base<'_>, changes: &[Change]) -> Result<Failed, CommitError> {
+        Ok(plan_each(from, changes)?.1)
+    }
+
+    /// Prepares for writing: checks that the files have not changed while the commit was planned, and
+    /// removes what crashed commits left.
     fn clear(&self, listing: &Listing) -> Result<(), CommitError> {
         if !Listing::take(&self.catalog, &self.payloads)?.same(listing) {
             return Err(changing(&self.catalog).into());
         }
-        // Under the lock no other commit is under way.
+        // This commit has the lock, so the files belong to none that is still running.
         for path in &listing.temporary {
-            // One that stays is ignored by readers, and swept another time.
+            // Readers ignore one that stays, and the next commit tries again.
             let _ = fs::remove_file(path);
         }
         Ok(())
     }
 
-    /// Writes one file, after a look as late as can be: people and git take no lock, and a hold that was
-    /// saved while the files before this one were written must stop this one. Between that look and the
-    /// rename lie microseconds, and no file system offers to compare and rename in one.
+    /// Writes one file, and checks as late as possible whether it has changed: people and git take no
+    /// lock, and a hold that was saved while earlier files were written must stop this one. Only
+    /// microseconds pass between the check and the rename; no file system can do both in one step.
     fn write(
         &self,
         from: Base<'_>,
@@ -181,7 +172,7 @@ impl Directory {
         let target = target(from.listing, &file.key).unwrap_or_else(|| self.catalog.join(&file.key));
         durable::write_if(&target, file.text.as_bytes(), Mode::Keep, || {
             let line = file.key.split('/').next().map(|line| format!("{line}/line.yaml"));
-            // Its own comes last, nearest to its end.
+            // The file itself comes last, right before it is replaced.
             for key in ["policy.yaml"].into_iter().chain(line.as_deref()).chain([file.key.as_str()]) {
                 if let Some(path) = tree.and_then(WorkTree::at_work) {
                     return Err(Stop::Overtaken(Overtaken::Git(path)));
@@ -194,14 +185,14 @@ impl Directory {
         })
     }
 
-    /// Whether a file is what was planned on, or what this commit has made of it.
+    /// Whether a file is as it was when the commit was planned, or as this commit has written it.
     fn is_still(&self, from: Base<'_>, key: &str, written: &[Planned]) -> bool {
         let listed = from.listing.files.get(key);
         let path: &Path = &listed.map_or_else(|| self.catalog.join(key), |listed| listed.path.clone());
         let cached = from.cache.files.get(key).filter(|_| listed.is_some());
         let expected = match (written.iter().find(|file| file.key == key), cached) {
             (Some(written), _) => Some(written.digest()),
-            // One that could not be read is no part of any line without fault.
+            // A file that could not be read belongs to no line without a fault.
             (None, Some(cached)) if !cached.is_read() => return true,
             (None, cached) => cached.map(|cached| cached.digest),
         };
@@ -209,7 +200,7 @@ impl Directory {
     }
 }
 
-/// Where a file that is there is written: through a link, which stays.
+/// The path under which an existing file is written. A link stays, and its target is replaced.
 fn target(listing: &Listing, key: &str) -> Option<PathBuf> {
     let listed = listing.files.get(key)?;
     Some(listed.path.canonicalize().unwrap_or_else(|_| listed.path.clone()))

@@ -1,25 +1,25 @@
-//! What of a catalog's folder is looked at: by who reads it and by who watches it alike, so that
-//! nothing is served whose change would not be seen.
+//! Which entries of a catalog's folder count. Reading and watching share this: a file that is served
+//! is one whose changes are noticed.
 
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
-/// So deep below the catalog's folder are files looked for. Those of a catalog lie one deep;
-/// deeper ones are found to be told of. Also the end of every circle of links.
+/// How deep below the catalog's folder files are looked for. Those of a catalog are one level down;
+/// deeper ones are found so that they can be reported. This also ends every circle of links.
 pub(super) const DEPTH: u8 = 2;
 
-/// Whether a name is none of a catalog's: hidden, an editor's copy, or prose.
+/// Whether a catalog has no file of this name: it is hidden, an editor's copy, or prose.
 pub(super) fn is_passed_over(name: &str) -> bool {
     name.starts_with('.') || name.ends_with('~') || name.to_ascii_lowercase().ends_with(".md")
 }
 
-/// Why an entry is not looked into.
+/// Why an entry does not count.
 #[derive(Debug)]
 pub(super) enum Outside {
-    /// Gone since it was listed.
+    /// It has been removed since it was listed.
     Gone,
-    /// What the catalog cannot have there.
+    /// A catalog must not have this there.
     Refused {
         folder: bool,
         why: &'static str,
@@ -27,7 +27,7 @@ pub(super) enum Outside {
     Io(io::Error),
 }
 
-/// What an entry is, through links that stay inside the catalog's folder.
+/// What an entry is. A link is followed if it stays inside the catalog's folder.
 pub(super) fn inside(root: &Path, entry: &fs::DirEntry) -> Result<Metadata, Outside> {
     let metadata = entry.metadata().map_err(outside)?;
     if !metadata.is_symlink() {

@@ -1,4 +1,4 @@
-//! Which files a catalog has, and their contents, read once for each time that they change.
+//! Which files a catalog has, and their contents. A file is read again only when it has changed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
@@ -18,19 +18,19 @@ use crate::store::durable;
 use crate::store::port::ReadError;
 use crate::store::stamp::Stamp;
 
-/// Files of a catalog are smaller by far; of a larger one, enough is read for the reader to say
-/// so.
+/// A catalog's files are far smaller. Of a larger one, this much is read, which is enough for the
+/// reader to report it.
 const MAX_FILE: u64 = 1024 * 1024;
 /// Roles and manifests. Clients accept 5 MB.
 const MAX_DOCUMENT: u64 = 8 * 1024 * 1024;
-/// Below this many files to read, threads cost more than they bring.
+/// With fewer files to read than this, threads cost more than they save.
 const FEW: usize = 64;
 
 /// The files of a catalog by path, those of the payload folder under `payloads:`.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub files: BTreeMap<Arc<str>, Listed>,
-    /// What crashed commits left.
+    /// Temporary files that crashed commits left.
     pub temporary: Vec<PathBuf>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Listing {
 pub(super) struct Listed {
     pub path: PathBuf,
     kind: Kind,
-    /// Nothing for what cannot be read, with the reason.
+    /// Or why the file cannot be read.
     stamp: Result<Stamp, &'static str>,
 }
 
@@ -62,7 +62,8 @@ pub(super) enum Content {
     Parsed(ParsedFile),
     Trust(Bytes),
     Manifest(Bytes),
-    /// A release's manifest or a line's role, with the reason: that release or line fails alone.
+    /// A release's manifest or a line's role that cannot be read, and why. Only that release or line
+    /// fails.
     Unread(String),
 }
 
@@ -106,7 +107,7 @@ impl Listing {
             let metadata = match inside(root, &entry) {
                 Ok(metadata) => metadata,
                 Err(Outside::Gone) => continue,
-                // A folder that cannot be entered is one line's fault.
+                // A folder that cannot be entered is a fault of one line.
                 Err(Outside::Refused { folder: true, why }) if depth == 0 => {
                     self.add(format!("{key}/line.yaml"), path, Kind::Catalog, Err(why));
                     continue;
@@ -125,7 +126,7 @@ impl Listing {
                             let why = "this process may not read the folder";
                             self.add(format!("{key}/line.yaml"), path, Kind::Catalog, Err(why));
                         }
-                        // Gone since it was listed: the second listing tells.
+                        // It has been removed since it was listed: the second listing shows that.
                         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                         listed => listed?,
                     }
@@ -180,7 +181,7 @@ impl Listing {
             })
     }
 
-    /// Brings a cache up to date. `false` if a file was no longer what was listed.
+    /// Brings a cache up to date. `false` if a file changed after it was listed.
     pub fn load(&self, cache: &mut HashMap<Arc<str>, Box<Cached>>, now: Time) -> Result<bool, ReadError> {
         let changed: Vec<_> = self
             .files
@@ -224,8 +225,8 @@ impl Listing {
 
 /// The roots and the targets role in `trust/`, by file name.
 ///
-/// Lines' roles are left out: they are as large as the catalog, and say nothing about keys. `None` if
-/// a file was no longer what was listed.
+/// The roles of lines are left out: they are as large as the catalog, and say nothing about keys.
+/// `None` if a file changed after it was listed.
 pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, ReadError> {
     let folder = catalog.join("trust");
     let failed = |source| unreadable_folder(&folder, source);
@@ -251,7 +252,7 @@ pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, Re
     Ok(Some(files))
 }
 
-/// Whether a file is a line's role, which is that line's matter alone.
+/// Whether a file is the role of a line, which matters to that line alone.
 fn is_role_of_a_line(key: &str) -> bool {
     let name = key.strip_prefix("trust/").and_then(|name| name.strip_suffix(".json"));
     name.is_some_and(|name| name.starts_with("releases-"))
@@ -278,7 +279,7 @@ impl<T> Work<'_, T> {
 }
 
 impl Listed {
-    /// Reads the file. `None` if it changed meanwhile.
+    /// Reads the file. `None` if it has changed since it was listed.
     fn load(&self, key: &str, known: Option<&Cached>) -> io::Result<Option<Cached>> {
         let unreadable = |why: &str| {
             let content = match self.kind {
@@ -327,7 +328,7 @@ pub(super) fn digest_now(path: &Path) -> io::Result<Option<[u8; 32]>> {
     Ok(Some(Sha256::digest(&bytes).into()))
 }
 
-/// The bytes of a file, if its stamp is still what was listed once they are read.
+/// The bytes of a file, if it still has the listed stamp after they were read.
 fn read(path: &Path, stamp: Stamp, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let file = open(path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(stamp.size.min(limit)).unwrap_or_default() + 1);
@@ -336,7 +337,7 @@ fn read(path: &Path, stamp: Stamp, limit: u64) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // A pipe that took the file's place must not stop the reading.
+    // A pipe that replaced the file must not block the reading.
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     OpenOptions::new().read(true).custom_flags(flags).open(path)
 }

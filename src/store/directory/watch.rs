@@ -15,23 +15,23 @@ use crate::domain::Time;
 use crate::store::port::{News, ReadError, Snapshot, Watch};
 use crate::store::stamp::Stamp;
 
-/// A folder is read once it has been still for this long: an editor's save and a copy of a few
-/// files are over by then, and nobody notices the wait.
+/// A folder is read when nothing has changed in it for this long. By then an editor has saved and a few
+/// files are copied, and nobody notices the wait.
 const STILL: Duration = Duration::from_millis(250);
 
-/// Payload files are looked at once they have been still for this long: by then their stamps vouch for
-/// them, so that gigabytes are not read again and again.
+/// Payload files are looked at when none has changed for this long. By then their stamps can be trusted,
+/// so that gigabytes are not read again and again.
 const PAYLOADS_STILL: Duration = Duration::from_secs(3);
 
-/// Where payloads never stop arriving, those that have are looked at after this time all the same.
+/// While payloads keep arriving, those that have arrived are looked at after this time anyway.
 const PAYLOADS_AT_LAST: Duration = Duration::from_secs(60);
 
-/// What a look at the folders' stamps showed. Cheap: nothing is opened but folders.
+/// What the stamps of all files show. This is cheap: only folders are opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scan {
-    /// Changes whenever the name or stamp of a file of the catalog does, its signed manifests included.
+    /// Changes with the name or stamp of any file of the catalog, signed manifests included.
     pub catalog: u64,
-    /// The same of payload files, which may take an hour to arrive.
+    /// The same for payload files, which may take an hour to arrive.
     pub payloads: u64,
     pub files: usize,
     /// The file or folder that shows git at work.
@@ -51,8 +51,8 @@ impl Scan {
         Ok(scan)
     }
 
-    /// Everything that a reader would read, through the links that it follows: both the link and what
-    /// it points to may be what changes.
+    /// Everything that a reader would read. Of a link that it follows, both the link and its target
+    /// count: either may change.
     fn folder(&mut self, root: &Path, folder: &Path, depth: u8) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
@@ -76,7 +76,7 @@ impl Scan {
                 self.files += 1;
             } else if depth < DEPTH {
                 match self.folder(root, &entry.path(), depth + 1) {
-                    // One line's fault, until it changes.
+                    // This is a fault of one line, until the folder changes.
                     Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
                         self.catalog(folder, &name, &metadata);
                     }
@@ -87,8 +87,8 @@ impl Scan {
         Ok(())
     }
 
-    /// Everything in the payload folder: a payload that was missing, or not what the catalog says,
-    /// may be put right in place, which shows in no folder's stamp.
+    /// Everything in the payload folder. A payload that was missing or wrong may be fixed in place, and
+    /// the stamp of its folder does not show that.
     fn payloads(&mut self, payloads: &Path) -> io::Result<()> {
         let Some(entries) = present(fs::read_dir(payloads))? else { return Ok(()) };
         for entry in entries {
@@ -97,12 +97,12 @@ impl Scan {
                 add(&mut self.payloads, payloads, &entry.file_name(), &metadata);
             }
             let folder = entry.path();
-            // One release's folder that may not be read is that release's fault.
+            // If the folder of a release may not be read, that is a fault of the release.
             let Ok(files) = fs::read_dir(&folder) else { continue };
             for file in files {
                 let file = file?;
-                // Through links: what they point to is what is served. One that may not be looked at is
-                // its release's fault, too.
+                // Links are followed, because their targets are served. A file that cannot be looked at
+                // is a fault of its release, too.
                 let Ok(metadata) = fs::metadata(file.path()) else { continue };
                 let name = file.file_name();
                 if name == "release.json" {
@@ -128,7 +128,7 @@ fn add(to: &mut u64, folder: &Path, name: &OsStr, metadata: &fs::Metadata) {
     *to = to.wrapping_add(hasher.finish());
 }
 
-/// Nothing, for what vanished between being listed and being looked at: the next scan tells.
+/// `None` for a file that was removed after it was listed: the next scan shows that.
 fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
@@ -143,9 +143,9 @@ fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 struct Quiet {
     catalog: Seen,
     payloads: Seen,
-    /// What was read, of both.
+    /// The fingerprints of the catalog and the payloads that were read.
     read: Option<(u64, u64)>,
-    /// Since when only payloads are other ones than were read.
+    /// Since when only payloads differ from what was read.
     moving: Option<Duration>,
 }
 
@@ -200,8 +200,8 @@ impl Watch for FolderWatch {
 }
 
 impl Quiet {
-    /// What a scan at `now`, a monotonic time, shows. No payload keeps the catalog from being read:
-    /// what has not arrived yet is not what the catalog says, and is looked at again.
+    /// What a scan at `now`, a monotonic time, shows. Payloads never delay the reading of the catalog: one
+    /// that has not arrived counts as wrong, and is looked at again.
     fn look(&mut self, scan: &Scan, now: Duration) -> News {
         let still = self.catalog.still(scan.catalog, now);
         let payloads_still = self.payloads.still(scan.payloads, now);

@@ -197,12 +197,13 @@ impl PayloadStore for PayloadFolder {
     }
 
     fn open(&self, sha256: &Sha256, range: Range<u64>) -> io::Result<Blob> {
-        let mut file = File::open(self.copy_path(sha256))?;
+        let path = self.copy_path(sha256);
+        let mut file = File::open(&path)?;
         let size = file.metadata()?.len();
         if range.start > 0 {
             file.seek(SeekFrom::Start(range.start))?;
         }
-        Ok(Blob { size, bytes: Box::new(file) })
+        Ok(Blob { place: format!("`{}`", path.display()), size, bytes: Box::new(file) })
     }
 
     /// Digests of files that are gone are dropped.

@@ -1,5 +1,5 @@
-//! What changes make of a catalog's files: planned whole, and read as any reader would, before the
-//! first is written.
+//! The new texts of a catalog's files. All of them are made, and read as any reader would read them,
+//! before the first is written.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -17,9 +17,9 @@ use crate::store::directory::listing::Listing;
 use crate::store::directory::{Cache, assembled, changing, revision, unreadable};
 use crate::store::port::{CommitError, Revision};
 
-/// What is planned on.
+/// The catalog that changes are planned on.
 #[derive(Clone, Copy)]
-pub(super) struct Base<'a> {
+pub(in crate::store::directory) struct Base<'a> {
     pub reading: &'a Reading,
     pub listing: &'a Listing,
     pub cache: &'a Cache,
@@ -36,7 +36,7 @@ pub(super) struct Plan {
 pub(super) struct Planned {
     pub key: String,
     pub text: String,
-    /// The places of the changes that this file takes.
+    /// The places of the changes that go into this file.
     pub changes: Vec<usize>,
 }
 
@@ -50,14 +50,15 @@ impl Planned {
 type Placed<'a> = (usize, &'a Change);
 
 /// Changes that cannot be made, by their places, and why.
-pub(super) type Failed = Vec<(usize, CommitError)>;
+pub(in crate::store::directory) type Failed = Vec<(usize, CommitError)>;
 
-/// All of the changes, or the first reason why not.
+/// Plans all of the changes; fails with the first that cannot be made.
 pub(super) fn plan_all(base: Base<'_>, changes: &[Change]) -> Result<Plan, CommitError> {
     checked(base, &changes.iter().enumerate().collect::<Vec<_>>())
 }
 
-/// As many of the changes as can be made, none of which builds on another, and those that cannot.
+/// Plans as many of the changes as can be made, if they do not build on each other. Also returns those
+/// that cannot be made.
 pub(super) fn plan_each(base: Base<'_>, changes: &[Change]) -> Result<(Plan, Failed), CommitError> {
     let mut good: Vec<Placed<'_>> = changes.iter().enumerate().collect();
     match checked(base, &good) {
@@ -65,8 +66,8 @@ pub(super) fn plan_each(base: Base<'_>, changes: &[Change]) -> Result<(Plan, Fai
         Err(lost) if lost.is_lost() => return Err(lost),
         Err(_) => {}
     }
-    // A form that cannot be edited shows without the rest of the catalog, which takes far longer to
-    // read than one file.
+    // A file that cannot be edited is found without the rest of the catalog, which takes far longer to
+    // read.
     let mut failed = Failed::new();
     for &one in &good {
         match plan(base, &[one]) {
@@ -86,7 +87,7 @@ fn retain(good: &mut Vec<Placed<'_>>, failed: &Failed) {
     good.retain(|(place, _)| failed.iter().all(|(bad, _)| bad != place));
 }
 
-/// Finds the changes that make the catalog faulty, half by half.
+/// Finds the changes that make the catalog faulty, by halving.
 fn sift(base: Base<'_>, changes: &[Placed<'_>], failed: &mut Failed) -> Result<(), CommitError> {
     match (checked(base, changes), changes) {
         (Ok(_), _) => Ok(()),
@@ -150,7 +151,7 @@ fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
     Ok(Plan { files, catalog })
 }
 
-/// What lies beside the catalog is no part of its files.
+/// The change without evidence, which is not part of a catalog's files.
 fn without_evidence(change: &Change) -> Change {
     let mut change = change.clone();
     if let Change::Add { release, .. } = &mut change {
@@ -159,7 +160,7 @@ fn without_evidence(change: &Change) -> Change {
     change
 }
 
-/// The texts are read as any reader would, and must say exactly what was meant.
+/// Reads the new texts as any reader would: they must say exactly what was meant.
 fn verify(plan: &Plan, base: Base<'_>) -> Result<(), CommitError> {
     let after = read(&plan.files, base);
     if after.catalog == plan.catalog && after.faulty.keys().eq(base.reading.faulty.keys()) {
@@ -185,7 +186,7 @@ fn read(files: &[Planned], Base { listing, cache, .. }: Base<'_>) -> Reading {
 }
 
 impl Plan {
-    /// The revision that some of these files make, as a reading would find it.
+    /// The revision of the catalog with some of these files written, as a reading would find it.
     pub fn revision<'a>(base: Base<'_>, written: impl Iterator<Item = &'a Planned>) -> Revision {
         let cached = |path: &str| base.cache.files.get(path);
         let mut digests: BTreeMap<Arc<str>, [u8; 32]> = base
