@@ -18,7 +18,7 @@ use super::passphrase;
 use super::terminal::Terminal;
 use super::workspace::{View, Workspace};
 use crate::formats::tuf::{KeyId, Root};
-use crate::signing::ceremony::Ceremony;
+use crate::signing::ceremony::{Ceremony, DocumentId};
 use crate::signing::trust::Trust;
 use crate::signing::{Signed, Signer};
 use crate::store::durable::{self, Mode};
@@ -137,8 +137,8 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
     let keys = args.signing.signers(&args.key)?;
     let see = format!("see which keys count: `tidegate ceremony show {}`", args.file.display());
     let signed = sign_with(&mut ceremony, &args.key, &keys, &see)?;
-    for (path, keyid) in &signed {
-        terminal.note(format_args!("signed `{path}` with `{}`", short(*keyid)));
+    for (document, keyid) in &signed {
+        terminal.note(format_args!("signed `{document}` with `{}`", short(*keyid)));
     }
     if signed.is_empty() {
         terminal.note(if ceremony.is_complete() {
@@ -167,7 +167,7 @@ pub fn sign_with(
     files: &[PathBuf],
     keys: &[Box<dyn Signer>],
     hint: &str,
-) -> anyhow::Result<Vec<(String, KeyId)>> {
+) -> anyhow::Result<Vec<(DocumentId, KeyId)>> {
     let documents = ceremony.documents();
     let counts = |key: KeyId| documents.iter().any(|document| document.counts(key));
     if let Some((file, key)) = files.iter().zip(keys).find(|(_, key)| !counts(key.id())) {
@@ -177,7 +177,7 @@ pub fn sign_with(
         ));
     }
     let keys: Vec<&dyn Signer> = keys.iter().map(AsRef::as_ref).collect();
-    Ok(ceremony.sign_all(&keys)?)
+    Ok(ceremony.sign(&keys)?)
 }
 
 /// Says what comes next.

@@ -18,7 +18,7 @@ use super::workspace::{Workspace, work_tree};
 use crate::formats::tuf::{KeyId, Signers};
 use crate::signing::ceremony::{Ceremony, Founders};
 use crate::signing::{PrivateKey, Signer};
-use crate::store::durable::{self, Mode, WriteError};
+use crate::store::durable::{self, Mode};
 
 /// Make a catalog, its root and its keys here
 ///
@@ -130,7 +130,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         args.root_key.iter().map(|path| keyfile::read_public(path)).collect::<Result<Vec<_>, _>>()?;
     let keepers = keepers.iter().copied().chain(root.as_ref().map(PrivateKey::public));
     let founders = Founders {
-        root: Signers { keys: keepers.map(|key| key.key()).collect(), threshold: args.root_threshold },
+        root: Signers::new(keepers.map(|key| key.key()), args.root_threshold),
         targets: targets.public(),
         release: release.public(),
         online: online.public(),
@@ -140,7 +140,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         .check(workspace.now())
         .hint("name each keeper's key once, and a threshold that they can reach")?;
     let keys = root.iter().chain([&targets, &release]);
-    ceremony.sign_all(&keys.map(|key| key as &dyn Signer).collect::<Vec<_>>())?;
+    ceremony.sign(&keys.map(|key| key as &dyn Signer).collect::<Vec<_>>())?;
     if root.is_none() {
         ceremony::pass_on(&ceremony, &args.ceremony, terminal)?;
         body.made.push(args.ceremony.clone());
@@ -174,15 +174,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 impl Args {
     fn keep_safe(&self, terminal: &mut Terminal<'_>) {
         let keys = self.offline_keys.display();
-        if self.no_encrypt {
-            terminal.note(format_args!(
-                "\nwarning: the offline keys in `{keys}` are NOT encrypted: take them offline, and keep a second copy of them"
-            ));
+        terminal.note(if self.no_encrypt {
+            format!("\nwarning: the offline keys in `{keys}` are NOT encrypted: take them offline, and keep a second copy of them")
         } else {
-            terminal.note(format_args!(
-                "\ntake the offline keys in `{keys}` offline, and keep a second copy of them and of their passphrases"
-            ));
-        }
+            format!("\ntake the offline keys in `{keys}` offline, and keep a second copy of them and of their passphrases")
+        });
         if work_tree(&self.offline_keys).is_some() {
             terminal.note(format_args!("warning: `{keys}` lies in a git work tree: never commit it"));
         }
@@ -192,40 +188,36 @@ impl Args {
 impl Body {
     fn show(&self, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
         let mut table = Table::new(["WHAT", "WHERE"]);
-        for key in &self.keys {
-            table.row([format!("{} key", key.role), key.file.display().to_string()]);
-        }
-        for path in &self.made {
-            table.row(["made".to_owned(), path.display().to_string()]);
-        }
-        for path in &self.kept {
-            table.row(["kept".to_owned(), path.display().to_string()]);
+        let keys = self.keys.iter().map(|key| (format!("{} key", key.role), &key.file));
+        let made = self.made.iter().map(|path| ("made".to_owned(), path));
+        let kept = self.kept.iter().map(|path| ("kept".to_owned(), path));
+        for (what, path) in keys.chain(made).chain(kept) {
+            table.row([what, path.display().to_string()]);
         }
         terminal.table(self, &table, "nothing was made")
     }
 
     fn folder(&mut self, path: &Path, mode: Mode) -> anyhow::Result<()> {
-        self.make(path, path.is_dir(), || durable::create_folder(path, mode))
+        let is_there = path.is_dir();
+        if !is_there {
+            durable::create_folder(path, mode)?;
+        }
+        self.note(path, is_there);
+        Ok(())
     }
 
     fn file(&mut self, path: &Path, text: &str) -> anyhow::Result<()> {
         let is_there = fs::symlink_metadata(path).is_ok();
-        self.make(path, is_there, || durable::write(path, text.as_bytes(), Mode::Keep))
+        if !is_there {
+            durable::write(path, text.as_bytes(), Mode::Keep)?;
+        }
+        self.note(path, is_there);
+        Ok(())
     }
 
-    fn make(
-        &mut self,
-        path: &Path,
-        is_there: bool,
-        make: impl FnOnce() -> Result<(), WriteError>,
-    ) -> anyhow::Result<()> {
-        if is_there {
-            self.kept.push(path.to_owned());
-        } else {
-            make()?;
-            self.made.push(path.to_owned());
-        }
-        Ok(())
+    fn note(&mut self, path: &Path, kept: bool) {
+        let list = if kept { &mut self.kept } else { &mut self.made };
+        list.push(path.to_owned());
     }
 
     /// Uses a key that is there: an earlier run made it and was cut short.

@@ -40,7 +40,7 @@ pub use documents::{Document, DocumentId, Shortfall, Tally};
 pub use finish::Finished;
 pub use releases::{Founders, propose_releases, retire_line};
 pub use report::{Listing, Report, RoleChange, TermChange};
-pub use roles::{RoleKeys, RoleName, RoleNameError, role_keys};
+pub use roles::{RoleName, RoleNameError, role_keys};
 
 /// Files to write, by name.
 pub type Files = BTreeMap<String, Bytes>;
@@ -121,7 +121,7 @@ impl Ceremony {
     fn from(before: Option<&Trust>, lines: &[&LineName], now: Time) -> Self {
         let before = before.and_then(|before| {
             let mut files = before.files();
-            let line_of = |file: &str| roles::line_of(file.strip_suffix(".json")?);
+            let line_of = |file: &str| names::line_of(file.strip_suffix(".json")?);
             files.retain(|file, _| line_of(file).is_none_or(|line| lines.contains(&&line)));
             // These are the very bytes that were verified before.
             Trust::read(&files).ok().flatten()
@@ -165,38 +165,28 @@ impl Ceremony {
         roots.any(|root| root.signed().version == version && root.message() == own.message())
     }
 
-    /// Signs with a key whatever it counts for and is ready. Returns the paths of what it signed.
-    ///
-    /// # Errors
-    /// When the key does not sign.
-    pub fn sign(&mut self, key: &dyn Signer) -> Result<Vec<String>, SignError> {
-        let mut signed = Vec::new();
-        // The role of a line comes after its manifests, whose digests it lists.
-        for manifests in [true, false] {
-            let documents = self.documents().into_iter();
-            let wanted: Vec<DocumentId> = documents
-                .filter(|document| matches!(document.id, DocumentId::Manifest(_)) == manifests)
-                .filter(|document| document.wants(key.id()))
-                .map(|document| document.id)
-                .collect();
-            for id in wanted {
-                self.sign_one(&id, key)?;
-                signed.push(id.to_string());
-            }
-            self.list_manifests()?;
-        }
-        Ok(signed)
-    }
-
     /// Signs with each of the keys whatever it counts for. Returns what was signed, and by which key.
     ///
     /// # Errors
     /// When a key does not sign.
-    pub fn sign_all(&mut self, keys: &[&dyn Signer]) -> Result<Vec<(String, KeyId)>, SignError> {
+    pub fn sign(&mut self, keys: &[&dyn Signer]) -> Result<Vec<(DocumentId, KeyId)>, SignError> {
         let mut signed = Vec::new();
-        // Several keys go around twice: a line's role can only be signed when all have signed its manifests.
+        // The role of a line lists the digests of its manifests, so it comes after them, and after the
+        // manifests' last signature: several keys go around twice.
         for key in keys.iter().chain(if keys.len() > 1 { keys } else { &[] }) {
-            signed.extend(self.sign(*key)?.into_iter().map(|path| (path, key.id())));
+            for manifests in [true, false] {
+                let documents = self.documents().into_iter();
+                let wanted: Vec<DocumentId> = documents
+                    .filter(|document| matches!(document.id, DocumentId::Manifest(_)) == manifests)
+                    .filter(|document| document.wants(key.id()))
+                    .map(|document| document.id)
+                    .collect();
+                for id in wanted {
+                    self.sign_one(&id, *key)?;
+                    signed.push((id, key.id()));
+                }
+                self.list_manifests()?;
+            }
         }
         Ok(signed)
     }
@@ -235,7 +225,7 @@ impl Ceremony {
     /// Signs and completes it with keys that are all at hand.
     fn alone(mut self, keys: &[&dyn Signer], now: Time) -> Result<Finished, CeremonyError> {
         self.check(now).map_err(Box::new)?;
-        self.sign_all(keys)?;
+        self.sign(keys)?;
         Ok(self.complete(now).map_err(Box::new)?)
     }
 }

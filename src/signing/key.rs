@@ -138,7 +138,7 @@ impl PublicKey {
         if key.is_weak() { Err(KeyError::Point) } else { Ok(Self(key)) }
     }
 
-    /// The key that stands in a document.
+    /// The key that a document names.
     ///
     /// # Errors
     /// When its bytes are not a point of the curve, or one of the few for which anybody can sign.
@@ -157,7 +157,7 @@ impl PublicKey {
         self.0.to_public_key_pem(pkcs8::spki::der::pem::LineEnding::LF).map_err(KeyError::Public)
     }
 
-    /// The key as it stands in documents.
+    /// The key as documents name it.
     #[must_use]
     pub fn key(&self) -> Key {
         Key::new(self.0.to_bytes())

@@ -74,9 +74,7 @@ impl Trust {
         if let Some(delegations) = &targets.signed().delegations {
             for role in delegations.roles.iter().filter(|role| role.name != names::CHANNELS) {
                 let file = format!("{}.json", role.name);
-                let line =
-                    role.name.strip_prefix(names::RELEASES).and_then(|line| LineName::parse(line).ok());
-                let Some(line) = line else { return Err(TrustError::Stray { file }) };
+                let Some(line) = names::line_of(&role.name) else { return Err(TrustError::Stray { file }) };
                 match read(files, &file, delegations.authority(role)) {
                     Ok(signed) => drop(releases.insert(role.name.clone(), signed)),
                     Err(error) => drop(broken.insert(line, error)),

@@ -33,7 +33,7 @@ pub fn any(seed: u8) -> Signers {
 }
 
 pub fn both(seeds: [u8; 2]) -> Signers {
-    Signers { keys: seeds.map(|seed| key(seed).public().key()).to_vec(), threshold: 2 }
+    Signers::new(seeds.map(|seed| key(seed).public().key()), 2)
 }
 
 type Edit<'a> = Box<dyn Fn(&mut Value) + 'a>;

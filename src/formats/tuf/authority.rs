@@ -8,28 +8,38 @@ use super::key::{Key, KeyId};
 use super::role::at_least_one;
 
 /// Who signs a role, and how many of them must.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Signers {
-    pub keys: Vec<Key>,
+    pub keys: BTreeMap<KeyId, Key>,
     pub threshold: u64,
 }
 
 impl Signers {
+    /// So many of these keys.
+    #[must_use]
+    pub fn new(keys: impl IntoIterator<Item = Key>, threshold: u64) -> Self {
+        Self { keys: keys.into_iter().map(|key| (key.id(), key)).collect(), threshold }
+    }
+
     /// Any one of the keys.
     #[must_use]
-    pub const fn any(keys: Vec<Key>) -> Self {
-        Self { keys, threshold: 1 }
+    pub fn any(keys: Vec<Key>) -> Self {
+        Self::new(keys, 1)
+    }
+
+    /// The keys of a role that are known.
+    #[must_use]
+    pub fn of(authority: Authority<'_>) -> Self {
+        let keys = authority.keyids.iter().filter_map(|id| Some((*id, authority.keys.get(id)?.clone())));
+        Self { keys: keys.collect(), threshold: authority.threshold }
     }
 
     pub(super) fn role(&self) -> RoleKeys {
-        let mut keyids: Vec<KeyId> = self.keys.iter().map(Key::id).collect();
-        keyids.sort_unstable();
-        keyids.dedup();
-        RoleKeys { keyids, threshold: self.threshold }
+        RoleKeys { keyids: self.keys.keys().copied().collect(), threshold: self.threshold }
     }
 
     pub(super) fn add_to(&self, keys: &mut BTreeMap<KeyId, Key>) {
-        keys.extend(self.keys.iter().map(|key| (key.id(), key.clone())));
+        keys.extend(self.keys.clone());
     }
 }
 

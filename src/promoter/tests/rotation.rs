@@ -26,9 +26,7 @@ fn change(place: &Place, add: Option<&PrivateKey>, drop: Option<&PrivateKey>) {
         ..KeyChange::default()
     };
     let mut ceremony = change_keys(&trust, &change, &|_| None, now).unwrap();
-    for key in [&place.keys.root, &place.keys.targets] {
-        ceremony.sign(key).unwrap();
-    }
+    ceremony.sign(&[&place.keys.root, &place.keys.targets]).unwrap();
     for (name, raw) in ceremony.finish(&files, &|_| None, now).unwrap().trust {
         fs::write(place.path("channels/trust").join(name), raw).unwrap();
     }

@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::releases::listed_releases;
-use super::roles::{RoleKeys, RoleName, role_keys};
+use super::releases::{listed_manifest, listed_releases};
+use super::roles::{RoleName, role_keys};
 use super::{Ceremony, CeremonyError, LineWork};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
-use crate::formats::manifest::ReleaseManifest;
 use crate::formats::tuf::{
-    Authority, KeyId, RELEASES_LIFETIME, Root, TARGETS_LIFETIME, Target, Targets, names,
+    Authority, KeyId, RELEASES_LIFETIME, Root, Signers, TARGETS_LIFETIME, Targets, names,
 };
 use crate::signing::trust::Trust;
 use crate::signing::{PublicKey, Signed};
@@ -46,8 +45,8 @@ pub fn change_keys(
     let top = [RoleName::Root, RoleName::Targets, RoleName::Online];
 
     let next_root = if top.iter().any(changed) || renewed(&RoleName::Root) {
-        let [roots, targets, online] = top.each_ref().map(|role| after[role].signers());
-        Some(Root::of(root.version + 1, now, &roots, &targets, &online))
+        let [roots, targets, online] = top.each_ref().map(|role| &after[role]);
+        Some(Root::of(root.version + 1, now, roots, targets, online))
     } else {
         None
     };
@@ -84,9 +83,9 @@ pub fn change_keys(
 
 /// The roles with the change made. [`Ceremony::check`] says whether they can be used.
 fn applied(
-    before: &BTreeMap<RoleName, RoleKeys>,
+    before: &BTreeMap<RoleName, Signers>,
     change: &KeyChange,
-) -> Result<BTreeMap<RoleName, RoleKeys>, CeremonyError> {
+) -> Result<BTreeMap<RoleName, Signers>, CeremonyError> {
     let mut after = before.clone();
     let meant = |role: &RoleName| -> Result<Vec<RoleName>, CeremonyError> {
         let all = *role == RoleName::Release(None);
@@ -138,7 +137,7 @@ fn applied(
 }
 
 /// The next top targets role, with the keys of each delegation after the change.
-fn next_targets(targets: &Targets, after: &BTreeMap<RoleName, RoleKeys>, now: Time) -> Targets {
+fn next_targets(targets: &Targets, after: &BTreeMap<RoleName, Signers>, now: Time) -> Targets {
     let mut next = targets.clone();
     next.version += 1;
     next.expires = now + TARGETS_LIFETIME;
@@ -171,8 +170,7 @@ fn line_work(
     let mut manifests = BTreeMap::new();
     for (version, target) in listed_releases(role.signed()) {
         let wrong = || CeremonyError::Manifest { line: line.clone(), version: version.clone() };
-        let raw = manifest(&version).filter(|raw| Target::of(raw) == *target).ok_or_else(wrong)?;
-        let signed: Signed<ReleaseManifest> = Signed::parse(raw).map_err(|_| wrong())?;
+        let signed = listed_manifest(manifest(&version), target).ok_or_else(wrong)?;
         if signed.verify(authority).is_err() {
             let kept = signed.signatures().iter().filter(|s| authority.keyids.contains(&s.keyid)).cloned();
             let kept = kept.collect();

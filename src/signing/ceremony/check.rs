@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Ceremony;
 use super::documents::{DocumentId, Shortfall};
 use super::releases::is_long_lived;
-use super::roles::{RoleKeys, RoleName, line_of, role_keys};
+use super::roles::{RoleName, role_keys};
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
-use crate::formats::tuf::{DelegatedRole, KeyId, Role, Root, Target, Targets, names};
+use crate::formats::tuf::{DelegatedRole, KeyId, Role, Root, Signers, Target, Targets, names};
 use crate::signing::signed::SignatureError;
 use crate::signing::trust::{Trust, TrustError};
 use crate::signing::{PublicKey, Signed};
@@ -153,7 +153,7 @@ impl Ceremony {
         }
         let new = || now.values().filter(|role| !known.contains_key(role.name.as_str()));
         for role in new().filter(|role| role.name != names::CHANNELS) {
-            if line_of(&role.name).is_none_or(|line| !self.lines.contains_key(&line)) {
+            if names::line_of(&role.name).is_none_or(|line| !self.lines.contains_key(&line)) {
                 return Err(Refused::NoRole { role: role.name.clone() });
             }
         }
@@ -256,7 +256,7 @@ fn check_new_keys(before: &Trust, targets: &Targets) -> Result<(), Refused> {
 /// Whether every role's threshold can be reached, and no key of a server signs anything else.
 fn check_keys(root: &Root, targets: &Targets) -> Result<(), Refused> {
     let roles = role_keys(root, targets);
-    for (role, RoleKeys { keys, threshold }) in &roles {
+    for (role, Signers { keys, threshold }) in &roles {
         if *threshold == 0 || (keys.len() as u64) < *threshold {
             let (role, threshold) = (role.clone(), *threshold);
             return Err(Refused::Unreachable { role, keys: keys.len(), threshold });
@@ -266,13 +266,13 @@ fn check_keys(root: &Root, targets: &Targets) -> Result<(), Refused> {
         }
     }
     let online = &roles[&RoleName::Online];
-    for (role, RoleKeys { keys, .. }) in roles.iter().filter(|(role, _)| **role != RoleName::Online) {
+    for (role, Signers { keys, .. }) in roles.iter().filter(|(role, _)| **role != RoleName::Online) {
         if let Some(keyid) = keys.keys().find(|id| online.keys.contains_key(id)) {
             return Err(Refused::BothSides { keyid: *keyid, role: role.clone() });
         }
     }
-    let channels = targets.delegated(names::CHANNELS).map(|(_, authority)| RoleKeys::of(authority));
-    if RoleKeys::of(root.snapshot()) != *online || channels.as_ref() != Some(online) {
+    let channels = targets.delegated(names::CHANNELS).map(|(_, authority)| Signers::of(authority));
+    if Signers::of(root.snapshot()) != *online || channels.as_ref() != Some(online) {
         return Err(Refused::OnlineDiffers);
     }
     if online.threshold != 1 {

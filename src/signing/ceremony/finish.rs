@@ -6,13 +6,12 @@ use bytes::Bytes;
 
 use super::check::Refused;
 use super::documents::DocumentId;
-use super::releases::listed_releases;
+use super::releases::{listed_manifest, listed_releases};
 use super::{Ceremony, Files};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
-use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{Target, Targets, names};
+use crate::formats::tuf::{Targets, names};
 use crate::signing::Signed;
 use crate::signing::trust::Trust;
 
@@ -123,9 +122,9 @@ impl Ceremony {
                 continue;
             }
             let raw = finished.manifests.get(&version).cloned().or_else(|| manifest(&version));
-            let signed = raw.filter(|raw| Target::of(raw) == *listed);
-            let signed = signed.and_then(|raw| Signed::<ReleaseManifest>::parse(raw).ok());
-            let Some(signed) = signed else { return Err(Refused::Manifest { version }) };
+            let Some(signed) = listed_manifest(raw, listed) else {
+                return Err(Refused::Manifest { version });
+            };
             if let Err(source) = signed.verify(authority) {
                 return Err(Refused::ManifestSignature { version, source });
             }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use bytes::Bytes;
+
 use super::roles::{RoleName, role_keys};
 use super::{Ceremony, CeremonyError, LineWork, Retirement};
 use crate::domain::Time;
@@ -9,6 +11,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::line::Line;
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
+use crate::formats::tuf::names::TargetName;
 use crate::formats::tuf::{
     RETIRED_LIFETIME, Root, Signers, TARGETS_LIFETIME, Target, TargetError, Targets, names,
 };
@@ -125,10 +128,10 @@ fn line_signers(trust: &Trust, release: &[PublicKey]) -> Signers {
         || roles.iter().filter(|(role, _)| matches!(role, RoleName::Release(_))).map(|(_, keys)| keys);
     let shared = lines().filter(|line| release.iter().all(|key| line.keys.contains_key(&key.id())));
     if let Some(strictest) = shared.max_by_key(|line| line.threshold) {
-        return strictest.signers();
+        return strictest.clone();
     }
-    let keys = release.iter().map(PublicKey::key).collect();
-    Signers { keys, threshold: lines().map(|line| line.threshold).max().unwrap_or(1) }
+    let threshold = lines().map(|line| line.threshold).max().unwrap_or(1);
+    Signers::new(release.iter().map(PublicKey::key), threshold)
 }
 
 /// Begins a ceremony in which the role of a line is signed for so long that nobody needs to renew it.
@@ -163,8 +166,13 @@ pub(super) fn is_long_lived(role: &Targets, now: Time) -> bool {
 
 /// The releases that a line's role lists.
 pub(super) fn listed_releases(role: &Targets) -> impl Iterator<Item = (Version, &Target)> {
-    role.targets.iter().filter_map(|(name, target)| {
-        let version = name.strip_prefix("release.")?.strip_suffix(".json")?;
-        Some((Version::parse(version).ok()?, target))
+    role.targets.iter().filter_map(|(name, target)| match TargetName::parse(name)? {
+        TargetName::Release(version) => Some((version, target)),
+        _ => None,
     })
+}
+
+/// A stored manifest, if it is the one that a role lists.
+pub(super) fn listed_manifest(raw: Option<Bytes>, listed: &Target) -> Option<Signed<ReleaseManifest>> {
+    Signed::parse(raw.filter(|raw| Target::of(raw) == *listed)?).ok()
 }

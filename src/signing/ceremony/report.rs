@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::documents::{Document, DocumentId};
-use super::roles::{RoleKeys, RoleName, role_keys};
+use super::roles::{RoleName, role_keys};
 use super::{Ceremony, LineWork, Retirement};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{KeyId, names};
+use crate::formats::tuf::{KeyId, Signers, names};
 
 /// What a ceremony changes, and who has signed.
 #[derive(Debug, Serialize)]
@@ -90,15 +90,15 @@ impl Ceremony {
         let before = before.map(|before| role_keys(before.root().signed(), before.targets().signed()));
         let before = before.unwrap_or_default();
         let Some((root, targets)) = self.new_root().zip(self.new_targets()) else { return Vec::new() };
-        let (none, targets) = (RoleKeys::default(), targets.signed());
+        let (none, targets) = (Signers::default(), targets.signed());
         let prefix = |role: &RoleName| {
             let RoleName::Release(Some(line)) = role else { return None };
             names::prefix(&targets.delegated(&names::releases_role(line))?.0.paths)
         };
-        let change = |(role, now): (RoleName, RoleKeys)| {
+        let change = |(role, now): (RoleName, Signers)| {
             let known = before.get(&role);
             let was = known.unwrap_or(&none);
-            let only = |a: &RoleKeys, b: &RoleKeys| -> Vec<KeyId> {
+            let only = |a: &Signers, b: &Signers| -> Vec<KeyId> {
                 a.keys.keys().filter(|id| !b.keys.contains_key(id)).copied().collect()
             };
             (*was != now).then(|| RoleChange {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use crate::domain::channel::{LineName, NameError};
-use crate::formats::tuf::{Authority, Key, KeyId, Root, Signers, Targets, names};
+use crate::formats::tuf::{Root, Signers, Targets, names};
 
 /// A role.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,13 +33,8 @@ impl RoleName {
     /// The role below the top targets role that has this name there, if it is a line's.
     #[must_use]
     pub fn of_line(role: &str) -> Option<Self> {
-        line_of(role).map(|line| Self::Release(Some(line)))
+        names::line_of(role).map(|line| Self::Release(Some(line)))
     }
-}
-
-/// The line whose releases a role lists, by the role's name.
-pub(super) fn line_of(role: &str) -> Option<LineName> {
-    LineName::parse(role.strip_prefix(names::RELEASES)?).ok()
 }
 
 impl FromStr for RoleName {
@@ -79,35 +74,17 @@ impl Serialize for RoleName {
     }
 }
 
-/// The keys of a role, and how many of them must sign.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RoleKeys {
-    pub keys: BTreeMap<KeyId, Key>,
-    pub threshold: u64,
-}
-
-impl RoleKeys {
-    pub(super) fn of(authority: Authority<'_>) -> Self {
-        let keys = authority.keyids.iter().filter_map(|id| Some((*id, authority.keys.get(id)?.clone())));
-        Self { keys: keys.collect(), threshold: authority.threshold }
-    }
-
-    pub(super) fn signers(&self) -> Signers {
-        Signers { keys: self.keys.values().cloned().collect(), threshold: self.threshold }
-    }
-}
-
-/// The keys of every role, as a root and the top targets role name them.
+/// Who signs each role, as a root and the top targets role say.
 #[must_use]
-pub fn role_keys(root: &Root, targets: &Targets) -> BTreeMap<RoleName, RoleKeys> {
+pub fn role_keys(root: &Root, targets: &Targets) -> BTreeMap<RoleName, Signers> {
     let mut roles = BTreeMap::from([
-        (RoleName::Root, RoleKeys::of(root.root())),
-        (RoleName::Targets, RoleKeys::of(root.targets())),
-        (RoleName::Online, RoleKeys::of(root.timestamp())),
+        (RoleName::Root, Signers::of(root.root())),
+        (RoleName::Targets, Signers::of(root.targets())),
+        (RoleName::Online, Signers::of(root.timestamp())),
     ]);
     if let Some(delegations) = &targets.delegations {
         roles.extend(delegations.roles.iter().filter_map(|role| {
-            Some((RoleName::of_line(&role.name)?, RoleKeys::of(delegations.authority(role))))
+            Some((RoleName::of_line(&role.name)?, Signers::of(delegations.authority(role))))
         }));
     }
     roles

@@ -26,7 +26,7 @@ impl Forward {
 }
 
 impl Args {
-    /// Whether every release may be brought forward as is wished.
+    /// Refuses releases that cannot be brought forward as asked.
     pub(super) fn check_forwards(&self, pending: &Pending<'_>, now: Time) -> anyhow::Result<()> {
         for (line, versions) in pending {
             for release in versions.iter().filter_map(|version| line.releases.get(version)) {
@@ -36,7 +36,7 @@ impl Args {
         Ok(())
     }
 
-    /// Whether the release may enter each of the named stages earlier than it is due.
+    /// Refuses a release that cannot enter each of the named stages earlier than it is due.
     fn check_forward(&self, line: &Line, release: &Release, now: Time) -> anyhow::Result<()> {
         let version = &release.version;
         if self.reason.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
@@ -46,7 +46,7 @@ impl Args {
             if line.stage(stage).is_some_and(|index| release.is_in(index, now)) {
                 return Err(refuse(
                     format!("`{version}` is in `{stage}` already"),
-                    "leave `--not-before` away, or name a later stage",
+                    "leave out `--not-before`, or name a later stage",
                 ));
             }
             match ReleaseManifest::of(line, release, now).bring_forward(stage, *earliest, "") {
@@ -55,7 +55,7 @@ impl Args {
                     let due = rfc3339(due);
                     return Err(refuse(
                         format!(
-                            "`{version}` may enter `{stage}` from {due} on without that, and `--not-before` names a later time, {}",
+                            "`{version}` may enter `{stage}` from {due} on anyway, but `--not-before` names a later time, {}",
                             rfc3339(*earliest)
                         ),
                         format!(
