@@ -9,9 +9,8 @@ use super::release::{Evidence, Release};
 use super::rules::{self, Broken, Unusable};
 use super::version::Version;
 
-/// Every line with its releases. There is none that nobody checked: it is
-/// [assembled](Self::assemble) from lines that keep the [rules], or
-/// [as it was published](Self::published), which was made of such lines.
+/// Every line with its releases. A catalog is never unchecked: it is [assembled](Self::assemble) from
+/// lines that keep the [rules], or rebuilt [as it was published](Self::published) from such lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
     lines: BTreeMap<LineName, Line>,
@@ -44,8 +43,9 @@ impl<'a> ChannelRef<'a> {
 }
 
 impl Catalog {
-    /// Checks lines, and puts those together that break no rule. The others are left out, and those
-    /// that are `unusable` for another reason; all of them take part in the rules between lines.
+    /// Checks lines, and makes a catalog of those that break no rule. Lines that break one are left out,
+    /// and so are lines that are `unusable` for another reason. All of them take part in the rules
+    /// between lines.
     #[must_use]
     pub fn assemble(lines: Vec<Line>, unusable: &Unusable) -> (Self, Vec<Broken>) {
         let mut lines = lines;
@@ -62,9 +62,9 @@ impl Catalog {
         (Self::indexed(lines), broken)
     }
 
-    /// Puts lines together as clusters know them: from documents that were signed when the catalog kept
-    /// its rules. They need not be all of its lines, nor of one time, so two may claim a channel: the
-    /// first by name keeps it. A line that would close a circle of `follows` follows none.
+    /// Makes a catalog of lines as clusters know them, from documents that were signed when the catalog
+    /// kept its rules. Lines may be missing, and may be of different times, so two may claim a channel:
+    /// the first by name keeps it. A line that would close a circle of `follows` follows none.
     #[must_use]
     pub fn published(lines: impl IntoIterator<Item = Line>) -> Self {
         let mut known: BTreeMap<LineName, Line> = BTreeMap::new();
@@ -102,7 +102,7 @@ impl Catalog {
         Self::published(self.lines.into_values().chain(published))
     }
 
-    /// The catalog with other evidence for its releases, asked for by line and in the order of versions.
+    /// The catalog with new evidence for each release, asked for by line and in the order of versions.
     #[must_use]
     pub fn map_evidence(mut self, mut evidence: impl FnMut(&Release) -> Evidence) -> Self {
         for release in self.lines.values_mut().flat_map(|line| line.releases.values_mut()) {
@@ -111,7 +111,7 @@ impl Catalog {
         self
     }
 
-    /// The lines, for a change that the rules do not speak of, or that is checked right after.
+    /// The lines, for changes that break no rule or are checked right after.
     pub(super) fn lines_mut(&mut self) -> &mut BTreeMap<LineName, Line> {
         &mut self.lines
     }

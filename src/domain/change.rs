@@ -11,47 +11,23 @@ use super::version::Version;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A new release.
-    Add {
-        line: LineName,
-        release: Box<Release>,
-    },
+    Add { line: LineName, release: Box<Release> },
     /// A release enters a stage: a promotion.
-    Enter {
-        version: Version,
-        stage: StageName,
-        entry: Entry,
-    },
-    Hold {
-        version: Version,
-        hold: Event,
-    },
+    Enter { version: Version, stage: StageName, entry: Entry },
+    /// A release goes no further.
+    Hold { version: Version, hold: Event },
     /// The end of a hold.
-    Resume {
-        version: Version,
-    },
-    Yank {
-        version: Version,
-        yank: Yank,
-    },
+    Resume { version: Version },
+    /// The end of a release's offer.
+    Yank { version: Version, yank: Yank },
     /// The end of a yank.
-    Unyank {
-        version: Version,
-    },
-    Pause {
-        line: LineName,
-        stage: StageName,
-        pause: Event,
-    },
+    Unyank { version: Version },
+    /// A channel takes in nothing.
+    Pause { line: LineName, stage: StageName, pause: Event },
     /// Nothing new comes in a line any more. There is no way back.
-    Retire {
-        line: LineName,
-        retired: Event,
-    },
+    Retire { line: LineName, retired: Event },
     /// The end of a channel's pause.
-    Unpause {
-        line: LineName,
-        stage: StageName,
-    },
+    Unpause { line: LineName, stage: StageName },
 }
 
 /// Why a change does not fit a catalog.

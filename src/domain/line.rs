@@ -117,7 +117,7 @@ impl<'de> serde::Deserialize<'de> for Prefix {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Follows {
     pub line: LineName,
-    /// For so long a release that was the highest of the followed line still opens the way.
+    /// How long a release that was the highest of the followed line still opens the way.
     pub grace: TimeDelta,
 }
 
@@ -130,7 +130,7 @@ pub struct Stage {
     pub aliases: Vec<ChannelName>,
     /// `None` in a first stage only: a release enters that at once.
     pub soak: Option<SoakPolicy>,
-    /// When promotions into this stage may happen; at any time where there is none.
+    /// When promotions into this stage may happen. `None` means at any time.
     pub window: Option<Window>,
     /// Set while the channel is paused.
     pub paused: Option<Event>,
@@ -170,15 +170,15 @@ impl Line {
         self.releases.values().filter(move |release| release.is_offered(stage, now))
     }
 
-    /// The barriers by `now`, each with the version at which it stands: its own, or, once it is yanked,
-    /// that of its replacement.
+    /// The barriers by `now`, each with the version that it bars: its own, or, once it is yanked, that
+    /// of its replacement.
     pub fn barriers(&self, now: Time) -> impl Iterator<Item = (&Release, &Version)> {
         let barriers = self.releases.values().filter(|release| release.barrier);
         barriers.map(move |barrier| (barrier, self.standing(barrier, now)))
     }
 
-    /// The versions at which the barriers of one channel stand: barriers that entered the stage, and
-    /// replacements that did for barriers that were yanked before.
+    /// The versions of the barriers of one channel: barriers that entered the stage, and replacements
+    /// that entered it for barriers that were yanked before.
     pub fn barriers_in(&self, stage: usize, now: Time) -> impl Iterator<Item = &Version> {
         self.barriers(now).filter_map(move |(barrier, standing)| {
             let replaced = || self.releases.get(standing).is_some_and(|release| release.is_in(stage, now));

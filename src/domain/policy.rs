@@ -84,7 +84,7 @@ pub struct Freeze {
     pub from: Time,
     pub until: Time,
     pub reason: String,
-    /// Urgencies that go on all the same.
+    /// Urgencies that are promoted anyway.
     pub except: Vec<Urgency>,
 }
 
@@ -155,8 +155,8 @@ impl Window {
             return now;
         }
         let next = self.next_start(now);
-        // Where clocks go back, hours come twice, and a window that was open before can be open once
-        // more from the change on, at no opening hour. Clock changes are made at quarters of an hour.
+        // Where clocks go back, an hour comes twice, and a window that was open before the change can be
+        // open again after it, not at its opening hour. Clocks change at quarters of an hour.
         let day = TimeDelta::hours(26);
         let offset = |at: Time| at.with_timezone(&self.zone).offset().fix();
         let Some(end) = now.checked_add_signed(day).filter(|end| offset(now) != offset(*end)) else {

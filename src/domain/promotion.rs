@@ -36,11 +36,11 @@ pub struct Decision<'a> {
     /// When the release is overdue: the stage's `max` after the soak began, frozen time not
     /// counted. `None` where nothing soaks.
     pub deadline: Option<Time>,
-    /// Whether the deadline has passed. An overdue release is louder and still not past a block.
+    /// Whether the deadline has passed. An overdue release is shown more loudly; its gates stay closed.
     pub overdue: bool,
 }
 
-/// What comes of the gates together.
+/// The outcome of all gates together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Every gate passes now.
@@ -157,7 +157,7 @@ pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
     decisions
 }
 
-/// What a person passes over by an early promotion: soak and window always, a freeze if told so.
+/// What an early promotion passes over: always the soak and the window, a freeze only on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Early {
     pub during_freeze: bool,
@@ -198,8 +198,8 @@ impl From<GateState> for Verdict {
     }
 }
 
-/// What is decided on a release's next stage, and what that lets one know of each stage after it: until
-/// when it waits there at the least. What blocks one stage blocks those after it.
+/// The verdict on a release's next stage, and for each stage after it the earliest time at which the
+/// release can enter. A block of one stage blocks the stages after it.
 fn onwards(decision: &Decision<'_>, now: Time) -> Vec<Verdict> {
     let Decision { line, release, stage, .. } = *decision;
     let mut verdicts = vec![decision.verdict];
@@ -310,7 +310,7 @@ fn examine<'a>(
         });
     }
 
-    // What is recorded comes at its time, whatever the gates say of it.
+    // A recorded entry happens at its time, whatever the gates say.
     let verdict = if let Some(until) = recorded {
         Verdict::Wait { until }
     } else if gates.iter().any(|gate| gate.state == GateState::Blocks) {
@@ -320,13 +320,13 @@ fn examine<'a>(
     } else {
         Verdict::Promote
     };
-    // Of what goes no further for ever nothing is late.
+    // A release that will never go further cannot be late.
     let overdue = deadline.is_some_and(|deadline| deadline <= now) && line.retired(now).is_none();
     Decision { line, release, stage, verdict, gates, deadline, overdue }
 }
 
-/// The first time from `due` on that lies in no freeze and in the window, with the freeze and the
-/// opening of the window that moved it last.
+/// The first time from `due` on that is outside every freeze and inside the window, with the freeze and
+/// the opening of the window that moved it last.
 fn calendar<'a>(
     line: &'a Line,
     target: &Stage,
@@ -350,7 +350,7 @@ fn calendar<'a>(
     }
 }
 
-/// When `time` has passed since `since`, frozen time not counted.
+/// The time at which `time` has passed since `since`, not counting frozen time.
 fn unfrozen(line: &Line, urgency: Urgency, since: Time, time: TimeDelta) -> Time {
     let (mut cursor, mut left) = (since, time);
     for freeze in line.freezes.iter().filter(|freeze| !freeze.except.contains(&urgency)) {

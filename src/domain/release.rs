@@ -24,7 +24,7 @@ pub struct Release {
     pub links: Labels,
     /// The versions of the parts, by name.
     pub components: Labels,
-    /// Shared with all that is made of the release.
+    /// Shared by all copies of the release.
     pub payloads: Arc<[Payload]>,
     /// No cluster may jump over a barrier.
     pub barrier: bool,
@@ -55,9 +55,9 @@ pub struct Event {
     pub at: Time,
     pub by: String,
     pub reason: String,
-    /// Whether it counts though `at` has not come: who read the catalog found it dated ahead of the
-    /// machine's clock ([`Catalog::with_stops_at_once`](super::catalog::Catalog::with_stops_at_once)).
-    /// It was written by then all the same, and a stop that waited for its date would stop nothing.
+    /// Whether it counts before `at`: the reader of the catalog found it dated ahead of the machine's
+    /// clock ([`Catalog::with_stops_at_once`](super::catalog::Catalog::with_stops_at_once)). Somebody
+    /// wrote it to stop something now, and a stop that waited for its date would not.
     pub at_once: bool,
 }
 
@@ -69,8 +69,8 @@ pub struct Yank {
     pub to: Option<Version>,
 }
 
-/// What was found beside the catalog: the signed release manifest and the payload files. Whoever
-/// reads a catalog looks for both and says what there was.
+/// What was found beside the catalog: the signed release manifest and the payload files. Readers of a
+/// catalog look for both and note what they found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Evidence {
     pub manifest: ManifestState,
@@ -85,7 +85,7 @@ pub enum ManifestState {
     /// There is no signed release manifest yet.
     #[default]
     Unsigned,
-    /// There is one that cannot be used, and this is why.
+    /// There is one that cannot be used, for this reason.
     Invalid(String),
     Signed(SignedFacts),
 }
@@ -94,23 +94,20 @@ pub enum ManifestState {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SignedFacts {
     /// The earliest time of entry for each stage after the first, in the order of the stages' names.
-    /// A map of one or two takes ten times the room, and there is one for each release.
+    /// A map of one or two entries takes ten times the memory, and there is one for each release.
     pub not_before: Box<[(StageName, Time)]>,
 }
 
 /// Whether the payload files are there and are what the catalog says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum PayloadState {
+    /// Every file is there, and is what the catalog says.
     #[default]
     Present,
-    Missing {
-        file: String,
-    },
-    /// The file is there, and its digest or size is not what the catalog says.
-    Differs {
-        file: String,
-        found: String,
-    },
+    /// A file is not there.
+    Missing { file: String },
+    /// A file is there, and its digest or size is not what the catalog says.
+    Differs { file: String, found: String },
 }
 
 impl Evidence {

@@ -1,11 +1,11 @@
 //! The rules of the catalog, each written once.
 //!
 //! A broken rule is data: the [`Rule`] with its figures, and where it is broken, in the domain's terms
-//! ([`At`]). A reader of files finds the place in its file, and `words` has the sentences.
+//! ([`At`]). A reader of files finds that place in its file, and `words` has the sentences.
 //!
 //! [`Catalog::assemble`](super::catalog::Catalog::assemble) checks them all, and
 //! [`Change::apply`](super::change::Change::apply) those that the change can break. The checks of parts
-//! are public for readers, who find faults in files of which the rest cannot be read.
+//! are public, so that a reader can report them for a file whose other parts cannot be read.
 
 mod cross_line;
 mod release;
@@ -40,27 +40,29 @@ pub struct Broken {
 /// A place in a line. Stages, aliases, freezes and payloads are known by their places in their lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum At {
+    /// The line's name.
     Name,
+    /// The prefix of its versions.
     Prefix,
+    /// The line that it follows.
     Follows,
+    /// The list of stages.
     Stages,
+    /// The name of a stage.
     Stage(usize),
     /// One name of a stage's channel: the channel's own, or one of the aliases.
-    Channel {
-        stage: usize,
-        alias: Option<usize>,
-    },
+    Channel { stage: usize, alias: Option<usize> },
     /// All of a stage's soak.
     Soak(usize),
-    SoakLimit {
-        stage: usize,
-        urgency: Urgency,
-        limit: Limit,
-    },
+    /// One end of a stage's soak.
+    SoakLimit { stage: usize, urgency: Urgency, limit: Limit },
+    /// A freeze.
     Freeze(usize),
+    /// The pause of a stage's channel.
     Pause(StageName),
     /// Any other text of the line, by its name.
     Text(&'static str),
+    /// A place in a release.
     Release(Version, Part),
 }
 
@@ -91,132 +93,84 @@ pub enum Part {
 /// A rule of the catalog, with the figures that break it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
+    /// A text is not empty.
     EmptyText,
-    LongText {
-        length: usize,
-        most: usize,
-    },
+    /// A text has at most so many bytes.
+    LongText { length: usize, most: usize },
+    /// A text that is shown in a table has one line.
     SeveralLines,
+    /// No text changes how a terminal shows what is around it.
     ControlCharacter,
+    /// A link is the address of a page.
     NotALink(String),
+    /// An architecture is as in `amd64`.
     NotAnArch(String),
+    /// A payload file stays in its release's folder.
     NotAFileName(String),
+    /// A payload has a size, one that JSON can carry.
     Size(u64),
+    /// A duration is not negative, and not of decades.
     Duration(TimeDelta),
 
+    /// A line has stages.
     NoStages,
-    StageTwice {
-        stage: StageName,
-        first: usize,
-    },
+    /// A line has each stage once.
+    StageTwice { stage: StageName, first: usize },
     /// A release enters its first stage at once, so that has no soak.
     FirstSoak(StageName),
-    /// Every other stage has one: a missing soak would let releases through.
+    /// Every other stage has a soak: without one, releases would pass at once.
     NoSoak(StageName),
     /// A soak outside the usual bounds needs a reason.
-    UnusualSoak {
-        stage: StageName,
-        urgency: Urgency,
-        limit: TimeDelta,
-        bound: TimeDelta,
-    },
-    SoakBackwards {
-        stage: StageName,
-        urgency: Urgency,
-        soak: Soak,
-    },
+    UnusualSoak { stage: StageName, urgency: Urgency, limit: TimeDelta, bound: TimeDelta },
+    /// A soak's `min` is not above its `max`.
+    SoakBackwards { stage: StageName, urgency: Urgency, soak: Soak },
+    /// A freeze ends after it begins.
     FreezeBackwards,
-    /// The name that the stage's channel would have cannot be one.
-    ChannelName {
-        stage: StageName,
-        why: NameError,
-    },
-    NoSuchStage {
-        line: LineName,
-        stage: StageName,
-        stages: Vec<StageName>,
-    },
+    /// The name that a stage's channel would have is a name.
+    ChannelName { stage: StageName, why: NameError },
+    /// Entries and pauses are of the line's stages.
+    NoSuchStage { line: LineName, stage: StageName, stages: Vec<StageName> },
 
+    /// The line that a line follows is there.
     NoSuchLine(LineName),
-    FollowsInCircle {
-        line: LineName,
-        follows: LineName,
-    },
-    /// The signing roles of the two lines would overlap.
-    NameWithin {
-        outer: LineName,
-        inner: LineName,
-    },
-    SharedVersions {
-        line: LineName,
-        other: LineName,
-    },
-    /// `at` in line `other` is the other place that has the name.
-    ChannelTwice {
-        channel: ChannelName,
-        other: LineName,
-        at: Box<At>,
-    },
+    /// No way from line to line leads back.
+    FollowsInCircle { line: LineName, follows: LineName },
+    /// No line's name begins another's: their signing roles would overlap.
+    NameWithin { outer: LineName, inner: LineName },
+    /// A version belongs to one line.
+    SharedVersions { line: LineName, other: LineName },
+    /// A name is one channel's. `at` in line `other` is the other place that has it.
+    ChannelTwice { channel: ChannelName, other: LineName, at: Box<At> },
 
-    ForeignVersion {
-        line: LineName,
-        version: Version,
-        prefix: Prefix,
-    },
-    /// A leading `v` does not make another version.
-    VersionTwice {
-        version: Version,
-        first: Version,
-    },
+    /// A version begins with its line's prefix.
+    ForeignVersion { line: LineName, version: Version, prefix: Prefix },
+    /// A line has each version once: a leading `v` does not make another one.
+    VersionTwice { version: Version, first: Version },
+    /// A release has a payload.
     NoPayload,
-    PayloadTwice {
-        file: String,
-        first: usize,
-    },
+    /// A release has each payload file once.
+    PayloadTwice { file: String, first: usize },
+    /// A release names another one, not itself.
     NamesItself(Reference),
-    NoSuchRelease {
-        line: LineName,
-        reference: Reference,
-        version: Version,
-    },
+    /// A release that is named is there.
+    NoSuchRelease { line: LineName, reference: Reference, version: Version },
 
-    StageLeftOut {
-        stage: StageName,
-        before: StageName,
-    },
-    EnteredBackwards {
-        stage: StageName,
-        before: StageName,
-        since: Time,
-    },
-    /// A promotion before the soak was over: `schedule` never makes one, and people give a reason.
-    Early {
-        stage: StageName,
-        before: StageName,
-        spent: TimeDelta,
-        min: TimeDelta,
-        scheduled: bool,
-    },
-    ScheduledWhileHeld {
-        stage: StageName,
-        since: Time,
-    },
+    /// A release enters each stage in turn.
+    StageLeftOut { stage: StageName, before: StageName },
+    /// The times of entries do not go back.
+    EnteredBackwards { stage: StageName, before: StageName, since: Time },
+    /// `schedule` never promotes before a soak is over, and people who do give a reason.
+    Early { stage: StageName, before: StageName, spent: TimeDelta, min: TimeDelta, scheduled: bool },
+    /// `schedule` never promotes a release that is held.
+    ScheduledWhileHeld { stage: StageName, since: Time },
 
-    YankedInCircle {
-        version: Version,
-        to: Version,
-    },
-    /// Clusters below a yanked barrier could not go on. `version` is the barrier itself, or what replaced it.
-    NoReplacement {
-        version: Version,
-        barrier: Version,
-    },
-    /// Clusters between the two would jump over the barrier.
-    LowerReplacement {
-        version: Version,
-        barrier: Version,
-        to: Version,
-    },
+    /// No way from yank to yank leads back.
+    YankedInCircle { version: Version, to: Version },
+    /// A yanked barrier, or a yanked replacement of one, has a replacement: clusters below could not go
+    /// on.
+    NoReplacement { version: Version, barrier: Version },
+    /// That replacement is higher: clusters between the two would jump over the barrier.
+    LowerReplacement { version: Version, barrier: Version, to: Version },
 }
 
 /// How one release names another.
@@ -226,8 +180,8 @@ pub enum Reference {
     YankTo,
 }
 
-/// Lines that are there and cannot be used, each with its releases that cannot be read: who names one
-/// of them is not at fault.
+/// Lines that exist and cannot be used, each with its releases that cannot be read. To name one of those
+/// is not a fault.
 pub type Unusable = BTreeMap<LineName, BTreeSet<Version>>;
 
 /// Every rule that is broken within lines and between them. Two lines that claim the same are both at
@@ -250,7 +204,7 @@ pub fn check(lines: &[Line], unusable: &Unusable) -> Vec<Broken> {
 }
 
 /// The rules that a change of one line can break: those of the line itself, or of one release and of
-/// what yanks lead to. No change touches what lies between lines.
+/// what yanks lead to. No change can break a rule between lines.
 #[must_use]
 pub(super) fn changed(line: &Line, version: Option<&Version>) -> Vec<Broken> {
     let mut broken = Vec::new();

@@ -1,12 +1,11 @@
 //! Stops: the holds, yanks and pauses of a catalog, and those of them that are dated ahead.
 //!
 //! An event dated ahead does not exist yet, so that any day of a history can be asked about. A stop
-//! that somebody wrote by a fast clock, or with a slip in the year, would then stop nothing until
-//! its date, without a word. It stands in the file already, though, and so was meant: who reads a
-//! catalog lets it count at once. It then does so for every time that is asked about: nothing tells when
-//! it was really written.
+//! that somebody wrote on a machine with a fast clock, or with the wrong year, would then silently stop
+//! nothing until its date. But it is in the file, so it was meant: readers of a catalog let it count at
+//! once. It then counts at every time that is asked about, since nothing shows when it was written.
 //!
-//! A retirement is none of them: nobody can take it back, so one that is dated ahead waits.
+//! A retirement is not a stop: nobody can take it back, so one that is dated ahead waits.
 
 use super::Time;
 use super::catalog::Catalog;
@@ -32,8 +31,8 @@ pub enum Stopped<'a> {
 }
 
 impl Catalog {
-    /// Lets every stop count at once that is dated after `now`, the time of the machine that reads
-    /// the catalog, and never one that is asked about.
+    /// Lets every stop count at once that is dated after `now`. That is the time of the machine that
+    /// reads the catalog, never a time that is asked about.
     #[must_use]
     pub fn with_stops_at_once(mut self, now: Time) -> Self {
         for line in self.lines_mut().values_mut() {
@@ -49,7 +48,7 @@ impl Catalog {
         self
     }
 
-    /// The stops that count at once though they are dated ahead.
+    /// The stops that are dated ahead and count at once.
     pub fn stops_at_once(&self) -> impl Iterator<Item = Stop<'_>> {
         self.lines().flat_map(stops).filter(|stop| stop.event.at_once)
     }
@@ -78,7 +77,7 @@ impl Stopped<'_> {
         }
     }
 
-    /// The release whose file has it; none where it is the line's.
+    /// The release whose file has it. `None` if the line's file has it.
     #[must_use]
     pub const fn release(&self) -> Option<&Version> {
         match self {

@@ -42,7 +42,7 @@ fn soaks(place: usize, stage: &StageName, policy: &SoakPolicy) -> Vec<(At, Rule)
     found
 }
 
-/// The rules of one soak. What it has in common with the one that it is derived from is told there.
+/// The rules of one soak. A limit that it takes over from another soak is reported there.
 fn soak(
     place: usize,
     stage: &StageName,

@@ -31,7 +31,7 @@ struct LineView<'a> {
 #[derive(Debug, Default)]
 pub(super) struct View<'a> {
     offered: Vec<&'a Release>,
-    /// The barriers of the channel; a yanked one stands where its replacement does.
+    /// The barriers of the channel; for a yanked one, its replacement.
     barriers: Vec<&'a Version>,
     coming: Vec<Coming<'a>>,
 }
@@ -96,7 +96,7 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// What to tell one that stands before a barrier that its channel does not offer.
+    /// The advice to a cluster before a barrier that its channel does not offer.
     pub(super) fn behind(
         &self,
         channel: ChannelRef<'a>,

@@ -4,8 +4,8 @@ use crate::domain::rules::Rule;
 use crate::formats::fault::{Fault, Spot};
 use crate::words::rules::message_and_hint;
 
-/// How many faults of one file are told. Beyond this, the file is not what it seems to be, and
-/// more words do not help.
+/// How many faults of one file are reported. With more, the file is not what it seems to be, and more
+/// messages do not help.
 pub(super) const MAX_FAULTS: usize = 100;
 
 /// The faults of one file, as they are found.

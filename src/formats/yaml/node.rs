@@ -297,7 +297,7 @@ fn insert<'a>(text: &str, key: Node<'a>, mut value: Node<'a>, entries: &mut Vec<
     entries.push(Entry { key, value });
 }
 
-/// Where a key's colon is. None where the key has none, or where a comment stands before it.
+/// Where a key's colon is. `None` if the key has none, or if a comment comes before it.
 pub(in crate::formats) fn colon(text: &str, key: &Node<'_>) -> Option<usize> {
     let rest = text[key.bytes.end..].trim_start();
     rest.starts_with(':').then(|| text.len() - rest.len())
