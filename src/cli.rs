@@ -20,6 +20,7 @@ mod key;
 mod keyfile;
 mod line;
 mod logging;
+mod operation;
 mod passphrase;
 mod promote;
 mod recover;

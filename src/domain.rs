@@ -31,7 +31,7 @@ pub mod span;
 pub mod suggest;
 
 #[cfg(test)]
-mod properties;
+pub(crate) mod properties;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -21,13 +21,14 @@
 //! | room | what it is | may use |
 //! |---|---|---|
 //! | [`domain`] | releases, lines, channels; what is decided about them, and why | nothing else |
-//! | [`words`] | the sentences that people read, made of the domain's facts | domain |
+//! | [`operations`] | what people and programs ask of a catalog: hold, yank, add, promote … | domain |
+//! | [`words`] | the sentences that people read, made of facts of the domain and outcomes of operations | domain, operations |
 //! | [`formats`] | the domain as bytes and back: YAML, manifests, TUF's roles, JSON | domain, words |
 //! | [`signing`] | keys, signing and verifying | domain, formats |
 //! | [`store`] | what any store must do, and one made of folders whose files survive a crash | domain, formats |
 //! | [`publish`] | a catalog, keys and a time become a publication | domain, formats, signing |
 //! | [`clock`] | the time | domain |
-//! | [`promoter`] | the loop: read, decide, commit, publish, swap | domain, signing, publish, clock, `store::port` |
+//! | [`promoter`] | the loop: read, decide, commit, publish, swap | domain, operations, signing, publish, clock, `store::port` |
 //! | [`http`] | what clients see | domain, formats, publish, clock, `store::port`, `promoter::status` |
 //! | [`tls`] | whom connections to other servers trust | nothing else |
 //! | [`cluster`] | the cluster's side: verify, decide, download, apply | domain, formats, signing, clock, tls, `store::durable` |
@@ -79,6 +80,7 @@
 #![warn(rustdoc::broken_intra_doc_links)]
 
 pub mod domain;
+pub mod operations;
 pub mod words;
 
 pub mod formats;

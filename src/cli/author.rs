@@ -1,11 +1,11 @@
-//! Who does something: the name that the catalog keeps.
+//! Who does something, as a command finds it.
 
 use std::process::Command;
 
-use super::failure::refuse;
-use crate::domain::release::SCHEDULE;
+use super::operation::refusal;
+use crate::operations::{self, Refused};
 
-/// Who is entered as the author.
+/// Who is recorded as the author.
 #[derive(Debug, clap::Args)]
 pub struct Author {
     /// Who does this; by default git's `user.name`, `user.email`, or `$USER`
@@ -14,27 +14,25 @@ pub struct Author {
 }
 
 impl Author {
-    /// The name.
-    pub fn name(&self) -> anyhow::Result<String> {
-        let name = self
-            .by
-            .clone()
-            .or_else(|| git("user.name"))
-            .or_else(|| git("user.email"))
-            .or_else(|| std::env::var("USER").ok())
-            .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty());
-        match name {
-            Some(name) if name == SCHEDULE => Err(refuse(
-                format!("`{SCHEDULE}` is the promoter's own name"),
-                "name the person who does this: `--by NAME`",
-            )),
-            Some(name) => Ok(name),
-            None => Err(refuse(
-                "nobody is named as the author of this",
-                "name yourself: `--by NAME`, `TIDEGATE_BY`, or `git config user.name NAME`",
-            )),
+    /// The author.
+    pub fn author(&self) -> anyhow::Result<operations::Author> {
+        self.known()?.ok_or_else(|| refusal(&Refused::NoAuthor))
+    }
+
+    /// The author, if one is named anywhere.
+    pub fn known(&self) -> anyhow::Result<Option<operations::Author>> {
+        let by = self.by.clone();
+        let by = by.or_else(|| git("user.name")).or_else(|| git("user.email"));
+        match operations::Author::named(&by.or_else(|| std::env::var("USER").ok()).unwrap_or_default()) {
+            Ok(author) => Ok(Some(author)),
+            Err(Refused::NoAuthor) => Ok(None),
+            Err(refused) => Err(refusal(&refused)),
         }
+    }
+
+    /// The author's name.
+    pub fn name(&self) -> anyhow::Result<String> {
+        Ok(self.author()?.to_string())
     }
 }
 

@@ -5,18 +5,17 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::author::Author;
-use super::failure::refuse;
+use super::operation;
 use super::table::{Table, pairs};
 use super::terminal::Terminal;
 use super::time;
 use super::workspace::Workspace;
 use crate::domain::catalog::ChannelRef;
-use crate::domain::change::Change;
 use crate::domain::channel::{ChannelName, NameError};
 use crate::domain::promotion::decide;
-use crate::domain::release::Event;
 use crate::domain::{Time, rfc3339};
 use crate::formats::api::{ChannelSummary, ChannelsBody, Soaking};
+use crate::operations::{Operation, Pause, Unpause};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -94,16 +93,6 @@ struct Entered {
     barrier: bool,
 }
 
-/// What a change of one channel came to.
-#[derive(Debug, Serialize)]
-struct Changed<'a> {
-    channel: String,
-    /// `paused`, `resumed` or `unchanged`.
-    result: &'static str,
-    reason: Option<&'a str>,
-    by: Option<&'a str>,
-}
-
 pub fn run(
     command: &Command,
     workspace: &Workspace,
@@ -112,8 +101,15 @@ pub fn run(
     match command {
         Command::List(args) => list(args, workspace, terminal),
         Command::Show(args) => show(args, workspace, terminal),
-        Command::Pause(args) => pause(args, workspace, terminal),
-        Command::Resume(args) => resume(args, workspace, terminal),
+        Command::Pause(PauseArgs { channel, reason, author }) => {
+            let (channel, reason) = (channel.clone(), reason.clone());
+            let pause = Pause { channel, reason, by: author.author()? };
+            operation::run(&Operation::Pause(pause), workspace, terminal)
+        }
+        Command::Resume(ResumeArgs { channel }) => {
+            let unpause = Unpause { channel: channel.clone() };
+            operation::run(&Operation::Unpause(unpause), workspace, terminal)
+        }
     }
 }
 
@@ -203,49 +199,4 @@ fn words(body: &ShowBody) -> String {
     }
     let table = if table.is_empty() { String::new() } else { format!("\n{table}") };
     format!("{}{table}", pairs(&rows))
-}
-
-fn pause(args: &PauseArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let by = args.author.name()?;
-    let (channel, result) = workspace.commit(|view| {
-        let channel = view.channel(&args.channel)?;
-        let name = channel.name().to_string();
-        if let Some(paused) = &channel.stage().paused {
-            if paused.reason == args.reason {
-                return Ok((Vec::new(), (name, "unchanged")));
-            }
-            let Event { by, reason, .. } = paused;
-            return Err(refuse(
-                format!("`{name}` is paused already, {} by {by}: {reason}", paused.since()),
-                format!("to give another reason, first `tidegate channel resume {name}`"),
-            ));
-        }
-        let pause = Event::new(workspace.now(), by.clone(), args.reason.clone());
-        let (line, stage) = (channel.line.name.clone(), channel.stage().name.clone());
-        Ok((vec![Change::Pause { line, stage, pause }], (name, "paused")))
-    })?;
-    let body = Changed { channel, result, reason: Some(&args.reason), by: Some(&by) };
-    terminal.show(&body, || match result {
-        "paused" => format!("paused `{}`: {}", body.channel, args.reason),
-        _ => format!("unchanged: `{}` is paused for that reason already", body.channel),
-    })?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn resume(args: &ResumeArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let (channel, result) = workspace.commit(|view| {
-        let channel = view.channel(&args.channel)?;
-        let name = channel.name().to_string();
-        if channel.stage().paused.is_none() {
-            return Ok((Vec::new(), (name, "unchanged")));
-        }
-        let (line, stage) = (channel.line.name.clone(), channel.stage().name.clone());
-        Ok((vec![Change::Unpause { line, stage }], (name, "resumed")))
-    })?;
-    let body = Changed { channel, result, reason: None, by: None };
-    terminal.show(&body, || match result {
-        "resumed" => format!("resumed `{}`", body.channel),
-        _ => format!("unchanged: `{}` is not paused", body.channel),
-    })?;
-    Ok(ExitCode::SUCCESS)
 }

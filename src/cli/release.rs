@@ -9,6 +9,7 @@ mod yank;
 
 use std::process::ExitCode;
 
+use super::operation;
 use super::terminal::Terminal;
 use super::workspace::Workspace;
 
@@ -42,19 +43,9 @@ pub fn run(
         Command::Sign(args) => sign::run(args, workspace, terminal),
         Command::List(args) => list::run(args, workspace, terminal),
         Command::Show(args) => show::run(args, workspace, terminal),
-        Command::Hold(args) => hold::hold(args, workspace, terminal),
-        Command::Resume(args) => hold::resume(args, workspace, terminal),
-        Command::Yank(args) => yank::yank(args, workspace, terminal),
-        Command::Unyank(args) => yank::unyank(args, workspace, terminal),
+        Command::Hold(args) => operation::run(&args.operation()?, workspace, terminal),
+        Command::Resume(args) => operation::run(&args.operation(), workspace, terminal),
+        Command::Yank(args) => operation::run(&args.operation()?, workspace, terminal),
+        Command::Unyank(args) => operation::run(&args.operation(), workspace, terminal),
     }
-}
-
-/// What a change of one release came to, as JSON.
-#[derive(Debug, serde::Serialize)]
-struct Changed<'a> {
-    version: String,
-    /// What was done, or `unchanged`.
-    result: &'static str,
-    reason: Option<&'a str>,
-    by: Option<&'a str>,
 }

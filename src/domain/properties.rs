@@ -98,7 +98,7 @@ fn build(
     line
 }
 
-fn any_catalog() -> impl Strategy<Value = Catalog> {
+pub(crate) fn any_catalog() -> impl Strategy<Value = Catalog> {
     let lives = || prop::collection::vec(life(), 0..7);
     let freezes = prop::collection::vec((0..60_i64, 1..15_i64), 0..3);
     let paused = prop::option::weighted(0.1, 0..60_i64);

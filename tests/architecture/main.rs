@@ -47,7 +47,8 @@ const CLOCKS: &[&str] = &["std::time::SystemTime", "std::time::Instant::now"];
 
 const ROOMS: &[Room] = &[
     Room { name: "domain", may_use: &[], never: &[OUTSIDE, YAML] },
-    Room { name: "words", may_use: &["domain"], never: &[OUTSIDE, YAML] },
+    Room { name: "operations", may_use: &["domain"], never: &[OUTSIDE, YAML] },
+    Room { name: "words", may_use: &["domain", "operations"], never: &[OUTSIDE, YAML] },
     Room { name: "formats", may_use: &["domain", "words"], never: &[OUTSIDE] },
     Room { name: "clock", may_use: &["domain"], never: &[] },
     Room { name: "signing", may_use: &["domain", "formats"], never: &[CLOCKS] },
@@ -55,7 +56,7 @@ const ROOMS: &[Room] = &[
     Room { name: "publish", may_use: &["domain", "formats", "signing"], never: &[CLOCKS] },
     Room {
         name: "promoter",
-        may_use: &["domain", "store::port", "publish", "signing", "clock"],
+        may_use: &["domain", "operations", "store::port", "publish", "signing", "clock"],
         never: &[CLOCKS],
     },
     Room {
@@ -72,7 +73,17 @@ const ROOMS: &[Room] = &[
     Room {
         name: "cli",
         may_use: &[
-            "domain", "words", "formats", "signing", "store", "publish", "promoter", "http", "clock", "tls",
+            "domain",
+            "operations",
+            "words",
+            "formats",
+            "signing",
+            "store",
+            "publish",
+            "promoter",
+            "http",
+            "clock",
+            "tls",
             "cluster",
         ],
         never: &[CLOCKS],

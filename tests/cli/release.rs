@@ -254,7 +254,10 @@ fn a_replacement_that_is_not_to_be_had_yet_is_taken_and_told_of() {
     assert!(!yank("1.8.8").contains("warning"), "what is on offer everywhere takes no word");
     std::fs::remove_file(desk.path("payloads/1.8.8/payload.json")).unwrap();
     let told = yank("1.8.8");
-    assert!(told.contains("warning: `1.8.8` cannot be taken: payload `payload.json` is missing"), "{told}");
+    assert!(
+        told.contains("warning: `1.8.8` cannot be installed: payload `payload.json` is missing"),
+        "{told}"
+    );
 }
 
 #[test]

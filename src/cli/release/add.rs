@@ -4,28 +4,27 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use serde::Serialize;
 
 use super::super::author::Author;
 use super::super::failure::{Hint, refuse};
-use super::super::table::counted;
+use super::super::operation::{self, SubjectBody};
 use super::super::terminal::Terminal;
 use super::super::workspace::{View, Workspace};
-use crate::domain::Time;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
-use crate::domain::labels::Labels;
-use crate::domain::line::Line;
 use crate::domain::payload::{Payload, is_file_name};
 use crate::domain::policy::Urgency;
-use crate::domain::release::{Event, Evidence, Release};
 use crate::domain::version::Version;
 use crate::formats::edit::edit;
 use crate::formats::yaml::{Source, parse};
+use crate::operations::{Add, Note, Operation};
 use crate::store::durable::{self, Mode};
 use crate::store::payloads::measure;
+use crate::words::operations as words;
 
 /// Add a release with its payload files
 ///
@@ -88,101 +87,58 @@ fn named(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// What adding came to, as JSON.
 #[derive(Debug, Serialize)]
-struct Body {
-    version: String,
-    line: String,
+struct Body<'a> {
+    #[serde(flatten)]
+    subject: SubjectBody,
     /// `added` or `unchanged`.
     result: &'static str,
-    payloads: Vec<Payload>,
-    /// The release that was held because this one replaces it.
+    payloads: &'a [Payload],
+    /// The release that is on hold because this one replaces it.
     held: Option<String>,
-    /// Why the release that this one replaces is not held.
-    #[serde(skip)]
-    unheld: Option<String>,
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let wanted = args.release()?;
-    // By this run, in a try that went no further.
-    let mut replaced_by_now = None;
-    let body = workspace.commit(|view| {
-        if let Some(fault) = view.snapshot.reading.faults.first() {
-            let folder = workspace.catalog.display().to_string();
-            return Err(refuse(
-                format!(
-                    "the catalog has faults, and is not added to before they are mended\n{}",
-                    fault.within(&folder)
-                ),
-                "see them all: `tidegate catalog check`",
-            ));
+    let add = args.add()?;
+    let payloads = Arc::clone(&add.payloads);
+    let operation = Operation::Add(Box::new(add));
+    let outcome = workspace.commit(|view| {
+        refuse_faulty(view, workspace)?;
+        let outcome = operation::plan(&operation, view, workspace)?;
+        if let Some(change) = outcome.changes.last() {
+            check_file(change, view)?;
         }
-        let line = args.line(view)?;
-        let mut release = wanted.clone();
-        release.entries = vec![None; line.stages.len()];
-        let mut body = Body {
-            version: release.version.to_string(),
-            line: line.name.to_string(),
-            result: "unchanged",
-            payloads: release.payloads.to_vec(),
-            held: None,
-            unheld: None,
-        };
-        if let Some(known) = line.releases.get(&release.version) {
-            args.check_same(known, &release)?;
-            // The file may have been lost since.
-            args.copy_payloads(workspace, known)?;
-            return Ok((Vec::new(), body));
-        }
-        if let Some(retired) = &line.retired {
-            return Err(refuse(
-                format!("line `{}` is retired {}: {}", line.name, retired.since(), retired.reason),
-                "nothing new comes in it: add the release to the line that follows",
-            ));
-        }
-        let mut changes = Vec::new();
-        body.held.clone_from(&replaced_by_now);
-        if let Some(replaced) = args.replaced(line)? {
-            replaced_by_now = Some(replaced.version.to_string());
-            body.held.clone_from(&replaced_by_now);
-            let reason = format!("replaced by {}", release.version);
-            let hold = Event::new(workspace.now(), args.author.name()?, reason);
-            changes.push(Change::Hold { version: replaced.version.clone(), hold });
-        } else {
-            body.unheld = args.unheld(line, workspace.now());
-        }
-        let add = Change::Add { line: line.name.clone(), release: Box::new(release.clone()) };
-        check_file(&add, view)?;
-        args.copy_payloads(workspace, &release)?;
-        // The hold is written first: were the release there without it, adding it again would find
-        // nothing to do.
-        changes.push(add);
-        body.result = "added";
-        Ok((changes, body))
+        // A release that is in the catalog may have lost its files since.
+        args.copy_payloads(&payloads, workspace)?;
+        Ok((outcome.changes.clone(), outcome))
     })?;
-
-    let Body { version, line, payloads, .. } = &body;
-    terminal.show(&body, || {
-        let held = body.held.as_ref().map(|held| format!("; `{held}` is held")).unwrap_or_default();
-        if body.result == "unchanged" {
-            return format!("unchanged: `{version}` is in line `{line}` already");
-        }
-        let size: u64 = payloads.iter().map(|payload| payload.size).sum();
-        let payloads = counted(payloads.len(), "payload");
-        format!("added `{version}` to line `{line}`: {payloads} of {size} bytes{held}")
-    })?;
-    if body.result == "added" {
-        if let Some(unheld) = &body.unheld {
-            terminal.note(unheld);
-        }
-        terminal.note(format_args!("next: `tidegate release sign {version} --key FILE`"));
+    let held = outcome.notes.iter().find_map(|note| match note {
+        Note::Held { replaced } => Some(replaced.to_string()),
+        _ => None,
+    });
+    let result = words::result(&operation, &outcome);
+    let body = Body { subject: SubjectBody::of(&outcome.subject), result, payloads: &payloads, held };
+    operation::show(&operation, &outcome, &body, terminal)?;
+    if outcome.is_change() {
+        terminal.note(format_args!("next: `tidegate release sign {} --key FILE`", args.version));
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// A fault may hide the release's line, or what it replaces.
+fn refuse_faulty(view: &View, workspace: &Workspace) -> anyhow::Result<()> {
+    let Some(fault) = view.snapshot.reading.faults.first() else { return Ok(()) };
+    let folder = workspace.catalog.display().to_string();
+    Err(refuse(
+        format!("cannot add a release while the catalog has faults\n{}", fault.within(&folder)),
+        "see them all: `tidegate catalog check`",
+    ))
+}
+
 impl Args {
-    /// The release as it is asked for, with the payloads as they are.
-    fn release(&self) -> anyhow::Result<Release> {
+    /// What is asked for, with the payloads as they are.
+    fn add(&self) -> anyhow::Result<Add> {
         if !self.arch.is_empty() && self.arch.len() != self.payload.len() {
             return Err(refuse(
                 format!("{} payloads and {} architectures", self.payload.len(), self.arch.len()),
@@ -195,112 +151,30 @@ impl Args {
             if payloads.iter().any(|payload| payload.file == file) {
                 return Err(refuse(
                     format!("two payloads are named `{file}`"),
-                    "name the files apart: they lie in one folder",
+                    "give them different names: they are stored in one folder",
                 ));
             }
             let (sha256, size) = measure(path)?;
             payloads.push(Payload { file, sha256, size, arch: self.arch.get(index).cloned() });
         }
-        Ok(Release {
+        Ok(Add {
             version: self.version.clone(),
-            urgency: self.urgency.unwrap_or_default(),
+            line: self.line.clone(),
+            payloads: payloads.into(),
+            urgency: self.urgency,
             summary: self.summary.clone(),
             links: self.link.iter().cloned().collect(),
             components: self.component.iter().cloned().collect(),
-            payloads: payloads.into(),
             barrier: self.barrier,
             replaces: self.replaces.clone(),
-            entries: Vec::new(),
-            hold: None,
-            yank: None,
-            evidence: Evidence::default(),
+            by: self.author.known()?,
         })
     }
 
-    fn line<'v>(&self, view: &'v View) -> anyhow::Result<&'v Line> {
-        let Some(name) = &self.line else {
-            return view.catalog.line_of(&self.version).ok_or_else(|| {
-                refuse(
-                    format!("no line takes versions like `{}`", self.version),
-                    "write its line first, `LINE/line.yaml` in the catalog",
-                )
-            });
-        };
-        let line = view.line(name)?;
-        if !line.prefix.accepts(&self.version) {
-            return Err(refuse(
-                format!("`{}` does not belong to line `{name}`", self.version),
-                format!("versions of this line begin with `{}`", line.prefix),
-            ));
-        }
-        Ok(line)
-    }
-
-    /// The release to hold because this one replaces it; none if it is held, or has nowhere left to
-    /// go.
-    fn replaced<'v>(&self, line: &'v Line) -> anyhow::Result<Option<&'v Release>> {
-        let Some(version) = &self.replaces else { return Ok(None) };
-        if *version == self.version {
-            return Err(refuse("a release does not replace itself", "name another with `--replaces`"));
-        }
-        let replaced = line.releases.get(version).ok_or_else(|| {
-            refuse(
-                format!("`{version}`, which is to be replaced, is not in line `{}`", line.name),
-                format!("see its releases: `tidegate release list --line {}`", line.name),
-            )
-        })?;
-        let done = replaced.entries.last().is_some_and(Option::is_some);
-        Ok((replaced.hold.is_none() && !done).then_some(replaced))
-    }
-
-    /// What to do about a replaced release that a hold would not stop any more.
-    fn unheld(&self, line: &Line, now: Time) -> Option<String> {
-        let replaced = line.releases.get(self.replaces.as_ref()?)?;
-        let last = line.stages.last()?;
-        if replaced.entries.last().is_none_or(Option::is_none) || replaced.yanked(now).is_some() {
-            return None;
-        }
-        let (old, new) = (&replaced.version, &self.version);
-        Some(format!(
-            "`{old}` is not held: it is in `{}`, its last stage, and stays on offer; to end that, `tidegate release yank {old} --to {new} --reason TEXT`",
-            last.channel
-        ))
-    }
-
-    /// Whether a known release is what is asked for. What is not said is not compared: people add to
-    /// the file later.
-    fn check_same(&self, known: &Release, wanted: &Release) -> anyhow::Result<()> {
-        let holds =
-            |said: &Labels, known: &Labels| said.iter().all(|(name, value)| known.get(name) == Some(value));
-        let what = if known.version.to_string() != wanted.version.to_string() {
-            "another spelling"
-        } else if known.payloads != wanted.payloads {
-            "other payloads"
-        } else if self.urgency.is_some_and(|urgency| urgency != known.urgency) {
-            "another urgency"
-        } else if self.summary.is_some() && self.summary != known.summary {
-            "another summary"
-        } else if !holds(&wanted.links, &known.links) {
-            "other links"
-        } else if !holds(&wanted.components, &known.components) {
-            "other components"
-        } else if self.barrier && !known.barrier {
-            "no barrier"
-        } else if self.replaces.is_some() && self.replaces != known.replaces {
-            "another `replaces`"
-        } else {
-            return Ok(());
-        };
-        Err(refuse(
-            format!("`{}` is in the catalog already, with {what}", self.version),
-            "a version stands for one content: add the changed one as a new version",
-        ))
-    }
-
-    fn copy_payloads(&self, workspace: &Workspace, release: &Release) -> anyhow::Result<()> {
-        let folder = workspace.payloads.join(release.version.to_string());
+    fn copy_payloads(&self, payloads: &[Payload], workspace: &Workspace) -> anyhow::Result<()> {
+        let folder = workspace.payloads.join(self.version.to_string());
         durable::create_folder(&folder, Mode::Public)?;
-        for (from, payload) in self.payload.iter().zip(&*release.payloads) {
+        for (from, payload) in self.payload.iter().zip(payloads) {
             copy(from, &folder.join(&payload.file), payload)?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use super::super::workspace::Workspace;
 use crate::domain::labels::Labels;
 use crate::domain::line::Line;
 use crate::domain::payload::Payload;
-use crate::domain::release::{ManifestState, PayloadState, Release};
+use crate::domain::release::{Event, ManifestState, PayloadState, Release};
 use crate::domain::rfc3339;
 use crate::domain::version::Version;
 
@@ -73,19 +73,9 @@ impl<'a> Body<'a> {
             let (at, by, reason) = (rfc3339(entry.since), entry.by.as_str(), entry.reason.as_deref());
             Some(Happened { stage: Some(stage.name.as_str()), at, by, reason, to: None })
         });
-        let hold = release.hold.as_ref().map(|hold| Happened {
-            stage: None,
-            at: rfc3339(hold.at),
-            by: &hold.by,
-            reason: Some(&hold.reason),
-            to: None,
-        });
         let yank = release.yank.as_ref().map(|yank| Happened {
-            stage: None,
-            at: rfc3339(yank.event.at),
-            by: &yank.event.by,
-            reason: Some(&yank.event.reason),
             to: yank.to.as_ref().map(ToString::to_string),
+            ..Happened::of(&yank.event)
         });
         let (manifest, manifest_fault, not_before) = match &release.evidence.manifest {
             ManifestState::NoTrust => ("no_trust", None, None),
@@ -105,7 +95,7 @@ impl<'a> Body<'a> {
             barrier: release.barrier,
             replaces: release.replaces.as_ref().map(ToString::to_string),
             entered: entered.collect(),
-            hold,
+            hold: release.hold.as_ref().map(Happened::of),
             yank,
             manifest,
             manifest_fault,
@@ -156,7 +146,11 @@ impl<'a> Body<'a> {
     }
 }
 
-impl Happened<'_> {
+impl<'a> Happened<'a> {
+    fn of(event: &'a Event) -> Self {
+        Self { stage: None, at: rfc3339(event.at), by: &event.by, reason: Some(&event.reason), to: None }
+    }
+
     fn words(&self) -> String {
         let reason = self.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
         let to = self.to.as_ref().map(|to| format!("; `{to}` replaces it")).unwrap_or_default();

@@ -1,0 +1,325 @@
+//! Adding a release to its line.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Author, Note, Outcome, Refused, Subject, find_line};
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::change::Change;
+use crate::domain::channel::LineName;
+use crate::domain::labels::Labels;
+use crate::domain::line::Line;
+use crate::domain::payload::Payload;
+use crate::domain::policy::Urgency;
+use crate::domain::release::{Event, Evidence, Release};
+use crate::domain::version::Version;
+
+/// Add a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Add {
+    pub version: Version,
+    /// The line; if none is named, the one that the version belongs to by its number.
+    pub line: Option<LineName>,
+    pub payloads: Arc<[Payload]>,
+    pub urgency: Option<Urgency>,
+    pub summary: Option<String>,
+    pub links: Labels,
+    pub components: Labels,
+    pub barrier: bool,
+    /// The release that this one replaces. It is put on hold, unless it is in its last stage.
+    pub replaces: Option<Version>,
+    /// Who holds the replaced release; needed only if one is held.
+    pub by: Option<Author>,
+}
+
+/// In what a release of the catalog differs from one that is added by the same version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difference {
+    Spelling,
+    Payloads,
+    Urgency,
+    Summary,
+    Links,
+    Components,
+    Barrier,
+    Replaces,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Spelling => "another spelling",
+            Self::Payloads => "other payloads",
+            Self::Urgency => "another urgency",
+            Self::Summary => "another summary",
+            Self::Links => "other links",
+            Self::Components => "other components",
+            Self::Barrier => "no barrier",
+            Self::Replaces => "another `replaces`",
+        })
+    }
+}
+
+/// Adds a release, and holds the one that it replaces. Adding the same again changes nothing.
+///
+/// # Errors
+/// When the release has no line or belongs to another, the line is retired, the catalog has the version
+/// with other content, or there is no such release to replace.
+pub fn add<'a>(catalog: &'a Catalog, ask: &'a Add, now: Time) -> Result<Outcome, Refused<'a>> {
+    let line = line(catalog, ask)?;
+    let subject = Subject::Release { line: line.name.clone(), version: ask.version.clone() };
+    if let Some(known) = line.releases.get(&ask.version) {
+        return match difference(known, ask) {
+            None => Ok(Outcome::unchanged(subject)),
+            Some(difference) => Err(Refused::Differs { version: &ask.version, difference }),
+        };
+    }
+    if let Some(retired) = &line.retired {
+        return Err(Refused::LineRetired { line: &line.name, retired });
+    }
+    let mut outcome = Outcome::unchanged(subject);
+    // The hold is written first: if only the release were written, adding it again would find nothing to
+    // do.
+    if let Some(replaced) = replaced(line, ask)? {
+        hold_replaced(line, replaced, ask, now, &mut outcome)?;
+    }
+    let release = Box::new(release(line, ask));
+    outcome.changes.push(Change::Add { line: line.name.clone(), release });
+    Ok(outcome)
+}
+
+fn line<'a>(catalog: &'a Catalog, ask: &'a Add) -> Result<&'a Line, Refused<'a>> {
+    let version = &ask.version;
+    let Some(name) = &ask.line else {
+        return catalog.line_of(version).ok_or(Refused::NoLineFor(version));
+    };
+    let line = find_line(catalog, name)?;
+    if line.prefix.accepts(version) {
+        Ok(line)
+    } else {
+        Err(Refused::OtherLine { version, line: &line.name, prefix: line.prefix })
+    }
+}
+
+/// What is not asked for is not compared: people add to a release's file later.
+fn difference(known: &Release, ask: &Add) -> Option<Difference> {
+    let has = |known: &Labels, asked: &Labels| asked.iter().all(|(name, text)| known.get(name) == Some(text));
+    [
+        (Difference::Spelling, known.version.to_string() != ask.version.to_string()),
+        (Difference::Payloads, known.payloads != ask.payloads),
+        (Difference::Urgency, ask.urgency.is_some_and(|urgency| urgency != known.urgency)),
+        (Difference::Summary, ask.summary.is_some() && ask.summary != known.summary),
+        (Difference::Links, !has(&known.links, &ask.links)),
+        (Difference::Components, !has(&known.components, &ask.components)),
+        (Difference::Barrier, ask.barrier && !known.barrier),
+        (Difference::Replaces, ask.replaces.is_some() && ask.replaces != known.replaces),
+    ]
+    .into_iter()
+    .find_map(|(difference, differs)| differs.then_some(difference))
+}
+
+fn replaced<'a>(line: &'a Line, ask: &'a Add) -> Result<Option<&'a Release>, Refused<'a>> {
+    let Some(version) = &ask.replaces else { return Ok(None) };
+    if *version == ask.version {
+        return Err(Refused::ReplacesItself(version));
+    }
+    match line.releases.get(version) {
+        Some(replaced) => Ok(Some(replaced)),
+        None => Err(Refused::NotInLine { version, line: &line.name }),
+    }
+}
+
+/// Holds a replaced release, if it is not on hold and can still go further.
+fn hold_replaced(
+    line: &Line,
+    replaced: &Release,
+    ask: &Add,
+    now: Time,
+    outcome: &mut Outcome,
+) -> Result<(), Refused<'static>> {
+    let version = replaced.version.clone();
+    let reason = format!("replaced by {}", ask.version);
+    match (&replaced.hold, line.stages.last()) {
+        (_, Some(last)) if replaced.entries.last().is_some_and(Option::is_some) => {
+            if replaced.yanked(now).is_none() {
+                let (by, channel) = (ask.version.clone(), last.channel.clone());
+                outcome.notes.push(Note::StaysOnOffer { replaced: version, by, channel });
+            }
+        }
+        (None, _) => {
+            let by = ask.by.as_ref().ok_or(Refused::NoAuthor)?;
+            let hold = Event::new(now, by.to_string(), reason);
+            outcome.changes.push(Change::Hold { version: version.clone(), hold });
+            outcome.notes.push(Note::Held { replaced: version });
+        }
+        // An earlier try wrote the hold and no more.
+        (Some(hold), _) if hold.reason == reason => outcome.notes.push(Note::Held { replaced: version }),
+        (Some(_), _) => {}
+    }
+    Ok(())
+}
+
+fn release(line: &Line, ask: &Add) -> Release {
+    Release {
+        version: ask.version.clone(),
+        urgency: ask.urgency.unwrap_or_default(),
+        summary: ask.summary.clone(),
+        links: ask.links.clone(),
+        components: ask.components.clone(),
+        payloads: Arc::clone(&ask.payloads),
+        barrier: ask.barrier,
+        replaces: ask.replaces.clone(),
+        entries: vec![None; line.stages.len()],
+        hold: None,
+        yank: None,
+        evidence: Evidence::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::line::Prefix;
+    use crate::domain::testing::{self, catalog, event, t, v};
+
+    fn ask(version: &str) -> Add {
+        let payloads = testing::release(version, &[]).payloads;
+        let (links, components) = Default::default();
+        Add {
+            version: v(version),
+            line: None,
+            payloads,
+            urgency: None,
+            summary: None,
+            links,
+            components,
+            barrier: false,
+            replaces: None,
+            by: Author::named("ada").ok(),
+        }
+    }
+
+    fn labels(name: &str, text: &str) -> Labels {
+        [(name.to_owned(), text.to_owned())].into()
+    }
+
+    /// `1.7` is retired. Of `1.8`, one release is in production, one soaks, one is on hold, and one is
+    /// yanked.
+    fn lines() -> Catalog {
+        let mut old = testing::line("1.7", None);
+        old.retired = Some(event(t("2018-01-01"), "no fixes"));
+        let both = ["2018-01-01", "2018-01-15"];
+        let mut soaking = testing::release("1.8.5", &["2018-02-01"]);
+        soaking.summary = Some("Kubernetes 1.8.5".to_owned());
+        soaking.links = labels("notes", "https://example.com/");
+        soaking.components = labels("kubernetes", "1.8.5");
+        catalog([
+            old.with(testing::release("1.7.1", &["2018-01-01"])),
+            testing::line("1.8", Some("1.7"))
+                .with(testing::release("1.8.3", &both).yanked_at("2018-02-01", None))
+                .with(testing::release("1.8.4", &both))
+                .with(soaking)
+                .with(testing::release("1.8.6", &["2018-02-01"]).held_at("2018-02-02")),
+        ])
+    }
+
+    #[test]
+    fn a_new_release_is_added_and_the_same_again_changes_nothing() {
+        let (catalog, now) = (lines(), t("2018-03-01"));
+        let asked = Add { line: Some("1.8".parse().unwrap()), barrier: true, ..ask("1.8.7") };
+        let outcome = add(&catalog, &asked, now).unwrap();
+        let [change @ Change::Add { line, release }] = &outcome.changes[..] else { panic!("{outcome:?}") };
+        assert_eq!((line.as_str(), release.entries.len(), release.barrier), ("1.8", 2, true));
+        let catalog = change.apply(catalog).unwrap();
+        let again = add(&catalog, &asked, now).unwrap();
+        assert!(!again.is_change());
+        assert_eq!(again.subject, outcome.subject);
+        // What is not asked for again may have been added by hand.
+        assert!(!add(&catalog, &ask("1.8.7"), now).unwrap().is_change());
+        let other_case = Add { line: Some("1.7".parse().unwrap()), ..ask("1.7.1") };
+        assert!(!add(&catalog, &other_case, now).unwrap().is_change(), "also in a retired line");
+    }
+
+    #[test]
+    fn a_version_stands_for_one_content() {
+        let catalog = lines();
+        let five = || ask("1.8.5");
+        for (difference, asked) in [
+            (Difference::Spelling, Add { version: v("v1.8.5"), ..five() }),
+            (Difference::Payloads, Add { payloads: [].into(), ..five() }),
+            (Difference::Urgency, Add { urgency: Some(Urgency::Security), ..five() }),
+            (Difference::Summary, Add { summary: Some("Kubernetes".to_owned()), ..five() }),
+            (Difference::Links, Add { links: labels("notes", "https://example.org/"), ..five() }),
+            (Difference::Components, Add { components: labels("etcd", "3.2"), ..five() }),
+            (Difference::Barrier, Add { barrier: true, ..five() }),
+            (Difference::Replaces, Add { replaces: Some(v("1.8.4")), ..five() }),
+        ] {
+            let refused = Refused::Differs { version: &asked.version, difference };
+            assert_eq!(add(&catalog, &asked, t("2018-03-01")), Err(refused));
+        }
+        let same = Add {
+            urgency: Some(Urgency::Normal),
+            summary: Some("Kubernetes 1.8.5".to_owned()),
+            links: labels("notes", "https://example.com/"),
+            components: labels("kubernetes", "1.8.5"),
+            ..five()
+        };
+        assert!(!add(&catalog, &same, t("2018-03-01")).unwrap().is_change());
+    }
+
+    #[test]
+    fn a_release_belongs_to_one_line_that_still_takes_releases() {
+        let catalog = lines();
+        let (seven, eight) = ("1.7".parse().unwrap(), "1.8".parse::<LineName>().unwrap());
+        let retired = event(t("2018-01-01"), "no fixes");
+        let elsewhere = Add { line: Some("1.8".parse().unwrap()), ..ask("1.9.0") };
+        let nowhere = Add { line: Some("2.0".parse().unwrap()), ..ask("2.0.0") };
+        let prefix = Prefix::parse("1.8").unwrap();
+        let (unknown, new) = (v("1.9.0"), "2.0".parse().unwrap());
+        for (asked, refused) in [
+            (ask("1.9.0"), Refused::NoLineFor(&unknown)),
+            (elsewhere, Refused::OtherLine { version: &unknown, line: &eight, prefix }),
+            (nowhere, Refused::NoLine(&new)),
+            (ask("1.7.2"), Refused::LineRetired { line: &seven, retired: &retired }),
+        ] {
+            assert_eq!(add(&catalog, &asked, t("2018-03-01")), Err(refused));
+        }
+    }
+
+    #[test]
+    fn what_is_replaced_is_held_unless_a_hold_would_stop_nothing() {
+        let (catalog, now) = (lines(), t("2018-03-01"));
+        let replacing = |version: &str| Add { replaces: Some(v(version)), ..ask("1.8.7") };
+        let outcome = |asked: &Add| {
+            let Outcome { mut changes, notes, .. } = add(&catalog, asked, now).unwrap();
+            assert!(matches!(changes.pop(), Some(Change::Add { .. })), "the release comes last");
+            (changes, notes)
+        };
+        let hold = Change::Hold { version: v("1.8.5"), hold: event(now, "replaced by 1.8.7") };
+        assert_eq!(outcome(&replacing("1.8.5")), (vec![hold], vec![Note::Held { replaced: v("1.8.5") }]));
+        assert_eq!(outcome(&replacing("1.8.6")), (vec![], vec![]), "on hold for another reason");
+        let channel = "1.8-production".parse().unwrap();
+        let stays = Note::StaysOnOffer { replaced: v("1.8.4"), by: v("1.8.7"), channel };
+        assert_eq!(outcome(&replacing("1.8.4")), (vec![], vec![stays]));
+        assert_eq!(outcome(&replacing("1.8.3")), (vec![], vec![]), "it is offered nowhere");
+        for (asked, refused) in [
+            (Add { by: None, ..replacing("1.8.5") }, Refused::NoAuthor),
+            (replacing("1.8.7"), Refused::ReplacesItself(&v("1.8.7"))),
+            (replacing("1.7.1"), Refused::NotInLine { version: &v("1.7.1"), line: &"1.8".parse().unwrap() }),
+        ] {
+            assert_eq!(add(&catalog, &asked, now), Err(refused));
+        }
+        assert!(add(&catalog, &Add { by: None, ..replacing("1.8.6") }, now).is_ok(), "nothing to sign for");
+    }
+
+    #[test]
+    fn a_hold_that_an_earlier_try_wrote_is_told_of() {
+        let (catalog, now) = (lines(), t("2018-03-01"));
+        let asked = Add { replaces: Some(v("1.8.5")), ..ask("1.8.7") };
+        let first = add(&catalog, &asked, now).unwrap();
+        let catalog = first.changes[0].apply(catalog).unwrap();
+        let second = add(&catalog, &asked, now).unwrap();
+        assert_eq!((second.changes.len(), second.notes), (1, first.notes));
+    }
+}

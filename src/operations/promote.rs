@@ -1,0 +1,277 @@
+//! Carrying out what is decided about promotions, and promoting one release early.
+//!
+//! Whether a release may move on is decided in [`promotion`](crate::domain::promotion) alone. Here is
+//! which of those decisions a run carries out.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::{Author, Outcome, Refused, Subject, find_release};
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::change::{Change, ChangeError};
+use crate::domain::promotion::{Decision, Early, Gate, GateState, Verdict, decide, decide_early};
+use crate::domain::release::Entry;
+use crate::domain::version::Version;
+
+/// What a run is to promote.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Promote {
+    /// Only these releases; all if there are none.
+    pub versions: BTreeSet<Version>,
+    /// Whether promotions are recorded as of a time in the past.
+    pub backfill: bool,
+}
+
+/// The decisions that a run carries out next, and those that it does not.
+#[derive(Debug, PartialEq)]
+pub struct Due<'d, 'a> {
+    pub promote: Vec<&'d Decision<'a>>,
+    pub left: Vec<&'d Decision<'a>>,
+}
+
+/// Why a run stays without effect on its releases: the first of those that are blocked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stuck<'d, 'a> {
+    /// How many are blocked.
+    pub count: usize,
+    pub first: &'d Decision<'a>,
+    /// What blocks the first.
+    pub gate: &'d Gate<'a>,
+}
+
+impl Promote {
+    /// Whether a history may be recorded as of `at`.
+    ///
+    /// # Errors
+    /// When that time has not come.
+    pub fn check(&self, at: Time, now: Time) -> Result<(), Refused<'static>> {
+        if self.backfill && now < at { Err(Refused::HistoryAhead(at)) } else { Ok(()) }
+    }
+
+    /// Which of some decisions are carried out next. A release moves one stage in a run: those in `moved`
+    /// are in neither list.
+    #[must_use]
+    pub fn due<'d, 'a>(&self, decisions: &'d [Decision<'a>], moved: &BTreeSet<Version>) -> Due<'d, 'a> {
+        let (promote, left) = decisions
+            .iter()
+            .filter(|decision| self.versions.is_empty() || self.versions.contains(&decision.release.version))
+            .filter(|decision| !moved.contains(&decision.release.version))
+            .partition(|decision| self.carries_out(decision));
+        Due { promote, left }
+    }
+
+    fn carries_out(&self, decision: &Decision<'_>) -> bool {
+        // A hold has the date on which somebody set it, and is meant for all that comes: a history must
+        // not lead past it.
+        let is_held = self.backfill && decision.release.hold.is_some();
+        decision.verdict == Verdict::Promote && !is_held
+    }
+
+    /// Shows each round of a run without making it: a promotion can open the way for another release,
+    /// behind a barrier, which is then due in the same run. The last round promotes nothing.
+    ///
+    /// # Errors
+    /// When a promotion does not fit the catalog that it was decided on, which would be a mistake in the
+    /// decision.
+    pub fn foresee(
+        &self,
+        catalog: &Catalog,
+        now: Time,
+        mut round: impl FnMut(&Due<'_, '_>),
+    ) -> Result<(), ChangeError> {
+        let mut catalog = Cow::Borrowed(catalog);
+        let mut moved = BTreeSet::new();
+        loop {
+            let decisions = decide(&catalog, now);
+            let due = self.due(&decisions, &moved);
+            round(&due);
+            if due.promote.is_empty() {
+                return Ok(());
+            }
+            moved.extend(due.promote.iter().map(|decision| decision.release.version.clone()));
+            let changes: Vec<Change> = due.promote.iter().map(|decision| decision.entry(now)).collect();
+            let after = changes.iter().try_fold(catalog.into_owned(), |after, change| change.apply(after))?;
+            catalog = Cow::Owned(after);
+        }
+    }
+}
+
+impl<'d, 'a> Due<'d, 'a> {
+    /// What blocks the releases that are left, if anything does.
+    #[must_use]
+    pub fn stuck(&self) -> Option<Stuck<'d, 'a>> {
+        let blocked = || self.left.iter().filter(|decision| decision.verdict == Verdict::Blocked);
+        let first = *blocked().next()?;
+        let gate = first.obstacles().find(|gate| gate.state == GateState::Blocks)?;
+        Some(Stuck { count: blocked().count(), first, gate })
+    }
+}
+
+/// Promote one release before its soak is over or outside its window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromoteEarly {
+    pub version: Version,
+    /// Also during a freeze.
+    pub during_freeze: bool,
+    pub reason: String,
+    pub by: Author,
+}
+
+impl PromoteEarly {
+    /// The decision that is carried out; none if the release is in its last stage.
+    ///
+    /// # Errors
+    /// When the release is unknown, or something stands in its way that no early promotion passes over.
+    pub fn decide<'a>(
+        &'a self,
+        catalog: &'a Catalog,
+        now: Time,
+    ) -> Result<Option<Decision<'a>>, Refused<'a>> {
+        find_release(catalog, &self.version)?;
+        let early = Early { during_freeze: self.during_freeze };
+        match decide_early(catalog, &self.version, now, early) {
+            Some(decision) if decision.verdict != Verdict::Promote => {
+                Err(Refused::NotEarly(Box::new(decision)))
+            }
+            decision => Ok(decision),
+        }
+    }
+
+    /// The entry that carries a decision out.
+    #[must_use]
+    pub fn entry(&self, decision: &Decision<'_>, now: Time) -> Change {
+        let entry = Entry { since: now, by: self.by.to_string(), reason: Some(self.reason.clone()) };
+        let stage = decision.target().name.clone();
+        Change::Enter { version: decision.release.version.clone(), stage, entry }
+    }
+}
+
+/// Promotes one release early. One in its last stage is left as it is.
+///
+/// # Errors
+/// As [`PromoteEarly::decide`].
+pub fn promote_early<'a>(
+    catalog: &'a Catalog,
+    ask: &'a PromoteEarly,
+    now: Time,
+) -> Result<Outcome, Refused<'a>> {
+    let (line, release) = find_release(catalog, &ask.version)?;
+    let subject = Subject::release(line, release);
+    Ok(match ask.decide(catalog, now)? {
+        Some(decision) => Outcome::changed(subject, ask.entry(&decision, now)),
+        None => Outcome::unchanged(subject),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::{catalog, line, release, t, v};
+
+    const SOAKED: &[&str] = &["2018-01-01"];
+
+    fn versions(decisions: &[&Decision<'_>]) -> Vec<String> {
+        decisions.iter().map(|decision| decision.release.version.to_string()).collect()
+    }
+
+    fn named(versions: &[&str]) -> BTreeSet<Version> {
+        versions.iter().map(|version| v(version)).collect()
+    }
+
+    #[test]
+    fn what_is_due_and_asked_for_is_carried_out_once() {
+        let catalog = catalog([line("1.8", None)
+            .with(release("1.8.4", SOAKED))
+            .with(release("1.8.5", SOAKED))
+            .with(release("1.8.6", SOAKED).held_at("2018-01-20"))
+            .with(release("1.8.7", &["2018-01-10"]))]);
+        let decisions = decide(&catalog, t("2018-01-16"));
+        for (asked, backfill, moved, promote, left) in [
+            (&[][..], false, &[][..], &["1.8.4", "1.8.5", "1.8.6"][..], &["1.8.7"][..]),
+            (&["1.8.4", "1.8.7"], false, &[], &["1.8.4"], &["1.8.7"]),
+            (&[], false, &["1.8.4"], &["1.8.5", "1.8.6"], &["1.8.7"]),
+            // The hold came later, and is meant for the history too.
+            (&[], true, &[], &["1.8.4", "1.8.5"], &["1.8.6", "1.8.7"]),
+        ] {
+            let run = Promote { versions: named(asked), backfill };
+            let due = run.due(&decisions, &named(moved));
+            assert_eq!((versions(&due.promote), versions(&due.left)), (to(promote), to(left)));
+        }
+    }
+
+    fn to(versions: &[&str]) -> Vec<String> {
+        versions.iter().map(|version| (*version).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_barrier_opens_the_way_for_what_waits_behind_it_in_the_same_run() {
+        let catalog = catalog([line("1.8", None)
+            .with(release("1.8.4", SOAKED).barrier())
+            .with(release("1.8.5", SOAKED))
+            .with(release("1.8.6", SOAKED).held_at("2018-01-02"))]);
+        let mut rounds = Vec::new();
+        let mut see = |due: &Due<'_, '_>| rounds.push((versions(&due.promote), versions(&due.left)));
+        Promote::default().foresee(&catalog, t("2018-01-16"), &mut see).unwrap();
+        assert_eq!(
+            rounds,
+            [
+                (to(&["1.8.4"]), to(&["1.8.5", "1.8.6"])),
+                (to(&["1.8.5"]), to(&["1.8.6"])),
+                (vec![], to(&["1.8.6"])),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_first_of_what_is_blocked_is_told_with_its_gate() {
+        let catalog = catalog([line("1.8", None)
+            .with(release("1.8.4", &["2018-01-10"]))
+            .with(release("1.8.5", SOAKED).held_at("2018-01-02"))
+            .with(release("1.8.6", SOAKED).yanked_at("2018-01-02", None))]);
+        let decisions = decide(&catalog, t("2018-01-16"));
+        let stuck = Promote::default().due(&decisions, &BTreeSet::new()).stuck().unwrap();
+        assert_eq!((stuck.count, &stuck.first.release.version), (2, &v("1.8.5")));
+        assert_eq!(stuck.gate.fact.name(), "hold");
+        let waits = Promote { versions: named(&["1.8.4"]), backfill: true };
+        assert_eq!(waits.due(&decisions, &BTreeSet::new()).stuck(), None);
+    }
+
+    #[test]
+    fn a_history_lies_in_the_past() {
+        let now = t("2018-01-16");
+        let run = |backfill| Promote { backfill, ..Promote::default() };
+        assert_eq!(run(true).check(now, now), Ok(()));
+        assert_eq!(run(true).check(t("2018-01-17"), now), Err(Refused::HistoryAhead(t("2018-01-17"))));
+        assert_eq!(run(false).check(t("2018-01-17"), now), Ok(()), "it only shows what would come");
+    }
+
+    #[test]
+    fn an_early_promotion_passes_over_a_soak_and_never_over_a_hold() {
+        let now = t("2018-01-02");
+        let catalog = catalog([line("1.8", None)
+            .with(release("1.8.4", SOAKED))
+            .with(release("1.8.5", SOAKED).held_at("2018-01-01"))
+            .with(release("1.8.6", &["2017-01-01", "2017-02-01"]))
+            .frozen("2018-01-01", "2018-02-01", &[])]);
+        let early = |version: &str, during_freeze| PromoteEarly {
+            version: v(version),
+            during_freeze,
+            reason: "an outage".to_owned(),
+            by: Author::named("ada").unwrap(),
+        };
+        let entry = Entry { since: now, by: "ada".to_owned(), reason: Some("an outage".to_owned()) };
+        let stage = "production".parse().unwrap();
+        let enter = Change::Enter { version: v("1.8.4"), stage, entry };
+        assert_eq!(promote_early(&catalog, &early("1.8.4", true), now).unwrap().changes, [enter]);
+        assert!(!promote_early(&catalog, &early("1.8.6", false), now).unwrap().is_change());
+        for (ask, gate) in [(early("1.8.4", false), "freeze"), (early("1.8.5", true), "hold")] {
+            let Err(Refused::NotEarly(decision)) = promote_early(&catalog, &ask, now) else {
+                panic!("{ask:?} is not refused")
+            };
+            assert!(decision.obstacles().any(|obstacle| obstacle.fact.name() == gate));
+        }
+        let seven = early("1.8.7", false);
+        assert_eq!(promote_early(&catalog, &seven, now), Err(Refused::NoRelease(&v("1.8.7"))));
+    }
+}

@@ -1,0 +1,282 @@
+//! Which releases are pending a signature, and why one is not signed.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+
+use super::{Refused, find_release};
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::channel::{LineName, StageName};
+use crate::domain::line::Line;
+use crate::domain::release::{ManifestState, PayloadState, Release, SignedFacts};
+use crate::domain::version::Version;
+
+/// A line's role is signed again when this is left of its time, even if no release is: one role that
+/// expires stops some clients for every line. Its time is a year.
+pub const RENEW_BEFORE: TimeDelta = TimeDelta::days(90);
+
+/// What is to be signed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sign {
+    /// Only these releases; all that are pending if there are none.
+    pub versions: BTreeSet<Version>,
+    /// Whether the named releases are signed for an earlier time, and so again.
+    pub brings_forward: bool,
+}
+
+/// What was signed before, beyond what a release's evidence tells.
+pub trait SignedBefore {
+    /// Why the role of a line cannot be used, if it cannot.
+    fn broken_role(&self, line: &LineName) -> Option<String>;
+
+    /// When the role of a line expires, if there is one.
+    fn role_expires(&self, line: &LineName) -> Option<Time>;
+
+    /// Whether a release has a manifest that can be read, valid or not.
+    fn has_manifest(&self, version: &Version) -> bool;
+
+    /// What the release's manifest promises, if there is one that can be parsed.
+    ///
+    /// # Errors
+    /// Why the manifest that is there cannot be read.
+    fn promised(&self, version: &Version) -> Result<Option<SignedFacts>, String>;
+}
+
+/// What is pending in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending<'a> {
+    pub line: &'a Line,
+    /// The releases to sign, in ascending order.
+    pub versions: Vec<Version>,
+    /// The releases that are not signed though they are asked for, and why.
+    pub refused: Vec<(Version, Obstacle)>,
+    /// Whether the line's role is signed again for its own sake: it would expire soon.
+    pub renews: bool,
+}
+
+/// Why a release is not signed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    #[error("payload `{file}` is missing")]
+    PayloadMissing { file: String },
+    #[error("payload `{file}` is not what the catalog says: {found}")]
+    PayloadDiffers { file: String, found: String },
+    #[error("the role of line `{line}` cannot be used: {why}")]
+    BrokenRole { line: LineName, why: String },
+    #[error("{0}")]
+    UnreadManifest(String),
+    /// Somebody without a release key put it there. A run for all that is pending must not make that
+    /// good unseen.
+    #[error("it entered `{stage}` before its signed time")]
+    EnteredEarly { stage: StageName },
+}
+
+/// The lines in which there is something to sign or to refuse.
+///
+/// Pending is a release without a signed manifest, or whose manifest does not say what the catalog says.
+///
+/// # Errors
+/// When a named release is not in the catalog.
+pub fn pending<'a>(
+    catalog: &'a Catalog,
+    ask: &'a Sign,
+    before: &impl SignedBefore,
+    now: Time,
+) -> Result<Vec<Pending<'a>>, Refused<'a>> {
+    for version in &ask.versions {
+        find_release(catalog, version)?;
+    }
+    let lines = catalog.lines().map(|line| in_line(line, ask, before, now));
+    Ok(lines
+        .filter(|pending| pending.renews || !pending.versions.is_empty() || !pending.refused.is_empty())
+        .collect())
+}
+
+fn in_line<'a>(line: &'a Line, ask: &Sign, before: &impl SignedBefore, now: Time) -> Pending<'a> {
+    let mut pending = Pending { line, versions: Vec::new(), refused: Vec::new(), renews: false };
+    for release in line.releases.values() {
+        let is_named = ask.versions.contains(&release.version);
+        let is_signed = matches!(release.evidence.manifest, ManifestState::Signed(_));
+        let is_wanted =
+            if is_signed { is_named && ask.brings_forward } else { is_named || ask.versions.is_empty() };
+        if !is_wanted {
+            continue;
+        }
+        match obstacle(line, release, is_named, before) {
+            None => pending.versions.push(release.version.clone()),
+            Some(obstacle) => pending.refused.push((release.version.clone(), obstacle)),
+        }
+    }
+    let expires_soon = || before.role_expires(&line.name).is_some_and(|at| at - RENEW_BEFORE <= now);
+    pending.renews = pending.versions.is_empty() && ask.versions.is_empty() && expires_soon();
+    pending
+}
+
+fn obstacle(line: &Line, release: &Release, is_named: bool, before: &impl SignedBefore) -> Option<Obstacle> {
+    match &release.evidence.payload {
+        PayloadState::Present => {}
+        // A release that was withdrawn is signed as it was when keys change.
+        PayloadState::Missing { .. } if release.yank.is_some() && before.has_manifest(&release.version) => {}
+        PayloadState::Missing { file } => return Some(Obstacle::PayloadMissing { file: file.clone() }),
+        PayloadState::Differs { file, found } => {
+            return Some(Obstacle::PayloadDiffers { file: file.clone(), found: found.clone() });
+        }
+    }
+    if let Some(why) = before.broken_role(&line.name) {
+        return Some(Obstacle::BrokenRole { line: line.name.clone(), why });
+    }
+    let promised = match before.promised(&release.version) {
+        Ok(promised) => promised.filter(|_| !is_named)?,
+        Err(why) => return Some(Obstacle::UnreadManifest(why)),
+    };
+    let early = |since: Time, stage: &StageName| promised.not_before(stage).is_some_and(|at| since < at);
+    let mut entered = line.stages.iter().zip(&release.entries);
+    let (stage, _) =
+        entered.find(|(stage, entry)| entry.as_ref().is_some_and(|entry| early(entry.since, &stage.name)))?;
+    Some(Obstacle::EnteredEarly { stage: stage.name.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::{catalog, line, release, t, v};
+
+    /// What was signed before, as a test tells it.
+    #[derive(Default)]
+    struct Before {
+        broken: Option<&'static str>,
+        expires: Option<Time>,
+        unread: Option<&'static str>,
+        promised: Option<SignedFacts>,
+    }
+
+    impl SignedBefore for Before {
+        fn broken_role(&self, _: &LineName) -> Option<String> {
+            self.broken.map(str::to_owned)
+        }
+
+        fn role_expires(&self, _: &LineName) -> Option<Time> {
+            self.expires
+        }
+
+        fn has_manifest(&self, _: &Version) -> bool {
+            self.promised.is_some()
+        }
+
+        fn promised(&self, _: &Version) -> Result<Option<SignedFacts>, String> {
+            self.unread.map_or_else(|| Ok(self.promised.clone()), |why| Err(why.to_owned()))
+        }
+    }
+
+    const NOW: &str = "2018-03-01";
+
+    fn unsigned(version: &str) -> Release {
+        let mut release = release(version, &["2018-01-01", "2018-01-15"]);
+        release.evidence.manifest = ManifestState::Unsigned;
+        release
+    }
+
+    fn named(versions: &[&str]) -> BTreeSet<Version> {
+        versions.iter().map(|version| v(version)).collect()
+    }
+
+    #[test]
+    fn what_has_no_valid_signature_is_pending_and_what_has_one_only_if_it_is_brought_forward() {
+        let mut edited = release("1.8.5", &[]);
+        edited.evidence.manifest = ManifestState::Invalid("other payloads".to_owned());
+        let catalog =
+            catalog([line("1.8", None).with(unsigned("1.8.4")).with(edited).with(release("1.8.6", &[]))]);
+        for (versions, brings_forward, expected) in [
+            (&[][..], false, &["1.8.4", "1.8.5"][..]),
+            (&["1.8.5"], false, &["1.8.5"]),
+            (&["1.8.6"], false, &[]),
+            (&["1.8.5", "1.8.6"], true, &["1.8.5", "1.8.6"]),
+        ] {
+            let ask = Sign { versions: named(versions), brings_forward };
+            let found = pending(&catalog, &ask, &Before::default(), t(NOW)).unwrap();
+            let found: Vec<Version> = found.into_iter().flat_map(|pending| pending.versions).collect();
+            assert_eq!(found, expected.iter().map(|version| v(version)).collect::<Vec<_>>());
+        }
+        let ask = Sign { versions: named(&["1.8.7"]), brings_forward: false };
+        let refused = pending(&catalog, &ask, &Before::default(), t(NOW));
+        assert_eq!(refused, Err(Refused::NoRelease(&v("1.8.7"))));
+    }
+
+    #[test]
+    fn a_release_is_not_signed_over_what_is_wrong_with_it() {
+        let missing = || PayloadState::Missing { file: "payload.json".to_owned() };
+        let promised = || {
+            let early = ("production".parse().unwrap(), t("2018-01-16"));
+            Before { promised: Some(SignedFacts::new([early].into())), ..Before::default() }
+        };
+        let with = |payload: PayloadState| {
+            let mut release = unsigned("1.8.4");
+            release.evidence.payload = payload;
+            release
+        };
+        let entered_early = Obstacle::EnteredEarly { stage: "production".parse().unwrap() };
+        let broken = Obstacle::BrokenRole { line: "1.8".parse().unwrap(), why: "it is cut".to_owned() };
+        let named = &["1.8.4"][..];
+        for (what, release, before, versions, expected) in [
+            ("good", unsigned("1.8.4"), Before::default(), &[][..], None),
+            (
+                "missing",
+                with(missing()),
+                Before::default(),
+                named,
+                Some(Obstacle::PayloadMissing { file: "payload.json".to_owned() }),
+            ),
+            ("withdrawn", with(missing()).yanked_at("2018-02-01", None), promised(), named, None),
+            (
+                "other",
+                with(PayloadState::Differs { file: "payload.json".to_owned(), found: "7 bytes".to_owned() }),
+                Before::default(),
+                named,
+                Some(Obstacle::PayloadDiffers {
+                    file: "payload.json".to_owned(),
+                    found: "7 bytes".to_owned(),
+                }),
+            ),
+            (
+                "role",
+                unsigned("1.8.4"),
+                Before { broken: Some("it is cut"), ..Before::default() },
+                named,
+                Some(broken),
+            ),
+            (
+                "manifest",
+                unsigned("1.8.4"),
+                Before { unread: Some("no file"), ..Before::default() },
+                named,
+                Some(Obstacle::UnreadManifest("no file".to_owned())),
+            ),
+            ("early", unsigned("1.8.4"), promised(), &[], Some(entered_early)),
+            ("early and named", unsigned("1.8.4"), promised(), named, None),
+        ] {
+            let catalog = catalog([line("1.8", None).with(release)]);
+            let ask = Sign { versions: self::named(versions), brings_forward: false };
+            let mut found = pending(&catalog, &ask, &before, t(NOW)).unwrap();
+            assert_eq!(
+                found.pop().and_then(|mut found| found.refused.pop()).map(|(_, why)| why),
+                expected,
+                "{what}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_role_that_expires_soon_is_renewed_even_if_no_release_is_signed() {
+        let near = t(NOW) + RENEW_BEFORE;
+        let catalog = catalog([line("1.8", None).with(release("1.8.4", &[]))]);
+        for (expires, versions, renews) in
+            [(near, &[][..], true), (near + TimeDelta::seconds(1), &[], false), (near, &["1.8.4"], false)]
+        {
+            let ask = Sign { versions: named(versions), brings_forward: false };
+            let before = Before { expires: Some(expires), ..Before::default() };
+            let found = pending(&catalog, &ask, &before, t(NOW)).unwrap();
+            assert_eq!(found.iter().any(|pending| pending.renews), renews, "{expires} {versions:?}");
+        }
+    }
+}
