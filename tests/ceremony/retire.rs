@@ -33,7 +33,7 @@ fn a_retired_line_takes_nothing_new_and_need_not_be_renewed() {
     assert!(told.contains("\nexit 1\n") && told.contains("is retired already"), "{told}");
     desk.write("new.json", "new");
     let told = desk.run(&["release", "add", "1.8.2", "--payload", "new.json"]);
-    assert!(told.contains("\nexit 1\n") && told.contains("line `1.8` is retired since"), "{told}");
+    assert!(told.contains("\nexit 1\n") && told.contains("line `1.8` has been retired since"), "{told}");
     assert!(desk.files("channels") == trust);
 
     let told = desk.run(&["explain", "1.8.1"]);
