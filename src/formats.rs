@@ -14,4 +14,5 @@ pub mod manifest;
 pub mod tuf;
 
 pub mod api;
+pub mod described;
 pub mod images;

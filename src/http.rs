@@ -1,38 +1,33 @@
 //! What clients see: lookups in the publication, and nothing else.
 //!
-//! No request signs, decides, serialises or compresses: a handler extracts what is asked for, makes
-//! one call, and responds. One file for each resource; `route.rs` has them all in one table.
+//! No request signs, decides, serialises or compresses: a handler extracts what it is asked for, makes
+//! one call, and responds. `routes.rs` is the one table of all routes, `public/` and `admin/` have
+//! their handlers, a file for each resource.
 
 pub mod server;
 
-mod guard;
-mod state;
+mod connection;
+mod limits;
 
 mod observe;
 mod route;
+mod routes;
 
 mod ask;
 mod problem;
 mod reply;
-
-mod digest;
-mod encoding;
-mod etag;
-mod range;
 /// Public for the fuzz target that reads what handlers read.
 pub mod url;
 
-mod channels;
-mod health;
+mod admin;
+mod probes;
+mod public;
+
 mod metrics;
 mod openapi;
-mod payloads;
-mod promotions;
-mod releases;
-mod tuf;
-mod update;
+mod state;
 
-pub use guard::Deadlines;
+pub use connection::Deadlines;
 pub use observe::ACCESS;
 pub use server::{Config, Running, StartError, start};
 

@@ -43,6 +43,14 @@ impl<'de> Deserialize<'de> for Format {
     }
 }
 
+impl utoipa::PartialSchema for Format {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        u32::schema()
+    }
+}
+
+impl utoipa::ToSchema for Format {}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_false(value: &bool) -> bool {
     !value

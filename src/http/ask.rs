@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use arc_swap::Guard;
+use bytes::Bytes;
 
 use super::problem::{Problem, ProblemKind};
 use super::state::State;
@@ -21,7 +22,11 @@ pub struct Ask<'a> {
     pub(super) state: &'a State,
     /// The request's id, for whatever is logged about it.
     pub(super) id: &'a str,
+    /// What stands for the braces of the route's pattern, in their order.
     pub(super) names: [&'a str; 2],
+    /// The request's body; empty where the route takes none.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no route takes a body yet"))]
+    pub(super) body: Bytes,
 }
 
 impl Ask<'_> {
@@ -56,11 +61,19 @@ impl Ask<'_> {
         Version::parse(&url::segment(self.names[0])?).map_err(|error| bad_version(&error))
     }
 
-    /// The file in `/v1/payloads/{version}/{file}` and below `/tuf/`.
+    /// The file below `/tuf/`.
     ///
     /// # Errors
     /// When it is not well encoded.
     pub fn file(&self) -> Result<Cow<'_, str>, Problem> {
+        url::segment(self.names[0])
+    }
+
+    /// The file in `/v1/payloads/{version}/{file}`.
+    ///
+    /// # Errors
+    /// When it is not well encoded.
+    pub fn payload_file(&self) -> Result<Cow<'_, str>, Problem> {
         url::segment(self.names[1])
     }
 }

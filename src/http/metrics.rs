@@ -6,8 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
@@ -17,14 +16,14 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::ask::Ask;
-use super::guard::Cuts;
+use super::connection::Cuts;
 use super::problem::ProblemKind;
-use super::route::Route;
 use crate::clock::SharedClock;
 use crate::domain::Time;
-use crate::promoter::status::PUBLICATION;
-use crate::promoter::status::{DegradedKind, Handle};
+use crate::promoter::status::{DegradedKind, Handle, PUBLICATION};
+
+/// The media type of the text.
+pub const MEDIA: &str = "application/openmetrics-text";
 
 /// The label of requests for which there is no route.
 const NO_ROUTE: &str = "none";
@@ -45,7 +44,13 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    pub(super) fn new(shared: &Handle, clock: &SharedClock, cuts: &Cuts) -> Self {
+    /// Counters for routes with these patterns, in their order.
+    pub(super) fn new(
+        patterns: impl Iterator<Item = &'static str>,
+        shared: &Handle,
+        clock: &SharedClock,
+        cuts: &Cuts,
+    ) -> Self {
         let mut registry = Registry::with_prefix("tidegate");
         let requests = Family::<Labels<2>, Counter>::default();
         registry.register("requests", "Requests by route and status class", requests.clone());
@@ -62,18 +67,17 @@ impl Metrics {
         let (shared, clock) = (Arc::clone(shared), Arc::clone(clock));
         registry.register_collector(Box::new(Standing { shared, clock }));
 
-        let routes = Route::ALL.iter().map(|route| route.pattern()).chain([NO_ROUTE]);
         let by_class =
             |route| CLASSES.map(|class| requests.get_or_create_owned(&[("route", route), ("status", class)]));
-        let requests = routes.map(by_class).collect();
+        let requests = patterns.chain([NO_ROUTE]).map(by_class).collect();
         let by_kind = |kind: &ProblemKind| problems.get_or_create_owned(&[("kind", kind.as_str())]);
         let problems = ProblemKind::ALL.iter().map(by_kind).collect();
         Self { registry, requests, problems, in_flight }
     }
 
-    /// Counts one reply.
-    pub(super) fn count(&self, route: Option<Route>, status: StatusCode, problem: Option<ProblemKind>) {
-        let row = route.map_or(Route::ALL.len(), |route| route as usize);
+    /// Counts one reply, by its route's place in the table.
+    pub(super) fn count(&self, route: Option<usize>, status: StatusCode, problem: Option<ProblemKind>) {
+        let row = route.unwrap_or(self.requests.len() - 1);
         let class = usize::from(status.as_u16() / 100).saturating_sub(1);
         if let Some(counter) = self.requests.get(row).and_then(|row| row.get(class)) {
             counter.inc();
@@ -83,29 +87,12 @@ impl Metrics {
         }
     }
 
-    fn text(&self) -> Result<String, fmt::Error> {
+    /// The text that a scrape gets.
+    pub(super) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
-}
-
-/// Metrics
-///
-/// `OpenMetrics` text for Prometheus. On the operator's listener where there is one.
-#[utoipa::path(
-    get,
-    path = "/metrics",
-    tag = "operation",
-    operation_id = "metrics",
-    responses((status = 200, description = "The metrics", body = String, content_type = "application/openmetrics-text"))
-)]
-pub fn get(ask: &Ask<'_>) -> HttpResponse {
-    let Ok(text) = ask.state.metrics.text() else { return HttpResponse::InternalServerError().finish() };
-    HttpResponse::Ok()
-        .insert_header((header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(text)
 }
 
 /// How things stand with the promoter and the publication, read when somebody asks.

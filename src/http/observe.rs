@@ -6,34 +6,44 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::web::Data;
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
+use bytes::Bytes;
 use prometheus_client::metrics::gauge::Gauge;
 use tracing::Instrument as _;
 
 use super::ask::Ask;
+use super::limits::{MAX_HEAD, MAX_ID, MAX_LOGGED, MAX_URI};
 use super::problem::{Problem, ProblemKind};
-use super::route::{Route, Routes};
+use super::route::{Found, Listener, Route};
 use super::state::State;
+
+/// Which routes a listener has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// All of them: there is one listener.
+    All,
+    Public,
+    Admin,
+}
+
+impl Side {
+    const fn has(self, listener: Listener) -> bool {
+        matches!(
+            (self, listener),
+            (Self::All, _)
+                | (_, Listener::Both)
+                | (Self::Public, Listener::Public)
+                | (Self::Admin, Listener::Admin)
+        )
+    }
+}
 
 /// The access log's target, to be filtered by.
 pub const ACCESS: &str = "tidegate::access";
 
-/// The longest URL that is answered. The longest version, channel and file name fit many times.
-const MAX_URI: usize = 4 * 1024;
-
-/// The largest head that is answered, as its names and values together. Above 128 KiB or 96 fields
-/// actix refuses it before it gets here.
-const MAX_HEAD: usize = 16 * 1024;
-
 /// What a field of a head has beside its name and value: `: ` and the end of the line.
 const FIELD: usize = 4;
-
-/// How much of a method or a path is logged, in bytes.
-const MAX_LOGGED: usize = 256;
-
-/// The longest request id that is taken from a client.
-const MAX_ID: usize = 64;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -41,23 +51,28 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 ///
 /// The span with its id is there from level `debug` on. At `info` there is the line of the access
 /// log alone, which has the id too: a span for each request costs as much as the line itself.
-pub(super) async fn answer(request: HttpRequest, state: Data<State>, routes: Routes) -> HttpResponse {
+pub(super) async fn answer(
+    request: HttpRequest,
+    body: Payload,
+    state: Data<State>,
+    side: Side,
+) -> HttpResponse {
     let in_flight = InFlight::enter(&state.metrics.in_flight);
     let id = request_id(request.headers());
-    let found = Route::find(request.uri().path()).filter(|(route, _)| routes.has(*route));
+    let found = state.table.find(request.uri().path()).filter(|found| side.has(found.route.listener));
     let logged = state.access_log && tracing::enabled!(target: ACCESS, tracing::Level::INFO);
     let started = logged.then(|| state.clock.monotonic());
     let text = id.to_str().unwrap_or_default();
     let span = tracing::debug_span!(target: ACCESS, "request", id = text);
 
-    let answered = dispatch(&request, &state, text, found).instrument(span).await;
+    let answered = dispatch(&request, body, &state, text, found).instrument(span).await;
     drop(in_flight);
     let (mut response, problem) = match answered {
         Ok(response) => (response, None),
         Err(problem) => (problem.error_response(), Some(problem.kind)),
     };
     let status = response.status();
-    state.metrics.count(found.map(|(route, _)| route), status, problem);
+    state.metrics.count(found.map(|found| found.place), status, problem);
     if let Some(started) = started {
         let took = state.clock.monotonic().saturating_sub(started);
         let bytes = match response.body().size() {
@@ -87,18 +102,20 @@ pub(super) async fn answer(request: HttpRequest, state: Data<State>, routes: Rou
 
 async fn dispatch(
     request: &HttpRequest,
+    body: Payload,
     state: &State,
     id: &str,
-    found: Option<(Route, [&str; 2])>,
+    found: Option<Found<'_>>,
 ) -> Result<HttpResponse, Problem> {
     check_head(request)?;
-    let Some((route, names)) = found else {
+    let Some(Found { route, names, .. }) = found else {
         let detail = format!("there is nothing at `{}`", request.uri().path());
         let problem = Problem::new(ProblemKind::UnknownRoute, detail);
         return Err(problem.hint("see `/openapi.json` for what there is"));
     };
-    check_method(request)?;
-    route.answer(&Ask { request, state, id, names }).await
+    check_method(request, route)?;
+    let body = read_body(request, body, route).await?;
+    route.answer(&Ask { request, state, id, names, body }).await
 }
 
 /// Counts a request as long as it is there, also when its connection goes away.
@@ -139,19 +156,36 @@ fn check_head(request: &HttpRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Refuses methods that do anything but read, and bodies, which mean nothing to those that do.
-fn check_method(request: &HttpRequest) -> Result<(), Problem> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let detail = format!("`{}` is not allowed here", request.method());
-        return Err(Problem::new(ProblemKind::MethodNotAllowed, detail).hint("use `GET` or `HEAD`"));
+/// Refuses methods that the route does not have.
+fn check_method(request: &HttpRequest, route: &Route) -> Result<(), Problem> {
+    if route.methods.contains(request.method()) {
+        return Ok(());
     }
+    let allowed: Vec<&str> = route.methods.iter().map(Method::as_str).collect();
+    Err(Problem::method(request.method(), &allowed))
+}
+
+/// The request's body, which must be as large as the route lets it be at most. Its deadline is that of
+/// the whole request, which the connection keeps.
+async fn read_body(request: &HttpRequest, body: Payload, route: &Route) -> Result<Bytes, Problem> {
     let head = request.headers();
     let length = head.get(header::CONTENT_LENGTH);
-    if head.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != "0") {
-        let problem = Problem::new(ProblemKind::BodyRefused, "the request has a body");
-        return Err(problem.hint("leave it out: all is in the URL"));
+    let has_body = head.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != "0");
+    if !has_body {
+        return Ok(Bytes::new());
     }
-    Ok(())
+    if route.body == 0 {
+        let problem = Problem::new(ProblemKind::BodyRefused, "the request has a body");
+        return Err(problem.hint("leave it out: everything is in the URL"));
+    }
+    match body.to_bytes_limited(route.body).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) => Err(Problem::new(ProblemKind::BodyUnreadable, error.to_string())),
+        Err(_) => {
+            let detail = format!("the body has more than {} bytes", route.body);
+            Err(Problem::new(ProblemKind::BodyTooLarge, detail))
+        }
+    }
 }
 
 /// The client's id for the request if it is a plain one, so that it can be followed through several

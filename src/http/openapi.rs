@@ -1,150 +1,175 @@
-//! `/openapi.json`: the interface, described from the code that serves it.
-
-pub mod signed;
+//! `/openapi.json`: the interface, described from the table of routes that serves it.
 
 use std::collections::BTreeMap;
 
-use actix_web::HttpResponse;
+use actix_web::http::Method;
 use bytes::Bytes;
-use utoipa::OpenApi;
 use utoipa::openapi::extensions::Extensions;
-use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
-use utoipa::openapi::{Content, Object, Ref, RefOr, Response, Type};
+use utoipa::openapi::path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::{
+    Components, Content as Body, Info, Object, OpenApi, Paths, Ref, RefOr, Required, Response, Schema, Type,
+};
+use utoipa::{PartialSchema as _, ToSchema as _};
 
-use super::ask::Ask;
-use super::problem::{self, Problem, ProblemKind};
-use super::reply::{self, Cache};
-use super::route::Route;
-use super::{channels, health, metrics, payloads, promotions, releases, tuf, update};
+use super::problem::{self, ProblemKind};
+use super::route::{Content, Described, Route};
 use crate::publish::Document;
 use crate::publish::document::Media;
 
 /// Where an operation lists the kinds of problem that a status stands for.
 const KINDS: &str = "x-problem-kinds";
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Tidegate",
-        description = "An update channel server. `GET` and `HEAD` only. Errors are problem details (RFC 9457) with a stable `kind`. Documents have a strong `ETag` for each encoding."
-    ),
-    paths(
-        channels::list,
-        channels::one,
-        update::get,
-        releases::manifest,
-        releases::explain,
-        promotions::list,
-        payloads::get,
-        tuf::metadata,
-        tuf::target,
-        health::alive,
-        health::ready,
-        metrics::get,
-        get
-    ),
-    components(schemas(problem::Body, health::Readiness))
-)]
-struct Api;
+const DESCRIPTION: &str = "An update channel server. Errors are problem details (RFC 9457) with a stable `kind`. Documents have a strong `ETag` for each encoding.";
 
-/// This document
-#[utoipa::path(
-    get,
-    path = "/openapi.json",
-    tag = "operation",
-    operation_id = "openapi",
-    responses((status = 200, description = "The interface as OpenAPI 3.1", body = serde_json::Value))
-)]
-pub fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
-    reply::document(ask.request, &ask.state.openapi, Cache::Minute)
-}
-
-/// The document, as it is served.
-pub(super) fn document() -> Document {
-    let text = describe().to_json().unwrap_or_default();
+/// The document for these routes, as it is served.
+pub fn document(routes: impl Iterator<Item = &'static Route>) -> Document {
+    let text = describe(routes).to_json().unwrap_or_default();
     Document::new(Media::Json, Bytes::from(text))
 }
 
-/// What the handlers say of themselves, with what may go wrong on each route.
-fn describe() -> utoipa::openapi::OpenApi {
-    let mut api = Api::openapi();
-    for route in Route::ALL {
-        let Some(item) = api.paths.paths.get_mut(route.pattern()) else { continue };
-        if let Some(operation) = &mut item.get {
-            add_problems(operation, route);
-            add_conditions(operation, route);
-            let mut head = operation.clone();
-            head.operation_id = head.operation_id.map(|id| format!("head_{id}"));
-            item.head = Some(head);
+fn describe(routes: impl Iterator<Item = &'static Route>) -> OpenApi {
+    let mut api = OpenApi::new(Info::new("Tidegate", env!("CARGO_PKG_VERSION")), Paths::new());
+    api.info.description = Some(DESCRIPTION.to_owned());
+    let mut schemas = vec![(problem::Body::name().into_owned(), problem::Body::schema())];
+    for route in routes {
+        if let Content::Document(described) | Content::Fresh { schema: described, .. } = route.about.answer {
+            (described.parts)(&mut schemas);
         }
+        let mut item = PathItem::default();
+        for method in route.methods {
+            let mut operation = operation(route);
+            let place = match *method {
+                Method::GET => &mut item.get,
+                Method::HEAD => {
+                    operation.operation_id = Some(format!("head_{}", route.about.id));
+                    &mut item.head
+                }
+                Method::POST => &mut item.post,
+                Method::PUT => &mut item.put,
+                Method::DELETE => &mut item.delete,
+                _ => continue,
+            };
+            *place = Some(operation);
+        }
+        api.paths.paths.insert(route.pattern.to_owned(), item);
     }
+    let mut components = Components::new();
+    components.schemas.extend(schemas);
+    api.components = Some(components);
     api
 }
 
-/// What is answered by the entity's tag, in parts, and in several encodings.
-fn add_conditions(operation: &mut Operation, route: Route) {
-    let in_parts = matches!(route, Route::Payload | Route::TufTarget);
-    let mut fields = Vec::new();
-    if !matches!(route, Route::Healthz | Route::Readyz | Route::Metrics) {
-        fields.push(("If-None-Match", "The `ETag` of what is there already: then the answer is 304"));
-        fields.push(("Accept-Encoding", "Documents come as gzip or brotli to who accepts it"));
-        let response = Response::new("It is what is there already");
-        operation.responses.responses.insert("304".to_owned(), response.into());
+fn operation(route: &Route) -> Operation {
+    let about = &route.about;
+    let mut operation =
+        OperationBuilder::new().operation_id(Some(about.id)).tag(about.tag).summary(Some(about.title));
+    if !about.text.is_empty() {
+        operation = operation.description(Some(about.text));
     }
-    if in_parts {
-        fields.push(("Range", "The part that is wanted, `bytes=0-1023`"));
-        fields.push(("If-Range", "The `ETag` of what is there already: of anything else all comes"));
-        // By the file's name; a manifest among the targets is JSON as well.
-        if let Some(RefOr::T(response)) = operation.responses.responses.get_mut("200") {
-            response.content.insert("application/json".to_owned(), Content::new(None::<Ref>).into());
-        }
+    for parameter in about.parameters {
+        let in_path = route.pattern.contains(&format!("{{{}}}", parameter.name));
+        let place = if in_path { ParameterIn::Path } else { ParameterIn::Query };
+        let required = if parameter.required { Required::True } else { Required::False };
+        let field = ParameterBuilder::new()
+            .name(parameter.name)
+            .parameter_in(place)
+            .description(Some(parameter.text))
+            .required(required)
+            .schema(Some(Object::with_type(Type::String)))
+            .example(parameter.example.map(Into::into));
+        operation = operation.parameter(field);
     }
-    let fields = fields.into_iter().map(|(name, what)| {
-        let text = Object::with_type(Type::String);
-        let field = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header);
-        RefOr::T(field.description(Some(what)).schema(Some(text)).build())
-    });
-    operation.parameters.get_or_insert_default().extend(fields);
+    for (name, text) in fields(about.answer) {
+        let field = ParameterBuilder::new()
+            .name(*name)
+            .parameter_in(ParameterIn::Header)
+            .description(Some(*text))
+            .schema(Some(Object::with_type(Type::String)));
+        operation = operation.parameter(field);
+    }
+    for (status, text) in about.statuses {
+        operation = operation.response(status.to_string(), response(about.answer, text));
+    }
+    if !matches!(about.answer, Content::Fresh { .. }) {
+        operation = operation.response("304", Response::new("It is what the client has already"));
+    }
+    for (status, response) in problems(route) {
+        operation = operation.response(status.to_string(), response);
+    }
+    operation.build()
 }
 
-fn add_problems(operation: &mut Operation, route: Route) {
-    let mut by_status = BTreeMap::<_, Vec<ProblemKind>>::new();
-    for &kind in Route::COMMON_PROBLEMS.iter().chain(route.problems()) {
-        by_status.entry(kind.status()).or_default().push(kind);
+/// The fields of a request's head that have a meaning here.
+fn fields(answer: Content) -> &'static [(&'static str, &'static str)] {
+    const DOCUMENT: [(&str, &str); 2] = [
+        ("If-None-Match", "The `ETag` of what the client has already: then the answer is 304"),
+        ("Accept-Encoding", "Documents are compressed with gzip or brotli for clients that accept it"),
+    ];
+    const FILE: [(&str, &str); 4] = [
+        DOCUMENT[0],
+        DOCUMENT[1],
+        ("Range", "The part that is wanted, `bytes=0-1023`"),
+        ("If-Range", "The `ETag` of what the client has already: if it is another, the whole file is sent"),
+    ];
+    match answer {
+        Content::Document(_) => &DOCUMENT,
+        Content::File => &FILE,
+        Content::Fresh { .. } => &[],
     }
-    for (status, kinds) in by_status {
-        let kinds: Vec<_> = kinds.into_iter().map(ProblemKind::as_str).collect();
+}
+
+fn response(answer: Content, text: &str) -> Response {
+    let mut response = Response::new(text);
+    let schema = |described: Described| Body::new(Some((described.schema)()));
+    match answer {
+        Content::Document(described) => {
+            response.content.insert("application/json".to_owned(), schema(described).into());
+        }
+        Content::Fresh { media, schema: described } => {
+            response.content.insert(media.to_owned(), schema(described).into());
+        }
+        // By the file's name; a manifest among the targets is JSON as well.
+        Content::File => {
+            for media in ["application/octet-stream", "application/json"] {
+                response.content.insert(media.to_owned(), Body::new(None::<RefOr<Schema>>).into());
+            }
+        }
+    }
+    response
+}
+
+/// What may go wrong, by status.
+fn problems(route: &Route) -> BTreeMap<u16, Response> {
+    let mut by_status = BTreeMap::<u16, Vec<&str>>::new();
+    for kind in route.any_problems().chain(route.problems.iter().copied()) {
+        by_status.entry(kind.status().as_u16()).or_default().push(ProblemKind::as_str(kind));
+    }
+    let response = |kinds: Vec<&str>| {
         let mut response = Response::new(kinds.join(", "));
-        let schema = Ref::from_schema_name("Problem");
-        response.content.insert(problem::MEDIA.to_owned(), Content::new(Some(schema)).into());
+        let schema = RefOr::<Schema>::from(Ref::from_schema_name(problem::Body::name()));
+        response.content.insert(problem::MEDIA.to_owned(), Body::new(Some(schema)).into());
         response.extensions = Some(Extensions::builder().add(KINDS, kinds).build());
-        operation.responses.responses.insert(status.as_str().to_owned(), response.into());
-    }
+        response
+    };
+    by_status.into_iter().map(|(status, kinds)| (status, response(kinds))).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::routes::ROUTES;
     use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn the_routes_of_the_document_are_the_routes_that_are_served() {
-        let api = describe();
-        let described: BTreeSet<_> = api.paths.paths.keys().map(String::as_str).collect();
-        let served: BTreeSet<_> = Route::ALL.iter().map(|route| route.pattern()).collect();
-        assert_eq!(described, served);
-    }
 
     #[test]
     fn every_route_says_what_may_go_wrong_on_it() {
-        let api = serde_json::to_value(describe()).unwrap();
-        for route in Route::ALL {
-            let path = &api["paths"][route.pattern()];
+        let api = serde_json::to_value(describe(ROUTES.iter())).unwrap();
+        assert_eq!(api["paths"].as_object().unwrap().len(), ROUTES.len());
+        for route in &ROUTES {
+            let path = &api["paths"][route.pattern];
             for method in ["get", "head"] {
-                for kind in Route::COMMON_PROBLEMS.iter().chain(route.problems()) {
+                for kind in route.any_problems().chain(route.problems.iter().copied()) {
                     let kinds = &path[method]["responses"][kind.status().as_str()][KINDS];
                     let listed = kinds.as_array().unwrap().iter().any(|listed| listed == kind.as_str());
-                    assert!(listed, "{} {method} {}", route.pattern(), kind.as_str());
+                    assert!(listed, "{} {method} {}", route.pattern, kind.as_str());
                 }
             }
         }
@@ -152,27 +177,33 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_tag_is_described_as_conditional() {
-        let api = serde_json::to_value(describe()).unwrap();
-        for route in Route::ALL {
-            let operation = &api["paths"][route.pattern()]["get"];
-            let conditional = !matches!(route, Route::Healthz | Route::Readyz | Route::Metrics);
-            assert_eq!(operation["responses"].get("304").is_some(), conditional, "{}", route.pattern());
-            let fields = operation["parameters"].as_array().into_iter().flatten();
-            let fields: Vec<_> =
-                fields.filter(|one| one["in"] == "header").filter_map(|one| one["name"].as_str()).collect();
-            assert_eq!(fields.contains(&"If-None-Match"), conditional, "{}", route.pattern());
-            assert_eq!(fields.contains(&"Range"), operation["responses"].get("206").is_some());
+    fn no_name_stands_for_two_schemas() {
+        let mut schemas = Vec::new();
+        for route in &ROUTES {
+            if let Content::Document(described) | Content::Fresh { schema: described, .. } = route.answer {
+                (described.parts)(&mut schemas);
+            }
+        }
+        let mut by_name = BTreeMap::new();
+        for (name, schema) in schemas {
+            let schema = serde_json::to_value(schema).unwrap();
+            let before = by_name.insert(name.clone(), schema.clone());
+            assert!(before.is_none_or(|before| before == schema), "{name}");
         }
     }
 
     #[test]
-    fn operation_ids_are_unique() {
-        let api = serde_json::to_value(describe()).unwrap();
-        let paths = api["paths"].as_object().unwrap().values();
-        let ids: Vec<_> =
-            paths.flat_map(|path| path.as_object().unwrap().values()).map(|op| &op["operationId"]).collect();
-        let unique: BTreeSet<_> = ids.iter().map(|id| id.as_str().unwrap()).collect();
-        assert_eq!(unique.len(), ids.len());
+    fn what_has_a_tag_is_described_as_conditional() {
+        let api = serde_json::to_value(describe(ROUTES.iter())).unwrap();
+        for route in &ROUTES {
+            let operation = &api["paths"][route.pattern]["get"];
+            let conditional = !matches!(route.about.id, "healthz" | "readyz" | "metrics");
+            assert_eq!(operation["responses"].get("304").is_some(), conditional, "{}", route.pattern);
+            let fields = operation["parameters"].as_array().into_iter().flatten();
+            let fields: Vec<_> =
+                fields.filter(|one| one["in"] == "header").filter_map(|one| one["name"].as_str()).collect();
+            assert_eq!(fields.contains(&"If-None-Match"), conditional, "{}", route.pattern);
+            assert_eq!(fields.contains(&"Range"), operation["responses"].get("206").is_some());
+        }
     }
 }

@@ -1,144 +1,89 @@
 //! What goes wrong with a request, as problem details (RFC 9457).
 
 use actix_web::body::BoxBody;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 
 /// The media type of problem details.
 pub const MEDIA: &str = "application/problem+json";
 
-/// What went wrong, by a stable word: the `kind` in the body, and the label in the metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ProblemKind {
-    BadEncoding,
-    BadVersion,
-    MissingVersion,
-    DuplicateParameter,
-    UnknownRoute,
-    UnknownChannel,
-    UnknownRelease,
-    UnsignedRelease,
-    WaitingRelease,
-    UnknownFile,
-    PayloadWithdrawn,
-    MethodNotAllowed,
-    NotAcceptable,
-    BodyRefused,
-    UriTooLong,
-    RangeNotSatisfiable,
-    HeadTooLarge,
-    PayloadUnavailable,
-    NotPublished,
-    Expired,
+/// Makes the kinds of problem from one table: the word, the status, and the title of each.
+macro_rules! kinds {
+    ($($kind:ident = $word:literal, $status:ident, $title:literal;)*) => {
+        /// What went wrong, by a stable word: the `kind` in the body, and the label in the metrics.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ProblemKind {
+            $($kind,)*
+        }
+
+        impl ProblemKind {
+            /// Every kind, for metrics and the `OpenAPI` document.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// The stable word.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $word,)*
+                }
+            }
+
+            /// The status that it is answered with.
+            #[must_use]
+            pub const fn status(self) -> StatusCode {
+                match self {
+                    $(Self::$kind => StatusCode::$status,)*
+                }
+            }
+
+            /// The problem in a few words, the same for every occurrence.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $title,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    BadEncoding = "bad_encoding", BAD_REQUEST, "the URL is not well encoded";
+    BadVersion = "bad_version", BAD_REQUEST, "the text is not a version";
+    MissingVersion = "missing_version", BAD_REQUEST, "the parameter `version` is missing";
+    DuplicateParameter = "duplicate_parameter", BAD_REQUEST, "a parameter is given more than once";
+    UnknownRoute = "unknown_route", NOT_FOUND, "there is nothing at this path";
+    UnknownChannel = "unknown_channel", NOT_FOUND, "there is no such channel";
+    UnknownRelease = "unknown_release", NOT_FOUND, "there is no such release";
+    UnsignedRelease = "unsigned_release", NOT_FOUND, "the release is not signed yet";
+    WaitingRelease = "waiting_release", NOT_FOUND, "the release is signed, and in no channel yet";
+    UnknownFile = "unknown_file", NOT_FOUND, "there is no such file";
+    PayloadWithdrawn = "payload_withdrawn", GONE, "the payload was withdrawn";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "this method is not allowed here";
+    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "no acceptable encoding is available";
+    BodyRefused = "body_refused", PAYLOAD_TOO_LARGE, "requests carry no body here";
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "the body of the request is too large";
+    BodyUnreadable = "body_unreadable", BAD_REQUEST, "the body of the request cannot be read";
+    UriTooLong = "uri_too_long", URI_TOO_LONG, "the URL is too long";
+    RangeNotSatisfiable = "range_not_satisfiable", RANGE_NOT_SATISFIABLE, "the range lies outside the file";
+    HeadTooLarge = "head_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of the request is too large";
+    PayloadUnavailable = "payload_unavailable", SERVICE_UNAVAILABLE, "the server has no good copy of the payload";
+    NotPublished = "not_published", SERVICE_UNAVAILABLE, "nothing is published yet";
+    Expired = "expired", SERVICE_UNAVAILABLE, "what is published has expired";
 }
 
 impl ProblemKind {
-    /// Every kind, for metrics and the `OpenAPI` document.
-    pub const ALL: [Self; 20] = [
-        Self::BadEncoding,
-        Self::BadVersion,
-        Self::MissingVersion,
-        Self::DuplicateParameter,
-        Self::UnknownRoute,
-        Self::UnknownChannel,
-        Self::UnknownRelease,
-        Self::UnsignedRelease,
-        Self::WaitingRelease,
-        Self::UnknownFile,
-        Self::PayloadWithdrawn,
-        Self::MethodNotAllowed,
-        Self::NotAcceptable,
-        Self::BodyRefused,
-        Self::UriTooLong,
-        Self::RangeNotSatisfiable,
-        Self::HeadTooLarge,
-        Self::PayloadUnavailable,
-        Self::NotPublished,
-        Self::Expired,
-    ];
-
-    /// The stable word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::BadEncoding => "bad_encoding",
-            Self::BadVersion => "bad_version",
-            Self::MissingVersion => "missing_version",
-            Self::DuplicateParameter => "duplicate_parameter",
-            Self::UnknownRoute => "unknown_route",
-            Self::UnknownChannel => "unknown_channel",
-            Self::UnknownRelease => "unknown_release",
-            Self::UnsignedRelease => "unsigned_release",
-            Self::WaitingRelease => "waiting_release",
-            Self::UnknownFile => "unknown_file",
-            Self::PayloadWithdrawn => "payload_withdrawn",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::NotAcceptable => "not_acceptable",
-            Self::BodyRefused => "body_refused",
-            Self::UriTooLong => "uri_too_long",
-            Self::RangeNotSatisfiable => "range_not_satisfiable",
-            Self::HeadTooLarge => "head_too_large",
-            Self::PayloadUnavailable => "payload_unavailable",
-            Self::NotPublished => "not_published",
-            Self::Expired => "expired",
-        }
-    }
-
-    /// The problem in a few words, the same for every occurrence.
-    #[must_use]
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::BadEncoding => "the URL is not well encoded",
-            Self::BadVersion => "the text is not a version",
-            Self::MissingVersion => "the parameter `version` is missing",
-            Self::DuplicateParameter => "a parameter is given more than once",
-            Self::UnknownRoute => "there is nothing at this path",
-            Self::UnknownChannel => "there is no such channel",
-            Self::UnknownRelease => "there is no such release",
-            Self::UnsignedRelease => "the release is not signed yet",
-            Self::WaitingRelease => "the release is signed, and in no channel yet",
-            Self::UnknownFile => "there is no such file",
-            Self::PayloadWithdrawn => "the payload was withdrawn",
-            Self::MethodNotAllowed => "this method is not allowed here",
-            Self::NotAcceptable => "no acceptable encoding is at hand",
-            Self::BodyRefused => "requests carry no body here",
-            Self::UriTooLong => "the URL is too long",
-            Self::RangeNotSatisfiable => "the range lies outside the file",
-            Self::HeadTooLarge => "the head of the request is too large",
-            Self::PayloadUnavailable => "the server has no good copy of the payload at hand",
-            Self::NotPublished => "nothing is published yet",
-            Self::Expired => "what is published has expired",
-        }
-    }
-
-    /// The status that it is answered with.
-    #[must_use]
-    pub const fn status(self) -> StatusCode {
-        match self {
-            Self::BadEncoding | Self::BadVersion | Self::MissingVersion | Self::DuplicateParameter => {
-                StatusCode::BAD_REQUEST
-            }
-            Self::UnknownRoute
-            | Self::UnknownChannel
-            | Self::UnknownRelease
-            | Self::UnsignedRelease
-            | Self::WaitingRelease
-            | Self::UnknownFile => StatusCode::NOT_FOUND,
-            Self::PayloadWithdrawn => StatusCode::GONE,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
-            Self::BodyRefused => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UriTooLong => StatusCode::URI_TOO_LONG,
-            Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
-            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::PayloadUnavailable | Self::NotPublished | Self::Expired => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-
     /// With this problem, a client's next bytes cannot be told from the rest of a body.
     const fn closes(self) -> bool {
-        matches!(self, Self::BodyRefused | Self::UriTooLong | Self::HeadTooLarge)
+        matches!(
+            self,
+            Self::BodyRefused
+                | Self::BodyTooLarge
+                | Self::BodyUnreadable
+                | Self::UriTooLong
+                | Self::HeadTooLarge
+        )
     }
 }
 
@@ -151,8 +96,8 @@ pub struct Problem {
     pub detail: String,
     /// The way out, where there is one.
     pub hint: Option<String>,
-    /// The size of the file, where a range lies outside it.
-    size: Option<u64>,
+    /// A head that this occurrence alone has.
+    head: Option<(HeaderName, String)>,
 }
 
 /// The body of a problem.
@@ -178,7 +123,7 @@ impl Problem {
     /// An occurrence of a problem.
     #[must_use]
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), hint: None, size: None }
+        Self { kind, detail: detail.into(), hint: None, head: None }
     }
 
     /// Adds the way out.
@@ -192,7 +137,17 @@ impl Problem {
     #[must_use]
     pub fn range(range: &str, size: u64) -> Self {
         let detail = format!("`{range}` lies outside the file's {size} bytes");
-        Self { size: Some(size), ..Self::new(ProblemKind::RangeNotSatisfiable, detail) }
+        let head = Some((header::CONTENT_RANGE, format!("bytes */{size}")));
+        Self { head, ..Self::new(ProblemKind::RangeNotSatisfiable, detail) }
+    }
+
+    /// A method that the route does not have.
+    #[must_use]
+    pub fn method(method: &Method, allowed: &[&str]) -> Self {
+        let head = Some((header::ALLOW, allowed.join(", ")));
+        let named: Vec<String> = allowed.iter().map(|name| format!("`{name}`")).collect();
+        let problem = Self::new(ProblemKind::MethodNotAllowed, format!("`{method}` is not allowed here"));
+        Self { head, ..problem.hint(format!("use {}", named.join(" or "))) }
     }
 }
 
@@ -219,12 +174,10 @@ impl ResponseError for Problem {
         if self.kind.status() == StatusCode::SERVICE_UNAVAILABLE {
             head.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
         }
-        if self.kind == ProblemKind::MethodNotAllowed {
-            head.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        }
-        if let Some(range) = self.size.and_then(|size| HeaderValue::try_from(format!("bytes */{size}")).ok())
+        if let Some((name, value)) = &self.head
+            && let Ok(value) = HeaderValue::try_from(value.as_str())
         {
-            head.insert(header::CONTENT_RANGE, range);
+            head.insert(name.clone(), value);
         }
         if self.kind.closes() {
             response.head_mut().set_connection_type(actix_http::ConnectionType::Close);

@@ -1,5 +1,10 @@
 //! From a prepared document to a reply: pick the encoding, compare the tag, write.
 
+pub mod digest;
+mod encoding;
+pub mod etag;
+pub mod range;
+
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,8 +15,8 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 
+use super::limits::PIECE;
 use super::problem::{Problem, ProblemKind};
-use super::{encoding, etag};
 use crate::publish::document::{Document, Encoding, Media};
 
 /// How long others may keep a reply.
@@ -90,9 +95,6 @@ fn content_encoding(response: &mut HttpResponse, coding: &'static str) {
 fn body_of(bytes: Bytes) -> BoxBody {
     if bytes.len() <= PIECE { BoxBody::new(bytes) } else { BoxBody::new(Pieces(bytes.len() as u64, bytes)) }
 }
-
-/// Actix's write buffer takes this much before it sends.
-const PIECE: usize = 32 * 1024;
 
 /// A body in pieces: its whole size, and what is still to be sent.
 struct Pieces(u64, Bytes);

@@ -1,75 +1,182 @@
-//! Every route of the server, in one table.
+//! What a route is, and how the one for a path is found.
+
+use std::pin::Pin;
 
 use actix_web::HttpResponse;
+use actix_web::http::Method;
+use utoipa::PartialSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 use super::ask::Ask;
 use super::problem::{Problem, ProblemKind};
-use super::{channels, health, metrics, openapi, payloads, promotions, releases, tuf, update};
 
-/// A route: what is asked for, whichever channel or release it is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
-    Update,
-    Channel,
-    Channels,
-    Release,
-    Explain,
-    Promotions,
-    Payload,
-    TufMetadata,
-    TufTarget,
-    Healthz,
-    Readyz,
-    Metrics,
-    Openapi,
+/// One row of the table of routes.
+#[derive(Debug)]
+pub struct Route {
+    /// The path, with what varies in braces. It is also the route's label in the metrics.
+    pub pattern: &'static str,
+    pub methods: &'static [Method],
+    /// The largest body that a request may have, in bytes. With 0 it must have none.
+    pub body: usize,
+    pub listener: Listener,
+    pub handler: Handler,
+    /// What may go wrong here, beyond what may go wrong [anywhere](Route::any_problems).
+    pub problems: &'static [ProblemKind],
+    pub about: About,
 }
 
-impl Route {
-    /// Every route.
-    pub const ALL: [Self; 13] = [
-        Self::Update,
-        Self::Channel,
-        Self::Channels,
-        Self::Release,
-        Self::Explain,
-        Self::Promotions,
-        Self::Payload,
-        Self::TufMetadata,
-        Self::TufTarget,
-        Self::Healthz,
-        Self::Readyz,
-        Self::Metrics,
-        Self::Openapi,
-    ];
+/// Which listener has a route, where the operator has one of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    Public,
+    Admin,
+    Both,
+}
 
-    /// The path, with what varies in braces. It is also the route's label in the metrics.
+type Answered = Result<HttpResponse, Problem>;
+
+/// What answers a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Handler {
+    /// A lookup and a write.
+    Now(fn(&Ask<'_>) -> Answered),
+    /// One that reads a file.
+    Later(for<'a> fn(&'a Ask<'a>) -> Pin<Box<dyn Future<Output = Answered> + 'a>>),
+}
+
+/// What `/openapi.json` says of a route.
+#[derive(Debug)]
+pub struct About {
+    /// The operation's id, which is also the name of a generated client's method.
+    pub id: &'static str,
+    pub tag: &'static str,
+    pub title: &'static str,
+    pub text: &'static str,
+    /// The names in the pattern and the parameters of the query.
+    pub parameters: &'static [Parameter],
+    pub answer: Content,
+    /// Further statuses with the same content, and what they mean.
+    pub statuses: &'static [(u16, &'static str)],
+}
+
+/// A name in a pattern, or a parameter of the query.
+#[derive(Debug)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub text: &'static str,
+    pub example: Option<&'static str>,
+    pub required: bool,
+}
+
+/// What an answer is made of.
+#[derive(Debug, Clone, Copy)]
+pub enum Content {
+    /// A document that was made at publication: it has a tag for each of its encodings.
+    Document(Described),
+    /// A file that never changes, in parts where that is asked for.
+    File,
+    /// Made for each request, and kept by nobody.
+    Fresh { media: &'static str, schema: Described },
+}
+
+/// A schema, and those that it refers to.
+#[derive(Debug, Clone, Copy)]
+pub struct Described {
+    pub schema: fn() -> RefOr<Schema>,
+    pub parts: fn(&mut Vec<(String, RefOr<Schema>)>),
+}
+
+impl Described {
+    /// As a type describes itself, under its own name.
     #[must_use]
-    pub const fn pattern(self) -> &'static str {
-        match self {
-            Self::Update => "/v1/channels/{channel}/update",
-            Self::Channel => "/v1/channels/{channel}",
-            Self::Channels => "/v1/channels",
-            Self::Release => "/v1/releases/{version}",
-            Self::Explain => "/v1/releases/{version}/explain",
-            Self::Promotions => "/v1/promotions",
-            Self::Payload => "/v1/payloads/{version}/{file}",
-            Self::TufMetadata => "/tuf/metadata/{file}",
-            Self::TufTarget => "/tuf/targets/{file}",
-            Self::Healthz => "/healthz",
-            Self::Readyz => "/readyz",
-            Self::Metrics => "/metrics",
-            Self::Openapi => "/openapi.json",
+    pub const fn of<T: utoipa::ToSchema>() -> Self {
+        Self {
+            schema: || utoipa::openapi::Ref::from_schema_name(T::name()).into(),
+            parts: |parts| {
+                parts.push((T::name().into_owned(), T::schema()));
+                T::schemas(parts);
+            },
         }
     }
 
-    /// The route of a path, with the names that stand for its braces as they were sent. Nothing is
-    /// decoded before the path is cut, so that no escape can move a name to another segment.
-    ///
-    /// actix-web's own router tries the pattern of every route in turn as a regular expression. With
-    /// it the server answered a third fewer requests.
+    /// As a plain type describes itself where it is used.
     #[must_use]
-    pub fn find(path: &str) -> Option<(Self, [&str; 2])> {
-        let mut segments = [""; 4];
+    pub const fn plain<T: PartialSchema>() -> Self {
+        Self { schema: T::schema, parts: |_| {} }
+    }
+}
+
+impl Route {
+    /// What may go wrong anywhere, with requests as this route takes them.
+    pub fn any_problems(&self) -> impl Iterator<Item = ProblemKind> {
+        use ProblemKind as Kind;
+        let body = if self.body == 0 { Kind::BodyRefused } else { Kind::BodyTooLarge };
+        [Kind::MethodNotAllowed, body, Kind::UriTooLong, Kind::HeadTooLarge].into_iter()
+    }
+
+    /// Answers a request for this route.
+    ///
+    /// # Errors
+    /// Whatever is in its `problems`.
+    pub async fn answer(&self, ask: &Ask<'_>) -> Answered {
+        match self.handler {
+            Handler::Now(handler) => handler(ask),
+            Handler::Later(handler) => handler(ask).await,
+        }
+    }
+}
+
+/// The most segments that a pattern has, and the most names.
+const SEGMENTS: usize = 6;
+const NAMES: usize = 2;
+
+/// The routes of a server, ready to be searched.
+///
+/// actix-web's own router tries the pattern of every route in turn as a regular expression. With it the
+/// server answered a third fewer requests.
+#[derive(Debug)]
+pub struct Table {
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    route: &'static Route,
+    /// The pattern's segments: a word, or nothing where a name stands.
+    segments: Vec<Option<&'static str>>,
+}
+
+/// A route that was found, with the names that stand for its braces as they were sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    pub route: &'static Route,
+    /// The route's place in the table.
+    pub place: usize,
+    pub names: [&'a str; NAMES],
+}
+
+impl Table {
+    /// Prepares a table.
+    #[must_use]
+    pub fn new(routes: &'static [Route]) -> Self {
+        let row = |route: &'static Route| {
+            let segments = route.pattern.split('/').skip(1);
+            let word = |segment: &'static str| (!segment.starts_with('{')).then_some(segment);
+            Row { route, segments: segments.map(word).collect() }
+        };
+        Self { rows: routes.iter().map(row).collect() }
+    }
+
+    /// The routes in the order of the table.
+    pub fn routes(&self) -> impl Iterator<Item = &'static Route> {
+        self.rows.iter().map(|row| row.route)
+    }
+
+    /// The route of a path. Nothing is decoded before the path is cut, so that no escape can move a name
+    /// to another segment.
+    #[must_use]
+    pub fn find<'a>(&self, path: &'a str) -> Option<Found<'a>> {
+        let mut segments = [""; SEGMENTS];
         let mut count = 0;
         for segment in path.strip_prefix('/')?.split('/') {
             if segment.is_empty() {
@@ -78,166 +185,22 @@ impl Route {
             *segments.get_mut(count)? = segment;
             count += 1;
         }
-        Some(match segments[..count] {
-            ["v1", "channels", channel, "update"] => (Self::Update, [channel, ""]),
-            ["v1", "channels", channel] => (Self::Channel, [channel, ""]),
-            ["v1", "channels"] => (Self::Channels, ["", ""]),
-            ["v1", "releases", version] => (Self::Release, [version, ""]),
-            ["v1", "releases", version, "explain"] => (Self::Explain, [version, ""]),
-            ["v1", "promotions"] => (Self::Promotions, ["", ""]),
-            ["v1", "payloads", version, file] => (Self::Payload, [version, file]),
-            ["tuf", "metadata", file] => (Self::TufMetadata, ["", file]),
-            ["tuf", "targets", file] => (Self::TufTarget, ["", file]),
-            ["healthz"] => (Self::Healthz, ["", ""]),
-            ["readyz"] => (Self::Readyz, ["", ""]),
-            ["metrics"] => (Self::Metrics, ["", ""]),
-            ["openapi.json"] => (Self::Openapi, ["", ""]),
-            _ => return None,
-        })
-    }
-
-    /// Answers a request for this route.
-    ///
-    /// # Errors
-    /// Whatever is in [`Route::problems`].
-    pub async fn answer(self, ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
-        match self {
-            Self::Update => update::get(ask),
-            Self::Channel => channels::one(ask),
-            Self::Channels => channels::list(ask),
-            Self::Release => releases::manifest(ask),
-            Self::Explain => releases::explain(ask),
-            Self::Promotions => promotions::list(ask),
-            Self::Payload => payloads::get(ask).await,
-            Self::TufMetadata => tuf::metadata(ask),
-            Self::TufTarget => tuf::target(ask).await,
-            Self::Healthz => Ok(health::alive()),
-            Self::Readyz => Ok(health::ready(ask)),
-            Self::Metrics => Ok(metrics::get(ask)),
-            Self::Openapi => openapi::get(ask),
+        let segments = &segments[..count];
+        let fits = |row: &Row| {
+            row.segments.len() == count
+                && row
+                    .segments
+                    .iter()
+                    .zip(segments)
+                    .all(|(word, segment)| word.is_none_or(|word| word == *segment))
+        };
+        let place = self.rows.iter().position(fits)?;
+        let row = &self.rows[place];
+        let mut names = [""; NAMES];
+        let given = row.segments.iter().zip(segments).filter(|(word, _)| word.is_none());
+        for (name, (_, segment)) in names.iter_mut().zip(given) {
+            *name = segment;
         }
-    }
-
-    /// What may go wrong here, beyond what may go wrong anywhere.
-    #[must_use]
-    pub const fn problems(self) -> &'static [ProblemKind] {
-        use ProblemKind as Kind;
-        match self {
-            Self::Update => &[
-                Kind::BadEncoding,
-                Kind::MissingVersion,
-                Kind::BadVersion,
-                Kind::DuplicateParameter,
-                Kind::UnknownChannel,
-                Kind::NotAcceptable,
-                Kind::NotPublished,
-                Kind::Expired,
-            ],
-            Self::Channel => {
-                &[Kind::BadEncoding, Kind::UnknownChannel, Kind::NotAcceptable, Kind::NotPublished]
-            }
-            Self::Channels | Self::Promotions => &[Kind::NotAcceptable, Kind::NotPublished],
-            Self::Release => &[
-                Kind::BadEncoding,
-                Kind::BadVersion,
-                Kind::UnknownRelease,
-                Kind::UnsignedRelease,
-                Kind::WaitingRelease,
-                Kind::NotAcceptable,
-                Kind::NotPublished,
-            ],
-            Self::Explain => &[
-                Kind::BadEncoding,
-                Kind::BadVersion,
-                Kind::UnknownRelease,
-                Kind::NotAcceptable,
-                Kind::NotPublished,
-            ],
-            Self::Payload => &[
-                Kind::BadEncoding,
-                Kind::BadVersion,
-                Kind::UnknownRelease,
-                Kind::UnknownFile,
-                Kind::PayloadWithdrawn,
-                Kind::RangeNotSatisfiable,
-                Kind::PayloadUnavailable,
-                Kind::NotPublished,
-            ],
-            Self::TufMetadata => {
-                &[Kind::BadEncoding, Kind::UnknownFile, Kind::NotAcceptable, Kind::NotPublished]
-            }
-            Self::TufTarget => &[
-                Kind::BadEncoding,
-                Kind::UnknownFile,
-                Kind::NotAcceptable,
-                Kind::RangeNotSatisfiable,
-                Kind::PayloadUnavailable,
-                Kind::NotPublished,
-            ],
-            Self::Openapi => &[Kind::NotAcceptable],
-            Self::Healthz | Self::Readyz | Self::Metrics => &[],
-        }
-    }
-
-    /// What may go wrong anywhere.
-    pub const COMMON_PROBLEMS: [ProblemKind; 4] = [
-        ProblemKind::MethodNotAllowed,
-        ProblemKind::BodyRefused,
-        ProblemKind::UriTooLong,
-        ProblemKind::HeadTooLarge,
-    ];
-}
-
-/// Which routes a listener has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Routes {
-    All,
-    /// All but the operator's.
-    Public,
-    /// The operator's, and those of probes.
-    Admin,
-}
-
-impl Routes {
-    /// Whether the listener has the route.
-    #[must_use]
-    pub const fn has(self, route: Route) -> bool {
-        match route {
-            Route::Healthz | Route::Readyz => true,
-            Route::Metrics => !matches!(self, Self::Public),
-            _ => !matches!(self, Self::Admin),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_route_is_found_by_its_pattern() {
-        for (i, route) in Route::ALL.into_iter().enumerate() {
-            assert_eq!(Route::find(route.pattern()).map(|(found, _)| found), Some(route));
-            assert_eq!(route as usize, i, "the order of `ALL` is the order of the counters");
-        }
-    }
-
-    #[test]
-    fn a_path_is_cut_at_its_slashes_and_nowhere_else() {
-        let path = "/v1/payloads/a%2Fb/..";
-        assert_eq!(Route::find(path), Some((Route::Payload, ["a%2Fb", ".."])));
-        for path in [
-            "",
-            "/",
-            "*",
-            "v1/channels",
-            "//v1/channels",
-            "/v1/channels/",
-            "/v1//channels",
-            "/v1/channels/a/b",
-        ] {
-            assert_eq!(Route::find(path), None, "{path}");
-        }
-        assert_eq!(Route::find("/v1/payloads/1/a/b"), None);
+        Some(Found { route: row.route, place, names })
     }
 }

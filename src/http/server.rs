@@ -4,7 +4,6 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_http::HttpService;
 use actix_http::error::DispatchError;
@@ -14,35 +13,15 @@ use actix_web::dev::AppConfig;
 use actix_web::{App, HttpRequest, web};
 use tokio::net::TcpStream;
 
-use super::guard::{Deadlines, Guard, Guarded};
-use super::observe;
-use super::route::Routes;
+use super::connection::{Deadlines, Guard, Guarded};
+use super::limits::{ADMIN_CONNECTIONS, CONNECTIONS, LINGER, SILENCE, STOP_SECONDS};
+use super::observe::{self, Side};
+use super::route::{Route, Table};
+use super::routes::ROUTES;
 use super::state::State;
 use crate::clock::SharedClock;
 use crate::promoter::status::Handle;
 use crate::store::port::PayloadStore;
-
-/// How long running replies may take after the server was told to stop. Containers are killed
-/// after 10 s; the workers look once a second whether they are done, so that this comes to 8 s.
-const STOP_SECONDS: u64 = 7;
-
-/// After a reply to a request whose body was not read, for how long the rest of the body is thrown
-/// away. Closed at once, the connection would be reset before the client has read the reply.
-const LINGER: Duration = Duration::from_secs(1);
-
-/// How much of a reply the kernel takes ahead of what the line can carry. Left to itself it takes
-/// megabytes, then nothing for minutes, and a slow line cannot be told from a stalled client; seen
-/// with one of 8 kbit/s. What is under way is not counted, so fast lines are no slower for it.
-#[cfg(target_os = "linux")]
-const UNSENT: u32 = 32 * 1024;
-
-/// The operator's listener is for a few scrapers and probes.
-const ADMIN_CONNECTIONS: usize = 64;
-
-/// For how much longer than for a request actix waits for a connection's first one. Its timer starts
-/// with the connection, before the guard's; it is left to end those that never send a byte. It
-/// counts from a clock that it reads every 500 ms, so it may well come that much too early.
-const SILENCE: Duration = Duration::from_secs(1);
 
 /// How the server listens.
 #[derive(Debug, Clone)]
@@ -67,7 +46,7 @@ impl Config {
             listen,
             admin_listen: None,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
-            max_connections: 10_000,
+            max_connections: CONNECTIONS,
             deadlines: Deadlines::default(),
             access_log: true,
         }
@@ -105,23 +84,34 @@ pub fn start(
     payloads: Arc<dyn PayloadStore>,
     clock: SharedClock,
 ) -> Result<Running, StartError> {
+    start_with(config, &ROUTES, shared, payloads, clock)
+}
+
+/// As [`start`], with these routes.
+pub(super) fn start_with(
+    config: &Config,
+    routes: &'static [Route],
+    shared: Handle,
+    payloads: Arc<dyn PayloadStore>,
+    clock: SharedClock,
+) -> Result<Running, StartError> {
     let guard = Guard { deadlines: config.deadlines, ..Guard::default() };
-    let state = State::new(shared, payloads, clock, &guard, config.access_log);
+    let state = State::new(Table::new(routes), shared, payloads, clock, &guard.cuts, config.access_log);
     let state = web::Data::from(Arc::new(state));
 
     let (listener, address) = listen(config.listen)?;
     let workers = config.workers.max(1);
     let connections = config.max_connections.div_ceil(workers);
     let builder = Server::build().workers(workers).max_concurrent_connections(connections);
-    let routes = if config.admin_listen.is_some() { Routes::Public } else { Routes::All };
-    let mut servers = vec![serve(builder, "public", listener, &state, &guard, routes)?];
+    let side = if config.admin_listen.is_some() { Side::Public } else { Side::All };
+    let mut servers = vec![serve(builder, "public", listener, &state, &guard, side)?];
 
     // The operator's listener has its own worker: it must answer when all others are taken.
     let mut admin_address = None;
     if let Some(address) = config.admin_listen {
         let (listener, address) = listen(address)?;
         let builder = Server::build().workers(1).max_concurrent_connections(ADMIN_CONNECTIONS);
-        servers.push(serve(builder, "admin", listener, &state, &guard, Routes::Admin)?);
+        servers.push(serve(builder, "admin", listener, &state, &guard, Side::Admin)?);
         admin_address = Some(address);
     }
     Ok(Running { address, admin_address, servers })
@@ -166,7 +156,7 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> 
     let listener = TcpListener::bind(address).map_err(error)?;
     // Accepted connections take this over. Other systems see less of how a client reads.
     #[cfg(target_os = "linux")]
-    socket2::SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT).map_err(error)?;
+    socket2::SockRef::from(&listener).set_tcp_notsent_lowat(super::limits::UNSENT).map_err(error)?;
     let bound = listener.local_addr().map_err(error)?;
     Ok((listener, bound))
 }
@@ -179,7 +169,7 @@ fn serve(
     listener: TcpListener,
     state: &web::Data<State>,
     guard: &Guard,
-    routes: Routes,
+    side: Side,
 ) -> Result<Server, StartError> {
     let builder = builder.disable_signals().shutdown_timeout(STOP_SECONDS);
     let draining = builder.graceful_shutdown_signal();
@@ -187,7 +177,9 @@ fn serve(
     let factory = move || {
         let (state, guard, draining) = (state.clone(), guard.clone(), draining.clone());
         let Deadlines { request, keep_alive, .. } = guard.deadlines;
-        let answer = move |request: HttpRequest| observe::answer(request, state.clone(), routes);
+        let answer = move |request: HttpRequest, body: web::Payload| {
+            observe::answer(request, body, state.clone(), side)
+        };
         let app = App::new().default_service(web::to(answer));
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {

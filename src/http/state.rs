@@ -8,13 +8,15 @@ use crate::promoter::status::Handle;
 use crate::publish::Document;
 use crate::store::port::PayloadStore;
 
-use super::guard::Guard;
+use super::connection::Cuts;
 use super::metrics::Metrics;
 use super::openapi;
+use super::route::Table;
 
 /// What every handler shares. Made once, outside the app factory: made inside, each worker would
 /// have its own and miss every swap.
 pub struct State {
+    pub(super) table: Table,
     pub(super) shared: Handle,
     pub(super) payloads: Arc<dyn PayloadStore>,
     pub(super) clock: SharedClock,
@@ -25,14 +27,16 @@ pub struct State {
 
 impl State {
     pub(super) fn new(
+        table: Table,
         shared: Handle,
         payloads: Arc<dyn PayloadStore>,
         clock: SharedClock,
-        guard: &Guard,
+        cuts: &Cuts,
         access_log: bool,
     ) -> Self {
-        let metrics = Metrics::new(&shared, &clock, &guard.cuts);
-        Self { shared, payloads, clock, metrics, openapi: openapi::document(), access_log }
+        let metrics = Metrics::new(table.routes().map(|route| route.pattern), &shared, &clock, cuts);
+        let openapi = openapi::document(table.routes());
+        Self { table, shared, payloads, clock, metrics, openapi, access_log }
     }
 
     /// The time by which what is published is expired or not.

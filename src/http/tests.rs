@@ -1,5 +1,6 @@
 //! The real server on a port of its own, asked over real sockets.
 
+mod bodies;
 mod client;
 mod fixture;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Format, is_false};
 use crate::domain::Time;
@@ -15,11 +16,13 @@ use crate::formats::ascii::ascii;
 use crate::formats::seconds;
 
 /// What one channel offers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelManifest {
     #[serde(rename = "_type")]
+    #[schema(inline)]
     kind: Kind,
+    #[schema(inline)]
     format: Format,
     pub channel: ChannelName,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -31,21 +34,27 @@ pub struct ChannelManifest {
     pub stages: Vec<ChannelStage>,
     /// From where the line is entered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub follows: Option<ChannelFollows>,
     /// Never goes back; see [`next_version`](crate::formats::tuf::next_version).
     pub version: u64,
     #[serde(with = "seconds")]
+    #[schema(value_type = String, format = DateTime)]
     pub issued: Time,
     #[serde(with = "seconds")]
+    #[schema(value_type = String, format = DateTime)]
     pub expires: Time,
     /// The highest version on offer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub latest: Option<Version>,
     /// Set while the channel is paused: its clusters wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub paused: Option<Notice>,
     /// Set once the line is retired: nothing new comes, and what it offers stays on offer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub retired: Option<Notice>,
     /// Every release that ever entered the stage, in ascending order; yanked ones say so.
     pub releases: Vec<ChannelRelease>,
@@ -54,14 +63,14 @@ pub struct ChannelManifest {
     pub demo: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 enum Kind {
     #[serde(rename = "channel")]
     Channel,
 }
 
 /// A stage of the line, and its channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelStage {
     pub stage: StageName,
@@ -69,7 +78,7 @@ pub struct ChannelStage {
 }
 
 /// The line from which this one is entered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelFollows {
     pub line: LineName,
@@ -78,16 +87,18 @@ pub struct ChannelFollows {
 }
 
 /// Something that happened, and why. Who did it is not published.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = SignedNotice)]
 #[serde(deny_unknown_fields)]
 pub struct Notice {
     #[serde(with = "seconds")]
+    #[schema(value_type = String, format = DateTime)]
     pub at: Time,
     pub reason: String,
 }
 
 /// One release in a channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelRelease {
     pub version: Version,
@@ -95,23 +106,27 @@ pub struct ChannelRelease {
     pub manifest: Sha256,
     /// When it entered the stage.
     #[serde(with = "seconds")]
+    #[schema(value_type = String, format = DateTime)]
     pub since: Time,
     /// No cluster may jump over it. The release manifest may say so too; either is enough.
     #[serde(default, skip_serializing_if = "is_false")]
     pub barrier: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub yank: Option<ChannelYank>,
 }
 
 /// The end of a release's offer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelYank {
     #[serde(with = "seconds")]
+    #[schema(value_type = String, format = DateTime)]
     pub at: Time,
     pub reason: String,
     /// The release to take instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub to: Option<Version>,
 }
 

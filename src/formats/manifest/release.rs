@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{Format, is_false};
 use crate::domain::Time;
@@ -19,42 +20,50 @@ use crate::formats::ascii::{ascii, uri};
 use crate::formats::seconds;
 
 /// What release keys say about one release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseManifest {
     #[serde(rename = "_type")]
+    #[schema(inline)]
     kind: Kind,
+    #[schema(inline)]
     format: Format,
     pub version: Version,
     pub line: LineName,
     /// The line from which clusters may enter this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub follows: Option<LineName>,
     #[serde(with = "UrgencyWord")]
     pub urgency: Urgency,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub summary: Option<String>,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub links: Labels,
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub components: Labels,
+    #[schema(value_type = Vec<Payload>)]
     pub payloads: Arc<[Payload]>,
     pub barrier: bool,
     /// The earliest time at which the release may enter each stage after the first. The online key
     /// cannot bring it forward.
     #[serde(with = "seconds::by_stage")]
+    #[schema(value_type = BTreeMap<StageName, String>)]
     pub not_before: BTreeMap<StageName, Time>,
     /// Why a release key has brought `not_before` forward, where one has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub not_before_reason: Option<String>,
     #[serde(with = "seconds")]
+    #[schema(value_type = String, format = DateTime)]
     pub signed_at: Time,
     /// Signed by a throw-away key.
     #[serde(default, skip_serializing_if = "is_false")]
     pub demo: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 enum Kind {
     #[serde(rename = "release")]
     Release,

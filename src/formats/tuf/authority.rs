@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::key::{Key, KeyId};
 use super::role::at_least_one;
@@ -52,11 +53,12 @@ pub struct Authority<'a> {
 }
 
 /// The keys of a role, in the document that delegates to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleKeys {
     pub keyids: Vec<KeyId>,
     #[serde(deserialize_with = "at_least_one")]
+    #[schema(minimum = 1)]
     pub threshold: u64,
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::Digest;
+use utoipa::ToSchema;
 
 use crate::domain::payload::Sha256;
 
@@ -37,24 +38,27 @@ impl fmt::Debug for KeyId {
 
 /// An Ed25519 public key. It has no further fields: they would become part of its id, and clients
 /// differ on whether they keep them.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
+    #[schema(inline)]
     keytype: Ed25519,
     keyval: KeyValue,
+    #[schema(inline)]
     scheme: Ed25519,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 enum Ed25519 {
     #[serde(rename = "ed25519")]
     Ed25519,
 }
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct KeyValue {
     #[serde(with = "hex::serde")]
+    #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
     public: [u8; 32],
 }
 

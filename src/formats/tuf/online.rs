@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::role::{SpecVersion, at_least_one, role};
 use super::targets::{Hashes, Target};
@@ -19,27 +20,32 @@ pub const TIMESTAMP_LIFETIME: TimeDelta = TimeDelta::days(7);
 pub const CHANNEL_MANIFEST_LIFETIME: TimeDelta = TIMESTAMP_LIFETIME;
 
 /// Snapshot: which versions of the targets roles belong together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     #[serde(rename = "_type")]
+    #[schema(inline)]
     kind: SnapshotKind,
+    #[schema(inline)]
     spec_version: SpecVersion,
     #[serde(deserialize_with = "at_least_one")]
+    #[schema(minimum = 1)]
     pub version: u64,
     #[serde(with = "seconds")]
+    #[schema(value_type = String, format = DateTime)]
     pub expires: Time,
     pub meta: BTreeMap<String, Meta>,
 }
 
 /// A role's file: its version, length and digest. Both are optional to TUF; with them a client
 /// refuses a wrong file before it reads it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Meta {
     pub hashes: Hashes,
     pub length: u64,
     #[serde(deserialize_with = "at_least_one")]
+    #[schema(minimum = 1)]
     pub version: u64,
 }
 
@@ -74,21 +80,25 @@ impl Snapshot {
 }
 
 /// Timestamp: which snapshot is the newest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Timestamp {
     #[serde(rename = "_type")]
+    #[schema(inline)]
     kind: TimestampKind,
+    #[schema(inline)]
     spec_version: SpecVersion,
     #[serde(deserialize_with = "at_least_one")]
+    #[schema(minimum = 1)]
     pub version: u64,
     #[serde(with = "seconds")]
+    #[schema(value_type = String, format = DateTime)]
     pub expires: Time,
     pub meta: TimestampMeta,
 }
 
 /// The one file that a timestamp lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimestampMeta {
     #[serde(rename = "snapshot.json")]

@@ -29,7 +29,7 @@ macro_rules! role {
             }
         }
 
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
         enum $kind {
             #[serde(rename = $word)]
             $variant,
@@ -57,6 +57,14 @@ impl<'de> Deserialize<'de> for SpecVersion {
         Err(serde::de::Error::custom(format!("TUF `{text}` is not supported: `1.0.x` is expected")))
     }
 }
+
+impl utoipa::PartialSchema for SpecVersion {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        String::schema()
+    }
+}
+
+impl utoipa::ToSchema for SpecVersion {}
 
 pub(super) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let number = u64::deserialize(deserializer)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
 use super::authority::{Authority, RoleKeys, Signers};
 use super::key::{self, Key, KeyId};
@@ -14,17 +15,21 @@ use crate::formats::seconds;
 /// Root is signed by hand, offline: a year leaves room for holidays and for a missed reminder.
 pub const ROOT_LIFETIME: TimeDelta = TimeDelta::days(365);
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Root {
     #[serde(rename = "_type")]
+    #[schema(inline)]
     kind: RootKind,
+    #[schema(inline)]
     spec_version: SpecVersion,
     #[serde(deserialize_with = "only_true")]
     consistent_snapshot: bool,
     #[serde(deserialize_with = "at_least_one")]
+    #[schema(minimum = 1)]
     pub version: u64,
     #[serde(with = "seconds")]
+    #[schema(value_type = String, format = DateTime)]
     pub expires: Time,
     #[serde(deserialize_with = "key::by_id")]
     pub keys: BTreeMap<KeyId, Key>,
@@ -32,7 +37,7 @@ pub struct Root {
 }
 
 /// The four top roles.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RootRoles {
     pub root: RoleKeys,

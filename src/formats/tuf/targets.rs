@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::Digest;
+use utoipa::ToSchema;
 
 use super::authority::{Authority, RoleKeys, Signers};
 use super::key::{self, Key, KeyId};
@@ -28,23 +29,28 @@ pub const RETIRED_LIFETIME: TimeDelta = TimeDelta::days(3650);
 /// timestamp, so this only has to outlast a server that is down.
 pub const CHANNELS_LIFETIME: TimeDelta = TimeDelta::days(90);
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Targets {
     #[serde(rename = "_type")]
+    #[schema(inline)]
     kind: TargetsKind,
+    #[schema(inline)]
     spec_version: SpecVersion,
     #[serde(deserialize_with = "at_least_one")]
+    #[schema(minimum = 1)]
     pub version: u64,
     #[serde(with = "seconds")]
+    #[schema(value_type = String, format = DateTime)]
     pub expires: Time,
     pub targets: BTreeMap<String, Target>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub delegations: Option<Delegations>,
 }
 
 /// A file that clients may download: its length and digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
     pub hashes: Hashes,
@@ -52,7 +58,7 @@ pub struct Target {
 }
 
 /// The digests of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hashes {
     pub sha256: Sha256,
@@ -74,7 +80,7 @@ impl Target {
 
 /// Roles below the top targets role, each name once: of a duplicate some readers would take the first
 /// and others the last, so a keeper could be shown other keys than those that count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delegations {
     #[serde(deserialize_with = "key::by_id")]
@@ -84,12 +90,13 @@ pub struct Delegations {
 }
 
 /// One role below the top targets role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DelegatedRole {
     pub name: String,
     pub keyids: Vec<KeyId>,
     #[serde(deserialize_with = "at_least_one")]
+    #[schema(minimum = 1)]
     pub threshold: u64,
     pub paths: Vec<String>,
     pub terminating: bool,

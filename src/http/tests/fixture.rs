@@ -17,7 +17,9 @@ use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Prefix;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::version::Version;
-use crate::http::{Config, start};
+use crate::http::route::Route;
+use crate::http::routes::ROUTES;
+use crate::http::server::{Config, start_with};
 use crate::promoter::status::{Handle, Shared};
 use crate::publish::document::{Document, Media};
 use crate::publish::publication::{ChannelDocuments, Publication, ReleaseDocuments, Standing};
@@ -99,6 +101,11 @@ pub fn spawn() -> Spawned {
 }
 
 pub fn spawn_with(change: impl FnOnce(&mut Config)) -> Spawned {
+    spawn_routes(&ROUTES, change)
+}
+
+/// Starts a server with routes of a test's own.
+pub fn spawn_routes(routes: &'static [Route], change: impl FnOnce(&mut Config)) -> Spawned {
     let folder = tempfile::tempdir().unwrap();
     let payloads = Arc::new(PayloadFolder::new(folder.path(), folder.path()));
     let shared = Handle::new(Shared::default());
@@ -109,7 +116,7 @@ pub fn spawn_with(change: impl FnOnce(&mut Config)) -> Spawned {
     change(&mut config);
 
     let copies = Arc::clone(&payloads);
-    let running = start(&config, Arc::clone(&shared), copies, Arc::clone(&clock) as _).unwrap();
+    let running = start_with(&config, routes, Arc::clone(&shared), copies, Arc::clone(&clock) as _).unwrap();
     let (address, admin_address) = (running.address(), running.admin_address());
     let (stop, stopped) = tokio::sync::oneshot::channel();
     let thread = std::thread::spawn(move || {

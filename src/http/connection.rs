@@ -20,6 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use super::limits::{KEEP_ALIVE, REQUEST, STALL, STALL_BYTES};
+
 /// How long a connection may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
@@ -33,16 +35,8 @@ pub struct Deadlines {
 }
 
 impl Default for Deadlines {
-    /// The window is a long one, since the kernel reports room for more only once half of what it
-    /// holds back has been sent: on a line of 8 kbit/s that takes 20 s and more at a time. Such a
-    /// line moves some 50 KB in the window, well above the least that is asked of it.
     fn default() -> Self {
-        Self {
-            request: Duration::from_secs(10),
-            stall: Duration::from_secs(60),
-            stall_bytes: 16 * 1024,
-            keep_alive: Duration::from_secs(30),
-        }
+        Self { request: REQUEST, stall: STALL, stall_bytes: STALL_BYTES, keep_alive: KEEP_ALIVE }
     }
 }
 

@@ -2,29 +2,13 @@
 
 use actix_web::HttpResponse;
 
-use super::ask::{Ask, bad_version};
 use super::channels::unknown;
-use super::problem::{Problem, ProblemKind};
-use super::reply::{self, Cache};
-use super::url::parameter;
 use crate::domain::version::Version;
+use crate::http::ask::{Ask, bad_version};
+use crate::http::problem::{Problem, ProblemKind};
+use crate::http::reply::{self, Cache};
+use crate::http::url::parameter;
 
-/// What a cluster should do next
-///
-/// Action, code, a sentence, the target and where its manifest is. A hint: a verifying client
-/// computes the same from the signed documents.
-#[utoipa::path(
-    get,
-    path = "/v1/channels/{channel}/update",
-    tag = "channels",
-    operation_id = "update",
-    params(
-        ("channel" = String, Path, description = "The channel's name, or an alias", example = "1.8-production"),
-        ("version" = String, Query, description = "The version that the cluster runs", example = "1.8.4-tectonic.1"),
-        ("cluster" = Option<String>, Query, description = "The cluster's own id: the answer is then for it alone"),
-    ),
-    responses((status = 200, description = "What to do", body = crate::formats::api::UpdateBody))
-)]
 pub fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let current = ask.current()?;
     let publication = current.unexpired(ask.state.now())?;

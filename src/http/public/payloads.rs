@@ -17,45 +17,26 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
-use super::ask::Ask;
-use super::problem::{Problem, ProblemKind};
-use super::range::{Part, part};
 use super::releases;
-use super::reply::{self, Cache};
-use super::{digest, etag};
 use crate::domain::payload::Payload;
+use crate::http::ask::Ask;
+use crate::http::limits::CHUNK;
+use crate::http::problem::{Problem, ProblemKind};
+use crate::http::reply::range::{Part, part};
+use crate::http::reply::{self, Cache};
+use crate::http::reply::{digest, etag};
 use crate::publish::document::Media;
 use crate::store::port::{Blob, PayloadStore};
-
-/// How much of a file is in memory for one client at a time. A smaller file is read at once.
-const CHUNK: u64 = 64 * 1024;
 
 /// The digest of the whole file, whichever part of it is sent (RFC 9530).
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
-/// A payload
-///
-/// One range may be asked for. The file never changes; its digest is its `ETag`.
-#[utoipa::path(
-    get,
-    path = "/v1/payloads/{version}/{file}",
-    tag = "releases",
-    operation_id = "payload",
-    params(
-        ("version" = String, Path, description = "The release's version", example = "1.8.4-tectonic.1"),
-        ("file" = String, Path, description = "The payload's file", example = "payload.json"),
-    ),
-    responses(
-        (status = 200, description = "The payload", content_type = "application/octet-stream"),
-        (status = 206, description = "The part that was asked for"),
-    )
-)]
 pub async fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     answer(ask, find(ask)?).await
 }
 
 fn find(ask: &Ask<'_>) -> Result<Payload, Problem> {
-    let (current, version, file) = (ask.current()?, ask.version()?, ask.file()?);
+    let (current, version, file) = (ask.current()?, ask.version()?, ask.payload_file()?);
     if let Some(payload) = current.payload(&version, &file) {
         return Ok(payload.clone());
     }

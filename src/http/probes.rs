@@ -10,14 +10,6 @@ use crate::domain::{Time, rfc3339};
 use crate::promoter::status::Status;
 use crate::publish::Publication;
 
-/// Whether the process is alive
-#[utoipa::path(
-    get,
-    path = "/healthz",
-    tag = "operation",
-    operation_id = "healthz",
-    responses((status = 200, description = "Alive", body = String, content_type = "text/plain"))
-)]
 pub fn alive() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -25,20 +17,8 @@ pub fn alive() -> HttpResponse {
         .body("alive\n")
 }
 
-/// Whether the server has something good to serve
-///
-/// Ready as long as an unexpired publication is served, however much is wrong beside that: a fault
-/// in the catalog must never empty a fleet of servers.
-#[utoipa::path(
-    get,
-    path = "/readyz",
-    tag = "operation",
-    operation_id = "readyz",
-    responses(
-        (status = 200, description = "Ready", body = Readiness),
-        (status = 503, description = "Not ready: nothing is published, or it has expired", body = Readiness),
-    )
-)]
+/// Ready as long as an unexpired publication is served, however much is wrong beside that: a fault in
+/// the catalog must never empty a fleet of servers.
 pub fn ready(ask: &Ask<'_>) -> HttpResponse {
     let state = ask.state;
     let publication = state.shared.publication.load();

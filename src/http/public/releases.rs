@@ -2,22 +2,11 @@
 
 use actix_web::HttpResponse;
 
-use super::ask::Ask;
-use super::problem::{Problem, ProblemKind};
-use super::reply::{self, Cache};
 use crate::domain::version::Version;
+use crate::http::ask::Ask;
+use crate::http::problem::{Problem, ProblemKind};
+use crate::http::reply::{self, Cache};
 
-/// A release's signed manifest
-///
-/// Signed by release keys: what the release is, and the earliest times of its stages.
-#[utoipa::path(
-    get,
-    path = "/v1/releases/{version}",
-    tag = "releases",
-    operation_id = "release",
-    params(("version" = String, Path, description = "The release's version", example = "1.8.4-tectonic.1")),
-    responses((status = 200, description = "The signed release manifest", body = super::openapi::signed::SignedReleaseManifest))
-)]
 pub fn manifest(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let (current, version) = (ask.current()?, ask.version()?);
     match current.release(&version) {
@@ -36,17 +25,6 @@ pub fn manifest(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     }
 }
 
-/// Where a release stands
-///
-/// Every gate with its figures, the earliest promotion, and who can unblock it.
-#[utoipa::path(
-    get,
-    path = "/v1/releases/{version}/explain",
-    tag = "releases",
-    operation_id = "explain",
-    params(("version" = String, Path, description = "The release's version", example = "1.8.4-tectonic.1")),
-    responses((status = 200, description = "Where it stands", body = crate::formats::api::ExplainBody))
-)]
 pub fn explain(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let (current, version) = (ask.current()?, ask.version()?);
     let explanation = current.explain(&version).ok_or_else(|| unknown(&version))?;

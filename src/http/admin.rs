@@ -1,0 +1,3 @@
+//! The handlers of the operator's listener.
+
+pub mod counters;
