@@ -32,7 +32,7 @@ fn describe(routes: impl Iterator<Item = &'static Route>) -> OpenApi {
     api.info.description = Some(DESCRIPTION.to_owned());
     let mut schemas = vec![(problem::Body::name().into_owned(), problem::Body::schema())];
     for route in routes {
-        if let Content::Document(described) | Content::Fresh { schema: described, .. } = route.about.answer {
+        if let Content::Document(described) | Content::Fresh { schema: described, .. } = route.answer {
             (described.parts)(&mut schemas);
         }
         let mut item = PathItem::default();
@@ -41,7 +41,7 @@ fn describe(routes: impl Iterator<Item = &'static Route>) -> OpenApi {
             let place = match *method {
                 Method::GET => &mut item.get,
                 Method::HEAD => {
-                    operation.operation_id = Some(format!("head_{}", route.about.id));
+                    operation.operation_id = Some(format!("head_{}", route.id));
                     &mut item.head
                 }
                 Method::POST => &mut item.post,
@@ -60,13 +60,12 @@ fn describe(routes: impl Iterator<Item = &'static Route>) -> OpenApi {
 }
 
 fn operation(route: &Route) -> Operation {
-    let about = &route.about;
     let mut operation =
-        OperationBuilder::new().operation_id(Some(about.id)).tag(about.tag).summary(Some(about.title));
-    if !about.text.is_empty() {
-        operation = operation.description(Some(about.text));
+        OperationBuilder::new().operation_id(Some(route.id)).tag(route.tag).summary(Some(route.title));
+    if !route.text.is_empty() {
+        operation = operation.description(Some(route.text));
     }
-    for parameter in about.parameters {
+    for parameter in route.parameters {
         let in_path = route.pattern.contains(&format!("{{{}}}", parameter.name));
         let place = if in_path { ParameterIn::Path } else { ParameterIn::Query };
         let required = if parameter.required { Required::True } else { Required::False };
@@ -79,7 +78,7 @@ fn operation(route: &Route) -> Operation {
             .example(parameter.example.map(Into::into));
         operation = operation.parameter(field);
     }
-    for (name, text) in fields(about.answer) {
+    for (name, text) in fields(route.answer) {
         let field = ParameterBuilder::new()
             .name(*name)
             .parameter_in(ParameterIn::Header)
@@ -87,10 +86,10 @@ fn operation(route: &Route) -> Operation {
             .schema(Some(Object::with_type(Type::String)));
         operation = operation.parameter(field);
     }
-    for (status, text) in about.statuses {
-        operation = operation.response(status.to_string(), response(about.answer, text));
+    for (status, text) in route.statuses {
+        operation = operation.response(status.to_string(), response(route.answer, text));
     }
-    if !matches!(about.answer, Content::Fresh { .. }) {
+    if !matches!(route.answer, Content::Fresh { .. }) {
         operation = operation.response("304", Response::new("It is what the client has already"));
     }
     for (status, response) in problems(route) {
@@ -197,7 +196,7 @@ mod tests {
         let api = serde_json::to_value(describe(ROUTES.iter())).unwrap();
         for route in &ROUTES {
             let operation = &api["paths"][route.pattern]["get"];
-            let conditional = !matches!(route.about.id, "healthz" | "readyz" | "metrics");
+            let conditional = !matches!(route.id, "healthz" | "readyz" | "metrics");
             assert_eq!(operation["responses"].get("304").is_some(), conditional, "{}", route.pattern);
             let fields = operation["parameters"].as_array().into_iter().flatten();
             let fields: Vec<_> =

@@ -22,7 +22,16 @@ pub struct Route {
     pub handler: Handler,
     /// What may go wrong here, beyond what may go wrong [anywhere](Route::any_problems).
     pub problems: &'static [ProblemKind],
-    pub about: About,
+    /// The operation's id in `/openapi.json`, which is also the name of a generated client's method.
+    pub id: &'static str,
+    pub tag: &'static str,
+    pub title: &'static str,
+    pub text: &'static str,
+    /// The names in the pattern and the parameters of the query.
+    pub parameters: &'static [Parameter],
+    pub answer: Content,
+    /// The statuses with this content, and what they mean.
+    pub statuses: &'static [(u16, &'static str)],
 }
 
 /// Which listener has a route, where the operator has one of its own.
@@ -42,21 +51,6 @@ pub enum Handler {
     Now(fn(&Ask<'_>) -> Answered),
     /// One that reads a file.
     Later(for<'a> fn(&'a Ask<'a>) -> Pin<Box<dyn Future<Output = Answered> + 'a>>),
-}
-
-/// What `/openapi.json` says of a route.
-#[derive(Debug)]
-pub struct About {
-    /// The operation's id, which is also the name of a generated client's method.
-    pub id: &'static str,
-    pub tag: &'static str,
-    pub title: &'static str,
-    pub text: &'static str,
-    /// The names in the pattern and the parameters of the query.
-    pub parameters: &'static [Parameter],
-    pub answer: Content,
-    /// Further statuses with the same content, and what they mean.
-    pub statuses: &'static [(u16, &'static str)],
 }
 
 /// A name in a pattern, or a parameter of the query.

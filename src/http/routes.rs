@@ -7,11 +7,26 @@ use super::metrics;
 use super::probes::{self, Readiness};
 use super::problem::ProblemKind as Kind;
 use super::public::{channels, interface, payloads, promotions, releases, tuf, update};
-use super::route::{About, Content, Described, Handler, Listener, Parameter, Route};
+use super::route::{Content, Described, Handler, Listener, Parameter, Route};
 use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody, UpdateBody};
 use crate::formats::described::{SignedChannel, SignedRelease, SignedRole};
 
-const READ: &[Method] = &[Method::GET, Method::HEAD];
+/// A public route that is only read.
+const GET: Route = Route {
+    pattern: "",
+    methods: &[Method::GET, Method::HEAD],
+    body: 0,
+    listener: Listener::Public,
+    handler: Handler::Now(interface::get),
+    problems: &[],
+    id: "",
+    tag: "operation",
+    title: "",
+    text: "",
+    parameters: &[],
+    answer: Content::File,
+    statuses: &[],
+};
 
 const CHANNEL: Parameter = Parameter {
     name: "channel",
@@ -35,9 +50,6 @@ const fn file(text: &'static str, example: Option<&'static str>) -> Parameter {
 pub static ROUTES: [Route; 13] = [
     Route {
         pattern: "/v1/channels/{channel}/update",
-        methods: READ,
-        body: 0,
-        listener: Listener::Public,
         handler: Handler::Now(update::get),
         problems: &[
             Kind::BadEncoding,
@@ -49,86 +61,69 @@ pub static ROUTES: [Route; 13] = [
             Kind::NotPublished,
             Kind::Expired,
         ],
-        about: About {
-            id: "update",
-            tag: "channels",
-            title: "What a cluster should do next",
-            text: "Action, code, a sentence, the target and where its manifest is. A hint: a verifying client computes the same from the signed documents.",
-            parameters: &[
-                CHANNEL,
-                Parameter {
-                    name: "version",
-                    text: "The version that the cluster runs",
-                    example: Some("1.8.4-tectonic.1"),
-                    required: true,
-                },
-                Parameter {
-                    name: "cluster",
-                    text: "The cluster's own id: the answer is then for it alone",
-                    example: None,
-                    required: false,
-                },
-            ],
-            answer: Content::Document(Described::of::<UpdateBody>()),
-            statuses: &[(200, "What to do")],
-        },
+        id: "update",
+        tag: "channels",
+        title: "What a cluster should do next",
+        text: "Action, code, a sentence, the target and where its manifest is. A hint: a verifying client computes the same from the signed documents.",
+        parameters: &[
+            CHANNEL,
+            Parameter {
+                name: "version",
+                text: "The version that the cluster runs",
+                example: Some("1.8.4-tectonic.1"),
+                required: true,
+            },
+            Parameter {
+                name: "cluster",
+                text: "The cluster's own id: the answer is then for it alone",
+                example: None,
+                required: false,
+            },
+        ],
+        answer: Content::Document(Described::of::<UpdateBody>()),
+        statuses: &[(200, "What to do")],
+        ..GET
     },
     Route {
         pattern: "/v1/channels/{channel}",
-        methods: READ,
-        body: 0,
-        listener: Listener::Public,
         handler: Handler::Now(channels::one),
         problems: &[Kind::BadEncoding, Kind::UnknownChannel, Kind::NotAcceptable, Kind::NotPublished],
-        about: About {
-            id: "channel",
-            tag: "channels",
-            title: "A channel's signed manifest",
-            text: "What the channel offers now, signed by the online key. Names are matched without case.",
-            parameters: &[CHANNEL],
-            answer: Content::Document(Described::of::<SignedChannel>()),
-            statuses: &[(200, "The signed channel manifest")],
-        },
+        id: "channel",
+        tag: "channels",
+        title: "A channel's signed manifest",
+        text: "What the channel offers now, signed by the online key. Names are matched without case.",
+        parameters: &[CHANNEL],
+        answer: Content::Document(Described::of::<SignedChannel>()),
+        statuses: &[(200, "The signed channel manifest")],
+        ..GET
     },
     Route {
         pattern: "/v1/channels",
-        methods: READ,
-        body: 0,
-        listener: Listener::Public,
         handler: Handler::Now(channels::list),
         problems: &[Kind::NotAcceptable, Kind::NotPublished],
-        about: About {
-            id: "channels",
-            tag: "channels",
-            title: "Every channel",
-            text: "Line, stage, latest release, counts, whether it is paused, and what is soaking until when.",
-            parameters: &[],
-            answer: Content::Document(Described::of::<ChannelsBody>()),
-            statuses: &[(200, "Every channel")],
-        },
+        id: "channels",
+        tag: "channels",
+        title: "Every channel",
+        text: "Line, stage, latest release, counts, whether it is paused, and what is soaking until when.",
+        answer: Content::Document(Described::of::<ChannelsBody>()),
+        statuses: &[(200, "Every channel")],
+        ..GET
     },
     Route {
         pattern: "/tuf/metadata/{file}",
-        methods: READ,
-        body: 0,
-        listener: Listener::Public,
         handler: Handler::Now(tuf::metadata),
         problems: &[Kind::BadEncoding, Kind::UnknownFile, Kind::NotAcceptable, Kind::NotPublished],
-        about: About {
-            id: "tuf_metadata",
-            tag: "tuf",
-            title: "TUF metadata",
-            text: "`timestamp.json`, and every other role under its version, `1.root.json`.",
-            parameters: &[file("The role's file", Some("timestamp.json"))],
-            answer: Content::Document(Described::of::<SignedRole>()),
-            statuses: &[(200, "The signed role")],
-        },
+        id: "tuf_metadata",
+        tag: "tuf",
+        title: "TUF metadata",
+        text: "`timestamp.json`, and every other role under its version, `1.root.json`.",
+        parameters: &[file("The role's file", Some("timestamp.json"))],
+        answer: Content::Document(Described::of::<SignedRole>()),
+        statuses: &[(200, "The signed role")],
+        ..GET
     },
     Route {
         pattern: "/tuf/targets/{file}",
-        methods: READ,
-        body: 0,
-        listener: Listener::Public,
         handler: Handler::Later(|ask| Box::pin(tuf::target(ask))),
         problems: &[
             Kind::BadEncoding,
@@ -138,21 +133,17 @@ pub static ROUTES: [Route; 13] = [
             Kind::PayloadUnavailable,
             Kind::NotPublished,
         ],
-        about: About {
-            id: "tuf_target",
-            tag: "tuf",
-            title: "A TUF target",
-            text: "A signed manifest or a payload under its digest, `HASH.NAME`.",
-            parameters: &[file("The target's file, with its digest", None)],
-            answer: Content::File,
-            statuses: &[(200, "The target"), (206, "The part of a payload that was asked for")],
-        },
+        id: "tuf_target",
+        tag: "tuf",
+        title: "A TUF target",
+        text: "A signed manifest or a payload under its digest, `HASH.NAME`.",
+        parameters: &[file("The target's file, with its digest", None)],
+        answer: Content::File,
+        statuses: &[(200, "The target"), (206, "The part of a payload that was asked for")],
+        ..GET
     },
     Route {
         pattern: "/v1/releases/{version}",
-        methods: READ,
-        body: 0,
-        listener: Listener::Public,
         handler: Handler::Now(releases::manifest),
         problems: &[
             Kind::BadEncoding,
@@ -163,21 +154,17 @@ pub static ROUTES: [Route; 13] = [
             Kind::NotAcceptable,
             Kind::NotPublished,
         ],
-        about: About {
-            id: "release",
-            tag: "releases",
-            title: "A release's signed manifest",
-            text: "Signed by release keys: what the release is, and the earliest times of its stages.",
-            parameters: &[VERSION],
-            answer: Content::Document(Described::of::<SignedRelease>()),
-            statuses: &[(200, "The signed release manifest")],
-        },
+        id: "release",
+        tag: "releases",
+        title: "A release's signed manifest",
+        text: "Signed by release keys: what the release is, and the earliest times of its stages.",
+        parameters: &[VERSION],
+        answer: Content::Document(Described::of::<SignedRelease>()),
+        statuses: &[(200, "The signed release manifest")],
+        ..GET
     },
     Route {
         pattern: "/v1/payloads/{version}/{file}",
-        methods: READ,
-        body: 0,
-        listener: Listener::Public,
         handler: Handler::Later(|ask| Box::pin(payloads::get(ask))),
         problems: &[
             Kind::BadEncoding,
@@ -189,21 +176,17 @@ pub static ROUTES: [Route; 13] = [
             Kind::PayloadUnavailable,
             Kind::NotPublished,
         ],
-        about: About {
-            id: "payload",
-            tag: "releases",
-            title: "A payload",
-            text: "One range may be asked for. The file never changes; its digest is its `ETag`.",
-            parameters: &[VERSION, file("The payload's file", Some("payload.json"))],
-            answer: Content::File,
-            statuses: &[(200, "The payload"), (206, "The part that was asked for")],
-        },
+        id: "payload",
+        tag: "releases",
+        title: "A payload",
+        text: "One range may be asked for. The file never changes; its digest is its `ETag`.",
+        parameters: &[VERSION, file("The payload's file", Some("payload.json"))],
+        answer: Content::File,
+        statuses: &[(200, "The payload"), (206, "The part that was asked for")],
+        ..GET
     },
     Route {
         pattern: "/v1/releases/{version}/explain",
-        methods: READ,
-        body: 0,
-        listener: Listener::Public,
         handler: Handler::Now(releases::explain),
         problems: &[
             Kind::BadEncoding,
@@ -212,100 +195,68 @@ pub static ROUTES: [Route; 13] = [
             Kind::NotAcceptable,
             Kind::NotPublished,
         ],
-        about: About {
-            id: "explain",
-            tag: "releases",
-            title: "Where a release stands",
-            text: "Every gate with its figures, the earliest promotion, and who can unblock it.",
-            parameters: &[VERSION],
-            answer: Content::Document(Described::of::<ExplainBody>()),
-            statuses: &[(200, "Where it stands")],
-        },
+        id: "explain",
+        tag: "releases",
+        title: "Where a release stands",
+        text: "Every gate with its figures, the earliest promotion, and who can unblock it.",
+        parameters: &[VERSION],
+        answer: Content::Document(Described::of::<ExplainBody>()),
+        statuses: &[(200, "Where it stands")],
+        ..GET
     },
     Route {
         pattern: "/v1/promotions",
-        methods: READ,
-        body: 0,
-        listener: Listener::Public,
         handler: Handler::Now(promotions::list),
         problems: &[Kind::NotAcceptable, Kind::NotPublished],
-        about: About {
-            id: "promotions",
-            tag: "releases",
-            title: "Every decision",
-            text: "The decision for every release that is not in its last stage, with all its gates.",
-            parameters: &[],
-            answer: Content::Document(Described::of::<PromotionsBody>()),
-            statuses: &[(200, "Every decision")],
-        },
+        id: "promotions",
+        tag: "releases",
+        title: "Every decision",
+        text: "The decision for every release that is not in its last stage, with all its gates.",
+        answer: Content::Document(Described::of::<PromotionsBody>()),
+        statuses: &[(200, "Every decision")],
+        ..GET
     },
     Route {
         pattern: "/healthz",
-        methods: READ,
-        body: 0,
         listener: Listener::Both,
         handler: Handler::Now(|_| Ok(probes::alive())),
-        problems: &[],
-        about: About {
-            id: "healthz",
-            tag: "operation",
-            title: "Whether the process is alive",
-            text: "",
-            parameters: &[],
-            answer: Content::Fresh { media: "text/plain", schema: Described::plain::<String>() },
-            statuses: &[(200, "Alive")],
-        },
+        id: "healthz",
+        title: "Whether the process is alive",
+        answer: Content::Fresh { media: "text/plain", schema: Described::plain::<String>() },
+        statuses: &[(200, "Alive")],
+        ..GET
     },
     Route {
         pattern: "/readyz",
-        methods: READ,
-        body: 0,
         listener: Listener::Both,
         handler: Handler::Now(|ask| Ok(probes::ready(ask))),
-        problems: &[],
-        about: About {
-            id: "readyz",
-            tag: "operation",
-            title: "Whether the server has something good to serve",
-            text: "Ready as long as an unexpired publication is served, however much is wrong beside that: a fault in the catalog must never empty a fleet of servers.",
-            parameters: &[],
-            answer: Content::Fresh { media: "application/json", schema: Described::of::<Readiness>() },
-            statuses: &[(200, "Ready"), (503, "Not ready: nothing is published, or it has expired")],
-        },
+        id: "readyz",
+        title: "Whether the server has something good to serve",
+        text: "Ready as long as an unexpired publication is served, however much is wrong beside that: a fault in the catalog must never empty a fleet of servers.",
+        answer: Content::Fresh { media: "application/json", schema: Described::of::<Readiness>() },
+        statuses: &[(200, "Ready"), (503, "Not ready: nothing is published, or it has expired")],
+        ..GET
     },
     Route {
         pattern: "/metrics",
-        methods: READ,
-        body: 0,
         listener: Listener::Admin,
         handler: Handler::Now(|ask| Ok(counters::get(ask))),
-        problems: &[],
-        about: About {
-            id: "metrics",
-            tag: "operation",
-            title: "Metrics",
-            text: "`OpenMetrics` text for Prometheus. On the operator's listener where there is one.",
-            parameters: &[],
-            answer: Content::Fresh { media: metrics::MEDIA, schema: Described::plain::<String>() },
-            statuses: &[(200, "The metrics")],
-        },
+        id: "metrics",
+        title: "Metrics",
+        text: "`OpenMetrics` text for Prometheus. On the operator's listener where there is one.",
+        answer: Content::Fresh { media: metrics::MEDIA, schema: Described::plain::<String>() },
+        statuses: &[(200, "The metrics")],
+        ..GET
     },
     Route {
         pattern: "/openapi.json",
-        methods: READ,
-        body: 0,
-        listener: Listener::Public,
         handler: Handler::Now(interface::get),
         problems: &[Kind::NotAcceptable],
-        about: About {
-            id: "openapi",
-            tag: "operation",
-            title: "This document",
-            text: "",
-            parameters: &[],
-            answer: Content::Document(Described::plain::<serde_json::Value>()),
-            statuses: &[(200, "The interface as OpenAPI 3.1")],
-        },
+        id: "openapi",
+        title: "This document",
+        answer: Content::Document(Described::plain::<serde_json::Value>()),
+        statuses: &[(200, "The interface as OpenAPI 3.1")],
+        ..GET
     },
 ];
 
@@ -328,7 +279,7 @@ mod tests {
     fn a_path_is_cut_at_its_slashes_and_nowhere_else() {
         let table = Table::new(&ROUTES);
         let found = table.find("/v1/payloads/a%2Fb/..").unwrap();
-        assert_eq!((found.route.about.id, found.names), ("payload", ["a%2Fb", ".."]));
+        assert_eq!((found.route.id, found.names), ("payload", ["a%2Fb", ".."]));
         for path in [
             "",
             "/",
@@ -347,16 +298,12 @@ mod tests {
 
     #[test]
     fn a_route_describes_each_name_in_its_pattern() {
-        let ids: BTreeSet<&str> = ROUTES.iter().map(|route| route.about.id).collect();
+        let ids: BTreeSet<&str> = ROUTES.iter().map(|route| route.id).collect();
         assert_eq!(ids.len(), ROUTES.len(), "operation ids are unique");
         for route in &ROUTES {
             let names = route.pattern.split(['{', '}']).skip(1).step_by(2);
             for name in names {
-                assert!(
-                    route.about.parameters.iter().any(|one| one.name == name),
-                    "{}: {name}",
-                    route.pattern
-                );
+                assert!(route.parameters.iter().any(|one| one.name == name), "{}: {name}", route.pattern);
             }
         }
     }

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::Method;
 
 use super::fixture::spawn_routes;
-use crate::http::route::{About, Content, Described, Handler, Listener, Route};
+use crate::http::route::{Content, Described, Handler, Listener, Route};
 
 /// Sends the body back, in capitals.
 static ROUTES: [Route; 1] = [Route {
@@ -16,15 +16,13 @@ static ROUTES: [Route; 1] = [Route {
         Ok(HttpResponse::Ok().content_type("application/xml").body(ask.body.to_ascii_uppercase()))
     }),
     problems: &[],
-    about: About {
-        id: "shout",
-        tag: "test",
-        title: "Shout",
-        text: "",
-        parameters: &[],
-        answer: Content::Fresh { media: "application/xml", schema: Described::plain::<String>() },
-        statuses: &[(200, "The body, in capitals")],
-    },
+    id: "shout",
+    tag: "test",
+    title: "Shout",
+    text: "",
+    parameters: &[],
+    answer: Content::Fresh { media: "application/xml", schema: Described::plain::<String>() },
+    statuses: &[(200, "The body, in capitals")],
 }];
 
 #[test]
