@@ -23,6 +23,7 @@ pub mod promotion;
 pub mod soak_record;
 pub mod upgrade;
 
+pub mod degraded;
 pub mod explain;
 pub mod stepback;
 

@@ -22,16 +22,16 @@
 //! |---|---|---|
 //! | [`domain`] | releases, lines, channels; what is decided about them, and why | nothing else |
 //! | [`operations`] | what people and programs ask of a catalog: hold, yank, add, promote … | domain |
-//! | [`words`] | the sentences that people read, made of facts of the domain and outcomes of operations | domain, operations |
+//! | [`words`] | every sentence that people read about the domain, and about outcomes of operations | domain, operations |
 //! | [`formats`] | the domain as bytes and back: YAML, manifests, TUF's roles, JSON | domain, words |
 //! | [`signing`] | keys, signing and verifying | domain, formats |
 //! | [`store`] | what any store must do, and one made of folders whose files survive a crash | domain, formats |
-//! | [`publish`] | a catalog, keys and a time become a publication | domain, formats, signing |
+//! | [`publish`] | a catalog, keys and a time become a publication | domain, words, formats, signing |
 //! | [`clock`] | the time | domain |
-//! | [`promoter`] | the loop: read, decide, commit, publish, swap | domain, operations, signing, publish, clock, `store::port` |
-//! | [`http`] | what clients see | domain, formats, publish, clock, `store::port`, `promoter::status` |
+//! | [`promoter`] | the loop: read, decide, commit, publish, swap | domain, operations, words, signing, publish, clock, `store::port` |
+//! | [`http`] | what clients see | domain, words, formats, publish, clock, `store::port`, `promoter::status` |
 //! | [`tls`] | whom connections to other servers trust | nothing else |
-//! | [`cluster`] | the cluster's side: verify, decide, download, apply | domain, formats, signing, clock, tls, `store::durable` |
+//! | [`cluster`] | the cluster's side: verify, decide, download, apply | domain, words, formats, signing, clock, tls, `store::durable` |
 //! | `cli` | what people and CI type; only `main` uses it | all |
 //!
 //! `tests/architecture` holds these arrows as data and reads every path in `src/` against them.
@@ -44,7 +44,7 @@
 //! - **There is one decision.** [`decide`](domain::promotion::decide) says whether a release goes on
 //!   and [`answer`](domain::upgrade::answer) what a cluster does next; the promoter, the command
 //!   line and the API show the same ones.
-//! - **A decision carries its reasons**, as figures. They become words where they are shown.
+//! - **A decision carries its reasons**, as figures. [`words`] makes sentences of them where they are shown.
 //! - **No answer goes down.** Not to an older version, not over a barrier, not past the minor gate.
 //! - **A publication never changes.** It is made whole, verified as a client would, stored, and
 //!   then swapped in.
@@ -60,6 +60,7 @@
 //! | what a gate is, and when it opens | [`domain::promotion`] |
 //! | stops that are dated ahead | [`domain::stop`] |
 //! | the minor gate, barriers, what a yank does to clusters | [`domain::upgrade`] |
+//! | a sentence, a remedy, a command to copy | [`words`] |
 //! | how versions are ordered | [`domain::version`] |
 //! | a rule of the catalog | [`domain::rules`]; what people read where it is broken: [`words::rules`] |
 //! | a key of a catalog file, and what is wrong with it | [`formats::yaml`], [`formats::schema`] |

@@ -20,7 +20,7 @@ use std::time::Duration;
 use clock_watch::{ClockWatch, Reading};
 pub use mirror::Mirror;
 use reading::Read;
-use status::{Degraded, DegradedKind, Handle, Judged};
+use status::{Degraded, Handle, Judged};
 use stored::StoredError;
 use watching::{Look, Watching};
 
@@ -30,6 +30,7 @@ use crate::publish::Publication;
 use crate::signing::Signer;
 use crate::signing::trust::Checked;
 use crate::store::port::{CatalogStore, PayloadStore, StateStore};
+use crate::words;
 
 /// How often the loop looks whether anything changed.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -94,7 +95,7 @@ struct Hindrance {
     /// Whether the clock is doubted.
     is_doubted: bool,
     /// Why the newest catalog cannot be read.
-    unreadable: Option<String>,
+    unreadable: Option<Degraded>,
 }
 
 impl Promoter {
@@ -143,8 +144,7 @@ impl Promoter {
         turn.unwrap_or_else(|panic| {
             let texts = (panic.downcast_ref::<&str>().copied(), panic.downcast_ref::<String>());
             let why = texts.0.or(texts.1.map(String::as_str)).unwrap_or("no message");
-            let detail = format!("the promoter failed, which is a fault in tidegate: {why}");
-            self.fail(vec![Degraded { kind: DegradedKind::PublishFailing, detail }]);
+            self.fail(vec![Degraded::Panicked { why: why.to_owned() }]);
             self.schedule.retry = Some(Duration::ZERO);
             RETRY
         })
@@ -161,7 +161,7 @@ impl Promoter {
             Look::Ready => (self.reread(now), None),
             Look::Nothing(soon) => (false, soon),
         };
-        let unreadable = self.watching.unreadable().map(str::to_owned);
+        let unreadable = self.watching.unreadable().cloned();
         let hindrance = Hindrance { is_doubted: doubt.is_some(), unreadable };
         if changed || self.schedule.is_time(now, monotonic) || hindrance != self.reported {
             if doubt.is_none() && self.is_published_in(now) {
@@ -170,9 +170,8 @@ impl Promoter {
             }
             self.schedule.retry = None;
             let promote = self.setup.promote && doubt.is_none();
-            let clock = doubt.map(|detail| Degraded { kind: DegradedKind::ClockUntrusted, detail });
+            let clock = doubt.map(Degraded::ClockUntrusted);
             let unread = hindrance.unreadable.clone();
-            let unread = unread.map(|detail| Degraded { kind: DegradedKind::ReadFailing, detail });
             self.reported = hindrance;
             self.work(now, promote, clock.into_iter().chain(unread).collect());
         }
@@ -209,7 +208,7 @@ impl Promoter {
     fn fail(&mut self, failed: Vec<Degraded>) {
         let mut status = (**self.shared.status.load()).clone();
         status.promoting = self.setup.promote;
-        status.degraded.retain(|known| failed.iter().all(|failed| failed.kind != known.kind));
+        status.degraded.retain(|known| failed.iter().all(|failed| failed.kind() != known.kind()));
         status.degraded.extend(failed);
         self.tell(&status.degraded);
         self.shared.status.store(Arc::new(status));
@@ -218,10 +217,10 @@ impl Promoter {
     /// Logs what is wrong and was not before, and what was and is no more.
     fn tell(&mut self, degraded: &[Degraded]) {
         for one in degraded.iter().filter(|one| !self.told.contains(one)) {
-            tracing::warn!(kind = one.kind.as_str(), "{}", one.detail);
+            tracing::warn!(kind = one.kind().as_str(), "{}", words::degraded(one));
         }
-        for one in self.told.iter().filter(|one| !degraded.iter().any(|now| now.kind == one.kind)) {
-            tracing::info!(kind = one.kind.as_str(), "no longer degraded");
+        for one in self.told.iter().filter(|one| !degraded.iter().any(|now| now.kind() == one.kind())) {
+            tracing::info!(kind = one.kind().as_str(), "no longer degraded");
         }
         self.told = degraded.to_vec();
     }

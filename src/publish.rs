@@ -41,7 +41,7 @@ pub use document::{Document, Media};
 use evidence::shared_out;
 pub use publication::Publication;
 use publication::{ChannelDocuments, ReleaseDocuments, Standing, TufFile};
-pub use refusal::{Refusal, Refused, refusals};
+pub use refusal::{Refused, refusals};
 use roles::kept_or_signed;
 use updates::{Known, json, known, updates};
 

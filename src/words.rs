@@ -1,5 +1,56 @@
-//! Sentences that people read, made of facts of the domain and outcomes of operations. One file for
-//! each subject.
+//! Every sentence that people read about the domain: gates, answers, explanations, refusals, and what
+//! people can do.
+//!
+//! The domain decides and gives figures; here they become English, and nothing is decided. Each
+//! function takes one value of the domain and returns its sentence, without a full stop. A sentence
+//! is written once: whoever shows the same fact calls the same function.
 
+mod answers;
+mod degraded;
+mod evidence;
+mod explain;
+mod gates;
 pub mod operations;
+mod remedies;
 pub mod rules;
+mod step_backs;
+
+use crate::domain::channel::LineName;
+use crate::domain::release::{Event, Yank};
+use crate::domain::rfc3339;
+
+pub use answers::answer;
+pub use degraded::{clock_doubt, degraded, line_refusal};
+pub use evidence::{objection, payload};
+pub use explain::{explanation, explanation_page, unknown_on_mirror};
+pub use gates::gate;
+pub use remedies::{Remedy, early_remedy, gate_remedy, remedies, remedies_of_explanation, remedy};
+pub use step_backs::{step_back, step_back_hint};
+
+/// Since when something holds, who decided it, and why.
+#[must_use]
+pub fn event(Event { at, by, reason, .. }: &Event) -> String {
+    format!("since {} by {by}: {reason}", rfc3339(*at))
+}
+
+/// That a release was yanked, and what replaces it.
+#[must_use]
+pub fn yanked(Yank { event: yanked, to }: &Yank) -> String {
+    let replaced = to.as_ref().map(|to| format!("; `{to}` replaces it")).unwrap_or_default();
+    format!("yanked {}{replaced}", event(yanked))
+}
+
+/// That a line was retired.
+#[must_use]
+pub fn retired(line: &LineName, Event { at, by, reason, .. }: &Event) -> String {
+    format!("line `{line}` was retired at {} by {by}: {reason}", rfc3339(*at))
+}
+
+/// What is left of a list of which only the first is named: ` (and 3 more)`, or nothing.
+#[must_use]
+pub fn and_more(count: usize) -> String {
+    if count == 0 { String::new() } else { format!(" (and {count} more)") }
+}
+
+#[cfg(test)]
+mod tests;

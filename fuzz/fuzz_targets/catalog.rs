@@ -15,6 +15,7 @@ use tidegate::domain::release::{Event, Yank};
 use tidegate::domain::upgrade::{Advice, answer};
 use tidegate::formats::edit;
 use tidegate::formats::yaml::{Reading, Source, read};
+use tidegate::words;
 
 const POLICY: &[u8] = b"format: 1\n\
     stages:\n  - name: preproduction\n  - name: production\n    soak: { min: 14d, max: 28d }\n";
@@ -38,11 +39,11 @@ fuzz_target!(|data: &[u8]| {
     for decision in &decisions {
         let version = &decision.release.version;
         let explanation = Explanation::of(&reading.catalog, &decisions, version, now);
-        assert!(explanation.is_some_and(|explanation| !explanation.to_string().is_empty()));
+        assert!(explanation.is_some_and(|explanation| !words::explanation_page(&explanation).is_empty()));
         for channel in reading.catalog.channels() {
             let answer = answer(&reading.catalog, &decisions, channel.name(), version, now);
             let answer = answer.expect("it is the catalog's own channel");
-            assert!(!answer.to_string().is_empty());
+            assert!(!words::answer(&answer).is_empty());
             if let Advice::Update { target, .. } = answer.advice {
                 assert!(target.version > *version, "{} is below {version}", target.version);
             }

@@ -18,6 +18,7 @@ use crate::domain::promotion::decide;
 use crate::domain::upgrade::{Advice, Answer, Blocked, Views};
 use crate::domain::version::Version;
 use crate::formats::api::{ExplainBody, StepBody, UpdateBody};
+use crate::words;
 
 /// No way that is told is longer: each step goes up, and a line has few barriers.
 const STEPS: usize = 100;
@@ -80,7 +81,7 @@ fn release(
     let decisions = decide(&view.catalog, now);
     let decision = decisions.iter().find(|decision| decision.release.version == *version);
     let explanation = Explanation { line, release, now, decision };
-    terminal.show(&ExplainBody::of(&explanation), || explanation.to_string())?;
+    terminal.show(&ExplainBody::of(&explanation), || words::explanation_page(&explanation))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -104,7 +105,7 @@ fn way(
     }
     let body = WayBody { answer: UpdateBody::of(&answer), way };
     terminal.show(&body, || {
-        let mut words = format!("{answer}.\n");
+        let mut words = format!("{}.\n", words::answer(&answer));
         // One step is what the sentence says already.
         if body.way.len() > 1 {
             // Writing to a `String` cannot fail.

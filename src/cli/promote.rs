@@ -22,6 +22,7 @@ use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::api::DecisionBody;
 use crate::promoter::promote::{Next, Run};
+use crate::words;
 
 /// Promote what is due, or one release early
 ///
@@ -301,20 +302,22 @@ fn stuck<'d, 'a: 'd>(left: impl Iterator<Item = &'d Decision<'a>>) -> Option<Str
         Fact::Signed { manifest: ManifestState::Unsigned } if first.stage > 0 => format!(
             "a holder of a release key can sign it for that time: `tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE`"
         ),
-        _ => gate.remedy(version)?,
+        _ => words::remedy(&words::gate_remedy(gate, version)?),
     };
     let count = counted(blocked.len(), "release");
     Some(format!(
-        "nothing was written, and {count} did not get further; the first, `{version}`, does not enter `{}`: {gate}\nhint: {way}",
-        first.target().channel
+        "nothing was written, and {count} did not get further; the first, `{version}`, does not enter `{}`: {}\nhint: {way}",
+        first.target().channel,
+        words::gate(gate)
     ))
 }
 
 /// Why a release is not promoted early, with who can change that.
 fn not_early(decision: &Decision<'_>) -> anyhow::Error {
     let version = &decision.release.version;
-    let why: Vec<String> = decision.obstacles().map(|gate| format!("{}: {gate}", gate.fact.name())).collect();
-    let ways = decision.remedies();
+    let why: Vec<String> =
+        decision.obstacles().map(|gate| format!("{}: {}", gate.fact.name(), words::gate(gate))).collect();
+    let ways: Vec<String> = words::remedies(decision).iter().map(words::remedy).collect();
     let message =
         format!("`{version}` does not enter `{}` early\n  {}", decision.target().channel, why.join("\n  "));
     refuse(message, if ways.is_empty() { "wait".to_owned() } else { ways.join("\nhint: ") })
@@ -330,9 +333,9 @@ impl Body {
         let soaked = |gate: &&Gate<'_>| matches!(gate.fact, Fact::Soak { .. });
         // All that a person passed over, and not only the first.
         let mut told: Vec<String> =
-            decision.gates.iter().filter(|gate| gate.is_waived()).map(ToString::to_string).collect();
+            decision.gates.iter().filter(|gate| gate.is_waived()).map(words::gate).collect();
         if told.is_empty() {
-            told.extend(decision.gates.iter().find(soaked).map(ToString::to_string));
+            told.extend(decision.gates.iter().find(soaked).map(words::gate));
         }
         let why =
             if told.is_empty() { "signed, and its payload is there".to_owned() } else { told.join("; ") };
@@ -360,13 +363,13 @@ impl Body {
                 ("blocked".to_owned(), first)
             }
         };
-        let why = decisive.map(ToString::to_string).unwrap_or_default();
+        let why = decisive.map(words::gate).unwrap_or_default();
         self.blocked |= decision.verdict == Verdict::Blocked;
         self.promotions.push(DecisionBody::of(decision));
         // It is the same for all of them, and for ever.
         if let Some(retired) = decision.retired().filter(|_| state == "blocked" && !by_name) {
             let line = decision.line.name.clone();
-            self.retired.entry(line).or_insert_with(|| (0, retired.to_string())).0 += 1;
+            self.retired.entry(line).or_insert_with(|| (0, words::gate(retired))).0 += 1;
             return;
         }
         self.rows.push(row(decision, format!("{overdue}{state}"), why));

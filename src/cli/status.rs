@@ -16,9 +16,13 @@ use crate::domain::channel::LineName;
 use crate::domain::promotion::{Decision, Verdict, decide};
 use crate::domain::release::ManifestState;
 use crate::domain::{Time, rfc3339};
-use crate::promoter::status::{DegradedKind, ONLINE_NEAR, PUBLICATION, is_near, not_offered};
+use crate::formats::api::DegradedBody;
+use crate::promoter::status::{
+    Degraded, DegradedKind, ONLINE_NEAR, PUBLICATION, expiries_near, is_overdue, not_offered, overdue,
+};
 use crate::promoter::stored;
 use crate::publish::{self, Publication};
+use crate::words;
 
 /// Say what is published, what expires when, and what is degraded
 ///
@@ -82,71 +86,43 @@ struct ExpiryBody {
     /// RFC 3339.
     expires: String,
     expired: bool,
-    #[serde(skip)]
-    at: Time,
-}
-
-#[derive(Debug, Serialize)]
-struct DegradedBody {
-    /// The same words as in `/readyz`.
-    kind: &'static str,
-    detail: String,
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let now = args.at.unwrap_or_else(|| workspace.now());
     let view = workspace.read()?;
     let mut degraded = Vec::new();
-    let mut say = |kind: DegradedKind, detail: String| {
-        degraded.push(DegradedBody { kind: kind.as_str(), detail });
-    };
     let publication = stored::publication(&*workspace.state_store()).unwrap_or_else(|error| {
-        say(DegradedKind::PublishFailing, chain(&error));
+        degraded.push(Degraded::Failed { kind: DegradedKind::PublishFailing, why: chain(&error) });
         None
     });
     let faulty = faulty(&view);
     let refused = publish::refusals(&view.catalog, &faulty, publication.as_ref(), now);
     for (line, refusal) in &refused {
         let keeps = publication.as_ref().is_some_and(|last| last.prefix(line).is_some());
-        let keeps = if keeps { "keeps its last documents" } else { "is left out" };
-        say(DegradedKind::LineRefused, format!("line `{line}` {keeps}: {refusal}"));
+        let (line, refusal) = (line.clone(), refusal.clone());
+        degraded.push(Degraded::LineRefused { line, keeps, refusal });
     }
     // Without keys that can be used nothing is, and that is said.
-    if let Some(told) = not_offered(&view.catalog, &refused, now).filter(|_| view.trust().is_ok()) {
-        say(told.kind, told.detail);
-    }
+    degraded.extend(not_offered(&view.catalog, &refused, now).filter(|_| view.trust().is_ok()));
     match view.trust() {
         Ok(Some(_)) => {}
-        Ok(None) => say(
-            DegradedKind::SigningFailing,
-            "the catalog has no keys yet, so nothing can be published: `tidegate init`".to_owned(),
-        ),
-        Err(error) => say(DegradedKind::SigningFailing, chain(error)),
-    }
-    let decisions = decide(&view.catalog, now);
-    let overdue = || decisions.iter().filter(|decision| is_overdue(decision, now));
-    if let Some(oldest) = overdue().min_by_key(|decision| decision.deadline) {
-        let deadline = oldest.deadline.map(rfc3339).unwrap_or_default();
-        let (count, version) = (overdue().count(), &oldest.release.version);
-        say(
-            DegradedKind::PromotionsOverdue,
-            format!("{count} overdue, `{version}` since {deadline}: `tidegate explain {version}` tells why"),
-        );
-    }
-    let expiries = expiries(&view, publication.as_ref(), now);
-    for expiry in &expiries {
-        if expiry.expired {
-            say(DegradedKind::ExpiryNear, format!("`{}` expired at {}", expiry.what, expiry.expires));
-        } else if is_near(&expiry.what, expiry.at, now) {
-            say(DegradedKind::ExpiryNear, format!("`{}` expires at {}", expiry.what, expiry.expires));
+        Ok(None) => degraded.push(Degraded::NoKeys),
+        Err(error) => {
+            degraded.push(Degraded::Failed { kind: DegradedKind::SigningFailing, why: chain(error) });
         }
     }
+    let decisions = decide(&view.catalog, now);
+    degraded.extend(overdue(&decisions, now));
+    let expiries = expiries(&view, publication.as_ref());
+    degraded.extend(expiries_near(&expiries, now));
+    let expiries = bodies(expiries, now);
     let within = args.expires_within.map(|within| expires_within(&view, publication.as_ref(), within, now));
     let body = Body {
         catalog: CatalogBody::of(&view, &decisions, now),
         publication: publication.as_ref().map(PublicationBody::of),
         expiries,
-        degraded,
+        degraded: degraded.iter().map(DegradedBody::of).collect(),
         expires_within: within,
     };
     terminal.show(&body, || body.words())?;
@@ -168,21 +144,18 @@ fn faulty(view: &View) -> BTreeMap<LineName, String> {
     let faulty = view.snapshot.reading.faulty.iter().filter_map(|(folder, faults)| {
         let first = faults.first()?;
         let place = format!("{}:{}:{}", view.path(&first.file).display(), first.line, first.column);
-        let more = if faults.len() > 1 { format!(" (and {} more)", faults.len() - 1) } else { String::new() };
+        let more = words::and_more(faults.len().saturating_sub(1));
         Some((LineName::parse(folder).ok()?, format!("{place}: {}{more}", first.message)))
     });
     faulty.collect()
 }
 
-fn is_overdue(decision: &Decision<'_>, now: Time) -> bool {
-    decision.overdue && decision.release.yanked(now).is_none()
-}
-
 /// What expires when, the first first.
-fn expiries(view: &View, publication: Option<&Publication>, now: Time) -> Vec<ExpiryBody> {
+fn expiries(view: &View, publication: Option<&Publication>) -> Vec<(String, Time)> {
     let mut expiries = offline(view);
     expiries.extend(publication.map(|publication| (PUBLICATION.to_owned(), publication.expires)));
-    sorted(expiries, now)
+    expiries.sort_by_key(|(_, at)| *at);
+    expiries
 }
 
 /// Every role and manifest that expires within a time, the first first.
@@ -196,7 +169,8 @@ fn expires_within(
     expiries.retain(|(_, at)| *at - within <= now);
     let online = publication.map(Publication::online_expiries).unwrap_or_default();
     expiries.extend(online.into_iter().filter(|(_, at)| *at - within.min(ONLINE_NEAR) <= now));
-    sorted(expiries, now)
+    expiries.sort_by_key(|(_, at)| *at);
+    bodies(expiries, now)
 }
 
 fn offline(view: &View) -> Vec<(String, Time)> {
@@ -209,11 +183,10 @@ fn offline(view: &View) -> Vec<(String, Time)> {
     expiries
 }
 
-fn sorted(mut expiries: Vec<(String, Time)>, now: Time) -> Vec<ExpiryBody> {
-    expiries.sort_by_key(|(_, at)| *at);
+fn bodies(expiries: Vec<(String, Time)>, now: Time) -> Vec<ExpiryBody> {
     expiries
         .into_iter()
-        .map(|(what, at)| ExpiryBody { what, expires: rfc3339(at), expired: at <= now, at })
+        .map(|(what, at)| ExpiryBody { what, expires: rfc3339(at), expired: at <= now })
         .collect()
 }
 

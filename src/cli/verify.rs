@@ -24,6 +24,7 @@ use crate::formats::tuf::names::{self, CHANNELS};
 use crate::formats::tuf::{Role, Root};
 use crate::signing::Signed;
 use crate::signing::verify::{Verified, manifests, verify};
+use crate::words;
 
 /// Verify signatures, manifests and payloads, here or from a folder or a server
 ///
@@ -163,12 +164,7 @@ fn here(view: &View, now: Time, terminal: &mut Terminal<'_>) -> anyhow::Result<E
                     release.payloads.iter().map(|payload| names::payload_target(version, &payload.file)),
                 );
             }
-            PayloadState::Missing { file } => {
-                body.faults.push(format!("`{version}`: payload `{file}` is missing"));
-            }
-            PayloadState::Differs { file, found } => body
-                .faults
-                .push(format!("`{version}`: payload `{file}` is not what the catalog says: {found}")),
+            wrong => body.faults.push(format!("`{version}`: {}", words::payload(wrong))),
         }
     }
     terminal.show(&body, || {

@@ -16,6 +16,7 @@ use crate::clock::SharedClock;
 use crate::domain::release::Release;
 use crate::domain::version::Version;
 use crate::store::durable::{self, Mode};
+use crate::words;
 
 /// How long after a first error it is tried again; each further one doubles that, up to an hour.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
@@ -142,7 +143,8 @@ impl Agent {
             code = answer.advice.code(),
             requests = look.traffic.requests(),
             bytes = look.traffic.bytes(),
-            "{answer}"
+            "{}",
+            words::answer(&answer)
         );
         if let Some(outage) = &look.outage {
             tracing::warn!(cluster = self.name, kind = outage.kind(), error = %outage, "going on with the last advice");

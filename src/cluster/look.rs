@@ -11,6 +11,7 @@ use super::http::{Server, ServerError, Stop};
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::domain::rfc3339;
+use crate::words;
 
 /// What a look has shown.
 pub struct Look {
@@ -137,7 +138,7 @@ pub fn note_advice(record: &mut Record, checked: &Checked) {
     record.advice = Some(Told {
         action: answer.advice.action().to_owned(),
         code: answer.advice.code().to_owned(),
-        message: answer.to_string(),
+        message: words::answer(&answer),
     });
     record.expires = Some(Stamp(checked.expires));
     record.age = checked.age().and_then(|age| u64::try_from(age.num_seconds()).ok());

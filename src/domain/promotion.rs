@@ -78,51 +78,36 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// What people can do about the gates that do not pass, and who they are; each line once.
-    #[must_use]
-    pub fn remedies(&self) -> Vec<String> {
-        // In a retired line nothing lets a release go on; what it offers already can be put right.
-        let retired = self.retired().is_some();
-        let helps = |gate: &&Gate<'_>| !retired || gate.fact.outlasts_retirement();
-        let mut remedies: Vec<String> = Vec::new();
-        for remedy in self.obstacles().filter(helps).filter_map(|gate| gate.remedy(&self.release.version)) {
-            if !remedies.contains(&remedy) {
-                remedies.push(remedy);
-            }
-        }
-        remedies.extend(self.early_remedy());
-        remedies
-    }
-
     /// Why nothing new comes in the line, where that is so: of all its releases the same.
     #[must_use]
     pub fn retired(&self) -> Option<&Gate<'a>> {
         self.gates.iter().find(|gate| matches!(gate.fact, Fact::Retired { .. }))
     }
 
-    /// How a person can promote the release early, if nothing stands in the way that no early
-    /// promotion passes over.
+    /// What an early promotion of the release takes. `None` where it would not help: a gate blocks, or
+    /// neither soak, window nor freeze is in the way.
     #[must_use]
-    pub fn early_remedy(&self) -> Option<String> {
+    pub fn early_way(&self) -> Option<EarlyWay> {
         let waits = |wanted: fn(&Fact<'_>) -> bool| self.obstacles().any(|gate| wanted(&gate.fact));
-        let freeze = waits(|fact| matches!(fact, Fact::Freeze { .. }));
-        let passed_over = freeze || waits(|fact| matches!(fact, Fact::Soak { .. } | Fact::Window { .. }));
-        if !passed_over || matches!(self.verdict, Verdict::Blocked) {
-            return None;
-        }
-        let signed =
-            if waits(|fact| matches!(fact, Fact::NotBefore { .. })) { ", once that is signed" } else { "" };
-        let during = if freeze { " --during-freeze" } else { "" };
-        let version = &self.release.version;
-        Some(format!(
-            "a release engineer can promote it early{signed}: `tidegate promote {version} --early{during} --reason TEXT`"
-        ))
+        let during_freeze = waits(|fact| matches!(fact, Fact::Freeze { .. }));
+        let skips = during_freeze || waits(|fact| matches!(fact, Fact::Soak { .. } | Fact::Window { .. }));
+        let once_signed = waits(|fact| matches!(fact, Fact::NotBefore { .. }));
+        (skips && self.verdict != Verdict::Blocked).then_some(EarlyWay { once_signed, during_freeze })
     }
 
     /// The gates that do not pass.
     pub fn obstacles(&self) -> impl Iterator<Item = &Gate<'a>> {
         self.gates.iter().filter(|gate| gate.state != GateState::Passes)
     }
+}
+
+/// What an early promotion takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EarlyWay {
+    /// A release key must sign an earlier time first.
+    pub once_signed: bool,
+    /// It must be promoted during a freeze.
+    pub during_freeze: bool,
 }
 
 /// Decides for each release that is not in its last stage whether it enters the next one at `now`,

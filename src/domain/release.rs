@@ -86,8 +86,45 @@ pub enum ManifestState {
     #[default]
     Unsigned,
     /// There is one that cannot be used, for this reason.
-    Invalid(String),
+    Invalid(Box<ManifestFault>),
     Signed(SignedFacts),
+}
+
+/// Why a signed release manifest cannot be used. Where bytes or keys are at fault, the cause is told in
+/// the words of whoever read them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestFault {
+    #[error("the catalog's keys cannot be used: {0}")]
+    Keys(String),
+    #[error("{0}")]
+    Role(String),
+    #[error("its line has no release keys")]
+    NoReleaseKeys,
+    #[error("`release.json` is missing beside the payloads")]
+    Missing,
+    #[error("`release.json` cannot be read: {0}")]
+    Unreadable(String),
+    #[error("`release.json` is not listed in `trust/{role}.json`")]
+    NotListed { role: String },
+    #[error("`release.json` is not the one that the release keys listed")]
+    Differs,
+    #[error("`release.json` does not have enough valid signatures: {0}")]
+    Signatures(String),
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
+    #[error("payload `{file}` is not listed by the release keys")]
+    PayloadNotListed { file: String },
+    #[error("it entered `{stage}` at {}, but is signed for {} or later", rfc3339(*since), rfc3339(*not_before))]
+    EnteredEarly { stage: StageName, since: Time, not_before: Time },
+}
+
+/// A field of a signed release manifest that is not what the catalog says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the signed manifest has `{signed}` as {field} and the catalog `{catalog}`")]
+pub struct Mismatch {
+    pub field: &'static str,
+    pub signed: String,
+    pub catalog: String,
 }
 
 /// What a signed release manifest promises.
@@ -110,24 +147,29 @@ pub enum PayloadState {
     Differs { file: String, found: String },
 }
 
-impl Evidence {
-    /// Why the release cannot be taken as it lies there, in words that go on a sentence; `None` where it
-    /// can, or nobody has keys yet. What is wrong with a payload comes first: it is a file.
+impl ManifestFault {
+    /// The name in JSON.
     #[must_use]
-    pub fn objection(&self) -> Option<String> {
-        match (&self.payload, &self.manifest) {
-            (PayloadState::Missing { file }, _) => Some(format!("payload `{file}` is missing")),
-            (PayloadState::Differs { file, found }, _) => {
-                Some(format!("payload `{file}` is not what the catalog says: {found}"))
-            }
-            (PayloadState::Present, ManifestState::Invalid(why)) => {
-                Some(format!("its signed manifest cannot be used: {why}"))
-            }
-            (PayloadState::Present, ManifestState::Unsigned) => {
-                Some("it is not signed by a release key".to_owned())
-            }
-            (PayloadState::Present, ManifestState::NoTrust | ManifestState::Signed(_)) => None,
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Keys(_) => "keys",
+            Self::Role(_) => "role",
+            Self::NoReleaseKeys => "no_release_keys",
+            Self::Missing => "missing",
+            Self::Unreadable(_) => "unreadable",
+            Self::NotListed { .. } => "not_listed",
+            Self::Differs => "differs",
+            Self::Signatures(_) => "signatures",
+            Self::Mismatch(_) => "mismatch",
+            Self::PayloadNotListed { .. } => "payload_not_listed",
+            Self::EnteredEarly { .. } => "entered_early",
         }
+    }
+}
+
+impl From<ManifestFault> for ManifestState {
+    fn from(fault: ManifestFault) -> Self {
+        Self::Invalid(Box::new(fault))
     }
 }
 

@@ -4,16 +4,15 @@
 //! arrived short. Here the offer that is about to be published is held against the one before.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
+use super::Time;
 use super::catalog::{Catalog, ChannelRef};
 use super::channel::{ChannelName, LineName, StageName};
 use super::line::Prefix;
 use super::payload::Payload;
-use super::release::PayloadState;
+use super::release::Evidence;
 use super::version::Version;
-use super::{Time, rfc3339};
 
 /// What one channel offers, as far as it may not change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +58,7 @@ pub enum StepBackKind {
     Release(Version),
     /// A release is there, and what lies beside the catalog keeps it from being offered: a payload, or
     /// what was signed.
-    Withheld { version: Version, why: String, payload: bool },
+    Withheld { version: Version, evidence: Evidence },
     /// A release's entry bears another time.
     Since { version: Version, before: Time, after: Time },
     /// A release's payloads are others.
@@ -164,109 +163,47 @@ pub fn step_backs<'o>(
     found
 }
 
+impl StepBackKind {
+    /// The kind's name in JSON.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Channel => "channel",
+            Self::Place { .. } => "place",
+            Self::Release(_) => "release",
+            Self::Withheld { .. } => "withheld",
+            Self::Since { .. } => "since",
+            Self::Payloads(_) => "payloads",
+            Self::Alias { .. } => "alias",
+            Self::Retired => "retired",
+        }
+    }
+}
+
 impl StepBack {
     /// Blames what lies beside the catalog, where a release is gone for that alone.
     #[must_use]
     pub fn blaming_files(self, catalog: &Catalog, now: Time) -> Self {
-        let why = |version: &Version| {
+        let withheld = |version: &Version| {
             let channel = catalog.channel(&self.channel)?;
             let release = channel.line.releases.get(version)?;
             release.entered(channel.index, now)?;
-            Some((release.evidence.objection()?, release.evidence.payload != PayloadState::Present))
+            (!release.is_deliverable()).then(|| release.evidence.clone())
         };
         let kind = match self.kind {
-            StepBackKind::Release(version) => match why(&version) {
-                Some((why, payload)) => StepBackKind::Withheld { version, why, payload },
+            StepBackKind::Release(version) => match withheld(&version) {
+                Some(evidence) => StepBackKind::Withheld { version, evidence },
                 None => StepBackKind::Release(version),
             },
             kind => kind,
         };
         Self { kind, ..self }
     }
-
-    /// What to write to make it right.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        match &self.kind {
-            StepBackKind::Channel => {
-                format!("put line `{}` and its stages back as they were", self.line)
-            }
-            StepBackKind::Place { stage, .. } => {
-                let stage = of_stage(stage.as_ref());
-                format!("give the channel back to {stage}line `{}`, by the names that these had", self.line)
-            }
-            StepBackKind::Release(version) => format!(
-                "put its file, its entry, its signed manifest and its payloads back; to end its offer, `tidegate release yank {version} --reason TEXT`"
-            ),
-            StepBackKind::Withheld { version, payload: false, .. } => format!(
-                "put back what was signed, `payloads/{version}/release.json` and what its file in the catalog said; if a change is meant, a holder of a release key can sign it: `tidegate release sign {version} --key FILE`; to end its offer, `tidegate release yank {version} --reason TEXT`"
-            ),
-            StepBackKind::Withheld { version, .. } => format!(
-                "put back into `payloads/{version}/` what was published; to end its offer, `tidegate release yank {version} --reason TEXT`: then its payloads may go, and its signed manifest may not"
-            ),
-            StepBackKind::Since { before, .. } => format!("write `since: {}` again", rfc3339(*before)),
-            StepBackKind::Payloads(_) => {
-                "put the payloads back as they were, and add the changed ones as a new version".to_owned()
-            }
-            StepBackKind::Retired => format!("put `retired` back into `{}/line.yaml`", self.line),
-            StepBackKind::Alias { alias, .. } => format!(
-                "put `{alias}` back into `aliases` of that stage in `{}/line.yaml`: clusters follow it",
-                self.line
-            ),
-        }
-    }
-}
-
-impl fmt::Display for StepBack {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let channel = &self.channel;
-        match &self.kind {
-            StepBackKind::Channel => write!(f, "channel `{channel}` was published and is gone"),
-            StepBackKind::Place { stage, now: (now, now_stage) } => write!(
-                f,
-                "channel `{channel}` was published for {}line `{}` and is that of {}line `{now}` now, which its clusters would refuse for ever",
-                of_stage(stage.as_ref()),
-                self.line,
-                of_stage(now_stage.as_ref()),
-            ),
-            StepBackKind::Release(version) => {
-                write!(f, "`{version}` was published in `{channel}` and is no longer on offer there")
-            }
-            StepBackKind::Withheld { version, why, .. } => {
-                write!(f, "`{version}` was published in `{channel}`, and {why}")
-            }
-            StepBackKind::Since { version, before, after } => write!(
-                f,
-                "`{version}` was published in `{channel}` since {} and now says {}",
-                rfc3339(*before),
-                rfc3339(*after)
-            ),
-            StepBackKind::Payloads(version) => {
-                write!(f, "the payloads of `{version}` in `{channel}` are not those that were published")
-            }
-            StepBackKind::Retired => {
-                write!(f, "channel `{channel}` was published as one of a retired line, and is not any more")
-            }
-            StepBackKind::Alias { alias, now: None } => {
-                write!(
-                    f,
-                    "channel `{channel}` was published as `{alias}` too, and no channel is called that now"
-                )
-            }
-            StepBackKind::Alias { alias, now: Some(now) } => {
-                write!(f, "channel `{channel}` was published as `{alias}` too, and that is `{now}` now")
-            }
-        }
-    }
-}
-
-fn of_stage(stage: Option<&StageName>) -> String {
-    stage.map_or_else(String::new, |stage| format!("stage `{stage}` of "))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::release::PayloadState;
+    use super::super::release::{ManifestState, PayloadState};
     use super::super::testing::{catalog, line, release, t, v};
     use super::*;
 
@@ -274,13 +211,18 @@ mod tests {
         Offer::all(catalog, t("2019-01-01"))
     }
 
-    fn check(after: &Catalog, expected: &[&str]) {
+    /// What is found, as channel and kind.
+    fn kinds(steps: &[StepBack]) -> Vec<(&str, &StepBackKind)> {
+        steps.iter().map(|step| (step.channel.as_str(), &step.kind)).collect()
+    }
+
+    fn check(after: &Catalog, expected: &[(&str, StepBackKind)]) {
         let before = catalog([line("1.8", None)
             .with(release("1.8.4", &["2018-01-01", "2018-01-15"]))
             .with(release("1.8.5", &["2018-02-01", "2018-02-15"]))]);
-        let found: Vec<String> =
-            step_backs(&offers(&before), &offers(after)).iter().map(ToString::to_string).collect();
-        assert_eq!(found, expected);
+        let found = step_backs(&offers(&before), &offers(after));
+        let expected: Vec<_> = expected.iter().map(|(channel, kind)| (*channel, kind)).collect();
+        assert_eq!(kinds(&found), expected);
     }
 
     fn eighteen() -> super::super::line::Line {
@@ -303,7 +245,6 @@ mod tests {
 
     #[test]
     fn the_payload_of_a_yanked_release_may_go_and_its_signed_manifest_may_not() {
-        use super::super::release::{ManifestState, PayloadState};
         let without = |yanked: bool, signed: bool| {
             let mut five = release("1.8.5", &["2018-02-01"]);
             if yanked {
@@ -327,23 +268,12 @@ mod tests {
 
     #[test]
     fn a_release_or_channel_that_is_gone_is_refused() {
-        check(
-            &catalog([eighteen()]),
-            &[
-                "`1.8.5` was published in `1.8-preproduction` and is no longer on offer there",
-                "`1.8.5` was published in `1.8-production` and is no longer on offer there",
-            ],
-        );
-        check(
-            &catalog([eighteen().with(release("1.8.5", &["2018-02-01"]))]),
-            &["`1.8.5` was published in `1.8-production` and is no longer on offer there"],
-        );
+        let gone = |channel| (channel, StepBackKind::Release(v("1.8.5")));
+        check(&catalog([eighteen()]), &[gone("1.8-preproduction"), gone("1.8-production")]);
+        check(&catalog([eighteen().with(release("1.8.5", &["2018-02-01"]))]), &[gone("1.8-production")]);
         check(
             &catalog([]),
-            &[
-                "channel `1.8-preproduction` was published and is gone",
-                "channel `1.8-production` was published and is gone",
-            ],
+            &[("1.8-preproduction", StepBackKind::Channel), ("1.8-production", StepBackKind::Channel)],
         );
     }
 
@@ -356,16 +286,15 @@ mod tests {
             release.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() };
             let after = catalog([line("1.8", None).with(release)]);
             let steps = step_backs(&offers(&before), &offers(&after));
-            steps.into_iter().map(|step| step.blaming_files(&after, now)).next_back().unwrap()
+            steps.into_iter().map(|step| step.blaming_files(&after, now)).next_back().unwrap().kind
         };
-        let step = withheld(&["2018-01-01", "2018-01-15"]);
-        assert_eq!(
-            step.to_string(),
-            "`1.8.4` was published in `1.8-production`, and payload `payload.json` is missing"
-        );
-        assert!(step.hint().starts_with("put back into `payloads/1.8.4/`"), "{}", step.hint());
+        let StepBackKind::Withheld { version, evidence } = withheld(&["2018-01-01", "2018-01-15"]) else {
+            panic!("its payload is what is missing")
+        };
+        let missing = PayloadState::Missing { file: "payload.json".to_owned() };
+        assert_eq!((version, evidence.payload), (v("1.8.4"), missing));
         // Where its entry is gone, too, the file alone would not help.
-        assert_eq!(withheld(&["2018-01-01"]).kind, StepBackKind::Release(v("1.8.4")));
+        assert_eq!(withheld(&["2018-01-01"]), StepBackKind::Release(v("1.8.4")));
     }
 
     #[test]
@@ -378,16 +307,15 @@ mod tests {
         assert_eq!(step_backs(&retired(None), &retired(Some("no fixes"))), []);
         assert_eq!(step_backs(&retired(Some("no fixes")), &retired(Some("no fixes any more"))), []);
         let steps = step_backs(&retired(Some("no fixes")), &retired(None));
-        assert_eq!(steps.len(), 2, "one for each channel");
         assert_eq!(
-            steps[0].to_string(),
-            "channel `1.8-preproduction` was published as one of a retired line, and is not any more"
+            kinds(&steps),
+            [("1.8-preproduction", &StepBackKind::Retired), ("1.8-production", &StepBackKind::Retired)]
         );
-        assert_eq!(steps[0].hint(), "put `retired` back into `1.8/line.yaml`");
     }
 
     #[test]
     fn a_channel_stays_with_its_line_and_stage() {
+        let stage = |name: &str| Some(StageName::parse(name).unwrap());
         let placed = |line_name: &str, stage: &str| {
             let mut other = line("1.8", None);
             other.name = LineName::parse(line_name).unwrap();
@@ -395,22 +323,18 @@ mod tests {
             offers(&catalog([other]))
         };
         let before = placed("1.8", "production");
-        let told = |after: &[Offer]| {
-            let steps = step_backs(&before, after);
-            steps.iter().map(|step| format!("{step}; {}", step.hint())).collect::<Vec<_>>()
+        let moved = StepBackKind::Place {
+            stage: stage("production"),
+            now: (LineName::parse("1.8").unwrap(), stage("prod")),
         };
-        assert_eq!(
-            told(&placed("1.8", "prod")),
-            [
-                "channel `1.8-production` was published for stage `production` of line `1.8` and is that of stage `prod` of line `1.8` now, which its clusters would refuse for ever; give the channel back to stage `production` of line `1.8`, by the names that these had"
-            ]
-        );
-        assert_eq!(told(&placed("eight", "production")).len(), 2, "one for each channel");
+        assert_eq!(kinds(&step_backs(&before, &placed("1.8", "prod"))), [("1.8-production", &moved)]);
+        let other_line = step_backs(&before, &placed("eight", "production"));
+        assert_eq!(other_line.len(), 2, "one for each channel");
         let mut unknown = placed("1.8", "prod");
         for offer in &mut unknown {
             offer.stage = None;
         }
-        assert_eq!(told(&unknown), [""; 0]);
+        assert_eq!(step_backs(&before, &unknown), []);
     }
 
     #[test]
@@ -422,47 +346,37 @@ mod tests {
             lines[1].stages[1].aliases = alias(nine);
             offers(&catalog(lines))
         };
+        let name = |text: &str| ChannelName::parse(text).unwrap();
+        let lost = |now: Option<&str>| StepBackKind::Alias { alias: name("stable"), now: now.map(name) };
         let before = named("stable", "");
         for (after, expected) in [
             (named("stable", "newest"), vec![]),
-            (
-                named("", ""),
-                vec![
-                    "channel `1.8-production` was published as `stable` too, and no channel is called that now",
-                ],
-            ),
-            (
-                named("steady", "stable"),
-                vec![
-                    "channel `1.8-production` was published as `stable` too, and that is `1.9-production` now",
-                ],
-            ),
+            (named("", ""), vec![lost(None)]),
+            (named("steady", "stable"), vec![lost(Some("1.9-production"))]),
         ] {
             let steps = step_backs(&before, &after);
-            assert_eq!(steps.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
-            assert!(
-                steps.iter().all(|step| step.hint().contains("`stable` back into `aliases`")
-                    && step.line.as_str() == "1.8")
-            );
+            assert_eq!(steps.iter().map(|step| step.kind.clone()).collect::<Vec<_>>(), expected);
+            assert!(steps.iter().all(|step| step.line.as_str() == "1.8"));
         }
     }
 
     #[test]
     fn a_published_entry_does_not_change() {
+        let since = |before: &str, after: &str| StepBackKind::Since {
+            version: v("1.8.5"),
+            before: t(before),
+            after: t(after),
+        };
         check(
             &catalog([eighteen().with(release("1.8.5", &["2018-02-01", "2018-02-16"]))]),
-            &[
-                "`1.8.5` was published in `1.8-production` since 2018-02-15T00:00:00Z and now says 2018-02-16T00:00:00Z",
-            ],
+            &[("1.8-production", since("2018-02-15", "2018-02-16"))],
         );
         let mut other = release("1.8.5", &["2018-02-01", "2018-02-15"]);
         Arc::make_mut(&mut other.payloads)[0].size += 1;
+        let payloads = || StepBackKind::Payloads(v("1.8.5"));
         check(
             &catalog([eighteen().with(other)]),
-            &[
-                "the payloads of `1.8.5` in `1.8-preproduction` are not those that were published",
-                "the payloads of `1.8.5` in `1.8-production` are not those that were published",
-            ],
+            &[("1.8-preproduction", payloads()), ("1.8-production", payloads())],
         );
     }
 }

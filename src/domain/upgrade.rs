@@ -7,7 +7,6 @@ mod gate;
 #[cfg(test)]
 mod tests;
 mod view;
-mod words;
 
 use std::ops::Bound;
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use channel::{ChannelFollows, ChannelManifest, ChannelRelease, ChannelStage, ChannelYank, Notice};
 pub use line::{LineError, line, release};
-pub use release::{Mismatch, ReleaseManifest};
+pub use release::ReleaseManifest;
 
 /// The format of the manifests. A change that older readers would misread gets the next number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -129,7 +129,7 @@ impl Collector for Standing {
             gauge(&mut encoder, "last_good_read_timestamp", help, Some(&Unit::Seconds), read.timestamp())?;
         }
         let degraded = DegradedKind::ALL.map(|kind| {
-            let degraded = status.degraded.iter().any(|degraded| degraded.kind == kind);
+            let degraded = status.degraded.iter().any(|degraded| degraded.kind() == kind);
             ([("kind", kind.as_str())], degraded.into())
         });
         family(&mut encoder, "degraded", "What is wrong while the server goes on serving", None, degraded)?;

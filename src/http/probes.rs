@@ -7,6 +7,7 @@ use actix_web::http::header::CACHE_CONTROL;
 use super::ask::Ask;
 use super::problem::ProblemKind;
 use crate::domain::{Time, rfc3339};
+use crate::formats::api::DegradedBody;
 use crate::promoter::status::Status;
 use crate::publish::Publication;
 
@@ -35,20 +36,12 @@ pub struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
     /// What is wrong while the server goes on serving.
-    degraded: Vec<Degradation>,
+    degraded: Vec<DegradedBody>,
     /// Whether this server promotes.
     promoting: bool,
     /// What is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     publication: Option<Served>,
-}
-
-/// One thing that is wrong.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-struct Degradation {
-    /// A stable word, the same as in the metrics.
-    kind: &'static str,
-    detail: String,
 }
 
 /// The publication that is served.
@@ -66,11 +59,10 @@ fn readiness(publication: Option<&Publication>, status: &Status, now: Time) -> R
         Some(publication) if now >= publication.expires => Some(ProblemKind::Expired),
         Some(_) => None,
     };
-    let degraded = status.degraded.iter();
     Readiness {
         ready: kind.is_none(),
         kind: kind.map(ProblemKind::as_str),
-        degraded: degraded.map(|d| Degradation { kind: d.kind.as_str(), detail: d.detail.clone() }).collect(),
+        degraded: status.degraded.iter().map(DegradedBody::of).collect(),
         promoting: status.promoting,
         publication: publication.map(|publication| Served {
             version: publication.version,

@@ -140,6 +140,7 @@ fn obstacle(line: &Line, release: &Release, is_named: bool, before: &impl Signed
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::release::ManifestFault;
     use crate::domain::testing::{catalog, line, release, t, v};
 
     /// What was signed before, as a test tells it.
@@ -184,7 +185,7 @@ mod tests {
     #[test]
     fn what_has_no_valid_signature_is_pending_and_what_has_one_only_if_it_is_brought_forward() {
         let mut edited = release("1.8.5", &[]);
-        edited.evidence.manifest = ManifestState::Invalid("other payloads".to_owned());
+        edited.evidence.manifest = ManifestFault::Differs.into();
         let catalog =
             catalog([line("1.8", None).with(unsigned("1.8.4")).with(edited).with(release("1.8.6", &[]))]);
         for (versions, brings_forward, expected) in [

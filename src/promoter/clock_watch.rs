@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::domain::{Time, rfc3339};
+use crate::domain::Time;
+use crate::domain::degraded::ClockDoubt;
 
 /// Clocks are slewed by seconds in a day; a difference of minutes is a clock that was turned.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
@@ -49,7 +50,7 @@ pub struct Reading {
     /// It goes on in either case: what is served is renewed and does not expire.
     pub now: Time,
     /// Why nothing is promoted.
-    pub doubt: Option<String>,
+    pub doubt: Option<ClockDoubt>,
 }
 
 impl ClockWatch {
@@ -67,15 +68,9 @@ impl ClockWatch {
                 && !(self.is_steady(now, monotonic) && now < *expected)
         });
         let doubt = if let Some(expected) = turned {
-            let (is, should) = (rfc3339(now), rfc3339(expected));
-            format!(
-                "the clock was turned: it says {is} and should say {should}; set it right, or restart the server if it is right now"
-            )
+            ClockDoubt::Turned { now, expected }
         } else if let Some(made) = made.filter(|made| now < *made) {
-            let (is, last) = (rfc3339(now), rfc3339(made));
-            format!(
-                "the clock says {is}, and the last publication was made at {last}; set it right, or, if it is right and that was made by a clock that was not, stop the server, move `publication` out of the state folder, and start it again with `serve --first`"
-            )
+            ClockDoubt::Behind { now, made }
         } else {
             // Following the clock in small steps keeps a slewed one trusted for ever.
             self.base = Some(Moment(now, monotonic));
@@ -158,10 +153,7 @@ mod tests {
         ] {
             let reading = watch.judge(t(clock), seconds(passed), made);
             assert_eq!(reading.now, t(now));
-            assert!(
-                reading.doubt.is_some_and(|doubt| doubt.contains("again with `serve --first`")),
-                "{clock}"
-            );
+            assert!(matches!(reading.doubt, Some(ClockDoubt::Behind { .. })), "{clock}");
         }
         // What was made with that time does not start the count anew, and what is ahead of it does.
         for (made, passed, now) in [

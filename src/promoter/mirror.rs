@@ -8,8 +8,8 @@ use super::status::{Degraded, DegradedKind, Handle, PUBLICATION, Status, is_near
 use super::stored::{self, StoredError};
 use crate::clock::SharedClock;
 use crate::domain::chain;
-use crate::domain::rfc3339;
 use crate::store::port::{Revision, StateStore};
+use crate::words;
 
 /// Serves the publication in a state, and each one that takes its place there.
 pub struct Mirror {
@@ -18,7 +18,7 @@ pub struct Mirror {
     shared: Handle,
     /// Of the publication that is served, or that could not be read.
     head: Option<Revision>,
-    unread: Option<String>,
+    unread: Option<Degraded>,
 }
 
 impl Mirror {
@@ -55,11 +55,11 @@ impl Mirror {
                     self.shared.publication.store(Some(Arc::new(publication)));
                     None
                 }
-                Ok(None) => Some("what was taken in is gone; the one before is served".to_owned()),
-                Err(error) => Some(chain(&error)),
+                Ok(None) => Some(Degraded::MirrorGone),
+                Err(error) => Some(Degraded::Failed { kind: DegradedKind::ReadFailing, why: chain(&error) }),
             };
-            if let Some(why) = &self.unread {
-                tracing::error!("{why}");
+            if let Some(unread) = &self.unread {
+                tracing::error!("{}", words::degraded(unread));
             }
         }
         self.report();
@@ -68,17 +68,11 @@ impl Mirror {
     fn report(&self) {
         let now = self.clock.now();
         let mut status = Status::default();
-        if let Some(detail) = self.unread.clone() {
-            status.degraded.push(Degraded { kind: DegradedKind::ReadFailing, detail });
-        }
+        status.degraded.extend(self.unread.clone());
         if let Some(publication) = self.shared.publication.load().as_deref() {
             status.expiries.push((PUBLICATION.to_owned(), publication.expires));
             if is_near(PUBLICATION, publication.expires, now) {
-                let detail = format!(
-                    "what was taken in expires at {}: export it anew at the vendor's, and import it here",
-                    rfc3339(publication.expires)
-                );
-                status.degraded.push(Degraded { kind: DegradedKind::ExpiryNear, detail });
+                status.degraded.push(Degraded::MirrorExpiryNear { expires: publication.expires });
             }
         }
         self.shared.status.store(Arc::new(status));

@@ -18,6 +18,7 @@ use crate::publish::evidence::with_evidence;
 use crate::publish::follows::{Trusted, published, trusted};
 use crate::signing::trust::{Trust, TrustError};
 use crate::store::port::{Revision, Served, Snapshot};
+use crate::words;
 
 /// The catalog as it was last read.
 pub(super) struct Read {
@@ -68,8 +69,7 @@ impl Promoter {
                 || "it cannot be read".to_owned(),
                 |fault| format!("{}:{}:{}: {}", fault.file, fault.line, fault.column, fault.message),
             );
-            let more =
-                if faults.len() > 1 { format!(" (and {} more)", faults.len() - 1) } else { String::new() };
+            let more = words::and_more(faults.len().saturating_sub(1));
             Some((LineName::parse(folder).ok()?, format!("{first}{more}")))
         });
         let manifests = catalog

@@ -12,8 +12,11 @@ use crate::clock::Clock;
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
-use crate::domain::promotion::Gate;
-use crate::publish::{Publication, Refusal};
+use crate::domain::degraded::LineRefusal;
+use crate::domain::promotion::{Decision, Gate};
+use crate::publish::Publication;
+
+pub use crate::domain::degraded::{Degraded, DegradedKind};
 
 /// The promoter's side of the server: swapped whole, read without a lock.
 #[derive(Debug, Default)]
@@ -58,19 +61,48 @@ pub fn is_near(what: &str, expires: Time, now: Time) -> bool {
     expires - if what == PUBLICATION { ONLINE_NEAR } else { OFFLINE_NEAR } <= now
 }
 
-/// What is said of releases that entered a stage and are not offered. A refused line is left out: it
-/// says so itself, and goes on offering what it did.
+/// The releases that entered a stage and are not offered. A refused line is left out: it says so itself,
+/// and goes on offering what it did.
 #[must_use]
-pub fn not_offered(catalog: &Catalog, refused: &BTreeMap<LineName, Refusal>, now: Time) -> Option<Degraded> {
+pub fn not_offered(
+    catalog: &Catalog,
+    refused: &BTreeMap<LineName, LineRefusal>,
+    now: Time,
+) -> Option<Degraded> {
     let lines = catalog.lines().filter(|line| !refused.contains_key(&line.name));
     let releases = lines.flat_map(|line| line.releases.values());
-    let mut withheld = releases.filter_map(|release| Some((release, Gate::withholding(release, now)?)));
-    let (release, gate) = withheld.next()?;
-    let version = &release.version;
-    let more = withheld.count();
-    let others = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-    let detail = format!("`{version}`{others} is not offered: {gate}: `tidegate explain {version}`");
-    Some(Degraded { kind: DegradedKind::NotOffered, detail })
+    let mut withheld = releases.filter(|release| Gate::withholding(release, now).is_some());
+    let first = withheld.next()?;
+    let (version, evidence) = (first.version.clone(), Box::new(first.evidence.clone()));
+    Some(Degraded::NotOffered { version, evidence, more: withheld.count() })
+}
+
+/// The overdue promotions, of which the one that is so for longest is named.
+#[must_use]
+pub fn overdue(decisions: &[Decision<'_>], now: Time) -> Option<Degraded> {
+    let overdue = || decisions.iter().filter(|decision| is_overdue(decision, now));
+    let (since, oldest) =
+        overdue().filter_map(|decision| Some((decision.deadline?, decision))).min_by_key(|(at, _)| *at)?;
+    let version = oldest.release.version.clone();
+    Some(Degraded::PromotionsOverdue { count: overdue().count(), version, since })
+}
+
+/// Whether a promotion is overdue: nobody waits for that of a yanked release.
+#[must_use]
+pub fn is_overdue(decision: &Decision<'_>, now: Time) -> bool {
+    decision.overdue && decision.release.yanked(now).is_none()
+}
+
+/// The signed documents that expire soon. Each of them: a line's role that expired long ago must not
+/// hide the root that is about to.
+pub fn expiries_near(expiries: &[(String, Time)], now: Time) -> impl Iterator<Item = Degraded> {
+    expiries.iter().filter(move |(document, expires)| is_near(document, *expires, now)).map(
+        move |(document, expires)| Degraded::ExpiryNear {
+            document: document.clone(),
+            expires: *expires,
+            expired: *expires <= now,
+        },
+    )
 }
 
 /// How things stand, as of the last turn of the loop.
@@ -91,63 +123,6 @@ pub struct Status {
     pub expiries: Vec<(String, Time)>,
     /// Whether this server promotes (`serve --promote`).
     pub promoting: bool,
-}
-
-/// One thing that is wrong, by a stable kind: the same word in `/readyz` and in the metrics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Degraded {
-    pub kind: DegradedKind,
-    pub detail: String,
-}
-
-/// The kinds of being degraded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DegradedKind {
-    /// A line was refused: its last good documents go on being served.
-    LineRefused,
-    /// The catalog could not be read at all.
-    ReadFailing,
-    SigningFailing,
-    /// A publication did not pass its own verification, or could not be stored.
-    PublishFailing,
-    CommitFailing,
-    ExpiryNear,
-    PromotionsOverdue,
-    /// A release entered a stage and is offered in none: its payload or its signature is not at hand.
-    NotOffered,
-    /// The machine's clock jumped or stands behind the last publication: nothing is promoted.
-    ClockUntrusted,
-}
-
-impl DegradedKind {
-    /// Every kind, for metrics.
-    pub const ALL: [Self; 9] = [
-        Self::LineRefused,
-        Self::ReadFailing,
-        Self::SigningFailing,
-        Self::PublishFailing,
-        Self::CommitFailing,
-        Self::ExpiryNear,
-        Self::PromotionsOverdue,
-        Self::NotOffered,
-        Self::ClockUntrusted,
-    ];
-
-    /// The stable word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::LineRefused => "line_refused",
-            Self::ReadFailing => "read_failing",
-            Self::SigningFailing => "signing_failing",
-            Self::PublishFailing => "publish_failing",
-            Self::CommitFailing => "commit_failing",
-            Self::ExpiryNear => "expiry_near",
-            Self::PromotionsOverdue => "promotions_overdue",
-            Self::NotOffered => "not_offered",
-            Self::ClockUntrusted => "clock_untrusted",
-        }
-    }
 }
 
 /// A handle that the HTTP side holds.

@@ -20,6 +20,7 @@ use crate::domain::release::Event;
 use crate::domain::testing::{t, v};
 use crate::store::payloads::measure;
 use place::{LINE, Place};
+use status::DegradedKind;
 
 const DAY: TimeDelta = TimeDelta::days(1);
 const SECOND: TimeDelta = TimeDelta::seconds(1);
@@ -43,11 +44,11 @@ fn version(shared: &Handle) -> u64 {
 }
 
 fn degraded(shared: &Handle) -> Vec<DegradedKind> {
-    shared.status.load().degraded.iter().map(|degraded| degraded.kind).collect()
+    shared.status.load().degraded.iter().map(Degraded::kind).collect()
 }
 
 fn detail(shared: &Handle) -> String {
-    shared.status.load().degraded.iter().map(|degraded| degraded.detail.clone()).collect()
+    shared.status.load().degraded.iter().map(crate::words::degraded).collect()
 }
 
 #[test]

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use super::promote::{Next, Run};
 use super::reading::Read;
-use super::status::{Degraded, DegradedKind, PUBLICATION, Status, is_near, not_offered};
+use super::status::{Degraded, DegradedKind, PUBLICATION, Status, expiries_near, not_offered, overdue};
 use super::{Online, Promoter, RETRY, stored};
 use crate::domain::Time;
 use crate::domain::chain;
 use crate::domain::change::Change;
 use crate::domain::promotion::{Decision, Verdict};
-use crate::domain::rfc3339;
 use crate::publish::{self, Decided, Inputs, Publication, PublishError};
 use crate::signing::Signer;
 use crate::signing::trust::Trust;
@@ -85,25 +84,17 @@ impl Promoter {
         mut degraded: Vec<Degraded>,
     ) -> Turned {
         if let Some(why) = &read.trust_kept {
-            let detail = format!(
-                "`trust/` cannot follow what was published, whose keys and roles are kept: {why}; put it back, or sign its next version"
-            );
-            degraded.push(Degraded { kind: DegradedKind::ReadFailing, detail });
+            degraded.push(Degraded::TrustKept { why: why.clone() });
         }
         let (mut publication, mut has_failed) = (None, false);
         match &read.trust {
-            Err(e) => degraded.push(Degraded { kind: DegradedKind::ReadFailing, detail: chain(e) }),
-            Ok(None) => degraded.push(Degraded {
-                kind: DegradedKind::SigningFailing,
-                detail:
-                    "the catalog has no `trust/` yet, so nothing can be published: `tidegate init` makes it"
-                        .to_owned(),
-            }),
+            Err(e) => degraded.push(Degraded::Failed { kind: DegradedKind::ReadFailing, why: chain(e) }),
+            Ok(None) => degraded.push(Degraded::NoKeys),
             Ok(Some(trust)) => {
                 match self.publish(read, decided, copies, trust) {
                     Ok(published) => publication = Some(Arc::new(published)),
-                    Err((kind, detail)) => {
-                        degraded.push(Degraded { kind, detail });
+                    Err(failed) => {
+                        degraded.push(failed);
                         has_failed = true;
                     }
                 }
@@ -113,8 +104,8 @@ impl Promoter {
         if let Some(publication) = &publication {
             tracing::info!(version = publication.version, revision = %read.revision, "published");
             for (line, refusal) in &decided.refused {
-                let detail = format!("line `{line}` keeps its last documents: {refusal}");
-                degraded.push(Degraded { kind: DegradedKind::LineRefused, detail });
+                let (line, refusal) = (line.clone(), refusal.clone());
+                degraded.push(Degraded::LineRefused { line, keeps: true, refusal });
             }
         }
         let last = publication.as_deref().or(self.last.as_deref());
@@ -131,9 +122,10 @@ impl Promoter {
         decided: &Decided<'_>,
         copies: Result<(), &PayloadError>,
         trust: &Trust,
-    ) -> Result<Publication, (DegradedKind, String)> {
-        let publishing = |e: &(dyn std::error::Error + 'static)| (DegradedKind::PublishFailing, chain(e));
-        let signing = |e: &(dyn std::error::Error + 'static)| (DegradedKind::SigningFailing, chain(e));
+    ) -> Result<Publication, Degraded> {
+        let failed = |kind, e: &(dyn std::error::Error + 'static)| Degraded::Failed { kind, why: chain(e) };
+        let publishing = |e: &(dyn std::error::Error + 'static)| failed(DegradedKind::PublishFailing, e);
+        let signing = |e: &(dyn std::error::Error + 'static)| failed(DegradedKind::SigningFailing, e);
         copies.map_err(|e| publishing(e))?;
         let last = self.last.as_deref();
         let state = &*self.setup.state;
@@ -143,10 +135,7 @@ impl Promoter {
             Online::Given(signer) => &**signer,
             Online::State => {
                 let key = stored::online_key(state, trust).map_err(|e| signing(&e))?;
-                held = key.ok_or_else(|| {
-                    let detail = "no key in the state folder is the online key that the root names: bring it back, or rotate it (`tidegate root change --add online=PUBLIC.pem --drop online=KEYID`)";
-                    (DegradedKind::SigningFailing, detail.to_owned())
-                })?;
+                held = key.ok_or(Degraded::NoOnlineKey)?;
                 &held
             }
         };
@@ -181,40 +170,22 @@ impl Promoter {
         let Decided { now, ref decisions, .. } = *decided;
         let count =
             |wanted: fn(&Decision<'_>) -> bool| decisions.iter().filter(|decision| wanted(decision)).count();
-        let overdue: Vec<&Decision<'_>> = decisions
-            .iter()
-            .filter(|decision| decision.overdue && decision.release.yanked(now).is_none())
-            .collect();
-        let oldest = overdue
-            .iter()
-            .filter_map(|decision| Some((decision.deadline?, decision)))
-            .min_by_key(|(at, _)| *at);
-        if let Some((since, decision)) = oldest {
-            let detail = format!(
-                "{} promotions are overdue; `{}` since {}: `tidegate explain {}` tells why",
-                overdue.len(),
-                decision.release.version,
-                rfc3339(since),
-                decision.release.version,
-            );
-            degraded.push(Degraded { kind: DegradedKind::PromotionsOverdue, detail });
-        }
+        let overdue = overdue(decisions, now);
+        let (count_overdue, oldest_overdue) = match &overdue {
+            Some(Degraded::PromotionsOverdue { count, since, .. }) => (*count, Some(*since)),
+            _ => (0, None),
+        };
+        degraded.extend(overdue);
         let expiries = expiries(read.trust.as_ref().ok().and_then(Option::as_ref), last);
-        let near = |(name, at): &&(String, Time)| is_near(name, *at, now);
-        // Each of them: a line's role that expired long ago must not hide the root that is about to.
-        for (name, at) in expiries.iter().filter(near) {
-            let word = if *at <= now { "expired" } else { "expires" };
-            let detail = format!("`{name}` {word} at {}", rfc3339(*at));
-            degraded.push(Degraded { kind: DegradedKind::ExpiryNear, detail });
-        }
+        degraded.extend(expiries_near(&expiries, now));
         let is_good = read.faults == 0 && self.watching.unreadable().is_none();
         Status {
             last_good_read: if is_good { Some(now) } else { self.shared.status.load().last_good_read },
             promote: count(|decision| decision.verdict == Verdict::Promote),
             wait: count(|decision| matches!(decision.verdict, Verdict::Wait { .. })),
             blocked: count(|decision| decision.verdict == Verdict::Blocked),
-            overdue: overdue.len(),
-            oldest_overdue: oldest.map(|(since, _)| since),
+            overdue: count_overdue,
+            oldest_overdue,
             expiries,
             promoting: self.setup.promote,
             degraded,
@@ -227,12 +198,10 @@ impl Promoter {
 fn not_committed(run: &Run) -> Option<Degraded> {
     let stopped = run.stopped().filter(|error| !error.is_lost());
     let errors = run.failed().iter().map(|(_, error)| error).chain(stopped);
-    let why: Vec<String> = errors.map(|error| chain(error)).collect();
-    let told = &why[..why.len().min(3)];
-    let more = why.len() - told.len();
-    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-    let detail = format!("{}{more}", told.join("; "));
-    (!why.is_empty()).then_some(Degraded { kind: DegradedKind::CommitFailing, detail })
+    let mut why: Vec<String> = errors.map(|error| chain(error)).collect();
+    let more = why.len().saturating_sub(3);
+    why.truncate(3);
+    (!why.is_empty()).then_some(Degraded::NotCommitted { why, more })
 }
 
 fn expiries(trust: Option<&Trust>, last: Option<&Publication>) -> Vec<(String, Time)> {

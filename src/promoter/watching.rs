@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::domain::chain;
+use crate::domain::degraded::{Degraded, DegradedKind};
 use crate::store::port::{News, ReadError, Snapshot, Watch};
 
 /// Looking at a large catalog takes at most this part of a processor's time: one in so many.
@@ -29,7 +30,7 @@ enum Newest {
     /// There has been one that cannot be read yet since then, in monotonic time.
     Waiting(Duration),
     /// It cannot be read, for this reason.
-    Unreadable(String),
+    Unreadable(Degraded),
 }
 
 /// What a look came to.
@@ -46,7 +47,7 @@ impl Watching {
     }
 
     /// Why the newest state cannot be read.
-    pub fn unreadable(&self) -> Option<&str> {
+    pub fn unreadable(&self) -> Option<&Degraded> {
         match &self.newest {
             Newest::Unreadable(why) => Some(why),
             Newest::Read | Newest::Waiting(_) => None,
@@ -62,7 +63,7 @@ impl Watching {
         let news = match self.watch.look(start) {
             Ok(news) => news,
             Err(error) => {
-                self.newest = Newest::Unreadable(chain(&error));
+                self.newest = unreadable(&error);
                 return Look::Nothing(None);
             }
         };
@@ -93,7 +94,7 @@ impl Watching {
             Err(error @ (ReadError::Changing(_) | ReadError::Busy(_))) => {
                 self.wait(clock.monotonic(), &error.to_string());
             }
-            Err(error) => self.newest = Newest::Unreadable(chain(&error)),
+            Err(error) => self.newest = unreadable(&error),
         }
         None
     }
@@ -103,11 +104,14 @@ impl Watching {
         match self.newest {
             Newest::Read => self.newest = Newest::Waiting(now),
             Newest::Waiting(since) if now.saturating_sub(since) >= PATIENCE => {
-                let detail = format!("the catalog has changed, and the change has not been read: {why}");
-                self.newest = Newest::Unreadable(detail);
+                self.newest = Newest::Unreadable(Degraded::Unread { why: why.to_owned() });
             }
             // One that was reported keeps its words: it is reported once.
             Newest::Waiting(_) | Newest::Unreadable(_) => {}
         }
     }
+}
+
+fn unreadable(error: &ReadError) -> Newest {
+    Newest::Unreadable(Degraded::Failed { kind: DegradedKind::ReadFailing, why: chain(error) })
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::domain::catalog::Catalog;
 use crate::domain::line::Line;
-use crate::domain::release::{Evidence, ManifestState, PayloadState, Release};
+use crate::domain::release::{Evidence, ManifestFault, ManifestState, PayloadState, Release};
 use crate::domain::version::Version;
 use crate::signing::trust::{Checked, Trust, TrustError};
 
@@ -26,9 +26,9 @@ pub fn with_evidence(
             Ok(None) => ManifestState::NoTrust,
             Ok(Some(trust)) => match manifest(&release.version) {
                 Ok(raw) => trust.manifest_state(line, release, raw.as_ref(), checked),
-                Err(why) => ManifestState::Invalid(why),
+                Err(why) => ManifestFault::Unreadable(why).into(),
             },
-            Err(error) => ManifestState::Invalid(format!("the catalog's keys cannot be used: {error}")),
+            Err(error) => ManifestFault::Keys(error.to_string()).into(),
         },
         payload: payload(release),
     };

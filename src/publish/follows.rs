@@ -12,6 +12,7 @@ use crate::formats::tuf::{Role, Root, names};
 use crate::signing::Signed;
 use crate::signing::trust::{Trust, TrustError};
 use crate::signing::verify::Violation;
+use crate::words;
 
 /// What [`trusted`] found.
 #[derive(Debug)]
@@ -95,7 +96,7 @@ pub enum Behind {
     Older { own: u64, seen: u64 },
     #[error("version {version} here is another than the one out there: two servers sign with one key")]
     Fork { version: u64 },
-    #[error("what is published here lacks what is offered out there: {0}")]
+    #[error("what is published here lacks what is offered out there: {}", words::step_back(.0))]
     Lacks(Box<StepBack>),
 }
 

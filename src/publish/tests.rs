@@ -27,7 +27,7 @@ use crate::signing::{PrivateKey, Signed};
 /// What came of publishing.
 struct Outcome {
     publication: Publication,
-    refused: BTreeMap<LineName, Refusal>,
+    refused: Refused,
     /// Whether anything was signed.
     signed: bool,
 }
@@ -258,7 +258,7 @@ fn a_line_that_would_step_back_keeps_its_documents_and_says_why() {
             line.releases.remove(&v("1.8.4"));
         }),
         ("is gone", |world| world.lines.retain(|line| line.name.as_str() != "1.8")),
-        ("now says", |world| {
+        ("and has `since: ", |world| {
             let entry = world.release("1.8.4").entries[1].as_mut().unwrap();
             entry.since += TimeDelta::days(1);
         }),
@@ -272,7 +272,7 @@ fn a_line_that_would_step_back_keeps_its_documents_and_says_why() {
         change(&mut world);
         let outcome = world.publish(Some(&first), now + TimeDelta::hours(1));
         let line = LineName::parse("1.8").unwrap();
-        assert!(outcome.refused[&line].to_string().contains(why), "{:?}", outcome.refused);
+        assert!(crate::words::line_refusal(&outcome.refused[&line]).contains(why), "{:?}", outcome.refused);
         let before = answer(&first, "1.8-production", "1.7.14");
         assert_eq!(answer(&outcome.publication, "1.8-production", "1.7.14"), before, "{why}");
         assert!(outcome.publication.release(&v("1.8.4")).is_some());

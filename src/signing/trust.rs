@@ -12,8 +12,7 @@ use super::signed::{ParseError, SignatureError, Signed};
 use crate::domain::channel::LineName;
 use crate::domain::line::Line;
 use crate::domain::payload::Sha256;
-use crate::domain::release::{ManifestState, Release, SignedFacts};
-use crate::domain::rfc3339;
+use crate::domain::release::{ManifestFault, ManifestState, Release, SignedFacts};
 use crate::formats::manifest::ReleaseManifest;
 use crate::formats::tuf::{Authority, KeyId, Root, Target, Targets, names};
 
@@ -187,7 +186,7 @@ impl Trust {
         }
         match self.check(line, release, raw, listed, checked) {
             Ok(facts) => ManifestState::Signed(facts),
-            Err(why) => ManifestState::Invalid(why),
+            Err(fault) => fault.into(),
         }
     }
 
@@ -198,24 +197,22 @@ impl Trust {
         raw: Option<&Bytes>,
         listed: Option<(&Targets, &Target)>,
         checked: &Checked,
-    ) -> Result<SignedFacts, String> {
+    ) -> Result<SignedFacts, ManifestFault> {
         let (role, listed) = listed.ok_or_else(|| match self.broken.get(&line.name) {
-            Some(error) => error.to_string(),
-            None => {
-                format!("`release.json` is not listed in `trust/{}.json`", names::releases_role(&line.name))
-            }
+            Some(error) => ManifestFault::Role(error.to_string()),
+            None => ManifestFault::NotListed { role: names::releases_role(&line.name) },
         })?;
-        let raw = raw.ok_or("`release.json` is missing beside the payloads")?;
+        let raw = raw.ok_or(ManifestFault::Missing)?;
         if Target::of(raw) != *listed {
-            return Err("`release.json` is not the one that the release keys listed".to_owned());
+            return Err(ManifestFault::Differs);
         }
-        let authority = self.line_authority(&line.name).ok_or("its line has no release keys")?;
+        let authority = self.line_authority(&line.name).ok_or(ManifestFault::NoReleaseKeys)?;
         let manifest = checked.manifest(raw, listed.hashes.sha256, authority)?;
-        manifest.matches(line, release).map_err(|mismatch| mismatch.to_string())?;
+        manifest.matches(line, release)?;
         for payload in &*release.payloads {
             let name = names::payload_target(&release.version, &payload.file);
             if role.targets.get(&name) != Some(&Target::new(payload.sha256, payload.size)) {
-                return Err(format!("payload `{}` is not listed by the release keys", payload.file));
+                return Err(ManifestFault::PayloadNotListed { file: payload.file.clone() });
             }
         }
         for (stage, entry) in line.stages.iter().zip(&release.entries) {
@@ -223,12 +220,8 @@ impl Trust {
             if let (Some(since), Some(&earliest)) = (entered, manifest.not_before.get(&stage.name))
                 && since < earliest
             {
-                return Err(format!(
-                    "it entered `{}` at {}, but is signed for {} or later",
-                    stage.name,
-                    rfc3339(since),
-                    rfc3339(earliest)
-                ));
+                let stage = stage.name.clone();
+                return Err(ManifestFault::EnteredEarly { stage, since, not_before: earliest });
             }
         }
         Ok(SignedFacts::new(manifest.not_before))
@@ -269,7 +262,7 @@ impl Checked {
         raw: &Bytes,
         sha256: Sha256,
         authority: Authority<'_>,
-    ) -> Result<ReleaseManifest, String> {
+    ) -> Result<ReleaseManifest, ManifestFault> {
         #[derive(Deserialize)]
         struct Envelope {
             signed: ReleaseManifest,
@@ -278,14 +271,13 @@ impl Checked {
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known().contains(&key) {
             // These very bytes were verified before, so they need no strict reading again.
-            let Envelope { signed } = serde_json::from_slice(raw).map_err(|e| e.to_string())?;
+            let Envelope { signed } =
+                serde_json::from_slice(raw).map_err(|e| ManifestFault::Unreadable(e.to_string()))?;
             return Ok(signed);
         }
         let signed: Signed<ReleaseManifest> =
-            Signed::parse(raw.clone()).map_err(|e| format!("`release.json` cannot be read: {e}"))?;
-        signed
-            .verify(authority)
-            .map_err(|e| format!("`release.json` does not have enough valid signatures: {e}"))?;
+            Signed::parse(raw.clone()).map_err(|e| ManifestFault::Unreadable(e.to_string()))?;
+        signed.verify(authority).map_err(|e| ManifestFault::Signatures(e.to_string()))?;
         known().insert(key);
         Ok(signed.into_signed())
     }

@@ -93,7 +93,7 @@ pub fn note(note: &Note) -> String {
         ),
         Note::Withheld(release) => {
             let version = &release.version;
-            let why = release.evidence.objection().unwrap_or_default();
+            let why = super::objection(&release.evidence).unwrap_or_default();
             format!("warning: `{version}` cannot be installed: {why} (`tidegate explain {version}`)")
         }
         Note::NotYet { version, channel, until } => {
@@ -117,7 +117,7 @@ pub fn refusal(refused: &Refused<'_>) -> String {
     if let Refused::NotEarly(decision) = refused {
         for gate in decision.obstacles() {
             // Writing to a `String` cannot fail.
-            let _ = write!(message, "\n  {}: {gate}", gate.fact.name());
+            let _ = write!(message, "\n  {}: {}", gate.fact.name(), super::gate(gate));
         }
     }
     message
@@ -165,7 +165,7 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
             format!("to give another reason, first run `tidegate channel resume {channel}`")
         }
         Refused::NotEarly(decision) => {
-            let remedies = decision.remedies();
+            let remedies: Vec<String> = super::remedies(decision).iter().map(super::remedy).collect();
             return if remedies.is_empty() { vec!["wait".to_owned()] } else { remedies };
         }
         Refused::HistoryAhead(_) => "leave out `--backfill` to see what would be promoted then".to_owned(),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
 mod paths;
+mod sentences;
 
 use std::path::{Path, PathBuf};
 
@@ -53,21 +54,21 @@ const ROOMS: &[Room] = &[
     Room { name: "clock", may_use: &["domain"], never: &[] },
     Room { name: "signing", may_use: &["domain", "formats"], never: &[CLOCKS] },
     Room { name: "store", may_use: &["domain", "formats"], never: &[CLOCKS] },
-    Room { name: "publish", may_use: &["domain", "formats", "signing"], never: &[CLOCKS] },
+    Room { name: "publish", may_use: &["domain", "words", "formats", "signing"], never: &[CLOCKS] },
     Room {
         name: "promoter",
-        may_use: &["domain", "operations", "store::port", "publish", "signing", "clock"],
+        may_use: &["domain", "operations", "words", "store::port", "publish", "signing", "clock"],
         never: &[CLOCKS],
     },
     Room {
         name: "http",
-        may_use: &["domain", "formats", "publish", "clock", "store::port", "promoter::status"],
+        may_use: &["domain", "words", "formats", "publish", "clock", "store::port", "promoter::status"],
         never: &[CLOCKS],
     },
     Room { name: "tls", may_use: &[], never: &[CLOCKS] },
     Room {
         name: "cluster",
-        may_use: &["domain", "formats", "signing", "clock", "tls", "store::durable"],
+        may_use: &["domain", "words", "formats", "signing", "clock", "tls", "store::durable"],
         never: &[CLOCKS],
     },
     Room {
@@ -167,6 +168,24 @@ fn no_room_uses_what_it_may_not() {
         }
     }
     assert!(refusals.is_empty(), "forbidden arrows:\n{}", refusals.join("\n"));
+}
+
+/// What a gate, an answer or a refusal says is in `words`, and so is every command to type.
+#[test]
+fn the_domain_holds_no_sentence() {
+    let mut found = Vec::new();
+    for path in files("src") {
+        let modules = modules(&path);
+        let is_test = modules.iter().any(|name| matches!(name.as_str(), "tests" | "testing" | "properties"));
+        if modules[0] != "domain" || is_test {
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap();
+        for (line, text) in sentences::sentences(&source) {
+            found.push(format!("src/{}.rs, line {line}: {text}", modules.join("/")));
+        }
+    }
+    assert!(found.is_empty(), "sentences belong in `words`:\n{}", found.join("\n"));
 }
 
 #[test]

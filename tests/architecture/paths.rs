@@ -1,6 +1,6 @@
-//! The paths that a Rust file names, found without compiling it.
+//! The paths and texts that a Rust file has, found without compiling it.
 //!
-//! Comments and literals are skipped; then each path is read with its groups, and `self` and
+//! Comments are skipped; then each path is read with its groups, and `self` and
 //! `super` are resolved, inline modules counted. What macros make of their input is not seen.
 
 use std::iter::Peekable;
@@ -27,8 +27,10 @@ impl Used {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
+pub enum Token {
     Word(String),
+    /// What a string literal holds.
+    Text(String),
     /// `::`
     Colons,
     Other(char),
@@ -46,7 +48,7 @@ pub fn used_paths(source: &str, modules: &[&str]) -> Vec<Used> {
             && match tokens[at - 1].1 {
                 Token::Colons => at > 1 && matches!(tokens[at - 2].1, Token::Word(_) | Token::Other('>')),
                 Token::Other(dot) => dot == '.',
-                Token::Word(_) => false,
+                Token::Word(_) | Token::Text(_) => false,
             };
         match token {
             Token::Word(word) if word == "mod" => {
@@ -119,7 +121,7 @@ fn tree(
                 at += 1;
                 break;
             }
-            Token::Other(_) => break,
+            Token::Other(_) | Token::Text(_) => break,
         }
         at += 1;
     }
@@ -187,7 +189,8 @@ fn word_of(token: &Token) -> Option<&str> {
     }
 }
 
-fn tokens(source: &str) -> Vec<(usize, Token)> {
+/// A file without its comments.
+pub fn tokens(source: &str) -> Vec<(usize, Token)> {
     let mut chars = source.chars().peekable();
     let mut line = 1;
     let mut tokens = Vec::new();
@@ -196,7 +199,11 @@ fn tokens(source: &str) -> Vec<(usize, Token)> {
             '\n' => line += 1,
             '/' if chars.peek() == Some(&'/') => while chars.next_if(|&c| c != '\n').is_some() {},
             '/' if chars.peek() == Some(&'*') => line += block_comment(&mut chars),
-            '"' => line += string(&mut chars),
+            '"' => {
+                let (text, lines) = string(&mut chars);
+                tokens.push((line, Token::Text(text)));
+                line += lines;
+            }
             '\'' => quote(&mut chars),
             ':' if chars.next_if_eq(&':').is_some() => tokens.push((line, Token::Colons)),
             c if c.is_alphanumeric() || c == '_' => {
@@ -206,7 +213,11 @@ fn tokens(source: &str) -> Vec<(usize, Token)> {
                 }
                 match (word.as_str(), chars.peek()) {
                     ("r" | "br" | "cr", Some('"' | '#')) => match raw(&mut chars) {
-                        Raw::Text(lines) => line += lines,
+                        Raw::Text(text) => {
+                            let lines = text.matches('\n').count();
+                            tokens.push((line, Token::Text(text)));
+                            line += lines;
+                        }
                         Raw::Word(word) => tokens.push((line, Token::Word(word))),
                     },
                     // What follows is a string or a byte, and its prefix is no name.
@@ -241,17 +252,20 @@ fn block_comment(chars: &mut Peekable<impl Iterator<Item = char>>) -> usize {
     lines
 }
 
-fn string(chars: &mut impl Iterator<Item = char>) -> usize {
-    let mut lines = 0;
+/// Reads a string to its end, and counts its lines.
+fn string(chars: &mut impl Iterator<Item = char>) -> (String, usize) {
+    let (mut text, mut lines) = (String::new(), 0);
     while let Some(c) = chars.next() {
         match c {
             '"' => break,
             '\\' => lines += usize::from(chars.next() == Some('\n')),
-            '\n' => lines += 1,
-            _ => {}
+            c => {
+                lines += usize::from(c == '\n');
+                text.push(c);
+            }
         }
     }
-    lines
+    (text, lines)
 }
 
 /// Skips a character, or the tick of a lifetime, which has no tick at its end.
@@ -272,8 +286,8 @@ fn quote(chars: &mut Peekable<impl Iterator<Item = char> + Clone>) {
 }
 
 enum Raw {
-    /// A raw string, of so many lines.
-    Text(usize),
+    /// What a raw string holds.
+    Text(String),
     /// `r#word`
     Word(String),
 }
@@ -290,9 +304,8 @@ fn raw(chars: &mut Peekable<impl Iterator<Item = char>>) -> Raw {
         }
         return Raw::Word(word);
     }
-    let mut lines = 0;
+    let mut text = String::new();
     while let Some(c) = chars.next() {
-        lines += usize::from(c == '\n');
         if c == '"' {
             let mut seen = 0;
             while seen < hashes && chars.next_if_eq(&'#').is_some() {
@@ -302,6 +315,7 @@ fn raw(chars: &mut Peekable<impl Iterator<Item = char>>) -> Raw {
                 break;
             }
         }
+        text.push(c);
     }
-    Raw::Text(lines)
+    Raw::Text(text)
 }

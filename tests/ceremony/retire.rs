@@ -37,7 +37,7 @@ fn a_retired_line_takes_nothing_new_and_need_not_be_renewed() {
     assert!(desk.files("channels") == trust);
 
     let told = desk.run(&["explain", "1.8.1"]);
-    assert!(told.contains("line `1.8` is retired since"), "{told}");
+    assert!(told.contains("line `1.8` was retired at"), "{told}");
     desk.done(&["release", "add", "1.9.2", "--payload", "new.json"]);
     desk.done(&["release", "sign", "--key", "keys/release.pem"]);
 }

@@ -189,8 +189,8 @@ fn an_early_promotion_names_all_that_it_passed_over() {
         "2019-01-01T00:00:00Z",
     ];
     let told = desk.run(&early);
-    assert!(told.contains("passed over: 3650d since 2018-01-01T00:00:00Z"), "{told}");
-    assert!(told.contains("; passed over: frozen from 2018-01-01T00:00:00Z"), "{told}");
+    assert!(told.contains("skipped: the soak of 3650d since 2018-01-01T00:00:00Z"), "{told}");
+    assert!(told.contains("; skipped: frozen from 2018-01-01T00:00:00Z"), "{told}");
 }
 
 #[test]

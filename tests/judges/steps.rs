@@ -223,7 +223,7 @@ impl World {
         let wrong: Vec<_> = status
             .degraded
             .iter()
-            .filter(|one| one.kind.as_str() != "expiry_near" && one.kind.as_str() != "promotions_overdue")
+            .filter(|one| one.kind().as_str() != "expiry_near" && one.kind().as_str() != "promotions_overdue")
             .collect();
         assert!(wrong.is_empty(), "{wrong:?}");
     }

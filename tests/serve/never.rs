@@ -46,7 +46,7 @@ fn what_would_step_back_is_refused_and_told_with_the_way_out() {
             "a line's folder is gone",
             |place| away(place, "channels/1.8"),
             "channel `1.8-preproduction` was published and is gone",
-            "put line `1.8` and its stages back",
+            "restore line `1.8` and its stages",
         ),
         (
             "a release's file is gone",
@@ -61,26 +61,26 @@ fn what_would_step_back_is_refused_and_told_with_the_way_out() {
                 let year = text.split_once("production: { since: 20").unwrap().1[..2].to_owned();
                 edited(&place.file("1.8.2"), &format!("since: 20{year}"), "since: 2019")
             },
-            "`1.8.2` was published in `1.8-preproduction` since",
+            "`1.8.2` was published in `1.8-preproduction` with `since:",
             "write `since:",
         ),
         (
             "a payload is gone",
             |place| away(place, "payloads/1.8.2/payload.json"),
-            "`1.8.2` was published in `1.8-preproduction`, and payload `payload.json` is missing",
+            "`1.8.2` was published in `1.8-preproduction`, but payload `payload.json` is missing",
             "put back into `payloads/1.8.2/` what was published",
         ),
         (
             "a payload is another, in place",
             |place| written(place, "payloads/1.8.2/payload.json", "{\"version\":\"1.8.3\"}"),
-            "`1.8.2` was published in `1.8-preproduction`, and payload `payload.json` is not what the catalog says",
+            "`1.8.2` was published in `1.8-preproduction`, but payload `payload.json` is not what the catalog says",
             "put back into `payloads/1.8.2/` what was published",
         ),
         (
             "a signed manifest is gone",
             |place| away(place, "payloads/1.8.2/release.json"),
-            "`1.8.2` was published in `1.8-preproduction`, and its signed manifest cannot be used: `release.json` is missing",
-            "put back what was signed, `payloads/1.8.2/release.json`",
+            "`1.8.2` was published in `1.8-preproduction`, but its signed manifest cannot be used: `release.json` is missing",
+            "restore what was signed, `payloads/1.8.2/release.json`",
         ),
         (
             "all of the line's releases are gone",

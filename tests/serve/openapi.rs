@@ -15,6 +15,11 @@ fn check(api: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), Str
                 let path = wanted.as_str().unwrap().trim_start_matches('#');
                 check(api, api.pointer(path).unwrap(), value, at)?;
             }
+            "allOf" => {
+                for one in wanted.as_array().unwrap() {
+                    check(api, one, value, at)?;
+                }
+            }
             "oneOf" => {
                 let all = wanted.as_array().unwrap();
                 let found: Vec<_> = all.iter().map(|one| check(api, one, value, at)).collect();

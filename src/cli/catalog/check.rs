@@ -20,11 +20,13 @@ use crate::domain::release::{Entry, Evidence, ManifestState, PayloadState, Relea
 use crate::domain::rules::{At, Broken};
 use crate::domain::stepback::{Offer, StepBack, StepBackKind, step_backs};
 use crate::domain::version::Version;
+use crate::formats::api::StepBackBody;
 use crate::formats::fault::{Fault, Spot};
 use crate::formats::yaml::release_path;
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust};
 use crate::store::port::CommitError;
+use crate::words;
 use crate::words::rules::message_and_hint;
 
 /// Report every fault of the catalog's files
@@ -54,14 +56,6 @@ struct Body {
     /// Why the catalog's keys cannot be used.
     trust: Option<String>,
     warnings: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct StepBackBody {
-    line: String,
-    channel: String,
-    message: String,
-    hint: String,
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
@@ -197,14 +191,12 @@ fn wrong_payload(release: &Release, now: Time) -> Option<(String, &'static str)>
     match &release.evidence.payload {
         PayloadState::Present => None,
         PayloadState::Missing { .. } if release.is_withdrawn(now) => None,
-        PayloadState::Missing { file } => Some((
-            format!("payload `{file}` is missing"),
-            "put the file back into the release's payload folder",
-        )),
-        PayloadState::Differs { file, found } => Some((
-            format!("payload `{file}` is not what the catalog says: {found}"),
-            "put the right file back, or correct `sha256` and `size` here",
-        )),
+        wrong @ PayloadState::Missing { .. } => {
+            Some((words::payload(wrong), "put the file back into the release's payload folder"))
+        }
+        wrong @ PayloadState::Differs { .. } => {
+            Some((words::payload(wrong), "put the right file back, or correct `sha256` and `size` here"))
+        }
     }
 }
 
@@ -216,7 +208,7 @@ fn wrong_manifest(view: &View, release: &Release, now: Time) -> Option<(String, 
         return None;
     }
     Some((
-        why.clone(),
+        why.to_string(),
         "put back what was signed; if the change is meant, `tidegate release sign --key FILE`",
     ))
 }
@@ -300,16 +292,5 @@ impl Body {
         });
         let words: Vec<String> = faults.chain(steps).chain(trust).collect();
         words.join("\n")
-    }
-}
-
-impl StepBackBody {
-    fn of(step: &StepBack) -> Self {
-        Self {
-            line: step.line.to_string(),
-            channel: step.channel.to_string(),
-            message: step.to_string(),
-            hint: step.hint(),
-        }
     }
 }

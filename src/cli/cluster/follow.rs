@@ -15,6 +15,7 @@ use crate::cluster::http::Stop;
 use crate::cluster::look::{LookError, client, note_advice};
 use crate::domain::channel::ChannelName;
 use crate::formats::api::UpdateBody;
+use crate::words;
 
 /// Follow another channel, that of the next minor for one
 ///
@@ -63,6 +64,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         follows: checked.channel.to_string(),
         advice: UpdateBody::of(&answer),
     };
-    terminal.show(&body, || format!("cluster `{}` follows `{}`: {answer}", args.name, checked.channel))?;
+    let follows =
+        || format!("cluster `{}` follows `{}`: {}", args.name, checked.channel, words::answer(&answer));
+    terminal.show(&body, follows)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -13,6 +13,7 @@ use crate::domain::explain::Explanation;
 use crate::domain::promotion::{GateState, Verdict, decide_line};
 use crate::domain::{Time, rfc3339};
 use crate::formats::api::ExplainBody;
+use crate::words;
 
 /// List releases and where they stand
 #[derive(Debug, clap::Args)]
@@ -57,7 +58,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
                 Some((decision, Verdict::Blocked)) => decision
                     .obstacles()
                     .find(|gate| gate.state == GateState::Blocks)
-                    .map(ToString::to_string)
+                    .map(words::gate)
                     .unwrap_or_default(),
                 None => release.yanked(now).map(|yank| yank.event.reason.clone()).unwrap_or_default(),
             };

@@ -39,7 +39,7 @@ struct Body<'a> {
     /// `no_trust`, `unsigned`, `invalid` or `signed`.
     manifest: &'static str,
     /// Why the manifest is invalid.
-    manifest_fault: Option<&'a str>,
+    manifest_fault: Option<String>,
     /// RFC 3339, by stage: what release keys allow.
     not_before: BTreeMap<String, String>,
     /// `present`, `missing` or `differs`.
@@ -80,7 +80,7 @@ impl<'a> Body<'a> {
         let (manifest, manifest_fault, not_before) = match &release.evidence.manifest {
             ManifestState::NoTrust => ("no_trust", None, None),
             ManifestState::Unsigned => ("unsigned", None, None),
-            ManifestState::Invalid(why) => ("invalid", Some(why.as_str()), None),
+            ManifestState::Invalid(why) => ("invalid", Some(why.to_string()), None),
             ManifestState::Signed(facts) => ("signed", None, Some(&facts.not_before)),
         };
         let not_before = not_before.into_iter().flat_map(|all| all.iter());
@@ -132,7 +132,7 @@ impl<'a> Body<'a> {
             optional("payload", Some(format!("{file}{arch} sha256:{sha256} {size} bytes")));
         }
         optional("on disk", Some(self.payload.to_owned()));
-        let fault = self.manifest_fault.map(|why| format!(": {why}")).unwrap_or_default();
+        let fault = self.manifest_fault.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         optional("manifest", Some(format!("{}{fault}", self.manifest.replace('_', " "))));
         for (stage, at) in &self.not_before {
             optional("not before", Some(format!("{at} for {stage}")));

@@ -196,7 +196,7 @@ fn a_barrier_whose_replacement_is_not_on_offer_closes_the_way_into_the_next_line
 }
 
 #[test]
-fn what_is_told_of_a_barrier_names_the_channel_that_lacks_it() {
+fn an_answer_about_a_barrier_names_the_channel_that_lacks_it() {
     let before = line("1.7", None)
         .with(release("1.7.1", &["2018-01-01", "2018-01-15"]))
         .with(release("1.7.3", &["2018-01-01", "2018-01-15"]))
@@ -204,20 +204,23 @@ fn what_is_told_of_a_barrier_names_the_channel_that_lacks_it() {
             release("1.7.2", &["2018-01-02", "2018-01-16"]).barrier().yanked_at("2018-02-01", Some("1.7.5")),
         )
         .with(release("1.7.5", &["2018-02-01"]).held_at("2018-02-01"));
-    let told = |line: &super::super::line::Line, channel: &str| {
+    let lacking = |line: &super::super::line::Line, channel: &str| {
         let catalog = catalog([line.clone(), eighteen()]);
         let now = t("2018-02-02");
         let decisions = decide(&catalog, now);
-        answer(&catalog, &decisions, &channel.parse().unwrap(), &v("1.7.3"), now).unwrap().to_string()
+        let answer = answer(&catalog, &decisions, &channel.parse().unwrap(), &v("1.7.3"), now).unwrap();
+        match answer.advice {
+            Advice::Blocked(Blocked::Barrier { barrier, channel }) => format!("{barrier} {}", channel.name()),
+            Advice::Wait(Wait::Coming(coming)) => {
+                format!("{} {} {}", coming.release.version, coming.channel.name(), coming.until)
+            }
+            other => other.code().to_owned(),
+        }
     };
-    let blocked = "blocked: `1.7.5` must be taken first, and `1.7-production` does not offer it yet";
-    assert_eq!(told(&before, "1.7-production"), "up to date: this is the latest of `1.7-production`");
-    assert_eq!(told(&before, "1.8-production"), blocked);
+    assert_eq!(lacking(&before, "1.7-production"), "up_to_date");
+    assert_eq!(lacking(&before, "1.8-production"), "1.7.5 1.7-production");
     let coming = before.with(release("1.7.4", &["2018-02-01"]));
-    assert_eq!(
-        told(&coming, "1.8-production"),
-        "wait: the way to line `1.8` leads through `1.7-production`, and nothing there may be taken yet; `1.7.4` comes at 2018-02-15T00:00:00Z at the earliest"
-    );
+    assert_eq!(lacking(&coming, "1.8-production"), "1.7.4 1.7-production 2018-02-15 00:00:00 UTC");
 }
 
 #[test]
@@ -382,8 +385,9 @@ fn at_the_top_of_a_retired_line_the_way_into_the_next_is_told() {
     let decisions = decide(&lines, t("2018-07-01"));
     let channel = ChannelName::parse("1.7-production").unwrap();
     let answer = answer(&lines, &decisions, &channel, &v("1.7.14-t.2"), t("2018-07-01")).unwrap();
-    assert_eq!(
-        answer.to_string(),
-        "up to date, and nothing new comes: line `1.7` is retired since 2018-06-01T00:00:00Z: no fixes any more; line `1.8` follows, in channel `1.8-production`"
-    );
+    let Advice::None { code: NoneCode::Retired { retired, next }, .. } = answer.advice else {
+        panic!("the line is retired")
+    };
+    assert_eq!((retired.at, retired.reason.as_str()), (t("2018-06-01"), "no fixes any more"));
+    assert_eq!(next.unwrap().name().as_str(), "1.8-production");
 }

@@ -14,7 +14,7 @@ use crate::domain::labels::Labels;
 use crate::domain::line::Line;
 use crate::domain::payload::Payload;
 use crate::domain::policy::Urgency;
-use crate::domain::release::Release;
+use crate::domain::release::{Mismatch, Release};
 use crate::domain::version::Version;
 use crate::formats::ascii::{ascii, uri};
 use crate::formats::seconds;
@@ -157,15 +157,6 @@ impl ReleaseManifest {
     pub fn allows(&self, stage: &StageName, since: Time) -> bool {
         self.not_before.get(stage).is_none_or(|earliest| *earliest <= since)
     }
-}
-
-/// A field of a signed release manifest that is not what the catalog says.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the signed manifest has `{signed}` as {field} and the catalog `{catalog}`")]
-pub struct Mismatch {
-    pub field: &'static str,
-    pub signed: String,
-    pub catalog: String,
 }
 
 fn differ<T: PartialEq + Serialize>(field: &'static str, signed: &T, catalog: &T) -> Result<(), Mismatch> {

@@ -23,14 +23,26 @@ fn the_server_is_alive_whatever_it_serves() {
 fn ready_means_an_unexpired_publication_however_much_is_wrong() {
     let server = spawn();
     let mut client = server.client();
-    let detail = "`1.8` was refused".to_owned();
-    let degraded = vec![Degraded { kind: DegradedKind::LineRefused, detail }];
+    let why = "the disk is full".to_owned();
+    let degraded = vec![
+        Degraded::Failed { kind: DegradedKind::CommitFailing, why },
+        Degraded::PromotionsOverdue { count: 2, version: "1.8.4".parse().unwrap(), since: time(NOW - 60) },
+    ];
     server.shared.status.store(Arc::new(Status { degraded, ..Status::default() }));
     let response = client.get("/readyz");
     assert_eq!(response.status, 200);
     let expected = serde_json::json!({
         "ready": true,
-        "degraded": [{"kind": "line_refused", "detail": "`1.8` was refused"}],
+        "degraded": [
+            {"kind": "commit_failing", "detail": "the disk is full"},
+            {
+                "kind": "promotions_overdue",
+                "detail": "2 promotions are overdue, that of `1.8.4` since 2017-12-31T23:59:00Z: see why with `tidegate explain 1.8.4`",
+                "version": "1.8.4",
+                "count": 2,
+                "since": "2017-12-31T23:59:00Z",
+            },
+        ],
         "promoting": false,
         "publication": {
             "version": 7,
@@ -73,7 +85,7 @@ fn what_is_served_expires_by_the_time_it_is_signed_by_and_not_by_a_clock_that_wa
 fn metrics_tell_how_things_stand() {
     let server = spawn();
     let mut client = server.client();
-    let degraded = vec![Degraded { kind: DegradedKind::ExpiryNear, detail: String::new() }];
+    let degraded = vec![Degraded::Failed { kind: DegradedKind::ExpiryNear, why: String::new() }];
     server.shared.status.store(Arc::new(Status {
         degraded,
         last_good_read: Some(time(NOW - 5)),

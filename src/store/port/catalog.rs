@@ -173,7 +173,7 @@ impl Snapshot {
     pub fn found_manifest(&self, version: &Version) -> Result<Option<Bytes>, String> {
         let name = version.to_string();
         match self.unread_manifests.get(&name) {
-            Some(why) => Err(format!("`release.json` cannot be read: {why}")),
+            Some(why) => Err(why.clone()),
             None => Ok(self.manifests.get(&name).cloned()),
         }
     }

@@ -8,11 +8,12 @@ use super::shown::Body;
 use super::{Args, Pending};
 use crate::cli::workspace::View;
 use crate::domain::line::Line;
-use crate::domain::release::{ManifestState, PayloadState, Release};
+use crate::domain::release::{ManifestFault, ManifestState, PayloadState, Release};
 use crate::domain::version::Version;
 use crate::domain::{Time, chain};
 use crate::formats::manifest::ReleaseManifest;
 use crate::signing::Signed;
+use crate::words;
 
 /// The role of a line is signed again when this little of its year is left: one expired role stops
 /// some clients for every line.
@@ -70,17 +71,14 @@ fn obstacle(view: &View, line: &Line, release: &Release, is_named: bool) -> Opti
         // A yanked release is signed again as it was when keys change.
         PayloadState::Missing { .. }
             if release.yank.is_some() && view.snapshot.manifest(&release.version).is_some() => {}
-        PayloadState::Missing { file } => return Some(format!("payload `{file}` is missing")),
-        PayloadState::Differs { file, found } => {
-            return Some(format!("payload `{file}` is not what the catalog says: {found}"));
-        }
+        wrong => return Some(words::payload(wrong)),
     }
     if let Some(error) = view.trust().ok().flatten().and_then(|trust| trust.broken().get(&line.name)) {
         let why = chain(error);
         return Some(format!("the role of line `{}` cannot be used: {why}; put it back", line.name));
     }
     if let Err(why) = view.snapshot.found_manifest(&release.version) {
-        return Some(why);
+        return Some(ManifestFault::Unreadable(why).to_string());
     }
     // Whoever put a release into a stage before its signed time had no release key: a batch must not
     // make that good without anybody noticing.

@@ -1,0 +1,90 @@
+//! `/v1/channels`: every channel in short.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Notice;
+use super::promotions::{until, verdict};
+use crate::domain::Time;
+use crate::domain::catalog::{Catalog, ChannelRef};
+use crate::domain::promotion::Decision;
+
+/// Every channel.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChannelsBody {
+    pub channels: Vec<ChannelSummary>,
+}
+
+/// One channel in short.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChannelSummary {
+    pub channel: String,
+    /// Further names of the channel.
+    pub aliases: Vec<String>,
+    pub line: String,
+    pub stage: String,
+    /// The highest version on offer.
+    pub latest: Option<String>,
+    /// How many releases are on offer.
+    pub offered: usize,
+    /// How many releases entered and were yanked.
+    pub yanked: usize,
+    pub paused: Option<Notice>,
+    /// What is on its way into the channel.
+    pub soaking: Vec<Soaking>,
+}
+
+/// A release on its way into a channel.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Soaking {
+    pub version: String,
+    /// `promote`, `wait` or `blocked`.
+    pub verdict: &'static str,
+    /// RFC 3339; when it enters at the earliest.
+    pub until: Option<String>,
+    pub overdue: bool,
+}
+
+impl ChannelsBody {
+    /// Every channel of a catalog at `now`.
+    #[must_use]
+    pub fn of(catalog: &Catalog, decisions: &[Decision<'_>], now: Time) -> Self {
+        Self {
+            channels: catalog.channels().map(|channel| ChannelSummary::of(channel, decisions, now)).collect(),
+        }
+    }
+}
+
+impl ChannelSummary {
+    /// One channel at `now`.
+    #[must_use]
+    pub fn of(channel: ChannelRef<'_>, decisions: &[Decision<'_>], now: Time) -> Self {
+        let (line, stage) = (channel.line, channel.stage());
+        // Decisions come by line, so a line's own are together.
+        let begin = decisions.partition_point(|decision| decision.line.name < line.name);
+        let own = decisions[begin..].iter().take_while(|decision| decision.line.name == line.name);
+        let entered = line.releases.values().filter(|release| release.is_in(channel.index, now));
+        Self {
+            channel: stage.channel.to_string(),
+            aliases: stage.aliases.iter().map(ToString::to_string).collect(),
+            line: line.name.to_string(),
+            stage: stage.name.to_string(),
+            latest: line.latest(channel.index, now).map(|release| release.version.to_string()),
+            offered: line.offered(channel.index, now).count(),
+            yanked: entered.filter(|release| release.yanked(now).is_some()).count(),
+            paused: stage.paused(now).map(Notice::of),
+            soaking: own.filter(|decision| decision.stage == channel.index).map(Soaking::of).collect(),
+        }
+    }
+}
+
+impl Soaking {
+    fn of(decision: &Decision<'_>) -> Self {
+        Self {
+            version: decision.release.version.to_string(),
+            verdict: verdict(decision.verdict),
+            until: until(decision.verdict),
+            overdue: decision.overdue,
+        }
+    }
+}

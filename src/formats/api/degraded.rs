@@ -1,0 +1,124 @@
+//! What is wrong while a server goes on serving: in `/readyz` and in `tidegate status`.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{EvidenceBody, StepBackBody};
+use crate::domain::degraded::{Claim, ClockDoubt, Degraded, LineRefusal};
+use crate::domain::rfc3339;
+use crate::words;
+
+/// One thing that is wrong. Times are in RFC 3339.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct DegradedBody {
+    /// A stable word, the same as in the metrics.
+    pub kind: &'static str,
+    pub detail: String,
+    /// Of `line_refused`: the line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
+    /// Of `line_refused`: why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<RefusalBody>,
+    /// Of `not_offered` and `promotions_overdue`: the first release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Of `not_offered` and `promotions_overdue`: how many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<usize>,
+    /// Of `promotions_overdue`: since when the first is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Of `expiry_near`: what expires; none on a mirror, for all that was imported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    /// Of `expiry_near`: when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// Of `clock_untrusted`: what the clock says, and what it should say or be after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// Of `not_offered`: what was found beside the catalog.
+    #[serde(flatten)]
+    pub evidence: EvidenceBody,
+}
+
+/// Why a line was refused.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct RefusalBody {
+    /// `faulty`, `steps_back` or `claims`.
+    pub kind: &'static str,
+    /// With `steps_back`: every way in which it would.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub step_backs: Vec<StepBackBody>,
+    /// With `claims`: the channel or the prefix of versions that another line has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// With `claims`: that line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+}
+
+impl DegradedBody {
+    /// One thing that is wrong.
+    #[must_use]
+    pub fn of(degraded: &Degraded) -> Self {
+        let body =
+            Self { kind: degraded.kind().as_str(), detail: words::degraded(degraded), ..Self::default() };
+        match degraded {
+            Degraded::LineRefused { line, refusal, .. } => {
+                Self { line: Some(line.to_string()), refusal: Some(RefusalBody::of(refusal)), ..body }
+            }
+            Degraded::NotOffered { version, evidence, more } => Self {
+                version: Some(version.to_string()),
+                count: Some(more + 1),
+                evidence: EvidenceBody::of(evidence),
+                ..body
+            },
+            Degraded::PromotionsOverdue { count, version, since } => Self {
+                version: Some(version.to_string()),
+                count: Some(*count),
+                since: Some(rfc3339(*since)),
+                ..body
+            },
+            Degraded::ExpiryNear { document, expires, .. } => {
+                Self { document: Some(document.clone()), expires: Some(rfc3339(*expires)), ..body }
+            }
+            Degraded::MirrorExpiryNear { expires } => Self { expires: Some(rfc3339(*expires)), ..body },
+            Degraded::ClockUntrusted(
+                ClockDoubt::Turned { now, expected } | ClockDoubt::Behind { now, made: expected },
+            ) => Self { clock: Some(rfc3339(*now)), expected: Some(rfc3339(*expected)), ..body },
+            Degraded::NoKeys
+            | Degraded::NoOnlineKey
+            | Degraded::TrustKept { .. }
+            | Degraded::Unread { .. }
+            | Degraded::MirrorGone
+            | Degraded::Panicked { .. }
+            | Degraded::NotCommitted { .. }
+            | Degraded::Failed { .. } => body,
+        }
+    }
+}
+
+impl RefusalBody {
+    fn of(refusal: &LineRefusal) -> Self {
+        let body = Self { kind: refusal.name(), ..Self::default() };
+        match refusal {
+            LineRefusal::Faulty { .. } => body,
+            LineRefusal::StepsBack(steps) => {
+                Self { step_backs: steps.iter().map(StepBackBody::of).collect(), ..body }
+            }
+            LineRefusal::Claims { claim, of } => {
+                let (channel, prefix) = match claim {
+                    Claim::Channel(name) => (Some(name.to_string()), None),
+                    Claim::Versions(prefix) => (None, Some(prefix.to_string())),
+                };
+                Self { channel, prefix, of: Some(of.to_string()), ..body }
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `explain`: where a release is, and why.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{DecisionBody, EvidenceBody, Notice};
+use crate::domain::explain::Explanation;
+use crate::domain::promotion::Gate;
+use crate::domain::rfc3339;
+use crate::words::{self, Remedy};
+
+/// Where a release stands, and why.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExplainBody {
+    pub version: String,
+    pub line: String,
+    /// `normal` or `security`.
+    pub urgency: &'static str,
+    /// `promoted`, `due`, `waiting`, `blocked` or `yanked`; `unknown` on a mirror, for what has not
+    /// entered every stage.
+    pub state: &'static str,
+    pub message: String,
+    pub entered: Vec<EntryBody>,
+    pub next: Option<DecisionBody>,
+    pub yanked: Option<Notice>,
+    /// Why it is not on offer where it has entered, if it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<EvidenceBody>,
+    /// What people can do about it, and who they are.
+    pub remedies: Vec<String>,
+    /// The same for programs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<RemedyBody>,
+}
+
+/// What a person can do.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RemedyBody {
+    /// `init`, `sign`, `sign_again`, `bring_forward`, `restore_payload`, `next_line`, `resume`,
+    /// `resume_channel`, `unyank`, `promote`, `promote_early` or `explain`.
+    pub remedy: &'static str,
+    /// The command to type. Words in capitals are to be filled in.
+    pub command: Option<String>,
+}
+
+/// A stage that a release has entered.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EntryBody {
+    pub stage: String,
+    pub channel: String,
+    /// RFC 3339.
+    pub since: String,
+    pub by: String,
+    pub reason: Option<String>,
+}
+
+impl ExplainBody {
+    /// One explanation.
+    #[must_use]
+    pub fn of(explanation: &Explanation<'_>) -> Self {
+        let Explanation { line, release, now, decision } = explanation;
+        let entered = line.stages.iter().zip(&release.entries).filter_map(|(stage, entry)| {
+            let entry = entry.as_ref().filter(|entry| entry.since <= *now)?;
+            Some(EntryBody {
+                stage: stage.name.to_string(),
+                channel: stage.channel.to_string(),
+                since: rfc3339(entry.since),
+                by: entry.by.clone(),
+                reason: entry.reason.clone(),
+            })
+        });
+        let remedies = words::remedies_of_explanation(explanation);
+        Self {
+            version: release.version.to_string(),
+            line: line.name.to_string(),
+            urgency: release.urgency.as_str(),
+            state: explanation.state(),
+            message: words::explanation(explanation),
+            entered: entered.collect(),
+            next: decision.map(DecisionBody::of),
+            yanked: release.yanked(*now).map(Notice::of_yank),
+            withheld: Gate::withholding(release, *now).map(|_| EvidenceBody::of(&release.evidence)),
+            remedies: remedies.iter().map(words::remedy).collect(),
+            commands: remedies.iter().map(RemedyBody::of).collect(),
+        }
+    }
+
+    /// Says that what comes next is not known here: a mirror has the signed documents, and plans are
+    /// not signed.
+    pub fn unknown(&mut self) {
+        self.state = "unknown";
+        let channel = self.entered.last().map(|entry| entry.channel.as_str());
+        self.message = words::unknown_on_mirror(&self.version, channel);
+        self.remedies.clear();
+        self.commands.clear();
+    }
+}
+
+impl RemedyBody {
+    fn of(remedy: &Remedy<'_>) -> Self {
+        Self { remedy: remedy.name(), command: remedy.command() }
+    }
+}

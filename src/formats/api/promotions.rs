@@ -1,0 +1,219 @@
+//! `/v1/promotions`: decisions and their gates.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::EvidenceBody;
+use crate::domain::promotion::{Decision, Fact, Gate, Verdict};
+use crate::domain::release::{Event, Yank};
+use crate::domain::rfc3339;
+use crate::domain::span::Span;
+use crate::words;
+
+/// The decision for every release that is not in its last stage.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PromotionsBody {
+    pub promotions: Vec<DecisionBody>,
+}
+
+/// Whether one release enters its next stage.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DecisionBody {
+    pub version: String,
+    pub line: String,
+    /// The channel that the release is in; none before its first stage.
+    pub from: Option<String>,
+    /// The channel that it would enter.
+    pub to: String,
+    /// `promote`, `wait` or `blocked`.
+    pub verdict: &'static str,
+    /// RFC 3339; with `wait`, when every gate passes.
+    pub until: Option<String>,
+    /// RFC 3339; when the release is overdue.
+    pub deadline: Option<String>,
+    pub overdue: bool,
+    pub gates: Vec<GateBody>,
+}
+
+/// One gate of a promotion.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GateBody {
+    /// `signed`, `payload`, `soak`, `not_before`, `hold`, `freeze`, `window`, `order`, `paused`,
+    /// `retired`, `yanked` or `recorded`.
+    pub gate: &'static str,
+    /// `passes`, `waits` or `blocks`.
+    pub state: &'static str,
+    /// RFC 3339; with `waits`, when the gate opens.
+    pub until: Option<String>,
+    /// What was looked at, in words.
+    pub message: String,
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// The figures of a gate: what its message says, for programs. Times are in RFC 3339.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Figures {
+    /// Of `soak`, when the release entered the stage before; of `hold`, `paused`, `retired` and `yanked`,
+    /// since when; of `recorded`, the date of the entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Of `hold`, `paused`, `retired` and `yanked`: who did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why; of `freeze`, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Of `soak`: the least time, as in the catalog (`14d`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<String>,
+    /// Of `soak`: the time after which the release is overdue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<String>,
+    /// Of `soak`: when the least time is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<String>,
+    /// Of `soak`, `freeze` and `window`: whether an early promotion skips it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waived: Option<bool>,
+    /// Of `not_before`: the earliest time that is signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Of `freeze`: when it begins and ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<String>,
+    /// Of `window`: its days, hours and time zone, and when it opens if it is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opens: Option<String>,
+    /// Of `order`: the older barrier that must go first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub barrier: Option<String>,
+    /// Of `paused`: the channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// Of `retired`: the line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
+    /// Of `yanked`: the release that replaces this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Of `signed` and `payload`: what was found.
+    #[serde(flatten)]
+    pub evidence: EvidenceBody,
+}
+
+impl PromotionsBody {
+    /// Every decision.
+    #[must_use]
+    pub fn of(decisions: &[Decision<'_>]) -> Self {
+        Self { promotions: decisions.iter().map(DecisionBody::of).collect() }
+    }
+}
+
+impl DecisionBody {
+    /// One decision.
+    #[must_use]
+    pub fn of(decision: &Decision<'_>) -> Self {
+        let stages = &decision.line.stages;
+        Self {
+            version: decision.release.version.to_string(),
+            line: decision.line.name.to_string(),
+            from: decision.stage.checked_sub(1).map(|before| stages[before].channel.to_string()),
+            to: decision.target().channel.to_string(),
+            verdict: verdict(decision.verdict),
+            until: until(decision.verdict),
+            deadline: decision.deadline.map(rfc3339),
+            overdue: decision.overdue,
+            gates: decision.gates.iter().map(GateBody::of).collect(),
+        }
+    }
+}
+
+impl GateBody {
+    fn of(gate: &Gate<'_>) -> Self {
+        Self {
+            gate: gate.fact.name(),
+            state: gate.state.name(),
+            until: gate.opens().map(rfc3339),
+            message: words::gate(gate),
+            figures: Figures::of(gate),
+        }
+    }
+}
+
+impl Figures {
+    fn of(gate: &Gate<'_>) -> Self {
+        match gate.fact {
+            Fact::Recorded { since } => Self { since: Some(rfc3339(since)), ..Self::default() },
+            Fact::Yanked { yank: Yank { event, to } } => {
+                Self { to: to.as_ref().map(ToString::to_string), ..Self::of_event(Some(event)) }
+            }
+            Fact::Signed { manifest } => {
+                Self { evidence: EvidenceBody::of_manifest(manifest), ..Self::default() }
+            }
+            Fact::Payload { payload } => {
+                Self { evidence: EvidenceBody::of_payload(payload), ..Self::default() }
+            }
+            Fact::Soak { since, soak, due, waived } => Self {
+                since: Some(rfc3339(since)),
+                min: Some(Span(soak.min).to_string()),
+                max: Some(Span(soak.max).to_string()),
+                due: Some(rfc3339(due)),
+                waived: Some(waived),
+                ..Self::default()
+            },
+            Fact::NotBefore { at, .. } => Self { at: Some(rfc3339(at)), ..Self::default() },
+            Fact::Retired { line, retired } => {
+                Self { line: Some(line.to_string()), ..Self::of_event(Some(retired)) }
+            }
+            Fact::Hold { hold } => Self::of_event(hold),
+            Fact::Freeze { freeze, waived } => Self {
+                from: freeze.map(|freeze| rfc3339(freeze.from)),
+                ends: freeze.map(|freeze| rfc3339(freeze.until)),
+                reason: freeze.map(|freeze| freeze.reason.clone()),
+                waived: freeze.map(|_| waived),
+                ..Self::default()
+            },
+            Fact::Window { window, waived } => Self {
+                window: Some(window.to_string()),
+                opens: gate.opens().map(rfc3339),
+                waived: Some(waived),
+                ..Self::default()
+            },
+            Fact::Order { barrier } => {
+                Self { barrier: barrier.map(|barrier| barrier.version.to_string()), ..Self::default() }
+            }
+            Fact::Paused { channel, pause } => {
+                Self { channel: pause.map(|_| channel.to_string()), ..Self::of_event(pause) }
+            }
+        }
+    }
+
+    fn of_event(event: Option<&Event>) -> Self {
+        Self {
+            since: event.map(|event| rfc3339(event.at)),
+            by: event.map(|event| event.by.clone()),
+            reason: event.map(|event| event.reason.clone()),
+            ..Self::default()
+        }
+    }
+}
+
+pub(super) const fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Promote => "promote",
+        Verdict::Wait { .. } => "wait",
+        Verdict::Blocked => "blocked",
+    }
+}
+
+pub(super) fn until(verdict: Verdict) -> Option<String> {
+    match verdict {
+        Verdict::Wait { until } => Some(rfc3339(until)),
+        Verdict::Promote | Verdict::Blocked => None,
+    }
+}

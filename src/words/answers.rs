@@ -1,0 +1,111 @@
+//! Answers to clusters. None of them names the version that asks: the same text serves all.
+
+use crate::domain::release::Event;
+use crate::domain::rfc3339;
+use crate::domain::upgrade::{Advice, Answer, Blocked, Coming, NoneCode, Step, UpdateCode, Wait};
+
+/// What a cluster should do, and why.
+#[must_use]
+pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
+    let (line, channel) = (&channel.line.name, channel.name());
+    match advice {
+        Advice::Update { target, code } => {
+            let version = &target.version;
+            match code {
+                UpdateCode::Latest => format!("update to `{version}`, the latest in `{channel}`"),
+                UpdateCode::Barrier => {
+                    format!(
+                        "update to `{version}` first: nothing above it in `{channel}` may be installed yet"
+                    )
+                }
+                UpdateCode::Yanked => format!("this version was yanked; update to `{version}`"),
+                UpdateCode::NextLine => format!("update to `{version}`: the way into line `{line}` is open"),
+            }
+        }
+        Advice::None { code, coming } => {
+            let why = match code {
+                NoneCode::UpToDate => format!("up to date: this is the latest in `{channel}`"),
+                NoneCode::Retired { retired: Event { at, reason, .. }, next } => {
+                    let next = next.map(|next| {
+                        format!("; continue with line `{}` in channel `{}`", next.line.name, next.name())
+                    });
+                    let next = next.unwrap_or_default();
+                    format!(
+                        "up to date: line `{line}` has been retired since {}: {reason}{next}",
+                        rfc3339(*at)
+                    )
+                }
+                NoneCode::Ahead => {
+                    format!("nothing to do: `{channel}` offers nothing higher than this version")
+                }
+                NoneCode::UnknownVersion => format!(
+                    "nothing to do: this version is not in the catalog, and `{channel}` offers nothing higher"
+                ),
+                NoneCode::NothingOffered => format!("nothing to do: `{channel}` offers nothing yet"),
+            };
+            then(why, "; ", coming.as_ref().map(expected))
+        }
+        Advice::Wait(Wait::Paused { pause: Event { at, reason, .. } }) => {
+            format!("wait: `{channel}` has been paused since {}: {reason}", rfc3339(*at))
+        }
+        Advice::Wait(Wait::Coming(coming)) => {
+            let through = coming.channel.name();
+            let nothing = if coming.channel.line.name == *line {
+                format!("wait: nothing in `{through}` may be installed yet")
+            } else {
+                format!(
+                    "wait: the way to line `{line}` leads through `{through}`, and nothing there may be installed yet"
+                )
+            };
+            then(nothing, "; ", Some(expected(coming)))
+        }
+        Advice::Blocked(Blocked::MinorGate { take: None, .. }) => {
+            format!(
+                "blocked: line `{line}` can only be entered from the line that it follows, which offers nothing"
+            )
+        }
+        Advice::Blocked(Blocked::MinorGate { take: Some(take), next }) => {
+            let first = match next {
+                Some(next) if next.release.version != take.release.version => step(next),
+                Some(_) | None => "that".to_owned(),
+            };
+            format!("blocked: line `{line}` can only be entered from {}; update to {first} first", step(take))
+        }
+        Advice::Blocked(Blocked::Yanked { yank, fix }) => {
+            let reason = &yank.event.reason;
+            let why = format!("blocked: this version was yanked ({reason}), and nothing higher is on offer");
+            then(why, "; ", fix.as_ref().map(expected))
+        }
+        Advice::Blocked(Blocked::Barrier { barrier, channel }) => {
+            format!(
+                "blocked: `{barrier}` must be installed first, and `{}` does not offer it yet",
+                channel.name()
+            )
+        }
+        Advice::Blocked(Blocked::UnknownVersion { take }) => {
+            let why = format!(
+                "blocked: this version is not in the catalog, and line `{line}` can only be entered from known versions"
+            );
+            then(why, ": ", take.as_ref().map(|take| format!("{} opens the way", step(take))))
+        }
+        Advice::Blocked(Blocked::NoWay) => {
+            format!("blocked: there is no way from this version's line to line `{line}`")
+        }
+    }
+}
+
+fn then(mut sentence: String, joint: &str, more: Option<String>) -> String {
+    if let Some(more) = more {
+        sentence.push_str(joint);
+        sentence.push_str(&more);
+    }
+    sentence
+}
+
+fn step(step: &Step<'_>) -> String {
+    format!("`{}` in channel `{}`", step.release.version, step.channel.name())
+}
+
+fn expected(coming: &Coming<'_>) -> String {
+    format!("`{}` follows at {} at the earliest", coming.release.version, rfc3339(coming.until))
+}

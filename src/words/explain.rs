@@ -1,0 +1,89 @@
+//! Where a release is, in a colleague's words: why, until when, and who can do what.
+
+use std::fmt::Write;
+
+use super::{gate, remedies_of_explanation, remedy, yanked};
+use crate::domain::explain::Explanation;
+use crate::domain::promotion::{Gate, Verdict};
+use crate::domain::release::SCHEDULE;
+use crate::domain::rfc3339;
+
+/// One sentence: where the release is and what comes next, and why it is not on offer meanwhile if it
+/// is not.
+#[must_use]
+pub fn explanation(explanation: &Explanation<'_>) -> String {
+    let place = place(explanation);
+    match Gate::withholding(explanation.release, explanation.now) {
+        Some(withheld) => format!("{place}; it is not on offer: {}", gate(&withheld)),
+        None => place,
+    }
+}
+
+fn place(explanation: &Explanation<'_>) -> String {
+    let Explanation { line, release, now, decision } = explanation;
+    let version = &release.version;
+    if let Some(yank) = release.yanked(*now) {
+        return format!("`{version}` is not on offer anywhere: {}", yanked(yank));
+    }
+    let here = match explanation.stage() {
+        Some(stage) => format!("`{version}` is in `{}`", line.stages[stage].channel),
+        None => format!("`{version}` is in no channel yet"),
+    };
+    let Some(decision) = decision else {
+        return format!("{here}, its last stage");
+    };
+    let next = &decision.target().channel;
+    match decision.verdict {
+        Verdict::Promote => format!("{here} and is due for `{next}` now: the next run promotes it"),
+        Verdict::Wait { until } => {
+            format!("{here} and will enter `{next}` at {} unless somebody stops it", rfc3339(until))
+        }
+        Verdict::Blocked if decision.retired().is_some() => {
+            format!("{here} and goes no further: line `{}` is retired", line.name)
+        }
+        Verdict::Blocked => format!("{here} and will not enter `{next}` until somebody acts"),
+    }
+}
+
+/// All that there is to say: the sentence, the stages entered, every gate, and who can change that.
+#[must_use]
+pub fn explanation_page(all: &Explanation<'_>) -> String {
+    let mut page = format!("{}.\n", explanation(all));
+    // Writing to a `String` cannot fail.
+    if let Some(decision) = all.decision.filter(|decision| decision.overdue) {
+        let deadline = decision.deadline.map(rfc3339).unwrap_or_default();
+        let _ = writeln!(page, "It is overdue: it should have moved on by {deadline}.");
+    }
+    if all.stage().is_some() {
+        page.push('\n');
+    }
+    for (stage, entry) in all.line.stages.iter().zip(&all.release.entries) {
+        let Some(entry) = entry.as_ref().filter(|entry| entry.since <= all.now) else { continue };
+        let by = if entry.by == SCHEDULE { "the schedule" } else { &entry.by };
+        let reason = entry.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let _ = writeln!(page, "  entered {:<14} {} by {by}{reason}", stage.name, rfc3339(entry.since));
+    }
+    if let Some(decision) = all.decision {
+        let _ = writeln!(page, "\nThe gates before `{}`:", decision.target().channel);
+        for one in &decision.gates {
+            let _ = writeln!(page, "  {:<7} {:<11} {}", one.state.name(), one.fact.name(), gate(one));
+        }
+    }
+    let remedies = remedies_of_explanation(all);
+    if !remedies.is_empty() {
+        page.push_str("\nWho can change that:\n");
+        for one in &remedies {
+            let _ = writeln!(page, "  {}", remedy(one));
+        }
+    }
+    page
+}
+
+/// Where a release is on a mirror, which has the signed documents only: plans are not signed.
+#[must_use]
+pub fn unknown_on_mirror(version: &str, channel: Option<&str>) -> String {
+    let channel = channel.map_or_else(|| "no channel".to_owned(), |channel| format!("`{channel}`"));
+    format!(
+        "`{version}` is in {channel}; this is a mirror, and only the vendor's own server knows when it will go further"
+    )
+}
