@@ -1,7 +1,5 @@
 //! Times on the command line.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 
 use crate::domain::Time;
@@ -32,12 +30,6 @@ pub fn duration(text: &str) -> Result<TimeDelta, String> {
     }
 }
 
-/// Parses a duration that is not zero.
-pub fn interval(text: &str) -> Result<Duration, String> {
-    let duration = duration(text)?.to_std().unwrap_or_default();
-    if duration.is_zero() { Err("it must be longer than zero".to_owned()) } else { Ok(duration) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,7 +48,5 @@ mod tests {
         for text in ["", "d", "30", "1.5d", "-1d", "30 d", "1y", "ä", "99999999999d"] {
             assert!(duration(text).is_err(), "{text}");
         }
-        assert_eq!(interval("45m"), Ok(Duration::from_secs(2700)));
-        assert!(interval("0m").is_err());
     }
 }

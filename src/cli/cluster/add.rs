@@ -54,13 +54,13 @@ pub struct Args {
     #[arg(long, value_name = "CMD")]
     apply: Option<String>,
     /// How often to check, as in `45m`
-    #[arg(long, value_name = "DURATION", value_parser = time::interval, default_value = "45m")]
+    #[arg(long, value_name = "DURATION", value_parser = interval, default_value = "45m")]
     interval: Duration,
     /// Take the payloads of this architecture, besides those that are for any
     #[arg(long, value_name = "ARCH")]
     arch: Option<String>,
     /// Take documents that expired at most so long ago, in a closed network
-    #[arg(long, value_name = "DURATION", value_parser = time::interval)]
+    #[arg(long, value_name = "DURATION", value_parser = interval)]
     stale_ok: Option<Duration>,
     /// Take what a demo has signed by throw-away keys
     #[arg(long)]
@@ -175,4 +175,21 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         terminal.note(format!("next: `tidegate cluster check {}`", args.name));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Parses a duration that is not zero.
+fn interval(text: &str) -> Result<Duration, String> {
+    let duration = time::duration(text)?.to_std().unwrap_or_default();
+    if duration.is_zero() { Err("it must be longer than zero".to_owned()) } else { Ok(duration) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_longer_than_zero() {
+        assert_eq!(interval("45m"), Ok(Duration::from_secs(2700)));
+        assert!(interval("0m").is_err());
+    }
 }
