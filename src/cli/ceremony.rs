@@ -1,7 +1,6 @@
 //! `tidegate ceremony`, and what every command that signs does with its ceremony.
 
 mod finish;
-mod retirement;
 mod words;
 
 use std::fs;
@@ -24,7 +23,6 @@ use crate::signing::{Signed, Signer};
 use crate::store::durable::{self, Mode};
 
 pub use finish::{finish, install};
-pub use retirement::{Changed, check_retirement, retire};
 pub use words::{SEE_ROLES, describe, short};
 
 #[derive(Debug, clap::Subcommand)]

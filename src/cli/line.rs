@@ -6,15 +6,17 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::author::Author;
-use super::ceremony::{self, Changed, SEE_ROLES};
+use super::ceremony::{self, SEE_ROLES};
 use super::failure::Hint;
 use super::keyfile;
+use super::operation;
 use super::table::Table;
 use super::terminal::Terminal;
 use super::workspace::Workspace;
 use crate::domain::channel::{LineName, NameError};
 use crate::domain::release::Event;
 use crate::domain::rfc3339;
+use crate::operations::{Operation, Retire};
 use crate::signing::ceremony::{Retirement, retire_line};
 
 #[derive(Debug, clap::Subcommand)]
@@ -78,6 +80,14 @@ struct RetiredBody {
     reason: String,
 }
 
+/// A line that is retired once others have signed.
+#[derive(Debug, Serialize)]
+struct Begun<'a> {
+    line: String,
+    result: &'static str,
+    reason: &'a str,
+}
+
 pub fn run(
     command: &Command,
     workspace: &Workspace,
@@ -117,22 +127,21 @@ fn list(workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<Ex
 }
 
 fn retire(args: &RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let by = args.author.name()?;
+    let (line, reason, by) = (args.line.clone(), args.reason.clone(), args.author.author()?);
+    let retirement = Retirement { line: line.clone(), by: by.to_string(), reason: reason.clone() };
+    let operation = Operation::Retire(Retire { line, reason, by });
     let keys = args.signing.signers(&args.key)?;
     let view = workspace.read()?;
-    let retirement = Retirement { line: args.line.clone(), by, reason: args.reason.clone() };
-    ceremony::check_retirement(&view, &retirement)?;
-    let begun = retire_line(ceremony::keys_of(&view)?, retirement.clone(), workspace.now())
+    // Nobody needs to sign for a line that cannot be retired.
+    let _ = operation::plan(&operation, &view, workspace)?;
+    let begun = retire_line(ceremony::keys_of(&view)?, retirement, workspace.now())
         .hint("sign a release of it first: that delegates the line")?;
-    let Some(mut ceremony) = begun else {
-        ceremony::retire(&retirement, workspace, terminal)?;
-        return Ok(ExitCode::SUCCESS);
-    };
+    let Some(mut ceremony) = begun else { return operation::run(&operation, workspace, terminal) };
     ceremony.check(workspace.now()).hint(SEE_ROLES)?;
     ceremony::sign_with(&mut ceremony, &args.key, &keys, SEE_ROLES)?;
     if let Some(file) = &args.ceremony {
-        let body = Changed { line: args.line.to_string(), result: "begun", reason: &args.reason };
         ceremony::pass_on(&ceremony, file, terminal)?;
+        let body = Begun { line: args.line.to_string(), result: "begun", reason: &args.reason };
         terminal.show(&body, String::new)?;
         terminal.note(format_args!("line `{}` goes on until the ceremony is finished", args.line));
     } else {

@@ -1,10 +1,12 @@
 //! The end of a ceremony: what was signed is written into the catalog.
 
 use super::super::failure::Hint;
+use super::super::operation;
 use super::super::terminal::Terminal;
 use super::super::workspace::Workspace;
-use super::{retirement, words};
-use crate::signing::ceremony::Ceremony;
+use super::words;
+use crate::operations::{Author, Operation, Retire};
+use crate::signing::ceremony::{Ceremony, Retirement};
 use crate::store::port::{Snapshot, roles_first};
 
 /// Finishes a ceremony: writes what was signed, and retires the line that ends with it. Returns the
@@ -27,8 +29,10 @@ pub fn finish(
         "next: publish the catalog as usual (a server that watches it does so by itself)"
     });
     // A run that was cut short before this is completed by the next.
-    if let Some(retires) = ceremony.retires() {
-        retirement::retire(retires, workspace, terminal)?;
+    if let Some(Retirement { line, by, reason }) = ceremony.retires() {
+        let by = Author::named(by).map_err(|refused| operation::refusal(&refused))?;
+        let retire = Retire { line: line.clone(), reason: reason.clone(), by };
+        operation::run(&Operation::Retire(retire), workspace, terminal)?;
     }
     Ok(written)
 }

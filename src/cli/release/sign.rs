@@ -1,26 +1,30 @@
 //! `tidegate release sign`.
 
+mod before;
 mod forward;
-mod pending;
 mod shown;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use self::before::Before;
 use self::forward::Forward;
 use self::shown::Body;
 use super::super::ceremony::{self, SEE_ROLES};
 use super::super::failure::{Hint, refuse};
 use super::super::keyfile;
+use super::super::operation;
 use super::super::terminal::Terminal;
-use super::super::workspace::Workspace;
+use super::super::workspace::{View, Workspace};
 use crate::domain::line::Line;
 use crate::domain::version::Version;
 use crate::domain::{Time, chain};
 use crate::formats::manifest::ReleaseManifest;
+use crate::operations::sign::{self, Pending, Sign};
 use crate::signing::ceremony::{DocumentId, Refused, Shortfall, propose_releases};
 use crate::signing::trust::Trust;
 use crate::signing::{PublicKey, Signer};
+use crate::words::operations::sign_remedy;
 
 /// Sign releases: all that are pending, or those named
 ///
@@ -59,7 +63,7 @@ pub struct Args {
 }
 
 /// What is signed, by line.
-type Pending<'v> = Vec<(&'v Line, Vec<Version>)>;
+type Lines<'v> = Vec<(&'v Line, Vec<Version>)>;
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let keys = args.signing.signers(args.key.iter().chain(&args.targets_key))?;
@@ -73,7 +77,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let trust = ceremony::keys_of(&view)?;
     let now = workspace.now();
     let mut body = Body::default();
-    let mut pending = args.pending(&view, now, &mut body)?;
+    let ask = Sign {
+        versions: args.versions.iter().cloned().collect(),
+        brings_forward: !args.not_before.is_empty(),
+    };
+    let mut pending = args.pending(&view, &ask, trust, now, &mut body)?;
     args.check_forwards(&pending, now)?;
     if args.ceremony.is_none() {
         let mut possible = Vec::new();
@@ -122,6 +130,35 @@ fn hint(refused: &Refused) -> &'static str {
 const SEE_KEYS: &str = "see which keys count for which lines: `tidegate key list`";
 
 impl Args {
+    /// What is to be signed. What cannot be signed is noted as refused.
+    fn pending<'v>(
+        &self,
+        view: &'v View,
+        ask: &'v Sign,
+        trust: &Trust,
+        now: Time,
+        body: &mut Body,
+    ) -> anyhow::Result<Lines<'v>> {
+        // A release of a line with faults is not in the catalog, but is not unknown either.
+        for version in &self.versions {
+            view.release(version)?;
+        }
+        let found = sign::pending(&view.catalog, ask, &Before { view, trust }, now);
+        let mut lines = Lines::new();
+        for Pending { line, versions, refused, renews } in
+            found.map_err(|refused| operation::refusal(&refused))?
+        {
+            for (version, obstacle) in refused {
+                let hint = sign_remedy(&obstacle).map(str::to_owned);
+                body.refuse(line, Some(&version), obstacle.to_string(), hint);
+            }
+            if renews || !versions.is_empty() {
+                lines.push((line, versions));
+            }
+        }
+        Ok(lines)
+    }
+
     /// What the keys at hand lack to sign for a line, and to delegate it if it is new, with the way
     /// out. Nothing is signed to find that out.
     fn lacking(

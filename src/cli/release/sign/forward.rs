@@ -1,6 +1,6 @@
 //! `--not-before`: a stage that may be entered earlier.
 
-use super::{Args, Pending};
+use super::{Args, Lines};
 use crate::cli::failure::refuse;
 use crate::cli::time;
 use crate::domain::channel::StageName;
@@ -27,7 +27,7 @@ impl Forward {
 
 impl Args {
     /// Refuses releases that cannot be brought forward as asked.
-    pub(super) fn check_forwards(&self, pending: &Pending<'_>, now: Time) -> anyhow::Result<()> {
+    pub(super) fn check_forwards(&self, pending: &Lines<'_>, now: Time) -> anyhow::Result<()> {
         for (line, versions) in pending {
             for release in versions.iter().filter_map(|version| line.releases.get(version)) {
                 self.check_forward(line, release, now)?;

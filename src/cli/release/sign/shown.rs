@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::Pending;
+use super::Lines;
 use crate::cli::ceremony::short;
 use crate::cli::table::Table;
 use crate::cli::terminal::Terminal;
@@ -74,7 +74,7 @@ impl Body {
     }
 
     /// Notes what a ceremony signed: before it, the lines had the roles in `trust`.
-    pub fn signed(&mut self, ceremony: &Ceremony, trust: &Trust, pending: &Pending<'_>) {
+    pub fn signed(&mut self, ceremony: &Ceremony, trust: &Trust, pending: &Lines<'_>) {
         self.signed = ceremony.manifests().map(SignedBody::of).collect();
         for (line, versions) in pending {
             let name = || line.name.to_string();
