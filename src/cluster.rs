@@ -11,14 +11,16 @@ pub mod download;
 pub mod fetch;
 pub mod folder;
 pub mod http;
+mod lines;
 mod lock;
 pub mod look;
 mod manifests;
 pub mod refusal;
-mod repository;
 mod session;
 pub mod status;
 mod trusted;
 
-pub use client::{Checked, Client, Options, Skipped};
+pub use client::{Checked, Client};
+pub use lines::Skipped;
+pub use manifests::Options;
 pub use refusal::Refusal;

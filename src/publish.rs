@@ -1,9 +1,9 @@
 //! From a catalog, keys and a time to a [`Publication`]: everything the server answers with.
 
+pub mod continuity;
 mod decided;
 pub mod document;
 pub mod evidence;
-pub mod follows;
 mod last_good;
 pub mod pack;
 pub mod publication;
@@ -238,7 +238,7 @@ fn check(inputs: &Inputs<'_>, publication: &Publication) -> Result<Time, Publish
     let channels = |name: &str, _: &_| names::is_channel(name);
     let verified = verify_lapsed(inputs.trust.root(), inputs.decided.now, &fetch, &channels)?;
     if let Some(last) = inputs.last {
-        follows::check_follows(last, publication)?;
+        continuity::check_follows(last, publication)?;
     }
     let manifests = publication.channel.values().map(|documents| documents.manifest.signed().expires);
     Ok(manifests.fold(verified.common_expiry(), Ord::min))

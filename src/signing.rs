@@ -1,12 +1,15 @@
 //! Keys, signing and verifying. Everything that is signed has one form, TUF's: [`Signed`].
 
 pub mod ceremony;
+pub mod continuity;
 pub mod key;
 mod signed;
 pub mod signer;
 pub mod trust;
 pub mod verify;
+mod violation;
 
 pub use key::{PrivateKey, PublicKey};
 pub use signed::{ParseError, SignError, Signature, SignatureError, Signed};
 pub use signer::{CommandSigner, InRole, Signer, SignerError};
+pub use violation::Violation;

@@ -18,7 +18,7 @@ use super::workspace::Workspace;
 use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::{Root, names};
 use crate::promoter::stored;
-use crate::publish::follows::check_follows;
+use crate::publish::continuity::check_follows;
 use crate::publish::restore::{made, restore};
 use crate::signing::Signed;
 use crate::store::durable::{self, Mode};

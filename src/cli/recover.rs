@@ -16,7 +16,7 @@ use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::Root;
 use crate::promoter::stored;
 use crate::publish::Publication;
-use crate::publish::follows::{Behind, check_seen, replaces_online_keys};
+use crate::publish::continuity::{Behind, check_seen, replaces_online_keys};
 use crate::publish::restore::{made, restore};
 use crate::signing::Signed;
 use crate::signing::trust::Trust;

@@ -28,7 +28,7 @@ use crate::promoter::status::{Handle, Shared};
 use crate::promoter::stored::{self, StoredError};
 use crate::promoter::{Mirror, Online, Promoter, Setup};
 use crate::publish::Publication;
-use crate::publish::follows::{check_seen, replaces_online_keys};
+use crate::publish::continuity::{check_seen, replaces_online_keys};
 use crate::signing::trust::Trust;
 use crate::signing::{CommandSigner, PublicKey};
 use crate::store::port::{CatalogStore, PayloadStore, ReadError, StateError, StateStore};

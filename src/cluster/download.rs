@@ -14,6 +14,7 @@ use crate::domain::payload::{Payload, Sha256};
 use crate::domain::release::Release;
 use crate::domain::version::Version;
 use crate::formats::tuf::names;
+use crate::signing::verify::Violation;
 use crate::store::durable::{self, Mode};
 
 /// Large enough that a read costs little, small enough that a pause is noticed at once.
@@ -95,7 +96,7 @@ impl Download<'_> {
         let from = (have > 0).then_some((have, tag.as_str()));
         let mut found = match self.fetch.get(&Ask { path: &path, from, patient: true, held: None })? {
             Reply::Found(found) => found,
-            Reply::NotFound | Reply::NotModified => return Err(Refusal::Missing { path: target }),
+            Reply::NotFound | Reply::NotModified => return Err(Violation::Missing { path: target }.into()),
         };
         let mut file = OpenOptions::new()
             .create(true)
@@ -152,9 +153,6 @@ pub fn check(path: &Path, payload: &Payload) -> Result<(), Refusal> {
     if found == payload.sha256 {
         return Ok(());
     }
-    Err(Refusal::WrongDigest {
-        path: path.display().to_string(),
-        expected: payload.sha256.to_string(),
-        found: found.to_string(),
-    })
+    let (path, expected) = (path.display().to_string(), payload.sha256);
+    Err(Violation::Digest { path, expected, found }.into())
 }

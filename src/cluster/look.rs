@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::client::{Checked, Client, Options};
+use super::client::{Checked, Client};
 use super::command;
 use super::fetch::{Pace, Traffic};
 use super::folder::{Config, Failure, Folder, Record, Stamp, Told};
 use super::http::{Server, ServerError, Stop};
+use super::manifests::Options;
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::domain::rfc3339;
@@ -38,7 +39,7 @@ pub enum LookError {
 impl LookError {
     /// The stable word for it.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Current(_) => "CurrentUnknown",
             Self::Server(_) => "Server",
@@ -48,7 +49,7 @@ impl LookError {
 
     /// What the operator may do.
     #[must_use]
-    pub const fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
             Self::Current(_) => "`--current CMD` prints the version on stdout, and ends with 0",
             Self::Server(_) => "remove the cluster and add it with another `--server` or `--ca`",

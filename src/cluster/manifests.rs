@@ -1,119 +1,128 @@
-//! The manifests behind an answer: of channels and releases, each verified and joined to the next.
+//! The manifests behind an answer: of channels and releases, read as they are needed.
 //!
 //! The chain is `channels` -> channel manifest -> release manifest -> payload. Each link is checked
 //! from both sides: what the online key lists must be what release keys list too.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
+use chrono::TimeDelta;
 
 use super::refusal::Refusal;
-use super::repository::{Expiry, Repository, chain, unreadable};
 use super::session::Session;
 use super::trusted::Seen;
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
-use crate::domain::payload::is_file_name;
 use crate::domain::version::Version;
 use crate::formats::manifest::{ChannelManifest, ReleaseManifest};
 use crate::formats::tuf::names::{self, CHANNELS};
-use crate::formats::tuf::{Target, Targets};
+use crate::formats::tuf::{DelegatedRole, Target, Targets};
 use crate::signing::Signed;
+use crate::signing::continuity::Known;
+use crate::signing::verify::{Verified, Verifier, Violation, check_offers};
 
-/// The manifests of one check, loaded as they are needed.
-#[derive(Debug)]
-pub struct Manifests<'a> {
-    pub session: &'a Session,
-    pub repository: &'a Repository,
-    pub expiry: Expiry,
-    /// Whether throw-away keys are taken.
+/// What a cluster accepts beyond what is strict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Documents that are signed by throw-away keys.
     pub demo: bool,
+    /// Documents that expired less than this long ago, as a closed network has them.
+    pub stale_ok: TimeDelta,
+}
+
+/// The manifests of one check.
+pub struct Manifests<'a> {
+    verifier: Verifier<'a, Session>,
+    pub verified: Verified,
+    /// When the check began.
+    pub now: Time,
+    /// Whether throw-away keys are accepted.
+    demo: bool,
     /// Goes up with each manifest that is read.
     pub seen: Seen,
     /// When the first of what was read expires.
     pub expires: Time,
-    channels: BTreeMap<String, ChannelManifest>,
-    releases: BTreeMap<Version, (ReleaseManifest, Bytes)>,
+    lines: BTreeMap<LineName, Rc<Targets>>,
+    channels: BTreeMap<ChannelName, ChannelManifest>,
+    pub releases: BTreeMap<Version, (ReleaseManifest, Bytes)>,
 }
 
 impl<'a> Manifests<'a> {
-    pub fn new(session: &'a Session, repository: &'a Repository, expiry: Expiry, demo: bool) -> Self {
-        let keys: BTreeSet<_> = repository
-            .roles
-            .targets
-            .signed()
-            .delegated(CHANNELS)
-            .map(|(_, authority)| authority.keyids.iter().copied().collect())
-            .unwrap_or_default();
+    /// Verifies what all lines need, after what is `known`.
+    ///
+    /// # Errors
+    /// Why a client refuses the repository.
+    pub fn new(
+        session: &'a Session,
+        known: Known<'_>,
+        now: Time,
+        Options { demo, stale_ok }: Options,
+    ) -> Result<Self, Refusal> {
+        let oldest = now.checked_sub_signed(stale_ok).unwrap_or(Time::MIN_UTC);
+        let verifier = Verifier::new(session, oldest);
+        let top = verifier.common(known)?;
+        let channels = top.targets.signed().delegated(CHANNELS);
+        let keys: BTreeSet<_> =
+            channels.map(|(_, authority)| authority.keyids.iter().copied().collect()).unwrap_or_default();
         let before = session.state().map(|state| &state.seen);
         let before = before.filter(|before| before.keys == keys).cloned().unwrap_or_default();
         let seen = Seen { keys, timestamp_tag: session.timestamp_tag(), ..before };
-        let expires = repository.expires();
-        let (channels, releases) = (BTreeMap::new(), BTreeMap::new());
-        Self { session, repository, expiry, demo, seen, expires, channels, releases }
+        let expires = top.common_expiry();
+        let (lines, channels, releases) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Ok(Self { verifier, verified: top, now, demo, seen, expires, lines, channels, releases })
     }
 
-    /// A delegated role.
-    fn role(&self, name: &str) -> Result<&'a Signed<Targets>, Refusal> {
-        let role = self.repository.roles.roles.get(name);
-        role.ok_or_else(|| Refusal::Missing { path: format!("the role `{name}`") })
+    /// Verifies the role of a line, which may have expired.
+    fn line(&mut self, line: &LineName) -> Result<Rc<Targets>, Refusal> {
+        if let Some(known) = self.lines.get(line) {
+            return Ok(Rc::clone(known));
+        }
+        let role = self.verifier.role(&self.verified, &names::releases_role(line))?;
+        let role = Rc::new(role.into_signed());
+        self.lines.insert(line.clone(), Rc::clone(&role));
+        Ok(role)
     }
 
-    /// What a role lists under a name.
-    fn listed(&self, role: &str, target: &str) -> Result<Option<Target>, Refusal> {
-        Ok(self.role(role)?.signed().targets.get(target).copied())
+    /// Checks that a line's role has not expired.
+    pub fn check_line(&mut self, line: &LineName) -> Result<(), Refusal> {
+        let role = self.line(line)?;
+        let path = names::metadata_path(&names::releases_role(line), role.version);
+        self.verifier.check_expiry(&path, role.expires)?;
+        self.expires = self.expires.min(role.expires);
+        Ok(())
     }
 
-    /// Reads a target that a role lists, signed by that role's keys. `None` if the server does not
-    /// have it.
-    fn read<T: DeserializeOwned>(
-        &self,
-        role: &str,
-        name: &str,
-        target: &Target,
-    ) -> Result<Option<Signed<T>>, Refusal> {
-        let path = names::target_path(name, &target.hashes.sha256);
-        let Some(bytes) = self.session.target(&path, target)? else { return Ok(None) };
-        let signed = Signed::<T>::parse(bytes).map_err(|e| unreadable(path.clone(), &e))?;
-        let delegated = self.repository.roles.targets.signed().delegated(role);
-        let (_, authority) = delegated.ok_or_else(|| Refusal::Missing { path: role.to_owned() })?;
-        signed.verify(authority).map_err(|e| Refusal::Signatures { path, detail: chain(&e) })?;
-        Ok(Some(signed))
+    /// What `channels` lists.
+    fn listed(&self) -> Result<&BTreeMap<String, Target>, Refusal> {
+        let role = self.verified.roles.get(CHANNELS);
+        let role = role.ok_or_else(|| Violation::NotDelegated { role: CHANNELS.to_owned() })?;
+        Ok(&role.signed().targets)
     }
 
     /// The manifest of a channel by its own name.
     pub fn channel(&mut self, name: &ChannelName) -> Result<ChannelManifest, Refusal> {
-        let target = names::channel_target(name);
-        if let Some(known) = self.channels.get(&target) {
+        if let Some(known) = self.channels.get(name) {
             return Ok(known.clone());
         }
-        let Some(listed) = self.listed(CHANNELS, &target)? else {
+        let target = names::channel_target(name);
+        let Some(listed) = self.listed()?.get(&target).copied() else {
             return Err(Refusal::UnknownChannel(name.clone()));
         };
-        let read = self.read::<ChannelManifest>(CHANNELS, &target, &listed)?;
-        let manifest = read.ok_or_else(|| Refusal::Missing { path: target.clone() })?.into_signed();
-        let what = || format!("the manifest of channel `{name}`");
-        if manifest.channel != *name {
-            let found = format!("channel `{}`", manifest.channel);
-            return Err(Refusal::WrongChannel { asked: name.to_string(), found });
-        }
+        let manifest = self.verifier.channel(&self.verified, &target, &listed)?;
         if manifest.demo && !self.demo {
-            return Err(Refusal::Demo(what()));
+            return Err(Refusal::Demo(format!("the manifest of channel `{name}`")));
         }
         self.check_place(&manifest)?;
-        self.expiry.check(what, manifest.expires)?;
-        self.expires = self.expires.min(manifest.expires);
         let last = self.seen.versions.entry(name.clone()).or_default();
         if manifest.version < *last {
-            let detail = format!("version `{}` after `{last}`", manifest.version);
-            return Err(Refusal::Rollback { what: what(), detail });
+            return Err(Violation::WentBack { what: target, from: *last, to: manifest.version }.into());
         }
         *last = manifest.version;
+        self.expires = self.expires.min(manifest.expires);
         self.seen.places.insert(name.clone(), (manifest.line.clone(), manifest.stage.clone()));
-        check_latest(&manifest)?;
-        self.channels.insert(target, manifest.clone());
+        self.channels.insert(name.clone(), manifest.clone());
         Ok(manifest)
     }
 
@@ -122,27 +131,27 @@ impl<'a> Manifests<'a> {
     fn check_place(&self, manifest: &ChannelManifest) -> Result<(), Refusal> {
         let (name, line) = (&manifest.channel, &manifest.line);
         let found = || format!("stage `{}` of line `{line}`", manifest.stage);
-        let wrong = |found| Err(Refusal::WrongChannel { asked: name.to_string(), found });
+        let wrong = |found| Err(Refusal::WrongChannel { asked: name.clone(), found });
         let place = (line.clone(), manifest.stage.clone());
         if let Some((line, stage)) = self.seen.places.get(name).filter(|known| **known != place) {
-            return wrong(format!("{}, and was stage `{stage}` of line `{line}`", found()));
+            return wrong(format!("{}, and was of stage `{stage}` of line `{line}`", found()));
         }
         // Before a first look only the usual names tell.
         let usual =
             |other: &LineName| manifest.stages.iter().any(|stage| is_usual(name, other, &stage.stage));
         if let Some(other) = self.prefixes().values().find(|other| *other != line && usual(other)) {
-            return wrong(format!("{}, and bears the name of line `{other}`", found()));
+            return wrong(format!("{}, and has the name of a channel of line `{other}`", found()));
         }
         Ok(())
     }
 
-    /// A channel's own name by that or an alias. An alias stands in its channel's manifest alone, so
+    /// A channel's own name by that or an alias. An alias is in its channel's manifest alone, so
     /// that all are read to find it.
     pub fn resolve(&mut self, name: &ChannelName) -> Result<ChannelName, Refusal> {
         if let Some(own) = self.seen.aliases.get(name) {
             return Ok(own.clone());
         }
-        if self.listed(CHANNELS, &names::channel_target(name))?.is_some() {
+        if self.listed()?.contains_key(&names::channel_target(name)) {
             return Ok(name.clone());
         }
         let mut refusal = Refusal::UnknownChannel(name.clone());
@@ -152,7 +161,7 @@ impl<'a> Manifests<'a> {
                     self.seen.aliases.insert(name.clone(), own.clone());
                     return Ok(own);
                 }
-                // Where all is signed by throw-away keys, that is what to say.
+                // Where everything is signed by throw-away keys, the operator must read that.
                 Err(error @ Refusal::Demo(_)) => refusal = error,
                 // A fault of one channel is its own.
                 Ok(_) | Err(_) => {}
@@ -162,11 +171,10 @@ impl<'a> Manifests<'a> {
     }
 
     fn all_channels(&self) -> Result<Vec<ChannelName>, Refusal> {
-        let targets = self.role(CHANNELS)?.signed().targets.keys();
         let name = |target: &String| {
             ChannelName::parse(target.strip_prefix("channel.")?.strip_suffix(".json")?).ok()
         };
-        Ok(targets.filter_map(name).collect())
+        Ok(self.listed()?.keys().filter_map(name).collect())
     }
 
     /// Some channel of a line, looked for first where channels usually are: `LINE-STAGE`.
@@ -186,39 +194,37 @@ impl<'a> Manifests<'a> {
         refusal.map_or(Ok(None), Err)
     }
 
-    /// Every channel of the line that one of its channels speaks of, in the order of its stages.
+    /// Every channel of the line that one of its channels names, in the order of its stages.
     pub fn stages(&mut self, one: &ChannelManifest) -> Result<Vec<ChannelManifest>, Refusal> {
+        let contradiction = |channel: &ChannelName, detail: &str| Refusal::Contradiction {
+            line: one.line.to_string(),
+            detail: format!("channel `{channel}` {detail}"),
+        };
         let mut found = Vec::new();
         for stage in &one.stages {
             let manifest = self.channel(&stage.channel)?;
-            let contradiction = |detail: &str| Refusal::Contradiction {
-                line: one.line.to_string(),
-                detail: format!("channel `{}` {detail}", stage.channel),
-            };
             if manifest.line != one.line {
-                return Err(contradiction("is of another line"));
+                return Err(contradiction(&stage.channel, "is of another line"));
             }
             if manifest.stage != stage.stage || manifest.stages != one.stages {
-                return Err(contradiction("has other stages"));
+                return Err(contradiction(&stage.channel, "has other stages"));
             }
             if manifest.follows != one.follows {
-                return Err(contradiction("follows another line"));
+                return Err(contradiction(&stage.channel, "follows another line"));
             }
             found.push(manifest);
         }
         if !found.iter().any(|manifest| manifest.channel == one.channel) {
-            let detail = format!("channel `{}` is none of its stages", one.channel);
-            return Err(Refusal::Contradiction { line: one.line.to_string(), detail });
+            return Err(contradiction(&one.channel, "is not one of its stages"));
         }
         Ok(found)
     }
 
     /// The versions whose manifests a line's release keys have signed.
-    pub fn signed_versions(&self, line: &LineName) -> Result<Vec<Version>, Refusal> {
-        let role = self.role(&names::releases_role(line))?;
+    pub fn signed_versions(&mut self, line: &LineName) -> Result<Vec<Version>, Refusal> {
         let version =
             |target: &String| Version::parse(target.strip_prefix("release.")?.strip_suffix(".json")?).ok();
-        Ok(role.signed().targets.keys().filter_map(version).collect())
+        Ok(self.line(line)?.targets.keys().filter_map(version).collect())
     }
 
     /// The manifest of a release that a line's release keys have signed. `None` if the server
@@ -231,57 +237,28 @@ impl<'a> Manifests<'a> {
         if let Some((known, _)) = self.releases.get(version) {
             return Ok(Some(known.clone()));
         }
-        let role = names::releases_role(line);
+        let (role, targets) = (names::releases_role(line), self.line(line)?);
         let target = names::release_target(version);
-        let Some(listed) = self.listed(&role, &target)? else {
-            return Err(Refusal::NotListed { what: format!("line `{line}`"), target });
+        let Some(listed) = targets.targets.get(&target) else {
+            return Err(Violation::NotListed { path: format!("line {line}"), target }.into());
         };
-        let Some(signed) = self.read::<ReleaseManifest>(&role, &target, &listed)? else { return Ok(None) };
-        let manifest = signed.signed();
-        // The spelling counts too: files and targets bear it.
-        if manifest.version.to_string() != version.to_string() || manifest.line != *line {
-            return Err(Refusal::WrongRelease {
-                path: target,
-                expected: format!("release `{version}` of line `{line}`"),
-                found: format!("release `{}` of line `{}`", manifest.version, manifest.line),
-            });
-        }
-        if manifest.demo && !self.demo {
+        let signed: Signed<ReleaseManifest> =
+            match self.verifier.release(&self.verified, (&role, &targets), &target, listed) {
+                Err(Refusal::Document(Violation::Missing { .. })) => return Ok(None),
+                signed => signed?,
+            };
+        if signed.signed().demo && !self.demo {
             return Err(Refusal::Demo(format!("release `{version}`")));
         }
-        for payload in manifest.payloads.iter() {
-            let name = names::payload_target(&manifest.version, &payload.file);
-            // A file bears the name in the end, and must stay in its folder.
-            if !is_file_name(&payload.file) {
-                return Err(Refusal::Scope { role, target: format!("`{name}`") });
-            }
-            if self.listed(&role, &name)? != Some(Target::new(payload.sha256, payload.size)) {
-                return Err(Refusal::NotListed { what: format!("release `{version}`"), target: name });
-            }
-        }
-        let entry = (manifest.clone(), signed.raw().clone());
-        let manifest = self.releases.entry(version.clone()).or_insert(entry).0.clone();
+        let raw = signed.raw().clone();
+        let manifest = signed.into_signed();
+        self.releases.insert(version.clone(), (manifest.clone(), raw));
         Ok(Some(manifest))
     }
 
     /// Checks that what a channel offers is what release keys have signed.
-    pub fn check_offers(&self, manifest: &ChannelManifest) -> Result<(), Refusal> {
-        let role = names::releases_role(&manifest.line);
-        for offered in &manifest.releases {
-            let target = names::release_target(&offered.version);
-            let listed = self.listed(&role, &target)?;
-            if listed.is_none_or(|listed| listed.hashes.sha256 != offered.manifest) {
-                return Err(Refusal::NotListed { what: format!("channel `{}`", manifest.channel), target });
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks that a line's role has not expired.
-    pub fn check_line(&mut self, line: &LineName) -> Result<(), Refusal> {
-        let expires = self.repository.check_line(&names::releases_role(line), self.expiry)?;
-        self.expires = self.expires.min(expires);
-        Ok(())
+    pub fn check_offers(&mut self, manifest: &ChannelManifest) -> Result<(), Refusal> {
+        Ok(check_offers(manifest, &*self.line(&manifest.line)?)?)
     }
 
     /// The line to which a version belongs, by the paths that are delegated to lines.
@@ -297,16 +274,11 @@ impl<'a> Manifests<'a> {
         Prefix::parse(prefix).ok()
     }
 
-    /// All lines whose releases are delegated.
-    pub fn lines(&self) -> Vec<LineName> {
-        self.prefixes().into_values().collect()
-    }
-
-    /// Lines by the prefixes of their versions.
-    fn prefixes(&self) -> BTreeMap<String, LineName> {
-        let delegations = self.repository.roles.targets.signed().delegations.iter();
+    /// All lines whose releases are delegated, by the prefixes of their versions.
+    pub fn prefixes(&self) -> BTreeMap<String, LineName> {
+        let delegations = self.verified.targets.signed().delegations.iter();
         let roles = delegations.flat_map(|delegations| &delegations.roles);
-        let line = |role: &crate::formats::tuf::DelegatedRole| {
+        let line = |role: &DelegatedRole| {
             let name = LineName::parse(role.name.strip_prefix(names::RELEASES)?).ok()?;
             let prefix = role.paths.iter().find_map(|path| {
                 let path = path.strip_prefix("release.")?;
@@ -316,15 +288,9 @@ impl<'a> Manifests<'a> {
         };
         roles.filter_map(line).collect()
     }
-
-    /// The signed bytes of every release that was read.
-    pub fn into_releases(self) -> (Seen, Time, BTreeMap<Version, Bytes>) {
-        let raw = self.releases.into_iter().map(|(version, (_, raw))| (version, raw)).collect();
-        (self.seen, self.expires, raw)
-    }
 }
 
-/// Whether this is how a channel is called where nobody says otherwise.
+/// Whether this is what a channel is called where nobody says otherwise.
 fn is_usual(channel: &ChannelName, line: &LineName, stage: &StageName) -> bool {
     ChannelName::of(line, stage).is_ok_and(|usual| usual == *channel)
 }
@@ -337,23 +303,4 @@ pub fn not_before(release: &ReleaseManifest, channel: &ChannelManifest) -> Optio
         .iter()
         .filter(|(stage, _)| **stage == channel.stage || is_usual(&channel.channel, &channel.line, stage));
     bounds.map(|(_, earliest)| *earliest).max()
-}
-
-/// What a channel calls its latest is the highest that it offers.
-fn check_latest(manifest: &ChannelManifest) -> Result<(), Refusal> {
-    let offered = manifest.releases.iter().filter(|release| release.yank.is_none());
-    let highest = offered.map(|release| &release.version).max();
-    if highest == manifest.latest.as_ref() {
-        return Ok(());
-    }
-    let told = |version: Option<&Version>| version.map_or_else(|| "none".to_owned(), |v| format!("`{v}`"));
-    Err(Refusal::Contradiction {
-        line: manifest.line.to_string(),
-        detail: format!(
-            "channel `{}` has {} as its latest, and {} is the highest it offers",
-            manifest.channel,
-            told(manifest.latest.as_ref()),
-            told(highest)
-        ),
-    })
 }

@@ -1,7 +1,7 @@
 //! What a cluster trusts, on disk.
 //!
 //! A numbered folder for each state that was verified wholly, and a file `current` that names the
-//! newest: a check works on a folder aside, and only its success moves `current`. Files that never
+//! newest: a check that succeeds writes a folder aside, and then moves `current`. Files that never
 //! change are linked from one state to the next, so that a new state costs what is new in it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,21 +10,32 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
+use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName, StageName};
-use crate::formats::tuf::KeyId;
+use crate::formats::seconds;
+use crate::formats::tuf::{Authority, KeyId, Meta, Root, Snapshot, Timestamp};
+use crate::signing::Signed;
+use crate::signing::continuity::Known;
 use crate::store::durable::{self, Mode};
-
-/// What tough remembers, and nothing else of its folder.
-const MEMORY: [&str; 5] =
-    ["root.json", "timestamp.json", "snapshot.json", "targets.json", "latest_known_time.json"];
 
 /// The folder of one cluster's trusted states.
 #[derive(Debug, Clone)]
 pub struct Trusted {
     folder: PathBuf,
+}
+
+/// What a cluster remembers beside documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Memory {
+    /// When this state was verified. An earlier clock is wrong, and would take what has expired.
+    #[serde(with = "seconds")]
+    verified: Time,
+    seen: Seen,
 }
 
 /// What was seen of the channels, by a state.
@@ -39,7 +50,7 @@ pub struct Seen {
     /// The line and the stage of each channel. They never change, or the online key could lead a
     /// cluster into the next minor without its operator's wish, or around `not_before`.
     pub places: BTreeMap<ChannelName, (LineName, StageName)>,
-    /// The channel for which each alias stood first; for the same reason.
+    /// The channel that each alias meant first; for the same reason.
     pub aliases: BTreeMap<ChannelName, ChannelName>,
     /// The tag under which the timestamp was served.
     pub timestamp_tag: Option<String>,
@@ -50,27 +61,56 @@ pub struct Seen {
 pub struct State {
     folder: PathBuf,
     number: u64,
+    /// When it was verified, in whole seconds.
+    pub verified: Time,
     pub seen: Seen,
-    /// The newest root.
-    pub root: Bytes,
-    pub timestamp: Bytes,
+    pub root: Signed<Root>,
+    pub timestamp: Signed<Timestamp>,
+    snapshot: Signed<Snapshot>,
 }
 
 impl State {
-    /// A file that never changes, by its path in the repository.
+    /// What may follow this state.
     #[must_use]
-    pub fn file(&self, path: &str) -> Option<Bytes> {
-        fs::read(self.folder.join("files").join(file_name(path))).ok().map(Bytes::from)
+    pub const fn known(&self) -> Known<'_> {
+        Known { root: &self.root, timestamp: Some(&self.timestamp), snapshot: Some(&self.snapshot) }
     }
 
-    fn memory(&self) -> PathBuf {
-        self.folder.join("tough")
+    /// A file that never changes, by its path in the repository: a copy, which may be damaged.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<Bytes> {
+        fs::read(file_in(&self.folder, path)).ok().map(Bytes::from)
     }
 }
 
-/// The name of a file in a state's folder. Names in a repository are flat below two folders.
-fn file_name(path: &str) -> String {
-    path.replace('/', "_")
+/// Where a state keeps a file that never changes. Names in a repository are flat below two folders.
+fn file_in(state: &Path, path: &str) -> PathBuf {
+    state.join("files").join(path.replace('/', "_"))
+}
+
+/// What the next state consists of.
+#[derive(Debug)]
+pub struct Next<'a> {
+    pub verified: Time,
+    pub root: &'a Bytes,
+    pub timestamp: &'a Bytes,
+    pub snapshot: &'a Bytes,
+    pub seen: &'a Seen,
+    /// By path in the repository.
+    pub files: &'a HashMap<String, Bytes>,
+}
+
+impl Next<'_> {
+    /// Whether it has anything that the state before has not.
+    #[must_use]
+    pub fn is_new(&self, before: Option<&State>) -> bool {
+        before.is_none_or(|before| {
+            before.root.raw() != self.root
+                || before.timestamp.raw() != self.timestamp
+                || before.seen != *self.seen
+                || self.files.iter().any(|(path, bytes)| before.file(path).as_ref() != Some(bytes))
+        })
+    }
 }
 
 impl Trusted {
@@ -82,7 +122,7 @@ impl Trusted {
     /// The newest verified state. `None` before the first one.
     ///
     /// # Errors
-    /// When the folder was damaged: it is not taken for new, since a rollback would then pass.
+    /// When the folder was damaged: that is not "no state yet", since a rollback would then pass.
     pub fn read(&self) -> Result<Option<State>, Refusal> {
         let pointer = self.folder.join("current");
         let text = match fs::read_to_string(&pointer) {
@@ -90,73 +130,58 @@ impl Trusted {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Refusal::state(pointer)(e)),
         };
-        let damaged = |path: &Path| {
-            let path = path.to_owned();
-            move |words: String| Refusal::State {
-                path,
-                source: io::Error::new(io::ErrorKind::InvalidData, words),
-            }
-        };
-        let number: u64 =
-            text.trim().parse().map_err(|_| damaged(&pointer)("it names no state".to_owned()))?;
-        let folder = self.folder.join(number.to_string());
-        let read = |name: &str| {
-            let path = folder.join(name);
-            fs::read(&path).map(Bytes::from).map_err(Refusal::state(path))
-        };
-        let seen = serde_json::from_slice(&read("seen.json")?)
-            .map_err(|e| damaged(&folder.join("seen.json"))(e.to_string()))?;
-        Ok(Some(State { number, seen, root: read("root.json")?, timestamp: read("timestamp.json")?, folder }))
-    }
-
-    /// A folder aside for tough to work in, with what it remembers.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn stage(&self, state: Option<&State>) -> Result<Staging, Refusal> {
-        durable::create_folder(&self.folder, Mode::Private)?;
-        let staging = tempfile::Builder::new().prefix(".staging-").tempdir_in(&self.folder);
-        let staging = staging.map_err(Refusal::state(&self.folder))?;
-        let memory = staging.path().join("tough");
-        fs::create_dir(&memory).map_err(Refusal::state(&memory))?;
-        for name in state.iter().flat_map(|_| MEMORY) {
-            let from = state.map(|state| state.memory().join(name)).unwrap_or_default();
-            match fs::copy(&from, memory.join(name)) {
-                Ok(_) => {}
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                Err(e) => return Err(Refusal::state(from)(e)),
-            }
-        }
-        Ok(Staging { folder: staging })
+        let number = text.trim().parse().map_err(|_| Refusal::damaged(pointer, "it names no state"))?;
+        let folder = self.folder.join(text.trim());
+        let path = folder.join("seen.json");
+        let Memory { verified, seen } =
+            serde_json::from_slice(&read(&path)?).map_err(|e| Refusal::damaged(path, e.to_string()))?;
+        let root: Signed<Root> =
+            signed(&folder.join("root.json"), |root: &Signed<Root>| verify(root, root.signed().root()))?;
+        let timestamp: Signed<Timestamp> =
+            signed(&folder.join("timestamp.json"), |timestamp| verify(timestamp, root.signed().timestamp()))?;
+        // Together they were verified, so that the one's digest is as good as a signature.
+        let meta = timestamp.signed().meta.snapshot;
+        let snapshot = signed(&folder.join("snapshot.json"), |snapshot: &Signed<Snapshot>| {
+            let same = Meta::of(snapshot.signed().version, snapshot.raw()) == meta;
+            if same { Ok(()) } else { Err("the timestamp names another one".to_owned()) }
+        })?;
+        Ok(Some(State { folder, number, verified, seen, root, timestamp, snapshot }))
     }
 
     /// Makes what was verified the trusted state.
     ///
     /// # Errors
     /// When it cannot be written; the state is then the one before.
-    pub fn commit(&self, staging: Staging, before: Option<&State>, next: &Next<'_>) -> Result<(), Refusal> {
-        let aside = staging.folder.path();
+    pub fn commit(&self, before: Option<&State>, next: &Next<'_>) -> Result<(), Refusal> {
+        durable::create_folder(&self.folder, Mode::Private)?;
+        // Removed unless it is committed.
+        let staging = tempfile::Builder::new().prefix(".staging-").tempdir_in(&self.folder);
+        let staging = staging.map_err(Refusal::state(&self.folder))?;
+        let aside = staging.path();
         let files = aside.join("files");
         fs::create_dir(&files).map_err(Refusal::state(&files))?;
         for (path, bytes) in next.files {
-            let (name, to) = (file_name(path), files.join(file_name(path)));
+            let to = file_in(aside, path);
             // A file that was read from the state before is the same file.
             let linked = before.is_some_and(|before| {
                 before.file(path).is_some_and(|old| old == *bytes)
-                    && fs::hard_link(before.folder.join("files").join(&name), &to).is_ok()
+                    && fs::hard_link(file_in(&before.folder, path), &to).is_ok()
             });
             if !linked {
                 fs::write(&to, bytes).map_err(Refusal::state(&to))?;
             }
         }
-        let seen = serde_json::to_vec_pretty(next.seen).map_err(io::Error::other);
-        let seen = seen.map_err(Refusal::state(aside.join("seen.json")))?;
-        for (name, bytes) in
-            [("root.json", &next.root[..]), ("timestamp.json", &next.timestamp[..]), ("seen.json", &seen[..])]
-        {
+        let memory = Memory { verified: next.verified, seen: next.seen.clone() };
+        let memory = serde_json::to_vec_pretty(&memory).map_err(io::Error::other);
+        let memory = memory.map_err(Refusal::state(aside.join("seen.json")))?;
+        for (name, bytes) in [
+            ("root.json", &next.root[..]),
+            ("timestamp.json", &next.timestamp[..]),
+            ("snapshot.json", &next.snapshot[..]),
+            ("seen.json", &memory),
+        ] {
             fs::write(aside.join(name), bytes).map_err(Refusal::state(aside.join(name)))?;
         }
-        tidy(&aside.join("tough")).map_err(Refusal::state(aside))?;
         let number = before.map_or(1, |before| before.number + 1);
         let folder = self.folder.join(number.to_string());
         // Left by a crash between the two steps below; `current` never named it.
@@ -164,8 +189,7 @@ impl Trusted {
             fs::remove_dir_all(&folder).map_err(Refusal::state(&folder))?;
         }
         sync(aside).map_err(Refusal::state(aside))?;
-        let aside = staging.folder.keep();
-        fs::rename(&aside, &folder).map_err(Refusal::state(&folder))?;
+        fs::rename(staging.keep(), &folder).map_err(Refusal::state(&folder))?;
         sync(&self.folder).map_err(Refusal::state(&self.folder))?;
         durable::write(&self.folder.join("current"), number.to_string().as_bytes(), Mode::Private)?;
         self.sweep(number);
@@ -184,39 +208,23 @@ impl Trusted {
     }
 }
 
-/// A folder aside. It is removed unless it is committed.
-#[derive(Debug)]
-pub struct Staging {
-    folder: tempfile::TempDir,
+fn read(path: &Path) -> Result<Bytes, Refusal> {
+    fs::read(path).map(Bytes::from).map_err(Refusal::state(path))
 }
 
-impl Staging {
-    /// Where tough may write.
-    #[must_use]
-    pub fn memory(&self) -> PathBuf {
-        self.folder.path().join("tough")
-    }
+/// A document of a state, which was verified and must still be what it was then: one whose signature
+/// a fault of the disk had broken would otherwise count as forgotten.
+fn signed<T: DeserializeOwned>(
+    path: &Path,
+    check: impl FnOnce(&Signed<T>) -> Result<(), String>,
+) -> Result<Signed<T>, Refusal> {
+    let signed = Signed::parse(read(path)?).map_err(|e| Refusal::damaged(path, e.to_string()))?;
+    check(&signed).map_err(|detail| Refusal::damaged(path, detail))?;
+    Ok(signed)
 }
 
-/// What the next state consists of.
-#[derive(Debug)]
-pub struct Next<'a> {
-    pub root: &'a Bytes,
-    pub timestamp: &'a Bytes,
-    pub seen: &'a Seen,
-    /// By path in the repository.
-    pub files: &'a HashMap<String, Bytes>,
-}
-
-/// Leaves only what tough will read again: it keeps every version of every delegated role.
-fn tidy(memory: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(memory)? {
-        let entry = entry?;
-        if !MEMORY.iter().any(|name| entry.file_name() == *name) {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
+fn verify<T>(signed: &Signed<T>, authority: Authority<'_>) -> Result<(), String> {
+    signed.verify(authority).map(drop).map_err(|e| e.to_string())
 }
 
 /// Makes a folder and all below it durable.

@@ -21,7 +21,7 @@ use crate::domain::testing::{catalog, event, line, release, t, v};
 use crate::formats::tuf::Target;
 use crate::signing::ceremony::{Keys, found, sign_releases};
 use crate::signing::trust::Checked;
-use crate::signing::verify::verify;
+use crate::signing::verify::{Verified, verify};
 use crate::signing::{PrivateKey, Signed};
 
 /// What came of publishing.
@@ -439,7 +439,8 @@ fn a_client_that_saw_one_publication_takes_the_next() {
         let wanted = |name: &str, _: &Target| !names::is_payload(name);
         let verified = verify(&world.trust.roots()[0], now, &fetch, &wanted).unwrap();
         if let Some(seen) = &seen {
-            verified.check_follows(seen).unwrap();
+            let seen: &Verified = seen;
+            seen.known().check(&verified.root, &verified.timestamp, &verified.snapshot).unwrap();
         }
         seen = Some(verified);
         last = Some(publication);

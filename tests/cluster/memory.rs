@@ -61,6 +61,11 @@ impl Memory {
         self.files.lock().unwrap().retain(|path, _| !path.contains(part));
     }
 
+    #[allow(dead_code, reason = "only the hostile suite asks others to judge")]
+    pub fn files(&self) -> Files {
+        self.files.lock().unwrap().clone()
+    }
+
     /// What was asked for since the last time.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())

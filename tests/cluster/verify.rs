@@ -75,6 +75,39 @@ fn what_has_expired_is_refused_unless_that_is_allowed_for_so_long() {
 }
 
 #[test]
+fn a_clock_that_was_turned_back_behind_the_last_state_is_refused() {
+    let mut world = World::new();
+    world.check(CHANNEL, CURRENT).unwrap();
+    world.clock.set(world.repository.now - TimeDelta::seconds(1));
+    world.refused(CHANNEL, CURRENT, "ClockBack");
+    // Though what is served is newer, and though old documents are accepted.
+    world.publish();
+    world.options.stale_ok = TimeDelta::days(90);
+    let refusal = world.refused(CHANNEL, CURRENT, "ClockBack");
+    assert!(refusal.to_string().contains("before `2018-06-01T00:00:00Z`"), "{refusal}");
+    let recheck = world.client().recheck(&CHANNEL.parse().unwrap(), &Version::parse(CURRENT).unwrap());
+    assert_eq!(recheck.unwrap_err().kind(), "ClockBack");
+    world.clock.set("2018-06-01T00:00:00Z".parse().unwrap());
+    world.check(CHANNEL, CURRENT).unwrap();
+}
+
+#[test]
+fn a_role_of_a_line_that_does_not_count_is_not_fetched_and_its_version_counts_all_the_same() {
+    let mut world = World::new();
+    world.check(CHANNEL, CURRENT).unwrap();
+    let asked = world.server.asked();
+    let roles: Vec<_> = asked.iter().filter(|path| path.contains("releases-")).collect();
+    assert_eq!(roles, ["tuf/metadata/1.releases-1.8.json"]);
+    // Nobody who follows 1.8 has seen the role, and all have seen its version.
+    world.publish();
+    world.check(CHANNEL, CURRENT).unwrap();
+    world.publish();
+    world.repository.role("releases-1.7").version = 1;
+    world.server.serve(world.repository.seal());
+    world.refused(CHANNEL, CURRENT, "Rollback");
+}
+
+#[test]
 fn an_older_state_is_refused_after_a_newer_one() {
     let mut world = World::new();
     let old = world.repository.seal();
@@ -335,7 +368,21 @@ fn a_cluster_comes_back_from_versions_at_their_maximum() {
 fn a_damaged_trusted_state_is_not_taken_for_none() {
     let world = World::new();
     world.check(CHANNEL, CURRENT).unwrap();
-    std::fs::remove_file(world.folder.path().join("trusted/1/seen.json")).unwrap();
+    let file = |name: &str| world.folder.path().join("trusted/1").join(name);
+    // Each document, too: one whose signature is broken would count as forgotten.
+    for name in ["root.json", "timestamp.json", "snapshot.json"] {
+        let good = std::fs::read(file(name)).unwrap();
+        let mut bad = good.clone();
+        let at = bad.windows(7).position(|text| text == b"\"sig\":\"").unwrap() + 7;
+        bad[at] = if bad[at] == b'0' { b'1' } else { b'0' };
+        std::fs::write(file(name), bad).unwrap();
+        world.refused(CHANNEL, CURRENT, "State");
+        std::fs::remove_file(file(name)).unwrap();
+        world.refused(CHANNEL, CURRENT, "State");
+        std::fs::write(file(name), good).unwrap();
+        world.check(CHANNEL, CURRENT).unwrap();
+    }
+    std::fs::remove_file(file("seen.json")).unwrap();
     world.refused(CHANNEL, CURRENT, "State");
     std::fs::write(world.folder.path().join("trusted/current"), "").unwrap();
     world.refused(CHANNEL, CURRENT, "State");

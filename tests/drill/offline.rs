@@ -154,9 +154,12 @@ fn a_stolen_targets_key_names_no_release_keys_once_the_keepers_changed_it() {
     scene.cluster("1.root.json").takes("nor does a new one", GOOD);
     other.takes("before the thief holds its network", GOOD);
     let shown = delegate(scene.served("after"));
-    for (what, files) in [("with the new root", &shown), ("without it", &hidden)] {
+    // Who has seen the owners' role of that version is not shown another one.
+    for (what, files, kind) in
+        [("with the new root", &shown, "NotEnoughSignatures"), ("without it", &hidden, "VersionReused")]
+    {
         scene.network.taken(files);
-        other.refuses(what, "NotEnoughSignatures");
+        other.refuses(what, kind);
         scene.cluster("2.root.json").refuses(what, "NotEnoughSignatures");
     }
     scene.network.taken(&shown);

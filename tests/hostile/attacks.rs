@@ -8,7 +8,7 @@ use tidegate::formats::tuf::names::{self, TIMESTAMP_PATH};
 use tidegate::formats::tuf::{Root, Signers, Target};
 
 use super::forge::{
-    Forge, ONLINE, RELEASE, RELEASE_OF_1_7, ROOT, TARGETS, THIEF, any, both, envelope, key, meta_of,
+    Forge, ONLINE, RELEASE, RELEASE_OF_1_7, ROOT, TARGETS, THIEF, any, both, day, envelope, key, meta_of,
 };
 use super::repository::Files;
 use super::scene::{CHANNEL, GOOD, Scene, TARGET, told};
@@ -18,7 +18,7 @@ pub struct Attack {
     /// As the documentation has it.
     pub name: &'static str,
     /// Puts it on the server, or moves the time.
-    does: fn(&Scene),
+    pub does: fn(&Scene),
     pub kind: &'static str,
 }
 
@@ -62,6 +62,12 @@ fn roll_back(scene: &Scene, role: &str) {
     scene.server.serve(files);
 }
 
+/// Serves the third publication, whose snapshot lacks a role.
+fn drop_role(scene: &Scene, file: &str) {
+    let drop = |snapshot: &mut Value| drop(snapshot["meta"].as_object_mut().unwrap().remove(file).unwrap());
+    scene.server.serve(Forge::new(3).edit("snapshot", drop).seal());
+}
+
 /// Serves the second publication with a file of the first in the place of its own.
 fn mix(scene: &Scene, role: &str) {
     let mut files = Forge::new(3).seal();
@@ -73,12 +79,12 @@ fn mix(scene: &Scene, role: &str) {
 fn expire(scene: &Scene, name: &str) {
     let forge = if name == "root" { root(2, &both(ROOT), &ROOT) } else { Forge::new(3) };
     let mut files = scene.first.clone();
-    files.extend(forge.set(name, "expires", "2018-06-01T00:00:00Z").seal());
+    files.extend(forge.set(name, "expires", day(0)).seal());
     scene.server.serve(files);
 }
 
 /// The third publication under a new root with this version and these root keys, signed by those.
-fn root(version: u64, named: &Signers, by: &[u8]) -> Forge<'static> {
+pub fn root(version: u64, named: &Signers, by: &[u8]) -> Forge<'static> {
     let mut forge = third().by("root", by);
     let now = forge.repository.now;
     forge.repository.root = Root::of(version, now, named, &any(TARGETS), &any(ONLINE));
@@ -226,14 +232,26 @@ pub const ATTACKS: &[Attack] = &[
     attack("online key: an older `targets`", "Rollback", |scene| roll_back(scene, "targets")),
     attack("online key: an older role of a line", "Rollback", |scene| roll_back(scene, "releases-1.8")),
     attack("online key: an older `channels`", "Rollback", |scene| roll_back(scene, "channels")),
+    attack("online key: an older role of another line", "Rollback", |scene| roll_back(scene, "releases-1.7")),
+    attack("online key: other bytes under the timestamp's version", "VersionReused", |scene| {
+        scene.server.serve(Forge::new(3).set("timestamp", "version", 2).seal());
+    }),
+    attack("online key: other bytes under the version of another line's role", "VersionReused", |scene| {
+        let other = |snapshot: &mut Value| {
+            let old = scene.second[&names::metadata_path("releases-1.7", 2)].len();
+            snapshot["meta"]["releases-1.7.json"]["version"] = json!(2);
+            snapshot["meta"]["releases-1.7.json"]["length"] = json!(old + 1);
+        };
+        scene.server.serve(Forge::new(3).edit("snapshot", other).seal());
+    }),
     attack("online key: an older channel manifest in newer roles", "Rollback", |scene| {
         scene.server.serve(third().set(&channel(), "version", 1).seal());
     }),
     attack("online key: a line's role dropped from the snapshot", "Rollback", |scene| {
-        let drop = |snapshot: &mut Value| {
-            snapshot["meta"].as_object_mut().unwrap().remove("releases-1.8.json").unwrap();
-        };
-        scene.server.serve(third().edit("snapshot", drop).seal());
+        drop_role(scene, "releases-1.8.json");
+    }),
+    attack("online key: another line's role dropped from the snapshot", "Rollback", |scene| {
+        drop_role(scene, "releases-1.7.json");
     }),
     attack("online key: another payload's digest in a line's role", "NotEnoughSignatures", |scene| {
         let name = format!("payload.{TARGET}.payload.json");
@@ -372,10 +390,6 @@ pub const ATTACKS: &[Attack] = &[
     attack("another line's release key: a line's role", "NotEnoughSignatures", |scene| {
         scene.server.serve(third().by("releases-1.8", &[RELEASE_OF_1_7]).seal());
     }),
-    attack("another line's release key: this line's release in its own role", "OutOfScope", |scene| {
-        let list = |role: &mut Value| role["targets"][release()] = json!(Target::of(b"evil"));
-        scene.server.serve(third().edit("releases-1.7", list).seal());
-    }),
     attack("all release keys: one release under the name of another", "WrongRelease", |scene| {
         scene.server.serve(third().set(&release(), "version", "1.8.10").seal());
     }),
@@ -460,4 +474,17 @@ fn a_cluster_that_takes_what_has_expired_refuses_all_else_as_ever() {
         }
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_role_of_another_line_is_read_by_those_who_need_it_and_lists_nothing_for_others() {
+    let list = |role: &mut Value| role["targets"][release()] = json!(Target::of(b"evil"));
+    let scene = Scene::new();
+    scene.server.serve(third().edit("releases-1.7", list).seal());
+    scene.server.asked();
+    assert_eq!(scene.answer(), GOOD);
+    assert!(!scene.server.asked().iter().any(|path| path.ends_with(".releases-1.7.json")));
+    // Who comes from that line needs its role.
+    let refusal = scene.check_as(CHANNEL, "1.7.14-tectonic.2").unwrap_err();
+    assert_eq!(refusal.kind(), "OutOfScope", "{refusal}");
 }

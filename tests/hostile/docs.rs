@@ -3,28 +3,39 @@
 use std::fmt::Write as _;
 
 use super::attacks::ATTACKS;
+use super::judged::taken_by;
 use super::narrowing::NARROWINGS;
 use super::payload::SWAPS;
 use super::wire::FAULTS;
 
 /// The tables of the section, one row for each attack.
 fn tables() -> [String; 3] {
-    let refused = ATTACKS.iter().map(|attack| (attack.name, attack.kind));
+    let refused =
+        ATTACKS.iter().map(|attack| vec![attack.name.to_owned(), code(attack.kind), taken_by(attack)]);
     let on_the_way = FAULTS.iter().map(|fault| (fault.name, fault.kind));
     let payloads = SWAPS.iter().map(|swap| (swap.name, swap.kind));
     let narrowed = NARROWINGS.iter().map(|narrowing| (narrowing.name, narrowing.answer));
-    let table = |left: &str, right: &str, rows: Vec<(&str, &str)>| {
-        let mut text = format!("| {left} | {right} |\n|---|---|\n");
-        for (name, what) in rows {
-            writeln!(text, "| {name} | `{what}` |").unwrap();
-        }
-        text
-    };
+    let two = |(name, what): (&str, &str)| vec![name.to_owned(), code(what)];
     [
-        table("what is served", "is refused as", refused.collect()),
-        table("what comes instead of a file", "is refused as", on_the_way.chain(payloads).collect()),
-        table("what the online key does", "the cluster's answer", narrowed.collect()),
+        table(&["what is served", "is refused as", "is taken by"], refused.collect()),
+        table(
+            &["what comes instead of a file", "is refused as"],
+            on_the_way.chain(payloads).map(two).collect(),
+        ),
+        table(&["what the online key does", "the cluster's answer"], narrowed.map(two).collect()),
     ]
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
+}
+
+fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
+    for row in rows {
+        writeln!(text, "| {} |", row.join(" | ")).unwrap();
+    }
+    text
 }
 
 #[test]
@@ -42,8 +53,12 @@ fn the_documentation_lists_every_attack_and_what_comes_of_it() {
 #[test]
 fn every_kind_of_refusal_is_documented() {
     let docs = include_str!("../../docs/cluster.md");
-    let source = include_str!("../../src/cluster/refusal.rs");
-    let kinds = source.lines().filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\","));
+    let source =
+        [include_str!("../../src/cluster/refusal.rs"), include_str!("../../src/signing/violation.rs")];
+    let kinds = source
+        .iter()
+        .flat_map(|source| source.lines())
+        .filter_map(|line| line.split_once("=> \"")?.1.strip_suffix("\","));
     let kinds: Vec<_> = kinds.filter(|kind| kind.chars().all(char::is_alphanumeric)).collect();
     assert!(kinds.len() > 25, "{kinds:?}");
     for kind in kinds {

@@ -2,10 +2,13 @@
 //! before it is signed, by whatever keys, and those who list it list what came out.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tidegate::clock::{Clock as _, SystemClock};
+use tidegate::domain::{Time, rfc3339};
 use tidegate::formats::tuf::names::{self, CHANNELS};
 use tidegate::formats::tuf::{Root, Signers, Snapshot, Target, Targets, Timestamp};
 use tidegate::signing::PrivateKey;
@@ -23,6 +26,14 @@ pub const RELEASE_OF_1_9: u8 = 8;
 /// What the owners put in the place of a stolen online key.
 pub const NEW_ONLINE: u8 = 9;
 pub const THIEF: u8 = 66;
+
+/// When all of it is made. The judges read the machine's clock, so that it must be now.
+pub static NOW: LazyLock<Time> = LazyLock::new(|| SystemClock::new().now());
+
+/// So many days after it was made, or before.
+pub fn day(days: i64) -> String {
+    rfc3339(*NOW + chrono::TimeDelta::days(days))
+}
 
 pub fn key(seed: u8) -> PrivateKey {
     PrivateKey::from_seed(&[seed; 32])
@@ -56,7 +67,7 @@ impl<'a> Forge<'a> {
 
     /// The same with another online key.
     pub fn with(version: u64, online: u8) -> Self {
-        let mut repository = Repository::new("2018-06-01T00:00:00Z".parse().unwrap());
+        let mut repository = Repository::new(*NOW);
         let now = repository.now;
         let of = BTreeMap::from([
             ("1.7", any(RELEASE_OF_1_7)),

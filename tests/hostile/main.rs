@@ -6,6 +6,7 @@
 mod attacks;
 mod docs;
 mod forge;
+mod judged;
 #[path = "../cluster/memory.rs"]
 #[allow(dead_code, reason = "its world of one key for each role is for other tests")]
 mod memory;
@@ -15,6 +16,8 @@ mod payload;
 #[path = "../serve/place.rs"]
 #[allow(dead_code, reason = "what changes a catalog is for other tests")]
 mod place;
+#[path = "../judges/python.rs"]
+mod python;
 mod recovery;
 #[path = "../signing/repository.rs"]
 #[allow(dead_code, reason = "it is sealed here with other keys")]
@@ -24,4 +27,6 @@ mod site;
 #[path = "../serve/spawn.rs"]
 #[allow(dead_code, reason = "what looks into a server is for other tests")]
 mod spawn;
+#[path = "../judges/stock.rs"]
+mod stock;
 mod wire;

@@ -4,16 +4,16 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tidegate::formats::manifest::ReleaseManifest;
 
-use super::forge::Forge;
+use super::forge::{Forge, day};
 use super::scene::{CHANNEL, CURRENT, GOOD, Scene, TARGET, told};
 
 /// One thing that the online key can do.
 pub struct Narrowing {
     /// As the documentation has it.
     pub name: &'static str,
-    make: fn() -> Forge<'static>,
+    pub make: fn() -> Forge<'static>,
     /// The channel and the version of who asks.
-    asks: (&'static str, &'static str),
+    pub asks: (&'static str, &'static str),
     pub answer: &'static str,
 }
 
@@ -85,7 +85,7 @@ fn yank(mut forge: Forge<'static>, yanks: &'static [(&str, &str)]) -> Forge<'sta
             let releases = manifest["releases"].as_array_mut().unwrap();
             for (version, to) in yanks {
                 let release = releases.iter_mut().find(|release| release["version"] == *version).unwrap();
-                release["yank"] = json!({"at": "2018-05-31T00:00:00Z", "reason": "trust me"});
+                release["yank"] = json!({"at": day(-1), "reason": "trust me"});
                 if !to.is_empty() {
                     release["yank"]["to"] = json!(to);
                 }
@@ -131,7 +131,7 @@ pub const NARROWINGS: &[Narrowing] = &[
         name: "offers a release in production before its time, as if it had waited",
         make: || {
             soaking().edit(PRODUCTION, |manifest| {
-                manifest["releases"][1]["since"] = json!("2018-06-04T00:00:00Z");
+                manifest["releases"][1]["since"] = json!(day(3));
             })
         },
         asks: ASKS,
@@ -267,7 +267,7 @@ pub const NARROWINGS: &[Narrowing] = &[
     Narrowing {
         name: "pauses the channel",
         make: || {
-            let pause = json!({"at": "2018-05-31T00:00:00Z", "reason": "trust me"});
+            let pause = json!({"at": day(-1), "reason": "trust me"});
             Forge::new(3).set(PRODUCTION, "paused", pause)
         },
         asks: ASKS,
@@ -353,19 +353,19 @@ fn an_early_release_is_told_and_the_others_of_its_channel_go_on() {
 }
 
 /// Gives a channel of a line another name.
-fn alias(channel: &str) -> Forge<'static> {
-    let mut forge = Forge::new(3);
+fn alias(version: u64, channel: &str) -> Forge<'static> {
+    let mut forge = Forge::new(version);
     forge.repository.channel(channel).aliases = vec!["stable".parse().unwrap()];
     forge
 }
 
 #[test]
 fn an_alias_that_is_followed_stays_with_its_channel() {
-    let scene = Scene::at(alias(CHANNEL).seal());
+    let scene = Scene::at(alias(3, CHANNEL).seal());
     assert_eq!(told(&scene.check_as("stable", CURRENT).unwrap()), GOOD);
-    let other = alias("1.9-production");
+    let other = alias(4, "1.9-production");
     // The same by a channel of that very name.
-    let mut named = Forge::new(4);
+    let mut named = Forge::new(5);
     let mut manifest = named.repository.channel("1.9-production").clone();
     manifest.channel = "stable".parse().unwrap();
     manifest.stages = vec![manifest.stages[1].clone()];

@@ -5,7 +5,7 @@ use serde_json::json;
 use tidegate::formats::tuf::Root;
 use tidegate::formats::tuf::names::{self, TIMESTAMP_PATH};
 
-use super::forge::{Forge, NEW_ONLINE, ONLINE, ROOT, TARGETS, any, both};
+use super::forge::{Forge, NEW_ONLINE, ONLINE, ROOT, TARGETS, any, both, day};
 use super::scene::{CHANNEL, GOOD, Scene};
 
 /// The highest version that has a canonical form.
@@ -68,7 +68,7 @@ fn what_the_thief_signs_after_the_new_root_is_refused() {
     scene.server.serve(recovered(3).seal());
     assert_eq!(scene.answer(), GOOD);
     for name in ["timestamp", "snapshot", "channels", "channel.1.8-production.json"] {
-        let forge = recovered(4).set("timestamp", "version", 5).set(name, "expires", "2018-06-02T00:00:00Z");
+        let forge = recovered(4).set("timestamp", "version", 5).set(name, "expires", day(1));
         scene.server.serve(forge.by(name, &[ONLINE]).seal());
         assert_refused(&scene, "NotEnoughSignatures");
     }

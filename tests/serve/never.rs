@@ -124,7 +124,7 @@ fn keys_and_roles_that_go_back_are_told_and_not_followed() {
     server.until_latest("1.8-preproduction", "1.8.2");
     let new = fs::read(&role).unwrap();
     fs::write(&role, old).unwrap();
-    server.until_degraded(&["read_failing"], "the role `releases-1.8` went back");
+    server.until_degraded(&["read_failing"], "`releases-1.8` went back");
     assert_eq!(server.latest("1.8-preproduction"), "1.8.2");
     fs::write(&role, new).unwrap();
     server.until_degraded(&[], "");

@@ -93,7 +93,7 @@ fn payloads_may_be_left_to_their_listing() {
 
 #[test]
 fn what_a_client_would_refuse_is_refused() {
-    let changes: [(&str, Change); 18] = [
+    let changes: [(&str, Change); 19] = [
         ("`metadata/1.root.json` expired", |r| r.root.expires = r.now),
         ("`metadata/1.targets.json` expired", |r| r.targets.expires = r.now),
         ("`metadata/1.releases-1.7.json` expired", |r| r.role("releases-1.7").expires = r.now),
@@ -123,29 +123,40 @@ fn what_a_client_would_refuse_is_refused() {
         ("the role `channels` lists `channel.a/b`, which it may not", |r| {
             r.role("channels").targets.insert("channel.a/b".to_owned(), Target::of(b"x"));
         }),
-        ("the path `channel.{a,b}` of the role `channels` means different things", |r| {
+        ("clients disagree on what the path `channel.{a,b}` of the role `channels`", |r| {
             let delegations = r.targets.delegations.as_mut().unwrap();
             delegations.roles.last_mut().unwrap().paths = vec!["channel.{a,b}".to_owned()];
+        }),
+        ("clients disagree on what the path `releases-1.8%20` of the role `releases-1.8%20` means", |r| {
+            let role = r.roles["releases-1.8"].clone();
+            r.roles.insert("releases-1.8%20".to_owned(), role);
+            let roles = &mut r.targets.delegations.as_mut().unwrap().roles;
+            let mut other = roles[0].clone();
+            other.name = "releases-1.8%20".to_owned();
+            roles.push(other);
         }),
         ("the delegated role `releases-1.8` delegates further", |r| {
             r.role("releases-1.8").delegations = r.targets.delegations.clone();
         }),
-        ("has `1.8.4-tectonic.1` as its latest, and `1.8.9-tectonic.4` is the highest", |r| {
+        ("is `1.8.4-tectonic.1`, and the highest that it offers is `1.8.9-tectonic.4`", |r| {
             r.channel("1.8-production").latest = Version::parse("1.8.4-tectonic.1").ok();
         }),
-        ("since `2018-05-22T00:00:00Z`, and its release keys allow it from `2018-05-22T00:00:01Z` on", |r| {
-            let version = Version::parse("1.8.9-tectonic.4").unwrap();
-            let bounds = &mut r.releases.get_mut(&version).unwrap().not_before;
-            let bound = bounds.get_mut(&"production".parse().unwrap()).unwrap();
-            *bound += TimeDelta::seconds(1);
-        }),
-        ("names `payload.1.8.9-tectonic.4.other.json`, and its line's role does not list that", |r| {
+        (
+            "since `2018-05-22T00:00:00Z`, and its release keys allow that from `2018-05-22T00:00:01Z` on",
+            |r| {
+                let version = Version::parse("1.8.9-tectonic.4").unwrap();
+                let bounds = &mut r.releases.get_mut(&version).unwrap().not_before;
+                let bound = bounds.get_mut(&"production".parse().unwrap()).unwrap();
+                *bound += TimeDelta::seconds(1);
+            },
+        ),
+        ("names `payload.1.8.9-tectonic.4.other.json`, which its line's role does not list", |r| {
             let version = Version::parse("1.8.9-tectonic.4").unwrap();
             r.listed_without = Some("payload.1.8.9-tectonic.4.other.json".to_owned());
             Arc::make_mut(&mut r.releases.get_mut(&version).unwrap().payloads)[0].file =
                 "other.json".to_owned();
         }),
-        ("names `release.1.7.14-tectonic.2.json`, and its line's role does not list that", |r| {
+        ("names `release.1.7.14-tectonic.2.json`, which its line's role does not list", |r| {
             r.listed_without = Some("release.1.7.14-tectonic.2.json".to_owned());
         }),
     ];
@@ -179,12 +190,51 @@ fn a_new_root_is_followed_only_if_the_old_one_s_keys_signed_it_too() {
     assert_eq!(after.root.signed().version, 2);
     // Everything signed online was signed by new keys, so its versions may begin anew.
     let before = verified(&old, &old.seal(), now()).unwrap();
-    assert!(after.check_follows(&before).is_ok());
+    assert!(follows(&before, &after).is_ok());
 
     new.root.version = 3;
     let skipped = Signed::sign(new.root, [&old.keys.root, &new.keys.root]).unwrap();
     files.insert(path, skipped.raw().clone());
-    assert!(refusal(verified(&old, &files, now())).contains("has version `3`, and `2` is listed"));
+    assert!(refusal(verified(&old, &files, now())).contains("the root after version `1` has version `3`"));
+}
+
+#[test]
+fn a_root_on_the_way_may_have_expired_and_the_last_one_may_not() {
+    let mut repository = Repository::new(now());
+    let trusted = repository.trusted();
+    let mut files = repository.seal();
+    let mut roots = |expired: u64| {
+        for version in 2..=3 {
+            repository.root.version = version;
+            let offset = if version == expired { TimeDelta::zero() } else { TimeDelta::days(1) };
+            repository.root.expires = now() + offset;
+            files.insert(metadata_path("root", version), repository.trusted().raw().clone());
+        }
+        verify(&trusted, now(), &|path| files.get(path).cloned(), &everything)
+    };
+    assert_eq!(roots(2).unwrap().root.signed().version, 3);
+    assert_eq!(refusal(roots(3)), "`metadata/3.root.json` expired at `2018-06-01T00:00:00Z`");
+}
+
+#[test]
+fn at_most_255_new_roots_are_followed_at_once() {
+    let mut repository = Repository::new(now());
+    let trusted = repository.trusted();
+    let mut files = repository.seal();
+    let mut roots = |versions: std::ops::RangeInclusive<u64>| {
+        for version in versions {
+            repository.root.version = version;
+            files.insert(metadata_path("root", version), repository.trusted().raw().clone());
+        }
+        verify(&trusted, now(), &|path| files.get(path).cloned(), &everything)
+    };
+    assert_eq!(roots(2..=256).unwrap().root.signed().version, 256);
+    assert_eq!(refusal(roots(257..=257)), "there are 256 new roots or more");
+}
+
+/// Whether a client that saw the one takes the other.
+fn follows(before: &Verified, after: &Verified) -> Result<(), Violation> {
+    before.known().check(&after.root, &after.timestamp, &after.snapshot)
 }
 
 #[test]
@@ -193,12 +243,12 @@ fn a_client_that_saw_the_last_publication_takes_no_step_back() {
     repository.version = 7;
     repository.role("channels").version = 7;
     let before = verified(&repository, &repository.seal(), now()).unwrap();
-    assert!(before.check_follows(&before).is_ok());
+    assert!(follows(&before, &before).is_ok());
 
     let changes: [(&str, Change); 4] = [
-        ("the role `timestamp` went back from version `7` to `6`", |r| r.version = 6),
+        ("`timestamp` went back from version `7` to `6`", |r| r.version = 6),
         ("the role `timestamp` has other bytes under the same version `7`", |r| r.now += TimeDelta::days(1)),
-        ("the role `channels` went back from version `7` to `6`", |r| {
+        ("`channels` went back from version `7` to `6`", |r| {
             r.version = 8;
             r.role("channels").version = 6;
         }),
@@ -213,6 +263,6 @@ fn a_client_that_saw_the_last_publication_takes_no_step_back() {
         repository.role("channels").version = 7;
         change(&mut repository);
         let after = verified(&repository, &repository.seal(), now()).unwrap();
-        assert_eq!(after.check_follows(&before).unwrap_err().to_string(), expected);
+        assert_eq!(follows(&before, &after).unwrap_err().to_string(), expected);
     }
 }

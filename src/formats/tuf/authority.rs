@@ -56,6 +56,7 @@ pub struct Authority<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleKeys {
+    #[serde(deserialize_with = "super::key::each_once")]
     pub keyids: Vec<KeyId>,
     #[serde(deserialize_with = "at_least_one")]
     #[schema(minimum = 1)]

@@ -1,6 +1,6 @@
 //! Public keys in documents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -104,6 +104,16 @@ pub(super) fn by_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeM
         }
     }
     Ok(keys)
+}
+
+/// The keys of a role, each named once: some clients refuse a role that names one twice.
+pub(super) fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<KeyId>, D::Error> {
+    let keyids = Vec::<KeyId>::deserialize(deserializer)?;
+    let mut known = BTreeSet::new();
+    if let Some(twice) = keyids.iter().find(|keyid| !known.insert(**keyid)) {
+        return Err(serde::de::Error::custom(format!("the key `{twice}` is named twice")));
+    }
+    Ok(keyids)
 }
 
 #[cfg(test)]

@@ -94,6 +94,7 @@ pub struct Delegations {
 #[serde(deny_unknown_fields)]
 pub struct DelegatedRole {
     pub name: String,
+    #[serde(deserialize_with = "super::key::each_once")]
     pub keyids: Vec<KeyId>,
     #[serde(deserialize_with = "at_least_one")]
     #[schema(minimum = 1)]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::formats::tuf::{Root, Targets};
-use crate::publish::follows::check_follows;
+use crate::publish::continuity::check_follows;
 use crate::publish::restore::{RestoreError, made, restore};
 
 fn fetch(publication: &Publication) -> impl Fn(&str) -> Option<Bytes> {

@@ -1,5 +1,5 @@
-//! Whether what is published next can follow what was published last, as clients see it: no role
-//! goes back or away, and no version stands for two documents.
+//! Whether what is published next may follow what was published last. The rule is that of clients, in
+//! [`signing::continuity`](crate::signing::continuity); here it meets publications and `trust/`.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::publication::Publication;
 use super::roles::Roles;
 use crate::domain::stepback::{StepBack, step_backs};
-use crate::formats::tuf::{Role, Root, names};
-use crate::signing::Signed;
+use crate::formats::tuf::{Meta, Root, names};
+use crate::signing::continuity::{Known, check_listed, check_step};
 use crate::signing::trust::{Trust, TrustError};
 use crate::signing::verify::Violation;
 use crate::words;
@@ -39,7 +39,7 @@ pub fn trusted(files: &BTreeMap<String, Bytes>, last: Option<&Publication>) -> T
     // What was published was verified then; if it is not whole, nothing can be said against the rest.
     let Ok(Some(before)) = Trust::read(&published) else { return none(found) };
     match found {
-        Ok(Some(trust)) => match check(&before, &trust) {
+        Ok(Some(trust)) => match check(last, &before, &trust) {
             Ok(()) => none(Ok(Some(trust))),
             Err(kept) => Trusted { trust: Ok(Some(before)), kept: Some(kept), unusable: None },
         },
@@ -61,30 +61,23 @@ pub fn published(last: &Publication) -> BTreeMap<String, Bytes> {
     files.map(|(name, raw)| (name, raw.clone())).collect()
 }
 
-fn check(before: &Trust, after: &Trust) -> Result<(), Violation> {
+/// Whether keys and roles may follow those of the last publication.
+fn check(last: &Publication, before: &Trust, after: &Trust) -> Result<(), Violation> {
     for (index, root) in before.roots().iter().enumerate() {
-        match after.roots().get(index) {
-            Some(next) => step("root", root, next)?,
-            None => step("root", before.root(), after.root())?,
-        }
+        check_step("root", root, after.roots().get(index).unwrap_or_else(|| after.root()))?;
     }
-    if forgotten(before.root(), after.root()) {
-        return Ok(());
+    let Some(snapshot) = known(last).under(after.root().signed()).snapshot else { return Ok(()) };
+    let listed = &snapshot.signed().meta;
+    // A role that cannot be used is a fault of its line alone, which keeps the one it has; `channels`
+    // is made anew.
+    let kept = after.broken().keys().map(names::releases_role).chain([names::CHANNELS.to_owned()]);
+    let kept = kept.filter_map(|role| listed.get_key_value(&format!("{role}.json")));
+    let mut next: BTreeMap<String, Meta> = kept.map(|(name, meta)| (name.clone(), *meta)).collect();
+    let roles = after.releases().iter().map(|(name, role)| (name.as_str(), role));
+    for (name, role) in roles.chain([("targets", after.targets())]) {
+        next.insert(format!("{name}.json"), Meta::of(role.signed().version, role.raw()));
     }
-    step("targets", before.targets(), after.targets())?;
-    // A role that cannot be used is a fault of its line alone, which keeps the one it has.
-    let broken = |name: &str| after.broken().keys().any(|line| names::releases_role(line) == name);
-    for (name, role) in before.releases().iter().filter(|(name, _)| !broken(name)) {
-        let next = after.releases().get(name);
-        step(name, role, next.ok_or_else(|| Violation::NotInSnapshot { role: name.clone() })?)?;
-    }
-    Ok(())
-}
-
-/// Whether clients that see the next root drop the versions that they remember: so a stolen online
-/// key is recovered from.
-fn forgotten(before: &Signed<Root>, after: &Signed<Root>) -> bool {
-    before.signed().roles.snapshot != after.signed().roles.snapshot
+    check_listed(listed, &next)
 }
 
 /// In what a server falls behind what the world has seen.
@@ -120,12 +113,18 @@ pub fn check_seen(own: Option<&Publication>, seen: &Publication) -> Result<(), B
     }
 }
 
-/// Whether a root names other keys for what is signed online than what was seen was signed by: clients
-/// that see that root forget the versions that they remember.
+/// What clients remember that have seen a publication.
+fn known(of: &Publication) -> Known<'_> {
+    let Roles { timestamp, snapshot, .. } = &of.roles;
+    Known { root: of.roles.root(), timestamp: Some(&**timestamp), snapshot: Some(&**snapshot) }
+}
+
+/// Whether clients that see a root forget all that was seen, since that root no longer accepts what
+/// signed it online.
 #[must_use]
 pub fn replaces_online_keys(root: &Root, seen: &Publication) -> bool {
-    let live = &seen.root().signed().roles;
-    root.roles.snapshot != live.snapshot && root.roles.timestamp != live.timestamp
+    let known = known(seen).under(root);
+    known.timestamp.is_none() && known.snapshot.is_none()
 }
 
 /// Whether a publication can follow the last one: its own roles, too.
@@ -133,38 +132,5 @@ pub fn replaces_online_keys(root: &Root, seen: &Publication) -> bool {
 /// # Errors
 /// The first role that goes back or away.
 pub fn check_follows(last: &Publication, next: &Publication) -> Result<(), Violation> {
-    let (before, after) = (&last.roles, &next.roles);
-    // Keys that were replaced come back with no older root, however new what they sign is.
-    step("root", before.root(), after.root())?;
-    if forgotten(before.root(), after.root()) {
-        return Ok(());
-    }
-    step("timestamp", &before.timestamp, &after.timestamp)?;
-    let (before, after) = (&before.snapshot, &after.snapshot);
-    step("snapshot", before, after)?;
-    for (name, was) in &before.signed().meta {
-        let role = || name.trim_end_matches(".json").to_owned();
-        match after.signed().meta.get(name) {
-            None => return Err(Violation::NotInSnapshot { role: role() }),
-            Some(is) if is.version < was.version => {
-                return Err(Violation::WentBack { role: role(), from: was.version, to: is.version });
-            }
-            Some(is) if is.version == was.version && is != was => {
-                return Err(Violation::VersionReused { role: role(), version: is.version });
-            }
-            Some(_) => {}
-        }
-    }
-    Ok(())
-}
-
-fn step<T: Role>(role: &str, before: &Signed<T>, after: &Signed<T>) -> Result<(), Violation> {
-    let (from, to) = (before.signed().version(), after.signed().version());
-    if to < from {
-        return Err(Violation::WentBack { role: role.to_owned(), from, to });
-    }
-    if to == from && before.raw() != after.raw() {
-        return Err(Violation::VersionReused { role: role.to_owned(), version: to });
-    }
-    Ok(())
+    known(last).check(next.roles.root(), &next.roles.timestamp, &next.roles.snapshot)
 }
