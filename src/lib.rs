@@ -67,6 +67,8 @@
 //! | how a machine edits YAML and leaves comments alone | [`formats::edit`] |
 //! | the signed documents | [`formats::manifest`], [`formats::tuf`] |
 //! | the form of everything signed | [`signing::Signed`] |
+//! | what a client refuses | [`signing::verify`], [`signing::Violation`] |
+//! | which documents may follow which | [`signing::continuity`] |
 //! | which files a release key signs | [`signing::ceremony`] |
 //! | a ceremony: who must sign a change of keys, and what is refused | [`signing::ceremony::Ceremony`] |
 //! | what signs: a key, or a command | [`signing::Signer`] |
