@@ -199,12 +199,6 @@ impl Event {
     pub fn is_by(&self, now: Time) -> bool {
         self.at_once || self.at <= now
     }
-
-    /// Since when it counts, in words: `since 2018-01-02T00:00:00Z`.
-    #[must_use]
-    pub fn since(&self) -> String {
-        format!("since {}", rfc3339(self.at))
-    }
 }
 
 impl Release {

@@ -38,7 +38,7 @@ fn a_payload_that_is_wrong_is_told_with_its_file() {
         change(place.path("payloads/1.8.4/payload.json"));
         let told = status(&place);
         let words =
-            format!("`1.8.4` was published in `1.8-preproduction`, and payload `payload.json` {words}");
+            format!("`1.8.4` was published in `1.8-preproduction`, but payload `payload.json` {words}");
         assert!(told.contains(&words), "{told}");
         assert!(told.contains("put back into `payloads/1.8.4/` what was published"), "{told}");
         assert!(!told.contains("its entry") && !told.contains("read_failing"), "{told}");

@@ -16,9 +16,9 @@ pub trait Role: Serialize + DeserializeOwned {
     fn expires(&self) -> Time;
 }
 
-/// The word under `_type`, and [`Role`].
+/// The word under `_type`, and [`Role`]. The word is a plain token, since the schema reads no wrapped literal.
 macro_rules! role {
-    ($role:ident, $kind:ident :: $variant:ident, $word:literal) => {
+    ($role:ident, $kind:ident :: $variant:ident, $word:tt) => {
         impl $crate::formats::tuf::Role for $role {
             fn version(&self) -> u64 {
                 self.version
