@@ -30,7 +30,7 @@ pub use author::Author;
 pub use hold::{Hold, Resume, hold, resume};
 pub use pause::{Pause, Unpause, pause, unpause};
 pub use promote::{PromoteEarly, promote_early};
-pub use refused::Refused;
+pub use refused::{Difference, Refused};
 pub use retire::{Retire, retire};
 pub use yank::{Unyank, Yank, unyank, yank};
 

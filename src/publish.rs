@@ -103,7 +103,7 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
     let known = known(catalog, now);
     let release = releases(inputs, catalog);
     let channel = channels(inputs, catalog, &known, &release)?;
-    let roles = roles::roles(inputs, &channel)?;
+    let roles = roles::roles(inputs, channel.iter().map(|(name, documents)| (name, &documents.manifest)))?;
     let aliases = catalog.channel_names().filter(|(name, own)| name != own);
 
     let mut publication = Publication {

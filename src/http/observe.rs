@@ -1,7 +1,7 @@
 //! Around every request: its id, its limits, what is counted, and a line in the access log.
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::http::Method;
@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 use super::ask::Ask;
 use super::limits::{MAX_HEAD, MAX_ID, MAX_LOGGED, MAX_URI};
 use super::problem::{Problem, ProblemKind};
-use super::route::{Found, Listener, Route};
+use super::route::{Found, Listener, Route, Table};
 use super::state::State;
 
 /// Which routes a listener has.
@@ -55,11 +55,12 @@ pub(super) async fn answer(
     request: HttpRequest,
     body: Payload,
     state: Data<State>,
+    table: Arc<Table>,
     side: Side,
 ) -> HttpResponse {
     let in_flight = InFlight::enter(&state.metrics.in_flight);
     let id = request_id(request.headers());
-    let found = state.table.find(request.uri().path()).filter(|found| side.has(found.route.listener));
+    let found = table.find(request.uri().path()).filter(|found| side.has(found.route.listener));
     let logged = state.access_log && tracing::enabled!(target: ACCESS, tracing::Level::INFO);
     let started = logged.then(|| state.clock.monotonic());
     let text = id.to_str().unwrap_or_default();

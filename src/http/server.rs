@@ -15,7 +15,9 @@ use tokio::net::TcpStream;
 
 use super::connection::{Deadlines, Guard, Guarded};
 use super::limits::{ADMIN_CONNECTIONS, CONNECTIONS, LINGER, SILENCE, STOP_SECONDS};
+use super::metrics::Metrics;
 use super::observe::{self, Side};
+use super::openapi;
 use super::route::{Route, Table};
 use super::routes::ROUTES;
 use super::state::State;
@@ -96,7 +98,11 @@ pub(super) fn start_with(
     clock: SharedClock,
 ) -> Result<Running, StartError> {
     let guard = Guard { deadlines: config.deadlines, ..Guard::default() };
-    let state = State::new(Table::new(routes), shared, payloads, clock, &guard.cuts, config.access_log);
+    let table = Arc::new(Table::new(routes));
+    let patterns = table.routes().map(|route| route.pattern);
+    let metrics = Metrics::new(patterns, &shared, &clock, &guard.cuts);
+    let openapi = openapi::document(table.routes());
+    let state = State::new(metrics, openapi, shared, payloads, clock, config.access_log);
     let state = web::Data::from(Arc::new(state));
 
     let (listener, address) = listen(config.listen)?;
@@ -104,14 +110,14 @@ pub(super) fn start_with(
     let connections = config.max_connections.div_ceil(workers);
     let builder = Server::build().workers(workers).max_concurrent_connections(connections);
     let side = if config.admin_listen.is_some() { Side::Public } else { Side::All };
-    let mut servers = vec![serve(builder, "public", listener, &state, &guard, side)?];
+    let mut servers = vec![serve(builder, "public", listener, &state, &table, &guard, side)?];
 
     // The operator's listener has its own worker: it must answer when all others are taken.
     let mut admin_address = None;
     if let Some(address) = config.admin_listen {
         let (listener, address) = listen(address)?;
         let builder = Server::build().workers(1).max_concurrent_connections(ADMIN_CONNECTIONS);
-        servers.push(serve(builder, "admin", listener, &state, &guard, Side::Admin)?);
+        servers.push(serve(builder, "admin", listener, &state, &table, &guard, Side::Admin)?);
         admin_address = Some(address);
     }
     Ok(Running { address, admin_address, servers })
@@ -168,17 +174,19 @@ fn serve(
     name: &str,
     listener: TcpListener,
     state: &web::Data<State>,
+    table: &Arc<Table>,
     guard: &Guard,
     side: Side,
 ) -> Result<Server, StartError> {
     let builder = builder.disable_signals().shutdown_timeout(STOP_SECONDS);
     let draining = builder.graceful_shutdown_signal();
-    let (state, guard) = (state.clone(), guard.clone());
+    let (state, table, guard) = (state.clone(), Arc::clone(table), guard.clone());
     let factory = move || {
-        let (state, guard, draining) = (state.clone(), guard.clone(), draining.clone());
+        let (state, table, guard) = (state.clone(), Arc::clone(&table), guard.clone());
+        let draining = draining.clone();
         let Deadlines { request, keep_alive, .. } = guard.deadlines;
         let answer = move |request: HttpRequest, body: web::Payload| {
-            observe::answer(request, body, state.clone(), side)
+            observe::answer(request, body, state.clone(), Arc::clone(&table), side)
         };
         let app = App::new().default_service(web::to(answer));
         let http = HttpService::build()

@@ -8,15 +8,11 @@ use crate::promoter::status::Handle;
 use crate::publish::Document;
 use crate::store::port::PayloadStore;
 
-use super::connection::Cuts;
 use super::metrics::Metrics;
-use super::openapi;
-use super::route::Table;
 
 /// What every handler shares. Made once, outside the app factory: made inside, each worker would
 /// have its own and miss every swap.
 pub struct State {
-    pub(super) table: Table,
     pub(super) shared: Handle,
     pub(super) payloads: Arc<dyn PayloadStore>,
     pub(super) clock: SharedClock,
@@ -26,17 +22,15 @@ pub struct State {
 }
 
 impl State {
-    pub(super) fn new(
-        table: Table,
+    pub(super) const fn new(
+        metrics: Metrics,
+        openapi: Document,
         shared: Handle,
         payloads: Arc<dyn PayloadStore>,
         clock: SharedClock,
-        cuts: &Cuts,
         access_log: bool,
     ) -> Self {
-        let metrics = Metrics::new(table.routes().map(|route| route.pattern), &shared, &clock, cuts);
-        let openapi = openapi::document(table.routes());
-        Self { table, shared, payloads, clock, metrics, openapi, access_log }
+        Self { shared, payloads, clock, metrics, openapi, access_log }
     }
 
     /// The time by which what is published is expired or not.

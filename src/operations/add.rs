@@ -1,9 +1,8 @@
 //! Adding a release to its line.
 
-use std::fmt;
 use std::sync::Arc;
 
-use super::{Author, Note, Outcome, Refused, Subject, find_line};
+use super::{Author, Difference, Note, Outcome, Refused, Subject, find_line};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
@@ -31,34 +30,6 @@ pub struct Add {
     pub replaces: Option<Version>,
     /// Who holds the replaced release; needed only if one is held.
     pub by: Option<Author>,
-}
-
-/// In what a release of the catalog differs from one that is added by the same version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Difference {
-    Spelling,
-    Payloads,
-    Urgency,
-    Summary,
-    Links,
-    Components,
-    Barrier,
-    Replaces,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Spelling => "another spelling",
-            Self::Payloads => "other payloads",
-            Self::Urgency => "another urgency",
-            Self::Summary => "another summary",
-            Self::Links => "other links",
-            Self::Components => "other components",
-            Self::Barrier => "no barrier",
-            Self::Replaces => "another `replaces`",
-        })
-    }
 }
 
 /// Adds a release, and holds the one that it replaces. Adding the same again changes nothing.

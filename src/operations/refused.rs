@@ -1,6 +1,7 @@
 //! Why an operation is refused, in the catalog's terms.
 
-use super::add::Difference;
+use std::fmt;
+
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Prefix;
 use crate::domain::promotion::Decision;
@@ -58,4 +59,32 @@ pub enum Refused<'a> {
     NotEarly(Box<Decision<'a>>),
     #[error("{} lies ahead, and a history is what has happened", rfc3339(*.0))]
     HistoryAhead(Time),
+}
+
+/// In what a release of the catalog differs from one that is added by the same version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difference {
+    Spelling,
+    Payloads,
+    Urgency,
+    Summary,
+    Links,
+    Components,
+    Barrier,
+    Replaces,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Spelling => "another spelling",
+            Self::Payloads => "other payloads",
+            Self::Urgency => "another urgency",
+            Self::Summary => "another summary",
+            Self::Links => "other links",
+            Self::Components => "other components",
+            Self::Barrier => "no barrier",
+            Self::Replaces => "another `replaces`",
+        })
+    }
 }

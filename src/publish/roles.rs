@@ -1,6 +1,6 @@
 //! The roles of a publication, and how the online ones are kept or signed again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::document::Document;
-use super::publication::ChannelDocuments;
 use super::{Inputs, PublishError, RENEW_AFTER};
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};
@@ -153,9 +152,9 @@ pub(super) fn check_key(inputs: &Inputs<'_>) -> Result<(), PublishError> {
 ///
 /// # Errors
 /// When a line's role cannot be used and never was published, or nothing can be signed.
-pub(super) fn roles(
+pub(super) fn roles<'c>(
     inputs: &Inputs<'_>,
-    channels: &HashMap<ChannelName, ChannelDocuments>,
+    channels: impl Iterator<Item = (&'c ChannelName, &'c Served<ChannelManifest>)>,
 ) -> Result<Roles, PublishError> {
     let Inputs { decided, version, trust, online, last, .. } = *inputs;
     let (now, root) = (decided.now, trust.root().signed());
@@ -163,8 +162,8 @@ pub(super) fn roles(
     let lines = lines(inputs)?;
 
     let mut wanted = Targets::channels(version, now);
-    for (channel, documents) in channels {
-        wanted.insert_channel(channel, documents.manifest.raw())?;
+    for (channel, manifest) in channels {
+        wanted.insert_channel(channel, manifest.raw())?;
     }
     let signer = InRole(names::CHANNELS, online);
     let before = last.map(|last| &last.channels);

@@ -9,7 +9,6 @@ use super::keys::{self, Shape};
 use super::node::Node;
 use super::scalar::{self, Located};
 use super::soak::{RawSoak, soak};
-use super::spots;
 use super::when::{duration, time, window};
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
@@ -109,7 +108,7 @@ fn stages(
         let stage = stage.as_ref()?;
         Some((&stage.name.value, stage.soak.as_ref().map(|soak| &soak.policy)))
     });
-    let spot = |at: &At| spots::in_stages(|place| stages.get(place)?.as_ref(), at).unwrap_or(key);
+    let spot = |at: &At| in_stages(|place| stages.get(place)?.as_ref(), at).unwrap_or(key);
     for (at, rule) in rules::stages(known) {
         match &rule {
             Rule::StageTwice { first, .. } => {
@@ -119,6 +118,25 @@ fn stages(
         }
     }
     stages.into_iter().collect()
+}
+
+/// A place in a list of stages. `None` where the list does not have it.
+pub(super) fn in_stages<'s>(stage: impl Fn(usize) -> Option<&'s RawStage>, at: &At) -> Option<Spot> {
+    match *at {
+        At::Stage(place) => Some(stage(place)?.name.spot),
+        At::Channel { stage: place, alias } => {
+            let stage = stage(place)?;
+            match alias {
+                Some(alias) => Some(stage.aliases.get(alias)?.spot),
+                None => Some(stage.channel.as_ref().map_or(stage.name.spot, |channel| channel.spot)),
+            }
+        }
+        At::Soak(place) => Some(stage(place)?.soak.as_ref()?.key),
+        At::SoakLimit { stage: place, urgency, limit } => {
+            Some(stage(place)?.soak.as_ref()?.limit(urgency, limit))
+        }
+        _ => None,
+    }
 }
 
 fn stage(node: &Node<'_>, shape: &'static Shape, faults: &mut Faults<'_>) -> Option<RawStage> {

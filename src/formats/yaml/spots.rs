@@ -1,29 +1,10 @@
 //! The place in a file of a place in the catalog.
 
-use super::line::{RawLine, RawStage};
+use super::line::{RawLine, in_stages};
 use super::release::RawRelease;
 use crate::domain::channel::StageName;
 use crate::domain::rules::{At, Part};
 use crate::formats::fault::Spot;
-
-/// A place in a list of stages. `None` where the list does not have it.
-pub(super) fn in_stages<'s>(stage: impl Fn(usize) -> Option<&'s RawStage>, at: &At) -> Option<Spot> {
-    match *at {
-        At::Stage(place) => Some(stage(place)?.name.spot),
-        At::Channel { stage: place, alias } => {
-            let stage = stage(place)?;
-            match alias {
-                Some(alias) => Some(stage.aliases.get(alias)?.spot),
-                None => Some(stage.channel.as_ref().map_or(stage.name.spot, |channel| channel.spot)),
-            }
-        }
-        At::Soak(place) => Some(stage(place)?.soak.as_ref()?.key),
-        At::SoakLimit { stage: place, urgency, limit } => {
-            Some(stage(place)?.soak.as_ref()?.limit(urgency, limit))
-        }
-        _ => None,
-    }
-}
 
 /// A place in a line's file. What the line takes from the policy is at the line's name.
 pub(super) fn in_line(raw: &RawLine, at: &At) -> Spot {
