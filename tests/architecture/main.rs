@@ -1,6 +1,7 @@
 //! The rooms of the house and their arrows, held by a test. `src/lib.rs` has them in words.
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
+mod circles;
 mod paths;
 mod sentences;
 
@@ -186,6 +187,26 @@ fn the_domain_holds_no_sentence() {
         }
     }
     assert!(found.is_empty(), "sentences belong in `words`:\n{}", found.join("\n"));
+}
+
+#[test]
+fn no_file_needs_one_that_needs_it() {
+    let is_test = |modules: &[String]| {
+        modules
+            .iter()
+            .any(|name| matches!(name.as_str(), "tests" | "testing" | "properties" | "lib" | "main"))
+    };
+    let files: Vec<(Vec<String>, String)> = files("src")
+        .iter()
+        .map(|path| (modules(path), std::fs::read_to_string(path).unwrap()))
+        .filter(|(modules, _)| !is_test(modules))
+        .collect();
+    let circles = circles::circles(&files);
+    let lines: Vec<String> = circles
+        .iter()
+        .map(|circle| circle.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+        .collect();
+    assert!(lines.is_empty(), "circles among files:\n{}", lines.join("\n"));
 }
 
 #[test]
