@@ -300,5 +300,5 @@ fn clients_that_saw_the_first_root_follow_every_rotation_of_keys() {
     let told = server.update("1.7-production", "1.7.1");
     assert_eq!((&told["action"], &told["code"]), (&"none".into(), &"retired".into()));
     let message = told["message"].as_str().unwrap();
-    assert!(message.ends_with("line `1.8` follows, in channel `1.8-production`"), "{message}");
+    assert!(message.ends_with("; continue with line `1.8` in channel `1.8-production`"), "{message}");
 }
