@@ -29,11 +29,6 @@ impl Author {
             Err(refused) => Err(refusal(&refused)),
         }
     }
-
-    /// The author's name.
-    pub fn name(&self) -> anyhow::Result<String> {
-        Ok(self.author()?.to_string())
-    }
 }
 
 fn git(key: &str) -> Option<String> {

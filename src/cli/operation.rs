@@ -68,16 +68,19 @@ pub fn run(
 
 /// The changes that carry an operation out on what is there now.
 pub fn plan(operation: &Operation, view: &View, workspace: &Workspace) -> anyhow::Result<Outcome> {
-    operation.plan(&view.catalog, workspace.now()).map_err(|refused| {
-        // A line with faults is missing from the catalog: that is told rather than that it is unknown.
-        let unknown = match refused {
-            Refused::NoRelease(version) => view.release(version).err(),
-            Refused::NoChannel(name) => view.channel(name).err(),
-            Refused::NoLine(name) => view.line(name).err(),
-            _ => None,
-        };
-        unknown.unwrap_or_else(|| refusal(&refused))
-    })
+    operation.plan(&view.catalog, workspace.now()).map_err(|refused| looked_up(&refused, view))
+}
+
+/// A refusal. A line with faults is missing from the catalog: that is told rather than that something in
+/// it is unknown.
+pub fn looked_up(refused: &Refused<'_>, view: &View) -> anyhow::Error {
+    let unknown = match refused {
+        Refused::NoRelease(version) => view.release(version).err(),
+        Refused::NoChannel(name) => view.channel(name).err(),
+        Refused::NoLine(name) => view.line(name).err(),
+        _ => None,
+    };
+    unknown.unwrap_or_else(|| refusal(refused))
 }
 
 /// A refusal, with what to do about it.

@@ -1,6 +1,6 @@
 //! `tidegate promote`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -8,19 +8,20 @@ use serde::Serialize;
 
 use super::author::Author;
 use super::failure::refuse;
+use super::operation;
 use super::table::{Table, counted};
 use super::terminal::Terminal;
 use super::time;
 use super::workspace::{View, Workspace};
-use crate::domain::catalog::Catalog;
 use crate::domain::chain;
-use crate::domain::change::{Change, ChangeError};
+use crate::domain::change::Change;
 use crate::domain::channel::LineName;
-use crate::domain::promotion::{Decision, Early, Fact, Gate, GateState, Verdict, decide, decide_early};
-use crate::domain::release::{Entry, ManifestState};
+use crate::domain::promotion::{Decision, Fact, Gate, GateState, Verdict, decide};
+use crate::domain::release::ManifestState;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::api::DecisionBody;
+use crate::operations::promote::{Due, Promote, PromoteEarly, Stuck};
 use crate::promoter::promote::{Next, Run};
 use crate::words;
 
@@ -102,11 +103,9 @@ struct Body {
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    if let Some(at) = args.at.filter(|at| args.backfill && *at > workspace.now()) {
-        return Err(refuse(
-            format!("{} lies ahead, and history is what has happened", rfc3339(at)),
-            "leave `--backfill` away to see what would be promoted then",
-        ));
+    let asked = Promote { versions: args.versions.iter().cloned().collect(), backfill: args.backfill };
+    if let Some(at) = args.at {
+        asked.check(at, workspace.now()).map_err(|refused| operation::refusal(&refused))?;
     }
     if args.early && args.versions.len() > 1 {
         return Err(refuse(
@@ -119,13 +118,17 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         workspace.commit(|view| {
             let mut report = Report::default();
             let now = args.look(&mut report, view, workspace, &Run::default())?;
-            let (changes, body) =
-                if args.early { args.early(view, now, dry_run)? } else { args.due(view, now, dry_run)? };
-            report.body = body;
+            report.body = Body { at: rfc3339(now), dry_run, ..Body::default() };
+            let changes = if args.early {
+                args.early(&mut report.body, view, now)?
+            } else {
+                asked.foresee(&view.catalog, now, |due| args.foresee(&mut report.body, due))?;
+                Vec::new()
+            };
             Ok((if dry_run { Vec::new() } else { changes }, report))
         })?
     } else {
-        args.promote(workspace)?
+        args.promote(&asked, workspace)?
     };
 
     let mut table = Table::new(["RELEASE", "CHANNEL", "STATE", "WHY"]);
@@ -180,25 +183,24 @@ impl Args {
     }
 
     /// Promotes what is due, again and again until nothing is.
-    fn promote(&self, workspace: &Workspace) -> anyhow::Result<Report> {
+    fn promote(&self, asked: &Promote, workspace: &Workspace) -> anyhow::Result<Report> {
         let (mut report, mut run) = (Report::default(), Run::default());
         loop {
             let view = workspace.read()?;
             let now = self.look(&mut report, &view, workspace, &run)?;
             let decisions = decide(&view.catalog, now);
-            let wanted = decisions.iter().filter(|decision| self.is_wanted(decision));
-            let (due, left): (Vec<_>, Vec<_>) =
-                wanted.filter(|decision| !run.moved().contains(&decision.release.version)).partition(
-                    |decision| self.is_promoted(decision) && !run.has_tried(&decision.release.version),
-                );
-            let changes = due.iter().map(|decision| decision.entry(now)).collect();
+            let (promote, left) = asked.wanted(&decisions, run.moved()).partition(|decision| {
+                asked.carries_out(decision) && !run.has_tried(&decision.release.version)
+            });
+            let due = Due { promote, left };
+            let changes = due.promote.iter().map(|decision| decision.entry(now)).collect();
             let next = run.round(&**workspace.store()?, &view.snapshot.revision, changes, workspace.now());
             report.body.at = rfc3339(now);
-            for decision in due.iter().filter(|decision| run.moved().contains(&decision.release.version)) {
+            for decision in due.promote.iter().filter(|one| run.moved().contains(&one.release.version)) {
                 report.body.promoted(decision);
             }
             if next == Next::Done {
-                self.leave(&mut report.body, &left);
+                self.leave(&mut report.body, &due);
                 break;
             }
         }
@@ -217,82 +219,47 @@ impl Args {
         Ok(report)
     }
 
-    /// Puts down what is not promoted, and why.
-    fn leave(&self, body: &mut Body, left: &[&Decision<'_>]) {
-        for decision in left {
+    /// Notes a round of a run that nobody makes.
+    fn foresee(&self, body: &mut Body, due: &Due<'_, '_>) {
+        for decision in &due.promote {
+            body.promoted(decision);
+        }
+        if due.promote.is_empty() {
+            self.leave(body, due);
+        }
+    }
+
+    /// Notes what is not promoted, and why.
+    fn leave(&self, body: &mut Body, due: &Due<'_, '_>) {
+        for decision in &due.left {
             body.left(decision, !self.versions.is_empty());
         }
         body.retired_lines();
         if self.backfill && body.promoted.is_empty() {
-            body.stuck = stuck(left.iter().copied());
+            body.stuck = due.stuck().and_then(stuck);
         }
     }
 
-    fn is_wanted(&self, decision: &Decision<'_>) -> bool {
-        self.versions.is_empty() || self.versions.contains(&decision.release.version)
-    }
-
-    fn is_promoted(&self, decision: &Decision<'_>) -> bool {
-        // A hold is dated by the day on which somebody said it, and is meant for all that comes.
-        let is_held = self.backfill && decision.release.hold.is_some();
-        decision.verdict == Verdict::Promote && !is_held
-    }
-
-    /// What is due. A promotion can open the way for another release, behind a barrier: that one goes
-    /// in the same run.
-    fn due(&self, view: &View, now: Time, dry_run: bool) -> anyhow::Result<(Vec<Change>, Body)> {
-        let mut body = Body::new(now, dry_run);
-        let mut moved = BTreeSet::new();
-        let mut changes = Vec::new();
-        let mut catalog = view.catalog.clone();
-        loop {
-            let decisions = decide(&catalog, now);
-            let mut round = Vec::new();
-            for decision in decisions.iter().filter(|decision| self.is_wanted(decision)) {
-                if self.is_promoted(decision) && moved.insert(decision.release.version.clone()) {
-                    body.promoted(decision);
-                    round.push(decision.entry(now));
-                }
-            }
-            if round.is_empty() {
-                let left: Vec<_> = decisions
-                    .iter()
-                    .filter(|decision| self.is_wanted(decision) && !moved.contains(&decision.release.version))
-                    .collect();
-                self.leave(&mut body, &left);
-                return Ok((changes, body));
-            }
-            catalog = apply(&round, catalog)?;
-            changes.extend(round);
-        }
-    }
-
-    fn early(&self, view: &View, now: Time, dry_run: bool) -> anyhow::Result<(Vec<Change>, Body)> {
-        let mut body = Body::new(now, dry_run);
-        let version = &self.versions[0];
-        let early = Early { during_freeze: self.during_freeze };
-        let Some(decision) = decide_early(&view.catalog, version, now, early) else {
-            return Ok((Vec::new(), body));
+    fn early(&self, body: &mut Body, view: &View, now: Time) -> anyhow::Result<Vec<Change>> {
+        let early = PromoteEarly {
+            version: self.versions[0].clone(),
+            during_freeze: self.during_freeze,
+            reason: self.reason.clone().unwrap_or_default(),
+            by: self.author.author()?,
         };
-        if decision.verdict != Verdict::Promote {
-            return Err(not_early(&decision));
-        }
-        body.promoted(&decision);
-        let entry = Entry { since: now, by: self.author.name()?, reason: self.reason.clone() };
-        let stage = decision.target().name.clone();
-        Ok((vec![Change::Enter { version: version.clone(), stage, entry }], body))
+        let decision = early.decide(&view.catalog, now).map_err(|refused| operation::refusal(&refused))?;
+        Ok(decision
+            .iter()
+            .map(|decision| {
+                body.promoted(decision);
+                early.entry(decision, now)
+            })
+            .collect())
     }
-}
-
-fn apply(changes: &[Change], catalog: Catalog) -> Result<Catalog, ChangeError> {
-    changes.iter().try_fold(catalog, |catalog, change| change.apply(catalog))
 }
 
 /// Why no history was written where something is blocked, and what to do first.
-fn stuck<'d, 'a: 'd>(left: impl Iterator<Item = &'d Decision<'a>>) -> Option<String> {
-    let blocked: Vec<_> = left.filter(|decision| decision.verdict == Verdict::Blocked).collect();
-    let first = *blocked.first()?;
-    let gate = first.obstacles().find(|gate| gate.state == GateState::Blocks)?;
+fn stuck(Stuck { count, first, gate }: Stuck<'_, '_>) -> Option<String> {
     let (version, stage) = (&first.release.version, &first.target().name);
     let way = match gate.fact {
         // A history without keys is taken up from where somebody said that it began.
@@ -304,7 +271,7 @@ fn stuck<'d, 'a: 'd>(left: impl Iterator<Item = &'d Decision<'a>>) -> Option<Str
         ),
         _ => words::remedy(&words::gate_remedy(gate, version)?),
     };
-    let count = counted(blocked.len(), "release");
+    let count = counted(count, "release");
     Some(format!(
         "nothing was written, and {count} did not get further; the first, `{version}`, does not enter `{}`: {}\nhint: {way}",
         first.target().channel,
@@ -312,22 +279,7 @@ fn stuck<'d, 'a: 'd>(left: impl Iterator<Item = &'d Decision<'a>>) -> Option<Str
     ))
 }
 
-/// Why a release is not promoted early, with who can change that.
-fn not_early(decision: &Decision<'_>) -> anyhow::Error {
-    let version = &decision.release.version;
-    let why: Vec<String> =
-        decision.obstacles().map(|gate| format!("{}: {}", gate.fact.name(), words::gate(gate))).collect();
-    let ways: Vec<String> = words::remedies(decision).iter().map(words::remedy).collect();
-    let message =
-        format!("`{version}` does not enter `{}` early\n  {}", decision.target().channel, why.join("\n  "));
-    refuse(message, if ways.is_empty() { "wait".to_owned() } else { ways.join("\nhint: ") })
-}
-
 impl Body {
-    fn new(now: Time, dry_run: bool) -> Self {
-        Self { at: rfc3339(now), dry_run, ..Self::default() }
-    }
-
     fn promoted(&mut self, decision: &Decision<'_>) {
         let state = if self.dry_run { "would be promoted" } else { "promoted" };
         let soaked = |gate: &&Gate<'_>| matches!(gate.fact, Fact::Soak { .. });

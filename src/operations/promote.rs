@@ -49,19 +49,29 @@ impl Promote {
         if self.backfill && now < at { Err(Refused::HistoryAhead(at)) } else { Ok(()) }
     }
 
-    /// Which of some decisions are carried out next. A release moves one stage in a run: those in `moved`
-    /// are in neither list.
+    /// The decisions that are asked for. A release moves one stage in a run: those in `moved` are left
+    /// out.
+    pub fn wanted<'d, 'a>(
+        &self,
+        decisions: &'d [Decision<'a>],
+        moved: &BTreeSet<Version>,
+    ) -> impl Iterator<Item = &'d Decision<'a>> {
+        decisions.iter().filter(|decision| {
+            let version = &decision.release.version;
+            (self.versions.is_empty() || self.versions.contains(version)) && !moved.contains(version)
+        })
+    }
+
+    /// Which of the wanted decisions are carried out next, and which are not.
     #[must_use]
     pub fn due<'d, 'a>(&self, decisions: &'d [Decision<'a>], moved: &BTreeSet<Version>) -> Due<'d, 'a> {
-        let (promote, left) = decisions
-            .iter()
-            .filter(|decision| self.versions.is_empty() || self.versions.contains(&decision.release.version))
-            .filter(|decision| !moved.contains(&decision.release.version))
-            .partition(|decision| self.carries_out(decision));
+        let (promote, left) = self.wanted(decisions, moved).partition(|decision| self.carries_out(decision));
         Due { promote, left }
     }
 
-    fn carries_out(&self, decision: &Decision<'_>) -> bool {
+    /// Whether a decision is carried out.
+    #[must_use]
+    pub fn carries_out(&self, decision: &Decision<'_>) -> bool {
         // A hold has the date on which somebody set it, and is meant for all that comes: a history must
         // not lead past it.
         let is_held = self.backfill && decision.release.hold.is_some();

@@ -81,7 +81,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         versions: args.versions.iter().cloned().collect(),
         brings_forward: !args.not_before.is_empty(),
     };
-    let mut pending = args.pending(&view, &ask, trust, now, &mut body)?;
+    let mut pending = pending(&view, &ask, trust, now, &mut body)?;
     args.check_forwards(&pending, now)?;
     if args.ceremony.is_none() {
         let mut possible = Vec::new();
@@ -129,36 +129,31 @@ fn hint(refused: &Refused) -> &'static str {
 
 const SEE_KEYS: &str = "see which keys count for which lines: `tidegate key list`";
 
-impl Args {
-    /// What is to be signed. What cannot be signed is noted as refused.
-    fn pending<'v>(
-        &self,
-        view: &'v View,
-        ask: &'v Sign,
-        trust: &Trust,
-        now: Time,
-        body: &mut Body,
-    ) -> anyhow::Result<Lines<'v>> {
-        // A release of a line with faults is not in the catalog, but is not unknown either.
-        for version in &self.versions {
-            view.release(version)?;
+/// What is to be signed. What cannot be signed is noted as refused.
+fn pending<'v>(
+    view: &'v View,
+    ask: &'v Sign,
+    trust: &Trust,
+    now: Time,
+    body: &mut Body,
+) -> anyhow::Result<Lines<'v>> {
+    let found = sign::pending(&view.catalog, ask, &Before { view, trust }, now);
+    let mut lines = Lines::new();
+    for Pending { line, versions, refused, renews } in
+        found.map_err(|refused| operation::looked_up(&refused, view))?
+    {
+        for (version, obstacle) in refused {
+            let hint = sign_remedy(&obstacle).map(str::to_owned);
+            body.refuse(line, Some(&version), obstacle.to_string(), hint);
         }
-        let found = sign::pending(&view.catalog, ask, &Before { view, trust }, now);
-        let mut lines = Lines::new();
-        for Pending { line, versions, refused, renews } in
-            found.map_err(|refused| operation::refusal(&refused))?
-        {
-            for (version, obstacle) in refused {
-                let hint = sign_remedy(&obstacle).map(str::to_owned);
-                body.refuse(line, Some(&version), obstacle.to_string(), hint);
-            }
-            if renews || !versions.is_empty() {
-                lines.push((line, versions));
-            }
+        if renews || !versions.is_empty() {
+            lines.push((line, versions));
         }
-        Ok(lines)
     }
+    Ok(lines)
+}
 
+impl Args {
     /// What the keys at hand lack to sign for a line, and to delegate it if it is new, with the way
     /// out. Nothing is signed to find that out.
     fn lacking(
