@@ -7,6 +7,7 @@
 # URL is a Tidegate that listens on this machine, pinned to core 0 (it then has one worker), with
 # the access log off, since the bare handler writes none:
 #   taskset -c 0 target/image/tidegate serve --demo --access-log false
+# Build it as the image is: cargo build --profile image --features jemalloc
 # Needs wrk, curl, taskset and a bare handler: cargo build --profile image --bench bare
 set -eu
 

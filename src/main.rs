@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-/// A C compiler alone builds it. It holds more memory than jemalloc does, which needs make:
-/// `docs/decisions.md` has the figures.
+/// A publication leaves about as much memory behind as it takes. jemalloc gives that back to the system
+/// sooner than the allocators of C libraries do: `docs/decisions.md` has the figures.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     tidegate::cli::main()
