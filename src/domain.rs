@@ -27,7 +27,9 @@ pub mod degraded;
 pub mod explain;
 pub mod stepback;
 
+mod as_text;
 mod chain;
+pub(crate) mod named;
 pub mod span;
 pub mod suggest;
 

@@ -21,12 +21,21 @@ pub struct Catalog {
 }
 
 /// One stage of one line: what a cluster follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct ChannelRef<'a> {
     pub line: &'a Line,
-    /// The stage's place in its line.
+    /// The index of the stage in its line.
     pub index: usize,
 }
+
+/// A channel is the same in every copy of a catalog: what its line has come to is not compared.
+impl PartialEq for ChannelRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.line.name, self.index) == (&other.line.name, other.index)
+    }
+}
+
+impl Eq for ChannelRef<'_> {}
 
 impl<'a> ChannelRef<'a> {
     /// The stage itself.
@@ -43,9 +52,8 @@ impl<'a> ChannelRef<'a> {
 }
 
 impl Catalog {
-    /// Checks lines, and makes a catalog of those that break no rule. Lines that break one are left out,
-    /// and so are lines that are `unusable` for another reason. All of them take part in the rules
-    /// between lines.
+    /// Checks lines, and makes a catalog of those that break no rule. It leaves out lines that break one,
+    /// and those that are `unusable` for another reason; the rules between lines look at all of them.
     #[must_use]
     pub fn assemble(lines: Vec<Line>, unusable: &Unusable) -> (Self, Vec<Broken>) {
         let mut lines = lines;
@@ -63,8 +71,8 @@ impl Catalog {
     }
 
     /// Makes a catalog of lines as clusters know them, from documents that were signed when the catalog
-    /// kept its rules. Lines may be missing, and may be of different times, so two may claim a channel:
-    /// the first by name keeps it. A line that would close a circle of `follows` follows none.
+    /// kept its rules. Lines may be missing, and may be of different ages, so two may claim one channel:
+    /// the first by name gets it. A line that would close a circle of `follows` follows none.
     #[must_use]
     pub fn published(lines: impl IntoIterator<Item = Line>) -> Self {
         let mut known: BTreeMap<LineName, Line> = BTreeMap::new();
@@ -102,7 +110,7 @@ impl Catalog {
         Self::published(self.lines.into_values().chain(published))
     }
 
-    /// The catalog with new evidence for each release, asked for by line and in the order of versions.
+    /// The catalog with new evidence for each release: by line, and in the order of versions.
     #[must_use]
     pub fn map_evidence(mut self, mut evidence: impl FnMut(&Release) -> Evidence) -> Self {
         for release in self.lines.values_mut().flat_map(|line| line.releases.values_mut()) {
@@ -111,7 +119,7 @@ impl Catalog {
         self
     }
 
-    /// The lines, for changes that break no rule or are checked right after.
+    /// The lines, for changes that break no rule, or that are checked right after.
     pub(super) fn lines_mut(&mut self) -> &mut BTreeMap<LineName, Line> {
         &mut self.lines
     }

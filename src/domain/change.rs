@@ -1,4 +1,4 @@
-//! Changes to a catalog, in the words of the field: what a commit is made of.
+//! Changes to a catalog: what a commit is made of.
 
 use super::catalog::Catalog;
 use super::channel::{LineName, StageName};
@@ -14,20 +14,47 @@ pub enum Change {
     Add { line: LineName, release: Box<Release> },
     /// A release enters a stage: a promotion.
     Enter { version: Version, stage: StageName, entry: Entry },
-    /// A release goes no further.
+    /// A hold: the release goes no further.
     Hold { version: Version, hold: Event },
     /// The end of a hold.
     Resume { version: Version },
-    /// The end of a release's offer.
+    /// A yank: the release is offered nowhere.
     Yank { version: Version, yank: Yank },
     /// The end of a yank.
     Unyank { version: Version },
-    /// A channel takes in nothing.
+    /// A pause: nothing enters the channel.
     Pause { line: LineName, stage: StageName, pause: Event },
-    /// Nothing new comes in a line any more. There is no way back.
+    /// The line takes no new releases any more. This cannot be undone.
     Retire { line: LineName, retired: Event },
     /// The end of a channel's pause.
     Unpause { line: LineName, stage: StageName },
+}
+
+/// What a change changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed<'a> {
+    /// A release that comes into this line.
+    NewRelease(&'a LineName, &'a Version),
+    /// A release of the catalog.
+    Release(&'a Version),
+    /// A line, or one of its channels.
+    Line(&'a LineName),
+}
+
+impl<'a> Changed<'a> {
+    /// The line that is changed.
+    ///
+    /// # Errors
+    /// When the catalog does not have the release.
+    pub fn line(self, catalog: &'a Catalog) -> Result<&'a LineName, ChangeError> {
+        match self {
+            Self::NewRelease(line, _) | Self::Line(line) => Ok(line),
+            Self::Release(version) => match catalog.release(version) {
+                Some((line, _)) => Ok(&line.name),
+                None => Err(ChangeError::NoRelease(version.clone())),
+            },
+        }
+    }
 }
 
 /// Why a change does not fit a catalog.
@@ -43,54 +70,46 @@ pub enum ChangeError {
     Exists(Version),
     #[error("release `{version}` has an entry for stage `{stage}` already")]
     Entered { version: Version, stage: StageName },
-    /// The line would break rules of the catalog.
     #[error("line `{line}` would break a rule of the catalog")]
     Broken { line: LineName, broken: Vec<Broken> },
 }
 
 impl Change {
-    /// The catalog after this change. A machine's edit of files must come out as exactly this.
+    /// The catalog after this change. An edit of files by a machine must result in exactly this.
     ///
     /// # Errors
-    /// When the change names something that is not there, or is there already, and when the catalog
-    /// would break a rule.
+    /// When the change names something that is missing, or adds what is there already, and when the
+    /// catalog would break a rule.
     pub fn apply(&self, mut catalog: Catalog) -> Result<Catalog, ChangeError> {
-        let name = self.line(&catalog)?;
+        let name = self.changed().line(&catalog)?.clone();
         let Some(line) = catalog.lines_mut().get_mut(&name) else { return Err(ChangeError::NoLine(name)) };
         self.make(line)?;
         let broken = rules::changed(line, self.version());
         if broken.is_empty() { Ok(catalog) } else { Err(ChangeError::Broken { line: name, broken }) }
     }
 
-    /// The release that is changed, where it is not the line.
+    /// What is changed.
     #[must_use]
-    pub fn version(&self) -> Option<&Version> {
+    pub fn changed(&self) -> Changed<'_> {
         match self {
-            Self::Add { release, .. } => Some(&release.version),
+            Self::Add { line, release } => Changed::NewRelease(line, &release.version),
             Self::Enter { version, .. }
             | Self::Hold { version, .. }
             | Self::Resume { version }
             | Self::Yank { version, .. }
-            | Self::Unyank { version } => Some(version),
-            Self::Pause { .. } | Self::Unpause { .. } | Self::Retire { .. } => None,
+            | Self::Unyank { version } => Changed::Release(version),
+            Self::Pause { line, .. } | Self::Unpause { line, .. } | Self::Retire { line, .. } => {
+                Changed::Line(line)
+            }
         }
     }
 
-    /// The line that is changed.
-    fn line(&self, catalog: &Catalog) -> Result<LineName, ChangeError> {
-        match self {
-            Self::Add { line, .. }
-            | Self::Pause { line, .. }
-            | Self::Unpause { line, .. }
-            | Self::Retire { line, .. } => Ok(line.clone()),
-            Self::Enter { version, .. }
-            | Self::Hold { version, .. }
-            | Self::Resume { version }
-            | Self::Yank { version, .. }
-            | Self::Unyank { version } => {
-                let found = catalog.release(version).map(|(line, _)| line.name.clone());
-                found.ok_or_else(|| ChangeError::NoRelease(version.clone()))
-            }
+    /// The release that is changed, where it is not the line.
+    #[must_use]
+    pub fn version(&self) -> Option<&Version> {
+        match self.changed() {
+            Changed::NewRelease(_, version) | Changed::Release(version) => Some(version),
+            Changed::Line(_) => None,
         }
     }
 
@@ -116,14 +135,8 @@ impl Change {
             Self::Resume { version } => release(line, version)?.hold = None,
             Self::Yank { version, yank } => release(line, version)?.yank = Some(yank.clone()),
             Self::Unyank { version } => release(line, version)?.yank = None,
-            Self::Pause { stage, pause, .. } => {
-                let place = place(line, stage)?;
-                line.stages[place].paused = Some(pause.clone());
-            }
-            Self::Unpause { stage, .. } => {
-                let place = place(line, stage)?;
-                line.stages[place].paused = None;
-            }
+            Self::Pause { stage, pause, .. } => *paused(line, stage)? = Some(pause.clone()),
+            Self::Unpause { stage, .. } => *paused(line, stage)? = None,
             Self::Retire { retired, .. } => line.retired = Some(retired.clone()),
         }
         Ok(())
@@ -132,6 +145,11 @@ impl Change {
 
 fn release<'a>(line: &'a mut Line, version: &Version) -> Result<&'a mut Release, ChangeError> {
     line.releases.get_mut(version).ok_or_else(|| ChangeError::NoRelease(version.clone()))
+}
+
+fn paused<'a>(line: &'a mut Line, stage: &StageName) -> Result<&'a mut Option<Event>, ChangeError> {
+    let place = place(line, stage)?;
+    Ok(&mut line.stages[place].paused)
 }
 
 fn place(line: &Line, stage: &StageName) -> Result<usize, ChangeError> {

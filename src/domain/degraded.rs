@@ -1,8 +1,9 @@
-//! What is wrong while a server goes on serving, with its figures.
+//! What is wrong while a server keeps serving, with its figures.
 
 use super::Time;
 use super::channel::{ChannelName, LineName};
 use super::line::Prefix;
+use super::named::named;
 use super::release::Evidence;
 use super::stepback::StepBack;
 use super::version::Version;
@@ -10,44 +11,43 @@ use super::version::Version;
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Degraded {
-    /// A line was refused: `keeps` says whether its last good documents go on being served, or it has
-    /// none.
+    /// A line was refused. `keeps` says whether it has last good documents, which stay published.
     LineRefused { line: LineName, keeps: bool, refusal: LineRefusal },
-    /// The first of the releases that entered a stage and are offered in none, and how many `more`
-    /// there are: a payload or a signature is not at hand.
+    /// The first release that entered a stage and is not offered, since a payload or a signature is
+    /// missing, and how many `more` there are.
     NotOffered { version: Version, evidence: Box<Evidence>, more: usize },
-    /// How many promotions are overdue, and the one that is so for longest.
+    /// How many promotions are overdue, and the first of them.
     PromotionsOverdue { count: usize, version: Version, since: Time },
     /// A signed document expires soon, or has expired.
     ExpiryNear { document: String, expires: Time, expired: bool },
-    /// What a mirror took in expires soon, or has expired.
+    /// What a mirror imported expires soon, or has expired.
     MirrorExpiryNear { expires: Time },
     /// The machine's clock cannot be trusted: nothing is promoted.
     ClockUntrusted(ClockDoubt),
     /// The catalog has no keys yet.
     NoKeys,
-    /// No key in the state folder is the one that the root names for signing online.
+    /// The state folder does not have the online key that the root names.
     NoOnlineKey,
-    /// The catalog's keys and roles do not follow those that were published, which are kept.
+    /// The catalog's keys and roles may not follow the published ones, which stay in use.
     TrustKept { why: String },
-    /// A change of the catalog cannot be read for so long that somebody should know.
+    /// The catalog has changed, and the change could not be read for a while.
     Unread { why: String },
-    /// What a mirror had taken in is gone.
+    /// What a mirror had imported is gone.
     MirrorGone,
-    /// The loop failed by a fault of this program.
+    /// The promoter panicked.
     Panicked { why: String },
-    /// What could not be committed: the first reasons, and how many `more` there are.
+    /// Why changes could not be committed: the first reasons, and how many `more` there are.
     NotCommitted { why: Vec<String>, more: usize },
-    /// An operation failed, with the error's own words.
+    /// An operation failed, with the message of its error.
     Failed { kind: DegradedKind, why: String },
 }
 
 /// Why a clock is not trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockDoubt {
-    /// It was turned.
+    /// Somebody or something turned it.
     Turned { now: Time, expected: Time },
-    /// It is behind the last publication.
+    /// It is behind the time of the last publication.
     Behind { now: Time, made: Time },
 }
 
@@ -58,7 +58,7 @@ pub enum LineRefusal {
     Faulty { why: String },
     /// It would step back.
     StepsBack(Vec<StepBack>),
-    /// It claims what a line that keeps its last documents has there.
+    /// It claims what belongs to a line that keeps its last good documents.
     Claims { claim: Claim, of: LineName },
 }
 
@@ -69,23 +69,28 @@ pub enum Claim {
     Versions(Prefix),
 }
 
-/// The kinds of being degraded: the same word in `/readyz` and in the metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DegradedKind {
-    /// A line was refused: its last good documents go on being served.
-    LineRefused,
-    /// The catalog could not be read at all.
-    ReadFailing,
-    SigningFailing,
-    /// A publication did not pass its own verification, or could not be stored.
-    PublishFailing,
-    CommitFailing,
-    ExpiryNear,
-    PromotionsOverdue,
-    /// A release entered a stage and is offered in none: its payload or its signature is not at hand.
-    NotOffered,
-    /// The machine's clock jumped or is behind the last publication: nothing is promoted.
-    ClockUntrusted,
+named! {
+    /// The kinds of being degraded: the same word in `/readyz` and in the metrics.
+    pub enum DegradedKind {
+        /// A line was refused: its last good documents stay published.
+        LineRefused = "line_refused",
+        /// The catalog cannot be read at all.
+        ReadFailing = "read_failing",
+        /// Nothing can be signed.
+        SigningFailing = "signing_failing",
+        /// A publication failed its own verification, or could not be stored.
+        PublishFailing = "publish_failing",
+        /// Promotions could not be committed.
+        CommitFailing = "commit_failing",
+        /// A signed document expires soon.
+        ExpiryNear = "expiry_near",
+        /// Promotions are overdue.
+        PromotionsOverdue = "promotions_overdue",
+        /// A release entered a stage and is not offered: its payload or its signature is missing.
+        NotOffered = "not_offered",
+        /// The machine's clock jumped, or is behind the last publication: nothing is promoted.
+        ClockUntrusted = "clock_untrusted",
+    }
 }
 
 impl Degraded {
@@ -115,37 +120,6 @@ impl LineRefusal {
             Self::Faulty { .. } => "faulty",
             Self::StepsBack(_) => "steps_back",
             Self::Claims { .. } => "claims",
-        }
-    }
-}
-
-impl DegradedKind {
-    /// Every kind, for metrics.
-    pub const ALL: [Self; 9] = [
-        Self::LineRefused,
-        Self::ReadFailing,
-        Self::SigningFailing,
-        Self::PublishFailing,
-        Self::CommitFailing,
-        Self::ExpiryNear,
-        Self::PromotionsOverdue,
-        Self::NotOffered,
-        Self::ClockUntrusted,
-    ];
-
-    /// The stable word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::LineRefused => "line_refused",
-            Self::ReadFailing => "read_failing",
-            Self::SigningFailing => "signing_failing",
-            Self::PublishFailing => "publish_failing",
-            Self::CommitFailing => "commit_failing",
-            Self::ExpiryNear => "expiry_near",
-            Self::PromotionsOverdue => "promotions_overdue",
-            Self::NotOffered => "not_offered",
-            Self::ClockUntrusted => "clock_untrusted",
         }
     }
 }

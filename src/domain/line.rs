@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::Time;
+use super::as_text::as_text;
 use super::channel::{ChannelName, LineName, StageName};
 use super::policy::{Freeze, SoakPolicy, Urgency, Window};
 use super::release::{Event, Release};
@@ -28,7 +29,7 @@ pub struct Line {
 }
 
 /// The components with which every version of a line begins, `1.8`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Prefix {
     /// Zero from `length` on.
     numbers: [u64; 3],
@@ -38,7 +39,7 @@ pub struct Prefix {
 
 /// Why a text is not a version prefix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a version prefix: one to three numbers with dots between them are wanted, as in `1.8`")]
+#[error("`{0}` is not a version prefix: expected one to three numbers with dots between them, as in `1.8`")]
 pub struct PrefixError(String);
 
 impl Prefix {
@@ -47,22 +48,12 @@ impl Prefix {
     /// # Errors
     /// When the text is not one to three numbers with dots between them.
     pub fn parse(text: &str) -> Result<Self, PrefixError> {
-        let error = || PrefixError(text.to_owned());
-        let numbers: Result<Vec<u64>, _> = text
-            .strip_prefix('v')
-            .unwrap_or(text)
-            .split('.')
-            .map(|part| match part.parse::<u64>() {
-                Ok(n) if n.to_string() == part => Ok(n),
-                _ => Err(error()),
-            })
-            .collect();
-        let parsed = numbers?;
+        let number = |part: &str| part.parse().ok().filter(|number: &u64| number.to_string() == part);
+        let parsed =
+            text.strip_prefix('v').unwrap_or(text).split('.').map(number).collect::<Option<Vec<_>>>();
+        let parsed = parsed.filter(|parsed| parsed.len() <= 3).ok_or_else(|| PrefixError(text.to_owned()))?;
         let mut numbers = [0; 3];
-        match numbers.get_mut(..parsed.len()) {
-            Some(places) => places.copy_from_slice(&parsed),
-            None => return Err(error()),
-        }
+        numbers[..parsed.len()].copy_from_slice(&parsed);
         Ok(Self { numbers, length: parsed.len() })
     }
 
@@ -100,18 +91,7 @@ impl std::fmt::Display for Prefix {
     }
 }
 
-impl serde::Serialize for Prefix {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Prefix {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
-    }
-}
+as_text!(Prefix, PrefixError);
 
 /// From where a line is entered.
 #[derive(Debug, Clone, PartialEq, Eq)]

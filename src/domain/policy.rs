@@ -3,28 +3,21 @@
 use std::fmt;
 
 use chrono::{
-    Datelike, Days, DurationRound, LocalResult, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone,
-    Weekday,
+    DateTime, Datelike, DurationRound, NaiveTime, Offset, TimeDelta, TimeZone, Weekday, WeekdaySet,
 };
 
 use super::Time;
+use super::named::named;
 
-/// How soon a fix must go out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Urgency {
-    #[default]
-    Normal,
-    Security,
-}
-
-impl Urgency {
-    /// The word for it in the catalog and in documents.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Normal => "normal",
-            Self::Security => "security",
-        }
+named! {
+    /// How soon a fix must go out.
+    #[derive(Default)]
+    pub enum Urgency {
+        /// When it is due.
+        #[default]
+        Normal = "normal",
+        /// As soon as its shorter soak is over.
+        Security = "security",
     }
 }
 
@@ -39,10 +32,10 @@ pub const SOAK_MIN: TimeDelta = TimeDelta::days(14);
 /// A soak above this needs a `why`: four weeks is what vendors of cluster software promise.
 pub const SOAK_MAX: TimeDelta = TimeDelta::days(28);
 
-/// How long a release stays in the stage before.
+/// How long a release must stay in the stage before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Soak {
-    /// The least time; promotion is due once it has passed.
+    /// The shortest time; the promotion is due once it has passed.
     pub min: TimeDelta,
     /// After this time a release that was not promoted is overdue.
     pub max: TimeDelta,
@@ -99,12 +92,14 @@ impl Freeze {
 /// The hours of the week in which promotions may happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    /// By days from Monday.
-    days: [bool; 7],
+    days: WeekdaySet,
     from: NaiveTime,
     until: NaiveTime,
     zone: chrono_tz::Tz,
 }
+
+/// The names of the days, from Monday.
+pub const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// Why a promotion window would never open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -132,19 +127,14 @@ impl Window {
         if until <= from {
             return Err(WindowError::NoHours);
         }
-        let mut set = [false; 7];
-        for day in days {
-            set[day.num_days_from_monday() as usize] = true;
-        }
-        Ok(Self { days: set, from, until, zone })
+        Ok(Self { days: days.iter().copied().collect(), from, until, zone })
     }
 
     /// Whether the window is open at `now`.
     #[must_use]
     pub fn is_open(&self, now: Time) -> bool {
         let local = now.with_timezone(&self.zone);
-        let day = self.days[local.weekday().num_days_from_monday() as usize];
-        day && self.from <= local.time() && local.time() < self.until
+        self.days.contains(local.weekday()) && self.from <= local.time() && local.time() < self.until
     }
 
     /// The first time at or after `now` at which the window is open. On a day whose opening hour a
@@ -154,81 +144,42 @@ impl Window {
         if self.is_open(now) {
             return now;
         }
-        let next = self.next_start(now);
-        // Where clocks go back, an hour comes twice, and a window that was open before the change can be
-        // open again after it, not at its opening hour. Clocks change at quarters of an hour.
-        let day = TimeDelta::hours(26);
-        let offset = |at: Time| at.with_timezone(&self.zone).offset().fix();
-        let Some(end) = now.checked_add_signed(day).filter(|end| offset(now) != offset(*end)) else {
-            return next;
-        };
+        // A week and a day reach every opening. The second week is for an opening that a clock change
+        // leaves out altogether.
+        let half_day = TimeDelta::hours(12);
+        let starts = std::iter::successors(Some(now), |at| at.checked_add_signed(half_day)).take(2 * 16);
+        let mut openings = starts.filter_map(|from| self.opening(from, from.checked_add_signed(half_day)?));
+        openings.next().unwrap_or(Time::MAX_UTC)
+    }
+
+    /// The first time in this half day at which the window opens: at its hour, which comes twice where
+    /// clocks go back, or when clocks change, which they do at quarters of an hour.
+    fn opening(&self, from: Time, until: Time) -> Option<Time> {
+        let ends = [from, until].map(|at| at.with_timezone(&self.zone));
+        let dates = ends.iter().map(DateTime::date_naive).filter(|date| self.days.contains(date.weekday()));
+        let at_hour = dates.flat_map(|date| {
+            let opens = self.zone.from_local_datetime(&date.and_time(self.from));
+            [opens.earliest(), opens.latest()].into_iter().flatten().map(|at| at.to_utc())
+        });
+        let changes = ends[0].offset().fix() != ends[1].offset().fix();
         let quarter = TimeDelta::minutes(15);
-        let first = now.duration_trunc(quarter).map_or(now, |before| before + quarter);
-        let quarters = std::iter::successors(Some(first), |at| at.checked_add_signed(quarter));
-        quarters.take_while(|at| *at < next.min(end)).find(|at| self.is_open(*at)).unwrap_or(next)
-    }
-
-    /// The first opening hour at or after `now`.
-    fn next_start(&self, now: Time) -> Time {
-        let today = now.with_timezone(&self.zone).date_naive();
-        // A week and a day reaches every opening; the second week is for one that a clock change
-        // swallowed whole.
-        for ahead in 0..=15 {
-            let Some(date) = today.checked_add_days(Days::new(ahead)) else { break };
-            if !self.days[date.weekday().num_days_from_monday() as usize] {
-                continue;
-            }
-            let local = date.and_time(self.from);
-            let found = self.zone.from_local_datetime(&local);
-            let after = if found == LocalResult::None { self.after_gap(local) } else { None };
-            let times = [found.earliest().map(|at| at.to_utc()), found.latest().map(|at| at.to_utc()), after];
-            if let Some(open) = times.into_iter().flatten().find(|open| *open >= now && self.is_open(*open)) {
-                return open;
-            }
-        }
-        Time::MAX_UTC
-    }
-
-    /// The first instant after the gap in which a local time lies that a clock change leaves out.
-    fn after_gap(&self, local: NaiveDateTime) -> Option<Time> {
-        // No zone is more than a day away from UTC, and no two clock changes are so near.
-        let day = TimeDelta::hours(26);
-        let mut before = local.and_utc().checked_sub_signed(day)?;
-        let mut after = local.and_utc().checked_add_signed(day)?;
-        while after - before > TimeDelta::seconds(1) {
-            let middle = before + (after - before) / 2;
-            let middle = middle.duration_trunc(TimeDelta::seconds(1)).ok()?;
-            if middle.with_timezone(&self.zone).naive_local() < local {
-                before = middle;
-            } else {
-                after = middle;
-            }
-        }
-        Some(after)
+        let first = from.duration_trunc(quarter).ok().filter(|_| changes);
+        let quarters = std::iter::successors(first, |at| at.checked_add_signed(quarter));
+        let times = at_hour.chain(quarters.take_while(|at| *at < until));
+        times.filter(|at| (from..until).contains(at) && self.is_open(*at)).min()
     }
 }
 
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-        let mut runs: Vec<String> = Vec::new();
-        let mut day = 0;
-        while day < 7 {
-            if self.days[day] {
-                let first = day;
-                while day + 1 < 7 && self.days[day + 1] {
-                    day += 1;
-                }
-                runs.push(if first == day {
-                    NAMES[first].to_owned()
-                } else {
-                    format!("{}-{}", NAMES[first], NAMES[day])
-                });
-            }
-            day += 1;
-        }
+        let days: Vec<Weekday> = self.days.iter(Weekday::Mon).collect();
+        let name = |day: Weekday| DAYS[day.num_days_from_monday() as usize];
+        let runs = days.chunk_by(|day, next| day.succ() == *next).map(|run| match run {
+            [first, .., last] => format!("{}-{}", name(*first), name(*last)),
+            one => one.iter().map(|day| name(*day)).collect(),
+        });
         let (from, until) = (self.from.format("%H:%M"), self.until.format("%H:%M"));
-        write!(f, "{} {from}-{until} {}", runs.join(","), self.zone)
+        write!(f, "{} {from}-{until} {}", runs.collect::<Vec<_>>().join(","), self.zone)
     }
 }
 

@@ -225,27 +225,8 @@ fn reporter<'b>(line: &'b LineName, broken: &'b mut Vec<Broken>) -> impl FnMut(A
     move |at, rule| broken.push(Broken { line: line.clone(), at, rule })
 }
 
-/// What is in a circle, where each has at most one that comes next.
+/// What is in a circle, where each has at most one that comes next: what leads back to itself.
 fn circles<T: Copy + Eq + Hash>(next: &HashMap<T, T>) -> HashSet<T> {
-    let mut done = HashSet::new();
-    let mut found = HashSet::new();
-    for &start in next.keys() {
-        let mut path = Vec::new();
-        let mut places = HashMap::new();
-        let mut at = start;
-        while !done.contains(&at) {
-            if let Some(&place) = places.get(&at) {
-                found.extend(path[place..].iter().copied());
-                break;
-            }
-            places.insert(at, path.len());
-            path.push(at);
-            match next.get(&at) {
-                Some(&following) => at = following,
-                None => break,
-            }
-        }
-        done.extend(path);
-    }
-    found
+    let way = |from: T| std::iter::successors(next.get(&from), |at| next.get(at)).take(next.len());
+    next.keys().copied().filter(|start| way(*start).any(|at| at == start)).collect()
 }

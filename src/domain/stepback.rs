@@ -1,7 +1,7 @@
-//! Never step back: what was published stays so, unless a yank says why.
+//! Never step back: what was published stays published, unless a yank says why not.
 //!
 //! A real channel server once moved whole fleets back by ten minors because its list of releases
-//! arrived short. Here the offer that is about to be published is held against the one before.
+//! was truncated. So the offer that is about to be published is compared with the one before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,15 +14,14 @@ use super::payload::Payload;
 use super::release::Evidence;
 use super::version::Version;
 
-/// What one channel offers, as far as it may not change.
+/// What one channel offers: the part that may not change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     pub channel: ChannelName,
     /// Further names of the channel.
     pub aliases: Vec<ChannelName>,
     pub line: LineName,
-    /// `None` in what was stored before stages were kept.
-    pub stage: Option<StageName>,
+    pub stage: StageName,
     pub prefix: Prefix,
     /// Whether nothing new comes in the line.
     pub retired: bool,
@@ -51,17 +50,16 @@ pub struct StepBack {
 pub enum StepBackKind {
     /// The channel itself is gone.
     Channel,
-    /// The channel's name is that of another line or stage now: clusters remember where a channel
-    /// belongs, and take nothing from it any more.
-    Place { stage: Option<StageName>, now: (LineName, Option<StageName>) },
+    /// The channel's name belongs to another line or stage now. Clusters remember where a channel
+    /// belongs, and would take nothing from it any more.
+    Place { stage: StageName, now: (LineName, StageName) },
     /// A release is gone from the channel.
     Release(Version),
-    /// A release is there, and what lies beside the catalog keeps it from being offered: a payload, or
-    /// what was signed.
+    /// A release is there, and cannot be offered because of its payload or its signed manifest.
     Withheld { version: Version, evidence: Evidence },
-    /// A release's entry bears another time.
+    /// A release's entry has another time.
     Since { version: Version, before: Time, after: Time },
-    /// A release's payloads are others.
+    /// A release has other payloads.
     Payloads(Version),
     /// A further name of the channel is gone, or is another channel's now.
     Alias { alias: ChannelName, now: Option<ChannelName> },
@@ -70,34 +68,25 @@ pub enum StepBackKind {
 }
 
 impl Offer {
-    /// What a channel of a catalog offers at `now`. A release whose payload is not at hand is not
-    /// on offer, and so counts as gone; the payload of a yanked one is missed by nobody.
+    /// What a channel of a catalog offers at `now`. A release whose payload is missing is not on offer,
+    /// and so counts as gone; the payload of a yanked release may be missing.
     #[must_use]
     pub fn of(channel: ChannelRef<'_>, now: Time) -> Self {
-        let releases = channel
-            .line
-            .releases
-            .values()
-            .filter(|release| {
-                release.is_deliverable() || release.is_vouched_for() && release.yanked(now).is_some()
-            })
-            .filter_map(|release| {
-                let offered = Offered {
-                    since: release.entered(channel.index, now)?.since,
-                    yanked: release.yanked(now).is_some(),
-                    payloads: release.payloads.clone(),
-                };
-                Some((release.version.clone(), offered))
-            })
-            .collect();
+        let offered = channel.line.releases.values().filter_map(|release| {
+            let yanked = release.yanked(now).is_some();
+            let since = release.entered(channel.index, now)?.since;
+            let is_offered = release.is_deliverable() || release.is_vouched_for() && yanked;
+            let offered = Offered { since, yanked, payloads: release.payloads.clone() };
+            is_offered.then(|| (release.version.clone(), offered))
+        });
         Self {
             channel: channel.name().clone(),
             aliases: channel.stage().aliases.clone(),
             line: channel.line.name.clone(),
-            stage: Some(channel.stage().name.clone()),
+            stage: channel.stage().name.clone(),
             prefix: channel.line.prefix,
             retired: channel.line.retired(now).is_some(),
-            releases,
+            releases: offered.collect(),
         }
     }
 
@@ -110,8 +99,8 @@ impl Offer {
 
 /// Every way in which the offers `after` fall behind those `before`.
 ///
-/// No channel's latest goes back but by a yank, where none of these is found: every release is still
-/// there, and each at its time.
+/// Where there is none, only a yank can have moved a channel's latest back: every release is still
+/// there, with its time.
 #[must_use]
 pub fn step_backs<'o>(
     before: impl IntoIterator<Item = &'o Offer>,
@@ -133,8 +122,7 @@ pub fn step_backs<'o>(
             report(StepBackKind::Channel);
             continue;
         };
-        let other_stage = old.stage.is_some() && new.stage.is_some() && old.stage != new.stage;
-        if old.line != new.line || other_stage {
+        if (&old.line, &old.stage) != (&new.line, &new.stage) {
             let now = (new.line.clone(), new.stage.clone());
             report(StepBackKind::Place { stage: old.stage.clone(), now });
         }
@@ -181,7 +169,7 @@ impl StepBackKind {
 }
 
 impl StepBack {
-    /// Blames what lies beside the catalog, where a release is gone for that alone.
+    /// Says that a release is withheld, where only its payload or its signed manifest is at fault.
     #[must_use]
     pub fn blaming_files(self, catalog: &Catalog, now: Time) -> Self {
         let withheld = |version: &Version| {
@@ -315,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_channel_stays_with_its_line_and_stage() {
-        let stage = |name: &str| Some(StageName::parse(name).unwrap());
+        let stage = |name: &str| StageName::parse(name).unwrap();
         let placed = |line_name: &str, stage: &str| {
             let mut other = line("1.8", None);
             other.name = LineName::parse(line_name).unwrap();
@@ -330,11 +318,6 @@ mod tests {
         assert_eq!(kinds(&step_backs(&before, &placed("1.8", "prod"))), [("1.8-production", &moved)]);
         let other_line = step_backs(&before, &placed("eight", "production"));
         assert_eq!(other_line.len(), 2, "one for each channel");
-        let mut unknown = placed("1.8", "prod");
-        for offer in &mut unknown {
-            offer.stage = None;
-        }
-        assert_eq!(step_backs(&before, &unknown), []);
     }
 
     #[test]

@@ -13,6 +13,8 @@ use std::ops::Bound;
 use super::Time;
 use super::catalog::{Catalog, ChannelRef};
 use super::channel::ChannelName;
+use super::line::Line;
+use super::named::named;
 use super::promotion::Decision;
 use super::release::{Event, Release, Yank};
 use super::version::Version;
@@ -37,21 +39,22 @@ pub enum Advice<'a> {
     None { code: NoneCode<'a>, coming: Option<Coming<'a>> },
     /// Ask again later.
     Wait(Wait<'a>),
-    /// The way is closed until somebody does something.
+    /// The way is closed until somebody acts.
     Blocked(Blocked<'a>),
 }
 
-/// Why there is an update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpdateCode {
-    /// The channel's latest.
-    Latest,
-    /// A barrier comes first; the latest is behind it.
-    Barrier,
-    /// The asker's own release was yanked.
-    Yanked,
-    /// The way from the line before.
-    NextLine,
+named! {
+    /// Why to update.
+    pub enum UpdateCode {
+        /// It is the channel's latest.
+        Latest = "latest",
+        /// It is a barrier, which comes before the latest.
+        Barrier = "barrier",
+        /// The asker's own release was yanked.
+        Yanked = "yanked",
+        /// It leads from the line before into the channel's.
+        NextLine = "next_line",
+    }
 }
 
 /// Why there is nothing to do.
@@ -59,13 +62,13 @@ pub enum UpdateCode {
 pub enum NoneCode<'a> {
     /// The asker runs the channel's latest.
     UpToDate,
-    /// The asker runs the latest of a line in which nothing new comes; `next` is where it goes on.
+    /// The asker runs the latest of a retired line; `next` is the channel to go on with.
     Retired { retired: &'a Event, next: Option<ChannelRef<'a>> },
     /// The asker runs something higher than the channel offers.
     Ahead,
-    /// The asker runs something that the catalog does not know, above the offer.
+    /// The asker runs a version that is not in the catalog and is above what the channel offers.
     UnknownVersion,
-    /// The channel offers nothing, and nothing has a date.
+    /// The channel offers nothing, and nothing is expected.
     NothingOffered,
 }
 
@@ -74,7 +77,7 @@ pub enum NoneCode<'a> {
 pub enum Wait<'a> {
     /// The channel is paused.
     Paused { pause: &'a Event },
-    /// Nothing on offer may be taken yet; this release is the first that may.
+    /// Nothing may be installed yet; this release is the first that may.
     Coming(Coming<'a>),
 }
 
@@ -84,12 +87,12 @@ pub enum Blocked<'a> {
     /// The line is entered only from the top of the line before. `take` is what opens the way, and
     /// `next` the next step towards it.
     MinorGate { take: Option<Step<'a>>, next: Option<Step<'a>> },
-    /// The asker's release was yanked and nothing higher is on offer; `fix` soaks.
+    /// The asker's release was yanked and nothing higher is on offer yet; `fix` is expected.
     Yanked { yank: &'a Yank, fix: Option<Coming<'a>> },
-    /// A barrier that `channel` does not offer, and that has no date, stands before everything else:
-    /// the channel that was asked for, or the one through which the way leads there.
+    /// A barrier comes first, and `channel` neither offers nor expects it: the channel that was asked
+    /// for, or the one through which the way leads there.
     Barrier { barrier: &'a Version, channel: ChannelRef<'a> },
-    /// The catalog does not know the asker's version, so no line can be entered from it.
+    /// The asker's version is not in the catalog, so no other line can be entered from it.
     UnknownVersion { take: Option<Step<'a>> },
     /// No way leads from the asker's line to this one.
     NoWay,
@@ -102,7 +105,7 @@ pub struct Step<'a> {
     pub channel: ChannelRef<'a>,
 }
 
-/// A release that has a date in a channel.
+/// A release that is expected in a channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Coming<'a> {
     pub release: &'a Release,
@@ -128,12 +131,7 @@ impl Advice<'_> {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Update { code, .. } => match code {
-                UpdateCode::Latest => "latest",
-                UpdateCode::Barrier => "barrier",
-                UpdateCode::Yanked => "yanked",
-                UpdateCode::NextLine => "next_line",
-            },
+            Self::Update { code, .. } => code.as_str(),
             Self::None { code, .. } => match code {
                 NoneCode::UpToDate => "up_to_date",
                 NoneCode::Retired { .. } => "retired",
@@ -151,52 +149,6 @@ impl Advice<'_> {
                 Blocked::NoWay => "no_way",
             },
         }
-    }
-
-    /// Whether two pieces of advice from the same views say the same. As `==`, but releases are told
-    /// apart by where they are, not by all that is in them.
-    #[must_use]
-    pub fn is_same_as(&self, other: &Self) -> bool {
-        type Named<'a> = Option<(&'a Release, Option<Time>)>;
-        fn release<'a>(advice: &Advice<'a>) -> [Named<'a>; 2] {
-            let step = |step: &Option<Step<'a>>| step.map(|step| (step.release, None));
-            let coming =
-                |coming: &Option<Coming<'a>>| coming.map(|coming| (coming.release, Some(coming.until)));
-            match advice {
-                Advice::Update { target, .. } => [Some((target, None)), None],
-                Advice::None { coming: dated, .. } => [coming(dated), None],
-                Advice::Wait(Wait::Coming(dated)) => [coming(&Some(*dated)), None],
-                Advice::Blocked(Blocked::MinorGate { take, next }) => [step(take), step(next)],
-                Advice::Blocked(Blocked::UnknownVersion { take }) => [step(take), None],
-                Advice::Blocked(Blocked::Yanked { fix, .. }) => [coming(fix), None],
-                Advice::Wait(Wait::Paused { .. })
-                | Advice::Blocked(Blocked::Barrier { .. } | Blocked::NoWay) => [None, None],
-            }
-        }
-        let alike = |pair: (Named<'_>, Named<'_>)| match pair {
-            (Some((a, when)), Some((b, then))) => std::ptr::eq(a, b) && when == then,
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        let detail = match (self, other) {
-            (
-                Self::Blocked(Blocked::Yanked { yank: a, .. }),
-                Self::Blocked(Blocked::Yanked { yank: b, .. }),
-            ) => a == b,
-            (
-                Self::Blocked(Blocked::Barrier { barrier: a, .. }),
-                Self::Blocked(Blocked::Barrier { barrier: b, .. }),
-            ) => a == b,
-            (Self::Wait(Wait::Paused { pause: a }), Self::Wait(Wait::Paused { pause: b })) => a == b,
-            _ => true,
-        };
-        let [first, second] = release(self);
-        let [other_first, other_second] = release(other);
-        self.action() == other.action()
-            && self.code() == other.code()
-            && detail
-            && alike((first, other_first))
-            && alike((second, other_second))
     }
 
     /// The release to take now, if there is one.
@@ -244,7 +196,7 @@ impl<'a> Views<'a> {
         Answer { channel, advice }
     }
 
-    /// The advice to a known release, whose line stands in `relation` to the channel's.
+    /// The advice to a known release. `relation` is that of its line to the channel's.
     #[must_use]
     pub fn known(
         &self,
@@ -256,7 +208,7 @@ impl<'a> Views<'a> {
             return Advice::Wait(Wait::Paused { pause });
         }
         match relation {
-            Relation::Own => self.in_line(channel, current),
+            Relation::Own => self.in_line(channel, Bound::Excluded(&current.version), Some(current)),
             Relation::Before { own, after } => self.onwards(channel, own, after, current),
             Relation::After => Advice::None { code: NoneCode::Ahead, coming: None },
             Relation::Apart => {
@@ -269,9 +221,9 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// How a line stands to the one that a cluster wants to be in.
+    /// How the line of a cluster relates to the one that the cluster follows.
     #[must_use]
-    pub fn relation(&self, own: &'a super::line::Line, goal: &'a super::line::Line) -> Relation<'a> {
+    pub fn relation(&self, own: &'a Line, goal: &'a Line) -> Relation<'a> {
         if own.name == goal.name {
             Relation::Own
         } else if let Some(after) = self.line_after(own, goal) {
@@ -292,43 +244,53 @@ impl<'a> Views<'a> {
         [latest, required]
     }
 
-    /// The advice to a release of the channel's own line.
-    fn in_line(&self, channel: ChannelRef<'a>, current: &'a Release) -> Advice<'a> {
+    /// The advice to a version of the channel's own line: to a release, or to one that the catalog does
+    /// not know. Higher releases begin at `above`.
+    fn in_line(
+        &self,
+        channel: ChannelRef<'a>,
+        above: Bound<&Version>,
+        current: Option<&'a Release>,
+    ) -> Advice<'a> {
         let view = self.view(channel);
-        let above = Bound::Excluded(&current.version);
-        let yank = current.yanked(self.now);
-        match (view.towards(above), yank) {
-            (Towards::Take { release, .. }, Some(_)) => {
-                Advice::Update { target: release, code: UpdateCode::Yanked }
-            }
-            (Towards::Take { release, barrier }, None) => {
-                let code = if barrier { UpdateCode::Barrier } else { UpdateCode::Latest };
+        let yank = current.and_then(|current| current.yanked(self.now));
+        match (view.towards(above), yank, current) {
+            (Towards::Take { release, barrier }, yank, _) => {
+                let code = match yank {
+                    Some(_) => UpdateCode::Yanked,
+                    None if barrier => UpdateCode::Barrier,
+                    None => UpdateCode::Latest,
+                };
                 Advice::Update { target: release, code }
             }
-            (Towards::Barrier { version }, _) => self.behind(channel, version, above),
-            (Towards::Nothing, Some(yank)) => {
+            (Towards::Barrier { version }, ..) => self.behind(channel, version, above),
+            (Towards::Nothing, Some(yank), _) => {
                 Advice::Blocked(Blocked::Yanked { yank, fix: view.coming(above) })
             }
-            (Towards::Nothing, None) => {
-                if view.latest().is_some_and(|latest| latest.version == current.version) {
-                    if let Some(retired) = channel.line.retired(self.now) {
-                        let next = self.following(channel);
-                        return Advice::None { code: NoneCode::Retired { retired, next }, coming: None };
-                    }
-                    return Advice::None { code: NoneCode::UpToDate, coming: view.coming(above) };
+            (Towards::Nothing, None, None) => {
+                Advice::None { code: NoneCode::UnknownVersion, coming: view.coming(above) }
+            }
+            (Towards::Nothing, None, Some(current)) => {
+                if view.latest().is_none_or(|latest| latest.version != current.version) {
+                    // What comes next may be the release that asks.
+                    let coming = view.coming(Bound::Included(&current.version));
+                    return Advice::None { code: NoneCode::Ahead, coming };
                 }
-                // The asker's own release may be what comes.
-                let coming = view.coming(Bound::Included(&current.version));
-                Advice::None { code: NoneCode::Ahead, coming }
+                match channel.line.retired(self.now) {
+                    Some(retired) => {
+                        let next = self.following(channel);
+                        Advice::None { code: NoneCode::Retired { retired, next }, coming: None }
+                    }
+                    None => Advice::None { code: NoneCode::UpToDate, coming: view.coming(above) },
+                }
             }
         }
     }
 
     /// The channel of the same stage in the line that follows the channel's, or that line's last.
     fn following(&self, channel: ChannelRef<'a>) -> Option<ChannelRef<'a>> {
-        let follows = |line: &&super::line::Line| {
-            line.follows.as_ref().is_some_and(|follows| follows.line == channel.line.name)
-        };
+        let follows =
+            |line: &&Line| line.follows.as_ref().is_some_and(|follows| follows.line == channel.line.name);
         let line = self.catalog.lines().find(follows)?;
         let index = line.stage(&channel.stage().name).or_else(|| line.stages.len().checked_sub(1))?;
         Some(ChannelRef { line, index })
@@ -338,8 +300,8 @@ impl<'a> Views<'a> {
     fn onwards(
         &self,
         channel: ChannelRef<'a>,
-        own: &'a super::line::Line,
-        after: &'a super::line::Line,
+        own: &'a Line,
+        after: &'a Line,
         current: &'a Release,
     ) -> Advice<'a> {
         let view = self.view(channel);
@@ -372,12 +334,7 @@ impl<'a> Views<'a> {
 
     /// The next step of `current` on its way into the line `after` its own: into that line if its
     /// gate lets it through, else towards the gate.
-    fn next_step(
-        &self,
-        own: &'a super::line::Line,
-        after: &'a super::line::Line,
-        current: &'a Release,
-    ) -> Option<Step<'a>> {
+    fn next_step(&self, own: &'a Line, after: &'a Line, current: &'a Release) -> Option<Step<'a>> {
         let gate = self.gate(after);
         let channel = if gate.admits(current, self.now) {
             self.last_offering(after)?
@@ -397,15 +354,7 @@ impl<'a> Views<'a> {
         if let Some(pause) = channel.stage().paused(self.now) {
             return Advice::Wait(Wait::Paused { pause });
         }
-        let view = self.view(channel);
-        match view.towards(above) {
-            Towards::Take { release, barrier } => {
-                let code = if barrier { UpdateCode::Barrier } else { UpdateCode::Latest };
-                Advice::Update { target: release, code }
-            }
-            Towards::Barrier { version } => self.behind(channel, version, above),
-            Towards::Nothing => Advice::None { code: NoneCode::UnknownVersion, coming: view.coming(above) },
-        }
+        self.in_line(channel, above, None)
     }
 
     /// The advice to a version outside the channel's line that the catalog does not know, by
@@ -429,15 +378,13 @@ impl<'a> Views<'a> {
     }
 }
 
-/// How a line stands to the one that a cluster wants to be in.
+/// How the line of a cluster relates to the one that the cluster follows.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Relation<'a> {
+    /// It is that line.
     Own,
     /// A way leads from `own` to the goal; `after` is the next line on it.
-    Before {
-        own: &'a super::line::Line,
-        after: &'a super::line::Line,
-    },
+    Before { own: &'a Line, after: &'a Line },
     /// A way leads from the goal to this line.
     After,
     /// No way leads from one to the other.

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::str::FromStr;
+
+use super::as_text::as_text;
 
 /// The longest version that is accepted, in bytes. The longest real ones are below 40; the limit
 /// keeps file names, TUF target names and log lines bounded.
@@ -32,14 +33,10 @@ pub enum VersionError {
     Empty,
     #[error("a version of {0} bytes is longer than {MAX_LENGTH}")]
     TooLong(usize),
-    #[error("`{text}` is not a version: {source}")]
-    NotSemver { text: String, source: SemverError },
+    /// `why` is the parser's message.
+    #[error("`{text}` is not a version: {why}")]
+    NotSemver { text: String, why: String },
 }
-
-/// The parser's own word on a text that is not `SemVer`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SemverError(String);
 
 impl Version {
     /// Parses a version, with or without a leading `v`.
@@ -57,12 +54,8 @@ impl Version {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        match semver::Version::parse(rest) {
-            Ok(number) => Ok(Self { number, v }),
-            Err(e) => {
-                Err(VersionError::NotSemver { text: text.to_owned(), source: SemverError(e.to_string()) })
-            }
-        }
+        let wrong = |e: semver::Error| VersionError::NotSemver { text: text.to_owned(), why: e.to_string() };
+        semver::Version::parse(rest).map(|number| Self { number, v }).map_err(wrong)
     }
 
     /// Parses a version as it arrives in a decoded query, where `+` has become a space.
@@ -103,31 +96,7 @@ impl fmt::Display for Version {
     }
 }
 
-impl fmt::Debug for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{self}`")
-    }
-}
-
-impl FromStr for Version {
-    type Err = VersionError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text)
-    }
-}
-
-impl serde::Serialize for Version {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for Version {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
-    }
-}
+as_text!(Version, VersionError);
 
 impl PartialEq for Version {
     fn eq(&self, other: &Self) -> bool {
@@ -157,32 +126,24 @@ impl Ord for Version {
     }
 }
 
-/// Orders texts naturally: runs of digits by their number, the rest by their bytes; texts that this
-/// finds alike (`r01` and `r1`) are told apart by their bytes, so that the order is total.
+/// Orders texts naturally: runs of digits by their number, the rest by their bytes. Texts that differ in
+/// leading zeros alone (`r01` and `r1`) are ordered by their bytes, so that the order is total.
 pub(super) fn natural(a: &str, b: &str) -> Ordering {
-    let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
-    while !left.is_empty() && !right.is_empty() {
-        let (run_l, rest_l, digits_l) = run(left);
-        let (run_r, rest_r, digits_r) = run(right);
-        let order = if digits_l && digits_r {
-            let (l, r) = (without_zeros(run_l), without_zeros(run_r));
-            l.len().cmp(&r.len()).then_with(|| l.cmp(r))
-        } else {
-            run_l.cmp(run_r)
+    let runs = |text| <[u8]>::chunk_by(text, |a, b| a.is_ascii_digit() == b.is_ascii_digit());
+    let (mut left, mut right) = (runs(a.as_bytes()), runs(b.as_bytes()));
+    loop {
+        let order = match (left.next(), right.next()) {
+            (Some(left), Some(right)) if left[0].is_ascii_digit() && right[0].is_ascii_digit() => {
+                let (left, right) = (without_zeros(left), without_zeros(right));
+                left.len().cmp(&right.len()).then_with(|| left.cmp(right))
+            }
+            (None, None) => return a.cmp(b),
+            (left, right) => left.cmp(&right),
         };
         if order.is_ne() {
             return order;
         }
-        (left, right) = (rest_l, rest_r);
     }
-    left.len().cmp(&right.len()).then_with(|| a.cmp(b))
-}
-
-/// Splits off the first run of digits or of non-digits.
-fn run(text: &[u8]) -> (&[u8], &[u8], bool) {
-    let digits = text[0].is_ascii_digit();
-    let end = text.iter().position(|b| b.is_ascii_digit() != digits).unwrap_or(text.len());
-    (&text[..end], &text[end..], digits)
 }
 
 fn without_zeros(digits: &[u8]) -> &[u8] {

@@ -12,8 +12,8 @@ pub use scalar::scalar;
 pub use splice::SpliceError;
 
 use crate::domain::catalog::Catalog;
-use crate::domain::change::{Change, ChangeError};
-use crate::domain::version::Version;
+use crate::domain::change::{Change, ChangeError, Changed};
+use crate::formats::yaml::{line_path, release_path};
 
 /// Why a change cannot be written into its file.
 #[derive(Debug, thiserror::Error)]
@@ -43,29 +43,17 @@ pub struct Edit {
 /// # Errors
 /// When the change names a release or line that the catalog does not have.
 pub fn file(change: &Change, catalog: &Catalog) -> Result<String, ChangeError> {
-    let release = |version: &Version| {
-        let (line, release) =
-            catalog.release(version).ok_or_else(|| ChangeError::NoRelease(version.clone()))?;
-        Ok(release_file(line.name.as_str(), &release.version))
-    };
-    match change {
-        Change::Add { line, release } => Ok(release_file(line.as_str(), &release.version)),
-        Change::Enter { version, .. }
-        | Change::Hold { version, .. }
-        | Change::Resume { version }
-        | Change::Yank { version, .. }
-        | Change::Unyank { version } => release(version),
-        Change::Pause { line, .. } | Change::Unpause { line, .. } | Change::Retire { line, .. } => {
-            if catalog.line(line).is_none() {
-                return Err(ChangeError::NoLine(line.clone()));
-            }
-            Ok(format!("{line}/line.yaml"))
+    let line = change.changed().line(catalog)?;
+    Ok(match change.changed() {
+        Changed::NewRelease(_, version) => release_path(line, version),
+        // The version as the catalog spells it.
+        Changed::Release(version) => {
+            let version = catalog.release(version).map_or(version, |(_, release)| &release.version);
+            release_path(line, version)
         }
-    }
-}
-
-fn release_file(line: &str, version: &Version) -> String {
-    format!("{line}/{version}.yaml")
+        Changed::Line(_) if catalog.line(line).is_none() => return Err(ChangeError::NoLine(line.clone())),
+        Changed::Line(_) => line_path(line),
+    })
 }
 
 /// The edit that makes a change. `old` gives the present bytes of a file, if it exists. Ending

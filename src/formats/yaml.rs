@@ -1,12 +1,11 @@
-//! Reading the catalog: its YAML files in, checked lines out, with all faults at once.
+//! Reads a catalog's YAML files into checked lines, and reports all faults at once.
 //!
-//! Two steps. [`parse`] reads one file by itself; it is the costly one, and a caller may keep its
-//! result for as long as the file does not change, or do it for several files at a time.
-//! [`assemble()`] looks at all files together: policy, lines and releases are merged, and checked
-//! against each other. [`read`] does both.
+//! There are two steps. [`parse`] reads one file by itself. It is the expensive step, so a caller may
+//! keep its result until the file changes, and may run it on several files in parallel. [`assemble()`]
+//! merges policy, lines and releases, and checks them against each other. [`read`] does both.
 //!
-//! Lines fail alone: what is wrong in a line's folder leaves the other lines in the catalog. What
-//! is wrong between two lines, such as one channel's name in both, is a fault of both.
+//! Lines fail alone: a fault in one line's folder does not affect the other lines. Where two lines
+//! contradict each other, as with one channel's name in both, both are faulty.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -48,13 +47,13 @@ pub struct Source<'a> {
     pub bytes: &'a [u8],
 }
 
-/// What a folder of files says.
+/// What was read from a folder of files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
     /// The lines without fault.
     pub catalog: Catalog,
-    /// The other lines, by the names of their folders, with what is wrong. A fault of the policy
-    /// is one of every line.
+    /// The faulty lines, by the names of their folders, with their faults. A fault of the policy is a
+    /// fault of every line.
     pub faulty: BTreeMap<String, Vec<Fault>>,
     /// Every fault, in the order of files, lines and columns. Some belong to no line.
     pub faults: Vec<Fault>,
@@ -67,7 +66,7 @@ pub struct ParsedFile(Arc<Parsed>);
 #[derive(Debug)]
 struct Parsed {
     path: Box<str>,
-    /// For the snippets of faults that show only beside other files.
+    /// For faults that show only beside other files: their places and snippets.
     text: OnceLock<Box<str>>,
     place: Place,
     content: Result<Content, Vec<Fault>>,
@@ -103,7 +102,7 @@ impl ParsedFile {
     }
 
     /// The file without its text, for callers that keep thousands of files. A fault that [`assemble()`]
-    /// finds in it has no snippet until the text is [recalled](Self::recall).
+    /// finds in it has no place until the text is [recalled](Self::recall).
     #[must_use]
     pub fn without_text(self) -> Self {
         match Arc::try_unwrap(self.0) {
@@ -112,13 +111,13 @@ impl ParsedFile {
         }
     }
 
-    /// Whether the text is missing for the snippet of a fault that shows only beside other files.
+    /// Whether the text is missing for a fault that shows only beside other files.
     #[must_use]
     pub fn lacks_text(&self) -> bool {
         self.0.text.get().is_none() && self.0.content.is_ok()
     }
 
-    /// Restores the text that was parsed.
+    /// Gives the text back that was parsed.
     pub fn recall(&self, text: &str) {
         self.0.text.get_or_init(|| text.into());
     }
@@ -157,22 +156,17 @@ pub fn read<'a>(sources: impl IntoIterator<Item = Source<'a>>) -> Reading {
 pub fn parse(source: Source<'_>) -> ParsedFile {
     let Source { path, bytes } = source;
     let place = Place::of(path);
-    match &place {
+    let of_all = |message: &str, hint: &str| Err(Fault::new(path, "", Spot::START, message, hint));
+    let read = match &place {
         Place::Ignored => return ParsedFile::of(path, "", place, Ok(Content::Ignored)),
-        Place::Stray { .. } if is_private_key(bytes) => {
-            let message = format!("`{path}` is a private key");
-            let hint = "move it out of the catalog, which everybody reads; if it was committed or copied with the catalog, replace the key: `tidegate root change`";
-            let fault = Fault::new(path, "", Spot::START, &message, hint);
-            return ParsedFile::of(path, "", place, Err(vec![fault]));
-        }
-        Place::Stray { hint, .. } => {
-            let message = format!("`{path}` is not a file of the catalog");
-            let fault = Fault::new(path, "", Spot::START, &message, hint);
-            return ParsedFile::of(path, "", place, Err(vec![fault]));
-        }
-        Place::Policy | Place::Line { .. } | Place::Release { .. } => {}
-    }
-    let text = match node::text(path, bytes) {
+        Place::Stray { .. } if is_private_key(bytes) => of_all(
+            &format!("`{path}` is a private key"),
+            "move it out of the catalog, which everybody reads; if it was committed or copied with the catalog, replace the key: `tidegate root change`",
+        ),
+        Place::Stray { hint, .. } => of_all(&format!("`{path}` is not a file of the catalog"), hint),
+        Place::Policy | Place::Line { .. } | Place::Release { .. } => node::text(path, bytes),
+    };
+    let text = match read {
         Ok(text) => text,
         Err(fault) => return ParsedFile::of(path, "", place, Err(vec![fault])),
     };
@@ -180,20 +174,20 @@ pub fn parse(source: Source<'_>) -> ParsedFile {
     let content = content(text, &place, &mut faults);
     let content = match content {
         Some(content) if faults.is_empty() => Ok(content),
-        // Everything else that seems wrong follows from that.
+        // Every other fault is likely to follow from a conflict marker.
         _ => Err(unmerged(path, text).map_or_else(|| faults.into_list(), |fault| vec![fault])),
     };
     ParsedFile::of(path, text, place, content)
 }
 
-/// Whether a file has the marks that every tool writes around a private key.
+/// Whether a file has the marks of a private key in PEM.
 fn is_private_key(bytes: &[u8]) -> bool {
     let mark = b"PRIVATE KEY-----";
     bytes.trim_ascii_start().starts_with(b"-----BEGIN ") && bytes.windows(mark.len()).any(|part| part == mark)
 }
 
-/// The first mark that git left where it could not merge. A file that parses has none, since such a
-/// line is neither a key nor part of a text.
+/// The first conflict marker of git. A file that parses has none, since such a line is neither a key
+/// nor part of a text.
 fn unmerged(path: &str, text: &str) -> Option<Fault> {
     let is_mark = |line: &str| {
         line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ") || line.trim_end() == "======="
@@ -207,11 +201,8 @@ fn unmerged(path: &str, text: &str) -> Option<Fault> {
 fn content(text: &str, place: &Place, faults: &mut Faults<'_>) -> Option<Content> {
     let Some(root) = node::tree(text, faults) else {
         if faults.is_empty() {
-            faults.push(
-                Spot::START,
-                "the file is empty",
-                "write `format: 1` and the other keys, or remove the file",
-            );
+            let hint = "write `format: 1` and the other keys, or remove the file";
+            faults.push(Spot::START, "the file is empty", hint);
         }
         return None;
     };

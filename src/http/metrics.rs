@@ -128,7 +128,7 @@ impl Collector for Standing {
             let help = "When the catalog was last read without a fault, since 1970";
             gauge(&mut encoder, "last_good_read_timestamp", help, Some(&Unit::Seconds), read.timestamp())?;
         }
-        let degraded = DegradedKind::ALL.map(|kind| {
+        let degraded = DegradedKind::ALL.iter().map(|&kind| {
             let degraded = status.degraded.iter().any(|degraded| degraded.kind() == kind);
             ([("kind", kind.as_str())], degraded.into())
         });

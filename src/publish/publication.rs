@@ -298,7 +298,7 @@ impl Publication {
             channel: manifest.channel.clone(),
             aliases: manifest.aliases.clone(),
             line: manifest.line.clone(),
-            stage: Some(manifest.stage.clone()),
+            stage: manifest.stage.clone(),
             prefix: self.prefix(&manifest.line)?,
             retired: manifest.retired.is_some(),
             releases: offered.collect(),

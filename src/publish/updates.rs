@@ -147,7 +147,7 @@ struct Runs<'a> {
 
 impl<'a> Runs<'a> {
     fn push(&mut self, place: usize, advice: Advice<'a>, bodies: &mut Bodies<'a>) {
-        if self.last.as_ref().is_some_and(|last| last.is_same_as(&advice)) {
+        if self.last.as_ref() == Some(&advice) {
             return;
         }
         self.last = Some(advice.clone());

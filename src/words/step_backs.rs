@@ -1,21 +1,19 @@
-//! Step backs: what was published and is no longer so, and how to put it right.
+//! Step backs: what was published and has changed, and how to put it right.
 
 use super::objection;
-use crate::domain::channel::StageName;
 use crate::domain::release::PayloadState;
 use crate::domain::rfc3339;
 use crate::domain::stepback::{StepBack, StepBackKind};
 use crate::domain::version::Version;
 
-/// What was published and is no longer so.
+/// What was published and has changed.
 #[must_use]
 pub fn step_back(StepBack { line, channel, kind }: &StepBack) -> String {
     match kind {
         StepBackKind::Channel => format!("channel `{channel}` was published and is gone"),
         StepBackKind::Place { stage, now: (now, now_stage) } => {
-            let (before, after) = (of_stage(stage.as_ref()), of_stage(now_stage.as_ref()));
             format!(
-                "channel `{channel}` was published for {before}line `{line}` and belongs to {after}line `{now}` now, which its clusters would refuse for ever"
+                "channel `{channel}` was published for stage `{stage}` of line `{line}` and belongs to stage `{now_stage}` of line `{now}` now, which its clusters would refuse for ever"
             )
         }
         StepBackKind::Release(version) => {
@@ -55,8 +53,9 @@ pub fn step_back_hint(StepBack { line, kind, .. }: &StepBack) -> String {
     match kind {
         StepBackKind::Channel => format!("restore line `{line}` and its stages as they were"),
         StepBackKind::Place { stage, .. } => {
-            let stage = of_stage(stage.as_ref());
-            format!("give the channel back to {stage}line `{line}`, under the names that these had")
+            format!(
+                "give the channel back to stage `{stage}` of line `{line}`, under the names that these had"
+            )
         }
         StepBackKind::Release(version) => format!(
             "restore its file, its entry, its signed manifest and its payloads; to end its offer, {}",
@@ -87,13 +86,10 @@ fn yank(version: &Version) -> String {
     format!("`tidegate release yank {version} --reason TEXT`")
 }
 
-fn of_stage(stage: Option<&StageName>) -> String {
-    stage.map(|stage| format!("stage `{stage}` of ")).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::channel::StageName;
     use crate::domain::release::Evidence;
     use crate::domain::testing::{t, v};
 
@@ -105,7 +101,7 @@ mod tests {
 
     #[test]
     fn each_step_back_says_what_was_published_and_how_to_restore_it() {
-        let stage = |name: &str| Some(StageName::parse(name).unwrap());
+        let stage = |name: &str| StageName::parse(name).unwrap();
         for (kind, message, hint) in [
             (
                 StepBackKind::Channel,

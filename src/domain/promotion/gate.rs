@@ -5,7 +5,7 @@ use super::super::channel::{ChannelName, LineName, StageName};
 use super::super::policy::{Freeze, Soak, Window};
 use super::super::release::{Event, ManifestState, PayloadState, Release, Yank};
 
-/// One condition of a promotion: what was looked at, and what came of it.
+/// One condition of a promotion: what was found, and whether the gate is open.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Gate<'a> {
     pub fact: Fact<'a>,
@@ -15,70 +15,41 @@ pub struct Gate<'a> {
 /// Whether a gate is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GateState {
+    /// Is open.
     Passes,
     /// Opens by itself at `until`.
-    Waits {
-        until: Time,
-    },
+    Waits { until: Time },
     /// Opens only when somebody does something.
     Blocks,
 }
 
-/// What a gate looked at.
+/// What a gate is about, and what was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fact<'a> {
     /// The catalog has an entry for the stage or a later one, dated ahead.
-    Recorded {
-        since: Time,
-    },
-    Yanked {
-        yank: &'a Yank,
-    },
-    /// A release key stands behind the release.
-    Signed {
-        manifest: &'a ManifestState,
-    },
-    /// The payload files are there and are what the catalog says.
-    Payload {
-        payload: &'a PayloadState,
-    },
-    /// The time in the stage before; `waived` when an early promotion passes over it.
-    Soak {
-        since: Time,
-        soak: Soak,
-        due: Time,
-        waived: bool,
-    },
+    Recorded { since: Time },
+    /// The release was yanked. Only there if it was.
+    Yanked { yank: &'a Yank },
+    /// A release key has signed the release.
+    Signed { manifest: &'a ManifestState },
+    /// The payload files are there, and match their digests.
+    Payload { payload: &'a PayloadState },
+    /// The time in the stage before. `waived` if an early promotion skips it.
+    Soak { since: Time, soak: Soak, due: Time, waived: bool },
     /// The earliest time that the signed release manifest allows.
-    NotBefore {
-        stage: &'a StageName,
-        at: Time,
-    },
-    /// Nothing new comes in the line; looked at only where that is so.
-    Retired {
-        line: &'a LineName,
-        retired: &'a Event,
-    },
-    Hold {
-        hold: Option<&'a Event>,
-    },
-    /// The freeze that is on now, or that would be on when everything else passes.
-    Freeze {
-        freeze: Option<&'a Freeze>,
-        waived: bool,
-    },
-    Window {
-        window: &'a Window,
-        waived: bool,
-    },
-    /// An older barrier goes first.
-    Order {
-        barrier: Option<&'a Release>,
-    },
-    Paused {
-        channel: &'a ChannelName,
-        pause: Option<&'a Event>,
-    },
+    NotBefore { stage: &'a StageName, at: Time },
+    /// The line takes no new releases. Only there if it is retired.
+    Retired { line: &'a LineName, retired: &'a Event },
+    /// Somebody holds the release.
+    Hold { hold: Option<&'a Event> },
+    /// The freeze that is on now, or that will be on when every other gate passes.
+    Freeze { freeze: Option<&'a Freeze>, waived: bool },
+    /// The hours of the week in which promotions happen.
+    Window { window: &'a Window, waived: bool },
+    /// The older barrier that must enter first.
+    Order { barrier: Option<&'a Release> },
+    /// Somebody paused the channel.
+    Paused { channel: &'a ChannelName, pause: Option<&'a Event> },
 }
 
 impl Fact<'_> {
@@ -101,8 +72,8 @@ impl Fact<'_> {
         }
     }
 
-    /// Whether it matters in a retired line, too: what is wrong with a release itself keeps it from
-    /// being offered where it is.
+    /// Whether it matters in a retired line too: the line still offers its releases, and a fault of a
+    /// release keeps it from being offered.
     #[must_use]
     pub const fn outlasts_retirement(&self) -> bool {
         matches!(
@@ -125,8 +96,8 @@ impl GateState {
 }
 
 impl<'a> Gate<'a> {
-    /// The gate that keeps a release off offer though it has entered a stage by `now`: its payload or
-    /// its signature is not at hand any more, or never was. Nothing does if it was yanked.
+    /// The gate that keeps a release from being offered although it has entered a stage by `now`: its
+    /// payload or its signature is missing. `None` for a yanked release.
     #[must_use]
     pub fn withholding(release: &'a Release, now: Time) -> Option<Self> {
         if !release.is_known(now) || release.yanked(now).is_some() || release.is_deliverable() {
@@ -148,7 +119,7 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// Whether an early promotion passes over it.
+    /// Whether an early promotion skips it.
     #[must_use]
     pub const fn is_waived(&self) -> bool {
         matches!(

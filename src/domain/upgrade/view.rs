@@ -1,7 +1,7 @@
-//! What each channel offers at one time, ready for many questions.
+//! What each channel offers at one time, prepared for many questions.
 
 use std::collections::HashMap;
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 
 use super::super::Time;
 use super::super::catalog::{Catalog, ChannelRef};
@@ -41,7 +41,7 @@ pub(super) struct View<'a> {
 pub(super) enum Towards<'a> {
     /// The highest release that may be taken, and whether that is a barrier with more behind it.
     Take { release: &'a Release, barrier: bool },
-    /// Everything above lies behind a barrier that is not on offer here.
+    /// A barrier that is not on offer here comes before everything above.
     Barrier { version: &'a Version },
     /// Nothing above is on offer.
     Nothing,
@@ -103,14 +103,8 @@ impl<'a> Views<'a> {
         barrier: &'a Version,
         above: Bound<&Version>,
     ) -> Advice<'a> {
-        let dated = self
-            .view(channel)
-            .coming
-            .iter()
-            .filter(|coming| is_above(&coming.release.version, above) && coming.release.version <= *barrier)
-            .min_by_key(|coming| (coming.until, &coming.release.version));
-        match dated {
-            Some(coming) => Advice::Wait(Wait::Coming(*coming)),
+        match self.view(channel).first_coming(above, Bound::Included(barrier)) {
+            Some(coming) => Advice::Wait(Wait::Coming(coming)),
             None => Advice::Blocked(Blocked::Barrier { barrier, channel }),
         }
     }
@@ -149,20 +143,21 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The first release above a version that has a date, by date and then by version.
+    /// The first release above a version that is expected, by date and then by version.
     pub(super) fn coming(&self, above: Bound<&Version>) -> Option<Coming<'a>> {
-        self.coming
-            .iter()
-            .filter(|coming| is_above(&coming.release.version, above))
-            .min_by_key(|coming| (coming.until, &coming.release.version))
-            .copied()
+        self.first_coming(above, Bound::Unbounded)
+    }
+
+    fn first_coming(&self, above: Bound<&Version>, until: Bound<&Version>) -> Option<Coming<'a>> {
+        let expected = self.coming.iter().filter(|coming| is_within(&coming.release.version, above, until));
+        expected.min_by_key(|coming| (coming.until, &coming.release.version)).copied()
     }
 }
 
-fn is_above(version: &Version, bound: Bound<&Version>) -> bool {
-    match bound {
-        Bound::Included(bound) => version >= bound,
-        Bound::Excluded(bound) => version > bound,
-        Bound::Unbounded => true,
-    }
+fn is_above(version: &Version, above: Bound<&Version>) -> bool {
+    is_within(version, above, Bound::Unbounded)
+}
+
+fn is_within(version: &Version, above: Bound<&Version>, until: Bound<&Version>) -> bool {
+    RangeBounds::<Version>::contains(&(above, until), version)
 }

@@ -44,9 +44,7 @@ impl StepBackBody {
             hint: words::step_back_hint(step),
             ..Self::default()
         };
-        let place = |stage: &Option<StageName>, line: &LineName| {
-            Some(stage.as_ref().map_or_else(|| line.to_string(), |stage| format!("{line}/{stage}")))
-        };
+        let place = |stage: &StageName, line: &LineName| Some(format!("{line}/{stage}"));
         match &step.kind {
             StepBackKind::Channel | StepBackKind::Retired => body,
             StepBackKind::Place { stage, now: (line, now) } => {

@@ -2,6 +2,7 @@ use super::splice::{put, remove};
 use super::*;
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::release::{Entry, Event, Yank};
+use crate::domain::version::Version;
 
 const V: &str = "{ x: 1 }";
 

@@ -1,22 +1,23 @@
 //! All files together: from files that were read by themselves to a catalog.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::iter;
 
-use super::line::{RawLine, RawPolicy, RawStage};
+use super::faults::Faults;
+use super::line::{RawLine, RawPolicy};
+use super::node::{self, Node};
 use super::place::Place;
 use super::release::RawRelease;
-use super::{Content, ParsedFile, Reading, line_path, release_path, spots};
+use super::spots::{in_line, in_release};
+use super::{Content, ParsedFile, Reading, line_path, release_path};
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::{ChannelName, LineName, StageName};
-use crate::domain::line::{Follows, Line, Stage};
-use crate::domain::release::{Evidence, Release, Yank};
+use crate::domain::line::{Line, Stage};
+use crate::domain::release::Release;
 use crate::domain::rules::{At, Broken, Part, Rule, Unusable};
 use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
 use crate::words::rules::message_and_hint;
-
-/// The stages of a line where neither it nor the policy names any.
-const USUAL: [&str; 2] = ["preproduction", "production"];
 
 /// A line's folder.
 #[derive(Default)]
@@ -92,8 +93,8 @@ pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading 
     let (catalog, more) = Catalog::assemble(lines, &unusable);
     // A line without stages is one of which they are not known: an empty list is a fault of its file.
     broken.extend(more.into_iter().filter(|broken| broken.rule != Rule::NoStages));
-    let faults: Vec<_> =
-        broken.iter().filter_map(|broken| Some((broken, fault(&folders, broken)?))).collect();
+    let mut places = Places { folders: &folders, trees: HashMap::new() };
+    let faults: Vec<_> = broken.iter().filter_map(|broken| Some((broken, places.fault(broken)?))).collect();
     for (broken, fault) in faults {
         if let Some(folder) = folders.get_mut(broken.line.as_str()) {
             folder.faults.push(fault);
@@ -126,33 +127,45 @@ fn reading(
     Reading { catalog, faulty: by_line, faults }
 }
 
-/// A broken rule as a fault of the file in which it is broken.
-fn fault(folders: &BTreeMap<&str, Folder<'_>>, broken: &Broken) -> Option<Fault> {
-    let (file, spot) = place(folders, &broken.line, &broken.at)?;
-    let (mut message, hint) = message_and_hint(&broken.rule);
-    if let Rule::ChannelTwice { other, at, .. } = &broken.rule {
-        let (_, spot) = place(folders, other, at)?;
-        message = format!("{message}, also in line {} of `{}`", spot.line, line_path(other));
-    }
-    Some(file.fault(spot, &message, &hint))
+/// Broken rules as faults of the files in which they are broken.
+struct Places<'f, 'a> {
+    folders: &'f BTreeMap<&'f str, Folder<'a>>,
+    /// The files that were read again, by their paths.
+    trees: HashMap<&'a str, Option<Node<'a>>>,
 }
 
-fn place<'a>(
-    folders: &BTreeMap<&str, Folder<'a>>,
-    line: &LineName,
-    at: &At,
-) -> Option<(&'a ParsedFile, Spot)> {
-    let folder = folders.get(line.as_str())?;
-    if let At::Release(version, part) = at {
-        let path = release_path(line, version);
-        let file = folder.releases.binary_search_by(|file| file.path().cmp(&path)).ok()?;
-        let file = folder.releases[file];
-        let Ok(Content::Release(raw)) = &file.0.content else { return None };
-        return Some((file, spots::in_release(raw, part)));
+impl<'a> Places<'_, 'a> {
+    fn fault(&mut self, broken: &Broken) -> Option<Fault> {
+        let (file, spot) = self.place(&broken.line, &broken.at)?;
+        let (mut message, hint) = message_and_hint(&broken.rule);
+        if let Rule::ChannelTwice { other, at, .. } = &broken.rule {
+            let (_, spot) = self.place(other, at)?;
+            message = format!("{message}, also in line {} of `{}`", spot.line, line_path(other));
+        }
+        Some(file.fault(spot, &message, &hint))
     }
-    let file = folder.line?;
-    let Ok(Content::Line(raw)) = &file.0.content else { return None };
-    Some((file, spots::in_line(raw, at)))
+
+    fn place(&mut self, line: &LineName, at: &At) -> Option<(&'a ParsedFile, Spot)> {
+        let folder = self.folders.get(line.as_str())?;
+        let file = match at {
+            At::Release(version, _) => {
+                let path = release_path(line, version);
+                folder.releases[folder.releases.binary_search_by(|file| file.path().cmp(&path)).ok()?]
+            }
+            _ => folder.line?,
+        };
+        file.0.content.as_ref().ok()?;
+        let tree = self.trees.entry(file.path()).or_insert_with(|| {
+            let text = file.0.text.get()?;
+            node::tree(text, &mut Faults::new(file.path(), text))
+        });
+        let spot = match (tree, at) {
+            (None, _) => Spot::START,
+            (Some(root), At::Release(_, part)) => in_release(root, part),
+            (Some(root), at) => in_line(root, at),
+        };
+        Some((file, spot))
+    }
 }
 
 /// A line on the way from its files into the catalog.
@@ -165,75 +178,55 @@ impl Build<'_> {
     /// The line; without stages where they cannot be known, since the policy or the line itself is
     /// faulty.
     fn line(mut self, policy: Option<&RawPolicy>, files: &[&ParsedFile]) -> Line {
-        let raw = self.raw;
+        let own = &self.raw.line;
         let stages = policy.and_then(|policy| self.stages(policy)).unwrap_or_default();
         let freezes = policy.map_or(&[][..], |policy| &policy.freezes);
-        Line {
-            name: raw.name.value.clone(),
-            title: raw.title.clone(),
-            prefix: raw.prefix.value,
-            follows: raw
-                .follows
-                .as_ref()
-                .map(|(line, grace)| Follows { line: line.value.clone(), grace: *grace }),
-            freezes: [freezes, &raw.freezes].concat(),
-            retired: raw.retired.clone(),
-            releases: self.releases(&stages, files),
-            stages,
-        }
+        let freezes = [freezes, &own.freezes].concat();
+        Line { freezes, releases: self.releases(&stages, files), stages, ..own.clone() }
     }
 
     fn report(&mut self, at: At, rule: Rule) {
-        self.broken.push(Broken { line: self.raw.name.value.clone(), at, rule });
+        self.broken.push(Broken { line: self.raw.line.name.clone(), at, rule });
     }
 
     fn no_such_stage(&mut self, at: At, stage: &StageName, stages: &[Stage]) {
         let stages = stages.iter().map(|stage| stage.name.clone()).collect();
-        let line = self.raw.name.value.clone();
+        let line = self.raw.line.name.clone();
         self.report(at, Rule::NoSuchStage { line, stage: stage.clone(), stages });
     }
 
-    /// The line's own stages, with what the policy says of stages of the same names, or the policy's,
-    /// or the usual two. `None` where a channel has no name.
+    /// The line's own stages, or the policy's. What a stage does not say, the policy's stage of that name
+    /// does. `None` where a channel has no name.
     fn stages(&mut self, policy: &RawPolicy) -> Option<Vec<Stage>> {
-        let usual = policy.stages.as_deref();
-        let named = |name: &StageName| usual.into_iter().flatten().find(|stage| stage.name.value == *name);
-        let all: Vec<(StageName, Option<&RawStage>)> = match (&self.raw.stages, usual) {
-            (Some(own), _) => own.iter().map(|stage| (stage.name.value.clone(), Some(stage))).collect(),
-            (None, Some(usual)) => usual.iter().map(|stage| (stage.name.value.clone(), None)).collect(),
-            (None, None) => {
-                USUAL.iter().filter_map(|name| Some((StageName::parse(name).ok()?, None))).collect()
-            }
-        };
+        let raw = self.raw;
+        let all = raw.stages.as_ref().unwrap_or(&policy.stages);
         let mut stages = Vec::new();
-        for (place, (name, own)) in all.iter().enumerate() {
-            let channel = match own.and_then(|own| own.channel.as_ref()) {
-                Some(channel) => channel.value.clone(),
-                None => match ChannelName::of(&self.raw.name.value, name) {
-                    Ok(channel) => channel,
-                    Err(why) => {
-                        self.report(At::Stage(place), Rule::ChannelName { stage: name.clone(), why });
-                        continue;
-                    }
-                },
+        for (place, own) in all.iter().enumerate() {
+            let name = &own.name;
+            let channel = own.channel.clone().map_or_else(|| ChannelName::of(&raw.line.name, name), Ok);
+            let channel = match channel {
+                Ok(channel) => channel,
+                Err(why) => {
+                    self.report(At::Stage(place), Rule::ChannelName { stage: name.clone(), why });
+                    continue;
+                }
             };
-            let either = || [*own, named(name)].into_iter().flatten();
-            let soak = || either().find_map(|stage| Some(stage.soak.as_ref()?.policy.clone()));
-            let aliases = own.map_or(&[][..], |own| &own.aliases);
-            let paused = self.raw.paused.iter().find(|(paused, _)| paused.value == *name);
+            let either = || iter::once(own).chain(policy.stages.iter().find(|stage| stage.name == *name));
+            let soak = either().find_map(|stage| stage.soak.clone());
+            let paused = raw.paused.iter().find(|(paused, _)| paused == name);
             stages.push(Stage {
                 name: name.clone(),
                 channel,
-                aliases: aliases.iter().map(|alias| alias.value.clone()).collect(),
-                soak: (place > 0).then(|| soak().unwrap_or_default()),
+                aliases: own.aliases.clone(),
+                soak: (place > 0).then(|| soak.unwrap_or_default()),
                 window: either().find_map(|stage| stage.window.clone()),
                 paused: paused.map(|(_, pause)| pause.clone()),
             });
         }
-        for (paused, _) in &self.raw.paused {
-            if !all.iter().any(|(name, _)| *name == paused.value) {
-                self.no_such_stage(At::Pause(paused.value.clone()), &paused.value, &stages);
-            }
+        for (paused, _) in
+            raw.paused.iter().filter(|(paused, _)| all.iter().all(|stage| stage.name != *paused))
+        {
+            self.no_such_stage(At::Pause(paused.clone()), paused, &stages);
         }
         (stages.len() == all.len()).then_some(stages)
     }
@@ -255,33 +248,16 @@ impl Build<'_> {
     }
 
     fn release(&mut self, raw: &RawRelease, stages: &[Stage]) -> Release {
-        let version = &raw.version.value;
+        let version = &raw.release.version;
         let mut entries = vec![None; stages.len()];
-        for entry in &raw.stages {
-            let stage = &entry.stage.value;
+        for (stage, entry) in &raw.entries {
             if let Some(place) = stages.iter().position(|known| known.name == *stage) {
-                entries[place] = Some(entry.entry.clone());
+                entries[place] = Some(entry.clone());
             } else if !stages.is_empty() {
                 let at = At::Release(version.clone(), Part::Entry(stage.clone()));
                 self.no_such_stage(at, stage, stages);
             }
         }
-        Release {
-            version: version.clone(),
-            urgency: raw.urgency,
-            summary: raw.summary.clone(),
-            links: raw.links.clone(),
-            components: raw.components.clone(),
-            payloads: raw.payloads.clone(),
-            barrier: raw.barrier,
-            replaces: raw.replaces.as_ref().map(|version| version.value.clone()),
-            entries,
-            hold: raw.hold.as_deref().cloned(),
-            yank: raw.yank.as_ref().map(|yank| Yank {
-                event: yank.event.clone(),
-                to: yank.to.as_ref().map(|to| to.value.clone()),
-            }),
-            evidence: Evidence::default(),
-        }
+        Release { entries, ..raw.release.clone() }
     }
 }

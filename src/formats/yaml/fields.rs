@@ -28,7 +28,7 @@ impl<'n, 'a> Fields<'n, 'a> {
         };
         for entry in entries {
             let name = entry.name();
-            if !shape.keys.iter().any(|key| key.name == name) {
+            if !shape.has(name) {
                 let hint = match suggest(name, shape.keys.iter().map(|key| key.name)).first() {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the keys here are {}", names(shape)),
@@ -47,7 +47,7 @@ impl<'n, 'a> Fields<'n, 'a> {
 
     /// The key's place and its value, if it is there.
     pub fn get(&self, name: &str) -> Option<&'n Entry<'a>> {
-        debug_assert!(self.shape.keys.iter().any(|key| key.name == name), "`{name}` is not in the table");
+        debug_assert!(self.shape.has(name), "`{name}` is not in the table");
         self.entries.iter().find(|entry| entry.name() == name)
     }
 

@@ -10,6 +10,13 @@ pub struct Shape {
     pub keys: &'static [Key],
 }
 
+impl Shape {
+    /// Whether the map may have a key.
+    pub fn has(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| key.name == name)
+    }
+}
+
 /// One key of a [`Shape`].
 #[derive(Debug)]
 pub struct Key {
@@ -44,7 +51,7 @@ pub enum Form {
     Hours,
     Zone,
     List(&'static Form),
-    /// From names to values.
+    /// A map of names to values.
     Map(&'static Form),
     Shape(&'static Shape),
 }
@@ -57,49 +64,45 @@ const fn may(name: &'static str, form: Form, about: &'static str) -> Key {
     Key { name, required: false, form, about }
 }
 
-// A form within a form needs a place of its own.
-static A_FREEZE: Form = Form::Shape(&FREEZE);
-static A_POLICY_STAGE: Form = Form::Shape(&POLICY_STAGE);
-static A_LINE_STAGE: Form = Form::Shape(&LINE_STAGE);
-static A_PAYLOAD: Form = Form::Shape(&PAYLOAD);
-static AN_ENTRY: Form = Form::Shape(&ENTRY);
-static AN_EVENT: Form = Form::Shape(&EVENT);
-
 const FORMAT: Key = must("format", Form::Format, "The format of this file: 1.");
-const FREEZES: Key = may("freezes", Form::List(&A_FREEZE), "Times in which nothing is promoted.");
+const FREEZES: Key = may("freezes", Form::List(&Form::Shape(&FREEZE)), "When nothing is promoted.");
 const REASON: Key = must("reason", Form::Line(text::REASON), "Why, for everybody to read.");
 const AT: Key = must("at", Form::Time, "When.");
 const BY: Key = must("by", Form::Line(text::AUTHOR), "Who.");
 
-pub static POLICY: Shape = Shape {
-    about: "Tidegate: what holds for every line that says nothing else",
+pub const POLICY: Shape = Shape {
+    about: "Tidegate: the defaults of every line",
     keys: &[
         FORMAT,
-        may("stages", Form::List(&A_POLICY_STAGE), "The stages, in the order in which releases pass them."),
+        may(
+            "stages",
+            Form::List(&Form::Shape(&POLICY_STAGE)),
+            "The stages, in the order in which releases pass them.",
+        ),
         FREEZES,
     ],
 };
 
-pub static LINE: Shape = Shape {
+pub const LINE: Shape = Shape {
     about: "Tidegate: a release line",
     keys: &[
         FORMAT,
         must("line", Form::Name, "The line's name, which is its folder's."),
         may("title", Form::Line(text::LINE), "What people call it."),
-        may("prefix", Form::Prefix, "How its versions begin, where that is not its name."),
+        may("prefix", Form::Prefix, "How its versions begin, if not with its name."),
         may("follows", Form::Shape(&FOLLOWS), "The line from which clusters may enter this one."),
         may(
             "stages",
-            Form::List(&A_LINE_STAGE),
-            "The stages, where they are not the policy's. What a stage does not say, the policy's stage of that name does.",
+            Form::List(&Form::Shape(&LINE_STAGE)),
+            "The stages, if they are not the policy's. The policy's stage of the same name has the defaults.",
         ),
         FREEZES,
-        may("paused", Form::Map(&AN_EVENT), "The channels that are paused, by stage."),
-        may("retired", Form::Shape(&EVENT), "Set once nothing new comes in this line."),
+        may("paused", Form::Map(&Form::Shape(&EVENT)), "The channels that are paused, by stage."),
+        may("retired", Form::Shape(&EVENT), "Set once the line takes no new releases."),
     ],
 };
 
-pub static RELEASE: Shape = Shape {
+pub const RELEASE: Shape = Shape {
     about: "Tidegate: a release",
     keys: &[
         FORMAT,
@@ -108,24 +111,24 @@ pub static RELEASE: Shape = Shape {
         may("summary", Form::Line(text::LINE), "One line for people."),
         may("links", Form::Map(&Form::Link), "Where to read more, by name."),
         may("components", Form::Map(&Form::Line(text::LINE)), "The versions of its parts, by name."),
-        must("payloads", Form::List(&A_PAYLOAD), "The files that a cluster applies."),
+        must("payloads", Form::List(&Form::Shape(&PAYLOAD)), "The files that a cluster applies."),
         may("barrier", Form::Flag, "Whether no cluster may jump over this release."),
         may("replaces", Form::Version, "The release that this one replaces."),
-        may("stages", Form::Map(&AN_ENTRY), "When it entered each stage."),
+        may("stages", Form::Map(&Form::Shape(&ENTRY)), "When it entered each stage."),
         may("hold", Form::Shape(&EVENT), "Set while the release goes no further."),
         may("yank", Form::Shape(&YANK), "Set when the release is no longer on offer."),
         may("note", Form::Lines(text::NOTE), "For the catalog's readers only: never published."),
     ],
 };
 
-pub static POLICY_STAGE: Shape =
+pub const POLICY_STAGE: Shape =
     Shape { about: "A stage of every line", keys: &[STAGE_NAME, STAGE_SOAK, STAGE_WINDOWS] };
 
-pub static LINE_STAGE: Shape = Shape {
+pub const LINE_STAGE: Shape = Shape {
     about: "A stage, and the channel that clusters follow there",
     keys: &[
         STAGE_NAME,
-        may("channel", Form::Name, "The channel's name, where that is not `LINE-STAGE`."),
+        may("channel", Form::Name, "The channel's name, if it is not `LINE-STAGE`."),
         may("aliases", Form::List(&Form::Name), "Further names of the channel."),
         STAGE_SOAK,
         STAGE_WINDOWS,
@@ -138,19 +141,19 @@ const STAGE_SOAK: Key =
 const STAGE_WINDOWS: Key =
     may("windows", Form::Shape(&WINDOWS), "When promotions into this stage may happen.");
 
-const MIN: Key = may("min", Form::Duration, "The least time, `14d` if not given.");
-const MAX: Key = may("max", Form::Duration, "After this time a release is overdue, `28d` if not given.");
+const MIN: Key = may("min", Form::Duration, "The shortest time; `14d` by default.");
+const MAX: Key = may("max", Form::Duration, "After this time a release is overdue; `28d` by default.");
 const WHY: Key = may("why", Form::Line(text::REASON), "Why a time lies outside 14 to 28 days.");
 
-pub static SOAK: Shape = Shape {
+pub const SOAK: Shape = Shape {
     about: "How long a release stays in the stage before",
     keys: &[MIN, MAX, WHY, may("security", Form::Shape(&SECURITY_SOAK), "The same for security releases.")],
 };
 
-pub static SECURITY_SOAK: Shape =
+pub const SECURITY_SOAK: Shape =
     Shape { about: "How long a security release stays in the stage before", keys: &[MIN, MAX, WHY] };
 
-pub static WINDOWS: Shape = Shape {
+pub const WINDOWS: Shape = Shape {
     about: "The hours of the week in which promotions may happen",
     keys: &[
         must("days", Form::Days, "`mon-thu`, `mon,wed-fri`, or a list."),
@@ -159,35 +162,35 @@ pub static WINDOWS: Shape = Shape {
     ],
 };
 
-pub static FREEZE: Shape = Shape {
-    about: "A time in which nothing is promoted",
+pub const FREEZE: Shape = Shape {
+    about: "A period in which nothing is promoted",
     keys: &[
         must("from", Form::Time, "The first second of it."),
         must("until", Form::Time, "The first second after it."),
         REASON,
-        may("except", Form::List(&Form::Urgency), "What is promoted all the same."),
+        may("except", Form::List(&Form::Urgency), "The urgencies that are promoted anyway."),
     ],
 };
 
-pub static FOLLOWS: Shape = Shape {
-    about: "From where a line is entered",
+pub const FOLLOWS: Shape = Shape {
+    about: "The line from which clusters may enter this one",
     keys: &[
-        must("line", Form::Name, "The line before."),
-        may("grace", Form::Duration, "For so long what was its highest release still opens the way."),
+        must("line", Form::Name, "The line that comes before."),
+        may("grace", Form::Duration, "How long a release that was its highest still opens the way."),
     ],
 };
 
-pub static PAYLOAD: Shape = Shape {
+pub const PAYLOAD: Shape = Shape {
     about: "A file that a cluster applies",
     keys: &[
         must("file", Form::FileName, "Its name in the release's payload folder."),
         must("sha256", Form::Digest, "Its SHA-256 digest."),
         must("size", Form::Size, "Its size in bytes."),
-        may("arch", Form::Arch, "The architecture it is for, where there are several."),
+        may("arch", Form::Arch, "The architecture that it is for, if there are several."),
     ],
 };
 
-pub static ENTRY: Shape = Shape {
+pub const ENTRY: Shape = Shape {
     about: "A release entering a stage",
     keys: &[
         must("since", Form::Time, "When it entered."),
@@ -196,10 +199,10 @@ pub static ENTRY: Shape = Shape {
     ],
 };
 
-pub static EVENT: Shape = Shape { about: "What somebody did, and why", keys: &[AT, BY, REASON] };
+pub const EVENT: Shape = Shape { about: "What somebody did, and why", keys: &[AT, BY, REASON] };
 
-pub static YANK: Shape = Shape {
-    about: "The end of a release's offer",
+pub const YANK: Shape = Shape {
+    about: "Why a release is no longer on offer",
     keys: &[AT, BY, REASON, may("to", Form::Version, "The release to take instead.")],
 };
 

@@ -33,13 +33,12 @@ pub(in crate::formats) struct Node<'a> {
 #[derive(Debug)]
 pub(in crate::formats) enum Value<'a> {
     /// `plain` is without quotes: there YAML takes `1.8` for a number.
-    Scalar {
-        text: Cow<'a, str>,
-        plain: bool,
-    },
+    Scalar { text: Cow<'a, str>, plain: bool },
+    /// Items in their order.
     List(Vec<Node<'a>>),
+    /// Keys and values in their order.
     Map(Vec<Entry<'a>>),
-    /// Something that was refused and reported: no reader has anything to add.
+    /// Something that was refused and reported already.
     Refused,
 }
 

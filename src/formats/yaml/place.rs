@@ -3,23 +3,15 @@
 /// A file's place in the catalog's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
+    /// `policy.yaml`
     Policy,
-    Line {
-        folder: Box<str>,
-    },
-    Release {
-        folder: Box<str>,
-        /// The file's name without `.yaml`.
-        stem: Box<str>,
-    },
-    /// A file that no reader would read. It is reported, so that nobody wonders why it has no effect.
-    Stray {
-        /// The line's folder, if it is in one.
-        folder: Option<Box<str>>,
-        /// Whether it looks like the policy, misspelt.
-        policy: bool,
-        hint: Box<str>,
-    },
+    /// `FOLDER/line.yaml`
+    Line { folder: Box<str> },
+    /// `FOLDER/STEM.yaml`
+    Release { folder: Box<str>, stem: Box<str> },
+    /// A file that would have no effect, in a line's folder or elsewhere. It is reported, so that nobody
+    /// wonders. `policy` means that it looks like the policy, misspelt.
+    Stray { folder: Option<Box<str>>, policy: bool, hint: Box<str> },
     /// Files that tools, people and the signing roles keep beside the catalog.
     Ignored,
 }
@@ -28,10 +20,8 @@ impl Place {
     pub fn of(path: &str) -> Self {
         let parts: Vec<&str> = path.split('/').collect();
         let ignored = |part: &str| part.starts_with('.') || part.ends_with('~');
-        if parts.iter().any(|part| ignored(part)) || parts[0] == "trust" {
-            return Self::Ignored;
-        }
-        if path.to_ascii_lowercase().ends_with(".md") {
+        let is_note = path.to_ascii_lowercase().ends_with(".md");
+        if is_note || parts.iter().any(|part| ignored(part)) || parts[0] == "trust" {
             return Self::Ignored;
         }
         match parts[..] {

@@ -10,14 +10,6 @@ use crate::domain::payload::Sha256;
 use crate::domain::policy::Urgency;
 use crate::domain::rules::{Rule, text as rules};
 use crate::domain::version::Version;
-use crate::formats::fault::Spot;
-
-/// A value and its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Located<T> {
-    pub spot: Spot,
-    pub value: T,
-}
 
 /// What a node is, for messages.
 pub(super) fn kind(node: &Node<'_>) -> String {
@@ -111,10 +103,10 @@ pub(super) fn parsed<T, E: Display>(
     faults: &mut Faults<'_>,
     parse: impl FnOnce(&str) -> Result<T, E>,
     hint: &str,
-) -> Option<Located<T>> {
+) -> Option<T> {
     let text = text(node, faults)?;
     match parse(text) {
-        Ok(value) => Some(Located { spot: node.spot, value }),
+        Ok(value) => Some(value),
         Err(e) => {
             faults.push(node.spot, e.to_string(), hint);
             None
@@ -122,26 +114,26 @@ pub(super) fn parsed<T, E: Display>(
     }
 }
 
-pub(super) fn version(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Located<Version>> {
+pub(super) fn version(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Version> {
     parsed(node, faults, Version::parse, "a version has three numbers, as in `1.8.4-tectonic.1`")
 }
 
-pub(super) fn prefix(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Located<Prefix>> {
+pub(super) fn prefix(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Prefix> {
     parsed(node, faults, Prefix::parse, "write how the versions begin, as in `\"1.8\"`")
 }
 
 /// How a name is written.
 const NAME: &str = "a name is as in `1.8-production`, of at most 64 characters";
 
-pub(super) fn line_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Located<LineName>> {
+pub(super) fn line_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<LineName> {
     parsed(node, faults, LineName::parse, NAME)
 }
 
-pub(super) fn stage_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Located<StageName>> {
+pub(super) fn stage_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<StageName> {
     parsed(node, faults, StageName::parse, NAME)
 }
 
-pub(super) fn channel_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Located<ChannelName>> {
+pub(super) fn channel_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<ChannelName> {
     parsed(node, faults, ChannelName::parse, NAME)
 }
 
@@ -159,11 +151,6 @@ fn ruled<T>(
             None
         }
     }
-}
-
-/// The name of a link or a component.
-pub(super) fn part_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
-    line(rules::LINE)(node, faults)
 }
 
 /// A text of one line. A line break at its end, as a folded text has, is not part of it.

@@ -1,34 +1,85 @@
-//! The place in a file of a place in the catalog.
+//! Where a broken rule is shown in its file.
+//!
+//! A rule speaks of a place in the catalog. Only where one is broken is the file's text read again, for
+//! the spot of that place: good files keep values alone.
 
-use super::line::{RawLine, in_stages};
-use super::release::RawRelease;
-use crate::domain::channel::StageName;
-use crate::domain::rules::{At, Part};
+use super::node::{Node, Value};
+use crate::domain::policy::Urgency;
+use crate::domain::rules::{At, Limit, Part};
 use crate::formats::fault::Spot;
 
-/// A place in a line's file. What the line takes from the policy is at the line's name.
-pub(super) fn in_line(raw: &RawLine, at: &At) -> Spot {
-    let found = match at {
-        At::Prefix => Some(raw.prefix.spot),
-        At::Follows => raw.follows.as_ref().map(|(line, _)| line.spot),
-        At::Pause(stage) => {
-            raw.paused.iter().find(|(paused, _)| paused.value == *stage).map(|(paused, _)| paused.spot)
-        }
-        _ => in_stages(|place| raw.stages.as_ref()?.get(place), at),
-    };
-    found.unwrap_or(raw.name.spot)
+/// The spot of a place in a line's file, or in the policy. What a line takes from the policy is shown
+/// at the line's name.
+pub(super) fn in_line(root: &Node<'_>, at: &At) -> Spot {
+    first(root, &line_paths(at), "line")
 }
 
-/// A place in a release's file.
-pub(super) fn in_release(raw: &RawRelease, part: &Part) -> Spot {
-    let entry = |stage: &StageName| raw.stages.iter().find(|entry| entry.stage.value == *stage);
-    let found = match part {
-        Part::Replaces => raw.replaces.as_ref().map(|replaces| replaces.spot),
-        Part::Entry(stage) => entry(stage).map(|entry| entry.stage.spot),
-        Part::Since(stage) => entry(stage).map(|entry| entry.since),
-        Part::Yank => raw.yank.as_ref().map(|yank| yank.key),
-        Part::YankTo => raw.yank.as_ref().and_then(|yank| Some(yank.to.as_ref()?.spot)),
-        _ => None,
-    };
-    found.unwrap_or(raw.version.spot)
+/// The spot of a place in a release's file.
+pub(super) fn in_release(root: &Node<'_>, part: &Part) -> Spot {
+    first(root, &release_paths(part), "version")
+}
+
+/// The spot of the first path that the file has, or of the value that names what the file is about.
+fn first(root: &Node<'_>, paths: &[String], name: &str) -> Spot {
+    let spot = paths.iter().find_map(|path| find(root, path));
+    spot.or_else(|| find(root, name)).unwrap_or(Spot::START)
+}
+
+/// Follows a path of keys and of places in lists. It leads to a value, or, with `:` at its end, to a key.
+fn find(root: &Node<'_>, path: &str) -> Option<Spot> {
+    let (mut key, mut value) = (root.spot, root);
+    for step in path.trim_end_matches(':').split('/') {
+        match &value.value {
+            Value::Map(entries) => {
+                let entry = entries.iter().find(|entry| entry.name() == step)?;
+                (key, value) = (entry.key.spot, &entry.value);
+            }
+            Value::List(items) => value = items.get(step.parse::<usize>().ok()?)?,
+            Value::Scalar { .. } | Value::Refused => return None,
+        }
+    }
+    Some(if path.ends_with(':') { key } else { value.spot })
+}
+
+/// The paths of a place in a line's file, the best first.
+fn line_paths(at: &At) -> Vec<String> {
+    match at {
+        At::Prefix => vec!["prefix".to_owned()],
+        At::Follows => vec!["follows/line".to_owned()],
+        At::Stages => vec!["stages:".to_owned()],
+        At::Stage(stage) => vec![format!("stages/{stage}/name"), "stages:".to_owned()],
+        At::Channel { stage, alias: Some(alias) } => vec![format!("stages/{stage}/aliases/{alias}")],
+        At::Channel { stage, alias: None } => {
+            vec![format!("stages/{stage}/channel"), format!("stages/{stage}/name")]
+        }
+        At::Soak(stage) => vec![format!("stages/{stage}/soak:")],
+        At::SoakLimit { stage, urgency, limit } => {
+            let part = match urgency {
+                Urgency::Normal => "soak",
+                Urgency::Security => "soak/security",
+            };
+            let ends = match limit {
+                Limit::Min => ["min", "max"],
+                Limit::Max => ["max", "min"],
+            };
+            let ends = ends.map(|end| format!("stages/{stage}/{part}/{end}"));
+            ends.into_iter().chain([format!("stages/{stage}/soak:")]).collect()
+        }
+        At::Pause(stage) => vec![format!("paused/{stage}:")],
+        At::Name | At::Freeze(_) | At::Text(_) | At::Release(..) => Vec::new(),
+    }
+}
+
+/// The paths of a place in a release's file, the best first.
+fn release_paths(part: &Part) -> Vec<String> {
+    match part {
+        Part::Replaces => vec!["replaces".to_owned()],
+        Part::Payloads => vec!["payloads:".to_owned()],
+        Part::Payload(payload) => vec![format!("payloads/{payload}/file"), "payloads:".to_owned()],
+        Part::Entry(stage) => vec![format!("stages/{stage}:")],
+        Part::Since(stage) => vec![format!("stages/{stage}/since")],
+        Part::Yank => vec!["yank:".to_owned()],
+        Part::YankTo => vec!["yank/to".to_owned()],
+        Part::Version | Part::Text(_) => Vec::new(),
+    }
 }
