@@ -214,7 +214,7 @@ pub fn main() -> ExitCode {
     let cli = parse(&std::env::args_os().collect::<Vec<_>>()).unwrap_or_else(|error| error.exit());
     let log = logging::start(cli.globals.log_format, cli.command.is_service());
     let (mut out, mut err) = (std::io::stdout(), log.err());
-    execute(&cli, Arc::new(SystemClock::new()), &mut out, &mut err)
+    execute(cli, Arc::new(SystemClock::new()), &mut out, &mut err)
 }
 
 /// Runs a command within this process, with its own clock and writers: what tests use that need
@@ -229,7 +229,7 @@ pub fn run(
     err: &mut dyn Write,
 ) -> Result<ExitCode, clap::Error> {
     let cli = parse(&arguments.into_iter().map(Into::into).collect::<Vec<_>>())?;
-    Ok(execute(&cli, clock, out, err))
+    Ok(execute(cli, clock, out, err))
 }
 
 /// Parses arguments. The usage that clap shows with an error names each flag that has its value from
@@ -268,14 +268,14 @@ fn named(arguments: &[OsString]) -> clap::Command {
     command
 }
 
-fn execute(cli: &Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
+fn execute(cli: Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
     if let Command::Serve(args) = &cli.command {
         // It prints as it goes, for days: it has the real stdout to itself.
         return serve::run(args, &cli.globals).unwrap_or_else(|error| failure::report(&error, err));
     }
     let workspace = Workspace::new(&cli.globals, clock);
     let mut terminal = Terminal::new(cli.globals.output, out, err);
-    let done = dispatch(&cli.command, &workspace, &mut terminal);
+    let done = dispatch(cli.command, &workspace, &mut terminal);
     match done {
         Ok(code) => terminal.finish(code),
         // Whoever read stdout has seen enough: `tidegate release list | head` is no failure.
@@ -289,33 +289,33 @@ fn execute(cli: &Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Wri
 }
 
 fn dispatch(
-    command: &Command,
+    command: Command,
     workspace: &Workspace,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(_) => unreachable!("it was started before"),
-        Command::Init(args) => init::run(args, workspace, terminal),
+        Command::Init(args) => init::run(&args, workspace, terminal),
         Command::Release(command) => release::run(command, workspace, terminal),
         Command::Channel(command) => channel::run(command, workspace, terminal),
         Command::Line(command) => line::run(command, workspace, terminal),
-        Command::Promote(args) => promote::run(args, workspace, terminal),
-        Command::Explain(args) => explain::run(args, workspace, terminal),
-        Command::Catalog(command) => catalog::run(command, workspace, terminal),
-        Command::Verify(args) => verify::run(args, workspace, terminal),
-        Command::Recover(args) => recover::run(args, workspace, terminal),
-        Command::Export(args) => export::run(args, workspace, terminal),
-        Command::Import(args) => import::run(args, workspace, terminal),
-        Command::Key(command) => key::run(command, workspace, terminal),
-        Command::Root(command) => root::run(command, workspace, terminal),
-        Command::Ceremony(command) => ceremony::run(command, workspace, terminal),
+        Command::Promote(args) => promote::run(&args, workspace, terminal),
+        Command::Explain(args) => explain::run(&args, workspace, terminal),
+        Command::Catalog(command) => catalog::run(&command, workspace, terminal),
+        Command::Verify(args) => verify::run(&args, workspace, terminal),
+        Command::Recover(args) => recover::run(&args, workspace, terminal),
+        Command::Export(args) => export::run(&args, workspace, terminal),
+        Command::Import(args) => import::run(&args, workspace, terminal),
+        Command::Key(command) => key::run(&command, workspace, terminal),
+        Command::Root(command) => root::run(&command, workspace, terminal),
+        Command::Ceremony(command) => ceremony::run(&command, workspace, terminal),
         #[cfg(feature = "client")]
-        Command::Cluster(command) => cluster::run(command, workspace, terminal),
+        Command::Cluster(command) => cluster::run(&command, workspace, terminal),
         #[cfg(not(feature = "client"))]
-        Command::Cluster(args) => without_cluster::run(args),
-        Command::Status(args) => status::run(args, workspace, terminal),
-        Command::Completions(args) => shell::completions(args, terminal),
-        Command::Man(args) => shell::man(args, terminal),
+        Command::Cluster(args) => without_cluster::run(&args),
+        Command::Status(args) => status::run(&args, workspace, terminal),
+        Command::Completions(args) => shell::completions(&args, terminal),
+        Command::Man(args) => shell::man(&args, terminal),
     }
 }
 

@@ -2,10 +2,10 @@
 //! asked, and the time.
 //!
 //! An operation returns the changes that carry it out, or why it is refused. It writes nothing and knows
-//! no file, command line or request, so every way in (the command line, an API, a page) has the same
-//! rules. Whoever calls it commits the changes, and asks again if another commit came first.
+//! no file, command line or request, so the command line, an API and a page all have the same rules.
+//! The caller commits the changes, and asks again if another commit came first.
 
-pub mod add;
+mod add;
 mod author;
 mod hold;
 mod pause;
@@ -17,6 +17,8 @@ mod retire;
 pub mod sign;
 pub mod yank;
 
+use serde::Serialize;
+
 use crate::domain::Time;
 use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::change::Change;
@@ -25,59 +27,69 @@ use crate::domain::line::Line;
 use crate::domain::release::Release;
 use crate::domain::version::Version;
 
-pub use add::{Add, add};
+pub use add::Add;
 pub use author::Author;
-pub use hold::{Hold, Resume, hold, resume};
-pub use pause::{Pause, Unpause, pause, unpause};
-pub use promote::{PromoteEarly, promote_early};
+pub use promote::PromoteEarly;
 pub use refused::{Difference, Refused};
-pub use retire::{Retire, retire};
-pub use yank::{Unyank, Yank, unyank, yank};
 
 /// One thing that is asked of a catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
+    /// Add a release.
     Add(Box<Add>),
-    Hold(Hold),
-    Resume(Resume),
-    Yank(Yank),
-    Unyank(Unyank),
-    Pause(Pause),
-    Unpause(Unpause),
-    Retire(Retire),
+    /// Stop a release from entering further stages.
+    Hold { version: Version, reason: String, by: Author },
+    /// End a hold.
+    Resume { version: Version },
+    /// End the offer of a release everywhere. `to` is the release to take instead; a barrier needs one
+    /// that is higher.
+    Yank { version: Version, to: Option<Version>, reason: String, by: Author },
+    /// Restore the offer of a yanked release. The catalog does not keep the reason.
+    Unyank { version: Version, reason: Option<String> },
+    /// Stop a channel, by its name or an alias: its clusters wait, and nothing is promoted into it.
+    Pause { channel: ChannelName, reason: String, by: Author },
+    /// End the pause of a channel, by its name or an alias.
+    Unpause { channel: ChannelName },
+    /// End a line: nothing new enters it, and what it offers stays on offer. There is no way back.
+    Retire { line: LineName, reason: String, by: Author },
+    /// Promote one release before its soak is over or outside its window.
     PromoteEarly(PromoteEarly),
 }
 
 impl Operation {
-    /// The changes that carry the operation out.
+    /// The changes that carry the operation out. They keep the rules of the catalog.
     ///
     /// # Errors
     /// Why it is refused.
     pub fn plan<'a>(&'a self, catalog: &'a Catalog, now: Time) -> Result<Outcome, Refused<'a>> {
-        match self {
-            Self::Add(ask) => add(catalog, ask, now),
-            Self::Hold(ask) => hold(catalog, ask, now),
-            Self::Resume(ask) => resume(catalog, ask),
-            Self::Yank(ask) => yank(catalog, ask, now),
-            Self::Unyank(ask) => unyank(catalog, ask),
-            Self::Pause(ask) => pause(catalog, ask, now),
-            Self::Unpause(ask) => unpause(catalog, ask),
-            Self::Retire(ask) => retire(catalog, ask, now),
-            Self::PromoteEarly(ask) => promote_early(catalog, ask, now),
-        }
+        let outcome = match self {
+            Self::Add(ask) => add::add(catalog, ask, now),
+            Self::Hold { version, reason, by } => hold::hold(catalog, version, by.event(now, reason)),
+            Self::Resume { version } => hold::resume(catalog, version),
+            Self::Yank { version, to, reason, by } => {
+                yank::yank(catalog, version, to.as_ref(), by.event(now, reason))
+            }
+            Self::Unyank { version, .. } => yank::unyank(catalog, version),
+            Self::Pause { channel, reason, by } => pause::pause(catalog, channel, by.event(now, reason)),
+            Self::Unpause { channel } => pause::unpause(catalog, channel),
+            Self::Retire { line, reason, by } => retire::retire(catalog, line, by.event(now, reason)),
+            Self::PromoteEarly(ask) => promote::promote_early(catalog, ask, now),
+        }?;
+        outcome.changes.iter().try_fold(catalog.clone(), |after, change| change.apply(after))?;
+        Ok(outcome)
     }
 
     /// Why somebody asks for it, where they said so.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Add(_) | Self::Resume(_) | Self::Unpause(_) => None,
-            Self::Hold(ask) => Some(&ask.reason),
-            Self::Yank(ask) => Some(&ask.reason),
-            Self::Unyank(ask) => ask.reason.as_deref(),
-            Self::Pause(ask) => Some(&ask.reason),
-            Self::Retire(ask) => Some(&ask.reason),
-            Self::PromoteEarly(ask) => Some(&ask.reason),
+            Self::Add(_) | Self::Resume { .. } | Self::Unpause { .. } => None,
+            Self::Unyank { reason, .. } => reason.as_deref(),
+            Self::Hold { reason, .. }
+            | Self::Yank { reason, .. }
+            | Self::Pause { reason, .. }
+            | Self::Retire { reason, .. }
+            | Self::PromoteEarly(PromoteEarly { reason, .. }) => Some(reason),
         }
     }
 
@@ -85,13 +97,13 @@ impl Operation {
     #[must_use]
     pub const fn by(&self) -> Option<&Author> {
         match self {
-            Self::Resume(_) | Self::Unyank(_) | Self::Unpause(_) => None,
+            Self::Resume { .. } | Self::Unyank { .. } | Self::Unpause { .. } => None,
             Self::Add(ask) => ask.by.as_ref(),
-            Self::Hold(ask) => Some(&ask.by),
-            Self::Yank(ask) => Some(&ask.by),
-            Self::Pause(ask) => Some(&ask.by),
-            Self::Retire(ask) => Some(&ask.by),
-            Self::PromoteEarly(ask) => Some(&ask.by),
+            Self::Hold { by, .. }
+            | Self::Yank { by, .. }
+            | Self::Pause { by, .. }
+            | Self::Retire { by, .. }
+            | Self::PromoteEarly(PromoteEarly { by, .. }) => Some(by),
         }
     }
 }
@@ -101,19 +113,20 @@ impl Operation {
 #[must_use]
 pub struct Outcome {
     pub subject: Subject,
-    /// What carries the operation out, in the order in which it is written; nothing if the catalog says
-    /// already what was asked.
+    /// What carries the operation out, in the order in which it is written; nothing if the catalog
+    /// already says what was asked.
     pub changes: Vec<Change>,
-    /// What whoever asked should know beside that.
+    /// What the person who asked should know, too.
     pub notes: Vec<Note>,
 }
 
 /// What an operation is about, by its own name and never an alias.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Subject {
-    Release { line: LineName, version: Version },
-    Channel(ChannelName),
-    Line(LineName),
+    Release { version: Version, line: LineName },
+    Channel { channel: ChannelName },
+    Line { line: LineName },
 }
 
 /// Something to know about an operation that is carried out all the same.
@@ -121,7 +134,8 @@ pub enum Subject {
 pub enum Note {
     /// The release that the added one replaces is on hold.
     Held { replaced: Version },
-    /// The release that the added one replaces stays on offer in its last stage, where no hold stops it.
+    /// The release that the added one replaces stays on offer in its last stage, where a hold stops
+    /// nothing.
     StaysOnOffer { replaced: Version, by: Version, channel: ChannelName },
     /// The replacement of a yanked release cannot be installed as it is.
     Withheld(Box<Release>),
@@ -131,12 +145,9 @@ pub enum Note {
 }
 
 impl Outcome {
-    fn unchanged(subject: Subject) -> Self {
-        Self { subject, changes: Vec::new(), notes: Vec::new() }
-    }
-
-    fn changed(subject: Subject, change: Change) -> Self {
-        Self { subject, changes: vec![change], notes: Vec::new() }
+    /// An outcome without notes.
+    fn of(subject: Subject, changes: impl IntoIterator<Item = Change>) -> Self {
+        Self { subject, changes: changes.into_iter().collect(), notes: Vec::new() }
     }
 
     /// Whether there is something to commit.
@@ -147,8 +158,8 @@ impl Outcome {
 }
 
 impl Subject {
-    fn release(line: &Line, release: &Release) -> Self {
-        Self::Release { line: line.name.clone(), version: release.version.clone() }
+    fn release(line: &Line, version: &Version) -> Self {
+        Self::Release { version: version.clone(), line: line.name.clone() }
     }
 }
 

@@ -21,8 +21,7 @@ impl Author {
 
     /// The author, if one is named anywhere.
     pub fn known(&self) -> anyhow::Result<Option<operations::Author>> {
-        let by = self.by.clone();
-        let by = by.or_else(|| git("user.name")).or_else(|| git("user.email"));
+        let by = self.by.clone().or_else(|| git("user.name")).or_else(|| git("user.email"));
         match operations::Author::named(&by.or_else(|| std::env::var("USER").ok()).unwrap_or_default()) {
             Ok(author) => Ok(Some(author)),
             Err(Refused::NoAuthor) => Ok(None),

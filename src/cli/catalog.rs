@@ -5,7 +5,7 @@ mod check;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use serde_json::{Map, Value};
+use clap::builder::PossibleValue;
 
 use super::terminal::Terminal;
 use super::workspace::Workspace;
@@ -13,30 +13,30 @@ use crate::formats::schema::{FileKind, schema};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Report every fault of the catalog's files
     Check(check::Args),
     /// Print the JSON Schema of the catalog's files, for editors
-    Schema(SchemaArgs),
-}
-
-/// Print the JSON Schema of the catalog's files
-#[derive(Debug, clap::Args)]
-#[command(after_help = "\
+    #[command(after_help = "\
 Example:
   tidegate catalog schema release > release.schema.json")]
-pub struct SchemaArgs {
-    /// The kind of file; by default all three, by kind
-    kind: Option<Kind>,
+    Schema {
+        /// The kind of file; by default all three, by kind
+        kind: Option<FileKind>,
+    },
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Kind {
-    /// `policy.yaml`
-    Policy,
-    /// `LINE/line.yaml`
-    Line,
-    /// `LINE/VERSION.yaml`
-    Release,
+impl ValueEnum for FileKind {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Policy => "`policy.yaml`",
+            Self::Line => "`LINE/line.yaml`",
+            Self::Release => "`LINE/VERSION.yaml`",
+        };
+        Some(PossibleValue::new(self.as_str()).help(help))
+    }
 }
 
 pub fn run(
@@ -46,21 +46,13 @@ pub fn run(
 ) -> anyhow::Result<ExitCode> {
     match command {
         Command::Check(args) => check::run(args, workspace, terminal),
-        Command::Schema(args) => print_schema(args, terminal),
+        Command::Schema { kind } => {
+            let of_kind = |kind: &FileKind| (kind.as_str().to_owned(), schema(*kind));
+            let all = || FileKind::ALL.iter().map(of_kind).collect();
+            let mut text = serde_json::to_vec_pretty(&kind.map_or_else(all, schema))?;
+            text.push(b'\n');
+            terminal.raw(&text)?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
-}
-
-fn print_schema(args: &SchemaArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let schema = match args.kind {
-        Some(Kind::Policy) => schema(FileKind::Policy),
-        Some(Kind::Line) => schema(FileKind::Line),
-        Some(Kind::Release) => schema(FileKind::Release),
-        None => Value::Object(
-            FileKind::ALL.iter().map(|kind| (kind.as_str().to_owned(), schema(*kind))).collect::<Map<_, _>>(),
-        ),
-    };
-    let mut text = serde_json::to_vec_pretty(&schema)?;
-    text.push(b'\n');
-    terminal.raw(&text)?;
-    Ok(ExitCode::SUCCESS)
 }

@@ -10,63 +10,46 @@ use super::table::{Table, pairs};
 use super::terminal::Terminal;
 use super::time;
 use super::workspace::Workspace;
-use crate::domain::catalog::ChannelRef;
 use crate::domain::channel::{ChannelName, NameError};
 use crate::domain::promotion::decide;
 use crate::domain::{Time, rfc3339};
 use crate::formats::api::{ChannelSummary, ChannelsBody, Soaking};
-use crate::operations::{Operation, Pause, Unpause};
+use crate::operations::Operation;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// List every channel with what it offers
-    List(ListArgs),
+    List {
+        /// As of this time, RFC 3339
+        #[arg(long, value_name = "TIME", value_parser = time::parse)]
+        at: Option<Time>,
+    },
     /// Show one channel with its releases
-    Show(ShowArgs),
+    Show {
+        /// The channel, by its name or an alias, in any case
+        #[arg(value_parser = name)]
+        channel: ChannelName,
+        /// As of this time, RFC 3339
+        #[arg(long, value_name = "TIME", value_parser = time::parse)]
+        at: Option<Time>,
+    },
     /// Stop a channel: its clusters are told to wait, and nothing is promoted into it
-    Pause(PauseArgs),
-    /// Let a paused channel go on
-    Resume(ResumeArgs),
-}
-
-/// List every channel with what it offers
-#[derive(Debug, clap::Args)]
-pub struct ListArgs {
-    /// As of this time, RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = time::parse)]
-    at: Option<Time>,
-}
-
-/// Show one channel with its releases
-#[derive(Debug, clap::Args)]
-pub struct ShowArgs {
-    /// The channel, by its name or an alias, in any case
-    #[arg(value_parser = name)]
-    channel: ChannelName,
-    /// As of this time, RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = time::parse)]
-    at: Option<Time>,
-}
-
-/// Stop a channel
-#[derive(Debug, clap::Args)]
-pub struct PauseArgs {
-    /// The channel, by its name or an alias, in any case
-    #[arg(value_parser = name)]
-    channel: ChannelName,
-    /// Why; it is public
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    #[command(flatten)]
-    author: Author,
-}
-
-/// Let a paused channel go on
-#[derive(Debug, clap::Args)]
-pub struct ResumeArgs {
-    /// The channel, by its name or an alias, in any case
-    #[arg(value_parser = name)]
-    channel: ChannelName,
+    Pause {
+        /// The channel, by its name or an alias, in any case
+        #[arg(value_parser = name)]
+        channel: ChannelName,
+        /// Why; it is public
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        author: Author,
+    },
+    /// End the pause of a channel
+    Resume {
+        /// The channel, by its name or an alias, in any case
+        #[arg(value_parser = name)]
+        channel: ChannelName,
+    },
 }
 
 /// A channel's name as people spell it.
@@ -93,32 +76,22 @@ struct Entered {
     barrier: bool,
 }
 
-pub fn run(
-    command: &Command,
-    workspace: &Workspace,
-    terminal: &mut Terminal<'_>,
-) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::List(args) => list(args, workspace, terminal),
-        Command::Show(args) => show(args, workspace, terminal),
-        Command::Pause(PauseArgs { channel, reason, author }) => {
-            let (channel, reason) = (channel.clone(), reason.clone());
-            let pause = Pause { channel, reason, by: author.author()? };
-            operation::run(&Operation::Pause(pause), workspace, terminal)
+pub fn run(command: Command, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let operation = match command {
+        Command::List { at } => return list(at, workspace, terminal),
+        Command::Show { channel, at } => return show(&channel, at, workspace, terminal),
+        Command::Pause { channel, reason, author } => {
+            Operation::Pause { channel, reason, by: author.author()? }
         }
-        Command::Resume(ResumeArgs { channel }) => {
-            let unpause = Unpause { channel: channel.clone() };
-            operation::run(&Operation::Unpause(unpause), workspace, terminal)
-        }
-    }
+        Command::Resume { channel } => Operation::Unpause { channel },
+    };
+    operation::run(&operation, workspace, terminal)
 }
 
-fn list(args: &ListArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let now = args.at.unwrap_or_else(|| workspace.now());
+fn list(at: Option<Time>, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let now = at.unwrap_or_else(|| workspace.now());
     let view = workspace.read()?;
-    if let Some(note) = view.faulty_note() {
-        terminal.note(note);
-    }
+    terminal.notes(view.faulty_note());
     let body = ChannelsBody::of(&view.catalog, &decide(&view.catalog, now), now);
     let mut table = Table::new(["CHANNEL", "LATEST", "OFFERED", "PAUSED", "COMING"]);
     for channel in &body.channels {
@@ -144,46 +117,41 @@ fn coming(soaking: &Soaking) -> String {
     format!("{} ({when}{overdue})", soaking.version)
 }
 
-fn show(args: &ShowArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let now = args.at.unwrap_or_else(|| workspace.now());
+fn show(
+    name: &ChannelName,
+    at: Option<Time>,
+    workspace: &Workspace,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<ExitCode> {
+    let now = at.unwrap_or_else(|| workspace.now());
     let view = workspace.read()?;
-    let channel = view.channel(&args.channel)?;
+    let channel = view.channel(name)?;
+    let entered = channel.line.releases.values().rev().filter_map(|release| {
+        Some(Entered {
+            version: release.version.to_string(),
+            since: rfc3339(release.entered(channel.index, now)?.since),
+            state: match release {
+                yanked if yanked.yanked(now).is_some() => "yanked",
+                offered if offered.is_deliverable() => "offered",
+                _ => "withheld",
+            },
+            barrier: release.barrier,
+        })
+    });
     let body = ShowBody {
+        releases: entered.collect(),
         summary: ChannelSummary::of(channel, &decide(&view.catalog, now), now),
-        releases: entered(channel, now),
     };
     terminal.show(&body, || words(&body))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn entered(channel: ChannelRef<'_>, now: Time) -> Vec<Entered> {
-    let releases = channel.line.releases.values().rev();
-    let entered = releases.filter_map(|release| {
-        let state = if release.yanked(now).is_some() {
-            "yanked"
-        } else if release.is_deliverable() {
-            "offered"
-        } else {
-            "withheld"
-        };
-        Some(Entered {
-            version: release.version.to_string(),
-            since: rfc3339(release.entered(channel.index, now)?.since),
-            state,
-            barrier: release.barrier,
-        })
-    });
-    entered.collect()
-}
-
-fn words(body: &ShowBody) -> String {
-    let ShowBody { summary, releases } = body;
-    let none = || "-".to_owned();
+fn words(ShowBody { summary, releases }: &ShowBody) -> String {
     let mut rows = vec![
         ("channel", summary.channel.clone()),
         ("line", summary.line.clone()),
         ("stage", summary.stage.clone()),
-        ("latest", summary.latest.clone().unwrap_or_else(none)),
+        ("latest", summary.latest.clone().unwrap_or_else(|| "-".to_owned())),
     ];
     if !summary.aliases.is_empty() {
         rows.push(("aliases", summary.aliases.join(", ")));

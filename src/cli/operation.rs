@@ -12,37 +12,18 @@ use crate::words::operations as words;
 
 /// What an operation came to, as JSON.
 #[derive(Debug, Serialize)]
-struct Body<'a> {
+pub struct Body<'a> {
     #[serde(flatten)]
-    subject: SubjectBody,
+    subject: &'a Subject,
     /// What was done, or `unchanged`.
     result: &'static str,
     reason: Option<&'a str>,
-    by: Option<&'a str>,
+    by: Option<&'a Author>,
 }
 
-/// What an operation is about.
-#[derive(Debug, Default, Serialize)]
-pub struct SubjectBody {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    channel: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<String>,
-}
-
-impl SubjectBody {
-    pub fn of(subject: &Subject) -> Self {
-        let (mut version, mut channel, mut line) = (None, None, None);
-        match subject {
-            Subject::Release { line: of, version: own } => {
-                (version, line) = (Some(own.to_string()), Some(of.to_string()));
-            }
-            Subject::Channel(name) => channel = Some(name.to_string()),
-            Subject::Line(name) => line = Some(name.to_string()),
-        }
-        Self { version, channel, line }
+impl<'a> Body<'a> {
+    pub fn of(operation: &'a Operation, subject: &'a Subject, result: &'static str) -> Self {
+        Self { subject, result, reason: operation.reason(), by: operation.by() }
     }
 }
 
@@ -56,23 +37,18 @@ pub fn run(
         let outcome = plan(operation, view, workspace)?;
         Ok((outcome.changes.clone(), outcome))
     })?;
-    let body = Body {
-        subject: SubjectBody::of(&outcome.subject),
-        result: words::result(operation, &outcome),
-        reason: operation.reason(),
-        by: operation.by().map(Author::as_str),
-    };
+    let body = Body::of(operation, &outcome.subject, words::result(operation, &outcome));
     show(operation, &outcome, &body, terminal)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The changes that carry an operation out on what is there now.
+/// The changes that carry an operation out on the catalog as it is now.
 pub fn plan(operation: &Operation, view: &View, workspace: &Workspace) -> anyhow::Result<Outcome> {
     operation.plan(&view.catalog, workspace.now()).map_err(|refused| looked_up(&refused, view))
 }
 
-/// A refusal. A line with faults is missing from the catalog: that is told rather than that something in
-/// it is unknown.
+/// A refusal. A name that is not in the catalog may belong to a line with faults, or be misspelt: then
+/// the refusal says so.
 pub fn looked_up(refused: &Refused<'_>, view: &View) -> anyhow::Error {
     let unknown = match refused {
         Refused::NoRelease(version) => view.release(version).err(),
@@ -88,7 +64,7 @@ pub fn refusal(refused: &Refused<'_>) -> anyhow::Error {
     refuse(words::refusal(refused), words::remedies(refused).join("\nhint: "))
 }
 
-/// Shows what an operation came to, and what to know beside that.
+/// Shows what an operation came to, and what else to know about it.
 pub fn show(
     operation: &Operation,
     outcome: &Outcome,

@@ -16,12 +16,13 @@ use super::workspace::{View, Workspace};
 use crate::domain::chain;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
-use crate::domain::promotion::{Decision, Fact, Gate, GateState, Verdict, decide};
+use crate::domain::promotion::{Decision, Fact, Gate, Verdict, decide};
 use crate::domain::release::ManifestState;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::api::DecisionBody;
-use crate::operations::promote::{Due, Promote, PromoteEarly, Stuck};
+use crate::operations::PromoteEarly;
+use crate::operations::promote::{Due, Promote};
 use crate::promoter::promote::{Next, Run};
 use crate::words;
 
@@ -189,10 +190,7 @@ impl Args {
             let view = workspace.read()?;
             let now = self.look(&mut report, &view, workspace, &run)?;
             let decisions = decide(&view.catalog, now);
-            let (promote, left) = asked.wanted(&decisions, run.moved()).partition(|decision| {
-                asked.carries_out(decision) && !run.has_tried(&decision.release.version)
-            });
-            let due = Due { promote, left };
+            let due = asked.due(&decisions, run.moved(), |version| run.has_tried(version));
             let changes = due.promote.iter().map(|decision| decision.entry(now)).collect();
             let next = run.round(&**workspace.store()?, &view.snapshot.revision, changes, workspace.now());
             report.body.at = rfc3339(now);
@@ -236,7 +234,7 @@ impl Args {
         }
         body.retired_lines();
         if self.backfill && body.promoted.is_empty() {
-            body.stuck = due.stuck().and_then(stuck);
+            body.stuck = stuck(due);
         }
     }
 
@@ -259,7 +257,9 @@ impl Args {
 }
 
 /// Why no history was written where something is blocked, and what to do first.
-fn stuck(Stuck { count, first, gate }: Stuck<'_, '_>) -> Option<String> {
+fn stuck(due: &Due<'_, '_>) -> Option<String> {
+    let first = due.blocked().next()?;
+    let gate = first.blocking()?;
     let (version, stage) = (&first.release.version, &first.target().name);
     let way = match gate.fact {
         // A history without keys is taken up from where somebody said that it began.
@@ -271,7 +271,7 @@ fn stuck(Stuck { count, first, gate }: Stuck<'_, '_>) -> Option<String> {
         ),
         _ => words::remedy(&words::gate_remedy(gate, version)?),
     };
-    let count = counted(count, "release");
+    let count = counted(due.blocked().count(), "release");
     Some(format!(
         "nothing was written, and {count} did not get further; the first, `{version}`, does not enter `{}`: {}\nhint: {way}",
         first.target().channel,
@@ -310,10 +310,7 @@ impl Body {
                 let last = decision.obstacles().reduce(|a, b| if a.opens() < b.opens() { b } else { a });
                 (format!("waits until {}", rfc3339(until)), last)
             }
-            Verdict::Blocked => {
-                let first = decision.obstacles().find(|gate| gate.state == GateState::Blocks);
-                ("blocked".to_owned(), first)
-            }
+            Verdict::Blocked => ("blocked".to_owned(), decision.blocking()),
         };
         let why = decisive.map(words::gate).unwrap_or_default();
         self.blocked |= decision.verdict == Verdict::Blocked;

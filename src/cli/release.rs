@@ -1,51 +1,81 @@
 //! `tidegate release`.
 
 mod add;
-mod hold;
 mod list;
 mod show;
 mod sign;
-mod yank;
 
 use std::process::ExitCode;
 
+use super::author::Author;
 use super::operation;
 use super::terminal::Terminal;
 use super::workspace::Workspace;
+use crate::domain::version::Version;
+use crate::operations::Operation;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Add a release with its payload files
     Add(add::Args),
-    /// Sign releases: all that are pending, or those named
     Sign(sign::Args),
-    /// List releases and where they stand
     List(list::Args),
-    /// Show all that is known of one release
     Show(show::Args),
-    /// Stop a release from going further; it stays offered where it is
-    Hold(hold::HoldArgs),
-    /// Let a held release go on
-    Resume(hold::ResumeArgs),
-    /// End the offer of a release everywhere; it stays known
-    Yank(yank::YankArgs),
+    /// Stop a release from going further
+    ///
+    /// It stays on offer where it is. To end its offer everywhere, yank it.
+    Hold {
+        /// The version
+        version: Version,
+        /// Why; it is public
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        author: Author,
+    },
+    /// End the hold of a release
+    Resume {
+        /// The version
+        version: Version,
+    },
+    /// End the offer of a release everywhere
+    ///
+    /// The catalog still knows the release: clusters that run it are sent on to a higher one.
+    Yank {
+        /// The version
+        version: Version,
+        /// Why; it is public
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// The release to take instead; a barrier must name one that is higher
+        #[arg(long, value_name = "VERSION")]
+        to: Option<Version>,
+        #[command(flatten)]
+        author: Author,
+    },
     /// Restore the offer of a yanked release
-    Unyank(yank::UnyankArgs),
+    Unyank {
+        /// The version
+        version: Version,
+        /// Why; shown here, and not kept in the catalog
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
 }
 
-pub fn run(
-    command: &Command,
-    workspace: &Workspace,
-    terminal: &mut Terminal<'_>,
-) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::Add(args) => add::run(args, workspace, terminal),
-        Command::Sign(args) => sign::run(args, workspace, terminal),
-        Command::List(args) => list::run(args, workspace, terminal),
-        Command::Show(args) => show::run(args, workspace, terminal),
-        Command::Hold(args) => operation::run(&args.operation()?, workspace, terminal),
-        Command::Resume(args) => operation::run(&args.operation(), workspace, terminal),
-        Command::Yank(args) => operation::run(&args.operation()?, workspace, terminal),
-        Command::Unyank(args) => operation::run(&args.operation(), workspace, terminal),
-    }
+pub fn run(command: Command, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let operation = match command {
+        Command::Add(args) => return add::run(&args, workspace, terminal),
+        Command::Sign(args) => return sign::run(&args, workspace, terminal),
+        Command::List(args) => return list::run(&args, workspace, terminal),
+        Command::Show(args) => return show::run(&args, workspace, terminal),
+        Command::Hold { version, reason, author } => {
+            Operation::Hold { version, reason, by: author.author()? }
+        }
+        Command::Resume { version } => Operation::Resume { version },
+        Command::Yank { version, reason, to, author } => {
+            Operation::Yank { version, to, reason, by: author.author()? }
+        }
+        Command::Unyank { version, reason } => Operation::Unyank { version, reason },
+    };
+    operation::run(&operation, workspace, terminal)
 }

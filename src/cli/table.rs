@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+pub use crate::words::counted;
+
 /// Rows under a head; columns are as wide as their widest cell, the last one as long as it likes.
 #[derive(Debug)]
 pub struct Table {
@@ -54,12 +56,6 @@ pub fn pairs(pairs: &[(&str, String)]) -> String {
         let _ = writeln!(words, "{name:<width$}  {value}");
     }
     words
-}
-
-/// A count with its noun: `1 release`, `2 releases`.
-pub fn counted(count: usize, noun: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{s}")
 }
 
 #[cfg(test)]

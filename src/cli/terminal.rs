@@ -76,6 +76,11 @@ impl<'a> Terminal<'a> {
         let _ = writeln!(self.err, "{words}");
     }
 
+    /// Talk, where there is something to say.
+    pub fn notes(&mut self, notes: impl IntoIterator<Item = String>) {
+        notes.into_iter().for_each(|note| self.note(note));
+    }
+
     pub fn err(&mut self) -> &mut dyn Write {
         self.err
     }

@@ -71,11 +71,20 @@ impl<'a> Decision<'a> {
             Fact::Soak { soak, .. } => Some(soak_record::reason(soak.min)),
             _ => None,
         });
-        Change::Enter {
-            version: self.release.version.clone(),
-            stage: self.target().name.clone(),
-            entry: Entry { since: now, by: SCHEDULE.to_owned(), reason },
-        }
+        self.enter(Entry { since: now, by: SCHEDULE.to_owned(), reason })
+    }
+
+    /// The change by which the release enters the stage with this entry.
+    #[must_use]
+    pub fn enter(&self, entry: Entry) -> Change {
+        let (version, stage) = (self.release.version.clone(), self.target().name.clone());
+        Change::Enter { version, stage, entry }
+    }
+
+    /// The first gate that blocks.
+    #[must_use]
+    pub fn blocking(&self) -> Option<&Gate<'a>> {
+        self.gates.iter().find(|gate| gate.state == GateState::Blocks)
     }
 
     /// Why nothing new comes in the line, where that is so: of all its releases the same.

@@ -226,6 +226,12 @@ impl Release {
         self.yank.as_ref().filter(|yank| yank.event.is_by(now))
     }
 
+    /// Whether the release has an entry for the last stage of its line, dated ahead or not.
+    #[must_use]
+    pub fn reaches_last_stage(&self) -> bool {
+        matches!(self.entries.last(), Some(Some(_)))
+    }
+
     /// Whether the release exists by `now`: it is in some stage.
     #[must_use]
     pub fn is_known(&self, now: Time) -> bool {

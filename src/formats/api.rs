@@ -85,7 +85,9 @@ pub struct ManifestFaultBody {
 }
 
 impl Notice {
-    fn of(event: &Event) -> Self {
+    /// An event that is not a yank.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
         Self { since: rfc3339(event.at), by: event.by.clone(), reason: event.reason.clone(), to: None }
     }
 
@@ -103,7 +105,9 @@ impl EvidenceBody {
         }
     }
 
-    fn of_manifest(manifest: &ManifestState) -> Self {
+    /// What is found of a signed manifest.
+    #[must_use]
+    pub fn of_manifest(manifest: &ManifestState) -> Self {
         let (signed, fault) = match manifest {
             ManifestState::NoTrust => ("no_trust", None),
             ManifestState::Unsigned => ("unsigned", None),
@@ -113,7 +117,9 @@ impl EvidenceBody {
         Self { signed: Some(signed), fault, ..Self::default() }
     }
 
-    fn of_payload(payload: &PayloadState) -> Self {
+    /// What is found of payload files.
+    #[must_use]
+    pub fn of_payload(payload: &PayloadState) -> Self {
         let (payload, file, found) = match payload {
             PayloadState::Present => ("present", None, None),
             PayloadState::Missing { file } => ("missing", Some(file.clone()), None),

@@ -11,7 +11,7 @@ use crate::domain::labels::Labels;
 use crate::domain::line::Line;
 use crate::domain::payload::Payload;
 use crate::domain::policy::Urgency;
-use crate::domain::release::{Event, Evidence, Release};
+use crate::domain::release::{Evidence, Release};
 use crate::domain::version::Version;
 
 /// Add a release.
@@ -35,42 +35,30 @@ pub struct Add {
 /// Adds a release, and holds the one that it replaces. Adding the same again changes nothing.
 ///
 /// # Errors
-/// When the release has no line or belongs to another, the line is retired, the catalog has the version
-/// with other content, or there is no such release to replace.
-pub fn add<'a>(catalog: &'a Catalog, ask: &'a Add, now: Time) -> Result<Outcome, Refused<'a>> {
-    let line = line(catalog, ask)?;
-    let subject = Subject::Release { line: line.name.clone(), version: ask.version.clone() };
-    if let Some(known) = line.releases.get(&ask.version) {
+/// When the release has no line, the line is retired, or the catalog has the version with other content.
+pub(super) fn add<'a>(catalog: &'a Catalog, ask: &'a Add, now: Time) -> Result<Outcome, Refused<'a>> {
+    let version = &ask.version;
+    let line = match &ask.line {
+        Some(name) => find_line(catalog, name)?,
+        None => catalog.line_of(version).ok_or(Refused::NoLineFor(version))?,
+    };
+    let mut outcome = Outcome::of(Subject::release(line, version), None);
+    if let Some(known) = line.releases.get(version) {
         return match difference(known, ask) {
-            None => Ok(Outcome::unchanged(subject)),
-            Some(difference) => Err(Refused::Differs { version: &ask.version, difference }),
+            None => Ok(outcome),
+            Some(difference) => Err(Refused::Differs { version, difference }),
         };
     }
     if let Some(retired) = &line.retired {
         return Err(Refused::LineRetired { line: &line.name, retired });
     }
-    let mut outcome = Outcome::unchanged(subject);
     // The hold is written first: if only the release were written, adding it again would find nothing to
     // do.
-    if let Some(replaced) = replaced(line, ask)? {
+    if let Some(replaced) = ask.replaces.as_ref().and_then(|version| line.releases.get(version)) {
         hold_replaced(line, replaced, ask, now, &mut outcome)?;
     }
-    let release = Box::new(release(line, ask));
-    outcome.changes.push(Change::Add { line: line.name.clone(), release });
+    outcome.changes.push(Change::Add { line: line.name.clone(), release: Box::new(ask.release(line)) });
     Ok(outcome)
-}
-
-fn line<'a>(catalog: &'a Catalog, ask: &'a Add) -> Result<&'a Line, Refused<'a>> {
-    let version = &ask.version;
-    let Some(name) = &ask.line else {
-        return catalog.line_of(version).ok_or(Refused::NoLineFor(version));
-    };
-    let line = find_line(catalog, name)?;
-    if line.prefix.accepts(version) {
-        Ok(line)
-    } else {
-        Err(Refused::OtherLine { version, line: &line.name, prefix: line.prefix })
-    }
 }
 
 /// What is not asked for is not compared: people add to a release's file later.
@@ -90,17 +78,6 @@ fn difference(known: &Release, ask: &Add) -> Option<Difference> {
     .find_map(|(difference, differs)| differs.then_some(difference))
 }
 
-fn replaced<'a>(line: &'a Line, ask: &'a Add) -> Result<Option<&'a Release>, Refused<'a>> {
-    let Some(version) = &ask.replaces else { return Ok(None) };
-    if *version == ask.version {
-        return Err(Refused::ReplacesItself(version));
-    }
-    match line.releases.get(version) {
-        Some(replaced) => Ok(Some(replaced)),
-        None => Err(Refused::NotInLine { version, line: &line.name }),
-    }
-}
-
 /// Holds a replaced release, if it is not on hold and can still go further.
 fn hold_replaced(
     line: &Line,
@@ -112,15 +89,14 @@ fn hold_replaced(
     let version = replaced.version.clone();
     let reason = format!("replaced by {}", ask.version);
     match (&replaced.hold, line.stages.last()) {
-        (_, Some(last)) if replaced.entries.last().is_some_and(Option::is_some) => {
+        (_, Some(last)) if replaced.reaches_last_stage() => {
             if replaced.yanked(now).is_none() {
                 let (by, channel) = (ask.version.clone(), last.channel.clone());
                 outcome.notes.push(Note::StaysOnOffer { replaced: version, by, channel });
             }
         }
         (None, _) => {
-            let by = ask.by.as_ref().ok_or(Refused::NoAuthor)?;
-            let hold = Event::new(now, by.to_string(), reason);
+            let hold = ask.by.as_ref().ok_or(Refused::NoAuthor)?.event(now, &reason);
             outcome.changes.push(Change::Hold { version: version.clone(), hold });
             outcome.notes.push(Note::Held { replaced: version });
         }
@@ -131,28 +107,33 @@ fn hold_replaced(
     Ok(())
 }
 
-fn release(line: &Line, ask: &Add) -> Release {
-    Release {
-        version: ask.version.clone(),
-        urgency: ask.urgency.unwrap_or_default(),
-        summary: ask.summary.clone(),
-        links: ask.links.clone(),
-        components: ask.components.clone(),
-        payloads: Arc::clone(&ask.payloads),
-        barrier: ask.barrier,
-        replaces: ask.replaces.clone(),
-        entries: vec![None; line.stages.len()],
-        hold: None,
-        yank: None,
-        evidence: Evidence::default(),
+impl Add {
+    fn release(&self, line: &Line) -> Release {
+        Release {
+            version: self.version.clone(),
+            urgency: self.urgency.unwrap_or_default(),
+            summary: self.summary.clone(),
+            links: self.links.clone(),
+            components: self.components.clone(),
+            payloads: Arc::clone(&self.payloads),
+            barrier: self.barrier,
+            replaces: self.replaces.clone(),
+            entries: vec![None; line.stages.len()],
+            hold: None,
+            yank: None,
+            evidence: Evidence::default(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::change::ChangeError;
     use crate::domain::line::Prefix;
+    use crate::domain::rules::{Reference, Rule};
     use crate::domain::testing::{self, catalog, event, t, v};
+    use crate::operations::Operation;
 
     fn ask(version: &str) -> Add {
         let payloads = testing::release(version, &[]).payloads;
@@ -173,6 +154,14 @@ mod tests {
 
     fn labels(name: &str, text: &str) -> Labels {
         [(name.to_owned(), text.to_owned())].into()
+    }
+
+    /// The rule of the catalog that adding a release would break.
+    fn broken(catalog: &Catalog, asked: &Add) -> Rule {
+        match Operation::Add(Box::new(asked.clone())).plan(catalog, t("2018-03-01")) {
+            Err(Refused::Change(ChangeError::Broken { mut broken, .. })) => broken.remove(0).rule,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// `1.7` is retired. Of `1.8`, one release is in production, one soaks, one is on hold, and one is
@@ -250,12 +239,13 @@ mod tests {
         let (unknown, new) = (v("1.9.0"), "2.0".parse().unwrap());
         for (asked, refused) in [
             (ask("1.9.0"), Refused::NoLineFor(&unknown)),
-            (elsewhere, Refused::OtherLine { version: &unknown, line: &eight, prefix }),
             (nowhere, Refused::NoLine(&new)),
             (ask("1.7.2"), Refused::LineRetired { line: &seven, retired: &retired }),
         ] {
             assert_eq!(add(&catalog, &asked, t("2018-03-01")), Err(refused));
         }
+        let rule = Rule::ForeignVersion { line: eight, version: unknown.clone(), prefix };
+        assert_eq!(broken(&catalog, &elsewhere), rule);
     }
 
     #[test]
@@ -274,12 +264,15 @@ mod tests {
         let stays = Note::StaysOnOffer { replaced: v("1.8.4"), by: v("1.8.7"), channel };
         assert_eq!(outcome(&replacing("1.8.4")), (vec![], vec![stays]));
         assert_eq!(outcome(&replacing("1.8.3")), (vec![], vec![]), "it is offered nowhere");
-        for (asked, refused) in [
-            (Add { by: None, ..replacing("1.8.5") }, Refused::NoAuthor),
-            (replacing("1.8.7"), Refused::ReplacesItself(&v("1.8.7"))),
-            (replacing("1.7.1"), Refused::NotInLine { version: &v("1.7.1"), line: &"1.8".parse().unwrap() }),
+        let nobody = Add { by: None, ..replacing("1.8.5") };
+        assert_eq!(add(&catalog, &nobody, now), Err(Refused::NoAuthor));
+        let reference = Reference::Replaces;
+        let (line, version) = ("1.8".parse().unwrap(), v("1.7.1"));
+        for (replaced, rule) in [
+            ("1.8.7", Rule::NamesItself(reference)),
+            ("1.7.1", Rule::NoSuchRelease { line, reference, version }),
         ] {
-            assert_eq!(add(&catalog, &asked, now), Err(refused));
+            assert_eq!(broken(&catalog, &replacing(replaced)), rule);
         }
         assert!(add(&catalog, &Add { by: None, ..replacing("1.8.6") }, now).is_ok(), "nothing to sign for");
     }

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::Refused;
-use crate::domain::release::SCHEDULE;
+use crate::domain::Time;
+use crate::domain::release::{Event, SCHEDULE};
 
 /// The name of a person, or of a program that acts for one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Author(String);
 
 impl Author {
@@ -23,10 +26,9 @@ impl Author {
         }
     }
 
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// What the author does at `now`, for this reason.
+    pub(super) fn event(&self, now: Time, reason: &str) -> Event {
+        Event::new(now, self.0.clone(), reason.to_owned())
     }
 }
 
@@ -42,7 +44,7 @@ mod tests {
 
     #[test]
     fn nobody_signs_as_the_schedule_or_with_no_name() {
-        assert_eq!(Author::named(" ada ").unwrap().as_str(), "ada");
+        assert_eq!(Author::named(" ada ").unwrap().to_string(), "ada");
         assert_eq!(Author::named(" schedule"), Err(Refused::ReservedAuthor));
         assert_eq!(Author::named(" \t"), Err(Refused::NoAuthor));
     }

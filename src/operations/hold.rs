@@ -1,68 +1,48 @@
 //! Stopping one release from going further, and letting it go on.
 
-use super::{Author, Outcome, Refused, Subject, find_release};
-use crate::domain::Time;
+use super::{Outcome, Refused, Subject, find_release};
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::release::Event;
 use crate::domain::version::Version;
-
-/// Stop a release from entering further stages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hold {
-    pub version: Version,
-    pub reason: String,
-    pub by: Author,
-}
-
-/// End a hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resume {
-    pub version: Version,
-}
 
 /// Holds a release. One that is on hold for the same reason is left as it is.
 ///
 /// # Errors
 /// When the release is unknown, is on hold for another reason, or is in its last stage, where a hold
 /// would stop nothing.
-pub fn hold<'a>(catalog: &'a Catalog, ask: &'a Hold, now: Time) -> Result<Outcome, Refused<'a>> {
-    let (line, release) = find_release(catalog, &ask.version)?;
-    let subject = Subject::release(line, release);
+pub(super) fn hold<'a>(
+    catalog: &'a Catalog,
+    version: &'a Version,
+    hold: Event,
+) -> Result<Outcome, Refused<'a>> {
+    let (line, release) = find_release(catalog, version)?;
     let version = &release.version;
-    match &release.hold {
-        Some(hold) if hold.reason == ask.reason => return Ok(Outcome::unchanged(subject)),
-        Some(hold) => return Err(Refused::Held { version, hold }),
-        None => {}
-    }
-    if let Some(last) = line.stages.last().filter(|_| release.entries.last().is_some_and(Option::is_some)) {
-        return Err(Refused::InLastStage { version, channel: &last.channel });
-    }
-    let hold = Event::new(now, ask.by.to_string(), ask.reason.clone());
-    Ok(Outcome::changed(subject, Change::Hold { version: version.clone(), hold }))
+    let change = match (&release.hold, line.stages.last()) {
+        (Some(present), _) if present.reason == hold.reason => None,
+        (Some(hold), _) => return Err(Refused::Held { version, hold }),
+        (None, Some(last)) if release.reaches_last_stage() => {
+            return Err(Refused::InLastStage { version, channel: &last.channel });
+        }
+        (None, _) => Some(Change::Hold { version: version.clone(), hold }),
+    };
+    Ok(Outcome::of(Subject::release(line, version), change))
 }
 
 /// Lets a release go on.
 ///
 /// # Errors
 /// When the release is unknown.
-pub fn resume<'a>(catalog: &'a Catalog, ask: &'a Resume) -> Result<Outcome, Refused<'a>> {
-    let (line, release) = find_release(catalog, &ask.version)?;
-    let subject = Subject::release(line, release);
-    if release.hold.is_none() {
-        return Ok(Outcome::unchanged(subject));
-    }
-    Ok(Outcome::changed(subject, Change::Resume { version: release.version.clone() }))
+pub(super) fn resume<'a>(catalog: &'a Catalog, version: &'a Version) -> Result<Outcome, Refused<'a>> {
+    let (line, release) = find_release(catalog, version)?;
+    let resume = Change::Resume { version: release.version.clone() };
+    Ok(Outcome::of(Subject::release(line, &release.version), release.hold.is_some().then_some(resume)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::testing::{catalog, event, line, release, t, v};
-
-    fn ask(version: &str, reason: &str) -> Hold {
-        Hold { version: v(version), reason: reason.to_owned(), by: Author::named("ada").unwrap() }
-    }
 
     fn three() -> Catalog {
         catalog([line("1.8", None)
@@ -84,8 +64,9 @@ mod tests {
             ("1.8.4", "slow", Err(Refused::InLastStage { version: &four, channel: &channel })),
             ("1.8.7", "slow", Err(Refused::NoRelease(&v("1.8.7")))),
         ] {
-            let ask = ask(version, reason);
-            assert_eq!(hold(&catalog, &ask, now).map(|outcome| outcome.changes), expected, "{version}");
+            let asked = v(version);
+            let outcome = hold(&catalog, &asked, event(now, reason));
+            assert_eq!(outcome.map(|outcome| outcome.changes), expected, "{version}");
         }
     }
 
@@ -98,8 +79,8 @@ mod tests {
             ("1.8.5", Ok(vec![])),
             ("1.8.7", Err(Refused::NoRelease(&seven))),
         ] {
-            let ask = Resume { version: v(version) };
-            assert_eq!(resume(&catalog, &ask).map(|outcome| outcome.changes), expected, "{version}");
+            let asked = v(version);
+            assert_eq!(resume(&catalog, &asked).map(|outcome| outcome.changes), expected, "{version}");
         }
     }
 }

@@ -1,59 +1,43 @@
 //! Stopping one channel, and letting it go on.
 
-use super::{Author, Outcome, Refused, Subject, find_channel};
-use crate::domain::Time;
-use crate::domain::catalog::Catalog;
+use super::{Outcome, Refused, Subject, find_channel};
+use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::change::Change;
 use crate::domain::channel::ChannelName;
 use crate::domain::release::Event;
-
-/// Stop a channel: its clusters wait, and nothing is promoted into it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pause {
-    /// The channel's name or an alias.
-    pub channel: ChannelName,
-    pub reason: String,
-    pub by: Author,
-}
-
-/// End a pause.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unpause {
-    /// The channel's name or an alias.
-    pub channel: ChannelName,
-}
 
 /// Pauses a channel. One that is paused for the same reason is left as it is.
 ///
 /// # Errors
 /// When the channel is unknown, or is paused for another reason.
-pub fn pause<'a>(catalog: &'a Catalog, ask: &'a Pause, now: Time) -> Result<Outcome, Refused<'a>> {
-    let channel = find_channel(catalog, &ask.channel)?;
+pub(super) fn pause<'a>(
+    catalog: &'a Catalog,
+    name: &'a ChannelName,
+    pause: Event,
+) -> Result<Outcome, Refused<'a>> {
+    let channel = find_channel(catalog, name)?;
     let stage = channel.stage();
-    let subject = Subject::Channel(stage.channel.clone());
-    match &stage.paused {
-        Some(pause) if pause.reason == ask.reason => return Ok(Outcome::unchanged(subject)),
+    let change = match &stage.paused {
+        Some(present) if present.reason == pause.reason => None,
         Some(pause) => return Err(Refused::Paused { channel: &stage.channel, pause }),
-        None => {}
-    }
-    let pause = Event::new(now, ask.by.to_string(), ask.reason.clone());
-    let (line, stage) = (channel.line.name.clone(), stage.name.clone());
-    Ok(Outcome::changed(subject, Change::Pause { line, stage, pause }))
+        None => Some(Change::Pause { line: channel.line.name.clone(), stage: stage.name.clone(), pause }),
+    };
+    Ok(Outcome::of(subject(channel), change))
 }
 
 /// Lets a paused channel go on.
 ///
 /// # Errors
 /// When the channel is unknown.
-pub fn unpause<'a>(catalog: &'a Catalog, ask: &'a Unpause) -> Result<Outcome, Refused<'a>> {
-    let channel = find_channel(catalog, &ask.channel)?;
+pub(super) fn unpause<'a>(catalog: &'a Catalog, name: &'a ChannelName) -> Result<Outcome, Refused<'a>> {
+    let channel = find_channel(catalog, name)?;
     let stage = channel.stage();
-    let subject = Subject::Channel(stage.channel.clone());
-    if stage.paused.is_none() {
-        return Ok(Outcome::unchanged(subject));
-    }
-    let (line, stage) = (channel.line.name.clone(), stage.name.clone());
-    Ok(Outcome::changed(subject, Change::Unpause { line, stage }))
+    let unpause = Change::Unpause { line: channel.line.name.clone(), stage: stage.name.clone() };
+    Ok(Outcome::of(subject(channel), stage.paused.is_some().then_some(unpause)))
+}
+
+fn subject(channel: ChannelRef<'_>) -> Subject {
+    Subject::Channel { channel: channel.name().clone() }
 }
 
 #[cfg(test)]
@@ -89,24 +73,21 @@ mod tests {
             ("stable", "an outage", Err(Refused::Paused { channel: &production, pause: &since })),
             ("1.9-production", "an outage", Err(Refused::NoChannel(&unknown))),
         ] {
-            let by = Author::named("ada").unwrap();
-            let ask = Pause { channel: name(channel), reason: reason.to_owned(), by };
-            assert_eq!(pause(&catalog, &ask, now).map(|outcome| outcome.changes), expected, "{channel}");
+            let asked = name(channel);
+            let outcome = pause(&catalog, &asked, event(now, reason));
+            assert_eq!(outcome.map(|outcome| outcome.changes), expected, "{channel}");
         }
     }
 
     #[test]
     fn an_alias_resumes_its_channel() {
         let catalog = paused();
-        let outcome = |channel: &str| unpause(&catalog, &Unpause { channel: name(channel) }).unwrap();
+        let outcome = |channel: &str| unpause(&catalog, &name(channel)).unwrap();
         let stable = outcome("stable");
-        assert_eq!(stable.subject, Subject::Channel(name("1.8-production")));
+        assert_eq!(stable.subject, Subject::Channel { channel: name("1.8-production") });
         let (line, stage) = ("1.8".parse().unwrap(), "production".parse().unwrap());
         assert_eq!(stable.changes, [Change::Unpause { line, stage }]);
         assert!(!outcome("1.8-preproduction").is_change());
-        assert_eq!(
-            unpause(&catalog, &Unpause { channel: name("edge") }),
-            Err(Refused::NoChannel(&name("edge")))
-        );
+        assert_eq!(unpause(&catalog, &name("edge")), Err(Refused::NoChannel(&name("edge"))));
     }
 }

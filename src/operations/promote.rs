@@ -10,7 +10,7 @@ use super::{Author, Outcome, Refused, Subject, find_release};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::{Change, ChangeError};
-use crate::domain::promotion::{Decision, Early, Gate, GateState, Verdict, decide, decide_early};
+use crate::domain::promotion::{Decision, Early, Verdict, decide, decide_early};
 use crate::domain::release::Entry;
 use crate::domain::version::Version;
 
@@ -30,16 +30,6 @@ pub struct Due<'d, 'a> {
     pub left: Vec<&'d Decision<'a>>,
 }
 
-/// Why a run stays without effect on its releases: the first of those that are blocked.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Stuck<'d, 'a> {
-    /// How many are blocked.
-    pub count: usize,
-    pub first: &'d Decision<'a>,
-    /// What blocks the first.
-    pub gate: &'d Gate<'a>,
-}
-
 impl Promote {
     /// Whether a history may be recorded as of `at`.
     ///
@@ -49,33 +39,27 @@ impl Promote {
         if self.backfill && now < at { Err(Refused::HistoryAhead(at)) } else { Ok(()) }
     }
 
-    /// The decisions that are asked for. A release moves one stage in a run: those in `moved` are left
-    /// out.
-    pub fn wanted<'d, 'a>(
+    /// Which decisions a run carries out next, and which of those that are asked for it does not. A
+    /// release moves one stage in a run: those in `moved` are left out. Those that `has_failed` are not
+    /// tried again.
+    #[must_use]
+    pub fn due<'d, 'a>(
         &self,
         decisions: &'d [Decision<'a>],
         moved: &BTreeSet<Version>,
-    ) -> impl Iterator<Item = &'d Decision<'a>> {
-        decisions.iter().filter(|decision| {
+        has_failed: impl Fn(&Version) -> bool,
+    ) -> Due<'d, 'a> {
+        let wanted = decisions.iter().filter(|decision| {
             let version = &decision.release.version;
             (self.versions.is_empty() || self.versions.contains(version)) && !moved.contains(version)
-        })
-    }
-
-    /// Which of the wanted decisions are carried out next, and which are not.
-    #[must_use]
-    pub fn due<'d, 'a>(&self, decisions: &'d [Decision<'a>], moved: &BTreeSet<Version>) -> Due<'d, 'a> {
-        let (promote, left) = self.wanted(decisions, moved).partition(|decision| self.carries_out(decision));
+        });
+        let (promote, left) = wanted.partition(|decision| {
+            // A hold has the date on which somebody set it, and is meant for all that comes: a history
+            // must not lead past it.
+            let is_held = self.backfill && decision.release.hold.is_some();
+            decision.verdict == Verdict::Promote && !is_held && !has_failed(&decision.release.version)
+        });
         Due { promote, left }
-    }
-
-    /// Whether a decision is carried out.
-    #[must_use]
-    pub fn carries_out(&self, decision: &Decision<'_>) -> bool {
-        // A hold has the date on which somebody set it, and is meant for all that comes: a history must
-        // not lead past it.
-        let is_held = self.backfill && decision.release.hold.is_some();
-        decision.verdict == Verdict::Promote && !is_held
     }
 
     /// Shows each round of a run without making it: a promotion can open the way for another release,
@@ -94,7 +78,7 @@ impl Promote {
         let mut moved = BTreeSet::new();
         loop {
             let decisions = decide(&catalog, now);
-            let due = self.due(&decisions, &moved);
+            let due = self.due(&decisions, &moved, |_| false);
             round(&due);
             if due.promote.is_empty() {
                 return Ok(());
@@ -108,13 +92,9 @@ impl Promote {
 }
 
 impl<'d, 'a> Due<'d, 'a> {
-    /// What blocks the releases that are left, if anything does.
-    #[must_use]
-    pub fn stuck(&self) -> Option<Stuck<'d, 'a>> {
-        let blocked = || self.left.iter().filter(|decision| decision.verdict == Verdict::Blocked);
-        let first = *blocked().next()?;
-        let gate = first.obstacles().find(|gate| gate.state == GateState::Blocks)?;
-        Some(Stuck { count: blocked().count(), first, gate })
+    /// The releases that are left because something blocks them.
+    pub fn blocked(&self) -> impl Iterator<Item = &'d Decision<'a>> {
+        self.left.iter().copied().filter(|decision| decision.verdict == Verdict::Blocked)
     }
 }
 
@@ -151,9 +131,7 @@ impl PromoteEarly {
     /// The entry that carries a decision out.
     #[must_use]
     pub fn entry(&self, decision: &Decision<'_>, now: Time) -> Change {
-        let entry = Entry { since: now, by: self.by.to_string(), reason: Some(self.reason.clone()) };
-        let stage = decision.target().name.clone();
-        Change::Enter { version: decision.release.version.clone(), stage, entry }
+        decision.enter(Entry { since: now, by: self.by.to_string(), reason: Some(self.reason.clone()) })
     }
 }
 
@@ -161,17 +139,14 @@ impl PromoteEarly {
 ///
 /// # Errors
 /// As [`PromoteEarly::decide`].
-pub fn promote_early<'a>(
+pub(super) fn promote_early<'a>(
     catalog: &'a Catalog,
     ask: &'a PromoteEarly,
     now: Time,
 ) -> Result<Outcome, Refused<'a>> {
     let (line, release) = find_release(catalog, &ask.version)?;
-    let subject = Subject::release(line, release);
-    Ok(match ask.decide(catalog, now)? {
-        Some(decision) => Outcome::changed(subject, ask.entry(&decision, now)),
-        None => Outcome::unchanged(subject),
-    })
+    let enter = ask.decide(catalog, now)?.map(|decision| ask.entry(&decision, now));
+    Ok(Outcome::of(Subject::release(line, &release.version), enter))
 }
 
 #[cfg(test)]
@@ -205,7 +180,7 @@ mod tests {
             (&[], true, &[], &["1.8.4", "1.8.5"], &["1.8.6", "1.8.7"]),
         ] {
             let run = Promote { versions: named(asked), backfill };
-            let due = run.due(&decisions, &named(moved));
+            let due = run.due(&decisions, &named(moved), |_| false);
             assert_eq!((versions(&due.promote), versions(&due.left)), (to(promote), to(left)));
         }
     }
@@ -234,17 +209,27 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_what_is_blocked_is_told_with_its_gate() {
+    fn what_is_blocked_is_told_with_its_gate() {
         let catalog = catalog([line("1.8", None)
             .with(release("1.8.4", &["2018-01-10"]))
             .with(release("1.8.5", SOAKED).held_at("2018-01-02"))
             .with(release("1.8.6", SOAKED).yanked_at("2018-01-02", None))]);
         let decisions = decide(&catalog, t("2018-01-16"));
-        let stuck = Promote::default().due(&decisions, &BTreeSet::new()).stuck().unwrap();
-        assert_eq!((stuck.count, &stuck.first.release.version), (2, &v("1.8.5")));
-        assert_eq!(stuck.gate.fact.name(), "hold");
+        let due = Promote::default().due(&decisions, &BTreeSet::new(), |_| false);
+        let blocked: Vec<_> = due.blocked().collect();
+        assert_eq!(versions(&blocked), to(&["1.8.5", "1.8.6"]));
+        assert_eq!(blocked[0].blocking().unwrap().fact.name(), "hold");
         let waits = Promote { versions: named(&["1.8.4"]), backfill: true };
-        assert_eq!(waits.due(&decisions, &BTreeSet::new()).stuck(), None);
+        assert_eq!(waits.due(&decisions, &BTreeSet::new(), |_| false).blocked().count(), 0);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_not_tried_again() {
+        let catalog =
+            catalog([line("1.8", None).with(release("1.8.4", SOAKED)).with(release("1.8.5", SOAKED))]);
+        let decisions = decide(&catalog, t("2018-01-16"));
+        let due = Promote::default().due(&decisions, &BTreeSet::new(), |version| *version == v("1.8.4"));
+        assert_eq!((versions(&due.promote), versions(&due.left)), (to(&["1.8.5"]), to(&["1.8.4"])));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Add, Author, Hold, Operation, Pause, PromoteEarly, Resume, Retire, Unpause, Unyank, Yank};
+use super::{Add, Author, Operation, PromoteEarly};
 use crate::domain::catalog::Catalog;
 use crate::domain::properties::any_catalog;
 use crate::domain::testing::{release, t, v};
@@ -36,13 +36,13 @@ fn any_operation() -> impl Strategy<Value = Operation> {
                 replaces: other,
                 by: Some(by),
             })),
-            1 => Operation::Hold(Hold { version, reason, by }),
-            2 => Operation::Resume(Resume { version }),
-            3 => Operation::Yank(Yank { version, to: other, reason, by }),
-            4 => Operation::Unyank(Unyank { version, reason: None }),
-            5 => Operation::Pause(Pause { channel, reason, by }),
-            6 => Operation::Unpause(Unpause { channel }),
-            7 => Operation::Retire(Retire { line: line.parse().unwrap(), reason, by }),
+            1 => Operation::Hold { version, reason, by },
+            2 => Operation::Resume { version },
+            3 => Operation::Yank { version, to: other, reason, by },
+            4 => Operation::Unyank { version, reason: None },
+            5 => Operation::Pause { channel, reason, by },
+            6 => Operation::Unpause { channel },
+            7 => Operation::Retire { line: line.parse().unwrap(), reason, by },
             _ => Operation::PromoteEarly(PromoteEarly { version, during_freeze: flag, reason, by }),
         }
     })

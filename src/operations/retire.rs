@@ -1,35 +1,27 @@
 //! Ending a line.
 
-use super::{Author, Outcome, Refused, Subject, find_line};
-use crate::domain::Time;
+use super::{Outcome, Refused, Subject, find_line};
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
 use crate::domain::release::Event;
 
-/// End a line: nothing new enters it, and what it offers stays on offer. There is no way back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Retire {
-    pub line: LineName,
-    pub reason: String,
-    pub by: Author,
-}
-
 /// Retires a line. One that was retired for the same reason is left as it is.
 ///
 /// # Errors
 /// When the line is unknown, or was retired for another reason.
-pub fn retire<'a>(catalog: &'a Catalog, ask: &'a Retire, now: Time) -> Result<Outcome, Refused<'a>> {
-    let line = find_line(catalog, &ask.line)?;
-    let subject = Subject::Line(line.name.clone());
-    match &line.retired {
-        Some(retired) if retired.reason == ask.reason => Ok(Outcome::unchanged(subject)),
-        Some(retired) => Err(Refused::LineRetired { line: &line.name, retired }),
-        None => {
-            let retired = Event::new(now, ask.by.to_string(), ask.reason.clone());
-            Ok(Outcome::changed(subject, Change::Retire { line: line.name.clone(), retired }))
-        }
-    }
+pub(super) fn retire<'a>(
+    catalog: &'a Catalog,
+    name: &'a LineName,
+    retired: Event,
+) -> Result<Outcome, Refused<'a>> {
+    let line = find_line(catalog, name)?;
+    let change = match &line.retired {
+        Some(present) if present.reason == retired.reason => None,
+        Some(retired) => return Err(Refused::LineRetired { line: &line.name, retired }),
+        None => Some(Change::Retire { line: name.clone(), retired }),
+    };
+    Ok(Outcome::of(Subject::Line { line: name.clone() }, change))
 }
 
 #[cfg(test)]
@@ -52,9 +44,9 @@ mod tests {
             ("1.7", "old", Err(Refused::LineRetired { line: &seven, retired: &before })),
             ("1.9", "old", Err(Refused::NoLine(&nine))),
         ] {
-            let by = Author::named("ada").unwrap();
-            let ask = Retire { line: name(line), reason: reason.to_owned(), by };
-            assert_eq!(retire(&catalog, &ask, now).map(|outcome| outcome.changes), expected, "{line}");
+            let asked = name(line);
+            let outcome = retire(&catalog, &asked, event(now, reason));
+            assert_eq!(outcome.map(|outcome| outcome.changes), expected, "{line}");
         }
     }
 }

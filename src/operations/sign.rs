@@ -56,19 +56,16 @@ pub struct Pending<'a> {
 }
 
 /// Why a release is not signed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {
-    #[error("payload `{file}` is missing")]
-    PayloadMissing { file: String },
-    #[error("payload `{file}` is not what the catalog says: {found}")]
-    PayloadDiffers { file: String, found: String },
-    #[error("the role of line `{line}` cannot be used: {why}")]
+    /// A payload is missing, or is not what the catalog says.
+    Payload(PayloadState),
+    /// The role of the line cannot be used.
     BrokenRole { line: LineName, why: String },
-    #[error("{0}")]
+    /// The manifest that is there cannot be read.
     UnreadManifest(String),
     /// Somebody without a release key put it there. A run for all that is pending must not make that
     /// good unseen.
-    #[error("it entered `{stage}` before its signed time")]
     EnteredEarly { stage: StageName },
 }
 
@@ -118,10 +115,7 @@ fn obstacle(line: &Line, release: &Release, is_named: bool, before: &impl Signed
         PayloadState::Present => {}
         // A release that was withdrawn is signed as it was when keys change.
         PayloadState::Missing { .. } if release.yank.is_some() && before.has_manifest(&release.version) => {}
-        PayloadState::Missing { file } => return Some(Obstacle::PayloadMissing { file: file.clone() }),
-        PayloadState::Differs { file, found } => {
-            return Some(Obstacle::PayloadDiffers { file: file.clone(), found: found.clone() });
-        }
+        wrong => return Some(Obstacle::Payload(wrong.clone())),
     }
     if let Some(why) = before.broken_role(&line.name) {
         return Some(Obstacle::BrokenRole { line: line.name.clone(), why });
@@ -207,6 +201,8 @@ mod tests {
     #[test]
     fn a_release_is_not_signed_over_what_is_wrong_with_it() {
         let missing = || PayloadState::Missing { file: "payload.json".to_owned() };
+        let differs =
+            || PayloadState::Differs { file: "payload.json".to_owned(), found: "7 bytes".to_owned() };
         let promised = || {
             let early = ("production".parse().unwrap(), t("2018-01-16"));
             Before { promised: Some(SignedFacts::new([early].into())), ..Before::default() }
@@ -221,24 +217,9 @@ mod tests {
         let named = &["1.8.4"][..];
         for (what, release, before, versions, expected) in [
             ("good", unsigned("1.8.4"), Before::default(), &[][..], None),
-            (
-                "missing",
-                with(missing()),
-                Before::default(),
-                named,
-                Some(Obstacle::PayloadMissing { file: "payload.json".to_owned() }),
-            ),
+            ("missing", with(missing()), Before::default(), named, Some(Obstacle::Payload(missing()))),
             ("withdrawn", with(missing()).yanked_at("2018-02-01", None), promised(), named, None),
-            (
-                "other",
-                with(PayloadState::Differs { file: "payload.json".to_owned(), found: "7 bytes".to_owned() }),
-                Before::default(),
-                named,
-                Some(Obstacle::PayloadDiffers {
-                    file: "payload.json".to_owned(),
-                    found: "7 bytes".to_owned(),
-                }),
-            ),
+            ("other", with(differs()), Before::default(), named, Some(Obstacle::Payload(differs()))),
             (
                 "role",
                 unsigned("1.8.4"),

@@ -1,32 +1,14 @@
 //! Ending the offer of a release everywhere, and restoring it.
 
-use super::{Author, Note, Outcome, Refused, Subject, find_release};
+use super::{Note, Outcome, Refused, Subject, find_release};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::ChannelName;
 use crate::domain::line::Line;
 use crate::domain::promotion::{Verdict, decide_line};
-use crate::domain::release::{self, Event, Release};
+use crate::domain::release::{Event, Release, Yank};
 use crate::domain::version::Version;
-
-/// End the offer of a release everywhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Yank {
-    pub version: Version,
-    /// The release to take instead. A barrier needs one that is higher.
-    pub to: Option<Version>,
-    pub reason: String,
-    pub by: Author,
-}
-
-/// Restore the offer of a yanked release.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unyank {
-    pub version: Version,
-    /// For whoever asked; the catalog does not keep it.
-    pub reason: Option<String>,
-}
 
 /// Until when a replacement is not in a channel that the yanked release was in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,73 +29,47 @@ pub enum Until {
 /// where clusters will wait for it.
 ///
 /// # Errors
-/// When the release is unknown or was yanked for another reason, or cannot be replaced by what is asked.
-pub fn yank<'a>(catalog: &'a Catalog, ask: &'a Yank, now: Time) -> Result<Outcome, Refused<'a>> {
-    let (line, release) = find_release(catalog, &ask.version)?;
-    let subject = Subject::release(line, release);
-    let version = &release.version;
+/// When the release is unknown or was yanked for another reason, or its replacement was yanked.
+pub(super) fn yank<'a>(
+    catalog: &'a Catalog,
+    version: &'a Version,
+    to: Option<&'a Version>,
+    event: Event,
+) -> Result<Outcome, Refused<'a>> {
+    let (line, release) = find_release(catalog, version)?;
+    let subject = Subject::release(line, &release.version);
     match &release.yank {
-        Some(yank) if yank.event.reason == ask.reason && yank.to == ask.to => {
-            return Ok(Outcome::unchanged(subject));
+        Some(yank) if yank.event.reason == event.reason && yank.to.as_ref() == to => {
+            return Ok(Outcome::of(subject, None));
         }
-        Some(yank) => return Err(Refused::Yanked { version, yank }),
+        Some(yank) => return Err(Refused::Yanked { version: &release.version, yank }),
         None => {}
     }
-    let replacement = replacement(line, version, ask.to.as_ref())?;
-    let event = Event::new(now, ask.by.to_string(), ask.reason.clone());
-    let yank = release::Yank { event, to: ask.to.clone() };
-    let notes =
-        replacement.map(|replacement| not_yet(line, release, &yank, replacement, now)).unwrap_or_default();
-    let change = Change::Yank { version: version.clone(), yank };
-    Ok(Outcome { notes, ..Outcome::changed(subject, change) })
+    let now = event.at;
+    let yank = Yank { event, to: to.cloned() };
+    let notes = match to.and_then(|to| line.releases.get(to)) {
+        Some(replacement) if replacement.yank.is_some() => {
+            return Err(Refused::ReplacementYanked { version: &replacement.version, line: &line.name });
+        }
+        Some(replacement) => not_yet(line, release, &yank, replacement, now),
+        None => Vec::new(),
+    };
+    let change = Change::Yank { version: release.version.clone(), yank };
+    Ok(Outcome { notes, ..Outcome::of(subject, Some(change)) })
 }
 
 /// Restores the offer of a release.
 ///
 /// # Errors
 /// When the release is unknown.
-pub fn unyank<'a>(catalog: &'a Catalog, ask: &'a Unyank) -> Result<Outcome, Refused<'a>> {
-    let (line, release) = find_release(catalog, &ask.version)?;
-    let subject = Subject::release(line, release);
-    if release.yank.is_none() {
-        return Ok(Outcome::unchanged(subject));
-    }
-    Ok(Outcome::changed(subject, Change::Unyank { version: release.version.clone() }))
-}
-
-/// The release to take instead, if it may be that.
-fn replacement<'a>(
-    line: &'a Line,
-    version: &'a Version,
-    to: Option<&'a Version>,
-) -> Result<Option<&'a Release>, Refused<'a>> {
-    // What replaces a yanked barrier is a barrier too, also if that yank is dated ahead.
-    let is_barrier = line.barriers(Time::MAX_UTC).any(|(_, standing)| standing == version);
-    let name = &line.name;
-    let Some(to) = to else {
-        return if is_barrier { Err(Refused::BarrierWithoutReplacement(version)) } else { Ok(None) };
-    };
-    match line.releases.get(to) {
-        _ if to == version => Err(Refused::ReplacesItself(version)),
-        None => Err(Refused::NotInLine { version: to, line: name }),
-        Some(_) if is_barrier && to < version => {
-            Err(Refused::BelowBarrier { barrier: version, to, line: name })
-        }
-        Some(release) if release.yank.is_some() => {
-            Err(Refused::ReplacementYanked { version: to, line: name })
-        }
-        found => Ok(found),
-    }
+pub(super) fn unyank<'a>(catalog: &'a Catalog, version: &'a Version) -> Result<Outcome, Refused<'a>> {
+    let (line, release) = find_release(catalog, version)?;
+    let unyank = Change::Unyank { version: release.version.clone() };
+    Ok(Outcome::of(Subject::release(line, &release.version), release.yank.is_some().then_some(unyank)))
 }
 
 /// Where the replacement is missing though the yanked release was there: clusters wait for it there.
-fn not_yet(
-    line: &Line,
-    yanked: &Release,
-    yank: &release::Yank,
-    replacement: &Release,
-    now: Time,
-) -> Vec<Note> {
+fn not_yet(line: &Line, yanked: &Release, yank: &Yank, replacement: &Release, now: Time) -> Vec<Note> {
     let mut notes = Vec::new();
     if !replacement.is_deliverable() {
         notes.push(Note::Withheld(Box::new(replacement.clone())));
@@ -144,19 +100,31 @@ fn not_yet(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::change::ChangeError;
+    use crate::domain::channel::LineName;
     use crate::domain::release::PayloadState;
+    use crate::domain::rules::{Reference, Rule};
     use crate::domain::testing::{catalog, event, line, release, t, v};
+    use crate::operations::{Author, Operation};
 
     const NOW: &str = "2018-03-01";
     const BOTH: &[&str] = &["2018-01-01", "2018-01-15"];
 
-    fn ask(version: &str, to: Option<&str>) -> Yank {
+    fn ask(version: &str, to: Option<&str>) -> Operation {
         let (reason, by) = ("breaks DNS".to_owned(), Author::named("ada").unwrap());
-        Yank { version: v(version), to: to.map(v), reason, by }
+        Operation::Yank { version: v(version), to: to.map(v), reason, by }
     }
 
-    fn changes(catalog: &Catalog, ask: &Yank) -> Vec<Change> {
-        yank(catalog, ask, t(NOW)).unwrap().changes
+    fn changes(catalog: &Catalog, ask: &Operation) -> Vec<Change> {
+        ask.plan(catalog, t(NOW)).unwrap().changes
+    }
+
+    /// The rule of the catalog that a yank would break.
+    fn broken(catalog: &Catalog, version: &str, to: Option<&str>) -> Rule {
+        match ask(version, to).plan(catalog, t(NOW)) {
+            Err(Refused::Change(ChangeError::Broken { mut broken, .. })) => broken.remove(0).rule,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// `1.8.5` is a barrier; `1.8.7` was yanked and is replaced by `1.8.8`.
@@ -174,7 +142,7 @@ mod tests {
         let catalog = five();
         let yank_of = |version: &str, to: Option<&str>| Change::Yank {
             version: v(version),
-            yank: release::Yank { event: event(t(NOW), "breaks DNS"), to: to.map(v) },
+            yank: Yank { event: event(t(NOW), "breaks DNS"), to: to.map(v) },
         };
         for (version, to, expected) in [
             ("1.8.4", None, vec![yank_of("1.8.4", None)]),
@@ -184,25 +152,30 @@ mod tests {
         ] {
             assert_eq!(changes(&catalog, &ask(version, to)), expected, "{version}");
         }
-        let before = release::Yank { event: event(t("2018-02-01"), "breaks DNS"), to: Some(v("1.8.8")) };
+        let before = Yank { event: event(t("2018-02-01"), "breaks DNS"), to: Some(v("1.8.8")) };
         let refused = Refused::Yanked { version: &v("1.8.7"), yank: &before };
-        assert_eq!(yank(&catalog, &ask("1.8.7", None), t(NOW)), Err(refused));
+        assert_eq!(ask("1.8.7", None).plan(&catalog, t(NOW)), Err(refused));
     }
 
     #[test]
     fn a_replacement_is_another_release_of_the_line_that_is_not_yanked() {
         let catalog = five();
-        let (four, five, seven, nine) = (v("1.8.4"), v("1.8.5"), v("1.8.7"), v("1.8.9"));
-        let name = "1.8".parse().unwrap();
+        let (seven, nine) = (v("1.8.7"), v("1.8.9"));
+        let line: LineName = "1.8".parse().unwrap();
         for (version, to, refused) in [
             ("1.8.9", None, Refused::NoRelease(&nine)),
-            ("1.8.4", Some("1.8.4"), Refused::ReplacesItself(&four)),
-            ("1.8.4", Some("1.8.9"), Refused::NotInLine { version: &nine, line: &name }),
-            ("1.8.4", Some("1.8.7"), Refused::ReplacementYanked { version: &seven, line: &name }),
-            ("1.8.5", None, Refused::BarrierWithoutReplacement(&five)),
-            ("1.8.5", Some("1.8.4"), Refused::BelowBarrier { barrier: &five, to: &four, line: &name }),
+            ("1.8.4", Some("1.8.7"), Refused::ReplacementYanked { version: &seven, line: &line }),
         ] {
-            assert_eq!(yank(&catalog, &ask(version, to), t(NOW)), Err(refused), "{version} to {to:?}");
+            assert_eq!(ask(version, to).plan(&catalog, t(NOW)), Err(refused), "{version} to {to:?}");
+        }
+        let (barrier, reference) = (v("1.8.5"), Reference::YankTo);
+        for (version, to, rule) in [
+            ("1.8.4", Some("1.8.4"), Rule::NamesItself(reference)),
+            ("1.8.4", Some("1.8.9"), Rule::NoSuchRelease { line, reference, version: nine.clone() }),
+            ("1.8.5", None, Rule::NoReplacement { version: v("1.8.5"), barrier: barrier.clone() }),
+            ("1.8.5", Some("1.8.4"), Rule::LowerReplacement { version: v("1.8.5"), barrier, to: v("1.8.4") }),
+        ] {
+            assert_eq!(broken(&catalog, version, to), rule, "{version} to {to:?}");
         }
     }
 
@@ -212,8 +185,8 @@ mod tests {
             .with(release("1.8.4", BOTH).barrier().yanked_at("2018-02-01", Some("1.8.5")))
             .with(release("1.8.5", BOTH))
             .with(release("1.8.6", BOTH))]);
-        let refused = Refused::BarrierWithoutReplacement(&v("1.8.5"));
-        assert_eq!(yank(&catalog, &ask("1.8.5", None), t(NOW)), Err(refused));
+        let rule = Rule::NoReplacement { version: v("1.8.5"), barrier: v("1.8.4") };
+        assert_eq!(broken(&catalog, "1.8.5", None), rule);
         assert_eq!(changes(&catalog, &ask("1.8.5", Some("1.8.6"))).len(), 1);
     }
 
@@ -243,7 +216,8 @@ mod tests {
             (missing, vec![withheld]),
         ] {
             let catalog = catalog([line("1.8", None).with(release("1.8.4", BOTH)).with(replacement)]);
-            let outcome = yank(&catalog, &ask("1.8.4", Some("1.8.5")), t(NOW)).unwrap();
+            let asked = ask("1.8.4", Some("1.8.5"));
+            let outcome = asked.plan(&catalog, t(NOW)).unwrap();
             assert_eq!(outcome.notes, expected);
         }
     }
@@ -251,12 +225,8 @@ mod tests {
     #[test]
     fn an_offer_is_restored_if_it_was_ended() {
         let catalog = five();
-        let ask = |version: &str| Unyank { version: v(version), reason: None };
-        assert_eq!(
-            unyank(&catalog, &ask("1.8.7")).unwrap().changes,
-            [Change::Unyank { version: v("1.8.7") }]
-        );
-        assert!(!unyank(&catalog, &ask("1.8.6")).unwrap().is_change());
-        assert_eq!(unyank(&catalog, &ask("1.8.9")), Err(Refused::NoRelease(&v("1.8.9"))));
+        assert_eq!(unyank(&catalog, &v("1.8.7")).unwrap().changes, [Change::Unyank { version: v("1.8.7") }]);
+        assert!(!unyank(&catalog, &v("1.8.6")).unwrap().is_change());
+        assert_eq!(unyank(&catalog, &v("1.8.9")), Err(Refused::NoRelease(&v("1.8.9"))));
     }
 }

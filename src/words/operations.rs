@@ -1,28 +1,19 @@
-//! What came of an operation, why one is refused, and what to do about that.
+//! What an operation came to, why one is refused, and what to do about that.
 
 use std::fmt::Write;
 
+use super::{because, counted, rules};
+use crate::domain::change::ChangeError;
 use crate::domain::rfc3339;
+use crate::domain::rules::Broken;
 use crate::operations::sign::Obstacle;
 use crate::operations::yank::Until;
-use crate::operations::{Note, Operation, Outcome, Refused, Subject};
+use crate::operations::{Note, Operation, Outcome, PromoteEarly, Refused, Subject};
 
 /// The word for what was done, in JSON: `held`, `yanked` …, or `unchanged`.
 #[must_use]
-pub const fn result(operation: &Operation, outcome: &Outcome) -> &'static str {
-    if !outcome.is_change() {
-        return "unchanged";
-    }
-    match operation {
-        Operation::Add(_) => "added",
-        Operation::Hold(_) => "held",
-        Operation::Resume(_) | Operation::Unpause(_) => "resumed",
-        Operation::Yank(_) => "yanked",
-        Operation::Unyank(_) => "unyanked",
-        Operation::Pause(_) => "paused",
-        Operation::Retire(_) => "retired",
-        Operation::PromoteEarly(_) => "promoted",
-    }
+pub fn result(operation: &Operation, outcome: &Outcome) -> &'static str {
+    if outcome.is_change() { told(operation).0 } else { "unchanged" }
 }
 
 /// What was done, in one sentence.
@@ -30,56 +21,50 @@ pub const fn result(operation: &Operation, outcome: &Outcome) -> &'static str {
 pub fn sentence(operation: &Operation, outcome: &Outcome) -> String {
     let subject = match &outcome.subject {
         Subject::Release { version, .. } => format!("`{version}`"),
-        Subject::Channel(channel) => format!("`{channel}`"),
-        Subject::Line(line) => format!("line `{line}`"),
+        Subject::Channel { channel } => format!("`{channel}`"),
+        Subject::Line { line } => format!("line `{line}`"),
     };
-    if !outcome.is_change() {
-        return format!("unchanged: {subject} {}", already(operation, &outcome.subject));
+    let to = match (&outcome.subject, operation) {
+        (Subject::Release { line, .. }, Operation::Add(_)) => format!(" to line `{line}`"),
+        _ => String::new(),
+    };
+    let (done, details, already) = told(operation);
+    if outcome.is_change() {
+        format!("{done} {subject}{to}{details}")
+    } else {
+        format!("unchanged: {subject} {already}")
     }
+}
+
+/// What is said of an operation: what was done, the details of that, and why there was nothing to do.
+fn told(operation: &Operation) -> (&'static str, String, &'static str) {
     match operation {
         Operation::Add(ask) => {
             let size: u64 = ask.payloads.iter().map(|payload| payload.size).sum();
-            let count = ask.payloads.len();
-            let s = if count == 1 { "" } else { "s" };
-            let line = line(&outcome.subject);
-            format!("added {subject} to {line}: {count} payload{s} of {size} bytes")
+            let details = format!(": {} of {size} bytes", counted(ask.payloads.len(), "payload"));
+            ("added", details, "is already in the catalog")
         }
-        Operation::Hold(ask) => format!("held {subject}: {}", ask.reason),
-        Operation::Resume(_) => format!("resumed {subject}: it goes on when it is due"),
-        Operation::Yank(ask) => {
-            let to = ask.to.as_ref().map(|to| format!("; `{to}` replaces it")).unwrap_or_default();
-            format!("yanked {subject}: {}{to}", ask.reason)
+        Operation::Hold { reason, .. } => {
+            ("held", because(Some(reason)), "is already on hold for that reason")
         }
-        Operation::Unyank(ask) => {
-            let reason = ask.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            format!("restored {subject}{reason}")
+        Operation::Resume { .. } => {
+            ("resumed", ": it will go further when it is due".to_owned(), "is not on hold")
         }
-        Operation::Pause(ask) => format!("paused {subject}: {}", ask.reason),
-        Operation::Unpause(_) => format!("resumed {subject}"),
-        Operation::Retire(ask) => format!("retired {subject}: {}", ask.reason),
-        Operation::PromoteEarly(ask) => format!("promoted {subject} early: {}", ask.reason),
-    }
-}
-
-/// Why nothing was to do.
-fn already(operation: &Operation, subject: &Subject) -> String {
-    match operation {
-        Operation::Add(_) => format!("is already in {}", line(subject)),
-        Operation::Hold(_) => "is already on hold for that reason".to_owned(),
-        Operation::Resume(_) => "is not on hold".to_owned(),
-        Operation::Yank(_) => "has already been yanked for that reason".to_owned(),
-        Operation::Unyank(_) => "has not been yanked".to_owned(),
-        Operation::Pause(_) => "is already paused for that reason".to_owned(),
-        Operation::Unpause(_) => "is not paused".to_owned(),
-        Operation::Retire(_) => "has already been retired for that reason".to_owned(),
-        Operation::PromoteEarly(_) => "is already in its last stage".to_owned(),
-    }
-}
-
-fn line(subject: &Subject) -> String {
-    match subject {
-        Subject::Release { line, .. } | Subject::Line(line) => format!("line `{line}`"),
-        Subject::Channel(channel) => format!("channel `{channel}`"),
+        Operation::Yank { reason, to, .. } => {
+            let to = to.as_ref().map(|to| format!("; `{to}` replaces it")).unwrap_or_default();
+            ("yanked", format!(": {reason}{to}"), "has already been yanked for that reason")
+        }
+        Operation::Unyank { reason, .. } => ("unyanked", because(reason.as_deref()), "has not been yanked"),
+        Operation::Pause { reason, .. } => {
+            ("paused", because(Some(reason)), "is already paused for that reason")
+        }
+        Operation::Unpause { .. } => ("resumed", String::new(), "is not paused"),
+        Operation::Retire { reason, .. } => {
+            ("retired", because(Some(reason)), "has already been retired for that reason")
+        }
+        Operation::PromoteEarly(PromoteEarly { reason, .. }) => {
+            ("promoted", format!(" early: {reason}"), "is already in its last stage")
+        }
     }
 }
 
@@ -110,7 +95,7 @@ pub fn note(note: &Note) -> String {
     }
 }
 
-/// Why an operation is refused, with everything that stands in its way.
+/// Why an operation is refused, with everything that is in its way.
 #[must_use]
 pub fn refusal(refused: &Refused<'_>) -> String {
     let mut message = refused.to_string();
@@ -120,7 +105,18 @@ pub fn refusal(refused: &Refused<'_>) -> String {
             let _ = write!(message, "\n  {}: {}", gate.fact.name(), super::gate(gate));
         }
     }
-    message
+    match broken(refused) {
+        Some(broken) => format!("{message}: {}", rules::message_and_hint(&broken.rule).0),
+        None => message,
+    }
+}
+
+/// The first rule of the catalog that an operation would break.
+fn broken<'a>(refused: &'a Refused<'_>) -> Option<&'a Broken> {
+    match refused {
+        Refused::Change(ChangeError::Broken { broken, .. }) => broken.first(),
+        _ => None,
+    }
 }
 
 /// What to do about a refusal, a sentence for each way.
@@ -135,52 +131,50 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
         }
         Refused::ReservedAuthor => "name the person who does this: `--by NAME`".to_owned(),
         Refused::NoLineFor(_) => "write its line first, `LINE/line.yaml` in the catalog".to_owned(),
-        Refused::OtherLine { prefix, .. } => format!("versions of this line begin with `{prefix}`"),
-        Refused::Differs { .. } => {
-            "a version stands for one content: add the changed one as a new version".to_owned()
-        }
-        Refused::LineRetired { .. } => {
-            "this cannot be undone: add new releases to the line that follows".to_owned()
-        }
-        Refused::ReplacesItself(_) => "name another release of the line".to_owned(),
-        Refused::NotInLine { line, .. } | Refused::ReplacementYanked { line, .. } => {
-            format!("name a release of line `{line}` that is on offer: `tidegate release list --line {line}`")
-        }
-        Refused::BelowBarrier { line, .. } => {
-            format!("name a higher release of line `{line}`, and add one first if there is none")
-        }
-        Refused::BarrierWithoutReplacement(_) => {
-            "name the higher release to take instead: `--to VERSION`".to_owned()
-        }
+        Refused::Differs { .. } => "add the changed release as a new version".to_owned(),
         Refused::Held { version, .. } => {
             format!("to give another reason, first run `tidegate release resume {version}`")
         }
         Refused::InLastStage { version, .. } => {
-            format!("to end its offer, `tidegate release yank {version} --reason TEXT`")
+            format!("to end its offer, run `tidegate release yank {version} --reason TEXT`")
         }
         Refused::Yanked { version, .. } => {
             format!("to change that, first run `tidegate release unyank {version}`")
         }
+        Refused::ReplacementYanked { line, .. } => {
+            format!("name a release of line `{line}` that is on offer: `tidegate release list --line {line}`")
+        }
         Refused::Paused { channel, .. } => {
             format!("to give another reason, first run `tidegate channel resume {channel}`")
+        }
+        Refused::LineRetired { .. } => {
+            "this cannot be undone: add new releases to the line that follows".to_owned()
         }
         Refused::NotEarly(decision) => {
             let remedies: Vec<String> = super::remedies(decision).iter().map(super::remedy).collect();
             return if remedies.is_empty() { vec!["wait".to_owned()] } else { remedies };
         }
         Refused::HistoryAhead(_) => "leave out `--backfill` to see what would be promoted then".to_owned(),
+        Refused::Change(_) => match broken(refused) {
+            Some(broken) => rules::message_and_hint(&broken.rule).1,
+            None => "see what is in the catalog: `tidegate release list`".to_owned(),
+        },
     };
     vec![remedy]
 }
 
-/// What to do about a release that is not signed, beyond what the obstacle says itself.
+/// Why a release is not signed, and what to do about it where that is not plain.
 #[must_use]
-pub const fn sign_remedy(obstacle: &Obstacle) -> Option<&'static str> {
+pub fn obstacle(obstacle: &Obstacle) -> (String, Option<&'static str>) {
     match obstacle {
-        Obstacle::PayloadMissing { .. } | Obstacle::PayloadDiffers { .. } | Obstacle::UnreadManifest(_) => {
-            None
+        Obstacle::Payload(payload) => (super::payload(payload), None),
+        Obstacle::BrokenRole { line, why } => {
+            (format!("the role of line `{line}` cannot be used: {why}"), Some("put `trust/` back as it was"))
         }
-        Obstacle::BrokenRole { .. } => Some("put `trust/` back as it was"),
-        Obstacle::EnteredEarly { .. } => Some("if that is right, name the version to sign it"),
+        Obstacle::UnreadManifest(why) => (why.clone(), None),
+        Obstacle::EnteredEarly { stage } => (
+            format!("it entered `{stage}` before its signed time"),
+            Some("if that is right, name the version to sign it"),
+        ),
     }
 }

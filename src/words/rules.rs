@@ -140,8 +140,8 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             "let the last one name a release that is on offer, or none",
         ),
         Rule::NoReplacement { version, barrier } => (
-            format!("{}, and names no replacement", yanked(version, barrier)),
-            "name it with `to`: clusters below could not go on",
+            format!("{}, and has no replacement", yanked(version, barrier)),
+            "name a higher release with `to`: without one, clusters below could not go on",
         ),
         Rule::LowerReplacement { version, barrier, to } => (
             format!("{}, and its replacement `{to}` is older", yanked(version, barrier)),
@@ -153,9 +153,9 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
 
 fn yanked(version: &Version, barrier: &Version) -> String {
     if version == barrier {
-        format!("`{version}` is a barrier that was yanked")
+        format!("`{version}` is a yanked barrier")
     } else {
-        format!("`{version}` replaces the yanked barrier `{barrier}` and was yanked")
+        format!("`{version}` was yanked and replaces the yanked barrier `{barrier}`")
     }
 }
 

@@ -195,20 +195,20 @@ pub const BETWEEN: &[Row] = &[
     (
         "yanked barrier",
         &[(S, ", to: 1.8.6", ""), (S, "yank: {", "‹yank›: {")],
-        "`1.8.5` is a barrier that was yanked, and names no replacement",
-        "name it with `to`",
+        "`1.8.5` is a yanked barrier, and has no replacement",
+        "name a higher release with `to`",
     ),
     (
         "yanked barrier with an older replacement",
         &[(S, "to: 1.8.6", "to: ‹1.8.4-tectonic.1›")],
-        "`1.8.5` is a barrier that was yanked, and its replacement `1.8.4-tectonic.1` is older",
+        "`1.8.5` is a yanked barrier, and its replacement `1.8.4-tectonic.1` is older",
         "a higher release",
     ),
     (
         "yanked replacement of a barrier",
         &[(SIX, "payloads:", "‹yank›: { at: 2018-02-04T00:00:00Z, by: ben, reason: slow }\npayloads:")],
-        "`1.8.6` replaces the yanked barrier `1.8.5` and was yanked, and names no replacement",
-        "name it with `to`",
+        "`1.8.6` was yanked and replaces the yanked barrier `1.8.5`, and has no replacement",
+        "name a higher release with `to`",
     ),
     (
         "yanked replacement of a barrier with an older one",
@@ -217,7 +217,7 @@ pub const BETWEEN: &[Row] = &[
             "payloads:",
             "yank: { at: 2018-02-04T00:00:00Z, by: ben, reason: slow, to: ‹1.8.4-tectonic.1› }\npayloads:",
         )],
-        "`1.8.6` replaces the yanked barrier `1.8.5` and was yanked, and its replacement `1.8.4-tectonic.1` is older",
+        "`1.8.6` was yanked and replaces the yanked barrier `1.8.5`, and its replacement `1.8.4-tectonic.1` is older",
         "a higher release",
     ),
 ];

@@ -5,7 +5,7 @@ use super::super::operation;
 use super::super::terminal::Terminal;
 use super::super::workspace::Workspace;
 use super::words;
-use crate::operations::{Author, Operation, Retire};
+use crate::operations::{Author, Operation};
 use crate::signing::ceremony::{Ceremony, Retirement};
 use crate::store::port::{Snapshot, roles_first};
 
@@ -31,8 +31,8 @@ pub fn finish(
     // A run that was cut short before this is completed by the next.
     if let Some(Retirement { line, by, reason }) = ceremony.retires() {
         let by = Author::named(by).map_err(|refused| operation::refusal(&refused))?;
-        let retire = Retire { line: line.clone(), reason: reason.clone(), by };
-        operation::run(&Operation::Retire(retire), workspace, terminal)?;
+        let retire = Operation::Retire { line: line.clone(), reason: reason.clone(), by };
+        operation::run(&retire, workspace, terminal)?;
     }
     Ok(written)
 }

@@ -7,30 +7,29 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use serde::Serialize;
 
 use super::super::author::Author;
 use super::super::failure::{Hint, refuse};
-use super::super::operation::{self, SubjectBody};
+use super::super::operation;
 use super::super::terminal::Terminal;
 use super::super::workspace::{View, Workspace};
-use crate::domain::change::Change;
 use crate::domain::channel::LineName;
-use crate::domain::payload::{Payload, is_file_name};
+use crate::domain::payload::Payload;
 use crate::domain::policy::Urgency;
 use crate::domain::version::Version;
-use crate::formats::edit::edit;
-use crate::formats::yaml::{Source, parse};
-use crate::operations::{Add, Note, Operation};
+use crate::operations::{Add, Note, Operation, Subject};
 use crate::store::durable::{self, Mode};
 use crate::store::payloads::measure;
 use crate::words::operations as words;
 
 /// Add a release with its payload files
 ///
-/// Computes digests and sizes, copies the payloads to `payloads/VERSION/`, and writes the release
-/// into its line. The release is offered once it is signed and promoted into its first stage. Adding
-/// the same again changes nothing.
+/// Computes digests and sizes, copies the payloads to `payloads/VERSION/`, and adds the release to its
+/// line. The release is on offer once it is signed and promoted into its first stage. Adding the same
+/// again changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -46,19 +45,19 @@ pub struct Args {
     /// The architecture of each payload, in the same order; without it, every machine takes them all
     #[arg(long, value_name = "ARCH")]
     arch: Vec<String>,
-    /// The line; by default the one whose versions begin so
+    /// The line; by default the one that takes such versions
     #[arg(long, value_name = "LINE")]
     line: Option<LineName>,
-    /// How soon it must go out: `normal` or `security`
-    #[arg(long, value_name = "URGENCY", value_parser = urgency)]
+    /// How soon it must go out
+    #[arg(long, value_name = "URGENCY")]
     urgency: Option<Urgency>,
-    /// One line for people
+    /// A summary for people, in one line
     #[arg(long, value_name = "TEXT")]
     summary: Option<String>,
     /// A link, `notes=https://…`
     #[arg(long, value_name = "NAME=URL", value_parser = named)]
     link: Vec<(String, String)>,
-    /// The version of a part, `kubernetes=1.8.9`
+    /// The version of a component, `kubernetes=1.8.9`
     #[arg(long, value_name = "NAME=VERSION", value_parser = named)]
     component: Vec<(String, String)>,
     /// No cluster may jump over this release
@@ -71,11 +70,14 @@ pub struct Args {
     author: Author,
 }
 
-fn urgency(text: &str) -> Result<Urgency, String> {
-    [Urgency::Normal, Urgency::Security]
-        .into_iter()
-        .find(|urgency| urgency.as_str() == text)
-        .ok_or_else(|| "`normal` or `security` is wanted".to_owned())
+impl ValueEnum for Urgency {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Normal, Self::Security]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.as_str()))
+    }
 }
 
 fn named(text: &str) -> Result<(String, String), String> {
@@ -91,12 +93,12 @@ fn named(text: &str) -> Result<(String, String), String> {
 #[derive(Debug, Serialize)]
 struct Body<'a> {
     #[serde(flatten)]
-    subject: SubjectBody,
+    subject: &'a Subject,
     /// `added` or `unchanged`.
     result: &'static str,
     payloads: &'a [Payload],
     /// The release that is on hold because this one replaces it.
-    held: Option<String>,
+    held: Option<&'a Version>,
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
@@ -106,19 +108,16 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let outcome = workspace.commit(|view| {
         refuse_faulty(view, workspace)?;
         let outcome = operation::plan(&operation, view, workspace)?;
-        if let Some(change) = outcome.changes.last() {
-            check_file(change, view)?;
-        }
         // A release that is in the catalog may have lost its files since.
         args.copy_payloads(&payloads, workspace)?;
         Ok((outcome.changes.clone(), outcome))
     })?;
     let held = outcome.notes.iter().find_map(|note| match note {
-        Note::Held { replaced } => Some(replaced.to_string()),
+        Note::Held { replaced } => Some(replaced),
         _ => None,
     });
     let result = words::result(&operation, &outcome);
-    let body = Body { subject: SubjectBody::of(&outcome.subject), result, payloads: &payloads, held };
+    let body = Body { subject: &outcome.subject, result, payloads: &payloads, held };
     operation::show(&operation, &outcome, &body, terminal)?;
     if outcome.is_change() {
         terminal.note(format_args!("next: `tidegate release sign {} --key FILE`", args.version));
@@ -145,22 +144,15 @@ impl Args {
                 "give `--arch` once for each `--payload`, in the same order",
             ));
         }
-        let mut payloads: Vec<Payload> = Vec::new();
-        for (index, path) in self.payload.iter().enumerate() {
-            let file = file_name(path)?;
-            if payloads.iter().any(|payload| payload.file == file) {
-                return Err(refuse(
-                    format!("two payloads are named `{file}`"),
-                    "give them different names: they are stored in one folder",
-                ));
-            }
+        let payloads = self.payload.iter().enumerate().map(|(index, path)| {
+            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let (sha256, size) = measure(path)?;
-            payloads.push(Payload { file, sha256, size, arch: self.arch.get(index).cloned() });
-        }
+            Ok(Payload { file, sha256, size, arch: self.arch.get(index).cloned() })
+        });
         Ok(Add {
             version: self.version.clone(),
             line: self.line.clone(),
-            payloads: payloads.into(),
+            payloads: payloads.collect::<anyhow::Result<_>>()?,
             urgency: self.urgency,
             summary: self.summary.clone(),
             links: self.link.iter().cloned().collect(),
@@ -181,34 +173,8 @@ impl Args {
     }
 }
 
-/// The name that a payload file keeps.
-fn file_name(path: &Path) -> anyhow::Result<String> {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if is_file_name(name) {
-        return Ok(name.to_owned());
-    }
-    Err(refuse(
-        format!("`{}` cannot name a payload", path.display()),
-        "letters, digits, `.`, `_`, `-` and `+` are allowed; not a leading dot or dash, and not `release.json`",
-    ))
-}
-
-/// Checks the new file by itself before anything is copied. How it stands beside the other files is
-/// checked by the commit.
-fn check_file(add: &Change, view: &View) -> anyhow::Result<()> {
-    let edit = edit(add, &view.catalog, |_| None).context("the release cannot be written")?;
-    let Some(edit) = edit else { return Ok(()) };
-    let parsed = parse(Source { path: &edit.file, bytes: edit.text.as_bytes() });
-    match parsed.faults().first() {
-        None => Ok(()),
-        Some(fault) => {
-            Err(refuse(format!("the release would be faulty: {}", fault.message), fault.hint.clone()))
-        }
-    }
-}
-
-/// Copies a payload, unless it is there. What lies there with other content belongs to no release
-/// of the catalog: it is what a run left that was cut short.
+/// Copies a payload, unless it is there. A file with other content belongs to no release of the catalog:
+/// an earlier run was interrupted and left it.
 fn copy(from: &Path, to: &Path, payload: &Payload) -> anyhow::Result<()> {
     let expected = (payload.sha256, payload.size);
     if to.is_file() && measure(to)? == expected {
@@ -222,7 +188,7 @@ fn copy(from: &Path, to: &Path, payload: &Payload) -> anyhow::Result<()> {
     if measure(to)? == expected {
         return Ok(());
     }
-    // Not to be mistaken for the payload.
+    // Nobody must take it for the payload.
     let _ = fs::remove_file(to);
     let changed = Err(anyhow::anyhow!("`{}` changed while it was copied", from.display()));
     changed.hint("add it again once it is whole")

@@ -10,12 +10,12 @@ use super::super::time;
 use super::super::workspace::Workspace;
 use crate::domain::channel::LineName;
 use crate::domain::explain::Explanation;
-use crate::domain::promotion::{GateState, Verdict, decide_line};
+use crate::domain::promotion::{Verdict, decide_line};
 use crate::domain::{Time, rfc3339};
 use crate::formats::api::ExplainBody;
 use crate::words;
 
-/// List releases and where they stand
+/// List releases with their channels, and what comes next
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only this line
@@ -34,9 +34,7 @@ struct Body {
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let now = args.at.unwrap_or_else(|| workspace.now());
     let view = workspace.read()?;
-    if let Some(note) = view.faulty_note() {
-        terminal.note(note);
-    }
+    terminal.notes(view.faulty_note());
     if let Some(line) = &args.line {
         view.line(line)?;
     }
@@ -50,18 +48,14 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             let decision = own.next_if(|decision| decision.release.version == release.version);
             let explanation = Explanation { line, release, now, decision };
             let channel = explanation.stage().map(|stage| line.stages[stage].channel.to_string());
-            let next = match decision.map(|decision| (decision, decision.verdict)) {
-                Some((decision, Verdict::Wait { until })) => {
-                    format!("{} at {}", decision.target().channel, rfc3339(until))
-                }
-                Some((decision, Verdict::Promote)) => format!("{} now", decision.target().channel),
-                Some((decision, Verdict::Blocked)) => decision
-                    .obstacles()
-                    .find(|gate| gate.state == GateState::Blocks)
-                    .map(words::gate)
-                    .unwrap_or_default(),
-                None => release.yanked(now).map(|yank| yank.event.reason.clone()).unwrap_or_default(),
-            };
+            let next = decision.map_or_else(
+                || release.yanked(now).map(|yank| yank.event.reason.clone()).unwrap_or_default(),
+                |decision| match decision.verdict {
+                    Verdict::Promote => format!("{} now", decision.target().channel),
+                    Verdict::Wait { until } => format!("{} at {}", decision.target().channel, rfc3339(until)),
+                    Verdict::Blocked => decision.blocking().map(words::gate).unwrap_or_default(),
+                },
+            );
             let overdue = if decision.is_some_and(|decision| decision.overdue) { ", overdue" } else { "" };
             table.row([
                 release.version.to_string(),
@@ -72,14 +66,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             body.releases.push(ExplainBody::of(&explanation));
         }
     }
-    terminal.table(
-        &body,
-        &table,
-        if view.snapshot.reading.faults.is_empty() {
-            "there is no release yet: `tidegate release add VERSION --payload FILE`"
-        } else {
-            "no line without fault has a release"
-        },
-    )?;
+    let none = if view.snapshot.reading.faults.is_empty() {
+        "there is no release yet: `tidegate release add VERSION --payload FILE`"
+    } else {
+        "the lines without faults have no release"
+    };
+    terminal.table(&body, &table, none)?;
     Ok(ExitCode::SUCCESS)
 }

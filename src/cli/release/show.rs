@@ -8,14 +8,16 @@ use serde::Serialize;
 use super::super::table::pairs;
 use super::super::terminal::Terminal;
 use super::super::workspace::Workspace;
+use crate::domain::channel::{LineName, StageName};
 use crate::domain::labels::Labels;
 use crate::domain::line::Line;
 use crate::domain::payload::Payload;
-use crate::domain::release::{Event, ManifestState, PayloadState, Release};
+use crate::domain::release::{Event, ManifestState, Release};
 use crate::domain::rfc3339;
 use crate::domain::version::Version;
+use crate::formats::api::EvidenceBody;
 
-/// Show all that is known of one release
+/// Show everything about one release
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The version
@@ -24,38 +26,38 @@ pub struct Args {
 
 #[derive(Debug, Serialize)]
 struct Body<'a> {
-    version: String,
-    line: &'a str,
+    version: &'a Version,
+    line: &'a LineName,
     urgency: &'static str,
     summary: Option<&'a str>,
     links: &'a Labels,
     components: &'a Labels,
     payloads: &'a [Payload],
     barrier: bool,
-    replaces: Option<String>,
+    replaces: Option<&'a Version>,
     entered: Vec<Happened<'a>>,
     hold: Option<Happened<'a>>,
     yank: Option<Happened<'a>>,
     /// `no_trust`, `unsigned`, `invalid` or `signed`.
-    manifest: &'static str,
+    manifest: Option<&'static str>,
     /// Why the manifest is invalid.
     manifest_fault: Option<String>,
     /// RFC 3339, by stage: what release keys allow.
-    not_before: BTreeMap<String, String>,
+    not_before: BTreeMap<&'a StageName, String>,
     /// `present`, `missing` or `differs`.
-    payload: &'static str,
+    payload: Option<&'static str>,
 }
 
 /// Something that happened to the release.
 #[derive(Debug, Serialize)]
 struct Happened<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    stage: Option<&'a str>,
+    stage: Option<&'a StageName>,
     at: String,
     by: &'a str,
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<String>,
+    to: Option<&'a Version>,
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
@@ -71,89 +73,68 @@ impl<'a> Body<'a> {
         let entered = line.stages.iter().zip(&release.entries).filter_map(|(stage, entry)| {
             let entry = entry.as_ref()?;
             let (at, by, reason) = (rfc3339(entry.since), entry.by.as_str(), entry.reason.as_deref());
-            Some(Happened { stage: Some(stage.name.as_str()), at, by, reason, to: None })
+            Some(Happened { stage: Some(&stage.name), at, by, reason, to: None })
         });
-        let yank = release.yank.as_ref().map(|yank| Happened {
-            to: yank.to.as_ref().map(ToString::to_string),
-            ..Happened::of(&yank.event)
-        });
-        let (manifest, manifest_fault, not_before) = match &release.evidence.manifest {
-            ManifestState::NoTrust => ("no_trust", None, None),
-            ManifestState::Unsigned => ("unsigned", None, None),
-            ManifestState::Invalid(why) => ("invalid", Some(why.to_string()), None),
-            ManifestState::Signed(facts) => ("signed", None, Some(&facts.not_before)),
+        let not_before = match &release.evidence.manifest {
+            ManifestState::Signed(facts) => &facts.not_before[..],
+            _ => &[],
         };
-        let not_before = not_before.into_iter().flat_map(|all| all.iter());
+        let EvidenceBody { signed, fault, .. } = EvidenceBody::of_manifest(&release.evidence.manifest);
         Self {
-            version: release.version.to_string(),
-            line: line.name.as_str(),
+            version: &release.version,
+            line: &line.name,
             urgency: release.urgency.as_str(),
             summary: release.summary.as_deref(),
             links: &release.links,
             components: &release.components,
             payloads: &release.payloads,
             barrier: release.barrier,
-            replaces: release.replaces.as_ref().map(ToString::to_string),
+            replaces: release.replaces.as_ref(),
             entered: entered.collect(),
-            hold: release.hold.as_ref().map(Happened::of),
-            yank,
-            manifest,
-            manifest_fault,
-            not_before: not_before.map(|(stage, at)| (stage.to_string(), rfc3339(*at))).collect(),
-            payload: match release.evidence.payload {
-                PayloadState::Present => "present",
-                PayloadState::Missing { .. } => "missing",
-                PayloadState::Differs { .. } => "differs",
-            },
+            hold: release.hold.as_ref().map(|hold| Happened::of(hold, None)),
+            yank: release.yank.as_ref().map(|yank| Happened::of(&yank.event, yank.to.as_ref())),
+            manifest: signed,
+            manifest_fault: fault.map(|fault| fault.message),
+            not_before: not_before.iter().map(|(stage, at)| (stage, rfc3339(*at))).collect(),
+            payload: EvidenceBody::of_payload(&release.evidence.payload).payload,
         }
     }
 
     fn words(&self) -> String {
         let mut rows = vec![
-            ("version", self.version.clone()),
-            ("line", self.line.to_owned()),
+            ("version", self.version.to_string()),
+            ("line", self.line.to_string()),
             ("urgency", self.urgency.to_owned()),
         ];
-        let mut optional = |name: &'static str, value: Option<String>| {
-            rows.extend(value.map(|value| (name, value)));
-        };
-        optional("summary", self.summary.map(str::to_owned));
-        optional("barrier", self.barrier.then(|| "yes: no cluster may jump over it".to_owned()));
-        optional("replaces", self.replaces.clone());
-        for (name, url) in self.links.iter() {
-            optional("link", Some(format!("{name}: {url}")));
-        }
-        for (name, version) in self.components.iter() {
-            optional("component", Some(format!("{name} {version}")));
-        }
-        for payload in self.payloads {
-            let arch = payload.arch.as_ref().map(|arch| format!(" ({arch})")).unwrap_or_default();
-            let Payload { file, sha256, size, .. } = payload;
-            optional("payload", Some(format!("{file}{arch} sha256:{sha256} {size} bytes")));
-        }
-        optional("on disk", Some(self.payload.to_owned()));
+        rows.extend(self.summary.map(|summary| ("summary", summary.to_owned())));
+        rows.extend(self.barrier.then(|| ("barrier", "yes: no cluster may jump over it".to_owned())));
+        rows.extend(self.replaces.map(|replaces| ("replaces", replaces.to_string())));
+        rows.extend(self.links.iter().map(|(name, url)| ("link", format!("{name}: {url}"))));
+        rows.extend(self.components.iter().map(|(name, text)| ("component", format!("{name} {text}"))));
+        rows.extend(self.payloads.iter().map(|Payload { file, sha256, size, arch }| {
+            let arch = arch.as_ref().map(|arch| format!(" ({arch})")).unwrap_or_default();
+            ("payload", format!("{file}{arch} sha256:{sha256} {size} bytes"))
+        }));
+        rows.extend(self.payload.map(|payload| ("on disk", payload.to_owned())));
         let fault = self.manifest_fault.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        optional("manifest", Some(format!("{}{fault}", self.manifest.replace('_', " "))));
-        for (stage, at) in &self.not_before {
-            optional("not before", Some(format!("{at} for {stage}")));
-        }
-        for entry in &self.entered {
-            optional("entered", Some(format!("{} {}", entry.stage.unwrap_or_default(), entry.words())));
-        }
-        optional("held", self.hold.as_ref().map(Happened::words));
-        optional("yanked", self.yank.as_ref().map(Happened::words));
+        rows.extend(self.manifest.map(|state| ("manifest", format!("{}{fault}", state.replace('_', " ")))));
+        rows.extend(self.not_before.iter().map(|(stage, at)| ("not before", format!("{at} for {stage}"))));
+        rows.extend(self.entered.iter().map(|entry| ("entered", entry.words())));
+        rows.extend(self.hold.iter().map(|hold| ("held", hold.words())));
+        rows.extend(self.yank.iter().map(|yank| ("yanked", yank.words())));
         pairs(&rows)
     }
 }
 
 impl<'a> Happened<'a> {
-    fn of(event: &'a Event) -> Self {
-        Self { stage: None, at: rfc3339(event.at), by: &event.by, reason: Some(&event.reason), to: None }
+    fn of(Event { at, by, reason, .. }: &'a Event, to: Option<&'a Version>) -> Self {
+        Self { stage: None, at: rfc3339(*at), by, reason: Some(reason), to }
     }
 
     fn words(&self) -> String {
+        let stage = self.stage.map(|stage| format!("{stage} ")).unwrap_or_default();
         let reason = self.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-        let to = self.to.as_ref().map(|to| format!("; `{to}` replaces it")).unwrap_or_default();
-        format!("{} by {}{reason}{to}", self.at, self.by)
+        let to = self.to.map(|to| format!("; `{to}` replaces it")).unwrap_or_default();
+        format!("{stage}{} by {}{reason}{to}", self.at, self.by)
     }
 }

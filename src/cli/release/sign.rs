@@ -24,7 +24,7 @@ use crate::operations::sign::{self, Pending, Sign};
 use crate::signing::ceremony::{DocumentId, Refused, Shortfall, propose_releases};
 use crate::signing::trust::Trust;
 use crate::signing::{PublicKey, Signer};
-use crate::words::operations::sign_remedy;
+use crate::words::operations as words;
 
 /// Sign releases: all that are pending, or those named
 ///
@@ -71,9 +71,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     // Nobody commits between what is read here and what is signed for it.
     let _exclusive = workspace.store()?.exclusive()?;
     let view = workspace.read()?;
-    if let Some(note) = view.faulty_note() {
-        terminal.note(note);
-    }
+    terminal.notes(view.faulty_note());
     let trust = ceremony::keys_of(&view)?;
     let now = workspace.now();
     let mut body = Body::default();
@@ -143,8 +141,8 @@ fn pending<'v>(
         found.map_err(|refused| operation::looked_up(&refused, view))?
     {
         for (version, obstacle) in refused {
-            let hint = sign_remedy(&obstacle).map(str::to_owned);
-            body.refuse(line, Some(&version), obstacle.to_string(), hint);
+            let (reason, hint) = words::obstacle(&obstacle);
+            body.refuse(line, Some(&version), reason, hint.map(str::to_owned));
         }
         if renews || !versions.is_empty() {
             lines.push((line, versions));
