@@ -33,7 +33,7 @@ use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody};
 use crate::formats::manifest::ChannelManifest;
 use crate::formats::tuf::{CHANNEL_MANIFEST_LIFETIME, TargetError, names};
 use crate::signing::trust::Trust;
-use crate::signing::verify::{Violation, verify_lapsed};
+use crate::signing::verify::{Extent, Violation, verify};
 use crate::signing::{SignError, Signer};
 
 pub use decided::Decided;
@@ -45,17 +45,17 @@ pub use refusal::{Refused, refusals};
 use roles::kept_or_signed;
 use updates::{Known, json, known, updates};
 
-/// Online documents are signed again after this time, long before they expire: a server that is down
-/// over a weekend has days left, and clients that check freshness see that the server is alive.
+/// Online documents are signed again after this time, long before they expire. So a server can be down for
+/// a weekend, and clients that check freshness see that the server is alive.
 pub const RENEW_AFTER: TimeDelta = TimeDelta::days(1);
 
-/// How long a file that was replaced is still served to clients in the middle of an update.
+/// How long a replaced file is still served, to clients in the middle of an update.
 const RETIRED_FOR: TimeDelta = TimeDelta::hours(1);
 
 /// What a publication is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
-    /// What is decided about the catalog, whose releases have their evidence.
+    /// The decisions about the catalog, whose releases have their evidence.
     pub decided: &'a Decided<'a>,
     pub trust: &'a Trust,
     /// The signed release manifests, as they are stored.
@@ -63,42 +63,42 @@ pub struct Inputs<'a> {
     pub online: &'a dyn Signer,
     /// The publication that is being served.
     pub last: Option<&'a Publication>,
-    /// The version for whatever is signed now; reserved, so that it was never used.
+    /// The version for everything that is signed now. It was reserved, so it was never used before.
     pub version: u64,
     /// Whether the keys are throw-away ones.
     pub demo: bool,
 }
 
-/// Why nothing could be published. The last publication is still served.
+/// Why nothing can be published. The last publication is still served.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     #[error("signing failed")]
     Sign(#[from] SignError),
-    #[error("the online key is not the one that the root names for `{role}`")]
-    WrongKey { role: &'static str },
+    #[error("the online key is not a key of `timestamp`, `snapshot` and `channels`")]
+    WrongKey,
     #[error("two documents would have the same name in the repository")]
     Target(#[from] TargetError),
-    #[error("the new publication would not pass a client's checks")]
+    #[error("clients would refuse the new publication")]
     Violation(#[from] Violation),
     #[error("a refused line cannot be rebuilt from the last publication: {0}")]
     LastGood(String),
-    #[error(
-        "`trust/{0}.json` cannot be used, and no earlier one was published: without it clients find nothing"
-    )]
+    #[error("`trust/{0}.json` cannot be used and was never published, and clients find nothing without it")]
     NoRole(String),
 }
 
-/// Makes a publication. Lines that are refused keep their last documents, renewed.
+/// Makes a publication. Refused lines keep their last documents, renewed.
 ///
-/// If nothing had to be signed, its version is that of the last publication, and not the one that was
-/// reserved for it.
+/// If nothing had to be signed, its version is that of the last publication, not the reserved one.
 ///
 /// # Errors
-/// When nothing could be published at all.
+/// When nothing can be published at all.
 pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
     let Inputs { decided, last, .. } = *inputs;
     let Decided { now, ref decisions, .. } = *decided;
-    roles::check_key(inputs)?;
+    // Clients would refuse everything that another key signs.
+    if !inputs.trust.is_online(inputs.online.id()) {
+        return Err(PublishError::WrongKey);
+    }
     let catalog = &*last_good::catalog(decided, last)?;
     let known = known(catalog, now);
     let release = releases(inputs, catalog);
@@ -162,7 +162,7 @@ fn release_documents(inputs: &Inputs<'_>, explanation: &Explanation<'_>) -> Rele
     let Explanation { line, release, now, .. } = *explanation;
     let before = inputs.last.and_then(|last| last.release.get(&release.version));
     let manifest = inputs.manifests.get(&release.version);
-    // All of a yanked release stays published, except perhaps its payload.
+    // A yanked release stays published, except perhaps its payload.
     let served = release.is_deliverable() || release.is_vouched_for() && release.yanked(now).is_some();
     let standing = match release.evidence.manifest {
         ManifestState::Signed(_) if served && release.is_known(now) => Standing::Published,
@@ -206,11 +206,11 @@ fn channels(
     Ok(documents)
 }
 
-/// The documents that are replaced, and until when they are still served.
+/// The replaced documents, and until when they are still served.
 fn retired(last: &Publication, next: &Publication, now: Time) -> HashMap<Box<str>, (Arc<Document>, Time)> {
     let until = now + RETIRED_FOR;
     let roles = last.roles.files().filter(|(path, _)| next.roles.file(path).is_none());
-    // A payload is never replaced: one that is not served any more was withdrawn.
+    // A payload is never replaced. If it is not served any more, it was withdrawn.
     let listed = last.roles.listed().filter(|(name, _)| !names::is_payload(name));
     let targets = listed.filter_map(|(name, target)| {
         let sha256 = target.hashes.sha256;
@@ -224,22 +224,18 @@ fn retired(last: &Publication, next: &Publication, now: Time) -> HashMap<Box<str
     earlier.map(|(path, retired)| (path.clone(), retired.clone())).chain(replaced).collect()
 }
 
-/// Verifies a publication as a client would, and returns when it expires: with the first of its channel
-/// manifests or of the roles that all lines need. If a line's role has expired, only that line is
-/// affected.
+/// Verifies a publication as a client would, and returns when it expires.
 ///
-/// Payloads and release manifests are checked only by their listing: their bytes were verified when the
+/// Payloads and release manifests are known only by their listing: their bytes were verified when the
 /// catalog was read.
 fn check(inputs: &Inputs<'_>, publication: &Publication) -> Result<Time, PublishError> {
     let fetch = |path: &str| match publication.tuf(path)? {
         TufFile::Document(document) => Some(document.identity.clone()),
         TufFile::Payload(_) => None,
     };
-    let channels = |name: &str, _: &_| names::is_channel(name);
-    let verified = verify_lapsed(inputs.trust.root(), inputs.decided.now, &fetch, &channels)?;
+    let verified = verify(inputs.trust.root(), inputs.decided.now, &fetch, Extent::Channels)?;
     if let Some(last) = inputs.last {
         continuity::check_follows(last, publication)?;
     }
-    let manifests = publication.channel.values().map(|documents| documents.manifest.signed().expires);
-    Ok(manifests.fold(verified.common_expiry(), Ord::min))
+    Ok(verified.expires())
 }

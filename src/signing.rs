@@ -11,5 +11,5 @@ mod violation;
 
 pub use key::{PrivateKey, PublicKey};
 pub use signed::{ParseError, SignError, Signature, SignatureError, Signed};
-pub use signer::{CommandSigner, InRole, Signer, SignerError};
+pub use signer::{CommandSigner, Signer, SignerError};
 pub use violation::Violation;

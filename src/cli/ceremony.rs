@@ -1,4 +1,4 @@
-//! `tidegate ceremony`, and what every command that signs does with its ceremony.
+//! `tidegate ceremony`, and the ceremonies of other commands that sign.
 
 mod finish;
 mod words;
@@ -31,7 +31,7 @@ pub enum Command {
     Show(ShowArgs),
     /// Sign a ceremony with the keys that you keep
     Sign(SignArgs),
-    /// Write what all have signed into the catalog
+    /// Write a ceremony that all have signed into the catalog
     Finish(FinishArgs),
 }
 
@@ -40,13 +40,13 @@ pub enum Command {
 /// Needs only the file: no catalog, no network.
 #[derive(Debug, clap::Args)]
 pub struct ShowArgs {
-    /// The ceremony's file
+    /// The file of the ceremony
     file: PathBuf,
 }
 
 /// Sign a ceremony with the keys that you keep
 ///
-/// Shows what will be signed, asks, and writes the signatures into the file, which then goes to the
+/// Shows what will be signed, asks, and writes the signatures into the file. Then pass the file on to the
 /// next keeper. Needs only the file: no catalog, no network.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -54,12 +54,12 @@ Examples:
   tidegate ceremony sign rotate.json --key /media/vault/root.pem --root /media/vault/1.root.json
   tidegate ceremony sign rotate.json --key public.pem --sign-with 'pkcs11-sign --slot 1'")]
 pub struct SignArgs {
-    /// The ceremony's file
+    /// The file of the ceremony
     file: PathBuf,
     /// A key to sign with
     #[arg(long, value_name = "FILE", required = true)]
     key: Vec<PathBuf>,
-    /// A root that you have kept: the roots in the file must follow from it
+    /// A root that you have kept, which the roots in the file must follow from
     #[arg(long, value_name = "N.root.json")]
     root: Option<PathBuf>,
     /// Sign without asking
@@ -69,13 +69,13 @@ pub struct SignArgs {
     signing: keyfile::SigningArgs,
 }
 
-/// Write what all have signed into the catalog
+/// Write a ceremony that all have signed into the catalog
 ///
-/// Refuses what clients would refuse, and a ceremony that began from other keys than the catalog has
-/// now. If a run was cut short, the next one completes it.
+/// Refuses documents that clients would refuse, and a ceremony that began from other keys than the
+/// catalog has now. If a run is interrupted, run it again to complete it.
 #[derive(Debug, clap::Args)]
 pub struct FinishArgs {
-    /// The ceremony's file
+    /// The file of the ceremony
     file: PathBuf,
 }
 
@@ -122,12 +122,12 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
         if !ceremony.follows_from(&own) {
             return Err(refuse(
                 format!("the roots in `{}` do not follow from `{}`", args.file.display(), path.display()),
-                "sign nothing: the file belongs to another repository, or somebody forged its roots",
+                "do not sign: the file belongs to another repository, or somebody forged its roots",
             ));
         }
     }
     describe(&ceremony, terminal)?;
-    // Nobody must be asked about something that they have not seen.
+    // A keeper must see what is asked about.
     terminal.flush().context("cannot show what would be signed")?;
     if !args.yes && !passphrase::confirmed("sign this?")? {
         return Err(refuse("nothing was signed", "ask whoever sent you the file"));
@@ -142,7 +142,7 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
         terminal.note(if ceremony.is_complete() {
             "these keys have nothing left to sign"
         } else {
-            "these keys cannot sign anything now: if a line waits for its manifests, the file comes back to you once others have signed those"
+            "these keys cannot sign anything yet: a line waits for its manifests, so others must sign those and return the file to you"
         });
     } else {
         write(&ceremony, &args.file)?;
@@ -158,8 +158,8 @@ pub fn keys_of(view: &View) -> anyhow::Result<&Trust> {
     })
 }
 
-/// Signs a ceremony with the keys at hand. Each of those that are named by their files must count for
-/// something in it. Returns what was signed, and by which key.
+/// Signs a ceremony with these keys. Each key that is named by its file must count for a document. Returns
+/// what was signed, and by which key.
 pub fn sign_with(
     ceremony: &mut Ceremony,
     files: &[PathBuf],
@@ -170,7 +170,7 @@ pub fn sign_with(
     let counts = |key: KeyId| documents.iter().any(|document| document.counts(key));
     if let Some((file, key)) = files.iter().zip(keys).find(|(_, key)| !counts(key.id())) {
         return Err(refuse(
-            format!("the key `{}` (`{}`) counts for nothing that is to be signed", file.display(), key.id()),
+            format!("the key `{}` (`{}`) does not count for any document", file.display(), key.id()),
             hint,
         ));
     }
@@ -183,11 +183,11 @@ fn next(ceremony: &Ceremony, file: &Path, terminal: &mut Terminal<'_>) {
     let file = file.display();
     if ceremony.is_complete() {
         terminal.note(format_args!(
-            "all signatures are there; next: `tidegate ceremony finish {file}`, where the catalog is"
+            "all signatures are complete; next: `tidegate ceremony finish {file}`, where the catalog is"
         ));
     } else {
         terminal.note(format_args!(
-            "next: pass `{file}` on to a keeper who has not signed yet: `tidegate ceremony sign {file} --key KEY`"
+            "next: pass `{file}` on to a keeper who has not signed: `tidegate ceremony sign {file} --key KEY`"
         ));
     }
 }
@@ -197,7 +197,7 @@ fn read(file: &Path) -> anyhow::Result<Ceremony> {
     let text = fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     Ceremony::read(&text)
         .with_context(|| format!("cannot use `{}`", file.display()))
-        .hint("ask whoever began the ceremony for the file again")
+        .hint("ask whoever began the ceremony to send the file again")
 }
 
 fn write(ceremony: &Ceremony, file: &Path) -> anyhow::Result<()> {
@@ -205,12 +205,12 @@ fn write(ceremony: &Ceremony, file: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a new ceremony into a file that other keepers must sign, and never over another one.
+/// Writes a new ceremony into a file for other keepers. Never overwrites a file.
 pub fn pass_on(ceremony: &Ceremony, file: &Path, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
     if fs::symlink_metadata(file).is_ok() {
         return Err(refuse(
-            format!("`{}` is there already", file.display()),
-            "name another file, or remove that one if its ceremony was given up",
+            format!("`{}` exists already", file.display()),
+            "name another file, or remove that one if its ceremony was abandoned",
         ));
     }
     write(ceremony, file)?;

@@ -91,11 +91,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             "name the folder that `tidegate export` wrote",
         ));
     }
-    let source = Source::folder(&folder);
-    let fetch = |path: &str| source.fetch(path);
-    let restored = restore(&root, accepted(args, made(&fetch), now), &fetch);
-    source.failure()?;
-    let mut publication = restored
+    let source = Source::Folder(folder.clone());
+    let mut publication = restore(&root, accepted(args, made(&source)?, now), &source)
         .with_context(|| format!("`{}` was not taken in: nothing was changed", args.dir.display()))?;
     publication.find_payloads(|path| folder.join(path).exists());
     let publication = &publication;

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::init::resolve;
-use super::keyfile;
+use super::keyfile::{self, KeyFile};
 use super::passphrase::PassphraseSource;
 use super::table::Table;
 use super::terminal::Terminal;
 use super::workspace::{View, Workspace};
 use crate::formats::tuf::KeyId;
-use crate::formats::tuf::names::RELEASES;
+use crate::formats::tuf::names;
 use crate::signing::PrivateKey;
 use crate::signing::trust::Trust;
 use crate::store::durable::{self, Mode};
@@ -31,15 +31,15 @@ pub enum Command {
 
 /// Make a new key
 ///
-/// Writes an Ed25519 private key as PKCS#8 PEM under a passphrase, for its owner alone, and prints
-/// its public half. It counts for nothing until a role names it: `tidegate root change`. A key in the
-/// state folder belongs to a server, which nobody gives a passphrase: it is not encrypted.
+/// Writes an Ed25519 private key as PKCS#8 PEM under a passphrase, readable only by its owner, and prints
+/// its public half. The key does not count until a role names it: `tidegate root change`. A key in the
+/// state folder belongs to a server, which has no passphrase, so it is not encrypted.
 #[derive(Debug, clap::Args)]
 pub struct GenerateArgs {
     /// The new file; an existing file is never overwritten
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Write it without a passphrase: for a machine, such as CI
+    /// Do not encrypt it: for a machine, such as CI
     #[arg(long)]
     no_encrypt: bool,
     #[command(flatten)]
@@ -48,12 +48,12 @@ pub struct GenerateArgs {
 
 /// Write the public half of a key into a file
 ///
-/// Give this file to others: for `root change --add`, and to those who verify.
+/// Give this file to others, for `root change --add` or to verify signatures.
 #[derive(Debug, clap::Args)]
 pub struct PublicArgs {
     /// The key
     file: PathBuf,
-    /// The new file; without it, stdout
+    /// The new file; by default stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -62,12 +62,12 @@ pub struct PublicArgs {
 
 /// Change the passphrase of a key
 ///
-/// Asks for its present passphrase, if it has one, then for the new one. The key stays the same.
+/// Asks for the present passphrase, if the key has one, and then for the new one. The key stays the same.
 #[derive(Debug, clap::Args)]
 pub struct PassphraseArgs {
     /// The key
     file: PathBuf,
-    /// Leave it without a passphrase: for a machine, such as CI
+    /// Remove the passphrase: for a machine, such as CI
     #[arg(long)]
     no_encrypt: bool,
     #[command(flatten)]
@@ -140,15 +140,16 @@ fn generate(
 
 fn not_encrypted(file: &Path, terminal: &mut Terminal<'_>) {
     terminal.note(format_args!(
-        "warning: the private key in `{}` is NOT encrypted: keep it where only its holder can read it",
+        "warning: the private key in `{}` is NOT encrypted: keep it where only its owner can read it",
         file.display()
     ));
 }
 
 fn public(args: &PublicArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let key = match keyfile::look(&args.file)?.public {
+    let file = KeyFile::read(&args.file)?;
+    let key = match file.public() {
         Some(key) => key,
-        None => keyfile::read(&args.file, &mut args.passphrase.passphrases())?.public(),
+        None => file.private(&mut args.passphrase.passphrases())?.public(),
     };
     let pem = key.to_pem()?;
     let file = args.out.clone().unwrap_or_else(|| args.file.clone());
@@ -165,21 +166,15 @@ fn public(args: &PublicArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit
 
 fn change_passphrase(args: &PassphraseArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let mut passphrases = args.passphrase.passphrases();
-    let key = keyfile::read(&args.file, &mut passphrases)?;
+    let key = KeyFile::read(&args.file)?.private(&mut passphrases)?;
     keyfile::rewrite(&args.file, &key, (!args.no_encrypt).then_some(&mut passphrases))?;
-    let body = ListBody {
-        keys: vec![KeyBody {
-            keyid: Some(key.id()),
-            roles: Vec::new(),
-            file: Some(args.file.clone()),
-            encrypted: !args.no_encrypt,
-        }],
-    };
-    terminal.show(&body, String::new)?;
-    let file = args.file.display();
+    let (keyid, file) = (Some(key.id()), Some(args.file.clone()));
+    let key = KeyBody { keyid, roles: Vec::new(), file, encrypted: !args.no_encrypt };
+    terminal.show(&ListBody { keys: vec![key] }, String::new)?;
     if args.no_encrypt {
         not_encrypted(&args.file, terminal);
     } else {
+        let file = args.file.display();
         terminal.note(format_args!(
             "`{file}` has a new passphrase; other copies of the key still have the old one"
         ));
@@ -188,9 +183,9 @@ fn change_passphrase(args: &PassphraseArgs, terminal: &mut Terminal<'_>) -> anyh
 }
 
 fn list(args: &ListArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    // Keys can be looked at without a catalog.
-    let view =
-        if args.files.is_empty() || workspace.catalog.is_dir() { Some(workspace.read()?) } else { None };
+    // Keys in files can be listed without a catalog.
+    let wanted = args.files.is_empty() || workspace.catalog.is_dir();
+    let view = wanted.then(|| workspace.read()).transpose()?;
     let trust = view.as_ref().map(View::usable_trust).transpose()?.flatten();
     let all = trust.map(roles).unwrap_or_default();
     let body = |keyid: Option<KeyId>, file: Option<PathBuf>, encrypted| {
@@ -201,8 +196,8 @@ fn list(args: &ListArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
     let server = if args.files.is_empty() { workspace.state_store().keys()? } else { Vec::new() };
     let mut keys = Vec::new();
     for path in args.files.iter().chain(server.iter().map(|held| &held.place)) {
-        let keyfile::Look { encrypted, public } = keyfile::look(path)?;
-        keys.push(body(public.map(|key| key.id()), Some(path.clone()), encrypted));
+        let file = KeyFile::read(path)?;
+        keys.push(body(file.public().map(|key| key.id()), Some(path.clone()), file.is_encrypted()));
     }
     if args.files.is_empty() {
         for keyid in all.iter().flat_map(|(_, keyids)| *keyids) {
@@ -223,7 +218,7 @@ fn list(args: &ListArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Every role with its keys, the roles of lines last.
+/// Every role with its keys; the roles of lines come last.
 fn roles(trust: &Trust) -> Vec<(&str, &[KeyId])> {
     let root = trust.root().signed();
     let mut roles = vec![
@@ -234,6 +229,6 @@ fn roles(trust: &Trust) -> Vec<(&str, &[KeyId])> {
     ];
     let delegated = trust.targets().signed().delegations.iter().flat_map(|delegations| &delegations.roles);
     roles.extend(delegated.map(|role| (role.name.as_str(), role.keyids.as_slice())));
-    roles.sort_by_key(|(role, _)| role.starts_with(RELEASES));
+    roles.sort_by_key(|(role, _)| names::line_of(role).is_some());
     roles
 }

@@ -1,4 +1,4 @@
-//! Keys in files, and commands that sign in their place.
+//! Keys in files, and commands that sign for keys elsewhere.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::failure::{Hint, refuse};
 use super::passphrase::{PassphraseSource, Passphrases};
-use crate::signing::key::{is_encrypted, public_half};
+use crate::signing::key::{KeyError, is_encrypted, public_half};
 use crate::signing::{CommandSigner, PrivateKey, PublicKey, Signer};
 use crate::store::durable::{self, Mode};
 use crate::store::secret;
@@ -18,8 +18,9 @@ use crate::store::secret;
 #[derive(Debug, Clone, clap::Args)]
 pub struct SigningArgs {
     /// A command (`sh -c CMD`) that signs with the keys whose files have only their public half: for a
-    /// KMS, an HSM or a token. It reads the bytes on stdin and writes the signature on stdout, as 64
-    /// bytes, in hexadecimal or in base64; `TIDEGATE_KEYID` and `TIDEGATE_DOCUMENT` name key and document
+    /// KMS, an HSM or a token. It reads the bytes from stdin and writes the signature to stdout, as 64
+    /// bytes, in hexadecimal or in base64; `TIDEGATE_KEYID` and `TIDEGATE_DOCUMENT` name the key and the
+    /// document
     #[arg(long, value_name = "CMD", env = "TIDEGATE_SIGN_WITH", hide_env_values = true)]
     sign_with: Option<String>,
     #[command(flatten)]
@@ -27,7 +28,7 @@ pub struct SigningArgs {
 }
 
 impl SigningArgs {
-    /// What signs with the key in each of the files: the key, or the command if the file has only the
+    /// A signer for the key in each of the files: the key itself, or the command if the file has only the
     /// public half.
     pub fn signers<'a>(
         &self,
@@ -38,18 +39,77 @@ impl SigningArgs {
     }
 
     fn signer(&self, path: &Path, passphrases: &mut Passphrases) -> anyhow::Result<Box<dyn Signer>> {
-        let pem = text(path)?;
-        if is_private(&pem) {
-            return Ok(Box::new(open(path, &pem, passphrases)?));
-        }
-        let public = PublicKey::from_pem(&pem).with_context(|| unusable(path))?;
-        match &self.sign_with {
-            Some(command) => Ok(Box::new(CommandSigner::new(public, command.clone()))),
-            None => Err(refuse(
+        let file = KeyFile::read(path)?;
+        match (&file.content, &self.sign_with) {
+            (Content::Public(public), Some(command)) => {
+                Ok(Box::new(CommandSigner::new(*public, command.clone())))
+            }
+            (Content::Public(_), None) => Err(refuse(
                 format!("`{}` is a public key, which cannot sign", path.display()),
                 "name the file of the private key, or the command that has it: `--sign-with CMD`",
             )),
+            (Content::Private(_) | Content::Encrypted { .. }, _) => Ok(Box::new(file.private(passphrases)?)),
         }
+    }
+}
+
+/// A file that has a key.
+pub struct KeyFile<'a> {
+    path: &'a Path,
+    content: Content,
+}
+
+enum Content {
+    Public(PublicKey),
+    Private(PrivateKey),
+    /// With the public half below the key, if the file has it.
+    Encrypted {
+        pem: Zeroizing<String>,
+        public: Option<PublicKey>,
+    },
+}
+
+impl<'a> KeyFile<'a> {
+    /// Reads the file of a private or a public key.
+    pub fn read(path: &'a Path) -> anyhow::Result<Self> {
+        let pem = text(path)?;
+        if is_private(&pem) {
+            check(path)?;
+        }
+        let content = if is_encrypted(&pem) {
+            public_half(&pem).map(|public| Content::Encrypted { pem, public })
+        } else if is_private(&pem) {
+            PrivateKey::from_pem(&pem).map(Content::Private)
+        } else {
+            PublicKey::from_pem(&pem).map(Content::Public)
+        };
+        Ok(Self { path, content: content.with_context(|| unusable(path))? })
+    }
+
+    /// Whether the file has a private key under a passphrase.
+    pub const fn is_encrypted(&self) -> bool {
+        matches!(self.content, Content::Encrypted { .. })
+    }
+
+    /// The public half, unless the file is encrypted and does not have it.
+    pub fn public(&self) -> Option<PublicKey> {
+        match &self.content {
+            Content::Public(public) => Some(*public),
+            Content::Private(key) => Some(key.public()),
+            Content::Encrypted { public, .. } => *public,
+        }
+    }
+
+    /// The private key, with its passphrase if it has one.
+    pub fn private(self, passphrases: &mut Passphrases) -> anyhow::Result<PrivateKey> {
+        let key = match self.content {
+            Content::Public(_) => Err(KeyError::PublicForPrivate),
+            Content::Private(key) => Ok(key),
+            Content::Encrypted { pem, .. } => {
+                PrivateKey::from_encrypted_pem(&pem, passphrases.of(self.path)?.as_bytes())
+            }
+        };
+        key.with_context(|| unusable(self.path))
     }
 }
 
@@ -61,58 +121,18 @@ fn unusable(path: &Path) -> String {
     format!("cannot use the key `{}`", path.display())
 }
 
-/// Reads a private key, with its passphrase where it has one.
-pub fn read(path: &Path, passphrases: &mut Passphrases) -> anyhow::Result<PrivateKey> {
-    open(path, &text(path)?, passphrases)
-}
-
-fn open(path: &Path, pem: &str, passphrases: &mut Passphrases) -> anyhow::Result<PrivateKey> {
-    check(path)?;
-    let key = if is_encrypted(pem) {
-        let passphrase = passphrases.of(path)?;
-        PrivateKey::from_encrypted_pem(pem, passphrase.as_bytes())
-    } else {
-        PrivateKey::from_pem(pem)
-    };
-    key.with_context(|| unusable(path))
-}
-
 /// Refuses a private key that others can read: somebody may have copied it.
 fn check(path: &Path) -> anyhow::Result<()> {
-    let checked = secret::check(path).with_context(|| format!("cannot look at `{}`", path.display()))?;
+    let checked = secret::check(path).with_context(|| format!("cannot check `{}`", path.display()))?;
     checked.map(drop).map_err(|exposed| {
         let hint = exposed.hint();
         refuse(exposed.to_string(), hint)
     })
 }
 
-/// What a key's file says without its passphrase.
-pub struct Look {
-    pub encrypted: bool,
-    /// The public half, unless the file is encrypted and does not have it.
-    pub public: Option<PublicKey>,
-}
-
-/// Looks at the file of a private or a public key.
-pub fn look(path: &Path) -> anyhow::Result<Look> {
-    let pem = text(path)?;
-    let (encrypted, private) = (is_encrypted(&pem), is_private(&pem));
-    if private {
-        check(path)?;
-    }
-    let public = if encrypted {
-        public_half(&pem)
-    } else if private {
-        PrivateKey::from_pem(&pem).map(|key| Some(key.public()))
-    } else {
-        PublicKey::from_pem(&pem).map(Some)
-    };
-    Ok(Look { encrypted, public: public.with_context(|| unusable(path))? })
-}
-
 /// Reads the public half of a key, whichever half the file has.
 pub fn read_public(path: &Path) -> anyhow::Result<PublicKey> {
-    look(path)?.public.ok_or_else(|| {
+    KeyFile::read(path)?.public().ok_or_else(|| {
         refuse(
             format!("`{}` is encrypted, and does not have the public half below the key", path.display()),
             format!(
@@ -123,8 +143,7 @@ pub fn read_public(path: &Path) -> anyhow::Result<PublicKey> {
     })
 }
 
-/// Refuses a key in place of the path of its file: a secret must not appear on stderr, which others
-/// read.
+/// Refuses a key where the path of its file is expected: an error would print the secret to stderr.
 pub fn check_path(path: &Path) -> anyhow::Result<()> {
     let text = path.to_string_lossy();
     if !text.contains('\n') && !text.contains("-----BEGIN") {
@@ -132,11 +151,11 @@ pub fn check_path(path: &Path) -> anyhow::Result<()> {
     }
     Err(refuse(
         "this is a key, not the path of its file",
-        "write it to a file that only you can read, and name that file; replace a key that has been in a log: it is known to everybody",
+        "write it to a file that only you can read, and name that file; if the key was in a log, replace it",
     ))
 }
 
-/// Refuses a key among arguments and variables: whatever is wrong with those is printed with them.
+/// Refuses a key among arguments and variables, since errors about those print them.
 pub fn check_arguments(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> anyhow::Result<()> {
     let is_key = |argument: &OsStr| {
         let text = argument.to_string_lossy();
@@ -149,10 +168,10 @@ pub fn check_arguments(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -
 fn text(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     check_path(path)?;
     let text = fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()));
-    text.map(Zeroizing::new).hint("name a file that has a key as PEM")
+    text.map(Zeroizing::new).hint("name a file that has a key in PEM form")
 }
 
-/// Writes a new private key for its owner alone, under a passphrase if there are any.
+/// Writes a new private key that only its owner can read, under a passphrase if `passphrases` are given.
 pub fn write(path: &Path, key: &PrivateKey, passphrases: Option<&mut Passphrases>) -> anyhow::Result<()> {
     refuse_to_replace(path)?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -161,7 +180,7 @@ pub fn write(path: &Path, key: &PrivateKey, passphrases: Option<&mut Passphrases
     rewrite(path, key, passphrases)
 }
 
-/// Writes a private key in place of itself, under another passphrase or none.
+/// Writes a private key over its own file, under another passphrase or none.
 pub fn rewrite(path: &Path, key: &PrivateKey, passphrases: Option<&mut Passphrases>) -> anyhow::Result<()> {
     let pem = match passphrases {
         Some(passphrases) => key.to_encrypted_pem(passphrases.for_new(path)?.as_bytes())?,
@@ -178,7 +197,7 @@ pub fn refuse_to_replace(path: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     Err(refuse(
-        format!("`{}` is there already, and a key never overwrites a file", path.display()),
+        format!("`{}` exists already, and a key never overwrites a file", path.display()),
         "name another file, or move that one away if nothing is signed with it any more",
     ))
 }

@@ -17,12 +17,12 @@ pub type Passphrase = Zeroizing<String>;
 #[derive(Debug, Clone, clap::Args)]
 pub struct PassphraseSource {
     /// Read the passphrases of keys from this file descriptor instead of the terminal: one line for
-    /// each key, in the order in which they are named; the last line is used for all further keys
+    /// each key, in the order of the keys; the last line is used for all further keys
     #[arg(long, value_name = "N", env = "TIDEGATE_PASSPHRASE_FD", hide_env_values = true)]
     passphrase_fd: Option<u32>,
 }
 
-/// Gives passphrases in the order in which they are asked for.
+/// Returns passphrases, in the order of the lines if they come from a file descriptor.
 pub struct Passphrases {
     fd: Option<u32>,
     lines: Option<BufReader<File>>,
@@ -93,19 +93,15 @@ impl Passphrases {
 /// Asks for a passphrase, without showing what is typed.
 fn ask(prompt: &str) -> anyhow::Result<Passphrase> {
     let what = prompt.trim_end_matches(": ");
-    let refused = format!("there is no terminal to ask on for the {what}");
+    let refused = format!("cannot ask for the {what}: there is no terminal");
     typed(prompt, true, &refused, "give it with `--passphrase-fd N`")
 }
 
-/// Asks a person a question; only a `yes` in full agrees.
+/// Asks a yes-or-no question. Only the whole word `yes` agrees.
 pub fn confirmed(question: &str) -> anyhow::Result<bool> {
-    let refused = "there is no terminal to ask on whether to sign";
-    let answer = typed(
-        &format!("{question} [yes/no] "),
-        false,
-        refused,
-        "look at what is shown, then agree to it: `--yes`",
-    )?;
+    let refused = "cannot ask whether to sign: there is no terminal";
+    let hint = "read what is shown, then agree with `--yes`";
+    let answer = typed(&format!("{question} [yes/no] "), false, refused, hint)?;
     Ok(answer.trim().eq_ignore_ascii_case("yes"))
 }
 
@@ -118,7 +114,7 @@ fn typed(prompt: &str, secret: bool, no_terminal: &str, hint: &str) -> anyhow::R
     let mut typed = Zeroizing::new(String::new());
     BufReader::with_capacity(512, &terminal).read_line(&mut typed).context(failed)?;
     if quiet.is_some() {
-        // The end of the line was not shown either.
+        // The line break that ends the input was not shown either.
         writeln!(&terminal).context(failed)?;
     }
     Ok(Zeroizing::new(typed.trim_end_matches(['\n', '\r']).to_owned()))
@@ -132,7 +128,7 @@ fn terminal() -> Option<File> {
     OpenOptions::new().read(true).write(true).open("/dev/tty").ok()
 }
 
-/// Keeps the terminal from showing what is typed.
+/// Stops the terminal from showing what is typed, until it is dropped.
 struct Quiet<'a> {
     terminal: &'a File,
     before: Termios,
@@ -150,7 +146,7 @@ impl<'a> Quiet<'a> {
 
 impl Drop for Quiet<'_> {
     fn drop(&mut self) {
-        // A terminal that is gone does not show anything either.
+        // If this fails, the terminal is gone.
         let _ = tcsetattr(self.terminal, OptionalActions::Flush, &self.before);
     }
 }

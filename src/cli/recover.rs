@@ -147,12 +147,8 @@ fn copy_payloads(workspace: &Workspace, publication: &Publication) -> anyhow::Re
 pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> anyhow::Result<Publication> {
     let source = Source::parse(from, ca)?;
     source.check_place(from)?;
-    let fetch = |path: &str| source.fetch(path);
-    let at = made(&fetch).map_or(now, |made| made.min(now));
-    source.failure()?;
-    let restored = restore(root, at, &fetch);
-    source.failure()?;
-    restored.with_context(|| format!("what is at `{from}` cannot be taken up"))
+    let at = made(&source)?.map_or(now, |made| made.min(now));
+    restore(root, at, &source).with_context(|| format!("cannot recover from `{from}`"))
 }
 
 /// Whether the catalog's root has replaced the online key that signed what was seen.

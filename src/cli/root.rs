@@ -11,7 +11,7 @@ use super::keyfile;
 use super::table::Table;
 use super::terminal::Terminal;
 use super::workspace::{View, Workspace};
-use crate::domain::rfc3339;
+use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::KeyId;
 use crate::signing::ceremony::{CeremonyError, KeyChange, Refused, RoleName, change_keys, role_keys};
 use crate::signing::trust::Trust;
@@ -26,10 +26,9 @@ pub enum Command {
 
 /// Begin to change keys or thresholds, or to renew roles
 ///
-/// Writes a ceremony into FILE, which then goes from keeper to keeper (`ceremony sign`) and is
-/// published in the end (`ceremony finish`). Without FILE, the keys given must be enough, and it is
-/// published at once. A role is `root`, `targets`, `online`, `release` (of every line) or
-/// `release:LINE`.
+/// Writes a ceremony into FILE, which goes from keeper to keeper (`ceremony sign`) and is published at
+/// the end (`ceremony finish`). Without FILE, the given keys must be enough, and it is published at
+/// once. A role is `root`, `targets`, `online`, `release` (of every line) or `release:LINE`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -39,10 +38,10 @@ Examples:
 pub struct ChangeArgs {
     /// The new file of the ceremony
     file: Option<PathBuf>,
-    /// Give a role another key, by the file of its public half
+    /// Add a key to a role, by the file of its public half
     #[arg(long, value_name = "ROLE=PUBLIC.pem", value_parser = pair::<PathBuf>)]
     add: Vec<(RoleName, PathBuf)>,
-    /// Take a key from a role, by its id or the beginning of that
+    /// Drop a key from a role, by its id or the beginning of it
     #[arg(long, value_name = "ROLE=KEYID", value_parser = pair::<String>)]
     drop: Vec<(RoleName, String)>,
     /// How many of a role's keys must sign
@@ -51,7 +50,7 @@ pub struct ChangeArgs {
     /// Sign a role again with the same keys, for another term
     #[arg(long, value_name = "ROLE")]
     renew: Vec<RoleName>,
-    /// Why, for those who are asked to sign
+    /// Why, for the keepers who are asked to sign
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// A key to sign with at once
@@ -75,12 +74,12 @@ struct Body {
 
 #[derive(Debug, Serialize)]
 struct RoleBody {
-    role: String,
+    role: RoleName,
     version: Option<u64>,
     threshold: u64,
     keys: Vec<KeyId>,
-    /// RFC 3339. A server renews what it signs by itself.
-    expires: Option<String>,
+    /// `None` for online roles, which a server renews by itself.
+    expires: Option<Time>,
 }
 
 pub fn run(
@@ -108,19 +107,19 @@ fn show(trust: &Trust, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> 
             }
         };
         roles.push(RoleBody {
-            role: role.to_string(),
+            role,
             version: of.map(|of| of.0),
             threshold: keys.threshold,
             keys: keys.keys.into_keys().collect(),
-            expires: of.map(|of| rfc3339(of.1)),
+            expires: of.map(|of| of.1),
         });
     }
     let mut table = Table::new(["ROLE", "VERSION", "EXPIRES", "NEEDS", "KEYS"]);
     for role in &roles {
         table.row([
-            role.role.clone(),
+            role.role.to_string(),
             role.version.map(|version| version.to_string()).unwrap_or_default(),
-            role.expires.clone().unwrap_or_default(),
+            role.expires.map(rfc3339).unwrap_or_default(),
             format!("{} of {}", role.threshold, role.keys.len()),
             role.keys.iter().map(|keyid| short(*keyid)).collect::<Vec<_>>().join(", "),
         ]);
@@ -146,13 +145,9 @@ fn change(
         renew: args.renew.clone(),
     };
     let manifest = |version: &_| view.snapshot.manifest(version).cloned();
-    let mut ceremony = match change_keys(ceremony::keys_of(view)?, &change, &manifest, workspace.now()) {
-        Ok(ceremony) => ceremony,
-        Err(error) => {
-            let way = way_out(&error);
-            return Err(error).hint(way);
-        }
-    };
+    let begun = change_keys(ceremony::keys_of(view)?, &change, &manifest, workspace.now());
+    let hint = begun.as_ref().err().map_or("", hint);
+    let mut ceremony = begun.hint(hint)?;
     ceremony.reason.clone_from(&args.reason);
     if let Err(refused) = ceremony.check(workspace.now()) {
         let hint = match refused {
@@ -173,7 +168,7 @@ fn change(
     Ok(ExitCode::SUCCESS)
 }
 
-fn way_out(error: &CeremonyError) -> &'static str {
+fn hint(error: &CeremonyError) -> &'static str {
     match error {
         CeremonyError::Nothing => "say what to change: `--add`, `--drop`, `--threshold` or `--renew`",
         CeremonyError::Manifest { .. } => "sign the release again, or put its folder back as it was",

@@ -22,6 +22,7 @@ use crate::promoter::status::{
 };
 use crate::promoter::stored;
 use crate::publish::{self, Publication};
+use crate::signing::trust::Trust;
 use crate::words;
 
 /// Say what is published, what expires when, and what is degraded
@@ -174,13 +175,7 @@ fn expires_within(
 }
 
 fn offline(view: &View) -> Vec<(String, Time)> {
-    let mut expiries: Vec<(String, Time)> = Vec::new();
-    if let Ok(Some(trust)) = view.trust() {
-        expiries.push(("root".to_owned(), trust.root().signed().expires));
-        expiries.push(("targets".to_owned(), trust.targets().signed().expires));
-        expiries.extend(trust.releases().iter().map(|(name, role)| (name.clone(), role.signed().expires)));
-    }
-    expiries
+    view.trust().ok().flatten().into_iter().flat_map(Trust::expiries).collect()
 }
 
 fn bodies(expiries: Vec<(String, Time)>, now: Time) -> Vec<ExpiryBody> {

@@ -7,31 +7,32 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use serde::Serialize;
 
 use self::payloads::Payloads;
 use self::source::{Source, own_root, parse_root};
+use super::ceremony::keys_of;
 use super::failure::refuse;
 use super::table::{Table, pairs};
 use super::terminal::Terminal;
 use super::time;
 use super::workspace::{View, Workspace};
+use crate::domain::channel::ChannelName;
 use crate::domain::release::{ManifestState, PayloadState};
+use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::manifest::ChannelManifest;
-use crate::formats::tuf::names::{self, CHANNELS};
-use crate::formats::tuf::{Role, Root};
+use crate::formats::tuf::{Root, names};
 use crate::signing::Signed;
-use crate::signing::verify::{Verified, manifests, verify};
+use crate::signing::verify::{Extent, Files as _, Violation, verify};
 use crate::words;
 
 /// Verify signatures, manifests and payloads, here or from a folder or a server
 ///
 /// Without `--from`: the catalog's keys, the signed manifest of every release, and the digests of all
-/// payloads. With it: a whole repository the way a cluster would, from a root that is trusted already.
-/// Where there is none, outside of a catalog and without `--root`, the root that came along is
-/// trusted: that shows that the repository holds together, and not whose it is.
+/// payloads. With it: a whole repository the way a cluster does, from a trusted root. Outside a catalog
+/// and without `--root`, the repository's own root is trusted: that shows that the repository is
+/// consistent, but not whose it is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -39,18 +40,18 @@ Examples:
   tidegate verify --from http://127.0.0.1:8080 --root 1.root.json
   tidegate verify --from /srv/mirror")]
 pub struct Args {
-    /// A folder with `metadata/` and `targets/`, or that `tidegate export` wrote, or a server,
+    /// A folder that has `metadata/` and `targets/`, or that `tidegate export` wrote, or a server:
     /// `https://HOST[:PORT]` or `http://…`
     #[arg(long, value_name = "DIR|URL")]
     from: Option<String>,
-    /// The root that is trusted; by default the first one of the catalog here, and where there is no
-    /// catalog the one that came along, which whoever made the repository made
+    /// The trusted root; by default the first one of the catalog here, or without a catalog the one that
+    /// the repository itself has
     #[arg(long, value_name = "FILE", requires = "from")]
     root: Option<PathBuf>,
-    /// Trust a server's certificate by the roots in this PEM file, instead of the machine's own
+    /// Trust the certificate authorities in this PEM file instead of the machine's own
     #[arg(long, value_name = "FILE", requires = "from")]
     ca: Option<PathBuf>,
-    /// Leave payloads to their listing, and do not download them
+    /// Do not download payloads
     #[arg(long, requires = "from")]
     manifests_only: bool,
     /// As of this time, RFC 3339
@@ -58,53 +59,45 @@ pub struct Args {
     at: Option<Time>,
 }
 
-/// What was found good, here.
+/// What was verified here.
 #[derive(Debug, Serialize)]
 struct LocalBody {
     root: RootBody,
-    /// When each role expires, RFC 3339.
-    roles: BTreeMap<String, String>,
+    /// When each role expires.
+    roles: BTreeMap<String, Time>,
     signed: usize,
     unsigned: usize,
     payloads: usize,
-    /// The payloads of yanked releases that were taken away.
+    /// The payloads of yanked releases that were withdrawn.
     withdrawn: Vec<String>,
     faults: Vec<String>,
 }
 
-/// What was found good, elsewhere.
+/// What was verified elsewhere.
 #[derive(Debug, Serialize)]
-struct RemoteBody {
+struct RemoteBody<'a> {
     root: RootBody,
-    /// When each role expires, RFC 3339.
-    roles: BTreeMap<String, String>,
-    channels: Vec<ChannelBody>,
+    /// When each role expires.
+    roles: BTreeMap<String, Time>,
+    channels: Vec<ChannelBody<'a>>,
     releases: usize,
-    /// How many payloads were downloaded and have their digests.
-    payloads: usize,
-    /// The payloads that are listed and not there any more, of yanked releases.
-    withdrawn: Vec<String>,
-    /// The payloads that are listed and not there, of releases in no channel.
-    waiting: Vec<String>,
-    /// The payloads of other releases that are listed and not there.
-    missing: Vec<String>,
+    #[serde(flatten)]
+    payloads: Payloads,
 }
 
 #[derive(Debug, Serialize)]
 struct RootBody {
     version: u64,
-    /// RFC 3339.
-    expires: String,
+    expires: Time,
 }
 
 #[derive(Debug, Serialize)]
-struct ChannelBody {
-    channel: String,
-    latest: Option<String>,
+struct ChannelBody<'a> {
+    channel: &'a ChannelName,
+    latest: Option<&'a Version>,
     releases: usize,
     paused: bool,
-    /// RFC 3339.
-    expires: String,
+    expires: Time,
     demo: bool,
 }
 
@@ -118,36 +111,26 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 
 impl RootBody {
     fn of(root: &Root) -> Self {
-        Self { version: root.version, expires: rfc3339(root.expires) }
+        Self { version: root.version, expires: root.expires }
     }
 
     fn row(&self) -> (&'static str, String) {
-        ("root", format!("version {}, expires {}", self.version, self.expires))
+        ("root", format!("version {}, expires {}", self.version, rfc3339(self.expires)))
     }
 }
 
 fn here(view: &View, now: Time, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let Some(trust) = view.usable_trust()? else {
-        return Err(refuse(
-            "the catalog has no keys yet, so there is nothing to verify",
-            "make a root and keys: `tidegate init --offline-keys DIR`",
-        ));
-    };
-    let mut expiries = BTreeMap::from([
-        ("root".to_owned(), trust.root().signed().expires),
-        ("targets".to_owned(), trust.targets().signed().expires),
-    ]);
-    expiries.extend(trust.releases().iter().map(|(name, role)| (name.clone(), role.signed().expires())));
+    let trust = keys_of(view)?;
     let mut body = LocalBody {
         root: RootBody::of(trust.root().signed()),
-        roles: expiries.iter().map(|(name, at)| (name.clone(), rfc3339(*at))).collect(),
+        roles: trust.expiries().collect(),
         signed: 0,
         unsigned: 0,
         payloads: 0,
         withdrawn: Vec::new(),
         faults: Vec::new(),
     };
-    for (name, at) in expiries.iter().filter(|(_, at)| **at <= now) {
+    for (name, at) in body.roles.iter().filter(|(_, at)| **at <= now) {
         body.faults.push(format!("role `{name}` expired at {}", rfc3339(*at)));
     }
     for release in view.catalog.lines().flat_map(|line| line.releases.values()) {
@@ -160,9 +143,8 @@ fn here(view: &View, now: Time, terminal: &mut Terminal<'_>) -> anyhow::Result<E
         match &release.evidence.payload {
             PayloadState::Present => body.payloads += release.payloads.len(),
             PayloadState::Missing { .. } if release.is_withdrawn(now) => {
-                body.withdrawn.extend(
-                    release.payloads.iter().map(|payload| names::payload_target(version, &payload.file)),
-                );
+                let payloads = release.payloads.iter();
+                body.withdrawn.extend(payloads.map(|payload| names::payload_target(version, &payload.file)));
             }
             wrong => body.faults.push(format!("`{version}`: {}", words::payload(wrong))),
         }
@@ -170,7 +152,7 @@ fn here(view: &View, now: Time, terminal: &mut Terminal<'_>) -> anyhow::Result<E
     terminal.show(&body, || {
         let mut words = pairs(&[
             body.root.row(),
-            ("roles", format!("{} signed as they must be", body.roles.len())),
+            ("roles", format!("{} with valid signatures", body.roles.len())),
             ("releases", format!("{} signed, {} not signed yet", body.signed, body.unsigned)),
             ("payloads", payload_words(body.payloads, &body.withdrawn)),
         ]);
@@ -192,145 +174,103 @@ fn elsewhere(
 ) -> anyhow::Result<ExitCode> {
     let source = Source::parse(from, args.ca.as_deref())?;
     source.check_place(from)?;
-    let (root, brought) = trusted(args, &source, workspace)?;
-    if brought {
-        terminal.note(
-            "warning: trusting the root that came along: it shows that the repository holds together, \
-             not whose it is (`--root FILE`)",
-        );
-    }
-    let verified = verify(&root, now, &|path| source.fetch(path), &manifests);
-    // A file that could not be had is the cause of what looks like a violation.
-    source.failure()?;
-    let untrusted = || format!("`{from}` is not to be trusted");
-    let verified = verified.with_context(untrusted)?;
-    let mut body = RemoteBody::of(&verified, &source)?;
-    if !args.manifests_only {
-        let payloads = payloads::verify(&verified, &|path| source.fetch(path));
-        source.failure()?;
-        let found = payloads.with_context(untrusted)?;
-        Payloads {
-            good: body.payloads,
-            withdrawn: body.withdrawn,
-            waiting: body.waiting,
-            missing: body.missing,
-        } = found;
-    }
+    let root = trusted(args, &source, workspace, terminal)?;
+    let invalid = |error: anyhow::Error| {
+        if error.is::<Violation>() { error.context(format!("`{from}` cannot be trusted")) } else { error }
+    };
+    let verified = verify(&root, now, &source, Extent::Manifests).map_err(invalid)?;
+    let payloads = if args.manifests_only {
+        Payloads::default()
+    } else {
+        Payloads::verify(&verified, &source, now).map_err(invalid)?
+    };
+    let body = RemoteBody {
+        root: RootBody::of(verified.root.signed()),
+        roles: verified.expiries().collect(),
+        channels: verified
+            .channel_manifests
+            .iter()
+            .map(|manifest| ChannelBody::of(manifest.signed()))
+            .collect(),
+        releases: verified.release_manifests.len(),
+        payloads,
+    };
+    let Payloads { good, withdrawn, waiting, missing } = &body.payloads;
     let mut table = Table::new(["CHANNEL", "LATEST", "RELEASES", "EXPIRES", "NOTES"]);
     for channel in &body.channels {
         let notes = [channel.paused.then_some("paused"), channel.demo.then_some("demo")];
         table.row([
-            channel.channel.clone(),
-            channel.latest.clone().unwrap_or_default(),
+            channel.channel.to_string(),
+            channel.latest.map(ToString::to_string).unwrap_or_default(),
             channel.releases.to_string(),
-            channel.expires.clone(),
+            rfc3339(channel.expires),
             notes.into_iter().flatten().collect::<Vec<_>>().join(", "),
         ]);
     }
-    let (first, role) = verified.first_expiry();
     terminal.show(&body, || {
-        let payloads = if args.manifests_only {
-            "not looked at".to_owned()
-        } else {
-            let words = payload_words(body.payloads, &body.withdrawn);
-            match &body.waiting[..] {
-                [] => words,
-                names => format!("{words}; not there, of releases in no channel: {}", names.join(", ")),
-            }
+        let payloads = match (args.manifests_only, payload_words(*good, withdrawn)) {
+            (true, _) => "not verified".to_owned(),
+            (false, words) if waiting.is_empty() => words,
+            (false, words) => format!("{words}; missing, of releases in no channel: {}", waiting.join(", ")),
         };
+        let first = body.roles.iter().min_by_key(|(_, at)| **at);
+        let first = first.map(|(role, at)| format!("; `{role}` expires first, {}", rfc3339(*at)));
+        let roles = format!("{} with valid signatures{}", body.roles.len(), first.unwrap_or_default());
         let words = pairs(&[
             body.root.row(),
-            (
-                "roles",
-                format!(
-                    "{} signed as they must be; `{role}` expires first, {}",
-                    body.roles.len(),
-                    rfc3339(first)
-                ),
-            ),
+            ("roles", roles),
             ("releases", format!("{} signed", body.releases)),
             ("payloads", payloads),
         ]);
         words + &format!("\n{table}")
     })?;
-    if body.missing.is_empty() {
+    if missing.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let missing: Vec<String> = body.missing.iter().map(|name| format!("`{name}`")).collect();
+    let missing: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
     Err(refuse(
-        format!("listed and missing, while all that is there is as it was signed: {}", missing.join(", ")),
-        "where the catalog is, `tidegate verify` tells which file of `payloads/` to put back; a mirror wants a new `tidegate export`",
+        format!("some payloads are listed but missing; everything else is valid: {}", missing.join(", ")),
+        "run `tidegate verify` where the catalog is, to see which file to put back into `payloads/`; a mirror needs a new `tidegate export`",
     ))
 }
 
-/// The root to begin with, and whether it came from what is to be verified.
-fn trusted(args: &Args, source: &Source, workspace: &Workspace) -> anyhow::Result<(Signed<Root>, bool)> {
+/// The root to begin with. Where none is trusted, it comes from the repository itself, with a warning.
+fn trusted(
+    args: &Args,
+    source: &Source,
+    workspace: &Workspace,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<Signed<Root>> {
     if let Some(root) = own_root(args.root.as_deref(), &workspace.catalog)? {
-        return Ok((root, false));
+        return Ok(root);
     }
     let path = names::metadata_path("root", 1);
-    let raw = source.fetch(&path);
-    source.failure()?;
-    let raw = raw.ok_or_else(|| {
-        refuse(format!("there is no `{path}` there"), "name a folder or a server that holds a repository")
+    let raw = source.get(&path, None)?.ok_or_else(|| {
+        refuse(format!("there is no `{path}` there"), "name a folder or a server that has a repository")
     })?;
-    Ok((parse_root(&path, raw)?, true))
-}
-
-impl RemoteBody {
-    fn of(verified: &Verified, source: &Source) -> anyhow::Result<Self> {
-        let top = [
-            ("root", verified.root.signed().expires),
-            ("timestamp", verified.timestamp.signed().expires),
-            ("snapshot", verified.snapshot.signed().expires),
-            ("targets", verified.targets.signed().expires),
-        ];
-        let delegated = verified.roles.iter().map(|(name, role)| (name.as_str(), role.signed().expires));
-        let mut body = Self {
-            root: RootBody::of(verified.root.signed()),
-            roles: top
-                .into_iter()
-                .chain(delegated)
-                .map(|(name, at)| (name.to_owned(), rfc3339(at)))
-                .collect(),
-            channels: Vec::new(),
-            releases: 0,
-            payloads: 0,
-            withdrawn: Vec::new(),
-            waiting: Vec::new(),
-            missing: Vec::new(),
-        };
-        for (role, signed) in &verified.roles {
-            for (name, target) in &signed.signed().targets {
-                if role == CHANNELS {
-                    let raw = source.fetch(&names::target_path(name, &target.hashes.sha256));
-                    // It was there a moment ago, and verified.
-                    let raw = raw.with_context(|| format!("`{name}` is gone"))?;
-                    body.channels.push(ChannelBody::of(Signed::<ChannelManifest>::parse(raw)?.signed()));
-                } else if name.starts_with("release.") {
-                    body.releases += 1;
-                }
-            }
-        }
-        Ok(body)
-    }
+    let root = parse_root(&path, raw)?;
+    terminal.note(
+        "warning: trusting the repository's own root: that shows that the repository is consistent, \
+         but not whose it is (`--root FILE`)",
+    );
+    Ok(root)
 }
 
 fn payload_words(good: usize, withdrawn: &[String]) -> String {
     match withdrawn {
-        [] => format!("{good} have their digests"),
-        _ => format!("{good} have their digests; withdrawn, of yanked releases: {}", withdrawn.join(", ")),
+        [] => format!("{good} with valid digests"),
+        _ => format!("{good} with valid digests; withdrawn, of yanked releases: {}", withdrawn.join(", ")),
     }
 }
 
-impl ChannelBody {
-    fn of(manifest: &ChannelManifest) -> Self {
+impl<'a> ChannelBody<'a> {
+    fn of(manifest: &'a ChannelManifest) -> Self {
         Self {
-            channel: manifest.channel.to_string(),
-            latest: manifest.latest.as_ref().map(ToString::to_string),
+            channel: &manifest.channel,
+            latest: manifest.latest.as_ref(),
             releases: manifest.releases.len(),
             paused: manifest.paused.is_some(),
-            expires: rfc3339(manifest.expires),
+            expires: manifest.expires,
             demo: manifest.demo,
         }
     }

@@ -17,9 +17,8 @@ use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
 use crate::domain::version::Version;
 use crate::formats::manifest::{ChannelManifest, ReleaseManifest};
-use crate::formats::tuf::names::{self, CHANNELS};
+use crate::formats::tuf::names::{self, CHANNELS, TargetName};
 use crate::formats::tuf::{DelegatedRole, Target, Targets};
-use crate::signing::Signed;
 use crate::signing::continuity::Known;
 use crate::signing::verify::{Verified, Verifier, Violation, check_offers};
 
@@ -69,7 +68,7 @@ impl<'a> Manifests<'a> {
         let before = session.state().map(|state| &state.seen);
         let before = before.filter(|before| before.keys == keys).cloned().unwrap_or_default();
         let seen = Seen { keys, timestamp_tag: session.timestamp_tag(), ..before };
-        let expires = top.common_expiry();
+        let expires = top.expires();
         let (lines, channels, releases) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Ok(Self { verifier, verified: top, now, demo, seen, expires, lines, channels, releases })
     }
@@ -95,10 +94,8 @@ impl<'a> Manifests<'a> {
     }
 
     /// What `channels` lists.
-    fn listed(&self) -> Result<&BTreeMap<String, Target>, Refusal> {
-        let role = self.verified.roles.get(CHANNELS);
-        let role = role.ok_or_else(|| Violation::NotDelegated { role: CHANNELS.to_owned() })?;
-        Ok(&role.signed().targets)
+    fn listed(&self) -> &BTreeMap<String, Target> {
+        &self.verified.channels.signed().targets
     }
 
     /// The manifest of a channel by its own name.
@@ -107,10 +104,10 @@ impl<'a> Manifests<'a> {
             return Ok(known.clone());
         }
         let target = names::channel_target(name);
-        let Some(listed) = self.listed()?.get(&target).copied() else {
+        let Some(listed) = self.listed().get(&target).copied() else {
             return Err(Refusal::UnknownChannel(name.clone()));
         };
-        let manifest = self.verifier.channel(&self.verified, &target, &listed)?;
+        let manifest = self.verifier.channel(&self.verified, &target, &listed)?.into_signed();
         if manifest.demo && !self.demo {
             return Err(Refusal::Demo(format!("the manifest of channel `{name}`")));
         }
@@ -151,11 +148,11 @@ impl<'a> Manifests<'a> {
         if let Some(own) = self.seen.aliases.get(name) {
             return Ok(own.clone());
         }
-        if self.listed()?.contains_key(&names::channel_target(name)) {
+        if self.listed().contains_key(&names::channel_target(name)) {
             return Ok(name.clone());
         }
         let mut refusal = Refusal::UnknownChannel(name.clone());
-        for own in self.all_channels()? {
+        for own in self.all_channels() {
             match self.channel(&own) {
                 Ok(manifest) if manifest.aliases.contains(name) => {
                     self.seen.aliases.insert(name.clone(), own.clone());
@@ -170,18 +167,19 @@ impl<'a> Manifests<'a> {
         Err(refusal)
     }
 
-    fn all_channels(&self) -> Result<Vec<ChannelName>, Refusal> {
-        let name = |target: &String| {
-            ChannelName::parse(target.strip_prefix("channel.")?.strip_suffix(".json")?).ok()
+    fn all_channels(&self) -> Vec<ChannelName> {
+        let name = |target: &String| match TargetName::parse(target)? {
+            TargetName::Channel(name) => Some(name),
+            TargetName::Release(_) | TargetName::Payload(_) => None,
         };
-        Ok(self.listed()?.keys().filter_map(name).collect())
+        self.listed().keys().filter_map(name).collect()
     }
 
     /// Some channel of a line, looked for first where channels usually are: `LINE-STAGE`.
     pub fn channel_of(&mut self, line: &LineName) -> Result<Option<ChannelManifest>, Refusal> {
         let usual = format!("{line}-");
         let (first, then): (Vec<_>, Vec<_>) =
-            self.all_channels()?.into_iter().partition(|name| name.as_str().starts_with(&usual));
+            self.all_channels().into_iter().partition(|name| name.as_str().starts_with(&usual));
         let mut refusal = None;
         for name in first.iter().chain(&then) {
             match self.channel(name) {
@@ -222,9 +220,7 @@ impl<'a> Manifests<'a> {
 
     /// The versions whose manifests a line's release keys have signed.
     pub fn signed_versions(&mut self, line: &LineName) -> Result<Vec<Version>, Refusal> {
-        let version =
-            |target: &String| Version::parse(target.strip_prefix("release.")?.strip_suffix(".json")?).ok();
-        Ok(self.line(line)?.targets.keys().filter_map(version).collect())
+        Ok(self.line(line)?.listed_releases().map(|(version, _)| version).collect())
     }
 
     /// The manifest of a release that a line's release keys have signed. `None` if the server
@@ -237,16 +233,13 @@ impl<'a> Manifests<'a> {
         if let Some((known, _)) = self.releases.get(version) {
             return Ok(Some(known.clone()));
         }
-        let (role, targets) = (names::releases_role(line), self.line(line)?);
+        let targets = self.line(line)?;
         let target = names::release_target(version);
         let Some(listed) = targets.targets.get(&target) else {
             return Err(Violation::NotListed { path: format!("line {line}"), target }.into());
         };
-        let signed: Signed<ReleaseManifest> =
-            match self.verifier.release(&self.verified, (&role, &targets), &target, listed) {
-                Err(Refusal::Document(Violation::Missing { .. })) => return Ok(None),
-                signed => signed?,
-            };
+        let signed = self.verifier.release(&self.verified, (line, &targets), &target, listed)?;
+        let Some(signed) = signed else { return Ok(None) };
         if signed.signed().demo && !self.demo {
             return Err(Refusal::Demo(format!("release `{version}`")));
         }
@@ -279,7 +272,7 @@ impl<'a> Manifests<'a> {
         let delegations = self.verified.targets.signed().delegations.iter();
         let roles = delegations.flat_map(|delegations| &delegations.roles);
         let line = |role: &DelegatedRole| {
-            let name = LineName::parse(role.name.strip_prefix(names::RELEASES)?).ok()?;
+            let name = names::line_of(&role.name)?;
             let prefix = role.paths.iter().find_map(|path| {
                 let path = path.strip_prefix("release.")?;
                 Prefix::parse(path.strip_suffix(['*'])?.trim_end_matches(['.', '-', '+'])).ok()

@@ -42,10 +42,12 @@ impl Promoter {
         if let Some(last) = self.last.as_deref() {
             let manifest =
                 |version: &str| Some(last.release(&Version::parse(version).ok()?)?.identity.clone());
-            self.setup.catalog.share(&mut snapshot, &Served { manifest: &manifest, roles: &published(last) });
+            self.setup
+                .catalog
+                .share(&mut snapshot, &Served { manifest: &manifest, roles: &published(last).files() });
         }
-        let Trusted { trust, kept, unusable } = trusted(&snapshot.trust, self.last.as_deref());
-        let trust_kept = kept.as_ref().map(|why| chain(why)).or(unusable.as_ref().map(|why| chain(why)));
+        let Trusted { trust, kept } = trusted(&snapshot.trust, self.last.as_deref());
+        let trust_kept = kept.as_ref().map(|why| chain(why));
         let now = self.clock.now();
         let payloads = &self.setup.payloads;
         let payload =

@@ -149,7 +149,7 @@ impl Promoter {
             demo: self.setup.demo,
         };
         let publication = publish::publish(&inputs).map_err(|e| match &e {
-            PublishError::Sign(_) | PublishError::WrongKey { .. } => signing(&e),
+            PublishError::Sign(_) | PublishError::WrongKey => signing(&e),
             PublishError::Target(_)
             | PublishError::Violation(_)
             | PublishError::LastGood(_)
@@ -205,12 +205,6 @@ fn not_committed(run: &Run) -> Option<Degraded> {
 }
 
 fn expiries(trust: Option<&Trust>, last: Option<&Publication>) -> Vec<(String, Time)> {
-    let mut expiries = Vec::new();
-    if let Some(trust) = trust {
-        expiries.push(("root".to_owned(), trust.root().signed().expires));
-        expiries.push(("targets".to_owned(), trust.targets().signed().expires));
-        expiries.extend(trust.releases().iter().map(|(name, role)| (name.clone(), role.signed().expires)));
-    }
-    expiries.extend(last.map(|last| (PUBLICATION.to_owned(), last.expires)));
-    expiries
+    let offline = trust.into_iter().flat_map(Trust::expiries);
+    offline.chain(last.map(|last| (PUBLICATION.to_owned(), last.expires))).collect()
 }

@@ -1,5 +1,5 @@
 //! What one turn decides: which lines keep their last documents, and whether each release of the other
-//! lines goes on. Publishing, metrics and reports of a turn all use the same decisions.
+//! lines is promoted. Publishing, metrics and reports of a turn all use the same decisions.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::domain::line::Line;
 use crate::domain::promotion::{Decision, Gate, Verdict, decide_line};
 use crate::domain::release::Event;
 
-/// What is decided about a catalog at one time.
+/// The decisions about a catalog at one time.
 #[derive(Debug)]
 #[must_use]
 pub struct Decided<'a> {
@@ -76,7 +76,7 @@ impl<'a> Decided<'a> {
 
 /// The times at which something in a line begins or ends.
 fn dated<'a>(catalog: &'a Catalog, line: &'a Line) -> impl Iterator<Item = Time> {
-    // A stop that is already in force does not begin at its date.
+    // A stop that is in force already does not begin at its date.
     let begins = |event: &Event| (!event.at_once).then_some(event.at);
     let grace = line.follows.as_ref().map_or(TimeDelta::zero(), |follows| follows.grace);
     let before = line.follows.as_ref().and_then(|follows| catalog.line(&follows.line));

@@ -8,17 +8,17 @@ use sha2::Digest as _;
 
 use crate::domain::payload::Sha256;
 
-/// Bodies up to this size are not compressed: they fit into one packet anyway.
+/// Bodies up to this size are not compressed, since they fit into one packet anyway.
 pub const COMPRESS_ABOVE: usize = 1024;
 
 /// Gzip's own default. Higher levels save almost nothing on documents.
 const GZIP_LEVEL: u32 = 6;
 
-/// Measured on bodies of 1.5 KiB, the size of most: quality 5 takes 0.2 ms and quality 9 takes
-/// 2.8 ms, nearly all of it to set up tables. A large catalog has tens of thousands of bodies.
+/// Measured on bodies of 1.5 KiB, a common size: quality 5 takes 0.2 ms, and quality 9 takes 2.8 ms, most
+/// of it to set up tables. A large catalog has tens of thousands of bodies.
 const BROTLI_QUALITY: u32 = 5;
 
-/// Brotli's largest window, in bits. Documents are far smaller; the encoder cuts it to their size.
+/// Brotli's largest window, in bits. Documents are far smaller, and the encoder adapts it to their size.
 const BROTLI_WINDOW: u32 = 22;
 
 /// The media types of what is served.
@@ -44,8 +44,8 @@ pub struct Document {
     /// Made for bodies over 1 KiB.
     pub gzip: Option<Bytes>,
     pub brotli: Option<Bytes>,
-    /// The digest of the identity body. `ETag`s are made from its first half when they are sent: stored
-    /// as text, the three of a document would take more memory than some bodies.
+    /// The digest of the identity body. `ETag`s are made from its first half when they are sent: as text,
+    /// the three `ETag`s of a document would take more memory than some bodies.
     pub sha256: Sha256,
 }
 
@@ -58,7 +58,7 @@ impl Document {
         Self::with_encodings(media, identity, gzip, brotli)
     }
 
-    /// Takes a body whose encodings were made before, as when a stored publication is read.
+    /// A body whose encodings were made before, as when a stored publication is read.
     #[must_use]
     pub fn with_encodings(media: Media, identity: Bytes, gzip: Option<Bytes>, brotli: Option<Bytes>) -> Self {
         let sha256 = Sha256::new(sha2::Sha256::digest(&identity).into());
@@ -75,7 +75,7 @@ impl Document {
         }
     }
 
-    /// `before` if it has these bytes; otherwise a new document of JSON.
+    /// `before` if it has these bytes, otherwise a new JSON document.
     #[must_use]
     pub fn reusing(before: Option<&Arc<Self>>, body: Bytes) -> Arc<Self> {
         match before {

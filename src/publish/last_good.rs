@@ -1,5 +1,5 @@
 //! A refused line as it was last published, rebuilt from its signed documents. So the server still
-//! answers for it, and the lines that follow it keep their minor gate.
+//! answers for that line, and the lines that follow it keep their minor gate.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ fn published(last: &Publication, name: &LineName) -> Result<Option<Line>, Publis
     let channels: Vec<&ChannelManifest> = channels.filter(|manifest| manifest.line == *name).collect();
     let mut releases = BTreeMap::new();
     for version in channels.iter().flat_map(|manifest| &manifest.releases).map(|release| &release.version) {
-        // These are parsed again, since keeping ten thousand of them parsed would take too much memory.
+        // They are parsed again, since ten thousand parsed manifests would take too much memory.
         if let Some(document) = last.release(version).filter(|_| !releases.contains_key(version)) {
             let manifest: Signed<ReleaseManifest> = Signed::parse(document.identity.clone())
                 .map_err(|e| PublishError::LastGood(format!("the manifest of `{version}`: {e}")))?;
@@ -54,8 +54,8 @@ fn published(last: &Publication, name: &LineName) -> Result<Option<Line>, Publis
     manifest::line(name, prefix, &channels, releases).map_err(|e| PublishError::LastGood(e.to_string()))
 }
 
-/// Applies the stops that the catalog has added since. A yank or a pause is an emergency and must reach
-/// clusters, even if the rest of the line is refused.
+/// Applies the stops that were added to the catalog since then. A yank or a pause is an emergency, and must
+/// reach clusters even if the rest of the line is refused.
 fn narrow(line: &mut Line, current: &Line, now: Time) {
     for stage in &mut line.stages {
         let other = current.stages.iter().find(|other| other.name == stage.name);
@@ -72,7 +72,7 @@ fn narrow(line: &mut Line, current: &Line, now: Time) {
         if let Some(yank) = other.yanked(now) {
             release.yank = Some(yank.clone());
         }
-        // Who made an entry, and why, is in no signed document.
+        // No signed document says who made an entry, and why.
         for (stage, entry) in line.stages.iter().zip(&mut release.entries) {
             let other = current.stage(&stage.name).and_then(|stage| other.entries.get(stage)?.as_ref());
             if let (Some(entry), Some(other)) = (entry, other)

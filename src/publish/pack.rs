@@ -1,4 +1,4 @@
-//! A publication as one file, from which it is served again after a restart, before the catalog is read.
+//! A publication as one file, from which a server answers after a restart, before it has read the catalog.
 //!
 //! ```text
 //! "tidegate publication 2\n"
@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Serde derives the index from [`Publication`](super::Publication), so a new field there is stored too.
-//! In the index a document is only a number. Serde passes no context to a value that it writes or reads,
-//! so a thread-local has the documents that belong to the numbers.
+//! In the index, a document is only a number. Serde passes no context to the values that it writes or
+//! reads, so a thread-local holds the documents for these numbers.
 
 mod documents;
 
@@ -37,18 +37,18 @@ pub enum PackError {
     Foreign,
     #[error("another version of tidegate wrote it, in a form that this one does not read")]
     Format,
-    #[error("it was cut short or changed: its digest does not fit")]
+    #[error("it is incomplete or was changed: its digest is wrong")]
     Digest,
     #[error("its index cannot be read")]
     Index(#[from] serde_json::Error),
 }
 
 thread_local! {
-    /// The documents of the index that is being written or read, by their numbers.
+    /// The documents of the index that is being written or read, in the order of their numbers.
     static DOCUMENTS: RefCell<Vec<Document>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Writes or reads an index that refers to these documents. Returns them with those that were added.
+/// Writes or reads an index that refers to these documents. Returns them, with those that were added.
 fn with_documents<T>(documents: Vec<Document>, work: impl FnOnce() -> T) -> (T, Vec<Document>) {
     DOCUMENTS.set(documents);
     let done = work();
@@ -74,13 +74,13 @@ impl<'de> Deserialize<'de> for Document {
     }
 }
 
-/// Writes a value that has documents in it.
+/// Writes a value that contains documents.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn pack(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
     // The index is written twice, the first time only to collect its documents. Keeping it in memory
-    // would cost more, since two publications are there already.
+    // would cost more, at a time when there are two publications in memory already.
     let (written, documents) = with_documents(Vec::new(), || serde_json::to_writer(io::sink(), value));
     written?;
     // Hashing large blocks is faster than hashing the many small ones of an index.
@@ -126,7 +126,7 @@ fn cut_short(error: io::Error) -> PackError {
     if error.kind() == io::ErrorKind::UnexpectedEof { PackError::Digest } else { PackError::Read(error) }
 }
 
-/// Passes reads and writes on, and hashes what passes.
+/// Forwards reads and writes, and hashes their bytes.
 struct Digested<I> {
     inner: I,
     digest: Sha256,

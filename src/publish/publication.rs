@@ -1,4 +1,4 @@
-//! What the server answers with: lookups only.
+//! Everything that the server answers with. A request is a lookup in it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::formats::tuf::Root;
 use crate::formats::tuf::names::{self, TargetName};
 use crate::signing::Signed;
 
-/// Everything the server answers with, made once from one state of the catalog.
+/// Everything that the server answers with, made once from one state of the catalog.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Publication {
     /// The version of its timestamp role.
@@ -27,9 +27,9 @@ pub struct Publication {
     pub made: Time,
     /// When the first of its roles and manifests expires.
     pub expires: Time,
-    /// When the first document that the online key signed must be signed again.
+    /// When the first document must be signed again by the online key.
     pub renew: Time,
-    /// Whether it was signed by throw-away keys.
+    /// Whether it is signed by throw-away keys.
     pub demo: bool,
     pub(crate) channels: Arc<Document>,
     pub(crate) promotions: Arc<Document>,
@@ -39,8 +39,8 @@ pub struct Publication {
     pub(crate) aliases: HashMap<ChannelName, ChannelName>,
     pub(crate) release: HashMap<Version, ReleaseDocuments>,
     pub(crate) roles: Roles,
-    /// Documents of the repository that were replaced, by path, and until when they are still served: a
-    /// client in the middle of an update asks for the files that it saw listed.
+    /// Documents of the repository that were replaced, by path, and until when they are still served to
+    /// clients in the middle of an update.
     pub(crate) retired: HashMap<Box<str>, (Arc<Document>, Time)>,
     pub(crate) known: Known,
 }
@@ -66,23 +66,23 @@ pub struct ChannelDocuments {
 pub struct ReleaseDocuments {
     pub(crate) line: LineName,
     pub(crate) standing: Standing,
-    /// Its signed manifest, served in the repository if the line's role lists it. A client that is
-    /// about to jump over a release must be able to see whether that is a barrier.
+    /// Its signed manifest, which is served in the repository if the line's role lists it. A client that
+    /// skips a release must be able to see whether that release is a barrier.
     pub(crate) manifest: Option<Arc<Document>>,
-    /// `None` for a release that waits in a mirror, which knows it only by its listing.
+    /// `None` for a waiting release in a mirror, which knows only its listing.
     pub(crate) explain: Option<Arc<Document>>,
     /// All of them. The list is shared with the catalog.
     pub(crate) payloads: Arc<[Payload]>,
-    /// Whether their files can be served.
+    /// Whether the payload files can be served.
     pub(crate) at_hand: bool,
 }
 
-/// How far the public sees a release.
+/// How much of a release is public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Standing {
     /// No release key has signed it as it is in the catalog.
     Unsigned,
-    /// It is signed and not on offer: it is in no stage yet, or its payload is missing.
+    /// It is signed but not on offer: it is in no stage yet, or its payload is missing.
     Waiting,
     /// It is on offer, or was until it was yanked.
     Published,
@@ -165,7 +165,7 @@ impl Publication {
         self.release.get(version)?.offered_payloads().iter().find(|payload| payload.file == file)
     }
 
-    /// Whether a payload was taken away after its release was yanked.
+    /// Whether a payload was withdrawn after its release was yanked.
     #[must_use]
     pub fn is_withdrawn(&self, version: &Version, file: &str) -> bool {
         let release = self.release.get(version).and_then(ReleaseDocuments::published);
@@ -175,8 +175,7 @@ impl Publication {
     }
 
     /// Finds out which payloads are there, by their paths below `/tuf/`, after this publication was made
-    /// from a repository. Payloads of yanked releases may have been withdrawn, and those of releases that
-    /// wait may be missing; all others must be there.
+    /// from a repository. Payloads of yanked or waiting releases may be missing; all others must be there.
     pub fn find_payloads(&mut self, is_there: impl Fn(&str) -> bool) {
         let offered = self.channel.values().flat_map(|documents| &documents.manifest.signed().releases);
         let yanked: BTreeSet<&Version> =
@@ -217,14 +216,14 @@ impl Publication {
         (document.sha256 == sha256).then_some(TufFile::Document(document))
     }
 
-    /// Its newest root, which clients trust from now on.
+    /// Its newest root.
     #[must_use]
     pub fn root(&self) -> &Signed<Root> {
         self.roles.root()
     }
 
-    /// The highest version of anything that an online key signed. What is signed next must have a higher
-    /// one, or clients refuse it as rolled back.
+    /// The highest version of all documents that an online key has signed. The next ones must have a higher
+    /// version, or clients refuse them as rolled back.
     #[must_use]
     pub fn highest(&self) -> u64 {
         let Roles { channels, snapshot, timestamp, .. } = &self.roles;
@@ -262,7 +261,7 @@ impl Publication {
         })
     }
 
-    /// The signed manifest of every release that was on offer.
+    /// The signed manifest of every published release.
     pub fn manifests(&self) -> impl Iterator<Item = (&Version, &Document)> {
         self.release
             .iter()
@@ -275,8 +274,7 @@ impl Publication {
         self.release.values().filter(|release| release.explain.is_some()).count()
     }
 
-    /// The part of what every channel offers that may never change again, by line and in the order of
-    /// stages.
+    /// What every channel offers, without anything that may change later, by line and in the order of stages.
     #[must_use]
     pub fn offers(&self) -> Vec<Offer> {
         let mut manifests: Vec<_> =
@@ -315,14 +313,16 @@ impl Publication {
     #[must_use]
     pub fn online_expiries(&self) -> Vec<(String, Time)> {
         let Roles { channels, snapshot, timestamp, .. } = &self.roles;
-        let manifests = self
-            .channel
-            .iter()
+        let roles = [
+            (names::CHANNELS, channels.signed().expires),
+            ("snapshot", snapshot.signed().expires),
+            ("timestamp", timestamp.signed().expires),
+        ];
+        let manifests = self.channel.iter();
+        let manifests = manifests
             .map(|(name, documents)| (format!("channel {name}"), documents.manifest.signed().expires));
-        let mut found: Vec<_> = manifests.collect();
-        found.push((names::CHANNELS.to_owned(), channels.signed().expires));
-        found.push(("snapshot".to_owned(), snapshot.signed().expires));
-        found.push(("timestamp".to_owned(), timestamp.signed().expires));
+        let mut found: Vec<_> =
+            roles.into_iter().map(|(role, at)| (role.to_owned(), at)).chain(manifests).collect();
         found.sort();
         found
     }

@@ -38,10 +38,10 @@ pub fn refusals(
     refused
 }
 
-/// Refuses lines that claim a channel's name or versions of a refused line. That line is published as
-/// it was, and a channel or a release that belongs to two lines cannot be published at all.
+/// Refuses lines that claim a channel's name or versions of a refused line. The refused line is published
+/// as it was, and nothing can be published if a channel or a release belongs to two lines.
 fn claims(catalog: &Catalog, last: &Publication, refused: &mut Refused) {
-    // A line that is refused for its claims keeps its own documents, which may claim something too.
+    // A line that is refused for its claims keeps its last documents, which may claim something too.
     while let Some((line, refusal)) = catalog
         .lines()
         .filter(|line| !refused.contains_key(&line.name))

@@ -17,12 +17,15 @@ use crate::formats::tuf::{
     Authority, CHANNELS_LIFETIME, Meta, Role, Root, SNAPSHOT_LIFETIME, Snapshot, TIMESTAMP_LIFETIME, Target,
     Targets, Timestamp, names,
 };
-use crate::signing::{InRole, SignError, Signed, Signer};
+use crate::signing::{SignError, Signed, Signer};
 
-/// Long-lived online roles are signed again when this much of their life is left.
+/// Long-lived online roles are signed again this long before they expire.
 const RENEW_BEFORE: TimeDelta = TimeDelta::days(60);
 
-/// A signed document and the body that is served: the same bytes, parsed once.
+const _: () = assert!(RENEW_BEFORE.num_days() < CHANNELS_LIFETIME.num_days());
+const _: () = assert!(RENEW_BEFORE.num_days() < SNAPSHOT_LIFETIME.num_days());
+
+/// A signed document and the body that is served for it: the same bytes.
 #[derive(Debug, Clone)]
 pub struct Served<T> {
     pub(crate) signed: Signed<T>,
@@ -30,7 +33,7 @@ pub struct Served<T> {
 }
 
 impl<T> Served<T> {
-    /// A document to be served. If its bytes are those of `before`, they share the body.
+    /// A document to be served. It shares the body of `before` if the bytes are the same.
     pub fn new(signed: Signed<T>, before: Option<&Self>) -> Self {
         let document = Document::reusing(before.map(|before| &before.document), signed.raw().clone());
         Self { signed, document }
@@ -130,24 +133,6 @@ impl Roles {
     }
 }
 
-/// Whether the online key is the one that the trusted roles name.
-///
-/// # Errors
-/// When it is not: clients would refuse everything signed with it.
-pub(super) fn check_key(inputs: &Inputs<'_>) -> Result<(), PublishError> {
-    let id = inputs.online.id();
-    let root = inputs.trust.root().signed();
-    let named = [
-        ("timestamp", root.timestamp().keyids.contains(&id)),
-        ("snapshot", root.snapshot().keyids.contains(&id)),
-        ("channels", inputs.trust.channels_authority().is_some_and(|channels| channels.keyids.contains(&id))),
-    ];
-    match named.into_iter().find(|(_, named)| !named) {
-        Some((role, _)) => Err(PublishError::WrongKey { role }),
-        None => Ok(()),
-    }
-}
-
 /// Makes the roles of a publication.
 ///
 /// # Errors
@@ -165,9 +150,8 @@ pub(super) fn roles<'c>(
     for (channel, manifest) in channels {
         wanted.insert_channel(channel, manifest.raw())?;
     }
-    let signer = InRole(names::CHANNELS, online);
     let before = last.map(|last| &last.channels);
-    let channels = kept_or_signed(wanted, before, trust.channels_authority(), &signer, now)?;
+    let channels = kept_or_signed(wanted, before, trust.channels_authority(), online, now)?;
 
     let targets = Served::new(trust.targets().clone(), last.map(|last| &last.targets));
     let top = [("targets".to_owned(), targets.meta()), (names::CHANNELS.to_owned(), channels.meta())];
@@ -186,30 +170,31 @@ pub(super) fn roles<'c>(
     Ok(Roles { roots, targets, lines, channels, snapshot, timestamp })
 }
 
-/// The roles of lines. A refused line keeps the role that was published last, which lists the documents
-/// that the line keeps; any other line has the role that its release keys signed last.
+/// The roles of lines. A refused line keeps its last published role, which lists the documents that the
+/// line keeps. Any other line has the role that its release keys signed last.
 fn lines(inputs: &Inputs<'_>) -> Result<BTreeMap<LineName, Served<Targets>>, PublishError> {
     let (trust, refused) = (inputs.trust, &inputs.decided.refused);
-    let delegations = trust.targets().signed().delegations.iter().flat_map(|delegations| &delegations.roles);
     let mut lines = BTreeMap::new();
-    for role in delegations.filter(|role| role.name != names::CHANNELS) {
-        let missing = || PublishError::NoRole(role.name.clone());
-        let line = names::line_of(&role.name).ok_or_else(missing)?;
-        let before = inputs.last.and_then(|last| last.roles.lines.get(&line));
-        let authority = trust.line_authority(&line).ok_or_else(missing)?;
-        let kept = before.filter(|role| refused.contains_key(&line) && role.verify(authority).is_ok());
-        let served = match (kept, trust.line(&line)) {
+    for line in trust.lines().keys().chain(trust.broken().keys()) {
+        let before = inputs.last.and_then(|last| last.roles.lines.get(line));
+        let accepted =
+            |role: &Served<Targets>| trust.line_authority(line).is_some_and(|keys| role.verify(keys).is_ok());
+        let kept = before.filter(|role| refused.contains_key(line) && accepted(role));
+        let served = match (kept, trust.line(line)) {
             (Some(kept), _) => kept.clone(),
             (None, Some(role)) => Served::new(role.clone(), before),
-            (None, None) => return Err(missing()),
+            (None, None) => return Err(PublishError::NoRole(names::releases_role(line))),
         };
-        lines.insert(line, served);
+        lines.insert(line.clone(), served);
     }
     Ok(lines)
 }
 
 /// A document that the online key signs and renews.
 pub(super) trait Online: Serialize + Clone {
+    /// Its name, if it is a delegated role: see [`Signer::sign_as`].
+    const ROLE: Option<&str> = None;
+
     /// Whether two documents differ only in their versions and times.
     fn says_the_same_as(&self, other: &Self) -> bool;
     /// When it must be signed again.
@@ -226,13 +211,15 @@ impl Online for ChannelManifest {
     }
 }
 
+/// The role `channels`.
 impl Online for Targets {
+    const ROLE: Option<&str> = Some(names::CHANNELS);
+
     fn says_the_same_as(&self, other: &Self) -> bool {
         self.targets == other.targets
     }
 
     fn renew(&self) -> Time {
-        const { assert!(RENEW_BEFORE.num_days() < CHANNELS_LIFETIME.num_days()) }
         self.expires - RENEW_BEFORE
     }
 }
@@ -243,7 +230,6 @@ impl Online for Snapshot {
     }
 
     fn renew(&self) -> Time {
-        const { assert!(RENEW_BEFORE.num_days() < SNAPSHOT_LIFETIME.num_days()) }
         self.expires - RENEW_BEFORE
     }
 }
@@ -258,24 +244,24 @@ impl Online for Timestamp {
     }
 }
 
-/// Keeps the document that is served, if it says the same as the wanted one, is signed by today's keys
+/// Keeps the document that is served if it says the same as the wanted one, is signed by the present keys
 /// and need not be renewed yet. Otherwise signs the wanted one.
-pub(super) fn kept_or_signed<T: Online, S: Signer + ?Sized>(
+pub(super) fn kept_or_signed<T: Online>(
     wanted: T,
     before: Option<&Served<T>>,
     authority: Option<Authority<'_>>,
-    online: &S,
+    online: &dyn Signer,
     now: Time,
 ) -> Result<Served<T>, SignError> {
-    let accepted = |served: &Served<T>| authority.is_some_and(|keys| served.verify(keys).is_ok());
-    match before {
-        Some(before)
-            if before.signed().says_the_same_as(&wanted)
-                && now < before.signed().renew()
-                && accepted(before) =>
-        {
-            Ok(before.clone())
-        }
-        Some(_) | None => Ok(Served::new(Signed::sign(wanted, [online])?, None)),
+    let keeps = |served: &&Served<T>| {
+        served.signed().says_the_same_as(&wanted)
+            && now < served.signed().renew()
+            && authority.is_some_and(|keys| served.verify(keys).is_ok())
+    };
+    if let Some(kept) = before.filter(keeps) {
+        return Ok(kept.clone());
     }
+    let mut signed = Signed::unsigned(wanted)?;
+    signed.add_signature(online, T::ROLE)?;
+    Ok(Served::new(signed, None))
 }

@@ -1,4 +1,4 @@
-//! The answers of a channel, worked out once for every version that may ask.
+//! The answers of a channel, computed once for every version that may ask.
 
 use std::collections::HashMap;
 use std::ops::Bound;
@@ -21,7 +21,7 @@ use crate::formats::api::UpdateBody;
 pub struct Updates {
     /// The distinct answers.
     pub(crate) bodies: Vec<Arc<Document>>,
-    /// For versions of a line, by its prefix.
+    /// The answers to versions of a line, by its prefix.
     pub(crate) lines: HashMap<Prefix, LineUpdates>,
     /// The answers to unknown versions outside all lines: those below each of these versions get its
     /// answer.
@@ -88,7 +88,7 @@ pub fn known(catalog: &Catalog, now: Time) -> Known {
     catalog.lines().map(of).collect()
 }
 
-/// Works out the answers of a channel. Bodies that `reuse` has are not made again.
+/// Computes the answers of a channel. Bodies that `reuse` has are not made again.
 #[must_use]
 pub fn updates<'a>(
     catalog: &'a Catalog,
@@ -189,7 +189,7 @@ impl<'a> Bodies<'a> {
 
 /// A body of JSON.
 pub(crate) fn json<T: Serialize>(body: &T) -> Bytes {
-    serde_json::to_vec(body).expect("bodies are structs of texts and numbers").into()
+    serde_json::to_vec(body).expect("bodies contain only texts and numbers").into()
 }
 
 #[cfg(test)]

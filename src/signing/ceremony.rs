@@ -1,8 +1,8 @@
 //! Everything that is signed offline: the first root, changes of keys, releases, the end of a line.
 //!
-//! Each of these is a [`Ceremony`]: documents to sign, and for each the keys that must sign it.
-//! Whoever has all the keys begins, signs and finishes it in one command; otherwise its file goes
-//! from keeper to keeper. There is one way to sign and one set of checks for both.
+//! Each of these is a [`Ceremony`]: documents to sign, and the keys that must sign each of them. If one
+//! person has all the keys, one command begins, signs and finishes the ceremony. Otherwise its file goes
+//! from keeper to keeper. Signing and checking are the same in both cases.
 //!
 //! Nothing here writes a file: a finished ceremony says which files to write.
 
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::signed::SignError;
 use super::trust::Trust;
-use super::{InRole, PrivateKey, Signature, Signed, Signer};
+use super::{PrivateKey, Signed, Signer};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
@@ -45,22 +45,22 @@ pub use roles::{RoleName, RoleNameError, role_keys};
 /// Files to write, by name.
 pub type Files = BTreeMap<String, Bytes>;
 
-/// What is to be signed, who must sign it, and who has signed it already.
+/// What must be signed, who must sign it, and who has signed it already.
 #[derive(Debug)]
 pub struct Ceremony {
-    /// Why, for those who are asked to sign.
+    /// Why, for the keepers who are asked to sign.
     pub reason: Option<String>,
     pub began: Time,
-    /// The line that ends when the ceremony is finished.
+    /// The line that is retired when the ceremony is finished.
     retires: Option<Retirement>,
-    /// What the signed documents build on; `None` if a repository is founded.
+    /// The keys and roles before the ceremony; `None` if it founds a repository.
     before: Option<Trust>,
     root: Option<Signed<Root>>,
     targets: Option<Signed<Targets>>,
     lines: BTreeMap<LineName, LineWork>,
 }
 
-/// A line that ends with a ceremony: not before all have signed.
+/// A line that is retired once all have signed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retirement {
@@ -73,8 +73,8 @@ pub struct Retirement {
 #[derive(Debug)]
 struct LineWork {
     role: Signed<Targets>,
-    /// Manifests that are signed anew. The role lists their digests, signatures included, so it can
-    /// only be signed once they are complete.
+    /// Manifests that are signed. The role lists their digests, signatures included, so it can be signed
+    /// only when they are complete.
     manifests: BTreeMap<Version, Signed<ReleaseManifest>>,
 }
 
@@ -95,7 +95,7 @@ pub enum CeremonyError {
     Nothing,
     #[error("line `{line}` cannot be signed: its role cannot be used: {why}")]
     Broken { line: LineName, why: String },
-    #[error("`payloads/{version}/release.json` is not the manifest that line `{line}` lists")]
+    #[error("`payloads/{version}/release.json` is not the manifest that the role of line `{line}` lists")]
     Manifest { line: LineName, version: Version },
     #[error("two files would have the same name in the repository")]
     Target(#[from] TargetError),
@@ -106,7 +106,7 @@ pub enum CeremonyError {
 }
 
 impl CeremonyError {
-    /// A line whose role is not there, or cannot be used.
+    /// A line whose role is missing or cannot be used.
     fn broken(trust: &Trust, line: &LineName) -> Self {
         match trust.broken().get(line) {
             Some(error) => Self::Broken { line: line.clone(), why: error.to_string() },
@@ -116,21 +116,14 @@ impl CeremonyError {
 }
 
 impl Ceremony {
-    /// A ceremony with nothing to sign yet, which builds on what was signed before, except for the
-    /// roles of untouched lines.
+    /// A ceremony with nothing to sign yet. Of the present roles of lines, it needs only those that it
+    /// changes.
     fn from(before: Option<&Trust>, lines: &[&LineName], now: Time) -> Self {
-        let before = before.and_then(|before| {
-            let mut files = before.files();
-            let line_of = |file: &str| names::line_of(file.strip_suffix(".json")?);
-            files.retain(|file, _| line_of(file).is_none_or(|line| lines.contains(&&line)));
-            // These are the very bytes that were verified before.
-            Trust::read(&files).ok().flatten()
-        });
-        let lines = BTreeMap::new();
+        let (before, lines) = (before.map(|before| before.with_only(lines)), BTreeMap::new());
         Self { reason: None, began: now, retires: None, before, root: None, targets: None, lines }
     }
 
-    /// The line that ends when the ceremony is finished.
+    /// The line that is retired when the ceremony is finished.
     #[must_use]
     pub const fn retires(&self) -> Option<&Retirement> {
         self.retires.as_ref()
@@ -141,23 +134,23 @@ impl Ceremony {
         self.lines.values().flat_map(|work| work.manifests.values()).map(Signed::signed)
     }
 
-    /// The keys that sign for a line when the ceremony is finished.
+    /// The keys that sign for a line after the ceremony.
     #[must_use]
     pub fn line_authority(&self, line: &LineName) -> Option<Authority<'_>> {
         Some(self.new_targets()?.signed().delegated(&names::releases_role(line))?.1)
     }
 
-    /// The root that holds when the ceremony is finished.
+    /// The root after the ceremony.
     fn new_root(&self) -> Option<&Signed<Root>> {
         self.root.as_ref().or(self.before.as_ref().map(Trust::root))
     }
 
-    /// The top of the targets roles when the ceremony is finished.
+    /// The top targets role after the ceremony.
     fn new_targets(&self) -> Option<&Signed<Targets>> {
         self.targets.as_ref().or(self.before.as_ref().map(Trust::targets))
     }
 
-    /// Whether the roots that it builds on lead on from a keeper's own root.
+    /// Whether a keeper's own root is one of the roots before the ceremony.
     #[must_use]
     pub fn follows_from(&self, own: &Signed<Root>) -> bool {
         let version = own.signed().version;
@@ -165,14 +158,15 @@ impl Ceremony {
         roots.any(|root| root.signed().version == version && root.message() == own.message())
     }
 
-    /// Signs with each of the keys whatever it counts for. Returns what was signed, and by which key.
+    /// Signs every document with each of the keys that counts for it. Returns what was signed, and by which
+    /// key.
     ///
     /// # Errors
     /// When a key does not sign.
     pub fn sign(&mut self, keys: &[&dyn Signer]) -> Result<Vec<(DocumentId, KeyId)>, SignError> {
         let mut signed = Vec::new();
-        // The role of a line lists the digests of its manifests, so it comes after them, and after the
-        // manifests' last signature: several keys go around twice.
+        // The role of a line lists the digests of its manifests, so it is signed after the last signature of
+        // the last manifest. That is why several keys take two rounds.
         for key in keys.iter().chain(if keys.len() > 1 { keys } else { &[] }) {
             for manifests in [true, false] {
                 let documents = self.documents().into_iter();
@@ -193,22 +187,22 @@ impl Ceremony {
 
     fn sign_one(&mut self, id: &DocumentId, key: &dyn Signer) -> Result<(), SignError> {
         match id {
-            DocumentId::Root(_) => self.root.as_mut().map(|document| add(document, key)),
-            DocumentId::Targets => self.targets.as_mut().map(|document| add(document, key)),
+            DocumentId::Root(_) => self.root.as_mut().map(|root| root.add_signature(key, None)),
+            DocumentId::Targets => self.targets.as_mut().map(|targets| targets.add_signature(key, None)),
             DocumentId::Line(line) => {
-                let role = names::releases_role(line);
-                self.lines.get_mut(line).map(|work| add(&mut work.role, &InRole(&role, key)))
+                let work = self.lines.get_mut(line);
+                work.map(|work| work.role.add_signature(key, Some(&names::releases_role(line))))
             }
             DocumentId::Manifest(version) => {
-                let mut manifests = self.lines.values_mut().map(|work| &mut work.manifests);
-                manifests.find_map(|manifests| manifests.get_mut(version)).map(|document| add(document, key))
+                let manifest = self.lines.values_mut().find_map(|work| work.manifests.get_mut(version));
+                manifest.map(|manifest| manifest.add_signature(key, None))
             }
         }
         .unwrap_or(Ok(()))
     }
 
-    /// Lists manifests as they are now in their lines' roles. A role that listed others loses its
-    /// signatures: nobody can have made them in good faith.
+    /// Updates the roles of lines to list the manifests as they are now. A role that changes loses its
+    /// signatures, which were made for something else.
     fn list_manifests(&mut self) -> Result<(), SignError> {
         for work in self.lines.values_mut() {
             let mut role = work.role.signed().clone();
@@ -222,19 +216,12 @@ impl Ceremony {
         Ok(())
     }
 
-    /// Signs and completes it with keys that are all at hand.
+    /// Signs and completes it, when all keys are at hand.
     fn alone(mut self, keys: &[&dyn Signer], now: Time) -> Result<Finished, CeremonyError> {
         self.check(now).map_err(Box::new)?;
         self.sign(keys)?;
         Ok(self.complete(now).map_err(Box::new)?)
     }
-}
-
-fn add<T: Clone>(document: &mut Signed<T>, key: &dyn Signer) -> Result<(), SignError> {
-    let mut signatures = document.signatures().to_vec();
-    signatures.push(Signature::by(key, document.message())?);
-    *document = document.clone().with_signatures(signatures)?;
-    Ok(())
 }
 
 /// The keys of a repository with one key for each role.
@@ -262,11 +249,11 @@ pub fn found(catalog: &Catalog, keys: &Keys, now: Time) -> Result<Files, Ceremon
     Ok(Ceremony::found(catalog, &founders, now)?.alone(&[root, targets, release], now)?.trust)
 }
 
-/// Signs releases of one line at `now`, and the next version of its role, with one release key. What
-/// the role lists already stays listed. `form` has the last word on each manifest before it is signed.
+/// Signs releases of one line at `now`, and the next version of its role, with one release key. Releases
+/// that the role lists already stay listed. `form` may change each manifest before it is signed.
 ///
 /// # Errors
-/// When the line has no role, the key is not enough for it, or something cannot be signed.
+/// When the line has no role, needs other or more keys, or something cannot be signed.
 pub fn sign_releases(
     trust: &Trust,
     line: &Line,

@@ -1,40 +1,40 @@
-//! What may follow what: the one rule that servers, mirrors, `recover` and clusters share.
+//! Which documents may follow which: one rule for servers, mirrors, `recover` and clusters.
 //!
-//! Whoever has verified a repository remembers its root, timestamp and snapshot, and takes nothing
-//! afterwards that goes back behind them (TUF 1.0.34, sections 5.3 to 5.5):
+//! A client that has verified a repository remembers its root, timestamp and snapshot, and then
+//! refuses everything older (TUF 1.0.34, sections 5.3 to 5.5):
 //!
-//! - each root is the next version, and the threshold of the keys of both roots signed it;
-//! - the version of a timestamp, of a snapshot, and of every role that a snapshot lists never goes
-//!   down, and a role that was listed stays listed;
-//! - one version is one document: other bytes under the same version are refused. TUF allows them,
-//!   but then two servers sign with one key, or a thief does;
+//! - each root has the next version, and enough keys of both the old and the new root have signed it;
+//! - the versions of the timestamp, of the snapshot, and of every role that a snapshot lists never go
+//!   down, and a listed role stays listed;
+//! - a document never changes under the same version. TUF allows that, but it means that two servers,
+//!   or a server and a thief, sign with one key;
 //! - a timestamp or a snapshot is forgotten once the newest root no longer accepts its signatures
-//!   (5.3.11). This is how clients recover from a stolen online key that drove versions to their
-//!   maximum. A key that only joins the others forgets nothing: a thief would use that to go back.
+//!   (5.3.11). This is how clients recover after a thief used the online key to sign the highest
+//!   version. Adding an online key forgets nothing; otherwise a thief could use that to go back.
 
 use std::collections::BTreeMap;
 
 use super::signed::Signed;
 use super::violation::Violation;
-use crate::formats::tuf::{Meta, Role, Root, Snapshot, Timestamp, names};
+use crate::formats::tuf::{Meta, Role, Root, Snapshot, Timestamp};
 
-/// What somebody has verified, as far as it bounds what they take next.
+/// What a client has verified, as far as it limits what the client accepts next.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
-    /// The newest root that is trusted.
+    /// The newest trusted root.
     pub root: &'a Signed<Root>,
     pub timestamp: Option<&'a Signed<Timestamp>>,
     pub snapshot: Option<&'a Signed<Snapshot>>,
 }
 
 impl<'a> Known<'a> {
-    /// A trusted root, and nothing else yet.
+    /// Only a trusted root.
     #[must_use]
     pub const fn root(root: &'a Signed<Root>) -> Self {
         Self { root, timestamp: None, snapshot: None }
     }
 
-    /// What still counts under a later root.
+    /// What a client still remembers under a later root.
     #[must_use]
     pub fn under(self, root: &Root) -> Self {
         Self {
@@ -44,37 +44,37 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Whether a root, a timestamp and a snapshot that belong together may come next.
+    /// Checks that a root, timestamp and snapshot that belong together may come next.
     ///
     /// # Errors
-    /// The first that may not.
+    /// The first one that may not.
     pub fn check(
         self,
         root: &Signed<Root>,
         timestamp: &Signed<Timestamp>,
         snapshot: &Signed<Snapshot>,
     ) -> Result<(), Violation> {
-        // A root that was replaced never comes back, however new what its keys sign.
+        // A replaced root never comes back, no matter how new the documents are that its keys sign.
         check_step("root", self.root, root)?;
         let known = self.under(root.signed());
         known.check_timestamp(timestamp)?;
         known.check_snapshot(snapshot)
     }
 
-    /// TUF 5.4.3: neither the timestamp nor the snapshot that it names goes back.
+    /// TUF 5.4.3: checks that neither the timestamp nor the snapshot that it names goes back.
     ///
     /// # Errors
-    /// When one does.
+    /// When one of them does.
     pub fn check_timestamp(self, next: &Signed<Timestamp>) -> Result<(), Violation> {
         let Some(known) = self.timestamp else { return Ok(()) };
         check_step("timestamp", known, next)?;
         check_meta("snapshot", &known.signed().meta.snapshot, &next.signed().meta.snapshot)
     }
 
-    /// TUF 5.5.5: neither the snapshot nor any role that it lists goes back or vanishes.
+    /// TUF 5.5.5: checks that neither the snapshot nor any role that it lists goes back or vanishes.
     ///
     /// # Errors
-    /// When one does.
+    /// When one of them does.
     pub fn check_snapshot(self, next: &Signed<Snapshot>) -> Result<(), Violation> {
         let Some(known) = self.snapshot else { return Ok(()) };
         check_step("snapshot", known, next)?;
@@ -82,27 +82,34 @@ impl<'a> Known<'a> {
     }
 }
 
-/// TUF 5.3.4 and 5.3.5: whether a root is the one after another.
+/// TUF 5.3.4 and 5.3.5: checks that a root is the next one after `known`, or the first one.
 ///
 /// # Errors
-/// When the keys of either did not sign it, or it has another version than the next one.
-pub fn check_next_root(known: &Signed<Root>, next: &Signed<Root>) -> Result<(), Violation> {
-    let (trusted, found) = (known.signed().version, next.signed().version);
-    let path = names::metadata_path("root", trusted + 1);
-    next.verify(known.signed().root()).map_err(Violation::signature(&path))?;
-    next.verify(next.signed().root()).map_err(Violation::signature(&path))?;
-    if found == trusted + 1 { Ok(()) } else { Err(Violation::BrokenChain { trusted, found }) }
+/// When the keys of either have not signed it, or it has another version.
+pub fn check_next_root(
+    path: &str,
+    known: Option<&Signed<Root>>,
+    next: &Signed<Root>,
+) -> Result<(), Violation> {
+    for root in known.into_iter().chain([next]) {
+        next.verify(root.signed().root()).map_err(Violation::signature(path))?;
+    }
+    let (expected, found) = (known.map_or(0, |known| known.signed().version) + 1, next.signed().version);
+    if found == expected {
+        return Ok(());
+    }
+    Err(Violation::BrokenChain { path: path.to_owned(), expected, found })
 }
 
-/// Whether one document of a role may follow another.
+/// Checks that one version of a role may follow another.
 ///
 /// # Errors
-/// When its version is lower, or the same with other bytes.
+/// When its version is lower, or is the same although the bytes differ.
 pub fn check_step<T: Role>(role: &str, known: &Signed<T>, next: &Signed<T>) -> Result<(), Violation> {
     check_version(role, known.signed().version(), next.signed().version(), known.raw() == next.raw())
 }
 
-/// Whether the roles that one snapshot lists, by file name, may follow those that another listed.
+/// Checks that the roles that a snapshot lists, by file name, may follow those that another one listed.
 ///
 /// # Errors
 /// The first role that goes back or vanishes.

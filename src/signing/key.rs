@@ -1,6 +1,6 @@
 //! Ed25519 keys as text: PKCS#8 PEM, as `openssl` reads and writes them.
 //!
-//! The store and the command line take care of files, their modes and their folders.
+//! Files, their modes and their folders are up to the store and the command line.
 
 mod encrypted;
 
@@ -19,15 +19,15 @@ pub use encrypted::{is_encrypted, public_half};
 /// Why a key cannot be made, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    #[error("the system has no randomness for a key")]
+    #[error("cannot generate a key: the system has no randomness")]
     Random(#[source] getrandom::Error),
-    #[error("this private key is encrypted: its passphrase is needed")]
+    #[error("this private key is encrypted, and needs its passphrase")]
     Encrypted,
-    #[error("the passphrase is not this key's")]
+    #[error("the passphrase is wrong")]
     Passphrase,
     #[error("the encryption of this key is not supported: expected PBES2 with scrypt or PBKDF2, and AES")]
     Encryption(#[source] pkcs8::Error),
-    #[error("the public key below this private key belongs to another one: the file was changed")]
+    #[error("the public key below this private key does not belong to it: the file was changed")]
     OtherHalf,
     #[error("this is a public key, but a private one is needed")]
     PublicForPrivate,
@@ -37,11 +37,11 @@ pub enum KeyError {
     PrivateForPublic,
     #[error("this is not an Ed25519 public key as PEM (`-----BEGIN PUBLIC KEY-----`)")]
     Public(#[source] pkcs8::spki::Error),
-    #[error("these 32 bytes are not an Ed25519 public key, or a weak one")]
+    #[error("these 32 bytes are not an Ed25519 public key, or are a weak one")]
     Point,
 }
 
-/// A key that signs. It is wiped from memory when it is dropped, and never printed.
+/// A key that signs. It is wiped from memory when it is dropped, and is never printed.
 pub struct PrivateKey {
     key: SigningKey,
     id: KeyId,
@@ -58,7 +58,7 @@ impl PrivateKey {
         Ok(Self::from_seed(&seed))
     }
 
-    /// The key with this seed; for tests, which need the same keys each time.
+    /// The key with this seed, for tests that need the same keys each time.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self::of(SigningKey::from_bytes(seed))
@@ -67,7 +67,7 @@ impl PrivateKey {
     /// Reads a PKCS#8 PEM.
     ///
     /// # Errors
-    /// When the text is anything else; the error says what, if it can.
+    /// When the text is anything else. The error says what it is, if that is known.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         if is_encrypted(pem) {
             return Err(KeyError::Encrypted);
@@ -141,7 +141,7 @@ impl PublicKey {
     /// The key that a document names.
     ///
     /// # Errors
-    /// When its bytes are not a point of the curve, or one of the few for which anybody can sign.
+    /// When its bytes are not a point on the curve, or are a weak key, for which anybody can sign.
     pub fn of(key: &Key) -> Result<Self, KeyError> {
         match VerifyingKey::from_bytes(key.public()) {
             Ok(key) if !key.is_weak() => Ok(Self(key)),
@@ -169,8 +169,8 @@ impl PublicKey {
         self.key().id()
     }
 
-    /// Whether a signature is the key's own over these bytes, by the strict rules that all
-    /// implementations share.
+    /// Whether this key made a signature over these bytes, by the strict rules that all implementations
+    /// share.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.0.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()

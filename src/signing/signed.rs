@@ -18,15 +18,15 @@ use crate::formats::tuf::{Authority, KeyId};
 /// A document with its signatures: `{"signatures": [{"keyid", "sig"}], "signed": {…}}`.
 ///
 /// The bytes are kept as they were read or first written: what is stored is what is served, and
-/// nothing is ever serialised again. Reading does not verify; see [`Signed::verify`]. A clone shares
-/// all that is large.
+/// nothing is serialised again. Reading does not verify; see [`Signed::verify`]. Clones share the
+/// document and its bytes.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_field_names, reason = "`signed` is what TUF calls it")]
 pub struct Signed<T> {
     signed: Arc<T>,
     signatures: Vec<Signature>,
     raw: Bytes,
-    /// The canonical form of `signed`: a part of `raw` where that has it as it is.
+    /// The canonical form of `signed`: a slice of `raw` if `raw` contains it in that form.
     message: Bytes,
 }
 
@@ -44,27 +44,27 @@ pub struct Signature {
 pub enum SignError {
     #[error("the document cannot be signed")]
     Canonical(#[from] CanonicalError),
-    #[error("the key `{keyid}` does not sign")]
+    #[error("cannot sign with the key `{keyid}`")]
     Signer { keyid: KeyId, source: SignerError },
 }
 
 /// Why bytes are not a signed document.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
-    #[error("it is not a document with signatures")]
+    #[error("it is not a signed document")]
     Envelope(#[source] serde_json::Error),
-    #[error("the key `{0}` signs it twice")]
+    #[error("the key `{0}` has signed it twice")]
     SignsTwice(KeyId),
-    #[error("what it holds under `signed` cannot be used")]
+    #[error("its content (`signed`) is invalid")]
     Signed(#[source] StrictError),
 }
 
 /// Why a document's signatures are not enough.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    #[error("{valid} valid signatures by trusted keys, and {threshold} are needed")]
+    #[error("it has {valid} valid signatures by trusted keys, and needs {threshold}")]
     Threshold { valid: u64, threshold: u64 },
-    #[error("the signature by the key `{0}` does not hold")]
+    #[error("the signature by the key `{0}` is invalid")]
     Wrong(KeyId),
 }
 
@@ -72,18 +72,17 @@ impl<T: Serialize> Signed<T> {
     /// Signs a document with each of the keys.
     ///
     /// # Errors
-    /// When the document has no canonical form (a text or a name that is not plain ASCII, most
-    /// likely), or a key does not sign.
+    /// When the document has no canonical form (most likely a text is not plain ASCII), or a key does
+    /// not sign.
     pub fn sign<'k, S: Signer + ?Sized + 'k>(
         signed: T,
         keys: impl IntoIterator<Item = &'k S>,
     ) -> Result<Self, SignError> {
-        let message = canonical(&signed)?;
-        let mut signatures = Vec::new();
+        let mut document = Self::unsigned(signed)?;
         for key in keys {
-            signatures.push(Signature::by(key, &message)?);
+            document.add_signature(key, None)?;
         }
-        Self::compose(Arc::new(signed), &message, signatures)
+        Ok(document)
     }
 
     /// A document that nobody has signed yet.
@@ -96,21 +95,9 @@ impl<T: Serialize> Signed<T> {
     }
 }
 
-impl Signature {
-    /// A key's signature over bytes.
-    ///
-    /// # Errors
-    /// When the key does not sign.
-    pub fn by<S: Signer + ?Sized>(key: &S, message: &[u8]) -> Result<Self, SignError> {
-        let keyid = key.id();
-        let sig = key.sign(message).map_err(|source| SignError::Signer { keyid, source })?;
-        Ok(Self { keyid, sig })
-    }
-}
-
 impl<T: DeserializeOwned> Signed<T> {
-    /// Reads a document, strictly: no key twice, no floating point numbers, ASCII. The signatures
-    /// are not looked at yet.
+    /// Reads a document strictly: no duplicate keys, no floating point numbers, ASCII only. Does not
+    /// verify the signatures.
     ///
     /// # Errors
     /// When the bytes are not such a document.
@@ -152,22 +139,39 @@ impl<T> Signed<T> {
         Ok(Self { signed, signatures, raw, message })
     }
 
-    /// The same document with other signatures: some more, or some less.
+    /// Adds a key's signature. `role` is the role that the document is the next version of, if it is a
+    /// delegated one: see [`Signer::sign_as`].
+    ///
+    /// # Errors
+    /// When the key does not sign.
+    pub fn add_signature<S: Signer + ?Sized>(
+        &mut self,
+        key: &S,
+        role: Option<&str>,
+    ) -> Result<(), SignError> {
+        let keyid = key.id();
+        let sig = key.sign_as(role, &self.message).map_err(|source| SignError::Signer { keyid, source })?;
+        let signatures = self.signatures.iter().cloned().chain([Signature { keyid, sig }]).collect();
+        *self = Self::compose(Arc::clone(&self.signed), &self.message, signatures)?;
+        Ok(())
+    }
+
+    /// The same document with only the signatures of some keys.
     ///
     /// # Errors
     /// Never in practice: signatures have a canonical form.
-    pub fn with_signatures(self, signatures: Vec<Signature>) -> Result<Self, SignError> {
-        let message = self.message.clone();
-        Self::compose(self.signed, &message, signatures)
+    pub fn signed_only_by(&self, keyids: &[KeyId]) -> Result<Self, SignError> {
+        let kept = self.signatures.iter().filter(|signature| keyids.contains(&signature.keyid)).cloned();
+        Self::compose(Arc::clone(&self.signed), &self.message, kept.collect())
     }
 
-    /// The document. Only what was verified may be acted on.
+    /// The document. Act on it only after it was verified.
     #[must_use]
     pub fn signed(&self) -> &T {
         &self.signed
     }
 
-    /// The document alone.
+    /// The document, without its signatures.
     #[must_use]
     pub fn into_signed(self) -> T
     where
@@ -200,11 +204,11 @@ impl<T> Signed<T> {
         Sha256::new(sha2::Sha256::digest(&self.raw).into())
     }
 
-    /// Whether enough of the trusted keys signed the document. Each key counts once; signatures by
-    /// other keys count for nothing, but a wrong one by a trusted key is never overlooked.
+    /// Checks that enough of the trusted keys have signed the document. Each key counts once. Signatures
+    /// by other keys are ignored; an invalid one by a trusted key is an error.
     ///
     /// # Errors
-    /// When they did not.
+    /// When too few have, or a trusted key's signature is invalid.
     pub fn verify(&self, authority: Authority<'_>) -> Result<&T, SignatureError> {
         let mut valid = BTreeSet::new();
         for Signature { keyid, sig } in &self.signatures {

@@ -17,28 +17,21 @@ use crate::formats::tuf::KeyId;
 /// How long a command may take for a signature: long enough to touch a token and type its PIN.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// No form of a signature is longer: 64 bytes are 128 hexadecimal digits, and the end of a line.
-const MOST: u64 = 1024;
+/// How much of a command's output is read. The longest form of a signature has 128 hexadecimal digits
+/// and a line break.
+const MAX_OUTPUT: u64 = 1024;
 
 /// Something that signs with one key.
 pub trait Signer: fmt::Debug + Send + Sync {
     /// The public half of the key.
     fn public(&self) -> PublicKey;
 
-    /// Signs bytes.
+    /// Signs a document's bytes. `role` is the name of a delegated role: lines' roles and `channels` have
+    /// the type of the top targets role, and their bytes do not say which of them they are.
     ///
     /// # Errors
     /// When there is no signature.
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError>;
-
-    /// Signs the next version of a role, as [`sign`](Self::sign): lines' roles, `channels` and the top
-    /// targets role are all of one type, and their bytes do not say which they are.
-    ///
-    /// # Errors
-    /// When there is no signature.
-    fn sign_role(&self, _role: &str, message: &[u8]) -> Result<[u8; 64], SignerError> {
-        self.sign(message)
-    }
+    fn sign_as(&self, role: Option<&str>, message: &[u8]) -> Result<[u8; 64], SignerError>;
 
     /// The key's id.
     fn id(&self) -> KeyId {
@@ -51,8 +44,8 @@ impl Signer for PrivateKey {
         Self::public(self)
     }
 
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError> {
-        Ok(Self::sign(self, message))
+    fn sign_as(&self, _role: Option<&str>, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        Ok(self.sign(message))
     }
 
     fn id(&self) -> KeyId {
@@ -60,41 +53,26 @@ impl Signer for PrivateKey {
     }
 }
 
-/// A signer that knows which role it signs.
-#[derive(Debug, Clone, Copy)]
-pub struct InRole<'a, S: ?Sized>(pub &'a str, pub &'a S);
-
-impl<S: Signer + ?Sized> Signer for InRole<'_, S> {
-    fn public(&self) -> PublicKey {
-        self.1.public()
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError> {
-        self.1.sign_role(self.0, message)
-    }
-}
-
-/// Why a command gave no signature.
+/// Why a command did not sign.
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
     #[error("cannot run `{0}`")]
     Start(String, #[source] std::io::Error),
-    #[error("`{0}` failed ({1}); its own message is on stderr")]
+    #[error("`{0}` failed ({1}); see its message on stderr")]
     Failed(String, ExitStatus),
-    #[error("`{0}` gave no signature within {seconds} s", seconds = DEADLINE.as_secs())]
+    #[error("`{0}` did not sign within {seconds} s", seconds = DEADLINE.as_secs())]
     Deadline(String),
-    #[error(
-        "`{0}` wrote no signature on stdout: expected 64 bytes, as they are, in hexadecimal or in base64"
-    )]
+    #[error("`{0}` wrote no signature to stdout: expected 64 bytes, raw, in hexadecimal or in base64")]
     NoSignature(String),
-    #[error("`{0}` wrote a signature that is not one by the key `{1}` over this document")]
+    #[error("`{0}` wrote a signature that is not the key `{1}`'s over this document")]
     Wrong(String, KeyId),
 }
 
 /// A key that only a command can sign with.
 ///
-/// `sh -c COMMAND` reads the bytes to sign on stdin and writes the signature on stdout; its stderr is for
-/// people. `TIDEGATE_KEYID` names the key, and `TIDEGATE_DOCUMENT` says what the bytes are: `root 2`, `releases-1.8 5`, `release 1.8.4`, `channel 1.8-production`.
+/// `sh -c COMMAND` reads the bytes from stdin and writes the signature to stdout; its stderr is for
+/// people. `TIDEGATE_KEYID` names the key, and `TIDEGATE_DOCUMENT` the document: `root 2`,
+/// `releases-1.8 5`, `release 1.8.4`, `channel 1.8-production`.
 #[derive(Debug, Clone)]
 pub struct CommandSigner {
     public: PublicKey,
@@ -126,34 +104,23 @@ impl Signer for CommandSigner {
         self.public
     }
 
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError> {
-        self.ask(&name_of(None, message), message)
-    }
-
-    fn sign_role(&self, role: &str, message: &[u8]) -> Result<[u8; 64], SignerError> {
-        self.ask(&name_of(Some(role), message), message)
-    }
-}
-
-impl CommandSigner {
-    fn ask(&self, document: &str, message: &[u8]) -> Result<[u8; 64], SignerError> {
+    fn sign_as(&self, role: Option<&str>, message: &[u8]) -> Result<[u8; 64], SignerError> {
         let command = || self.command.clone();
-        let mut child = self.start(document)?;
+        let mut child = self.start(&name_of(role, message))?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let bytes = message.to_vec();
-        // A command that hangs, or leaves a process behind that keeps its stdout open, blocks these threads
-        // and not the caller.
+        // A command that hangs, or whose child keeps its stdout open, blocks these threads and not the caller.
         thread::spawn(move || {
             // A command that does not read all of its stdin may still sign.
             let _ = stdin.map(|mut stdin| stdin.write_all(&bytes));
         });
         thread::spawn(move || {
             let mut written = Vec::new();
-            let read = stdout.map(|stdout| stdout.take(MOST).read_to_end(&mut written));
-            let _ = tell.send(read.and_then(Result::ok).map(|_| written));
+            let read = stdout.map(|stdout| stdout.take(MAX_OUTPUT).read_to_end(&mut written));
+            let _ = sender.send(read.and_then(Result::ok).map(|_| written));
         });
-        let written = told.recv_timeout(self.deadline).ok();
+        let written = receiver.recv_timeout(self.deadline).ok();
         let ended = written.as_ref().and_then(|_| wait(&mut child, self.deadline).transpose());
         let Some(status) = ended else {
             kill(&mut child);
@@ -173,8 +140,8 @@ impl CommandSigner {
     }
 }
 
-/// Whether there is a terminal on which a command may ask for a PIN. In a process group of its own it
-/// could not: the terminal would stop it when it reads.
+/// Whether there is a terminal on which a command can ask for a PIN. If so, the command stays in this
+/// process group: the terminal stops processes of other groups that read from it.
 fn has_terminal() -> bool {
     File::open("/dev/tty").is_ok()
 }
@@ -195,10 +162,10 @@ fn wait(child: &mut Child, deadline: Duration) -> std::io::Result<Option<ExitSta
     }
 }
 
-/// Ends a command, and all that it has started if it has a process group of its own.
+/// Kills a command, and everything that it has started if it has a process group of its own.
 fn kill(child: &mut Child) {
     let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-    // Nobody has waited for it yet, so its number is still its own.
+    // Nobody has waited for the process yet, so its id cannot belong to another one.
     if let Some(pid) = pid.filter(|pid| rustix::process::getpgid(Some(*pid)) == Ok(*pid)) {
         let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
     }
@@ -218,7 +185,7 @@ fn signature(written: &[u8]) -> Option<[u8; 64]> {
     decoded.try_into().ok()
 }
 
-/// The name of a document, from its bytes, or from its role where those do not say.
+/// The name of a document: its role or its type, and its version or its channel.
 fn name_of(role: Option<&str>, message: &[u8]) -> String {
     let Ok(document) = serde_json::from_slice::<serde_json::Value>(message) else { return String::new() };
     let text = |field: &str| match document.get(field)? {
@@ -240,7 +207,7 @@ mod tests {
     }
 
     fn run(command: &str, message: &[u8]) -> Result<[u8; 64], SignerError> {
-        CommandSigner::new(key().public(), command.to_owned()).sign(message)
+        CommandSigner::new(key().public(), command.to_owned()).sign_as(None, message)
     }
 
     #[test]
@@ -276,9 +243,7 @@ mod tests {
         // Roles of lines do not say in their bytes which they are.
         let signer = CommandSigner::new(key().public(), command);
         for role in ["releases-1.8", "channels"] {
-            assert!(
-                InRole(role, &signer as &dyn Signer).sign(br#"{"_type":"targets","version":5}"#).is_err()
-            );
+            assert!(signer.sign_as(Some(role), br#"{"_type":"targets","version":5}"#).is_err());
             let text = std::fs::read_to_string(told.path()).unwrap();
             assert_eq!(text, format!("{} {role} 5\n", key().id()));
         }
@@ -305,7 +270,7 @@ mod tests {
         for command in ["exec sleep 60", "sleep 60; true", closed.as_str()] {
             let mut signer = CommandSigner::new(key().public(), command.to_owned());
             signer.deadline = Duration::from_millis(50);
-            assert!(matches!(signer.sign(b"{}"), Err(SignerError::Deadline { .. })), "{command}");
+            assert!(matches!(signer.sign_as(None, b"{}"), Err(SignerError::Deadline { .. })), "{command}");
         }
     }
 }

@@ -1,14 +1,16 @@
-//! What the owner of the keys has signed: the catalog's `trust/` folder, verified.
+//! The offline roles: the catalog's `trust/` folder, verified.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use sha2::Digest;
 
-use super::signed::{ParseError, SignatureError, Signed};
+use super::continuity::check_next_root;
+use super::signed::Signed;
+use super::violation::{Violation, read_signed};
+use crate::domain::Time;
 use crate::domain::channel::LineName;
 use crate::domain::line::Line;
 use crate::domain::payload::Sha256;
@@ -22,25 +24,18 @@ pub struct Trust {
     /// Every root, from the first on; never empty.
     roots: Vec<Signed<Root>>,
     targets: Signed<Targets>,
-    /// The roles of lines, by the role's name.
-    releases: BTreeMap<String, Signed<Targets>>,
-    /// Delegated roles that are missing or cannot be used: their lines fail, and no other.
+    lines: BTreeMap<LineName, Signed<Targets>>,
+    /// Lines whose roles are missing or invalid. They fail; the others do not.
     broken: BTreeMap<LineName, TrustError>,
 }
 
 /// Why the `trust/` folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
-    #[error("`trust/{file}` is missing")]
-    Missing { file: String },
-    #[error("`trust/{file}` cannot be read")]
-    Parse { file: String, source: ParseError },
+    #[error(transparent)]
+    Violation(#[from] Violation),
     #[error("`trust/{file}` cannot be read: {why}")]
     Unread { file: String, why: String },
-    #[error("`trust/{file}` does not have enough valid signatures")]
-    Signature { file: String, source: SignatureError },
-    #[error("`trust/{file}` contains version {found}")]
-    Version { file: String, found: u64 },
     #[error(
         "`trust/{file}` does not belong there: only `N.root.json`, `targets.json` and `releases-LINE.json` do"
     )]
@@ -60,50 +55,73 @@ impl Trust {
             return Ok(None);
         }
         let roots = read_roots(files)?;
+        let authority = roots[roots.len() - 1].signed().targets();
         let targets: Signed<Targets> =
-            read(files, "targets.json", roots[roots.len() - 1].signed().targets())?;
+            read_signed("trust/targets.json", raw(files, "targets.json")?, authority)?;
         let stray = |file: &&String| {
             !(file.starts_with(names::RELEASES) || file.ends_with(".root.json") || **file == "targets.json")
         };
         if let Some(file) = files.keys().find(stray) {
             return Err(TrustError::Stray { file: file.clone() });
         }
-        // A role is written before its delegation, and counts for nothing until then.
-        let (mut releases, mut broken) = (BTreeMap::new(), BTreeMap::new());
+        // A role is written before its delegation. Until then it is ignored.
+        let (mut lines, mut broken) = (BTreeMap::new(), BTreeMap::new());
         if let Some(delegations) = &targets.signed().delegations {
             for role in delegations.roles.iter().filter(|role| role.name != names::CHANNELS) {
                 let file = format!("{}.json", role.name);
                 let Some(line) = names::line_of(&role.name) else { return Err(TrustError::Stray { file }) };
-                match read(files, &file, delegations.authority(role)) {
-                    Ok(signed) => drop(releases.insert(role.name.clone(), signed)),
-                    Err(error) => drop(broken.insert(line, error)),
+                let read = raw(files, &file)
+                    .and_then(|raw| read_signed(&format!("trust/{file}"), raw, delegations.authority(role)));
+                match read {
+                    Ok(signed) => drop(lines.insert(line, signed)),
+                    Err(violation) => drop(broken.insert(line, violation.into())),
                 }
             }
         }
-        Ok(Some(Self { roots, targets, releases, broken }))
+        Ok(Some(Self { roots, targets, lines, broken }))
+    }
+
+    /// The roles of a publication, which were verified before.
+    #[must_use]
+    pub fn verified(
+        roots: Vec<Signed<Root>>,
+        targets: Signed<Targets>,
+        lines: BTreeMap<LineName, Signed<Targets>>,
+    ) -> Self {
+        Self { roots, targets, lines, broken: BTreeMap::new() }
+    }
+
+    /// The same, with the roles of these lines only.
+    #[must_use]
+    pub fn with_only(&self, lines: &[&LineName]) -> Self {
+        let wanted = self.lines.iter().filter(|(line, _)| lines.contains(line));
+        let wanted = wanted.map(|(line, role)| (line.clone(), role.clone()));
+        Self::verified(self.roots.clone(), self.targets.clone(), wanted.collect())
     }
 
     /// Adds why lines' roles that seemed to be missing could not be read, by file name.
     #[must_use]
     pub fn with_unread(mut self, unread: &BTreeMap<String, String>) -> Self {
-        for error in self.broken.values_mut() {
-            if let TrustError::Missing { file } = error
-                && let Some(why) = unread.get(file)
+        for (line, error) in &mut self.broken {
+            let file = format!("{}.json", names::releases_role(line));
+            if let TrustError::Violation(Violation::Missing { .. }) = error
+                && let Some(why) = unread.get(&file)
             {
-                *error = TrustError::Unread { file: file.clone(), why: why.clone() };
+                *error = TrustError::Unread { file, why: why.clone() };
             }
         }
         self
     }
 
-    /// The files that it was read from, except for those that count for nothing.
+    /// The files that it was read from, without those that were ignored.
     #[must_use]
     pub fn files(&self) -> BTreeMap<String, Bytes> {
         let roots =
             self.roots.iter().map(|root| (format!("{}.root.json", root.signed().version), root.raw()));
-        let releases = self.releases.iter().map(|(role, signed)| (format!("{role}.json"), signed.raw()));
+        let lines = self.lines.iter();
+        let lines = lines.map(|(line, role)| (format!("{}.json", names::releases_role(line)), role.raw()));
         let targets = ("targets.json".to_owned(), self.targets.raw());
-        roots.chain(releases).chain([targets]).map(|(file, raw)| (file, raw.clone())).collect()
+        roots.chain(lines).chain([targets]).map(|(file, raw)| (file, raw.clone())).collect()
     }
 
     /// Every root, from the first on.
@@ -124,10 +142,18 @@ impl Trust {
         &self.targets
     }
 
-    /// The lines' roles, by role name.
+    /// The roles of lines.
     #[must_use]
-    pub const fn releases(&self) -> &BTreeMap<String, Signed<Targets>> {
-        &self.releases
+    pub const fn lines(&self) -> &BTreeMap<LineName, Signed<Targets>> {
+        &self.lines
+    }
+
+    /// When each role expires, by name.
+    pub fn expiries(&self) -> impl Iterator<Item = (String, Time)> {
+        let top = [("root", self.root().signed().expires), ("targets", self.targets.signed().expires)];
+        let lines = self.lines.iter();
+        let lines = lines.map(|(line, role)| (names::releases_role(line), role.signed().expires));
+        top.into_iter().map(|(role, at)| (role.to_owned(), at)).chain(lines)
     }
 
     /// The lines whose roles cannot be used, and why.
@@ -136,7 +162,7 @@ impl Trust {
         &self.broken
     }
 
-    /// As [`Trust::broken`], to keep.
+    /// As [`Trust::broken`], by value.
     #[must_use]
     pub fn into_broken(self) -> BTreeMap<LineName, TrustError> {
         self.broken
@@ -145,7 +171,7 @@ impl Trust {
     /// The role of one line.
     #[must_use]
     pub fn line(&self, line: &LineName) -> Option<&Signed<Targets>> {
-        self.releases.get(&names::releases_role(line))
+        self.lines.get(line)
     }
 
     /// The keys whose signatures count for a line.
@@ -209,47 +235,40 @@ impl Trust {
         let authority = self.line_authority(&line.name).ok_or(ManifestFault::NoReleaseKeys)?;
         let manifest = checked.manifest(raw, listed.hashes.sha256, authority)?;
         manifest.matches(line, release)?;
-        for payload in &*release.payloads {
-            let name = names::payload_target(&release.version, &payload.file);
-            if role.targets.get(&name) != Some(&Target::new(payload.sha256, payload.size)) {
-                return Err(ManifestFault::PayloadNotListed { file: payload.file.clone() });
-            }
+        if let Some(payload) = role.unlisted_payload(&manifest) {
+            return Err(ManifestFault::PayloadNotListed { file: payload.file.clone() });
         }
         for (stage, entry) in line.stages.iter().zip(&release.entries) {
-            let entered = entry.as_ref().map(|entry| entry.since);
-            if let (Some(since), Some(&earliest)) = (entered, manifest.not_before.get(&stage.name))
-                && since < earliest
+            if let (Some(entry), Some(&not_before)) = (entry, manifest.not_before.get(&stage.name))
+                && entry.since < not_before
             {
-                let stage = stage.name.clone();
-                return Err(ManifestFault::EnteredEarly { stage, since, not_before: earliest });
+                let (stage, since) = (stage.name.clone(), entry.since);
+                return Err(ManifestFault::EnteredEarly { stage, since, not_before });
             }
         }
         Ok(SignedFacts::new(manifest.not_before))
     }
 }
 
-fn read_roots(files: &BTreeMap<String, Bytes>) -> Result<Vec<Signed<Root>>, TrustError> {
-    let mut roots: Vec<Signed<Root>> = Vec::new();
-    for version in 1.. {
-        let file = format!("{version}.root.json");
-        if version > 1 && !files.contains_key(&file) {
-            break;
-        }
-        let root: Signed<Root> = parse(files, &file)?;
-        let found = root.signed().version;
-        if found != version {
-            return Err(TrustError::Version { file, found });
-        }
-        if let Some(before) = roots.last() {
-            check(&file, &root, before.signed().root())?;
-        }
-        check(&file, &root, root.signed().root())?;
-        roots.push(root);
-    }
-    Ok(roots)
+fn raw(files: &BTreeMap<String, Bytes>, file: &str) -> Result<Bytes, Violation> {
+    files.get(file).cloned().ok_or_else(|| Violation::Missing { path: format!("trust/{file}") })
 }
 
-/// Which release manifests were verified, so that none is verified twice.
+fn read_roots(files: &BTreeMap<String, Bytes>) -> Result<Vec<Signed<Root>>, Violation> {
+    let mut roots: Vec<Signed<Root>> = Vec::new();
+    loop {
+        let file = format!("{}.root.json", roots.len() + 1);
+        if !roots.is_empty() && !files.contains_key(&file) {
+            return Ok(roots);
+        }
+        let path = format!("trust/{file}");
+        let root = Signed::parse(raw(files, &file)?).map_err(Violation::unreadable(&path))?;
+        check_next_root(&path, roots.last(), &root)?;
+        roots.push(root);
+    }
+}
+
+/// The release manifests that were verified, so that none is verified twice.
 #[derive(Debug, Default)]
 pub struct Checked {
     /// Digests of the bytes, and of the keys that counted.
@@ -270,7 +289,7 @@ impl Checked {
         let key = (sha256, digest_of(authority));
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known().contains(&key) {
-            // These very bytes were verified before, so they need no strict reading again.
+            // The same bytes were read strictly and verified before.
             let Envelope { signed } =
                 serde_json::from_slice(raw).map_err(|e| ManifestFault::Unreadable(e.to_string()))?;
             return Ok(signed);
@@ -288,25 +307,4 @@ fn digest_of(authority: Authority<'_>) -> Sha256 {
     hasher.update(authority.threshold.to_be_bytes());
     authority.keyids.iter().for_each(|id| hasher.update(id.to_string()));
     Sha256::new(hasher.finalize().into())
-}
-
-/// Reads a file that these keys must have signed.
-fn read<T: DeserializeOwned>(
-    files: &BTreeMap<String, Bytes>,
-    file: &str,
-    authority: Authority<'_>,
-) -> Result<Signed<T>, TrustError> {
-    let signed = parse(files, file)?;
-    check(file, &signed, authority)?;
-    Ok(signed)
-}
-
-fn parse<T: DeserializeOwned>(files: &BTreeMap<String, Bytes>, file: &str) -> Result<Signed<T>, TrustError> {
-    let raw = files.get(file).ok_or_else(|| TrustError::Missing { file: file.to_owned() })?;
-    Signed::parse(raw.clone()).map_err(|source| TrustError::Parse { file: file.to_owned(), source })
-}
-
-fn check<T>(file: &str, signed: &Signed<T>, authority: Authority<'_>) -> Result<(), TrustError> {
-    let wrong = |source| TrustError::Signature { file: file.to_owned(), source };
-    signed.verify(authority).map(drop).map_err(wrong)
 }

@@ -1,94 +1,51 @@
-//! A repository, verified the way a client does: TUF 1.0.34, section 5, read strictly.
+//! Verifies a repository the way a client does: TUF 1.0.34, section 5, read strictly.
 //!
-//! Servers verify what they publish before it is swapped in, clusters what they fetch, and `verify`,
-//! `recover` and `import` what others serve. What may follow what came before is in
+//! Servers verify what they publish before they serve it, clusters what they fetch, and `verify`,
+//! `recover` and `import` what others serve. Which documents may follow which is in
 //! [`continuity`](super::continuity).
 
 mod manifests;
 mod roles;
 
-use bytes::Bytes;
-
 pub use self::manifests::check_offers;
+pub(super) use roles::check_scope;
 pub use roles::{Files, Verified, Verifier};
 
 use super::continuity::Known;
 use super::signed::Signed;
 pub use super::violation::Violation;
 use crate::domain::Time;
-use crate::formats::tuf::names::{self, CHANNELS};
-use crate::formats::tuf::{Root, Target};
+use crate::formats::tuf::Root;
 
-/// Wants every target, payloads too.
-#[must_use]
-pub fn everything(_name: &str, _target: &Target) -> bool {
-    true
+/// How much of a repository is verified beyond its roles. Targets that are not read are known only by
+/// their listing; manifests that are read are also compared with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Extent {
+    /// The manifests of channels: what a server checks before it publishes. The roles of lines may have
+    /// expired, since a client that loses one line need not lose the others.
+    Channels,
+    /// As `Channels`, and all release manifests that are there: a role may list the manifest of a
+    /// release that has not entered a stage yet, and that is not served.
+    Mirror,
+    /// Every manifest, but no payloads.
+    Manifests,
+    /// Every target, including payloads.
+    Everything,
 }
 
-/// Wants manifests, and leaves payloads to their listing.
-#[must_use]
-pub fn manifests(name: &str, _target: &Target) -> bool {
-    !name.starts_with("payload.")
-}
-
-/// Verifies a repository at `now`, from a root that is trusted already: every root after it, the
-/// timestamp, the snapshot, all roles, and the targets that are `wanted`. Other targets are known by
-/// their listing only. Manifests that are wanted are also read, and compared with each other.
+/// Verifies a repository at `now`, from a trusted root: every later root, the timestamp, the snapshot,
+/// all roles, and the targets that belong to `extent`.
 ///
 /// # Errors
-/// The first violation.
-pub fn verify(
+/// The first violation, or why a file cannot be read.
+pub fn verify<F: Files + ?Sized>(
     trusted: &Signed<Root>,
     now: Time,
-    fetch: &dyn Fn(&str) -> Option<Bytes>,
-    wanted: &dyn Fn(&str, &Target) -> bool,
-) -> Result<Verified, Violation> {
-    verify_all(trusted, &Verifier::new(fetch, now), false, wanted)
-}
-
-/// As [`verify`], but lines' roles may have expired: what is published must go on being renewed for
-/// the other lines, since a client that loses the one line need not lose all.
-///
-/// # Errors
-/// The first violation.
-pub fn verify_lapsed(
-    trusted: &Signed<Root>,
-    now: Time,
-    fetch: &dyn Fn(&str) -> Option<Bytes>,
-    wanted: &dyn Fn(&str, &Target) -> bool,
-) -> Result<Verified, Violation> {
-    verify_all(trusted, &Verifier::new(fetch, now), true, wanted)
-}
-
-fn verify_all<F: Files<Error = Violation> + ?Sized>(
-    trusted: &Signed<Root>,
-    with: &Verifier<'_, F>,
-    lapsed: bool,
-    wanted: &dyn Fn(&str, &Target) -> bool,
-) -> Result<Verified, Violation> {
+    files: &F,
+    extent: Extent,
+) -> Result<Verified, F::Error> {
+    let with = Verifier::new(files, now);
     let mut verified = with.common(Known::root(trusted))?;
-    let names: Vec<String> = roles::delegated(&verified.targets).map(|role| role.name.clone()).collect();
-    for name in names.into_iter().filter(|name| name != CHANNELS) {
-        let role = with.role(&verified, &name)?;
-        if !lapsed || !name.starts_with(names::RELEASES) {
-            let path = names::metadata_path(&name, role.signed().version);
-            with.check_expiry(&path, role.signed().expires)?;
-        }
-        verified.roles.insert(name, role);
-    }
-    with.targets(&verified, wanted)?;
+    with.read(&mut verified, extent)?;
     Ok(verified)
-}
-
-/// The bytes of one target, compared with its listing by a role that was verified.
-///
-/// # Errors
-/// When it is missing, or is not what is listed.
-pub fn target(
-    name: &str,
-    listed: &Target,
-    fetch: &dyn Fn(&str) -> Option<Bytes>,
-) -> Result<Bytes, Violation> {
-    Verifier::new(fetch, Time::UNIX_EPOCH)
-        .bytes(&names::target_path(name, &listed.hashes.sha256), Some(listed))
 }

@@ -1,10 +1,16 @@
-//! What can be wrong with documents.
+//! Why a document is refused.
 
-use super::signed::{ParseError, SignatureError};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::signed::{ParseError, SignatureError, Signed};
+use crate::domain::channel::LineName;
 use crate::domain::payload::Sha256;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::canonical::StrictError;
+use crate::formats::manifest::LineError;
+use crate::formats::tuf::Authority;
 
 /// Why a client refuses a repository.
 #[derive(Debug, thiserror::Error)]
@@ -12,61 +18,64 @@ pub enum Violation {
     #[error("`{path}` is missing")]
     Missing { path: String },
     #[error("`{path}` cannot be read")]
-    Unreadable {
-        path: String,
-        #[source]
-        source: ParseError,
-    },
-    #[error("`{path}` is not signed as it must be")]
-    Signature {
-        path: String,
-        #[source]
-        source: SignatureError,
-    },
+    Unreadable { path: String, source: ParseError },
+    #[error("`{path}` does not have enough valid signatures")]
+    Signature { path: String, source: SignatureError },
     #[error("`{path}` expired at `{}`", rfc3339(*.expires))]
     Expired { path: String, expires: Time },
-    #[error("`{path}` has version `{found}`, and `{expected}` is listed")]
+    #[error("`{path}` has version `{found}`, but version `{expected}` is listed")]
     Version { path: String, expected: u64, found: u64 },
-    #[error("`{path}` has {found} bytes, and {expected} are listed")]
+    #[error("`{path}` has {found} bytes, but {expected} are listed")]
     Length { path: String, expected: u64, found: u64 },
-    #[error("`{path}` has the digest `{found}`, and `{expected}` is listed")]
+    #[error("`{path}` has the digest `{found}`, but `{expected}` is listed")]
     Digest { path: String, expected: Sha256, found: Sha256 },
-    #[error("the root after version `{trusted}` has version `{found}`")]
-    BrokenChain { trusted: u64, found: u64 },
-    #[error("there are {limit} new roots or more")]
+    #[error("`{path}` has version `{found}`, but root version `{expected}` must come next")]
+    BrokenChain { path: String, expected: u64, found: u64 },
+    #[error("`{path}` is not the trusted root of that version")]
+    OtherRoot { path: String },
+    #[error("there are {limit} or more new roots")]
     TooManyRoots { limit: u64 },
     #[error("the role `{role}` is not in the snapshot")]
     NotInSnapshot { role: String },
-    #[error("nobody delegates to the role `{role}`")]
+    #[error("there is no delegation to the role `{role}`")]
     NotDelegated { role: String },
     #[error("the delegated role `{role}` delegates further")]
     Nested { role: String },
-    #[error("clients disagree on what the path `{path}` of the role `{role}` means")]
+    #[error("clients disagree about what the path `{path}` of the role `{role}` matches")]
     Path { role: String, path: String },
-    #[error("the role `{role}` lists `{target}`, which it may not")]
+    #[error("the role `{role}` may not list `{target}`")]
     Scope { role: String, target: String },
-    #[error("`{path}` is listed as `{found}`, and is about `{expected}`")]
+    #[error("`{path}` is listed as `{found}`, but is `{expected}`")]
     Name { path: String, expected: String, found: String },
-    #[error("`{path}` names `{target}`, which its line's role does not list, or lists with other bytes")]
+    #[error(
+        "`{path}` names `{target}`, but its line's role does not list that file, or lists another digest"
+    )]
     NotListed { path: String, target: String },
     #[error(
-        "`{path}` offers release `{version}` since `{}`, and its release keys allow that from `{}` on",
+        "`{path}` offers release `{version}` since `{}`, but its release keys allow that only from `{}`",
         rfc3339(*.since),
         rfc3339(*.not_before)
     )]
     TooEarly { path: String, version: Version, since: Time, not_before: Time },
-    #[error("the latest in `{path}` is {}, and the highest that it offers is {}", shown(.latest.as_ref()), shown(.highest.as_ref()))]
+    #[error("the latest release in `{path}` is {}, but the highest that it offers is {}", shown(.latest.as_ref()), shown(.highest.as_ref()))]
     Latest { path: String, latest: Option<Version>, highest: Option<Version> },
     #[error("`{what}` went back from version `{from}` to `{to}`")]
     WentBack { what: String, from: u64, to: u64 },
-    #[error("the role `{role}` has other bytes under the same version `{version}`")]
+    #[error("the role `{role}` changed, but still has version `{version}`")]
     VersionReused { role: String, version: u64 },
-    #[error("the role `{role}` was in the last snapshot and is missing from this one")]
+    #[error("the role `{role}` was in the last snapshot, but is missing from this one")]
     Vanished { role: String },
+    #[error("line `{line}` is not complete")]
+    Incomplete { line: LineName, source: LineError },
 }
 
 impl Violation {
-    /// What is wrong with the signatures of the document at a path.
+    /// A document at a path that is not one.
+    pub(super) fn unreadable(path: &str) -> impl FnOnce(ParseError) -> Self + '_ {
+        move |source| Self::Unreadable { path: path.to_owned(), source }
+    }
+
+    /// A document at a path that too few have signed.
     pub(super) fn signature(path: &str) -> impl FnOnce(SignatureError) -> Self + '_ {
         move |source| Self::Signature { path: path.to_owned(), source }
     }
@@ -75,7 +84,10 @@ impl Violation {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Missing { .. } | Self::NotInSnapshot { .. } | Self::NotDelegated { .. } => "Missing",
+            Self::Missing { .. }
+            | Self::NotInSnapshot { .. }
+            | Self::NotDelegated { .. }
+            | Self::Incomplete { .. } => "Missing",
             Self::Unreadable { source, .. } => match source {
                 ParseError::SignsTwice(_) => "NotEnoughSignatures",
                 ParseError::Envelope(json) | ParseError::Signed(StrictError::Json(json))
@@ -87,10 +99,10 @@ impl Violation {
             },
             Self::Signature { .. } => "NotEnoughSignatures",
             Self::Expired { .. } => "Expired",
-            // A target is known by its digest alone, a role also by its place among the others.
+            // A wrong target was changed; a wrong role may be one from another version of the repository.
             Self::Digest { path, .. } if !path.starts_with("metadata/") => "WrongDigest",
             Self::Version { .. } | Self::Length { .. } | Self::Digest { .. } => "MixAndMatch",
-            Self::BrokenChain { .. } => "BrokenChain",
+            Self::BrokenChain { .. } | Self::OtherRoot { .. } => "BrokenChain",
             Self::TooManyRoots { .. } => "TooManyRoots",
             Self::Nested { .. } | Self::Path { .. } | Self::Scope { .. } => "OutOfScope",
             Self::Name { found, .. } if found.starts_with("channel.") => "WrongChannel",
@@ -106,4 +118,15 @@ impl Violation {
 
 fn shown(version: Option<&Version>) -> String {
     version.map_or_else(|| "none".to_owned(), |version| format!("`{version}`"))
+}
+
+/// Reads a document that enough of these keys must have signed. `path` names it in errors.
+pub(super) fn read_signed<T: DeserializeOwned>(
+    path: &str,
+    raw: Bytes,
+    authority: Authority<'_>,
+) -> Result<Signed<T>, Violation> {
+    let signed = Signed::parse(raw).map_err(Violation::unreadable(path))?;
+    signed.verify(authority).map_err(Violation::signature(path))?;
+    Ok(signed)
 }

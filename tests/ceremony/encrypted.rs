@@ -22,7 +22,7 @@ fn typed(desk: &Desk, arguments: &[&str], lines: &str) -> (bool, String) {
 fn offline_keys_are_encrypted_unless_that_is_refused() {
     let desk = Desk::new();
     let told = desk.run(&["init", "--offline-keys", "keys"]);
-    assert!(told.contains("exit 1") && told.contains("no terminal to ask on"), "{told}");
+    assert!(told.contains("exit 1") && told.contains("there is no terminal"), "{told}");
     assert!(told.contains("hint: give it with `--passphrase-fd N`"), "{told}");
     let (done, told) = typed(&desk, &["init", "--offline-keys", "keys"], "one\ntwo\nthree\n");
     assert!(done, "{told}");
@@ -40,14 +40,15 @@ fn offline_keys_are_encrypted_unless_that_is_refused() {
 
     desk.release("1.8.1", "");
     let sign = ["release", "sign", "--key", "keys/release.pem"];
-    for (lines, expected) in [
-        ("two\n", "the passphrase is not this key's"),
-        ("", "has no line for the passphrase of `keys/release.pem`"),
-    ] {
+    for (lines, expected) in
+        [("two\n", "the passphrase is wrong"), ("", "has no line for the passphrase of `keys/release.pem`")]
+    {
         let (done, told) = typed(&desk, &sign, lines);
         assert!(!done && told.contains(expected), "{told}");
     }
-    assert!(desk.run(&sign).contains("no terminal to ask on for the passphrase of `keys/release.pem`"));
+    assert!(
+        desk.run(&sign).contains("cannot ask for the passphrase of `keys/release.pem`: there is no terminal")
+    );
     let (done, told) = typed(&desk, &sign, "three\n");
     assert!(done, "{told}");
     desk.done(&["verify"]);

@@ -50,9 +50,13 @@ fn a_key_that_counts_for_nothing_signs_nothing() {
     let file = desk.read("c.json");
     for name in ["ada", "targets"] {
         let key = format!("keys/{name}.pem");
-        refused(&desk, &["ceremony", "sign", "c.json", "--key", &key, "--yes"], "counts for nothing");
+        refused(
+            &desk,
+            &["ceremony", "sign", "c.json", "--key", &key, "--yes"],
+            "does not count for any document",
+        );
     }
-    refused(&desk, &["ceremony", "sign", "c.json", "--key", "keys/root.pem"], "no terminal to ask on");
+    refused(&desk, &["ceremony", "sign", "c.json", "--key", "keys/root.pem"], "there is no terminal");
     assert_eq!(desk.read("c.json"), file);
     refused(&desk, &["ceremony", "finish", "c.json"], "has 0 of 1 root keys");
 }
@@ -71,11 +75,11 @@ fn a_file_that_was_changed_on_its_way_is_signed_and_published_by_nobody() {
     for (file, expected) in [
         (tampered, "was changed after the key"),
         (good.replace("\"threshold\":2", "\"threshold\":1"), "was changed after the key"),
-        (good.replace("\"_type\": \"ceremony\"", "\"_type\": \"root\""), "not a ceremony's file"),
+        (good.replace("\"_type\": \"ceremony\"", "\"_type\": \"root\""), "not a ceremony file"),
         (good.replace("\"format\": 1", "\"format\": 2"), "format `2` is unknown"),
         (good.replace("trust/2.root.json", "trust/../../x"), "is not part of a ceremony"),
-        (good.replace("trust/2.root.json", "trust/3.root.json"), "is version `2`"),
-        ("{}".to_owned(), "not a ceremony's file"),
+        (good.replace("trust/2.root.json", "trust/3.root.json"), "is `trust/2.root.json`"),
+        ("{}".to_owned(), "not a ceremony file"),
     ] {
         assert_ne!(file, good);
         desk.write("c.json", &file);
@@ -123,7 +127,7 @@ fn a_ceremony_that_something_else_came_before_is_stale() {
     refused(&desk, &["ceremony", "finish", "line.json"], "`trust/releases-1.8.json` is not the one");
     desk.done(&["ceremony", "finish", "root.json"]);
     desk.done(&["verify"]);
-    assert!(desk.run(&renew).contains("is there already"));
+    assert!(desk.run(&renew).contains("exists already"));
 }
 
 #[test]
@@ -135,5 +139,5 @@ fn a_manifest_that_is_not_the_listed_one_is_not_signed_again() {
     desk.write("payloads/1.8.1/release.json", &other);
     let drop = format!("release={old}");
     let change = ["root", "change", "c.json", "--add", "release=ada.pem", "--drop", &drop];
-    refused(&desk, &change, "is not the manifest that line `1.8` lists");
+    refused(&desk, &change, "is not the manifest that the role of line `1.8` lists");
 }

@@ -53,7 +53,7 @@ fn a_root_key_is_rotated_under_the_old_and_the_new_one() {
     desk.done(&["verify"]);
     // The old one signs nothing any more.
     let told = desk.run(&["root", "change", "--renew", "root", "--key", "keys/root.pem"]);
-    assert!(told.contains("exit 1") && told.contains("counts for nothing"), "{told}");
+    assert!(told.contains("exit 1") && told.contains("does not count for any document"), "{told}");
     desk.done(&["root", "change", "--renew", "root", "--key", "keys/ada.pem"]);
     desk.done(&["verify"]);
 }

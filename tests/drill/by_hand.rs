@@ -126,15 +126,18 @@ fn every_signature_counts_by_hand() {
         sign(&root, &ben)
     });
     for (files, refused) in [
-        (retarget("channels", &channel, &online, &own()), "by 0 keys, and 1 must"),
-        (retarget("releases-1.8", release, &both, one), "release.1.8.2.json: signed by 1 keys, and 2 must"),
-        (rerole("channels", &own()), "channels.json: signed by 0 keys, and 1 must"),
-        (rerole("releases-1.8", one), "releases-1.8.json: signed by 1 keys, and 2 must"),
-        (rerole("targets", &own()), "targets.json: signed by 0 keys, and 1 must"),
-        (thief().seal(&own(), None), "timestamp.json: signed by 0 keys, and 1 must"),
-        (misnamed, "release.1.8.2.json speaks of something else"),
-        (outside, "channels.json lists release.1.9.0.json, which it may not"),
-        (usurped, "next.json: signed by 1 keys, and 2 must"),
+        (retarget("channels", &channel, &online, &own()), "by 0 keys, but 1 must sign"),
+        (
+            retarget("releases-1.8", release, &both, one),
+            "release.1.8.2.json: signed by 1 keys, but 2 must sign",
+        ),
+        (rerole("channels", &own()), "channels.json: signed by 0 keys, but 1 must sign"),
+        (rerole("releases-1.8", one), "releases-1.8.json: signed by 1 keys, but 2 must sign"),
+        (rerole("targets", &own()), "targets.json: signed by 0 keys, but 1 must sign"),
+        (thief().seal(&own(), None), "timestamp.json: signed by 0 keys, but 1 must sign"),
+        (misnamed, "release.1.8.2.json is not what its name says"),
+        (outside, "channels.json may not list release.1.9.0.json"),
+        (usurped, "next.json: signed by 1 keys, but 2 must sign"),
         (expired, "channels.json: not of type targets, or expired"),
     ] {
         scene.network.taken(&files);
@@ -162,7 +165,7 @@ fn only_what_is_offered_may_not_be_missing_by_hand() {
         if told["kind"] == "waiting_release" { Ok(()) } else { Err(told) }
     });
     let told = passes(&scene.dir(), scene.network.url(), root);
-    assert!(!told.contains("not there"), "{told}");
+    assert!(!told.contains("but missing"), "{told}");
 
     let files = scene.served("live");
     for (payload, offered) in [("1.8.3", false), ("1.8.2", true)] {
@@ -173,9 +176,9 @@ fn only_what_is_offered_may_not_be_missing_by_hand() {
         let output = verify(&scene.dir(), scene.network.url(), root);
         let (told, error) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(told.contains(&format!("payload.{payload}.payload.json: listed, and not there")), "{told}");
+        assert!(told.contains(&format!("payload.{payload}.payload.json: listed, but missing")), "{told}");
         assert_eq!(output.status.success(), !offered, "{error}");
-        assert_eq!(error.contains("is on offer, and is missing"), offered, "{error}");
+        assert_eq!(error.contains("is offered, but missing"), offered, "{error}");
     }
 
     scene.network.given_back();

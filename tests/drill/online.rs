@@ -31,7 +31,7 @@ fn withhold(served: Files, stolen: &Keys, version: Option<u64>) -> Files {
 
 /// What the page has one look at.
 fn look(scene: &Scene) -> String {
-    let commands = commands(DRILL, "## How one sees that it is over");
+    let commands = commands(DRILL, "## How to see that it is over");
     let output = sh(&scene.dir(), &commands.replace("https://updates.example.com", scene.network.url()), &[]);
     assert!(output.status.success(), "{output:#?}");
     String::from_utf8(output.stdout).unwrap()

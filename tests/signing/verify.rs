@@ -7,7 +7,7 @@ use tidegate::domain::Time;
 use tidegate::domain::version::Version;
 use tidegate::formats::tuf::names::{TIMESTAMP_PATH, metadata_path};
 use tidegate::formats::tuf::{Root, Target};
-use tidegate::signing::verify::{Verified, Violation, everything, manifests, verify};
+use tidegate::signing::verify::{Extent, Verified, Violation, verify};
 use tidegate::signing::{PrivateKey, Signed};
 
 use crate::repository::{Files, Repository, signers};
@@ -19,7 +19,7 @@ fn now() -> Time {
 }
 
 fn verified(repository: &Repository, files: &Files, at: Time) -> Result<Verified, Violation> {
-    verify(&repository.trusted(), at, &|path| files.get(path).cloned(), &everything)
+    verify(&repository.trusted(), at, &|path: &str| files.get(path).cloned(), Extent::Everything)
 }
 
 /// The error's chain in one line.
@@ -39,9 +39,21 @@ fn a_good_repository_is_verified_whole() {
     let repository = Repository::new(now());
     let files = repository.seal();
     let verified = verified(&repository, &files, now()).unwrap();
-    let roles: Vec<_> = verified.roles.keys().map(String::as_str).collect();
-    assert_eq!(roles, ["channels", "releases-1.7", "releases-1.8", "releases-1.9"]);
-    let (expires, role) = verified.first_expiry();
+    let lines: Vec<_> = verified.lines.keys().map(ToString::to_string).collect();
+    assert_eq!(lines, ["1.7", "1.8", "1.9"]);
+    let roles: Vec<_> = verified.expiries().map(|(role, _)| role).collect();
+    let expected = [
+        "root",
+        "timestamp",
+        "snapshot",
+        "targets",
+        "channels",
+        "releases-1.7",
+        "releases-1.8",
+        "releases-1.9",
+    ];
+    assert_eq!(roles, expected);
+    let (expires, role) = verified.expiries().map(|(role, at)| (at, role)).min().unwrap();
     assert_eq!((expires, role.as_str()), (now() + TimeDelta::days(7), "timestamp"));
 }
 
@@ -88,7 +100,7 @@ fn payloads_may_be_left_to_their_listing() {
         assert!(!path.contains(".payload."), "{path} was fetched");
         files.get(path).cloned()
     };
-    assert!(verify(&repository.trusted(), now(), &fetch, &manifests).is_ok());
+    assert!(verify(&repository.trusted(), now(), &fetch, Extent::Manifests).is_ok());
 }
 
 #[test]
@@ -99,50 +111,56 @@ fn what_a_client_would_refuse_is_refused() {
         ("`metadata/1.releases-1.7.json` expired", |r| r.role("releases-1.7").expires = r.now),
         ("`metadata/1.channels.json` expired", |r| r.role("channels").expires = r.now),
         ("channel.1.8-production.json` expired", |r| r.channel("1.8-production").expires = r.now),
-        ("`metadata/timestamp.json` is not signed as it must be: 0 valid signatures", |r| {
+        ("`metadata/timestamp.json` does not have enough valid signatures: it has 0 valid signatures", |r| {
             r.keys.online = PrivateKey::from_seed(&[9; 32]);
         }),
-        ("`metadata/1.targets.json` is not signed as it must be: 0 valid signatures", |r| {
+        ("`metadata/1.targets.json` does not have enough valid signatures: it has 0 valid signatures", |r| {
             r.keys.targets = PrivateKey::from_seed(&[9; 32]);
         }),
-        ("`metadata/1.releases-1.7.json` is not signed as it must be: 0 valid signatures", |r| {
-            r.keys.release = PrivateKey::from_seed(&[9; 32]);
-        }),
+        (
+            "`metadata/1.releases-1.7.json` does not have enough valid signatures: it has 0 valid signatures",
+            |r| {
+                r.keys.release = PrivateKey::from_seed(&[9; 32]);
+            },
+        ),
         ("the role `releases-2.0` is not in the snapshot", |r| {
             let delegations = r.targets.delegations.as_mut().unwrap();
             let mut role = delegations.roles[0].clone();
             role.name = "releases-2.0".to_owned();
             delegations.roles.push(role);
         }),
-        ("the role `releases-1.7` lists `release.1.8.0.json`, which it may not", |r| {
+        ("the role `releases-1.7` may not list `release.1.8.0.json`", |r| {
             r.role("releases-1.7").insert("release.1.8.0.json".to_owned(), Target::of(b"x")).unwrap();
         }),
-        ("the role `targets` lists `x`, which it may not", |r| {
+        ("the role `targets` may not list `x`", |r| {
             r.targets.insert("x".to_owned(), Target::of(b"x")).unwrap();
         }),
-        ("the role `channels` lists `channel.a/b`, which it may not", |r| {
+        ("the role `channels` may not list `channel.a/b`", |r| {
             r.role("channels").targets.insert("channel.a/b".to_owned(), Target::of(b"x"));
         }),
-        ("clients disagree on what the path `channel.{a,b}` of the role `channels`", |r| {
+        ("clients disagree about what the path `channel.{a,b}` of the role `channels`", |r| {
             let delegations = r.targets.delegations.as_mut().unwrap();
             delegations.roles.last_mut().unwrap().paths = vec!["channel.{a,b}".to_owned()];
         }),
-        ("clients disagree on what the path `releases-1.8%20` of the role `releases-1.8%20` means", |r| {
-            let role = r.roles["releases-1.8"].clone();
-            r.roles.insert("releases-1.8%20".to_owned(), role);
-            let roles = &mut r.targets.delegations.as_mut().unwrap().roles;
-            let mut other = roles[0].clone();
-            other.name = "releases-1.8%20".to_owned();
-            roles.push(other);
-        }),
+        (
+            "clients disagree about what the path `releases-1.8%20` of the role `releases-1.8%20` matches",
+            |r| {
+                let role = r.roles["releases-1.8"].clone();
+                r.roles.insert("releases-1.8%20".to_owned(), role);
+                let roles = &mut r.targets.delegations.as_mut().unwrap().roles;
+                let mut other = roles[0].clone();
+                other.name = "releases-1.8%20".to_owned();
+                roles.push(other);
+            },
+        ),
         ("the delegated role `releases-1.8` delegates further", |r| {
             r.role("releases-1.8").delegations = r.targets.delegations.clone();
         }),
-        ("is `1.8.4-tectonic.1`, and the highest that it offers is `1.8.9-tectonic.4`", |r| {
+        ("is `1.8.4-tectonic.1`, but the highest that it offers is `1.8.9-tectonic.4`", |r| {
             r.channel("1.8-production").latest = Version::parse("1.8.4-tectonic.1").ok();
         }),
         (
-            "since `2018-05-22T00:00:00Z`, and its release keys allow that from `2018-05-22T00:00:01Z` on",
+            "since `2018-05-22T00:00:00Z`, but its release keys allow that only from `2018-05-22T00:00:01Z`",
             |r| {
                 let version = Version::parse("1.8.9-tectonic.4").unwrap();
                 let bounds = &mut r.releases.get_mut(&version).unwrap().not_before;
@@ -150,13 +168,13 @@ fn what_a_client_would_refuse_is_refused() {
                 *bound += TimeDelta::seconds(1);
             },
         ),
-        ("names `payload.1.8.9-tectonic.4.other.json`, which its line's role does not list", |r| {
+        ("names `payload.1.8.9-tectonic.4.other.json`, but its line's role does not list", |r| {
             let version = Version::parse("1.8.9-tectonic.4").unwrap();
             r.listed_without = Some("payload.1.8.9-tectonic.4.other.json".to_owned());
             Arc::make_mut(&mut r.releases.get_mut(&version).unwrap().payloads)[0].file =
                 "other.json".to_owned();
         }),
-        ("names `release.1.7.14-tectonic.2.json`, which its line's role does not list", |r| {
+        ("names `release.1.7.14-tectonic.2.json`, but its line's role does not list", |r| {
             r.listed_without = Some("release.1.7.14-tectonic.2.json".to_owned());
         }),
     ];
@@ -183,7 +201,10 @@ fn a_new_root_is_followed_only_if_the_old_one_s_keys_signed_it_too() {
 
     let path = metadata_path("root", 2);
     let mut files = new.seal();
-    assert!(refusal(verified(&old, &files, now())).contains("`metadata/2.root.json` is not signed"));
+    assert!(
+        refusal(verified(&old, &files, now()))
+            .contains("`metadata/2.root.json` does not have enough valid signatures")
+    );
     let both = Signed::sign(new.root.clone(), [&old.keys.root, &new.keys.root]).unwrap();
     files.insert(path.clone(), both.raw().clone());
     let after = verified(&old, &files, now()).unwrap();
@@ -195,7 +216,10 @@ fn a_new_root_is_followed_only_if_the_old_one_s_keys_signed_it_too() {
     new.root.version = 3;
     let skipped = Signed::sign(new.root, [&old.keys.root, &new.keys.root]).unwrap();
     files.insert(path, skipped.raw().clone());
-    assert!(refusal(verified(&old, &files, now())).contains("the root after version `1` has version `3`"));
+    assert!(
+        refusal(verified(&old, &files, now()))
+            .contains("`metadata/2.root.json` has version `3`, but root version `2` must come next")
+    );
 }
 
 #[test]
@@ -210,7 +234,7 @@ fn a_root_on_the_way_may_have_expired_and_the_last_one_may_not() {
             repository.root.expires = now() + offset;
             files.insert(metadata_path("root", version), repository.trusted().raw().clone());
         }
-        verify(&trusted, now(), &|path| files.get(path).cloned(), &everything)
+        verify(&trusted, now(), &|path: &str| files.get(path).cloned(), Extent::Everything)
     };
     assert_eq!(roots(2).unwrap().root.signed().version, 3);
     assert_eq!(refusal(roots(3)), "`metadata/3.root.json` expired at `2018-06-01T00:00:00Z`");
@@ -226,10 +250,10 @@ fn at_most_255_new_roots_are_followed_at_once() {
             repository.root.version = version;
             files.insert(metadata_path("root", version), repository.trusted().raw().clone());
         }
-        verify(&trusted, now(), &|path| files.get(path).cloned(), &everything)
+        verify(&trusted, now(), &|path: &str| files.get(path).cloned(), Extent::Everything)
     };
     assert_eq!(roots(2..=256).unwrap().root.signed().version, 256);
-    assert_eq!(refusal(roots(257..=257)), "there are 256 new roots or more");
+    assert_eq!(refusal(roots(257..=257)), "there are 256 or more new roots");
 }
 
 /// Whether a client that saw the one takes the other.
@@ -247,12 +271,12 @@ fn a_client_that_saw_the_last_publication_takes_no_step_back() {
 
     let changes: [(&str, Change); 4] = [
         ("`timestamp` went back from version `7` to `6`", |r| r.version = 6),
-        ("the role `timestamp` has other bytes under the same version `7`", |r| r.now += TimeDelta::days(1)),
+        ("the role `timestamp` changed, but still has version `7`", |r| r.now += TimeDelta::days(1)),
         ("`channels` went back from version `7` to `6`", |r| {
             r.version = 8;
             r.role("channels").version = 6;
         }),
-        ("the role `releases-1.7` has other bytes under the same version `1`", |r| {
+        ("the role `releases-1.7` changed, but still has version `1`", |r| {
             r.version = 8;
             r.role("releases-1.7").expires += TimeDelta::days(1);
         }),

@@ -1,7 +1,5 @@
 //! A ceremony in words.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
 use super::super::table::Table;
@@ -12,10 +10,10 @@ use crate::formats::manifest::ReleaseManifest;
 use crate::formats::tuf::KeyId;
 use crate::signing::ceremony::{Ceremony, Document, Listing, Refused, Report, RoleChange, Tally, TermChange};
 
-/// What to do with a ceremony that clients would refuse, or that somebody tampered with.
+/// What to do about a ceremony that clients would refuse, or that somebody changed.
 pub const NEVER_SIGN: &str = "do not sign any of it; begin a new ceremony: `tidegate root change`";
 
-/// Where to look which keys count for what.
+/// Where to find the roles and their keys.
 pub const SEE_ROLES: &str = "see the roles and their keys: `tidegate root show`";
 
 /// What to do about a ceremony that cannot be finished.
@@ -44,7 +42,7 @@ struct Body<'a> {
     report: &'a Report<'a>,
 }
 
-/// A key as people read it: as much of its id as `--drop` needs.
+/// The beginning of a key's id, which is enough for `--drop`.
 pub fn short(keyid: KeyId) -> String {
     let mut text = keyid.to_string();
     text.truncate(12);
@@ -60,18 +58,11 @@ pub fn describe(ceremony: &Ceremony, terminal: &mut Terminal<'_>) -> anyhow::Res
     let report = ceremony.report();
     let changes = changes(&report);
     terminal.show(&Body { changes: &changes, report: &report }, || {
-        let mut words = format!("begun {}", rfc3339(report.began));
-        if let Some(reason) = &report.reason {
-            words.push_str(": ");
-            words.push_str(&printable(reason));
-        }
-        words.push('\n');
-        for change in &changes {
-            words.push_str("- ");
-            words.push_str(&printable(change));
-            words.push('\n');
-        }
-        format!("{words}\n{}", table(&report.documents))
+        let reason = report.reason.map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
+        let changes: Vec<String> =
+            changes.iter().map(|change| format!("- {}\n", printable(change))).collect();
+        let changes = changes.concat();
+        format!("begun {}{reason}\n{changes}\n{}", rfc3339(report.began), table(&report.documents))
     })
 }
 
@@ -98,21 +89,21 @@ fn table(documents: &[Document<'_>]) -> Table {
     table
 }
 
-/// A text of the file for the eyes of a keeper: nothing in it may move the cursor, break the line or
-/// reverse the writing, and so hide what else is shown.
+/// A text of the file, safe to show: it must not hide other output by moving the cursor, breaking the line
+/// or reversing the direction of the text.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if is_unprintable(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// What a ceremony does, a sentence for each thing.
+/// What a ceremony changes, in sentences.
 fn changes(report: &Report<'_>) -> Vec<String> {
-    // The reason and the documents are shown by themselves.
+    // The reason and the documents are shown separately.
     let Report { reason: _, began: _, roles, retires, terms, listings, releases, documents: _, complete: _ } =
         report;
     let mut changes: Vec<String> = roles.iter().map(role).collect();
     if let Some(retirement) = retires {
         changes.push(format!(
-            "line `{}` ENDS, and there is no way back: {}",
+            "line `{}` is RETIRED, which cannot be undone: {}",
             retirement.line, retirement.reason
         ));
     }
@@ -127,7 +118,7 @@ fn changes(report: &Report<'_>) -> Vec<String> {
         }
     }
     for Listing { line, added, removed } in listings {
-        for (what, names) in [("lists anew", added), ("no longer lists", removed)] {
+        for (what, names) in [("now lists", added), ("no longer lists", removed)] {
             let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
             if !names.is_empty() {
                 changes.push(format!("line `{line}` {what}: {}", names.join(", ")));
@@ -140,58 +131,34 @@ fn changes(report: &Report<'_>) -> Vec<String> {
 
 fn role(change: &RoleChange) -> String {
     let RoleChange { role, added, dropped, threshold_before, threshold, keys, prefix } = change;
-    let mut words = format!("role `{role}`:");
-    // Writing to a `String` cannot fail.
-    if let Some(prefix) = prefix {
-        let _ = write!(words, " signs for versions `{prefix}.*`,");
-    }
-    for keyid in added {
-        let _ = write!(words, " adds the key `{keyid}`,");
-    }
-    for keyid in dropped {
-        let _ = write!(words, " drops the key `{keyid}`,");
-    }
-    if let Some(before) = threshold_before.filter(|before| before != threshold) {
-        let _ = write!(words, " goes from {before} to {threshold} signatures,");
-    }
-    let _ = write!(words, " and then needs {threshold} of {keys} keys");
-    words
+    let mut words: Vec<String> = Vec::new();
+    words.extend(prefix.as_ref().map(|prefix| format!("signs for versions `{prefix}.*`")));
+    words.extend(added.iter().map(|keyid| format!("adds the key `{keyid}`")));
+    words.extend(dropped.iter().map(|keyid| format!("drops the key `{keyid}`")));
+    let before = threshold_before.filter(|before| before != threshold);
+    words.extend(before.map(|before| format!("goes from {before} to {threshold} signatures")));
+    words.push(format!("and then needs {threshold} of {keys} keys"));
+    format!("role `{role}`: {}", words.join(", "))
 }
 
-/// All that a manifest says.
+/// Everything that a manifest says.
 fn release(manifest: &ReleaseManifest) -> String {
-    let mut words = format!("release `{}` of line `{}`", manifest.version, manifest.line);
-    // Writing to a `String` cannot fail.
-    if let Some(follows) = &manifest.follows {
-        let _ = write!(words, ", which follows `{follows}`");
-    }
-    let barrier = if manifest.barrier { "a barrier" } else { "no barrier" };
-    let _ = write!(words, ", {barrier}, urgency `{}`", manifest.urgency);
-    if let Some(summary) = &manifest.summary {
-        let _ = write!(words, ", summary `{summary}`");
-    }
-    for (name, version) in manifest.components.iter() {
-        let _ = write!(words, ", component `{name}` `{version}`");
-    }
-    for (name, link) in manifest.links.iter() {
-        let _ = write!(words, ", link `{name}` `{link}`");
-    }
+    let mut words = vec![format!("release `{}` of line `{}`", manifest.version, manifest.line)];
+    words.extend(manifest.follows.as_ref().map(|follows| format!("which follows `{follows}`")));
+    words.push(if manifest.barrier { "a barrier" } else { "no barrier" }.to_owned());
+    words.push(format!("urgency `{}`", manifest.urgency));
+    words.extend(manifest.summary.as_ref().map(|summary| format!("summary `{summary}`")));
+    words.extend(manifest.components.iter().map(|(name, version)| format!("component `{name}` `{version}`")));
+    words.extend(manifest.links.iter().map(|(name, link)| format!("link `{name}` `{link}`")));
     for payload in &*manifest.payloads {
-        let _ = write!(words, ", `{}` {} of {} bytes", payload.file, payload.sha256, payload.size);
-        if let Some(arch) = &payload.arch {
-            let _ = write!(words, " for `{arch}`");
-        }
+        let arch = payload.arch.as_ref().map(|arch| format!(" for `{arch}`")).unwrap_or_default();
+        words.push(format!("`{}` {} of {} bytes{arch}", payload.file, payload.sha256, payload.size));
     }
-    for (stage, earliest) in &manifest.not_before {
-        let _ = write!(words, ", in `{stage}` not before {}", rfc3339(*earliest));
-    }
-    if let Some(reason) = &manifest.not_before_reason {
-        let _ = write!(words, ", BROUGHT FORWARD: `{reason}`");
-    }
-    if manifest.demo {
-        words.push_str(", a demo");
-    }
-    words
+    let bounds = manifest.not_before.iter();
+    words.extend(bounds.map(|(stage, earliest)| format!("in `{stage}` not before {}", rfc3339(*earliest))));
+    words.extend(manifest.not_before_reason.as_ref().map(|reason| format!("BROUGHT FORWARD: `{reason}`")));
+    words.extend(manifest.demo.then(|| "a demo".to_owned()));
+    words.join(", ")
 }
 
 #[cfg(test)]

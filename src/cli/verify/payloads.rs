@@ -1,101 +1,67 @@
 //! The payloads of a repository whose manifests were verified.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
-use bytes::Bytes;
+use serde::Serialize;
 
-use crate::formats::manifest::{ChannelManifest, ReleaseManifest};
-use crate::formats::tuf::Target;
-use crate::formats::tuf::names::{self, CHANNELS};
+use super::source::Source;
+use crate::domain::Time;
+use crate::domain::version::Version;
+use crate::formats::tuf::names;
 use crate::signing::Signed;
-use crate::signing::verify::{Verified, Violation, target};
+use crate::signing::verify::{Verified, Verifier};
 
-/// What came of the payloads.
+/// The payloads that were looked for.
+#[derive(Debug, Default, Serialize)]
 pub struct Payloads {
-    /// How many are there and have their digests.
+    /// How many were downloaded and have their digests.
+    #[serde(rename = "payloads")]
     pub good: usize,
-    /// Those that are listed and gone, of yanked releases.
+    /// The missing payloads of yanked releases: they were withdrawn.
     pub withdrawn: Vec<String>,
-    /// Those that are listed and not there, of releases in no channel: no cluster is sent to them.
+    /// The missing payloads of releases that no channel offers, so that no cluster asks for them.
     pub waiting: Vec<String>,
-    /// All others that are listed and not there. Nothing shows that they were tampered with.
+    /// All other missing payloads. They are not a sign of tampering.
     pub missing: Vec<String>,
 }
 
-/// Looks at every payload that is listed. One of a release that is yanked in all its channels may be
-/// gone: it was withdrawn, and no cluster would ask for it; nor for one of a release in no channel.
-///
-/// # Errors
-/// The first payload that is not what is listed.
-pub fn verify(verified: &Verified, fetch: &dyn Fn(&str) -> Option<Bytes>) -> Result<Payloads, Violation> {
-    let mut payloads = Payloads { good: 0, withdrawn: Vec::new(), waiting: Vec::new(), missing: Vec::new() };
-    let mut offers = None;
-    for (name, listed) in listed(verified).filter(|(name, _)| name.starts_with("payload.")) {
-        match target(name, listed, fetch) {
-            Ok(_) => payloads.good += 1,
-            Err(Violation::Missing { .. }) => {
-                let offers = offers.get_or_insert_with(|| Offers::of(verified, fetch));
-                let list = match offers.of_payload.get(name) {
-                    Some(Offer::Yanked) => &mut payloads.withdrawn,
-                    Some(Offer::Nowhere) => &mut payloads.waiting,
-                    Some(Offer::Somewhere) | None => &mut payloads.missing,
-                };
-                list.push(name.to_owned());
+impl Payloads {
+    /// Looks for every payload that is listed.
+    ///
+    /// # Errors
+    /// The first payload that differs from its listing, or cannot be read.
+    pub fn verify(verified: &Verified, source: &Source, now: Time) -> anyhow::Result<Self> {
+        let with = Verifier::new(source, now);
+        let mut payloads = Self::default();
+        let mut releases = None;
+        let listed = verified.lines.values().flat_map(|role| &role.signed().targets);
+        for (name, target) in listed.filter(|(name, _)| names::is_payload(name)) {
+            if with.target(name, target)?.is_some() {
+                payloads.good += 1;
+                continue;
             }
-            Err(violation) => return Err(violation),
+            let releases = releases.get_or_insert_with(|| releases_of_payloads(verified));
+            payloads.missing_from(verified, releases.get(name).copied()).push(name.clone());
         }
+        Ok(payloads)
     }
-    Ok(payloads)
-}
 
-fn listed(verified: &Verified) -> impl Iterator<Item = (&str, &Target)> {
-    let targets = verified.roles.values().flat_map(|role| &role.signed().targets);
-    targets.map(|(name, target)| (name.as_str(), target))
-}
-
-/// Where the release of a payload is on offer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Offer {
-    Somewhere,
-    /// It was, and is yanked in each of its channels.
-    Yanked,
-    /// No channel names it.
-    Nowhere,
-}
-
-/// The payloads by name. All manifests were verified already; one that cannot be had now makes nothing
-/// good.
-#[derive(Default)]
-struct Offers {
-    of_payload: BTreeMap<String, Offer>,
-}
-
-impl Offers {
-    fn of(verified: &Verified, fetch: &dyn Fn(&str) -> Option<Bytes>) -> Self {
-        let mut offers = BTreeMap::new();
-        let channels = verified.roles.get(CHANNELS).into_iter().flat_map(|role| &role.signed().targets);
-        for (name, listed) in channels {
-            let raw = target(name, listed, fetch).ok();
-            let Some(manifest) = raw.and_then(|raw| Signed::<ChannelManifest>::parse(raw).ok()) else {
-                return Self::default();
-            };
-            for release in manifest.into_signed().releases {
-                let offer = offers.entry(release.version).or_insert(Offer::Yanked);
-                if release.yank.is_none() {
-                    *offer = Offer::Somewhere;
-                }
-            }
+    /// The list for a missing payload of a release.
+    fn missing_from(&mut self, verified: &Verified, release: Option<&Version>) -> &mut Vec<String> {
+        let offers = verified.channel_manifests.iter().flat_map(|manifest| &manifest.signed().releases);
+        let mut offers = offers.filter(|offer| Some(&offer.version) == release).peekable();
+        if offers.peek().is_none() {
+            return if release.is_some() { &mut self.waiting } else { &mut self.missing };
         }
-        let manifests = listed(verified).filter(|(name, _)| name.starts_with("release."));
-        let manifests = manifests.filter_map(|(name, listed)| {
-            Signed::<ReleaseManifest>::parse(target(name, listed, fetch).ok()?).ok()
-        });
-        let of_payload = manifests.flat_map(|manifest| {
-            let manifest = manifest.into_signed();
-            let offer = offers.get(&manifest.version).copied().unwrap_or(Offer::Nowhere);
-            let name = |payload| names::payload_target(&manifest.version, payload);
-            manifest.payloads.iter().map(|payload| (name(&payload.file), offer)).collect::<Vec<_>>()
-        });
-        Self { of_payload: of_payload.collect() }
+        if offers.all(|offer| offer.yank.is_some()) { &mut self.withdrawn } else { &mut self.missing }
     }
+}
+
+fn releases_of_payloads(verified: &Verified) -> HashMap<String, &Version> {
+    let manifests = verified.release_manifests.values().map(Signed::signed);
+    let names = manifests.flat_map(|manifest| {
+        let name = |file| (names::payload_target(&manifest.version, file), &manifest.version);
+        manifest.payloads.iter().map(move |payload| name(&payload.file))
+    });
+    names.collect()
 }

@@ -9,12 +9,13 @@ use utoipa::ToSchema;
 
 use super::authority::{Authority, RoleKeys, Signers};
 use super::key::{self, Key, KeyId};
-use super::names::{self, CHANNELS};
+use super::names::{self, CHANNELS, TargetName};
 use super::role::{SpecVersion, at_least_one, role};
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Prefix;
-use crate::domain::payload::Sha256;
+use crate::domain::payload::{Payload, Sha256};
+use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
 use crate::formats::seconds;
 
@@ -186,6 +187,23 @@ impl Targets {
         manifest.payloads.iter().try_for_each(|payload| {
             let name = names::payload_target(&manifest.version, &payload.file);
             self.insert(name, Target::new(payload.sha256, payload.size))
+        })
+    }
+
+    /// The release manifests that a line's role lists.
+    pub fn listed_releases(&self) -> impl Iterator<Item = (Version, &Target)> {
+        self.targets.iter().filter_map(|(name, target)| match TargetName::parse(name)? {
+            TargetName::Release(version) => Some((version, target)),
+            TargetName::Channel(_) | TargetName::Payload(_) => None,
+        })
+    }
+
+    /// The first payload of a release manifest that is not listed with its digest and size.
+    #[must_use]
+    pub fn unlisted_payload<'m>(&self, manifest: &'m ReleaseManifest) -> Option<&'m Payload> {
+        manifest.payloads.iter().find(|payload| {
+            let listed = self.targets.get(&names::payload_target(&manifest.version, &payload.file));
+            listed != Some(&Target::new(payload.sha256, payload.size))
         })
     }
 

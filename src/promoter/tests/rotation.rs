@@ -99,7 +99,7 @@ impl Signer for Broken {
         self.0
     }
 
-    fn sign(&self, _message: &[u8]) -> Result<[u8; 64], SignerError> {
+    fn sign_as(&self, _role: Option<&str>, _message: &[u8]) -> Result<[u8; 64], SignerError> {
         Err(SignerError::Deadline("token".to_owned()))
     }
 }
@@ -116,5 +116,5 @@ fn a_signer_that_fails_is_told_of_while_the_last_publication_is_served() {
     place.pass(DAY * 2);
     place.settle(&mut promoter);
     assert_eq!((version(&shared), degraded(&shared)), (before, vec![DegradedKind::SigningFailing]));
-    assert!(detail(&shared).contains("gave no signature"), "{}", detail(&shared));
+    assert!(detail(&shared).contains("did not sign within"), "{}", detail(&shared));
 }

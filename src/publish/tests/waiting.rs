@@ -28,7 +28,7 @@ fn all_that_is_listed_of_it_is_in_the_repository_and_nobody_is_offered_it() {
     assert!(publication.payload(&v("1.8.5"), "payload.json").is_none());
     assert_eq!(manifest(&publication, "1.8-preproduction").latest, Some(v("1.8.4")));
     // Every payload that is listed is there.
-    for role in world.trust.releases().values() {
+    for role in world.trust.lines().values() {
         for (name, target) in &role.signed().targets {
             let path = crate::formats::tuf::names::target_path(name, &target.hashes.sha256);
             assert!(publication.tuf(&path).is_some(), "{path}");

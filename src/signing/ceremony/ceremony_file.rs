@@ -1,10 +1,9 @@
 //! The file of a ceremony, which goes from keeper to keeper.
 //!
-//! It contains the present roots and roles too, so that a machine without a network needs nothing
-//! else to see what changes and who may sign it.
+//! It contains the present roots and roles too, so that a machine without a network can show what
+//! changes and who may sign it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -18,24 +17,23 @@ use crate::domain::channel::LineName;
 use crate::formats::manifest::ReleaseManifest;
 use crate::formats::seconds;
 use crate::formats::tuf::Root;
-use crate::signing::Signed;
-use crate::signing::signed::ParseError;
 use crate::signing::trust::{Trust, TrustError};
+use crate::signing::{Signed, Violation};
 
-/// Why a file is not a ceremony that anybody should sign.
+/// Why a file cannot be used as a ceremony.
 #[derive(Debug, thiserror::Error)]
 pub enum CeremonyFileError {
-    #[error("it is not a ceremony's file")]
+    #[error("it is not a ceremony file")]
     Form(#[source] serde_json::Error),
     #[error("it contains `{}`, which is not part of a ceremony", .0.escape_debug())]
     Stray(String),
-    #[error("its `{path}` cannot be read")]
-    Document { path: String, source: ParseError },
-    #[error("its `{path}` is version `{found}`")]
-    Name { path: String, found: String },
+    #[error(transparent)]
+    Document(#[from] Violation),
+    #[error("its `{path}` is `{found}`")]
+    Name { path: String, found: DocumentId },
     #[error("it has manifests of line `{0}` without the role that lists them")]
     NoRole(LineName),
-    #[error("the keys and roles that it began from are not valid")]
+    #[error("the keys and roles that it began from are invalid")]
     Before(#[from] TrustError),
     #[error("it has nothing to sign")]
     Empty,
@@ -67,11 +65,11 @@ enum Kind {
 const FORMAT: u32 = 1;
 
 impl Ceremony {
-    /// Reads a ceremony from its file. The roots and roles that it began from are verified against
-    /// each other; [`Ceremony::check`] verifies the rest.
+    /// Reads a ceremony from its file, and verifies the roots and roles that it began from.
+    /// [`Ceremony::check`] verifies the rest.
     ///
     /// # Errors
-    /// When it is something else, or what it began from is not valid.
+    /// When the file is something else, or those roots and roles are invalid.
     pub fn read(file: &[u8]) -> Result<Self, CeremonyFileError> {
         let form: Form = serde_json::from_slice(file).map_err(CeremonyFileError::Form)?;
         if form.format != FORMAT {
@@ -94,9 +92,9 @@ impl Ceremony {
             let raw = raw(value);
             match DocumentId::parse(&path) {
                 None => return Err(CeremonyFileError::Stray(path)),
-                Some(DocumentId::Root(version)) => {
+                Some(DocumentId::Root(_)) => {
                     let root: Signed<Root> = document(&path, raw)?;
-                    check_name(&path, &version, &root.signed().version)?;
+                    check_name(&path, DocumentId::Root(root.signed().version))?;
                     if ceremony.root.replace(root).is_some() {
                         return Err(CeremonyFileError::Stray(path));
                     }
@@ -106,13 +104,15 @@ impl Ceremony {
                     let work = LineWork { role: document(&path, raw)?, manifests: BTreeMap::new() };
                     ceremony.lines.insert(line, work);
                 }
-                Some(DocumentId::Manifest(version)) => manifests.push((path, version, raw)),
+                Some(DocumentId::Manifest(_)) => {
+                    let manifest: Signed<ReleaseManifest> = document(&path, raw)?;
+                    check_name(&path, DocumentId::Manifest(manifest.signed().version.clone()))?;
+                    manifests.push(manifest);
+                }
             }
         }
-        for (path, version, raw) in manifests {
-            let manifest: Signed<ReleaseManifest> = document(&path, raw)?;
-            check_name(&path, &version, &manifest.signed().version)?;
-            let line = manifest.signed().line.clone();
+        for manifest in manifests {
+            let ReleaseManifest { line, version, .. } = manifest.signed().clone();
             let work = ceremony.lines.get_mut(&line).ok_or(CeremonyFileError::NoRole(line))?;
             work.manifests.insert(version, manifest);
         }
@@ -122,48 +122,43 @@ impl Ceremony {
         Ok(ceremony)
     }
 
-    /// The file, to be passed on.
+    /// The bytes of the file.
     ///
     /// # Errors
-    /// Never in practice: what is in it was JSON before.
+    /// Never in practice: everything in it was JSON before.
     pub fn file(&self) -> Result<Vec<u8>, CeremonyFileError> {
-        let raw = |raw: &Bytes| serde_json::from_slice::<Box<RawValue>>(raw);
-        let form = || -> Result<Form, serde_json::Error> {
-            let trust = self.before.as_ref().map(Trust::files).unwrap_or_default();
-            let documents = self.documents().into_iter();
-            Ok(Form {
-                kind: Kind::Ceremony,
-                format: FORMAT,
-                began: self.began,
-                reason: self.reason.clone(),
-                retires: self.retires.clone(),
-                trust: trust
-                    .into_iter()
-                    .map(|(name, bytes)| Ok((name, raw(&bytes)?)))
-                    .collect::<Result<_, _>>()?,
-                documents: documents
-                    .map(|each| Ok((each.id.to_string(), raw(each.raw)?)))
-                    .collect::<Result<_, _>>()?,
-            })
+        let trust = self.before.as_ref().map(Trust::files).unwrap_or_default();
+        let documents = self.documents().into_iter();
+        let form = Form {
+            kind: Kind::Ceremony,
+            format: FORMAT,
+            began: self.began,
+            reason: self.reason.clone(),
+            retires: self.retires.clone(),
+            trust: values(trust.into_iter())?,
+            documents: values(documents.map(|document| (document.id.to_string(), document.raw.clone())))?,
         };
-        let file = form().and_then(|form| serde_json::to_vec_pretty(&form));
-        let mut file = file.map_err(CeremonyFileError::Form)?;
+        let mut file = serde_json::to_vec_pretty(&form).map_err(CeremonyFileError::Form)?;
         file.push(b'\n');
         Ok(file)
     }
 }
 
-fn document<T: DeserializeOwned>(path: &str, raw: Bytes) -> Result<Signed<T>, CeremonyFileError> {
-    Signed::parse(raw).map_err(|source| CeremonyFileError::Document { path: path.to_owned(), source })
+/// Files as JSON values that keep their bytes.
+fn values(
+    files: impl Iterator<Item = (String, Bytes)>,
+) -> Result<BTreeMap<String, Box<RawValue>>, CeremonyFileError> {
+    let values = files.map(|(name, bytes)| Ok((name, serde_json::from_slice(&bytes)?)));
+    values.collect::<Result<_, _>>().map_err(CeremonyFileError::Form)
 }
 
-fn check_name<T: PartialEq + fmt::Display>(
-    path: &str,
-    named: &T,
-    found: &T,
-) -> Result<(), CeremonyFileError> {
-    if named == found {
+fn document<T: DeserializeOwned>(path: &str, raw: Bytes) -> Result<Signed<T>, Violation> {
+    Signed::parse(raw).map_err(Violation::unreadable(path))
+}
+
+fn check_name(path: &str, found: DocumentId) -> Result<(), CeremonyFileError> {
+    if found.to_string() == path {
         return Ok(());
     }
-    Err(CeremonyFileError::Name { path: path.to_owned(), found: found.to_string() })
+    Err(CeremonyFileError::Name { path: path.to_owned(), found })
 }

@@ -1,10 +1,10 @@
-//! Beginning a ceremony: which documents a change of keys takes.
+//! Begins a ceremony that changes keys: which documents must be signed for that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::releases::{listed_manifest, listed_releases};
+use super::releases::listed_manifest;
 use super::roles::{RoleName, role_keys};
 use super::{Ceremony, CeremonyError, LineWork};
 use crate::domain::Time;
@@ -16,14 +16,14 @@ use crate::formats::tuf::{
 use crate::signing::trust::Trust;
 use crate::signing::{PublicKey, Signed};
 
-/// What is asked for. A rotation adds and drops keys in one step.
+/// A change of keys. A rotation adds and drops keys in one step.
 #[derive(Debug, Clone, Default)]
 pub struct KeyChange {
     pub add: Vec<(RoleName, PublicKey)>,
-    /// Keys by their ids, or by the beginnings of those.
+    /// Keys by their ids or the beginnings of them.
     pub drop: Vec<(RoleName, String)>,
     pub threshold: Vec<(RoleName, u64)>,
-    /// Roles that are only signed again, for another term.
+    /// Roles that are signed again for another term, with the same keys.
     pub renew: Vec<RoleName>,
 }
 
@@ -44,12 +44,10 @@ pub fn change_keys(
     let renewed = |role: &RoleName| change.renew.contains(role);
     let top = [RoleName::Root, RoleName::Targets, RoleName::Online];
 
-    let next_root = if top.iter().any(changed) || renewed(&RoleName::Root) {
+    let next_root = (top.iter().any(changed) || renewed(&RoleName::Root)).then(|| {
         let [roots, targets, online] = top.each_ref().map(|role| &after[role]);
-        Some(Root::of(root.version + 1, now, roots, targets, online))
-    } else {
-        None
-    };
+        Root::of(root.version + 1, now, roots, targets, online)
+    });
     // The keys of lines and of `channels` are in the top targets role.
     let delegated = after.keys().any(|role| *role != RoleName::Root && changed(role));
     let next_targets = (delegated || renewed(&RoleName::Targets)).then(|| next_targets(targets, &after, now));
@@ -104,7 +102,7 @@ fn applied(
     }
     for (role, prefix) in &change.drop {
         let names = meant(role)?;
-        // Only keys that were there before: one that is added in the same step is not meant.
+        // Only keys that were there before: a key that is added in the same step is never dropped.
         let found: BTreeSet<KeyId> = names
             .iter()
             .flat_map(|name| before[name].keys.keys())
@@ -156,8 +154,8 @@ fn next_targets(targets: &Targets, after: &BTreeMap<RoleName, Signers>, now: Tim
     next
 }
 
-/// What must be signed again in a line, so that it stays valid under other keys: nothing, if enough
-/// of the keys that stay have signed it.
+/// What must be signed again in a line to stay valid under its new keys: nothing if enough of the keys that
+/// stay have signed it.
 fn line_work(
     trust: &Trust,
     line: &LineName,
@@ -168,13 +166,11 @@ fn line_work(
 ) -> Result<Option<LineWork>, CeremonyError> {
     let role = trust.line(line).ok_or_else(|| CeremonyError::broken(trust, line))?;
     let mut manifests = BTreeMap::new();
-    for (version, target) in listed_releases(role.signed()) {
+    for (version, target) in role.signed().listed_releases() {
         let wrong = || CeremonyError::Manifest { line: line.clone(), version: version.clone() };
         let signed = listed_manifest(manifest(&version), target).ok_or_else(wrong)?;
         if signed.verify(authority).is_err() {
-            let kept = signed.signatures().iter().filter(|s| authority.keyids.contains(&s.keyid)).cloned();
-            let kept = kept.collect();
-            manifests.insert(version, signed.with_signatures(kept)?);
+            manifests.insert(version, signed.signed_only_by(authority.keyids)?);
         }
     }
     if manifests.is_empty() && !renewed && role.verify(authority).is_ok() {
@@ -182,7 +178,7 @@ fn line_work(
     }
     let mut next = role.signed().clone();
     next.version += 1;
-    // The role of a retired line has a long life, which is not cut short.
+    // The role of a retired line keeps its long term.
     next.expires = next.expires.max(now + RELEASES_LIFETIME);
     Ok(Some(LineWork { role: Signed::unsigned(next)?, manifests }))
 }

@@ -1,18 +1,18 @@
-//! What is refused before anybody signs it: all that clients would refuse afterwards.
+//! Refuses, before anybody signs it, what clients would refuse afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Ceremony;
-use super::documents::{DocumentId, Shortfall};
+use super::documents::{Document, DocumentId, Shortfall};
 use super::releases::is_long_lived;
 use super::roles::{RoleName, role_keys};
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
-use crate::formats::tuf::{DelegatedRole, KeyId, Role, Root, Signers, Target, Targets, names};
-use crate::signing::signed::SignatureError;
+use crate::formats::tuf::{DelegatedRole, KeyId, Root, Signers, Target, Targets, names};
 use crate::signing::trust::{Trust, TrustError};
-use crate::signing::{PublicKey, Signed};
+use crate::signing::verify::check_scope;
+use crate::signing::{PublicKey, Violation};
 
 /// Why a ceremony must not go on.
 #[derive(Debug, thiserror::Error)]
@@ -51,15 +51,13 @@ pub enum Refused {
     Overlap { role: String, other: String },
     #[error("`trust/targets.json` would drop the role `{role}`, but no role ever leaves a repository")]
     Dropped { role: String },
-    #[error("`trust/targets.json` lists the target `{0}`, but may only have delegations")]
-    TopTarget(String),
     #[error("`trust/targets.json` delegates to `{role}`, whose first version is missing")]
     NoRole { role: String },
-    #[error("`{path}` lists `{target}`, which does not belong to its line")]
-    Scope { path: DocumentId, target: String },
-    #[error("`{path}` lists another manifest of release `{version}` than the one that is signed with it")]
+    #[error(
+        "`{path}` does not list the manifest or the payloads of release `{version}` that are signed with it"
+    )]
     Listed { path: DocumentId, version: Version },
-    #[error("it retires line `{0}`, but the keys of that line sign nothing that says so")]
+    #[error("it retires line `{0}`, but does not sign that line's role for a long term")]
     Retires(LineName),
     #[error("signatures are missing: {}", .0.iter().map(Shortfall::to_string).collect::<Vec<_>>().join("; "))]
     Unfinished(Vec<Shortfall>),
@@ -67,38 +65,35 @@ pub enum Refused {
         "`trust/{file}` is not the one that the ceremony began from: something else was signed in the meantime"
     )]
     Stale { file: String },
-    #[error("its result would not be valid")]
+    #[error("its result would be invalid")]
     Result(#[from] TrustError),
+    #[error(transparent)]
+    Violation(#[from] Violation),
     #[error("`payloads/{version}/release.json` is missing, or is not the one that is listed")]
     Manifest { version: Version },
-    #[error("`payloads/{version}/release.json` does not have enough valid signatures")]
-    ManifestSignature { version: Version, source: SignatureError },
 }
 
-/// A role's version, and when it expires.
-pub(super) type Term = (u64, Time);
-
 impl Ceremony {
-    /// Checks what is to be signed, and every signature so far.
+    /// Checks everything that must be signed, and every signature so far.
     ///
     /// # Errors
     /// The first thing that clients would refuse, or that was changed after it was signed.
     pub fn check(&self, now: Time) -> Result<(), Refused> {
         let (root, targets) = self.new_root().zip(self.new_targets()).ok_or(Refused::NoTop)?;
-        for (id, last, (found, _)) in self.terms() {
-            let expected = last.map_or(0, |(version, _)| version) + 1;
-            if found != expected {
-                return Err(Refused::Version { path: id, expected, found });
+        let documents = self.documents();
+        for Document { id, step, .. } in &documents {
+            if let Some((before, found)) = *step
+                && found != before + 1
+            {
+                return Err(Refused::Version { path: id.clone(), expected: before + 1, found });
             }
         }
         check_keys(root.signed(), targets.signed())?;
         self.check_delegations(targets.signed())?;
         self.check_lines()?;
         self.check_retirement(now)?;
-        let documents = self.documents();
-        if let Some((document, keyid)) =
-            documents.iter().find_map(|document| Some((document, document.wrong?)))
-        {
+        let wrong = documents.iter().find_map(|document| Some((document, document.wrong?)));
+        if let Some((document, keyid)) = wrong {
             let path = document.id.clone();
             let counts = document.counts(keyid);
             return Err(if counts {
@@ -108,7 +103,7 @@ impl Ceremony {
             });
         }
         let expiries = documents.into_iter().filter_map(|document| Some((document.id, document.expires?)));
-        // A root or a targets role that is not signed now stays in use, so it must not have expired either.
+        // A root or a targets role that is not signed again stays in use, so it must not have expired either.
         let (root, targets) = (root.signed(), targets.signed());
         let top = [(DocumentId::Root(root.version), root.expires), (DocumentId::Targets, targets.expires)];
         match expiries.chain(top).find(|(_, at)| *at <= now) {
@@ -117,29 +112,9 @@ impl Ceremony {
         }
     }
 
-    /// The roles that get a next version: the term that each has now, if any, and its next.
-    pub(super) fn terms(&self) -> Vec<(DocumentId, Option<Term>, Term)> {
-        fn term<T: Role>(role: &Signed<T>) -> Term {
-            (role.signed().version(), role.signed().expires())
-        }
-        let before = self.before.as_ref();
-        let root = self.root.as_ref().map(|root| {
-            (DocumentId::Root(root.signed().version), before.map(|before| term(before.root())), term(root))
-        });
-        let targets = self
-            .targets
-            .as_ref()
-            .map(|targets| (DocumentId::Targets, before.map(|before| term(before.targets())), term(targets)));
-        let lines = self.lines.iter().map(|(line, work)| {
-            let was = before.and_then(|before| before.line(line)).map(term);
-            (DocumentId::Line(line.clone()), was, term(&work.role))
-        });
-        root.into_iter().chain(targets).chain(lines).collect()
-    }
-
     fn check_delegations(&self, targets: &Targets) -> Result<(), Refused> {
-        if let Some(target) = targets.targets.keys().next() {
-            return Err(Refused::TopTarget(target.clone()));
+        if let Some(target) = targets.targets.keys().next().cloned() {
+            return Err(Violation::Scope { role: "targets".to_owned(), target }.into());
         }
         let now = delegated_roles(targets);
         let before = self.before.as_ref();
@@ -165,25 +140,17 @@ impl Ceremony {
 
     fn check_lines(&self) -> Result<(), Refused> {
         for (line, work) in &self.lines {
-            let path = DocumentId::Line(line.clone());
             let name = names::releases_role(line);
             let delegated = self.new_targets().and_then(|targets| targets.signed().delegated(&name));
             let Some((delegated, _)) = delegated else { return Err(Refused::NoRole { role: name }) };
             let role = work.role.signed();
-            for target in role.targets.keys() {
-                let inside =
-                    delegated.paths.iter().any(|path| names::path_matches(path, target) == Some(true));
-                if !inside || !names::is_target_name(target) {
-                    return Err(Refused::Scope { path, target: target.clone() });
-                }
-            }
+            check_scope(delegated, role)?;
             for (version, manifest) in &work.manifests {
                 let listed = role.targets.get(&names::release_target(version));
-                let payloads = manifest.signed().payloads.iter().all(|payload| {
-                    let name = names::payload_target(version, &payload.file);
-                    role.targets.get(&name) == Some(&Target::new(payload.sha256, payload.size))
-                });
-                if listed != Some(&Target::of(manifest.raw())) || !payloads {
+                if listed != Some(&Target::of(manifest.raw()))
+                    || role.unlisted_payload(manifest.signed()).is_some()
+                {
+                    let path = DocumentId::Line(line.clone());
                     return Err(Refused::Listed { path, version: version.clone() });
                 }
             }
@@ -191,8 +158,8 @@ impl Ceremony {
         Ok(())
     }
 
-    /// The end of a line is not part of what is signed. What its keys do sign is a role that nobody
-    /// needs to renew; without this check, anybody who has the file in hand could end any line.
+    /// The retirement itself is not signed, but the line's keys sign a role that nobody needs to renew.
+    /// Without this check, anybody who has the file could add a retirement to it.
     fn check_retirement(&self, now: Time) -> Result<(), Refused> {
         let Some(line) = self.retires.as_ref().map(|retires| &retires.line) else { return Ok(()) };
         let role = self.lines.get(line).map(|work| work.role.signed());
@@ -209,7 +176,7 @@ fn delegated_roles(targets: &Targets) -> BTreeMap<&str, &DelegatedRole> {
     roles.map(|role| (role.name.as_str(), role)).collect()
 }
 
-/// Whether a new role may list its own files and none of another line: the role that comes first
+/// Checks that a new role lists its own files and none of another line. Otherwise the role that comes first
 /// would take over the releases of the other.
 fn check_new_role<'a>(
     role: &DelegatedRole,
@@ -232,8 +199,8 @@ fn check_new_role<'a>(
     }
 }
 
-/// Whether the keys of new lines sign releases already. If a key file was mistaken for another, its
-/// key would sign for a line from then on, and nobody would have said so.
+/// Checks that the keys of new lines sign releases already. Otherwise a key file that somebody mistook for
+/// another would silently become a release key.
 fn check_new_keys(before: &Trust, targets: &Targets) -> Result<(), Refused> {
     let root = before.root().signed();
     let known = role_keys(root, before.targets().signed());
@@ -253,7 +220,7 @@ fn check_new_keys(before: &Trust, targets: &Targets) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Whether every role's threshold can be reached, and no key of a server signs anything else.
+/// Checks that every role's threshold can be reached, and that a server's keys sign nothing else.
 fn check_keys(root: &Root, targets: &Targets) -> Result<(), Refused> {
     let roles = role_keys(root, targets);
     for (role, Signers { keys, threshold }) in &roles {

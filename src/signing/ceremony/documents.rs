@@ -10,11 +10,12 @@ use super::Ceremony;
 use crate::domain::Time;
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
-use crate::formats::tuf::{Authority, KeyId, names};
+use crate::formats::tuf::{Authority, KeyId, Role, names};
+use crate::signing::trust::Trust;
 use crate::signing::{PublicKey, Signature, Signed};
 
-/// Which document. It is shown as the path where it is written in the end: below the catalog, or
-/// `payloads/…` below the payloads.
+/// Which document. It is shown as the path of its file in the end: below the catalog, or `payloads/…`
+/// for one below the payloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DocumentId {
     Root(u64),
@@ -53,15 +54,15 @@ impl DocumentId {
         if name == "targets" {
             return Some(Self::Targets);
         }
-        if let Some(line) = name.strip_prefix(names::RELEASES) {
-            return LineName::parse(line).ok().map(Self::Line);
+        if let Some(line) = names::line_of(name) {
+            return Some(Self::Line(line));
         }
         let version = name.strip_suffix(".root")?;
         version.parse().ok().map(Self::Root).filter(|id| id.to_string() == path)
     }
 }
 
-/// One document, and the signatures that it needs.
+/// A document, and the signatures that it needs.
 #[derive(Debug, Serialize)]
 pub struct Document<'a> {
     #[serde(rename = "path")]
@@ -70,19 +71,25 @@ pub struct Document<'a> {
     pub version: String,
     /// A manifest does not expire.
     pub expires: Option<Time>,
-    /// Whether it can be signed now: the role of a line waits for the manifests that it lists.
+    /// Whether it can be signed now. The role of a line waits for the manifests that it lists.
     pub ready: bool,
-    /// An entry for each set of keys that must sign: for a next root, those of the present root and
-    /// its own.
+    /// An entry for each set of keys that must sign. For a next root: those of the present root, and its
+    /// own.
     pub needs: Vec<Tally>,
     #[serde(skip)]
     pub raw: &'a Bytes,
-    /// A key whose signature does not belong there.
+    /// Of a role: its version before and after the ceremony. A new role had version 0.
+    #[serde(skip)]
+    pub(super) step: Option<(u64, u64)>,
+    /// When the role expired before the ceremony.
+    #[serde(skip)]
+    pub(super) expired: Option<Time>,
+    /// A key whose signature is invalid or does not count.
     #[serde(skip)]
     pub(super) wrong: Option<KeyId>,
 }
 
-/// Who has signed, of one set of keys.
+/// Which keys of one set have signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tally {
     /// Which set.
@@ -100,7 +107,7 @@ impl Tally {
     }
 }
 
-/// A document that too few have signed, or can sign.
+/// A document that has too few signatures, or can get too few.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortfall {
     pub id: DocumentId,
@@ -117,14 +124,29 @@ impl fmt::Display for Shortfall {
 }
 
 impl<'a> Document<'a> {
+    /// The next version of a role.
+    fn role<T: Role>(
+        id: DocumentId,
+        before: Option<&Signed<T>>,
+        next: &'a Signed<T>,
+        authorities: &[(&'static str, Authority<'a>)],
+    ) -> Self {
+        let (before, role) = (before.map(Signed::signed), next.signed());
+        Self {
+            expires: Some(role.expires()),
+            step: Some((before.map_or(0, Role::version), role.version())),
+            expired: before.map(Role::expires),
+            ..Self::of(id, role.version().to_string(), next, authorities)
+        }
+    }
+
     fn of<T>(
         id: DocumentId,
-        version: &impl ToString,
-        expires: Option<Time>,
+        version: String,
         document: &'a Signed<T>,
         authorities: &[(&'static str, Authority<'a>)],
     ) -> Self {
-        let holds = |Signature { keyid, sig }: &Signature, authority: &Authority<'_>| {
+        let is_valid = |Signature { keyid, sig }: &Signature, authority: &Authority<'_>| {
             let key = authority.keys.get(keyid).filter(|_| authority.keyids.contains(keyid));
             let key = key.and_then(|key| PublicKey::of(key).ok());
             key.is_some_and(|key| key.verifies(document.message(), sig))
@@ -132,14 +154,15 @@ impl<'a> Document<'a> {
         let signatures = || document.signatures().iter();
         let tally = |(keys, authority): &(&'static str, Authority<'_>)| {
             let valid: BTreeSet<KeyId> =
-                signatures().filter(|signature| holds(signature, authority)).map(|s| s.keyid).collect();
+                signatures().filter(|signature| is_valid(signature, authority)).map(|s| s.keyid).collect();
             let (signed, missing) = authority.keyids.iter().copied().partition(|id| valid.contains(id));
             Tally { keys, threshold: authority.threshold, signed, missing }
         };
         let needs: Vec<Tally> = authorities.iter().map(tally).collect();
         let is_wrong = |keyid: &KeyId| !needs.iter().any(|tally| tally.signed.contains(keyid));
         let wrong = signatures().map(|signature| signature.keyid).find(is_wrong);
-        Self { id, version: version.to_string(), expires, ready: true, needs, raw: document.raw(), wrong }
+        let raw = document.raw();
+        Self { id, version, expires: None, ready: true, needs, raw, step: None, expired: None, wrong }
     }
 
     /// Whether a key counts for it.
@@ -163,39 +186,37 @@ impl<'a> Document<'a> {
 }
 
 impl Ceremony {
-    /// Everything that is to be signed: root, targets, and for each line its manifests and its role.
+    /// Everything that must be signed: root, targets, and for each line its manifests and its role.
     #[must_use]
     pub fn documents(&self) -> Vec<Document<'_>> {
-        let mut documents = Vec::new();
+        let (mut documents, before) = (Vec::new(), self.before.as_ref());
         if let Some(root) = &self.root {
             let own = root.signed().root();
-            let before = self.before.as_ref().map(|before| before.root().signed().root());
-            let before =
-                before.filter(|before| (before.keyids, before.threshold) != (own.keyids, own.threshold));
-            let authorities = match before {
+            let present = before.map(|before| before.root().signed().root());
+            let present =
+                present.filter(|present| (present.keyids, present.threshold) != (own.keyids, own.threshold));
+            let authorities = match present {
                 None => vec![("root keys", own)],
-                Some(before) => vec![("present root keys", before), ("new root keys", own)],
+                Some(present) => vec![("present root keys", present), ("new root keys", own)],
             };
-            let (version, expires) = (root.signed().version, root.signed().expires);
-            let id = DocumentId::Root(version);
-            documents.push(Document::of(id, &version, Some(expires), root, &authorities));
+            let id = DocumentId::Root(root.signed().version);
+            documents.push(Document::role(id, before.map(Trust::root), root, &authorities));
         }
         if let Some(targets) = &self.targets {
             let keys = self.new_root().map(|root| ("targets keys", root.signed().targets()));
-            let (version, expires) = (targets.signed().version, targets.signed().expires);
-            let id = DocumentId::Targets;
-            documents.push(Document::of(id, &version, Some(expires), targets, keys.as_slice()));
+            let present = before.map(Trust::targets);
+            documents.push(Document::role(DocumentId::Targets, present, targets, keys.as_slice()));
         }
         for (line, work) in &self.lines {
             let keys = self.line_authority(line).map(|authority| ("release keys", authority));
             let begin = documents.len();
             documents.extend(work.manifests.iter().map(|(version, manifest)| {
-                Document::of(DocumentId::Manifest(version.clone()), version, None, manifest, keys.as_slice())
+                let id = DocumentId::Manifest(version.clone());
+                Document::of(id, version.to_string(), manifest, keys.as_slice())
             }));
             let ready = documents[begin..].iter().all(Document::is_complete);
-            let (version, expires) = (work.role.signed().version, work.role.signed().expires);
-            let id = DocumentId::Line(line.clone());
-            let role = Document::of(id, &version, Some(expires), &work.role, keys.as_slice());
+            let present = before.and_then(|before| before.line(line));
+            let role = Document::role(DocumentId::Line(line.clone()), present, &work.role, keys.as_slice());
             documents.push(Document { ready, ..role });
         }
         documents
@@ -207,7 +228,7 @@ impl Ceremony {
         self.documents().iter().all(Document::is_complete)
     }
 
-    /// The documents that are still not signed by enough once all of these keys have signed.
+    /// The documents that lack signatures even after all of these keys have signed.
     #[must_use]
     pub fn shortfalls(&self, keys: &[KeyId]) -> Vec<Shortfall> {
         let mut shortfalls = Vec::new();

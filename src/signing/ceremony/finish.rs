@@ -1,4 +1,4 @@
-//! The end of a ceremony: what it writes, checked against what the catalog has now.
+//! Finishes a ceremony: which files to write, checked against those that the catalog has now.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use bytes::Bytes;
 
 use super::check::Refused;
 use super::documents::DocumentId;
-use super::releases::{listed_manifest, listed_releases};
+use super::releases::listed_manifest;
 use super::{Ceremony, Files};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
 use crate::formats::tuf::{Targets, names};
-use crate::signing::Signed;
 use crate::signing::trust::Trust;
+use crate::signing::{Signed, Violation};
 
 /// What a finished ceremony writes.
 #[derive(Debug)]
@@ -25,10 +25,10 @@ pub struct Finished {
 }
 
 impl Ceremony {
-    /// The files of a ceremony that is signed by enough.
+    /// The files of a ceremony that enough keepers have signed.
     ///
     /// # Errors
-    /// When it is not, or clients would refuse a document of it.
+    /// When signatures are missing, or clients would refuse a document.
     pub fn complete(&self, now: Time) -> Result<Finished, Refused> {
         self.check(now)?;
         let missing = self.shortfalls(&[]);
@@ -48,13 +48,12 @@ impl Ceremony {
         Ok(finished)
     }
 
-    /// The files to write once all have signed, over the present files of `trust/`. `manifest` gives
-    /// the stored manifest of a release. Files that are written already are no reason to refuse: the
-    /// next run completes one that was cut short.
+    /// The files to write into `trust/`, whose present files are given. `manifest` returns the stored
+    /// manifest of a release. Some files may have been written already, by a run that was interrupted.
     ///
     /// # Errors
-    /// When a signature is missing, something else was signed since the ceremony began, or clients
-    /// would refuse the result.
+    /// When signatures are missing, something else was signed since the ceremony began, or clients would
+    /// refuse the result.
     pub fn finish(
         &self,
         present: &Files,
@@ -66,7 +65,7 @@ impl Ceremony {
         let mut after = present.clone();
         after.extend(finished.trust.clone());
         let after = Trust::read(&after)?.ok_or(Refused::NoTop)?;
-        // A line that is out of order already must not hold up the keys of the others.
+        // A line that was broken before must not hold up the keys of the others.
         let before = Trust::read(present).ok().flatten();
         let was_broken =
             |line: &LineName| before.as_ref().is_some_and(|before| before.broken().contains_key(line));
@@ -81,7 +80,7 @@ impl Ceremony {
         Ok(finished)
     }
 
-    /// Whether the files of `trust/` are those that it began from, or those that it writes.
+    /// Checks that each file of `trust/` is the one that the ceremony began from, or the one that it writes.
     fn check_fresh(&self, present: &Files, next: &Files) -> Result<(), Refused> {
         let base = self.before.as_ref().map(Trust::files).unwrap_or_default();
         let is_stale = |(file, raw): &(&String, &Bytes)| {
@@ -99,25 +98,24 @@ impl Ceremony {
         }
     }
 
-    /// Whether every manifest that a line's next role lists is there, and signed by enough. One that
-    /// is listed as before, by the same keys, is no worse than it was: a missing file of one release
-    /// must not hold up the others.
+    /// Checks that every manifest that a line's next role lists is there, with enough signatures. A manifest
+    /// that was listed before is not checked if the keys stay the same: a missing file of one release must
+    /// not hold up the others.
     fn check_manifests(
         &self,
         line: &LineName,
         finished: &Finished,
         manifest: &dyn Fn(&Version) -> Option<Bytes>,
     ) -> Result<(), Refused> {
-        let name = || names::releases_role(line);
         let (Some(work), Some(authority)) = (self.lines.get(line), self.line_authority(line)) else {
-            return Err(Refused::NoRole { role: name() });
+            return Err(Refused::NoRole { role: names::releases_role(line) });
         };
         let before = self.before.as_ref().and_then(|before| {
             let keys = before.line_authority(line)?;
             let same = (keys.keyids, keys.threshold) == (authority.keyids, authority.threshold);
             Some(before.line(line)?.signed()).filter(|_| same)
         });
-        for (version, listed) in listed_releases(work.role.signed()) {
+        for (version, listed) in work.role.signed().listed_releases() {
             if before.is_some_and(|role| role.targets.get(&names::release_target(&version)) == Some(listed)) {
                 continue;
             }
@@ -125,21 +123,20 @@ impl Ceremony {
             let Some(signed) = listed_manifest(raw, listed) else {
                 return Err(Refused::Manifest { version });
             };
-            if let Err(source) = signed.verify(authority) {
-                return Err(Refused::ManifestSignature { version, source });
-            }
+            let path = DocumentId::Manifest(version).to_string();
+            signed.verify(authority).map_err(Violation::signature(&path))?;
         }
         Ok(())
     }
 }
 
-/// Whether a file of `trust/` counts for nothing yet, because an earlier run was cut short: without
-/// a first root nothing does, and without a delegation a line's role does not.
+/// Whether a file of `trust/` has no effect yet, because an earlier run was interrupted: all files without a
+/// first root, and a line's role without a delegation.
 fn is_leftover(present: &Files, file: &str) -> bool {
     if !present.contains_key("1.root.json") {
         return true;
     }
     let targets = present.get("targets.json").and_then(|raw| Signed::<Targets>::parse(raw.clone()).ok());
-    let role = file.strip_suffix(".json").filter(|name| name.starts_with(names::RELEASES));
+    let role = file.strip_suffix(".json").filter(|role| names::line_of(role).is_some());
     role.zip(targets).is_some_and(|(role, targets)| targets.signed().delegated(role).is_none())
 }

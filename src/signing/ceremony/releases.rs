@@ -1,4 +1,4 @@
-//! Beginning a ceremony: the founding of a repository, releases, and the end of a line.
+//! Begins ceremonies: to found a repository, to sign releases, and to retire a line.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,7 +11,6 @@ use crate::domain::catalog::Catalog;
 use crate::domain::line::Line;
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::names::TargetName;
 use crate::formats::tuf::{
     RETIRED_LIFETIME, Root, Signers, TARGETS_LIFETIME, Target, TargetError, Targets, names,
 };
@@ -33,7 +32,7 @@ impl Ceremony {
     /// empty role for each.
     ///
     /// # Errors
-    /// When something has no form that can be signed.
+    /// When something cannot be signed.
     pub fn found(catalog: &Catalog, keys: &Founders, now: Time) -> Result<Self, SignError> {
         let any = |key: &PublicKey| Signers::any(vec![key.key()]);
         let (targets, release, online) = (any(&keys.targets), any(&keys.release), any(&keys.online));
@@ -49,18 +48,18 @@ impl Ceremony {
 }
 
 impl LineWork {
-    /// A role that is signed without new manifests.
+    /// A role without new manifests.
     fn of(role: Targets) -> Result<Self, SignError> {
         Ok(Self { role: Signed::unsigned(role)?, manifests: BTreeMap::new() })
     }
 }
 
-/// Begins a ceremony in which releases are signed, and the next versions of their lines' roles.
-/// Lines that have no role yet are delegated in it, which the targets keys sign. `release` are the
-/// release keys at hand; `form` has the last word on each manifest.
+/// Begins a ceremony that signs releases, and the next versions of their lines' roles. It also delegates
+/// lines that have no role yet, which the targets keys must sign. `release` are the release keys at hand;
+/// `form` may change each manifest.
 ///
 /// # Errors
-/// When the role of a line cannot be used, or something has no form that can be signed.
+/// When the role of a line cannot be used, or something cannot be signed.
 pub fn propose_releases(
     trust: &Trust,
     pending: &[(&Line, Vec<Version>)],
@@ -102,12 +101,12 @@ pub fn propose_releases(
     Ok(ceremony)
 }
 
-/// The next version of a line's role, without the releases that are signed anew.
+/// The next version of a line's role, without the releases that are signed again.
 fn next_role(role: &Targets, line: &Line, versions: &[Version], now: Time) -> Result<Targets, TargetError> {
     let mut next = Targets::releases(role.version + 1, now);
-    // The role of a retired line has a long life, which is not cut short.
+    // The role of a retired line keeps its long term.
     next.expires = next.expires.max(role.expires);
-    // A release that is signed anew is listed anew: what it had before goes, payloads too.
+    // A release that is signed again is listed again, so its old manifest and payloads go.
     let manifests = versions.iter().map(names::release_target);
     let payloads = versions.iter().filter_map(|version| line.releases.get(version)).flat_map(|release| {
         release.payloads.iter().map(|payload| names::payload_target(&release.version, &payload.file))
@@ -119,9 +118,9 @@ fn next_role(role: &Targets, line: &Line, versions: &[Version], now: Time) -> Re
     Ok(next)
 }
 
-/// Who signs for a new line: the keys and the threshold of another line whose release keys include all
-/// of these, of the strictest one if there are several. Otherwise these keys, with the threshold of the
-/// strictest line: a new line is never the weak one. [`Ceremony::check`] says whether they may.
+/// Who signs for a new line: the keys and threshold of the strictest line whose release keys include all of
+/// these. If there is none: these keys, with the threshold of the strictest line, so that a new line is
+/// never the weakest. [`Ceremony::check`] decides whether they may.
 fn line_signers(trust: &Trust, release: &[PublicKey]) -> Signers {
     let roles = role_keys(trust.root().signed(), trust.targets().signed());
     let lines =
@@ -134,8 +133,8 @@ fn line_signers(trust: &Trust, release: &[PublicKey]) -> Signers {
     Signers::new(release.iter().map(PublicKey::key), threshold)
 }
 
-/// Begins a ceremony in which the role of a line is signed for so long that nobody needs to renew it.
-/// `None` if that was done before.
+/// Begins a ceremony that signs the role of a line for so long that nobody needs to renew it. `None` if
+/// that was done before.
 ///
 /// # Errors
 /// When the line has no role, or the role cannot be used.
@@ -159,20 +158,12 @@ pub fn retire_line(
     Ok(Some(ceremony))
 }
 
-/// Whether a role of a line is one that nobody needs to renew: a retired line's.
+/// Whether nobody needs to renew the role of a line, because the line is retired.
 pub(super) fn is_long_lived(role: &Targets, now: Time) -> bool {
     now + RETIRED_LIFETIME / 2 < role.expires
 }
 
-/// The releases that a line's role lists.
-pub(super) fn listed_releases(role: &Targets) -> impl Iterator<Item = (Version, &Target)> {
-    role.targets.iter().filter_map(|(name, target)| match TargetName::parse(name)? {
-        TargetName::Release(version) => Some((version, target)),
-        _ => None,
-    })
-}
-
-/// A stored manifest, if it is the one that a role lists.
+/// A stored manifest, if it is the one that is listed.
 pub(super) fn listed_manifest(raw: Option<Bytes>, listed: &Target) -> Option<Signed<ReleaseManifest>> {
     Signed::parse(raw.filter(|raw| Target::of(raw) == *listed)?).ok()
 }

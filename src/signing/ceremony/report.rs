@@ -15,10 +15,10 @@ use crate::formats::tuf::{KeyId, Signers, names};
 /// What a ceremony changes, and who has signed.
 #[derive(Debug, Serialize)]
 pub struct Report<'a> {
-    pub reason: Option<String>,
+    pub reason: Option<&'a str>,
     pub began: Time,
     pub roles: Vec<RoleChange>,
-    pub retires: Option<Retirement>,
+    pub retires: Option<&'a Retirement>,
     pub terms: Vec<TermChange>,
     pub listings: Vec<Listing>,
     /// The manifests that are signed.
@@ -34,15 +34,15 @@ pub struct RoleChange {
     pub role: RoleName,
     pub added: Vec<KeyId>,
     pub dropped: Vec<KeyId>,
-    /// How many signatures it needed; nothing where the role is new.
+    /// How many signatures it needed; `None` if the role is new.
     pub threshold_before: Option<u64>,
     pub threshold: u64,
     pub keys: usize,
-    /// The versions for which a new role of a line may sign.
+    /// The prefix of the versions that a line's new role may sign.
     pub prefix: Option<String>,
 }
 
-/// A role that gets a next version: when it expired, and when it will expire.
+/// A role that gets a next version: when it expired until now, and when it will expire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TermChange {
     pub role: String,
@@ -50,7 +50,7 @@ pub struct TermChange {
     pub expires: Time,
 }
 
-/// The targets that a line's role lists for the first time or with other bytes, and those that it no
+/// The targets that a line's role lists for the first time or with another digest, and those that it no
 /// longer lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Listing {
@@ -63,21 +63,22 @@ impl Ceremony {
     /// Everything that a keeper should see before signing.
     #[must_use]
     pub fn report(&self) -> Report<'_> {
-        let terms = self.terms().into_iter().map(|(id, was, (_, expires))| {
-            let role = match &id {
-                DocumentId::Root(_) => "root".to_owned(),
-                DocumentId::Line(line) => names::releases_role(line),
-                DocumentId::Targets | DocumentId::Manifest(_) => "targets".to_owned(),
-            };
-            TermChange { role, expired: was.map(|(_, at)| at), expires }
-        });
         let documents = self.documents();
+        let term = |document: &Document<'_>| {
+            let role = match &document.id {
+                DocumentId::Root(_) => "root".to_owned(),
+                DocumentId::Targets => "targets".to_owned(),
+                DocumentId::Line(line) => names::releases_role(line),
+                DocumentId::Manifest(_) => return None,
+            };
+            Some(TermChange { role, expired: document.expired, expires: document.expires? })
+        };
         Report {
-            reason: self.reason.clone(),
+            reason: self.reason.as_deref(),
             began: self.began,
             roles: self.role_changes(),
-            retires: self.retires.clone(),
-            terms: terms.collect(),
+            retires: self.retires.as_ref(),
+            terms: documents.iter().filter_map(term).collect(),
             listings: self.listings(),
             releases: self.manifests().collect(),
             complete: documents.iter().all(Document::is_complete),

@@ -20,17 +20,17 @@ pub enum RoleName {
     Release(Option<LineName>),
 }
 
-/// Why a text names no role.
+/// Why a text is not the name of a role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RoleNameError {
     #[error("`{0}` is not a role: expected `root`, `targets`, `online`, `release` or `release:LINE`")]
     Unknown(String),
-    #[error("`{line}` is not a line")]
+    #[error("`{line}` is not the name of a line")]
     Line { line: String, source: NameError },
 }
 
 impl RoleName {
-    /// The role below the top targets role that has this name there, if it is a line's.
+    /// The role of a line, by its name in the top targets role.
     #[must_use]
     pub fn of_line(role: &str) -> Option<Self> {
         names::line_of(role).map(|line| Self::Release(Some(line)))

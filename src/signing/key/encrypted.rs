@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{KeyError, PrivateKey, PublicKey, pair};
 
-/// `openssl` gives scrypt at most 32 MiB, which is N = 2^14 with r = 8; p makes up for it.
+/// `openssl` allows scrypt at most 32 MiB, which is N = 2^14 with r = 8. A higher p compensates for that.
 const LOG_N: u8 = 14;
 const R: u32 = 8;
 const P: u32 = 5;
@@ -18,17 +18,17 @@ const P: u32 = 5;
 const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
 
-/// Whether a text has a private key under a passphrase.
+/// Whether a text contains an encrypted private key.
 #[must_use]
 pub fn is_encrypted(pem: &str) -> bool {
     pem.contains(BEGIN)
 }
 
-/// The public half that a file may have below an encrypted key. With it, nobody needs to type the
-/// passphrase where nothing is signed.
+/// The public half that a file may have below an encrypted key, so that nobody needs to type the passphrase
+/// unless something is signed.
 ///
 /// # Errors
-/// When there is one that cannot be used.
+/// When there is a public half that cannot be used.
 pub fn public_half(pem: &str) -> Result<Option<PublicKey>, KeyError> {
     pem.find("-----BEGIN PUBLIC KEY-----").map(|at| PublicKey::from_pem(&pem[at..])).transpose()
 }
@@ -48,7 +48,7 @@ impl PrivateKey {
         let sealed =
             EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(KeyError::Encryption)?;
         let opened = sealed.decrypt(passphrase).map_err(|error| match error {
-            // A wrong passphrase can give bytes that look like a padded text and are not one.
+            // With a wrong passphrase, the padding may look right by chance; then the content is invalid.
             pkcs8::Error::EncryptedPrivateKey(pkcs5::Error::DecryptFailed) | pkcs8::Error::Asn1(_) => {
                 KeyError::Passphrase
             }
@@ -62,8 +62,8 @@ impl PrivateKey {
         }
     }
 
-    /// The key as PEM under a passphrase, with its public half below it: `openssl` reads the first
-    /// of the two.
+    /// The key as PEM under a passphrase, with its public half below it. `openssl` reads only the first of
+    /// the two.
     ///
     /// # Errors
     /// When the system gives no randomness, or an encoder fails.

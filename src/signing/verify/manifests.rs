@@ -1,29 +1,85 @@
-//! The manifests behind the roles. What the online key offers must be what release keys list.
+//! The manifests that roles list. The online key may offer only what release keys have signed.
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::roles::{Files, Verified, Verifier, delegation, parse};
-use crate::domain::Time;
-use crate::domain::channel::StageName;
+use super::Extent;
+use super::roles::{Files, Verified, Verifier, delegated, delegation};
+use crate::domain::channel::LineName;
 use crate::domain::payload::is_file_name;
 use crate::domain::version::Version;
 use crate::formats::manifest::{ChannelManifest, ReleaseManifest};
 use crate::formats::tuf::names::{self, CHANNELS};
 use crate::formats::tuf::{Target, Targets};
 use crate::signing::signed::Signed;
-use crate::signing::violation::Violation;
+use crate::signing::violation::{Violation, read_signed};
 
 impl<F: Files + ?Sized> Verifier<'_, F> {
+    /// Reads the roles of lines and the targets that belong to an extent, and compares the manifests with
+    /// each other.
+    ///
+    /// # Errors
+    /// The first violation.
+    pub fn read(&self, verified: &mut Verified, extent: Extent) -> Result<(), F::Error> {
+        let roles = delegated(&verified.targets).map(|role| role.name.clone());
+        for name in roles.filter(|name| name != CHANNELS).collect::<Vec<_>>() {
+            let role = self.role(verified, &name)?;
+            if extent >= Extent::Manifests {
+                let path = names::metadata_path(&name, role.signed().version);
+                self.check_expiry(&path, role.signed().expires)?;
+            }
+            if let Some(line) = names::line_of(&name) {
+                verified.lines.insert(line, role);
+            }
+        }
+        let channels = verified.channels.signed().targets.iter();
+        let channels = channels.map(|(name, target)| self.channel(verified, name, target));
+        verified.channel_manifests = channels.collect::<Result<_, _>>()?;
+        if extent > Extent::Channels {
+            verified.release_manifests = self.releases(verified, extent)?;
+        }
+        let mut manifests = verified.channel_manifests.iter();
+        manifests.try_for_each(|manifest| Ok(check_channel(manifest.signed(), verified)?))
+    }
+
+    fn releases(
+        &self,
+        verified: &Verified,
+        extent: Extent,
+    ) -> Result<BTreeMap<Version, Signed<ReleaseManifest>>, F::Error> {
+        let mut releases = BTreeMap::new();
+        for (line, role) in &verified.lines {
+            for (name, target) in &role.signed().targets {
+                if names::is_payload(name) {
+                    if extent == Extent::Everything && self.target(name, target)?.is_none() {
+                        return Err(missing(name, target).into());
+                    }
+                    continue;
+                }
+                match self.release(verified, (line, role.signed()), name, target)? {
+                    Some(release) => drop(releases.insert(release.signed().version.clone(), release)),
+                    None if extent == Extent::Mirror => {}
+                    None => return Err(missing(name, target).into()),
+                }
+            }
+        }
+        Ok(releases)
+    }
+
     /// The manifest of a channel, which `channels` lists under a name.
     ///
     /// # Errors
-    /// When it is missing, expired, or not one that a client takes.
-    pub fn channel(&self, top: &Verified, name: &str, listed: &Target) -> Result<ChannelManifest, F::Error> {
-        let (path, manifest) = self.document::<ChannelManifest>(top, CHANNELS, name, listed)?;
-        let manifest = manifest.into_signed();
+    /// When it is missing, expired or invalid.
+    pub fn channel(
+        &self,
+        top: &Verified,
+        name: &str,
+        listed: &Target,
+    ) -> Result<Signed<ChannelManifest>, F::Error> {
+        let document = self.document::<ChannelManifest>(top, CHANNELS, name, listed)?;
+        let (path, signed) = document.ok_or_else(|| missing(name, listed))?;
+        let manifest = signed.signed();
         check_name(&path, name, &names::channel_target(&manifest.channel))?;
         self.check_expiry(&path, manifest.expires)?;
         let offered = manifest.releases.iter().filter(|release| release.yank.is_none());
@@ -32,78 +88,56 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
             let (latest, highest) = (manifest.latest.clone(), highest.cloned());
             return Err(Violation::Latest { path, latest, highest }.into());
         }
-        Ok(manifest)
+        Ok(signed)
     }
 
-    /// The manifest of a release, which a line's role lists under a name.
+    /// The manifest of a release, which a line's role lists under a name. `None` if it is missing.
     ///
     /// # Errors
-    /// When it is missing, or not one that a client takes.
+    /// When it is invalid.
     pub fn release(
         &self,
         top: &Verified,
-        (role, signed): (&str, &Targets),
+        (line, role): (&LineName, &Targets),
         name: &str,
         listed: &Target,
-    ) -> Result<Signed<ReleaseManifest>, F::Error> {
-        let (path, release) = self.document::<ReleaseManifest>(top, role, name, listed)?;
+    ) -> Result<Option<Signed<ReleaseManifest>>, F::Error> {
+        let role_name = names::releases_role(line);
+        let document = self.document::<ReleaseManifest>(top, &role_name, name, listed)?;
+        let Some((path, release)) = document else { return Ok(None) };
         let manifest = release.signed();
-        // The spelling of the version counts too: files and targets have it in their names.
+        // The spelling of the version must agree too: files and targets are named after it.
         check_name(&path, name, &names::release_target(&manifest.version))?;
-        check_name(&path, role, &names::releases_role(&manifest.line))?;
-        for payload in &*manifest.payloads {
-            let target = names::payload_target(&manifest.version, &payload.file);
-            // The file is written under this name, and must stay in its folder.
-            if !is_file_name(&payload.file) {
-                return Err(Violation::Scope { role: role.to_owned(), target }.into());
-            }
-            if signed.targets.get(&target) != Some(&Target::new(payload.sha256, payload.size)) {
-                return Err(Violation::NotListed { path, target }.into());
-            }
+        check_name(&path, &role_name, &names::releases_role(&manifest.line))?;
+        let target = |file: &str| names::payload_target(&manifest.version, file);
+        // A client writes the payload under this name, which must not lead out of its folder.
+        if let Some(payload) = manifest.payloads.iter().find(|payload| !is_file_name(&payload.file)) {
+            return Err(Violation::Scope { role: role_name, target: target(&payload.file) }.into());
         }
-        Ok(release)
+        if let Some(payload) = role.unlisted_payload(manifest) {
+            return Err(Violation::NotListed { path, target: target(&payload.file) }.into());
+        }
+        Ok(Some(release))
     }
 
-    /// A target that is a document, signed by the keys of the role that lists it.
+    /// A document with its path, signed by the keys of the role that lists it. `None` if it is missing.
     fn document<T: DeserializeOwned>(
         &self,
         top: &Verified,
         role: &str,
         name: &str,
         listed: &Target,
-    ) -> Result<(String, Signed<T>), F::Error> {
+    ) -> Result<Option<(String, Signed<T>)>, F::Error> {
+        let Some(raw) = self.target(name, listed)? else { return Ok(None) };
         let path = names::target_path(name, &listed.hashes.sha256);
-        let signed: Signed<T> = parse(&path, self.bytes(&path, Some(listed))?)?;
         let (_, authority) = delegation(&top.targets, role)?;
-        signed.verify(authority).map_err(Violation::signature(&path))?;
-        Ok((path, signed))
+        let signed = read_signed(&path, raw, authority)?;
+        Ok(Some((path, signed)))
     }
+}
 
-    /// Reads all targets that are wanted, and compares manifests with each other.
-    pub(super) fn targets(
-        &self,
-        verified: &Verified,
-        wanted: &dyn Fn(&str, &Target) -> bool,
-    ) -> Result<(), F::Error> {
-        let mut bounds = BTreeMap::new();
-        let mut channels = Vec::new();
-        for (role, signed) in &verified.roles {
-            for (name, target) in signed.signed().targets.iter().filter(|(name, target)| wanted(name, target))
-            {
-                if role == CHANNELS {
-                    channels.push(self.channel(verified, name, target)?);
-                } else if name.starts_with("release.") {
-                    let release = self.release(verified, (role, signed.signed()), name, target)?;
-                    let manifest = release.into_signed();
-                    bounds.insert(manifest.version, manifest.not_before);
-                } else {
-                    let _: Bytes =
-                        self.bytes(&names::target_path(name, &target.hashes.sha256), Some(target))?;
-                }
-            }
-        }
-        channels.iter().try_for_each(|manifest| Ok(check_channel(manifest, verified, &bounds)?))
-    }
+fn missing(name: &str, listed: &Target) -> Violation {
+    Violation::Missing { path: names::target_path(name, &listed.hashes.sha256) }
 }
 
 fn check_name(path: &str, found: &str, expected: &str) -> Result<(), Violation> {
@@ -114,21 +148,19 @@ fn check_name(path: &str, found: &str, expected: &str) -> Result<(), Violation> 
     Err(Violation::Name { path: path.to_owned(), expected, found })
 }
 
-/// A channel offers what its line's release keys list, and no release before they allow it.
-fn check_channel(
-    manifest: &ChannelManifest,
-    verified: &Verified,
-    bounds: &BTreeMap<Version, BTreeMap<StageName, Time>>,
-) -> Result<(), Violation> {
-    let role = names::releases_role(&manifest.line);
-    // A new line has a channel before anybody may sign releases for it: it offers none.
+/// Checks that a channel offers only what its line's release keys list, and no release earlier than they
+/// allow.
+fn check_channel(manifest: &ChannelManifest, verified: &Verified) -> Result<(), Violation> {
+    // A new line has channels before anybody may sign its releases. They offer nothing.
     if manifest.releases.is_empty() {
         return Ok(());
     }
-    let line = verified.roles.get(&role).ok_or(Violation::NotDelegated { role })?;
+    let not_delegated = || Violation::NotDelegated { role: names::releases_role(&manifest.line) };
+    let line = verified.lines.get(&manifest.line).ok_or_else(not_delegated)?;
     check_offers(manifest, line.signed())?;
     for release in &manifest.releases {
-        let bound = bounds.get(&release.version).and_then(|stages| stages.get(&manifest.stage));
+        let signed = verified.release_manifests.get(&release.version);
+        let bound = signed.and_then(|signed| signed.signed().not_before.get(&manifest.stage));
         if let Some(&not_before) = bound.filter(|bound| release.since < **bound) {
             let (version, since) = (release.version.clone(), release.since);
             let path = names::channel_target(&manifest.channel);
@@ -138,8 +170,8 @@ fn check_channel(
     Ok(())
 }
 
-/// Checks that the role of a channel's line lists each release that the channel offers, by the same
-/// bytes.
+/// Checks that the role of a channel's line lists each release that the channel offers, with the same
+/// digest.
 ///
 /// # Errors
 /// The first release that it does not list.

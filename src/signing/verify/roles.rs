@@ -3,32 +3,31 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
-use sha2::Digest;
 
 use crate::domain::Time;
-use crate::domain::payload::Sha256;
+use crate::domain::channel::LineName;
+use crate::domain::version::Version;
+use crate::formats::manifest::{ChannelManifest, ReleaseManifest};
 use crate::formats::tuf::names::{self, CHANNELS, TIMESTAMP_PATH};
 use crate::formats::tuf::{Authority, DelegatedRole, Meta, Role, Root, Snapshot, Target, Targets, Timestamp};
 use crate::signing::continuity::{Known, check_next_root};
 use crate::signing::signed::Signed;
-use crate::signing::violation::Violation;
+use crate::signing::violation::{Violation, read_signed};
 
-/// How many new roots in a row are followed (5.3.3): fewer than python-tuf follows, and enough for
-/// somebody who was away for years. Somebody who was away for longer is brought a newer root by hand.
+/// How many new roots are followed at once (5.3.3): fewer than python-tuf follows, and enough for a
+/// client that was away for years. A client that was away longer needs a newer root, by hand.
 const MAX_ROOTS: u64 = 256;
 
 /// Where the files of a repository come from.
 pub trait Files {
-    /// Why a file cannot be had, or is not taken.
+    /// Why a file cannot be read, or is refused.
     type Error: From<Violation>;
 
-    /// The file at a path below `/tuf/`, with names as they are (not percent-encoded). `listed` is
-    /// what a verified role says about it, where one does; the caller checks that it is so. `None` if
-    /// there is no such file.
+    /// The file at a path below `/tuf/`, which is not percent-encoded. `None` if there is no such file.
+    /// `listed` is what a verified role says about the file, if one lists it; the caller compares that.
     ///
     /// # Errors
-    /// When it cannot be had.
+    /// When the file cannot be read.
     fn get(&self, path: &str, listed: Option<&Target>) -> Result<Option<Bytes>, Self::Error>;
 }
 
@@ -40,23 +39,26 @@ impl<F: Fn(&str) -> Option<Bytes> + ?Sized> Files for F {
     }
 }
 
-/// A repository whose roles were found good at one time.
+/// A repository that was verified.
 #[derive(Debug, Clone)]
 pub struct Verified {
     pub root: Signed<Root>,
     pub timestamp: Signed<Timestamp>,
     pub snapshot: Signed<Snapshot>,
     pub targets: Signed<Targets>,
-    /// The delegated roles by name, as far as they were read.
-    pub roles: BTreeMap<String, Signed<Targets>>,
+    pub channels: Signed<Targets>,
+    /// The roles of lines, as far as they were read. So are the manifests.
+    pub lines: BTreeMap<LineName, Signed<Targets>>,
+    pub channel_manifests: Vec<Signed<ChannelManifest>>,
+    pub release_manifests: BTreeMap<Version, Signed<ReleaseManifest>>,
 }
 
-/// Verifies the documents of one repository at one time, which stays the same however long it takes
+/// Verifies the documents of one repository. The time stays the same, no matter how long that takes
 /// (5.1).
 #[derive(Debug)]
 pub struct Verifier<'a, F: ?Sized> {
     files: &'a F,
-    /// What expires at this time or before is refused.
+    /// Documents that expire at this time or earlier are refused.
     now: Time,
 }
 
@@ -66,18 +68,25 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
     }
 
     /// Verifies what every line needs: root, timestamp, snapshot, the top targets role and `channels`.
-    /// All other roles are bound to the snapshot, and read when they are needed, with
-    /// [`role`](Self::role).
+    /// The snapshot fixes all other roles; [`role`](Self::role) reads one when it is needed.
     ///
     /// # Errors
     /// The first violation.
     pub fn common(&self, known: Known<'_>) -> Result<Verified, F::Error> {
-        let root = self.root(known.root)?;
+        let root = self.roots(known.root)?.pop().unwrap_or_else(|| known.root.clone());
+        self.common_under(root, known)
+    }
+
+    /// As [`common`](Self::common), under the newest root.
+    ///
+    /// # Errors
+    /// The first violation.
+    pub fn common_under(&self, root: Signed<Root>, known: Known<'_>) -> Result<Verified, F::Error> {
         let known = known.under(root.signed());
 
-        // 5.4. There is nobody to say how long a timestamp is: whoever fetches it limits that.
-        let timestamp: Signed<Timestamp> = parse(TIMESTAMP_PATH, self.bytes(TIMESTAMP_PATH, None)?)?;
-        timestamp.verify(root.signed().timestamp()).map_err(Violation::signature(TIMESTAMP_PATH))?;
+        // 5.4. No role lists the length of a timestamp, so whoever fetches it limits that.
+        let raw = self.bytes(TIMESTAMP_PATH, None)?;
+        let timestamp: Signed<Timestamp> = read_signed(TIMESTAMP_PATH, raw, root.signed().timestamp())?;
         known.check_timestamp(&timestamp)?;
         self.check_expiry(TIMESTAMP_PATH, timestamp.signed().expires)?;
 
@@ -87,55 +96,89 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
         known.check_snapshot(&snapshot)?;
         self.check_expiry(&names::metadata_path("snapshot", meta.version), snapshot.signed().expires)?;
 
-        // 5.6. The top role delegates everything, so that no key of it signs releases.
+        // 5.6. The top role only delegates, so that its keys sign no releases.
         let meta = in_snapshot(&snapshot, "targets")?;
         let targets: Signed<Targets> = self.listed("targets", meta, root.signed().targets())?;
         self.check_expiry(&names::metadata_path("targets", meta.version), targets.signed().expires)?;
         if let Some(name) = targets.signed().targets.keys().next() {
             return Err(Violation::Scope { role: "targets".to_owned(), target: name.clone() }.into());
         }
-        // Some clients end their search at a role that is not there, and miss those after it.
+        // Some clients stop their search at a missing role, and miss the roles after it.
         for delegated in delegated(&targets) {
             in_snapshot(&snapshot, &delegated.name)?;
         }
 
-        let mut verified = Verified { root, timestamp, snapshot, targets, roles: BTreeMap::new() };
-        if verified.targets.signed().delegated(CHANNELS).is_some() {
-            let channels = self.role(&verified, CHANNELS)?;
-            let path = names::metadata_path(CHANNELS, channels.signed().version);
-            self.check_expiry(&path, channels.signed().expires)?;
-            verified.roles.insert(CHANNELS.to_owned(), channels);
-        }
-        Ok(verified)
+        let channels = self.delegated_role(&snapshot, &targets, CHANNELS)?;
+        let path = names::metadata_path(CHANNELS, channels.signed().version);
+        self.check_expiry(&path, channels.signed().expires)?;
+        let (lines, channel_manifests, release_manifests) = Default::default();
+        Ok(Verified {
+            root,
+            timestamp,
+            snapshot,
+            targets,
+            channels,
+            lines,
+            channel_manifests,
+            release_manifests,
+        })
     }
 
-    /// 5.3: follows roots from the trusted one to the newest. Only the newest must not have expired.
-    fn root(&self, trusted: &Signed<Root>) -> Result<Signed<Root>, F::Error> {
-        let path = |version| names::metadata_path("root", version);
-        let mut root = trusted.clone();
-        root.verify(root.signed().root()).map_err(Violation::signature(&path(root.signed().version)))?;
+    /// 5.3: the roots from the trusted one to the newest. Only the newest must not have expired.
+    fn roots(&self, trusted: &Signed<Root>) -> Result<Vec<Signed<Root>>, F::Error> {
+        let (mut root, mut roots) = (trusted.clone(), Vec::new());
+        let mut path = names::metadata_path("root", root.signed().version);
+        root.verify(root.signed().root()).map_err(Violation::signature(&path))?;
         for _ in 0..MAX_ROOTS {
-            let path = path(root.signed().version + 1);
-            let Some(raw) = self.files.get(&path, None)? else {
-                let path = names::metadata_path("root", root.signed().version);
+            let next_path = names::metadata_path("root", root.signed().version + 1);
+            let Some(raw) = self.files.get(&next_path, None)? else {
                 self.check_expiry(&path, root.signed().expires)?;
-                return Ok(root);
+                roots.push(root);
+                return Ok(roots);
             };
-            let next = parse(&path, raw)?;
-            check_next_root(&root, &next)?;
-            root = next;
+            let next = Signed::parse(raw).map_err(Violation::unreadable(&next_path))?;
+            check_next_root(&next_path, Some(&root), &next)?;
+            roots.push(root);
+            (path, root) = (next_path, next);
         }
         Err(Violation::TooManyRoots { limit: MAX_ROOTS }.into())
     }
 
-    /// Reads and verifies a delegated role (5.6.7), which may have expired: whoever needs it now
-    /// [checks that](Self::check_expiry).
+    /// Every root from the first one on, with the trusted one among them.
     ///
     /// # Errors
-    /// When nobody delegates to it, or it is not one that a client takes.
+    /// When a root is missing or invalid, or the trusted one is another.
+    pub fn all_roots(&self, trusted: &Signed<Root>) -> Result<Vec<Signed<Root>>, F::Error> {
+        let path = names::metadata_path("root", 1);
+        let first = Signed::parse(self.bytes(&path, None)?).map_err(Violation::unreadable(&path))?;
+        check_next_root(&path, None, &first)?;
+        let roots = self.roots(&first)?;
+        let version = trusted.signed().version;
+        let path = names::metadata_path("root", version);
+        match roots.iter().find(|root| root.signed().version == version) {
+            Some(root) if root.raw() == trusted.raw() => Ok(roots),
+            Some(_) => Err(Violation::OtherRoot { path }.into()),
+            None => Err(Violation::Missing { path }.into()),
+        }
+    }
+
+    /// Reads and verifies a delegated role (5.6.7). It may have expired: a caller who needs it to be
+    /// current [checks that](Self::check_expiry).
+    ///
+    /// # Errors
+    /// When nobody delegates to it, or it is invalid.
     pub fn role(&self, top: &Verified, name: &str) -> Result<Signed<Targets>, F::Error> {
-        let (delegated, authority) = delegation(&top.targets, name)?;
-        let role: Signed<Targets> = self.listed(name, in_snapshot(&top.snapshot, name)?, authority)?;
+        self.delegated_role(&top.snapshot, &top.targets, name)
+    }
+
+    fn delegated_role(
+        &self,
+        snapshot: &Signed<Snapshot>,
+        targets: &Signed<Targets>,
+        name: &str,
+    ) -> Result<Signed<Targets>, F::Error> {
+        let (delegated, authority) = delegation(targets, name)?;
+        let role: Signed<Targets> = self.listed(name, in_snapshot(snapshot, name)?, authority)?;
         check_scope(delegated, role.signed())?;
         Ok(role)
     }
@@ -151,16 +194,28 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
         Ok(())
     }
 
-    pub(super) fn bytes(&self, path: &str, listed: Option<&Target>) -> Result<Bytes, F::Error> {
+    fn bytes(&self, path: &str, listed: Option<&Target>) -> Result<Bytes, F::Error> {
+        let bytes = self.bytes_if_there(path, listed)?;
+        Ok(bytes.ok_or_else(|| Violation::Missing { path: path.to_owned() })?)
+    }
+
+    fn bytes_if_there(&self, path: &str, listed: Option<&Target>) -> Result<Option<Bytes>, F::Error> {
         let bytes = self.files.get(path, listed)?;
-        let bytes = bytes.ok_or_else(|| Violation::Missing { path: path.to_owned() })?;
-        if let Some(listed) = listed {
-            check_bytes(path, listed, &bytes)?;
+        if let Some((bytes, listed)) = bytes.as_ref().zip(listed) {
+            check_bytes(path, listed, bytes)?;
         }
         Ok(bytes)
     }
 
-    /// Reads a role as another role lists it: with that length, digest and version, and signed.
+    /// The bytes of a target, as a verified role lists them. `None` if it is missing.
+    ///
+    /// # Errors
+    /// When it differs from its listing.
+    pub fn target(&self, name: &str, listed: &Target) -> Result<Option<Bytes>, F::Error> {
+        self.bytes_if_there(&names::target_path(name, &listed.hashes.sha256), Some(listed))
+    }
+
+    /// Reads a role with the length, digest and version that another role lists.
     fn listed<T: Role>(
         &self,
         role: &str,
@@ -169,8 +224,7 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
     ) -> Result<Signed<T>, F::Error> {
         let path = names::metadata_path(role, meta.version);
         let bytes = self.bytes(&path, Some(&Target { hashes: meta.hashes, length: meta.length }))?;
-        let signed: Signed<T> = parse(&path, bytes)?;
-        signed.verify(authority).map_err(Violation::signature(&path))?;
+        let signed: Signed<T> = read_signed(&path, bytes, authority)?;
         let found = signed.signed().version();
         if found != meta.version {
             return Err(Violation::Version { path, expected: meta.version, found }.into());
@@ -194,8 +248,9 @@ fn in_snapshot<'a>(snapshot: &'a Signed<Snapshot>, role: &str) -> Result<&'a Met
     snapshot.signed().role(role).ok_or_else(|| Violation::NotInSnapshot { role: role.to_owned() })
 }
 
-fn check_scope(delegated: &DelegatedRole, role: &Targets) -> Result<(), Violation> {
-    // Clients quote other characters in a file's name, each in its own way.
+/// Checks that a role lists only files that were delegated to it.
+pub(in crate::signing) fn check_scope(delegated: &DelegatedRole, role: &Targets) -> Result<(), Violation> {
+    // Clients differ in how they quote other characters in a file name.
     if !names::is_target_name(&delegated.name) {
         return Err(Violation::Path { role: delegated.name.clone(), path: delegated.name.clone() });
     }
@@ -216,52 +271,46 @@ fn check_scope(delegated: &DelegatedRole, role: &Targets) -> Result<(), Violatio
 }
 
 fn check_bytes(path: &str, target: &Target, bytes: &[u8]) -> Result<(), Violation> {
-    let found = bytes.len() as u64;
+    let (path, found) = (path.to_owned(), bytes.len() as u64);
     if found != target.length {
-        return Err(Violation::Length { path: path.to_owned(), expected: target.length, found });
+        return Err(Violation::Length { path, expected: target.length, found });
     }
-    let found = Sha256::new(sha2::Sha256::digest(bytes).into());
-    let expected = target.hashes.sha256;
-    if found != expected {
-        return Err(Violation::Digest { path: path.to_owned(), expected, found });
-    }
-    Ok(())
-}
-
-pub(super) fn parse<T: DeserializeOwned>(path: &str, raw: Bytes) -> Result<Signed<T>, Violation> {
-    Signed::parse(raw).map_err(|source| Violation::Unreadable { path: path.to_owned(), source })
+    let (found, expected) = (Target::of(bytes).hashes.sha256, target.hashes.sha256);
+    if found == expected { Ok(()) } else { Err(Violation::Digest { path, expected, found }) }
 }
 
 impl Verified {
-    /// What may follow this.
+    /// What a client remembers of it.
     #[must_use]
     pub const fn known(&self) -> Known<'_> {
         Known { root: &self.root, timestamp: Some(&self.timestamp), snapshot: Some(&self.snapshot) }
     }
 
-    /// When the first of the roles expires, and which.
-    #[must_use]
-    pub fn first_expiry(&self) -> (Time, String) {
-        self.expiry_of(|_| true)
+    /// When each role expires that was read, by name.
+    pub fn expiries(&self) -> impl Iterator<Item = (String, Time)> {
+        let lines = self.lines.iter();
+        self.common_expiries()
+            .map(|(role, at)| (role.to_owned(), at))
+            .chain(lines.map(|(line, role)| (names::releases_role(line), role.signed().expires)))
     }
 
-    /// When the first of the roles expires that every line needs.
+    /// When it expires: with the first of the roles that every line needs, or of the channel manifests
+    /// that were read. An expired role of a line affects only that line.
     #[must_use]
-    pub fn common_expiry(&self) -> Time {
-        self.expiry_of(|role| role == CHANNELS).0
+    pub fn expires(&self) -> Time {
+        let manifests = self.channel_manifests.iter().map(|manifest| manifest.signed().expires);
+        let roles = self.common_expiries().map(|(_, at)| at);
+        manifests.chain(roles).fold(self.root.signed().expires, Ord::min)
     }
 
-    fn expiry_of(&self, delegated: impl Fn(&str) -> bool) -> (Time, String) {
-        let top = [
-            (self.root.signed().expires, "root"),
-            (self.timestamp.signed().expires, "timestamp"),
-            (self.snapshot.signed().expires, "snapshot"),
-            (self.targets.signed().expires, "targets"),
-        ];
-        let first = top.into_iter().min().unwrap_or(top[0]);
-        let roles = self.roles.iter().filter(|(name, _)| delegated(name));
-        let delegated = roles.map(|(name, role)| (role.signed().expires, name.as_str()));
-        let (at, role) = delegated.fold(first, Ord::min);
-        (at, role.to_owned())
+    fn common_expiries(&self) -> impl Iterator<Item = (&'static str, Time)> {
+        [
+            ("root", self.root.signed().expires),
+            ("timestamp", self.timestamp.signed().expires),
+            ("snapshot", self.snapshot.signed().expires),
+            ("targets", self.targets.signed().expires),
+            (CHANNELS, self.channels.signed().expires),
+        ]
+        .into_iter()
     }
 }
