@@ -196,7 +196,7 @@ fn files(publication: &Publication) -> (Fixed<'_>, Moving<'_>) {
             moving.push((format!("v1/channels/{name}"), document.identity.as_ref()));
         }
     }
-    moving.push(("v1/channels/index.json".to_owned(), publication.channels().identity.as_ref()));
+    moving.push(("v1/channels/index.json".to_owned(), publication.channels.identity.as_ref()));
     moving.extend(timestamp);
     (fixed, moving)
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::ceremony;
 use super::failure::{Hint, refuse};
-use super::keyfile::{self, KeyFile};
+use super::keyfile;
 use super::passphrase::{PassphraseSource, Passphrases};
 use super::table::Table;
 use super::terminal::Terminal;
@@ -229,7 +229,7 @@ impl Body {
         passphrases: &mut Passphrases,
     ) -> anyhow::Result<PrivateKey> {
         let key = if fs::symlink_metadata(file).is_ok() {
-            KeyFile::read(file)?.private(passphrases)?
+            keyfile::read(file, passphrases)?
         } else {
             let key = PrivateKey::generate()?;
             keyfile::write(file, &key, encrypt.then_some(passphrases))?;

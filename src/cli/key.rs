@@ -113,18 +113,15 @@ pub fn run(
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Generate(args) => generate(args, workspace, terminal),
-        Command::List(args) => list(args, workspace, terminal),
-        Command::Public(args) => public(args, terminal),
-        Command::Passphrase(args) => change_passphrase(args, terminal),
+        Command::Generate(args) => generate(args, workspace, terminal)?,
+        Command::List(args) => list(args, workspace, terminal)?,
+        Command::Public(args) => public(args, terminal)?,
+        Command::Passphrase(args) => change_passphrase(args, terminal)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn generate(
-    args: &GenerateArgs,
-    workspace: &Workspace,
-    terminal: &mut Terminal<'_>,
-) -> anyhow::Result<ExitCode> {
+fn generate(args: &GenerateArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
     keyfile::refuse_to_replace(&args.out)?;
     let key = PrivateKey::generate()?;
     let online = resolve(&args.out)?.starts_with(resolve(&workspace.state)?);
@@ -135,7 +132,7 @@ fn generate(
     if plain && !online {
         not_encrypted(&args.out, terminal);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn not_encrypted(file: &Path, terminal: &mut Terminal<'_>) {
@@ -145,11 +142,10 @@ fn not_encrypted(file: &Path, terminal: &mut Terminal<'_>) {
     ));
 }
 
-fn public(args: &PublicArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let file = KeyFile::read(&args.file)?;
-    let key = match file.public() {
+fn public(args: &PublicArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
+    let key = match KeyFile::read(&args.file)?.public() {
         Some(key) => key,
-        None => file.private(&mut args.passphrase.passphrases())?.public(),
+        None => keyfile::read(&args.file, &mut args.passphrase.passphrases())?.public(),
     };
     let pem = key.to_pem()?;
     let file = args.out.clone().unwrap_or_else(|| args.file.clone());
@@ -161,12 +157,12 @@ fn public(args: &PublicArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<Exit
     } else {
         terminal.show(&body, || pem)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-fn change_passphrase(args: &PassphraseArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+fn change_passphrase(args: &PassphraseArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
     let mut passphrases = args.passphrase.passphrases();
-    let key = KeyFile::read(&args.file)?.private(&mut passphrases)?;
+    let key = keyfile::read(&args.file, &mut passphrases)?;
     keyfile::rewrite(&args.file, &key, (!args.no_encrypt).then_some(&mut passphrases))?;
     let (keyid, file) = (Some(key.id()), Some(args.file.clone()));
     let key = KeyBody { keyid, roles: Vec::new(), file, encrypted: !args.no_encrypt };
@@ -179,10 +175,10 @@ fn change_passphrase(args: &PassphraseArgs, terminal: &mut Terminal<'_>) -> anyh
             "`{file}` has a new passphrase; other copies of the key still have the old one"
         ));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-fn list(args: &ListArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+fn list(args: &ListArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
     // Keys in files can be listed without a catalog.
     let wanted = args.files.is_empty() || workspace.catalog.is_dir();
     let view = wanted.then(|| workspace.read()).transpose()?;
@@ -197,7 +193,8 @@ fn list(args: &ListArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
     let mut keys = Vec::new();
     for path in args.files.iter().chain(server.iter().map(|held| &held.place)) {
         let file = KeyFile::read(path)?;
-        keys.push(body(file.public().map(|key| key.id()), Some(path.clone()), file.is_encrypted()));
+        let encrypted = matches!(file, KeyFile::Encrypted(..));
+        keys.push(body(file.public().map(|key| key.id()), Some(path.clone()), encrypted));
     }
     if args.files.is_empty() {
         for keyid in all.iter().flat_map(|(_, keyids)| *keyids) {
@@ -214,8 +211,7 @@ fn list(args: &ListArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
         table.row([keyid, key.roles.join(", "), file.unwrap_or_default()]);
     }
     let none = "the catalog has no keys yet: `tidegate init --offline-keys DIR`";
-    terminal.table(&ListBody { keys }, &table, none)?;
-    Ok(ExitCode::SUCCESS)
+    terminal.table(&ListBody { keys }, &table, none)
 }
 
 /// Every role with its keys; the roles of lines come last.

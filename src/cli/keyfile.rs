@@ -39,78 +39,62 @@ impl SigningArgs {
     }
 
     fn signer(&self, path: &Path, passphrases: &mut Passphrases) -> anyhow::Result<Box<dyn Signer>> {
-        let file = KeyFile::read(path)?;
-        match (&file.content, &self.sign_with) {
-            (Content::Public(public), Some(command)) => {
-                Ok(Box::new(CommandSigner::new(*public, command.clone())))
-            }
-            (Content::Public(_), None) => Err(refuse(
+        let KeyFile::Public(public) = KeyFile::read(path)? else {
+            return Ok(Box::new(read(path, passphrases)?));
+        };
+        match &self.sign_with {
+            Some(command) => Ok(Box::new(CommandSigner::new(public, command.clone()))),
+            None => Err(refuse(
                 format!("`{}` is a public key, which cannot sign", path.display()),
                 "name the file of the private key, or the command that has it: `--sign-with CMD`",
             )),
-            (Content::Private(_) | Content::Encrypted { .. }, _) => Ok(Box::new(file.private(passphrases)?)),
         }
     }
 }
 
-/// A file that has a key.
-pub struct KeyFile<'a> {
-    path: &'a Path,
-    content: Content,
-}
-
-enum Content {
+/// The content of a key's file.
+pub enum KeyFile {
     Public(PublicKey),
     Private(PrivateKey),
     /// With the public half below the key, if the file has it.
-    Encrypted {
-        pem: Zeroizing<String>,
-        public: Option<PublicKey>,
-    },
+    Encrypted(Zeroizing<String>, Option<PublicKey>),
 }
 
-impl<'a> KeyFile<'a> {
+impl KeyFile {
     /// Reads the file of a private or a public key.
-    pub fn read(path: &'a Path) -> anyhow::Result<Self> {
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
         let pem = text(path)?;
         if is_private(&pem) {
             check(path)?;
         }
         let content = if is_encrypted(&pem) {
-            public_half(&pem).map(|public| Content::Encrypted { pem, public })
+            public_half(&pem).map(|public| Self::Encrypted(pem, public))
         } else if is_private(&pem) {
-            PrivateKey::from_pem(&pem).map(Content::Private)
+            PrivateKey::from_pem(&pem).map(Self::Private)
         } else {
-            PublicKey::from_pem(&pem).map(Content::Public)
+            PublicKey::from_pem(&pem).map(Self::Public)
         };
-        Ok(Self { path, content: content.with_context(|| unusable(path))? })
-    }
-
-    /// Whether the file has a private key under a passphrase.
-    pub const fn is_encrypted(&self) -> bool {
-        matches!(self.content, Content::Encrypted { .. })
+        content.with_context(|| unusable(path))
     }
 
     /// The public half, unless the file is encrypted and does not have it.
     pub fn public(&self) -> Option<PublicKey> {
-        match &self.content {
-            Content::Public(public) => Some(*public),
-            Content::Private(key) => Some(key.public()),
-            Content::Encrypted { public, .. } => *public,
+        match self {
+            Self::Public(public) => Some(*public),
+            Self::Private(key) => Some(key.public()),
+            Self::Encrypted(_, public) => *public,
         }
     }
+}
 
-    /// The private key, with its passphrase if it has one.
-    pub fn private(self, passphrases: &mut Passphrases) -> anyhow::Result<PrivateKey> {
-        let key = match self.content {
-            Content::Public(_) => Err(KeyError::PublicForPrivate),
-            Content::Private(key) => Ok(key),
-            Content::Encrypted { pem, .. } => {
-                PrivateKey::from_encrypted_pem(&pem, passphrases.of(self.path)?.as_bytes())
-            }
-        };
-        key.with_context(|| unusable(self.path))
-    }
+/// Reads a private key, with its passphrase if it has one.
+pub fn read(path: &Path, passphrases: &mut Passphrases) -> anyhow::Result<PrivateKey> {
+    let key = match KeyFile::read(path)? {
+        KeyFile::Public(_) => Err(KeyError::PublicForPrivate),
+        KeyFile::Private(key) => Ok(key),
+        KeyFile::Encrypted(pem, _) => PrivateKey::from_encrypted_pem(&pem, passphrases.of(path)?.as_bytes()),
+    };
+    key.with_context(|| unusable(path))
 }
 
 fn is_private(pem: &str) -> bool {

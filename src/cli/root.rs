@@ -89,12 +89,13 @@ pub fn run(
 ) -> anyhow::Result<ExitCode> {
     let view = workspace.read()?;
     match command {
-        Command::Show => show(ceremony::keys_of(&view)?, terminal),
-        Command::Change(args) => change(args, &view, workspace, terminal),
+        Command::Show => show(ceremony::keys_of(&view)?, terminal)?,
+        Command::Change(args) => change(args, &view, workspace, terminal)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn show(trust: &Trust, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+fn show(trust: &Trust, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
     let (root, targets) = (trust.root().signed(), trust.targets().signed());
     let mut roles = Vec::new();
     for (role, keys) in role_keys(root, targets) {
@@ -124,8 +125,7 @@ fn show(trust: &Trust, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> 
             role.keys.iter().map(|keyid| short(*keyid)).collect::<Vec<_>>().join(", "),
         ]);
     }
-    terminal.table(&Body { roles }, &table, "there are no roles")?;
-    Ok(ExitCode::SUCCESS)
+    terminal.table(&Body { roles }, &table, "there are no roles")
 }
 
 fn change(
@@ -133,7 +133,7 @@ fn change(
     view: &View,
     workspace: &Workspace,
     terminal: &mut Terminal<'_>,
-) -> anyhow::Result<ExitCode> {
+) -> anyhow::Result<()> {
     let mut add = Vec::new();
     for (role, path) in &args.add {
         add.push((role.clone(), keyfile::read_public(path)?));
@@ -165,7 +165,7 @@ fn change(
         Some(file) => ceremony::pass_on(&ceremony, file, terminal)?,
         None => drop(ceremony::finish(&ceremony, workspace, terminal)?),
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn hint(error: &CeremonyError) -> &'static str {

@@ -31,8 +31,10 @@ pub struct Publication {
     pub renew: Time,
     /// Whether it is signed by throw-away keys.
     pub demo: bool,
-    pub(crate) channels: Arc<Document>,
-    pub(crate) promotions: Arc<Document>,
+    /// `GET /v1/channels`.
+    pub channels: Arc<Document>,
+    /// `GET /v1/promotions`.
+    pub promotions: Arc<Document>,
     /// By the channels' own names.
     pub(crate) channel: HashMap<ChannelName, ChannelDocuments>,
     /// The channels' other names, each with the channel's own.
@@ -106,18 +108,6 @@ impl ReleaseDocuments {
 }
 
 impl Publication {
-    /// `GET /v1/channels`.
-    #[must_use]
-    pub fn channels(&self) -> &Document {
-        &self.channels
-    }
-
-    /// `GET /v1/promotions`.
-    #[must_use]
-    pub fn promotions(&self) -> &Document {
-        &self.promotions
-    }
-
     fn documents(&self, name: &ChannelName) -> Option<&ChannelDocuments> {
         self.channel.get(name).or_else(|| self.channel.get(self.aliases.get(name)?))
     }

@@ -211,38 +211,26 @@ impl Online for ChannelManifest {
     }
 }
 
-/// The role `channels`.
-impl Online for Targets {
-    const ROLE: Option<&str> = Some(names::CHANNELS);
+/// A role says `$content`, and is signed again `$before` it expires.
+macro_rules! online {
+    ($role:ty, $name:expr, $content:ident, $before:expr) => {
+        impl Online for $role {
+            const ROLE: Option<&str> = $name;
 
-    fn says_the_same_as(&self, other: &Self) -> bool {
-        self.targets == other.targets
-    }
+            fn says_the_same_as(&self, other: &Self) -> bool {
+                self.$content == other.$content
+            }
 
-    fn renew(&self) -> Time {
-        self.expires - RENEW_BEFORE
-    }
+            fn renew(&self) -> Time {
+                self.expires - $before
+            }
+        }
+    };
 }
 
-impl Online for Snapshot {
-    fn says_the_same_as(&self, other: &Self) -> bool {
-        self.meta == other.meta
-    }
-
-    fn renew(&self) -> Time {
-        self.expires - RENEW_BEFORE
-    }
-}
-
-impl Online for Timestamp {
-    fn says_the_same_as(&self, other: &Self) -> bool {
-        self.meta == other.meta
-    }
-
-    fn renew(&self) -> Time {
-        self.expires - TIMESTAMP_LIFETIME + RENEW_AFTER
-    }
-}
+online!(Targets, Some(names::CHANNELS), targets, RENEW_BEFORE);
+online!(Snapshot, None, meta, RENEW_BEFORE);
+online!(Timestamp, None, meta, TIMESTAMP_LIFETIME - RENEW_AFTER);
 
 /// Keeps the document that is served if it says the same as the wanted one, is signed by the present keys
 /// and need not be renewed yet. Otherwise signs the wanted one.

@@ -7,11 +7,9 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sha2::Digest;
 
 use super::key::PublicKey;
 use super::signer::{Signer, SignerError};
-use crate::domain::payload::Sha256;
 use crate::formats::canonical::{CanonicalError, StrictError, canonical, read};
 use crate::formats::tuf::{Authority, KeyId};
 
@@ -198,10 +196,16 @@ impl<T> Signed<T> {
         &self.message
     }
 
-    /// The digest of the bytes as they are stored and served.
-    #[must_use]
-    pub fn sha256(&self) -> Sha256 {
-        Sha256::new(sha2::Sha256::digest(&self.raw).into())
+    /// The signatures by trusted keys, and whether each is valid. No key has more than one.
+    pub fn checked_signatures<'a>(
+        &'a self,
+        authority: Authority<'a>,
+    ) -> impl Iterator<Item = (KeyId, bool)> + 'a {
+        self.signatures.iter().filter_map(move |Signature { keyid, sig }| {
+            let key = authority.keys.get(keyid).filter(|_| authority.keyids.contains(keyid))?;
+            let is_own = |key: &PublicKey| key.id() == *keyid && key.verifies(&self.message, sig);
+            Some((*keyid, PublicKey::of(key).is_ok_and(|key| is_own(&key))))
+        })
     }
 
     /// Checks that enough of the trusted keys have signed the document. Each key counts once. Signatures
@@ -210,16 +214,13 @@ impl<T> Signed<T> {
     /// # Errors
     /// When too few have, or a trusted key's signature is invalid.
     pub fn verify(&self, authority: Authority<'_>) -> Result<&T, SignatureError> {
-        let mut valid = BTreeSet::new();
-        for Signature { keyid, sig } in &self.signatures {
-            let trusted = authority.keyids.contains(keyid);
-            let Some(key) = authority.keys.get(keyid).filter(|_| trusted) else { continue };
-            match PublicKey::of(key) {
-                Ok(key) if key.id() == *keyid && key.verifies(&self.message, sig) => valid.insert(*keyid),
-                _ => return Err(SignatureError::Wrong(*keyid)),
-            };
+        let mut valid = 0;
+        for (keyid, is_valid) in self.checked_signatures(authority) {
+            if !is_valid {
+                return Err(SignatureError::Wrong(keyid));
+            }
+            valid += 1;
         }
-        let valid = valid.len() as u64;
         if valid < authority.threshold.max(1) {
             return Err(SignatureError::Threshold { valid, threshold: authority.threshold });
         }

@@ -73,7 +73,7 @@ fn a_line_is_retired_by_its_own_keys_or_not_at_all() {
     desk.done(&[&RETIRE[..], &["--ceremony", "c.json"]].concat());
     // It goes on until all have signed.
     assert!(desk.files("channels") == before);
-    assert!(desk.run(&["ceremony", "show", "c.json"]).contains("line `1.8` ENDS"));
+    assert!(desk.run(&["ceremony", "show", "c.json"]).contains("line `1.8` is RETIRED"));
     assert!(desk.run(&["ceremony", "finish", "c.json"]).contains("\nexit 1\n"));
     assert!(desk.files("channels") == before);
     sign(&desk, "c.json", "ada");

@@ -263,8 +263,8 @@ impl World {
         let mut add = |path: String, body: &[u8]| {
             bodies.insert(path, String::from_utf8(body.to_vec()).unwrap());
         };
-        add("/v1/channels".to_owned(), &published.channels().identity);
-        add("/v1/promotions".to_owned(), &published.promotions().identity);
+        add("/v1/channels".to_owned(), &published.channels.identity);
+        add("/v1/promotions".to_owned(), &published.promotions.identity);
         let known = RELEASES.iter().map(|(_, version, _)| *version);
         let versions: Vec<&str> = known.clone().chain(UNKNOWN).collect();
         for version in known {

@@ -75,7 +75,7 @@ fn a_running_server_is_verified_over_http_and_over_https() {
         run(folder.path(), &[&["verify", "--from", from, "--root", &root][..], more].concat())
     };
     let plain = verify(&format!("http://{}", server.address), &[]);
-    assert!(plain.contains("payloads  2 have their digests"), "{plain}");
+    assert!(plain.contains("payloads  2 with valid digests"), "{plain}");
 
     certify(folder.path());
     let secure = format!("https://{}", terminate(folder.path(), &server.address));

@@ -176,7 +176,7 @@ impl Repository {
         let mut digests = BTreeMap::new();
         for (version, manifest) in &self.releases {
             let signed = Signed::sign(manifest.clone(), [release]).unwrap();
-            digests.insert(version.clone(), signed.sha256());
+            digests.insert(version.clone(), Target::of(signed.raw()).hashes.sha256);
             let role = roles.get_mut(&names::releases_role(&manifest.line)).unwrap();
             role.insert_release(manifest, signed.raw()).unwrap();
             put(names::release_target(version), signed.raw().clone());

@@ -53,14 +53,8 @@ impl<'a> TargetName<'a> {
     }
 }
 
-/// Whether a target is a channel manifest: the first step of [`TargetName::parse`] alone, for loops
-/// over every target of a large catalog.
-#[must_use]
-pub fn is_channel(target: &str) -> bool {
-    target.starts_with("channel.")
-}
-
-/// Whether a target is a payload; as [`is_channel`].
+/// Whether a target is a payload: the first step of [`TargetName::parse`] alone, for loops over every target
+/// of a large catalog.
 #[must_use]
 pub fn is_payload(target: &str) -> bool {
     target.starts_with("payload.")

@@ -15,7 +15,7 @@ use crate::publish::Publication;
 const NEAREST: usize = 3;
 
 pub fn list(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
-    reply::document(ask.request, ask.current()?.channels(), Cache::Minute)
+    reply::document(ask.request, &ask.current()?.channels, Cache::Minute)
 }
 
 pub fn one(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {

@@ -7,5 +7,5 @@ use crate::http::problem::Problem;
 use crate::http::reply::{self, Cache};
 
 pub fn list(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
-    reply::document(ask.request, ask.current()?.promotions(), Cache::Minute)
+    reply::document(ask.request, &ask.current()?.promotions, Cache::Minute)
 }

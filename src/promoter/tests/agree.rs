@@ -8,7 +8,7 @@ use super::*;
 fn counted(shared: &Handle) -> [[usize; 4]; 2] {
     let status = shared.status.load();
     let publication = shared.publication.load_full().unwrap();
-    let shown = json(&publication.promotions().identity)["promotions"].as_array().unwrap().clone();
+    let shown = json(&publication.promotions.identity)["promotions"].as_array().unwrap().clone();
     let count = |wanted: &dyn Fn(&serde_json::Value) -> bool| shown.iter().filter(|one| wanted(one)).count();
     let verdict = |verdict: &str| count(&|one| one["verdict"] == verdict);
     [

@@ -78,15 +78,9 @@ impl Ceremony {
         }
         let raw = |value: Box<RawValue>| Bytes::from(String::from(Box::<str>::from(value)));
         let base: Files = form.trust.into_iter().map(|(name, value)| (name, raw(value))).collect();
-        let mut ceremony = Self {
-            reason: form.reason,
-            began: form.began,
-            retires: form.retires,
-            before: Trust::read(&base)?,
-            root: None,
-            targets: None,
-            lines: BTreeMap::new(),
-        };
+        let mut ceremony = Self::from(None, &[], form.began);
+        (ceremony.reason, ceremony.retires) = (form.reason, form.retires);
+        ceremony.before = Trust::read(&base)?;
         let mut manifests = Vec::new();
         for (path, value) in form.documents {
             let raw = raw(value);

@@ -11,8 +11,8 @@ use crate::domain::Time;
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
 use crate::formats::tuf::{Authority, KeyId, Role, names};
+use crate::signing::Signed;
 use crate::signing::trust::Trust;
-use crate::signing::{PublicKey, Signature, Signed};
 
 /// Which document. It is shown as the path of its file in the end: below the catalog, or `payloads/…`
 /// for one below the payloads.
@@ -146,21 +146,15 @@ impl<'a> Document<'a> {
         document: &'a Signed<T>,
         authorities: &[(&'static str, Authority<'a>)],
     ) -> Self {
-        let is_valid = |Signature { keyid, sig }: &Signature, authority: &Authority<'_>| {
-            let key = authority.keys.get(keyid).filter(|_| authority.keyids.contains(keyid));
-            let key = key.and_then(|key| PublicKey::of(key).ok());
-            key.is_some_and(|key| key.verifies(document.message(), sig))
-        };
-        let signatures = || document.signatures().iter();
         let tally = |(keys, authority): &(&'static str, Authority<'_>)| {
-            let valid: BTreeSet<KeyId> =
-                signatures().filter(|signature| is_valid(signature, authority)).map(|s| s.keyid).collect();
+            let checked = document.checked_signatures(*authority);
+            let valid: BTreeSet<KeyId> = checked.filter_map(|(id, valid)| valid.then_some(id)).collect();
             let (signed, missing) = authority.keyids.iter().copied().partition(|id| valid.contains(id));
             Tally { keys, threshold: authority.threshold, signed, missing }
         };
         let needs: Vec<Tally> = authorities.iter().map(tally).collect();
         let is_wrong = |keyid: &KeyId| !needs.iter().any(|tally| tally.signed.contains(keyid));
-        let wrong = signatures().map(|signature| signature.keyid).find(is_wrong);
+        let wrong = document.signatures().iter().map(|signature| signature.keyid).find(is_wrong);
         let raw = document.raw();
         Self { id, version, expires: None, ready: true, needs, raw, step: None, expired: None, wrong }
     }

@@ -25,8 +25,8 @@ pub enum RoleName {
 pub enum RoleNameError {
     #[error("`{0}` is not a role: expected `root`, `targets`, `online`, `release` or `release:LINE`")]
     Unknown(String),
-    #[error("`{line}` is not the name of a line")]
-    Line { line: String, source: NameError },
+    #[error("it does not name a line")]
+    Line(#[from] NameError),
 }
 
 impl RoleName {
@@ -46,12 +46,10 @@ impl FromStr for RoleName {
             "targets" => Ok(Self::Targets),
             "online" => Ok(Self::Online),
             "release" => Ok(Self::Release(None)),
-            _ => {
-                let line =
-                    text.strip_prefix("release:").ok_or_else(|| RoleNameError::Unknown(text.to_owned()))?;
-                let wrong = |source| RoleNameError::Line { line: line.to_owned(), source };
-                Ok(Self::Release(Some(LineName::parse(line).map_err(wrong)?)))
-            }
+            _ => match text.strip_prefix("release:") {
+                Some(line) => Ok(Self::Release(Some(LineName::parse(line)?))),
+                None => Err(RoleNameError::Unknown(text.to_owned())),
+            },
         }
     }
 }

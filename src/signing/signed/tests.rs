@@ -28,7 +28,7 @@ fn a_document_survives_its_bytes() {
     let again = Signed::<Value>::parse(document.raw().clone()).unwrap();
     assert_eq!(again.message(), br#"{"a":"x","b":[1,2]}"#);
     assert_eq!(again.signatures(), document.signatures());
-    assert_eq!((again.raw(), again.sha256()), (document.raw(), document.sha256()));
+    assert_eq!(again.raw(), document.raw());
     let (keys, ids) = (keys(&[1, 2]), ids(&[1, 2]));
     let authority = Authority { keys: &keys, keyids: &ids, threshold: 2 };
     assert_eq!(again.verify(authority), Ok(document.signed()));
