@@ -51,6 +51,33 @@ pub enum Verdict {
     Blocked,
 }
 
+impl Verdict {
+    /// The verdict's name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Wait { .. } => "wait",
+            Self::Blocked => "blocked",
+        }
+    }
+
+    /// Until when the release waits.
+    #[must_use]
+    pub const fn waits_until(self) -> Option<Time> {
+        match self {
+            Self::Wait { until } => Some(until),
+            Self::Promote | Self::Blocked => None,
+        }
+    }
+
+    /// When the release can enter at the earliest, if it can at all.
+    #[must_use]
+    pub fn earliest(self, now: Time) -> Option<Time> {
+        if self == Self::Promote { Some(now) } else { self.waits_until() }
+    }
+}
+
 impl<'a> Decision<'a> {
     /// The stage that the release would enter.
     #[must_use]
@@ -197,17 +224,10 @@ impl From<GateState> for Verdict {
 fn onwards(decision: &Decision<'_>, now: Time) -> Vec<Verdict> {
     let Decision { line, release, stage, .. } = *decision;
     let mut verdicts = vec![decision.verdict];
-    let mut entered = match decision.verdict {
-        Verdict::Promote => Some(now),
-        Verdict::Wait { until } => Some(until),
-        Verdict::Blocked => None,
-    };
+    let mut entered = decision.verdict.earliest(now);
     for (place, target) in line.stages.iter().enumerate().skip(stage + 1) {
         let recorded = release.entries[place].as_ref().map(|entry| entry.since);
-        let signed = match &release.evidence.manifest {
-            ManifestState::Signed(facts) => facts.not_before(&target.name),
-            ManifestState::NoTrust | ManifestState::Unsigned | ManifestState::Invalid(_) => None,
-        };
+        let signed = release.evidence.manifest.not_before(&target.name);
         let soak = target.soak.as_ref().map_or(TimeDelta::zero(), |soak| soak.of(release.urgency).min);
         let due = entered.filter(|_| target.paused(now).is_none()).map(|entered| {
             let due = (entered + soak).max(signed.unwrap_or(entered));
@@ -221,8 +241,7 @@ fn onwards(decision: &Decision<'_>, now: Time) -> Vec<Verdict> {
 
 /// The first stage after the last one that the release has entered by `now`.
 fn next_stage(line: &Line, release: &Release, now: Time) -> Option<usize> {
-    let next =
-        (0..line.stages.len()).rev().find(|&stage| release.is_in(stage, now)).map_or(0, |stage| stage + 1);
+    let next = release.stage(now).map_or(0, |stage| stage + 1);
     (next < line.stages.len()).then_some(next)
 }
 
@@ -269,9 +288,7 @@ fn examine<'a>(
         add(Fact::Soak { since: entry.since, soak, due, waived }, passes);
         deadline = Some(unfrozen(line, release.urgency, entry.since, soak.max));
     }
-    if let ManifestState::Signed(facts) = manifest
-        && let Some(at) = facts.not_before(&target.name)
-    {
+    if let Some(at) = manifest.not_before(&target.name) {
         add(Fact::NotBefore { stage: &target.name, at }, wait_until(at));
     }
     if let Some(retired) = line.retired(now) {
@@ -281,12 +298,10 @@ fn examine<'a>(
     add(Fact::Hold { hold }, block_if(hold.is_some()));
     let paused = target.paused(now);
     add(Fact::Paused { channel: &target.channel, pause: paused }, block_if(paused.is_some()));
-    let order = match barrier.map(|barrier| barrier.verdict) {
-        None => GateState::Passes,
-        Some(Verdict::Promote) => GateState::Waits { until: now },
-        Some(Verdict::Wait { until }) => GateState::Waits { until },
-        Some(Verdict::Blocked) => GateState::Blocks,
-    };
+    let order = barrier.map_or(GateState::Passes, |barrier| match barrier.verdict.earliest(now) {
+        Some(until) => GateState::Waits { until },
+        None => GateState::Blocks,
+    });
     add(Fact::Order { barrier: barrier.map(|barrier| barrier.release) }, order);
 
     let due = gates.iter().filter_map(Gate::opens).max().unwrap_or(now);

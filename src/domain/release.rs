@@ -173,6 +173,17 @@ impl From<ManifestFault> for ManifestState {
     }
 }
 
+impl ManifestState {
+    /// The earliest time of entry for a stage that release keys have signed.
+    #[must_use]
+    pub fn not_before(&self, stage: &StageName) -> Option<Time> {
+        match self {
+            Self::Signed(facts) => facts.not_before(stage),
+            Self::NoTrust | Self::Unsigned | Self::Invalid(_) => None,
+        }
+    }
+}
+
 impl SignedFacts {
     /// What a signed release manifest has in `not_before`.
     #[must_use]
@@ -232,10 +243,16 @@ impl Release {
         matches!(self.entries.last(), Some(Some(_)))
     }
 
+    /// The last stage that the release has entered by `now`, by its place in the line.
+    #[must_use]
+    pub fn stage(&self, now: Time) -> Option<usize> {
+        (0..self.entries.len()).rev().find(|&stage| self.is_in(stage, now))
+    }
+
     /// Whether the release exists by `now`: it is in some stage.
     #[must_use]
     pub fn is_known(&self, now: Time) -> bool {
-        self.entries.iter().flatten().any(|entry| entry.since <= now)
+        self.stage(now).is_some()
     }
 
     /// Whether a cluster could take the release: its payloads are at hand, and it is signed, where

@@ -3,6 +3,29 @@
 //! Each body is made from the domain's own decision or answer, and decides nothing itself. A body that
 //! has a `message` for people has every figure in it as a field for programs, too.
 
+/// Declares a body. Its `optional` fields are left out where they have no value.
+macro_rules! sparse {
+    (
+        $(#[$about:meta])*
+        pub struct $name:ident {
+            $($(#[$doc:meta])* pub $field:ident: $of:ty,)*
+            optional { $($(#[$optional_doc:meta])* $optional:ident: $optional_of:ty,)* }
+            $($(#[$last_doc:meta])* pub $last:ident: $last_of:ty,)*
+        }
+    ) => {
+        $(#[$about])*
+        pub struct $name {
+            $($(#[$doc])* pub $field: $of,)*
+            $(
+                $(#[$optional_doc])*
+                #[serde(skip_serializing_if = "Option::is_none")]
+                pub $optional: Option<$optional_of>,
+            )*
+            $($(#[$last_doc])* pub $last: $last_of,)*
+        }
+    };
+}
+
 mod channels;
 mod degraded;
 mod explain;
@@ -35,53 +58,48 @@ pub struct Notice {
     pub to: Option<String>,
 }
 
-/// What was found beside the catalog: the signed manifest, or the payload files.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct EvidenceBody {
-    /// Of the signed manifest: `signed`, `unsigned`, `invalid` or `no_trust`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub signed: Option<&'static str>,
-    /// Of the payload files: `present`, `missing` or `differs`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub payload: Option<&'static str>,
-    /// The payload file that is missing or differs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
-    /// The digest or the size that was found instead, or why the file cannot be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub found: Option<String>,
-    /// Why the signed manifest is `invalid`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fault: Option<ManifestFaultBody>,
+sparse! {
+    /// What was found beside the catalog: the signed manifest, or the payload files.
+    #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+    pub struct EvidenceBody {
+        optional {
+            /// Of the signed manifest: `signed`, `unsigned`, `invalid` or `no_trust`.
+            signed: &'static str,
+            /// Of the payload files: `present`, `missing` or `differs`.
+            payload: &'static str,
+            /// The payload file that is missing or differs.
+            file: String,
+            /// The digest or the size that was found instead, or why the file cannot be read.
+            found: String,
+            /// Why the signed manifest is `invalid`.
+            fault: ManifestFaultBody,
+        }
+    }
 }
 
-/// Why a signed manifest cannot be used.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct ManifestFaultBody {
-    /// `keys`, `role`, `no_release_keys`, `missing`, `unreadable`, `not_listed`, `differs`, `signatures`,
-    /// `mismatch`, `payload_not_listed` or `entered_early`.
-    pub kind: &'static str,
-    pub message: String,
-    /// Of `not_listed`: the role of the line.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
-    /// Of `payload_not_listed`: the payload.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
-    /// Of `mismatch`: the field, what is signed, and what the catalog has.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub signed: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub catalog: Option<String>,
-    /// Of `entered_early`: the stage, when it was entered, and the earliest time that is signed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stage: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub not_before: Option<String>,
+sparse! {
+    /// Why a signed manifest cannot be used.
+    #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+    pub struct ManifestFaultBody {
+        /// `keys`, `role`, `no_release_keys`, `missing`, `unreadable`, `not_listed`, `differs`, `signatures`,
+        /// `mismatch`, `payload_not_listed` or `entered_early`.
+        pub kind: &'static str,
+        pub message: String,
+        optional {
+            /// Of `not_listed`: the role of the line.
+            role: String,
+            /// Of `payload_not_listed`: the payload.
+            file: String,
+            /// Of `mismatch`: the field, what is signed, and what the catalog has.
+            field: &'static str,
+            signed: String,
+            catalog: String,
+            /// Of `entered_early`: the stage, when it was entered, and the earliest time that is signed.
+            stage: String,
+            since: String,
+            not_before: String,
+        }
+    }
 }
 
 impl Notice {

@@ -5,6 +5,7 @@
 //! on which two readers disagree has two meanings. So texts that people write are brought to ASCII
 //! before they are signed. The catalog keeps them as they were written.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// A text in printable ASCII: typographic marks and Latin letters become their plain forms, control
@@ -16,7 +17,7 @@ pub fn ascii(text: &str) -> String {
         match c {
             ' '..='~' => plain.push(c),
             _ if c.is_control() || c.is_whitespace() => plain.push(' '),
-            _ => plain.push_str(plain_form(c)),
+            _ => plain.push_str(&plain_form(c)),
         }
     }
     plain
@@ -43,68 +44,56 @@ fn push_percent(uri: &mut String, byte: u8) {
 
 /// The plain form of a character, for what European texts have: letters of Latin-1 and Latin
 /// Extended-A, quotes, dashes and a few signs.
-fn plain_form(c: char) -> &'static str {
-    match c {
-        'À'..='Å' | 'Ā' | 'Ă' | 'Ą' => match c {
-            'Ä' => "Ae",
-            'Å' => "Aa",
-            _ => "A",
-        },
-        'à'..='å' | 'ā' | 'ă' | 'ą' => match c {
-            'ä' => "ae",
-            'å' => "aa",
-            _ => "a",
-        },
-        'Æ' => "Ae",
-        'æ' => "ae",
-        'Ç' | 'Ć' | 'Ĉ' | 'Ċ' | 'Č' => "C",
-        'ç' | 'ć' | 'ĉ' | 'ċ' | 'č' => "c",
-        'Ď' | 'Đ' | 'Ð' => "D",
-        'ď' | 'đ' | 'ð' => "d",
-        'È'..='Ë' | 'Ē' | 'Ĕ' | 'Ė' | 'Ę' | 'Ě' => "E",
-        'è'..='ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' => "e",
-        'Ĝ' | 'Ğ' | 'Ġ' | 'Ģ' => "G",
-        'ĝ' | 'ğ' | 'ġ' | 'ģ' => "g",
-        'Ì'..='Ï' | 'Ĩ' | 'Ī' | 'Ĭ' | 'Į' | 'İ' => "I",
-        'ì'..='ï' | 'ĩ' | 'ī' | 'ĭ' | 'į' | 'ı' => "i",
-        'Ĺ' | 'Ļ' | 'Ľ' | 'Ł' => "L",
-        'ĺ' | 'ļ' | 'ľ' | 'ł' => "l",
-        'Ñ' | 'Ń' | 'Ņ' | 'Ň' => "N",
-        'ñ' | 'ń' | 'ņ' | 'ň' => "n",
-        'Ö' | 'Œ' => "Oe",
-        'ö' | 'œ' => "oe",
-        'Ò'..='Õ' | 'Ø' | 'Ō' | 'Ŏ' | 'Ő' => "O",
-        'ò'..='õ' | 'ø' | 'ō' | 'ŏ' | 'ő' => "o",
-        'Ŕ' | 'Ř' => "R",
-        'ŕ' | 'ř' => "r",
-        'Ś' | 'Ŝ' | 'Ş' | 'Š' | 'Ș' => "S",
-        'ś' | 'ŝ' | 'ş' | 'š' | 'ș' => "s",
-        'ß' => "ss",
-        'Ť' | 'Ţ' | 'Ț' => "T",
-        'ť' | 'ţ' | 'ț' => "t",
-        'Ü' => "Ue",
-        'ü' => "ue",
-        'Ù'..='Û' | 'Ū' | 'Ŭ' | 'Ů' | 'Ű' | 'Ų' => "U",
-        'ù'..='û' | 'ū' | 'ŭ' | 'ů' | 'ű' | 'ų' => "u",
-        'Ý' | 'Ÿ' => "Y",
-        'ý' | 'ÿ' => "y",
-        'Ź' | 'Ż' | 'Ž' => "Z",
-        'ź' | 'ż' | 'ž' => "z",
-        '‘' | '’' | '‚' | '‹' | '›' | '′' => "'",
-        '“' | '”' | '„' | '«' | '»' | '″' => "\"",
-        '‐'..='―' | '−' => "-",
-        '…' => "...",
-        '•' | '·' => "*",
-        '→' => "->",
-        '←' => "<-",
-        '≤' => "<=",
-        '≥' => ">=",
-        '×' => "x",
-        '€' => "EUR",
-        '©' => "(c)",
-        _ => "?",
+fn plain_form(c: char) -> Cow<'static, str> {
+    let find = |c| FORMS.iter().find(|(from, _)| from.contains(c)).map(|(_, plain)| *plain);
+    if let Some(plain) = find(c) {
+        return plain.into();
+    }
+    // A capital letter is written as the small one is: `Ä` as `Ae`. Latin letters end at U+021B.
+    let mut small = c.to_lowercase();
+    match small.next().filter(|_| c <= '\u{21b}').and_then(find) {
+        Some(plain) => [plain[..1].to_ascii_uppercase().as_str(), &plain[1..]].concat().into(),
+        None => "?".into(),
     }
 }
+
+/// Small letters and signs with their plain forms.
+const FORMS: [(&str, &str); 34] = [
+    ("àáâãāăą", "a"),
+    ("ä", "ae"),
+    ("å", "aa"),
+    ("æ", "ae"),
+    ("çćĉċč", "c"),
+    ("ďđð", "d"),
+    ("èéêëēĕėęě", "e"),
+    ("ĝğġģ", "g"),
+    ("ìíîïĩīĭįı", "i"),
+    ("ĺļľł", "l"),
+    ("ñńņň", "n"),
+    ("öœ", "oe"),
+    ("òóôõøōŏő", "o"),
+    ("ŕř", "r"),
+    ("śŝşšș", "s"),
+    ("İ", "I"),
+    ("ß", "ss"),
+    ("ťţț", "t"),
+    ("ü", "ue"),
+    ("ùúûũūŭůűų", "u"),
+    ("ýÿ", "y"),
+    ("źżž", "z"),
+    ("‘’‚‹›′", "'"),
+    ("“”„«»″", "\""),
+    ("‐‑‒–—―−", "-"),
+    ("…", "..."),
+    ("•·", "*"),
+    ("→", "->"),
+    ("←", "<-"),
+    ("≤", "<="),
+    ("≥", ">="),
+    ("×", "x"),
+    ("€", "EUR"),
+    ("©", "(c)"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -18,12 +18,12 @@ pub const MAX_NUMBER: u64 = (1 << 53) - 1;
 pub enum CanonicalError {
     #[error("it cannot be written as JSON")]
     Json(#[source] serde_json::Error),
-    #[error("`{0}` is not a whole number within 2^53, which all that a signed document may hold")]
+    #[error("`{0}` is not a whole number below 2^53, and signed documents have no others")]
     Number(serde_json::Number),
     #[error("the text {0:?} has a character outside printable ASCII")]
     Text(String),
     #[error(
-        "the name {0:?} has a character that names in signed documents may not have: no spaces, `!`, `\"`, `\\` or anything outside printable ASCII"
+        "the name {0:?} has a character that is not allowed in signed documents: a space, `!`, `\"`, `\\`, or one outside printable ASCII"
     )]
     Name(String),
 }
@@ -76,14 +76,14 @@ pub fn is_name(text: &str) -> bool {
 /// Why bytes are not a strict JSON document.
 #[derive(Debug, thiserror::Error)]
 pub enum StrictError {
-    #[error("it is not the JSON that is wanted")]
+    #[error("it is not the expected JSON")]
     Json(#[from] serde_json::Error),
     #[error("it has no canonical form")]
     Canonical(#[from] CanonicalError),
 }
 
-/// Reads JSON strictly, and returns it with its canonical form: a key that stands twice is refused,
-/// and so is whatever [`canonical`] refuses.
+/// Reads JSON strictly, and returns it with its canonical form: duplicate keys are rejected,
+/// and so is whatever [`canonical`] rejects.
 ///
 /// # Errors
 /// When the bytes are not such JSON, or not a `T`.
@@ -93,7 +93,7 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Vec<u8>), StrictErr
     Ok((serde_json::from_value(value)?, canonical))
 }
 
-/// A JSON value in which no key stands twice.
+/// A JSON value without duplicate keys.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -104,36 +104,27 @@ impl<'de> Deserialize<'de> for Strict {
 
 struct StrictVisitor;
 
+/// Takes scalars as they are.
+macro_rules! visit {
+    ($($visit:ident: $of:ty),*) => {
+        $(fn $visit<E>(self, value: $of) -> Result<Value, E> {
+            Ok(value.into())
+        })*
+    };
+}
+
 impl<'de> Visitor<'de> for StrictVisitor {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON without floating point numbers and without a key that stands twice")
+        f.write_str("JSON without floating point numbers and without duplicate keys")
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
         Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
-    }
+    visit! { visit_bool: bool, visit_u64: u64, visit_i64: i64, visit_str: &str }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
@@ -148,7 +139,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         while let Some(name) = map.next_key::<String>()? {
             let Strict(value) = map.next_value()?;
             if fields.contains_key(&name) {
-                return Err(serde::de::Error::custom(format!("the key `{name}` stands twice")));
+                return Err(serde::de::Error::custom(format!("duplicate key `{name}`")));
             }
             fields.insert(name, value);
         }

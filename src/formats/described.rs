@@ -1,5 +1,5 @@
-//! How the signed documents are described to readers of `/openapi.json`: their own types describe
-//! themselves, and what they are made of is described here.
+//! How `/openapi.json` describes the signed documents. Their own types derive most of it; types of the
+//! domain, which knows no schemas, are described here.
 
 use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, ObjectBuilder, OneOf, SchemaFormat};
 use utoipa::openapi::{Array, Object, Ref, RefOr, Schema, Type};
@@ -58,21 +58,21 @@ fn signed(of: &[std::borrow::Cow<'static, str>]) -> RefOr<Schema> {
             Schema::OneOf(any).into()
         }
     };
-    let signature = closed()
-        .property("keyid", hexadecimal(64, "The SHA-256 digest of the key's canonical form"))
-        .required("keyid")
-        .property("sig", hexadecimal(128, "An Ed25519 signature over the canonical form of `signed`"))
-        .required("sig");
+    let signature = closed([
+        ("keyid", hexadecimal(64, "The SHA-256 digest of the key's canonical form").into()),
+        ("sig", hexadecimal(128, "An Ed25519 signature over the canonical form of `signed`").into()),
+    ]);
     let signatures = Array::new(RefOr::T(Schema::from(signature.build())));
-    let both = closed().property("signatures", signatures).required("signatures");
-    RefOr::T(both.property("signed", document).required("signed").build().into())
+    let both = closed([("signatures", Schema::from(signatures).into()), ("signed", document)]);
+    RefOr::T(both.build().into())
 }
 
-/// An object that has no fields but those that are named.
-fn closed() -> ObjectBuilder {
-    ObjectBuilder::new()
+/// An object that must have these fields. It may have those alone that are added to them.
+fn closed<const N: usize>(required: [(&str, RefOr<Schema>); N]) -> ObjectBuilder {
+    let object = ObjectBuilder::new()
         .schema_type(Type::Object)
-        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    required.into_iter().fold(object, |object, (name, schema)| object.property(name, schema).required(name))
 }
 
 fn hexadecimal(digits: usize, what: &str) -> Object {
@@ -85,7 +85,7 @@ fn text(what: &str) -> Object {
     ObjectBuilder::new().schema_type(Type::String).description(Some(what)).build()
 }
 
-/// Describes types of the domain, which know nothing of interfaces.
+/// Describes types of the domain.
 macro_rules! described {
     ($($of:ty = $schema:expr;)*) => {
         $(
@@ -108,24 +108,23 @@ described! {
     Sha256 = hexadecimal(64, "A SHA-256 digest");
     KeyId = hexadecimal(64, "The SHA-256 digest of the key's canonical form");
     Urgency = {
-        let words = [Urgency::Normal, Urgency::Security].map(Urgency::as_str);
+        let words = Urgency::ALL.iter().map(|urgency| urgency.as_str());
         ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
     };
     Labels = ObjectBuilder::new()
         .schema_type(Type::Object)
         .additional_properties(Some(RefOr::T(Schema::from(Object::with_type(Type::String)))))
         .build();
-    Payload = closed()
+    Payload = closed([
+            ("file", Object::with_type(Type::String).into()),
+            ("sha256", hexadecimal(64, "Its SHA-256 digest").into()),
+            ("size", ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+                .description(Some("In bytes"))
+                .into()),
+        ])
         .description(Some("A file that a cluster applies"))
-        .property("file", Object::with_type(Type::String))
-        .required("file")
-        .property("sha256", hexadecimal(64, "Its SHA-256 digest"))
-        .required("sha256")
-        .property("size", ObjectBuilder::new()
-            .schema_type(Type::Integer)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
-            .description(Some("In bytes")))
-        .required("size")
-        .property("arch", text("The machine that it is for; for every one where it is missing"))
+        .property("arch", text("The architecture that it is for; every one if it is missing"))
         .build();
 }

@@ -1,4 +1,4 @@
-//! What is wrong in a catalog, where, and how to make it right.
+//! What is wrong in a catalog's files, where, and how to correct it.
 
 use std::fmt;
 
@@ -97,19 +97,8 @@ impl Fault {
 
     /// The fault with its file's path seen from outside the catalog: `channels/1.8/line.yaml`.
     #[must_use]
-    pub fn within<'a>(&'a self, folder: &'a str) -> impl fmt::Display + 'a {
-        Within { fault: self, folder: folder.trim_end_matches('/') }
-    }
-}
-
-struct Within<'a> {
-    fault: &'a Fault,
-    folder: &'a str,
-}
-
-impl fmt::Display for Within<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.folder, self.fault)
+    pub fn within(&self, folder: &str) -> String {
+        format!("{}/{self}", folder.trim_end_matches('/'))
     }
 }
 
@@ -158,7 +147,7 @@ mod tests {
             "give `soak.why` to allow it",
         );
         assert_eq!(
-            fault.within("channels/").to_string(),
+            fault.within("channels/"),
             "channels/1.8/line.yaml:2:18: soak `10d` of stage `production` is below the minimum `14d`\n    \
              2 |     soak: { min: 10d, max: 28d }\n      |                  ^^^\n  \
              hint: give `soak.why` to allow it"

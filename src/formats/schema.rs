@@ -1,37 +1,26 @@
 //! JSON Schema (2020-12) for the catalog's files, so that editors can complete and check them. It is
-//! made from the reader's own table of keys, so it is never out of date.
+//! generated from the reader's own table of keys, so it is never out of date.
 
 use serde_json::{Map, Value, json};
 
 use super::yaml::FORMAT;
 use super::yaml::keys::{self, Form, Shape};
+use crate::domain::named::named;
 use crate::domain::rules::text as rules;
 
-/// A kind of file in the catalog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
-    /// `policy.yaml`
-    Policy,
-    /// `LINE/line.yaml`
-    Line,
-    /// `LINE/VERSION.yaml`
-    Release,
+named! {
+    /// A kind of file in the catalog.
+    pub enum FileKind {
+        /// `policy.yaml`
+        Policy = "policy",
+        /// `LINE/line.yaml`
+        Line = "line",
+        /// `LINE/VERSION.yaml`
+        Release = "release",
+    }
 }
 
 impl FileKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Policy, Self::Line, Self::Release];
-
-    /// Its name on the command line.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Policy => "policy",
-            Self::Line => "line",
-            Self::Release => "release",
-        }
-    }
-
     fn shape(self) -> &'static Shape {
         match self {
             Self::Policy => &keys::POLICY,

@@ -1,8 +1,8 @@
-//! Times in documents: whole seconds with `Z`, and nothing else is read.
+//! Times in documents: whole seconds with `Z`. No other form is read.
 //!
 //! For use as `#[serde(with = "seconds")]`, and `seconds::by_stage` for maps.
 
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::{Time, rfc3339};
 
@@ -27,24 +27,26 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D
     })
 }
 
-/// A time written back as it was read: so there is one spelling for each.
+/// A time whose text is the one that is written, so that each time has one spelling.
 fn parse(text: &str) -> Option<Time> {
     let time = chrono::DateTime::parse_from_rfc3339(text).ok()?.to_utc();
     // A leap second reads as the second before with too many nanoseconds.
     (time.timestamp_subsec_nanos() == 0 && rfc3339(time) == text).then_some(time)
 }
 
+/// A time that is written like this where it is in a list, in a map, or optional.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp(#[serde(with = "self")] pub Time);
+
 /// Times by stage.
 pub mod by_stage {
     use std::collections::BTreeMap;
 
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde::{Deserialize, Deserializer, Serializer};
 
+    use super::Stamp;
     use crate::domain::Time;
     use crate::domain::channel::StageName;
-
-    #[derive(Serialize, Deserialize)]
-    struct Seconds(#[serde(with = "super")] Time);
 
     /// Writes times by stage.
     ///
@@ -54,7 +56,7 @@ pub mod by_stage {
         times: &BTreeMap<StageName, Time>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(times.iter().map(|(stage, time)| (stage, Seconds(*time))))
+        serializer.collect_map(times.iter().map(|(stage, time)| (stage, Stamp(*time))))
     }
 
     /// Reads times by stage.
@@ -64,8 +66,8 @@ pub mod by_stage {
     pub fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<BTreeMap<StageName, Time>, D::Error> {
-        let times = BTreeMap::<StageName, Seconds>::deserialize(deserializer)?;
-        Ok(times.into_iter().map(|(stage, Seconds(time))| (stage, time)).collect())
+        let times = BTreeMap::<StageName, Stamp>::deserialize(deserializer)?;
+        Ok(times.into_iter().map(|(stage, Stamp(time))| (stage, time)).collect())
     }
 }
 

@@ -282,7 +282,7 @@ fn warnings(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
 impl Body {
     fn words(&self, catalog: &Path) -> String {
         let folder = catalog.display().to_string();
-        let faults = self.faults.iter().map(|fault| fault.within(&folder).to_string());
+        let faults = self.faults.iter().map(|fault| fault.within(&folder));
         let steps = self
             .step_backs
             .iter()

@@ -7,7 +7,7 @@ use super::super::Time;
 use super::super::catalog::{Catalog, ChannelRef};
 use super::super::channel::LineName;
 use super::super::line::Line;
-use super::super::promotion::{Decision, Verdict};
+use super::super::promotion::Decision;
 use super::super::release::Release;
 use super::super::version::Version;
 use super::gate::MinorGate;
@@ -60,11 +60,7 @@ impl<'a> Views<'a> {
             })
             .collect();
         for decision in decisions {
-            let until = match decision.verdict {
-                Verdict::Promote => now,
-                Verdict::Wait { until } => until,
-                Verdict::Blocked => continue,
-            };
+            let Some(until) = decision.verdict.earliest(now) else { continue };
             if let Some(line) = lines.get_mut(&decision.line.name) {
                 line.stages[decision.stage].coming.push(Coming {
                     release: decision.release,

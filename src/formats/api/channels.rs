@@ -4,10 +4,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Notice;
-use super::promotions::{until, verdict};
-use crate::domain::Time;
 use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::promotion::Decision;
+use crate::domain::{Time, rfc3339};
 
 /// Every channel.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,9 +48,8 @@ impl ChannelsBody {
     /// Every channel of a catalog at `now`.
     #[must_use]
     pub fn of(catalog: &Catalog, decisions: &[Decision<'_>], now: Time) -> Self {
-        Self {
-            channels: catalog.channels().map(|channel| ChannelSummary::of(channel, decisions, now)).collect(),
-        }
+        let channels = catalog.channels().map(|channel| ChannelSummary::of(channel, decisions, now));
+        Self { channels: channels.collect() }
     }
 }
 
@@ -82,8 +80,8 @@ impl Soaking {
     fn of(decision: &Decision<'_>) -> Self {
         Self {
             version: decision.release.version.to_string(),
-            verdict: verdict(decision.verdict),
-            until: until(decision.verdict),
+            verdict: decision.verdict.name(),
+            until: decision.verdict.waits_until().map(rfc3339),
             overdue: decision.overdue,
         }
     }

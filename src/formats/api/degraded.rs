@@ -8,59 +8,55 @@ use crate::domain::degraded::{Claim, ClockDoubt, Degraded, LineRefusal};
 use crate::domain::rfc3339;
 use crate::words;
 
-/// One thing that is wrong. Times are in RFC 3339.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub struct DegradedBody {
-    /// A stable word, the same as in the metrics.
-    pub kind: &'static str,
-    pub detail: String,
-    /// Of `line_refused`: the line.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<String>,
-    /// Of `line_refused`: why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<RefusalBody>,
-    /// Of `not_offered` and `promotions_overdue`: the first release.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// Of `not_offered` and `promotions_overdue`: how many there are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub count: Option<usize>,
-    /// Of `promotions_overdue`: since when the first is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// Of `expiry_near`: what expires; none on a mirror, for all that was imported.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub document: Option<String>,
-    /// Of `expiry_near`: when.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expires: Option<String>,
-    /// Of `clock_untrusted`: what the clock says, and what it should say or be after.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub clock: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expected: Option<String>,
-    /// Of `not_offered`: what was found beside the catalog.
-    #[serde(flatten)]
-    pub evidence: EvidenceBody,
+sparse! {
+    /// One thing that is wrong. Times are in RFC 3339.
+    #[derive(Debug, Default, Serialize, ToSchema)]
+    pub struct DegradedBody {
+        /// A stable word, the same as in the metrics.
+        pub kind: &'static str,
+        pub detail: String,
+        optional {
+            /// Of `line_refused`: the line.
+            line: String,
+            /// Of `line_refused`: why.
+            refusal: RefusalBody,
+            /// Of `not_offered` and `promotions_overdue`: the first release.
+            version: String,
+            /// Of `not_offered` and `promotions_overdue`: how many there are.
+            count: usize,
+            /// Of `promotions_overdue`: since when the first is.
+            since: String,
+            /// Of `expiry_near`: what expires; none on a mirror, for all that was imported.
+            document: String,
+            /// Of `expiry_near`: when.
+            expires: String,
+            /// Of `clock_untrusted`: what the clock says, and what it should say or be after.
+            clock: String,
+            expected: String,
+        }
+        /// Of `not_offered`: what was found beside the catalog.
+        #[serde(flatten)]
+        pub evidence: EvidenceBody,
+    }
 }
 
-/// Why a line was refused.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub struct RefusalBody {
-    /// `faulty`, `steps_back` or `claims`.
-    pub kind: &'static str,
-    /// With `steps_back`: every way in which it would.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub step_backs: Vec<StepBackBody>,
-    /// With `claims`: the channel or the prefix of versions that another line has.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub channel: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub prefix: Option<String>,
-    /// With `claims`: that line.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub of: Option<String>,
+sparse! {
+    /// Why a line was refused.
+    #[derive(Debug, Default, Serialize, ToSchema)]
+    pub struct RefusalBody {
+        /// `faulty`, `steps_back` or `claims`.
+        pub kind: &'static str,
+        /// With `steps_back`: every way in which it would.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub step_backs: Vec<StepBackBody>,
+        optional {
+            /// With `claims`: the channel or the prefix of versions that another line has.
+            channel: String,
+            prefix: String,
+            /// With `claims`: that line.
+            of: String,
+        }
+    }
 }
 
 impl DegradedBody {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::EvidenceBody;
-use crate::domain::promotion::{Decision, Fact, Gate, Verdict};
+use crate::domain::promotion::{Decision, Fact, Gate};
 use crate::domain::release::{Event, Yank};
 use crate::domain::rfc3339;
 use crate::domain::span::Span;
@@ -51,59 +51,47 @@ pub struct GateBody {
     pub figures: Figures,
 }
 
-/// The figures of a gate: what its message says, for programs. Times are in RFC 3339.
-#[derive(Debug, Default, Serialize, ToSchema)]
-pub struct Figures {
-    /// Of `soak`, when the release entered the stage before; of `hold`, `paused`, `retired` and `yanked`,
-    /// since when; of `recorded`, the date of the entry.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// Of `hold`, `paused`, `retired` and `yanked`: who did it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
-    /// Why; of `freeze`, too.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Of `soak`: the least time, as in the catalog (`14d`).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min: Option<String>,
-    /// Of `soak`: the time after which the release is overdue.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max: Option<String>,
-    /// Of `soak`: when the least time is over.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub due: Option<String>,
-    /// Of `soak`, `freeze` and `window`: whether an early promotion skips it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub waived: Option<bool>,
-    /// Of `not_before`: the earliest time that is signed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<String>,
-    /// Of `freeze`: when it begins and ends.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ends: Option<String>,
-    /// Of `window`: its days, hours and time zone, and when it opens if it is closed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub window: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub opens: Option<String>,
-    /// Of `order`: the older barrier that must go first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub barrier: Option<String>,
-    /// Of `paused`: the channel.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub channel: Option<String>,
-    /// Of `retired`: the line.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<String>,
-    /// Of `yanked`: the release that replaces this one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    /// Of `signed` and `payload`: what was found.
-    #[serde(flatten)]
-    pub evidence: EvidenceBody,
+sparse! {
+    /// The figures of a gate: what its message says, for programs. Times are in RFC 3339.
+    #[derive(Debug, Default, Serialize, ToSchema)]
+    pub struct Figures {
+        optional {
+            /// Of `soak`, when the release entered the stage before; of `hold`, `paused`, `retired` and `yanked`,
+            /// since when; of `recorded`, the date of the entry.
+            since: String,
+            /// Of `hold`, `paused`, `retired` and `yanked`: who did it.
+            by: String,
+            /// Why; of `freeze`, too.
+            reason: String,
+            /// Of `soak`: the least time, as in the catalog (`14d`).
+            min: String,
+            /// Of `soak`: the time after which the release is overdue.
+            max: String,
+            /// Of `soak`: when the least time is over.
+            due: String,
+            /// Of `soak`, `freeze` and `window`: whether an early promotion skips it.
+            waived: bool,
+            /// Of `not_before`: the earliest time that is signed.
+            at: String,
+            /// Of `freeze`: when it begins and ends.
+            from: String,
+            ends: String,
+            /// Of `window`: its days, hours and time zone, and when it opens if it is closed.
+            window: String,
+            opens: String,
+            /// Of `order`: the older barrier that must go first.
+            barrier: String,
+            /// Of `paused`: the channel.
+            channel: String,
+            /// Of `retired`: the line.
+            line: String,
+            /// Of `yanked`: the release that replaces this one.
+            to: String,
+        }
+        /// Of `signed` and `payload`: what was found.
+        #[serde(flatten)]
+        pub evidence: EvidenceBody,
+    }
 }
 
 impl PromotionsBody {
@@ -124,8 +112,8 @@ impl DecisionBody {
             line: decision.line.name.to_string(),
             from: decision.stage.checked_sub(1).map(|before| stages[before].channel.to_string()),
             to: decision.target().channel.to_string(),
-            verdict: verdict(decision.verdict),
-            until: until(decision.verdict),
+            verdict: decision.verdict.name(),
+            until: decision.verdict.waits_until().map(rfc3339),
             deadline: decision.deadline.map(rfc3339),
             overdue: decision.overdue,
             gates: decision.gates.iter().map(GateBody::of).collect(),
@@ -200,20 +188,5 @@ impl Figures {
             reason: event.map(|event| event.reason.clone()),
             ..Self::default()
         }
-    }
-}
-
-pub(super) const fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Promote => "promote",
-        Verdict::Wait { .. } => "wait",
-        Verdict::Blocked => "blocked",
-    }
-}
-
-pub(super) fn until(verdict: Verdict) -> Option<String> {
-    match verdict {
-        Verdict::Wait { until } => Some(rfc3339(until)),
-        Verdict::Promote | Verdict::Blocked => None,
     }
 }

@@ -9,27 +9,27 @@ use crate::domain::rfc3339;
 use crate::domain::stepback::{StepBack, StepBackKind};
 use crate::words;
 
-/// What was published and is no longer so.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct StepBackBody {
-    pub line: String,
-    pub channel: String,
-    /// `channel`, `place`, `release`, `withheld`, `since`, `payloads`, `alias` or `retired`.
-    pub kind: &'static str,
-    pub message: String,
-    pub hint: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// Of `since`, the times; of `place`, the stage and line; of `alias`, the channel now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alias: Option<String>,
-    /// Of `withheld`: what was found.
-    #[serde(flatten)]
-    pub evidence: EvidenceBody,
+sparse! {
+    /// What was published and is no longer so.
+    #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+    pub struct StepBackBody {
+        pub line: String,
+        pub channel: String,
+        /// `channel`, `place`, `release`, `withheld`, `since`, `payloads`, `alias` or `retired`.
+        pub kind: &'static str,
+        pub message: String,
+        pub hint: String,
+        optional {
+            version: String,
+            /// Of `since`, the times; of `place`, the stage and line; of `alias`, the channel now.
+            before: String,
+            after: String,
+            alias: String,
+        }
+        /// Of `withheld`: what was found.
+        #[serde(flatten)]
+        pub evidence: EvidenceBody,
+    }
 }
 
 impl StepBackBody {

@@ -8,43 +8,42 @@ use crate::domain::rfc3339;
 use crate::domain::upgrade::{Advice, Answer, Blocked, Coming, NoneCode, Step, Wait};
 use crate::words;
 
-/// What a cluster should do.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct UpdateBody {
-    pub channel: String,
-    /// `update`, `none`, `wait` or `blocked`.
-    pub action: &'static str,
-    /// Why, as a stable word.
-    pub code: &'static str,
-    /// Why, as a sentence.
-    pub message: String,
-    /// With `update`: the release to take now.
-    pub target: Option<TargetBody>,
-    /// With `wait`: RFC 3339, when to expect more.
-    pub until: Option<String>,
-    /// What comes next into the channel above the asker's version.
-    pub coming: Option<ComingBody>,
-    /// With `blocked`: the release that opens the way.
-    pub take: Option<StepBody>,
-    /// With `blocked`: the next step towards it.
-    pub next: Option<StepBody>,
-    /// The line of the channel.
-    pub line: String,
-    /// With `paused`, `retired`, and with `yanked` if `blocked`: RFC 3339, since when.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// The same: why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// With `barrier` if `blocked`: the barrier that must be installed first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub barrier: Option<String>,
-    /// The channel through which the way leads, if it does not offer what comes next yet.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub through: Option<String>,
-    /// With `retired`: where it goes on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub follow: Option<FollowBody>,
+sparse! {
+    /// What a cluster should do.
+    #[derive(Debug, Default, Serialize, ToSchema)]
+    pub struct UpdateBody {
+        pub channel: String,
+        /// `update`, `none`, `wait` or `blocked`.
+        pub action: &'static str,
+        /// Why, as a stable word.
+        pub code: &'static str,
+        /// Why, as a sentence.
+        pub message: String,
+        /// With `update`: the release to take now.
+        pub target: Option<TargetBody>,
+        /// With `wait`: RFC 3339, when to expect more.
+        pub until: Option<String>,
+        /// What comes next into the channel above the asker's version.
+        pub coming: Option<ComingBody>,
+        /// With `blocked`: the release that opens the way.
+        pub take: Option<StepBody>,
+        /// With `blocked`: the next step towards it.
+        pub next: Option<StepBody>,
+        /// The line of the channel.
+        pub line: String,
+        optional {
+            /// With `paused`, `retired`, and with `yanked` if `blocked`: RFC 3339, since when.
+            since: String,
+            /// The same: why.
+            reason: String,
+            /// With `barrier` if `blocked`: the barrier that must be installed first.
+            barrier: String,
+            /// The channel through which the way leads, if it does not offer what comes next yet.
+            through: String,
+            /// With `retired`: where it goes on.
+            follow: FollowBody,
+        }
+    }
 }
 
 /// The line and the channel in which it goes on.
@@ -103,16 +102,8 @@ impl UpdateBody {
             code: advice.code(),
             message: words::answer(answer),
             target: advice.target().map(TargetBody::of),
-            until: None,
-            coming: None,
-            take: None,
-            next: None,
             line: channel.line.name.to_string(),
-            since: None,
-            reason: None,
-            barrier: None,
-            through: None,
-            follow: None,
+            ..Self::default()
         };
         match advice {
             Advice::Update { .. } | Advice::Blocked(Blocked::NoWay) => {}

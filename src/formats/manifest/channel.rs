@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Format, is_false};
+use super::{FORMAT, is_false, known_format};
 use crate::domain::Time;
 use crate::domain::catalog::ChannelRef;
 use crate::domain::channel::{ChannelName, LineName, StageName};
@@ -22,8 +22,8 @@ pub struct ChannelManifest {
     #[serde(rename = "_type")]
     #[schema(inline)]
     kind: Kind,
-    #[schema(inline)]
-    format: Format,
+    #[serde(deserialize_with = "known_format")]
+    format: u32,
     pub channel: ChannelName,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<ChannelName>,
@@ -160,7 +160,7 @@ impl ChannelManifest {
         let latest = releases.iter().rev().find(|release| release.yank.is_none());
         Self {
             kind: Kind::Channel,
-            format: Format,
+            format: FORMAT,
             channel: stage.channel.clone(),
             aliases: stage.aliases.clone(),
             line: line.name.clone(),

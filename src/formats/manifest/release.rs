@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Format, is_false};
+use super::{FORMAT, is_false, known_format};
 use crate::domain::Time;
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::labels::Labels;
@@ -26,8 +26,8 @@ pub struct ReleaseManifest {
     #[serde(rename = "_type")]
     #[schema(inline)]
     kind: Kind,
-    #[schema(inline)]
-    format: Format,
+    #[serde(deserialize_with = "known_format")]
+    format: u32,
     pub version: Version,
     pub line: LineName,
     /// The line from which clusters may enter this one.
@@ -93,7 +93,7 @@ impl ReleaseManifest {
         };
         Self {
             kind: Kind::Release,
-            format: Format,
+            format: FORMAT,
             version: release.version.clone(),
             line: line.name.clone(),
             follows: line.follows.as_ref().map(|follows| follows.line.clone()),

@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 use super::role::{SpecVersion, at_least_one, role};
 use super::targets::{Hashes, Target};
 use crate::domain::Time;
-use crate::formats::seconds;
 
 /// As [`CHANNELS_LIFETIME`](super::CHANNELS_LIFETIME).
 pub const SNAPSHOT_LIFETIME: TimeDelta = TimeDelta::days(90);
@@ -19,22 +18,11 @@ pub const TIMESTAMP_LIFETIME: TimeDelta = TimeDelta::days(7);
 /// As [`TIMESTAMP_LIFETIME`], for clients that verify manifests without TUF.
 pub const CHANNEL_MANIFEST_LIFETIME: TimeDelta = TIMESTAMP_LIFETIME;
 
-/// Snapshot: which versions of the targets roles belong together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Snapshot {
-    #[serde(rename = "_type")]
-    #[schema(inline)]
-    kind: SnapshotKind,
-    #[schema(inline)]
-    spec_version: SpecVersion,
-    #[serde(deserialize_with = "at_least_one")]
-    #[schema(minimum = 1)]
-    pub version: u64,
-    #[serde(with = "seconds")]
-    #[schema(value_type = String, format = DateTime)]
-    pub expires: Time,
-    pub meta: BTreeMap<String, Meta>,
+role! {
+    /// Snapshot: which versions of the targets roles belong together.
+    pub struct Snapshot(SnapshotKind::Snapshot, "snapshot") {
+        pub meta: BTreeMap<String, Meta>,
+    }
 }
 
 /// A role's file: its version, length and digest. Both are optional to TUF; with them a client
@@ -79,22 +67,11 @@ impl Snapshot {
     }
 }
 
-/// Timestamp: which snapshot is the newest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Timestamp {
-    #[serde(rename = "_type")]
-    #[schema(inline)]
-    kind: TimestampKind,
-    #[schema(inline)]
-    spec_version: SpecVersion,
-    #[serde(deserialize_with = "at_least_one")]
-    #[schema(minimum = 1)]
-    pub version: u64,
-    #[serde(with = "seconds")]
-    #[schema(value_type = String, format = DateTime)]
-    pub expires: Time,
-    pub meta: TimestampMeta,
+role! {
+    /// Timestamp: which snapshot is the newest.
+    pub struct Timestamp(TimestampKind::Timestamp, "timestamp") {
+        pub meta: TimestampMeta,
+    }
 }
 
 /// The one file that a timestamp lists.
@@ -118,6 +95,3 @@ impl Timestamp {
         }
     }
 }
-
-role!(Snapshot, SnapshotKind::Snapshot, "snapshot");
-role!(Timestamp, TimestampKind::Timestamp, "timestamp");

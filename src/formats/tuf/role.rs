@@ -8,7 +8,7 @@ use crate::domain::Time;
 /// The version of the specification that is written. Clients require `1.0.x`.
 const SPEC_VERSION: &str = "1.0.34";
 
-/// What all roles have.
+/// A role of the repository.
 pub trait Role: Serialize + DeserializeOwned {
     /// Never goes back.
     fn version(&self) -> u64;
@@ -16,23 +16,47 @@ pub trait Role: Serialize + DeserializeOwned {
     fn expires(&self) -> Time;
 }
 
-/// The word under `_type`, and [`Role`]. The word is a plain token, since the schema reads no wrapped literal.
+/// Declares a role: a struct with the fields that all roles have, and the word under `_type`. The word is
+/// a plain token, since the schema reads no wrapped literal.
 macro_rules! role {
-    ($role:ident, $kind:ident :: $variant:ident, $word:tt) => {
+    (
+        $(#[$about:meta])*
+        pub struct $role:ident($kind:ident::$variant:ident, $word:tt) {
+            $($(#[$doc:meta])* $vis:vis $field:ident: $of:ty,)*
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $role {
+            #[serde(rename = "_type")]
+            #[schema(inline)]
+            kind: $kind,
+            #[schema(value_type = String)]
+            spec_version: $crate::formats::tuf::role::SpecVersion,
+            $($(#[$doc])* $vis $field: $of,)*
+            #[serde(deserialize_with = "crate::formats::tuf::role::at_least_one")]
+            #[schema(minimum = 1)]
+            pub version: u64,
+            #[serde(with = "crate::formats::seconds")]
+            #[schema(value_type = String, format = DateTime)]
+            pub expires: $crate::domain::Time,
+        }
+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+        enum $kind {
+            #[serde(rename = $word)]
+            $variant,
+        }
+
         impl $crate::formats::tuf::Role for $role {
             fn version(&self) -> u64 {
                 self.version
             }
 
-            fn expires(&self) -> Time {
+            fn expires(&self) -> $crate::domain::Time {
                 self.expires
             }
-        }
-
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-        enum $kind {
-            #[serde(rename = $word)]
-            $variant,
         }
     };
 }
@@ -54,17 +78,9 @@ impl<'de> Deserialize<'de> for SpecVersion {
         if text.starts_with("1.0.") {
             return Ok(Self);
         }
-        Err(serde::de::Error::custom(format!("TUF `{text}` is not supported: `1.0.x` is expected")))
+        Err(serde::de::Error::custom(format!("TUF `{text}` is not supported: expected `1.0.x`")))
     }
 }
-
-impl utoipa::PartialSchema for SpecVersion {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-        String::schema()
-    }
-}
-
-impl utoipa::ToSchema for SpecVersion {}
 
 pub(super) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let number = u64::deserialize(deserializer)?;

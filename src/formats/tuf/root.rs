@@ -8,32 +8,21 @@ use utoipa::ToSchema;
 
 use super::authority::{Authority, RoleKeys, Signers};
 use super::key::{self, Key, KeyId};
-use super::role::{SpecVersion, at_least_one, role};
+use super::role::{SpecVersion, role};
 use crate::domain::Time;
-use crate::formats::seconds;
 
 /// Root is signed by hand, offline: a year leaves room for holidays and for a missed reminder.
 pub const ROOT_LIFETIME: TimeDelta = TimeDelta::days(365);
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Root {
-    #[serde(rename = "_type")]
-    #[schema(inline)]
-    kind: RootKind,
-    #[schema(inline)]
-    spec_version: SpecVersion,
-    #[serde(deserialize_with = "only_true")]
-    consistent_snapshot: bool,
-    #[serde(deserialize_with = "at_least_one")]
-    #[schema(minimum = 1)]
-    pub version: u64,
-    #[serde(with = "seconds")]
-    #[schema(value_type = String, format = DateTime)]
-    pub expires: Time,
-    #[serde(deserialize_with = "key::by_id")]
-    pub keys: BTreeMap<KeyId, Key>,
-    pub roles: RootRoles,
+role! {
+    /// Root: who signs the four top roles.
+    pub struct Root(RootKind::Root, "root") {
+        #[serde(deserialize_with = "only_true")]
+        consistent_snapshot: bool,
+        #[serde(deserialize_with = "key::by_id")]
+        pub keys: BTreeMap<KeyId, Key>,
+        pub roles: RootRoles,
+    }
 }
 
 /// The four top roles.
@@ -94,8 +83,6 @@ impl Root {
         self.roles.timestamp.authority(&self.keys)
     }
 }
-
-role!(Root, RootKind::Root, "root");
 
 fn only_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     let value = bool::deserialize(deserializer)?;

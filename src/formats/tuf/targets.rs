@@ -17,7 +17,6 @@ use crate::domain::line::Prefix;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::seconds;
 
 /// Targets holds delegations only, changes with lines and keys, and is signed offline as root is.
 pub const TARGETS_LIFETIME: TimeDelta = TimeDelta::days(365);
@@ -30,24 +29,14 @@ pub const RETIRED_LIFETIME: TimeDelta = TimeDelta::days(3650);
 /// timestamp, so this only has to outlast a server that is down.
 pub const CHANNELS_LIFETIME: TimeDelta = TimeDelta::days(90);
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Targets {
-    #[serde(rename = "_type")]
-    #[schema(inline)]
-    kind: TargetsKind,
-    #[schema(inline)]
-    spec_version: SpecVersion,
-    #[serde(deserialize_with = "at_least_one")]
-    #[schema(minimum = 1)]
-    pub version: u64,
-    #[serde(with = "seconds")]
-    #[schema(value_type = String, format = DateTime)]
-    pub expires: Time,
-    pub targets: BTreeMap<String, Target>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub delegations: Option<Delegations>,
+role! {
+    /// Targets: the files that clients may download, and the roles that list more of them.
+    pub struct Targets(TargetsKind::Targets, "targets") {
+        pub targets: BTreeMap<String, Target>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        pub delegations: Option<Delegations>,
+    }
 }
 
 /// A file that clients may download: its length and digest.
@@ -247,8 +236,6 @@ pub enum TargetError {
     #[error("two files would have the target name `{0}`")]
     Twice(String),
 }
-
-role!(Targets, TargetsKind::Targets, "targets");
 
 #[cfg(test)]
 mod tests {

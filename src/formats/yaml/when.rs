@@ -8,7 +8,7 @@ use super::keys;
 use super::node::{Node, Value};
 use super::scalar::text;
 use crate::domain::Time;
-use crate::domain::policy::Window;
+use crate::domain::policy::{DAYS, Window, WindowError};
 use crate::domain::rules::text as rules;
 use crate::domain::span::Span;
 use crate::domain::suggest::{distance, suggest};
@@ -18,7 +18,7 @@ use crate::formats::fault::Spot;
 pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
     const FORM: &str = "write it as in `2018-01-02T17:30:31Z`";
     let text = match &node.value {
-        // YAML does not take a date for text; a message of its own helps more here.
+        // To YAML, a date is not text. The message below helps more.
         Value::Scalar { text, .. } if text.len() == 10 && text.parse::<NaiveDate>().is_ok() => text,
         _ => text(node, faults)?,
     };
@@ -63,28 +63,19 @@ pub(super) fn window(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Opti
     let hours = fields.read("hours", faults, hours);
     let zone = fields.read("zone", faults, zone);
     let (days, (from, until), zone) = (days?, hours?, zone?);
-    match Window::new(&days, from, until, zone) {
-        Ok(window) => Some(window),
-        Err(e) => {
-            let place = if days.is_empty() { "days" } else { "hours" };
-            let spot = fields.get(place).map_or(at, |entry| entry.value.spot);
-            faults.push(
-                spot,
-                e.to_string(),
-                "write `days: mon-thu` and `hours: 09:00-16:00`, or remove `windows`",
-            );
-            None
-        }
-    }
+    let broken = |e: WindowError| {
+        let place = if days.is_empty() { "days" } else { "hours" };
+        let spot = fields.get(place).map_or(at, |entry| entry.value.spot);
+        let hint = "write `days: mon-thu` and `hours: 09:00-16:00`, or remove `windows`";
+        faults.push(spot, e.to_string(), hint);
+    };
+    Window::new(&days, from, until, zone).map_err(broken).ok()
 }
 
 /// `mon-thu`, `mon,wed-fri`, or a list of the same.
 fn days(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Weekday>> {
     match &node.value {
-        Value::List(_) => {
-            let items = list(node, faults, day_range)?;
-            Some(items.concat())
-        }
+        Value::List(_) => Some(list(node, faults, day_range)?.concat()),
         _ => day_range(node, faults),
     }
 }
@@ -99,30 +90,15 @@ fn day_range(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Weekday>> {
             faults.push(node.spot, message, "write `mon-thu`, `mon,wed-fri` or `[mon, tue]`");
             return None;
         };
-        let mut day = from;
-        days.push(day);
-        while day != until {
-            day = day.succ();
-            days.push(day);
-        }
-        if days.len() > 100 {
-            break;
-        }
+        let length = until.days_since(from) as usize + 1;
+        days.extend(std::iter::successors(Some(from), |day| Some(day.succ())).take(length));
     }
     Some(days)
 }
 
 fn day(text: &str) -> Option<Weekday> {
-    Some(match text.trim() {
-        "mon" => Weekday::Mon,
-        "tue" => Weekday::Tue,
-        "wed" => Weekday::Wed,
-        "thu" => Weekday::Thu,
-        "fri" => Weekday::Fri,
-        "sat" => Weekday::Sat,
-        "sun" => Weekday::Sun,
-        _ => return None,
-    })
+    let place = DAYS.iter().position(|name| *name == text.trim())?;
+    Weekday::try_from(u8::try_from(place).ok()?).ok()
 }
 
 fn hours(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<(NaiveTime, NaiveTime)> {
@@ -155,7 +131,7 @@ fn zone(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<chrono_tz::Tz> {
 fn nearest_zone(text: &str) -> Option<&'static str> {
     let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
     names.clone().find(|name| name.eq_ignore_ascii_case(text)).or_else(|| {
-        // Of several hundred cities one is always a few letters away: only a slip of one or two counts.
+        // Among several hundred cities one is always similar, so only one or two wrong letters count.
         let near = suggest(text, names.filter(|name| name.contains('/')));
         near.first().copied().filter(|name| distance(text, name) <= 2)
     })
