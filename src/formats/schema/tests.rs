@@ -114,7 +114,7 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
 
 #[test]
 fn a_file_with_every_key_is_taken_by_schema_and_reader() {
-    for kind in FileKind::ALL {
+    for &kind in FileKind::ALL {
         let file = all_keys(kind.shape(), &mut 0);
         assert_eq!(read(kind, &file), Ok(()), "{kind:?}");
         assert!(takes(&schema(kind), &file), "{kind:?}");
@@ -123,7 +123,7 @@ fn a_file_with_every_key_is_taken_by_schema_and_reader() {
 
 #[test]
 fn schema_and_reader_refuse_the_same() {
-    for kind in FileKind::ALL {
+    for &kind in FileKind::ALL {
         let (schema, good) = (schema(kind), all_keys(kind.shape(), &mut 0));
         let mut found = Vec::new();
         places(&good, "", &mut found);
