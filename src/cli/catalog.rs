@@ -26,7 +26,7 @@ Example:
 
 impl ValueEnum for FileKind {
     fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
+        Self::ALL
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
