@@ -24,7 +24,7 @@ pub use degraded::{clock_doubt, degraded, line_refusal};
 pub use evidence::{objection, payload};
 pub use explain::{explanation, explanation_page, unknown_on_mirror};
 pub use gates::gate;
-pub use remedies::{Remedy, early_remedy, gate_remedy, remedies, remedies_of_explanation, remedy};
+pub use remedies::{Remedy, early_remedy, gate_remedy, remedies, remedies_of_explanation};
 pub use step_backs::{step_back, step_back_hint};
 
 /// Since when something holds, who decided it, and why.

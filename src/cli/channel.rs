@@ -52,7 +52,7 @@ pub enum Command {
     },
 }
 
-/// A channel's name as people spell it.
+/// Parses a channel's name as people spell it, in any case.
 pub fn name(text: &str) -> Result<ChannelName, NameError> {
     ChannelName::parse_any_case(text)
 }
@@ -71,7 +71,7 @@ struct Entered {
     version: String,
     /// RFC 3339.
     since: String,
-    /// `offered`, `yanked` or `withheld`: its payload or its signature is not as it must be.
+    /// `offered`, `yanked`, or `withheld` because of its payload or its signature.
     state: &'static str,
     barrier: bool,
 }

@@ -1,28 +1,18 @@
-//! Errors as they are told: what failed, because of what, and the way out.
+//! How errors are shown: what failed, why, and the way out.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::io::Write;
 use std::process::ExitCode;
 
 use crate::domain::suggest::suggest;
 
 /// An error with a way out.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
 struct Hinted {
+    #[source]
     error: anyhow::Error,
     hint: String,
-}
-
-impl fmt::Display for Hinted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl std::error::Error for Hinted {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.error.source()
-    }
 }
 
 /// Adds the way out to an error.
@@ -42,7 +32,7 @@ pub fn refuse(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Er
     Hinted { error: anyhow::Error::msg(message.into()), hint: hint.into() }.into()
 }
 
-/// A hint that names what a misspelt name may have been meant for, if anything is like it.
+/// A hint that suggests known names for one that may be misspelt. `all` says where to see them all.
 pub fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>, all: &str) -> String {
     let names: Vec<String> = suggest(wanted, known).iter().map(|name| format!("`{name}`")).collect();
     match names.split_last() {
@@ -52,7 +42,7 @@ pub fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>, 
     }
 }
 
-/// Tells an error with all its causes, and gives the exit code for it.
+/// Writes an error with all its causes and hints, and returns its exit code.
 pub fn report(error: &anyhow::Error, to: &mut dyn Write) -> ExitCode {
     let mut text = String::new();
     let mut hints = Vec::new();
@@ -62,7 +52,7 @@ pub fn report(error: &anyhow::Error, to: &mut dyn Write) -> ExitCode {
             hints.push(&hinted.hint);
         }
         let words = cause.to_string();
-        // A wrapper that says what its source says is told once.
+        // Some wrappers say the same as their source: that is shown once.
         if last.as_ref() == Some(&words) {
             continue;
         }
@@ -74,7 +64,7 @@ pub fn report(error: &anyhow::Error, to: &mut dyn Write) -> ExitCode {
     for hint in hints {
         let _ = writeln!(text, "hint: {hint}");
     }
-    // Where stderr is gone, the exit code still tells.
+    // If stderr is gone, the exit code still shows the failure.
     let _ = to.write_all(text.as_bytes());
     ExitCode::FAILURE
 }

@@ -27,8 +27,8 @@ pub enum Command {
 
 /// End a line: nothing new enters it, and what it offers stays on offer
 ///
-/// Its clusters still go up to its latest release, and from there into the line that follows. There
-/// is no way back. The line's role is signed for ten years, so that nobody needs to renew it.
+/// Its clusters can still update to its latest release, and from there to the line that follows. This
+/// cannot be undone. The line's role is signed for ten years, so that nobody needs to renew it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -42,7 +42,7 @@ pub struct RetireArgs {
     /// A release key of the line; several if it needs more than one
     #[arg(long, value_name = "FILE", env = "TIDEGATE_RELEASE_KEY", hide_env_values = true, required = true)]
     key: Vec<PathBuf>,
-    /// If more people must sign: the new file of a ceremony, to pass on to them
+    /// Write a ceremony to this new file, to pass on to the others who must sign
     #[arg(long, value_name = "FILE")]
     ceremony: Option<PathBuf>,
     #[command(flatten)]
@@ -104,7 +104,7 @@ fn retire(args: RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) 
     let operation = Operation::Retire { line: line.clone(), reason, by };
     let keys = signing.signers(&key)?;
     let view = workspace.read()?;
-    // Nobody needs to sign for a line that cannot be retired.
+    // Nobody should sign for a line that cannot be retired.
     let outcome = operation::plan(&operation, &view, workspace)?;
     let begun = retire_line(ceremony::keys_of(&view)?, retirement, workspace.now())
         .hint("sign a release of it first: that delegates the line")?;

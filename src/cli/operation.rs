@@ -38,8 +38,7 @@ pub fn run(
         Ok((outcome.changes.clone(), outcome))
     })?;
     let body = Body::of(operation, &outcome.subject, words::result(operation, &outcome));
-    show(operation, &outcome, &body, terminal)?;
-    Ok(ExitCode::SUCCESS)
+    show(operation, &outcome, &body, terminal)
 }
 
 /// The changes that carry an operation out on the catalog as it is now.
@@ -70,10 +69,8 @@ pub fn show(
     outcome: &Outcome,
     body: &impl Serialize,
     terminal: &mut Terminal<'_>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<ExitCode> {
     terminal.show(body, || words::sentence(operation, outcome))?;
-    for note in &outcome.notes {
-        terminal.note(words::note(note));
-    }
-    Ok(())
+    terminal.notes(outcome.notes.iter().map(words::note));
+    Ok(ExitCode::SUCCESS)
 }

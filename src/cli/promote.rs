@@ -269,7 +269,7 @@ fn stuck(due: &Due<'_, '_>) -> Option<String> {
         Fact::Signed { manifest: ManifestState::Unsigned } if first.stage > 0 => format!(
             "a holder of a release key can sign it for that time: `tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE`"
         ),
-        _ => words::remedy(&words::gate_remedy(gate, version)?),
+        _ => words::gate_remedy(gate, version)?.to_string(),
     };
     let count = counted(due.blocked().count(), "release");
     Some(format!(

@@ -22,7 +22,7 @@ pub struct CompletionsArgs {
 /// Print the manual page, or write all of them into a folder
 #[derive(Debug, clap::Args)]
 pub struct ManArgs {
-    /// Write a page for each command into this folder, which is made if it is not there
+    /// Write a page for each command into this folder, which is created if needed
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -46,7 +46,7 @@ pub fn man(args: &ManArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCo
         terminal.raw(&page)?;
         return Ok(ExitCode::SUCCESS);
     };
-    let failed = || format!("the pages could not be written into `{}`", folder.display());
+    let failed = || format!("cannot write the pages into `{}`", folder.display());
     std::fs::create_dir_all(folder).with_context(failed)?;
     clap_mangen::generate_to(Cli::command(), folder).with_context(failed)?;
     terminal.show(&Pages { folder }, String::new)?;

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 pub use crate::words::counted;
 
-/// Rows under a head; columns are as wide as their widest cell, the last one as long as it likes.
+/// Rows under a header. Each column is as wide as its widest cell.
 #[derive(Debug)]
 pub struct Table {
     head: Vec<&'static str>,
@@ -47,7 +47,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// Names with their values, one a line.
+/// Names and their values, one pair on each line.
 pub fn pairs(pairs: &[(&str, String)]) -> String {
     let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let mut words = String::new();

@@ -1,4 +1,4 @@
-//! Where a command's words go: data to stdout, talk to stderr.
+//! Where a command's output goes: data to stdout, messages to stderr.
 
 use std::fmt;
 use std::io::{self, BufWriter, Write};
@@ -16,7 +16,7 @@ pub struct Terminal<'a> {
     err: &'a mut dyn Write,
 }
 
-/// Stdout, which remembers that its reader went away.
+/// Stdout, which remembers whether its reader went away.
 struct Pipe<'a> {
     to: &'a mut dyn Write,
     broken: bool,
@@ -32,7 +32,7 @@ impl<'a> Terminal<'a> {
         self.output == Output::Json
     }
 
-    /// Data: the JSON of a body, or words for people.
+    /// Shows data: the JSON of a body, or text for people.
     pub fn show(&mut self, body: &impl Serialize, words: impl FnOnce() -> String) -> anyhow::Result<()> {
         if self.is_json() {
             serde_json::to_writer_pretty(&mut self.out, body)?;
@@ -47,8 +47,8 @@ impl<'a> Terminal<'a> {
         Ok(())
     }
 
-    /// Data: the JSON of a body, or a table for people; `none` is said on stderr instead of an
-    /// empty table.
+    /// Shows data: the JSON of a body, or a table for people. Instead of an empty table, people see
+    /// `none` on stderr.
     pub fn table(&mut self, body: &impl Serialize, table: &Table, none: &str) -> anyhow::Result<()> {
         self.show(body, || if table.is_empty() { String::new() } else { table.to_string() })?;
         if table.is_empty() && !self.is_json() {
@@ -57,26 +57,26 @@ impl<'a> Terminal<'a> {
         Ok(())
     }
 
-    /// Data that is what it is in either form: a page, a script, a schema.
+    /// Shows data that has the same form for people and for programs: a page, a script, a schema.
     pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)
     }
 
-    /// Writes out what was shown so far: before a question about it is asked.
+    /// Flushes what was shown so far, so that people see it before they are asked about it.
     ///
     /// # Errors
-    /// When stdout cannot be written, and nobody has seen it.
+    /// When stdout cannot be written: then nobody has seen it.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 
-    /// Talk. Where stderr is gone there is nobody to talk to.
+    /// Writes a message to stderr. If stderr is gone, nobody can read it.
     pub fn note(&mut self, words: impl fmt::Display) {
         let _ = self.out.flush();
         let _ = writeln!(self.err, "{words}");
     }
 
-    /// Talk, where there is something to say.
+    /// Writes messages to stderr, if there are any.
     pub fn notes(&mut self, notes: impl IntoIterator<Item = String>) {
         notes.into_iter().for_each(|note| self.note(note));
     }
@@ -90,7 +90,7 @@ impl<'a> Terminal<'a> {
         self.out.get_ref().broken
     }
 
-    /// Flushes stdout. A reader that went away changes nothing about what was done.
+    /// Flushes stdout. The command has done its work even if the reader went away.
     pub fn finish(&mut self, code: ExitCode) -> ExitCode {
         match self.out.flush() {
             Ok(()) => code,

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::domain::Time;
+use crate::domain::rules::text;
 use crate::domain::span::Span;
 
 /// Parses a time, RFC 3339 in whole seconds.
@@ -15,14 +16,11 @@ pub fn parse(text: &str) -> Result<Time, String> {
     Ok(time.to_utc())
 }
 
-/// Ten years, as in the catalog: nothing that is signed lives longer.
-const LONGEST: TimeDelta = TimeDelta::days(3650);
-
 /// Parses a duration as it is written in the catalog, or in minutes or seconds.
-pub fn duration(text: &str) -> Result<TimeDelta, String> {
-    match Span::parse(text) {
-        Some(Span(duration)) if duration <= LONGEST => Ok(duration),
-        Some(_) => Err(format!("it is longer than {}", Span(LONGEST))),
+pub fn duration(written: &str) -> Result<TimeDelta, String> {
+    match Span::parse(written) {
+        Some(Span(span)) if text::duration(span).is_none() => Ok(span),
+        Some(_) => Err(format!("it is longer than {} days", text::DAYS)),
         None => {
             Err("write a whole number of weeks, days, hours, minutes or seconds, as in `30d`, `36h` or `45m`"
                 .to_owned())

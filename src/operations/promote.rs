@@ -54,20 +54,19 @@ impl Promote {
             (self.versions.is_empty() || self.versions.contains(version)) && !moved.contains(version)
         });
         let (promote, left) = wanted.partition(|decision| {
-            // A hold has the date on which somebody set it, and is meant for all that comes: a history
-            // must not lead past it.
+            // A hold is dated when somebody set it, but it must stop every promotion from then on, and
+            // so those that are recorded as of an earlier time, too.
             let is_held = self.backfill && decision.release.hold.is_some();
             decision.verdict == Verdict::Promote && !is_held && !has_failed(&decision.release.version)
         });
         Due { promote, left }
     }
 
-    /// Shows each round of a run without making it: a promotion can open the way for another release,
-    /// behind a barrier, which is then due in the same run. The last round promotes nothing.
+    /// Simulates the rounds of a run. A promotion can open the way for another release behind a barrier,
+    /// which is then due in the same run. The last round promotes nothing.
     ///
     /// # Errors
-    /// When a promotion does not fit the catalog that it was decided on, which would be a mistake in the
-    /// decision.
+    /// When a promotion does not fit the catalog that it was decided on: a mistake in the decision.
     pub fn foresee(
         &self,
         catalog: &Catalog,

@@ -44,7 +44,7 @@ pub enum Refused<'a> {
     /// The decision's obstacles say what is in the way.
     #[error("`{}` cannot enter `{}` early", _0.release.version, _0.target().channel)]
     NotEarly(Box<Decision<'a>>),
-    #[error("{} lies ahead, and a history is what has happened", rfc3339(*.0))]
+    #[error("{} is in the future, and only past promotions can be recorded", rfc3339(*.0))]
     HistoryAhead(Time),
     /// The catalog would break one of its rules.
     #[error(transparent)]

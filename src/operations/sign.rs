@@ -12,8 +12,8 @@ use crate::domain::line::Line;
 use crate::domain::release::{ManifestState, PayloadState, Release, SignedFacts};
 use crate::domain::version::Version;
 
-/// A line's role is signed again when this is left of its time, even if no release is: one role that
-/// expires stops some clients for every line. Its time is a year.
+/// A line's role is signed again this long before it expires, even if no release is signed: some clients
+/// stop for every line when one role has expired. A role lasts a year.
 pub const RENEW_BEFORE: TimeDelta = TimeDelta::days(90);
 
 /// What is to be signed.
@@ -25,13 +25,13 @@ pub struct Sign {
     pub brings_forward: bool,
 }
 
-/// What was signed before, beyond what a release's evidence tells.
+/// What was signed before, as far as a release's evidence does not have it.
 pub trait SignedBefore {
-    /// Why the role of a line cannot be used, if it cannot.
-    fn broken_role(&self, line: &LineName) -> Option<String>;
-
     /// When the role of a line expires, if there is one.
-    fn role_expires(&self, line: &LineName) -> Option<Time>;
+    ///
+    /// # Errors
+    /// Why the role that is there cannot be used.
+    fn role_expires(&self, line: &LineName) -> Result<Option<Time>, String>;
 
     /// Whether a release has a manifest that can be read, valid or not.
     fn has_manifest(&self, version: &Version) -> bool;
@@ -64,8 +64,8 @@ pub enum Obstacle {
     BrokenRole { line: LineName, why: String },
     /// The manifest that is there cannot be read.
     UnreadManifest(String),
-    /// Somebody without a release key put it there. A run for all that is pending must not make that
-    /// good unseen.
+    /// Somebody without a release key put it there. A run for all pending releases must not silently
+    /// approve that.
     EnteredEarly { stage: StageName },
 }
 
@@ -105,8 +105,9 @@ fn in_line<'a>(line: &'a Line, ask: &Sign, before: &impl SignedBefore, now: Time
             Some(obstacle) => pending.refused.push((release.version.clone(), obstacle)),
         }
     }
-    let expires_soon = || before.role_expires(&line.name).is_some_and(|at| at - RENEW_BEFORE <= now);
-    pending.renews = pending.versions.is_empty() && ask.versions.is_empty() && expires_soon();
+    let expires = before.role_expires(&line.name).ok().flatten();
+    let expires_soon = expires.is_some_and(|at| at - RENEW_BEFORE <= now);
+    pending.renews = pending.versions.is_empty() && ask.versions.is_empty() && expires_soon;
     pending
 }
 
@@ -117,7 +118,7 @@ fn obstacle(line: &Line, release: &Release, is_named: bool, before: &impl Signed
         PayloadState::Missing { .. } if release.yank.is_some() && before.has_manifest(&release.version) => {}
         wrong => return Some(Obstacle::Payload(wrong.clone())),
     }
-    if let Some(why) = before.broken_role(&line.name) {
+    if let Err(why) = before.role_expires(&line.name) {
         return Some(Obstacle::BrokenRole { line: line.name.clone(), why });
     }
     let promised = match before.promised(&release.version) {
@@ -147,12 +148,8 @@ mod tests {
     }
 
     impl SignedBefore for Before {
-        fn broken_role(&self, _: &LineName) -> Option<String> {
-            self.broken.map(str::to_owned)
-        }
-
-        fn role_expires(&self, _: &LineName) -> Option<Time> {
-            self.expires
+        fn role_expires(&self, _: &LineName) -> Result<Option<Time>, String> {
+            self.broken.map_or_else(|| Ok(self.expires), |why| Err(why.to_owned()))
         }
 
         fn has_manifest(&self, _: &Version) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{gate, remedies_of_explanation, remedy, yanked};
+use super::{gate, remedies_of_explanation, yanked};
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::{Gate, Verdict};
 use crate::domain::release::SCHEDULE;
@@ -73,7 +73,7 @@ pub fn explanation_page(all: &Explanation<'_>) -> String {
     if !remedies.is_empty() {
         page.push_str("\nWho can change that:\n");
         for one in &remedies {
-            let _ = writeln!(page, "  {}", remedy(one));
+            let _ = writeln!(page, "  {one}");
         }
     }
     page

@@ -151,7 +151,7 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
             "this cannot be undone: add new releases to the line that follows".to_owned()
         }
         Refused::NotEarly(decision) => {
-            let remedies: Vec<String> = super::remedies(decision).iter().map(super::remedy).collect();
+            let remedies: Vec<String> = super::remedies(decision).iter().map(ToString::to_string).collect();
             return if remedies.is_empty() { vec!["wait".to_owned()] } else { remedies };
         }
         Refused::HistoryAhead(_) => "leave out `--backfill` to see what would be promoted then".to_owned(),

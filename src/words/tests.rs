@@ -6,7 +6,7 @@ use crate::domain::release::PayloadState;
 use crate::domain::testing::{catalog, event as said, line, release, t, v};
 
 fn remedies_of(decision: &Decision<'_>) -> String {
-    remedies(decision).iter().map(remedy).collect::<Vec<_>>().join("\n")
+    remedies(decision).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `tidegate catalog check`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -13,7 +14,6 @@ use super::super::workspace::{View, Workspace};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::chain;
-use crate::domain::change::Change;
 use crate::domain::early::new_and_too_early;
 use crate::domain::promotion::decide;
 use crate::domain::release::{Entry, Evidence, ManifestState, PayloadState, Release};
@@ -31,10 +31,10 @@ use crate::words::rules::message_and_hint;
 
 /// Report every fault of the catalog's files
 ///
-/// All faults at once, each with its file, line and column, and a way out. With `--against`, also
-/// every way in which this catalog takes back what another one, as a rule the branch that is being
-/// served, offers: what the server would refuse to publish. What is not signed yet is told of on stderr
-/// and is no fault.
+/// Reports all faults at once, each with its file, line and column, and a way out. With `--against`, it
+/// also reports what this catalog takes back of what another one offers (usually the branch that is being
+/// served): the server would refuse to publish that. A release that is not signed yet is a warning on
+/// stderr, and no fault.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -61,7 +61,7 @@ struct Body {
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let now = args.at.unwrap_or_else(|| workspace.now());
     let view = workspace.read()?;
-    let (steps, early) = match &args.against {
+    let (mut steps, early) = match &args.against {
         Some(served) => against(served, &view, workspace, now)?,
         None => (Vec::new(), Vec::new()),
     };
@@ -71,46 +71,39 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if is_empty && !workspace.catalog.join("policy.yaml").exists() {
         return Err(no_catalog(&workspace.catalog, "--catalog"));
     }
-    let beside = beside(&view, workspace, now);
-    // What is told of a release's own files is not told a second time for each of its channels.
-    let steps: Vec<StepBack> = steps
-        .into_iter()
-        .filter(|step| {
-            !matches!(&step.kind, StepBackKind::Release(gone) if beside.iter().any(|(version, _)| version == gone))
-        })
-        .collect();
-    // Each is another release's.
-    let good = releases(&view.catalog) - beside.len();
-    faults.extend(beside.into_iter().map(|(_, fault)| fault));
+    // Each is a fault of another release.
+    let outside = if workspace.payloads.is_dir() { faults_outside(&view, now) } else { BTreeMap::new() };
+    // A fault of a release's own files is not reported again for each of its channels.
+    steps.retain(|step| !matches!(&step.kind, StepBackKind::Release(gone) if outside.contains_key(gone)));
+    let good = releases(&view.catalog).count() - outside.len();
+    faults.extend(outside.into_values());
+    let mut warnings = unwritable(&view, workspace, now)?;
+    warnings.extend(view.stops_ahead());
+    warnings.extend(unoffered(&view, workspace, now));
     let body = Body {
         faults,
         step_backs: steps.iter().map(StepBackBody::of).collect(),
         trust: view.trust().err().map(|error| chain(error)),
-        warnings: unwritable(&view, workspace, now)?
-            .into_iter()
-            .chain(warnings(&view, workspace, now))
-            .collect(),
+        warnings,
     };
     let count = body.faults.len() + body.step_backs.len() + usize::from(body.trust.is_some());
     terminal.show(&body, || body.words(&workspace.catalog))?;
-    for warning in &body.warnings {
-        terminal.note(format_args!("warning: {warning}"));
-    }
-    let lines = view.catalog.lines().count();
+    terminal.notes(body.warnings.iter().map(|warning| format!("warning: {warning}")));
     let found = if count == 0 { "no faults".to_owned() } else { counted(count, "fault") };
+    let lines = view.catalog.lines().count();
     let good = format!("{} in {}", counted(good, "release"), counted(lines, "line"));
     terminal.note(format_args!("{found}; without fault: {good}"));
     Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn releases(catalog: &Catalog) -> usize {
-    catalog.lines().map(|line| line.releases.len()).sum()
+fn releases(catalog: &Catalog) -> impl Iterator<Item = &Release> {
+    catalog.lines().flat_map(|line| line.releases.values())
 }
 
-/// How this catalog falls behind another.
+/// What this catalog takes back of what another one offers, and its entries that came too early.
 ///
-/// What only the files around a catalog can tell counts if it was good with the other one: a release
-/// that was signed there must be so here, and one that entered a stage there must have its payload.
+/// A release that is signed there must be signed here, and one that entered a stage there must have its
+/// payload here. Releases that were not good there are not compared.
 fn against(
     served: &Path,
     view: &View,
@@ -124,7 +117,7 @@ fn against(
     if before.reading.catalog.lines().next().is_none() && before.reading.faulty.is_empty() {
         return Err(no_catalog(served, "--against"));
     }
-    // Of a line that cannot be read there, nobody knows what is new.
+    // In a line that cannot be read there, nobody knows what is new.
     let unread = &before.reading.faulty;
     let early = new_and_too_early(&before.reading.catalog, &view.snapshot.reading.catalog);
     let early = early.iter().filter(|early| !unread.contains_key(early.line.as_str())).filter_map(too_early);
@@ -148,13 +141,13 @@ fn against(
     });
     let before = before
         .map_evidence(|_| Evidence { manifest: ManifestState::NoTrust, payload: PayloadState::Present });
-    // A faulty line is told of as such, and keeps its last documents.
+    // A faulty line is reported as such, and keeps its last documents.
     let faulty = &view.snapshot.reading.faulty;
     let steps = step_backs(&Offer::all(&before, now), &Offer::all(&after, now));
     Ok((steps.into_iter().filter(|step| !faulty.contains_key(step.line.as_str())).collect(), early))
 }
 
-/// A promotion that says it was the schedule's, and that no promoter can have made.
+/// The fault of an entry that names the schedule as its author, though no promoter can have made it.
 fn too_early(early: &Broken) -> Option<Fault> {
     let At::Release(version, _) = &early.at else { return None };
     let (message, hint) = message_and_hint(&early.rule);
@@ -168,98 +161,74 @@ fn no_catalog(folder: &Path, flag: &str) -> anyhow::Error {
     )
 }
 
-/// What is wrong beside the catalog's files: payloads, and signed manifests of what was offered.
-fn beside(view: &View, workspace: &Workspace, now: Time) -> Vec<(Version, Fault)> {
-    if !workspace.payloads.is_dir() {
-        return Vec::new();
-    }
-    let mut faults = Vec::new();
-    for line in view.catalog.lines() {
-        for release in line.releases.values() {
-            let wrong = wrong_payload(release, now).or_else(|| wrong_manifest(view, release, now));
-            if let Some((message, hint)) = wrong {
-                let file = release_path(&line.name, &release.version);
-                let fault = Fault::new(&file, "", Spot::START, &message, hint);
-                faults.push((release.version.clone(), fault));
-            }
+/// The faults of payload files and signed manifests, by release.
+fn faults_outside(view: &View, now: Time) -> BTreeMap<&Version, Fault> {
+    let fault = |release: &Release| match (&release.evidence.payload, &release.evidence.manifest) {
+        (missing @ PayloadState::Missing { .. }, _) if !release.is_withdrawn(now) => {
+            Some((words::payload(missing), "put the file back into the release's payload folder"))
         }
-    }
-    faults
-}
-
-fn wrong_payload(release: &Release, now: Time) -> Option<(String, &'static str)> {
-    match &release.evidence.payload {
-        PayloadState::Present => None,
-        PayloadState::Missing { .. } if release.is_withdrawn(now) => None,
-        wrong @ PayloadState::Missing { .. } => {
-            Some((words::payload(wrong), "put the file back into the release's payload folder"))
-        }
-        wrong @ PayloadState::Differs { .. } => {
+        (wrong @ PayloadState::Differs { .. }, _) => {
             Some((words::payload(wrong), "put the right file back, or correct `sha256` and `size` here"))
         }
-    }
+        // Before a release enters a stage, nobody relies on what was signed, and it is usual to sign it
+        // again. Keys that cannot be used are reported once.
+        (_, ManifestState::Invalid(why)) if view.trust().is_ok() && release.is_known(now) => Some((
+            why.to_string(),
+            "put back what was signed; if the change is intended, `tidegate release sign --key FILE`",
+        )),
+        _ => None,
+    };
+    let faults = view.catalog.lines().flat_map(|line| {
+        line.releases.values().filter_map(|release| {
+            let (message, hint) = fault(release)?;
+            let file = release_path(&line.name, &release.version);
+            Some((&release.version, Fault::new(&file, "", Spot::START, &message, hint)))
+        })
+    });
+    faults.collect()
 }
 
-/// Before a release enters a stage nobody relies on what was signed, and signing anew is the usual way.
-fn wrong_manifest(view: &View, release: &Release, now: Time) -> Option<(String, &'static str)> {
-    let ManifestState::Invalid(why) = &release.evidence.manifest else { return None };
-    // Where no keys can be used, that is told once.
-    if view.trust().is_err() || !release.is_known(now) {
-        return None;
-    }
-    Some((
-        why.to_string(),
-        "put back what was signed; if the change is meant, `tidegate release sign --key FILE`",
-    ))
-}
-
-/// Which releases no machine could promote, because of how their files are written. As if by a person,
-/// who may promote at any time: when is not the question here.
+/// Warns of releases that no machine could promote, because of how their files are written. They are tried
+/// as if a person promoted them, who may do so at any time.
 fn unwritable(view: &View, workspace: &Workspace, now: Time) -> anyhow::Result<Vec<String>> {
     let decisions = decide(&view.catalog, now);
     let coming = decisions.iter().filter(|decision| decision.release.yank.is_none());
     let (versions, changes): (Vec<_>, Vec<_>) = coming
         .map(|decision| {
-            let release = decision.release;
-            let last = release.entries.iter().flatten().map(|entry| entry.since).max();
+            let last = decision.release.entries.iter().flatten().map(|entry| entry.since).max();
             let since = last.map_or(now, |last| last.max(now));
-            let (by, reason) = ("check".to_owned(), Some("check".to_owned()));
-            let (version, stage) = (release.version.clone(), decision.target().name.clone());
-            let entry = Entry { since, by, reason };
-            (&release.version, Change::Enter { version, stage, entry })
+            let entry = Entry { since, by: "check".to_owned(), reason: Some("check".to_owned()) };
+            (&decision.release.version, decision.enter(entry))
         })
         .unzip();
-    let revision = &view.snapshot.revision;
-    let tried = workspace.store()?.try_each(revision, &changes, workspace.now())?;
-    let told = |(place, error): &(usize, CommitError)| {
+    let tried = workspace.store()?.try_each(&view.snapshot.revision, &changes, workspace.now())?;
+    let failed = tried.iter().filter(|(_, error)| error.is_in_the_text()).map(|(place, error)| {
         let why = match error {
             CommitError::Faulty(fault) => format!("its edit would be a fault: {}", fault.message),
             error => chain(error),
         };
         format!("`{}` cannot be promoted by a machine: {why}", versions[*place])
-    };
-    Ok(tried.iter().filter(|(_, error)| error.is_in_the_text()).map(told).collect())
+    });
+    Ok(failed.collect())
 }
 
-/// What keeps releases from being offered, though nothing is wrong.
-fn warnings(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
-    let mut warnings = view.stops_ahead();
-    let mut unsigned = Vec::new();
-    if !workspace.payloads.is_dir() && releases(&view.catalog) > 0 {
-        warnings.push(format!(
-            "there is no folder `{}`: payloads and signed manifests were not looked at",
-            workspace.payloads.display()
-        ));
-        return warnings;
+/// Warns of what keeps releases from being offered, though nothing is wrong.
+fn unoffered(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
+    if !workspace.payloads.is_dir() {
+        let folder = workspace.payloads.display();
+        let warning =
+            || format!("there is no folder `{folder}`: payloads and signed manifests were not checked");
+        return releases(&view.catalog).next().map(|_| warning()).into_iter().collect();
     }
-    for release in view.catalog.lines().flat_map(|line| line.releases.values()) {
+    let mut warnings = Vec::new();
+    let mut unsigned = Vec::new();
+    for release in releases(&view.catalog) {
         let version = &release.version;
         if release.is_withdrawn(now) {
-            warnings
-                .push(format!("the payload of `{version}`, which was yanked, is gone and served no more"));
+            warnings.push(format!("`{version}` was yanked, and its payload is gone and no longer served"));
         }
         match &release.evidence.manifest {
-            ManifestState::Unsigned => unsigned.push(version.to_string()),
+            ManifestState::Unsigned => unsigned.push(version),
             ManifestState::Invalid(why) if view.trust().is_ok() && !release.is_known(now) => {
                 warnings.push(format!(
                     "`{version}` cannot be offered: {why}; put back what was signed, or `tidegate release sign {version} --key FILE`"
@@ -268,13 +237,9 @@ fn warnings(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
             ManifestState::Invalid(_) | ManifestState::NoTrust | ManifestState::Signed(_) => {}
         }
     }
-    match &unsigned[..] {
-        [] => {}
-        [one] => warnings.push(format!("`{one}` is not signed yet: `tidegate release sign --key FILE`")),
-        [first, ..] => warnings.push(format!(
-            "{} releases are not signed yet, `{first}` the first: `tidegate release sign --key FILE`",
-            unsigned.len()
-        )),
+    if let [first, others @ ..] = &unsigned[..] {
+        let (more, are) = (words::and_more(others.len()), if others.is_empty() { "is" } else { "are" });
+        warnings.push(format!("`{first}`{more} {are} not signed yet: `tidegate release sign --key FILE`"));
     }
     warnings
 }

@@ -42,7 +42,7 @@ pub struct Args {
     /// A payload file; may be given more than once
     #[arg(long, value_name = "FILE", required = true)]
     payload: Vec<PathBuf>,
-    /// The architecture of each payload, in the same order; without it, every machine takes them all
+    /// The architecture of each payload, in the same order; by default, payloads are for every machine
     #[arg(long, value_name = "ARCH")]
     arch: Vec<String>,
     /// The line; by default the one that takes such versions
@@ -118,14 +118,14 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     });
     let result = words::result(&operation, &outcome);
     let body = Body { subject: &outcome.subject, result, payloads: &payloads, held };
-    operation::show(&operation, &outcome, &body, terminal)?;
+    let done = operation::show(&operation, &outcome, &body, terminal)?;
     if outcome.is_change() {
         terminal.note(format_args!("next: `tidegate release sign {} --key FILE`", args.version));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(done)
 }
 
-/// A fault may hide the release's line, or what it replaces.
+/// Refuses a catalog with faults: one of them may hide the line of the release, or what it replaces.
 fn refuse_faulty(view: &View, workspace: &Workspace) -> anyhow::Result<()> {
     let Some(fault) = view.snapshot.reading.faults.first() else { return Ok(()) };
     let folder = workspace.catalog.display().to_string();

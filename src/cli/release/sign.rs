@@ -29,8 +29,8 @@ use crate::words::operations as words;
 /// Sign releases: all that are pending, or those named
 ///
 /// A release is pending if it has no signed manifest, or one that differs from the catalog. Writes
-/// `payloads/VERSION/release.json` for each, and the next version of its line's role into `trust/`.
-/// Pending releases for which the given keys are not enough are left and listed.
+/// `payloads/VERSION/release.json` for each, and the next version of its line's role into `trust/`. Lists
+/// the pending releases that the given keys cannot sign, and leaves them as they are.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -49,7 +49,7 @@ pub struct Args {
     /// The targets key, which delegates new lines
     #[arg(long, value_name = "FILE", env = "TIDEGATE_TARGETS_KEY", hide_env_values = true)]
     targets_key: Option<PathBuf>,
-    /// If more people must sign: the new file of a ceremony, to pass on to them
+    /// Write a ceremony to this new file, to pass on to the others who must sign
     #[arg(long, value_name = "FILE")]
     ceremony: Option<PathBuf>,
     #[command(flatten)]
@@ -68,7 +68,7 @@ type Lines<'v> = Vec<(&'v Line, Vec<Version>)>;
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let keys = args.signing.signers(args.key.iter().chain(&args.targets_key))?;
     let public: Vec<PublicKey> = keys[..args.key.len()].iter().map(|key| key.public()).collect();
-    // Nobody commits between what is read here and what is signed for it.
+    // Nobody else may commit between reading and signing.
     let _exclusive = workspace.store()?.exclusive()?;
     let view = workspace.read()?;
     terminal.notes(view.faulty_note());
@@ -86,7 +86,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         for (line, versions) in pending {
             match args.lacking(trust, line, &public, &keys, now) {
                 None => possible.push((line, versions)),
-                Some(lacking) if args.versions.is_empty() => body.refuse_line(line, &versions, &lacking),
+                Some(lacking) if args.versions.is_empty() => body.refuse_line(line, versions, lacking),
                 Some((reason, hint)) => return Err(refuse(reason, hint)),
             }
         }
@@ -100,7 +100,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         let hint = hint(&refused);
         return Err(refused).hint(hint);
     }
-    // A key may be there for what was refused.
+    // A key may have been given for a release that was refused.
     let must_count = if body.refused.is_empty() { args.key.as_slice() } else { &[] };
     ceremony::sign_with(&mut proposed, must_count, &keys, SEE_KEYS)?;
     if let Some(file) = &args.ceremony {
@@ -141,8 +141,7 @@ fn pending<'v>(
         found.map_err(|refused| operation::looked_up(&refused, view))?
     {
         for (version, obstacle) in refused {
-            let (reason, hint) = words::obstacle(&obstacle);
-            body.refuse(line, Some(&version), reason, hint.map(str::to_owned));
+            body.refuse(line, Some(version), words::obstacle(&obstacle));
         }
         if renews || !versions.is_empty() {
             lines.push((line, versions));
@@ -152,8 +151,8 @@ fn pending<'v>(
 }
 
 impl Args {
-    /// What the keys at hand lack to sign for a line, and to delegate it if it is new, with the way
-    /// out. Nothing is signed to find that out.
+    /// What the given keys lack to sign for a line, and to delegate it if it is new, with the way out.
+    /// Nothing is signed to find that out.
     fn lacking(
         &self,
         trust: &Trust,
@@ -161,39 +160,37 @@ impl Args {
         release: &[PublicKey],
         keys: &[Box<dyn Signer>],
         now: Time,
-    ) -> Option<(String, String)> {
-        let way = |error: &dyn std::error::Error, way: &str| Some((chain(error), way.to_owned()));
+    ) -> Option<(String, &'static str)> {
         let proposed = match propose_releases(trust, &[(line, Vec::new())], release, now, |_| {}) {
             Ok(proposed) => proposed,
-            Err(error) => return way(&error, "put `trust/` back as it was"),
+            Err(error) => return Some((chain(&error), "put `trust/` back as it was")),
         };
         if let Err(refused) = proposed.check(now) {
-            return way(&refused, hint(&refused));
+            return Some((chain(&refused), hint(&refused)));
         }
         let keyids: Vec<_> = keys.iter().map(|key| key.id()).collect();
-        let shortfall = proposed.shortfalls(&keyids).into_iter().next()?;
-        let Shortfall { id, keys: _, threshold, given } = shortfall;
-        let (reason, hint) = match (id, given) {
+        let Shortfall { id, threshold, given, .. } = proposed.shortfalls(&keyids).into_iter().next()?;
+        let line = &line.name;
+        Some(match (id, given) {
             (DocumentId::Targets, _) if self.targets_key.is_none() => (
-                format!("line `{}` is new, and nobody may sign its releases yet", line.name),
+                format!("line `{line}` is new, and nobody may sign its releases yet"),
                 "give the targets key too: `--targets-key FILE`",
             ),
             (DocumentId::Targets, 0) => {
                 ("the key is not one of the targets keys that the root names".to_owned(), SEE_KEYS)
             }
-            (_, 0) => (format!("the key is not one of line `{}`'s release keys", line.name), SEE_KEYS),
+            (_, 0) => (format!("the key is not one of line `{line}`'s release keys"), SEE_KEYS),
             (id, _) => {
                 let (what, keys) = match id {
                     DocumentId::Targets => ("a new line".to_owned(), "targets"),
-                    _ => (format!("line `{}`", line.name), "release"),
+                    _ => (format!("line `{line}`"), "release"),
                 };
                 (
                     format!("{what} needs the signatures of {threshold} {keys} keys, not just {given}"),
                     "give their keys too (`--key`), or a file to pass on to their keepers: `--ceremony FILE`",
                 )
             }
-        };
-        Some((reason, hint.to_owned()))
+        })
     }
 
     fn form(&self, manifest: &mut ReleaseManifest) {

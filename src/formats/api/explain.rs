@@ -80,8 +80,8 @@ impl ExplainBody {
             next: decision.map(DecisionBody::of),
             yanked: release.yanked(*now).map(Notice::of_yank),
             withheld: Gate::withholding(release, *now).map(|_| EvidenceBody::of(&release.evidence)),
-            remedies: remedies.iter().map(words::remedy).collect(),
-            commands: remedies.iter().map(RemedyBody::of).collect(),
+            remedies: remedies.iter().map(ToString::to_string).collect(),
+            commands: remedies.into_iter().map(RemedyBody::of).collect(),
         }
     }
 
@@ -97,7 +97,7 @@ impl ExplainBody {
 }
 
 impl RemedyBody {
-    fn of(remedy: &Remedy<'_>) -> Self {
-        Self { remedy: remedy.name(), command: remedy.command() }
+    fn of(Remedy { name, command, .. }: Remedy) -> Self {
+        Self { remedy: name, command }
     }
 }

@@ -1,4 +1,4 @@
-//! What was signed before, as the choice of pending releases asks it.
+//! What was signed before, which decides what is pending.
 
 use crate::cli::workspace::View;
 use crate::domain::channel::LineName;
@@ -17,12 +17,11 @@ pub struct Before<'a> {
 }
 
 impl SignedBefore for Before<'_> {
-    fn broken_role(&self, line: &LineName) -> Option<String> {
-        self.trust.broken().get(line).map(|error| chain(error))
-    }
-
-    fn role_expires(&self, line: &LineName) -> Option<Time> {
-        self.trust.line(line).map(|role| role.signed().expires)
+    fn role_expires(&self, line: &LineName) -> Result<Option<Time>, String> {
+        match self.trust.broken().get(line) {
+            Some(error) => Err(chain(error)),
+            None => Ok(self.trust.line(line).map(|role| role.signed().expires)),
+        }
     }
 
     fn has_manifest(&self, version: &Version) -> bool {

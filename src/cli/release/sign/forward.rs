@@ -26,53 +26,52 @@ impl Forward {
 }
 
 impl Args {
-    /// Refuses releases that cannot be brought forward as asked.
+    /// Refuses releases that cannot enter each of the named stages earlier than they are due.
     pub(super) fn check_forwards(&self, pending: &Lines<'_>, now: Time) -> anyhow::Result<()> {
+        if self.reason.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
+            return Err(refuse("the reason is empty", "say why in `--reason`: it is signed, and public"));
+        }
         for (line, versions) in pending {
             for release in versions.iter().filter_map(|version| line.releases.get(version)) {
-                self.check_forward(line, release, now)?;
+                self.not_before.iter().try_for_each(|forward| forward.check(line, release, now))?;
             }
         }
         Ok(())
     }
+}
 
-    /// Refuses a release that cannot enter each of the named stages earlier than it is due.
-    fn check_forward(&self, line: &Line, release: &Release, now: Time) -> anyhow::Result<()> {
-        let version = &release.version;
-        if self.reason.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
-            return Err(refuse("the reason is empty", "say why in `--reason`: it is signed, and public"));
+impl Forward {
+    fn check(&self, line: &Line, release: &Release, now: Time) -> anyhow::Result<()> {
+        let (version, Self { stage, earliest }) = (&release.version, self);
+        if line.stage(stage).is_some_and(|index| release.is_in(index, now)) {
+            return Err(refuse(
+                format!("`{version}` is in `{stage}` already"),
+                "leave out `--not-before`, or name a later stage",
+            ));
         }
-        for Forward { stage, earliest } in &self.not_before {
-            if line.stage(stage).is_some_and(|index| release.is_in(index, now)) {
-                return Err(refuse(
-                    format!("`{version}` is in `{stage}` already"),
-                    "leave out `--not-before`, or name a later stage",
-                ));
+        let (message, hint) = match ReleaseManifest::of(line, release, now)
+            .bring_forward(stage, *earliest, "")
+        {
+            Ok(()) => return Ok(()),
+            Err(Some(due)) => {
+                let (due, earliest) = (rfc3339(due), rfc3339(*earliest));
+                (
+                    format!(
+                        "`{version}` may enter `{stage}` from {due} on anyway, but `--not-before` names a later time, {earliest}"
+                    ),
+                    format!(
+                        "name a time up to {due}; to keep it back longer, `tidegate release hold {version} --reason TEXT`"
+                    ),
+                )
             }
-            match ReleaseManifest::of(line, release, now).bring_forward(stage, *earliest, "") {
-                Ok(()) => {}
-                Err(Some(due)) => {
-                    let due = rfc3339(due);
-                    return Err(refuse(
-                        format!(
-                            "`{version}` may enter `{stage}` from {due} on anyway, but `--not-before` names a later time, {}",
-                            rfc3339(*earliest)
-                        ),
-                        format!(
-                            "name a time up to {due}; to keep it back longer, `tidegate release hold {version} --reason TEXT`"
-                        ),
-                    ));
-                }
-                Err(None) => {
-                    let later: Vec<String> =
-                        line.stages.iter().skip(1).map(|stage| format!("`{}`", stage.name)).collect();
-                    return Err(refuse(
-                        format!("line `{}` has no stage `{stage}` that a release waits for", line.name),
-                        format!("name one of {}", later.join(", ")),
-                    ));
-                }
+            Err(None) => {
+                let later = line.stages.iter().skip(1).map(|stage| format!("`{}`", stage.name));
+                (
+                    format!("line `{}` has no stage `{stage}` that a release waits for", line.name),
+                    format!("name one of {}", later.collect::<Vec<_>>().join(", ")),
+                )
             }
-        }
-        Ok(())
+        };
+        Err(refuse(message, hint))
     }
 }

@@ -9,30 +9,30 @@ use super::Lines;
 use crate::cli::ceremony::short;
 use crate::cli::table::Table;
 use crate::cli::terminal::Terminal;
+use crate::domain::channel::{LineName, StageName};
 use crate::domain::line::Line;
-use crate::domain::rfc3339;
 use crate::domain::version::Version;
-use crate::formats::manifest::ReleaseManifest;
+use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::KeyId;
 use crate::signing::ceremony::Ceremony;
 use crate::signing::trust::Trust;
 
-/// What came of a run.
+/// What a run came to.
 #[derive(Debug, Default, Serialize)]
 pub struct Body {
     signed: Vec<SignedBody>,
     delegated: Vec<DelegatedBody>,
     /// Lines without releases to sign whose role was signed again, because it would have expired soon.
-    renewed: Vec<String>,
+    renewed: Vec<LineName>,
     pub refused: Vec<RefusedBody>,
 }
 
 #[derive(Debug, Serialize)]
 struct SignedBody {
-    version: String,
-    line: String,
-    /// RFC 3339, by stage.
-    not_before: BTreeMap<String, String>,
+    version: Version,
+    line: LineName,
+    /// By stage.
+    not_before: BTreeMap<StageName, Time>,
     /// Why that is earlier than the end of the soak.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_before_reason: Option<String>,
@@ -41,49 +41,62 @@ struct SignedBody {
 /// A new line, and the keys that sign its releases from now on.
 #[derive(Debug, Serialize)]
 struct DelegatedBody {
-    line: String,
+    line: LineName,
     keyids: Vec<KeyId>,
 }
 
 /// What is not signed.
 #[derive(Debug, Serialize)]
 pub struct RefusedBody {
-    line: String,
+    line: LineName,
     /// `None` if it is the line's role that should be signed again.
-    version: Option<String>,
+    version: Option<Version>,
     reason: String,
     /// The way out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
+    hint: Option<&'static str>,
 }
 
 impl Body {
     /// Notes that a release, or the role of a line, is not signed.
-    pub fn refuse(&mut self, line: &Line, version: Option<&Version>, reason: String, hint: Option<String>) {
-        let (line, version) = (line.name.to_string(), version.map(ToString::to_string));
-        self.refused.push(RefusedBody { line, version, reason, hint });
+    pub fn refuse(
+        &mut self,
+        line: &Line,
+        version: Option<Version>,
+        (reason, hint): (String, Option<&'static str>),
+    ) {
+        self.refused.push(RefusedBody { line: line.name.clone(), version, reason, hint });
     }
 
     /// Notes that nothing of a line is signed, with the reason and the way out.
-    pub fn refuse_line(&mut self, line: &Line, versions: &[Version], (reason, hint): &(String, String)) {
-        let versions: Vec<_> =
-            if versions.is_empty() { vec![None] } else { versions.iter().map(Some).collect() };
-        for version in versions {
-            self.refuse(line, version, reason.clone(), Some(hint.clone()));
+    pub fn refuse_line(
+        &mut self,
+        line: &Line,
+        versions: Vec<Version>,
+        (reason, hint): (String, &'static str),
+    ) {
+        let role = versions.is_empty().then_some(None);
+        for version in versions.into_iter().map(Some).chain(role) {
+            self.refuse(line, version, (reason.clone(), Some(hint)));
         }
     }
 
     /// Notes what a ceremony signed: before it, the lines had the roles in `trust`.
     pub fn signed(&mut self, ceremony: &Ceremony, trust: &Trust, pending: &Lines<'_>) {
-        self.signed = ceremony.manifests().map(SignedBody::of).collect();
-        for (line, versions) in pending {
-            let name = || line.name.to_string();
-            if trust.line(&line.name).is_none() {
-                let keyids = ceremony.line_authority(&line.name).map(|keys| keys.keyids.to_vec());
-                self.delegated.push(DelegatedBody { line: name(), keyids: keyids.unwrap_or_default() });
+        let signed = ceremony.manifests().map(|manifest| SignedBody {
+            version: manifest.version.clone(),
+            line: manifest.line.clone(),
+            not_before: manifest.not_before.clone(),
+            not_before_reason: manifest.not_before_reason.clone(),
+        });
+        self.signed = signed.collect();
+        for (Line { name, .. }, versions) in pending {
+            if trust.line(name).is_none() {
+                let keyids = ceremony.line_authority(name).map(|keys| keys.keyids.to_vec());
+                self.delegated.push(DelegatedBody { line: name.clone(), keyids: keyids.unwrap_or_default() });
             }
             if versions.is_empty() {
-                self.renewed.push(name());
+                self.renewed.push(name.clone());
             }
         }
     }
@@ -102,7 +115,7 @@ impl Body {
                 None => format!("the role of line `{}`, which expires soon,", refused.line),
             };
             terminal.note(format_args!("error: {what} is not signed: {}", refused.reason));
-            hints.extend(refused.hint.as_ref().filter(|hint| !hints.contains(hint)));
+            hints.extend(refused.hint.filter(|hint| !hints.contains(hint)));
         }
         for hint in hints {
             terminal.note(format_args!("hint: {hint}"));
@@ -114,8 +127,8 @@ impl Body {
         let mut table = Table::new(["SIGNED", "LINE", "NOT BEFORE"]);
         for signed in &self.signed {
             let stages: Vec<String> =
-                signed.not_before.iter().map(|(stage, time)| format!("{stage} {time}")).collect();
-            table.row([signed.version.clone(), signed.line.clone(), stages.join(", ")]);
+                signed.not_before.iter().map(|(stage, time)| format!("{stage} {}", rfc3339(*time))).collect();
+            table.row([signed.version.to_string(), signed.line.to_string(), stages.join(", ")]);
         }
         let none = match (self.renewed.is_empty(), self.refused.is_empty()) {
             (false, _) => "nothing new to sign",
@@ -124,16 +137,12 @@ impl Body {
         };
         terminal.table(self, &table, none)?;
         for line in &self.renewed {
-            terminal.note(format_args!(
-                "the role of line `{line}` would have expired soon, and was signed again"
-            ));
+            terminal.note(format_args!("signed the role of line `{line}` again: it would have expired soon"));
         }
         for DelegatedBody { line, keyids } in &self.delegated {
-            let keys: Vec<String> = keyids.iter().map(|keyid| format!("`{}`", short(*keyid))).collect();
-            let s = if keys.len() == 1 { "" } else { "s" };
-            let keys = keys.join(", ");
-            terminal
-                .note(format_args!("line `{line}` is delegated to the release key{s} {keys} from now on"));
+            let keys: Vec<String> =
+                keyids.iter().map(|keyid| format!("release key `{}`", short(*keyid))).collect();
+            terminal.note(format_args!("line `{line}` is now delegated to {}", keys.join(", ")));
         }
         let early =
             || self.signed.iter().filter_map(|signed| Some((signed, signed.not_before_reason.as_ref()?)));
@@ -150,17 +159,5 @@ impl Body {
             terminal.note("next: `tidegate promote`, or leave that to the server");
         }
         Ok(self.exit_code())
-    }
-}
-
-impl SignedBody {
-    fn of(manifest: &ReleaseManifest) -> Self {
-        let not_before = manifest.not_before.iter().map(|(stage, time)| (stage.to_string(), rfc3339(*time)));
-        Self {
-            version: manifest.version.to_string(),
-            line: manifest.line.to_string(),
-            not_before: not_before.collect(),
-            not_before_reason: manifest.not_before_reason.clone(),
-        }
     }
 }
