@@ -20,7 +20,7 @@ pub mod yank;
 use serde::Serialize;
 
 use crate::domain::Time;
-use crate::domain::catalog::{Catalog, ChannelRef};
+use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Line;
@@ -161,19 +161,4 @@ impl Subject {
     fn release(line: &Line, version: &Version) -> Self {
         Self::Release { version: version.clone(), line: line.name.clone() }
     }
-}
-
-fn find_release<'a>(
-    catalog: &'a Catalog,
-    version: &'a Version,
-) -> Result<(&'a Line, &'a Release), Refused<'a>> {
-    catalog.release(version).ok_or(Refused::NoRelease(version))
-}
-
-fn find_channel<'a>(catalog: &'a Catalog, name: &'a ChannelName) -> Result<ChannelRef<'a>, Refused<'a>> {
-    catalog.channel(name).ok_or(Refused::NoChannel(name))
-}
-
-fn find_line<'a>(catalog: &'a Catalog, name: &'a LineName) -> Result<&'a Line, Refused<'a>> {
-    catalog.line(name).ok_or(Refused::NoLine(name))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Author, Difference, Note, Outcome, Refused, Subject, find_line};
+use super::{Author, Difference, Note, Outcome, Refused, Subject};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
@@ -39,7 +39,7 @@ pub struct Add {
 pub(super) fn add<'a>(catalog: &'a Catalog, ask: &'a Add, now: Time) -> Result<Outcome, Refused<'a>> {
     let version = &ask.version;
     let line = match &ask.line {
-        Some(name) => find_line(catalog, name)?,
+        Some(name) => catalog.line(name).ok_or(Refused::NoLine(name))?,
         None => catalog.line_of(version).ok_or(Refused::NoLineFor(version))?,
     };
     let mut outcome = Outcome::of(Subject::release(line, version), None);
@@ -61,7 +61,7 @@ pub(super) fn add<'a>(catalog: &'a Catalog, ask: &'a Add, now: Time) -> Result<O
     Ok(outcome)
 }
 
-/// What is not asked for is not compared: people add to a release's file later.
+/// Compares only what was asked for, since people may add to a release's file later.
 fn difference(known: &Release, ask: &Add) -> Option<Difference> {
     let has = |known: &Labels, asked: &Labels| asked.iter().all(|(name, text)| known.get(name) == Some(text));
     [

@@ -16,8 +16,8 @@ impl Author {
     /// Takes a name, without the spaces around it.
     ///
     /// # Errors
-    /// When nothing is left, or the name is [`SCHEDULE`]: entries by it are held to the soak, and a
-    /// person who signed as it would pass for the server.
+    /// When nothing is left, or the name is [`SCHEDULE`]: only the server may act under that name, and its
+    /// entries must respect the soak.
     pub fn named(name: &str) -> Result<Self, Refused<'static>> {
         match name.trim() {
             "" => Err(Refused::NoAuthor),

@@ -1,6 +1,6 @@
-//! Stopping one release from going further, and letting it go on.
+//! Stopping one release from going further, and ending that.
 
-use super::{Outcome, Refused, Subject, find_release};
+use super::{Outcome, Refused, Subject};
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::release::Event;
@@ -16,7 +16,7 @@ pub(super) fn hold<'a>(
     version: &'a Version,
     hold: Event,
 ) -> Result<Outcome, Refused<'a>> {
-    let (line, release) = find_release(catalog, version)?;
+    let (line, release) = catalog.release(version).ok_or(Refused::NoRelease(version))?;
     let version = &release.version;
     let change = match (&release.hold, line.stages.last()) {
         (Some(present), _) if present.reason == hold.reason => None,
@@ -29,12 +29,12 @@ pub(super) fn hold<'a>(
     Ok(Outcome::of(Subject::release(line, version), change))
 }
 
-/// Lets a release go on.
+/// Ends the hold of a release.
 ///
 /// # Errors
 /// When the release is unknown.
 pub(super) fn resume<'a>(catalog: &'a Catalog, version: &'a Version) -> Result<Outcome, Refused<'a>> {
-    let (line, release) = find_release(catalog, version)?;
+    let (line, release) = catalog.release(version).ok_or(Refused::NoRelease(version))?;
     let resume = Change::Resume { version: release.version.clone() };
     Ok(Outcome::of(Subject::release(line, &release.version), release.hold.is_some().then_some(resume)))
 }

@@ -1,6 +1,6 @@
-//! Stopping one channel, and letting it go on.
+//! Stopping one channel, and ending that.
 
-use super::{Outcome, Refused, Subject, find_channel};
+use super::{Outcome, Refused, Subject};
 use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::change::Change;
 use crate::domain::channel::ChannelName;
@@ -15,7 +15,7 @@ pub(super) fn pause<'a>(
     name: &'a ChannelName,
     pause: Event,
 ) -> Result<Outcome, Refused<'a>> {
-    let channel = find_channel(catalog, name)?;
+    let channel = catalog.channel(name).ok_or(Refused::NoChannel(name))?;
     let stage = channel.stage();
     let change = match &stage.paused {
         Some(present) if present.reason == pause.reason => None,
@@ -25,12 +25,12 @@ pub(super) fn pause<'a>(
     Ok(Outcome::of(subject(channel), change))
 }
 
-/// Lets a paused channel go on.
+/// Ends the pause of a channel.
 ///
 /// # Errors
 /// When the channel is unknown.
 pub(super) fn unpause<'a>(catalog: &'a Catalog, name: &'a ChannelName) -> Result<Outcome, Refused<'a>> {
-    let channel = find_channel(catalog, name)?;
+    let channel = catalog.channel(name).ok_or(Refused::NoChannel(name))?;
     let stage = channel.stage();
     let unpause = Change::Unpause { line: channel.line.name.clone(), stage: stage.name.clone() };
     Ok(Outcome::of(subject(channel), stage.paused.is_some().then_some(unpause)))

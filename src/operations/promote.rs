@@ -1,12 +1,12 @@
 //! Carrying out what is decided about promotions, and promoting one release early.
 //!
-//! Whether a release may move on is decided in [`promotion`](crate::domain::promotion) alone. Here is
-//! which of those decisions a run carries out.
+//! [`promotion`](crate::domain::promotion) alone decides whether a release may move on. This file says which
+//! of those decisions a run carries out.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::{Author, Outcome, Refused, Subject, find_release};
+use super::{Author, Outcome, Refused, Subject};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::{Change, ChangeError};
@@ -31,10 +31,10 @@ pub struct Due<'d, 'a> {
 }
 
 impl Promote {
-    /// Whether a history may be recorded as of `at`.
+    /// Whether promotions may be recorded as of `at`.
     ///
     /// # Errors
-    /// When that time has not come.
+    /// When that time is in the future.
     pub fn check(&self, at: Time, now: Time) -> Result<(), Refused<'static>> {
         if self.backfill && now < at { Err(Refused::HistoryAhead(at)) } else { Ok(()) }
     }
@@ -111,13 +111,13 @@ impl PromoteEarly {
     /// The decision that is carried out; none if the release is in its last stage.
     ///
     /// # Errors
-    /// When the release is unknown, or something stands in its way that no early promotion passes over.
+    /// When the release is unknown, or a gate is closed that no early promotion skips.
     pub fn decide<'a>(
         &'a self,
         catalog: &'a Catalog,
         now: Time,
     ) -> Result<Option<Decision<'a>>, Refused<'a>> {
-        find_release(catalog, &self.version)?;
+        catalog.release(&self.version).ok_or(Refused::NoRelease(&self.version))?;
         let early = Early { during_freeze: self.during_freeze };
         match decide_early(catalog, &self.version, now, early) {
             Some(decision) if decision.verdict != Verdict::Promote => {
@@ -143,7 +143,7 @@ pub(super) fn promote_early<'a>(
     ask: &'a PromoteEarly,
     now: Time,
 ) -> Result<Outcome, Refused<'a>> {
-    let (line, release) = find_release(catalog, &ask.version)?;
+    let (line, release) = catalog.release(&ask.version).ok_or(Refused::NoRelease(&ask.version))?;
     let enter = ask.decide(catalog, now)?.map(|decision| ask.entry(&decision, now));
     Ok(Outcome::of(Subject::release(line, &release.version), enter))
 }

@@ -1,6 +1,6 @@
 //! Ending a line.
 
-use super::{Outcome, Refused, Subject, find_line};
+use super::{Outcome, Refused, Subject};
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
@@ -15,7 +15,7 @@ pub(super) fn retire<'a>(
     name: &'a LineName,
     retired: Event,
 ) -> Result<Outcome, Refused<'a>> {
-    let line = find_line(catalog, name)?;
+    let line = catalog.line(name).ok_or(Refused::NoLine(name))?;
     let change = match &line.retired {
         Some(present) if present.reason == retired.reason => None,
         Some(retired) => return Err(Refused::LineRetired { line: &line.name, retired }),

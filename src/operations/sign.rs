@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
-use super::{Refused, find_release};
+use super::Refused;
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::{LineName, StageName};
@@ -51,7 +51,7 @@ pub struct Pending<'a> {
     pub versions: Vec<Version>,
     /// The releases that are not signed though they are asked for, and why.
     pub refused: Vec<(Version, Obstacle)>,
-    /// Whether the line's role is signed again for its own sake: it would expire soon.
+    /// Whether the line's role must be signed again because it expires soon.
     pub renews: bool,
 }
 
@@ -69,9 +69,9 @@ pub enum Obstacle {
     EnteredEarly { stage: StageName },
 }
 
-/// The lines in which there is something to sign or to refuse.
+/// The lines that have something to sign or to refuse.
 ///
-/// Pending is a release without a signed manifest, or whose manifest does not say what the catalog says.
+/// A release is pending if it has no signed manifest, or one that differs from the catalog.
 ///
 /// # Errors
 /// When a named release is not in the catalog.
@@ -82,7 +82,7 @@ pub fn pending<'a>(
     now: Time,
 ) -> Result<Vec<Pending<'a>>, Refused<'a>> {
     for version in &ask.versions {
-        find_release(catalog, version)?;
+        catalog.release(version).ok_or(Refused::NoRelease(version))?;
     }
     let lines = catalog.lines().map(|line| in_line(line, ask, before, now));
     Ok(lines
@@ -138,7 +138,7 @@ mod tests {
     use crate::domain::release::ManifestFault;
     use crate::domain::testing::{catalog, line, release, t, v};
 
-    /// What was signed before, as a test tells it.
+    /// What was signed before, as a test sets it.
     #[derive(Default)]
     struct Before {
         broken: Option<&'static str>,

@@ -1,6 +1,6 @@
 //! Ending the offer of a release everywhere, and restoring it.
 
-use super::{Note, Outcome, Refused, Subject, find_release};
+use super::{Note, Outcome, Refused, Subject};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
@@ -36,7 +36,7 @@ pub(super) fn yank<'a>(
     to: Option<&'a Version>,
     event: Event,
 ) -> Result<Outcome, Refused<'a>> {
-    let (line, release) = find_release(catalog, version)?;
+    let (line, release) = catalog.release(version).ok_or(Refused::NoRelease(version))?;
     let subject = Subject::release(line, &release.version);
     match &release.yank {
         Some(yank) if yank.event.reason == event.reason && yank.to.as_ref() == to => {
@@ -63,12 +63,12 @@ pub(super) fn yank<'a>(
 /// # Errors
 /// When the release is unknown.
 pub(super) fn unyank<'a>(catalog: &'a Catalog, version: &'a Version) -> Result<Outcome, Refused<'a>> {
-    let (line, release) = find_release(catalog, version)?;
+    let (line, release) = catalog.release(version).ok_or(Refused::NoRelease(version))?;
     let unyank = Change::Unyank { version: release.version.clone() };
     Ok(Outcome::of(Subject::release(line, &release.version), release.yank.is_some().then_some(unyank)))
 }
 
-/// Where the replacement is missing though the yanked release was there: clusters wait for it there.
+/// Notes the channels that had the yanked release and do not have its replacement yet: clusters there wait.
 fn not_yet(line: &Line, yanked: &Release, yank: &Yank, replacement: &Release, now: Time) -> Vec<Note> {
     let mut notes = Vec::new();
     if !replacement.is_deliverable() {

@@ -130,7 +130,7 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
             "name yourself: `--by NAME`, `TIDEGATE_BY`, or `git config user.name NAME`".to_owned()
         }
         Refused::ReservedAuthor => "name the person who does this: `--by NAME`".to_owned(),
-        Refused::NoLineFor(_) => "write its line first, `LINE/line.yaml` in the catalog".to_owned(),
+        Refused::NoLineFor(_) => "create its line first: `LINE/line.yaml` in the catalog".to_owned(),
         Refused::Differs { .. } => "add the changed release as a new version".to_owned(),
         Refused::Held { version, .. } => {
             format!("to give another reason, first run `tidegate release resume {version}`")
@@ -163,7 +163,7 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
     vec![remedy]
 }
 
-/// Why a release is not signed, and what to do about it where that is not plain.
+/// Why a release is not signed, and what to do about it if that is not obvious.
 #[must_use]
 pub fn obstacle(obstacle: &Obstacle) -> (String, Option<&'static str>) {
     match obstacle {

@@ -215,10 +215,11 @@ fn unwritable(view: &View, workspace: &Workspace, now: Time) -> anyhow::Result<V
 /// Warns of what keeps releases from being offered, though nothing is wrong.
 fn unoffered(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
     if !workspace.payloads.is_dir() {
-        let folder = workspace.payloads.display();
-        let warning =
-            || format!("there is no folder `{folder}`: payloads and signed manifests were not checked");
-        return releases(&view.catalog).next().map(|_| warning()).into_iter().collect();
+        let warning = |_: &Release| {
+            let folder = workspace.payloads.display();
+            format!("there is no folder `{folder}`: payloads and signed manifests were not checked")
+        };
+        return releases(&view.catalog).take(1).map(warning).collect();
     }
     let mut warnings = Vec::new();
     let mut unsigned = Vec::new();

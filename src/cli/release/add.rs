@@ -136,7 +136,7 @@ fn refuse_faulty(view: &View, workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 impl Args {
-    /// What is asked for, with the payloads as they are.
+    /// What to add, with the digests and sizes of the payload files.
     fn add(&self) -> anyhow::Result<Add> {
         if !self.arch.is_empty() && self.arch.len() != self.payload.len() {
             return Err(refuse(
