@@ -7,7 +7,6 @@ pub mod evidence;
 mod last_good;
 pub mod pack;
 pub mod publication;
-pub mod refusal;
 pub mod restore;
 pub mod roles;
 #[cfg(test)]
@@ -36,12 +35,11 @@ use crate::signing::trust::Trust;
 use crate::signing::verify::{Extent, Violation, verify};
 use crate::signing::{SignError, Signer};
 
-pub use decided::Decided;
+pub use decided::{Decided, Refused, refusals};
 pub use document::{Document, Media};
 use evidence::shared_out;
 pub use publication::Publication;
 use publication::{ChannelDocuments, ReleaseDocuments, Standing, TufFile};
-pub use refusal::{Refused, refusals};
 use roles::kept_or_signed;
 use updates::{Known, json, known, updates};
 

@@ -16,14 +16,25 @@ struct Hinted {
 }
 
 /// Adds the way out to an error.
-pub trait Hint<T> {
+pub trait Hint<T, E> {
+    /// Adds the hint that belongs to the error.
+    fn hint_with<H: Into<String>>(self, hint: impl FnOnce(&E) -> H) -> anyhow::Result<T>;
+
     /// Adds a hint.
-    fn hint(self, hint: impl Into<String>) -> anyhow::Result<T>;
+    fn hint(self, hint: impl Into<String>) -> anyhow::Result<T>
+    where
+        Self: Sized,
+    {
+        self.hint_with(|_| hint)
+    }
 }
 
-impl<T, E: Into<anyhow::Error>> Hint<T> for Result<T, E> {
-    fn hint(self, hint: impl Into<String>) -> anyhow::Result<T> {
-        self.map_err(|error| Hinted { error: error.into(), hint: hint.into() }.into())
+impl<T, E: Into<anyhow::Error>> Hint<T, E> for Result<T, E> {
+    fn hint_with<H: Into<String>>(self, hint: impl FnOnce(&E) -> H) -> anyhow::Result<T> {
+        self.map_err(|error| {
+            let hint = hint(&error).into();
+            Hinted { error: error.into(), hint }.into()
+        })
     }
 }
 

@@ -108,10 +108,7 @@ fn unusable(path: &Path) -> String {
 /// Refuses a private key that others can read: somebody may have copied it.
 fn check(path: &Path) -> anyhow::Result<()> {
     let checked = secret::check(path).with_context(|| format!("cannot check `{}`", path.display()))?;
-    checked.map(drop).map_err(|exposed| {
-        let hint = exposed.hint();
-        refuse(exposed.to_string(), hint)
-    })
+    checked.hint_with(secret::Exposed::hint)
 }
 
 /// Reads the public half of a key, whichever half the file has.

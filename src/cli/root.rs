@@ -146,18 +146,14 @@ fn change(
     };
     let manifest = |version: &_| view.snapshot.manifest(version).cloned();
     let begun = change_keys(ceremony::keys_of(view)?, &change, &manifest, workspace.now());
-    let hint = begun.as_ref().err().map_or("", hint);
-    let mut ceremony = begun.hint(hint)?;
+    let mut ceremony = begun.hint_with(hint)?;
     ceremony.reason.clone_from(&args.reason);
-    if let Err(refused) = ceremony.check(workspace.now()) {
-        let hint = match refused {
-            Refused::Unreachable { .. } => {
-                "add a key in the same step, or lower the threshold: `--threshold ROLE=N`"
-            }
-            _ => SEE_ROLES,
-        };
-        return Err(refused).hint(hint);
-    }
+    ceremony.check(workspace.now()).hint_with(|refused| match refused {
+        Refused::Unreachable { .. } => {
+            "add a key in the same step, or lower the threshold: `--threshold ROLE=N`"
+        }
+        _ => SEE_ROLES,
+    })?;
     let keys = args.signing.signers(&args.key)?;
     ceremony::sign_with(&mut ceremony, &args.key, &keys, SEE_ROLES)?;
     ceremony::describe(&ceremony, terminal)?;

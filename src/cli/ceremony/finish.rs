@@ -45,13 +45,8 @@ pub fn install(
     workspace: &Workspace,
 ) -> anyhow::Result<Vec<String>> {
     let manifest = |version: &_| snapshot.manifest(version).cloned();
-    let finished = match ceremony.finish(&snapshot.trust, &manifest, workspace.now()) {
-        Ok(finished) => finished,
-        Err(error) => {
-            let hint = words::finish_hint(&error, ceremony);
-            return Err(error).hint(hint);
-        }
-    };
+    let finished = ceremony.finish(&snapshot.trust, &manifest, workspace.now());
+    let finished = finished.hint_with(|error| words::finish_hint(error, ceremony))?;
     let present = finished.trust.iter().all(|(name, raw)| snapshot.trust.get(name) == Some(raw))
         && finished.manifests.iter().all(|(version, raw)| manifest(version).as_ref() == Some(raw));
     if present {

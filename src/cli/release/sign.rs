@@ -96,10 +96,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         return body.show(terminal);
     }
     let mut proposed = propose_releases(trust, &pending, &public, now, |manifest| args.form(manifest))?;
-    if let Err(refused) = proposed.check(now) {
-        let hint = hint(&refused);
-        return Err(refused).hint(hint);
-    }
+    proposed.check(now).hint_with(hint)?;
     // A key may have been given for a release that was refused.
     let must_count = if body.refused.is_empty() { args.key.as_slice() } else { &[] };
     ceremony::sign_with(&mut proposed, must_count, &keys, SEE_KEYS)?;

@@ -14,7 +14,7 @@ use crate::signing::verify::{Verified, Verifier};
 /// The payloads that were looked for.
 #[derive(Debug, Default, Serialize)]
 pub struct Payloads {
-    /// How many were downloaded and have their digests.
+    /// How many were downloaded and have the right digest.
     #[serde(rename = "payloads")]
     pub good: usize,
     /// The missing payloads of yanked releases: they were withdrawn.

@@ -1,10 +1,9 @@
 //! Where a repository is read from.
 
-mod client;
-
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -13,9 +12,13 @@ use super::super::failure::{Hint, refuse};
 use crate::formats::tuf::{Root, Target, names};
 use crate::signing::Signed;
 use crate::signing::verify::Files;
+use crate::tls;
 
 /// Nothing in a repository is larger, but for payloads, whose sizes are listed.
 const MAX_FILE: u64 = 1024 * 1024 * 1024;
+
+/// For one file. A server that takes longer is stuck.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A folder, or a server with the address of its repository.
 pub enum Source {
@@ -30,7 +33,7 @@ impl Source {
     pub fn parse(from: &str, ca: Option<&Path>) -> anyhow::Result<Self> {
         Ok(if from.starts_with("http://") || from.starts_with("https://") {
             let base = from.trim_end_matches('/').trim_end_matches("/tuf");
-            Self::Server(Box::new(client::agent(from, ca)?), format!("{base}/tuf"))
+            Self::Server(Box::new(agent(from, ca)?), format!("{base}/tuf"))
         } else {
             let folder = PathBuf::from(from);
             // In a folder that `tidegate export` wrote, the repository is one of several.
@@ -102,6 +105,20 @@ pub fn parse_root(name: &str, raw: Bytes) -> anyhow::Result<Signed<Root>> {
     Signed::parse(raw)
         .with_context(|| format!("`{name}` is not a root"))
         .hint("name a `N.root.json` with `--root FILE`")
+}
+
+/// An HTTP client for a server. `ca` names a file with the certificate authorities to trust instead of the
+/// machine's own.
+fn agent(address: &str, ca: Option<&Path>) -> anyhow::Result<ureq::Agent> {
+    let mut config = ureq::Agent::config_builder()
+        .timeout_global(Some(TIMEOUT))
+        .http_status_as_error(false)
+        .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")));
+    if address.starts_with("https://") {
+        // An `https://` server must not redirect to another scheme.
+        config = config.https_only(true).tls_config(tls::config(ca).hint_with(tls::TlsError::hint)?);
+    }
+    Ok(config.build().new_agent())
 }
 
 fn download(agent: &ureq::Agent, url: &str) -> anyhow::Result<Option<Vec<u8>>> {

@@ -47,8 +47,9 @@ pub struct Verified {
     pub snapshot: Signed<Snapshot>,
     pub targets: Signed<Targets>,
     pub channels: Signed<Targets>,
-    /// The roles of lines, as far as they were read. So are the manifests.
+    /// The roles of lines, as far as they were read.
     pub lines: BTreeMap<LineName, Signed<Targets>>,
+    /// The manifests of channels and releases, as far as they were read.
     pub channel_manifests: Vec<Signed<ChannelManifest>>,
     pub release_manifests: BTreeMap<Version, Signed<ReleaseManifest>>,
 }
