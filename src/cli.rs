@@ -306,9 +306,9 @@ fn dispatch(
         Command::Recover(args) => recover::run(&args, workspace, terminal),
         Command::Export(args) => export::run(&args, workspace, terminal),
         Command::Import(args) => import::run(&args, workspace, terminal),
-        Command::Key(command) => key::run(&command, workspace, terminal),
-        Command::Root(command) => root::run(&command, workspace, terminal),
-        Command::Ceremony(command) => ceremony::run(&command, workspace, terminal),
+        Command::Key(command) => key::run(command, workspace, terminal),
+        Command::Root(command) => root::run(command, workspace, terminal),
+        Command::Ceremony(command) => ceremony::run(command, workspace, terminal),
         #[cfg(feature = "client")]
         Command::Cluster(command) => cluster::run(&command, workspace, terminal),
         #[cfg(not(feature = "client"))]

@@ -85,14 +85,10 @@ struct FinishBody {
     written: Vec<String>,
 }
 
-pub fn run(
-    command: &Command,
-    workspace: &Workspace,
-    terminal: &mut Terminal<'_>,
-) -> anyhow::Result<ExitCode> {
+pub fn run(command: Command, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Show(args) => show(args, workspace, terminal)?,
-        Command::Sign(args) => sign(args, workspace, terminal)?,
+        Command::Show(args) => show(&args, workspace, terminal)?,
+        Command::Sign(args) => sign(&args, workspace, terminal)?,
         Command::Finish(args) => {
             let ceremony = read(&args.file)?;
             let written = finish(&ceremony, workspace, terminal)?;

@@ -107,16 +107,12 @@ struct KeyBody {
     encrypted: bool,
 }
 
-pub fn run(
-    command: &Command,
-    workspace: &Workspace,
-    terminal: &mut Terminal<'_>,
-) -> anyhow::Result<ExitCode> {
+pub fn run(command: Command, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Generate(args) => generate(args, workspace, terminal)?,
-        Command::List(args) => list(args, workspace, terminal)?,
-        Command::Public(args) => public(args, terminal)?,
-        Command::Passphrase(args) => change_passphrase(args, terminal)?,
+        Command::Generate(args) => generate(&args, workspace, terminal)?,
+        Command::List(args) => list(&args, workspace, terminal)?,
+        Command::Public(args) => public(&args, terminal)?,
+        Command::Passphrase(args) => change_passphrase(&args, terminal)?,
     }
     Ok(ExitCode::SUCCESS)
 }

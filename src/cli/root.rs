@@ -82,15 +82,11 @@ struct RoleBody {
     expires: Option<Time>,
 }
 
-pub fn run(
-    command: &Command,
-    workspace: &Workspace,
-    terminal: &mut Terminal<'_>,
-) -> anyhow::Result<ExitCode> {
+pub fn run(command: Command, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let view = workspace.read()?;
     match command {
         Command::Show => show(ceremony::keys_of(&view)?, terminal)?,
-        Command::Change(args) => change(args, &view, workspace, terminal)?,
+        Command::Change(args) => change(*args, &view, workspace, terminal)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -129,38 +125,31 @@ fn show(trust: &Trust, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
 }
 
 fn change(
-    args: &ChangeArgs,
+    args: ChangeArgs,
     view: &View,
     workspace: &Workspace,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<()> {
-    let mut add = Vec::new();
-    for (role, path) in &args.add {
-        add.push((role.clone(), keyfile::read_public(path)?));
-    }
-    let change = KeyChange {
-        add,
-        drop: args.drop.clone(),
-        threshold: args.threshold.clone(),
-        renew: args.renew.clone(),
-    };
+    let ChangeArgs { file, add, drop, threshold, renew, reason, key, signing } = args;
+    let add = add.into_iter().map(|(role, path)| Ok((role, keyfile::read_public(&path)?)));
+    let change = KeyChange { add: add.collect::<anyhow::Result<_>>()?, drop, threshold, renew };
     let manifest = |version: &_| view.snapshot.manifest(version).cloned();
     let begun = change_keys(ceremony::keys_of(view)?, &change, &manifest, workspace.now());
     let mut ceremony = begun.hint_with(hint)?;
-    ceremony.reason.clone_from(&args.reason);
+    ceremony.reason = reason;
     ceremony.check(workspace.now()).hint_with(|refused| match refused {
         Refused::Unreachable { .. } => {
             "add a key in the same step, or lower the threshold: `--threshold ROLE=N`"
         }
         _ => SEE_ROLES,
     })?;
-    let keys = args.signing.signers(&args.key)?;
-    ceremony::sign_with(&mut ceremony, &args.key, &keys, SEE_ROLES)?;
+    let keys = signing.signers(&key)?;
+    ceremony::sign_with(&mut ceremony, &key, &keys, SEE_ROLES)?;
     ceremony::describe(&ceremony, terminal)?;
-    match &args.file {
-        Some(file) => ceremony::pass_on(&ceremony, file, terminal)?,
-        None => drop(ceremony::finish(&ceremony, workspace, terminal)?),
+    if let Some(file) = &file {
+        return ceremony::pass_on(&ceremony, file, terminal);
     }
+    ceremony::finish(&ceremony, workspace, terminal)?;
     Ok(())
 }
 
