@@ -1,8 +1,7 @@
 //! What clients see: lookups in the publication, and nothing else.
 //!
-//! No request signs, decides, serialises or compresses: a handler extracts what it is asked for, makes
-//! one call, and responds. `routes.rs` is the one table of all routes, `public/` and `admin/` have
-//! their handlers, a file for each resource.
+//! No request signs, decides, serialises or compresses: a handler parses the request, makes one call, and
+//! responds. `routes.rs` is the one table of all routes. `public/` has the handlers, a file for each resource.
 
 pub mod server;
 
@@ -16,10 +15,9 @@ mod routes;
 mod ask;
 mod problem;
 mod reply;
-/// Public for the fuzz target that reads what handlers read.
+/// Public for the fuzz target.
 pub mod url;
 
-mod admin;
 mod probes;
 mod public;
 

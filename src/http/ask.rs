@@ -1,4 +1,4 @@
-//! What is asked: a request, and what handlers take from it, parsed at the edge.
+//! A request, and what handlers read from it, parsed at the edge.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -12,17 +12,17 @@ use super::problem::{Problem, ProblemKind};
 use super::state::State;
 use super::url;
 use crate::domain::channel::ChannelName;
-use crate::domain::version::{Version, VersionError};
+use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::publish::Publication;
 
-/// One request, with the names in its path as they were sent.
+/// One request.
 pub struct Ask<'a> {
     pub(super) request: &'a HttpRequest,
     pub(super) state: &'a State,
-    /// The request's id, for whatever is logged about it.
+    /// The request's id, for log lines about it.
     pub(super) id: &'a str,
-    /// What stands for the braces of the route's pattern, in their order.
+    /// The names in the path, in the order of the route's pattern, as the client sent them.
     pub(super) names: [&'a str; 2],
     /// The request's body; empty where the route takes none.
     #[cfg_attr(not(test), expect(dead_code, reason = "no route takes a body yet"))]
@@ -40,11 +40,10 @@ impl Ask<'_> {
             return Ok(Current { publication });
         }
         let problem = Problem::new(ProblemKind::NotPublished, "the server has not published anything yet");
-        Err(problem.hint("ask again; `/readyz` tells what it waits for"))
+        Err(problem.hint("retry later; `/readyz` says why the server is not ready"))
     }
 
-    /// The channel in `/v1/channels/{channel}…`; a name that no channel can have is given back as
-    /// the text that it is.
+    /// The channel in `/v1/channels/{channel}…`, or the text if no channel can have such a name.
     ///
     /// # Errors
     /// When it is not well encoded.
@@ -58,10 +57,10 @@ impl Ask<'_> {
     /// # Errors
     /// When it is not well encoded, or not a version.
     pub fn version(&self) -> Result<Version, Problem> {
-        Version::parse(&url::segment(self.names[0])?).map_err(|error| bad_version(&error))
+        Ok(Version::parse(&url::segment(self.names[0])?)?)
     }
 
-    /// The file below `/tuf/`.
+    /// The file in `/tuf/…/{file}`.
     ///
     /// # Errors
     /// When it is not well encoded.
@@ -78,8 +77,8 @@ impl Ask<'_> {
     }
 }
 
-/// The publication that is served now. A request holds on to one, so that all of its reply is from
-/// one state of the catalog.
+/// The publication that is served now. A request holds one publication until it is answered, so the whole
+/// reply is from one state of the catalog.
 pub struct Current {
     publication: Guard<Option<Arc<Publication>>>,
 }
@@ -88,13 +87,13 @@ impl Deref for Current {
     type Target = Publication;
 
     fn deref(&self) -> &Publication {
-        self.publication.as_deref().expect("it was there when it was taken")
+        self.publication.as_deref().expect("`Ask::current` has checked that there is one")
     }
 }
 
 impl Current {
-    /// Refuses a publication that has expired. Signed documents are served on, since clients see
-    /// for themselves that they are expired; advice that nobody can check is not.
+    /// Refuses advice from a publication that has expired: a client cannot check it. Signed documents are
+    /// still served, since clients see for themselves that they have expired.
     ///
     /// # Errors
     /// When it has expired at `now`.
@@ -102,13 +101,8 @@ impl Current {
         if now < self.expires {
             return Ok(self);
         }
-        let detail = format!("what is published expired at `{}`", rfc3339(self.expires));
+        let detail = format!("the publication expired at `{}`", rfc3339(self.expires));
         Err(Problem::new(ProblemKind::Expired, detail)
             .hint("ask the server's operator why it is not renewed"))
     }
-}
-
-/// The text is not a version.
-pub(super) fn bad_version(error: &VersionError) -> Problem {
-    Problem::new(ProblemKind::BadVersion, error.to_string()).hint("a version looks like `1.8.4-tectonic.1`")
 }

@@ -1,13 +1,13 @@
-//! A connection that does not wait for ever: deadlines on slow requests and on stalled readers.
+//! Connections with deadlines, against slow requests and stalled readers.
 //!
-//! actix times only the first request head of a connection, and no write at all. So the deadlines
-//! are kept here, below HTTP, where all that counts is which way bytes move:
+//! actix has a timeout for the first request head of a connection only, and none for writes. So the deadlines are
+//! here, below HTTP, where only the direction of the bytes matters:
 //!
-//! - From the first byte of a request until the first byte of its reply there is a deadline. It
-//!   covers slow heads and slow bodies alike, on every request of a connection.
-//! - A reply that the client does not take must move a least number of bytes in each window.
+//! - There is a deadline from the first byte of a request to the first byte of its reply. It covers slow heads and
+//!   slow bodies, on every request of a connection.
+//! - While the client is slow to read a reply, a minimum number of bytes must be sent in each window.
 //!
-//! A connection with nothing to do is left to actix's keep-alive timer.
+//! actix's own keep-alive timer closes idle connections.
 
 use std::io;
 use std::pin::Pin;
@@ -22,15 +22,15 @@ use tokio::time::{Instant, Sleep};
 
 use super::limits::{KEEP_ALIVE, REQUEST, STALL, STALL_BYTES};
 
-/// How long a connection may take.
+/// How long each part of an exchange may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadlines {
     /// From the first byte of a request until the first byte of its reply.
     pub request: Duration,
-    /// A blocked reply must move [`Deadlines::stall_bytes`] in each such window.
+    /// In each window of this length, at least [`Deadlines::stall_bytes`] of a blocked reply must be sent.
     pub stall: Duration,
     pub stall_bytes: usize,
-    /// How long an idle connection is kept for a next request.
+    /// How long an idle connection is kept for the next request.
     pub keep_alive: Duration,
 }
 
@@ -40,7 +40,7 @@ impl Default for Deadlines {
     }
 }
 
-/// Connections that were cut, by the reason.
+/// How many connections were cut, by reason.
 #[derive(Debug, Clone, Default)]
 pub struct Cuts {
     pub slow_request: Counter,
@@ -54,22 +54,21 @@ pub struct Guard {
     pub cuts: Arc<Cuts>,
 }
 
-/// A TCP stream with deadlines. A broken one is reported as an error of the next read or write,
-/// upon which actix drops the connection.
+/// A TCP stream with deadlines. When one has passed, the next read or write fails, and actix drops the connection.
 #[derive(Debug)]
 pub struct Guarded {
     io: TcpStream,
     guard: Guard,
-    /// When the oldest request came in that has had no byte of a reply yet.
+    /// When the oldest request arrived that has not been sent a byte of its reply.
     unanswered: Option<Instant>,
     blocked: Option<Window>,
-    /// Wakes the connection's task to look at its deadlines. It is not moved with each request,
-    /// which would cost more than the request: it is left to ring early, and set anew then.
+    /// Wakes the connection's task to check its deadlines. Resetting it with each request would cost more than the
+    /// request itself, so it may ring early, and is reset then.
     alarm: Pin<Box<Sleep>>,
     armed: bool,
 }
 
-/// One window of a write that the client holds up.
+/// One window of a blocked write.
 #[derive(Debug, Clone, Copy)]
 struct Window {
     since: Instant,
@@ -77,14 +76,13 @@ struct Window {
 }
 
 impl Guarded {
-    /// Puts a stream under guard.
     #[must_use]
     pub fn new(io: TcpStream, guard: Guard) -> Self {
         let alarm = Box::pin(tokio::time::sleep(guard.deadlines.request));
         Self { io, guard, unanswered: None, blocked: None, alarm, armed: false }
     }
 
-    /// Looks at the deadlines when the alarm has rung.
+    /// Checks the deadlines when the alarm has rung.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while self.armed && self.alarm.as_mut().poll(cx).is_ready() {
             self.armed = false;
@@ -95,7 +93,7 @@ impl Guarded {
         Ok(())
     }
 
-    /// Fails when a deadline has passed at `now`, and opens the next window of a blocked write.
+    /// Fails if a deadline has passed at `now`, and starts the next window of a blocked write.
     fn judge(&mut self, now: Instant) -> io::Result<()> {
         let Deadlines { request, stall, stall_bytes, .. } = self.guard.deadlines;
         if self.waiting().is_some_and(|since| now >= since + request) {
@@ -105,15 +103,15 @@ impl Guarded {
         if let Some(window) = self.blocked.filter(|window| now >= window.since + stall) {
             if window.moved < stall_bytes {
                 self.guard.cuts.stalled_reader.inc();
-                return Err(self.cut("the client did not take its reply"));
+                return Err(self.cut("the client did not read its reply"));
             }
             self.blocked = Some(Window { since: now, moved: 0 });
         }
         Ok(())
     }
 
-    /// Sets the alarm to the next deadline, if there is one. An alarm that is set rings no later
-    /// than that: deadlines of one kind come in order, and both kinds are looked at when it rings.
+    /// Sets the alarm to the next deadline, if there is one. An armed alarm never rings too late: deadlines of one
+    /// kind come in order, and both kinds are checked when it rings.
     fn arm(&mut self) {
         let Deadlines { request, stall, .. } = self.guard.deadlines;
         let request = self.waiting().map(|since| since + request);
@@ -125,14 +123,14 @@ impl Guarded {
         }
     }
 
-    /// Since when a request is unanswered. One that came in behind a reply which the client is
-    /// slow to take waits for the client and not the other way round.
+    /// Since when a request waits for its reply. While a write is blocked, the server waits for the client and not
+    /// the other way round.
     fn waiting(&self) -> Option<Instant> {
         self.unanswered.filter(|_| self.blocked.is_none())
     }
 
-    /// The connection is reset rather than closed, so that the kernel drops what it still holds
-    /// for a client that takes nothing.
+    /// Resets the connection rather than closing it, so that the kernel drops what it still buffers for a client
+    /// that reads nothing.
     fn cut(&self, why: &'static str) -> io::Error {
         let _ = self.io.set_zero_linger();
         io::Error::new(io::ErrorKind::TimedOut, why)

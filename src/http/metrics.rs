@@ -1,7 +1,7 @@
 //! `/metrics`: what the server counts, as Prometheus text.
 //!
-//! Counting is a few atomic additions: every label is known beforehand, so nothing is looked up
-//! while a request is answered, and no client can make a new one.
+//! Counting is a few atomic additions: every label is known in advance, so a request needs no lookup, and no
+//! client can create a new label.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
@@ -19,7 +19,6 @@ use prometheus_client::registry::{Registry, Unit};
 use super::connection::Cuts;
 use super::problem::ProblemKind;
 use crate::clock::SharedClock;
-use crate::domain::Time;
 use crate::promoter::status::{DegradedKind, Handle, PUBLICATION};
 
 /// The media type of the text.
@@ -33,10 +32,10 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-/// What is counted while requests are answered.
+/// What the server counts while it answers requests.
 pub struct Metrics {
     registry: Registry,
-    /// By route, the last for none, and status class.
+    /// By route (the last one for requests without a route) and status class.
     requests: Vec<[Counter; CLASSES.len()]>,
     /// In the order of [`ProblemKind::ALL`].
     problems: Vec<Counter>,
@@ -65,7 +64,7 @@ impl Metrics {
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version of the server", build);
         let (shared, clock) = (Arc::clone(shared), Arc::clone(clock));
-        registry.register_collector(Box::new(Standing { shared, clock }));
+        registry.register_collector(Box::new(Figures { shared, clock }));
 
         let by_class =
             |route| CLASSES.map(|class| requests.get_or_create_owned(&[("route", route), ("status", class)]));
@@ -95,74 +94,67 @@ impl Metrics {
     }
 }
 
-/// How things stand with the promoter and the publication, read when somebody asks.
-struct Standing {
+/// Figures of the promoter and the publication, which are read at each scrape.
+struct Figures {
     shared: Handle,
     clock: SharedClock,
 }
 
-impl fmt::Debug for Standing {
+impl fmt::Debug for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Standing").finish_non_exhaustive()
+        f.debug_struct("Figures").finish_non_exhaustive()
     }
 }
 
-impl Collector for Standing {
+impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let now = self.shared.now(&*self.clock);
         let status = self.shared.status.load();
         let publication = self.shared.publication.load();
+        let seconds = Some(&Unit::Seconds);
+
+        let oldest = status.oldest_overdue.map_or(0, |since| (now - since).num_seconds());
+        let mut gauges = vec![
+            ("promotions_overdue", "Promotions that are overdue", None, figure(status.overdue)),
+            ("oldest_overdue", "How long the oldest overdue promotion has been overdue", seconds, oldest),
+            ("promoting", "Whether this server promotes", None, status.promoting.into()),
+        ];
+        gauges.extend(status.last_good_read.map(|read| {
+            let help = "When the catalog was last read without a fault, in seconds since 1970";
+            ("last_good_read_timestamp", help, seconds, read.timestamp())
+        }));
+        gauges.extend(publication.as_deref().map(|publication| {
+            ("publication_version", "The version of the publication", None, figure(publication.version))
+        }));
+        for (name, help, unit, value) in gauges {
+            let gauge = ConstGauge::new(value);
+            gauge.encode(encoder.encode_descriptor(name, help, unit, gauge.metric_type())?)?;
+        }
 
         let decisions = [
-            ([("state", "promote")], count(status.promote)),
-            ([("state", "wait")], count(status.wait)),
-            ([("state", "blocked")], count(status.blocked)),
+            ([("state", "promote")], figure(status.promote)),
+            ([("state", "wait")], figure(status.wait)),
+            ([("state", "blocked")], figure(status.blocked)),
         ];
         family(&mut encoder, "decisions", "Decisions by state", None, decisions)?;
-        gauge(&mut encoder, "promotions_overdue", "Promotions past their time", None, count(status.overdue))?;
-        let oldest = status.oldest_overdue.map_or(0, |since| (now - since).num_seconds());
-        let help = "For how long the oldest overdue promotion has been so";
-        gauge(&mut encoder, "oldest_overdue", help, Some(&Unit::Seconds), oldest)?;
-        gauge(&mut encoder, "promoting", "Whether this server promotes", None, status.promoting.into())?;
-        if let Some(read) = status.last_good_read {
-            let help = "When the catalog was last read without a fault, since 1970";
-            gauge(&mut encoder, "last_good_read_timestamp", help, Some(&Unit::Seconds), read.timestamp())?;
-        }
         let degraded = DegradedKind::ALL.iter().map(|&kind| {
             let degraded = status.degraded.iter().any(|degraded| degraded.kind() == kind);
             ([("kind", kind.as_str())], degraded.into())
         });
         family(&mut encoder, "degraded", "What is wrong while the server goes on serving", None, degraded)?;
         if let Some(publication) = publication.as_deref() {
-            let help = "The version of what is published";
-            gauge(&mut encoder, "publication_version", help, None, clamp(publication.version))?;
-            let until = |time: Time| (time - now).num_seconds();
-            let first = ([("document", PUBLICATION)], until(publication.expires));
-            let roles = status
-                .expiries
-                .iter()
-                .filter(|(role, _)| role != PUBLICATION)
-                .map(|(role, time)| ([("document", role.as_str())], until(*time)));
-            let help = "How long until a signed document expires";
-            let all = std::iter::once(first).chain(roles);
-            family(&mut encoder, "expires_in", help, Some(&Unit::Seconds), all)?;
+            let roles = status.expiries.iter().filter(|(role, _)| role != PUBLICATION);
+            let roles = roles.map(|(role, expires)| (role.as_str(), *expires));
+            let all = std::iter::once((PUBLICATION, publication.expires)).chain(roles);
+            let all = all.map(|(role, expires)| ([("document", role)], (expires - now).num_seconds()));
+            family(&mut encoder, "expires_in", "Time until a signed document expires", seconds, all)?;
         }
         Ok(())
     }
 }
 
-fn gauge(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    unit: Option<&Unit>,
-    value: i64,
-) -> Result<(), fmt::Error> {
-    let gauge = ConstGauge::new(value);
-    gauge.encode(encoder.encode_descriptor(name, help, unit, gauge.metric_type())?)
-}
-
-fn family<L: prometheus_client::encoding::EncodeLabelSet>(
+/// One gauge with a value for each of several labels.
+fn family<L: EncodeLabelSet>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
@@ -172,16 +164,11 @@ fn family<L: prometheus_client::encoding::EncodeLabelSet>(
     let kind = ConstGauge::new(0_i64).metric_type();
     let mut metric = encoder.encode_descriptor(name, help, unit, kind)?;
     for (labels, value) in values {
-        let gauge = ConstGauge::new(value);
-        gauge.encode(metric.encode_family(&labels)?)?;
+        ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
     }
     Ok(())
 }
 
-fn count(n: usize) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-fn clamp(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
+fn figure(n: impl TryInto<i64>) -> i64 {
+    n.try_into().unwrap_or(i64::MAX)
 }

@@ -1,7 +1,7 @@
-//! Around every request: its id, its limits, what is counted, and a line in the access log.
+//! What happens around every request: its id, its limits, metrics, and a line in the access log.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
 
 use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::http::Method;
@@ -15,52 +15,31 @@ use tracing::Instrument as _;
 use super::ask::Ask;
 use super::limits::{MAX_HEAD, MAX_ID, MAX_LOGGED, MAX_URI};
 use super::problem::{Problem, ProblemKind};
-use super::route::{Found, Listener, Route, Table};
+use super::route::{Found, Listener, Route, find};
 use super::state::State;
 
-/// Which routes a listener has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// All of them: there is one listener.
-    All,
-    Public,
-    Admin,
-}
-
-impl Side {
-    const fn has(self, listener: Listener) -> bool {
-        matches!(
-            (self, listener),
-            (Self::All, _)
-                | (_, Listener::Both)
-                | (Self::Public, Listener::Public)
-                | (Self::Admin, Listener::Admin)
-        )
-    }
-}
-
-/// The access log's target, to be filtered by.
+/// The target of the access log, for log filters.
 pub const ACCESS: &str = "tidegate::access";
 
-/// What a field of a head has beside its name and value: `: ` and the end of the line.
+/// The bytes of a header field beside its name and value: `: ` and the end of the line.
 const FIELD: usize = 4;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Answers a request with everything around it.
+/// Answers a request, with everything around it.
 ///
-/// The span with its id is there from level `debug` on. At `info` there is the line of the access
-/// log alone, which has the id too: a span for each request costs as much as the line itself.
+/// The span with the request's id exists from level `debug` on. At `info` there is only the line in the access
+/// log, which has the id too: a span for each request would cost as much as that line.
 pub(super) async fn answer(
     request: HttpRequest,
     body: Payload,
     state: Data<State>,
-    table: Arc<Table>,
-    side: Side,
+    routes: &'static [Route],
+    listener: Listener,
 ) -> HttpResponse {
     let in_flight = InFlight::enter(&state.metrics.in_flight);
     let id = request_id(request.headers());
-    let found = table.find(request.uri().path()).filter(|found| side.has(found.route.listener));
+    let found = find(routes, request.uri().path()).filter(|found| listener.serves(found.route.listener));
     let logged = state.access_log && tracing::enabled!(target: ACCESS, tracing::Level::INFO);
     let started = logged.then(|| state.clock.monotonic());
     let text = id.to_str().unwrap_or_default();
@@ -92,7 +71,7 @@ pub(super) async fn answer(
         );
     }
     if request.headers().contains_key(header::UPGRADE) {
-        // actix takes it for a connection that is handed over, and would announce that.
+        // actix would treat the connection as upgraded, and say so.
         response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
     }
     let head = response.headers_mut();
@@ -111,15 +90,14 @@ async fn dispatch(
     check_head(request)?;
     let Some(Found { route, names, .. }) = found else {
         let detail = format!("there is nothing at `{}`", request.uri().path());
-        let problem = Problem::new(ProblemKind::UnknownRoute, detail);
-        return Err(problem.hint("see `/openapi.json` for what there is"));
+        return Err(Problem::new(ProblemKind::UnknownRoute, detail).hint("see `/openapi.json` for all paths"));
     };
     check_method(request, route)?;
     let body = read_body(request, body, route).await?;
     route.answer(&Ask { request, state, id, names, body }).await
 }
 
-/// Counts a request as long as it is there, also when its connection goes away.
+/// Counts a request until it is answered or its connection is gone.
 struct InFlight(Gauge);
 
 impl InFlight {
@@ -135,12 +113,12 @@ impl Drop for InFlight {
     }
 }
 
-/// So much of a client's text as belongs into a line of a log.
+/// The beginning of a client's text, short enough for a log line.
 fn beginning(text: &str) -> &str {
     (0..=MAX_LOGGED.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
-/// Refuses what is too large, whatever it asks for.
+/// Refuses a request whose URL or head is too large.
 fn check_head(request: &HttpRequest) -> Result<(), Problem> {
     let uri = request.uri().path_and_query().map_or(0, |text| text.as_str().len());
     if uri > MAX_URI {
@@ -157,7 +135,7 @@ fn check_head(request: &HttpRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Refuses methods that the route does not have.
+/// Refuses a method that the route does not have.
 fn check_method(request: &HttpRequest, route: &Route) -> Result<(), Problem> {
     if route.methods.contains(request.method()) {
         return Ok(());
@@ -166,8 +144,8 @@ fn check_method(request: &HttpRequest, route: &Route) -> Result<(), Problem> {
     Err(Problem::method(request.method(), &allowed))
 }
 
-/// The request's body, which must be as large as the route lets it be at most. Its deadline is that of
-/// the whole request, which the connection keeps.
+/// The request's body, no larger than the route allows. It has no deadline of its own: the connection has one
+/// for the whole request.
 async fn read_body(request: &HttpRequest, body: Payload, route: &Route) -> Result<Bytes, Problem> {
     let head = request.headers();
     let length = head.get(header::CONTENT_LENGTH);
@@ -177,7 +155,7 @@ async fn read_body(request: &HttpRequest, body: Payload, route: &Route) -> Resul
     }
     if route.body == 0 {
         let problem = Problem::new(ProblemKind::BodyRefused, "the request has a body");
-        return Err(problem.hint("leave it out: everything is in the URL"));
+        return Err(problem.hint("send no body: everything is in the URL"));
     }
     match body.to_bytes_limited(route.body).await {
         Ok(Ok(body)) => Ok(body),
@@ -189,35 +167,26 @@ async fn read_body(request: &HttpRequest, body: Payload, route: &Route) -> Resul
     }
 }
 
-/// The client's id for the request if it is a plain one, so that it can be followed through several
-/// servers' logs; otherwise a fresh one.
+/// The client's id for the request if it is plain, so that a request can be followed through the logs of several
+/// servers; otherwise a new one.
 fn request_id(head: &HeaderMap) -> HeaderValue {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     match head.get(REQUEST_ID) {
         Some(id) if (1..=MAX_ID).contains(&id.len()) && id.as_bytes().iter().all(plain) => id.clone(),
-        _ => fresh_id(),
+        _ => new_id(),
     }
 }
 
-/// What tells this process's ids from those of others.
-static PROCESS: LazyLock<[u8; 16]> = LazyLock::new(|| {
-    let mut text = *b"0000000000000000";
-    // Without randomness ids are still told apart within this process.
-    if let Ok(random) = getrandom::u64() {
-        let _ = hex::encode_to_slice(random.to_be_bytes(), &mut text);
-    }
-    text
-});
+/// A number that distinguishes this process's ids from those of others. Without randomness ids are still unique
+/// within this process.
+static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// An id that is unique, not secret: the process and a count.
-fn fresh_id() -> HeaderValue {
-    let mut id = *b"0000000000000000-000000000000";
-    id[..16].copy_from_slice(&*PROCESS);
-    let count = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    let _ = hex::encode_to_slice(&count[2..], &mut id[17..]);
-    HeaderValue::from_bytes(&id).unwrap_or_else(|_| HeaderValue::from_static("none"))
+/// An id that is unique, but not secret: the process and a count.
+fn new_id() -> HeaderValue {
+    let id = format!("{:016x}-{:012x}", *PROCESS, NEXT.fetch_add(1, Ordering::Relaxed));
+    HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("none"))
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
-//! `/healthz` and `/readyz`: for probes.
+//! `/healthz`, `/readyz` and `/metrics`: for probes and Prometheus.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 
 use super::ask::Ask;
+use super::metrics::MEDIA;
 use super::problem::ProblemKind;
-use crate::domain::{Time, rfc3339};
+use crate::domain::rfc3339;
 use crate::formats::api::DegradedBody;
-use crate::promoter::status::Status;
-use crate::publish::Publication;
 
 pub fn alive() -> HttpResponse {
     HttpResponse::Ok()
@@ -18,14 +17,12 @@ pub fn alive() -> HttpResponse {
         .body("alive\n")
 }
 
-/// Ready as long as an unexpired publication is served, however much is wrong beside that: a fault in
-/// the catalog must never empty a fleet of servers.
-pub fn ready(ask: &Ask<'_>) -> HttpResponse {
-    let state = ask.state;
-    let publication = state.shared.publication.load();
-    let readiness = readiness(publication.as_deref(), &state.shared.status.load(), state.now());
-    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    HttpResponse::build(status).insert_header((CACHE_CONTROL, "no-store")).json(readiness)
+pub fn metrics(ask: &Ask<'_>) -> HttpResponse {
+    let Ok(text) = ask.state.metrics.text() else { return HttpResponse::InternalServerError().finish() };
+    HttpResponse::Ok()
+        .content_type(format!("{MEDIA}; version=1.0.0; charset=utf-8"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(text)
 }
 
 /// The body of `/readyz`.
@@ -53,22 +50,27 @@ struct Served {
     demo: bool,
 }
 
-fn readiness(publication: Option<&Publication>, status: &Status, now: Time) -> Readiness {
-    let kind = match publication {
+/// Ready as long as an unexpired publication is served, whatever else is wrong: a fault in the catalog
+/// must never empty a fleet of servers.
+pub fn ready(ask: &Ask<'_>) -> HttpResponse {
+    let (publication, status) = (ask.state.shared.publication.load(), ask.state.shared.status.load());
+    let kind = match publication.as_deref() {
         None => Some(ProblemKind::NotPublished),
-        Some(publication) if now >= publication.expires => Some(ProblemKind::Expired),
+        Some(publication) if ask.state.now() >= publication.expires => Some(ProblemKind::Expired),
         Some(_) => None,
     };
-    Readiness {
+    let readiness = Readiness {
         ready: kind.is_none(),
         kind: kind.map(ProblemKind::as_str),
         degraded: status.degraded.iter().map(DegradedBody::of).collect(),
         promoting: status.promoting,
-        publication: publication.map(|publication| Served {
+        publication: publication.as_deref().map(|publication| Served {
             version: publication.version,
             made: rfc3339(publication.made),
             expires: rfc3339(publication.expires),
             demo: publication.demo,
         }),
-    }
+    };
+    let code = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    HttpResponse::build(code).insert_header((CACHE_CONTROL, "no-store")).json(readiness)
 }

@@ -1,9 +1,11 @@
-//! What goes wrong with a request, as problem details (RFC 9457).
+//! What is wrong with a request, as problem details (RFC 9457).
 
 use actix_web::body::BoxBody;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderName};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
+
+use crate::domain::version::VersionError;
 
 /// The media type of problem details.
 pub const MEDIA: &str = "application/problem+json";
@@ -11,7 +13,7 @@ pub const MEDIA: &str = "application/problem+json";
 /// Makes the kinds of problem from one table: the word, the status, and the title of each.
 macro_rules! kinds {
     ($($kind:ident = $word:literal, $status:ident, $title:literal;)*) => {
-        /// What went wrong, by a stable word: the `kind` in the body, and the label in the metrics.
+        /// What went wrong, as a stable word: the `kind` in the body, and the label in the metrics.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ProblemKind {
             $($kind,)*
@@ -21,27 +23,11 @@ macro_rules! kinds {
             /// Every kind, for metrics and the `OpenAPI` document.
             pub const ALL: &[Self] = &[$(Self::$kind,)*];
 
-            /// The stable word.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
+            /// The stable word, the status that the server answers with, and the problem in a few words,
+            /// which are the same for every occurrence.
+            const fn row(self) -> (&'static str, StatusCode, &'static str) {
                 match self {
-                    $(Self::$kind => $word,)*
-                }
-            }
-
-            /// The status that it is answered with.
-            #[must_use]
-            pub const fn status(self) -> StatusCode {
-                match self {
-                    $(Self::$kind => StatusCode::$status,)*
-                }
-            }
-
-            /// The problem in a few words, the same for every occurrence.
-            #[must_use]
-            pub const fn title(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $title,)*
+                    $(Self::$kind => ($word, StatusCode::$status, $title),)*
                 }
             }
         }
@@ -57,24 +43,34 @@ kinds! {
     UnknownChannel = "unknown_channel", NOT_FOUND, "there is no such channel";
     UnknownRelease = "unknown_release", NOT_FOUND, "there is no such release";
     UnsignedRelease = "unsigned_release", NOT_FOUND, "the release is not signed yet";
-    WaitingRelease = "waiting_release", NOT_FOUND, "the release is signed, and in no channel yet";
+    WaitingRelease = "waiting_release", NOT_FOUND, "the release is signed, but in no channel yet";
     UnknownFile = "unknown_file", NOT_FOUND, "there is no such file";
     PayloadWithdrawn = "payload_withdrawn", GONE, "the payload was withdrawn";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "this method is not allowed here";
     NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "no acceptable encoding is available";
-    BodyRefused = "body_refused", PAYLOAD_TOO_LARGE, "requests carry no body here";
-    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "the body of the request is too large";
-    BodyUnreadable = "body_unreadable", BAD_REQUEST, "the body of the request cannot be read";
+    BodyRefused = "body_refused", PAYLOAD_TOO_LARGE, "this route takes no request body";
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "the request body is too large";
+    BodyUnreadable = "body_unreadable", BAD_REQUEST, "the request body cannot be read";
     UriTooLong = "uri_too_long", URI_TOO_LONG, "the URL is too long";
-    RangeNotSatisfiable = "range_not_satisfiable", RANGE_NOT_SATISFIABLE, "the range lies outside the file";
-    HeadTooLarge = "head_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "the head of the request is too large";
+    RangeNotSatisfiable = "range_not_satisfiable", RANGE_NOT_SATISFIABLE, "the range is outside the file";
+    HeadTooLarge = "head_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too large";
     PayloadUnavailable = "payload_unavailable", SERVICE_UNAVAILABLE, "the server has no good copy of the payload";
     NotPublished = "not_published", SERVICE_UNAVAILABLE, "nothing is published yet";
-    Expired = "expired", SERVICE_UNAVAILABLE, "what is published has expired";
+    Expired = "expired", SERVICE_UNAVAILABLE, "the publication has expired";
 }
 
 impl ProblemKind {
-    /// With this problem, a client's next bytes cannot be told from the rest of a body.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        self.row().1
+    }
+
+    /// Whether the connection must close: the client's next bytes could be the rest of a body.
     const fn closes(self) -> bool {
         matches!(
             self,
@@ -87,16 +83,16 @@ impl ProblemKind {
     }
 }
 
-/// One occurrence of a problem.
+/// A problem with one request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct Problem {
     pub kind: ProblemKind,
-    /// What was wrong with this very request, with the value in it.
+    /// What is wrong with this request, with the value in it.
     pub detail: String,
     /// The way out, where there is one.
     pub hint: Option<String>,
-    /// A head that this occurrence alone has.
+    /// A header for this problem alone.
     head: Option<(HeaderName, String)>,
 }
 
@@ -112,7 +108,7 @@ pub struct Body<'a> {
     kind: &'a str,
     /// The problem in a few words, the same for every occurrence.
     title: &'a str,
-    /// What was wrong with this very request.
+    /// What is wrong with this request.
     detail: &'a str,
     /// The way out, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,28 +116,27 @@ pub struct Body<'a> {
 }
 
 impl Problem {
-    /// An occurrence of a problem.
     #[must_use]
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), hint: None, head: None }
     }
 
-    /// Adds the way out.
+    /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// A range that lies outside a file of this size.
+    /// The requested range is outside a file of this size.
     #[must_use]
     pub fn range(range: &str, size: u64) -> Self {
-        let detail = format!("`{range}` lies outside the file's {size} bytes");
+        let detail = format!("`{range}` is outside the file, which has {size} bytes");
         let head = Some((header::CONTENT_RANGE, format!("bytes */{size}")));
         Self { head, ..Self::new(ProblemKind::RangeNotSatisfiable, detail) }
     }
 
-    /// A method that the route does not have.
+    /// The route does not have the method.
     #[must_use]
     pub fn method(method: &Method, allowed: &[&str]) -> Self {
         let head = Some((header::ALLOW, allowed.join(", ")));
@@ -157,31 +152,27 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
-        let body = Body {
-            status: self.kind.status().as_u16(),
-            kind: self.kind.as_str(),
-            title: self.kind.title(),
-            detail: &self.detail,
-            hint: self.hint.as_deref(),
-        };
-        let body = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = HttpResponse::with_body(self.kind.status(), BoxBody::new(body));
-        let head = response.headers_mut();
-        head.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA));
-        head.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        // Any page may read what is wrong, as it may read all else.
-        head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        let mut response = HttpResponse::build(self.kind.status());
+        response.content_type(MEDIA).insert_header((header::CACHE_CONTROL, "no-store"));
+        // Any web page may read problems, like everything else here.
+        response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
         if self.kind.status() == StatusCode::SERVICE_UNAVAILABLE {
-            head.insert(header::RETRY_AFTER, HeaderValue::from_static("30"));
+            response.insert_header((header::RETRY_AFTER, "30"));
         }
-        if let Some((name, value)) = &self.head
-            && let Ok(value) = HeaderValue::try_from(value.as_str())
-        {
-            head.insert(name.clone(), value);
+        if let Some((name, value)) = &self.head {
+            response.insert_header((name, value.as_str()));
         }
         if self.kind.closes() {
-            response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
+            response.force_close();
         }
-        response
+        let (kind, status, title) = self.kind.row();
+        let (detail, hint) = (&self.detail, self.hint.as_deref());
+        response.json(Body { status: status.as_u16(), kind, title, detail, hint })
+    }
+}
+
+impl From<VersionError> for Problem {
+    fn from(error: VersionError) -> Self {
+        Self::new(ProblemKind::BadVersion, error.to_string()).hint("a version looks like `1.8.4-tectonic.1`")
     }
 }

@@ -1,9 +1,7 @@
 //! The handlers of the public listener, a file for each resource.
 
 pub mod channels;
-pub mod interface;
 pub mod payloads;
-pub mod promotions;
 pub mod releases;
 pub mod tuf;
 pub mod update;

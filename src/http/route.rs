@@ -1,4 +1,4 @@
-//! What a route is, and how the one for a path is found.
+//! What a route is, and how the route for a path is found.
 
 use std::pin::Pin;
 
@@ -13,43 +13,51 @@ use super::problem::{Problem, ProblemKind};
 /// One row of the table of routes.
 #[derive(Debug)]
 pub struct Route {
-    /// The path, with what varies in braces. It is also the route's label in the metrics.
+    /// The path, with names in braces. It is also the route's label in the metrics.
     pub pattern: &'static str,
     pub methods: &'static [Method],
-    /// The largest body that a request may have, in bytes. With 0 it must have none.
+    /// The largest request body in bytes. 0 means that a request must not have a body.
     pub body: usize,
     pub listener: Listener,
     pub handler: Handler,
-    /// What may go wrong here, beyond what may go wrong [anywhere](Route::any_problems).
+    /// What can go wrong in the handler. [`Route::all_problems`] adds what follows from the row itself.
     pub problems: &'static [ProblemKind],
-    /// The operation's id in `/openapi.json`, which is also the name of a generated client's method.
+    /// The operation's id in `/openapi.json`. Generated clients name their methods after it.
     pub id: &'static str,
     pub tag: &'static str,
     pub title: &'static str,
     pub text: &'static str,
-    /// The names in the pattern and the parameters of the query.
+    /// The names in the pattern, and the parameters of the query.
     pub parameters: &'static [Parameter],
     pub answer: Content,
     /// The statuses with this content, and what they mean.
     pub statuses: &'static [(u16, &'static str)],
 }
 
-/// Which listener has a route, where the operator has one of its own.
+/// Where a route is served, or what a listener serves. The operator may have a listener of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listener {
+    All,
     Public,
     Admin,
-    Both,
+}
+
+impl Listener {
+    /// Whether this listener serves a route of `other`.
+    #[must_use]
+    pub fn serves(self, other: Self) -> bool {
+        self == other || self == Self::All || other == Self::All
+    }
 }
 
 type Answered = Result<HttpResponse, Problem>;
 
-/// What answers a request.
+/// The function that answers a request.
 #[derive(Debug, Clone, Copy)]
 pub enum Handler {
     /// A lookup and a write.
     Now(fn(&Ask<'_>) -> Answered),
-    /// One that reads a file.
+    /// A handler that reads a file.
     Later(for<'a> fn(&'a Ask<'a>) -> Pin<Box<dyn Future<Output = Answered> + 'a>>),
 }
 
@@ -62,18 +70,18 @@ pub struct Parameter {
     pub required: bool,
 }
 
-/// What an answer is made of.
+/// What an answer contains.
 #[derive(Debug, Clone, Copy)]
 pub enum Content {
     /// A document that was made at publication: it has a tag for each of its encodings.
     Document(Described),
-    /// A file that never changes, in parts where that is asked for.
+    /// A file that never changes. Clients can ask for a part of it.
     File,
-    /// Made for each request, and kept by nobody.
+    /// Made for each request, and not cached.
     Fresh { media: &'static str, schema: Described },
 }
 
-/// A schema, and those that it refers to.
+/// A schema, and the schemas that it refers to.
 #[derive(Debug, Clone, Copy)]
 pub struct Described {
     pub schema: fn() -> RefOr<Schema>,
@@ -81,7 +89,7 @@ pub struct Described {
 }
 
 impl Described {
-    /// As a type describes itself, under its own name.
+    /// The schema of a type, under the type's own name.
     #[must_use]
     pub const fn of<T: utoipa::ToSchema>() -> Self {
         Self {
@@ -93,7 +101,7 @@ impl Described {
         }
     }
 
-    /// As a plain type describes itself where it is used.
+    /// The schema of a plain type, written where it is used.
     #[must_use]
     pub const fn plain<T: PartialSchema>() -> Self {
         Self { schema: T::schema, parts: |_| {} }
@@ -101,17 +109,24 @@ impl Described {
 }
 
 impl Route {
-    /// What may go wrong anywhere, with requests as this route takes them.
-    pub fn any_problems(&self) -> impl Iterator<Item = ProblemKind> {
+    /// Every problem that a request for this route can end with.
+    pub fn all_problems(&self) -> impl Iterator<Item = ProblemKind> {
         use ProblemKind as Kind;
         let body = if self.body == 0 { Kind::BodyRefused } else { Kind::BodyTooLarge };
-        [Kind::MethodNotAllowed, body, Kind::UriTooLong, Kind::HeadTooLarge].into_iter()
+        let always = [Kind::MethodNotAllowed, body, Kind::UriTooLong, Kind::HeadTooLarge];
+        let by_row = [
+            (self.pattern.contains('{'), Kind::BadEncoding),
+            (self.pattern.contains("{version}"), Kind::BadVersion),
+            (matches!(self.answer, Content::Document(_)), Kind::NotAcceptable),
+        ];
+        let by_row = by_row.into_iter().filter_map(|(applies, kind)| applies.then_some(kind));
+        always.into_iter().chain(by_row).chain(self.problems.iter().copied())
     }
 
     /// Answers a request for this route.
     ///
     /// # Errors
-    /// Whatever is in its `problems`.
+    /// One of [`Route::all_problems`].
     pub async fn answer(&self, ask: &Ask<'_>) -> Answered {
         match self.handler {
             Handler::Now(handler) => handler(ask),
@@ -120,27 +135,10 @@ impl Route {
     }
 }
 
-/// The most segments that a pattern has, and the most names.
-const SEGMENTS: usize = 6;
+/// The largest number of names in a pattern.
 const NAMES: usize = 2;
 
-/// The routes of a server, ready to be searched.
-///
-/// actix-web's own router tries the pattern of every route in turn as a regular expression. With it the
-/// server answered a third fewer requests.
-#[derive(Debug)]
-pub struct Table {
-    rows: Vec<Row>,
-}
-
-#[derive(Debug)]
-struct Row {
-    route: &'static Route,
-    /// The pattern's segments: a word, or nothing where a name stands.
-    segments: Vec<Option<&'static str>>,
-}
-
-/// A route that was found, with the names that stand for its braces as they were sent.
+/// The route for a path, with the names in the path as the client sent them.
 #[derive(Debug, Clone, Copy)]
 pub struct Found<'a> {
     pub route: &'static Route,
@@ -149,52 +147,32 @@ pub struct Found<'a> {
     pub names: [&'a str; NAMES],
 }
 
-impl Table {
-    /// Prepares a table.
-    #[must_use]
-    pub fn new(routes: &'static [Route]) -> Self {
-        let row = |route: &'static Route| {
-            let segments = route.pattern.split('/').skip(1);
-            let word = |segment: &'static str| (!segment.starts_with('{')).then_some(segment);
-            Row { route, segments: segments.map(word).collect() }
-        };
-        Self { rows: routes.iter().map(row).collect() }
-    }
+/// Finds the route for a path.
+///
+/// actix-web's own router tries the pattern of every route in turn as a regular expression. With it the
+/// server answered a third fewer requests.
+#[must_use]
+pub fn find<'a>(routes: &'static [Route], path: &'a str) -> Option<Found<'a>> {
+    routes.iter().enumerate().find_map(|(place, route)| {
+        let names = names(route.pattern, path)?;
+        Some(Found { route, place, names })
+    })
+}
 
-    /// The routes in the order of the table.
-    pub fn routes(&self) -> impl Iterator<Item = &'static Route> {
-        self.rows.iter().map(|row| row.route)
-    }
-
-    /// The route of a path. Nothing is decoded before the path is cut, so that no escape can move a name
-    /// to another segment.
-    #[must_use]
-    pub fn find<'a>(&self, path: &'a str) -> Option<Found<'a>> {
-        let mut segments = [""; SEGMENTS];
-        let mut count = 0;
-        for segment in path.strip_prefix('/')?.split('/') {
-            if segment.is_empty() {
-                return None;
+/// The names in a path, if the pattern matches it. The path is split before anything is decoded, so an
+/// escaped slash cannot move a name to another segment.
+fn names<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; NAMES]> {
+    let mut names = [""; NAMES];
+    let mut free = names.iter_mut();
+    let (mut words, mut segments) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (words.next(), segments.next()) {
+            (None, None) => return Some(names),
+            (Some(word), Some(segment)) if word == segment => {}
+            (Some(word), Some(segment)) if word.starts_with('{') && !segment.is_empty() => {
+                *free.next()? = segment;
             }
-            *segments.get_mut(count)? = segment;
-            count += 1;
+            _ => return None,
         }
-        let segments = &segments[..count];
-        let fits = |row: &Row| {
-            row.segments.len() == count
-                && row
-                    .segments
-                    .iter()
-                    .zip(segments)
-                    .all(|(word, segment)| word.is_none_or(|word| word == *segment))
-        };
-        let place = self.rows.iter().position(fits)?;
-        let row = &self.rows[place];
-        let mut names = [""; NAMES];
-        let given = row.segments.iter().zip(segments).filter(|(word, _)| word.is_none());
-        for (name, (_, segment)) in names.iter_mut().zip(given) {
-            *name = segment;
-        }
-        Some(Found { route: row.route, place, names })
     }
 }

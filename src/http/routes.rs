@@ -2,22 +2,26 @@
 
 use actix_web::http::Method;
 
-use super::admin::counters;
 use super::metrics;
 use super::probes::{self, Readiness};
 use super::problem::ProblemKind as Kind;
-use super::public::{channels, interface, payloads, promotions, releases, tuf, update};
+use super::public::{channels, payloads, releases, tuf, update};
+use super::reply::{self, Cache};
 use super::route::{Content, Described, Handler, Listener, Parameter, Route};
 use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody, UpdateBody};
 use crate::formats::described::{SignedChannel, SignedRelease, SignedRole};
 
-/// A public route that is only read.
+/// `/openapi.json`: the document that is made from this table.
+const INTERFACE: Handler =
+    Handler::Now(|ask| reply::document(ask.request, &ask.state.openapi, Cache::Minute));
+
+/// What most routes share: they are public, read-only and take no body.
 const GET: Route = Route {
     pattern: "",
     methods: &[Method::GET, Method::HEAD],
     body: 0,
     listener: Listener::Public,
-    handler: Handler::Now(interface::get),
+    handler: INTERFACE,
     problems: &[],
     id: "",
     tag: "operation",
@@ -46,18 +50,16 @@ const fn file(text: &'static str, example: Option<&'static str>) -> Parameter {
     Parameter { name: "file", text, example, required: true }
 }
 
-/// Every route. What is asked for most stands first.
+/// Every route, the most requested one first.
 pub static ROUTES: [Route; 13] = [
     Route {
         pattern: "/v1/channels/{channel}/update",
         handler: Handler::Now(update::get),
         problems: &[
-            Kind::BadEncoding,
             Kind::MissingVersion,
             Kind::BadVersion,
             Kind::DuplicateParameter,
             Kind::UnknownChannel,
-            Kind::NotAcceptable,
             Kind::NotPublished,
             Kind::Expired,
         ],
@@ -87,7 +89,7 @@ pub static ROUTES: [Route; 13] = [
     Route {
         pattern: "/v1/channels/{channel}",
         handler: Handler::Now(channels::one),
-        problems: &[Kind::BadEncoding, Kind::UnknownChannel, Kind::NotAcceptable, Kind::NotPublished],
+        problems: &[Kind::UnknownChannel, Kind::NotPublished],
         id: "channel",
         tag: "channels",
         title: "A channel's signed manifest",
@@ -100,7 +102,7 @@ pub static ROUTES: [Route; 13] = [
     Route {
         pattern: "/v1/channels",
         handler: Handler::Now(channels::list),
-        problems: &[Kind::NotAcceptable, Kind::NotPublished],
+        problems: &[Kind::NotPublished],
         id: "channels",
         tag: "channels",
         title: "Every channel",
@@ -112,7 +114,7 @@ pub static ROUTES: [Route; 13] = [
     Route {
         pattern: "/tuf/metadata/{file}",
         handler: Handler::Now(tuf::metadata),
-        problems: &[Kind::BadEncoding, Kind::UnknownFile, Kind::NotAcceptable, Kind::NotPublished],
+        problems: &[Kind::UnknownFile, Kind::NotPublished],
         id: "tuf_metadata",
         tag: "tuf",
         title: "TUF metadata",
@@ -126,7 +128,6 @@ pub static ROUTES: [Route; 13] = [
         pattern: "/tuf/targets/{file}",
         handler: Handler::Later(|ask| Box::pin(tuf::target(ask))),
         problems: &[
-            Kind::BadEncoding,
             Kind::UnknownFile,
             Kind::NotAcceptable,
             Kind::RangeNotSatisfiable,
@@ -139,21 +140,13 @@ pub static ROUTES: [Route; 13] = [
         text: "A signed manifest or a payload under its digest, `HASH.NAME`.",
         parameters: &[file("The target's file, with its digest", None)],
         answer: Content::File,
-        statuses: &[(200, "The target"), (206, "The part of a payload that was asked for")],
+        statuses: &[(200, "The target"), (206, "The requested part of a payload")],
         ..GET
     },
     Route {
         pattern: "/v1/releases/{version}",
         handler: Handler::Now(releases::manifest),
-        problems: &[
-            Kind::BadEncoding,
-            Kind::BadVersion,
-            Kind::UnknownRelease,
-            Kind::UnsignedRelease,
-            Kind::WaitingRelease,
-            Kind::NotAcceptable,
-            Kind::NotPublished,
-        ],
+        problems: &[Kind::UnknownRelease, Kind::UnsignedRelease, Kind::WaitingRelease, Kind::NotPublished],
         id: "release",
         tag: "releases",
         title: "A release's signed manifest",
@@ -167,8 +160,6 @@ pub static ROUTES: [Route; 13] = [
         pattern: "/v1/payloads/{version}/{file}",
         handler: Handler::Later(|ask| Box::pin(payloads::get(ask))),
         problems: &[
-            Kind::BadEncoding,
-            Kind::BadVersion,
             Kind::UnknownRelease,
             Kind::UnknownFile,
             Kind::PayloadWithdrawn,
@@ -179,22 +170,16 @@ pub static ROUTES: [Route; 13] = [
         id: "payload",
         tag: "releases",
         title: "A payload",
-        text: "One range may be asked for. The file never changes; its digest is its `ETag`.",
+        text: "Clients can ask for one range. The file never changes; its digest is its `ETag`.",
         parameters: &[VERSION, file("The payload's file", Some("payload.json"))],
         answer: Content::File,
-        statuses: &[(200, "The payload"), (206, "The part that was asked for")],
+        statuses: &[(200, "The payload"), (206, "The requested part")],
         ..GET
     },
     Route {
         pattern: "/v1/releases/{version}/explain",
         handler: Handler::Now(releases::explain),
-        problems: &[
-            Kind::BadEncoding,
-            Kind::BadVersion,
-            Kind::UnknownRelease,
-            Kind::NotAcceptable,
-            Kind::NotPublished,
-        ],
+        problems: &[Kind::UnknownRelease, Kind::NotPublished],
         id: "explain",
         tag: "releases",
         title: "Where a release stands",
@@ -206,8 +191,8 @@ pub static ROUTES: [Route; 13] = [
     },
     Route {
         pattern: "/v1/promotions",
-        handler: Handler::Now(promotions::list),
-        problems: &[Kind::NotAcceptable, Kind::NotPublished],
+        handler: Handler::Now(releases::promotions),
+        problems: &[Kind::NotPublished],
         id: "promotions",
         tag: "releases",
         title: "Every decision",
@@ -218,7 +203,7 @@ pub static ROUTES: [Route; 13] = [
     },
     Route {
         pattern: "/healthz",
-        listener: Listener::Both,
+        listener: Listener::All,
         handler: Handler::Now(|_| Ok(probes::alive())),
         id: "healthz",
         title: "Whether the process is alive",
@@ -228,11 +213,11 @@ pub static ROUTES: [Route; 13] = [
     },
     Route {
         pattern: "/readyz",
-        listener: Listener::Both,
+        listener: Listener::All,
         handler: Handler::Now(|ask| Ok(probes::ready(ask))),
         id: "readyz",
         title: "Whether the server has something good to serve",
-        text: "Ready as long as an unexpired publication is served, however much is wrong beside that: a fault in the catalog must never empty a fleet of servers.",
+        text: "Ready as long as an unexpired publication is served, whatever else is wrong: a fault in the catalog must never empty a fleet of servers.",
         answer: Content::Fresh { media: "application/json", schema: Described::of::<Readiness>() },
         statuses: &[(200, "Ready"), (503, "Not ready: nothing is published, or it has expired")],
         ..GET
@@ -240,18 +225,17 @@ pub static ROUTES: [Route; 13] = [
     Route {
         pattern: "/metrics",
         listener: Listener::Admin,
-        handler: Handler::Now(|ask| Ok(counters::get(ask))),
+        handler: Handler::Now(|ask| Ok(probes::metrics(ask))),
         id: "metrics",
         title: "Metrics",
-        text: "`OpenMetrics` text for Prometheus. On the operator's listener where there is one.",
+        text: "`OpenMetrics` text for Prometheus. On the admin listener if there is one.",
         answer: Content::Fresh { media: metrics::MEDIA, schema: Described::plain::<String>() },
         statuses: &[(200, "The metrics")],
         ..GET
     },
     Route {
         pattern: "/openapi.json",
-        handler: Handler::Now(interface::get),
-        problems: &[Kind::NotAcceptable],
+        handler: INTERFACE,
         id: "openapi",
         title: "This document",
         answer: Content::Document(Described::plain::<serde_json::Value>()),
@@ -264,21 +248,24 @@ pub static ROUTES: [Route; 13] = [
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::route::Table;
+    use super::super::route::find;
     use super::*;
 
     #[test]
     fn every_route_is_found_by_its_pattern() {
-        let table = Table::new(&ROUTES);
         for (place, route) in ROUTES.iter().enumerate() {
-            assert_eq!(table.find(route.pattern).map(|found| found.place), Some(place), "{}", route.pattern);
+            assert_eq!(
+                find(&ROUTES, route.pattern).map(|found| found.place),
+                Some(place),
+                "{}",
+                route.pattern
+            );
         }
     }
 
     #[test]
     fn a_path_is_cut_at_its_slashes_and_nowhere_else() {
-        let table = Table::new(&ROUTES);
-        let found = table.find("/v1/payloads/a%2Fb/..").unwrap();
+        let found = find(&ROUTES, "/v1/payloads/a%2Fb/..").unwrap();
         assert_eq!((found.route.id, found.names), ("payload", ["a%2Fb", ".."]));
         for path in [
             "",
@@ -292,7 +279,7 @@ mod tests {
             "/v1/payloads/1/a/b",
             "/a/b/c/d/e/f/g/h",
         ] {
-            assert!(table.find(path).is_none(), "{path}");
+            assert!(find(&ROUTES, path).is_none(), "{path}");
         }
     }
 

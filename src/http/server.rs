@@ -1,4 +1,4 @@
-//! Starting and stopping.
+//! Starting and stopping the server.
 
 use std::future::Future;
 use std::io;
@@ -16,9 +16,9 @@ use tokio::net::TcpStream;
 use super::connection::{Deadlines, Guard, Guarded};
 use super::limits::{ADMIN_CONNECTIONS, CONNECTIONS, LINGER, SILENCE, STOP_SECONDS};
 use super::metrics::Metrics;
-use super::observe::{self, Side};
+use super::observe;
 use super::openapi;
-use super::route::{Route, Table};
+use super::route::{Listener, Route};
 use super::routes::ROUTES;
 use super::state::State;
 use crate::clock::SharedClock;
@@ -28,20 +28,20 @@ use crate::store::port::PayloadStore;
 /// How the server listens.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Port 0 takes any that is free; [`Running::address`] tells which.
+    /// With port 0 the system picks a free port: [`Running::address`].
     pub listen: SocketAddr,
-    /// Where `/metrics` is served instead, if anywhere.
+    /// The admin listener. Without one, the public listener serves everything.
     pub admin_listen: Option<SocketAddr>,
     pub workers: usize,
-    /// Over this many, connections wait to be accepted.
+    /// Further connections wait to be accepted.
     pub max_connections: usize,
     pub deadlines: Deadlines,
-    /// Whether each request gets a line, at level `info` under [`observe::ACCESS`].
+    /// Whether each request is logged, at level `info` under [`observe::ACCESS`].
     pub access_log: bool,
 }
 
 impl Config {
-    /// The usual limits, on this address.
+    /// The default limits, on this address.
     #[must_use]
     pub fn new(listen: SocketAddr) -> Self {
         Self {
@@ -75,11 +75,11 @@ pub struct Running {
     servers: Vec<Server>,
 }
 
-/// Starts the server: from here on it accepts connections, as long as [`Running::until`] is polled
-/// to the end. To be called within a Tokio runtime.
+/// Starts the server. It accepts connections as long as [`Running::until`] is polled. Must be called within a
+/// Tokio runtime.
 ///
 /// # Errors
-/// When an address cannot be listened on.
+/// When the server cannot listen on an address.
 pub fn start(
     config: &Config,
     shared: Handle,
@@ -89,7 +89,7 @@ pub fn start(
     start_with(config, &ROUTES, shared, payloads, clock)
 }
 
-/// As [`start`], with these routes.
+/// Like [`start`], with other routes.
 pub(super) fn start_with(
     config: &Config,
     routes: &'static [Route],
@@ -98,46 +98,45 @@ pub(super) fn start_with(
     clock: SharedClock,
 ) -> Result<Running, StartError> {
     let guard = Guard { deadlines: config.deadlines, ..Guard::default() };
-    let table = Arc::new(Table::new(routes));
-    let patterns = table.routes().map(|route| route.pattern);
+    let patterns = routes.iter().map(|route| route.pattern);
     let metrics = Metrics::new(patterns, &shared, &clock, &guard.cuts);
-    let openapi = openapi::document(table.routes());
-    let state = State::new(metrics, openapi, shared, payloads, clock, config.access_log);
-    let state = web::Data::from(Arc::new(state));
+    let openapi = openapi::document(routes);
+    let access_log = config.access_log;
+    let state = web::Data::new(State { shared, payloads, clock, metrics, openapi, access_log });
 
     let (listener, address) = listen(config.listen)?;
     let workers = config.workers.max(1);
     let connections = config.max_connections.div_ceil(workers);
     let builder = Server::build().workers(workers).max_concurrent_connections(connections);
-    let side = if config.admin_listen.is_some() { Side::Public } else { Side::All };
-    let mut servers = vec![serve(builder, "public", listener, &state, &table, &guard, side)?];
+    let scope = if config.admin_listen.is_some() { Listener::Public } else { Listener::All };
+    let mut servers = vec![serve(builder, listener, &state, routes, &guard, scope)?];
 
-    // The operator's listener has its own worker: it must answer when all others are taken.
+    // The admin listener has its own worker: it must answer while all others are busy.
     let mut admin_address = None;
     if let Some(address) = config.admin_listen {
         let (listener, address) = listen(address)?;
         let builder = Server::build().workers(1).max_concurrent_connections(ADMIN_CONNECTIONS);
-        servers.push(serve(builder, "admin", listener, &state, &table, &guard, Side::Admin)?);
+        servers.push(serve(builder, listener, &state, routes, &guard, Listener::Admin)?);
         admin_address = Some(address);
     }
     Ok(Running { address, admin_address, servers })
 }
 
 impl Running {
-    /// Where clients are answered.
+    /// The address of the public listener.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where the operator is answered, if on a listener of its own.
+    /// The address of the admin listener, if there is one.
     #[must_use]
     pub const fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
     }
 
-    /// Serves until the future is ready, then stops: nothing is accepted any more, idle connections
-    /// are closed at once, and running replies have 8 s to finish.
+    /// Serves until the future is ready, and then stops: the server accepts no more connections, closes idle ones
+    /// at once, and gives running replies 8 s to finish.
     ///
     /// # Errors
     /// When a listener fails.
@@ -149,7 +148,7 @@ impl Running {
             ended = &mut servers => return ended.map(drop),
             () = stop => {}
         }
-        // The call itself tells the server; what it gives back is only there to wait on.
+        // The call itself stops the server; the future that it returns is only for waiting.
         for handle in handles {
             drop(handle.stop(true));
         }
@@ -160,33 +159,31 @@ impl Running {
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let error = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(error)?;
-    // Accepted connections take this over. Other systems see less of how a client reads.
+    // Accepted connections inherit this. Other systems cannot tell as well how fast a client reads.
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(&listener).set_tcp_notsent_lowat(super::limits::UNSENT).map_err(error)?;
     let bound = listener.local_addr().map_err(error)?;
     Ok((listener, bound))
 }
 
-/// Builds a server on one listener: actix-web's routing on actix's HTTP/1, over guarded
-/// connections. `HttpServer` does the same over bare ones, and takes no others.
+/// Builds a server on one listener: an actix-web app on actix's HTTP/1, over guarded connections.
+/// `HttpServer` does the same, but only over plain connections.
 fn serve(
     builder: ServerBuilder,
-    name: &str,
     listener: TcpListener,
     state: &web::Data<State>,
-    table: &Arc<Table>,
+    routes: &'static [Route],
     guard: &Guard,
-    side: Side,
+    scope: Listener,
 ) -> Result<Server, StartError> {
     let builder = builder.disable_signals().shutdown_timeout(STOP_SECONDS);
     let draining = builder.graceful_shutdown_signal();
-    let (state, table, guard) = (state.clone(), Arc::clone(table), guard.clone());
+    let (state, guard) = (state.clone(), guard.clone());
     let factory = move || {
-        let (state, table, guard) = (state.clone(), Arc::clone(&table), guard.clone());
-        let draining = draining.clone();
+        let (state, guard, draining) = (state.clone(), guard.clone(), draining.clone());
         let Deadlines { request, keep_alive, .. } = guard.deadlines;
         let answer = move |request: HttpRequest, body: web::Payload| {
-            observe::answer(request, body, state.clone(), Arc::clone(&table), side)
+            observe::answer(request, body, state.clone(), routes, scope)
         };
         let app = App::new().default_service(web::to(answer));
         let http = HttpService::build()
@@ -202,7 +199,7 @@ fn serve(
                 |()| AppConfig::default(),
             ));
         fn_service(move |io: TcpStream| {
-            // Replies are written whole: there is nothing for Nagle's algorithm to wait for.
+            // Replies are written as a whole, so Nagle's algorithm would only delay them.
             let _ = io.set_nodelay(true);
             let peer = io.peer_addr().ok();
             let guarded = Guarded::new(io, guard.clone());
@@ -210,5 +207,5 @@ fn serve(
         })
         .and_then(http)
     };
-    Ok(builder.listen(name, listener, factory).map_err(StartError::Workers)?.run())
+    Ok(builder.listen("http", listener, factory).map_err(StartError::Workers)?.run())
 }

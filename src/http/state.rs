@@ -1,4 +1,4 @@
-//! What every handler shares.
+//! What all handlers share.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::store::port::PayloadStore;
 
 use super::metrics::Metrics;
 
-/// What every handler shares. Made once, outside the app factory: made inside, each worker would
-/// have its own and miss every swap.
+/// What all handlers share. It is made once, outside the app factory: if it were made inside, each worker
+/// would have its own and miss every new publication.
 pub struct State {
     pub(super) shared: Handle,
     pub(super) payloads: Arc<dyn PayloadStore>,
@@ -22,18 +22,7 @@ pub struct State {
 }
 
 impl State {
-    pub(super) const fn new(
-        metrics: Metrics,
-        openapi: Document,
-        shared: Handle,
-        payloads: Arc<dyn PayloadStore>,
-        clock: SharedClock,
-        access_log: bool,
-    ) -> Self {
-        Self { shared, payloads, clock, metrics, openapi, access_log }
-    }
-
-    /// The time by which what is published is expired or not.
+    /// The time that decides whether the publication has expired.
     pub(super) fn now(&self) -> Time {
         self.shared.now(&*self.clock)
     }

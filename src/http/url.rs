@@ -1,28 +1,28 @@
-//! The asker's words in a URL: percent-decoding, and the parameters of a query.
+//! Text in a URL: percent-decoding, and the parameters of a query.
 
 use std::borrow::Cow;
 
 use super::problem::{Problem, ProblemKind};
 
-/// Decodes one segment of a path. `+` is itself there.
+/// Decodes one segment of a path. A `+` in a path stands for itself.
 ///
 /// # Errors
-/// When an escape is broken, or the text is not UTF-8 or has a NUL or a slash in it, which no name
-/// or version has.
+/// When an escape is broken, the text is not UTF-8, or it contains a NUL or a slash, which no name or version
+/// has.
 pub fn segment(raw: &str) -> Result<Cow<'_, str>, Problem> {
     let text = decode(raw)?;
     if text.contains(['/', '\\', '\0']) {
-        let detail = format!("`{raw}` has a character in it that no name has");
+        let detail = format!("`{raw}` contains a character that no name has");
         return Err(Problem::new(ProblemKind::BadEncoding, detail));
     }
     Ok(text)
 }
 
-/// One parameter of a query, with `+` as a space. Absent when the query does not have it.
+/// One parameter of a query, with `+` as a space. `None` if the query does not have it.
 ///
 /// # Errors
-/// When an escape is broken, or the parameter is there more than once: proxies and servers
-/// disagree on which one counts.
+/// When an escape is broken, or the parameter is given more than once: proxies and servers disagree on which one
+/// counts.
 pub fn parameter<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a, str>>, Problem> {
     let mut found = None;
     for pair in query.split('&') {
@@ -51,7 +51,6 @@ fn decode(raw: &str) -> Result<Cow<'_, str>, Problem> {
         return Ok(Cow::Borrowed(raw));
     }
     let bad = || Problem::new(ProblemKind::BadEncoding, format!("`{raw}` is not percent-encoded UTF-8"));
-    let digit = |b: u8| char::from(b).to_digit(16);
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
@@ -60,9 +59,8 @@ fn decode(raw: &str) -> Result<Cow<'_, str>, Problem> {
             bytes.push(byte);
             continue;
         }
-        let [high, low, after @ ..] = rest else { return Err(bad()) };
-        let (Some(high), Some(low)) = (digit(*high), digit(*low)) else { return Err(bad()) };
-        bytes.push(u8::try_from(high * 16 + low).map_err(|_| bad())?);
+        let (digits, after) = rest.split_at_checked(2).ok_or_else(bad)?;
+        bytes.extend(hex::decode(digits).map_err(|_| bad())?);
         rest = after;
     }
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| bad())

@@ -1,18 +1,14 @@
 //! `/v1/channels` and `/v1/channels/{channel}`.
 
-use std::cmp::Reverse;
-
 use actix_web::HttpResponse;
 
 use crate::domain::channel::ChannelName;
+use crate::domain::suggest::suggest;
 use crate::http::ask::Ask;
 use crate::http::limits::COMPARED;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::reply::{self, Cache};
 use crate::publish::Publication;
-
-/// How many names a hint has.
-const NEAREST: usize = 3;
 
 pub fn list(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     reply::document(ask.request, &ask.current()?.channels, Cache::Minute)
@@ -25,20 +21,16 @@ pub fn one(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     reply::document(ask.request, manifest, Cache::Minute)
 }
 
-/// There is no such channel: the hint names those that are spelled most like it.
+/// There is no such channel. The hint suggests similar names.
 pub(super) fn unknown(publication: &Publication, asked: &str) -> Problem {
-    let problem = Problem::new(ProblemKind::UnknownChannel, format!("there is no channel `{asked}`"));
     let names = publication.channel_names().take(COMPARED).map(ChannelName::as_str);
-    let mut names: Vec<_> = names.map(|name| (Reverse(alike(name, asked)), name)).collect();
-    names.sort_unstable();
-    let nearest: Vec<_> = names.iter().take(NEAREST).map(|(_, name)| format!("`{name}`")).collect();
-    if nearest.is_empty() { problem } else { problem.hint(format!("the nearest are {}", nearest.join(", "))) }
-}
-
-/// How much of two names is the same, counted from both ends.
-fn alike(name: &str, asked: &str) -> usize {
-    let same = |(a, b): &(u8, u8)| a.eq_ignore_ascii_case(b);
-    let front = name.bytes().zip(asked.bytes()).take_while(same).count();
-    let back = name.bytes().rev().zip(asked.bytes().rev()).take_while(same).count();
-    front + back
+    let similar: Vec<_> = suggest(asked, names).iter().map(|name| format!("`{name}`")).collect();
+    let all = "see `/v1/channels` for all channels";
+    Problem::new(ProblemKind::UnknownChannel, format!("there is no channel `{asked}`")).hint(
+        if similar.is_empty() {
+            all.to_owned()
+        } else {
+            format!("did you mean {}? {all}", similar.join(" or "))
+        },
+    )
 }

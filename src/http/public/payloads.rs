@@ -1,30 +1,28 @@
 //! `/v1/payloads/{version}/{file}`: payload files, from the copies that were checked.
 //!
-//! A file is found in the publication and opened by its digest; no path is ever made of what a
-//! client sent.
+//! A file is found in the publication and opened by its digest. No path is made from what a client sends.
 
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::body::{BoxBody, SizedStream};
+use actix_web::http::header::{self, HeaderName};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
+use base64ct::{Base64, Encoding as _};
 use bytes::Bytes;
-use tokio::task::JoinHandle;
+use futures_util::stream;
 
 use super::releases;
 use crate::domain::payload::Payload;
 use crate::http::ask::Ask;
-use crate::http::limits::CHUNK;
+use crate::http::limits::PAYLOAD_CHUNK;
 use crate::http::problem::{Problem, ProblemKind};
+use crate::http::reply::etag;
 use crate::http::reply::range::{Part, part};
 use crate::http::reply::{self, Cache};
-use crate::http::reply::{digest, etag};
 use crate::publish::document::Media;
 use crate::store::port::{Blob, PayloadStore};
 
@@ -44,11 +42,11 @@ fn find(ask: &Ask<'_>) -> Result<Payload, Problem> {
         return Err(releases::unknown(&version));
     }
     if current.is_withdrawn(&version, &file) {
-        let detail = format!("the release `{version}` was yanked, and its payload `{file}` was withdrawn");
+        let detail = format!("release `{version}` was yanked, and its payload `{file}` was withdrawn");
         return Err(Problem::new(ProblemKind::PayloadWithdrawn, detail)
-            .hint(format!("`/v1/releases/{version}/explain` tells why it was yanked")));
+            .hint(format!("see `/v1/releases/{version}/explain` for the reason")));
     }
-    let detail = format!("the release `{version}` has no payload `{file}`");
+    let detail = format!("release `{version}` has no payload `{file}`");
     Err(Problem::new(ProblemKind::UnknownFile, detail))
 }
 
@@ -57,66 +55,59 @@ pub(super) async fn answer(ask: &Ask<'_>, payload: Payload) -> Result<HttpRespon
     let request = ask.request;
     let tag = format!("\"{}\"", payload.sha256);
     if etag::is_held(request.headers(), tag.as_bytes()) {
-        return Ok(with_heads(HttpResponse::new(StatusCode::NOT_MODIFIED), &payload, &tag));
+        return Ok(response(StatusCode::NOT_MODIFIED, &payload, tag).finish());
     }
-    let (status, range) = match asked(request, &tag, payload.size) {
-        Part::Whole => (StatusCode::OK, 0..payload.size),
-        Part::Bytes(range) => (StatusCode::PARTIAL_CONTENT, range),
-        Part::Outside => {
-            let range = request.headers().get(header::RANGE).and_then(|range| range.to_str().ok());
-            return Err(Problem::range(range.unwrap_or_default(), payload.size));
-        }
+    let (status, range) = match requested(request, &tag, payload.size)? {
+        None => (StatusCode::OK, 0..payload.size),
+        Some(range) => (StatusCode::PARTIAL_CONTENT, range),
     };
     let head_only = request.method() == Method::HEAD;
     let body = open(&ask.state.payloads, &payload, range.clone(), head_only).await.map_err(|error| {
-        tracing::error!(id = ask.id, sha256 = %payload.sha256, file = payload.file, %error, "a payload copy cannot be served");
+        tracing::error!(id = ask.id, sha256 = %payload.sha256, file = payload.file, %error, "cannot serve a payload");
         Problem::new(ProblemKind::PayloadUnavailable, format!("`{}` cannot be served now", payload.file))
     })?;
-    let mut response = HttpResponse::with_body(status, body);
-    let head = response.headers_mut();
-    let media = if Path::new(&payload.file).extension() == Some("json".as_ref()) {
-        Media::Json
-    } else {
-        Media::Octets
-    };
-    head.insert(header::CONTENT_TYPE, reply::media(media));
+    let mut response = response(status, &payload, tag);
+    let is_json = Path::new(&payload.file).extension() == Some("json".as_ref());
+    let media = if is_json { Media::Json } else { Media::Octets };
+    response.insert_header((header::CONTENT_TYPE, reply::media(media)));
     if status == StatusCode::PARTIAL_CONTENT {
         let part = format!("bytes {}-{}/{}", range.start, range.end - 1, payload.size);
-        insert(head, header::CONTENT_RANGE, &part);
+        response.insert_header((header::CONTENT_RANGE, part));
     }
-    Ok(with_heads(response, &payload, &tag))
+    Ok(response.body(body))
 }
 
-/// The part that the request asks for. A range on a `HEAD` means nothing (RFC 9110, section 14.2).
-fn asked(request: &HttpRequest, tag: &str, size: u64) -> Part {
+/// The part of a file of this size that the request asks for; `None` for all of it. A range on a `HEAD` has no
+/// meaning (RFC 9110, section 14.2).
+fn requested(request: &HttpRequest, tag: &str, size: u64) -> Result<Option<Range<u64>>, Problem> {
     let range = request.headers().get(header::RANGE).and_then(|range| range.to_str().ok());
-    match range {
-        Some(range)
-            if request.method() == Method::GET && etag::is_continued(request.headers(), tag.as_bytes()) =>
-        {
-            part(range, size)
-        }
-        _ => Part::Whole,
+    let applies = request.method() == Method::GET && etag::is_continued(request.headers(), tag.as_bytes());
+    let Some(range) = range.filter(|_| applies) else { return Ok(None) };
+    match part(range, size) {
+        Part::Whole => Ok(None),
+        Part::Bytes(part) => Ok(Some(part)),
+        Part::Outside => Err(Problem::range(range, size)),
     }
 }
 
-fn with_heads(mut response: HttpResponse, payload: &Payload, tag: &str) -> HttpResponse {
-    let head = response.headers_mut();
-    insert(head, header::ETAG, tag);
-    insert(head, REPR_DIGEST, &digest::field(&payload.sha256));
-    head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    reply::common(head, Cache::Immutable);
+/// A response with the headers that all answers about a payload have.
+fn response(status: StatusCode, payload: &Payload, tag: String) -> actix_web::HttpResponseBuilder {
+    let digest = Base64::encode_string(payload.sha256.as_bytes());
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header((header::ETAG, tag))
+        .insert_header((REPR_DIGEST, format!("sha-256=:{digest}:")))
+        .insert_header((header::ACCEPT_RANGES, "bytes"))
+        .insert_header((header::CACHE_CONTROL, Cache::Immutable.value()))
+        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
     response
 }
 
-fn insert(head: &mut header::HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        head.insert(name, value);
-    }
-}
+/// The bytes of a payload's copy, from the start of the range.
+type Bytestream = Box<dyn Read + Send>;
 
-/// Opens a payload's copy at the range's start; a short range is read with it. All of it happens
-/// on a thread that may block.
+/// Opens a payload's copy at the start of the range, and reads a short range at once. Both happen on a thread
+/// that may block.
 async fn open(
     payloads: &Arc<dyn PayloadStore>,
     payload: &Payload,
@@ -124,6 +115,7 @@ async fn open(
     head_only: bool,
 ) -> io::Result<BoxBody> {
     let length = range.end - range.start;
+    let is_short = length <= PAYLOAD_CHUNK;
     let payloads = Arc::clone(payloads);
     let (sha256, size) = (payload.sha256, payload.size);
     let opened = web::block(move || {
@@ -131,98 +123,52 @@ async fn open(
         if found != size {
             return Err(io::Error::other(format!("the copy has {found} bytes instead of {size}")));
         }
-        if head_only {
-            return Ok(Opened::Head);
-        }
-        if length <= CHUNK { Ok(Opened::Read(read(&mut bytes, length)?)) } else { Ok(Opened::File(bytes)) }
+        let all = if is_short && !head_only { read(&mut bytes, length)? } else { Bytes::new() };
+        Ok((bytes, all))
     });
-    Ok(match opened.await.map_err(io::Error::other)?? {
-        Opened::Head => BoxBody::new(Head(length)),
-        Opened::Read(bytes) => BoxBody::new(bytes),
-        Opened::File(file) => BoxBody::new(Chunks { size: length, left: length, source: Source::Idle(file) }),
+    let (file, all) = opened.await.map_err(io::Error::other)??;
+    Ok(if head_only {
+        BoxBody::new(SizedStream::new(length, stream::empty::<io::Result<Bytes>>()))
+    } else if is_short {
+        BoxBody::new(all)
+    } else {
+        BoxBody::new(SizedStream::new(length, chunks(file, length)))
     })
 }
 
-/// The bytes of a payload's copy, from the start of the range.
-type Bytestream = Box<dyn Read + Send>;
-
-/// What came of opening a payload.
-enum Opened {
-    Head,
-    Read(Bytes),
-    File(Bytestream),
+/// A part of a file in chunks. A file that ends early breaks the connection, so that a client does not take a
+/// short payload for a whole one.
+fn chunks(file: Bytestream, length: u64) -> impl stream::Stream<Item = io::Result<Bytes>> {
+    stream::try_unfold((file, length), |(mut file, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        let length = left.min(PAYLOAD_CHUNK);
+        let read = web::block(move || Ok::<_, io::Error>((read(&mut file, length)?, file)));
+        let (bytes, file) = read.await.map_err(io::Error::other)??;
+        Ok(Some((bytes, (file, left - length))))
+    })
 }
 
-/// Reads exactly this much.
+/// Reads exactly this many bytes.
 fn read(file: &mut Bytestream, length: u64) -> io::Result<Bytes> {
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     file.read_exact(&mut bytes)?;
     Ok(bytes.into())
 }
 
-/// The body of a reply to `HEAD`: a length alone.
-struct Head(u64);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::payload::Sha256;
 
-impl MessageBody for Head {
-    type Error = std::convert::Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.0)
-    }
-
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Poll::Ready(None)
-    }
-}
-
-/// A part of a file, chunk by chunk. A file that ends early breaks the connection off, so that
-/// nobody takes a short payload for a whole one.
-struct Chunks {
-    size: u64,
-    left: u64,
-    source: Source,
-}
-
-enum Source {
-    Idle(Bytestream),
-    Reading(JoinHandle<io::Result<(Bytestream, Bytes)>>),
-    Done,
-}
-
-impl MessageBody for Chunks {
-    type Error = io::Error;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.size)
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        loop {
-            match std::mem::replace(&mut self.source, Source::Done) {
-                Source::Done => return Poll::Ready(None),
-                Source::Idle(_) if self.left == 0 => return Poll::Ready(None),
-                Source::Idle(mut file) => {
-                    let length = self.left.min(CHUNK);
-                    self.left -= length;
-                    self.source = Source::Reading(tokio::task::spawn_blocking(move || {
-                        let bytes = read(&mut file, length)?;
-                        Ok((file, bytes))
-                    }));
-                }
-                Source::Reading(mut reading) => {
-                    let Poll::Ready(done) = Pin::new(&mut reading).poll(cx) else {
-                        self.source = Source::Reading(reading);
-                        return Poll::Pending;
-                    };
-                    return match done.map_err(io::Error::other).flatten() {
-                        Ok((file, bytes)) => {
-                            self.source = Source::Idle(file);
-                            Poll::Ready(Some(Ok(bytes)))
-                        }
-                        Err(error) => Poll::Ready(Some(Err(error))),
-                    };
-                }
-            }
-        }
+    #[test]
+    fn a_digest_is_a_structured_byte_sequence() {
+        let text = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        let sha256 = Sha256::parse(text).unwrap();
+        let payload = Payload { file: "payload.json".to_owned(), sha256, size: 4, arch: None };
+        let response = response(StatusCode::OK, &payload, String::new()).finish();
+        let expected = "sha-256=:n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=:";
+        assert_eq!(response.headers().get(REPR_DIGEST).unwrap(), expected);
     }
 }

@@ -1,4 +1,4 @@
-//! `/v1/releases/{version}` and `/v1/releases/{version}/explain`.
+//! `/v1/releases/{version}`, `/v1/releases/{version}/explain` and `/v1/promotions`.
 
 use actix_web::HttpResponse;
 
@@ -12,14 +12,13 @@ pub fn manifest(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     match current.release(&version) {
         Some(manifest) => reply::document(ask.request, manifest, Cache::Minute),
         None if current.explain(&version).is_some() => {
-            let (kind, detail) = if current.is_signed(&version) {
-                let detail = format!("the release `{version}` is signed, and no channel offers it yet");
-                (ProblemKind::WaitingRelease, detail)
+            let (kind, why) = if current.is_signed(&version) {
+                (ProblemKind::WaitingRelease, "is signed, but no channel offers it yet")
             } else {
-                let detail = format!("the release `{version}` has no signed manifest yet");
-                (ProblemKind::UnsignedRelease, detail)
+                (ProblemKind::UnsignedRelease, "has no signed manifest yet")
             };
-            Err(Problem::new(kind, detail).hint(format!("`/v1/releases/{version}/explain` tells why")))
+            Err(Problem::new(kind, format!("release `{version}` {why}"))
+                .hint(format!("see `/v1/releases/{version}/explain` for the reason")))
         }
         None => Err(unknown(&version)),
     }
@@ -31,8 +30,12 @@ pub fn explain(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     reply::document(ask.request, explanation, Cache::Minute)
 }
 
+pub fn promotions(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
+    reply::document(ask.request, &ask.current()?.promotions, Cache::Minute)
+}
+
 /// The catalog has no such release.
 pub(super) fn unknown(version: &Version) -> Problem {
-    let detail = format!("there is no release `{version}`");
-    Problem::new(ProblemKind::UnknownRelease, detail).hint("`/v1/channels` lists what each channel offers")
+    let problem = Problem::new(ProblemKind::UnknownRelease, format!("there is no release `{version}`"));
+    problem.hint("see `/v1/channels` for what each channel offers")
 }

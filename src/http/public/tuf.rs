@@ -1,4 +1,4 @@
-//! `/tuf/metadata/…` and `/tuf/targets/…`: the TUF repository, for its own clients.
+//! `/tuf/metadata/…` and `/tuf/targets/…`: the TUF repository.
 
 use actix_web::HttpResponse;
 
@@ -10,7 +10,7 @@ use crate::publish::publication::TufFile;
 
 pub fn metadata(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let (current, file) = (ask.current()?, ask.file()?);
-    // Only a name with its version in it always means the same bytes.
+    // A name stands for the same bytes for ever only if it contains a version.
     let cache = if file.starts_with(|c: char| c.is_ascii_digit()) { Cache::Immutable } else { Cache::Minute };
     let path = format!("metadata/{file}");
     match current.tuf(&path) {

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 
 use super::channels::unknown;
 use crate::domain::version::Version;
-use crate::http::ask::{Ask, bad_version};
+use crate::http::ask::Ask;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::reply::{self, Cache};
 use crate::http::url::parameter;
@@ -18,13 +18,13 @@ pub fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     reply::document(ask.request, answer, cache)
 }
 
-/// The version that asks, and whether the answer is for one cluster.
+/// The version that the cluster runs, and whether the answer is for one cluster.
 fn asked(query: &str) -> Result<(Version, Cache), Problem> {
     let Some(version) = parameter(query, "version")? else {
         return Err(Problem::new(ProblemKind::MissingVersion, "the parameter `version` is missing")
-            .hint("ask with the version that the cluster runs, `?version=1.8.4-tectonic.1`"));
+            .hint("add the version that the cluster runs, `?version=1.8.4-tectonic.1`"));
     };
-    let version = Version::parse_query(&version).map_err(|e| bad_version(&e))?;
+    let version = Version::parse_query(&version)?;
     let cache = if parameter(query, "cluster")?.is_some() { Cache::Private } else { Cache::Minute };
     Ok((version, cache))
 }

@@ -1,10 +1,10 @@
-//! Which encoding a client gets (`Accept-Encoding`, RFC 9110, section 12.5.3).
+//! The encoding that a client gets (`Accept-Encoding`, RFC 9110, section 12.5.3).
 
 use actix_web::http::header::{ACCEPT_ENCODING, HeaderMap};
 
 use crate::publish::document::{Document, Encoding};
 
-/// What a client says about one coding: a weight in thousandths, `None` for not a word.
+/// The weight of each coding in thousandths; `None` where the client does not mention it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Weights {
     brotli: Option<u16>,
@@ -13,8 +13,8 @@ struct Weights {
     any: Option<u16>,
 }
 
-/// The encoding to answer with: the one that the client weighs highest, and of equal ones the
-/// shortest. `None` when the client accepts nothing that is at hand.
+/// The encoding with the highest weight, and of equal ones the one with the shortest body. `None` if the client
+/// accepts none of the document's encodings.
 #[must_use]
 pub fn choose(head: &HeaderMap, document: &Document) -> Option<Encoding> {
     let weights = weigh(head);
@@ -32,7 +32,7 @@ pub fn choose(head: &HeaderMap, document: &Document) -> Option<Encoding> {
     }
     match best {
         Some((encoding, _)) => Some(encoding),
-        // Identity is acceptable unless it is ruled out, by its name or by `*`.
+        // Identity is acceptable unless the client excludes it, by its name or by `*`.
         None => {
             weights.identity.or(weights.any).is_none_or(|weight| weight > 0).then_some(Encoding::Identity)
         }
@@ -58,8 +58,7 @@ fn weigh(head: &HeaderMap) -> Weights {
     weights
 }
 
-/// A weight in thousandths. One that cannot be read counts as zero: the coding was not clearly
-/// asked for.
+/// A weight in thousandths. An invalid one counts as zero: the client has not clearly asked for the coding.
 fn weight(parameters: &str) -> u16 {
     let parameters = parameters.trim();
     if parameters.is_empty() {

@@ -1,23 +1,22 @@
-//! Whether a client has it already (`If-None-Match`), and whether it goes on with the same thing
-//! (`If-Range`).
+//! Whether a client's copy is current (`If-None-Match`, `If-Range`).
 
 use actix_web::http::header::{HeaderMap, IF_NONE_MATCH, IF_RANGE};
 
-/// Whether the client holds what has this `ETag`: weak comparison, as RFC 9110, section 13.1.2
-/// wants it for `If-None-Match`.
+/// Whether the client already has the body with this `ETag`. The comparison is weak, as RFC 9110, section 13.1.2
+/// requires for `If-None-Match`.
 #[must_use]
 pub fn is_held(head: &HeaderMap, etag: &[u8]) -> bool {
     head.get_all(IF_NONE_MATCH).any(|value| lists(value.as_bytes(), etag))
 }
 
-/// Whether a range is meant for what has this `ETag`. Strong comparison; a date never fits, since
-/// no dates are given out (RFC 9110, section 13.1.5).
+/// Whether the client wants to continue with the file that has this `ETag`. The comparison is strong. A date never
+/// matches, since the server sends none (RFC 9110, section 13.1.5).
 #[must_use]
 pub fn is_continued(head: &HeaderMap, etag: &[u8]) -> bool {
     head.get(IF_RANGE).is_none_or(|value| value.as_bytes() == etag)
 }
 
-/// Whether a list of tags has this one. Tags may hold commas, so the list is cut at its quotes.
+/// Whether a list of tags contains this one. A tag may contain commas, so the list is split at quotes.
 fn lists(mut list: &[u8], etag: &[u8]) -> bool {
     loop {
         list = list.trim_ascii_start();

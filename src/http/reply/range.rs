@@ -1,17 +1,17 @@
-//! Which part of a file is asked for (`Range`, RFC 9110, section 14.2).
+//! The requested part of a file (`Range`, RFC 9110, section 14.2).
 
 use std::ops::Range;
 
-/// What a `Range` header comes to, for a file of a known size.
+/// What a `Range` header means for a file of a known size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// The whole file: no range, more than one, or one in a form that is to be ignored.
+    /// The whole file: the header has several ranges, or a form that must be ignored.
     Whole,
     Bytes(Range<u64>),
     Outside,
 }
 
-/// Reads a `Range` header.
+/// Parses a `Range` header.
 #[must_use]
 pub fn part(header: &str, size: u64) -> Part {
     let Some((unit, set)) = header.split_once('=') else { return Part::Whole };
@@ -36,7 +36,7 @@ enum Number {
     Bad,
 }
 
-/// A number too large for any file is still a number.
+/// A number that is too large for any file is still a number.
 fn number(text: &str) -> Number {
     if text.is_empty() {
         Number::Absent

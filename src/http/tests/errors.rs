@@ -48,10 +48,14 @@ fn each_problem_has_its_status_and_its_kind() {
 }
 
 #[test]
-fn an_unknown_channel_is_told_of_the_nearest_names() {
+fn the_hint_for_an_unknown_channel_suggests_similar_names() {
     let server = spawn();
-    let hint = server.client().get("/v1/channels/1.8-prod").json()["hint"].clone();
-    assert_eq!(hint, "the nearest are `1.8-production`, `tectonic-1.8-production`");
+    for (asked, hint) in [
+        ("1.8-produktion", "did you mean `1.8-production`? see `/v1/channels` for all channels"),
+        ("staging", "see `/v1/channels` for all channels"),
+    ] {
+        assert_eq!(server.client().get(&format!("/v1/channels/{asked}")).json()["hint"], hint);
+    }
 }
 
 #[test]

@@ -1,3 +1,0 @@
-//! The handlers of the operator's listener.
-
-pub mod counters;
