@@ -1,8 +1,9 @@
-//! The cluster's side: it takes nothing on trust.
+//! The cluster's side. It trusts nothing that it has not verified.
 //!
-//! A check verifies the repository from a root that was brought by hand, reads the manifests that
-//! count for the cluster, and works out the answer with the domain's own function. The server's word
-//! is never asked for: whoever holds the server, the network or a mirror can withhold, and no more.
+//! A check verifies the repository from a root that the operator has brought to the cluster, reads the
+//! manifests that matter for the cluster, and computes the answer with the domain's own function. It
+//! never asks the server for the answer. So whoever controls the server, the network or a mirror can
+//! withhold releases, and nothing else.
 
 pub mod agent;
 pub mod client;

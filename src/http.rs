@@ -1,7 +1,8 @@
 //! What clients see: lookups in the publication, and nothing else.
 //!
 //! No request signs, decides, serialises or compresses: a handler parses the request, makes one call, and
-//! responds. `routes.rs` is the one table of all routes. `public/` has the handlers, a file for each resource.
+//! responds. `routes.rs` is the one table of all routes. `public/` has the handlers, a file for each
+//! resource.
 
 pub mod server;
 

@@ -1,4 +1,4 @@
-//! Whom connections to other servers trust.
+//! Which certificate authorities outgoing connections trust.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,36 +6,36 @@ use std::sync::Arc;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
-/// Why no connection can be encrypted.
+/// Why a connection cannot be encrypted.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("`{}` cannot be read", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("`{}` is no PEM", path.display())]
+    #[error("`{}` is not PEM", path.display())]
     Pem { path: PathBuf, source: ureq::Error },
-    #[error("`{}` holds no certificate", .0.display())]
+    #[error("`{}` contains no certificate", .0.display())]
     Empty(PathBuf),
-    #[error("this machine has no roots for TLS{0}")]
+    #[error("this machine has no root certificates for TLS{0}")]
     NoRoots(String),
 }
 
 impl TlsError {
-    /// The way out.
+    /// What to do about it.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Read { .. } | Self::Pem { .. } | Self::Empty(_) => {
-                "`--ca FILE` wants the root's certificate as PEM, `-----BEGIN CERTIFICATE-----`"
+                "`--ca FILE` must be the root's certificate as PEM, `-----BEGIN CERTIFICATE-----`"
             }
-            Self::NoRoots(_) => "install its package `ca-certificates`, or name a file with `--ca FILE`",
+            Self::NoRoots(_) => "install the package `ca-certificates`, or name a file with `--ca FILE`",
         }
     }
 }
 
-/// TLS with a server whose certificate leads to a root in a PEM file, or to one of the machine's own.
+/// TLS that trusts the root certificates in a PEM file, or those of this machine.
 ///
 /// # Errors
-/// When there are no roots.
+/// When there are none.
 pub fn config(ca: Option<&Path>) -> Result<TlsConfig, TlsError> {
     let roots = ca.map_or_else(of_machine, in_file)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

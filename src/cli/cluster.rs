@@ -13,35 +13,36 @@ mod status;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use serde_json::json;
 
 use super::failure::{Hint, did_you_mean, refuse};
 use super::terminal::Terminal;
 use super::workspace::Workspace;
 use crate::cluster::folder::Folder;
-use crate::cluster::look::LookError;
+use crate::cluster::refusal::Refusal;
 use crate::domain::channel::ChannelName;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Add a cluster: which channel it follows, and how it is updated
     Add(add::Args),
-    /// Check now: verify what the server has, and say what the cluster should do
+    /// Check now: verify the server's documents, and say what the cluster should do
     Check(check::Args),
     /// Let a release be applied
     Approve(approve::Args),
-    /// Stop updates, one that is under way too
+    /// Stop updates, including one in progress
     Pause(pause::PauseArgs),
     /// Let updates go on
     Resume(pause::ResumeArgs),
-    /// Follow another channel, that of the next minor for one
+    /// Follow another channel, for example that of the next minor
     Follow(follow::Args),
-    /// Say how a cluster stands, as Tectonic's `AppVersion`
+    /// Show the status of a cluster, as Tectonic's `AppVersion`
     Status(status::Args),
-    /// Check, download and apply, until told to stop
+    /// Check, download and apply, until stopped
     Run(run::Args),
     /// List all clusters
     List(list::Args),
-    /// Forget a cluster, with all that was downloaded and trusted
+    /// Remove a cluster, with all that it has downloaded and trusts
     Remove(remove::Args),
 }
 
@@ -64,17 +65,20 @@ pub fn run(
     }
 }
 
-/// Whether a command goes on for days, and tells what it does.
+/// Whether the command runs until it is stopped, and logs what it does.
 pub const fn is_service(command: &Command) -> bool {
     matches!(command, Command::Run(_))
 }
 
-/// A cluster's name: a folder bears it.
+/// A cluster's name. It is also the name of a folder.
 pub fn name(text: &str) -> Result<String, String> {
     ChannelName::parse(text).map(|name| name.to_string()).map_err(|e| e.to_string())
 }
 
-/// The folder of a cluster that was added.
+/// What is said when there are no clusters.
+const NONE: &str = "there are no clusters here yet: `tidegate cluster add --help`";
+
+/// The folder of an existing cluster.
 fn known(workspace: &Workspace, name: &str) -> anyhow::Result<Folder> {
     let folder = Folder::new(&workspace.state, name);
     if folder.exists() {
@@ -84,20 +88,22 @@ fn known(workspace: &Workspace, name: &str) -> anyhow::Result<Folder> {
     let all = if names.is_empty() {
         "add it: `tidegate cluster add NAME --server URL --channel C --root FILE --current CMD`".to_owned()
     } else {
-        "see all: `tidegate cluster list`".to_owned()
+        "list all: `tidegate cluster list`".to_owned()
     };
     let hint = did_you_mean(name, names.iter().map(String::as_str), &all);
     Err(refuse(format!("there is no cluster `{name}` in `{}`", workspace.state.display()), hint))
 }
 
-/// A look that failed, with its kind and the way out.
-fn looked<T>(name: &str, result: Result<T, LookError>) -> anyhow::Result<T> {
-    match result {
-        Ok(look) => Ok(look),
-        Err(error) => {
-            let (kind, hint) = (error.kind(), error.hint());
-            let told = Err(error).with_context(|| format!("cluster `{name}` takes nothing ({kind})"));
-            told.hint(hint)
-        }
-    }
+/// Shows what a command has done with a cluster.
+fn show(name: &str, result: &str, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    terminal.show(&json!({ "cluster": name, "result": result }), || format!("cluster `{name}` {result}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Adds the cluster, the kind of the refusal and a hint to a failed check.
+fn checked<T>(name: &str, result: Result<T, Refusal>) -> anyhow::Result<T> {
+    result.or_else(|refusal| {
+        let (kind, hint) = (refusal.kind(), refusal.hint());
+        Err(refusal).with_context(|| format!("the check of cluster `{name}` failed ({kind})")).hint(hint)
+    })
 }

@@ -1,333 +1,341 @@
-//! The agent: looks, downloads and applies, again and again.
+//! The agent: checks, downloads and applies, again and again.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
 use super::command::{self, Ended};
-use super::download::{Download, check, check_wanted, wanted};
-use super::folder::{Approval, Config, Failure, Folder, Orders, Record, Stamp, Step};
+use super::download::{Download, check, wanted};
+use super::folder::{Approval, Cluster, Failure, Folder, Step};
 use super::http::Stop;
 use super::look::{Look, look};
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
+use crate::domain::Time;
+use crate::domain::payload::Payload;
 use crate::domain::release::Release;
 use crate::domain::version::Version;
 use crate::store::durable::{self, Mode};
 use crate::words;
 
-/// How long after a first error it is tried again; each further one doubles that, up to an hour.
+/// The wait after a first error. It doubles with each further one, up to an hour.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
-/// How often a release that failed is applied again where nobody approves: what five tries over half
-/// an hour do not bring about takes a person.
+/// How often a failed release is applied with automatic approval. If five attempts in half an hour fail,
+/// a person must look.
 const MOST_TRIES: u32 = 5;
 
-/// How often the agent looks whether its operator wants something else.
+/// How often the agent checks for new orders.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The agent of one cluster.
 pub struct Agent {
     pub folder: Folder,
-    pub name: String,
     pub clock: SharedClock,
-    /// Set once the process shall end.
+    /// Set when the process must end.
     pub stop: Stop,
 }
 
-/// What a turn came to.
+/// The result of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// There is nothing to do, or nothing that may be done.
     Quiet,
-    /// A release was applied: the next step of the way can be looked for at once.
+    /// A release was applied. The next turn can follow at once.
     Applied,
-    /// Something was in the way.
+    /// The check or the update failed.
     Trouble,
-    /// The command wants to be tried again later.
+    /// The command asked to be retried later.
     Later,
-    /// It was told to stop.
+    /// The update was stopped.
     Stopped,
 }
 
 impl Agent {
-    /// Goes on until it is told to stop.
+    /// Runs until it is stopped.
     ///
     /// # Errors
     /// When the cluster's folder cannot be used.
     pub fn run(&self) -> Result<(), Refusal> {
-        // Before what is decided by them: an order that comes in between is then seen as a new one.
-        let mut seen = self.folder.wishes();
-        let record = self.folder.record()?;
-        let mut wait = match self.folder.config() {
-            // What was begun is ended, and what was never looked at is looked at.
-            _ if record.checked.is_none() || record.step.is_some() => Duration::ZERO,
-            Ok(config) if self.is_due(&config, &record)? => Duration::ZERO,
-            // Clusters that were started together do not ask together.
-            Ok(config) => Duration::from_secs(config.interval).mul_f64(random()),
-            Err(refusal) => return Err(refusal),
+        let mut cluster = self.folder.read()?;
+        let target = cluster.record.target.as_ref();
+        let is_due = target.is_some_and(|target| self.may_apply(&cluster, target));
+        // An interrupted update continues at once, and a cluster that was never checked is checked at once.
+        let mut wait = if cluster.record.checked.is_none() || cluster.record.step.is_some() || is_due {
+            Duration::ZERO
+        } else {
+            // Clusters that were started together do not ask at the same time.
+            Duration::from_secs(cluster.config.interval).mul_f64(random())
         };
         let mut errors = 0;
-        while self.rest(wait, &seen) {
-            seen = self.folder.wishes();
+        while self.rest(wait, &cluster) {
+            cluster = self.folder.read()?;
             let turn = self.turn()?;
             errors = if turn == Turn::Trouble { errors + 1 } else { 0 };
             wait = self.wait(turn, errors)?;
             tracing::debug!(?turn, seconds = wait.as_secs(), "waiting");
         }
-        tracing::info!(cluster = self.name, "stopped");
+        tracing::info!(cluster = self.folder.name(), "stopped");
         Ok(())
     }
 
-    /// Whether a release waits for nothing but an agent.
-    fn is_due(&self, config: &Config, record: &Record) -> Result<bool, Refusal> {
-        let orders = self.folder.orders()?;
-        Ok(record.target.as_ref().is_some_and(|target| self.may_apply(config, &orders, record, target)))
-    }
-
     fn wait(&self, turn: Turn, errors: u32) -> Result<Duration, Refusal> {
-        let interval = Duration::from_secs(self.folder.config()?.interval);
-        let doubled = |first: Duration, times: u32| {
-            first.min(interval).saturating_mul(1 << times.min(16)).min(LONGEST_RETRY)
-        };
+        let Cluster { config, record, .. } = self.folder.read()?;
+        let interval = Duration::from_secs(config.interval);
         let wait = match turn {
             Turn::Applied | Turn::Stopped => return Ok(Duration::ZERO),
-            Turn::Trouble => doubled(FIRST_RETRY, errors.saturating_sub(1)),
-            Turn::Later | Turn::Quiet => interval,
+            Turn::Later => interval,
+            Turn::Trouble => doubled(FIRST_RETRY.min(interval), errors.saturating_sub(1)),
+            Turn::Quiet => {
+                // An automatic retry may be due earlier.
+                let failure = record.failure.filter(|failure| failure.tries < MOST_TRIES);
+                let retry = failure.map(|failure| retry_at(&failure) - self.clock.now());
+                retry.map_or(interval, |retry| interval.min(retry.to_std().unwrap_or_default().max(PAUSE)))
+            }
         };
-        // An automatic retry may be due before.
-        let record = self.folder.record()?;
-        let retry = record
-            .failure
-            .filter(|failure| failure.tries < MOST_TRIES)
-            .map(|failure| (retry_at(&failure) - self.clock.now()).to_std().unwrap_or_default());
-        let wait = retry.filter(|_| turn == Turn::Quiet).map_or(wait, |retry| wait.min(retry.max(PAUSE)));
         Ok(wait.mul_f64(0.9 + 0.2 * random()))
     }
 
-    /// Waits. Whether to go on; that is sooner when the operator wants something else than is `seen`.
-    fn rest(&self, wait: Duration, seen: &[Option<Vec<u8>>; 2]) -> bool {
+    /// Waits, but not longer than until settings or orders change. Returns whether to go on.
+    fn rest(&self, wait: Duration, before: &Cluster) -> bool {
         let start = self.clock.monotonic();
+        let is_same =
+            |now: Cluster| (now.config, now.orders) == (before.config.clone(), before.orders.clone());
         loop {
             if self.stop.load(Ordering::SeqCst) {
                 return false;
             }
             let left = wait.saturating_sub(self.clock.monotonic().saturating_sub(start));
-            if left.is_zero() || self.folder.wishes() != *seen {
+            if left.is_zero() || !self.folder.read().is_ok_and(is_same) {
                 return true;
             }
             std::thread::sleep(left.min(PAUSE));
         }
     }
 
-    /// One turn: look, and do what may be done.
+    /// One turn: checks, and does what may be done.
     ///
     /// # Errors
     /// When the cluster's folder cannot be used.
     pub fn turn(&self) -> Result<Turn, Refusal> {
+        let turn = self.check_and_update();
+        self.folder.change(|cluster| cluster.record.step = None)?;
+        turn
+    }
+
+    fn check_and_update(&self) -> Result<Turn, Refusal> {
+        let name = self.folder.name();
         let look = match look(&self.folder, &self.clock, true, &self.stop) {
             Ok(look) => look,
             Err(error) => {
-                tracing::warn!(cluster = self.name, kind = error.kind(), %error, "the check failed");
-                self.folder.change_record(|record| record.step = None)?;
+                tracing::warn!(cluster = name, kind = error.kind(), %error, "the check failed");
                 return Ok(Turn::Trouble);
             }
         };
         let answer = look.checked.answer();
+        let traffic = look.server.traffic();
         tracing::info!(
-            cluster = self.name,
+            cluster = name,
             current = %look.checked.current,
             code = answer.advice.code(),
-            requests = look.traffic.requests(),
-            bytes = look.traffic.bytes(),
+            requests = traffic.requests(),
+            bytes = traffic.bytes(),
             "{}",
             words::answer(&answer)
         );
         if let Some(outage) = &look.outage {
-            tracing::warn!(cluster = self.name, kind = outage.kind(), error = %outage, "going on with the last advice");
+            tracing::warn!(cluster = name, kind = outage.kind(), error = %outage, "using the last advice");
         }
-        let quiet = if look.outage.is_some() { Turn::Trouble } else { Turn::Quiet };
-        let Some(release) = answer.advice.target() else {
-            self.folder.change_record(|record| record.step = None)?;
-            return Ok(quiet);
+        let cluster = self.folder.read()?;
+        let target = answer.advice.target().filter(|release| self.may_apply(&cluster, &release.version));
+        let Some(release) = target else {
+            return Ok(if look.outage.is_some() { Turn::Trouble } else { Turn::Quiet });
         };
-        let (orders, record) = (self.folder.orders()?, self.folder.record()?);
-        if !self.may_apply(&look.config, &orders, &record, &release.version) {
-            self.folder.change_record(|record| record.step = None)?;
-            return Ok(quiet);
-        }
-        let turn = self.update(&look, release, &orders);
-        self.folder.change_record(|record| record.step = None)?;
-        match turn {
-            Ok(turn) => Ok(turn),
+        match self.update(&look, release, cluster.orders.retries) {
             Err(Refusal::Stopped { what }) => {
-                tracing::info!(cluster = self.name, "{what} was told to stop");
+                tracing::info!(cluster = name, "{what} was stopped");
                 Ok(Turn::Stopped)
             }
             Err(refusal) => {
-                tracing::warn!(cluster = self.name, kind = refusal.kind(), error = %refusal, "the update failed");
-                self.folder.change_record(|record| {
-                    record.trouble = Some(Failure {
-                        kind: refusal.kind().to_owned(),
-                        reason: refusal.to_string(),
-                        at: Stamp(self.clock.now()),
-                        version: Some(release.version.clone()),
-                        tries: 0,
-                        retries: 0,
-                    });
-                })?;
+                tracing::warn!(cluster = name, kind = refusal.kind(), error = %refusal, "the update failed");
+                let trouble = Failure::of(&refusal, Some(&release.version), self.clock.now());
+                self.folder.change(|cluster| cluster.record.trouble = Some(trouble))?;
                 Ok(Turn::Trouble)
             }
+            turn => turn,
         }
     }
 
     /// Whether a release may be applied now.
-    fn may_apply(&self, config: &Config, orders: &Orders, record: &Record, version: &Version) -> bool {
-        if config.apply.is_none() || !is_wanted(config, orders, version) {
+    fn may_apply(&self, cluster: &Cluster, version: &Version) -> bool {
+        if cluster.config.apply.is_none() || !is_wanted(cluster, version) {
             return false;
         }
-        match record.failure.as_ref().filter(|failure| failure.version.as_ref() == Some(version)) {
+        match cluster.record.failure.as_ref().filter(|failure| failure.version.as_ref() == Some(version)) {
             None => true,
-            Some(failure) if orders.retries > failure.retries => true,
+            Some(failure) if cluster.orders.retries > failure.retries => true,
             Some(failure) => {
-                config.approval == Approval::Automatic
+                cluster.config.approval == Approval::Automatic
                     && failure.tries < MOST_TRIES
                     && retry_at(failure) <= self.clock.now()
             }
         }
     }
 
-    /// Whether to leave off.
+    /// Whether an update in progress must stop.
     fn must_stop(&self) -> bool {
-        self.stop.load(Ordering::SeqCst) || self.folder.orders().is_ok_and(|orders| orders.paused.is_some())
+        self.stop.load(Ordering::SeqCst)
+            || self.folder.read().is_ok_and(|cluster| cluster.orders.paused.is_some())
     }
 
     fn step(&self, step: Step) -> Result<(), Refusal> {
-        self.folder.change_record(|record| record.step = Some(step)).map(drop)
+        self.folder.change(|cluster| cluster.record.step = Some(step)).map(drop)
     }
 
-    /// Downloads, verifies once more, and applies.
-    fn update(&self, look: &Look, release: &Release, orders: &Orders) -> Result<Turn, Refusal> {
-        let (config, version) = (&look.config, &release.version);
-        check_wanted(release, config.arch.as_deref())?;
+    /// Downloads a release, verifies everything again, and applies it.
+    fn update(&self, look: &Look, release: &Release, retries: u64) -> Result<Turn, Refusal> {
+        let version = &release.version;
+        let payloads = wanted(version, &release.payloads, look.config.arch.as_deref())?;
         self.step(Step::Download)?;
         let downloads = self.folder.downloads(version);
-        forget_other_downloads(&downloads);
-        let stop = || self.must_stop();
-        let download = Download { fetch: &*look.server, folder: &downloads, stop: &stop };
-        let payloads = wanted(&release.payloads, config.arch.as_deref());
-        for payload in payloads.clone() {
+        remove_other_downloads(&downloads);
+        let download = Download { fetch: &*look.server, folder: &downloads, stop: &|| self.must_stop() };
+        for payload in &payloads {
             download.payload(version, payload)?;
-            tracing::info!(cluster = self.name, %version, file = payload.file, "downloaded");
+            tracing::info!(cluster = self.folder.name(), %version, file = payload.file, "downloaded");
         }
-
         self.step(Step::Verify)?;
-        // Between the check and now a large payload may have come, and a day gone by.
-        let now = command::current(&config.current, self.folder.path(), &self.clock);
-        let checked = look.client.recheck(&config.channel, &look.checked.current)?;
-        let still = checked.answer().advice.target().map(|target| target.version.clone());
-        let (config, orders) =
-            (self.folder.config()?, Orders { retries: orders.retries, ..self.folder.orders()? });
-        if now.as_ref() != Ok(&look.checked.current)
-            || still.as_ref() != Some(version)
-            || config.channel != look.config.channel
-            || !is_wanted(&config, &orders, version)
-        {
-            return Err(Refusal::Stopped { what: format!("the update to `{version}`") });
-        }
-        durable::create_folder(&downloads, Mode::Private)?;
-        let manifest = downloads.join("release.json");
-        if let Some(raw) = checked.manifests.get(version) {
-            durable::write(&manifest, raw, Mode::Private)?;
-        }
-        for payload in payloads.clone() {
-            check(&downloads.join(&payload.file), payload)?;
-        }
-
-        let Some(apply) = &config.apply else { return Ok(Turn::Quiet) };
+        self.verify(look, version, &downloads, &payloads)?;
+        let Some(apply) = &self.folder.read()?.config.apply else { return Ok(Turn::Quiet) };
         self.step(Step::Apply)?;
-        let folder = fs::canonicalize(&downloads).map_err(Refusal::state(&downloads))?;
-        let shown = |path: &std::path::Path| path.display().to_string();
+        self.apply(apply, look, version, &downloads, &payloads, retries)
+    }
+
+    /// Verifies a release again, just before it is applied: a day may have passed while a large payload
+    /// arrived.
+    fn verify(
+        &self,
+        look: &Look,
+        version: &Version,
+        downloads: &Path,
+        payloads: &[&Payload],
+    ) -> Result<(), Refusal> {
+        let current = command::current(&look.config.current, self.folder.path(), &self.clock).ok();
+        let checked = look.client.recheck(&look.config.channel, &look.checked.current)?;
+        let target = checked.answer().advice.target().map(|target| target.version.clone());
+        let cluster = self.folder.read()?;
+        if current.as_ref() != Some(&look.checked.current)
+            || target.as_ref() != Some(version)
+            || cluster.config.channel != look.config.channel
+            || !is_wanted(&cluster, version)
+        {
+            return Err(stopped(version));
+        }
+        durable::create_folder(downloads, Mode::Private)?;
+        if let Some(raw) = checked.manifests.get(version) {
+            durable::write(&downloads.join("release.json"), raw, Mode::Private)?;
+        }
+        payloads.iter().try_for_each(|payload| check(&downloads.join(&payload.file), payload))
+    }
+
+    /// Runs the operator's command, and records what came of it.
+    fn apply(
+        &self,
+        command: &str,
+        look: &Look,
+        version: &Version,
+        downloads: &Path,
+        payloads: &[&Payload],
+        retries: u64,
+    ) -> Result<Turn, Refusal> {
+        let name = self.folder.name();
+        let folder = fs::canonicalize(downloads).map_err(Refusal::state(downloads))?;
+        let shown = |path: &Path| path.display().to_string();
         let mut environment = vec![
-            ("TIDEGATE_CLUSTER", self.name.clone()),
-            ("TIDEGATE_CHANNEL", checked.channel.to_string()),
-            ("TIDEGATE_FROM", checked.current.to_string()),
+            ("TIDEGATE_CLUSTER", name.to_owned()),
+            ("TIDEGATE_CHANNEL", look.checked.channel.to_string()),
+            ("TIDEGATE_FROM", look.checked.current.to_string()),
             ("TIDEGATE_VERSION", version.to_string()),
             ("TIDEGATE_PAYLOAD_DIR", shown(&folder)),
             ("TIDEGATE_RELEASE", shown(&folder.join("release.json"))),
         ];
-        let mut files = payloads.clone();
-        if let (Some(only), None) = (files.next(), files.next()) {
+        if let [only] = payloads {
             environment.push(("TIDEGATE_PAYLOAD", shown(&folder.join(&only.file))));
         }
-        tracing::info!(cluster = self.name, from = %checked.current, %version, "applying");
-        let ended = command::apply(apply, self.folder.path(), &environment, &self.clock, &stop);
-        let (kind, reason) = match ended {
-            Ok(Ended::Done) => match command::current(&config.current, self.folder.path(), &self.clock) {
-                Ok(now) if now == *version => {
-                    tracing::info!(cluster = self.name, %version, "applied");
-                    self.folder.change_record(|record| {
-                        (record.current, record.target, record.failure) = (Some(now), None, None);
-                    })?;
-                    return Ok(Turn::Applied);
+        tracing::info!(cluster = name, from = %look.checked.current, %version, "applying");
+        let stop = || self.must_stop();
+        let (kind, reason) =
+            match command::apply(command, self.folder.path(), &environment, &self.clock, &stop) {
+                Ok(Ended::Done) => {
+                    match command::current(&look.config.current, self.folder.path(), &self.clock) {
+                        Ok(now) if now == *version => {
+                            tracing::info!(cluster = name, %version, "applied");
+                            self.folder.change(|cluster| {
+                                let record = &mut cluster.record;
+                                (record.current, record.target, record.failure) = (Some(now), None, None);
+                            })?;
+                            return Ok(Turn::Applied);
+                        }
+                        Ok(now) => ("NotApplied", format!("it succeeded, but the cluster runs `{now}`")),
+                        Err(why) => ("NotApplied", format!("it succeeded, but {why}")),
+                    }
                 }
-                Ok(now) => ("NotApplied", format!("it ended well, and the cluster runs `{now}`")),
-                Err(why) => ("NotApplied", format!("it ended well, and {why}")),
-            },
-            Ok(Ended::Later(why)) => {
-                tracing::info!(cluster = self.name, %version, why, "it is to be tried again later");
-                let note = format!("applying `{version}` is to be tried again later: {why}");
-                self.folder.change_record(|record| record.notes.push(note))?;
-                return Ok(Turn::Later);
-            }
-            Ok(Ended::Stopped) => {
-                return Err(Refusal::Stopped { what: format!("the update to `{version}`") });
-            }
-            Ok(Ended::Failed(why)) => ("ApplyFailed", why),
-            Err(error) => ("ApplyFailed", format!("it could not be run: {error}")),
-        };
-        tracing::warn!(cluster = self.name, %version, kind, reason, "the release was not applied");
-        self.folder.change_record(|record| {
-            let before = record.failure.take().filter(|failure| {
-                failure.version.as_ref() == Some(version) && failure.retries == orders.retries
-            });
-            record.failure = Some(Failure {
-                kind: kind.to_owned(),
-                reason,
-                at: Stamp(self.clock.now()),
-                version: Some(version.clone()),
-                tries: before.map_or(1, |failure| failure.tries + 1),
-                retries: orders.retries,
-            });
+                Ok(Ended::Later(why)) => {
+                    tracing::info!(cluster = name, %version, why, "to be retried later");
+                    let note = format!("applying `{version}` will be retried later: {why}");
+                    self.folder.change(|cluster| cluster.record.notes.push(note))?;
+                    return Ok(Turn::Later);
+                }
+                Ok(Ended::Stopped) => return Err(stopped(version)),
+                Ok(Ended::Failed(why)) => ("ApplyFailed", why),
+                Err(error) => ("ApplyFailed", format!("it cannot be run: {error}")),
+            };
+        tracing::warn!(cluster = name, %version, kind, reason, "the release was not applied");
+        let (kind, at, version) = (kind.to_owned(), self.clock.now(), Some(version.clone()));
+        self.folder.change(|cluster| {
+            let before = cluster.record.failure.take();
+            let before = before.filter(|failure| failure.version == version && failure.retries == retries);
+            let tries = before.map_or(1, |failure| failure.tries + 1);
+            cluster.record.failure = Some(Failure { kind, reason, at, version, tries, retries });
         })?;
         Ok(Turn::Quiet)
     }
 }
 
-/// Removes what was downloaded of other releases. What cannot be removed only takes space.
-fn forget_other_downloads(keep: &std::path::Path) {
+fn stopped(version: &Version) -> Refusal {
+    Refusal::Stopped { what: format!("the update to `{version}`") }
+}
+
+/// Removes the downloads of other releases. What cannot be removed only takes space.
+fn remove_other_downloads(keep: &Path) {
     let Some(entries) = keep.parent().and_then(|above| fs::read_dir(above).ok()) else { return };
     for path in entries.flatten().map(|entry| entry.path()).filter(|path| path != keep) {
         let _ = fs::remove_dir_all(path);
     }
 }
 
-/// Whether the operator wants a release applied.
-fn is_wanted(config: &Config, orders: &Orders, version: &Version) -> bool {
+/// Whether the operator wants a release to be applied.
+fn is_wanted(Cluster { config, orders, .. }: &Cluster, version: &Version) -> bool {
     let approved = config.approval == Approval::Automatic || orders.approved.as_ref() == Some(version);
     approved && orders.paused.is_none()
 }
 
 /// When an automatic retry is due.
-fn retry_at(failure: &Failure) -> crate::domain::Time {
-    let doubled = FIRST_RETRY.saturating_mul(1 << failure.tries.saturating_sub(1).min(16));
-    failure.at.0 + TimeDelta::from_std(doubled.min(LONGEST_RETRY)).unwrap_or_default()
+fn retry_at(failure: &Failure) -> Time {
+    let wait = doubled(FIRST_RETRY, failure.tries.saturating_sub(1));
+    failure.at + TimeDelta::from_std(wait).unwrap_or_default()
 }
 
-/// A number from 0 to 1. Where the system has no randomness, clusters ask in step; that is all.
+fn doubled(first: Duration, times: u32) -> Duration {
+    first.saturating_mul(1 << times.min(16)).min(LONGEST_RETRY)
+}
+
+/// A random number from 0 to 1. If the system has no randomness, clusters ask at the same time, and that
+/// is all.
 fn random() -> f64 {
     let mut bytes = [0; 4];
     let _ = getrandom::fill(&mut bytes);
@@ -341,11 +349,11 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
-    use crate::domain::Time;
+    use crate::cluster::folder::Config;
 
     fn failure(tries: u32) -> Failure {
         let (kind, reason) = ("ApplyFailed".to_owned(), String::new());
-        Failure { kind, reason, at: Stamp(Time::UNIX_EPOCH), version: None, tries, retries: 0 }
+        Failure { kind, reason, at: Time::UNIX_EPOCH, version: None, tries, retries: 0 }
     }
 
     #[test]
@@ -356,13 +364,13 @@ mod tests {
         }
     }
 
-    /// A clock that stands. Whoever asks it first gives the operator time for an order.
+    /// A stopped clock. When it is read for the first time, the operator gives an order.
     struct Nudge(Folder, Mutex<bool>);
 
     impl Clock for Nudge {
         fn now(&self) -> Time {
             if !std::mem::replace(&mut *self.1.lock().unwrap(), true) {
-                self.0.change_orders(|orders| orders.retries += 1).unwrap();
+                self.0.change(|cluster| cluster.orders.retries += 1).unwrap();
             }
             Time::UNIX_EPOCH
         }
@@ -392,19 +400,19 @@ mod tests {
         folder.create(&config, b"{}").unwrap();
         let target = Version::parse("1.8.9").ok();
         folder
-            .change_record(|record| {
-                record.checked = Some(Stamp(Time::UNIX_EPOCH));
+            .change(|Cluster { record, .. }| {
+                record.checked = Some(Time::UNIX_EPOCH);
                 record.failure = Some(Failure { version: target.clone(), ..failure(1) });
                 record.target = target;
             })
             .unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let clock = Arc::new(Nudge(folder.clone(), Mutex::new(false)));
-        let agent = Agent { folder: folder.clone(), name: "c".to_owned(), clock, stop: Arc::clone(&stop) };
+        let agent = Agent { folder: folder.clone(), clock, stop: Arc::clone(&stop) };
         let running = std::thread::spawn(move || agent.run());
         let looked = (0..100).any(|_| {
             std::thread::sleep(Duration::from_millis(100));
-            folder.record().unwrap().trouble.is_some()
+            folder.read().unwrap().record.trouble.is_some()
         });
         stop.store(true, Ordering::SeqCst);
         running.join().unwrap().unwrap();

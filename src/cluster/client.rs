@@ -1,4 +1,4 @@
-//! A check: verify what the server has, and work out what the cluster should do.
+//! A check: verify the server's documents, and compute what the cluster should do.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::lock;
 use super::manifests::{Manifests, Options};
 use super::refusal::Refusal;
 use super::session::Session;
-use super::trusted::{Next, Trusted};
+use super::trusted::Trusted;
 use crate::clock::SharedClock;
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
@@ -23,9 +23,9 @@ use crate::domain::version::Version;
 use crate::formats::tuf::Root;
 use crate::signing::Signed;
 use crate::signing::continuity::Known;
-use crate::signing::verify::{Verified, Violation};
+use crate::signing::verify::Violation;
 
-/// Who checks. All calls block: from async code they belong on a thread of their own.
+/// Checks the server's documents. All calls block, so async code must make them on a thread of their own.
 #[derive(Clone)]
 pub struct Client {
     trusted: Trusted,
@@ -36,26 +36,25 @@ pub struct Client {
     options: Options,
 }
 
-/// What was verified, and what follows from it.
+/// The result of a check.
 #[derive(Debug)]
 pub struct Checked {
-    /// The lines that count for this cluster, as verified manifests have them.
+    /// The lines that matter for this cluster, from verified manifests.
     catalog: Catalog,
-    /// The followed channel, never an alias.
+    /// The channel that the cluster follows, never an alias.
     pub channel: ChannelName,
     pub current: Version,
     /// The time of the check.
     pub now: Time,
-    /// When the first of what the advice rests on expires; in the past with `stale_ok`.
+    /// When the first document that the advice depends on expires. With `stale_ok` this may be in the past.
     pub expires: Time,
-    /// Releases that are on offer before they may be.
+    /// Releases that are on offer too early.
     pub skipped: Vec<Skipped>,
-    /// Releases that are signed, and whose manifests the server withholds. Each could be a barrier,
-    /// and is taken for one.
+    /// Signed releases whose manifests the server withholds. Each could be a barrier, so it counts as one.
     pub withheld: Vec<Version>,
     /// The signed manifests by version.
     pub manifests: BTreeMap<Version, Bytes>,
-    /// Whether the trusted state is a new one.
+    /// Whether the trusted state has changed.
     pub changed: bool,
 }
 
@@ -63,13 +62,13 @@ impl Checked {
     /// What the cluster should do.
     ///
     /// # Panics
-    /// Never: the channel was in the catalog when this was made.
+    /// Never: the catalog has the channel.
     pub fn answer(&self) -> Answer<'_> {
         answer(&self.catalog, &[], &self.channel, &self.current, self.now)
-            .expect("the catalog was made around this channel")
+            .expect("the catalog was built around this channel")
     }
 
-    /// How long ago the oldest of it expired.
+    /// How long ago the first document expired.
     #[must_use]
     pub fn age(&self) -> Option<TimeDelta> {
         (self.expires <= self.now).then(|| self.now - self.expires)
@@ -77,8 +76,8 @@ impl Checked {
 }
 
 impl Client {
-    /// A client whose trusted state lies in a folder. `root` is the root that was brought here by
-    /// hand; a newer one in the state goes before it.
+    /// A client with its trusted state in a folder. `root` is the root that the operator brought to the
+    /// cluster. A newer one in the state takes precedence.
     #[must_use]
     pub fn new(
         folder: &Path,
@@ -91,20 +90,20 @@ impl Client {
         Self { trusted, folder: folder.to_owned(), root, fetch, clock, options }
     }
 
-    /// Asks the server, verifies, and works out what the cluster that runs `current` and follows
+    /// Asks the server, verifies its documents, and computes what the cluster that runs `current` and follows
     /// `channel` should do.
     ///
     /// # Errors
-    /// When a document is refused or cannot be had. The trusted state is then as before, byte for byte.
+    /// When a document is refused or cannot be fetched. The trusted state is then as before, byte for byte.
     pub fn check(&self, channel: &ChannelName, current: &Version) -> Result<Checked, Refusal> {
         self.check_with(Arc::clone(&self.fetch), channel, current)
     }
 
-    /// The same without the server, from what was verified last: during an outage, and once more
-    /// before something is applied.
+    /// The same without the server, from the trusted state: during an outage, and again before a release
+    /// is applied.
     ///
     /// # Errors
-    /// As [`check`](Self::check), and when nothing was verified yet, or something else than now.
+    /// Like [`check`](Self::check), and when a document is needed that was not verified before.
     pub fn recheck(&self, channel: &ChannelName, current: &Version) -> Result<Checked, Refusal> {
         self.check_with(Arc::new(Nothing), channel, current)
     }
@@ -116,13 +115,13 @@ impl Client {
         current: &Version,
     ) -> Result<Checked, Refusal> {
         let _lock = lock::wait(&self.folder.join("check.lock"))?;
-        // One time for the whole check, however long it takes (TUF 5.1).
+        // The time stays the same for the whole check, however long it takes (TUF 5.1).
         let now = self.clock.now();
         let session = Session::new(fetch, self.trusted.read()?, Arc::clone(&self.clock));
         let before = session.state();
         let manifests = match before {
-            Some(before) if now < before.verified => {
-                return Err(Refusal::ClockBack { now, known: before.verified });
+            Some(before) if now < before.verified() => {
+                return Err(Refusal::ClockBack { now, known: before.verified() });
             }
             Some(before) => Manifests::new(&session, before.known(), now, self.options)?,
             None => {
@@ -147,20 +146,12 @@ impl Client {
             return Err(Refusal::WrongLine(target.version.clone()));
         }
 
-        let Verified { root, timestamp, snapshot, .. } = &verified;
-        let (root, timestamp, snapshot) = (root.raw(), timestamp.raw(), snapshot.raw());
-        let files = session.files();
-        let next = Next { verified: now, root, timestamp, snapshot, seen: &seen, files: &files };
-        if next.is_new(before) {
-            self.trusted.commit(before, &next)?;
-            checked.changed = true;
-        }
+        checked.changed = self.trusted.commit(before, (&verified, now), seen, session.listed())?;
         Ok(checked)
     }
 }
 
-/// A server that has nothing new, and nothing at all that was not verified before.
-#[derive(Debug)]
+/// A server without news. It has nothing that was not verified before.
 struct Nothing;
 
 impl Fetch for Nothing {
@@ -168,15 +159,11 @@ impl Fetch for Nothing {
         if ask.path.ends_with("/timestamp.json") {
             return Ok(Reply::NotModified);
         }
-        // Manifests that were withheld then are so now.
+        // The server withheld these manifests before.
         if ask.path.ends_with(".root.json") || ask.path.starts_with("tuf/targets/") {
             return Ok(Reply::NotFound);
         }
-        let detail = "only what was verified before counts now, and this was not".to_owned();
+        let detail = "it is needed, but was not verified before".to_owned();
         Err(Refusal::Unreachable { url: ask.path.to_owned(), detail })
-    }
-
-    fn place(&self) -> String {
-        "the trusted state".to_owned()
     }
 }

@@ -1,4 +1,4 @@
-//! The operator's own commands.
+//! Running the operator's own commands.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -10,26 +10,27 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
+use super::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::domain::version::Version;
 
-/// How long a command has to end after SIGTERM, before SIGKILL. Half of what systemd grants to the
+/// How long a command has to end after SIGTERM, before SIGKILL. This is half of what systemd gives the
 /// agent itself.
 pub const GRACE: Duration = Duration::from_secs(30);
 
-/// A version is printed at once, or something is stuck.
+/// `--current` prints a version at once, unless something is stuck.
 const LONGEST_CURRENT: Duration = Duration::from_secs(60);
 
-/// Try again later: `EX_TEMPFAIL` of sysexits(3).
+/// The exit code for "try again later": `EX_TEMPFAIL` of sysexits(3).
 const LATER: i32 = 75;
 
-/// How often a running command is looked at, and whether it shall stop.
+/// How often to check whether a command has ended, and whether it must stop.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// So often [`PAUSE`] passes at most until the last words of a command that has ended are read.
+/// How many times [`PAUSE`] to wait for the output of a command that has ended.
 const LAST_WORDS: u32 = 20;
 
-/// How much of what a command says is kept: its last words have the reason.
+/// How much of a command's output is kept: its last lines contain the reason.
 const LINES: usize = 20;
 const LONGEST_LINE: u64 = 1024;
 
@@ -37,15 +38,15 @@ const LONGEST_LINE: u64 = 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
     Done,
-    /// It wants to be tried again later.
+    /// It asked to be retried later.
     Later(String),
     Failed(String),
-    /// It was told to stop.
+    /// It was stopped.
     Stopped,
 }
 
-/// Runs the command that applies a release, until it ends or `stop` says so. Then its process group
-/// gets SIGTERM, and SIGKILL after [`GRACE`].
+/// Runs the command that applies a release, until it ends or `stop` returns true. Then its process group gets
+/// SIGTERM, and SIGKILL after [`GRACE`].
 ///
 /// # Errors
 /// When it cannot be started.
@@ -71,20 +72,20 @@ pub fn apply(
 /// Asks a command for the version that the cluster runs.
 ///
 /// # Errors
-/// Why it could not be learnt.
-pub fn current(command: &str, folder: &Path, clock: &SharedClock) -> Result<Version, String> {
-    let said = |e: std::io::Error| format!("`{command}` could not be run: {e}");
-    let mut running = Running::start(command, folder, &[]).map_err(said)?;
-    let late = running.wait(clock, &|| false, Some(LONGEST_CURRENT)).map_err(said)?;
-    if late {
-        return Err(format!("`{command}` took longer than {} s", LONGEST_CURRENT.as_secs()));
+/// When the command fails, or does not print a version.
+pub fn current(command: &str, folder: &Path, clock: &SharedClock) -> Result<Version, Refusal> {
+    let failed = |why: String| Refusal::Current(format!("`{command}` {why}"));
+    let unstarted = |e: std::io::Error| failed(format!("cannot be run: {e}"));
+    let mut running = Running::start(command, folder, &[]).map_err(unstarted)?;
+    if running.wait(clock, &|| false, Some(LONGEST_CURRENT)).map_err(unstarted)? {
+        return Err(failed(format!("took longer than {} s", LONGEST_CURRENT.as_secs())));
     }
     if running.code != Some(0) {
         let code = running.code.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
-        return Err(with(format!("`{command}` ended with {code}"), &running.last_words()));
+        return Err(failed(with(format!("ended with {code}"), &running.last_words())));
     }
     let out = running.out.words();
-    Version::parse(out.trim()).map_err(|e| format!("`{command}` does not print a version: {e}"))
+    Version::parse(out.trim()).map_err(|e| failed(format!("does not print a version: {e}")))
 }
 
 fn with(words: String, tail: &str) -> String {
@@ -122,7 +123,7 @@ impl Running {
         Ok(Self { child, out, err, readers, code: None })
     }
 
-    /// Waits for the end. Whether it had to be told to stop.
+    /// Waits until the command ends. Returns whether it had to be stopped.
     fn wait(
         &mut self,
         clock: &SharedClock,
@@ -158,12 +159,12 @@ impl Running {
         }
     }
 
-    /// Signals the whole group. One that is gone needs no signal.
+    /// Signals the whole group. A group that has ended needs no signal.
     fn signal(&self, signal: Signal) {
         let _ = kill_process_group(Pid::from_child(&self.child), signal);
     }
 
-    /// Waits for what a command left behind in its group, for what is left of the grace.
+    /// Waits for processes that a command left behind in its group, for the rest of the grace period.
     fn end_group(&self, clock: &SharedClock, since: Duration) {
         let group = Pid::from_child(&self.child);
         while test_kill_process_group(group).is_ok() {
@@ -180,8 +181,8 @@ impl Running {
 }
 
 impl Tail {
-    /// Reads a pipe to its end, on a thread of its own: something may hold it open for longer than the
-    /// command runs.
+    /// Reads a pipe to its end, on a thread of its own: another process may keep it open after the
+    /// command has ended.
     fn follow(&self, pipe: impl Read + Send + 'static) -> JoinHandle<()> {
         let lines = Arc::clone(&self.0);
         std::thread::spawn(move || {
@@ -193,7 +194,7 @@ impl Tail {
                     Ok(_) => {}
                 }
                 let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-                tracing::debug!(line, "the command says");
+                tracing::debug!(line, "output of the command");
                 let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
                 lines.push(line);
                 if lines.len() > LINES {

@@ -1,5 +1,5 @@
-//! Payloads: downloaded with resume, hashed on the way, and never there under their name before they
-//! are whole.
+//! Downloads of payloads: they can be resumed, and a file gets its name only when it is complete and
+//! verified.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -11,44 +11,42 @@ use sha2::Digest;
 use super::fetch::{Ask, Fetch, Reply, broken};
 use super::refusal::Refusal;
 use crate::domain::payload::{Payload, Sha256};
-use crate::domain::release::Release;
 use crate::domain::version::Version;
 use crate::formats::tuf::names;
 use crate::signing::verify::Violation;
 use crate::store::durable::{self, Mode};
 
-/// Large enough that a read costs little, small enough that a pause is noticed at once.
+/// Large enough for cheap reads, and small enough to notice a pause at once.
 const CHUNK: usize = 256 * 1024;
 
-/// Where the files of a release come from and go to.
+/// Where the files of a release come from, and where they go.
 #[derive(Clone, Copy)]
 pub struct Download<'a> {
     pub fetch: &'a dyn Fetch,
     pub folder: &'a Path,
-    /// Asked between chunks: whether to leave off. What came so far is kept.
+    /// Whether to stop, asked between chunks. The part that has arrived is kept.
     pub stop: &'a dyn Fn() -> bool,
 }
 
-/// The payloads of a release that a machine of an architecture takes: those that are for any, and
-/// those that are for it.
-pub fn wanted<'p>(
-    payloads: &'p [Payload],
-    arch: Option<&'p str>,
-) -> impl Iterator<Item = &'p Payload> + Clone {
-    payloads.iter().filter(move |payload| payload.arch.is_none() || payload.arch.as_deref() == arch)
-}
-
-/// Checks that a machine of an architecture takes at least one payload of a release that has some.
+/// The payloads of a release for a machine of an architecture: those for any architecture, and those for
+/// its own.
 ///
 /// # Errors
-/// When it takes none: to apply the release with nothing would do nothing, or worse.
-pub fn check_wanted(release: &Release, arch: Option<&str>) -> Result<(), Refusal> {
-    if release.payloads.is_empty() || wanted(&release.payloads, arch).next().is_some() {
-        return Ok(());
+/// When the release has payloads, but none for the machine: applying it without one would do nothing, or
+/// worse.
+pub fn wanted<'p>(
+    version: &Version,
+    payloads: &'p [Payload],
+    arch: Option<&str>,
+) -> Result<Vec<&'p Payload>, Refusal> {
+    let suits = |payload: &&Payload| payload.arch.is_none() || payload.arch.as_deref() == arch;
+    let wanted: Vec<_> = payloads.iter().filter(suits).collect();
+    if payloads.is_empty() || !wanted.is_empty() {
+        return Ok(wanted);
     }
-    let has: BTreeSet<_> = release.payloads.iter().filter_map(|payload| payload.arch.as_deref()).collect();
+    let has: BTreeSet<_> = payloads.iter().filter_map(|payload| payload.arch.as_deref()).collect();
     Err(Refusal::NoPayload {
-        version: release.version.clone(),
+        version: version.clone(),
         machine: arch
             .map_or_else(|| "a machine of no named architecture".to_owned(), |arch| format!("`{arch}`")),
         has: has.into_iter().map(|arch| format!("`{arch}`")).collect(),
@@ -56,10 +54,10 @@ pub fn check_wanted(release: &Release, arch: Option<&str>) -> Result<(), Refusal
 }
 
 impl Download<'_> {
-    /// Brings one payload. One that is there already is hashed again.
+    /// Downloads one payload. If the file exists already, it is hashed again.
     ///
     /// # Errors
-    /// When it cannot be had, is not what release keys signed, or was told to stop.
+    /// When it cannot be fetched, is not what release keys signed, or was stopped.
     pub fn payload(&self, version: &Version, payload: &Payload) -> Result<PathBuf, Refusal> {
         durable::create_folder(self.folder, Mode::Private)?;
         let path = self.folder.join(&payload.file);
@@ -69,7 +67,7 @@ impl Download<'_> {
         let part = self.folder.join(format!(".{}.part", payload.file));
         self.fill(&part, version, payload)?;
         if let Err(refusal) = check(&part, payload) {
-            // It is whole, and it is wrong: going on with it would lead nowhere.
+            // It is complete, but wrong: resuming it would not help.
             fs::remove_file(&part).map_err(Refusal::state(&part))?;
             return Err(refusal);
         }
@@ -80,7 +78,7 @@ impl Download<'_> {
         Ok(path)
     }
 
-    /// Fills up what is there of a payload.
+    /// Downloads the part of a payload that is missing.
     fn fill(&self, part: &Path, version: &Version, payload: &Payload) -> Result<(), Refusal> {
         let mut have = fs::metadata(part).map_or(0, |part| part.len());
         if have > payload.size {
@@ -104,7 +102,7 @@ impl Download<'_> {
             .write(true)
             .open(part)
             .map_err(Refusal::state(part))?;
-        // A server that does not know parts sends all of it.
+        // A server that does not support ranges sends the whole file.
         let mut at = found.from;
         file.set_len(at).map_err(Refusal::state(part))?;
         io::Seek::seek(&mut file, io::SeekFrom::Start(at)).map_err(Refusal::state(part))?;
@@ -134,10 +132,10 @@ impl Download<'_> {
     }
 }
 
-/// Checks that a file is a payload: its size and its digest.
+/// Checks that a file has the digest of a payload.
 ///
 /// # Errors
-/// When it is not, or cannot be read.
+/// When it has another one, or cannot be read.
 pub fn check(path: &Path, payload: &Payload) -> Result<(), Refusal> {
     let mut file = File::open(path).map_err(Refusal::state(path))?;
     let mut hasher = sha2::Sha256::new();

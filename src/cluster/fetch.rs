@@ -1,6 +1,5 @@
-//! How files come from a server: bounded in size, in time and from below in speed.
+//! How files come from a server: with limits on size and time, and a minimum speed.
 
-use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,56 +8,43 @@ use std::time::Duration;
 use super::refusal::Refusal;
 
 /// Where files come from: a server, or a test.
-pub trait Fetch: fmt::Debug + Send + Sync + 'static {
-    /// Asks for the file at a path below the server's address, `tuf/metadata/timestamp.json`.
+pub trait Fetch: Send + Sync + 'static {
+    /// Requests the file at a path below the server's address, `tuf/metadata/timestamp.json`.
     ///
     /// # Errors
     /// When there is no answer, or one that cannot be used.
     fn get(&self, ask: &Ask<'_>) -> Result<Reply, Refusal>;
-
-    /// How the place is called in messages.
-    fn place(&self) -> String;
 }
 
-/// What is asked for.
+/// A request for a file.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ask<'a> {
     pub path: &'a str,
-    /// The tag of the copy that is here already.
+    /// The tag of the local copy.
     pub held: Option<&'a str>,
-    /// Go on from this byte, if the file still has this tag.
+    /// Continue from this byte, if the file still has this tag.
     pub from: Option<(u64, &'a str)>,
-    /// Whether it may take as long as it does at the least rate, as payloads may.
+    /// Whether the transfer may take any time, as long as it has the minimum speed. Payloads may.
     pub patient: bool,
 }
 
-/// What came back.
+/// The answer.
 pub enum Reply {
     NotFound,
-    /// The copy that is here is still the newest.
+    /// The local copy is current.
     NotModified,
     Found(Found),
 }
 
-/// A file that is there.
+/// A file on the server.
 pub struct Found {
     pub tag: Option<String>,
-    /// Where the body begins: not at 0 only where that was asked for.
+    /// Where the body starts: at 0, unless the request said otherwise.
     pub from: u64,
     pub body: Box<dyn Read + Send>,
 }
 
-impl fmt::Debug for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotFound => f.write_str("NotFound"),
-            Self::NotModified => f.write_str("NotModified"),
-            Self::Found(found) => write!(f, "Found from {} with {:?}", found.from, found.tag),
-        }
-    }
-}
-
-/// How much was asked and received, for the report of a check.
+/// How many requests and bytes a check took.
 #[derive(Debug, Clone, Default)]
 pub struct Traffic {
     requests: Arc<AtomicU64>,
@@ -87,17 +73,17 @@ impl Traffic {
     }
 }
 
-/// The bounds of a transfer.
+/// The limits of a transfer.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// For connecting, for the head of a reply, and for each read.
+    /// The timeout for connecting, for the head of a reply, and for each read.
     pub wait: Duration,
-    /// The rate is looked at over windows of this length.
+    /// The speed is checked in windows of this length.
     pub window: Duration,
-    /// In each window at least so many bytes must come: 10 KiB in 20 s is slower than any line that
-    /// could carry payloads at all.
+    /// The minimum number of bytes in a window. 10 KiB in 20 s is slower than any line that can carry
+    /// payloads.
     pub least: u64,
-    /// For one file of the repository, head and body. Payloads have no such bound.
+    /// The timeout for one file of the repository, head and body. Payloads have none.
     pub whole: Duration,
 }
 
@@ -112,13 +98,13 @@ impl Default for Pace {
     }
 }
 
-/// Reads a body to its end, and not beyond a limit.
+/// Reads a body to its end, up to a limit.
 ///
 /// # Errors
-/// When it is larger, or breaks off.
+/// When it is larger, or the connection breaks.
 pub fn read_all(path: &str, body: &mut dyn Read, limit: u64) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
-    // One more than the limit tells whether there is more.
+    // One byte more shows whether the body exceeds the limit.
     body.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| broken(path, &e))?;
     if bytes.len() as u64 > limit {
         return Err(Refusal::TooLarge { path: path.to_owned(), limit });
@@ -126,7 +112,7 @@ pub fn read_all(path: &str, body: &mut dyn Read, limit: u64) -> Result<Vec<u8>, 
     Ok(bytes)
 }
 
-/// A body that broke off, or came too slowly.
+/// A body whose connection broke, or that was too slow.
 #[must_use]
 pub fn broken(path: &str, error: &io::Error) -> Refusal {
     let detail = error.to_string();

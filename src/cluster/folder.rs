@@ -1,13 +1,14 @@
-//! The folder of one cluster: its settings, its operator's orders, and what has come of them.
+//! The folder of one cluster: its settings, its operator's orders, and the agent's record.
 //!
-//! Commands write settings and orders, the agent writes the record. Each file is replaced whole, so
-//! that a reader needs no lock; whoever changes one takes the lock first.
+//! All three are in one file, which is replaced as a whole, so readers need no lock. Whoever changes it
+//! takes the lock first.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -15,102 +16,144 @@ use super::lock::{self, Lock};
 use super::refusal::Refusal;
 use crate::domain::Time;
 use crate::domain::channel::ChannelName;
+use crate::domain::span::Span;
 use crate::domain::version::Version;
-use crate::formats::seconds;
 use crate::store::durable::{self, Mode};
 
-/// How a cluster is updated.
+const FILE: &str = "cluster.json";
+
+/// What is kept about a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    pub config: Config,
+    #[serde(default)]
+    pub orders: Orders,
+    #[serde(default)]
+    pub record: Record,
+}
+
+/// How a cluster is updated: the options of `tidegate cluster add`, as they are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Config {
-    /// The form of this file.
+    /// The version of this format.
+    #[arg(skip = 1_u32)]
     pub format: u32,
+    /// The address of the update server or of a mirror
+    #[arg(long, value_name = "URL")]
     pub server: String,
+    /// The channel to follow: its name or an alias, in any case
+    #[arg(long, value_name = "CHANNEL", value_parser = ChannelName::parse_any_case)]
     pub channel: ChannelName,
-    /// Prints the version that the cluster runs.
+    /// A command that prints the version that the cluster runs; run with `sh -c`
+    #[arg(long, value_name = "CMD")]
     pub current: String,
-    /// Applies a release. Without it the cluster is only told about.
+    /// A command that applies a release; run with `sh -c`. Without it, releases are only reported
+    #[arg(long, value_name = "CMD")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apply: Option<String>,
+    /// Whether somebody approves each release
+    #[arg(long, value_enum, default_value_t = Approval::Admin)]
     pub approval: Approval,
-    /// In seconds.
+    /// How often to check
+    // In seconds.
+    #[arg(long, value_name = "DURATION", value_parser = interval, default_value = "45m")]
     pub interval: u64,
+    /// Take the payloads for this architecture, and those for any
+    #[arg(long, value_name = "ARCH")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arch: Option<String>,
-    /// In seconds.
+    /// Accept documents that expired at most this long ago, in a closed network
+    // In seconds.
+    #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "0s", hide_default_value = true)]
     #[serde(default)]
     pub stale_ok: u64,
+    /// Accept what a demo has signed with throw-away keys
+    #[arg(long)]
     #[serde(default)]
     pub demo: bool,
-    /// Certificates to trust instead of the system's, PEM.
+    /// Certificates to trust for `https` instead of the system's, PEM
+    #[arg(long, value_name = "FILE")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
 }
 
 /// Who decides that a release is applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Approval {
+    /// The agent applies each release at once
     Automatic,
+    /// `tidegate cluster approve NAME VERSION` lets the agent apply a release
     Admin,
+}
+
+/// Ten years: no signed document lives longer.
+const LONGEST: Span = Span(TimeDelta::days(3650));
+
+/// Parses a length of time into seconds.
+fn seconds(text: &str) -> Result<u64, String> {
+    match Span::parse(text) {
+        Some(span) if span <= LONGEST => Ok(span.0.num_seconds().unsigned_abs()),
+        Some(_) => Err(format!("it is longer than {LONGEST}")),
+        None => Err("write a whole number of weeks, days, hours, minutes or seconds, like `45m`".to_owned()),
+    }
+}
+
+fn interval(text: &str) -> Result<u64, String> {
+    match seconds(text)? {
+        0 => Err("it must be longer than zero".to_owned()),
+        seconds => Ok(seconds),
+    }
 }
 
 /// What the operator wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 pub struct Orders {
-    #[serde(default)]
     pub paused: Option<Pause>,
     /// The release that may be applied.
-    #[serde(default)]
     pub approved: Option<Version>,
-    /// Goes up with each wish for a check.
-    #[serde(default)]
+    /// How many checks the operator has requested.
     pub checks: u64,
-    /// Goes up with each wish to try again what has failed.
-    #[serde(default)]
+    /// How many retries of a failed release the operator has requested.
     pub retries: u64,
 }
 
-/// Since when, and why, nothing is applied.
+/// Since when nothing is applied, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pause {
-    #[serde(with = "seconds")]
     pub at: Time,
     pub reason: Option<String>,
 }
 
-/// What has come of it so far.
+/// The results so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 pub struct Record {
     pub current: Option<Version>,
-    /// The release that the advice is to take.
+    /// The release that the cluster should install.
     pub target: Option<Version>,
     pub advice: Option<Told>,
     /// When the last check succeeded.
-    pub checked: Option<Stamp>,
-    /// Until when the advice holds.
-    pub expires: Option<Stamp>,
-    /// By how many seconds the documents have expired, where that is allowed.
+    pub checked: Option<Time>,
+    /// When the advice expires.
+    pub expires: Option<Time>,
+    /// How many seconds ago the documents expired, if they have and that is allowed.
     pub age: Option<u64>,
     /// Why the last check failed.
     pub trouble: Option<Failure>,
     /// Why the last release was not applied.
     pub failure: Option<Failure>,
-    /// What is being done.
+    /// The step in progress.
     pub step: Option<Step>,
-    /// What was noticed and is not an obstacle: releases that were skipped, and the like.
+    /// Observations that do not stop the update: skipped releases, for example.
     pub notes: Vec<String>,
 }
 
-/// A time in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Stamp(#[serde(with = "seconds")] pub Time);
-
-/// Advice, as it was given.
+/// The advice of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     pub action: String,
@@ -118,28 +161,34 @@ pub struct Told {
     pub message: String,
 }
 
-/// Something that went wrong.
+/// A check or a release that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
-    /// A stable word, [`Refusal::kind`] among others.
+    /// A stable word, such as a [`Refusal::kind`].
     #[serde(rename = "type")]
     pub kind: String,
     pub reason: String,
-    pub at: Stamp,
+    pub at: Time,
     /// The release that was being applied.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<Version>,
-    /// How often it was tried.
-    #[serde(default)]
+    /// How many attempts have failed.
     pub tries: u32,
-    /// The operator's wishes to try again, when it failed.
-    #[serde(default)]
+    /// [`Orders::retries`] at the time of the failure.
     pub retries: u64,
 }
 
-/// A step of an update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+impl Failure {
+    /// A failed check, or a failed update to `version`.
+    #[must_use]
+    pub fn of(refusal: &Refusal, version: Option<&Version>, at: Time) -> Self {
+        let (kind, reason) = (refusal.kind().to_owned(), refusal.to_string());
+        Self { kind, reason, at, version: version.cloned(), tries: 0, retries: 0 }
+    }
+}
+
+/// A step of an update, in the order in which they happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
     Download,
@@ -151,16 +200,17 @@ pub enum Step {
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: PathBuf,
+    name: String,
 }
 
 impl Folder {
-    /// The folder of a cluster below the state folder.
+    /// The folder of a cluster in the state folder.
     #[must_use]
     pub fn new(state: &Path, name: &str) -> Self {
-        Self { path: state.join("clusters").join(name) }
+        Self { path: state.join("clusters").join(name), name: name.to_owned() }
     }
 
-    /// The names of all clusters that were added.
+    /// The names of all clusters.
     ///
     /// # Errors
     /// When the state folder cannot be read.
@@ -173,13 +223,19 @@ impl Folder {
         };
         let mut names = Vec::new();
         for entry in entries {
-            let entry = entry.map_err(Refusal::state(&folder))?;
-            if entry.path().join("config.json").is_file() {
-                names.push(entry.file_name().to_string_lossy().into_owned());
+            let name = entry.map_err(Refusal::state(&folder))?.file_name().to_string_lossy().into_owned();
+            if Self::new(state, &name).exists() {
+                names.push(name);
             }
         }
         names.sort();
         Ok(names)
+    }
+
+    /// The cluster's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     #[must_use]
@@ -190,36 +246,37 @@ impl Folder {
     /// Whether the cluster was added.
     #[must_use]
     pub fn exists(&self) -> bool {
-        self.path.join("config.json").is_file()
+        self.path.join(FILE).is_file()
     }
 
-    /// Makes the folder. What was left there by a removal or an addition that was cut off is cleared:
-    /// with another root all trust begins anew.
+    /// Creates the folder, and clears what an interrupted removal or addition left in it: with another
+    /// root, all trust starts anew.
     ///
     /// # Errors
-    /// When it cannot be written, or a check of a removed cluster goes on.
+    /// When the folder cannot be written, or a check of a removed cluster is still in progress.
     pub fn create(&self, config: &Config, root: &[u8]) -> Result<(), Refusal> {
         durable::create_folder(&self.path, Mode::Private)?;
         let _check = self.check_lock()?;
         self.clear()?;
         durable::write(&self.path.join("root.json"), root, Mode::Private)?;
-        // Last, since with it the cluster is there.
-        self.write("config.json", config)
+        // This comes last, since the cluster exists once this file does.
+        let (config, orders, record) = (config.clone(), Orders::default(), Record::default());
+        self.write(&Cluster { config, orders, record })
     }
 
-    /// Removes all that is known of the cluster.
+    /// Removes the cluster.
     ///
     /// # Errors
-    /// When it cannot be removed.
+    /// When the folder cannot be removed.
     pub fn remove(&self) -> Result<(), Refusal> {
-        // A check that is under way would write down what it trusts after all was removed.
+        // A check in progress would write what it trusts after everything was removed.
         let _check = self.check_lock()?;
-        let config = self.path.join("config.json");
-        fs::remove_file(&config).map_err(Refusal::state(config))?;
+        let file = self.path.join(FILE);
+        fs::remove_file(&file).map_err(Refusal::state(file))?;
         fs::remove_dir_all(&self.path).map_err(Refusal::state(&self.path))
     }
 
-    /// Removes everything but the locks, which somebody may hold.
+    /// Removes everything but the locks, which another process may hold.
     fn clear(&self) -> Result<(), Refusal> {
         for entry in fs::read_dir(&self.path).map_err(Refusal::state(&self.path))? {
             let path = entry.map_err(Refusal::state(&self.path))?.path();
@@ -232,7 +289,7 @@ impl Folder {
         Ok(())
     }
 
-    /// The root that was brought by hand.
+    /// The root that the operator brought to the cluster.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -241,115 +298,84 @@ impl Folder {
         fs::read(&path).map(Bytes::from).map_err(Refusal::state(path))
     }
 
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn config(&self) -> Result<Config, Refusal> {
-        let path = self.path.join("config.json");
-        let missing = || Refusal::state(path)(io::ErrorKind::NotFound.into());
-        self.read("config.json")?.ok_or_else(missing)
-    }
-
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn orders(&self) -> Result<Orders, Refusal> {
-        Ok(self.read("orders.json")?.unwrap_or_default())
-    }
-
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn record(&self) -> Result<Record, Refusal> {
-        Ok(self.read("record.json")?.unwrap_or_default())
-    }
-
-    /// # Errors
-    /// When the file cannot be read or written.
-    pub fn change_config(&self, change: impl FnOnce(&mut Config)) -> Result<Config, Refusal> {
-        let _lock = self.lock()?;
-        let mut config = self.config()?;
-        change(&mut config);
-        self.write("config.json", &config)?;
-        Ok(config)
-    }
-
-    /// # Errors
-    /// When the file cannot be read or written.
-    pub fn change_orders(&self, change: impl FnOnce(&mut Orders)) -> Result<Orders, Refusal> {
-        let _lock = self.lock()?;
-        let mut orders = self.orders()?;
-        change(&mut orders);
-        self.write("orders.json", &orders)?;
-        Ok(orders)
-    }
-
-    /// # Errors
-    /// When the file cannot be read or written.
-    pub fn change_record(&self, change: impl FnOnce(&mut Record)) -> Result<Record, Refusal> {
-        let _lock = self.lock()?;
-        let mut record = self.record()?;
-        let before = record.clone();
-        change(&mut record);
-        if record != before {
-            self.write("record.json", &record)?;
-        }
-        Ok(record)
-    }
-
-    /// The lock of the one agent. `None` if another has it.
+    /// Reads settings, orders and record.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// When the file cannot be read.
+    pub fn read(&self) -> Result<Cluster, Refusal> {
+        let path = self.path.join(FILE);
+        read(&path)?.ok_or_else(|| Refusal::state(path)(io::ErrorKind::NotFound.into()))
+    }
+
+    /// Changes settings, orders and record.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn change(&self, change: impl FnOnce(&mut Cluster)) -> Result<Cluster, Refusal> {
+        let _lock = lock::wait(&self.path.join("files.lock"))?;
+        let before = self.read()?;
+        let mut cluster = before.clone();
+        change(&mut cluster);
+        if cluster != before {
+            self.write(&cluster)?;
+        }
+        Ok(cluster)
+    }
+
+    fn write(&self, cluster: &Cluster) -> Result<(), Refusal> {
+        write(&self.path.join(FILE), cluster)
+    }
+
+    /// The lock of the agent. `None` if another agent has it.
+    ///
+    /// # Errors
+    /// When the lock file cannot be created.
     pub fn run_lock(&self) -> Result<Option<Lock>, Refusal> {
         lock::take(&self.path.join("run.lock"))
     }
 
-    /// What an agent acts on, to notice that it changed.
-    #[must_use]
-    pub fn wishes(&self) -> [Option<Vec<u8>>; 2] {
-        ["config.json", "orders.json"].map(|name| fs::read(self.path.join(name)).ok())
-    }
-
-    /// Where the files of a release are downloaded to.
+    /// The folder for the payloads of a release.
     #[must_use]
     pub fn downloads(&self, version: &Version) -> PathBuf {
         self.path.join("downloads").join(version.to_string())
     }
 
-    /// The lock of whoever changes what is trusted.
+    /// The lock for changing what is trusted.
     ///
     /// # Errors
-    /// When another has it for a minute, or the file cannot be made.
+    /// When another process has it for a minute, or the lock file cannot be created.
     pub fn check_lock(&self) -> Result<Lock, Refusal> {
         lock::wait(&self.path.join("check.lock"))
     }
+}
 
-    fn lock(&self) -> Result<Lock, Refusal> {
-        lock::wait(&self.path.join("files.lock"))
+/// Reads a JSON file of the state. `None` if there is no such file.
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Refusal> {
+    match fs::read(path) {
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map(Some).map_err(|e| Refusal::damaged(path, e.to_string()))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Refusal::state(path)(e)),
     }
+}
 
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Refusal> {
-        let path = self.path.join(name);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(Refusal::state(path)(e)),
-        };
-        let parsed = serde_json::from_slice(&bytes);
-        parsed.map(Some).map_err(|e| Refusal::state(path)(io::Error::other(e)))
-    }
-
-    fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Refusal> {
-        let path = self.path.join(name);
-        let mut bytes =
-            serde_json::to_vec_pretty(value).map_err(io::Error::other).map_err(Refusal::state(&path))?;
-        bytes.push(b'\n');
-        durable::write(&path, &bytes, Mode::Private)?;
-        Ok(())
-    }
+/// Writes a JSON file of the state.
+pub(super) fn write(path: &Path, value: &impl Serialize) -> Result<(), Refusal> {
+    let bytes = serde_json::to_vec_pretty(value).map_err(|e| Refusal::state(path)(e.into()))?;
+    Ok(durable::write(path, &bytes, Mode::Private)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interval_is_longer_than_zero() {
+        assert_eq!(interval("45m"), Ok(2700));
+        assert!(interval("0m").is_err() && interval("99999999999d").is_err());
+        assert_eq!(seconds("0s"), Ok(0));
+    }
 
     #[test]
     fn what_was_left_of_a_cluster_is_cleared_before_another_is_added() {
@@ -369,16 +395,19 @@ mod tests {
             ca: None,
         };
         folder.create(&config, b"one").unwrap();
-        folder.change_orders(|orders| orders.approved = Version::parse("1.8.9").ok()).unwrap();
-        folder.change_record(|record| record.target = Version::parse("1.8.9").ok()).unwrap();
+        let added = folder.read().unwrap();
+        let version = Version::parse("1.8.9").ok();
+        let changed = folder.change(|cluster| {
+            (cluster.orders.approved, cluster.record.target) = (version.clone(), version);
+        });
+        assert_eq!(folder.read().unwrap(), changed.unwrap());
         fs::create_dir_all(folder.path().join("trusted/1")).unwrap();
         fs::write(folder.path().join("trusted/current"), "1").unwrap();
-        // As a removal leaves it that was cut off.
-        fs::remove_file(folder.path().join("config.json")).unwrap();
+        // This is what an interrupted removal leaves.
+        fs::remove_file(folder.path().join(FILE)).unwrap();
         folder.create(&config, b"two").unwrap();
         assert!(!folder.path().join("trusted").exists());
-        assert_eq!(folder.orders().unwrap(), Orders::default());
-        assert_eq!(folder.record().unwrap(), Record::default());
+        assert_eq!(folder.read().unwrap(), added);
         assert_eq!(folder.root().unwrap(), &b"two"[..]);
         folder.remove().unwrap();
         assert!(!folder.path().exists());
@@ -389,7 +418,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let folder = Folder::new(state.path(), "c");
         fs::create_dir_all(folder.path()).unwrap();
-        fs::write(folder.path().join("config.json"), "{}").unwrap();
+        fs::write(folder.path().join(FILE), "{}").unwrap();
         let check = folder.check_lock().unwrap();
         let removing = {
             let folder = folder.clone();

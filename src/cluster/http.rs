@@ -1,6 +1,5 @@
 //! A server over HTTP.
 
-use std::fmt;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,17 +11,17 @@ use ureq::http::{HeaderMap, Response, Uri};
 use super::fetch::{Ask, Fetch, Found, Pace, Reply, Traffic};
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
-use crate::tls::{self, TlsError};
+use crate::tls;
 
 const USER_AGENT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
 
-/// The body of a refusal is read so far, so that the connection can be used again.
+/// How much of an error's body is read, so that the connection can be reused.
 const LONGEST_REFUSAL: u64 = 8 * 1024;
 
 /// A server.
 pub struct Server {
     agent: ureq::Agent,
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     base: String,
     pace: Pace,
     clock: SharedClock,
@@ -30,41 +29,17 @@ pub struct Server {
     stop: Stop,
 }
 
-/// Set once the process shall end: a transfer then leaves off.
+/// Set when the process must end. Transfers then stop.
 pub type Stop = Arc<AtomicBool>;
 
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Server({})", self.base)
-    }
-}
-
-/// Why a server cannot be asked at all.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    #[error("`{0}` is not the address of a server: `http://HOST:PORT` or `https://HOST` is wanted")]
-    Address(String),
-    #[error("{source}; {}", source.hint())]
-    Tls {
-        #[from]
-        source: TlsError,
-    },
-}
-
 impl Server {
-    /// A server by its address. `ca` is a PEM file of the authorities to trust instead of the
-    /// system's.
+    /// A server by its address. `ca` is a PEM file with the authorities to trust instead of the system's.
     ///
     /// # Errors
-    /// When the address is none, or there are no certificates for `https`.
-    pub fn new(
-        address: &str,
-        ca: Option<&Path>,
-        pace: Pace,
-        clock: SharedClock,
-    ) -> Result<Self, ServerError> {
+    /// When the address is invalid, or there are no certificates for `https`.
+    pub fn new(address: &str, ca: Option<&Path>, pace: Pace, clock: SharedClock) -> Result<Self, Refusal> {
         let base = address.trim_end_matches('/');
-        let bad = || ServerError::Address(address.to_owned());
+        let bad = || Refusal::Address(address.to_owned());
         let uri: Uri = base.parse().map_err(|_| bad())?;
         let https = match uri.scheme_str() {
             Some("http") => false,
@@ -79,25 +54,25 @@ impl Server {
         Ok(Self { agent, base: base.to_owned(), pace, clock, traffic, stop })
     }
 
-    /// The same server, which is asked no more once `stop` is set.
+    /// The same server, with a flag that ends all transfers.
     #[must_use]
     pub fn until(mut self, stop: &Stop) -> Self {
         self.stop = Arc::clone(stop);
         self
     }
 
-    /// What has gone over the wire so far.
+    /// The requests and bytes so far.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.traffic.clone()
     }
 }
 
-/// The one place where connections are set up.
-fn agent(https: bool, ca: Option<&Path>, pace: &Pace) -> Result<ureq::Agent, ServerError> {
+/// The one place where connections are configured.
+fn agent(https: bool, ca: Option<&Path>, pace: &Pace) -> Result<ureq::Agent, Refusal> {
     let mut config = ureq::Agent::config_builder()
         .http_status_as_error(false)
-        // A redirect could lead to another host or to no encryption; nothing here needs one.
+        // A redirect could lead to another host or to an unencrypted connection, and no server needs one.
         .max_redirects(0)
         .max_redirects_will_error(false)
         .user_agent(USER_AGENT)
@@ -106,7 +81,7 @@ fn agent(https: bool, ca: Option<&Path>, pace: &Pace) -> Result<ureq::Agent, Ser
         .timeout_recv_response(Some(pace.wait))
         .timeout_per_read(Some(pace.wait));
     if https {
-        config = config.tls_config(tls::config(ca)?).https_only(true);
+        config = config.tls_config(tls::config(ca).map_err(Refusal::Tls)?).https_only(true);
     }
     Ok(config.build().new_agent())
 }
@@ -117,7 +92,8 @@ impl Fetch for Server {
         if self.stop.load(Ordering::SeqCst) {
             return Err(Refusal::Stopped { what: format!("the request for `{}`", ask.path) });
         }
-        let mut request = self.agent.get(&url);
+        let whole = (!ask.patient).then_some(self.pace.whole);
+        let mut request = self.agent.get(&url).config().timeout_global(whole).build();
         let mut sent = sent(&url);
         if let Some(tag) = ask.held {
             request = request.header("if-none-match", tag);
@@ -133,15 +109,13 @@ impl Fetch for Server {
         self.traffic.add(received(&response));
         let status = response.status().as_u16();
         let tag = text(response.headers(), "etag");
-        // Nothing was said about compression, and what unfolds has no bound of its own.
+        // The request did not ask for compression, and an unpacked body has no limit of its own.
         let encoding = text(response.headers(), "content-encoding");
         if matches!(status, 200 | 206) && encoding.is_some_and(|encoding| encoding != "identity") {
             return Err(Refusal::Compressed { path: url });
         }
-        let until = (!ask.patient).then(|| self.clock.monotonic() + self.pace.whole);
         let body = |response: Response<ureq::Body>| -> Box<dyn Read + Send> {
             Box::new(Paced {
-                until,
                 body: response.into_body().into_reader(),
                 clock: Arc::clone(&self.clock),
                 pace: self.pace,
@@ -155,15 +129,18 @@ impl Fetch for Server {
             200 => Ok(Reply::Found(Found { tag, from: 0, body: body(response) })),
             206 if let Some((from, _)) = ask.from => {
                 let range = text(response.headers(), "content-range").unwrap_or_default();
-                // Another part than the one that was asked for would be put in the wrong place.
+                // A part other than the requested one would be written to the wrong place.
                 if !range.starts_with(&format!("bytes {from}-")) {
-                    return Err(Refusal::Unreachable { url, detail: format!("it sent the range `{range}`") });
+                    return Err(Refusal::Unreachable {
+                        url,
+                        detail: format!("it sent the wrong range, `{range}`"),
+                    });
                 }
                 Ok(Reply::Found(Found { tag, from, body: body(response) }))
             }
             304 if ask.held.is_some() => Ok(Reply::NotModified),
             404 | 410 => {
-                // What it says does not matter, and the next request can have the connection.
+                // The content does not matter, but reading it lets the next request reuse the connection.
                 let _ = io::copy(&mut body(response).take(LONGEST_REFUSAL), &mut io::sink());
                 Ok(Reply::NotFound)
             }
@@ -172,45 +149,35 @@ impl Fetch for Server {
             _ => Err(Refusal::Status { url, status }),
         }
     }
-
-    fn place(&self) -> String {
-        self.base.clone()
-    }
 }
 
-/// A body that must come at a least rate.
+/// A body that must arrive at a minimum speed.
 struct Paced {
     body: ureq::BodyReader<'static>,
     clock: SharedClock,
     pace: Pace,
     traffic: Traffic,
     stop: Stop,
-    /// When all of it must have come.
-    until: Option<Duration>,
-    /// When the window began.
+    /// When the window started.
     begun: Option<Duration>,
-    /// How much came in it.
+    /// How many bytes arrived in the window.
     came: u64,
 }
 
 impl Read for Paced {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.stop.load(Ordering::SeqCst) {
-            return Err(io::Error::other("it was told to stop"));
+            return Err(io::Error::other("the transfer was stopped"));
         }
         let count = self.body.read(buffer).map_err(slow)?;
         self.traffic.add(count as u64);
         let now = self.clock.monotonic();
         let begun = *self.begun.get_or_insert(now);
         self.came += count as u64;
-        if count > 0 && self.until.is_some_and(|until| now > until) {
-            let words = format!("it takes longer than {} s", self.pace.whole.as_secs());
-            return Err(io::Error::new(io::ErrorKind::TimedOut, words));
-        }
         if count > 0 && now.saturating_sub(begun) >= self.pace.window {
             if self.came < self.pace.least {
-                let words = format!("{} bytes in {} s", self.came, self.pace.window.as_secs());
-                return Err(io::Error::new(io::ErrorKind::TimedOut, words));
+                let speed = format!("{} bytes in {} s", self.came, self.pace.window.as_secs());
+                return Err(io::Error::new(io::ErrorKind::TimedOut, speed));
             }
             (self.begun, self.came) = (Some(now), 0);
         }
@@ -218,7 +185,7 @@ impl Read for Paced {
     }
 }
 
-/// A timeout of the client itself, as what it is.
+/// Marks a timeout of ureq as a timeout.
 fn slow(error: io::Error) -> io::Error {
     let timeout = error
         .get_ref()
@@ -240,8 +207,7 @@ fn failed(url: &str, error: &ureq::Error) -> Refusal {
     }
 }
 
-/// A path as a URL has it. Names have only characters that need no escape, but for `+`, which some
-/// servers take for a space.
+/// A path as part of a URL. Only the `+` in names needs an escape: some servers read it as a space.
 fn encoded(path: &str) -> String {
     path.replace('+', "%2B")
 }
@@ -250,12 +216,12 @@ fn text(head: &HeaderMap, name: &str) -> Option<String> {
     Some(head.get(name)?.to_str().ok()?.to_owned())
 }
 
-/// The length of a header's line.
+/// The length of a header line.
 fn header(name: &str, value: &str) -> u64 {
     (name.len() + value.len() + ": \r\n".len()) as u64
 }
 
-/// The length of a request's head without conditions, as the client writes it.
+/// The length of a request head without conditions, as ureq writes it.
 fn sent(url: &str) -> u64 {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -265,7 +231,7 @@ fn sent(url: &str) -> u64 {
         + header("accept", "*/*")
 }
 
-/// The length of a reply's head.
+/// The length of a reply head.
 fn received(response: &Response<ureq::Body>) -> u64 {
     let status = response.status();
     let line = format!("HTTP/1.1 {} {}\r\n\r\n", status.as_u16(), status.canonical_reason().unwrap_or("-"));

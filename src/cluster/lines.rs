@@ -1,4 +1,4 @@
-//! The lines that count for one cluster, made of the manifests that were verified.
+//! The lines that matter for one cluster, built from verified manifests.
 
 use std::collections::BTreeMap;
 
@@ -21,71 +21,79 @@ pub struct Skipped {
     pub version: Version,
     pub channel: ChannelName,
     pub stage: StageName,
-    /// Since when it is offered.
+    /// Since when it is on offer.
     pub since: Time,
-    /// From when its release keys allow that.
+    /// When its release keys allow it.
     pub not_before: Option<Time>,
 }
 
-/// The lines that count for one cluster.
+/// The lines that matter for one cluster.
 pub struct Lines<'a> {
     pub manifests: Manifests<'a>,
-    /// In the order in which they were loaded, those that follow others first.
+    /// In the order in which they were loaded: a line comes before the line that it follows.
     pub found: Vec<Line>,
     pub skipped: Vec<Skipped>,
     pub withheld: Vec<Version>,
-    /// Releases whose own manifests say that their line is entered from another one than its
-    /// channels say. The online key does not decide that.
+    /// Releases whose manifests name a different line to enter from than their channels do. The online
+    /// key must not decide that.
     pub strangers: Vec<Version>,
 }
 
 impl<'a> Lines<'a> {
     pub fn new(manifests: Manifests<'a>) -> Self {
-        let (skipped, withheld, strangers) = (Vec::new(), Vec::new(), Vec::new());
-        Self { manifests, found: Vec::new(), skipped, withheld, strangers }
+        let (found, skipped, withheld, strangers) = Default::default();
+        Self { manifests, found, skipped, withheld, strangers }
     }
 
-    /// Loads the line of the followed channel, the one that it follows, and those between it and the
-    /// line of `current`. Gives the channel's own name.
+    /// Loads the line of the channel, the line that it follows, and those between it and the line of
+    /// `current`. Returns the channel's own name.
     pub fn load(&mut self, channel: &ChannelName, current: &Version) -> Result<ChannelName, Refusal> {
         let channel = self.manifests.resolve(channel)?;
         let manifest = self.manifests.channel(&channel)?;
         let own = self.manifests.line_of(current);
         let goal = manifest.line.clone();
-        let mut before = self.add(&manifest, Some(&manifest.stage), current)?;
+        let before = self.add(&manifest, Some(&manifest.stage), current)?;
         if own.as_ref() == Some(&goal) {
             if manifest.retired.is_some() {
                 self.load_next(&goal, current);
             }
             return Ok(channel);
         }
-        // The gate looks at the line before; a way from further down passes each line between.
-        let mut steps = 0;
-        while let Some(line) = before.take() {
-            let Some(manifest) = self.manifests.channel_of(&line)? else { break };
-            before = self.add(&manifest, None, current)?;
-            steps += 1;
-            if own.as_ref().is_none_or(|own| *own == line) || steps > 256 {
-                return Ok(channel);
-            }
-        }
-        // The cluster may be ahead: then the way leads down from its line to the goal.
-        let mut before = own;
-        while let Some(line) = before.take().filter(|line| !self.has(line)) {
-            let Some(manifest) = self.manifests.channel_of(&line)? else { break };
-            before = self.add(&manifest, None, current)?;
+        // The minor gate needs the line before. A cluster further down passes each line in between.
+        if !self.add_from(before, current, |line| own.as_ref().is_none_or(|own| own == line))? {
+            // The cluster may be ahead of the channel. Then the lines between are below its own.
+            self.add_from(own, current, |_| false)?;
         }
         Ok(channel)
+    }
+
+    /// Adds a line, the line that it follows, and so on, until `is_last`. Returns whether that line was
+    /// reached. A line is added once, so a circle of lines ends this too.
+    fn add_from(
+        &mut self,
+        mut line: Option<LineName>,
+        current: &Version,
+        is_last: impl Fn(&LineName) -> bool,
+    ) -> Result<bool, Refusal> {
+        while let Some(name) = line {
+            let Some(manifest) = self.manifests.channel_of(&name)? else { break };
+            line = self.add(&manifest, None, current)?;
+            if is_last(&name) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn has(&self, line: &LineName) -> bool {
         self.found.iter().any(|found| found.name == *line)
     }
 
-    /// Loads the line that follows a retired one, so that the answer can name it. It only informs, so
-    /// that nothing of it is an obstacle.
+    /// Loads the line that follows a retired one, so that the answer can name it. This only informs, so
+    /// no fault of that line matters.
     fn load_next(&mut self, retired: &LineName, current: &Version) {
-        for line in self.manifests.prefixes().into_values() {
+        let lines: Vec<_> = self.manifests.lines().cloned().collect();
+        for line in lines {
             let Ok(Some(manifest)) = self.manifests.channel_of(&line) else { continue };
             if manifest.follows.as_ref().is_some_and(|follows| follows.line == *retired) {
                 let before = (self.skipped.len(), self.withheld.len());
@@ -97,7 +105,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Adds a line by one of its channels, as a cluster that follows one of its stages sees it. Gives
+    /// Adds a line by one of its channels, as a cluster that follows one of its stages sees it. Returns
     /// the line that it follows.
     fn add(
         &mut self,
@@ -151,12 +159,12 @@ impl<'a> Lines<'a> {
         Ok(follows)
     }
 
-    /// Puts up the barriers that release keys have signed and the channel does not offer: the online
-    /// key may add barriers, and not take them away.
+    /// Restores the barriers that release keys have signed but the channel does not offer: the online key
+    /// can add barriers, but not remove them.
     ///
-    /// In the followed line one above all that is on offer bars nothing. In a line that a cluster
-    /// comes from it does, since it bars the way into the next: there each one counts from the time
-    /// on that release keys allow it in the stage. One that still soaks may rightly be missing.
+    /// In the followed line, a barrier above everything on offer bars nothing. In a line that the cluster
+    /// leaves, it bars the way into the next line. There it counts from the time at which release keys
+    /// allow it in the stage, since one that is still soaking may be missing.
     fn raise_barriers(
         &mut self,
         line: &mut Line,
@@ -194,22 +202,20 @@ impl<'a> Lines<'a> {
                     withheld(line, version.clone())
                 }
             };
-            // One that was yanked in an earlier stage has its replacement as any other.
+            // A barrier that was yanked in an earlier stage has its replacement like any other.
             barrier.yank = line.releases.get(&version).and_then(|known| known.yank.clone());
-            // In the stage, so that it stands there, and not to be had.
+            // It is in the stage, so that it bars there, but clusters cannot install it.
             let entry = Entry { since: Time::UNIX_EPOCH, by: SCHEDULE.to_owned(), reason: None };
             barrier.entries[stage] = Some(entry);
             barrier.evidence.payload = PayloadState::Missing { file: String::new() };
             line.releases.insert(version, barrier);
         }
-        // A yanked barrier stands where its replacement does, which is a later one that can be had
-        // here: to any other place the online key would only move it out of the way.
+        // A yanked barrier moves to its replacement only if that is on offer here. Otherwise the online
+        // key would only move it out of the way.
+        let offers = |version: &Version| line.offered(stage, now).any(|release| release.version == *version);
         let opened: Vec<Version> = line
             .barriers(now)
-            .filter(|(barrier, at)| {
-                let higher = || line.offered(stage, now).any(|release| release.version == **at);
-                barrier.version != **at && (**at < barrier.version || !higher())
-            })
+            .filter(|(barrier, at)| barrier.version != **at && !offers(at))
             .map(|(barrier, _)| barrier.version.clone())
             .collect();
         for version in opened {
@@ -221,7 +227,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// A release of which nothing is known but that it is signed.
+/// A signed release whose manifest is not available.
 fn withheld(line: &Line, version: Version) -> Release {
     Release {
         version,

@@ -1,5 +1,5 @@
-//! Locks between the commands of one cluster. The system frees them when their process ends, however
-//! it ends.
+//! Locks between the commands of one cluster. The system releases them when their process ends, in
+//! whatever way.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -9,12 +9,12 @@ use std::time::Duration;
 use super::refusal::Refusal;
 use crate::store::durable::{self, Mode};
 
-/// How long, and how often, a command waits for another: a check takes seconds, and a server that is
-/// as slow as is borne takes a minute for each file.
+/// A command waits for a minute, in steps of [`PAUSE`]. A check takes seconds; with the slowest server
+/// that is accepted, each file takes a minute.
 const TRIES: u32 = 1200;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Held until it is dropped.
+/// A lock, held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
@@ -23,7 +23,7 @@ pub struct Lock {
 /// Waits for a lock.
 ///
 /// # Errors
-/// When another command has it for a minute, or the file cannot be made.
+/// When another command holds it for a minute, or the file cannot be created.
 pub fn wait(path: &Path) -> Result<Lock, Refusal> {
     for _ in 0..TRIES {
         if let Some(lock) = take(path)? {
@@ -31,14 +31,14 @@ pub fn wait(path: &Path) -> Result<Lock, Refusal> {
         }
         std::thread::sleep(PAUSE);
     }
-    let busy = io::Error::new(io::ErrorKind::WouldBlock, "another command has had it for a minute");
+    let busy = io::Error::new(io::ErrorKind::WouldBlock, "another command has held it for a minute");
     Err(Refusal::state(path)(busy))
 }
 
-/// Takes a lock, if nobody has it.
+/// Takes a lock, unless another command holds it.
 ///
 /// # Errors
-/// When the file cannot be made.
+/// When the file cannot be created.
 pub fn take(path: &Path) -> Result<Option<Lock>, Refusal> {
     if let Some(folder) = path.parent() {
         durable::create_folder(folder, Mode::Private)?;

@@ -1,7 +1,7 @@
-//! The manifests behind an answer: of channels and releases, read as they are needed.
+//! The manifests behind an answer, of channels and releases. They are read when they are needed.
 //!
-//! The chain is `channels` -> channel manifest -> release manifest -> payload. Each link is checked
-//! from both sides: what the online key lists must be what release keys list too.
+//! The chain is `channels` -> channel manifest -> release manifest -> payload. Each link is checked from
+//! both sides: release keys must list what the online key lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -11,23 +11,23 @@ use chrono::TimeDelta;
 
 use super::refusal::Refusal;
 use super::session::Session;
-use super::trusted::Seen;
+use super::trusted::{Seen, State};
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
 use crate::domain::version::Version;
 use crate::formats::manifest::{ChannelManifest, ReleaseManifest};
 use crate::formats::tuf::names::{self, CHANNELS, TargetName};
-use crate::formats::tuf::{DelegatedRole, Target, Targets};
+use crate::formats::tuf::{Target, Targets};
 use crate::signing::continuity::Known;
 use crate::signing::verify::{Verified, Verifier, Violation, check_offers};
 
-/// What a cluster accepts beyond what is strict.
+/// What a cluster accepts beyond the strict rules.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Documents that are signed by throw-away keys.
+    /// Documents that throw-away keys have signed.
     pub demo: bool,
-    /// Documents that expired less than this long ago, as a closed network has them.
+    /// Documents that expired less than this long ago, for closed networks.
     pub stale_ok: TimeDelta,
 }
 
@@ -35,24 +35,26 @@ pub struct Options {
 pub struct Manifests<'a> {
     verifier: Verifier<'a, Session>,
     pub verified: Verified,
-    /// When the check began.
+    /// When the check started.
     pub now: Time,
     /// Whether throw-away keys are accepted.
     demo: bool,
-    /// Goes up with each manifest that is read.
+    /// Updated with each manifest that is read.
     pub seen: Seen,
-    /// When the first of what was read expires.
+    /// When the first document that was read expires.
     pub expires: Time,
+    /// All lines whose releases are delegated, with the prefixes of their versions.
+    prefixes: Vec<(Prefix, LineName)>,
     lines: BTreeMap<LineName, Rc<Targets>>,
     channels: BTreeMap<ChannelName, ChannelManifest>,
     pub releases: BTreeMap<Version, (ReleaseManifest, Bytes)>,
 }
 
 impl<'a> Manifests<'a> {
-    /// Verifies what all lines need, after what is `known`.
+    /// Verifies the documents that all lines need. They must continue from those that are `known`.
     ///
     /// # Errors
-    /// Why a client refuses the repository.
+    /// When a client must refuse the repository.
     pub fn new(
         session: &'a Session,
         known: Known<'_>,
@@ -65,15 +67,19 @@ impl<'a> Manifests<'a> {
         let channels = top.targets.signed().delegated(CHANNELS);
         let keys: BTreeSet<_> =
             channels.map(|(_, authority)| authority.keyids.iter().copied().collect()).unwrap_or_default();
-        let before = session.state().map(|state| &state.seen);
+        let before = session.state().map(State::seen);
         let before = before.filter(|before| before.keys == keys).cloned().unwrap_or_default();
         let seen = Seen { keys, timestamp_tag: session.timestamp_tag(), ..before };
         let expires = top.expires();
+        let roles = top.targets.signed().delegations.iter().flat_map(|delegations| &delegations.roles);
+        let prefixes = roles
+            .filter_map(|role| Some((names::prefix(&role.paths)?, names::line_of(&role.name)?)))
+            .collect();
         let (lines, channels, releases) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Ok(Self { verifier, verified: top, now, demo, seen, expires, lines, channels, releases })
+        Ok(Self { verifier, verified: top, now, demo, seen, expires, prefixes, lines, channels, releases })
     }
 
-    /// Verifies the role of a line, which may have expired.
+    /// Verifies the role of a line. It may have expired.
     fn line(&mut self, line: &LineName) -> Result<Rc<Targets>, Refusal> {
         if let Some(known) = self.lines.get(line) {
             return Ok(Rc::clone(known));
@@ -93,12 +99,12 @@ impl<'a> Manifests<'a> {
         Ok(())
     }
 
-    /// What `channels` lists.
+    /// The targets that `channels` lists.
     fn listed(&self) -> &BTreeMap<String, Target> {
         &self.verified.channels.signed().targets
     }
 
-    /// The manifest of a channel by its own name.
+    /// The manifest of a channel, by its own name.
     pub fn channel(&mut self, name: &ChannelName) -> Result<ChannelManifest, Refusal> {
         if let Some(known) = self.channels.get(name) {
             return Ok(known.clone());
@@ -123,27 +129,27 @@ impl<'a> Manifests<'a> {
         Ok(manifest)
     }
 
-    /// Checks that a channel is of the line and the stage that it always was: by another name for
-    /// its stage the online key would get around `not_before`, and by another line into that one.
+    /// Checks that a channel keeps its line and its stage. Otherwise the online key could bypass
+    /// `not_before` with another name for the stage, or lead clusters into another line.
     fn check_place(&self, manifest: &ChannelManifest) -> Result<(), Refusal> {
         let (name, line) = (&manifest.channel, &manifest.line);
         let found = || format!("stage `{}` of line `{line}`", manifest.stage);
         let wrong = |found| Err(Refusal::WrongChannel { asked: name.clone(), found });
         let place = (line.clone(), manifest.stage.clone());
         if let Some((line, stage)) = self.seen.places.get(name).filter(|known| **known != place) {
-            return wrong(format!("{}, and was of stage `{stage}` of line `{line}`", found()));
+            return wrong(format!("{}, but was for stage `{stage}` of line `{line}` before", found()));
         }
-        // Before a first look only the usual names tell.
+        // At the first look, only the usual name of a channel shows that something is wrong.
         let usual =
             |other: &LineName| manifest.stages.iter().any(|stage| is_usual(name, other, &stage.stage));
-        if let Some(other) = self.prefixes().values().find(|other| *other != line && usual(other)) {
-            return wrong(format!("{}, and has the name of a channel of line `{other}`", found()));
+        if let Some(other) = self.lines().find(|other| *other != line && usual(other)) {
+            return wrong(format!("{}, but its name is that of a channel of line `{other}`", found()));
         }
         Ok(())
     }
 
-    /// A channel's own name by that or an alias. An alias is in its channel's manifest alone, so
-    /// that all are read to find it.
+    /// A channel's own name, from that name or an alias. Only a channel's manifest has its aliases, so
+    /// all manifests are read to find one.
     pub fn resolve(&mut self, name: &ChannelName) -> Result<ChannelName, Refusal> {
         if let Some(own) = self.seen.aliases.get(name) {
             return Ok(own.clone());
@@ -158,9 +164,9 @@ impl<'a> Manifests<'a> {
                     self.seen.aliases.insert(name.clone(), own.clone());
                     return Ok(own);
                 }
-                // Where everything is signed by throw-away keys, the operator must read that.
+                // The operator must learn that throw-away keys have signed everything.
                 Err(error @ Refusal::Demo(_)) => refusal = error,
-                // A fault of one channel is its own.
+                // A fault of one channel does not affect the others.
                 Ok(_) | Err(_) => {}
             }
         }
@@ -175,7 +181,7 @@ impl<'a> Manifests<'a> {
         self.listed().keys().filter_map(name).collect()
     }
 
-    /// Some channel of a line, looked for first where channels usually are: `LINE-STAGE`.
+    /// Some channel of a line. Channels with the usual name, `LINE-STAGE`, are tried first.
     pub fn channel_of(&mut self, line: &LineName) -> Result<Option<ChannelManifest>, Refusal> {
         let usual = format!("{line}-");
         let (first, then): (Vec<_>, Vec<_>) =
@@ -185,14 +191,14 @@ impl<'a> Manifests<'a> {
             match self.channel(name) {
                 Ok(manifest) if manifest.line == *line => return Ok(Some(manifest)),
                 Err(error) if name.as_str().starts_with(&usual) => refusal = Some(error),
-                // A fault of another line's channel is its own.
+                // A fault of another line's channel does not matter here.
                 Ok(_) | Err(_) => {}
             }
         }
         refusal.map_or(Ok(None), Err)
     }
 
-    /// Every channel of the line that one of its channels names, in the order of its stages.
+    /// All channels of a line in the order of its stages, as one of its channels names them.
     pub fn stages(&mut self, one: &ChannelManifest) -> Result<Vec<ChannelManifest>, Refusal> {
         let contradiction = |channel: &ChannelName, detail: &str| Refusal::Contradiction {
             line: one.line.to_string(),
@@ -202,7 +208,7 @@ impl<'a> Manifests<'a> {
         for stage in &one.stages {
             let manifest = self.channel(&stage.channel)?;
             if manifest.line != one.line {
-                return Err(contradiction(&stage.channel, "is of another line"));
+                return Err(contradiction(&stage.channel, "belongs to another line"));
             }
             if manifest.stage != stage.stage || manifest.stages != one.stages {
                 return Err(contradiction(&stage.channel, "has other stages"));
@@ -213,18 +219,17 @@ impl<'a> Manifests<'a> {
             found.push(manifest);
         }
         if !found.iter().any(|manifest| manifest.channel == one.channel) {
-            return Err(contradiction(&one.channel, "is not one of its stages"));
+            return Err(contradiction(&one.channel, "is not the channel of one of its stages"));
         }
         Ok(found)
     }
 
-    /// The versions whose manifests a line's release keys have signed.
+    /// The versions whose manifests the line's release keys have signed.
     pub fn signed_versions(&mut self, line: &LineName) -> Result<Vec<Version>, Refusal> {
         Ok(self.line(line)?.listed_releases().map(|(version, _)| version).collect())
     }
 
-    /// The manifest of a release that a line's release keys have signed. `None` if the server
-    /// withholds it.
+    /// The manifest of a release that the line's release keys have signed. `None` if the server withholds it.
     pub fn release(
         &mut self,
         line: &LineName,
@@ -249,47 +254,35 @@ impl<'a> Manifests<'a> {
         Ok(Some(manifest))
     }
 
-    /// Checks that what a channel offers is what release keys have signed.
+    /// Checks that release keys have signed what a channel offers.
     pub fn check_offers(&mut self, manifest: &ChannelManifest) -> Result<(), Refusal> {
         Ok(check_offers(manifest, &*self.line(&manifest.line)?)?)
     }
 
-    /// The line to which a version belongs, by the paths that are delegated to lines.
+    /// The line to which a version belongs.
     pub fn line_of(&self, version: &Version) -> Option<LineName> {
-        let lines = self.prefixes();
-        Prefix::candidates(version).find_map(|prefix| lines.get(&prefix.to_string()).cloned())
+        let of = |prefix| self.prefixes.iter().find(|(own, _)| *own == prefix);
+        Prefix::candidates(version).find_map(of).map(|(_, line)| line.clone())
     }
 
     /// The prefix of a line's versions.
     pub fn prefix_of(&self, line: &LineName) -> Option<Prefix> {
-        let prefixes = self.prefixes();
-        let (prefix, _) = prefixes.iter().find(|(_, name)| *name == line)?;
-        Prefix::parse(prefix).ok()
+        self.prefixes.iter().find(|(_, name)| name == line).map(|(prefix, _)| *prefix)
     }
 
-    /// All lines whose releases are delegated, by the prefixes of their versions.
-    pub fn prefixes(&self) -> BTreeMap<String, LineName> {
-        let delegations = self.verified.targets.signed().delegations.iter();
-        let roles = delegations.flat_map(|delegations| &delegations.roles);
-        let line = |role: &DelegatedRole| {
-            let name = names::line_of(&role.name)?;
-            let prefix = role.paths.iter().find_map(|path| {
-                let path = path.strip_prefix("release.")?;
-                Prefix::parse(path.strip_suffix(['*'])?.trim_end_matches(['.', '-', '+'])).ok()
-            })?;
-            Some((prefix.to_string(), name))
-        };
-        roles.filter_map(line).collect()
+    /// All lines whose releases are delegated.
+    pub fn lines(&self) -> impl Iterator<Item = &LineName> {
+        self.prefixes.iter().map(|(_, line)| line)
     }
 }
 
-/// Whether this is what a channel is called where nobody says otherwise.
+/// Whether a channel has the name that it gets by default.
 fn is_usual(channel: &ChannelName, line: &LineName, stage: &StageName) -> bool {
     ChannelName::of(line, stage).is_ok_and(|usual| usual == *channel)
 }
 
-/// The earliest time at which release keys allow a release in a channel: in the stage that the
-/// channel has, and in the one that its name says.
+/// The earliest time at which release keys allow a release in a channel: in the channel's stage, and in
+/// the stage that its name suggests.
 pub fn not_before(release: &ReleaseManifest, channel: &ChannelManifest) -> Option<Time> {
     let bounds = release
         .not_before

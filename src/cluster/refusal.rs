@@ -1,4 +1,4 @@
-//! Why a cluster does not take what it was given.
+//! Why a cluster refuses what a server sends, or cannot go on.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,51 +8,59 @@ use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::signing::verify::Violation;
 use crate::store::durable::WriteError;
+use crate::tls::TlsError;
 
-/// A refusal. What was trusted before is as it was.
+/// A refusal. The trusted state is as before.
 ///
-/// [`kind`](Self::kind) is the stable word for it, in logs, in `failureStatus.type` and in tests.
+/// [`kind`](Self::kind) is the stable word for it in logs, in `failureStatus.type` and in tests.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
+    #[error("`{0}` is not the address of a server; write `http://HOST:PORT` or `https://HOST`")]
+    Address(String),
+    #[error("{}; {}", chain(.0), .0.hint())]
+    Tls(TlsError),
+    /// `--current` has failed.
+    #[error("the version that the cluster runs is unknown: {0}")]
+    Current(String),
     #[error("`{url}` cannot be reached: {detail}")]
     Unreachable { url: String, detail: String },
     #[error("`{url}` answered with status {status}")]
     Status { url: String, status: u16 },
     #[error("`{url}` redirects elsewhere, with status {status}")]
     Redirected { url: String, status: u16 },
-    #[error("`{path}` is larger than the {limit} bytes that it may have")]
+    #[error("`{path}` is larger than {limit} bytes")]
     TooLarge { path: String, limit: u64 },
     #[error("`{path}` is too slow: {detail}")]
     TooSlow { path: String, detail: String },
-    #[error("`{path}` ended after {found} bytes, and {expected} are listed")]
+    #[error("`{path}` ended after {found} of {expected} bytes")]
     Truncated { path: String, expected: u64, found: u64 },
-    #[error("`{path}` is compressed, which was not asked for")]
+    #[error("`{path}` is compressed, but the request did not ask for that")]
     Compressed { path: String },
-    /// What is wrong with documents, with its causes.
+    /// A document is invalid, for this reason and its causes.
     #[error("{}", chain(.0))]
     Document(Violation),
     #[error("there is no channel `{0}`")]
     UnknownChannel(ChannelName),
-    #[error("the manifest of channel `{asked}` is of {found}")]
+    #[error("the manifest of channel `{asked}` is for {found}")]
     WrongChannel { asked: ChannelName, found: String },
     #[error("{0} is signed by throw-away keys")]
     Demo(String),
     #[error("the manifests of line `{line}` contradict each other: {detail}")]
     Contradiction { line: String, detail: String },
-    #[error("release `{0}` follows another line than its channel says")]
+    #[error("release `{0}` follows a different line than its channel says")]
     WrongLine(Version),
     #[error(
-        "this machine's clock is at `{}`, which is before `{}`, when documents were last verified",
+        "this machine's clock says `{}`, but documents were verified at `{}`",
         rfc3339(*.now),
         rfc3339(*.known)
     )]
     ClockBack { now: Time, known: Time },
-    #[error("release `{version}` has no payload for {machine}, only for {}; name its architecture with `--arch A`", .has.join(", "))]
+    #[error("release `{version}` has no payload for {machine}, only for {}; set the architecture with `--arch A`", .has.join(", "))]
     NoPayload {
         version: Version,
-        /// Whose payloads are wanted, in words.
+        /// The machine that needs a payload, in words.
         machine: String,
-        /// The architectures that it has payloads for, in backticks.
+        /// The architectures that the release has payloads for, in backticks.
         has: Vec<String>,
     },
     #[error("{what} was stopped")]
@@ -74,6 +82,8 @@ impl Refusal {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Address(_) | Self::Tls(_) => "Server",
+            Self::Current(_) => "CurrentUnknown",
             Self::Unreachable { .. } => "Unreachable",
             Self::Status { .. } => "BadStatus",
             Self::Redirected { .. } => "Redirected",
@@ -94,8 +104,8 @@ impl Refusal {
         }
     }
 
-    /// Whether nothing was said against the server's documents: they could not be had. Then what was
-    /// verified before goes on counting until it expires.
+    /// Whether documents could not be fetched at all. The cluster then continues with the trusted state
+    /// until that expires.
     #[must_use]
     pub const fn is_outage(&self) -> bool {
         matches!(
@@ -104,66 +114,68 @@ impl Refusal {
         )
     }
 
-    /// What the operator of the cluster may do.
+    /// What the operator of the cluster can do.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self.kind() {
-            "Unreachable" => "check the network and the server; the server is asked again automatically",
-            "BadStatus" => "ask the server's operator; the server is asked again automatically",
-            "Redirected" => "name the server's own address: redirects are not followed",
+            "Server" => "remove the cluster and add it with another `--server` or `--ca`",
+            "CurrentUnknown" => "`--current CMD` must print the version on stdout and exit with 0",
+            "Unreachable" => "check the network and the server; the agent retries automatically",
+            "BadStatus" => "ask the server's operator; the agent retries automatically",
+            "Redirected" => "use the server's own address: redirects are not followed",
             "TooLarge" | "TooSlow" | "Truncated" | "Compressed" => {
-                "if this persists, the server, a proxy before it or the network is at fault"
+                "if this persists, check the server, its proxies and the network"
             }
             "Missing" => "the server is incomplete: ask its operator",
             "NotEnoughSignatures" => {
-                "somebody else may be answering; compare `--root FILE` with that of the server's operator"
+                "another server may be answering; compare `--root FILE` with the root of the server's operator"
             }
             "Rollback" => {
-                "an older state is presented as new, by somebody else, or after a restore: the server's operator knows `tidegate recover`"
+                "the server, or somebody in between, presents an older state as new; after a restore, its operator must run `tidegate recover`"
             }
             "VersionReused" => {
-                "two servers may sign with one key: ask the operator of this one, who knows `tidegate recover`"
+                "two servers may be signing with the same key; ask the operator, who may have to run `tidegate recover`"
             }
             "Expired" => {
-                "the server is not renewed, or an old state is presented as new; where that is wanted, in a closed network: `--stale-ok 90d`"
+                "the server has stopped renewing its documents, or somebody presents an old state; in a closed network, allow that with `--stale-ok 90d`"
             }
             "TooManyRoots" => {
-                "get the newest root in a way that you trust, then remove the cluster and add it again with it"
+                "get the newest root in a way that you trust, remove the cluster, and add it again with that root"
             }
             "MixAndMatch" | "WrongDigest" => {
-                "a mirror or a proxy in between may mix old files with new ones; ask its operator"
+                "a mirror or a proxy may be mixing old files with new ones; ask its operator"
             }
             "UnknownChannel" => {
-                "see all channels with `tidegate channel list` at the server, or GET /v1/channels"
+                "list all channels with `tidegate channel list` on the server, or with GET /v1/channels"
             }
-            "DemoKeys" => "nobody should run a demo's releases; to try it all the same: `cluster add --demo`",
+            "DemoKeys" => "do not run a demo's releases in production; to try one, use `cluster add --demo`",
             "ClockBack" => "set this machine's clock",
             "NoPayload" => {
-                "name the architecture: `tidegate cluster add` with `--replace --arch A` and the other settings as before"
+                "run `tidegate cluster add` with `--replace --arch A` and the other settings as before"
             }
-            "Stopped" => "what was downloaded so far is kept; the download resumes from there",
+            "Stopped" => "the part that was downloaded is kept, and the download resumes from there",
             "State" => "check the state folder, its owner and the free space",
-            _ => "do not trust this server until its operator has explained it",
+            _ => "do not trust this server until its operator has explained this",
         }
     }
 
-    /// A file or folder of the state that cannot be used.
+    /// A file or folder of the state cannot be used.
     pub fn state(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::State { path, source }
     }
 
-    /// A file of the state that holds something else than was written there.
+    /// A file of the state does not contain what was written to it.
     pub fn damaged(path: impl Into<PathBuf>, detail: impl Into<String>) -> Self {
         Self::state(path)(io::Error::new(io::ErrorKind::InvalidData, detail.into()))
     }
 }
 
-/// How much of an error is shown: as much as a person reads.
+/// The longest error that a person reads.
 const LONGEST: usize = 500;
 
-/// An error with its causes, in one line. It may quote what nobody has verified: only characters that
-/// any terminal can show are left.
+/// An error with its causes, in one line. It may quote unverified text, so only characters that every
+/// terminal can show are kept.
 fn chain(error: &dyn std::error::Error) -> String {
     let shown = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
     crate::domain::chain(error).chars().map(shown).take(LONGEST).collect()

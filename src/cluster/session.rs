@@ -1,7 +1,7 @@
-//! One check's view of the repository: each file is had once, from the trusted state or the server.
+//! The files of one check. Each is read once, from the trusted state or from the server.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,20 +11,21 @@ use super::fetch::{Ask, Fetch, Reply, read_all};
 use super::refusal::Refusal;
 use super::trusted::State;
 use crate::clock::SharedClock;
+use crate::domain::payload::Sha256;
 use crate::formats::tuf::Target;
 use crate::formats::tuf::names::TIMESTAMP_PATH;
 use crate::signing::verify::Files;
 
 /// A root with dozens of keys and signatures has a few kilobytes.
 const LARGEST_ROOT: u64 = 1024 * 1024;
-/// A timestamp has less than one kilobyte; another maker's may have more signatures.
+/// A timestamp has less than one kilobyte. One from other software may have more signatures.
 const LARGEST_TIMESTAMP: u64 = 64 * 1024;
-/// Roles and manifests have their sizes listed, by somebody whose keys may be stolen.
+/// The sizes of roles and manifests are listed, but by somebody whose keys may be stolen.
 const LARGEST_FILE: u64 = 64 * 1024 * 1024;
-/// All files of one check together. Whoever holds the online key may list as many as he likes.
+/// All files of one check together. Whoever has the online key can list any number of files.
 const LARGEST_CHECK: u64 = 256 * 1024 * 1024;
-/// After so long no further file is asked for: each may take a minute, and meanwhile nobody else can
-/// check.
+/// After this time the check fetches no further file: each may take a minute, and no other check can run
+/// meanwhile.
 const LONGEST_CHECK: Duration = Duration::from_secs(600);
 
 /// The files of one check.
@@ -34,45 +35,40 @@ pub struct Session {
     /// By the clock's monotonic time.
     start: Duration,
     state: Option<State>,
-    /// What all files together may have, in bytes.
-    most: u64,
+    /// The limit for all files together, in bytes.
+    limit: u64,
     had: RefCell<Had>,
 }
 
+/// What this check has read so far.
 #[derive(Debug, Default)]
 struct Had {
-    /// What is in the repository, by path below `tuf/`.
-    files: HashMap<String, Bytes>,
-    /// Those that have the length and the digest that are listed.
-    listed: BTreeSet<String>,
-    /// The sizes of all of them together, in bytes.
+    /// By path below `tuf/`. `None` where there is no such file.
+    files: HashMap<String, Option<Bytes>>,
+    /// The files that have the listed length and digest, by digest.
+    listed: BTreeMap<Sha256, Bytes>,
+    /// The sizes of all files together, in bytes.
     size: u64,
-    absent: BTreeSet<String>,
     timestamp_tag: Option<String>,
 }
 
 impl Session {
     #[must_use]
     pub fn new(fetch: Arc<dyn Fetch>, state: Option<State>, clock: SharedClock) -> Self {
-        Self::bounded(fetch, state, clock, LARGEST_CHECK)
-    }
-
-    fn bounded(fetch: Arc<dyn Fetch>, state: Option<State>, clock: SharedClock, most: u64) -> Self {
         let start = clock.monotonic();
-        Self { fetch, clock, start, state, most, had: RefCell::default() }
+        Self { fetch, clock, start, state, limit: LARGEST_CHECK, had: RefCell::default() }
     }
 
-    /// The trusted state that this check began with.
+    /// The trusted state at the start of this check.
     #[must_use]
     pub const fn state(&self) -> Option<&State> {
         self.state.as_ref()
     }
 
-    /// Every file that was had and is what is listed. Roots and the timestamp are listed nowhere.
+    /// Every file that was read and has its listed digest. No role lists roots or the timestamp.
     #[must_use]
-    pub fn files(&self) -> HashMap<String, Bytes> {
-        let had = self.had.borrow();
-        had.listed.iter().filter_map(|path| Some((path.clone(), had.files.get(path)?.clone()))).collect()
+    pub fn listed(&self) -> BTreeMap<Sha256, Bytes> {
+        self.had.borrow().listed.clone()
     }
 
     #[must_use]
@@ -80,18 +76,18 @@ impl Session {
         self.had.borrow().timestamp_tag.clone()
     }
 
-    /// Checks that there is time for another file.
+    /// Checks that there is time to fetch another file.
     fn check_time(&self, path: &str) -> Result<(), Refusal> {
         if self.clock.monotonic().saturating_sub(self.start) < LONGEST_CHECK {
             return Ok(());
         }
-        let detail = format!("the check has taken {} minutes already", LONGEST_CHECK.as_secs() / 60);
+        let detail = format!("the check has already taken {} minutes", LONGEST_CHECK.as_secs() / 60);
         Err(Refusal::TooSlow { path: path.to_owned(), detail })
     }
 
     fn timestamp(&self) -> Result<Option<Bytes>, Refusal> {
         let state = self.state.as_ref();
-        let held = state.and_then(|state| state.seen.timestamp_tag.as_deref());
+        let held = state.and_then(|state| state.seen().timestamp_tag.as_deref());
         let path = format!("tuf/{TIMESTAMP_PATH}");
         match self.fetch.get(&Ask { path: &path, held, ..Ask::default() })? {
             Reply::NotFound => Ok(None),
@@ -109,7 +105,7 @@ impl Session {
 
     fn fetch(&self, path: &str, listed: Option<&Target>) -> Result<Option<Bytes>, Refusal> {
         let limit = listed.map_or(LARGEST_ROOT, |listed| listed.length.min(LARGEST_FILE));
-        let limit = limit.min(self.most.saturating_sub(self.had.borrow().size));
+        let limit = limit.min(self.limit.saturating_sub(self.had.borrow().size));
         let asked = format!("tuf/{path}");
         match self.fetch.get(&Ask { path: &asked, ..Ask::default() })? {
             Reply::NotFound => Ok(None),
@@ -133,14 +129,11 @@ impl Files for Session {
 
     fn get(&self, path: &str, listed: Option<&Target>) -> Result<Option<Bytes>, Refusal> {
         if let Some(known) = self.had.borrow().files.get(path) {
-            return Ok(Some(known.clone()));
-        }
-        if self.had.borrow().absent.contains(path) {
-            return Ok(None);
+            return Ok(known.clone());
         }
         let is_listed = |bytes: &Bytes| listed.is_some_and(|listed| Target::of(bytes) == *listed);
-        // A file is known by its name and its digest: after a theft a version may mean another one.
-        let kept = listed.and(self.state.as_ref()).and_then(|state| state.file(path)).filter(is_listed);
+        let kept = listed.and_then(|listed| self.state.as_ref()?.file(&listed.hashes.sha256));
+        let kept = kept.filter(is_listed);
         let file = if kept.is_some() {
             kept
         } else {
@@ -148,16 +141,14 @@ impl Files for Session {
             if path == TIMESTAMP_PATH { self.timestamp()? } else { self.fetch(path, listed)? }
         };
         let mut had = self.had.borrow_mut();
-        let Some(bytes) = file else {
-            had.absent.insert(path.to_owned());
-            return Ok(None);
-        };
-        if is_listed(&bytes) {
-            had.listed.insert(path.to_owned());
+        if let Some(bytes) = &file {
+            had.size += bytes.len() as u64;
+            if let Some(listed) = listed.filter(|_| is_listed(bytes)) {
+                had.listed.insert(listed.hashes.sha256, bytes.clone());
+            }
         }
-        had.size += bytes.len() as u64;
-        had.files.insert(path.to_owned(), bytes.clone());
-        Ok(Some(bytes))
+        had.files.insert(path.to_owned(), file.clone());
+        Ok(file)
     }
 }
 
@@ -171,17 +162,12 @@ mod tests {
     use crate::clock::Clock;
     use crate::domain::Time;
 
-    /// A server that has ten bytes for everybody.
-    #[derive(Debug)]
+    /// A server that answers every request with ten bytes.
     struct Ten;
 
     impl Fetch for Ten {
         fn get(&self, _ask: &Ask<'_>) -> Result<Reply, Refusal> {
             Ok(Reply::Found(Found { tag: None, from: 0, body: Box::new(Cursor::new([7; 10])) }))
-        }
-
-        fn place(&self) -> String {
-            "memory".to_owned()
         }
     }
 
@@ -215,7 +201,8 @@ mod tests {
 
     #[test]
     fn many_small_files_are_no_way_around_the_bound_on_a_large_one() {
-        let session = Session::bounded(Arc::new(Ten), None, Arc::new(Hand::default()), 25);
+        let mut session = Session::new(Arc::new(Ten), None, Arc::new(Hand::default()));
+        session.limit = 25;
         assert_eq!(session.get("metadata/1.a.json", None).unwrap().unwrap().len(), 10);
         session.get("metadata/1.b.json", None).unwrap();
         session.get("metadata/1.b.json", None).unwrap();

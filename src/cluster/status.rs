@@ -1,12 +1,15 @@
-//! How a cluster stands, in the shape of Tectonic's `AppVersion`.
+//! The status of a cluster, in the form of Tectonic's `AppVersion`.
+
+use std::cmp::Ordering;
+use std::path::Path;
 
 use serde::Serialize;
 
-use super::folder::{Approval, Config, Failure, Folder, Orders, Record, Step, Told};
+use super::folder::{Approval, Cluster, Failure, Folder, Record, Step, Told};
 use super::refusal::Refusal;
 use crate::domain::rfc3339;
 
-/// An `AppVersion` with what Tectonic's has not: when it was looked at, and what is advised.
+/// An `AppVersion` with more than Tectonic's has: when the cluster was checked, and the advice.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusBody {
@@ -25,7 +28,7 @@ pub struct Metadata {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
-    /// The release that the operator wants: approved, or advised where nobody approves.
+    /// The release that the operator wants: the approved one, or, with automatic approval, the advised one.
     pub desired_version: Option<String>,
     pub paused: bool,
     pub channel: String,
@@ -42,14 +45,14 @@ pub struct Status {
     pub pause_reason: Option<String>,
     pub failure_status: Option<FailureStatus>,
     pub task_statuses: Vec<TaskStatus>,
-    /// RFC 3339; the last check that succeeded.
+    /// When the last check succeeded, RFC 3339.
     pub last_checked: Option<String>,
-    /// RFC 3339; until when the advice holds.
+    /// When the advice expires, RFC 3339.
     pub expires: Option<String>,
-    /// By how many seconds the documents have expired, where that is allowed.
+    /// How many seconds ago the documents expired, if they have and that is allowed.
     pub expired_seconds: Option<u64>,
     pub advice: Option<Told>,
-    /// What was noticed and is not an obstacle.
+    /// Observations that do not stop the update.
     pub notes: Vec<String>,
     /// Whether an agent runs.
     pub running: bool,
@@ -65,15 +68,15 @@ pub struct FailureStatus {
 
 #[derive(Debug, Serialize)]
 pub struct TaskStatus {
-    pub name: &'static str,
+    pub name: Step,
     pub state: &'static str,
     pub reason: String,
 }
 
-/// The states that Tectonic's console shows, and one for what nobody knows yet.
+/// The states that Tectonic's console shows, and `Unknown`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum State {
-    /// It was never checked.
+    /// The cluster was never checked.
     Unknown,
     UpToDate,
     UpdateAvailable,
@@ -85,99 +88,95 @@ pub enum State {
 }
 
 impl StatusBody {
-    /// How a cluster stands.
+    /// The status of a cluster.
     ///
     /// # Errors
     /// When its folder cannot be read.
-    pub fn of(folder: &Folder, name: &str) -> Result<Self, Refusal> {
+    pub fn of(folder: &Folder) -> Result<Self, Refusal> {
         let running = folder.run_lock()?.is_none();
-        Ok(Self::made(name, running, &folder.config()?, &folder.orders()?, &folder.record()?))
+        Ok(Self::made(folder.name(), running, folder.read()?))
     }
 
-    fn made(name: &str, running: bool, config: &Config, orders: &Orders, record: &Record) -> Self {
-        let target = record.target.as_ref();
-        let desired = match config.approval {
-            Approval::Automatic => target,
-            Approval::Admin => orders.approved.as_ref(),
-        };
-        // A step without an agent was left by one that was killed.
+    /// The status of every cluster in a state folder.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn all(state: &Path) -> Result<Vec<Self>, Refusal> {
+        Folder::names(state)?.iter().map(|name| Self::of(&Folder::new(state, name))).collect()
+    }
+
+    fn made(name: &str, running: bool, Cluster { config, orders, record }: Cluster) -> Self {
+        // A step without an agent remains from one that was killed.
         let step = record.step.filter(|_| running);
-        let failed = record.failure.as_ref().or(record.trouble.as_ref());
-        let state = match (step, &orders.paused, target) {
-            (Some(_), Some(_), _) => State::Pausing,
-            (None, Some(_), _) => State::Paused,
-            (Some(_), None, _) => State::Updating,
-            (None, None, _) if failed.is_some() => State::Failed,
-            (None, None, None) if record.advice.is_none() => State::Unknown,
-            (None, None, None) => State::UpToDate,
-            (None, None, Some(target)) if desired == Some(target) && config.apply.is_some() => {
-                State::Requested
-            }
-            (None, None, Some(_)) => State::UpdateAvailable,
+        let task_statuses = tasks(step, &record);
+        let target = record.target;
+        let desired = match config.approval {
+            Approval::Automatic => target.clone(),
+            Approval::Admin => orders.approved,
         };
-        let text =
-            |failure: &Failure| FailureStatus { kind: failure.kind.clone(), reason: failure.reason.clone() };
+        let failed = record.failure.or(record.trouble);
+        let is_paused = orders.paused.is_some();
+        let state = match (step, is_paused, &target) {
+            (Some(_), true, _) => State::Pausing,
+            (None, true, _) => State::Paused,
+            (Some(_), false, _) => State::Updating,
+            (None, false, _) if failed.is_some() => State::Failed,
+            (None, false, None) if record.advice.is_none() => State::Unknown,
+            (None, false, None) => State::UpToDate,
+            (None, false, Some(_)) if desired == target && config.apply.is_some() => State::Requested,
+            (None, false, Some(_)) => State::UpdateAvailable,
+        };
         Self {
             api_version: "tco.coreos.com/v1",
             kind: "AppVersion",
             metadata: Metadata { name: name.to_owned() },
             spec: Spec {
-                desired_version: desired.map(ToString::to_string),
-                paused: orders.paused.is_some(),
+                desired_version: desired.as_ref().map(ToString::to_string),
+                paused: is_paused,
                 channel: config.channel.to_string(),
                 approval: config.approval,
             },
             status: Status {
                 state,
                 current_version: record.current.as_ref().map(ToString::to_string),
-                target_version: target.map(ToString::to_string),
-                paused: orders.paused.is_some() && step.is_none(),
-                pause_reason: orders.paused.as_ref().and_then(|pause| pause.reason.clone()),
-                failure_status: failed.map(text),
-                task_statuses: tasks(step, record),
-                last_checked: record.checked.map(|at| rfc3339(at.0)),
-                expires: record.expires.map(|at| rfc3339(at.0)),
+                target_version: target.as_ref().map(ToString::to_string),
+                paused: is_paused && step.is_none(),
+                pause_reason: orders.paused.and_then(|pause| pause.reason),
+                failure_status: failed.map(|Failure { kind, reason, .. }| FailureStatus { kind, reason }),
+                task_statuses,
+                last_checked: record.checked.map(rfc3339),
+                expires: record.expires.map(rfc3339),
                 expired_seconds: record.age,
-                advice: record.advice.clone(),
-                notes: record.notes.clone(),
+                advice: record.advice,
+                notes: record.notes,
                 running,
             },
         }
     }
 }
 
-/// The steps of the update that is under way, or that failed.
+/// The steps of the update that is in progress, or that failed.
 fn tasks(step: Option<Step>, record: &Record) -> Vec<TaskStatus> {
-    const STEPS: [(Step, &str); 3] =
-        [(Step::Download, "download"), (Step::Verify, "verify"), (Step::Apply, "apply")];
-    let at = |step: Step| STEPS.iter().position(|(other, _)| *other == step);
-    let (at, failed) = match (step, &record.failure) {
-        (Some(step), _) => (at(step), None),
-        (None, Some(failure)) => (at(Step::Apply), Some(failure)),
+    let (at, state, why) = match (step, &record.failure) {
+        (Some(step), _) => (step, "Running", ""),
+        (None, Some(failure)) => (Step::Apply, "Failed", failure.reason.as_str()),
         (None, None) => return Vec::new(),
     };
-    let state = |place: usize| match at {
-        Some(at) if place < at => ("Completed", String::new()),
-        Some(at) if place == at => match failed {
-            Some(failure) => ("Failed", failure.reason.clone()),
-            None => ("Running", String::new()),
-        },
-        _ => ("NotStarted", String::new()),
+    let task = |name: Step| {
+        let (state, reason) = match name.cmp(&at) {
+            Ordering::Less => ("Completed", ""),
+            Ordering::Equal => (state, why),
+            Ordering::Greater => ("NotStarted", ""),
+        };
+        TaskStatus { name, state, reason: reason.to_owned() }
     };
-    STEPS
-        .iter()
-        .enumerate()
-        .map(|(place, (_, name))| {
-            let (state, reason) = state(place);
-            TaskStatus { name, state, reason }
-        })
-        .collect()
+    [Step::Download, Step::Verify, Step::Apply].map(task).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::folder::{Pause, Stamp};
+    use crate::cluster::folder::{Config, Orders, Pause};
     use crate::domain::version::Version;
 
     const TARGET: &str = "1.8.9";
@@ -199,12 +198,13 @@ mod tests {
     }
 
     fn failure() -> Failure {
-        let at = Stamp(crate::domain::Time::UNIX_EPOCH);
+        let at = crate::domain::Time::UNIX_EPOCH;
         let (kind, reason) = ("Expired".to_owned(), "it expired".to_owned());
         Failure { kind, reason, at, version: None, tries: 0, retries: 0 }
     }
 
-    /// The words: `checked`, `target`, `approved`, `paused`, `failed`, `apply` for the step, `agent`.
+    /// `words` may contain `checked`, `target`, `approved`, `paused`, `failed`, `apply` for the step, and
+    /// `agent`.
     fn state(words: &str) -> State {
         let has = |word| words.split(' ').any(|one| one == word);
         let target = Version::parse(TARGET).ok();
@@ -225,7 +225,7 @@ mod tests {
             step: has("apply").then_some(Step::Apply),
             ..Record::default()
         };
-        StatusBody::made("c", has("agent"), &config(), &orders, &record).status.state
+        StatusBody::made("c", has("agent"), Cluster { config: config(), orders, record }).status.state
     }
 
     #[test]
@@ -252,7 +252,8 @@ mod tests {
     #[test]
     fn the_shape_is_that_of_an_app_version() {
         let record = Record { failure: Some(failure()), ..Record::default() };
-        let body = StatusBody::made("c", false, &config(), &Orders::default(), &record);
+        let cluster = Cluster { config: config(), orders: Orders::default(), record };
+        let body = StatusBody::made("c", false, cluster);
         let json = serde_json::to_value(&body).unwrap();
         assert_eq!((&json["kind"], &json["metadata"]["name"]), (&"AppVersion".into(), &"c".into()));
         assert_eq!(json["spec"]["desiredVersion"], serde_json::Value::Null);

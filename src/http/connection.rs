@@ -1,10 +1,10 @@
 //! Connections with deadlines, against slow requests and stalled readers.
 //!
-//! actix has a timeout for the first request head of a connection only, and none for writes. So the deadlines are
-//! here, below HTTP, where only the direction of the bytes matters:
+//! actix has a timeout for the first request head of a connection only, and none for writes. So the
+//! deadlines are here, below HTTP, where only the direction of the bytes matters:
 //!
-//! - There is a deadline from the first byte of a request to the first byte of its reply. It covers slow heads and
-//!   slow bodies, on every request of a connection.
+//! - There is a deadline from the first byte of a request to the first byte of its reply. It covers slow
+//!   heads and slow bodies, on every request of a connection.
 //! - While the client is slow to read a reply, a minimum number of bytes must be sent in each window.
 //!
 //! actix's own keep-alive timer closes idle connections.
@@ -54,7 +54,8 @@ pub struct Guard {
     pub cuts: Arc<Cuts>,
 }
 
-/// A TCP stream with deadlines. When one has passed, the next read or write fails, and actix drops the connection.
+/// A TCP stream with deadlines. When one has passed, the next read or write fails, and actix drops the
+/// connection.
 #[derive(Debug)]
 pub struct Guarded {
     io: TcpStream,
@@ -62,8 +63,8 @@ pub struct Guarded {
     /// When the oldest request arrived that has not been sent a byte of its reply.
     unanswered: Option<Instant>,
     blocked: Option<Window>,
-    /// Wakes the connection's task to check its deadlines. Resetting it with each request would cost more than the
-    /// request itself, so it may ring early, and is reset then.
+    /// Wakes the connection's task to check its deadlines. Resetting it with each request would cost more
+    /// than the request itself, so it may ring early, and is reset then.
     alarm: Pin<Box<Sleep>>,
     armed: bool,
 }
@@ -110,8 +111,8 @@ impl Guarded {
         Ok(())
     }
 
-    /// Sets the alarm to the next deadline, if there is one. An armed alarm never rings too late: deadlines of one
-    /// kind come in order, and both kinds are checked when it rings.
+    /// Sets the alarm to the next deadline, if there is one. An armed alarm never rings too late:
+    /// deadlines of one kind come in order, and both kinds are checked when it rings.
     fn arm(&mut self) {
         let Deadlines { request, stall, .. } = self.guard.deadlines;
         let request = self.waiting().map(|since| since + request);
@@ -123,14 +124,14 @@ impl Guarded {
         }
     }
 
-    /// Since when a request waits for its reply. While a write is blocked, the server waits for the client and not
-    /// the other way round.
+    /// Since when a request waits for its reply. While a write is blocked, the server waits for the
+    /// client and not the other way round.
     fn waiting(&self) -> Option<Instant> {
         self.unanswered.filter(|_| self.blocked.is_none())
     }
 
-    /// Resets the connection rather than closing it, so that the kernel drops what it still buffers for a client
-    /// that reads nothing.
+    /// Resets the connection rather than closing it, so that the kernel drops what it still buffers for a
+    /// client that reads nothing.
     fn cut(&self, why: &'static str) -> io::Error {
         let _ = self.io.set_zero_linger();
         io::Error::new(io::ErrorKind::TimedOut, why)

@@ -28,8 +28,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Answers a request, with everything around it.
 ///
-/// The span with the request's id exists from level `debug` on. At `info` there is only the line in the access
-/// log, which has the id too: a span for each request would cost as much as that line.
+/// The span with the request's id exists from level `debug` on. At `info` there is only the line in the
+/// access log, which has the id too: a span for each request would cost as much as that line.
 pub(super) async fn answer(
     request: HttpRequest,
     body: Payload,
@@ -167,8 +167,8 @@ async fn read_body(request: &HttpRequest, body: Payload, route: &Route) -> Resul
     }
 }
 
-/// The client's id for the request if it is plain, so that a request can be followed through the logs of several
-/// servers; otherwise a new one.
+/// The client's id for the request if it is plain, so that a request can be followed through the logs of
+/// several servers; otherwise a new one.
 fn request_id(head: &HeaderMap) -> HeaderValue {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     match head.get(REQUEST_ID) {
@@ -177,8 +177,8 @@ fn request_id(head: &HeaderMap) -> HeaderValue {
     }
 }
 
-/// A number that distinguishes this process's ids from those of others. Without randomness ids are still unique
-/// within this process.
+/// A number that distinguishes this process's ids from those of others. Without randomness ids are still
+/// unique within this process.
 static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
 
 static NEXT: AtomicU64 = AtomicU64::new(0);

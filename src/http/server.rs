@@ -135,8 +135,8 @@ impl Running {
         self.admin_address
     }
 
-    /// Serves until the future is ready, and then stops: the server accepts no more connections, closes idle ones
-    /// at once, and gives running replies 8 s to finish.
+    /// Serves until the future is ready, and then stops: the server accepts no more connections, closes
+    /// idle ones at once, and gives running replies 8 s to finish.
     ///
     /// # Errors
     /// When a listener fails.

@@ -21,8 +21,8 @@ pub fn segment(raw: &str) -> Result<Cow<'_, str>, Problem> {
 /// One parameter of a query, with `+` as a space. `None` if the query does not have it.
 ///
 /// # Errors
-/// When an escape is broken, or the parameter is given more than once: proxies and servers disagree on which one
-/// counts.
+/// When an escape is broken, or the parameter is given more than once: proxies and servers disagree on
+/// which one counts.
 pub fn parameter<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a, str>>, Problem> {
     let mut found = None;
     for pair in query.split('&') {

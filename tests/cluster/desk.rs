@@ -6,6 +6,13 @@ use std::process::{Child, Output, Stdio};
 
 use crate::spawn::{Server, eventually, refused, run, tidegate};
 
+/// Ends the process whose id is in a file.
+pub fn end(file: &Path) {
+    let id = fs::read_to_string(file).unwrap().trim().parse().unwrap();
+    let id = rustix::process::Pid::from_raw(id).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
+}
+
 /// A folder with a demo that is served, and a root to trust.
 pub struct Desk {
     pub folder: tempfile::TempDir,

@@ -85,10 +85,6 @@ impl Fetch for Memory {
         }
         Ok(Reply::Found(Found { tag: Some(tag), from: 0, body: Box::new(Cursor::new(bytes.clone())) }))
     }
-
-    fn place(&self) -> String {
-        "memory".to_owned()
-    }
 }
 
 /// A cluster, its server, and the time.

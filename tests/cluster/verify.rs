@@ -84,7 +84,7 @@ fn a_clock_that_was_turned_back_behind_the_last_state_is_refused() {
     world.publish();
     world.options.stale_ok = TimeDelta::days(90);
     let refusal = world.refused(CHANNEL, CURRENT, "ClockBack");
-    assert!(refusal.to_string().contains("before `2018-06-01T00:00:00Z`"), "{refusal}");
+    assert!(refusal.to_string().contains("verified at `2018-06-01T00:00:00Z`"), "{refusal}");
     let recheck = world.client().recheck(&CHANNEL.parse().unwrap(), &Version::parse(CURRENT).unwrap());
     assert_eq!(recheck.unwrap_err().kind(), "ClockBack");
     world.clock.set("2018-06-01T00:00:00Z".parse().unwrap());
@@ -368,9 +368,12 @@ fn a_cluster_comes_back_from_versions_at_their_maximum() {
 fn a_damaged_trusted_state_is_not_taken_for_none() {
     let world = World::new();
     world.check(CHANNEL, CURRENT).unwrap();
-    let file = |name: &str| world.folder.path().join("trusted/1").join(name);
-    // Each document, too: one whose signature is broken would count as forgotten.
-    for name in ["root.json", "timestamp.json", "snapshot.json"] {
+    let trusted = world.folder.path().join("trusted");
+    let state: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(trusted.join("state.json")).unwrap()).unwrap();
+    let file = |name: &str| trusted.join("files").join(state[name].as_str().unwrap());
+    // Each document, too: one with a broken signature would count as unsigned.
+    for name in ["root", "timestamp", "snapshot"] {
         let good = std::fs::read(file(name)).unwrap();
         let mut bad = good.clone();
         let at = bad.windows(7).position(|text| text == b"\"sig\":\"").unwrap() + 7;
@@ -382,20 +385,28 @@ fn a_damaged_trusted_state_is_not_taken_for_none() {
         std::fs::write(file(name), good).unwrap();
         world.check(CHANNEL, CURRENT).unwrap();
     }
-    std::fs::remove_file(file("seen.json")).unwrap();
-    world.refused(CHANNEL, CURRENT, "State");
-    std::fs::write(world.folder.path().join("trusted/current"), "").unwrap();
-    world.refused(CHANNEL, CURRENT, "State");
+    for damaged in ["", "{}"] {
+        std::fs::write(trusted.join("state.json"), damaged).unwrap();
+        world.refused(CHANNEL, CURRENT, "State");
+    }
 }
 
 #[test]
 fn a_cached_file_that_was_damaged_is_fetched_again() {
     let world = World::new();
     world.check(CHANNEL, CURRENT).unwrap();
-    let files = world.folder.path().join("trusted/1/files");
-    for entry in std::fs::read_dir(&files).unwrap() {
-        std::fs::write(entry.unwrap().path(), "damaged").unwrap();
+    let trusted = world.folder.path().join("trusted");
+    let state = std::fs::read_to_string(trusted.join("state.json")).unwrap();
+    let mut damaged = 0;
+    for entry in std::fs::read_dir(trusted.join("files")).unwrap() {
+        let entry = entry.unwrap();
+        // Without the documents that the state names, it cannot be used at all.
+        if !state.contains(entry.file_name().to_str().unwrap()) {
+            std::fs::write(entry.path(), "damaged").unwrap();
+            damaged += 1;
+        }
     }
+    assert!(damaged > 0);
     assert!(world.check(CHANNEL, CURRENT).unwrap().changed);
     world.server.asked();
     world.check(CHANNEL, CURRENT).unwrap();

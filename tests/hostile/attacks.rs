@@ -114,16 +114,16 @@ fn nested(levels: usize) -> String {
 /// the online key holds those too.
 pub const ATTACKS: &[Attack] = &[
     // Without a key.
-    attack("a timestamp that the thief signed himself", "NotEnoughSignatures", |scene| {
+    attack("a timestamp that the thief signed with another key", "NotEnoughSignatures", |scene| {
         scene.server.serve(third().by("timestamp", &[THIEF]).seal());
     }),
     attack("a timestamp without signatures", "NotEnoughSignatures", |scene| {
         scene.server.serve(third().by("timestamp", &[]).seal());
     }),
-    attack("an older timestamp with all that belongs to it", "Rollback", |scene| {
+    attack("an older timestamp with its files", "Rollback", |scene| {
         scene.server.serve(scene.first.clone());
     }),
-    attack("the newest state for ever (freeze)", "Expired", |scene| {
+    attack("the same state for ever (freeze)", "Expired", |scene| {
         scene.clock.set(Forge::new(1).repository.now + chrono::TimeDelta::days(7));
     }),
     attack("an older snapshot under a newer name", "MixAndMatch", |scene| mix(scene, "snapshot")),
@@ -156,23 +156,25 @@ pub const ATTACKS: &[Attack] = &[
         files.insert(names::metadata_path("root", 2), vec![b' '; 2 << 20].into());
         scene.server.serve(files);
     }),
-    attack("a listed role that is not there", "Missing", |scene| {
+    attack("a missing role", "Missing", |scene| {
         scene.server.serve(Forge::new(3).seal());
         scene.server.remove("3.releases-1.8");
     }),
-    attack("a channel manifest that is not there", "Missing", |scene| {
+    attack("a missing channel manifest", "Missing", |scene| {
         scene.server.serve(Forge::new(3).seal());
         scene.server.remove(&channel());
     }),
     attack("no timestamp", "Missing", |scene| scene.server.remove("timestamp")),
-    attack("something that is no JSON", "Unreadable", |scene| timestamp(scene, "<html>Please log in</html>")),
-    attack("half a compressed bomb for a timestamp", "Unreadable", |scene| {
+    attack("something that is not JSON", "Unreadable", |scene| {
+        timestamp(scene, "<html>Please log in</html>");
+    }),
+    attack("half a compressed bomb as a timestamp", "Unreadable", |scene| {
         timestamp(scene, [&[0x1f, 0x8b, 8, 0][..], &[0; 1000]].concat());
     }),
     attack("JSON in JSON in JSON, ten thousand deep", "Unreadable", |scene| {
         timestamp(scene, envelope(&nested(10_000), &[THIEF]));
     }),
-    attack("a key that stands twice around what is signed", "Malformed", |scene| {
+    attack("a duplicate key around what is signed", "Malformed", |scene| {
         let good = String::from_utf8(Forge::new(3).seal()[TIMESTAMP_PATH].to_vec()).unwrap();
         timestamp(scene, good.replacen('{', r#"{"signed":{},"#, 1));
     }),
@@ -295,7 +297,7 @@ pub const ATTACKS: &[Attack] = &[
         *forge.repository.channel(CHANNEL) = other;
         scene.server.serve(forge.seal());
     }),
-    attack("online key: the channel speaks of another stage", "WrongChannel", |scene| {
+    attack("online key: the channel names another stage", "WrongChannel", |scene| {
         let mut forge = third();
         let production = forge.repository.channel(CHANNEL);
         production.stage = "preproduction".parse().unwrap();
@@ -303,7 +305,7 @@ pub const ATTACKS: &[Attack] = &[
         production.stages.pop();
         scene.server.serve(forge.seal());
     }),
-    attack("online key: the channel speaks of the next line", "WrongChannel", |scene| {
+    attack("online key: the channel names the next line", "WrongChannel", |scene| {
         let mut forge = third();
         let mut next = forge.repository.channel("1.9-production").clone();
         next.channel = CHANNEL.parse().unwrap();
@@ -347,16 +349,16 @@ pub const ATTACKS: &[Attack] = &[
     attack("online key: a channel manifest's version beyond all numbers", "Malformed", |scene| {
         scene.server.serve(third().set(&channel(), "version", u64::MAX).seal());
     }),
-    attack("online key: a key that stands twice in a channel manifest", "Malformed", |scene| {
+    attack("online key: a duplicate key in a channel manifest", "Malformed", |scene| {
         let twice =
             |text: String| text.replacen(r#""latest":"#, r#""latest":"1.8.4-tectonic.1","latest":"#, 1);
         scene.server.serve(third().text(&channel(), twice).seal());
     }),
-    attack("online key: a key that stands twice in a role", "Malformed", |scene| {
+    attack("online key: a duplicate key in a role", "Malformed", |scene| {
         let twice = |text: String| text.replacen(r#""version":3"#, r#""version":3,"version":3"#, 1);
         scene.server.serve(third().text("channels", twice).seal());
     }),
-    attack("online key: a field that nobody knows", "Malformed", |scene| {
+    attack("online key: an unknown field", "Malformed", |scene| {
         scene.server.serve(third().set(&channel(), "evil", true).seal());
     }),
     attack("online key: a timestamp of two files", "Malformed", |scene| {

@@ -17,7 +17,7 @@ fn tables() -> [String; 3] {
     let narrowed = NARROWINGS.iter().map(|narrowing| (narrowing.name, narrowing.answer));
     let two = |(name, what): (&str, &str)| vec![name.to_owned(), code(what)];
     [
-        table(&["what is served", "is refused as", "is taken by"], refused.collect()),
+        table(&["what is served", "is refused as", "is accepted by"], refused.collect()),
         table(
             &["what comes instead of a file", "is refused as"],
             on_the_way.chain(payloads).map(two).collect(),

@@ -151,7 +151,7 @@ pub const NARROWINGS: &[Narrowing] = &[
         answer: "none up_to_date",
     },
     Narrowing {
-        name: "yanks all that is newer in favour of an older release",
+        name: "yanks all newer releases in favour of an older release",
         make: || yank(Forge::new(3), &[(TARGET, CURRENT)]),
         asks: (CHANNEL, TARGET),
         answer: "blocked yanked",
@@ -163,7 +163,7 @@ pub const NARROWINGS: &[Narrowing] = &[
         answer: "blocked yanked",
     },
     Narrowing {
-        name: "drops all that is newer",
+        name: "drops all newer releases",
         make: || {
             drop_release(Forge::new(3), TARGET).set(PRODUCTION, "latest", CURRENT).set(
                 PREPRODUCTION,
@@ -191,7 +191,7 @@ pub const NARROWINGS: &[Narrowing] = &[
         answer: "blocked barrier",
     },
     Narrowing {
-        name: "lets a barrier be a thing of the future",
+        name: "dates a barrier in the future",
         make: || {
             with_barrier().edit(PRODUCTION, |manifest| {
                 manifest["releases"][1]["since"] = json!("9999-12-31T23:59:59Z");

@@ -103,13 +103,13 @@ pub const SWAPS: &[Swap] = &[
         kept: |kept| kept < 1024,
     },
     Swap {
-        name: "a compressed bomb for a payload",
+        name: "a compressed bomb as a payload",
         kind: "Compressed",
         does: |_, send| reply(send, "200 OK", &[("content-encoding", "gzip")], &bomb()),
         kept: |kept| kept == 0,
     },
     Swap {
-        name: "a payload that is elsewhere",
+        name: "a redirect instead of a payload",
         kind: "Redirected",
         does: |_, send| reply(send, "307 Temporary Redirect", &[("location", "http://localhost:1/")], b""),
         kept: |kept| kept == 0,
@@ -231,10 +231,10 @@ fn a_payload_that_is_replaced_on_disk_is_refused_just_before_it_is_applied() {
     let file = folder.downloads(&version()).join("payload.json");
     let clock = Arc::new(Tampering { now: forge.repository.now, file, armed: AtomicBool::new(true) });
     let shared = Arc::clone(&clock) as SharedClock;
-    let agent = Agent { folder, name: "c".to_owned(), clock: shared, stop: Arc::default() };
+    let agent = Agent { folder, clock: shared, stop: Arc::default() };
 
     assert_eq!(agent.turn().unwrap(), Turn::Trouble);
-    assert_eq!(agent.folder.record().unwrap().trouble.unwrap().kind, "WrongDigest");
+    assert_eq!(agent.folder.read().unwrap().record.trouble.unwrap().kind, "WrongDigest");
     assert_eq!(fs::read_to_string(&runs).unwrap(), CURRENT, "nothing was applied");
     // Once the thief is gone, it is fetched again.
     clock.armed.store(false, Ordering::SeqCst);

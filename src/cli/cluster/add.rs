@@ -3,21 +3,17 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::cli::channel;
 use crate::cli::failure::{Hint, refuse};
 use crate::cli::terminal::Terminal;
-use crate::cli::time;
 use crate::cli::workspace::Workspace;
 use crate::cluster::fetch::Pace;
 use crate::cluster::folder::{Approval, Config, Folder};
 use crate::cluster::http::Server;
-use crate::domain::channel::ChannelName;
 use crate::domain::span::Span;
 use crate::formats::tuf::Root;
 use crate::signing::Signed;
@@ -25,61 +21,24 @@ use crate::store::durable::{self, Mode};
 
 /// Add a cluster: which channel it follows, and how it is updated
 ///
-/// Nothing is asked of the server yet; `tidegate cluster check NAME` does that.
+/// This does not contact the server yet; `tidegate cluster check NAME` does.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
   tidegate cluster add prod --server https://updates.example.com --channel 1.8-production \\
     --root 1.root.json --current 'cat /etc/version' --apply '/usr/local/bin/apply'")]
 pub struct Args {
-    /// What the cluster is called here
+    /// A name for the cluster
     #[arg(value_parser = super::name)]
     name: String,
-    /// The address of the update server, or of a mirror
-    #[arg(long, value_name = "URL")]
-    server: String,
-    /// The channel to follow, by its name or an alias, in any case
-    #[arg(long, value_name = "CHANNEL", value_parser = channel::name)]
-    channel: ChannelName,
-    /// A root of the server's keys, brought here in a way that is trusted
+    /// A root of the server's keys, brought here in a way that you trust
     #[arg(long, value_name = "FILE")]
     root: PathBuf,
-    /// A command that prints the version that the cluster runs; run with `sh -c`
-    #[arg(long, value_name = "CMD")]
-    current: String,
-    /// Whether each release is approved by hand
-    #[arg(long, value_enum, default_value_t = By::Admin)]
-    approval: By,
-    /// A command that applies a release; run with `sh -c`. Without it releases are only told about
-    #[arg(long, value_name = "CMD")]
-    apply: Option<String>,
-    /// How often to check, as in `45m`
-    #[arg(long, value_name = "DURATION", value_parser = interval, default_value = "45m")]
-    interval: Duration,
-    /// Take the payloads of this architecture, besides those that are for any
-    #[arg(long, value_name = "ARCH")]
-    arch: Option<String>,
-    /// Take documents that expired at most so long ago, in a closed network
-    #[arg(long, value_name = "DURATION", value_parser = interval)]
-    stale_ok: Option<Duration>,
-    /// Take what a demo has signed by throw-away keys
-    #[arg(long)]
-    demo: bool,
-    /// Change the settings of a cluster that is there; what it has seen and trusts stays
+    #[command(flatten)]
+    config: Config,
+    /// Change the settings of an existing cluster; what it has seen and trusts stays
     #[arg(long)]
     replace: bool,
-    /// Certificates to trust for `https` instead of the system's, PEM
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-}
-
-/// Who approves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum By {
-    /// Releases are applied as they come
-    Automatic,
-    /// `tidegate cluster approve NAME VERSION` lets one be applied
-    Admin,
 }
 
 #[derive(Debug, Serialize)]
@@ -92,40 +51,28 @@ struct Body<'a> {
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let folder = Folder::new(&workspace.state, &args.name);
-    let root = fs::read(&args.root)
+    let Args { name, root: path, config, replace } = args;
+    let folder = Folder::new(&workspace.state, name);
+    let hint = "get `1.root.json` from the server's operator, in a way that you trust";
+    let root = fs::read(path)
         .map(Bytes::from)
-        .with_context(|| format!("the root `{}` cannot be read", args.root.display()))
-        .hint("get `1.root.json` from the server's operator, in a way that is trusted")?;
+        .with_context(|| format!("the root `{}` cannot be read", path.display()))
+        .hint(hint)?;
     let signed: Signed<Root> = Signed::parse(root.clone())
-        .with_context(|| format!("`{}` is not a root", args.root.display()))
-        .hint("get `1.root.json` from the server's operator, in a way that is trusted")?;
+        .with_context(|| format!("`{}` is not a root", path.display()))
+        .hint(hint)?;
     signed
         .verify(signed.signed().root())
-        .with_context(|| format!("the root `{}` is not signed by its own keys", args.root.display()))?;
-    let ca = args.ca.as_ref().map(fs::canonicalize).transpose().with_context(|| {
-        format!("`{}` cannot be read", args.ca.as_deref().unwrap_or_else(|| "--ca".as_ref()).display())
-    })?;
-    // What is wrong with the address is told now, and not at the first check.
-    Server::new(&args.server, ca.as_deref(), Pace::default(), workspace.clock())?;
-    let config = Config {
-        format: 1,
-        server: args.server.trim_end_matches('/').to_owned(),
-        channel: args.channel.clone(),
-        current: args.current.clone(),
-        apply: args.apply.clone(),
-        approval: match args.approval {
-            By::Automatic => Approval::Automatic,
-            By::Admin => Approval::Admin,
-        },
-        interval: args.interval.as_secs(),
-        arch: args.arch.clone(),
-        stale_ok: args.stale_ok.map_or(0, |span| span.as_secs()),
-        demo: args.demo,
-        ca,
-    };
+        .with_context(|| format!("the root `{}` is not signed by its own keys", path.display()))?;
+    let mut config = config.clone();
+    config.server = config.server.trim_end_matches('/').to_owned();
+    if let Some(ca) = &mut config.ca {
+        *ca = fs::canonicalize(&*ca).with_context(|| format!("`{}` cannot be read", ca.display()))?;
+    }
+    // A wrong address is reported now, and not at the first check.
+    Server::new(&config.server, config.ca.as_deref(), Pace::default(), workspace.clock())?;
     let result = if !folder.exists() {
-        // Nothing in the state folder belongs into a repository.
+        // The state folder must not be committed to a repository.
         durable::create_folder(&workspace.state, Mode::Private)?;
         let ignore = workspace.state.join(".gitignore");
         if !ignore.exists() {
@@ -135,61 +82,42 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         "added"
     } else if folder.root()? != root {
         return Err(refuse(
-            format!("cluster `{}` is there already, and trusts another root", args.name),
-            format!("what it trusts begins with its root: first `tidegate cluster remove {}`", args.name),
+            format!("cluster `{name}` already exists, and trusts another root"),
+            format!("its trust starts with its root: first run `tidegate cluster remove {name}`"),
         ));
-    } else if folder.config()? == config {
+    } else if folder.read()?.config == config {
         "unchanged"
-    } else if args.replace {
-        if folder.config()?.channel != config.channel {
-            // What was approved was approved on the other channel. First, so that no approval outlives
-            // a crash in between.
-            folder.change_orders(|orders| orders.approved = None)?;
-        }
-        folder.change_config(|before| *before = config.clone())?;
+    } else if *replace {
+        folder.change(|cluster| {
+            if cluster.config.channel != config.channel {
+                // The approval was for a release of the other channel.
+                cluster.orders.approved = None;
+            }
+            cluster.config = config.clone();
+        })?;
         "changed"
     } else {
         return Err(refuse(
-            format!("cluster `{}` is there already, with other settings", args.name),
+            format!("cluster `{name}` already exists, with other settings"),
             format!(
-                "to change them: `--replace`; for another channel: `tidegate cluster follow {} CHANNEL`",
-                args.name
+                "to change them, add `--replace`; for another channel: `tidegate cluster follow {name} CHANNEL`"
             ),
         ));
     };
-    terminal.show(&Body { name: &args.name, result, config: &config }, || {
+    terminal.show(&Body { name, result, config: &config }, || {
+        let Config { channel, server, interval, .. } = &config;
+        let does = match (&config.apply, config.approval) {
+            (None, _) => "only reports releases",
+            (Some(_), Approval::Admin) => "applies approved releases",
+            (Some(_), Approval::Automatic) => "applies all releases",
+        };
+        let every = Span::of_seconds(*interval);
         format!(
-            "cluster `{}` {result}: it follows `{}` of {}, checks every {}, and {}",
-            args.name,
-            config.channel,
-            config.server,
-            Span::of_seconds(config.interval),
-            match (&config.apply, config.approval) {
-                (None, _) => "only tells of releases",
-                (Some(_), Approval::Admin) => "applies what is approved",
-                (Some(_), Approval::Automatic) => "applies what comes",
-            }
+            "cluster `{name}` {result}: it follows `{channel}` of {server}, checks every {every}, and {does}"
         )
     })?;
     if result == "added" {
-        terminal.note(format!("next: `tidegate cluster check {}`", args.name));
+        terminal.note(format!("next: `tidegate cluster check {name}`"));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Parses a duration that is not zero.
-fn interval(text: &str) -> Result<Duration, String> {
-    let duration = time::duration(text)?.to_std().unwrap_or_default();
-    if duration.is_zero() { Err("it must be longer than zero".to_owned()) } else { Ok(duration) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interval_is_longer_than_zero() {
-        assert_eq!(interval("45m"), Ok(Duration::from_secs(2700)));
-        assert!(interval("0m").is_err());
-    }
 }

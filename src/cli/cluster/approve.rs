@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use serde::Serialize;
+use serde_json::json;
 
 use super::known;
 use crate::cli::failure::refuse;
@@ -12,50 +12,44 @@ use crate::domain::version::Version;
 
 /// Let a release be applied
 ///
-/// Only what the last check advises can be approved. What has failed is tried again.
+/// You can approve only the release that the last check advises. A release that has failed is retried.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The cluster
     #[arg(value_parser = super::name)]
     name: String,
-    /// The release, as the last check advises it
+    /// The release that the last check advises
     #[arg(value_parser = Version::parse)]
     version: Version,
 }
 
-#[derive(Debug, Serialize)]
-struct Body<'a> {
-    cluster: &'a str,
-    approved: String,
-}
-
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let folder = known(workspace, &args.name)?;
-    let record = folder.record()?;
-    let (name, version) = (&args.name, &args.version);
-    if record.target.as_ref() != Some(version) {
-        let (advised, hint) = match &record.target {
+    let Args { name, version } = args;
+    let folder = known(workspace, name)?;
+    let cluster = folder.read()?;
+    let target = cluster.record.target.as_ref();
+    if target != Some(version) {
+        let check = format!("check again: `tidegate cluster check {name}`");
+        let (advised, hint) = match target {
             Some(target) => (
-                format!("`{target}` is advised"),
-                format!(
-                    "`tidegate cluster approve {name} {target}`, or look again: `tidegate cluster check {name}`"
-                ),
+                format!("the last check advises `{target}`"),
+                format!("`tidegate cluster approve {name} {target}`, or {check}"),
             ),
-            None => ("nothing is advised".to_owned(), format!("look again: `tidegate cluster check {name}`")),
+            None => ("the last check advises nothing".to_owned(), check),
         };
-        return Err(refuse(format!("`{version}` is not approved for cluster `{name}`: {advised}"), hint));
+        return Err(refuse(format!("cannot approve `{version}` for cluster `{name}`: {advised}"), hint));
     }
-    folder.change_orders(|orders| {
-        orders.approved = Some(version.clone());
-        orders.retries += 1;
+    folder.change(|cluster| {
+        cluster.orders.approved = Some(version.clone());
+        cluster.orders.retries += 1;
     })?;
-    terminal.show(&Body { cluster: name, approved: version.to_string() }, || {
+    terminal.show(&json!({ "cluster": name, "approved": version }), || {
         format!("`{version}` is approved for cluster `{name}`")
     })?;
-    if folder.config()?.apply.is_none() {
-        terminal.note("note: the cluster has no `--apply CMD`, so that nothing is done about it here");
+    if cluster.config.apply.is_none() {
+        terminal.note("note: the cluster has no `--apply CMD`, so nothing is applied here");
     } else if folder.run_lock()?.is_some() {
-        terminal.note(format!("note: no agent runs: `tidegate cluster run {name}`"));
+        terminal.note(format!("note: no agent is running; start one with `tidegate cluster run {name}`"));
     }
     Ok(ExitCode::SUCCESS)
 }

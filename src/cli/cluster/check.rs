@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{known, looked};
+use super::{checked, known};
 use crate::cli::table::pairs;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
@@ -14,28 +14,28 @@ use crate::domain::rfc3339;
 use crate::domain::span::Span;
 use crate::formats::api::UpdateBody;
 
-/// Check now: verify what the server has, and say what the cluster should do
+/// Check now: verify the server's documents, and say what the cluster should do
 ///
-/// The advice is worked out here, from verified documents. An agent that runs looks at once, too.
+/// The advice is computed here, from verified documents. A running agent checks at once, too.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The cluster
     #[arg(value_parser = super::name)]
     name: String,
-    /// Let a release be tried again that has failed
+    /// Let the agent retry a release that has failed
     #[arg(long)]
     retry: bool,
 }
 
 #[derive(Debug, Serialize)]
-struct Body {
-    cluster: String,
+struct Body<'a> {
+    cluster: &'a str,
     current: String,
     #[serde(flatten)]
     advice: UpdateBody,
     /// RFC 3339.
     expires: String,
-    /// By how many seconds the documents have expired, where that is allowed.
+    /// How many seconds ago the documents expired, if they have and that is allowed.
     expired_seconds: Option<i64>,
     notes: Vec<String>,
     requests: u64,
@@ -45,40 +45,36 @@ struct Body {
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let folder = known(workspace, &args.name)?;
-    let look = looked(&args.name, look(&folder, &workspace.clock(), false, &Stop::default()))?;
-    folder.change_orders(|orders| {
-        orders.checks += 1;
-        orders.retries += u64::from(args.retry);
+    let look = checked(&args.name, look(&folder, &workspace.clock(), false, &Stop::default()))?;
+    let cluster = folder.change(|cluster| {
+        cluster.orders.checks += 1;
+        cluster.orders.retries += u64::from(args.retry);
     })?;
-    let answer = look.checked.answer();
+    let traffic = look.server.traffic();
     let body = Body {
-        cluster: args.name.clone(),
+        cluster: &args.name,
         current: look.checked.current.to_string(),
-        advice: UpdateBody::of(&answer),
+        advice: UpdateBody::of(&look.checked.answer()),
         expires: rfc3339(look.checked.expires),
         expired_seconds: look.checked.age().map(|age| age.num_seconds()),
-        notes: folder.record()?.notes,
-        requests: look.traffic.requests(),
-        bytes: look.traffic.bytes(),
+        notes: cluster.record.notes,
+        requests: traffic.requests(),
+        bytes: traffic.bytes(),
     };
     terminal.show(&body, || {
-        let expires = match body.expired_seconds {
-            Some(age) => format!("{}, {} ago", body.expires, Span::of_seconds(age.unsigned_abs()).rough()),
-            None => body.expires.clone(),
+        let (label, expires) = match look.checked.age() {
+            Some(age) => ("expired", format!("{}, {} ago", body.expires, Span(age).rough())),
+            None => ("holds until", body.expires.clone()),
         };
-        let mut words = pairs(&[
+        let mut text = pairs(&[
             ("channel", body.advice.channel.clone()),
             ("runs", body.current.clone()),
             ("advice", body.advice.message.clone()),
-            (if body.expired_seconds.is_some() { "expired" } else { "holds until" }, expires),
+            (label, expires),
             ("asked", format!("{} requests, {} bytes", body.requests, body.bytes)),
         ]);
-        for note in &body.notes {
-            words.push_str("note: ");
-            words.push_str(note);
-            words.push('\n');
-        }
-        words
+        text.extend(body.notes.iter().map(|note| format!("note: {note}\n")));
+        text
     })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,67 +5,68 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::{known, looked};
+use super::known;
 use crate::cli::channel;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
+use crate::cluster::Refusal;
+use crate::cluster::client::Checked;
 use crate::cluster::command;
-use crate::cluster::folder::Stamp;
+use crate::cluster::folder::{Config, Folder};
 use crate::cluster::http::Stop;
-use crate::cluster::look::{LookError, client, note_advice};
+use crate::cluster::look::{client, note};
 use crate::domain::channel::ChannelName;
 use crate::formats::api::UpdateBody;
 use crate::words;
 
-/// Follow another channel, that of the next minor for one
+/// Follow another channel, for example that of the next minor
 ///
-/// The channel must be one that the server signs for. The next minor is entered only from the top of
-/// the line before; the answer says what is still to be taken.
+/// The server must sign for the channel. A cluster enters the next minor only from the top of the line
+/// before; the answer says which releases it must install first.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The cluster
     #[arg(value_parser = super::name)]
     name: String,
-    /// The channel, by its name or an alias, in any case
+    /// The channel: its name or an alias, in any case
     #[arg(value_parser = channel::name)]
     channel: ChannelName,
 }
 
 #[derive(Debug, Serialize)]
-struct Body {
-    cluster: String,
-    follows: String,
+struct Body<'a> {
+    cluster: &'a str,
+    follows: &'a ChannelName,
     advice: UpdateBody,
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let folder = known(workspace, &args.name)?;
-    let config = folder.config()?;
-    let (_, client) = looked(&args.name, client(&folder, &config, &workspace.clock(), &Stop::default()))?;
-    let current = command::current(&config.current, folder.path(), &workspace.clock());
-    let current = looked(&args.name, current.map_err(LookError::Current))?;
-    let checked = client.check(&args.channel, &current).map_err(LookError::Refused);
-    let checked = looked(&args.name, checked)
-        .with_context(|| format!("cluster `{}` follows `{}` as before", args.name, config.channel))?;
-    // What was approved was approved on the other channel. First, so that no approval outlives a crash
-    // in between.
-    folder.change_orders(|orders| {
-        orders.approved = None;
-        orders.checks += 1;
+    let Args { name, channel } = args;
+    let folder = known(workspace, name)?;
+    let config = folder.read()?.config;
+    let checked = super::checked(name, check(&folder, &config, channel, workspace))
+        .with_context(|| format!("cluster `{name}` still follows `{}`", config.channel))?;
+    folder.change(|cluster| {
+        // The approval was for a release of the other channel.
+        cluster.orders.approved = None;
+        cluster.orders.checks += 1;
+        cluster.config.channel = checked.channel.clone();
+        note(&mut cluster.record, &checked, None);
     })?;
-    folder.change_config(|config| config.channel = checked.channel.clone())?;
-    let answer = checked.answer();
-    folder.change_record(|record| {
-        note_advice(record, &checked);
-        record.checked = Some(Stamp(checked.now));
+    let (follows, answer) = (&checked.channel, checked.answer());
+    terminal.show(&Body { cluster: name, follows, advice: UpdateBody::of(&answer) }, || {
+        format!("cluster `{name}` follows `{follows}`: {}", words::answer(&answer))
     })?;
-    let body = Body {
-        cluster: args.name.clone(),
-        follows: checked.channel.to_string(),
-        advice: UpdateBody::of(&answer),
-    };
-    let follows =
-        || format!("cluster `{}` follows `{}`: {}", args.name, checked.channel, words::answer(&answer));
-    terminal.show(&body, follows)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn check(
+    folder: &Folder,
+    config: &Config,
+    channel: &ChannelName,
+    workspace: &Workspace,
+) -> Result<Checked, Refusal> {
+    let clock = workspace.clock();
+    let (_, client) = client(folder, config, &clock, &Stop::default())?;
+    client.check(channel, &command::current(&config.current, folder.path(), &clock)?)
 }

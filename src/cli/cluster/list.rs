@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use crate::cli::table::Table;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
-use crate::cluster::folder::Folder;
 use crate::cluster::status::StatusBody;
 
 /// List all clusters
@@ -13,22 +12,19 @@ use crate::cluster::status::StatusBody;
 pub struct Args {}
 
 pub fn run(_args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let mut bodies = Vec::new();
+    let bodies = StatusBody::all(&workspace.state)?;
     let mut table = Table::new(["CLUSTER", "CHANNEL", "RUNS", "TARGET", "STATE", "ADVICE", "CHECKED"]);
-    for name in Folder::names(&workspace.state)? {
-        let body = StatusBody::of(&Folder::new(&workspace.state, &name), &name)?;
-        let status = &body.status;
+    for StatusBody { metadata, spec, status, .. } in &bodies {
         table.row([
-            name,
-            body.spec.channel.clone(),
+            metadata.name.clone(),
+            spec.channel.clone(),
             status.current_version.clone().unwrap_or_default(),
             status.target_version.clone().unwrap_or_default(),
             format!("{:?}", status.state),
             status.advice.as_ref().map(|told| told.code.clone()).unwrap_or_default(),
             status.last_checked.clone().unwrap_or_default(),
         ]);
-        bodies.push(body);
     }
-    terminal.table(&bodies, &table, "there are no clusters here yet: `tidegate cluster add --help`")?;
+    terminal.table(&bodies, &table, super::NONE)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,23 +2,21 @@
 
 use std::process::ExitCode;
 
-use serde::Serialize;
-
-use super::known;
+use super::{known, show};
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
 use crate::cluster::folder::Pause;
 
-/// Stop updates, one that is under way too
+/// Stop updates, including one in progress
 ///
-/// A download is left where it is. A running `--apply` gets SIGTERM, with its process group, and
-/// SIGKILL after 30 seconds. Checks go on.
+/// A download stays where it is. A running `--apply` and its process group get SIGTERM, and SIGKILL after
+/// 30 seconds. Checks go on.
 #[derive(Debug, clap::Args)]
 pub struct PauseArgs {
     /// The cluster
     #[arg(value_parser = super::name)]
     name: String,
-    /// Why; `status` shows it
+    /// The reason; `status` shows it
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
@@ -31,28 +29,21 @@ pub struct ResumeArgs {
     name: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Body<'a> {
-    cluster: &'a str,
-    /// `paused`, `resumed` or `unchanged`.
-    result: &'static str,
-}
-
 pub fn pause(
     args: &PauseArgs,
     workspace: &Workspace,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let folder = known(workspace, &args.name)?;
     let mut result = "paused";
-    folder.change_orders(|orders| {
-        if orders.paused.as_ref().is_some_and(|pause| args.reason.is_none() || pause.reason == args.reason) {
+    known(workspace, &args.name)?.change(|cluster| {
+        let paused = &mut cluster.orders.paused;
+        if paused.as_ref().is_some_and(|pause| args.reason.is_none() || pause.reason == args.reason) {
             result = "unchanged";
         } else {
-            orders.paused = Some(Pause { at: workspace.now(), reason: args.reason.clone() });
+            *paused = Some(Pause { at: workspace.now(), reason: args.reason.clone() });
         }
     })?;
-    told(&args.name, result, terminal)
+    show(&args.name, result, terminal)
 }
 
 pub fn resume(
@@ -60,17 +51,11 @@ pub fn resume(
     workspace: &Workspace,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let folder = known(workspace, &args.name)?;
     let mut result = "unchanged";
-    folder.change_orders(|orders| {
-        if orders.paused.take().is_some() {
+    known(workspace, &args.name)?.change(|cluster| {
+        if cluster.orders.paused.take().is_some() {
             result = "resumed";
         }
     })?;
-    told(&args.name, result, terminal)
-}
-
-fn told(name: &str, result: &'static str, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    terminal.show(&Body { cluster: name, result }, || format!("cluster `{name}` {result}"))?;
-    Ok(ExitCode::SUCCESS)
+    show(&args.name, result, terminal)
 }

@@ -12,21 +12,21 @@ use crate::cli::workspace::Workspace;
 use crate::cluster::agent::{Agent, Turn};
 use crate::cluster::status::StatusBody;
 
-/// Check, download and apply, until told to stop
+/// Check, download and apply, until stopped
 ///
-/// Looks every `--interval`, and at once when `approve`, `pause`, `resume`, `follow` or `check` was
-/// said. SIGTERM ends it; a running `--apply` gets SIGTERM, too.
+/// The agent checks every `--interval`, and at once after `approve`, `pause`, `resume`, `follow` or
+/// `check`. SIGTERM stops it; a running `--apply` gets SIGTERM, too.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The cluster
     #[arg(value_parser = super::name)]
     name: String,
-    /// Look once, do what may be done, and end: for a timer of one's own
+    /// Check once, do what may be done, and exit: for a timer of your own
     #[arg(long)]
     once: bool,
 }
 
-/// How often the lock is tried for: `status` holds it for a moment.
+/// How often to try the lock: `status` holds it for a moment.
 const TRIES: u32 = 20;
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
@@ -41,15 +41,15 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     }
     let Some(lock) = lock else {
         return Err(refuse(
-            format!("an agent runs already for cluster `{}`", args.name),
-            format!("ask how it stands: `tidegate cluster status {}`", args.name),
+            format!("an agent is already running for cluster `{}`", args.name),
+            format!("see its status: `tidegate cluster status {}`", args.name),
         ));
     };
     let stop = Arc::new(AtomicBool::new(false));
     listen(&stop)?;
-    let agent = Agent { folder, name: args.name.clone(), clock: workspace.clock(), stop };
+    let agent = Agent { folder, clock: workspace.clock(), stop };
     if !args.once {
-        tracing::info!(cluster = args.name, "the agent runs");
+        tracing::info!(cluster = args.name, "the agent is running");
         agent.run()?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -59,16 +59,16 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             turn => break turn,
         }
     };
-    // Whoever asks how it stands is told that no agent runs.
+    // From here on, the status says that no agent is running.
     drop(lock);
     if terminal.is_json() {
-        terminal.show(&StatusBody::of(&agent.folder, &args.name)?, String::new)?;
+        terminal.show(&StatusBody::of(&agent.folder)?, String::new)?;
     }
-    let record = agent.folder.record()?;
+    let record = agent.folder.read()?.record;
     if let Some(failure) = record.failure.or(record.trouble) {
         return Err(refuse(
             format!("cluster `{}`: {}: {}", args.name, failure.kind, failure.reason),
-            format!("how it stands: `tidegate cluster status {}`", args.name),
+            format!("see its status: `tidegate cluster status {}`", args.name),
         ));
     }
     if let Some(told) = record.advice {
@@ -77,7 +77,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     Ok(if turn == Turn::Trouble { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Sets `stop` once the process is told to stop.
+/// Sets `stop` when the process gets SIGTERM or SIGINT.
 fn listen(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -6,33 +6,29 @@ use super::known;
 use crate::cli::table::pairs;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
-use crate::cluster::folder::Folder;
 use crate::cluster::status::StatusBody;
 use crate::domain::span::Span;
 
-/// Say how a cluster stands, as Tectonic's `AppVersion`
+/// Show the status of a cluster, as Tectonic's `AppVersion`
 ///
-/// As of the last check; nothing is asked of the server.
+/// The status is that of the last check; this does not contact the server.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The cluster; all of them without it
+    /// The cluster; without it, all clusters
     #[arg(value_parser = super::name)]
     name: Option<String>,
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     if let Some(name) = &args.name {
-        let body = StatusBody::of(&known(workspace, name)?, name)?;
+        let body = StatusBody::of(&known(workspace, name)?)?;
         terminal.show(&body, || words(&body))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut bodies = Vec::new();
-    for name in Folder::names(&workspace.state)? {
-        bodies.push(StatusBody::of(&Folder::new(&workspace.state, &name), &name)?);
-    }
+    let bodies = StatusBody::all(&workspace.state)?;
     terminal.show(&bodies, || bodies.iter().map(words).collect::<Vec<_>>().join("\n"))?;
     if bodies.is_empty() && !terminal.is_json() {
-        terminal.note("there are no clusters here yet: `tidegate cluster add --help`");
+        terminal.note(super::NONE);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -42,19 +38,19 @@ fn words(body: &StatusBody) -> String {
     let or = |value: &Option<String>, none: &str| value.clone().unwrap_or_else(|| none.to_owned());
     let mut rows = vec![
         ("cluster", body.metadata.name.clone()),
-        ("state", format!("{:?}{}", status.state, if status.running { "" } else { ", no agent runs" })),
+        ("state", format!("{:?}{}", status.state, if status.running { "" } else { ", no agent is running" })),
         ("channel", body.spec.channel.clone()),
-        ("runs", or(&status.current_version, "not known yet")),
+        ("runs", or(&status.current_version, "unknown")),
         ("target", or(&status.target_version, "none")),
         ("advice", status.advice.as_ref().map_or_else(|| "none yet".to_owned(), |told| told.message.clone())),
         ("checked", or(&status.last_checked, "never")),
         ("holds until", or(&status.expires, "-")),
     ];
     if let Some(age) = status.expired_seconds {
-        rows.push(("expired", format!("{} ago, which is allowed here", Span::of_seconds(age).rough())));
+        rows.push(("expired", format!("{} ago, which `--stale-ok` allows", Span::of_seconds(age).rough())));
     }
     if body.spec.paused {
-        rows.push(("paused", or(&status.pause_reason, "without a reason")));
+        rows.push(("paused", or(&status.pause_reason, "no reason given")));
     }
     if let Some(failure) = &status.failure_status {
         rows.push(("failed", format!("{}: {}", failure.kind, one_line(&failure.reason))));
@@ -63,7 +59,7 @@ fn words(body: &StatusBody) -> String {
     pairs(&rows)
 }
 
-/// A text of many lines, as what a command wrote, in its column.
+/// A text of several lines, such as the output of a command, as one line.
 fn one_line(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.join("; ")

@@ -77,8 +77,8 @@ pub(super) async fn answer(ask: &Ask<'_>, payload: Payload) -> Result<HttpRespon
     Ok(response.body(body))
 }
 
-/// The part of a file of this size that the request asks for; `None` for all of it. A range on a `HEAD` has no
-/// meaning (RFC 9110, section 14.2).
+/// The part of a file of this size that the request asks for; `None` for all of it. A range on a `HEAD`
+/// has no meaning (RFC 9110, section 14.2).
 fn requested(request: &HttpRequest, tag: &str, size: u64) -> Result<Option<Range<u64>>, Problem> {
     let range = request.headers().get(header::RANGE).and_then(|range| range.to_str().ok());
     let applies = request.method() == Method::GET && etag::is_continued(request.headers(), tag.as_bytes());

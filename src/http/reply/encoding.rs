@@ -13,8 +13,8 @@ struct Weights {
     any: Option<u16>,
 }
 
-/// The encoding with the highest weight, and of equal ones the one with the shortest body. `None` if the client
-/// accepts none of the document's encodings.
+/// The encoding with the highest weight, and of equal ones the one with the shortest body. `None` if the
+/// client accepts none of the document's encodings.
 #[must_use]
 pub fn choose(head: &HeaderMap, document: &Document) -> Option<Encoding> {
     let weights = weigh(head);
