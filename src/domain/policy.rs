@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use chrono::{
-    DateTime, Datelike, DurationRound, NaiveTime, Offset, TimeDelta, TimeZone, Weekday, WeekdaySet,
-};
+use chrono::{DateTime, Datelike, NaiveTime, Offset, TimeDelta, TimeZone, Weekday, WeekdaySet};
 
 use super::Time;
 use super::named::named;
@@ -153,7 +151,7 @@ impl Window {
     }
 
     /// The first time in this half day at which the window opens: at its hour, which comes twice where
-    /// clocks go back, or when clocks change, which they do at quarters of an hour.
+    /// clocks go back, or when clocks change.
     fn opening(&self, from: Time, until: Time) -> Option<Time> {
         let ends = [from, until].map(|at| at.with_timezone(&self.zone));
         let dates = ends.iter().map(DateTime::date_naive).filter(|date| self.days.contains(date.weekday()));
@@ -161,12 +159,24 @@ impl Window {
             let opens = self.zone.from_local_datetime(&date.and_time(self.from));
             [opens.earliest(), opens.latest()].into_iter().flatten().map(|at| at.to_utc())
         });
-        let changes = ends[0].offset().fix() != ends[1].offset().fix();
-        let quarter = TimeDelta::minutes(15);
-        let first = from.duration_trunc(quarter).ok().filter(|_| changes);
-        let quarters = std::iter::successors(first, |at| at.checked_add_signed(quarter));
-        let times = at_hour.chain(quarters.take_while(|at| *at < until));
+        // It opens at `from` where clocks change just then.
+        let times = at_hour.chain([from]).chain(self.clock_change(from, until));
         times.filter(|at| (from..until).contains(at) && self.is_open(*at)).min()
+    }
+
+    /// The second in this half day at which clocks change, if they do. They change once at most.
+    fn clock_change(&self, from: Time, until: Time) -> Option<Time> {
+        let offset = |at: Time| at.with_timezone(&self.zone).offset().fix();
+        let (mut before, mut after) = (from.timestamp(), until.timestamp());
+        while after - before > 1 {
+            let middle = i64::midpoint(before, after);
+            if offset(DateTime::from_timestamp(middle, 0)?) == offset(from) {
+                before = middle;
+            } else {
+                after = middle;
+            }
+        }
+        DateTime::from_timestamp(after, 0).filter(|at| offset(*at) != offset(from))
     }
 }
 
@@ -247,6 +257,24 @@ mod tests {
                 at(1, 2),
                 "2023-04-27T12:00:00Z",
                 "2023-04-27T22:00:00Z",
+            ),
+            // Half a day after `now`.
+            (
+                Weekday::Fri,
+                chrono_tz::Africa::Cairo,
+                at(0, 47),
+                at(1, 2),
+                "2023-04-27T10:00:00Z",
+                "2023-04-27T22:00:00Z",
+            ),
+            // At one minute past midnight.
+            (
+                Weekday::Sun,
+                chrono_tz::America::St_Johns,
+                at(0, 47),
+                at(1, 2),
+                "2010-03-14T03:30:00Z",
+                "2010-03-14T03:31:00Z",
             ),
         ] {
             let window = Window::new(&[day], from, until, zone).unwrap();
