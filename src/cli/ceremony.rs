@@ -23,7 +23,7 @@ use crate::signing::{Signed, Signer};
 use crate::store::durable::{self, Mode};
 
 pub use finish::{finish, install};
-pub use words::{SEE_ROLES, describe, short};
+pub use words::{SEE_ROLES, describe, list, short};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {

@@ -139,9 +139,10 @@ fn not_encrypted(file: &Path, terminal: &mut Terminal<'_>) {
 }
 
 fn public(args: &PublicArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
-    let key = match KeyFile::read(&args.file)?.public() {
+    let file = KeyFile::read(&args.file)?;
+    let key = match file.public() {
         Some(key) => key,
-        None => keyfile::read(&args.file, &mut args.passphrase.passphrases())?.public(),
+        None => file.private(&args.file, &mut args.passphrase.passphrases())?.public(),
     };
     let pem = key.to_pem()?;
     let file = args.out.clone().unwrap_or_else(|| args.file.clone());

@@ -39,15 +39,15 @@ impl SigningArgs {
     }
 
     fn signer(&self, path: &Path, passphrases: &mut Passphrases) -> anyhow::Result<Box<dyn Signer>> {
-        let KeyFile::Public(public) = KeyFile::read(path)? else {
-            return Ok(Box::new(read(path, passphrases)?));
-        };
-        match &self.sign_with {
-            Some(command) => Ok(Box::new(CommandSigner::new(public, command.clone()))),
-            None => Err(refuse(
+        match (KeyFile::read(path)?, &self.sign_with) {
+            (KeyFile::Public(public), Some(command)) => {
+                Ok(Box::new(CommandSigner::new(public, command.clone())))
+            }
+            (KeyFile::Public(_), None) => Err(refuse(
                 format!("`{}` is a public key, which cannot sign", path.display()),
                 "name the file of the private key, or the command that has it: `--sign-with CMD`",
             )),
+            (file, _) => Ok(Box::new(file.private(path, passphrases)?)),
         }
     }
 }
@@ -85,16 +85,21 @@ impl KeyFile {
             Self::Encrypted(_, public) => *public,
         }
     }
+
+    /// The private key, with the passphrase of the file at `path` if it has one.
+    pub fn private(self, path: &Path, passphrases: &mut Passphrases) -> anyhow::Result<PrivateKey> {
+        let key = match self {
+            Self::Public(_) => Err(KeyError::PublicForPrivate),
+            Self::Private(key) => Ok(key),
+            Self::Encrypted(pem, _) => PrivateKey::from_encrypted_pem(&pem, passphrases.of(path)?.as_bytes()),
+        };
+        key.with_context(|| unusable(path))
+    }
 }
 
 /// Reads a private key, with its passphrase if it has one.
 pub fn read(path: &Path, passphrases: &mut Passphrases) -> anyhow::Result<PrivateKey> {
-    let key = match KeyFile::read(path)? {
-        KeyFile::Public(_) => Err(KeyError::PublicForPrivate),
-        KeyFile::Private(key) => Ok(key),
-        KeyFile::Encrypted(pem, _) => PrivateKey::from_encrypted_pem(&pem, passphrases.of(path)?.as_bytes()),
-    };
-    key.with_context(|| unusable(path))
+    KeyFile::read(path)?.private(path, passphrases)
 }
 
 fn is_private(pem: &str) -> bool {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::ceremony::{self, SEE_ROLES, short};
+use super::ceremony::{self, SEE_ROLES};
 use super::failure::Hint;
 use super::keyfile;
 use super::table::Table;
@@ -118,7 +118,7 @@ fn show(trust: &Trust, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
             role.version.map(|version| version.to_string()).unwrap_or_default(),
             role.expires.map(rfc3339).unwrap_or_default(),
             format!("{} of {}", role.threshold, role.keys.len()),
-            role.keys.iter().map(|keyid| short(*keyid)).collect::<Vec<_>>().join(", "),
+            ceremony::list(&role.keys),
         ]);
     }
     terminal.table(&Body { roles }, &table, "there are no roles")

@@ -49,7 +49,8 @@ pub fn short(keyid: KeyId) -> String {
     text
 }
 
-fn list(keyids: &[KeyId]) -> String {
+/// The beginnings of keys' ids.
+pub fn list(keyids: &[KeyId]) -> String {
     keyids.iter().map(|keyid| short(*keyid)).collect::<Vec<_>>().join(", ")
 }
 
