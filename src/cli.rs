@@ -1,8 +1,8 @@
 //! The command line: one file for each command.
 //!
-//! A command parses its arguments, makes one call into the other rooms for what it does, and shows
-//! what came of it: data on stdout, talk on stderr. Exit codes are 0 for done or nothing to do, 1
-//! for refused or faulty, and 2 for wrong usage.
+//! A command parses its arguments, makes one call into another room, and shows the result: data on
+//! stdout, messages on stderr. Exit codes are 0 for done or nothing to do, 1 for refused or faulty,
+//! and 2 for wrong usage.
 
 mod author;
 mod catalog;
@@ -44,7 +44,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::clock::{SharedClock, SystemClock};
 use terminal::Terminal;
@@ -66,59 +66,24 @@ Exit codes:
   1  refused or faulty; stderr says why
   2  wrong usage";
 
-/// What every command takes.
+/// The arguments of every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub struct Globals {
     /// The folder of the catalog
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "TIDEGATE_CATALOG",
-        hide_env_values = true,
-        default_value = "channels"
-    )]
+    #[arg(long, global = true, value_name = "DIR", env = "TIDEGATE_CATALOG", default_value = "channels")]
     pub catalog: PathBuf,
     /// The folder of payload files, one folder in it for each version
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "TIDEGATE_PAYLOADS",
-        hide_env_values = true,
-        default_value = "payloads"
-    )]
+    #[arg(long, global = true, value_name = "DIR", env = "TIDEGATE_PAYLOADS", default_value = "payloads")]
     pub payloads: PathBuf,
     /// The folder of the server's own state: its key, the last publication, payload copies
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "TIDEGATE_STATE",
-        hide_env_values = true,
-        default_value = ".tidegate"
-    )]
+    #[arg(long, global = true, value_name = "DIR", env = "TIDEGATE_STATE", default_value = ".tidegate")]
     pub state: PathBuf,
     /// Tables for people, or JSON for programs
-    #[arg(
-        long,
-        global = true,
-        value_name = "FORM",
-        env = "TIDEGATE_OUTPUT",
-        hide_env_values = true,
-        default_value = "table"
-    )]
+    #[arg(long, global = true, value_name = "FORM", env = "TIDEGATE_OUTPUT", default_value = "table")]
     pub output: Output,
     /// The form of log lines on stderr; `TIDEGATE_LOG` says which (`info`, `tidegate=debug`)
-    #[arg(
-        long,
-        global = true,
-        value_name = "FORM",
-        env = "TIDEGATE_LOG_FORMAT",
-        hide_env_values = true,
-        default_value = "text"
-    )]
+    #[arg(long, global = true, value_name = "FORM", env = "TIDEGATE_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 }
 
@@ -138,7 +103,7 @@ pub enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a catalog, its root and its keys here
+    /// Create a catalog, its root and its keys here
     Init(init::Args),
     /// Serve, renew, and promote
     Serve(serve::Args),
@@ -153,18 +118,18 @@ enum Command {
     Line(line::Command),
     /// Promote what is due, or one release early
     Promote(promote::Args),
-    /// Say why a release stands where it stands, or which way a cluster has
+    /// Explain why a release is in its stage, or which updates a cluster will get
     Explain(explain::Args),
     /// The catalog's files: check, schema
     #[command(subcommand)]
     Catalog(catalog::Command),
     /// Verify signatures, manifests and payloads, here or from a folder or a server
     Verify(verify::Args),
-    /// Take up what is live, after the state folder was lost or brought back from a backup
+    /// Restore a lost state folder from what clients see
     Recover(recover::Args),
-    /// Write the whole service as files that any web server or medium can carry
+    /// Write the whole service as files, for any web server or medium
     Export(export::Args),
-    /// Take in what was exported elsewhere, for `serve --mirror`
+    /// Import an export of another server, for `serve --mirror`
     Import(import::Args),
     /// Keys: generate, list, public, passphrase
     #[command(subcommand)]
@@ -172,18 +137,18 @@ enum Command {
     /// The roles and their keys: show, change
     #[command(subcommand)]
     Root(root::Command),
-    /// What several people sign in turn: show, sign, finish
+    /// Documents that several people sign in turn: show, sign, finish
     #[command(subcommand)]
     Ceremony(ceremony::Command),
     /// The cluster's side: add, check, approve, pause, resume, follow, status, run, list, remove
     #[cfg(feature = "client")]
     #[command(subcommand)]
     Cluster(cluster::Command),
-    /// Not in this build: the cluster's side
+    /// The cluster's side, which is not in this build
     #[cfg(not(feature = "client"))]
     #[command(hide = true, disable_help_flag = true)]
     Cluster(without_cluster::Args),
-    /// Say what is published, what expires when, and what is degraded
+    /// Show what is published, when it expires, and what is degraded
     Status(status::Args),
     /// Print completions for a shell
     Completions(shell::CompletionsArgs),
@@ -192,7 +157,7 @@ enum Command {
 }
 
 impl Command {
-    /// Whether it goes on for days, and tells what it does.
+    /// Whether the command runs until it is stopped, and logs what it does.
     const fn is_service(&self) -> bool {
         match self {
             Self::Serve(_) => true,
@@ -217,8 +182,8 @@ pub fn main() -> ExitCode {
     execute(cli, Arc::new(SystemClock::new()), &mut out, &mut err)
 }
 
-/// Runs a command within this process, with its own clock and writers: what tests use that need
-/// hundreds of runs. The first argument is the program's name.
+/// Runs a command in this process, with its own clock and writers, for tests that need hundreds of runs.
+/// The first argument is the program's name.
 ///
 /// # Errors
 /// When the arguments are wrong usage.
@@ -232,21 +197,32 @@ pub fn run(
     Ok(execute(cli, clock, out, err))
 }
 
-/// Parses arguments. The usage that clap shows with an error names each flag that has its value from
-/// the environment, as if it had to be given: there the command's own usage stands instead.
+/// The command line. A variable may hold a secret, so no help page shows the value of one.
+fn command() -> clap::Command {
+    fn hide_values(command: clap::Command) -> clap::Command {
+        command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(hide_values)
+    }
+    hide_values(Cli::command())
+}
+
+/// Parses arguments. The usage that clap shows with an error lists each flag whose value comes from the
+/// environment, as if the user had to give it. In that case this shows the command's own usage instead.
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(arguments).map_err(|mut error| {
-        if let Some(ContextValue::StyledStr(told)) = error.get(ContextKind::Usage) {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(arguments);
+    let parsed = matches.and_then(|found| Cli::from_arg_matches(&found).map_err(|e| e.format(&mut command)));
+    parsed.map_err(|mut error| {
+        if let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) {
             let mut command = named(arguments);
             let is_given = |long: &str| {
                 arguments.iter().any(|word| word.to_string_lossy().starts_with(&format!("--{long}")))
             };
-            let told = told.to_string();
+            let usage = usage.to_string();
             let is_from_environment = command.get_arguments().any(|argument| {
                 let set = argument.get_env().is_some_and(|name| std::env::var_os(name).is_some());
                 set && argument
                     .get_long()
-                    .is_some_and(|long| told.contains(&format!("--{long}")) && !is_given(long))
+                    .is_some_and(|long| usage.contains(&format!("--{long}")) && !is_given(long))
             });
             if is_from_environment {
                 error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
@@ -258,7 +234,7 @@ fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
 
 /// The command that the arguments name.
 fn named(arguments: &[OsString]) -> clap::Command {
-    let mut command = Cli::command();
+    let mut command = command();
     command.build();
     for word in arguments.iter().skip(1) {
         if let Some(next) = command.find_subcommand(word).cloned() {
@@ -270,7 +246,7 @@ fn named(arguments: &[OsString]) -> clap::Command {
 
 fn execute(cli: Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
     if let Command::Serve(args) = &cli.command {
-        // It prints as it goes, for days: it has the real stdout to itself.
+        // It prints for as long as it runs, so it writes to the real stdout by itself.
         return serve::run(args, &cli.globals).unwrap_or_else(|error| failure::report(&error, err));
     }
     let workspace = Workspace::new(&cli.globals, clock);
@@ -278,10 +254,10 @@ fn execute(cli: Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Writ
     let done = dispatch(cli.command, &workspace, &mut terminal);
     match done {
         Ok(code) => terminal.finish(code),
-        // Whoever read stdout has seen enough: `tidegate release list | head` is no failure.
+        // The reader of stdout has seen enough: `tidegate release list | head` is not a failure.
         Err(_) if terminal.is_broken() => ExitCode::SUCCESS,
         Err(error) => {
-            // What was said on stdout before comes first, also where both go to one place.
+            // What was written to stdout comes before the error, even if both go to one file.
             terminal.finish(ExitCode::FAILURE);
             failure::report(&error, terminal.err())
         }
@@ -294,7 +270,7 @@ fn dispatch(
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(_) => unreachable!("it was started before"),
+        Command::Serve(_) => unreachable!("`execute` runs it"),
         Command::Init(args) => init::run(&args, workspace, terminal),
         Command::Release(command) => release::run(command, workspace, terminal),
         Command::Channel(command) => channel::run(command, workspace, terminal),

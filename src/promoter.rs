@@ -1,13 +1,13 @@
 //! The loop: read, decide, commit, publish, swap.
 //!
-//! One thread, no lock: what it made is swapped in whole, and what goes wrong leaves in place what
-//! was served before.
+//! It runs on one thread and takes no lock: each publication is swapped in as a whole. When a turn
+//! fails, the server goes on serving the publication before.
 
 mod clock_watch;
 mod copies;
 mod mirror;
 pub mod promote;
-mod reading;
+pub mod reading;
 pub mod status;
 pub mod stored;
 mod turn;
@@ -32,10 +32,10 @@ use crate::signing::trust::Checked;
 use crate::store::port::{CatalogStore, PayloadStore, StateStore};
 use crate::words;
 
-/// How often the loop looks whether anything changed.
+/// How often the loop checks whether anything changed.
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// After something failed, it is tried again after this time at the earliest.
+/// The shortest time before an operation that failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// What a promoter works on.
@@ -45,7 +45,7 @@ pub struct Setup {
     pub payloads: Arc<dyn PayloadStore>,
     pub state: Arc<dyn StateStore>,
     pub online: Online,
-    /// Whether it promotes; if not, it still decides and shows what is due.
+    /// Whether it promotes. If not, it still decides and shows what is due.
     pub promote: bool,
     /// Whether the keys are throw-away ones.
     pub demo: bool,
@@ -54,14 +54,14 @@ pub struct Setup {
 /// Where the online key comes from.
 #[derive(Debug)]
 pub enum Online {
-    /// The key in the state that the newest trust names. It is looked for at each publication: a new
-    /// one takes over in the moment in which the trust names it.
+    /// The key in the state that the newest root names. It is looked up for each publication, so that a
+    /// new key takes over as soon as the root names it.
     State,
-    /// One that is not in the state.
+    /// A key that is not in the state.
     Given(Box<dyn Signer>),
 }
 
-/// The promoter: owns the catalog while it promotes, and the state always.
+/// The promoter. It always owns the state, and it owns the catalog if it promotes.
 pub struct Promoter {
     setup: Setup,
     clock: SharedClock,
@@ -74,22 +74,22 @@ pub struct Promoter {
     /// What was last published.
     last: Option<Arc<Publication>>,
     schedule: Schedule,
-    /// What hindered the last turn with work.
+    /// What hindered the last turn that did work.
     reported: Hindrance,
-    /// What was wrong after the last turn, to log only what is new.
-    told: Vec<Degraded>,
+    /// What was wrong after the last turn, so that only news is logged.
+    logged: Vec<Degraded>,
 }
 
-/// When to work again though nothing changed.
+/// When to work again even if nothing changes.
 #[derive(Debug, Default)]
 struct Schedule {
-    /// When something is due by itself.
+    /// When the next thing is due.
     due: Option<Time>,
     /// When to try again what failed, in monotonic time.
     retry: Option<Duration>,
 }
 
-/// What a turn works in spite of; a change of it is worth a turn.
+/// What is wrong before a turn begins. When this changes, the promoter does a turn.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Hindrance {
     /// Whether the clock is doubted.
@@ -99,7 +99,7 @@ struct Hindrance {
 }
 
 impl Promoter {
-    /// Serves at once what was last published.
+    /// Begins by serving the last publication.
     ///
     /// # Errors
     /// When the state cannot be used.
@@ -122,35 +122,29 @@ impl Promoter {
             last,
             schedule: Schedule::default(),
             reported: Hindrance::default(),
-            told: Vec::new(),
+            logged: Vec::new(),
         })
     }
 
-    /// Runs until it is told to stop, or until whoever could tell it is gone.
+    /// Runs until a message arrives, or until nobody can send one any more.
     pub fn run(mut self, stop: &Receiver<()>) {
-        loop {
-            let wait = self.guarded_turn();
-            match stop.recv_timeout(wait) {
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
+        while stop.recv_timeout(self.guarded_turn()) == Err(RecvTimeoutError::Timeout) {}
     }
 
-    /// A turn that panics is reported and tried again: without this thread the server would go on
-    /// serving, and never anything new.
+    /// Reports a turn that panics, and tries again. Without this thread the server would keep serving the
+    /// same publication for ever.
     fn guarded_turn(&mut self) -> Duration {
         let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.turn()));
         turn.unwrap_or_else(|panic| {
-            let texts = (panic.downcast_ref::<&str>().copied(), panic.downcast_ref::<String>());
-            let why = texts.0.or(texts.1.map(String::as_str)).unwrap_or("no message");
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let why = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
             self.fail(vec![Degraded::Panicked { why: why.to_owned() }]);
             self.schedule.retry = Some(Duration::ZERO);
             RETRY
         })
     }
 
-    /// One turn: looks whether there is anything to do, and does it. Returns the time until the next.
+    /// One turn: checks whether there is anything to do, and does it. Returns the time until the next.
     pub fn turn(&mut self) -> Duration {
         let monotonic = self.clock.monotonic();
         let made = self.last.as_ref().map(|last| last.made);
@@ -176,26 +170,21 @@ impl Promoter {
             self.work(now, promote, clock.into_iter().chain(unread).collect());
         }
         let until_due = self.schedule.due.and_then(|due| (due - self.clock.now()).to_std().ok());
-        [Some(PERIOD), until_due, soon]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(PERIOD)
-            .max(Duration::from_millis(10))
+        until_due.into_iter().chain(soon).fold(PERIOD, Duration::min).max(Duration::from_millis(10))
     }
 
-    /// Whether the last publication was made in this very second. Another one has to wait for the
-    /// next: versions that ran ahead of the clock would come again after the state was lost.
+    /// Whether the last publication was made in this second. The next one waits for the next second: if
+    /// versions ran ahead of the clock, a server that lost its state would use them again.
     fn is_published_in(&self, now: Time) -> bool {
         let version = self.last.as_ref().map(|last| last.version);
         version.is_some_and(|version| u64::try_from(now.timestamp()) == Ok(version))
     }
 
-    /// Reads the catalog. Says whether there is something new to work on. `at` is the time of the turn.
+    /// Reads the catalog. Returns whether it changed. `at` is the time of the turn.
     fn reread(&mut self, at: Time) -> bool {
         let Some(snapshot) = self.watching.read(&*self.clock) else { return false };
         let read = self.take(snapshot, at);
-        // A payload that came or went changes the catalog's evidence and not its revision.
+        // A payload that appears or disappears changes the catalog's evidence and not its revision.
         let same = self
             .read
             .as_ref()
@@ -204,42 +193,36 @@ impl Promoter {
         !same
     }
 
-    /// Reports what failed outside of a turn's work.
+    /// Reports what failed outside the work of a turn.
     fn fail(&mut self, failed: Vec<Degraded>) {
         let mut status = (**self.shared.status.load()).clone();
         status.promoting = self.setup.promote;
         status.degraded.retain(|known| failed.iter().all(|failed| failed.kind() != known.kind()));
         status.degraded.extend(failed);
-        self.tell(&status.degraded);
+        self.log(&status.degraded);
         self.shared.status.store(Arc::new(status));
     }
 
-    /// Logs what is wrong and was not before, and what was and is no more.
-    fn tell(&mut self, degraded: &[Degraded]) {
-        for one in degraded.iter().filter(|one| !self.told.contains(one)) {
+    /// Logs what has gone wrong since the last turn, and what is right again.
+    fn log(&mut self, degraded: &[Degraded]) {
+        for one in degraded.iter().filter(|one| !self.logged.contains(one)) {
             tracing::warn!(kind = one.kind().as_str(), "{}", words::degraded(one));
         }
-        for one in self.told.iter().filter(|one| !degraded.iter().any(|now| now.kind() == one.kind())) {
+        for one in self.logged.iter().filter(|one| !degraded.iter().any(|now| now.kind() == one.kind())) {
             tracing::info!(kind = one.kind().as_str(), "no longer degraded");
         }
-        self.told = degraded.to_vec();
+        self.logged = degraded.to_vec();
     }
 }
 
 impl Schedule {
-    /// Whether it is time to work. What failed is not tried again at every turn, due or not: each try
-    /// takes a version, and versions must not run ahead of the clock.
+    /// Whether it is time to work. What failed is not tried again at every turn, even if it is due: each
+    /// attempt takes a version, and versions must not run ahead of the clock.
     fn is_time(&self, now: Time, monotonic: Duration) -> bool {
         match self.retry {
             Some(retry) => retry <= monotonic,
             None => self.due.is_some_and(|due| due <= now),
         }
-    }
-}
-
-impl std::fmt::Debug for Promoter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Promoter").field("setup", &self.setup).finish_non_exhaustive()
     }
 }
 

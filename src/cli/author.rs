@@ -9,7 +9,7 @@ use crate::operations::{self, Refused};
 #[derive(Debug, clap::Args)]
 pub struct Author {
     /// Who does this; by default git's `user.name`, `user.email`, or `$USER`
-    #[arg(long, value_name = "NAME", env = "TIDEGATE_BY", hide_env_values = true)]
+    #[arg(long, value_name = "NAME", env = "TIDEGATE_BY")]
     by: Option<String>,
 }
 

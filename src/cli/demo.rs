@@ -1,5 +1,5 @@
-//! The demo: a copy of a catalog, signed by throw-away keys, with a line in which something happens
-//! today.
+//! The demo: a copy of a catalog, signed with throw-away keys, with one more line in which
+//! something happens today.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -28,29 +28,28 @@ use crate::domain::version::Version;
 use crate::signing::PrivateKey;
 use crate::signing::ceremony::{Keys, found, sign_releases};
 use crate::signing::trust::Trust;
-use crate::store::durable::{self, Mode};
+use crate::store::durable;
 
-/// The made-up line, which no real vendor has.
+/// The name of the demo's own line, which no real vendor uses.
 const LINE: &str = "1.10";
 
-/// The release of it that is held.
+/// The release of that line that is held.
 const HELD: &str = "1.10.2-demo.1";
 
-/// How long after the start a release is due, so that people can watch its promotion.
+/// How long after the start one release is due, so that people can watch its promotion.
 const SOON: TimeDelta = TimeDelta::seconds(60);
 
-/// Copies the catalog and its payloads into the state folder, adds the made-up line, creates keys, and
-/// signs everything. Returns the folders to serve from. Replaces what an earlier demo left.
+/// Copies the catalog and its payloads into the state folder, adds the demo's own line, creates keys, and
+/// signs everything. Returns the folders to serve from. Replaces the files of an earlier demo.
 pub fn prepare(globals: &Globals, clock: &SharedClock) -> anyhow::Result<Globals> {
     let folder = globals.state.join("demo");
     if !globals.catalog.join("policy.yaml").is_file() {
         return Err(refuse(
             format!("there is no catalog in `{}` for the demo to copy", globals.catalog.display()),
-            "start it where the sample's `channels` folder is, or name one with `--catalog DIR`",
+            "start it in the folder that has the sample's `channels`, or name a catalog with `--catalog DIR`",
         ));
     }
-    durable::create_folder(&globals.state, Mode::Private)?;
-    durable::write(&globals.state.join(".gitignore"), b"*\n", Mode::Keep)?;
+    durable::create_state_folder(&globals.state)?;
     let demo = Globals {
         catalog: folder.join("channels"),
         payloads: folder.join("payloads"),
@@ -59,9 +58,9 @@ pub fn prepare(globals: &Globals, clock: &SharedClock) -> anyhow::Result<Globals
     };
     let workspace = Workspace::new(&demo, SharedClock::clone(clock));
     if folder.exists() {
-        // A demo that is still running must keep its files.
+        // This fails if another demo is still running, which needs its files.
         drop(workspace.state_store().lease()?);
-        fs::remove_dir_all(&folder).with_context(|| format!("`{}` cannot be replaced", folder.display()))?;
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot replace `{}`", folder.display()))?;
     }
     copy(&globals.catalog, &demo.catalog, &|name| name != "trust")?;
     if globals.payloads.is_dir() {
@@ -69,12 +68,12 @@ pub fn prepare(globals: &Globals, clock: &SharedClock) -> anyhow::Result<Globals
     } else {
         fs::create_dir_all(&demo.payloads)?;
     }
-    add_line(&workspace).context("the demo's own line cannot be added")?;
-    sign(&workspace, &folder.join("offline-keys")).context("the demo's keys cannot be made")?;
+    add_line(&workspace).context("cannot add the demo's own line")?;
+    sign(&workspace, &folder.join("offline-keys")).context("cannot create the demo's keys")?;
     Ok(demo)
 }
 
-/// What to try with a demo, for stdout. It names only what the copied catalog has.
+/// What to try with the demo, for stdout. It names only what the copied catalog has.
 pub fn welcome(address: SocketAddr, demo: &Workspace) -> anyhow::Result<String> {
     let reading = demo.store()?.read(demo.now())?.reading;
     let catalog = &reading.catalog;
@@ -104,8 +103,8 @@ pub fn welcome(address: SocketAddr, demo: &Workspace) -> anyhow::Result<String> 
     Ok(text)
 }
 
-/// What a cluster could ask: in the sample catalog the way into the next line, in any other the way from
-/// the first release of a line.
+/// A channel and a version that a cluster could ask about: in the sample catalog, an update into the next
+/// line; in any other catalog, an update from the first release of a line.
 fn question(catalog: &Catalog) -> anyhow::Result<Option<(&ChannelName, &Version)>> {
     let sample =
         (catalog.line(&LineName::parse("1.8")?), catalog.release(&Version::parse("1.7.14-tectonic.2")?));
@@ -117,8 +116,8 @@ fn question(catalog: &Catalog) -> anyhow::Result<Option<(&ChannelName, &Version)
 }
 
 fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> anyhow::Result<()> {
-    fs::create_dir_all(to).with_context(|| format!("`{}` cannot be made", to.display()))?;
-    for entry in fs::read_dir(from).with_context(|| format!("`{}` cannot be read", from.display()))? {
+    fs::create_dir_all(to).with_context(|| format!("cannot create `{}`", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read `{}`", from.display()))? {
         let entry = entry?;
         let name = entry.file_name();
         let shown = name.to_string_lossy();
@@ -129,13 +128,14 @@ fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> anyhow::Result
             copy(&entry.path(), &to.join(&name), wanted)?;
         } else {
             fs::copy(entry.path(), to.join(&name))
-                .with_context(|| format!("`{}` cannot be copied", entry.path().display()))?;
+                .with_context(|| format!("cannot copy `{}`", entry.path().display()))?;
         }
     }
     Ok(())
 }
 
-/// Adds the made-up line: something promoted, soaking, held, and due in a minute.
+/// Adds the demo's own line, with a release that was promoted, one that soaks, one that is held, and one
+/// that is due in a minute.
 fn add_line(demo: &Workspace) -> anyhow::Result<()> {
     let (line, now, store) = (LineName::parse(LINE)?, demo.now(), demo.store()?);
     let reading = store.read(now)?.reading;
@@ -227,7 +227,7 @@ fn release(
     })
 }
 
-/// Creates keys and signs everything, as the owners of a real catalog would over weeks.
+/// Creates keys and signs everything, as the owners of a real catalog do over weeks.
 fn sign(demo: &Workspace, offline: &Path) -> anyhow::Result<()> {
     let (now, store) = (demo.now(), demo.store()?);
     let key = || PrivateKey::generate();

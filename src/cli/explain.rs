@@ -20,14 +20,14 @@ use crate::domain::version::Version;
 use crate::formats::api::{ExplainBody, StepBody, UpdateBody};
 use crate::words;
 
-/// No way that is told is longer: each step goes up, and a line has few barriers.
+/// The most steps that are shown. Real ways are shorter: each step goes up, and a line has few barriers.
 const STEPS: usize = 100;
 
-/// Say why a release stands where it stands, or which way a cluster has
+/// Explain why a release is in its stage, or which updates a cluster will get
 ///
-/// Of a release: every gate before its next stage, until when it waits, and who can do what about it.
-/// With `--on` and `--from`: what a cluster that runs one version and follows a channel should do, and
-/// the whole way from there.
+/// For a release: every gate before its next stage, until when it waits, and what each person can do
+/// about it. With `--on` and `--from`: what a cluster that runs this version and follows this channel
+/// should do next, and every update after that.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "tidegate explain [OPTIONS] <VERSION>\n       tidegate explain [OPTIONS] --on <CHANNEL> --from <VERSION>",
@@ -47,7 +47,7 @@ pub struct Args {
     /// The version that the cluster runs
     #[arg(long, value_name = "VERSION", requires = "on")]
     from: Option<Version>,
-    /// As of this time, RFC 3339, from the catalog as it is now, without what runs before it promote
+    /// Answer for this time, RFC 3339, from the catalog as it is now, as if nothing were promoted before it
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
 }
@@ -56,7 +56,7 @@ pub struct Args {
 struct WayBody {
     #[serde(flatten)]
     answer: UpdateBody,
-    /// Every step from here on, as things stand.
+    /// Every update from here on, by what is known now.
     way: Vec<StepBody>,
 }
 
@@ -65,8 +65,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     match (&args.version, &args.on, &args.from) {
         (Some(version), ..) => release(version, now, workspace, terminal),
         (None, Some(on), Some(from)) => way(on, from, now, workspace, terminal),
-        // Clap lets nothing else through.
-        _ => Err(refuse("nothing was asked for", "name a release, or `--on CHANNEL --from VERSION`")),
+        // Clap accepts nothing else.
+        _ => Err(refuse("nothing to explain", "name a release, or `--on CHANNEL --from VERSION`")),
     }
 }
 
@@ -97,19 +97,18 @@ fn way(
     let decisions = decide(&view.catalog, now);
     let views = Views::new(&view.catalog, &decisions, now);
     let answer = views.answer(channel, from);
-    let mut way = Vec::new();
-    let mut next = step(&answer);
-    while let Some((version, offering)) = next.filter(|_| way.len() < STEPS) {
-        way.push(StepBody { version: version.to_string(), channel: offering.name().to_string() });
-        next = step(&views.answer(channel, version));
-    }
-    let body = WayBody { answer: UpdateBody::of(&answer), way };
+    let steps = std::iter::successors(step(&answer), |(version, _)| step(&views.answer(channel, version)));
+    let way = steps.take(STEPS).map(|(version, offering)| StepBody {
+        version: version.to_string(),
+        channel: offering.name().to_string(),
+    });
+    let body = WayBody { answer: UpdateBody::of(&answer), way: way.collect() };
     terminal.show(&body, || {
         let mut words = format!("{}.\n", words::answer(&answer));
-        // One step is what the sentence says already.
+        // If there is only one step, the sentence says it already.
         if body.way.len() > 1 {
             // Writing to a `String` cannot fail.
-            let _ = writeln!(words, "\nThe way from `{from}`, as things stand:");
+            let _ = writeln!(words, "\nThe updates from `{from}`, by what is known now:");
             for (index, step) in body.way.iter().enumerate() {
                 let _ = writeln!(words, "  {}. `{}` of channel `{}`", index + 1, step.version, step.channel);
             }

@@ -1,7 +1,5 @@
 //! `tidegate import`.
 
-use std::fs;
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,10 +8,11 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::failure::refuse;
+use super::recover::offers;
 use super::table::{counted, pairs};
 use super::terminal::Terminal;
 use super::time;
-use super::verify::source::{Source, own_root, parse_root};
+use super::verify::source::{Source, own_root};
 use super::workspace::Workspace;
 use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::{Root, names};
@@ -24,11 +23,11 @@ use crate::signing::Signed;
 use crate::store::durable::{self, Mode};
 use crate::store::port::Incoming;
 
-/// Take in what was exported elsewhere, for `serve --mirror`
+/// Import an export of another server, for `serve --mirror`
 ///
-/// Verifies every signature and every payload of an export, from a root that is trusted already, and
-/// refuses one that is older than what was taken in before. `serve --mirror` on the same state folder
-/// serves it at once.
+/// Verifies every signature and every payload of an export, from a root that you trust already, and
+/// refuses one that is older than the last import. `serve --mirror` on the same state folder serves it
+/// at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -38,11 +37,11 @@ Examples:
 pub struct Args {
     /// The folder that `tidegate export` wrote
     dir: PathBuf,
-    /// The root that is trusted; later that of the import before
+    /// The root that you trust; by default the one of the last import
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
-    /// Take in what expired at most so long ago, for networks to which a medium comes rarely; what
-    /// goes back is refused all the same
+    /// Import what expired at most this long ago, for networks that a medium reaches rarely; an export
+    /// that is older than the last import is refused all the same
     #[arg(long, value_name = "DURATION", value_parser = time::duration)]
     stale_ok: Option<TimeDelta>,
 }
@@ -63,7 +62,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let now = workspace.now();
     if workspace.online_key_path().exists() {
         return Err(refuse(
-            format!("`{}` is the state of a server that signs", workspace.state.display()),
+            format!("`{}` is the state folder of a server that signs", workspace.state.display()),
             "name another folder for the mirror with `--state DIR`",
         ));
     }
@@ -73,14 +72,14 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if before.is_some() && !kept_root(workspace).is_file() {
         return Err(refuse(
             format!(
-                "what was published from `{}` was not taken in: a server signs there",
+                "the publication in `{}` is not an import: a server signs there",
                 workspace.state.display()
             ),
             "name another folder for the mirror with `--state DIR`",
         ));
     }
     let root = match &before {
-        // Also if another one is named: keys that were replaced since then must not come back.
+        // This ignores `--root`, because keys that were replaced since then must not come back.
         Some(before) => before.root().clone(),
         None => root(args, workspace)?,
     };
@@ -93,12 +92,12 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     }
     let source = Source::Folder(folder.clone());
     let mut publication = restore(&root, accepted(args, made(&source)?, now), &source)
-        .with_context(|| format!("`{}` was not taken in: nothing was changed", args.dir.display()))?;
+        .with_context(|| format!("`{}` was not imported: nothing was changed", args.dir.display()))?;
     publication.find_payloads(|path| folder.join(path).exists());
     let publication = &publication;
     if let Some(before) = &before {
         check_follows(before, publication).with_context(|| {
-            format!("`{}` is older than what was taken in before, and was not taken in", args.dir.display())
+            format!("`{}` is older than the last import, and was not imported", args.dir.display())
         })?;
     }
 
@@ -113,7 +112,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     workspace
         .payload_store()
         .put(&files)
-        .with_context(|| format!("`{}` was not taken in", args.dir.display()))?;
+        .with_context(|| format!("`{}` was not imported", args.dir.display()))?;
     let imported = before.is_none_or(|before| before.version != publication.version);
     if imported {
         durable::write(&kept_root(workspace), publication.root().raw(), Mode::Private)?;
@@ -129,24 +128,19 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         payloads: files.len(),
     };
     terminal.show(&body, || {
-        let done = if imported { "taken in" } else { "nothing to do: it is here already" };
+        let done = if imported { "imported" } else { "nothing to do: it is here already" };
         pairs(&[
             ("mirror", done.to_owned()),
             ("version", body.version.to_string()),
             ("valid until", body.valid_until.clone()),
             (
                 "offers",
-                format!(
-                    "{}, {}, {}",
-                    counted(body.channels, "channel"),
-                    counted(body.releases, "release"),
-                    counted(body.payloads, "payload")
-                ),
+                format!("{}, {}", offers(body.channels, body.releases), counted(body.payloads, "payload")),
             ),
         ])
     })?;
     if body.expired {
-        terminal.note("warning: it has expired: only clusters with `--stale-ok` take it");
+        terminal.note("warning: it has expired: only clusters with `--stale-ok` accept it");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -167,19 +161,13 @@ fn kept_root(workspace: &Workspace) -> PathBuf {
 /// The root that the user named, or that of the last import, or the catalog's.
 fn root(args: &Args, workspace: &Workspace) -> anyhow::Result<Signed<Root>> {
     let kept = kept_root(workspace);
-    let found = match (&args.root, fs::read(&kept)) {
-        (None, Ok(raw)) => Some(parse_root(&kept.display().to_string(), raw.into())?),
-        (None, Err(error)) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("`{}` cannot be read", kept.display()));
-        }
-        (path, _) => own_root(path.as_deref(), &workspace.catalog)?,
-    };
-    found.ok_or_else(|| {
+    let path = args.root.as_deref().or_else(|| kept.exists().then_some(&kept));
+    own_root(path, &workspace.catalog)?.ok_or_else(|| {
         let brought = args.dir.join("tuf").join(names::metadata_path("root", 1));
         refuse(
             "there is no root here to verify it with",
             format!(
-                "get the vendor's `1.root.json` on a way that you trust, and name it with `--root FILE`; one lies in `{}`, and whoever made the medium made it",
+                "get the vendor's `1.root.json` in a way that you trust, and name it with `--root FILE`; do not trust the one in `{}`, which anybody can have put on the medium",
                 brought.display()
             ),
         )

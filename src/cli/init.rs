@@ -20,11 +20,11 @@ use crate::signing::ceremony::{Ceremony, Founders};
 use crate::signing::{PrivateKey, Signer};
 use crate::store::durable::{self, Mode};
 
-/// Make a catalog, its root and its keys here
+/// Create a catalog, its root and its keys here
 ///
-/// Makes the catalog folder with its `policy.yaml`, the payload folder, the state folder with the
-/// server's own key, and the offline keys, as far as they are missing; then signs the first root and
-/// the delegations into `trust/`. Never overwrites anything, and refuses a catalog that has a root.
+/// Creates what is missing of the catalog folder with its `policy.yaml`, the payload folder, the state
+/// folder with the server's own key, and the offline keys. Then signs the first root and the delegations
+/// into `trust/`. Never overwrites anything, and refuses a catalog that has a root.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,11 +32,11 @@ Examples:
   tidegate init --offline-keys ~/keys --catalog releases/channels
   tidegate init --offline-keys ~/keys --root-key ada.pem --root-key ben.pem --root-key eve.pem --root-threshold 2")]
 pub struct Args {
-    /// Where the root, targets and release keys go: outside the catalog, the payloads and the state
+    /// Where to write the root, targets and release keys: outside the catalog, the payloads and the state
     /// folder, ideally on a removable medium
-    #[arg(long, value_name = "DIR", env = "TIDEGATE_OFFLINE_KEYS", hide_env_values = true)]
+    #[arg(long, value_name = "DIR", env = "TIDEGATE_OFFLINE_KEYS")]
     offline_keys: PathBuf,
-    /// The public half of a root keeper's own key; once for each keeper. Then no root key is made, and
+    /// The public half of a root keeper's own key; once for each keeper. Then no root key is created, and
     /// a ceremony begins in which the keepers sign the first root
     #[arg(long, value_name = "PUBLIC.pem")]
     root_key: Vec<PathBuf>,
@@ -47,7 +47,7 @@ pub struct Args {
     /// The file of the ceremony in which the keepers sign
     #[arg(long, value_name = "FILE", default_value = "founding.json")]
     ceremony: PathBuf,
-    /// Write the offline keys without passphrases: for a trial, or for a medium that is encrypted
+    /// Write the offline keys without passphrases, for a trial or for an encrypted medium
     #[arg(long)]
     no_encrypt: bool,
     #[command(flatten)]
@@ -64,11 +64,11 @@ stages:
     soak: { min: 14d, max: 28d }
 ";
 
-/// The root is written last: without it, an earlier run was cut short, and this one starts over.
+/// The root is written last. Without it an earlier run was cut short, and this one starts again.
 const ROOT: &str = "1.root.json";
 
-/// Git does not keep empty folders: without a file in it, a clone of a catalog without releases would
-/// have no payload folder. Nobody reads a name with a leading dot as a payload.
+/// Git does not keep empty folders. Without this file, a clone of a catalog without releases would have no
+/// payload folder. A name with a leading dot is never read as a payload.
 const GIT_KEEP: &str = ".gitkeep";
 
 #[derive(Debug, Serialize)]
@@ -91,7 +91,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if fs::symlink_metadata(trust.join(ROOT)).is_ok() {
         return Err(refuse(
             format!("the catalog `{}` has a root already", workspace.catalog.display()),
-            "use the keys that it was made with; their ids: `tidegate key list`",
+            "use the keys that it was created with; list their ids with `tidegate key list`",
         ));
     }
     check_place(&args.offline_keys, workspace)?;
@@ -113,7 +113,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if let Some(fault) = snapshot.reading.faults.first() {
         let folder = workspace.catalog.display().to_string();
         return Err(refuse(
-            format!("the catalog has faults, so its lines cannot be signed for\n{}", fault.within(&folder)),
+            format!(
+                "the catalog has faults, so no keys can be created for its lines\n{}",
+                fault.within(&folder)
+            ),
             "see them all: `tidegate catalog check`",
         ));
     }
@@ -180,7 +183,7 @@ impl Args {
             format!("\ntake the offline keys in `{keys}` offline, and keep a second copy of them and of their passphrases")
         });
         if work_tree(&self.offline_keys).is_some() {
-            terminal.note(format_args!("warning: `{keys}` lies in a git work tree: never commit it"));
+            terminal.note(format_args!("warning: `{keys}` is in a git work tree: never commit it"));
         }
     }
 }
@@ -194,7 +197,7 @@ impl Body {
         for (what, path) in keys.chain(made).chain(kept) {
             table.row([what, path.display().to_string()]);
         }
-        terminal.table(self, &table, "nothing was made")
+        terminal.table(self, &table, "nothing was created")
     }
 
     fn folder(&mut self, path: &Path, mode: Mode) -> anyhow::Result<()> {
@@ -220,7 +223,7 @@ impl Body {
         list.push(path.to_owned());
     }
 
-    /// Uses a key that is there: an earlier run made it and was cut short.
+    /// Uses a key that is there already: an earlier run created it and was cut short.
     fn key(
         &mut self,
         role: &'static str,
@@ -245,7 +248,7 @@ fn is_empty(folder: &Path) -> anyhow::Result<bool> {
     Ok(fs::read_dir(folder).with_context(failed)?.next().is_none())
 }
 
-/// Offline keys must not be where the server reads them, or where everything is public.
+/// Checks that offline keys are neither where the server reads them nor where everything is public.
 fn check_place(keys: &Path, workspace: &Workspace) -> anyhow::Result<()> {
     let place = resolve(keys)?;
     for (what, folder) in [
@@ -255,7 +258,7 @@ fn check_place(keys: &Path, workspace: &Workspace) -> anyhow::Result<()> {
     ] {
         if place.starts_with(resolve(folder)?) {
             return Err(refuse(
-                format!("`{}` lies in the {what} `{}`", keys.display(), folder.display()),
+                format!("`{}` is in the {what} `{}`", keys.display(), folder.display()),
                 "keep offline keys elsewhere, ideally on a removable medium",
             ));
         }
@@ -264,15 +267,15 @@ fn check_place(keys: &Path, workspace: &Workspace) -> anyhow::Result<()> {
     let tree = resolve(&workspace.catalog)?.ancestors().find(|above| above.is_dir()).and_then(work_tree);
     if let Some(tree) = tree.filter(|tree| place.starts_with(tree)) {
         return Err(refuse(
-            format!("`{}` lies in the catalog's git work tree `{}`", keys.display(), tree.display()),
-            "keep offline keys outside of it, ideally on a removable medium: a key that was committed once is known to everybody",
+            format!("`{}` is in the catalog's git work tree `{}`", keys.display(), tree.display()),
+            "keep offline keys outside of it, ideally on a removable medium: a key that was committed once is public",
         ));
     }
     Ok(())
 }
 
-/// The real path of something that may not exist yet: that of the nearest folder above it that does,
-/// and the rest.
+/// The real path of something that may not exist yet: the real path of the nearest folder above it that
+/// exists, and the rest.
 pub fn resolve(path: &Path) -> anyhow::Result<PathBuf> {
     let absolute =
         std::path::absolute(path).with_context(|| format!("cannot use `{}` as a path", path.display()))?;

@@ -21,7 +21,7 @@ pub struct SigningArgs {
     /// KMS, an HSM or a token. It reads the bytes from stdin and writes the signature to stdout, as 64
     /// bytes, in hexadecimal or in base64; `TIDEGATE_KEYID` and `TIDEGATE_DOCUMENT` name the key and the
     /// document
-    #[arg(long, value_name = "CMD", env = "TIDEGATE_SIGN_WITH", hide_env_values = true)]
+    #[arg(long, value_name = "CMD", env = "TIDEGATE_SIGN_WITH")]
     sign_with: Option<String>,
     #[command(flatten)]
     passphrase: PassphraseSource,

@@ -40,7 +40,7 @@ pub struct RetireArgs {
     #[arg(long, value_name = "TEXT")]
     reason: String,
     /// A release key of the line; several if it needs more than one
-    #[arg(long, value_name = "FILE", env = "TIDEGATE_RELEASE_KEY", hide_env_values = true, required = true)]
+    #[arg(long, value_name = "FILE", env = "TIDEGATE_RELEASE_KEY", required = true)]
     key: Vec<PathBuf>,
     /// Write a ceremony to this new file, to pass on to the others who must sign
     #[arg(long, value_name = "FILE")]

@@ -12,16 +12,14 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use self::lines::{Flusher, Lines, lines};
 use super::LogFormat;
 
-/// actix tells of each request of any stranger that is malformed, as an error. What is wrong with a
-/// stranger's request is told to the stranger.
+/// actix logs each malformed request of any client as an error. Only the client needs to know.
 const STRANGERS: &str = "actix_http";
 
-/// Logging that was started. The last lines are written when it is dropped.
+/// Logging, once it is started. The last lines are written when it is dropped.
 pub struct Log(Option<Flusher>);
 
 impl Log {
-    /// Where else than to the log a command tells what went wrong: a service that has logged its
-    /// failure must not hang on telling it once more.
+    /// Where a command reports its error. A service must not hang while it does that.
     pub fn err(&self) -> Box<dyn Write> {
         match &self.0 {
             Some(flusher) => Box::new(flusher.lines()),
@@ -30,9 +28,8 @@ impl Log {
     }
 }
 
-/// Starts logging. A service tells what it does, and never waits for who reads that; other commands
-/// speak for themselves and log only what went wrong. `TIDEGATE_LOG`, or else `RUST_LOG`, says
-/// otherwise.
+/// Starts logging. A service logs what it does, and never waits for the reader of its log. Other commands
+/// have their own output and log only warnings. `TIDEGATE_LOG`, or else `RUST_LOG`, sets another filter.
 pub fn start(format: LogFormat, service: bool) -> Log {
     let wanted = ["TIDEGATE_LOG", "RUST_LOG"]
         .into_iter()
@@ -42,15 +39,15 @@ pub fn start(format: LogFormat, service: bool) -> Log {
         subscribe(format, filter, io::stderr);
         return Log(None);
     }
-    // Without a thread there is no log, which is no reason to do nothing at all.
+    // Without a thread there is no log, but the service can still run.
     let Ok((lines, flusher)) = lines(io::stderr()) else { return Log(None) };
-    tell_panics(lines.clone());
+    log_panics(lines.clone());
     subscribe(format, filter, lines);
     Log(Some(flusher))
 }
 
-/// What is logged: what is wanted or else the default, and nothing of strangers' unless it is asked
-/// for by name.
+/// The filter that the user set, or else the default. Malformed requests are logged only if the filter
+/// names them.
 fn filter(wanted: Option<&str>, default: &str) -> Targets {
     let build = |wanted: &str| {
         let off = if wanted.contains(STRANGERS) { String::new() } else { format!(",{STRANGERS}=off") };
@@ -60,11 +57,11 @@ fn filter(wanted: Option<&str>, default: &str) -> Targets {
 }
 
 fn subscribe(format: LogFormat, filter: Targets, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
-    // A line that cannot be written is lost. The library would tell of that on stderr, which fails as
-    // the line did, and panic.
+    // A line that cannot be written is lost. The library would report that on stderr, which would fail too,
+    // and panic.
     let log = fmt::layer().with_writer(lines).log_internal_errors(false);
     let filtered = tracing_subscriber::registry().with(filter);
-    // A subscriber that is there already, in a test, is as good.
+    // In a test there may be a subscriber already, which is just as good.
     let _ = match format {
         LogFormat::Text => {
             filtered.with(log.with_ansi(io::IsTerminal::is_terminal(&io::stderr()))).try_init()
@@ -73,13 +70,12 @@ fn subscribe(format: LogFormat, filter: Targets, lines: impl for<'a> MakeWriter<
     };
 }
 
-/// A panic is told among the log's lines. The usual way writes to stderr, and hangs where nobody reads
-/// on.
-fn tell_panics(lines: Lines) {
+/// Logs panics. The standard library writes them to stderr, and hangs if nobody reads it.
+fn log_panics(lines: Lines) {
     std::panic::set_hook(Box::new(move |panic| {
         let thread = std::thread::current();
         let name = thread.name().unwrap_or("<unnamed>");
-        lines.say(format!("thread '{name}' {panic}\n").as_bytes());
+        let _ = lines.clone().write_all(format!("thread '{name}' {panic}\n").as_bytes());
     }));
 }
 

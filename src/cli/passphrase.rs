@@ -18,7 +18,7 @@ pub type Passphrase = Zeroizing<String>;
 pub struct PassphraseSource {
     /// Read the passphrases of keys from this file descriptor instead of the terminal: one line for
     /// each key, in the order of the keys; the last line is used for all further keys
-    #[arg(long, value_name = "N", env = "TIDEGATE_PASSPHRASE_FD", hide_env_values = true)]
+    #[arg(long, value_name = "N", env = "TIDEGATE_PASSPHRASE_FD")]
     passphrase_fd: Option<u32>,
 }
 

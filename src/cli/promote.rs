@@ -16,7 +16,7 @@ use super::workspace::{View, Workspace};
 use crate::domain::chain;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
-use crate::domain::promotion::{Decision, Fact, Gate, Verdict, decide};
+use crate::domain::promotion::{Decision, Fact, Verdict, decide};
 use crate::domain::release::ManifestState;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
@@ -28,8 +28,8 @@ use crate::words;
 
 /// Promote what is due, or one release early
 ///
-/// A release moves at most one stage in a run. One whose file cannot be written leaves the others alone.
-/// What is not due is listed with its date, or with what blocks it.
+/// A run promotes each release by one stage at most. A release whose file cannot be written does not stop
+/// the others. What is not due is listed with the date, or with what blocks it.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "\
@@ -38,48 +38,38 @@ Examples:
   tidegate promote
   tidegate promote 1.8.9-tectonic.4 --early --reason 'fixes the outage of today'
   tidegate promote --at 2018-04-01T00:00:00Z              what would be promoted then
-  tidegate promote --at 2018-04-01T00:00:00Z --backfill   and write it down as of then")]
+  tidegate promote --at 2018-04-01T00:00:00Z --backfill   and record it as of then")]
 pub struct Args {
     /// The releases; by default all
     versions: Vec<Version>,
-    /// Only say what would be promoted
+    /// Only show what would be promoted
     #[arg(long)]
     dry_run: bool,
-    /// Decide as of this time, RFC 3339, from the catalog as it is now, without the runs that come
-    /// before it; a dry run unless `--backfill` is given
+    /// Decide as of this time, RFC 3339, from the catalog as it is now, as if nothing were promoted before
+    /// it; a dry run unless `--backfill` is given
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
-    /// Write promotions as of `--at`, which lies in the past: for a catalog that is given its history
+    /// Record promotions as of `--at`, which must be in the past: to give a catalog its history
     #[arg(long, requires = "at", conflicts_with = "early")]
     backfill: bool,
-    /// Promote one release before its soak is over or outside its window; never past a hold, an older
-    /// barrier, or what release keys signed
+    /// Promote one release before its soak is over or outside its window; a hold, an older barrier and
+    /// the times that release keys signed still apply
     #[arg(long, requires_all = ["reason", "versions"])]
     early: bool,
-    /// With `--early`: promote during a freeze, too
+    /// With `--early`: promote even during a freeze
     #[arg(long, requires = "early")]
     during_freeze: bool,
-    /// With `--early`: why; it is public
+    /// With `--early`: the reason, which is public
     #[arg(long, value_name = "TEXT", requires = "early")]
     reason: Option<String>,
     #[command(flatten)]
     author: Author,
 }
 
-/// What a run is reported to have done.
-#[derive(Default)]
-struct Report {
-    body: Body,
-    faulty: Option<String>,
-    notes: Vec<String>,
-    /// What could not be done, in words.
-    failed: Vec<String>,
-}
-
-/// What a run came to.
+/// The result of a run, as JSON.
 #[derive(Debug, Default, Serialize)]
 struct Body {
-    /// RFC 3339: the time that was decided for.
+    /// The time of the decisions, RFC 3339.
     at: String,
     /// Whether nothing was written.
     dry_run: bool,
@@ -87,20 +77,22 @@ struct Body {
     promoted: Vec<DecisionBody>,
     /// What was not.
     promotions: Vec<DecisionBody>,
-    /// Whether something that was decided about is blocked, and not only waiting.
-    #[serde(skip)]
-    blocked: bool,
-    /// What would be promoted in the past, and is held now.
-    #[serde(skip)]
-    held: Vec<Version>,
-    /// How many of each retired line nobody asked for by name, and why none goes on.
-    #[serde(skip)]
-    retired: BTreeMap<LineName, (usize, String)>,
-    /// Of history that was not written: why, and the way out.
-    #[serde(skip)]
-    stuck: Option<String>,
-    #[serde(skip)]
+}
+
+/// The result of a run, as it is shown.
+#[derive(Default)]
+struct Report {
+    body: Body,
     rows: Vec<[String; 4]>,
+    /// The releases of each retired line that nobody named: how many, and what blocks them.
+    retired: BTreeMap<LineName, (usize, String)>,
+    notes: Vec<String>,
+    /// The lines that are left out because of their faults.
+    faulty: Option<String>,
+    /// The promotions that failed, and why.
+    failed: Vec<String>,
+    /// Whether anything is blocked, and does not only wait.
+    blocked: bool,
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
@@ -110,20 +102,20 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     }
     if args.early && args.versions.len() > 1 {
         return Err(refuse(
-            "one release at a time is promoted early",
+            "only one release at a time can be promoted early",
             "promote each by itself, with its own reason",
         ));
     }
     let dry_run = args.dry_run || (args.at.is_some() && !args.backfill);
-    let Report { body, faulty, notes, failed } = if dry_run || args.early {
+    let Report { body, rows, notes, faulty, failed, blocked, .. } = if dry_run || args.early {
         workspace.commit(|view| {
             let mut report = Report::default();
             let now = args.look(&mut report, view, workspace, &Run::default())?;
-            report.body = Body { at: rfc3339(now), dry_run, ..Body::default() };
+            report.body.dry_run = dry_run;
             let changes = if args.early {
-                args.early(&mut report.body, view, now)?
+                args.early(&mut report, view, now)?
             } else {
-                asked.foresee(&view.catalog, now, |due| args.foresee(&mut report.body, due))?;
+                asked.foresee(&view.catalog, now, |due| args.foresee(&mut report, due))?;
                 Vec::new()
             };
             Ok((if dry_run { Vec::new() } else { changes }, report))
@@ -133,19 +125,17 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     };
 
     let mut table = Table::new(["RELEASE", "CHANNEL", "STATE", "WHY"]);
-    for row in &body.rows {
-        table.row(row.clone());
+    for row in rows {
+        table.row(row);
     }
     let none = if faulty.is_some() {
-        "nothing to promote in the lines without fault"
+        "nothing to promote in the lines without faults"
     } else {
         "every release is where it can be"
     };
     terminal.table(&body, &table, none)?;
-    let held = body.held.iter().filter(|_| args.backfill).map(|version| {
-        format!("`{version}` is held, and the past is no way around that: first `tidegate release resume {version}`")
-    });
-    for note in notes.into_iter().chain(held).chain(body.stuck.clone()).chain(faulty.clone()) {
+    let is_faulty = faulty.is_some();
+    for note in notes.into_iter().chain(faulty) {
         terminal.note(note);
     }
     for failed in &failed {
@@ -154,13 +144,13 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if dry_run && !body.promoted.is_empty() {
         terminal.note("dry run: nothing was written");
     }
-    // Who names a release wants it promoted; a run for all of them finds some blocked on most days.
-    let refused = body.blocked && !args.versions.is_empty();
-    Ok(if faulty.is_some() || refused || !failed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    // A user who names a release wants it promoted. A run for all of them finds some blocked on most days.
+    let is_refused = blocked && !args.versions.is_empty();
+    Ok(if is_faulty || is_refused || !failed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 impl Args {
-    /// Notes what can be said of a catalog before anything is decided, and gives the time to decide for.
+    /// Notes what is known before anything is decided. Returns the time to decide for.
     fn look(
         &self,
         report: &mut Report,
@@ -168,77 +158,85 @@ impl Args {
         workspace: &Workspace,
         run: &Run,
     ) -> anyhow::Result<Time> {
-        // A commit that came first is dated by its own moment, and must be seen.
+        // A commit that came before this one is dated by its own time, and must be seen.
         let now = self.at.unwrap_or_else(|| workspace.now());
         view.usable_trust()?;
+        report.body.at = rfc3339(now);
         report.faulty = view.faulty_note();
         report.notes.clear();
         for version in &self.versions {
             let (line, release) = view.release(version)?;
             let last = line.stages.len() - 1;
-            if release.is_in(last, now) && !run.moved().contains(&release.version) {
+            if release.is_in(last, now) && !run.moved.contains(&release.version) {
                 report.notes.push(format!("`{version}` is in `{}` already", line.stages[last].channel));
             }
         }
         Ok(now)
     }
 
-    /// Promotes what is due, again and again until nothing is.
+    /// Promotes what is due, until nothing is due any more.
     fn promote(&self, asked: &Promote, workspace: &Workspace) -> anyhow::Result<Report> {
         let (mut report, mut run) = (Report::default(), Run::default());
         loop {
             let view = workspace.read()?;
             let now = self.look(&mut report, &view, workspace, &run)?;
             let decisions = decide(&view.catalog, now);
-            let due = asked.due(&decisions, run.moved(), |version| run.has_tried(version));
+            let due = asked.due(&decisions, &run.moved, |version| run.has_tried(version));
             let changes = due.promote.iter().map(|decision| decision.entry(now)).collect();
             let next = run.round(&**workspace.store()?, &view.snapshot.revision, changes, workspace.now());
-            report.body.at = rfc3339(now);
-            for decision in due.promote.iter().filter(|one| run.moved().contains(&one.release.version)) {
-                report.body.promoted(decision);
+            for decision in due.promote.iter().filter(|one| run.moved.contains(&one.release.version)) {
+                report.promoted(decision);
             }
             if next == Next::Done {
-                self.leave(&mut report.body, &due);
+                self.leave(&mut report, &due);
                 break;
             }
         }
-        let failed = run.failed().iter();
+        let failed = run.failed.iter();
         report.failed = failed
             .map(|(version, error)| format!("`{version}` was not promoted: {}", chain(error)))
             .collect();
-        let is_changed = !run.moved().is_empty();
-        match run.into_stopped() {
-            Some(error) if is_changed => {
-                report.failed.push(format!("the rest was not promoted: {}", chain(&error)));
+        match run.stopped {
+            Some(error) if run.moved.is_empty() => Err(error).context("the catalog was not changed"),
+            stopped => {
+                let rest = |error| format!("the rest was not promoted: {}", chain(&error));
+                report.failed.extend(stopped.map(rest));
+                Ok(report)
             }
-            Some(error) => return Err(error).context("the catalog was not changed"),
-            None => {}
         }
-        Ok(report)
     }
 
-    /// Notes a round of a run that nobody makes.
-    fn foresee(&self, body: &mut Body, due: &Due<'_, '_>) {
+    /// Notes one round of a run that is not carried out.
+    fn foresee(&self, report: &mut Report, due: &Due<'_, '_>) {
         for decision in &due.promote {
-            body.promoted(decision);
+            report.promoted(decision);
         }
         if due.promote.is_empty() {
-            self.leave(body, due);
+            self.leave(report, due);
         }
     }
 
     /// Notes what is not promoted, and why.
-    fn leave(&self, body: &mut Body, due: &Due<'_, '_>) {
+    fn leave(&self, report: &mut Report, due: &Due<'_, '_>) {
         for decision in &due.left {
-            body.left(decision, !self.versions.is_empty());
+            let version = &decision.release.version;
+            if self.backfill && decision.verdict == Verdict::Promote && decision.release.hold.is_some() {
+                report.notes.push(format!(
+                    "`{version}` is held, and a history must not lead past a hold: first `tidegate release resume {version}`"
+                ));
+            }
+            report.left(decision, !self.versions.is_empty());
         }
-        body.retired_lines();
-        if self.backfill && body.promoted.is_empty() {
-            body.stuck = stuck(due);
+        for (line, (count, why)) in &report.retired {
+            let releases = format!("{} of {line}", counted(*count, "release"));
+            report.rows.push([releases, String::new(), "blocked".to_owned(), why.clone()]);
+        }
+        if self.backfill && report.body.promoted.is_empty() {
+            report.notes.extend(stuck(due));
         }
     }
 
-    fn early(&self, body: &mut Body, view: &View, now: Time) -> anyhow::Result<Vec<Change>> {
+    fn early(&self, report: &mut Report, view: &View, now: Time) -> anyhow::Result<Vec<Change>> {
         let early = PromoteEarly {
             version: self.versions[0].clone(),
             during_freeze: self.during_freeze,
@@ -246,13 +244,8 @@ impl Args {
             by: self.author.author()?,
         };
         let decision = early.decide(&view.catalog, now).map_err(|refused| operation::refusal(&refused))?;
-        Ok(decision
-            .iter()
-            .map(|decision| {
-                body.promoted(decision);
-                early.entry(decision, now)
-            })
-            .collect())
+        let decision = decision.as_ref().inspect(|decision| report.promoted(decision));
+        Ok(decision.map(|decision| early.entry(decision, now)).into_iter().collect())
     }
 }
 
@@ -262,9 +255,9 @@ fn stuck(due: &Due<'_, '_>) -> Option<String> {
     let gate = first.blocking()?;
     let (version, stage) = (&first.release.version, &first.target().name);
     let way = match gate.fact {
-        // A history without keys is taken up from where somebody said that it began.
+        // The history of a catalog without keys begins where somebody recorded its beginning.
         Fact::Signed { manifest: ManifestState::NoTrust } => format!(
-            "write into its file since when it was in its first stage, `stages: {{ {stage}: {{ since: TIME, by: NAME }} }}`: what comes after that is filled in"
+            "record in its file since when it has been in its first stage, `stages: {{ {stage}: {{ since: TIME, by: NAME }} }}`; the later stages are then filled in"
         ),
         Fact::Signed { manifest: ManifestState::Unsigned } if first.stage > 0 => format!(
             "a holder of a release key can sign it for that time: `tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE`"
@@ -279,60 +272,50 @@ fn stuck(due: &Due<'_, '_>) -> Option<String> {
     ))
 }
 
-impl Body {
+impl Report {
     fn promoted(&mut self, decision: &Decision<'_>) {
-        let state = if self.dry_run { "would be promoted" } else { "promoted" };
-        let soaked = |gate: &&Gate<'_>| matches!(gate.fact, Fact::Soak { .. });
-        // All that a person passed over, and not only the first.
-        let mut told: Vec<String> =
+        let state = if self.body.dry_run { "would be promoted" } else { "promoted" };
+        // All gates that a person passed over, and not only the first.
+        let waived: Vec<String> =
             decision.gates.iter().filter(|gate| gate.is_waived()).map(words::gate).collect();
-        if told.is_empty() {
-            told.extend(decision.gates.iter().find(soaked).map(words::gate));
-        }
-        let why =
-            if told.is_empty() { "signed, and its payload is there".to_owned() } else { told.join("; ") };
-        self.rows.push(row(decision, state.to_owned(), why));
-        self.promoted.push(DecisionBody::of(decision));
+        let soak = decision.gates.iter().find(|gate| matches!(gate.fact, Fact::Soak { .. }));
+        let why = match soak {
+            _ if !waived.is_empty() => waived.join("; "),
+            Some(soak) => words::gate(soak),
+            None => "signed, and its payload is there".to_owned(),
+        };
+        self.row(decision, state.to_owned(), why);
+        self.body.promoted.push(DecisionBody::of(decision));
     }
 
     fn left(&mut self, decision: &Decision<'_>, by_name: bool) {
+        self.body.promotions.push(DecisionBody::of(decision));
         let overdue = if decision.overdue { "overdue, " } else { "" };
         let (state, decisive) = match decision.verdict {
-            // Another version was asked for, it is held since, or it could not be written.
-            Verdict::Promote => {
-                if decision.release.hold.is_some() {
-                    self.held.push(decision.release.version.clone());
-                }
-                ("due".to_owned(), None)
-            }
+            // Another version was named, this one is held now, or it could not be written.
+            Verdict::Promote => ("due".to_owned(), None),
             Verdict::Wait { until } => {
-                // Of several that open together the first says it best: the soak, not what was signed for it.
+                // Of several gates that open together the first explains most: the soak, and not what was
+                // signed for it.
                 let last = decision.obstacles().reduce(|a, b| if a.opens() < b.opens() { b } else { a });
                 (format!("waits until {}", rfc3339(until)), last)
             }
-            Verdict::Blocked => ("blocked".to_owned(), decision.blocking()),
+            Verdict::Blocked => {
+                self.blocked = true;
+                // The reason is the same for all releases of a retired line.
+                if let Some(retired) = decision.retired().filter(|_| !by_name) {
+                    let line = decision.line.name.clone();
+                    self.retired.entry(line).or_insert_with(|| (0, words::gate(retired))).0 += 1;
+                    return;
+                }
+                ("blocked".to_owned(), decision.blocking())
+            }
         };
-        let why = decisive.map(words::gate).unwrap_or_default();
-        self.blocked |= decision.verdict == Verdict::Blocked;
-        self.promotions.push(DecisionBody::of(decision));
-        // It is the same for all of them, and for ever.
-        if let Some(retired) = decision.retired().filter(|_| state == "blocked" && !by_name) {
-            let line = decision.line.name.clone();
-            self.retired.entry(line).or_insert_with(|| (0, words::gate(retired))).0 += 1;
-            return;
-        }
-        self.rows.push(row(decision, format!("{overdue}{state}"), why));
+        self.row(decision, format!("{overdue}{state}"), decisive.map(words::gate).unwrap_or_default());
     }
 
-    fn retired_lines(&mut self) {
-        for (line, (count, why)) in &self.retired {
-            let releases = format!("{} of {line}", counted(*count, "release"));
-            self.rows.push([releases, String::new(), "blocked".to_owned(), why.clone()]);
-        }
+    fn row(&mut self, decision: &Decision<'_>, state: String, why: String) {
+        let channel = decision.target().channel.to_string();
+        self.rows.push([decision.release.version.to_string(), channel, state, why]);
     }
-}
-
-fn row(decision: &Decision<'_>, state: String, why: String) -> [String; 4] {
-    let channel = decision.target().channel.to_string();
-    [decision.release.version.to_string(), channel, state, why]
 }

@@ -21,23 +21,24 @@ use crate::publish::restore::{made, restore};
 use crate::signing::Signed;
 use crate::signing::trust::Trust;
 
-/// Take up what is live, after the state folder was lost or brought back from a backup
+/// Restore a lost state folder from what clients see
 ///
-/// Verifies what clients see, from the catalog's own root, and stores it as the last publication:
-/// what this server signs next is above it, and takes nothing back. Stop the server first.
+/// Verifies what is published there, from the catalog's own root, and stores it as the last publication.
+/// The next versions that this server signs are higher, and take nothing back. Also use it after you
+/// restored the state folder from a backup. Stop the server first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   tidegate recover --from https://updates.example.com
   tidegate recover --from /srv/mirror")]
 pub struct Args {
-    /// Where it can be seen: a server, `http://HOST:PORT`, or a folder with a copy or a mirror of it
+    /// Where it is published: a server, `http://HOST:PORT`, or a folder with a copy or a mirror of it
     #[arg(long, value_name = "DIR|URL")]
     from: String,
-    /// The root that is trusted; by default the first one of the catalog here
+    /// The root that you trust; by default the first one of this catalog
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
-    /// Trust a server's certificate by the roots in this PEM file, instead of the machine's own
+    /// Check the server's certificate against the roots in this PEM file instead of the machine's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 }
@@ -54,8 +55,8 @@ struct Body {
     releases: usize,
 }
 
-/// Versions are at most a little ahead of the seconds since 1970. One that the clock reaches only after
-/// this time was not made by the rules.
+/// A version is at most a little larger than the seconds since 1970. One that the clock reaches only
+/// after this time was not made by the rules.
 const FAR_AHEAD: TimeDelta = TimeDelta::days(366);
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
@@ -65,7 +66,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         state.lease().hint("stop the server that uses this state folder, and start it again afterwards")?;
     let root = own_root(args.root.as_deref(), &workspace.catalog)?.ok_or_else(|| {
         refuse(
-            format!("the catalog `{}` has no root to begin from", workspace.catalog.display()),
+            format!("the catalog `{}` has no root to start from", workspace.catalog.display()),
             "name the catalog with `--catalog DIR`, or the root that you trust with `--root FILE`",
         )
     })?;
@@ -78,10 +79,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             if replaced || seen.root().signed().version < root {
                 return Err(refuse(
                     format!(
-                        "what is at `{}` is signed by an online key that was replaced since: it may be a thief's",
+                        "what is published at `{}` is signed by an online key that was replaced since, and that somebody may have stolen",
                         args.from
                     ),
-                    "nothing needs to be taken up: start the server, and clients forget what the old key signed",
+                    "start the server: nothing needs to be restored, and clients forget what the old key signed",
                 ));
             }
             match check_seen(Some(own), &seen) {
@@ -89,7 +90,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
                 Err(behind @ (Behind::Fork { .. } | Behind::Lacks(_))) => {
                     return Err(refuse(
                         format!("two servers sign with one key: {behind}"),
-                        "stop the other one; then recover from the one that clients see",
+                        "stop the other server, then recover from the one that clients see",
                     ));
                 }
                 Ok(()) => false,
@@ -98,52 +99,49 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         // A damaged publication counts as none.
         Ok(None) | Err(_) => true,
     };
-    let floor = if recovered { floor(&mut seen, replaced, now)? } else { 0 };
-    let publication = &seen;
     if recovered {
-        copy_payloads(workspace, publication)?;
+        let floor = floor(&mut seen, replaced, now)?;
+        let publication = &seen;
+        // With copies, payloads can be served from the first request on. One that is missing or has changed
+        // is not copied, and not served.
+        let wanted: Vec<_> = publication.payloads().collect();
+        workspace.payload_store().ensure_copies(&wanted, now)?;
         state.raise(floor)?;
         stored::store(&*state, publication)?;
     }
     let body = Body {
         recovered,
-        version: publication.version,
-        made: rfc3339(publication.made),
-        expires: rfc3339(publication.expires),
+        version: seen.version,
+        made: rfc3339(seen.made),
+        expires: rfc3339(seen.expires),
         channels: seen.offers().len(),
-        releases: publication.releases(),
+        releases: seen.releases(),
     };
     terminal.show(&body, || {
-        let done = if recovered { "taken up" } else { "nothing to do: what is here is at least as new" };
+        let done = if recovered { "restored" } else { "nothing to do: what is here is at least as new" };
         pairs(&[
             ("state", done.to_owned()),
             ("live", format!("version {}, made {}, expires {}", body.version, body.made, body.expires)),
-            (
-                "offers",
-                format!("{}, {}", counted(body.channels, "channel"), counted(body.releases, "release")),
-            ),
+            ("offers", offers(body.channels, body.releases)),
         ])
     })?;
     if recovered && replaced {
         terminal.note(
-            "warning: it is signed by an online key that the catalog's root has replaced: if that was stolen, look at what it offers",
+            "warning: it is signed by an online key that the catalog's root has replaced; if the key was stolen, check what is offered",
         );
     }
     if recovered {
-        terminal.note("next: start `tidegate serve`; it goes on from here");
+        terminal.note("next: start `tidegate serve`, which continues from here");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Copies the payloads that are in the payload folder, so that they can be served from the first request
-/// on. A payload that is missing or has changed is not served.
-fn copy_payloads(workspace: &Workspace, publication: &Publication) -> anyhow::Result<()> {
-    let wanted: Vec<_> = publication.payloads().collect();
-    workspace.payload_store().ensure_copies(&wanted, workspace.now())?;
-    Ok(())
+/// What is offered, in words.
+pub fn offers(channels: usize, releases: usize) -> String {
+    format!("{}, {}", counted(channels, "channel"), counted(releases, "release"))
 }
 
-/// What is live at a place. It may have expired while there was no server to renew it.
+/// What is published at a place. It may have expired while no server renewed it.
 pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> anyhow::Result<Publication> {
     let source = Source::parse(from, ca)?;
     source.check_place(from)?;
@@ -151,7 +149,7 @@ pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> an
     restore(root, at, &source).with_context(|| format!("cannot recover from `{from}`"))
 }
 
-/// Whether the catalog's root has replaced the online key that signed what was seen.
+/// Whether the catalog's root has replaced the online key that signed a publication.
 pub fn replaced(seen: &Publication, workspace: &Workspace) -> anyhow::Result<bool> {
     let trust = Trust::read(&workspace.store()?.keys()?)?;
     Ok(trust.is_some_and(|trust| replaces_online_keys(trust.root().signed(), seen)))
@@ -159,8 +157,9 @@ pub fn replaced(seen: &Publication, workspace: &Workspace) -> anyhow::Result<boo
 
 /// The version above which this server signs from now on.
 ///
-/// Somebody who stole the online key can use up all versions, so that none can follow. When the root
-/// names another key for snapshot and timestamp, clients forget versions, and counting starts again.
+/// Somebody who stole the online key can use up all versions, so that none can follow. After the root
+/// names another key for snapshot and timestamp, clients forget the versions that they saw, and counting
+/// starts again.
 fn floor(seen: &mut Publication, replaced: bool, now: Time) -> anyhow::Result<u64> {
     if replaced {
         seen.version = 0;
@@ -172,7 +171,7 @@ fn floor(seen: &mut Publication, replaced: bool, now: Time) -> anyhow::Result<u6
         return Ok(highest);
     }
     Err(refuse(
-        format!("version {highest} is live, which no clock reaches: whoever signed it holds the online key"),
+        format!("version {highest} is published, which no clock reaches: somebody else holds the online key"),
         "replace the online key (`tidegate root change` with `--add online=…` and `--drop online=…`), and recover again",
     ))
 }

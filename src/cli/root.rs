@@ -133,7 +133,7 @@ fn change(
     let ChangeArgs { file, add, drop, threshold, renew, reason, key, signing } = args;
     let add = add.into_iter().map(|(role, path)| Ok((role, keyfile::read_public(&path)?)));
     let change = KeyChange { add: add.collect::<anyhow::Result<_>>()?, drop, threshold, renew };
-    let manifest = |version: &_| view.snapshot.manifest(version).cloned();
+    let manifest = |version: &_| view.snapshot.manifest(version).ok().flatten();
     let begun = change_keys(ceremony::keys_of(view)?, &change, &manifest, workspace.now());
     let mut ceremony = begun.hint_with(hint)?;
     ceremony.reason = reason;

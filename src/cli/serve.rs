@@ -35,8 +35,8 @@ use crate::store::port::{CatalogStore, PayloadStore, ReadError, StateError, Stat
 
 /// Serve, renew, and promote
 ///
-/// Serves what was last published at once, then reads the catalog, promotes what is due, and
-/// publishes. Goes on until SIGTERM or SIGINT, and then lets running replies finish for up to 8 s.
+/// Serves the last publication at once, then reads the catalog, promotes what is due, and publishes.
+/// Runs until SIGTERM or SIGINT, and then gives running replies up to 8 s to finish.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -49,69 +49,55 @@ pub struct Args {
         long,
         value_name = "ADDR",
         env = "TIDEGATE_LISTEN",
-        hide_env_values = true,
         default_value = "127.0.0.1:8080",
         value_parser = address
     )]
     listen: SocketAddr,
-    /// Where to listen for `/metrics`, `/healthz` and `/readyz` alone
-    #[arg(long, value_name = "ADDR", env = "TIDEGATE_ADMIN_LISTEN", hide_env_values = true, value_parser = address)]
+    /// A second address, for `/metrics`, `/healthz` and `/readyz` only
+    #[arg(long, value_name = "ADDR", env = "TIDEGATE_ADMIN_LISTEN", value_parser = address)]
     admin_listen: Option<SocketAddr>,
-    /// Whether this server promotes what is due; must be said where the catalog lies in a git work
-    /// tree, and is `on` elsewhere
-    #[arg(long, value_name = "WHETHER", env = "TIDEGATE_PROMOTE", hide_env_values = true)]
+    /// Whether this server promotes what is due; required if the catalog is in a git work tree, `on`
+    /// otherwise
+    #[arg(long, value_name = "WHETHER", env = "TIDEGATE_PROMOTE")]
     promote: Option<Promote>,
     /// How many threads answer requests [default: one for each processor]
-    #[arg(long, value_name = "N", env = "TIDEGATE_WORKERS", hide_env_values = true)]
+    #[arg(long, value_name = "N", env = "TIDEGATE_WORKERS")]
     workers: Option<usize>,
     /// Whether each request gets a line in the log
     #[arg(
         long,
         value_name = "WHETHER",
         env = "TIDEGATE_ACCESS_LOG",
-        hide_env_values = true,
         default_value_t = true,
         action = clap::ArgAction::Set
     )]
     access_log: bool,
-    /// The public half of the online key, where a command has the private one; the state folder then
-    /// needs none
-    #[arg(
-        long,
-        value_name = "PUBLIC.pem",
-        env = "TIDEGATE_ONLINE_KEY",
-        hide_env_values = true,
-        requires = "sign_with"
-    )]
+    /// The public half of the online key, if a command has the private half; the state folder then
+    /// needs no key
+    #[arg(long, value_name = "PUBLIC.pem", env = "TIDEGATE_ONLINE_KEY", requires = "sign_with")]
     online_key: Option<PathBuf>,
-    /// A command that signs with the online key (`sh -c CMD`): the bytes on stdin, the signature on
-    /// stdout
-    #[arg(
-        long,
-        value_name = "CMD",
-        env = "TIDEGATE_ONLINE_SIGN_WITH",
-        hide_env_values = true,
-        requires = "online_key"
-    )]
+    /// A command that signs with the online key (`sh -c CMD`): it reads the bytes from stdin and writes
+    /// the signature to stdout
+    #[arg(long, value_name = "CMD", env = "TIDEGATE_ONLINE_SIGN_WITH", requires = "online_key")]
     sign_with: Option<String>,
-    /// Serve a scratch copy of the catalog, signed by throw-away keys
+    /// Serve a scratch copy of the catalog, signed with throw-away keys
     #[arg(long)]
     demo: bool,
-    /// Serve what `tidegate import` took in; nothing is read, signed or promoted here
+    /// Serve what `tidegate import` imported; this server reads no catalog, and signs and promotes nothing
     #[arg(long, conflicts_with_all = ["demo", "promote", "witness", "first"])]
     mirror: bool,
-    /// Compare with what is live at a place before anything is published, and do not start behind it
-    #[arg(long, value_name = "DIR|URL", env = "TIDEGATE_WITNESS", hide_env_values = true)]
+    /// Compare with what is published there before publishing anything, and do not start if it is newer
+    #[arg(long, value_name = "DIR|URL", env = "TIDEGATE_WITNESS")]
     witness: Option<String>,
-    /// Trust the witness's certificate by the roots in this PEM file, instead of the machine's own
+    /// Check the witness's certificate against the roots in this PEM file instead of the machine's
     #[arg(long, value_name = "FILE", requires = "witness")]
     ca: Option<PathBuf>,
-    /// Nothing was ever published from this catalog: publish for the first time
+    /// Publish for the first time: nothing was ever published from this catalog
     #[arg(long)]
     first: bool,
 }
 
-/// How long, and how often, a start waits for keys that are being written.
+/// How long and how often the server waits at its start for keys that are being written.
 const MOMENT: Duration = Duration::from_millis(250);
 const PATIENCE: usize = 40;
 
@@ -143,7 +129,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let shared = Handle::new(Shared::default());
     let setup = Setup { catalog, payloads: Arc::clone(&payloads), state, online, promote, demo: args.demo };
     let promoter = Promoter::start(setup, Arc::clone(&clock), Arc::clone(&shared)).hint(
-        "take up what clients see with `tidegate recover --from URL|DIR`, or bring the state folder back from a backup: without its last publication the server cannot tell whether it steps back; if nothing was ever published from here, move `publication` out of the state folder and start with `tidegate serve --first`",
+        "restore what clients see with `tidegate recover --from URL|DIR`, or restore the state folder from a backup: without its last publication the server cannot tell whether it steps back; if nothing was ever published from here, move `publication` out of the state folder and start with `tidegate serve --first`",
     )?;
     // The last publication is not kept here: it is as large as all that is served, and replaced soon.
     check_last(args, globals, trust.as_ref(), shared.publication.load().as_deref(), new, clock.now())?;
@@ -152,24 +138,24 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     serve(args, &workspace, payloads, shared, move |told| promoter.run(told))
 }
 
-/// Serves what was imported, and each later import as it comes.
+/// Serves the last import, and each later one as it comes.
 fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<ExitCode> {
     let shared = Handle::new(Shared::default());
     let workspace = Workspace::new(globals, Arc::clone(&clock));
     let mut mirror = Mirror::start(workspace.state_store(), clock, Arc::clone(&shared))
-        .hint("take it in again: `tidegate import DIR`")?;
+        .hint("import it again: `tidegate import DIR`")?;
     if shared.publication.load().is_none() {
         return Err(refuse(
-            format!("nothing was taken in to `{}` yet", globals.state.display()),
-            "take in an export: `tidegate import DIR --root FILE`",
+            format!("nothing was imported into `{}` yet", globals.state.display()),
+            "import an export: `tidegate import DIR --root FILE`",
         ));
     }
     let payloads = workspace.payload_store();
     serve(args, &workspace, payloads, shared, move |told| mirror.run(told))
 }
 
-/// Answers until the process is told to stop, while another thread makes what is answered. If that
-/// thread ends, so does the server: people notice a server that is down, and not one that is stale.
+/// Answers requests until the process is told to stop, while another thread makes the answers. If that
+/// thread ends, so does the server: people notice a server that is down, but not one that is stale.
 fn serve(
     args: &Args,
     workspace: &Workspace,
@@ -179,7 +165,7 @@ fn serve(
 ) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        // This comes before anything is served: an early signal must not be lost.
+        // This comes before anything else, so that an early signal is not lost.
         let stopped = signals()?;
         let mut config = http::Config::new(args.listen);
         config.admin_listen = args.admin_listen;
@@ -189,7 +175,7 @@ fn serve(
         let running = http::start(&config, shared, payloads, workspace.clock())?;
 
         let (stop, told) = mpsc::channel();
-        // It is dropped when the thread's work ends, in whatever way.
+        // The thread drops it when its work ends, even by a panic.
         let (working, ended) = oneshot::channel::<()>();
         let worker = std::thread::Builder::new().name("promoter".to_owned()).spawn(move || {
             let _working = working;
@@ -208,12 +194,12 @@ fn serve(
         };
         running.until(until).await?;
         tracing::info!("stopped serving");
-        // The promoter may be in the middle of a commit, so it finishes its turn.
+        // The promoter may be committing, so it finishes its turn first.
         drop(stop);
         if worker.join().is_err() || alone {
             return Err(refuse(
-                "the promoter ended by itself, which is a fault in tidegate: nothing would be published any more",
-                "start the server again: it goes on from its last publication; the log has what went before",
+                "the promoter ended by itself, which is a bug in tidegate: nothing would be published any more",
+                "start the server again, which continues from its last publication; the log shows what happened before",
             ));
         }
         Ok(ExitCode::SUCCESS)
@@ -221,7 +207,7 @@ fn serve(
 }
 
 /// Checks that this server may continue from its state. If the state was lost or restored from an old
-/// backup, the server would sign what clients refuse, and could withdraw what it had offered.
+/// backup, the server would sign documents that clients refuse, and could withdraw what it had offered.
 fn check_last(
     args: &Args,
     globals: &Globals,
@@ -238,13 +224,15 @@ fn check_last(
         match recover::seen(witness, args.ca.as_deref(), &root, now) {
             // Clients forget what a replaced key has signed.
             Ok(seen) if trust.is_some_and(|trust| replaces_online_keys(trust.root().signed(), &seen)) => {
-                tracing::warn!("what is live at `{witness}` is signed by an online key that was replaced");
+                tracing::warn!(
+                    "what is published at `{witness}` is signed by an online key that was replaced"
+                );
             }
             Ok(seen) => check_seen(last, &seen)
-                .with_context(|| format!("this server is behind what is live at `{witness}`"))
-                .hint(format!("take it up first: `tidegate recover --from {witness}`"))?,
+                .with_context(|| format!("this server is behind what is published at `{witness}`"))
+                .hint(format!("restore its state first: `tidegate recover --from {witness}`"))?,
             // The witness may be this service, which is down until it starts.
-            Err(error) => tracing::warn!("the witness could not be asked, and is left out: {error:#}"),
+            Err(error) => tracing::warn!("cannot ask the witness, so nothing is compared with it: {error:#}"),
         }
     }
     if last.is_none() && !new {
@@ -253,23 +241,23 @@ fn check_last(
                 "the catalog has keys, and `{}` has no last publication: if one was ever published, it is lost",
                 globals.state.display()
             ),
-            "`tidegate recover --from URL|DIR` takes up what clients see, or a mirror of it; `tidegate serve --first` says that nothing was ever published",
+            "run `tidegate recover --from URL|DIR` to restore what clients or a mirror see, or `tidegate serve --first` if nothing was ever published",
         ));
     }
     Ok(())
 }
 
-/// Whether this server promotes. The user must say so where git owns the catalog: two promoters would
-/// undo each other's work.
+/// Whether this server promotes. The user must choose if git owns the catalog: two promoters would undo
+/// each other's work.
 fn promotes(args: &Args, workspace: &Workspace) -> anyhow::Result<bool> {
     match (args.promote, work_tree(&workspace.catalog)) {
         (Some(promote), _) => Ok(promote == Promote::On),
         (None, Some(tree)) if !args.demo => Err(refuse(
             format!(
-                "the catalog lies in the git work tree `{}`, and who promotes must be said",
+                "the catalog is in the git work tree `{}`, so you must choose whether this server promotes",
                 tree.display()
             ),
-            "`--promote off` where CI promotes with `tidegate promote` and pushes; `--promote on` where this server owns the folder",
+            "pass `--promote off` if CI promotes with `tidegate promote` and pushes, or `--promote on` if this server owns the folder",
         )),
         (None, _) => Ok(true),
     }
@@ -293,8 +281,8 @@ fn online_key(args: &Args, state: &dyn StateStore, workspace: &Workspace) -> any
         for (path, id) in held.chain(given_id) {
             if let Some(role) = offline_role(&trust, id) {
                 return Err(refuse(
-                    format!("`{}` is a {role} key, and no server may hold one", path.display()),
-                    "move it to where it is offline; whoever breaks into a server must not find it",
+                    format!("`{}` is a {role} key, which no server may hold", path.display()),
+                    "keep it offline, so that somebody who breaks into the server cannot find it",
                 ));
             }
         }
@@ -304,14 +292,14 @@ fn online_key(args: &Args, state: &dyn StateStore, workspace: &Workspace) -> any
     }
     if keys.is_empty() {
         return Err(anyhow::anyhow!("there is no online key `{}`", workspace.online_key_path().display())).hint(
-            "bring it back from a backup, or replace it: `tidegate root change --add online=PUBLIC.pem --drop online=KEYID`; for a new catalog `tidegate init` makes it, and `tidegate serve --demo` needs none",
+            "restore it from a backup, or replace it: `tidegate root change --add online=PUBLIC.pem --drop online=KEYID`; for a new catalog `tidegate init` creates it, and `tidegate serve --demo` needs none",
         );
     }
     Ok(Online::State)
 }
 
 /// The roots and the targets role. If a checkout or a copy is in progress when the server starts, this
-/// waits: it is done in a moment.
+/// waits until it is done.
 fn public_keys(catalog: &dyn CatalogStore) -> anyhow::Result<BTreeMap<String, Bytes>> {
     for _ in 0..PATIENCE {
         match catalog.keys() {
@@ -319,10 +307,10 @@ fn public_keys(catalog: &dyn CatalogStore) -> anyhow::Result<BTreeMap<String, By
             keys => return Ok(keys?),
         }
     }
-    catalog.keys().hint("something writes there all the time: find it, and start the server again")
+    catalog.keys().hint("find out what keeps writing there, and start the server again")
 }
 
-/// The offline role that a key signs for, if it does.
+/// The offline role that a key signs for, if there is one.
 fn offline_role(trust: &Trust, id: KeyId) -> Option<&'static str> {
     let root = trust.root().signed();
     if root.root().keyids.contains(&id) {
@@ -340,7 +328,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         let port = text.trim_start_matches(':').parse().unwrap_or(8080_u16);
         format!(
-            "an address and a port are wanted, as in `127.0.0.1:{port}`; `0.0.0.0:{port}` is every address"
+            "write an address and a port, as in `127.0.0.1:{port}`; `0.0.0.0:{port}` listens on every address"
         )
     })
 }

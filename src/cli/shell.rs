@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::CommandFactory;
 use serde::Serialize;
 
-use super::Cli;
+use super::command;
 use super::terminal::Terminal;
 
 /// Print completions for a shell
@@ -34,7 +33,7 @@ struct Pages<'a> {
 
 pub fn completions(args: &CompletionsArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "tidegate", &mut script);
+    clap_complete::generate(args.shell, &mut command(), "tidegate", &mut script);
     terminal.raw(&script)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -42,13 +41,13 @@ pub fn completions(args: &CompletionsArgs, terminal: &mut Terminal<'_>) -> anyho
 pub fn man(args: &ManArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let Some(folder) = &args.out else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+        clap_mangen::Man::new(command()).render(&mut page)?;
         terminal.raw(&page)?;
         return Ok(ExitCode::SUCCESS);
     };
     let failed = || format!("cannot write the pages into `{}`", folder.display());
     std::fs::create_dir_all(folder).with_context(failed)?;
-    clap_mangen::generate_to(Cli::command(), folder).with_context(failed)?;
+    clap_mangen::generate_to(command(), folder).with_context(failed)?;
     terminal.show(&Pages { folder }, String::new)?;
     terminal.note(format_args!("the pages are in `{}`", folder.display()));
     Ok(ExitCode::SUCCESS)

@@ -1,7 +1,5 @@
 //! `tidegate status`.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::process::ExitCode;
 
 use chrono::TimeDelta;
@@ -11,33 +9,28 @@ use super::table::{Table, counted, pairs};
 use super::terminal::Terminal;
 use super::time;
 use super::workspace::{View, Workspace};
-use crate::domain::chain;
-use crate::domain::channel::LineName;
-use crate::domain::promotion::{Decision, Verdict, decide};
 use crate::domain::release::ManifestState;
 use crate::domain::{Time, rfc3339};
 use crate::formats::api::DegradedBody;
-use crate::promoter::status::{
-    Degraded, DegradedKind, ONLINE_NEAR, PUBLICATION, expiries_near, is_overdue, not_offered, overdue,
-};
+use crate::promoter::reading::faulty_lines;
+use crate::promoter::status::{Degraded, DegradedKind, ONLINE_NEAR, Status, not_offered};
 use crate::promoter::stored;
-use crate::publish::{self, Publication};
+use crate::publish::{Decided, Publication};
 use crate::signing::trust::Trust;
-use crate::words;
 
-/// Say what is published, what expires when, and what is degraded
+/// Show what is published, when it expires, and what is degraded
 ///
-/// Looks at the folders, and asks no server. Exits with 1 if nothing is published, or something has
+/// Reads the folders, and needs no running server. Exits with 1 if nothing is published or something has
 /// expired; with `--expires-within`, if something expires by then, for a job that runs daily.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// As of this time, RFC 3339
+    /// Show the status at this time, RFC 3339
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
     /// List what expires within this time (`30d`), and exit with 1 if anything does
     ///
-    /// Every role and channel manifest is looked at. What the server signs by itself lasts for days
-    /// and is renewed daily: it counts only once it has less than 3 days left.
+    /// This covers every role and channel manifest. What the server itself signs lasts for days and is
+    /// renewed daily, so it is listed only if it has less than 3 days left.
     #[arg(long, value_name = "DURATION", value_parser = time::duration)]
     expires_within: Option<TimeDelta>,
 }
@@ -45,11 +38,11 @@ pub struct Args {
 #[derive(Debug, Serialize)]
 struct Body {
     catalog: CatalogBody,
-    /// The last publication; none before the first.
+    /// The last publication, if there is one.
     publication: Option<PublicationBody>,
     expiries: Vec<ExpiryBody>,
     degraded: Vec<DegradedBody>,
-    /// What expires within the time that was asked about.
+    /// What expires within the time that was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_within: Option<Vec<ExpiryBody>>,
 }
@@ -94,37 +87,33 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let view = workspace.read()?;
     let mut degraded = Vec::new();
     let publication = stored::publication(&*workspace.state_store()).unwrap_or_else(|error| {
-        degraded.push(Degraded::Failed { kind: DegradedKind::PublishFailing, why: chain(&error) });
+        degraded.push(Degraded::failed(DegradedKind::PublishFailing, &error));
         None
     });
-    let faulty = faulty(&view);
-    let refused = publish::refusals(&view.catalog, &faulty, publication.as_ref(), now);
-    for (line, refusal) in &refused {
+    let faulty = faulty_lines(&view.snapshot.reading, &workspace.catalog);
+    let decided = Decided::of(&view.catalog, &faulty, publication.as_ref(), now);
+    for (line, refusal) in &decided.refused {
         let keeps = publication.as_ref().is_some_and(|last| last.prefix(line).is_some());
         let (line, refusal) = (line.clone(), refusal.clone());
         degraded.push(Degraded::LineRefused { line, keeps, refusal });
     }
-    // Without keys that can be used nothing is, and that is said.
-    degraded.extend(not_offered(&view.catalog, &refused, now).filter(|_| view.trust().is_ok()));
+    // Without usable keys no release is offered at all, which is reported below.
+    degraded.extend(not_offered(&view.catalog, &decided.refused, now).filter(|_| view.trust().is_ok()));
     match view.trust() {
         Ok(Some(_)) => {}
         Ok(None) => degraded.push(Degraded::NoKeys),
-        Err(error) => {
-            degraded.push(Degraded::Failed { kind: DegradedKind::SigningFailing, why: chain(error) });
-        }
+        Err(error) => degraded.push(Degraded::failed(DegradedKind::SigningFailing, error)),
     }
-    let decisions = decide(&view.catalog, now);
-    degraded.extend(overdue(&decisions, now));
-    let expiries = expiries(&view, publication.as_ref());
-    degraded.extend(expiries_near(&expiries, now));
-    let expiries = bodies(expiries, now);
-    let within = args.expires_within.map(|within| expires_within(&view, publication.as_ref(), within, now));
+    let trust = view.trust().ok().flatten();
+    let status = Status::of(&decided, trust, publication.as_ref(), degraded);
     let body = Body {
-        catalog: CatalogBody::of(&view, &decisions, now),
+        catalog: CatalogBody::of(&view, &status),
         publication: publication.as_ref().map(PublicationBody::of),
-        expiries,
-        degraded: degraded.iter().map(DegradedBody::of).collect(),
-        expires_within: within,
+        degraded: status.degraded.iter().map(DegradedBody::of).collect(),
+        expiries: bodies(status.expiries, now),
+        expires_within: args
+            .expires_within
+            .map(|within| bodies(expires_within(trust, publication.as_ref(), within, now), now)),
     };
     terminal.show(&body, || body.words())?;
     for note in view.stops_ahead() {
@@ -134,51 +123,27 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         return Ok(if within.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     if body.publication.is_none() {
-        terminal.note("error: nothing is published yet\nhint: `tidegate serve` publishes what is signed; if something was published before, `tidegate recover --from URL`");
+        terminal.note("error: nothing is published yet\nhint: start `tidegate serve`, which publishes what is signed; if something was published before, run `tidegate recover --from URL`");
     }
     let expired = body.expiries.iter().any(|expiry| expiry.expired);
     Ok(if expired || body.publication.is_none() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// The lines that cannot be read, each with the place of its first fault.
-fn faulty(view: &View) -> BTreeMap<LineName, String> {
-    let faulty = view.snapshot.reading.faulty.iter().filter_map(|(folder, faults)| {
-        let first = faults.first()?;
-        let place = format!("{}:{}:{}", view.path(&first.file).display(), first.line, first.column);
-        let more = words::and_more(faults.len().saturating_sub(1));
-        Some((LineName::parse(folder).ok()?, format!("{place}: {}{more}", first.message)))
-    });
-    faulty.collect()
-}
-
-/// What expires when, the first first.
-fn expiries(view: &View, publication: Option<&Publication>) -> Vec<(String, Time)> {
-    let mut expiries = offline(view);
-    expiries.extend(publication.map(|publication| (PUBLICATION.to_owned(), publication.expires)));
-    expiries.sort_by_key(|(_, at)| *at);
-    expiries
-}
-
-/// Every role and manifest that expires within a time, the first first.
+/// Every role and manifest that expires within a time.
 fn expires_within(
-    view: &View,
+    trust: Option<&Trust>,
     publication: Option<&Publication>,
     within: TimeDelta,
     now: Time,
-) -> Vec<ExpiryBody> {
-    let mut expiries = offline(view);
-    expiries.retain(|(_, at)| *at - within <= now);
+) -> Vec<(String, Time)> {
+    let offline = trust.into_iter().flat_map(Trust::expiries).filter(|(_, at)| *at - within <= now);
     let online = publication.map(Publication::online_expiries).unwrap_or_default();
-    expiries.extend(online.into_iter().filter(|(_, at)| *at - within.min(ONLINE_NEAR) <= now));
+    offline.chain(online.into_iter().filter(|(_, at)| *at - within.min(ONLINE_NEAR) <= now)).collect()
+}
+
+/// Expiries in the order of their times.
+fn bodies(mut expiries: Vec<(String, Time)>, now: Time) -> Vec<ExpiryBody> {
     expiries.sort_by_key(|(_, at)| *at);
-    bodies(expiries, now)
-}
-
-fn offline(view: &View) -> Vec<(String, Time)> {
-    view.trust().ok().flatten().into_iter().flat_map(Trust::expiries).collect()
-}
-
-fn bodies(expiries: Vec<(String, Time)>, now: Time) -> Vec<ExpiryBody> {
     expiries
         .into_iter()
         .map(|(what, at)| ExpiryBody { what, expires: rfc3339(at), expired: at <= now })
@@ -186,11 +151,9 @@ fn bodies(expiries: Vec<(String, Time)>, now: Time) -> Vec<ExpiryBody> {
 }
 
 impl CatalogBody {
-    fn of(view: &View, decisions: &[Decision<'_>], now: Time) -> Self {
+    fn of(view: &View, status: &Status) -> Self {
         let releases = || view.catalog.lines().flat_map(|line| line.releases.values());
-        let count = |wanted: &dyn Fn(&Decision<'_>) -> bool| {
-            decisions.iter().filter(|decision| wanted(decision)).count()
-        };
+        let Status { promote, wait, blocked, overdue, .. } = *status;
         Self {
             revision: view.snapshot.revision.to_string(),
             lines: view.catalog.lines().count(),
@@ -199,10 +162,10 @@ impl CatalogBody {
             unsigned: releases()
                 .filter(|release| !matches!(release.evidence.manifest, ManifestState::Signed(_)))
                 .count(),
-            promote: count(&|decision| decision.verdict == Verdict::Promote),
-            wait: count(&|decision| matches!(decision.verdict, Verdict::Wait { .. })),
-            blocked: count(&|decision| decision.verdict == Verdict::Blocked),
-            overdue: count(&|decision| is_overdue(decision, now)),
+            promote,
+            wait,
+            blocked,
+            overdue,
         }
     }
 }
@@ -245,30 +208,25 @@ impl Body {
             ("promotions", format!("{promote} due, {wait} waiting, {blocked} blocked, {overdue} overdue")),
             ("published", published),
         ]);
-        // Writing to a `String` cannot fail.
-        let mut table = Table::new(["EXPIRES", "WHAT"]);
-        for expiry in &self.expiries {
-            let expired = if expiry.expired { " (expired)" } else { "" };
-            table.row([expiry.expires.clone(), format!("{}{expired}", expiry.what)]);
-        }
-        if !table.is_empty() {
-            let _ = write!(words, "\n{table}");
-        }
-        if let Some(within) = &self.expires_within {
-            let mut table = Table::new(["EXPIRES WITHIN THAT TIME", "WHAT"]);
-            for expiry in within {
-                table.row([expiry.expires.clone(), expiry.what.clone()]);
+        let mut add = |head: [&'static str; 2], rows: Vec<[String; 2]>, none: &str| {
+            let mut table = Table::new(head);
+            let is_empty = rows.is_empty();
+            for row in rows {
+                table.row(row);
             }
-            let none = if table.is_empty() { "nothing expires within that time\n" } else { "" };
-            let _ = write!(words, "\n{none}{table}");
+            let shown = if is_empty { none.to_owned() } else { format!("\n{table}") };
+            words += &shown;
+        };
+        let expired = |expiry: &ExpiryBody| if expiry.expired { " (expired)" } else { "" };
+        let expiries = self.expiries.iter();
+        let expiries = expiries.map(|one| [one.expires.clone(), format!("{}{}", one.what, expired(one))]);
+        add(["EXPIRES", "WHAT"], expiries.collect(), "");
+        if let Some(within) = &self.expires_within {
+            let within = within.iter().map(|one| [one.expires.clone(), one.what.clone()]).collect();
+            add(["EXPIRES WITHIN THAT TIME", "WHAT"], within, "\nnothing expires within that time\n");
         }
-        let mut table = Table::new(["DEGRADED", "WHY"]);
-        for degraded in &self.degraded {
-            table.row([degraded.kind.to_owned(), degraded.detail.clone()]);
-        }
-        if !table.is_empty() {
-            let _ = write!(words, "\n{table}");
-        }
+        let degraded = self.degraded.iter().map(|one| [one.kind.to_owned(), one.detail.clone()]);
+        add(["DEGRADED", "WHY"], degraded.collect(), "");
         words
     }
 }

@@ -1,7 +1,7 @@
 //! What a command works on: the catalog, its payloads and the state.
 //!
-//! Commands get all three here, and know no more of them than what any store has. This is the one
-//! file of `cli` that knows that they are folders.
+//! Commands get all three here, and use only what any store offers. No other file of `cli` knows that
+//! they are folders.
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::domain::chain;
 use crate::domain::change::Change;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Line;
-use crate::domain::release::{PayloadState, Release};
+use crate::domain::release::Release;
 use crate::domain::stop::Stop;
 use crate::domain::version::Version;
 use crate::formats::yaml::{line_path, release_path};
@@ -27,10 +27,10 @@ use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::store::directory::{Directory, git};
 use crate::store::payloads::PayloadFolder;
-use crate::store::port::{CatalogStore, PayloadError, PayloadStore, Snapshot, StateStore};
+use crate::store::port::{CatalogStore, PayloadStore, Snapshot, StateStore};
 use crate::store::state::StateFolder;
 
-/// How often a change is decided again because somebody else was faster. Each of them makes
+/// How often a change is decided again because somebody else committed first. Each of them makes
 /// progress, so losing this often in a row means that something else is wrong.
 const TRIES: usize = 10;
 
@@ -47,7 +47,7 @@ pub struct Workspace {
 /// The catalog at one revision, with the evidence for its releases.
 pub struct View {
     pub snapshot: Snapshot,
-    /// The good lines, each release with its evidence.
+    /// The lines without faults, each release with its evidence.
     pub catalog: Catalog,
     /// The catalog's folder, as the user named it.
     folder: PathBuf,
@@ -77,7 +77,7 @@ impl Workspace {
         }
         let store = self
             .other(&self.catalog)
-            .hint("name the folder with `--catalog DIR`, or make a catalog here: `tidegate init`")?;
+            .hint("name the folder with `--catalog DIR`, or create a catalog here: `tidegate init`")?;
         Ok(self.store.get_or_init(|| store))
     }
 
@@ -91,7 +91,7 @@ impl Workspace {
         Arc::new(StateFolder::new(&self.state))
     }
 
-    /// Where the online key is, if a file has it.
+    /// Where the online key is, if it is in a file.
     pub fn online_key_path(&self) -> PathBuf {
         StateFolder::new(&self.state).online_key_path()
     }
@@ -111,19 +111,19 @@ impl Workspace {
         let catalog = with_evidence(
             snapshot.reading.catalog.clone().with_stops_at_once(now),
             trust.as_ref().map(Option::as_ref),
-            &|version| snapshot.found_manifest(version),
-            &|release| payloads.check(release, now).unwrap_or_else(|error| unreadable(release, &error)),
+            &|version| snapshot.manifest(version),
+            &|release| payloads.check(release, now),
             &self.checked,
         );
-        // A command that only reads must not create a state. Digests that cannot be kept only cost time.
+        // A command that only reads must not create a state. Digests that are not kept only cost time.
         if self.state.is_dir() {
             let _ = payloads.remember();
         }
         Ok(View { snapshot, catalog, folder: self.catalog.clone(), trust })
     }
 
-    /// Makes the changes that `decide` returns; none if there is nothing to do. When somebody else's
-    /// commit comes first, `decide` is called again with the new catalog.
+    /// Makes the changes that `decide` returns, if there are any. When somebody else's commit comes first,
+    /// `decide` is called again with the new catalog.
     pub fn commit<T>(
         &self,
         mut decide: impl FnMut(&View) -> anyhow::Result<(Vec<Change>, T)>,
@@ -140,7 +140,7 @@ impl Workspace {
                 Ok(_) => return Ok(outcome),
                 Err(error) if error.is_lost() && tries < TRIES => {}
                 Err(error) if error.has_written() => {
-                    return Err(error).context("only part of the changes was made");
+                    return Err(error).context("only some of the changes were made");
                 }
                 Err(error) => return Err(error).context("the catalog was not changed"),
             }
@@ -159,7 +159,7 @@ impl View {
         self.trust().map_err(|error| {
             refuse(
                 format!("the catalog's keys cannot be used: {}", chain(error)),
-                "put the files of `trust/` back as they were",
+                "restore the files of `trust/`",
             )
         })
     }
@@ -169,14 +169,14 @@ impl View {
         if let Some(found) = self.catalog.release(version) {
             return Ok(found);
         }
-        // The catalog has no releases of a faulty line, which may have this one.
+        // The release may be in a line with faults, whose releases are not in the catalog.
         let file = |name: &str| format!("{name}/{version}.yaml");
         let own = |name: &&String| {
             crate::domain::line::Prefix::parse(name).is_ok_and(|prefix| prefix.accepts(version))
                 || self.snapshot.reading.faulty[*name].iter().any(|fault| fault.file == file(name))
         };
         if let Some(line) = self.snapshot.reading.faulty.keys().find(own) {
-            return Err(self.faulty(&format!("release `{version}` cannot be looked at"), line));
+            return Err(self.faulty(&format!("cannot read release `{version}`"), line));
         }
         let known: Vec<String> =
             self.catalog.lines().flat_map(|line| line.releases.keys()).map(ToString::to_string).collect();
@@ -188,11 +188,11 @@ impl View {
     /// A channel by one of its names.
     pub fn channel(&self, name: &ChannelName) -> anyhow::Result<ChannelRef<'_>> {
         self.catalog.channel(name).ok_or_else(|| {
-            // The channels of a faulty line are not known: this is what they are usually called.
+            // The channels of a line with faults are not known. This is what they are usually called.
             let of =
                 |line: &&String| name.as_str().strip_prefix(*line).is_some_and(|rest| rest.starts_with('-'));
             if let Some(line) = self.snapshot.reading.faulty.keys().find(of) {
-                return self.faulty(&format!("channel `{name}` cannot be looked at"), line);
+                return self.faulty(&format!("cannot read channel `{name}`"), line);
             }
             let known = self.catalog.channel_names().map(|(name, _)| name.as_str());
             let hint = did_you_mean(name.as_str(), known, "see all: `tidegate channel list`");
@@ -204,7 +204,7 @@ impl View {
     pub fn line(&self, name: &LineName) -> anyhow::Result<&Line> {
         self.catalog.line(name).ok_or_else(|| {
             if self.snapshot.reading.faulty.contains_key(name.as_str()) {
-                return self.faulty(&format!("line `{name}` cannot be looked at"), name.as_str());
+                return self.faulty(&format!("cannot read line `{name}`"), name.as_str());
             }
             let known: Vec<&str> = self.catalog.lines().map(|line| line.name.as_str()).collect();
             let all = if known.is_empty() {
@@ -229,7 +229,7 @@ impl View {
         let count = counted(faults.len(), "fault");
         refuse(
             format!("{what}: line `{line}` has {count}{}", first.unwrap_or_default()),
-            "see all, with a way out for each: `tidegate catalog check`",
+            "see all of them, each with a hint: `tidegate catalog check`",
         )
     }
 
@@ -246,7 +246,7 @@ impl View {
                 None => line_path(stop.line),
             };
             format!(
-                "{}: `{}` lies ahead of this machine's clock: it counts at once; if that is no slip, set the clock right",
+                "{}: `{}` is ahead of this machine's clock, so it counts at once; if the date is right, correct the clock",
                 self.path(&file).display(),
                 stop.what.key()
             )
@@ -266,12 +266,6 @@ impl View {
         let count = counted(reading.faults.len(), "fault");
         Some(format!("warning: the catalog has {count}{left_out} (`tidegate catalog check`)"))
     }
-}
-
-/// A payload that exists and cannot be read cannot be served.
-fn unreadable(release: &Release, error: &PayloadError) -> PayloadState {
-    let file = release.payloads.first().map(|payload| payload.file.clone()).unwrap_or_default();
-    PayloadState::Differs { file, found: chain(error) }
 }
 
 /// The root of the git work tree that a folder lies in, if it does.

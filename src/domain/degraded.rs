@@ -1,6 +1,7 @@
 //! What is wrong while a server keeps serving, with its figures.
 
 use super::Time;
+use super::chain;
 use super::channel::{ChannelName, LineName};
 use super::line::Prefix;
 use super::named::named;
@@ -94,6 +95,12 @@ named! {
 }
 
 impl Degraded {
+    /// An operation failed with this error.
+    #[must_use]
+    pub fn failed(kind: DegradedKind, error: &(dyn std::error::Error + 'static)) -> Self {
+        Self::Failed { kind, why: chain(error) }
+    }
+
     /// Its kind.
     #[must_use]
     pub const fn kind(&self) -> DegradedKind {

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::Promoter;
-use super::reading::unreadable;
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::chain;
@@ -36,7 +35,7 @@ impl Promoter {
             Err(error) => {
                 tracing::warn!("payloads of releases that wait are not served: {}", chain(&error));
                 let all = catalog.lines().flat_map(|line| line.releases.values()).filter(|r| waiting(r));
-                failed.extend(all.map(|release| (release.version.clone(), unreadable(release, &error))));
+                failed.extend(all.map(|release| (release.version.clone(), error.state(release))));
             }
         }
         if failed.is_empty() {
@@ -65,7 +64,7 @@ impl Promoter {
         let failed = self.setup.payloads.ensure_copies(&files, machine)?;
         let state = |(place, error): (usize, PayloadError)| {
             let release = all[place].0;
-            (release.version.clone(), unreadable(release, &error))
+            (release.version.clone(), error.state(release))
         };
         Ok(failed.into_iter().map(state).collect())
     }

@@ -1,4 +1,4 @@
-//! A mirror: serves what others signed, as it is taken in.
+//! A mirror: serves what another server signed, as it is imported.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -7,25 +7,24 @@ use super::PERIOD;
 use super::status::{Degraded, DegradedKind, Handle, PUBLICATION, Status, is_near};
 use super::stored::{self, StoredError};
 use crate::clock::SharedClock;
-use crate::domain::chain;
 use crate::store::port::{Revision, StateStore};
 use crate::words;
 
-/// Serves the publication in a state, and each one that takes its place there.
+/// Serves the publication in a state, and each one that replaces it there.
 pub struct Mirror {
     state: Arc<dyn StateStore>,
     clock: SharedClock,
     shared: Handle,
-    /// Of the publication that is served, or that could not be read.
+    /// The revision of the publication that is served, or that could not be read.
     head: Option<Revision>,
     unread: Option<Degraded>,
 }
 
 impl Mirror {
-    /// Takes up what was taken in last, if anything was.
+    /// Begins by serving the last import, if there is one.
     ///
     /// # Errors
-    /// When it is there and cannot be used.
+    /// When there is one and it cannot be used.
     pub fn start(
         state: Arc<dyn StateStore>,
         clock: SharedClock,
@@ -37,26 +36,26 @@ impl Mirror {
         Ok(mirror)
     }
 
-    /// Runs until told to stop, or until whoever would tell is gone.
+    /// Runs until a message arrives, or until nobody can send one any more.
     pub fn run(&mut self, stop: &Receiver<()>) {
         while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(PERIOD) {
             self.turn();
         }
     }
 
-    /// Looks whether something new was taken in.
+    /// Checks whether something new was imported.
     pub fn turn(&mut self) {
         let head = self.state.head();
         if head != self.head {
             self.head = head;
             self.unread = match stored::publication(&*self.state) {
                 Ok(Some(publication)) => {
-                    tracing::info!(version = publication.version, made = %publication.made, "serving what was taken in");
+                    tracing::info!(version = publication.version, made = %publication.made, "serving a new import");
                     self.shared.publication.store(Some(Arc::new(publication)));
                     None
                 }
                 Ok(None) => Some(Degraded::MirrorGone),
-                Err(error) => Some(Degraded::Failed { kind: DegradedKind::ReadFailing, why: chain(&error) }),
+                Err(error) => Some(Degraded::failed(DegradedKind::ReadFailing, &error)),
             };
             if let Some(unread) = &self.unread {
                 tracing::error!("{}", words::degraded(unread));

@@ -8,18 +8,21 @@ use crate::domain::channel::StageName;
 use crate::domain::version::Version;
 use crate::store::port::{CatalogStore, CommitError, Revision};
 
-/// How often in a row a run may lose against other writers. Each of those makes progress, so
+/// How often in a row a run may lose against other writers. Each of them makes progress, so
 /// losing this often means that something else is wrong.
 const TRIES: usize = 10;
 
-/// A run of promotions, as far as it has come.
+/// A run of promotions, and what it has done so far.
 ///
-/// A run moves a release at most one stage, and tries each once: it ends.
+/// A run promotes a release at most one stage, and tries each once, so it comes to an end.
 #[derive(Debug, Default)]
 pub struct Run {
-    moved: BTreeSet<Version>,
-    failed: Vec<(Version, CommitError)>,
-    stopped: Option<CommitError>,
+    /// The releases that were promoted.
+    pub moved: BTreeSet<Version>,
+    /// The releases whose promotion could not be written, and why.
+    pub failed: Vec<(Version, CommitError)>,
+    /// Why the run ended before everything was promoted.
+    pub stopped: Option<CommitError>,
     lost: usize,
 }
 
@@ -27,10 +30,10 @@ pub struct Run {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Next {
-    /// Read the catalog again, and decide again: what was promoted may have opened the way for
-    /// another release, or somebody else has changed the catalog.
+    /// Read the catalog again, and decide again: the promotions may have opened the way for another
+    /// release, or somebody else has changed the catalog.
     Again,
-    /// Nothing that this run may still do is due, or it was [stopped](Run::stopped).
+    /// Nothing else is due that this run may promote, or the run was [stopped](Run::stopped).
     Done,
 }
 
@@ -75,28 +78,9 @@ impl Run {
         Next::Again
     }
 
-    /// The releases that were promoted.
-    #[must_use]
-    pub const fn moved(&self) -> &BTreeSet<Version> {
-        &self.moved
-    }
-
-    /// The releases whose promotion could not be written, and why.
-    #[must_use]
-    pub fn failed(&self) -> &[(Version, CommitError)] {
-        &self.failed
-    }
-
-    /// Why the run ended though there was more to promote.
-    #[must_use]
-    pub const fn stopped(&self) -> Option<&CommitError> {
-        self.stopped.as_ref()
-    }
-
-    /// Ends the run. Returns why it was stopped, if it was.
-    #[must_use]
-    pub fn into_stopped(self) -> Option<CommitError> {
-        self.stopped
+    /// Everything that went wrong.
+    pub fn errors(&self) -> impl Iterator<Item = &CommitError> {
+        self.failed.iter().map(|(_, error)| error).chain(&self.stopped)
     }
 
     /// Whether the last round lost against another writer.
@@ -145,12 +129,12 @@ mod tests {
         let (mut run, now) = (Run::default(), t("2018-01-15"));
         let due = || ["1.8.1", "1.8.3", "1.8.2"].map(enter).to_vec();
         assert_eq!(run.round(&store, &base, due(), now), Next::Again);
-        assert_eq!(run.moved().iter().collect::<Vec<_>>(), [&v("1.8.1"), &v("1.8.2")]);
-        let [(version, error)] = run.failed() else { panic!("{run:?}") };
+        assert_eq!(run.moved.iter().collect::<Vec<_>>(), [&v("1.8.1"), &v("1.8.2")]);
+        let [(version, error)] = &run.failed[..] else { panic!("{run:?}") };
         assert!(*version == v("1.8.3") && error.is_in_the_text(), "{error}");
         let base = store.read(now).unwrap().revision;
         assert_eq!(run.round(&store, &base, due(), now), Next::Done, "each was tried");
-        assert!(run.stopped().is_none());
+        assert!(run.stopped.is_none());
     }
 
     #[test]
@@ -165,6 +149,6 @@ mod tests {
             assert!(run.has_lost());
         }
         assert_eq!(run.round(&store, &old, vec![enter("1.8.1")], now), Next::Done);
-        assert!(run.moved().is_empty() && run.into_stopped().is_some_and(|error| error.is_lost()));
+        assert!(run.moved.is_empty() && run.stopped.is_some_and(|error| error.is_lost()));
     }
 }

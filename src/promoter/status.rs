@@ -1,4 +1,4 @@
-//! What the promoter lets others see: the publication that is served, and how things stand.
+//! What the promoter shows to others: the publication that is served, and the status.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,21 +13,23 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
 use crate::domain::degraded::LineRefusal;
-use crate::domain::promotion::{Decision, Gate};
-use crate::publish::Publication;
+use crate::domain::promotion::{Decision, Gate, Verdict};
+use crate::publish::{Decided, Publication};
+use crate::signing::trust::Trust;
 
 pub use crate::domain::degraded::{Degraded, DegradedKind};
 
-/// The promoter's side of the server: swapped whole, read without a lock.
+/// What the promoter shows to the rest of the server. Each part is swapped as a whole and read without a
+/// lock.
 #[derive(Debug, Default)]
 pub struct Shared {
     pub publication: ArcSwapOption<Publication>,
     pub status: ArcSwap<Status>,
-    /// The time by which the promoter decides and signs; never there in a mirror.
+    /// The time by which the promoter decides and signs. A mirror has none.
     pub time: ArcSwapOption<Judged>,
 }
 
-/// A time of day that is not only the clock's own word for it, and the monotonic time at that moment.
+/// A time of day that was checked against the monotonic clock, and the monotonic time at that moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Judged {
     pub time: Time,
@@ -35,34 +37,34 @@ pub struct Judged {
 }
 
 impl Shared {
-    /// The time by which what is served has expired or not: that by which it is signed. A clock that
-    /// was turned neither ends what the promoter renews, nor keeps alive what it does not.
+    /// The time by which documents expire: the one by which they are signed. A machine whose clock jumps
+    /// neither lets renewed documents expire, nor keeps old ones alive.
     #[must_use]
     pub fn now(&self, clock: &dyn Clock) -> Time {
         let Some(judged) = self.time.load_full() else { return clock.now() };
-        let passed = clock.monotonic().saturating_sub(judged.at);
-        let passed = TimeDelta::from_std(passed).ok();
+        let passed = TimeDelta::from_std(clock.monotonic().saturating_sub(judged.at)).ok();
         passed.and_then(|passed| judged.time.checked_add_signed(passed)).unwrap_or(judged.time)
     }
 }
 
-/// What the online documents are called among the expiries.
+/// The name of the online documents among the expiries.
 pub const PUBLICATION: &str = "publication";
 
-/// What is signed offline is told of so long before: people must come together.
+/// How long before its expiry a document that is signed offline is reported: people must meet to sign it.
 const OFFLINE_NEAR: TimeDelta = TimeDelta::days(30);
 
-/// What is signed online is renewed daily; so near its end it has not been for days.
+/// The same for documents that are signed online. They are renewed daily, so one that is this near its
+/// expiry has not been renewed for days.
 pub const ONLINE_NEAR: TimeDelta = TimeDelta::days(3);
 
-/// Whether one of the expiries is so near that it is told of.
+/// Whether a document expires so soon that this is reported.
 #[must_use]
 pub fn is_near(what: &str, expires: Time, now: Time) -> bool {
     expires - if what == PUBLICATION { ONLINE_NEAR } else { OFFLINE_NEAR } <= now
 }
 
-/// The releases that entered a stage and are not offered. A refused line is left out: it says so itself,
-/// and goes on offering what it did.
+/// The releases that entered a stage and are not offered. A refused line is left out: it is reported by
+/// itself, and goes on offering its last releases.
 #[must_use]
 pub fn not_offered(
     catalog: &Catalog,
@@ -77,9 +79,8 @@ pub fn not_offered(
     Some(Degraded::NotOffered { version, evidence, more: withheld.count() })
 }
 
-/// The overdue promotions, of which the one that is so for longest is named.
-#[must_use]
-pub fn overdue(decisions: &[Decision<'_>], now: Time) -> Option<Degraded> {
+/// The overdue promotions, with the one that has been overdue for longest.
+fn overdue(decisions: &[Decision<'_>], now: Time) -> Option<Degraded> {
     let overdue = || decisions.iter().filter(|decision| is_overdue(decision, now));
     let (since, oldest) =
         overdue().filter_map(|decision| Some((decision.deadline?, decision))).min_by_key(|(at, _)| *at)?;
@@ -87,15 +88,14 @@ pub fn overdue(decisions: &[Decision<'_>], now: Time) -> Option<Degraded> {
     Some(Degraded::PromotionsOverdue { count: overdue().count(), version, since })
 }
 
-/// Whether a promotion is overdue: nobody waits for that of a yanked release.
-#[must_use]
-pub fn is_overdue(decision: &Decision<'_>, now: Time) -> bool {
+/// Whether a promotion is overdue. Nobody waits for that of a yanked release.
+fn is_overdue(decision: &Decision<'_>, now: Time) -> bool {
     decision.overdue && decision.release.yanked(now).is_none()
 }
 
-/// The signed documents that expire soon. Each of them: a line's role that expired long ago must not
-/// hide the root that is about to.
-pub fn expiries_near(expiries: &[(String, Time)], now: Time) -> impl Iterator<Item = Degraded> {
+/// All signed documents that expire soon: a line's role that expired long ago must not hide a root that
+/// is about to expire.
+fn expiries_near(expiries: &[(String, Time)], now: Time) -> impl Iterator<Item = Degraded> {
     expiries.iter().filter(move |(document, expires)| is_near(document, *expires, now)).map(
         move |(document, expires)| Degraded::ExpiryNear {
             document: document.clone(),
@@ -105,24 +105,58 @@ pub fn expiries_near(expiries: &[(String, Time)], now: Time) -> impl Iterator<It
     )
 }
 
-/// How things stand, as of the last turn of the loop.
+/// The status after the last turn of the loop.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
     /// What is wrong while the server goes on serving.
     pub degraded: Vec<Degraded>,
     /// The last time the catalog was read without a fault.
     pub last_good_read: Option<Time>,
-    /// Decisions by state.
+    /// How many decisions there are of each state.
     pub promote: usize,
     pub wait: usize,
     pub blocked: usize,
     pub overdue: usize,
-    /// Since when the promotion that is longest overdue is so.
+    /// Since when the oldest overdue promotion has been overdue.
     pub oldest_overdue: Option<Time>,
-    /// What expires when, by role.
+    /// When each role expires.
     pub expiries: Vec<(String, Time)>,
     /// Whether this server promotes (`serve --promote`).
     pub promoting: bool,
+}
+
+impl Status {
+    /// The status of what was decided, with the keys and the publication. `degraded` is what else is wrong.
+    #[must_use]
+    pub fn of(
+        decided: &Decided<'_>,
+        trust: Option<&Trust>,
+        last: Option<&Publication>,
+        mut degraded: Vec<Degraded>,
+    ) -> Self {
+        let Decided { now, ref decisions, .. } = *decided;
+        let count =
+            |wanted: fn(&Decision<'_>) -> bool| decisions.iter().filter(|decision| wanted(decision)).count();
+        let overdue = overdue(decisions, now);
+        let (count_overdue, oldest_overdue) = match &overdue {
+            Some(Degraded::PromotionsOverdue { count, since, .. }) => (*count, Some(*since)),
+            _ => (0, None),
+        };
+        let online = last.map(|last| (PUBLICATION.to_owned(), last.expires));
+        let expiries: Vec<_> = trust.into_iter().flat_map(Trust::expiries).chain(online).collect();
+        degraded.extend(overdue);
+        degraded.extend(expiries_near(&expiries, now));
+        Self {
+            degraded,
+            promote: count(|decision| decision.verdict == Verdict::Promote),
+            wait: count(|decision| matches!(decision.verdict, Verdict::Wait { .. })),
+            blocked: count(|decision| decision.verdict == Verdict::Blocked),
+            overdue: count_overdue,
+            oldest_overdue,
+            expiries,
+            ..Self::default()
+        }
+    }
 }
 
 /// A handle that the HTTP side holds.

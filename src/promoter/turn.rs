@@ -1,33 +1,33 @@
-//! The work of a turn: decide and commit, then publish and swap.
+//! The work of a turn: decide, commit, publish and swap.
 
 use std::sync::Arc;
 
 use super::promote::{Next, Run};
 use super::reading::Read;
-use super::status::{Degraded, DegradedKind, PUBLICATION, Status, expiries_near, not_offered, overdue};
+use super::status::DegradedKind::{PublishFailing, ReadFailing, SigningFailing};
+use super::status::{Degraded, Status, not_offered};
 use super::{Online, Promoter, RETRY, stored};
 use crate::domain::Time;
 use crate::domain::chain;
 use crate::domain::change::Change;
-use crate::domain::promotion::{Decision, Verdict};
 use crate::publish::{self, Decided, Inputs, Publication, PublishError};
 use crate::signing::Signer;
 use crate::signing::trust::Trust;
 use crate::store::port::PayloadError;
 
-/// What a turn came to.
+/// The result of a turn.
 struct Turned {
     /// The next publication, if there is one.
     publication: Option<Arc<Publication>>,
-    /// Whether there should be one.
+    /// Whether publishing failed.
     has_failed: bool,
     status: Status,
     due: Option<Time>,
 }
 
 impl Promoter {
-    /// Decides and, if this server promotes, commits what is due, again and again until nothing is;
-    /// then publishes and swaps. `degraded` is what is wrong before that.
+    /// Decides and, if this server promotes, commits what is due, until nothing is due any more. Then
+    /// publishes and swaps. `degraded` is what was wrong before that.
     pub(super) fn work(&mut self, at: Time, promote: bool, mut degraded: Vec<Degraded>) {
         let (mut now, mut promote, mut run) = (at, promote, Run::default());
         let (turned, goes_on) = loop {
@@ -37,10 +37,10 @@ impl Promoter {
             let catalog = copied.as_deref().unwrap_or(&read.catalog);
             let decided = Decided::of(catalog, &read.faulty, self.last.as_deref(), now);
             let due: Vec<Change> = if promote { decided.due().collect() } else { Vec::new() };
-            // A run moves a release one stage: a second one is for the next turn.
-            let goes_on = due.iter().any(
-                |change| matches!(change, Change::Enter { version, .. } if run.moved().contains(version)),
-            );
+            // A run promotes a release by one stage: the next stage is for the next turn.
+            let goes_on = due
+                .iter()
+                .any(|change| matches!(change, Change::Enter { version, .. } if run.moved.contains(version)));
             if run.round(&*self.setup.catalog, &read.revision, due, machine) == Next::Done {
                 degraded.extend(not_committed(&run));
                 break (
@@ -51,31 +51,30 @@ impl Promoter {
             drop(decided);
             drop(copied);
             promote = self.reread(at);
-            // What was committed meanwhile has the date of its own moment: looked at from before that, a
-            // hold that came first would not be there yet.
+            // A hold that somebody committed meanwhile is dated later than this turn. Seen from before its
+            // date, it would not be there yet.
             now = self.clock.now().max(now);
         };
         let monotonic = self.clock.monotonic();
-        let errors = || run.failed().iter().map(|(_, error)| error).chain(run.stopped());
-        // A text that no machine can edit is tried again when somebody has edited it.
-        let may_pass = errors().any(|error| !error.is_in_the_text() && !error.is_lost());
+        // A text that no machine can edit is tried again after somebody has edited it.
+        let may_pass = run.errors().any(|error| !error.is_in_the_text() && !error.is_lost());
         let is_unread = run.has_lost() && !promote;
         self.schedule.due = turned.due;
         if turned.has_failed || may_pass || is_unread {
             self.schedule.retry = Some(monotonic + RETRY);
-        } else if goes_on || run.stopped().is_some() {
+        } else if goes_on || run.stopped.is_some() {
             self.schedule.retry = Some(monotonic);
         }
         if let Some(publication) = turned.publication {
             self.last = Some(Arc::clone(&publication));
             self.shared.publication.store(Some(publication));
         }
-        self.tell(&turned.status.degraded);
+        self.log(&turned.status.degraded);
         self.shared.status.store(Arc::new(turned.status));
     }
 
-    /// Publishes what was decided, and says how things stand. `copies` says why no payload could be
-    /// copied, if that is so.
+    /// Publishes what was decided, and reports the status. `copies` is the error if no payload could be
+    /// copied.
     fn publish_and_report(
         &self,
         read: &Read,
@@ -88,7 +87,7 @@ impl Promoter {
         }
         let (mut publication, mut has_failed) = (None, false);
         match &read.trust {
-            Err(e) => degraded.push(Degraded::Failed { kind: DegradedKind::ReadFailing, why: chain(e) }),
+            Err(e) => degraded.push(Degraded::failed(ReadFailing, e)),
             Ok(None) => degraded.push(Degraded::NoKeys),
             Ok(Some(trust)) => {
                 match self.publish(read, decided, copies, trust) {
@@ -109,7 +108,17 @@ impl Promoter {
             }
         }
         let last = publication.as_deref().or(self.last.as_deref());
-        let status = self.status(read, decided, last, degraded);
+        let trust = read.trust.as_ref().ok().and_then(Option::as_ref);
+        let is_good = read.faults == 0 && self.watching.unreadable().is_none();
+        let status = Status {
+            last_good_read: if is_good {
+                Some(decided.now)
+            } else {
+                self.shared.status.load().last_good_read
+            },
+            promoting: self.setup.promote,
+            ..Status::of(decided, trust, last, degraded)
+        };
         let due = decided.next_due(last);
         tracing::debug!(?due, since_read = ?self.clock.monotonic().saturating_sub(read.at), "next");
         Turned { publication, has_failed, status, due }
@@ -123,9 +132,8 @@ impl Promoter {
         copies: Result<(), &PayloadError>,
         trust: &Trust,
     ) -> Result<Publication, Degraded> {
-        let failed = |kind, e: &(dyn std::error::Error + 'static)| Degraded::Failed { kind, why: chain(e) };
-        let publishing = |e: &(dyn std::error::Error + 'static)| failed(DegradedKind::PublishFailing, e);
-        let signing = |e: &(dyn std::error::Error + 'static)| failed(DegradedKind::SigningFailing, e);
+        let publishing = |e: &(dyn std::error::Error + 'static)| Degraded::failed(PublishFailing, e);
+        let signing = |e: &(dyn std::error::Error + 'static)| Degraded::failed(SigningFailing, e);
         copies.map_err(|e| publishing(e))?;
         let last = self.last.as_deref();
         let state = &*self.setup.state;
@@ -158,53 +166,14 @@ impl Promoter {
         stored::store(state, &publication).map_err(|e| publishing(&e))?;
         Ok(publication)
     }
-
-    /// How things stand after a turn.
-    fn status(
-        &self,
-        read: &Read,
-        decided: &Decided<'_>,
-        last: Option<&Publication>,
-        mut degraded: Vec<Degraded>,
-    ) -> Status {
-        let Decided { now, ref decisions, .. } = *decided;
-        let count =
-            |wanted: fn(&Decision<'_>) -> bool| decisions.iter().filter(|decision| wanted(decision)).count();
-        let overdue = overdue(decisions, now);
-        let (count_overdue, oldest_overdue) = match &overdue {
-            Some(Degraded::PromotionsOverdue { count, since, .. }) => (*count, Some(*since)),
-            _ => (0, None),
-        };
-        degraded.extend(overdue);
-        let expiries = expiries(read.trust.as_ref().ok().and_then(Option::as_ref), last);
-        degraded.extend(expiries_near(&expiries, now));
-        let is_good = read.faults == 0 && self.watching.unreadable().is_none();
-        Status {
-            last_good_read: if is_good { Some(now) } else { self.shared.status.load().last_good_read },
-            promote: count(|decision| decision.verdict == Verdict::Promote),
-            wait: count(|decision| matches!(decision.verdict, Verdict::Wait { .. })),
-            blocked: count(|decision| decision.verdict == Verdict::Blocked),
-            overdue: count_overdue,
-            oldest_overdue,
-            expiries,
-            promoting: self.setup.promote,
-            degraded,
-        }
-    }
 }
 
-/// What could not be committed. The first reasons alone: a line whose folder cannot be written gives
+/// What could not be committed. Only the first reasons: a line whose folder cannot be written gives
 /// the same one for each release.
 fn not_committed(run: &Run) -> Option<Degraded> {
-    let stopped = run.stopped().filter(|error| !error.is_lost());
-    let errors = run.failed().iter().map(|(_, error)| error).chain(stopped);
+    let errors = run.errors().filter(|error| !error.is_lost());
     let mut why: Vec<String> = errors.map(|error| chain(error)).collect();
     let more = why.len().saturating_sub(3);
     why.truncate(3);
     (!why.is_empty()).then_some(Degraded::NotCommitted { why, more })
-}
-
-fn expiries(trust: Option<&Trust>, last: Option<&Publication>) -> Vec<(String, Time)> {
-    let offline = trust.into_iter().flat_map(Trust::expiries);
-    offline.chain(last.map(|last| (PUBLICATION.to_owned(), last.expires))).collect()
 }

@@ -1,17 +1,16 @@
-//! Following the catalog: when to look, and what is known of its newest state.
+//! Following the catalog: when to look for changes, and whether its newest state can be read.
 
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::domain::chain;
 use crate::domain::degraded::{Degraded, DegradedKind};
 use crate::store::port::{News, ReadError, Snapshot, Watch};
 
-/// Looking at a large catalog takes at most this part of a processor's time: one in so many.
+/// Looking at a large catalog takes at most one part in this many of a processor's time.
 const DUTY: u32 = 20;
 
-/// A change that could not be read for this long is reported: an editor, a copy or git is done by
-/// then, and whoever made the change believes that it is served.
+/// A change that cannot be read for this long is reported. An editor, a copy or git is done by then,
+/// and the person who made the change believes that it is served.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Follows the catalog.
@@ -27,15 +26,15 @@ pub(super) struct Watching {
 enum Newest {
     /// It was read.
     Read,
-    /// There has been one that cannot be read yet since then, in monotonic time.
+    /// There is one that cannot be read yet, since this monotonic time.
     Waiting(Duration),
     /// It cannot be read, for this reason.
     Unreadable(Degraded),
 }
 
-/// What a look came to.
+/// The result of a look.
 pub(super) enum Look {
-    /// There is nothing to read; perhaps it is worth looking again after a short time.
+    /// There is nothing to read. If there is a time, look again after it.
     Nothing(Option<Duration>),
     /// There is something to read.
     Ready,
@@ -54,7 +53,7 @@ impl Watching {
         }
     }
 
-    /// Looks whether there is something new, if it is time to.
+    /// Looks for something new, if it is time to.
     pub fn look(&mut self, clock: &dyn Clock) -> Look {
         let start = clock.monotonic();
         if start < self.next {
@@ -99,19 +98,19 @@ impl Watching {
         None
     }
 
-    /// Notes that there is something new which cannot be read yet.
+    /// Notes that something new cannot be read yet.
     fn wait(&mut self, now: Duration, why: &str) {
         match self.newest {
             Newest::Read => self.newest = Newest::Waiting(now),
             Newest::Waiting(since) if now.saturating_sub(since) >= PATIENCE => {
                 self.newest = Newest::Unreadable(Degraded::Unread { why: why.to_owned() });
             }
-            // One that was reported keeps its words: it is reported once.
+            // A report stays as it is, so that it is logged once.
             Newest::Waiting(_) | Newest::Unreadable(_) => {}
         }
     }
 }
 
 fn unreadable(error: &ReadError) -> Newest {
-    Newest::Unreadable(Degraded::Failed { kind: DegradedKind::ReadFailing, why: chain(error) })
+    Newest::Unreadable(Degraded::failed(DegradedKind::ReadFailing, error))
 }

@@ -1,7 +1,6 @@
 //! A catalog in a folder of files, as people and git keep it.
 
 mod commit;
-mod documents;
 mod entry;
 pub mod git;
 mod listing;
@@ -9,7 +8,7 @@ mod watch;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -19,17 +18,18 @@ use sha2::{Digest, Sha256};
 use self::git::{WorkTree, work_tree};
 use self::listing::{Cached, Content, Listing};
 use self::watch::{FolderWatch, Scan};
+use super::durable::{self, Batch, Mode, WriteError};
 use super::lock;
 use super::port::{
-    CatalogStore, CommitError, Each, Exclusive, ReadError, Revision, Served, Snapshot, Watch, reuse,
+    CatalogStore, CommitError, Each, Exclusive, ReadError, Revision, Snapshot, Watch, reuse, roles_first,
 };
 use crate::domain::Time;
 use crate::domain::change::Change;
 use crate::domain::version::Version;
 use crate::formats::yaml::{ParsedFile, Reading, assemble};
 
-/// How often a reading starts again because files changed during it. After that the folder is read
-/// later: somebody is still writing.
+/// How often a reading starts again because files changed during it. After that, somebody is still
+/// writing, and the folder is read later.
 const TRIES: usize = 5;
 
 /// A catalog's folder and its payload folder.
@@ -45,7 +45,7 @@ pub struct Directory {
 
 #[derive(Debug, Default)]
 struct Cache {
-    /// In boxes, because the unused places of a map are as large as its values.
+    /// In boxes, because an empty place in a map is as large as a value.
     files: HashMap<Arc<str>, Box<Cached>>,
     /// The last reading, for as long as somebody else holds it: a catalog is large.
     last: Option<(Revision, Weak<Reading>)>,
@@ -73,7 +73,7 @@ impl Directory {
 
     /// Looks whether anything changed, without reading a file.
     fn scan(&self) -> Result<Scan, ReadError> {
-        Scan::take(&self.catalog, &self.payloads).map_err(|source| unreadable_folder(&self.catalog, source))
+        Scan::take(&self.catalog, &self.payloads)
     }
 
     fn read_all(&self, now: Time) -> Result<Snapshot, ReadError> {
@@ -90,7 +90,7 @@ impl Directory {
             let whole = listing.load(&mut cache.files, now)?;
             // The files that were read are one state only if none has changed since the listing.
             let again = Listing::take(&self.catalog, &self.payloads)?;
-            if whole && again.same(&listing) {
+            if whole && again.files == listing.files {
                 return Ok((snapshot(cache, &listing), listing));
             }
             listing = again;
@@ -144,18 +144,21 @@ impl CatalogStore for Directory {
         manifests: &BTreeMap<Version, Bytes>,
         trust: &BTreeMap<String, Bytes>,
     ) -> Result<(), CommitError> {
-        documents::put(&self.catalog, &self.payloads, manifests, trust)
+        let trust_folder = self.catalog.join("trust");
+        let manifests = manifests.iter().map(|(version, raw)| {
+            let folder = self.payloads.join(version.to_string());
+            (folder.join("release.json"), raw)
+        });
+        let roles = roles_first(trust).map(|(name, raw)| (trust_folder.join(name), raw));
+        write_together(&self.payloads, manifests)
+            .and_then(|()| write_together(&trust_folder, roles))
             .map_err(|error| CommitError::Failed(Arc::new(error)))
     }
 
-    fn share(&self, snapshot: &mut Snapshot, served: &Served<'_>) {
+    fn share(&self, snapshot: &mut Snapshot, served: &dyn Fn(&str) -> Option<Bytes>) {
         for (path, cached) in &mut self.cache().files {
-            let mut parts = path.rsplit('/');
-            let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-            match &mut cached.content {
-                Content::Manifest(bytes) => reuse(bytes, (served.manifest)(folder)),
-                Content::Trust(bytes) => reuse(bytes, served.roles.get(file).cloned()),
-                Content::Parsed(_) | Content::Unread(_) => {}
+            if let Content::Signed(Ok(bytes)) = &mut cached.content {
+                reuse(bytes, served(signed_name(path)));
             }
         }
         snapshot.share(served);
@@ -164,6 +167,19 @@ impl CatalogStore for Directory {
     fn watch(self: Arc<Self>) -> Box<dyn Watch> {
         Box::new(FolderWatch::new(self))
     }
+}
+
+/// Writes signed documents below a folder.
+fn write_together<'a>(
+    folder: &Path,
+    files: impl Iterator<Item = (PathBuf, &'a Bytes)>,
+) -> Result<(), WriteError> {
+    let mut batch = Batch::default();
+    for (path, raw) in files {
+        durable::create_folder(path.parent().unwrap_or(folder), Mode::Public)?;
+        batch.fill(&path, Mode::Public, |file| file.write_all(raw))?;
+    }
+    batch.finish(folder)
 }
 
 fn unreadable_folder(path: &Path, source: io::Error) -> ReadError {
@@ -190,30 +206,23 @@ fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
         Arc::new(assembled(cache.files.values().filter_map(|cached| cached.parsed()), listing, cache))
     });
     cache.last = Some((revision, Arc::downgrade(&reading)));
-    let mut trust = BTreeMap::new();
-    let mut manifests = HashMap::new();
-    let (mut unread_roles, mut unread_manifests) = (BTreeMap::new(), BTreeMap::new());
+    let (mut trust, mut unread_roles, mut manifests) = (BTreeMap::new(), BTreeMap::new(), HashMap::new());
     for (path, cached) in &cache.files {
-        match &cached.content {
-            Content::Parsed(_) => {}
-            Content::Unread(why) => {
-                let (unread, name) = match path.strip_prefix("trust/") {
-                    Some(role) => (&mut unread_roles, role),
-                    None => (&mut unread_manifests, path.rsplit('/').nth(1).unwrap_or(path)),
-                };
-                unread.insert(name.to_owned(), why.clone());
-            }
-            Content::Trust(bytes) => {
-                let name = path.rsplit('/').next().unwrap_or(path);
-                trust.insert(name.to_owned(), bytes.clone());
-            }
-            Content::Manifest(bytes) => {
-                let folder = path.rsplit('/').nth(1).unwrap_or(path);
-                manifests.insert(folder.to_owned(), bytes.clone());
-            }
+        let Content::Signed(read) = &cached.content else { continue };
+        let name = signed_name(path).to_owned();
+        match (path.starts_with("trust/"), read.clone()) {
+            (false, read) => drop(manifests.insert(name, read)),
+            (true, Ok(bytes)) => drop(trust.insert(name, bytes)),
+            (true, Err(why)) => drop(unread_roles.insert(name, why)),
         }
     }
-    Snapshot { revision, reading, trust, unread_roles, manifests, unread_manifests }
+    Snapshot { revision, reading, trust, unread_roles, manifests }
+}
+
+/// The name of a signed document by its path: a role's file, or the version of a manifest.
+fn signed_name(path: &str) -> &str {
+    let mut parts = path.rsplit('/');
+    if path.starts_with("trust/") { parts.next() } else { parts.nth(1) }.unwrap_or(path)
 }
 
 /// Assembles the files. The texts of good files are not kept: a file whose fault shows only beside other
@@ -227,9 +236,9 @@ fn assembled<'a>(
     if reading.faults.is_empty() {
         return reading;
     }
-    let told: HashSet<&str> = reading.faults.iter().map(|fault| fault.file.as_str()).collect();
+    let reported: HashSet<&str> = reading.faults.iter().map(|fault| fault.file.as_str()).collect();
     let mut recalled = false;
-    for file in files.clone().filter(|file| file.lacks_text() && told.contains(file.path())) {
+    for file in files.clone().filter(|file| file.lacks_text() && reported.contains(file.path())) {
         let read = listing.files.get(file.path()).and_then(|listed| fs::read_to_string(&listed.path).ok());
         let same = |text: &String| {
             let digest: [u8; 32] = Sha256::digest(text).into();

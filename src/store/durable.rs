@@ -4,13 +4,19 @@
 //! returned, a power cut does not bring the old file back. This follows from the order of the steps:
 //! write to a temporary file, fsync it, rename it, fsync the folder.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use tempfile::{NamedTempFile, TempPath};
+
 /// Separates a file's name from the random end of its temporary file's name.
 const TEMPORARY: &str = ".tmp-";
+
+/// The length of that random end.
+const RANDOM: usize = 16;
 
 /// Who may read a file that is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +24,12 @@ pub enum Mode {
     /// The mode and, where this process may, the owner of the file that is replaced; the user's
     /// umask decides for a new one.
     Keep,
-    /// As `Keep`, and readable for everybody whatever the umask is (a folder can be entered, too): for
-    /// what is published, and is often signed by one user and served by another.
+    /// As `Keep`, and readable by everybody whatever the umask is (a folder can be entered, too): for
+    /// published files, which one user often signs and another one serves.
     Public,
-    /// The owner alone: keys and the state folder.
+    /// Only the owner may read it: keys and the state folder.
     Private,
-    /// Readable for everybody and writable for nobody: copies that never change.
+    /// Everybody may read it and nobody may write it: copies that never change.
     Frozen,
 }
 
@@ -39,14 +45,19 @@ pub struct WriteError {
 /// The steps of a durable write, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
-    /// A temporary file beside the one that is written.
+    /// Creating a temporary file beside the one that is written.
     Create,
     Write,
     Sync,
     Rename,
-    /// The fsync of the folder makes the rename durable. If this step fails, the new file is in place,
-    /// and a power cut may undo that.
+    /// The fsync of the folder, which makes the rename durable. If this step fails, the new file is in
+    /// place, and a power cut may undo that.
     SyncFolder,
+}
+
+/// The error of a step.
+fn failed(path: &Path, step: Step) -> impl FnOnce(io::Error) -> WriteError {
+    move |source| WriteError { path: path.to_owned(), step, source }
 }
 
 fn explain(step: Step, source: &io::Error) -> &'static str {
@@ -55,7 +66,7 @@ fn explain(step: Step, source: &io::Error) -> &'static str {
         (io::ErrorKind::ReadOnlyFilesystem, _) => "the file system is read-only",
         (io::ErrorKind::PermissionDenied, _) => "this user may not write to its folder",
         (io::ErrorKind::NotFound, Step::Create) => "its folder does not exist",
-        (_, Step::Create) => "no temporary file could be made beside it",
+        (_, Step::Create) => "no temporary file could be created beside it",
         (_, Step::Write) => "writing failed",
         (_, Step::Sync) => "the disk did not confirm it",
         (_, Step::Rename) => "the new file could not take its place",
@@ -71,7 +82,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), WriteError> {
     fill(path, mode, |file| file.write_all(bytes))
 }
 
-/// As [`write()`], with the bytes written by a function. If that fails, the old file is unchanged.
+/// As [`write()`], with a function that writes the bytes. If it fails, the old file is unchanged.
 ///
 /// # Errors
 /// When the function or any step fails.
@@ -83,7 +94,7 @@ pub fn fill(
     observed(path, mode, content, &mut |_| Ok(()))
 }
 
-/// As [`write()`], if `still` agrees at the last moment: when the new bytes are on disk, right before
+/// As [`write()`], if `still` agrees at the last moment: after the new bytes are on disk, and right before
 /// they replace the old ones.
 ///
 /// # Errors
@@ -116,25 +127,21 @@ fn observed(
     content: impl FnOnce(&mut File) -> io::Result<()>,
     before: &mut dyn FnMut(Step) -> io::Result<()>,
 ) -> Result<(), WriteError> {
-    let failed = |step| move |source| WriteError { path: path.to_owned(), step, source };
-    let folder = folder(path);
-
-    before(Step::Create).map_err(failed(Step::Create))?;
-    let (aside, mut file) = create_aside(path, folder, mode).map_err(failed(Step::Create))?;
-    let aside = Aside(Some(aside));
-
-    before(Step::Write).and_then(|()| content(&mut file)).map_err(failed(Step::Write))?;
-    before(Step::Sync).and_then(|()| file.sync_all()).map_err(failed(Step::Sync))?;
-    drop(file);
-    before(Step::Rename).and_then(|()| aside.rename(path)).map_err(failed(Step::Rename))?;
-    before(Step::SyncFolder).and_then(|()| sync_folder(folder)).map_err(failed(Step::SyncFolder))
+    before(Step::Create).map_err(failed(path, Step::Create))?;
+    let mut aside = create_aside(path, mode).map_err(failed(path, Step::Create))?;
+    let file = aside.as_file_mut();
+    before(Step::Write).and_then(|()| content(file)).map_err(failed(path, Step::Write))?;
+    before(Step::Sync).and_then(|()| file.sync_all()).map_err(failed(path, Step::Sync))?;
+    let aside = aside.into_temp_path();
+    before(Step::Rename).and_then(|()| Ok(aside.persist(path)?)).map_err(failed(path, Step::Rename))?;
+    before(Step::SyncFolder).and_then(|()| sync_folder(folder(path))).map_err(failed(path, Step::SyncFolder))
 }
 
-/// Many new files that become durable together: waiting for each of ten thousand would take minutes.
-/// None gets its name before the contents of all are on disk.
+/// Many new files that become durable together, because waiting for each of ten thousand would take
+/// minutes. None gets its name before the contents of all are on disk.
 #[derive(Debug, Default)]
 pub struct Batch {
-    asides: Vec<(Aside, PathBuf)>,
+    asides: Vec<(TempPath, PathBuf)>,
 }
 
 impl Batch {
@@ -148,114 +155,98 @@ impl Batch {
         mode: Mode,
         content: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> Result<(), WriteError> {
-        let failed = |step| move |source| WriteError { path: path.to_owned(), step, source };
-        let (aside, mut file) = create_aside(path, folder(path), mode).map_err(failed(Step::Create))?;
-        let aside = Aside(Some(aside));
-        content(&mut file).map_err(failed(Step::Write))?;
-        self.asides.push((aside, path.to_owned()));
+        let mut aside = create_aside(path, mode).map_err(failed(path, Step::Create))?;
+        content(aside.as_file_mut()).map_err(failed(path, Step::Write))?;
+        self.asides.push((aside.into_temp_path(), path.to_owned()));
         Ok(())
     }
 
-    /// Makes the files durable and gives them their names. All lie on the file system of `root`.
+    /// Makes the files durable and gives them their names. All of them must be on the file system of
+    /// `root`.
     ///
     /// # Errors
-    /// When a step fails; files that do not have their names by then do not get them.
+    /// When a step fails. Files that do not have their names by then do not get them.
     pub fn finish(self, root: &Path) -> Result<(), WriteError> {
-        let failed = |step| move |source| WriteError { path: root.to_owned(), step, source };
-        let handle = File::open(root).map_err(failed(Step::Create))?;
+        if self.asides.is_empty() {
+            return Ok(());
+        }
+        let handle = File::open(root).map_err(failed(root, Step::Create))?;
         let sync = || rustix::fs::syncfs(&handle).map_err(io::Error::from);
-        sync().map_err(failed(Step::Sync))?;
+        sync().map_err(failed(root, Step::Sync))?;
         for (aside, path) in self.asides {
-            aside.rename(&path).map_err(|source| WriteError { path, step: Step::Rename, source })?;
+            aside.persist(&path).map_err(|lost| failed(&path, Step::Rename)(lost.error))?;
         }
-        sync().map_err(failed(Step::SyncFolder))
+        sync().map_err(failed(root, Step::SyncFolder))
     }
 }
 
-/// A temporary file that is removed unless it is renamed.
-#[derive(Debug)]
-struct Aside(Option<PathBuf>);
-
-impl Aside {
-    fn rename(mut self, to: &Path) -> io::Result<()> {
-        let Some(from) = self.0.as_ref() else { return Ok(()) };
-        fs::rename(from, to)?;
-        self.0 = None;
-        Ok(())
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // A file that cannot be removed now is swept later. The error that led here matters more.
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
-fn create_aside(path: &Path, folder: &Path, mode: Mode) -> io::Result<(PathBuf, File)> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let mut aside = std::ffi::OsString::from(".");
-    aside.push(name);
-    aside.push(TEMPORARY);
-    aside.push(hex::encode(random));
-    let aside = folder.join(aside);
-
+/// Creates a temporary file, which is removed unless it is renamed.
+fn create_aside(path: &Path, mode: Mode) -> io::Result<NamedTempFile> {
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().ok_or(io::ErrorKind::InvalidFilename)?);
+    prefix.push(TEMPORARY);
     let old = match mode {
         Mode::Keep | Mode::Public => fs::metadata(path).ok(),
         Mode::Private | Mode::Frozen => None,
     };
     let narrow = matches!(mode, Mode::Private | Mode::Frozen) || old.is_some();
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(if narrow { 0o600 } else { 0o666 })
-        .open(&aside)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).mode(if narrow { 0o600 } else { 0o666 });
+    let aside = tempfile::Builder::new()
+        .prefix(&prefix)
+        .rand_bytes(RANDOM)
+        .make_in(folder(path), |path| options.open(path))?;
+    let file = aside.as_file();
     if let Some(old) = old {
         // The owner comes first, because a change of owner clears bits of the mode. Only root may give
         // files away: for everybody else the file stays their own.
-        let _ = std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()));
+        let _ = std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()));
         file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
     }
-    if mode == Mode::Public {
-        let bits = file.metadata()?.mode() & 0o7777;
-        file.set_permissions(fs::Permissions::from_mode(bits | 0o444))?;
+    match mode {
+        Mode::Keep | Mode::Private => {}
+        Mode::Public => file.set_permissions(widened(&file.metadata()?, 0o444))?,
+        Mode::Frozen => file.set_permissions(fs::Permissions::from_mode(0o444))?,
     }
-    if mode == Mode::Frozen {
-        file.set_permissions(fs::Permissions::from_mode(0o444))?;
-    }
-    Ok((aside, file))
+    Ok(aside)
 }
 
-/// Makes a folder and those above it that are missing, each one durable.
+/// The permissions of a file or folder, with some more bits.
+fn widened(has: &fs::Metadata, bits: u32) -> fs::Permissions {
+    fs::Permissions::from_mode(has.mode() & 0o7777 | bits)
+}
+
+/// Creates a folder and those above it that are missing, each one durable.
 ///
 /// # Errors
-/// When one cannot be made, or there is something with its name that is not a folder.
+/// When one cannot be created, or something that is not a folder has its name.
 pub fn create_folder(path: &Path, mode: Mode) -> Result<(), WriteError> {
     if path.is_dir() {
         return Ok(());
     }
-    let failed = |step| move |source| WriteError { path: path.to_owned(), step, source };
     let above = folder(path);
     create_folder(above, mode)?;
     let bits = if mode == Mode::Private { 0o700 } else { 0o777 };
-    match fs::DirBuilder::new().mode(bits).create(path) {
+    let created = fs::DirBuilder::new().mode(bits).create(path).and_then(|()| match mode {
+        Mode::Public => fs::set_permissions(path, widened(&fs::metadata(path)?, 0o555)),
+        Mode::Keep | Mode::Private | Mode::Frozen => Ok(()),
+    });
+    match created {
         // Somebody else may have been faster.
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        Err(e) => return Err(failed(Step::Create)(e)),
-        Ok(()) if mode == Mode::Public => {
-            let open = |metadata: fs::Metadata| {
-                fs::set_permissions(path, fs::Permissions::from_mode(metadata.mode() & 0o7777 | 0o555))
-            };
-            fs::metadata(path).and_then(open).map_err(failed(Step::Create))?;
-        }
-        Ok(()) => {}
+        created => created.map_err(failed(path, Step::Create))?,
     }
-    sync_folder(above).map_err(failed(Step::SyncFolder))
+    sync_folder(above).map_err(failed(path, Step::SyncFolder))
+}
+
+/// Creates a folder of private files, none of which may be committed to a repository.
+///
+/// # Errors
+/// When it cannot be created.
+pub fn create_state_folder(path: &Path) -> Result<(), WriteError> {
+    create_folder(path, Mode::Private)?;
+    let ignore = path.join(".gitignore");
+    if ignore.exists() { Ok(()) } else { write(&ignore, b"*\n", Mode::Keep) }
 }
 
 /// Removes the temporary files that crashed writes left in a folder, and returns how many there were.
@@ -276,10 +267,20 @@ pub fn sweep(folder: &Path) -> io::Result<usize> {
 /// Whether a file's name is one that a write in progress uses, `.NAME.tmp-0123456789abcdef`.
 #[must_use]
 pub fn is_temporary(name: &str) -> bool {
-    name.starts_with('.')
-        && name.rsplit_once(TEMPORARY).is_some_and(|(_, end)| {
-            end.len() == 16 && end.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        })
+    let end = name.strip_prefix('.').and_then(|name| name.rsplit_once(TEMPORARY));
+    end.is_some_and(|(_, end)| end.len() == RANDOM && end.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// What a file system call returned, or `None` if there is no such file or folder.
+///
+/// # Errors
+/// When the call failed for another reason.
+pub fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 fn folder(path: &Path) -> &Path {

@@ -116,8 +116,7 @@ impl CatalogStore for MemoryCatalog {
             reading: Arc::new(Reading { catalog, ..Reading::default() }),
             trust,
             unread_roles: BTreeMap::new(),
-            manifests,
-            unread_manifests: BTreeMap::new(),
+            manifests: manifests.into_iter().map(|(version, raw)| (version, Ok(raw))).collect(),
         })
     }
 
@@ -314,18 +313,18 @@ impl MemoryPayloads {
 }
 
 impl PayloadStore for MemoryPayloads {
-    fn check(&self, release: &Release, _now: Time) -> Result<PayloadState, PayloadError> {
+    fn check(&self, release: &Release, _now: Time) -> PayloadState {
         for payload in &*release.payloads {
             let file = payload.file.clone();
             match self.file(&release.version, &payload.file) {
-                None => return Ok(PayloadState::Missing { file }),
+                None => return PayloadState::Missing { file },
                 Some(bytes) if digest(&bytes) != payload.sha256 => {
-                    return Ok(PayloadState::Differs { file, found: digest(&bytes).to_string() });
+                    return PayloadState::Differs { file, found: digest(&bytes).to_string() };
                 }
                 Some(_) => {}
             }
         }
-        Ok(PayloadState::Present)
+        PayloadState::Present
     }
 
     fn ensure_copies(

@@ -21,14 +21,18 @@ const CHUNK: usize = 128 * 1024;
 /// # Errors
 /// When the file cannot be read.
 pub fn measure(path: &Path) -> Result<(Sha256, u64), PayloadError> {
-    File::open(path).and_then(|mut file| hash(&mut file)).map_err(unreadable(path))
+    File::open(path).and_then(|mut file| digest(&mut file)).map_err(unreadable(path))
 }
 
 fn unreadable(path: &Path) -> impl Fn(io::Error) -> PayloadError {
     move |source| PayloadError::Read { payload: path.display().to_string(), source }
 }
 
-fn hash(file: &mut File) -> io::Result<(Sha256, u64)> {
+/// The digest and size of what is left to read in a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn digest(file: &mut File) -> io::Result<(Sha256, u64)> {
     let mut hasher = sha2::Sha256::new();
     let mut chunk = vec![0; CHUNK];
     let mut size = 0;

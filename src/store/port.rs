@@ -1,7 +1,7 @@
-//! What any store must do: three traits, whatever the data is kept in.
+//! What any store must do: three traits, whatever keeps the data.
 //!
-//! The promoter, HTTP and the commands know these alone. A store of another kind implements them in
-//! a folder of its own, and runs `suite.rs`, which holds what they promise.
+//! The promoter, HTTP and the commands know only these. A store of another kind implements them in
+//! a folder of its own, and runs `suite.rs`, which tests what they promise.
 
 mod catalog;
 mod payloads;
@@ -9,19 +9,19 @@ mod state;
 
 use std::any::Any;
 use std::fmt;
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
 
 pub(super) use catalog::reuse;
-pub use catalog::{
-    CatalogStore, CommitError, Each, News, ReadError, Revision, Served, Snapshot, Watch, roles_first,
-};
+pub use catalog::{CatalogStore, CommitError, Each, News, ReadError, Revision, Snapshot, Watch, roles_first};
 pub use payloads::{Incoming, PayloadError, PayloadStore};
 pub use state::{HeldKey, StateError, StateStore};
 
-/// What a store met, in its own terms: a file, a database, a network.
+/// An error in a store's own terms: of a file, a database, a network.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Held by whoever keeps others out of a store; dropped, it lets them in.
+/// Keeps others out of a store until it is dropped.
 pub struct Exclusive {
     _held: Box<dyn Any + Send>,
 }
@@ -45,6 +45,19 @@ pub struct Blob {
     /// The size of all of it, whatever part is read.
     pub size: u64,
     pub bytes: Box<dyn Read + Send>,
+}
+
+impl Blob {
+    /// A file from some byte on.
+    pub(super) fn of_file(path: &Path, from: u64) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(from))?;
+        Ok(Self {
+            place: format!("`{}`", path.display()),
+            size: file.metadata()?.len(),
+            bytes: Box::new(file),
+        })
+    }
 }
 
 impl fmt::Debug for Blob {

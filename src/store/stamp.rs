@@ -3,6 +3,8 @@
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
+use serde::{Deserialize, Serialize};
+
 use super::port::Revision;
 use crate::domain::Time;
 
@@ -11,14 +13,14 @@ use crate::domain::Time;
 const RACY: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
 
 /// A file's identity and times. Two contents can have the same stamp only if they were written within
-/// two seconds of each other; then only reading tells them apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// two seconds of each other. Then only reading the file tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     pub size: u64,
     pub inode: u64,
     /// In nanoseconds since 1970, which fit until the year 2262.
     pub modified: i64,
-    /// When its inode changed: no tool can set this time back.
+    /// When its inode changed. No tool can set this time back.
     pub changed: i64,
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::durable::{self, Mode, WriteError};
+use super::durable::{self, Mode, WriteError, present};
 use super::lock;
 use super::port::{Blob, Exclusive, HeldKey, Revision, StateError, StateStore};
 use super::secret;
@@ -43,6 +43,7 @@ impl StateFolder {
         self.folder.join("publication")
     }
 
+    /// The file that says that nothing was ever published.
     fn new_path(&self) -> PathBuf {
         self.folder.join("new")
     }
@@ -53,19 +54,14 @@ impl StateFolder {
 
     fn reserved(&self) -> Result<u64, StateError> {
         let path = self.version_path();
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                text.trim().parse().map_err(|_| StateError::Versions(format!("`{}`", path.display())))
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(0),
-            Err(source) => Err(unreadable(&path)(source)),
-        }
+        let text = present(fs::read_to_string(&path)).map_err(unreadable(&path))?;
+        let invalid = |_| StateError::Versions(format!("`{}`", path.display()));
+        text.map_or(Ok(0), |text| text.trim().parse().map_err(invalid))
     }
 
     fn keep_version(&self, version: u64) -> Result<(), StateError> {
         durable::create_folder(&self.folder, Mode::Private)?;
-        durable::write(&self.version_path(), format!("{version}\n").as_bytes(), Mode::Private)?;
-        Ok(())
+        Ok(durable::write(&self.version_path(), format!("{version}\n").as_bytes(), Mode::Private)?)
     }
 }
 
@@ -90,35 +86,19 @@ impl StateStore for StateFolder {
 
     fn publication(&self) -> Result<Option<Blob>, StateError> {
         let path = self.publication_path();
-        let opened = fs::File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        match opened {
-            Ok((size, file)) => {
-                Ok(Some(Blob { place: format!("`{}`", path.display()), size, bytes: Box::new(file) }))
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(unreadable(&path)(source)),
-        }
+        present(Blob::of_file(&path, 0)).map_err(unreadable(&path))
     }
 
     fn publish(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), StateError> {
-        durable::create_folder(&self.folder, Mode::Private)?;
-        // Keys and copies: nothing in the state folder may be committed to a repository.
-        let ignore = self.folder.join(".gitignore");
-        if !ignore.exists() {
-            durable::write(&ignore, b"*\n", Mode::Keep)?;
-        }
+        durable::create_state_folder(&self.folder)?;
         durable::fill(&self.publication_path(), Mode::Private, |file| {
             let mut file = BufWriter::new(file);
             write(&mut file)?;
             file.flush()
         })?;
-        // If a crash undoes this, there is a publication all the same, and that is what counts.
-        match fs::remove_file(self.new_path()) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(unreadable(&self.new_path())(source))
-            }
-            Ok(()) | Err(_) => Ok(()),
-        }
+        // If a crash undoes this, the publication is still there, and that is what counts.
+        present(fs::remove_file(self.new_path())).map_err(unreadable(&self.new_path()))?;
+        Ok(())
     }
 
     fn head(&self) -> Option<Revision> {
@@ -126,8 +106,7 @@ impl StateStore for StateFolder {
     }
 
     fn found(&self) -> Result<(), StateError> {
-        durable::write(&self.new_path(), b"nothing was published from here yet\n", Mode::Private)?;
-        Ok(())
+        Ok(durable::write(&self.new_path(), b"nothing was published from here yet\n", Mode::Private)?)
     }
 
     fn is_new(&self) -> bool {
@@ -136,14 +115,10 @@ impl StateStore for StateFolder {
 
     fn keys(&self) -> Result<Vec<HeldKey>, StateError> {
         let folder = self.folder.join("keys");
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(unreadable(&folder)(source)),
-        };
+        let entries = present(fs::read_dir(&folder)).map_err(unreadable(&folder))?;
         let usual = self.online_key_path();
         let mut keys = Vec::new();
-        for entry in entries {
+        for entry in entries.into_iter().flatten() {
             let place = entry.map_err(unreadable(&folder))?.path();
             if place.extension().is_some_and(|end| end == "pem") {
                 secret::check(&place).map_err(unreadable(&place))??;
@@ -157,12 +132,13 @@ impl StateStore for StateFolder {
 
     /// Each leftover is as large as a publication.
     fn sweep(&self) {
-        match durable::sweep(&self.folder) {
-            Ok(0) => {}
-            Ok(files) => tracing::info!(files, "removed what a crash left in the state folder"),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        match present(durable::sweep(&self.folder)) {
+            Ok(None | Some(0)) => {}
+            Ok(Some(files)) => {
+                tracing::info!(files, "removed temporary files that a crash left in the state folder");
+            }
             // Nobody reads them, and a folder with a fault fails louder elsewhere.
-            Err(e) => tracing::debug!("the state folder cannot be swept: {e}"),
+            Err(e) => tracing::debug!("cannot remove temporary files from the state folder: {e}"),
         }
     }
 }

@@ -115,7 +115,7 @@ fn a_named_release_that_is_blocked_is_a_refusal_and_one_among_all_is_not() {
 fn where_every_line_is_faulty_nothing_is_claimed_of_its_releases() {
     let desk = soaking("2018-01-01T00:00:00Z");
     desk.edit("channels/1.8/line.yaml", "format: 1", "format: one");
-    assert!(desk.run(&["promote"]).contains("in the lines without fault"));
+    assert!(desk.run(&["promote"]).contains("in the lines without faults"));
     assert!(desk.run(&["release", "list"]).contains("the lines without faults have no release"));
 }
 

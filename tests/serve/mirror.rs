@@ -164,7 +164,7 @@ fn an_import_is_served_as_it_was_where_it_came_from_and_the_next_one_takes_its_p
     assert_eq!(mirror.get("/v1/payloads/1.8.10/payload.json").status, 200);
 
     let error = refused(closed.0.path(), &["import", "old"]);
-    assert!(error.contains("older than what was taken in before"), "{error}");
+    assert!(error.contains("older than the last import"), "{error}");
     assert_eq!(mirror.latest("1.8-preproduction"), "1.8.10");
 }
 
@@ -185,7 +185,7 @@ fn an_import_that_was_tampered_with_changes_nothing() {
         bad[middle] ^= 1;
         fs::write(stick.join(path), bad).unwrap();
         let error = refused(closed.0.path(), &["import", "stick", "--root", "1.root.json"]);
-        assert!(error.contains("not taken in"), "{}: {error}", path.display());
+        assert!(error.contains("not imported"), "{}: {error}", path.display());
         assert!(!closed.0.path().join(".tidegate/publication").exists());
         fs::write(stick.join(path), good).unwrap();
     }

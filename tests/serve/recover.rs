@@ -65,7 +65,7 @@ fn a_state_brought_back_from_a_backup_is_behind_its_witness_until_it_recovers() 
         fs::write(path, bytes).unwrap();
     }
     let error = refused(place.dir(), &[&SERVE[..], &["--witness", "live"]].concat());
-    assert!(error.contains("behind what is live"), "{error}");
+    assert!(error.contains("behind what is published"), "{error}");
     assert!(error.contains("tidegate recover --from live"), "{error}");
     place.run(&["recover", "--from", "live"]);
     let server = Server::ready(place.dir(), &["--witness", "live"]);

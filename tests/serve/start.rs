@@ -57,10 +57,7 @@ fn a_server_that_finds_an_offline_key_among_its_own_does_not_start() {
         let key = place.path(&format!(".tidegate/keys/{role}.pem"));
         fs::copy(place.path(&format!("keys/{role}.pem")), &key).unwrap();
         let error = refused(place.dir(), &SERVE);
-        assert!(
-            error.contains(&format!("{role}.pem` is a {role} key, and no server may hold one")),
-            "{error}"
-        );
+        assert!(error.contains(&format!("{role}.pem` is a {role} key, which no server may hold")), "{error}");
         assert!(error.contains("hint: move it"), "{error}");
         fs::remove_file(key).unwrap();
     }
@@ -106,7 +103,10 @@ fn in_a_git_work_tree_it_must_be_said_who_promotes() {
     let place = Place::with(&["1.8.1"]);
     fs::create_dir(place.path(".git")).unwrap();
     let error = refused(place.dir(), &SERVE);
-    assert!(error.contains("who promotes must be said") && error.contains("`--promote off`"), "{error}");
+    assert!(
+        error.contains("you must choose whether this server promotes") && error.contains("`--promote off`"),
+        "{error}"
+    );
 
     place.add("1.8.2");
     place.sign();

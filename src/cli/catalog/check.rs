@@ -126,7 +126,7 @@ fn against(
     let before = with_evidence(
         before.reading.catalog.clone().with_stops_at_once(workspace.now()),
         Ok(trust.as_ref()),
-        &|version| before.found_manifest(version),
+        &|version| before.manifest(version),
         &|_| PayloadState::Present,
         &Checked::default(),
     );

@@ -44,7 +44,7 @@ pub fn install(
     snapshot: &Snapshot,
     workspace: &Workspace,
 ) -> anyhow::Result<Vec<String>> {
-    let manifest = |version: &_| snapshot.manifest(version).cloned();
+    let manifest = |version: &_| snapshot.manifest(version).ok().flatten();
     let finished = ceremony.finish(&snapshot.trust, &manifest, workspace.now());
     let finished = finished.hint_with(|error| words::finish_hint(error, ceremony))?;
     let present = finished.trust.iter().all(|(name, raw)| snapshot.trust.get(name) == Some(raw))

@@ -1,9 +1,8 @@
-//! Log lines on their way out.
+//! Writing log lines without waiting.
 //!
-//! No line waits for the output: what reads the log may be slow, stalled or gone, and neither a
-//! request nor a promotion nor the end of the process may hang on it or fail by it. Lines are
-//! gathered, and a thread of their own writes them, many at once: a write for each line of the
-//! access log costs as much as the request that it tells of.
+//! Whatever reads the log may be slow, stalled or gone, and no request, no promotion and not even the end
+//! of the process may wait for it or fail because of it. So lines are collected, and a thread of their own
+//! writes many at once: one write for each line of the access log costs as much as the request itself.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,63 +13,60 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::http::ACCESS;
 
-/// For so long lines of the access log are gathered: a kill loses as much, and nobody who follows the
-/// log notices. Every other line is written at once, after those before it.
+/// How long lines of the access log are collected. A kill loses this much, and a reader does not notice
+/// the delay. Every other line is written at once, together with those before it.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// Above this lines of the access log are dropped and counted: what reads them does not keep up, and
-/// neither requests nor memory are held for that.
+/// The most bytes of the access log that are held. If the reader does not keep up, further lines are
+/// dropped and counted, so that neither requests nor memory suffer.
 const LIMIT: usize = 1024 * 1024;
 
-/// The same for all other lines. It is theirs alone: requests cannot push a warning out.
+/// The same for all other lines. It is separate, so that requests cannot displace a warning.
 const RESERVE: usize = 256 * 1024;
 
-/// For so long the end of the process waits for the last lines to be written.
+/// How long the end of the process waits for the last lines to be written.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Where log lines are given to.
+/// Takes log lines: each write is one line.
 #[derive(Clone)]
-pub struct Lines(Arc<Shared>);
+pub struct Lines {
+    shared: Arc<Shared>,
+    /// Whether they are the access log's.
+    access: bool,
+}
 
-/// When dropped, waits until all lines are written, or for a moment.
+/// Waits, when it is dropped, until all lines are written, but not for long.
 pub struct Flusher(Lines);
 
 #[derive(Default)]
 struct Shared {
     gathered: Mutex<Gathered>,
-    /// There is something to write, or nothing any more.
+    /// There is something to write, or the end has come.
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct Gathered {
     lines: Vec<u8>,
-    /// How much of that is the access log's.
+    /// How many bytes of them are the access log's.
     access: usize,
-    /// There is something to be written at once.
+    /// Whether there is a line that must be written at once.
     urgent: bool,
     lost: u64,
     stopped: bool,
     ended: bool,
 }
 
-/// Where lines are given to that are written to `out`, and what waits for the last of them.
+/// Starts the thread that writes lines to `out`. Returns what takes them, and what waits for the last.
 pub fn lines(out: impl Write + Send + 'static) -> io::Result<(Lines, Flusher)> {
-    let lines = Lines(Arc::default());
-    let writer = Writer { shared: Arc::clone(&lines.0), out, torn: false };
+    let lines = Lines { shared: Arc::default(), access: false };
+    let writer = Writer { shared: Arc::clone(&lines.shared), out, torn: false };
     std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run())?;
     Ok((lines.clone(), Flusher(lines)))
 }
 
-impl Lines {
-    /// Takes a line that is no request's.
-    pub fn say(&self, line: &[u8]) {
-        self.0.gather(line, false);
-    }
-}
-
 impl Flusher {
-    /// Where lines are given to that are not logged, and belong between those that are.
+    /// Takes lines that are not logged, and belong between those that are.
     pub fn lines(&self) -> Lines {
         self.0.clone()
     }
@@ -78,10 +74,10 @@ impl Flusher {
 
 impl Drop for Flusher {
     fn drop(&mut self) {
-        let shared = &self.0.0;
+        let shared = &self.0.shared;
         shared.gathered().stopped = true;
         shared.changed.notify_all();
-        // Whoever reads may never do so again: the thread is left behind then.
+        // The reader may never read again. Then the thread is left behind.
         let running = |gathered: &mut Gathered| !gathered.ended;
         drop(shared.changed.wait_timeout_while(shared.gathered(), LAST, running));
     }
@@ -92,7 +88,7 @@ impl Shared {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a line, to be written soon, or drops it.
+    /// Adds a line that is written soon, or drops it.
     fn gather(&self, line: &[u8], access: bool) {
         let mut gathered = self.gathered();
         let (held, limit) =
@@ -114,7 +110,7 @@ impl Shared {
         }
     }
 
-    /// Waits for something to write. Nothing comes any more after the end.
+    /// Waits for something to write. Returns `None` at the end.
     fn next(&self) -> Option<Vec<u8>> {
         let idle = |gathered: &mut Gathered| gathered.lines.is_empty() && !gathered.stopped;
         let gathered = self.changed.wait_while(self.gathered(), idle);
@@ -133,11 +129,11 @@ impl Shared {
     }
 }
 
-/// Writes what is gathered.
+/// Writes the collected lines.
 struct Writer<W> {
     shared: Arc<Shared>,
     out: W,
-    /// A line was begun and not ended.
+    /// Whether the last write ended in the middle of a line.
     torn: bool,
 }
 
@@ -148,7 +144,7 @@ impl<W: Write> Writer<W> {
                 lines.insert(0, b'\n');
             }
             if self.write(&lines).is_err() {
-                // A full disk has room again some day. Where nobody reads there is nobody to tell.
+                // A full disk may have room again later. If nobody reads the log, nobody can be told.
                 let lost = String::from_utf8_lossy(&lines).lines().count();
                 self.shared.gathered().lost += lost as u64;
                 continue;
@@ -160,7 +156,7 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Writes all of it, and knows how far it came.
+    /// Writes the lines, and notes whether the last one is complete.
     fn write(&mut self, mut lines: &[u8]) -> io::Result<()> {
         while !lines.is_empty() {
             match self.out.write(lines) {
@@ -177,13 +173,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// One line on its way.
-pub struct Line<'a> {
-    shared: &'a Shared,
-    access: bool,
-}
-
-impl Write for Line<'_> {
+impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.shared.gather(line, self.access);
         Ok(line.len())
@@ -194,26 +184,15 @@ impl Write for Line<'_> {
     }
 }
 
-impl Write for Lines {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.say(line);
-        Ok(line.len())
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Line<'a>;
-
-    fn make_writer(&'a self) -> Line<'a> {
-        Line { shared: &self.0, access: false }
-    }
-
-    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line<'a> {
-        Line { shared: &self.0, access: metadata.target() == ACCESS }
+    fn make_writer_for(&self, metadata: &Metadata<'_>) -> Self {
+        Self { shared: Arc::clone(&self.shared), access: metadata.target() == ACCESS }
     }
 }
 

@@ -44,10 +44,10 @@ pub struct Args {
     /// The releases; by default all that are pending
     versions: Vec<Version>,
     /// A release key; several if a line needs more than one
-    #[arg(long, value_name = "FILE", env = "TIDEGATE_RELEASE_KEY", hide_env_values = true, required = true)]
+    #[arg(long, value_name = "FILE", env = "TIDEGATE_RELEASE_KEY", required = true)]
     key: Vec<PathBuf>,
     /// The targets key, which delegates new lines
-    #[arg(long, value_name = "FILE", env = "TIDEGATE_TARGETS_KEY", hide_env_values = true)]
+    #[arg(long, value_name = "FILE", env = "TIDEGATE_TARGETS_KEY")]
     targets_key: Option<PathBuf>,
     /// Write a ceremony to this new file, to pass on to the others who must sign
     #[arg(long, value_name = "FILE")]

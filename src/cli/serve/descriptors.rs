@@ -1,35 +1,35 @@
-//! How many files and connections the process may have open, and how they are shared out.
+//! How many files and connections the process may have open, and how many of them are for clients.
 //!
-//! Clients must not be able to take the last one: the operator's listener, the catalog's files and the
-//! last publication need theirs when everybody comes at once.
+//! However many clients connect at once, the operator's listener, the catalog's files and the last
+//! publication still need some.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is kept for everything but clients.
+/// How many are kept for everything except clients.
 const OWN: u64 = 256;
 
-/// A client has its connection open, and may have the payload's file that it downloads.
+/// How many a client needs: its connection, and the payload's file that it downloads.
 const EACH: u64 = 2;
 
-/// Where the limit is so low that the server's own share would leave clients next to nothing, they get
-/// this part of it nevertheless.
+/// If the limit is so low that the server's own share would leave clients almost nothing, they get one
+/// in this many of it.
 const LEAST: u64 = 8;
 
-/// Takes as many as the system lets the process have. The lower limit that processes start with is for
+/// Raises the limit as far as the system allows. Processes start with a lower limit for the sake of
 /// programs that cannot deal with more.
 pub fn raise() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum && setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
-        tracing::debug!(?current, ?maximum, "the limit of open files could not be raised");
+        tracing::debug!(?current, ?maximum, "cannot raise the limit of open files");
     }
 }
 
-/// How many the process may have open; none if there is no limit.
+/// How many the process may have open, or `None` if there is no limit.
 pub fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// How many clients may be connected, of those that are `wanted`.
+/// How many clients may be connected: `wanted`, or fewer.
 pub fn connections(limit: Option<u64>, wanted: usize) -> usize {
     let Some(limit) = limit else { return wanted };
     let room = (limit.saturating_sub(OWN) / EACH).max(limit / LEAST).max(1);

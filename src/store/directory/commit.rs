@@ -17,31 +17,21 @@ use crate::store::durable::{self, Mode, WriteError};
 use crate::store::lock;
 use crate::store::port::{CommitError, Each, Revision};
 
-/// What was noticed at the last moment before a file was written.
+/// Why one file was not written.
 #[derive(Debug, thiserror::Error)]
-enum Overtaken {
+enum Stop {
+    #[error(transparent)]
+    Write(#[from] WriteError),
     #[error("`{0}` was changed while others were written: read the catalog again and decide again")]
     Changed(String),
     #[error("{}", busy(.0))]
     Git(PathBuf),
 }
 
-impl Overtaken {
+impl Stop {
     fn after(self, written: usize, all: usize) -> CommitError {
         let overtaken = matches!(self, Self::Changed(_));
         CommitError::Partly { written, all, overtaken, source: Box::new(self) }
-    }
-}
-
-/// Why one file was not written.
-enum Stop {
-    Write(WriteError),
-    Overtaken(Overtaken),
-}
-
-impl From<WriteError> for Stop {
-    fn from(error: WriteError) -> Self {
-        Self::Write(error)
     }
 }
 
@@ -93,11 +83,8 @@ impl Directory {
         for (written, file) in files.iter().enumerate() {
             let all = files.len();
             self.write(from, file, &files[..written], tree).map_err(|stop| match stop {
-                Stop::Write(source) => {
-                    CommitError::Partly { written, all, overtaken: false, source: Box::new(source) }
-                }
-                Stop::Overtaken(Overtaken::Git(path)) if written == 0 => CommitError::Busy(busy(&path)),
-                Stop::Overtaken(overtaken) => overtaken.after(written, all),
+                Stop::Git(path) if written == 0 => CommitError::Busy(busy(&path)),
+                stop => stop.after(written, all),
             })?;
         }
         Ok(Plan::revision(from, files.iter()))
@@ -128,9 +115,9 @@ impl Directory {
                     let places = file.changes.iter();
                     failed.extend(places.map(|place| (*place, CommitError::Failed(Arc::clone(&error)))));
                 }
-                Err(Stop::Overtaken(overtaken)) => {
+                Err(stop) => {
                     untried.extend(file.changes);
-                    stopped = Some(overtaken.after(written.len(), all));
+                    stopped = Some(stop.after(written.len(), all));
                 }
             }
         }
@@ -148,7 +135,7 @@ impl Directory {
     /// Prepares for writing: checks that the files have not changed while the commit was planned, and
     /// removes what crashed commits left.
     fn clear(&self, listing: &Listing) -> Result<(), CommitError> {
-        if !Listing::take(&self.catalog, &self.payloads)?.same(listing) {
+        if Listing::take(&self.catalog, &self.payloads)?.files != listing.files {
             return Err(changing(&self.catalog).into());
         }
         // This commit has the lock, so the files belong to none that is still running.
@@ -175,10 +162,10 @@ impl Directory {
             // The file itself comes last, right before it is replaced.
             for key in ["policy.yaml"].into_iter().chain(line.as_deref()).chain([file.key.as_str()]) {
                 if let Some(path) = tree.and_then(WorkTree::at_work) {
-                    return Err(Stop::Overtaken(Overtaken::Git(path)));
+                    return Err(Stop::Git(path));
                 }
                 if !self.is_still(from, key, written) {
-                    return Err(Stop::Overtaken(Overtaken::Changed(key.to_owned())));
+                    return Err(Stop::Changed(key.to_owned()));
                 }
             }
             Ok(())

@@ -1,5 +1,4 @@
-//! Which entries of a catalog's folder count. Reading and watching share this: a file that is served
-//! is one whose changes are noticed.
+//! Which entries of a catalog's folder count.
 
 use std::fs::{self, Metadata};
 use std::io;

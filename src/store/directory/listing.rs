@@ -14,11 +14,11 @@ use super::entry::{DEPTH, Outside, inside, is_passed_over};
 use super::{unreadable, unreadable_folder};
 use crate::domain::Time;
 use crate::formats::yaml::{ParsedFile, Source, parse};
-use crate::store::durable;
+use crate::store::durable::{self, present};
 use crate::store::port::ReadError;
 use crate::store::stamp::Stamp;
 
-/// A catalog's files are far smaller. Of a larger one, this much is read, which is enough for the
+/// A catalog's files are far smaller. Only this much of a larger one is read, which is enough for the
 /// reader to report it.
 const MAX_FILE: u64 = 1024 * 1024;
 /// Roles and manifests. Clients accept 5 MB.
@@ -26,7 +26,7 @@ const MAX_DOCUMENT: u64 = 8 * 1024 * 1024;
 /// With fewer files to read than this, threads cost more than they save.
 const FEW: usize = 64;
 
-/// The files of a catalog by path, those of the payload folder under `payloads:`.
+/// The files of a catalog by path. Those of the payload folder are under `payloads:`.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub files: BTreeMap<Arc<str>, Listed>,
@@ -34,7 +34,7 @@ pub(super) struct Listing {
     pub temporary: Vec<PathBuf>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Listed {
     pub path: PathBuf,
     kind: Kind,
@@ -42,7 +42,7 @@ pub(super) struct Listed {
     stamp: Result<Stamp, &'static str>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Catalog,
     Trust,
@@ -60,11 +60,8 @@ pub(super) struct Cached {
 #[derive(Debug, Clone)]
 pub(super) enum Content {
     Parsed(ParsedFile),
-    Trust(Bytes),
-    Manifest(Bytes),
-    /// A release's manifest or a line's role that cannot be read, and why. Only that release or line
-    /// fails.
-    Unread(String),
+    /// A role or a release's manifest. Where one cannot be read, only its line or release fails.
+    Signed(Result<Bytes, String>),
 }
 
 impl Cached {
@@ -76,7 +73,7 @@ impl Cached {
     pub fn parsed(&self) -> Option<&ParsedFile> {
         match &self.content {
             Content::Parsed(parsed) => Some(parsed),
-            Content::Trust(_) | Content::Manifest(_) | Content::Unread(_) => None,
+            Content::Signed(_) => None,
         }
     }
 }
@@ -107,7 +104,7 @@ impl Listing {
             let metadata = match inside(root, &entry) {
                 Ok(metadata) => metadata,
                 Err(Outside::Gone) => continue,
-                // A folder that cannot be entered is a fault of one line.
+                // A link to a folder elsewhere is a fault of one line.
                 Err(Outside::Refused { folder: true, why }) if depth == 0 => {
                     self.add(format!("{key}/line.yaml"), path, Kind::Catalog, Err(why));
                     continue;
@@ -145,12 +142,7 @@ impl Listing {
     }
 
     fn manifests(&mut self, payloads: &Path) -> io::Result<()> {
-        let entries = match fs::read_dir(payloads) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(e) => return Err(e),
-        };
-        for entry in entries {
+        for entry in present(fs::read_dir(payloads))?.into_iter().flatten() {
             let entry = entry?;
             let path = entry.path().join("release.json");
             let stamp = match fs::metadata(&path) {
@@ -173,14 +165,6 @@ impl Listing {
         self.files.insert(key.into(), Listed { path, kind, stamp });
     }
 
-    /// Whether nothing changed between two listings.
-    pub fn same(&self, other: &Self) -> bool {
-        self.files.len() == other.files.len()
-            && self.files.iter().zip(&other.files).all(|((path, listed), (other_path, other))| {
-                path == other_path && listed.stamp == other.stamp
-            })
-    }
-
     /// Brings a cache up to date. `false` if a file changed after it was listed.
     pub fn load(&self, cache: &mut HashMap<Arc<str>, Box<Cached>>, now: Time) -> Result<bool, ReadError> {
         let changed: Vec<_> = self
@@ -192,22 +176,18 @@ impl Listing {
             })
             .collect();
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = if changed.len() < FEW { FEW } else { changed.len().div_ceil(threads) };
+        let share = changed.len().div_ceil(threads).max(FEW);
         let known = &*cache;
+        let load = |chunk: &[(&Arc<str>, &Listed)]| -> Vec<_> {
+            chunk.iter().map(|(path, listed)| listed.load(path, known.get(*path).map(Box::as_ref))).collect()
+        };
         let loaded: Vec<_> = std::thread::scope(|scope| {
-            let workers: Vec<_> = changed
-                .chunks(share)
-                .map(|chunk| {
-                    let work = move || -> Vec<_> {
-                        chunk
-                            .iter()
-                            .map(|(path, listed)| listed.load(path, known.get(*path).map(Box::as_ref)))
-                            .collect()
-                    };
-                    if changed.len() < FEW { Work::Done(work()) } else { Work::Running(scope.spawn(work)) }
-                })
-                .collect();
-            workers.into_iter().flat_map(Work::result).collect()
+            let workers: Vec<_> =
+                changed.chunks(share).map(|chunk| scope.spawn(move || load(chunk))).collect();
+            let join = |worker: std::thread::ScopedJoinHandle<'_, _>| {
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            workers.into_iter().flat_map(join).collect()
         });
         let mut whole = true;
         for ((path, listed), loaded) in changed.into_iter().zip(loaded) {
@@ -232,10 +212,7 @@ pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, Re
     let failed = |source| unreadable_folder(&folder, source);
     let root = catalog.canonicalize().map_err(failed)?;
     let mut listing = Listing::default();
-    match listing.folder(&root, &folder, "trust", DEPTH) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Some(BTreeMap::new())),
-        listed => listed.map_err(failed)?,
-    }
+    present(listing.folder(&root, &folder, "trust", DEPTH)).map_err(failed)?;
     let mut files = BTreeMap::new();
     for (path, listed) in &listing.files {
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -245,7 +222,7 @@ pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, Re
         let loaded = listed.load(path, None);
         let loaded = loaded.map_err(|source| unreadable(&listed.path, source))?;
         let Some(loaded) = loaded else { return Ok(None) };
-        if let Content::Trust(bytes) = loaded.content {
+        if let Content::Signed(Ok(bytes)) = loaded.content {
             files.insert(name.to_owned(), bytes);
         }
     }
@@ -264,27 +241,13 @@ fn is_for_all(key: &str) -> bool {
     name.is_some_and(|name| name == "targets.json" || name.ends_with(".root.json"))
 }
 
-enum Work<'scope, T> {
-    Done(T),
-    Running(std::thread::ScopedJoinHandle<'scope, T>),
-}
-
-impl<T> Work<'_, T> {
-    fn result(self) -> T {
-        match self {
-            Self::Done(result) => result,
-            Self::Running(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        }
-    }
-}
-
 impl Listed {
     /// Reads the file. `None` if it has changed since it was listed.
     fn load(&self, key: &str, known: Option<&Cached>) -> io::Result<Option<Cached>> {
         let unreadable = |why: &str| {
             let content = match self.kind {
                 Kind::Catalog => Content::Parsed(ParsedFile::unreadable(key, why)),
-                Kind::Trust | Kind::Manifest => Content::Unread(why.to_owned()),
+                Kind::Trust | Kind::Manifest => Content::Signed(Err(why.to_owned())),
             };
             Ok(Some(Cached { stamp: None, digest: Sha256::digest(why).into(), content }))
         };
@@ -292,25 +255,23 @@ impl Listed {
             Ok(stamp) => stamp,
             Err(why) => return unreadable(why),
         };
-        let read =
-            match read(&self.path, stamp, if self.kind == Kind::Catalog { MAX_FILE } else { MAX_DOCUMENT }) {
-                Ok(Some(read)) => read,
-                Ok(None) => return Ok(None),
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(e) if self.kind == Kind::Catalog => {
-                    return unreadable(&format!("this process cannot read the file: {e}"));
-                }
-                Err(e) if !is_for_all(key) => return unreadable(&e.to_string()),
-                Err(e) => return Err(e),
-            };
+        let limit = if self.kind == Kind::Catalog { MAX_FILE } else { MAX_DOCUMENT };
+        let read = match present(read(&self.path, stamp, limit)) {
+            Ok(read) => read.flatten(),
+            Err(e) if self.kind == Kind::Catalog => {
+                return unreadable(&format!("this process cannot read the file: {e}"));
+            }
+            Err(e) if !is_for_all(key) => return unreadable(&e.to_string()),
+            Err(e) => return Err(e),
+        };
+        let Some(read) = read else { return Ok(None) };
         let digest = Sha256::digest(&read).into();
         let content = match known {
             // The same bytes under a new stamp need no parsing.
             Some(known) if known.digest == digest && known.stamp.is_some() => known.content.clone(),
             _ => match self.kind {
                 Kind::Catalog => Content::Parsed(parse(Source { path: key, bytes: &read }).without_text()),
-                Kind::Trust => Content::Trust(read.into()),
-                Kind::Manifest => Content::Manifest(read.into()),
+                Kind::Trust | Kind::Manifest => Content::Signed(Ok(read.into())),
             },
         };
         Ok(Some(Cached { stamp: Some(stamp), digest, content }))
@@ -319,12 +280,9 @@ impl Listed {
 
 /// The digest of a file as it is now. `None` if there is none.
 pub(super) fn digest_now(path: &Path) -> io::Result<Option<[u8; 32]>> {
+    let Some(file) = present(open(path))? else { return Ok(None) };
     let mut bytes = Vec::new();
-    match open(path) {
-        Ok(file) => file.take(MAX_FILE).read_to_end(&mut bytes)?,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(e),
-    };
+    file.take(MAX_FILE).read_to_end(&mut bytes)?;
     Ok(Some(Sha256::digest(&bytes).into()))
 }
 

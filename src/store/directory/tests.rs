@@ -304,8 +304,8 @@ fn roles_and_signed_manifests_are_part_of_the_revision() {
     fs::create_dir_all(&payloads).unwrap();
     fs::write(payloads.join("release.json"), "{1}").unwrap();
     let third = store.read(later()).unwrap();
-    assert_eq!(third.manifest(&version("1.8.1")).unwrap(), "{1}");
-    assert_eq!(third.manifest(&version("1.8.2")), None);
+    assert_eq!(third.manifest(&version("1.8.1")).unwrap().unwrap(), "{1}");
+    assert_eq!(third.manifest(&version("1.8.2")), Ok(None));
     assert!(first.revision != second.revision && second.revision != third.revision);
     assert_eq!(third.reading.faults, []);
 }
@@ -327,10 +327,10 @@ fn a_manifest_or_a_lines_role_that_cannot_be_read_is_told_of_and_the_rest_is_rea
     assert_eq!(seen.reading.faults, []);
     assert_eq!(seen.trust.keys().collect::<Vec<_>>(), ["1.root.json"]);
     assert_eq!(seen.unread_roles["releases-1.8.json"], "this link leaves the catalog's folder");
-    let why = seen.found_manifest(&version("1.8.1")).unwrap_err();
+    let why = seen.manifest(&version("1.8.1")).unwrap_err();
     assert_eq!(why, "this is not a regular file");
-    assert_eq!(seen.found_manifest(&version("1.8.2")).unwrap().unwrap(), "{2}");
-    assert_eq!(seen.found_manifest(&version("1.7.1")), Ok(None));
+    assert_eq!(seen.manifest(&version("1.8.2")).unwrap().unwrap(), "{2}");
+    assert_eq!(seen.manifest(&version("1.7.1")), Ok(None));
     store.commit(&seen.revision, &[enter("1.8.1")], later()).unwrap();
 }
 

@@ -1,6 +1,5 @@
 //! When a catalog folder may be read: once nothing has changed in it for a while, and git is done.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -8,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Directory;
-use super::entry::{DEPTH, Outside, inside, is_passed_over};
 use super::git::{busy, work_tree};
+use super::listing::Listing;
+use super::{Directory, unreadable};
 use crate::domain::Time;
+use crate::store::durable::present;
 use crate::store::port::{News, ReadError, Snapshot, Watch};
 use crate::store::stamp::Stamp;
 
@@ -33,7 +33,6 @@ pub(super) struct Scan {
     pub catalog: u64,
     /// The same for payload files, which may take an hour to arrive.
     pub payloads: u64,
-    pub files: usize,
     /// The file or folder that shows git at work.
     pub git: Option<PathBuf>,
 }
@@ -42,103 +41,52 @@ impl Scan {
     /// Looks at a catalog folder, and at payloads with their signed manifests.
     ///
     /// # Errors
-    /// When the catalog folder cannot be read.
-    pub fn take(catalog: &Path, payloads: &Path) -> io::Result<Self> {
-        let mut scan = Self { catalog: 0, payloads: 0, files: 0, git: None };
-        scan.folder(&catalog.canonicalize()?, catalog, 0)?;
-        scan.payloads(payloads)?;
-        scan.git = work_tree(catalog).and_then(|tree| tree.at_work());
-        Ok(scan)
-    }
-
-    /// Everything that a reader would read. Of a link that it follows, both the link and its target
-    /// count: either may change.
-    fn folder(&mut self, root: &Path, folder: &Path, depth: u8) -> io::Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if is_passed_over(&name.to_string_lossy()) {
-                continue;
-            }
-            let Some(own) = present(entry.metadata())? else { continue };
-            let metadata = if own.is_symlink() {
-                self.catalog(folder, &name, &own);
-                match inside(root, &entry) {
-                    Ok(metadata) => metadata,
-                    Err(Outside::Gone | Outside::Refused { .. }) => continue,
-                    Err(Outside::Io(e)) => return Err(e),
-                }
-            } else {
-                own
-            };
-            if !metadata.is_dir() {
-                self.catalog(folder, &name, &metadata);
-                self.files += 1;
-            } else if depth < DEPTH {
-                match self.folder(root, &entry.path(), depth + 1) {
-                    // This is a fault of one line, until the folder changes.
-                    Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                        self.catalog(folder, &name, &metadata);
-                    }
-                    looked => drop(present(looked)?),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Everything in the payload folder. A payload that was missing or wrong may be fixed in place, and
-    /// the stamp of its folder does not show that.
-    fn payloads(&mut self, payloads: &Path) -> io::Result<()> {
-        let Some(entries) = present(fs::read_dir(payloads))? else { return Ok(()) };
-        for entry in entries {
-            let entry = entry?;
-            if let Some(metadata) = present(fs::DirEntry::metadata(&entry))? {
-                add(&mut self.payloads, payloads, &entry.file_name(), &metadata);
-            }
-            let folder = entry.path();
-            // If the folder of a release may not be read, that is a fault of the release.
-            let Ok(files) = fs::read_dir(&folder) else { continue };
-            for file in files {
-                let file = file?;
-                // Links are followed, because their targets are served. A file that cannot be looked at
-                // is a fault of its release, too.
-                let Ok(metadata) = fs::metadata(file.path()) else { continue };
-                let name = file.file_name();
-                if name == "release.json" {
-                    self.catalog(&folder, &name, &metadata);
-                } else {
-                    add(&mut self.payloads, &folder, &name, &metadata);
-                }
-                self.files += 1;
-            }
-        }
-        Ok(())
-    }
-
-    fn catalog(&mut self, folder: &Path, name: &OsStr, metadata: &fs::Metadata) {
-        add(&mut self.catalog, folder, name, metadata);
+    /// When one of the folders cannot be read.
+    pub fn take(catalog: &Path, payloads: &Path) -> Result<Self, ReadError> {
+        Ok(Self {
+            catalog: hash(&Listing::take(catalog, payloads)?.files),
+            payloads: payload_stamps(payloads).map_err(|source| unreadable(payloads, source))?,
+            git: work_tree(catalog).and_then(|tree| tree.at_work()),
+        })
     }
 }
 
-/// Added up, so that the order in which a folder lists its files does not matter.
-fn add(to: &mut u64, folder: &Path, name: &OsStr, metadata: &fs::Metadata) {
+/// The stamps of everything in the payload folder. A payload that was missing or wrong may be fixed in
+/// place, and the stamp of its folder does not show that.
+fn payload_stamps(payloads: &Path) -> io::Result<u64> {
+    // Added up, so that the order in which a folder lists its files does not matter.
+    let mut stamps: u64 = 0;
+    let mut add = |path: &Path, metadata: &fs::Metadata| {
+        stamps = stamps.wrapping_add(hash(&(path, Stamp::of(metadata))));
+    };
+    for folder in present(fs::read_dir(payloads))?.into_iter().flatten() {
+        let folder = folder?;
+        if let Some(metadata) = present(folder.metadata())? {
+            add(&folder.path(), &metadata);
+        }
+        // A folder that cannot be read is a fault of its release.
+        for file in fs::read_dir(folder.path()).into_iter().flatten() {
+            let file = file?.path();
+            // Links are followed, because their targets are served. A file without metadata is a fault of
+            // its release, too. The signed manifest belongs to the catalog.
+            if let Ok(metadata) = fs::metadata(&file)
+                && !file.ends_with("release.json")
+            {
+                add(&file, &metadata);
+            }
+        }
+    }
+    Ok(stamps)
+}
+
+fn hash(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (folder, name, Stamp::of(metadata)).hash(&mut hasher);
-    *to = to.wrapping_add(hasher.finish());
+    what.hash(&mut hasher);
+    hasher.finish()
 }
 
-/// `None` for a file that was removed after it was listed: the next scan shows that.
-fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(found) => Ok(Some(found)),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(e) => Err(e),
-    }
-}
-
-/// Whether a folder may be read now, by what scans show. It has no clock: the caller brings one
-/// that only goes forward.
+/// Whether a folder may be read now, by what scans show. It has no clock: the caller passes monotonic
+/// times.
 #[derive(Debug, Clone, Default)]
 struct Quiet {
     catalog: Seen,

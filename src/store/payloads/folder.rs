@@ -5,23 +5,19 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::{hash, unreadable};
+use super::{digest, unreadable};
 use crate::domain::Time;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::release::{PayloadState, Release};
 use crate::domain::version::Version;
-use crate::store::durable::{self, Batch, Mode, WriteError};
+use crate::store::durable::{self, Batch, Mode, WriteError, present};
 use crate::store::port::{Blob, Incoming, PayloadError, PayloadStore};
 use crate::store::stamp::Stamp;
-
-/// The first line of the file in which digests are kept. Another first line means another form,
-/// and every digest is computed again.
-const DIGESTS: &str = "tidegate digests 1";
 
 /// The payload folder, and the copies in the state folder.
 #[derive(Debug)]
@@ -32,7 +28,7 @@ pub struct PayloadFolder {
     digests: Mutex<Digests>,
 }
 
-/// Digests by file, valid as long as the file's stamp is what it was.
+/// Digests by file, each valid for as long as the file's stamp stays the same.
 #[derive(Debug, Default)]
 struct Digests {
     known: HashMap<PathBuf, (Stamp, Sha256)>,
@@ -52,12 +48,14 @@ impl PayloadFolder {
     pub fn new(folder: &Path, state: &Path) -> Self {
         let copies = state.join("payloads");
         let digests_file = copies.join("digests");
-        let known = fs::read_to_string(&digests_file).map(|text| parse_digests(&text)).unwrap_or_default();
+        // Digests in a file of another form are computed again.
+        let known = fs::read(&digests_file).ok().and_then(|json| serde_json::from_slice(&json).ok());
+        let digests = Digests { known: known.unwrap_or_default(), changed: false };
         Self {
             folder: folder.to_owned(),
             copies: copies.join("sha256"),
             digests_file,
-            digests: Mutex::new(Digests { known, changed: false }),
+            digests: Mutex::new(digests),
         }
     }
 
@@ -81,7 +79,7 @@ impl PayloadFolder {
         }
         let failed = unreadable(path);
         let mut file = File::open(path).map_err(&failed)?;
-        let (digest, _) = hash(&mut file).map_err(&failed)?;
+        let (digest, _) = digest(&mut file).map_err(&failed)?;
         let after = file.metadata().map(|metadata| Stamp::of(&metadata)).map_err(&failed)?;
         if after == stamp && stamp.is_settled(now) {
             let mut digests = self.digests();
@@ -89,6 +87,25 @@ impl PayloadFolder {
             digests.changed = true;
         }
         Ok(digest)
+    }
+
+    /// Whether a file is there and has the size and the digest that the catalog says.
+    fn state(&self, path: &Path, payload: &Payload, now: Time) -> Result<PayloadState, PayloadError> {
+        let file = payload.file.clone();
+        let metadata = present(fs::metadata(path)).map_err(unreadable(path))?;
+        let Some(metadata) = metadata.filter(fs::Metadata::is_file) else {
+            return Ok(PayloadState::Missing { file });
+        };
+        let stamp = Stamp::of(&metadata);
+        if stamp.size != payload.size {
+            return Ok(PayloadState::Differs { file, found: format!("{} bytes", stamp.size) });
+        }
+        let found = self.digest(path, stamp, now)?;
+        Ok(if found == payload.sha256 {
+            PayloadState::Present
+        } else {
+            PayloadState::Differs { file, found: found.to_string() }
+        })
     }
 
     /// Whether there is a copy that is what its name says.
@@ -110,7 +127,7 @@ impl PayloadFolder {
             // Never more than the catalog says: a growing file does not fill the disk.
             io::copy(&mut Read::by_ref(&mut file).take(size), to)?;
             to.rewind()?;
-            let (found, _) = hash(to)?;
+            let (found, _) = digest(to)?;
             if found != sha256 {
                 differs = Some(found);
                 return Err(io::ErrorKind::InvalidData.into());
@@ -132,29 +149,12 @@ impl PayloadFolder {
 }
 
 impl PayloadStore for PayloadFolder {
-    fn check(&self, release: &Release, now: Time) -> Result<PayloadState, PayloadError> {
-        for payload in &*release.payloads {
+    fn check(&self, release: &Release, now: Time) -> PayloadState {
+        let mut states = release.payloads.iter().map(|payload| {
             let path = self.path(&release.version, payload);
-            let file = payload.file.clone();
-            let metadata = match fs::metadata(&path) {
-                Ok(metadata) if metadata.is_file() => metadata,
-                Ok(_) => return Ok(PayloadState::Missing { file }),
-                Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                    return Ok(PayloadState::Missing { file });
-                }
-                Err(source) => return Err(unreadable(&path)(source)),
-            };
-            let stamp = Stamp::of(&metadata);
-            if stamp.size != payload.size {
-                let found = format!("{} bytes", stamp.size);
-                return Ok(PayloadState::Differs { file, found });
-            }
-            let found = self.digest(&path, stamp, now)?;
-            if found != payload.sha256 {
-                return Ok(PayloadState::Differs { file, found: found.to_string() });
-            }
-        }
-        Ok(PayloadState::Present)
+            self.state(&path, payload, now).unwrap_or_else(|error| error.state(release))
+        });
+        states.find(|state| *state != PayloadState::Present).unwrap_or(PayloadState::Present)
     }
 
     fn ensure_copies(
@@ -175,9 +175,7 @@ impl PayloadStore for PayloadFolder {
                 failed.push((place, e));
             }
         }
-        if !copied.is_empty() {
-            batch.finish(&self.copies)?;
-        }
+        batch.finish(&self.copies)?;
         Ok(failed)
     }
 
@@ -190,66 +188,29 @@ impl PayloadStore for PayloadFolder {
                 self.copy(path, *sha256, *size, &mut batch)?;
             }
         }
-        if !taken.is_empty() {
-            batch.finish(&self.copies)?;
-        }
-        Ok(())
+        Ok(batch.finish(&self.copies)?)
     }
 
     fn open(&self, sha256: &Sha256, range: Range<u64>) -> io::Result<Blob> {
-        let path = self.copy_path(sha256);
-        let mut file = File::open(&path)?;
-        let size = file.metadata()?.len();
-        if range.start > 0 {
-            file.seek(SeekFrom::Start(range.start))?;
-        }
-        Ok(Blob { place: format!("`{}`", path.display()), size, bytes: Box::new(file) })
+        Blob::of_file(&self.copy_path(sha256), range.start)
     }
 
     /// Digests of files that are gone are dropped.
     fn remember(&self) -> Result<(), PayloadError> {
-        use std::fmt::Write as _;
         let mut digests = self.digests();
         if !digests.changed {
             return Ok(());
         }
         digests.known.retain(|path, _| path.exists());
-        let mut text = format!("{DIGESTS}\n");
-        for (path, (stamp, digest)) in &digests.known {
-            // The digest of a path that is not text, or has a line break, is computed each time.
-            let Some(path) = path.to_str().filter(|path| !path.contains('\n')) else { continue };
-            let Stamp { size, inode, modified, changed } = stamp;
-            // Writing to a `String` cannot fail.
-            let _ = writeln!(text, "{digest} {size} {inode} {modified} {changed} {path}");
-        }
-        if let Some(folder) = self.digests_file.parent() {
-            durable::create_folder(folder, Mode::Private)?;
-        }
-        durable::write(&self.digests_file, text.as_bytes(), Mode::Private)?;
+        // JSON cannot hold a path that is not text: the digest of such a file is computed at each start.
+        let known = digests.known.iter().filter_map(|(path, known)| Some((path.to_str()?, known)));
+        let json = serde_json::to_vec(&known.collect::<HashMap<_, _>>());
+        let json = json.map_err(|error| PayloadError::Failed(error.into()))?;
+        durable::create_folder(&self.copies, Mode::Private)?;
+        durable::write(&self.digests_file, &json, Mode::Private)?;
         digests.changed = false;
         Ok(())
     }
-}
-
-/// Of a file in another form, nothing is used: digests are computed again.
-fn parse_digests(text: &str) -> HashMap<PathBuf, (Stamp, Sha256)> {
-    let mut lines = text.lines();
-    if lines.next() != Some(DIGESTS) {
-        return HashMap::new();
-    }
-    lines.filter_map(parse_digest).collect()
-}
-
-fn parse_digest(line: &str) -> Option<(PathBuf, (Stamp, Sha256))> {
-    let mut parts = line.splitn(6, ' ');
-    let digest = Sha256::parse(parts.next()?).ok()?;
-    let stamp = Stamp {
-        size: parts.next()?.parse().ok()?,
-        inode: parts.next()?.parse().ok()?,
-        modified: parts.next()?.parse().ok()?,
-        changed: parts.next()?.parse().ok()?,
-    };
-    Some((PathBuf::from(parts.next()?), (stamp, digest)))
 }
 
 #[cfg(test)]
@@ -300,7 +261,7 @@ mod tests {
         }
 
         fn check(&self, payloads: &PayloadFolder) -> PayloadState {
-            payloads.check(&self.release, self.later).unwrap()
+            payloads.check(&self.release, self.later)
         }
     }
 
@@ -341,7 +302,7 @@ mod tests {
     fn a_fresh_stamp_is_not_remembered() {
         let fixture = Fixture::new();
         let payloads = fixture.payloads();
-        payloads.check(&fixture.release, "2000-01-01T00:00:00Z".parse().unwrap()).unwrap();
+        payloads.check(&fixture.release, "2000-01-01T00:00:00Z".parse().unwrap());
         assert!(payloads.digests().known.is_empty());
     }
 

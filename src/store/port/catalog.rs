@@ -78,9 +78,10 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
         trust: &BTreeMap<String, Bytes>,
     ) -> Result<(), CommitError>;
 
-    /// Replaces signed documents in a snapshot, and wherever the store keeps what it read, by
-    /// `served` ones of the very same bytes: what is served need not be in memory twice.
-    fn share(&self, snapshot: &mut Snapshot, served: &Served<'_>) {
+    /// Replaces signed documents in a snapshot, and wherever the store keeps them, by `served` ones with
+    /// the same bytes, so that no document is in memory twice. `served` finds a document by a role's file
+    /// name or a manifest's version.
+    fn share(&self, snapshot: &mut Snapshot, served: &dyn Fn(&str) -> Option<Bytes>) {
         snapshot.share(served);
     }
 
@@ -153,43 +154,23 @@ pub struct Snapshot {
     pub trust: BTreeMap<String, Bytes>,
     /// The roles of lines that cannot be read, and why, by file name.
     pub unread_roles: BTreeMap<String, String>,
-    /// The signed release manifests by version.
-    pub(in crate::store) manifests: HashMap<String, Bytes>,
-    /// Why one cannot be read.
-    pub(in crate::store) unread_manifests: BTreeMap<String, String>,
+    /// The signed release manifests by version, or why one cannot be read.
+    pub(in crate::store) manifests: HashMap<String, Result<Bytes, String>>,
 }
 
 impl Snapshot {
-    /// The signed release manifest of a version.
-    #[must_use]
-    pub fn manifest(&self, version: &Version) -> Option<&Bytes> {
-        self.manifests.get(&version.to_string())
-    }
-
-    /// The same, as evidence.
+    /// The signed release manifest of a version, if there is one.
     ///
     /// # Errors
-    /// Why it cannot be read, though there is one.
-    pub fn found_manifest(&self, version: &Version) -> Result<Option<Bytes>, String> {
-        let name = version.to_string();
-        match self.unread_manifests.get(&name) {
-            Some(why) => Err(why.clone()),
-            None => Ok(self.manifests.get(&name).cloned()),
-        }
+    /// Why it cannot be read.
+    pub fn manifest(&self, version: &Version) -> Result<Option<Bytes>, String> {
+        self.manifests.get(&version.to_string()).cloned().transpose()
     }
 
-    pub(in crate::store) fn share(&mut self, served: &Served<'_>) {
-        self.manifests.iter_mut().for_each(|(version, bytes)| reuse(bytes, (served.manifest)(version)));
-        self.trust.iter_mut().for_each(|(name, bytes)| reuse(bytes, served.roles.get(name).cloned()));
+    pub(in crate::store) fn share(&mut self, served: &dyn Fn(&str) -> Option<Bytes>) {
+        let manifests = self.manifests.iter_mut().filter_map(|(name, raw)| Some((name, raw.as_mut().ok()?)));
+        self.trust.iter_mut().chain(manifests).for_each(|(name, bytes)| reuse(bytes, served(name)));
     }
-}
-
-/// Signed documents that are in memory already, because they are served.
-pub struct Served<'a> {
-    /// The manifest of a version.
-    pub manifest: &'a dyn Fn(&str) -> Option<Bytes>,
-    /// The roles by file name.
-    pub roles: &'a BTreeMap<String, Bytes>,
 }
 
 /// Replaces bytes by equal ones that somebody else holds.

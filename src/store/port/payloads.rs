@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::{Blob, Cause};
 use crate::domain::Time;
+use crate::domain::chain;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::release::{PayloadState, Release};
 use crate::domain::version::Version;
@@ -15,25 +16,23 @@ use crate::domain::version::Version;
 ///
 /// `now` is always the machine's time.
 pub trait PayloadStore: fmt::Debug + Send + Sync {
-    /// Whether a release's payload files are there and are what the catalog says.
-    ///
-    /// # Errors
-    /// When a file is there and cannot be read.
-    fn check(&self, release: &Release, now: Time) -> Result<PayloadState, PayloadError>;
+    /// Whether a release's payload files are there and are what the catalog says. One that cannot be read
+    /// is not.
+    fn check(&self, release: &Release, now: Time) -> PayloadState;
 
-    /// Makes sure that there is a good copy of each of these to serve. A copy is checked while it is
+    /// Makes sure that there is a good copy of each of these files to serve. A copy is checked while it is
     /// made, so that later edits of the file are never served, and checked again when something may
     /// have changed it. Returns the places of those that could not be copied, and why.
     ///
     /// # Errors
-    /// When the copies cannot be made durable: then none counts as made.
+    /// When the copies cannot be made durable. Then none counts as made.
     fn ensure_copies(
         &self,
         wanted: &[(&Version, &Payload)],
         now: Time,
     ) -> Result<Vec<(usize, PayloadError)>, PayloadError>;
 
-    /// Takes copies of files from elsewhere, where there is none yet: all of them, or none.
+    /// Copies files from elsewhere, unless there is a copy already: all of them, or none.
     ///
     /// # Errors
     /// When a file cannot be read, is not what its digest says, or cannot be copied.
@@ -45,10 +44,10 @@ pub trait PayloadStore: fmt::Debug + Send + Sync {
     /// When there is none, or it cannot be read.
     fn open(&self, sha256: &Sha256, range: Range<u64>) -> io::Result<Blob>;
 
-    /// Keeps what was found out about files, so that the next start need not read them again.
+    /// Keeps the digests of files, so that the next start need not read them again.
     ///
     /// # Errors
-    /// When it cannot be kept, which only costs time.
+    /// When they cannot be kept, which only costs time.
     fn remember(&self) -> Result<(), PayloadError> {
         Ok(())
     }
@@ -72,4 +71,13 @@ pub enum PayloadError {
     /// The store failed.
     #[error(transparent)]
     Failed(Cause),
+}
+
+impl PayloadError {
+    /// The state of a release with this error: its payload cannot be served.
+    #[must_use]
+    pub fn state(&self, release: &Release) -> PayloadState {
+        let file = release.payloads.first().map(|payload| payload.file.clone()).unwrap_or_default();
+        PayloadState::Differs { file, found: chain(self) }
+    }
 }

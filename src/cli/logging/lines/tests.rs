@@ -25,19 +25,19 @@ fn slow() -> (Slow, mpsc::Receiver<String>, mpsc::Sender<()>) {
 }
 
 fn access(lines: &Lines, line: &[u8]) {
-    lines.0.gather(line, true);
+    lines.shared.gather(line, true);
 }
 
 #[test]
 fn lines_of_the_access_log_are_written_together_and_in_order_with_a_warning() {
     let (out, tell, go) = slow();
     let (lines, flusher) = lines(out).unwrap();
-    lines.say(b"first\n");
+    lines.shared.gather(b"first\n", false);
     assert_eq!(tell.recv().unwrap(), "first\n");
     // The writer hangs in its first write, and nobody waits for it.
     access(&lines, b"one\n");
     access(&lines, b"two\n");
-    lines.say(b"warning\n");
+    lines.shared.gather(b"warning\n", false);
     access(&lines, b"three\n");
     drop(go);
     drop(flusher);
@@ -51,7 +51,7 @@ fn nothing_is_lost_when_the_log_ends() {
     let (lines, flusher) = lines(out).unwrap();
     let all: Vec<String> = (0..1000).map(|n| format!("{n}\n")).collect();
     for (n, line) in all.iter().enumerate() {
-        lines.0.gather(line.as_bytes(), n % 3 > 0);
+        lines.shared.gather(line.as_bytes(), n % 3 > 0);
     }
     drop(flusher);
     assert_eq!(tell.try_iter().collect::<String>(), all.concat());
@@ -61,20 +61,20 @@ fn nothing_is_lost_when_the_log_ends() {
 fn a_reader_that_does_not_keep_up_costs_lines_of_the_access_log_first_and_memory_is_bounded() {
     let (out, tell, go) = slow();
     let (lines, flusher) = lines(out).unwrap();
-    lines.say(b"first\n");
+    lines.shared.gather(b"first\n", false);
     assert_eq!(tell.recv().unwrap(), "first\n");
     let quarter = |limit: usize| vec![b'x'; limit / 4];
     for _ in 0..6 {
         access(&lines, &quarter(LIMIT));
     }
     let held = |lines: &Lines| {
-        let gathered = lines.0.gathered();
+        let gathered = lines.shared.gathered();
         (gathered.lines.len(), gathered.lost)
     };
     assert_eq!(held(&lines), (LIMIT, 2));
     // The access log is full, and other lines have room of their own.
     for _ in 0..7 {
-        lines.say(&quarter(RESERVE));
+        lines.shared.gather(&quarter(RESERVE), false);
     }
     assert_eq!(held(&lines), (LIMIT + RESERVE, 5));
     drop(go);
@@ -86,12 +86,12 @@ fn a_reader_that_does_not_keep_up_costs_lines_of_the_access_log_first_and_memory
 fn the_end_of_the_log_does_not_wait_for_a_reader_that_has_stalled() {
     let (out, tell, go) = slow();
     let (lines, flusher) = lines(out).unwrap();
-    lines.say(b"first\n");
+    lines.shared.gather(b"first\n", false);
     assert_eq!(tell.recv().unwrap(), "first\n");
-    lines.say(b"never read\n");
+    lines.shared.gather(b"never read\n", false);
     // It would hang here for as long as `go` is there.
     drop(flusher);
-    assert!(!lines.0.gathered().ended);
+    assert!(!lines.shared.gathered().ended);
     drop(go);
 }
 
@@ -119,13 +119,13 @@ impl Write for Full {
 fn a_write_that_fails_loses_its_lines_and_the_next_one_says_how_many() {
     let (told, tell) = mpsc::channel();
     let (lines, flusher) = lines(Full { full: true, told }).unwrap();
-    lines.say(b"lost\nand lost\n");
+    lines.shared.gather(b"lost\nand lost\n", false);
     assert_eq!(tell.recv().unwrap(), "lost\nand lost\n");
     let subscriber = tracing_subscriber::fmt().with_writer(lines.clone()).without_time().finish();
     // It is said on the log's own thread, where a subscriber of this test alone is not known. From here on
     // the lines of other tests of this process may come in between.
     let _ = tracing::subscriber::set_global_default(subscriber);
-    lines.say(b"written\n");
+    lines.shared.gather(b"written\n", false);
     assert!(tell.iter().any(|written| written.contains("written\n")));
     let said = tell.iter().find(|said| said.contains("lines are missing")).unwrap();
     assert!(said.contains("WARN") && said.contains('2'), "{said}");
@@ -161,11 +161,11 @@ impl Write for Short {
 fn a_line_that_was_begun_when_the_disk_was_full_does_not_run_into_the_next() {
     let written = Arc::new(Mutex::new((0, Vec::new())));
     let (lines, flusher) = lines(Short(Arc::clone(&written))).unwrap();
-    lines.say(b"first\n");
-    while lines.0.gathered().lost == 0 {
+    lines.shared.gather(b"first\n", false);
+    while lines.shared.gathered().lost == 0 {
         std::thread::yield_now();
     }
-    lines.say(b"second\n");
+    lines.shared.gather(b"second\n", false);
     drop(flusher);
     let text = String::from_utf8(written.lock().unwrap().1.clone()).unwrap();
     assert!(text.starts_with("fir\nsecond\n"), "{text}");

@@ -25,11 +25,11 @@ impl SignedBefore for Before<'_> {
     }
 
     fn has_manifest(&self, version: &Version) -> bool {
-        self.view.snapshot.manifest(version).is_some()
+        self.view.snapshot.manifest(version).is_ok_and(|found| found.is_some())
     }
 
     fn promised(&self, version: &Version) -> Result<Option<SignedFacts>, String> {
-        let found = self.view.snapshot.found_manifest(version);
+        let found = self.view.snapshot.manifest(version);
         let raw = found.map_err(|why| ManifestFault::Unreadable(why).to_string())?;
         let manifest = raw.and_then(|raw| Signed::<ReleaseManifest>::parse(raw).ok());
         Ok(manifest.map(|manifest| SignedFacts::new(manifest.into_signed().not_before)))

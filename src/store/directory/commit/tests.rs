@@ -98,10 +98,8 @@ fn each_file_is_looked_at_again_before_it_is_written_and_so_are_its_line_and_git
         });
         let found = match wrote.unwrap() {
             Ok(()) => None,
-            Err(Stop::Overtaken(Overtaken::Changed(key))) => Some(key),
-            Err(Stop::Overtaken(Overtaken::Git(path))) => {
-                Some(path.file_name().unwrap().to_string_lossy().into_owned())
-            }
+            Err(Stop::Changed(key)) => Some(key),
+            Err(Stop::Git(path)) => Some(path.file_name().unwrap().to_string_lossy().into_owned()),
             Err(Stop::Write(e)) => panic!("{e}"),
         };
         assert_eq!(found.as_deref(), expected, "{what}");
@@ -121,7 +119,7 @@ fn a_new_release_takes_no_name_that_somebody_else_took_meanwhile() {
         fixture.write("1.8/1.8.3.yaml", "theirs");
         Ok(store.write(from, &files[0], &[], tree))
     });
-    assert!(matches!(wrote.unwrap(), Err(Stop::Overtaken(Overtaken::Changed(_)))));
+    assert!(matches!(wrote.unwrap(), Err(Stop::Changed(_))));
     assert_eq!(fixture.text("1.8/1.8.3.yaml"), "theirs");
 }
 

@@ -3,7 +3,7 @@ use std::os::unix::fs::symlink;
 use super::*;
 
 fn scan(catalog: u64, git: Option<&str>) -> Scan {
-    Scan { catalog, payloads: 0, files: 1, git: git.map(PathBuf::from) }
+    Scan { catalog, payloads: 0, git: git.map(PathBuf::from) }
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn a_folder_is_read_once_it_is_still_and_git_is_done() {
 fn payloads_that_arrive_do_not_keep_the_catalog_from_being_read_and_are_looked_at_again() {
     let s = Duration::from_secs;
     let mut quiet = Quiet::default();
-    let scan = |catalog, payloads| Scan { catalog, payloads, files: 1, git: None };
+    let scan = |catalog, payloads| Scan { catalog, payloads, git: None };
     let read = |quiet: &mut Quiet, catalog, payloads| quiet.done(&scan(catalog, payloads));
     for (at, catalog, payloads, expected) in [
         (0, 1, 1, News::Settling(STILL)),
