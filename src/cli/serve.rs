@@ -282,7 +282,7 @@ fn online_key(args: &Args, state: &dyn StateStore, workspace: &Workspace) -> any
             if let Some(role) = offline_role(&trust, id) {
                 return Err(refuse(
                     format!("`{}` is a {role} key, which no server may hold", path.display()),
-                    "keep it offline, so that somebody who breaks into the server cannot find it",
+                    "move it to an offline medium, so that nobody who breaks into the server finds it",
                 ));
             }
         }

@@ -70,7 +70,7 @@ fn a_server_without_what_it_needs_says_what_and_where_from() {
     fs::rename(&key, place.path("online.pem")).unwrap();
     let error = refused(place.dir(), &SERVE);
     assert!(
-        error.contains("there is no online key") && error.contains("hint: bring it back from a backup"),
+        error.contains("there is no online key") && error.contains("hint: restore it from a backup"),
         "{error}"
     );
     fs::rename(place.path("online.pem"), &key).unwrap();

@@ -69,7 +69,7 @@ fn a_scan_tells_of_changes_behind_links_that_stay_inside_and_ends_in_every_circl
     for name in ["1.8", ".shared", "..2018_01/1.9", "..2018_02/1.9"] {
         fs::create_dir_all(catalog.join(name)).unwrap();
     }
-    for name in [".shared/f", "..2018_01/1.9/f", "..2018_02/1.9/f"] {
+    for name in [".shared/f", ".shared/g", "..2018_01/1.9/f", "..2018_02/1.9/f"] {
         fs::write(catalog.join(name), "a").unwrap();
     }
     let link = |to: &str, name: &str| {
@@ -96,10 +96,12 @@ fn a_scan_tells_of_changes_behind_links_that_stay_inside_and_ends_in_every_circl
     step("another folder behind the same link");
     link("nothing", "1.8/1.8.2.yaml");
     step("a link to nothing");
-    link("../.shared/f", "1.8/1.8.2.yaml");
-    step("another link");
+    link("../.shared/g", "1.8/1.8.2.yaml");
+    step("a link to another file");
     fs::write(catalog.join(".shared/unused"), "").unwrap();
     assert_eq!(take(), *seen.last().unwrap(), "what no link points to");
+    link("../.shared/f", "1.8/1.8.2.yaml");
+    assert_eq!(take(), seen[seen.len() - 3], "a link to the same file as before");
 }
 
 #[test]
