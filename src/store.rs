@@ -1,4 +1,4 @@
-//! Where everything is kept: [`port`] says what a store must do, the rest is one that uses folders.
+//! Where everything is kept. [`port`] says what a store must do; the rest is a store in folders.
 
 pub mod directory;
 pub mod durable;

@@ -7,59 +7,58 @@ use chrono::TimeDelta;
 use crate::domain::Time;
 use crate::domain::degraded::ClockDoubt;
 
-/// Clocks are slewed by seconds in a day; a difference of minutes is a clock that was turned.
+/// Slewing changes a clock by seconds in a day. A difference of minutes means that somebody set it.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// A machine that booted so short a time ago is still finding out what time it is: the first answer
-/// from a time server sets its clock by any amount. What that gives is trusted as it would be by a
-/// server that had started a minute later.
+/// A machine that booted less than this time ago is still finding out what time it is: the first answer
+/// from a time server changes its clock by any amount. The new time is trusted, as a server that started
+/// a minute later would trust it.
 const BOOTING: Duration = Duration::from_secs(10 * 60);
 
-/// A clock that was turned back and then went on for so long was set right: the mistakes of people
-/// and time servers are corrected sooner.
+/// A clock that was set back and has run steadily for this long is right: people and time servers correct
+/// their mistakes sooner.
 const STEADY: Duration = Duration::from_secs(60 * 60);
 
-/// Holds the clock against time that only goes forward.
+/// Compares the machine's clock with the monotonic clock.
 #[derive(Debug, Default)]
 pub struct ClockWatch {
-    /// A time of day that was trusted, and the monotonic time at that moment. None before the clock
-    /// was first trusted: one that was wrong from the start is no measure for what it is set to.
+    /// The last time of day that was trusted. `None` before the clock was first trusted: a clock that was
+    /// wrong from the start cannot tell whether a new time is right.
     base: Option<Moment>,
-    /// A time at which there was a publication already, and when a clock that is in doubt was first
-    /// held against it.
+    /// The time of the last publication, and when a clock in doubt was first compared with it.
     made: Option<Moment>,
-    /// Since when a clock that was turned has gone on in step.
+    /// Since when a clock that was set has run steadily.
     steady: Option<Moment>,
 }
 
-/// A time of day, and the monotonic time at which it was so.
+/// A time of day, and the monotonic time at that moment.
 #[derive(Debug, Clone, Copy)]
 struct Moment(Time, Duration);
 
 impl Moment {
-    /// What time it is now, by what the monotonic clock counted since.
+    /// The time of day now, by the time that the monotonic clock has counted since.
     fn later(self, monotonic: Duration) -> Time {
         self.0 + TimeDelta::from_std(monotonic.saturating_sub(self.1)).unwrap_or(TimeDelta::zero())
     }
 }
 
-/// What the clock is worth at one moment.
+/// The verdict on the clock at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// The time to decide and to sign by: the clock's own if it is trusted, else what it should be.
-    /// It goes on in either case: what is served is renewed and does not expire.
+    /// The time to decide and to sign by: the clock's own if it is trusted, otherwise what it should be.
+    /// It moves on in both cases, so that what is served is renewed and does not expire.
     pub now: Time,
-    /// Why nothing is promoted.
+    /// Why the clock is not trusted, and nothing is promoted.
     pub doubt: Option<ClockDoubt>,
 }
 
 impl ClockWatch {
     /// Judges the clock. `made` is the time of the last publication.
     ///
-    /// The first clock that is not behind the last publication is trusted. One that is turned
-    /// forward later stays doubted until it is set back or the server starts anew, which is a
-    /// person's word for it: nothing else tells it from a mistake, and it would promote what has not
-    /// soaked. One that is turned back is trusted after a while: it can only promote later.
+    /// A clock that is not behind the last publication is trusted at the start. One that is set forward
+    /// later stays in doubt until it is set back or somebody restarts the server. Only a person can tell
+    /// it from a mistake, which would promote releases that have not soaked. One that is set back is
+    /// trusted after a while, since it can only promote later.
     pub fn judge(&mut self, now: Time, monotonic: Duration, made: Option<Time>) -> Reading {
         let expected = self.base.map(|base| base.later(monotonic));
         let turned = expected.filter(|expected| {
@@ -72,22 +71,22 @@ impl ClockWatch {
         } else if let Some(made) = made.filter(|made| now < *made) {
             ClockDoubt::Behind { now, made }
         } else {
-            // Following the clock in small steps keeps a slewed one trusted for ever.
+            // The base follows the clock in small steps, so a slewed clock stays trusted.
             self.base = Some(Moment(now, monotonic));
             (self.made, self.steady) = (None, None);
             return Reading { now, doubt: None };
         };
-        // What is made with the time that is given here does not start the count anew.
+        // A publication that is made with the time returned here does not start the count again.
         self.made = made.map(|made| match self.made {
             Some(known) if made <= known.later(monotonic) => known,
             _ => Moment(made, monotonic),
         });
         let renewed = self.made.map(|made| made.later(monotonic));
-        // `None` is less than any time. One of them is there, or there would be no doubt.
+        // `None` is less than any time. One of the two is a time, or there would be no doubt.
         Reading { now: expected.max(renewed).unwrap_or(now), doubt: Some(doubt) }
     }
 
-    /// Whether a clock that was turned has gone on in step with monotonic time for long enough.
+    /// Whether a clock that was set has run in step with the monotonic clock for long enough.
     fn is_steady(&mut self, now: Time, monotonic: Duration) -> bool {
         let since = *self.steady.get_or_insert(Moment(now, monotonic));
         if (now - since.later(monotonic)).abs() > TOLERANCE {

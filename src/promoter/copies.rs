@@ -13,9 +13,9 @@ use crate::domain::version::Version;
 use crate::store::port::PayloadError;
 
 impl Promoter {
-    /// The catalog, with a checked copy of every payload that is on offer, or listed for a release that
-    /// waits for its first stage. A release whose payload cannot be copied cannot be served, and so is
-    /// not offered. `machine` is the machine's time.
+    /// Makes sure that there is a checked copy of every payload that is on offer, or listed for a release
+    /// that waits for its first stage. Returns the catalog, in which a release whose payload cannot be
+    /// copied cannot be offered. `machine` is the machine's time.
     pub(super) fn copied<'a>(
         &self,
         catalog: &'a Catalog,
@@ -33,7 +33,7 @@ impl Promoter {
         match self.copy(catalog, machine, waiting) {
             Ok(more) => failed.extend(more),
             Err(error) => {
-                tracing::warn!("payloads of releases that wait are not served: {}", chain(&error));
+                tracing::warn!("payloads of waiting releases are not served: {}", chain(&error));
                 let all = catalog.lines().flat_map(|line| line.releases.values()).filter(|r| waiting(r));
                 failed.extend(all.map(|release| (release.version.clone(), error.state(release))));
             }

@@ -1,4 +1,4 @@
-//! What a state holds, as values: its publication and its keys.
+//! The publication and the keys in a state, as values.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::signing::key::KeyError;
 use crate::signing::trust::Trust;
 use crate::store::port::{Blob, HeldKey, StateError, StateStore};
 
-/// Why what a state holds cannot be used.
+/// Why the publication or the keys in a state cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoredError {
     #[error(transparent)]
@@ -23,7 +23,7 @@ pub enum StoredError {
 /// The last publication, if there is one.
 ///
 /// # Errors
-/// When it is there and cannot be used.
+/// When there is one and it cannot be used.
 pub fn publication(state: &dyn StateStore) -> Result<Option<Publication>, StoredError> {
     let Some(Blob { place, size, mut bytes }) = state.publication()? else { return Ok(None) };
     let publication = unpack(&mut bytes, size);
@@ -33,7 +33,7 @@ pub fn publication(state: &dyn StateStore) -> Result<Option<Publication>, Stored
 /// Stores a publication in place of the last one: durable before this returns.
 ///
 /// # Errors
-/// When it cannot be written; the last one is then still there.
+/// When it cannot be written. The last one is then still there.
 pub fn store(state: &dyn StateStore, publication: &Publication) -> Result<(), StateError> {
     state.publish(&mut |to| pack(publication, to))
 }
@@ -50,8 +50,8 @@ pub fn keys(state: &dyn StateStore) -> Result<Vec<(HeldKey, PrivateKey)>, Stored
     state.keys()?.into_iter().map(parsed).collect()
 }
 
-/// The key in a state that these roles name for all that is signed online. Where there are two, as
-/// between the steps of a rotation, it is the usual one.
+/// The key in a state that these roles name for signing online. If there are two, as in the middle of a
+/// rotation, it is the usual one.
 ///
 /// # Errors
 /// When a key cannot be read or used.

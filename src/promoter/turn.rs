@@ -37,7 +37,7 @@ impl Promoter {
             let catalog = copied.as_deref().unwrap_or(&read.catalog);
             let decided = Decided::of(catalog, &read.faulty, self.last.as_deref(), now);
             let due: Vec<Change> = if promote { decided.due().collect() } else { Vec::new() };
-            // A run promotes a release by one stage: the next stage is for the next turn.
+            // A run promotes a release by one stage. The next stage is for the next turn.
             let goes_on = due
                 .iter()
                 .any(|change| matches!(change, Change::Enter { version, .. } if run.moved.contains(version)));

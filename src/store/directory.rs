@@ -1,4 +1,4 @@
-//! A catalog in a folder of files, as people and git keep it.
+//! A catalog in a folder of files that people and git edit.
 
 mod commit;
 mod entry;
@@ -34,8 +34,8 @@ const TRIES: usize = 5;
 
 /// A catalog's folder and its payload folder.
 ///
-/// Keeps what it parsed: a second reading reads only files whose stamps changed, and those whose
-/// stamps are too young to be trusted.
+/// It keeps what it parsed. A second reading reads only files whose stamps changed, and those whose stamps
+/// are too young to be trusted.
 #[derive(Debug)]
 pub struct Directory {
     catalog: PathBuf,
@@ -47,7 +47,7 @@ pub struct Directory {
 struct Cache {
     /// In boxes, because an empty place in a map is as large as a value.
     files: HashMap<Arc<str>, Box<Cached>>,
-    /// The last reading, for as long as somebody else holds it: a catalog is large.
+    /// The last reading, for as long as somebody else holds it, because a catalog is large.
     last: Option<(Revision, Weak<Reading>)>,
 }
 
@@ -88,7 +88,7 @@ impl Directory {
         let mut listing = Listing::take(&self.catalog, &self.payloads)?;
         for _ in 0..TRIES {
             let whole = listing.load(&mut cache.files, now)?;
-            // The files that were read are one state only if none has changed since the listing.
+            // The files that were read belong together only if none has changed since the listing.
             let again = Listing::take(&self.catalog, &self.payloads)?;
             if whole && again.files == listing.files {
                 return Ok((snapshot(cache, &listing), listing));
@@ -225,8 +225,8 @@ fn signed_name(path: &str) -> &str {
     if path.starts_with("trust/") { parts.next() } else { parts.nth(1) }.unwrap_or(path)
 }
 
-/// Assembles the files. The texts of good files are not kept: a file whose fault shows only beside other
-/// files is read again, for the line of text that is shown with the fault.
+/// Assembles the files. The texts of good files are not kept. If a fault shows only beside other files, the
+/// file is read again for the line of text that is shown with the fault.
 fn assembled<'a>(
     files: impl Iterator<Item = &'a ParsedFile> + Clone,
     listing: &Listing,
@@ -244,7 +244,7 @@ fn assembled<'a>(
             let digest: [u8; 32] = Sha256::digest(text).into();
             cache.files.get(file.path()).is_some_and(|cached| cached.digest == digest)
         };
-        // A file that has changed since then is read in the next reading, with its faults.
+        // The next reading reads a file that has changed since then, and finds its faults.
         if let Some(text) = read.filter(same) {
             file.recall(&text);
             recalled = true;

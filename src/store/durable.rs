@@ -1,8 +1,8 @@
-//! Atomic, durable writes: the one place where files that must survive a crash are written.
+//! Atomic, durable writes: every file that must survive a crash is written here.
 //!
-//! A reader sees the old file or the new one, never anything in between. Once [`write()`] has
-//! returned, a power cut does not bring the old file back. This follows from the order of the steps:
-//! write to a temporary file, fsync it, rename it, fsync the folder.
+//! A reader sees the old file or the new one, never anything in between. After [`write()`] has returned,
+//! a power cut does not bring the old file back. This follows from the order of the steps: write to a
+//! temporary file, fsync it, rename it, fsync the folder.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};

@@ -11,15 +11,15 @@ use std::time::Duration;
 use super::durable::{self, Mode};
 use super::port::{CommitError, Exclusive, StateError};
 
-/// How often, and how far apart, a writer tries before it gives up: 10 s in all. A commit takes
-/// milliseconds; one that takes longer is stuck, and its user wants to know.
+/// How often and how far apart a writer tries before it gives up: 10 s in all. A commit takes
+/// milliseconds. One that takes longer is stuck, and the user should know.
 const TRIES: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Why there is no lock.
+/// Why a lock was not taken.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{}` could not be locked: this user must be able to open it, on a file system that has locks",
+    "cannot lock `{}`: this user must be able to open it, and its file system must support locks",
     path.display()
 )]
 struct LockError {
@@ -27,7 +27,7 @@ struct LockError {
     source: io::Error,
 }
 
-/// Takes a state folder, which is made if it does not exist.
+/// Locks a state folder, and creates it first if it does not exist.
 pub(super) fn state(folder: &Path) -> Result<Exclusive, StateError> {
     durable::create_folder(folder, Mode::Private)?;
     let path = folder.join("lock");
@@ -38,7 +38,7 @@ pub(super) fn state(folder: &Path) -> Result<Exclusive, StateError> {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
-            // A holder that has not written its id yet is a holder all the same.
+            // The holder may not have written its id yet.
             let _ = Read::by_ref(&mut file).take(20).read_to_string(&mut holder);
             let holder = holder.trim();
             let holder = if holder.is_empty() { "unknown" } else { holder };
@@ -49,14 +49,14 @@ pub(super) fn state(folder: &Path) -> Result<Exclusive, StateError> {
         }
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     }
-    // For people and for the message above; the lock itself is the system's.
+    // The id is for people and for the message above. The lock itself is the system's.
     file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
     writeln!(file, "{}", std::process::id()).map_err(failed)?;
     Ok(Exclusive::new(file))
 }
 
-/// Takes a catalog folder for writing; waits for at most 10 s. The lock is on the folder itself, so
-/// that no file of ours lies among the user's.
+/// Locks a catalog folder for writing; waits for at most 10 s. The lock is on the folder itself, so that
+/// there is no file of ours among the user's.
 pub(super) fn catalog(folder: &Path) -> Result<Exclusive, CommitError> {
     let failed = |source| CommitError::Failed(Arc::new(LockError { path: folder.to_owned(), source }));
     let file = File::open(folder).map_err(failed)?;

@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The bits that let everybody on the machine read or write.
+/// The mode bits that let everybody on the machine read or write.
 const OTHERS: u32 = 0o006;
 
-/// The bit that lets the file's group write. Reading is fine: containers get secrets with mode 0440,
-/// and an owner other than the user that the server runs as.
+/// The mode bit that lets the file's group write. Reading is fine: containers get secrets with mode 0440,
+/// and the owner is not the user that the server runs as.
 const GROUP_WRITES: u32 = 0o020;
 
 /// The file of a private key that everybody on the machine may read or change.
@@ -29,11 +29,11 @@ impl Exposed {
     }
 }
 
-/// Checks that the file of a private key is private, as `ssh` does with its keys. If only its group may
-/// change it, that is logged: the machine's owner decides who is in a group.
+/// Checks that the file of a private key is private, as `ssh` does. If only its group may change it, this
+/// logs a warning, because the machine's owner decides who is in the group.
 ///
 /// # Errors
-/// When everybody may read or change it. The outer error is for a file whose mode cannot be read.
+/// When everybody may read or change the file. The outer error is for a file whose mode cannot be read.
 pub fn check(path: &Path) -> io::Result<Result<(), Exposed>> {
     let mode = fs::metadata(path)?.permissions().mode() & 0o7777;
     if mode & OTHERS != 0 {

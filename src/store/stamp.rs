@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::port::Revision;
 use crate::domain::Time;
 
-/// Stamps younger than this are not trusted: a file that changes twice within one tick of its file
-/// system's clock keeps its stamp. Two seconds is the coarsest tick in use (FAT's).
+/// A stamp that is younger than this is not trusted, because a file that changes twice within one tick of
+/// its file system's clock keeps its stamp. Two seconds is the coarsest tick in use (FAT's).
 const RACY: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
 
 /// A file's identity and times. Two contents can have the same stamp only if they were written within
@@ -37,7 +37,7 @@ impl Stamp {
         }
     }
 
-    /// The stamp as a revision, which shows only whether it has changed.
+    /// The stamp as a revision, which only shows whether it has changed.
     pub(super) fn revision(self) -> Revision {
         let parts = [self.size, self.inode, self.modified.cast_unsigned(), self.changed.cast_unsigned()];
         let mut bytes = [0; 32];

@@ -130,7 +130,7 @@ impl StateStore for StateFolder {
         Ok(keys)
     }
 
-    /// Each leftover is as large as a publication.
+    /// Each of these files is as large as a publication.
     fn sweep(&self) {
         match present(durable::sweep(&self.folder)) {
             Ok(None | Some(0)) => {}

@@ -36,7 +36,7 @@ impl Stop {
 }
 
 impl Directory {
-    /// Does something under the lock with the catalog, if that is still at `base` and git is done.
+    /// Does something with the catalog under its lock, if it is still at `base` and git is not working.
     pub(super) fn planned<T>(
         &self,
         base: &Revision,
@@ -51,7 +51,7 @@ impl Directory {
         self.at(base, now, |from| act(from, tree.as_ref()))
     }
 
-    /// Does something with the catalog, if that is still at `base`.
+    /// Does something with the catalog, if it is still at `base`.
     pub(super) fn at<T>(
         &self,
         base: &Revision,
@@ -69,9 +69,9 @@ impl Directory {
         act(from)
     }
 
-    /// Each file is written atomically, and only if it is still what the change was made from. An edit
-    /// or a crash between two leaves the ones before it written, and a catalog that the same changes,
-    /// decided again, complete.
+    /// Writes each file atomically, and only if it is still what the change was made from. After an edit or
+    /// a crash between two files, the ones before it are written, and making the same changes again writes
+    /// the rest.
     pub(super) fn write_all(
         &self,
         from: Base<'_>,
@@ -90,7 +90,8 @@ impl Directory {
         Ok(Plan::revision(from, files.iter()))
     }
 
-    /// The first change that finds its file changed stops those after it, which must be decided again.
+    /// Writes each file by itself. If one was changed meanwhile, those after it must be decided again, and
+    /// are not written.
     pub(super) fn write_each(
         &self,
         from: Base<'_>,
@@ -132,8 +133,8 @@ impl Directory {
         Ok(plan_each(from, changes)?.1)
     }
 
-    /// Prepares for writing: checks that the files have not changed while the commit was planned, and
-    /// removes what crashed commits left.
+    /// Prepares for writing: checks that no file changed while the commit was planned, and removes the
+    /// temporary files of crashed commits.
     fn clear(&self, listing: &Listing) -> Result<(), CommitError> {
         if Listing::take(&self.catalog, &self.payloads)?.files != listing.files {
             return Err(changing(&self.catalog).into());
@@ -146,9 +147,9 @@ impl Directory {
         Ok(())
     }
 
-    /// Writes one file, and checks as late as possible whether it has changed: people and git take no
-    /// lock, and a hold that was saved while earlier files were written must stop this one. Only
-    /// microseconds pass between the check and the rename; no file system can do both in one step.
+    /// Writes one file, and checks as late as possible whether it has changed. People and git take no lock,
+    /// and a hold that somebody saved while earlier files were written must stop this one. Only
+    /// microseconds pass between the check and the rename. No file system can do both in one step.
     fn write(
         &self,
         from: Base<'_>,
@@ -159,7 +160,7 @@ impl Directory {
         let target = target(from.listing, &file.key).unwrap_or_else(|| self.catalog.join(&file.key));
         durable::write_if(&target, file.text.as_bytes(), Mode::Keep, || {
             let line = file.key.split('/').next().map(|line| format!("{line}/line.yaml"));
-            // The file itself comes last, right before it is replaced.
+            // The file itself is checked last, right before it is replaced.
             for key in ["policy.yaml"].into_iter().chain(line.as_deref()).chain([file.key.as_str()]) {
                 if let Some(path) = tree.and_then(WorkTree::at_work) {
                     return Err(Stop::Git(path));
@@ -179,7 +180,7 @@ impl Directory {
         let cached = from.cache.files.get(key).filter(|_| listed.is_some());
         let expected = match (written.iter().find(|file| file.key == key), cached) {
             (Some(written), _) => Some(written.digest()),
-            // A file that could not be read belongs to no line without a fault.
+            // A file that could not be read is in a line with faults.
             (None, Some(cached)) if !cached.is_read() => return true,
             (None, cached) => cached.map(|cached| cached.digest),
         };
@@ -187,7 +188,7 @@ impl Directory {
     }
 }
 
-/// The path under which an existing file is written. A link stays, and its target is replaced.
+/// The path to which an existing file is written. For a link this is its target, so that the link stays.
 fn target(listing: &Listing, key: &str) -> Option<PathBuf> {
     let listed = listing.files.get(key)?;
     Some(listed.path.canonicalize().unwrap_or_else(|_| listed.path.clone()))

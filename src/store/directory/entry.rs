@@ -4,11 +4,11 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
-/// How deep below the catalog's folder files are looked for. Those of a catalog are one level down;
-/// deeper ones are found so that they can be reported. This also ends every circle of links.
+/// How deep below the catalog's folder files are searched. The files of a catalog are one level down.
+/// Deeper ones are found so that they can be reported. This limit also ends every circle of links.
 pub(super) const DEPTH: u8 = 2;
 
-/// Whether a catalog has no file of this name: it is hidden, an editor's copy, or prose.
+/// Whether a name is not one of a catalog's file: it is hidden, an editor's copy, or prose.
 pub(super) fn is_passed_over(name: &str) -> bool {
     name.starts_with('.') || name.ends_with('~') || name.to_ascii_lowercase().ends_with(".md")
 }

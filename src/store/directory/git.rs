@@ -1,10 +1,10 @@
-//! Git around a catalog folder: while it writes there, nobody else reads or writes.
+//! Git in a catalog folder: while it writes there, nobody else reads or writes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What git keeps in its folder while it is at work on the files, or waits for somebody to resolve
-/// a conflict in them.
+/// The files and folders that git keeps while it works on the files, or waits for somebody to resolve a
+/// conflict in them.
 const AT_WORK: [&str; 6] =
     ["index.lock", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"];
 
@@ -16,8 +16,8 @@ pub struct WorkTree {
     git: PathBuf,
 }
 
-/// The git work tree that a folder lies in. Where there is one, git owns the folder unless the
-/// server was told otherwise.
+/// The git work tree that a folder is in, if it is in one. Then git owns the folder, unless a flag says
+/// otherwise.
 #[must_use]
 pub fn work_tree(folder: &Path) -> Option<WorkTree> {
     let folder = folder.canonicalize().ok()?;
@@ -35,21 +35,21 @@ pub fn work_tree(folder: &Path) -> Option<WorkTree> {
 }
 
 impl WorkTree {
-    /// The file or folder that shows git at work.
+    /// The file or folder that shows that git is working.
     pub(super) fn at_work(&self) -> Option<PathBuf> {
         AT_WORK.iter().map(|name| self.git.join(name)).find(|path| path.exists())
     }
 }
 
-/// What git is doing, as this path shows, and the way out.
+/// A message about the path that shows that git is working, with a hint.
 pub(super) fn busy(path: &Path) -> String {
-    // A git that was killed leaves its lock behind; then there is nothing to finish.
+    // A git process that was killed leaves its lock behind. Then there is nothing to finish.
     let way_out = if path.ends_with("index.lock") {
-        "let it finish, or remove that file if no git runs; then try again"
+        "let it finish, or remove that file if no git is running; then try again"
     } else {
-        "finish or abort what it does, then try again"
+        "finish or abort that operation, then try again"
     };
-    format!("git is at work on the catalog, as `{}` shows: {way_out}", path.display())
+    format!("git is working on the catalog, as `{}` shows: {way_out}", path.display())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which files a catalog has, and their contents. A file is read again only when it has changed.
+//! Which files a catalog has, and their contents. A file is read again only if it has changed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
@@ -30,7 +30,7 @@ const FEW: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub files: BTreeMap<Arc<str>, Listed>,
-    /// Temporary files that crashed commits left.
+    /// The temporary files of crashed commits.
     pub temporary: Vec<PathBuf>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Listing {
 pub(super) struct Listed {
     pub path: PathBuf,
     kind: Kind,
-    /// Or why the file cannot be read.
+    /// The stamp, or why the file cannot be read.
     stamp: Result<Stamp, &'static str>,
 }
 
@@ -123,7 +123,7 @@ impl Listing {
                             let why = "this process may not read the folder";
                             self.add(format!("{key}/line.yaml"), path, Kind::Catalog, Err(why));
                         }
-                        // It has been removed since it was listed: the second listing shows that.
+                        // It was removed after it was listed, which the second listing shows.
                         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                         listed => listed?,
                     }
@@ -205,7 +205,7 @@ impl Listing {
 
 /// The roots and the targets role in `trust/`, by file name.
 ///
-/// The roles of lines are left out: they are as large as the catalog, and say nothing about keys.
+/// The roles of lines are left out, because they are as large as the catalog and say nothing about keys.
 /// `None` if a file changed after it was listed.
 pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, ReadError> {
     let folder = catalog.join("trust");
@@ -235,7 +235,7 @@ fn is_role_of_a_line(key: &str) -> bool {
     name.is_some_and(|name| name.starts_with("releases-"))
 }
 
-/// Whether a file is a root or the targets role, without which nothing else can be judged.
+/// Whether a file is a root or the targets role, without which nothing else can be verified.
 fn is_for_all(key: &str) -> bool {
     let name = key.strip_prefix("trust/");
     name.is_some_and(|name| name == "targets.json" || name.ends_with(".root.json"))
@@ -267,7 +267,7 @@ impl Listed {
         let Some(read) = read else { return Ok(None) };
         let digest = Sha256::digest(&read).into();
         let content = match known {
-            // The same bytes under a new stamp need no parsing.
+            // The same bytes with a new stamp need no parsing.
             Some(known) if known.digest == digest && known.stamp.is_some() => known.content.clone(),
             _ => match self.kind {
                 Kind::Catalog => Content::Parsed(parse(Source { path: key, bytes: &read }).without_text()),
@@ -295,7 +295,7 @@ fn read(path: &Path, stamp: Stamp, limit: u64) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    // A pipe that replaced the file must not block the reading.
+    // Without this flag, a pipe that replaced the file would block the reader.
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     OpenOptions::new().read(true).custom_flags(flags).open(path)
 }

@@ -1,4 +1,4 @@
-//! When a catalog folder may be read: once nothing has changed in it for a while, and git is done.
+//! When a catalog folder may be read: after nothing has changed in it for a while, and git has finished.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,25 +15,25 @@ use crate::store::durable::present;
 use crate::store::port::{News, ReadError, Snapshot, Watch};
 use crate::store::stamp::Stamp;
 
-/// A folder is read when nothing has changed in it for this long. By then an editor has saved and a few
-/// files are copied, and nobody notices the wait.
+/// A folder is read after nothing has changed in it for this long. By then an editor has saved its file or
+/// a few files are copied, and nobody notices the wait.
 const STILL: Duration = Duration::from_millis(250);
 
-/// Payload files are looked at when none has changed for this long. By then their stamps can be trusted,
-/// so that gigabytes are not read again and again.
+/// Payload files are checked after none has changed for this long. By then their stamps can be trusted, so
+/// that gigabytes are not read again and again.
 const PAYLOADS_STILL: Duration = Duration::from_secs(3);
 
-/// While payloads keep arriving, those that have arrived are looked at after this time anyway.
+/// While payloads keep arriving, those that have arrived are checked after this time at the latest.
 const PAYLOADS_AT_LAST: Duration = Duration::from_secs(60);
 
-/// What the stamps of all files show. This is cheap: only folders are opened.
+/// The stamps of all files, as fingerprints. This is cheap, because only folders are opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scan {
     /// Changes with the name or stamp of any file of the catalog, signed manifests included.
     pub catalog: u64,
     /// The same for payload files, which may take an hour to arrive.
     pub payloads: u64,
-    /// The file or folder that shows git at work.
+    /// The file or folder that shows that git is working.
     pub git: Option<PathBuf>,
 }
 
@@ -93,7 +93,7 @@ struct Quiet {
     payloads: Seen,
     /// The fingerprints of the catalog and the payloads that were read.
     read: Option<(u64, u64)>,
-    /// Since when only payloads differ from what was read.
+    /// Since when payloads differ from what was read, while the catalog does not.
     moving: Option<Duration>,
 }
 
@@ -102,7 +102,7 @@ struct Quiet {
 struct Seen(Option<(u64, Duration)>);
 
 impl Seen {
-    /// For how long it has been this fingerprint.
+    /// How long the fingerprint has been the same.
     fn still(&mut self, fingerprint: u64, now: Duration) -> Duration {
         match self.0 {
             Some((seen, since)) if seen == fingerprint => now.saturating_sub(since),
@@ -129,14 +129,14 @@ impl FolderWatch {
 impl Watch for FolderWatch {
     fn look(&mut self, now: Duration) -> Result<News, ReadError> {
         let news = self.quiet.look(&self.directory.scan()?, now);
-        // At the start there is nothing to wait for: what is there is read.
+        // At the start the catalog is read at once.
         let is_first = self.quiet.read.is_none() && matches!(news, News::Settling(_));
         Ok(if is_first { News::Ready } else { news })
     }
 
     /// A checkout that git is still writing must not be read.
     fn read(&mut self, now: Time) -> Result<Snapshot, ReadError> {
-        // What changes after this scan is seen by the next one.
+        // The next scan shows what changes after this one.
         let scan = self.directory.scan()?;
         if let Some(path) = &scan.git {
             return Err(ReadError::Busy(busy(path)));
@@ -148,8 +148,8 @@ impl Watch for FolderWatch {
 }
 
 impl Quiet {
-    /// What a scan at `now`, a monotonic time, shows. Payloads never delay the reading of the catalog: one
-    /// that has not arrived counts as wrong, and is looked at again.
+    /// Judges a scan at `now`, a monotonic time. Payloads never delay the reading of the catalog: one that
+    /// has not arrived counts as wrong, and is checked again.
     fn look(&mut self, scan: &Scan, now: Duration) -> News {
         let still = self.catalog.still(scan.catalog, now);
         let payloads_still = self.payloads.still(scan.payloads, now);
@@ -170,8 +170,7 @@ impl Quiet {
         if wait.is_zero() { News::Ready } else { News::Arriving(wait) }
     }
 
-    /// Notes that what a scan showed has been read. It is the scan from before the reading: what
-    /// changed since then is seen by the next one.
+    /// Notes that the catalog was read after a scan. The next scan shows what has changed since this one.
     fn done(&mut self, scan: &Scan) {
         self.read = Some((scan.catalog, scan.payloads));
         self.moving = None;

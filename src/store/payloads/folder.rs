@@ -1,7 +1,7 @@
 //! Payload files in a folder, and copies by digest in the state folder, from which they are served.
 //!
-//! What is served is a copy that was checked while it was made, found by its digest. No path is
-//! ever made from anything that a client sent.
+//! The server serves copies, which it finds by their digests and which were checked while they were made.
+//! No path is ever built from anything that a client sent.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -42,8 +42,7 @@ impl From<WriteError> for PayloadError {
 }
 
 impl PayloadFolder {
-    /// The payloads in `folder`, with copies and remembered digests in `state`. Neither needs to
-    /// exist yet.
+    /// The payloads in `folder`, with copies and their digests in `state`. Neither folder needs to exist.
     #[must_use]
     pub fn new(folder: &Path, state: &Path) -> Self {
         let copies = state.join("payloads");
@@ -195,7 +194,7 @@ impl PayloadStore for PayloadFolder {
         Blob::of_file(&self.copy_path(sha256), range.start)
     }
 
-    /// Digests of files that are gone are dropped.
+    /// Also forgets the digests of files that are gone.
     fn remember(&self) -> Result<(), PayloadError> {
         let mut digests = self.digests();
         if !digests.changed {

@@ -27,8 +27,7 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
     /// When it cannot be read as a whole. Faults of single lines are part of what is read.
     fn read(&self, now: Time) -> Result<Snapshot, ReadError>;
 
-    /// The roots and the targets role by file name, and nothing else: it answers at once, however
-    /// large the catalog is.
+    /// Only the roots and the targets role, by file name. This is quick, however large the catalog is.
     ///
     /// # Errors
     /// When one of them cannot be read.
@@ -37,18 +36,18 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
     /// Makes changes, if the catalog is still at `base`. All are checked before the first is made.
     ///
     /// # Errors
-    /// [`CommitError::Conflict`] if the catalog is no longer at `base`; the others as they say.
+    /// [`CommitError::Conflict`] if the catalog is no longer at `base`; otherwise as the error says.
     fn commit(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Revision, CommitError>;
 
     /// Makes changes that do not build on each other, each by itself: one that cannot be made does
     /// not stop the others.
     ///
     /// # Errors
-    /// As [`commit`](Self::commit), for what concerns the catalog as a whole: nothing was changed.
+    /// As [`commit`](Self::commit), if the error is one of the catalog as a whole. Then nothing was changed.
     fn commit_each(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Each, CommitError>;
 
-    /// Which changes [`commit_each`](Self::commit_each) could not make, by their places, and why.
-    /// Changes nothing.
+    /// The changes that [`commit_each`](Self::commit_each) could not make, by their places, and why. This
+    /// changes nothing.
     ///
     /// # Errors
     /// As [`commit_each`](Self::commit_each).
@@ -59,19 +58,19 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
         now: Time,
     ) -> Result<Vec<(usize, CommitError)>, CommitError>;
 
-    /// Keeps everybody else from committing until what it returns is dropped: for whoever reads,
-    /// signs what was read, and then [puts](Self::put) the result.
+    /// Keeps everybody else from committing until the returned value is dropped: for a caller that reads,
+    /// signs what it read, and then [puts](Self::put) the result.
     ///
     /// # Errors
-    /// When somebody else is at work on the catalog, and does not finish.
+    /// When somebody else is working on the catalog, and does not finish.
     fn exclusive(&self) -> Result<Exclusive, CommitError>;
 
-    /// Stores signed documents: manifests, then roles, as [`roles_first`] orders them. Wherever a run is
-    /// cut short, no client notices: a manifest that is not listed yet and a role that is not delegated
-    /// yet are ignored, and a catalog without its first root is founded again.
+    /// Stores signed documents: manifests, then roles, in the order of [`roles_first`]. If this is cut
+    /// short, no client notices: a manifest that is not listed yet and a role that is not delegated yet are
+    /// ignored, and a catalog without its first root is founded again.
     ///
     /// # Errors
-    /// When one cannot be stored; those before it then are.
+    /// When one cannot be stored. Those before it may be stored.
     fn put(
         &self,
         manifests: &BTreeMap<Version, Bytes>,
@@ -89,32 +88,32 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
     fn watch(self: Arc<Self>) -> Box<dyn Watch>;
 }
 
-/// Tells when there is something new in a catalog.
+/// Watches a catalog for changes.
 pub trait Watch: Send {
-    /// Looks whether there is something new. `now` is monotonic.
+    /// Looks for something new. `now` is monotonic.
     ///
     /// # Errors
-    /// When the store cannot be asked.
+    /// When the store cannot be read.
     fn look(&mut self, now: Duration) -> Result<News, ReadError>;
 
-    /// Reads everything at one revision. What changes after that is news.
+    /// Reads everything at one revision. Later changes are new.
     ///
     /// # Errors
-    /// As [`CatalogStore::read`]; [`ReadError::Busy`] while somebody is at work on the catalog.
+    /// As [`CatalogStore::read`]; [`ReadError::Busy`] while somebody is working on the catalog.
     fn read(&mut self, now: Time) -> Result<Snapshot, ReadError>;
 }
 
-/// What a look at a catalog shows.
+/// The result of looking at a catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// It was read already.
+    /// The catalog was read already.
     Nothing,
     /// The catalog was read already, and payload files are arriving: look again after this time.
     Arriving(Duration),
-    /// It is being changed at this moment: look again after this time.
+    /// The catalog is changing right now: look again after this time.
     Settling(Duration),
-    /// Somebody is at work on it, and it must not be read before they are done: who, and what to do
-    /// if they never are.
+    /// Somebody is working on the catalog, and it must not be read before they are done: who it is, and
+    /// what to do if they never finish.
     Busy(String),
     /// There is something to read.
     Ready,
@@ -125,7 +124,7 @@ pub enum News {
 pub struct Revision([u8; 32]);
 
 impl Revision {
-    /// From whatever tells a store's states apart.
+    /// Makes a revision of any value that is different for each state of a store.
     #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -134,7 +133,7 @@ impl Revision {
 
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // As long as git's short names: people compare two of them by eye.
+        // Short, like git's, because people compare two of them by eye.
         self.0[..6].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
@@ -152,7 +151,7 @@ pub struct Snapshot {
     pub reading: Arc<Reading>,
     /// The roles by file name, `1.root.json`.
     pub trust: BTreeMap<String, Bytes>,
-    /// The roles of lines that cannot be read, and why, by file name.
+    /// Why some lines' roles cannot be read, by file name.
     pub unread_roles: BTreeMap<String, String>,
     /// The signed release manifests by version, or why one cannot be read.
     pub(in crate::store) manifests: HashMap<String, Result<Bytes, String>>,
@@ -173,7 +172,7 @@ impl Snapshot {
     }
 }
 
-/// Replaces bytes by equal ones that somebody else holds.
+/// Replaces bytes by equal ones that are in memory already.
 pub(in crate::store) fn reuse(bytes: &mut Bytes, held: Option<Bytes>) {
     if let Some(held) = held.filter(|held| held == bytes) {
         *bytes = held;
@@ -185,7 +184,7 @@ pub(in crate::store) fn reuse(bytes: &mut Bytes, held: Option<Bytes>) {
 pub enum ReadError {
     #[error("{what} cannot be read")]
     Failed { what: String, source: io::Error },
-    /// Whoever writes for longer than a reading waits is not done: read it later.
+    /// Somebody has been writing for as long as a reader waits. Read it later.
     #[error("{0} keeps changing while it is being read")]
     Changing(String),
     #[error("{0}")]
@@ -209,10 +208,10 @@ pub enum CommitError {
     #[error("the change would make the catalog faulty\n{0}")]
     Faulty(Box<Fault>),
     #[error(
-        "`{0}` is written in a form that a machine cannot edit safely: the edited text does not say what was meant; edit it by hand"
+        "`{0}` is written in a form that cannot be edited safely: the edited text would not mean the same; edit the file by hand"
     )]
     Unsafe(String),
-    /// The changes in these are made; making the same changes again makes the rest.
+    /// The changes in these files are made. Making the same changes again makes the rest.
     #[error("{written} of {all} files were written")]
     Partly {
         written: usize,
@@ -227,7 +226,7 @@ pub enum CommitError {
 }
 
 impl CommitError {
-    /// Whether somebody else was faster: reading again and deciding again may well succeed.
+    /// Whether somebody else committed first. Reading and deciding again may succeed.
     #[must_use]
     pub const fn is_lost(&self) -> bool {
         matches!(
@@ -242,21 +241,22 @@ impl CommitError {
         matches!(self, Self::Edit(_) | Self::Faulty(_) | Self::Unsafe(_))
     }
 
-    /// Whether something was changed all the same.
+    /// Whether something was changed in spite of the error.
     #[must_use]
     pub const fn has_written(&self) -> bool {
         matches!(self, Self::Partly { written, .. } if *written > 0)
     }
 }
 
-/// The roles of lines, then the targets role, which delegates to them, then the roots.
+/// Roles in the order of writing: those of lines, then the targets role, which delegates to them, then the
+/// roots.
 pub fn roles_first(trust: &BTreeMap<String, Bytes>) -> impl Iterator<Item = (&String, &Bytes)> {
     let mut roles: Vec<_> = trust.iter().collect();
     roles.sort_by_key(|(name, _)| (name.ends_with(".root.json"), *name == "targets.json"));
     roles.into_iter()
 }
 
-/// What became of changes that do not build on each other.
+/// The result of making each change by itself.
 #[derive(Debug)]
 pub struct Each {
     /// The catalog's revision with those that were made.
@@ -265,6 +265,6 @@ pub struct Each {
     pub made: Vec<usize>,
     /// The places of those that cannot be made, and why.
     pub failed: Vec<(usize, CommitError)>,
-    /// Why some are neither: they were not tried.
+    /// Why the others were not tried.
     pub stopped: Option<CommitError>,
 }

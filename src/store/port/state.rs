@@ -12,22 +12,22 @@ use crate::store::secret::Exposed;
 
 /// What a server must not lose: its versions, its last publication, its online keys.
 pub trait StateStore: fmt::Debug + Send + Sync {
-    /// Takes the state for this process alone, until what it returns is dropped: a second server on
-    /// one state would use its versions again.
+    /// Takes the state for this process alone, until the returned value is dropped. A second server on the
+    /// same state would use its versions again.
     ///
     /// # Errors
     /// [`StateError::InUse`] when another process has it.
     fn lease(&self) -> Result<Exclusive, StateError>;
 
-    /// Takes a version that was never used before, for what is signed next: above the last one that
-    /// was reserved and the last one that was `published`, and at least the seconds since 1970, so
-    /// that a lost state does not bring an old one back. It is durable before this returns.
+    /// Takes a version that was never used before, for the next documents. It is higher than the last one
+    /// that was reserved and the last one that was `published`, and at least the seconds since 1970, so
+    /// that a server that lost its state does not use an old one again. It is durable before this returns.
     ///
     /// # Errors
     /// When it cannot be kept.
     fn reserve(&self, published: Option<u64>, now: Time) -> Result<u64, StateError>;
 
-    /// Counts a version as used, because another server or an earlier state did use it.
+    /// Counts a version as used, because another server or an earlier state used it.
     ///
     /// # Errors
     /// When it cannot be kept.
@@ -43,13 +43,14 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// once.
     ///
     /// # Errors
-    /// When it cannot be written; the last one is then still there.
+    /// When it cannot be written. The last one is then still there.
     fn publish(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), StateError>;
 
-    /// What changes whenever a publication is stored; cheap to ask. `None` if there is none.
+    /// A revision that changes whenever a publication is stored, and is quick to read. `None` if there is
+    /// no publication.
     fn head(&self) -> Option<Revision>;
 
-    /// Notes that nothing was ever published from this state, so that nothing can step back.
+    /// Records that nothing was ever published from this state, so that nothing can step back.
     ///
     /// # Errors
     /// When it cannot be kept.
@@ -65,7 +66,7 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// When one cannot be read, or everybody may read it.
     fn keys(&self) -> Result<Vec<HeldKey>, StateError>;
 
-    /// Removes what writes left behind that were cut short.
+    /// Removes the files of writes that were cut short.
     fn sweep(&self) {}
 }
 
@@ -73,7 +74,7 @@ pub trait StateStore: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub struct HeldKey {
     pub place: PathBuf,
-    /// Whether it is where the online key usually is: of two that could sign, it is this one.
+    /// Whether it is where the online key usually is. Of two keys that could sign, this one does.
     pub is_usual: bool,
     pub pem: Zeroizing<String>,
 }
@@ -92,6 +93,6 @@ pub enum StateError {
     Failed(Cause),
     #[error(transparent)]
     Exposed(#[from] Exposed),
-    #[error("{0} does not hold a version: somebody changed it by hand")]
+    #[error("{0} does not contain a version: somebody changed it by hand")]
     Versions(String),
 }

@@ -1,5 +1,5 @@
-//! The new texts of a catalog's files. All of them are made, and read as any reader would read them,
-//! before the first is written.
+//! The new texts of a catalog's files. Before the first is written, all of them are made and read as any
+//! reader would read them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -26,7 +26,7 @@ pub(in crate::store::directory) struct Base<'a> {
     pub folder: &'a Path,
 }
 
-/// New texts in the order of the changes, and what the catalog must be with them.
+/// New texts in the order of the changes, and the catalog that they must give.
 #[derive(Default)]
 pub(super) struct Plan {
     pub files: Vec<Planned>,
@@ -52,13 +52,13 @@ type Placed<'a> = (usize, &'a Change);
 /// Changes that cannot be made, by their places, and why.
 pub(in crate::store::directory) type Failed = Vec<(usize, CommitError)>;
 
-/// Plans all of the changes; fails with the first that cannot be made.
+/// Plans all of the changes. Fails with the first that cannot be made.
 pub(super) fn plan_all(base: Base<'_>, changes: &[Change]) -> Result<Plan, CommitError> {
     checked(base, &changes.iter().enumerate().collect::<Vec<_>>())
 }
 
-/// Plans as many of the changes as can be made, if they do not build on each other. Also returns those
-/// that cannot be made.
+/// Plans as many changes as can be made, if they do not build on each other. Also returns those that
+/// cannot be made.
 pub(super) fn plan_each(base: Base<'_>, changes: &[Change]) -> Result<(Plan, Failed), CommitError> {
     let mut good: Vec<Placed<'_>> = changes.iter().enumerate().collect();
     match checked(base, &good) {
@@ -66,8 +66,8 @@ pub(super) fn plan_each(base: Base<'_>, changes: &[Change]) -> Result<(Plan, Fai
         Err(lost) if lost.is_lost() => return Err(lost),
         Err(_) => {}
     }
-    // A file that cannot be edited is found without the rest of the catalog, which takes far longer to
-    // read.
+    // Files that cannot be edited are found first, since that does not read the rest of the catalog, which
+    // takes far longer.
     let mut failed = Failed::new();
     for &one in &good {
         match plan(base, &[one]) {
@@ -143,7 +143,7 @@ fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
             }
         }
         catalog = match applied {
-            // A reader of the new text says where the rule is broken.
+            // Reading the new text shows where the rule is broken.
             Err(ChangeError::Broken { .. }) => return Err(refusal(read(&files, base), &files, base)),
             applied => applied.map_err(EditError::from)?,
         };
@@ -151,7 +151,7 @@ fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
     Ok(Plan { files, catalog })
 }
 
-/// The change without evidence, which is not part of a catalog's files.
+/// The change without evidence, which is not in a catalog's files.
 fn without_evidence(change: &Change) -> Change {
     let mut change = change.clone();
     if let Change::Add { release, .. } = &mut change {
@@ -160,7 +160,7 @@ fn without_evidence(change: &Change) -> Change {
     change
 }
 
-/// Reads the new texts as any reader would: they must say exactly what was meant.
+/// Reads the new texts as any reader would, and checks that they say exactly what was meant.
 fn verify(plan: &Plan, base: Base<'_>) -> Result<(), CommitError> {
     let after = read(&plan.files, base);
     if after.catalog == plan.catalog && after.faulty.keys().eq(base.reading.faulty.keys()) {
