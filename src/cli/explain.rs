@@ -9,7 +9,7 @@ use super::channel;
 use super::failure::refuse;
 use super::terminal::Terminal;
 use super::time;
-use super::workspace::Workspace;
+use super::workspace::{View, Workspace};
 use crate::domain::Time;
 use crate::domain::catalog::ChannelRef;
 use crate::domain::channel::ChannelName;
@@ -62,9 +62,10 @@ struct WayBody {
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let now = args.at.unwrap_or_else(|| workspace.now());
+    let view = workspace.read()?;
     match (&args.version, &args.on, &args.from) {
-        (Some(version), ..) => release(version, now, workspace, terminal),
-        (None, Some(on), Some(from)) => way(on, from, now, workspace, terminal),
+        (Some(version), ..) => release(version, now, &view, terminal),
+        (None, Some(on), Some(from)) => way(on, from, now, &view, terminal),
         // Clap accepts nothing else.
         _ => Err(refuse("nothing to explain", "name a release, or `--on CHANNEL --from VERSION`")),
     }
@@ -73,10 +74,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 fn release(
     version: &Version,
     now: Time,
-    workspace: &Workspace,
+    view: &View,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let view = workspace.read()?;
     let (line, release) = view.release(version)?;
     let decisions = decide(&view.catalog, now);
     let decision = decisions.iter().find(|decision| decision.release.version == *version);
@@ -89,10 +89,9 @@ fn way(
     on: &ChannelName,
     from: &Version,
     now: Time,
-    workspace: &Workspace,
+    view: &View,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let view = workspace.read()?;
     let channel = view.channel(on)?;
     let decisions = decide(&view.catalog, now);
     let views = Views::new(&view.catalog, &decisions, now);

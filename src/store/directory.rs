@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use self::git::{WorkTree, work_tree};
 use self::listing::{Cached, Content, Listing};
-use self::watch::{FolderWatch, Scan};
+use self::watch::FolderWatch;
 use super::durable::{self, Batch, Mode, WriteError};
 use super::lock;
 use super::port::{
@@ -71,15 +71,6 @@ impl Directory {
         work_tree(&self.catalog)
     }
 
-    /// Looks whether anything changed, without reading a file.
-    fn scan(&self) -> Result<Scan, ReadError> {
-        Scan::take(&self.catalog, &self.payloads)
-    }
-
-    fn read_all(&self, now: Time) -> Result<Snapshot, ReadError> {
-        Ok(self.read_cached(&mut self.cache(), now)?.0)
-    }
-
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,7 +93,7 @@ impl Directory {
 impl CatalogStore for Directory {
     /// Stamps are judged by `now`.
     fn read(&self, now: Time) -> Result<Snapshot, ReadError> {
-        self.read_all(now)
+        Ok(self.read_cached(&mut self.cache(), now)?.0)
     }
 
     fn keys(&self) -> Result<BTreeMap<String, Bytes>, ReadError> {

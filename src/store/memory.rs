@@ -20,7 +20,7 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::payload::{Payload, Sha256};
-use crate::domain::release::{Evidence, PayloadState, Release};
+use crate::domain::release::{PayloadState, Release};
 use crate::domain::version::Version;
 use crate::formats::tuf::next_version;
 use crate::formats::yaml::Reading;
@@ -85,11 +85,6 @@ impl Kept {
     }
 
     fn make(&mut self, change: &Change) -> Result<(), CommitError> {
-        let mut change = change.clone();
-        // What stands behind a release is no part of the catalog.
-        if let Change::Add { release, .. } = &mut change {
-            release.evidence = Evidence::default();
-        }
         let after = change.apply(self.catalog.clone()).map_err(|error| CommitError::Edit(error.into()))?;
         self.count += u64::from(after != self.catalog);
         self.catalog = after;

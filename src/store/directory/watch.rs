@@ -12,7 +12,7 @@ use super::listing::Listing;
 use super::{Directory, unreadable};
 use crate::domain::Time;
 use crate::store::durable::present;
-use crate::store::port::{News, ReadError, Snapshot, Watch};
+use crate::store::port::{CatalogStore, News, ReadError, Snapshot, Watch};
 use crate::store::stamp::Stamp;
 
 /// A folder is read after nothing has changed in it for this long. By then an editor has saved its file or
@@ -128,7 +128,7 @@ impl FolderWatch {
 
 impl Watch for FolderWatch {
     fn look(&mut self, now: Duration) -> Result<News, ReadError> {
-        let news = self.quiet.look(&self.directory.scan()?, now);
+        let news = self.quiet.look(&Scan::take(&self.directory.catalog, &self.directory.payloads)?, now);
         // At the start the catalog is read at once.
         let is_first = self.quiet.read.is_none() && matches!(news, News::Settling(_));
         Ok(if is_first { News::Ready } else { news })
@@ -137,11 +137,11 @@ impl Watch for FolderWatch {
     /// A checkout that git is still writing must not be read.
     fn read(&mut self, now: Time) -> Result<Snapshot, ReadError> {
         // The next scan shows what changes after this one.
-        let scan = self.directory.scan()?;
+        let scan = Scan::take(&self.directory.catalog, &self.directory.payloads)?;
         if let Some(path) = &scan.git {
             return Err(ReadError::Busy(busy(path)));
         }
-        let snapshot = self.directory.read_all(now)?;
+        let snapshot = self.directory.read(now)?;
         self.quiet.done(&scan);
         Ok(snapshot)
     }

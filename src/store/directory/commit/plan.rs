@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::catalog::Catalog;
 use crate::domain::change::{Change, ChangeError};
-use crate::domain::release::Evidence;
 use crate::formats::edit::{EditError, edit};
 use crate::formats::yaml::{ParsedFile, Reading, Source, parse};
 use crate::store::directory::listing::Listing;
@@ -116,8 +115,7 @@ fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
     let mut on_disk: HashMap<String, Vec<u8>> = HashMap::new();
     let mut catalog = reading.catalog.clone();
     for &(place, change) in changes {
-        let change = without_evidence(change);
-        let key = crate::formats::edit::file(&change, &catalog).map_err(EditError::from)?;
+        let key = crate::formats::edit::file(change, &catalog).map_err(EditError::from)?;
         if !files.iter().any(|file| file.key == key)
             && let Some(listed) = listing.files.get(key.as_str())
         {
@@ -128,7 +126,7 @@ fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
             }
             on_disk.insert(key, bytes);
         }
-        let edited = edit(&change, &catalog, |key| {
+        let edited = edit(change, &catalog, |key| {
             let planned = files.iter().find(|file| file.key == key);
             planned.map(|file| file.text.as_bytes()).or_else(|| on_disk.get(key).map(Vec::as_slice))
         })?;
@@ -149,15 +147,6 @@ fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
         };
     }
     Ok(Plan { files, catalog })
-}
-
-/// The change without evidence, which is not in a catalog's files.
-fn without_evidence(change: &Change) -> Change {
-    let mut change = change.clone();
-    if let Change::Add { release, .. } = &mut change {
-        release.evidence = Evidence::default();
-    }
-    change
 }
 
 /// Reads the new texts as any reader would, and checks that they say exactly what was meant.
