@@ -345,7 +345,7 @@ fn nothing_is_written_while_git_is_at_work() {
     let error = store.commit(&seen, &[enter("1.8.1")], later()).unwrap_err();
     assert!(matches!(error, CommitError::Busy(_)), "{error}");
     // Left behind by one that was killed, it is in the way for ever.
-    assert!(error.to_string().contains("or remove that file if no git runs"), "{error}");
+    assert!(error.to_string().contains("or remove that file if no git is running"), "{error}");
     fs::rename(fixture.folder.path().join(".git/index.lock"), fixture.folder.path().join(".git/MERGE_HEAD"))
         .unwrap();
     let error = store.commit(&seen, &[enter("1.8.1")], later()).unwrap_err();
