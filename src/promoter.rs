@@ -7,7 +7,7 @@ mod clock_watch;
 mod copies;
 mod mirror;
 pub mod promote;
-pub mod reading;
+mod reading;
 pub mod status;
 pub mod stored;
 mod turn;

@@ -12,7 +12,6 @@ use super::workspace::{View, Workspace};
 use crate::domain::release::ManifestState;
 use crate::domain::{Time, rfc3339};
 use crate::formats::api::DegradedBody;
-use crate::promoter::reading::faulty_lines;
 use crate::promoter::status::{Degraded, DegradedKind, ONLINE_NEAR, Status, not_offered};
 use crate::promoter::stored;
 use crate::publish::{Decided, Publication};
@@ -90,7 +89,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         degraded.push(Degraded::failed(DegradedKind::PublishFailing, &error));
         None
     });
-    let faulty = faulty_lines(&view.snapshot.reading, &workspace.catalog);
+    let faulty = view.snapshot.reading.faulty_lines(&workspace.catalog);
     let decided = Decided::of(&view.catalog, &faulty, publication.as_ref(), now);
     for (line, refusal) in &decided.refused {
         let keeps = publication.as_ref().is_some_and(|last| last.prefix(line).is_some());

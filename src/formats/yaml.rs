@@ -8,12 +8,14 @@
 //! contradict each other, as with one channel's name in both, both are faulty.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
+use crate::words::and_more;
 
 mod assemble;
 mod event;
@@ -57,6 +59,19 @@ pub struct Reading {
     pub faulty: BTreeMap<String, Vec<Fault>>,
     /// Every fault, in the order of files, lines and columns. Some belong to no line.
     pub faults: Vec<Fault>,
+}
+
+impl Reading {
+    /// The lines with faults, each with its first fault. Paths begin with `folder`.
+    #[must_use]
+    pub fn faulty_lines(&self, folder: &Path) -> BTreeMap<LineName, String> {
+        let faulty = self.faulty.iter().filter_map(|(line, faults)| {
+            let Fault { file, line: row, column, message, .. } = faults.first()?;
+            let (file, more) = (folder.join(file), and_more(faults.len() - 1));
+            Some((LineName::parse(line).ok()?, format!("{}:{row}:{column}: {message}{more}", file.display())))
+        });
+        faulty.collect()
+    }
 }
 
 /// A file that was read by itself. Cheap to clone.

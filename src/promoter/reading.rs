@@ -15,25 +15,10 @@ use crate::domain::channel::LineName;
 use crate::domain::release::Release;
 use crate::domain::stop::Stop;
 use crate::domain::version::Version;
-use crate::formats::fault::Fault;
-use crate::formats::yaml::Reading;
 use crate::publish::continuity::{Trusted, published, trusted};
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Trust, TrustError};
 use crate::store::port::{Revision, Snapshot};
-use crate::words;
-
-/// The lines that cannot be read, each with its first fault. Paths begin with `folder`.
-#[must_use]
-pub fn faulty_lines(reading: &Reading, folder: &Path) -> BTreeMap<LineName, String> {
-    let faulty = reading.faulty.iter().filter_map(|(line, faults)| {
-        let Fault { file, line: row, column, message, .. } = faults.first()?;
-        let more = words::and_more(faults.len() - 1);
-        let file = folder.join(file);
-        Some((LineName::parse(line).ok()?, format!("{}:{row}:{column}: {message}{more}", file.display())))
-    });
-    faulty.collect()
-}
 
 /// The catalog as it was last read.
 pub(super) struct Read {
@@ -85,7 +70,7 @@ impl Promoter {
             .flat_map(|line| line.releases.keys())
             .filter_map(|version| Some((version.clone(), snapshot.manifest(version).ok()??)))
             .collect();
-        let mut faulty = faulty_lines(&reading, Path::new(""));
+        let mut faulty = reading.faulty_lines(Path::new(""));
         for (line, error) in usable.ok().flatten().into_iter().flat_map(Trust::broken) {
             faulty.entry(line.clone()).or_insert_with(|| chain(error));
         }
