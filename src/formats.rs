@@ -13,6 +13,8 @@ pub mod seconds;
 pub mod manifest;
 pub mod tuf;
 
+mod sparse;
+
 pub mod api;
 pub mod described;
 pub mod images;

@@ -4,7 +4,7 @@ use super::Time;
 use super::chain;
 use super::channel::{ChannelName, LineName};
 use super::line::Prefix;
-use super::named::named;
+use super::named::{named, tagged};
 use super::release::Evidence;
 use super::stepback::StepBack;
 use super::version::Version;
@@ -52,15 +52,17 @@ pub enum ClockDoubt {
     Behind { now: Time, made: Time },
 }
 
-/// Why a line was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LineRefusal {
-    /// It could not be read.
-    Faulty { why: String },
-    /// It would step back.
-    StepsBack(Vec<StepBack>),
-    /// It claims what belongs to a line that keeps its last good documents.
-    Claims { claim: Claim, of: LineName },
+tagged! {
+    /// Why a line was refused.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum LineRefusal {
+        /// It could not be read.
+        Faulty { why: String } = "faulty",
+        /// It would step back.
+        StepsBack(Vec<StepBack>) = "steps_back",
+        /// It claims what belongs to a line that keeps its last good documents.
+        Claims { claim: Claim, of: LineName } = "claims",
+    }
 }
 
 /// What two lines cannot both have.
@@ -115,18 +117,6 @@ impl Degraded {
             Self::Panicked { .. } => DegradedKind::PublishFailing,
             Self::NotCommitted { .. } => DegradedKind::CommitFailing,
             Self::Failed { kind, .. } => *kind,
-        }
-    }
-}
-
-impl LineRefusal {
-    /// The kind's name in JSON.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Faulty { .. } => "faulty",
-            Self::StepsBack(_) => "steps_back",
-            Self::Claims { .. } => "claims",
         }
     }
 }

@@ -24,3 +24,29 @@ macro_rules! named {
     };
 }
 pub(crate) use named;
+
+/// Declares an enum whose variants have figures, with the word of each.
+macro_rules! tagged {
+    (
+        $(#[$about:meta])*
+        pub enum $name:ident$(<$life:lifetime>)? {
+            $($(#[$doc:meta])* $variant:ident$(($($of:tt)*))?$({$($fields:tt)*})? = $word:literal,)*
+        }
+    ) => {
+        $(#[$about])*
+        pub enum $name$(<$life>)? {
+            $($(#[$doc])* $variant$(($($of)*))?$({$($fields)*})?,)*
+        }
+
+        impl$(<$life>)? $name$(<$life>)? {
+            /// The stable word.
+            #[must_use]
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $word,)*
+                }
+            }
+        }
+    };
+}
+pub(crate) use tagged;

@@ -15,6 +15,7 @@ use super::Time;
 use super::catalog::{Catalog, ChannelRef};
 use super::change::Change;
 use super::line::{Line, Stage};
+use super::named::tagged;
 use super::policy::Urgency;
 use super::release::{Entry, ManifestState, PayloadState, Release, SCHEDULE};
 use super::soak_record;
@@ -40,28 +41,20 @@ pub struct Decision<'a> {
     pub overdue: bool,
 }
 
-/// The outcome of all gates together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Every gate passes now.
-    Promote,
-    /// Every gate passes at `until`, and not before.
-    Wait { until: Time },
-    /// Some gate does not open by itself.
-    Blocked,
+tagged! {
+    /// The outcome of all gates together.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Verdict {
+        /// Every gate passes now.
+        Promote = "promote",
+        /// Every gate passes at `until`, and not before.
+        Wait { until: Time } = "wait",
+        /// Some gate does not open by itself.
+        Blocked = "blocked",
+    }
 }
 
 impl Verdict {
-    /// The verdict's name in JSON.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Promote => "promote",
-            Self::Wait { .. } => "wait",
-            Self::Blocked => "blocked",
-        }
-    }
-
     /// Until when the release waits.
     #[must_use]
     pub const fn waits_until(self) -> Option<Time> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::channel::StageName;
 use super::labels::Labels;
+use super::named::tagged;
 use super::payload::Payload;
 use super::policy::Urgency;
 use super::version::Version;
@@ -77,45 +78,49 @@ pub struct Evidence {
     pub payload: PayloadState,
 }
 
-/// Whether a release key stands behind the release.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum ManifestState {
-    /// The catalog has no `trust/` yet: nothing in it can be signed or published.
-    NoTrust,
-    /// There is no signed release manifest yet.
-    #[default]
-    Unsigned,
-    /// There is one that cannot be used, for this reason.
-    Invalid(Box<ManifestFault>),
-    Signed(SignedFacts),
+tagged! {
+    /// Whether a release key stands behind the release.
+    #[derive(Debug, Clone, PartialEq, Eq, Default)]
+    pub enum ManifestState {
+        /// The catalog has no `trust/` yet: nothing in it can be signed or published.
+        NoTrust = "no_trust",
+        /// There is no signed release manifest yet.
+        #[default]
+        Unsigned = "unsigned",
+        /// There is one that cannot be used, for this reason.
+        Invalid(Box<ManifestFault>) = "invalid",
+        Signed(SignedFacts) = "signed",
+    }
 }
 
-/// Why a signed release manifest cannot be used. Where bytes or keys are at fault, the cause is told in
-/// the words of whoever read them.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ManifestFault {
-    #[error("the catalog's keys cannot be used: {0}")]
-    Keys(String),
-    #[error("{0}")]
-    Role(String),
-    #[error("its line has no release keys")]
-    NoReleaseKeys,
-    #[error("`release.json` is missing beside the payloads")]
-    Missing,
-    #[error("`release.json` cannot be read: {0}")]
-    Unreadable(String),
-    #[error("`release.json` is not listed in `trust/{role}.json`")]
-    NotListed { role: String },
-    #[error("`release.json` is not the one that the release keys listed")]
-    Differs,
-    #[error("`release.json` does not have enough valid signatures: {0}")]
-    Signatures(String),
-    #[error(transparent)]
-    Mismatch(#[from] Mismatch),
-    #[error("payload `{file}` is not listed by the release keys")]
-    PayloadNotListed { file: String },
-    #[error("it entered `{stage}` at {}, but is signed for {} or later", rfc3339(*since), rfc3339(*not_before))]
-    EnteredEarly { stage: StageName, since: Time, not_before: Time },
+tagged! {
+    /// Why a signed release manifest cannot be used. Where bytes or keys are at fault, the cause is told in
+    /// the words of whoever read them.
+    #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+    pub enum ManifestFault {
+        #[error("the catalog's keys cannot be used: {0}")]
+        Keys(String) = "keys",
+        #[error("{0}")]
+        Role(String) = "role",
+        #[error("its line has no release keys")]
+        NoReleaseKeys = "no_release_keys",
+        #[error("`release.json` is missing beside the payloads")]
+        Missing = "missing",
+        #[error("`release.json` cannot be read: {0}")]
+        Unreadable(String) = "unreadable",
+        #[error("`release.json` is not listed in `trust/{role}.json`")]
+        NotListed { role: String } = "not_listed",
+        #[error("`release.json` is not the one that the release keys listed")]
+        Differs = "differs",
+        #[error("`release.json` does not have enough valid signatures: {0}")]
+        Signatures(String) = "signatures",
+        #[error(transparent)]
+        Mismatch(#[from] Mismatch) = "mismatch",
+        #[error("payload `{file}` is not listed by the release keys")]
+        PayloadNotListed { file: String } = "payload_not_listed",
+        #[error("it entered `{stage}` at {}, but is signed for {} or later", rfc3339(*since), rfc3339(*not_before))]
+        EnteredEarly { stage: StageName, since: Time, not_before: Time } = "entered_early",
+    }
 }
 
 /// A field of a signed release manifest that is not what the catalog says.
@@ -135,35 +140,17 @@ pub struct SignedFacts {
     pub not_before: Box<[(StageName, Time)]>,
 }
 
-/// Whether the payload files are there and are what the catalog says.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum PayloadState {
-    /// Every file is there, and is what the catalog says.
-    #[default]
-    Present,
-    /// A file is not there.
-    Missing { file: String },
-    /// A file is there, and its digest or size is not what the catalog says.
-    Differs { file: String, found: String },
-}
-
-impl ManifestFault {
-    /// The name in JSON.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Keys(_) => "keys",
-            Self::Role(_) => "role",
-            Self::NoReleaseKeys => "no_release_keys",
-            Self::Missing => "missing",
-            Self::Unreadable(_) => "unreadable",
-            Self::NotListed { .. } => "not_listed",
-            Self::Differs => "differs",
-            Self::Signatures(_) => "signatures",
-            Self::Mismatch(_) => "mismatch",
-            Self::PayloadNotListed { .. } => "payload_not_listed",
-            Self::EnteredEarly { .. } => "entered_early",
-        }
+tagged! {
+    /// Whether the payload files are there and are what the catalog says.
+    #[derive(Debug, Clone, PartialEq, Eq, Default)]
+    pub enum PayloadState {
+        /// Every file is there, and is what the catalog says.
+        #[default]
+        Present = "present",
+        /// A file is not there.
+        Missing { file: String } = "missing",
+        /// A file is there, and its digest or size is not what the catalog says.
+        Differs { file: String, found: String } = "differs",
     }
 }
 

@@ -10,6 +10,7 @@ use super::Time;
 use super::catalog::{Catalog, ChannelRef};
 use super::channel::{ChannelName, LineName, StageName};
 use super::line::Prefix;
+use super::named::tagged;
 use super::payload::Payload;
 use super::release::Evidence;
 use super::version::Version;
@@ -45,26 +46,28 @@ pub struct StepBack {
     pub kind: StepBackKind,
 }
 
-/// How an offer falls behind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StepBackKind {
-    /// The channel itself is gone.
-    Channel,
-    /// The channel's name belongs to another line or stage now. Clusters remember where a channel
-    /// belongs, and would take nothing from it any more.
-    Place { stage: StageName, now: (LineName, StageName) },
-    /// A release is gone from the channel.
-    Release(Version),
-    /// A release is there, and cannot be offered because of its payload or its signed manifest.
-    Withheld { version: Version, evidence: Evidence },
-    /// A release's entry has another time.
-    Since { version: Version, before: Time, after: Time },
-    /// A release has other payloads.
-    Payloads(Version),
-    /// A further name of the channel is gone, or is another channel's now.
-    Alias { alias: ChannelName, now: Option<ChannelName> },
-    /// The line was retired, and is not any more.
-    Retired,
+tagged! {
+    /// How an offer falls behind.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum StepBackKind {
+        /// The channel itself is gone.
+        Channel = "channel",
+        /// The channel's name belongs to another line or stage now. Clusters remember where a channel
+        /// belongs, and would take nothing from it any more.
+        Place { stage: StageName, now: (LineName, StageName) } = "place",
+        /// A release is gone from the channel.
+        Release(Version) = "release",
+        /// A release is there, and cannot be offered because of its payload or its signed manifest.
+        Withheld { version: Version, evidence: Evidence } = "withheld",
+        /// A release's entry has another time.
+        Since { version: Version, before: Time, after: Time } = "since",
+        /// A release has other payloads.
+        Payloads(Version) = "payloads",
+        /// A further name of the channel is gone, or is another channel's now.
+        Alias { alias: ChannelName, now: Option<ChannelName> } = "alias",
+        /// The line was retired, and is not any more.
+        Retired = "retired",
+    }
 }
 
 impl Offer {
@@ -149,23 +152,6 @@ pub fn step_backs<'o>(
         }
     }
     found
-}
-
-impl StepBackKind {
-    /// The kind's name in JSON.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Channel => "channel",
-            Self::Place { .. } => "place",
-            Self::Release(_) => "release",
-            Self::Withheld { .. } => "withheld",
-            Self::Since { .. } => "since",
-            Self::Payloads(_) => "payloads",
-            Self::Alias { .. } => "alias",
-            Self::Retired => "retired",
-        }
-    }
 }
 
 impl StepBack {

@@ -14,7 +14,7 @@ use super::Time;
 use super::catalog::{Catalog, ChannelRef};
 use super::channel::ChannelName;
 use super::line::Line;
-use super::named::named;
+use super::named::{named, tagged};
 use super::promotion::Decision;
 use super::release::{Event, Release, Yank};
 use super::version::Version;
@@ -57,45 +57,51 @@ named! {
     }
 }
 
-/// Why there is nothing to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoneCode<'a> {
-    /// The asker runs the channel's latest.
-    UpToDate,
-    /// The asker runs the latest of a retired line; `next` is the channel to go on with.
-    Retired { retired: &'a Event, next: Option<ChannelRef<'a>> },
-    /// The asker runs something higher than the channel offers.
-    Ahead,
-    /// The asker runs a version that is not in the catalog and is above what the channel offers.
-    UnknownVersion,
-    /// The channel offers nothing, and nothing is expected.
-    NothingOffered,
+tagged! {
+    /// Why there is nothing to do.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum NoneCode<'a> {
+        /// The asker runs the channel's latest.
+        UpToDate = "up_to_date",
+        /// The asker runs the latest of a retired line; `next` is the channel to go on with.
+        Retired { retired: &'a Event, next: Option<ChannelRef<'a>> } = "retired",
+        /// The asker runs something higher than the channel offers.
+        Ahead = "ahead",
+        /// The asker runs a version that is not in the catalog and is above what the channel offers.
+        UnknownVersion = "unknown_version",
+        /// The channel offers nothing, and nothing is expected.
+        NothingOffered = "nothing_offered",
+    }
 }
 
-/// Why to wait, and for how long.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Wait<'a> {
-    /// The channel is paused.
-    Paused { pause: &'a Event },
-    /// Nothing may be installed yet; this release is the first that may.
-    Coming(Coming<'a>),
+tagged! {
+    /// Why to wait, and for how long.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum Wait<'a> {
+        /// The channel is paused.
+        Paused { pause: &'a Event } = "paused",
+        /// Nothing may be installed yet; this release is the first that may.
+        Coming(Coming<'a>) = "coming",
+    }
 }
 
-/// Why the way is closed.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Blocked<'a> {
-    /// The line is entered only from the top of the line before. `take` is what opens the way, and
-    /// `next` the next step towards it.
-    MinorGate { take: Option<Step<'a>>, next: Option<Step<'a>> },
-    /// The asker's release was yanked and nothing higher is on offer yet; `fix` is expected.
-    Yanked { yank: &'a Yank, fix: Option<Coming<'a>> },
-    /// A barrier comes first, and `channel` neither offers nor expects it: the channel that was asked
-    /// for, or the one through which the way leads there.
-    Barrier { barrier: &'a Version, channel: ChannelRef<'a> },
-    /// The asker's version is not in the catalog, so no other line can be entered from it.
-    UnknownVersion { take: Option<Step<'a>> },
-    /// No way leads from the asker's line to this one.
-    NoWay,
+tagged! {
+    /// Why the way is closed.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum Blocked<'a> {
+        /// The line is entered only from the top of the line before. `take` is what opens the way, and
+        /// `next` the next step towards it.
+        MinorGate { take: Option<Step<'a>>, next: Option<Step<'a>> } = "minor_gate",
+        /// The asker's release was yanked and nothing higher is on offer yet; `fix` is expected.
+        Yanked { yank: &'a Yank, fix: Option<Coming<'a>> } = "yanked",
+        /// A barrier comes first, and `channel` neither offers nor expects it: the channel that was asked
+        /// for, or the one through which the way leads there.
+        Barrier { barrier: &'a Version, channel: ChannelRef<'a> } = "barrier",
+        /// The asker's version is not in the catalog, so no other line can be entered from it.
+        UnknownVersion { take: Option<Step<'a>> } = "unknown_version",
+        /// No way leads from the asker's line to this one.
+        NoWay = "no_way",
+    }
 }
 
 /// One step of a way: a release, and the channel that offers it.
@@ -132,22 +138,9 @@ impl Advice<'_> {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Update { code, .. } => code.as_str(),
-            Self::None { code, .. } => match code {
-                NoneCode::UpToDate => "up_to_date",
-                NoneCode::Retired { .. } => "retired",
-                NoneCode::Ahead => "ahead",
-                NoneCode::UnknownVersion => "unknown_version",
-                NoneCode::NothingOffered => "nothing_offered",
-            },
-            Self::Wait(Wait::Paused { .. }) => "paused",
-            Self::Wait(Wait::Coming(_)) => "coming",
-            Self::Blocked(blocked) => match blocked {
-                Blocked::MinorGate { .. } => "minor_gate",
-                Blocked::Yanked { .. } => "yanked",
-                Blocked::Barrier { .. } => "barrier",
-                Blocked::UnknownVersion { .. } => "unknown_version",
-                Blocked::NoWay => "no_way",
-            },
+            Self::None { code, .. } => code.name(),
+            Self::Wait(wait) => wait.name(),
+            Self::Blocked(blocked) => blocked.name(),
         }
     }
 

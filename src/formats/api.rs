@@ -3,29 +3,6 @@
 //! Each body is made from the domain's own decision or answer, and decides nothing itself. A body that
 //! has a `message` for people has every figure in it as a field for programs, too.
 
-/// Declares a body. Its `optional` fields are left out where they have no value.
-macro_rules! sparse {
-    (
-        $(#[$about:meta])*
-        pub struct $name:ident {
-            $($(#[$doc:meta])* pub $field:ident: $of:ty,)*
-            optional { $($(#[$optional_doc:meta])* $optional:ident: $optional_of:ty,)* }
-            $($(#[$last_doc:meta])* pub $last:ident: $last_of:ty,)*
-        }
-    ) => {
-        $(#[$about])*
-        pub struct $name {
-            $($(#[$doc])* pub $field: $of,)*
-            $(
-                $(#[$optional_doc])*
-                #[serde(skip_serializing_if = "Option::is_none")]
-                pub $optional: Option<$optional_of>,
-            )*
-            $($(#[$last_doc])* pub $last: $last_of,)*
-        }
-    };
-}
-
 mod channels;
 mod degraded;
 mod explain;
@@ -38,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::domain::release::{Event, Evidence, ManifestFault, ManifestState, Mismatch, PayloadState, Yank};
 use crate::domain::rfc3339;
+use crate::formats::sparse::sparse;
 
 pub use channels::{ChannelSummary, ChannelsBody, Soaking};
 pub use degraded::{DegradedBody, RefusalBody};
@@ -62,7 +40,7 @@ sparse! {
     /// What was found beside the catalog: the signed manifest, or the payload files.
     #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
     pub struct EvidenceBody {
-        optional {
+        @optional {
             /// Of the signed manifest: `signed`, `unsigned`, `invalid` or `no_trust`.
             signed: &'static str,
             /// Of the payload files: `present`, `missing` or `differs`.
@@ -85,7 +63,7 @@ sparse! {
         /// `mismatch`, `payload_not_listed` or `entered_early`.
         pub kind: &'static str,
         pub message: String,
-        optional {
+        @optional {
             /// Of `not_listed`: the role of the line.
             role: String,
             /// Of `payload_not_listed`: the payload.
@@ -126,24 +104,22 @@ impl EvidenceBody {
     /// What is found of a signed manifest.
     #[must_use]
     pub fn of_manifest(manifest: &ManifestState) -> Self {
-        let (signed, fault) = match manifest {
-            ManifestState::NoTrust => ("no_trust", None),
-            ManifestState::Unsigned => ("unsigned", None),
-            ManifestState::Invalid(fault) => ("invalid", Some(ManifestFaultBody::of(fault))),
-            ManifestState::Signed(_) => ("signed", None),
+        let fault = match manifest {
+            ManifestState::Invalid(fault) => Some(ManifestFaultBody::of(fault)),
+            ManifestState::NoTrust | ManifestState::Unsigned | ManifestState::Signed(_) => None,
         };
-        Self { signed: Some(signed), fault, ..Self::default() }
+        Self { signed: Some(manifest.name()), fault, ..Self::default() }
     }
 
     /// What is found of payload files.
     #[must_use]
     pub fn of_payload(payload: &PayloadState) -> Self {
-        let (payload, file, found) = match payload {
-            PayloadState::Present => ("present", None, None),
-            PayloadState::Missing { file } => ("missing", Some(file.clone()), None),
-            PayloadState::Differs { file, found } => ("differs", Some(file.clone()), Some(found.clone())),
+        let (file, found) = match payload {
+            PayloadState::Present => (None, None),
+            PayloadState::Missing { file } => (Some(file.clone()), None),
+            PayloadState::Differs { file, found } => (Some(file.clone()), Some(found.clone())),
         };
-        Self { payload: Some(payload), file, found, ..Self::default() }
+        Self { payload: Some(payload.name()), file, found, ..Self::default() }
     }
 }
 

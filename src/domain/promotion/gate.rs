@@ -2,6 +2,7 @@
 
 use super::super::Time;
 use super::super::channel::{ChannelName, LineName, StageName};
+use super::super::named::tagged;
 use super::super::policy::{Freeze, Soak, Window};
 use super::super::release::{Event, ManifestState, PayloadState, Release, Yank};
 
@@ -12,66 +13,51 @@ pub struct Gate<'a> {
     pub state: GateState,
 }
 
-/// Whether a gate is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GateState {
-    /// Is open.
-    Passes,
-    /// Opens by itself at `until`.
-    Waits { until: Time },
-    /// Opens only when somebody does something.
-    Blocks,
+tagged! {
+    /// Whether a gate is open.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum GateState {
+        /// Is open.
+        Passes = "passes",
+        /// Opens by itself at `until`.
+        Waits { until: Time } = "waits",
+        /// Opens only when somebody does something.
+        Blocks = "blocks",
+    }
 }
 
-/// What a gate is about, and what was found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Fact<'a> {
-    /// The catalog has an entry for the stage or a later one, dated ahead.
-    Recorded { since: Time },
-    /// The release was yanked. Only there if it was.
-    Yanked { yank: &'a Yank },
-    /// A release key has signed the release.
-    Signed { manifest: &'a ManifestState },
-    /// The payload files are there, and match their digests.
-    Payload { payload: &'a PayloadState },
-    /// The time in the stage before. `waived` if an early promotion skips it.
-    Soak { since: Time, soak: Soak, due: Time, waived: bool },
-    /// The earliest time that the signed release manifest allows.
-    NotBefore { stage: &'a StageName, at: Time },
-    /// The line takes no new releases. Only there if it is retired.
-    Retired { line: &'a LineName, retired: &'a Event },
-    /// Somebody holds the release.
-    Hold { hold: Option<&'a Event> },
-    /// The freeze that is on now, or that will be on when every other gate passes.
-    Freeze { freeze: Option<&'a Freeze>, waived: bool },
-    /// The hours of the week in which promotions happen.
-    Window { window: &'a Window, waived: bool },
-    /// The older barrier that must enter first.
-    Order { barrier: Option<&'a Release> },
-    /// Somebody paused the channel.
-    Paused { channel: &'a ChannelName, pause: Option<&'a Event> },
+tagged! {
+    /// What a gate is about, and what was found.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub enum Fact<'a> {
+        /// The catalog has an entry for the stage or a later one, dated ahead.
+        Recorded { since: Time } = "recorded",
+        /// The release was yanked. Only there if it was.
+        Yanked { yank: &'a Yank } = "yanked",
+        /// A release key has signed the release.
+        Signed { manifest: &'a ManifestState } = "signed",
+        /// The payload files are there, and match their digests.
+        Payload { payload: &'a PayloadState } = "payload",
+        /// The time in the stage before. `waived` if an early promotion skips it.
+        Soak { since: Time, soak: Soak, due: Time, waived: bool } = "soak",
+        /// The earliest time that the signed release manifest allows.
+        NotBefore { stage: &'a StageName, at: Time } = "not_before",
+        /// The line takes no new releases. Only there if it is retired.
+        Retired { line: &'a LineName, retired: &'a Event } = "retired",
+        /// Somebody holds the release.
+        Hold { hold: Option<&'a Event> } = "hold",
+        /// The freeze that is on now, or that will be on when every other gate passes.
+        Freeze { freeze: Option<&'a Freeze>, waived: bool } = "freeze",
+        /// The hours of the week in which promotions happen.
+        Window { window: &'a Window, waived: bool } = "window",
+        /// The older barrier that must enter first.
+        Order { barrier: Option<&'a Release> } = "order",
+        /// Somebody paused the channel.
+        Paused { channel: &'a ChannelName, pause: Option<&'a Event> } = "paused",
+    }
 }
 
 impl Fact<'_> {
-    /// The gate's name in JSON and tables.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Recorded { .. } => "recorded",
-            Self::Yanked { .. } => "yanked",
-            Self::Signed { .. } => "signed",
-            Self::Payload { .. } => "payload",
-            Self::Soak { .. } => "soak",
-            Self::NotBefore { .. } => "not_before",
-            Self::Retired { .. } => "retired",
-            Self::Hold { .. } => "hold",
-            Self::Freeze { .. } => "freeze",
-            Self::Window { .. } => "window",
-            Self::Order { .. } => "order",
-            Self::Paused { .. } => "paused",
-        }
-    }
-
     /// Whether it matters in a retired line too: the line still offers its releases, and a fault of a
     /// release keeps it from being offered.
     #[must_use]
@@ -80,18 +66,6 @@ impl Fact<'_> {
             self,
             Self::Yanked { .. } | Self::Signed { .. } | Self::Payload { .. } | Self::Retired { .. }
         )
-    }
-}
-
-impl GateState {
-    /// The state's name in JSON and tables.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Passes => "passes",
-            Self::Waits { .. } => "waits",
-            Self::Blocks => "blocks",
-        }
     }
 }
 

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::{EvidenceBody, StepBackBody};
 use crate::domain::degraded::{Claim, ClockDoubt, Degraded, LineRefusal};
 use crate::domain::rfc3339;
+use crate::formats::sparse::sparse;
 use crate::words;
 
 sparse! {
@@ -15,7 +16,7 @@ sparse! {
         /// A stable word, the same as in the metrics.
         pub kind: &'static str,
         pub detail: String,
-        optional {
+        @optional {
             /// Of `line_refused`: the line.
             line: String,
             /// Of `line_refused`: why.
@@ -49,7 +50,7 @@ sparse! {
         /// With `steps_back`: every way in which it would.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub step_backs: Vec<StepBackBody>,
-        optional {
+        @optional {
             /// With `claims`: the channel or the prefix of versions that another line has.
             channel: String,
             prefix: String,

@@ -8,6 +8,7 @@ use crate::domain::promotion::{Decision, Fact, Gate};
 use crate::domain::release::{Event, Yank};
 use crate::domain::rfc3339;
 use crate::domain::span::Span;
+use crate::formats::sparse::sparse;
 use crate::words;
 
 /// The decision for every release that is not in its last stage.
@@ -55,7 +56,7 @@ sparse! {
     /// The figures of a gate: what its message says, for programs. Times are in RFC 3339.
     #[derive(Debug, Default, Serialize, ToSchema)]
     pub struct Figures {
-        optional {
+        @optional {
             /// Of `soak`, when the release entered the stage before; of `hold`, `paused`, `retired` and `yanked`,
             /// since when; of `recorded`, the date of the entry.
             since: String,

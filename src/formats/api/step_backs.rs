@@ -7,6 +7,7 @@ use super::EvidenceBody;
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::rfc3339;
 use crate::domain::stepback::{StepBack, StepBackKind};
+use crate::formats::sparse::sparse;
 use crate::words;
 
 sparse! {
@@ -19,7 +20,7 @@ sparse! {
         pub kind: &'static str,
         pub message: String,
         pub hint: String,
-        optional {
+        @optional {
             version: String,
             /// Of `since`, the times; of `place`, the stage and line; of `alias`, the channel now.
             before: String,

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::domain::release::{Event, Release};
 use crate::domain::rfc3339;
 use crate::domain::upgrade::{Advice, Answer, Blocked, Coming, NoneCode, Step, Wait};
+use crate::formats::sparse::sparse;
 use crate::words;
 
 sparse! {
@@ -31,7 +32,7 @@ sparse! {
         pub next: Option<StepBody>,
         /// The line of the channel.
         pub line: String,
-        optional {
+        @optional {
             /// With `paused`, `retired`, and with `yanked` if `blocked`: RFC 3339, since when.
             since: String,
             /// The same: why.

@@ -14,53 +14,50 @@ use crate::domain::release::Yank;
 use crate::domain::version::Version;
 use crate::formats::ascii::ascii;
 use crate::formats::seconds;
+use crate::formats::sparse::sparse;
 
-/// What one channel offers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ChannelManifest {
-    #[serde(rename = "_type")]
-    #[schema(inline)]
-    kind: Kind,
-    #[serde(deserialize_with = "known_format")]
-    format: u32,
-    pub channel: ChannelName,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub aliases: Vec<ChannelName>,
-    pub line: LineName,
-    pub stage: StageName,
-    /// Every stage of the line in order, this one among them. The minor gate looks for a line's
-    /// highest release in its last stage, then in the one before, and so on.
-    pub stages: Vec<ChannelStage>,
-    /// From where the line is entered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub follows: Option<ChannelFollows>,
-    /// Never goes back; see [`next_version`](crate::formats::tuf::next_version).
-    pub version: u64,
-    #[serde(with = "seconds")]
-    #[schema(value_type = String, format = DateTime)]
-    pub issued: Time,
-    #[serde(with = "seconds")]
-    #[schema(value_type = String, format = DateTime)]
-    pub expires: Time,
-    /// The highest version on offer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub latest: Option<Version>,
-    /// Set while the channel is paused: its clusters wait.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub paused: Option<Notice>,
-    /// Set once the line is retired: nothing new comes, and what it offers stays on offer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub retired: Option<Notice>,
-    /// Every release that ever entered the stage, in ascending order; yanked ones say so.
-    pub releases: Vec<ChannelRelease>,
-    /// Signed by a throw-away key.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub demo: bool,
+sparse! {
+    /// What one channel offers.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+    #[serde(deny_unknown_fields)]
+    pub struct ChannelManifest {
+        #[serde(rename = "_type")]
+        #[schema(inline)]
+        kind: Kind,
+        #[serde(deserialize_with = "known_format")]
+        format: u32,
+        pub channel: ChannelName,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub aliases: Vec<ChannelName>,
+        pub line: LineName,
+        pub stage: StageName,
+        /// Every stage of the line in order, this one among them. The minor gate looks for a line's
+        /// highest release in its last stage, then in the one before, and so on.
+        pub stages: Vec<ChannelStage>,
+        /// Never goes back; see [`next_version`](crate::formats::tuf::next_version).
+        pub version: u64,
+        #[serde(with = "seconds")]
+        #[schema(value_type = String, format = DateTime)]
+        pub issued: Time,
+        #[serde(with = "seconds")]
+        #[schema(value_type = String, format = DateTime)]
+        pub expires: Time,
+        /// Every release that ever entered the stage, in ascending order; yanked ones say so.
+        pub releases: Vec<ChannelRelease>,
+        /// Signed by a throw-away key.
+        #[serde(default, skip_serializing_if = "is_false")]
+        pub demo: bool,
+        @optional {
+            /// From where the line is entered.
+            follows: ChannelFollows,
+            /// The highest version on offer.
+            latest: Version,
+            /// Set while the channel is paused: its clusters wait.
+            paused: Notice,
+            /// Set once the line is retired: nothing new comes, and what it offers stays on offer.
+            retired: Notice,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -97,37 +94,41 @@ pub struct Notice {
     pub reason: String,
 }
 
-/// One release in a channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ChannelRelease {
-    pub version: Version,
-    /// The digest of its signed manifest as it is stored and served.
-    pub manifest: Sha256,
-    /// When it entered the stage.
-    #[serde(with = "seconds")]
-    #[schema(value_type = String, format = DateTime)]
-    pub since: Time,
-    /// No cluster may jump over it. The release manifest may say so too; either is enough.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub barrier: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub yank: Option<ChannelYank>,
+sparse! {
+    /// One release in a channel.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+    #[serde(deny_unknown_fields)]
+    pub struct ChannelRelease {
+        pub version: Version,
+        /// The digest of its signed manifest as it is stored and served.
+        pub manifest: Sha256,
+        /// When it entered the stage.
+        #[serde(with = "seconds")]
+        #[schema(value_type = String, format = DateTime)]
+        pub since: Time,
+        /// No cluster may jump over it. The release manifest may say so too; either is enough.
+        #[serde(default, skip_serializing_if = "is_false")]
+        pub barrier: bool,
+        @optional {
+            yank: ChannelYank,
+        }
+    }
 }
 
-/// The end of a release's offer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ChannelYank {
-    #[serde(with = "seconds")]
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Time,
-    pub reason: String,
-    /// The release to take instead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub to: Option<Version>,
+sparse! {
+    /// The end of a release's offer.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+    #[serde(deny_unknown_fields)]
+    pub struct ChannelYank {
+        #[serde(with = "seconds")]
+        #[schema(value_type = String, format = DateTime)]
+        pub at: Time,
+        pub reason: String,
+        @optional {
+            /// The release to take instead.
+            to: Version,
+        }
+    }
 }
 
 impl ChannelManifest {

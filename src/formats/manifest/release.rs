@@ -18,49 +18,48 @@ use crate::domain::release::{Mismatch, Release};
 use crate::domain::version::Version;
 use crate::formats::ascii::{ascii, uri};
 use crate::formats::seconds;
+use crate::formats::sparse::sparse;
 
-/// What release keys say about one release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReleaseManifest {
-    #[serde(rename = "_type")]
-    #[schema(inline)]
-    kind: Kind,
-    #[serde(deserialize_with = "known_format")]
-    format: u32,
-    pub version: Version,
-    pub line: LineName,
-    /// The line from which clusters may enter this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub follows: Option<LineName>,
-    #[serde(with = "UrgencyWord")]
-    pub urgency: Urgency,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub summary: Option<String>,
-    #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    pub links: Labels,
-    #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    pub components: Labels,
-    #[schema(value_type = Vec<Payload>)]
-    pub payloads: Arc<[Payload]>,
-    pub barrier: bool,
-    /// The earliest time at which the release may enter each stage after the first. The online key
-    /// cannot bring it forward.
-    #[serde(with = "seconds::by_stage")]
-    #[schema(value_type = BTreeMap<StageName, String>)]
-    pub not_before: BTreeMap<StageName, Time>,
-    /// Why a release key has brought `not_before` forward, where one has.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub not_before_reason: Option<String>,
-    #[serde(with = "seconds")]
-    #[schema(value_type = String, format = DateTime)]
-    pub signed_at: Time,
-    /// Signed by a throw-away key.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub demo: bool,
+sparse! {
+    /// What release keys say about one release.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+    #[serde(deny_unknown_fields)]
+    pub struct ReleaseManifest {
+        #[serde(rename = "_type")]
+        #[schema(inline)]
+        kind: Kind,
+        #[serde(deserialize_with = "known_format")]
+        format: u32,
+        pub version: Version,
+        pub line: LineName,
+        #[serde(with = "UrgencyWord")]
+        pub urgency: Urgency,
+        #[serde(default, skip_serializing_if = "Labels::is_empty")]
+        pub links: Labels,
+        #[serde(default, skip_serializing_if = "Labels::is_empty")]
+        pub components: Labels,
+        #[schema(value_type = Vec<Payload>)]
+        pub payloads: Arc<[Payload]>,
+        pub barrier: bool,
+        /// The earliest time at which the release may enter each stage after the first. The online key
+        /// cannot bring it forward.
+        #[serde(with = "seconds::by_stage")]
+        #[schema(value_type = BTreeMap<StageName, String>)]
+        pub not_before: BTreeMap<StageName, Time>,
+        #[serde(with = "seconds")]
+        #[schema(value_type = String, format = DateTime)]
+        pub signed_at: Time,
+        /// Signed by a throw-away key.
+        #[serde(default, skip_serializing_if = "is_false")]
+        pub demo: bool,
+        @optional {
+            /// The line from which clusters may enter this one.
+            follows: LineName,
+            summary: String,
+            /// Why a release key has brought `not_before` forward, where one has.
+            not_before_reason: String,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

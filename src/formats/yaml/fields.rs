@@ -20,11 +20,7 @@ impl<'n, 'a> Fields<'n, 'a> {
         let entries = match &node.value {
             Value::Map(entries) => entries,
             Value::Refused => return None,
-            _ => {
-                let message = format!("expected a map, found {}", scalar::kind(node));
-                faults.push(node.spot, message, format!("its keys are {}", names(shape)));
-                return None;
-            }
+            _ => return expected("a map", node, &format!("its keys are {}", names(shape)), faults),
         };
         for entry in entries {
             let name = entry.name();
@@ -82,11 +78,7 @@ pub(super) fn list<'n, 'a, T>(
     match &node.value {
         Value::List(items) => Some(items.iter().filter_map(|item| read(item, faults)).collect()),
         Value::Refused => None,
-        _ => {
-            let message = format!("expected a list, found {}", scalar::kind(node));
-            faults.push(node.spot, message, "write `[…]`, or each item on its own line after `- `");
-            None
-        }
+        _ => expected("a list", node, "write `[…]`, or each item on its own line after `- `", faults),
     }
 }
 
@@ -101,12 +93,14 @@ pub(super) fn map<'n, 'a, T>(
             Some(entries.iter().filter_map(|entry| read(&entry.key, &entry.value, faults)).collect())
         }
         Value::Refused => None,
-        _ => {
-            let message = format!("expected a map, found {}", scalar::kind(node));
-            faults.push(node.spot, message, "write `{name: value}`, or each entry on its own line");
-            None
-        }
+        _ => expected("a map", node, "write `{name: value}`, or each entry on its own line", faults),
     }
+}
+
+/// Reports a value of another kind.
+fn expected<T>(what: &str, node: &Node<'_>, hint: &str, faults: &mut Faults<'_>) -> Option<T> {
+    faults.push(node.spot, format!("expected {what}, found {}", scalar::kind(node)), hint);
+    None
 }
 
 fn names(shape: &Shape) -> String {

@@ -226,9 +226,9 @@ mod tests {
             .collect();
         let expected = [
             ("a file", MAX_BYTES.to_string()),
-            ("depth of maps and lists in each other", MAX_DEPTH.to_string()),
+            ("nesting of maps and lists", MAX_DEPTH.to_string()),
             ("entries of one map or list", MAX_ENTRIES.to_string()),
-            ("faults of one file that are told", MAX_FAULTS.to_string()),
+            ("faults that are reported for one file", MAX_FAULTS.to_string()),
             ("`reason`, `why`", REASON.to_string()),
             ("`note`", NOTE.to_string()),
             (

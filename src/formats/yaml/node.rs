@@ -1,8 +1,8 @@
 //! A file's text as a tree in which every key and value knows its place.
 //!
-//! What YAML has beyond maps, lists and scalars is refused here: anchors and aliases (with which a
-//! small file can grow without bounds), tags, merge keys, directives, several documents. So is
-//! what two readers could take for two things: duplicate keys, tabs, byte order marks.
+//! What YAML has beyond maps, lists and scalars is rejected here: anchors and aliases (with which a
+//! small file can grow without bounds), tags, merge keys, directives, several documents. So is what two
+//! readers could read differently: duplicate keys, tabs, byte order marks.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -95,49 +95,53 @@ pub(super) fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Fault> {
     Ok(text)
 }
 
-/// A collection that has begun and not ended.
+/// A list or a map that has begun and not ended.
 struct Open<'a> {
-    spot: Spot,
-    start: usize,
-    items: Items<'a>,
-}
-
-enum Items<'a> {
-    List(Vec<Node<'a>>),
-    /// The last is a key that waits for its value.
-    Map(Vec<Entry<'a>>, Option<Node<'a>>),
+    node: Node<'a>,
+    /// In a map, the key that waits for its value.
+    key: Option<Node<'a>>,
 }
 
 impl<'a> Open<'a> {
-    fn new(span: &Span, items: Items<'a>) -> Self {
+    fn new(span: &Span, value: Value<'a>) -> Self {
         // Of a collection, its first character is marked.
-        Self { spot: Spot { length: 1, ..spot(span) }, start: bytes(span).start, items }
+        let node = Node { spot: Spot { length: 1, ..spot(span) }, bytes: bytes(span), value };
+        Self { node, key: None }
     }
 
     /// The collection, ended by a bracket or, in block style, with its last item.
-    fn close(self, span: &Span) -> Node<'a> {
-        let Self { spot, start, items } = self;
-        let last = match &items {
-            Items::List(items) => items.last().map(|item| item.bytes.end),
-            Items::Map(entries, _) => entries.last().map(|entry| entry.value.bytes.end),
+    fn close(mut self, span: &Span) -> Node<'a> {
+        let last = match &self.node.value {
+            Value::List(items) => items.last(),
+            Value::Map(entries) => entries.last().map(|entry| &entry.value),
+            Value::Scalar { .. } | Value::Refused => None,
         };
-        let end = if span.is_empty() { last.unwrap_or(start) } else { bytes(span).end };
-        let value = match items {
-            Items::List(items) => Value::List(items),
-            Items::Map(entries, _) => Value::Map(entries),
-        };
-        Node { spot, bytes: start..end, value }
+        let start = self.node.bytes.start;
+        let end = if span.is_empty() { last.map_or(start, |last| last.bytes.end) } else { bytes(span).end };
+        self.node.bytes = start..end;
+        self.node
+    }
+
+    /// Adds a value, or the key of one.
+    fn push(&mut self, text: &str, done: Node<'a>, faults: &mut Faults<'_>) {
+        match (&mut self.node.value, self.key.take()) {
+            (Value::List(items), _) => items.push(done),
+            (Value::Map(entries), None) => self.key = Some(checked_key(done, entries, faults)),
+            (Value::Map(entries), Some(key)) => insert(text, key, done, entries),
+            (Value::Scalar { .. } | Value::Refused, _) => {}
+        }
     }
 
     fn len(&self) -> usize {
-        match &self.items {
-            Items::List(items) => items.len(),
-            Items::Map(entries, _) => entries.len(),
+        match &self.node.value {
+            Value::List(items) => items.len(),
+            Value::Map(entries) => entries.len(),
+            Value::Scalar { .. } | Value::Refused => 0,
         }
     }
 }
 
-/// Reads a text that the catalog's reader takes, for an edit: the first fault refuses it.
+/// Reads a file's text for an edit, which needs a text without faults.
 pub(in crate::formats) fn parse(text: &str) -> Result<Option<Node<'_>>, Fault> {
     let mut faults = Faults::new("", text);
     let root = tree(text, &mut faults);
@@ -147,8 +151,8 @@ pub(in crate::formats) fn parse(text: &str) -> Result<Option<Node<'_>>, Fault> {
     }
 }
 
-/// Reads a file's text into a tree; what is refused goes to `faults`. `None` where the text is not
-/// YAML at all or breaks a limit.
+/// Reads a file's text into a tree, and reports what it rejects to `faults`. `None` where the text is
+/// not YAML at all, or breaks a limit.
 pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a>> {
     let parser = Parser::new_from_str_with_options(
         text,
@@ -180,21 +184,14 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
             Event::DocumentStart(..) => {
                 documents += 1;
                 if documents > 1 {
-                    faults.push(
-                        spot,
-                        "a second YAML document begins here",
-                        "write each document into a file of its own",
-                    );
+                    let hint = "write each document into a file of its own";
+                    faults.push(spot, "a second YAML document begins here", hint);
                     return None;
                 }
                 continue;
             }
             Event::Anchor(..) => {
-                faults.push(
-                    spot,
-                    "there is an anchor",
-                    "remove it, and write values out where they are meant",
-                );
+                faults.push(spot, "there is an anchor", "remove it, and write out each value");
                 continue;
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
@@ -212,11 +209,11 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
                 Node { spot, bytes, value: Value::Scalar { text: value, plain } }
             }
             Event::SequenceStart(..) => {
-                open.push(Open::new(&span, Items::List(Vec::new())));
+                open.push(Open::new(&span, Value::List(Vec::new())));
                 continue;
             }
             Event::MappingStart(..) => {
-                open.push(Open::new(&span, Items::Map(Vec::new(), None)));
+                open.push(Open::new(&span, Value::Map(Vec::new())));
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
@@ -226,36 +223,25 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
             _ => continue,
         };
         if open.len() > MAX_DEPTH {
-            faults.push(
-                spot,
-                format!("this is nested deeper than {MAX_DEPTH} levels"),
-                "no file of the catalog needs that",
-            );
+            let message = format!("this is nested deeper than {MAX_DEPTH} levels");
+            faults.push(spot, message, "no file of the catalog needs that");
             return None;
         }
-        match open.last_mut().map(|open| &mut open.items) {
-            None => root = Some(done),
-            Some(Items::List(items)) => items.push(done),
-            Some(Items::Map(entries, key @ None)) => *key = Some(checked_key(done, entries, faults)),
-            Some(Items::Map(entries, key)) => {
-                if let Some(key) = key.take() {
-                    insert(text, key, done, entries);
-                }
-            }
-        }
-        if open.last().is_some_and(|open| open.len() > MAX_ENTRIES) {
-            faults.push(
-                spot,
-                format!("there are more than {MAX_ENTRIES} entries"),
-                "no file of the catalog needs so many",
-            );
+        let Some(parent) = open.last_mut() else {
+            root = Some(done);
+            continue;
+        };
+        parent.push(text, done, faults);
+        if parent.len() > MAX_ENTRIES {
+            let message = format!("there are more than {MAX_ENTRIES} entries");
+            faults.push(spot, message, "no file of the catalog needs so many");
             return None;
         }
     }
     root
 }
 
-/// The key, or a refused one.
+/// The key, or a rejected one.
 fn checked_key<'a>(key: Node<'a>, entries: &[Entry<'a>], faults: &mut Faults<'_>) -> Node<'a> {
     let refused = Node { spot: key.spot, bytes: key.bytes.clone(), value: Value::Refused };
     match &key.value {
@@ -272,11 +258,8 @@ fn checked_key<'a>(key: Node<'a>, entries: &[Entry<'a>], faults: &mut Faults<'_>
             key
         }
         Value::List(_) | Value::Map(_) => {
-            faults.push(
-                key.spot,
-                "a list or a map cannot be a key",
-                "a key is text; quote it if it begins with `{` or `[`",
-            );
+            let hint = "a key is text; quote it if it begins with `{` or `[`";
+            faults.push(key.spot, "a list or a map cannot be a key", hint);
             refused
         }
         Value::Refused => key,
@@ -302,7 +285,7 @@ pub(in crate::formats) fn colon(text: &str, key: &Node<'_>) -> Option<usize> {
     rest.starts_with(':').then(|| text.len() - rest.len())
 }
 
-/// Where a block scalar ends, which the parser lets go on to the first word of the next line.
+/// Where a block scalar ends. To the parser, it goes on to the first word of the next line.
 fn block_scalar_end(text: &str, value: &str, end: usize) -> usize {
     let read = &text[..end];
     // Empty lines at the end belong to the value of a scalar that keeps them (`|+`) and to no other.

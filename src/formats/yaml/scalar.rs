@@ -6,7 +6,7 @@ use super::faults::Faults;
 use super::node::{Node, Value};
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
-use crate::domain::payload::Sha256;
+use crate::domain::payload::{DigestError, Sha256};
 use crate::domain::policy::Urgency;
 use crate::domain::rules::{Rule, text as rules};
 use crate::domain::version::Version;
@@ -23,8 +23,8 @@ pub(super) fn kind(node: &Node<'_>) -> String {
     }
 }
 
-/// A text. Without quotes, one that some YAML reader takes for a number, a boolean, a date or
-/// nothing at all is rejected: `1.10` would be the number 1.1.
+/// A text. An unquoted one is rejected if some YAML reader takes it for a number, a boolean, a date or
+/// nothing at all: `1.10` would be the number 1.1.
 pub(super) fn text<'n>(node: &'n Node<'_>, faults: &mut Faults<'_>) -> Option<&'n str> {
     match &node.value {
         Value::Scalar { text, plain } => {
@@ -49,7 +49,7 @@ pub(super) fn text<'n>(node: &'n Node<'_>, faults: &mut Faults<'_>) -> Option<&'
     }
 }
 
-/// What readers of YAML 1.1 or 1.2 take an unquoted text for, where they do not take it for text.
+/// What readers of YAML 1.1 or 1.2 take an unquoted text for, if not for text.
 fn resolved(text: &str) -> Option<&'static str> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Some("nothing"),
@@ -70,10 +70,8 @@ fn resolved(text: &str) -> Option<&'static str> {
     }
     let digits = |radix| move |c: char| c == '_' || c.is_digit(radix);
     for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
-        if unsigned
-            .strip_prefix(prefix)
-            .is_some_and(|rest| !rest.is_empty() && rest.chars().all(digits(radix)))
-        {
+        let rest = unsigned.strip_prefix(prefix).filter(|rest| !rest.is_empty());
+        if rest.is_some_and(|rest| rest.chars().all(digits(radix))) {
             return Some("a number");
         }
     }
@@ -83,12 +81,7 @@ fn resolved(text: &str) -> Option<&'static str> {
     {
         return Some("a number");
     }
-    let number = if unsigned.contains('_') {
-        unsigned.replace('_', "").parse::<f64>().is_ok()
-    } else {
-        unsigned.parse::<f64>().is_ok()
-    };
-    if number {
+    if unsigned.replace('_', "").parse::<f64>().is_ok() {
         return Some("a number");
     }
     let date = (8..=10).contains(&text.len())
@@ -105,13 +98,7 @@ pub(super) fn parsed<T, E: Display>(
     hint: &str,
 ) -> Option<T> {
     let text = text(node, faults)?;
-    match parse(text) {
-        Ok(value) => Some(value),
-        Err(e) => {
-            faults.push(node.spot, e.to_string(), hint);
-            None
-        }
-    }
+    parse(text).map_err(|e| faults.push(node.spot, e.to_string(), hint)).ok()
 }
 
 pub(super) fn version(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Version> {
@@ -153,26 +140,29 @@ fn ruled<T>(
     }
 }
 
-/// A text of one line. A line break at its end, as a folded text has, is not part of it.
+/// A text that keeps a rule. A line break at its end, as a folded text has, is not part of it.
+fn ruled_text(
+    node: &Node<'_>,
+    faults: &mut Faults<'_>,
+    broken: impl FnOnce(&str) -> Option<Rule>,
+) -> Option<String> {
+    let text = text(node, faults)?.trim_end_matches('\n').to_owned();
+    ruled(node, faults, text, |text| broken(text))
+}
+
+/// A text of one line.
 pub(super) fn line(most: usize) -> impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String> {
-    move |node, faults| {
-        let text = text(node, faults)?.trim_end_matches('\n').to_owned();
-        ruled(node, faults, text, |text| rules::line(text, most))
-    }
+    move |node, faults| ruled_text(node, faults, |text| rules::line(text, most))
 }
 
 /// A text of any number of lines.
 pub(super) fn lines(most: usize) -> impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String> {
-    move |node, faults| {
-        let text = text(node, faults)?.trim_end_matches('\n').to_owned();
-        ruled(node, faults, text, |text| rules::lines(text, most))
-    }
+    move |node, faults| ruled_text(node, faults, |text| rules::lines(text, most))
 }
 
 /// The address of a page.
 pub(super) fn link(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
-    let text = text(node, faults)?.trim_end_matches('\n').to_owned();
-    ruled(node, faults, text, |text| rules::link(text))
+    ruled_text(node, faults, rules::link)
 }
 
 pub(super) fn urgency(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Urgency> {
@@ -218,20 +208,16 @@ pub(super) fn size(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<u64> {
     ruled(node, faults, size, |size| rules::size(*size))
 }
 
-/// A digest. It is never taken for anything else, so quotes do not matter, not even around one
-/// that is all digits.
+/// A digest. No quotes are needed, even if it is all digits: it cannot be anything else here.
 pub(super) fn digest(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Sha256> {
     let text = match &node.value {
         Value::Scalar { text, .. } if !text.is_empty() => text,
         _ => text(node, faults)?,
     };
-    match Sha256::parse(text) {
-        Ok(digest) => Some(digest),
-        Err(e) => {
-            faults.push(node.spot, e.to_string(), "`release add` and `sha256sum` compute it");
-            None
-        }
-    }
+    let wrong = |e: DigestError| {
+        faults.push(node.spot, e.to_string(), "`release add` and `sha256sum` compute it");
+    };
+    Sha256::parse(text).map_err(wrong).ok()
 }
 
 /// The name of a payload file.
