@@ -1,9 +1,9 @@
 //! Every sentence that people read about the domain: gates, answers, explanations, refusals, and what
 //! people can do.
 //!
-//! The domain decides and gives figures; here they become English, and nothing is decided. Each
-//! function takes one value of the domain and returns its sentence, without a full stop. A sentence
-//! is written once: whoever shows the same fact calls the same function.
+//! The domain decides and returns figures; this room only turns them into English. Each function takes
+//! one value of the domain and returns its sentence, without a full stop. A sentence is written once:
+//! whoever shows the same fact calls the same function.
 
 mod answers;
 mod degraded;
@@ -27,7 +27,7 @@ pub use gates::gate;
 pub use remedies::{Remedy, early_remedy, gate_remedy, remedies, remedies_of_explanation};
 pub use step_backs::{step_back, step_back_hint};
 
-/// Since when something holds, who decided it, and why.
+/// Since when, who decided it, and why.
 #[must_use]
 pub fn event(Event { at, by, reason, .. }: &Event) -> String {
     format!("since {} by {by}: {reason}", rfc3339(*at))
@@ -46,7 +46,7 @@ pub fn retired(line: &LineName, Event { at, by, reason, .. }: &Event) -> String 
     format!("line `{line}` was retired at {} by {by}: {reason}", rfc3339(*at))
 }
 
-/// What is left of a list of which only the first is named: ` (and 3 more)`, or nothing.
+/// How many more there are than the first of a list: ` (and 3 more)`, or nothing.
 #[must_use]
 pub fn and_more(count: usize) -> String {
     if count == 0 { String::new() } else { format!(" (and {count} more)") }

@@ -1,4 +1,4 @@
-//! Scheduled entries that no schedule can have made.
+//! Scheduled entries that the schedule cannot have made.
 
 use chrono::TimeDelta;
 
@@ -7,8 +7,8 @@ use super::line::{Line, Stage};
 use super::release::{Release, SCHEDULE};
 use super::rules::{At, Broken, Part, Rule};
 
-/// The scheduled entries of `after` that are not in `before` and came earlier than either catalog's
-/// policy lets them: whatever their reasons say, somebody wrote them by hand.
+/// The scheduled entries of `after` that are not in `before`, and that came earlier than the policy of
+/// either catalog allows: whatever their reasons say, somebody wrote them by hand.
 #[must_use]
 pub fn new_and_too_early(before: &Catalog, after: &Catalog) -> Vec<Broken> {
     let mut found = Vec::new();

@@ -23,7 +23,7 @@ pub struct Line {
     pub stages: Vec<Stage>,
     /// In the order of their beginnings.
     pub freezes: Vec<Freeze>,
-    /// Set once nothing new comes in this line: what it offers stays on offer.
+    /// Set once the line takes no new releases. What it offers stays on offer.
     pub retired: Option<Event>,
     pub releases: BTreeMap<Version, Release>,
 }
@@ -93,11 +93,11 @@ impl std::fmt::Display for Prefix {
 
 as_text!(Prefix, PrefixError);
 
-/// From where a line is entered.
+/// The line from which another one is entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Follows {
     pub line: LineName,
-    /// How long a release that was the highest of the followed line still opens the way.
+    /// How long a release that was the highest of that line still opens the way.
     pub grace: TimeDelta,
 }
 
@@ -125,7 +125,7 @@ impl Stage {
 }
 
 impl Line {
-    /// Since when and why nothing new comes in the line, if that is so at `now`.
+    /// Since when and why the line is retired, if it is at `now`.
     #[must_use]
     pub fn retired(&self, now: Time) -> Option<&Event> {
         self.retired.as_ref().filter(|retired| retired.is_by(now))

@@ -1,7 +1,7 @@
 //! Which release enters its next stage, and why or why not.
 //!
-//! [`decide`] is the only place in which this is decided. The promoter acts on what it returns; dry
-//! runs, `explain`, the API and every page show it.
+//! [`decide`] is the only place in which this is decided. The promoter acts on its decisions; dry runs,
+//! `explain`, the API and every page show them.
 
 mod gate;
 #[cfg(test)]
@@ -23,7 +23,7 @@ use super::version::Version;
 
 pub use gate::{Fact, Gate, GateState};
 
-/// Whether a release enters its next stage, with all the gates that were looked at.
+/// Whether a release enters its next stage, with all its gates.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Decision<'a> {
@@ -107,13 +107,13 @@ impl<'a> Decision<'a> {
         self.gates.iter().find(|gate| gate.state == GateState::Blocks)
     }
 
-    /// Why nothing new comes in the line, where that is so: of all its releases the same.
+    /// The gate that says that the line is retired, if it is: the same for all releases of the line.
     #[must_use]
     pub fn retired(&self) -> Option<&Gate<'a>> {
         self.gates.iter().find(|gate| matches!(gate.fact, Fact::Retired { .. }))
     }
 
-    /// What an early promotion of the release takes. `None` where it would not help: a gate blocks, or
+    /// What an early promotion of the release needs. `None` where it does not help: a gate blocks, or
     /// neither soak, window nor freeze is in the way.
     #[must_use]
     pub fn early_way(&self) -> Option<EarlyWay> {
@@ -130,7 +130,7 @@ impl<'a> Decision<'a> {
     }
 }
 
-/// What an early promotion takes.
+/// What an early promotion needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EarlyWay {
     /// A release key must sign an earlier time first.
@@ -171,7 +171,7 @@ pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
     decisions
 }
 
-/// What an early promotion passes over: always the soak and the window, a freeze only on request.
+/// What an early promotion skips: always the soak and the window, a freeze only on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Early {
     pub during_freeze: bool,
@@ -212,8 +212,8 @@ impl From<GateState> for Verdict {
     }
 }
 
-/// The verdict on a release's next stage, and for each stage after it the earliest time at which the
-/// release can enter. A block of one stage blocks the stages after it.
+/// The verdict on a release's next stage, and for each later stage the earliest time at which the
+/// release can enter. A stage that blocks also blocks the later ones.
 fn onwards(decision: &Decision<'_>, now: Time) -> Vec<Verdict> {
     let Decision { line, release, stage, .. } = *decision;
     let mut verdicts = vec![decision.verdict];
@@ -327,8 +327,8 @@ fn examine<'a>(
     Decision { line, release, stage, verdict, gates, deadline, overdue }
 }
 
-/// The first time from `due` on that is outside every freeze and inside the window, with the freeze and
-/// the opening of the window that moved it last.
+/// The first time from `due` on that is outside every freeze and inside the window, with the last freeze
+/// and the last opening of the window that delayed it.
 fn calendar<'a>(
     line: &'a Line,
     target: &Stage,

@@ -11,7 +11,7 @@ use super::policy::Urgency;
 use super::version::Version;
 use super::{Time, rfc3339};
 
-/// The author of entries that a promoter makes.
+/// The author of the entries that the schedule makes.
 pub const SCHEDULE: &str = "schedule";
 
 /// One release.
@@ -29,15 +29,15 @@ pub struct Release {
     pub payloads: Arc<[Payload]>,
     /// No cluster may jump over a barrier.
     pub barrier: bool,
-    /// The release that this one replaces; it was held when this one was added, unless it was in its
-    /// last stage by then.
+    /// The release that this one replaces. It was put on hold when this one was added, unless it was in
+    /// its last stage already.
     pub replaces: Option<Version>,
     /// When the release entered each stage, by the stage's place in its line. Always as long as
     /// the line's list of stages; entries come in order and their times do not go back.
     pub entries: Vec<Option<Entry>>,
     pub hold: Option<Event>,
     pub yank: Option<Yank>,
-    /// What is known of the release beyond its file in the catalog.
+    /// What was found beside its file in the catalog.
     pub evidence: Evidence,
 }
 
@@ -56,13 +56,13 @@ pub struct Event {
     pub at: Time,
     pub by: String,
     pub reason: String,
-    /// Whether it counts before `at`: the reader of the catalog found it dated ahead of the machine's
-    /// clock ([`Catalog::with_stops_at_once`](super::catalog::Catalog::with_stops_at_once)). Somebody
-    /// wrote it to stop something now, and a stop that waited for its date would not.
+    /// Whether it takes effect before `at`, since `at` is ahead of the clock of the machine that read the
+    /// catalog ([`Catalog::with_stops_at_once`](super::catalog::Catalog::with_stops_at_once)). Somebody
+    /// wrote it to stop something now.
     pub at_once: bool,
 }
 
-/// The end of a release's offer.
+/// Why and since when a release is no longer on offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Yank {
     pub event: Event,
@@ -70,8 +70,8 @@ pub struct Yank {
     pub to: Option<Version>,
 }
 
-/// What was found beside the catalog: the signed release manifest and the payload files. Readers of a
-/// catalog look for both and note what they found.
+/// What was found beside the catalog: the signed release manifest and the payload files. Whoever reads a
+/// catalog looks for both.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Evidence {
     pub manifest: ManifestState,
@@ -79,7 +79,7 @@ pub struct Evidence {
 }
 
 tagged! {
-    /// Whether a release key stands behind the release.
+    /// Whether release keys have signed the release.
     #[derive(Debug, Clone, PartialEq, Eq, Default)]
     pub enum ManifestState {
         /// The catalog has no `trust/` yet: nothing in it can be signed or published.
@@ -87,15 +87,15 @@ tagged! {
         /// There is no signed release manifest yet.
         #[default]
         Unsigned = "unsigned",
-        /// There is one that cannot be used, for this reason.
+        /// There is one, and it cannot be used for this reason.
         Invalid(Box<ManifestFault>) = "invalid",
         Signed(SignedFacts) = "signed",
     }
 }
 
 tagged! {
-    /// Why a signed release manifest cannot be used. Where bytes or keys are at fault, the cause is told in
-    /// the words of whoever read them.
+    /// Why a signed release manifest cannot be used. Where bytes or keys are at fault, the text is the
+    /// message of the code that read them.
     #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
     pub enum ManifestFault {
         #[error("the catalog's keys cannot be used: {0}")]
@@ -123,7 +123,7 @@ tagged! {
     }
 }
 
-/// A field of a signed release manifest that is not what the catalog says.
+/// A field in which a signed release manifest and the catalog differ.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the signed manifest has `{signed}` as {field} and the catalog `{catalog}`")]
 pub struct Mismatch {
@@ -141,15 +141,15 @@ pub struct SignedFacts {
 }
 
 tagged! {
-    /// Whether the payload files are there and are what the catalog says.
+    /// Whether the payload files are present and match the catalog.
     #[derive(Debug, Clone, PartialEq, Eq, Default)]
     pub enum PayloadState {
-        /// Every file is there, and is what the catalog says.
+        /// Every file is present and matches the catalog.
         #[default]
         Present = "present",
-        /// A file is not there.
+        /// A file is missing.
         Missing { file: String } = "missing",
-        /// A file is there, and its digest or size is not what the catalog says.
+        /// A file has another digest or size than the catalog says.
         Differs { file: String, found: String } = "differs",
     }
 }
@@ -242,21 +242,21 @@ impl Release {
         self.stage(now).is_some()
     }
 
-    /// Whether a cluster could take the release: its payloads are at hand, and it is signed, where
-    /// the catalog has keys.
+    /// Whether a cluster can install the release: its payloads are present, and it is signed if the
+    /// catalog has keys.
     #[must_use]
     pub fn is_deliverable(&self) -> bool {
         self.is_vouched_for() && self.evidence.payload == PayloadState::Present
     }
 
-    /// Whether the release is signed, where the catalog has keys.
+    /// Whether the release is signed, or the catalog has no keys.
     #[must_use]
     pub fn is_vouched_for(&self) -> bool {
         matches!(self.evidence.manifest, ManifestState::Signed(_) | ManifestState::NoTrust)
     }
 
-    /// Whether the release's payload was taken away after its offer had ended: it may hold what nobody
-    /// is to have any more. All else about the release stays published.
+    /// Whether the payload was removed after a yank, as when nobody may have it any more. Everything else
+    /// about the release stays published.
     #[must_use]
     pub fn is_withdrawn(&self, now: Time) -> bool {
         self.yanked(now).is_some() && matches!(self.evidence.payload, PayloadState::Missing { .. })

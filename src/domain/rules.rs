@@ -1,7 +1,7 @@
 //! The rules of the catalog, each written once.
 //!
-//! A broken rule is data: the [`Rule`] with its figures, and where it is broken, in the domain's terms
-//! ([`At`]). A reader of files finds that place in its file, and `words` has the sentences.
+//! A broken rule is data: the [`Rule`] with its figures, and the place in the domain's terms ([`At`]). A
+//! reader of files finds that place in its file, and `words` has the sentences.
 //!
 //! [`Catalog::assemble`](super::catalog::Catalog::assemble) checks them all, and
 //! [`Change::apply`](super::change::Change::apply) those that the change can break. The checks of parts
@@ -109,7 +109,7 @@ pub enum Rule {
     NotAFileName(String),
     /// A payload has a size, one that JSON can carry.
     Size(u64),
-    /// A duration is not negative, and not of decades.
+    /// A duration is neither negative nor absurdly long.
     Duration(TimeDelta),
 
     /// A line has stages.
@@ -118,7 +118,7 @@ pub enum Rule {
     StageTwice { stage: StageName, first: usize },
     /// A release enters its first stage at once, so that has no soak.
     FirstSoak(StageName),
-    /// Every other stage has a soak: without one, releases would pass at once.
+    /// Every other stage has a soak: without one, releases would enter it at once.
     NoSoak(StageName),
     /// A soak outside the usual bounds needs a reason.
     UnusualSoak { stage: StageName, urgency: Urgency, limit: TimeDelta, bound: TimeDelta },
@@ -126,16 +126,16 @@ pub enum Rule {
     SoakBackwards { stage: StageName, urgency: Urgency, soak: Soak },
     /// A freeze ends after it begins.
     FreezeBackwards,
-    /// The name that a stage's channel would have is a name.
+    /// The default name of a stage's channel is a valid name.
     ChannelName { stage: StageName, why: NameError },
     /// Entries and pauses are of the line's stages.
     NoSuchStage { line: LineName, stage: StageName, stages: Vec<StageName> },
 
     /// The line that a line follows is there.
     NoSuchLine(LineName),
-    /// No way from line to line leads back.
+    /// Lines do not follow each other in a circle.
     FollowsInCircle { line: LineName, follows: LineName },
-    /// No line's name begins another's: their signing roles would overlap.
+    /// No line's name is a prefix of another's: their signing roles would overlap.
     NameWithin { outer: LineName, inner: LineName },
     /// A version belongs to one line.
     SharedVersions { line: LineName, other: LineName },
@@ -164,7 +164,7 @@ pub enum Rule {
     /// `schedule` never promotes a release that is held.
     ScheduledWhileHeld { stage: StageName, since: Time },
 
-    /// No way from yank to yank leads back.
+    /// Yanked releases do not replace each other in a circle.
     YankedInCircle { version: Version, to: Version },
     /// A yanked barrier, or a yanked replacement of one, has a replacement: clusters below could not go
     /// on.
@@ -180,12 +180,12 @@ pub enum Reference {
     YankTo,
 }
 
-/// Lines that exist and cannot be used, each with its releases that cannot be read. To name one of those
+/// Lines that exist and cannot be used, each with its releases that cannot be read. Naming one of these
 /// is not a fault.
 pub type Unusable = BTreeMap<LineName, BTreeSet<Version>>;
 
-/// Every rule that is broken within lines and between them. Two lines that claim the same are both at
-/// fault: to publish the first would take from the other what its clusters rely on.
+/// Every rule that is broken within lines and between them. Two lines that claim the same thing are both
+/// at fault: publishing one would take away what the other's clusters rely on.
 #[must_use]
 pub fn check(lines: &[Line], unusable: &Unusable) -> Vec<Broken> {
     let nothing = BTreeSet::new();

@@ -1,7 +1,7 @@
 //! The soak that a scheduled entry records.
 //!
-//! A changed policy holds for entries to come. An entry that was made under an older one stays valid,
-//! so it records the soak that was over: `soaked 14d`.
+//! A changed policy applies to later entries only. An entry that was made under an older policy stays
+//! valid, so it records its soak: `soaked 14d`.
 
 use chrono::TimeDelta;
 
@@ -17,7 +17,7 @@ pub fn reason(min: TimeDelta) -> String {
     format!("{SOAKED}{}", Span(min))
 }
 
-/// The soak that an entry says was over.
+/// The soak that an entry records.
 #[must_use]
 pub fn recorded(entry: &Entry) -> Option<TimeDelta> {
     Span::parse(entry.reason.as_deref()?.strip_prefix(SOAKED)?).map(|Span(min)| min)

@@ -1,11 +1,11 @@
 //! Stops: the holds, yanks and pauses of a catalog, and those of them that are dated ahead.
 //!
-//! An event dated ahead does not exist yet, so that any day of a history can be asked about. A stop
-//! that somebody wrote on a machine with a fast clock, or with the wrong year, would then silently stop
-//! nothing until its date. But it is in the file, so it was meant: readers of a catalog let it count at
-//! once. It then counts at every time that is asked about, since nothing shows when it was written.
+//! An event dated ahead does not exist yet, so that questions can be asked about any day of a history. A
+//! stop that somebody wrote on a machine with a fast clock, or with the wrong year, would then silently
+//! stop nothing until its date. Since it is in the file, somebody meant it, so it takes effect at once. It
+//! then holds for every time that is asked about, because nothing shows when it was written.
 //!
-//! A retirement is not a stop: nobody can take it back, so one that is dated ahead waits.
+//! A retirement is not a stop: it cannot be undone, so one that is dated ahead waits for its date.
 
 use super::Time;
 use super::catalog::Catalog;
@@ -31,8 +31,8 @@ pub enum Stopped<'a> {
 }
 
 impl Catalog {
-    /// Lets every stop count at once that is dated after `now`. That is the time of the machine that
-    /// reads the catalog, never a time that is asked about.
+    /// Lets every stop that is dated after `now` take effect at once. `now` is the time of the machine
+    /// that reads the catalog, never a time that is asked about.
     #[must_use]
     pub fn with_stops_at_once(mut self, now: Time) -> Self {
         for line in self.lines_mut().values_mut() {
@@ -48,7 +48,7 @@ impl Catalog {
         self
     }
 
-    /// The stops that are dated ahead and count at once.
+    /// The stops that are dated ahead and take effect at once.
     pub fn stops_at_once(&self) -> impl Iterator<Item = Stop<'_>> {
         self.lines().flat_map(stops).filter(|stop| stop.event.at_once)
     }

@@ -1,8 +1,8 @@
 //! Machine edits: from a change in the domain's terms to the new text of one file.
 //!
-//! An edit changes the lines that it must and keeps all comments, the order, spacing, quotes and line
-//! ends. Nothing here is trusted: whoever writes the new text reads it first, and writes it only if
-//! the catalog has become exactly what [`Change::apply`] makes of it.
+//! An edit changes only the lines that it must, and keeps all comments, the order, spacing, quotes and line
+//! ends. The result is not trusted: whoever writes the new text reads it first, and writes it only if the
+//! catalog is then exactly what [`Change::apply`] makes of it.
 
 mod render;
 mod scalar;
@@ -56,8 +56,8 @@ pub fn file(change: &Change, catalog: &Catalog) -> Result<String, ChangeError> {
     })
 }
 
-/// The edit that makes a change. `old` gives the present bytes of a file, if it exists. Ending
-/// something that has not begun needs no edit.
+/// The edit that makes a change. `old` returns the present bytes of a file, if it exists. Ending what has
+/// not begun needs no edit.
 ///
 /// # Errors
 /// When the change does not fit the catalog, or the file is written in a form in which the place
@@ -90,8 +90,8 @@ pub fn edit<'a>(
     }
 }
 
-/// Where in its file a change is written, and what. `None` for the value takes the key out. A new
-/// release has a file of its own and no such place.
+/// The key of a change in its file, and its new value; `None` removes the key. A new release has a file of
+/// its own, and no such key.
 fn place(change: &Change) -> Option<(Vec<&str>, Option<String>)> {
     Some(match change {
         Change::Add { .. } => return None,

@@ -1,4 +1,4 @@
-//! What is wrong while a server goes on serving, and lines that were refused.
+//! What is wrong while a server keeps serving, and why lines were refused.
 
 use super::{and_more, objection, step_back, step_back_hint};
 use crate::domain::degraded::{Claim, ClockDoubt, Degraded, LineRefusal};

@@ -2,8 +2,8 @@
 
 use crate::domain::release::{Evidence, ManifestState, PayloadState};
 
-/// Whether a release key stands behind the release. `passes` says whether the promotion may go on
-/// all the same: a catalog that has no keys yet can still have a history.
+/// Whether release keys have signed the release. `passes` says whether it may be promoted anyway: a
+/// catalog without keys can still have a history.
 pub(super) fn manifest(manifest: &ManifestState, passes: bool) -> String {
     match manifest {
         ManifestState::NoTrust if passes => "not required: the catalog has no keys yet".to_owned(),
@@ -14,7 +14,7 @@ pub(super) fn manifest(manifest: &ManifestState, passes: bool) -> String {
     }
 }
 
-/// Whether the payload files are there and are what the catalog says.
+/// Whether the payload files are present and match the catalog.
 #[must_use]
 pub fn payload(payload: &PayloadState) -> String {
     match payload {
@@ -26,8 +26,7 @@ pub fn payload(payload: &PayloadState) -> String {
     }
 }
 
-/// Why nobody can install the release as it is, or `None` if they can or the catalog has no keys. A
-/// wrong payload comes first: it is a file.
+/// Why nobody can install the release as it is. `None` if they can, or if the catalog has no keys.
 #[must_use]
 pub fn objection(evidence: &Evidence) -> Option<String> {
     match (&evidence.payload, &evidence.manifest) {

@@ -1,4 +1,4 @@
-//! Rules of one release beside its line, and of what yanks lead to.
+//! Rules of one release in its line, and of what yanked releases lead to.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -109,8 +109,7 @@ fn entries(line: &Line, release: &Release, report: &mut impl FnMut(Part, Rule)) 
             let (stage, before) = (stage.name.clone(), before.name.clone());
             report(Part::Entry(stage.clone()), Rule::StageLeftOut { stage, before });
         }
-        // No promoter passes a hold that is there, so a scheduled entry of the very second of the hold
-        // was committed before it.
+        // No promoter ignores a hold, so a scheduled entry of the same second was committed before it.
         if let Some(hold) = release.hold.as_ref().filter(|hold| entry.by == SCHEDULE && hold.at < entry.since)
         {
             let stage = stage.name.clone();
@@ -131,16 +130,16 @@ fn early(
     }
     let min = stage.soak.as_ref()?.of(release.urgency).min;
     let scheduled = entry.by == SCHEDULE;
-    // A changed policy holds for entries to come, so an entry is held against the soak under which it
-    // was made. The schedule records that. Where it is not known, it may have been the usual one.
+    // A changed policy applies to later entries only, so an entry is compared with the soak under which it
+    // was made. The schedule records that soak. If it is not known, it may have been the usual one.
     let recorded = soak_record::recorded(entry).filter(|_| scheduled);
     let min = recorded.map_or(min.min(SOAK_MIN), |soak| soak.min(min));
     let excused = !scheduled && entry.reason.is_some();
     (spent < min && !excused).then_some(Rule::Early { stage: name, before, spent, min, scheduled })
 }
 
-/// What yanks lead to: no circle, and where a barrier was yanked, what replaces it is higher, and is
-/// replaced again where it was yanked itself.
+/// Yanked releases do not replace each other in a circle. What replaces a yanked barrier is higher, and
+/// is replaced again if it was yanked itself.
 pub(super) fn yanks(line: &Line, report: &mut impl FnMut(At, Rule)) {
     let yanked: HashMap<&Version, &Yank> = line
         .releases

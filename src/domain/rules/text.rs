@@ -1,5 +1,5 @@
-//! Rules of single values: each function gives the rule that a value breaks. What is published is
-//! bounded, since every cluster loads it.
+//! Rules of single values: each function returns the rule that a value breaks. Published texts have
+//! limits, since every cluster loads them.
 
 use chrono::TimeDelta;
 

@@ -1,4 +1,4 @@
-//! What is wrong while a server goes on serving: in `/readyz` and in `tidegate status`.
+//! What is wrong while a server keeps serving: in `/readyz` and in `tidegate status`.
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -9,7 +9,7 @@ use crate::domain::promotion::Gate;
 use crate::domain::rfc3339;
 use crate::words::{self, Remedy};
 
-/// Where a release stands, and why.
+/// Where a release is, and why.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ExplainBody {
     pub version: String,
@@ -85,8 +85,8 @@ impl ExplainBody {
         }
     }
 
-    /// Says that what comes next is not known here: a mirror has the signed documents, and plans are
-    /// not signed.
+    /// Says that what comes next is not known here: a mirror has signed documents only, and plans are not
+    /// signed.
     pub fn unknown(&mut self) {
         self.state = "unknown";
         let channel = self.entered.last().map(|entry| entry.channel.as_str());

@@ -41,13 +41,13 @@ sparse! {
             barrier: String,
             /// The channel through which the way leads, if it does not offer what comes next yet.
             through: String,
-            /// With `retired`: where it goes on.
+            /// With `retired`: the channel to go on with.
             follow: FollowBody,
         }
     }
 }
 
-/// The line and the channel in which it goes on.
+/// The line and the channel to go on with.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FollowBody {
     pub line: String,
@@ -82,7 +82,7 @@ pub struct StepBody {
     pub channel: String,
 }
 
-/// A release that has a date.
+/// A release that is expected.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ComingBody {
     pub version: String,

@@ -1,8 +1,8 @@
-//! Puts a key into a YAML text or takes one out, and leaves everything else byte for byte.
+//! Puts a key into a YAML text or removes one, and keeps every other byte.
 //!
-//! The places come from the catalog's own reader, which knows where each key and value is written. What
-//! is cut and inserted is decided here: whole lines in block mappings, text between commas in flow
-//! mappings. A comment stays, on a line of its own, even when the value beside it goes.
+//! The catalog's own reader says where each key and value is written. This file decides what to cut and
+//! insert: whole lines in block mappings, text between commas in flow mappings. A comment stays, on a line
+//! of its own, even if the value beside it goes.
 
 use std::ops::Range;
 
@@ -62,7 +62,7 @@ pub fn put(text: &str, path: &[&str], value: &str) -> Result<String, SpliceError
     }
     // An empty `{}` that ends its line gives way to a block, with a line for each entry.
     let indent = sheet.indent(&entry.key, path)?;
-    let colon = sheet.colon(entry).ok_or_else(form)?;
+    let colon = colon(text, &entry.key).ok_or_else(form)?;
     let (at, line) = sheet.as_line(sheet.line_end(colon), &format!("{indent}  {pair}"));
     let mut text = text.to_owned();
     text.insert_str(at, &line);
@@ -70,7 +70,7 @@ pub fn put(text: &str, path: &[&str], value: &str) -> Result<String, SpliceError
     Ok(text)
 }
 
-/// Takes a key out with its value, and with its mapping if that would be left empty.
+/// Removes a key with its value, and with its mapping if that would become empty.
 ///
 /// # Errors
 /// When the key is missing, or is written in a form in which its extent cannot be found.
@@ -143,10 +143,6 @@ impl<'a> Sheet<'a> {
 
     fn is_flow(&self, mapping: &Node<'_>) -> bool {
         matches!(mapping.value, Value::Map(_)) && self.text[mapping.bytes.start..].starts_with('{')
-    }
-
-    fn colon(&self, entry: &Entry<'_>) -> Option<usize> {
-        colon(self.text, &entry.key)
     }
 
     /// The comment that begins at a place or goes on there.
@@ -336,7 +332,7 @@ impl<'a> Sheet<'a> {
     }
 
     fn replace(&self, path: &[&str], entry: &Entry<'_>, value: &str) -> Result<String, SpliceError> {
-        let colon = self.colon(entry).ok_or_else(|| SpliceError::Form(path.join(".")))?;
+        let colon = colon(self.text, &entry.key).ok_or_else(|| SpliceError::Form(path.join(".")))?;
         let end = entry.value.bytes.end;
         let mut text = self.text.to_owned();
         if !self.text[colon..end].contains('\n') {
