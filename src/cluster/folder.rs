@@ -401,8 +401,8 @@ mod tests {
             (cluster.orders.approved, cluster.record.target) = (version.clone(), version);
         });
         assert_eq!(folder.read().unwrap(), changed.unwrap());
-        fs::create_dir_all(folder.path().join("trusted/1")).unwrap();
-        fs::write(folder.path().join("trusted/current"), "1").unwrap();
+        fs::create_dir_all(folder.path().join("trusted/files")).unwrap();
+        fs::write(folder.path().join("trusted/state.json"), "{}").unwrap();
         // This is what an interrupted removal leaves.
         fs::remove_file(folder.path().join(FILE)).unwrap();
         folder.create(&config, b"two").unwrap();

@@ -223,7 +223,7 @@ impl Cluster {
     /// Both clients refuse what is served: our own one with this kind.
     pub fn refuses(&self, what: &str, kind: &str) {
         let told = refused(self.folder.path(), &["cluster", "check", "c"]);
-        assert!(told.contains(&format!("takes nothing ({kind})")), "{what}: {told}");
+        assert!(told.contains(&format!("failed ({kind})")), "{what}: {told}");
         let found = self.tough(&[format!("channel.{CHANNEL}.json")]);
         assert!(found.is_err(), "{what}: `tough` took it: {found:?}");
     }
