@@ -205,5 +205,5 @@ fn the_real_binary_does_the_same_and_a_dry_run_writes_nothing() {
         .output()
         .unwrap();
     assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("lies ahead"));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is in the future"));
 }
