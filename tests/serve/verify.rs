@@ -88,5 +88,5 @@ fn a_running_server_is_verified_over_http_and_over_https() {
         assert!(words.iter().any(|word| error.contains(word)), "{error}");
     }
     let error = refused(folder.path(), &["verify", "--from", &secure, "--ca", "ca.key"]);
-    assert!(error.contains("`ca.key` holds no certificate") && error.contains("hint:"), "{error}");
+    assert!(error.contains("`ca.key` contains no certificate") && error.contains("hint:"), "{error}");
 }

@@ -26,7 +26,7 @@ fn what_waits_breaks_no_verification_of_server_export_or_mirror() {
         kind => Err(format!("{kind:?}")),
     });
     let told = server.json("/v1/releases/1.8.2");
-    assert_eq!(told["detail"], "the release `1.8.2` is signed, and no channel offers it yet");
+    assert_eq!(told["detail"], "release `1.8.2` is signed, but no channel offers it yet");
     assert_eq!(server.get("/v1/payloads/1.8.2/payload.json").status, 404);
     assert_eq!(server.latest("1.8-preproduction"), "1.8.1");
 
