@@ -23,8 +23,8 @@ pub use answers::answer;
 pub use degraded::{clock_doubt, degraded, line_refusal};
 pub use evidence::{objection, payload};
 pub use explain::{explanation, explanation_page, unknown_on_mirror};
-pub use gates::gate;
-pub use remedies::{Remedy, early_remedy, gate_remedy, remedies, remedies_of_explanation};
+pub use gates::{Remedy, gate, gate_remedy};
+pub use remedies::{early_remedy, remedies, remedies_of_explanation};
 pub use step_backs::{step_back, step_back_hint};
 
 /// Since when, who decided it, and why.

@@ -117,6 +117,12 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// A stage that asks nothing of a release.
+    #[must_use]
+    pub const fn new(name: StageName, channel: ChannelName) -> Self {
+        Self { name, channel, aliases: Vec::new(), soak: None, window: None, paused: None }
+    }
+
     /// The pause, if there is one by `now`.
     #[must_use]
     pub fn paused(&self, now: Time) -> Option<&Event> {

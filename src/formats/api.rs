@@ -19,8 +19,8 @@ use crate::formats::sparse::sparse;
 
 pub use channels::{ChannelSummary, ChannelsBody, Soaking};
 pub use degraded::{DegradedBody, RefusalBody};
-pub use explain::{EntryBody, ExplainBody, RemedyBody};
-pub use promotions::{DecisionBody, GateBody, PromotionsBody};
+pub use explain::{EntryBody, ExplainBody};
+pub use promotions::{DecisionBody, GateBody, PromotionsBody, RemedyBody};
 pub use step_backs::StepBackBody;
 pub use update::{ComingBody, StepBody, TargetBody, TargetPayload, UpdateBody};
 

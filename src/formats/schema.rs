@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::yaml::FORMAT;
 use super::yaml::keys::{self, Form, Shape};
+use super::yaml::{FORMAT, LINE, POLICY};
 use crate::domain::named::named;
 use crate::domain::rules::text as rules;
 
@@ -23,8 +23,8 @@ named! {
 impl FileKind {
     fn shape(self) -> &'static Shape {
         match self {
-            Self::Policy => &keys::POLICY,
-            Self::Line => &keys::LINE,
+            Self::Policy => &POLICY,
+            Self::Line => &LINE,
             Self::Release => &keys::RELEASE,
         }
     }

@@ -29,10 +29,12 @@ mod release;
 mod scalar;
 mod soak;
 mod spots;
+mod stage;
 mod when;
 
 pub use assemble::assemble;
 use faults::Faults;
+pub(super) use line::{LINE, POLICY};
 use line::{RawLine, RawPolicy};
 use node::{Node, Value};
 use place::Place;

@@ -1,9 +1,13 @@
 //! Gates: what a promotion waits for, and until when.
 
+use std::fmt;
+
 use super::{event, evidence, retired, yanked};
 use crate::domain::promotion::{Fact, Gate, GateState};
+use crate::domain::release::ManifestState;
 use crate::domain::rfc3339;
 use crate::domain::span::Span;
+use crate::domain::version::Version;
 
 /// What a gate looked at, and what it found.
 #[must_use]
@@ -58,4 +62,98 @@ pub fn gate(gate: &Gate<'_>) -> String {
             format!("channel `{channel}` has been paused {}", event(pause))
         }
     }
+}
+
+/// What a person can do, and who can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remedy {
+    /// The name in JSON.
+    pub name: &'static str,
+    who: String,
+    /// The command to type, if there is one. Words in capitals are to be filled in.
+    pub command: Option<String>,
+}
+
+impl Remedy {
+    pub(super) fn new(
+        name: &'static str,
+        who: impl Into<String>,
+        command: impl Into<Option<String>>,
+    ) -> Self {
+        Self { name, who: who.into(), command: command.into() }
+    }
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.command {
+            Some(command) => write!(f, "{}: `{command}`", self.who),
+            None => f.write_str(&self.who),
+        }
+    }
+}
+
+/// What a person can do about a gate that does not pass.
+#[must_use]
+pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
+    if gate.state == GateState::Passes {
+        return None;
+    }
+    let sign = || format!("tidegate release sign {version} --key FILE");
+    Some(match gate.fact {
+        // An early promotion skips these together: [`early_remedy`].
+        Fact::Soak { .. } | Fact::Window { .. } | Fact::Freeze { .. } | Fact::Recorded { .. } => return None,
+        Fact::Yanked { .. } => unyank(version),
+        Fact::Signed { manifest: ManifestState::NoTrust } => Remedy::new(
+            "init",
+            "the owner of the catalog can create a root and keys",
+            "tidegate init".to_owned(),
+        ),
+        Fact::Signed { manifest: ManifestState::Invalid(_) } => Remedy::new(
+            "sign_again",
+            "whoever changed it can put back what was signed; if the change is intended, a holder of a release key can sign it",
+            sign(),
+        ),
+        Fact::Signed { .. } => Remedy::new("sign", "a holder of a release key can sign it", sign()),
+        Fact::Payload { .. } => Remedy::new(
+            "restore_payload",
+            format!(
+                "a release engineer can put the right file into `payloads/{version}/`, or add the changed one as a new version"
+            ),
+            None,
+        ),
+        Fact::NotBefore { stage, .. } => Remedy::new(
+            "bring_forward",
+            "only a holder of a release key can bring this forward, by signing it again",
+            format!("tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE"),
+        ),
+        Fact::Retired { line, .. } => Remedy::new(
+            "next_line",
+            format!("nobody can undo this: add the change to the line that follows `{line}`"),
+            None,
+        ),
+        Fact::Hold { .. } => Remedy::new(
+            "resume",
+            "anyone who may change the catalog can end the hold",
+            format!("tidegate release resume {version}"),
+        ),
+        Fact::Order { barrier } => Remedy::new(
+            "explain",
+            "see what keeps the barrier back",
+            format!("tidegate explain {}", barrier?.version),
+        ),
+        Fact::Paused { channel, .. } => Remedy::new(
+            "resume_channel",
+            "anyone who may change the catalog can end the pause",
+            format!("tidegate channel resume {channel}"),
+        ),
+    })
+}
+
+pub(super) fn unyank(version: &Version) -> Remedy {
+    Remedy::new(
+        "unyank",
+        "anyone who may change the catalog can restore it",
+        format!("tidegate release unyank {version} --reason TEXT"),
+    )
 }

@@ -1,10 +1,14 @@
 //! The gates of a promotion.
 
+use chrono::TimeDelta;
+
 use super::super::Time;
 use super::super::channel::{ChannelName, LineName, StageName};
+use super::super::line::{Line, Stage};
 use super::super::named::tagged;
-use super::super::policy::{Freeze, Soak, Window};
+use super::super::policy::{Freeze, Soak, Urgency, Window};
 use super::super::release::{Event, ManifestState, PayloadState, Release, Yank};
+use super::{Decision, Verdict};
 
 /// One condition of a promotion: what was found, and whether the gate is open.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -103,4 +107,160 @@ impl<'a> Gate<'a> {
                 | Fact::Window { waived: true, .. }
         )
     }
+}
+
+/// What an early promotion skips: always the soak and the window, a freeze only on request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Early {
+    pub during_freeze: bool,
+}
+
+/// A barrier that has not entered a stage, and what is decided on it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Barrier<'a> {
+    pub(super) release: &'a Release,
+    pub(super) verdict: Verdict,
+}
+
+/// The time at which a release can enter a stage, given that it enters the stage before at `entered`.
+/// `None` while the stage is closed to every release.
+pub(super) fn due(line: &Line, release: &Release, target: &Stage, entered: Time, now: Time) -> Option<Time> {
+    if target.paused(now).is_some() {
+        return None;
+    }
+    let signed = release.evidence.manifest.not_before(&target.name);
+    let soak = target.soak.as_ref().map_or(TimeDelta::zero(), |soak| soak.of(release.urgency).min);
+    let due = (entered + soak).max(signed.unwrap_or(entered));
+    Some(calendar(line, target, release.urgency, due, None).0)
+}
+
+/// Looks at every gate of one promotion.
+pub(super) fn examine<'a>(
+    line: &'a Line,
+    release: &'a Release,
+    stage: usize,
+    now: Time,
+    barrier: Option<Barrier<'a>>,
+    early: Option<Early>,
+) -> Decision<'a> {
+    let target = &line.stages[stage];
+    let mut gates = Vec::with_capacity(10);
+    let mut add = |fact: Fact<'a>, state: GateState| gates.push(Gate { fact, state });
+    let wait_until = |until: Time| if now < until { GateState::Waits { until } } else { GateState::Passes };
+    let block_if = |blocks: bool| if blocks { GateState::Blocks } else { GateState::Passes };
+
+    let recorded = release.entries[stage..].iter().flatten().next().map(|entry| entry.since);
+    if let Some(since) = recorded {
+        add(Fact::Recorded { since }, wait_until(since));
+    }
+    if let Some(yank) = release.yanked(now) {
+        add(Fact::Yanked { yank }, GateState::Blocks);
+    }
+    let manifest = &release.evidence.manifest;
+    let signed = match manifest {
+        ManifestState::Signed(_) => true,
+        // A catalog that has no keys yet can still have a history.
+        ManifestState::NoTrust => stage > 0,
+        ManifestState::Unsigned | ManifestState::Invalid(_) => false,
+    };
+    add(Fact::Signed { manifest }, block_if(!signed));
+    let payload = &release.evidence.payload;
+    add(Fact::Payload { payload }, block_if(*payload != PayloadState::Present));
+
+    let mut deadline = None;
+    let before = stage.checked_sub(1).and_then(|stage| release.entered(stage, now));
+    if let (Some(policy), Some(entry)) = (&target.soak, before) {
+        let soak = policy.of(release.urgency);
+        let due = entry.since + soak.min;
+        let waived = early.is_some() && now < due;
+        let passes = if early.is_some() { GateState::Passes } else { wait_until(due) };
+        add(Fact::Soak { since: entry.since, soak, due, waived }, passes);
+        deadline = Some(unfrozen(line, release.urgency, entry.since, soak.max));
+    }
+    if let Some(at) = manifest.not_before(&target.name) {
+        add(Fact::NotBefore { stage: &target.name, at }, wait_until(at));
+    }
+    if let Some(retired) = line.retired(now) {
+        add(Fact::Retired { line: &line.name, retired }, GateState::Blocks);
+    }
+    let hold = release.held(now);
+    add(Fact::Hold { hold }, block_if(hold.is_some()));
+    let paused = target.paused(now);
+    add(Fact::Paused { channel: &target.channel, pause: paused }, block_if(paused.is_some()));
+    let order = barrier.map_or(GateState::Passes, |barrier| match barrier.verdict.earliest(now) {
+        Some(until) => GateState::Waits { until },
+        None => GateState::Blocks,
+    });
+    add(Fact::Order { barrier: barrier.map(|barrier| barrier.release) }, order);
+
+    let due = gates.iter().filter_map(Gate::opens).max().unwrap_or(now);
+    let (until, frozen, opens) = calendar(line, target, release.urgency, due, early);
+    let waived = early.filter(|early| early.during_freeze).and_then(|_| line.freeze(release.urgency, now));
+    gates.push(Gate {
+        fact: Fact::Freeze { freeze: waived.or(frozen), waived: waived.is_some() },
+        state: frozen.map_or(GateState::Passes, |freeze| GateState::Waits { until: freeze.until }),
+    });
+    if let Some(window) = &target.window {
+        let waived = early.is_some() && !window.is_open(now);
+        gates.push(Gate {
+            fact: Fact::Window { window, waived },
+            state: opens.map_or(GateState::Passes, |until| GateState::Waits { until }),
+        });
+    }
+
+    // A recorded entry happens at its time, whatever the gates say.
+    let verdict = if let Some(until) = recorded {
+        Verdict::Wait { until }
+    } else if gates.iter().any(|gate| gate.state == GateState::Blocks) {
+        Verdict::Blocked
+    } else if gates.iter().any(|gate| gate.state != GateState::Passes) {
+        Verdict::Wait { until }
+    } else {
+        Verdict::Promote
+    };
+    // A release that will never go further cannot be late.
+    let overdue = deadline.is_some_and(|deadline| deadline <= now) && line.retired(now).is_none();
+    Decision { line, release, stage, verdict, gates, deadline, overdue }
+}
+
+/// The first time from `due` on that is outside every freeze and inside the window, with the last freeze
+/// and the last opening of the window that delayed it.
+fn calendar<'a>(
+    line: &'a Line,
+    target: &Stage,
+    urgency: Urgency,
+    due: Time,
+    early: Option<Early>,
+) -> (Time, Option<&'a Freeze>, Option<Time>) {
+    let (mut until, mut frozen, mut opens) = (due, None, None);
+    let minds_freezes = !early.is_some_and(|early| early.during_freeze);
+    let window = target.window.as_ref().filter(|_| early.is_none());
+    loop {
+        if minds_freezes && let Some(freeze) = line.freeze(urgency, until) {
+            until = freeze.until;
+            frozen = Some(freeze);
+        } else if let Some(open) = window.map(|window| window.next_open(until)).filter(|&open| until < open) {
+            until = open;
+            opens = Some(open);
+        } else {
+            return (until, frozen, opens);
+        }
+    }
+}
+
+/// The time at which `time` has passed since `since`, not counting frozen time.
+fn unfrozen(line: &Line, urgency: Urgency, since: Time, time: TimeDelta) -> Time {
+    let (mut cursor, mut left) = (since, time);
+    for freeze in line.freezes.iter().filter(|freeze| !freeze.except.contains(&urgency)) {
+        if freeze.until <= cursor {
+            continue;
+        }
+        let free = freeze.from - cursor;
+        if left <= free {
+            break;
+        }
+        left -= free.max(TimeDelta::zero());
+        cursor = freeze.until;
+    }
+    cursor + left
 }

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{DecisionBody, EvidenceBody, Notice};
+use super::{DecisionBody, EvidenceBody, Notice, RemedyBody};
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::Gate;
 use crate::domain::rfc3339;
-use crate::words::{self, Remedy};
+use crate::words;
 
 /// Where a release is, and why.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,16 +31,6 @@ pub struct ExplainBody {
     /// The same for programs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<RemedyBody>,
-}
-
-/// What a person can do.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct RemedyBody {
-    /// `init`, `sign`, `sign_again`, `bring_forward`, `restore_payload`, `next_line`, `resume`,
-    /// `resume_channel`, `unyank`, `promote`, `promote_early` or `explain`.
-    pub remedy: &'static str,
-    /// The command to type. Words in capitals are to be filled in.
-    pub command: Option<String>,
 }
 
 /// A stage that a release has entered.
@@ -93,11 +83,5 @@ impl ExplainBody {
         self.message = words::unknown_on_mirror(&self.version, channel);
         self.remedies.clear();
         self.commands.clear();
-    }
-}
-
-impl RemedyBody {
-    fn of(Remedy { name, command, .. }: Remedy) -> Self {
-        Self { remedy: name, command }
     }
 }

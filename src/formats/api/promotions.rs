@@ -9,7 +9,7 @@ use crate::domain::release::{Event, Yank};
 use crate::domain::rfc3339;
 use crate::domain::span::Span;
 use crate::formats::sparse::sparse;
-use crate::words;
+use crate::words::{self, Remedy};
 
 /// The decision for every release that is not in its last stage.
 #[derive(Debug, Serialize, ToSchema)]
@@ -95,6 +95,16 @@ sparse! {
     }
 }
 
+/// What a person can do.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RemedyBody {
+    /// `init`, `sign`, `sign_again`, `bring_forward`, `restore_payload`, `next_line`, `resume`,
+    /// `resume_channel`, `unyank`, `promote`, `promote_early` or `explain`.
+    pub remedy: &'static str,
+    /// The command to type. Words in capitals are to be filled in.
+    pub command: Option<String>,
+}
+
 impl PromotionsBody {
     /// Every decision.
     #[must_use]
@@ -131,6 +141,12 @@ impl GateBody {
             message: words::gate(gate),
             figures: Figures::of(gate),
         }
+    }
+}
+
+impl RemedyBody {
+    pub(super) fn of(Remedy { name, command, .. }: Remedy) -> Self {
+        Self { remedy: name, command }
     }
 }
 

@@ -47,12 +47,10 @@ pub fn line(
             .find(|manifest| manifest.stage == stage.stage)
             .ok_or_else(|| LineError::Channel(stage.channel.clone()))?;
         stages.push(Stage {
-            name: stage.stage.clone(),
-            channel: stage.channel.clone(),
             aliases: manifest.aliases.clone(),
             soak: (index > 0).then(SoakPolicy::default),
-            window: None,
             paused: manifest.paused.as_ref().map(event),
+            ..Stage::new(stage.stage.clone(), stage.channel.clone())
         });
         for offered in &manifest.releases {
             let release = match releases.entry(offered.version.clone()) {

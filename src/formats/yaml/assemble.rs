@@ -1,7 +1,6 @@
 //! All files together: from files that were read by themselves to a catalog.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::iter;
 
 use super::faults::Faults;
 use super::line::{RawLine, RawPolicy};
@@ -211,17 +210,8 @@ impl Build<'_> {
                     continue;
                 }
             };
-            let either = || iter::once(own).chain(policy.stages.iter().find(|stage| stage.name == *name));
-            let soak = either().find_map(|stage| stage.soak.clone());
-            let paused = raw.paused.iter().find(|(paused, _)| paused == name);
-            stages.push(Stage {
-                name: name.clone(),
-                channel,
-                aliases: own.aliases.clone(),
-                soak: (place > 0).then(|| soak.unwrap_or_default()),
-                window: either().find_map(|stage| stage.window.clone()),
-                paused: paused.map(|(_, pause)| pause.clone()),
-            });
+            let paused = raw.paused.iter().find(|(paused, _)| paused == name).map(|(_, pause)| pause.clone());
+            stages.push(Stage { paused, ..own.stage(&policy.stages, place, channel) });
         }
         for (paused, _) in
             raw.paused.iter().filter(|(paused, _)| all.iter().all(|stage| stage.name != *paused))

@@ -56,51 +56,18 @@ pub enum Form {
     Shape(&'static Shape),
 }
 
-const fn must(name: &'static str, form: Form, about: &'static str) -> Key {
+pub const fn must(name: &'static str, form: Form, about: &'static str) -> Key {
     Key { name, required: true, form, about }
 }
 
-const fn may(name: &'static str, form: Form, about: &'static str) -> Key {
+pub const fn may(name: &'static str, form: Form, about: &'static str) -> Key {
     Key { name, required: false, form, about }
 }
 
-const FORMAT: Key = must("format", Form::Format, "The format of this file: 1.");
-const FREEZES: Key = may("freezes", Form::List(&Form::Shape(&FREEZE)), "When nothing is promoted.");
+pub const FORMAT: Key = must("format", Form::Format, "The format of this file: 1.");
 const REASON: Key = must("reason", Form::Line(text::REASON), "Why, for everybody to read.");
 const AT: Key = must("at", Form::Time, "When.");
 const BY: Key = must("by", Form::Line(text::AUTHOR), "Who.");
-
-pub const POLICY: Shape = Shape {
-    about: "Tidegate: the defaults of every line",
-    keys: &[
-        FORMAT,
-        may(
-            "stages",
-            Form::List(&Form::Shape(&POLICY_STAGE)),
-            "The stages, in the order in which releases pass them.",
-        ),
-        FREEZES,
-    ],
-};
-
-pub const LINE: Shape = Shape {
-    about: "Tidegate: a release line",
-    keys: &[
-        FORMAT,
-        must("line", Form::Name, "The line's name, which is its folder's."),
-        may("title", Form::Line(text::LINE), "What people call it."),
-        may("prefix", Form::Prefix, "How its versions begin, if not with its name."),
-        may("follows", Form::Shape(&FOLLOWS), "The line from which clusters may enter this one."),
-        may(
-            "stages",
-            Form::List(&Form::Shape(&LINE_STAGE)),
-            "The stages, if they are not the policy's. The policy's stage of the same name has the defaults.",
-        ),
-        FREEZES,
-        may("paused", Form::Map(&Form::Shape(&EVENT)), "The channels that are paused, by stage."),
-        may("retired", Form::Shape(&EVENT), "Set once the line takes no new releases."),
-    ],
-};
 
 pub const RELEASE: Shape = Shape {
     about: "Tidegate: a release",
@@ -120,26 +87,6 @@ pub const RELEASE: Shape = Shape {
         may("note", Form::Lines(text::NOTE), "For the catalog's readers only: never published."),
     ],
 };
-
-pub const POLICY_STAGE: Shape =
-    Shape { about: "A stage of every line", keys: &[STAGE_NAME, STAGE_SOAK, STAGE_WINDOWS] };
-
-pub const LINE_STAGE: Shape = Shape {
-    about: "A stage, and the channel that clusters follow there",
-    keys: &[
-        STAGE_NAME,
-        may("channel", Form::Name, "The channel's name, if it is not `LINE-STAGE`."),
-        may("aliases", Form::List(&Form::Name), "Further names of the channel."),
-        STAGE_SOAK,
-        STAGE_WINDOWS,
-    ],
-};
-
-const STAGE_NAME: Key = must("name", Form::Name, "The stage's name.");
-const STAGE_SOAK: Key =
-    may("soak", Form::Shape(&SOAK), "How long a release stays in the stage before. A first stage has none.");
-const STAGE_WINDOWS: Key =
-    may("windows", Form::Shape(&WINDOWS), "When promotions into this stage may happen.");
 
 const MIN: Key = may("min", Form::Duration, "The shortest time; `14d` by default.");
 const MAX: Key = may("max", Form::Duration, "After this time a release is overdue; `28d` by default.");

@@ -5,18 +5,51 @@ use std::collections::BTreeMap;
 use super::event::event;
 use super::faults::Faults;
 use super::fields::{Fields, list, map};
-use super::keys::{self, Shape};
+use super::keys::{self, FORMAT, Form, Key, Shape, may, must};
 use super::node::Node;
 use super::scalar;
-use super::soak::soak;
-use super::spots::in_line;
-use super::when::{duration, time, window};
-use crate::domain::channel::{ChannelName, StageName};
+use super::stage::{LINE_STAGE, POLICY_STAGE, RawStage, stages};
+use super::when::{duration, time};
+use crate::domain::channel::StageName;
 use crate::domain::line::{Follows, Line, Prefix};
-use crate::domain::policy::{Freeze, SoakPolicy, Window};
+use crate::domain::policy::Freeze;
 use crate::domain::release::Event;
-use crate::domain::rules::{self, At, Rule, text};
+use crate::domain::rules::{self, text};
 use crate::formats::fault::Spot;
+
+const FREEZES: Key = may("freezes", Form::List(&Form::Shape(&keys::FREEZE)), "When nothing is promoted.");
+
+pub const POLICY: Shape = Shape {
+    about: "Tidegate: the defaults of every line",
+    keys: &[
+        FORMAT,
+        may(
+            "stages",
+            Form::List(&Form::Shape(&POLICY_STAGE)),
+            "The stages, in the order in which releases pass them.",
+        ),
+        FREEZES,
+    ],
+};
+
+pub const LINE: Shape = Shape {
+    about: "Tidegate: a release line",
+    keys: &[
+        FORMAT,
+        must("line", Form::Name, "The line's name, which is its folder's."),
+        may("title", Form::Line(text::LINE), "What people call it."),
+        may("prefix", Form::Prefix, "How its versions begin, if not with its name."),
+        may("follows", Form::Shape(&keys::FOLLOWS), "The line from which clusters may enter this one."),
+        may(
+            "stages",
+            Form::List(&Form::Shape(&LINE_STAGE)),
+            "The stages, if they are not the policy's. The policy's stage of the same name has the defaults.",
+        ),
+        FREEZES,
+        may("paused", Form::Map(&Form::Shape(&keys::EVENT)), "The channels that are paused, by stage."),
+        may("retired", Form::Shape(&keys::EVENT), "Set once the line takes no new releases."),
+    ],
+};
 
 /// What `policy.yaml` says.
 #[derive(Debug)]
@@ -34,31 +67,20 @@ pub(super) struct RawLine {
     pub paused: Vec<(StageName, Event)>,
 }
 
-/// One stage of a list of stages.
-#[derive(Debug)]
-pub(super) struct RawStage {
-    pub name: StageName,
-    pub channel: Option<ChannelName>,
-    pub aliases: Vec<ChannelName>,
-    pub soak: Option<SoakPolicy>,
-    pub window: Option<Window>,
-}
-
 /// Without a policy, a line that names no stages has these.
 impl Default for RawPolicy {
     fn default() -> Self {
         let names =
             ["preproduction", "production"].into_iter().filter_map(|name| StageName::parse(name).ok());
-        let stages =
-            names.map(|name| RawStage { name, channel: None, aliases: Vec::new(), soak: None, window: None });
+        let stages = names.map(RawStage::named);
         Self { stages: stages.collect(), freezes: Vec::new() }
     }
 }
 
 /// Reads the policy. `None` where there was a fault.
 pub(super) fn policy(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<RawPolicy> {
-    let fields = Fields::of(node, Spot::START, &keys::POLICY, faults)?;
-    let stages = stages(node, fields, &keys::POLICY_STAGE, faults);
+    let fields = Fields::of(node, Spot::START, &POLICY, faults)?;
+    let stages = stages(node, fields, &POLICY_STAGE, faults);
     let freezes = fields.read("freezes", faults, freezes).unwrap_or_default();
     let stages = stages.unwrap_or_else(|| RawPolicy::default().stages);
     faults.is_empty().then_some(RawPolicy { stages, freezes })
@@ -66,7 +88,7 @@ pub(super) fn policy(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<RawPoli
 
 /// Reads a line. `folder` is the name of its folder. `None` where there was a fault.
 pub(super) fn line(node: &Node<'_>, folder: &str, faults: &mut Faults<'_>) -> Option<RawLine> {
-    let fields = Fields::of(node, Spot::START, &keys::LINE, faults)?;
+    let fields = Fields::of(node, Spot::START, &LINE, faults)?;
     let name_spot = fields.get("line").map_or(Spot::START, |entry| entry.value.spot);
     let name = fields.read("line", faults, scalar::line_name);
     if let Some(name) = name.as_ref().filter(|name| name.as_str() != folder) {
@@ -87,7 +109,7 @@ pub(super) fn line(node: &Node<'_>, folder: &str, faults: &mut Faults<'_>) -> Op
         (None, None) => None,
     };
     let follows = fields.nested("follows", faults, follows);
-    let stages = stages(node, fields, &keys::LINE_STAGE, faults);
+    let stages = stages(node, fields, &LINE_STAGE, faults);
     let freezes = fields.read("freezes", faults, freezes).unwrap_or_default();
     let paused = fields.read("paused", faults, paused).unwrap_or_default();
     let retired = fields.nested("retired", faults, event);
@@ -112,42 +134,6 @@ fn follows(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Follows
     let line = fields.read("line", faults, scalar::line_name);
     let grace = fields.read("grace", faults, duration).unwrap_or_default();
     Some(Follows { line: line?, grace })
-}
-
-/// The stages of a file, with what is wrong with their list.
-fn stages(
-    root: &Node<'_>,
-    fields: Fields<'_, '_>,
-    shape: &'static Shape,
-    faults: &mut Faults<'_>,
-) -> Option<Vec<RawStage>> {
-    let read =
-        |node, faults: &mut Faults<'_>| list(node, faults, |item, faults| Some(stage(item, shape, faults)));
-    let stages = fields.read("stages", faults, read)?;
-    let known = stages.iter().map(|stage| stage.as_ref().map(|stage| (&stage.name, stage.soak.as_ref())));
-    for (at, rule) in rules::stages(known) {
-        let spot = in_line(root, &at);
-        match rule {
-            Rule::StageTwice { first, .. } => {
-                faults.broken_beside(spot, &rule, in_line(root, &At::Stage(first)));
-            }
-            _ => faults.broken(spot, &rule),
-        }
-    }
-    stages.into_iter().collect()
-}
-
-fn stage(node: &Node<'_>, shape: &'static Shape, faults: &mut Faults<'_>) -> Option<RawStage> {
-    let fields = Fields::of(node, node.spot, shape, faults)?;
-    let name = fields.read("name", faults, scalar::stage_name);
-    let (mut channel, mut aliases) = (None, None);
-    if shape.has("channel") {
-        channel = fields.read("channel", faults, scalar::channel_name);
-        aliases = fields.read("aliases", faults, |node, faults| list(node, faults, scalar::channel_name));
-    }
-    let soak = fields.nested("soak", faults, soak);
-    let window = fields.nested("windows", faults, window);
-    Some(RawStage { name: name?, channel, aliases: aliases.unwrap_or_default(), soak, window })
 }
 
 fn freezes(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Freeze>> {

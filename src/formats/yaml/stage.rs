@@ -1,0 +1,104 @@
+//! A stage: its keys, how they are read, and what comes of a line's and the policy's together.
+
+use std::iter;
+
+use super::faults::Faults;
+use super::fields::{Fields, list};
+use super::keys::{self, Form, Key, Shape, may, must};
+use super::node::Node;
+use super::scalar;
+use super::soak::soak;
+use super::spots::in_line;
+use super::when::window;
+use crate::domain::channel::{ChannelName, StageName};
+use crate::domain::line::Stage;
+use crate::domain::policy::{SoakPolicy, Window};
+use crate::domain::rules::{self, At, Rule};
+
+pub const POLICY_STAGE: Shape =
+    Shape { about: "A stage of every line", keys: &[STAGE_NAME, STAGE_SOAK, STAGE_WINDOWS] };
+
+pub const LINE_STAGE: Shape = Shape {
+    about: "A stage, and the channel that clusters follow there",
+    keys: &[
+        STAGE_NAME,
+        may("channel", Form::Name, "The channel's name, if it is not `LINE-STAGE`."),
+        may("aliases", Form::List(&Form::Name), "Further names of the channel."),
+        STAGE_SOAK,
+        STAGE_WINDOWS,
+    ],
+};
+
+const STAGE_NAME: Key = must("name", Form::Name, "The stage's name.");
+const STAGE_SOAK: Key = may(
+    "soak",
+    Form::Shape(&keys::SOAK),
+    "How long a release stays in the stage before. A first stage has none.",
+);
+const STAGE_WINDOWS: Key =
+    may("windows", Form::Shape(&keys::WINDOWS), "When promotions into this stage may happen.");
+
+/// One stage of a list of stages.
+#[derive(Debug)]
+pub(super) struct RawStage {
+    pub name: StageName,
+    pub channel: Option<ChannelName>,
+    pub aliases: Vec<ChannelName>,
+    pub soak: Option<SoakPolicy>,
+    pub window: Option<Window>,
+}
+
+impl RawStage {
+    /// A stage that says nothing.
+    pub fn named(name: StageName) -> Self {
+        Self { name, channel: None, aliases: Vec::new(), soak: None, window: None }
+    }
+
+    /// The stage at this place of a line. What it does not say, the policy's stage of that name does.
+    pub fn stage(&self, policy: &[Self], place: usize, channel: ChannelName) -> Stage {
+        let either = || iter::once(self).chain(policy.iter().find(|stage| stage.name == self.name));
+        let soak = either().find_map(|stage| stage.soak.clone());
+        Stage {
+            aliases: self.aliases.clone(),
+            soak: (place > 0).then(|| soak.unwrap_or_default()),
+            window: either().find_map(|stage| stage.window.clone()),
+            ..Stage::new(self.name.clone(), channel)
+        }
+    }
+}
+
+/// The stages of a file, with what is wrong with their list.
+pub(super) fn stages(
+    root: &Node<'_>,
+    fields: Fields<'_, '_>,
+    shape: &'static Shape,
+    faults: &mut Faults<'_>,
+) -> Option<Vec<RawStage>> {
+    let read =
+        |node, faults: &mut Faults<'_>| list(node, faults, |item, faults| Some(stage(item, shape, faults)));
+    let stages = fields.read("stages", faults, read)?;
+    let known = stages.iter().map(|stage| stage.as_ref().map(|stage| (&stage.name, stage.soak.as_ref())));
+    for (at, rule) in rules::stages(known) {
+        let spot = in_line(root, &at);
+        match rule {
+            Rule::StageTwice { first, .. } => {
+                faults.broken_beside(spot, &rule, in_line(root, &At::Stage(first)));
+            }
+            _ => faults.broken(spot, &rule),
+        }
+    }
+    stages.into_iter().collect()
+}
+
+fn stage(node: &Node<'_>, shape: &'static Shape, faults: &mut Faults<'_>) -> Option<RawStage> {
+    let fields = Fields::of(node, node.spot, shape, faults)?;
+    let name = fields.read("name", faults, scalar::stage_name);
+    let (mut channel, mut aliases) = (None, None);
+    if shape.has("channel") {
+        channel = fields.read("channel", faults, scalar::channel_name);
+        aliases = fields.read("aliases", faults, |node, faults| list(node, faults, scalar::channel_name));
+    }
+    let soak = fields.nested("soak", faults, soak);
+    let window = fields.nested("windows", faults, window);
+    Some(RawStage { name: name?, channel, aliases: aliases.unwrap_or_default(), soak, window })
+}
