@@ -12,3 +12,31 @@ mod stamp;
 pub mod state;
 #[cfg(test)]
 mod suite;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use directory::Directory;
+use payloads::PayloadFolder;
+use port::{CatalogStore, PayloadStore, ReadError, StateStore};
+use state::StateFolder;
+
+/// Opens the catalog in a place. These three functions alone choose the kind of store.
+///
+/// # Errors
+/// When there is no catalog.
+pub fn catalog(catalog: &Path, payloads: &Path) -> Result<Arc<dyn CatalogStore>, ReadError> {
+    Ok(Arc::new(Directory::open(catalog, payloads)?))
+}
+
+/// Opens the state in a place.
+#[must_use]
+pub fn state(state: &Path) -> Arc<dyn StateStore> {
+    Arc::new(StateFolder::new(state))
+}
+
+/// Opens the payload files of a place. What is known of their digests is kept in the state.
+#[must_use]
+pub fn payloads(payloads: &Path, state: &Path) -> Arc<dyn PayloadStore> {
+    Arc::new(PayloadFolder::new(payloads, state))
+}

@@ -25,8 +25,8 @@ use crate::domain::version::Version;
 use crate::formats::yaml::{line_path, release_path};
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust, TrustError};
-use crate::store::directory::{Directory, git};
-use crate::store::payloads::PayloadFolder;
+use crate::store;
+use crate::store::directory::git;
 use crate::store::port::{CatalogStore, PayloadStore, Snapshot, StateStore};
 use crate::store::state::StateFolder;
 
@@ -83,12 +83,12 @@ impl Workspace {
 
     /// The catalog in another place, with the same payloads.
     pub fn other(&self, catalog: &Path) -> anyhow::Result<Arc<dyn CatalogStore>> {
-        Ok(Arc::new(Directory::open(catalog, &self.payloads)?))
+        Ok(store::catalog(catalog, &self.payloads)?)
     }
 
     /// The state.
     pub fn state_store(&self) -> Arc<dyn StateStore> {
-        Arc::new(StateFolder::new(&self.state))
+        store::state(&self.state)
     }
 
     /// Where the online key is, if it is in a file.
@@ -98,7 +98,7 @@ impl Workspace {
 
     /// The payload files.
     pub fn payload_store(&self) -> Arc<dyn PayloadStore> {
-        Arc::new(PayloadFolder::new(&self.payloads, &self.state))
+        store::payloads(&self.payloads, &self.state)
     }
 
     /// Reads the catalog, and looks for the evidence for its releases.

@@ -48,15 +48,15 @@ impl Folders {
 
 impl Place for Folders {
     fn catalog(&self) -> Arc<dyn CatalogStore> {
-        Arc::new(Directory::open(&self.path("channels"), &self.path("payloads")).unwrap())
+        super::catalog(&self.path("channels"), &self.path("payloads")).unwrap()
     }
 
     fn state(&self) -> Arc<dyn StateStore> {
-        Arc::new(StateFolder::new(&self.path("state")))
+        super::state(&self.path("state"))
     }
 
     fn payloads(&self) -> Arc<dyn PayloadStore> {
-        Arc::new(PayloadFolder::new(&self.path("payloads"), &self.path("state")))
+        super::payloads(&self.path("payloads"), &self.path("state"))
     }
 
     fn upload(&self, version: &str, file: &str, bytes: &[u8]) {
