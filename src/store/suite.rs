@@ -12,13 +12,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use sha2::Digest as _;
 
-use super::directory::Directory;
 use super::memory::{MemoryCatalog, MemoryPayloads, MemoryState, text};
-use super::payloads::PayloadFolder;
 use super::port::{
     CatalogStore, CommitError, Incoming, News, PayloadError, PayloadStore, Snapshot, StateError, StateStore,
 };
-use super::state::StateFolder;
 use crate::domain::Time;
 use crate::domain::change::Change;
 use crate::domain::channel::{LineName, StageName};
