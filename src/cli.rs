@@ -50,7 +50,7 @@ use crate::clock::{SharedClock, SystemClock};
 use terminal::Terminal;
 use workspace::Workspace;
 
-/// Serves update channels: releases soak, are promoted by themselves, and can be verified.
+/// Serves update channels: releases soak, are promoted automatically, and can be verified.
 #[derive(Debug, Parser)]
 #[command(name = "tidegate", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -68,33 +68,33 @@ Exit codes:
 
 /// The arguments of every command.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Everywhere")]
+#[command(next_help_heading = "Global options")]
 pub struct Globals {
-    /// The folder of the catalog
+    /// The catalog folder
     #[arg(long, global = true, value_name = "DIR", env = "TIDEGATE_CATALOG", default_value = "channels")]
     pub catalog: PathBuf,
-    /// The folder of payload files, one folder in it for each version
+    /// The payload folder, with one subfolder for each version
     #[arg(long, global = true, value_name = "DIR", env = "TIDEGATE_PAYLOADS", default_value = "payloads")]
     pub payloads: PathBuf,
-    /// The folder of the server's own state: its key, the last publication, payload copies
+    /// The state folder: the server's own key, the last publication, payload copies
     #[arg(long, global = true, value_name = "DIR", env = "TIDEGATE_STATE", default_value = ".tidegate")]
     pub state: PathBuf,
     /// Tables for people, or JSON for programs
     #[arg(long, global = true, value_name = "FORM", env = "TIDEGATE_OUTPUT", default_value = "table")]
     pub output: Output,
-    /// The form of log lines on stderr; `TIDEGATE_LOG` says which (`info`, `tidegate=debug`)
+    /// The format of log lines on stderr; `TIDEGATE_LOG` filters them (`info`, `tidegate=debug`)
     #[arg(long, global = true, value_name = "FORM", env = "TIDEGATE_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 }
 
-/// The form of data on stdout.
+/// The format of data on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     Table,
     Json,
 }
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     Text,
@@ -152,7 +152,7 @@ enum Command {
     Status(status::Args),
     /// Print completions for a shell
     Completions(shell::CompletionsArgs),
-    /// Print the manual page, or write all of them into a folder
+    /// Print the manual page, or write all manual pages into a folder
     Man(shell::ManArgs),
 }
 
@@ -186,7 +186,7 @@ pub fn main() -> ExitCode {
 /// The first argument is the program's name.
 ///
 /// # Errors
-/// When the arguments are wrong usage.
+/// If the arguments are invalid.
 pub fn run(
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     clock: SharedClock,

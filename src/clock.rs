@@ -1,4 +1,4 @@
-//! The only reader of the time.
+//! The only module that reads the time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use crate::domain::Time;
 
 /// Where the time comes from: the machine, or a test.
 pub trait Clock: Send + Sync + 'static {
-    /// The time of day, cut to whole seconds.
+    /// The time of day, truncated to whole seconds.
     fn now(&self) -> Time;
 
-    /// Time that only goes forward, from some fixed point, and goes on while the machine sleeps:
-    /// against it a turned clock shows, and a machine that slept does not look like one.
+    /// Time that only moves forward, from some fixed point, and keeps counting while the machine sleeps. It
+    /// reveals a changed clock, and does not mistake a machine that slept for one.
     fn monotonic(&self) -> Duration;
 }
 
-/// A clock that can be handed around.
+/// A shared clock.
 pub type SharedClock = Arc<dyn Clock>;
 
 /// The machine's own clock.
@@ -23,7 +23,7 @@ pub type SharedClock = Arc<dyn Clock>;
 pub struct SystemClock;
 
 impl SystemClock {
-    /// The machine's clock.
+    /// Returns the machine's clock.
     #[must_use]
     pub const fn new() -> Self {
         Self

@@ -1,4 +1,4 @@
-//! The words of an update channel server, and its two questions: *what is promoted*
+//! The vocabulary of an update channel server and the two questions it answers: *what is promoted*
 //! ([`promotion::decide`]) and *what should this cluster do* ([`upgrade::answer`]).
 //!
 //! Everything here is pure: no files, no network, no environment, no clock, no YAML. The time is
@@ -40,10 +40,10 @@ pub(crate) mod testing;
 
 pub use chain::chain;
 
-/// An instant in UTC. Catalog and documents carry whole seconds.
+/// An instant in UTC. The catalog and the documents carry whole seconds.
 pub type Time = chrono::DateTime<chrono::Utc>;
 
-/// Writes a time as RFC 3339 in whole seconds with `Z`, the one form that every TUF client takes.
+/// Formats a time as RFC 3339 in whole seconds with `Z`, the only form that every TUF client accepts.
 #[must_use]
 pub fn rfc3339(time: Time) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)

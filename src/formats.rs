@@ -1,5 +1,4 @@
-//! The domain as bytes and back: the catalog's YAML, and documents. Pure: whoever has the bytes
-//! hands them in.
+//! The domain as bytes and back: the catalog's YAML, and documents. Pure: callers pass in the bytes.
 
 pub mod edit;
 pub mod fault;

@@ -1,9 +1,9 @@
-//! The command `tidegate`.
+//! The `tidegate` command.
 
 use std::process::ExitCode;
 
-/// A publication leaves about as much memory behind as it takes. jemalloc gives that back to the system
-/// sooner than the allocators of C libraries do: `docs/decisions.md` has the figures.
+/// Making a publication frees about as much memory as the publication itself takes. jemalloc returns it to
+/// the system sooner than the C library's allocator does: `docs/decisions.md` has the figures.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -1,9 +1,9 @@
-//! What a person or a program asks of a catalog: each operation is a function of the catalog, what is
-//! asked, and the time.
+//! Operations that a person or a program requests on a catalog: each one is a function of the catalog, the
+//! request, and the time.
 //!
-//! An operation returns the changes that carry it out, or why it is refused. It writes nothing and knows
-//! no file, command line or request, so the command line, an API and a page all have the same rules.
-//! The caller commits the changes, and asks again if another commit came first.
+//! An operation returns the changes that carry it out, or why it is refused. It writes nothing and knows no
+//! file, command line or HTTP request, so the command line, the API and the pages follow the same rules.
+//! The caller commits the changes, and plans again if another commit came first.
 
 mod add;
 mod author;
@@ -32,7 +32,7 @@ pub use author::Author;
 pub use promote::PromoteEarly;
 pub use refused::{Difference, Refused};
 
-/// One thing that is asked of a catalog.
+/// One operation on a catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Add a release.
@@ -41,26 +41,26 @@ pub enum Operation {
     Hold { version: Version, reason: String, by: Author },
     /// End a hold.
     Resume { version: Version },
-    /// End the offer of a release everywhere. `to` is the release to take instead; a barrier needs one
-    /// that is higher.
+    /// Stop offering a release everywhere. `to` is the release to install instead; a barrier needs a higher
+    /// one.
     Yank { version: Version, to: Option<Version>, reason: String, by: Author },
-    /// Restore the offer of a yanked release. The catalog does not keep the reason.
+    /// Offer a yanked release again. The catalog does not record the reason.
     Unyank { version: Version, reason: Option<String> },
     /// Stop a channel, by its name or an alias: its clusters wait, and nothing is promoted into it.
     Pause { channel: ChannelName, reason: String, by: Author },
-    /// End the pause of a channel, by its name or an alias.
+    /// Resume a paused channel, by its name or an alias.
     Unpause { channel: ChannelName },
-    /// End a line: nothing new enters it, and what it offers stays on offer. There is no way back.
+    /// End a line: nothing new enters it, and what it offers stays on offer. This cannot be undone.
     Retire { line: LineName, reason: String, by: Author },
     /// Promote one release before its soak is over or outside its window.
     PromoteEarly(PromoteEarly),
 }
 
 impl Operation {
-    /// The changes that carry the operation out. They keep the rules of the catalog.
+    /// Returns the changes that carry out the operation. They keep the rules of the catalog.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// When the operation is refused.
     pub fn plan<'a>(&'a self, catalog: &'a Catalog, now: Time) -> Result<Outcome, Refused<'a>> {
         let outcome = match self {
             Self::Add(ask) => add::add(catalog, ask, now),
@@ -79,7 +79,7 @@ impl Operation {
         Ok(outcome)
     }
 
-    /// Why somebody asks for it, where they said so.
+    /// The reason for the operation, if one was given.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match self {
@@ -93,7 +93,7 @@ impl Operation {
         }
     }
 
-    /// Who asks for it, where the catalog records that.
+    /// Who requests the operation, if the catalog records that.
     #[must_use]
     pub const fn by(&self) -> Option<&Author> {
         match self {
@@ -108,19 +108,19 @@ impl Operation {
     }
 }
 
-/// What an operation comes to.
+/// The result of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Outcome {
     pub subject: Subject,
-    /// What carries the operation out, in the order in which it is written; nothing if the catalog
-    /// already says what was asked.
+    /// The changes that carry out the operation, in the order in which they are written. Empty if the
+    /// catalog already says what was requested.
     pub changes: Vec<Change>,
-    /// What the person who asked should know, too.
+    /// What else the requester should know.
     pub notes: Vec<Note>,
 }
 
-/// What an operation is about, by its own name and never an alias.
+/// The subject of an operation, by its own name and never an alias.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Subject {
@@ -129,7 +129,7 @@ pub enum Subject {
     Line { line: LineName },
 }
 
-/// Something to know about an operation that is carried out all the same.
+/// Something to know about an operation that is carried out anyway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
     /// The release that the added one replaces is on hold.
@@ -145,7 +145,7 @@ pub enum Note {
 }
 
 impl Outcome {
-    /// An outcome without notes.
+    /// Creates an outcome without notes.
     fn of(subject: Subject, changes: impl IntoIterator<Item = Change>) -> Self {
         Self { subject, changes: changes.into_iter().collect(), notes: Vec::new() }
     }

@@ -38,7 +38,7 @@ const PERIOD: Duration = Duration::from_millis(500);
 /// The shortest time before an operation that failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// What a promoter works on.
+/// The stores and options of a promoter.
 #[derive(Debug)]
 pub struct Setup {
     pub catalog: Arc<dyn CatalogStore>,
@@ -47,7 +47,7 @@ pub struct Setup {
     pub online: Online,
     /// Whether it promotes. If not, it still decides and shows what is due.
     pub promote: bool,
-    /// Whether the keys are throw-away ones.
+    /// Whether the keys are throw-away keys.
     pub demo: bool,
 }
 
@@ -71,7 +71,7 @@ pub struct Promoter {
     checked: Checked,
     /// The catalog as it was last read.
     read: Option<Read>,
-    /// What was last published.
+    /// The last publication.
     last: Option<Arc<Publication>>,
     schedule: Schedule,
     /// What hindered the last turn that did work.
@@ -85,7 +85,7 @@ pub struct Promoter {
 struct Schedule {
     /// When the next thing is due.
     due: Option<Time>,
-    /// When to try again what failed, in monotonic time.
+    /// When to retry, in monotonic time.
     retry: Option<Duration>,
 }
 

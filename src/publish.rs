@@ -1,4 +1,4 @@
-//! From a catalog, keys and a time to a [`Publication`]: everything the server answers with.
+//! Turns a catalog, keys and a time into a [`Publication`]: everything the server answers with.
 
 pub mod continuity;
 mod decided;
@@ -43,17 +43,17 @@ use publication::{ChannelDocuments, ReleaseDocuments, Standing, TufFile};
 use roles::kept_or_signed;
 use updates::{Known, json, known, updates};
 
-/// Online documents are signed again after this time, long before they expire. So a server can be down for
-/// a weekend, and clients that check freshness see that the server is alive.
+/// Online documents are signed again after this time, long before they expire. This way a server can be
+/// down for a weekend, and clients that check freshness see that it is alive.
 pub const RENEW_AFTER: TimeDelta = TimeDelta::days(1);
 
 /// How long a replaced file is still served, to clients in the middle of an update.
 const RETIRED_FOR: TimeDelta = TimeDelta::hours(1);
 
-/// What a publication is made from.
+/// The inputs of a publication.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
-    /// The decisions about the catalog, whose releases have their evidence.
+    /// The decisions about the catalog. Its releases must have their evidence.
     pub decided: &'a Decided<'a>,
     pub trust: &'a Trust,
     /// The signed release manifests, as they are stored.
@@ -61,7 +61,7 @@ pub struct Inputs<'a> {
     pub online: &'a dyn Signer,
     /// The publication that is being served.
     pub last: Option<&'a Publication>,
-    /// The version for everything that is signed now. It was reserved, so it was never used before.
+    /// The version for everything that is signed now. It was reserved, so it has never been used.
     pub version: u64,
     /// Whether the keys are throw-away ones.
     pub demo: bool,
@@ -80,7 +80,7 @@ pub enum PublishError {
     Violation(#[from] Violation),
     #[error("a refused line cannot be rebuilt from the last publication: {0}")]
     LastGood(String),
-    #[error("`trust/{0}.json` cannot be used and was never published, and clients find nothing without it")]
+    #[error("`trust/{0}.json` cannot be used and was never published: without it, clients find nothing")]
     NoRole(String),
 }
 
@@ -145,7 +145,7 @@ fn releases(inputs: &Inputs<'_>, catalog: &Catalog) -> HashMap<Version, ReleaseD
         }
         let mut own = decided.of_line(&line.name).iter().peekable();
         for release in line.releases.values() {
-            // Both are in ascending order of versions.
+            // Both are sorted by version.
             let decision = own.next_if(|decision| decision.release.version == release.version);
             wanted.push(Explanation { line, release, now, decision });
         }
@@ -208,7 +208,7 @@ fn channels(
 fn retired(last: &Publication, next: &Publication, now: Time) -> HashMap<Box<str>, (Arc<Document>, Time)> {
     let until = now + RETIRED_FOR;
     let roles = last.roles.files().filter(|(path, _)| next.roles.file(path).is_none());
-    // A payload is never replaced. If it is not served any more, it was withdrawn.
+    // A payload is never replaced. If it is no longer served, it was withdrawn.
     let listed = last.roles.listed().filter(|(name, _)| !names::is_payload(name));
     let targets = listed.filter_map(|(name, target)| {
         let sha256 = target.hashes.sha256;

@@ -1,4 +1,4 @@
-//! Keys, signing and verifying. Everything that is signed has one form, TUF's: [`Signed`].
+//! Keys, signing and verifying. Everything that is signed has the form that TUF defines: [`Signed`].
 
 pub mod ceremony;
 pub mod continuity;

@@ -1,5 +1,4 @@
-//! Every sentence that people read about the domain: gates, answers, explanations, refusals, and what
-//! people can do.
+//! Every sentence that people read about the domain: gates, answers, explanations, refusals and remedies.
 //!
 //! The domain decides and returns figures; this room only turns them into English. Each function takes
 //! one value of the domain and returns its sentence, without a full stop. A sentence is written once:
@@ -33,14 +32,14 @@ pub fn event(Event { at, by, reason, .. }: &Event) -> String {
     format!("since {} by {by}: {reason}", rfc3339(*at))
 }
 
-/// That a release was yanked, and what replaces it.
+/// Says that a release was yanked, and what replaces it.
 #[must_use]
 pub fn yanked(Yank { event: yanked, to }: &Yank) -> String {
     let replaced = to.as_ref().map(|to| format!("; `{to}` replaces it")).unwrap_or_default();
     format!("yanked {}{replaced}", event(yanked))
 }
 
-/// That a line was retired.
+/// Says that a line was retired.
 #[must_use]
 pub fn retired(line: &LineName, Event { at, by, reason, .. }: &Event) -> String {
     format!("line `{line}` was retired at {} by {by}: {reason}", rfc3339(*at))
@@ -52,7 +51,7 @@ pub fn and_more(count: usize) -> String {
     if count == 0 { String::new() } else { format!(" (and {count} more)") }
 }
 
-/// A reason behind what it is for: `: etcd loses quorum`, or nothing.
+/// A reason to append to a sentence: `: etcd loses quorum`, or nothing.
 fn because(reason: Option<&str>) -> String {
     reason.map(|reason| format!(": {reason}")).unwrap_or_default()
 }

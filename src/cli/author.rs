@@ -1,11 +1,11 @@
-//! Who does something, as a command finds it.
+//! How a command finds out who runs it.
 
 use std::process::Command;
 
 use super::operation::refusal;
 use crate::operations::{self, Refused};
 
-/// Who is recorded as the author.
+/// The person recorded as the author.
 #[derive(Debug, clap::Args)]
 pub struct Author {
     /// Who does this; by default git's `user.name`, `user.email`, or `$USER`
@@ -14,12 +14,12 @@ pub struct Author {
 }
 
 impl Author {
-    /// The author.
+    /// Returns the author, or an error if none is named anywhere.
     pub fn author(&self) -> anyhow::Result<operations::Author> {
         self.known()?.ok_or_else(|| refusal(&Refused::NoAuthor))
     }
 
-    /// The author, if one is named anywhere.
+    /// Returns the author, if one is named anywhere.
     pub fn known(&self) -> anyhow::Result<Option<operations::Author>> {
         let by = self.by.clone().or_else(|| git("user.name")).or_else(|| git("user.email"));
         match operations::Author::named(&by.or_else(|| std::env::var("USER").ok()).unwrap_or_default()) {

@@ -19,7 +19,7 @@ pub enum Command {
 Example:
   tidegate catalog schema release > release.schema.json")]
     Schema {
-        /// The kind of file; by default all three, by kind
+        /// The kind of file; by default all three
         kind: Option<FileKind>,
     },
 }

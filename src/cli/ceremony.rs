@@ -81,7 +81,7 @@ pub struct FinishArgs {
 
 #[derive(Debug, Serialize)]
 struct FinishBody {
-    /// Below the catalog, or `payloads/…`; empty if everything was written before.
+    /// Paths below the catalog, or `payloads/…`; empty if everything was there already.
     written: Vec<String>,
 }
 
@@ -147,10 +147,10 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
     Ok(())
 }
 
-/// The keys and roles of a catalog, which must have some.
+/// Returns the keys and roles of a catalog, which must have some.
 pub fn keys_of(view: &View) -> anyhow::Result<&Trust> {
     view.usable_trust()?.ok_or_else(|| {
-        refuse("the catalog has no keys yet", "make a root and keys: `tidegate init --offline-keys DIR`")
+        refuse("the catalog has no keys yet", "create a root and keys: `tidegate init --offline-keys DIR`")
     })
 }
 
@@ -174,7 +174,7 @@ pub fn sign_with(
     Ok(ceremony.sign(&keys)?)
 }
 
-/// Says what comes next.
+/// Says what to do next.
 fn next(ceremony: &Ceremony, file: &Path, terminal: &mut Terminal<'_>) {
     let file = file.display();
     if ceremony.is_complete() {

@@ -18,7 +18,7 @@ use crate::operations::Operation;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// List every channel with what it offers
+    /// List every channel and what it offers
     List {
         /// As of this time, RFC 3339
         #[arg(long, value_name = "TIME", value_parser = time::parse)]
@@ -26,27 +26,27 @@ pub enum Command {
     },
     /// Show one channel with its releases
     Show {
-        /// The channel, by its name or an alias, in any case
+        /// The channel's name or alias, in upper or lower case
         #[arg(value_parser = name)]
         channel: ChannelName,
         /// As of this time, RFC 3339
         #[arg(long, value_name = "TIME", value_parser = time::parse)]
         at: Option<Time>,
     },
-    /// Stop a channel: its clusters are told to wait, and nothing is promoted into it
+    /// Pause a channel: its clusters wait, and nothing is promoted into it
     Pause {
-        /// The channel, by its name or an alias, in any case
+        /// The channel's name or alias, in upper or lower case
         #[arg(value_parser = name)]
         channel: ChannelName,
-        /// Why; it is public
+        /// The reason; it is public
         #[arg(long, value_name = "TEXT")]
         reason: String,
         #[command(flatten)]
         author: Author,
     },
-    /// End the pause of a channel
+    /// Resume a paused channel
     Resume {
-        /// The channel, by its name or an alias, in any case
+        /// The channel's name or alias, in upper or lower case
         #[arg(value_parser = name)]
         channel: ChannelName,
     },
@@ -104,7 +104,7 @@ fn list(at: Option<Time>, workspace: &Workspace, terminal: &mut Terminal<'_>) ->
             coming.join(", "),
         ]);
     }
-    terminal.table(&body, &table, "there is no channel yet: a line has one for each of its stages")?;
+    terminal.table(&body, &table, "there are no channels yet: a line has one for each of its stages")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -28,11 +28,11 @@ pub enum Command {
     Add(add::Args),
     /// Check now: verify the server's documents, and say what the cluster should do
     Check(check::Args),
-    /// Let a release be applied
+    /// Allow a release to be applied
     Approve(approve::Args),
     /// Stop updates, including one in progress
     Pause(pause::PauseArgs),
-    /// Let updates go on
+    /// Resume updates
     Resume(pause::ResumeArgs),
     /// Follow another channel, for example that of the next minor
     Follow(follow::Args),

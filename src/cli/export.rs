@@ -37,7 +37,7 @@ Examples:
   tidegate export /srv/mirror
   tidegate export /media/stick --prune --output json")]
 pub struct Args {
-    /// Where the files go
+    /// The folder to write the files to
     dir: PathBuf,
     /// Remove files of earlier exports that nothing refers to any more; without this flag, clients in the
     /// middle of an update still find them
@@ -118,8 +118,8 @@ fn write(
             TufFile::Document(document) => document.identity.len() as u64,
             TufFile::Payload(payload) => payload.size,
         };
-        // A target has its digest in its name, and got the name only when it was complete. A role has its
-        // version, and a role of another repository may have the same one.
+        // A target's name has its digest, and a target gets its name only once it is complete. A role's
+        // name has only its version, which a role of another repository may share.
         let is_same = fs::symlink_metadata(&to).is_ok_and(|found| found.is_file() && found.len() == size)
             && match file {
                 TufFile::Document(document) if path.starts_with("metadata/") => {
@@ -190,7 +190,7 @@ fn copy(payloads: &dyn PayloadStore, payload: &Payload, to: &mut fs::File) -> io
     ))
 }
 
-/// The container images that the payloads name, and the payloads that cannot be searched for them.
+/// Returns the container images that the payloads name, and the payloads that cannot be searched for any.
 fn named_images(
     publication: &Publication,
     payloads: &dyn PayloadStore,

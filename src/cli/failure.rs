@@ -38,7 +38,7 @@ impl<T, E: Into<anyhow::Error>> Hint<T, E> for Result<T, E> {
     }
 }
 
-/// A refusal: what is not done and why, with the way out.
+/// Creates an error that says what is refused and why, with the way out.
 pub fn refuse(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Hinted { error: anyhow::Error::msg(message.into()), hint: hint.into() }.into()
 }

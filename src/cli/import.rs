@@ -165,7 +165,7 @@ fn root(args: &Args, workspace: &Workspace) -> anyhow::Result<Signed<Root>> {
     own_root(path, &workspace.catalog)?.ok_or_else(|| {
         let brought = args.dir.join("tuf").join(names::metadata_path("root", 1));
         refuse(
-            "there is no root here to verify it with",
+            "there is no root here to verify the export with",
             format!(
                 "get the vendor's `1.root.json` in a way that you trust, and name it with `--root FILE`; do not trust the one in `{}`, which anybody can have put on the medium",
                 brought.display()

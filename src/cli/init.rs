@@ -55,12 +55,12 @@ pub struct Args {
 }
 
 const POLICY: &str = "\
-# What holds for every line that does not say otherwise in its own line.yaml.
+# Applies to every line whose own line.yaml does not say otherwise.
 format: 1
 stages:
   - name: preproduction            # entered as soon as a release is signed and its payload is there
   - name: production
-    # What an upgrade breaks shows within two weeks. After four, somebody should ask why it is not out.
+    # A broken upgrade shows within two weeks. After four, somebody should ask why it is not out.
     soak: { min: 14d, max: 28d }
 ";
 
@@ -90,7 +90,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let trust = workspace.catalog.join("trust");
     if fs::symlink_metadata(trust.join(ROOT)).is_ok() {
         return Err(refuse(
-            format!("the catalog `{}` has a root already", workspace.catalog.display()),
+            format!("the catalog `{}` already has a root", workspace.catalog.display()),
             "use the keys that it was created with; list their ids with `tidegate key list`",
         ));
     }
@@ -104,7 +104,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         body.file(&workspace.payloads.join(GIT_KEEP), "")?;
     }
     body.folder(&workspace.state, Mode::Private)?;
-    // The state folder has keys and copies, which must not be committed.
+    // The state folder holds keys and copies, which must not be committed.
     body.file(&workspace.state.join(".gitignore"), "*\n")?;
     workspace.state_store().found()?;
     body.folder(&args.offline_keys, Mode::Private)?;
@@ -293,7 +293,7 @@ pub fn resolve(path: &Path) -> anyhow::Result<PathBuf> {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                return Err(error).with_context(|| format!("cannot look at `{}`", above.display()));
+                return Err(error).with_context(|| format!("cannot resolve `{}`", above.display()));
             }
         }
     }

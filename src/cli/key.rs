@@ -19,9 +19,9 @@ use crate::store::durable::{self, Mode};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Make a new key
+    /// Generate a new key
     Generate(GenerateArgs),
-    /// List keys, with what they sign
+    /// List keys and what they sign
     List(ListArgs),
     /// Write the public half of a key into a file
     Public(PublicArgs),
@@ -29,7 +29,7 @@ pub enum Command {
     Passphrase(PassphraseArgs),
 }
 
-/// Make a new key
+/// Generate a new key
 ///
 /// Writes an Ed25519 private key as PKCS#8 PEM under a passphrase, readable only by its owner, and prints
 /// its public half. The key does not count until a role names it: `tidegate root change`. A key in the
@@ -74,7 +74,7 @@ pub struct PassphraseArgs {
     passphrase: PassphraseSource,
 }
 
-/// List keys, with what they sign
+/// List keys and what they sign
 ///
 /// Without files: every key that the catalog's `trust/` names, and the server's own.
 #[derive(Debug, clap::Args)]
@@ -98,12 +98,12 @@ struct ListBody {
 
 #[derive(Debug, Serialize)]
 struct KeyBody {
-    /// `None` if an encrypted file does not say.
+    /// `None` if the file is encrypted and does not say.
     keyid: Option<KeyId>,
-    /// The roles that it signs.
+    /// The roles that it signs for.
     roles: Vec<String>,
     file: Option<PathBuf>,
-    /// Whether the file has a private key under a passphrase.
+    /// Whether the file has a private key protected by a passphrase.
     encrypted: bool,
 }
 

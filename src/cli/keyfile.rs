@@ -14,7 +14,7 @@ use crate::signing::{CommandSigner, PrivateKey, PublicKey, Signer};
 use crate::store::durable::{self, Mode};
 use crate::store::secret;
 
-/// How the keys that a command is given sign.
+/// How the keys given to a command sign.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SigningArgs {
     /// A command (`sh -c CMD`) that signs with the keys whose files have only their public half: for a
@@ -45,7 +45,7 @@ impl SigningArgs {
             }
             (KeyFile::Public(_), None) => Err(refuse(
                 format!("`{}` is a public key, which cannot sign", path.display()),
-                "name the file of the private key, or the command that has it: `--sign-with CMD`",
+                "name the file of the private key, or a command that signs with it: `--sign-with CMD`",
             )),
             (file, _) => Ok(Box::new(file.private(path, passphrases)?)),
         }
@@ -120,7 +120,7 @@ fn check(path: &Path) -> anyhow::Result<()> {
 pub fn read_public(path: &Path) -> anyhow::Result<PublicKey> {
     KeyFile::read(path)?.public().ok_or_else(|| {
         refuse(
-            format!("`{}` is encrypted, and does not have the public half below the key", path.display()),
+            format!("`{}` is encrypted, and has no public half below the key", path.display()),
             format!(
                 "write the public half into a file of its own: `tidegate key public {} --out FILE`",
                 path.display()
@@ -184,6 +184,6 @@ pub fn refuse_to_replace(path: &Path) -> anyhow::Result<()> {
     }
     Err(refuse(
         format!("`{}` exists already, and a key never overwrites a file", path.display()),
-        "name another file, or move that one away if nothing is signed with it any more",
+        "name another file, or move that one away if it no longer signs anything",
     ))
 }

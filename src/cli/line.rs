@@ -36,10 +36,10 @@ Examples:
 pub struct RetireArgs {
     /// The line
     line: LineName,
-    /// Why; it is public
+    /// The reason; it is public
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// A release key of the line; several if it needs more than one
+    /// A release key of the line; give several if it needs more than one
     #[arg(long, value_name = "FILE", env = "TIDEGATE_RELEASE_KEY", required = true)]
     key: Vec<PathBuf>,
     /// Write a ceremony to this new file, to pass on to the others who must sign
@@ -93,7 +93,7 @@ fn list(workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<Ex
             retired.unwrap_or_default(),
         ]);
     }
-    terminal.table(&body, &table, "the catalog has no line yet: write `LINE/line.yaml`")?;
+    terminal.table(&body, &table, "the catalog has no lines yet: write `LINE/line.yaml`")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -114,7 +114,7 @@ fn retire(args: RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) 
     if let Some(file) = &file {
         ceremony::pass_on(&ceremony, file, terminal)?;
         terminal.show(&operation::Body::of(&operation, &outcome.subject, "begun"), String::new)?;
-        terminal.note(format_args!("line `{line}` goes on until the ceremony is finished"));
+        terminal.note(format_args!("line `{line}` stays open until the ceremony is finished"));
     } else {
         ceremony::finish(&ceremony, workspace, terminal)?;
     }

@@ -1,4 +1,4 @@
-//! The one way in which commands carry out an operation: read, ask, commit, show.
+//! How all commands carry out an operation: read, plan, commit, show.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use super::workspace::{View, Workspace};
 use crate::operations::{Author, Operation, Outcome, Refused, Subject};
 use crate::words::operations as words;
 
-/// What an operation came to, as JSON.
+/// The outcome of an operation, as JSON.
 #[derive(Debug, Serialize)]
 pub struct Body<'a> {
     #[serde(flatten)]
@@ -27,7 +27,7 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Carries an operation out and shows what it came to.
+/// Carries out an operation and shows its outcome.
 pub fn run(
     operation: &Operation,
     workspace: &Workspace,
@@ -41,13 +41,13 @@ pub fn run(
     show(operation, &outcome, &body, terminal)
 }
 
-/// The changes that carry an operation out on the catalog as it is now.
+/// Returns the changes that carry out an operation on the current catalog.
 pub fn plan(operation: &Operation, view: &View, workspace: &Workspace) -> anyhow::Result<Outcome> {
     operation.plan(&view.catalog, workspace.now()).map_err(|refused| looked_up(&refused, view))
 }
 
-/// A refusal. A name that is not in the catalog may belong to a line with faults, or be misspelt: then
-/// the refusal says so.
+/// Turns a refusal into an error. A name that is not in the catalog may belong to a line with faults, or be
+/// misspelt: then the error says so.
 pub fn looked_up(refused: &Refused<'_>, view: &View) -> anyhow::Error {
     let unknown = match refused {
         Refused::NoRelease(version) => view.release(version).err(),
@@ -58,12 +58,12 @@ pub fn looked_up(refused: &Refused<'_>, view: &View) -> anyhow::Error {
     unknown.unwrap_or_else(|| refusal(refused))
 }
 
-/// A refusal, with what to do about it.
+/// Turns a refusal into an error that says what to do about it.
 pub fn refusal(refused: &Refused<'_>) -> anyhow::Error {
     refuse(words::refusal(refused), words::remedies(refused).join("\nhint: "))
 }
 
-/// Shows what an operation came to, and what else to know about it.
+/// Shows the outcome of an operation, and its notes.
 pub fn show(
     operation: &Operation,
     outcome: &Outcome,

@@ -105,7 +105,7 @@ pub fn confirmed(question: &str) -> anyhow::Result<bool> {
     Ok(answer.trim().eq_ignore_ascii_case("yes"))
 }
 
-/// The line that a person types on the terminal, shown unless it is secret.
+/// Returns the line that a person types on the terminal, shown unless it is secret.
 fn typed(prompt: &str, secret: bool, no_terminal: &str, hint: &str) -> anyhow::Result<Passphrase> {
     let failed = "cannot ask on the terminal";
     let terminal = terminal().ok_or_else(|| refuse(no_terminal, hint))?;
@@ -120,7 +120,7 @@ fn typed(prompt: &str, secret: bool, no_terminal: &str, hint: &str) -> anyhow::R
     Ok(Zeroizing::new(typed.trim_end_matches(['\n', '\r']).to_owned()))
 }
 
-/// The terminal, if a person uses one.
+/// Returns the terminal, if a person uses one.
 fn terminal() -> Option<File> {
     if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
         return None;

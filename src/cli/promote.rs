@@ -75,7 +75,7 @@ struct Body {
     dry_run: bool,
     /// What was promoted, or would be.
     promoted: Vec<DecisionBody>,
-    /// What was not.
+    /// What was not promoted.
     promotions: Vec<DecisionBody>,
 }
 
@@ -103,7 +103,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if args.early && args.versions.len() > 1 {
         return Err(refuse(
             "only one release at a time can be promoted early",
-            "promote each by itself, with its own reason",
+            "promote each one separately, with its own reason",
         ));
     }
     let dry_run = args.dry_run || (args.at.is_some() && !args.backfill);
@@ -129,9 +129,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         table.row(row);
     }
     let none = if faulty.is_some() {
-        "nothing to promote in the lines without faults"
+        "nothing to promote in the lines without faultss"
     } else {
-        "every release is where it can be"
+        "every release is as far as it can go"
     };
     terminal.table(&body, &table, none)?;
     let is_faulty = faulty.is_some();
@@ -216,7 +216,7 @@ impl Args {
         }
     }
 
-    /// Notes what is not promoted, and why.
+    /// Records what is not promoted, and why.
     fn leave(&self, report: &mut Report, due: &Due<'_, '_>) {
         for decision in &due.left {
             let version = &decision.release.version;
@@ -249,7 +249,7 @@ impl Args {
     }
 }
 
-/// Why no history was written where something is blocked, and what to do first.
+/// Explains which block kept history from being written, and what to do first.
 fn stuck(due: &Due<'_, '_>) -> Option<String> {
     let first = due.blocked().next()?;
     let gate = first.blocking()?;
@@ -266,7 +266,7 @@ fn stuck(due: &Due<'_, '_>) -> Option<String> {
     };
     let count = counted(due.blocked().count(), "release");
     Some(format!(
-        "nothing was written, and {count} did not get further; the first, `{version}`, does not enter `{}`: {}\nhint: {way}",
+        "nothing was written, and {count} did not get any further; the first, `{version}`, does not enter `{}`: {}\nhint: {way}",
         first.target().channel,
         words::gate(gate)
     ))
@@ -282,7 +282,7 @@ impl Report {
         let why = match soak {
             _ if !waived.is_empty() => waived.join("; "),
             Some(soak) => words::gate(soak),
-            None => "signed, and its payload is there".to_owned(),
+            None => "signed, and its payload is present".to_owned(),
         };
         self.row(decision, state.to_owned(), why);
         self.body.promoted.push(DecisionBody::of(decision));

@@ -155,7 +155,7 @@ pub fn replaced(seen: &Publication, workspace: &Workspace) -> anyhow::Result<boo
     Ok(trust.is_some_and(|trust| replaces_online_keys(trust.root().signed(), seen)))
 }
 
-/// The version above which this server signs from now on.
+/// Returns the version above which this server signs from now on.
 ///
 /// Somebody who stole the online key can use up all versions, so that none can follow. After the root
 /// names another key for snapshot and timestamp, clients forget the versions that they saw, and counting

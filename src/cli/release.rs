@@ -20,43 +20,43 @@ pub enum Command {
     Sign(sign::Args),
     List(list::Args),
     Show(show::Args),
-    /// Stop a release from going further
+    /// Hold a release, so that it goes no further
     ///
-    /// It stays on offer where it is. To end its offer everywhere, yank it.
+    /// It stays on offer where it is. To stop offering it at all, yank it.
     Hold {
         /// The version
         version: Version,
-        /// Why; it is public
+        /// The reason; it is public
         #[arg(long, value_name = "TEXT")]
         reason: String,
         #[command(flatten)]
         author: Author,
     },
-    /// End the hold of a release
+    /// Resume a held release
     Resume {
         /// The version
         version: Version,
     },
-    /// End the offer of a release everywhere
+    /// Stop offering a release in all channels
     ///
-    /// The catalog still knows the release: clusters that run it are sent on to a higher one.
+    /// The catalog still knows the release: clusters that run it are sent to a higher one.
     Yank {
         /// The version
         version: Version,
-        /// Why; it is public
+        /// The reason; it is public
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// The release to take instead; a barrier must name one that is higher
+        /// The release to take instead; a barrier needs one, and it must be higher
         #[arg(long, value_name = "VERSION")]
         to: Option<Version>,
         #[command(flatten)]
         author: Author,
     },
-    /// Restore the offer of a yanked release
+    /// Offer a yanked release again
     Unyank {
         /// The version
         version: Version,
-        /// Why; shown here, and not kept in the catalog
+        /// The reason; shown here, but not kept in the catalog
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },

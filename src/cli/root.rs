@@ -20,11 +20,11 @@ use crate::signing::trust::Trust;
 pub enum Command {
     /// Show the roles with their keys, thresholds and expiries
     Show,
-    /// Begin to change keys or thresholds, or to renew roles
+    /// Begin a change of keys or thresholds, or a renewal of roles
     Change(Box<ChangeArgs>),
 }
 
-/// Begin to change keys or thresholds, or to renew roles
+/// Begin a change of keys or thresholds, or a renewal of roles
 ///
 /// Writes a ceremony into FILE, which goes from keeper to keeper (`ceremony sign`) and is published at
 /// the end (`ceremony finish`). Without FILE, the given keys must be enough, and it is published at
@@ -157,7 +157,7 @@ fn hint(error: &CeremonyError) -> &'static str {
     match error {
         CeremonyError::Nothing => "say what to change: `--add`, `--drop`, `--threshold` or `--renew`",
         CeremonyError::Manifest { .. } => "sign the release again, or put its folder back as it was",
-        CeremonyError::Broken { .. } => "put `trust/` back as it was",
+        CeremonyError::Broken { .. } => "restore `trust/` as it was",
         _ => SEE_ROLES,
     }
 }

@@ -63,7 +63,7 @@ pub struct Args {
     /// How many threads answer requests [default: one for each processor]
     #[arg(long, value_name = "N", env = "TIDEGATE_WORKERS")]
     workers: Option<usize>,
-    /// Whether each request gets a line in the log
+    /// Whether to log each request
     #[arg(
         long,
         value_name = "WHETHER",
@@ -108,7 +108,7 @@ pub enum Promote {
     Off,
 }
 
-/// Serves until it is told to stop.
+/// Serves until the process is stopped.
 pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let clock: SharedClock = Arc::new(SystemClock::new());
     descriptors::raise();
@@ -131,7 +131,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let promoter = Promoter::start(setup, Arc::clone(&clock), Arc::clone(&shared)).hint(
         "restore what clients see with `tidegate recover --from URL|DIR`, or restore the state folder from a backup: without its last publication the server cannot tell whether it steps back; if nothing was ever published from here, move `publication` out of the state folder and start with `tidegate serve --first`",
     )?;
-    // The last publication is not kept here: it is as large as all that is served, and replaced soon.
+    // This does not keep the last publication: it is as large as everything served, and soon replaced.
     check_last(args, globals, trust.as_ref(), shared.publication.load().as_deref(), new, clock.now())?;
     drop(trust);
 
@@ -238,7 +238,7 @@ fn check_last(
     if last.is_none() && !new {
         return Err(refuse(
             format!(
-                "the catalog has keys, and `{}` has no last publication: if one was ever published, it is lost",
+                "the catalog has keys, but `{}` has no last publication: if one was ever published, it is lost",
                 globals.state.display()
             ),
             "run `tidegate recover --from URL|DIR` to restore what clients or a mirror see, or `tidegate serve --first` if nothing was ever published",
@@ -263,9 +263,9 @@ fn promotes(args: &Args, workspace: &Workspace) -> anyhow::Result<bool> {
     }
 }
 
-/// Where the online key is. Refuses to start with an offline key, which no server may hold.
+/// Finds the online key. Refuses an offline key, which no server may hold.
 ///
-/// Reads only the roots of the catalog, so that a large one does not delay the last publication.
+/// Reads only the catalog's keys, so that a large catalog does not delay serving the last publication.
 fn online_key(args: &Args, state: &dyn StateStore, workspace: &Workspace) -> anyhow::Result<Online> {
     let keys = stored::keys(state).map_err(|error| match error {
         StoredError::State(StateError::Exposed(exposed)) => {
@@ -348,14 +348,14 @@ fn announce(running: &http::Running, workspace: &Workspace, demo: bool) -> anyho
     Ok(())
 }
 
-/// Completes when the process is told to stop.
+/// Completes when the process gets SIGTERM or SIGINT.
 fn signals() -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {
-            _ = terminate.recv() => tracing::info!("told to stop by SIGTERM"),
-            _ = interrupt.recv() => tracing::info!("told to stop by SIGINT"),
+            _ = terminate.recv() => tracing::info!("stopping on SIGTERM"),
+            _ = interrupt.recv() => tracing::info!("stopping on SIGINT"),
         }
     })
 }

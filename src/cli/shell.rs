@@ -18,7 +18,7 @@ pub struct CompletionsArgs {
     shell: clap_complete::Shell,
 }
 
-/// Print the manual page, or write all of them into a folder
+/// Print the manual page, or write all manual pages into a folder
 #[derive(Debug, clap::Args)]
 pub struct ManArgs {
     /// Write a page for each command into this folder, which is created if needed

@@ -68,11 +68,11 @@ struct PublicationBody {
     /// RFC 3339.
     expires: String,
     releases: usize,
-    /// Whether it was signed by throw-away keys.
+    /// Whether it was signed with throw-away keys.
     demo: bool,
 }
 
-/// When something that is signed expires.
+/// When a signed document expires.
 #[derive(Debug, Serialize)]
 struct ExpiryBody {
     what: String,
@@ -189,7 +189,7 @@ impl Body {
             || "nothing yet".to_owned(),
             |publication| {
                 let PublicationBody { version, made, releases, .. } = publication;
-                let demo = if publication.demo { ", by throw-away keys" } else { "" };
+                let demo = if publication.demo { ", signed with throw-away keys" } else { "" };
                 format!("version {version} with {}, made {made}{demo}", counted(*releases, "release"))
             },
         );

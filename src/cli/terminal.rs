@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Output;
 use super::table::Table;
 
-/// Stdout and stderr, and the form of the data.
+/// Stdout and stderr, and the format of the data.
 pub struct Terminal<'a> {
     output: Output,
     out: BufWriter<Pipe<'a>>,
@@ -27,7 +27,7 @@ impl<'a> Terminal<'a> {
         Self { output, out: BufWriter::new(Pipe { to: out, broken: false }), err }
     }
 
-    /// Whether data is wanted as JSON.
+    /// Whether the user wants data as JSON.
     pub fn is_json(&self) -> bool {
         self.output == Output::Json
     }
@@ -96,7 +96,7 @@ impl<'a> Terminal<'a> {
             Ok(()) => code,
             Err(_) if self.is_broken() => code,
             Err(error) => {
-                let _ = writeln!(self.err, "error: stdout could not be written\n  because: {error}");
+                let _ = writeln!(self.err, "error: cannot write to stdout\n  because: {error}");
                 ExitCode::FAILURE
             }
         }

@@ -16,7 +16,7 @@ pub fn parse(text: &str) -> Result<Time, String> {
     Ok(time.to_utc())
 }
 
-/// Parses a duration as it is written in the catalog, or in minutes or seconds.
+/// Parses a duration as in the catalog, or in minutes or seconds.
 pub fn duration(written: &str) -> Result<TimeDelta, String> {
     match Span::parse(written) {
         Some(Span(span)) if text::duration(span).is_none() => Ok(span),

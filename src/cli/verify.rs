@@ -230,7 +230,7 @@ fn elsewhere(
     let missing: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
     Err(refuse(
         format!("some payloads are listed but missing; everything else is valid: {}", missing.join(", ")),
-        "run `tidegate verify` where the catalog is, to see which file to put back into `payloads/`; a mirror needs a new `tidegate export`",
+        "run `tidegate verify` where the catalog is, to see which file to restore the published files in `payloads/`; a mirror needs a new `tidegate export`",
     ))
 }
 
@@ -259,7 +259,7 @@ fn trusted(
 fn payload_words(good: usize, withdrawn: &[String]) -> String {
     match withdrawn {
         [] => format!("{good} with valid digests"),
-        _ => format!("{good} with valid digests; withdrawn, of yanked releases: {}", withdrawn.join(", ")),
+        _ => format!("{good} with valid digests; withdrawn (yanked releases): {}", withdrawn.join(", ")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `tidegate cluster` in a build without the cluster's side: it says so, whatever follows.
+//! `tidegate cluster` in a build without the cluster's side: says so, whatever the arguments.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -16,8 +16,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let asked = args.rest.iter().map(|word| word.to_string_lossy());
     let asked: Vec<_> = std::iter::once("cluster".into()).chain(asked).collect();
     Err(refuse(
-        format!("`tidegate {}`: this build is without the cluster's side", asked.join(" ")),
-        "take a build with the feature `client`, which cargo builds by default: only the server's image leaves it out",
+        format!("`tidegate {}`: this build does not have the cluster's side", asked.join(" ")),
+        "use a build with the feature `client`, which cargo builds by default: only the server's image leaves it out",
     ))
 }
 
@@ -37,7 +37,7 @@ mod tests {
             let told = super::run(args).unwrap_err().to_string();
             assert_eq!(
                 told,
-                format!("`tidegate {}`: this build is without the cluster's side", asked.join(" "))
+                format!("`tidegate {}`: this build does not have the cluster's side", asked.join(" "))
             );
         }
     }

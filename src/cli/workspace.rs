@@ -60,7 +60,7 @@ impl Workspace {
         Self { catalog, payloads, state, clock, store: OnceCell::new(), checked: Checked::default() }
     }
 
-    /// The machine's time.
+    /// Returns the current time.
     pub fn now(&self) -> Time {
         self.clock.now()
     }
@@ -101,7 +101,7 @@ impl Workspace {
         store::payloads(&self.payloads, &self.state)
     }
 
-    /// Reads the catalog, and looks for the evidence for its releases.
+    /// Reads the catalog and the evidence for its releases.
     pub fn read(&self) -> anyhow::Result<View> {
         let now = self.now();
         let snapshot = self.store()?.read(now)?;
@@ -154,7 +154,7 @@ impl View {
         self.trust.as_ref().map(Option::as_ref)
     }
 
-    /// The keys, which must be usable if there are any.
+    /// Returns the keys, which must be usable if there are any.
     pub fn usable_trust(&self) -> anyhow::Result<Option<&Trust>> {
         self.trust().map_err(|error| {
             refuse(
@@ -208,7 +208,7 @@ impl View {
             }
             let known: Vec<&str> = self.catalog.lines().map(|line| line.name.as_str()).collect();
             let all = if known.is_empty() {
-                "the catalog has no line yet: write `LINE/line.yaml`".to_owned()
+                "the catalog has no lines yet: write `LINE/line.yaml`".to_owned()
             } else {
                 format!(
                     "the catalog's lines: {}",
@@ -219,7 +219,7 @@ impl View {
         })
     }
 
-    /// A refusal because of a line's faults, with the first of them.
+    /// Creates an error for a line's faults that shows the first of them.
     fn faulty(&self, what: &str, line: &str) -> anyhow::Error {
         let faults = self.snapshot.reading.faulty.get(line).map_or(&[][..], Vec::as_slice);
         let first = faults.first().map(|fault| {
@@ -238,7 +238,7 @@ impl View {
         self.folder.join(file)
     }
 
-    /// Notes on the stops that are dated ahead of this machine's clock.
+    /// Returns notes on the stops that are dated ahead of this machine's clock.
     pub fn stops_ahead(&self) -> Vec<String> {
         let note = |stop: Stop<'_>| {
             let file = match stop.what.release() {
@@ -254,7 +254,7 @@ impl View {
         self.catalog.stops_at_once().map(note).collect()
     }
 
-    /// A note on the lines that are left out because of their faults.
+    /// Returns a note on the lines that are left out because of their faults.
     pub fn faulty_note(&self) -> Option<String> {
         let reading = &self.snapshot.reading;
         if reading.faults.is_empty() {
@@ -268,7 +268,7 @@ impl View {
     }
 }
 
-/// The root of the git work tree that a folder lies in, if it does.
+/// Returns the root of the git work tree that a folder is in, if any.
 pub fn work_tree(folder: &Path) -> Option<PathBuf> {
     git::work_tree(folder).map(|tree| tree.root)
 }

@@ -43,7 +43,7 @@ pub struct Agent {
 /// The result of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// There is nothing to do, or nothing that may be done.
+    /// There is nothing to do, or nothing that is allowed now.
     Quiet,
     /// A release was applied. The next turn can follow at once.
     Applied,

@@ -64,15 +64,15 @@ pub fn apply(
         (_, Some(0)) => Ended::Done,
         (true, _) => Ended::Stopped,
         (false, Some(LATER)) => Ended::Later(tail),
-        (false, Some(code)) => Ended::Failed(with(format!("it ended with exit code {code}"), &tail)),
-        (false, None) => Ended::Failed(with("it was ended by a signal".to_owned(), &tail)),
+        (false, Some(code)) => Ended::Failed(with(format!("it failed with exit code {code}"), &tail)),
+        (false, None) => Ended::Failed(with("it was killed by a signal".to_owned(), &tail)),
     })
 }
 
 /// Asks a command for the version that the cluster runs.
 ///
 /// # Errors
-/// When the command fails, or does not print a version.
+/// When the command fails, or did not print a version.
 pub fn current(command: &str, folder: &Path, clock: &SharedClock) -> Result<Version, Refusal> {
     let failed = |why: String| Refusal::Current(format!("`{command}` {why}"));
     let unstarted = |e: std::io::Error| failed(format!("cannot be run: {e}"));
@@ -85,14 +85,14 @@ pub fn current(command: &str, folder: &Path, clock: &SharedClock) -> Result<Vers
         return Err(failed(with(format!("ended with {code}"), &running.last_words())));
     }
     let out = running.out.words();
-    Version::parse(out.trim()).map_err(|e| failed(format!("does not print a version: {e}")))
+    Version::parse(out.trim()).map_err(|e| failed(format!("did not print a version: {e}")))
 }
 
 fn with(words: String, tail: &str) -> String {
     if tail.is_empty() { words } else { format!("{words}: {tail}") }
 }
 
-/// A command in a process group of its own.
+/// A command in its own process group.
 struct Running {
     child: Child,
     out: Tail,

@@ -48,7 +48,7 @@ pub fn wanted<'p>(
     Err(Refusal::NoPayload {
         version: version.clone(),
         machine: arch
-            .map_or_else(|| "a machine of no named architecture".to_owned(), |arch| format!("`{arch}`")),
+            .map_or_else(|| "a machine of unknown architecture".to_owned(), |arch| format!("`{arch}`")),
         has: has.into_iter().map(|arch| format!("`{arch}`")).collect(),
     })
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::refusal::Refusal;
 
-/// Where files come from: a server, or a test.
+/// A source of files: a server, or a test.
 pub trait Fetch: Send + Sync + 'static {
     /// Requests the file at a path below the server's address, `tuf/metadata/timestamp.json`.
     ///
     /// # Errors
-    /// When there is no answer, or one that cannot be used.
+    /// When there is no answer, or an unusable one.
     fn get(&self, ask: &Ask<'_>) -> Result<Reply, Refusal>;
 }
 

@@ -79,7 +79,7 @@ pub struct Config {
     pub ca: Option<PathBuf>,
 }
 
-/// Who decides that a release is applied.
+/// Who decides whether a release is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Approval {

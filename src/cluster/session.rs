@@ -16,7 +16,7 @@ use crate::formats::tuf::Target;
 use crate::formats::tuf::names::TIMESTAMP_PATH;
 use crate::signing::verify::Files;
 
-/// A root with dozens of keys and signatures has a few kilobytes.
+/// A root with dozens of keys and signatures takes a few kilobytes.
 const LARGEST_ROOT: u64 = 1024 * 1024;
 /// A timestamp has less than one kilobyte. One from other software may have more signatures.
 const LARGEST_TIMESTAMP: u64 = 64 * 1024;
@@ -32,7 +32,7 @@ const LONGEST_CHECK: Duration = Duration::from_secs(600);
 pub struct Session {
     fetch: Arc<dyn Fetch>,
     clock: SharedClock,
-    /// By the clock's monotonic time.
+    /// In the clock's monotonic time.
     start: Duration,
     state: Option<State>,
     /// The limit for all files together, in bytes.

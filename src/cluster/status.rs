@@ -54,7 +54,7 @@ pub struct Status {
     pub advice: Option<Told>,
     /// Observations that do not stop the update.
     pub notes: Vec<String>,
-    /// Whether an agent runs.
+    /// Whether an agent is running.
     pub running: bool,
 }
 

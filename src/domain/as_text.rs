@@ -1,6 +1,6 @@
 //! Types that are written as text everywhere: in files, in documents and on the command line.
 
-/// Derives from a type's `parse` and its `Display` what lets everybody read and write it as text.
+/// Implements a type's text conversions and its serialisation as text from its `parse` and its `Display`.
 macro_rules! as_text {
     ($name:ident, $error:ty) => {
         impl std::fmt::Debug for $name {

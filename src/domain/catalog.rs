@@ -9,14 +9,14 @@ use super::release::{Evidence, Release};
 use super::rules::{self, Broken, Unusable};
 use super::version::Version;
 
-/// Every line with its releases. A catalog is never unchecked: it is [assembled](Self::assemble) from
-/// lines that keep the [rules], or rebuilt [as it was published](Self::published) from such lines.
+/// All lines with their releases. A catalog is always checked: it is either [assembled](Self::assemble)
+/// from lines that keep the [rules], or rebuilt [as it was published](Self::published) from such lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
     lines: BTreeMap<LineName, Line>,
-    /// Channels by each of their names, aliases among them.
+    /// Channels by name, including aliases.
     channels: HashMap<ChannelName, (LineName, usize)>,
-    /// Lines by the prefix of their versions.
+    /// Lines by version prefix.
     prefixes: HashMap<Prefix, LineName>,
 }
 
@@ -28,7 +28,7 @@ pub struct ChannelRef<'a> {
     pub index: usize,
 }
 
-/// A channel is the same in every copy of a catalog: what its line has come to is not compared.
+/// A channel is the same in every copy of a catalog, so the content of its line is not compared.
 impl PartialEq for ChannelRef<'_> {
     fn eq(&self, other: &Self) -> bool {
         (&self.line.name, self.index) == (&other.line.name, other.index)
@@ -52,8 +52,8 @@ impl<'a> ChannelRef<'a> {
 }
 
 impl Catalog {
-    /// Checks lines, and makes a catalog of those that break no rule. It leaves out lines that break one,
-    /// and those that are `unusable` for another reason; the rules between lines look at all of them.
+    /// Checks lines and makes a catalog of those that break no rule. It leaves out lines that break a rule
+    /// and lines that are `unusable` for another reason, but the rules between lines consider all of them.
     #[must_use]
     pub fn assemble(lines: Vec<Line>, unusable: &Unusable) -> (Self, Vec<Broken>) {
         let mut lines = lines;
@@ -70,9 +70,9 @@ impl Catalog {
         (Self::indexed(lines), broken)
     }
 
-    /// Makes a catalog of lines as clusters know them, from documents that were signed when the catalog
-    /// kept its rules. Lines may be missing, and may be of different ages, so two may claim one channel:
-    /// the first by name gets it. A line that would close a circle of `follows` follows none.
+    /// Makes a catalog of lines as clusters know them, from documents that were signed while the catalog
+    /// kept its rules. Lines may be missing or differ in age, so two may claim the same channel: the first
+    /// by name gets it. A line whose `follows` would close a cycle follows no line.
     #[must_use]
     pub fn published(lines: impl IntoIterator<Item = Line>) -> Self {
         let mut known: BTreeMap<LineName, Line> = BTreeMap::new();
@@ -99,7 +99,7 @@ impl Catalog {
         catalog
     }
 
-    /// The catalog with some lines as they were [published](Self::published), or without them.
+    /// Returns the catalog with some lines replaced by what was [published](Self::published), or removed.
     #[must_use]
     pub fn with_published(mut self, lines: impl IntoIterator<Item = (LineName, Option<Line>)>) -> Self {
         let mut published = Vec::new();
@@ -110,7 +110,8 @@ impl Catalog {
         Self::published(self.lines.into_values().chain(published))
     }
 
-    /// The catalog with new evidence for each release: by line, and in the order of versions.
+    /// Returns the catalog with new evidence for each release, calling `evidence` by line and in version
+    /// order.
     #[must_use]
     pub fn map_evidence(mut self, mut evidence: impl FnMut(&Release) -> Evidence) -> Self {
         for release in self.lines.values_mut().flat_map(|line| line.releases.values_mut()) {
@@ -119,23 +120,23 @@ impl Catalog {
         self
     }
 
-    /// The lines, for changes that break no rule, or that are checked right after.
+    /// The lines, for changes that break no rule, or that are checked right afterwards.
     pub(super) fn lines_mut(&mut self) -> &mut BTreeMap<LineName, Line> {
         &mut self.lines
     }
 
-    /// The lines in the order of their names.
+    /// The lines, ordered by name.
     pub fn lines(&self) -> impl Iterator<Item = &Line> {
         self.lines.values()
     }
 
-    /// One line.
+    /// A line by its name.
     #[must_use]
     pub fn line(&self, name: &LineName) -> Option<&Line> {
         self.lines.get(name)
     }
 
-    /// The line that a version belongs to by its number, whether or not it is known.
+    /// The line that a version belongs to by its number, even if the catalog does not have it.
     #[must_use]
     pub fn line_of(&self, version: &Version) -> Option<&Line> {
         Prefix::candidates(version).find_map(|prefix| self.lines.get(self.prefixes.get(&prefix)?))
@@ -155,14 +156,14 @@ impl Catalog {
         Some(ChannelRef { line: self.lines.get(line)?, index: *index })
     }
 
-    /// Every channel, by line and in the order of stages.
+    /// Every channel, ordered by line and stage.
     pub fn channels(&self) -> impl Iterator<Item = ChannelRef<'_>> {
         self.lines
             .values()
             .flat_map(|line| (0..line.stages.len()).map(move |index| ChannelRef { line, index }))
     }
 
-    /// Every name of every channel, aliases among them, with the channel's own name.
+    /// Every name of every channel, including aliases, paired with the channel's own name.
     pub fn channel_names(&self) -> impl Iterator<Item = (&ChannelName, &ChannelName)> {
         self.named_channels().map(|(name, channel)| (name, channel.name()))
     }
@@ -174,7 +175,7 @@ impl Catalog {
         })
     }
 
-    /// How many releases there are by `now`.
+    /// The number of releases that exist at `now`.
     #[must_use]
     pub fn known(&self, now: Time) -> usize {
         self.lines.values().flat_map(|line| line.releases.values()).filter(|r| r.is_known(now)).count()

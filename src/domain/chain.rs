@@ -1,6 +1,6 @@
 //! An error with its causes.
 
-/// An error and its causes in one line. A wrapper that says just what its cause says is left out.
+/// Joins an error and its causes into one line. A wrapper that only repeats its cause is left out.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| (*error).source());

@@ -24,16 +24,16 @@ pub enum Change {
     Unyank { version: Version },
     /// A pause: nothing enters the channel.
     Pause { line: LineName, stage: StageName, pause: Event },
-    /// The line takes no new releases any more. This cannot be undone.
+    /// The line no longer accepts new releases. This cannot be undone.
     Retire { line: LineName, retired: Event },
     /// The end of a channel's pause.
     Unpause { line: LineName, stage: StageName },
 }
 
-/// What a change changes.
+/// The target of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changed<'a> {
-    /// A release that comes into this line.
+    /// A new release in this line.
     NewRelease(&'a LineName, &'a Version),
     /// A release of the catalog.
     Release(&'a Version),
@@ -57,7 +57,7 @@ impl<'a> Changed<'a> {
     }
 }
 
-/// Why a change does not fit a catalog.
+/// Why a change cannot be applied to a catalog.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
     #[error("release `{0}` is not in the catalog")]
@@ -66,20 +66,20 @@ pub enum ChangeError {
     NoLine(LineName),
     #[error("line `{line}` has no stage `{stage}`")]
     NoStage { line: LineName, stage: StageName },
-    #[error("release `{0}` is in the catalog already")]
+    #[error("release `{0}` is already in the catalog")]
     Exists(Version),
-    #[error("release `{version}` has an entry for stage `{stage}` already")]
+    #[error("release `{version}` already has an entry for stage `{stage}`")]
     Entered { version: Version, stage: StageName },
     #[error("line `{line}` would break a rule of the catalog")]
     Broken { line: LineName, broken: Vec<Broken> },
 }
 
 impl Change {
-    /// The catalog after this change. An edit of files by a machine must result in exactly this.
+    /// Returns the catalog after this change. An automatic edit of the files must result in exactly this.
     ///
     /// # Errors
-    /// When the change names something that is missing, or adds what is there already, and when the
-    /// catalog would break a rule.
+    /// When the change names something that does not exist, adds something that already exists, or would
+    /// break a rule of the catalog.
     pub fn apply(&self, mut catalog: Catalog) -> Result<Catalog, ChangeError> {
         let name = self.changed().line(&catalog)?.clone();
         let Some(line) = catalog.lines_mut().get_mut(&name) else { return Err(ChangeError::NoLine(name)) };
@@ -104,7 +104,7 @@ impl Change {
         }
     }
 
-    /// The release that is changed, where it is not the line.
+    /// The release that is changed, or `None` if the line is.
     #[must_use]
     pub fn version(&self) -> Option<&Version> {
         match self.changed() {

@@ -1,4 +1,4 @@
-//! Names: of lines, stages and channels.
+//! Names of lines, stages and channels.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,15 +10,15 @@ use super::version::natural;
 /// The longest name that is accepted, in bytes.
 pub const MAX_NAME: usize = 64;
 
-/// Why a text is not a name.
+/// Why a text is not a valid name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     #[error("the name is empty")]
     Empty,
-    #[error("a name of {0} bytes is longer than {MAX_NAME}")]
+    #[error("a name of {0} bytes is longer than the limit of {MAX_NAME}")]
     TooLong(usize),
     #[error(
-        "`{0}` has a character that no name may have: lower-case letters, digits, `.`, `_` and `-` are allowed, with a letter or digit at both ends"
+        "`{0}` is not a valid name: lower-case letters, digits, `.`, `_` and `-` are allowed, with a letter or digit at both ends"
     )]
     Character(String),
 }
@@ -49,7 +49,7 @@ macro_rules! name {
             }
         }
 
-        /// Number by number: `1.8` comes before `1.10`.
+        /// Compares numbers as numbers: `1.8` comes before `1.10`.
         impl Ord for $name {
             fn cmp(&self, other: &Self) -> Ordering {
                 natural(&self.0, &other.0)
@@ -60,8 +60,8 @@ macro_rules! name {
             /// Parses a name.
             ///
             /// # Errors
-            /// When the text is empty, longer than [`MAX_NAME`], or has a character that not every file
-            /// system allows in a name.
+            /// When the text is empty, longer than [`MAX_NAME`], or has a character that some file system
+            /// does not allow in names.
             pub fn parse(text: &str) -> Result<Self, NameError> {
                 check(text)?;
                 Ok(Self(text.into()))
@@ -95,13 +95,13 @@ name! {
 }
 
 name! {
-    /// The name of a channel, `1.8-production`. Names are lower case; a client's spelling is
-    /// matched without case ([`ChannelName::parse_any_case`]), since real consoles capitalise it.
+    /// The name of a channel, `1.8-production`. Names are lower case; a client's spelling is matched
+    /// regardless of case ([`ChannelName::parse_any_case`]), since real consoles capitalise it.
     ChannelName
 }
 
 impl ChannelName {
-    /// The name that a channel has when its stage gives it none: `LINE-STAGE`.
+    /// The default name of a channel, `LINE-STAGE`, for a stage that gives it no other.
     ///
     /// # Errors
     /// When the two together are longer than [`MAX_NAME`].
@@ -112,7 +112,7 @@ impl ChannelName {
     /// Parses a channel's name as a client spells it, in any case.
     ///
     /// # Errors
-    /// As [`ChannelName::parse`].
+    /// See [`ChannelName::parse`].
     pub fn parse_any_case(text: &str) -> Result<Self, NameError> {
         if text.len() > MAX_NAME {
             return Err(NameError::TooLong(text.len()));

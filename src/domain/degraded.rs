@@ -1,4 +1,4 @@
-//! What is wrong while a server keeps serving, with its figures.
+//! What is wrong while the server keeps serving, with the figures.
 
 use super::Time;
 use super::chain;
@@ -12,16 +12,16 @@ use super::version::Version;
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Degraded {
-    /// A line was refused. `keeps` says whether it has last good documents, which stay published.
+    /// A line was refused. `keeps` says whether it has last good documents, which then stay published.
     LineRefused { line: LineName, keeps: bool, refusal: LineRefusal },
-    /// The first release that entered a stage and is not offered, since a payload or a signature is
-    /// missing, and how many `more` there are.
+    /// Releases entered a stage but are not offered, because a payload or signature is missing: the first
+    /// one, and how many `more` there are.
     NotOffered { version: Version, evidence: Box<Evidence>, more: usize },
     /// How many promotions are overdue, and the first of them.
     PromotionsOverdue { count: usize, version: Version, since: Time },
     /// A signed document expires soon, or has expired.
     ExpiryNear { document: String, expires: Time, expired: bool },
-    /// What a mirror imported expires soon, or has expired.
+    /// The content of a mirror expires soon, or has expired.
     MirrorExpiryNear { expires: Time },
     /// The machine's clock cannot be trusted: nothing is promoted.
     ClockUntrusted(ClockDoubt),
@@ -29,24 +29,24 @@ pub enum Degraded {
     NoKeys,
     /// The state folder does not have the online key that the root names.
     NoOnlineKey,
-    /// The catalog's keys and roles may not follow the published ones, which stay in use.
+    /// The catalog's keys and roles are not valid successors of the published ones, which stay in use.
     TrustKept { why: String },
-    /// The catalog has changed, and the change could not be read for a while.
+    /// The catalog has changed, but the change has been unreadable for a while.
     Unread { why: String },
-    /// What a mirror had imported is gone.
+    /// The content of a mirror is gone.
     MirrorGone,
     /// The promoter panicked.
     Panicked { why: String },
     /// Why changes could not be committed: the first reasons, and how many `more` there are.
     NotCommitted { why: Vec<String>, more: usize },
-    /// An operation failed, with the message of its error.
+    /// An operation failed; `why` is its error message.
     Failed { kind: DegradedKind, why: String },
 }
 
 /// Why a clock is not trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockDoubt {
-    /// Somebody or something turned it.
+    /// It was changed.
     Turned { now: Time, expected: Time },
     /// It is behind the time of the last publication.
     Behind { now: Time, made: Time },
@@ -73,7 +73,7 @@ pub enum Claim {
 }
 
 named! {
-    /// The kinds of being degraded: the same word in `/readyz` and in the metrics.
+    /// The kinds of degradation, with the same names in `/readyz` and in the metrics.
     pub enum DegradedKind {
         /// A line was refused: its last good documents stay published.
         LineRefused = "line_refused",
@@ -103,7 +103,7 @@ impl Degraded {
         Self::Failed { kind, why: chain(error) }
     }
 
-    /// Its kind.
+    /// The kind of problem.
     #[must_use]
     pub const fn kind(&self) -> DegradedKind {
         match self {

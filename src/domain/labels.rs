@@ -1,4 +1,4 @@
-//! Labels: small tables of texts by name, as a release's links and components are.
+//! Labels: small tables of texts by name, such as a release's links and components.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,22 +6,21 @@ use std::sync::Arc;
 /// A name and its text.
 type Named = (Box<str>, Box<str>);
 
-/// Texts by name, in the order of names. Never changed once made.
+/// Texts by name, ordered by name. Immutable.
 ///
-/// A release's links and components are in its file as it was read and in every copy of the catalog.
-/// For 100,000 releases, maps would take more memory than everything else in a release together, so
-/// all copies share one slice.
+/// The parsed file of a release and every copy of the catalog hold its links and components. For 100,000
+/// releases, maps would take more memory than everything else in them, so all copies share one slice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels(Option<Arc<[Named]>>);
 
 impl Labels {
-    /// Whether there are none.
+    /// Whether there are no labels.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// The text with a name.
+    /// The text of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let all = self.0.as_deref()?;
@@ -29,13 +28,13 @@ impl Labels {
         Some(&all[place].1)
     }
 
-    /// Names and texts, in the order of names.
+    /// Names and texts, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|all| all.iter()).map(|(name, text)| (&**name, &**text))
     }
 }
 
-/// If a name comes twice, the last text counts.
+/// If a name occurs twice, the last text wins.
 impl FromIterator<(String, String)> for Labels {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(labels: I) -> Self {
         let sorted: BTreeMap<String, String> = labels.into_iter().collect();

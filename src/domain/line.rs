@@ -11,7 +11,7 @@ use super::policy::{Freeze, SoakPolicy, Urgency, Window};
 use super::release::{Event, Release};
 use super::version::Version;
 
-/// A family of versions that pass the same stages.
+/// A family of versions that pass through the same stages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     pub name: LineName,
@@ -19,16 +19,16 @@ pub struct Line {
     pub prefix: Prefix,
     /// The line from which clusters may enter this one.
     pub follows: Option<Follows>,
-    /// At least one, in the order in which releases pass them.
+    /// At least one, in the order in which releases pass through them.
     pub stages: Vec<Stage>,
-    /// In the order of their beginnings.
+    /// Ordered by start.
     pub freezes: Vec<Freeze>,
     /// Set once the line takes no new releases. What it offers stays on offer.
     pub retired: Option<Event>,
     pub releases: BTreeMap<Version, Release>,
 }
 
-/// The components with which every version of a line begins, `1.8`.
+/// The components that every version of a line begins with, `1.8`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Prefix {
     /// Zero from `length` on.
@@ -39,14 +39,14 @@ pub struct Prefix {
 
 /// Why a text is not a version prefix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a version prefix: expected one to three numbers with dots between them, as in `1.8`")]
+#[error("`{0}` is not a version prefix: expected one to three numbers separated by dots, as in `1.8`")]
 pub struct PrefixError(String);
 
 impl Prefix {
     /// Parses a prefix, with or without a leading `v`.
     ///
     /// # Errors
-    /// When the text is not one to three numbers with dots between them.
+    /// When the text is not one to three numbers separated by dots.
     pub fn parse(text: &str) -> Result<Self, PrefixError> {
         let number = |part: &str| part.parse().ok().filter(|number: &u64| number.to_string() == part);
         let parsed =
@@ -57,7 +57,7 @@ impl Prefix {
         Ok(Self { numbers, length: parsed.len() })
     }
 
-    /// The prefixes that accept a version, the longest first.
+    /// The prefixes that accept a version, longest first.
     pub fn candidates(version: &Version) -> impl Iterator<Item = Self> {
         let numbers = version.numbers();
         (1..=numbers.len()).rev().map(move |length| {
@@ -77,7 +77,7 @@ impl Prefix {
         version.starts_with(self.components())
     }
 
-    /// Whether some version belongs to both.
+    /// Whether some version has both prefixes.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.components().iter().zip(other.components()).all(|(a, b)| a == b)
@@ -106,9 +106,9 @@ pub struct Follows {
 pub struct Stage {
     pub name: StageName,
     pub channel: ChannelName,
-    /// Further names of the channel.
+    /// Other names of the channel.
     pub aliases: Vec<ChannelName>,
-    /// `None` in a first stage only: a release enters that at once.
+    /// `None` only in a first stage, which releases enter at once.
     pub soak: Option<SoakPolicy>,
     /// When promotions into this stage may happen. `None` means at any time.
     pub window: Option<Window>,
@@ -123,7 +123,7 @@ impl Stage {
         Self { name, channel, aliases: Vec::new(), soak: None, window: None, paused: None }
     }
 
-    /// The pause, if there is one by `now`.
+    /// The pause, if it is in effect at `now`.
     #[must_use]
     pub fn paused(&self, now: Time) -> Option<&Event> {
         self.paused.as_ref().filter(|pause| pause.is_by(now))
@@ -143,7 +143,7 @@ impl Line {
         self.freezes.iter().filter(|freeze| freeze.stops(urgency, now)).max_by_key(|freeze| freeze.until)
     }
 
-    /// The place of a stage.
+    /// The index of a stage.
     #[must_use]
     pub fn stage(&self, name: &StageName) -> Option<usize> {
         self.stages.iter().position(|stage| stage.name == *name)
@@ -156,15 +156,15 @@ impl Line {
         self.releases.values().filter(move |release| release.is_offered(stage, now))
     }
 
-    /// The barriers by `now`, each with the version that it bars: its own, or, once it is yanked, that
-    /// of its replacement.
+    /// The barriers at `now`, each with the version that acts as the barrier: its own, or, once it is
+    /// yanked, its replacement's.
     pub fn barriers(&self, now: Time) -> impl Iterator<Item = (&Release, &Version)> {
         let barriers = self.releases.values().filter(|release| release.barrier);
         barriers.map(move |barrier| (barrier, self.standing(barrier, now)))
     }
 
-    /// The versions of the barriers of one channel: barriers that entered the stage, and replacements
-    /// that entered it for barriers that were yanked before.
+    /// The versions that are barriers in one channel: barriers that entered the stage, and replacements
+    /// that entered it for barriers that were yanked earlier.
     pub fn barriers_in(&self, stage: usize, now: Time) -> impl Iterator<Item = &Version> {
         self.barriers(now).filter_map(move |(barrier, standing)| {
             let replaced = || self.releases.get(standing).is_some_and(|release| release.is_in(stage, now));
@@ -172,8 +172,8 @@ impl Line {
         })
     }
 
-    /// A replacement is higher than what it replaces. A lower one would let the clusters between the
-    /// two jump over the barrier, so the barrier stays where it is.
+    /// A replacement must be higher than the barrier that it replaces. A lower one would let the clusters
+    /// between the two jump over the barrier, so the barrier stays where it is.
     fn standing<'a>(&'a self, barrier: &'a Release, now: Time) -> &'a Version {
         let mut at = barrier;
         while let Some(to) = at.yanked(now).and_then(|yank| yank.to.as_ref()).filter(|to| at.version < **to) {
@@ -185,7 +185,7 @@ impl Line {
         &at.version
     }
 
-    /// The latest of a stage at `now`: the highest version on offer.
+    /// The latest release of a stage at `now`: the highest version on offer.
     #[must_use]
     pub fn latest(&self, stage: usize, now: Time) -> Option<&Release> {
         self.offered(stage, now).next_back()

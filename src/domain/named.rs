@@ -1,6 +1,6 @@
-//! Enums whose variants each have a stable word: in JSON, in metrics, or on the command line.
+//! Enums whose variants each have a stable name in JSON, in metrics, or on the command line.
 
-/// Declares such an enum, with the list of all its variants and the word of each.
+/// Declares such an enum, with a list of all its variants and the name of each.
 macro_rules! named {
     ($(#[$about:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$about])*

@@ -14,13 +14,13 @@ pub struct Sha256([u8; 32]);
 pub struct DigestError(String);
 
 impl Sha256 {
-    /// Takes the 32 bytes of a digest.
+    /// Creates a digest from its 32 bytes.
     #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// Parses 64 hexadecimal digits of either case.
+    /// Parses 64 hexadecimal digits in either case.
     ///
     /// # Errors
     /// When the text is anything else.
@@ -49,18 +49,18 @@ as_text!(Sha256, DigestError);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Payload {
-    /// The name of the file, without a folder: [`is_file_name`] holds.
+    /// The name of the file, without a folder; [`is_file_name`] holds for it.
     pub file: String,
     pub sha256: Sha256,
     /// In bytes.
     pub size: u64,
-    /// The architecture, where a release has a payload for each of several.
+    /// The architecture, if the release has payloads for several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arch: Option<String>,
 }
 
-/// Whether a text may name a payload file: no folder, nothing hidden, only characters that file
-/// systems, URLs and TUF target names carry alike, and not the name of the signed manifest.
+/// Whether a text may name a payload file: no folder, nothing hidden, only characters that are safe in file
+/// systems, URLs and TUF target names, and not the name of the signed manifest.
 #[must_use]
 pub fn is_file_name(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+');

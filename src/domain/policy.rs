@@ -25,28 +25,28 @@ impl fmt::Display for Urgency {
     }
 }
 
-/// A soak below this needs a `why`: what an upgrade breaks shows within two weeks.
+/// A soak below this needs a `why`: whatever an upgrade breaks shows within two weeks.
 pub const SOAK_MIN: TimeDelta = TimeDelta::days(14);
 /// A soak above this needs a `why`: four weeks is what vendors of cluster software promise.
 pub const SOAK_MAX: TimeDelta = TimeDelta::days(28);
 
-/// How long a release must stay in the stage before.
+/// How long a release must stay in the previous stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Soak {
     /// The shortest time; the promotion is due once it has passed.
     pub min: TimeDelta,
-    /// After this time a release that was not promoted is overdue.
+    /// A release that has not been promoted after this time is overdue.
     pub max: TimeDelta,
 }
 
-/// What a stage asks of a release, by urgency.
+/// The soak that a stage requires, by urgency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SoakPolicy {
     pub normal: Soak,
     pub security: Soak,
-    /// Why a value lies outside [`SOAK_MIN`] to [`SOAK_MAX`], for either urgency.
+    /// Why a value is outside the range [`SOAK_MIN`] to [`SOAK_MAX`], for either urgency.
     pub why: Option<String>,
-    /// The same for security releases alone.
+    /// The same, for security releases only.
     pub security_why: Option<String>,
 }
 
@@ -69,7 +69,7 @@ impl Default for SoakPolicy {
     }
 }
 
-/// A time `[from, until)` in which nothing is promoted.
+/// A period `[from, until)` in which nothing is promoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Freeze {
     pub from: Time,
@@ -96,7 +96,7 @@ pub struct Window {
     zone: chrono_tz::Tz,
 }
 
-/// The names of the days, from Monday.
+/// The names of the days, starting on Monday.
 pub const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// Why a promotion window would never open.
@@ -109,7 +109,7 @@ pub enum WindowError {
 }
 
 impl Window {
-    /// A window on the given days, from one local time until another on the same day.
+    /// Creates a window on the given days, from one local time to another on the same day.
     ///
     /// # Errors
     /// When it would never open.
@@ -135,15 +135,15 @@ impl Window {
         self.days.contains(local.weekday()) && self.from <= local.time() && local.time() < self.until
     }
 
-    /// The first time at or after `now` at which the window is open. On a day whose opening hour a
-    /// clock change leaves out, the window opens with the first hour that exists.
+    /// The first time at or after `now` at which the window is open. On a day whose opening time is skipped
+    /// by a clock change, the window opens at the first time that exists.
     #[must_use]
     pub fn next_open(&self, now: Time) -> Time {
         if self.is_open(now) {
             return now;
         }
-        // A week and a day reach every opening. The second week is for an opening that a clock change
-        // leaves out altogether.
+        // A week and a day cover every opening. The second week is for an opening that a clock change skips
+        // entirely.
         let half_day = TimeDelta::hours(12);
         let starts = std::iter::successors(Some(now), |at| at.checked_add_signed(half_day)).take(2 * 16);
         let mut openings = starts.filter_map(|from| self.opening(from, from.checked_add_signed(half_day)?));

@@ -27,15 +27,16 @@ pub use gate::{Early, Fact, Gate, GateState};
 pub struct Decision<'a> {
     pub line: &'a Line,
     pub release: &'a Release,
-    /// The place of the stage that the release would enter.
+    /// The index of the stage that the release would enter.
     pub stage: usize,
     pub verdict: Verdict,
-    /// Every gate, passed ones too.
+    /// Every gate, including those that pass.
     pub gates: Vec<Gate<'a>>,
-    /// When the release is overdue: the stage's `max` after the soak began, frozen time not
-    /// counted. `None` where nothing soaks.
+    /// When the release becomes overdue: the stage's `max` after the soak began, not counting frozen time.
+    /// `None` if there is no soak.
     pub deadline: Option<Time>,
-    /// Whether the deadline has passed. An overdue release is shown more loudly; its gates stay closed.
+    /// Whether the deadline has passed. An overdue release is shown more prominently; its gates stay
+    /// closed.
     pub overdue: bool,
 }
 
@@ -82,7 +83,7 @@ impl<'a> Decision<'a> {
         ChannelRef { line: self.line, index: self.stage }
     }
 
-    /// The entry that carries the decision out at `now`, by the schedule.
+    /// The scheduled entry that carries out the decision at `now`.
     #[must_use]
     pub fn entry(&self, now: Time) -> Change {
         let reason = self.gates.iter().find_map(|gate| match gate.fact {
@@ -92,7 +93,7 @@ impl<'a> Decision<'a> {
         self.enter(Entry { since: now, by: SCHEDULE.to_owned(), reason })
     }
 
-    /// The change by which the release enters the stage with this entry.
+    /// Returns the change that makes the release enter the stage with this entry.
     #[must_use]
     pub fn enter(&self, entry: Entry) -> Change {
         let (version, stage) = (self.release.version.clone(), self.target().name.clone());
@@ -133,16 +134,16 @@ impl<'a> Decision<'a> {
 pub struct EarlyWay {
     /// A release key must sign an earlier time first.
     pub once_signed: bool,
-    /// It must be promoted during a freeze.
+    /// The release must be promoted during a freeze.
     pub during_freeze: bool,
 }
 
-/// Decides for each release that is not in its last stage whether it enters the next one at `now`,
-/// by line and in ascending order of versions.
+/// Decides for each release that is not in its last stage whether it enters the next one at `now`, ordered
+/// by line and version.
 ///
-/// Whatever the catalog dates after `now` does not exist yet, but for stops that
-/// [count at once](super::stop); and a release with an entry for a
-/// stage, even a later one, gets no second: it waits for that entry's time.
+/// Anything that the catalog dates after `now` does not exist yet, except for stops that
+/// [count at once](super::stop). A release that already has an entry for the stage or a later one gets no
+/// second entry: it waits for that entry's time.
 #[must_use]
 pub fn decide(catalog: &Catalog, now: Time) -> Vec<Decision<'_>> {
     catalog.lines().flat_map(|line| decide_line(line, now)).collect()
@@ -151,7 +152,7 @@ pub fn decide(catalog: &Catalog, now: Time) -> Vec<Decision<'_>> {
 /// Decides for the releases of one line.
 #[must_use]
 pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
-    // For each stage the lowest barrier that has not entered it: releases above wait for that one.
+    // For each stage, the lowest barrier that has not entered it: releases above it wait for it.
     let mut barriers: Vec<Option<Barrier<'_>>> = vec![None; line.stages.len()];
     let standing: BTreeSet<&Version> = line.barriers(now).map(|(_, version)| version).collect();
     let mut decisions = Vec::new();
@@ -169,8 +170,8 @@ pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
     decisions
 }
 
-/// Decides on an early promotion of one release. `None` if the release is not in the catalog, or
-/// is in its last stage already.
+/// Decides on an early promotion of one release. `None` if the release is not in the catalog, or is already
+/// in its last stage.
 #[must_use]
 pub fn decide_early<'a>(
     catalog: &'a Catalog,

@@ -19,11 +19,11 @@ pub const SCHEDULE: &str = "schedule";
 pub struct Release {
     pub version: Version,
     pub urgency: Urgency,
-    /// One line for people.
+    /// One line of text for people.
     pub summary: Option<String>,
-    /// Named links, `notes` and the like.
+    /// Named links, such as `notes`.
     pub links: Labels,
-    /// The versions of the parts, by name.
+    /// The versions of the components, by name.
     pub components: Labels,
     /// Shared by all copies of the release.
     pub payloads: Arc<[Payload]>,
@@ -32,8 +32,8 @@ pub struct Release {
     /// The release that this one replaces. It was put on hold when this one was added, unless it was in
     /// its last stage already.
     pub replaces: Option<Version>,
-    /// When the release entered each stage, by the stage's place in its line. Always as long as
-    /// the line's list of stages; entries come in order and their times do not go back.
+    /// When the release entered each stage, by the stage's index in its line. Always as long as the line's
+    /// list of stages; entries are in order, and their times never go back.
     pub entries: Vec<Option<Entry>>,
     pub hold: Option<Event>,
     pub yank: Option<Yank>,
@@ -41,7 +41,7 @@ pub struct Release {
     pub evidence: Evidence,
 }
 
-/// A release entering a stage.
+/// A release's entry into a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub since: Time,
@@ -50,7 +50,7 @@ pub struct Entry {
     pub reason: Option<String>,
 }
 
-/// Something a person did: when, who and why.
+/// Something that a person did: when, who and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub at: Time,
@@ -66,7 +66,7 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Yank {
     pub event: Event,
-    /// The release to take instead. A yanked barrier always names one.
+    /// The release to install instead. A yanked barrier always names one.
     pub to: Option<Version>,
 }
 
@@ -104,13 +104,13 @@ tagged! {
         Role(String) = "role",
         #[error("its line has no release keys")]
         NoReleaseKeys = "no_release_keys",
-        #[error("`release.json` is missing beside the payloads")]
+        #[error("`release.json` is missing next to the payloads")]
         Missing = "missing",
         #[error("`release.json` cannot be read: {0}")]
         Unreadable(String) = "unreadable",
         #[error("`release.json` is not listed in `trust/{role}.json`")]
         NotListed { role: String } = "not_listed",
-        #[error("`release.json` is not the one that the release keys listed")]
+        #[error("`release.json` differs from the one that the release keys list")]
         Differs = "differs",
         #[error("`release.json` does not have enough valid signatures: {0}")]
         Signatures(String) = "signatures",
@@ -125,7 +125,7 @@ tagged! {
 
 /// A field in which a signed release manifest and the catalog differ.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the signed manifest has `{signed}` as {field} and the catalog `{catalog}`")]
+#[error("the signed manifest has `{signed}` as {field}, but the catalog has `{catalog}`")]
 pub struct Mismatch {
     pub field: &'static str,
     pub signed: String,
@@ -135,8 +135,8 @@ pub struct Mismatch {
 /// What a signed release manifest promises.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SignedFacts {
-    /// The earliest time of entry for each stage after the first, in the order of the stages' names.
-    /// A map of one or two entries takes ten times the memory, and there is one for each release.
+    /// The earliest entry time for each stage after the first, ordered by stage name. This is not a map:
+    /// each release has one, and a map of one or two entries takes ten times the memory.
     pub not_before: Box<[(StageName, Time)]>,
 }
 
@@ -172,13 +172,13 @@ impl ManifestState {
 }
 
 impl SignedFacts {
-    /// What a signed release manifest has in `not_before`.
+    /// Takes the `not_before` of a signed release manifest.
     #[must_use]
     pub fn new(not_before: BTreeMap<StageName, Time>) -> Self {
         Self { not_before: not_before.into_iter().collect() }
     }
 
-    /// The earliest time of entry for a stage.
+    /// The earliest entry time for a stage.
     #[must_use]
     pub fn not_before(&self, stage: &StageName) -> Option<Time> {
         self.not_before.iter().find(|(name, _)| name == stage).map(|(_, at)| *at)
@@ -186,13 +186,13 @@ impl SignedFacts {
 }
 
 impl Event {
-    /// What happened at `at`.
+    /// Creates an event that happened at `at`.
     #[must_use]
     pub const fn new(at: Time, by: String, reason: String) -> Self {
         Self { at, by, reason, at_once: false }
     }
 
-    /// Whether it counts at `now`.
+    /// Whether it is in effect at `now`.
     #[must_use]
     pub fn is_by(&self, now: Time) -> bool {
         self.at_once || self.at <= now
@@ -212,19 +212,19 @@ impl Release {
         self.entries.get(stage)?.as_ref().filter(|entry| entry.since <= now)
     }
 
-    /// The hold, if there is one by `now`.
+    /// The hold, if it is in effect at `now`.
     #[must_use]
     pub fn held(&self, now: Time) -> Option<&Event> {
         self.hold.as_ref().filter(|hold| hold.is_by(now))
     }
 
-    /// The yank, if there is one by `now`.
+    /// The yank, if it is in effect at `now`.
     #[must_use]
     pub fn yanked(&self, now: Time) -> Option<&Yank> {
         self.yank.as_ref().filter(|yank| yank.event.is_by(now))
     }
 
-    /// Whether the release has an entry for the last stage of its line, dated ahead or not.
+    /// Whether the release has an entry for the last stage of its line, even one dated in the future.
     #[must_use]
     pub fn reaches_last_stage(&self) -> bool {
         matches!(self.entries.last(), Some(Some(_)))
@@ -236,7 +236,7 @@ impl Release {
         (0..self.entries.len()).rev().find(|&stage| self.is_in(stage, now))
     }
 
-    /// Whether the release exists by `now`: it is in some stage.
+    /// Whether the release exists at `now`, which means that it is in some stage.
     #[must_use]
     pub fn is_known(&self, now: Time) -> bool {
         self.stage(now).is_some()

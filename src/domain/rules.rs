@@ -4,8 +4,8 @@
 //! reader of files finds that place in its file, and `words` has the sentences.
 //!
 //! [`Catalog::assemble`](super::catalog::Catalog::assemble) checks them all, and
-//! [`Change::apply`](super::change::Change::apply) those that the change can break. The checks of parts
-//! are public, so that a reader can report them for a file whose other parts cannot be read.
+//! [`Change::apply`](super::change::Change::apply) those that the change can break. The checks of single
+//! parts are public, so that a reader can report them for a file whose other parts cannot be read.
 
 mod cross_line;
 mod release;
@@ -29,7 +29,7 @@ use super::version::Version;
 pub use release::payloads;
 pub use stages::{freeze, stages};
 
-/// A broken rule, and where.
+/// A broken rule, and where it is broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
     pub line: LineName,
@@ -37,7 +37,7 @@ pub struct Broken {
     pub rule: Rule,
 }
 
-/// A place in a line. Stages, aliases, freezes and payloads are known by their places in their lists.
+/// A place in a line. Stages, aliases, freezes and payloads are identified by their index in their list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum At {
     /// The line's name.
@@ -99,15 +99,15 @@ pub enum Rule {
     LongText { length: usize, most: usize },
     /// A text that is shown in a table has one line.
     SeveralLines,
-    /// No text changes how a terminal shows what is around it.
+    /// A text does not change how a terminal shows the text around it.
     ControlCharacter,
     /// A link is the address of a page.
     NotALink(String),
-    /// An architecture is as in `amd64`.
+    /// An architecture looks like `amd64`.
     NotAnArch(String),
     /// A payload file stays in its release's folder.
     NotAFileName(String),
-    /// A payload has a size, one that JSON can carry.
+    /// A payload has a size that JSON can carry.
     Size(u64),
     /// A duration is neither negative nor absurdly long.
     Duration(TimeDelta),
@@ -116,7 +116,7 @@ pub enum Rule {
     NoStages,
     /// A line has each stage once.
     StageTwice { stage: StageName, first: usize },
-    /// A release enters its first stage at once, so that has no soak.
+    /// A release enters its first stage at once, so that stage has no soak.
     FirstSoak(StageName),
     /// Every other stage has a soak: without one, releases would enter it at once.
     NoSoak(StageName),
@@ -128,10 +128,10 @@ pub enum Rule {
     FreezeBackwards,
     /// The default name of a stage's channel is a valid name.
     ChannelName { stage: StageName, why: NameError },
-    /// Entries and pauses are of the line's stages.
+    /// Entries and pauses name stages of the line.
     NoSuchStage { line: LineName, stage: StageName, stages: Vec<StageName> },
 
-    /// The line that a line follows is there.
+    /// The line that a line follows exists.
     NoSuchLine(LineName),
     /// Lines do not follow each other in a circle.
     FollowsInCircle { line: LineName, follows: LineName },
@@ -139,12 +139,12 @@ pub enum Rule {
     NameWithin { outer: LineName, inner: LineName },
     /// A version belongs to one line.
     SharedVersions { line: LineName, other: LineName },
-    /// A name is one channel's. `at` in line `other` is the other place that has it.
+    /// A name belongs to one channel. `at` in line `other` is the other place that uses it.
     ChannelTwice { channel: ChannelName, other: LineName, at: Box<At> },
 
     /// A version begins with its line's prefix.
     ForeignVersion { line: LineName, version: Version, prefix: Prefix },
-    /// A line has each version once: a leading `v` does not make another one.
+    /// A line has each version once: a leading `v` does not make it another version.
     VersionTwice { version: Version, first: Version },
     /// A release has a payload.
     NoPayload,
@@ -152,7 +152,7 @@ pub enum Rule {
     PayloadTwice { file: String, first: usize },
     /// A release names another one, not itself.
     NamesItself(Reference),
-    /// A release that is named is there.
+    /// A release that is named exists.
     NoSuchRelease { line: LineName, reference: Reference, version: Version },
 
     /// A release enters each stage in turn.
@@ -166,10 +166,10 @@ pub enum Rule {
 
     /// Yanked releases do not replace each other in a circle.
     YankedInCircle { version: Version, to: Version },
-    /// A yanked barrier, or a yanked replacement of one, has a replacement: clusters below could not go
-    /// on.
+    /// A yanked barrier, or a yanked replacement of one, has a replacement: without one, clusters below it
+    /// would be stuck.
     NoReplacement { version: Version, barrier: Version },
-    /// That replacement is higher: clusters between the two would jump over the barrier.
+    /// That replacement is higher: otherwise clusters between the two would jump over the barrier.
     LowerReplacement { version: Version, barrier: Version, to: Version },
 }
 
@@ -203,8 +203,8 @@ pub fn check(lines: &[Line], unusable: &Unusable) -> Vec<Broken> {
     broken
 }
 
-/// The rules that a change of one line can break: those of the line itself, or of one release and of
-/// what yanks lead to. No change can break a rule between lines.
+/// Checks the rules that a change of one line can break: those for the line itself, or for one release and
+/// for what yanks lead to. No change can break a rule between lines.
 #[must_use]
 pub(super) fn changed(line: &Line, version: Option<&Version>) -> Vec<Broken> {
     let mut broken = Vec::new();
@@ -225,7 +225,7 @@ fn reporter<'b>(line: &'b LineName, broken: &'b mut Vec<Broken>) -> impl FnMut(A
     move |at, rule| broken.push(Broken { line: line.clone(), at, rule })
 }
 
-/// What is in a circle, where each has at most one that comes next: what leads back to itself.
+/// Finds the items that lead back to themselves. Each item has at most one successor.
 fn circles<T: Copy + Eq + Hash>(next: &HashMap<T, T>) -> HashSet<T> {
     let way = |from: T| std::iter::successors(next.get(&from), |at| next.get(at)).take(next.len());
     next.keys().copied().filter(|start| way(*start).any(|at| at == start)).collect()

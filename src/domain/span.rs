@@ -4,8 +4,8 @@ use std::fmt;
 
 use chrono::TimeDelta;
 
-/// The units and their seconds. A length is written in the largest unit up to days that fits, since
-/// soaks are given in days; weeks are only read.
+/// The units and their seconds. A length is written in the largest unit that divides it, up to days, since
+/// soaks are given in days; weeks are only parsed.
 const UNITS: [(char, u32); 5] = [('w', 7 * 86_400), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
 /// A length of time in the catalog's own form: `14d`, `36h`, `45m`, `90s`.
@@ -13,8 +13,8 @@ const UNITS: [(char, u32); 5] = [('w', 7 * 86_400), ('d', 86_400), ('h', 3_600),
 pub struct Span(pub TimeDelta);
 
 impl Span {
-    /// Reads a whole number of weeks, days, hours, minutes or seconds. A number that is too large for
-    /// any use gives a length of decades, which every bound refuses.
+    /// Parses a whole number of weeks, days, hours, minutes or seconds. An absurdly large number becomes a
+    /// length of decades, which every bound rejects.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (unit, seconds) = UNITS.into_iter().find(|(unit, _)| text.ends_with(*unit))?;
@@ -26,14 +26,14 @@ impl Span {
         Some(Self(TimeDelta::seconds(i64::from(number) * i64::from(seconds))))
     }
 
-    /// A length in seconds, as far as a time can be that far away.
+    /// A length in seconds, capped at the longest one that can be represented.
     #[must_use]
     pub fn of_seconds(seconds: u64) -> Self {
         let seconds = i64::try_from(seconds).ok().and_then(TimeDelta::try_seconds);
         Self(seconds.unwrap_or(TimeDelta::MAX))
     }
 
-    /// About how long it is: in the largest unit up to days, without the rest. At least a second.
+    /// Rounds down to a whole number of the largest unit that fits, up to days. At least a second.
     #[must_use]
     pub fn rough(self) -> Self {
         let seconds = self.0.num_seconds().max(1);

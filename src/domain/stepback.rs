@@ -1,7 +1,7 @@
 //! Never step back: what was published stays published, unless a yank says why not.
 //!
-//! A real channel server once moved whole fleets back by ten minors because its list of releases
-//! was truncated. So the offer that is about to be published is compared with the one before.
+//! A real channel server once moved whole fleets back by ten minors because its list of releases was
+//! truncated. So the offer that is about to be published is compared with the previous one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use super::payload::Payload;
 use super::release::Evidence;
 use super::version::Version;
 
-/// What one channel offers: the part that may not change.
+/// The part of a channel's offer that may not change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     pub channel: ChannelName,
-    /// Further names of the channel.
+    /// Other names of the channel.
     pub aliases: Vec<ChannelName>,
     pub line: LineName,
     pub stage: StageName,
     pub prefix: Prefix,
-    /// Whether nothing new comes in the line.
+    /// Whether the line is retired.
     pub retired: bool,
-    /// Every release that has entered, yanked ones too.
+    /// Every release that has entered, including yanked ones.
     pub releases: BTreeMap<Version, Offered>,
 }
 
@@ -38,7 +38,7 @@ pub struct Offered {
     pub payloads: Arc<[Payload]>,
 }
 
-/// One way in which a new offer falls behind the one before.
+/// One way in which a new offer falls behind the previous one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepBack {
     pub line: LineName,
@@ -57,22 +57,22 @@ tagged! {
         Place { stage: StageName, now: (LineName, StageName) } = "place",
         /// A release is gone from the channel.
         Release(Version) = "release",
-        /// A release is there, and cannot be offered because of its payload or its signed manifest.
+        /// A release is still there but cannot be offered because of its payload or its signed manifest.
         Withheld { version: Version, evidence: Evidence } = "withheld",
         /// A release's entry has another time.
         Since { version: Version, before: Time, after: Time } = "since",
         /// A release has other payloads.
         Payloads(Version) = "payloads",
-        /// A further name of the channel is gone, or is another channel's now.
+        /// An alias of the channel is gone, or now belongs to another channel.
         Alias { alias: ChannelName, now: Option<ChannelName> } = "alias",
-        /// The line was retired, and is not any more.
+        /// The line was retired and no longer is.
         Retired = "retired",
     }
 }
 
 impl Offer {
-    /// What a channel of a catalog offers at `now`. A release whose payload is missing is not on offer,
-    /// and so counts as gone; the payload of a yanked release may be missing.
+    /// Returns what a channel of a catalog offers at `now`. A release whose payload is missing is not on
+    /// offer and counts as gone, but the payload of a yanked release may be missing.
     #[must_use]
     pub fn of(channel: ChannelRef<'_>, now: Time) -> Self {
         let offered = channel.line.releases.values().filter_map(|release| {
@@ -93,16 +93,16 @@ impl Offer {
         }
     }
 
-    /// What every channel of a catalog offers.
+    /// Returns what every channel of a catalog offers.
     #[must_use]
     pub fn all(catalog: &Catalog, now: Time) -> Vec<Self> {
         catalog.channels().map(|channel| Self::of(channel, now)).collect()
     }
 }
 
-/// Every way in which the offers `after` fall behind those `before`.
+/// Finds every way in which the offers `after` fall behind those `before`.
 ///
-/// Where there is none, only a yank can have moved a channel's latest back: every release is still
+/// If there is none, only a yank can have moved a channel's latest release back: every release is still
 /// there, with its time.
 #[must_use]
 pub fn step_backs<'o>(
@@ -155,7 +155,7 @@ pub fn step_backs<'o>(
 }
 
 impl StepBack {
-    /// Says that a release is withheld, where only its payload or its signed manifest is at fault.
+    /// Reports a missing release as withheld if only its payload or its signed manifest is at fault.
     #[must_use]
     pub fn blaming_files(self, catalog: &Catalog, now: Time) -> Self {
         let withheld = |version: &Version| {

@@ -1,4 +1,4 @@
-//! Stops: the holds, yanks and pauses of a catalog, and those of them that are dated ahead.
+//! Stops: the holds, yanks and pauses of a catalog, including those dated in the future.
 //!
 //! An event dated ahead does not exist yet, so that questions can be asked about any day of a history. A
 //! stop that somebody wrote on a machine with a fast clock, or with the wrong year, would then silently
@@ -67,7 +67,7 @@ fn stops(line: &Line) -> impl Iterator<Item = Stop<'_>> {
 }
 
 impl Stopped<'_> {
-    /// The key of its time in the file.
+    /// The key of the stop's time in the file.
     #[must_use]
     pub fn key(&self) -> String {
         match self {
@@ -77,7 +77,7 @@ impl Stopped<'_> {
         }
     }
 
-    /// The release whose file has it. `None` if the line's file has it.
+    /// The release whose file contains the stop. `None` if the line's file contains it.
     #[must_use]
     pub const fn release(&self) -> Option<&Version> {
         match self {

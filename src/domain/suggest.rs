@@ -1,13 +1,13 @@
-//! Which known names a misspelt one may have been meant for.
+//! Suggests known names for a misspelt one.
 
-/// How many names are suggested: more help nobody.
+/// How many names are suggested: more would not help.
 const SUGGESTED: usize = 3;
 
-/// Longer than any name: comparing such a text would only take time.
+/// No name is longer: comparing a longer text would only waste time.
 const LONGEST: usize = 100;
 
-/// The known names most like one that is not known, the most alike first. Names that differ in more
-/// than a quarter of their characters are left out.
+/// Returns the known names most similar to an unknown one, the most similar first. Names that differ in
+/// more than a quarter of their characters are left out.
 #[must_use]
 pub fn suggest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     if wanted.len() > LONGEST {
@@ -23,7 +23,8 @@ pub fn suggest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Ve
     names.into_iter().take(SUGGESTED).map(|(_, name)| name).collect()
 }
 
-/// How many characters are missing, superfluous, wrong or swapped with their neighbour, in any case.
+/// Counts the characters that are missing, superfluous, wrong or swapped with their neighbour, ignoring
+/// case.
 #[must_use]
 pub fn distance(a: &str, b: &str) -> usize {
     strsim::osa_distance(&a.to_lowercase(), &b.to_lowercase())

@@ -1,7 +1,7 @@
 //! What a cluster should do next, and why.
 //!
-//! An answer never goes down: every target is above the version that asks. That holds by
-//! construction, since targets are only ever looked for above it.
+//! An answer never goes down: every target is above the version that asks. That holds by construction,
+//! since targets are only searched for above it.
 
 mod gate;
 #[cfg(test)]
@@ -22,7 +22,7 @@ use super::version::Version;
 use view::Towards;
 pub use view::Views;
 
-/// What one channel tells a cluster.
+/// The answer of one channel to a cluster.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Answer<'a> {
@@ -33,7 +33,7 @@ pub struct Answer<'a> {
 /// What to do, with the facts behind it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Advice<'a> {
-    /// Take this release.
+    /// Install this release.
     Update { target: &'a Release, code: UpdateCode },
     /// There is nothing to do.
     None { code: NoneCode<'a>, coming: Option<Coming<'a>> },
@@ -44,15 +44,15 @@ pub enum Advice<'a> {
 }
 
 named! {
-    /// Why to update.
+    /// The reason to update.
     pub enum UpdateCode {
         /// It is the channel's latest.
         Latest = "latest",
         /// It is a barrier, which comes before the latest.
         Barrier = "barrier",
-        /// The asker's own release was yanked.
+        /// The cluster's own release was yanked.
         Yanked = "yanked",
-        /// It leads from the line before into the channel's.
+        /// It leads from the previous line into the channel's line.
         NextLine = "next_line",
     }
 }
@@ -61,13 +61,13 @@ tagged! {
     /// Why there is nothing to do.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum NoneCode<'a> {
-        /// The asker runs the channel's latest.
+        /// The cluster runs the channel's latest release.
         UpToDate = "up_to_date",
-        /// The asker runs the latest of a retired line; `next` is the channel to go on with.
+        /// The cluster runs the latest release of a retired line; `next` is the channel to continue with.
         Retired { retired: &'a Event, next: Option<ChannelRef<'a>> } = "retired",
-        /// The asker runs something higher than the channel offers.
+        /// The cluster runs a higher version than the channel offers.
         Ahead = "ahead",
-        /// The asker runs a version that is not in the catalog and is above what the channel offers.
+        /// The cluster runs a version that is not in the catalog and is above what the channel offers.
         UnknownVersion = "unknown_version",
         /// The channel offers nothing, and nothing is expected.
         NothingOffered = "nothing_offered",
@@ -75,7 +75,7 @@ tagged! {
 }
 
 tagged! {
-    /// Why to wait, and for how long.
+    /// The reason to wait, and for how long.
     #[derive(Debug, Clone, PartialEq)]
     pub enum Wait<'a> {
         /// The channel is paused.
@@ -92,19 +92,19 @@ tagged! {
         /// The line is entered only from the top of the line before. `take` is what opens the way, and
         /// `next` the next step towards it.
         MinorGate { take: Option<Step<'a>>, next: Option<Step<'a>> } = "minor_gate",
-        /// The asker's release was yanked and nothing higher is on offer yet; `fix` is expected.
+        /// The cluster's release was yanked and nothing higher is on offer yet; `fix` is expected.
         Yanked { yank: &'a Yank, fix: Option<Coming<'a>> } = "yanked",
         /// A barrier comes first, and `channel` neither offers nor expects it: the channel that was asked
         /// for, or the one through which the way leads there.
         Barrier { barrier: &'a Version, channel: ChannelRef<'a> } = "barrier",
-        /// The asker's version is not in the catalog, so no other line can be entered from it.
+        /// The cluster's version is not in the catalog, so no other line can be entered from it.
         UnknownVersion { take: Option<Step<'a>> } = "unknown_version",
-        /// No way leads from the asker's line to this one.
+        /// No way leads from the cluster's line to this one.
         NoWay = "no_way",
     }
 }
 
-/// One step of a way: a release, and the channel that offers it.
+/// One step on the way: a release, and the channel that offers it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step<'a> {
     pub release: &'a Release,
@@ -117,7 +117,7 @@ pub struct Coming<'a> {
     pub release: &'a Release,
     /// The channel that it enters.
     pub channel: ChannelRef<'a>,
-    /// When it enters, at the earliest.
+    /// The earliest time at which it enters.
     pub until: Time,
 }
 
@@ -133,7 +133,7 @@ impl Advice<'_> {
         }
     }
 
-    /// The stable code that says why.
+    /// The stable code for the reason.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -144,7 +144,7 @@ impl Advice<'_> {
         }
     }
 
-    /// The release to take now, if there is one.
+    /// The release to install now, if there is one.
     #[must_use]
     pub const fn target(&self) -> Option<&Release> {
         match self {
@@ -154,7 +154,7 @@ impl Advice<'_> {
     }
 }
 
-/// What the cluster that runs `current` and follows `channel` should do. `None` if there is no such
+/// Returns what a cluster that runs `current` and follows `channel` should do. `None` if there is no such
 /// channel.
 ///
 /// `decisions` are those of [`super::promotion::decide`] for the same catalog and time.
@@ -171,7 +171,7 @@ pub fn answer<'a>(
 }
 
 impl<'a> Views<'a> {
-    /// What the cluster that runs `current` and follows `channel` should do.
+    /// Returns what a cluster that runs `current` and follows `channel` should do.
     pub fn answer(&self, channel: ChannelRef<'a>, current: &Version) -> Answer<'a> {
         let own = self.catalog.line_of(current);
         let known = own.and_then(|line| Some((line, line.releases.get(current)?)));
@@ -189,7 +189,7 @@ impl<'a> Views<'a> {
         Answer { channel, advice }
     }
 
-    /// The advice to a known release. `relation` is that of its line to the channel's.
+    /// The advice for a known release. `relation` is the relation of its line to the channel's.
     #[must_use]
     pub fn known(
         &self,
@@ -228,8 +228,8 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// The two versions at which the advice to unknown versions of other lines changes: the latest
-    /// of the channel, and what the minor gate asks for.
+    /// The two versions at which the advice for unknown versions of other lines changes: the latest of the
+    /// channel, and the one that the minor gate requires.
     #[must_use]
     pub fn landmarks(&self, channel: ChannelRef<'a>) -> [Option<&'a Version>; 2] {
         let latest = self.view(channel).latest().map(|latest| &latest.version);
@@ -237,8 +237,8 @@ impl<'a> Views<'a> {
         [latest, required]
     }
 
-    /// The advice to a version of the channel's own line: to a release, or to one that the catalog does
-    /// not know. Higher releases begin at `above`.
+    /// The advice for a version of the channel's own line, known to the catalog or not. Higher releases
+    /// begin at `above`.
     fn in_line(
         &self,
         channel: ChannelRef<'a>,
@@ -265,7 +265,7 @@ impl<'a> Views<'a> {
             }
             (Towards::Nothing, None, Some(current)) => {
                 if view.latest().is_none_or(|latest| latest.version != current.version) {
-                    // What comes next may be the release that asks.
+                    // The next release may be the one that the cluster already runs.
                     let coming = view.coming(Bound::Included(&current.version));
                     return Advice::None { code: NoneCode::Ahead, coming };
                 }
@@ -280,7 +280,7 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// The channel of the same stage in the line that follows the channel's, or that line's last.
+    /// The channel for the same stage in the line that follows the channel's, or that line's last channel.
     fn following(&self, channel: ChannelRef<'a>) -> Option<ChannelRef<'a>> {
         let follows =
             |line: &&Line| line.follows.as_ref().is_some_and(|follows| follows.line == channel.line.name);
@@ -289,7 +289,7 @@ impl<'a> Views<'a> {
         Some(ChannelRef { line, index })
     }
 
-    /// The advice to a release of an earlier line, which `after` follows on the way to the channel.
+    /// The advice for a release of an earlier line, which `after` follows on the way to the channel.
     fn onwards(
         &self,
         channel: ChannelRef<'a>,
@@ -325,8 +325,8 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// The next step of `current` on its way into the line `after` its own: into that line if its
-    /// gate lets it through, else towards the gate.
+    /// The next step of `current` on its way into the line `after` its own: into that line if its gate lets
+    /// it through, otherwise towards the gate.
     fn next_step(&self, own: &'a Line, after: &'a Line, current: &'a Release) -> Option<Step<'a>> {
         let gate = self.gate(after);
         let channel = if gate.admits(current, self.now) {
@@ -340,8 +340,8 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// The advice to a version of the channel's own line that the catalog does not know; `above` is
-    /// where the releases begin that are higher.
+    /// The advice for a version of the channel's own line that the catalog does not know. Higher releases
+    /// begin at `above`.
     #[must_use]
     pub fn unknown_in_line(&self, channel: ChannelRef<'a>, above: Bound<&Version>) -> Advice<'a> {
         if let Some(pause) = channel.stage().paused(self.now) {
@@ -350,8 +350,8 @@ impl<'a> Views<'a> {
         self.in_line(channel, above, None)
     }
 
-    /// The advice to a version outside the channel's line that the catalog does not know, by
-    /// whether it is below each of the [landmarks](Self::landmarks).
+    /// The advice for an unknown version outside the channel's line, depending on whether it is below each
+    /// of the [landmarks](Self::landmarks).
     #[must_use]
     pub fn unknown_elsewhere(
         &self,
@@ -374,7 +374,7 @@ impl<'a> Views<'a> {
 /// How the line of a cluster relates to the one that the cluster follows.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Relation<'a> {
-    /// It is that line.
+    /// It is the same line.
     Own,
     /// A way leads from `own` to the goal; `after` is the next line on it.
     Before { own: &'a Line, after: &'a Line },

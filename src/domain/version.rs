@@ -1,4 +1,4 @@
-//! Versions: `SemVer` 2.0.0 precedence, made a total order.
+//! Versions: `SemVer` 2.0.0 precedence, extended to a total order.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -13,13 +13,13 @@ pub const MAX_LENGTH: usize = 128;
 
 /// One version of a release, `1.8.4-tectonic.1`.
 ///
-/// Ordered by `SemVer` precedence (section 11). Versions that differ only in build metadata are
-/// equal to `SemVer`; here they are ordered naturally, number by number (`+rke2r2` comes before
-/// `+rke2r10`), so that the order is total. A leading `v` is a matter of spelling: it is kept for
-/// display and takes no part in identity or order.
+/// Ordered by `SemVer` precedence (section 11). `SemVer` treats versions that differ only in build metadata
+/// as equal; here they are ordered naturally, number by number (`+rke2r2` comes before `+rke2r10`), so that
+/// the order is total. A leading `v` is only spelling: it is kept for display and does not affect identity
+/// or order.
 ///
-/// Versions are only ever compared, never matched against ranges: `1.8.4-tectonic.1` is a
-/// pre-release to `SemVer`, and range matching refuses those.
+/// Versions are only compared, never matched against ranges: `1.8.4-tectonic.1` is a pre-release to
+/// `SemVer`, and range matching rejects those.
 #[derive(Clone)]
 pub struct Version {
     number: semver::Version,
@@ -31,7 +31,7 @@ pub struct Version {
 pub enum VersionError {
     #[error("the version is empty")]
     Empty,
-    #[error("a version of {0} bytes is longer than {MAX_LENGTH}")]
+    #[error("a version of {0} bytes is longer than the limit of {MAX_LENGTH}")]
     TooLong(usize),
     /// `why` is the parser's message.
     #[error("`{text}` is not a version: {why}")]
@@ -61,7 +61,7 @@ impl Version {
     /// Parses a version as it arrives in a decoded query, where `+` has become a space.
     ///
     /// # Errors
-    /// As [`Version::parse`].
+    /// See [`Version::parse`].
     pub fn parse_query(text: &str) -> Result<Self, VersionError> {
         let text = if text.contains(' ') { Cow::Owned(text.replace(' ', "+")) } else { Cow::Borrowed(text) };
         Self::parse(&text)
@@ -126,8 +126,8 @@ impl Ord for Version {
     }
 }
 
-/// Orders texts naturally: runs of digits by their number, the rest by their bytes. Texts that differ in
-/// leading zeros alone (`r01` and `r1`) are ordered by their bytes, so that the order is total.
+/// Orders texts naturally: runs of digits by their number, the rest by their bytes. Texts that differ only
+/// in leading zeros (`r01` and `r1`) are ordered by their bytes, so that the order is total.
 pub(super) fn natural(a: &str, b: &str) -> Ordering {
     let runs = |text| <[u8]>::chunk_by(text, |a, b| a.is_ascii_digit() == b.is_ascii_digit());
     let (mut left, mut right) = (runs(a.as_bytes()), runs(b.as_bytes()));

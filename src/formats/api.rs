@@ -1,7 +1,7 @@
-//! The JSON of the unsigned answers: of the HTTP service, and of `--output json`.
+//! The JSON of unsigned answers, from the HTTP service and from `--output json`.
 //!
-//! Each body is made from the domain's own decision or answer, and decides nothing itself. A body that
-//! has a `message` for people has every figure in it as a field for programs, too.
+//! Each body is made from the domain's own decision or answer, and decides nothing itself. A body with a
+//! `message` for people also has every figure in it as a field for programs.
 
 mod channels;
 mod degraded;
@@ -37,7 +37,7 @@ pub struct Notice {
 }
 
 sparse! {
-    /// What was found beside the catalog: the signed manifest, or the payload files.
+    /// What was found alongside the catalog: the signed manifest, or the payload files.
     #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
     pub struct EvidenceBody {
         @optional {
@@ -68,11 +68,11 @@ sparse! {
             role: String,
             /// Of `payload_not_listed`: the payload.
             file: String,
-            /// Of `mismatch`: the field, what is signed, and what the catalog has.
+            /// Of `mismatch`: the field, its signed value, and its value in the catalog.
             field: &'static str,
             signed: String,
             catalog: String,
-            /// Of `entered_early`: the stage, when it was entered, and the earliest time that is signed.
+            /// Of `entered_early`: the stage, when it was entered, and the earliest signed time.
             stage: String,
             since: String,
             not_before: String,
@@ -81,7 +81,7 @@ sparse! {
 }
 
 impl Notice {
-    /// An event that is not a yank.
+    /// Describes an event other than a yank.
     #[must_use]
     pub fn of(event: &Event) -> Self {
         Self { since: rfc3339(event.at), by: event.by.clone(), reason: event.reason.clone(), to: None }
@@ -93,7 +93,7 @@ impl Notice {
 }
 
 impl EvidenceBody {
-    /// What is in the way of offering a release.
+    /// What keeps a release from being offered.
     fn of(Evidence { manifest, payload }: &Evidence) -> Self {
         match payload {
             PayloadState::Present => Self::of_manifest(manifest),
@@ -101,7 +101,7 @@ impl EvidenceBody {
         }
     }
 
-    /// What is found of a signed manifest.
+    /// What was found about a signed manifest.
     #[must_use]
     pub fn of_manifest(manifest: &ManifestState) -> Self {
         let fault = match manifest {
@@ -111,7 +111,7 @@ impl EvidenceBody {
         Self { signed: Some(manifest.name()), fault, ..Self::default() }
     }
 
-    /// What is found of payload files.
+    /// What was found about payload files.
     #[must_use]
     pub fn of_payload(payload: &PayloadState) -> Self {
         let (file, found) = match payload {

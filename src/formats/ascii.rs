@@ -1,15 +1,15 @@
 //! Free text for signed documents, which hold printable ASCII only.
 //!
-//! OLPC canonical JSON writes what is not ASCII as it is, in Unicode's form C, and control
-//! characters raw; `jq`, python-tuf and tough each differ from it somewhere there, and a document
-//! on which two readers disagree has two meanings. So texts that people write are brought to ASCII
-//! before they are signed. The catalog keeps them as they were written.
+//! OLPC canonical JSON writes non-ASCII text as it is, in Unicode's form C, and control characters raw.
+//! `jq`, python-tuf and tough each deviate from that somewhere, and a document on which two readers
+//! disagree has two meanings. So texts that people write are converted to ASCII before they are signed. The
+//! catalog keeps them as they were written.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// A text in printable ASCII: typographic marks and Latin letters become their plain forms, control
-/// characters a space, and what has no plain form a `?`.
+/// Converts a text to printable ASCII: typographic marks and Latin letters become their plain forms,
+/// control characters become spaces, and characters without a plain form become `?`.
 #[must_use]
 pub fn ascii(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -23,7 +23,8 @@ pub fn ascii(text: &str) -> String {
     plain
 }
 
-/// A link in ASCII: what a URI may not hold is percent-encoded, as RFC 3987 has it in section 3.1.
+/// Converts a link to ASCII: characters that a URI may not contain are percent-encoded, as in RFC 3987,
+/// section 3.1.
 #[must_use]
 pub fn uri(text: &str) -> String {
     let mut uri = String::with_capacity(text.len());
@@ -42,8 +43,8 @@ fn push_percent(uri: &mut String, byte: u8) {
     let _ = write!(uri, "%{byte:02X}");
 }
 
-/// The plain form of a character, for what European texts have: letters of Latin-1 and Latin
-/// Extended-A, quotes, dashes and a few signs.
+/// The plain form of a character that European texts use: letters of Latin-1 and Latin Extended-A, quotes,
+/// dashes and a few signs.
 fn plain_form(c: char) -> Cow<'static, str> {
     let find = |c| FORMS.iter().find(|(from, _)| from.contains(c)).map(|(_, plain)| *plain);
     if let Some(plain) = find(c) {

@@ -1,8 +1,8 @@
-//! Canonical JSON: the bytes that are signed, and strict reading.
+//! Canonical JSON: the bytes that are signed, and a strict reader.
 //!
-//! OLPC canonical JSON, cut down to where every reader we know agrees on the bytes (python-tuf,
-//! tough, and `jq -cjS .signed`): printable ASCII, whole numbers that a double holds, and keys whose
-//! order does not depend on whether their quotes are sorted with them.
+//! OLPC canonical JSON, restricted to the part where every reader we know agrees on the bytes (python-tuf,
+//! tough, and `jq -cjS .signed`): printable ASCII, whole numbers that a double can hold, and keys that sort
+//! the same with and without their quotes.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// The largest whole number that JavaScript and older versions of `jq` keep exact.
+/// The largest whole number that JavaScript and older versions of `jq` represent exactly.
 pub const MAX_NUMBER: u64 = (1 << 53) - 1;
 
-/// Why something has no canonical form here.
+/// Why a value has no canonical form.
 #[derive(Debug, thiserror::Error)]
 pub enum CanonicalError {
     #[error("it cannot be written as JSON")]
@@ -31,7 +31,7 @@ pub enum CanonicalError {
 /// The canonical form of a value.
 ///
 /// # Errors
-/// When the value holds something on whose form readers differ.
+/// When the value contains something that readers write differently.
 pub fn canonical<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CanonicalError> {
     let value = serde_json::to_value(value).map_err(CanonicalError::Json)?;
     canonical_value(&value)
@@ -39,8 +39,8 @@ pub fn canonical<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CanonicalE
 
 fn canonical_value(value: &Value) -> Result<Vec<u8>, CanonicalError> {
     check(value)?;
-    // Of what passed the check, serde_json's compact form is the canonical one: its maps are sorted,
-    // and printable ASCII is escaped alike. A test compares both.
+    // For values that pass the check, serde_json's compact form is the canonical one: its maps are sorted,
+    // and it escapes printable ASCII the same way. A test compares the two.
     serde_json::to_vec(value).map_err(CanonicalError::Json)
 }
 
@@ -65,9 +65,9 @@ fn check(value: &Value) -> Result<(), CanonicalError> {
     }
 }
 
-/// Whether a text may be a key in signed documents, as the names of components and links are. Some
-/// readers sort keys with their quotes and escapes and some without; without a space, `!`, `"` and
-/// `\` the order is the same.
+/// Whether a text may be a key in signed documents, such as the name of a component or a link. Some readers
+/// sort keys with their quotes and escapes and some without; without a space, `!`, `"` and `\` the order is
+/// the same.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b'#'..=b'[' | b']'..=b'~'))

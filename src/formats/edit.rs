@@ -1,4 +1,4 @@
-//! Machine edits: from a change in the domain's terms to the new text of one file.
+//! Automatic edits: from a change in domain terms to the new text of one file.
 //!
 //! An edit changes only the lines that it must, and keeps all comments, the order, spacing, quotes and line
 //! ends. The result is not trusted: whoever writes the new text reads it first, and writes it only if the
@@ -20,7 +20,7 @@ use crate::formats::yaml::{line_path, release_path};
 pub enum EditError {
     #[error(transparent)]
     Change(#[from] ChangeError),
-    #[error("`{file}` cannot be edited by a machine")]
+    #[error("`{file}` cannot be edited automatically")]
     Form { file: String, source: SpliceError },
     #[error("`{0}` already exists")]
     Exists(String),
@@ -60,7 +60,7 @@ pub fn file(change: &Change, catalog: &Catalog) -> Result<String, ChangeError> {
 /// not begun needs no edit.
 ///
 /// # Errors
-/// When the change does not fit the catalog, or the file is written in a form in which the place
+/// When the change cannot be applied to the catalog, or the file is written in a form in which the position
 /// of the edit cannot be found.
 pub fn edit<'a>(
     change: &Change,

@@ -4,15 +4,15 @@ use std::fmt;
 
 pub use crate::domain::rules::text::is_unprintable;
 
-/// The longest part of a line that is shown, in characters. A fault in a file of one endless line
-/// stays as small as any other.
+/// The longest part of a line that is shown, in characters. This keeps a fault small even in a file that is
+/// one endless line.
 const SNIPPET: usize = 120;
 /// How much of a cropped line is shown before the marked part.
 const LEAD: usize = 40;
-/// The longest message and the longest hint, in characters: both quote what the file has.
+/// The longest message and the longest hint, in characters: both quote the file.
 const WORDS: usize = 400;
 
-/// One fault of a catalog's file. Ordered by file, line and column.
+/// One fault in a catalog file. Ordered by file, line and column.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Fault {
     /// The file, relative to the catalog's folder, with `/` on every system.
@@ -21,12 +21,12 @@ pub struct Fault {
     pub line: u32,
     /// In characters, from 1.
     pub column: u32,
-    /// What is wrong, with the value.
+    /// What is wrong, quoting the value.
     pub message: String,
-    /// The way out.
+    /// How to fix it.
     pub hint: String,
-    /// The line itself, without control characters and cropped if it is long; empty where the
-    /// file has no such line.
+    /// The line itself, without control characters and cropped if it is long; empty if the file has no such
+    /// line.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub snippet: String,
     /// Which characters of the snippet are marked: the first, and how many.
@@ -34,7 +34,7 @@ pub struct Fault {
     mark: (usize, usize),
 }
 
-/// A place in a file: what a fault points at.
+/// A place in a file that a fault points at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spot {
     /// From 1.
@@ -46,10 +46,10 @@ pub struct Spot {
 }
 
 impl Spot {
-    /// The beginning of a file: for a fault of the whole.
+    /// The start of a file, for a fault of the whole file.
     pub const START: Self = Self { line: 1, column: 1, length: 1 };
 
-    /// The place of a byte in a text.
+    /// The spot of a byte in a text.
     #[must_use]
     pub fn of_byte(text: &str, byte: usize) -> Self {
         let before = text.get(..byte).unwrap_or(text);
@@ -59,13 +59,13 @@ impl Spot {
     }
 }
 
-/// A count within a file, which is far smaller than this type.
+/// A count within a file, which always fits this type.
 pub(super) fn small(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 impl Fault {
-    /// A fault at a place of a file's text.
+    /// Creates a fault at a place in a file's text.
     #[must_use]
     pub fn new(file: &str, text: &str, spot: Spot, message: &str, hint: &str) -> Self {
         let line = text.lines().nth(spot.line as usize - 1).unwrap_or_default();
@@ -95,14 +95,14 @@ impl Fault {
         }
     }
 
-    /// The fault with its file's path seen from outside the catalog: `channels/1.8/line.yaml`.
+    /// The fault, with its file's path as seen from outside the catalog: `channels/1.8/line.yaml`.
     #[must_use]
     pub fn within(&self, folder: &str) -> String {
         format!("{}/{self}", folder.trim_end_matches('/'))
     }
 }
 
-/// As a good compiler would print it: place and message, the line with the place marked, the hint.
+/// Printed as a good compiler would: place and message, the line with the place marked, the hint.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, line, column, message, hint, snippet, mark: (before, length) } = self;
@@ -114,7 +114,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The character, or the sign for one that cannot be shown.
+/// The character, or a placeholder if it cannot be shown.
 fn printable(c: char) -> char {
     match c {
         '\t' => ' ',
@@ -123,7 +123,7 @@ fn printable(c: char) -> char {
     }
 }
 
-/// A text for showing, of at most `max` characters.
+/// A text for display, of at most `max` characters.
 fn cut(text: &str, max: usize) -> String {
     let mut shown: String = text.chars().take(max).map(printable).collect();
     if text.chars().nth(max).is_some() {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Every text under a key `image` in a JSON document, however deep: so Kubernetes manifests name the
-/// images of their containers. `None` where the bytes are not JSON.
+/// Returns every text under a key `image` in a JSON document, at any depth: this is how Kubernetes
+/// manifests name container images. `None` if the bytes are not JSON.
 #[must_use]
 pub fn images(payload: &[u8]) -> Option<BTreeSet<String>> {
     let mut found = BTreeSet::new();

@@ -32,7 +32,7 @@ impl FileKind {
 
 /// The JSON Schema of a kind of file.
 ///
-/// It describes each file by itself; `catalog check` checks that the files fit together.
+/// It describes each file on its own; `catalog check` checks that the files fit together.
 #[must_use]
 pub fn schema(kind: FileKind) -> Value {
     let shape = kind.shape();

@@ -9,7 +9,7 @@ use crate::domain::{Time, rfc3339};
 /// Writes a time.
 ///
 /// # Errors
-/// As the serializer's.
+/// When the serializer fails.
 pub fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&rfc3339(*time))
 }
@@ -17,7 +17,7 @@ pub fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::
 /// Reads a time.
 ///
 /// # Errors
-/// When the text is not in the one form that is written.
+/// When the text is not in the form that [`serialize`] writes.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse(&text).ok_or_else(|| {
@@ -30,7 +30,7 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D
 /// A time whose text is the one that is written, so that each time has one spelling.
 fn parse(text: &str) -> Option<Time> {
     let time = chrono::DateTime::parse_from_rfc3339(text).ok()?.to_utc();
-    // A leap second reads as the second before with too many nanoseconds.
+    // A leap second is read as the previous second with too many nanoseconds.
     (time.timestamp_subsec_nanos() == 0 && rfc3339(time) == text).then_some(time)
 }
 
@@ -51,7 +51,7 @@ pub mod by_stage {
     /// Writes times by stage.
     ///
     /// # Errors
-    /// As the serializer's.
+    /// When the serializer fails.
     pub fn serialize<S: Serializer>(
         times: &BTreeMap<StageName, Time>,
         serializer: S,
@@ -62,7 +62,7 @@ pub mod by_stage {
     /// Reads times by stage.
     ///
     /// # Errors
-    /// When a time is not in the one form that is written.
+    /// When a time is not in the form that [`serialize`] writes.
     pub fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<BTreeMap<StageName, Time>, D::Error> {

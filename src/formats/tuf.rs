@@ -2,8 +2,8 @@
 //!
 //! Builders and readers only: signing and verifying are in [`signing`](crate::signing). Clients are
 //! stricter than the specification in places: unknown fields inside a delegated role stop tough,
-//! `terminating` is mandatory, and the same key must not sign twice. So nothing optional is written
-//! without need, and no role has `custom` data, which stock clients ignore.
+//! `terminating` is mandatory, and the same key must not sign twice. So nothing optional is written unless
+//! it is needed, and no role has `custom` data, which stock clients ignore.
 
 mod authority;
 mod key;
@@ -27,8 +27,8 @@ pub use targets::{
     TARGETS_LIFETIME, Target, TargetError, Targets,
 };
 
-/// The version after `last` for what is signed online. It is at least the number of seconds since 1970,
-/// so two documents never get the same version, even after state was lost or restored.
+/// The version after `last` of a document that is signed online. It is at least the number of seconds since
+/// 1970, so two documents never get the same version, even after state is lost or restored.
 #[must_use]
 pub fn next_version(last: u64, now: Time) -> u64 {
     last.saturating_add(1).max(u64::try_from(now.timestamp()).unwrap_or(0))

@@ -1,11 +1,11 @@
 //! Reads a catalog's YAML files into checked lines, and reports all faults at once.
 //!
-//! There are two steps. [`parse`] reads one file by itself. It is the expensive step, so a caller may
-//! keep its result until the file changes, and may run it on several files in parallel. [`assemble()`]
-//! merges policy, lines and releases, and checks them against each other. [`read`] does both.
+//! There are two steps. [`parse`] reads one file on its own. It is the expensive step, so a caller may keep
+//! its result until the file changes, and may run it on several files in parallel. [`assemble()`] merges
+//! policy, lines and releases, and checks them against each other. [`read`] does both.
 //!
-//! Lines fail alone: a fault in one line's folder does not affect the other lines. Where two lines
-//! contradict each other, as with one channel's name in both, both are faulty.
+//! Lines fail alone: a fault in one line's folder does not affect the other lines. If two lines contradict
+//! each other, for example by using the same channel name, both are faulty.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -51,15 +51,14 @@ pub struct Source<'a> {
     pub bytes: &'a [u8],
 }
 
-/// What was read from a folder of files.
+/// The result of reading a folder of files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// The lines without fault.
+    /// The lines without faults.
     pub catalog: Catalog,
-    /// The faulty lines, by the names of their folders, with their faults. A fault of the policy is a
-    /// fault of every line.
+    /// The faulty lines, by folder name, with their faults. A fault of the policy is a fault of every line.
     pub faulty: BTreeMap<String, Vec<Fault>>,
-    /// Every fault, in the order of files, lines and columns. Some belong to no line.
+    /// Every fault, ordered by file, line and column. Some belong to no line.
     pub faults: Vec<Fault>,
 }
 
@@ -76,14 +75,14 @@ impl Reading {
     }
 }
 
-/// A file that was read by itself. Cheap to clone.
+/// A file that was parsed on its own. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ParsedFile(Arc<Parsed>);
 
 #[derive(Debug)]
 struct Parsed {
     path: Box<str>,
-    /// For faults that show only beside other files: their places and snippets.
+    /// For faults that show up only in combination with other files: their places and snippets.
     text: OnceLock<Box<str>>,
     place: Place,
     content: Result<Content, Vec<Fault>>,
@@ -94,15 +93,15 @@ enum Content {
     Policy(RawPolicy),
     Line(Box<RawLine>),
     Release(Box<RawRelease>),
-    /// Not a file of the catalog, and harmless.
+    /// Not a catalog file, and harmless.
     Ignored,
 }
 
 impl ParsedFile {
-    /// A file that exists and could not be read: a fault of its line.
+    /// A file that exists but could not be read, which is a fault of its line.
     #[must_use]
     pub fn unreadable(path: &str, why: &str) -> Self {
-        let fault = Fault::new(path, "", Spot::START, why, "make the file readable for this process");
+        let fault = Fault::new(path, "", Spot::START, why, "make the file readable by this process");
         Self::of(path, "", Place::of(path), Err(vec![fault]))
     }
 
@@ -112,14 +111,14 @@ impl ParsedFile {
         &self.0.path
     }
 
-    /// What is wrong with the file by itself.
+    /// What is wrong with the file on its own.
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
         self.0.content.as_ref().err().map_or(&[], Vec::as_slice)
     }
 
-    /// The file without its text, for callers that keep thousands of files. A fault that [`assemble()`]
-    /// finds in it has no place until the text is [recalled](Self::recall).
+    /// Drops the file's text, for callers that keep thousands of files. A fault that [`assemble()`] finds
+    /// in it has no place until the text is [recalled](Self::recall).
     #[must_use]
     pub fn without_text(self) -> Self {
         match Arc::try_unwrap(self.0) {
@@ -128,13 +127,13 @@ impl ParsedFile {
         }
     }
 
-    /// Whether the text is missing for a fault that shows only beside other files.
+    /// Whether the text needed for a fault that shows up only in combination with other files is missing.
     #[must_use]
     pub fn lacks_text(&self) -> bool {
         self.0.text.get().is_none() && self.0.content.is_ok()
     }
 
-    /// Gives the text back that was parsed.
+    /// Restores the text that was parsed.
     pub fn recall(&self, text: &str) {
         self.0.text.get_or_init(|| text.into());
     }
@@ -149,7 +148,7 @@ impl ParsedFile {
     }
 }
 
-/// The path of a release's file. The version is spelt as in the catalog, with its `v` or without.
+/// The path of a release's file. The version is spelt as in the catalog, with or without its `v`.
 #[must_use]
 pub fn release_path(line: &LineName, version: &Version) -> String {
     format!("{line}/{version}.yaml")
@@ -168,7 +167,7 @@ pub fn read<'a>(sources: impl IntoIterator<Item = Source<'a>>) -> Reading {
     assemble(&files)
 }
 
-/// Reads one file by itself.
+/// Reads one file on its own.
 #[must_use]
 pub fn parse(source: Source<'_>) -> ParsedFile {
     let Source { path, bytes } = source;
@@ -178,9 +177,9 @@ pub fn parse(source: Source<'_>) -> ParsedFile {
         Place::Ignored => return ParsedFile::of(path, "", place, Ok(Content::Ignored)),
         Place::Stray { .. } if is_private_key(bytes) => of_all(
             &format!("`{path}` is a private key"),
-            "move it out of the catalog, which everybody reads; if it was committed or copied with the catalog, replace the key: `tidegate root change`",
+            "move it out of the catalog, which everybody can read; if it was committed or copied with the catalog, replace the key: `tidegate root change`",
         ),
-        Place::Stray { hint, .. } => of_all(&format!("`{path}` is not a file of the catalog"), hint),
+        Place::Stray { hint, .. } => of_all(&format!("`{path}` is not a catalog file"), hint),
         Place::Policy | Place::Line { .. } | Place::Release { .. } => node::text(path, bytes),
     };
     let text = match read {
@@ -197,14 +196,14 @@ pub fn parse(source: Source<'_>) -> ParsedFile {
     ParsedFile::of(path, text, place, content)
 }
 
-/// Whether a file has the marks of a private key in PEM.
+/// Whether a file looks like a private key in PEM.
 fn is_private_key(bytes: &[u8]) -> bool {
     let mark = b"PRIVATE KEY-----";
     bytes.trim_ascii_start().starts_with(b"-----BEGIN ") && bytes.windows(mark.len()).any(|part| part == mark)
 }
 
-/// The first conflict marker of git. A file that parses has none, since such a line is neither a key
-/// nor part of a text.
+/// Finds the first git conflict marker. A file that parses has none, since such a line is neither a key nor
+/// part of a text.
 fn unmerged(path: &str, text: &str) -> Option<Fault> {
     let is_mark = |line: &str| {
         line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ") || line.trim_end() == "======="
@@ -234,8 +233,8 @@ fn content(text: &str, place: &Place, faults: &mut Faults<'_>) -> Option<Content
     }
 }
 
-/// Whether the file is of a known format. In any other format, no other fault would make sense. A
-/// missing `format` is reported with the other missing keys.
+/// Whether the file has a known format. In any other format, no other fault would make sense. A missing
+/// `format` is reported with the other missing keys.
 fn is_known_format(root: &Node<'_>, faults: &mut Faults<'_>) -> bool {
     let Value::Map(entries) = &root.value else { return true };
     let Some(entry) = entries.iter().find(|entry| entry.name() == "format") else { return true };

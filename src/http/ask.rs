@@ -30,10 +30,10 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    /// The publication that is served now.
+    /// The publication being served.
     ///
     /// # Errors
-    /// Before the first one.
+    /// Before the first publication.
     pub fn current(&self) -> Result<Current, Problem> {
         let publication = self.state.shared.publication.load();
         if publication.is_some() {
@@ -46,7 +46,7 @@ impl Ask<'_> {
     /// The channel in `/v1/channels/{channel}…`, or the text if no channel can have such a name.
     ///
     /// # Errors
-    /// When it is not well encoded.
+    /// When it is badly encoded.
     pub fn channel(&self) -> Result<Result<ChannelName, String>, Problem> {
         let text = url::segment(self.names[0])?;
         Ok(ChannelName::parse_any_case(&text).map_err(|_| text.into_owned()))
@@ -55,7 +55,7 @@ impl Ask<'_> {
     /// The version in `/v1/releases/{version}…` and `/v1/payloads/{version}/{file}`.
     ///
     /// # Errors
-    /// When it is not well encoded, or not a version.
+    /// When it is badly encoded or not a version.
     pub fn version(&self) -> Result<Version, Problem> {
         Ok(Version::parse(&url::segment(self.names[0])?)?)
     }
@@ -63,7 +63,7 @@ impl Ask<'_> {
     /// The file in `/tuf/…/{file}`.
     ///
     /// # Errors
-    /// When it is not well encoded.
+    /// When it is badly encoded.
     pub fn file(&self) -> Result<Cow<'_, str>, Problem> {
         url::segment(self.names[0])
     }
@@ -71,7 +71,7 @@ impl Ask<'_> {
     /// The file in `/v1/payloads/{version}/{file}`.
     ///
     /// # Errors
-    /// When it is not well encoded.
+    /// When it is badly encoded.
     pub fn payload_file(&self) -> Result<Cow<'_, str>, Problem> {
         url::segment(self.names[1])
     }
@@ -96,13 +96,13 @@ impl Current {
     /// still served, since clients see for themselves that they have expired.
     ///
     /// # Errors
-    /// When it has expired at `now`.
+    /// When it has expired by `now`.
     pub fn unexpired(&self, now: Time) -> Result<&Publication, Problem> {
         if now < self.expires {
             return Ok(self);
         }
         let detail = format!("the publication expired at `{}`", rfc3339(self.expires));
         Err(Problem::new(ProblemKind::Expired, detail)
-            .hint("ask the server's operator why it is not renewed"))
+            .hint("ask the server's operator why it has not been renewed"))
     }
 }

@@ -47,7 +47,7 @@ pub struct Cuts {
     pub stalled_reader: Counter,
 }
 
-/// What all connections of a server share.
+/// State that all connections of a server share.
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
     pub deadlines: Deadlines,

@@ -21,10 +21,10 @@ use super::problem::ProblemKind;
 use crate::clock::SharedClock;
 use crate::promoter::status::{DegradedKind, Handle, PUBLICATION};
 
-/// The media type of the text.
+/// The media type of the metrics.
 pub const MEDIA: &str = "application/openmetrics-text";
 
-/// The label of requests for which there is no route.
+/// The label of requests without a route.
 const NO_ROUTE: &str = "none";
 
 /// The classes of status codes.
@@ -37,13 +37,13 @@ pub struct Metrics {
     registry: Registry,
     /// By route (the last one for requests without a route) and status class.
     requests: Vec<[Counter; CLASSES.len()]>,
-    /// In the order of [`ProblemKind::ALL`].
+    /// By problem, in the order of [`ProblemKind::ALL`].
     problems: Vec<Counter>,
     pub(super) in_flight: Gauge,
 }
 
 impl Metrics {
-    /// Counters for routes with these patterns, in their order.
+    /// Counters for the routes with these patterns, in this order.
     pub(super) fn new(
         patterns: impl Iterator<Item = &'static str>,
         shared: &Handle,
@@ -54,12 +54,12 @@ impl Metrics {
         let requests = Family::<Labels<2>, Counter>::default();
         registry.register("requests", "Requests by route and status class", requests.clone());
         let problems = Family::<Labels<1>, Counter>::default();
-        registry.register("problems", "Requests that were refused, by the problem's kind", problems.clone());
+        registry.register("problems", "Refused requests by problem kind", problems.clone());
         let in_flight = Gauge::default();
-        registry.register("requests_in_flight", "Requests that are being answered", in_flight.clone());
-        let cut = "Connections that were cut because their request arrived too slowly";
+        registry.register("requests_in_flight", "Requests in flight", in_flight.clone());
+        let cut = "Connections cut because their request arrived too slowly";
         registry.register("connections_cut_slow_request", cut, cuts.slow_request.clone());
-        let cut = "Connections that were cut because the client did not take its reply";
+        let cut = "Connections cut because the client did not read its reply";
         registry.register("connections_cut_stalled_reader", cut, cuts.stalled_reader.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version of the server", build);
@@ -74,7 +74,7 @@ impl Metrics {
         Self { registry, requests, problems, in_flight }
     }
 
-    /// Counts one reply, by its route's place in the table.
+    /// Counts one reply, by its route's index in the table.
     pub(super) fn count(&self, route: Option<usize>, status: StatusCode, problem: Option<ProblemKind>) {
         let row = route.unwrap_or(self.requests.len() - 1);
         let class = usize::from(status.as_u16() / 100).saturating_sub(1);
@@ -86,7 +86,7 @@ impl Metrics {
         }
     }
 
-    /// The text that a scrape gets.
+    /// The text of a scrape.
     pub(super) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
@@ -141,7 +141,7 @@ impl Collector for Figures {
             let degraded = status.degraded.iter().any(|degraded| degraded.kind() == kind);
             ([("kind", kind.as_str())], degraded.into())
         });
-        family(&mut encoder, "degraded", "What is wrong while the server goes on serving", None, degraded)?;
+        family(&mut encoder, "degraded", "What is wrong while the server keeps serving", None, degraded)?;
         if let Some(publication) = publication.as_deref() {
             let roles = status.expiries.iter().filter(|(role, _)| role != PUBLICATION);
             let roles = roles.map(|(role, expires)| (role.as_str(), *expires));

@@ -1,4 +1,4 @@
-//! `/openapi.json`: the interface, described from the table of routes that serves it.
+//! `/openapi.json`: the API, described by the same table of routes that serves it.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ const KINDS: &str = "x-problem-kinds";
 
 const DESCRIPTION: &str = "An update channel server. Errors are problem details (RFC 9457) with a stable `kind`. Documents have a strong `ETag` for each encoding.";
 
-/// The document for these routes, as it is served.
+/// Makes the document for these routes.
 pub fn document(routes: &[Route]) -> Document {
     Document::new(Media::Json, describe(routes).to_string().into())
 }

@@ -32,16 +32,16 @@ pub struct Readiness {
     /// Why the server is not ready: `not_published` or `expired`.
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
-    /// What is wrong while the server goes on serving.
+    /// What is wrong while the server keeps serving.
     degraded: Vec<DegradedBody>,
     /// Whether this server promotes.
     promoting: bool,
-    /// What is served.
+    /// The publication being served.
     #[serde(skip_serializing_if = "Option::is_none")]
     publication: Option<Served>,
 }
 
-/// The publication that is served.
+/// The publication being served.
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 struct Served {
     version: u64,

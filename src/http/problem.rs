@@ -10,7 +10,7 @@ use crate::domain::version::VersionError;
 /// The media type of problem details.
 pub const MEDIA: &str = "application/problem+json";
 
-/// Makes the kinds of problem from one table: the word, the status, and the title of each.
+/// Defines the kinds of problem in one table, with the name, the status and the title of each.
 macro_rules! kinds {
     ($($kind:ident = $word:literal, $status:ident, $title:literal;)*) => {
         /// What went wrong, as a stable word: the `kind` in the body, and the label in the metrics.
@@ -35,7 +35,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    BadEncoding = "bad_encoding", BAD_REQUEST, "the URL is not well encoded";
+    BadEncoding = "bad_encoding", BAD_REQUEST, "the URL is badly encoded";
     BadVersion = "bad_version", BAD_REQUEST, "the text is not a version";
     MissingVersion = "missing_version", BAD_REQUEST, "the parameter `version` is missing";
     DuplicateParameter = "duplicate_parameter", BAD_REQUEST, "a parameter is given more than once";
@@ -47,7 +47,7 @@ kinds! {
     UnknownFile = "unknown_file", NOT_FOUND, "there is no such file";
     PayloadWithdrawn = "payload_withdrawn", GONE, "the payload was withdrawn";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "this method is not allowed here";
-    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "no acceptable encoding is available";
+    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "none of the available encodings is acceptable";
     BodyRefused = "body_refused", PAYLOAD_TOO_LARGE, "this route takes no request body";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "the request body is too large";
     BodyUnreadable = "body_unreadable", BAD_REQUEST, "the request body cannot be read";
@@ -90,7 +90,7 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// What is wrong with this request, with the value in it.
     pub detail: String,
-    /// The way out, where there is one.
+    /// How to fix it, if there is a way.
     pub hint: Option<String>,
     /// A header for this problem alone.
     head: Option<(HeaderName, String)>,
@@ -100,17 +100,17 @@ pub struct Problem {
 #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
 #[schema(as = Problem, title = "Problem", description = "Problem details (RFC 9457)")]
 pub struct Body<'a> {
-    /// The status code again.
+    /// The status code.
     #[schema(example = 404)]
     status: u16,
-    /// A stable word for the problem, the same as in the server's metrics.
+    /// A stable name for the problem, the same as in the server's metrics.
     #[schema(example = "unknown_channel")]
     kind: &'a str,
     /// The problem in a few words, the same for every occurrence.
     title: &'a str,
     /// What is wrong with this request.
     detail: &'a str,
-    /// The way out, where there is one.
+    /// How to fix it, if there is a way.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
 }

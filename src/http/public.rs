@@ -1,4 +1,4 @@
-//! The handlers of the public listener, a file for each resource.
+//! The handlers of the public listener, one file for each resource.
 
 pub mod channels;
 pub mod payloads;

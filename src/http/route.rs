@@ -30,7 +30,7 @@ pub struct Route {
     /// The names in the pattern, and the parameters of the query.
     pub parameters: &'static [Parameter],
     pub answer: Content,
-    /// The statuses with this content, and what they mean.
+    /// The statuses that return this content, and what they mean.
     pub statuses: &'static [(u16, &'static str)],
 }
 
@@ -55,13 +55,13 @@ type Answered = Result<HttpResponse, Problem>;
 /// The function that answers a request.
 #[derive(Debug, Clone, Copy)]
 pub enum Handler {
-    /// A lookup and a write.
+    /// A lookup in memory.
     Now(fn(&Ask<'_>) -> Answered),
     /// A handler that reads a file.
     Later(for<'a> fn(&'a Ask<'a>) -> Pin<Box<dyn Future<Output = Answered> + 'a>>),
 }
 
-/// A name in a pattern, or a parameter of the query.
+/// A name in a pattern, or a query parameter.
 #[derive(Debug)]
 pub struct Parameter {
     pub name: &'static str,
@@ -73,7 +73,7 @@ pub struct Parameter {
 /// What an answer contains.
 #[derive(Debug, Clone, Copy)]
 pub enum Content {
-    /// A document that was made at publication: it has a tag for each of its encodings.
+    /// A document made at publication, with a tag for each encoding.
     Document(Described),
     /// A file that never changes. Clients can ask for a part of it.
     File,
@@ -149,8 +149,8 @@ pub struct Found<'a> {
 
 /// Finds the route for a path.
 ///
-/// actix-web's own router tries the pattern of every route in turn as a regular expression. With it the
-/// server answered a third fewer requests.
+/// actix-web's own router tries every route's pattern in turn as a regular expression. With it the server
+/// answered a third fewer requests.
 #[must_use]
 pub fn find<'a>(routes: &'static [Route], path: &'a str) -> Option<Found<'a>> {
     routes.iter().enumerate().find_map(|(place, route)| {

@@ -1,4 +1,4 @@
-//! The table of routes: every request that this server answers, a row each.
+//! The table of routes: one row for every request that this server answers.
 
 use actix_web::http::Method;
 
@@ -66,7 +66,7 @@ pub static ROUTES: [Route; 13] = [
         id: "update",
         tag: "channels",
         title: "What a cluster should do next",
-        text: "Action, code, a sentence, the target and where its manifest is. A hint: a verifying client computes the same from the signed documents.",
+        text: "The action with its code and a sentence, the target, and where its manifest is. This is only advice: a verifying client computes the same from the signed documents.",
         parameters: &[
             CHANNEL,
             Parameter {
@@ -77,7 +77,7 @@ pub static ROUTES: [Route; 13] = [
             },
             Parameter {
                 name: "cluster",
-                text: "The cluster's own id: the answer is then for it alone",
+                text: "The cluster's own id, for an answer that applies to this cluster only",
                 example: None,
                 required: false,
             },
@@ -93,7 +93,7 @@ pub static ROUTES: [Route; 13] = [
         id: "channel",
         tag: "channels",
         title: "A channel's signed manifest",
-        text: "What the channel offers now, signed by the online key. Names are matched without case.",
+        text: "What the channel offers now, signed by the online key. Names are case-insensitive.",
         parameters: &[CHANNEL],
         answer: Content::Document(Described::of::<SignedChannel>()),
         statuses: &[(200, "The signed channel manifest")],
@@ -106,7 +106,7 @@ pub static ROUTES: [Route; 13] = [
         id: "channels",
         tag: "channels",
         title: "Every channel",
-        text: "Line, stage, latest release, counts, whether it is paused, and what is soaking until when.",
+        text: "Line, stage, latest release, counts, whether it is paused, and what is soaking and until when.",
         answer: Content::Document(Described::of::<ChannelsBody>()),
         statuses: &[(200, "Every channel")],
         ..GET
@@ -118,7 +118,7 @@ pub static ROUTES: [Route; 13] = [
         id: "tuf_metadata",
         tag: "tuf",
         title: "TUF metadata",
-        text: "`timestamp.json`, and every other role under its version, `1.root.json`.",
+        text: "`timestamp.json`, and every other role under its version, such as `1.root.json`.",
         parameters: &[file("The role's file", Some("timestamp.json"))],
         answer: Content::Document(Described::of::<SignedRole>()),
         statuses: &[(200, "The signed role")],
@@ -137,7 +137,7 @@ pub static ROUTES: [Route; 13] = [
         id: "tuf_target",
         tag: "tuf",
         title: "A TUF target",
-        text: "A signed manifest or a payload under its digest, `HASH.NAME`.",
+        text: "A signed manifest or a payload, named by its digest: `HASH.NAME`.",
         parameters: &[file("The target's file, with its digest", None)],
         answer: Content::File,
         statuses: &[(200, "The target"), (206, "The requested part of a payload")],
@@ -150,7 +150,7 @@ pub static ROUTES: [Route; 13] = [
         id: "release",
         tag: "releases",
         title: "A release's signed manifest",
-        text: "Signed by release keys: what the release is, and the earliest times of its stages.",
+        text: "What the release is, and the earliest times of its stages, signed by release keys.",
         parameters: &[VERSION],
         answer: Content::Document(Described::of::<SignedRelease>()),
         statuses: &[(200, "The signed release manifest")],
@@ -182,11 +182,11 @@ pub static ROUTES: [Route; 13] = [
         problems: &[Kind::UnknownRelease, Kind::NotPublished],
         id: "explain",
         tag: "releases",
-        title: "Where a release stands",
+        title: "A release's progress",
         text: "Every gate with its figures, the earliest promotion, and who can unblock it.",
         parameters: &[VERSION],
         answer: Content::Document(Described::of::<ExplainBody>()),
-        statuses: &[(200, "Where it stands")],
+        statuses: &[(200, "The release's progress")],
         ..GET
     },
     Route {
@@ -216,7 +216,7 @@ pub static ROUTES: [Route; 13] = [
         listener: Listener::All,
         handler: Handler::Now(|ask| Ok(probes::ready(ask))),
         id: "readyz",
-        title: "Whether the server has something good to serve",
+        title: "Whether the server is ready",
         text: "Ready as long as an unexpired publication is served, whatever else is wrong: a fault in the catalog must never empty a fleet of servers.",
         answer: Content::Fresh { media: "application/json", schema: Described::of::<Readiness>() },
         statuses: &[(200, "Ready"), (503, "Not ready: nothing is published, or it has expired")],
@@ -239,7 +239,7 @@ pub static ROUTES: [Route; 13] = [
         id: "openapi",
         title: "This document",
         answer: Content::Document(Described::plain::<serde_json::Value>()),
-        statuses: &[(200, "The interface as OpenAPI 3.1")],
+        statuses: &[(200, "The API as OpenAPI 3.1")],
         ..GET
     },
 ];

@@ -38,7 +38,7 @@ pub fn parameter<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a
     Ok(found)
 }
 
-/// Decodes a word of a query, where `+` is a space.
+/// Decodes a name or value of a query, where `+` is a space.
 fn form(raw: &str) -> Result<Cow<'_, str>, Problem> {
     if !raw.contains('+') {
         return decode(raw);

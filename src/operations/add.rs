@@ -18,7 +18,7 @@ use crate::domain::version::Version;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Add {
     pub version: Version,
-    /// The line; if none is named, the one that the version belongs to by its number.
+    /// The line; by default, the one that the version belongs to by its number.
     pub line: Option<LineName>,
     pub payloads: Arc<[Payload]>,
     pub urgency: Option<Urgency>,
@@ -32,10 +32,11 @@ pub struct Add {
     pub by: Option<Author>,
 }
 
-/// Adds a release, and holds the one that it replaces. Adding the same again changes nothing.
+/// Adds a release, and holds the one that it replaces. Adding the same release again changes nothing.
 ///
 /// # Errors
-/// When the release has no line, the line is retired, or the catalog has the version with other content.
+/// When the release has no line, the line is retired, or the catalog has the version with different
+/// content.
 pub(super) fn add<'a>(catalog: &'a Catalog, ask: &'a Add, now: Time) -> Result<Outcome, Refused<'a>> {
     let version = &ask.version;
     let line = match &ask.line {
@@ -52,8 +53,8 @@ pub(super) fn add<'a>(catalog: &'a Catalog, ask: &'a Add, now: Time) -> Result<O
     if let Some(retired) = &line.retired {
         return Err(Refused::LineRetired { line: &line.name, retired });
     }
-    // The hold is written first: if only the release were written, adding it again would find nothing to
-    // do.
+    // The hold is written first: if writing stopped after the release, adding it again would find nothing
+    // to do.
     if let Some(replaced) = ask.replaces.as_ref().and_then(|version| line.releases.get(version)) {
         hold_replaced(line, replaced, ask, now, &mut outcome)?;
     }
@@ -100,7 +101,7 @@ fn hold_replaced(
             outcome.changes.push(Change::Hold { version: version.clone(), hold });
             outcome.notes.push(Note::Held { replaced: version });
         }
-        // An earlier try wrote the hold and no more.
+        // An earlier attempt wrote the hold and nothing else.
         (Some(hold), _) if hold.reason == reason => outcome.notes.push(Note::Held { replaced: version }),
         (Some(_), _) => {}
     }

@@ -1,4 +1,4 @@
-//! Who asks for something: the name that the catalog keeps.
+//! Who requests an operation: the name that the catalog records.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::domain::release::{Event, SCHEDULE};
 pub struct Author(String);
 
 impl Author {
-    /// Takes a name, without the spaces around it.
+    /// Creates an author from a name, without surrounding spaces.
     ///
     /// # Errors
     /// When nothing is left, or the name is [`SCHEDULE`]: only the server may act under that name, and its
@@ -26,7 +26,7 @@ impl Author {
         }
     }
 
-    /// What the author does at `now`, for this reason.
+    /// Creates an event by this author at `now`, with this reason.
     pub(super) fn event(&self, now: Time, reason: &str) -> Event {
         Event::new(now, self.0.clone(), reason.to_owned())
     }

@@ -1,4 +1,4 @@
-//! Carrying out what is decided about promotions, and promoting one release early.
+//! Carrying out promotion decisions, and promoting one release early.
 //!
 //! [`promotion`](crate::domain::promotion) alone decides whether a release may move on. This file says which
 //! of those decisions a run carries out.
@@ -14,10 +14,10 @@ use crate::domain::promotion::{Decision, Early, Verdict, decide, decide_early};
 use crate::domain::release::Entry;
 use crate::domain::version::Version;
 
-/// What a run is to promote.
+/// What a run should promote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Promote {
-    /// Only these releases; all if there are none.
+    /// Only these releases; all if empty.
     pub versions: BTreeSet<Version>,
     /// Whether promotions are recorded as of a time in the past.
     pub backfill: bool,
@@ -39,9 +39,9 @@ impl Promote {
         if self.backfill && now < at { Err(Refused::HistoryAhead(at)) } else { Ok(()) }
     }
 
-    /// Which decisions a run carries out next, and which of those that are asked for it does not. A
-    /// release moves one stage in a run: those in `moved` are left out. Those that `has_failed` are not
-    /// tried again.
+    /// Splits the requested decisions into those that a run carries out next and the rest. A release moves
+    /// only one stage in a run, so those in `moved` are left out. Releases for which `has_failed` is true
+    /// are not retried.
     #[must_use]
     pub fn due<'d, 'a>(
         &self,
@@ -91,7 +91,7 @@ impl Promote {
 }
 
 impl<'d, 'a> Due<'d, 'a> {
-    /// The releases that are left because something blocks them.
+    /// The remaining releases that something blocks.
     pub fn blocked(&self) -> impl Iterator<Item = &'d Decision<'a>> {
         self.left.iter().copied().filter(|decision| decision.verdict == Verdict::Blocked)
     }
@@ -108,7 +108,7 @@ pub struct PromoteEarly {
 }
 
 impl PromoteEarly {
-    /// The decision that is carried out; none if the release is in its last stage.
+    /// The decision to carry out; `None` if the release is in its last stage.
     ///
     /// # Errors
     /// When the release is unknown, or a gate is closed that no early promotion skips.
@@ -127,7 +127,7 @@ impl PromoteEarly {
         }
     }
 
-    /// The entry that carries a decision out.
+    /// The entry that carries out a decision.
     #[must_use]
     pub fn entry(&self, decision: &Decision<'_>, now: Time) -> Change {
         decision.enter(Entry { since: now, by: self.by.to_string(), reason: Some(self.reason.clone()) })
@@ -137,7 +137,7 @@ impl PromoteEarly {
 /// Promotes one release early. One in its last stage is left as it is.
 ///
 /// # Errors
-/// As [`PromoteEarly::decide`].
+/// See [`PromoteEarly::decide`].
 pub(super) fn promote_early<'a>(
     catalog: &'a Catalog,
     ask: &'a PromoteEarly,

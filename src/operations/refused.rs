@@ -7,7 +7,7 @@ use crate::domain::release::{Event, SCHEDULE, Yank};
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 
-/// Why an operation is refused. [`words`](crate::words::operations) has the ways out.
+/// Why an operation is refused. [`words`](crate::words::operations) has the remedies.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Refused<'a> {
     #[error("release `{0}` is not in the catalog")]
@@ -16,12 +16,12 @@ pub enum Refused<'a> {
     NoChannel(&'a ChannelName),
     #[error("there is no line `{0}`")]
     NoLine(&'a LineName),
-    #[error("no author is named")]
+    #[error("no author is given")]
     NoAuthor,
     #[error("`{SCHEDULE}` is the name of the server's own promotions")]
     ReservedAuthor,
 
-    #[error("no line takes versions like `{0}`")]
+    #[error("no line accepts versions like `{0}`")]
     NoLineFor(&'a Version),
     #[error("`{version}` is already in the catalog, with {difference}")]
     Differs { version: &'a Version, difference: Difference },
@@ -34,7 +34,7 @@ pub enum Refused<'a> {
         "`{version}` has been yanked since {} by {}: {}", rfc3339(yank.event.at), yank.event.by, yank.event.reason
     )]
     Yanked { version: &'a Version, yank: &'a Yank },
-    #[error("`{version}` has been yanked itself")]
+    #[error("`{version}` has itself been yanked")]
     ReplacementYanked { version: &'a Version, line: &'a LineName },
     #[error("`{channel}` has been paused since {} by {}: {}", rfc3339(pause.at), pause.by, pause.reason)]
     Paused { channel: &'a ChannelName, pause: &'a Event },
@@ -51,7 +51,7 @@ pub enum Refused<'a> {
     Change(#[from] ChangeError),
 }
 
-/// How a release of the catalog differs from one that is added by the same version.
+/// How a release in the catalog differs from one added with the same version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Difference {
     #[error("another spelling")]

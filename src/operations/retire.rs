@@ -1,4 +1,4 @@
-//! Ending a line.
+//! Retiring a line.
 
 use super::{Outcome, Refused, Subject};
 use crate::domain::catalog::Catalog;

@@ -1,4 +1,4 @@
-//! Which releases are pending a signature, and why one is not signed.
+//! Which releases are awaiting a signature, and why a release is not signed.
 
 use std::collections::BTreeSet;
 
@@ -16,12 +16,12 @@ use crate::domain::version::Version;
 /// stop for every line when one role has expired. A role lasts a year.
 pub const RENEW_BEFORE: TimeDelta = TimeDelta::days(90);
 
-/// What is to be signed.
+/// What to sign.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sign {
-    /// Only these releases; all that are pending if there are none.
+    /// Only these releases; all pending ones if empty.
     pub versions: BTreeSet<Version>,
-    /// Whether the named releases are signed for an earlier time, and so again.
+    /// Whether to sign the named releases again, for an earlier time.
     pub brings_forward: bool,
 }
 
@@ -39,7 +39,7 @@ pub trait SignedBefore {
     /// What the release's manifest promises, if there is one that can be parsed.
     ///
     /// # Errors
-    /// Why the manifest that is there cannot be read.
+    /// Why the existing manifest cannot be read.
     fn promised(&self, version: &Version) -> Result<Option<SignedFacts>, String>;
 }
 
@@ -49,7 +49,7 @@ pub struct Pending<'a> {
     pub line: &'a Line,
     /// The releases to sign, in ascending order.
     pub versions: Vec<Version>,
-    /// The releases that are not signed though they are asked for, and why.
+    /// The requested releases that are not signed, and why.
     pub refused: Vec<(Version, Obstacle)>,
     /// Whether the line's role must be signed again because it expires soon.
     pub renews: bool,
@@ -58,11 +58,11 @@ pub struct Pending<'a> {
 /// Why a release is not signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {
-    /// A payload is missing, or is not what the catalog says.
+    /// A payload is missing or does not match the catalog.
     Payload(PayloadState),
     /// The role of the line cannot be used.
     BrokenRole { line: LineName, why: String },
-    /// The manifest that is there cannot be read.
+    /// The existing manifest cannot be read.
     UnreadManifest(String),
     /// Somebody without a release key put it there. A run for all pending releases must not silently
     /// approve that.
@@ -114,7 +114,7 @@ fn in_line<'a>(line: &'a Line, ask: &Sign, before: &impl SignedBefore, now: Time
 fn obstacle(line: &Line, release: &Release, is_named: bool, before: &impl SignedBefore) -> Option<Obstacle> {
     match &release.evidence.payload {
         PayloadState::Present => {}
-        // A release that was withdrawn is signed as it was when keys change.
+        // When keys change, a withdrawn release is signed again as it was.
         PayloadState::Missing { .. } if release.yank.is_some() && before.has_manifest(&release.version) => {}
         wrong => return Some(Obstacle::Payload(wrong.clone())),
     }

@@ -1,4 +1,4 @@
-//! Ending the offer of a release everywhere, and restoring it.
+//! Yanking a release from every channel, and restoring it.
 
 use super::{Note, Outcome, Refused, Subject};
 use crate::domain::Time;
@@ -10,26 +10,26 @@ use crate::domain::promotion::{Verdict, decide_line};
 use crate::domain::release::{Event, Release, Yank};
 use crate::domain::version::Version;
 
-/// Until when a replacement is not in a channel that the yanked release was in.
+/// How long a channel that had the yanked release waits for its replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Until {
-    /// It is due there, and the next run promotes it.
+    /// The replacement is due there, and the next run promotes it.
     NextRun,
     Time(Time),
     /// Somebody must open a gate.
     SomebodyActs,
-    /// It must pass this channel first.
+    /// The replacement must go through this channel first.
     After(ChannelName),
 }
 
 /// Yanks a release. One that was yanked for the same reason, with the same replacement, is left as it
 /// is.
 ///
-/// The replacement need not be on offer yet, since it may be the very fix that soaks: the outcome notes
-/// where clusters will wait for it.
+/// The replacement need not be on offer yet, since it may be the fix that is still soaking. The outcome
+/// notes where clusters will wait for it.
 ///
 /// # Errors
-/// When the release is unknown or was yanked for another reason, or its replacement was yanked.
+/// When the release is unknown, was yanked for another reason, or its replacement was yanked.
 pub(super) fn yank<'a>(
     catalog: &'a Catalog,
     version: &'a Version,
@@ -58,7 +58,7 @@ pub(super) fn yank<'a>(
     Ok(Outcome { notes, ..Outcome::of(subject, Some(change)) })
 }
 
-/// Restores the offer of a release.
+/// Offers a yanked release again.
 ///
 /// # Errors
 /// When the release is unknown.

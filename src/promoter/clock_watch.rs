@@ -1,4 +1,4 @@
-//! Whether the machine's clock can be trusted with promotions.
+//! Decides whether the machine's clock can be trusted with promotions.
 
 use std::time::Duration;
 
@@ -154,7 +154,7 @@ mod tests {
             assert_eq!(reading.now, t(now));
             assert!(matches!(reading.doubt, Some(ClockDoubt::Behind { .. })), "{clock}");
         }
-        // What was made with that time does not start the count anew, and what is ahead of it does.
+        // A publication made with that time does not restart the count, but one ahead of it does.
         for (made, passed, now) in [
             ("2018-01-02T00:10:30Z", 700, "2018-01-02T00:11:40Z"),
             ("2018-01-03T00:00:00Z", 701, "2018-01-03T00:00:00Z"),
@@ -201,7 +201,7 @@ mod tests {
                 "{turned}"
             );
         }
-        // One that does not go in step, or is behind what was published, is not.
+        // A clock that does not keep step, or is behind the last publication, is not trusted.
         for (made, again) in [("2018-01-01T23:30:00Z", 0), ("2018-01-01", 600)] {
             let mut watch = watch("2018-01-02");
             watch.judge(t("2018-01-01T22:00:00Z"), seconds(0), Some(t(made)));

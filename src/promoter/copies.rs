@@ -1,4 +1,4 @@
-//! Copies of the payloads that are served.
+//! Copying the payloads to serve.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! Committing what is due, for the server and for `tidegate promote` alike.
+//! Committing due promotions, for both the server and `tidegate promote`.
 
 use std::collections::BTreeSet;
 
@@ -38,8 +38,8 @@ pub enum Next {
 }
 
 impl Run {
-    /// Commits promotions that are due in a catalog at `base`, each by itself: one that cannot be
-    /// written does not stop the others.
+    /// Commits promotions that are due in a catalog at `base`, each by itself: if one cannot be written,
+    /// the others still are.
     pub fn round(
         &mut self,
         catalog: &dyn CatalogStore,
@@ -67,7 +67,7 @@ impl Run {
         match stopped {
             None => self.lost = 0,
             Some(error) if error.is_lost() && self.lost < TRIES => {
-                tracing::info!("lost a commit: {error}");
+                tracing::info!("another writer was faster: {error}");
                 self.lost += 1;
             }
             Some(error) => {
@@ -89,7 +89,7 @@ impl Run {
         self.lost > 0
     }
 
-    /// Whether this run is done with a release.
+    /// Whether this run has tried a release.
     #[must_use]
     pub fn has_tried(&self, version: &Version) -> bool {
         self.moved.contains(version) || self.failed.iter().any(|(failed, _)| failed == version)

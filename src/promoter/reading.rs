@@ -59,7 +59,7 @@ impl Promoter {
         let stopped = std::mem::take(&mut reading.catalog).with_stops_at_once(at.min(now));
         for Stop { line, what, .. } in stopped.stops_at_once() {
             let version = what.release().map(tracing::field::display);
-            tracing::warn!(%line, version, key = what.key(), "dated ahead of this machine's clock: it counts at once");
+            tracing::warn!(%line, version, key = what.key(), "dated ahead of this machine's clock: it takes effect at once");
         }
         let catalog = with_evidence(stopped, usable, &manifest, &payload, &self.checked);
         if let Err(e) = payloads.remember() {

@@ -108,7 +108,7 @@ fn expiries_near(expiries: &[(String, Time)], now: Time) -> impl Iterator<Item =
 /// The status after the last turn of the loop.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
-    /// What is wrong while the server goes on serving.
+    /// What is wrong while the server keeps serving.
     pub degraded: Vec<Degraded>,
     /// The last time the catalog was read without a fault.
     pub last_good_read: Option<Time>,
@@ -159,5 +159,5 @@ impl Status {
     }
 }
 
-/// A handle that the HTTP side holds.
+/// The HTTP side's handle.
 pub type Handle = Arc<Shared>;

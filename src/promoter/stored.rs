@@ -30,7 +30,7 @@ pub fn publication(state: &dyn StateStore) -> Result<Option<Publication>, Stored
     Ok(Some(publication.map_err(|source| StoredError::Publication { place, source })?))
 }
 
-/// Stores a publication in place of the last one: durable before this returns.
+/// Replaces the last publication; durable before this returns.
 ///
 /// # Errors
 /// When it cannot be written. The last one is then still there.
@@ -38,7 +38,7 @@ pub fn store(state: &dyn StateStore, publication: &Publication) -> Result<(), St
     state.publish(&mut |to| pack(publication, to))
 }
 
-/// Every private key in a state.
+/// Returns every private key in a state.
 ///
 /// # Errors
 /// When one cannot be read or used.

@@ -310,7 +310,7 @@ fn keys_and_roles_that_go_back_are_not_followed_and_what_was_published_is_renewe
     };
     let (whole, line) = (DegradedKind::ReadFailing, DegradedKind::LineRefused);
     fs::write(&role, &old).unwrap();
-    check(&mut promoter, whole, "`releases-1.8` went back from version `3` to `2`");
+    check(&mut promoter, whole, "`releases-1.8` was rolled back from version `3` to `2`");
     fs::write(&role, "torn").unwrap();
     check(&mut promoter, line, "`trust/releases-1.8.json` cannot be read");
     fs::rename(&trust, place.path("away")).unwrap();

@@ -124,7 +124,7 @@ impl Promoter {
         Turned { publication, has_failed, status, due }
     }
 
-    /// Makes and stores the next publication.
+    /// Makes the next publication and stores it.
     fn publish(
         &self,
         read: &Read,

@@ -13,22 +13,22 @@ const DUTY: u32 = 20;
 /// and the person who made the change believes that it is served.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Follows the catalog.
+/// Watches the catalog.
 pub(super) struct Watching {
     watch: Box<dyn Watch>,
-    /// When to look again at the earliest, in monotonic time.
+    /// The earliest time of the next look, in monotonic time.
     next: Duration,
     newest: Newest,
 }
 
-/// What is known of the catalog's newest state.
+/// What is known about the catalog's newest state.
 #[derive(Debug, PartialEq, Eq)]
 enum Newest {
     /// It was read.
     Read,
     /// There is one that cannot be read yet, since this monotonic time.
     Waiting(Duration),
-    /// It cannot be read, for this reason.
+    /// It cannot be read, and why.
     Unreadable(Degraded),
 }
 

@@ -1,5 +1,6 @@
-//! Whether the next publication may follow the last one. The rule is that of clients, in
-//! [`signing::continuity`](crate::signing::continuity); here it is applied to publications and `trust/`.
+//! Whether the next publication may follow the last one. The rule is the one that clients use, in
+//! [`signing::continuity`](crate::signing::continuity); this module applies it to publications and
+//! `trust/`.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +15,17 @@ use crate::signing::trust::{Trust, TrustError};
 use crate::signing::verify::Violation;
 use crate::words;
 
-/// What [`trusted`] found.
+/// The result of [`trusted`].
 #[derive(Debug)]
 pub struct Trusted {
     pub trust: Result<Option<Trust>, TrustError>,
-    /// Why the trust is that of the last publication, and not that of the folder.
+    /// Why the trust is that of the last publication instead of the folder's.
     pub kept: Option<TrustError>,
 }
 
 /// The keys and roles to publish with: those in the folder if clients that saw the last publication would
-/// accept them, otherwise those of that publication. With them the server goes on renewing what it serves;
-/// with the others, every client would refuse it.
+/// accept them, otherwise those of that publication. With those, the server can keep renewing what it
+/// serves, whereas clients would refuse everything under the folder's.
 #[must_use]
 pub fn trusted(files: &BTreeMap<String, Bytes>, last: Option<&Publication>) -> Trusted {
     let found = Trust::read(files);
@@ -71,23 +72,25 @@ fn check(last: &Publication, before: &Trust, after: &Trust) -> Result<(), Violat
     check_listed(listed, &next)
 }
 
-/// How a server is behind what is live.
+/// How a server lags behind what is live.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Behind {
     #[error("nothing is published here, but version {seen} is live")]
     Nothing { seen: u64 },
     #[error("version {own} is published here, but version {seen} is live")]
     Older { own: u64, seen: u64 },
-    #[error("version {version} here differs from the live version {version}: two servers sign with one key")]
+    #[error(
+        "version {version} here differs from the live version {version}: two servers sign with the same key"
+    )]
     Fork { version: u64 },
     #[error("the publication here lacks something that is live: {}", words::step_back(.0))]
     Lacks(Box<StepBack>),
 }
 
-/// Checks that a server that last published `own` may continue, when `seen` is live.
+/// Checks that a server that last published `own` may continue while `seen` is live.
 ///
 /// # Errors
-/// How it is behind: clients would refuse what it signs, or it would take an offer back.
+/// How it lags behind: clients would refuse what it signs, or it would withdraw an offer.
 pub fn check_seen(own: Option<&Publication>, seen: &Publication) -> Result<(), Behind> {
     let Some(own) = own else { return Err(Behind::Nothing { seen: seen.highest() }) };
     if own.version < seen.highest() {
@@ -121,7 +124,7 @@ pub fn replaces_online_keys(root: &Root, seen: &Publication) -> bool {
 /// Checks that a publication may follow the last one.
 ///
 /// # Errors
-/// The first role that goes back or vanishes.
+/// The first role that is rolled back or missing.
 pub fn check_follows(last: &Publication, next: &Publication) -> Result<(), Violation> {
     known(last).check(next.roles.root(), &next.roles.timestamp, &next.roles.snapshot)
 }

@@ -1,4 +1,4 @@
-//! What one turn decides: which lines keep their last documents, and whether each release of the other
+//! The decisions of one turn: which lines keep their last documents, and whether each release of the other
 //! lines is promoted. Publishing, metrics and reports of a turn all use the same decisions.
 
 use std::collections::BTreeMap;
@@ -24,13 +24,13 @@ pub struct Decided<'a> {
     pub now: Time,
     /// The lines that keep their last documents, and why. Some may be missing from the catalog.
     pub refused: Refused,
-    /// The decisions about the releases of all other lines, by line and in ascending order of versions.
+    /// The decisions about the releases of all other lines, sorted by line and version.
     pub decisions: Vec<Decision<'a>>,
 }
 
 impl<'a> Decided<'a> {
-    /// Decides. `faulty` are the lines that could not be read, and why; `last` is the publication that
-    /// is being served.
+    /// Makes the decisions. `faulty` are the lines that could not be read, and why; `last` is the
+    /// publication that is being served.
     pub fn of(
         catalog: &'a Catalog,
         faulty: &BTreeMap<LineName, String>,
@@ -56,8 +56,8 @@ impl<'a> Decided<'a> {
         due.map(|decision| decision.entry(self.now))
     }
 
-    /// When the next publication is due if nothing changes in the catalog: the first time after `now`
-    /// at which a decision, an answer or a renewal differs. `last` is the publication that is served.
+    /// When the next publication is due if nothing changes in the catalog: the first time after `now` at
+    /// which a decision or an answer changes or a renewal is due. `last` is the publication that is served.
     #[must_use]
     pub fn next_due(&self, last: Option<&Publication>) -> Option<Time> {
         let decided = self.decisions.iter().flat_map(|decision| {
@@ -75,9 +75,9 @@ impl<'a> Decided<'a> {
     }
 }
 
-/// The times at which something in a line begins or ends.
+/// The dates at which something in a line begins or ends.
 fn dated<'a>(catalog: &'a Catalog, line: &'a Line) -> impl Iterator<Item = Time> {
-    // A stop that is in force already does not begin at its date.
+    // A stop that is already in force does not begin at its date.
     let begins = |event: &Event| (!event.at_once).then_some(event.at);
     let grace = line.follows.as_ref().map_or(TimeDelta::zero(), |follows| follows.grace);
     let before = line.follows.as_ref().and_then(|follows| catalog.line(&follows.line));

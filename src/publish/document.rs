@@ -15,13 +15,13 @@ pub const COMPRESS_ABOVE: usize = 1024;
 const GZIP_LEVEL: u32 = 6;
 
 /// Measured on bodies of 1.5 KiB, a common size: quality 5 takes 0.2 ms, and quality 9 takes 2.8 ms, most
-/// of it to set up tables. A large catalog has tens of thousands of bodies.
+/// of it for setting up tables. A large catalog has tens of thousands of bodies.
 const BROTLI_QUALITY: u32 = 5;
 
 /// Brotli's largest window, in bits. Documents are far smaller, and the encoder adapts it to their size.
 const BROTLI_WINDOW: u32 = 22;
 
-/// The media types of what is served.
+/// The media types of the bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
     Json,
@@ -58,7 +58,7 @@ impl Document {
         Self::with_encodings(media, identity, gzip, brotli)
     }
 
-    /// A body whose encodings were made before, as when a stored publication is read.
+    /// A body whose encodings exist already, as in a stored publication.
     #[must_use]
     pub fn with_encodings(media: Media, identity: Bytes, gzip: Option<Bytes>, brotli: Option<Bytes>) -> Self {
         let sha256 = Sha256::new(sha2::Sha256::digest(&identity).into());
@@ -97,7 +97,7 @@ impl Document {
     }
 }
 
-/// The body in gzip, unless that is no shorter. The gzip header has no time and no name, so the same
+/// The body in gzip. `None` if that is no shorter. The gzip header has no time and no name, so the same
 /// body always gives the same bytes.
 fn gzip(identity: &Bytes) -> Option<Bytes> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(GZIP_LEVEL));
@@ -105,7 +105,7 @@ fn gzip(identity: &Bytes) -> Option<Bytes> {
     shorter(encoder.finish().ok()?, identity)
 }
 
-/// The body in Brotli, unless that is no shorter.
+/// The body in Brotli. `None` if that is no shorter.
 fn brotli(identity: &Bytes) -> Option<Bytes> {
     let mut encoded = Vec::new();
     let parameters = brotli::enc::BrotliEncoderParams {

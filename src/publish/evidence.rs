@@ -8,8 +8,8 @@ use crate::domain::release::{Evidence, ManifestFault, ManifestState, PayloadStat
 use crate::domain::version::Version;
 use crate::signing::trust::{Checked, Trust, TrustError};
 
-/// The catalog with the evidence for every release. If the keys cannot be used, no release counts as signed,
-/// and each says why.
+/// The catalog with the evidence for every release. If the keys cannot be used, no release counts as
+/// signed, and each carries the reason.
 ///
 /// `manifest` returns a version's `release.json` as it is stored, or why it cannot be read; `payload`
 /// returns the state of a release's files. Both are called from several threads.
@@ -39,8 +39,8 @@ pub fn with_evidence(
     catalog.map_evidence(|_| found.next().unwrap_or_default())
 }
 
-/// Does the same work on each of many items, on all processors, and returns the results in the order of the
-/// items. This is worth it for work that takes about 50 µs, such as verifying a signature. A few hundred
+/// Does the same work on many items, on all processors, and returns the results in the order of the items.
+/// This is worth it for work that takes about 50 µs, such as verifying a signature. Up to a few hundred
 /// items are done on one thread.
 pub(super) fn shared_out<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

@@ -1,4 +1,4 @@
-//! A refused line as it was last published, rebuilt from its signed documents. So the server still
+//! A refused line as it was last published, rebuilt from its signed documents. With it, the server still
 //! answers for that line, and the lines that follow it keep their minor gate.
 
 use std::borrow::Cow;
@@ -37,14 +37,14 @@ pub fn catalog<'a>(
     Ok(Cow::Owned(decided.catalog.clone().with_published(lines)))
 }
 
-/// A line as it was last published, if it was.
+/// A line as it was last published. `None` if it never was.
 fn published(last: &Publication, name: &LineName) -> Result<Option<Line>, PublishError> {
     let Some(prefix) = last.prefix(name) else { return Ok(None) };
     let channels = last.channel.values().map(|documents| documents.manifest.signed());
     let channels: Vec<&ChannelManifest> = channels.filter(|manifest| manifest.line == *name).collect();
     let mut releases = BTreeMap::new();
     for version in channels.iter().flat_map(|manifest| &manifest.releases).map(|release| &release.version) {
-        // They are parsed again, since ten thousand parsed manifests would take too much memory.
+        // Manifests are parsed again, since keeping ten thousand of them parsed would take too much memory.
         if let Some(document) = last.release(version).filter(|_| !releases.contains_key(version)) {
             let manifest: Signed<ReleaseManifest> = Signed::parse(document.identity.clone())
                 .map_err(|e| PublishError::LastGood(format!("the manifest of `{version}`: {e}")))?;
@@ -54,8 +54,8 @@ fn published(last: &Publication, name: &LineName) -> Result<Option<Line>, Publis
     manifest::line(name, prefix, &channels, releases).map_err(|e| PublishError::LastGood(e.to_string()))
 }
 
-/// Applies the stops that were added to the catalog since then. A yank or a pause is an emergency, and must
-/// reach clusters even if the rest of the line is refused.
+/// Applies the stops that were added to the catalog since the line was last published. A yank or a pause is
+/// an emergency, and must reach clusters even if the rest of the line is refused.
 fn narrow(line: &mut Line, current: &Line, now: Time) {
     for stage in &mut line.stages {
         let other = current.stages.iter().find(|other| other.name == stage.name);

@@ -1,10 +1,10 @@
-//! A publication as one file, from which a server answers after a restart, before it has read the catalog.
+//! A publication as one file. After a restart, a server answers from it until it has read the catalog.
 //!
 //! ```text
 //! "tidegate publication 2\n"
 //! documents   one after the other; see `documents`
 //! index       JSON: the value that was packed, in which each document is a number
-//! 32 bytes    SHA-256 of all before
+//! 32 bytes    SHA-256 of everything before
 //! ```
 //!
 //! Serde derives the index from [`Publication`](super::Publication), so a new field there is stored too.
@@ -35,7 +35,7 @@ pub enum PackError {
     Read(#[from] io::Error),
     #[error("it is not a publication")]
     Foreign,
-    #[error("another version of tidegate wrote it, in a form that this one does not read")]
+    #[error("another version of tidegate wrote it, in a format that this one cannot read")]
     Format,
     #[error("it is incomplete or was changed: its digest is wrong")]
     Digest,
@@ -48,7 +48,7 @@ thread_local! {
     static DOCUMENTS: RefCell<Vec<Document>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Writes or reads an index that refers to these documents. Returns them, with those that were added.
+/// Writes or reads an index that refers to these documents. Returns them, including any that were added.
 fn with_documents<T>(documents: Vec<Document>, work: impl FnOnce() -> T) -> (T, Vec<Document>) {
     DOCUMENTS.set(documents);
     let done = work();
@@ -79,8 +79,8 @@ impl<'de> Deserialize<'de> for Document {
 /// # Errors
 /// When it cannot be written.
 pub fn pack(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
-    // The index is written twice, the first time only to collect its documents. Keeping it in memory
-    // would cost more, at a time when there are two publications in memory already.
+    // The index is written twice, the first time only to collect its documents. Keeping it in memory would
+    // cost more, at a time when two publications are already in memory.
     let (written, documents) = with_documents(Vec::new(), || serde_json::to_writer(io::sink(), value));
     written?;
     // Hashing large blocks is faster than hashing the many small ones of an index.
@@ -96,7 +96,7 @@ pub fn pack(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
 
 /// Reads a packed value from a file of `length` bytes.
 ///
-/// It is read as a stream, since the file may have hundreds of megabytes.
+/// It is read as a stream, since the file can be hundreds of megabytes.
 ///
 /// # Errors
 /// When the file cannot be read, is not a publication, or is damaged.

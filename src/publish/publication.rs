@@ -29,7 +29,7 @@ pub struct Publication {
     pub expires: Time,
     /// When the first document must be signed again by the online key.
     pub renew: Time,
-    /// Whether it is signed by throw-away keys.
+    /// Whether it is signed with throw-away keys.
     pub demo: bool,
     /// `GET /v1/channels`.
     pub channels: Arc<Document>,
@@ -37,7 +37,7 @@ pub struct Publication {
     pub promotions: Arc<Document>,
     /// By the channels' own names.
     pub(crate) channel: HashMap<ChannelName, ChannelDocuments>,
-    /// The channels' other names, each with the channel's own.
+    /// The aliases of channels, each with the channel's own name.
     pub(crate) aliases: HashMap<ChannelName, ChannelName>,
     pub(crate) release: HashMap<Version, ReleaseDocuments>,
     pub(crate) roles: Roles,
@@ -56,14 +56,14 @@ pub enum TufFile<'a> {
     Payload(&'a Payload),
 }
 
-/// What is answered about one channel.
+/// The answers about one channel.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChannelDocuments {
     pub(crate) manifest: Served<ChannelManifest>,
     pub(crate) updates: Updates,
 }
 
-/// What is answered about one release.
+/// The answers about one release.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReleaseDocuments {
     pub(crate) line: LineName,
@@ -73,7 +73,7 @@ pub struct ReleaseDocuments {
     pub(crate) manifest: Option<Arc<Document>>,
     /// `None` for a waiting release in a mirror, which knows only its listing.
     pub(crate) explain: Option<Arc<Document>>,
-    /// All of them. The list is shared with the catalog.
+    /// All payloads of the release. The list is shared with the catalog.
     pub(crate) payloads: Arc<[Payload]>,
     /// Whether the payload files can be served.
     pub(crate) at_hand: bool,
@@ -164,8 +164,8 @@ impl Publication {
         })
     }
 
-    /// Finds out which payloads are there, by their paths below `/tuf/`, after this publication was made
-    /// from a repository. Payloads of yanked or waiting releases may be missing; all others must be there.
+    /// Records which payloads exist, by their paths below `/tuf/`, in a publication that was made from a
+    /// repository. Payloads of yanked or waiting releases may be missing; all others must exist.
     pub fn find_payloads(&mut self, is_there: impl Fn(&str) -> bool) {
         let offered = self.channel.values().flat_map(|documents| &documents.manifest.signed().releases);
         let yanked: BTreeSet<&Version> =
@@ -190,7 +190,7 @@ impl Publication {
         current.or_else(|| Some(TufFile::Document(&self.retired.get(path)?.0)))
     }
 
-    /// The file of a target, if it is served with this digest.
+    /// The file of a target, if the server has it with this digest.
     pub(super) fn target(&self, name: &str, sha256: Sha256) -> Option<TufFile<'_>> {
         let document = match TargetName::parse(name)? {
             TargetName::Channel(name) => &self.channel.get(&name)?.manifest.document,
@@ -258,13 +258,14 @@ impl Publication {
             .filter_map(|(version, release)| Some((version, release.published()?.manifest.as_deref()?)))
     }
 
-    /// How many releases it knows.
+    /// The number of known releases.
     #[must_use]
     pub fn releases(&self) -> usize {
         self.release.values().filter(|release| release.explain.is_some()).count()
     }
 
-    /// What every channel offers, without anything that may change later, by line and in the order of stages.
+    /// What every channel offers, without details that may change later, by line and in the order of
+    /// stages.
     #[must_use]
     pub fn offers(&self) -> Vec<Offer> {
         let mut manifests: Vec<_> =
@@ -299,7 +300,7 @@ impl Publication {
         self.known.iter().find(|(_, known)| known.line == *line).map(|(prefix, _)| *prefix)
     }
 
-    /// When each online role and each channel's manifest expires, by name.
+    /// The expiry of each online role and each channel's manifest, by name.
     #[must_use]
     pub fn online_expiries(&self) -> Vec<(String, Time)> {
         let Roles { channels, snapshot, timestamp, .. } = &self.roles;

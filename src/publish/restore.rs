@@ -1,5 +1,5 @@
-//! A publication made from a repository as clients see it, without any private key: for a mirror, and
-//! after the state was lost.
+//! A publication made from a repository as clients see it, without any private key: for a mirror, or after
+//! the state was lost.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,8 +21,8 @@ use crate::signing::continuity::Known;
 use crate::signing::verify::{Extent, Files, Verified, Verifier, Violation};
 
 /// Verifies a repository as a client does at `now`, from a trusted root, and makes the publication that
-/// serves it. Payloads are not read: their listing has all that is needed. Payloads of releases that no
-/// channel offers yet are left out until [`Publication::find_payloads`] finds them.
+/// serves it. Payloads are not read: their listing is enough. Payloads of releases that no channel offers
+/// yet are left out until [`Publication::find_payloads`] finds them.
 ///
 /// The publication lacks what only the catalog knows: why a release waits, and until when. To restore a
 /// repository that has expired, pass the time at which it was [`made`].
@@ -87,14 +87,14 @@ pub fn restore<F: Files + ?Sized>(
 /// When a repository was made, according to its timestamp. Nothing is verified.
 ///
 /// # Errors
-/// When the timestamp cannot be read. If it is invalid, there is no time.
+/// When the timestamp cannot be read. If it is invalid, the result is `None`.
 pub fn made<F: Files + ?Sized>(files: &F) -> Result<Option<Time>, F::Error> {
     let raw = files.get(TIMESTAMP_PATH, None)?;
     let timestamp = raw.and_then(|raw| Signed::<Timestamp>::parse(raw).ok());
     Ok(timestamp.and_then(|timestamp| timestamp.signed().expires.checked_sub_signed(TIMESTAMP_LIFETIME)))
 }
 
-/// The part of the catalog that is in the manifests. The paths of a line's role say which versions
+/// The part of the catalog that the manifests contain. The paths of a line's role determine which versions
 /// belong to the line.
 fn catalog(verified: &Verified) -> Result<Catalog, Violation> {
     let mut channels: BTreeMap<&LineName, Vec<&ChannelManifest>> = BTreeMap::new();

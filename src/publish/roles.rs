@@ -75,7 +75,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Served<T> {
 /// The roles of a publication.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Roles {
-    /// Every root, from the first on; never empty.
+    /// Every root, starting with the first; never empty.
     pub roots: Vec<Served<Root>>,
     pub targets: Served<Targets>,
     pub lines: BTreeMap<LineName, Served<Targets>>,
@@ -136,7 +136,7 @@ impl Roles {
 /// Makes the roles of a publication.
 ///
 /// # Errors
-/// When a line's role cannot be used and never was published, or nothing can be signed.
+/// When a line's role cannot be used and was never published, or nothing can be signed.
 pub(super) fn roles<'c>(
     inputs: &Inputs<'_>,
     channels: impl Iterator<Item = (&'c ChannelName, &'c Served<ChannelManifest>)>,
@@ -211,7 +211,7 @@ impl Online for ChannelManifest {
     }
 }
 
-/// A role says `$content`, and is signed again `$before` it expires.
+/// Two roles say the same if their `$content` is equal. A role is signed again `$before` it expires.
 macro_rules! online {
     ($role:ty, $name:expr, $content:ident, $before:expr) => {
         impl Online for $role {
@@ -233,7 +233,7 @@ online!(Snapshot, None, meta, RENEW_BEFORE);
 online!(Timestamp, None, meta, TIMESTAMP_LIFETIME - RENEW_AFTER);
 
 /// Keeps the document that is served if it says the same as the wanted one, is signed by the present keys
-/// and need not be renewed yet. Otherwise signs the wanted one.
+/// and is not due for renewal. Otherwise signs the wanted one.
 pub(super) fn kept_or_signed<T: Online>(
     wanted: T,
     before: Option<&Served<T>>,

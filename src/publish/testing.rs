@@ -1,4 +1,4 @@
-//! Parts of publications, for tests of what serves them.
+//! Parts of publications, for tests of the code that serves them.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The answers of a channel, computed once for every version that may ask.
+//! The answers of a channel, computed once for every version that a cluster may run.
 
 use std::collections::HashMap;
 use std::ops::Bound;
@@ -16,27 +16,26 @@ use crate::domain::upgrade::{Advice, Answer, Relation, Views};
 use crate::domain::version::Version;
 use crate::formats::api::UpdateBody;
 
-/// The answers of one channel by the version that asks.
+/// The answers of one channel, by the version of the cluster that asks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Updates {
     /// The distinct answers.
     pub(crate) bodies: Vec<Arc<Document>>,
     /// The answers to versions of a line, by its prefix.
     pub(crate) lines: HashMap<Prefix, LineUpdates>,
-    /// The answers to unknown versions outside all lines: those below each of these versions get its
-    /// answer.
+    /// The answers to unknown versions outside all lines. Versions below one of these get its answer.
     pub(crate) below: Vec<(Version, u32)>,
     /// The answer to all other unknown versions.
     pub(crate) above: u32,
 }
 
-/// The answers to the versions of one line, by their places among its [`Known`] ones.
+/// The answers to the versions of one line, by their positions among its [`Known`] ones.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LineUpdates {
-    /// The answers to known versions, as runs: from a place on, a body.
+    /// The answers to known versions, as runs: the first position of each, and its body.
     pub(crate) at: Vec<(u32, u32)>,
-    /// The answers to unknown versions before the known one at a place, as runs; in the channel's
-    /// own line only.
+    /// The answers to unknown versions just before the known one at a position, as runs; only in the
+    /// channel's own line.
     pub(crate) gaps: Vec<(u32, u32)>,
 }
 
@@ -60,7 +59,7 @@ impl Updates {
     }
 }
 
-/// The body of the run in which a place lies.
+/// The body of the run that contains a position.
 fn run(runs: &[(u32, u32)], place: usize) -> u32 {
     let after = runs.partition_point(|(start, _)| *start as usize <= place);
     runs[after - 1].1
@@ -69,7 +68,7 @@ fn run(runs: &[(u32, u32)], place: usize) -> u32 {
 /// The lines of a catalog by the prefixes of their versions.
 pub type Known = HashMap<Prefix, KnownLine>;
 
-/// A line, and which of its versions exist.
+/// A line and its existing versions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KnownLine {
     pub(crate) line: LineName,
@@ -88,7 +87,7 @@ pub fn known(catalog: &Catalog, now: Time) -> Known {
     catalog.lines().map(of).collect()
 }
 
-/// Computes the answers of a channel. Bodies that `reuse` has are not made again.
+/// Computes the answers of a channel. Bodies that `reuse` contains are used again.
 #[must_use]
 pub fn updates<'a>(
     catalog: &'a Catalog,
@@ -187,9 +186,9 @@ impl<'a> Bodies<'a> {
     }
 }
 
-/// A body of JSON.
+/// A JSON body.
 pub(crate) fn json<T: Serialize>(body: &T) -> Bytes {
-    serde_json::to_vec(body).expect("bodies contain only texts and numbers").into()
+    serde_json::to_vec(body).expect("bodies contain only strings and numbers").into()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Everything that is signed offline: the first root, changes of keys, releases, the end of a line.
+//! Everything that is signed offline: the first root, key changes, releases, the retirement of a line.
 //!
 //! Each of these is a [`Ceremony`]: documents to sign, and the keys that must sign each of them. If one
 //! person has all the keys, one command begins, signs and finishes the ceremony. Otherwise its file goes
@@ -48,7 +48,7 @@ pub type Files = BTreeMap<String, Bytes>;
 /// What must be signed, who must sign it, and who has signed it already.
 #[derive(Debug)]
 pub struct Ceremony {
-    /// Why, for the keepers who are asked to sign.
+    /// The reason, for the keepers who are asked to sign.
     pub reason: Option<String>,
     pub began: Time,
     /// The line that is retired when the ceremony is finished.
@@ -60,7 +60,7 @@ pub struct Ceremony {
     lines: BTreeMap<LineName, LineWork>,
 }
 
-/// A line that is retired once all have signed.
+/// A line to retire once all signatures are there.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retirement {
@@ -73,8 +73,8 @@ pub struct Retirement {
 #[derive(Debug)]
 struct LineWork {
     role: Signed<Targets>,
-    /// Manifests that are signed. The role lists their digests, signatures included, so it can be signed
-    /// only when they are complete.
+    /// The manifests to sign. The role lists their digests, signatures included, so it can be signed only
+    /// once they are complete.
     manifests: BTreeMap<Version, Signed<ReleaseManifest>>,
 }
 
@@ -106,7 +106,7 @@ pub enum CeremonyError {
 }
 
 impl CeremonyError {
-    /// A line whose role is missing or cannot be used.
+    /// The error for a line whose role is missing or cannot be used.
     fn broken(trust: &Trust, line: &LineName) -> Self {
         match trust.broken().get(line) {
             Some(error) => Self::Broken { line: line.clone(), why: error.to_string() },
@@ -116,8 +116,8 @@ impl CeremonyError {
 }
 
 impl Ceremony {
-    /// A ceremony with nothing to sign yet. Of the present roles of lines, it needs only those that it
-    /// changes.
+    /// A ceremony with nothing to sign yet. `lines` are the lines whose roles it changes; it needs no
+    /// others.
     fn from(before: Option<&Trust>, lines: &[&LineName], now: Time) -> Self {
         let (before, lines) = (before.map(|before| before.with_only(lines)), BTreeMap::new());
         Self { reason: None, began: now, retires: None, before, root: None, targets: None, lines }
@@ -129,7 +129,7 @@ impl Ceremony {
         self.retires.as_ref()
     }
 
-    /// The release manifests that are signed in it.
+    /// The release manifests that it signs.
     pub fn manifests(&self) -> impl Iterator<Item = &ReleaseManifest> {
         self.lines.values().flat_map(|work| work.manifests.values()).map(Signed::signed)
     }
@@ -158,11 +158,11 @@ impl Ceremony {
         roots.any(|root| root.signed().version == version && root.message() == own.message())
     }
 
-    /// Signs every document with each of the keys that counts for it. Returns what was signed, and by which
-    /// key.
+    /// Signs every document with each key that counts for it. Returns which documents were signed by which
+    /// keys.
     ///
     /// # Errors
-    /// When a key does not sign.
+    /// When a key cannot sign.
     pub fn sign(&mut self, keys: &[&dyn Signer]) -> Result<Vec<(DocumentId, KeyId)>, SignError> {
         let mut signed = Vec::new();
         // The role of a line lists the digests of its manifests, so it is signed after the last signature of
@@ -202,7 +202,7 @@ impl Ceremony {
     }
 
     /// Updates the roles of lines to list the manifests as they are now. A role that changes loses its
-    /// signatures, which were made for something else.
+    /// signatures, since they cover its old content.
     fn list_manifests(&mut self) -> Result<(), SignError> {
         for work in self.lines.values_mut() {
             let mut role = work.role.signed().clone();
@@ -216,7 +216,7 @@ impl Ceremony {
         Ok(())
     }
 
-    /// Signs and completes it, when all keys are at hand.
+    /// Signs and completes a ceremony whose keys are all available.
     fn alone(mut self, keys: &[&dyn Signer], now: Time) -> Result<Finished, CeremonyError> {
         self.check(now).map_err(Box::new)?;
         self.sign(keys)?;
@@ -250,7 +250,7 @@ pub fn found(catalog: &Catalog, keys: &Keys, now: Time) -> Result<Files, Ceremon
 }
 
 /// Signs releases of one line at `now`, and the next version of its role, with one release key. Releases
-/// that the role lists already stay listed. `form` may change each manifest before it is signed.
+/// that the role already lists stay listed. `form` may change each manifest before it is signed.
 ///
 /// # Errors
 /// When the line has no role, needs other or more keys, or something cannot be signed.

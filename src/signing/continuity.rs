@@ -6,11 +6,11 @@
 //! - each root has the next version, and enough keys of both the old and the new root have signed it;
 //! - the versions of the timestamp, of the snapshot, and of every role that a snapshot lists never go
 //!   down, and a listed role stays listed;
-//! - a document never changes under the same version. TUF allows that, but it means that two servers,
-//!   or a server and a thief, sign with one key;
-//! - a timestamp or a snapshot is forgotten once the newest root no longer accepts its signatures
-//!   (5.3.11). This is how clients recover after a thief used the online key to sign the highest
-//!   version. Adding an online key forgets nothing; otherwise a thief could use that to go back.
+//! - a document never changes under the same version. TUF allows that, but it means that two servers, or a
+//!   server and a thief, sign with the same key;
+//! - a timestamp or a snapshot is forgotten once the newest root no longer accepts its signatures (5.3.11).
+//!   This is how clients recover after a thief used the online key to sign the highest version. Adding an
+//!   online key forgets nothing: otherwise a thief could use that to roll clients back.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use super::signed::Signed;
 use super::violation::Violation;
 use crate::formats::tuf::{Meta, Role, Root, Snapshot, Timestamp};
 
-/// What a client has verified, as far as it limits what the client accepts next.
+/// The verified documents that limit what a client accepts next.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     /// The newest trusted root.
@@ -28,7 +28,7 @@ pub struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    /// Only a trusted root.
+    /// The knowledge of a client that has only a trusted root.
     #[must_use]
     pub const fn root(root: &'a Signed<Root>) -> Self {
         Self { root, timestamp: None, snapshot: None }
@@ -54,27 +54,28 @@ impl<'a> Known<'a> {
         timestamp: &Signed<Timestamp>,
         snapshot: &Signed<Snapshot>,
     ) -> Result<(), Violation> {
-        // A replaced root never comes back, no matter how new the documents are that its keys sign.
+        // A replaced root is never accepted again, however new the documents that its keys sign.
         check_step("root", self.root, root)?;
         let known = self.under(root.signed());
         known.check_timestamp(timestamp)?;
         known.check_snapshot(snapshot)
     }
 
-    /// TUF 5.4.3: checks that neither the timestamp nor the snapshot that it names goes back.
+    /// TUF 5.4.3: checks that neither the timestamp nor the snapshot that it names is rolled back.
     ///
     /// # Errors
-    /// When one of them does.
+    /// When one of them is.
     pub fn check_timestamp(self, next: &Signed<Timestamp>) -> Result<(), Violation> {
         let Some(known) = self.timestamp else { return Ok(()) };
         check_step("timestamp", known, next)?;
         check_meta("snapshot", &known.signed().meta.snapshot, &next.signed().meta.snapshot)
     }
 
-    /// TUF 5.5.5: checks that neither the snapshot nor any role that it lists goes back or vanishes.
+    /// TUF 5.5.5: checks that the snapshot and the roles that it lists are not rolled back, and that no
+    /// role is missing.
     ///
     /// # Errors
-    /// When one of them does.
+    /// When one of them is.
     pub fn check_snapshot(self, next: &Signed<Snapshot>) -> Result<(), Violation> {
         let Some(known) = self.snapshot else { return Ok(()) };
         check_step("snapshot", known, next)?;
@@ -82,10 +83,11 @@ impl<'a> Known<'a> {
     }
 }
 
-/// TUF 5.3.4 and 5.3.5: checks that a root is the next one after `known`, or the first one.
+/// TUF 5.3.4 and 5.3.5: checks that a root is the next one after `known`, or the first one if `known` is
+/// `None`.
 ///
 /// # Errors
-/// When the keys of either have not signed it, or it has another version.
+/// When the keys of either root have not signed it, or its version is wrong.
 pub fn check_next_root(
     path: &str,
     known: Option<&Signed<Root>>,
@@ -104,15 +106,16 @@ pub fn check_next_root(
 /// Checks that one version of a role may follow another.
 ///
 /// # Errors
-/// When its version is lower, or is the same although the bytes differ.
+/// When its version is lower, or the same although the bytes differ.
 pub fn check_step<T: Role>(role: &str, known: &Signed<T>, next: &Signed<T>) -> Result<(), Violation> {
     check_version(role, known.signed().version(), next.signed().version(), known.raw() == next.raw())
 }
 
-/// Checks that the roles that a snapshot lists, by file name, may follow those that another one listed.
+/// Checks that the roles that a snapshot lists may follow those that an earlier one listed. Both are by
+/// file name.
 ///
 /// # Errors
-/// The first role that goes back or vanishes.
+/// The first role that is rolled back or missing.
 pub fn check_listed(known: &BTreeMap<String, Meta>, next: &BTreeMap<String, Meta>) -> Result<(), Violation> {
     known.iter().try_for_each(|(file, known)| {
         let role = file.trim_end_matches(".json");

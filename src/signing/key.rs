@@ -1,6 +1,6 @@
 //! Ed25519 keys as text: PKCS#8 PEM, as `openssl` reads and writes them.
 //!
-//! Files, their modes and their folders are up to the store and the command line.
+//! The store and the command line take care of files, their modes and their folders.
 
 mod encrypted;
 
@@ -19,9 +19,9 @@ pub use encrypted::{is_encrypted, public_half};
 /// Why a key cannot be made, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    #[error("cannot generate a key: the system has no randomness")]
+    #[error("cannot generate a key: the system provides no randomness")]
     Random(#[source] getrandom::Error),
-    #[error("this private key is encrypted, and needs its passphrase")]
+    #[error("this private key is encrypted: its passphrase is needed")]
     Encrypted,
     #[error("the passphrase is wrong")]
     Passphrase,
@@ -41,7 +41,7 @@ pub enum KeyError {
     Point,
 }
 
-/// A key that signs. It is wiped from memory when it is dropped, and is never printed.
+/// A key that signs. It is wiped from memory when it is dropped, and never printed.
 pub struct PrivateKey {
     key: SigningKey,
     id: KeyId,
@@ -51,23 +51,23 @@ impl PrivateKey {
     /// A new key.
     ///
     /// # Errors
-    /// When the system gives no randomness.
+    /// When the system provides no randomness.
     pub fn generate() -> Result<Self, KeyError> {
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *seed).map_err(KeyError::Random)?;
         Ok(Self::from_seed(&seed))
     }
 
-    /// The key with this seed, for tests that need the same keys each time.
+    /// The key with this seed, for tests that need the same keys every time.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self::of(SigningKey::from_bytes(seed))
     }
 
-    /// Reads a PKCS#8 PEM.
+    /// Reads a private key from PKCS#8 PEM.
     ///
     /// # Errors
-    /// When the text is anything else. The error says what it is, if that is known.
+    /// When the text is anything else. If possible, the error says what it is.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         if is_encrypted(pem) {
             return Err(KeyError::Encrypted);
@@ -126,7 +126,7 @@ impl fmt::Debug for PrivateKey {
 pub struct PublicKey(VerifyingKey);
 
 impl PublicKey {
-    /// Reads a PEM of a public key.
+    /// Reads a public key from PEM.
     ///
     /// # Errors
     /// When the text is anything else.
@@ -138,7 +138,7 @@ impl PublicKey {
         if key.is_weak() { Err(KeyError::Point) } else { Ok(Self(key)) }
     }
 
-    /// The key that a document names.
+    /// Reads the key that a document names.
     ///
     /// # Errors
     /// When its bytes are not a point on the curve, or are a weak key, for which anybody can sign.
@@ -157,7 +157,7 @@ impl PublicKey {
         self.0.to_public_key_pem(pkcs8::spki::der::pem::LineEnding::LF).map_err(KeyError::Public)
     }
 
-    /// The key as documents name it.
+    /// The key in the form that documents use.
     #[must_use]
     pub fn key(&self) -> Key {
         Key::new(self.0.to_bytes())
@@ -169,7 +169,7 @@ impl PublicKey {
         self.key().id()
     }
 
-    /// Whether this key made a signature over these bytes, by the strict rules that all implementations
+    /// Whether this key made a signature over these bytes, under the strict rules that all implementations
     /// share.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {

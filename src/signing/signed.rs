@@ -1,4 +1,4 @@
-//! The one form for everything signed.
+//! The form of everything that is signed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::formats::tuf::{Authority, KeyId};
 
 /// A document with its signatures: `{"signatures": [{"keyid", "sig"}], "signed": {…}}`.
 ///
-/// The bytes are kept as they were read or first written: what is stored is what is served, and
-/// nothing is serialised again. Reading does not verify; see [`Signed::verify`]. Clones share the
-/// document and its bytes.
+/// The bytes are kept as they were read or first written: they are stored and served unchanged, and never
+/// serialised again. Reading does not verify; see [`Signed::verify`]. Clones share the document and its
+/// bytes.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_field_names, reason = "`signed` is what TUF calls it")]
 pub struct Signed<T> {
@@ -57,7 +57,7 @@ pub enum ParseError {
     Signed(#[source] StrictError),
 }
 
-/// Why a document's signatures are not enough.
+/// Why a document's signatures are insufficient or invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     #[error("it has {valid} valid signatures by trusted keys, and needs {threshold}")]
@@ -70,8 +70,8 @@ impl<T: Serialize> Signed<T> {
     /// Signs a document with each of the keys.
     ///
     /// # Errors
-    /// When the document has no canonical form (most likely a text is not plain ASCII), or a key does
-    /// not sign.
+    /// When the document has no canonical form (most likely because a string is not plain ASCII), or a key
+    /// cannot sign.
     pub fn sign<'k, S: Signer + ?Sized + 'k>(
         signed: T,
         keys: impl IntoIterator<Item = &'k S>,
@@ -137,11 +137,11 @@ impl<T> Signed<T> {
         Ok(Self { signed, signatures, raw, message })
     }
 
-    /// Adds a key's signature. `role` is the role that the document is the next version of, if it is a
-    /// delegated one: see [`Signer::sign_as`].
+    /// Adds a key's signature. If the document is a delegated role, `role` is its name: see
+    /// [`Signer::sign_as`].
     ///
     /// # Errors
-    /// When the key does not sign.
+    /// When the key cannot sign.
     pub fn add_signature<S: Signer + ?Sized>(
         &mut self,
         key: &S,
@@ -163,7 +163,7 @@ impl<T> Signed<T> {
         Self::compose(Arc::clone(&self.signed), &self.message, kept.collect())
     }
 
-    /// The document. Act on it only after it was verified.
+    /// The document. Verify it before you act on it.
     #[must_use]
     pub fn signed(&self) -> &T {
         &self.signed
@@ -190,7 +190,7 @@ impl<T> Signed<T> {
         &self.raw
     }
 
-    /// The bytes that the signatures are over, which `jq -cjS .signed` writes too.
+    /// The bytes that the signatures cover: the output of `jq -cjS .signed`.
     #[must_use]
     pub fn message(&self) -> &[u8] {
         &self.message
@@ -212,7 +212,7 @@ impl<T> Signed<T> {
     /// by other keys are ignored; an invalid one by a trusted key is an error.
     ///
     /// # Errors
-    /// When too few have, or a trusted key's signature is invalid.
+    /// When too few trusted keys have signed it, or the signature of one is invalid.
     pub fn verify(&self, authority: Authority<'_>) -> Result<&T, SignatureError> {
         let mut valid = 0;
         for (keyid, is_valid) in self.checked_signatures(authority) {

@@ -1,4 +1,4 @@
-//! What signs: a key in memory, or a command that asks a KMS, an HSM or a token.
+//! Signers: a key in memory, or a command that asks a KMS, an HSM or a token.
 
 use std::fmt;
 use std::fs::File;
@@ -14,11 +14,11 @@ use base64ct::{Base64, Encoding as _};
 use super::key::{PrivateKey, PublicKey};
 use crate::formats::tuf::KeyId;
 
-/// How long a command may take for a signature: long enough to touch a token and type its PIN.
+/// How long a command may take to sign: long enough to touch a token and type its PIN.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// How much of a command's output is read. The longest form of a signature has 128 hexadecimal digits
-/// and a line break.
+/// How much of a command's output is read. The longest form of a signature is 128 hexadecimal digits and a
+/// line break.
 const MAX_OUTPUT: u64 = 1024;
 
 /// Something that signs with one key.
@@ -26,11 +26,11 @@ pub trait Signer: fmt::Debug + Send + Sync {
     /// The public half of the key.
     fn public(&self) -> PublicKey;
 
-    /// Signs a document's bytes. `role` is the name of a delegated role: lines' roles and `channels` have
-    /// the type of the top targets role, and their bytes do not say which of them they are.
+    /// Signs a document's bytes. `role` is the name of a delegated role: the roles of lines and `channels`
+    /// have the same type as the top targets role, and their bytes do not contain their names.
     ///
     /// # Errors
-    /// When there is no signature.
+    /// When the key cannot sign.
     fn sign_as(&self, role: Option<&str>, message: &[u8]) -> Result<[u8; 64], SignerError>;
 
     /// The key's id.
@@ -64,15 +64,15 @@ pub enum SignerError {
     Deadline(String),
     #[error("`{0}` wrote no signature to stdout: expected 64 bytes, raw, in hexadecimal or in base64")]
     NoSignature(String),
-    #[error("`{0}` wrote a signature that is not the key `{1}`'s over this document")]
+    #[error("`{0}` wrote a signature that does not match the key `{1}` and this document")]
     Wrong(String, KeyId),
 }
 
 /// A key that only a command can sign with.
 ///
-/// `sh -c COMMAND` reads the bytes from stdin and writes the signature to stdout; its stderr is for
-/// people. `TIDEGATE_KEYID` names the key, and `TIDEGATE_DOCUMENT` the document: `root 2`,
-/// `releases-1.8 5`, `release 1.8.4`, `channel 1.8-production`.
+/// `sh -c COMMAND` reads the bytes from stdin and writes the signature to stdout; its stderr is passed
+/// through. `TIDEGATE_KEYID` names the key, and `TIDEGATE_DOCUMENT` the document: `root 2`, `releases-1.8
+/// 5`, `release 1.8.4`, `channel 1.8-production`.
 #[derive(Debug, Clone)]
 pub struct CommandSigner {
     public: PublicKey,
@@ -81,7 +81,7 @@ pub struct CommandSigner {
 }
 
 impl CommandSigner {
-    /// A command that signs with the key of which this is the public half.
+    /// A command that signs with the private half of this key.
     #[must_use]
     pub const fn new(public: PublicKey, command: String) -> Self {
         Self { public, command, deadline: DEADLINE }
@@ -110,7 +110,8 @@ impl Signer for CommandSigner {
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let (sender, receiver) = mpsc::channel();
         let bytes = message.to_vec();
-        // A command that hangs, or whose child keeps its stdout open, blocks these threads and not the caller.
+        // A command that hangs, or whose child keeps its stdout open, blocks these threads, but not the
+        // caller.
         thread::spawn(move || {
             // A command that does not read all of its stdin may still sign.
             let _ = stdin.map(|mut stdin| stdin.write_all(&bytes));
@@ -146,7 +147,7 @@ fn has_terminal() -> bool {
     File::open("/dev/tty").is_ok()
 }
 
-/// Waits for a command that has closed its stdout: it may still run.
+/// Waits for a command that has closed its stdout but may still be running.
 fn wait(child: &mut Child, deadline: Duration) -> std::io::Result<Option<ExitStatus>> {
     const STEP: Duration = Duration::from_millis(5);
     let mut waited = Duration::ZERO;
@@ -162,7 +163,7 @@ fn wait(child: &mut Child, deadline: Duration) -> std::io::Result<Option<ExitSta
     }
 }
 
-/// Kills a command, and everything that it has started if it has a process group of its own.
+/// Kills a command, and everything that it started if it has its own process group.
 fn kill(child: &mut Child) {
     let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
     // Nobody has waited for the process yet, so its id cannot belong to another one.
@@ -179,7 +180,7 @@ fn signature(written: &[u8]) -> Option<[u8; 64]> {
         return Some(raw);
     }
     let text = std::str::from_utf8(written).ok()?;
-    // `base64` breaks its lines, and `xxd -p` does too.
+    // `base64` and `xxd -p` wrap their output.
     let text: String = text.split_ascii_whitespace().collect();
     let decoded = hex::decode(&text).ok().or_else(|| Base64::decode_vec(&text).ok())?;
     decoded.try_into().ok()

@@ -21,11 +21,11 @@ use crate::formats::tuf::{Authority, KeyId, Root, Target, Targets, names};
 /// The roles that are signed offline.
 #[derive(Debug)]
 pub struct Trust {
-    /// Every root, from the first on; never empty.
+    /// Every root, starting with the first; never empty.
     roots: Vec<Signed<Root>>,
     targets: Signed<Targets>,
     lines: BTreeMap<LineName, Signed<Targets>>,
-    /// Lines whose roles are missing or invalid. They fail; the others do not.
+    /// Lines whose roles are missing or invalid. Only these fail.
     broken: BTreeMap<LineName, TrustError>,
 }
 
@@ -43,8 +43,8 @@ pub enum TrustError {
 }
 
 impl Trust {
-    /// Reads and verifies the files of `trust/` by name. `None` if there are none: the catalog has
-    /// no keys yet. Does not look at expiry, so that an expired role can be read and renewed.
+    /// Reads and verifies the files of `trust/` by name. `None` if there are no files: the catalog has no
+    /// keys yet. Ignores expiry, so that an expired role can be read and renewed.
     ///
     /// If the role of a line cannot be used, the others still can: see [`Trust::broken`].
     ///
@@ -81,7 +81,7 @@ impl Trust {
         Ok(Some(Self { roots, targets, lines, broken }))
     }
 
-    /// The roles of a publication, which were verified before.
+    /// The roles of a publication, which are verified already.
     #[must_use]
     pub fn verified(
         roots: Vec<Signed<Root>>,
@@ -91,7 +91,7 @@ impl Trust {
         Self { roots, targets, lines, broken: BTreeMap::new() }
     }
 
-    /// The same, with the roles of these lines only.
+    /// A copy with the roles of these lines only.
     #[must_use]
     pub fn with_only(&self, lines: &[&LineName]) -> Self {
         let wanted = self.lines.iter().filter(|(line, _)| lines.contains(line));
@@ -99,7 +99,7 @@ impl Trust {
         Self::verified(self.roots.clone(), self.targets.clone(), wanted.collect())
     }
 
-    /// Adds why lines' roles that seemed to be missing could not be read, by file name.
+    /// Adds the reasons why roles that seem to be missing could not be read, by file name.
     #[must_use]
     pub fn with_unread(mut self, unread: &BTreeMap<String, String>) -> Self {
         for (line, error) in &mut self.broken {
@@ -113,7 +113,7 @@ impl Trust {
         self
     }
 
-    /// The files that it was read from, without those that were ignored.
+    /// The files that these roles were read from, without those that were ignored.
     #[must_use]
     pub fn files(&self) -> BTreeMap<String, Bytes> {
         let roots =
@@ -124,7 +124,7 @@ impl Trust {
         roots.chain(lines).chain([targets]).map(|(file, raw)| (file, raw.clone())).collect()
     }
 
-    /// Every root, from the first on.
+    /// Every root, starting with the first.
     #[must_use]
     pub fn roots(&self) -> &[Signed<Root>] {
         &self.roots
@@ -136,7 +136,7 @@ impl Trust {
         &self.roots[self.roots.len() - 1]
     }
 
-    /// The top of the targets roles.
+    /// The top targets role.
     #[must_use]
     pub const fn targets(&self) -> &Signed<Targets> {
         &self.targets
@@ -162,7 +162,7 @@ impl Trust {
         &self.broken
     }
 
-    /// As [`Trust::broken`], by value.
+    /// Like [`Trust::broken`], but by value.
     #[must_use]
     pub fn into_broken(self) -> BTreeMap<LineName, TrustError> {
         self.broken
@@ -186,7 +186,7 @@ impl Trust {
         Some(self.targets.signed().delegated(names::CHANNELS)?.1)
     }
 
-    /// Whether a key signs all that is signed online: channel manifests, snapshot and timestamp.
+    /// Whether a key may sign everything that is signed online: channel manifests, snapshot and timestamp.
     #[must_use]
     pub fn is_online(&self, id: KeyId) -> bool {
         let root = self.root().signed();
@@ -194,7 +194,7 @@ impl Trust {
         roles.iter().all(|role| role.is_some_and(|role| role.keyids.contains(&id)))
     }
 
-    /// Whether release keys signed a release as the catalog has it. `raw` is its `release.json`, if
+    /// Whether release keys have signed a release as it is in the catalog. `raw` is its `release.json`, if
     /// there is one.
     #[must_use]
     pub fn manifest_state(
@@ -268,10 +268,10 @@ fn read_roots(files: &BTreeMap<String, Bytes>) -> Result<Vec<Signed<Root>>, Viol
     }
 }
 
-/// The release manifests that were verified, so that none is verified twice.
+/// Remembers verified release manifests, so that none is verified twice.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// Digests of the bytes, and of the keys that counted.
+    /// The digests of a manifest's bytes and of the keys that it was verified with.
     known: Mutex<HashSet<(Sha256, Sha256)>>,
 }
 
@@ -289,7 +289,7 @@ impl Checked {
         let key = (sha256, digest_of(authority));
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known().contains(&key) {
-            // The same bytes were read strictly and verified before.
+            // The same bytes have been read strictly and verified before.
             let Envelope { signed } =
                 serde_json::from_slice(raw).map_err(|e| ManifestFault::Unreadable(e.to_string()))?;
             return Ok(signed);

@@ -1,8 +1,8 @@
 //! Verifies a repository the way a client does: TUF 1.0.34, section 5, read strictly.
 //!
-//! Servers verify what they publish before they serve it, clusters what they fetch, and `verify`,
-//! `recover` and `import` what others serve. Which documents may follow which is in
-//! [`continuity`](super::continuity).
+//! Servers verify what they publish before they serve it, clusters verify what they fetch, and `verify`,
+//! `recover` and `import` verify what others serve. [`continuity`](super::continuity) says which documents
+//! may follow which.
 
 mod manifests;
 mod roles;
@@ -24,8 +24,8 @@ pub enum Extent {
     /// The manifests of channels: what a server checks before it publishes. The roles of lines may have
     /// expired, since a client that loses one line need not lose the others.
     Channels,
-    /// As `Channels`, and all release manifests that are there: a role may list the manifest of a
-    /// release that has not entered a stage yet, and that is not served.
+    /// Like `Channels`, plus all release manifests that are served. A release that has not entered a stage
+    /// yet may be listed without being served.
     Mirror,
     /// Every manifest, but no payloads.
     Manifests,

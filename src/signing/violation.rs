@@ -48,18 +48,18 @@ pub enum Violation {
     #[error("`{path}` is listed as `{found}`, but is `{expected}`")]
     Name { path: String, expected: String, found: String },
     #[error(
-        "`{path}` names `{target}`, but its line's role does not list that file, or lists another digest"
+        "`{path}` names `{target}`, but its line's role does not list that file, or lists it with another digest"
     )]
     NotListed { path: String, target: String },
     #[error(
-        "`{path}` offers release `{version}` since `{}`, but its release keys allow that only from `{}`",
+        "`{path}` has offered release `{version}` since `{}`, but its release keys allow that only from `{}`",
         rfc3339(*.since),
         rfc3339(*.not_before)
     )]
     TooEarly { path: String, version: Version, since: Time, not_before: Time },
     #[error("the latest release in `{path}` is {}, but the highest that it offers is {}", shown(.latest.as_ref()), shown(.highest.as_ref()))]
     Latest { path: String, latest: Option<Version>, highest: Option<Version> },
-    #[error("`{what}` went back from version `{from}` to `{to}`")]
+    #[error("`{what}` was rolled back from version `{from}` to `{to}`")]
     WentBack { what: String, from: u64, to: u64 },
     #[error("the role `{role}` changed, but still has version `{version}`")]
     VersionReused { role: String, version: u64 },
@@ -70,17 +70,17 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// A document at a path that is not one.
+    /// The violation for a file that is not a signed document.
     pub(super) fn unreadable(path: &str) -> impl FnOnce(ParseError) -> Self + '_ {
         move |source| Self::Unreadable { path: path.to_owned(), source }
     }
 
-    /// A document at a path that too few have signed.
+    /// The violation for a document whose signatures are insufficient or invalid.
     pub(super) fn signature(path: &str) -> impl FnOnce(SignatureError) -> Self + '_ {
         move |source| Self::Signature { path: path.to_owned(), source }
     }
 
-    /// The stable word for what is wrong, as `failureStatus.type` of a cluster has it.
+    /// The stable word for the violation, as in a cluster's `failureStatus.type`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -99,7 +99,8 @@ impl Violation {
             },
             Self::Signature { .. } => "NotEnoughSignatures",
             Self::Expired { .. } => "Expired",
-            // A wrong target was changed; a wrong role may be one from another version of the repository.
+            // A target with a wrong digest was changed. Such a role may just be from another version of the
+            // repository.
             Self::Digest { path, .. } if !path.starts_with("metadata/") => "WrongDigest",
             Self::Version { .. } | Self::Length { .. } | Self::Digest { .. } => "MixAndMatch",
             Self::BrokenChain { .. } | Self::OtherRoot { .. } => "BrokenChain",
@@ -120,7 +121,7 @@ fn shown(version: Option<&Version>) -> String {
     version.map_or_else(|| "none".to_owned(), |version| format!("`{version}`"))
 }
 
-/// Reads a document that enough of these keys must have signed. `path` names it in errors.
+/// Reads a document and checks that enough of these keys have signed it. `path` names it in errors.
 pub(super) fn read_signed<T: DeserializeOwned>(
     path: &str,
     raw: Bytes,

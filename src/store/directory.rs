@@ -52,10 +52,10 @@ struct Cache {
 }
 
 impl Directory {
-    /// A catalog in `catalog` with its payloads in `payloads`, which may be missing.
+    /// Opens the catalog in `catalog` with its payloads in `payloads`, which may be missing.
     ///
     /// # Errors
-    /// When the catalog's folder does not exist.
+    /// When the catalog folder does not exist.
     pub fn open(catalog: &Path, payloads: &Path) -> Result<Self, ReadError> {
         let failed = |source| unreadable_folder(catalog, source);
         if !std::fs::metadata(catalog).map_err(failed)?.is_dir() {
@@ -65,7 +65,7 @@ impl Directory {
         Ok(Self { catalog: catalog.to_owned(), payloads: payloads.to_owned(), cache })
     }
 
-    /// The git work tree that the catalog lies in, if it does.
+    /// The git work tree that contains the catalog, if there is one.
     #[must_use]
     pub fn work_tree(&self) -> Option<WorkTree> {
         work_tree(&self.catalog)
@@ -91,7 +91,7 @@ impl Directory {
 }
 
 impl CatalogStore for Directory {
-    /// Stamps are judged by `now`.
+    /// Reads the catalog; `now` decides which stamps can be trusted.
     fn read(&self, now: Time) -> Result<Snapshot, ReadError> {
         Ok(self.read_cached(&mut self.cache(), now)?.0)
     }
@@ -244,7 +244,7 @@ fn assembled<'a>(
     if recalled { assemble(files) } else { reading }
 }
 
-/// The digest of all names and contents, in the order of the names.
+/// The digest of all names and contents, ordered by name.
 fn revision<'a>(files: impl Iterator<Item = (&'a str, &'a [u8; 32])>) -> Revision {
     let mut hasher = Sha256::new();
     for (path, digest) in files {

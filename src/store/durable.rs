@@ -12,17 +12,17 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{NamedTempFile, TempPath};
 
-/// Separates a file's name from the random end of its temporary file's name.
+/// Separates a file's name from the random suffix of its temporary file.
 const TEMPORARY: &str = ".tmp-";
 
 /// The length of that random end.
 const RANDOM: usize = 16;
 
-/// Who may read a file that is written.
+/// Who may read a written file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// The mode and, where this process may, the owner of the file that is replaced; the user's
-    /// umask decides for a new one.
+    /// Keeps the replaced file's mode and, if this process may set it, its owner. A new file gets the
+    /// user's umask.
     Keep,
     /// As `Keep`, and readable by everybody whatever the umask is (a folder can be entered, too): for
     /// published files, which one user often signs and another one serves.
@@ -33,7 +33,7 @@ pub enum Mode {
     Frozen,
 }
 
-/// Why a file was not written. The old file, if there was one, is as it was.
+/// Why a file was not written. The old file, if there was one, is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[error("`{}` was not written: {}", path.display(), explain(*step, source))]
 pub struct WriteError {
@@ -42,7 +42,7 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-/// The steps of a durable write, in their order.
+/// The steps of a durable write, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// Creating a temporary file beside the one that is written.
@@ -64,20 +64,20 @@ fn explain(step: Step, source: &io::Error) -> &'static str {
     match (source.kind(), step) {
         (io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, _) => "there is no space left",
         (io::ErrorKind::ReadOnlyFilesystem, _) => "the file system is read-only",
-        (io::ErrorKind::PermissionDenied, _) => "this user may not write to its folder",
+        (io::ErrorKind::PermissionDenied, _) => "this user has no permission to write to its folder",
         (io::ErrorKind::NotFound, Step::Create) => "its folder does not exist",
         (_, Step::Create) => "no temporary file could be created beside it",
         (_, Step::Write) => "writing failed",
-        (_, Step::Sync) => "the disk did not confirm it",
+        (_, Step::Sync) => "the disk did not confirm the write",
         (_, Step::Rename) => "the new file could not take its place",
-        (_, Step::SyncFolder) => "the disk did not confirm its folder",
+        (_, Step::SyncFolder) => "the disk did not confirm the write to its folder",
     }
 }
 
-/// Writes a file durably: all of it, or none of it.
+/// Writes a file durably, completely or not at all.
 ///
 /// # Errors
-/// When a step fails. The old file is then unchanged, and no temporary file is left.
+/// When a step fails. The old file is then unchanged, and no temporary file remains.
 pub fn write(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), WriteError> {
     fill(path, mode, |file| file.write_all(bytes))
 }
@@ -98,7 +98,7 @@ pub fn fill(
 /// they replace the old ones.
 ///
 /// # Errors
-/// What `still` returns, or when a step fails. The old file is then unchanged.
+/// The error of `still`, or when a step fails. The old file is then unchanged.
 pub fn write_if<E: From<WriteError>>(
     path: &Path,
     bytes: &[u8],
@@ -119,8 +119,8 @@ pub fn write_if<E: From<WriteError>>(
     }
 }
 
-/// The steps themselves. `before` is called before each of them: tests use it to see their order, and
-/// to make one fail.
+/// Runs the steps, and calls `before` ahead of each: tests use it to check their order, and to make one
+/// fail.
 fn observed(
     path: &Path,
     mode: Mode,
@@ -198,8 +198,8 @@ fn create_aside(path: &Path, mode: Mode) -> io::Result<NamedTempFile> {
         .make_in(folder(path), |path| options.open(path))?;
     let file = aside.as_file();
     if let Some(old) = old {
-        // The owner comes first, because a change of owner clears bits of the mode. Only root may give
-        // files away: for everybody else the file stays their own.
+        // The owner comes first, because changing it clears bits of the mode. Only root may give files
+        // away; anybody else's file remains their own.
         let _ = std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()));
         file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
     }
@@ -232,7 +232,7 @@ pub fn create_folder(path: &Path, mode: Mode) -> Result<(), WriteError> {
         Mode::Keep | Mode::Private | Mode::Frozen => Ok(()),
     });
     match created {
-        // Somebody else may have been faster.
+        // Another process may have been faster.
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         created => created.map_err(failed(path, Step::Create))?,
     }
@@ -264,7 +264,7 @@ pub fn sweep(folder: &Path) -> io::Result<usize> {
     Ok(swept)
 }
 
-/// Whether a file's name is one that a write in progress uses, `.NAME.tmp-0123456789abcdef`.
+/// Whether a file's name is that of a write in progress, `.NAME.tmp-0123456789abcdef`.
 #[must_use]
 pub fn is_temporary(name: &str) -> bool {
     let end = name.strip_prefix('.').and_then(|name| name.rsplit_once(TEMPORARY));

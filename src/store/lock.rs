@@ -1,6 +1,6 @@
 //! Locks: one server for a state folder, one writer at a time for a catalog folder.
 //!
-//! Both are `flock`s: the system frees them when their process ends, however it ends.
+//! Both are `flock`s: the system releases them when their process ends, however it ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};

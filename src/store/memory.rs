@@ -1,4 +1,4 @@
-//! A store in memory, for tests: it does what any store does, without files.
+//! A store in memory, for tests: it does what every store does, without files.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Cursor, Read as _, Write};
@@ -38,7 +38,7 @@ fn blob(bytes: Vec<u8>, from: u64) -> Blob {
     Blob { place: "memory".to_owned(), size, bytes: Box::new(bytes) }
 }
 
-/// Gives way when it is dropped.
+/// Releases the lock when it is dropped.
 struct Taken(Arc<AtomicBool>);
 
 impl Taken {
@@ -361,7 +361,7 @@ impl PayloadStore for MemoryPayloads {
     }
 }
 
-/// All that a blob has from where it stands.
+/// Reads the rest of a blob.
 pub fn text(mut blob: Blob) -> String {
     let mut text = String::new();
     blob.bytes.read_to_string(&mut text).unwrap();

@@ -13,10 +13,10 @@ use crate::domain::payload::Sha256;
 
 pub use folder::PayloadFolder;
 
-/// Payload files are read in chunks of this size.
+/// The chunk size for reading payload files.
 const CHUNK: usize = 128 * 1024;
 
-/// The digest and size of any file, as `release add` writes them.
+/// Measures the digest and size of a file, as `release add` records them.
 ///
 /// # Errors
 /// When the file cannot be read.

@@ -40,9 +40,9 @@ impl fmt::Debug for Exclusive {
 
 /// Stored bytes.
 pub struct Blob {
-    /// Where they are, for messages.
+    /// Where the bytes are, for messages.
     pub place: String,
-    /// The size of all of it, whatever part is read.
+    /// The total size, even if only a part is read.
     pub size: u64,
     pub bytes: Box<dyn Read + Send>,
 }

@@ -1,4 +1,4 @@
-//! Who may read and write the file of a private key.
+//! Who may read and write a private key's file.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ const OTHERS: u32 = 0o006;
 /// and the owner is not the user that the server runs as.
 const GROUP_WRITES: u32 = 0o020;
 
-/// The file of a private key that everybody on the machine may read or change.
+/// A private key's file that everybody on the machine may read or change.
 #[derive(Debug, thiserror::Error)]
 #[error("everybody on this machine may read or change the private key `{}` (mode {mode:04o})", path.display())]
 pub struct Exposed {
@@ -21,7 +21,7 @@ pub struct Exposed {
 }
 
 impl Exposed {
-    /// What to do about it.
+    /// How to fix it.
     #[must_use]
     pub fn hint(&self) -> String {
         let path = self.path.display();

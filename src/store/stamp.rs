@@ -1,4 +1,4 @@
-//! Telling a changed file from an unchanged one without reading it.
+//! Detecting changed files without reading them.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -18,14 +18,14 @@ const RACY: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
 pub struct Stamp {
     pub size: u64,
     pub inode: u64,
-    /// In nanoseconds since 1970, which fit until the year 2262.
+    /// In nanoseconds since 1970, which fits until the year 2262.
     pub modified: i64,
     /// When its inode changed. No tool can set this time back.
     pub changed: i64,
 }
 
 impl Stamp {
-    /// The stamp in a file's metadata.
+    /// Takes the stamp from a file's metadata.
     #[must_use]
     pub fn of(metadata: &Metadata) -> Self {
         let nanos = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
@@ -47,7 +47,7 @@ impl Stamp {
         Revision::new(bytes)
     }
 
-    /// Whether the stamp is old enough at `now`, the machine's time, to vouch for the content.
+    /// Whether the stamp is old enough at `now`, the machine's time, to identify the content.
     #[must_use]
     pub fn is_settled(&self, now: Time) -> bool {
         let limit = (now - RACY).timestamp().saturating_mul(1_000_000_000);

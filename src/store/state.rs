@@ -1,4 +1,4 @@
-//! The state in a folder: the online keys, the last publication, and the last reserved version.
+//! The state folder: the online keys, the last publication, and the last reserved version.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -27,13 +27,13 @@ impl From<WriteError> for StateError {
 }
 
 impl StateFolder {
-    /// The state in a folder, which need not exist yet.
+    /// Uses a folder that need not exist yet.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
     }
 
-    /// Where the online key is.
+    /// The path of the online key.
     #[must_use]
     pub fn online_key_path(&self) -> PathBuf {
         self.folder.join("keys").join("online.pem")
@@ -137,7 +137,7 @@ impl StateStore for StateFolder {
             Ok(Some(files)) => {
                 tracing::info!(files, "removed temporary files that a crash left in the state folder");
             }
-            // Nobody reads them, and a folder with a fault fails louder elsewhere.
+            // Nobody reads leftovers, and a faulty folder fails louder elsewhere.
             Err(e) => tracing::debug!("cannot remove temporary files from the state folder: {e}"),
         }
     }

@@ -1,5 +1,4 @@
-//! What every store must do, run on each of them. A new store adds a [`Place`] and a line in
-//! [`each`].
+//! The tests that every store must pass. A new store adds a [`Place`] and a line in [`each`].
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,15 +22,15 @@ use crate::domain::payload::Sha256;
 use crate::domain::release::{Evidence, PayloadState, Release};
 use crate::domain::testing::{catalog, entry, event, line, release, t, v};
 
-/// A store of one kind, empty but for the line `1.8`.
+/// One kind of store, empty except for the line `1.8`.
 trait Place {
-    /// The catalog, each time as another process would open it.
+    /// Opens the catalog again, as another process would.
     fn catalog(&self) -> Arc<dyn CatalogStore>;
     fn state(&self) -> Arc<dyn StateStore>;
     fn payloads(&self) -> Arc<dyn PayloadStore>;
-    /// Somebody puts a payload where the store looks for it.
+    /// Puts a payload where the store looks for it, as a user would.
     fn upload(&self, version: &str, file: &str, bytes: &[u8]);
-    /// Somebody keeps an online key in the state.
+    /// Puts an online key into the state, as a user would.
     fn keep_key(&self, name: &str, pem: &str);
 }
 
@@ -59,7 +58,7 @@ impl Place for Folders {
     fn upload(&self, version: &str, file: &str, bytes: &[u8]) {
         let path = self.path("payloads").join(version).join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        // A new file each time: two quick changes of one can leave its stamp as it was.
+        // A new file each time, since two quick changes of one file can leave its stamp unchanged.
         fs::write(path.with_extension("new"), bytes).unwrap();
         fs::rename(path.with_extension("new"), path).unwrap();
     }
@@ -100,7 +99,7 @@ impl Place for Memory {
     }
 }
 
-/// Does the same with each kind of store.
+/// Runs a check on each kind of store.
 fn each(check: impl Fn(&dyn Place)) {
     let folders = Folders(tempfile::tempdir().unwrap());
     fs::create_dir_all(folders.path("channels/1.8")).unwrap();
@@ -113,7 +112,7 @@ fn each(check: impl Fn(&dyn Place)) {
     });
 }
 
-/// Late enough for every stamp of a file to vouch for its content.
+/// Late enough for every file's stamp to be trusted.
 fn later() -> Time {
     t("2200-01-01")
 }
@@ -143,7 +142,7 @@ fn is_promoted(place: &dyn Place, version: &str) -> bool {
     release.entries[1].is_some()
 }
 
-/// Makes changes with which nothing is wrong.
+/// Makes changes that must succeed.
 fn commit(place: &dyn Place, changes: &[Change]) {
     place.catalog().commit(&read(place).revision, changes, later()).unwrap();
 }

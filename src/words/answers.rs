@@ -1,10 +1,10 @@
-//! Answers to clusters. None of them names the version that asks: the same text serves all.
+//! Answers to clusters. They never name the cluster's version, so that one text serves every cluster.
 
 use crate::domain::release::Event;
 use crate::domain::rfc3339;
 use crate::domain::upgrade::{Advice, Answer, Blocked, Coming, NoneCode, Step, UpdateCode, Wait};
 
-/// What a cluster should do, and why.
+/// Says what a cluster should do, and why.
 #[must_use]
 pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
     let (line, channel) = (&channel.line.name, channel.name());

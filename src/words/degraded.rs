@@ -4,7 +4,7 @@ use super::{and_more, objection, step_back, step_back_hint};
 use crate::domain::degraded::{Claim, ClockDoubt, Degraded, LineRefusal};
 use crate::domain::rfc3339;
 
-/// What is wrong, and the way out.
+/// Says what is wrong, and how to fix it.
 #[must_use]
 pub fn degraded(degraded: &Degraded) -> String {
     match degraded {
@@ -30,28 +30,28 @@ pub fn degraded(degraded: &Degraded) -> String {
             format!("`{document}` {word} at {}", rfc3339(*expires))
         }
         Degraded::MirrorExpiryNear { expires } => format!(
-            "what was imported expires at {}: export it again at the vendor's, and import it here",
+            "the imported content expires at {}: export it again on the vendor's server, and import it here",
             rfc3339(*expires)
         ),
         Degraded::ClockUntrusted(doubt) => clock_doubt(doubt),
         Degraded::NoKeys => {
             "the catalog has no keys yet, so nothing can be published: `tidegate init` creates them".to_owned()
         }
-        Degraded::NoOnlineKey => "no key in the state folder is the online key that the root names: bring it back, or rotate it (`tidegate root change --add online=PUBLIC.pem --drop online=KEYID`)".to_owned(),
+        Degraded::NoOnlineKey => "the state folder does not have the online key that the root names: restore it, or rotate it (`tidegate root change --add online=PUBLIC.pem --drop online=KEYID`)".to_owned(),
         Degraded::TrustKept { why } => format!(
-            "`trust/` cannot follow what was published, so its last keys and roles are kept: {why}; put it back, or sign its next version"
+            "`trust/` is not a valid successor of what was published, so the last keys and roles are kept: {why}; restore it, or sign its next version"
         ),
         Degraded::Unread { why } => {
-            format!("the catalog has changed, and the change has not been read: {why}")
+            format!("the catalog has changed, but the change has not been read: {why}")
         }
-        Degraded::MirrorGone => "what was imported is gone; what was served before still is".to_owned(),
-        Degraded::Panicked { why } => format!("the promoter failed, which is a fault in tidegate: {why}"),
+        Degraded::MirrorGone => "the imported content is gone; the server keeps serving what it has".to_owned(),
+        Degraded::Panicked { why } => format!("the promoter failed because of a bug in tidegate: {why}"),
         Degraded::NotCommitted { why, more } => format!("{}{}", why.join("; "), and_more(*more)),
         Degraded::Failed { why, .. } => why.clone(),
     }
 }
 
-/// Why a line was refused, and how to put it right.
+/// Says why a line was refused, and how to fix it.
 #[must_use]
 pub fn line_refusal(refusal: &LineRefusal) -> String {
     match refusal {
@@ -68,23 +68,23 @@ pub fn line_refusal(refusal: &LineRefusal) -> String {
                 Claim::Versions(prefix) => format!("versions `{prefix}` belong"),
             };
             format!(
-                "{claim} to line `{of}`, which keeps its last documents; put line `{of}` right first, or use something else here"
+                "{claim} to line `{of}`, which keeps its last documents; fix line `{of}` first, or use something else here"
             )
         }
     }
 }
 
-/// Why a clock is not trusted, and how to put it right.
+/// Says why the clock is not trusted, and how to fix it.
 #[must_use]
 pub fn clock_doubt(doubt: &ClockDoubt) -> String {
     match doubt {
         ClockDoubt::Turned { now, expected } => format!(
-            "the clock was turned: it says {}, and should say {}; set it right, or restart the server if it is right now",
+            "the clock was changed: it says {}, but should say {}; correct it, or restart the server if it is correct now",
             rfc3339(*now),
             rfc3339(*expected)
         ),
         ClockDoubt::Behind { now, made } => format!(
-            "the clock says {}, and the last publication was made at {}; set the clock right; if it is right, and was ahead when that was made, stop the server, move `publication` out of the state folder, and start it again with `serve --first`",
+            "the clock says {}, but the last publication was made at {}; correct the clock; if it is correct and was ahead at that time, stop the server, move `publication` out of the state folder, and start it again with `serve --first`",
             rfc3339(*now),
             rfc3339(*made)
         ),

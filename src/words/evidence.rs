@@ -1,4 +1,4 @@
-//! What was found beside the catalog: signed manifests and payload files.
+//! What was found alongside the catalog: signed manifests and payload files.
 
 use crate::domain::release::{Evidence, ManifestState, PayloadState};
 
@@ -21,7 +21,7 @@ pub fn payload(payload: &PayloadState) -> String {
         PayloadState::Present => "every payload is present and matches its digest".to_owned(),
         PayloadState::Missing { file } => format!("payload `{file}` is missing"),
         PayloadState::Differs { file, found } => {
-            format!("payload `{file}` is not what the catalog says: {found}")
+            format!("payload `{file}` does not match the catalog: {found}")
         }
     }
 }

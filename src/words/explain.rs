@@ -1,4 +1,4 @@
-//! Where a release is, in a colleague's words: why, until when, and who can do what.
+//! Explains where a release is, as a colleague would: why, until when, and who can do what.
 
 use std::fmt::Write;
 
@@ -8,8 +8,7 @@ use crate::domain::promotion::{Gate, Verdict};
 use crate::domain::release::SCHEDULE;
 use crate::domain::rfc3339;
 
-/// One sentence: where the release is and what comes next, and why it is not on offer meanwhile if it
-/// is not.
+/// Returns one sentence: where the release is, what comes next, and, if it is not on offer, why.
 #[must_use]
 pub fn explanation(explanation: &Explanation<'_>) -> String {
     let place = place(explanation);
@@ -45,7 +44,7 @@ fn place(explanation: &Explanation<'_>) -> String {
     }
 }
 
-/// All that there is to say: the sentence, the stages entered, every gate, and who can change that.
+/// Returns the full explanation: the sentence, the stages entered, every gate, and who can change that.
 #[must_use]
 pub fn explanation_page(all: &Explanation<'_>) -> String {
     let mut page = format!("{}.\n", explanation(all));
@@ -79,7 +78,7 @@ pub fn explanation_page(all: &Explanation<'_>) -> String {
     page
 }
 
-/// Where a release is on a mirror, which has the signed documents only: plans are not signed.
+/// Says where a release is on a mirror, which has only the signed documents: plans are not signed.
 #[must_use]
 pub fn unknown_on_mirror(version: &str, channel: Option<&str>) -> String {
     let channel = channel.map_or_else(|| "no channel".to_owned(), |channel| format!("`{channel}`"));

@@ -1,4 +1,4 @@
-//! Gates: what a promotion waits for, and until when.
+//! Gates: what a promotion is waiting for, and until when.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::domain::rfc3339;
 use crate::domain::span::Span;
 use crate::domain::version::Version;
 
-/// What a gate looked at, and what it found.
+/// Says what a gate checked, and what it found.
 #[must_use]
 pub fn gate(gate: &Gate<'_>) -> String {
     let passes = gate.state == GateState::Passes;
@@ -53,7 +53,7 @@ pub fn gate(gate: &Gate<'_>) -> String {
                     )
                 }
                 GateState::Passes | GateState::Blocks => {
-                    format!("waiting for barrier `{barrier}`, which is blocked itself")
+                    format!("waiting for barrier `{barrier}`, which is itself blocked")
                 }
             }
         }

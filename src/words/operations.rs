@@ -1,4 +1,4 @@
-//! What an operation came to, why one is refused, and what to do about that.
+//! The outcome of an operation, why one is refused, and what to do about that.
 
 use std::fmt::Write;
 
@@ -10,13 +10,13 @@ use crate::operations::sign::Obstacle;
 use crate::operations::yank::Until;
 use crate::operations::{Note, Operation, Outcome, PromoteEarly, Refused, Subject};
 
-/// The word for what was done, in JSON: `held`, `yanked` …, or `unchanged`.
+/// The name in JSON of what was done: `held`, `yanked` …, or `unchanged`.
 #[must_use]
 pub fn result(operation: &Operation, outcome: &Outcome) -> &'static str {
     if outcome.is_change() { told(operation).0 } else { "unchanged" }
 }
 
-/// What was done, in one sentence.
+/// Says in one sentence what was done.
 #[must_use]
 pub fn sentence(operation: &Operation, outcome: &Outcome) -> String {
     let subject = match &outcome.subject {
@@ -36,7 +36,7 @@ pub fn sentence(operation: &Operation, outcome: &Outcome) -> String {
     }
 }
 
-/// What is said of an operation: what was done, the details of that, and why there was nothing to do.
+/// The words for an operation: what was done, the details, and why there was nothing to do.
 fn told(operation: &Operation) -> (&'static str, String, &'static str) {
     match operation {
         Operation::Add(ask) => {
@@ -68,13 +68,13 @@ fn told(operation: &Operation) -> (&'static str, String, &'static str) {
     }
 }
 
-/// What to know about an operation that was carried out all the same.
+/// Says what to know about an operation that was carried out anyway.
 #[must_use]
 pub fn note(note: &Note) -> String {
     match note {
-        Note::Held { replaced } => format!("`{replaced}` is on hold, since it is replaced"),
+        Note::Held { replaced } => format!("`{replaced}` is on hold because it is replaced"),
         Note::StaysOnOffer { replaced, by, channel } => format!(
-            "`{replaced}` is not held: it is in `{channel}`, its last stage, and stays on offer; to end its offer, `tidegate release yank {replaced} --to {by} --reason TEXT`"
+            "`{replaced}` is not held: it is in `{channel}`, its last stage, and stays on offer; to stop offering it, run `tidegate release yank {replaced} --to {by} --reason TEXT`"
         ),
         Note::Withheld(release) => {
             let version = &release.version;
@@ -95,7 +95,7 @@ pub fn note(note: &Note) -> String {
     }
 }
 
-/// Why an operation is refused, with everything that is in its way.
+/// Says why an operation is refused, with everything that is in its way.
 #[must_use]
 pub fn refusal(refused: &Refused<'_>) -> String {
     let mut message = refused.to_string();
@@ -111,7 +111,7 @@ pub fn refusal(refused: &Refused<'_>) -> String {
     }
 }
 
-/// The first rule of the catalog that an operation would break.
+/// Returns the first rule of the catalog that an operation would break.
 fn broken<'a>(refused: &'a Refused<'_>) -> Option<&'a Broken> {
     match refused {
         Refused::Change(ChangeError::Broken { broken, .. }) => broken.first(),
@@ -119,7 +119,7 @@ fn broken<'a>(refused: &'a Refused<'_>) -> Option<&'a Broken> {
     }
 }
 
-/// What to do about a refusal, a sentence for each way.
+/// Says what to do about a refusal, with a sentence for each option.
 #[must_use]
 pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
     let remedy = match refused {
@@ -127,7 +127,7 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
         Refused::NoChannel(_) => "list all channels: `tidegate channel list`".to_owned(),
         Refused::NoLine(_) => "list all lines: `tidegate line list`".to_owned(),
         Refused::NoAuthor => {
-            "name yourself: `--by NAME`, `TIDEGATE_BY`, or `git config user.name NAME`".to_owned()
+            "give your name: `--by NAME`, `TIDEGATE_BY`, or `git config user.name NAME`".to_owned()
         }
         Refused::ReservedAuthor => "name the person who does this: `--by NAME`".to_owned(),
         Refused::NoLineFor(_) => "create its line first: `LINE/line.yaml` in the catalog".to_owned(),
@@ -136,7 +136,7 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
             format!("to give another reason, first run `tidegate release resume {version}`")
         }
         Refused::InLastStage { version, .. } => {
-            format!("to end its offer, run `tidegate release yank {version} --reason TEXT`")
+            format!("to stop offering it, run `tidegate release yank {version} --reason TEXT`")
         }
         Refused::Yanked { version, .. } => {
             format!("to change that, first run `tidegate release unyank {version}`")
@@ -169,12 +169,12 @@ pub fn obstacle(obstacle: &Obstacle) -> (String, Option<&'static str>) {
     match obstacle {
         Obstacle::Payload(payload) => (super::payload(payload), None),
         Obstacle::BrokenRole { line, why } => {
-            (format!("the role of line `{line}` cannot be used: {why}"), Some("put `trust/` back as it was"))
+            (format!("the role of line `{line}` cannot be used: {why}"), Some("restore `trust/` as it was"))
         }
         Obstacle::UnreadManifest(why) => (why.clone(), None),
         Obstacle::EnteredEarly { stage } => (
             format!("it entered `{stage}` before its signed time"),
-            Some("if that is right, name the version to sign it"),
+            Some("if that is intended, name the version to sign it"),
         ),
     }
 }

@@ -1,21 +1,21 @@
-//! What people can do, who they are, and the commands to copy.
+//! Remedies: what people can do, who can do it, and the commands to copy.
 
 use super::gates::{Remedy, gate_remedy, unyank};
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::{Decision, Gate, Verdict};
 
-/// What people can do about the gates that do not pass; each thing once.
+/// Returns what people can do about the gates that do not pass, without duplicates.
 #[must_use]
 pub fn remedies(decision: &Decision<'_>) -> Vec<Remedy> {
     let version = &decision.release.version;
-    // In a retired line nothing lets a release go on; what it offers already can be put right.
+    // In a retired line nothing lets a release move on, but what it already offers can be fixed.
     let retired = decision.retired().is_some();
     let helps = |gate: &&Gate<'_>| !retired || gate.fact.outlasts_retirement();
     let of_gates = decision.obstacles().filter(helps).filter_map(|gate| gate_remedy(gate, version));
     once(of_gates.chain(early_remedy(decision)))
 }
 
-/// How a person can promote the release early, if an early promotion is enough.
+/// Returns how a person can promote the release early, if an early promotion is enough.
 #[must_use]
 pub fn early_remedy(decision: &Decision<'_>) -> Option<Remedy> {
     let way = decision.early_way()?;
@@ -29,7 +29,7 @@ pub fn early_remedy(decision: &Decision<'_>) -> Option<Remedy> {
     ))
 }
 
-/// What people can do about where a release is; each thing once.
+/// Returns what people can do about where a release is, without duplicates.
 #[must_use]
 pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
     let Explanation { release, now, decision, .. } = *explanation;

@@ -1,4 +1,4 @@
-//! What is wrong where a rule of the catalog is broken, and how to put it right.
+//! What is wrong when a rule of the catalog is broken, and how to fix it.
 
 use crate::domain::channel::StageName;
 use crate::domain::policy::{SOAK_MIN, Urgency};
@@ -9,41 +9,43 @@ use crate::domain::rules::{Reference, Rule};
 use crate::domain::span::Span;
 use crate::domain::version::Version;
 
-/// The message and the hint for a broken rule.
+/// Returns the message and the hint for a broken rule.
 #[must_use]
 pub fn message_and_hint(rule: &Rule) -> (String, String) {
     let (message, hint) = match rule {
         Rule::EmptyText => ("the text is empty".to_owned(), "write one, or remove the key"),
         Rule::LongText { length, most } => (
-            format!("a text of {length} bytes is longer than {most}"),
-            "say it in fewer words, and link to the rest",
+            format!("a text of {length} bytes is longer than the limit of {most}"),
+            "shorten it, and link to the rest",
         ),
-        Rule::SeveralLines => ("the text has several lines".to_owned(), "write it in one line"),
+        Rule::SeveralLines => ("the text has several lines".to_owned(), "write it on one line"),
         Rule::ControlCharacter => ("the text has a control character".to_owned(), "remove it"),
         Rule::NotALink(text) => (format!("`{text}` is not a web address"), "begin it with `https://`"),
         Rule::NotAnArch(text) => {
-            (format!("`{text}` is not an architecture"), "write it as in `amd64` or `x86_64`")
+            (format!("`{text}` is not an architecture"), "use a name like `amd64` or `x86_64`")
         }
         Rule::NotAFileName(text) => (
             format!("`{text}` is not a name for a payload file"),
-            "name a file of the release's folder, with letters, digits, `.`, `_`, `-` and `+`; `release.json` is the signed manifest",
+            "name a file in the release's folder, using only letters, digits, `.`, `_`, `-` and `+`; `release.json` is the signed manifest",
         ),
-        Rule::Size(size) => (format!("no payload has a size of {size} bytes"), "`release add` computes it"),
+        Rule::Size(size) => {
+            (format!("a payload cannot have a size of {size} bytes"), "`release add` computes it")
+        }
         Rule::Duration(duration) => (
             format!("`{}` is not a duration of at most {DAYS} days", Span(*duration)),
-            "write the duration that you mean",
+            "write the intended duration",
         ),
         Rule::NoStages => ("there are no stages".to_owned(), "name at least one, or remove `stages`"),
         Rule::StageTwice { stage, .. } => {
             (format!("stage `{stage}` is listed twice"), "name each stage once")
         }
         Rule::FirstSoak(stage) => (
-            format!("stage `{stage}` is the first and has a soak"),
+            format!("stage `{stage}` is the first and cannot have a soak"),
             "remove it: a release enters its first stage at once",
         ),
         Rule::NoSoak(stage) => (
             format!("stage `{stage}` has no soak"),
-            "give it one: without a soak, releases would enter it at once",
+            "add one: without a soak, releases would enter it at once",
         ),
         Rule::UnusualSoak { stage, urgency, limit, bound } => {
             let word = if *bound == SOAK_MIN { "below the minimum" } else { "above the maximum" };
@@ -55,7 +57,7 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             let key = soak_key(*urgency);
             (
                 format!("`{key}` of stage `{stage}` has a `min` of `{min}`, above its `max` of `{max}`"),
-                "give both, `min` not above `max`",
+                "give both, with `min` at most `max`",
             )
         }
         Rule::FreezeBackwards => ("the freeze ends before it begins".to_owned(), "write a time after `from`"),
@@ -70,12 +72,11 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             format!("there is no line `{line}` to follow"),
             "name a line of this catalog, or remove `follows`",
         ),
-        Rule::FollowsInCircle { line, follows } => (
-            format!("line `{line}` follows `{follows}` in a circle"),
-            "remove `follows` from the oldest line",
-        ),
+        Rule::FollowsInCircle { line, follows } => {
+            (format!("line `{line}` follows `{follows}` in a cycle"), "remove `follows` from the oldest line")
+        }
         Rule::NameWithin { outer, inner } => (
-            format!("the name of line `{outer}` begins the name of line `{inner}`"),
+            format!("the name of line `{outer}` is a prefix of the name of line `{inner}`"),
             "rename one of them: the signing roles of the two would overlap",
         ),
         Rule::SharedVersions { line, other } => (
@@ -91,10 +92,14 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             return (format!("version `{version}` does not belong to line `{line}`"), hint);
         }
         Rule::VersionTwice { version, first } => (
-            format!("release `{version}` is in `{first}.yaml` already: a `v` does not make another version"),
+            format!(
+                "release `{version}` is in `{first}.yaml` already: a leading `v` does not make it another version"
+            ),
             "keep one of the two files",
         ),
-        Rule::NoPayload => ("a release needs a payload".to_owned(), "`release add --payload FILE` writes it"),
+        Rule::NoPayload => {
+            ("a release needs a payload".to_owned(), "add one with `release add --payload FILE`")
+        }
         Rule::PayloadTwice { file, .. } => {
             (format!("payload file `{file}` is listed twice"), "name each file once")
         }
@@ -108,12 +113,12 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             "name a release of this line",
         ),
         Rule::StageLeftOut { stage, before } => {
-            let message = format!("the release entered `{stage}`, and not the stage before it");
+            let message = format!("the release entered `{stage}`, but not the stage before it");
             return (message, format!("add the entry for `{before}`"));
         }
         Rule::EnteredBackwards { stage, before, since } => {
             let hint =
-                format!("a release passes its stages in order: write a time after {}", rfc3339(*since));
+                format!("a release goes through its stages in order: write a time after {}", rfc3339(*since));
             return (format!("the release entered `{stage}` before `{before}`"), hint);
         }
         Rule::Early { stage, before, spent, min, scheduled } => {
@@ -125,7 +130,7 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             if !scheduled {
                 return (format!("{early}, without a reason"), "give a `reason`".to_owned());
             }
-            let hint = format!("`{SCHEDULE}` never does that: name who did it in `by`, and why in `reason`");
+            let hint = format!("`{SCHEDULE}` never does that: say who did it in `by`, and why in `reason`");
             return (early, hint);
         }
         Rule::ScheduledWhileHeld { stage, since } => (
@@ -133,15 +138,15 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
                 "`{SCHEDULE}` promoted the release to `{stage}` while it was held, since {}",
                 rfc3339(*since)
             ),
-            "remove the entry: a hold wins over the schedule",
+            "remove the entry: a hold overrides the schedule",
         ),
         Rule::YankedInCircle { version, to } => (
-            format!("`{version}` is replaced by `{to}`, and that by `{version}` again, in a circle"),
-            "let the last one name a release that is on offer, or none",
+            format!("`{version}` is replaced by `{to}`, and that by `{version}` again, in a cycle"),
+            "make the last one name a release that is on offer, or none",
         ),
         Rule::NoReplacement { version, barrier } => (
             format!("{}, and has no replacement", yanked(version, barrier)),
-            "name a higher release with `to`: without one, clusters below could not go on",
+            "name a higher release with `to`: without one, clusters below would be stuck",
         ),
         Rule::LowerReplacement { version, barrier, to } => (
             format!("{}, and its replacement `{to}` is older", yanked(version, barrier)),

@@ -1,4 +1,4 @@
-//! Step backs: what was published and has changed, and how to put it right.
+//! Step backs: what was published and has changed, and how to fix it.
 
 use super::objection;
 use crate::domain::release::PayloadState;
@@ -6,14 +6,14 @@ use crate::domain::rfc3339;
 use crate::domain::stepback::{StepBack, StepBackKind};
 use crate::domain::version::Version;
 
-/// What was published and has changed.
+/// Says what was published and has changed.
 #[must_use]
 pub fn step_back(StepBack { line, channel, kind }: &StepBack) -> String {
     match kind {
         StepBackKind::Channel => format!("channel `{channel}` was published and is gone"),
         StepBackKind::Place { stage, now: (now, now_stage) } => {
             format!(
-                "channel `{channel}` was published for stage `{stage}` of line `{line}` and belongs to stage `{now_stage}` of line `{now}` now, which its clusters would refuse for ever"
+                "channel `{channel}` was published for stage `{stage}` of line `{line}` and now belongs to stage `{now_stage}` of line `{now}`, which its clusters would reject forever"
             )
         }
         StepBackKind::Release(version) => {
@@ -29,44 +29,40 @@ pub fn step_back(StepBack { line, channel, kind }: &StepBack) -> String {
             rfc3339(*after)
         ),
         StepBackKind::Payloads(version) => {
-            format!("the payloads of `{version}` in `{channel}` are not those that were published")
+            format!("the payloads of `{version}` in `{channel}` differ from the published ones")
         }
         StepBackKind::Retired => {
-            format!(
-                "channel `{channel}` was published as part of a retired line, which is not retired any more"
-            )
+            format!("channel `{channel}` was published as part of a retired line, which is no longer retired")
         }
         StepBackKind::Alias { alias, now: None } => {
-            format!("channel `{channel}` was published as `{alias}` too, and no channel has that name now")
+            format!("channel `{channel}` was published as `{alias}` too, but no channel has that name now")
         }
         StepBackKind::Alias { alias, now: Some(now) } => {
             format!(
-                "channel `{channel}` was published as `{alias}` too, and that name belongs to `{now}` now"
+                "channel `{channel}` was published as `{alias}` too, but that name belongs to `{now}` now"
             )
         }
     }
 }
 
-/// How to put it right.
+/// Says how to fix it.
 #[must_use]
 pub fn step_back_hint(StepBack { line, kind, .. }: &StepBack) -> String {
     match kind {
         StepBackKind::Channel => format!("restore line `{line}` and its stages as they were"),
         StepBackKind::Place { stage, .. } => {
-            format!(
-                "give the channel back to stage `{stage}` of line `{line}`, under the names that these had"
-            )
+            format!("give the channel back to stage `{stage}` of line `{line}`, with their old names")
         }
         StepBackKind::Release(version) => format!(
-            "restore its file, its entry, its signed manifest and its payloads; to end its offer, {}",
+            "restore its file, its entry, its signed manifest and its payloads; to stop offering it, run {}",
             yank(version)
         ),
         StepBackKind::Withheld { version, evidence } if evidence.payload == PayloadState::Present => format!(
-            "restore what was signed, `payloads/{version}/release.json` and what its file in the catalog said; if a change is intended, a holder of a release key can sign it: `tidegate release sign {version} --key FILE`; to end its offer, {}",
+            "restore the signed state of `payloads/{version}/release.json` and of its file in the catalog; if a change is intended, a holder of a release key can sign it: `tidegate release sign {version} --key FILE`; to stop offering it, run {}",
             yank(version)
         ),
         StepBackKind::Withheld { version, .. } => format!(
-            "put back into `payloads/{version}/` what was published; to end its offer, {}: after that its payloads may go, but its signed manifest must stay",
+            "restore the published files in `payloads/{version}/`; to stop offering it, run {}; you may then delete its payloads, but must keep its signed manifest",
             yank(version)
         ),
         StepBackKind::Since { before, .. } => format!("write `since: {}` again", rfc3339(*before)),
@@ -113,13 +109,13 @@ mod tests {
                     stage: stage("production"),
                     now: ("1.8".parse().unwrap(), stage("prod")),
                 },
-                "channel `1.8-production` was published for stage `production` of line `1.8` and belongs to stage `prod` of line `1.8` now, which its clusters would refuse for ever",
-                "give the channel back to stage `production` of line `1.8`, under the names that these had",
+                "channel `1.8-production` was published for stage `production` of line `1.8` and now belongs to stage `prod` of line `1.8`, which its clusters would reject forever",
+                "give the channel back to stage `production` of line `1.8`, with their old names",
             ),
             (
                 StepBackKind::Release(v("1.8.5")),
                 "`1.8.5` was published in `1.8-production` and is no longer on offer there",
-                "restore its file, its entry, its signed manifest and its payloads; to end its offer, `tidegate release yank 1.8.5 --reason TEXT`",
+                "restore its file, its entry, its signed manifest and its payloads; to stop offering it, run `tidegate release yank 1.8.5 --reason TEXT`",
             ),
             (
                 StepBackKind::Since { version: v("1.8.5"), before: t("2018-02-15"), after: t("2018-02-16") },
@@ -128,17 +124,17 @@ mod tests {
             ),
             (
                 StepBackKind::Payloads(v("1.8.5")),
-                "the payloads of `1.8.5` in `1.8-production` are not those that were published",
+                "the payloads of `1.8.5` in `1.8-production` differ from the published ones",
                 "restore the payloads, and add the changed ones as a new version",
             ),
             (
                 StepBackKind::Retired,
-                "channel `1.8-production` was published as part of a retired line, which is not retired any more",
+                "channel `1.8-production` was published as part of a retired line, which is no longer retired",
                 "put `retired` back into `1.8/line.yaml`",
             ),
             (
                 StepBackKind::Alias { alias: "stable".parse().unwrap(), now: None },
-                "channel `1.8-production` was published as `stable` too, and no channel has that name now",
+                "channel `1.8-production` was published as `stable` too, but no channel has that name now",
                 "put `stable` back into `aliases` of that stage in `1.8/line.yaml`: clusters follow it",
             ),
             (
@@ -146,7 +142,7 @@ mod tests {
                     alias: "stable".parse().unwrap(),
                     now: Some("1.9-production".parse().unwrap()),
                 },
-                "channel `1.8-production` was published as `stable` too, and that name belongs to `1.9-production` now",
+                "channel `1.8-production` was published as `stable` too, but that name belongs to `1.9-production` now",
                 "put `stable` back into `aliases` of that stage in `1.8/line.yaml`: clusters follow it",
             ),
         ] {
@@ -163,7 +159,7 @@ mod tests {
             message,
             "`1.8.4` was published in `1.8-production`, but payload `payload.json` is missing"
         );
-        assert!(hint.starts_with("put back into `payloads/1.8.4/`"), "{hint}");
+        assert!(hint.starts_with("restore the published files in `payloads/1.8.4/`"), "{hint}");
         let unsigned = evidence(PayloadState::Present);
         let (message, hint) = words(StepBackKind::Withheld { version: v("1.8.4"), evidence: unsigned });
         assert_eq!(

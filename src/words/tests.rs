@@ -46,7 +46,7 @@ fn a_gate_says_what_it_waits_for_and_until_when() {
             "frozen from 2018-01-10T00:00:00Z until 2018-01-20T00:00:00Z: end of year",
         ]
     );
-    assert_eq!(gates("1.8.5", "2018-01-09")[2], "waiting for barrier `1.8.4`, which is blocked itself");
+    assert_eq!(gates("1.8.5", "2018-01-09")[2], "waiting for barrier `1.8.4`, which is itself blocked");
 }
 
 #[test]

@@ -17,14 +17,14 @@ pub const BETWEEN: &[Row] = &[
             "",
             "format: 1\nversion: 1.9.0\npayloads: [{file: a, sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, size: 1}]\n",
         )],
-        "folder `1.9` has releases and no `line.yaml`",
+        "folder `1.9` has releases but no `line.yaml`",
         "line: \"1.9\"",
     ),
     ("follows nothing", &[(L, "line: \"1.7\"", "line: ‹\"1.6\"›")], "there is no line `1.6`", "name a line"),
     (
         "follows itself",
         &[(L, "line: \"1.7\"", "line: ‹\"1.8\"›")],
-        "`1.8` follows `1.8` in a circle",
+        "`1.8` follows `1.8` in a cycle",
         "the oldest line",
     ),
     (
@@ -33,13 +33,13 @@ pub const BETWEEN: &[Row] = &[
             (L, "line: \"1.7\"", "line: ‹\"1.7\"›"),
             (SEVEN, "format: 1", "format: 1\nfollows: { line: ‹\"1.8\"› }"),
         ],
-        "in a circle",
+        "in a cycle",
         "the oldest line",
     ),
     (
         "name begins another's",
         &[("1.8.9/line.yaml", "", "format: 1\nline: ‹\"1.8.9\"›\n"), (L, "line: \"1.8\"", "line: ‹\"1.8\"›")],
-        "the name of line `1.8` begins the name of line `1.8.9`",
+        "the name of line `1.8` is a prefix of the name of line `1.8.9`",
         "rename one",
     ),
     (
@@ -72,7 +72,7 @@ pub const BETWEEN: &[Row] = &[
     (
         "alias twice in a line",
         &[(L, "[tectonic-1.8-preproduction]", "[‹old›, ‹old›]")],
-        "channel `old` is named twice, also in line 8 of `1.8/line.yaml`",
+        "channel `old` is named twice, also on line 8 of `1.8/line.yaml`",
         "another name",
     ),
     (
@@ -126,7 +126,7 @@ pub const BETWEEN: &[Row] = &[
             (R, "  preproduction: { since: 2017-12-19T17:30:31Z, by: schedule }\n", ""),
             (R, "  production:", "  ‹production›:"),
         ],
-        "entered `production`, and not the stage before it",
+        "entered `production`, but not the stage before it",
         "add the entry for `preproduction`",
     ),
     (
@@ -167,7 +167,7 @@ pub const BETWEEN: &[Row] = &[
             (R, "since: 2018-01-02T17:30:31Z", "since: ‹2018-01-02T17:30:31Z›"),
         ],
         "`schedule` promoted the release to `production` while it was held, since 2018-01-01T00:00:00Z",
-        "a hold wins",
+        "a hold overrides",
     ),
     (
         "replaces nothing",
@@ -189,7 +189,7 @@ pub const BETWEEN: &[Row] = &[
             (S, "to: 1.8.6", "to: ‹1.8.4-tectonic.1›"),
             (R, "barrier: false", "yank: { at: 2018-02-03T00:00:00Z, by: ben, reason: slow, to: ‹1.8.5› }"),
         ],
-        "in a circle",
+        "in a cycle",
         "on offer",
     ),
     (

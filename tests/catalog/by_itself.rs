@@ -83,7 +83,7 @@ pub const BY_ITSELF: &[Row] = &[
     (
         "duplicate key",
         &[(R, "barrier: false", "barrier: false\n‹barrier›: true")],
-        "duplicate key `barrier`, first in line 9",
+        "duplicate key `barrier`, first on line 9",
         "keep one",
     ),
     ("alias", &[(R, "Kubernetes 1.8.4", "‹*s›")], "an alias", "write the value out"),
@@ -94,7 +94,7 @@ pub const BY_ITSELF: &[Row] = &[
         "two documents",
         &[(R, "barrier: false", "‹---›\nbarrier: false")],
         "a second YAML document",
-        "a file of its own",
+        "its own file",
     ),
     (
         "directive",
@@ -126,7 +126,7 @@ pub const BY_ITSELF: &[Row] = &[
         "deep nesting",
         &[(R, "Kubernetes 1.8.4", "[[[[[[[[[[[[[[[[[‹x›]]]]]]]]]]]]]]]]]")],
         "deeper than 16 levels",
-        "no file of the catalog",
+        "no catalog file",
     ),
     ("open quote", &[(SEVEN, "\"1.7\"", "‹\"›1.7")], "this is not YAML", "close the quote"),
     (
@@ -178,7 +178,7 @@ pub const BY_ITSELF: &[Row] = &[
         "expected a list, found `old`",
         "write `[…]`",
     ),
-    ("list for a text", &[(R, "Kubernetes 1.8.4", "‹[›a]")], "expected text, found a list", "write a text"),
+    ("list for a text", &[(R, "Kubernetes 1.8.4", "‹[›a]")], "expected text, found a list", "write text"),
     (
         "aliases in the policy",
         &[(P, "name: preproduction", "name: preproduction\n    ‹aliases›: [a]")],
@@ -196,7 +196,7 @@ pub const BY_ITSELF: &[Row] = &[
         "bad name",
         &[(L, "name: production", "name: ‹Production›")],
         "`Production` has a character",
-        "as in `1.8-production`",
+        "looks like `1.8-production`",
     ),
     ("bad prefix", &[(SEVEN, "format: 1", "format: 1\nprefix: ‹1.x›")], "not a version prefix", "\"1.8\""),
     (
@@ -224,7 +224,12 @@ pub const BY_ITSELF: &[Row] = &[
         "leave the fraction out",
     ),
     ("bad duration", &[(L, "grace: 2d", "grace: ‹90m›")], "`90m` is not a duration", "`14d`, `2w` or `36h`"),
-    ("endless duration", &[(L, "grace: 2d", "grace: ‹4000d›")], "longer than 3650 days", "that you mean"),
+    (
+        "endless duration",
+        &[(L, "grace: 2d", "grace: ‹4000d›")],
+        "longer than 3650 days",
+        "the intended duration",
+    ),
     (
         "bad urgency",
         &[(R, "urgency: normal", "urgency: ‹high›")],
@@ -257,17 +262,17 @@ pub const BY_ITSELF: &[Row] = &[
         "not a SHA-256 digest",
         "sha256sum",
     ),
-    ("no size", &[(R, "size: 9999", "size: ‹0›")], "no payload has a size of 0 bytes", "release add"),
+    ("no size", &[(R, "size: 9999", "size: ‹0›")], "a payload cannot have a size of 0 bytes", "release add"),
     (
         "payload in a folder",
         &[(R, "file: payload.json", "file: ‹../payload.json›")],
         "not a name for a payload file",
-        "name a file of the release's folder",
+        "name a file in the release's folder",
     ),
     (
         "payload twice",
         &[(S, "file: arm64.json", "file: ‹amd64.json›")],
-        "is listed twice, first in line 5",
+        "is listed twice, first on line 5",
         "once",
     ),
     (
@@ -322,13 +327,13 @@ pub const BY_ITSELF: &[Row] = &[
     (
         "soak of a first stage",
         &[(P, "name: preproduction", "name: preproduction\n    ‹soak›: { min: 14d }")],
-        "`preproduction` is the first and has a soak",
+        "`preproduction` is the first and cannot have a soak",
         "at once",
     ),
     (
         "stage twice",
         &[(P, "name: production", "name: ‹preproduction›")],
-        "stage `preproduction` is listed twice, first in line 3",
+        "stage `preproduction` is listed twice, first on line 3",
         "once",
     ),
     ("no stages", &[(SEVEN, "format: 1", "format: 1\n‹stages›: []")], "there are no stages", "at least one"),
@@ -361,17 +366,12 @@ pub const BY_ITSELF: &[Row] = &[
         "`1.8/online.pem` is a private key",
         "move it out of the catalog",
     ),
-    ("yml", &[("1.8/1.8.6.yml", "", "format: 1")], "not a file of the catalog", "name it `1.8.6.yaml`"),
-    (
-        "left by a merge",
-        &[("1.8/1.8.4.yaml.orig", "", "format: 1")],
-        "not a file of the catalog",
-        "move it out",
-    ),
+    ("yml", &[("1.8/1.8.6.yml", "", "format: 1")], "not a catalog file", "name it `1.8.6.yaml`"),
+    ("left by a merge", &[("1.8/1.8.4.yaml.orig", "", "format: 1")], "not a catalog file", "move it out"),
     (
         "too deep",
         &[("1.8/old/1.8.1.yaml", "", "format: 1")],
-        "not a file of the catalog",
+        "not a catalog file",
         "directly into its folder",
     ),
 ];

@@ -112,7 +112,10 @@ fn a_new_line_goes_to_no_key_but_one_that_signs_releases() {
     let id = |file: &str| desk.json(&["key", "list", file])["keys"][0]["keyid"].as_str().unwrap().to_owned();
     let before = (desk.files("channels"), desk.files("payloads"));
     for (file, expected) in [
-        (".tidegate/keys/online.pem", "would be both online and for role `release:4.0`".to_owned()),
+        (
+            ".tidegate/keys/online.pem",
+            "would be both an online key and a key of role `release:4.0`".to_owned(),
+        ),
         ("keys/root.pem", "belongs to role `root`, and cannot sign releases".to_owned()),
         ("keys/targets.pem", "belongs to role `targets`, and cannot sign releases".to_owned()),
         (

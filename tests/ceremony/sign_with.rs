@@ -50,7 +50,7 @@ fn a_command_that_does_not_sign_leaves_all_as_it_was() {
         ("cat", "wrote no signature"),
         (
             "cat > message; openssl pkeyutl -sign -inkey keys/ada.pem -rawin -in message",
-            "wrote a signature that is not the key",
+            "wrote a signature that does not match the key",
         ),
     ] {
         let told = desk.run(&["release", "sign", "--key", "release.pem", "--sign-with", tool]);

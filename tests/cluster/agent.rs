@@ -93,7 +93,7 @@ fn what_fails_is_told_and_not_tried_again_until_somebody_says_so() {
         (&"Failed".into(), &"ApplyFailed".into())
     );
     let reason = status["failureStatus"]["reason"].as_str().unwrap();
-    assert_eq!(reason, "it ended with exit code 3: etcd is not healthy");
+    assert_eq!(reason, "it failed with exit code 3: etcd is not healthy");
     assert_eq!(status["taskStatuses"][2]["state"], "Failed");
     desk.once();
     assert_eq!(tries(), 1);
@@ -203,7 +203,7 @@ fn a_demo_is_refused_and_a_wrong_address_and_a_wrong_root_are_told() {
     assert!(told.contains("(DemoKeys)") && told.contains("hint: "), "{told}");
     for (url, root, words) in [
         ("ftp://example.com", "root.json", "is not the address of a server"),
-        (&url, "version", "cannot be read"),
+        (&url, "version", "cannot read the root"),
         (&url, "serve.log", "is not a root"),
     ] {
         let output = add("other", url, root);
@@ -243,7 +243,7 @@ fn a_closed_network_takes_what_has_expired_and_tells_its_age() {
         (code == std::process::ExitCode::SUCCESS, text)
     };
     let (good, told) = later(0);
-    assert!(good && told.contains("holds until"), "{told}");
+    assert!(good && told.contains("valid until"), "{told}");
     let (good, told) = later(30);
     assert!(good && told.contains("expired") && told.contains("23d ago"), "{told}");
     assert!(desk.status()["expiredSeconds"].as_u64().unwrap() > 20 * 86_400);

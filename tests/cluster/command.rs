@@ -18,9 +18,9 @@ fn a_command_prints_the_version_that_runs() {
     for (command, expected) in [
         ("echo 1.8.4-tectonic.1", Ok("1.8.4-tectonic.1")),
         ("printf '\\n v1.8.4+rke2r1  \\n\\n'", Ok("v1.8.4+rke2r1")),
-        ("echo 1.8.4; echo 1.8.5", Err("does not print a version")),
-        ("true", Err("does not print a version")),
-        ("echo 1.8.4; echo no API >&2; exit 7", Err("ended with exit code 7: no API")),
+        ("echo 1.8.4; echo 1.8.5", Err("did not print a version")),
+        ("true", Err("did not print a version")),
+        ("echo 1.8.4; echo no API >&2; exit 7", Err("failed with exit code 7: no API")),
         ("kill -9 $$", Err("ended with a signal")),
     ] {
         let found = current(command, folder.path(), &clock());
@@ -40,11 +40,11 @@ fn the_way_a_command_ends_says_what_is_next() {
         |command: &str| apply(command, folder.path(), &[("X", "y".to_owned())], &clock(), &|| false).unwrap();
     assert_eq!(run("test \"$X\" = y && test ! -t 0"), Ended::Done);
     assert_eq!(run("echo later >&2; exit 75"), Ended::Later("later".to_owned()));
-    assert_eq!(run("kill -9 $$"), Ended::Failed("it was ended by a signal".to_owned()));
+    assert_eq!(run("kill -9 $$"), Ended::Failed("it was killed by a signal".to_owned()));
     // Of many words the last ones count.
     let Ended::Failed(why) = run("seq 1 1000 >&2; exit 1") else { panic!() };
     let lines: Vec<&str> = why.lines().collect();
-    assert_eq!((lines.len(), lines[0], lines[19]), (20, "it ended with exit code 1: 981", "1000"));
+    assert_eq!((lines.len(), lines[0], lines[19]), (20, "it failed with exit code 1: 981", "1000"));
     // A process in the background that keeps stderr open does not delay the end of the command.
     assert_eq!(run("sleep 1000 & echo $! > background; exit 0"), Ended::Done);
     super::desk::end(&folder.path().join("background"));

@@ -87,7 +87,7 @@ fn the_payload_of_a_yanked_release_can_be_taken_away_for_good() {
     assert_eq!(server.degraded().0, Vec::<String>::new());
     let told = verify();
     assert!(
-        told.contains("1 with valid digests; withdrawn, of yanked releases: payload.1.8.2.payload.json"),
+        told.contains("1 with valid digests; withdrawn (yanked releases): payload.1.8.2.payload.json"),
         "{told}"
     );
     for command in [&["verify"][..], &["catalog", "check"], &["status"]] {

@@ -68,19 +68,19 @@ fn what_would_step_back_is_refused_and_told_with_the_way_out() {
             "a payload is gone",
             |place| away(place, "payloads/1.8.2/payload.json"),
             "`1.8.2` was published in `1.8-preproduction`, but payload `payload.json` is missing",
-            "put back into `payloads/1.8.2/` what was published",
+            "restore the published files in `payloads/1.8.2/`",
         ),
         (
             "a payload is another, in place",
             |place| written(place, "payloads/1.8.2/payload.json", "{\"version\":\"1.8.3\"}"),
-            "`1.8.2` was published in `1.8-preproduction`, but payload `payload.json` is not what the catalog says",
-            "put back into `payloads/1.8.2/` what was published",
+            "`1.8.2` was published in `1.8-preproduction`, but payload `payload.json` does not match the catalog",
+            "restore the published files in `payloads/1.8.2/`",
         ),
         (
             "a signed manifest is gone",
             |place| away(place, "payloads/1.8.2/release.json"),
             "`1.8.2` was published in `1.8-preproduction`, but its signed manifest cannot be used: `release.json` is missing",
-            "restore what was signed, `payloads/1.8.2/release.json`",
+            "restore the signed state of `payloads/1.8.2/release.json`",
         ),
         (
             "all of the line's releases are gone",
@@ -124,7 +124,7 @@ fn keys_and_roles_that_go_back_are_told_and_not_followed() {
     server.until_latest("1.8-preproduction", "1.8.2");
     let new = fs::read(&role).unwrap();
     fs::write(&role, old).unwrap();
-    server.until_degraded(&["read_failing"], "`releases-1.8` went back");
+    server.until_degraded(&["read_failing"], "`releases-1.8` was rolled back");
     assert_eq!(server.latest("1.8-preproduction"), "1.8.2");
     fs::write(&role, new).unwrap();
     server.until_degraded(&[], "");

@@ -33,14 +33,14 @@ fn a_line_that_is_faulty_is_told_with_its_place_and_not_as_gone() {
 fn a_payload_that_is_wrong_is_told_with_its_file() {
     let tamper: fn(PathBuf) = |file| fs::write(file, "tampered").unwrap();
     let remove: fn(PathBuf) = |file| fs::remove_file(file).unwrap();
-    for (change, words) in [(tamper, "is not what the catalog says"), (remove, "is missing")] {
+    for (change, words) in [(tamper, "does not match the catalog"), (remove, "is missing")] {
         let place = published();
         change(place.path("payloads/1.8.4/payload.json"));
         let told = status(&place);
         let words =
             format!("`1.8.4` was published in `1.8-preproduction`, but payload `payload.json` {words}");
         assert!(told.contains(&words), "{told}");
-        assert!(told.contains("put back into `payloads/1.8.4/` what was published"), "{told}");
+        assert!(told.contains("restore the published files in `payloads/1.8.4/`"), "{told}");
         assert!(!told.contains("its entry") && !told.contains("read_failing"), "{told}");
     }
 }

@@ -270,9 +270,9 @@ fn a_client_that_saw_the_last_publication_takes_no_step_back() {
     assert!(follows(&before, &before).is_ok());
 
     let changes: [(&str, Change); 4] = [
-        ("`timestamp` went back from version `7` to `6`", |r| r.version = 6),
+        ("`timestamp` was rolled back from version `7` to `6`", |r| r.version = 6),
         ("the role `timestamp` changed, but still has version `7`", |r| r.now += TimeDelta::days(1)),
-        ("`channels` went back from version `7` to `6`", |r| {
+        ("`channels` was rolled back from version `7` to `6`", |r| {
             r.version = 8;
             r.role("channels").version = 6;
         }),

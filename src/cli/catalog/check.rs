@@ -92,7 +92,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let found = if count == 0 { "no faults".to_owned() } else { counted(count, "fault") };
     let lines = view.catalog.lines().count();
     let good = format!("{} in {}", counted(good, "release"), counted(lines, "line"));
-    terminal.note(format_args!("{found}; without fault: {good}"));
+    terminal.note(format_args!("{found}; valid: {good}"));
     Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -157,7 +157,7 @@ fn too_early(early: &Broken) -> Option<Fault> {
 fn no_catalog(folder: &Path, flag: &str) -> anyhow::Error {
     refuse(
         format!("there is no catalog in `{}`", folder.display()),
-        format!("name the folder that holds `policy.yaml` and the lines: `{flag} DIR/channels`, perhaps"),
+        format!("name the folder that holds `policy.yaml` and the lines, perhaps `{flag} DIR/channels`"),
     )
 }
 
@@ -204,7 +204,7 @@ fn unwritable(view: &View, workspace: &Workspace, now: Time) -> anyhow::Result<V
     let tried = workspace.store()?.try_each(&view.snapshot.revision, &changes, workspace.now())?;
     let failed = tried.iter().filter(|(_, error)| error.is_in_the_text()).map(|(place, error)| {
         let why = match error {
-            CommitError::Faulty(fault) => format!("its edit would be a fault: {}", fault.message),
+            CommitError::Faulty(fault) => format!("the edit would cause a fault: {}", fault.message),
             error => chain(error),
         };
         format!("`{}` cannot be promoted by a machine: {why}", versions[*place])
@@ -232,7 +232,7 @@ fn unoffered(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
             ManifestState::Unsigned => unsigned.push(version),
             ManifestState::Invalid(why) if view.trust().is_ok() && !release.is_known(now) => {
                 warnings.push(format!(
-                    "`{version}` cannot be offered: {why}; put back what was signed, or `tidegate release sign {version} --key FILE`"
+                    "`{version}` cannot be offered: {why}; put back what was signed, or run `tidegate release sign {version} --key FILE`"
                 ));
             }
             ManifestState::Invalid(_) | ManifestState::NoTrust | ManifestState::Signed(_) => {}

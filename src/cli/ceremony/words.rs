@@ -11,30 +11,30 @@ use crate::formats::tuf::KeyId;
 use crate::signing::ceremony::{Ceremony, Document, Listing, Refused, Report, RoleChange, Tally, TermChange};
 
 /// What to do about a ceremony that clients would refuse, or that somebody changed.
-pub const NEVER_SIGN: &str = "do not sign any of it; begin a new ceremony: `tidegate root change`";
+pub const NEVER_SIGN: &str = "do not sign anything in it; begin a new ceremony: `tidegate root change`";
 
 /// Where to find the roles and their keys.
 pub const SEE_ROLES: &str = "see the roles and their keys: `tidegate root show`";
 
-/// What to do about a ceremony that cannot be finished.
+/// Returns the hint for a ceremony that cannot be finished.
 pub fn finish_hint(error: &Refused, ceremony: &Ceremony) -> &'static str {
     match error {
         Refused::Unfinished(_) => {
             "give the missing keys too (`--key`), or pass a file on to their keepers (`--ceremony FILE`, `root change FILE`); `tidegate ceremony show FILE` names them"
         }
         Refused::Stale { .. } if ceremony.manifests().next().is_some() => {
-            "begin again with what the catalog has now, with the same command: `tidegate release sign` or `tidegate root change`; this file can be deleted"
+            "start over from the current catalog, with the same command: `tidegate release sign` or `tidegate root change`; this file can be deleted"
         }
         Refused::Stale { .. } => {
-            "begin again with what the catalog has now: `tidegate root change`; this file can be deleted"
+            "start over from the current catalog: `tidegate root change`; this file can be deleted"
         }
-        Refused::Expired { .. } => "sign it for another term as well: `tidegate root change --renew ROLE`",
+        Refused::Expired { .. } => "renew it as well: `tidegate root change --renew ROLE`",
         Refused::Manifest { .. } => "put the payload folder back as it was, or sign the release again",
         _ => NEVER_SIGN,
     }
 }
 
-/// A report, with its changes in words.
+/// A report, with its changes as sentences.
 #[derive(Debug, Serialize)]
 struct Body<'a> {
     changes: &'a [String],

@@ -10,7 +10,7 @@ use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
 use crate::domain::version::Version;
 
-/// Let a release be applied
+/// Allow a release to be applied
 ///
 /// You can approve only the release that the last check advises. A release that has failed is retried.
 #[derive(Debug, clap::Args)]

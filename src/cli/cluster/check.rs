@@ -39,7 +39,7 @@ struct Body<'a> {
     expired_seconds: Option<i64>,
     notes: Vec<String>,
     requests: u64,
-    /// Heads and bodies in both directions.
+    /// Headers and bodies, in both directions.
     bytes: u64,
 }
 
@@ -64,14 +64,14 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     terminal.show(&body, || {
         let (label, expires) = match look.checked.age() {
             Some(age) => ("expired", format!("{}, {} ago", body.expires, Span(age).rough())),
-            None => ("holds until", body.expires.clone()),
+            None => ("valid until", body.expires.clone()),
         };
         let mut text = pairs(&[
             ("channel", body.advice.channel.clone()),
             ("runs", body.current.clone()),
             ("advice", body.advice.message.clone()),
             (label, expires),
-            ("asked", format!("{} requests, {} bytes", body.requests, body.bytes)),
+            ("traffic", format!("{} requests, {} bytes", body.requests, body.bytes)),
         ]);
         text.extend(body.notes.iter().map(|note| format!("note: {note}\n")));
         text

@@ -21,7 +21,7 @@ pub struct PauseArgs {
     reason: Option<String>,
 }
 
-/// Let updates go on
+/// Resume updates
 #[derive(Debug, clap::Args)]
 pub struct ResumeArgs {
     /// The cluster

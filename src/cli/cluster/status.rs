@@ -44,7 +44,7 @@ fn words(body: &StatusBody) -> String {
         ("target", or(&status.target_version, "none")),
         ("advice", status.advice.as_ref().map_or_else(|| "none yet".to_owned(), |told| told.message.clone())),
         ("checked", or(&status.last_checked, "never")),
-        ("holds until", or(&status.expires, "-")),
+        ("valid until", or(&status.expires, "-")),
     ];
     if let Some(age) = status.expired_seconds {
         rows.push(("expired", format!("{} ago, which `--stale-ok` allows", Span::of_seconds(age).rough())));
@@ -73,7 +73,7 @@ mod tests {
     fn a_text_of_many_lines_stays_in_its_column() {
         for (text, expected) in [
             ("it ended", "it ended"),
-            ("it ended with exit code 3: a\n\n  b\r\nc\n", "it ended with exit code 3: a; b; c"),
+            ("it failed with exit code 3: a\n\n  b\r\nc\n", "it failed with exit code 3: a; b; c"),
             ("", ""),
         ] {
             assert_eq!(one_line(text), expected, "{text:?}");

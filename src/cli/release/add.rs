@@ -29,7 +29,7 @@ use crate::words::operations as words;
 ///
 /// Computes digests and sizes, copies the payloads to `payloads/VERSION/`, and adds the release to its
 /// line. The release is on offer once it is signed and promoted into its first stage. Adding the same
-/// again changes nothing.
+/// release again changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -45,13 +45,13 @@ pub struct Args {
     /// The architecture of each payload, in the same order; by default, payloads are for every machine
     #[arg(long, value_name = "ARCH")]
     arch: Vec<String>,
-    /// The line; by default the one that takes such versions
+    /// The line; by default the one whose prefix the version has
     #[arg(long, value_name = "LINE")]
     line: Option<LineName>,
     /// How soon it must go out
     #[arg(long, value_name = "URGENCY")]
     urgency: Option<Urgency>,
-    /// A summary for people, in one line
+    /// A one-line summary for people
     #[arg(long, value_name = "TEXT")]
     summary: Option<String>,
     /// A link, `notes=https://…`
@@ -89,7 +89,7 @@ fn named(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// What adding came to, as JSON.
+/// The outcome of adding, as JSON.
 #[derive(Debug, Serialize)]
 struct Body<'a> {
     #[serde(flatten)]
@@ -108,7 +108,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let outcome = workspace.commit(|view| {
         refuse_faulty(view, workspace)?;
         let outcome = operation::plan(&operation, view, workspace)?;
-        // A release that is in the catalog may have lost its files since.
+        // A release that is already in the catalog may have lost its files since.
         args.copy_payloads(&payloads, workspace)?;
         Ok((outcome.changes.clone(), outcome))
     })?;
@@ -173,8 +173,8 @@ impl Args {
     }
 }
 
-/// Copies a payload, unless it is there. A file with other content belongs to no release of the catalog:
-/// an earlier run was interrupted and left it.
+/// Copies a payload, unless it is there. A file with other content belongs to no release of the catalog: an
+/// interrupted run left it.
 fn copy(from: &Path, to: &Path, payload: &Payload) -> anyhow::Result<()> {
     let expected = (payload.sha256, payload.size);
     if to.is_file() && measure(to)? == expected {
@@ -184,12 +184,12 @@ fn copy(from: &Path, to: &Path, payload: &Payload) -> anyhow::Result<()> {
         let mut source = File::open(from)?;
         io::copy(&mut source, file).map(drop)
     });
-    copied.with_context(|| format!("`{}` was not copied", from.display()))?;
+    copied.with_context(|| format!("cannot copy `{}`", from.display()))?;
     if measure(to)? == expected {
         return Ok(());
     }
-    // Nobody must take it for the payload.
+    // Nobody may mistake it for the payload.
     let _ = fs::remove_file(to);
-    let changed = Err(anyhow::anyhow!("`{}` changed while it was copied", from.display()));
-    changed.hint("add it again once it is whole")
+    let changed = Err(anyhow::anyhow!("`{}` changed while it was being copied", from.display()));
+    changed.hint("add it again once it is complete")
 }

@@ -15,7 +15,7 @@ use crate::domain::{Time, rfc3339};
 use crate::formats::api::ExplainBody;
 use crate::words;
 
-/// List releases with their channels, and what comes next
+/// List releases with their channels and what comes next
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only this line
@@ -44,7 +44,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         let decisions = decide_line(line, now);
         let mut own = decisions.iter().peekable();
         for release in line.releases.values() {
-            // Both come in ascending order of versions.
+            // Both are in ascending order of versions.
             let decision = own.next_if(|decision| decision.release.version == release.version);
             let explanation = Explanation { line, release, now, decision };
             let channel = explanation.stage().map(|stage| line.stages[stage].channel.to_string());
@@ -67,7 +67,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         }
     }
     let none = if view.snapshot.reading.faults.is_empty() {
-        "there is no release yet: `tidegate release add VERSION --payload FILE`"
+        "there are no releases yet: `tidegate release add VERSION --payload FILE`"
     } else {
         "the lines without faults have no release"
     };

@@ -26,7 +26,7 @@ use crate::signing::trust::Trust;
 use crate::signing::{PublicKey, Signer};
 use crate::words::operations as words;
 
-/// Sign releases: all that are pending, or those named
+/// Sign releases: all pending ones, or those you name
 ///
 /// A release is pending if it has no signed manifest, or one that differs from the catalog. Writes
 /// `payloads/VERSION/release.json` for each, and the next version of its line's role into `trust/`. Lists
@@ -41,9 +41,9 @@ Examples:
 
   tidegate release sign --key ada.pem --ceremony for-ben.json")]
 pub struct Args {
-    /// The releases; by default all that are pending
+    /// The releases; by default all pending ones
     versions: Vec<Version>,
-    /// A release key; several if a line needs more than one
+    /// A release key; give several if a line needs more than one
     #[arg(long, value_name = "FILE", env = "TIDEGATE_RELEASE_KEY", required = true)]
     key: Vec<PathBuf>,
     /// The targets key, which delegates new lines
@@ -57,12 +57,12 @@ pub struct Args {
     /// Let the named releases enter a stage from this time on, before the end of their soak
     #[arg(long, value_name = "STAGE=TIME", value_parser = Forward::parse, requires_all = ["versions", "reason"])]
     not_before: Vec<Forward>,
-    /// With `--not-before`: why; it is signed and public
+    /// With `--not-before`: the reason; it is signed and public
     #[arg(long, value_name = "TEXT", requires = "not_before")]
     reason: Option<String>,
 }
 
-/// What is signed, by line.
+/// What to sign, by line.
 type Lines<'v> = Vec<(&'v Line, Vec<Version>)>;
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
@@ -111,7 +111,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     body.show(terminal)
 }
 
-/// What to do about releases that these keys must not sign.
+/// Returns the hint for releases that these keys must not sign.
 fn hint(refused: &Refused) -> &'static str {
     match refused {
         Refused::BothSides { .. } | Refused::OtherDuty { .. } | Refused::Stranger { .. } => {
@@ -124,7 +124,7 @@ fn hint(refused: &Refused) -> &'static str {
 
 const SEE_KEYS: &str = "see which keys count for which lines: `tidegate key list`";
 
-/// What is to be signed. What cannot be signed is noted as refused.
+/// Returns what to sign. What cannot be signed is recorded as refused.
 fn pending<'v>(
     view: &'v View,
     ask: &'v Sign,
@@ -160,7 +160,7 @@ impl Args {
     ) -> Option<(String, &'static str)> {
         let proposed = match propose_releases(trust, &[(line, Vec::new())], release, now, |_| {}) {
             Ok(proposed) => proposed,
-            Err(error) => return Some((chain(&error), "put `trust/` back as it was")),
+            Err(error) => return Some((chain(&error), "restore `trust/` as it was")),
         };
         if let Err(refused) = proposed.check(now) {
             return Some((chain(&refused), hint(&refused)));
@@ -193,7 +193,7 @@ impl Args {
     fn form(&self, manifest: &mut ReleaseManifest) {
         let reason = self.reason.as_deref().unwrap_or_default();
         for Forward { stage, earliest } in &self.not_before {
-            // What cannot be brought forward was refused before.
+            // Releases that cannot be brought forward were refused before.
             let _ = manifest.bring_forward(stage, *earliest, reason);
         }
     }

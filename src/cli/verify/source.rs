@@ -14,7 +14,7 @@ use crate::signing::Signed;
 use crate::signing::verify::Files;
 use crate::tls;
 
-/// Nothing in a repository is larger, but for payloads, whose sizes are listed.
+/// No file in a repository is larger, except for payloads, whose sizes are listed.
 const MAX_FILE: u64 = 1024 * 1024 * 1024;
 
 /// For one file. A server that takes longer is stuck.
@@ -83,7 +83,7 @@ fn server_instead(from: &str) -> String {
     let host = from.split('/').next().unwrap_or_default();
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     if has_port || host == "localhost" {
-        return format!("a server's address begins with its scheme: `http://{from}`, or `https://{from}`");
+        return format!("write the server's address with its scheme: `http://{from}`, or `https://{from}`");
     }
     "name a folder with a repository, or a server as `http://HOST:PORT`".to_owned()
 }
@@ -104,7 +104,7 @@ pub fn own_root(path: Option<&Path>, catalog: &Path) -> anyhow::Result<Option<Si
 pub fn parse_root(name: &str, raw: Bytes) -> anyhow::Result<Signed<Root>> {
     Signed::parse(raw)
         .with_context(|| format!("`{name}` is not a root"))
-        .hint("name a `N.root.json` with `--root FILE`")
+        .hint("name an `N.root.json` with `--root FILE`")
 }
 
 /// An HTTP client for a server. `ca` names a file with the certificate authorities to trust instead of the

@@ -21,7 +21,7 @@ tagged! {
     /// Whether a gate is open.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum GateState {
-        /// Is open.
+        /// Open.
         Passes = "passes",
         /// Opens by itself at `until`.
         Waits { until: Time } = "waits",
@@ -31,26 +31,26 @@ tagged! {
 }
 
 tagged! {
-    /// What a gate is about, and what was found.
+    /// The subject of a gate, and what was found.
     #[derive(Debug, Clone, Copy, PartialEq)]
     pub enum Fact<'a> {
-        /// The catalog has an entry for the stage or a later one, dated ahead.
+        /// The catalog has an entry for the stage or a later one, dated in the future.
         Recorded { since: Time } = "recorded",
-        /// The release was yanked. Only there if it was.
+        /// The release was yanked. Present only if it was.
         Yanked { yank: &'a Yank } = "yanked",
         /// A release key has signed the release.
         Signed { manifest: &'a ManifestState } = "signed",
-        /// The payload files are there, and match their digests.
+        /// The payload files exist and match their digests.
         Payload { payload: &'a PayloadState } = "payload",
-        /// The time in the stage before. `waived` if an early promotion skips it.
+        /// The time in the previous stage. `waived` if an early promotion skips it.
         Soak { since: Time, soak: Soak, due: Time, waived: bool } = "soak",
         /// The earliest time that the signed release manifest allows.
         NotBefore { stage: &'a StageName, at: Time } = "not_before",
-        /// The line takes no new releases. Only there if it is retired.
+        /// The line accepts no new releases. Present only if it is retired.
         Retired { line: &'a LineName, retired: &'a Event } = "retired",
         /// Somebody holds the release.
         Hold { hold: Option<&'a Event> } = "hold",
-        /// The freeze that is on now, or that will be on when every other gate passes.
+        /// The freeze that is in effect now, or will be when every other gate passes.
         Freeze { freeze: Option<&'a Freeze>, waived: bool } = "freeze",
         /// The hours of the week in which promotions happen.
         Window { window: &'a Window, waived: bool } = "window",
@@ -62,7 +62,7 @@ tagged! {
 }
 
 impl Fact<'_> {
-    /// Whether it matters in a retired line too: the line still offers its releases, and a fault of a
+    /// Whether the gate matters in a retired line too: the line still offers its releases, and a fault in a
     /// release keeps it from being offered.
     #[must_use]
     pub const fn outlasts_retirement(&self) -> bool {
@@ -88,7 +88,7 @@ impl<'a> Gate<'a> {
         Some(Self { fact, state: GateState::Blocks })
     }
 
-    /// When the gate opens by itself, if it is one that waits.
+    /// When the gate opens by itself, if it waits.
     #[must_use]
     pub const fn opens(&self) -> Option<Time> {
         match self.state {

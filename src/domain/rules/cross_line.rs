@@ -31,7 +31,7 @@ fn follows(lines: &[Line], unusable: &Unusable, broken: &mut Vec<Broken>) {
     }
 }
 
-/// Lines whose names are dotted prefixes of others', in pairs of the outer and the inner.
+/// Pairs of lines in which the outer one's name is a dotted prefix of the inner one's.
 fn names<'a>(lines: &'a [Line], broken: &mut Vec<Broken>) -> HashSet<(&'a LineName, &'a LineName)> {
     let names: HashMap<&str, &LineName> = lines.iter().map(|line| (line.name.as_str(), &line.name)).collect();
     let mut within = HashSet::new();
@@ -47,7 +47,7 @@ fn names<'a>(lines: &'a [Line], broken: &mut Vec<Broken>) -> HashSet<(&'a LineNa
     within
 }
 
-/// Lines that take the same versions. Those whose `names` show it already are left out.
+/// Reports lines that accept the same versions, except pairs already reported for their `names`.
 fn prefixes(lines: &[Line], names: &HashSet<(&LineName, &LineName)>, broken: &mut Vec<Broken>) {
     let texts: Vec<String> = lines.iter().map(|line| line.prefix.to_string()).collect();
     let mut by_prefix: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -57,7 +57,7 @@ fn prefixes(lines: &[Line], names: &HashSet<(&LineName, &LineName)>, broken: &mu
     for (inner, text) in texts.iter().enumerate() {
         for (depth, prefix) in dotted(text).enumerate() {
             for &outer in by_prefix.get(prefix).into_iter().flatten() {
-                // Two lines of the very same prefix meet twice, once from each side.
+                // Two lines with the same prefix meet twice, once from each side.
                 let twice = depth == 0 && outer >= inner;
                 let pair = [&lines[inner].name, &lines[outer].name];
                 if twice || names.contains(&(pair[1], pair[0])) {
@@ -72,12 +72,12 @@ fn prefixes(lines: &[Line], names: &HashSet<(&LineName, &LineName)>, broken: &mu
     }
 }
 
-/// A dotted text and what it begins with: `1.8.4`, `1.8`, `1`.
+/// A dotted text and its prefixes: `1.8.4`, `1.8`, `1`.
 fn dotted(text: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(text), |text| text.rsplit_once('.').map(|(prefix, _)| prefix))
 }
 
-/// Names of channels that are there twice. Each points at the first, and the first at the second.
+/// Reports channel names that occur twice. Each points at the first, and the first at the second.
 fn channels(lines: &[Line], broken: &mut Vec<Broken>) {
     let mut claims: BTreeMap<&ChannelName, Vec<(&LineName, At)>> = BTreeMap::new();
     for line in lines {

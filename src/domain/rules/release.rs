@@ -11,7 +11,7 @@ use super::super::soak_record;
 use super::super::version::Version;
 use super::{At, Part, Reference, Rule, circles, text};
 
-/// The rules of one release. `unread` are releases of the line that are there and cannot be read.
+/// Checks the rules for one release. `unread` are releases of the line that exist but cannot be read.
 pub(super) fn release(
     line: &Line,
     release: &Release,
@@ -44,7 +44,7 @@ pub(super) fn release(
     entries(line, release, &mut report);
 }
 
-/// The rules of a list of payloads, by the names of their files. A reader gives `None` for a name that
+/// Checks the rules for a list of payloads, given their file names. A reader passes `None` for a name that
 /// it could not read.
 #[must_use]
 pub fn payloads<'a>(files: impl IntoIterator<Item = Option<&'a str>>) -> Vec<(Part, Rule)> {
@@ -96,7 +96,7 @@ fn texts(release: &Release, report: &mut impl FnMut(Part, Rule)) {
     }
 }
 
-/// Entries come in order, late enough, and not against a hold.
+/// Checks that entries are in order, late enough, and not made during a hold.
 fn entries(line: &Line, release: &Release, report: &mut impl FnMut(Part, Rule)) {
     for (place, stages) in line.stages.windows(2).enumerate() {
         let [before, stage] = stages else { continue };

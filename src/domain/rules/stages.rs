@@ -1,4 +1,4 @@
-//! Rules of one line but for its releases.
+//! Rules for one line, apart from its releases.
 
 use super::super::Time;
 use super::super::channel::StageName;
@@ -6,8 +6,8 @@ use super::super::line::Line;
 use super::super::policy::{SOAK_MAX, SOAK_MIN, Soak, SoakPolicy, Urgency};
 use super::{At, Limit, Rule, text};
 
-/// The rules of a list of stages, of a line or of the policy. A reader gives `None` for a stage that it
-/// could not read.
+/// Checks the rules for a list of stages, of a line or of the policy. A reader passes `None` for a stage
+/// that it could not read.
 #[must_use]
 pub fn stages<'a>(
     all: impl IntoIterator<Item = Option<(&'a StageName, Option<&'a SoakPolicy>)>>,
@@ -42,7 +42,7 @@ fn soaks(place: usize, stage: &StageName, policy: &SoakPolicy) -> Vec<(At, Rule)
     found
 }
 
-/// The rules of one soak. A limit that it takes over from another soak is reported there.
+/// Checks the rules for one soak. A limit that it inherits from another soak is reported there.
 fn soak(
     place: usize,
     stage: &StageName,
@@ -76,13 +76,13 @@ fn soak(
     found
 }
 
-/// The rule that a freeze breaks which does not end after it begins.
+/// The rule that a freeze breaks if it does not end after it begins.
 #[must_use]
 pub fn freeze(from: Time, until: Time) -> Option<Rule> {
     (until <= from).then_some(Rule::FreezeBackwards)
 }
 
-/// The rules of one line but for its releases.
+/// Checks the rules for one line, apart from its releases.
 pub(super) fn line(line: &Line, report: &mut impl FnMut(At, Rule)) {
     for (at, rule) in stages(line.stages.iter().map(|stage| Some((&stage.name, stage.soak.as_ref())))) {
         report(at, rule);

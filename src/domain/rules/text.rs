@@ -15,11 +15,11 @@ pub const NOTE: usize = 10_000;
 pub const LINE: usize = 200;
 /// Who did something.
 pub const AUTHOR: usize = 200;
-/// Browsers and proxies take addresses of this length.
+/// Browsers and proxies accept addresses of this length.
 pub const LINK: usize = 2000;
-/// What JSON numbers carry without loss everywhere, 2^53 - 1.
+/// The largest number that JSON carries without loss everywhere, 2^53 - 1.
 pub const SIZE: u64 = 9_007_199_254_740_991;
-/// The longest duration, in days. A longer one is a slip.
+/// The longest duration, in days. A longer one is a typo.
 pub const DAYS: i64 = 3650;
 
 /// A text of one line of at most `most` bytes.
@@ -28,7 +28,7 @@ pub fn line(text: &str, most: usize) -> Option<Rule> {
     lines(text, most).or_else(|| text.contains('\n').then_some(Rule::SeveralLines))
 }
 
-/// A text of any number of lines, of at most `most` bytes together.
+/// A text of any number of lines, of at most `most` bytes in total.
 #[must_use]
 pub fn lines(text: &str, most: usize) -> Option<Rule> {
     if text.trim().is_empty() {
@@ -37,7 +37,7 @@ pub fn lines(text: &str, most: usize) -> Option<Rule> {
     if text.len() > most {
         return Some(Rule::LongText { length: text.len(), most });
     }
-    // Most texts are plain, and that is seen much faster.
+    // Most texts are plain ASCII, and that check is much faster.
     let plain = text.bytes().all(|b| matches!(b, b' '..=b'~'));
     (!plain && text.chars().any(|c| is_unprintable(c) && c != '\n')).then_some(Rule::ControlCharacter)
 }

@@ -1,4 +1,4 @@
-//! What each channel offers at one time, prepared for many questions.
+//! What each channel offers at one time, prepared for many queries.
 
 use std::collections::HashMap;
 use std::ops::{Bound, RangeBounds};
@@ -39,16 +39,16 @@ pub(super) struct View<'a> {
 /// The next step above some version in one channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Towards<'a> {
-    /// The highest release that may be taken, and whether that is a barrier with more behind it.
+    /// The highest release that may be installed, and whether it is a barrier with more behind it.
     Take { release: &'a Release, barrier: bool },
-    /// A barrier that is not on offer here comes before everything above.
+    /// A barrier that is not on offer here blocks everything above it.
     Barrier { version: &'a Version },
     /// Nothing above is on offer.
     Nothing,
 }
 
 impl<'a> Views<'a> {
-    /// Looks at every channel at `now`. `decisions` are those of
+    /// Prepares every channel at `now`. `decisions` are those of
     /// [`decide`](super::super::promotion::decide) for the same catalog and time.
     #[must_use]
     pub fn new(catalog: &'a Catalog, decisions: &[Decision<'a>], now: Time) -> Self {
@@ -80,7 +80,7 @@ impl<'a> Views<'a> {
         &self.lines[&line.name].gate
     }
 
-    /// The line that comes after `own` on the way to `goal`: `None` if no way leads there.
+    /// The line after `own` on the way to `goal`, or `None` if no way leads there.
     pub(super) fn line_after(&self, own: &Line, goal: &'a Line) -> Option<&'a Line> {
         let mut line = goal;
         loop {
@@ -92,7 +92,7 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// The advice to a cluster before a barrier that its channel does not offer.
+    /// The advice for a cluster below a barrier that its channel does not offer.
     pub(super) fn behind(
         &self,
         channel: ChannelRef<'a>,
@@ -126,7 +126,7 @@ impl<'a> View<'a> {
         self.offered.last().copied()
     }
 
-    /// The next step above a version: the highest on offer, but not over a barrier.
+    /// The next step above a version: the highest release on offer that does not jump over a barrier.
     pub(super) fn towards(&self, above: Bound<&Version>) -> Towards<'a> {
         let candidates =
             &self.offered[self.offered.partition_point(|release| !is_above(&release.version, above))..];

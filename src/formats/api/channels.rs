@@ -1,4 +1,4 @@
-//! `/v1/channels`: every channel in short.
+//! `/v1/channels`: a summary of every channel.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,11 +14,11 @@ pub struct ChannelsBody {
     pub channels: Vec<ChannelSummary>,
 }
 
-/// One channel in short.
+/// A summary of one channel.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChannelSummary {
     pub channel: String,
-    /// Further names of the channel.
+    /// Other names of the channel.
     pub aliases: Vec<String>,
     pub line: String,
     pub stage: String,
@@ -29,7 +29,7 @@ pub struct ChannelSummary {
     /// How many releases entered and were yanked.
     pub yanked: usize,
     pub paused: Option<Notice>,
-    /// What is on its way into the channel.
+    /// The releases on their way into the channel.
     pub soaking: Vec<Soaking>,
 }
 
@@ -39,7 +39,7 @@ pub struct Soaking {
     pub version: String,
     /// `promote`, `wait` or `blocked`.
     pub verdict: &'static str,
-    /// RFC 3339; when it enters at the earliest.
+    /// RFC 3339; the earliest time at which it enters.
     pub until: Option<String>,
     pub overdue: bool,
 }
@@ -58,7 +58,7 @@ impl ChannelSummary {
     #[must_use]
     pub fn of(channel: ChannelRef<'_>, decisions: &[Decision<'_>], now: Time) -> Self {
         let (line, stage) = (channel.line, channel.stage());
-        // Decisions come by line, so a line's own are together.
+        // Decisions are ordered by line, so those of one line are adjacent.
         let begin = decisions.partition_point(|decision| decision.line.name < line.name);
         let own = decisions[begin..].iter().take_while(|decision| decision.line.name == line.name);
         let entered = line.releases.values().filter(|release| release.is_in(channel.index, now));

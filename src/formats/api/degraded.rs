@@ -13,7 +13,7 @@ sparse! {
     /// One thing that is wrong. Times are in RFC 3339.
     #[derive(Debug, Default, Serialize, ToSchema)]
     pub struct DegradedBody {
-        /// A stable word, the same as in the metrics.
+        /// A stable name, the same as in the metrics.
         pub kind: &'static str,
         pub detail: String,
         @optional {
@@ -25,9 +25,9 @@ sparse! {
             version: String,
             /// Of `not_offered` and `promotions_overdue`: how many there are.
             count: usize,
-            /// Of `promotions_overdue`: since when the first is.
+            /// Of `promotions_overdue`: since when the first is overdue.
             since: String,
-            /// Of `expiry_near`: what expires; none on a mirror, for all that was imported.
+            /// Of `expiry_near`: what expires; none on a mirror, where it is the imported content.
             document: String,
             /// Of `expiry_near`: when.
             expires: String,
@@ -35,7 +35,7 @@ sparse! {
             clock: String,
             expected: String,
         }
-        /// Of `not_offered`: what was found beside the catalog.
+        /// Of `not_offered`: what was found alongside the catalog.
         #[serde(flatten)]
         pub evidence: EvidenceBody,
     }
@@ -47,11 +47,11 @@ sparse! {
     pub struct RefusalBody {
         /// `faulty`, `steps_back` or `claims`.
         pub kind: &'static str,
-        /// With `steps_back`: every way in which it would.
+        /// With `steps_back`: every way in which it would step back.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub step_backs: Vec<StepBackBody>,
         @optional {
-            /// With `claims`: the channel or the prefix of versions that another line has.
+            /// With `claims`: the channel or the version prefix that another line already has.
             channel: String,
             prefix: String,
             /// With `claims`: that line.

@@ -16,17 +16,17 @@ pub struct ExplainBody {
     pub line: String,
     /// `normal` or `security`.
     pub urgency: &'static str,
-    /// `promoted`, `due`, `waiting`, `blocked` or `yanked`; `unknown` on a mirror, for what has not
-    /// entered every stage.
+    /// `promoted`, `due`, `waiting`, `blocked` or `yanked`; `unknown` on a mirror, for a release that has
+    /// not entered every stage.
     pub state: &'static str,
     pub message: String,
     pub entered: Vec<EntryBody>,
     pub next: Option<DecisionBody>,
     pub yanked: Option<Notice>,
-    /// Why it is not on offer where it has entered, if it is not.
+    /// Why it is not on offer in the stages that it has entered, if it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withheld: Option<EvidenceBody>,
-    /// What people can do about it, and who they are.
+    /// What people can do about it, and who can do it.
     pub remedies: Vec<String>,
     /// The same for programs.
     #[serde(skip_serializing_if = "Vec::is_empty")]

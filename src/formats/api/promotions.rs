@@ -46,33 +46,33 @@ pub struct GateBody {
     pub state: &'static str,
     /// RFC 3339; with `waits`, when the gate opens.
     pub until: Option<String>,
-    /// What was looked at, in words.
+    /// What the gate checked, in words.
     pub message: String,
     #[serde(flatten)]
     pub figures: Figures,
 }
 
 sparse! {
-    /// The figures of a gate: what its message says, for programs. Times are in RFC 3339.
+    /// The figures of a gate: the content of its message, for programs. Times are in RFC 3339.
     #[derive(Debug, Default, Serialize, ToSchema)]
     pub struct Figures {
         @optional {
-            /// Of `soak`, when the release entered the stage before; of `hold`, `paused`, `retired` and `yanked`,
+            /// Of `soak`, when the release entered the previous stage; of `hold`, `paused`, `retired` and `yanked`,
             /// since when; of `recorded`, the date of the entry.
             since: String,
             /// Of `hold`, `paused`, `retired` and `yanked`: who did it.
             by: String,
-            /// Why; of `freeze`, too.
+            /// Why; also of `freeze`.
             reason: String,
-            /// Of `soak`: the least time, as in the catalog (`14d`).
+            /// Of `soak`: the minimum time, as in the catalog (`14d`).
             min: String,
             /// Of `soak`: the time after which the release is overdue.
             max: String,
-            /// Of `soak`: when the least time is over.
+            /// Of `soak`: when the minimum time is over.
             due: String,
             /// Of `soak`, `freeze` and `window`: whether an early promotion skips it.
             waived: bool,
-            /// Of `not_before`: the earliest time that is signed.
+            /// Of `not_before`: the earliest signed time.
             at: String,
             /// Of `freeze`: when it begins and ends.
             from: String,
@@ -80,7 +80,7 @@ sparse! {
             /// Of `window`: its days, hours and time zone, and when it opens if it is closed.
             window: String,
             opens: String,
-            /// Of `order`: the older barrier that must go first.
+            /// Of `order`: the older barrier that must enter first.
             barrier: String,
             /// Of `paused`: the channel.
             channel: String,

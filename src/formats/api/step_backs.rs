@@ -11,7 +11,7 @@ use crate::formats::sparse::sparse;
 use crate::words;
 
 sparse! {
-    /// What was published and is no longer so.
+    /// Something that was published and has changed.
     #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
     pub struct StepBackBody {
         pub line: String,
@@ -22,7 +22,7 @@ sparse! {
         pub hint: String,
         @optional {
             version: String,
-            /// Of `since`, the times; of `place`, the stage and line; of `alias`, the channel now.
+            /// Of `since`, the times; of `place`, the stage and line; of `alias`, its present channel.
             before: String,
             after: String,
             alias: String,

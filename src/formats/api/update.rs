@@ -16,15 +16,15 @@ sparse! {
         pub channel: String,
         /// `update`, `none`, `wait` or `blocked`.
         pub action: &'static str,
-        /// Why, as a stable word.
+        /// Why, as a stable code.
         pub code: &'static str,
         /// Why, as a sentence.
         pub message: String,
-        /// With `update`: the release to take now.
+        /// With `update`: the release to install now.
         pub target: Option<TargetBody>,
         /// With `wait`: RFC 3339, when to expect more.
         pub until: Option<String>,
-        /// What comes next into the channel above the asker's version.
+        /// The next release to enter the channel above the cluster's version.
         pub coming: Option<ComingBody>,
         /// With `blocked`: the release that opens the way.
         pub take: Option<StepBody>,
@@ -39,7 +39,7 @@ sparse! {
             reason: String,
             /// With `barrier` if `blocked`: the barrier that must be installed first.
             barrier: String,
-            /// The channel through which the way leads, if it does not offer what comes next yet.
+            /// The channel on the way, if it does not yet offer the next step.
             through: String,
             /// With `retired`: the channel to go on with.
             follow: FollowBody,
@@ -54,7 +54,7 @@ pub struct FollowBody {
     pub channel: String,
 }
 
-/// A release to take, and where its documents are.
+/// A release to install, and where its documents are.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TargetBody {
     pub version: String,
@@ -63,7 +63,7 @@ pub struct TargetBody {
     pub payloads: Vec<TargetPayload>,
 }
 
-/// A payload of a release to take.
+/// A payload of a release to install.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TargetPayload {
     pub file: String,
@@ -86,7 +86,7 @@ pub struct StepBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ComingBody {
     pub version: String,
-    /// RFC 3339; at the earliest.
+    /// RFC 3339; the earliest time at which it enters.
     pub until: String,
     /// The channel that it enters.
     pub channel: String,

@@ -9,7 +9,7 @@ use crate::domain::payload::Payload;
 use crate::domain::release::{Entry, Event, Release, Yank};
 use crate::domain::rfc3339;
 
-/// A mapping that would make its line longer than this is written as a block.
+/// The longest line. A mapping that does not fit is written as a block.
 const WIDTH: usize = 110;
 
 /// An entry for a stage, in flow form.
@@ -92,7 +92,7 @@ fn payload(payload: &Payload) -> String {
     flow(&pairs)
 }
 
-/// A text that grows by lines. Writing to a `String` cannot fail.
+/// A text that grows line by line. Writing to a `String` cannot fail.
 struct Lines(String);
 
 impl Lines {

@@ -1,14 +1,14 @@
-//! Text as a YAML scalar that no reader takes for anything else.
+//! Text as a YAML scalar that no reader mistakes for anything else.
 
 use std::fmt::Write;
 
 use crate::domain::version::Version;
 
-/// Words that some YAML reader takes for a truth value or for nothing.
+/// Words that some YAML reader takes for a boolean or for null.
 const WORDS: [&str; 11] = ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf"];
 
-/// A text as a scalar on one line, fit for flow and block: plain where every reader agrees that it
-/// is text, in double quotes otherwise.
+/// Writes a text as a scalar on one line, for flow and block style: plain if every reader agrees that it is
+/// text, in double quotes otherwise.
 #[must_use]
 pub fn scalar(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { quoted(text) }
@@ -24,12 +24,13 @@ fn is_plain(text: &str) -> bool {
         && (first.is_alphabetic() || is_version(text) || is_digest(text))
 }
 
-/// Three numbers with dots are no number to any reader; two are, and so are `1e5` and `0x1`.
+/// No reader takes three numbers separated by dots for a number. Some readers do so with two, and with
+/// `1e5` and `0x1`.
 fn is_version(text: &str) -> bool {
     Version::parse(text).is_ok()
 }
 
-/// A digest is plain by custom; one that could be read as a number is not.
+/// A digest is plain by convention, unless it could be read as a number.
 fn is_digest(text: &str) -> bool {
     let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) && letters > 1
@@ -45,7 +46,7 @@ fn quoted(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            // YAML's own line breaks, the byte order mark, and what does not show.
+            // YAML's own line breaks, the byte order mark, and invisible characters.
             c if c.is_control()
                 || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') =>
             {

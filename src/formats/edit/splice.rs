@@ -11,12 +11,12 @@ use crate::formats::yaml::node::{Entry, Node, Value, colon, parse};
 /// Why a text cannot be edited.
 #[derive(Debug, thiserror::Error)]
 pub enum SpliceError {
-    #[error("line {line} is not YAML that a machine can edit: {message}")]
+    #[error("line {line} is not YAML that tidegate can edit: {message}")]
     NotYaml { line: u32, message: String },
     #[error("the file is not a mapping of keys to values")]
     NoMapping,
     #[error(
-        "`{0}` is written in a form that a machine cannot edit: edit it by hand, or write it on a line of its own as `{0}: {{ … }}`"
+        "`{0}` is written in a form that tidegate cannot edit: edit it by hand, or write it on its own line as `{0}: {{ … }}`"
     )]
     Form(String),
     #[error("there is no `{0}` to remove")]
@@ -27,7 +27,7 @@ pub enum SpliceError {
 /// missing, it is added.
 ///
 /// # Errors
-/// When the text is not YAML, or is written in a form in which the place cannot be found.
+/// When the text is not YAML, or is written in a form in which the position cannot be found.
 pub fn put(text: &str, path: &[&str], value: &str) -> Result<String, SpliceError> {
     let sheet = Sheet::new(text)?;
     let form = || SpliceError::Form(path.join("."));
@@ -60,7 +60,7 @@ pub fn put(text: &str, path: &[&str], value: &str) -> Result<String, SpliceError
     if sheet.is_flow(&sheet.root) || !is_missing && !sheet.is_bare_end(mapping) {
         return sheet.insert(mapping, &pair, path);
     }
-    // An empty `{}` that ends its line gives way to a block, with a line for each entry.
+    // An empty `{}` at the end of its line becomes a block, with a line for each entry.
     let indent = sheet.indent(&entry.key, path)?;
     let colon = colon(text, &entry.key).ok_or_else(form)?;
     let (at, line) = sheet.as_line(sheet.line_end(colon), &format!("{indent}  {pair}"));
@@ -102,12 +102,12 @@ fn entries<'n, 'a>(mapping: &'n Node<'a>) -> &'n [Entry<'a>] {
     }
 }
 
-/// Whether a key has no value: `stages:` and nothing behind it.
+/// Whether a key has no value: `stages:` and nothing after it.
 fn is_missing(value: &Node<'_>) -> bool {
     matches!(&value.value, Value::Scalar { text, plain: true } if text.is_empty())
 }
 
-/// A text, what it says, and where its comments are.
+/// A text, its parsed tree, and where its comments are.
 struct Sheet<'a> {
     text: &'a str,
     root: Node<'a>,
@@ -124,7 +124,7 @@ impl<'a> Sheet<'a> {
         Ok(Self { text, root, comments })
     }
 
-    /// The key that a path leads to, if it is there. An empty path leads to no key.
+    /// The key that a path leads to, if it exists. An empty path leads to no key.
     fn entry(&self, path: &[&str]) -> Result<Option<&Entry<'a>>, SpliceError> {
         let mut node = &self.root;
         let mut found = None;
@@ -145,13 +145,13 @@ impl<'a> Sheet<'a> {
         matches!(mapping.value, Value::Map(_)) && self.text[mapping.bytes.start..].starts_with('{')
     }
 
-    /// The comment that begins at a place or goes on there.
+    /// The comment that covers a position.
     fn comment_at(&self, at: usize) -> Option<&Range<usize>> {
         let next = self.comments.partition_point(|comment| comment.end <= at);
         self.comments.get(next).filter(|comment| comment.contains(&at))
     }
 
-    /// The comma behind an entry of a flow mapping, past spaces, line breaks and comments.
+    /// The comma after an entry of a flow mapping, past spaces, line breaks and comments.
     fn comma(&self, mut at: usize) -> Option<usize> {
         loop {
             let rest = self.text[at..].trim_start();
@@ -167,7 +167,7 @@ impl<'a> Sheet<'a> {
         self.text[..at].rfind('\n').map_or(0, |at| at + 1)
     }
 
-    /// Behind the line break of the line that the text before `at` ends on.
+    /// The position after the line break of the line on which the text before `at` ends.
     fn line_end(&self, at: usize) -> usize {
         if at > 0 && self.text.as_bytes()[at - 1] == b'\n' {
             return at;
@@ -175,7 +175,7 @@ impl<'a> Sheet<'a> {
         self.text[at..].find('\n').map_or(self.text.len(), |end| at + end + 1)
     }
 
-    /// The line break that is used near a place.
+    /// The kind of line break used near a position.
     fn line_break(&self, at: usize) -> &'static str {
         let end = self.text[at..].find('\n').map(|end| at + end);
         match end.or_else(|| self.text.find('\n')) {
@@ -184,15 +184,15 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// What comes before a key on its line, where that is spaces only.
+    /// The text before a key on its line, if it is only spaces.
     fn indent(&self, node: &Node<'_>, path: &[&str]) -> Result<&'a str, SpliceError> {
         let start = node.bytes.start;
         let indent = &self.text[self.line_start(start)..start];
         if indent.bytes().all(|b| b == b' ') { Ok(indent) } else { Err(SpliceError::Form(path.join("."))) }
     }
 
-    /// A line to insert at a line's beginning or at the end of the text. If the text does not end
-    /// with a line break, it does not afterwards either.
+    /// A line to insert at the start of a line or at the end of the text. If the text does not end with a
+    /// line break, the result does not either.
     fn as_line(&self, at: usize, line: &str) -> (usize, String) {
         let before = at.saturating_sub(1);
         let line_break = self.line_break(self.line_start(before));
@@ -237,7 +237,7 @@ impl<'a> Sheet<'a> {
             if self.text[open..close].trim().is_empty() {
                 text.replace_range(open..close, &format!(" {pair} "));
             } else {
-                // Only comments are inside: the last of them ends its line.
+                // The mapping contains only comments, and the last one ends its line.
                 let line = self.line_start(close);
                 let indent = &self.text[line..close];
                 text.insert_str(line, &format!("{indent}  {pair}{}", self.line_break(mapping.bytes.start)));
@@ -251,7 +251,7 @@ impl<'a> Sheet<'a> {
             text.insert_str(behind, &format!("{joint}{pair}"));
             return text;
         }
-        // Each entry has a line: the new one goes behind the comment of the one before it.
+        // Each entry has its own line: the new one goes after the comment of the previous one.
         let line = self.line_start(last);
         let content = self.text[line..].trim_start_matches(' ');
         let indent = &self.text[line..self.text.len() - content.len()];
@@ -296,13 +296,13 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// Cuts a span out, and leaves its comments on lines of their own.
+    /// Cuts out a span, and leaves its comments on their own lines.
     fn cut(&self, span: Range<usize>, entry: &Entry<'_>) -> String {
         let kept = self.kept_comments(&span, entry);
         let mut text = self.text.to_owned();
         if self.line_start(span.start) == span.start && self.line_end(span.end) == span.end {
             text.replace_range(span.clone(), &kept);
-            // If the text does not end with a line break, it does not afterwards either.
+            // If the text does not end with a line break, the result does not either.
             if span.end == self.text.len() && !self.text.ends_with('\n') {
                 text.truncate(text.trim_end_matches(['\n', '\r']).len());
             }
@@ -316,7 +316,7 @@ impl<'a> Sheet<'a> {
         text
     }
 
-    /// The comments that begin in a span, each on a line with its line break.
+    /// The comments that begin in a span, each on a line that ends with a line break.
     fn kept_comments(&self, span: &Range<usize>, entry: &Entry<'_>) -> String {
         let line_break = self.line_break(span.start);
         let own = &self.text[self.line_start(entry.key.bytes.start)..entry.key.bytes.start];
@@ -352,8 +352,8 @@ impl<'a> Sheet<'a> {
     }
 }
 
-/// Where the comments of a text are: at each `#` that no key and no value has. None of them includes
-/// its line break.
+/// Finds the comments of a text: at each `#` that is not part of a key or a value. They do not include
+/// their line breaks.
 fn comments(text: &str, root: &Node<'_>) -> Vec<Range<usize>> {
     let mut words = Vec::new();
     words_with_hash(root, &mut words);
@@ -370,7 +370,7 @@ fn comments(text: &str, root: &Node<'_>) -> Vec<Range<usize>> {
     comments
 }
 
-/// The keys and values that have a `#` in them, in the order of the text.
+/// The keys and values that contain a `#`, in text order.
 fn words_with_hash(node: &Node<'_>, words: &mut Vec<Range<usize>>) {
     match &node.value {
         Value::Scalar { text, .. } if text.contains('#') => words.push(node.bytes.clone()),

@@ -34,7 +34,7 @@ sparse! {
         /// Every stage of the line in order, this one among them. The minor gate looks for a line's
         /// highest release in its last stage, then in the one before, and so on.
         pub stages: Vec<ChannelStage>,
-        /// Never goes back; see [`next_version`](crate::formats::tuf::next_version).
+        /// Never decreases; see [`next_version`](crate::formats::tuf::next_version).
         pub version: u64,
         #[serde(with = "seconds")]
         #[schema(value_type = String, format = DateTime)]
@@ -42,19 +42,19 @@ sparse! {
         #[serde(with = "seconds")]
         #[schema(value_type = String, format = DateTime)]
         pub expires: Time,
-        /// Every release that ever entered the stage, in ascending order; yanked ones say so.
+        /// Every release that ever entered the stage, in ascending order; yanked ones are marked.
         pub releases: Vec<ChannelRelease>,
-        /// Signed by a throw-away key.
+        /// Signed with a throw-away key.
         #[serde(default, skip_serializing_if = "is_false")]
         pub demo: bool,
         @optional {
-            /// From where the line is entered.
+            /// The line from which clusters may enter this one.
             follows: ChannelFollows,
             /// The highest version on offer.
             latest: Version,
             /// Set while the channel is paused: its clusters wait.
             paused: Notice,
-            /// Set once the line is retired: nothing new comes, and what it offers stays on offer.
+            /// Set once the line is retired: it gets nothing new, and what it offers stays on offer.
             retired: Notice,
         }
     }
@@ -74,12 +74,12 @@ pub struct ChannelStage {
     pub channel: ChannelName,
 }
 
-/// The line from which this one is entered.
+/// The line from which clusters may enter this one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelFollows {
     pub line: LineName,
-    /// For how many seconds a release that was the highest of that line still opens the way.
+    /// For how many seconds a release that used to be the highest of that line still opens the way.
     pub grace: u64,
 }
 
@@ -100,7 +100,7 @@ sparse! {
     #[serde(deny_unknown_fields)]
     pub struct ChannelRelease {
         pub version: Version,
-        /// The digest of its signed manifest as it is stored and served.
+        /// The digest of its signed manifest, as stored and served.
         pub manifest: Sha256,
         /// When it entered the stage.
         #[serde(with = "seconds")]
@@ -116,7 +116,7 @@ sparse! {
 }
 
 sparse! {
-    /// The end of a release's offer.
+    /// A yank: the release is no longer offered.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
     #[serde(deny_unknown_fields)]
     pub struct ChannelYank {
@@ -125,15 +125,15 @@ sparse! {
         pub at: Time,
         pub reason: String,
         @optional {
-            /// The release to take instead.
+            /// The release to install instead.
             to: Version,
         }
     }
 }
 
 impl ChannelManifest {
-    /// The manifest of a channel at `now`. `digest` returns the digest of a release's signed manifest; a
-    /// release without one is left out, since no cluster could verify it.
+    /// Creates the manifest of a channel at `now`. `digest` returns the digest of a release's signed
+    /// manifest; a release without one is left out, since no cluster could verify it.
     #[must_use]
     pub fn of(
         channel: ChannelRef<'_>,

@@ -1,7 +1,7 @@
 //! A line rebuilt from its manifests.
 //!
-//! The manifests have everything that `upgrade::answer` needs, so a server can answer for a line that it
-//! can no longer read, and a cluster can work out its answer from what it has verified.
+//! The manifests contain everything that `upgrade::answer` needs, so a server can answer for a line that it
+//! can no longer read, and a cluster can work out its own answer from verified documents.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -79,14 +79,14 @@ pub fn line(
     Ok(Some(Line { name, title: None, prefix, follows, stages, freezes: Vec::new(), retired, releases }))
 }
 
-/// What is published never says who did something. It took effect when it was published, whatever its
-/// date says by the reader's clock.
+/// Published documents never say who did something. An event took effect when it was published, whatever
+/// its date is by the reader's clock.
 fn event(notice: &Notice) -> Event {
     let by = "the catalog".to_owned();
     Event { at: notice.at, by, reason: notice.reason.clone(), at_once: true }
 }
 
-/// A release as its manifest has it, in none of the line's stages yet.
+/// A release as described by its manifest, not yet in any stage of the line.
 #[must_use]
 pub fn release(manifest: ReleaseManifest, stages: usize) -> Release {
     Release {

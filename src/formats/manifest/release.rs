@@ -49,14 +49,14 @@ sparse! {
         #[serde(with = "seconds")]
         #[schema(value_type = String, format = DateTime)]
         pub signed_at: Time,
-        /// Signed by a throw-away key.
+        /// Signed with a throw-away key.
         #[serde(default, skip_serializing_if = "is_false")]
         pub demo: bool,
         @optional {
             /// The line from which clusters may enter this one.
             follows: LineName,
             summary: String,
-            /// Why a release key has brought `not_before` forward, where one has.
+            /// Why a release key brought `not_before` forward, if one did.
             not_before_reason: String,
         }
     }
@@ -69,12 +69,12 @@ enum Kind {
 }
 
 impl ReleaseManifest {
-    /// The manifest of a release as the catalog has it.
+    /// Creates the manifest of a release from the catalog.
     ///
-    /// `not_before` of a stage is its `since` if the release has entered it; otherwise the earliest time
-    /// for the stage before, plus this stage's `min`. For the first stage it is its `since`, or the time
-    /// of signing. So signing again during a soak does not restart the soak. An early promotion sets an
-    /// earlier time before it signs.
+    /// `not_before` of a stage is its `since` if the release has entered it, otherwise the earliest time
+    /// for the previous stage plus this stage's `min`. The earliest time for the first stage is its
+    /// `since`, or the time of signing. So signing again during a soak does not restart the soak. An early
+    /// promotion sets an earlier time before it signs.
     #[must_use]
     pub fn of(line: &Line, release: &Release, signed_at: Time) -> Self {
         let mut not_before = BTreeMap::new();
@@ -112,7 +112,7 @@ impl ReleaseManifest {
     /// Brings the earliest time for a stage forward, and says why.
     ///
     /// # Errors
-    /// If the stage has no earliest time, or one that is earlier already.
+    /// When the stage has no earliest time, or already has an earlier one.
     pub fn bring_forward(
         &mut self,
         stage: &StageName,
@@ -128,15 +128,14 @@ impl ReleaseManifest {
         Ok(())
     }
 
-    /// Whether this signed manifest says what the catalog says. An edit of the catalog after signing
-    /// needs a new signature; only making the release a barrier does not, since that narrows what
-    /// release keys allow.
+    /// Checks that this signed manifest matches the catalog. An edit of the catalog after signing needs a
+    /// new signature, except for making the release a barrier, which only narrows what release keys allow.
     ///
     /// # Errors
     /// The first field in which the two differ.
     pub fn matches(&self, line: &Line, release: &Release) -> Result<(), Mismatch> {
         let wanted = Self::of(line, release, self.signed_at);
-        // Versions are compared as they are spelled, since the leading `v` is signed too.
+        // Versions are compared by their spelling, since the leading `v` is signed too.
         differ("version", &self.version.to_string(), &wanted.version.to_string())?;
         differ("line", &self.line, &wanted.line)?;
         differ("follows", &self.follows, &wanted.follows)?;
@@ -151,7 +150,7 @@ impl ReleaseManifest {
         Ok(())
     }
 
-    /// Whether the release keys allow the release to be in a stage since a time.
+    /// Whether the release keys allow the release to have been in a stage since a time.
     #[must_use]
     pub fn allows(&self, stage: &StageName, since: Time) -> bool {
         self.not_before.get(stage).is_none_or(|earliest| *earliest <= since)
@@ -165,7 +164,7 @@ fn differ<T: PartialEq + Serialize>(field: &'static str, signed: &T, catalog: &T
     Err(Mismatch { field, signed: shown(signed), catalog: shown(catalog) })
 }
 
-/// A field's value for people: a text as it is, and anything else as JSON.
+/// Shows a field's value to people: a text as it is, anything else as JSON.
 fn shown(value: &impl Serialize) -> String {
     match serde_json::to_value(value).unwrap_or_default() {
         Value::Null => "none".to_owned(),

@@ -91,8 +91,8 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Reads keys by their ids. Each id must be its key's own: otherwise one key could have two ids and
-/// count twice towards a threshold.
+/// Reads keys by their ids. Each id must match its key: otherwise one key could have two ids and count
+/// twice towards a threshold.
 pub(super) fn by_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<KeyId, Key>, D::Error> {
     let keys = BTreeMap::<KeyId, Key>::deserialize(deserializer)?;
     for (id, key) in &keys {
@@ -106,7 +106,7 @@ pub(super) fn by_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeM
     Ok(keys)
 }
 
-/// The keys of a role, each named once: some clients refuse a role that names one twice.
+/// Reads the keys of a role, each named once: some clients reject a role that names a key twice.
 pub(super) fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<KeyId>, D::Error> {
     let keyids = Vec::<KeyId>::deserialize(deserializer)?;
     let mut known = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! Names in the repository: of roles, files and targets.
+//! Names of roles, files and targets in the repository.
 //!
 //! Target names are flat: python-tuf and tough disagree on where the digest goes in a name with a `/`.
 //! Role names never begin with a number: `2.1.8-production.json` could be version 2 of one role or
@@ -11,7 +11,7 @@ use crate::domain::version::Version;
 
 /// The role that lists channel manifests.
 pub const CHANNELS: &str = "channels";
-/// How the names of lines' roles begin.
+/// The prefix of the names of lines' roles.
 pub const RELEASES: &str = "releases-";
 /// The path of the one file whose name never changes.
 pub const TIMESTAMP_PATH: &str = "metadata/timestamp.json";
@@ -28,7 +28,7 @@ pub fn line_of(role: &str) -> Option<LineName> {
     LineName::parse(role.strip_prefix(RELEASES)?).ok()
 }
 
-/// What a target is, by its name.
+/// The kind of a target, by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetName<'a> {
     /// [`channel_target`]
@@ -53,8 +53,8 @@ impl<'a> TargetName<'a> {
     }
 }
 
-/// Whether a target is a payload: the first step of [`TargetName::parse`] alone, for loops over every target
-/// of a large catalog.
+/// Whether a target is a payload. This is only the first step of [`TargetName::parse`], for loops over
+/// every target of a large catalog.
 #[must_use]
 pub fn is_payload(target: &str) -> bool {
     target.starts_with("payload.")
@@ -65,8 +65,8 @@ pub fn is_payload(target: &str) -> bool {
 pub struct PayloadName<'a>(&'a str);
 
 impl<'a> PayloadName<'a> {
-    /// Every version and file that the name can stand for. Both may have dots in them, so only whoever
-    /// knows the releases can tell which of them has such a file.
+    /// Every version and file that the name can mean. Both may contain dots, so only a caller that knows
+    /// the releases can tell which one has such a file.
     pub fn readings(self) -> impl Iterator<Item = (Version, &'a str)> {
         let Self(name) = self;
         // The longest version first: files with many dots in their names are rarer than such versions.
@@ -96,13 +96,13 @@ pub fn channel_target(channel: &ChannelName) -> String {
     format!("channel.{channel}.json")
 }
 
-/// The paths that a line's role may list. `*` is the only wildcard on which all clients agree. Versions
-/// with and without `v` are always delegated together, since a line may change its spelling without a
-/// new signature.
+/// The paths that a line's role may list. `*` is the only wildcard that all clients agree on. Versions with
+/// and without `v` are always delegated together, since a line may change its spelling without a new
+/// signature.
 #[must_use]
 pub fn releases_paths(prefix: &Prefix) -> Vec<String> {
     let prefix = prefix.to_string();
-    // What may follow the prefix. A complete version number is followed by less.
+    // What may follow the prefix. Less may follow a complete version number.
     let after: &[&str] = if prefix.split('.').count() == 3 { &[".*", "-*", "+*"] } else { &[".*"] };
     let mut paths = Vec::new();
     for kind in ["release", "payload"] {
@@ -158,7 +158,7 @@ pub fn target_at(path: &str) -> Option<(Sha256, &str)> {
     Some((Sha256::parse(digest).ok().filter(|_| is_lower)?, name))
 }
 
-/// Whether every client treats a target's name alike: it is flat, needs no escaping in a file's name,
+/// Whether every client treats a target's name the same way: it is flat, needs no escaping in a file name,
 /// and is not hidden.
 #[must_use]
 pub fn is_target_name(name: &str) -> bool {
@@ -167,7 +167,7 @@ pub fn is_target_name(name: &str) -> bool {
 }
 
 /// Whether a role's path matches a target's name. `*` matches any text. `None` if the path has another
-/// wildcard, since clients read those differently.
+/// wildcard, since clients interpret those differently.
 #[must_use]
 pub fn path_matches(path: &str, name: &str) -> Option<bool> {
     if path.contains(['?', '[', ']', '{', '}', '!', '\\', '/']) {

@@ -10,12 +10,12 @@ use super::role::{SpecVersion, at_least_one, role};
 use super::targets::{Hashes, Target};
 use crate::domain::Time;
 
-/// As [`CHANNELS_LIFETIME`](super::CHANNELS_LIFETIME).
+/// See [`CHANNELS_LIFETIME`](super::CHANNELS_LIFETIME).
 pub const SNAPSHOT_LIFETIME: TimeDelta = TimeDelta::days(90);
-/// How long an old state can be passed off as the newest. The timestamp is renewed daily, so a server
-/// may be down over a long weekend before its clients stop.
+/// How long an old state can be passed off as the newest. The timestamp is renewed daily, so a server can
+/// be down over a long weekend before its clients stop.
 pub const TIMESTAMP_LIFETIME: TimeDelta = TimeDelta::days(7);
-/// As [`TIMESTAMP_LIFETIME`], for clients that verify manifests without TUF.
+/// Like [`TIMESTAMP_LIFETIME`], for clients that verify manifests without TUF.
 pub const CHANNEL_MANIFEST_LIFETIME: TimeDelta = TIMESTAMP_LIFETIME;
 
 role! {
@@ -25,8 +25,8 @@ role! {
     }
 }
 
-/// A role's file: its version, length and digest. Both are optional to TUF; with them a client
-/// refuses a wrong file before it reads it.
+/// A role's file: its version, length and digest. Length and digest are optional in TUF; with them, a
+/// client rejects a wrong file before it parses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Meta {
@@ -38,7 +38,7 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// The file with these bytes.
+    /// Describes a file with these bytes.
     #[must_use]
     pub fn of(version: u64, bytes: &[u8]) -> Self {
         let Target { hashes, length } = Target::of(bytes);
@@ -47,8 +47,8 @@ impl Meta {
 }
 
 impl Snapshot {
-    /// A snapshot of these roles by name, `targets` and every delegated one among them. A role that
-    /// was in the last snapshot must be in the next.
+    /// Creates a snapshot of these roles, given by name, including `targets` and every delegated role. A
+    /// role that was in the last snapshot must also be in the next one.
     #[must_use]
     pub fn of(version: u64, now: Time, roles: impl IntoIterator<Item = (String, Meta)>) -> Self {
         Self {
@@ -83,7 +83,7 @@ pub struct TimestampMeta {
 }
 
 impl Timestamp {
-    /// A timestamp for a snapshot.
+    /// Creates a timestamp for a snapshot.
     #[must_use]
     pub fn of(version: u64, now: Time, snapshot: Meta) -> Self {
         Self {

@@ -1,18 +1,18 @@
-//! What every role has.
+//! What all roles have in common.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::Time;
 
-/// The version of the specification that is written. Clients require `1.0.x`.
+/// The version of the specification that this program writes. Clients require `1.0.x`.
 const SPEC_VERSION: &str = "1.0.34";
 
 /// A role of the repository.
 pub trait Role: Serialize + DeserializeOwned {
-    /// Never goes back.
+    /// Never decreases.
     fn version(&self) -> u64;
-    /// Clients refuse it from this time on.
+    /// Clients reject the role from this time on.
     fn expires(&self) -> Time;
 }
 
@@ -62,7 +62,7 @@ macro_rules! role {
 }
 pub(super) use role;
 
-/// Written as [`SPEC_VERSION`]; any `1.0.x` is read, as other tools may have made the root.
+/// Written as [`SPEC_VERSION`]; any `1.0.x` is accepted, since other tools may have made the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SpecVersion;
 

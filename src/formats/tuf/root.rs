@@ -36,7 +36,7 @@ pub struct RootRoles {
 }
 
 impl Root {
-    /// A root under which the online key signs snapshot and timestamp.
+    /// Creates a root under which the online key signs snapshot and timestamp.
     #[must_use]
     pub fn of(version: u64, now: Time, root: &Signers, targets: &Signers, online: &Signers) -> Self {
         let mut keys = BTreeMap::new();

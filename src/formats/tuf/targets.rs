@@ -1,4 +1,4 @@
-//! Targets: the top role, which delegates, and the roles to which it delegates, which list files.
+//! Targets: the top role, which delegates, and the roles that it delegates to, which list files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::domain::payload::{Payload, Sha256};
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
 
-/// Targets holds delegations only, changes with lines and keys, and is signed offline as root is.
+/// The top role contains only delegations, changes with lines and keys, and is signed offline like root.
 pub const TARGETS_LIFETIME: TimeDelta = TimeDelta::days(365);
 /// A line's role is signed with each release; a quiet line may have none for a year.
 pub const RELEASES_LIFETIME: TimeDelta = TimeDelta::days(365);
@@ -55,21 +55,21 @@ pub struct Hashes {
 }
 
 impl Target {
-    /// A file of this digest and length.
+    /// Describes a file with this digest and length.
     #[must_use]
     pub const fn new(sha256: Sha256, length: u64) -> Self {
         Self { hashes: Hashes { sha256 }, length }
     }
 
-    /// A file with these bytes.
+    /// Describes a file with these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self::new(Sha256::new(sha2::Sha256::digest(bytes).into()), bytes.len() as u64)
     }
 }
 
-/// Roles below the top targets role, each name once: of a duplicate some readers would take the first
-/// and others the last, so a keeper could be shown other keys than those that count.
+/// Roles below the top targets role, each name once. Given a duplicate, some readers would take the first
+/// and others the last, so a keeper could be shown different keys from those that count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delegations {
@@ -111,9 +111,9 @@ fn each_name_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Dele
 }
 
 impl Targets {
-    /// The top targets role: a delegation for each line, and `channels` for the online key. A
-    /// delegation must be published together with its first role: if the snapshot lacks that role,
-    /// some clients find no target at all.
+    /// Creates the top targets role: a delegation for each line, and `channels` for the online key. A
+    /// delegation must be published together with its first role: if the snapshot lacks that role, some
+    /// clients find no target at all.
     #[must_use]
     pub fn delegating<'a>(
         version: u64,
@@ -138,18 +138,18 @@ impl Targets {
         let delegations = self.delegations.get_or_insert_default();
         signers.add_to(&mut delegations.keys);
         let RoleKeys { keyids, threshold } = signers.role();
-        // The paths of two roles never overlap, so a search need not go on after the first match.
+        // The paths of two roles never overlap, so a search can stop at the first match.
         delegations.roles.push(DelegatedRole { name, keyids, threshold, paths, terminating: true });
     }
 
-    /// An empty role of a line. The role of a retired one lasts longer:
+    /// Creates an empty role of a line. The role of a retired line lasts longer:
     /// [`RETIRED_LIFETIME`](super::RETIRED_LIFETIME).
     #[must_use]
     pub fn releases(version: u64, now: Time) -> Self {
         Self::new(version, now + RELEASES_LIFETIME)
     }
 
-    /// An empty role `channels`.
+    /// Creates an empty role `channels`.
     #[must_use]
     pub fn channels(version: u64, now: Time) -> Self {
         Self::new(version, now + CHANNELS_LIFETIME)
@@ -166,11 +166,11 @@ impl Targets {
         }
     }
 
-    /// Lists a signed release manifest by its stored bytes, and the payloads that it names. A
-    /// manifest that was signed again replaces the older one when the role is made again.
+    /// Lists a signed release manifest by its stored bytes, and the payloads that it names. A manifest that
+    /// was signed again replaces the older one when the role is rebuilt.
     ///
     /// # Errors
-    /// As [`Targets::insert`].
+    /// See [`Targets::insert`].
     pub fn insert_release(&mut self, manifest: &ReleaseManifest, raw: &[u8]) -> Result<(), TargetError> {
         self.insert(names::release_target(&manifest.version), Target::of(raw))?;
         manifest.payloads.iter().try_for_each(|payload| {
@@ -187,7 +187,7 @@ impl Targets {
         })
     }
 
-    /// The first payload of a release manifest that is not listed with its digest and size.
+    /// Returns the first payload of a release manifest that is not listed with its digest and size.
     #[must_use]
     pub fn unlisted_payload<'m>(&self, manifest: &'m ReleaseManifest) -> Option<&'m Payload> {
         manifest.payloads.iter().find(|payload| {
@@ -199,7 +199,7 @@ impl Targets {
     /// Lists a signed channel manifest by its stored bytes.
     ///
     /// # Errors
-    /// As [`Targets::insert`].
+    /// See [`Targets::insert`].
     pub fn insert_channel(&mut self, channel: &ChannelName, raw: &[u8]) -> Result<(), TargetError> {
         self.insert(names::channel_target(channel), Target::of(raw))
     }
@@ -207,7 +207,7 @@ impl Targets {
     /// Lists a target.
     ///
     /// # Errors
-    /// When the name is listed with other bytes already, or is one that clients treat differently.
+    /// When the name is already listed with other bytes, or clients treat it differently.
     pub fn insert(&mut self, name: String, target: Target) -> Result<(), TargetError> {
         if !names::is_target_name(&name) {
             return Err(TargetError::Name(name));

@@ -1,4 +1,4 @@
-//! All files together: from files that were read by themselves to a catalog.
+//! Turns files that were parsed separately into a catalog.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -22,7 +22,7 @@ use crate::words::rules::message_and_hint;
 #[derive(Default)]
 struct Folder<'a> {
     line: Option<&'a ParsedFile>,
-    /// In the order of their paths.
+    /// Ordered by path.
     releases: Vec<&'a ParsedFile>,
     faults: Vec<Fault>,
 }
@@ -39,7 +39,7 @@ impl Folder<'_> {
     }
 }
 
-/// Puts files together that were read by themselves. Their order does not matter.
+/// Combines files that were parsed separately, in any order.
 #[must_use]
 pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading {
     let mut folders: BTreeMap<&str, Folder<'a>> = BTreeMap::new();
@@ -77,7 +77,7 @@ pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading 
             }
         } else if !folder.releases.is_empty() {
             let path = format!("{name}/line.yaml");
-            let message = format!("folder `{name}` has releases and no `line.yaml`");
+            let message = format!("folder `{name}` has releases but no `line.yaml`");
             let hint = format!("write it, with `format: 1` and `line: \"{name}\"`");
             folder.faults.push(Fault::new(&path, "", Spot::START, &message, &hint));
         }
@@ -90,7 +90,8 @@ pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading 
         .filter_map(|(name, folder)| Some((LineName::parse(name).ok()?, folder.unread())))
         .collect();
     let (catalog, more) = Catalog::assemble(lines, &unusable);
-    // A line without stages is one of which they are not known: an empty list is a fault of its file.
+    // A line without stages here is one whose stages are unknown: an empty list is already a fault of its
+    // file.
     broken.extend(more.into_iter().filter(|broken| broken.rule != Rule::NoStages));
     let mut places = Places { folders: &folders, trees: HashMap::new() };
     let faults: Vec<_> = broken.iter().filter_map(|broken| Some((broken, places.fault(broken)?))).collect();
@@ -126,10 +127,10 @@ fn reading(
     Reading { catalog, faulty: by_line, faults }
 }
 
-/// Broken rules as faults of the files in which they are broken.
+/// Turns broken rules into faults of the files in which they are broken.
 struct Places<'f, 'a> {
     folders: &'f BTreeMap<&'f str, Folder<'a>>,
-    /// The files that were read again, by their paths.
+    /// The files that were parsed again, by path.
     trees: HashMap<&'a str, Option<Node<'a>>>,
 }
 
@@ -139,7 +140,7 @@ impl<'a> Places<'_, 'a> {
         let (mut message, hint) = message_and_hint(&broken.rule);
         if let Rule::ChannelTwice { other, at, .. } = &broken.rule {
             let (_, spot) = self.place(other, at)?;
-            message = format!("{message}, also in line {} of `{}`", spot.line, line_path(other));
+            message = format!("{message}, also on line {} of `{}`", spot.line, line_path(other));
         }
         Some(file.fault(spot, &message, &hint))
     }
@@ -167,15 +168,14 @@ impl<'a> Places<'_, 'a> {
     }
 }
 
-/// A line on the way from its files into the catalog.
+/// A line that is being built from its files.
 struct Build<'b> {
     raw: &'b RawLine,
     broken: &'b mut Vec<Broken>,
 }
 
 impl Build<'_> {
-    /// The line; without stages where they cannot be known, since the policy or the line itself is
-    /// faulty.
+    /// The line. It has no stages if they are unknown because the policy or the line itself is faulty.
     fn line(mut self, policy: Option<&RawPolicy>, files: &[&ParsedFile]) -> Line {
         let own = &self.raw.line;
         let stages = policy.and_then(|policy| self.stages(policy)).unwrap_or_default();
@@ -194,8 +194,8 @@ impl Build<'_> {
         self.report(at, Rule::NoSuchStage { line, stage: stage.clone(), stages });
     }
 
-    /// The line's own stages, or the policy's. What a stage does not say, the policy's stage of that name
-    /// does. `None` where a channel has no name.
+    /// The line's own stages, or the policy's. The policy's stage of the same name fills in what a stage
+    /// leaves out. `None` if a channel has no valid name.
     fn stages(&mut self, policy: &RawPolicy) -> Option<Vec<Stage>> {
         let raw = self.raw;
         let all = raw.stages.as_ref().unwrap_or(&policy.stages);
@@ -233,7 +233,8 @@ impl Build<'_> {
             let at = At::Release(version.clone(), Part::Version);
             self.report(at, Rule::VersionTwice { version, first });
         }
-        // Made in one go, a map has no half-empty nodes: a third less of the largest part of a catalog.
+        // A map built in one go has no half-empty nodes, which saves a third of the largest part of a
+        // catalog.
         releases.into_iter().map(|release| (release.version.clone(), release)).collect()
     }
 

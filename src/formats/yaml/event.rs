@@ -14,7 +14,7 @@ pub(super) fn event(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Optio
     of(&Fields::of(node, at, &keys::EVENT, faults)?, faults)
 }
 
-/// The event's part of a map that may have more.
+/// Reads the event keys of a map that may have other keys too.
 pub(super) fn of(fields: &Fields<'_, '_>, faults: &mut Faults<'_>) -> Option<Event> {
     let at = fields.read("at", faults, time);
     let by = fields.read("by", faults, scalar::line(text::AUTHOR));

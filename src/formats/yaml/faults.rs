@@ -4,11 +4,11 @@ use crate::domain::rules::Rule;
 use crate::formats::fault::{Fault, Spot};
 use crate::words::rules::message_and_hint;
 
-/// How many faults of one file are reported. With more, the file is not what it seems to be, and more
-/// messages do not help.
+/// How many faults of one file are reported. A file with more is probably something else, and more messages
+/// would not help.
 pub(super) const MAX_FAULTS: usize = 100;
 
-/// The faults of one file, as they are found.
+/// The faults of one file, in the order in which they are found.
 #[derive(Debug)]
 pub(super) struct Faults<'a> {
     path: &'a str,
@@ -27,16 +27,16 @@ impl<'a> Faults<'a> {
         }
     }
 
-    /// A broken rule of the catalog.
+    /// Reports a broken rule of the catalog.
     pub fn broken(&mut self, spot: Spot, rule: &Rule) {
         let (message, hint) = message_and_hint(rule);
         self.push(spot, message, hint);
     }
 
-    /// A broken rule, in which another place of the file takes part.
+    /// Reports a broken rule that involves another place in the file.
     pub fn broken_beside(&mut self, spot: Spot, rule: &Rule, other: Spot) {
         let (message, hint) = message_and_hint(rule);
-        self.push(spot, format!("{message}, first in line {}", other.line), hint);
+        self.push(spot, format!("{message}, first on line {}", other.line), hint);
     }
 
     pub const fn is_empty(&self) -> bool {

@@ -7,7 +7,7 @@ use super::scalar;
 use crate::domain::suggest::suggest;
 use crate::formats::fault::Spot;
 
-/// A map. Unknown and missing keys have been reported.
+/// A map whose unknown and missing keys have been reported.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields<'n, 'a> {
     shape: &'static Shape,
@@ -41,13 +41,13 @@ impl<'n, 'a> Fields<'n, 'a> {
         Some(Self { shape, entries })
     }
 
-    /// The key's place and its value, if it is there.
+    /// The key and its value, if the key exists.
     pub fn get(&self, name: &str) -> Option<&'n Entry<'a>> {
         debug_assert!(self.shape.has(name), "`{name}` is not in the table");
         self.entries.iter().find(|entry| entry.name() == name)
     }
 
-    /// Reads a key's value, if it is there.
+    /// Reads a key's value, if the key exists.
     pub fn read<T>(
         &self,
         name: &str,
@@ -69,7 +69,7 @@ impl<'n, 'a> Fields<'n, 'a> {
     }
 }
 
-/// Each item of a list that can be read.
+/// Reads the readable items of a list.
 pub(super) fn list<'n, 'a, T>(
     node: &'n Node<'a>,
     faults: &mut Faults<'_>,
@@ -82,7 +82,7 @@ pub(super) fn list<'n, 'a, T>(
     }
 }
 
-/// Each entry of a map whose keys are any names, not those of a shape.
+/// Reads each entry of a map whose keys are arbitrary names, not those of a shape.
 pub(super) fn map<'n, 'a, T>(
     node: &'n Node<'a>,
     faults: &mut Faults<'_>,

@@ -1,5 +1,5 @@
-//! The keys of the catalog's files: one table for the reader, which refuses any other key, and for
-//! the JSON Schema, which editors complete from.
+//! The keys of the catalog's files, in one table: the reader rejects any other key, and editors complete
+//! keys from the JSON Schema that is made from it.
 
 use crate::domain::rules::text;
 
@@ -33,7 +33,7 @@ pub enum Form {
     Format,
     /// One line of at most so many bytes.
     Line(usize),
-    /// Any number of lines, of at most so many bytes together.
+    /// Any number of lines, of at most so many bytes in total.
     Lines(usize),
     Version,
     Prefix,
@@ -65,7 +65,7 @@ pub const fn may(name: &'static str, form: Form, about: &'static str) -> Key {
 }
 
 pub const FORMAT: Key = must("format", Form::Format, "The format of this file: 1.");
-const REASON: Key = must("reason", Form::Line(text::REASON), "Why, for everybody to read.");
+const REASON: Key = must("reason", Form::Line(text::REASON), "The reason, for everybody to read.");
 const AT: Key = must("at", Form::Time, "When.");
 const BY: Key = must("by", Form::Line(text::AUTHOR), "Who.");
 
@@ -73,16 +73,16 @@ pub const RELEASE: Shape = Shape {
     about: "Tidegate: a release",
     keys: &[
         FORMAT,
-        must("version", Form::Version, "The version, which is the file's name."),
+        must("version", Form::Version, "The version, which must match the file's name."),
         may("urgency", Form::Urgency, "How soon it must go out: `normal` or `security`."),
-        may("summary", Form::Line(text::LINE), "One line for people."),
+        may("summary", Form::Line(text::LINE), "One line of text for people."),
         may("links", Form::Map(&Form::Link), "Where to read more, by name."),
-        may("components", Form::Map(&Form::Line(text::LINE)), "The versions of its parts, by name."),
+        may("components", Form::Map(&Form::Line(text::LINE)), "The versions of its components, by name."),
         must("payloads", Form::List(&Form::Shape(&PAYLOAD)), "The files that a cluster applies."),
         may("barrier", Form::Flag, "Whether no cluster may jump over this release."),
         may("replaces", Form::Version, "The release that this one replaces."),
         may("stages", Form::Map(&Form::Shape(&ENTRY)), "When it entered each stage."),
-        may("hold", Form::Shape(&EVENT), "Set while the release goes no further."),
+        may("hold", Form::Shape(&EVENT), "Set while the release is on hold."),
         may("yank", Form::Shape(&YANK), "Set when the release is no longer on offer."),
         may("note", Form::Lines(text::NOTE), "For the catalog's readers only: never published."),
     ],
@@ -90,15 +90,15 @@ pub const RELEASE: Shape = Shape {
 
 const MIN: Key = may("min", Form::Duration, "The shortest time; `14d` by default.");
 const MAX: Key = may("max", Form::Duration, "After this time a release is overdue; `28d` by default.");
-const WHY: Key = may("why", Form::Line(text::REASON), "Why a time lies outside 14 to 28 days.");
+const WHY: Key = may("why", Form::Line(text::REASON), "Why a time is outside the range of 14 to 28 days.");
 
 pub const SOAK: Shape = Shape {
-    about: "How long a release stays in the stage before",
+    about: "How long a release stays in the previous stage",
     keys: &[MIN, MAX, WHY, may("security", Form::Shape(&SECURITY_SOAK), "The same for security releases.")],
 };
 
 pub const SECURITY_SOAK: Shape =
-    Shape { about: "How long a security release stays in the stage before", keys: &[MIN, MAX, WHY] };
+    Shape { about: "How long a security release stays in the previous stage", keys: &[MIN, MAX, WHY] };
 
 pub const WINDOWS: Shape = Shape {
     about: "The hours of the week in which promotions may happen",
@@ -112,8 +112,8 @@ pub const WINDOWS: Shape = Shape {
 pub const FREEZE: Shape = Shape {
     about: "A period in which nothing is promoted",
     keys: &[
-        must("from", Form::Time, "The first second of it."),
-        must("until", Form::Time, "The first second after it."),
+        must("from", Form::Time, "The first second of the freeze."),
+        must("until", Form::Time, "The first second after the freeze."),
         REASON,
         may("except", Form::List(&Form::Urgency), "The urgencies that are promoted anyway."),
     ],
@@ -122,8 +122,8 @@ pub const FREEZE: Shape = Shape {
 pub const FOLLOWS: Shape = Shape {
     about: "The line from which clusters may enter this one",
     keys: &[
-        must("line", Form::Name, "The line that comes before."),
-        may("grace", Form::Duration, "How long a release that was its highest still opens the way."),
+        must("line", Form::Name, "The previous line."),
+        may("grace", Form::Duration, "How long a release that used to be its highest still opens the way."),
     ],
 };
 
@@ -138,11 +138,11 @@ pub const PAYLOAD: Shape = Shape {
 };
 
 pub const ENTRY: Shape = Shape {
-    about: "A release entering a stage",
+    about: "A release's entry into a stage",
     keys: &[
         must("since", Form::Time, "When it entered."),
         must("by", Form::Line(text::AUTHOR), "Who promoted it: a person, or `schedule`."),
-        may("reason", Form::Line(text::REASON), "Why, for everybody to read."),
+        may("reason", Form::Line(text::REASON), "The reason, for everybody to read."),
     ],
 };
 
@@ -150,7 +150,7 @@ pub const EVENT: Shape = Shape { about: "What somebody did, and why", keys: &[AT
 
 pub const YANK: Shape = Shape {
     about: "Why a release is no longer on offer",
-    keys: &[AT, BY, REASON, may("to", Form::Version, "The release to take instead.")],
+    keys: &[AT, BY, REASON, may("to", Form::Version, "The release to install instead.")],
 };
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A line's file and the policy, each by itself.
+//! Reads a line's file and the policy, each on its own.
 
 use std::collections::BTreeMap;
 
@@ -51,14 +51,14 @@ pub const LINE: Shape = Shape {
     ],
 };
 
-/// What `policy.yaml` says.
+/// The content of `policy.yaml`.
 #[derive(Debug)]
 pub(super) struct RawPolicy {
     pub stages: Vec<RawStage>,
     pub freezes: Vec<Freeze>,
 }
 
-/// What a `line.yaml` says, before the policy is merged into it.
+/// The content of a `line.yaml`, before the policy is merged into it.
 #[derive(Debug)]
 pub(super) struct RawLine {
     /// The line without stages and releases.
@@ -67,7 +67,7 @@ pub(super) struct RawLine {
     pub paused: Vec<(StageName, Event)>,
 }
 
-/// Without a policy, a line that names no stages has these.
+/// The stages of a line that names none, if there is no policy.
 impl Default for RawPolicy {
     fn default() -> Self {
         let names =
@@ -77,7 +77,7 @@ impl Default for RawPolicy {
     }
 }
 
-/// Reads the policy. `None` where there was a fault.
+/// Reads the policy. `None` if there was a fault.
 pub(super) fn policy(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<RawPolicy> {
     let fields = Fields::of(node, Spot::START, &POLICY, faults)?;
     let stages = stages(node, fields, &POLICY_STAGE, faults);
@@ -86,7 +86,7 @@ pub(super) fn policy(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<RawPoli
     faults.is_empty().then_some(RawPolicy { stages, freezes })
 }
 
-/// Reads a line. `folder` is the name of its folder. `None` where there was a fault.
+/// Reads a line. `folder` is the name of its folder. `None` if there was a fault.
 pub(super) fn line(node: &Node<'_>, folder: &str, faults: &mut Faults<'_>) -> Option<RawLine> {
     let fields = Fields::of(node, Spot::START, &LINE, faults)?;
     let name_spot = fields.get("line").map_or(Spot::START, |entry| entry.value.spot);

@@ -1,4 +1,4 @@
-//! A file's text as a tree in which every key and value knows its place.
+//! A file's text as a tree in which every key and value knows its position.
 //!
 //! What YAML has beyond maps, lists and scalars is rejected here: anchors and aliases (with which a
 //! small file can grow without bounds), tags, merge keys, directives, several documents. So is what two
@@ -16,29 +16,29 @@ use crate::formats::fault::{Fault, Spot, is_unprintable, small};
 pub(super) const MAX_BYTES: usize = 256 * 1024;
 /// How deep maps and lists may be nested. The catalog's own files need six levels.
 pub(super) const MAX_DEPTH: usize = 16;
-/// How many entries a map or a list may have: far more than any file of the catalog needs, and few
-/// enough that each key can be compared with every other to find duplicates.
+/// How many entries a map or a list may have: far more than any catalog file needs, and few enough to
+/// compare each key with every other one to find duplicates.
 pub(super) const MAX_ENTRIES: usize = 1000;
 
 /// One value.
 #[derive(Debug)]
 pub(in crate::formats) struct Node<'a> {
     pub spot: Spot,
-    /// Where the value is written in the text. It ends where its last word ends, and a block scalar
-    /// that keeps its empty lines ends after them. A missing value is an empty range behind its key.
+    /// Where the value is written in the text. It ends where its last word ends; a block scalar that keeps
+    /// its empty lines ends after them. A missing value is an empty range after its key.
     pub bytes: Range<usize>,
     pub value: Value<'a>,
 }
 
 #[derive(Debug)]
 pub(in crate::formats) enum Value<'a> {
-    /// `plain` is without quotes: there YAML takes `1.8` for a number.
+    /// `plain` means without quotes, where YAML takes `1.8` for a number.
     Scalar { text: Cow<'a, str>, plain: bool },
-    /// Items in their order.
+    /// Items, in order.
     List(Vec<Node<'a>>),
-    /// Keys and values in their order.
+    /// Keys and values, in order.
     Map(Vec<Entry<'a>>),
-    /// Something that was refused and reported already.
+    /// Something that was rejected and has been reported.
     Refused,
 }
 
@@ -50,7 +50,7 @@ pub(in crate::formats) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// The key's text; a key that is not text has been refused.
+    /// The key's text; a key that is not text has been rejected.
     pub fn name(&self) -> &str {
         match &self.key.value {
             Value::Scalar { text, .. } => text,
@@ -59,7 +59,7 @@ impl Entry<'_> {
     }
 }
 
-/// The text of a file, or why it is not text.
+/// Returns the text of a file, or why it is not text.
 pub(super) fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Fault> {
     let fault =
         |text: &str, spot, message: &str, hint: &str| Err(Fault::new(path, text, spot, message, hint));
@@ -76,7 +76,7 @@ pub(super) fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Fault> {
             return fault(&lossy, spot, "the file is not UTF-8 text", "save it in UTF-8");
         }
     };
-    // Most files are plain ASCII, which is much faster to see.
+    // Most files are plain ASCII, which is much faster to check.
     if bytes.iter().all(|b| matches!(b, 0x20..=0x7e | b'\n')) {
         return Ok(text);
     }
@@ -104,12 +104,12 @@ struct Open<'a> {
 
 impl<'a> Open<'a> {
     fn new(span: &Span, value: Value<'a>) -> Self {
-        // Of a collection, its first character is marked.
+        // The spot of a collection is its first character.
         let node = Node { spot: Spot { length: 1, ..spot(span) }, bytes: bytes(span), value };
         Self { node, key: None }
     }
 
-    /// The collection, ended by a bracket or, in block style, with its last item.
+    /// Closes the collection, at a bracket or, in block style, after its last item.
     fn close(mut self, span: &Span) -> Node<'a> {
         let last = match &self.node.value {
             Value::List(items) => items.last(),
@@ -184,7 +184,7 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
             Event::DocumentStart(..) => {
                 documents += 1;
                 if documents > 1 {
-                    let hint = "write each document into a file of its own";
+                    let hint = "put each document into its own file";
                     faults.push(spot, "a second YAML document begins here", hint);
                     return None;
                 }
@@ -224,7 +224,7 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
         };
         if open.len() > MAX_DEPTH {
             let message = format!("this is nested deeper than {MAX_DEPTH} levels");
-            faults.push(spot, message, "no file of the catalog needs that");
+            faults.push(spot, message, "no catalog file needs that");
             return None;
         }
         let Some(parent) = open.last_mut() else {
@@ -234,7 +234,7 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
         parent.push(text, done, faults);
         if parent.len() > MAX_ENTRIES {
             let message = format!("there are more than {MAX_ENTRIES} entries");
-            faults.push(spot, message, "no file of the catalog needs so many");
+            faults.push(spot, message, "no catalog file needs that many");
             return None;
         }
     }
@@ -251,7 +251,7 @@ fn checked_key<'a>(key: Node<'a>, entries: &[Entry<'a>], faults: &mut Faults<'_>
         }
         Value::Scalar { text, .. } => {
             if let Some(first) = entries.iter().find(|entry| entry.name() == text) {
-                let message = format!("duplicate key `{text}`, first in line {}", first.key.spot.line);
+                let message = format!("duplicate key `{text}`, first on line {}", first.key.spot.line);
                 faults.push(key.spot, message, "keep one of them");
                 return refused;
             }
@@ -270,7 +270,7 @@ fn insert<'a>(text: &str, key: Node<'a>, mut value: Node<'a>, entries: &mut Vec<
     if matches!(key.value, Value::Refused) {
         return;
     }
-    // A missing value has no place of its own.
+    // A missing value has no position of its own.
     if matches!(&value.value, Value::Scalar { text, plain: true } if text.is_empty()) {
         value.spot = key.spot;
         let end = colon(text, &key).map_or(key.bytes.end, |colon| colon + 1);
@@ -288,7 +288,7 @@ pub(in crate::formats) fn colon(text: &str, key: &Node<'_>) -> Option<usize> {
 /// Where a block scalar ends. To the parser, it goes on to the first word of the next line.
 fn block_scalar_end(text: &str, value: &str, end: usize) -> usize {
     let read = &text[..end];
-    // Empty lines at the end belong to the value of a scalar that keeps them (`|+`) and to no other.
+    // Empty lines at the end belong to the value only if the scalar keeps them (`|+`).
     let content = value.strip_suffix('\n').unwrap_or(value);
     let keeps_lines = value == "\n" || content.ends_with(char::is_whitespace);
     if keeps_lines {
@@ -312,7 +312,7 @@ fn spot(span: &Span) -> Spot {
 fn report(error: &ScanError, text: &str, faults: &mut Faults<'_>) {
     let mark = error.marker();
     let lines = text.lines().count().max(1);
-    // The end of a file is after its last line, where no snippet could be shown.
+    // The end of a file is after its last line, where there is no snippet to show.
     let spot = if mark.line() > lines {
         let column = text.lines().last().map_or(0, |line| line.chars().count());
         Spot { line: small(lines), column: small(column + 1), length: 1 }
@@ -320,13 +320,13 @@ fn report(error: &ScanError, text: &str, faults: &mut Faults<'_>) {
         Spot { line: small(mark.line().max(1)), column: small(mark.col() + 1), length: 1 }
     };
     let hint = match error.kind() {
-        ErrorKind::RecursionLimitExceeded => "no file of the catalog is nested so deep",
+        ErrorKind::RecursionLimitExceeded => "no catalog file is nested this deep",
         ErrorKind::DirectiveDisallowed => "remove the line: no directive is needed",
         ErrorKind::UnclosedQuotedScalar => "close the quote",
         ErrorKind::UnclosedFlowCollection { .. } => "close the bracket",
         ErrorKind::UnknownQuotedScalarEscape => "write `\\\\` for a backslash, or use single quotes",
         ErrorKind::MappingValueNotAllowed => "quote a text that has `: ` in it",
-        _ => "look at the indentation, the brackets and the quotes here and in the line above",
+        _ => "check the indentation, the brackets and the quotes here and on the line above",
     };
     faults.push(spot, format!("this is not YAML: {}", error.kind()), hint);
 }

@@ -1,6 +1,6 @@
-//! Which file of the catalog a path names.
+//! The kind of catalog file that a path names.
 
-/// A file's place in the catalog's folder.
+/// A file's role in the catalog's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
     /// `policy.yaml`
@@ -9,10 +9,10 @@ pub(super) enum Place {
     Line { folder: Box<str> },
     /// `FOLDER/STEM.yaml`
     Release { folder: Box<str>, stem: Box<str> },
-    /// A file that would have no effect, in a line's folder or elsewhere. It is reported, so that nobody
-    /// wonders. `policy` means that it looks like the policy, misspelt.
+    /// A file that would have no effect, in a line's folder or elsewhere. It is reported so that nobody
+    /// wonders why. `policy` means that it looks like a misspelt policy file.
     Stray { folder: Option<Box<str>>, policy: bool, hint: Box<str> },
-    /// Files that tools, people and the signing roles keep beside the catalog.
+    /// Files that tools, people and the signing roles keep alongside the catalog.
     Ignored,
 }
 
@@ -32,7 +32,7 @@ impl Place {
             [_] => Self::Stray {
                 folder: None,
                 policy: false,
-                hint: "a line has a folder of its own: move the file there, or out of the catalog".into(),
+                hint: "each line has its own folder: move the file there, or out of the catalog".into(),
             },
             [folder, "line.yaml"] => Self::Line { folder: folder.into() },
             [folder, name] => {
@@ -41,7 +41,7 @@ impl Place {
                 }
                 let hint = match name.strip_suffix(".yml") {
                     Some(stem) => format!("name it `{stem}.yaml`"),
-                    None => "move it out of the catalog; payload files have a folder of their own".to_owned(),
+                    None => "move it out of the catalog; payload files have their own folder".to_owned(),
                 };
                 Self::Stray { folder: Some(folder.into()), policy: false, hint: hint.into() }
             }
@@ -54,7 +54,7 @@ impl Place {
         }
     }
 
-    /// The line's folder that the file is in.
+    /// The line's folder that contains the file.
     pub fn folder(&self) -> Option<&str> {
         match self {
             Self::Line { folder } | Self::Release { folder, .. } => Some(folder),

@@ -1,4 +1,4 @@
-//! A release's file, by itself.
+//! Reads a release's file on its own.
 
 use super::event::{self, event};
 use super::faults::Faults;
@@ -15,7 +15,7 @@ use crate::domain::release::{Entry, Evidence, Release, Yank};
 use crate::domain::rules::{self, Part, Rule, text};
 use crate::formats::fault::Spot;
 
-/// What a release's file says, before its entries are assigned to the stages of its line.
+/// The content of a release's file, before its entries are assigned to the stages of its line.
 #[derive(Debug)]
 pub(super) struct RawRelease {
     /// The release without entries.
@@ -23,7 +23,7 @@ pub(super) struct RawRelease {
     pub entries: Box<[(StageName, Entry)]>,
 }
 
-/// Reads a release. `stem` is the file's name without `.yaml`. `None` where there was a fault.
+/// Reads a release. `stem` is the file's name without `.yaml`. `None` if there was a fault.
 pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> Option<RawRelease> {
     let fields = Fields::of(node, Spot::START, &keys::RELEASE, faults)?;
     let version = fields.read("version", faults, scalar::version);
@@ -79,7 +79,7 @@ fn labels(
     Some(entries.into_iter().collect())
 }
 
-/// The payloads of a file, with what is wrong with their list.
+/// Reads the payloads of a file, and reports what is wrong with the list.
 fn payloads(root: &Node<'_>, fields: Fields<'_, '_>, faults: &mut Faults<'_>) -> Option<Vec<Payload>> {
     let mut files: Vec<Option<String>> = Vec::new();
     let payloads = fields.read("payloads", faults, |node, faults| {

@@ -1,4 +1,4 @@
-//! Scalars: texts, numbers, and what the catalog writes as text.
+//! Scalars: texts, numbers, and values that the catalog writes as text.
 
 use std::fmt::Display;
 
@@ -11,7 +11,7 @@ use crate::domain::policy::Urgency;
 use crate::domain::rules::{Rule, text as rules};
 use crate::domain::version::Version;
 
-/// What a node is, for messages.
+/// Describes a node, for messages.
 pub(super) fn kind(node: &Node<'_>) -> String {
     match &node.value {
         Value::Scalar { text, plain: true } if resolved(text) == Some("nothing") => "nothing".to_owned(),
@@ -43,7 +43,7 @@ pub(super) fn text<'n>(node: &'n Node<'_>, faults: &mut Faults<'_>) -> Option<&'
         }
         Value::Refused => None,
         _ => {
-            faults.push(node.spot, format!("expected text, found {}", kind(node)), "write a text");
+            faults.push(node.spot, format!("expected text, found {}", kind(node)), "write text");
             None
         }
     }
@@ -90,7 +90,7 @@ fn resolved(text: &str) -> Option<&'static str> {
     date.then_some("a date")
 }
 
-/// A text that a parser of the domain takes.
+/// Reads a text that a domain parser accepts.
 pub(super) fn parsed<T, E: Display>(
     node: &Node<'_>,
     faults: &mut Faults<'_>,
@@ -106,11 +106,11 @@ pub(super) fn version(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Versio
 }
 
 pub(super) fn prefix(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Prefix> {
-    parsed(node, faults, Prefix::parse, "write how the versions begin, as in `\"1.8\"`")
+    parsed(node, faults, Prefix::parse, "write the prefix of the versions, as in `\"1.8\"`")
 }
 
 /// How a name is written.
-const NAME: &str = "a name is as in `1.8-production`, of at most 64 characters";
+const NAME: &str = "a name looks like `1.8-production` and has at most 64 characters";
 
 pub(super) fn line_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<LineName> {
     parsed(node, faults, LineName::parse, NAME)
@@ -124,7 +124,7 @@ pub(super) fn channel_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<C
     parsed(node, faults, ChannelName::parse, NAME)
 }
 
-/// A value that keeps its rule.
+/// Returns the value if it keeps its rule.
 fn ruled<T>(
     node: &Node<'_>,
     faults: &mut Faults<'_>,
@@ -155,7 +155,7 @@ pub(super) fn line(most: usize) -> impl Fn(&Node<'_>, &mut Faults<'_>) -> Option
     move |node, faults| ruled_text(node, faults, |text| rules::line(text, most))
 }
 
-/// A text of any number of lines.
+/// Reads a text of any number of lines.
 pub(super) fn lines(most: usize) -> impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String> {
     move |node, faults| ruled_text(node, faults, |text| rules::lines(text, most))
 }
@@ -188,7 +188,7 @@ pub(super) fn flag(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<bool> {
     None
 }
 
-/// A whole number, in decimal digits.
+/// Reads a whole number in decimal digits.
 pub(super) fn number(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<u64> {
     let value = match &node.value {
         Value::Scalar { text, plain: true } => text.parse::<u64>().ok().filter(|n| n.to_string() == *text),

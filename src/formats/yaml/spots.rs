@@ -1,15 +1,15 @@
 //! Where a broken rule is shown in its file.
 //!
-//! A rule speaks of a place in the catalog. Only where one is broken is the file's text read again, for
-//! the spot of that place: good files keep values alone.
+//! A rule refers to a place in the catalog. A file's text is parsed again to find the spot of that place
+//! only when a rule is broken: good files keep only their values.
 
 use super::node::{Node, Value};
 use crate::domain::policy::Urgency;
 use crate::domain::rules::{At, Limit, Part};
 use crate::formats::fault::Spot;
 
-/// The spot of a place in a line's file, or in the policy. What a line takes from the policy is shown
-/// at the line's name.
+/// The spot of a place in a line's file, or in the policy. Something that a line takes from the policy is
+/// shown at the line's name.
 pub(super) fn in_line(root: &Node<'_>, at: &At) -> Spot {
     first(root, &line_paths(at), "line")
 }
@@ -19,13 +19,13 @@ pub(super) fn in_release(root: &Node<'_>, part: &Part) -> Spot {
     first(root, &release_paths(part), "version")
 }
 
-/// The spot of the first path that the file has, or of the value that names what the file is about.
+/// The spot of the first path that the file has, or else of the value that names the file's subject.
 fn first(root: &Node<'_>, paths: &[String], name: &str) -> Spot {
     let spot = paths.iter().find_map(|path| find(root, path));
     spot.or_else(|| find(root, name)).unwrap_or(Spot::START)
 }
 
-/// Follows a path of keys and of places in lists. It leads to a value, or, with `:` at its end, to a key.
+/// Follows a path of keys and list indices. It leads to a value, or, if it ends with `:`, to a key.
 fn find(root: &Node<'_>, path: &str) -> Option<Spot> {
     let (mut key, mut value) = (root.spot, root);
     for step in path.trim_end_matches(':').split('/') {
@@ -41,7 +41,7 @@ fn find(root: &Node<'_>, path: &str) -> Option<Spot> {
     Some(if path.ends_with(':') { key } else { value.spot })
 }
 
-/// The paths of a place in a line's file, the best first.
+/// The paths of a place in a line's file, best first.
 fn line_paths(at: &At) -> Vec<String> {
     match at {
         At::Prefix => vec!["prefix".to_owned()],
@@ -70,7 +70,7 @@ fn line_paths(at: &At) -> Vec<String> {
     }
 }
 
-/// The paths of a place in a release's file, the best first.
+/// The paths of a place in a release's file, best first.
 fn release_paths(part: &Part) -> Vec<String> {
     match part {
         Part::Replaces => vec!["replaces".to_owned()],

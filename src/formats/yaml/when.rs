@@ -14,7 +14,7 @@ use crate::domain::span::Span;
 use crate::domain::suggest::{distance, suggest};
 use crate::formats::fault::Spot;
 
-/// A time as RFC 3339 has it, of whole seconds, with any offset.
+/// Reads an RFC 3339 time in whole seconds, with any offset.
 pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
     const FORM: &str = "write it as in `2018-01-02T17:30:31Z`";
     let text = match &node.value {
@@ -39,14 +39,14 @@ pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
     None
 }
 
-/// A duration in days, weeks or hours.
+/// Reads a duration in days, weeks or hours.
 pub(super) fn duration(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<TimeDelta> {
     let text = text(node, faults)?;
     match Span::parse(text).filter(|_| text.ends_with(['h', 'd', 'w'])) {
         Some(Span(duration)) if duration <= TimeDelta::days(rules::DAYS) => return Some(duration),
         Some(_) => {
             let message = format!("`{text}` is longer than {} days", rules::DAYS);
-            faults.push(node.spot, message, "write the duration that you mean");
+            faults.push(node.spot, message, "write the intended duration");
         }
         None => {
             let hint = "write whole days, weeks or hours, as in `14d`, `2w` or `36h`";

@@ -1,4 +1,4 @@
-//! `/v1/payloads/{version}/{file}`: payload files, from the copies that were checked.
+//! `/v1/payloads/{version}/{file}`: payload files, served from verified copies.
 //!
 //! A file is found in the publication and opened by its digest. No path is made from what a client sends.
 
@@ -26,7 +26,7 @@ use crate::http::reply::{self, Cache};
 use crate::publish::document::Media;
 use crate::store::port::{Blob, PayloadStore};
 
-/// The digest of the whole file, whichever part of it is sent (RFC 9530).
+/// The digest of the whole file, even if only a part is sent (RFC 9530).
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
 pub async fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
@@ -50,7 +50,7 @@ fn find(ask: &Ask<'_>) -> Result<Payload, Problem> {
     Err(Problem::new(ProblemKind::UnknownFile, detail))
 }
 
-/// Answers with a payload, or a part of it.
+/// Answers with a payload or a part of it.
 pub(super) async fn answer(ask: &Ask<'_>, payload: Payload) -> Result<HttpResponse, Problem> {
     let request = ask.request;
     let tag = format!("\"{}\"", payload.sha256);

@@ -82,7 +82,7 @@ fn a_server_without_the_new_online_key_goes_on_with_its_last_publication() {
     change(&place, Some(&next), Some(&place.keys.online));
     place.settle(&mut promoter);
     assert_eq!((version(&shared), degraded(&shared)), (before, vec![DegradedKind::SigningFailing]));
-    assert!(detail(&shared).contains("no key in the state folder"), "{}", detail(&shared));
+    assert!(detail(&shared).contains("does not have the online key"), "{}", detail(&shared));
     key(&place, "next.pem", &next);
     place.pass(TimeDelta::seconds(10));
     place.settle(&mut promoter);

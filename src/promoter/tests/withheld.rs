@@ -15,8 +15,8 @@ fn enter(place: &Place, version: &str) {
 fn a_release_that_entered_a_stage_and_lacks_its_payload_or_signature_is_told_of_until_it_is_offered() {
     for (file, text, told) in [
         ("payload.json", None, "payload `payload.json` is missing"),
-        ("payload.json", Some("another text"), "payload `payload.json` is not what the catalog says"),
-        ("release.json", None, "`release.json` is missing beside the payloads"),
+        ("payload.json", Some("another text"), "payload `payload.json` does not match the catalog"),
+        ("release.json", None, "`release.json` is missing next to the payloads"),
         ("release.json", Some("{}"), "its signed manifest cannot be used"),
     ] {
         let place = Place::with(&["1.8.4"]);

@@ -1,7 +1,7 @@
-//! The file of a ceremony, which goes from keeper to keeper.
+//! The ceremony file, which goes from keeper to keeper.
 //!
-//! It contains the present roots and roles too, so that a machine without a network can show what
-//! changes and who may sign it.
+//! It also contains the present roots and roles, so that a machine without a network can show what changes
+//! and who may sign it.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub enum CeremonyFileError {
     Stray(String),
     #[error(transparent)]
     Document(#[from] Violation),
-    #[error("its `{path}` is `{found}`")]
+    #[error("its `{path}` is actually `{found}`")]
     Name { path: String, found: DocumentId },
     #[error("it has manifests of line `{0}` without the role that lists them")]
     NoRole(LineName),
@@ -61,7 +61,7 @@ enum Kind {
     Ceremony,
 }
 
-/// The form of the file. A change that older readers would misread gets the next number.
+/// The format version. It goes up with each change that older readers would misread.
 const FORMAT: u32 = 1;
 
 impl Ceremony {
@@ -69,7 +69,7 @@ impl Ceremony {
     /// [`Ceremony::check`] verifies the rest.
     ///
     /// # Errors
-    /// When the file is something else, or those roots and roles are invalid.
+    /// When it is not a ceremony file, or those roots and roles are invalid.
     pub fn read(file: &[u8]) -> Result<Self, CeremonyFileError> {
         let form: Form = serde_json::from_slice(file).map_err(CeremonyFileError::Form)?;
         if form.format != FORMAT {
@@ -119,7 +119,7 @@ impl Ceremony {
     /// The bytes of the file.
     ///
     /// # Errors
-    /// Never in practice: everything in it was JSON before.
+    /// Never in practice: everything in it came from JSON.
     pub fn file(&self) -> Result<Vec<u8>, CeremonyFileError> {
         let trust = self.before.as_ref().map(Trust::files).unwrap_or_default();
         let documents = self.documents().into_iter();

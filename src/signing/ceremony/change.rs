@@ -1,4 +1,4 @@
-//! Begins a ceremony that changes keys: which documents must be signed for that.
+//! Begins a ceremony that changes keys, and works out which documents it must sign.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,14 +20,14 @@ use crate::signing::{PublicKey, Signed};
 #[derive(Debug, Clone, Default)]
 pub struct KeyChange {
     pub add: Vec<(RoleName, PublicKey)>,
-    /// Keys by their ids or the beginnings of them.
+    /// Keys by their ids or by prefixes of them.
     pub drop: Vec<(RoleName, String)>,
     pub threshold: Vec<(RoleName, u64)>,
-    /// Roles that are signed again for another term, with the same keys.
+    /// Roles to sign again for another term, with the same keys.
     pub renew: Vec<RoleName>,
 }
 
-/// Begins a ceremony that changes keys. `manifest` gives the stored manifest of a release.
+/// Begins a ceremony that changes keys. `manifest` returns the stored manifest of a release.
 ///
 /// # Errors
 /// When the change makes no sense, or a document that must be signed again is missing.
@@ -79,7 +79,7 @@ pub fn change_keys(
     Ok(ceremony)
 }
 
-/// The roles with the change made. [`Ceremony::check`] says whether they can be used.
+/// The roles after the change. [`Ceremony::check`] decides whether they can be used.
 fn applied(
     before: &BTreeMap<RoleName, Signers>,
     change: &KeyChange,
@@ -154,8 +154,8 @@ fn next_targets(targets: &Targets, after: &BTreeMap<RoleName, Signers>, now: Tim
     next
 }
 
-/// What must be signed again in a line to stay valid under its new keys: nothing if enough of the keys that
-/// stay have signed it.
+/// What a line must sign again to stay valid under its new keys: nothing if enough of the remaining keys
+/// have signed it.
 fn line_work(
     trust: &Trust,
     line: &LineName,

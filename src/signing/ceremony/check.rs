@@ -1,4 +1,4 @@
-//! Refuses, before anybody signs it, what clients would refuse afterwards.
+//! Refuses what clients would refuse later, before anybody signs it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::signing::trust::{Trust, TrustError};
 use crate::signing::verify::check_scope;
 use crate::signing::{PublicKey, Violation};
 
-/// Why a ceremony must not go on.
+/// Why a ceremony must not continue.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     #[error("`{path}` was changed after the key `{keyid}` signed it")]
@@ -32,7 +32,7 @@ pub enum Refused {
     #[error("the key `{keyid}` of role `{role}` is invalid")]
     BadKey { role: RoleName, keyid: KeyId },
     #[error(
-        "the key `{keyid}` would be both online and for role `{role}`: whoever breaks into a server would have it"
+        "the key `{keyid}` would be both an online key and a key of role `{role}`: anybody who breaks into a server would have it"
     )]
     BothSides { keyid: KeyId, role: RoleName },
     #[error("the key `{keyid}` of the new role `{role}` belongs to role `{of}`, and cannot sign releases")]
@@ -176,8 +176,8 @@ fn delegated_roles(targets: &Targets) -> BTreeMap<&str, &DelegatedRole> {
     roles.map(|role| (role.name.as_str(), role)).collect()
 }
 
-/// Checks that a new role lists its own files and none of another line. Otherwise the role that comes first
-/// would take over the releases of the other.
+/// Checks that a new role may list only its own files, and none of another line. Otherwise the role that
+/// comes first would take over the releases of the other.
 fn check_new_role<'a>(
     role: &DelegatedRole,
     mut all: impl Iterator<Item = &'a DelegatedRole>,
@@ -199,8 +199,8 @@ fn check_new_role<'a>(
     }
 }
 
-/// Checks that the keys of new lines sign releases already. Otherwise a key file that somebody mistook for
-/// another would silently become a release key.
+/// Checks that the keys of new lines are release keys already. Otherwise a wrong key file, passed by
+/// mistake, would silently become a release key.
 fn check_new_keys(before: &Trust, targets: &Targets) -> Result<(), Refused> {
     let root = before.root().signed();
     let known = role_keys(root, before.targets().signed());
@@ -220,7 +220,7 @@ fn check_new_keys(before: &Trust, targets: &Targets) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Checks that every role's threshold can be reached, and that a server's keys sign nothing else.
+/// Checks that every role's threshold can be reached, and that online keys belong to no other role.
 fn check_keys(root: &Root, targets: &Targets) -> Result<(), Refused> {
     let roles = role_keys(root, targets);
     for (role, Signers { keys, threshold }) in &roles {

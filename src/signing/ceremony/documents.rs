@@ -14,8 +14,8 @@ use crate::formats::tuf::{Authority, KeyId, Role, names};
 use crate::signing::Signed;
 use crate::signing::trust::Trust;
 
-/// Which document. It is shown as the path of its file in the end: below the catalog, or `payloads/…`
-/// for one below the payloads.
+/// Identifies a document. It is displayed as the path that its file will have: below the catalog, or
+/// `payloads/…` for a file below the payloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DocumentId {
     Root(u64),
@@ -67,24 +67,24 @@ impl DocumentId {
 pub struct Document<'a> {
     #[serde(rename = "path")]
     pub id: DocumentId,
-    /// The number of a role, or the version of a release.
+    /// The version number of a role, or the version of a release.
     pub version: String,
-    /// A manifest does not expire.
+    /// `None` for a manifest, which does not expire.
     pub expires: Option<Time>,
     /// Whether it can be signed now. The role of a line waits for the manifests that it lists.
     pub ready: bool,
-    /// An entry for each set of keys that must sign. For a next root: those of the present root, and its
+    /// An entry for each set of keys that must sign. A next root needs those of the present root and its
     /// own.
     pub needs: Vec<Tally>,
     #[serde(skip)]
     pub raw: &'a Bytes,
-    /// Of a role: its version before and after the ceremony. A new role had version 0.
+    /// For a role: its version before and after the ceremony. A new role had version 0.
     #[serde(skip)]
     pub(super) step: Option<(u64, u64)>,
-    /// When the role expired before the ceremony.
+    /// The role's expiry before the ceremony.
     #[serde(skip)]
     pub(super) expired: Option<Time>,
-    /// A key whose signature is invalid or does not count.
+    /// A key with a signature that is invalid or does not count.
     #[serde(skip)]
     pub(super) wrong: Option<KeyId>,
 }
@@ -92,7 +92,7 @@ pub struct Document<'a> {
 /// Which keys of one set have signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tally {
-    /// Which set.
+    /// The name of the set.
     pub keys: &'static str,
     pub threshold: u64,
     pub signed: Vec<KeyId>,
@@ -107,7 +107,7 @@ impl Tally {
     }
 }
 
-/// A document that has too few signatures, or can get too few.
+/// A document that has too few signatures, or would still have too few.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortfall {
     pub id: DocumentId,
@@ -159,7 +159,7 @@ impl<'a> Document<'a> {
         Self { id, version, expires: None, ready: true, needs, raw, step: None, expired: None, wrong }
     }
 
-    /// Whether a key counts for it.
+    /// Whether a key's signature counts for this document.
     #[must_use]
     pub fn counts(&self, key: KeyId) -> bool {
         self.needs.iter().any(|tally| tally.signed.contains(&key) || tally.missing.contains(&key))

@@ -1,4 +1,4 @@
-//! Finishes a ceremony: which files to write, checked against those that the catalog has now.
+//! Finishes a ceremony: works out which files to write, and checks them against the present ones.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::formats::tuf::{Targets, names};
 use crate::signing::trust::Trust;
 use crate::signing::{Signed, Violation};
 
-/// What a finished ceremony writes.
+/// The files that a finished ceremony writes.
 #[derive(Debug)]
 pub struct Finished {
     /// `release.json` by version.
@@ -48,8 +48,8 @@ impl Ceremony {
         Ok(finished)
     }
 
-    /// The files to write into `trust/`, whose present files are given. `manifest` returns the stored
-    /// manifest of a release. Some files may have been written already, by a run that was interrupted.
+    /// The files to write. `present` are the files of `trust/`, some of which an interrupted run may have
+    /// written already. `manifest` returns the stored manifest of a release.
     ///
     /// # Errors
     /// When signatures are missing, something else was signed since the ceremony began, or clients would
@@ -65,7 +65,7 @@ impl Ceremony {
         let mut after = present.clone();
         after.extend(finished.trust.clone());
         let after = Trust::read(&after)?.ok_or(Refused::NoTop)?;
-        // A line that was broken before must not hold up the keys of the others.
+        // A line that was broken before must not block key changes for the others.
         let before = Trust::read(present).ok().flatten();
         let was_broken =
             |line: &LineName| before.as_ref().is_some_and(|before| before.broken().contains_key(line));
@@ -80,7 +80,8 @@ impl Ceremony {
         Ok(finished)
     }
 
-    /// Checks that each file of `trust/` is the one that the ceremony began from, or the one that it writes.
+    /// Checks that each file of `trust/` is either the one that the ceremony began from or the one that it
+    /// writes.
     fn check_fresh(&self, present: &Files, next: &Files) -> Result<(), Refused> {
         let base = self.before.as_ref().map(Trust::files).unwrap_or_default();
         let is_stale = |(file, raw): &(&String, &Bytes)| {
@@ -98,9 +99,9 @@ impl Ceremony {
         }
     }
 
-    /// Checks that every manifest that a line's next role lists is there, with enough signatures. A manifest
-    /// that was listed before is not checked if the keys stay the same: a missing file of one release must
-    /// not hold up the others.
+    /// Checks that every manifest that a line's next role lists exists and has enough signatures. A
+    /// manifest that was listed before is not checked if the keys stay the same: a missing file of one
+    /// release must not block the others.
     fn check_manifests(
         &self,
         line: &LineName,
@@ -130,8 +131,8 @@ impl Ceremony {
     }
 }
 
-/// Whether a file of `trust/` has no effect yet, because an earlier run was interrupted: all files without a
-/// first root, and a line's role without a delegation.
+/// Whether a file of `trust/` is left over from an interrupted run and has no effect yet: any file if there
+/// is no first root, and a line's role without a delegation.
 fn is_leftover(present: &Files, file: &str) -> bool {
     if !present.contains_key("1.root.json") {
         return true;

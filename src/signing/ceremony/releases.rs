@@ -28,7 +28,7 @@ pub struct Founders {
 }
 
 impl Ceremony {
-    /// Begins the founding of a repository: the first root, the delegations of all lines, and an
+    /// Begins the ceremony that founds a repository: the first root, the delegations of all lines, and an
     /// empty role for each.
     ///
     /// # Errors
@@ -54,8 +54,8 @@ impl LineWork {
     }
 }
 
-/// Begins a ceremony that signs releases, and the next versions of their lines' roles. It also delegates
-/// lines that have no role yet, which the targets keys must sign. `release` are the release keys at hand;
+/// Begins a ceremony that signs releases, and the next versions of their lines' roles. It also delegates to
+/// lines that have no role yet, which the targets keys must sign. `release` are the available release keys;
 /// `form` may change each manifest.
 ///
 /// # Errors
@@ -106,7 +106,7 @@ fn next_role(role: &Targets, line: &Line, versions: &[Version], now: Time) -> Re
     let mut next = Targets::releases(role.version + 1, now);
     // The role of a retired line keeps its long term.
     next.expires = next.expires.max(role.expires);
-    // A release that is signed again is listed again, so its old manifest and payloads go.
+    // A release that is signed again is listed again, so drop its old manifest and payloads.
     let manifests = versions.iter().map(names::release_target);
     let payloads = versions.iter().filter_map(|version| line.releases.get(version)).flat_map(|release| {
         release.payloads.iter().map(|payload| names::payload_target(&release.version, &payload.file))
@@ -119,8 +119,8 @@ fn next_role(role: &Targets, line: &Line, versions: &[Version], now: Time) -> Re
 }
 
 /// Who signs for a new line: the keys and threshold of the strictest line whose release keys include all of
-/// these. If there is none: these keys, with the threshold of the strictest line, so that a new line is
-/// never the weakest. [`Ceremony::check`] decides whether they may.
+/// these. If there is no such line: these keys, with the threshold of the strictest line, so that a new
+/// line is never the weakest. [`Ceremony::check`] decides whether that is allowed.
 fn line_signers(trust: &Trust, release: &[PublicKey]) -> Signers {
     let roles = role_keys(trust.root().signed(), trust.targets().signed());
     let lines =
@@ -133,8 +133,8 @@ fn line_signers(trust: &Trust, release: &[PublicKey]) -> Signers {
     Signers::new(release.iter().map(PublicKey::key), threshold)
 }
 
-/// Begins a ceremony that signs the role of a line for so long that nobody needs to renew it. `None` if
-/// that was done before.
+/// Begins a ceremony that signs the role of a line for such a long term that nobody needs to renew it.
+/// `None` if the role has such a term already.
 ///
 /// # Errors
 /// When the line has no role, or the role cannot be used.
@@ -158,7 +158,7 @@ pub fn retire_line(
     Ok(Some(ceremony))
 }
 
-/// Whether nobody needs to renew the role of a line, because the line is retired.
+/// Whether a line's role has the long term of a retired line, so that nobody needs to renew it.
 pub(super) fn is_long_lived(role: &Targets, now: Time) -> bool {
     now + RETIRED_LIFETIME / 2 < role.expires
 }

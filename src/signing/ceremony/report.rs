@@ -1,4 +1,4 @@
-//! What a keeper is shown of a ceremony, as data.
+//! What a keeper sees of a ceremony, as data.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct Report<'a> {
     pub retires: Option<&'a Retirement>,
     pub terms: Vec<TermChange>,
     pub listings: Vec<Listing>,
-    /// The manifests that are signed.
+    /// The manifests to sign.
     pub releases: Vec<&'a ReleaseManifest>,
     pub documents: Vec<Document<'a>>,
     /// Whether enough keepers have signed everything.
@@ -34,7 +34,7 @@ pub struct RoleChange {
     pub role: RoleName,
     pub added: Vec<KeyId>,
     pub dropped: Vec<KeyId>,
-    /// How many signatures it needed; `None` if the role is new.
+    /// The number of signatures that it needed before; `None` if the role is new.
     pub threshold_before: Option<u64>,
     pub threshold: u64,
     pub keys: usize,
@@ -42,7 +42,7 @@ pub struct RoleChange {
     pub prefix: Option<String>,
 }
 
-/// A role that gets a next version: when it expired until now, and when it will expire.
+/// A role that gets a new version: its expiry before and after the ceremony.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TermChange {
     pub role: String,

@@ -20,7 +20,7 @@ pub enum RoleName {
     Release(Option<LineName>),
 }
 
-/// Why a text is not the name of a role.
+/// Why a string is not the name of a role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RoleNameError {
     #[error("`{0}` is not a role: expected `root`, `targets`, `online`, `release` or `release:LINE`")]
@@ -72,7 +72,7 @@ impl Serialize for RoleName {
     }
 }
 
-/// Who signs each role, as a root and the top targets role say.
+/// Who signs each role, according to a root and the top targets role.
 #[must_use]
 pub fn role_keys(root: &Root, targets: &Targets) -> BTreeMap<RoleName, Signers> {
     let mut roles = BTreeMap::from([

@@ -194,7 +194,7 @@ fn what_clients_would_refuse_is_refused_though_all_have_signed_it() {
                 let online = key(4).id();
                 root(c, |role| role.roles.targets.keyids.push(online));
             }),
-            "would be both online and for role `targets`",
+            "would be both an online key and a key of role `targets`",
         ),
     ] {
         let refused = refused(change);

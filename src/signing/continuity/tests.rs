@@ -70,8 +70,8 @@ fn nothing_goes_back_or_vanishes_and_no_version_is_two_documents() {
         ((10, 9), ROLES, "taken"),
         // A new timestamp may name the snapshot that is known, and no older one.
         ((10, 8), ROLES, "taken"),
-        ((10, 7), ROLES, "`snapshot` went back from version `8` to `7`"),
-        ((8, 8), ROLES, "`timestamp` went back from version `9` to `8`"),
+        ((10, 7), ROLES, "`snapshot` was rolled back from version `8` to `7`"),
+        ((8, 8), ROLES, "`timestamp` was rolled back from version `9` to `8`"),
         ((9, 9), ROLES, "the role `timestamp` changed, but still has version `9`"),
         ((10, 8), &ROLES[..2], "the role `snapshot` changed, but still has version `8`"),
         ((10, 9), &ROLES[1..], "the role `channels` was in the last snapshot, but is missing from this one"),
@@ -79,9 +79,13 @@ fn nothing_goes_back_or_vanishes_and_no_version_is_two_documents() {
         (
             (10, 9),
             &[("channels", 6, "a"), ROLES[1], ROLES[2]],
-            "`channels` went back from version `7` to `6`",
+            "`channels` was rolled back from version `7` to `6`",
         ),
-        ((10, 9), &[ROLES[0], ROLES[1], ("targets", 1, "c")], "`targets` went back from version `2` to `1`"),
+        (
+            (10, 9),
+            &[ROLES[0], ROLES[1], ("targets", 1, "c")],
+            "`targets` was rolled back from version `2` to `1`",
+        ),
         (
             (10, 9),
             &[ROLES[0], ("releases-1.8", 3, "other"), ROLES[2]],
@@ -96,7 +100,7 @@ fn nothing_goes_back_or_vanishes_and_no_version_is_two_documents() {
 #[test]
 fn what_the_newest_root_no_longer_accepts_is_forgotten_and_nothing_else() {
     let old = |by: &[u8]| Documents::new((9, 8), ROLES, &keys(&[ONLINE], 1), by);
-    let back = "`timestamp` went back from version `9` to `1`";
+    let back = "`timestamp` was rolled back from version `9` to `1`";
     for (by, online, next_by, expected) in [
         // Another key in the place of the stolen one.
         (&[ONLINE][..], keys(&[OTHER], 1), &[OTHER][..], "taken"),
@@ -128,7 +132,7 @@ fn timestamp_and_snapshot_are_each_remembered_as_long_as_their_own_keys_count() 
         snapshot: sign(next.snapshot.into_signed(), &[ONLINE]),
         timestamp: next.timestamp,
     };
-    assert_eq!(known.then(&next), "`snapshot` went back from version `8` to `7`");
+    assert_eq!(known.then(&next), "`snapshot` was rolled back from version `8` to `7`");
 }
 
 #[test]
@@ -138,7 +142,7 @@ fn a_root_that_was_replaced_never_comes_back() {
         ..Documents::usual((1, 1), ROLES)
     };
     let next = Documents::usual((9, 9), ROLES);
-    assert_eq!(known.then(&next), "`root` went back from version `2` to `1`");
+    assert_eq!(known.then(&next), "`root` was rolled back from version `2` to `1`");
     let other = Documents { root: root(2, &keys(&[ROOT], 1), &keys(&[OTHER], 1), &[ROOT]), ..next };
     assert_eq!(known.then(&other), "the role `root` changed, but still has version `2`");
 }

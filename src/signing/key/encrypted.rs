@@ -1,5 +1,5 @@
-//! Private keys under a passphrase: PKCS#8 with PBES2, scrypt and AES-256-CBC, as `openssl` reads
-//! them. What `openssl` writes (scrypt, or PBKDF2 with a SHA-2) can be read as well.
+//! Private keys encrypted with a passphrase: PKCS#8 with PBES2, scrypt and AES-256-CBC, as `openssl` reads
+//! them. Keys that `openssl` encrypts (scrypt, or PBKDF2 with a SHA-2) can be read as well.
 
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
@@ -24,17 +24,17 @@ pub fn is_encrypted(pem: &str) -> bool {
     pem.contains(BEGIN)
 }
 
-/// The public half that a file may have below an encrypted key, so that nobody needs to type the passphrase
-/// unless something is signed.
+/// Returns the public half below an encrypted key, if the file has one. With it, only signing needs the
+/// passphrase.
 ///
 /// # Errors
-/// When there is a public half that cannot be used.
+/// When the public half is invalid.
 pub fn public_half(pem: &str) -> Result<Option<PublicKey>, KeyError> {
     pem.find("-----BEGIN PUBLIC KEY-----").map(|at| PublicKey::from_pem(&pem[at..])).transpose()
 }
 
 impl PrivateKey {
-    /// Reads a PEM of an encrypted key.
+    /// Reads an encrypted key from PEM.
     ///
     /// # Errors
     /// When the passphrase is wrong, or the text is something else.
@@ -48,7 +48,7 @@ impl PrivateKey {
         let sealed =
             EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(KeyError::Encryption)?;
         let opened = sealed.decrypt(passphrase).map_err(|error| match error {
-            // With a wrong passphrase, the padding may look right by chance; then the content is invalid.
+            // With a wrong passphrase, the padding may be valid by chance, but the content is not.
             pkcs8::Error::EncryptedPrivateKey(pkcs5::Error::DecryptFailed) | pkcs8::Error::Asn1(_) => {
                 KeyError::Passphrase
             }
@@ -62,11 +62,11 @@ impl PrivateKey {
         }
     }
 
-    /// The key as PEM under a passphrase, with its public half below it. `openssl` reads only the first of
-    /// the two.
+    /// The key as PEM, encrypted with a passphrase, with its public half below it. `openssl` reads only the
+    /// private key.
     ///
     /// # Errors
-    /// When the system gives no randomness, or an encoder fails.
+    /// When the system provides no randomness, or an encoder fails.
     pub fn to_encrypted_pem(&self, passphrase: &[u8]) -> Result<Zeroizing<String>, KeyError> {
         let (mut salt, mut iv) = ([0; 16], [0; 16]);
         getrandom::fill(&mut salt).and_then(|()| getrandom::fill(&mut iv)).map_err(KeyError::Random)?;

@@ -67,7 +67,7 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
         Ok(releases)
     }
 
-    /// The manifest of a channel, which `channels` lists under a name.
+    /// Reads the manifest of a channel, which `channels` lists under this name.
     ///
     /// # Errors
     /// When it is missing, expired or invalid.
@@ -91,7 +91,7 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
         Ok(signed)
     }
 
-    /// The manifest of a release, which a line's role lists under a name. `None` if it is missing.
+    /// Reads the manifest of a release, which a line's role lists under this name. `None` if it is missing.
     ///
     /// # Errors
     /// When it is invalid.
@@ -106,11 +106,11 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
         let document = self.document::<ReleaseManifest>(top, &role_name, name, listed)?;
         let Some((path, release)) = document else { return Ok(None) };
         let manifest = release.signed();
-        // The spelling of the version must agree too: files and targets are named after it.
+        // The spelling of the version must match too: files and targets are named after it.
         check_name(&path, name, &names::release_target(&manifest.version))?;
         check_name(&path, &role_name, &names::releases_role(&manifest.line))?;
         let target = |file: &str| names::payload_target(&manifest.version, file);
-        // A client writes the payload under this name, which must not lead out of its folder.
+        // Clients write the payload under this name, so it must not lead out of their folder.
         if let Some(payload) = manifest.payloads.iter().find(|payload| !is_file_name(&payload.file)) {
             return Err(Violation::Scope { role: role_name, target: target(&payload.file) }.into());
         }
@@ -120,7 +120,8 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
         Ok(Some(release))
     }
 
-    /// A document with its path, signed by the keys of the role that lists it. `None` if it is missing.
+    /// Reads a document, which the keys of the role that lists it must have signed, and returns it with its
+    /// path. `None` if it is missing.
     fn document<T: DeserializeOwned>(
         &self,
         top: &Verified,

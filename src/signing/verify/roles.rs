@@ -14,17 +14,17 @@ use crate::signing::continuity::{Known, check_next_root};
 use crate::signing::signed::Signed;
 use crate::signing::violation::{Violation, read_signed};
 
-/// How many new roots are followed at once (5.3.3): fewer than python-tuf follows, and enough for a
-/// client that was away for years. A client that was away longer needs a newer root, by hand.
+/// The most new roots that are followed at once (5.3.3): fewer than in python-tuf, but enough for a client
+/// that was offline for years. After that, somebody must install a newer root by hand.
 const MAX_ROOTS: u64 = 256;
 
-/// Where the files of a repository come from.
+/// A source of a repository's files.
 pub trait Files {
     /// Why a file cannot be read, or is refused.
     type Error: From<Violation>;
 
-    /// The file at a path below `/tuf/`, which is not percent-encoded. `None` if there is no such file.
-    /// `listed` is what a verified role says about the file, if one lists it; the caller compares that.
+    /// Reads the file at a path below `/tuf/`, which is not percent-encoded. `None` if there is no such
+    /// file. `listed` is the file's listing in a verified role, if it has one; the caller compares the two.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -39,7 +39,7 @@ impl<F: Fn(&str) -> Option<Bytes> + ?Sized> Files for F {
     }
 }
 
-/// A repository that was verified.
+/// A verified repository.
 #[derive(Debug, Clone)]
 pub struct Verified {
     pub root: Signed<Root>,
@@ -54,8 +54,7 @@ pub struct Verified {
     pub release_manifests: BTreeMap<Version, Signed<ReleaseManifest>>,
 }
 
-/// Verifies the documents of one repository. The time stays the same, no matter how long that takes
-/// (5.1).
+/// Verifies the documents of one repository. The time is fixed, however long that takes (5.1).
 #[derive(Debug)]
 pub struct Verifier<'a, F: ?Sized> {
     files: &'a F,
@@ -78,14 +77,14 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
         self.common_under(root, known)
     }
 
-    /// As [`common`](Self::common), under the newest root.
+    /// Like [`common`](Self::common), under the newest root.
     ///
     /// # Errors
     /// The first violation.
     pub fn common_under(&self, root: Signed<Root>, known: Known<'_>) -> Result<Verified, F::Error> {
         let known = known.under(root.signed());
 
-        // 5.4. No role lists the length of a timestamp, so whoever fetches it limits that.
+        // 5.4. No role lists the length of a timestamp, so the fetcher limits it.
         let raw = self.bytes(TIMESTAMP_PATH, None)?;
         let timestamp: Signed<Timestamp> = read_signed(TIMESTAMP_PATH, raw, root.signed().timestamp())?;
         known.check_timestamp(&timestamp)?;
@@ -104,7 +103,7 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
         if let Some(name) = targets.signed().targets.keys().next() {
             return Err(Violation::Scope { role: "targets".to_owned(), target: name.clone() }.into());
         }
-        // Some clients stop their search at a missing role, and miss the roles after it.
+        // Some clients stop searching at a missing role, and miss the roles after it.
         for delegated in delegated(&targets) {
             in_snapshot(&snapshot, &delegated.name)?;
         }
@@ -125,7 +124,7 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
         })
     }
 
-    /// 5.3: the roots from the trusted one to the newest. Only the newest must not have expired.
+    /// 5.3: the roots from the trusted one to the newest. All but the newest may have expired.
     fn roots(&self, trusted: &Signed<Root>) -> Result<Vec<Signed<Root>>, F::Error> {
         let (mut root, mut roots) = (trusted.clone(), Vec::new());
         let mut path = names::metadata_path("root", root.signed().version);
@@ -145,10 +144,10 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
         Err(Violation::TooManyRoots { limit: MAX_ROOTS }.into())
     }
 
-    /// Every root from the first one on, with the trusted one among them.
+    /// Returns every root, starting with the first. The trusted one must be among them.
     ///
     /// # Errors
-    /// When a root is missing or invalid, or the trusted one is another.
+    /// When a root is missing or invalid, or the trusted one is not among them.
     pub fn all_roots(&self, trusted: &Signed<Root>) -> Result<Vec<Signed<Root>>, F::Error> {
         let path = names::metadata_path("root", 1);
         let first = Signed::parse(self.bytes(&path, None)?).map_err(Violation::unreadable(&path))?;
@@ -163,11 +162,11 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
         }
     }
 
-    /// Reads and verifies a delegated role (5.6.7). It may have expired: a caller who needs it to be
+    /// Reads and verifies a delegated role (5.6.7). It may have expired: a caller that needs it to be
     /// current [checks that](Self::check_expiry).
     ///
     /// # Errors
-    /// When nobody delegates to it, or it is invalid.
+    /// When no role delegates to it, or it is invalid.
     pub fn role(&self, top: &Verified, name: &str) -> Result<Signed<Targets>, F::Error> {
         self.delegated_role(&top.snapshot, &top.targets, name)
     }
@@ -208,7 +207,7 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
         Ok(bytes)
     }
 
-    /// The bytes of a target, as a verified role lists them. `None` if it is missing.
+    /// Reads a target and compares it with its listing in a verified role. `None` if it is missing.
     ///
     /// # Errors
     /// When it differs from its listing.
@@ -216,7 +215,7 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
         self.bytes_if_there(&names::target_path(name, &listed.hashes.sha256), Some(listed))
     }
 
-    /// Reads a role with the length, digest and version that another role lists.
+    /// Reads a role and compares its length, digest and version with its listing in another role.
     fn listed<T: Role>(
         &self,
         role: &str,
@@ -251,7 +250,7 @@ fn in_snapshot<'a>(snapshot: &'a Signed<Snapshot>, role: &str) -> Result<&'a Met
 
 /// Checks that a role lists only files that were delegated to it.
 pub(in crate::signing) fn check_scope(delegated: &DelegatedRole, role: &Targets) -> Result<(), Violation> {
-    // Clients differ in how they quote other characters in a file name.
+    // Clients differ in how they quote other characters in file names.
     if !names::is_target_name(&delegated.name) {
         return Err(Violation::Path { role: delegated.name.clone(), path: delegated.name.clone() });
     }
@@ -281,13 +280,13 @@ fn check_bytes(path: &str, target: &Target, bytes: &[u8]) -> Result<(), Violatio
 }
 
 impl Verified {
-    /// What a client remembers of it.
+    /// What a client remembers of the repository.
     #[must_use]
     pub const fn known(&self) -> Known<'_> {
         Known { root: &self.root, timestamp: Some(&self.timestamp), snapshot: Some(&self.snapshot) }
     }
 
-    /// When each role expires that was read, by name.
+    /// The expiry of each role that was read, by name.
     pub fn expiries(&self) -> impl Iterator<Item = (String, Time)> {
         let lines = self.lines.iter();
         self.common_expiries()
@@ -295,8 +294,8 @@ impl Verified {
             .chain(lines.map(|(line, role)| (names::releases_role(line), role.signed().expires)))
     }
 
-    /// When it expires: with the first of the roles that every line needs, or of the channel manifests
-    /// that were read. An expired role of a line affects only that line.
+    /// When the repository expires: with the first of the roles that every line needs and the channel
+    /// manifests that were read. An expired role of a line affects only that line.
     #[must_use]
     pub fn expires(&self) -> Time {
         let manifests = self.channel_manifests.iter().map(|manifest| manifest.signed().expires);

@@ -1,4 +1,4 @@
-//! Changing a catalog's files, if they are still what the change was made from.
+//! Changing a catalog's files, unless they changed since they were read.
 
 mod plan;
 
@@ -22,7 +22,7 @@ use crate::store::port::{CommitError, Each, Revision};
 enum Stop {
     #[error(transparent)]
     Write(#[from] WriteError),
-    #[error("`{0}` was changed while others were written: read the catalog again and decide again")]
+    #[error("`{0}` changed while other files were being written: read the catalog again and decide again")]
     Changed(String),
     #[error("{}", busy(.0))]
     Git(PathBuf),
@@ -128,7 +128,7 @@ impl Directory {
         Ok(Each { revision: Plan::revision(from, written.iter()), made, failed, stopped })
     }
 
-    /// The changes that could not be made each by itself, and why.
+    /// Returns the changes that could not be made each by itself, and why.
     pub(super) fn failing(from: Base<'_>, changes: &[Change]) -> Result<Failed, CommitError> {
         Ok(plan_each(from, changes)?.1)
     }
@@ -139,9 +139,9 @@ impl Directory {
         if Listing::take(&self.catalog, &self.payloads)?.files != listing.files {
             return Err(changing(&self.catalog).into());
         }
-        // This commit has the lock, so the files belong to none that is still running.
+        // This commit holds the lock, so the files belong to no running commit.
         for path in &listing.temporary {
-            // Readers ignore one that stays, and the next commit tries again.
+            // Readers ignore a file that cannot be removed, and the next commit tries again.
             let _ = fs::remove_file(path);
         }
         Ok(())
@@ -173,7 +173,7 @@ impl Directory {
         })
     }
 
-    /// Whether a file is as it was when the commit was planned, or as this commit has written it.
+    /// Whether a file is unchanged since the commit was planned, or since this commit wrote it.
     fn is_still(&self, from: Base<'_>, key: &str, written: &[Planned]) -> bool {
         let listed = from.listing.files.get(key);
         let path: &Path = &listed.map_or_else(|| self.catalog.join(key), |listed| listed.path.clone());

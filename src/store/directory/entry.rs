@@ -16,9 +16,9 @@ pub(super) fn is_passed_over(name: &str) -> bool {
 /// Why an entry does not count.
 #[derive(Debug)]
 pub(super) enum Outside {
-    /// It has been removed since it was listed.
+    /// It was removed after it was listed.
     Gone,
-    /// A catalog must not have this there.
+    /// It is not allowed in a catalog.
     Refused {
         folder: bool,
         why: &'static str,
@@ -26,7 +26,7 @@ pub(super) enum Outside {
     Io(io::Error),
 }
 
-/// What an entry is. A link is followed if it stays inside the catalog's folder.
+/// Returns an entry's metadata. A link is followed if it stays inside the catalog folder.
 pub(super) fn inside(root: &Path, entry: &fs::DirEntry) -> Result<Metadata, Outside> {
     let metadata = entry.metadata().map_err(outside)?;
     if !metadata.is_symlink() {
@@ -39,7 +39,7 @@ pub(super) fn inside(root: &Path, entry: &fs::DirEntry) -> Result<Metadata, Outs
     if real.starts_with(root) {
         return Ok(target);
     }
-    Err(Outside::Refused { folder: target.is_dir(), why: "this link leaves the catalog's folder" })
+    Err(Outside::Refused { folder: target.is_dir(), why: "this link leaves the catalog folder" })
 }
 
 fn outside(error: io::Error) -> Outside {

@@ -12,7 +12,7 @@ const AT_WORK: [&str; 6] =
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkTree {
     pub root: PathBuf,
-    /// `.git`, or where the `.git` file of a linked work tree or submodule points.
+    /// `.git`, or the folder that the `.git` file of a linked work tree or submodule points to.
     git: PathBuf,
 }
 

@@ -21,9 +21,9 @@ use crate::store::stamp::Stamp;
 /// A catalog's files are far smaller. Only this much of a larger one is read, which is enough for the
 /// reader to report it.
 const MAX_FILE: u64 = 1024 * 1024;
-/// Roles and manifests. Clients accept 5 MB.
+/// The limit for roles and manifests. Clients accept 5 MB.
 const MAX_DOCUMENT: u64 = 8 * 1024 * 1024;
-/// With fewer files to read than this, threads cost more than they save.
+/// Below this many files to read, threads cost more than they save.
 const FEW: usize = 64;
 
 /// The files of a catalog by path. Those of the payload folder are under `payloads:`.
@@ -49,7 +49,7 @@ enum Kind {
     Manifest,
 }
 
-/// A file as it was last read.
+/// A file as of the last reading.
 #[derive(Debug)]
 pub(super) struct Cached {
     stamp: Option<Stamp>,
@@ -65,7 +65,7 @@ pub(super) enum Content {
 }
 
 impl Cached {
-    /// Whether its digest is that of the file's bytes.
+    /// Whether the digest is that of the file's bytes.
     pub const fn is_read(&self) -> bool {
         self.stamp.is_some()
     }
@@ -148,7 +148,7 @@ impl Listing {
             let stamp = match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_file() => Ok(Stamp::of(&metadata)),
                 Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                    Err("this process may not look into its folder")
+                    Err("this process has no access to its folder")
                 }
                 Ok(_) => Err("this is not a regular file"),
                 Err(_) => continue,
@@ -165,7 +165,7 @@ impl Listing {
         self.files.insert(key.into(), Listed { path, kind, stamp });
     }
 
-    /// Brings a cache up to date. `false` if a file changed after it was listed.
+    /// Updates a cache. Returns `false` if a file changed after it was listed.
     pub fn load(&self, cache: &mut HashMap<Arc<str>, Box<Cached>>, now: Time) -> Result<bool, ReadError> {
         let changed: Vec<_> = self
             .files
@@ -203,7 +203,7 @@ impl Listing {
     }
 }
 
-/// The roots and the targets role in `trust/`, by file name.
+/// Reads the roots and the targets role in `trust/`, by file name.
 ///
 /// The roles of lines are left out, because they are as large as the catalog and say nothing about keys.
 /// `None` if a file changed after it was listed.
@@ -229,7 +229,7 @@ pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, Re
     Ok(Some(files))
 }
 
-/// Whether a file is the role of a line, which matters to that line alone.
+/// Whether a file is a line's role, which matters only to that line.
 fn is_role_of_a_line(key: &str) -> bool {
     let name = key.strip_prefix("trust/").and_then(|name| name.strip_suffix(".json"));
     name.is_some_and(|name| name.starts_with("releases-"))
@@ -242,7 +242,7 @@ fn is_for_all(key: &str) -> bool {
 }
 
 impl Listed {
-    /// Reads the file. `None` if it has changed since it was listed.
+    /// Reads the file. Returns `None` if it changed after it was listed.
     fn load(&self, key: &str, known: Option<&Cached>) -> io::Result<Option<Cached>> {
         let unreadable = |why: &str| {
             let content = match self.kind {
@@ -278,7 +278,7 @@ impl Listed {
     }
 }
 
-/// The digest of a file as it is now. `None` if there is none.
+/// The current digest of a file. `None` if there is no such file.
 pub(super) fn digest_now(path: &Path) -> io::Result<Option<[u8; 32]>> {
     let Some(file) = present(open(path))? else { return Ok(None) };
     let mut bytes = Vec::new();
@@ -286,7 +286,7 @@ pub(super) fn digest_now(path: &Path) -> io::Result<Option<[u8; 32]>> {
     Ok(Some(Sha256::digest(&bytes).into()))
 }
 
-/// The bytes of a file, if it still has the listed stamp after they were read.
+/// Reads a file's bytes. Returns `None` if its stamp changed meanwhile.
 fn read(path: &Path, stamp: Stamp, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let file = open(path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(stamp.size.min(limit)).unwrap_or_default() + 1);

@@ -326,7 +326,7 @@ fn a_manifest_or_a_lines_role_that_cannot_be_read_is_told_of_and_the_rest_is_rea
     let seen = store.read(later()).unwrap();
     assert_eq!(seen.reading.faults, []);
     assert_eq!(seen.trust.keys().collect::<Vec<_>>(), ["1.root.json"]);
-    assert_eq!(seen.unread_roles["releases-1.8.json"], "this link leaves the catalog's folder");
+    assert_eq!(seen.unread_roles["releases-1.8.json"], "this link leaves the catalog folder");
     let why = seen.manifest(&version("1.8.1")).unwrap_err();
     assert_eq!(why, "this is not a regular file");
     assert_eq!(seen.manifest(&version("1.8.2")).unwrap().unwrap(), "{2}");

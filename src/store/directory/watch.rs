@@ -29,7 +29,7 @@ const PAYLOADS_AT_LAST: Duration = Duration::from_secs(60);
 /// The stamps of all files, as fingerprints. This is cheap, because only folders are opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scan {
-    /// Changes with the name or stamp of any file of the catalog, signed manifests included.
+    /// Changes with the name or stamp of any catalog file, including signed manifests.
     pub catalog: u64,
     /// The same for payload files, which may take an hour to arrive.
     pub payloads: u64,
@@ -38,7 +38,7 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Looks at a catalog folder, and at payloads with their signed manifests.
+    /// Scans a catalog folder, and payloads with their signed manifests.
     ///
     /// # Errors
     /// When one of the folders cannot be read.
@@ -91,7 +91,7 @@ fn hash(what: &impl Hash) -> u64 {
 struct Quiet {
     catalog: Seen,
     payloads: Seen,
-    /// The fingerprints of the catalog and the payloads that were read.
+    /// The fingerprints of the catalog and the payloads at the last reading.
     read: Option<(u64, u64)>,
     /// Since when payloads differ from what was read, while the catalog does not.
     moving: Option<Duration>,

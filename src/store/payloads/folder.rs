@@ -58,7 +58,7 @@ impl PayloadFolder {
         }
     }
 
-    /// Where the copy with a digest is.
+    /// The path of the copy with a digest.
     #[must_use]
     pub fn copy_path(&self, sha256: &Sha256) -> PathBuf {
         let text = sha256.to_string();
@@ -107,7 +107,7 @@ impl PayloadFolder {
         })
     }
 
-    /// Whether there is a copy that is what its name says.
+    /// Whether there is a copy that matches its digest.
     fn has_copy(&self, payload: &Payload, now: Time) -> bool {
         let path = self.copy_path(&payload.sha256);
         let Ok(metadata) = fs::metadata(&path) else { return false };
@@ -123,7 +123,7 @@ impl PayloadFolder {
         }
         let mut differs = None;
         let written = batch.fill(&copy, Mode::Frozen, |to| {
-            // Never more than the catalog says: a growing file does not fill the disk.
+            // Never read more than the catalog says, so that a growing file cannot fill the disk.
             io::copy(&mut Read::by_ref(&mut file).take(size), to)?;
             to.rewind()?;
             let (found, _) = digest(to)?;
@@ -333,7 +333,7 @@ mod tests {
         };
         for known in [false, true] {
             payloads.ensure_copies(&wanted, fixture.later).unwrap();
-            // What was found good before, in this process or the last one, is found damaged.
+            // Damage is found even if the copy was good before, in this process or the last one.
             if known {
                 payloads.ensure_copies(&wanted, fixture.later).unwrap();
                 assert!(payloads.digests().known.contains_key(&copy));
@@ -344,7 +344,7 @@ mod tests {
             assert!(payloads.ensure_copies(&wanted, fixture.later).unwrap().is_empty());
             assert_eq!(fs::read_to_string(&copy).unwrap(), "content", "known: {known}");
         }
-        // There is nothing to make it from: it is not served.
+        // There is no source for a new copy, so it is not served.
         fs::remove_file(&copy).unwrap();
         fs::write(&copy, "c0ntent").unwrap();
         fs::remove_file(fixture.path()).unwrap();

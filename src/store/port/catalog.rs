@@ -1,4 +1,4 @@
-//! Where the catalog is kept.
+//! The port to the catalog.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -17,14 +17,14 @@ use crate::formats::edit::EditError;
 use crate::formats::fault::Fault;
 use crate::formats::yaml::Reading;
 
-/// The catalog: lines and releases, and the signed documents about them.
+/// Stores the catalog: lines and releases, and the signed documents about them.
 ///
-/// `now` is always the machine's time, never the time of a question (`--at`).
+/// `now` is always the machine's time, never that of a query (`--at`).
 pub trait CatalogStore: fmt::Debug + Send + Sync {
     /// Reads everything at one revision.
     ///
     /// # Errors
-    /// When it cannot be read as a whole. Faults of single lines are part of what is read.
+    /// When the catalog cannot be read as a whole. Faults of single lines are part of the result.
     fn read(&self, now: Time) -> Result<Snapshot, ReadError>;
 
     /// Only the roots and the targets role, by file name. This is quick, however large the catalog is.
@@ -33,14 +33,13 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
     /// When one of them cannot be read.
     fn keys(&self) -> Result<BTreeMap<String, Bytes>, ReadError>;
 
-    /// Makes changes, if the catalog is still at `base`. All are checked before the first is made.
+    /// Makes changes if the catalog is still at `base`. All are checked before the first is made.
     ///
     /// # Errors
     /// [`CommitError::Conflict`] if the catalog is no longer at `base`; otherwise as the error says.
     fn commit(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Revision, CommitError>;
 
-    /// Makes changes that do not build on each other, each by itself: one that cannot be made does
-    /// not stop the others.
+    /// Makes independent changes, each by itself: one that cannot be made does not stop the others.
     ///
     /// # Errors
     /// As [`commit`](Self::commit), if the error is one of the catalog as a whole. Then nothing was changed.
@@ -50,7 +49,7 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
     /// changes nothing.
     ///
     /// # Errors
-    /// As [`commit_each`](Self::commit_each).
+    /// The same as [`commit_each`](Self::commit_each).
     fn try_each(
         &self,
         base: &Revision,
@@ -84,7 +83,7 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
         snapshot.share(served);
     }
 
-    /// Follows the catalog from now on.
+    /// Watches the catalog from now on.
     fn watch(self: Arc<Self>) -> Box<dyn Watch>;
 }
 
@@ -108,7 +107,7 @@ pub trait Watch: Send {
 pub enum News {
     /// The catalog was read already.
     Nothing,
-    /// The catalog was read already, and payload files are arriving: look again after this time.
+    /// The catalog has been read, but payload files are still arriving: look again after this time.
     Arriving(Duration),
     /// The catalog is changing right now: look again after this time.
     Settling(Duration),
@@ -119,7 +118,7 @@ pub enum News {
     Ready,
 }
 
-/// One state of a catalog: two with the same revision are the same.
+/// Identifies one state of a catalog: the same revision means the same state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Revision([u8; 32]);
 
@@ -191,7 +190,7 @@ pub enum ReadError {
     Busy(String),
 }
 
-/// Why changes were not made. Unless it says otherwise, nothing was changed.
+/// Why changes were not made. Nothing was changed, unless the error says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     #[error(
@@ -204,7 +203,7 @@ pub enum CommitError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Edit(#[from] EditError),
-    /// The changed text has a fault, which the reader describes.
+    /// The changed text has a fault, as reported by the reader.
     #[error("the change would make the catalog faulty\n{0}")]
     Faulty(Box<Fault>),
     #[error(
@@ -216,7 +215,7 @@ pub enum CommitError {
     Partly {
         written: usize,
         all: usize,
-        /// Whether somebody else changed what comes next.
+        /// Whether somebody else changed the next file.
         overtaken: bool,
         source: Cause,
     },
@@ -235,7 +234,7 @@ impl CommitError {
         )
     }
 
-    /// Whether trying again is useless until somebody changes the catalog.
+    /// Whether a retry is useless until somebody edits the catalog.
     #[must_use]
     pub const fn is_in_the_text(&self) -> bool {
         matches!(self, Self::Edit(_) | Self::Faulty(_) | Self::Unsafe(_))
@@ -259,11 +258,11 @@ pub fn roles_first(trust: &BTreeMap<String, Bytes>) -> impl Iterator<Item = (&St
 /// The result of making each change by itself.
 #[derive(Debug)]
 pub struct Each {
-    /// The catalog's revision with those that were made.
+    /// The catalog's revision after the changes that were made.
     pub revision: Revision,
-    /// The places of the changes that were made.
+    /// The indices of the changes that were made.
     pub made: Vec<usize>,
-    /// The places of those that cannot be made, and why.
+    /// The indices of the changes that cannot be made, and why.
     pub failed: Vec<(usize, CommitError)>,
     /// Why the others were not tried.
     pub stopped: Option<CommitError>,

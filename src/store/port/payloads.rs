@@ -1,4 +1,4 @@
-//! Where payload files are kept.
+//! The port to payload files.
 
 use std::fmt;
 use std::io;
@@ -12,11 +12,11 @@ use crate::domain::payload::{Payload, Sha256};
 use crate::domain::release::{PayloadState, Release};
 use crate::domain::version::Version;
 
-/// Payload files: whether they are what the catalog says, and checked copies to serve.
+/// Checks payload files against the catalog, and keeps checked copies to serve.
 ///
 /// `now` is always the machine's time.
 pub trait PayloadStore: fmt::Debug + Send + Sync {
-    /// Whether a release's payload files are there and are what the catalog says. One that cannot be read
+    /// Checks whether a release's payload files exist and match the catalog. One that cannot be read
     /// is not.
     fn check(&self, release: &Release, now: Time) -> PayloadState;
 
@@ -35,13 +35,13 @@ pub trait PayloadStore: fmt::Debug + Send + Sync {
     /// Copies files from elsewhere, unless there is a copy already: all of them, or none.
     ///
     /// # Errors
-    /// When a file cannot be read, is not what its digest says, or cannot be copied.
+    /// When a file cannot be read, does not match its digest, or cannot be copied.
     fn put(&self, files: &[Incoming]) -> Result<(), PayloadError>;
 
     /// Opens the copy with this digest at the start of a range.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read.
+    /// When there is no such copy, or it cannot be read.
     fn open(&self, sha256: &Sha256, range: Range<u64>) -> io::Result<Blob>;
 
     /// Keeps the digests of files, so that the next start need not read them again.
@@ -53,7 +53,7 @@ pub trait PayloadStore: fmt::Debug + Send + Sync {
     }
 }
 
-/// A file that a payload store takes a copy of.
+/// A file for a payload store to copy.
 #[derive(Debug)]
 pub struct Incoming {
     pub path: PathBuf,
@@ -66,7 +66,9 @@ pub struct Incoming {
 pub enum PayloadError {
     #[error("payload `{payload}` could not be read")]
     Read { payload: String, source: io::Error },
-    #[error("payload `{payload}` changed while it was copied: its digest is `{found}` and not `{expected}`")]
+    #[error(
+        "payload `{payload}` changed while it was being copied: its digest is `{found}` and not `{expected}`"
+    )]
     Changed { payload: String, expected: Sha256, found: Sha256 },
     /// The store failed.
     #[error(transparent)]

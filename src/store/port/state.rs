@@ -1,4 +1,4 @@
-//! Where a server keeps what it must not lose.
+//! The port to the state, which a server must not lose.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use super::{Blob, Cause, Exclusive, Revision};
 use crate::domain::Time;
 use crate::store::secret::Exposed;
 
-/// What a server must not lose: its versions, its last publication, its online keys.
+/// Stores what a server must not lose: its versions, its last publication, its online keys.
 pub trait StateStore: fmt::Debug + Send + Sync {
     /// Takes the state for this process alone, until the returned value is dropped. A second server on the
     /// same state would use its versions again.
@@ -24,13 +24,13 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// that a server that lost its state does not use an old one again. It is durable before this returns.
     ///
     /// # Errors
-    /// When it cannot be kept.
+    /// When it cannot be stored.
     fn reserve(&self, published: Option<u64>, now: Time) -> Result<u64, StateError>;
 
     /// Counts a version as used, because another server or an earlier state used it.
     ///
     /// # Errors
-    /// When it cannot be kept.
+    /// When it cannot be stored.
     fn raise(&self, version: u64) -> Result<(), StateError>;
 
     /// The last publication, if there is one.
@@ -39,8 +39,7 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// When it cannot be read.
     fn publication(&self) -> Result<Option<Blob>, StateError>;
 
-    /// Stores a publication in place of the last one, durable before this returns. `write` is called
-    /// once.
+    /// Replaces the last publication; durable before this returns. `write` is called once.
     ///
     /// # Errors
     /// When it cannot be written. The last one is then still there.
@@ -53,14 +52,14 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// Records that nothing was ever published from this state, so that nothing can step back.
     ///
     /// # Errors
-    /// When it cannot be kept.
+    /// When it cannot be stored.
     fn found(&self) -> Result<(), StateError>;
 
-    /// Whether it is certain that nothing was ever published: [`found`](Self::found) was called, and
+    /// Whether nothing was ever published for certain: [`found`](Self::found) was called, and
     /// [`publish`](Self::publish) was not.
     fn is_new(&self) -> bool;
 
-    /// Every private key in it.
+    /// Returns every private key in the state.
     ///
     /// # Errors
     /// When one cannot be read, or everybody may read it.
@@ -83,7 +82,7 @@ pub struct HeldKey {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     #[error(
-        "the state {place} is in use by {holder}: a second server on one state would reuse its version numbers; stop that one, or give this one a `--state` of its own"
+        "the state {place} is in use by {holder}: a second server with the same state would reuse its version numbers; stop that server, or give this one its own `--state`"
     )]
     InUse { place: String, holder: String },
     #[error("{what} cannot be read")]

@@ -60,7 +60,7 @@ impl Forward {
                         "`{version}` may enter `{stage}` from {due} on anyway, but `--not-before` names a later time, {earliest}"
                     ),
                     format!(
-                        "name a time up to {due}; to keep it back longer, `tidegate release hold {version} --reason TEXT`"
+                        "name a time up to {due}; to keep it back longer, run `tidegate release hold {version} --reason TEXT`"
                     ),
                 )
             }

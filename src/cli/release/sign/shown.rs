@@ -1,4 +1,4 @@
-//! What was signed and what was not, as it is shown.
+//! Shows what was signed and what was not.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ use crate::signing::trust::Trust;
 pub struct Body {
     signed: Vec<SignedBody>,
     delegated: Vec<DelegatedBody>,
-    /// Lines without releases to sign whose role was signed again, because it would have expired soon.
+    /// Lines without releases to sign whose role was renewed because it would have expired soon.
     renewed: Vec<LineName>,
     pub refused: Vec<RefusedBody>,
 }
@@ -33,7 +33,7 @@ struct SignedBody {
     line: LineName,
     /// By stage.
     not_before: BTreeMap<StageName, Time>,
-    /// Why that is earlier than the end of the soak.
+    /// Why a time is earlier than the end of the soak.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_before_reason: Option<String>,
 }
@@ -49,7 +49,7 @@ struct DelegatedBody {
 #[derive(Debug, Serialize)]
 pub struct RefusedBody {
     line: LineName,
-    /// `None` if it is the line's role that should be signed again.
+    /// `None` if the line's role should have been renewed.
     version: Option<Version>,
     reason: String,
     /// The way out.
@@ -58,7 +58,7 @@ pub struct RefusedBody {
 }
 
 impl Body {
-    /// Notes that a release, or the role of a line, is not signed.
+    /// Records that a release, or the role of a line, is not signed.
     pub fn refuse(
         &mut self,
         line: &Line,
@@ -68,7 +68,7 @@ impl Body {
         self.refused.push(RefusedBody { line: line.name.clone(), version, reason, hint });
     }
 
-    /// Notes that nothing of a line is signed, with the reason and the way out.
+    /// Records that nothing in a line is signed, with the reason and the way out.
     pub fn refuse_line(
         &mut self,
         line: &Line,
@@ -81,7 +81,7 @@ impl Body {
         }
     }
 
-    /// Notes what a ceremony signed: before it, the lines had the roles in `trust`.
+    /// Records what a ceremony signed. `trust` has the lines' roles from before it.
     pub fn signed(&mut self, ceremony: &Ceremony, trust: &Trust, pending: &Lines<'_>) {
         let signed = ceremony.manifests().map(|manifest| SignedBody {
             version: manifest.version.clone(),
@@ -122,7 +122,7 @@ impl Body {
         }
     }
 
-    /// Shows it, and says what to do next.
+    /// Shows the outcome, and says what to do next.
     pub fn show(&self, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
         let mut table = Table::new(["SIGNED", "LINE", "NOT BEFORE"]);
         for signed in &self.signed {

@@ -120,7 +120,7 @@ fn an_edit_after_signing_is_noticed() {
     }
     let other = Line { follows: None, ..line() };
     let mismatch = signed.matches(&other, &release()).unwrap_err();
-    assert_eq!(mismatch.to_string(), "the signed manifest has `1.7` as follows and the catalog `none`");
+    assert_eq!(mismatch.to_string(), "the signed manifest has `1.7` as follows, but the catalog has `none`");
 }
 
 #[test]

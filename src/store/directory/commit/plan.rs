@@ -35,7 +35,7 @@ pub(super) struct Plan {
 pub(super) struct Planned {
     pub key: String,
     pub text: String,
-    /// The places of the changes that go into this file.
+    /// The indices of the changes to this file.
     pub changes: Vec<usize>,
 }
 
@@ -45,10 +45,10 @@ impl Planned {
     }
 }
 
-/// A change with its place among all.
+/// A change with its index.
 type Placed<'a> = (usize, &'a Change);
 
-/// Changes that cannot be made, by their places, and why.
+/// Changes that cannot be made, by index, and why.
 pub(in crate::store::directory) type Failed = Vec<(usize, CommitError)>;
 
 /// Plans all of the changes. Fails with the first that cannot be made.
@@ -86,7 +86,7 @@ fn retain(good: &mut Vec<Placed<'_>>, failed: &Failed) {
     good.retain(|(place, _)| failed.iter().all(|(bad, _)| bad != place));
 }
 
-/// Finds the changes that make the catalog faulty, by halving.
+/// Finds the changes that make the catalog faulty, by bisection.
 fn sift(base: Base<'_>, changes: &[Placed<'_>], failed: &mut Failed) -> Result<(), CommitError> {
     match (checked(base, changes), changes) {
         (Ok(_), _) => Ok(()),
@@ -158,7 +158,7 @@ fn verify(plan: &Plan, base: Base<'_>) -> Result<(), CommitError> {
     Err(refusal(after, &plan.files, base))
 }
 
-/// Why a reader refuses the texts.
+/// Explains why a reader refuses the texts.
 fn refusal(after: Reading, files: &[Planned], base: Base<'_>) -> CommitError {
     match after.faults.into_iter().find(|fault| !base.reading.faults.contains(fault)) {
         Some(fault) => CommitError::Faulty(Box::new(fault)),
@@ -175,7 +175,7 @@ fn read(files: &[Planned], Base { listing, cache, .. }: Base<'_>) -> Reading {
 }
 
 impl Plan {
-    /// The revision of the catalog with some of these files written, as a reading would find it.
+    /// Computes the revision of the catalog with some of these files written, as a reading would.
     pub fn revision<'a>(base: Base<'_>, written: impl Iterator<Item = &'a Planned>) -> Revision {
         let cached = |path: &str| base.cache.files.get(path);
         let mut digests: BTreeMap<Arc<str>, [u8; 32]> = base
