@@ -169,7 +169,6 @@ impl Command {
 }
 
 /// Runs the command that this process was started with.
-#[must_use]
 pub fn main() -> ExitCode {
     let variables = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TIDEGATE_"));
     if let Err(error) = keyfile::check_arguments(std::env::args_os().chain(variables.map(|(_, value)| value)))

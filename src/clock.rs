@@ -24,7 +24,6 @@ pub struct SystemClock;
 
 impl SystemClock {
     /// Returns the machine's clock.
-    #[must_use]
     pub const fn new() -> Self {
         Self
     }

@@ -44,7 +44,6 @@ pub use chain::chain;
 pub type Time = chrono::DateTime<chrono::Utc>;
 
 /// Formats a time as RFC 3339 in whole seconds with `Z`, the only form that every TUF client accepts.
-#[must_use]
 pub fn rfc3339(time: Time) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }

@@ -80,7 +80,6 @@ impl Operation {
     }
 
     /// The reason for the operation, if one was given.
-    #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Add(_) | Self::Resume { .. } | Self::Unpause { .. } => None,
@@ -94,7 +93,6 @@ impl Operation {
     }
 
     /// Who requests the operation, if the catalog records that.
-    #[must_use]
     pub const fn by(&self) -> Option<&Author> {
         match self {
             Self::Resume { .. } | Self::Unyank { .. } | Self::Unpause { .. } => None,
@@ -151,7 +149,6 @@ impl Outcome {
     }
 
     /// Whether there is something to commit.
-    #[must_use]
     pub const fn is_change(&self) -> bool {
         !self.changes.is_empty()
     }

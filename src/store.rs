@@ -30,13 +30,11 @@ pub fn catalog(catalog: &Path, payloads: &Path) -> Result<Arc<dyn CatalogStore>,
 }
 
 /// Opens the state in a place.
-#[must_use]
 pub fn state(state: &Path) -> Arc<dyn StateStore> {
     Arc::new(StateFolder::new(state))
 }
 
 /// Opens the payload files of a place. What is known of their digests is kept in the state.
-#[must_use]
 pub fn payloads(payloads: &Path, state: &Path) -> Arc<dyn PayloadStore> {
     Arc::new(PayloadFolder::new(payloads, state))
 }

@@ -21,7 +21,6 @@ pub enum TlsError {
 
 impl TlsError {
     /// What to do about it.
-    #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Read { .. } | Self::Pem { .. } | Self::Empty(_) => {

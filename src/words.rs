@@ -27,26 +27,22 @@ pub use remedies::{early_remedy, remedies, remedies_of_explanation};
 pub use step_backs::{step_back, step_back_hint};
 
 /// Since when, who decided it, and why.
-#[must_use]
 pub fn event(Event { at, by, reason, .. }: &Event) -> String {
     format!("since {} by {by}: {reason}", rfc3339(*at))
 }
 
 /// Says that a release was yanked, and what replaces it.
-#[must_use]
 pub fn yanked(Yank { event: yanked, to }: &Yank) -> String {
     let replaced = to.as_ref().map(|to| format!("; `{to}` replaces it")).unwrap_or_default();
     format!("yanked {}{replaced}", event(yanked))
 }
 
 /// Says that a line was retired.
-#[must_use]
 pub fn retired(line: &LineName, Event { at, by, reason, .. }: &Event) -> String {
     format!("line `{line}` was retired at {} by {by}: {reason}", rfc3339(*at))
 }
 
 /// How many more there are than the first of a list: ` (and 3 more)`, or nothing.
-#[must_use]
 pub fn and_more(count: usize) -> String {
     if count == 0 { String::new() } else { format!(" (and {count} more)") }
 }
@@ -57,7 +53,6 @@ fn because(reason: Option<&str>) -> String {
 }
 
 /// A count with its noun: `1 release`, `2 releases`.
-#[must_use]
 pub fn counted(count: usize, noun: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{s}")

@@ -69,7 +69,6 @@ impl Checked {
     }
 
     /// How long ago the first document expired.
-    #[must_use]
     pub fn age(&self) -> Option<TimeDelta> {
         (self.expires <= self.now).then(|| self.now - self.expires)
     }
@@ -78,7 +77,6 @@ impl Checked {
 impl Client {
     /// A client with its trusted state in a folder. `root` is the root that the operator brought to the
     /// cluster. A newer one in the state takes precedence.
-    #[must_use]
     pub fn new(
         folder: &Path,
         root: Bytes,

@@ -61,13 +61,11 @@ impl Traffic {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    #[must_use]
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
     /// Heads and bodies in both directions.
-    #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -113,7 +111,6 @@ pub fn read_all(path: &str, body: &mut dyn Read, limit: u64) -> Result<Vec<u8>, 
 }
 
 /// A body whose connection broke, or that was too slow.
-#[must_use]
 pub fn broken(path: &str, error: &io::Error) -> Refusal {
     let detail = error.to_string();
     if error.kind() == io::ErrorKind::TimedOut {

@@ -180,7 +180,6 @@ pub struct Failure {
 
 impl Failure {
     /// A failed check, or a failed update to `version`.
-    #[must_use]
     pub fn of(refusal: &Refusal, version: Option<&Version>, at: Time) -> Self {
         let (kind, reason) = (refusal.kind().to_owned(), refusal.to_string());
         Self { kind, reason, at, version: version.cloned(), tries: 0, retries: 0 }
@@ -205,7 +204,6 @@ pub struct Folder {
 
 impl Folder {
     /// The folder of a cluster in the state folder.
-    #[must_use]
     pub fn new(state: &Path, name: &str) -> Self {
         Self { path: state.join("clusters").join(name), name: name.to_owned() }
     }
@@ -233,18 +231,15 @@ impl Folder {
     }
 
     /// The cluster's name.
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Whether the cluster was added.
-    #[must_use]
     pub fn exists(&self) -> bool {
         self.path.join(FILE).is_file()
     }
@@ -335,7 +330,6 @@ impl Folder {
     }
 
     /// The folder for the payloads of a release.
-    #[must_use]
     pub fn downloads(&self, version: &Version) -> PathBuf {
         self.path.join("downloads").join(version.to_string())
     }

@@ -55,14 +55,12 @@ impl Server {
     }
 
     /// The same server, with a flag that ends all transfers.
-    #[must_use]
     pub fn until(mut self, stop: &Stop) -> Self {
         self.stop = Arc::clone(stop);
         self
     }
 
     /// The requests and bytes so far.
-    #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.traffic.clone()
     }

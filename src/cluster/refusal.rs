@@ -79,7 +79,6 @@ impl From<Violation> for Refusal {
 
 impl Refusal {
     /// The stable word for this kind of refusal.
-    #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Address(_) | Self::Tls(_) => "Server",
@@ -106,7 +105,6 @@ impl Refusal {
 
     /// Whether documents could not be fetched at all. The cluster then continues with the trusted state
     /// until that expires.
-    #[must_use]
     pub const fn is_outage(&self) -> bool {
         matches!(
             self,
@@ -115,7 +113,6 @@ impl Refusal {
     }
 
     /// What the operator of the cluster can do.
-    #[must_use]
     pub fn hint(&self) -> &'static str {
         match self.kind() {
             "Server" => "remove the cluster and add it with another `--server` or `--ca`",

@@ -53,25 +53,21 @@ struct Had {
 }
 
 impl Session {
-    #[must_use]
     pub fn new(fetch: Arc<dyn Fetch>, state: Option<State>, clock: SharedClock) -> Self {
         let start = clock.monotonic();
         Self { fetch, clock, start, state, limit: LARGEST_CHECK, had: RefCell::default() }
     }
 
     /// The trusted state at the start of this check.
-    #[must_use]
     pub const fn state(&self) -> Option<&State> {
         self.state.as_ref()
     }
 
     /// Every file that was read and has its listed digest. No role lists roots or the timestamp.
-    #[must_use]
     pub fn listed(&self) -> BTreeMap<Sha256, Bytes> {
         self.had.borrow().listed.clone()
     }
 
-    #[must_use]
     pub fn timestamp_tag(&self) -> Option<String> {
         self.had.borrow().timestamp_tag.clone()
     }

@@ -74,31 +74,26 @@ pub struct State {
 
 impl State {
     /// When it was verified, in whole seconds.
-    #[must_use]
     pub const fn verified(&self) -> Time {
         self.memory.verified
     }
 
-    #[must_use]
     pub const fn seen(&self) -> &Seen {
         &self.memory.seen
     }
 
     /// The documents that the next state must continue from.
-    #[must_use]
     pub const fn known(&self) -> Known<'_> {
         Known { root: &self.root, timestamp: Some(&self.timestamp), snapshot: Some(&self.snapshot) }
     }
 
     /// A file that never changes, by its digest. The copy may be damaged.
-    #[must_use]
     pub fn file(&self, digest: &Sha256) -> Option<Bytes> {
         fs::read(self.files.join(digest.to_string())).ok().map(Bytes::from)
     }
 }
 
 impl Trusted {
-    #[must_use]
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
     }

@@ -39,13 +39,11 @@ impl Eq for ChannelRef<'_> {}
 
 impl<'a> ChannelRef<'a> {
     /// The stage itself.
-    #[must_use]
     pub fn stage(&self) -> &'a Stage {
         &self.line.stages[self.index]
     }
 
     /// The channel's own name, never an alias.
-    #[must_use]
     pub fn name(&self) -> &'a ChannelName {
         &self.stage().channel
     }
@@ -54,7 +52,6 @@ impl<'a> ChannelRef<'a> {
 impl Catalog {
     /// Checks lines and makes a catalog of those that break no rule. It leaves out lines that break a rule
     /// and lines that are `unusable` for another reason, but the rules between lines consider all of them.
-    #[must_use]
     pub fn assemble(lines: Vec<Line>, unusable: &Unusable) -> (Self, Vec<Broken>) {
         let mut lines = lines;
         for line in &mut lines {
@@ -73,7 +70,6 @@ impl Catalog {
     /// Makes a catalog of lines as clusters know them, from documents that were signed while the catalog
     /// kept its rules. Lines may be missing or differ in age, so two may claim the same channel: the first
     /// by name gets it. A line whose `follows` would close a cycle follows no line.
-    #[must_use]
     pub fn published(lines: impl IntoIterator<Item = Line>) -> Self {
         let mut known: BTreeMap<LineName, Line> = BTreeMap::new();
         for mut line in lines {
@@ -100,7 +96,6 @@ impl Catalog {
     }
 
     /// Returns the catalog with some lines replaced by what was [published](Self::published), or removed.
-    #[must_use]
     pub fn with_published(mut self, lines: impl IntoIterator<Item = (LineName, Option<Line>)>) -> Self {
         let mut published = Vec::new();
         for (name, line) in lines {
@@ -112,7 +107,6 @@ impl Catalog {
 
     /// Returns the catalog with new evidence for each release, calling `evidence` by line and in version
     /// order.
-    #[must_use]
     pub fn map_evidence(mut self, mut evidence: impl FnMut(&Release) -> Evidence) -> Self {
         for release in self.lines.values_mut().flat_map(|line| line.releases.values_mut()) {
             release.evidence = evidence(release);
@@ -131,26 +125,22 @@ impl Catalog {
     }
 
     /// A line by its name.
-    #[must_use]
     pub fn line(&self, name: &LineName) -> Option<&Line> {
         self.lines.get(name)
     }
 
     /// The line that a version belongs to by its number, even if the catalog does not have it.
-    #[must_use]
     pub fn line_of(&self, version: &Version) -> Option<&Line> {
         Prefix::candidates(version).find_map(|prefix| self.lines.get(self.prefixes.get(&prefix)?))
     }
 
     /// A release and its line.
-    #[must_use]
     pub fn release(&self, version: &Version) -> Option<(&Line, &Release)> {
         let line = self.line_of(version)?;
         Some((line, line.releases.get(version)?))
     }
 
     /// A channel by its name or one of its aliases.
-    #[must_use]
     pub fn channel(&self, name: &ChannelName) -> Option<ChannelRef<'_>> {
         let (line, index) = self.channels.get(name)?;
         Some(ChannelRef { line: self.lines.get(line)?, index: *index })
@@ -176,7 +166,6 @@ impl Catalog {
     }
 
     /// The number of releases that exist at `now`.
-    #[must_use]
     pub fn known(&self, now: Time) -> usize {
         self.lines.values().flat_map(|line| line.releases.values()).filter(|r| r.is_known(now)).count()
     }

@@ -89,7 +89,6 @@ impl Change {
     }
 
     /// What is changed.
-    #[must_use]
     pub fn changed(&self) -> Changed<'_> {
         match self {
             Self::Add { line, release } => Changed::NewRelease(line, &release.version),
@@ -105,7 +104,6 @@ impl Change {
     }
 
     /// The release that is changed, or `None` if the line is.
-    #[must_use]
     pub fn version(&self) -> Option<&Version> {
         match self.changed() {
             Changed::NewRelease(_, version) | Changed::Release(version) => Some(version),

@@ -68,7 +68,6 @@ macro_rules! name {
             }
 
             /// The name as text.
-            #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -124,7 +123,6 @@ impl ChannelName {
 impl LineName {
     /// Whether this name is another's dotted prefix, as `1.8` is of `1.8.4`. Two such lines would
     /// share the path patterns of their TUF roles.
-    #[must_use]
     pub fn is_dotted_prefix_of(&self, other: &Self) -> bool {
         other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.starts_with('.'))
     }

@@ -98,13 +98,11 @@ named! {
 
 impl Degraded {
     /// An operation failed with this error.
-    #[must_use]
     pub fn failed(kind: DegradedKind, error: &(dyn std::error::Error + 'static)) -> Self {
         Self::Failed { kind, why: chain(error) }
     }
 
     /// The kind of problem.
-    #[must_use]
     pub const fn kind(&self) -> DegradedKind {
         match self {
             Self::LineRefused { .. } => DegradedKind::LineRefused,

@@ -9,7 +9,6 @@ use super::rules::{At, Broken, Part, Rule};
 
 /// The scheduled entries of `after` that are not in `before`, and that came earlier than the policy of
 /// either catalog allows: whatever their reasons say, somebody wrote them by hand.
-#[must_use]
 pub fn new_and_too_early(before: &Catalog, after: &Catalog) -> Vec<Broken> {
     let mut found = Vec::new();
     for line in after.lines() {

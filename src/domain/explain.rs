@@ -17,7 +17,6 @@ pub struct Explanation<'a> {
 
 impl Explanation<'_> {
     /// The state of the release in JSON: `promoted`, `due`, `waiting`, `blocked` or `yanked`.
-    #[must_use]
     pub fn state(&self) -> &'static str {
         if self.release.yanked(self.now).is_some() {
             return "yanked";
@@ -31,7 +30,6 @@ impl Explanation<'_> {
     }
 
     /// The last stage that the release has entered, by its place in the line.
-    #[must_use]
     pub fn stage(&self) -> Option<usize> {
         self.release.stage(self.now)
     }

@@ -15,13 +15,11 @@ pub struct Labels(Option<Arc<[Named]>>);
 
 impl Labels {
     /// Whether there are no labels.
-    #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
     /// The text of a name.
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let all = self.0.as_deref()?;
         let place = all.binary_search_by(|(key, _)| (**key).cmp(name)).ok()?;

@@ -72,13 +72,11 @@ impl Prefix {
     }
 
     /// Whether a version belongs to the line.
-    #[must_use]
     pub fn accepts(&self, version: &Version) -> bool {
         version.starts_with(self.components())
     }
 
     /// Whether some version has both prefixes.
-    #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         self.components().iter().zip(other.components()).all(|(a, b)| a == b)
     }
@@ -118,13 +116,11 @@ pub struct Stage {
 
 impl Stage {
     /// A stage that asks nothing of a release.
-    #[must_use]
     pub const fn new(name: StageName, channel: ChannelName) -> Self {
         Self { name, channel, aliases: Vec::new(), soak: None, window: None, paused: None }
     }
 
     /// The pause, if it is in effect at `now`.
-    #[must_use]
     pub fn paused(&self, now: Time) -> Option<&Event> {
         self.paused.as_ref().filter(|pause| pause.is_by(now))
     }
@@ -132,26 +128,22 @@ impl Stage {
 
 impl Line {
     /// Since when and why the line is retired, if it is at `now`.
-    #[must_use]
     pub fn retired(&self, now: Time) -> Option<&Event> {
         self.retired.as_ref().filter(|retired| retired.is_by(now))
     }
 
     /// The freeze that stops a release of `urgency` at `now`; of several, the one that ends last.
-    #[must_use]
     pub fn freeze(&self, urgency: Urgency, now: Time) -> Option<&Freeze> {
         self.freezes.iter().filter(|freeze| freeze.stops(urgency, now)).max_by_key(|freeze| freeze.until)
     }
 
     /// The index of a stage.
-    #[must_use]
     pub fn stage(&self, name: &StageName) -> Option<usize> {
         self.stages.iter().position(|stage| stage.name == *name)
     }
 
     /// The releases on offer in a stage at `now`, in ascending order: entered, not yanked, and
     /// deliverable.
-    #[must_use]
     pub fn offered(&self, stage: usize, now: Time) -> impl DoubleEndedIterator<Item = &Release> {
         self.releases.values().filter(move |release| release.is_offered(stage, now))
     }
@@ -186,7 +178,6 @@ impl Line {
     }
 
     /// The latest release of a stage at `now`: the highest version on offer.
-    #[must_use]
     pub fn latest(&self, stage: usize, now: Time) -> Option<&Release> {
         self.offered(stage, now).next_back()
     }

@@ -14,7 +14,6 @@ macro_rules! named {
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The stable word.
-            #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)*
@@ -40,7 +39,6 @@ macro_rules! tagged {
 
         impl$(<$life>)? $name$(<$life>)? {
             /// The stable word.
-            #[must_use]
             pub const fn name(&self) -> &'static str {
                 match self {
                     $(Self::$variant { .. } => $word,)*

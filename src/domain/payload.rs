@@ -15,7 +15,6 @@ pub struct DigestError(String);
 
 impl Sha256 {
     /// Creates a digest from its 32 bytes.
-    #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -31,7 +30,6 @@ impl Sha256 {
     }
 
     /// The 32 bytes.
-    #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -61,7 +59,6 @@ pub struct Payload {
 
 /// Whether a text may name a payload file: no folder, nothing hidden, only characters that are safe in file
 /// systems, URLs and TUF target names, and not the name of the signed manifest.
-#[must_use]
 pub fn is_file_name(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+');
     !text.is_empty()

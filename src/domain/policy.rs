@@ -52,7 +52,6 @@ pub struct SoakPolicy {
 
 impl SoakPolicy {
     /// The soak for releases of an urgency.
-    #[must_use]
     pub const fn of(&self, urgency: Urgency) -> Soak {
         match urgency {
             Urgency::Normal => self.normal,
@@ -81,7 +80,6 @@ pub struct Freeze {
 
 impl Freeze {
     /// Whether this freeze stops a release of `urgency` at `now`.
-    #[must_use]
     pub fn stops(&self, urgency: Urgency, now: Time) -> bool {
         self.from <= now && now < self.until && !self.except.contains(&urgency)
     }
@@ -129,7 +127,6 @@ impl Window {
     }
 
     /// Whether the window is open at `now`.
-    #[must_use]
     pub fn is_open(&self, now: Time) -> bool {
         let local = now.with_timezone(&self.zone);
         self.days.contains(local.weekday()) && self.from <= local.time() && local.time() < self.until
@@ -137,7 +134,6 @@ impl Window {
 
     /// The first time at or after `now` at which the window is open. On a day whose opening time is skipped
     /// by a clock change, the window opens at the first time that exists.
-    #[must_use]
     pub fn next_open(&self, now: Time) -> Time {
         if self.is_open(now) {
             return now;

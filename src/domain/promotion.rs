@@ -55,7 +55,6 @@ tagged! {
 
 impl Verdict {
     /// Until when the release waits.
-    #[must_use]
     pub const fn waits_until(self) -> Option<Time> {
         match self {
             Self::Wait { until } => Some(until),
@@ -64,7 +63,6 @@ impl Verdict {
     }
 
     /// When the release can enter at the earliest, if it can at all.
-    #[must_use]
     pub fn earliest(self, now: Time) -> Option<Time> {
         if self == Self::Promote { Some(now) } else { self.waits_until() }
     }
@@ -72,19 +70,16 @@ impl Verdict {
 
 impl<'a> Decision<'a> {
     /// The stage that the release would enter.
-    #[must_use]
     pub fn target(&self) -> &'a Stage {
         &self.line.stages[self.stage]
     }
 
     /// The channel that the release would enter.
-    #[must_use]
     pub fn channel(&self) -> ChannelRef<'a> {
         ChannelRef { line: self.line, index: self.stage }
     }
 
     /// The scheduled entry that carries out the decision at `now`.
-    #[must_use]
     pub fn entry(&self, now: Time) -> Change {
         let reason = self.gates.iter().find_map(|gate| match gate.fact {
             Fact::Soak { soak, .. } => Some(soak_record::reason(soak.min)),
@@ -94,27 +89,23 @@ impl<'a> Decision<'a> {
     }
 
     /// Returns the change that makes the release enter the stage with this entry.
-    #[must_use]
     pub fn enter(&self, entry: Entry) -> Change {
         let (version, stage) = (self.release.version.clone(), self.target().name.clone());
         Change::Enter { version, stage, entry }
     }
 
     /// The first gate that blocks.
-    #[must_use]
     pub fn blocking(&self) -> Option<&Gate<'a>> {
         self.gates.iter().find(|gate| gate.state == GateState::Blocks)
     }
 
     /// The gate that says that the line is retired, if it is: the same for all releases of the line.
-    #[must_use]
     pub fn retired(&self) -> Option<&Gate<'a>> {
         self.gates.iter().find(|gate| matches!(gate.fact, Fact::Retired { .. }))
     }
 
     /// What an early promotion of the release needs. `None` where it does not help: a gate blocks, or
     /// neither soak, window nor freeze is in the way.
-    #[must_use]
     pub fn early_way(&self) -> Option<EarlyWay> {
         let waits = |wanted: fn(&Fact<'_>) -> bool| self.obstacles().any(|gate| wanted(&gate.fact));
         let during_freeze = waits(|fact| matches!(fact, Fact::Freeze { .. }));
@@ -144,13 +135,11 @@ pub struct EarlyWay {
 /// Anything that the catalog dates after `now` does not exist yet, except for stops that
 /// [count at once](super::stop). A release that already has an entry for the stage or a later one gets no
 /// second entry: it waits for that entry's time.
-#[must_use]
 pub fn decide(catalog: &Catalog, now: Time) -> Vec<Decision<'_>> {
     catalog.lines().flat_map(|line| decide_line(line, now)).collect()
 }
 
 /// Decides for the releases of one line.
-#[must_use]
 pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
     // For each stage, the lowest barrier that has not entered it: releases above it wait for it.
     let mut barriers: Vec<Option<Barrier<'_>>> = vec![None; line.stages.len()];
@@ -172,7 +161,6 @@ pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
 
 /// Decides on an early promotion of one release. `None` if the release is not in the catalog, or is already
 /// in its last stage.
-#[must_use]
 pub fn decide_early<'a>(
     catalog: &'a Catalog,
     version: &Version,

@@ -162,7 +162,6 @@ impl From<ManifestFault> for ManifestState {
 
 impl ManifestState {
     /// The earliest time of entry for a stage that release keys have signed.
-    #[must_use]
     pub fn not_before(&self, stage: &StageName) -> Option<Time> {
         match self {
             Self::Signed(facts) => facts.not_before(stage),
@@ -173,13 +172,11 @@ impl ManifestState {
 
 impl SignedFacts {
     /// Takes the `not_before` of a signed release manifest.
-    #[must_use]
     pub fn new(not_before: BTreeMap<StageName, Time>) -> Self {
         Self { not_before: not_before.into_iter().collect() }
     }
 
     /// The earliest entry time for a stage.
-    #[must_use]
     pub fn not_before(&self, stage: &StageName) -> Option<Time> {
         self.not_before.iter().find(|(name, _)| name == stage).map(|(_, at)| *at)
     }
@@ -187,13 +184,11 @@ impl SignedFacts {
 
 impl Event {
     /// Creates an event that happened at `at`.
-    #[must_use]
     pub const fn new(at: Time, by: String, reason: String) -> Self {
         Self { at, by, reason, at_once: false }
     }
 
     /// Whether it is in effect at `now`.
-    #[must_use]
     pub fn is_by(&self, now: Time) -> bool {
         self.at_once || self.at <= now
     }
@@ -201,69 +196,58 @@ impl Event {
 
 impl Release {
     /// Whether the release is in the stage at `now`. Entries dated later do not exist yet.
-    #[must_use]
     pub fn is_in(&self, stage: usize, now: Time) -> bool {
         self.entered(stage, now).is_some()
     }
 
     /// The entry for a stage, if it has happened by `now`.
-    #[must_use]
     pub fn entered(&self, stage: usize, now: Time) -> Option<&Entry> {
         self.entries.get(stage)?.as_ref().filter(|entry| entry.since <= now)
     }
 
     /// The hold, if it is in effect at `now`.
-    #[must_use]
     pub fn held(&self, now: Time) -> Option<&Event> {
         self.hold.as_ref().filter(|hold| hold.is_by(now))
     }
 
     /// The yank, if it is in effect at `now`.
-    #[must_use]
     pub fn yanked(&self, now: Time) -> Option<&Yank> {
         self.yank.as_ref().filter(|yank| yank.event.is_by(now))
     }
 
     /// Whether the release has an entry for the last stage of its line, even one dated in the future.
-    #[must_use]
     pub fn reaches_last_stage(&self) -> bool {
         matches!(self.entries.last(), Some(Some(_)))
     }
 
     /// The last stage that the release has entered by `now`, by its place in the line.
-    #[must_use]
     pub fn stage(&self, now: Time) -> Option<usize> {
         (0..self.entries.len()).rev().find(|&stage| self.is_in(stage, now))
     }
 
     /// Whether the release exists at `now`, which means that it is in some stage.
-    #[must_use]
     pub fn is_known(&self, now: Time) -> bool {
         self.stage(now).is_some()
     }
 
     /// Whether a cluster can install the release: its payloads are present, and it is signed if the
     /// catalog has keys.
-    #[must_use]
     pub fn is_deliverable(&self) -> bool {
         self.is_vouched_for() && self.evidence.payload == PayloadState::Present
     }
 
     /// Whether the release is signed, or the catalog has no keys.
-    #[must_use]
     pub fn is_vouched_for(&self) -> bool {
         matches!(self.evidence.manifest, ManifestState::Signed(_) | ManifestState::NoTrust)
     }
 
     /// Whether the payload was removed after a yank, as when nobody may have it any more. Everything else
     /// about the release stays published.
-    #[must_use]
     pub fn is_withdrawn(&self, now: Time) -> bool {
         self.yanked(now).is_some() && matches!(self.evidence.payload, PayloadState::Missing { .. })
     }
 
     /// Whether the release is on offer in a stage at `now`: entered, not yanked, and deliverable.
-    #[must_use]
     pub fn is_offered(&self, stage: usize, now: Time) -> bool {
         self.is_in(stage, now) && self.yanked(now).is_none() && self.is_deliverable()
     }

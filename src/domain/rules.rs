@@ -186,7 +186,6 @@ pub type Unusable = BTreeMap<LineName, BTreeSet<Version>>;
 
 /// Every rule that is broken within lines and between them. Two lines that claim the same thing are both
 /// at fault: publishing one would take away what the other's clusters rely on.
-#[must_use]
 pub fn check(lines: &[Line], unusable: &Unusable) -> Vec<Broken> {
     let nothing = BTreeSet::new();
     let mut broken = Vec::new();
@@ -205,7 +204,6 @@ pub fn check(lines: &[Line], unusable: &Unusable) -> Vec<Broken> {
 
 /// Checks the rules that a change of one line can break: those for the line itself, or for one release and
 /// for what yanks lead to. No change can break a rule between lines.
-#[must_use]
 pub(super) fn changed(line: &Line, version: Option<&Version>) -> Vec<Broken> {
     let mut broken = Vec::new();
     {

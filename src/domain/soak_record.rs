@@ -12,13 +12,11 @@ use super::span::Span;
 const SOAKED: &str = "soaked ";
 
 /// The reason of an entry that the schedule makes once this soak is over.
-#[must_use]
 pub fn reason(min: TimeDelta) -> String {
     format!("{SOAKED}{}", Span(min))
 }
 
 /// The soak that an entry records.
-#[must_use]
 pub fn recorded(entry: &Entry) -> Option<TimeDelta> {
     Span::parse(entry.reason.as_deref()?.strip_prefix(SOAKED)?).map(|Span(min)| min)
 }

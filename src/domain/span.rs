@@ -15,7 +15,6 @@ pub struct Span(pub TimeDelta);
 impl Span {
     /// Parses a whole number of weeks, days, hours, minutes or seconds. An absurdly large number becomes a
     /// length of decades, which every bound rejects.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (unit, seconds) = UNITS.into_iter().find(|(unit, _)| text.ends_with(*unit))?;
         let number = text.strip_suffix(unit)?;
@@ -27,14 +26,12 @@ impl Span {
     }
 
     /// A length in seconds, capped at the longest one that can be represented.
-    #[must_use]
     pub fn of_seconds(seconds: u64) -> Self {
         let seconds = i64::try_from(seconds).ok().and_then(TimeDelta::try_seconds);
         Self(seconds.unwrap_or(TimeDelta::MAX))
     }
 
     /// Rounds down to a whole number of the largest unit that fits, up to days. At least a second.
-    #[must_use]
     pub fn rough(self) -> Self {
         let seconds = self.0.num_seconds().max(1);
         let unit = UNITS[1..].iter().map(|(_, unit)| i64::from(*unit)).find(|unit| seconds >= *unit);

@@ -73,7 +73,6 @@ tagged! {
 impl Offer {
     /// Returns what a channel of a catalog offers at `now`. A release whose payload is missing is not on
     /// offer and counts as gone, but the payload of a yanked release may be missing.
-    #[must_use]
     pub fn of(channel: ChannelRef<'_>, now: Time) -> Self {
         let offered = channel.line.releases.values().filter_map(|release| {
             let yanked = release.yanked(now).is_some();
@@ -94,7 +93,6 @@ impl Offer {
     }
 
     /// Returns what every channel of a catalog offers.
-    #[must_use]
     pub fn all(catalog: &Catalog, now: Time) -> Vec<Self> {
         catalog.channels().map(|channel| Self::of(channel, now)).collect()
     }
@@ -104,7 +102,6 @@ impl Offer {
 ///
 /// If there is none, only a yank can have moved a channel's latest release back: every release is still
 /// there, with its time.
-#[must_use]
 pub fn step_backs<'o>(
     before: impl IntoIterator<Item = &'o Offer>,
     after: impl IntoIterator<Item = &'o Offer>,
@@ -156,7 +153,6 @@ pub fn step_backs<'o>(
 
 impl StepBack {
     /// Reports a missing release as withheld if only its payload or its signed manifest is at fault.
-    #[must_use]
     pub fn blaming_files(self, catalog: &Catalog, now: Time) -> Self {
         let withheld = |version: &Version| {
             let channel = catalog.channel(&self.channel)?;

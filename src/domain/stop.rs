@@ -33,7 +33,6 @@ pub enum Stopped<'a> {
 impl Catalog {
     /// Lets every stop that is dated after `now` take effect at once. `now` is the time of the machine
     /// that reads the catalog, never a time that is asked about.
-    #[must_use]
     pub fn with_stops_at_once(mut self, now: Time) -> Self {
         for line in self.lines_mut().values_mut() {
             let releases = line.releases.values_mut();
@@ -68,7 +67,6 @@ fn stops(line: &Line) -> impl Iterator<Item = Stop<'_>> {
 
 impl Stopped<'_> {
     /// The key of the stop's time in the file.
-    #[must_use]
     pub fn key(&self) -> String {
         match self {
             Self::Held(_) => "hold.at".to_owned(),
@@ -78,7 +76,6 @@ impl Stopped<'_> {
     }
 
     /// The release whose file contains the stop. `None` if the line's file contains it.
-    #[must_use]
     pub const fn release(&self) -> Option<&Version> {
         match self {
             Self::Held(version) | Self::Yanked(version) => Some(version),

@@ -8,7 +8,6 @@ const LONGEST: usize = 100;
 
 /// Returns the known names most similar to an unknown one, the most similar first. Names that differ in
 /// more than a quarter of their characters are left out.
-#[must_use]
 pub fn suggest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     if wanted.len() > LONGEST {
         return Vec::new();
@@ -25,7 +24,6 @@ pub fn suggest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Ve
 
 /// Counts the characters that are missing, superfluous, wrong or swapped with their neighbour, ignoring
 /// case.
-#[must_use]
 pub fn distance(a: &str, b: &str) -> usize {
     strsim::osa_distance(&a.to_lowercase(), &b.to_lowercase())
 }

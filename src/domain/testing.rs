@@ -81,14 +81,12 @@ pub fn entry(since: Time) -> Entry {
 
 impl Line {
     /// Adds a release.
-    #[must_use]
     pub fn with(mut self, release: Release) -> Self {
         self.releases.insert(release.version.clone(), release);
         self
     }
 
     /// Adds a freeze.
-    #[must_use]
     pub fn frozen(mut self, from: &str, until: &str, except: &[Urgency]) -> Self {
         let reason = "end of year".to_owned();
         self.freezes.push(Freeze { from: t(from), until: t(until), reason, except: except.to_vec() });
@@ -98,19 +96,16 @@ impl Line {
 }
 
 impl Release {
-    #[must_use]
     pub fn barrier(mut self) -> Self {
         self.barrier = true;
         self
     }
 
-    #[must_use]
     pub fn held_at(mut self, at: &str) -> Self {
         self.hold = Some(event(t(at), "etcd loses quorum"));
         self
     }
 
-    #[must_use]
     pub fn yanked_at(mut self, at: &str, to: Option<&str>) -> Self {
         self.yank = Some(Yank { event: event(t(at), "breaks DNS"), to: to.map(v) });
         self

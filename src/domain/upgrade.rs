@@ -123,7 +123,6 @@ pub struct Coming<'a> {
 
 impl Advice<'_> {
     /// The action's name in JSON: `update`, `none`, `wait` or `blocked`.
-    #[must_use]
     pub const fn action(&self) -> &'static str {
         match self {
             Self::Update { .. } => "update",
@@ -134,7 +133,6 @@ impl Advice<'_> {
     }
 
     /// The stable code for the reason.
-    #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Update { code, .. } => code.as_str(),
@@ -145,7 +143,6 @@ impl Advice<'_> {
     }
 
     /// The release to install now, if there is one.
-    #[must_use]
     pub const fn target(&self) -> Option<&Release> {
         match self {
             Self::Update { target, .. } => Some(target),
@@ -158,7 +155,6 @@ impl Advice<'_> {
 /// channel.
 ///
 /// `decisions` are those of [`super::promotion::decide`] for the same catalog and time.
-#[must_use]
 pub fn answer<'a>(
     catalog: &'a Catalog,
     decisions: &[Decision<'a>],
@@ -190,7 +186,6 @@ impl<'a> Views<'a> {
     }
 
     /// The advice for a known release. `relation` is the relation of its line to the channel's.
-    #[must_use]
     pub fn known(
         &self,
         channel: ChannelRef<'a>,
@@ -215,7 +210,6 @@ impl<'a> Views<'a> {
     }
 
     /// How the line of a cluster relates to the one that the cluster follows.
-    #[must_use]
     pub fn relation(&self, own: &'a Line, goal: &'a Line) -> Relation<'a> {
         if own.name == goal.name {
             Relation::Own
@@ -230,7 +224,6 @@ impl<'a> Views<'a> {
 
     /// The two versions at which the advice for unknown versions of other lines changes: the latest of the
     /// channel, and the one that the minor gate requires.
-    #[must_use]
     pub fn landmarks(&self, channel: ChannelRef<'a>) -> [Option<&'a Version>; 2] {
         let latest = self.view(channel).latest().map(|latest| &latest.version);
         let required = self.gate(channel.line).required().map(|step| &step.release.version);
@@ -342,7 +335,6 @@ impl<'a> Views<'a> {
 
     /// The advice for a version of the channel's own line that the catalog does not know. Higher releases
     /// begin at `above`.
-    #[must_use]
     pub fn unknown_in_line(&self, channel: ChannelRef<'a>, above: Bound<&Version>) -> Advice<'a> {
         if let Some(pause) = channel.stage().paused(self.now) {
             return Advice::Wait(Wait::Paused { pause });
@@ -352,7 +344,6 @@ impl<'a> Views<'a> {
 
     /// The advice for an unknown version outside the channel's line, depending on whether it is below each
     /// of the [landmarks](Self::landmarks).
-    #[must_use]
     pub fn unknown_elsewhere(
         &self,
         channel: ChannelRef<'a>,

@@ -68,19 +68,16 @@ impl Version {
     }
 
     /// The version without a leading `v`: what identifies it.
-    #[must_use]
     pub fn identity(&self) -> String {
         self.number.to_string()
     }
 
     /// Major, minor and patch.
-    #[must_use]
     pub const fn numbers(&self) -> [u64; 3] {
         [self.number.major, self.number.minor, self.number.patch]
     }
 
     /// Whether this version's number begins with the given components, `1.8` for `1.8.4`.
-    #[must_use]
     pub fn starts_with(&self, prefix: &[u64]) -> bool {
         let own = self.numbers();
         prefix.len() <= own.len() && own.iter().zip(prefix).all(|(a, b)| a == b)

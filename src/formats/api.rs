@@ -82,7 +82,6 @@ sparse! {
 
 impl Notice {
     /// Describes an event other than a yank.
-    #[must_use]
     pub fn of(event: &Event) -> Self {
         Self { since: rfc3339(event.at), by: event.by.clone(), reason: event.reason.clone(), to: None }
     }
@@ -102,7 +101,6 @@ impl EvidenceBody {
     }
 
     /// What was found about a signed manifest.
-    #[must_use]
     pub fn of_manifest(manifest: &ManifestState) -> Self {
         let fault = match manifest {
             ManifestState::Invalid(fault) => Some(ManifestFaultBody::of(fault)),
@@ -112,7 +110,6 @@ impl EvidenceBody {
     }
 
     /// What was found about payload files.
-    #[must_use]
     pub fn of_payload(payload: &PayloadState) -> Self {
         let (file, found) = match payload {
             PayloadState::Present => (None, None),

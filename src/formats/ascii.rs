@@ -10,7 +10,6 @@ use std::fmt::Write;
 
 /// Converts a text to printable ASCII: typographic marks and Latin letters become their plain forms,
 /// control characters become spaces, and characters without a plain form become `?`.
-#[must_use]
 pub fn ascii(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.trim().chars() {
@@ -25,7 +24,6 @@ pub fn ascii(text: &str) -> String {
 
 /// Converts a link to ASCII: characters that a URI may not contain are percent-encoded, as in RFC 3987,
 /// section 3.1.
-#[must_use]
 pub fn uri(text: &str) -> String {
     let mut uri = String::with_capacity(text.len());
     for byte in text.trim().bytes() {

@@ -68,7 +68,6 @@ fn check(value: &Value) -> Result<(), CanonicalError> {
 /// Whether a text may be a key in signed documents, such as the name of a component or a link. Some readers
 /// sort keys with their quotes and escapes and some without; without a space, `!`, `"` and `\` the order is
 /// the same.
-#[must_use]
 pub fn is_name(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b'#'..=b'[' | b']'..=b'~'))
 }

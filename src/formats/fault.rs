@@ -50,7 +50,6 @@ impl Spot {
     pub const START: Self = Self { line: 1, column: 1, length: 1 };
 
     /// The spot of a byte in a text.
-    #[must_use]
     pub fn of_byte(text: &str, byte: usize) -> Self {
         let before = text.get(..byte).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
@@ -66,7 +65,6 @@ pub(super) fn small(count: usize) -> u32 {
 
 impl Fault {
     /// Creates a fault at a place in a file's text.
-    #[must_use]
     pub fn new(file: &str, text: &str, spot: Spot, message: &str, hint: &str) -> Self {
         let line = text.lines().nth(spot.line as usize - 1).unwrap_or_default();
         let length = line.chars().take(spot.column as usize + SNIPPET).count();
@@ -96,7 +94,6 @@ impl Fault {
     }
 
     /// The fault, with its file's path as seen from outside the catalog: `channels/1.8/line.yaml`.
-    #[must_use]
     pub fn within(&self, folder: &str) -> String {
         format!("{}/{self}", folder.trim_end_matches('/'))
     }

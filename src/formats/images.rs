@@ -6,7 +6,6 @@ use serde_json::Value;
 
 /// Returns every text under a key `image` in a JSON document, at any depth: this is how Kubernetes
 /// manifests name container images. `None` if the bytes are not JSON.
-#[must_use]
 pub fn images(payload: &[u8]) -> Option<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     collect(&serde_json::from_slice(payload).ok()?, &mut found);

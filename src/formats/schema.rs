@@ -33,7 +33,6 @@ impl FileKind {
 /// The JSON Schema of a kind of file.
 ///
 /// It describes each file on its own; `catalog check` checks that the files fit together.
-#[must_use]
 pub fn schema(kind: FileKind) -> Value {
     let shape = kind.shape();
     let mut schema = object(shape);

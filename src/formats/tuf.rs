@@ -29,7 +29,6 @@ pub use targets::{
 
 /// The version after `last` of a document that is signed online. It is at least the number of seconds since
 /// 1970, so two documents never get the same version, even after state is lost or restored.
-#[must_use]
 pub fn next_version(last: u64, now: Time) -> u64 {
     last.saturating_add(1).max(u64::try_from(now.timestamp()).unwrap_or(0))
 }

@@ -64,7 +64,6 @@ pub struct Reading {
 
 impl Reading {
     /// The lines with faults, each with its first fault. Paths begin with `folder`.
-    #[must_use]
     pub fn faulty_lines(&self, folder: &Path) -> BTreeMap<LineName, String> {
         let faulty = self.faulty.iter().filter_map(|(line, faults)| {
             let Fault { file, line: row, column, message, .. } = faults.first()?;
@@ -99,27 +98,23 @@ enum Content {
 
 impl ParsedFile {
     /// A file that exists but could not be read, which is a fault of its line.
-    #[must_use]
     pub fn unreadable(path: &str, why: &str) -> Self {
         let fault = Fault::new(path, "", Spot::START, why, "make the file readable by this process");
         Self::of(path, "", Place::of(path), Err(vec![fault]))
     }
 
     /// The file's path in the catalog's folder.
-    #[must_use]
     pub fn path(&self) -> &str {
         &self.0.path
     }
 
     /// What is wrong with the file on its own.
-    #[must_use]
     pub fn faults(&self) -> &[Fault] {
         self.0.content.as_ref().err().map_or(&[], Vec::as_slice)
     }
 
     /// Drops the file's text, for callers that keep thousands of files. A fault that [`assemble()`] finds
     /// in it has no place until the text is [recalled](Self::recall).
-    #[must_use]
     pub fn without_text(self) -> Self {
         match Arc::try_unwrap(self.0) {
             Ok(parsed) => Self(Arc::new(Parsed { text: OnceLock::new(), ..parsed })),
@@ -128,7 +123,6 @@ impl ParsedFile {
     }
 
     /// Whether the text needed for a fault that shows up only in combination with other files is missing.
-    #[must_use]
     pub fn lacks_text(&self) -> bool {
         self.0.text.get().is_none() && self.0.content.is_ok()
     }
@@ -149,26 +143,22 @@ impl ParsedFile {
 }
 
 /// The path of a release's file. The version is spelt as in the catalog, with or without its `v`.
-#[must_use]
 pub fn release_path(line: &LineName, version: &Version) -> String {
     format!("{line}/{version}.yaml")
 }
 
 /// The path of a line's own file.
-#[must_use]
 pub fn line_path(line: &LineName) -> String {
     format!("{line}/line.yaml")
 }
 
 /// Reads a catalog.
-#[must_use]
 pub fn read<'a>(sources: impl IntoIterator<Item = Source<'a>>) -> Reading {
     let files: Vec<ParsedFile> = sources.into_iter().map(parse).collect();
     assemble(&files)
 }
 
 /// Reads one file on its own.
-#[must_use]
 pub fn parse(source: Source<'_>) -> ParsedFile {
     let Source { path, bytes } = source;
     let place = Place::of(path);

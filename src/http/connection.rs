@@ -77,7 +77,6 @@ struct Window {
 }
 
 impl Guarded {
-    #[must_use]
     pub fn new(io: TcpStream, guard: Guard) -> Self {
         let alarm = Box::pin(tokio::time::sleep(guard.deadlines.request));
         Self { io, guard, unanswered: None, blocked: None, alarm, armed: false }

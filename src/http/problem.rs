@@ -60,12 +60,10 @@ kinds! {
 }
 
 impl ProblemKind {
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.row().0
     }
 
-    #[must_use]
     pub const fn status(self) -> StatusCode {
         self.row().1
     }
@@ -116,20 +114,17 @@ pub struct Body<'a> {
 }
 
 impl Problem {
-    #[must_use]
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), hint: None, head: None }
     }
 
     /// Adds a hint.
-    #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// The requested range is outside a file of this size.
-    #[must_use]
     pub fn range(range: &str, size: u64) -> Self {
         let detail = format!("`{range}` is outside the file, which has {size} bytes");
         let head = Some((header::CONTENT_RANGE, format!("bytes */{size}")));
@@ -137,7 +132,6 @@ impl Problem {
     }
 
     /// The route does not have the method.
-    #[must_use]
     pub fn method(method: &Method, allowed: &[&str]) -> Self {
         let head = Some((header::ALLOW, allowed.join(", ")));
         let named: Vec<String> = allowed.iter().map(|name| format!("`{name}`")).collect();

@@ -42,7 +42,6 @@ pub struct Config {
 
 impl Config {
     /// The default limits, on this address.
-    #[must_use]
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
@@ -124,13 +123,11 @@ pub(super) fn start_with(
 
 impl Running {
     /// The address of the public listener.
-    #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The address of the admin listener, if there is one.
-    #[must_use]
     pub const fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
     }

@@ -42,7 +42,6 @@ impl Promote {
     /// Splits the requested decisions into those that a run carries out next and the rest. A release moves
     /// only one stage in a run, so those in `moved` are left out. Releases for which `has_failed` is true
     /// are not retried.
-    #[must_use]
     pub fn due<'d, 'a>(
         &self,
         decisions: &'d [Decision<'a>],
@@ -128,7 +127,6 @@ impl PromoteEarly {
     }
 
     /// The entry that carries out a decision.
-    #[must_use]
     pub fn entry(&self, decision: &Decision<'_>, now: Time) -> Change {
         decision.enter(Entry { since: now, by: self.by.to_string(), reason: Some(self.reason.clone()) })
     }

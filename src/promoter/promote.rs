@@ -84,13 +84,11 @@ impl Run {
     }
 
     /// Whether the last round lost against another writer.
-    #[must_use]
     pub const fn has_lost(&self) -> bool {
         self.lost > 0
     }
 
     /// Whether this run has tried a release.
-    #[must_use]
     pub fn has_tried(&self, version: &Version) -> bool {
         self.moved.contains(version) || self.failed.iter().any(|(failed, _)| failed == version)
     }

@@ -39,7 +39,6 @@ pub struct Judged {
 impl Shared {
     /// The time by which documents expire: the one by which they are signed. A machine whose clock jumps
     /// neither lets renewed documents expire, nor keeps old ones alive.
-    #[must_use]
     pub fn now(&self, clock: &dyn Clock) -> Time {
         let Some(judged) = self.time.load_full() else { return clock.now() };
         let passed = TimeDelta::from_std(clock.monotonic().saturating_sub(judged.at)).ok();
@@ -58,14 +57,12 @@ const OFFLINE_NEAR: TimeDelta = TimeDelta::days(30);
 pub const ONLINE_NEAR: TimeDelta = TimeDelta::days(3);
 
 /// Whether a document expires so soon that this is reported.
-#[must_use]
 pub fn is_near(what: &str, expires: Time, now: Time) -> bool {
     expires - if what == PUBLICATION { ONLINE_NEAR } else { OFFLINE_NEAR } <= now
 }
 
 /// The releases that entered a stage and are not offered. A refused line is left out: it is reported by
 /// itself, and goes on offering its last releases.
-#[must_use]
 pub fn not_offered(
     catalog: &Catalog,
     refused: &BTreeMap<LineName, LineRefusal>,
@@ -127,7 +124,6 @@ pub struct Status {
 
 impl Status {
     /// The status of what was decided, with the keys and the publication. `degraded` is what else is wrong.
-    #[must_use]
     pub fn of(
         decided: &Decided<'_>,
         trust: Option<&Trust>,

@@ -26,7 +26,6 @@ pub struct Trusted {
 /// The keys and roles to publish with: those in the folder if clients that saw the last publication would
 /// accept them, otherwise those of that publication. With those, the server can keep renewing what it
 /// serves, whereas clients would refuse everything under the folder's.
-#[must_use]
 pub fn trusted(files: &BTreeMap<String, Bytes>, last: Option<&Publication>) -> Trusted {
     let found = Trust::read(files);
     let Some(last) = last else { return Trusted { trust: found, kept: None } };
@@ -43,7 +42,6 @@ pub fn trusted(files: &BTreeMap<String, Bytes>, last: Option<&Publication>) -> T
 }
 
 /// The keys and roles of a publication.
-#[must_use]
 pub fn published(last: &Publication) -> Trust {
     let Roles { roots, targets, lines, .. } = &last.roles;
     let lines = lines.iter().map(|(line, role)| (line.clone(), role.signed.clone()));
@@ -115,7 +113,6 @@ fn known(of: &Publication) -> Known<'_> {
 
 /// Whether clients forget a publication when they see a root, because the root no longer accepts the
 /// online keys that signed the publication.
-#[must_use]
 pub fn replaces_online_keys(root: &Root, seen: &Publication) -> bool {
     let known = known(seen).under(root);
     known.timestamp.is_none() && known.snapshot.is_none()

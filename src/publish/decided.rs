@@ -58,7 +58,6 @@ impl<'a> Decided<'a> {
 
     /// When the next publication is due if nothing changes in the catalog: the first time after `now` at
     /// which a decision or an answer changes or a renewal is due. `last` is the publication that is served.
-    #[must_use]
     pub fn next_due(&self, last: Option<&Publication>) -> Option<Time> {
         let decided = self.decisions.iter().flat_map(|decision| {
             let until = match decision.verdict {
@@ -101,7 +100,6 @@ pub type Refused = BTreeMap<LineName, LineRefusal>;
 
 /// The lines that keep their last documents: those that could not be read, those that would step back
 /// from the last publication, and those that claim what belongs to one of these.
-#[must_use]
 pub fn refusals(
     catalog: &Catalog,
     faulty: &BTreeMap<LineName, String>,

@@ -51,7 +51,6 @@ pub struct Document {
 
 impl Document {
     /// Prepares a body: its digest, and its encodings if it is larger than [`COMPRESS_ABOVE`].
-    #[must_use]
     pub fn new(media: Media, identity: Bytes) -> Self {
         let (gzip, brotli) =
             if identity.len() > COMPRESS_ABOVE { (gzip(&identity), brotli(&identity)) } else { (None, None) };
@@ -59,14 +58,12 @@ impl Document {
     }
 
     /// A body whose encodings exist already, as in a stored publication.
-    #[must_use]
     pub fn with_encodings(media: Media, identity: Bytes, gzip: Option<Bytes>, brotli: Option<Bytes>) -> Self {
         let sha256 = Sha256::new(sha2::Sha256::digest(&identity).into());
         Self { media, identity, gzip, brotli, sha256 }
     }
 
     /// The body in an encoding, if there is one.
-    #[must_use]
     pub fn body(&self, encoding: Encoding) -> Option<&Bytes> {
         match encoding {
             Encoding::Identity => Some(&self.identity),
@@ -76,7 +73,6 @@ impl Document {
     }
 
     /// `before` if it has these bytes, otherwise a new JSON document.
-    #[must_use]
     pub fn reusing(before: Option<&Arc<Self>>, body: Bytes) -> Arc<Self> {
         match before {
             Some(document) if document.identity == body => Arc::clone(document),
@@ -86,7 +82,6 @@ impl Document {
 
     /// The strong `ETag` of the body in an encoding, with its quotes. Each encoding has its own,
     /// since a strong tag identifies the exact bytes (RFC 9110, section 8.8.3.3).
-    #[must_use]
     pub fn etag(&self, encoding: Encoding) -> Bytes {
         let suffix = match encoding {
             Encoding::Identity => "",

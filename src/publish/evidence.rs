@@ -13,7 +13,6 @@ use crate::signing::trust::{Checked, Trust, TrustError};
 ///
 /// `manifest` returns a version's `release.json` as it is stored, or why it cannot be read; `payload`
 /// returns the state of a release's files. Both are called from several threads.
-#[must_use]
 pub fn with_evidence(
     catalog: Catalog,
     trust: Result<Option<&Trust>, &TrustError>,

@@ -113,50 +113,42 @@ impl Publication {
     }
 
     /// `GET /v1/channels/{channel}`: the signed channel manifest.
-    #[must_use]
     pub fn channel(&self, name: &ChannelName) -> Option<&Document> {
         Some(&self.documents(name)?.manifest.document)
     }
 
     /// The line that a channel belongs to.
-    #[must_use]
     pub fn line_of(&self, name: &ChannelName) -> Option<&LineName> {
         Some(&self.documents(name)?.manifest.signed().line)
     }
 
     /// `GET /v1/channels/{channel}/update`. `None` for a channel that does not exist.
-    #[must_use]
     pub fn update(&self, name: &ChannelName, current: &Version) -> Option<&Document> {
         Some(self.documents(name)?.updates.answer(&self.known, current))
     }
 
     /// `GET /v1/releases/{version}`: the signed release manifest.
-    #[must_use]
     pub fn release(&self, version: &Version) -> Option<&Document> {
         self.release.get(version)?.published()?.manifest.as_deref()
     }
 
     /// Whether a release is signed by release keys. It need not be on offer yet.
-    #[must_use]
     pub fn is_signed(&self, version: &Version) -> bool {
         let known = self.release.get(version).filter(|release| release.explain.is_some());
         known.is_some_and(|release| release.standing != Standing::Unsigned)
     }
 
     /// `GET /v1/releases/{version}/explain`.
-    #[must_use]
     pub fn explain(&self, version: &Version) -> Option<&Document> {
         self.release.get(version)?.explain.as_deref()
     }
 
     /// `GET /v1/payloads/{version}/{file}`.
-    #[must_use]
     pub fn payload(&self, version: &Version, file: &str) -> Option<&Payload> {
         self.release.get(version)?.offered_payloads().iter().find(|payload| payload.file == file)
     }
 
     /// Whether a payload was withdrawn after its release was yanked.
-    #[must_use]
     pub fn is_withdrawn(&self, version: &Version, file: &str) -> bool {
         let release = self.release.get(version).and_then(ReleaseDocuments::published);
         release.is_some_and(|release| {
@@ -181,7 +173,6 @@ impl Publication {
     }
 
     /// `GET /tuf/{path}`.
-    #[must_use]
     pub fn tuf(&self, path: &str) -> Option<TufFile<'_>> {
         let current = match names::target_at(path) {
             Some((sha256, name)) => self.target(name, sha256),
@@ -207,14 +198,12 @@ impl Publication {
     }
 
     /// Its newest root.
-    #[must_use]
     pub fn root(&self) -> &Signed<Root> {
         self.roles.root()
     }
 
     /// The highest version of all documents that an online key has signed. The next ones must have a higher
     /// version, or clients refuse them as rolled back.
-    #[must_use]
     pub fn highest(&self) -> u64 {
         let Roles { channels, snapshot, timestamp, .. } = &self.roles;
         let roles = [channels.signed().version, snapshot.signed().version, timestamp.signed().version];
@@ -259,14 +248,12 @@ impl Publication {
     }
 
     /// The number of known releases.
-    #[must_use]
     pub fn releases(&self) -> usize {
         self.release.values().filter(|release| release.explain.is_some()).count()
     }
 
     /// What every channel offers, without details that may change later, by line and in the order of
     /// stages.
-    #[must_use]
     pub fn offers(&self) -> Vec<Offer> {
         let mut manifests: Vec<_> =
             self.channel.values().map(|documents| documents.manifest.signed()).collect();
@@ -295,13 +282,11 @@ impl Publication {
     }
 
     /// The prefix of a line's versions.
-    #[must_use]
     pub fn prefix(&self, line: &LineName) -> Option<Prefix> {
         self.known.iter().find(|(_, known)| known.line == *line).map(|(prefix, _)| *prefix)
     }
 
     /// The expiry of each online role and each channel's manifest, by name.
-    #[must_use]
     pub fn online_expiries(&self) -> Vec<(String, Time)> {
         let Roles { channels, snapshot, timestamp, .. } = &self.roles;
         let roles = [

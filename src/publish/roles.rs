@@ -86,13 +86,11 @@ pub struct Roles {
 
 impl Roles {
     /// The newest root.
-    #[must_use]
     pub fn root(&self) -> &Served<Root> {
         &self.roots[self.roots.len() - 1]
     }
 
     /// The file at a path below `/tuf/`.
-    #[must_use]
     pub fn file(&self, path: &str) -> Option<&Arc<Document>> {
         if path == names::TIMESTAMP_PATH {
             return Some(&self.timestamp.document);

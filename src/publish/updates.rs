@@ -41,7 +41,6 @@ pub struct LineUpdates {
 
 impl Updates {
     /// The answer for a cluster that runs `current`.
-    #[must_use]
     pub fn answer(&self, known: &Known, current: &Version) -> &Document {
         &self.bodies[self.place(known, current) as usize]
     }
@@ -77,7 +76,6 @@ pub struct KnownLine {
 }
 
 /// The known versions of every line of a catalog: those that `answer` knows at `now`.
-#[must_use]
 pub fn known(catalog: &Catalog, now: Time) -> Known {
     let of = |line: &Line| {
         let known = line.releases.values().filter(|release| release.is_known(now));
@@ -88,7 +86,6 @@ pub fn known(catalog: &Catalog, now: Time) -> Known {
 }
 
 /// Computes the answers of a channel. Bodies that `reuse` contains are used again.
-#[must_use]
 pub fn updates<'a>(
     catalog: &'a Catalog,
     views: &Views<'a>,

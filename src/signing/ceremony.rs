@@ -124,7 +124,6 @@ impl Ceremony {
     }
 
     /// The line that is retired when the ceremony is finished.
-    #[must_use]
     pub const fn retires(&self) -> Option<&Retirement> {
         self.retires.as_ref()
     }
@@ -135,7 +134,6 @@ impl Ceremony {
     }
 
     /// The keys that sign for a line after the ceremony.
-    #[must_use]
     pub fn line_authority(&self, line: &LineName) -> Option<Authority<'_>> {
         Some(self.new_targets()?.signed().delegated(&names::releases_role(line))?.1)
     }
@@ -151,7 +149,6 @@ impl Ceremony {
     }
 
     /// Whether a keeper's own root is one of the roots before the ceremony.
-    #[must_use]
     pub fn follows_from(&self, own: &Signed<Root>) -> bool {
         let version = own.signed().version;
         let mut roots = self.before.iter().flat_map(Trust::roots);

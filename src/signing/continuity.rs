@@ -29,13 +29,11 @@ pub struct Known<'a> {
 
 impl<'a> Known<'a> {
     /// The knowledge of a client that has only a trusted root.
-    #[must_use]
     pub const fn root(root: &'a Signed<Root>) -> Self {
         Self { root, timestamp: None, snapshot: None }
     }
 
     /// What a client still remembers under a later root.
-    #[must_use]
     pub fn under(self, root: &Root) -> Self {
         Self {
             timestamp: self.timestamp.filter(|known| known.verify(root.timestamp()).is_ok()),

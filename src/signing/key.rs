@@ -59,7 +59,6 @@ impl PrivateKey {
     }
 
     /// The key with this seed, for tests that need the same keys every time.
-    #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self::of(SigningKey::from_bytes(seed))
     }
@@ -92,19 +91,16 @@ impl PrivateKey {
     }
 
     /// The public half.
-    #[must_use]
     pub fn public(&self) -> PublicKey {
         PublicKey(self.key.verifying_key())
     }
 
     /// The key's id.
-    #[must_use]
     pub const fn id(&self) -> KeyId {
         self.id
     }
 
     /// Signs bytes.
-    #[must_use]
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.key.sign(message).to_bytes()
     }
@@ -158,20 +154,17 @@ impl PublicKey {
     }
 
     /// The key in the form that documents use.
-    #[must_use]
     pub fn key(&self) -> Key {
         Key::new(self.0.to_bytes())
     }
 
     /// The key's id.
-    #[must_use]
     pub fn id(&self) -> KeyId {
         self.key().id()
     }
 
     /// Whether this key made a signature over these bytes, under the strict rules that all implementations
     /// share.
-    #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.0.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
     }

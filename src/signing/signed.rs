@@ -164,13 +164,11 @@ impl<T> Signed<T> {
     }
 
     /// The document. Verify it before you act on it.
-    #[must_use]
     pub fn signed(&self) -> &T {
         &self.signed
     }
 
     /// The document, without its signatures.
-    #[must_use]
     pub fn into_signed(self) -> T
     where
         T: Clone,
@@ -179,19 +177,16 @@ impl<T> Signed<T> {
     }
 
     /// The signatures.
-    #[must_use]
     pub fn signatures(&self) -> &[Signature] {
         &self.signatures
     }
 
     /// The bytes as they are stored and served.
-    #[must_use]
     pub const fn raw(&self) -> &Bytes {
         &self.raw
     }
 
     /// The bytes that the signatures cover: the output of `jq -cjS .signed`.
-    #[must_use]
     pub fn message(&self) -> &[u8] {
         &self.message
     }

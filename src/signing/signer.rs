@@ -82,7 +82,6 @@ pub struct CommandSigner {
 
 impl CommandSigner {
     /// A command that signs with the private half of this key.
-    #[must_use]
     pub const fn new(public: PublicKey, command: String) -> Self {
         Self { public, command, deadline: DEADLINE }
     }

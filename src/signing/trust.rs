@@ -82,7 +82,6 @@ impl Trust {
     }
 
     /// The roles of a publication, which are verified already.
-    #[must_use]
     pub fn verified(
         roots: Vec<Signed<Root>>,
         targets: Signed<Targets>,
@@ -92,7 +91,6 @@ impl Trust {
     }
 
     /// A copy with the roles of these lines only.
-    #[must_use]
     pub fn with_only(&self, lines: &[&LineName]) -> Self {
         let wanted = self.lines.iter().filter(|(line, _)| lines.contains(line));
         let wanted = wanted.map(|(line, role)| (line.clone(), role.clone()));
@@ -100,7 +98,6 @@ impl Trust {
     }
 
     /// Adds the reasons why roles that seem to be missing could not be read, by file name.
-    #[must_use]
     pub fn with_unread(mut self, unread: &BTreeMap<String, String>) -> Self {
         for (line, error) in &mut self.broken {
             let file = format!("{}.json", names::releases_role(line));
@@ -114,7 +111,6 @@ impl Trust {
     }
 
     /// The files that these roles were read from, without those that were ignored.
-    #[must_use]
     pub fn files(&self) -> BTreeMap<String, Bytes> {
         let roots =
             self.roots.iter().map(|root| (format!("{}.root.json", root.signed().version), root.raw()));
@@ -125,25 +121,21 @@ impl Trust {
     }
 
     /// Every root, starting with the first.
-    #[must_use]
     pub fn roots(&self) -> &[Signed<Root>] {
         &self.roots
     }
 
     /// The newest root.
-    #[must_use]
     pub fn root(&self) -> &Signed<Root> {
         &self.roots[self.roots.len() - 1]
     }
 
     /// The top targets role.
-    #[must_use]
     pub const fn targets(&self) -> &Signed<Targets> {
         &self.targets
     }
 
     /// The roles of lines.
-    #[must_use]
     pub const fn lines(&self) -> &BTreeMap<LineName, Signed<Targets>> {
         &self.lines
     }
@@ -157,37 +149,31 @@ impl Trust {
     }
 
     /// The lines whose roles cannot be used, and why.
-    #[must_use]
     pub const fn broken(&self) -> &BTreeMap<LineName, TrustError> {
         &self.broken
     }
 
     /// Like [`Trust::broken`], but by value.
-    #[must_use]
     pub fn into_broken(self) -> BTreeMap<LineName, TrustError> {
         self.broken
     }
 
     /// The role of one line.
-    #[must_use]
     pub fn line(&self, line: &LineName) -> Option<&Signed<Targets>> {
         self.lines.get(line)
     }
 
     /// The keys whose signatures count for a line.
-    #[must_use]
     pub fn line_authority(&self, line: &LineName) -> Option<Authority<'_>> {
         Some(self.targets.signed().delegated(&names::releases_role(line))?.1)
     }
 
     /// The keys whose signatures count for channel manifests.
-    #[must_use]
     pub fn channels_authority(&self) -> Option<Authority<'_>> {
         Some(self.targets.signed().delegated(names::CHANNELS)?.1)
     }
 
     /// Whether a key may sign everything that is signed online: channel manifests, snapshot and timestamp.
-    #[must_use]
     pub fn is_online(&self, id: KeyId) -> bool {
         let root = self.root().signed();
         let roles = [Some(root.snapshot()), Some(root.timestamp()), self.channels_authority()];
@@ -196,7 +182,6 @@ impl Trust {
 
     /// Whether release keys have signed a release as it is in the catalog. `raw` is its `release.json`, if
     /// there is one.
-    #[must_use]
     pub fn manifest_state(
         &self,
         line: &Line,

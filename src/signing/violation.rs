@@ -81,7 +81,6 @@ impl Violation {
     }
 
     /// The stable word for the violation, as in a cluster's `failureStatus.type`.
-    #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Missing { .. }

@@ -66,7 +66,6 @@ impl Directory {
     }
 
     /// The git work tree that contains the catalog, if there is one.
-    #[must_use]
     pub fn work_tree(&self) -> Option<WorkTree> {
         work_tree(&self.catalog)
     }

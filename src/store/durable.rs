@@ -265,7 +265,6 @@ pub fn sweep(folder: &Path) -> io::Result<usize> {
 }
 
 /// Whether a file's name is that of a write in progress, `.NAME.tmp-0123456789abcdef`.
-#[must_use]
 pub fn is_temporary(name: &str) -> bool {
     let end = name.strip_prefix('.').and_then(|name| name.rsplit_once(TEMPORARY));
     end.is_some_and(|(_, end)| end.len() == RANDOM && end.bytes().all(|b| b.is_ascii_alphanumeric()))

@@ -22,7 +22,6 @@ pub struct Exposed {
 
 impl Exposed {
     /// How to fix it.
-    #[must_use]
     pub fn hint(&self) -> String {
         let path = self.path.display();
         format!("`chmod 600 {path}`; and use a new key if somebody else may have read this one")

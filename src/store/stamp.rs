@@ -26,7 +26,6 @@ pub struct Stamp {
 
 impl Stamp {
     /// Takes the stamp from a file's metadata.
-    #[must_use]
     pub fn of(metadata: &Metadata) -> Self {
         let nanos = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
         Self {
@@ -48,7 +47,6 @@ impl Stamp {
     }
 
     /// Whether the stamp is old enough at `now`, the machine's time, to identify the content.
-    #[must_use]
     pub fn is_settled(&self, now: Time) -> bool {
         let limit = (now - RACY).timestamp().saturating_mul(1_000_000_000);
         self.modified < limit && self.changed < limit

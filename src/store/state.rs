@@ -28,13 +28,11 @@ impl From<WriteError> for StateError {
 
 impl StateFolder {
     /// Uses a folder that need not exist yet.
-    #[must_use]
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
     }
 
     /// The path of the online key.
-    #[must_use]
     pub fn online_key_path(&self) -> PathBuf {
         self.folder.join("keys").join("online.pem")
     }

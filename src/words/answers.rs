@@ -5,7 +5,6 @@ use crate::domain::rfc3339;
 use crate::domain::upgrade::{Advice, Answer, Blocked, Coming, NoneCode, Step, UpdateCode, Wait};
 
 /// Says what a cluster should do, and why.
-#[must_use]
 pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
     let (line, channel) = (&channel.line.name, channel.name());
     match advice {

@@ -5,7 +5,6 @@ use crate::domain::degraded::{Claim, ClockDoubt, Degraded, LineRefusal};
 use crate::domain::rfc3339;
 
 /// Says what is wrong, and how to fix it.
-#[must_use]
 pub fn degraded(degraded: &Degraded) -> String {
     match degraded {
         Degraded::LineRefused { line, keeps, refusal } => {
@@ -52,7 +51,6 @@ pub fn degraded(degraded: &Degraded) -> String {
 }
 
 /// Says why a line was refused, and how to fix it.
-#[must_use]
 pub fn line_refusal(refusal: &LineRefusal) -> String {
     match refusal {
         LineRefusal::Faulty { why } => why.clone(),
@@ -75,7 +73,6 @@ pub fn line_refusal(refusal: &LineRefusal) -> String {
 }
 
 /// Says why the clock is not trusted, and how to fix it.
-#[must_use]
 pub fn clock_doubt(doubt: &ClockDoubt) -> String {
     match doubt {
         ClockDoubt::Turned { now, expected } => format!(

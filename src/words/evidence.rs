@@ -15,7 +15,6 @@ pub(super) fn manifest(manifest: &ManifestState, passes: bool) -> String {
 }
 
 /// Whether the payload files are present and match the catalog.
-#[must_use]
 pub fn payload(payload: &PayloadState) -> String {
     match payload {
         PayloadState::Present => "every payload is present and matches its digest".to_owned(),
@@ -27,7 +26,6 @@ pub fn payload(payload: &PayloadState) -> String {
 }
 
 /// Why nobody can install the release as it is. `None` if they can, or if the catalog has no keys.
-#[must_use]
 pub fn objection(evidence: &Evidence) -> Option<String> {
     match (&evidence.payload, &evidence.manifest) {
         (PayloadState::Missing { .. } | PayloadState::Differs { .. }, _) => Some(payload(&evidence.payload)),

@@ -9,7 +9,6 @@ use crate::domain::release::SCHEDULE;
 use crate::domain::rfc3339;
 
 /// Returns one sentence: where the release is, what comes next, and, if it is not on offer, why.
-#[must_use]
 pub fn explanation(explanation: &Explanation<'_>) -> String {
     let place = place(explanation);
     match Gate::withholding(explanation.release, explanation.now) {
@@ -45,7 +44,6 @@ fn place(explanation: &Explanation<'_>) -> String {
 }
 
 /// Returns the full explanation: the sentence, the stages entered, every gate, and who can change that.
-#[must_use]
 pub fn explanation_page(all: &Explanation<'_>) -> String {
     let mut page = format!("{}.\n", explanation(all));
     // Writing to a `String` cannot fail.
@@ -79,7 +77,6 @@ pub fn explanation_page(all: &Explanation<'_>) -> String {
 }
 
 /// Says where a release is on a mirror, which has only the signed documents: plans are not signed.
-#[must_use]
 pub fn unknown_on_mirror(version: &str, channel: Option<&str>) -> String {
     let channel = channel.map_or_else(|| "no channel".to_owned(), |channel| format!("`{channel}`"));
     format!(

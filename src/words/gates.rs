@@ -10,7 +10,6 @@ use crate::domain::span::Span;
 use crate::domain::version::Version;
 
 /// Says what a gate checked, and what it found.
-#[must_use]
 pub fn gate(gate: &Gate<'_>) -> String {
     let passes = gate.state == GateState::Passes;
     let skipped = if gate.is_waived() { "skipped: " } else { "" };
@@ -94,7 +93,6 @@ impl fmt::Display for Remedy {
 }
 
 /// What a person can do about a gate that does not pass.
-#[must_use]
 pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
     if gate.state == GateState::Passes {
         return None;

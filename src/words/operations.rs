@@ -11,13 +11,11 @@ use crate::operations::yank::Until;
 use crate::operations::{Note, Operation, Outcome, PromoteEarly, Refused, Subject};
 
 /// The name in JSON of what was done: `held`, `yanked` …, or `unchanged`.
-#[must_use]
 pub fn result(operation: &Operation, outcome: &Outcome) -> &'static str {
     if outcome.is_change() { told(operation).0 } else { "unchanged" }
 }
 
 /// Says in one sentence what was done.
-#[must_use]
 pub fn sentence(operation: &Operation, outcome: &Outcome) -> String {
     let subject = match &outcome.subject {
         Subject::Release { version, .. } => format!("`{version}`"),
@@ -69,7 +67,6 @@ fn told(operation: &Operation) -> (&'static str, String, &'static str) {
 }
 
 /// Says what to know about an operation that was carried out anyway.
-#[must_use]
 pub fn note(note: &Note) -> String {
     match note {
         Note::Held { replaced } => format!("`{replaced}` is on hold because it is replaced"),
@@ -96,7 +93,6 @@ pub fn note(note: &Note) -> String {
 }
 
 /// Says why an operation is refused, with everything that is in its way.
-#[must_use]
 pub fn refusal(refused: &Refused<'_>) -> String {
     let mut message = refused.to_string();
     if let Refused::NotEarly(decision) = refused {
@@ -120,7 +116,6 @@ fn broken<'a>(refused: &'a Refused<'_>) -> Option<&'a Broken> {
 }
 
 /// Says what to do about a refusal, with a sentence for each option.
-#[must_use]
 pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
     let remedy = match refused {
         Refused::NoRelease(_) => "list all releases: `tidegate release list`".to_owned(),
@@ -164,7 +159,6 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
 }
 
 /// Why a release is not signed, and what to do about it if that is not obvious.
-#[must_use]
 pub fn obstacle(obstacle: &Obstacle) -> (String, Option<&'static str>) {
     match obstacle {
         Obstacle::Payload(payload) => (super::payload(payload), None),

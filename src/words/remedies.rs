@@ -5,7 +5,6 @@ use crate::domain::explain::Explanation;
 use crate::domain::promotion::{Decision, Gate, Verdict};
 
 /// Returns what people can do about the gates that do not pass, without duplicates.
-#[must_use]
 pub fn remedies(decision: &Decision<'_>) -> Vec<Remedy> {
     let version = &decision.release.version;
     // In a retired line nothing lets a release move on, but what it already offers can be fixed.
@@ -16,7 +15,6 @@ pub fn remedies(decision: &Decision<'_>) -> Vec<Remedy> {
 }
 
 /// Returns how a person can promote the release early, if an early promotion is enough.
-#[must_use]
 pub fn early_remedy(decision: &Decision<'_>) -> Option<Remedy> {
     let way = decision.early_way()?;
     let signed = if way.once_signed { ", once that is signed" } else { "" };
@@ -30,7 +28,6 @@ pub fn early_remedy(decision: &Decision<'_>) -> Option<Remedy> {
 }
 
 /// Returns what people can do about where a release is, without duplicates.
-#[must_use]
 pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
     let Explanation { release, now, decision, .. } = *explanation;
     let version = &release.version;

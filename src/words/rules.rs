@@ -10,7 +10,6 @@ use crate::domain::span::Span;
 use crate::domain::version::Version;
 
 /// Returns the message and the hint for a broken rule.
-#[must_use]
 pub fn message_and_hint(rule: &Rule) -> (String, String) {
     let (message, hint) = match rule {
         Rule::EmptyText => ("the text is empty".to_owned(), "write one, or remove the key"),

@@ -7,7 +7,6 @@ use crate::domain::stepback::{StepBack, StepBackKind};
 use crate::domain::version::Version;
 
 /// Says what was published and has changed.
-#[must_use]
 pub fn step_back(StepBack { line, channel, kind }: &StepBack) -> String {
     match kind {
         StepBackKind::Channel => format!("channel `{channel}` was published and is gone"),
@@ -46,7 +45,6 @@ pub fn step_back(StepBack { line, channel, kind }: &StepBack) -> String {
 }
 
 /// Says how to fix it.
-#[must_use]
 pub fn step_back_hint(StepBack { line, kind, .. }: &StepBack) -> String {
     match kind {
         StepBackKind::Channel => format!("restore line `{line}` and its stages as they were"),

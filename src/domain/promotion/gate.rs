@@ -64,7 +64,6 @@ tagged! {
 impl Fact<'_> {
     /// Whether the gate matters in a retired line too: the line still offers its releases, and a fault in a
     /// release keeps it from being offered.
-    #[must_use]
     pub const fn outlasts_retirement(&self) -> bool {
         matches!(
             self,
@@ -76,7 +75,6 @@ impl Fact<'_> {
 impl<'a> Gate<'a> {
     /// The gate that keeps a release from being offered although it has entered a stage by `now`: its
     /// payload or its signature is missing. `None` for a yanked release.
-    #[must_use]
     pub fn withholding(release: &'a Release, now: Time) -> Option<Self> {
         if !release.is_known(now) || release.yanked(now).is_some() || release.is_deliverable() {
             return None;
@@ -89,7 +87,6 @@ impl<'a> Gate<'a> {
     }
 
     /// When the gate opens by itself, if it waits.
-    #[must_use]
     pub const fn opens(&self) -> Option<Time> {
         match self.state {
             GateState::Waits { until } => Some(until),
@@ -98,7 +95,6 @@ impl<'a> Gate<'a> {
     }
 
     /// Whether an early promotion skips it.
-    #[must_use]
     pub const fn is_waived(&self) -> bool {
         matches!(
             self.fact,

@@ -46,7 +46,6 @@ pub(super) fn release(
 
 /// Checks the rules for a list of payloads, given their file names. A reader passes `None` for a name that
 /// it could not read.
-#[must_use]
 pub fn payloads<'a>(files: impl IntoIterator<Item = Option<&'a str>>) -> Vec<(Part, Rule)> {
     let mut found = Vec::new();
     let mut names: Vec<Option<&str>> = Vec::new();

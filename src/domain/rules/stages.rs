@@ -8,7 +8,6 @@ use super::{At, Limit, Rule, text};
 
 /// Checks the rules for a list of stages, of a line or of the policy. A reader passes `None` for a stage
 /// that it could not read.
-#[must_use]
 pub fn stages<'a>(
     all: impl IntoIterator<Item = Option<(&'a StageName, Option<&'a SoakPolicy>)>>,
 ) -> Vec<(At, Rule)> {
@@ -77,7 +76,6 @@ fn soak(
 }
 
 /// The rule that a freeze breaks if it does not end after it begins.
-#[must_use]
 pub fn freeze(from: Time, until: Time) -> Option<Rule> {
     (until <= from).then_some(Rule::FreezeBackwards)
 }

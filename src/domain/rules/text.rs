@@ -23,13 +23,11 @@ pub const SIZE: u64 = 9_007_199_254_740_991;
 pub const DAYS: i64 = 3650;
 
 /// A text of one line of at most `most` bytes.
-#[must_use]
 pub fn line(text: &str, most: usize) -> Option<Rule> {
     lines(text, most).or_else(|| text.contains('\n').then_some(Rule::SeveralLines))
 }
 
 /// A text of any number of lines, of at most `most` bytes in total.
-#[must_use]
 pub fn lines(text: &str, most: usize) -> Option<Rule> {
     if text.trim().is_empty() {
         return Some(Rule::EmptyText);
@@ -43,7 +41,6 @@ pub fn lines(text: &str, most: usize) -> Option<Rule> {
 }
 
 /// The address of a page.
-#[must_use]
 pub fn link(text: &str) -> Option<Rule> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let valid = rest.is_some_and(|rest| !rest.is_empty()) && !text.contains(' ');
@@ -51,7 +48,6 @@ pub fn link(text: &str) -> Option<Rule> {
 }
 
 /// The name of an architecture, `amd64`.
-#[must_use]
 pub fn arch(text: &str) -> Option<Rule> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
     let valid = (1..=32).contains(&text.len()) && text.bytes().all(plain);
@@ -59,19 +55,16 @@ pub fn arch(text: &str) -> Option<Rule> {
 }
 
 /// The name of a payload file.
-#[must_use]
 pub fn file_name(text: &str) -> Option<Rule> {
     (!is_file_name(text)).then(|| Rule::NotAFileName(text.to_owned()))
 }
 
 /// The size of a payload, in bytes.
-#[must_use]
 pub fn size(size: u64) -> Option<Rule> {
     (!(1..=SIZE).contains(&size)).then_some(Rule::Size(size))
 }
 
 /// A duration, short enough that no sum of a time and durations overflows.
-#[must_use]
 pub fn duration(duration: TimeDelta) -> Option<Rule> {
     let allowed = TimeDelta::zero()..=TimeDelta::days(DAYS);
     (!allowed.contains(&duration)).then_some(Rule::Duration(duration))
@@ -87,7 +80,6 @@ pub(super) fn payload(payload: &Payload) -> Option<Rule> {
 }
 
 /// Whether a character changes how a terminal or a page shows the text around it.
-#[must_use]
 pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

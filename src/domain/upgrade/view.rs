@@ -50,7 +50,6 @@ pub(super) enum Towards<'a> {
 impl<'a> Views<'a> {
     /// Prepares every channel at `now`. `decisions` are those of
     /// [`decide`](super::super::promotion::decide) for the same catalog and time.
-    #[must_use]
     pub fn new(catalog: &'a Catalog, decisions: &[Decision<'a>], now: Time) -> Self {
         let mut lines: HashMap<&LineName, LineView<'_>> = catalog
             .lines()

@@ -46,7 +46,6 @@ pub struct Soaking {
 
 impl ChannelsBody {
     /// Every channel of a catalog at `now`.
-    #[must_use]
     pub fn of(catalog: &Catalog, decisions: &[Decision<'_>], now: Time) -> Self {
         let channels = catalog.channels().map(|channel| ChannelSummary::of(channel, decisions, now));
         Self { channels: channels.collect() }
@@ -55,7 +54,6 @@ impl ChannelsBody {
 
 impl ChannelSummary {
     /// One channel at `now`.
-    #[must_use]
     pub fn of(channel: ChannelRef<'_>, decisions: &[Decision<'_>], now: Time) -> Self {
         let (line, stage) = (channel.line, channel.stage());
         // Decisions are ordered by line, so those of one line are adjacent.

@@ -62,7 +62,6 @@ sparse! {
 
 impl DegradedBody {
     /// One thing that is wrong.
-    #[must_use]
     pub fn of(degraded: &Degraded) -> Self {
         let body =
             Self { kind: degraded.kind().as_str(), detail: words::degraded(degraded), ..Self::default() };

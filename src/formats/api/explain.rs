@@ -46,7 +46,6 @@ pub struct EntryBody {
 
 impl ExplainBody {
     /// One explanation.
-    #[must_use]
     pub fn of(explanation: &Explanation<'_>) -> Self {
         let Explanation { line, release, now, decision } = explanation;
         let entered = line.stages.iter().zip(&release.entries).filter_map(|(stage, entry)| {

@@ -107,7 +107,6 @@ pub struct RemedyBody {
 
 impl PromotionsBody {
     /// Every decision.
-    #[must_use]
     pub fn of(decisions: &[Decision<'_>]) -> Self {
         Self { promotions: decisions.iter().map(DecisionBody::of).collect() }
     }
@@ -115,7 +114,6 @@ impl PromotionsBody {
 
 impl DecisionBody {
     /// One decision.
-    #[must_use]
     pub fn of(decision: &Decision<'_>) -> Self {
         let stages = &decision.line.stages;
         Self {

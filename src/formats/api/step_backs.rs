@@ -35,7 +35,6 @@ sparse! {
 
 impl StepBackBody {
     /// One step back.
-    #[must_use]
     pub fn of(step: &StepBack) -> Self {
         let body = Self {
             line: step.line.to_string(),

@@ -94,7 +94,6 @@ pub struct ComingBody {
 
 impl UpdateBody {
     /// One answer.
-    #[must_use]
     pub fn of(answer: &Answer<'_>) -> Self {
         let Answer { channel, advice } = answer;
         let mut body = Self {

@@ -13,7 +13,6 @@ use crate::domain::rfc3339;
 const WIDTH: usize = 110;
 
 /// An entry for a stage, in flow form.
-#[must_use]
 pub fn entry(entry: &Entry) -> String {
     let mut pairs = vec![("since", rfc3339(entry.since)), ("by", scalar(&entry.by))];
     if let Some(reason) = &entry.reason {
@@ -23,13 +22,11 @@ pub fn entry(entry: &Entry) -> String {
 }
 
 /// A hold or a pause, in flow form.
-#[must_use]
 pub fn event(event: &Event) -> String {
     flow(&event_pairs(event))
 }
 
 /// A yank, in flow form.
-#[must_use]
 pub fn yank(yank: &Yank) -> String {
     let mut pairs = event_pairs(&yank.event).to_vec();
     if let Some(to) = &yank.to {
@@ -48,7 +45,6 @@ fn flow(pairs: &[(&str, String)]) -> String {
 }
 
 /// The file of a new release.
-#[must_use]
 pub fn release(line: &Line, release: &Release) -> String {
     let mut lines = Lines(String::new());
     lines.push("format", "1");

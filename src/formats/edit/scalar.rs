@@ -9,7 +9,6 @@ const WORDS: [&str; 11] = ["true", "false", "yes", "no", "on", "off", "y", "n", 
 
 /// Writes a text as a scalar on one line, for flow and block style: plain if every reader agrees that it is
 /// text, in double quotes otherwise.
-#[must_use]
 pub fn scalar(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { quoted(text) }
 }

@@ -134,7 +134,6 @@ sparse! {
 impl ChannelManifest {
     /// Creates the manifest of a channel at `now`. `digest` returns the digest of a release's signed
     /// manifest; a release without one is left out, since no cluster could verify it.
-    #[must_use]
     pub fn of(
         channel: ChannelRef<'_>,
         version: u64,
@@ -190,7 +189,6 @@ impl ChannelManifest {
 
     /// Whether two manifests differ only in their version and their own times. If so, the older one may
     /// be served until it is due for renewal.
-    #[must_use]
     pub fn offers_the_same_as(&self, other: &Self) -> bool {
         let Self { version, issued, expires, .. } = *other;
         *other == Self { version, issued, expires, ..self.clone() }

@@ -87,7 +87,6 @@ fn event(notice: &Notice) -> Event {
 }
 
 /// A release as described by its manifest, not yet in any stage of the line.
-#[must_use]
 pub fn release(manifest: ReleaseManifest, stages: usize) -> Release {
     Release {
         version: manifest.version,

@@ -75,7 +75,6 @@ impl ReleaseManifest {
     /// for the previous stage plus this stage's `min`. The earliest time for the first stage is its
     /// `since`, or the time of signing. So signing again during a soak does not restart the soak. An early
     /// promotion sets an earlier time before it signs.
-    #[must_use]
     pub fn of(line: &Line, release: &Release, signed_at: Time) -> Self {
         let mut not_before = BTreeMap::new();
         let mut earliest = release.entered(0, signed_at).map_or(signed_at, |entry| entry.since);
@@ -151,7 +150,6 @@ impl ReleaseManifest {
     }
 
     /// Whether the release keys allow the release to have been in a stage since a time.
-    #[must_use]
     pub fn allows(&self, stage: &StageName, since: Time) -> bool {
         self.not_before.get(stage).is_none_or(|earliest| *earliest <= since)
     }

@@ -17,19 +17,16 @@ pub struct Signers {
 
 impl Signers {
     /// Requires `threshold` of these keys.
-    #[must_use]
     pub fn new(keys: impl IntoIterator<Item = Key>, threshold: u64) -> Self {
         Self { keys: keys.into_iter().map(|key| (key.id(), key)).collect(), threshold }
     }
 
     /// Requires any one of the keys.
-    #[must_use]
     pub fn any(keys: Vec<Key>) -> Self {
         Self::new(keys, 1)
     }
 
     /// The known keys of a role.
-    #[must_use]
     pub fn of(authority: Authority<'_>) -> Self {
         let keys = authority.keyids.iter().filter_map(|id| Some((*id, authority.keys.get(id)?.clone())));
         Self { keys: keys.collect(), threshold: authority.threshold }

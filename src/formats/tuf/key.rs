@@ -64,19 +64,16 @@ struct KeyValue {
 
 impl Key {
     /// The key with these 32 bytes.
-    #[must_use]
     pub const fn new(public: [u8; 32]) -> Self {
         Self { keytype: Ed25519::Ed25519, keyval: KeyValue { public }, scheme: Ed25519::Ed25519 }
     }
 
     /// The 32 bytes of the key.
-    #[must_use]
     pub const fn public(&self) -> &[u8; 32] {
         &self.keyval.public
     }
 
     /// The id of the key.
-    #[must_use]
     pub fn id(&self) -> KeyId {
         let public = hex::encode(self.public());
         let canonical =

@@ -17,13 +17,11 @@ pub const RELEASES: &str = "releases-";
 pub const TIMESTAMP_PATH: &str = "metadata/timestamp.json";
 
 /// The role that lists a line's release manifests and payloads.
-#[must_use]
 pub fn releases_role(line: &LineName) -> String {
     format!("{RELEASES}{line}")
 }
 
 /// The line whose release manifests and payloads a role lists.
-#[must_use]
 pub fn line_of(role: &str) -> Option<LineName> {
     LineName::parse(role.strip_prefix(RELEASES)?).ok()
 }
@@ -41,7 +39,6 @@ pub enum TargetName<'a> {
 
 impl<'a> TargetName<'a> {
     /// Parses the name of a target. `None` if it is not one that this program writes.
-    #[must_use]
     pub fn parse(name: &'a str) -> Option<Self> {
         let (kind, rest) = name.split_once('.')?;
         match kind {
@@ -55,7 +52,6 @@ impl<'a> TargetName<'a> {
 
 /// Whether a target is a payload. This is only the first step of [`TargetName::parse`], for loops over
 /// every target of a large catalog.
-#[must_use]
 pub fn is_payload(target: &str) -> bool {
     target.starts_with("payload.")
 }
@@ -77,7 +73,6 @@ impl<'a> PayloadName<'a> {
 }
 
 /// The target of a release manifest, `release.1.8.4-tectonic.1.json`.
-#[must_use]
 pub fn release_target(version: &Version) -> String {
     format!("release.{version}.json")
 }
@@ -85,13 +80,11 @@ pub fn release_target(version: &Version) -> String {
 /// The target of a payload file, `payload.1.8.4-tectonic.1.payload.json`. Two releases of one line
 /// could in theory share one (`1.8.4-a.b` with `c`, `1.8.4-a` with `b.c`); see
 /// [`Targets::insert`](super::Targets::insert).
-#[must_use]
 pub fn payload_target(version: &Version, file: &str) -> String {
     format!("payload.{version}.{file}")
 }
 
 /// The target of a channel manifest, `channel.1.8-production.json`.
-#[must_use]
 pub fn channel_target(channel: &ChannelName) -> String {
     format!("channel.{channel}.json")
 }
@@ -99,7 +92,6 @@ pub fn channel_target(channel: &ChannelName) -> String {
 /// The paths that a line's role may list. `*` is the only wildcard that all clients agree on. Versions with
 /// and without `v` are always delegated together, since a line may change its spelling without a new
 /// signature.
-#[must_use]
 pub fn releases_paths(prefix: &Prefix) -> Vec<String> {
     let prefix = prefix.to_string();
     // What may follow the prefix. Less may follow a complete version number.
@@ -115,7 +107,6 @@ pub fn releases_paths(prefix: &Prefix) -> Vec<String> {
 
 /// The prefix of the versions that a line's role may list, from its paths: the reverse of
 /// [`releases_paths`].
-#[must_use]
 pub fn prefix(paths: &[String]) -> Option<Prefix> {
     let text = paths.iter().find_map(|path| path.strip_prefix("release.")?.strip_suffix(".*"))?;
     let prefix = Prefix::parse(text).ok()?;
@@ -123,19 +114,16 @@ pub fn prefix(paths: &[String]) -> Option<Prefix> {
 }
 
 /// The paths that the role `channels` may list.
-#[must_use]
 pub fn channels_paths() -> Vec<String> {
     vec!["channel.*".to_owned()]
 }
 
 /// Where a role's file is, `metadata/7.root.json`.
-#[must_use]
 pub fn metadata_path(role: &str, version: u64) -> String {
     format!("metadata/{version}.{role}.json")
 }
 
 /// The version and the role of a file, from its [`metadata_path`].
-#[must_use]
 pub fn role_at(path: &str) -> Option<(u64, &str)> {
     let (version, role) = path.strip_prefix("metadata/")?.strip_suffix(".json")?.split_once('.')?;
     let version = version.parse().ok()?;
@@ -145,13 +133,11 @@ pub fn role_at(path: &str) -> Option<(u64, &str)> {
 
 /// Where a target is, `targets/DIGEST.NAME`. Clients percent-encode some characters of the name in a
 /// URL, such as `+`; this is the decoded path.
-#[must_use]
 pub fn target_path(name: &str, sha256: &Sha256) -> String {
     format!("targets/{sha256}.{name}")
 }
 
 /// The digest and the name of a target, from its [`target_path`].
-#[must_use]
 pub fn target_at(path: &str) -> Option<(Sha256, &str)> {
     let (digest, name) = path.strip_prefix("targets/")?.split_once('.')?;
     let is_lower = !digest.bytes().any(|b| b.is_ascii_uppercase());
@@ -160,7 +146,6 @@ pub fn target_at(path: &str) -> Option<(Sha256, &str)> {
 
 /// Whether every client treats a target's name the same way: it is flat, needs no escaping in a file name,
 /// and is not hidden.
-#[must_use]
 pub fn is_target_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+');
     !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain)
@@ -168,7 +153,6 @@ pub fn is_target_name(name: &str) -> bool {
 
 /// Whether a role's path matches a target's name. `*` matches any text. `None` if the path has another
 /// wildcard, since clients interpret those differently.
-#[must_use]
 pub fn path_matches(path: &str, name: &str) -> Option<bool> {
     if path.contains(['?', '[', ']', '{', '}', '!', '\\', '/']) {
         return None;

@@ -39,7 +39,6 @@ pub struct Meta {
 
 impl Meta {
     /// Describes a file with these bytes.
-    #[must_use]
     pub fn of(version: u64, bytes: &[u8]) -> Self {
         let Target { hashes, length } = Target::of(bytes);
         Self { hashes, length, version }
@@ -49,7 +48,6 @@ impl Meta {
 impl Snapshot {
     /// Creates a snapshot of these roles, given by name, including `targets` and every delegated role. A
     /// role that was in the last snapshot must also be in the next one.
-    #[must_use]
     pub fn of(version: u64, now: Time, roles: impl IntoIterator<Item = (String, Meta)>) -> Self {
         Self {
             kind: SnapshotKind::Snapshot,
@@ -61,7 +59,6 @@ impl Snapshot {
     }
 
     /// The entry of a role.
-    #[must_use]
     pub fn role(&self, name: &str) -> Option<&Meta> {
         self.meta.get(&format!("{name}.json"))
     }
@@ -84,7 +81,6 @@ pub struct TimestampMeta {
 
 impl Timestamp {
     /// Creates a timestamp for a snapshot.
-    #[must_use]
     pub fn of(version: u64, now: Time, snapshot: Meta) -> Self {
         Self {
             kind: TimestampKind::Timestamp,

@@ -37,7 +37,6 @@ pub struct RootRoles {
 
 impl Root {
     /// Creates a root under which the online key signs snapshot and timestamp.
-    #[must_use]
     pub fn of(version: u64, now: Time, root: &Signers, targets: &Signers, online: &Signers) -> Self {
         let mut keys = BTreeMap::new();
         for signers in [root, targets, online] {
@@ -60,25 +59,21 @@ impl Root {
     }
 
     /// Who signs root itself.
-    #[must_use]
     pub const fn root(&self) -> Authority<'_> {
         self.roles.root.authority(&self.keys)
     }
 
     /// Who signs the top targets role.
-    #[must_use]
     pub const fn targets(&self) -> Authority<'_> {
         self.roles.targets.authority(&self.keys)
     }
 
     /// Who signs the snapshot.
-    #[must_use]
     pub const fn snapshot(&self) -> Authority<'_> {
         self.roles.snapshot.authority(&self.keys)
     }
 
     /// Who signs the timestamp.
-    #[must_use]
     pub const fn timestamp(&self) -> Authority<'_> {
         self.roles.timestamp.authority(&self.keys)
     }

@@ -56,13 +56,11 @@ pub struct Hashes {
 
 impl Target {
     /// Describes a file with this digest and length.
-    #[must_use]
     pub const fn new(sha256: Sha256, length: u64) -> Self {
         Self { hashes: Hashes { sha256 }, length }
     }
 
     /// Describes a file with these bytes.
-    #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self::new(Sha256::new(sha2::Sha256::digest(bytes).into()), bytes.len() as u64)
     }
@@ -95,7 +93,6 @@ pub struct DelegatedRole {
 
 impl Delegations {
     /// Who signs a role.
-    #[must_use]
     pub fn authority<'a>(&'a self, role: &'a DelegatedRole) -> Authority<'a> {
         Authority { keys: &self.keys, keyids: &role.keyids, threshold: role.threshold }
     }
@@ -114,7 +111,6 @@ impl Targets {
     /// Creates the top targets role: a delegation for each line, and `channels` for the online key. A
     /// delegation must be published together with its first role: if the snapshot lacks that role, some
     /// clients find no target at all.
-    #[must_use]
     pub fn delegating<'a>(
         version: u64,
         now: Time,
@@ -144,13 +140,11 @@ impl Targets {
 
     /// Creates an empty role of a line. The role of a retired line lasts longer:
     /// [`RETIRED_LIFETIME`](super::RETIRED_LIFETIME).
-    #[must_use]
     pub fn releases(version: u64, now: Time) -> Self {
         Self::new(version, now + RELEASES_LIFETIME)
     }
 
     /// Creates an empty role `channels`.
-    #[must_use]
     pub fn channels(version: u64, now: Time) -> Self {
         Self::new(version, now + CHANNELS_LIFETIME)
     }
@@ -188,7 +182,6 @@ impl Targets {
     }
 
     /// Returns the first payload of a release manifest that is not listed with its digest and size.
-    #[must_use]
     pub fn unlisted_payload<'m>(&self, manifest: &'m ReleaseManifest) -> Option<&'m Payload> {
         manifest.payloads.iter().find(|payload| {
             let listed = self.targets.get(&names::payload_target(&manifest.version, &payload.file));
@@ -220,7 +213,6 @@ impl Targets {
     }
 
     /// The role delegated under a name.
-    #[must_use]
     pub fn delegated(&self, name: &str) -> Option<(&DelegatedRole, Authority<'_>)> {
         let delegations = self.delegations.as_ref()?;
         let role = delegations.roles.iter().find(|role| role.name == name)?;

@@ -40,7 +40,6 @@ impl Folder<'_> {
 }
 
 /// Combines files that were parsed separately, in any order.
-#[must_use]
 pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading {
     let mut folders: BTreeMap<&str, Folder<'a>> = BTreeMap::new();
     let mut policy = None;

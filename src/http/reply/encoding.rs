@@ -15,7 +15,6 @@ struct Weights {
 
 /// The encoding with the highest weight, and of equal ones the one with the shortest body. `None` if the
 /// client accepts none of the document's encodings.
-#[must_use]
 pub fn choose(head: &HeaderMap, document: &Document) -> Option<Encoding> {
     let weights = weigh(head);
     let listed = [

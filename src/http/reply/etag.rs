@@ -4,14 +4,12 @@ use actix_web::http::header::{HeaderMap, IF_NONE_MATCH, IF_RANGE};
 
 /// Whether the client already has the body with this `ETag`. The comparison is weak, as RFC 9110, section
 /// 13.1.2 requires for `If-None-Match`.
-#[must_use]
 pub fn is_held(head: &HeaderMap, etag: &[u8]) -> bool {
     head.get_all(IF_NONE_MATCH).any(|value| lists(value.as_bytes(), etag))
 }
 
 /// Whether the client wants to continue with the file that has this `ETag`. The comparison is strong. A
 /// date never matches, since the server sends none (RFC 9110, section 13.1.5).
-#[must_use]
 pub fn is_continued(head: &HeaderMap, etag: &[u8]) -> bool {
     head.get(IF_RANGE).is_none_or(|value| value.as_bytes() == etag)
 }

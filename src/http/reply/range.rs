@@ -12,7 +12,6 @@ pub enum Part {
 }
 
 /// Parses a `Range` header.
-#[must_use]
 pub fn part(header: &str, size: u64) -> Part {
     let Some((unit, set)) = header.split_once('=') else { return Part::Whole };
     if !unit.trim().eq_ignore_ascii_case("bytes") || set.contains(',') {

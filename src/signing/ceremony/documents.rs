@@ -45,7 +45,6 @@ impl Serialize for DocumentId {
 
 impl DocumentId {
     /// The document with this path.
-    #[must_use]
     pub fn parse(path: &str) -> Option<Self> {
         if let Some(rest) = path.strip_prefix("payloads/") {
             return Version::parse(rest.strip_suffix("/release.json")?).ok().map(Self::Manifest);
@@ -101,7 +100,6 @@ pub struct Tally {
 
 impl Tally {
     /// Whether there are enough signatures.
-    #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.signed.len() as u64 >= self.threshold
     }
@@ -160,13 +158,11 @@ impl<'a> Document<'a> {
     }
 
     /// Whether a key's signature counts for this document.
-    #[must_use]
     pub fn counts(&self, key: KeyId) -> bool {
         self.needs.iter().any(|tally| tally.signed.contains(&key) || tally.missing.contains(&key))
     }
 
     /// Whether there are enough signatures.
-    #[must_use]
     pub fn is_complete(&self) -> bool {
         self.ready && !self.needs.is_empty() && self.needs.iter().all(Tally::is_complete)
     }
@@ -181,7 +177,6 @@ impl<'a> Document<'a> {
 
 impl Ceremony {
     /// Everything that must be signed: root, targets, and for each line its manifests and its role.
-    #[must_use]
     pub fn documents(&self) -> Vec<Document<'_>> {
         let (mut documents, before) = (Vec::new(), self.before.as_ref());
         if let Some(root) = &self.root {
@@ -217,13 +212,11 @@ impl Ceremony {
     }
 
     /// Whether enough keepers have signed everything.
-    #[must_use]
     pub fn is_complete(&self) -> bool {
         self.documents().iter().all(Document::is_complete)
     }
 
     /// The documents that lack signatures even after all of these keys have signed.
-    #[must_use]
     pub fn shortfalls(&self, keys: &[KeyId]) -> Vec<Shortfall> {
         let mut shortfalls = Vec::new();
         for Document { id, needs, .. } in self.documents() {

@@ -61,7 +61,6 @@ pub struct Listing {
 
 impl Ceremony {
     /// Everything that a keeper should see before signing.
-    #[must_use]
     pub fn report(&self) -> Report<'_> {
         let documents = self.documents();
         let term = |document: &Document<'_>| {

@@ -31,7 +31,6 @@ pub enum RoleNameError {
 
 impl RoleName {
     /// The role of a line, by its name in the top targets role.
-    #[must_use]
     pub fn of_line(role: &str) -> Option<Self> {
         names::line_of(role).map(|line| Self::Release(Some(line)))
     }
@@ -73,7 +72,6 @@ impl Serialize for RoleName {
 }
 
 /// Who signs each role, according to a root and the top targets role.
-#[must_use]
 pub fn role_keys(root: &Root, targets: &Targets) -> BTreeMap<RoleName, Signers> {
     let mut roles = BTreeMap::from([
         (RoleName::Root, Signers::of(root.root())),

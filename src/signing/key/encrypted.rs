@@ -19,7 +19,6 @@ const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
 
 /// Whether a text contains an encrypted private key.
-#[must_use]
 pub fn is_encrypted(pem: &str) -> bool {
     pem.contains(BEGIN)
 }

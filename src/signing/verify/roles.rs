@@ -281,7 +281,6 @@ fn check_bytes(path: &str, target: &Target, bytes: &[u8]) -> Result<(), Violatio
 
 impl Verified {
     /// What a client remembers of the repository.
-    #[must_use]
     pub const fn known(&self) -> Known<'_> {
         Known { root: &self.root, timestamp: Some(&self.timestamp), snapshot: Some(&self.snapshot) }
     }
@@ -296,7 +295,6 @@ impl Verified {
 
     /// When the repository expires: with the first of the roles that every line needs and the channel
     /// manifests that were read. An expired role of a line affects only that line.
-    #[must_use]
     pub fn expires(&self) -> Time {
         let manifests = self.channel_manifests.iter().map(|manifest| manifest.signed().expires);
         let roles = self.common_expiries().map(|(_, at)| at);

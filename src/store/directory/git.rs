@@ -18,7 +18,6 @@ pub struct WorkTree {
 
 /// The git work tree that a folder is in, if it is in one. Then git owns the folder, unless a flag says
 /// otherwise.
-#[must_use]
 pub fn work_tree(folder: &Path) -> Option<WorkTree> {
     let folder = folder.canonicalize().ok()?;
     folder.ancestors().find_map(|root| {

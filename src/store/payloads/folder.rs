@@ -43,7 +43,6 @@ impl From<WriteError> for PayloadError {
 
 impl PayloadFolder {
     /// The payloads in `folder`, with copies and their digests in `state`. Neither folder needs to exist.
-    #[must_use]
     pub fn new(folder: &Path, state: &Path) -> Self {
         let copies = state.join("payloads");
         let digests_file = copies.join("digests");
@@ -59,7 +58,6 @@ impl PayloadFolder {
     }
 
     /// The path of the copy with a digest.
-    #[must_use]
     pub fn copy_path(&self, sha256: &Sha256) -> PathBuf {
         let text = sha256.to_string();
         let (first, rest) = text.split_at(2);

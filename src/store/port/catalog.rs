@@ -124,7 +124,6 @@ pub struct Revision([u8; 32]);
 
 impl Revision {
     /// Makes a revision of any value that is different for each state of a store.
-    #[must_use]
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -226,7 +225,6 @@ pub enum CommitError {
 
 impl CommitError {
     /// Whether somebody else committed first. Reading and deciding again may succeed.
-    #[must_use]
     pub const fn is_lost(&self) -> bool {
         matches!(
             self,
@@ -235,13 +233,11 @@ impl CommitError {
     }
 
     /// Whether a retry is useless until somebody edits the catalog.
-    #[must_use]
     pub const fn is_in_the_text(&self) -> bool {
         matches!(self, Self::Edit(_) | Self::Faulty(_) | Self::Unsafe(_))
     }
 
     /// Whether something was changed in spite of the error.
-    #[must_use]
     pub const fn has_written(&self) -> bool {
         matches!(self, Self::Partly { written, .. } if *written > 0)
     }

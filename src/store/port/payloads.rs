@@ -77,7 +77,6 @@ pub enum PayloadError {
 
 impl PayloadError {
     /// The state of a release with this error: its payload cannot be served.
-    #[must_use]
     pub fn state(&self, release: &Release) -> PayloadState {
         let file = release.payloads.first().map(|payload| payload.file.clone()).unwrap_or_default();
         PayloadState::Differs { file, found: chain(self) }
