@@ -79,7 +79,7 @@
 //! | a publication, and its stored form | [`publish::publication`], [`publish::pack`] |
 //! | what a refused line keeps | `publish/last_good.rs` |
 //! | a reply's bytes, tag and encodings | [`publish::document`] |
-//! | a route | [`http`], one file for each resource |
+//! | a route | `http/routes.rs`; the handlers are in one file for each resource |
 //! | what a cluster verifies before it acts | [`cluster::client`] |
 #![warn(rustdoc::broken_intra_doc_links)]
 

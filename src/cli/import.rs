@@ -161,7 +161,7 @@ fn kept_root(workspace: &Workspace) -> PathBuf {
 /// The root that the user named, or that of the last import, or the catalog's.
 fn root(args: &Args, workspace: &Workspace) -> anyhow::Result<Signed<Root>> {
     let kept = kept_root(workspace);
-    let path = args.root.as_deref().or_else(|| kept.exists().then_some(&kept));
+    let path = args.root.as_deref().or(kept.try_exists()?.then_some(&kept));
     own_root(path, &workspace.catalog)?.ok_or_else(|| {
         let brought = args.dir.join("tuf").join(names::metadata_path("root", 1));
         refuse(

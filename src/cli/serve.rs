@@ -22,6 +22,7 @@ use super::workspace::{Workspace, work_tree};
 use super::{Globals, demo, keyfile, recover};
 use crate::clock::{SharedClock, SystemClock};
 use crate::domain::Time;
+use crate::domain::chain::chain;
 use crate::formats::tuf::KeyId;
 use crate::http;
 use crate::promoter::status::{Handle, Shared};
@@ -232,7 +233,10 @@ fn check_last(
                 .with_context(|| format!("this server is behind what is published at `{witness}`"))
                 .hint(format!("restore its state first: `tidegate recover --from {witness}`"))?,
             // The witness may be this service, which is down until it starts.
-            Err(error) => tracing::warn!("cannot ask the witness, so nothing is compared with it: {error:#}"),
+            Err(error) => tracing::warn!(
+                "cannot ask the witness, so nothing is compared with it: {}",
+                chain(error.as_ref())
+            ),
         }
     }
     if last.is_none() && !new {

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 use super::command::{self, Ended};
 use super::download::{Download, check, wanted};
-use super::folder::{Approval, Cluster, Failure, Folder, Step};
+use super::folder::{Approval, Cluster, Config, Failure, Folder, Step};
 use super::http::Stop;
 use super::look::{Look, look};
 use super::refusal::Refusal;
@@ -209,10 +209,10 @@ impl Agent {
             tracing::info!(cluster = self.folder.name(), %version, file = payload.file, "downloaded");
         }
         self.step(Step::Verify)?;
-        self.verify(look, version, &downloads, &payloads)?;
-        let Some(apply) = &self.folder.read()?.config.apply else { return Ok(Turn::Quiet) };
+        let config = self.verify(look, version, &downloads, &payloads)?;
+        let Some(apply) = &config.apply else { return Ok(Turn::Quiet) };
         self.step(Step::Apply)?;
-        self.apply(apply, look, version, &downloads, &payloads, retries)
+        self.apply(apply, &config.current, look, version, &downloads, &payloads, retries)
     }
 
     /// Verifies a release again, just before it is applied: a day may have passed while a large payload
@@ -223,7 +223,7 @@ impl Agent {
         version: &Version,
         downloads: &Path,
         payloads: &[&Payload],
-    ) -> Result<(), Refusal> {
+    ) -> Result<Config, Refusal> {
         let current = command::current(&look.config.current, self.folder.path(), &self.clock).ok();
         let checked = look.client.recheck(&look.config.channel, &look.checked.current)?;
         let target = checked.answer().advice.target().map(|target| target.version.clone());
@@ -239,13 +239,15 @@ impl Agent {
         if let Some(raw) = checked.manifests.get(version) {
             durable::write(&downloads.join("release.json"), raw, Mode::Private)?;
         }
-        payloads.iter().try_for_each(|payload| check(&downloads.join(&payload.file), payload))
+        payloads.iter().try_for_each(|payload| check(&downloads.join(&payload.file), payload))?;
+        Ok(cluster.config)
     }
 
     /// Runs the operator's command, and records what came of it.
     fn apply(
         &self,
         command: &str,
+        current: &str,
         look: &Look,
         version: &Version,
         downloads: &Path,
@@ -270,20 +272,18 @@ impl Agent {
         let stop = || self.must_stop();
         let (kind, reason) =
             match command::apply(command, self.folder.path(), &environment, &self.clock, &stop) {
-                Ok(Ended::Done) => {
-                    match command::current(&look.config.current, self.folder.path(), &self.clock) {
-                        Ok(now) if now == *version => {
-                            tracing::info!(cluster = name, %version, "applied");
-                            self.folder.change(|cluster| {
-                                let record = &mut cluster.record;
-                                (record.current, record.target, record.failure) = (Some(now), None, None);
-                            })?;
-                            return Ok(Turn::Applied);
-                        }
-                        Ok(now) => ("NotApplied", format!("it succeeded, but the cluster runs `{now}`")),
-                        Err(why) => ("NotApplied", format!("it succeeded, but {why}")),
+                Ok(Ended::Done) => match command::current(current, self.folder.path(), &self.clock) {
+                    Ok(now) if now == *version => {
+                        tracing::info!(cluster = name, %version, "applied");
+                        self.folder.change(|cluster| {
+                            let record = &mut cluster.record;
+                            (record.current, record.target, record.failure) = (Some(now), None, None);
+                        })?;
+                        return Ok(Turn::Applied);
                     }
-                }
+                    Ok(now) => ("NotApplied", format!("it succeeded, but the cluster runs `{now}`")),
+                    Err(why) => ("NotApplied", format!("it succeeded, but {why}")),
+                },
                 Ok(Ended::Later(why)) => {
                     tracing::info!(cluster = name, %version, why, "to be retried later");
                     let note = format!("applying `{version}` will be retried later: {why}");

@@ -252,6 +252,7 @@ impl Folder {
     pub fn create(&self, config: &Config, root: &[u8]) -> Result<(), Refusal> {
         durable::create_folder(&self.path, Mode::Private)?;
         let _check = self.check_lock()?;
+        let _files = lock::wait(&self.path.join("files.lock"))?;
         self.clear()?;
         durable::write(&self.path.join("root.json"), root, Mode::Private)?;
         // This comes last, since the cluster exists once this file does.
@@ -266,6 +267,7 @@ impl Folder {
     pub fn remove(&self) -> Result<(), Refusal> {
         // A check in progress would write what it trusts after everything was removed.
         let _check = self.check_lock()?;
+        let _files = lock::wait(&self.path.join("files.lock"))?;
         let file = self.path.join(FILE);
         fs::remove_file(&file).map_err(Refusal::state(file))?;
         fs::remove_dir_all(&self.path).map_err(Refusal::state(&self.path))

@@ -1,4 +1,5 @@
-//! Every limit of the server, with its reason.
+//! Every limit of the server but one, with its reason. How large a request body may be is in its row of
+//! [`routes`](super::routes).
 
 use std::time::Duration;
 

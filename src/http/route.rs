@@ -164,10 +164,10 @@ fn names<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; NAMES]> {
     loop {
         match (words.next(), segments.next()) {
             (None, None) => return Some(names),
-            (Some(word), Some(segment)) if word == segment => {}
             (Some(word), Some(segment)) if word.starts_with('{') && !segment.is_empty() => {
                 *free.next()? = segment;
             }
+            (Some(word), Some(segment)) if word == segment => {}
             _ => return None,
         }
     }

@@ -39,6 +39,8 @@ pub enum Violation {
     NotInSnapshot { role: String },
     #[error("there is no delegation to the role `{role}`")]
     NotDelegated { role: String },
+    #[error("the delegated role `{role}` is neither `channels` nor the role of a line")]
+    UnknownRole { role: String },
     #[error("the delegated role `{role}` delegates further")]
     Nested { role: String },
     #[error("clients disagree about what the path `{path}` of the role `{role}` matches")]
@@ -104,7 +106,9 @@ impl Violation {
             Self::Version { .. } | Self::Length { .. } | Self::Digest { .. } => "MixAndMatch",
             Self::BrokenChain { .. } | Self::OtherRoot { .. } => "BrokenChain",
             Self::TooManyRoots { .. } => "TooManyRoots",
-            Self::Nested { .. } | Self::Path { .. } | Self::Scope { .. } => "OutOfScope",
+            Self::UnknownRole { .. } | Self::Nested { .. } | Self::Path { .. } | Self::Scope { .. } => {
+                "OutOfScope"
+            }
             Self::Name { found, .. } if found.starts_with("channel.") => "WrongChannel",
             Self::Name { .. } => "WrongRelease",
             Self::NotListed { .. } => "NotListed",

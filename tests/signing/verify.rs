@@ -105,7 +105,7 @@ fn payloads_may_be_left_to_their_listing() {
 
 #[test]
 fn what_a_client_would_refuse_is_refused() {
-    let changes: [(&str, Change); 19] = [
+    let changes: [(&str, Change); 20] = [
         ("`metadata/1.root.json` expired", |r| r.root.expires = r.now),
         ("`metadata/1.targets.json` expired", |r| r.targets.expires = r.now),
         ("`metadata/1.releases-1.7.json` expired", |r| r.role("releases-1.7").expires = r.now),
@@ -127,6 +127,13 @@ fn what_a_client_would_refuse_is_refused() {
             let delegations = r.targets.delegations.as_mut().unwrap();
             let mut role = delegations.roles[0].clone();
             role.name = "releases-2.0".to_owned();
+            delegations.roles.push(role);
+        }),
+        // Other clients would take files from it.
+        ("the delegated role `other` is neither `channels` nor the role of a line", |r| {
+            let delegations = r.targets.delegations.as_mut().unwrap();
+            let mut role = delegations.roles[0].clone();
+            role.name = "other".to_owned();
             delegations.roles.push(role);
         }),
         ("the role `releases-1.7` may not list `release.1.8.0.json`", |r| {

@@ -41,7 +41,11 @@ pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
 
 /// Reads a duration in days, weeks or hours.
 pub(super) fn duration(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<TimeDelta> {
-    let text = text(node, faults)?;
+    let text = match &node.value {
+        // To YAML, a number is not text. The message below helps more.
+        Value::Scalar { text, .. } if text.parse::<u32>().is_ok() => text,
+        _ => text(node, faults)?,
+    };
     match Span::parse(text).filter(|_| text.ends_with(['h', 'd', 'w'])) {
         Some(Span(duration)) if duration <= TimeDelta::days(rules::DAYS) => return Some(duration),
         Some(_) => {

@@ -24,14 +24,16 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
     pub fn read(&self, verified: &mut Verified, extent: Extent) -> Result<(), F::Error> {
         let roles = delegated(&verified.targets).map(|role| role.name.clone());
         for name in roles.filter(|name| name != CHANNELS).collect::<Vec<_>>() {
+            // Other clients search every role. One that is ignored here could give them other files.
+            let Some(line) = names::line_of(&name) else {
+                return Err(Violation::UnknownRole { role: name }.into());
+            };
             let role = self.role(verified, &name)?;
             if extent >= Extent::Manifests {
                 let path = names::metadata_path(&name, role.signed().version);
                 self.check_expiry(&path, role.signed().expires)?;
             }
-            if let Some(line) = names::line_of(&name) {
-                verified.lines.insert(line, role);
-            }
+            verified.lines.insert(line, role);
         }
         let channels = verified.channels.signed().targets.iter();
         let channels = channels.map(|(name, target)| self.channel(verified, name, target));
