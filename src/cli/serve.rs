@@ -21,8 +21,8 @@ use super::verify::source;
 use super::workspace::{Workspace, work_tree};
 use super::{Globals, demo, keyfile, recover};
 use crate::clock::{SharedClock, SystemClock};
-use crate::domain::Time;
-use crate::domain::chain::chain;
+use crate::domain::{Time, chain};
+
 use crate::formats::tuf::KeyId;
 use crate::http;
 use crate::promoter::status::{Handle, Shared};

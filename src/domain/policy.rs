@@ -149,20 +149,26 @@ impl Window {
     /// The first time in this half day at which the window opens: at its hour, which comes twice where
     /// clocks go back, or when clocks change.
     fn opening(&self, from: Time, until: Time) -> Option<Time> {
-        let ends = [from, until].map(|at| at.with_timezone(&self.zone));
-        let dates = ends.iter().map(DateTime::date_naive).filter(|date| self.days.contains(date.weekday()));
+        let change = self.clock_change(from, until);
+        // Where clocks go back over midnight, the day before comes again.
+        let days = [Some(from), change, Some(until)].into_iter().flatten();
+        let dates = days.map(|at| at.with_timezone(&self.zone).date_naive());
+        let dates = dates.filter(|date| self.days.contains(date.weekday()));
         let at_hour = dates.flat_map(|date| {
             let opens = self.zone.from_local_datetime(&date.and_time(self.from));
             [opens.earliest(), opens.latest()].into_iter().flatten().map(|at| at.to_utc())
         });
         // It opens at `from` where clocks change just then.
-        let times = at_hour.chain([from]).chain(self.clock_change(from, until));
+        let times = at_hour.chain([from]).chain(change);
         times.filter(|at| (from..until).contains(at) && self.is_open(*at)).min()
     }
 
     /// The second in this half day at which clocks change, if they do. They change once at most.
     fn clock_change(&self, from: Time, until: Time) -> Option<Time> {
         let offset = |at: Time| at.with_timezone(&self.zone).offset().fix();
+        if offset(from) == offset(until) {
+            return None;
+        }
         let (mut before, mut after) = (from.timestamp(), until.timestamp());
         while after - before > 1 {
             let middle = i64::midpoint(before, after);
@@ -172,7 +178,7 @@ impl Window {
                 after = middle;
             }
         }
-        DateTime::from_timestamp(after, 0).filter(|at| offset(*at) != offset(from))
+        DateTime::from_timestamp(after, 0)
     }
 }
 
@@ -213,6 +219,7 @@ mod tests {
         (chrono_tz::Antarctica::Troll, "2018-03-25T01:00:00Z"),
         (chrono_tz::Pacific::Apia, "2011-12-30T10:00:00Z"),
         (chrono_tz::America::St_Johns, "2010-03-14T03:31:00Z"),
+        (chrono_tz::America::St_Johns, "2010-11-07T02:31:00Z"),
     ];
 
     proptest! {
@@ -220,7 +227,7 @@ mod tests {
         fn a_window_opens_at_the_first_minute_at_which_it_is_open(
             (zone, change) in proptest::sample::select(CHANGES), minutes in -4000..1500_i64,
             days in proptest::sample::subsequence(vec![0_u8, 1, 2, 3, 4, 5, 6], 1..=7),
-            from in 0..300_u32, open in proptest::sample::select(vec![1_u32, 10, 15, 30, 60, 300, 1139]),
+            from in prop_oneof![0..300_u32, 1380..1430_u32], open in proptest::sample::select(vec![1_u32, 10, 15, 30, 60, 300, 1139]),
         ) {
             let days: Vec<Weekday> = days.into_iter().map(|day| Weekday::try_from(day).unwrap()).collect();
             let at = |minute: u32| NaiveTime::from_hms_opt(minute / 60, minute % 60, 0).unwrap();
@@ -235,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn an_opening_in_a_gap_at_midnight_moves_to_its_end() {
+    fn an_opening_next_to_a_clock_change_at_midnight_is_found() {
         let at = |h, m| NaiveTime::from_hms_opt(h, m, 0).unwrap();
         for (day, zone, from, until, now, next) in [
             (
@@ -271,6 +278,15 @@ mod tests {
                 at(1, 2),
                 "2010-03-14T03:30:00Z",
                 "2010-03-14T03:31:00Z",
+            ),
+            // In autumn it went back to 23:01 of the day before.
+            (
+                Weekday::Sat,
+                chrono_tz::America::St_Johns,
+                at(23, 30),
+                at(23, 45),
+                "2010-11-07T02:30:00Z",
+                "2010-11-07T03:00:00Z",
             ),
         ] {
             let window = Window::new(&[day], from, until, zone).unwrap();

@@ -223,8 +223,20 @@ fn reporter<'b>(line: &'b LineName, broken: &'b mut Vec<Broken>) -> impl FnMut(A
     move |at, rule| broken.push(Broken { line: line.clone(), at, rule })
 }
 
-/// Finds the items that lead back to themselves. Each item has at most one successor.
+/// Finds the items that lead back to themselves. Each item has at most one successor, and is visited once.
 fn circles<T: Copy + Eq + Hash>(next: &HashMap<T, T>) -> HashSet<T> {
-    let way = |from: T| std::iter::successors(next.get(&from), |at| next.get(at)).take(next.len());
-    next.keys().copied().filter(|start| way(*start).any(|at| at == start)).collect()
+    let (mut visited, mut circles) = (HashSet::new(), HashSet::new());
+    for start in next.keys() {
+        let (mut path, mut at) = (Vec::new(), Some(*start));
+        while let Some(item) = at
+            && visited.insert(item)
+        {
+            path.push(item);
+            at = next.get(&item).copied();
+        }
+        // The path ended where an earlier one had been, or closes a circle with an item of its own.
+        let first = at.and_then(|item| path.iter().position(|earlier| *earlier == item));
+        circles.extend(first.map_or(&[][..], |first| &path[first..]));
+    }
+    circles
 }

@@ -397,3 +397,14 @@ fn a_circle_is_its_members_and_not_those_who_lead_into_it() {
     let next = HashMap::from([(1, 2), (2, 3), (3, 2), (4, 4), (5, 6)]);
     assert_eq!(circles(&next), HashSet::from([2, 3, 4]));
 }
+
+#[test]
+fn circles_are_found_behind_a_long_chain_and_each_item_is_visited_once() {
+    // Walking the chain anew from each of its items would take minutes.
+    let mut next: HashMap<u32, u32> = (0..100_000).map(|item| (item, item + 1)).collect();
+    assert!(circles(&next).is_empty());
+    next.insert(100_000, 99_998);
+    next.insert(200_000, 200_000);
+    let expected = [99_998, 99_999, 100_000, 200_000].into();
+    assert_eq!(circles(&next), expected);
+}
