@@ -1,7 +1,7 @@
 //! The command line: one file for each command.
 //!
 //! A command parses its arguments, makes one call into another room, and shows the result: data on
-//! stdout, messages on stderr. Exit codes are 0 for done or nothing to do, 1 for refused or faulty,
+//! stdout, messages on stderr. Exit codes are 0 for done or nothing to do, 1 for failed or refused,
 //! and 2 for wrong usage.
 
 mod author;
@@ -63,10 +63,10 @@ pub struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, or nothing to do
-  1  refused or faulty; stderr says why
+  1  failed or refused; stderr says why
   2  wrong usage";
 
-/// The arguments of every command.
+/// The options that every command accepts.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
@@ -107,10 +107,10 @@ enum Command {
     Init(init::Args),
     /// Serve, renew, and promote
     Serve(serve::Args),
-    /// A release's life: add, sign, list, show, hold, resume, yank, unyank
+    /// Releases: add, sign, list, show, hold, resume, yank, unyank
     #[command(subcommand)]
     Release(release::Command),
-    /// What each channel offers: list, show, pause, resume
+    /// Channels: list, show, pause, resume
     #[command(subcommand)]
     Channel(channel::Command),
     /// Release lines: list, retire
@@ -125,7 +125,7 @@ enum Command {
     Catalog(catalog::Command),
     /// Verify signatures, manifests and payloads, here or from a folder or a server
     Verify(verify::Args),
-    /// Restore a lost state folder from what clients see
+    /// Restore a lost state folder from the published documents
     Recover(recover::Args),
     /// Write the whole service as files, for any web server or medium
     Export(export::Args),
@@ -181,7 +181,8 @@ pub fn main() -> ExitCode {
     execute(cli, Arc::new(SystemClock::new()), &mut out, &mut err)
 }
 
-/// Runs a command in this process, with its own clock and writers, for tests that need hundreds of runs.
+/// Runs a command in this process, with the given clock and writers, for tests that run hundreds of
+/// commands.
 /// The first argument is the program's name.
 ///
 /// # Errors
@@ -196,7 +197,7 @@ pub fn run(
     Ok(execute(cli, clock, out, err))
 }
 
-/// The command line. A variable may hold a secret, so no help page shows the value of one.
+/// Returns the clap command. Environment variables may hold secrets, so help pages hide their values.
 fn command() -> clap::Command {
     fn hide_values(command: clap::Command) -> clap::Command {
         command.mut_args(|arg| arg.hide_env_values(true)).mut_subcommands(hide_values)
@@ -204,8 +205,8 @@ fn command() -> clap::Command {
     hide_values(Cli::command())
 }
 
-/// Parses arguments. The usage that clap shows with an error lists each flag whose value comes from the
-/// environment, as if the user had to give it. In that case this shows the command's own usage instead.
+/// Parses arguments. In an error, clap's usage lists each flag that is set by an environment variable as if
+/// the flag were required. This replaces such a usage with the command's own.
 fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     let mut command = command();
     let matches = command.try_get_matches_from_mut(arguments);
@@ -245,7 +246,7 @@ fn named(arguments: &[OsString]) -> clap::Command {
 
 fn execute(cli: Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
     if let Command::Serve(args) = &cli.command {
-        // It prints for as long as it runs, so it writes to the real stdout by itself.
+        // `serve` prints while it runs, so it writes directly to the real stdout.
         return serve::run(args, &cli.globals).unwrap_or_else(|error| failure::report(&error, err));
     }
     let workspace = Workspace::new(&cli.globals, clock);
@@ -256,7 +257,7 @@ fn execute(cli: Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Writ
         // The reader of stdout has seen enough: `tidegate release list | head` is not a failure.
         Err(_) if terminal.is_broken() => ExitCode::SUCCESS,
         Err(error) => {
-            // What was written to stdout comes before the error, even if both go to one file.
+            // Flush stdout first, so that the error comes after it even if both go to one file.
             terminal.finish(ExitCode::FAILURE);
             failure::report(&error, terminal.err())
         }

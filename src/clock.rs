@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::domain::Time;
 
-/// Where the time comes from: the machine, or a test.
+/// A source of time: the machine's clock, or one that a test controls.
 pub trait Clock: Send + Sync + 'static {
-    /// The time of day, truncated to whole seconds.
+    /// The current date and time, truncated to whole seconds.
     fn now(&self) -> Time;
 
-    /// Time that only moves forward, from some fixed point, and keeps counting while the machine sleeps. It
-    /// reveals a changed clock, and does not mistake a machine that slept for one.
+    /// The time since some fixed point. It never goes backwards, and it includes time that the machine
+    /// spent asleep, so that sleep is not mistaken for a changed clock.
     fn monotonic(&self) -> Duration;
 }
 

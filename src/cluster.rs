@@ -1,9 +1,9 @@
 //! The cluster's side. It trusts nothing that it has not verified.
 //!
-//! A check verifies the repository from a root that the operator has brought to the cluster, reads the
-//! manifests that matter for the cluster, and computes the answer with the domain's own function. It
-//! never asks the server for the answer. So whoever controls the server, the network or a mirror can
-//! withhold releases, and nothing else.
+//! A check verifies the repository, starting from a root that the operator has supplied. It then reads the
+//! manifests that matter for the cluster, and computes the answer with the domain's own function, instead
+//! of asking the server for it. So somebody who controls the server, the network or a mirror can withhold
+//! releases, but nothing else.
 
 pub mod agent;
 pub mod client;

@@ -1,4 +1,5 @@
-//! The domain as bytes and back: the catalog's YAML, and documents. Pure: callers pass in the bytes.
+//! Reads and writes the domain: the catalog's YAML, signed documents and API bodies. This room is pure;
+//! callers pass in the bytes.
 
 pub mod edit;
 pub mod fault;

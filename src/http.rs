@@ -1,7 +1,7 @@
-//! What clients see: lookups in the publication, and nothing else.
+//! The HTTP server: lookups in the publication, and nothing else.
 //!
 //! No request signs, decides, serialises or compresses: a handler parses the request, makes one call, and
-//! responds. `routes.rs` is the one table of all routes. `public/` has the handlers, a file for each
+//! responds. `routes.rs` is the one table of all routes. `public/` has the handlers, one file for each
 //! resource.
 
 pub mod server;

@@ -13,26 +13,26 @@
 //!                       └──publish(catalog, keys, now)──> Publication ──> HTTP
 //! ```
 //!
-//! Three moves, one way: read, decide, publish. A request is a lookup in the publication and a write: it
-//! signs, serialises, compresses and decides nothing.
+//! Data flows one way, in three steps: read, decide, publish. A request only looks something up in the
+//! publication and writes it out: it signs, serialises, compresses and decides nothing.
 //!
-//! # The rooms
+//! # The modules
 //!
-//! | room | what it is | may use |
+//! | module | what it is | may use |
 //! |---|---|---|
 //! | [`domain`] | releases, lines, channels; the decisions about them, and the reasons | nothing else |
 //! | [`operations`] | the changes that people and programs make to a catalog: hold, yank, add, promote … | domain |
 //! | [`words`] | every sentence that people read about the domain and the results of operations | domain, operations |
 //! | [`formats`] | reading and writing the domain: YAML, manifests, TUF roles, JSON | domain, words |
 //! | [`signing`] | keys, signing and verifying | domain, formats |
-//! | [`store`] | what every store must do, and a store made of folders whose files survive a crash | domain, formats |
+//! | [`store`] | the interface of every store, and a store in folders whose files survive a crash | domain, formats |
 //! | [`publish`] | makes a publication from a catalog, keys and a time | domain, words, formats, signing |
 //! | [`clock`] | the time | domain |
 //! | [`promoter`] | the loop: read, decide, commit, publish, swap | domain, operations, words, signing, publish, clock, `store::port` |
 //! | [`http`] | what clients see | domain, words, formats, publish, clock, `store::port`, `promoter::status` |
 //! | [`tls`] | which certificate authorities outgoing connections trust | nothing else |
 //! | [`cluster`] | the cluster's side: verify, decide, download, apply | domain, words, formats, signing, clock, tls, `store::durable` |
-//! | `cli` | the commands; only `main` uses it | all |
+//! | `cli` | the commands; used only by `main` | all |
 //!
 //! `tests/architecture` lists these dependencies as data, and checks every path in `src/` against them.
 //!
@@ -40,26 +40,28 @@
 //!
 //! - **Domain, words and formats are pure.** They use no files, network, environment or async, and the
 //!   domain knows no YAML.
-//! - **The time is an argument.** Only [`clock`] reads the time, so any day can be tested.
-//! - **There is one decision.** [`decide`](domain::promotion::decide) says whether a release moves on, and
-//!   [`answer`](domain::upgrade::answer) what a cluster does next; the promoter, the command line and the
-//!   API all show the same result.
-//! - **A decision carries its reasons**, as figures. [`words`] turns them into sentences where they are
+//! - **The time is an argument.** Only [`clock`] reads the time, so everything else can be tested for any
+//!   date.
+//! - **There is one decision.** [`decide`](domain::promotion::decide) says whether a release is promoted,
+//!   and [`answer`](domain::upgrade::answer) what a cluster should do next; the promoter, the command line
+//!   and the API all show the same result.
+//! - **A decision carries its reasons**, as data. [`words`] turns them into sentences only where they are
 //!   shown.
 //! - **Upgrades only go up.** No answer leads to an older version, over a barrier, or past the minor gate.
-//! - **A publication never changes.** It is made whole, verified as a client would verify it, stored, and
-//!   then swapped in.
+//! - **A publication never changes.** It is built completely, verified as a client would verify it, stored,
+//!   and then swapped in.
 //! - **Nothing steps back** from one publication to the next, except by a yank:
 //!   [`stepback`](domain::stepback).
-//! - **Lines fail alone.** A faulty line keeps its last good documents while the others move on.
-//! - **The online key only narrows** what release keys have signed.
+//! - **Lines fail alone.** The last good documents of a faulty line are still served while the other lines
+//!   move on.
+//! - **The online key only narrows** what release keys have signed: it can offer less, never more.
 //!
 //! # Where do I find
 //!
 //! | what | where |
 //! |---|---|
 //! | what a gate is, and when it opens | [`domain::promotion`] |
-//! | stops with a date in the future | [`domain::stop`] |
+//! | holds, yanks and pauses dated in the future | [`domain::stop`] |
 //! | the minor gate, barriers, what a yank does to clusters | [`domain::upgrade`] |
 //! | a sentence, a hint, a command to copy | [`words`] |
 //! | how versions are ordered | [`domain::version`] |
@@ -67,7 +69,7 @@
 //! | a key of a catalog file, and its errors | [`formats::yaml`], [`formats::schema`] |
 //! | how YAML is edited without touching comments | [`formats::edit`] |
 //! | the signed documents | [`formats::manifest`], [`formats::tuf`] |
-//! | the format of everything signed | [`signing::Signed`] |
+//! | the format of every signed document | [`signing::Signed`] |
 //! | what a client rejects | [`signing::verify`], [`signing::Violation`] |
 //! | which document may replace which | [`signing::continuity`] |
 //! | which files a release key signs | [`signing::ceremony`] |
@@ -77,7 +79,7 @@
 //! | how a write survives a crash | [`store::durable`] |
 //! | what a turn decides | [`publish::Decided`] |
 //! | a publication, and its stored form | [`publish::publication`], [`publish::pack`] |
-//! | what a refused line keeps | `publish/last_good.rs` |
+//! | what is still served for a refused line | `publish/last_good.rs` |
 //! | a reply's bytes, tag and encodings | [`publish::document`] |
 //! | a route | `http/routes.rs`; the handlers are in one file for each resource |
 //! | what a cluster verifies before it acts | [`cluster::client`] |

@@ -1,9 +1,10 @@
 //! Operations that a person or a program requests on a catalog: each one is a function of the catalog, the
 //! request, and the time.
 //!
-//! An operation returns the changes that carry it out, or why it is refused. It writes nothing and knows no
-//! file, command line or HTTP request, so the command line, the API and the pages follow the same rules.
-//! The caller commits the changes, and plans again if another commit came first.
+//! An operation returns the changes that carry it out, or why it is refused. It writes nothing and knows
+//! nothing about files, the command line or HTTP, so the command line, the API and the web pages all follow
+//! the same rules. The caller commits the changes, and plans the operation again if another commit came
+//! first.
 
 mod add;
 mod author;
@@ -41,23 +42,24 @@ pub enum Operation {
     Hold { version: Version, reason: String, by: Author },
     /// End a hold.
     Resume { version: Version },
-    /// Stop offering a release everywhere. `to` is the release to install instead; a barrier needs a higher
-    /// one.
+    /// Stop offering a release in every channel. `to` is the release to install instead. For a barrier, it
+    /// is required and must be higher.
     Yank { version: Version, to: Option<Version>, reason: String, by: Author },
     /// Offer a yanked release again. The catalog does not record the reason.
     Unyank { version: Version, reason: Option<String> },
-    /// Stop a channel, by its name or an alias: its clusters wait, and nothing is promoted into it.
+    /// Pause a channel, given by its name or an alias: its clusters wait, and nothing is promoted into it.
     Pause { channel: ChannelName, reason: String, by: Author },
-    /// Resume a paused channel, by its name or an alias.
+    /// Resume a paused channel, given by its name or an alias.
     Unpause { channel: ChannelName },
-    /// End a line: nothing new enters it, and what it offers stays on offer. This cannot be undone.
+    /// Retire a line: nothing more is added to it or promoted in it, but its releases stay on offer. This
+    /// cannot be undone.
     Retire { line: LineName, reason: String, by: Author },
     /// Promote one release before its soak is over or outside its window.
     PromoteEarly(PromoteEarly),
 }
 
 impl Operation {
-    /// Returns the changes that carry out the operation. They keep the rules of the catalog.
+    /// Returns the changes that carry out the operation. They break no rule of the catalog.
     ///
     /// # Errors
     /// When the operation is refused.
@@ -92,7 +94,7 @@ impl Operation {
         }
     }
 
-    /// Who requests the operation, if the catalog records that.
+    /// The author of the operation, if the catalog records one.
     pub const fn by(&self) -> Option<&Author> {
         match self {
             Self::Resume { .. } | Self::Unyank { .. } | Self::Unpause { .. } => None,
@@ -112,13 +114,13 @@ impl Operation {
 pub struct Outcome {
     pub subject: Subject,
     /// The changes that carry out the operation, in the order in which they are written. Empty if the
-    /// catalog already says what was requested.
+    /// catalog is already in the requested state.
     pub changes: Vec<Change>,
-    /// What else the requester should know.
+    /// Anything else that the requester should know.
     pub notes: Vec<Note>,
 }
 
-/// The subject of an operation, by its own name and never an alias.
+/// What an operation acts on. A channel is given by its own name, never by an alias.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Subject {
@@ -127,18 +129,18 @@ pub enum Subject {
     Line { line: LineName },
 }
 
-/// Something to know about an operation that is carried out anyway.
+/// A remark or warning about an operation that is not refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
-    /// The release that the added one replaces is on hold.
+    /// The release that the new one replaces is on hold.
     Held { replaced: Version },
-    /// The release that the added one replaces stays on offer in its last stage, where a hold stops
-    /// nothing.
+    /// The release that the new one replaces stays on offer: it is in its last stage, where a hold would
+    /// stop nothing.
     StaysOnOffer { replaced: Version, by: Version, channel: ChannelName },
-    /// The replacement of a yanked release cannot be installed as it is.
+    /// The replacement of a yanked release cannot be installed in its current state.
     Withheld(Box<Release>),
-    /// The replacement of a yanked release has not entered a channel that the yanked one was in:
-    /// clusters there wait.
+    /// The replacement has not yet entered a channel that offered the yanked release, so clusters there
+    /// wait.
     NotYet { version: Version, channel: ChannelName, until: yank::Until },
 }
 

@@ -1,7 +1,7 @@
 //! The loop: read, decide, commit, publish, swap.
 //!
-//! It runs on one thread and takes no lock: each publication is swapped in as a whole. When a turn
-//! fails, the server goes on serving the publication before.
+//! It runs on one thread and takes no lock, because each publication is swapped in as a whole. If a turn
+//! fails, the server keeps serving the last publication.
 
 mod clock_watch;
 mod copies;
@@ -32,10 +32,10 @@ use crate::signing::trust::Checked;
 use crate::store::port::{CatalogStore, PayloadStore, StateStore};
 use crate::words;
 
-/// How often the loop checks whether anything changed.
+/// How often the loop checks whether anything has changed.
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// The shortest time before an operation that failed is tried again.
+/// The minimum time before a failed operation is retried.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// The stores and options of a promoter.
@@ -45,7 +45,7 @@ pub struct Setup {
     pub payloads: Arc<dyn PayloadStore>,
     pub state: Arc<dyn StateStore>,
     pub online: Online,
-    /// Whether it promotes. If not, it still decides and shows what is due.
+    /// Whether it commits promotions. If not, it still decides and shows what is due.
     pub promote: bool,
     /// Whether the keys are throw-away keys.
     pub demo: bool,
@@ -54,8 +54,8 @@ pub struct Setup {
 /// Where the online key comes from.
 #[derive(Debug)]
 pub enum Online {
-    /// The key in the state that the newest root names. It is looked up for each publication, so that a
-    /// new key takes over as soon as the root names it.
+    /// The key in the state that the newest root names as the online key. It is looked up for each
+    /// publication, so that a new key takes over as soon as the root names it.
     State,
     /// A key that is not in the state.
     Given(Box<dyn Signer>),
@@ -74,32 +74,33 @@ pub struct Promoter {
     /// The last publication.
     last: Option<Arc<Publication>>,
     schedule: Schedule,
-    /// What hindered the last turn that did work.
+    /// The hindrance when the promoter last did work.
     reported: Hindrance,
-    /// What was wrong after the last turn, so that only news is logged.
+    /// What was wrong after the last turn, so that only changes are logged.
     logged: Vec<Degraded>,
 }
 
-/// When to work again even if nothing changes.
+/// When the next turn has work to do even if nothing has changed.
 #[derive(Debug, Default)]
 struct Schedule {
-    /// When the next thing is due.
+    /// When the next decision or document is due.
     due: Option<Time>,
     /// When to retry, in monotonic time.
     retry: Option<Duration>,
 }
 
-/// What is wrong before a turn begins. When this changes, the promoter does a turn.
+/// What is already wrong when a turn begins. If this changes, the turn does its work even if nothing else
+/// has changed.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Hindrance {
-    /// Whether the clock is doubted.
+    /// Whether the clock is in doubt.
     is_doubted: bool,
     /// Why the newest catalog cannot be read.
     unreadable: Option<Degraded>,
 }
 
 impl Promoter {
-    /// Begins by serving the last publication.
+    /// Makes a promoter, and serves the last publication if there is one.
     ///
     /// # Errors
     /// When the state cannot be used.
@@ -126,13 +127,13 @@ impl Promoter {
         })
     }
 
-    /// Runs until a message arrives, or until nobody can send one any more.
+    /// Runs until a message arrives on `stop`, or its sender is dropped.
     pub fn run(mut self, stop: &Receiver<()>) {
         while stop.recv_timeout(self.guarded_turn()) == Err(RecvTimeoutError::Timeout) {}
     }
 
-    /// Reports a turn that panics, and tries again. Without this thread the server would keep serving the
-    /// same publication for ever.
+    /// Runs a turn. If it panics, reports that and tries again later: without this thread, the server would
+    /// serve the same publication for ever.
     fn guarded_turn(&mut self) -> Duration {
         let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.turn()));
         turn.unwrap_or_else(|panic| {
@@ -144,7 +145,8 @@ impl Promoter {
         })
     }
 
-    /// One turn: checks whether there is anything to do, and does it. Returns the time until the next.
+    /// Runs one turn: checks whether there is anything to do, and does it. Returns the time until the next
+    /// turn.
     pub fn turn(&mut self) -> Duration {
         let monotonic = self.clock.monotonic();
         let made = self.last.as_ref().map(|last| last.made);
@@ -173,8 +175,8 @@ impl Promoter {
         until_due.into_iter().chain(soon).fold(PERIOD, Duration::min).max(Duration::from_millis(10))
     }
 
-    /// Whether the last publication was made in this second. The next one waits for the next second: if
-    /// versions ran ahead of the clock, a server that lost its state would use them again.
+    /// Whether the last publication was made in this second. Then the next one must wait for the next
+    /// second: if versions ran ahead of the clock, a server that lost its state would reuse them.
     fn is_published_in(&self, now: Time) -> bool {
         let version = self.last.as_ref().map(|last| last.version);
         version.is_some_and(|version| u64::try_from(now.timestamp()) == Ok(version))
@@ -184,7 +186,7 @@ impl Promoter {
     fn reread(&mut self, at: Time) -> bool {
         let Some(snapshot) = self.watching.read(&*self.clock) else { return false };
         let read = self.take(snapshot, at);
-        // A payload that appears or disappears changes the catalog's evidence and not its revision.
+        // A payload that appears or disappears changes the catalog's evidence, but not its revision.
         let same = self
             .read
             .as_ref()
@@ -193,7 +195,7 @@ impl Promoter {
         !same
     }
 
-    /// Reports what failed outside the work of a turn.
+    /// Reports failures outside the work of a turn.
     fn fail(&mut self, failed: Vec<Degraded>) {
         let mut status = (**self.shared.status.load()).clone();
         status.promoting = self.setup.promote;
@@ -203,7 +205,7 @@ impl Promoter {
         self.shared.status.store(Arc::new(status));
     }
 
-    /// Logs what has gone wrong since the last turn, and what is right again.
+    /// Logs what has gone wrong since the last turn, and what has recovered.
     fn log(&mut self, degraded: &[Degraded]) {
         for one in degraded.iter().filter(|one| !self.logged.contains(one)) {
             tracing::warn!(kind = one.kind().as_str(), "{}", words::degraded(one));
@@ -216,8 +218,8 @@ impl Promoter {
 }
 
 impl Schedule {
-    /// Whether it is time to work. What failed is not tried again at every turn, even if it is due: each
-    /// attempt takes a version, and versions must not run ahead of the clock.
+    /// Whether it is time to work. A failed operation is not retried at every turn, even if it is due: each
+    /// attempt uses up a version, and versions must not run ahead of the clock.
     fn is_time(&self, now: Time, monotonic: Duration) -> bool {
         match self.retry {
             Some(retry) => retry <= monotonic,

@@ -43,17 +43,17 @@ use publication::{ChannelDocuments, ReleaseDocuments, Standing, TufFile};
 use roles::kept_or_signed;
 use updates::{Known, json, known, updates};
 
-/// Online documents are signed again after this time, long before they expire. This way a server can be
-/// down for a weekend, and clients that check freshness see that it is alive.
+/// Online documents are signed again after this time, long before they expire, so that a server can be down
+/// for a weekend. Clients that check freshness also see that the server is alive.
 pub const RENEW_AFTER: TimeDelta = TimeDelta::days(1);
 
-/// How long a replaced file is still served, to clients in the middle of an update.
+/// How long a replaced file is still served, for clients in the middle of an update.
 const RETIRED_FOR: TimeDelta = TimeDelta::hours(1);
 
 /// The inputs of a publication.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
-    /// The decisions about the catalog. Its releases must have their evidence.
+    /// The decisions about the catalog, whose releases must already have their evidence.
     pub decided: &'a Decided<'a>,
     pub trust: &'a Trust,
     /// The signed release manifests, as they are stored.
@@ -80,20 +80,21 @@ pub enum PublishError {
     Violation(#[from] Violation),
     #[error("a refused line cannot be rebuilt from the last publication: {0}")]
     LastGood(String),
-    #[error("`trust/{0}.json` cannot be used and was never published: without it, clients find nothing")]
+    #[error("`trust/{0}.json` cannot be used and was never published, but clients need it")]
     NoRole(String),
 }
 
-/// Makes a publication. Refused lines keep their last documents, renewed.
+/// Makes a publication. Refused lines keep their last documents, which are renewed.
 ///
-/// If nothing had to be signed, its version is that of the last publication, not the reserved one.
+/// If nothing needs signing, the new publication has the version of the last one instead of the reserved
+/// one.
 ///
 /// # Errors
 /// When nothing can be published at all.
 pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
     let Inputs { decided, last, .. } = *inputs;
     let Decided { now, ref decisions, .. } = *decided;
-    // Clients would refuse everything that another key signs.
+    // Clients would refuse anything that another key signs.
     if !inputs.trust.is_online(inputs.online.id()) {
         return Err(PublishError::WrongKey);
     }
@@ -145,12 +146,13 @@ fn releases(inputs: &Inputs<'_>, catalog: &Catalog) -> HashMap<Version, ReleaseD
         }
         let mut own = decided.of_line(&line.name).iter().peekable();
         for release in line.releases.values() {
-            // Both are sorted by version.
+            // Releases and decisions are both sorted by version.
             let decision = own.next_if(|decision| decision.release.version == release.version);
             wanted.push(Explanation { line, release, now, decision });
         }
     }
-    // Compressing the documents of a new release takes half a millisecond.
+    // Compressing the documents of a new release takes half a millisecond, so the work is split among
+    // threads.
     let made = shared_out(&wanted, |explanation| release_documents(inputs, explanation));
     documents.extend(wanted.iter().map(|one| one.release.version.clone()).zip(made));
     documents
@@ -160,7 +162,7 @@ fn release_documents(inputs: &Inputs<'_>, explanation: &Explanation<'_>) -> Rele
     let Explanation { line, release, now, .. } = *explanation;
     let before = inputs.last.and_then(|last| last.release.get(&release.version));
     let manifest = inputs.manifests.get(&release.version);
-    // A yanked release stays published, except perhaps its payload.
+    // A yanked release stays published, although its payload may be withdrawn.
     let served = release.is_deliverable() || release.is_vouched_for() && release.yanked(now).is_some();
     let standing = match release.evidence.manifest {
         ManifestState::Signed(_) if served && release.is_known(now) => Standing::Published,
@@ -208,7 +210,7 @@ fn channels(
 fn retired(last: &Publication, next: &Publication, now: Time) -> HashMap<Box<str>, (Arc<Document>, Time)> {
     let until = now + RETIRED_FOR;
     let roles = last.roles.files().filter(|(path, _)| next.roles.file(path).is_none());
-    // A payload is never replaced. If it is no longer served, it was withdrawn.
+    // A payload is never replaced: if it is no longer served, it was withdrawn.
     let listed = last.roles.listed().filter(|(name, _)| !names::is_payload(name));
     let targets = listed.filter_map(|(name, target)| {
         let sha256 = target.hashes.sha256;
@@ -224,8 +226,8 @@ fn retired(last: &Publication, next: &Publication, now: Time) -> HashMap<Box<str
 
 /// Verifies a publication as a client would, and returns when it expires.
 ///
-/// Payloads and release manifests are known only by their listing: their bytes were verified when the
-/// catalog was read.
+/// Payloads and release manifests are checked only by their listing, since their bytes were verified when
+/// the catalog was read.
 fn check(inputs: &Inputs<'_>, publication: &Publication) -> Result<Time, PublishError> {
     let fetch = |path: &str| match publication.tuf(path)? {
         TufFile::Document(document) => Some(document.identity.clone()),

@@ -1,4 +1,4 @@
-//! Keys, signing and verifying. Everything that is signed has the form that TUF defines: [`Signed`].
+//! Keys, signing and verifying. Every signed document has the form that TUF defines: [`Signed`].
 
 pub mod ceremony;
 pub mod continuity;

@@ -1,4 +1,4 @@
-//! Where everything is kept. [`port`] says what a store must do; the rest is a store in folders.
+//! Storage: [`port`] defines what a store must do; the other modules implement a store in folders.
 
 pub mod directory;
 pub mod durable;
@@ -21,7 +21,7 @@ use payloads::PayloadFolder;
 use port::{CatalogStore, PayloadStore, ReadError, StateStore};
 use state::StateFolder;
 
-/// Opens the catalog in a place. These three functions alone choose the kind of store.
+/// Opens the catalog. Only this function and the two below choose the kind of store.
 ///
 /// # Errors
 /// When there is no catalog.
@@ -29,12 +29,12 @@ pub fn catalog(catalog: &Path, payloads: &Path) -> Result<Arc<dyn CatalogStore>,
     Ok(Arc::new(Directory::open(catalog, payloads)?))
 }
 
-/// Opens the state in a place.
+/// Opens the state.
 pub fn state(state: &Path) -> Arc<dyn StateStore> {
     Arc::new(StateFolder::new(state))
 }
 
-/// Opens the payload files of a place. What is known of their digests is kept in the state.
+/// Opens the payload files. Their copies and known digests are kept in the state.
 pub fn payloads(payloads: &Path, state: &Path) -> Arc<dyn PayloadStore> {
     Arc::new(PayloadFolder::new(payloads, state))
 }

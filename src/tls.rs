@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
-/// Why a connection cannot be encrypted.
+/// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("`{}` cannot be read", path.display())]
@@ -20,21 +20,22 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    /// What to do about it.
+    /// How to fix it.
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Read { .. } | Self::Pem { .. } | Self::Empty(_) => {
-                "`--ca FILE` must be the root's certificate as PEM, `-----BEGIN CERTIFICATE-----`"
+                "give `--ca` a root certificate in PEM format (`-----BEGIN CERTIFICATE-----`)"
             }
             Self::NoRoots(_) => "install the package `ca-certificates`, or name a file with `--ca FILE`",
         }
     }
 }
 
-/// TLS that trusts the root certificates in a PEM file, or those of this machine.
+/// Returns a TLS configuration that trusts the root certificates in the PEM file `ca`, or those of this
+/// machine if no file is given.
 ///
 /// # Errors
-/// When there are none.
+/// When no root certificate can be loaded.
 pub fn config(ca: Option<&Path>) -> Result<TlsConfig, TlsError> {
     let roots = ca.map_or_else(of_machine, in_file)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

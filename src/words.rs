@@ -1,8 +1,8 @@
 //! Every sentence that people read about the domain: gates, answers, explanations, refusals and remedies.
 //!
-//! The domain decides and returns figures; this room only turns them into English. Each function takes
-//! one value of the domain and returns its sentence, without a full stop. A sentence is written once:
-//! whoever shows the same fact calls the same function.
+//! The domain decides and returns data; this module only turns the data into English. Each function takes
+//! one value of the domain and returns its sentence, without a full stop. Each sentence is written once:
+//! all code that shows the same fact calls the same function.
 
 mod answers;
 mod degraded;
@@ -26,7 +26,7 @@ pub use gates::{Remedy, gate, gate_remedy};
 pub use remedies::{early_remedy, remedies, remedies_of_explanation};
 pub use step_backs::{step_back, step_back_hint};
 
-/// Since when, who decided it, and why.
+/// Describes an event: since when, by whom, and why.
 pub fn event(Event { at, by, reason, .. }: &Event) -> String {
     format!("since {} by {by}: {reason}", rfc3339(*at))
 }
@@ -42,12 +42,12 @@ pub fn retired(line: &LineName, Event { at, by, reason, .. }: &Event) -> String 
     format!("line `{line}` was retired at {} by {by}: {reason}", rfc3339(*at))
 }
 
-/// How many more there are than the first of a list: ` (and 3 more)`, or nothing.
+/// Returns a suffix that counts the items a sentence leaves out: ` (and 3 more)`, or nothing.
 pub fn and_more(count: usize) -> String {
     if count == 0 { String::new() } else { format!(" (and {count} more)") }
 }
 
-/// A reason to append to a sentence: `: etcd loses quorum`, or nothing.
+/// Returns a reason as a suffix for a sentence: `: etcd loses quorum`, or nothing.
 fn because(reason: Option<&str>) -> String {
     reason.map(|reason| format!(": {reason}")).unwrap_or_default()
 }

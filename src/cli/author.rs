@@ -8,7 +8,7 @@ use crate::operations::{self, Refused};
 /// The person recorded as the author.
 #[derive(Debug, clap::Args)]
 pub struct Author {
-    /// Who does this; by default git's `user.name`, `user.email`, or `$USER`
+    /// The author to record; by default git's `user.name`, `user.email`, or `$USER`
     #[arg(long, value_name = "NAME", env = "TIDEGATE_BY")]
     by: Option<String>,
 }

@@ -31,7 +31,7 @@ pub enum Command {
     Show(ShowArgs),
     /// Sign a ceremony with the keys that you keep
     Sign(SignArgs),
-    /// Write a ceremony that all have signed into the catalog
+    /// Write a fully signed ceremony to the catalog
     Finish(FinishArgs),
 }
 
@@ -46,8 +46,8 @@ pub struct ShowArgs {
 
 /// Sign a ceremony with the keys that you keep
 ///
-/// Shows what will be signed, asks, and writes the signatures into the file. Then pass the file on to the
-/// next keeper. Needs only the file: no catalog, no network.
+/// Shows what will be signed, asks for confirmation, and writes the signatures into the file. Then pass the
+/// file on to the next keeper. Needs only the file: no catalog, no network.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -59,7 +59,7 @@ pub struct SignArgs {
     /// A key to sign with
     #[arg(long, value_name = "FILE", required = true)]
     key: Vec<PathBuf>,
-    /// A root that you have kept, which the roots in the file must follow from
+    /// A root that you have kept; the roots in the file must follow from it
     #[arg(long, value_name = "N.root.json")]
     root: Option<PathBuf>,
     /// Sign without asking
@@ -69,10 +69,10 @@ pub struct SignArgs {
     signing: keyfile::SigningArgs,
 }
 
-/// Write a ceremony that all have signed into the catalog
+/// Write a fully signed ceremony to the catalog
 ///
-/// Refuses documents that clients would refuse, and a ceremony that began from other keys than the
-/// catalog has now. If a run is interrupted, run it again to complete it.
+/// Refuses documents that clients would refuse, and a ceremony that did not begin from the catalog's
+/// current keys. If a run is interrupted, run it again to complete it.
 #[derive(Debug, clap::Args)]
 pub struct FinishArgs {
     /// The file of the ceremony
@@ -123,10 +123,10 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
         }
     }
     describe(&ceremony, terminal)?;
-    // A keeper must see what is asked about.
+    // The keeper must see what would be signed before the question appears.
     terminal.flush().context("cannot show what would be signed")?;
     if !args.yes && !passphrase::confirmed("sign this?")? {
-        return Err(refuse("nothing was signed", "ask whoever sent you the file"));
+        return Err(refuse("nothing was signed", "ask the person who sent you the file"));
     }
     let keys = args.signing.signers(&args.key)?;
     let see = format!("see which keys count: `tidegate ceremony show {}`", args.file.display());
@@ -138,7 +138,7 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
         terminal.note(if ceremony.is_complete() {
             "these keys have nothing left to sign"
         } else {
-            "these keys cannot sign anything yet: a line waits for its manifests, so others must sign those and return the file to you"
+            "these keys cannot sign anything yet: others must first sign a line's manifests, and then return the file to you"
         });
     } else {
         write(&ceremony, &args.file)?;
@@ -147,15 +147,15 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
     Ok(())
 }
 
-/// Returns the keys and roles of a catalog, which must have some.
+/// Returns the catalog's keys and roles, or an error if it has none.
 pub fn keys_of(view: &View) -> anyhow::Result<&Trust> {
     view.usable_trust()?.ok_or_else(|| {
         refuse("the catalog has no keys yet", "create a root and keys: `tidegate init --offline-keys DIR`")
     })
 }
 
-/// Signs a ceremony with these keys. Each key that is named by its file must count for a document. Returns
-/// what was signed, and by which key.
+/// Signs a ceremony with these keys. Each key that comes from one of `files` must count for a document.
+/// Returns what was signed, and by which key.
 pub fn sign_with(
     ceremony: &mut Ceremony,
     files: &[PathBuf],
@@ -193,7 +193,7 @@ fn read(file: &Path) -> anyhow::Result<Ceremony> {
     let text = fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     Ceremony::read(&text)
         .with_context(|| format!("cannot use `{}`", file.display()))
-        .hint("ask whoever began the ceremony to send the file again")
+        .hint("ask the person who began the ceremony to send the file again")
 }
 
 fn write(ceremony: &Ceremony, file: &Path) -> anyhow::Result<()> {

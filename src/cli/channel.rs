@@ -20,7 +20,7 @@ use crate::operations::Operation;
 pub enum Command {
     /// List every channel and what it offers
     List {
-        /// As of this time, RFC 3339
+        /// Evaluate as of this time (RFC 3339)
         #[arg(long, value_name = "TIME", value_parser = time::parse)]
         at: Option<Time>,
     },
@@ -29,7 +29,7 @@ pub enum Command {
         /// The channel's name or alias, in upper or lower case
         #[arg(value_parser = name)]
         channel: ChannelName,
-        /// As of this time, RFC 3339
+        /// Evaluate as of this time (RFC 3339)
         #[arg(long, value_name = "TIME", value_parser = time::parse)]
         at: Option<Time>,
     },
@@ -52,7 +52,7 @@ pub enum Command {
     },
 }
 
-/// Parses a channel's name as people spell it, in any case.
+/// Parses a channel's name in upper or lower case.
 pub fn name(text: &str) -> Result<ChannelName, NameError> {
     ChannelName::parse_any_case(text)
 }
@@ -71,7 +71,7 @@ struct Entered {
     version: String,
     /// RFC 3339.
     since: String,
-    /// `offered`, `yanked`, or `withheld` because of its payload or its signature.
+    /// `offered`, `yanked`, or `withheld`: its payload or its signature is missing or invalid.
     state: &'static str,
     barrier: bool,
 }

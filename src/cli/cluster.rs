@@ -36,13 +36,13 @@ pub enum Command {
     Resume(pause::ResumeArgs),
     /// Follow another channel, for example that of the next minor
     Follow(follow::Args),
-    /// Show the status of a cluster, as Tectonic's `AppVersion`
+    /// Show the status of a cluster, in the form of Tectonic's `AppVersion`
     Status(status::Args),
     /// Check, download and apply, until stopped
     Run(run::Args),
     /// List all clusters
     List(list::Args),
-    /// Remove a cluster, with all that it has downloaded and trusts
+    /// Remove a cluster, its downloads, and the documents that it trusts
     Remove(remove::Args),
 }
 
@@ -70,15 +70,15 @@ pub const fn is_service(command: &Command) -> bool {
     matches!(command, Command::Run(_))
 }
 
-/// A cluster's name. It is also the name of a folder.
+/// Parses a cluster's name, which is also the name of its folder.
 pub fn name(text: &str) -> Result<String, String> {
     ChannelName::parse(text).map(|name| name.to_string()).map_err(|e| e.to_string())
 }
 
-/// What is said when there are no clusters.
+/// The message when there are no clusters.
 const NONE: &str = "there are no clusters here yet: `tidegate cluster add --help`";
 
-/// The folder of an existing cluster.
+/// Returns the folder of a cluster, which must exist.
 fn known(workspace: &Workspace, name: &str) -> anyhow::Result<Folder> {
     let folder = Folder::new(&workspace.state, name);
     if folder.exists() {
@@ -94,13 +94,13 @@ fn known(workspace: &Workspace, name: &str) -> anyhow::Result<Folder> {
     Err(refuse(format!("there is no cluster `{name}` in `{}`", workspace.state.display()), hint))
 }
 
-/// Shows what a command has done with a cluster.
+/// Shows the result of a command for a cluster.
 fn show(name: &str, result: &str, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     terminal.show(&json!({ "cluster": name, "result": result }), || format!("cluster `{name}` {result}"))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Adds the cluster, the kind of the refusal and a hint to a failed check.
+/// Adds the cluster's name, the kind of refusal and a hint to the error of a failed check.
 fn checked<T>(name: &str, result: Result<T, Refusal>) -> anyhow::Result<T> {
     result.or_else(|refusal| {
         let (kind, hint) = (refusal.kind(), refusal.hint());

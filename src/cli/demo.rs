@@ -1,5 +1,5 @@
-//! The demo: a copy of a catalog, signed with throw-away keys, with one more line in which
-//! something happens today.
+//! The demo: a copy of a catalog, signed with throw-away keys, with an extra line in which a release
+//! is promoted shortly after the start.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,10 +33,10 @@ use crate::store::durable;
 /// The name of the demo's own line, which no real vendor uses.
 const LINE: &str = "1.10";
 
-/// The release of that line that is held.
+/// The held release of the demo's own line.
 const HELD: &str = "1.10.2-demo.1";
 
-/// How long after the start one release is due, so that people can watch its promotion.
+/// One release is due this long after the start, so that people can watch its promotion.
 const SOON: TimeDelta = TimeDelta::seconds(60);
 
 /// Copies the catalog and its payloads into the state folder, adds the demo's own line, creates keys, and
@@ -46,7 +46,7 @@ pub fn prepare(globals: &Globals, clock: &SharedClock) -> anyhow::Result<Globals
     if !globals.catalog.join("policy.yaml").is_file() {
         return Err(refuse(
             format!("there is no catalog in `{}` for the demo to copy", globals.catalog.display()),
-            "start it in the folder that has the sample's `channels`, or name a catalog with `--catalog DIR`",
+            "start the demo in the folder that holds the sample's `channels`, or name a catalog with `--catalog DIR`",
         ));
     }
     durable::create_state_folder(&globals.state)?;
@@ -58,7 +58,7 @@ pub fn prepare(globals: &Globals, clock: &SharedClock) -> anyhow::Result<Globals
     };
     let workspace = Workspace::new(&demo, SharedClock::clone(clock));
     if folder.exists() {
-        // This fails if another demo is still running, which needs its files.
+        // Fails if another demo is still running, because it needs these files.
         drop(workspace.state_store().lease()?);
         fs::remove_dir_all(&folder).with_context(|| format!("cannot replace `{}`", folder.display()))?;
     }
@@ -73,7 +73,7 @@ pub fn prepare(globals: &Globals, clock: &SharedClock) -> anyhow::Result<Globals
     Ok(demo)
 }
 
-/// What to try with the demo, for stdout. It names only what the copied catalog has.
+/// Returns commands to try with the demo. They name only channels and releases of the copied catalog.
 pub fn welcome(address: SocketAddr, demo: &Workspace) -> anyhow::Result<String> {
     let reading = demo.store()?.read(demo.now())?.reading;
     let catalog = &reading.catalog;
@@ -103,8 +103,8 @@ pub fn welcome(address: SocketAddr, demo: &Workspace) -> anyhow::Result<String> 
     Ok(text)
 }
 
-/// A channel and a version that a cluster could ask about: in the sample catalog, an update into the next
-/// line; in any other catalog, an update from the first release of a line.
+/// Picks the channel and the version for the example request. In the sample catalog, they lead to an update
+/// into the next line; in any other catalog, to an update from the first release of a line.
 fn question(catalog: &Catalog) -> anyhow::Result<Option<(&ChannelName, &Version)>> {
     let sample =
         (catalog.line(&LineName::parse("1.8")?), catalog.release(&Version::parse("1.7.14-tectonic.2")?));
@@ -134,8 +134,8 @@ fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> anyhow::Result
     Ok(())
 }
 
-/// Adds the demo's own line, with a release that was promoted, one that soaks, one that is held, and one
-/// that is due in a minute.
+/// Adds the demo's own line, with four releases: one is promoted already, one soaks, one is held, and one
+/// is due in a minute.
 fn add_line(demo: &Workspace) -> anyhow::Result<()> {
     let (line, now, store) = (LineName::parse(LINE)?, demo.now(), demo.store()?);
     let reading = store.read(now)?.reading;
@@ -227,7 +227,7 @@ fn release(
     })
 }
 
-/// Creates keys and signs everything, as the owners of a real catalog do over weeks.
+/// Creates keys and signs everything at once. The owners of a real catalog do this over weeks.
 fn sign(demo: &Workspace, offline: &Path) -> anyhow::Result<()> {
     let (now, store) = (demo.now(), demo.store()?);
     let key = || PrivateKey::generate();

@@ -20,14 +20,15 @@ use crate::domain::version::Version;
 use crate::formats::api::{ExplainBody, StepBody, UpdateBody};
 use crate::words;
 
-/// The most steps that are shown. Real ways are shorter: each step goes up, and a line has few barriers.
+/// The most updates that are shown. Real paths are shorter: each update goes up, and a line has few
+/// barriers.
 const STEPS: usize = 100;
 
 /// Explain why a release is in its stage, or which updates a cluster will get
 ///
-/// For a release: every gate before its next stage, until when it waits, and what each person can do
-/// about it. With `--on` and `--from`: what a cluster that runs this version and follows this channel
-/// should do next, and every update after that.
+/// For a release, shows every gate before its next stage, how long the release waits for it, and who can
+/// do what about it. With `--on` and `--from`, shows what a cluster that runs this version and follows this
+/// channel should do next, and every update after that.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "tidegate explain [OPTIONS] <VERSION>\n       tidegate explain [OPTIONS] --on <CHANNEL> --from <VERSION>",
@@ -47,7 +48,7 @@ pub struct Args {
     /// The version that the cluster runs
     #[arg(long, value_name = "VERSION", requires = "on")]
     from: Option<Version>,
-    /// Answer for this time, RFC 3339, from the catalog as it is now, as if nothing were promoted before it
+    /// Answer for this time (RFC 3339), from the current catalog, as if nothing were promoted until then
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
 }
@@ -56,7 +57,7 @@ pub struct Args {
 struct WayBody {
     #[serde(flatten)]
     answer: UpdateBody,
-    /// Every update from here on, by what is known now.
+    /// Every update from this version on, as far as is known now.
     way: Vec<StepBody>,
 }
 
@@ -104,10 +105,10 @@ fn way(
     let body = WayBody { answer: UpdateBody::of(&answer), way: way.collect() };
     terminal.show(&body, || {
         let mut words = format!("{}.\n", words::answer(&answer));
-        // If there is only one step, the sentence says it already.
+        // If there is only one update, the sentence above already names it.
         if body.way.len() > 1 {
             // Writing to a `String` cannot fail.
-            let _ = writeln!(words, "\nThe updates from `{from}`, by what is known now:");
+            let _ = writeln!(words, "\nThe updates from `{from}`, as far as is known now:");
             for (index, step) in body.way.iter().enumerate() {
                 let _ = writeln!(words, "  {}. `{}` of channel `{}`", index + 1, step.version, step.channel);
             }

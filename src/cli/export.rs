@@ -48,11 +48,11 @@ pub struct Args {
 #[derive(Debug, Default, Serialize)]
 struct Body {
     version: u64,
-    /// RFC 3339. After this time clients refuse the mirror, except for those that accept older ones.
+    /// When the export expires (RFC 3339). After that, only clients that accept expired documents use it.
     valid_until: String,
     files: usize,
     written: usize,
-    /// In bytes.
+    /// The size of the written files, in bytes.
     written_size: u64,
     pruned: usize,
     /// The container images that the payloads name, sorted.
@@ -100,8 +100,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes what is missing. Files that never change come first, and the timestamp, which refers to all of
-/// them, comes last. Returns what was done, and every file of the mirror.
+/// Writes each file that is missing or has changed. Files that never change come first; the timestamp,
+/// which refers to all others, comes last. Returns what was done, and every file of the mirror.
 fn write(
     dir: &Path,
     publication: &Publication,
@@ -118,8 +118,8 @@ fn write(
             TufFile::Document(document) => document.identity.len() as u64,
             TufFile::Payload(payload) => payload.size,
         };
-        // A target's name has its digest, and a target gets its name only once it is complete. A role's
-        // name has only its version, which a role of another repository may share.
+        // A target's name contains its digest, and a target gets its name only once it is complete, so its
+        // size is enough. A role's name contains only its version, which another repository may also have.
         let is_same = fs::symlink_metadata(&to).is_ok_and(|found| found.is_file() && found.len() == size)
             && match file {
                 TufFile::Document(document) if path.starts_with("metadata/") => {
@@ -160,7 +160,7 @@ fn holds(file: &Path, bytes: &[u8]) -> bool {
     fs::read(file).is_ok_and(|found| found == bytes)
 }
 
-/// The documents that change under the same path, in the order in which they are written.
+/// The documents whose paths stay the same when they change, in the order in which to write them.
 fn changing(publication: &Publication) -> impl Iterator<Item = (String, Bytes)> {
     let releases =
         publication.manifests().map(|(version, manifest)| (format!("v1/releases/{version}"), manifest));
@@ -190,7 +190,7 @@ fn copy(payloads: &dyn PayloadStore, payload: &Payload, to: &mut fs::File) -> io
     ))
 }
 
-/// Returns the container images that the payloads name, and the payloads that cannot be searched for any.
+/// Returns the container images that the payloads name, and the payloads that are not JSON.
 fn named_images(
     publication: &Publication,
     payloads: &dyn PayloadStore,

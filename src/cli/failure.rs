@@ -1,4 +1,4 @@
-//! How errors are shown: what failed, why, and the way out.
+//! How errors are shown: what failed, why, and what to do about it.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::domain::suggest::suggest;
 
-/// An error with a way out.
+/// An error with a hint.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 struct Hinted {
@@ -15,9 +15,9 @@ struct Hinted {
     hint: String,
 }
 
-/// Adds the way out to an error.
+/// Adds hints to errors.
 pub trait Hint<T, E> {
-    /// Adds the hint that belongs to the error.
+    /// Adds a hint that depends on the error.
     fn hint_with<H: Into<String>>(self, hint: impl FnOnce(&E) -> H) -> anyhow::Result<T>;
 
     /// Adds a hint.
@@ -38,12 +38,12 @@ impl<T, E: Into<anyhow::Error>> Hint<T, E> for Result<T, E> {
     }
 }
 
-/// Creates an error that says what is refused and why, with the way out.
+/// Creates an error from a message and a hint.
 pub fn refuse(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Hinted { error: anyhow::Error::msg(message.into()), hint: hint.into() }.into()
 }
 
-/// A hint that suggests known names for one that may be misspelt. `all` says where to see them all.
+/// Returns a hint that suggests known names similar to `wanted`. `all` says how to list them all.
 pub fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>, all: &str) -> String {
     let names: Vec<String> = suggest(wanted, known).iter().map(|name| format!("`{name}`")).collect();
     match names.split_last() {
@@ -63,7 +63,7 @@ pub fn report(error: &anyhow::Error, to: &mut dyn Write) -> ExitCode {
             hints.push(&hinted.hint);
         }
         let words = cause.to_string();
-        // Some wrappers say the same as their source: that is shown once.
+        // Some wrappers repeat the message of their source. Show it once.
         if last.as_ref() == Some(&words) {
             continue;
         }

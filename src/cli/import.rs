@@ -25,9 +25,9 @@ use crate::store::port::Incoming;
 
 /// Import an export of another server, for `serve --mirror`
 ///
-/// Verifies every signature and every payload of an export, from a root that you trust already, and
-/// refuses one that is older than the last import. `serve --mirror` on the same state folder serves it
-/// at once.
+/// Verifies every signature and every payload of an export, starting from a root that you already trust,
+/// and refuses an export that is older than the last import. `serve --mirror` on the same state folder
+/// serves the import at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -40,8 +40,8 @@ pub struct Args {
     /// The root that you trust; by default the one of the last import
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
-    /// Import what expired at most this long ago, for networks that a medium reaches rarely; an export
-    /// that is older than the last import is refused all the same
+    /// Accept an export that expired at most this long ago, for networks that rarely get a new one; an
+    /// export that is older than the last import is still refused
     #[arg(long, value_name = "DURATION", value_parser = time::duration)]
     stale_ok: Option<TimeDelta>,
 }
@@ -79,7 +79,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         ));
     }
     let root = match &before {
-        // This ignores `--root`, because keys that were replaced since then must not come back.
+        // Ignore `--root`, because keys that were replaced before the last import must not come back.
         Some(before) => before.root().clone(),
         None => root(args, workspace)?,
     };
@@ -128,7 +128,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         payloads: files.len(),
     };
     terminal.show(&body, || {
-        let done = if imported { "imported" } else { "nothing to do: it is here already" };
+        let done = if imported { "imported" } else { "nothing to do: this export was imported already" };
         pairs(&[
             ("mirror", done.to_owned()),
             ("version", body.version.to_string()),
@@ -140,7 +140,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         ])
     })?;
     if body.expired {
-        terminal.note("warning: it has expired: only clusters with `--stale-ok` accept it");
+        terminal.note("warning: the export has expired, so only clusters with `--stale-ok` accept it");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -158,7 +158,7 @@ fn kept_root(workspace: &Workspace) -> PathBuf {
     workspace.state.join("root.json")
 }
 
-/// The root that the user named, or that of the last import, or the catalog's.
+/// Returns the root that the user named, or else that of the last import, or else the catalog's.
 fn root(args: &Args, workspace: &Workspace) -> anyhow::Result<Signed<Root>> {
     let kept = kept_root(workspace);
     let path = args.root.as_deref().or(kept.try_exists()?.then_some(&kept));
@@ -167,7 +167,7 @@ fn root(args: &Args, workspace: &Workspace) -> anyhow::Result<Signed<Root>> {
         refuse(
             "there is no root here to verify the export with",
             format!(
-                "get the vendor's `1.root.json` in a way that you trust, and name it with `--root FILE`; do not trust the one in `{}`, which anybody can have put on the medium",
+                "get the vendor's `1.root.json` in a way that you trust, and name it with `--root FILE`; do not trust the one in `{}`, which anyone could have put on the medium",
                 brought.display()
             ),
         )

@@ -22,9 +22,9 @@ use crate::store::durable::{self, Mode};
 
 /// Create a catalog, its root and its keys here
 ///
-/// Creates what is missing of the catalog folder with its `policy.yaml`, the payload folder, the state
-/// folder with the server's own key, and the offline keys. Then signs the first root and the delegations
-/// into `trust/`. Never overwrites anything, and refuses a catalog that has a root.
+/// Creates whatever is missing: the catalog folder with its `policy.yaml`, the payload folder, the state
+/// folder with the server's own key, and the offline keys. Then signs the first root and the delegations,
+/// and writes them to `trust/`. Never overwrites anything, and refuses a catalog that already has a root.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -36,8 +36,8 @@ pub struct Args {
     /// folder, ideally on a removable medium
     #[arg(long, value_name = "DIR", env = "TIDEGATE_OFFLINE_KEYS")]
     offline_keys: PathBuf,
-    /// The public half of a root keeper's own key; once for each keeper. Then no root key is created, and
-    /// a ceremony begins in which the keepers sign the first root
+    /// The public half of a root keeper's own key; give it once for each keeper. Instead of creating a root
+    /// key, this begins a ceremony in which the keepers sign the first root
     #[arg(long, value_name = "PUBLIC.pem")]
     root_key: Vec<PathBuf>,
     /// How many of the root keepers must sign
@@ -64,7 +64,8 @@ stages:
     soak: { min: 14d, max: 28d }
 ";
 
-/// The root is written last. Without it an earlier run was cut short, and this one starts again.
+/// The first root, which is written last. If it is missing, an earlier run was interrupted, and this one
+/// completes it.
 const ROOT: &str = "1.root.json";
 
 /// Git does not keep empty folders. Without this file, a clone of a catalog without releases would have no
@@ -223,7 +224,7 @@ impl Body {
         list.push(path.to_owned());
     }
 
-    /// Uses a key that is there already: an earlier run created it and was cut short.
+    /// Creates a key, or reads the one that an interrupted run created.
     fn key(
         &mut self,
         role: &'static str,
@@ -248,7 +249,7 @@ fn is_empty(folder: &Path) -> anyhow::Result<bool> {
     Ok(fs::read_dir(folder).with_context(failed)?.next().is_none())
 }
 
-/// Checks that offline keys are neither where the server reads them nor where everything is public.
+/// Checks that offline keys are neither in a folder that the server reads nor in one that gets published.
 fn check_place(keys: &Path, workspace: &Workspace) -> anyhow::Result<()> {
     let place = resolve(keys)?;
     for (what, folder) in [
@@ -274,8 +275,8 @@ fn check_place(keys: &Path, workspace: &Workspace) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The real path of something that may not exist yet: the real path of the nearest folder above it that
-/// exists, and the rest.
+/// Resolves a path that may not exist yet: the real path of its nearest existing ancestor, followed by the
+/// rest.
 pub fn resolve(path: &Path) -> anyhow::Result<PathBuf> {
     let absolute =
         std::path::absolute(path).with_context(|| format!("cannot use `{}` as a path", path.display()))?;
@@ -285,7 +286,7 @@ pub fn resolve(path: &Path) -> anyhow::Result<PathBuf> {
                 let rest = absolute.strip_prefix(above).unwrap_or(Path::new(""));
                 if rest.components().any(|part| part == std::path::Component::ParentDir) {
                     return Err(refuse(
-                        format!("`{}` goes up from a folder that does not exist", path.display()),
+                        format!("`{}` has `..` below a folder that does not exist", path.display()),
                         "write the path without `..`",
                     ));
                 }

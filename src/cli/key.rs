@@ -31,15 +31,15 @@ pub enum Command {
 
 /// Generate a new key
 ///
-/// Writes an Ed25519 private key as PKCS#8 PEM under a passphrase, readable only by its owner, and prints
-/// its public half. The key does not count until a role names it: `tidegate root change`. A key in the
-/// state folder belongs to a server, which has no passphrase, so it is not encrypted.
+/// Writes an Ed25519 private key as PKCS#8 PEM, encrypted with a passphrase and readable only by its owner,
+/// and prints its public half. The key does not count until you add it to a role: `tidegate root change`. A
+/// key in the state folder is not encrypted, because a server cannot enter a passphrase.
 #[derive(Debug, clap::Args)]
 pub struct GenerateArgs {
     /// The new file; an existing file is never overwritten
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Do not encrypt it: for a machine, such as CI
+    /// Do not encrypt the key; for machines such as CI
     #[arg(long)]
     no_encrypt: bool,
     #[command(flatten)]
@@ -62,12 +62,12 @@ pub struct PublicArgs {
 
 /// Change the passphrase of a key
 ///
-/// Asks for the present passphrase, if the key has one, and then for the new one. The key stays the same.
+/// Asks for the current passphrase, if the key has one, and then for the new one. The key stays the same.
 #[derive(Debug, clap::Args)]
 pub struct PassphraseArgs {
     /// The key
     file: PathBuf,
-    /// Remove the passphrase: for a machine, such as CI
+    /// Remove the passphrase; for machines such as CI
     #[arg(long)]
     no_encrypt: bool,
     #[command(flatten)]
@@ -76,7 +76,7 @@ pub struct PassphraseArgs {
 
 /// List keys and what they sign
 ///
-/// Without files: every key that the catalog's `trust/` names, and the server's own.
+/// Without files, lists every key that the catalog's `trust/` names, and the server's own key.
 #[derive(Debug, clap::Args)]
 pub struct ListArgs {
     /// Files with private or public keys
@@ -87,7 +87,7 @@ pub struct ListArgs {
 struct GenerateBody {
     keyid: KeyId,
     file: PathBuf,
-    /// PEM.
+    /// In PEM form.
     public: String,
 }
 
@@ -98,9 +98,9 @@ struct ListBody {
 
 #[derive(Debug, Serialize)]
 struct KeyBody {
-    /// `None` if the file is encrypted and does not say.
+    /// `None` if the file is encrypted and has no public half.
     keyid: Option<KeyId>,
-    /// The roles that it signs for.
+    /// The roles that the key signs for.
     roles: Vec<String>,
     file: Option<PathBuf>,
     /// Whether the file has a private key protected by a passphrase.

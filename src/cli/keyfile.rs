@@ -14,11 +14,11 @@ use crate::signing::{CommandSigner, PrivateKey, PublicKey, Signer};
 use crate::store::durable::{self, Mode};
 use crate::store::secret;
 
-/// How the keys given to a command sign.
+/// How a command signs with the keys that it is given.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SigningArgs {
-    /// A command (`sh -c CMD`) that signs with the keys whose files have only their public half: for a
-    /// KMS, an HSM or a token. It reads the bytes from stdin and writes the signature to stdout, as 64
+    /// A command (`sh -c CMD`) that signs with the keys whose files have only the public half, for a KMS,
+    /// an HSM or a token. It reads the bytes from stdin and writes the signature to stdout, as 64
     /// bytes, in hexadecimal or in base64; `TIDEGATE_KEYID` and `TIDEGATE_DOCUMENT` name the key and the
     /// document
     #[arg(long, value_name = "CMD", env = "TIDEGATE_SIGN_WITH")]
@@ -28,7 +28,7 @@ pub struct SigningArgs {
 }
 
 impl SigningArgs {
-    /// A signer for the key in each of the files: the key itself, or the command if the file has only the
+    /// Returns a signer for each of the files: its private key, or the command if the file has only the
     /// public half.
     pub fn signers<'a>(
         &self,
@@ -56,7 +56,7 @@ impl SigningArgs {
 pub enum KeyFile {
     Public(PublicKey),
     Private(PrivateKey),
-    /// With the public half below the key, if the file has it.
+    /// The encrypted key, and the public half below it if the file has one.
     Encrypted(Zeroizing<String>, Option<PublicKey>),
 }
 
@@ -77,7 +77,7 @@ impl KeyFile {
         content.with_context(|| unusable(path))
     }
 
-    /// The public half, unless the file is encrypted and does not have it.
+    /// Returns the public half, or `None` if the file is encrypted and does not have it.
     pub fn public(&self) -> Option<PublicKey> {
         match self {
             Self::Public(public) => Some(*public),
@@ -86,7 +86,7 @@ impl KeyFile {
         }
     }
 
-    /// The private key, with the passphrase of the file at `path` if it has one.
+    /// Returns the private key. Gets the passphrase of the file at `path` if it is encrypted.
     pub fn private(self, path: &Path, passphrases: &mut Passphrases) -> anyhow::Result<PrivateKey> {
         let key = match self {
             Self::Public(_) => Err(KeyError::PublicForPrivate),
@@ -97,7 +97,7 @@ impl KeyFile {
     }
 }
 
-/// Reads a private key, with its passphrase if it has one.
+/// Reads a private key, and gets its passphrase if the file is encrypted.
 pub fn read(path: &Path, passphrases: &mut Passphrases) -> anyhow::Result<PrivateKey> {
     KeyFile::read(path)?.private(path, passphrases)
 }
@@ -136,12 +136,12 @@ pub fn check_path(path: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     Err(refuse(
-        "this is a key, not the path of its file",
+        "this is a key, not the path of a key file",
         "write it to a file that only you can read, and name that file; if the key was in a log, replace it",
     ))
 }
 
-/// Refuses a key among arguments and variables, since errors about those print them.
+/// Refuses a key in an argument or an environment variable, because errors about those print the value.
 pub fn check_arguments(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> anyhow::Result<()> {
     let is_key = |argument: &OsStr| {
         let text = argument.to_string_lossy();
@@ -157,7 +157,7 @@ fn text(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     text.map(Zeroizing::new).hint("name a file that has a key in PEM form")
 }
 
-/// Writes a new private key that only its owner can read, under a passphrase if `passphrases` are given.
+/// Writes a private key to a new file that only its owner can read, encrypted if `passphrases` are given.
 pub fn write(path: &Path, key: &PrivateKey, passphrases: Option<&mut Passphrases>) -> anyhow::Result<()> {
     refuse_to_replace(path)?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -166,7 +166,7 @@ pub fn write(path: &Path, key: &PrivateKey, passphrases: Option<&mut Passphrases
     rewrite(path, key, passphrases)
 }
 
-/// Writes a private key over its own file, under another passphrase or none.
+/// Overwrites a private key's own file, encrypted with a new passphrase or not at all.
 pub fn rewrite(path: &Path, key: &PrivateKey, passphrases: Option<&mut Passphrases>) -> anyhow::Result<()> {
     let pem = match passphrases {
         Some(passphrases) => key.to_encrypted_pem(passphrases.for_new(path)?.as_bytes())?,
@@ -183,7 +183,7 @@ pub fn refuse_to_replace(path: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     Err(refuse(
-        format!("`{}` exists already, and a key never overwrites a file", path.display()),
-        "name another file, or move that one away if it no longer signs anything",
+        format!("`{}` exists already, and this command never overwrites a file", path.display()),
+        "name another file, or move that one away if its key is no longer in use",
     ))
 }

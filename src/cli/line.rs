@@ -27,8 +27,8 @@ pub enum Command {
 
 /// End a line: nothing new enters it, and what it offers stays on offer
 ///
-/// Its clusters can still update to its latest release, and from there to the line that follows. This
-/// cannot be undone. The line's role is signed for ten years, so that nobody needs to renew it.
+/// Its clusters can still update to its latest release, and from there to the line that follows. Retiring a
+/// line cannot be undone. The line's role is signed for ten years, so that nobody needs to renew it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -104,10 +104,10 @@ fn retire(args: RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) 
     let operation = Operation::Retire { line: line.clone(), reason, by };
     let keys = signing.signers(&key)?;
     let view = workspace.read()?;
-    // Nobody should sign for a line that cannot be retired.
+    // Check this first, so that nobody signs for a line that cannot be retired.
     let outcome = operation::plan(&operation, &view, workspace)?;
     let begun = retire_line(ceremony::keys_of(&view)?, retirement, workspace.now())
-        .hint("sign a release of it first: that delegates the line")?;
+        .hint("sign a release of the line first, which delegates the line")?;
     let Some(mut ceremony) = begun else { return operation::run(&operation, workspace, terminal) };
     ceremony.check(workspace.now()).hint(SEE_ROLES)?;
     ceremony::sign_with(&mut ceremony, &key, &keys, SEE_ROLES)?;

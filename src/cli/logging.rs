@@ -12,14 +12,14 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use self::lines::{Flusher, Lines, lines};
 use super::LogFormat;
 
-/// actix logs each malformed request of any client as an error. Only the client needs to know.
+/// actix logs every malformed request as an error, but only the client that sent it needs to know.
 const STRANGERS: &str = "actix_http";
 
-/// Logging, once it is started. The last lines are written when it is dropped.
+/// The running log. Dropping it writes the last lines.
 pub struct Log(Option<Flusher>);
 
 impl Log {
-    /// Where a command reports its error. A service must not hang while it does that.
+    /// Returns a writer for a command's error. For a service, it never blocks, even if nobody reads stderr.
     pub fn err(&self) -> Box<dyn Write> {
         match &self.0 {
             Some(flusher) => Box::new(flusher.lines()),
@@ -28,7 +28,7 @@ impl Log {
     }
 }
 
-/// Starts logging. A service logs what it does, and never waits for the reader of its log. Other commands
+/// Starts logging. A service logs what it does, and never blocks on whatever reads its log. Other commands
 /// have their own output and log only warnings. `TIDEGATE_LOG`, or else `RUST_LOG`, sets another filter.
 pub fn start(format: LogFormat, service: bool) -> Log {
     let wanted = ["TIDEGATE_LOG", "RUST_LOG"]
@@ -39,15 +39,15 @@ pub fn start(format: LogFormat, service: bool) -> Log {
         subscribe(format, filter, io::stderr);
         return Log(None);
     }
-    // Without a thread there is no log, but the service can still run.
+    // If the log's thread cannot start, the service runs without a log.
     let Ok((lines, flusher)) = lines(io::stderr()) else { return Log(None) };
     log_panics(lines.clone());
     subscribe(format, filter, lines);
     Log(Some(flusher))
 }
 
-/// The filter that the user set, or else the default. Malformed requests are logged only if the filter
-/// names them.
+/// Returns the user's filter, or else the default. Malformed requests are logged only if the filter names
+/// `STRANGERS`.
 fn filter(wanted: Option<&str>, default: &str) -> Targets {
     let build = |wanted: &str| {
         let off = if wanted.contains(STRANGERS) { String::new() } else { format!(",{STRANGERS}=off") };
@@ -57,11 +57,11 @@ fn filter(wanted: Option<&str>, default: &str) -> Targets {
 }
 
 fn subscribe(format: LogFormat, filter: Targets, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
-    // A line that cannot be written is lost. The library would report that on stderr, which would fail too,
-    // and panic.
+    // Drop a line that cannot be written. By default, the library would report that on stderr, fail there
+    // too, and panic.
     let log = fmt::layer().with_writer(lines).log_internal_errors(false);
     let filtered = tracing_subscriber::registry().with(filter);
-    // In a test there may be a subscriber already, which is just as good.
+    // A test may have set a subscriber already, which will do.
     let _ = match format {
         LogFormat::Text => {
             filtered.with(log.with_ansi(io::IsTerminal::is_terminal(&io::stderr()))).try_init()
@@ -70,7 +70,7 @@ fn subscribe(format: LogFormat, filter: Targets, lines: impl for<'a> MakeWriter<
     };
 }
 
-/// Logs panics. The standard library writes them to stderr, and hangs if nobody reads it.
+/// Sends panics to the log. The standard library would write them to stderr, and hang if nobody reads it.
 fn log_panics(lines: Lines) {
     std::panic::set_hook(Box::new(move |panic| {
         let thread = std::thread::current();

@@ -46,8 +46,8 @@ pub fn plan(operation: &Operation, view: &View, workspace: &Workspace) -> anyhow
     operation.plan(&view.catalog, workspace.now()).map_err(|refused| looked_up(&refused, view))
 }
 
-/// Turns a refusal into an error. A name that is not in the catalog may belong to a line with faults, or be
-/// misspelt: then the error says so.
+/// Turns a refusal into an error. If a name is not in the catalog, the error says whether it may belong to
+/// a line with faults, or be misspelt.
 pub fn looked_up(refused: &Refused<'_>, view: &View) -> anyhow::Error {
     let unknown = match refused {
         Refused::NoRelease(version) => view.release(version).err(),

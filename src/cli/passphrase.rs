@@ -13,7 +13,7 @@ use super::failure::{Hint, refuse};
 /// A passphrase, wiped from memory when it is dropped.
 pub type Passphrase = Zeroizing<String>;
 
-/// Where passphrases come from.
+/// The source of passphrases: the terminal, or a file descriptor.
 #[derive(Debug, Clone, clap::Args)]
 pub struct PassphraseSource {
     /// Read the passphrases of keys from this file descriptor instead of the terminal: one line for
@@ -22,7 +22,7 @@ pub struct PassphraseSource {
     passphrase_fd: Option<u32>,
 }
 
-/// Returns passphrases, in the order of the lines if they come from a file descriptor.
+/// A source of passphrases: the terminal, or the lines of a file descriptor in their order.
 pub struct Passphrases {
     fd: Option<u32>,
     lines: Option<BufReader<File>>,
@@ -36,7 +36,7 @@ impl PassphraseSource {
 }
 
 impl Passphrases {
-    /// The passphrase of an encrypted key.
+    /// Returns the passphrase of an encrypted key.
     pub fn of(&mut self, file: &Path) -> anyhow::Result<Passphrase> {
         let file = file.display();
         match self.fd {
@@ -45,14 +45,14 @@ impl Passphrases {
         }
     }
 
-    /// A new passphrase for a key, typed twice.
+    /// Returns a new passphrase for a key. A person must type it twice.
     pub fn for_new(&mut self, file: &Path) -> anyhow::Result<Passphrase> {
         let file = file.display();
         let passphrase = if let Some(fd) = self.fd {
             self.line(fd, &format!("the new passphrase of `{file}`"))?
         } else {
             let first = ask(&format!("new passphrase of `{file}`: "))?;
-            if *first != *ask("the same again: ")? {
+            if *first != *ask("the new passphrase again: ")? {
                 return Err(refuse("the two passphrases differ", "try again"));
             }
             first
@@ -72,7 +72,7 @@ impl Passphrases {
             let file = File::open(format!("/dev/fd/{fd}"));
             let file = file
                 .with_context(failed)
-                .hint(format!("open it for this command, as the shell does: `{fd}< FILE`, `{fd}<<< TEXT`"))?;
+                .hint(format!("open it in the shell that runs this command: `{fd}< FILE`, `{fd}<<< TEXT`"))?;
             self.lines = Some(BufReader::new(file));
         }
         let mut line = Zeroizing::new(String::new());
@@ -97,15 +97,15 @@ fn ask(prompt: &str) -> anyhow::Result<Passphrase> {
     typed(prompt, true, &refused, "give it with `--passphrase-fd N`")
 }
 
-/// Asks a yes-or-no question. Only the whole word `yes` agrees.
+/// Asks a yes-or-no question. Only the whole word `yes` counts as agreement.
 pub fn confirmed(question: &str) -> anyhow::Result<bool> {
     let refused = "cannot ask whether to sign: there is no terminal";
-    let hint = "read what is shown, then agree with `--yes`";
+    let hint = "read what is shown, then pass `--yes` to sign it";
     let answer = typed(&format!("{question} [yes/no] "), false, refused, hint)?;
     Ok(answer.trim().eq_ignore_ascii_case("yes"))
 }
 
-/// Returns the line that a person types on the terminal, shown unless it is secret.
+/// Prompts on the terminal, and returns the line that is typed. A secret is not shown.
 fn typed(prompt: &str, secret: bool, no_terminal: &str, hint: &str) -> anyhow::Result<Passphrase> {
     let failed = "cannot ask on the terminal";
     let terminal = terminal().ok_or_else(|| refuse(no_terminal, hint))?;
@@ -114,13 +114,13 @@ fn typed(prompt: &str, secret: bool, no_terminal: &str, hint: &str) -> anyhow::R
     let mut typed = Zeroizing::new(String::new());
     BufReader::with_capacity(512, &terminal).read_line(&mut typed).context(failed)?;
     if quiet.is_some() {
-        // The line break that ends the input was not shown either.
+        // The terminal did not show the final line break either.
         writeln!(&terminal).context(failed)?;
     }
     Ok(Zeroizing::new(typed.trim_end_matches(['\n', '\r']).to_owned()))
 }
 
-/// Returns the terminal, if a person uses one.
+/// Returns the terminal, if stdin or stderr is one.
 fn terminal() -> Option<File> {
     if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
         return None;
@@ -128,7 +128,7 @@ fn terminal() -> Option<File> {
     OpenOptions::new().read(true).write(true).open("/dev/tty").ok()
 }
 
-/// Stops the terminal from showing what is typed, until it is dropped.
+/// A guard: the terminal does not show what is typed until it is dropped.
 struct Quiet<'a> {
     terminal: &'a File,
     before: Termios,

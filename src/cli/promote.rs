@@ -29,14 +29,14 @@ use crate::words;
 /// Promote what is due, or one release early
 ///
 /// A run promotes each release by one stage at most. A release whose file cannot be written does not stop
-/// the others. What is not due is listed with the date, or with what blocks it.
+/// the others. A release that is not due is listed with its date, or with what blocks it.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = "\
 Examples:
   tidegate promote --dry-run
   tidegate promote
-  tidegate promote 1.8.9-tectonic.4 --early --reason 'fixes the outage of today'
+  tidegate promote 1.8.9-tectonic.4 --early --reason 'fixes the current outage'
   tidegate promote --at 2018-04-01T00:00:00Z              what would be promoted then
   tidegate promote --at 2018-04-01T00:00:00Z --backfill   and record it as of then")]
 pub struct Args {
@@ -45,15 +45,15 @@ pub struct Args {
     /// Only show what would be promoted
     #[arg(long)]
     dry_run: bool,
-    /// Decide as of this time, RFC 3339, from the catalog as it is now, as if nothing were promoted before
-    /// it; a dry run unless `--backfill` is given
+    /// Decide as of this time (RFC 3339), from the current catalog, as if nothing were promoted until then;
+    /// a dry run unless `--backfill` is given
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
-    /// Record promotions as of `--at`, which must be in the past: to give a catalog its history
+    /// Record promotions as of `--at`, which must be in the past; this gives a catalog its history
     #[arg(long, requires = "at", conflicts_with = "early")]
     backfill: bool,
     /// Promote one release before its soak is over or outside its window; a hold, an older barrier and
-    /// the times that release keys signed still apply
+    /// the earliest times that release keys signed still apply
     #[arg(long, requires_all = ["reason", "versions"])]
     early: bool,
     /// With `--early`: promote even during a freeze
@@ -79,19 +79,19 @@ struct Body {
     promotions: Vec<DecisionBody>,
 }
 
-/// The result of a run, as it is shown.
+/// The result of a run, with everything that is shown to people.
 #[derive(Default)]
 struct Report {
     body: Body,
     rows: Vec<[String; 4]>,
-    /// The releases of each retired line that nobody named: how many, and what blocks them.
+    /// For each retired line: how many releases are blocked and were not named by the user, and why.
     retired: BTreeMap<LineName, (usize, String)>,
     notes: Vec<String>,
-    /// The lines that are left out because of their faults.
+    /// A note on the lines that are left out because of their faults.
     faulty: Option<String>,
     /// The promotions that failed, and why.
     failed: Vec<String>,
-    /// Whether anything is blocked, and does not only wait.
+    /// Whether any release is blocked, rather than just waiting.
     blocked: bool,
 }
 
@@ -129,7 +129,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         table.row(row);
     }
     let none = if faulty.is_some() {
-        "nothing to promote in the lines without faultss"
+        "nothing to promote in the lines without faults"
     } else {
         "every release is as far as it can go"
     };
@@ -144,13 +144,13 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if dry_run && !body.promoted.is_empty() {
         terminal.note("dry run: nothing was written");
     }
-    // A user who names a release wants it promoted. A run for all of them finds some blocked on most days.
+    // If the user named releases, a blocked one is a failure. In a run for all, some are usually blocked.
     let is_refused = blocked && !args.versions.is_empty();
     Ok(if is_faulty || is_refused || !failed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 impl Args {
-    /// Notes what is known before anything is decided. Returns the time to decide for.
+    /// Records what is known before anything is decided. Returns the time to decide for.
     fn look(
         &self,
         report: &mut Report,
@@ -158,7 +158,8 @@ impl Args {
         workspace: &Workspace,
         run: &Run,
     ) -> anyhow::Result<Time> {
-        // A commit that came before this one is dated by its own time, and must be seen.
+        // Take the time again for each attempt, so that a commit that came first is not dated in the
+        // future.
         let now = self.at.unwrap_or_else(|| workspace.now());
         view.usable_trust()?;
         report.body.at = rfc3339(now);
@@ -206,7 +207,7 @@ impl Args {
         }
     }
 
-    /// Notes one round of a run that is not carried out.
+    /// Records one round of a dry run.
     fn foresee(&self, report: &mut Report, due: &Due<'_, '_>) {
         for decision in &due.promote {
             report.promoted(decision);
@@ -222,7 +223,7 @@ impl Args {
             let version = &decision.release.version;
             if self.backfill && decision.verdict == Verdict::Promote && decision.release.hold.is_some() {
                 report.notes.push(format!(
-                    "`{version}` is held, and a history must not lead past a hold: first `tidegate release resume {version}`"
+                    "`{version}` is held, and `--backfill` does not promote a held release: first run `tidegate release resume {version}`"
                 ));
             }
             report.left(decision, !self.versions.is_empty());
@@ -249,24 +250,24 @@ impl Args {
     }
 }
 
-/// Explains which block kept history from being written, and what to do first.
+/// Explains what blocks the first of the releases, so that a backfill wrote nothing, and what to do first.
 fn stuck(due: &Due<'_, '_>) -> Option<String> {
     let first = due.blocked().next()?;
     let gate = first.blocking()?;
     let (version, stage) = (&first.release.version, &first.target().name);
     let way = match gate.fact {
-        // The history of a catalog without keys begins where somebody recorded its beginning.
+        // Without keys, a release's history can begin only with an entry that somebody recorded.
         Fact::Signed { manifest: ManifestState::NoTrust } => format!(
-            "record in its file since when it has been in its first stage, `stages: {{ {stage}: {{ since: TIME, by: NAME }} }}`; the later stages are then filled in"
+            "record in its file when it entered its first stage, `stages: {{ {stage}: {{ since: TIME, by: NAME }} }}`; the later stages are then filled in"
         ),
         Fact::Signed { manifest: ManifestState::Unsigned } if first.stage > 0 => format!(
-            "a holder of a release key can sign it for that time: `tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE`"
+            "anyone with a release key can sign it for that time: `tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE`"
         ),
         _ => words::gate_remedy(gate, version)?.to_string(),
     };
     let count = counted(due.blocked().count(), "release");
     Some(format!(
-        "nothing was written, and {count} did not get any further; the first, `{version}`, does not enter `{}`: {}\nhint: {way}",
+        "nothing was written, and {count} could not be promoted; the first, `{version}`, cannot enter `{}`: {}\nhint: {way}",
         first.target().channel,
         words::gate(gate)
     ))
@@ -275,7 +276,7 @@ fn stuck(due: &Due<'_, '_>) -> Option<String> {
 impl Report {
     fn promoted(&mut self, decision: &Decision<'_>) {
         let state = if self.body.dry_run { "would be promoted" } else { "promoted" };
-        // All gates that a person passed over, and not only the first.
+        // List every gate that a person waived, and not only the first.
         let waived: Vec<String> =
             decision.gates.iter().filter(|gate| gate.is_waived()).map(words::gate).collect();
         let soak = decision.gates.iter().find(|gate| matches!(gate.fact, Fact::Soak { .. }));
@@ -292,17 +293,17 @@ impl Report {
         self.body.promotions.push(DecisionBody::of(decision));
         let overdue = if decision.overdue { "overdue, " } else { "" };
         let (state, decisive) = match decision.verdict {
-            // Another version was named, this one is held now, or it could not be written.
+            // It was not promoted: the user named others, it is held now, or its file could not be written.
             Verdict::Promote => ("due".to_owned(), None),
             Verdict::Wait { until } => {
-                // Of several gates that open together the first explains most: the soak, and not what was
-                // signed for it.
+                // Of several gates that open at the same time, the first explains most: the soak, and not
+                // the signed time that follows from the soak.
                 let last = decision.obstacles().reduce(|a, b| if a.opens() < b.opens() { b } else { a });
                 (format!("waits until {}", rfc3339(until)), last)
             }
             Verdict::Blocked => {
                 self.blocked = true;
-                // The reason is the same for all releases of a retired line.
+                // The reason is the same for all releases of a retired line, so it is shown once.
                 if let Some(retired) = decision.retired().filter(|_| !by_name) {
                     let line = decision.line.name.clone();
                     self.retired.entry(line).or_insert_with(|| (0, words::gate(retired))).0 += 1;

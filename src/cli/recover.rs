@@ -21,18 +21,18 @@ use crate::publish::restore::{made, restore};
 use crate::signing::Signed;
 use crate::signing::trust::Trust;
 
-/// Restore a lost state folder from what clients see
+/// Restore a lost state folder from the published documents
 ///
-/// Verifies what is published there, from the catalog's own root, and stores it as the last publication.
-/// The next versions that this server signs are higher, and take nothing back. Also use it after you
-/// restored the state folder from a backup. Stop the server first.
+/// Verifies what is published at `--from`, starting from the catalog's own root, and stores it as the last
+/// publication. The versions that this server signs next are higher, and take nothing back. Run this also
+/// after you have restored the state folder from a backup. Stop the server first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   tidegate recover --from https://updates.example.com
   tidegate recover --from /srv/mirror")]
 pub struct Args {
-    /// Where it is published: a server, `http://HOST:PORT`, or a folder with a copy or a mirror of it
+    /// The published service: a server, `http://HOST:PORT`, or a folder with a copy or a mirror of it
     #[arg(long, value_name = "DIR|URL")]
     from: String,
     /// The root that you trust; by default the first one of this catalog
@@ -55,8 +55,8 @@ struct Body {
     releases: usize,
 }
 
-/// A version is at most a little larger than the seconds since 1970. One that the clock reaches only
-/// after this time was not made by the rules.
+/// A correct server's version is at most a little larger than the seconds since 1970. A version further
+/// ahead of the clock than this came from somebody else.
 const FAR_AHEAD: TimeDelta = TimeDelta::days(366);
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
@@ -79,7 +79,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             if replaced || seen.root().signed().version < root {
                 return Err(refuse(
                     format!(
-                        "what is published at `{}` is signed by an online key that was replaced since, and that somebody may have stolen",
+                        "what is published at `{}` is signed by an online key that has since been replaced, and may have been stolen",
                         args.from
                     ),
                     "start the server: nothing needs to be restored, and clients forget what the old key signed",
@@ -102,8 +102,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if recovered {
         let floor = floor(&mut seen, replaced, now)?;
         let publication = &seen;
-        // With copies, payloads can be served from the first request on. One that is missing or has changed
-        // is not copied, and not served.
+        // Copy payloads now, so that they can be served from the first request on. A payload that is
+        // missing or has changed is neither copied nor served.
         let wanted: Vec<_> = publication.payloads().collect();
         workspace.payload_store().ensure_copies(&wanted, now)?;
         state.raise(floor)?;
@@ -118,7 +118,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         releases: seen.releases(),
     };
     terminal.show(&body, || {
-        let done = if recovered { "restored" } else { "nothing to do: what is here is at least as new" };
+        let done =
+            if recovered { "restored" } else { "nothing to do: the publication here is at least as new" };
         pairs(&[
             ("state", done.to_owned()),
             ("live", format!("version {}, made {}, expires {}", body.version, body.made, body.expires)),
@@ -127,21 +128,21 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     })?;
     if recovered && replaced {
         terminal.note(
-            "warning: it is signed by an online key that the catalog's root has replaced; if the key was stolen, check what is offered",
+            "warning: the restored publication is signed by an online key that has been replaced; if that key was stolen, check what is offered",
         );
     }
     if recovered {
-        terminal.note("next: start `tidegate serve`, which continues from here");
+        terminal.note("next: start `tidegate serve`, which continues from this publication");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is offered, in words.
+/// Returns how many channels and releases are offered, in words.
 pub fn offers(channels: usize, releases: usize) -> String {
     format!("{}, {}", counted(channels, "channel"), counted(releases, "release"))
 }
 
-/// What is published at a place. It may have expired while no server renewed it.
+/// Reads and verifies what is published at `from`, which may have expired while no server renewed it.
 pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> anyhow::Result<Publication> {
     let source = Source::parse(from, ca)?;
     source.check_place(from)?;
@@ -171,7 +172,9 @@ fn floor(seen: &mut Publication, replaced: bool, now: Time) -> anyhow::Result<u6
         return Ok(highest);
     }
     Err(refuse(
-        format!("version {highest} is published, which no clock reaches: somebody else holds the online key"),
+        format!(
+            "version {highest} is published, which is far ahead of the clock: somebody else holds the online key"
+        ),
         "replace the online key (`tidegate root change` with `--add online=…` and `--drop online=…`), and recover again",
     ))
 }

@@ -20,9 +20,9 @@ pub enum Command {
     Sign(sign::Args),
     List(list::Args),
     Show(show::Args),
-    /// Hold a release, so that it goes no further
+    /// Hold a release, so that it is not promoted
     ///
-    /// It stays on offer where it is. To stop offering it at all, yank it.
+    /// It stays on offer in the channels that it has entered. To stop offering it, yank it.
     Hold {
         /// The version
         version: Version,
@@ -39,14 +39,14 @@ pub enum Command {
     },
     /// Stop offering a release in all channels
     ///
-    /// The catalog still knows the release: clusters that run it are sent to a higher one.
+    /// The release stays in the catalog, and clusters that run it are sent to a higher one.
     Yank {
         /// The version
         version: Version,
         /// The reason; it is public
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// The release to take instead; a barrier needs one, and it must be higher
+        /// The release to install instead, which must be higher; required if the yanked one is a barrier
         #[arg(long, value_name = "VERSION")]
         to: Option<Version>,
         #[command(flatten)]
@@ -56,7 +56,7 @@ pub enum Command {
     Unyank {
         /// The version
         version: Version,
-        /// The reason; shown here, but not kept in the catalog
+        /// The reason; shown in the output, but not recorded in the catalog
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },

@@ -26,9 +26,9 @@ pub enum Command {
 
 /// Begin a change of keys or thresholds, or a renewal of roles
 ///
-/// Writes a ceremony into FILE, which goes from keeper to keeper (`ceremony sign`) and is published at
-/// the end (`ceremony finish`). Without FILE, the given keys must be enough, and it is published at
-/// once. A role is `root`, `targets`, `online`, `release` (of every line) or `release:LINE`.
+/// Writes a ceremony to FILE. Pass FILE from keeper to keeper (`ceremony sign`), then publish the change
+/// (`ceremony finish`). Without FILE, the given keys must be enough, and the change is published at once.
+/// The roles are `root`, `targets`, `online`, `release` (of every line) and `release:LINE`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -36,12 +36,12 @@ Examples:
   tidegate root change two.json --add release=ben.pem --threshold release=2
   tidegate root change --renew root --renew targets --key root.pem --key targets.pem")]
 pub struct ChangeArgs {
-    /// The new file of the ceremony
+    /// The new file for the ceremony
     file: Option<PathBuf>,
-    /// Add a key to a role, by the file of its public half
+    /// Add a key to a role; name the file with its public half
     #[arg(long, value_name = "ROLE=PUBLIC.pem", value_parser = pair::<PathBuf>)]
     add: Vec<(RoleName, PathBuf)>,
-    /// Drop a key from a role, by its id or the beginning of it
+    /// Drop a key from a role, by its id or a prefix of its id
     #[arg(long, value_name = "ROLE=KEYID", value_parser = pair::<String>)]
     drop: Vec<(RoleName, String)>,
     /// How many of a role's keys must sign
@@ -50,7 +50,7 @@ pub struct ChangeArgs {
     /// Sign a role again with the same keys, for another term
     #[arg(long, value_name = "ROLE")]
     renew: Vec<RoleName>,
-    /// Why, for the keepers who are asked to sign
+    /// The reason, shown to the keepers who are asked to sign
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// A key to sign with at once
@@ -78,7 +78,7 @@ struct RoleBody {
     version: Option<u64>,
     threshold: u64,
     keys: Vec<KeyId>,
-    /// `None` for online roles, which a server renews by itself.
+    /// `None` for online roles, which the server renews automatically.
     expires: Option<Time>,
 }
 

@@ -37,7 +37,7 @@ use crate::store::port::{CatalogStore, PayloadStore, ReadError, StateError, Stat
 /// Serve, renew, and promote
 ///
 /// Serves the last publication at once, then reads the catalog, promotes what is due, and publishes.
-/// Runs until SIGTERM or SIGINT, and then gives running replies up to 8 s to finish.
+/// Runs until SIGTERM or SIGINT, then gives replies in progress up to 8 s to finish.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -73,7 +73,7 @@ pub struct Args {
         action = clap::ArgAction::Set
     )]
     access_log: bool,
-    /// The public half of the online key, if a command has the private half; the state folder then
+    /// The public half of the online key, if a command signs with the private half; the state folder then
     /// needs no key
     #[arg(long, value_name = "PUBLIC.pem", env = "TIDEGATE_ONLINE_KEY", requires = "sign_with")]
     online_key: Option<PathBuf>,
@@ -87,18 +87,19 @@ pub struct Args {
     /// Serve what `tidegate import` imported; this server reads no catalog, and signs and promotes nothing
     #[arg(long, conflicts_with_all = ["demo", "promote", "witness", "first"])]
     mirror: bool,
-    /// Compare with what is published there before publishing anything, and do not start if it is newer
+    /// Before publishing anything, compare with what is published there, and do not start if that is newer
     #[arg(long, value_name = "DIR|URL", env = "TIDEGATE_WITNESS")]
     witness: Option<String>,
     /// Check the witness's certificate against the roots in this PEM file instead of the machine's
     #[arg(long, value_name = "FILE", requires = "witness")]
     ca: Option<PathBuf>,
-    /// Publish for the first time: nothing was ever published from this catalog
+    /// Confirm that nothing was ever published from this catalog, and publish for the first time
     #[arg(long)]
     first: bool,
 }
 
-/// How long and how often the server waits at its start for keys that are being written.
+/// At its start, the server waits this long between attempts to read keys that are being written, and makes
+/// this many attempts.
 const MOMENT: Duration = Duration::from_millis(250);
 const PATIENCE: usize = 40;
 
@@ -132,14 +133,14 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let promoter = Promoter::start(setup, Arc::clone(&clock), Arc::clone(&shared)).hint(
         "restore what clients see with `tidegate recover --from URL|DIR`, or restore the state folder from a backup: without its last publication the server cannot tell whether it steps back; if nothing was ever published from here, move `publication` out of the state folder and start with `tidegate serve --first`",
     )?;
-    // This does not keep the last publication: it is as large as everything served, and soon replaced.
+    // Hold no reference to the last publication: it is as large as everything served, and soon replaced.
     check_last(args, globals, trust.as_ref(), shared.publication.load().as_deref(), new, clock.now())?;
     drop(trust);
 
     serve(args, &workspace, payloads, shared, move |told| promoter.run(told))
 }
 
-/// Serves the last import, and each later one as it comes.
+/// Serves the last import, and each later one as soon as it is stored.
 fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<ExitCode> {
     let shared = Handle::new(Shared::default());
     let workspace = Workspace::new(globals, Arc::clone(&clock));
@@ -155,8 +156,8 @@ fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<
     serve(args, &workspace, payloads, shared, move |told| mirror.run(told))
 }
 
-/// Answers requests until the process is told to stop, while another thread makes the answers. If that
-/// thread ends, so does the server: people notice a server that is down, but not one that is stale.
+/// Answers requests until the process is stopped, while another thread does `work`, which publishes. If
+/// that thread ends, so does the server: people notice a server that is down, but not one that is stale.
 fn serve(
     args: &Args,
     workspace: &Workspace,
@@ -166,7 +167,7 @@ fn serve(
 ) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        // This comes before anything else, so that an early signal is not lost.
+        // Listen for signals before anything else, so that an early signal is not lost.
         let stopped = signals()?;
         let mut config = http::Config::new(args.listen);
         config.admin_listen = args.admin_listen;
@@ -176,7 +177,7 @@ fn serve(
         let running = http::start(&config, shared, payloads, workspace.clock())?;
 
         let (stop, told) = mpsc::channel();
-        // The thread drops it when its work ends, even by a panic.
+        // The thread drops `working` when its work ends, even if it panics.
         let (working, ended) = oneshot::channel::<()>();
         let worker = std::thread::Builder::new().name("promoter".to_owned()).spawn(move || {
             let _working = working;
@@ -189,18 +190,18 @@ fn serve(
                 () = stopped => {}
                 _ = ended => {
                     alone = true;
-                    tracing::error!("the promoter has ended, so the server ends too");
+                    tracing::error!("the promoter stopped unexpectedly, so the server stops too");
                 }
             }
         };
         running.until(until).await?;
         tracing::info!("stopped serving");
-        // The promoter may be committing, so it finishes its turn first.
+        // The promoter may be in the middle of a commit, so let it finish its turn.
         drop(stop);
         if worker.join().is_err() || alone {
             return Err(refuse(
-                "the promoter ended by itself, which is a bug in tidegate: nothing would be published any more",
-                "start the server again, which continues from its last publication; the log shows what happened before",
+                "the promoter stopped unexpectedly, which is a bug in tidegate: nothing would be published any more",
+                "start the server again: it continues from its last publication; the log shows what happened",
             ));
         }
         Ok(ExitCode::SUCCESS)
@@ -223,7 +224,7 @@ fn check_last(
         let root =
             root.with_context(|| format!("the catalog `{}` has no root", globals.catalog.display()))?;
         match recover::seen(witness, args.ca.as_deref(), &root, now) {
-            // Clients forget what a replaced key has signed.
+            // Clients forget which versions a replaced key signed, so there is nothing to compare.
             Ok(seen) if trust.is_some_and(|trust| replaces_online_keys(trust.root().signed(), &seen)) => {
                 tracing::warn!(
                     "what is published at `{witness}` is signed by an online key that was replaced"
@@ -232,9 +233,9 @@ fn check_last(
             Ok(seen) => check_seen(last, &seen)
                 .with_context(|| format!("this server is behind what is published at `{witness}`"))
                 .hint(format!("restore its state first: `tidegate recover --from {witness}`"))?,
-            // The witness may be this service, which is down until it starts.
+            // The witness may be this very service, which is down until this server starts.
             Err(error) => tracing::warn!(
-                "cannot ask the witness, so nothing is compared with it: {}",
+                "cannot read the witness, so this server's last publication was not compared: {}",
                 chain(error.as_ref())
             ),
         }
@@ -245,14 +246,14 @@ fn check_last(
                 "the catalog has keys, but `{}` has no last publication: if one was ever published, it is lost",
                 globals.state.display()
             ),
-            "run `tidegate recover --from URL|DIR` to restore what clients or a mirror see, or `tidegate serve --first` if nothing was ever published",
+            "run `tidegate recover --from URL|DIR` to restore it from the live service or a mirror, or `tidegate serve --first` if nothing was ever published",
         ));
     }
     Ok(())
 }
 
-/// Whether this server promotes. The user must choose if git owns the catalog: two promoters would undo
-/// each other's work.
+/// Whether this server promotes. If the catalog is in a git work tree, the user must choose: two promoters
+/// would undo each other's work.
 fn promotes(args: &Args, workspace: &Workspace) -> anyhow::Result<bool> {
     match (args.promote, work_tree(&workspace.catalog)) {
         (Some(promote), _) => Ok(promote == Promote::On),
@@ -302,8 +303,8 @@ fn online_key(args: &Args, state: &dyn StateStore, workspace: &Workspace) -> any
     Ok(Online::State)
 }
 
-/// The roots and the targets role. If a checkout or a copy is in progress when the server starts, this
-/// waits until it is done.
+/// Reads the roots and the targets role. If a checkout or a copy of the catalog is in progress, waits until
+/// it is done.
 fn public_keys(catalog: &dyn CatalogStore) -> anyhow::Result<BTreeMap<String, Bytes>> {
     for _ in 0..PATIENCE {
         match catalog.keys() {
@@ -311,10 +312,10 @@ fn public_keys(catalog: &dyn CatalogStore) -> anyhow::Result<BTreeMap<String, By
             keys => return Ok(keys?),
         }
     }
-    catalog.keys().hint("find out what keeps writing there, and start the server again")
+    catalog.keys().hint("find out what keeps changing the catalog, and start the server again")
 }
 
-/// The offline role that a key signs for, if there is one.
+/// Returns the offline role that a key signs for, if there is one.
 fn offline_role(trust: &Trust, id: KeyId) -> Option<&'static str> {
     let root = trust.root().signed();
     if root.root().keyids.contains(&id) {
@@ -337,7 +338,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Prints where the server listens. The first line is for programs that started it.
+/// Prints the server's addresses. Programs that start the server read the first line.
 fn announce(running: &http::Running, workspace: &Workspace, demo: bool) -> anyhow::Result<()> {
     let address = running.address();
     let mut out = std::io::stdout().lock();
@@ -352,7 +353,7 @@ fn announce(running: &http::Running, workspace: &Workspace, demo: bool) -> anyho
     Ok(())
 }
 
-/// Completes when the process gets SIGTERM or SIGINT.
+/// Returns a future that completes when the process gets SIGTERM or SIGINT.
 fn signals() -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

@@ -20,15 +20,15 @@ use crate::signing::trust::Trust;
 /// Show what is published, when it expires, and what is degraded
 ///
 /// Reads the folders, and needs no running server. Exits with 1 if nothing is published or something has
-/// expired; with `--expires-within`, if something expires by then, for a job that runs daily.
+/// expired. With `--expires-within`, exits with 1 if something expires within that time, for a daily job.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Show the status at this time, RFC 3339
+    /// Show the status at this time (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
     /// List what expires within this time (`30d`), and exit with 1 if anything does
     ///
-    /// This covers every role and channel manifest. What the server itself signs lasts for days and is
+    /// This covers every role and channel manifest. What the server itself signs is valid for days and
     /// renewed daily, so it is listed only if it has less than 3 days left.
     #[arg(long, value_name = "DURATION", value_parser = time::duration)]
     expires_within: Option<TimeDelta>,
@@ -41,7 +41,7 @@ struct Body {
     publication: Option<PublicationBody>,
     expiries: Vec<ExpiryBody>,
     degraded: Vec<DegradedBody>,
-    /// What expires within the time that was given.
+    /// What expires within the time that the user gave, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_within: Option<Vec<ExpiryBody>>,
 }
@@ -128,7 +128,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     Ok(if expired || body.publication.is_none() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Every role and manifest that expires within a time.
+/// Returns every role and manifest that expires within the given time.
 fn expires_within(
     trust: Option<&Trust>,
     publication: Option<&Publication>,
@@ -140,7 +140,7 @@ fn expires_within(
     offline.chain(online.into_iter().filter(|(_, at)| *at - within.min(ONLINE_NEAR) <= now)).collect()
 }
 
-/// Expiries in the order of their times.
+/// Returns the expiries, sorted by time.
 fn bodies(mut expiries: Vec<(String, Time)>, now: Time) -> Vec<ExpiryBody> {
     expiries.sort_by_key(|(_, at)| *at);
     expiries

@@ -47,7 +47,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// Names and their values, one pair on each line.
+/// Formats names and their values, one pair on each line.
 pub fn pairs(pairs: &[(&str, String)]) -> String {
     let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let mut words = String::new();

@@ -16,7 +16,7 @@ pub struct Terminal<'a> {
     err: &'a mut dyn Write,
 }
 
-/// Stdout, which remembers whether its reader went away.
+/// A wrapper for stdout that remembers whether the reader went away.
 struct Pipe<'a> {
     to: &'a mut dyn Write,
     broken: bool,
@@ -70,7 +70,7 @@ impl<'a> Terminal<'a> {
         self.out.flush()
     }
 
-    /// Writes a message to stderr. If stderr is gone, nobody can read it.
+    /// Writes a message to stderr. Ignores errors: if stderr is gone, nobody can read the message.
     pub fn note(&mut self, words: impl fmt::Display) {
         let _ = self.out.flush();
         let _ = writeln!(self.err, "{words}");
@@ -90,7 +90,8 @@ impl<'a> Terminal<'a> {
         self.out.get_ref().broken
     }
 
-    /// Flushes stdout. The command has done its work even if the reader went away.
+    /// Flushes stdout and returns the exit code. It is no failure if the reader of stdout went away: the
+    /// command has done its work.
     pub fn finish(&mut self, code: ExitCode) -> ExitCode {
         match self.out.flush() {
             Ok(()) => code,

@@ -6,7 +6,7 @@ use crate::domain::Time;
 use crate::domain::rules::text;
 use crate::domain::span::Span;
 
-/// Parses a time, RFC 3339 in whole seconds.
+/// Parses an RFC 3339 time in whole seconds.
 pub fn parse(text: &str) -> Result<Time, String> {
     let time = chrono::DateTime::parse_from_rfc3339(text)
         .map_err(|_| "write it as RFC 3339, as in `2018-01-02T17:30:31Z`".to_owned())?;
@@ -16,7 +16,7 @@ pub fn parse(text: &str) -> Result<Time, String> {
     Ok(time.to_utc())
 }
 
-/// Parses a duration as in the catalog, or in minutes or seconds.
+/// Parses a duration in weeks, days, hours, minutes or seconds.
 pub fn duration(written: &str) -> Result<TimeDelta, String> {
     match Span::parse(written) {
         Some(Span(span)) if text::duration(span).is_none() => Ok(span),

@@ -29,10 +29,10 @@ use crate::words;
 
 /// Verify signatures, manifests and payloads, here or from a folder or a server
 ///
-/// Without `--from`: the catalog's keys, the signed manifest of every release, and the digests of all
-/// payloads. With it: a whole repository the way a cluster does, from a trusted root. Outside a catalog
-/// and without `--root`, the repository's own root is trusted: that shows that the repository is
-/// consistent, but not whose it is.
+/// Without `--from`, verifies the catalog's keys, the signed manifest of every release, and the digests of
+/// all payloads. With `--from`, verifies a whole repository as a cluster does, starting from a trusted
+/// root. Outside a catalog and without `--root`, trusts the repository's own root, which shows that the
+/// repository is consistent, but not whose it is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,8 +44,7 @@ pub struct Args {
     /// `https://HOST[:PORT]` or `http://…`
     #[arg(long, value_name = "DIR|URL")]
     from: Option<String>,
-    /// The trusted root; by default the first one of the catalog here, or without a catalog the one that
-    /// the repository itself has
+    /// The trusted root; by default the catalog's first root, or without a catalog the repository's own
     #[arg(long, value_name = "FILE", requires = "from")]
     root: Option<PathBuf>,
     /// Trust the certificate authorities in this PEM file instead of the machine's own
@@ -54,12 +53,12 @@ pub struct Args {
     /// Do not download payloads
     #[arg(long, requires = "from")]
     manifests_only: bool,
-    /// As of this time, RFC 3339
+    /// Evaluate as of this time (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
 }
 
-/// What was verified here.
+/// The result for the catalog here, as JSON.
 #[derive(Debug, Serialize)]
 struct LocalBody {
     root: RootBody,
@@ -68,12 +67,12 @@ struct LocalBody {
     signed: usize,
     unsigned: usize,
     payloads: usize,
-    /// The payloads of yanked releases that were withdrawn.
+    /// The withdrawn payloads of yanked releases.
     withdrawn: Vec<String>,
     faults: Vec<String>,
 }
 
-/// What was verified elsewhere.
+/// The result for a repository elsewhere, as JSON.
 #[derive(Debug, Serialize)]
 struct RemoteBody<'a> {
     root: RootBody,
@@ -211,7 +210,7 @@ fn elsewhere(
         let payloads = match (args.manifests_only, payload_words(*good, withdrawn)) {
             (true, _) => "not verified".to_owned(),
             (false, words) if waiting.is_empty() => words,
-            (false, words) => format!("{words}; missing, of releases in no channel: {}", waiting.join(", ")),
+            (false, words) => format!("{words}; missing, but needed by no channel: {}", waiting.join(", ")),
         };
         let first = body.roles.iter().min_by_key(|(_, at)| **at);
         let first = first.map(|(role, at)| format!("; `{role}` expires first, {}", rfc3339(*at)));
@@ -229,12 +228,12 @@ fn elsewhere(
     }
     let missing: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
     Err(refuse(
-        format!("some payloads are listed but missing; everything else is valid: {}", missing.join(", ")),
-        "run `tidegate verify` where the catalog is, to see which file to restore the published files in `payloads/`; a mirror needs a new `tidegate export`",
+        format!("everything is valid, except that some listed payloads are missing: {}", missing.join(", ")),
+        "run `tidegate verify` where the catalog is, to see which files to restore in `payloads/`; a mirror needs a new `tidegate export`",
     ))
 }
 
-/// The root to begin with. Where none is trusted, it comes from the repository itself, with a warning.
+/// Returns the root to start from. If the user trusts none, it is the repository's own, with a warning.
 fn trusted(
     args: &Args,
     source: &Source,
@@ -250,7 +249,7 @@ fn trusted(
     })?;
     let root = parse_root(&path, raw)?;
     terminal.note(
-        "warning: trusting the repository's own root: that shows that the repository is consistent, \
+        "warning: trusting the repository's own root, which shows that the repository is consistent, \
          but not whose it is (`--root FILE`)",
     );
     Ok(root)

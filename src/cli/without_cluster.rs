@@ -1,4 +1,4 @@
-//! `tidegate cluster` in a build without the cluster's side: says so, whatever the arguments.
+//! `tidegate cluster` in a build without the cluster's side: an error, whatever the arguments.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -30,8 +30,8 @@ use crate::store::directory::git;
 use crate::store::port::{CatalogStore, PayloadStore, Snapshot, StateStore};
 use crate::store::state::StateFolder;
 
-/// How often a change is decided again because somebody else committed first. Each of them makes
-/// progress, so losing this often in a row means that something else is wrong.
+/// How often a commit is tried if others come first. Each of those makes progress, so losing this often in
+/// a row means that something else is wrong.
 const TRIES: usize = 10;
 
 /// The folders and the clock.
@@ -65,12 +65,12 @@ impl Workspace {
         self.clock.now()
     }
 
-    /// Where the time comes from.
+    /// Returns the clock.
     pub fn clock(&self) -> SharedClock {
         Arc::clone(&self.clock)
     }
 
-    /// The catalog.
+    /// Returns the catalog's store.
     pub fn store(&self) -> anyhow::Result<&Arc<dyn CatalogStore>> {
         if let Some(store) = self.store.get() {
             return Ok(store);
@@ -81,22 +81,22 @@ impl Workspace {
         Ok(self.store.get_or_init(|| store))
     }
 
-    /// The catalog in another place, with the same payloads.
+    /// Returns the store of a catalog in another folder, with the same payloads.
     pub fn other(&self, catalog: &Path) -> anyhow::Result<Arc<dyn CatalogStore>> {
         Ok(store::catalog(catalog, &self.payloads)?)
     }
 
-    /// The state.
+    /// Returns the state store.
     pub fn state_store(&self) -> Arc<dyn StateStore> {
         store::state(&self.state)
     }
 
-    /// Where the online key is, if it is in a file.
+    /// Returns the path of the online key, if it is in a file.
     pub fn online_key_path(&self) -> PathBuf {
         StateFolder::new(&self.state).online_key_path()
     }
 
-    /// The payload files.
+    /// Returns the payload store.
     pub fn payload_store(&self) -> Arc<dyn PayloadStore> {
         store::payloads(&self.payloads, &self.state)
     }
@@ -115,15 +115,16 @@ impl Workspace {
             &|release| payloads.check(release, now),
             &self.checked,
         );
-        // A command that only reads must not create a state. Digests that are not kept only cost time.
+        // A command that only reads must not create a state folder. Without one, digests are computed
+        // again.
         if self.state.is_dir() {
             let _ = payloads.remember();
         }
         Ok(View { snapshot, catalog, folder: self.catalog.clone(), trust })
     }
 
-    /// Makes the changes that `decide` returns, if there are any. When somebody else's commit comes first,
-    /// `decide` is called again with the new catalog.
+    /// Commits the changes that `decide` returns, if there are any. If somebody else commits first, calls
+    /// `decide` again with the new catalog.
     pub fn commit<T>(
         &self,
         mut decide: impl FnMut(&View) -> anyhow::Result<(Vec<Change>, T)>,
@@ -149,22 +150,22 @@ impl Workspace {
 }
 
 impl View {
-    /// The keys, if there are any.
+    /// Returns the catalog's keys, if there are any.
     pub fn trust(&self) -> Result<Option<&Trust>, &TrustError> {
         self.trust.as_ref().map(Option::as_ref)
     }
 
-    /// Returns the keys, which must be usable if there are any.
+    /// Returns the catalog's keys, if there are any, or an error if they cannot be used.
     pub fn usable_trust(&self) -> anyhow::Result<Option<&Trust>> {
         self.trust().map_err(|error| {
             refuse(
                 format!("the catalog's keys cannot be used: {}", chain(error)),
-                "restore the files of `trust/`",
+                "restore the files in `trust/`",
             )
         })
     }
 
-    /// A release and its line.
+    /// Finds a release, with its line.
     pub fn release(&self, version: &Version) -> anyhow::Result<(&Line, &Release)> {
         if let Some(found) = self.catalog.release(version) {
             return Ok(found);
@@ -185,10 +186,11 @@ impl View {
         Err(refuse(format!("release `{version}` is not in the catalog"), hint))
     }
 
-    /// A channel by one of its names.
+    /// Finds a channel by its name or an alias.
     pub fn channel(&self, name: &ChannelName) -> anyhow::Result<ChannelRef<'_>> {
         self.catalog.channel(name).ok_or_else(|| {
-            // The channels of a line with faults are not known. This is what they are usually called.
+            // The channels of a line with faults are unknown, but their names usually begin with the
+            // line's.
             let of =
                 |line: &&String| name.as_str().strip_prefix(*line).is_some_and(|rest| rest.starts_with('-'));
             if let Some(line) = self.snapshot.reading.faulty.keys().find(of) {
@@ -200,7 +202,7 @@ impl View {
         })
     }
 
-    /// A line by its name.
+    /// Finds a line by its name.
     pub fn line(&self, name: &LineName) -> anyhow::Result<&Line> {
         self.catalog.line(name).ok_or_else(|| {
             if self.snapshot.reading.faulty.contains_key(name.as_str()) {
@@ -233,7 +235,7 @@ impl View {
         )
     }
 
-    /// The path of a file of the catalog, below the folder as the user named it.
+    /// Returns the path of a catalog file, below the folder as the user named it.
     pub fn path(&self, file: &str) -> PathBuf {
         self.folder.join(file)
     }
@@ -246,7 +248,7 @@ impl View {
                 None => line_path(stop.line),
             };
             format!(
-                "{}: `{}` is ahead of this machine's clock, so it counts at once; if the date is right, correct the clock",
+                "{}: `{}` is ahead of this machine's clock, so it takes effect at once; if the date is right, correct the clock",
                 self.path(&file).display(),
                 stop.what.key()
             )

@@ -1,4 +1,4 @@
-//! The agent: checks, downloads and applies, again and again.
+//! The agent: checks, downloads and applies, in a loop.
 
 use std::fs;
 use std::path::Path;
@@ -21,12 +21,12 @@ use crate::domain::version::Version;
 use crate::store::durable::{self, Mode};
 use crate::words;
 
-/// The wait after a first error. It doubles with each further one, up to an hour.
+/// The wait after the first error. It doubles with each further error, up to an hour.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
 
-/// How often a failed release is applied with automatic approval. If five attempts in half an hour fail,
-/// a person must look.
+/// How many attempts to apply a release may fail with automatic approval. After five failures within half
+/// an hour, a person must take a look.
 const MOST_TRIES: u32 = 5;
 
 /// How often the agent checks for new orders.
@@ -68,7 +68,7 @@ impl Agent {
         let mut wait = if cluster.record.checked.is_none() || cluster.record.step.is_some() || is_due {
             Duration::ZERO
         } else {
-            // Clusters that were started together do not ask at the same time.
+            // This keeps clusters that were started together from asking at the same time.
             Duration::from_secs(cluster.config.interval).mul_f64(random())
         };
         let mut errors = 0;
@@ -100,7 +100,8 @@ impl Agent {
         Ok(wait.mul_f64(0.9 + 0.2 * random()))
     }
 
-    /// Waits, but not longer than until settings or orders change. Returns whether to go on.
+    /// Waits for the given time, or until settings or orders change. Returns whether the agent should
+    /// continue.
     fn rest(&self, wait: Duration, before: &Cluster) -> bool {
         let start = self.clock.monotonic();
         let is_same =
@@ -117,7 +118,7 @@ impl Agent {
         }
     }
 
-    /// One turn: checks, and does what may be done.
+    /// One turn: checks, and applies a release if one is due and allowed.
     ///
     /// # Errors
     /// When the cluster's folder cannot be used.
@@ -215,8 +216,8 @@ impl Agent {
         self.apply(apply, &config.current, look, version, &downloads, &payloads, retries)
     }
 
-    /// Verifies a release again, just before it is applied: a day may have passed while a large payload
-    /// arrived.
+    /// Verifies a release again, just before it is applied: the download of a large payload may have taken
+    /// a day.
     fn verify(
         &self,
         look: &Look,
@@ -243,7 +244,7 @@ impl Agent {
         Ok(cluster.config)
     }
 
-    /// Runs the operator's command, and records what came of it.
+    /// Runs the operator's command, and records the result.
     fn apply(
         &self,
         command: &str,
@@ -310,7 +311,7 @@ fn stopped(version: &Version) -> Refusal {
     Refusal::Stopped { what: format!("the update to `{version}`") }
 }
 
-/// Removes the downloads of other releases. What cannot be removed only takes space.
+/// Removes the downloads of other releases. Ignores errors, since leftover files only take up space.
 fn remove_other_downloads(keep: &Path) {
     let Some(entries) = keep.parent().and_then(|above| fs::read_dir(above).ok()) else { return };
     for path in entries.flatten().map(|entry| entry.path()).filter(|path| path != keep) {
@@ -334,8 +335,8 @@ fn doubled(first: Duration, times: u32) -> Duration {
     first.saturating_mul(1 << times.min(16)).min(LONGEST_RETRY)
 }
 
-/// A random number from 0 to 1. If the system has no randomness, clusters ask at the same time, and that
-/// is all.
+/// A random number from 0 to 1. If the system provides no randomness, the only consequence is that clusters
+/// ask at the same time.
 fn random() -> f64 {
     let mut bytes = [0; 4];
     let _ = getrandom::fill(&mut bytes);

@@ -25,7 +25,8 @@ use crate::signing::Signed;
 use crate::signing::continuity::Known;
 use crate::signing::verify::Violation;
 
-/// Checks the server's documents. All calls block, so async code must make them on a thread of their own.
+/// A client that checks the server's documents. All calls block, so async code must make them on a separate
+/// thread.
 #[derive(Clone)]
 pub struct Client {
     trusted: Trusted,
@@ -46,7 +47,8 @@ pub struct Checked {
     pub current: Version,
     /// The time of the check.
     pub now: Time,
-    /// When the first document that the advice depends on expires. With `stale_ok` this may be in the past.
+    /// The earliest expiry of the documents that the advice depends on. With `stale_ok`, it may be in the
+    /// past.
     pub expires: Time,
     /// Releases that are on offer too early.
     pub skipped: Vec<Skipped>,
@@ -54,29 +56,29 @@ pub struct Checked {
     pub withheld: Vec<Version>,
     /// The signed manifests by version.
     pub manifests: BTreeMap<Version, Bytes>,
-    /// Whether the trusted state has changed.
+    /// Whether the check changed the trusted state.
     pub changed: bool,
 }
 
 impl Checked {
-    /// What the cluster should do.
+    /// Computes what the cluster should do.
     ///
     /// # Panics
-    /// Never: the catalog has the channel.
+    /// Never: the catalog always contains the channel.
     pub fn answer(&self) -> Answer<'_> {
         answer(&self.catalog, &[], &self.channel, &self.current, self.now)
             .expect("the catalog was built around this channel")
     }
 
-    /// How long ago the first document expired.
+    /// How long ago the first of the documents behind the advice expired, if any has.
     pub fn age(&self) -> Option<TimeDelta> {
         (self.expires <= self.now).then(|| self.now - self.expires)
     }
 }
 
 impl Client {
-    /// A client with its trusted state in a folder. `root` is the root that the operator brought to the
-    /// cluster. A newer one in the state takes precedence.
+    /// A client with its trusted state in a folder. `root` is the root that the operator supplied. A newer
+    /// root in the trusted state takes precedence.
     pub fn new(
         folder: &Path,
         root: Bytes,
@@ -88,17 +90,17 @@ impl Client {
         Self { trusted, folder: folder.to_owned(), root, fetch, clock, options }
     }
 
-    /// Asks the server, verifies its documents, and computes what the cluster that runs `current` and follows
-    /// `channel` should do.
+    /// Fetches the server's documents, verifies them, and computes what a cluster that runs `current` and
+    /// follows `channel` should do.
     ///
     /// # Errors
-    /// When a document is refused or cannot be fetched. The trusted state is then as before, byte for byte.
+    /// When a document is refused or cannot be fetched. The trusted state is then unchanged, byte for byte.
     pub fn check(&self, channel: &ChannelName, current: &Version) -> Result<Checked, Refusal> {
         self.check_with(Arc::clone(&self.fetch), channel, current)
     }
 
-    /// The same without the server, from the trusted state: during an outage, and again before a release
-    /// is applied.
+    /// Like [`check`](Self::check), but uses only the trusted state and not the server: during an outage,
+    /// and again right before a release is applied.
     ///
     /// # Errors
     /// Like [`check`](Self::check), and when a document is needed that was not verified before.
@@ -149,7 +151,7 @@ impl Client {
     }
 }
 
-/// A server without news. It has nothing that was not verified before.
+/// A stand-in for the server that has nothing new, only what was verified before.
 struct Nothing;
 
 impl Fetch for Nothing {
@@ -157,7 +159,7 @@ impl Fetch for Nothing {
         if ask.path.ends_with("/timestamp.json") {
             return Ok(Reply::NotModified);
         }
-        // The server withheld these manifests before.
+        // There is no newer root, and the server withheld these manifests before.
         if ask.path.ends_with(".root.json") || ask.path.starts_with("tuf/targets/") {
             return Ok(Reply::NotFound);
         }

@@ -1,4 +1,4 @@
-//! Running the operator's own commands.
+//! Runs the operator's own commands.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -14,11 +14,10 @@ use super::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::domain::version::Version;
 
-/// How long a command has to end after SIGTERM, before SIGKILL. This is half of what systemd gives the
-/// agent itself.
+/// How long a command has between SIGTERM and SIGKILL: half of what systemd gives the agent itself.
 pub const GRACE: Duration = Duration::from_secs(30);
 
-/// `--current` prints a version at once, unless something is stuck.
+/// The timeout of the `--current` command, which prints a version at once unless something is stuck.
 const LONGEST_CURRENT: Duration = Duration::from_secs(60);
 
 /// The exit code for "try again later": `EX_TEMPFAIL` of sysexits(3).
@@ -27,10 +26,10 @@ const LATER: i32 = 75;
 /// How often to check whether a command has ended, and whether it must stop.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// How many times [`PAUSE`] to wait for the output of a command that has ended.
+/// How long to wait for the rest of the output of a command that has ended, in steps of [`PAUSE`].
 const LAST_WORDS: u32 = 20;
 
-/// How much of a command's output is kept: its last lines contain the reason.
+/// How much of a command's output is kept: the reason for a failure is in the last lines.
 const LINES: usize = 20;
 const LONGEST_LINE: u64 = 1024;
 
@@ -45,8 +44,8 @@ pub enum Ended {
     Stopped,
 }
 
-/// Runs the command that applies a release, until it ends or `stop` returns true. Then its process group gets
-/// SIGTERM, and SIGKILL after [`GRACE`].
+/// Runs the command that applies a release. If `stop` returns true before the command ends, its process
+/// group gets SIGTERM, and SIGKILL after [`GRACE`].
 ///
 /// # Errors
 /// When it cannot be started.
@@ -69,10 +68,10 @@ pub fn apply(
     })
 }
 
-/// Asks a command for the version that the cluster runs.
+/// Runs the command that prints the version that the cluster runs.
 ///
 /// # Errors
-/// When the command fails, or did not print a version.
+/// When the command fails, takes too long or does not print a version.
 pub fn current(command: &str, folder: &Path, clock: &SharedClock) -> Result<Version, Refusal> {
     let failed = |why: String| Refusal::Current(format!("`{command}` {why}"));
     let unstarted = |e: std::io::Error| failed(format!("cannot be run: {e}"));
@@ -159,12 +158,13 @@ impl Running {
         }
     }
 
-    /// Signals the whole group. A group that has ended needs no signal.
+    /// Signals the whole group. Ignores errors, since a group that has ended needs no signal.
     fn signal(&self, signal: Signal) {
         let _ = kill_process_group(Pid::from_child(&self.child), signal);
     }
 
-    /// Waits for processes that a command left behind in its group, for the rest of the grace period.
+    /// Waits for processes that a command left behind in its group, and kills them when the grace period
+    /// ends.
     fn end_group(&self, clock: &SharedClock, since: Duration) {
         let group = Pid::from_child(&self.child);
         while test_kill_process_group(group).is_ok() {
@@ -181,7 +181,7 @@ impl Running {
 }
 
 impl Tail {
-    /// Reads a pipe to its end, on a thread of its own: another process may keep it open after the
+    /// Reads a pipe to its end on a separate thread, since another process may keep it open after the
     /// command has ended.
     fn follow(&self, pipe: impl Read + Send + 'static) -> JoinHandle<()> {
         let lines = Arc::clone(&self.0);

@@ -1,5 +1,4 @@
-//! Downloads of payloads: they can be resumed, and a file gets its name only when it is complete and
-//! verified.
+//! Resumable downloads of payloads. A file gets its final name only when it is complete and verified.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -16,24 +15,24 @@ use crate::formats::tuf::names;
 use crate::signing::verify::Violation;
 use crate::store::durable::{self, Mode};
 
-/// Large enough for cheap reads, and small enough to notice a pause at once.
+/// Large enough for efficient reads, and small enough that a pause takes effect at once.
 const CHUNK: usize = 256 * 1024;
 
-/// Where the files of a release come from, and where they go.
+/// A download of a release's files: its source, and the folder to write to.
 #[derive(Clone, Copy)]
 pub struct Download<'a> {
     pub fetch: &'a dyn Fetch,
     pub folder: &'a Path,
-    /// Whether to stop, asked between chunks. The part that has arrived is kept.
+    /// Called between chunks: if it returns true, the download stops. The part that has arrived is kept.
     pub stop: &'a dyn Fn() -> bool,
 }
 
-/// The payloads of a release for a machine of an architecture: those for any architecture, and those for
-/// its own.
+/// The payloads of a release that a machine needs: those for its architecture, and those for any
+/// architecture.
 ///
 /// # Errors
-/// When the release has payloads, but none for the machine: applying it without one would do nothing, or
-/// worse.
+/// When the release has payloads, but none for the machine: applying the release without a payload would do
+/// nothing, or worse.
 pub fn wanted<'p>(
     version: &Version,
     payloads: &'p [Payload],
@@ -54,10 +53,11 @@ pub fn wanted<'p>(
 }
 
 impl Download<'_> {
-    /// Downloads one payload. If the file exists already, it is hashed again.
+    /// Downloads one payload. If the file already exists and has the right digest, nothing is fetched.
     ///
     /// # Errors
-    /// When it cannot be fetched, is not what release keys signed, or was stopped.
+    /// When the payload cannot be fetched or does not have the digest that release keys signed, or the
+    /// download is stopped.
     pub fn payload(&self, version: &Version, payload: &Payload) -> Result<PathBuf, Refusal> {
         durable::create_folder(self.folder, Mode::Private)?;
         let path = self.folder.join(&payload.file);
@@ -67,7 +67,7 @@ impl Download<'_> {
         let part = self.folder.join(format!(".{}.part", payload.file));
         self.fill(&part, version, payload)?;
         if let Err(refusal) = check(&part, payload) {
-            // It is complete, but wrong: resuming it would not help.
+            // The file is complete but wrong, so resuming the download would not help.
             fs::remove_file(&part).map_err(Refusal::state(&part))?;
             return Err(refusal);
         }
@@ -102,7 +102,7 @@ impl Download<'_> {
             .write(true)
             .open(part)
             .map_err(Refusal::state(part))?;
-        // A server that does not support ranges sends the whole file.
+        // A server that does not support ranges sends the whole file, so the body starts at 0.
         let mut at = found.from;
         file.set_len(at).map_err(Refusal::state(part))?;
         io::Seek::seek(&mut file, io::SeekFrom::Start(at)).map_err(Refusal::state(part))?;
@@ -135,7 +135,7 @@ impl Download<'_> {
 /// Checks that a file has the digest of a payload.
 ///
 /// # Errors
-/// When it has another one, or cannot be read.
+/// When the digest is different, or the file cannot be read.
 pub fn check(path: &Path, payload: &Payload) -> Result<(), Refusal> {
     let mut file = File::open(path).map_err(Refusal::state(path))?;
     let mut hasher = sha2::Sha256::new();

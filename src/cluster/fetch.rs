@@ -1,4 +1,4 @@
-//! How files come from a server: with limits on size and time, and a minimum speed.
+//! Fetches files from a server, with limits on size and time, and a minimum speed.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::refusal::Refusal;
 
-/// A source of files: a server, or a test.
+/// A source of files: a server, or a stand-in for one.
 pub trait Fetch: Send + Sync + 'static {
-    /// Requests the file at a path below the server's address, `tuf/metadata/timestamp.json`.
+    /// Requests the file at a path below the server's address, such as `tuf/metadata/timestamp.json`.
     ///
     /// # Errors
     /// When there is no answer, or an unusable one.
@@ -20,15 +20,15 @@ pub trait Fetch: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ask<'a> {
     pub path: &'a str,
-    /// The tag of the local copy.
+    /// The `ETag` of the local copy, if there is one.
     pub held: Option<&'a str>,
-    /// Continue from this byte, if the file still has this tag.
+    /// Continue from this byte, if the file still has this `ETag`.
     pub from: Option<(u64, &'a str)>,
-    /// Whether the transfer may take any time, as long as it has the minimum speed. Payloads may.
+    /// Whether the transfer may take any amount of time while it keeps the minimum speed, as for payloads.
     pub patient: bool,
 }
 
-/// The answer.
+/// The answer to a request for a file.
 pub enum Reply {
     NotFound,
     /// The local copy is current.
@@ -36,15 +36,15 @@ pub enum Reply {
     Found(Found),
 }
 
-/// A file on the server.
+/// A file that the server sends.
 pub struct Found {
     pub tag: Option<String>,
-    /// Where the body starts: at 0, unless the request said otherwise.
+    /// Where in the file the body starts: at 0, unless the request asked to continue from a later byte.
     pub from: u64,
     pub body: Box<dyn Read + Send>,
 }
 
-/// How many requests and bytes a check took.
+/// The number of requests and bytes of a check.
 #[derive(Debug, Clone, Default)]
 pub struct Traffic {
     requests: Arc<AtomicU64>,
@@ -65,7 +65,7 @@ impl Traffic {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Heads and bodies in both directions.
+    /// The bytes of all heads and bodies, in both directions.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -78,8 +78,8 @@ pub struct Pace {
     pub wait: Duration,
     /// The speed is checked in windows of this length.
     pub window: Duration,
-    /// The minimum number of bytes in a window. 10 KiB in 20 s is slower than any line that can carry
-    /// payloads.
+    /// The minimum number of bytes in a window. 10 KiB in 20 s is slower than any connection that is usable
+    /// for payloads.
     pub least: u64,
     /// The timeout for one file of the repository, head and body. Payloads have none.
     pub whole: Duration,
@@ -99,10 +99,10 @@ impl Default for Pace {
 /// Reads a body to its end, up to a limit.
 ///
 /// # Errors
-/// When it is larger, or the connection breaks.
+/// When the body is larger, or the connection breaks.
 pub fn read_all(path: &str, body: &mut dyn Read, limit: u64) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
-    // One byte more shows whether the body exceeds the limit.
+    // Read one byte more, to notice a body that exceeds the limit.
     body.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| broken(path, &e))?;
     if bytes.len() as u64 > limit {
         return Err(Refusal::TooLarge { path: path.to_owned(), limit });
@@ -110,7 +110,7 @@ pub fn read_all(path: &str, body: &mut dyn Read, limit: u64) -> Result<Vec<u8>, 
     Ok(bytes)
 }
 
-/// A body whose connection broke, or that was too slow.
+/// The refusal for a body whose connection broke or that was too slow.
 pub fn broken(path: &str, error: &io::Error) -> Refusal {
     let detail = error.to_string();
     if error.kind() == io::ErrorKind::TimedOut {

@@ -1,7 +1,7 @@
 //! The folder of one cluster: its settings, its operator's orders, and the agent's record.
 //!
-//! All three are in one file, which is replaced as a whole, so readers need no lock. Whoever changes it
-//! takes the lock first.
+//! All three are in one file, which is replaced as a whole, so readers need no lock. A writer takes the
+//! lock first.
 
 use std::fs;
 use std::io;
@@ -22,7 +22,7 @@ use crate::store::durable::{self, Mode};
 
 const FILE: &str = "cluster.json";
 
-/// What is kept about a cluster.
+/// Everything that is stored about a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
@@ -33,7 +33,7 @@ pub struct Cluster {
     pub record: Record,
 }
 
-/// How a cluster is updated: the options of `tidegate cluster add`, as they are kept.
+/// How a cluster is updated: the options of `tidegate cluster add`, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Config {
@@ -43,7 +43,7 @@ pub struct Config {
     /// The address of the update server or of a mirror
     #[arg(long, value_name = "URL")]
     pub server: String,
-    /// The channel to follow: its name or an alias, in any case
+    /// The channel to follow: its name or an alias, in upper or lower case
     #[arg(long, value_name = "CHANNEL", value_parser = ChannelName::parse_any_case)]
     pub channel: ChannelName,
     /// A command that prints the version that the cluster runs; run with `sh -c`
@@ -60,20 +60,20 @@ pub struct Config {
     // In seconds.
     #[arg(long, value_name = "DURATION", value_parser = interval, default_value = "45m")]
     pub interval: u64,
-    /// Take the payloads for this architecture, and those for any
+    /// Take the payloads for this architecture, and those for any architecture
     #[arg(long, value_name = "ARCH")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arch: Option<String>,
-    /// Accept documents that expired at most this long ago, in a closed network
+    /// In a closed network, accept documents that expired at most this long ago
     // In seconds.
     #[arg(long, value_name = "DURATION", value_parser = seconds, default_value = "0s", hide_default_value = true)]
     #[serde(default)]
     pub stale_ok: u64,
-    /// Accept what a demo has signed with throw-away keys
+    /// Accept documents that a demo has signed with throw-away keys
     #[arg(long)]
     #[serde(default)]
     pub demo: bool,
-    /// Certificates to trust for `https` instead of the system's, PEM
+    /// PEM file of certificates to trust for `https` instead of the system's
     #[arg(long, value_name = "FILE")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
@@ -89,10 +89,10 @@ pub enum Approval {
     Admin,
 }
 
-/// Ten years: no signed document lives longer.
+/// Ten years: no signed document is valid for longer.
 const LONGEST: Span = Span(TimeDelta::days(3650));
 
-/// Parses a length of time into seconds.
+/// Parses a duration into seconds.
 fn seconds(text: &str) -> Result<u64, String> {
     match Span::parse(text) {
         Some(span) if span <= LONGEST => Ok(span.0.num_seconds().unsigned_abs()),
@@ -108,7 +108,7 @@ fn interval(text: &str) -> Result<u64, String> {
     }
 }
 
-/// What the operator wants.
+/// The operator's orders.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Orders {
@@ -121,7 +121,7 @@ pub struct Orders {
     pub retries: u64,
 }
 
-/// Since when nothing is applied, and why.
+/// A pause: since when no release is applied, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pause {
@@ -129,7 +129,7 @@ pub struct Pause {
     pub reason: Option<String>,
 }
 
-/// The results so far.
+/// The agent's results so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
@@ -137,11 +137,11 @@ pub struct Record {
     /// The release that the cluster should install.
     pub target: Option<Version>,
     pub advice: Option<Told>,
-    /// When the last check succeeded.
+    /// The time of the last successful check.
     pub checked: Option<Time>,
     /// When the advice expires.
     pub expires: Option<Time>,
-    /// How many seconds ago the documents expired, if they have and that is allowed.
+    /// How many seconds ago the documents expired, if they have expired and are still accepted.
     pub age: Option<u64>,
     /// Why the last check failed.
     pub trouble: Option<Failure>,
@@ -149,11 +149,11 @@ pub struct Record {
     pub failure: Option<Failure>,
     /// The step in progress.
     pub step: Option<Step>,
-    /// Observations that do not stop the update: skipped releases, for example.
+    /// Observations that do not stop the update, such as skipped releases.
     pub notes: Vec<String>,
 }
 
-/// The advice of a check.
+/// The advice that a check gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     pub action: String,
@@ -161,11 +161,11 @@ pub struct Told {
     pub message: String,
 }
 
-/// A check or a release that failed.
+/// A check that failed, or a release that could not be applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
-    /// A stable word, such as a [`Refusal::kind`].
+    /// The stable name of the cause, such as a [`Refusal::kind`].
     #[serde(rename = "type")]
     pub kind: String,
     pub reason: String,
@@ -186,7 +186,7 @@ impl Failure {
     }
 }
 
-/// A step of an update, in the order in which they happen.
+/// The steps of an update, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
@@ -195,7 +195,7 @@ pub enum Step {
     Apply,
 }
 
-/// The folder.
+/// The folder of one cluster.
 #[derive(Debug, Clone)]
 pub struct Folder {
     path: PathBuf,
@@ -203,7 +203,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// The folder of a cluster in the state folder.
+    /// The folder of the cluster `name` in a state folder.
     pub fn new(state: &Path, name: &str) -> Self {
         Self { path: state.join("clusters").join(name), name: name.to_owned() }
     }
@@ -239,13 +239,13 @@ impl Folder {
         &self.path
     }
 
-    /// Whether the cluster was added.
+    /// Whether the cluster has been added.
     pub fn exists(&self) -> bool {
         self.path.join(FILE).is_file()
     }
 
-    /// Creates the folder, and clears what an interrupted removal or addition left in it: with another
-    /// root, all trust starts anew.
+    /// Creates the folder, and removes anything that an interrupted addition or removal left in it: what
+    /// was trusted under another root must not survive.
     ///
     /// # Errors
     /// When the folder cannot be written, or a check of a removed cluster is still in progress.
@@ -255,7 +255,7 @@ impl Folder {
         let _files = lock::wait(&self.path.join("files.lock"))?;
         self.clear()?;
         durable::write(&self.path.join("root.json"), root, Mode::Private)?;
-        // This comes last, since the cluster exists once this file does.
+        // This file comes last, since the cluster exists once the file does.
         let (config, orders, record) = (config.clone(), Orders::default(), Record::default());
         self.write(&Cluster { config, orders, record })
     }
@@ -265,7 +265,7 @@ impl Folder {
     /// # Errors
     /// When the folder cannot be removed.
     pub fn remove(&self) -> Result<(), Refusal> {
-        // A check in progress would write what it trusts after everything was removed.
+        // Wait for a check in progress: it would write its trusted state after everything was removed.
         let _check = self.check_lock()?;
         let _files = lock::wait(&self.path.join("files.lock"))?;
         let file = self.path.join(FILE);
@@ -286,7 +286,7 @@ impl Folder {
         Ok(())
     }
 
-    /// The root that the operator brought to the cluster.
+    /// The root that the operator supplied when adding the cluster.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -323,7 +323,7 @@ impl Folder {
         write(&self.path.join(FILE), cluster)
     }
 
-    /// The lock of the agent. `None` if another agent has it.
+    /// Takes the lock of the agent. `None` if another agent holds it.
     ///
     /// # Errors
     /// When the lock file cannot be created.
@@ -336,10 +336,10 @@ impl Folder {
         self.path.join("downloads").join(version.to_string())
     }
 
-    /// The lock for changing what is trusted.
+    /// Waits for the lock that protects the trusted state.
     ///
     /// # Errors
-    /// When another process has it for a minute, or the lock file cannot be created.
+    /// When another process holds it for a minute, or the lock file cannot be created.
     pub fn check_lock(&self) -> Result<Lock, Refusal> {
         lock::wait(&self.path.join("check.lock"))
     }

@@ -1,4 +1,4 @@
-//! A server over HTTP.
+//! Fetches files from a server over HTTP.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -15,13 +15,13 @@ use crate::tls;
 
 const USER_AGENT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
 
-/// How much of an error's body is read, so that the connection can be reused.
+/// How many bytes of an error's body are read, so that the connection can be reused.
 const LONGEST_REFUSAL: u64 = 8 * 1024;
 
-/// A server.
+/// A server, reached over HTTP.
 pub struct Server {
     agent: ureq::Agent,
-    /// Without a trailing slash.
+    /// The server's address, without a trailing slash.
     base: String,
     pace: Pace,
     clock: SharedClock,
@@ -29,11 +29,12 @@ pub struct Server {
     stop: Stop,
 }
 
-/// Set when the process must end. Transfers then stop.
+/// A flag that is set when the process must end. Transfers then stop.
 pub type Stop = Arc<AtomicBool>;
 
 impl Server {
-    /// A server by its address. `ca` is a PEM file with the authorities to trust instead of the system's.
+    /// Makes a server from its address. `ca` is a PEM file with the authorities to trust instead of the
+    /// system's.
     ///
     /// # Errors
     /// When the address is invalid, or there are no certificates for `https`.
@@ -54,7 +55,7 @@ impl Server {
         Ok(Self { agent, base: base.to_owned(), pace, clock, traffic, stop })
     }
 
-    /// The same server, with a flag that ends all transfers.
+    /// Sets the flag that ends all transfers.
     pub fn until(mut self, stop: &Stop) -> Self {
         self.stop = Arc::clone(stop);
         self
@@ -66,7 +67,7 @@ impl Server {
     }
 }
 
-/// The one place where connections are configured.
+/// Makes the HTTP agent. All connection settings are here.
 fn agent(https: bool, ca: Option<&Path>, pace: &Pace) -> Result<ureq::Agent, Refusal> {
     let mut config = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -107,7 +108,7 @@ impl Fetch for Server {
         self.traffic.add(received(&response));
         let status = response.status().as_u16();
         let tag = text(response.headers(), "etag");
-        // The request did not ask for compression, and an unpacked body has no limit of its own.
+        // The request did not ask for compression, and nothing would limit the size of an unpacked body.
         let encoding = text(response.headers(), "content-encoding");
         if matches!(status, 200 | 206) && encoding.is_some_and(|encoding| encoding != "identity") {
             return Err(Refusal::Compressed { path: url });
@@ -156,9 +157,9 @@ struct Paced {
     pace: Pace,
     traffic: Traffic,
     stop: Stop,
-    /// When the window started.
+    /// When the current window started.
     begun: Option<Duration>,
-    /// How many bytes arrived in the window.
+    /// How many bytes have arrived in the current window.
     came: u64,
 }
 
@@ -183,7 +184,7 @@ impl Read for Paced {
     }
 }
 
-/// Marks a timeout of ureq as a timeout.
+/// Turns a timeout of ureq into an I/O error of the kind `TimedOut`.
 fn slow(error: io::Error) -> io::Error {
     let timeout = error
         .get_ref()
@@ -205,7 +206,7 @@ fn failed(url: &str, error: &ureq::Error) -> Refusal {
     }
 }
 
-/// A path as part of a URL. Only the `+` in names needs an escape: some servers read it as a space.
+/// A path as part of a URL. Only the `+` in names needs escaping, since some servers read it as a space.
 fn encoded(path: &str) -> String {
     path.replace('+', "%2B")
 }
@@ -219,7 +220,7 @@ fn header(name: &str, value: &str) -> u64 {
     (name.len() + value.len() + ": \r\n".len()) as u64
 }
 
-/// The length of a request head without conditions, as ureq writes it.
+/// The length of a request head as ureq writes it, without conditional and range headers.
 fn sent(url: &str) -> u64 {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));

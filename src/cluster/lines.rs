@@ -21,9 +21,9 @@ pub struct Skipped {
     pub version: Version,
     pub channel: ChannelName,
     pub stage: StageName,
-    /// Since when it is on offer.
+    /// Since when the release has been on offer.
     pub since: Time,
-    /// When its release keys allow it.
+    /// The earliest time at which its release keys allow it.
     pub not_before: Option<Time>,
 }
 
@@ -34,8 +34,8 @@ pub struct Lines<'a> {
     pub found: Vec<Line>,
     pub skipped: Vec<Skipped>,
     pub withheld: Vec<Version>,
-    /// Releases whose manifests name a different line to enter from than their channels do. The online
-    /// key must not decide that.
+    /// Releases that follow a different line according to their manifests than according to their channels.
+    /// The online key must not decide which line a release follows.
     pub strangers: Vec<Version>,
 }
 
@@ -45,7 +45,7 @@ impl<'a> Lines<'a> {
         Self { manifests, found, skipped, withheld, strangers }
     }
 
-    /// Loads the line of the channel, the line that it follows, and those between it and the line of
+    /// Loads the channel's line, the line that it follows, and all lines between them and the line of
     /// `current`. Returns the channel's own name.
     pub fn load(&mut self, channel: &ChannelName, current: &Version) -> Result<ChannelName, Refusal> {
         let channel = self.manifests.resolve(channel)?;
@@ -59,16 +59,19 @@ impl<'a> Lines<'a> {
             }
             return Ok(channel);
         }
-        // The minor gate needs the line before. A cluster further down passes each line in between.
+        // The minor gate needs the preceding line. A cluster on an even older line must pass through each
+        // line in between.
         if !self.add_from(before, current, |line| own.as_ref().is_none_or(|own| own == line))? {
-            // The cluster may be ahead of the channel. Then the lines between are below its own.
+            // The cluster may be ahead of the channel. In that case, start from the cluster's line and go
+            // down to the channel's.
             self.add_from(own, current, |_| false)?;
         }
         Ok(channel)
     }
 
-    /// Adds a line, the line that it follows, and so on, until `is_last`. Returns whether that line was
-    /// reached. A line is added once, so a circle of lines ends this too.
+    /// Adds a line, the line that it follows, and so on, up to the first one for which `is_last` is true.
+    /// Returns whether such a line was reached. A line is added only once, so a cycle of lines ends the
+    /// loop too.
     fn add_from(
         &mut self,
         mut line: Option<LineName>,
@@ -89,8 +92,8 @@ impl<'a> Lines<'a> {
         self.found.iter().any(|found| found.name == *line)
     }
 
-    /// Loads the line that follows a retired one, so that the answer can name it. This only informs, so
-    /// no fault of that line matters.
+    /// Loads the line that follows a retired one, so that the answer can name it. This is only for
+    /// information, so any fault in that line is ignored.
     fn load_next(&mut self, retired: &LineName, current: &Version) {
         let lines: Vec<_> = self.manifests.lines().cloned().collect();
         for line in lines {
@@ -105,8 +108,8 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Adds a line by one of its channels, as a cluster that follows one of its stages sees it. Returns
-    /// the line that it follows.
+    /// Adds a line, given one of its channels. `followed` is the stage that the cluster follows, if it is
+    /// in this line. Returns the line that the added line follows.
     fn add(
         &mut self,
         one: &ChannelManifest,
@@ -162,9 +165,9 @@ impl<'a> Lines<'a> {
     /// Restores the barriers that release keys have signed but the channel does not offer: the online key
     /// can add barriers, but not remove them.
     ///
-    /// In the followed line, a barrier above everything on offer bars nothing. In a line that the cluster
-    /// leaves, it bars the way into the next line. There it counts from the time at which release keys
-    /// allow it in the stage, since one that is still soaking may be missing.
+    /// In the followed line, a barrier above every release on offer has no effect. In a line that the
+    /// cluster leaves, it blocks the way into the next line. There it counts only from the time at which
+    /// release keys allow it in the stage: before that, it may be missing because it is still soaking.
     fn raise_barriers(
         &mut self,
         line: &mut Line,
@@ -202,16 +205,17 @@ impl<'a> Lines<'a> {
                     withheld(line, version.clone())
                 }
             };
-            // A barrier that was yanked in an earlier stage has its replacement like any other.
+            // If the barrier was yanked in an earlier stage, its replacement applies here too.
             barrier.yank = line.releases.get(&version).and_then(|known| known.yank.clone());
-            // It is in the stage, so that it bars there, but clusters cannot install it.
+            // Put the barrier into the stage, so that it takes effect there, but without a payload, so that
+            // clusters cannot install it.
             let entry = Entry { since: Time::UNIX_EPOCH, by: SCHEDULE.to_owned(), reason: None };
             barrier.entries[stage] = Some(entry);
             barrier.evidence.payload = PayloadState::Missing { file: String::new() };
             line.releases.insert(version, barrier);
         }
-        // A yanked barrier moves to its replacement only if that is on offer here. Otherwise the online
-        // key would only move it out of the way.
+        // A yanked barrier moves to its replacement only if the replacement is on offer here. Otherwise the
+        // online key could use a yank to move the barrier out of the way.
         let offers = |version: &Version| line.offered(stage, now).any(|release| release.version == *version);
         let opened: Vec<Version> = line
             .barriers(now)
@@ -227,7 +231,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// A signed release whose manifest is not available.
+/// A stand-in for a signed release whose manifest is not available. It counts as a barrier.
 fn withheld(line: &Line, version: Version) -> Release {
     Release {
         version,

@@ -1,5 +1,5 @@
-//! Locks between the commands of one cluster. The system releases them when their process ends, in
-//! whatever way.
+//! Locks between the commands of one cluster. The system releases a lock when its process ends, even if it
+//! is killed.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::refusal::Refusal;
 use crate::store::durable::{self, Mode};
 
-/// A command waits for a minute, in steps of [`PAUSE`]. A check takes seconds; with the slowest server
-/// that is accepted, each file takes a minute.
+/// A command tries to take a lock for a minute, in steps of [`PAUSE`]. A check normally takes seconds, but
+/// with the slowest server that is accepted, each file takes a minute.
 const TRIES: u32 = 1200;
 const PAUSE: Duration = Duration::from_millis(50);
 

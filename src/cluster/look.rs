@@ -1,4 +1,4 @@
-//! A look at a cluster: what it runs, and what it should do.
+//! Looks at a cluster: which version it runs, and what it should do.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,27 +15,26 @@ use crate::domain::rfc3339;
 use crate::domain::span::Span;
 use crate::words;
 
-/// The result of a look.
+/// The result of looking at a cluster.
 pub struct Look {
     pub config: Config,
     pub client: Client,
     pub server: Arc<Server>,
     pub checked: Checked,
-    /// Why the advice is from the trusted state, and not from the server.
+    /// Why the server could not be asked, if the advice is from the trusted state instead.
     pub outage: Option<Refusal>,
 }
 
-/// Looks, and records the result.
+/// Looks at a cluster, and records the result.
 ///
-/// If `patient`, the trusted state is good enough during an outage, until it expires. `stop` ends the
-/// look early.
+/// If `patient`, the trusted state is used during an outage, until it expires. `stop` ends it early.
 ///
 /// # Errors
 /// When the version that the cluster runs is unknown, or the server's documents are refused.
 pub fn look(folder: &Folder, clock: &SharedClock, patient: bool, stop: &Stop) -> Result<Look, Refusal> {
     let looked = try_look(folder, clock, patient, stop);
     if looked.is_err() && stop.load(Ordering::SeqCst) {
-        // An orderly end is not a failure.
+        // Stopping on request is not a failure.
         return looked;
     }
     folder.change(|cluster| match &looked {
@@ -52,7 +51,7 @@ fn try_look(folder: &Folder, clock: &SharedClock, patient: bool, stop: &Stop) ->
     let (checked, outage) = match client.check(&config.channel, &current) {
         Err(refusal) if patient && refusal.is_outage() => match client.recheck(&config.channel, &current) {
             Ok(checked) => (checked, Some(refusal)),
-            // The outage explains more than what is missing without the server.
+            // Report the outage, not the document that is missing because of it.
             Err(_) => return Err(refusal),
         },
         checked => (checked?, None),
@@ -60,7 +59,7 @@ fn try_look(folder: &Folder, clock: &SharedClock, patient: bool, stop: &Stop) ->
     Ok(Look { config, client, server, checked, outage })
 }
 
-/// The client of a cluster, and its server.
+/// Makes the client of a cluster, and the server that it asks.
 ///
 /// # Errors
 /// When the settings are invalid.
@@ -92,7 +91,7 @@ pub fn note(record: &mut Record, checked: &Checked, outage: Option<&Refusal>) {
     record.age = checked.age().and_then(|age| u64::try_from(age.num_seconds()).ok());
     record.notes = notes(checked);
     match outage {
-        Some(outage) => record.notes.insert(0, format!("{outage}; the last advice still counts")),
+        Some(outage) => record.notes.insert(0, format!("{outage}; the last advice still applies")),
         None => record.checked = Some(checked.now),
     }
     record.trouble = None;
@@ -113,7 +112,7 @@ fn notes(checked: &Checked) -> Vec<String> {
         )
     });
     let withheld = checked.withheld.iter().map(|version| {
-        format!("the server withholds the manifest of the signed release `{version}`; it may be a barrier, so it is not jumped")
+        format!("the server withholds the manifest of the signed release `{version}`; the release may be a barrier, so it cannot be skipped")
     });
     skipped.chain(withheld).collect()
 }

@@ -1,4 +1,4 @@
-//! The manifests behind an answer, of channels and releases. They are read when they are needed.
+//! The channel and release manifests behind an answer. Each is read when it is needed.
 //!
 //! The chain is `channels` -> channel manifest -> release manifest -> payload. Each link is checked from
 //! both sides: release keys must list what the online key lists.
@@ -22,12 +22,12 @@ use crate::formats::tuf::{Target, Targets};
 use crate::signing::continuity::Known;
 use crate::signing::verify::{Verified, Verifier, Violation, check_offers};
 
-/// What a cluster accepts beyond the strict rules.
+/// The exceptions to the strict rules that a cluster accepts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Documents that throw-away keys have signed.
+    /// Whether to accept documents that are signed with throw-away keys.
     pub demo: bool,
-    /// Documents that expired less than this long ago, for closed networks.
+    /// Accept documents that expired less than this long ago, in closed networks.
     pub stale_ok: TimeDelta,
 }
 
@@ -39,9 +39,9 @@ pub struct Manifests<'a> {
     pub now: Time,
     /// Whether throw-away keys are accepted.
     demo: bool,
-    /// Updated with each manifest that is read.
+    /// What the cluster has seen of the channels, updated with each manifest that is read.
     pub seen: Seen,
-    /// When the first document that was read expires.
+    /// The earliest expiry of the documents that were read.
     pub expires: Time,
     /// All lines whose releases are delegated, with the prefixes of their versions.
     prefixes: Vec<(Prefix, LineName)>,
@@ -51,7 +51,7 @@ pub struct Manifests<'a> {
 }
 
 impl<'a> Manifests<'a> {
-    /// Verifies the documents that all lines need. They must continue from those that are `known`.
+    /// Verifies the documents that all lines need. They must follow the `known` ones.
     ///
     /// # Errors
     /// When a client must refuse the repository.
@@ -79,7 +79,7 @@ impl<'a> Manifests<'a> {
         Ok(Self { verifier, verified: top, now, demo, seen, expires, prefixes, lines, channels, releases })
     }
 
-    /// Verifies the role of a line. It may have expired.
+    /// Verifies the role of a line, except for its expiry.
     fn line(&mut self, line: &LineName) -> Result<Rc<Targets>, Refusal> {
         if let Some(known) = self.lines.get(line) {
             return Ok(Rc::clone(known));
@@ -104,7 +104,7 @@ impl<'a> Manifests<'a> {
         &self.verified.channels.signed().targets
     }
 
-    /// The manifest of a channel, by its own name.
+    /// The manifest of a channel, by the channel's own name.
     pub fn channel(&mut self, name: &ChannelName) -> Result<ChannelManifest, Refusal> {
         if let Some(known) = self.channels.get(name) {
             return Ok(known.clone());
@@ -129,8 +129,8 @@ impl<'a> Manifests<'a> {
         Ok(manifest)
     }
 
-    /// Checks that a channel keeps its line and its stage. Otherwise the online key could bypass
-    /// `not_before` with another name for the stage, or lead clusters into another line.
+    /// Checks that a channel still belongs to the same line and stage as before. Otherwise the online key
+    /// could bypass `not_before` with another name for the stage, or lead clusters into another line.
     fn check_place(&self, manifest: &ChannelManifest) -> Result<(), Refusal> {
         let (name, line) = (&manifest.channel, &manifest.line);
         let found = || format!("stage `{}` of line `{line}`", manifest.stage);
@@ -139,7 +139,7 @@ impl<'a> Manifests<'a> {
         if let Some((line, stage)) = self.seen.places.get(name).filter(|known| **known != place) {
             return wrong(format!("{}, but was for stage `{stage}` of line `{line}` before", found()));
         }
-        // At the first look, only the usual name of a channel shows that something is wrong.
+        // When a channel is seen for the first time, only its name can show that something is wrong.
         let usual =
             |other: &LineName| manifest.stages.iter().any(|stage| is_usual(name, other, &stage.stage));
         if let Some(other) = self.lines().find(|other| *other != line && usual(other)) {
@@ -148,8 +148,8 @@ impl<'a> Manifests<'a> {
         Ok(())
     }
 
-    /// A channel's own name, from that name or an alias. Only a channel's manifest has its aliases, so
-    /// all manifests are read to find one.
+    /// Returns a channel's own name, given that name or an alias. A channel's aliases are only in its
+    /// manifest, so finding one means reading all manifests.
     pub fn resolve(&mut self, name: &ChannelName) -> Result<ChannelName, Refusal> {
         if let Some(own) = self.seen.aliases.get(name) {
             return Ok(own.clone());
@@ -164,9 +164,9 @@ impl<'a> Manifests<'a> {
                     self.seen.aliases.insert(name.clone(), own.clone());
                     return Ok(own);
                 }
-                // The operator must learn that throw-away keys have signed everything.
+                // Report this, since the operator must learn that throw-away keys have signed everything.
                 Err(error @ Refusal::Demo(_)) => refusal = error,
-                // A fault of one channel does not affect the others.
+                // A fault in one channel does not affect the others.
                 Ok(_) | Err(_) => {}
             }
         }
@@ -181,7 +181,7 @@ impl<'a> Manifests<'a> {
         self.listed().keys().filter_map(name).collect()
     }
 
-    /// Some channel of a line. Channels with the usual name, `LINE-STAGE`, are tried first.
+    /// Any channel of a line. Channels with the usual name, `LINE-STAGE`, are tried first.
     pub fn channel_of(&mut self, line: &LineName) -> Result<Option<ChannelManifest>, Refusal> {
         let usual = format!("{line}-");
         let (first, then): (Vec<_>, Vec<_>) =
@@ -191,14 +191,14 @@ impl<'a> Manifests<'a> {
             match self.channel(name) {
                 Ok(manifest) if manifest.line == *line => return Ok(Some(manifest)),
                 Err(error) if name.as_str().starts_with(&usual) => refusal = Some(error),
-                // A fault of another line's channel does not matter here.
+                // A fault in another line's channel does not matter here.
                 Ok(_) | Err(_) => {}
             }
         }
         refusal.map_or(Ok(None), Err)
     }
 
-    /// All channels of a line in the order of its stages, as one of its channels names them.
+    /// All channels of a line in the order of its stages, as listed by the manifest of one of them.
     pub fn stages(&mut self, one: &ChannelManifest) -> Result<Vec<ChannelManifest>, Refusal> {
         let contradiction = |channel: &ChannelName, detail: &str| Refusal::Contradiction {
             line: one.line.to_string(),
@@ -211,7 +211,7 @@ impl<'a> Manifests<'a> {
                 return Err(contradiction(&stage.channel, "belongs to another line"));
             }
             if manifest.stage != stage.stage || manifest.stages != one.stages {
-                return Err(contradiction(&stage.channel, "has other stages"));
+                return Err(contradiction(&stage.channel, "lists different stages"));
             }
             if manifest.follows != one.follows {
                 return Err(contradiction(&stage.channel, "follows another line"));
@@ -254,7 +254,7 @@ impl<'a> Manifests<'a> {
         Ok(Some(manifest))
     }
 
-    /// Checks that release keys have signed what a channel offers.
+    /// Checks that release keys have signed every release that a channel offers.
     pub fn check_offers(&mut self, manifest: &ChannelManifest) -> Result<(), Refusal> {
         Ok(check_offers(manifest, &*self.line(&manifest.line)?)?)
     }
@@ -276,13 +276,13 @@ impl<'a> Manifests<'a> {
     }
 }
 
-/// Whether a channel has the name that it gets by default.
+/// Whether a channel has its default name.
 fn is_usual(channel: &ChannelName, line: &LineName, stage: &StageName) -> bool {
     ChannelName::of(line, stage).is_ok_and(|usual| usual == *channel)
 }
 
-/// The earliest time at which release keys allow a release in a channel: in the channel's stage, and in
-/// the stage that its name suggests.
+/// The earliest time at which release keys allow a release in a channel: both in the channel's stage and in
+/// the stage that the channel's name suggests.
 pub fn not_before(release: &ReleaseManifest, channel: &ChannelManifest) -> Option<Time> {
     let bounds = release
         .not_before

@@ -1,4 +1,4 @@
-//! Why a cluster refuses what a server sends, or cannot go on.
+//! Why a cluster refuses what a server sends, or cannot continue.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,16 +10,16 @@ use crate::signing::verify::Violation;
 use crate::store::durable::WriteError;
 use crate::tls::TlsError;
 
-/// A refusal. The trusted state is as before.
+/// A refusal. It leaves the trusted state unchanged.
 ///
-/// [`kind`](Self::kind) is the stable word for it in logs, in `failureStatus.type` and in tests.
+/// [`kind`](Self::kind) is its stable name in logs, in `failureStatus.type` and in tests.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     #[error("`{0}` is not the address of a server; write `http://HOST:PORT` or `https://HOST`")]
     Address(String),
     #[error("{}; {}", chain(.0), .0.hint())]
     Tls(TlsError),
-    /// `--current` has failed.
+    /// The `--current` command failed.
     #[error("the version that the cluster runs is unknown: {0}")]
     Current(String),
     #[error("`{url}` cannot be reached: {detail}")]
@@ -50,7 +50,7 @@ pub enum Refusal {
     #[error("release `{0}` follows a different line than its channel says")]
     WrongLine(Version),
     #[error(
-        "this machine's clock says `{}`, but documents were verified at `{}`",
+        "this machine's clock says `{}`, but documents were already verified at `{}`",
         rfc3339(*.now),
         rfc3339(*.known)
     )]
@@ -58,7 +58,7 @@ pub enum Refusal {
     #[error("release `{version}` has no payload for {machine}, only for {}; set the architecture with `--arch A`", .has.join(", "))]
     NoPayload {
         version: Version,
-        /// The machine that needs a payload, in words.
+        /// A description of the machine that needs a payload.
         machine: String,
         /// The architectures that the release has payloads for, in backticks.
         has: Vec<String>,
@@ -78,7 +78,7 @@ impl From<Violation> for Refusal {
 }
 
 impl Refusal {
-    /// The stable word for this kind of refusal.
+    /// The stable name of this kind of refusal.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Address(_) | Self::Tls(_) => "Server",
@@ -104,7 +104,7 @@ impl Refusal {
     }
 
     /// Whether documents could not be fetched at all. The cluster then continues with the trusted state
-    /// until that expires.
+    /// until it expires.
     pub const fn is_outage(&self) -> bool {
         matches!(
             self,
@@ -112,10 +112,10 @@ impl Refusal {
         )
     }
 
-    /// What the operator of the cluster can do.
+    /// What the cluster's operator can do about the refusal.
     pub fn hint(&self) -> &'static str {
         match self.kind() {
-            "Server" => "remove the cluster and add it with another `--server` or `--ca`",
+            "Server" => "remove the cluster and add it again with another `--server` or `--ca`",
             "CurrentUnknown" => "`--current CMD` must print the version on stdout and exit with 0",
             "Unreachable" => "check the network and the server; the agent retries automatically",
             "BadStatus" => "ask the server's operator; the agent retries automatically",
@@ -128,13 +128,13 @@ impl Refusal {
                 "another server may be answering; compare `--root FILE` with the root of the server's operator"
             }
             "Rollback" => {
-                "the server, or somebody in between, presents an older state as new; after a restore, its operator must run `tidegate recover`"
+                "the server, or somebody in between, presents an older state as new; after a restore, the server's operator must run `tidegate recover`"
             }
             "VersionReused" => {
-                "two servers may be signing with the same key; ask the operator, who may have to run `tidegate recover`"
+                "two servers may be signing with the same key; ask the server's operator, who may have to run `tidegate recover`"
             }
             "Expired" => {
-                "the server has stopped renewing its documents, or somebody presents an old state; in a closed network, allow that with `--stale-ok 90d`"
+                "the server has stopped renewing its documents, or somebody presents an old state; in a closed network, accept expired documents with `--stale-ok 90d`"
             }
             "TooManyRoots" => {
                 "get the newest root in a way that you trust, remove the cluster, and add it again with that root"
@@ -156,23 +156,23 @@ impl Refusal {
         }
     }
 
-    /// A file or folder of the state cannot be used.
+    /// The refusal for a file or folder of the state that cannot be used.
     pub fn state(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::State { path, source }
     }
 
-    /// A file of the state does not contain what was written to it.
+    /// The refusal for a file of the state that no longer contains what was written to it.
     pub fn damaged(path: impl Into<PathBuf>, detail: impl Into<String>) -> Self {
         Self::state(path)(io::Error::new(io::ErrorKind::InvalidData, detail.into()))
     }
 }
 
-/// The longest error that a person reads.
+/// The maximum length of an error message, in characters.
 const LONGEST: usize = 500;
 
-/// An error with its causes, in one line. It may quote unverified text, so only characters that every
-/// terminal can show are kept.
+/// An error with its causes, on one line. It may quote unverified text, so anything but printable ASCII is
+/// replaced by `?`.
 fn chain(error: &dyn std::error::Error) -> String {
     let shown = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
     crate::domain::chain(error).chars().map(shown).take(LONGEST).collect()

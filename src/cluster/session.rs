@@ -16,15 +16,18 @@ use crate::formats::tuf::Target;
 use crate::formats::tuf::names::TIMESTAMP_PATH;
 use crate::signing::verify::Files;
 
-/// A root with dozens of keys and signatures takes a few kilobytes.
+/// The maximum size of a root. One with dozens of keys and signatures takes a few kilobytes.
 const LARGEST_ROOT: u64 = 1024 * 1024;
-/// A timestamp has less than one kilobyte. One from other software may have more signatures.
+/// The maximum size of a timestamp. Ours are smaller than one kilobyte, but one from other software may
+/// have more signatures.
 const LARGEST_TIMESTAMP: u64 = 64 * 1024;
-/// The sizes of roles and manifests are listed, but by somebody whose keys may be stolen.
+/// The maximum size of a role or manifest. Their sizes are listed, but the keys that signed the listing may
+/// be stolen.
 const LARGEST_FILE: u64 = 64 * 1024 * 1024;
-/// All files of one check together. Whoever has the online key can list any number of files.
+/// The limit for all files of one check together, since somebody with the online key can list any number of
+/// files.
 const LARGEST_CHECK: u64 = 256 * 1024 * 1024;
-/// After this time the check fetches no further file: each may take a minute, and no other check can run
+/// After this time, the check fetches no more files: each can take a minute, and no other check can run
 /// meanwhile.
 const LONGEST_CHECK: Duration = Duration::from_secs(600);
 
@@ -32,7 +35,7 @@ const LONGEST_CHECK: Duration = Duration::from_secs(600);
 pub struct Session {
     fetch: Arc<dyn Fetch>,
     clock: SharedClock,
-    /// In the clock's monotonic time.
+    /// When the check started, in the clock's monotonic time.
     start: Duration,
     state: Option<State>,
     /// The limit for all files together, in bytes.
@@ -40,14 +43,14 @@ pub struct Session {
     had: RefCell<Had>,
 }
 
-/// What this check has read so far.
+/// The files that this check has read so far.
 #[derive(Debug, Default)]
 struct Had {
-    /// By path below `tuf/`. `None` where there is no such file.
+    /// All files, by path below `tuf/`. `None` if the server does not have the file.
     files: HashMap<String, Option<Bytes>>,
     /// The files that have the listed length and digest, by digest.
     listed: BTreeMap<Sha256, Bytes>,
-    /// The sizes of all files together, in bytes.
+    /// The total size of all files, in bytes.
     size: u64,
     timestamp_tag: Option<String>,
 }
@@ -63,7 +66,8 @@ impl Session {
         self.state.as_ref()
     }
 
-    /// Every file that was read and has its listed digest. No role lists roots or the timestamp.
+    /// Every file that was read and has its listed digest. This excludes roots and the timestamp, which no
+    /// role lists.
     pub fn listed(&self) -> BTreeMap<Sha256, Bytes> {
         self.had.borrow().listed.clone()
     }

@@ -9,7 +9,7 @@ use super::folder::{Approval, Cluster, Failure, Folder, Record, Step, Told};
 use super::refusal::Refusal;
 use crate::domain::rfc3339;
 
-/// An `AppVersion` with more than Tectonic's has: when the cluster was checked, and the advice.
+/// An `AppVersion` with more fields than Tectonic's, such as the time of the last check, and the advice.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusBody {
@@ -45,11 +45,11 @@ pub struct Status {
     pub pause_reason: Option<String>,
     pub failure_status: Option<FailureStatus>,
     pub task_statuses: Vec<TaskStatus>,
-    /// When the last check succeeded, RFC 3339.
+    /// The time of the last successful check (RFC 3339).
     pub last_checked: Option<String>,
-    /// When the advice expires, RFC 3339.
+    /// When the advice expires (RFC 3339).
     pub expires: Option<String>,
-    /// How many seconds ago the documents expired, if they have and that is allowed.
+    /// How many seconds ago the documents expired, if they have expired and are still accepted.
     pub expired_seconds: Option<u64>,
     pub advice: Option<Told>,
     /// Observations that do not stop the update.
@@ -60,7 +60,7 @@ pub struct Status {
 
 #[derive(Debug, Serialize)]
 pub struct FailureStatus {
-    /// A stable word.
+    /// A stable name for the kind of failure.
     #[serde(rename = "type")]
     pub kind: String,
     pub reason: String,
@@ -76,7 +76,7 @@ pub struct TaskStatus {
 /// The states that Tectonic's console shows, and `Unknown`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum State {
-    /// The cluster was never checked.
+    /// The cluster has never been checked.
     Unknown,
     UpToDate,
     UpdateAvailable,
@@ -106,7 +106,7 @@ impl StatusBody {
     }
 
     fn made(name: &str, running: bool, Cluster { config, orders, record }: Cluster) -> Self {
-        // A step without an agent remains from one that was killed.
+        // If no agent is running, the step was left behind by an agent that was killed.
         let step = record.step.filter(|_| running);
         let task_statuses = tasks(step, &record);
         let target = record.target;

@@ -1,8 +1,8 @@
-//! What a cluster trusts, on disk.
+//! The trusted state of a cluster, on disk.
 //!
 //! `state.json` names the newest documents that were verified together. The documents and all other
 //! verified files are in `files/`, each under its digest. A successful check first writes its files, and
-//! then replaces `state.json`. So an interrupted check leaves the state as it was.
+//! then replaces `state.json`. So an interrupted check leaves the state unchanged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,7 +35,8 @@ pub struct Trusted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Memory {
-    /// When this state was verified. An earlier clock is wrong, and would accept documents that have expired.
+    /// When this state was verified. If the clock shows an earlier time, it is wrong, and expired documents
+    /// would be accepted.
     #[serde(with = "seconds")]
     verified: Time,
     seen: Seen,
@@ -48,17 +49,17 @@ struct Memory {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seen {
-    /// The keys that sign channels. When they change, the cluster forgets the rest. So it recovers from
-    /// whatever a thief has signed, maximal versions for example.
+    /// The keys that sign channels. When they change, the cluster forgets everything else here, so that it
+    /// recovers from whatever a thief has signed, such as the highest possible versions.
     pub keys: BTreeSet<KeyId>,
-    /// The version of each channel's manifest.
+    /// The highest version seen of each channel's manifest.
     pub versions: BTreeMap<ChannelName, u64>,
-    /// The line and the stage of each channel. They never change. Otherwise the online key could lead a
-    /// cluster into the next minor against its operator's wish, or bypass `not_before`.
+    /// The line and the stage of each channel, which must never change. Otherwise the online key could lead
+    /// a cluster into the next minor against its operator's will, or bypass `not_before`.
     pub places: BTreeMap<ChannelName, (LineName, StageName)>,
-    /// The channel that each alias meant first, for the same reason.
+    /// The channel that each alias first stood for, which must not change for the same reason as `places`.
     pub aliases: BTreeMap<ChannelName, ChannelName>,
-    /// The tag under which the timestamp was served.
+    /// The `ETag` with which the timestamp was served.
     pub timestamp_tag: Option<String>,
 }
 
@@ -82,12 +83,12 @@ impl State {
         &self.memory.seen
     }
 
-    /// The documents that the next state must continue from.
+    /// The documents that the next state must follow.
     pub const fn known(&self) -> Known<'_> {
         Known { root: &self.root, timestamp: Some(&self.timestamp), snapshot: Some(&self.snapshot) }
     }
 
-    /// A file that never changes, by its digest. The copy may be damaged.
+    /// Reads a file by its digest. The copy on disk may be damaged, so the caller checks it.
     pub fn file(&self, digest: &Sha256) -> Option<Bytes> {
         fs::read(self.files.join(digest.to_string())).ok().map(Bytes::from)
     }
@@ -106,7 +107,7 @@ impl Trusted {
         self.folder.join("state.json")
     }
 
-    /// The trusted state. `None` before the first one.
+    /// Reads the trusted state. `None` if there is none yet.
     ///
     /// # Errors
     /// When the folder is damaged. That must not count as "no state yet", which would permit a rollback.
@@ -118,8 +119,8 @@ impl Trusted {
         Ok(Some(State { files: self.files(), memory, root, timestamp, snapshot }))
     }
 
-    /// A document that was verified before. A damaged one would count as unsigned, and the cluster would
-    /// forget what it says.
+    /// Reads a document that was verified before, and checks its digest. Otherwise a damaged document would
+    /// count as unsigned, and the cluster would forget it.
     fn document<T: DeserializeOwned>(&self, digest: &Sha256) -> Result<Signed<T>, Refusal> {
         let path = self.files().join(digest.to_string());
         let raw = fs::read(&path).map(Bytes::from).map_err(Refusal::state(&path))?;
@@ -129,11 +130,11 @@ impl Trusted {
         Signed::parse(raw).map_err(|e| Refusal::damaged(path, e.to_string()))
     }
 
-    /// Makes verified documents the trusted state, with the files that they list. Returns whether
-    /// anything changed.
+    /// Makes verified documents, and the files that they list, the trusted state. Returns whether anything
+    /// changed.
     ///
     /// # Errors
-    /// When they cannot be written. The state is then as before.
+    /// When they cannot be written. The state is then unchanged.
     pub fn commit(
         &self,
         before: Option<&State>,
@@ -167,7 +168,7 @@ impl Trusted {
         Ok(true)
     }
 
-    /// Removes all other files. One that cannot be removed only takes space.
+    /// Removes all files but those in `keep`. Ignores errors, since a leftover file only takes up space.
     fn sweep(&self, keep: &BTreeMap<Sha256, Bytes>) {
         for entry in fs::read_dir(self.files()).into_iter().flatten().flatten() {
             let digest = entry.file_name().to_str().and_then(|name| Sha256::parse(name).ok());

@@ -1,6 +1,7 @@
 //! Types that are written as text everywhere: in files, in documents and on the command line.
 
-/// Implements a type's text conversions and its serialisation as text from its `parse` and its `Display`.
+/// Implements `Debug`, `FromStr` and serialisation as a string for a type, based on its `parse` and
+/// `Display`.
 macro_rules! as_text {
     ($name:ident, $error:ty) => {
         impl std::fmt::Debug for $name {

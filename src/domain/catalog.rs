@@ -10,7 +10,7 @@ use super::rules::{self, Broken, Unusable};
 use super::version::Version;
 
 /// All lines with their releases. A catalog is always checked: it is either [assembled](Self::assemble)
-/// from lines that keep the [rules], or rebuilt [as it was published](Self::published) from such lines.
+/// from lines that obey the [rules], or rebuilt [as it was published](Self::published) from such lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
     lines: BTreeMap<LineName, Line>,
@@ -20,7 +20,7 @@ pub struct Catalog {
     prefixes: HashMap<Prefix, LineName>,
 }
 
-/// One stage of one line: what a cluster follows.
+/// One stage of one line, as the channel that clusters follow.
 #[derive(Debug, Clone, Copy)]
 pub struct ChannelRef<'a> {
     pub line: &'a Line,
@@ -28,7 +28,7 @@ pub struct ChannelRef<'a> {
     pub index: usize,
 }
 
-/// A channel is the same in every copy of a catalog, so the content of its line is not compared.
+/// Compares only the line's name and the index, so that copies of a catalog have equal channels.
 impl PartialEq for ChannelRef<'_> {
     fn eq(&self, other: &Self) -> bool {
         (&self.line.name, self.index) == (&other.line.name, other.index)
@@ -50,8 +50,8 @@ impl<'a> ChannelRef<'a> {
 }
 
 impl Catalog {
-    /// Checks lines and makes a catalog of those that break no rule. It leaves out lines that break a rule
-    /// and lines that are `unusable` for another reason, but the rules between lines consider all of them.
+    /// Checks lines and makes a catalog of those that break no rule. Lines that are `unusable` for another
+    /// reason are left out as well, but the rules between lines consider every line.
     pub fn assemble(lines: Vec<Line>, unusable: &Unusable) -> (Self, Vec<Broken>) {
         let mut lines = lines;
         for line in &mut lines {
@@ -67,9 +67,9 @@ impl Catalog {
         (Self::indexed(lines), broken)
     }
 
-    /// Makes a catalog of lines as clusters know them, from documents that were signed while the catalog
-    /// kept its rules. Lines may be missing or differ in age, so two may claim the same channel: the first
-    /// by name gets it. A line whose `follows` would close a cycle follows no line.
+    /// Makes a catalog of lines as clusters know them, read from documents that were signed when the
+    /// catalog broke no rule. Lines may be missing or differ in age, so two may claim the same channel; the
+    /// line whose name comes first gets it. A `follows` that would close a cycle is dropped.
     pub fn published(lines: impl IntoIterator<Item = Line>) -> Self {
         let mut known: BTreeMap<LineName, Line> = BTreeMap::new();
         for mut line in lines {
@@ -95,7 +95,8 @@ impl Catalog {
         catalog
     }
 
-    /// Returns the catalog with some lines replaced by what was [published](Self::published), or removed.
+    /// Returns the catalog with the given lines replaced by their [published](Self::published) form, or
+    /// removed if that is `None`.
     pub fn with_published(mut self, lines: impl IntoIterator<Item = (LineName, Option<Line>)>) -> Self {
         let mut published = Vec::new();
         for (name, line) in lines {
@@ -105,8 +106,8 @@ impl Catalog {
         Self::published(self.lines.into_values().chain(published))
     }
 
-    /// Returns the catalog with new evidence for each release, calling `evidence` by line and in version
-    /// order.
+    /// Returns the catalog with new evidence for each release, calling `evidence` in order of line and
+    /// version.
     pub fn map_evidence(mut self, mut evidence: impl FnMut(&Release) -> Evidence) -> Self {
         for release in self.lines.values_mut().flat_map(|line| line.releases.values_mut()) {
             release.evidence = evidence(release);
@@ -114,7 +115,7 @@ impl Catalog {
         self
     }
 
-    /// The lines, for changes that break no rule, or that are checked right afterwards.
+    /// Mutable access to the lines, for changes that break no rule or are checked right afterwards.
     pub(super) fn lines_mut(&mut self) -> &mut BTreeMap<LineName, Line> {
         &mut self.lines
     }
@@ -129,7 +130,8 @@ impl Catalog {
         self.lines.get(name)
     }
 
-    /// The line that a version belongs to by its number, even if the catalog does not have it.
+    /// The line that a version belongs to according to its number, even if the version is not in the
+    /// catalog.
     pub fn line_of(&self, version: &Version) -> Option<&Line> {
         Prefix::candidates(version).find_map(|prefix| self.lines.get(self.prefixes.get(&prefix)?))
     }

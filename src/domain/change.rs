@@ -1,4 +1,4 @@
-//! Changes to a catalog: what a commit is made of.
+//! Changes to a catalog. A commit is a list of them.
 
 use super::catalog::Catalog;
 use super::channel::{LineName, StageName};
@@ -7,18 +7,18 @@ use super::release::{Entry, Event, Release, Yank};
 use super::rules::{self, Broken};
 use super::version::Version;
 
-/// One change. Each names what it changes; a commit is a list of them.
+/// One change, which names the release, line or stage that it applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A new release.
     Add { line: LineName, release: Box<Release> },
     /// A release enters a stage: a promotion.
     Enter { version: Version, stage: StageName, entry: Entry },
-    /// A hold: the release goes no further.
+    /// A hold: the release enters no further stage.
     Hold { version: Version, hold: Event },
     /// The end of a hold.
     Resume { version: Version },
-    /// A yank: the release is offered nowhere.
+    /// A yank: no channel offers the release.
     Yank { version: Version, yank: Yank },
     /// The end of a yank.
     Unyank { version: Version },
@@ -35,17 +35,17 @@ pub enum Change {
 pub enum Changed<'a> {
     /// A new release in this line.
     NewRelease(&'a LineName, &'a Version),
-    /// A release of the catalog.
+    /// A release that is already in the catalog.
     Release(&'a Version),
     /// A line, or one of its channels.
     Line(&'a LineName),
 }
 
 impl<'a> Changed<'a> {
-    /// The line that is changed.
+    /// Returns the line that the change applies to.
     ///
     /// # Errors
-    /// When the catalog does not have the release.
+    /// When the release is not in the catalog.
     pub fn line(self, catalog: &'a Catalog) -> Result<&'a LineName, ChangeError> {
         match self {
             Self::NewRelease(line, _) | Self::Line(line) => Ok(line),
@@ -75,7 +75,8 @@ pub enum ChangeError {
 }
 
 impl Change {
-    /// Returns the catalog after this change. An automatic edit of the files must result in exactly this.
+    /// Applies the change and returns the resulting catalog. Editing the catalog's files must produce
+    /// exactly the same one.
     ///
     /// # Errors
     /// When the change names something that does not exist, adds something that already exists, or would
@@ -88,7 +89,7 @@ impl Change {
         if broken.is_empty() { Ok(catalog) } else { Err(ChangeError::Broken { line: name, broken }) }
     }
 
-    /// What is changed.
+    /// The target of the change.
     pub fn changed(&self) -> Changed<'_> {
         match self {
             Self::Add { line, release } => Changed::NewRelease(line, &release.version),
@@ -103,7 +104,7 @@ impl Change {
         }
     }
 
-    /// The release that is changed, or `None` if the line is.
+    /// The release that the change applies to, or `None` if it applies to a line.
     pub fn version(&self) -> Option<&Version> {
         match self.changed() {
             Changed::NewRelease(_, version) | Changed::Release(version) => Some(version),

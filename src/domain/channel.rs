@@ -10,7 +10,7 @@ use super::version::natural;
 /// The longest name that is accepted, in bytes.
 pub const MAX_NAME: usize = 64;
 
-/// Why a text is not a valid name.
+/// Why a string is not a valid name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     #[error("the name is empty")]
@@ -49,7 +49,7 @@ macro_rules! name {
             }
         }
 
-        /// Compares numbers as numbers: `1.8` comes before `1.10`.
+        /// Compares digits as numbers: `1.8` comes before `1.10`.
         impl Ord for $name {
             fn cmp(&self, other: &Self) -> Ordering {
                 natural(&self.0, &other.0)
@@ -60,14 +60,14 @@ macro_rules! name {
             /// Parses a name.
             ///
             /// # Errors
-            /// When the text is empty, longer than [`MAX_NAME`], or has a character that some file system
-            /// does not allow in names.
+            /// When the string is empty, longer than [`MAX_NAME`], or contains characters that some file
+            /// systems do not allow.
             pub fn parse(text: &str) -> Result<Self, NameError> {
                 check(text)?;
                 Ok(Self(text.into()))
             }
 
-            /// The name as text.
+            /// The name as a string.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -84,26 +84,27 @@ macro_rules! name {
 }
 
 name! {
-    /// The name of a line, `1.8`.
+    /// The name of a line, such as `1.8`.
     LineName
 }
 
 name! {
-    /// The name of a stage, `production`.
+    /// The name of a stage, such as `production`.
     StageName
 }
 
 name! {
-    /// The name of a channel, `1.8-production`. Names are lower case; a client's spelling is matched
-    /// regardless of case ([`ChannelName::parse_any_case`]), since real consoles capitalise it.
+    /// The name of a channel, such as `1.8-production`. Names are lower case, but a client's spelling is
+    /// matched regardless of case ([`ChannelName::parse_any_case`]), since existing consoles capitalise
+    /// names.
     ChannelName
 }
 
 impl ChannelName {
-    /// The default name of a channel, `LINE-STAGE`, for a stage that gives it no other.
+    /// The default name of a stage's channel, `LINE-STAGE`.
     ///
     /// # Errors
-    /// When the two together are longer than [`MAX_NAME`].
+    /// When the combined name is longer than [`MAX_NAME`].
     pub fn of(line: &LineName, stage: &StageName) -> Result<Self, NameError> {
         Self::parse(&format!("{line}-{stage}"))
     }
@@ -121,8 +122,8 @@ impl ChannelName {
 }
 
 impl LineName {
-    /// Whether this name is another's dotted prefix, as `1.8` is of `1.8.4`. Two such lines would
-    /// share the path patterns of their TUF roles.
+    /// Whether this name is a dotted prefix of another, as `1.8` is of `1.8.4`. The path patterns in the
+    /// TUF roles of two such lines would overlap.
     pub fn is_dotted_prefix_of(&self, other: &Self) -> bool {
         other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.starts_with('.'))
     }

@@ -1,4 +1,4 @@
-//! What is wrong while the server keeps serving, with the figures.
+//! Problems that do not stop the server from serving, with their details.
 
 use super::Time;
 use super::chain;
@@ -9,21 +9,22 @@ use super::release::Evidence;
 use super::stepback::StepBack;
 use super::version::Version;
 
-/// One thing that is wrong.
+/// One problem that does not stop the server from serving.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Degraded {
-    /// A line was refused. `keeps` says whether it has last good documents, which then stay published.
+    /// A line was refused. If `keeps` is true, its last good documents stay published; otherwise, the line
+    /// is left out.
     LineRefused { line: LineName, keeps: bool, refusal: LineRefusal },
-    /// Releases entered a stage but are not offered, because a payload or signature is missing: the first
-    /// one, and how many `more` there are.
+    /// Releases entered a stage but are not offered, because a payload or signature is missing. `version`
+    /// is the first of them, and `more` counts the others.
     NotOffered { version: Version, evidence: Box<Evidence>, more: usize },
-    /// How many promotions are overdue, and the first of them.
+    /// Promotions are overdue: `count` of them, the first being that of `version`.
     PromotionsOverdue { count: usize, version: Version, since: Time },
     /// A signed document expires soon, or has expired.
     ExpiryNear { document: String, expires: Time, expired: bool },
-    /// The content of a mirror expires soon, or has expired.
+    /// The content imported into this mirror expires soon, or has expired.
     MirrorExpiryNear { expires: Time },
-    /// The machine's clock cannot be trusted: nothing is promoted.
+    /// The machine's clock cannot be trusted, so nothing is promoted.
     ClockUntrusted(ClockDoubt),
     /// The catalog has no keys yet.
     NoKeys,
@@ -31,24 +32,24 @@ pub enum Degraded {
     NoOnlineKey,
     /// The catalog's keys and roles are not valid successors of the published ones, which stay in use.
     TrustKept { why: String },
-    /// The catalog has changed, but the change has been unreadable for a while.
+    /// The catalog has changed, but the server has been unable to read the change for a while.
     Unread { why: String },
-    /// The content of a mirror is gone.
+    /// The content imported into this mirror is gone.
     MirrorGone,
     /// The promoter panicked.
     Panicked { why: String },
-    /// Why changes could not be committed: the first reasons, and how many `more` there are.
+    /// Changes could not be committed. `why` has the first reasons, and `more` counts the others.
     NotCommitted { why: Vec<String>, more: usize },
     /// An operation failed; `why` is its error message.
     Failed { kind: DegradedKind, why: String },
 }
 
-/// Why a clock is not trusted.
+/// Why the machine's clock is not trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockDoubt {
-    /// It was changed.
+    /// The clock was changed: it says `now` but should say `expected`.
     Turned { now: Time, expected: Time },
-    /// It is behind the time of the last publication.
+    /// The clock is behind the last publication, which was made at `made`.
     Behind { now: Time, made: Time },
 }
 
@@ -56,16 +57,17 @@ tagged! {
     /// Why a line was refused.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum LineRefusal {
-        /// It could not be read.
+        /// The line could not be read.
         Faulty { why: String } = "faulty",
-        /// It would step back.
+        /// The line would step back from what was published.
         StepsBack(Vec<StepBack>) = "steps_back",
-        /// It claims what belongs to a line that keeps its last good documents.
+        /// The line claims a channel or versions of line `of`, whose last good documents are still
+        /// published.
         Claims { claim: Claim, of: LineName } = "claims",
     }
 }
 
-/// What two lines cannot both have.
+/// Something that only one line can have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
     Channel(ChannelName),
@@ -73,9 +75,9 @@ pub enum Claim {
 }
 
 named! {
-    /// The kinds of degradation, with the same names in `/readyz` and in the metrics.
+    /// The kinds of degradation. `/readyz` and the metrics use the same names.
     pub enum DegradedKind {
-        /// A line was refused: its last good documents stay published.
+        /// A line was refused. Its last good documents, if any, stay published.
         LineRefused = "line_refused",
         /// The catalog cannot be read at all.
         ReadFailing = "read_failing",
@@ -89,15 +91,15 @@ named! {
         ExpiryNear = "expiry_near",
         /// Promotions are overdue.
         PromotionsOverdue = "promotions_overdue",
-        /// A release entered a stage and is not offered: its payload or its signature is missing.
+        /// A release entered a stage but is not offered, because its payload or its signature is missing.
         NotOffered = "not_offered",
-        /// The machine's clock jumped, or is behind the last publication: nothing is promoted.
+        /// The machine's clock jumped, or is behind the last publication, so nothing is promoted.
         ClockUntrusted = "clock_untrusted",
     }
 }
 
 impl Degraded {
-    /// An operation failed with this error.
+    /// Creates a problem of a `kind` from the error of a failed operation.
     pub fn failed(kind: DegradedKind, error: &(dyn std::error::Error + 'static)) -> Self {
         Self::Failed { kind, why: chain(error) }
     }

@@ -7,8 +7,8 @@ use super::line::{Line, Stage};
 use super::release::{Release, SCHEDULE};
 use super::rules::{At, Broken, Part, Rule};
 
-/// The scheduled entries of `after` that are not in `before`, and that came earlier than the policy of
-/// either catalog allows: whatever their reasons say, somebody wrote them by hand.
+/// Finds scheduled entries that are new in `after` and earlier than the policy of either catalog allows.
+/// Whatever their recorded reasons, somebody must have written them by hand.
 pub fn new_and_too_early(before: &Catalog, after: &Catalog) -> Vec<Broken> {
     let mut found = Vec::new();
     for line in after.lines() {
@@ -57,7 +57,7 @@ mod tests {
     use super::super::testing::{catalog, line, release};
     use super::*;
 
-    /// A catalog with one release, of which the schedule's entry may come too early for the rules.
+    /// A catalog with one release, whose scheduled entry may be too early for the rules.
     fn with_soak(min: i64, urgency: Urgency, entered: &[&str]) -> Catalog {
         let mut line = line("1.8", None);
         let soak = |min| Soak { min: TimeDelta::days(min), max: TimeDelta::days(28) };

@@ -11,7 +11,7 @@ pub struct Explanation<'a> {
     pub line: &'a Line,
     pub release: &'a Release,
     pub now: Time,
-    /// The decision about its next stage; `None` in its last one.
+    /// The decision about the release's next stage. `None` if the release is in its last stage.
     pub decision: Option<&'a Decision<'a>>,
 }
 
@@ -29,7 +29,7 @@ impl Explanation<'_> {
         }
     }
 
-    /// The last stage that the release has entered, by its place in the line.
+    /// The index of the last stage that the release has entered.
     pub fn stage(&self) -> Option<usize> {
         self.release.stage(self.now)
     }

@@ -1,15 +1,15 @@
-//! Labels: small tables of texts by name, such as a release's links and components.
+//! Labels: small maps from names to strings, such as a release's links and components.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A name and its text.
+/// A name and its value.
 type Named = (Box<str>, Box<str>);
 
-/// Texts by name, ordered by name. Immutable.
+/// An immutable map from names to strings, ordered by name.
 ///
-/// The parsed file of a release and every copy of the catalog hold its links and components. For 100,000
-/// releases, maps would take more memory than everything else in them, so all copies share one slice.
+/// A release's parsed file and every copy of the catalog hold its links and components. With 100,000
+/// releases, separate maps would take more memory than everything else, so all copies share one slice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels(Option<Arc<[Named]>>);
 
@@ -19,20 +19,20 @@ impl Labels {
         self.0.is_none()
     }
 
-    /// The text of a name.
+    /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&str> {
         let all = self.0.as_deref()?;
         let place = all.binary_search_by(|(key, _)| (**key).cmp(name)).ok()?;
         Some(&all[place].1)
     }
 
-    /// Names and texts, ordered by name.
+    /// Names and values, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|all| all.iter()).map(|(name, text)| (&**name, &**text))
     }
 }
 
-/// If a name occurs twice, the last text wins.
+/// If a name occurs twice, the last value wins.
 impl FromIterator<(String, String)> for Labels {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(labels: I) -> Self {
         let sorted: BTreeMap<String, String> = labels.into_iter().collect();

@@ -19,25 +19,25 @@ pub struct Line {
     pub prefix: Prefix,
     /// The line from which clusters may enter this one.
     pub follows: Option<Follows>,
-    /// At least one, in the order in which releases pass through them.
+    /// At least one stage, in the order in which releases pass through them.
     pub stages: Vec<Stage>,
-    /// Ordered by start.
+    /// Ordered by start time.
     pub freezes: Vec<Freeze>,
-    /// Set once the line takes no new releases. What it offers stays on offer.
+    /// Set once the line accepts no new releases. Its existing releases stay on offer.
     pub retired: Option<Event>,
     pub releases: BTreeMap<Version, Release>,
 }
 
-/// The components that every version of a line begins with, `1.8`.
+/// The components that every version of a line begins with, such as `1.8`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Prefix {
-    /// Zero from `length` on.
+    /// The components, padded with zeros.
     numbers: [u64; 3],
-    /// 1 to 3.
+    /// The number of components, 1 to 3.
     length: usize,
 }
 
-/// Why a text is not a version prefix.
+/// Why a string is not a version prefix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a version prefix: expected one to three numbers separated by dots, as in `1.8`")]
 pub struct PrefixError(String);
@@ -46,7 +46,7 @@ impl Prefix {
     /// Parses a prefix, with or without a leading `v`.
     ///
     /// # Errors
-    /// When the text is not one to three numbers separated by dots.
+    /// When the string is not one to three numbers separated by dots.
     pub fn parse(text: &str) -> Result<Self, PrefixError> {
         let number = |part: &str| part.parse().ok().filter(|number: &u64| number.to_string() == part);
         let parsed =
@@ -71,12 +71,12 @@ impl Prefix {
         &self.numbers[..self.length]
     }
 
-    /// Whether a version belongs to the line.
+    /// Whether a version begins with this prefix.
     pub fn accepts(&self, version: &Version) -> bool {
         version.starts_with(self.components())
     }
 
-    /// Whether some version has both prefixes.
+    /// Whether a version can begin with both prefixes.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.components().iter().zip(other.components()).all(|(a, b)| a == b)
     }
@@ -91,22 +91,22 @@ impl std::fmt::Display for Prefix {
 
 as_text!(Prefix, PrefixError);
 
-/// The line from which another one is entered.
+/// A reference to the line from which clusters enter another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Follows {
     pub line: LineName,
-    /// How long a release that was the highest of that line still opens the way.
+    /// How long clusters may still enter from a release after it stops being the highest of that line.
     pub grace: TimeDelta,
 }
 
-/// One step of a line, and the channel that clusters follow there.
+/// One stage of a line, and the channel through which clusters follow it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
     pub name: StageName,
     pub channel: ChannelName,
     /// Other names of the channel.
     pub aliases: Vec<ChannelName>,
-    /// `None` only in a first stage, which releases enter at once.
+    /// `None` only in the first stage, which releases enter at once.
     pub soak: Option<SoakPolicy>,
     /// When promotions into this stage may happen. `None` means at any time.
     pub window: Option<Window>,
@@ -115,7 +115,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A stage that asks nothing of a release.
+    /// Creates a stage that has no aliases, soak, window or pause.
     pub const fn new(name: StageName, channel: ChannelName) -> Self {
         Self { name, channel, aliases: Vec::new(), soak: None, window: None, paused: None }
     }
@@ -127,12 +127,12 @@ impl Stage {
 }
 
 impl Line {
-    /// Since when and why the line is retired, if it is at `now`.
+    /// The line's retirement, if it is in effect at `now`.
     pub fn retired(&self, now: Time) -> Option<&Event> {
         self.retired.as_ref().filter(|retired| retired.is_by(now))
     }
 
-    /// The freeze that stops a release of `urgency` at `now`; of several, the one that ends last.
+    /// The freeze that stops a release of `urgency` at `now`. If there are several, the one that ends last.
     pub fn freeze(&self, urgency: Urgency, now: Time) -> Option<&Freeze> {
         self.freezes.iter().filter(|freeze| freeze.stops(urgency, now)).max_by_key(|freeze| freeze.until)
     }
@@ -155,8 +155,8 @@ impl Line {
         barriers.map(move |barrier| (barrier, self.standing(barrier, now)))
     }
 
-    /// The versions that are barriers in one channel: barriers that entered the stage, and replacements
-    /// that entered it for barriers that were yanked earlier.
+    /// The versions that act as barriers in one channel. A barrier counts once it has entered the stage or,
+    /// if it was yanked, once its replacement has.
     pub fn barriers_in(&self, stage: usize, now: Time) -> impl Iterator<Item = &Version> {
         self.barriers(now).filter_map(move |(barrier, standing)| {
             let replaced = || self.releases.get(standing).is_some_and(|release| release.is_in(stage, now));
@@ -164,8 +164,8 @@ impl Line {
         })
     }
 
-    /// A replacement must be higher than the barrier that it replaces. A lower one would let the clusters
-    /// between the two jump over the barrier, so the barrier stays where it is.
+    /// Returns the version that acts as the barrier. A replacement counts only if it is higher than the
+    /// release that it replaces: a lower one would let clusters between the two jump over the barrier.
     fn standing<'a>(&'a self, barrier: &'a Release, now: Time) -> &'a Version {
         let mut at = barrier;
         while let Some(to) = at.yanked(now).and_then(|yank| yank.to.as_ref()).filter(|to| at.version < **to) {

@@ -1,6 +1,6 @@
 //! Enums whose variants each have a stable name in JSON, in metrics, or on the command line.
 
-/// Declares such an enum, with a list of all its variants and the name of each.
+/// Declares an enum that gives each variant a stable name and lists all of its variants.
 macro_rules! named {
     ($(#[$about:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$about])*
@@ -13,7 +13,7 @@ macro_rules! named {
             /// Every variant.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// The stable word.
+            /// The variant's stable name.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)*
@@ -24,7 +24,7 @@ macro_rules! named {
 }
 pub(crate) use named;
 
-/// Declares an enum whose variants have figures, with the word of each.
+/// Declares an enum whose variants can carry data, with a stable name for each variant.
 macro_rules! tagged {
     (
         $(#[$about:meta])*
@@ -38,7 +38,7 @@ macro_rules! tagged {
         }
 
         impl$(<$life>)? $name$(<$life>)? {
-            /// The stable word.
+            /// The variant's stable name.
             pub const fn name(&self) -> &'static str {
                 match self {
                     $(Self::$variant { .. } => $word,)*

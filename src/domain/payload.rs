@@ -8,7 +8,7 @@ use super::as_text::as_text;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256([u8; 32]);
 
-/// Why a text is not a digest.
+/// Why a string is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a SHA-256 digest: expected 64 hexadecimal digits")]
 pub struct DigestError(String);
@@ -22,7 +22,7 @@ impl Sha256 {
     /// Parses 64 hexadecimal digits in either case.
     ///
     /// # Errors
-    /// When the text is anything else.
+    /// When the string is anything else.
     pub fn parse(text: &str) -> Result<Self, DigestError> {
         let mut bytes = [0; 32];
         hex::decode_to_slice(text, &mut bytes).map_err(|_| DigestError(text.to_owned()))?;
@@ -47,18 +47,18 @@ as_text!(Sha256, DigestError);
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Payload {
-    /// The name of the file, without a folder; [`is_file_name`] holds for it.
+    /// The name of the file, without a folder. It is valid according to [`is_file_name`].
     pub file: String,
     pub sha256: Sha256,
-    /// In bytes.
+    /// The size in bytes.
     pub size: u64,
     /// The architecture, if the release has payloads for several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arch: Option<String>,
 }
 
-/// Whether a text may name a payload file: no folder, nothing hidden, only characters that are safe in file
-/// systems, URLs and TUF target names, and not the name of the signed manifest.
+/// Whether a string is a valid name for a payload file: no folder, no leading dot or dash, only characters
+/// that are safe in file systems, URLs and TUF target names, and not the name of the signed manifest.
 pub fn is_file_name(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+');
     !text.is_empty()

@@ -1,4 +1,4 @@
-//! When a release may move on: soak, freezes and promotion windows.
+//! When a release may be promoted: soaks, freezes and promotion windows.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use super::Time;
 use super::named::named;
 
 named! {
-    /// How soon a fix must go out.
+    /// How urgent a release is, which decides how long it soaks.
     #[derive(Default)]
     pub enum Urgency {
-        /// When it is due.
+        /// The normal soak applies.
         #[default]
         Normal = "normal",
-        /// As soon as its shorter soak is over.
+        /// The soak for security releases applies, which can be shorter.
         Security = "security",
     }
 }
@@ -25,15 +25,15 @@ impl fmt::Display for Urgency {
     }
 }
 
-/// A soak below this needs a `why`: whatever an upgrade breaks shows within two weeks.
+/// A shorter soak needs a `why`: whatever an upgrade breaks shows up within two weeks.
 pub const SOAK_MIN: TimeDelta = TimeDelta::days(14);
-/// A soak above this needs a `why`: four weeks is what vendors of cluster software promise.
+/// A longer soak needs a `why`: four weeks is what vendors of cluster software promise.
 pub const SOAK_MAX: TimeDelta = TimeDelta::days(28);
 
 /// How long a release must stay in the previous stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Soak {
-    /// The shortest time; the promotion is due once it has passed.
+    /// The minimum time. The promotion is due once it has passed.
     pub min: TimeDelta,
     /// A release that has not been promoted after this time is overdue.
     pub max: TimeDelta,
@@ -46,12 +46,12 @@ pub struct SoakPolicy {
     pub security: Soak,
     /// Why a value is outside the range [`SOAK_MIN`] to [`SOAK_MAX`], for either urgency.
     pub why: Option<String>,
-    /// The same, for security releases only.
+    /// The same reason, for security releases only.
     pub security_why: Option<String>,
 }
 
 impl SoakPolicy {
-    /// The soak for releases of an urgency.
+    /// The soak for releases of the given urgency.
     pub const fn of(&self, urgency: Urgency) -> Soak {
         match urgency {
             Urgency::Normal => self.normal,
@@ -74,7 +74,7 @@ pub struct Freeze {
     pub from: Time,
     pub until: Time,
     pub reason: String,
-    /// Urgencies that are promoted anyway.
+    /// The urgencies whose releases are promoted anyway.
     pub except: Vec<Urgency>,
 }
 
@@ -110,7 +110,7 @@ impl Window {
     /// Creates a window on the given days, from one local time to another on the same day.
     ///
     /// # Errors
-    /// When it would never open.
+    /// When the window would never open.
     pub fn new(
         days: &[Weekday],
         from: NaiveTime,
@@ -146,8 +146,8 @@ impl Window {
         openings.next().unwrap_or(Time::MAX_UTC)
     }
 
-    /// The first time in this half day at which the window opens: at its hour, which comes twice where
-    /// clocks go back, or when clocks change.
+    /// The first time from `from` until `until`, half a day later, at which the window opens. It opens at
+    /// its opening hour, which comes twice when clocks go back, or when clocks change.
     fn opening(&self, from: Time, until: Time) -> Option<Time> {
         let change = self.clock_change(from, until);
         // Where clocks go back over midnight, the day before comes again.
@@ -158,12 +158,13 @@ impl Window {
             let opens = self.zone.from_local_datetime(&date.and_time(self.from));
             [opens.earliest(), opens.latest()].into_iter().flatten().map(|at| at.to_utc())
         });
-        // It opens at `from` where clocks change just then.
+        // The window opens at `from` if clocks change at that very moment.
         let times = at_hour.chain([from]).chain(change);
         times.filter(|at| (from..until).contains(at) && self.is_open(*at)).min()
     }
 
-    /// The second in this half day at which clocks change, if they do. They change once at most.
+    /// The second between `from` and `until` at which clocks change, if they do. They change once at most
+    /// in half a day.
     fn clock_change(&self, from: Time, until: Time) -> Option<Time> {
         let offset = |at: Time| at.with_timezone(&self.zone).offset().fix();
         if offset(from) == offset(until) {

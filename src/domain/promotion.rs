@@ -21,7 +21,7 @@ use super::version::Version;
 use gate::{Barrier, examine};
 pub use gate::{Early, Fact, Gate, GateState};
 
-/// Whether a release enters its next stage, with all its gates.
+/// The decision whether a release enters its next stage, with every gate.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Decision<'a> {
@@ -32,11 +32,11 @@ pub struct Decision<'a> {
     pub verdict: Verdict,
     /// Every gate, including those that pass.
     pub gates: Vec<Gate<'a>>,
-    /// When the release becomes overdue: the stage's `max` after the soak began, not counting frozen time.
-    /// `None` if there is no soak.
+    /// When the release becomes overdue: once the soak has lasted for its `max`, not counting time in a
+    /// freeze. `None` if the stage has no soak.
     pub deadline: Option<Time>,
-    /// Whether the deadline has passed. An overdue release is shown more prominently; its gates stay
-    /// closed.
+    /// Whether the deadline has passed. An overdue release is shown more prominently, but no gate opens
+    /// because of that.
     pub overdue: bool,
 }
 
@@ -46,15 +46,15 @@ tagged! {
     pub enum Verdict {
         /// Every gate passes now.
         Promote = "promote",
-        /// Every gate passes at `until`, and not before.
+        /// At least one gate waits, and all of them pass at `until`.
         Wait { until: Time } = "wait",
-        /// Some gate does not open by itself.
+        /// At least one gate opens only when somebody acts.
         Blocked = "blocked",
     }
 }
 
 impl Verdict {
-    /// Until when the release waits.
+    /// The time until which the release waits, if it does.
     pub const fn waits_until(self) -> Option<Time> {
         match self {
             Self::Wait { until } => Some(until),
@@ -62,7 +62,7 @@ impl Verdict {
         }
     }
 
-    /// When the release can enter at the earliest, if it can at all.
+    /// The earliest time at which the release can enter the stage. `None` if a gate blocks it.
     pub fn earliest(self, now: Time) -> Option<Time> {
         if self == Self::Promote { Some(now) } else { self.waits_until() }
     }
@@ -79,7 +79,7 @@ impl<'a> Decision<'a> {
         ChannelRef { line: self.line, index: self.stage }
     }
 
-    /// The scheduled entry that carries out the decision at `now`.
+    /// The change that carries out the decision at `now` in the name of the schedule.
     pub fn entry(&self, now: Time) -> Change {
         let reason = self.gates.iter().find_map(|gate| match gate.fact {
             Fact::Soak { soak, .. } => Some(soak_record::reason(soak.min)),
@@ -99,13 +99,14 @@ impl<'a> Decision<'a> {
         self.gates.iter().find(|gate| gate.state == GateState::Blocks)
     }
 
-    /// The gate that says that the line is retired, if it is: the same for all releases of the line.
+    /// The gate that blocks because the line is retired, if it is. It is the same for all releases of the
+    /// line.
     pub fn retired(&self) -> Option<&Gate<'a>> {
         self.gates.iter().find(|gate| matches!(gate.fact, Fact::Retired { .. }))
     }
 
-    /// What an early promotion of the release needs. `None` where it does not help: a gate blocks, or
-    /// neither soak, window nor freeze is in the way.
+    /// What an early promotion of the release requires. `None` if it would not help, because a gate blocks
+    /// or because neither soak, window nor freeze is in the way.
     pub fn early_way(&self) -> Option<EarlyWay> {
         let waits = |wanted: fn(&Fact<'_>) -> bool| self.obstacles().any(|gate| wanted(&gate.fact));
         let during_freeze = waits(|fact| matches!(fact, Fact::Freeze { .. }));
@@ -120,28 +121,29 @@ impl<'a> Decision<'a> {
     }
 }
 
-/// What an early promotion needs.
+/// What an early promotion requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EarlyWay {
     /// A release key must sign an earlier time first.
     pub once_signed: bool,
-    /// The release must be promoted during a freeze.
+    /// The promotion must be allowed during a freeze.
     pub during_freeze: bool,
 }
 
-/// Decides for each release that is not in its last stage whether it enters the next one at `now`, ordered
-/// by line and version.
+/// Decides for each release that is not in its last stage whether it enters the next one at `now`. The
+/// decisions are ordered by line and version.
 ///
-/// Anything that the catalog dates after `now` does not exist yet, except for stops that
-/// [count at once](super::stop). A release that already has an entry for the stage or a later one gets no
-/// second entry: it waits for that entry's time.
+/// Anything dated after `now` in the catalog does not exist yet, except for stops that [take effect at
+/// once](super::stop). A release that already has an entry for the stage or a later one gets no second
+/// entry: it waits for that entry's time.
 pub fn decide(catalog: &Catalog, now: Time) -> Vec<Decision<'_>> {
     catalog.lines().flat_map(|line| decide_line(line, now)).collect()
 }
 
-/// Decides for the releases of one line.
+/// Makes the decisions for the releases of one line.
 pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
-    // For each stage, the lowest barrier that has not entered it: releases above it wait for it.
+    // For each stage, the lowest barrier that has not entered it yet. Releases above the barrier wait for
+    // it.
     let mut barriers: Vec<Option<Barrier<'_>>> = vec![None; line.stages.len()];
     let standing: BTreeSet<&Version> = line.barriers(now).map(|(_, version)| version).collect();
     let mut decisions = Vec::new();
@@ -159,8 +161,8 @@ pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
     decisions
 }
 
-/// Decides on an early promotion of one release. `None` if the release is not in the catalog, or is already
-/// in its last stage.
+/// Decides whether one release can be promoted early. `None` if the release is not in the catalog, or is
+/// already in its last stage.
 pub fn decide_early<'a>(
     catalog: &'a Catalog,
     version: &Version,
@@ -186,8 +188,8 @@ impl From<GateState> for Verdict {
     }
 }
 
-/// The verdict on a release's next stage, and for each later stage the earliest time at which the
-/// release can enter. A stage that blocks also blocks the later ones.
+/// Returns the verdict on a release's next stage and, for each later stage, the earliest time at which the
+/// release can enter. A blocked stage also blocks the later ones.
 fn onwards(decision: &Decision<'_>, now: Time) -> Vec<Verdict> {
     let Decision { line, release, stage, .. } = *decision;
     let mut verdicts = vec![decision.verdict];

@@ -11,7 +11,7 @@ use super::policy::Urgency;
 use super::version::Version;
 use super::{Time, rfc3339};
 
-/// The author of the entries that the schedule makes.
+/// The author of scheduled entries.
 pub const SCHEDULE: &str = "schedule";
 
 /// One release.
@@ -19,7 +19,7 @@ pub const SCHEDULE: &str = "schedule";
 pub struct Release {
     pub version: Version,
     pub urgency: Urgency,
-    /// One line of text for people.
+    /// A one-line description for people.
     pub summary: Option<String>,
     /// Named links, such as `notes`.
     pub links: Labels,
@@ -27,17 +27,17 @@ pub struct Release {
     pub components: Labels,
     /// Shared by all copies of the release.
     pub payloads: Arc<[Payload]>,
-    /// No cluster may jump over a barrier.
+    /// Whether the release is a barrier, which no cluster may jump over.
     pub barrier: bool,
-    /// The release that this one replaces. It was put on hold when this one was added, unless it was in
-    /// its last stage already.
+    /// The release that this one replaces. Unless it was already in its last stage, it was put on hold when
+    /// this one was added.
     pub replaces: Option<Version>,
-    /// When the release entered each stage, by the stage's index in its line. Always as long as the line's
-    /// list of stages; entries are in order, and their times never go back.
+    /// The release's entry into each stage, by the stage's index in its line. The list is always as long as
+    /// the line's list of stages, and the times never go backwards.
     pub entries: Vec<Option<Entry>>,
     pub hold: Option<Event>,
     pub yank: Option<Yank>,
-    /// What was found beside its file in the catalog.
+    /// The signed manifest and payload files found for the release.
     pub evidence: Evidence,
 }
 
@@ -50,19 +50,19 @@ pub struct Entry {
     pub reason: Option<String>,
 }
 
-/// Something that a person did: when, who and why.
+/// Something that a person did, with the time, the author and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub at: Time,
     pub by: String,
     pub reason: String,
-    /// Whether it takes effect before `at`, since `at` is ahead of the clock of the machine that read the
-    /// catalog ([`Catalog::with_stops_at_once`](super::catalog::Catalog::with_stops_at_once)). Somebody
-    /// wrote it to stop something now.
+    /// Whether the event takes effect at once because `at` is ahead of the clock of the machine that read
+    /// the catalog ([`Catalog::with_stops_at_once`](super::catalog::Catalog::with_stops_at_once)). Whoever
+    /// wrote it meant to stop something right away.
     pub at_once: bool,
 }
 
-/// Why and since when a release is no longer on offer.
+/// The decision that a release is no longer on offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Yank {
     pub event: Event,
@@ -70,8 +70,8 @@ pub struct Yank {
     pub to: Option<Version>,
 }
 
-/// What was found beside the catalog: the signed release manifest and the payload files. Whoever reads a
-/// catalog looks for both.
+/// What was found for a release outside its catalog file: the signed release manifest and the payload
+/// files. Code that reads a catalog looks for both.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Evidence {
     pub manifest: ManifestState,
@@ -87,14 +87,14 @@ tagged! {
         /// There is no signed release manifest yet.
         #[default]
         Unsigned = "unsigned",
-        /// There is one, and it cannot be used for this reason.
+        /// The signed release manifest cannot be used.
         Invalid(Box<ManifestFault>) = "invalid",
         Signed(SignedFacts) = "signed",
     }
 }
 
 tagged! {
-    /// Why a signed release manifest cannot be used. Where bytes or keys are at fault, the text is the
+    /// Why a signed release manifest cannot be used. If bytes or keys are at fault, the string is the error
     /// message of the code that read them.
     #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
     pub enum ManifestFault {
@@ -118,7 +118,7 @@ tagged! {
         Mismatch(#[from] Mismatch) = "mismatch",
         #[error("payload `{file}` is not listed by the release keys")]
         PayloadNotListed { file: String } = "payload_not_listed",
-        #[error("it entered `{stage}` at {}, but is signed for {} or later", rfc3339(*since), rfc3339(*not_before))]
+        #[error("it entered `{stage}` at {}, but is signed to enter at {} or later", rfc3339(*since), rfc3339(*not_before))]
         EnteredEarly { stage: StageName, since: Time, not_before: Time } = "entered_early",
     }
 }
@@ -135,8 +135,9 @@ pub struct Mismatch {
 /// What a signed release manifest promises.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SignedFacts {
-    /// The earliest entry time for each stage after the first, ordered by stage name. This is not a map:
-    /// each release has one, and a map of one or two entries takes ten times the memory.
+    /// The earliest entry time for each stage after the first, ordered by stage name. This is a slice
+    /// rather than a map, since every release has one, and a map of one or two entries takes ten times the
+    /// memory.
     pub not_before: Box<[(StageName, Time)]>,
 }
 
@@ -149,7 +150,7 @@ tagged! {
         Present = "present",
         /// A file is missing.
         Missing { file: String } = "missing",
-        /// A file has another digest or size than the catalog says.
+        /// A file's digest or size differs from the one in the catalog.
         Differs { file: String, found: String } = "differs",
     }
 }
@@ -161,7 +162,7 @@ impl From<ManifestFault> for ManifestState {
 }
 
 impl ManifestState {
-    /// The earliest time of entry for a stage that release keys have signed.
+    /// The earliest entry time that release keys have signed for a stage, if any.
     pub fn not_before(&self, stage: &StageName) -> Option<Time> {
         match self {
             Self::Signed(facts) => facts.not_before(stage),
@@ -171,7 +172,7 @@ impl ManifestState {
 }
 
 impl SignedFacts {
-    /// Takes the `not_before` of a signed release manifest.
+    /// Creates the facts from the `not_before` of a signed release manifest.
     pub fn new(not_before: BTreeMap<StageName, Time>) -> Self {
         Self { not_before: not_before.into_iter().collect() }
     }
@@ -188,14 +189,14 @@ impl Event {
         Self { at, by, reason, at_once: false }
     }
 
-    /// Whether it is in effect at `now`.
+    /// Whether the event is in effect at `now`.
     pub fn is_by(&self, now: Time) -> bool {
         self.at_once || self.at <= now
     }
 }
 
 impl Release {
-    /// Whether the release is in the stage at `now`. Entries dated later do not exist yet.
+    /// Whether the release has entered the stage by `now`.
     pub fn is_in(&self, stage: usize, now: Time) -> bool {
         self.entered(stage, now).is_some()
     }
@@ -220,7 +221,7 @@ impl Release {
         matches!(self.entries.last(), Some(Some(_)))
     }
 
-    /// The last stage that the release has entered by `now`, by its place in the line.
+    /// The index of the last stage that the release has entered by `now`.
     pub fn stage(&self, now: Time) -> Option<usize> {
         (0..self.entries.len()).rev().find(|&stage| self.is_in(stage, now))
     }
@@ -241,8 +242,8 @@ impl Release {
         matches!(self.evidence.manifest, ManifestState::Signed(_) | ManifestState::NoTrust)
     }
 
-    /// Whether the payload was removed after a yank, as when nobody may have it any more. Everything else
-    /// about the release stays published.
+    /// Whether the release was yanked and its payload removed, for example because nobody may have it any
+    /// more. Everything else about the release stays published.
     pub fn is_withdrawn(&self, now: Time) -> bool {
         self.yanked(now).is_some() && matches!(self.evidence.payload, PayloadState::Missing { .. })
     }

@@ -1,11 +1,11 @@
 //! The rules of the catalog, each written once.
 //!
-//! A broken rule is data: the [`Rule`] with its figures, and the place in the domain's terms ([`At`]). A
-//! reader of files finds that place in its file, and `words` has the sentences.
+//! A broken rule is data: the [`Rule`] with the offending values, and the place where it is broken
+//! ([`At`]). The code that reads a file finds that place in the file, and `words` has the sentences.
 //!
-//! [`Catalog::assemble`](super::catalog::Catalog::assemble) checks them all, and
+//! [`Catalog::assemble`](super::catalog::Catalog::assemble) checks all of the rules, and
 //! [`Change::apply`](super::change::Change::apply) those that the change can break. The checks of single
-//! parts are public, so that a reader can report them for a file whose other parts cannot be read.
+//! parts are public, so that faults in one part of a file are reported even if other parts cannot be read.
 
 mod cross_line;
 mod release;
@@ -42,9 +42,9 @@ pub struct Broken {
 pub enum At {
     /// The line's name.
     Name,
-    /// The prefix of its versions.
+    /// The version prefix of the line.
     Prefix,
-    /// The line that it follows.
+    /// The reference to the line that this line follows.
     Follows,
     /// The list of stages.
     Stages,
@@ -52,21 +52,21 @@ pub enum At {
     Stage(usize),
     /// One name of a stage's channel: the channel's own, or one of the aliases.
     Channel { stage: usize, alias: Option<usize> },
-    /// All of a stage's soak.
+    /// A stage's soak as a whole.
     Soak(usize),
-    /// One end of a stage's soak.
+    /// One limit of a stage's soak.
     SoakLimit { stage: usize, urgency: Urgency, limit: Limit },
     /// A freeze.
     Freeze(usize),
     /// The pause of a stage's channel.
     Pause(StageName),
-    /// Any other text of the line, by its name.
+    /// Any other field of the line, by its key.
     Text(&'static str),
     /// A place in a release.
     Release(Version, Part),
 }
 
-/// An end of a soak.
+/// A limit of a soak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     Min,
@@ -86,106 +86,107 @@ pub enum Part {
     Since(StageName),
     Yank,
     YankTo,
-    /// Any other text, by its name.
+    /// Any other field of the release, by its key.
     Text(&'static str),
 }
 
-/// A rule of the catalog, with the figures that break it.
+/// A rule of the catalog, with the values that break it. The comment on each variant states the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
-    /// A text is not empty.
+    /// A string must not be empty.
     EmptyText,
-    /// A text has at most so many bytes.
+    /// A string must have at most `most` bytes.
     LongText { length: usize, most: usize },
-    /// A text that is shown in a table has one line.
+    /// A string that is shown in a table must have one line.
     SeveralLines,
-    /// A text does not change how a terminal shows the text around it.
+    /// A string must not change how a terminal shows the text around it.
     ControlCharacter,
-    /// A link is the address of a page.
+    /// A link must be the address of a web page.
     NotALink(String),
-    /// An architecture looks like `amd64`.
+    /// An architecture must have a name like `amd64`.
     NotAnArch(String),
-    /// A payload file stays in its release's folder.
+    /// The name of a payload file must be valid and stay in the release's folder.
     NotAFileName(String),
-    /// A payload has a size that JSON can carry.
+    /// The size of a payload must not be zero, or too large for JSON.
     Size(u64),
-    /// A duration is neither negative nor absurdly long.
+    /// A duration must be neither negative nor absurdly long.
     Duration(TimeDelta),
 
-    /// A line has stages.
+    /// A line must have stages.
     NoStages,
-    /// A line has each stage once.
+    /// A line must not have the same stage twice.
     StageTwice { stage: StageName, first: usize },
-    /// A release enters its first stage at once, so that stage has no soak.
+    /// The first stage must not have a soak, since releases enter it at once.
     FirstSoak(StageName),
-    /// Every other stage has a soak: without one, releases would enter it at once.
+    /// Every stage after the first must have a soak: without one, releases would enter it at once.
     NoSoak(StageName),
-    /// A soak outside the usual bounds needs a reason.
+    /// A soak outside the usual limits must have a reason.
     UnusualSoak { stage: StageName, urgency: Urgency, limit: TimeDelta, bound: TimeDelta },
-    /// A soak's `min` is not above its `max`.
+    /// A soak's `min` must not be above its `max`.
     SoakBackwards { stage: StageName, urgency: Urgency, soak: Soak },
-    /// A freeze ends after it begins.
+    /// A freeze must end after it begins.
     FreezeBackwards,
-    /// The default name of a stage's channel is a valid name.
+    /// The default name of a stage's channel must be a valid name.
     ChannelName { stage: StageName, why: NameError },
-    /// Entries and pauses name stages of the line.
+    /// Entries and pauses must refer to stages of the line.
     NoSuchStage { line: LineName, stage: StageName, stages: Vec<StageName> },
 
-    /// The line that a line follows exists.
+    /// The line that another line follows must exist.
     NoSuchLine(LineName),
-    /// Lines do not follow each other in a circle.
+    /// Lines must not follow each other in a cycle.
     FollowsInCircle { line: LineName, follows: LineName },
-    /// No line's name is a prefix of another's: their signing roles would overlap.
+    /// No line's name may be a prefix of another's, since their signing roles would overlap.
     NameWithin { outer: LineName, inner: LineName },
-    /// A version belongs to one line.
+    /// A version must belong to only one line.
     SharedVersions { line: LineName, other: LineName },
-    /// A name belongs to one channel. `at` in line `other` is the other place that uses it.
+    /// A name must belong to only one channel. `at` in line `other` is the other place that uses the name.
     ChannelTwice { channel: ChannelName, other: LineName, at: Box<At> },
 
-    /// A version begins with its line's prefix.
+    /// A version must begin with its line's prefix.
     ForeignVersion { line: LineName, version: Version, prefix: Prefix },
-    /// A line has each version once: a leading `v` does not make it another version.
+    /// A line must not have the same version twice, and a leading `v` makes no difference.
     VersionTwice { version: Version, first: Version },
-    /// A release has a payload.
+    /// A release must have a payload.
     NoPayload,
-    /// A release has each payload file once.
+    /// A release must not list the same payload file twice.
     PayloadTwice { file: String, first: usize },
-    /// A release names another one, not itself.
+    /// A release must refer to another one, not to itself.
     NamesItself(Reference),
-    /// A release that is named exists.
+    /// A release that another one refers to must exist.
     NoSuchRelease { line: LineName, reference: Reference, version: Version },
 
-    /// A release enters each stage in turn.
+    /// A release must enter the stages in order and leave none out.
     StageLeftOut { stage: StageName, before: StageName },
-    /// The times of entries do not go back.
+    /// The times of entries must not go backwards.
     EnteredBackwards { stage: StageName, before: StageName, since: Time },
-    /// `schedule` never promotes before a soak is over, and people who do give a reason.
+    /// `schedule` must never promote before a soak is over, and people who do must give a reason.
     Early { stage: StageName, before: StageName, spent: TimeDelta, min: TimeDelta, scheduled: bool },
-    /// `schedule` never promotes a release that is held.
+    /// `schedule` must never promote a release that is held.
     ScheduledWhileHeld { stage: StageName, since: Time },
 
-    /// Yanked releases do not replace each other in a circle.
+    /// Yanked releases must not replace each other in a cycle.
     YankedInCircle { version: Version, to: Version },
-    /// A yanked barrier, or a yanked replacement of one, has a replacement: without one, clusters below it
-    /// would be stuck.
+    /// A yanked barrier, or a yanked replacement of one, must have a replacement: without one, clusters
+    /// below it would be stuck.
     NoReplacement { version: Version, barrier: Version },
-    /// That replacement is higher: otherwise clusters between the two would jump over the barrier.
+    /// The replacement of a yanked barrier must be higher: otherwise clusters between the two would jump
+    /// over the barrier.
     LowerReplacement { version: Version, barrier: Version, to: Version },
 }
 
-/// How one release names another.
+/// How one release refers to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reference {
     Replaces,
     YankTo,
 }
 
-/// Lines that exist and cannot be used, each with its releases that cannot be read. Naming one of these
-/// is not a fault.
+/// Lines that exist but cannot be used, each with its releases that cannot be read. Referring to one of
+/// these breaks no rule.
 pub type Unusable = BTreeMap<LineName, BTreeSet<Version>>;
 
-/// Every rule that is broken within lines and between them. Two lines that claim the same thing are both
-/// at fault: publishing one would take away what the other's clusters rely on.
+/// Finds every broken rule, within lines and between them. Two lines that claim the same thing are both at
+/// fault, since publishing one could take away something that the other's clusters rely on.
 pub fn check(lines: &[Line], unusable: &Unusable) -> Vec<Broken> {
     let nothing = BTreeSet::new();
     let mut broken = Vec::new();
@@ -202,8 +203,9 @@ pub fn check(lines: &[Line], unusable: &Unusable) -> Vec<Broken> {
     broken
 }
 
-/// Checks the rules that a change of one line can break: those for the line itself, or for one release and
-/// for what yanks lead to. No change can break a rule between lines.
+/// Checks the rules that a change of one line can break: those for the line itself, or those for one
+/// release and for the replacements of yanked releases. No [`Change`](super::change::Change) can break a
+/// rule between lines.
 pub(super) fn changed(line: &Line, version: Option<&Version>) -> Vec<Broken> {
     let mut broken = Vec::new();
     {
@@ -223,7 +225,7 @@ fn reporter<'b>(line: &'b LineName, broken: &'b mut Vec<Broken>) -> impl FnMut(A
     move |at, rule| broken.push(Broken { line: line.clone(), at, rule })
 }
 
-/// Finds the items that lead back to themselves. Each item has at most one successor, and is visited once.
+/// Finds the items that are part of a cycle. Each item has at most one successor, and is visited once.
 fn circles<T: Copy + Eq + Hash>(next: &HashMap<T, T>) -> HashSet<T> {
     let (mut visited, mut circles) = (HashSet::new(), HashSet::new());
     for start in next.keys() {

@@ -1,22 +1,22 @@
 //! The soak that a scheduled entry records.
 //!
-//! A changed policy applies to later entries only. An entry that was made under an older policy stays
-//! valid, so it records its soak: `soaked 14d`.
+//! A changed policy applies to later entries only. An entry made under an older policy stays valid, so each
+//! scheduled entry records the soak that applied to it: `soaked 14d`.
 
 use chrono::TimeDelta;
 
 use super::release::Entry;
 use super::span::Span;
 
-/// How the reason of a scheduled entry begins.
+/// The beginning of a scheduled entry's reason.
 const SOAKED: &str = "soaked ";
 
-/// The reason of an entry that the schedule makes once this soak is over.
+/// The reason of an entry that the schedule makes after a soak of `min`.
 pub fn reason(min: TimeDelta) -> String {
     format!("{SOAKED}{}", Span(min))
 }
 
-/// The soak that an entry records.
+/// The soak that an entry records, if any.
 pub fn recorded(entry: &Entry) -> Option<TimeDelta> {
     Span::parse(entry.reason.as_deref()?.strip_prefix(SOAKED)?).map(|Span(min)| min)
 }

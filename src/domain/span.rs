@@ -1,20 +1,20 @@
-//! Lengths of time as people write them: a whole number and a unit, `14d`.
+//! Lengths of time as people write them: a whole number and a unit, such as `14d`.
 
 use std::fmt;
 
 use chrono::TimeDelta;
 
-/// The units and their seconds. A length is written in the largest unit that divides it, up to days, since
-/// soaks are given in days; weeks are only parsed.
+/// The units and their lengths in seconds. A length is written in the largest unit that divides it, up to
+/// days, since soaks are given in days; weeks are only parsed.
 const UNITS: [(char, u32); 5] = [('w', 7 * 86_400), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
-/// A length of time in the catalog's own form: `14d`, `36h`, `45m`, `90s`.
+/// A length of time in the catalog's notation: `14d`, `36h`, `45m`, `90s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub TimeDelta);
 
 impl Span {
-    /// Parses a whole number of weeks, days, hours, minutes or seconds. An absurdly large number becomes a
-    /// length of decades, which every bound rejects.
+    /// Parses a whole number of weeks, days, hours, minutes or seconds. An absurdly large number is capped,
+    /// but the result still exceeds every limit.
     pub fn parse(text: &str) -> Option<Self> {
         let (unit, seconds) = UNITS.into_iter().find(|(unit, _)| text.ends_with(*unit))?;
         let number = text.strip_suffix(unit)?;
@@ -31,7 +31,8 @@ impl Span {
         Self(seconds.unwrap_or(TimeDelta::MAX))
     }
 
-    /// Rounds down to a whole number of the largest unit that fits, up to days. At least a second.
+    /// Rounds down to a whole number of the largest unit that fits, up to days. The result is at least one
+    /// second.
     pub fn rough(self) -> Self {
         let seconds = self.0.num_seconds().max(1);
         let unit = UNITS[1..].iter().map(|(_, unit)| i64::from(*unit)).find(|unit| seconds >= *unit);

@@ -1,7 +1,7 @@
-//! Never step back: what was published stays published, unless a yank says why not.
+//! Never step back: what was published stays published, unless it is yanked.
 //!
-//! A real channel server once moved whole fleets back by ten minors because its list of releases was
-//! truncated. So the offer that is about to be published is compared with the previous one.
+//! A real channel server once moved whole fleets back by ten minor versions because its list of releases
+//! was truncated. That is why every new offer is compared with the previous one before it is published.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::payload::Payload;
 use super::release::Evidence;
 use super::version::Version;
 
-/// The part of a channel's offer that may not change.
+/// The part of a channel's offer that is checked for step backs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     pub channel: ChannelName,
@@ -26,7 +26,7 @@ pub struct Offer {
     pub prefix: Prefix,
     /// Whether the line is retired.
     pub retired: bool,
-    /// Every release that has entered, including yanked ones.
+    /// Every release that has entered the stage, including yanked ones.
     pub releases: BTreeMap<Version, Offered>,
 }
 
@@ -38,7 +38,7 @@ pub struct Offered {
     pub payloads: Arc<[Payload]>,
 }
 
-/// One way in which a new offer falls behind the previous one.
+/// One way in which a new offer steps back from the previous one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepBack {
     pub line: LineName,
@@ -47,21 +47,22 @@ pub struct StepBack {
 }
 
 tagged! {
-    /// How an offer falls behind.
+    /// How an offer steps back.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum StepBackKind {
-        /// The channel itself is gone.
+        /// The channel is gone.
         Channel = "channel",
-        /// The channel's name belongs to another line or stage now. Clusters remember where a channel
-        /// belongs, and would take nothing from it any more.
+        /// The channel now belongs to another line or stage. Clusters remember the line and stage of their
+        /// channel, and would reject everything in it.
         Place { stage: StageName, now: (LineName, StageName) } = "place",
         /// A release is gone from the channel.
         Release(Version) = "release",
-        /// A release is still there but cannot be offered because of its payload or its signed manifest.
+        /// A release has entered the channel but cannot be offered, because of its payload or its signed
+        /// manifest.
         Withheld { version: Version, evidence: Evidence } = "withheld",
-        /// A release's entry has another time.
+        /// The time of a release's entry has changed.
         Since { version: Version, before: Time, after: Time } = "since",
-        /// A release has other payloads.
+        /// The payloads of a release have changed.
         Payloads(Version) = "payloads",
         /// An alias of the channel is gone, or now belongs to another channel.
         Alias { alias: ChannelName, now: Option<ChannelName> } = "alias",
@@ -71,8 +72,8 @@ tagged! {
 }
 
 impl Offer {
-    /// Returns what a channel of a catalog offers at `now`. A release whose payload is missing is not on
-    /// offer and counts as gone, but the payload of a yanked release may be missing.
+    /// Returns what a channel of a catalog offers at `now`. A release whose payload is missing counts as
+    /// gone, unless it was yanked.
     pub fn of(channel: ChannelRef<'_>, now: Time) -> Self {
         let offered = channel.line.releases.values().filter_map(|release| {
             let yanked = release.yanked(now).is_some();
@@ -98,10 +99,10 @@ impl Offer {
     }
 }
 
-/// Finds every way in which the offers `after` fall behind those `before`.
+/// Finds every way in which the offers in `after` step back from those in `before`.
 ///
-/// If there is none, only a yank can have moved a channel's latest release back: every release is still
-/// there, with its time.
+/// If there is none, every release is still there with the same entry time, so only a yank can have moved a
+/// channel's latest release back.
 pub fn step_backs<'o>(
     before: impl IntoIterator<Item = &'o Offer>,
     after: impl IntoIterator<Item = &'o Offer>,

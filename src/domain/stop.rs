@@ -1,11 +1,11 @@
 //! Stops: the holds, yanks and pauses of a catalog, including those dated in the future.
 //!
-//! An event dated ahead does not exist yet, so that questions can be asked about any day of a history. A
-//! stop that somebody wrote on a machine with a fast clock, or with the wrong year, would then silently
-//! stop nothing until its date. Since it is in the file, somebody meant it, so it takes effect at once. It
-//! then holds for every time that is asked about, because nothing shows when it was written.
+//! An event dated in the future does not exist yet, so that any day of a history can be queried. By that
+//! rule, a stop written on a machine with a fast clock, or with the wrong year, would silently stop nothing
+//! until its date. Somebody wrote it on purpose, so it takes effect at once instead. It then applies to
+//! every queried time, because nothing shows when it was written.
 //!
-//! A retirement is not a stop: it cannot be undone, so one that is dated ahead waits for its date.
+//! A retirement is not a stop: it cannot be undone, so a retirement dated in the future waits for its date.
 
 use super::Time;
 use super::catalog::Catalog;
@@ -31,8 +31,8 @@ pub enum Stopped<'a> {
 }
 
 impl Catalog {
-    /// Lets every stop that is dated after `now` take effect at once. `now` is the time of the machine
-    /// that reads the catalog, never a time that is asked about.
+    /// Makes every stop that is dated after `now` take effect at once. `now` is the clock of the machine
+    /// that reads the catalog, never a queried time.
     pub fn with_stops_at_once(mut self, now: Time) -> Self {
         for line in self.lines_mut().values_mut() {
             let releases = line.releases.values_mut();
@@ -47,7 +47,7 @@ impl Catalog {
         self
     }
 
-    /// The stops that are dated ahead and take effect at once.
+    /// The stops that take effect at once although they are dated in the future.
     pub fn stops_at_once(&self) -> impl Iterator<Item = Stop<'_>> {
         self.lines().flat_map(stops).filter(|stop| stop.event.at_once)
     }

@@ -1,9 +1,9 @@
 //! Suggests known names for a misspelt one.
 
-/// How many names are suggested: more would not help.
+/// The maximum number of suggestions. More would not help.
 const SUGGESTED: usize = 3;
 
-/// No name is longer: comparing a longer text would only waste time.
+/// Longer input gets no suggestions. No known name is that long, so comparing would only waste time.
 const LONGEST: usize = 100;
 
 /// Returns the known names most similar to an unknown one, the most similar first. Names that differ in

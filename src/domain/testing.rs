@@ -1,4 +1,4 @@
-//! Small catalogs for tests, written the way one would tell them.
+//! Builders for small catalogs in tests.
 
 use chrono::TimeDelta;
 
@@ -112,8 +112,8 @@ impl Release {
     }
 }
 
-/// A catalog of lines that keep the rules. A line that is followed and is not among them is taken for
-/// one that cannot be read.
+/// Builds a catalog of lines that break no rule. A followed line that is not among them is treated as
+/// unreadable.
 pub fn catalog(lines: impl IntoIterator<Item = Line>) -> Catalog {
     let lines: Vec<Line> = lines.into_iter().collect();
     let followed = lines.iter().filter_map(|line| Some(line.follows.as_ref()?.line.clone()));

@@ -1,7 +1,7 @@
 //! What a cluster should do next, and why.
 //!
-//! An answer never goes down: every target is above the version that asks. That holds by construction,
-//! since targets are only searched for above it.
+//! An answer never leads down: every target is above the cluster's current version. This holds by
+//! construction, since only higher versions are considered as targets.
 
 mod gate;
 #[cfg(test)]
@@ -30,7 +30,7 @@ pub struct Answer<'a> {
     pub advice: Advice<'a>,
 }
 
-/// What to do, with the facts behind it.
+/// What a cluster should do, with the facts behind it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Advice<'a> {
     /// Install this release.
@@ -39,20 +39,20 @@ pub enum Advice<'a> {
     None { code: NoneCode<'a>, coming: Option<Coming<'a>> },
     /// Ask again later.
     Wait(Wait<'a>),
-    /// The way is closed until somebody acts.
+    /// No upgrade is possible until somebody acts.
     Blocked(Blocked<'a>),
 }
 
 named! {
     /// The reason to update.
     pub enum UpdateCode {
-        /// It is the channel's latest.
+        /// The target is the channel's latest release.
         Latest = "latest",
-        /// It is a barrier, which comes before the latest.
+        /// A barrier holds back higher releases, so the target must be installed first.
         Barrier = "barrier",
-        /// The cluster's own release was yanked.
+        /// The cluster's current release was yanked.
         Yanked = "yanked",
-        /// It leads from the previous line into the channel's line.
+        /// The target leads from the previous line into the channel's line.
         NextLine = "next_line",
     }
 }
@@ -80,31 +80,32 @@ tagged! {
     pub enum Wait<'a> {
         /// The channel is paused.
         Paused { pause: &'a Event } = "paused",
-        /// Nothing may be installed yet; this release is the first that may.
+        /// Nothing may be installed yet. This release is the first one expected.
         Coming(Coming<'a>) = "coming",
     }
 }
 
 tagged! {
-    /// Why the way is closed.
+    /// Why no upgrade is possible.
     #[derive(Debug, Clone, PartialEq)]
     pub enum Blocked<'a> {
-        /// The line is entered only from the top of the line before. `take` is what opens the way, and
-        /// `next` the next step towards it.
+        /// The line can be entered only from the top of the line that it follows. `take` is the release
+        /// from which it can be entered, and `next` is the next step towards that release.
         MinorGate { take: Option<Step<'a>>, next: Option<Step<'a>> } = "minor_gate",
-        /// The cluster's release was yanked and nothing higher is on offer yet; `fix` is expected.
+        /// The cluster's release was yanked, and nothing higher is on offer yet. `fix` is the next release
+        /// expected, if any.
         Yanked { yank: &'a Yank, fix: Option<Coming<'a>> } = "yanked",
-        /// A barrier comes first, and `channel` neither offers nor expects it: the channel that was asked
-        /// for, or the one through which the way leads there.
+        /// A barrier must be installed first, but `channel` neither offers nor expects it. That is the
+        /// cluster's channel, or the channel that its upgrade path leads through.
         Barrier { barrier: &'a Version, channel: ChannelRef<'a> } = "barrier",
         /// The cluster's version is not in the catalog, so no other line can be entered from it.
         UnknownVersion { take: Option<Step<'a>> } = "unknown_version",
-        /// No way leads from the cluster's line to this one.
+        /// There is no upgrade path from the cluster's line to the channel's line.
         NoWay = "no_way",
     }
 }
 
-/// One step on the way: a release, and the channel that offers it.
+/// One step on an upgrade path: a release, and the channel that offers it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step<'a> {
     pub release: &'a Release,
@@ -115,9 +116,9 @@ pub struct Step<'a> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Coming<'a> {
     pub release: &'a Release,
-    /// The channel that it enters.
+    /// The channel that the release enters.
     pub channel: ChannelRef<'a>,
-    /// The earliest time at which it enters.
+    /// The earliest time at which the release can enter.
     pub until: Time,
 }
 
@@ -154,7 +155,7 @@ impl Advice<'_> {
 /// Returns what a cluster that runs `current` and follows `channel` should do. `None` if there is no such
 /// channel.
 ///
-/// `decisions` are those of [`super::promotion::decide`] for the same catalog and time.
+/// `decisions` must come from [`super::promotion::decide`] for the same catalog and time.
 pub fn answer<'a>(
     catalog: &'a Catalog,
     decisions: &[Decision<'a>],
@@ -185,7 +186,8 @@ impl<'a> Views<'a> {
         Answer { channel, advice }
     }
 
-    /// The advice for a known release. `relation` is the relation of its line to the channel's.
+    /// The advice for a cluster on a known release. `relation` is how the release's line relates to the
+    /// channel's line.
     pub fn known(
         &self,
         channel: ChannelRef<'a>,
@@ -209,7 +211,7 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// How the line of a cluster relates to the one that the cluster follows.
+    /// How the line of a cluster's release relates to the line of its channel.
     pub fn relation(&self, own: &'a Line, goal: &'a Line) -> Relation<'a> {
         if own.name == goal.name {
             Relation::Own
@@ -230,8 +232,8 @@ impl<'a> Views<'a> {
         [latest, required]
     }
 
-    /// The advice for a version of the channel's own line, known to the catalog or not. Higher releases
-    /// begin at `above`.
+    /// The advice for a version of the channel's own line, known to the catalog or not. Only releases
+    /// beyond `above` count as higher.
     fn in_line(
         &self,
         channel: ChannelRef<'a>,
@@ -273,7 +275,8 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// The channel for the same stage in the line that follows the channel's, or that line's last channel.
+    /// The channel for the same stage in the line that follows this channel's line. If that line has no
+    /// such stage, its last channel.
     fn following(&self, channel: ChannelRef<'a>) -> Option<ChannelRef<'a>> {
         let follows =
             |line: &&Line| line.follows.as_ref().is_some_and(|follows| follows.line == channel.line.name);
@@ -282,7 +285,8 @@ impl<'a> Views<'a> {
         Some(ChannelRef { line, index })
     }
 
-    /// The advice for a release of an earlier line, which `after` follows on the way to the channel.
+    /// The advice for a release of the earlier line `own`. `after` is the line after `own` on the upgrade
+    /// path to the channel.
     fn onwards(
         &self,
         channel: ChannelRef<'a>,
@@ -318,8 +322,8 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// The next step of `current` on its way into the line `after` its own: into that line if its gate lets
-    /// it through, otherwise towards the gate.
+    /// The next step from `current` towards the line `after` its own: into that line if its gate admits
+    /// `current`, otherwise towards a release that the gate admits.
     fn next_step(&self, own: &'a Line, after: &'a Line, current: &'a Release) -> Option<Step<'a>> {
         let gate = self.gate(after);
         let channel = if gate.admits(current, self.now) {
@@ -333,8 +337,8 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// The advice for a version of the channel's own line that the catalog does not know. Higher releases
-    /// begin at `above`.
+    /// The advice for a version of the channel's own line that is not in the catalog. Only releases beyond
+    /// `above` count as higher.
     pub fn unknown_in_line(&self, channel: ChannelRef<'a>, above: Bound<&Version>) -> Advice<'a> {
         if let Some(pause) = channel.stage().paused(self.now) {
             return Advice::Wait(Wait::Paused { pause });
@@ -362,15 +366,16 @@ impl<'a> Views<'a> {
     }
 }
 
-/// How the line of a cluster relates to the one that the cluster follows.
+/// How the line of a cluster's release relates to the line of its channel.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Relation<'a> {
-    /// It is the same line.
+    /// Both are the same line.
     Own,
-    /// A way leads from `own` to the goal; `after` is the next line on it.
+    /// An upgrade path leads from the cluster's line, `own`, to the channel's line. `after` is the next
+    /// line on the path.
     Before { own: &'a Line, after: &'a Line },
-    /// A way leads from the goal to this line.
+    /// An upgrade path leads from the channel's line to the cluster's line.
     After,
-    /// No way leads from one to the other.
+    /// No upgrade path leads from either line to the other.
     Apart,
 }

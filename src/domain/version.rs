@@ -7,11 +7,11 @@ use std::hash::{Hash, Hasher};
 
 use super::as_text::as_text;
 
-/// The longest version that is accepted, in bytes. The longest real ones are below 40; the limit
-/// keeps file names, TUF target names and log lines bounded.
+/// The longest version that is accepted, in bytes. Real versions stay below 40; the limit keeps file names,
+/// TUF target names and log lines short.
 pub const MAX_LENGTH: usize = 128;
 
-/// One version of a release, `1.8.4-tectonic.1`.
+/// The version of a release, such as `1.8.4-tectonic.1`.
 ///
 /// Ordered by `SemVer` precedence (section 11). `SemVer` treats versions that differ only in build metadata
 /// as equal; here they are ordered naturally, number by number (`+rke2r2` comes before `+rke2r10`), so that
@@ -26,7 +26,7 @@ pub struct Version {
     v: bool,
 }
 
-/// Why a text is not a [`Version`].
+/// Why a string is not a [`Version`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
     #[error("the version is empty")]
@@ -42,7 +42,7 @@ impl Version {
     /// Parses a version, with or without a leading `v`.
     ///
     /// # Errors
-    /// When the text is empty, longer than [`MAX_LENGTH`], or not `SemVer`.
+    /// When the string is empty, longer than [`MAX_LENGTH`], or not valid `SemVer`.
     pub fn parse(text: &str) -> Result<Self, VersionError> {
         if text.is_empty() {
             return Err(VersionError::Empty);
@@ -58,7 +58,7 @@ impl Version {
         semver::Version::parse(rest).map(|number| Self { number, v }).map_err(wrong)
     }
 
-    /// Parses a version as it arrives in a decoded query, where `+` has become a space.
+    /// Parses a version from a decoded URL query, in which `+` has become a space.
     ///
     /// # Errors
     /// See [`Version::parse`].
@@ -67,7 +67,7 @@ impl Version {
         Self::parse(&text)
     }
 
-    /// The version without a leading `v`: what identifies it.
+    /// The version without its leading `v`, which is not part of its identity.
     pub fn identity(&self) -> String {
         self.number.to_string()
     }
@@ -77,7 +77,7 @@ impl Version {
         [self.number.major, self.number.minor, self.number.patch]
     }
 
-    /// Whether this version's number begins with the given components, `1.8` for `1.8.4`.
+    /// Whether this version's number begins with the given components, as `1.8.4` begins with `1.8`.
     pub fn starts_with(&self, prefix: &[u64]) -> bool {
         let own = self.numbers();
         prefix.len() <= own.len() && own.iter().zip(prefix).all(|(a, b)| a == b)
@@ -123,8 +123,8 @@ impl Ord for Version {
     }
 }
 
-/// Orders texts naturally: runs of digits by their number, the rest by their bytes. Texts that differ only
-/// in leading zeros (`r01` and `r1`) are ordered by their bytes, so that the order is total.
+/// Orders strings naturally: runs of digits by their numeric value, the rest by their bytes. Strings that
+/// differ only in leading zeros (`r01` and `r1`) are ordered by their bytes, so that the order is total.
 pub(super) fn natural(a: &str, b: &str) -> Ordering {
     let runs = |text| <[u8]>::chunk_by(text, |a, b| a.is_ascii_digit() == b.is_ascii_digit());
     let (mut left, mut right) = (runs(a.as_bytes()), runs(b.as_bytes()));

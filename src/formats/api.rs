@@ -1,7 +1,7 @@
-//! The JSON of unsigned answers, from the HTTP service and from `--output json`.
+//! The JSON of unsigned answers, in the HTTP service and in `--output json`.
 //!
-//! Each body is made from the domain's own decision or answer, and decides nothing itself. A body with a
-//! `message` for people also has every figure in it as a field for programs.
+//! Each body is made from the domain's own decision or answer, and decides nothing itself. If a body has a
+//! `message` for people, it also has each figure in that message as a field for programs.
 
 mod channels;
 mod degraded;
@@ -24,30 +24,30 @@ pub use promotions::{DecisionBody, GateBody, PromotionsBody, RemedyBody};
 pub use step_backs::StepBackBody;
 pub use update::{ComingBody, StepBody, TargetBody, TargetPayload, UpdateBody};
 
-/// Something that people decided: since when, and why.
+/// Something that somebody decided: since when it applies, who decided it, and why.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Notice {
-    /// RFC 3339.
+    /// Since when it applies (RFC 3339).
     pub since: String,
     pub by: String,
     pub reason: String,
-    /// Of a yank: the release that replaces this one.
+    /// For a yank: the release that replaces this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }
 
 sparse! {
-    /// What was found alongside the catalog: the signed manifest, or the payload files.
+    /// The state of a release's signed manifest or of its payload files.
     #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
     pub struct EvidenceBody {
         @optional {
-            /// Of the signed manifest: `signed`, `unsigned`, `invalid` or `no_trust`.
+            /// The state of the signed manifest: `signed`, `unsigned`, `invalid` or `no_trust`.
             signed: &'static str,
-            /// Of the payload files: `present`, `missing` or `differs`.
+            /// The state of the payload files: `present`, `missing` or `differs`.
             payload: &'static str,
             /// The payload file that is missing or differs.
             file: String,
-            /// The digest or the size that was found instead, or why the file cannot be read.
+            /// If the file differs: its actual digest or size, or why it cannot be read.
             found: String,
             /// Why the signed manifest is `invalid`.
             fault: ManifestFaultBody,
@@ -64,17 +64,21 @@ sparse! {
         pub kind: &'static str,
         pub message: String,
         @optional {
-            /// Of `not_listed`: the role of the line.
+            /// For `not_listed`: the role of the line.
             role: String,
-            /// Of `payload_not_listed`: the payload.
+            /// For `payload_not_listed`: the payload file.
             file: String,
-            /// Of `mismatch`: the field, its signed value, and its value in the catalog.
+            /// For `mismatch`: the field that differs.
             field: &'static str,
+            /// For `mismatch`: the field's signed value.
             signed: String,
+            /// For `mismatch`: the field's value in the catalog.
             catalog: String,
-            /// Of `entered_early`: the stage, when it was entered, and the earliest signed time.
+            /// For `entered_early`: the stage.
             stage: String,
+            /// For `entered_early`: when the release entered the stage.
             since: String,
+            /// For `entered_early`: the earliest signed time for the stage.
             not_before: String,
         }
     }
@@ -92,7 +96,7 @@ impl Notice {
 }
 
 impl EvidenceBody {
-    /// What keeps a release from being offered.
+    /// Describes what keeps a release from being offered.
     fn of(Evidence { manifest, payload }: &Evidence) -> Self {
         match payload {
             PayloadState::Present => Self::of_manifest(manifest),
@@ -100,7 +104,7 @@ impl EvidenceBody {
         }
     }
 
-    /// What was found about a signed manifest.
+    /// Describes the state of a signed manifest.
     pub fn of_manifest(manifest: &ManifestState) -> Self {
         let fault = match manifest {
             ManifestState::Invalid(fault) => Some(ManifestFaultBody::of(fault)),
@@ -109,7 +113,7 @@ impl EvidenceBody {
         Self { signed: Some(manifest.name()), fault, ..Self::default() }
     }
 
-    /// What was found about payload files.
+    /// Describes the state of payload files.
     pub fn of_payload(payload: &PayloadState) -> Self {
         let (file, found) = match payload {
             PayloadState::Present => (None, None),

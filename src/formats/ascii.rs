@@ -1,15 +1,15 @@
-//! Free text for signed documents, which hold printable ASCII only.
+//! Converts free text for signed documents, which contain only printable ASCII.
 //!
-//! OLPC canonical JSON writes non-ASCII text as it is, in Unicode's form C, and control characters raw.
-//! `jq`, python-tuf and tough each deviate from that somewhere, and a document on which two readers
-//! disagree has two meanings. So texts that people write are converted to ASCII before they are signed. The
-//! catalog keeps them as they were written.
+//! OLPC canonical JSON keeps non-ASCII text as it is, in Unicode's normalization form C, and does not
+//! escape control characters. `jq`, python-tuf and tough each deviate from that in places, and a document
+//! that two readers write differently has no reliable signature. So text that people write is converted to
+//! ASCII before it is signed. The catalog keeps the original.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Converts a text to printable ASCII: typographic marks and Latin letters become their plain forms,
-/// control characters become spaces, and characters without a plain form become `?`.
+/// Converts text to printable ASCII: typographic marks and Latin letters become their plain forms, control
+/// characters become spaces, and characters without a plain form become `?`.
 pub fn ascii(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.trim().chars() {
@@ -22,7 +22,7 @@ pub fn ascii(text: &str) -> String {
     plain
 }
 
-/// Converts a link to ASCII: characters that a URI may not contain are percent-encoded, as in RFC 3987,
+/// Converts a link to ASCII: characters that a URI must not contain are percent-encoded, as in RFC 3987,
 /// section 3.1.
 pub fn uri(text: &str) -> String {
     let mut uri = String::with_capacity(text.len());
@@ -41,14 +41,15 @@ fn push_percent(uri: &mut String, byte: u8) {
     let _ = write!(uri, "%{byte:02X}");
 }
 
-/// The plain form of a character that European texts use: letters of Latin-1 and Latin Extended-A, quotes,
-/// dashes and a few signs.
+/// Returns the plain form of a character that European languages use: letters of Latin-1 and Latin
+/// Extended-A, quotes, dashes and a few signs.
 fn plain_form(c: char) -> Cow<'static, str> {
     let find = |c| FORMS.iter().find(|(from, _)| from.contains(c)).map(|(_, plain)| *plain);
     if let Some(plain) = find(c) {
         return plain.into();
     }
-    // A capital letter is written as the small one is: `Ä` as `Ae`. Latin letters end at U+021B.
+    // A capital letter gets the form of its small letter, capitalized: `Ä` becomes `Ae`. No letter above
+    // U+021B has a plain form.
     let mut small = c.to_lowercase();
     match small.next().filter(|_| c <= '\u{21b}').and_then(find) {
         Some(plain) => [plain[..1].to_ascii_uppercase().as_str(), &plain[1..]].concat().into(),

@@ -1,8 +1,8 @@
-//! Canonical JSON: the bytes that are signed, and a strict reader.
+//! Canonical JSON: writes the bytes that are signed, and reads them strictly.
 //!
-//! OLPC canonical JSON, restricted to the part where every reader we know agrees on the bytes (python-tuf,
-//! tough, and `jq -cjS .signed`): printable ASCII, whole numbers that a double can hold, and keys that sort
-//! the same with and without their quotes.
+//! This is OLPC canonical JSON, restricted to the subset for which all readers that we know (python-tuf,
+//! tough, and `jq -cjS .signed`) agree on the bytes: printable ASCII, whole numbers that a double can
+//! represent exactly, and keys that sort the same with and without their quotes.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub const MAX_NUMBER: u64 = (1 << 53) - 1;
 pub enum CanonicalError {
     #[error("it cannot be written as JSON")]
     Json(#[source] serde_json::Error),
-    #[error("`{0}` is not a whole number below 2^53, and signed documents have no others")]
+    #[error("`{0}` is not a whole number below 2^53, the only kind of number that signed documents allow")]
     Number(serde_json::Number),
     #[error("the text {0:?} has a character outside printable ASCII")]
     Text(String),
@@ -28,10 +28,10 @@ pub enum CanonicalError {
     Name(String),
 }
 
-/// The canonical form of a value.
+/// Returns the canonical form of a value.
 ///
 /// # Errors
-/// When the value contains something that readers write differently.
+/// When the value contains something that not all readers write the same way.
 pub fn canonical<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CanonicalError> {
     let value = serde_json::to_value(value).map_err(CanonicalError::Json)?;
     canonical_value(&value)
@@ -65,9 +65,9 @@ fn check(value: &Value) -> Result<(), CanonicalError> {
     }
 }
 
-/// Whether a text may be a key in signed documents, such as the name of a component or a link. Some readers
-/// sort keys with their quotes and escapes and some without; without a space, `!`, `"` and `\` the order is
-/// the same.
+/// Whether a string can be a key in signed documents, such as the name of a component or a link. Some
+/// readers sort keys with their quotes and escapes, others without. As long as no key contains a space,
+/// `!`, `"` or `\`, both orders are the same.
 pub fn is_name(text: &str) -> bool {
     text.bytes().all(|b| matches!(b, b'#'..=b'[' | b']'..=b'~'))
 }
@@ -81,11 +81,11 @@ pub enum StrictError {
     Canonical(#[from] CanonicalError),
 }
 
-/// Reads JSON strictly, and returns it with its canonical form: duplicate keys are rejected,
-/// and so is whatever [`canonical`] rejects.
+/// Reads JSON strictly, and returns it with its canonical form: duplicate keys are rejected, and so is
+/// anything that [`canonical`] rejects.
 ///
 /// # Errors
-/// When the bytes are not such JSON, or not a `T`.
+/// When the bytes are not such JSON, or cannot be read as a `T`.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Vec<u8>), StrictError> {
     let Strict(value) = serde_json::from_slice(bytes)?;
     let canonical = canonical_value(&value)?;
@@ -103,7 +103,7 @@ impl<'de> Deserialize<'de> for Strict {
 
 struct StrictVisitor;
 
-/// Takes scalars as they are.
+/// Defines visitor methods that keep scalars as they are.
 macro_rules! visit {
     ($($visit:ident: $of:ty),*) => {
         $(fn $visit<E>(self, value: $of) -> Result<Value, E> {

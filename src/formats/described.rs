@@ -1,5 +1,5 @@
-//! How `/openapi.json` describes the signed documents. Their own types derive most of it; types of the
-//! domain, which knows no schemas, are described here.
+//! The schemas of the signed documents in `/openapi.json`. Most are derived by the documents' own types.
+//! Those of domain types are written here, since the domain does not know about schemas.
 
 use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, ObjectBuilder, OneOf, SchemaFormat};
 use utoipa::openapi::{Array, Object, Ref, RefOr, Schema, Type};
@@ -13,7 +13,7 @@ use crate::domain::payload::{Payload, Sha256};
 use crate::domain::policy::Urgency;
 use crate::domain::version::Version;
 
-/// A document with its signatures, `{"signatures": […], "signed": …}`.
+/// Declares the schema of a document with its signatures, `{"signatures": […], "signed": …}`.
 macro_rules! signed {
     ($($(#[$doc:meta])* $name:ident: $($of:ident),+;)*) => {
         $(
@@ -44,7 +44,7 @@ signed! {
     SignedChannel: ChannelManifest;
     /// A signed release manifest.
     SignedRelease: ReleaseManifest;
-    /// A signed role of TUF 1.0, by its `_type`.
+    /// A signed role of TUF 1.0; `_type` says which one.
     SignedRole: Root, Targets, Snapshot, Timestamp;
 }
 
@@ -67,7 +67,8 @@ fn signed(of: &[std::borrow::Cow<'static, str>]) -> RefOr<Schema> {
     RefOr::T(both.build().into())
 }
 
-/// An object that must have these fields. It may have those alone that are added to them.
+/// Returns the schema of an object with these required fields. Other fields are only allowed if they are
+/// added explicitly.
 fn closed<const N: usize>(required: [(&str, RefOr<Schema>); N]) -> ObjectBuilder {
     let object = ObjectBuilder::new()
         .schema_type(Type::Object)
@@ -85,7 +86,7 @@ fn text(what: &str) -> Object {
     ObjectBuilder::new().schema_type(Type::String).description(Some(what)).build()
 }
 
-/// Describes types of the domain.
+/// Declares the schemas of domain types.
 macro_rules! described {
     ($($of:ty = $schema:expr;)*) => {
         $(
@@ -102,9 +103,9 @@ macro_rules! described {
 
 described! {
     Version = text("A version, with or without a leading `v`");
-    LineName = text("The name of a line, `1.8`");
-    StageName = text("The name of a stage, `production`");
-    ChannelName = text("The name of a channel, `1.8-production`");
+    LineName = text("The name of a line, as in `1.8`");
+    StageName = text("The name of a stage, as in `production`");
+    ChannelName = text("The name of a channel, as in `1.8-production`");
     Sha256 = hexadecimal(64, "A SHA-256 digest");
     KeyId = hexadecimal(64, "The SHA-256 digest of the key's canonical form");
     Urgency = {
@@ -125,6 +126,6 @@ described! {
                 .into()),
         ])
         .description(Some("A file that a cluster applies"))
-        .property("arch", text("The architecture that it is for; every one if it is missing"))
+        .property("arch", text("The architecture that the file is for; missing if it is for all of them"))
         .build();
 }

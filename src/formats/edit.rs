@@ -1,8 +1,8 @@
-//! Automatic edits: from a change in domain terms to the new text of one file.
+//! Automatic edits: turns a change in domain terms into the new text of one file.
 //!
-//! An edit changes only the lines that it must, and keeps all comments, the order, spacing, quotes and line
-//! ends. The result is not trusted: whoever writes the new text reads it first, and writes it only if the
-//! catalog is then exactly what [`Change::apply`] makes of it.
+//! An edit changes only the lines that it must, and preserves comments, order, spacing, quotes and line
+//! endings. The result is not trusted: before writing the new text, the caller parses it and checks that
+//! the resulting catalog is exactly what [`Change::apply`] produces.
 
 mod render;
 mod scalar;
@@ -15,7 +15,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::change::{Change, ChangeError, Changed};
 use crate::formats::yaml::{line_path, release_path};
 
-/// Why a change cannot be written into its file.
+/// Why a change cannot be written to its file.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
     #[error(transparent)]
@@ -33,12 +33,12 @@ pub enum EditError {
 /// The new text of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
-    /// Relative to the catalog's folder, `1.8/line.yaml`.
+    /// Relative to the catalog's folder, as in `1.8/line.yaml`.
     pub file: String,
     pub text: String,
 }
 
-/// The file that a change is written to, relative to the catalog's folder.
+/// Returns the file that a change is written to, relative to the catalog's folder.
 ///
 /// # Errors
 /// When the change names a release or line that the catalog does not have.
@@ -46,7 +46,7 @@ pub fn file(change: &Change, catalog: &Catalog) -> Result<String, ChangeError> {
     let line = change.changed().line(catalog)?;
     Ok(match change.changed() {
         Changed::NewRelease(_, version) => release_path(line, version),
-        // The version as the catalog spells it.
+        // The file is named after the catalog's spelling of the version.
         Changed::Release(version) => {
             let version = catalog.release(version).map_or(version, |(_, release)| &release.version);
             release_path(line, version)
@@ -56,12 +56,12 @@ pub fn file(change: &Change, catalog: &Catalog) -> Result<String, ChangeError> {
     })
 }
 
-/// The edit that makes a change. `old` returns the present bytes of a file, if it exists. Ending what has
-/// not begun needs no edit.
+/// Returns the edit that makes a change. `old` returns the current bytes of a file, if it exists. Ending
+/// something that has not begun, such as a hold, needs no edit: the result is `None`.
 ///
 /// # Errors
-/// When the change cannot be applied to the catalog, or the file is written in a form in which the position
-/// of the edit cannot be found.
+/// When the change names something that the catalog does not have, or when the file is missing, already
+/// exists or cannot be edited automatically.
 pub fn edit<'a>(
     change: &Change,
     catalog: &Catalog,
@@ -90,8 +90,8 @@ pub fn edit<'a>(
     }
 }
 
-/// The key of a change in its file, and its new value; `None` removes the key. A new release has a file of
-/// its own, and no such key.
+/// Returns the path of the key that a change affects, and its new value, or no value if the change removes
+/// the key. Returns `None` for a new release, which gets a file of its own.
 fn place(change: &Change) -> Option<(Vec<&str>, Option<String>)> {
     Some(match change {
         Change::Add { .. } => return None,

@@ -1,15 +1,15 @@
-//! What is wrong in a catalog's files, where, and how to correct it.
+//! Faults in a catalog's files: what is wrong, where, and how to fix it.
 
 use std::fmt;
 
 pub use crate::domain::rules::text::is_unprintable;
 
-/// The longest part of a line that is shown, in characters. This keeps a fault small even in a file that is
-/// one endless line.
+/// How much of a line is shown at most, in characters. The limit keeps a fault small even if the whole file
+/// is one long line.
 const SNIPPET: usize = 120;
-/// How much of a cropped line is shown before the marked part.
+/// How much of a cropped line is shown before the marked part, in characters.
 const LEAD: usize = 40;
-/// The longest message and the longest hint, in characters: both quote the file.
+/// The maximum length of a message and of a hint, in characters. Both can quote long text from the file.
 const WORDS: usize = 400;
 
 /// One fault in a catalog file. Ordered by file, line and column.
@@ -17,39 +17,39 @@ const WORDS: usize = 400;
 pub struct Fault {
     /// The file, relative to the catalog's folder, with `/` on every system.
     pub file: String,
-    /// From 1.
+    /// Counted from 1.
     pub line: u32,
-    /// In characters, from 1.
+    /// In characters, counted from 1.
     pub column: u32,
     /// What is wrong, quoting the value.
     pub message: String,
     /// How to fix it.
     pub hint: String,
-    /// The line itself, without control characters and cropped if it is long; empty if the file has no such
-    /// line.
+    /// The text of the line, without control characters, and cropped if it is long. Empty if the file has
+    /// no such line.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub snippet: String,
-    /// Which characters of the snippet are marked: the first, and how many.
+    /// The marked part of the snippet: the index of its first character, and its length.
     #[serde(skip)]
     mark: (usize, usize),
 }
 
-/// A place in a file that a fault points at.
+/// A place in a file that a fault points to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spot {
-    /// From 1.
+    /// Counted from 1.
     pub line: u32,
-    /// In characters, from 1.
+    /// In characters, counted from 1.
     pub column: u32,
     /// In characters, at least 1.
     pub length: u32,
 }
 
 impl Spot {
-    /// The start of a file, for a fault of the whole file.
+    /// The start of a file, for a fault that concerns the whole file.
     pub const START: Self = Self { line: 1, column: 1, length: 1 };
 
-    /// The spot of a byte in a text.
+    /// Returns the spot of a byte in a file's text.
     pub fn of_byte(text: &str, byte: usize) -> Self {
         let before = text.get(..byte).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
@@ -58,7 +58,7 @@ impl Spot {
     }
 }
 
-/// A count within a file, which always fits this type.
+/// Converts a count within a file, which always fits into a `u32`.
 pub(super) fn small(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
@@ -93,13 +93,15 @@ impl Fault {
         }
     }
 
-    /// The fault, with its file's path as seen from outside the catalog: `channels/1.8/line.yaml`.
+    /// Formats the fault with the path of its file as seen from outside the catalog, as in
+    /// `channels/1.8/line.yaml`.
     pub fn within(&self, folder: &str) -> String {
         format!("{}/{self}", folder.trim_end_matches('/'))
     }
 }
 
-/// Printed as a good compiler would: place and message, the line with the place marked, the hint.
+/// Prints a fault as a good compiler does: the place and the message, then the line with the place marked,
+/// then the hint.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, line, column, message, hint, snippet, mark: (before, length) } = self;
@@ -111,7 +113,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The character, or a placeholder if it cannot be shown.
+/// Returns the character, or a placeholder if it cannot be shown.
 fn printable(c: char) -> char {
     match c {
         '\t' => ' ',
@@ -120,7 +122,7 @@ fn printable(c: char) -> char {
     }
 }
 
-/// A text for display, of at most `max` characters.
+/// Returns text for display, cut to at most `max` characters.
 fn cut(text: &str, max: usize) -> String {
     let mut shown: String = text.chars().take(max).map(printable).collect();
     if text.chars().nth(max).is_some() {

@@ -1,11 +1,11 @@
-//! The container images that a payload names.
+//! Finds the container images that a payload names.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// Returns every text under a key `image` in a JSON document, at any depth: this is how Kubernetes
-/// manifests name container images. `None` if the bytes are not JSON.
+/// Returns every string under a key `image` in a JSON document, at any depth: this is how Kubernetes
+/// manifests name container images. Returns `None` if the bytes are not JSON.
 pub fn images(payload: &[u8]) -> Option<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     collect(&serde_json::from_slice(payload).ok()?, &mut found);

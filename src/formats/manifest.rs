@@ -1,10 +1,10 @@
 //! Manifests: the signed documents that clusters act on.
 //!
-//! Release keys sign a release manifest once; the online key signs a channel manifest daily and on
-//! change. Together they have everything that `upgrade::answer` needs, so a cluster can work out its own
-//! answer without trusting the server.
+//! Release keys sign a release manifest once; the online key signs a channel manifest daily and whenever it
+//! changes. Together, they contain everything that `upgrade::answer` needs, so a cluster can work out its
+//! own answer without trusting the server.
 //!
-//! Manifests never say who did something: reasons are published, authors and notes are not.
+//! Manifests publish reasons, but never authors or notes.
 
 mod channel;
 mod line;
@@ -16,7 +16,7 @@ pub use channel::{ChannelFollows, ChannelManifest, ChannelRelease, ChannelStage,
 pub use line::{LineError, line, release};
 pub use release::ReleaseManifest;
 
-/// The format of the manifests. A change that older readers would misread gets the next number.
+/// The format of the manifests. Increase it with any change that older readers would misread.
 const FORMAT: u32 = 1;
 
 fn known_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {

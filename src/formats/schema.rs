@@ -30,7 +30,7 @@ impl FileKind {
     }
 }
 
-/// The JSON Schema of a kind of file.
+/// Returns the JSON Schema of a kind of file.
 ///
 /// It describes each file on its own; `catalog check` checks that the files fit together.
 pub fn schema(kind: FileKind) -> Value {
@@ -100,7 +100,7 @@ fn form(form: &Form) -> Map<String, Value> {
     }
 }
 
-/// The map of a JSON object.
+/// Returns the map inside a JSON object.
 fn map(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,

@@ -1,6 +1,6 @@
-//! Times in documents: whole seconds with `Z`. No other form is read.
+//! Reads and writes times in documents: whole seconds with `Z`, and no other form.
 //!
-//! For use as `#[serde(with = "seconds")]`, and `seconds::by_stage` for maps.
+//! Use it as `#[serde(with = "seconds")]`, and `seconds::by_stage` for maps.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -27,18 +27,19 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D
     })
 }
 
-/// A time whose text is the one that is written, so that each time has one spelling.
+/// Parses a time, but only in the form that is written, so that each time has one spelling.
 fn parse(text: &str) -> Option<Time> {
     let time = chrono::DateTime::parse_from_rfc3339(text).ok()?.to_utc();
-    // A leap second is read as the previous second with too many nanoseconds.
+    // A leap second is parsed as the previous second with more than a billion nanoseconds, and fails here
+    // too.
     (time.timestamp_subsec_nanos() == 0 && rfc3339(time) == text).then_some(time)
 }
 
-/// A time that is written like this where it is in a list, in a map, or optional.
+/// A time that is written in this form inside a list, a map or an `Option`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp(#[serde(with = "self")] pub Time);
 
-/// Times by stage.
+/// Reads and writes maps from stages to times.
 pub mod by_stage {
     use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! Bodies and documents that leave out what they do not have.
+//! JSON bodies and documents that omit fields without a value.
 
-/// Declares a struct whose `optional` fields are left out where they have no value. They are never `null`.
+/// Declares a struct whose `@optional` fields are omitted when they have no value. They are never `null`.
 macro_rules! sparse {
     (
         $(#[$about:meta])*

@@ -1,7 +1,7 @@
-//! The roles of a TUF 1.0.34 repository, as stock clients accept them.
+//! The roles of a TUF 1.0.34 repository, in the form that stock clients accept.
 //!
-//! Builders and readers only: signing and verifying are in [`signing`](crate::signing). Clients are
-//! stricter than the specification in places: unknown fields inside a delegated role stop tough,
+//! This module only builds and reads roles; [`signing`](crate::signing) signs and verifies them. In places,
+//! clients are stricter than the specification: tough rejects unknown fields in a delegated role,
 //! `terminating` is mandatory, and the same key must not sign twice. So nothing optional is written unless
 //! it is needed, and no role has `custom` data, which stock clients ignore.
 
@@ -27,8 +27,9 @@ pub use targets::{
     TARGETS_LIFETIME, Target, TargetError, Targets,
 };
 
-/// The version after `last` of a document that is signed online. It is at least the number of seconds since
-/// 1970, so two documents never get the same version, even after state is lost or restored.
+/// Returns the version that follows `last`, for a document that is signed online. It is at least the number
+/// of seconds since 1970, so two documents never get the same version, even after state is lost or
+/// restored.
 pub fn next_version(last: u64, now: Time) -> u64 {
     last.saturating_add(1).max(u64::try_from(now.timestamp()).unwrap_or(0))
 }

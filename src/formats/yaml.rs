@@ -1,7 +1,7 @@
 //! Reads a catalog's YAML files into checked lines, and reports all faults at once.
 //!
-//! There are two steps. [`parse`] reads one file on its own. It is the expensive step, so a caller may keep
-//! its result until the file changes, and may run it on several files in parallel. [`assemble()`] merges
+//! There are two steps. [`parse`] reads one file on its own. This step is expensive, so callers can cache
+//! its result until the file changes, and can parse several files in parallel. [`assemble()`] merges
 //! policy, lines and releases, and checks them against each other. [`read`] does both.
 //!
 //! Lines fail alone: a fault in one line's folder does not affect the other lines. If two lines contradict
@@ -40,30 +40,33 @@ use node::{Node, Value};
 use place::Place;
 use release::RawRelease;
 
-/// The catalog's format that this version reads and writes.
+/// The format of catalog files that this version reads and writes.
 pub const FORMAT: u64 = 1;
 
-/// One file of a catalog's folder.
+/// One file in a catalog's folder.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
-    /// Relative to the catalog's folder, with `/` on every system: `1.8/line.yaml`.
+    /// Relative to the catalog's folder, with `/` on every system, as in `1.8/line.yaml`.
     pub path: &'a str,
     pub bytes: &'a [u8],
 }
 
-/// The result of reading a folder of files.
+/// The result of reading a catalog's folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// The lines without faults.
+    /// The catalog of the lines without faults.
     pub catalog: Catalog,
-    /// The faulty lines, by folder name, with their faults. A fault of the policy is a fault of every line.
+    /// The faults of each faulty line, by folder name. A fault in the policy counts as a fault of every
+    /// line.
     pub faulty: BTreeMap<String, Vec<Fault>>,
-    /// Every fault, ordered by file, line and column. Some belong to no line.
+    /// Every fault, ordered by its place in the files, including faults in files outside the lines'
+    /// folders.
     pub faults: Vec<Fault>,
 }
 
 impl Reading {
-    /// The lines with faults, each with its first fault. Paths begin with `folder`.
+    /// Returns a message for each faulty line, which describes its first fault. File paths in the messages
+    /// begin with `folder`.
     pub fn faulty_lines(&self, folder: &Path) -> BTreeMap<LineName, String> {
         let faulty = self.faulty.iter().filter_map(|(line, faults)| {
             let Fault { file, line: row, column, message, .. } = faults.first()?;
@@ -81,7 +84,7 @@ pub struct ParsedFile(Arc<Parsed>);
 #[derive(Debug)]
 struct Parsed {
     path: Box<str>,
-    /// For faults that show up only in combination with other files: their places and snippets.
+    /// The file's text, to locate and quote faults that only show up in combination with other files.
     text: OnceLock<Box<str>>,
     place: Place,
     content: Result<Content, Vec<Fault>>,
@@ -92,29 +95,29 @@ enum Content {
     Policy(RawPolicy),
     Line(Box<RawLine>),
     Release(Box<RawRelease>),
-    /// Not a catalog file, and harmless.
+    /// A harmless file that is not part of the catalog.
     Ignored,
 }
 
 impl ParsedFile {
-    /// A file that exists but could not be read, which is a fault of its line.
+    /// Represents a file that exists but cannot be read, which is a fault of its line.
     pub fn unreadable(path: &str, why: &str) -> Self {
         let fault = Fault::new(path, "", Spot::START, why, "make the file readable by this process");
         Self::of(path, "", Place::of(path), Err(vec![fault]))
     }
 
-    /// The file's path in the catalog's folder.
+    /// Returns the file's path, relative to the catalog's folder.
     pub fn path(&self) -> &str {
         &self.0.path
     }
 
-    /// What is wrong with the file on its own.
+    /// Returns the faults of the file on its own.
     pub fn faults(&self) -> &[Fault] {
         self.0.content.as_ref().err().map_or(&[], Vec::as_slice)
     }
 
-    /// Drops the file's text, for callers that keep thousands of files. A fault that [`assemble()`] finds
-    /// in it has no place until the text is [recalled](Self::recall).
+    /// Drops the file's text, to save memory for callers that keep thousands of files. Until the text is
+    /// [recalled](Self::recall), [`assemble()`] cannot locate the faults that it finds in the file.
     pub fn without_text(self) -> Self {
         match Arc::try_unwrap(self.0) {
             Ok(parsed) => Self(Arc::new(Parsed { text: OnceLock::new(), ..parsed })),
@@ -122,12 +125,12 @@ impl ParsedFile {
         }
     }
 
-    /// Whether the text needed for a fault that shows up only in combination with other files is missing.
+    /// Whether [`assemble()`] lacks the text that it needs to locate faults in this file.
     pub fn lacks_text(&self) -> bool {
         self.0.text.get().is_none() && self.0.content.is_ok()
     }
 
-    /// Restores the text that was parsed.
+    /// Restores the dropped text, which must be the text that was parsed.
     pub fn recall(&self, text: &str) {
         self.0.text.get_or_init(|| text.into());
     }
@@ -142,17 +145,17 @@ impl ParsedFile {
     }
 }
 
-/// The path of a release's file. The version is spelt as in the catalog, with or without its `v`.
+/// Returns the path of a release's file. The version must be spelt as in the catalog, with or without `v`.
 pub fn release_path(line: &LineName, version: &Version) -> String {
     format!("{line}/{version}.yaml")
 }
 
-/// The path of a line's own file.
+/// Returns the path of a line's own file.
 pub fn line_path(line: &LineName) -> String {
     format!("{line}/line.yaml")
 }
 
-/// Reads a catalog.
+/// Reads a catalog from its files.
 pub fn read<'a>(sources: impl IntoIterator<Item = Source<'a>>) -> Reading {
     let files: Vec<ParsedFile> = sources.into_iter().map(parse).collect();
     assemble(&files)
@@ -180,20 +183,20 @@ pub fn parse(source: Source<'_>) -> ParsedFile {
     let content = content(text, &place, &mut faults);
     let content = match content {
         Some(content) if faults.is_empty() => Ok(content),
-        // Every other fault is likely to follow from a conflict marker.
+        // If there is a conflict marker, it probably causes all the other faults.
         _ => Err(unmerged(path, text).map_or_else(|| faults.into_list(), |fault| vec![fault])),
     };
     ParsedFile::of(path, text, place, content)
 }
 
-/// Whether a file looks like a private key in PEM.
+/// Whether a file looks like a private key in PEM format.
 fn is_private_key(bytes: &[u8]) -> bool {
     let mark = b"PRIVATE KEY-----";
     bytes.trim_ascii_start().starts_with(b"-----BEGIN ") && bytes.windows(mark.len()).any(|part| part == mark)
 }
 
-/// Finds the first git conflict marker. A file that parses has none, since such a line is neither a key nor
-/// part of a text.
+/// Finds the first git conflict marker. A file that parses has none, since such a line can be neither a key
+/// nor part of a value.
 fn unmerged(path: &str, text: &str) -> Option<Fault> {
     let is_mark = |line: &str| {
         line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ") || line.trim_end() == "======="
@@ -201,7 +204,13 @@ fn unmerged(path: &str, text: &str) -> Option<Fault> {
     let (line, mark) = (1..).zip(text.lines()).find(|(_, line)| is_mark(line))?;
     let length = u32::try_from(mark.trim_end().chars().count()).unwrap_or(1);
     let hint = "keep the right parts of both sides, remove the lines that begin with `<<<<<<<`, `=======` and `>>>>>>>`, then `git add` the file";
-    Some(Fault::new(path, text, Spot { line, column: 1, length }, "this is an unresolved git merge", hint))
+    Some(Fault::new(
+        path,
+        text,
+        Spot { line, column: 1, length },
+        "this is an unresolved merge conflict",
+        hint,
+    ))
 }
 
 fn content(text: &str, place: &Place, faults: &mut Faults<'_>) -> Option<Content> {
@@ -223,16 +232,16 @@ fn content(text: &str, place: &Place, faults: &mut Faults<'_>) -> Option<Content
     }
 }
 
-/// Whether the file has a known format. In any other format, no other fault would make sense. A missing
-/// `format` is reported with the other missing keys.
+/// Whether the file has a known format. If not, checking the rest would only produce meaningless faults. A
+/// missing `format` is reported with the other missing keys.
 fn is_known_format(root: &Node<'_>, faults: &mut Faults<'_>) -> bool {
     let Value::Map(entries) = &root.value else { return true };
     let Some(entry) = entries.iter().find(|entry| entry.name() == "format") else { return true };
     match scalar::number(&entry.value, faults) {
         None | Some(FORMAT) => true,
         Some(newer) if newer > FORMAT => {
-            let message = format!("format {newer} was written for a newer Tidegate: this one reads {FORMAT}");
-            faults.push(entry.value.spot, message, "update Tidegate here");
+            let message = format!("format {newer} needs a newer Tidegate: this one reads format {FORMAT}");
+            faults.push(entry.value.spot, message, "update Tidegate");
             false
         }
         Some(other) => {

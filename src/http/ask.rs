@@ -1,4 +1,4 @@
-//! A request, and what handlers read from it, parsed at the edge.
+//! A request, and accessors that parse its parts for handlers.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -20,11 +20,11 @@ use crate::publish::Publication;
 pub struct Ask<'a> {
     pub(super) request: &'a HttpRequest,
     pub(super) state: &'a State,
-    /// The request's id, for log lines about it.
+    /// The request's id, for log messages about the request.
     pub(super) id: &'a str,
-    /// The names in the path, in the order of the route's pattern, as the client sent them.
+    /// The path segments that fill the names in the route's pattern, in order, still percent-encoded.
     pub(super) names: [&'a str; 2],
-    /// The request's body; empty where the route takes none.
+    /// The request's body; empty if the route takes none.
     #[cfg_attr(not(test), expect(dead_code, reason = "no route takes a body yet"))]
     pub(super) body: Bytes,
 }
@@ -33,7 +33,7 @@ impl Ask<'_> {
     /// The publication being served.
     ///
     /// # Errors
-    /// Before the first publication.
+    /// When nothing has been published yet.
     pub fn current(&self) -> Result<Current, Problem> {
         let publication = self.state.shared.publication.load();
         if publication.is_some() {
@@ -43,10 +43,10 @@ impl Ask<'_> {
         Err(problem.hint("retry later; `/readyz` says why the server is not ready"))
     }
 
-    /// The channel in `/v1/channels/{channel}…`, or the text if no channel can have such a name.
+    /// The channel in `/v1/channels/{channel}…`, or the decoded segment if it is not a valid channel name.
     ///
     /// # Errors
-    /// When it is badly encoded.
+    /// When the path segment is badly encoded.
     pub fn channel(&self) -> Result<Result<ChannelName, String>, Problem> {
         let text = url::segment(self.names[0])?;
         Ok(ChannelName::parse_any_case(&text).map_err(|_| text.into_owned()))
@@ -55,7 +55,7 @@ impl Ask<'_> {
     /// The version in `/v1/releases/{version}…` and `/v1/payloads/{version}/{file}`.
     ///
     /// # Errors
-    /// When it is badly encoded or not a version.
+    /// When the path segment is badly encoded or not a version.
     pub fn version(&self) -> Result<Version, Problem> {
         Ok(Version::parse(&url::segment(self.names[0])?)?)
     }
@@ -63,7 +63,7 @@ impl Ask<'_> {
     /// The file in `/tuf/…/{file}`.
     ///
     /// # Errors
-    /// When it is badly encoded.
+    /// When the path segment is badly encoded.
     pub fn file(&self) -> Result<Cow<'_, str>, Problem> {
         url::segment(self.names[0])
     }
@@ -71,14 +71,14 @@ impl Ask<'_> {
     /// The file in `/v1/payloads/{version}/{file}`.
     ///
     /// # Errors
-    /// When it is badly encoded.
+    /// When the path segment is badly encoded.
     pub fn payload_file(&self) -> Result<Cow<'_, str>, Problem> {
         url::segment(self.names[1])
     }
 }
 
-/// The publication that is served now. A request holds one publication until it is answered, so the whole
-/// reply is from one state of the catalog.
+/// The publication that answers a request. The request holds on to it, so that the whole reply comes from
+/// one publication even if a new one is swapped in meanwhile.
 pub struct Current {
     publication: Guard<Option<Arc<Publication>>>,
 }
@@ -92,11 +92,11 @@ impl Deref for Current {
 }
 
 impl Current {
-    /// Refuses advice from a publication that has expired: a client cannot check it. Signed documents are
-    /// still served, since clients see for themselves that they have expired.
+    /// Returns the publication, unless it has expired. Advice is not signed, so a client cannot see that it
+    /// is out of date. Signed documents are still served, because clients check their expiry themselves.
     ///
     /// # Errors
-    /// When it has expired by `now`.
+    /// When the publication has expired by `now`.
     pub fn unexpired(&self, now: Time) -> Result<&Publication, Problem> {
         if now < self.expires {
             return Ok(self);

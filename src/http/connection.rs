@@ -1,10 +1,10 @@
 //! Connections with deadlines, against slow requests and stalled readers.
 //!
-//! actix has a timeout for the first request head of a connection only, and none for writes. So the
-//! deadlines are here, below HTTP, where only the direction of the bytes matters:
+//! actix times out only the first request head of a connection, and never a write. So this module enforces
+//! deadlines below HTTP, where only the direction of the bytes matters:
 //!
-//! - There is a deadline from the first byte of a request to the first byte of its reply. It covers slow
-//!   heads and slow bodies, on every request of a connection.
+//! - The first byte of a reply must follow the first byte of its request within a deadline. This covers
+//!   slow heads and slow bodies, on every request of a connection.
 //! - While the client is slow to read a reply, a minimum number of bytes must be sent in each window.
 //!
 //! actix's own keep-alive timer closes idle connections.
@@ -30,7 +30,7 @@ pub struct Deadlines {
     /// In each window of this length, at least [`Deadlines::stall_bytes`] of a blocked reply must be sent.
     pub stall: Duration,
     pub stall_bytes: usize,
-    /// How long an idle connection is kept for the next request.
+    /// How long an idle connection is kept open.
     pub keep_alive: Duration,
 }
 
@@ -54,17 +54,18 @@ pub struct Guard {
     pub cuts: Arc<Cuts>,
 }
 
-/// A TCP stream with deadlines. When one has passed, the next read or write fails, and actix drops the
-/// connection.
+/// A TCP stream with deadlines. Once a deadline has passed, the next read or write fails, and actix drops
+/// the connection.
 #[derive(Debug)]
 pub struct Guarded {
     io: TcpStream,
     guard: Guard,
-    /// When the oldest request arrived that has not been sent a byte of its reply.
+    /// When the oldest unanswered request began to arrive. It is answered once the first byte of its reply
+    /// is sent.
     unanswered: Option<Instant>,
     blocked: Option<Window>,
-    /// Wakes the connection's task to check its deadlines. Resetting it with each request would cost more
-    /// than the request itself, so it may ring early, and is reset then.
+    /// Wakes the connection's task to check its deadlines. Resetting it for each request would cost more
+    /// than the request itself, so it may fire early, and is reset only then.
     alarm: Pin<Box<Sleep>>,
     armed: bool,
 }
@@ -82,7 +83,7 @@ impl Guarded {
         Self { io, guard, unanswered: None, blocked: None, alarm, armed: false }
     }
 
-    /// Checks the deadlines when the alarm has rung.
+    /// Checks the deadlines if the alarm has fired.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while self.armed && self.alarm.as_mut().poll(cx).is_ready() {
             self.armed = false;
@@ -93,7 +94,7 @@ impl Guarded {
         Ok(())
     }
 
-    /// Fails if a deadline has passed at `now`, and starts the next window of a blocked write.
+    /// Fails if a deadline has passed by `now`, and starts the next window of a blocked write.
     fn judge(&mut self, now: Instant) -> io::Result<()> {
         let Deadlines { request, stall, stall_bytes, .. } = self.guard.deadlines;
         if self.waiting().is_some_and(|since| now >= since + request) {
@@ -110,8 +111,8 @@ impl Guarded {
         Ok(())
     }
 
-    /// Sets the alarm to the next deadline, if there is one. An armed alarm never rings too late:
-    /// deadlines of one kind come in order, and both kinds are checked when it rings.
+    /// Sets the alarm to the next deadline, if there is one. An armed alarm never fires too late: deadlines
+    /// of one kind come in order, and both kinds are checked when it fires.
     fn arm(&mut self) {
         let Deadlines { request, stall, .. } = self.guard.deadlines;
         let request = self.waiting().map(|since| since + request);
@@ -123,14 +124,14 @@ impl Guarded {
         }
     }
 
-    /// Since when a request waits for its reply. While a write is blocked, the server waits for the
-    /// client and not the other way round.
+    /// Returns when the request that is waiting for its reply arrived. `None` while a write is blocked,
+    /// because then the server is waiting for the client, not the other way round.
     fn waiting(&self) -> Option<Instant> {
         self.unanswered.filter(|_| self.blocked.is_none())
     }
 
-    /// Resets the connection rather than closing it, so that the kernel drops what it still buffers for a
-    /// client that reads nothing.
+    /// Resets the connection rather than closing it, so that the kernel discards what it still buffers for
+    /// a client that reads nothing.
     fn cut(&self, why: &'static str) -> io::Error {
         let _ = self.io.set_zero_linger();
         io::Error::new(io::ErrorKind::TimedOut, why)

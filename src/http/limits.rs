@@ -1,67 +1,70 @@
-//! Every limit of the server but one, with its reason. How large a request body may be is in its row of
-//! [`routes`](super::routes).
+//! Every limit of the server, with its reason, except the size of request bodies, which each row of
+//! [`routes`](super::routes) has.
 
 use std::time::Duration;
 
-/// The longest URL that is answered. It has room for many times the longest version, channel or file name.
+/// The longest URL that is accepted, in bytes. The longest version, channel and file name together would
+/// fit many times over.
 pub const MAX_URI: usize = 4 * 1024;
 
-/// The largest request head that is answered, names and values together. actix itself refuses more than
+/// The largest request head that is accepted, in bytes of names and values. actix itself rejects more than
 /// 128 KiB or 96 fields.
 pub const MAX_HEAD: usize = 16 * 1024;
 
-/// The longest request id that is accepted from a client.
+/// The longest request id that is accepted from a client, in bytes.
 pub const MAX_ID: usize = 64;
 
 /// How much of a method or a path is logged, in bytes.
 pub const MAX_LOGGED: usize = 256;
 
-/// How many channels an unknown name is compared with. This bounds the cost of a wrong name.
+/// How many channel names an unknown name is compared with, to suggest similar ones. This bounds the cost
+/// of a wrong name.
 pub const COMPARED: usize = 1000;
 
 /// How many connections the public listener serves at once. Further ones wait to be accepted.
 pub const CONNECTIONS: usize = 10_000;
 
-/// How many connections the admin listener serves at once: it is for a few scrapers and probes.
+/// How many connections the admin listener serves at once. Only a few scrapers and probes use it.
 pub const ADMIN_CONNECTIONS: usize = 64;
 
 /// How long a request may take, from its first byte to the first byte of its reply.
 pub const REQUEST: Duration = Duration::from_secs(10);
 
-/// While a client is slow to read a reply, [`STALL_BYTES`] must be sent in each window of this length.
-/// The window is long because the kernel reports free space only when half of its buffer has been sent,
-/// which takes 20 s or more on a line of 8 kbit/s. Such a line carries about 50 KB per window, well above
-/// the minimum.
+/// While a client is slow to read a reply, [`STALL_BYTES`] must be sent in each window of this length. The
+/// window is long because the kernel reports free space only when half of its buffer has been sent, which
+/// takes 20 s or more on an 8 kbit/s link. Such a link carries about 50 KB per window, well above the
+/// minimum.
 pub const STALL: Duration = Duration::from_secs(60);
 
 /// See [`STALL`].
 pub const STALL_BYTES: usize = 16 * 1024;
 
-/// How long an idle connection is kept for the next request.
+/// How long an idle connection is kept open.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
-/// How much longer than [`REQUEST`] actix waits for a connection's first request. Its timer starts with
-/// the connection, before ours, and closes connections that never send a byte. It counts from a clock
-/// that actix reads every 500 ms, so it may fire that much too early.
+/// How much longer than [`REQUEST`] actix waits for a connection's first request. Its timer starts when the
+/// connection opens, before ours, and closes connections that never send a byte. actix reads its clock only
+/// every 500 ms, so the timer may fire that much too early.
 pub const SILENCE: Duration = Duration::from_secs(1);
 
-/// How long the server discards the rest of a request body that it has not read, after its reply. If it
+/// How long the server keeps discarding the unread rest of a request body after it has replied. If it
 /// closed the connection at once, the reset could overtake the reply.
 pub const LINGER: Duration = Duration::from_secs(1);
 
-/// How long running replies may take once the server is stopping, in seconds. Containers are killed after
-/// 10 s. The workers check once a second whether they are done, so this comes to 8 s.
+/// How long replies in progress may take once the server is stopping, in seconds. Containers are killed
+/// after 10 s. The workers check only once a second whether they are done, so stopping can take 8 s.
 pub const STOP_SECONDS: u64 = 7;
 
-/// How much unsent data the kernel may buffer for one connection. By default it accepts megabytes and
-/// then nothing for minutes, so a slow line looks like a stalled client (seen on a line of 8 kbit/s).
-/// Data in flight does not count, so this does not slow down fast lines.
+/// How much unsent data the kernel may buffer for one connection. By default it accepts megabytes at once
+/// and then nothing for minutes, so a client on a slow link looks stalled (seen at 8 kbit/s). Data in
+/// flight does not count, so fast links are not slowed down.
 #[cfg(target_os = "linux")]
 pub const UNSENT: u32 = 32 * 1024;
 
-/// How much of a payload is in memory for one client at a time. A smaller range is read at once.
+/// How much of a payload is held in memory for one client at a time, in bytes. A range up to this size is
+/// read in one go.
 pub const PAYLOAD_CHUNK: u64 = 64 * 1024;
 
-/// How much of a body is handed to actix at a time. Its write buffer holds this much before it sends. A
-/// large body in one chunk would be copied whole for every slow client.
+/// How much of a body is handed to actix at a time, in bytes. actix buffers this much before it sends. A
+/// large body in a single chunk would be copied whole for every slow client.
 pub const CHUNK: usize = 32 * 1024;

@@ -1,7 +1,7 @@
-//! `/metrics`: what the server counts, as Prometheus text.
+//! `/metrics`: the server's metrics, as Prometheus text.
 //!
-//! Counting is a few atomic additions: every label is known in advance, so a request needs no lookup, and no
-//! client can create a new label.
+//! Counting takes only a few atomic additions: every label is known in advance, so a request needs no
+//! lookup, and no client can create a new label.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::promoter::status::{DegradedKind, Handle, PUBLICATION};
 /// The media type of the metrics.
 pub const MEDIA: &str = "application/openmetrics-text";
 
-/// The label of requests without a route.
+/// The route label of requests that match no route.
 const NO_ROUTE: &str = "none";
 
 /// The classes of status codes.
@@ -32,10 +32,10 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-/// What the server counts while it answers requests.
+/// The counters of the server, and the registry that exports them.
 pub struct Metrics {
     registry: Registry,
-    /// By route (the last one for requests without a route) and status class.
+    /// By route and status class. The last row counts requests that match no route.
     requests: Vec<[Counter; CLASSES.len()]>,
     /// By problem, in the order of [`ProblemKind::ALL`].
     problems: Vec<Counter>,
@@ -43,7 +43,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Counters for the routes with these patterns, in this order.
+    /// Registers counters for the routes with these patterns, in this order.
     pub(super) fn new(
         patterns: impl Iterator<Item = &'static str>,
         shared: &Handle,
@@ -74,7 +74,7 @@ impl Metrics {
         Self { registry, requests, problems, in_flight }
     }
 
-    /// Counts one reply, by its route's index in the table.
+    /// Counts one reply. `route` is the index of its route in the table.
     pub(super) fn count(&self, route: Option<usize>, status: StatusCode, problem: Option<ProblemKind>) {
         let row = route.unwrap_or(self.requests.len() - 1);
         let class = usize::from(status.as_u16() / 100).saturating_sub(1);
@@ -86,7 +86,7 @@ impl Metrics {
         }
     }
 
-    /// The text of a scrape.
+    /// Returns all metrics as text, for one scrape.
     pub(super) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
@@ -94,7 +94,7 @@ impl Metrics {
     }
 }
 
-/// Figures of the promoter and the publication, which are read at each scrape.
+/// Gauges about the promoter and the publication, computed at each scrape.
 struct Figures {
     shared: Handle,
     clock: SharedClock,
@@ -117,7 +117,7 @@ impl Collector for Figures {
         let mut gauges = vec![
             ("promotions_overdue", "Promotions that are overdue", None, figure(status.overdue)),
             ("oldest_overdue", "How long the oldest overdue promotion has been overdue", seconds, oldest),
-            ("promoting", "Whether this server promotes", None, status.promoting.into()),
+            ("promoting", "Whether this server promotes releases", None, status.promoting.into()),
         ];
         gauges.extend(status.last_good_read.map(|read| {
             let help = "When the catalog was last read without a fault, in seconds since 1970";
@@ -141,7 +141,7 @@ impl Collector for Figures {
             let degraded = status.degraded.iter().any(|degraded| degraded.kind() == kind);
             ([("kind", kind.as_str())], degraded.into())
         });
-        family(&mut encoder, "degraded", "What is wrong while the server keeps serving", None, degraded)?;
+        family(&mut encoder, "degraded", "Problems that do not stop the server", None, degraded)?;
         if let Some(publication) = publication.as_deref() {
             let roles = status.expiries.iter().filter(|(role, _)| role != PUBLICATION);
             let roles = roles.map(|(role, expires)| (role.as_str(), *expires));
@@ -153,7 +153,7 @@ impl Collector for Figures {
     }
 }
 
-/// One gauge with a value for each of several labels.
+/// Encodes one gauge with a value for each set of labels.
 fn family<L: EncodeLabelSet>(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,

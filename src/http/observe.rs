@@ -1,4 +1,5 @@
-//! What happens around every request: its id, its limits, metrics, and a line in the access log.
+//! What is done around every request: assigning an id, enforcing limits, counting, and writing the access
+//! log.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,18 +19,18 @@ use super::problem::{Problem, ProblemKind};
 use super::route::{Found, Listener, Route, find};
 use super::state::State;
 
-/// The target of the access log, for log filters.
+/// The `tracing` target of the access log, for log filters.
 pub const ACCESS: &str = "tidegate::access";
 
-/// The bytes of a header field beside its name and value: `: ` and the end of the line.
+/// The bytes of a header field in addition to its name and value: `: ` and the line ending.
 const FIELD: usize = 4;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Answers a request, with everything around it.
+/// Answers a request, and counts and logs it.
 ///
-/// The span with the request's id exists from level `debug` on. At `info` there is only the line in the
-/// access log, which has the id too: a span for each request would cost as much as that line.
+/// The span with the request's id exists only if level `debug` is enabled. At `info`, the access log line
+/// has the id, and a span for each request would cost as much as that line.
 pub(super) async fn answer(
     request: HttpRequest,
     body: Payload,
@@ -71,7 +72,7 @@ pub(super) async fn answer(
         );
     }
     if request.headers().contains_key(header::UPGRADE) {
-        // actix would treat the connection as upgraded, and say so.
+        // Otherwise actix would treat the connection as upgraded, and announce that to the client.
         response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
     }
     let head = response.headers_mut();
@@ -97,7 +98,7 @@ async fn dispatch(
     route.answer(&Ask { request, state, id, names, body }).await
 }
 
-/// Counts a request until it is answered or its connection is gone.
+/// Counts a request as in flight until it is answered or its connection is gone.
 struct InFlight(Gauge);
 
 impl InFlight {
@@ -113,12 +114,12 @@ impl Drop for InFlight {
     }
 }
 
-/// The beginning of a client's text, short enough for a log line.
+/// Truncates a string that a client sent, for a log line.
 fn beginning(text: &str) -> &str {
     (0..=MAX_LOGGED.min(text.len())).rev().find_map(|end| text.get(..end)).unwrap_or_default()
 }
 
-/// Refuses a request whose URL or head is too large.
+/// Rejects a request whose URL or head is too large.
 fn check_head(request: &HttpRequest) -> Result<(), Problem> {
     let uri = request.uri().path_and_query().map_or(0, |text| text.as_str().len());
     if uri > MAX_URI {
@@ -135,7 +136,7 @@ fn check_head(request: &HttpRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Refuses a method that the route does not have.
+/// Rejects a method that the route does not support.
 fn check_method(request: &HttpRequest, route: &Route) -> Result<(), Problem> {
     if route.methods.contains(request.method()) {
         return Ok(());
@@ -144,8 +145,8 @@ fn check_method(request: &HttpRequest, route: &Route) -> Result<(), Problem> {
     Err(Problem::method(request.method(), &allowed))
 }
 
-/// The request's body, no larger than the route allows. It has no deadline of its own: the connection has one
-/// for the whole request.
+/// Reads the request's body, up to the route's limit. It needs no deadline of its own, because the
+/// connection has one for the whole request.
 async fn read_body(request: &HttpRequest, body: Payload, route: &Route) -> Result<Bytes, Problem> {
     let head = request.headers();
     let length = head.get(header::CONTENT_LENGTH);
@@ -167,8 +168,8 @@ async fn read_body(request: &HttpRequest, body: Payload, route: &Route) -> Resul
     }
 }
 
-/// The client's id for the request if it is plain, so that a request can be followed through the logs of
-/// several servers; otherwise a new one.
+/// Returns the id that the client gave the request, so that a request can be traced through the logs of
+/// several servers. A missing or malformed id is replaced by a new one.
 fn request_id(head: &HeaderMap) -> HeaderValue {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     match head.get(REQUEST_ID) {
@@ -177,13 +178,13 @@ fn request_id(head: &HeaderMap) -> HeaderValue {
     }
 }
 
-/// A number that distinguishes this process's ids from those of others. Without randomness ids are still
-/// unique within this process.
+/// A random number that distinguishes this process's ids from those of other processes. If no randomness is
+/// available, ids are still unique within this process.
 static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// An id that is unique, but not secret: the process and a count.
+/// Makes an id that is unique, but not secret, from the process's number and a counter.
 fn new_id() -> HeaderValue {
     let id = format!("{:016x}-{:012x}", *PROCESS, NEXT.fetch_add(1, Ordering::Relaxed));
     HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("none"))

@@ -1,4 +1,4 @@
-//! `/openapi.json`: the API, described by the same table of routes that serves it.
+//! `/openapi.json`: a description of the API, generated from the same table of routes that serves it.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ use super::route::{Content, Route};
 use crate::publish::Document;
 use crate::publish::document::Media;
 
-/// Where an operation lists the problem kinds that a status can stand for.
+/// The extension field that lists which kinds of problem a status can mean.
 const KINDS: &str = "x-problem-kinds";
 
 const DESCRIPTION: &str = "An update channel server. Errors are problem details (RFC 9457) with a stable `kind`. Documents have a strong `ETag` for each encoding.";
 
-/// Makes the document for these routes.
+/// Generates the document for these routes.
 pub fn document(routes: &[Route]) -> Document {
     Document::new(Media::Json, describe(routes).to_string().into())
 }
@@ -75,13 +75,13 @@ fn operation(route: &Route, id: &str) -> Value {
     operation
 }
 
-/// The request headers that have a meaning here.
+/// The request headers that a route with this content supports.
 fn headers(answer: Content) -> &'static [(&'static str, &'static str)] {
     const FILE: [(&str, &str); 4] = [
         ("If-None-Match", "The `ETag` of the client's copy. If it is current, the answer is 304"),
-        ("Accept-Encoding", "Documents are compressed with gzip or brotli for clients that accept it"),
-        ("Range", "The part that the client wants, `bytes=0-1023`"),
-        ("If-Range", "The `ETag` of the client's copy. If the file has another one, all of it is sent"),
+        ("Accept-Encoding", "Documents are compressed with gzip or brotli for clients that accept either"),
+        ("Range", "The range that the client wants, such as `bytes=0-1023`"),
+        ("If-Range", "The `ETag` of the client's copy. If it is outdated, the whole file is sent"),
     ];
     match answer {
         Content::Document(_) => &FILE[..2],
@@ -95,7 +95,7 @@ fn responses(route: &Route) -> Map<String, Value> {
     let content = match route.answer {
         Content::Document(described) => json!({ "application/json": { "schema": (described.schema)() } }),
         Content::Fresh { media, schema } => json!({ media: { "schema": (schema.schema)() } }),
-        // The media type follows from the file's name. A manifest among the targets is JSON.
+        // The media type depends on the file's name. Manifests among the targets are JSON.
         Content::File => json!({ "application/octet-stream": {}, "application/json": {} }),
     };
     let described = |(status, text): &(u16, &str)| {

@@ -32,9 +32,9 @@ pub struct Readiness {
     /// Why the server is not ready: `not_published` or `expired`.
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
-    /// What is wrong while the server keeps serving.
+    /// Problems that do not stop the server from serving.
     degraded: Vec<DegradedBody>,
-    /// Whether this server promotes.
+    /// Whether this server promotes releases.
     promoting: bool,
     /// The publication being served.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,8 +50,8 @@ struct Served {
     demo: bool,
 }
 
-/// Ready as long as an unexpired publication is served, whatever else is wrong: a fault in the catalog
-/// must never empty a fleet of servers.
+/// Ready as long as the server has an unexpired publication, whatever else is wrong: a fault in the catalog
+/// must never take a whole fleet of servers out of service.
 pub fn ready(ask: &Ask<'_>) -> HttpResponse {
     let (publication, status) = (ask.state.shared.publication.load(), ask.state.shared.status.load());
     let kind = match publication.as_deref() {

@@ -13,7 +13,7 @@ pub const MEDIA: &str = "application/problem+json";
 /// Defines the kinds of problem in one table, with the name, the status and the title of each.
 macro_rules! kinds {
     ($($kind:ident = $word:literal, $status:ident, $title:literal;)*) => {
-        /// What went wrong, as a stable word: the `kind` in the body, and the label in the metrics.
+        /// What kind of problem it is: the `kind` in the body, and the label in the metrics.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ProblemKind {
             $($kind,)*
@@ -23,8 +23,8 @@ macro_rules! kinds {
             /// Every kind, for metrics and the `OpenAPI` document.
             pub const ALL: &[Self] = &[$(Self::$kind,)*];
 
-            /// The stable word, the status that the server answers with, and the problem in a few words,
-            /// which are the same for every occurrence.
+            /// Returns the stable name, the HTTP status, and the title, which is the same for every
+            /// occurrence.
             const fn row(self) -> (&'static str, StatusCode, &'static str) {
                 match self {
                     $(Self::$kind => ($word, StatusCode::$status, $title),)*
@@ -36,14 +36,14 @@ macro_rules! kinds {
 
 kinds! {
     BadEncoding = "bad_encoding", BAD_REQUEST, "the URL is badly encoded";
-    BadVersion = "bad_version", BAD_REQUEST, "the text is not a version";
+    BadVersion = "bad_version", BAD_REQUEST, "the version is not valid";
     MissingVersion = "missing_version", BAD_REQUEST, "the parameter `version` is missing";
     DuplicateParameter = "duplicate_parameter", BAD_REQUEST, "a parameter is given more than once";
     UnknownRoute = "unknown_route", NOT_FOUND, "there is nothing at this path";
     UnknownChannel = "unknown_channel", NOT_FOUND, "there is no such channel";
     UnknownRelease = "unknown_release", NOT_FOUND, "there is no such release";
     UnsignedRelease = "unsigned_release", NOT_FOUND, "the release is not signed yet";
-    WaitingRelease = "waiting_release", NOT_FOUND, "the release is signed, but in no channel yet";
+    WaitingRelease = "waiting_release", NOT_FOUND, "the release is signed, but not in any channel yet";
     UnknownFile = "unknown_file", NOT_FOUND, "there is no such file";
     PayloadWithdrawn = "payload_withdrawn", GONE, "the payload was withdrawn";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "this method is not allowed here";
@@ -68,7 +68,7 @@ impl ProblemKind {
         self.row().1
     }
 
-    /// Whether the connection must close: the client's next bytes could be the rest of a body.
+    /// Whether the connection must be closed, because the client's next bytes could be the rest of a body.
     const fn closes(self) -> bool {
         matches!(
             self,
@@ -86,11 +86,11 @@ impl ProblemKind {
 #[error("{detail}")]
 pub struct Problem {
     pub kind: ProblemKind,
-    /// What is wrong with this request, with the value in it.
+    /// What is wrong with this request, quoting the offending value.
     pub detail: String,
-    /// How to fix it, if there is a way.
+    /// How to fix it, if a fix is known.
     pub hint: Option<String>,
-    /// A header for this problem alone.
+    /// An extra response header that this problem needs.
     head: Option<(HeaderName, String)>,
 }
 
@@ -108,7 +108,7 @@ pub struct Body<'a> {
     title: &'a str,
     /// What is wrong with this request.
     detail: &'a str,
-    /// How to fix it, if there is a way.
+    /// How to fix it, if a fix is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
 }
@@ -124,14 +124,14 @@ impl Problem {
         self
     }
 
-    /// The requested range is outside a file of this size.
+    /// Returns the problem of a range that is outside a file of this size.
     pub fn range(range: &str, size: u64) -> Self {
         let detail = format!("`{range}` is outside the file, which has {size} bytes");
         let head = Some((header::CONTENT_RANGE, format!("bytes */{size}")));
         Self { head, ..Self::new(ProblemKind::RangeNotSatisfiable, detail) }
     }
 
-    /// The route does not have the method.
+    /// Returns the problem of a method that the route does not allow.
     pub fn method(method: &Method, allowed: &[&str]) -> Self {
         let head = Some((header::ALLOW, allowed.join(", ")));
         let named: Vec<String> = allowed.iter().map(|name| format!("`{name}`")).collect();
@@ -148,7 +148,7 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = HttpResponse::build(self.kind.status());
         response.content_type(MEDIA).insert_header((header::CACHE_CONTROL, "no-store"));
-        // Any web page may read problems, like everything else here.
+        // Let any web page read problems, like everything else that this server publishes.
         response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
         if self.kind.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, "30"));

@@ -1,4 +1,4 @@
-//! Replies: pick the encoding of a document, compare the tag, write.
+//! Replying with a document: choosing its encoding, comparing tags, and building the response.
 
 mod encoding;
 pub mod etag;
@@ -73,12 +73,12 @@ pub fn document(request: &HttpRequest, document: &Document, cache: Cache) -> Res
     }
     head.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     head.insert(header::CACHE_CONTROL, cache.value());
-    // Any web page may read what is public.
+    // Let any web page read what is public.
     head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     Ok(response)
 }
 
-/// The media type as a header.
+/// Returns the media type as a header value.
 pub(super) const fn media(media: Media) -> HeaderValue {
     HeaderValue::from_static(match media {
         Media::Json => "application/json",
@@ -86,8 +86,8 @@ pub(super) const fn media(media: Media) -> HeaderValue {
     })
 }
 
-/// A body that actix copies into its write buffer in chunks. A large body in one chunk would be copied whole
-/// for every slow client.
+/// Makes a body that actix copies into its write buffer in chunks. In a single chunk, a large body would be
+/// copied whole for every slow client.
 fn body_of(bytes: Bytes) -> BoxBody {
     let length = bytes.len();
     if length <= CHUNK {

@@ -1,4 +1,4 @@
-//! What a route is, and how the route for a path is found.
+//! Routes, and finding the route for a path.
 
 use std::pin::Pin;
 
@@ -20,21 +20,22 @@ pub struct Route {
     pub body: usize,
     pub listener: Listener,
     pub handler: Handler,
-    /// What can go wrong in the handler. [`Route::all_problems`] adds what follows from the row itself.
+    /// The problems that the handler can return. [`Route::all_problems`] adds those that follow from the
+    /// other fields.
     pub problems: &'static [ProblemKind],
     /// The operation's id in `/openapi.json`. Generated clients name their methods after it.
     pub id: &'static str,
     pub tag: &'static str,
     pub title: &'static str,
     pub text: &'static str,
-    /// The names in the pattern, and the parameters of the query.
+    /// The names in the pattern, and the query parameters.
     pub parameters: &'static [Parameter],
     pub answer: Content,
     /// The statuses that return this content, and what they mean.
     pub statuses: &'static [(u16, &'static str)],
 }
 
-/// Where a route is served, or what a listener serves. The operator may have a listener of their own.
+/// Where a route is served, or which routes a listener serves. Operators can have a listener of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listener {
     All,
@@ -43,7 +44,7 @@ pub enum Listener {
 }
 
 impl Listener {
-    /// Whether this listener serves a route of `other`.
+    /// Whether this listener serves routes for `other`.
     pub fn serves(self, other: Self) -> bool {
         self == other || self == Self::All || other == Self::All
     }
@@ -54,7 +55,7 @@ type Answered = Result<HttpResponse, Problem>;
 /// The function that answers a request.
 #[derive(Debug, Clone, Copy)]
 pub enum Handler {
-    /// A lookup in memory.
+    /// A handler that only looks things up in memory.
     Now(fn(&Ask<'_>) -> Answered),
     /// A handler that reads a file.
     Later(for<'a> fn(&'a Ask<'a>) -> Pin<Box<dyn Future<Output = Answered> + 'a>>),
@@ -76,7 +77,7 @@ pub enum Content {
     Document(Described),
     /// A file that never changes. Clients can ask for a part of it.
     File,
-    /// Made for each request, and not cached.
+    /// Content that is made for each request, and not cached.
     Fresh { media: &'static str, schema: Described },
 }
 
@@ -88,7 +89,7 @@ pub struct Described {
 }
 
 impl Described {
-    /// The schema of a type, under the type's own name.
+    /// The schema of a type, referred to by the type's name.
     pub const fn of<T: utoipa::ToSchema>() -> Self {
         Self {
             schema: || utoipa::openapi::Ref::from_schema_name(T::name()).into(),
@@ -99,14 +100,14 @@ impl Described {
         }
     }
 
-    /// The schema of a plain type, written where it is used.
+    /// The schema of a plain type, inlined where it is used.
     pub const fn plain<T: PartialSchema>() -> Self {
         Self { schema: T::schema, parts: |_| {} }
     }
 }
 
 impl Route {
-    /// Every problem that a request for this route can end with.
+    /// Returns every problem that a request for this route can result in.
     pub fn all_problems(&self) -> impl Iterator<Item = ProblemKind> {
         use ProblemKind as Kind;
         let body = if self.body == 0 { Kind::BodyRefused } else { Kind::BodyTooLarge };
@@ -135,19 +136,19 @@ impl Route {
 /// The largest number of names in a pattern.
 const NAMES: usize = 2;
 
-/// The route for a path, with the names in the path as the client sent them.
+/// The route for a path, with the segments that fill the names in its pattern, still percent-encoded.
 #[derive(Debug, Clone, Copy)]
 pub struct Found<'a> {
     pub route: &'static Route,
-    /// The route's place in the table.
+    /// The route's index in the table.
     pub place: usize,
     pub names: [&'a str; NAMES],
 }
 
 /// Finds the route for a path.
 ///
-/// actix-web's own router tries every route's pattern in turn as a regular expression. With it the server
-/// answered a third fewer requests.
+/// actix-web's own router tries every route's pattern in turn as a regular expression, which made the
+/// server a third slower.
 pub fn find<'a>(routes: &'static [Route], path: &'a str) -> Option<Found<'a>> {
     routes.iter().enumerate().find_map(|(place, route)| {
         let names = names(route.pattern, path)?;
@@ -155,8 +156,8 @@ pub fn find<'a>(routes: &'static [Route], path: &'a str) -> Option<Found<'a>> {
     })
 }
 
-/// The names in a path, if the pattern matches it. The path is split before anything is decoded, so an
-/// escaped slash cannot move a name to another segment.
+/// Returns the segments that fill the names in a pattern, if the path matches it. The path is split before
+/// anything is decoded, so an escaped slash cannot move a name to another segment.
 fn names<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; NAMES]> {
     let mut names = [""; NAMES];
     let mut free = names.iter_mut();

@@ -1,4 +1,4 @@
-//! The table of routes: one row for every request that this server answers.
+//! The table of routes: everything that this server answers.
 
 use actix_web::http::Method;
 
@@ -11,7 +11,7 @@ use super::route::{Content, Described, Handler, Listener, Parameter, Route};
 use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody, UpdateBody};
 use crate::formats::described::{SignedChannel, SignedRelease, SignedRole};
 
-/// `/openapi.json`: the document that is made from this table.
+/// `/openapi.json`: the document that is generated from this table.
 const INTERFACE: Handler =
     Handler::Now(|ask| reply::document(ask.request, &ask.state.openapi, Cache::Minute));
 
@@ -50,7 +50,7 @@ const fn file(text: &'static str, example: Option<&'static str>) -> Parameter {
     Parameter { name: "file", text, example, required: true }
 }
 
-/// Every route, the most requested one first.
+/// Every route, the most frequently requested first.
 pub static ROUTES: [Route; 13] = [
     Route {
         pattern: "/v1/channels/{channel}/update",
@@ -66,7 +66,7 @@ pub static ROUTES: [Route; 13] = [
         id: "update",
         tag: "channels",
         title: "What a cluster should do next",
-        text: "The action with its code and a sentence, the target, and where its manifest is. This is only advice: a verifying client computes the same from the signed documents.",
+        text: "The action, with its code and an explanation, the target release, and where its manifest is. This is only advice: a verifying client computes the same from the signed documents.",
         parameters: &[
             CHANNEL,
             Parameter {
@@ -106,7 +106,7 @@ pub static ROUTES: [Route; 13] = [
         id: "channels",
         tag: "channels",
         title: "Every channel",
-        text: "Line, stage, latest release, counts, whether it is paused, and what is soaking and until when.",
+        text: "Each channel's line, stage, latest release and counts, whether it is paused, and which releases are soaking until when.",
         answer: Content::Document(Described::of::<ChannelsBody>()),
         statuses: &[(200, "Every channel")],
         ..GET
@@ -150,7 +150,7 @@ pub static ROUTES: [Route; 13] = [
         id: "release",
         tag: "releases",
         title: "A release's signed manifest",
-        text: "What the release is, and the earliest times of its stages, signed by release keys.",
+        text: "The release, and the earliest time at which it can enter each stage, signed by release keys.",
         parameters: &[VERSION],
         answer: Content::Document(Described::of::<SignedRelease>()),
         statuses: &[(200, "The signed release manifest")],
@@ -170,7 +170,7 @@ pub static ROUTES: [Route; 13] = [
         id: "payload",
         tag: "releases",
         title: "A payload",
-        text: "Clients can ask for one range. The file never changes; its digest is its `ETag`.",
+        text: "Clients can request a single range. The file never changes; its digest is its `ETag`.",
         parameters: &[VERSION, file("The payload's file", Some("payload.json"))],
         answer: Content::File,
         statuses: &[(200, "The payload"), (206, "The requested part")],
@@ -183,7 +183,7 @@ pub static ROUTES: [Route; 13] = [
         id: "explain",
         tag: "releases",
         title: "A release's progress",
-        text: "Every gate with its figures, the earliest promotion, and who can unblock it.",
+        text: "Every gate with its figures, the earliest time of the next promotion, and who can unblock it.",
         parameters: &[VERSION],
         answer: Content::Document(Described::of::<ExplainBody>()),
         statuses: &[(200, "The release's progress")],
@@ -217,7 +217,7 @@ pub static ROUTES: [Route; 13] = [
         handler: Handler::Now(|ask| Ok(probes::ready(ask))),
         id: "readyz",
         title: "Whether the server is ready",
-        text: "Ready as long as an unexpired publication is served, whatever else is wrong: a fault in the catalog must never empty a fleet of servers.",
+        text: "Ready as long as the server has an unexpired publication, whatever else is wrong: a fault in the catalog must never take a whole fleet of servers out of service.",
         answer: Content::Fresh { media: "application/json", schema: Described::of::<Readiness>() },
         statuses: &[(200, "Ready"), (503, "Not ready: nothing is published, or it has expired")],
         ..GET
@@ -228,7 +228,7 @@ pub static ROUTES: [Route; 13] = [
         handler: Handler::Now(|ask| Ok(probes::metrics(ask))),
         id: "metrics",
         title: "Metrics",
-        text: "`OpenMetrics` text for Prometheus. On the admin listener if there is one.",
+        text: "`OpenMetrics` text for Prometheus. Served only on the admin listener, if there is one.",
         answer: Content::Fresh { media: metrics::MEDIA, schema: Described::plain::<String>() },
         statuses: &[(200, "The metrics")],
         ..GET

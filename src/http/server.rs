@@ -25,15 +25,15 @@ use crate::clock::SharedClock;
 use crate::promoter::status::Handle;
 use crate::store::port::PayloadStore;
 
-/// How the server listens.
+/// The server's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// With port 0 the system picks a free port: [`Running::address`].
+    /// With port 0, the system picks a free port, which [`Running::address`] returns.
     pub listen: SocketAddr,
-    /// The admin listener. Without one, the public listener serves everything.
+    /// The address of the admin listener. Without one, the public listener serves everything.
     pub admin_listen: Option<SocketAddr>,
     pub workers: usize,
-    /// Further connections wait to be accepted.
+    /// How many connections are served at once. Further ones wait to be accepted.
     pub max_connections: usize,
     pub deadlines: Deadlines,
     /// Whether each request is logged, at level `info` under [`observe::ACCESS`].
@@ -41,7 +41,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The default limits, on this address.
+    /// Makes a configuration with the default limits, on this address.
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
@@ -110,7 +110,7 @@ pub(super) fn start_with(
     let scope = if config.admin_listen.is_some() { Listener::Public } else { Listener::All };
     let mut servers = vec![serve(builder, listener, &state, routes, &guard, scope)?];
 
-    // The admin listener has its own worker: it must answer while all others are busy.
+    // The admin listener has its own worker, so that it answers even while all others are busy.
     let mut admin_address = None;
     if let Some(address) = config.admin_listen {
         let (listener, address) = listen(address)?;
@@ -132,8 +132,8 @@ impl Running {
         self.admin_address
     }
 
-    /// Serves until the future is ready, and then stops: the server accepts no more connections, closes
-    /// idle ones at once, and gives running replies 8 s to finish.
+    /// Serves until `stop` completes. Then the server accepts no more connections, closes idle ones at
+    /// once, and gives replies in progress 8 s to finish.
     ///
     /// # Errors
     /// When a listener fails.
@@ -145,7 +145,7 @@ impl Running {
             ended = &mut servers => return ended.map(drop),
             () = stop => {}
         }
-        // The call itself stops the server; the future that it returns is only for waiting.
+        // `stop` takes effect when it is called; the future that it returns is only for waiting.
         for handle in handles {
             drop(handle.stop(true));
         }
@@ -156,7 +156,8 @@ impl Running {
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let error = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(error)?;
-    // Accepted connections inherit this. Other systems cannot tell as well how fast a client reads.
+    // Accepted connections inherit this option. On other systems, it is harder to see how fast a client
+    // reads.
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(&listener).set_tcp_notsent_lowat(super::limits::UNSENT).map_err(error)?;
     let bound = listener.local_addr().map_err(error)?;

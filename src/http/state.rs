@@ -10,7 +10,7 @@ use crate::store::port::PayloadStore;
 
 use super::metrics::Metrics;
 
-/// What all handlers share. It is made once, outside the app factory: if it were made inside, each worker
+/// What all handlers share. It is made once, outside the app factory. If the factory made it, each worker
 /// would have its own and miss every new publication.
 pub struct State {
     pub(super) shared: Handle,
@@ -22,7 +22,7 @@ pub struct State {
 }
 
 impl State {
-    /// The time that decides whether the publication has expired.
+    /// The current time, for checking whether the publication has expired.
     pub(super) fn now(&self) -> Time {
         self.shared.now(&*self.clock)
     }

@@ -1,28 +1,28 @@
-//! Text in a URL: percent-decoding, and the parameters of a query.
+//! Decoding URLs: path segments and query parameters.
 
 use std::borrow::Cow;
 
 use super::problem::{Problem, ProblemKind};
 
-/// Decodes one segment of a path. A `+` in a path stands for itself.
+/// Decodes one segment of a path, where `+` is a literal plus sign.
 ///
 /// # Errors
-/// When an escape is broken, the text is not UTF-8, or it contains a NUL or a slash, which no name or version
-/// has.
+/// When an escape is malformed, or the result is not UTF-8 or contains a slash, a backslash or a NUL, which
+/// no name or version contains.
 pub fn segment(raw: &str) -> Result<Cow<'_, str>, Problem> {
     let text = decode(raw)?;
     if text.contains(['/', '\\', '\0']) {
-        let detail = format!("`{raw}` contains a character that no name has");
+        let detail = format!("`{raw}` contains a character that is not allowed in a name");
         return Err(Problem::new(ProblemKind::BadEncoding, detail));
     }
     Ok(text)
 }
 
-/// One parameter of a query, with `+` as a space. `None` if the query does not have it.
+/// Returns a query parameter, decoded with `+` as a space. `None` if the query does not have it.
 ///
 /// # Errors
-/// When an escape is broken, or the parameter is given more than once: proxies and servers disagree on
-/// which one counts.
+/// When an escape is malformed, or the parameter is given more than once, because proxies and servers
+/// disagree on which one counts.
 pub fn parameter<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a, str>>, Problem> {
     let mut found = None;
     for pair in query.split('&') {
@@ -38,7 +38,7 @@ pub fn parameter<'a>(query: &'a str, name: &'static str) -> Result<Option<Cow<'a
     Ok(found)
 }
 
-/// Decodes a name or value of a query, where `+` is a space.
+/// Decodes a name or value in a query, where `+` is a space.
 fn form(raw: &str) -> Result<Cow<'_, str>, Problem> {
     if !raw.contains('+') {
         return decode(raw);

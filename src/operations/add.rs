@@ -14,11 +14,11 @@ use crate::domain::policy::Urgency;
 use crate::domain::release::{Evidence, Release};
 use crate::domain::version::Version;
 
-/// Add a release.
+/// A request to add a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Add {
     pub version: Version,
-    /// The line; by default, the one that the version belongs to by its number.
+    /// The line. By default, the one that the version belongs to according to its number.
     pub line: Option<LineName>,
     pub payloads: Arc<[Payload]>,
     pub urgency: Option<Urgency>,
@@ -28,15 +28,15 @@ pub struct Add {
     pub barrier: bool,
     /// The release that this one replaces. It is put on hold, unless it is in its last stage.
     pub replaces: Option<Version>,
-    /// Who holds the replaced release; needed only if one is held.
+    /// The author of the hold on the replaced release. Required only if the release is put on hold.
     pub by: Option<Author>,
 }
 
-/// Adds a release, and holds the one that it replaces. Adding the same release again changes nothing.
+/// Adds a release, and puts the one that it replaces on hold. Adding the same release again changes
+/// nothing.
 ///
 /// # Errors
-/// When the release has no line, the line is retired, or the catalog has the version with different
-/// content.
+/// When the line is unknown or retired, or the catalog already has the version with different content.
 pub(super) fn add<'a>(catalog: &'a Catalog, ask: &'a Add, now: Time) -> Result<Outcome, Refused<'a>> {
     let version = &ask.version;
     let line = match &ask.line {
@@ -53,8 +53,8 @@ pub(super) fn add<'a>(catalog: &'a Catalog, ask: &'a Add, now: Time) -> Result<O
     if let Some(retired) = &line.retired {
         return Err(Refused::LineRetired { line: &line.name, retired });
     }
-    // The hold is written first: if writing stopped after the release, adding it again would find nothing
-    // to do.
+    // The hold is written first: if the release came first and writing stopped after it, a retry would find
+    // nothing to do and never write the hold.
     if let Some(replaced) = ask.replaces.as_ref().and_then(|version| line.releases.get(version)) {
         hold_replaced(line, replaced, ask, now, &mut outcome)?;
     }
@@ -62,7 +62,7 @@ pub(super) fn add<'a>(catalog: &'a Catalog, ask: &'a Add, now: Time) -> Result<O
     Ok(outcome)
 }
 
-/// Compares only what was asked for, since people may add to a release's file later.
+/// Compares only the fields that the request gives, since people may add to a release's file later.
 fn difference(known: &Release, ask: &Add) -> Option<Difference> {
     let has = |known: &Labels, asked: &Labels| asked.iter().all(|(name, text)| known.get(name) == Some(text));
     [
@@ -79,7 +79,7 @@ fn difference(known: &Release, ask: &Add) -> Option<Difference> {
     .find_map(|(difference, differs)| differs.then_some(difference))
 }
 
-/// Holds a replaced release, if it is not on hold and can still go further.
+/// Puts a replaced release on hold, unless it is already on hold or in its last stage.
 fn hold_replaced(
     line: &Line,
     replaced: &Release,

@@ -1,4 +1,4 @@
-//! Who requests an operation: the name that the catalog records.
+//! The author of an operation, as the catalog records it.
 
 use std::fmt;
 
@@ -13,11 +13,11 @@ use crate::domain::release::{Event, SCHEDULE};
 pub struct Author(String);
 
 impl Author {
-    /// Creates an author from a name, without surrounding spaces.
+    /// Creates an author from a name, trimming surrounding whitespace.
     ///
     /// # Errors
-    /// When nothing is left, or the name is [`SCHEDULE`]: only the server may act under that name, and its
-    /// entries must respect the soak.
+    /// When the name is empty or is [`SCHEDULE`]: only the server may act under that name, and its entries
+    /// must respect the soak.
     pub fn named(name: &str) -> Result<Self, Refused<'static>> {
         match name.trim() {
             "" => Err(Refused::NoAuthor),

@@ -1,4 +1,4 @@
-//! Stopping one release from going further, and ending that.
+//! Putting a release on hold, and ending the hold.
 
 use super::{Outcome, Refused, Subject};
 use crate::domain::catalog::Catalog;
@@ -6,7 +6,7 @@ use crate::domain::change::Change;
 use crate::domain::release::Event;
 use crate::domain::version::Version;
 
-/// Holds a release. One that is on hold for the same reason is left as it is.
+/// Puts a release on hold. A release that is already on hold for the same reason is left unchanged.
 ///
 /// # Errors
 /// When the release is unknown, is on hold for another reason, or is in its last stage, where a hold

@@ -1,4 +1,4 @@
-//! Stopping one channel, and ending that.
+//! Pausing a channel, and ending the pause.
 
 use super::{Outcome, Refused, Subject};
 use crate::domain::catalog::{Catalog, ChannelRef};
@@ -6,7 +6,7 @@ use crate::domain::change::Change;
 use crate::domain::channel::ChannelName;
 use crate::domain::release::Event;
 
-/// Pauses a channel. One that is paused for the same reason is left as it is.
+/// Pauses a channel. A channel that is already paused for the same reason is left unchanged.
 ///
 /// # Errors
 /// When the channel is unknown, or is paused for another reason.

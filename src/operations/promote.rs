@@ -1,7 +1,7 @@
 //! Carrying out promotion decisions, and promoting one release early.
 //!
-//! [`promotion`](crate::domain::promotion) alone decides whether a release may move on. This file says which
-//! of those decisions a run carries out.
+//! [`promotion`](crate::domain::promotion) alone decides whether a release may move on. This module chooses
+//! which of those decisions a run carries out.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -14,16 +14,16 @@ use crate::domain::promotion::{Decision, Early, Verdict, decide, decide_early};
 use crate::domain::release::Entry;
 use crate::domain::version::Version;
 
-/// What a run should promote.
+/// A request for a run of promotions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Promote {
-    /// Only these releases; all if empty.
+    /// The releases to promote. If empty, all releases that are due.
     pub versions: BTreeSet<Version>,
     /// Whether promotions are recorded as of a time in the past.
     pub backfill: bool,
 }
 
-/// The decisions that a run carries out next, and those that it does not.
+/// The requested decisions, split into those that a run carries out next and the rest.
 #[derive(Debug, PartialEq)]
 pub struct Due<'d, 'a> {
     pub promote: Vec<&'d Decision<'a>>,
@@ -31,10 +31,10 @@ pub struct Due<'d, 'a> {
 }
 
 impl Promote {
-    /// Whether promotions may be recorded as of `at`.
+    /// Checks that promotions may be recorded as of `at`.
     ///
     /// # Errors
-    /// When that time is in the future.
+    /// When `at` is in the future.
     pub fn check(&self, at: Time, now: Time) -> Result<(), Refused<'static>> {
         if self.backfill && now < at { Err(Refused::HistoryAhead(at)) } else { Ok(()) }
     }
@@ -53,19 +53,19 @@ impl Promote {
             (self.versions.is_empty() || self.versions.contains(version)) && !moved.contains(version)
         });
         let (promote, left) = wanted.partition(|decision| {
-            // A hold is dated when somebody set it, but it must stop every promotion from then on, and
-            // so those that are recorded as of an earlier time, too.
+            // A hold is dated with the time at which somebody set it. It must stop every promotion made
+            // after that, including promotions that are recorded as of an earlier time.
             let is_held = self.backfill && decision.release.hold.is_some();
             decision.verdict == Verdict::Promote && !is_held && !has_failed(&decision.release.version)
         });
         Due { promote, left }
     }
 
-    /// Simulates the rounds of a run. A promotion can open the way for another release behind a barrier,
-    /// which is then due in the same run. The last round promotes nothing.
+    /// Simulates the rounds of a run. Promoting a barrier can make a release behind it due in the same run.
+    /// The last round promotes nothing.
     ///
     /// # Errors
-    /// When a promotion does not fit the catalog that it was decided on: a mistake in the decision.
+    /// When a promotion cannot be applied to the catalog, which means that the decision was wrong.
     pub fn foresee(
         &self,
         catalog: &Catalog,
@@ -90,17 +90,17 @@ impl Promote {
 }
 
 impl<'d, 'a> Due<'d, 'a> {
-    /// The remaining releases that something blocks.
+    /// The remaining decisions whose releases are blocked.
     pub fn blocked(&self) -> impl Iterator<Item = &'d Decision<'a>> {
         self.left.iter().copied().filter(|decision| decision.verdict == Verdict::Blocked)
     }
 }
 
-/// Promote one release before its soak is over or outside its window.
+/// A request to promote one release before its soak is over or outside its window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PromoteEarly {
     pub version: Version,
-    /// Also during a freeze.
+    /// Whether to promote the release even during a freeze.
     pub during_freeze: bool,
     pub reason: String,
     pub by: Author,
@@ -110,7 +110,7 @@ impl PromoteEarly {
     /// The decision to carry out; `None` if the release is in its last stage.
     ///
     /// # Errors
-    /// When the release is unknown, or a gate is closed that no early promotion skips.
+    /// When the release is unknown, or a gate that an early promotion cannot skip is closed.
     pub fn decide<'a>(
         &'a self,
         catalog: &'a Catalog,
@@ -126,13 +126,13 @@ impl PromoteEarly {
         }
     }
 
-    /// The entry that carries out a decision.
+    /// The change that carries out a decision.
     pub fn entry(&self, decision: &Decision<'_>, now: Time) -> Change {
         decision.enter(Entry { since: now, by: self.by.to_string(), reason: Some(self.reason.clone()) })
     }
 }
 
-/// Promotes one release early. One in its last stage is left as it is.
+/// Promotes one release early. A release in its last stage is left unchanged.
 ///
 /// # Errors
 /// See [`PromoteEarly::decide`].

@@ -18,7 +18,7 @@ pub enum Refused<'a> {
     NoLine(&'a LineName),
     #[error("no author is given")]
     NoAuthor,
-    #[error("`{SCHEDULE}` is the name of the server's own promotions")]
+    #[error("`{SCHEDULE}` is reserved for the server's own promotions")]
     ReservedAuthor,
 
     #[error("no line accepts versions like `{0}`")]
@@ -31,22 +31,22 @@ pub enum Refused<'a> {
     #[error("`{version}` is in `{channel}`, its last stage: a hold would stop nothing")]
     InLastStage { version: &'a Version, channel: &'a ChannelName },
     #[error(
-        "`{version}` has been yanked since {} by {}: {}", rfc3339(yank.event.at), yank.event.by, yank.event.reason
+        "`{version}` was yanked at {} by {}: {}", rfc3339(yank.event.at), yank.event.by, yank.event.reason
     )]
     Yanked { version: &'a Version, yank: &'a Yank },
-    #[error("`{version}` has itself been yanked")]
+    #[error("`{version}` has been yanked as well")]
     ReplacementYanked { version: &'a Version, line: &'a LineName },
     #[error("`{channel}` has been paused since {} by {}: {}", rfc3339(pause.at), pause.by, pause.reason)]
     Paused { channel: &'a ChannelName, pause: &'a Event },
-    #[error("line `{line}` has been retired since {} by {}: {}", rfc3339(retired.at), retired.by, retired.reason)]
+    #[error("line `{line}` was retired at {} by {}: {}", rfc3339(retired.at), retired.by, retired.reason)]
     LineRetired { line: &'a LineName, retired: &'a Event },
 
-    /// The decision's obstacles say what is in the way.
+    /// The decision's obstacles are the gates that are in the way.
     #[error("`{}` cannot enter `{}` early", _0.release.version, _0.target().channel)]
     NotEarly(Box<Decision<'a>>),
     #[error("{} is in the future, and only past promotions can be recorded", rfc3339(*.0))]
     HistoryAhead(Time),
-    /// The catalog would break one of its rules.
+    /// The change cannot be applied, for example because it would break a rule of the catalog.
     #[error(transparent)]
     Change(#[from] ChangeError),
 }
@@ -66,7 +66,7 @@ pub enum Difference {
     Links,
     #[error("other components")]
     Components,
-    #[error("no barrier")]
+    #[error("`barrier` not set")]
     Barrier,
     #[error("another `replaces`")]
     Replaces,

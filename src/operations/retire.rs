@@ -6,7 +6,7 @@ use crate::domain::change::Change;
 use crate::domain::channel::LineName;
 use crate::domain::release::Event;
 
-/// Retires a line. One that was retired for the same reason is left as it is.
+/// Retires a line. A line that was already retired for the same reason is left unchanged.
 ///
 /// # Errors
 /// When the line is unknown, or was retired for another reason.

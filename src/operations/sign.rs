@@ -1,4 +1,4 @@
-//! Which releases are awaiting a signature, and why a release is not signed.
+//! The releases that are awaiting a signature, and the reasons why a release is not signed.
 
 use std::collections::BTreeSet;
 
@@ -12,38 +12,38 @@ use crate::domain::line::Line;
 use crate::domain::release::{ManifestState, PayloadState, Release, SignedFacts};
 use crate::domain::version::Version;
 
-/// A line's role is signed again this long before it expires, even if no release is signed: some clients
-/// stop for every line when one role has expired. A role lasts a year.
+/// A line's role is signed again this long before it expires, even if no release needs signing: some
+/// clients stop updating every line once one role has expired. A role is valid for a year.
 pub const RENEW_BEFORE: TimeDelta = TimeDelta::days(90);
 
-/// What to sign.
+/// A request to sign releases.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sign {
-    /// Only these releases; all pending ones if empty.
+    /// The releases to sign. If empty, all pending ones.
     pub versions: BTreeSet<Version>,
-    /// Whether to sign the named releases again, for an earlier time.
+    /// Whether to sign the named releases again with an earlier entry time.
     pub brings_forward: bool,
 }
 
-/// What was signed before, as far as a release's evidence does not have it.
+/// Access to what was signed before, as far as it is not part of a release's evidence.
 pub trait SignedBefore {
-    /// When the role of a line expires, if there is one.
+    /// Returns when the role of a line expires, or `None` if the line has no role.
     ///
     /// # Errors
-    /// Why the role that is there cannot be used.
+    /// The reason why the existing role cannot be used.
     fn role_expires(&self, line: &LineName) -> Result<Option<Time>, String>;
 
     /// Whether a release has a manifest that can be read, valid or not.
     fn has_manifest(&self, version: &Version) -> bool;
 
-    /// What the release's manifest promises, if there is one that can be parsed.
+    /// Returns what the release's manifest promises, if there is one that can be parsed.
     ///
     /// # Errors
-    /// Why the existing manifest cannot be read.
+    /// The reason why the existing manifest cannot be read.
     fn promised(&self, version: &Version) -> Result<Option<SignedFacts>, String>;
 }
 
-/// What is pending in one line.
+/// The releases to sign in one line, and those that are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending<'a> {
     pub line: &'a Line,
@@ -64,12 +64,12 @@ pub enum Obstacle {
     BrokenRole { line: LineName, why: String },
     /// The existing manifest cannot be read.
     UnreadManifest(String),
-    /// Somebody without a release key put it there. A run for all pending releases must not silently
-    /// approve that.
+    /// Somebody without a release key moved the release into the stage before its signed time. A run for
+    /// all pending releases must not silently approve that.
     EnteredEarly { stage: StageName },
 }
 
-/// The lines that have something to sign or to refuse.
+/// Returns the lines that have something to sign or to refuse.
 ///
 /// A release is pending if it has no signed manifest, or one that differs from the catalog.
 ///
@@ -114,7 +114,7 @@ fn in_line<'a>(line: &'a Line, ask: &Sign, before: &impl SignedBefore, now: Time
 fn obstacle(line: &Line, release: &Release, is_named: bool, before: &impl SignedBefore) -> Option<Obstacle> {
     match &release.evidence.payload {
         PayloadState::Present => {}
-        // When keys change, a withdrawn release is signed again as it was.
+        // When keys change, a withdrawn release is signed again although its payload is gone.
         PayloadState::Missing { .. } if release.yank.is_some() && before.has_manifest(&release.version) => {}
         wrong => return Some(Obstacle::Payload(wrong.clone())),
     }

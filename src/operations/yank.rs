@@ -13,7 +13,7 @@ use crate::domain::version::Version;
 /// How long a channel that had the yanked release waits for its replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Until {
-    /// The replacement is due there, and the next run promotes it.
+    /// The replacement is due in the channel, and the next run promotes it.
     NextRun,
     Time(Time),
     /// Somebody must open a gate.
@@ -22,14 +22,15 @@ pub enum Until {
     After(ChannelName),
 }
 
-/// Yanks a release. One that was yanked for the same reason, with the same replacement, is left as it
-/// is.
+/// Yanks a release. A release that was already yanked for the same reason and with the same replacement is
+/// left unchanged.
 ///
 /// The replacement need not be on offer yet, since it may be the fix that is still soaking. The outcome
 /// notes where clusters will wait for it.
 ///
 /// # Errors
-/// When the release is unknown, was yanked for another reason, or its replacement was yanked.
+/// When the release is unknown, was yanked for another reason or with another replacement, or its
+/// replacement was yanked.
 pub(super) fn yank<'a>(
     catalog: &'a Catalog,
     version: &'a Version,
@@ -74,7 +75,7 @@ fn not_yet(line: &Line, yanked: &Release, yank: &Yank, replacement: &Release, no
     if !replacement.is_deliverable() {
         notes.push(Note::Withheld(Box::new(replacement.clone())));
     }
-    // The replacement of a barrier is promoted as a barrier from now on.
+    // From now on, the replacement of a barrier is promoted as a barrier.
     let mut after = line.clone();
     after.releases.insert(yanked.version.clone(), Release { yank: Some(yank.clone()), ..yanked.clone() });
     let decisions = decide_line(&after, now);

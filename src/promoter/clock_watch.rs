@@ -7,36 +7,37 @@ use chrono::TimeDelta;
 use crate::domain::Time;
 use crate::domain::degraded::ClockDoubt;
 
-/// Slewing changes a clock by seconds in a day. A difference of minutes means that somebody set it.
+/// How far the clock may deviate. Slewing changes a clock by seconds a day; a difference of minutes means
+/// that somebody set it.
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// A machine that booted less than this time ago is still finding out what time it is: the first answer
-/// from a time server changes its clock by any amount. The new time is trusted, as a server that started
-/// a minute later would trust it.
+/// A machine that booted less than this long ago is still finding out what time it is: the first answer
+/// from a time server may change its clock by any amount. The new time is trusted, just as a server that
+/// started a minute later would trust it.
 const BOOTING: Duration = Duration::from_secs(10 * 60);
 
-/// A clock that was set back and has run steadily for this long is right: people and time servers correct
-/// their mistakes sooner.
+/// A clock that was set back and has run steadily for this long is assumed to be right: people and time
+/// servers correct their mistakes sooner.
 const STEADY: Duration = Duration::from_secs(60 * 60);
 
 /// Compares the machine's clock with the monotonic clock.
 #[derive(Debug, Default)]
 pub struct ClockWatch {
-    /// The last time of day that was trusted. `None` before the clock was first trusted: a clock that was
-    /// wrong from the start cannot tell whether a new time is right.
+    /// The last time that was trusted. `None` until the clock is first trusted: there is no right time yet
+    /// to compare a new one with.
     base: Option<Moment>,
     /// The time of the last publication, and when a clock in doubt was first compared with it.
     made: Option<Moment>,
-    /// Since when a clock that was set has run steadily.
+    /// When a clock that was set began to run steadily.
     steady: Option<Moment>,
 }
 
-/// A time of day, and the monotonic time at that moment.
+/// A date and time, and the monotonic time at that moment.
 #[derive(Debug, Clone, Copy)]
 struct Moment(Time, Duration);
 
 impl Moment {
-    /// The time of day now, by the time that the monotonic clock has counted since.
+    /// Returns the date and time at a later `monotonic` time, as the monotonic clock counts it.
     fn later(self, monotonic: Duration) -> Time {
         self.0 + TimeDelta::from_std(monotonic.saturating_sub(self.1)).unwrap_or(TimeDelta::zero())
     }
@@ -45,20 +46,20 @@ impl Moment {
 /// The verdict on the clock at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// The time to decide and to sign by: the clock's own if it is trusted, otherwise what it should be.
-    /// It moves on in both cases, so that what is served is renewed and does not expire.
+    /// The time to decide and sign by: the clock's own if it is trusted, otherwise what it should be. It
+    /// advances in both cases, so that what is served is renewed and does not expire.
     pub now: Time,
-    /// Why the clock is not trusted, and nothing is promoted.
+    /// Why the clock is not trusted, if it is not. Then nothing is promoted.
     pub doubt: Option<ClockDoubt>,
 }
 
 impl ClockWatch {
     /// Judges the clock. `made` is the time of the last publication.
     ///
-    /// A clock that is not behind the last publication is trusted at the start. One that is set forward
-    /// later stays in doubt until it is set back or somebody restarts the server. Only a person can tell
-    /// it from a mistake, which would promote releases that have not soaked. One that is set back is
-    /// trusted after a while, since it can only promote later.
+    /// At the start, a clock is trusted unless it is behind the last publication. A clock that is set
+    /// forward later stays in doubt until it is set back or somebody restarts the server. Only a person can
+    /// tell whether it was set by mistake, which would promote releases that have not soaked. A clock that
+    /// is set back is trusted after a while, since it can only delay promotions.
     pub fn judge(&mut self, now: Time, monotonic: Duration, made: Option<Time>) -> Reading {
         let expected = self.base.map(|base| base.later(monotonic));
         let turned = expected.filter(|expected| {
@@ -76,13 +77,13 @@ impl ClockWatch {
             (self.made, self.steady) = (None, None);
             return Reading { now, doubt: None };
         };
-        // A publication that is made with the time returned here does not start the count again.
+        // A publication made with the time returned here does not restart the count.
         self.made = made.map(|made| match self.made {
             Some(known) if made <= known.later(monotonic) => known,
             _ => Moment(made, monotonic),
         });
         let renewed = self.made.map(|made| made.later(monotonic));
-        // `None` is less than any time. One of the two is a time, or there would be no doubt.
+        // `None` is less than any time. At least one of the two is a time, or there would be no doubt.
         Reading { now: expected.max(renewed).unwrap_or(now), doubt: Some(doubt) }
     }
 

@@ -1,4 +1,4 @@
-//! Copying the payloads to serve.
+//! Copying the payloads that are served.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,9 +13,9 @@ use crate::domain::version::Version;
 use crate::store::port::PayloadError;
 
 impl Promoter {
-    /// Makes sure that there is a checked copy of every payload that is on offer, or listed for a release
-    /// that waits for its first stage. Returns the catalog, in which a release whose payload cannot be
-    /// copied cannot be offered. `machine` is the machine's time.
+    /// Makes sure that there is a checked copy of every payload that is offered, or listed for a release
+    /// that is waiting for its first stage. Returns the catalog, changed so that a release whose payload
+    /// cannot be copied is not offered. `machine` is the machine's time.
     pub(super) fn copied<'a>(
         &self,
         catalog: &'a Catalog,
@@ -29,7 +29,7 @@ impl Promoter {
             listed && release.evidence.payload == PayloadState::Present && !offered(release)
         };
         let mut failed = self.copy(catalog, machine, offered)?;
-        // A release that nobody may install yet must not delay one that some may.
+        // A release that nobody may install yet must not delay one that some clusters may install.
         match self.copy(catalog, machine, waiting) {
             Ok(more) => failed.extend(more),
             Err(error) => {
@@ -49,7 +49,7 @@ impl Promoter {
         })))
     }
 
-    /// Copies the payloads of some releases. Returns those that could not be copied, and why.
+    /// Copies the payloads of the `wanted` releases. Returns the releases that failed, and why.
     fn copy(
         &self,
         catalog: &Catalog,

@@ -1,4 +1,4 @@
-//! A mirror: serves what another server signed, as it is imported.
+//! A mirror: it serves what another server signed, once it is imported.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -21,10 +21,10 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// Begins by serving the last import, if there is one.
+    /// Makes a mirror, and serves the last import if there is one.
     ///
     /// # Errors
-    /// When there is one and it cannot be used.
+    /// When there is one, but it cannot be used.
     pub fn start(
         state: Arc<dyn StateStore>,
         clock: SharedClock,
@@ -36,14 +36,14 @@ impl Mirror {
         Ok(mirror)
     }
 
-    /// Runs until a message arrives, or until nobody can send one any more.
+    /// Runs until a message arrives on `stop`, or its sender is dropped.
     pub fn run(&mut self, stop: &Receiver<()>) {
         while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(PERIOD) {
             self.turn();
         }
     }
 
-    /// Checks whether something new was imported.
+    /// Checks whether something new was imported, and serves it.
     pub fn turn(&mut self) {
         let head = self.state.head();
         if head != self.head {

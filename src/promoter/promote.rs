@@ -8,13 +8,13 @@ use crate::domain::channel::StageName;
 use crate::domain::version::Version;
 use crate::store::port::{CatalogStore, CommitError, Revision};
 
-/// How often in a row a run may lose against other writers. Each of them makes progress, so
-/// losing this often means that something else is wrong.
+/// How many times in a row a run may lose to other writers. Each of them makes progress, so losing this
+/// often means that something else is wrong.
 const TRIES: usize = 10;
 
 /// A run of promotions, and what it has done so far.
 ///
-/// A run promotes a release at most one stage, and tries each once, so it comes to an end.
+/// A run tries each release once, and promotes it by at most one stage, so it always ends.
 #[derive(Debug, Default)]
 pub struct Run {
     /// The releases that were promoted.
@@ -33,13 +33,13 @@ pub enum Next {
     /// Read the catalog again, and decide again: the promotions may have opened the way for another
     /// release, or somebody else has changed the catalog.
     Again,
-    /// Nothing else is due that this run may promote, or the run was [stopped](Run::stopped).
+    /// This run has nothing left to promote, or it was [stopped](Run::stopped).
     Done,
 }
 
 impl Run {
-    /// Commits promotions that are due in a catalog at `base`, each by itself: if one cannot be written,
-    /// the others still are.
+    /// Commits the promotions in `due` to a catalog at `base`, independently of each other: if one cannot
+    /// be written, the others still are.
     pub fn round(
         &mut self,
         catalog: &dyn CatalogStore,
@@ -83,12 +83,12 @@ impl Run {
         self.failed.iter().map(|(_, error)| error).chain(&self.stopped)
     }
 
-    /// Whether the last round lost against another writer.
+    /// Whether the last round lost to another writer.
     pub const fn has_lost(&self) -> bool {
         self.lost > 0
     }
 
-    /// Whether this run has tried a release.
+    /// Whether this run has tried to promote a release.
     pub fn has_tried(&self, version: &Version) -> bool {
         self.moved.contains(version) || self.failed.iter().any(|(failed, _)| failed == version)
     }

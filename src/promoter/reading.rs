@@ -35,9 +35,9 @@ pub(super) struct Read {
 }
 
 impl Promoter {
-    /// Looks for the evidence for each release that was read. `at` is the time of the turn.
+    /// Gathers the evidence for each release in a snapshot. `at` is the time of the turn.
     pub(super) fn take(&self, mut snapshot: Snapshot, at: Time) -> Read {
-        // Nobody else holds the reading, so the catalog is moved and is not in memory twice.
+        // Nobody else holds the reading, so this moves the catalog instead of copying it.
         let mut reading = Arc::unwrap_or_clone(std::mem::take(&mut snapshot.reading));
         if let Some(last) = self.last.as_deref() {
             let roles = published(last).files();
@@ -54,12 +54,12 @@ impl Promoter {
         let trust = trust.map(|trust| Some(trust?.with_unread(&snapshot.unread_roles)));
         let usable = trust.as_ref().map(Option::as_ref);
         let manifest = |version: &_| snapshot.manifest(version);
-        // While the clock is in doubt, it shows another time than the one of the turn. A stop that is dated
-        // ahead of either of them counts at once.
+        // While the clock is in doubt, its time differs from that of the turn. A stop that is dated later
+        // than either takes effect at once.
         let stopped = std::mem::take(&mut reading.catalog).with_stops_at_once(at.min(now));
         for Stop { line, what, .. } in stopped.stops_at_once() {
             let version = what.release().map(tracing::field::display);
-            tracing::warn!(%line, version, key = what.key(), "dated ahead of this machine's clock: it takes effect at once");
+            tracing::warn!(%line, version, key = what.key(), "a stop is dated ahead of this machine's clock, so it takes effect at once");
         }
         let catalog = with_evidence(stopped, usable, &manifest, &payload, &self.checked);
         if let Err(e) = payloads.remember() {

@@ -1,4 +1,4 @@
-//! What the promoter shows to others: the publication that is served, and the status.
+//! What the promoter shares with the rest of the server: the publication that is served, and the status.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use crate::signing::trust::Trust;
 
 pub use crate::domain::degraded::{Degraded, DegradedKind};
 
-/// What the promoter shows to the rest of the server. Each part is swapped as a whole and read without a
+/// What the promoter shares with the rest of the server. Each part is swapped as a whole and read without a
 /// lock.
 #[derive(Debug, Default)]
 pub struct Shared {
     pub publication: ArcSwapOption<Publication>,
     pub status: ArcSwap<Status>,
-    /// The time by which the promoter decides and signs. A mirror has none.
+    /// The time that the promoter decides and signs by. A mirror has none.
     pub time: ArcSwapOption<Judged>,
 }
 
-/// A time of day that was checked against the monotonic clock, and the monotonic time at that moment.
+/// A date and time that was checked against the monotonic clock, and the monotonic time at that moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Judged {
     pub time: Time,
@@ -37,8 +37,8 @@ pub struct Judged {
 }
 
 impl Shared {
-    /// The time by which documents expire: the one by which they are signed. A machine whose clock jumps
-    /// neither lets renewed documents expire, nor keeps old ones alive.
+    /// The time for checking whether documents have expired, which is also the time that they are signed
+    /// by. A jump of the machine's clock neither makes renewed documents expire nor keeps old ones alive.
     pub fn now(&self, clock: &dyn Clock) -> Time {
         let Some(judged) = self.time.load_full() else { return clock.now() };
         let passed = TimeDelta::from_std(clock.monotonic().saturating_sub(judged.at)).ok();
@@ -46,23 +46,24 @@ impl Shared {
     }
 }
 
-/// The name of the online documents among the expiries.
+/// The name of the online documents in [`Status::expiries`].
 pub const PUBLICATION: &str = "publication";
 
-/// How long before its expiry a document that is signed offline is reported: people must meet to sign it.
+/// How long before its expiry a document that is signed offline is reported. People need time to meet and
+/// sign a new one.
 const OFFLINE_NEAR: TimeDelta = TimeDelta::days(30);
 
 /// The same for documents that are signed online. They are renewed daily, so one that is this near its
 /// expiry has not been renewed for days.
 pub const ONLINE_NEAR: TimeDelta = TimeDelta::days(3);
 
-/// Whether a document expires so soon that this is reported.
+/// Whether a document is so close to its expiry that this is reported.
 pub fn is_near(what: &str, expires: Time, now: Time) -> bool {
     expires - if what == PUBLICATION { ONLINE_NEAR } else { OFFLINE_NEAR } <= now
 }
 
-/// The releases that entered a stage and are not offered. A refused line is left out: it is reported by
-/// itself, and goes on offering its last releases.
+/// Reports releases that have entered a stage but are not offered. Refused lines are left out: each is
+/// reported separately, and still offers its last good releases.
 pub fn not_offered(
     catalog: &Catalog,
     refused: &BTreeMap<LineName, LineRefusal>,
@@ -76,7 +77,7 @@ pub fn not_offered(
     Some(Degraded::NotOffered { version, evidence, more: withheld.count() })
 }
 
-/// The overdue promotions, with the one that has been overdue for longest.
+/// Reports the overdue promotions, naming the one that has been overdue the longest.
 fn overdue(decisions: &[Decision<'_>], now: Time) -> Option<Degraded> {
     let overdue = || decisions.iter().filter(|decision| is_overdue(decision, now));
     let (since, oldest) =
@@ -85,13 +86,13 @@ fn overdue(decisions: &[Decision<'_>], now: Time) -> Option<Degraded> {
     Some(Degraded::PromotionsOverdue { count: overdue().count(), version, since })
 }
 
-/// Whether a promotion is overdue. Nobody waits for that of a yanked release.
+/// Whether a promotion is overdue. Nobody is waiting for a yanked release.
 fn is_overdue(decision: &Decision<'_>, now: Time) -> bool {
     decision.overdue && decision.release.yanked(now).is_none()
 }
 
-/// All signed documents that expire soon: a line's role that expired long ago must not hide a root that
-/// is about to expire.
+/// Reports every signed document that expires soon: a line's role that expired long ago must not hide a
+/// root that is about to expire.
 fn expiries_near(expiries: &[(String, Time)], now: Time) -> impl Iterator<Item = Degraded> {
     expiries.iter().filter(move |(document, expires)| is_near(document, *expires, now)).map(
         move |(document, expires)| Degraded::ExpiryNear {
@@ -105,25 +106,26 @@ fn expiries_near(expiries: &[(String, Time)], now: Time) -> impl Iterator<Item =
 /// The status after the last turn of the loop.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
-    /// What is wrong while the server keeps serving.
+    /// Problems that do not stop the server from serving.
     pub degraded: Vec<Degraded>,
     /// The last time the catalog was read without a fault.
     pub last_good_read: Option<Time>,
-    /// How many decisions there are of each state.
+    /// How many decisions are in each state.
     pub promote: usize,
     pub wait: usize,
     pub blocked: usize,
     pub overdue: usize,
-    /// Since when the oldest overdue promotion has been overdue.
+    /// When the oldest overdue promotion became overdue.
     pub oldest_overdue: Option<Time>,
-    /// When each role expires.
+    /// When each role and the publication expire.
     pub expiries: Vec<(String, Time)>,
-    /// Whether this server promotes (`serve --promote`).
+    /// Whether this server promotes releases (`serve --promote`).
     pub promoting: bool,
 }
 
 impl Status {
-    /// The status of what was decided, with the keys and the publication. `degraded` is what else is wrong.
+    /// Makes the status from what was decided, the keys and the publication. `degraded` is what else is
+    /// wrong.
     pub fn of(
         decided: &Decided<'_>,
         trust: Option<&Trust>,
@@ -155,5 +157,5 @@ impl Status {
     }
 }
 
-/// The HTTP side's handle.
+/// A handle to [`Shared`], for the HTTP server.
 pub type Handle = Arc<Shared>;

@@ -1,4 +1,4 @@
-//! The publication and the keys in a state, as values.
+//! Reading and writing the publication in a state, and reading its keys.
 
 use std::path::PathBuf;
 
@@ -23,17 +23,17 @@ pub enum StoredError {
 /// The last publication, if there is one.
 ///
 /// # Errors
-/// When there is one and it cannot be used.
+/// When there is one, but it cannot be used.
 pub fn publication(state: &dyn StateStore) -> Result<Option<Publication>, StoredError> {
     let Some(Blob { place, size, mut bytes }) = state.publication()? else { return Ok(None) };
     let publication = unpack(&mut bytes, size);
     Ok(Some(publication.map_err(|source| StoredError::Publication { place, source })?))
 }
 
-/// Replaces the last publication; durable before this returns.
+/// Durably replaces the last publication.
 ///
 /// # Errors
-/// When it cannot be written. The last one is then still there.
+/// When the new one cannot be written. The last publication is then unchanged.
 pub fn store(state: &dyn StateStore, publication: &Publication) -> Result<(), StateError> {
     state.publish(&mut |to| pack(publication, to))
 }
@@ -50,8 +50,8 @@ pub fn keys(state: &dyn StateStore) -> Result<Vec<(HeldKey, PrivateKey)>, Stored
     state.keys()?.into_iter().map(parsed).collect()
 }
 
-/// The key in a state that these roles name for signing online. If there are two, as in the middle of a
-/// rotation, it is the usual one.
+/// Returns the key in a state that `trust` names as the online key. If there are two, as during a rotation,
+/// it is the one in the usual place.
 ///
 /// # Errors
 /// When a key cannot be read or used.

@@ -27,7 +27,7 @@ struct Turned {
 
 impl Promoter {
     /// Decides and, if this server promotes, commits what is due, until nothing is due any more. Then
-    /// publishes and swaps. `degraded` is what was wrong before that.
+    /// publishes and swaps. `degraded` is what was already wrong.
     pub(super) fn work(&mut self, at: Time, promote: bool, mut degraded: Vec<Degraded>) {
         let (mut now, mut promote, mut run) = (at, promote, Run::default());
         let (turned, goes_on) = loop {
@@ -37,7 +37,7 @@ impl Promoter {
             let catalog = copied.as_deref().unwrap_or(&read.catalog);
             let decided = Decided::of(catalog, &read.faulty, self.last.as_deref(), now);
             let due: Vec<Change> = if promote { decided.due().collect() } else { Vec::new() };
-            // A run promotes a release by one stage. The next stage is for the next turn.
+            // A run promotes a release by only one stage. A further stage must wait for the next turn.
             let goes_on = due
                 .iter()
                 .any(|change| matches!(change, Change::Enter { version, .. } if run.moved.contains(version)));
@@ -51,12 +51,12 @@ impl Promoter {
             drop(decided);
             drop(copied);
             promote = self.reread(at);
-            // A hold that somebody committed meanwhile is dated later than this turn. Seen from before its
-            // date, it would not be there yet.
+            // Somebody may have committed a hold meanwhile, dated later than this turn. Judged by the
+            // turn's time, it would not apply yet.
             now = self.clock.now().max(now);
         };
         let monotonic = self.clock.monotonic();
-        // A text that no machine can edit is tried again after somebody has edited it.
+        // If a file cannot be edited automatically, a retry is useless until somebody has edited it.
         let may_pass = run.errors().any(|error| !error.is_in_the_text() && !error.is_lost());
         let is_unread = run.has_lost() && !promote;
         self.schedule.due = turned.due;
@@ -73,8 +73,8 @@ impl Promoter {
         self.shared.status.store(Arc::new(turned.status));
     }
 
-    /// Publishes what was decided, and reports the status. `copies` is the error if no payload could be
-    /// copied.
+    /// Publishes what was decided, and reports the status. If `copies` is an error, payloads could not be
+    /// copied, and nothing is published.
     fn publish_and_report(
         &self,
         read: &Read,
@@ -168,8 +168,8 @@ impl Promoter {
     }
 }
 
-/// What could not be committed. Only the first reasons: a line whose folder cannot be written gives
-/// the same one for each release.
+/// Reports what could not be committed, with only the first reasons: a line whose folder cannot be written
+/// gives the same reason for each release.
 fn not_committed(run: &Run) -> Option<Degraded> {
     let errors = run.errors().filter(|error| !error.is_lost());
     let mut why: Vec<String> = errors.map(|error| chain(error)).collect();

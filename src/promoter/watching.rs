@@ -1,4 +1,4 @@
-//! Following the catalog: when to look for changes, and whether its newest state can be read.
+//! Watching the catalog: when to look for changes, and whether its newest state can be read.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use crate::clock::Clock;
 use crate::domain::degraded::{Degraded, DegradedKind};
 use crate::store::port::{News, ReadError, Snapshot, Watch};
 
-/// Looking at a large catalog takes at most one part in this many of a processor's time.
+/// Looking for changes in a large catalog takes at most 1/`DUTY` of a processor's time.
 const DUTY: u32 = 20;
 
-/// A change that cannot be read for this long is reported. An editor, a copy or git is done by then,
-/// and the person who made the change believes that it is served.
+/// A change that cannot be read for this long is reported. By then, an editor, a copy or git should be
+/// done, and the author of the change believes that it is being served.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Watches the catalog.
 pub(super) struct Watching {
     watch: Box<dyn Watch>,
-    /// The earliest time of the next look, in monotonic time.
+    /// When to look for changes next, at the earliest, in monotonic time.
     next: Duration,
     newest: Newest,
 }
@@ -26,15 +26,15 @@ pub(super) struct Watching {
 enum Newest {
     /// It was read.
     Read,
-    /// There is one that cannot be read yet, since this monotonic time.
+    /// It cannot be read yet. The monotonic time is when that began.
     Waiting(Duration),
-    /// It cannot be read, and why.
+    /// It cannot be read, for this reason.
     Unreadable(Degraded),
 }
 
-/// The result of a look.
+/// The result of looking for changes.
 pub(super) enum Look {
-    /// There is nothing to read. If there is a time, look again after it.
+    /// There is nothing to read yet. If there is a duration, look again after it.
     Nothing(Option<Duration>),
     /// There is something to read.
     Ready,
@@ -45,7 +45,7 @@ impl Watching {
         Self { watch, next: Duration::ZERO, newest: Newest::Read }
     }
 
-    /// Why the newest state cannot be read.
+    /// Why the newest state cannot be read, if it cannot.
     pub fn unreadable(&self) -> Option<&Degraded> {
         match &self.newest {
             Newest::Unreadable(why) => Some(why),
@@ -53,7 +53,7 @@ impl Watching {
         }
     }
 
-    /// Looks for something new, if it is time to.
+    /// Looks for changes, if it is time to do so.
     pub fn look(&mut self, clock: &dyn Clock) -> Look {
         let start = clock.monotonic();
         if start < self.next {
@@ -98,14 +98,14 @@ impl Watching {
         None
     }
 
-    /// Notes that something new cannot be read yet.
+    /// Records that a change cannot be read yet.
     fn wait(&mut self, now: Duration, why: &str) {
         match self.newest {
             Newest::Read => self.newest = Newest::Waiting(now),
             Newest::Waiting(since) if now.saturating_sub(since) >= PATIENCE => {
                 self.newest = Newest::Unreadable(Degraded::Unread { why: why.to_owned() });
             }
-            // A report stays as it is, so that it is logged once.
+            // A report is not updated, so that it is logged only once.
             Newest::Waiting(_) | Newest::Unreadable(_) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Whether the next publication may follow the last one. The rule is the one that clients use, in
+//! Checks whether the next publication may follow the last one. Clients use the same rule,
 //! [`signing::continuity`](crate::signing::continuity); this module applies it to publications and
 //! `trust/`.
 
@@ -19,13 +19,13 @@ use crate::words;
 #[derive(Debug)]
 pub struct Trusted {
     pub trust: Result<Option<Trust>, TrustError>,
-    /// Why the trust is that of the last publication instead of the folder's.
+    /// Why `trust` is that of the last publication instead of the folder's, if it is.
     pub kept: Option<TrustError>,
 }
 
 /// The keys and roles to publish with: those in the folder if clients that saw the last publication would
-/// accept them, otherwise those of that publication. With those, the server can keep renewing what it
-/// serves, whereas clients would refuse everything under the folder's.
+/// accept them, otherwise those of that publication. Clients would then refuse everything that is published
+/// with those in the folder, whereas the server can keep renewing what it serves with the last ones.
 pub fn trusted(files: &BTreeMap<String, Bytes>, last: Option<&Publication>) -> Trusted {
     let found = Trust::read(files);
     let Some(last) = last else { return Trusted { trust: found, kept: None } };
@@ -59,7 +59,8 @@ fn check(last: &Publication, before: &Trust, after: &Trust) -> Result<(), Violat
     }
     let Some(snapshot) = known(last).under(after.root().signed()).snapshot else { return Ok(()) };
     let listed = &snapshot.signed().meta;
-    // A line whose role cannot be used keeps its last one; `channels` is signed again.
+    // A line whose role cannot be used keeps its last role, and `channels` is signed again, so neither
+    // counts as missing.
     let kept = after.broken().keys().map(names::releases_role).chain([names::CHANNELS.to_owned()]);
     let kept = kept.filter_map(|role| listed.get_key_value(&format!("{role}.json")));
     let mut next: BTreeMap<String, Meta> = kept.map(|(name, meta)| (name.clone(), *meta)).collect();
@@ -88,7 +89,7 @@ pub enum Behind {
 /// Checks that a server that last published `own` may continue while `seen` is live.
 ///
 /// # Errors
-/// How it lags behind: clients would refuse what it signs, or it would withdraw an offer.
+/// When the server lags behind: clients would refuse what it signs, or it would withdraw an offer.
 pub fn check_seen(own: Option<&Publication>, seen: &Publication) -> Result<(), Behind> {
     let Some(own) = own else { return Err(Behind::Nothing { seen: seen.highest() }) };
     if own.version < seen.highest() {
@@ -98,21 +99,22 @@ pub fn check_seen(own: Option<&Publication>, seen: &Publication) -> Result<(), B
     if own.version == seen.version && !same {
         return Err(Behind::Fork { version: own.version });
     }
-    // A yank here is newer than what is live. Nothing else may be missing here.
+    // A yank here may be newer than what is live. Apart from that, nothing that is live may be missing
+    // here.
     match step_backs(&seen.offers(), &own.offers()).into_iter().next() {
         Some(step) => Err(Behind::Lacks(Box::new(step))),
         None => Ok(()),
     }
 }
 
-/// What clients remember of a publication.
+/// The documents of a publication that clients remember.
 fn known(of: &Publication) -> Known<'_> {
     let Roles { timestamp, snapshot, .. } = &of.roles;
     Known { root: of.roles.root(), timestamp: Some(&**timestamp), snapshot: Some(&**snapshot) }
 }
 
-/// Whether clients forget a publication when they see a root, because the root no longer accepts the
-/// online keys that signed the publication.
+/// Whether clients that see a new root forget a publication, because the root no longer accepts the online
+/// keys that signed it.
 pub fn replaces_online_keys(root: &Root, seen: &Publication) -> bool {
     let known = known(seen).under(root);
     known.timestamp.is_none() && known.snapshot.is_none()

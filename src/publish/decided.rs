@@ -22,7 +22,8 @@ use crate::domain::stepback::{Offer, step_backs};
 pub struct Decided<'a> {
     pub catalog: &'a Catalog,
     pub now: Time,
-    /// The lines that keep their last documents, and why. Some may be missing from the catalog.
+    /// The refused lines, which keep their last documents, and why each was refused. Some may be missing
+    /// from the catalog.
     pub refused: Refused,
     /// The decisions about the releases of all other lines, sorted by line and version.
     pub decisions: Vec<Decision<'a>>,
@@ -56,8 +57,9 @@ impl<'a> Decided<'a> {
         due.map(|decision| decision.entry(self.now))
     }
 
-    /// When the next publication is due if nothing changes in the catalog: the first time after `now` at
-    /// which a decision or an answer changes or a renewal is due. `last` is the publication that is served.
+    /// When the next publication is due if the catalog does not change: the first time after `now` at which
+    /// a decision or an answer changes, or the time at which `last`, the publication being served, is due
+    /// for renewal.
     pub fn next_due(&self, last: Option<&Publication>) -> Option<Time> {
         let decided = self.decisions.iter().flat_map(|decision| {
             let until = match decision.verdict {
@@ -74,13 +76,14 @@ impl<'a> Decided<'a> {
     }
 }
 
-/// The dates at which something in a line begins or ends.
+/// The times at which something in a line takes effect or ends.
 fn dated<'a>(catalog: &'a Catalog, line: &'a Line) -> impl Iterator<Item = Time> {
-    // A stop that is already in force does not begin at its date.
+    // A stop that is already in force changes nothing at its date.
     let begins = |event: &Event| (!event.at_once).then_some(event.at);
     let grace = line.follows.as_ref().map_or(TimeDelta::zero(), |follows| follows.grace);
     let before = line.follows.as_ref().and_then(|follows| catalog.line(&follows.line));
-    // A release loses its grace some time after its successor entered.
+    // When the grace after an entry ends, the release that was the highest before that entry no longer
+    // opens the minor gate.
     let graces = before
         .into_iter()
         .filter(move |_| grace > TimeDelta::zero())
@@ -95,11 +98,11 @@ fn dated<'a>(catalog: &'a Catalog, line: &'a Line) -> impl Iterator<Item = Time>
     graces.chain(events).chain(pauses.chain(&line.retired).filter_map(begins))
 }
 
-/// The lines that keep their last documents, and why.
+/// Refused lines, which keep their last documents, and why each was refused.
 pub type Refused = BTreeMap<LineName, LineRefusal>;
 
-/// The lines that keep their last documents: those that could not be read, those that would step back
-/// from the last publication, and those that claim what belongs to one of these.
+/// The lines that keep their last documents: those that could not be read, those that would step back from
+/// the last publication, and those that claim a channel or versions of another refused line.
 pub fn refusals(
     catalog: &Catalog,
     faulty: &BTreeMap<LineName, String>,
@@ -123,9 +126,10 @@ pub fn refusals(
 }
 
 /// Refuses lines that claim a channel's name or versions of a refused line. The refused line is published
-/// as it was, and nothing can be published if a channel or a release belongs to two lines.
+/// as it was, so the channel or the release would belong to two lines, and nothing could be published.
 fn claims(catalog: &Catalog, last: &Publication, refused: &mut Refused) {
-    // A line that is refused for its claims keeps its last documents, which may claim something too.
+    // Repeat this, since a line that is refused for its claims keeps its last documents, and another line
+    // may claim a channel or versions of those.
     while let Some((line, refusal)) = catalog
         .lines()
         .filter(|line| !refused.contains_key(&line.name))
@@ -135,7 +139,7 @@ fn claims(catalog: &Catalog, last: &Publication, refused: &mut Refused) {
     }
 }
 
-/// What a line claims that belongs to a refused one.
+/// Returns why a line is refused, if it claims a channel or versions of a refused line.
 fn claim(line: &Line, last: &Publication, refused: &Refused) -> Option<LineRefusal> {
     if refused.is_empty() {
         return None;

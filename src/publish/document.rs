@@ -1,4 +1,4 @@
-//! One body that the server answers with, in every encoding that is served.
+//! A response body, in every encoding that is served.
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const GZIP_LEVEL: u32 = 6;
 /// of it for setting up tables. A large catalog has tens of thousands of bodies.
 const BROTLI_QUALITY: u32 = 5;
 
-/// Brotli's largest window, in bits. Documents are far smaller, and the encoder adapts it to their size.
+/// Brotli's largest window, in bits. Documents are far smaller, so the encoder shrinks the window to fit.
 const BROTLI_WINDOW: u32 = 22;
 
 /// The media types of the bodies.
@@ -41,11 +41,11 @@ pub enum Encoding {
 pub struct Document {
     pub media: Media,
     pub identity: Bytes,
-    /// Made for bodies over 1 KiB.
+    /// Only for bodies over 1 KiB, and only if it is shorter than `identity`.
     pub gzip: Option<Bytes>,
     pub brotli: Option<Bytes>,
-    /// The digest of the identity body. `ETag`s are made from its first half when they are sent: as text,
-    /// the three `ETag`s of a document would take more memory than some bodies.
+    /// The digest of the identity body. `ETag`s are made from its first half when they are sent: stored as
+    /// text, the three `ETag`s of a document would take more memory than some bodies.
     pub sha256: Sha256,
 }
 
@@ -63,7 +63,7 @@ impl Document {
         Self { media, identity, gzip, brotli, sha256 }
     }
 
-    /// The body in an encoding, if there is one.
+    /// The body in an encoding, if it exists in that encoding.
     pub fn body(&self, encoding: Encoding) -> Option<&Bytes> {
         match encoding {
             Encoding::Identity => Some(&self.identity),
@@ -72,7 +72,7 @@ impl Document {
         }
     }
 
-    /// `before` if it has these bytes, otherwise a new JSON document.
+    /// Returns `before` if it has these bytes, otherwise a new JSON document.
     pub fn reusing(before: Option<&Arc<Self>>, body: Bytes) -> Arc<Self> {
         match before {
             Some(document) if document.identity == body => Arc::clone(document),
@@ -92,15 +92,15 @@ impl Document {
     }
 }
 
-/// The body in gzip. `None` if that is no shorter. The gzip header has no time and no name, so the same
-/// body always gives the same bytes.
+/// Compresses a body with gzip. `None` if the result is not shorter. The gzip header contains no time or
+/// file name, so the same body always gives the same bytes.
 fn gzip(identity: &Bytes) -> Option<Bytes> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(GZIP_LEVEL));
     encoder.write_all(identity).ok()?;
     shorter(encoder.finish().ok()?, identity)
 }
 
-/// The body in Brotli. `None` if that is no shorter.
+/// Compresses a body with Brotli. `None` if the result is not shorter.
 fn brotli(identity: &Bytes) -> Option<Bytes> {
     let mut encoded = Vec::new();
     let parameters = brotli::enc::BrotliEncoderParams {

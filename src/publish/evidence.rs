@@ -8,8 +8,8 @@ use crate::domain::release::{Evidence, ManifestFault, ManifestState, PayloadStat
 use crate::domain::version::Version;
 use crate::signing::trust::{Checked, Trust, TrustError};
 
-/// The catalog with the evidence for every release. If the keys cannot be used, no release counts as
-/// signed, and each carries the reason.
+/// Adds the evidence for every release to a catalog. If the keys cannot be used, no release counts as
+/// signed, and the evidence for each contains the reason.
 ///
 /// `manifest` returns a version's `release.json` as it is stored, or why it cannot be read; `payload`
 /// returns the state of a release's files. Both are called from several threads.
@@ -33,14 +33,14 @@ pub fn with_evidence(
     };
     let all: Vec<(&Line, &Release)> =
         catalog.lines().flat_map(|line| line.releases.values().map(move |release| (line, release))).collect();
-    // Both are sorted by line and by version.
+    // `map_evidence` visits releases in the same order: by line and by version.
     let mut found = shared_out(&all, |(line, release)| find(line, release)).into_iter();
     catalog.map_evidence(|_| found.next().unwrap_or_default())
 }
 
-/// Does the same work on many items, on all processors, and returns the results in the order of the items.
-/// This is worth it for work that takes about 50 µs, such as verifying a signature. Up to a few hundred
-/// items are done on one thread.
+/// Does the same work for many items, on all processors, and returns the results in the order of the items.
+/// This pays off for work that takes about 50 µs per item, such as verifying a signature. Up to a few
+/// hundred items are processed on one thread.
 pub(super) fn shared_out<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = all.len().div_ceil(threads).max(256);

@@ -1,5 +1,5 @@
-//! A refused line as it was last published, rebuilt from its signed documents. With it, the server still
-//! answers for that line, and the lines that follow it keep their minor gate.
+//! A refused line as it was last published, rebuilt from its signed documents. This way the server can
+//! still answer for that line, and the lines that follow it keep their minor gate.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ fn published(last: &Publication, name: &LineName) -> Result<Option<Line>, Publis
 }
 
 /// Applies the stops that were added to the catalog since the line was last published. A yank or a pause is
-/// an emergency, and must reach clusters even if the rest of the line is refused.
+/// an emergency measure, and must reach clusters even if the rest of the line is refused.
 fn narrow(line: &mut Line, current: &Line, now: Time) {
     for stage in &mut line.stages {
         let other = current.stages.iter().find(|other| other.name == stage.name);
@@ -72,7 +72,7 @@ fn narrow(line: &mut Line, current: &Line, now: Time) {
         if let Some(yank) = other.yanked(now) {
             release.yank = Some(yank.clone());
         }
-        // No signed document says who made an entry, and why.
+        // Signed documents do not say who made an entry or why, but the catalog does.
         for (stage, entry) in line.stages.iter().zip(&mut release.entries) {
             let other = current.stage(&stage.name).and_then(|stage| other.entries.get(stage)?.as_ref());
             if let (Some(entry), Some(other)) = (entry, other)
@@ -84,8 +84,8 @@ fn narrow(line: &mut Line, current: &Line, now: Time) {
     }
 }
 
-/// The documents of a refused line's releases as they were last published, updated for later yanks.
-/// `line` is the line of [`catalog`], and `current` is the refused one, if it could be read.
+/// The documents of a refused line's releases as they were last published, updated for later yanks. `line`
+/// is the line that [`catalog`] returns, and `current` is the refused line, if it could be read.
 pub fn releases(
     last: Option<&Publication>,
     line: &Line,

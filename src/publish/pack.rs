@@ -1,4 +1,4 @@
-//! A publication as one file. After a restart, a server answers from it until it has read the catalog.
+//! A publication as one file. After a restart, a server serves it until it has read the catalog.
 //!
 //! ```text
 //! "tidegate publication 2\n"
@@ -28,7 +28,7 @@ const HEAD: &[u8] = b"tidegate publication 2\n";
 /// The length of a digest.
 const DIGEST: usize = 32;
 
-/// Why a file is not a publication that can be served.
+/// Why a file cannot be served as a publication.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     #[error("it cannot be read")]
@@ -48,7 +48,8 @@ thread_local! {
     static DOCUMENTS: RefCell<Vec<Document>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Writes or reads an index that refers to these documents. Returns them, including any that were added.
+/// Runs `work`, which writes or reads an index, with these documents. Returns its result and the documents,
+/// including any that it added.
 fn with_documents<T>(documents: Vec<Document>, work: impl FnOnce() -> T) -> (T, Vec<Document>) {
     DOCUMENTS.set(documents);
     let done = work();
@@ -58,7 +59,7 @@ fn with_documents<T>(documents: Vec<Document>, work: impl FnOnce() -> T) -> (T, 
 impl Serialize for Document {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let number = DOCUMENTS.with_borrow_mut(|documents| {
-            // A clone shares the bodies.
+            // This is cheap: a clone shares the bodies.
             documents.push(self.clone());
             documents.len() - 1
         });
@@ -80,10 +81,10 @@ impl<'de> Deserialize<'de> for Document {
 /// When it cannot be written.
 pub fn pack(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
     // The index is written twice, the first time only to collect its documents. Keeping it in memory would
-    // cost more, at a time when two publications are already in memory.
+    // be worse, at a time when two publications are already in memory.
     let (written, documents) = with_documents(Vec::new(), || serde_json::to_writer(io::sink(), value));
     written?;
-    // Hashing large blocks is faster than hashing the many small ones of an index.
+    // The buffer makes hashing faster: an index is written in many small blocks.
     let mut to = BufWriter::new(Digested { inner: to, digest: Sha256::new() });
     to.write_all(HEAD)?;
     documents::write(&documents, &mut to)?;
@@ -126,7 +127,7 @@ fn cut_short(error: io::Error) -> PackError {
     if error.kind() == io::ErrorKind::UnexpectedEof { PackError::Digest } else { PackError::Read(error) }
 }
 
-/// Forwards reads and writes, and hashes their bytes.
+/// A reader or writer that hashes all bytes that pass through it.
 struct Digested<I> {
     inner: I,
     digest: Sha256,

@@ -25,9 +25,9 @@ pub struct Publication {
     /// The version of its timestamp role.
     pub version: u64,
     pub made: Time,
-    /// When the first of its roles and manifests expires.
+    /// The earliest expiry of its roles and manifests.
     pub expires: Time,
-    /// When the first document must be signed again by the online key.
+    /// The earliest time at which the online key must sign a document again.
     pub renew: Time,
     /// Whether it is signed with throw-away keys.
     pub demo: bool,
@@ -35,7 +35,7 @@ pub struct Publication {
     pub channels: Arc<Document>,
     /// `GET /v1/promotions`.
     pub promotions: Arc<Document>,
-    /// By the channels' own names.
+    /// By each channel's own name, never an alias.
     pub(crate) channel: HashMap<ChannelName, ChannelDocuments>,
     /// The aliases of channels, each with the channel's own name.
     pub(crate) aliases: HashMap<ChannelName, ChannelName>,
@@ -52,7 +52,7 @@ pub struct Publication {
 pub enum TufFile<'a> {
     /// Metadata, and signed manifests as targets.
     Document(&'a Arc<Document>),
-    /// A payload as a target: it stays on disk.
+    /// A payload as a target, which stays on disk.
     Payload(&'a Payload),
 }
 
@@ -68,7 +68,7 @@ pub struct ChannelDocuments {
 pub struct ReleaseDocuments {
     pub(crate) line: LineName,
     pub(crate) standing: Standing,
-    /// Its signed manifest, which is served in the repository if the line's role lists it. A client that
+    /// Its signed manifest. The repository serves it whenever the line's role lists it, since a client that
     /// skips a release must be able to see whether that release is a barrier.
     pub(crate) manifest: Option<Arc<Document>>,
     /// `None` for a waiting release in a mirror, which knows only its listing.
@@ -82,11 +82,11 @@ pub struct ReleaseDocuments {
 /// How much of a release is public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Standing {
-    /// No release key has signed it as it is in the catalog.
+    /// Release keys have not signed it as it is in the catalog.
     Unsigned,
-    /// It is signed but not on offer: it is in no stage yet, or its payload is missing.
+    /// It is signed but not on offer: it has not entered a stage yet, or its payload is missing.
     Waiting,
-    /// It is on offer, or was until it was yanked.
+    /// It is on offer, or was on offer until it was yanked.
     Published,
 }
 
@@ -156,8 +156,8 @@ impl Publication {
         })
     }
 
-    /// Records which payloads exist, by their paths below `/tuf/`, in a publication that was made from a
-    /// repository. Payloads of yanked or waiting releases may be missing; all others must exist.
+    /// Records which payloads exist, for a publication that was made from a repository. `is_there` takes a
+    /// path below `/tuf/`. Payloads of yanked or waiting releases may be missing; all others must exist.
     pub fn find_payloads(&mut self, is_there: impl Fn(&str) -> bool) {
         let offered = self.channel.values().flat_map(|documents| &documents.manifest.signed().releases);
         let yanked: BTreeSet<&Version> =
@@ -197,13 +197,13 @@ impl Publication {
         (document.sha256 == sha256).then_some(TufFile::Document(document))
     }
 
-    /// Its newest root.
+    /// The newest root.
     pub fn root(&self) -> &Signed<Root> {
         self.roles.root()
     }
 
-    /// The highest version of all documents that an online key has signed. The next ones must have a higher
-    /// version, or clients refuse them as rolled back.
+    /// The highest version among the documents that an online key has signed. Later documents must have a
+    /// higher version, or clients refuse them as rolled back.
     pub fn highest(&self) -> u64 {
         let Roles { channels, snapshot, timestamp, .. } = &self.roles;
         let roles = [channels.signed().version, snapshot.signed().version, timestamp.signed().version];
@@ -211,19 +211,19 @@ impl Publication {
         manifests.chain(roles).max().unwrap_or_default()
     }
 
-    /// Every name of every channel.
+    /// The names of all channels, including aliases.
     pub fn channel_names(&self) -> impl Iterator<Item = &ChannelName> {
         self.channel.keys().chain(self.aliases.keys())
     }
 
-    /// Every payload of a release on offer, with its release.
+    /// Every payload on offer, with the version of its release.
     pub fn payloads(&self) -> impl Iterator<Item = (&Version, &Payload)> {
         self.release.iter().flat_map(|(version, release)| {
             release.offered_payloads().iter().map(move |payload| (version, payload))
         })
     }
 
-    /// Every file of the TUF repository as it is now, by its path below `/tuf/`.
+    /// Every current file of the TUF repository, by its path below `/tuf/`.
     pub fn files(&self) -> impl Iterator<Item = (String, TufFile<'_>)> {
         let roles = self.roles.files().map(|(path, document)| (path, TufFile::Document(document)));
         roles.chain(self.roles.listed().filter_map(|(name, target)| {
@@ -252,8 +252,7 @@ impl Publication {
         self.release.values().filter(|release| release.explain.is_some()).count()
     }
 
-    /// What every channel offers, without details that may change later, by line and in the order of
-    /// stages.
+    /// What every channel offers, without details that may change later, sorted by line and stage.
     pub fn offers(&self) -> Vec<Offer> {
         let mut manifests: Vec<_> =
             self.channel.values().map(|documents| documents.manifest.signed()).collect();
@@ -286,7 +285,7 @@ impl Publication {
         self.known.iter().find(|(_, known)| known.line == *line).map(|(prefix, _)| *prefix)
     }
 
-    /// The expiry of each online role and each channel's manifest, by name.
+    /// The expiry of each online role and each channel's manifest, sorted by name.
     pub fn online_expiries(&self) -> Vec<(String, Time)> {
         let Roles { channels, snapshot, timestamp, .. } = &self.roles;
         let roles = [

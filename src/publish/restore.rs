@@ -1,5 +1,5 @@
-//! A publication made from a repository as clients see it, without any private key: for a mirror, or after
-//! the state was lost.
+//! Makes a publication from a repository as clients see it, without any private key: for a mirror, or after
+//! the state has been lost.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,12 +20,12 @@ use crate::signing::Signed;
 use crate::signing::continuity::Known;
 use crate::signing::verify::{Extent, Files, Verified, Verifier, Violation};
 
-/// Verifies a repository as a client does at `now`, from a trusted root, and makes the publication that
-/// serves it. Payloads are not read: their listing is enough. Payloads of releases that no channel offers
-/// yet are left out until [`Publication::find_payloads`] finds them.
+/// Verifies a repository as a client does at `now`, starting from a trusted root, and makes the publication
+/// that serves it. Payloads are not read: their listing is enough. Payloads of releases that no channel
+/// offers yet are left out until [`Publication::find_payloads`] finds them.
 ///
-/// The publication lacks what only the catalog knows: why a release waits, and until when. To restore a
-/// repository that has expired, pass the time at which it was [`made`].
+/// The publication lacks what only the catalog knows: why a release is waiting, and until when. To restore
+/// a repository that has expired, pass the time at which it was [`made`] as `now`.
 ///
 /// # Errors
 /// When a client would refuse the repository, or a file that a channel needs is missing.
@@ -35,7 +35,7 @@ pub fn restore<F: Files + ?Sized>(
     files: &F,
 ) -> Result<Publication, F::Error> {
     let with = Verifier::new(files, now);
-    // Clients that were installed long ago begin at the first root.
+    // Clients that were installed long ago start from the first root, so every root is needed.
     let roots = with.all_roots(trusted)?;
     let newest = roots.last().unwrap_or(trusted).clone();
     let mut verified = with.common_under(newest, Known::root(trusted))?;
@@ -94,8 +94,8 @@ pub fn made<F: Files + ?Sized>(files: &F) -> Result<Option<Time>, F::Error> {
     Ok(timestamp.and_then(|timestamp| timestamp.signed().expires.checked_sub_signed(TIMESTAMP_LIFETIME)))
 }
 
-/// The part of the catalog that the manifests contain. The paths of a line's role determine which versions
-/// belong to the line.
+/// Rebuilds the part of the catalog that the manifests contain. The paths of a line's role determine which
+/// versions belong to the line.
 fn catalog(verified: &Verified) -> Result<Catalog, Violation> {
     let mut channels: BTreeMap<&LineName, Vec<&ChannelManifest>> = BTreeMap::new();
     for manifest in verified.channel_manifests.iter().map(Signed::signed) {

@@ -25,7 +25,7 @@ const RENEW_BEFORE: TimeDelta = TimeDelta::days(60);
 const _: () = assert!(RENEW_BEFORE.num_days() < CHANNELS_LIFETIME.num_days());
 const _: () = assert!(RENEW_BEFORE.num_days() < SNAPSHOT_LIFETIME.num_days());
 
-/// A signed document and the body that is served for it: the same bytes.
+/// A signed document and the body that is served for it, which has the same bytes.
 #[derive(Debug, Clone)]
 pub struct Served<T> {
     pub(crate) signed: Signed<T>,
@@ -119,12 +119,12 @@ impl Roles {
         ])
     }
 
-    /// Every target that is listed.
+    /// Every target that `channels` or a line's role lists.
     pub fn listed(&self) -> impl Iterator<Item = (&String, &Target)> {
         self.lines.values().chain([&self.channels]).flat_map(|role| &role.signed().targets)
     }
 
-    /// When the first of the online roles must be signed again.
+    /// The earliest time at which an online role must be signed again.
     pub(super) fn renew(&self) -> Time {
         let (channels, snapshot) = (self.channels.signed().renew(), self.snapshot.signed().renew());
         channels.min(snapshot).min(self.timestamp.signed().renew())
@@ -134,7 +134,7 @@ impl Roles {
 /// Makes the roles of a publication.
 ///
 /// # Errors
-/// When a line's role cannot be used and was never published, or nothing can be signed.
+/// When a line's role cannot be used and was never published, or a role cannot be signed.
 pub(super) fn roles<'c>(
     inputs: &Inputs<'_>,
     channels: impl Iterator<Item = (&'c ChannelName, &'c Served<ChannelManifest>)>,
@@ -168,8 +168,8 @@ pub(super) fn roles<'c>(
     Ok(Roles { roots, targets, lines, channels, snapshot, timestamp })
 }
 
-/// The roles of lines. A refused line keeps its last published role, which lists the documents that the
-/// line keeps. Any other line has the role that its release keys signed last.
+/// The roles of lines. A refused line keeps its last published role, which lists the documents that are
+/// still served for it. Every other line has the role that its release keys signed last.
 fn lines(inputs: &Inputs<'_>) -> Result<BTreeMap<LineName, Served<Targets>>, PublishError> {
     let (trust, refused) = (inputs.trust, &inputs.decided.refused);
     let mut lines = BTreeMap::new();
@@ -193,7 +193,7 @@ pub(super) trait Online: Serialize + Clone {
     /// Its name, if it is a delegated role: see [`Signer::sign_as`].
     const ROLE: Option<&str> = None;
 
-    /// Whether two documents differ only in their versions and times.
+    /// Whether this document differs from another one only in its version and times.
     fn says_the_same_as(&self, other: &Self) -> bool;
     /// When it must be signed again.
     fn renew(&self) -> Time;
@@ -209,7 +209,8 @@ impl Online for ChannelManifest {
     }
 }
 
-/// Two roles say the same if their `$content` is equal. A role is signed again `$before` it expires.
+/// Implements [`Online`] for a role. Two roles say the same if their `$content` is equal. A role is signed
+/// again `$before` it expires.
 macro_rules! online {
     ($role:ty, $name:expr, $content:ident, $before:expr) => {
         impl Online for $role {
@@ -230,7 +231,7 @@ online!(Targets, Some(names::CHANNELS), targets, RENEW_BEFORE);
 online!(Snapshot, None, meta, RENEW_BEFORE);
 online!(Timestamp, None, meta, TIMESTAMP_LIFETIME - RENEW_AFTER);
 
-/// Keeps the document that is served if it says the same as the wanted one, is signed by the present keys
+/// Keeps the document that is served if it says the same as the wanted one, is signed by the current keys
 /// and is not due for renewal. Otherwise signs the wanted one.
 pub(super) fn kept_or_signed<T: Online>(
     wanted: T,

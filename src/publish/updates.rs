@@ -21,21 +21,22 @@ use crate::formats::api::UpdateBody;
 pub struct Updates {
     /// The distinct answers.
     pub(crate) bodies: Vec<Arc<Document>>,
-    /// The answers to versions of a line, by its prefix.
+    /// The answers for the versions of each line, by the line's prefix.
     pub(crate) lines: HashMap<Prefix, LineUpdates>,
-    /// The answers to unknown versions outside all lines. Versions below one of these get its answer.
+    /// The answers for unknown versions outside the channel's line: each entry is for the versions below
+    /// its own that no earlier entry covers.
     pub(crate) below: Vec<(Version, u32)>,
-    /// The answer to all other unknown versions.
+    /// The answer for all other unknown versions.
     pub(crate) above: u32,
 }
 
-/// The answers to the versions of one line, by their positions among its [`Known`] ones.
+/// The answers for the versions of one line, by their positions among its [`Known`] versions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LineUpdates {
-    /// The answers to known versions, as runs: the first position of each, and its body.
+    /// The answers for known versions, as runs: the first position of each run, and the index of its body.
     pub(crate) at: Vec<(u32, u32)>,
-    /// The answers to unknown versions just before the known one at a position, as runs; only in the
-    /// channel's own line.
+    /// The answers for unknown versions just below the known one at each position, as runs. Only the
+    /// channel's own line has any.
     pub(crate) gaps: Vec<(u32, u32)>,
 }
 
@@ -58,7 +59,7 @@ impl Updates {
     }
 }
 
-/// The body of the run that contains a position.
+/// The index of the body of the run that contains a position.
 fn run(runs: &[(u32, u32)], place: usize) -> u32 {
     let after = runs.partition_point(|(start, _)| *start as usize <= place);
     runs[after - 1].1
@@ -67,7 +68,7 @@ fn run(runs: &[(u32, u32)], place: usize) -> u32 {
 /// The lines of a catalog by the prefixes of their versions.
 pub type Known = HashMap<Prefix, KnownLine>;
 
-/// A line and its existing versions.
+/// A line and its known versions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KnownLine {
     pub(crate) line: LineName,
@@ -75,7 +76,7 @@ pub struct KnownLine {
     pub(crate) versions: Box<[Version]>,
 }
 
-/// The known versions of every line of a catalog: those that `answer` knows at `now`.
+/// The versions of every line of a catalog that are known at `now`.
 pub fn known(catalog: &Catalog, now: Time) -> Known {
     let of = |line: &Line| {
         let known = line.releases.values().filter(|release| release.is_known(now));
@@ -85,7 +86,7 @@ pub fn known(catalog: &Catalog, now: Time) -> Known {
     catalog.lines().map(of).collect()
 }
 
-/// Computes the answers of a channel. Bodies that `reuse` contains are used again.
+/// Computes the answers of a channel. Bodies that `reuse` already contains are shared with it.
 pub fn updates<'a>(
     catalog: &'a Catalog,
     views: &Views<'a>,
@@ -99,7 +100,7 @@ pub fn updates<'a>(
         let relation = views.relation(line, channel.line);
         let versions = &known[&line.prefix].versions;
         let mut at = Runs::default();
-        // Every version of a later line has the same answer.
+        // All versions of a later line get the same answer.
         let distinct = if relation == Relation::After { versions.len().min(1) } else { versions.len() };
         for (place, version) in versions.iter().enumerate().take(distinct) {
             at.push(place, views.known(channel, &relation, &line.releases[version]), &mut bodies);
@@ -183,7 +184,7 @@ impl<'a> Bodies<'a> {
     }
 }
 
-/// A JSON body.
+/// Serialises a JSON body.
 pub(crate) fn json<T: Serialize>(body: &T) -> Bytes {
     serde_json::to_vec(body).expect("bodies contain only strings and numbers").into()
 }

@@ -1,8 +1,8 @@
 //! Everything that is signed offline: the first root, key changes, releases, the retirement of a line.
 //!
 //! Each of these is a [`Ceremony`]: documents to sign, and the keys that must sign each of them. If one
-//! person has all the keys, one command begins, signs and finishes the ceremony. Otherwise its file goes
-//! from keeper to keeper. Signing and checking are the same in both cases.
+//! person has all the keys, one command begins, signs and finishes the ceremony. Otherwise the ceremony
+//! file is passed from keeper to keeper. Signing and checking are the same in both cases.
 //!
 //! Nothing here writes a file: a finished ceremony says which files to write.
 
@@ -42,13 +42,13 @@ pub use releases::{Founders, propose_releases, retire_line};
 pub use report::{Listing, Report, RoleChange, TermChange};
 pub use roles::{RoleName, RoleNameError, role_keys};
 
-/// Files to write, by name.
+/// Files and their contents, by name.
 pub type Files = BTreeMap<String, Bytes>;
 
-/// What must be signed, who must sign it, and who has signed it already.
+/// The documents to sign, who must sign them, and who has signed them already.
 #[derive(Debug)]
 pub struct Ceremony {
-    /// The reason, for the keepers who are asked to sign.
+    /// The reason, shown to the keepers who are asked to sign.
     pub reason: Option<String>,
     pub began: Time,
     /// The line that is retired when the ceremony is finished.
@@ -60,7 +60,7 @@ pub struct Ceremony {
     lines: BTreeMap<LineName, LineWork>,
 }
 
-/// A line to retire once all signatures are there.
+/// A line to retire once all signatures have been collected.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retirement {
@@ -69,12 +69,12 @@ pub struct Retirement {
     pub reason: String,
 }
 
-/// What the keys of one line sign.
+/// The documents that one line's keys sign.
 #[derive(Debug)]
 struct LineWork {
     role: Signed<Targets>,
-    /// The manifests to sign. The role lists their digests, signatures included, so it can be signed only
-    /// once they are complete.
+    /// The manifests to sign. The role lists their digests, which cover the signatures, so it can be signed
+    /// only once they have all their signatures.
     manifests: BTreeMap<Version, Signed<ReleaseManifest>>,
 }
 
@@ -89,11 +89,11 @@ pub enum CeremonyError {
     NoSuchKey { role: RoleName, prefix: String },
     #[error("{count} keys of role `{role}` begin with `{prefix}`")]
     Ambiguous { role: RoleName, prefix: String, count: usize },
-    #[error("role `online` cannot be renewed here: the server renews it by itself")]
+    #[error("role `online` cannot be renewed here: the server renews it automatically")]
     OnlineRenewed,
     #[error("nothing would change")]
     Nothing,
-    #[error("line `{line}` cannot be signed: its role cannot be used: {why}")]
+    #[error("line `{line}` cannot be signed, because its role cannot be used: {why}")]
     Broken { line: LineName, why: String },
     #[error("`payloads/{version}/release.json` is not the manifest that the role of line `{line}` lists")]
     Manifest { line: LineName, version: Version },
@@ -116,8 +116,8 @@ impl CeremonyError {
 }
 
 impl Ceremony {
-    /// A ceremony with nothing to sign yet. `lines` are the lines whose roles it changes; it needs no
-    /// others.
+    /// A ceremony with nothing to sign yet. `lines` are the lines whose roles it changes; the roles of
+    /// other lines are left out.
     fn from(before: Option<&Trust>, lines: &[&LineName], now: Time) -> Self {
         let (before, lines) = (before.map(|before| before.with_only(lines)), BTreeMap::new());
         Self { reason: None, began: now, retires: None, before, root: None, targets: None, lines }
@@ -128,7 +128,7 @@ impl Ceremony {
         self.retires.as_ref()
     }
 
-    /// The release manifests that it signs.
+    /// The release manifests to sign.
     pub fn manifests(&self) -> impl Iterator<Item = &ReleaseManifest> {
         self.lines.values().flat_map(|work| work.manifests.values()).map(Signed::signed)
     }
@@ -148,22 +148,21 @@ impl Ceremony {
         self.targets.as_ref().or(self.before.as_ref().map(Trust::targets))
     }
 
-    /// Whether a keeper's own root is one of the roots before the ceremony.
+    /// Whether a keeper's own root is one of the roots that the ceremony began from.
     pub fn follows_from(&self, own: &Signed<Root>) -> bool {
         let version = own.signed().version;
         let mut roots = self.before.iter().flat_map(Trust::roots);
         roots.any(|root| root.signed().version == version && root.message() == own.message())
     }
 
-    /// Signs every document with each key that counts for it. Returns which documents were signed by which
-    /// keys.
+    /// Signs every document with each key that counts for it. Returns which key signed which document.
     ///
     /// # Errors
     /// When a key cannot sign.
     pub fn sign(&mut self, keys: &[&dyn Signer]) -> Result<Vec<(DocumentId, KeyId)>, SignError> {
         let mut signed = Vec::new();
-        // The role of a line lists the digests of its manifests, so it is signed after the last signature of
-        // the last manifest. That is why several keys take two rounds.
+        // The role of a line lists the digests of its manifests, so it can be signed only once every
+        // manifest has all its signatures. That is why several keys take two rounds.
         for key in keys.iter().chain(if keys.len() > 1 { keys } else { &[] }) {
             for manifests in [true, false] {
                 let documents = self.documents().into_iter();
@@ -213,7 +212,7 @@ impl Ceremony {
         Ok(())
     }
 
-    /// Signs and completes a ceremony whose keys are all available.
+    /// Signs and completes a ceremony for which all keys are available.
     fn alone(mut self, keys: &[&dyn Signer], now: Time) -> Result<Finished, CeremonyError> {
         self.check(now).map_err(Box::new)?;
         self.sign(keys)?;
@@ -234,7 +233,7 @@ pub struct Keys {
 /// an empty role for each line. Returns the files of a new `trust/` folder.
 ///
 /// # Errors
-/// When something cannot be signed.
+/// When a document cannot be signed.
 pub fn found(catalog: &Catalog, keys: &Keys, now: Time) -> Result<Files, CeremonyError> {
     let Keys { root, targets, release, online } = keys;
     let founders = Founders {
@@ -247,10 +246,10 @@ pub fn found(catalog: &Catalog, keys: &Keys, now: Time) -> Result<Files, Ceremon
 }
 
 /// Signs releases of one line at `now`, and the next version of its role, with one release key. Releases
-/// that the role already lists stay listed. `form` may change each manifest before it is signed.
+/// that the role already lists stay listed. `form` can change each manifest before it is signed.
 ///
 /// # Errors
-/// When the line has no role, needs other or more keys, or something cannot be signed.
+/// When the line has no role or needs a different key or more keys, or a document cannot be signed.
 pub fn sign_releases(
     trust: &Trust,
     line: &Line,

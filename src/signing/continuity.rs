@@ -1,16 +1,17 @@
-//! Which documents may follow which: one rule for servers, mirrors, `recover` and clusters.
+//! Which document may replace which: the same rule for servers, mirrors, `recover` and clusters.
 //!
-//! A client that has verified a repository remembers its root, timestamp and snapshot, and then
-//! refuses everything older (TUF 1.0.34, sections 5.3 to 5.5):
+//! A client that has verified a repository remembers its root, timestamp and snapshot, and then refuses
+//! anything older (TUF 1.0.34, sections 5.3 to 5.5):
 //!
 //! - each root has the next version, and enough keys of both the old and the new root have signed it;
 //! - the versions of the timestamp, of the snapshot, and of every role that a snapshot lists never go
 //!   down, and a listed role stays listed;
-//! - a document never changes under the same version. TUF allows that, but it means that two servers, or a
+//! - a document never changes without a new version. TUF allows that, but it means that two servers, or a
 //!   server and a thief, sign with the same key;
 //! - a timestamp or a snapshot is forgotten once the newest root no longer accepts its signatures (5.3.11).
-//!   This is how clients recover after a thief used the online key to sign the highest version. Adding an
-//!   online key forgets nothing: otherwise a thief could use that to roll clients back.
+//!   This is how clients recover after a thief has used the online key to sign the highest possible
+//!   version. Adding an online key makes clients forget nothing: otherwise a thief could use that to roll
+//!   them back.
 
 use std::collections::BTreeMap;
 
@@ -28,12 +29,12 @@ pub struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    /// The knowledge of a client that has only a trusted root.
+    /// The documents known to a client that has only a trusted root.
     pub const fn root(root: &'a Signed<Root>) -> Self {
         Self { root, timestamp: None, snapshot: None }
     }
 
-    /// What a client still remembers under a later root.
+    /// Forgets the documents whose signatures a later root no longer accepts.
     pub fn under(self, root: &Root) -> Self {
         Self {
             timestamp: self.timestamp.filter(|known| known.verify(root.timestamp()).is_ok()),
@@ -42,17 +43,17 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Checks that a root, timestamp and snapshot that belong together may come next.
+    /// Checks that the root, timestamp and snapshot of one publication may follow the known ones.
     ///
     /// # Errors
-    /// The first one that may not.
+    /// The first violation.
     pub fn check(
         self,
         root: &Signed<Root>,
         timestamp: &Signed<Timestamp>,
         snapshot: &Signed<Snapshot>,
     ) -> Result<(), Violation> {
-        // A replaced root is never accepted again, however new the documents that its keys sign.
+        // A replaced root is never accepted again, however new the documents signed by its keys are.
         check_step("root", self.root, root)?;
         let known = self.under(root.signed());
         known.check_timestamp(timestamp)?;
@@ -62,7 +63,7 @@ impl<'a> Known<'a> {
     /// TUF 5.4.3: checks that neither the timestamp nor the snapshot that it names is rolled back.
     ///
     /// # Errors
-    /// When one of them is.
+    /// When either is rolled back.
     pub fn check_timestamp(self, next: &Signed<Timestamp>) -> Result<(), Violation> {
         let Some(known) = self.timestamp else { return Ok(()) };
         check_step("timestamp", known, next)?;
@@ -73,7 +74,7 @@ impl<'a> Known<'a> {
     /// role is missing.
     ///
     /// # Errors
-    /// When one of them is.
+    /// When one of them is rolled back or missing.
     pub fn check_snapshot(self, next: &Signed<Snapshot>) -> Result<(), Violation> {
         let Some(known) = self.snapshot else { return Ok(()) };
         check_step("snapshot", known, next)?;
@@ -85,7 +86,7 @@ impl<'a> Known<'a> {
 /// `None`.
 ///
 /// # Errors
-/// When the keys of either root have not signed it, or its version is wrong.
+/// When too few keys of either root have signed it, or its version is wrong.
 pub fn check_next_root(
     path: &str,
     known: Option<&Signed<Root>>,
@@ -104,13 +105,13 @@ pub fn check_next_root(
 /// Checks that one version of a role may follow another.
 ///
 /// # Errors
-/// When its version is lower, or the same although the bytes differ.
+/// When the next version is lower, or is the same although the bytes differ.
 pub fn check_step<T: Role>(role: &str, known: &Signed<T>, next: &Signed<T>) -> Result<(), Violation> {
     check_version(role, known.signed().version(), next.signed().version(), known.raw() == next.raw())
 }
 
-/// Checks that the roles that a snapshot lists may follow those that an earlier one listed. Both are by
-/// file name.
+/// Checks that the roles listed by a snapshot may follow those listed by an earlier one. Both maps are
+/// keyed by file name.
 ///
 /// # Errors
 /// The first role that is rolled back or missing.

@@ -1,6 +1,6 @@
-//! Ed25519 keys as text: PKCS#8 PEM, as `openssl` reads and writes them.
+//! Ed25519 keys in text form: PKCS#8 PEM, as `openssl` reads and writes them.
 //!
-//! The store and the command line take care of files, their modes and their folders.
+//! The store and the command line handle the key files, with their modes and folders.
 
 mod encrypted;
 
@@ -16,7 +16,7 @@ use crate::formats::tuf::{Key, KeyId};
 
 pub use encrypted::{is_encrypted, public_half};
 
-/// Why a key cannot be made, read or written.
+/// Why a key cannot be generated, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error("cannot generate a key: the system provides no randomness")]
@@ -31,24 +31,24 @@ pub enum KeyError {
     OtherHalf,
     #[error("this is a public key, but a private one is needed")]
     PublicForPrivate,
-    #[error("this is not an Ed25519 private key as PKCS#8 PEM (`-----BEGIN PRIVATE KEY-----`)")]
+    #[error("this is not an Ed25519 private key in PKCS#8 PEM format (`-----BEGIN PRIVATE KEY-----`)")]
     Private(#[source] pkcs8::Error),
     #[error("this is a private key, but a public one is needed")]
     PrivateForPublic,
-    #[error("this is not an Ed25519 public key as PEM (`-----BEGIN PUBLIC KEY-----`)")]
+    #[error("this is not an Ed25519 public key in PEM format (`-----BEGIN PUBLIC KEY-----`)")]
     Public(#[source] pkcs8::spki::Error),
     #[error("these 32 bytes are not an Ed25519 public key, or are a weak one")]
     Point,
 }
 
-/// A key that signs. It is wiped from memory when it is dropped, and never printed.
+/// A private key, which signs. It is wiped from memory when it is dropped, and never printed.
 pub struct PrivateKey {
     key: SigningKey,
     id: KeyId,
 }
 
 impl PrivateKey {
-    /// A new key.
+    /// Generates a new key.
     ///
     /// # Errors
     /// When the system provides no randomness.
@@ -66,7 +66,7 @@ impl PrivateKey {
     /// Reads a private key from PKCS#8 PEM.
     ///
     /// # Errors
-    /// When the text is anything else. If possible, the error says what it is.
+    /// When the string is anything else. If possible, the error says what it is instead.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         if is_encrypted(pem) {
             return Err(KeyError::Encrypted);
@@ -106,7 +106,7 @@ impl PrivateKey {
     }
 }
 
-/// A key without its public half: `openssl` refuses the form that has both.
+/// A key without its public half: `openssl` rejects the form that contains both.
 fn pair(key: &SigningKey) -> KeypairBytes {
     KeypairBytes { secret_key: key.to_bytes(), public_key: None }
 }
@@ -117,7 +117,7 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// A key that verifies.
+/// A public key, which verifies signatures.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PublicKey(VerifyingKey);
 
@@ -125,7 +125,7 @@ impl PublicKey {
     /// Reads a public key from PEM.
     ///
     /// # Errors
-    /// When the text is anything else.
+    /// When the string is anything else.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         if pem.contains("PRIVATE KEY-----") {
             return Err(KeyError::PrivateForPublic);
@@ -134,10 +134,10 @@ impl PublicKey {
         if key.is_weak() { Err(KeyError::Point) } else { Ok(Self(key)) }
     }
 
-    /// Reads the key that a document names.
+    /// Reads a key from a document.
     ///
     /// # Errors
-    /// When its bytes are not a point on the curve, or are a weak key, for which anybody can sign.
+    /// When its bytes are not a point on the curve, or are a weak key, whose signatures anybody can forge.
     pub fn of(key: &Key) -> Result<Self, KeyError> {
         match VerifyingKey::from_bytes(key.public()) {
             Ok(key) if !key.is_weak() => Ok(Self(key)),
@@ -163,8 +163,8 @@ impl PublicKey {
         self.key().id()
     }
 
-    /// Whether this key made a signature over these bytes, under the strict rules that all implementations
-    /// share.
+    /// Whether this key made this signature over these bytes, under the strict rules that all
+    /// implementations share.
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.0.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
     }

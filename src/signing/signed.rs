@@ -1,4 +1,4 @@
-//! The form of everything that is signed.
+//! The form of every signed document.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::formats::tuf::{Authority, KeyId};
 
 /// A document with its signatures: `{"signatures": [{"keyid", "sig"}], "signed": {…}}`.
 ///
-/// The bytes are kept as they were read or first written: they are stored and served unchanged, and never
-/// serialised again. Reading does not verify; see [`Signed::verify`]. Clones share the document and its
-/// bytes.
+/// The bytes are kept exactly as they were read or first written. They are stored and served unchanged, and
+/// never serialised again. Reading does not verify the signatures: see [`Signed::verify`]. Clones share the
+/// document and its bytes.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_field_names, reason = "`signed` is what TUF calls it")]
 pub struct Signed<T> {
@@ -37,7 +37,7 @@ pub struct Signature {
     pub sig: [u8; 64],
 }
 
-/// Why something cannot be signed.
+/// Why a document cannot be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
     #[error("the document cannot be signed")]
@@ -60,7 +60,7 @@ pub enum ParseError {
 /// Why a document's signatures are insufficient or invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    #[error("it has {valid} valid signatures by trusted keys, and needs {threshold}")]
+    #[error("it has {valid} valid signatures by trusted keys, but needs {threshold}")]
     Threshold { valid: u64, threshold: u64 },
     #[error("the signature by the key `{0}` is invalid")]
     Wrong(KeyId),
@@ -83,10 +83,10 @@ impl<T: Serialize> Signed<T> {
         Ok(document)
     }
 
-    /// A document that nobody has signed yet.
+    /// Prepares a document for signing, without any signature yet.
     ///
     /// # Errors
-    /// When it has no canonical form.
+    /// When the document has no canonical form.
     pub fn unsigned(signed: T) -> Result<Self, SignError> {
         let message = canonical(&signed)?;
         Self::compose(Arc::new(signed), &message, Vec::new())
@@ -98,7 +98,7 @@ impl<T: DeserializeOwned> Signed<T> {
     /// verify the signatures.
     ///
     /// # Errors
-    /// When the bytes are not such a document.
+    /// When the bytes are not a signed document in this form.
     pub fn parse(raw: Bytes) -> Result<Self, ParseError> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -154,10 +154,10 @@ impl<T> Signed<T> {
         Ok(())
     }
 
-    /// The same document with only the signatures of some keys.
+    /// A copy with only the signatures of these keys.
     ///
     /// # Errors
-    /// Never in practice: signatures have a canonical form.
+    /// Never in practice, since signatures always have a canonical form.
     pub fn signed_only_by(&self, keyids: &[KeyId]) -> Result<Self, SignError> {
         let kept = self.signatures.iter().filter(|signature| keyids.contains(&signature.keyid)).cloned();
         Self::compose(Arc::clone(&self.signed), &self.message, kept.collect())
@@ -191,7 +191,7 @@ impl<T> Signed<T> {
         &self.message
     }
 
-    /// The signatures by trusted keys, and whether each is valid. No key has more than one.
+    /// Each signature by a trusted key, and whether it is valid. No key has more than one.
     pub fn checked_signatures<'a>(
         &'a self,
         authority: Authority<'a>,
@@ -203,11 +203,11 @@ impl<T> Signed<T> {
         })
     }
 
-    /// Checks that enough of the trusted keys have signed the document. Each key counts once. Signatures
-    /// by other keys are ignored; an invalid one by a trusted key is an error.
+    /// Checks that enough of the trusted keys have signed the document. Each key counts once. Signatures by
+    /// other keys are ignored, but an invalid signature by a trusted key is an error.
     ///
     /// # Errors
-    /// When too few trusted keys have signed it, or the signature of one is invalid.
+    /// When too few trusted keys have signed the document, or one of their signatures is invalid.
     pub fn verify(&self, authority: Authority<'_>) -> Result<&T, SignatureError> {
         let mut valid = 0;
         for (keyid, is_valid) in self.checked_signatures(authority) {

@@ -14,11 +14,11 @@ use base64ct::{Base64, Encoding as _};
 use super::key::{PrivateKey, PublicKey};
 use crate::formats::tuf::KeyId;
 
-/// How long a command may take to sign: long enough to touch a token and type its PIN.
+/// How long a command may take to sign: long enough for somebody to touch a token and type its PIN.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// How much of a command's output is read. The longest form of a signature is 128 hexadecimal digits and a
-/// line break.
+/// How many bytes of a command's output are read. The longest form of a signature is 128 hexadecimal digits
+/// and a line break.
 const MAX_OUTPUT: u64 = 1024;
 
 /// Something that signs with one key.
@@ -26,8 +26,8 @@ pub trait Signer: fmt::Debug + Send + Sync {
     /// The public half of the key.
     fn public(&self) -> PublicKey;
 
-    /// Signs a document's bytes. `role` is the name of a delegated role: the roles of lines and `channels`
-    /// have the same type as the top targets role, and their bytes do not contain their names.
+    /// Signs a document's bytes. If the document is a delegated role, `role` is its name: its bytes do not
+    /// contain the name, and its type is the same as that of the top targets role.
     ///
     /// # Errors
     /// When the key cannot sign.
@@ -68,7 +68,7 @@ pub enum SignerError {
     Wrong(String, KeyId),
 }
 
-/// A key that only a command can sign with.
+/// A key whose private half only a command can use.
 ///
 /// `sh -c COMMAND` reads the bytes from stdin and writes the signature to stdout; its stderr is passed
 /// through. `TIDEGATE_KEYID` names the key, and `TIDEGATE_DOCUMENT` the document: `root 2`, `releases-1.8
@@ -109,10 +109,10 @@ impl Signer for CommandSigner {
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let (sender, receiver) = mpsc::channel();
         let bytes = message.to_vec();
-        // A command that hangs, or whose child keeps its stdout open, blocks these threads, but not the
+        // A command that hangs, or a child of it that keeps stdout open, blocks these threads but not the
         // caller.
         thread::spawn(move || {
-            // A command that does not read all of its stdin may still sign.
+            // Ignore errors, since a command may sign without reading all of its stdin.
             let _ = stdin.map(|mut stdin| stdin.write_all(&bytes));
         });
         thread::spawn(move || {
@@ -141,7 +141,7 @@ impl Signer for CommandSigner {
 }
 
 /// Whether there is a terminal on which a command can ask for a PIN. If so, the command stays in this
-/// process group: the terminal stops processes of other groups that read from it.
+/// process group, since a terminal suspends processes of other groups that read from it.
 fn has_terminal() -> bool {
     File::open("/dev/tty").is_ok()
 }
@@ -162,10 +162,10 @@ fn wait(child: &mut Child, deadline: Duration) -> std::io::Result<Option<ExitSta
     }
 }
 
-/// Kills a command, and everything that it started if it has its own process group.
+/// Kills a command. If it has its own process group, everything that it started is killed too.
 fn kill(child: &mut Child) {
     let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-    // Nobody has waited for the process yet, so its id cannot belong to another one.
+    // Nobody has waited for the process yet, so its id cannot have been reused.
     if let Some(pid) = pid.filter(|pid| rustix::process::getpgid(Some(*pid)) == Ok(*pid)) {
         let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
     }
@@ -173,7 +173,7 @@ fn kill(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Reads a signature in one of its three forms.
+/// Reads a signature: raw, in hexadecimal or in base64.
 fn signature(written: &[u8]) -> Option<[u8; 64]> {
     if let Ok(raw) = written.try_into() {
         return Some(raw);
@@ -185,7 +185,7 @@ fn signature(written: &[u8]) -> Option<[u8; 64]> {
     decoded.try_into().ok()
 }
 
-/// The name of a document: its role or its type, and its version or its channel.
+/// The name of a document: its role or type, followed by its channel or version.
 fn name_of(role: Option<&str>, message: &[u8]) -> String {
     let Ok(document) = serde_json::from_slice::<serde_json::Value>(message) else { return String::new() };
     let text = |field: &str| match document.get(field)? {

@@ -25,7 +25,7 @@ pub struct Trust {
     roots: Vec<Signed<Root>>,
     targets: Signed<Targets>,
     lines: BTreeMap<LineName, Signed<Targets>>,
-    /// Lines whose roles are missing or invalid. Only these fail.
+    /// The lines whose roles are missing or invalid, and why. Other lines are not affected.
     broken: BTreeMap<LineName, TrustError>,
 }
 
@@ -43,13 +43,14 @@ pub enum TrustError {
 }
 
 impl Trust {
-    /// Reads and verifies the files of `trust/` by name. `None` if there are no files: the catalog has no
-    /// keys yet. Ignores expiry, so that an expired role can be read and renewed.
+    /// Reads and verifies the files of `trust/`, given by name. `None` if there are no files, because the
+    /// catalog has no keys yet. Ignores expiry, so that an expired role can be read and renewed.
     ///
     /// If the role of a line cannot be used, the others still can: see [`Trust::broken`].
     ///
     /// # Errors
-    /// The first of the root and targets files that is missing, or that clients would refuse.
+    /// When a root or the targets file is missing or clients would refuse it, or a file does not belong in
+    /// `trust/`.
     pub fn read(files: &BTreeMap<String, Bytes>) -> Result<Option<Self>, TrustError> {
         if files.is_empty() {
             return Ok(None);
@@ -64,7 +65,7 @@ impl Trust {
         if let Some(file) = files.keys().find(stray) {
             return Err(TrustError::Stray { file: file.clone() });
         }
-        // A role is written before its delegation. Until then it is ignored.
+        // A line's role is written before its delegation, and is ignored until the delegation exists.
         let (mut lines, mut broken) = (BTreeMap::new(), BTreeMap::new());
         if let Some(delegations) = &targets.signed().delegations {
             for role in delegations.roles.iter().filter(|role| role.name != names::CHANNELS) {
@@ -81,7 +82,7 @@ impl Trust {
         Ok(Some(Self { roots, targets, lines, broken }))
     }
 
-    /// The roles of a publication, which are verified already.
+    /// Takes the roles of a publication, which are already verified.
     pub fn verified(
         roots: Vec<Signed<Root>>,
         targets: Signed<Targets>,
@@ -97,7 +98,8 @@ impl Trust {
         Self::verified(self.roots.clone(), self.targets.clone(), wanted.collect())
     }
 
-    /// Adds the reasons why roles that seem to be missing could not be read, by file name.
+    /// Records why the files of roles that seem to be missing could not be read. `unread` has the reasons,
+    /// by file name.
     pub fn with_unread(mut self, unread: &BTreeMap<String, String>) -> Self {
         for (line, error) in &mut self.broken {
             let file = format!("{}.json", names::releases_role(line));
@@ -180,8 +182,8 @@ impl Trust {
         roles.iter().all(|role| role.is_some_and(|role| role.keyids.contains(&id)))
     }
 
-    /// Whether release keys have signed a release as it is in the catalog. `raw` is its `release.json`, if
-    /// there is one.
+    /// Checks whether release keys have signed a release exactly as it is in the catalog. `raw` is its
+    /// `release.json`, if there is one.
     pub fn manifest_state(
         &self,
         line: &Line,
@@ -253,10 +255,10 @@ fn read_roots(files: &BTreeMap<String, Bytes>) -> Result<Vec<Signed<Root>>, Viol
     }
 }
 
-/// Remembers verified release manifests, so that none is verified twice.
+/// The release manifests that were verified before, so that none is verified twice.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// The digests of a manifest's bytes and of the keys that it was verified with.
+    /// For each verified manifest: the digest of its bytes, and that of the keys that verified it.
     known: Mutex<HashSet<(Sha256, Sha256)>>,
 }
 
@@ -274,7 +276,7 @@ impl Checked {
         let key = (sha256, digest_of(authority));
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known().contains(&key) {
-            // The same bytes have been read strictly and verified before.
+            // The same bytes were strictly read and verified before.
             let Envelope { signed } =
                 serde_json::from_slice(raw).map_err(|e| ManifestFault::Unreadable(e.to_string()))?;
             return Ok(signed);

@@ -1,8 +1,8 @@
-//! Verifies a repository the way a client does: TUF 1.0.34, section 5, read strictly.
+//! Verifies a repository as a client does: TUF 1.0.34, section 5, interpreted strictly.
 //!
 //! Servers verify what they publish before they serve it, clusters verify what they fetch, and `verify`,
-//! `recover` and `import` verify what others serve. [`continuity`](super::continuity) says which documents
-//! may follow which.
+//! `recover` and `import` verify what others serve. [`continuity`](super::continuity) defines which
+//! document may replace which.
 
 mod manifests;
 mod roles;
@@ -17,12 +17,12 @@ pub use super::violation::Violation;
 use crate::domain::Time;
 use crate::formats::tuf::Root;
 
-/// How much of a repository is verified beyond its roles. Targets that are not read are known only by
-/// their listing; manifests that are read are also compared with each other.
+/// How much of a repository is verified beyond its roles. A target that is not read is known only by its
+/// listing. Manifests that are read are also checked against each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Extent {
-    /// The manifests of channels: what a server checks before it publishes. The roles of lines may have
-    /// expired, since a client that loses one line need not lose the others.
+    /// The manifests of channels: what a server checks before it publishes. Expired roles of lines are
+    /// accepted, so that one expired line does not block the others.
     Channels,
     /// Like `Channels`, plus all release manifests that are served. A release that has not entered a stage
     /// yet may be listed without being served.
@@ -33,8 +33,8 @@ pub enum Extent {
     Everything,
 }
 
-/// Verifies a repository at `now`, from a trusted root: every later root, the timestamp, the snapshot,
-/// all roles, and the targets that belong to `extent`.
+/// Verifies a repository at `now`, starting from a trusted root: every later root, the timestamp, the
+/// snapshot, all roles, and the targets that belong to `extent`.
 ///
 /// # Errors
 /// The first violation, or why a file cannot be read.

@@ -54,7 +54,7 @@ pub enum Violation {
     )]
     NotListed { path: String, target: String },
     #[error(
-        "`{path}` has offered release `{version}` since `{}`, but its release keys allow that only from `{}`",
+        "`{path}` has offered release `{version}` since `{}`, but its release keys do not allow that before `{}`",
         rfc3339(*.since),
         rfc3339(*.not_before)
     )]
@@ -67,7 +67,7 @@ pub enum Violation {
     VersionReused { role: String, version: u64 },
     #[error("the role `{role}` was in the last snapshot, but is missing from this one")]
     Vanished { role: String },
-    #[error("line `{line}` is not complete")]
+    #[error("line `{line}` is incomplete")]
     Incomplete { line: LineName, source: LineError },
 }
 
@@ -82,7 +82,7 @@ impl Violation {
         move |source| Self::Signature { path: path.to_owned(), source }
     }
 
-    /// The stable word for the violation, as in a cluster's `failureStatus.type`.
+    /// The stable name of this kind of violation, as in a cluster's `failureStatus.type`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Missing { .. }
@@ -100,8 +100,8 @@ impl Violation {
             },
             Self::Signature { .. } => "NotEnoughSignatures",
             Self::Expired { .. } => "Expired",
-            // A target with a wrong digest was changed. Such a role may just be from another version of the
-            // repository.
+            // A target with a wrong digest was changed, whereas a role with a wrong digest may just be from
+            // another version of the repository.
             Self::Digest { path, .. } if !path.starts_with("metadata/") => "WrongDigest",
             Self::Version { .. } | Self::Length { .. } | Self::Digest { .. } => "MixAndMatch",
             Self::BrokenChain { .. } | Self::OtherRoot { .. } => "BrokenChain",
@@ -124,7 +124,7 @@ fn shown(version: Option<&Version>) -> String {
     version.map_or_else(|| "none".to_owned(), |version| format!("`{version}`"))
 }
 
-/// Reads a document and checks that enough of these keys have signed it. `path` names it in errors.
+/// Reads a document and checks that enough keys of `authority` have signed it. Errors name it by `path`.
 pub(super) fn read_signed<T: DeserializeOwned>(
     path: &str,
     raw: Bytes,

@@ -28,14 +28,14 @@ use crate::domain::change::Change;
 use crate::domain::version::Version;
 use crate::formats::yaml::{ParsedFile, Reading, assemble};
 
-/// How often a reading starts again because files changed during it. After that, somebody is still
-/// writing, and the folder is read later.
+/// How many times a read is attempted if files change during it. If all fail, somebody is still writing,
+/// and the folder is read later.
 const TRIES: usize = 5;
 
-/// A catalog's folder and its payload folder.
+/// A catalog folder and its payload folder.
 ///
-/// It keeps what it parsed. A second reading reads only files whose stamps changed, and those whose stamps
-/// are too young to be trusted.
+/// It caches parsed files: a later read reads only files whose stamps have changed or are too young to be
+/// trusted.
 #[derive(Debug)]
 pub struct Directory {
     catalog: PathBuf,
@@ -45,14 +45,15 @@ pub struct Directory {
 
 #[derive(Debug, Default)]
 struct Cache {
-    /// In boxes, because an empty place in a map is as large as a value.
+    /// Boxed, because an empty slot in a map is as large as a value.
     files: HashMap<Arc<str>, Box<Cached>>,
-    /// The last reading, for as long as somebody else holds it, because a catalog is large.
+    /// The last reading. While somebody still holds it, an unchanged catalog shares it, because a catalog
+    /// is large.
     last: Option<(Revision, Weak<Reading>)>,
 }
 
 impl Directory {
-    /// Opens the catalog in `catalog` with its payloads in `payloads`, which may be missing.
+    /// Opens the catalog in `catalog` with its payloads in `payloads`, which need not exist.
     ///
     /// # Errors
     /// When the catalog folder does not exist.
@@ -78,7 +79,7 @@ impl Directory {
         let mut listing = Listing::take(&self.catalog, &self.payloads)?;
         for _ in 0..TRIES {
             let whole = listing.load(&mut cache.files, now)?;
-            // The files that were read belong together only if none has changed since the listing.
+            // The files are consistent with each other only if none has changed since the listing.
             let again = Listing::take(&self.catalog, &self.payloads)?;
             if whole && again.files == listing.files {
                 return Ok((snapshot(cache, &listing), listing));
@@ -209,14 +210,15 @@ fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
     Snapshot { revision, reading, trust, unread_roles, manifests }
 }
 
-/// The name of a signed document by its path: a role's file, or the version of a manifest.
+/// Returns the name of a signed document from its path: a role's file name, or the version of a manifest.
 fn signed_name(path: &str) -> &str {
     let mut parts = path.rsplit('/');
     if path.starts_with("trust/") { parts.next() } else { parts.nth(1) }.unwrap_or(path)
 }
 
-/// Assembles the files. The texts of good files are not kept. If a fault shows only beside other files, the
-/// file is read again for the line of text that is shown with the fault.
+/// Assembles the files into a catalog. The contents of good files are not kept, so a file whose fault
+/// appears only in combination with others is read again, for the line of text that is shown with the
+/// fault.
 fn assembled<'a>(
     files: impl Iterator<Item = &'a ParsedFile> + Clone,
     listing: &Listing,
@@ -234,7 +236,7 @@ fn assembled<'a>(
             let digest: [u8; 32] = Sha256::digest(text).into();
             cache.files.get(file.path()).is_some_and(|cached| cached.digest == digest)
         };
-        // The next reading reads a file that has changed since then, and finds its faults.
+        // A file that has changed since then is left to the next read, which finds its faults.
         if let Some(text) = read.filter(same) {
             file.recall(&text);
             recalled = true;
@@ -243,7 +245,7 @@ fn assembled<'a>(
     if recalled { assemble(files) } else { reading }
 }
 
-/// The digest of all names and contents, ordered by name.
+/// Computes the digest of all names and contents, ordered by name.
 fn revision<'a>(files: impl Iterator<Item = (&'a str, &'a [u8; 32])>) -> Revision {
     let mut hasher = Sha256::new();
     for (path, digest) in files {

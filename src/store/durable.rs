@@ -15,21 +15,21 @@ use tempfile::{NamedTempFile, TempPath};
 /// Separates a file's name from the random suffix of its temporary file.
 const TEMPORARY: &str = ".tmp-";
 
-/// The length of that random end.
+/// The length of the random suffix.
 const RANDOM: usize = 16;
 
 /// Who may read a written file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Keeps the replaced file's mode and, if this process may set it, its owner. A new file gets the
-    /// user's umask.
+    /// Keeps the replaced file's mode and, if this process may set it, its owner. A new file's mode follows
+    /// the user's umask.
     Keep,
-    /// As `Keep`, and readable by everybody whatever the umask is (a folder can be entered, too): for
-    /// published files, which one user often signs and another one serves.
+    /// Like `Keep`, but readable by everyone whatever the umask is (folders can be entered, too): for
+    /// published files, which are often signed by one user and served by another.
     Public,
-    /// Only the owner may read it: keys and the state folder.
+    /// Only the owner may read it: for keys and the state folder.
     Private,
-    /// Everybody may read it and nobody may write it: copies that never change.
+    /// Everyone may read it and nobody may write it: for copies that never change.
     Frozen,
 }
 
@@ -45,17 +45,17 @@ pub struct WriteError {
 /// The steps of a durable write, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
-    /// Creating a temporary file beside the one that is written.
+    /// Creating a temporary file next to the target.
     Create,
     Write,
     Sync,
     Rename,
     /// The fsync of the folder, which makes the rename durable. If this step fails, the new file is in
-    /// place, and a power cut may undo that.
+    /// place, but a power cut may undo that.
     SyncFolder,
 }
 
-/// The error of a step.
+/// Makes the error of a failed step.
 fn failed(path: &Path, step: Step) -> impl FnOnce(io::Error) -> WriteError {
     move |source| WriteError { path: path.to_owned(), step, source }
 }
@@ -66,10 +66,10 @@ fn explain(step: Step, source: &io::Error) -> &'static str {
         (io::ErrorKind::ReadOnlyFilesystem, _) => "the file system is read-only",
         (io::ErrorKind::PermissionDenied, _) => "this user has no permission to write to its folder",
         (io::ErrorKind::NotFound, Step::Create) => "its folder does not exist",
-        (_, Step::Create) => "no temporary file could be created beside it",
+        (_, Step::Create) => "cannot create a temporary file next to it",
         (_, Step::Write) => "writing failed",
         (_, Step::Sync) => "the disk did not confirm the write",
-        (_, Step::Rename) => "the new file could not take its place",
+        (_, Step::Rename) => "the temporary file could not be renamed",
         (_, Step::SyncFolder) => "the disk did not confirm the write to its folder",
     }
 }
@@ -82,10 +82,10 @@ pub fn write(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), WriteError> {
     fill(path, mode, |file| file.write_all(bytes))
 }
 
-/// As [`write()`], with a function that writes the bytes. If it fails, the old file is unchanged.
+/// Like [`write()`], but `content` writes the bytes. If it fails, the old file is unchanged.
 ///
 /// # Errors
-/// When the function or any step fails.
+/// When `content` or a step fails.
 pub fn fill(
     path: &Path,
     mode: Mode,
@@ -94,11 +94,11 @@ pub fn fill(
     observed(path, mode, content, &mut |_| Ok(()))
 }
 
-/// As [`write()`], if `still` agrees at the last moment: after the new bytes are on disk, and right before
-/// they replace the old ones.
+/// Like [`write()`], but calls `still` at the last moment, when the new bytes are on disk, and replaces the
+/// old file only if it succeeds.
 ///
 /// # Errors
-/// The error of `still`, or when a step fails. The old file is then unchanged.
+/// When `still` or a step fails. The old file is then unchanged.
 pub fn write_if<E: From<WriteError>>(
     path: &Path,
     bytes: &[u8],
@@ -119,8 +119,8 @@ pub fn write_if<E: From<WriteError>>(
     }
 }
 
-/// Runs the steps, and calls `before` ahead of each: tests use it to check their order, and to make one
-/// fail.
+/// Runs the steps of a write, and calls `before` ahead of each, so that tests can check their order and
+/// make one fail.
 fn observed(
     path: &Path,
     mode: Mode,
@@ -137,8 +137,8 @@ fn observed(
     before(Step::SyncFolder).and_then(|()| sync_folder(folder(path))).map_err(failed(path, Step::SyncFolder))
 }
 
-/// Many new files that become durable together, because waiting for each of ten thousand would take
-/// minutes. None gets its name before the contents of all are on disk.
+/// New files that become durable together, because syncing ten thousand one by one would take minutes. No
+/// file gets its name before the contents of all are on disk.
 #[derive(Debug, Default)]
 pub struct Batch {
     asides: Vec<(TempPath, PathBuf)>,
@@ -148,7 +148,7 @@ impl Batch {
     /// Writes a file under its temporary name.
     ///
     /// # Errors
-    /// When the function or a step fails; the other files of the batch are unaffected.
+    /// When `content` or a step fails; the other files of the batch are unaffected.
     pub fn fill(
         &mut self,
         path: &Path,
@@ -161,11 +161,11 @@ impl Batch {
         Ok(())
     }
 
-    /// Makes the files durable and gives them their names. All of them must be on the file system of
+    /// Makes the files durable and gives them their final names. All of them must be on the file system of
     /// `root`.
     ///
     /// # Errors
-    /// When a step fails. Files that do not have their names by then do not get them.
+    /// When a step fails. Files that have not been renamed by then are discarded.
     pub fn finish(self, root: &Path) -> Result<(), WriteError> {
         if self.asides.is_empty() {
             return Ok(());
@@ -198,8 +198,8 @@ fn create_aside(path: &Path, mode: Mode) -> io::Result<NamedTempFile> {
         .make_in(folder(path), |path| options.open(path))?;
     let file = aside.as_file();
     if let Some(old) = old {
-        // The owner comes first, because changing it clears bits of the mode. Only root may give files
-        // away; anybody else's file remains their own.
+        // The owner is set first, because changing it clears bits of the mode. Only root may give files
+        // away; other users stay the owners of their files.
         let _ = std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()));
         file.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777))?;
     }
@@ -211,15 +211,15 @@ fn create_aside(path: &Path, mode: Mode) -> io::Result<NamedTempFile> {
     Ok(aside)
 }
 
-/// The permissions of a file or folder, with some more bits.
+/// Returns the permissions of a file or folder, with more bits set.
 fn widened(has: &fs::Metadata, bits: u32) -> fs::Permissions {
     fs::Permissions::from_mode(has.mode() & 0o7777 | bits)
 }
 
-/// Creates a folder and those above it that are missing, each one durable.
+/// Creates a folder and any missing parents, each durably.
 ///
 /// # Errors
-/// When one cannot be created, or something that is not a folder has its name.
+/// When one cannot be created, or its name belongs to something that is not a folder.
 pub fn create_folder(path: &Path, mode: Mode) -> Result<(), WriteError> {
     if path.is_dir() {
         return Ok(());
@@ -232,14 +232,14 @@ pub fn create_folder(path: &Path, mode: Mode) -> Result<(), WriteError> {
         Mode::Keep | Mode::Private | Mode::Frozen => Ok(()),
     });
     match created {
-        // Another process may have been faster.
+        // Another process may have created it first.
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         created => created.map_err(failed(path, Step::Create))?,
     }
     sync_folder(above).map_err(failed(path, Step::SyncFolder))
 }
 
-/// Creates a folder of private files, none of which may be committed to a repository.
+/// Creates a folder for private files, with a `.gitignore` that keeps them out of repositories.
 ///
 /// # Errors
 /// When it cannot be created.
@@ -249,10 +249,10 @@ pub fn create_state_folder(path: &Path) -> Result<(), WriteError> {
     if ignore.exists() { Ok(()) } else { write(&ignore, b"*\n", Mode::Keep) }
 }
 
-/// Removes the temporary files that crashed writes left in a folder, and returns how many there were.
+/// Removes the temporary files that crashed writes left in a folder, and returns how many it removed.
 ///
 /// # Errors
-/// When the folder cannot be read. A file that cannot be removed stays: readers ignore it.
+/// When the folder cannot be read. A file that cannot be removed is left there, where readers ignore it.
 pub fn sweep(folder: &Path) -> io::Result<usize> {
     let mut swept = 0;
     for entry in fs::read_dir(folder)? {
@@ -264,13 +264,13 @@ pub fn sweep(folder: &Path) -> io::Result<usize> {
     Ok(swept)
 }
 
-/// Whether a file's name is that of a write in progress, `.NAME.tmp-0123456789abcdef`.
+/// Whether a file's name is that of a temporary file, `.NAME.tmp-0123456789abcdef`.
 pub fn is_temporary(name: &str) -> bool {
     let end = name.strip_prefix('.').and_then(|name| name.rsplit_once(TEMPORARY));
     end.is_some_and(|(_, end)| end.len() == RANDOM && end.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
-/// What a file system call returned, or `None` if there is no such file or folder.
+/// Turns the error of a missing file or folder into `None`.
 ///
 /// # Errors
 /// When the call failed for another reason.

@@ -1,6 +1,6 @@
 //! Locks: one server for a state folder, one writer at a time for a catalog folder.
 //!
-//! Both are `flock`s: the system releases them when their process ends, however it ends.
+//! Both use `flock`, so the system releases them when the process ends, however it ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -11,15 +11,15 @@ use std::time::Duration;
 use super::durable::{self, Mode};
 use super::port::{CommitError, Exclusive, StateError};
 
-/// How often and how far apart a writer tries before it gives up: 10 s in all. A commit takes
+/// How many times a writer tries to take a lock, with [`PAUSE`] in between: 10 s in all. A commit takes
 /// milliseconds. One that takes longer is stuck, and the user should know.
 const TRIES: u32 = 200;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Why a lock was not taken.
+/// Why a lock cannot be taken.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot lock `{}`: this user must be able to open it, and its file system must support locks",
+    "cannot lock `{}` (this user must be able to open it, and its file system must support locks)",
     path.display()
 )]
 struct LockError {
@@ -27,7 +27,7 @@ struct LockError {
     source: io::Error,
 }
 
-/// Locks a state folder, and creates it first if it does not exist.
+/// Locks a state folder, and creates the folder first if it does not exist.
 pub(super) fn state(folder: &Path) -> Result<Exclusive, StateError> {
     durable::create_folder(folder, Mode::Private)?;
     let path = folder.join("lock");
@@ -49,14 +49,14 @@ pub(super) fn state(folder: &Path) -> Result<Exclusive, StateError> {
         }
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     }
-    // The id is for people and for the message above. The lock itself is the system's.
+    // The id is only for people and for the message above. The lock does not depend on it.
     file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
     writeln!(file, "{}", std::process::id()).map_err(failed)?;
     Ok(Exclusive::new(file))
 }
 
-/// Locks a catalog folder for writing; waits for at most 10 s. The lock is on the folder itself, so that
-/// there is no file of ours among the user's.
+/// Locks a catalog folder for writing; waits for at most 10 s. The lock is on the folder itself, so that no
+/// lock file appears among the user's files.
 pub(super) fn catalog(folder: &Path) -> Result<Exclusive, CommitError> {
     let failed = |source| CommitError::Failed(Arc::new(LockError { path: folder.to_owned(), source }));
     let file = File::open(folder).map_err(failed)?;

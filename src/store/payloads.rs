@@ -28,7 +28,7 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> PayloadError {
     move |source| PayloadError::Read { payload: path.display().to_string(), source }
 }
 
-/// The digest and size of what is left to read in a file.
+/// Computes the digest and size of the unread rest of a file.
 ///
 /// # Errors
 /// When it cannot be read.

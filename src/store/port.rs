@@ -1,7 +1,7 @@
-//! What any store must do: three traits, whatever keeps the data.
+//! What every store must do, as three traits, wherever the data is kept.
 //!
-//! The promoter, HTTP and the commands know only these. A store of another kind implements them in
-//! a folder of its own, and runs `suite.rs`, which tests what they promise.
+//! The promoter, the HTTP server and the commands use only these traits. A new kind of store implements
+//! them in a folder of its own, and runs `suite.rs`, which tests that it does what they promise.
 
 mod catalog;
 mod payloads;
@@ -18,10 +18,10 @@ pub use catalog::{CatalogStore, CommitError, Each, News, ReadError, Revision, Sn
 pub use payloads::{Incoming, PayloadError, PayloadStore};
 pub use state::{HeldKey, StateError, StateStore};
 
-/// An error in a store's own terms: of a file, a database, a network.
+/// An error of one kind of store: from a file, a database or the network.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Keeps others out of a store until it is dropped.
+/// An exclusive lock on a store, held until it is dropped.
 pub struct Exclusive {
     _held: Box<dyn Any + Send>,
 }
@@ -40,7 +40,7 @@ impl fmt::Debug for Exclusive {
 
 /// Stored bytes.
 pub struct Blob {
-    /// Where the bytes are, for messages.
+    /// Where the bytes are stored, for messages.
     pub place: String,
     /// The total size, even if only a part is read.
     pub size: u64,
@@ -48,7 +48,7 @@ pub struct Blob {
 }
 
 impl Blob {
-    /// A file from some byte on.
+    /// Opens a file at byte `from`.
     pub(super) fn of_file(path: &Path, from: u64) -> io::Result<Self> {
         let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(from))?;

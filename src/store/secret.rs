@@ -1,20 +1,20 @@
-//! Who may read and write a private key's file.
+//! Checking who can read and write a private key file.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The mode bits that let everybody on the machine read or write.
+/// The mode bits that let anyone on the machine read or write.
 const OTHERS: u32 = 0o006;
 
-/// The mode bit that lets the file's group write. Reading is fine: containers get secrets with mode 0440,
-/// and the owner is not the user that the server runs as.
+/// The mode bit that lets the file's group write. The group may read: containers get secrets with mode
+/// 0440, whose owner is not the user that the server runs as.
 const GROUP_WRITES: u32 = 0o020;
 
-/// A private key's file that everybody on the machine may read or change.
+/// A private key file that anyone on the machine can read or change.
 #[derive(Debug, thiserror::Error)]
-#[error("everybody on this machine may read or change the private key `{}` (mode {mode:04o})", path.display())]
+#[error("anyone on this machine can read or change the private key `{}` (mode {mode:04o})", path.display())]
 pub struct Exposed {
     path: PathBuf,
     mode: u32,
@@ -24,15 +24,15 @@ impl Exposed {
     /// How to fix it.
     pub fn hint(&self) -> String {
         let path = self.path.display();
-        format!("`chmod 600 {path}`; and use a new key if somebody else may have read this one")
+        format!("`chmod 600 {path}`, and replace the key if somebody else may have read it")
     }
 }
 
-/// Checks that the file of a private key is private, as `ssh` does. If only its group may change it, this
-/// logs a warning, because the machine's owner decides who is in the group.
+/// Checks that a private key file is private, as `ssh` does. If only its group can change it, this logs a
+/// warning instead, because the machine's owner decides who is in the group.
 ///
 /// # Errors
-/// When everybody may read or change the file. The outer error is for a file whose mode cannot be read.
+/// When anyone can read or change the file. The outer error means that its mode cannot be read.
 pub fn check(path: &Path) -> io::Result<Result<(), Exposed>> {
     let mode = fs::metadata(path)?.permissions().mode() & 0o7777;
     if mode & OTHERS != 0 {
@@ -41,7 +41,7 @@ pub fn check(path: &Path) -> io::Result<Result<(), Exposed>> {
     if mode & GROUP_WRITES != 0 {
         let path = path.display();
         tracing::warn!(
-            "the group of the private key `{path}` may change it (mode {mode:04o}): `chmod 600 {path}`"
+            "the group of the private key `{path}` can change it (mode {mode:04o}): `chmod 600 {path}`"
         );
     }
     Ok(Ok(()))

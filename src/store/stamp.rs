@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 use super::port::Revision;
 use crate::domain::Time;
 
-/// A stamp that is younger than this is not trusted, because a file that changes twice within one tick of
+/// A stamp that is younger than this is not trusted, because a file that changes again within one tick of
 /// its file system's clock keeps its stamp. Two seconds is the coarsest tick in use (FAT's).
 const RACY: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
 
-/// A file's identity and times. Two contents can have the same stamp only if they were written within
-/// two seconds of each other. Then only reading the file tells them apart.
+/// A file's identity and times. Two versions of a file can have the same stamp only if they were written
+/// within two seconds of each other. Then only reading the file can tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     pub size: u64,
     pub inode: u64,
-    /// In nanoseconds since 1970, which fits until the year 2262.
+    /// When the content was last modified, in nanoseconds since 1970, which fits until the year 2262.
     pub modified: i64,
-    /// When its inode changed. No tool can set this time back.
+    /// When the inode last changed. No tool can set this time back.
     pub changed: i64,
 }
 
@@ -36,7 +36,7 @@ impl Stamp {
         }
     }
 
-    /// The stamp as a revision, which only shows whether it has changed.
+    /// Turns the stamp into a revision, which can only be compared with others.
     pub(super) fn revision(self) -> Revision {
         let parts = [self.size, self.inode, self.modified.cast_unsigned(), self.changed.cast_unsigned()];
         let mut bytes = [0; 32];

@@ -27,7 +27,7 @@ impl From<WriteError> for StateError {
 }
 
 impl StateFolder {
-    /// Uses a folder that need not exist yet.
+    /// Uses a folder, which need not exist yet.
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
     }
@@ -41,7 +41,7 @@ impl StateFolder {
         self.folder.join("publication")
     }
 
-    /// The file that says that nothing was ever published.
+    /// The file whose presence means that nothing was ever published.
     fn new_path(&self) -> PathBuf {
         self.folder.join("new")
     }
@@ -94,7 +94,8 @@ impl StateStore for StateFolder {
             write(&mut file)?;
             file.flush()
         })?;
-        // If a crash undoes this, the publication is still there, and that is what counts.
+        // A crash may undo this removal. That does no harm, because the publication itself is durable by
+        // now.
         present(fs::remove_file(self.new_path())).map_err(unreadable(&self.new_path()))?;
         Ok(())
     }
@@ -128,14 +129,14 @@ impl StateStore for StateFolder {
         Ok(keys)
     }
 
-    /// Each of these files is as large as a publication.
+    /// Removes temporary files, because each of them can be as large as a publication.
     fn sweep(&self) {
         match present(durable::sweep(&self.folder)) {
             Ok(None | Some(0)) => {}
             Ok(Some(files)) => {
                 tracing::info!(files, "removed temporary files that a crash left in the state folder");
             }
-            // Nobody reads leftovers, and a faulty folder fails louder elsewhere.
+            // Leftovers do no harm, and a faulty folder causes more visible errors elsewhere.
             Err(e) => tracing::debug!("cannot remove temporary files from the state folder: {e}"),
         }
     }

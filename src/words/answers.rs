@@ -1,4 +1,5 @@
-//! Answers to clusters. They never name the cluster's version, so that one text serves every cluster.
+//! Answers to clusters. They never name the cluster's version, so that the same sentence serves every
+//! cluster.
 
 use crate::domain::release::Event;
 use crate::domain::rfc3339;
@@ -18,7 +19,7 @@ pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
                     )
                 }
                 UpdateCode::Yanked => format!("this version was yanked; update to `{version}`"),
-                UpdateCode::NextLine => format!("update to `{version}`: the way into line `{line}` is open"),
+                UpdateCode::NextLine => format!("update to `{version}`: line `{line}` can be entered now"),
             }
         }
         Advice::None { code, coming } => {
@@ -29,10 +30,7 @@ pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
                         format!("; continue with line `{}` in channel `{}`", next.line.name, next.name())
                     });
                     let next = next.unwrap_or_default();
-                    format!(
-                        "up to date: line `{line}` has been retired since {}: {reason}{next}",
-                        rfc3339(*at)
-                    )
+                    format!("up to date: line `{line}` was retired at {}: {reason}{next}", rfc3339(*at))
                 }
                 NoneCode::Ahead => {
                     format!("nothing to do: `{channel}` offers nothing higher than this version")
@@ -53,7 +51,7 @@ pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
                 format!("wait: nothing in `{through}` may be installed yet")
             } else {
                 format!(
-                    "wait: the way to line `{line}` leads through `{through}`, and nothing there may be installed yet"
+                    "wait: the upgrade path to line `{line}` leads through `{through}`, and nothing there may be installed yet"
                 )
             };
             then(nothing, "; ", Some(expected(coming)))
@@ -85,10 +83,10 @@ pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
             let why = format!(
                 "blocked: this version is not in the catalog, and line `{line}` can only be entered from known versions"
             );
-            then(why, ": ", take.as_ref().map(|take| format!("{} opens the way", step(take))))
+            then(why, "; update to ", take.as_ref().map(|take| format!("{} first", step(take))))
         }
         Advice::Blocked(Blocked::NoWay) => {
-            format!("blocked: there is no way from this version's line to line `{line}`")
+            format!("blocked: there is no upgrade path from this version's line to line `{line}`")
         }
     }
 }

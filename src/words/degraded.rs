@@ -1,19 +1,23 @@
-//! What is wrong while a server keeps serving, and why lines were refused.
+//! Problems that do not stop a server from serving, and why lines were refused.
 
 use super::{and_more, objection, step_back, step_back_hint};
 use crate::domain::degraded::{Claim, ClockDoubt, Degraded, LineRefusal};
 use crate::domain::rfc3339;
 
-/// Says what is wrong, and how to fix it.
+/// Describes a problem, and how to fix it.
 pub fn degraded(degraded: &Degraded) -> String {
     match degraded {
         Degraded::LineRefused { line, keeps, refusal } => {
-            let keeps = if *keeps { "keeps its last documents" } else { "is left out" };
+            let keeps = if *keeps {
+                "was refused (its last good documents stay published)"
+            } else {
+                "was refused and left out"
+            };
             format!("line `{line}` {keeps}: {}", line_refusal(refusal))
         }
         Degraded::NotOffered { version, evidence, more } => {
             let why = objection(evidence).map(|why| format!(": {why}")).unwrap_or_default();
-            format!("`{version}`{} is not offered{why}: `tidegate explain {version}`", and_more(*more))
+            format!("`{version}`{} is not offered{why}; see `tidegate explain {version}`", and_more(*more))
         }
         Degraded::PromotionsOverdue { count, version, since } => {
             let since = rfc3339(*since);
@@ -36,14 +40,16 @@ pub fn degraded(degraded: &Degraded) -> String {
         Degraded::NoKeys => {
             "the catalog has no keys yet, so nothing can be published: `tidegate init` creates them".to_owned()
         }
-        Degraded::NoOnlineKey => "the state folder does not have the online key that the root names: restore it, or rotate it (`tidegate root change --add online=PUBLIC.pem --drop online=KEYID`)".to_owned(),
+        Degraded::NoOnlineKey => "the state folder does not have the online key that the root names: restore the key, or rotate it (`tidegate root change --add online=PUBLIC.pem --drop online=KEYID`)".to_owned(),
         Degraded::TrustKept { why } => format!(
-            "`trust/` is not a valid successor of what was published, so the last keys and roles are kept: {why}; restore it, or sign its next version"
+            "`trust/` is not a valid successor of what was published ({why}), so the published keys and roles stay in use; restore `trust/`, or sign its next version"
         ),
         Degraded::Unread { why } => {
-            format!("the catalog has changed, but the change has not been read: {why}")
+            format!("the catalog has changed, but the change cannot be read: {why}")
         }
-        Degraded::MirrorGone => "the imported content is gone; the server keeps serving what it has".to_owned(),
+        Degraded::MirrorGone => {
+            "the imported content is gone; the server keeps serving what it has loaded".to_owned()
+        }
         Degraded::Panicked { why } => format!("the promoter failed because of a bug in tidegate: {why}"),
         Degraded::NotCommitted { why, more } => format!("{}{}", why.join("; "), and_more(*more)),
         Degraded::Failed { why, .. } => why.clone(),
@@ -55,7 +61,7 @@ pub fn line_refusal(refusal: &LineRefusal) -> String {
     match refusal {
         LineRefusal::Faulty { why } => why.clone(),
         LineRefusal::StepsBack(steps) => match &steps[..] {
-            [] => "it would step back".to_owned(),
+            [] => "the line would step back from what was published".to_owned(),
             [first, rest @ ..] => {
                 format!("{}; {}{}", step_back(first), step_back_hint(first), and_more(rest.len()))
             }
@@ -66,7 +72,7 @@ pub fn line_refusal(refusal: &LineRefusal) -> String {
                 Claim::Versions(prefix) => format!("versions `{prefix}` belong"),
             };
             format!(
-                "{claim} to line `{of}`, which keeps its last documents; fix line `{of}` first, or use something else here"
+                "{claim} to line `{of}`, whose last good documents are still being served; fix line `{of}` first, or use something else here"
             )
         }
     }
@@ -81,7 +87,7 @@ pub fn clock_doubt(doubt: &ClockDoubt) -> String {
             rfc3339(*expected)
         ),
         ClockDoubt::Behind { now, made } => format!(
-            "the clock says {}, but the last publication was made at {}; correct the clock; if it is correct and was ahead at that time, stop the server, move `publication` out of the state folder, and start it again with `serve --first`",
+            "the clock says {}, but the last publication was made at {}; correct the clock; if it is correct now and was ahead then, stop the server, move `publication` out of the state folder, and start it again with `serve --first`",
             rfc3339(*now),
             rfc3339(*made)
         ),

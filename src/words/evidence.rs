@@ -1,9 +1,9 @@
-//! What was found alongside the catalog: signed manifests and payload files.
+//! Sentences about the signed manifests and payload files found for releases.
 
 use crate::domain::release::{Evidence, ManifestState, PayloadState};
 
-/// Whether release keys have signed the release. `passes` says whether it may be promoted anyway: a
-/// catalog without keys can still have a history.
+/// Says whether release keys have signed a release. `passes` is whether the release may be promoted anyway,
+/// since a catalog without keys can still record a history of promotions.
 pub(super) fn manifest(manifest: &ManifestState, passes: bool) -> String {
     match manifest {
         ManifestState::NoTrust if passes => "not required: the catalog has no keys yet".to_owned(),
@@ -14,7 +14,7 @@ pub(super) fn manifest(manifest: &ManifestState, passes: bool) -> String {
     }
 }
 
-/// Whether the payload files are present and match the catalog.
+/// Says whether the payload files are present and match the catalog.
 pub fn payload(payload: &PayloadState) -> String {
     match payload {
         PayloadState::Present => "every payload is present and matches its digest".to_owned(),
@@ -25,7 +25,8 @@ pub fn payload(payload: &PayloadState) -> String {
     }
 }
 
-/// Why nobody can install the release as it is. `None` if they can, or if the catalog has no keys.
+/// Returns why a release cannot be installed in its current state, or `None` if it can. A missing signature
+/// is no objection while the catalog has no keys.
 pub fn objection(evidence: &Evidence) -> Option<String> {
     match (&evidence.payload, &evidence.manifest) {
         (PayloadState::Missing { .. } | PayloadState::Differs { .. }, _) => Some(payload(&evidence.payload)),

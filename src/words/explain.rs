@@ -1,4 +1,4 @@
-//! Explains where a release is, as a colleague would: why, until when, and who can do what.
+//! Explains where a release is, why and until when, and who can change that, as a colleague would.
 
 use std::fmt::Write;
 
@@ -37,7 +37,7 @@ fn place(explanation: &Explanation<'_>) -> String {
             format!("{here} and will enter `{next}` at {} unless somebody stops it", rfc3339(until))
         }
         Verdict::Blocked if decision.retired().is_some() => {
-            format!("{here} and goes no further: line `{}` is retired", line.name)
+            format!("{here} and will not be promoted: line `{}` is retired", line.name)
         }
         Verdict::Blocked => format!("{here} and will not enter `{next}` until somebody acts"),
     }
@@ -49,7 +49,7 @@ pub fn explanation_page(all: &Explanation<'_>) -> String {
     // Writing to a `String` cannot fail.
     if let Some(decision) = all.decision.filter(|decision| decision.overdue) {
         let deadline = decision.deadline.map(rfc3339).unwrap_or_default();
-        let _ = writeln!(page, "It is overdue: it should have moved on by {deadline}.");
+        let _ = writeln!(page, "It is overdue: it should have been promoted by {deadline}.");
     }
     if all.stage().is_some() {
         page.push('\n');
@@ -76,10 +76,10 @@ pub fn explanation_page(all: &Explanation<'_>) -> String {
     page
 }
 
-/// Says where a release is on a mirror, which has only the signed documents: plans are not signed.
+/// Says where a release is, on a mirror. A mirror has only the signed documents, which contain no plans.
 pub fn unknown_on_mirror(version: &str, channel: Option<&str>) -> String {
     let channel = channel.map_or_else(|| "no channel".to_owned(), |channel| format!("`{channel}`"));
     format!(
-        "`{version}` is in {channel}; this is a mirror, and only the vendor's own server knows when it will go further"
+        "`{version}` is in {channel}; this is a mirror, and only the vendor's server knows when the release will be promoted"
     )
 }

@@ -28,7 +28,7 @@ pub fn gate(gate: &Gate<'_>) -> String {
                 }
             }
         }
-        Fact::NotBefore { at, .. } => format!("signed for {} or later", rfc3339(at)),
+        Fact::NotBefore { at, .. } => format!("signed to enter at {} or later", rfc3339(at)),
         Fact::Retired { line, retired: event } => retired(line, event),
         Fact::Hold { hold: None } => "not held".to_owned(),
         Fact::Hold { hold: Some(hold) } => format!("held {}", event(hold)),
@@ -63,13 +63,13 @@ pub fn gate(gate: &Gate<'_>) -> String {
     }
 }
 
-/// What a person can do, and who can.
+/// Something that a person can do about a problem, and who can do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remedy {
-    /// The name in JSON.
+    /// The remedy's name in JSON.
     pub name: &'static str,
     who: String,
-    /// The command to type, if there is one. Words in capitals are to be filled in.
+    /// The command to type, if there is one. Words in capitals are placeholders.
     pub command: Option<String>,
 }
 
@@ -92,14 +92,14 @@ impl fmt::Display for Remedy {
     }
 }
 
-/// What a person can do about a gate that does not pass.
+/// Returns what a person can do about a gate, or `None` if it passes or has no remedy of its own.
 pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
     if gate.state == GateState::Passes {
         return None;
     }
     let sign = || format!("tidegate release sign {version} --key FILE");
     Some(match gate.fact {
-        // An early promotion skips these together: [`early_remedy`].
+        // [`early_remedy`] covers these gates together.
         Fact::Soak { .. } | Fact::Window { .. } | Fact::Freeze { .. } | Fact::Recorded { .. } => return None,
         Fact::Yanked { .. } => unyank(version),
         Fact::Signed { manifest: ManifestState::NoTrust } => Remedy::new(
@@ -109,10 +109,10 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         ),
         Fact::Signed { manifest: ManifestState::Invalid(_) } => Remedy::new(
             "sign_again",
-            "whoever changed it can put back what was signed; if the change is intended, a holder of a release key can sign it",
+            "whoever changed it can restore the signed version; if the change is intended, anyone with a release key can sign it",
             sign(),
         ),
-        Fact::Signed { .. } => Remedy::new("sign", "a holder of a release key can sign it", sign()),
+        Fact::Signed { .. } => Remedy::new("sign", "anyone with a release key can sign it", sign()),
         Fact::Payload { .. } => Remedy::new(
             "restore_payload",
             format!(
@@ -122,12 +122,12 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         ),
         Fact::NotBefore { stage, .. } => Remedy::new(
             "bring_forward",
-            "only a holder of a release key can bring this forward, by signing it again",
+            "only someone with a release key can bring this forward, by signing the release again",
             format!("tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE"),
         ),
         Fact::Retired { line, .. } => Remedy::new(
             "next_line",
-            format!("nobody can undo this: add the change to the line that follows `{line}`"),
+            format!("retiring cannot be undone: add the change to the line that follows `{line}`"),
             None,
         ),
         Fact::Hold { .. } => Remedy::new(
@@ -137,7 +137,7 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         ),
         Fact::Order { barrier } => Remedy::new(
             "explain",
-            "see what keeps the barrier back",
+            "see what is holding up the barrier",
             format!("tidegate explain {}", barrier?.version),
         ),
         Fact::Paused { channel, .. } => Remedy::new(
@@ -151,7 +151,7 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
 pub(super) fn unyank(version: &Version) -> Remedy {
     Remedy::new(
         "unyank",
-        "anyone who may change the catalog can restore it",
+        "anyone who may change the catalog can offer it again",
         format!("tidegate release unyank {version} --reason TEXT"),
     )
 }

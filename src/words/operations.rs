@@ -1,4 +1,4 @@
-//! The outcome of an operation, why one is refused, and what to do about that.
+//! Sentences about operations: their outcome, why they are refused, and what to do about a refusal.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::operations::sign::Obstacle;
 use crate::operations::yank::Until;
 use crate::operations::{Note, Operation, Outcome, PromoteEarly, Refused, Subject};
 
-/// The name in JSON of what was done: `held`, `yanked` …, or `unchanged`.
+/// Returns the name in JSON for what was done: `held`, `yanked` …, or `unchanged`.
 pub fn result(operation: &Operation, outcome: &Outcome) -> &'static str {
     if outcome.is_change() { told(operation).0 } else { "unchanged" }
 }
@@ -46,7 +46,7 @@ fn told(operation: &Operation) -> (&'static str, String, &'static str) {
             ("held", because(Some(reason)), "is already on hold for that reason")
         }
         Operation::Resume { .. } => {
-            ("resumed", ": it will go further when it is due".to_owned(), "is not on hold")
+            ("resumed", ": it will move on to the next stage when it is due".to_owned(), "is not on hold")
         }
         Operation::Yank { reason, to, .. } => {
             let to = to.as_ref().map(|to| format!("; `{to}` replaces it")).unwrap_or_default();
@@ -66,7 +66,7 @@ fn told(operation: &Operation) -> (&'static str, String, &'static str) {
     }
 }
 
-/// Says what to know about an operation that was carried out anyway.
+/// Returns a remark or warning about an operation that was not refused.
 pub fn note(note: &Note) -> String {
     match note {
         Note::Held { replaced } => format!("`{replaced}` is on hold because it is replaced"),
@@ -83,7 +83,7 @@ pub fn note(note: &Note) -> String {
                 Until::NextRun => "the next run promotes it".to_owned(),
                 Until::Time(time) => rfc3339(*time),
                 Until::SomebodyActs => format!("somebody acts (`tidegate explain {version}`)"),
-                Until::After(channel) => format!("it has been in `{channel}`"),
+                Until::After(channel) => format!("it has gone through `{channel}`"),
             };
             format!(
                 "warning: `{version}` is not in `{channel}` yet: clusters there wait for it until {until}"
@@ -92,7 +92,7 @@ pub fn note(note: &Note) -> String {
     }
 }
 
-/// Says why an operation is refused, with everything that is in its way.
+/// Says why an operation is refused, with every gate or rule that is in its way.
 pub fn refusal(refused: &Refused<'_>) -> String {
     let mut message = refused.to_string();
     if let Refused::NotEarly(decision) = refused {
@@ -134,7 +134,7 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
             format!("to stop offering it, run `tidegate release yank {version} --reason TEXT`")
         }
         Refused::Yanked { version, .. } => {
-            format!("to change that, first run `tidegate release unyank {version}`")
+            format!("to change the yank, first run `tidegate release unyank {version}`")
         }
         Refused::ReplacementYanked { line, .. } => {
             format!("name a release of line `{line}` that is on offer: `tidegate release list --line {line}`")
@@ -143,7 +143,7 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
             format!("to give another reason, first run `tidegate channel resume {channel}`")
         }
         Refused::LineRetired { .. } => {
-            "this cannot be undone: add new releases to the line that follows".to_owned()
+            "retiring cannot be undone: add new releases to the line that follows it".to_owned()
         }
         Refused::NotEarly(decision) => {
             let remedies: Vec<String> = super::remedies(decision).iter().map(ToString::to_string).collect();
@@ -158,7 +158,7 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
     vec![remedy]
 }
 
-/// Why a release is not signed, and what to do about it if that is not obvious.
+/// Returns why a release is not signed, with a hint if the fix is not obvious.
 pub fn obstacle(obstacle: &Obstacle) -> (String, Option<&'static str>) {
     match obstacle {
         Obstacle::Payload(payload) => (super::payload(payload), None),
@@ -167,8 +167,8 @@ pub fn obstacle(obstacle: &Obstacle) -> (String, Option<&'static str>) {
         }
         Obstacle::UnreadManifest(why) => (why.clone(), None),
         Obstacle::EnteredEarly { stage } => (
-            format!("it entered `{stage}` before its signed time"),
-            Some("if that is intended, name the version to sign it"),
+            format!("it entered `{stage}` before the time that was signed for it"),
+            Some("if that is intended, sign it by naming its version"),
         ),
     }
 }

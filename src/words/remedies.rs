@@ -7,17 +7,18 @@ use crate::domain::promotion::{Decision, Gate, Verdict};
 /// Returns what people can do about the gates that do not pass, without duplicates.
 pub fn remedies(decision: &Decision<'_>) -> Vec<Remedy> {
     let version = &decision.release.version;
-    // In a retired line nothing lets a release move on, but what it already offers can be fixed.
+    // Nothing can promote a release of a retired line, but faults in the releases that it offers can be
+    // fixed.
     let retired = decision.retired().is_some();
     let helps = |gate: &&Gate<'_>| !retired || gate.fact.outlasts_retirement();
     let of_gates = decision.obstacles().filter(helps).filter_map(|gate| gate_remedy(gate, version));
     once(of_gates.chain(early_remedy(decision)))
 }
 
-/// Returns how a person can promote the release early, if an early promotion is enough.
+/// Returns how a person can promote the release early, if that would help.
 pub fn early_remedy(decision: &Decision<'_>) -> Option<Remedy> {
     let way = decision.early_way()?;
-    let signed = if way.once_signed { ", once that is signed" } else { "" };
+    let signed = if way.once_signed { ", once a release key has signed an earlier time" } else { "" };
     let during = if way.during_freeze { " --during-freeze" } else { "" };
     let version = &decision.release.version;
     Some(Remedy::new(
@@ -27,7 +28,7 @@ pub fn early_remedy(decision: &Decision<'_>) -> Option<Remedy> {
     ))
 }
 
-/// Returns what people can do about where a release is, without duplicates.
+/// Returns what people can do to change a release's situation, without duplicates.
 pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
     let Explanation { release, now, decision, .. } = *explanation;
     let version = &release.version;
@@ -35,7 +36,7 @@ pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
     let promote = decision.filter(|decision| decision.verdict == Verdict::Promote).map(|_| {
         Remedy::new(
             "promote",
-            "the server will do it by itself; anyone who may change the catalog can do it now",
+            "the server will promote it; anyone who may change the catalog can do so now",
             format!("tidegate promote {version}"),
         )
     });

@@ -1,4 +1,4 @@
-//! What is wrong when a rule of the catalog is broken, and how to fix it.
+//! Messages for broken rules of the catalog, and hints on how to fix them.
 
 use crate::domain::channel::StageName;
 use crate::domain::policy::{SOAK_MIN, Urgency};
@@ -12,9 +12,9 @@ use crate::domain::version::Version;
 /// Returns the message and the hint for a broken rule.
 pub fn message_and_hint(rule: &Rule) -> (String, String) {
     let (message, hint) = match rule {
-        Rule::EmptyText => ("the text is empty".to_owned(), "write one, or remove the key"),
+        Rule::EmptyText => ("the text is empty".to_owned(), "write some text, or remove the key"),
         Rule::LongText { length, most } => (
-            format!("a text of {length} bytes is longer than the limit of {most}"),
+            format!("text of {length} bytes is longer than the limit of {most}"),
             "shorten it, and link to the rest",
         ),
         Rule::SeveralLines => ("the text has several lines".to_owned(), "write it on one line"),
@@ -32,7 +32,7 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
         }
         Rule::Duration(duration) => (
             format!("`{}` is not a duration of at most {DAYS} days", Span(*duration)),
-            "write the intended duration",
+            "write a shorter duration",
         ),
         Rule::NoStages => ("there are no stages".to_owned(), "name at least one, or remove `stages`"),
         Rule::StageTwice { stage, .. } => {
@@ -56,7 +56,7 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             let key = soak_key(*urgency);
             (
                 format!("`{key}` of stage `{stage}` has a `min` of `{min}`, above its `max` of `{max}`"),
-                "give both, with `min` at most `max`",
+                "give both, with `min` no greater than `max`",
             )
         }
         Rule::FreezeBackwards => ("the freeze ends before it begins".to_owned(), "write a time after `from`"),
@@ -83,7 +83,7 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             "give one of them another `prefix`",
         ),
         Rule::ChannelTwice { channel, .. } => (
-            format!("channel `{channel}` is named twice"),
+            format!("channel `{channel}` is defined twice"),
             "give one of the two another name, with `channel` or `aliases`",
         ),
         Rule::ForeignVersion { line, version, prefix } => {
@@ -108,7 +108,7 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             return (format!("`{key}` names the release itself"), hint);
         }
         Rule::NoSuchRelease { line, reference, version } => (
-            format!("`{}` names `{version}`, and line `{line}` has no such release", key(*reference)),
+            format!("`{}` names `{version}`, but line `{line}` has no such release", key(*reference)),
             "name a release of this line",
         ),
         Rule::StageLeftOut { stage, before } => {
@@ -134,14 +134,14 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
         }
         Rule::ScheduledWhileHeld { stage, since } => (
             format!(
-                "`{SCHEDULE}` promoted the release to `{stage}` while it was held, since {}",
+                "`{SCHEDULE}` promoted the release to `{stage}` although it had been held since {}",
                 rfc3339(*since)
             ),
             "remove the entry: a hold overrides the schedule",
         ),
         Rule::YankedInCircle { version, to } => (
             format!("`{version}` is replaced by `{to}`, and that by `{version}` again, in a cycle"),
-            "make the last one name a release that is on offer, or none",
+            "make the last of them name a release that is on offer, or remove its `to`",
         ),
         Rule::NoReplacement { version, barrier } => (
             format!("{}, and has no replacement", yanked(version, barrier)),

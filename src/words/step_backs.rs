@@ -1,4 +1,4 @@
-//! Step backs: what was published and has changed, and how to fix it.
+//! Step backs: how a published offer has changed, and how to restore it.
 
 use super::objection;
 use crate::domain::release::PayloadState;
@@ -6,13 +6,13 @@ use crate::domain::rfc3339;
 use crate::domain::stepback::{StepBack, StepBackKind};
 use crate::domain::version::Version;
 
-/// Says what was published and has changed.
+/// Says what was published and how it has changed.
 pub fn step_back(StepBack { line, channel, kind }: &StepBack) -> String {
     match kind {
         StepBackKind::Channel => format!("channel `{channel}` was published and is gone"),
         StepBackKind::Place { stage, now: (now, now_stage) } => {
             format!(
-                "channel `{channel}` was published for stage `{stage}` of line `{line}` and now belongs to stage `{now_stage}` of line `{now}`, which its clusters would reject forever"
+                "channel `{channel}` was published for stage `{stage}` of line `{line}` and now belongs to stage `{now_stage}` of line `{now}`, so its clusters would reject it forever"
             )
         }
         StepBackKind::Release(version) => {
@@ -44,19 +44,19 @@ pub fn step_back(StepBack { line, channel, kind }: &StepBack) -> String {
     }
 }
 
-/// Says how to fix it.
+/// Says how to undo a step back.
 pub fn step_back_hint(StepBack { line, kind, .. }: &StepBack) -> String {
     match kind {
         StepBackKind::Channel => format!("restore line `{line}` and its stages as they were"),
         StepBackKind::Place { stage, .. } => {
-            format!("give the channel back to stage `{stage}` of line `{line}`, with their old names")
+            format!("move the channel back to stage `{stage}` of line `{line}`, under their old names")
         }
         StepBackKind::Release(version) => format!(
             "restore its file, its entry, its signed manifest and its payloads; to stop offering it, run {}",
             yank(version)
         ),
         StepBackKind::Withheld { version, evidence } if evidence.payload == PayloadState::Present => format!(
-            "restore the signed state of `payloads/{version}/release.json` and of its file in the catalog; if a change is intended, a holder of a release key can sign it: `tidegate release sign {version} --key FILE`; to stop offering it, run {}",
+            "restore `payloads/{version}/release.json` and the release's catalog file as they were signed; if the change is intended, anyone with a release key can sign it: `tidegate release sign {version} --key FILE`; to stop offering it, run {}",
             yank(version)
         ),
         StepBackKind::Withheld { version, .. } => format!(
@@ -70,7 +70,7 @@ pub fn step_back_hint(StepBack { line, kind, .. }: &StepBack) -> String {
         StepBackKind::Retired => format!("put `retired` back into `{line}/line.yaml`"),
         StepBackKind::Alias { alias, .. } => {
             format!(
-                "put `{alias}` back into `aliases` of that stage in `{line}/line.yaml`: clusters follow it"
+                "put `{alias}` back into `aliases` of that stage in `{line}/line.yaml`: clusters still follow it"
             )
         }
     }
@@ -107,8 +107,8 @@ mod tests {
                     stage: stage("production"),
                     now: ("1.8".parse().unwrap(), stage("prod")),
                 },
-                "channel `1.8-production` was published for stage `production` of line `1.8` and now belongs to stage `prod` of line `1.8`, which its clusters would reject forever",
-                "give the channel back to stage `production` of line `1.8`, with their old names",
+                "channel `1.8-production` was published for stage `production` of line `1.8` and now belongs to stage `prod` of line `1.8`, so its clusters would reject it forever",
+                "move the channel back to stage `production` of line `1.8`, under their old names",
             ),
             (
                 StepBackKind::Release(v("1.8.5")),
@@ -133,7 +133,7 @@ mod tests {
             (
                 StepBackKind::Alias { alias: "stable".parse().unwrap(), now: None },
                 "channel `1.8-production` was published as `stable` too, but no channel has that name now",
-                "put `stable` back into `aliases` of that stage in `1.8/line.yaml`: clusters follow it",
+                "put `stable` back into `aliases` of that stage in `1.8/line.yaml`: clusters still follow it",
             ),
             (
                 StepBackKind::Alias {
@@ -141,7 +141,7 @@ mod tests {
                     now: Some("1.9-production".parse().unwrap()),
                 },
                 "channel `1.8-production` was published as `stable` too, but that name belongs to `1.9-production` now",
-                "put `stable` back into `aliases` of that stage in `1.8/line.yaml`: clusters follow it",
+                "put `stable` back into `aliases` of that stage in `1.8/line.yaml`: clusters still follow it",
             ),
         ] {
             assert_eq!(words(kind), (message.to_owned(), hint.to_owned()));

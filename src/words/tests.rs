@@ -20,7 +20,7 @@ fn in_a_retired_line_only_remedies_that_still_help_are_shown() {
     line.retired = Some(said(t("2018-01-03"), "no fixes any more"));
     let told = told(&line);
     assert!(!told.contains("resume"), "{told}");
-    assert!(told.contains("payloads/1.8.4/") && told.contains("nobody can undo this"), "{told}");
+    assert!(told.contains("payloads/1.8.4/") && told.contains("retiring cannot be undone"), "{told}");
 }
 
 #[test]
@@ -72,12 +72,12 @@ fn an_answer_names_what_is_missing_and_what_comes_next() {
     let coming = old.clone().with(release("1.7.4", &["2018-02-01"]));
     assert_eq!(
         told(&coming, "1.8-production"),
-        "wait: the way to line `1.8` leads through `1.7-production`, and nothing there may be installed yet; `1.7.4` follows at 2018-02-15T00:00:00Z at the earliest"
+        "wait: the upgrade path to line `1.8` leads through `1.7-production`, and nothing there may be installed yet; `1.7.4` follows at 2018-02-15T00:00:00Z at the earliest"
     );
     let mut retired = old;
     retired.retired = Some(said(t("2018-01-20"), "no fixes any more"));
     assert_eq!(
         told(&retired, "1.7-production"),
-        "up to date: line `1.7` has been retired since 2018-01-20T00:00:00Z: no fixes any more; continue with line `1.8` in channel `1.8-production`"
+        "up to date: line `1.7` was retired at 2018-01-20T00:00:00Z: no fixes any more; continue with line `1.8` in channel `1.8-production`"
     );
 }

@@ -66,13 +66,13 @@ pub const BETWEEN: &[Row] = &[
             (L, "[tectonic-1.8-preproduction]", "[‹1.7-production›]"),
             (SEVEN, "line: \"1.7\"", "line: ‹\"1.7\"›"),
         ],
-        "channel `1.7-production` is named twice, also in line",
+        "channel `1.7-production` is defined twice, also on line",
         "another name",
     ),
     (
         "alias twice in a line",
         &[(L, "[tectonic-1.8-preproduction]", "[‹old›, ‹old›]")],
-        "channel `old` is named twice, also on line 8 of `1.8/line.yaml`",
+        "channel `old` is defined twice, also on line 8 of `1.8/line.yaml`",
         "another name",
     ),
     (
@@ -166,13 +166,13 @@ pub const BETWEEN: &[Row] = &[
             (R, "stages:", "hold: { at: 2018-01-01T00:00:00Z, by: ana, reason: slow }\nstages:"),
             (R, "since: 2018-01-02T17:30:31Z", "since: ‹2018-01-02T17:30:31Z›"),
         ],
-        "`schedule` promoted the release to `production` while it was held, since 2018-01-01T00:00:00Z",
+        "`schedule` promoted the release to `production` although it had been held since 2018-01-01T00:00:00Z",
         "a hold overrides",
     ),
     (
         "replaces nothing",
         &[(S, "replaces: 1.8.4-tectonic.1", "replaces: ‹1.8.3›")],
-        "`replaces` names `1.8.3`, and line `1.8` has no such release",
+        "`replaces` names `1.8.3`, but line `1.8` has no such release",
         "of this line",
     ),
     (

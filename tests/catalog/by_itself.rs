@@ -54,7 +54,7 @@ pub const BY_ITSELF: &[Row] = &[
     (
         "unresolved merge at the start",
         &[(R, "format: 1\n", "‹<<<<<<< HEAD›\nformat: 1\n=======\nformat: 1\n>>>>>>> hold\n")],
-        "this is an unresolved git merge",
+        "this is an unresolved merge conflict",
         "remove the lines that begin with `<<<<<<<`",
     ),
     (
@@ -64,19 +64,19 @@ pub const BY_ITSELF: &[Row] = &[
             "barrier: false\n",
             "‹<<<<<<< HEAD›\nbarrier: false\n=======\nbarrier: true\n>>>>>>> barrier\n",
         )],
-        "this is an unresolved git merge",
+        "this is an unresolved merge conflict",
         "then `git add` the file",
     ),
     (
         "merge of which one mark was forgotten",
         &[(R, "barrier: false\n", "barrier: false\n‹=======›\n")],
-        "this is an unresolved git merge",
+        "this is an unresolved merge conflict",
         "keep the right parts of both sides",
     ),
     (
         "end of a merge that was forgotten",
         &[(L, "line: \"1.8\"\n", "line: \"1.8\"\n‹>>>>>>> feature/1.9›\n")],
-        "this is an unresolved git merge",
+        "this is an unresolved merge conflict",
         "keep the right parts of both sides",
     ),
     // What is refused of YAML.
@@ -149,7 +149,7 @@ pub const BY_ITSELF: &[Row] = &[
         "unknown key",
         &[(R, "barrier: false", "‹colour›: blue")],
         "unknown key `colour`",
-        "the keys here are `format`, `version`",
+        "the known keys are `format`, `version`",
     ),
     (
         "misspelt inner key",
@@ -164,7 +164,7 @@ pub const BY_ITSELF: &[Row] = &[
         "add `size`",
     ),
     ("missing format", &[(SEVEN, "", "line: \"1.7\"\n")], "key `format` is missing", "add `format`"),
-    ("newer format", &[(SEVEN, "", "format: ‹2›\nwhat: ever\n")], "written for a newer Tidegate", "update"),
+    ("newer format", &[(SEVEN, "", "format: ‹2›\nwhat: ever\n")], "needs a newer Tidegate", "update"),
     ("no such format", &[(SEVEN, "format: 1", "format: ‹0›")], "there is no format 0", "format: 1"),
     (
         "text for a map",
@@ -195,7 +195,7 @@ pub const BY_ITSELF: &[Row] = &[
     (
         "bad name",
         &[(L, "name: production", "name: ‹Production›")],
-        "`Production` has a character",
+        "`Production` is not a valid name: lower-case letters",
         "looks like `1.8-production`",
     ),
     ("bad prefix", &[(SEVEN, "format: 1", "format: 1\nprefix: ‹1.x›")], "not a version prefix", "\"1.8\""),
@@ -234,7 +234,7 @@ pub const BY_ITSELF: &[Row] = &[
         "endless duration",
         &[(L, "grace: 2d", "grace: ‹4000d›")],
         "longer than 3650 days",
-        "the intended duration",
+        "a shorter duration",
     ),
     (
         "bad urgency",

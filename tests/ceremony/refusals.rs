@@ -78,7 +78,7 @@ fn a_file_that_was_changed_on_its_way_is_signed_and_published_by_nobody() {
         (good.replace("\"_type\": \"ceremony\"", "\"_type\": \"root\""), "not a ceremony file"),
         (good.replace("\"format\": 1", "\"format\": 2"), "format `2` is unknown"),
         (good.replace("trust/2.root.json", "trust/../../x"), "is not part of a ceremony"),
-        (good.replace("trust/2.root.json", "trust/3.root.json"), "is `trust/2.root.json`"),
+        (good.replace("trust/2.root.json", "trust/3.root.json"), "is actually `trust/2.root.json`"),
         ("{}".to_owned(), "not a ceremony file"),
     ] {
         assert_ne!(file, good);

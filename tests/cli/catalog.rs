@@ -143,7 +143,7 @@ fn a_stop_dated_ahead_counts_at_once_and_is_told_of() {
     for told in [check, desk.run(&["status"])] {
         for place in ["1.8.4.yaml: `hold.at`", "line.yaml: `paused.preproduction.at`"] {
             let note = format!(
-                "warning: channels/1.8/{place} is ahead of this machine's clock, so it counts at once"
+                "warning: channels/1.8/{place} is ahead of this machine's clock, so it takes effect at once"
             );
             assert!(told.contains(&note), "{told}");
         }

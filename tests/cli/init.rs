@@ -78,7 +78,7 @@ fn offline_keys_never_lie_where_the_catalog_is_committed() {
     for keys in ["repository/keys", "repository/a/b", "repository"] {
         let told = init(keys);
         assert!(told.contains("\nexit 1\n") && told.contains("is in the catalog's git work tree"), "{told}");
-        assert!(told.contains("hint: keep offline keys outside it"), "{told}");
+        assert!(told.contains("hint: keep offline keys outside of it"), "{told}");
     }
     assert!(desk.files(".").is_empty());
     assert!(init("keys").contains("\nexit 0\n"));

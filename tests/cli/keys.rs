@@ -47,7 +47,7 @@ fn a_key_that_everybody_may_read_is_refused_and_one_that_its_group_may_change_is
     assert!(!desk.path("payloads/1.8.4/release.json").exists());
     chmod("keys/release.pem", 0o660);
     let told = desk.run(&sign);
-    assert!(told.contains("\nexit 0\n") && told.contains("may change it (mode 0660): `chmod 600"), "{told}");
+    assert!(told.contains("\nexit 0\n") && told.contains("can change it (mode 0660): `chmod 600"), "{told}");
     chmod("keys/release.pem", 0o440);
     assert!(!desk.run(&sign).contains("chmod"));
 
@@ -93,7 +93,7 @@ fn a_key_in_the_place_of_a_path_is_refused_and_never_told() {
     ] {
         let told = desk.run(arguments);
         let said = told.split_once("exit 1\n").unwrap_or_else(|| panic!("{told}")).1;
-        assert!(said.contains("this is a key, not the path of its file"), "{told}");
+        assert!(said.contains("this is a key, not the path of a key file"), "{told}");
         assert!(said.contains("hint: write it to a file") && !said.contains(body), "{told}");
     }
     for variable in

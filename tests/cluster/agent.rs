@@ -277,7 +277,7 @@ fn a_release_is_not_applied_without_a_payload_where_it_has_some() {
         assert!(!desk.once().status.success());
         let failure = &desk.status()["failureStatus"];
         assert_eq!(failure["type"], "NoPayload", "{failure}");
-        let machine = if more.is_empty() { "no named architecture" } else { "`amd46`" };
+        let machine = if more.is_empty() { "unknown architecture" } else { "`amd46`" };
         let reason = failure["reason"].as_str().unwrap();
         assert!(reason.contains(machine) && reason.contains("only for `amd64`"), "{reason}");
         assert!(reason.contains("`--arch A`"), "{reason}");

@@ -20,7 +20,7 @@ fn a_command_prints_the_version_that_runs() {
         ("printf '\\n v1.8.4+rke2r1  \\n\\n'", Ok("v1.8.4+rke2r1")),
         ("echo 1.8.4; echo 1.8.5", Err("did not print a version")),
         ("true", Err("did not print a version")),
-        ("echo 1.8.4; echo no API >&2; exit 7", Err("failed with exit code 7: no API")),
+        ("echo 1.8.4; echo no API >&2; exit 7", Err("ended with exit code 7: no API")),
         ("kill -9 $$", Err("ended with a signal")),
     ] {
         let found = current(command, folder.path(), &clock());

@@ -66,7 +66,7 @@ fn a_server_that_cannot_store_serves_what_it_has_says_so_and_goes_on_when_it_can
     place.sign();
     server.until_degraded(
         &["publish_failing"],
-        "publication` was not written: the new file could not take its place",
+        "publication` was not written: the temporary file could not be renamed",
     );
     assert_eq!((server.version(), server.get("/readyz").status), (version, 200));
     assert_eq!(server.latest("1.8-preproduction"), "1.8.1", "nothing is served that is not stored");

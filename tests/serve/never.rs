@@ -80,7 +80,7 @@ fn what_would_step_back_is_refused_and_told_with_the_way_out() {
             "a signed manifest is gone",
             |place| away(place, "payloads/1.8.2/release.json"),
             "`1.8.2` was published in `1.8-preproduction`, but its signed manifest cannot be used: `release.json` is missing",
-            "restore the signed state of `payloads/1.8.2/release.json`",
+            "restore `payloads/1.8.2/release.json`",
         ),
         (
             "all of the line's releases are gone",
@@ -103,7 +103,8 @@ fn what_would_step_back_is_refused_and_told_with_the_way_out() {
         server.until_degraded(&["line_refused"], told);
         let (_, details) = server.degraded();
         assert!(
-            details.contains(way_out) && details.contains("line `1.8` keeps its last documents"),
+            details.contains(way_out)
+                && details.contains("line `1.8` was refused (its last good documents stay published)"),
             "{details}"
         );
         assert!(asked() == before, "{what}");

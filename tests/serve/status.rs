@@ -25,7 +25,12 @@ fn a_line_that_is_faulty_is_told_with_its_place_and_not_as_gone() {
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("format: 1", "format: one")).unwrap();
     let told = status(&place);
-    assert!(told.contains("line `1.8` keeps its last documents: channels/1.8/1.8.4.yaml:1:9: "), "{told}");
+    assert!(
+        told.contains(
+            "line `1.8` was refused (its last good documents stay published): channels/1.8/1.8.4.yaml:1:9: "
+        ),
+        "{told}"
+    );
     assert!(!told.contains("is gone") && told.matches("line_refused").count() == 1, "{told}");
 }
 

@@ -167,7 +167,7 @@ fn what_a_client_would_refuse_is_refused() {
             r.channel("1.8-production").latest = Version::parse("1.8.4-tectonic.1").ok();
         }),
         (
-            "since `2018-05-22T00:00:00Z`, but its release keys allow that only from `2018-05-22T00:00:01Z`",
+            "since `2018-05-22T00:00:00Z`, but its release keys do not allow that before `2018-05-22T00:00:01Z`",
             |r| {
                 let version = Version::parse("1.8.9-tectonic.4").unwrap();
                 let bounds = &mut r.releases.get_mut(&version).unwrap().not_before;

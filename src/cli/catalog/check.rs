@@ -29,12 +29,11 @@ use crate::store::port::CommitError;
 use crate::words;
 use crate::words::rules::message_and_hint;
 
-/// Report every fault of the catalog's files
+/// Report every fault in the catalog's files
 ///
-/// Reports all faults at once, each with its file, line and column, and a way out. With `--against`, it
-/// also reports what this catalog takes back of what another one offers (usually the branch that is being
-/// served): the server would refuse to publish that. A release that is not signed yet is a warning on
-/// stderr, and no fault.
+/// Reports all faults at once, each with its file, line and column, and a hint. With `--against`, also
+/// reports each offer of another catalog (usually the branch that is being served) that this one takes
+/// back: the server would refuse to publish that. An unsigned release is only a warning, on stderr.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,7 +43,7 @@ pub struct Args {
     /// The catalog that is being served
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
-    /// As of this time, RFC 3339
+    /// Evaluate as of this time (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
 }
@@ -71,9 +70,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if is_empty && !workspace.catalog.join("policy.yaml").exists() {
         return Err(no_catalog(&workspace.catalog, "--catalog"));
     }
-    // Each is a fault of another release.
+    // There is at most one such fault for each release, so `good` can subtract them.
     let outside = if workspace.payloads.is_dir() { faults_outside(&view, now) } else { BTreeMap::new() };
-    // A fault of a release's own files is not reported again for each of its channels.
+    // A release whose own files are faulty is not also reported as a step back in each channel.
     steps.retain(|step| !matches!(&step.kind, StepBackKind::Release(gone) if outside.contains_key(gone)));
     let good = releases(&view.catalog).count() - outside.len();
     faults.extend(outside.into_values());
@@ -100,10 +99,11 @@ fn releases(catalog: &Catalog) -> impl Iterator<Item = &Release> {
     catalog.lines().flat_map(|line| line.releases.values())
 }
 
-/// What this catalog takes back of what another one offers, and its entries that came too early.
+/// Compares with the served catalog: returns each offer that this catalog takes back, and a fault for each
+/// new entry that is too early.
 ///
 /// A release that is signed there must be signed here, and one that entered a stage there must have its
-/// payload here. Releases that were not good there are not compared.
+/// payload here. A signature that is missing or invalid there is not compared.
 fn against(
     served: &Path,
     view: &View,
@@ -117,7 +117,7 @@ fn against(
     if before.reading.catalog.lines().next().is_none() && before.reading.faulty.is_empty() {
         return Err(no_catalog(served, "--against"));
     }
-    // In a line that cannot be read there, nobody knows what is new.
+    // If a line of the served catalog cannot be read, its new entries are unknown.
     let unread = &before.reading.faulty;
     let early = new_and_too_early(&before.reading.catalog, &view.snapshot.reading.catalog);
     let early = early.iter().filter(|early| !unread.contains_key(early.line.as_str())).filter_map(too_early);
@@ -141,13 +141,13 @@ fn against(
     });
     let before = before
         .map_evidence(|_| Evidence { manifest: ManifestState::NoTrust, payload: PayloadState::Present });
-    // A faulty line is reported as such, and keeps its last documents.
+    // A faulty line has its own report, and the server keeps serving its last good documents.
     let faulty = &view.snapshot.reading.faulty;
     let steps = step_backs(&Offer::all(&before, now), &Offer::all(&after, now));
     Ok((steps.into_iter().filter(|step| !faulty.contains_key(step.line.as_str())).collect(), early))
 }
 
-/// The fault of an entry that names the schedule as its author, though no promoter can have made it.
+/// The fault for an entry whose author is the schedule, although no promoter can have made it.
 fn too_early(early: &Broken) -> Option<Fault> {
     let At::Release(version, _) = &early.at else { return None };
     let (message, hint) = message_and_hint(&early.rule);
@@ -170,11 +170,11 @@ fn faults_outside(view: &View, now: Time) -> BTreeMap<&Version, Fault> {
         (wrong @ PayloadState::Differs { .. }, _) => {
             Some((words::payload(wrong), "put the right file back, or correct `sha256` and `size` here"))
         }
-        // Before a release enters a stage, nobody relies on what was signed, and it is usual to sign it
-        // again. Keys that cannot be used are reported once.
+        // Before a release enters a stage, nobody relies on its signature, and signing it again is normal.
+        // If the keys cannot be used, that is reported once, and not for each release.
         (_, ManifestState::Invalid(why)) if view.trust().is_ok() && release.is_known(now) => Some((
             why.to_string(),
-            "put back what was signed; if the change is intended, `tidegate release sign --key FILE`",
+            "restore what was signed; if the change is intended, run `tidegate release sign --key FILE`",
         )),
         _ => None,
     };
@@ -188,8 +188,8 @@ fn faults_outside(view: &View, now: Time) -> BTreeMap<&Version, Fault> {
     faults.collect()
 }
 
-/// Warns of releases that no machine could promote, because of how their files are written. They are tried
-/// as if a person promoted them, who may do so at any time.
+/// Warns of releases that cannot be promoted automatically because of how their files are written. Tries
+/// the next promotion of each release even if it is not due, because a person may promote it at any time.
 fn unwritable(view: &View, workspace: &Workspace, now: Time) -> anyhow::Result<Vec<String>> {
     let decisions = decide(&view.catalog, now);
     let coming = decisions.iter().filter(|decision| decision.release.yank.is_none());
@@ -207,12 +207,12 @@ fn unwritable(view: &View, workspace: &Workspace, now: Time) -> anyhow::Result<V
             CommitError::Faulty(fault) => format!("the edit would cause a fault: {}", fault.message),
             error => chain(error),
         };
-        format!("`{}` cannot be promoted by a machine: {why}", versions[*place])
+        format!("`{}` cannot be promoted automatically: {why}", versions[*place])
     });
     Ok(failed.collect())
 }
 
-/// Warns of what keeps releases from being offered, though nothing is wrong.
+/// Warns of releases that are not offered although they have no fault.
 fn unoffered(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
     if !workspace.payloads.is_dir() {
         let warning = |_: &Release| {
@@ -226,13 +226,14 @@ fn unoffered(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
     for release in releases(&view.catalog) {
         let version = &release.version;
         if release.is_withdrawn(now) {
-            warnings.push(format!("`{version}` was yanked, and its payload is gone and no longer served"));
+            warnings
+                .push(format!("`{version}` was yanked and its payload removed, so it is no longer served"));
         }
         match &release.evidence.manifest {
             ManifestState::Unsigned => unsigned.push(version),
             ManifestState::Invalid(why) if view.trust().is_ok() && !release.is_known(now) => {
                 warnings.push(format!(
-                    "`{version}` cannot be offered: {why}; put back what was signed, or run `tidegate release sign {version} --key FILE`"
+                    "`{version}` cannot be offered: {why}; restore what was signed, or run `tidegate release sign {version} --key FILE`"
                 ));
             }
             ManifestState::Invalid(_) | ManifestState::NoTrust | ManifestState::Signed(_) => {}
@@ -254,7 +255,7 @@ impl Body {
             .iter()
             .map(|step| format!("{folder}/{}: {}\n  hint: {}", step.line, step.message, step.hint));
         let trust = self.trust.iter().map(|why| {
-            format!("{folder}/trust: the keys cannot be used: {why}\n  hint: put the files of `trust/` back as they were")
+            format!("{folder}/trust: the keys cannot be used: {why}\n  hint: restore the files in `trust/`")
         });
         let words: Vec<String> = faults.chain(steps).chain(trust).collect();
         words.join("\n")

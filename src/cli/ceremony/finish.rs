@@ -1,4 +1,4 @@
-//! Finishes a ceremony: writes what was signed into the catalog.
+//! Finishes a ceremony: writes the signed documents to the catalog.
 
 use super::super::failure::Hint;
 use super::super::operation;
@@ -9,8 +9,8 @@ use crate::operations::{Author, Operation};
 use crate::signing::ceremony::{Ceremony, Retirement};
 use crate::store::port::{Snapshot, roles_first};
 
-/// Finishes a ceremony: writes what was signed, and retires the line if there is one. Returns the paths that
-/// were written.
+/// Finishes a ceremony: writes the signed documents, and retires a line if that is what the ceremony is
+/// for. Returns the paths that were written.
 pub fn finish(
     ceremony: &Ceremony,
     workspace: &Workspace,
@@ -24,11 +24,11 @@ pub fn finish(
         terminal.note(format_args!("wrote `{path}`"));
     }
     terminal.note(if written.is_empty() {
-        "unchanged: the catalog has all of it already"
+        "unchanged: the catalog already has everything in the ceremony"
     } else {
-        "next: publish the catalog as usual (a server that watches it publishes by itself)"
+        "next: publish the catalog as usual (a server that watches it publishes automatically)"
     });
-    // If a run is interrupted before this, the next one completes it.
+    // If a run is interrupted before it retires the line, the next run does so.
     if let Some(Retirement { line, by, reason }) = ceremony.retires() {
         let by = Author::named(by).map_err(|refused| operation::refusal(&refused))?;
         let retire = Operation::Retire { line: line.clone(), reason: reason.clone(), by };
@@ -37,8 +37,8 @@ pub fn finish(
     Ok(written)
 }
 
-/// Writes what was signed into the catalog. `snapshot` was read while nobody else could write. Returns the
-/// paths in the order in which they were written; none if everything was there before.
+/// Writes the signed documents to the catalog. `snapshot` must have been read while nobody else could
+/// write. Returns the paths in the order in which they were written; none if everything was there already.
 pub fn install(
     ceremony: &Ceremony,
     snapshot: &Snapshot,

@@ -1,4 +1,4 @@
-//! A ceremony in words.
+//! Describes a ceremony in words.
 
 use serde::Serialize;
 
@@ -10,17 +10,17 @@ use crate::formats::manifest::ReleaseManifest;
 use crate::formats::tuf::KeyId;
 use crate::signing::ceremony::{Ceremony, Document, Listing, Refused, Report, RoleChange, Tally, TermChange};
 
-/// What to do about a ceremony that clients would refuse, or that somebody changed.
+/// The hint for a ceremony that clients would refuse, or that somebody tampered with.
 pub const NEVER_SIGN: &str = "do not sign anything in it; begin a new ceremony: `tidegate root change`";
 
-/// Where to find the roles and their keys.
+/// The hint that says where to find the roles and their keys.
 pub const SEE_ROLES: &str = "see the roles and their keys: `tidegate root show`";
 
 /// Returns the hint for a ceremony that cannot be finished.
 pub fn finish_hint(error: &Refused, ceremony: &Ceremony) -> &'static str {
     match error {
         Refused::Unfinished(_) => {
-            "give the missing keys too (`--key`), or pass a file on to their keepers (`--ceremony FILE`, `root change FILE`); `tidegate ceremony show FILE` names them"
+            "give the missing keys too (`--key`), or pass a file on to their keepers (`--ceremony FILE`, `root change FILE`); `tidegate ceremony show FILE` lists the missing keys"
         }
         Refused::Stale { .. } if ceremony.manifests().next().is_some() => {
             "start over from the current catalog, with the same command: `tidegate release sign` or `tidegate root change`; this file can be deleted"
@@ -28,13 +28,13 @@ pub fn finish_hint(error: &Refused, ceremony: &Ceremony) -> &'static str {
         Refused::Stale { .. } => {
             "start over from the current catalog: `tidegate root change`; this file can be deleted"
         }
-        Refused::Expired { .. } => "renew it as well: `tidegate root change --renew ROLE`",
+        Refused::Expired { .. } => "renew that role as well: `tidegate root change --renew ROLE`",
         Refused::Manifest { .. } => "put the payload folder back as it was, or sign the release again",
         _ => NEVER_SIGN,
     }
 }
 
-/// A report, with its changes as sentences.
+/// A ceremony's report, with its changes as sentences.
 #[derive(Debug, Serialize)]
 struct Body<'a> {
     changes: &'a [String],
@@ -42,14 +42,14 @@ struct Body<'a> {
     report: &'a Report<'a>,
 }
 
-/// The beginning of a key's id, which is enough for `--drop`.
+/// Returns the beginning of a key's id, which is enough for `--drop`.
 pub fn short(keyid: KeyId) -> String {
     let mut text = keyid.to_string();
     text.truncate(12);
     text
 }
 
-/// The beginnings of keys' ids.
+/// Returns the beginnings of key ids, as a list for people.
 pub fn list(keyids: &[KeyId]) -> String {
     keyids.iter().map(|keyid| short(*keyid)).collect::<Vec<_>>().join(", ")
 }
@@ -90,13 +90,13 @@ fn table(documents: &[Document<'_>]) -> Table {
     table
 }
 
-/// A text of the file, safe to show: it must not hide other output by moving the cursor, breaking the line
-/// or reversing the direction of the text.
+/// Makes a string from the file safe to show: it must not hide other output by moving the cursor, breaking
+/// the line or reversing the direction of the text.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if is_unprintable(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// What a ceremony changes, in sentences.
+/// Describes in sentences what a ceremony changes.
 fn changes(report: &Report<'_>) -> Vec<String> {
     // The reason and the documents are shown separately.
     let Report { reason: _, began: _, roles, retires, terms, listings, releases, documents: _, complete: _ } =
@@ -142,7 +142,7 @@ fn role(change: &RoleChange) -> String {
     format!("role `{role}`: {}", words.join(", "))
 }
 
-/// Everything that a manifest says.
+/// Describes everything in a manifest.
 fn release(manifest: &ReleaseManifest) -> String {
     let mut words = vec![format!("release `{}` of line `{}`", manifest.version, manifest.line)];
     words.extend(manifest.follows.as_ref().map(|follows| format!("which follows `{follows}`")));

@@ -31,12 +31,12 @@ pub struct Args {
     /// A name for the cluster
     #[arg(value_parser = super::name)]
     name: String,
-    /// A root of the server's keys, brought here in a way that you trust
+    /// A root of the server's keys, obtained in a way that you trust
     #[arg(long, value_name = "FILE")]
     root: PathBuf,
     #[command(flatten)]
     config: Config,
-    /// Change the settings of an existing cluster; what it has seen and trusts stays
+    /// Change the settings of an existing cluster, but keep what it has seen and trusts
     #[arg(long)]
     replace: bool,
 }
@@ -56,7 +56,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let hint = "get `1.root.json` from the server's operator, in a way that you trust";
     let root = fs::read(path)
         .map(Bytes::from)
-        .with_context(|| format!("the root `{}` cannot be read", path.display()))
+        .with_context(|| format!("cannot read the root `{}`", path.display()))
         .hint(hint)?;
     let signed: Signed<Root> = Signed::parse(root.clone())
         .with_context(|| format!("`{}` is not a root", path.display()))
@@ -67,9 +67,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let mut config = config.clone();
     config.server = config.server.trim_end_matches('/').to_owned();
     if let Some(ca) = &mut config.ca {
-        *ca = fs::canonicalize(&*ca).with_context(|| format!("`{}` cannot be read", ca.display()))?;
+        *ca = fs::canonicalize(&*ca).with_context(|| format!("cannot read `{}`", ca.display()))?;
     }
-    // A wrong address is reported now, and not at the first check.
+    // Report a wrong address now, and not at the first check.
     Server::new(&config.server, config.ca.as_deref(), Pace::default(), workspace.clock())?;
     let result = if !folder.exists() {
         // The state folder must not be committed to a repository.
@@ -83,14 +83,14 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     } else if folder.root()? != root {
         return Err(refuse(
             format!("cluster `{name}` already exists, and trusts another root"),
-            format!("its trust starts with its root: first run `tidegate cluster remove {name}`"),
+            format!("a cluster cannot change its root: first run `tidegate cluster remove {name}`"),
         ));
     } else if folder.read()?.config == config {
         "unchanged"
     } else if *replace {
         folder.change(|cluster| {
             if cluster.config.channel != config.channel {
-                // The approval was for a release of the other channel.
+                // The approval was for a release of the previous channel.
                 cluster.orders.approved = None;
             }
             cluster.config = config.clone();

@@ -12,7 +12,7 @@ use crate::domain::version::Version;
 
 /// Allow a release to be applied
 ///
-/// You can approve only the release that the last check advises. A release that has failed is retried.
+/// You can approve only the release that the last check advises. If it has failed before, it is retried.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The cluster

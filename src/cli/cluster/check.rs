@@ -16,7 +16,7 @@ use crate::formats::api::UpdateBody;
 
 /// Check now: verify the server's documents, and say what the cluster should do
 ///
-/// The advice is computed here, from verified documents. A running agent checks at once, too.
+/// The advice is computed here, from verified documents. A running agent also checks at once.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The cluster
@@ -35,11 +35,11 @@ struct Body<'a> {
     advice: UpdateBody,
     /// RFC 3339.
     expires: String,
-    /// How many seconds ago the documents expired, if they have and that is allowed.
+    /// How many seconds ago the documents expired; `None` if they are still valid.
     expired_seconds: Option<i64>,
     notes: Vec<String>,
     requests: u64,
-    /// Headers and bodies, in both directions.
+    /// The size of all headers and bodies, in both directions.
     bytes: u64,
 }
 

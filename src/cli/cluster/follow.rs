@@ -21,14 +21,14 @@ use crate::words;
 
 /// Follow another channel, for example that of the next minor
 ///
-/// The server must sign for the channel. A cluster enters the next minor only from the top of the line
-/// before; the answer says which releases it must install first.
+/// The server must have signed documents for the channel. A cluster enters the next minor only from the top
+/// of the previous line; the answer says which releases it must install first.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The cluster
     #[arg(value_parser = super::name)]
     name: String,
-    /// The channel: its name or an alias, in any case
+    /// The channel's name or alias, in upper or lower case
     #[arg(value_parser = channel::name)]
     channel: ChannelName,
 }
@@ -47,7 +47,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let checked = super::checked(name, check(&folder, &config, channel, workspace))
         .with_context(|| format!("cluster `{name}` still follows `{}`", config.channel))?;
     folder.change(|cluster| {
-        // The approval was for a release of the other channel.
+        // The approval was for a release of the previous channel.
         cluster.orders.approved = None;
         cluster.orders.checks += 1;
         cluster.config.channel = checked.channel.clone();

@@ -9,8 +9,8 @@ use crate::cluster::folder::Pause;
 
 /// Stop updates, including one in progress
 ///
-/// A download stays where it is. A running `--apply` and its process group get SIGTERM, and SIGKILL after
-/// 30 seconds. Checks go on.
+/// A partial download is kept. A running `--apply` and its process group get SIGTERM, and SIGKILL after
+/// 30 seconds. Checks continue.
 #[derive(Debug, clap::Args)]
 pub struct PauseArgs {
     /// The cluster

@@ -7,9 +7,9 @@ use crate::cli::failure::refuse;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
 
-/// Remove a cluster, with all that it has downloaded and trusts
+/// Remove a cluster, its downloads, and the documents that it trusts
 ///
-/// It also forgets what it has seen: if you add it again, it may accept an older state of the server once.
+/// This also forgets what the cluster has seen: if you add it again, it may accept older documents once.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The cluster

@@ -15,18 +15,18 @@ use crate::cluster::status::StatusBody;
 /// Check, download and apply, until stopped
 ///
 /// The agent checks every `--interval`, and at once after `approve`, `pause`, `resume`, `follow` or
-/// `check`. SIGTERM stops it; a running `--apply` gets SIGTERM, too.
+/// `check`. SIGTERM stops it; a running `--apply` also gets SIGTERM.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The cluster
     #[arg(value_parser = super::name)]
     name: String,
-    /// Check once, do what may be done, and exit: for a timer of your own
+    /// Check once, do what is allowed, and exit; for use with your own timer
     #[arg(long)]
     once: bool,
 }
 
-/// How often to try the lock: `status` holds it for a moment.
+/// How often to try to take the lock, which `status` may hold for a moment.
 const TRIES: u32 = 20;
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
@@ -59,7 +59,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             turn => break turn,
         }
     };
-    // From here on, the status says that no agent is running.
+    // Release the lock, so that the status says that no agent is running.
     drop(lock);
     if terminal.is_json() {
         terminal.show(&StatusBody::of(&agent.folder)?, String::new)?;

@@ -9,7 +9,7 @@ use crate::cli::workspace::Workspace;
 use crate::cluster::status::StatusBody;
 use crate::domain::span::Span;
 
-/// Show the status of a cluster, as Tectonic's `AppVersion`
+/// Show the status of a cluster, in the form of Tectonic's `AppVersion`
 ///
 /// The status is that of the last check; this does not contact the server.
 #[derive(Debug, clap::Args)]
@@ -59,7 +59,7 @@ fn words(body: &StatusBody) -> String {
     pairs(&rows)
 }
 
-/// A text of several lines, such as the output of a command, as one line.
+/// Joins the lines of a string, such as the output of a command, into one line.
 fn one_line(text: &str) -> String {
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     lines.join("; ")

@@ -1,8 +1,8 @@
 //! Writing log lines without waiting.
 //!
-//! Whatever reads the log may be slow, stalled or gone, and no request, no promotion and not even the end
-//! of the process may wait for it or fail because of it. So lines are collected, and a thread of their own
-//! writes many at once: one write for each line of the access log costs as much as the request itself.
+//! The reader of the log may be slow, stalled or gone. Requests, promotions and the shutdown must neither
+//! wait for it nor fail because of it. So lines are collected, and a separate thread writes many at once: a
+//! write for each line of the access log would cost as much as the request itself.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,42 +13,43 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::http::ACCESS;
 
-/// How long lines of the access log are collected. A kill loses this much, and a reader does not notice
-/// the delay. Every other line is written at once, together with those before it.
+/// How long lines of the access log are collected. If the process is killed, it loses at most this much,
+/// and a reader does not notice the delay. Any other line is written at once, together with the lines
+/// before it.
 const GATHER: Duration = Duration::from_millis(100);
 
-/// The most bytes of the access log that are held. If the reader does not keep up, further lines are
+/// The most bytes of the access log that are queued. If the reader does not keep up, further lines are
 /// dropped and counted, so that neither requests nor memory suffer.
 const LIMIT: usize = 1024 * 1024;
 
-/// The same for all other lines. It is separate, so that requests cannot displace a warning.
+/// The same limit for all other lines. It is separate, so that requests cannot crowd out a warning.
 const RESERVE: usize = 256 * 1024;
 
-/// How long the end of the process waits for the last lines to be written.
+/// How long the process waits at its end for the last lines to be written.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Takes log lines: each write is one line.
+/// A writer of log lines: each write is one line.
 #[derive(Clone)]
 pub struct Lines {
     shared: Arc<Shared>,
-    /// Whether they are the access log's.
+    /// Whether the lines belong to the access log.
     access: bool,
 }
 
-/// Waits, when it is dropped, until all lines are written, but not for long.
+/// A guard: when dropped, it waits until all lines are written, but at most for `LAST`.
 pub struct Flusher(Lines);
 
 #[derive(Default)]
 struct Shared {
     gathered: Mutex<Gathered>,
-    /// There is something to write, or the end has come.
+    /// Notified when there is something to write, when writing must stop, and when it has ended.
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct Gathered {
     lines: Vec<u8>,
-    /// How many bytes of them are the access log's.
+    /// How many bytes of `lines` belong to the access log.
     access: usize,
     /// Whether there is a line that must be written at once.
     urgent: bool,
@@ -57,7 +58,7 @@ struct Gathered {
     ended: bool,
 }
 
-/// Starts the thread that writes lines to `out`. Returns what takes them, and what waits for the last.
+/// Starts the thread that writes lines to `out`. Returns a writer, and the guard for the last lines.
 pub fn lines(out: impl Write + Send + 'static) -> io::Result<(Lines, Flusher)> {
     let lines = Lines { shared: Arc::default(), access: false };
     let writer = Writer { shared: Arc::clone(&lines.shared), out, torn: false };
@@ -66,7 +67,7 @@ pub fn lines(out: impl Write + Send + 'static) -> io::Result<(Lines, Flusher)> {
 }
 
 impl Flusher {
-    /// Takes lines that are not logged, and belong between those that are.
+    /// Returns a writer for other output that must stay in order with the log lines.
     pub fn lines(&self) -> Lines {
         self.0.clone()
     }
@@ -77,7 +78,7 @@ impl Drop for Flusher {
         let shared = &self.0.shared;
         shared.gathered().stopped = true;
         shared.changed.notify_all();
-        // The reader may never read again. Then the thread is left behind.
+        // If the reader never reads again, leave the thread behind.
         let running = |gathered: &mut Gathered| !gathered.ended;
         drop(shared.changed.wait_timeout_while(shared.gathered(), LAST, running));
     }
@@ -88,7 +89,7 @@ impl Shared {
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a line that is written soon, or drops it.
+    /// Queues a line to be written, or drops it if the queue is full.
     fn gather(&self, line: &[u8], access: bool) {
         let mut gathered = self.gathered();
         let (held, limit) =
@@ -110,7 +111,7 @@ impl Shared {
         }
     }
 
-    /// Waits for something to write. Returns `None` at the end.
+    /// Waits for lines and returns them. Returns `None` when the log has stopped and all lines are taken.
     fn next(&self) -> Option<Vec<u8>> {
         let idle = |gathered: &mut Gathered| gathered.lines.is_empty() && !gathered.stopped;
         let gathered = self.changed.wait_while(self.gathered(), idle);
@@ -129,7 +130,7 @@ impl Shared {
     }
 }
 
-/// Writes the collected lines.
+/// The thread that writes the collected lines.
 struct Writer<W> {
     shared: Arc<Shared>,
     out: W,
@@ -144,19 +145,20 @@ impl<W: Write> Writer<W> {
                 lines.insert(0, b'\n');
             }
             if self.write(&lines).is_err() {
-                // A full disk may have room again later. If nobody reads the log, nobody can be told.
+                // Count the lost lines, to report them if writing works again: a full disk may have room
+                // later.
                 let lost = String::from_utf8_lossy(&lines).lines().count();
                 self.shared.gathered().lost += lost as u64;
                 continue;
             }
             let lost = std::mem::take(&mut self.shared.gathered().lost);
             if lost > 0 {
-                tracing::warn!(lost, "the log could not be written for a while: lines are missing");
+                tracing::warn!(lost, "could not write to the log for a while, so lines are missing");
             }
         }
     }
 
-    /// Writes the lines, and notes whether the last one is complete.
+    /// Writes the lines, and records whether the last one is complete.
     fn write(&mut self, mut lines: &[u8]) -> io::Result<()> {
         while !lines.is_empty() {
             match self.out.write(lines) {

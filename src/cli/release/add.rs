@@ -45,10 +45,10 @@ pub struct Args {
     /// The architecture of each payload, in the same order; by default, payloads are for every machine
     #[arg(long, value_name = "ARCH")]
     arch: Vec<String>,
-    /// The line; by default the one whose prefix the version has
+    /// The line; by default the one whose prefix matches the version
     #[arg(long, value_name = "LINE")]
     line: Option<LineName>,
-    /// How soon it must go out
+    /// How urgent the release is
     #[arg(long, value_name = "URGENCY")]
     urgency: Option<Urgency>,
     /// A one-line summary for people
@@ -60,10 +60,10 @@ pub struct Args {
     /// The version of a component, `kubernetes=1.8.9`
     #[arg(long, value_name = "NAME=VERSION", value_parser = named)]
     component: Vec<(String, String)>,
-    /// No cluster may jump over this release
+    /// Make this release a barrier, which no cluster may skip
     #[arg(long)]
     barrier: bool,
-    /// The release that this one replaces, which is held unless it is in its last stage
+    /// The release that this one replaces; it is held unless it is in its last stage
     #[arg(long, value_name = "VERSION")]
     replaces: Option<Version>,
     #[command(flatten)]
@@ -125,7 +125,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     Ok(done)
 }
 
-/// Refuses a catalog with faults: one of them may hide the line of the release, or what it replaces.
+/// Refuses a catalog with faults: a fault may hide the release's line, or the release that it replaces.
 fn refuse_faulty(view: &View, workspace: &Workspace) -> anyhow::Result<()> {
     let Some(fault) = view.snapshot.reading.faults.first() else { return Ok(()) };
     let folder = workspace.catalog.display().to_string();
@@ -136,11 +136,11 @@ fn refuse_faulty(view: &View, workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 impl Args {
-    /// What to add, with the digests and sizes of the payload files.
+    /// Returns the release to add, with the digests and sizes of its payload files.
     fn add(&self) -> anyhow::Result<Add> {
         if !self.arch.is_empty() && self.arch.len() != self.payload.len() {
             return Err(refuse(
-                format!("{} payloads and {} architectures", self.payload.len(), self.arch.len()),
+                format!("there are {} payloads but {} architectures", self.payload.len(), self.arch.len()),
                 "give `--arch` once for each `--payload`, in the same order",
             ));
         }
@@ -173,8 +173,8 @@ impl Args {
     }
 }
 
-/// Copies a payload, unless it is there. A file with other content belongs to no release of the catalog: an
-/// interrupted run left it.
+/// Copies a payload, unless it is there already. Overwrites a file with other content, which an interrupted
+/// run left and no release of the catalog uses.
 fn copy(from: &Path, to: &Path, payload: &Payload) -> anyhow::Result<()> {
     let expected = (payload.sha256, payload.size);
     if to.is_file() && measure(to)? == expected {
@@ -188,7 +188,7 @@ fn copy(from: &Path, to: &Path, payload: &Payload) -> anyhow::Result<()> {
     if measure(to)? == expected {
         return Ok(());
     }
-    // Nobody may mistake it for the payload.
+    // Remove the bad copy, so that nobody mistakes it for the payload.
     let _ = fs::remove_file(to);
     let changed = Err(anyhow::anyhow!("`{}` changed while it was being copied", from.display()));
     changed.hint("add it again once it is complete")

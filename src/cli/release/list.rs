@@ -21,7 +21,7 @@ pub struct Args {
     /// Only this line
     #[arg(long, value_name = "LINE")]
     line: Option<LineName>,
-    /// As of this time, RFC 3339
+    /// Evaluate as of this time (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     at: Option<Time>,
 }
@@ -44,7 +44,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         let decisions = decide_line(line, now);
         let mut own = decisions.iter().peekable();
         for release in line.releases.values() {
-            // Both are in ascending order of versions.
+            // Decisions and releases are both in ascending order of versions.
             let decision = own.next_if(|decision| decision.release.version == release.version);
             let explanation = Explanation { line, release, now, decision };
             let channel = explanation.stage().map(|stage| line.stages[stage].channel.to_string());

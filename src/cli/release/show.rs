@@ -42,7 +42,7 @@ struct Body<'a> {
     manifest: Option<&'static str>,
     /// Why the manifest is invalid.
     manifest_fault: Option<String>,
-    /// RFC 3339, by stage: the earliest entry that release keys allow.
+    /// By stage, the earliest time of entry that release keys allow (RFC 3339).
     not_before: BTreeMap<&'a StageName, String>,
     /// `present`, `missing` or `differs`.
     payload: Option<&'static str>,

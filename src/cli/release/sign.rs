@@ -97,7 +97,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     }
     let mut proposed = propose_releases(trust, &pending, &public, now, |manifest| args.form(manifest))?;
     proposed.check(now).hint_with(hint)?;
-    // A key may have been given for a release that was refused.
+    // If a release was refused, the key that was given for it may have nothing to sign.
     let must_count = if body.refused.is_empty() { args.key.as_slice() } else { &[] };
     ceremony::sign_with(&mut proposed, must_count, &keys, SEE_KEYS)?;
     if let Some(file) = &args.ceremony {
@@ -115,7 +115,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 fn hint(refused: &Refused) -> &'static str {
     match refused {
         Refused::BothSides { .. } | Refused::OtherDuty { .. } | Refused::Stranger { .. } => {
-            "give a release key, one of another line if there is one (`tidegate key list`); the line can have its own afterwards: `tidegate root change --add release:LINE=NEW.pem --drop release:LINE=KEYID`"
+            "give a release key of another line, if there is one (`tidegate key list`); afterwards, you can give this line its own key: `tidegate root change --add release:LINE=NEW.pem --drop release:LINE=KEYID`"
         }
         Refused::Expired { .. } => "renew that role first: `tidegate root change --renew ROLE`",
         _ => SEE_ROLES,
@@ -124,7 +124,7 @@ fn hint(refused: &Refused) -> &'static str {
 
 const SEE_KEYS: &str = "see which keys count for which lines: `tidegate key list`";
 
-/// Returns what to sign. What cannot be signed is recorded as refused.
+/// Returns the releases to sign. Records in `body` those that cannot be signed.
 fn pending<'v>(
     view: &'v View,
     ask: &'v Sign,
@@ -148,8 +148,8 @@ fn pending<'v>(
 }
 
 impl Args {
-    /// What the given keys lack to sign for a line, and to delegate it if it is new, with the way out.
-    /// Nothing is signed to find that out.
+    /// Returns why the given keys are not enough to sign for a line (and to delegate it, if it is new),
+    /// with a hint. Signs nothing.
     fn lacking(
         &self,
         trust: &Trust,
@@ -184,7 +184,7 @@ impl Args {
                 };
                 (
                     format!("{what} needs the signatures of {threshold} {keys} keys, not just {given}"),
-                    "give their keys too (`--key`), or a file to pass on to their keepers: `--ceremony FILE`",
+                    "give the other keys too (`--key`), or write a ceremony to pass on to their keepers: `--ceremony FILE`",
                 )
             }
         })
@@ -193,7 +193,7 @@ impl Args {
     fn form(&self, manifest: &mut ReleaseManifest) {
         let reason = self.reason.as_deref().unwrap_or_default();
         for Forward { stage, earliest } in &self.not_before {
-            // Releases that cannot be brought forward were refused before.
+            // Releases that cannot be brought forward have been refused already.
             let _ = manifest.bring_forward(stage, *earliest, reason);
         }
     }

@@ -1,22 +1,22 @@
-//! How many files and connections the process may have open, and how many of them are for clients.
+//! The limit of open files and connections, and the share of it that clients get.
 //!
-//! However many clients connect at once, the operator's listener, the catalog's files and the last
-//! publication still need some.
+//! Clients must not use up the limit: the operator's listener, the catalog's files and the last publication
+//! need a part of it.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// How many are kept for everything except clients.
+/// How many descriptors are reserved for everything except clients.
 const OWN: u64 = 256;
 
-/// How many a client needs: its connection, and the payload's file that it downloads.
+/// How many descriptors a client needs: its connection, and the file of the payload that it downloads.
 const EACH: u64 = 2;
 
-/// If the limit is so low that the server's own share would leave clients almost nothing, they get one
-/// in this many of it.
+/// If the limit is so low that the reserve would leave clients almost nothing, one client may connect for
+/// each of this many descriptors.
 const LEAST: u64 = 8;
 
-/// Raises the limit as far as the system allows. Processes start with a lower limit for the sake of
-/// programs that cannot deal with more.
+/// Raises the limit of open files as far as the system allows. Processes start with a lower limit because
+/// some programs cannot handle more.
 pub fn raise() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum && setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_err() {
@@ -24,12 +24,12 @@ pub fn raise() {
     }
 }
 
-/// How many the process may have open, or `None` if there is no limit.
+/// Returns how many files the process may have open, or `None` if there is no limit.
 pub fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// How many clients may be connected: `wanted`, or fewer.
+/// Returns how many clients may connect at once: `wanted`, or fewer if the limit is low.
 pub fn connections(limit: Option<u64>, wanted: usize) -> usize {
     let Some(limit) = limit else { return wanted };
     let room = (limit.saturating_sub(OWN) / EACH).max(limit / LEAST).max(1);

@@ -15,6 +15,6 @@ fn serve_with(work: impl FnOnce(&mpsc::Receiver<()>) + Send + 'static) -> String
 #[test]
 fn a_server_whose_promoter_has_ended_ends_too_and_says_so() {
     for error in [serve_with(|_| ()), serve_with(|_| panic!("as a fault of ours would"))] {
-        assert!(error.starts_with("the promoter ended by itself"), "{error}");
+        assert!(error.starts_with("the promoter stopped unexpectedly"), "{error}");
     }
 }

@@ -11,7 +11,7 @@ use crate::formats::tuf::names;
 use crate::signing::Signed;
 use crate::signing::verify::{Verified, Verifier};
 
-/// The payloads that were looked for.
+/// The result for each listed payload.
 #[derive(Debug, Default, Serialize)]
 pub struct Payloads {
     /// How many were downloaded and have the right digest.
@@ -26,7 +26,7 @@ pub struct Payloads {
 }
 
 impl Payloads {
-    /// Looks for every payload that is listed.
+    /// Reads and verifies every listed payload.
     ///
     /// # Errors
     /// The first payload that differs from its listing, or cannot be read.
@@ -46,7 +46,7 @@ impl Payloads {
         Ok(payloads)
     }
 
-    /// The list for a missing payload of a release.
+    /// Returns the list to which a missing payload of this release belongs.
     fn missing_from(&mut self, verified: &Verified, release: Option<&Version>) -> &mut Vec<String> {
         let offers = verified.channel_manifests.iter().flat_map(|manifest| &manifest.signed().releases);
         let mut offers = offers.filter(|offer| Some(&offer.version) == release).peekable();

@@ -17,7 +17,7 @@ use crate::tls;
 /// No file in a repository is larger, except for payloads, whose sizes are listed.
 const MAX_FILE: u64 = 1024 * 1024 * 1024;
 
-/// For one file. A server that takes longer is stuck.
+/// The timeout for one file. A server that takes longer is stuck.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A folder, or a server with the address of its repository.
@@ -36,13 +36,13 @@ impl Source {
             Self::Server(Box::new(agent(from, ca)?), format!("{base}/tuf"))
         } else {
             let folder = PathBuf::from(from);
-            // In a folder that `tidegate export` wrote, the repository is one of several.
+            // In a folder that `tidegate export` wrote, the repository is in `tuf`.
             let inner = folder.join("tuf");
             Self::Folder(if inner.is_dir() { inner } else { folder })
         })
     }
 
-    /// Refuses a place without a repository: that is a mistyped name rather than tampering.
+    /// Refuses a place without a repository: a mistyped name is more likely than tampering.
     pub fn check_place(&self, from: &str) -> anyhow::Result<()> {
         if let Self::Folder(folder) = self
             && !folder.exists()
@@ -78,7 +78,7 @@ impl Files for Source {
     }
 }
 
-/// The hint for a missing folder, whose name may be meant as a server's address.
+/// Returns the hint for a missing folder. The user may have meant a server's address.
 fn server_instead(from: &str) -> String {
     let host = from.split('/').next().unwrap_or_default();
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
@@ -88,7 +88,7 @@ fn server_instead(from: &str) -> String {
     "name a folder with a repository, or a server as `http://HOST:PORT`".to_owned()
 }
 
-/// The trusted root: the one that is named, or the first one of the catalog here, if it has one.
+/// Reads the trusted root: the file at `path`, or else the first root of the catalog, if it has one.
 pub fn own_root(path: Option<&Path>, catalog: &Path) -> anyhow::Result<Option<Signed<Root>>> {
     let own = catalog.join("trust").join("1.root.json");
     let path = match path {
@@ -100,7 +100,7 @@ pub fn own_root(path: Option<&Path>, catalog: &Path) -> anyhow::Result<Option<Si
     parse_root(&path.display().to_string(), raw.into()).map(Some)
 }
 
-/// Reads a root from its bytes. Nothing is verified.
+/// Parses a root without verifying it.
 pub fn parse_root(name: &str, raw: Bytes) -> anyhow::Result<Signed<Root>> {
     Signed::parse(raw)
         .with_context(|| format!("`{name}` is not a root"))
@@ -132,8 +132,8 @@ fn download(agent: &ureq::Agent, url: &str) -> anyhow::Result<Option<Vec<u8>>> {
     response.body_mut().with_config().limit(MAX_FILE).read_to_vec().with_context(failed).map(Some)
 }
 
-/// A path as part of a URL. Only one character of names needs an escape: some servers read `+` as a
-/// space.
+/// Escapes a path for a URL. The only character in names that needs this is `+`, which some servers read as
+/// a space.
 fn encoded(path: &str) -> String {
     path.replace('+', "%2B")
 }

@@ -23,47 +23,48 @@ tagged! {
     pub enum GateState {
         /// Open.
         Passes = "passes",
-        /// Opens by itself at `until`.
+        /// Opens at `until` without anybody acting.
         Waits { until: Time } = "waits",
-        /// Opens only when somebody does something.
+        /// Opens only when somebody acts.
         Blocks = "blocks",
     }
 }
 
 tagged! {
-    /// The subject of a gate, and what was found.
+    /// What a gate checks, and what it found.
     #[derive(Debug, Clone, Copy, PartialEq)]
     pub enum Fact<'a> {
-        /// The catalog has an entry for the stage or a later one, dated in the future.
+        /// The catalog already has an entry for this stage or a later one, dated in the future.
         Recorded { since: Time } = "recorded",
-        /// The release was yanked. Present only if it was.
+        /// The release was yanked. Only yanked releases have this gate.
         Yanked { yank: &'a Yank } = "yanked",
-        /// A release key has signed the release.
+        /// Whether a release key has signed the release.
         Signed { manifest: &'a ManifestState } = "signed",
-        /// The payload files exist and match their digests.
+        /// Whether the payload files exist and match their digests.
         Payload { payload: &'a PayloadState } = "payload",
-        /// The time in the previous stage. `waived` if an early promotion skips it.
+        /// The time that the release must spend in the previous stage. `waived` if an early promotion skips
+        /// it.
         Soak { since: Time, soak: Soak, due: Time, waived: bool } = "soak",
-        /// The earliest time that the signed release manifest allows.
+        /// The earliest entry time that the signed release manifest allows.
         NotBefore { stage: &'a StageName, at: Time } = "not_before",
-        /// The line accepts no new releases. Present only if it is retired.
+        /// The line is retired. Only retired lines have this gate.
         Retired { line: &'a LineName, retired: &'a Event } = "retired",
-        /// Somebody holds the release.
+        /// The hold on the release, if it is held.
         Hold { hold: Option<&'a Event> } = "hold",
-        /// The freeze that is in effect now, or will be when every other gate passes.
+        /// The freeze, if any, that is in effect now or will be when every other gate passes.
         Freeze { freeze: Option<&'a Freeze>, waived: bool } = "freeze",
-        /// The hours of the week in which promotions happen.
+        /// The hours of the week in which promotions are allowed.
         Window { window: &'a Window, waived: bool } = "window",
-        /// The older barrier that must enter first.
+        /// The older barrier that must enter the stage first, if any.
         Order { barrier: Option<&'a Release> } = "order",
-        /// Somebody paused the channel.
+        /// The pause of the channel, if it is paused.
         Paused { channel: &'a ChannelName, pause: Option<&'a Event> } = "paused",
     }
 }
 
 impl Fact<'_> {
-    /// Whether the gate matters in a retired line too: the line still offers its releases, and a fault in a
-    /// release keeps it from being offered.
+    /// Whether the gate still matters once the line is retired. The line goes on offering its releases, so
+    /// anything that prevents a release from being offered still matters.
     pub const fn outlasts_retirement(&self) -> bool {
         matches!(
             self,
@@ -73,8 +74,8 @@ impl Fact<'_> {
 }
 
 impl<'a> Gate<'a> {
-    /// The gate that keeps a release from being offered although it has entered a stage by `now`: its
-    /// payload or its signature is missing. `None` for a yanked release.
+    /// The gate that prevents a release from being offered at `now`, although it has entered a stage,
+    /// because its payload or its signature is missing or invalid. `None` if it was yanked.
     pub fn withholding(release: &'a Release, now: Time) -> Option<Self> {
         if !release.is_known(now) || release.yanked(now).is_some() || release.is_deliverable() {
             return None;
@@ -86,7 +87,7 @@ impl<'a> Gate<'a> {
         Some(Self { fact, state: GateState::Blocks })
     }
 
-    /// When the gate opens by itself, if it waits.
+    /// When the gate opens, if it waits.
     pub const fn opens(&self) -> Option<Time> {
         match self.state {
             GateState::Waits { until } => Some(until),
@@ -94,7 +95,7 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// Whether an early promotion skips it.
+    /// Whether an early promotion skips the gate.
     pub const fn is_waived(&self) -> bool {
         matches!(
             self.fact,
@@ -105,21 +106,22 @@ impl<'a> Gate<'a> {
     }
 }
 
-/// What an early promotion skips: always the soak and the window, a freeze only on request.
+/// The options of an early promotion. It always skips the soak and the window, but a freeze only on
+/// request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Early {
     pub during_freeze: bool,
 }
 
-/// A barrier that has not entered a stage, and what is decided on it.
+/// A barrier that has not entered a stage yet, and the verdict on its entry.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Barrier<'a> {
     pub(super) release: &'a Release,
     pub(super) verdict: Verdict,
 }
 
-/// The time at which a release can enter a stage, given that it enters the stage before at `entered`.
-/// `None` while the stage is closed to every release.
+/// The earliest time at which a release can enter the stage `target`, if it enters the previous stage at
+/// `entered`. `None` while the channel is paused.
 pub(super) fn due(line: &Line, release: &Release, target: &Stage, entered: Time, now: Time) -> Option<Time> {
     if target.paused(now).is_some() {
         return None;
@@ -130,7 +132,7 @@ pub(super) fn due(line: &Line, release: &Release, target: &Stage, entered: Time,
     Some(calendar(line, target, release.urgency, due, None).0)
 }
 
-/// Looks at every gate of one promotion.
+/// Checks every gate of one promotion and decides on it.
 pub(super) fn examine<'a>(
     line: &'a Line,
     release: &'a Release,
@@ -155,7 +157,7 @@ pub(super) fn examine<'a>(
     let manifest = &release.evidence.manifest;
     let signed = match manifest {
         ManifestState::Signed(_) => true,
-        // A catalog that has no keys yet can still have a history.
+        // A catalog that has no keys yet can still record a history of promotions.
         ManifestState::NoTrust => stage > 0,
         ManifestState::Unsigned | ManifestState::Invalid(_) => false,
     };
@@ -204,7 +206,7 @@ pub(super) fn examine<'a>(
         });
     }
 
-    // A recorded entry happens at its time, whatever the gates say.
+    // A recorded entry takes effect at its time, whatever the gates say.
     let verdict = if let Some(until) = recorded {
         Verdict::Wait { until }
     } else if gates.iter().any(|gate| gate.state == GateState::Blocks) {
@@ -219,8 +221,8 @@ pub(super) fn examine<'a>(
     Decision { line, release, stage, verdict, gates, deadline, overdue }
 }
 
-/// The first time from `due` on that is outside every freeze and inside the window, with the last freeze
-/// and the last opening of the window that delayed it.
+/// Returns the first time at or after `due` that is outside every freeze and inside the window, together
+/// with the last freeze and the last window opening that caused a delay.
 fn calendar<'a>(
     line: &'a Line,
     target: &Stage,
@@ -244,7 +246,7 @@ fn calendar<'a>(
     }
 }
 
-/// The time at which `time` has passed since `since`, not counting frozen time.
+/// The time at which a duration of `time` has passed since `since`, not counting freezes.
 fn unfrozen(line: &Line, urgency: Urgency, since: Time, time: TimeDelta) -> Time {
     let (mut cursor, mut left) = (since, time);
     for freeze in line.freezes.iter().filter(|freeze| !freeze.except.contains(&urgency)) {

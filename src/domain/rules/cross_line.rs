@@ -31,7 +31,8 @@ fn follows(lines: &[Line], unusable: &Unusable, broken: &mut Vec<Broken>) {
     }
 }
 
-/// Pairs of lines in which the outer one's name is a dotted prefix of the inner one's.
+/// Reports lines whose names are dotted prefixes of other lines' names. Returns them as pairs of the prefix
+/// and the longer name.
 fn names<'a>(lines: &'a [Line], broken: &mut Vec<Broken>) -> HashSet<(&'a LineName, &'a LineName)> {
     let names: HashMap<&str, &LineName> = lines.iter().map(|line| (line.name.as_str(), &line.name)).collect();
     let mut within = HashSet::new();
@@ -57,7 +58,8 @@ fn prefixes(lines: &[Line], names: &HashSet<(&LineName, &LineName)>, broken: &mu
     for (inner, text) in texts.iter().enumerate() {
         for (depth, prefix) in dotted(text).enumerate() {
             for &outer in by_prefix.get(prefix).into_iter().flatten() {
-                // Two lines with the same prefix meet twice, once from each side.
+                // Two lines with the same prefix are paired twice, once in each order, but are reported
+                // once.
                 let twice = depth == 0 && outer >= inner;
                 let pair = [&lines[inner].name, &lines[outer].name];
                 if twice || names.contains(&(pair[1], pair[0])) {
@@ -72,12 +74,13 @@ fn prefixes(lines: &[Line], names: &HashSet<(&LineName, &LineName)>, broken: &mu
     }
 }
 
-/// A dotted text and its prefixes: `1.8.4`, `1.8`, `1`.
+/// A dotted string and its prefixes: `1.8.4`, `1.8`, `1`.
 fn dotted(text: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(text), |text| text.rsplit_once('.').map(|(prefix, _)| prefix))
 }
 
-/// Reports channel names that occur twice. Each points at the first, and the first at the second.
+/// Reports channel names that are claimed more than once. Each claim refers to the first one, and the first
+/// to the second.
 fn channels(lines: &[Line], broken: &mut Vec<Broken>) {
     let mut claims: BTreeMap<&ChannelName, Vec<(&LineName, At)>> = BTreeMap::new();
     for line in lines {

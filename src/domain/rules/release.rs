@@ -1,4 +1,4 @@
-//! Rules of one release in its line, and of what yanked releases lead to.
+//! Rules for one release in its line, and for the replacements of yanked releases.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use super::super::soak_record;
 use super::super::version::Version;
 use super::{At, Part, Reference, Rule, circles, text};
 
-/// Checks the rules for one release. `unread` are releases of the line that exist but cannot be read.
+/// Checks the rules for one release. `unread` lists releases of the line that exist but cannot be read.
 pub(super) fn release(
     line: &Line,
     release: &Release,
@@ -44,8 +44,8 @@ pub(super) fn release(
     entries(line, release, &mut report);
 }
 
-/// Checks the rules for a list of payloads, given their file names. A reader passes `None` for a name that
-/// it could not read.
+/// Checks the rules for a list of payloads, given their file names. The caller passes `None` for a name
+/// that it could not read.
 pub fn payloads<'a>(files: impl IntoIterator<Item = Option<&'a str>>) -> Vec<(Part, Rule)> {
     let mut found = Vec::new();
     let mut names: Vec<Option<&str>> = Vec::new();
@@ -95,7 +95,7 @@ fn texts(release: &Release, report: &mut impl FnMut(Part, Rule)) {
     }
 }
 
-/// Checks that entries are in order, late enough, and not made during a hold.
+/// Checks that entries are in order, not too early, and not made during a hold.
 fn entries(line: &Line, release: &Release, report: &mut impl FnMut(Part, Rule)) {
     for (place, stages) in line.stages.windows(2).enumerate() {
         let [before, stage] = stages else { continue };
@@ -108,7 +108,8 @@ fn entries(line: &Line, release: &Release, report: &mut impl FnMut(Part, Rule)) 
             let (stage, before) = (stage.name.clone(), before.name.clone());
             report(Part::Entry(stage.clone()), Rule::StageLeftOut { stage, before });
         }
-        // No promoter ignores a hold, so a scheduled entry of the same second was committed before it.
+        // The promoter never ignores a hold, so a scheduled entry with the same second was committed before
+        // the hold.
         if let Some(hold) = release.hold.as_ref().filter(|hold| entry.by == SCHEDULE && hold.at < entry.since)
         {
             let stage = stage.name.clone();
@@ -130,15 +131,15 @@ fn early(
     let min = stage.soak.as_ref()?.of(release.urgency).min;
     let scheduled = entry.by == SCHEDULE;
     // A changed policy applies to later entries only, so an entry is compared with the soak under which it
-    // was made. The schedule records that soak. If it is not known, it may have been the usual one.
+    // was made. The schedule records that soak. Without a record, the soak may have been the usual minimum.
     let recorded = soak_record::recorded(entry).filter(|_| scheduled);
     let min = recorded.map_or(min.min(SOAK_MIN), |soak| soak.min(min));
     let excused = !scheduled && entry.reason.is_some();
     (spent < min && !excused).then_some(Rule::Early { stage: name, before, spent, min, scheduled })
 }
 
-/// Yanked releases do not replace each other in a circle. What replaces a yanked barrier is higher, and
-/// is replaced again if it was yanked itself.
+/// Checks that yanked releases do not replace each other in a cycle, and that the replacement of a yanked
+/// barrier is higher and, if it was yanked as well, has a replacement of its own.
 pub(super) fn yanks(line: &Line, report: &mut impl FnMut(At, Rule)) {
     let yanked: HashMap<&Version, &Yank> = line
         .releases
@@ -151,7 +152,7 @@ pub(super) fn yanks(line: &Line, report: &mut impl FnMut(At, Rule)) {
     let next: HashMap<&Version, &Version> = yanked
         .iter()
         .filter_map(|(from, yank)| Some((*from, yank.to.as_ref()?)))
-        // A release that names itself breaks another rule.
+        // A release that names itself is reported under another rule.
         .filter(|(from, to)| from != to)
         .collect();
     let circles = circles(&next);

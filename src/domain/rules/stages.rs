@@ -6,8 +6,8 @@ use super::super::line::Line;
 use super::super::policy::{SOAK_MAX, SOAK_MIN, Soak, SoakPolicy, Urgency};
 use super::{At, Limit, Rule, text};
 
-/// Checks the rules for a list of stages, of a line or of the policy. A reader passes `None` for a stage
-/// that it could not read.
+/// Checks the rules for a list of stages, from a line or from the policy. The caller passes `None` for a
+/// stage that it could not read.
 pub fn stages<'a>(
     all: impl IntoIterator<Item = Option<(&'a StageName, Option<&'a SoakPolicy>)>>,
 ) -> Vec<(At, Rule)> {
@@ -41,7 +41,8 @@ fn soaks(place: usize, stage: &StageName, policy: &SoakPolicy) -> Vec<(At, Rule)
     found
 }
 
-/// Checks the rules for one soak. A limit that it inherits from another soak is reported there.
+/// Checks the rules for one soak. A limit inherited from another soak is skipped, since it is reported for
+/// that soak.
 fn soak(
     place: usize,
     stage: &StageName,
@@ -75,7 +76,7 @@ fn soak(
     found
 }
 
-/// The rule that a freeze breaks if it does not end after it begins.
+/// Checks that a freeze ends after it begins.
 pub fn freeze(from: Time, until: Time) -> Option<Rule> {
     (until <= from).then_some(Rule::FreezeBackwards)
 }

@@ -1,5 +1,5 @@
-//! Rules of single values: each function returns the rule that a value breaks. Published texts have
-//! limits, since every cluster loads them.
+//! Rules for single values. Each function returns the rule that a value breaks, if any. The length of
+//! published text is limited, since every cluster downloads it.
 
 use chrono::TimeDelta;
 
@@ -7,27 +7,27 @@ use super::super::payload::{Payload, is_file_name};
 use super::super::release::Event;
 use super::Rule;
 
-/// A reason is a sentence or two.
+/// The maximum length of a reason in bytes, enough for a sentence or two.
 pub const REASON: usize = 1000;
-/// A note may be a report.
+/// The maximum length of a note in bytes. A note may be a whole report.
 pub const NOTE: usize = 10_000;
-/// Titles, summaries and component versions fit into one line of a table.
+/// The maximum length in bytes of titles, summaries and component versions, which tables show on one line.
 pub const LINE: usize = 200;
-/// Who did something.
+/// The maximum length of an author's name in bytes.
 pub const AUTHOR: usize = 200;
-/// Browsers and proxies accept addresses of this length.
+/// The maximum length of a link in bytes. Browsers and proxies accept addresses of this length.
 pub const LINK: usize = 2000;
-/// The largest number that JSON carries without loss everywhere, 2^53 - 1.
+/// The largest payload size: 2^53 - 1, the largest integer that every JSON parser reads exactly.
 pub const SIZE: u64 = 9_007_199_254_740_991;
 /// The longest duration, in days. A longer one is a typo.
 pub const DAYS: i64 = 3650;
 
-/// A text of one line of at most `most` bytes.
+/// Checks a string of one line and at most `most` bytes.
 pub fn line(text: &str, most: usize) -> Option<Rule> {
     lines(text, most).or_else(|| text.contains('\n').then_some(Rule::SeveralLines))
 }
 
-/// A text of any number of lines, of at most `most` bytes in total.
+/// Checks a string of any number of lines and at most `most` bytes in total.
 pub fn lines(text: &str, most: usize) -> Option<Rule> {
     if text.trim().is_empty() {
         return Some(Rule::EmptyText);
@@ -35,36 +35,36 @@ pub fn lines(text: &str, most: usize) -> Option<Rule> {
     if text.len() > most {
         return Some(Rule::LongText { length: text.len(), most });
     }
-    // Most texts are plain ASCII, and that check is much faster.
+    // Most strings are printable ASCII, and checking for that is much faster.
     let plain = text.bytes().all(|b| matches!(b, b' '..=b'~'));
     (!plain && text.chars().any(|c| is_unprintable(c) && c != '\n')).then_some(Rule::ControlCharacter)
 }
 
-/// The address of a page.
+/// Checks the address of a web page.
 pub fn link(text: &str) -> Option<Rule> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let valid = rest.is_some_and(|rest| !rest.is_empty()) && !text.contains(' ');
     line(text, LINK).or_else(|| (!valid).then(|| Rule::NotALink(text.to_owned())))
 }
 
-/// The name of an architecture, `amd64`.
+/// Checks the name of an architecture, such as `amd64`.
 pub fn arch(text: &str) -> Option<Rule> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
     let valid = (1..=32).contains(&text.len()) && text.bytes().all(plain);
     (!valid).then(|| Rule::NotAnArch(text.to_owned()))
 }
 
-/// The name of a payload file.
+/// Checks the name of a payload file.
 pub fn file_name(text: &str) -> Option<Rule> {
     (!is_file_name(text)).then(|| Rule::NotAFileName(text.to_owned()))
 }
 
-/// The size of a payload, in bytes.
+/// Checks the size of a payload, in bytes.
 pub fn size(size: u64) -> Option<Rule> {
     (!(1..=SIZE).contains(&size)).then_some(Rule::Size(size))
 }
 
-/// A duration, short enough that no sum of a time and durations overflows.
+/// Checks a duration. The limit ensures that adding durations to a time never overflows.
 pub fn duration(duration: TimeDelta) -> Option<Rule> {
     let allowed = TimeDelta::zero()..=TimeDelta::days(DAYS);
     (!allowed.contains(&duration)).then_some(Rule::Duration(duration))

@@ -1,4 +1,4 @@
-//! The minor gate: clusters enter a line only from the top of the line it follows.
+//! The minor gate: clusters can enter a line only from the top of the line that it follows.
 
 use super::super::Time;
 use super::super::catalog::{Catalog, ChannelRef};
@@ -6,32 +6,33 @@ use super::super::release::Release;
 use super::super::version::Version;
 use super::Step;
 
-/// What opens the way into a line.
+/// The minor gate of one line, and the releases from which clusters can pass it.
 #[derive(Debug, Clone, Copy)]
 pub struct MinorGate<'a> {
-    /// The channel of the followed line that counts: its last stage that offers something.
+    /// The channel of the followed line that counts: the last stage with something on offer.
     pub channel: Option<ChannelRef<'a>>,
-    /// The highest release on offer there.
+    /// The highest release on offer in that channel.
     highest: Option<&'a Release>,
-    /// The lowest version that still opens the way: the highest, or one that was the highest within the
-    /// grace.
+    /// The lowest version from which clusters can pass: the highest, or one that was the highest within the
+    /// grace period.
     least: Option<&'a Version>,
-    /// The highest barrier of that channel. It counts even if it is not on offer, for example while its
-    /// replacement still soaks.
+    /// The highest barrier of that channel. It counts even if it is not on offer, for example while the
+    /// replacement of a yanked barrier is still soaking.
     pub barrier: Option<&'a Version>,
 }
 
 impl<'a> MinorGate<'a> {
-    /// Creates the gate into a line at `now`. If the line follows none, nothing passes the gate.
+    /// Creates the gate of a line at `now`. If the line follows no other, the gate is closed.
     pub fn new(catalog: &'a Catalog, line: &'a super::super::line::Line, now: Time) -> Self {
         let closed = Self { channel: None, highest: None, least: None, barrier: None };
         let Some(follows) = &line.follows else { return closed };
         let Some(before) = catalog.line(&follows.line) else { return closed };
         let top = (0..before.stages.len()).rev().find_map(|stage| Some((stage, before.latest(stage, now)?)));
         let Some((stage, highest)) = top else { return closed };
-        // The highest only rises over time, since yanked releases do not count. So the lowest version that
-        // was the highest within the grace is the one that was the highest when the grace began, or the
-        // first to enter after that. A manifest may name a grace that is longer than time itself.
+        // Yanked releases do not count, so the highest version only rises over time. The lowest version
+        // that was the highest within the grace period is therefore the one that was the highest when the
+        // period began or, if there was none, the first to enter after that. A manifest may give a grace
+        // period so long that its start cannot be represented.
         let start = now.checked_sub_signed(follows.grace).unwrap_or(Time::MIN_UTC);
         let at_start = before.offered(stage, now).rfind(|release| release.is_in(stage, start));
         let earliest = || {
@@ -40,7 +41,7 @@ impl<'a> MinorGate<'a> {
             })
         };
         let least = at_start.or_else(earliest).map(|release| &release.version);
-        // Entering the next line must not be a way around a barrier of this one.
+        // Clusters must not get around a barrier of the followed line by entering the next one.
         let barrier = before.barriers_in(stage, now).max();
         let least = least.max(barrier);
         Self {
@@ -51,7 +52,7 @@ impl<'a> MinorGate<'a> {
         }
     }
 
-    /// Whether the way is open for a known release of the followed line.
+    /// Whether clusters can pass the gate from a known release of the followed line.
     pub fn admits(&self, current: &Release, now: Time) -> bool {
         let Some(channel) = self.channel else { return false };
         channel.line.releases.contains_key(&current.version)
@@ -59,7 +60,7 @@ impl<'a> MinorGate<'a> {
             && self.least.is_some_and(|least| current.version >= *least)
     }
 
-    /// The release that opens the way.
+    /// The release to install in order to pass the gate.
     pub fn required(&self) -> Option<Step<'a>> {
         Some(Step { release: self.highest?, channel: self.channel? })
     }

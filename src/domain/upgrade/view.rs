@@ -1,4 +1,4 @@
-//! What each channel offers at one time, prepared for many queries.
+//! What each channel offers at one point in time, prepared for many queries.
 
 use std::collections::HashMap;
 use std::ops::{Bound, RangeBounds};
@@ -13,7 +13,7 @@ use super::super::version::Version;
 use super::gate::MinorGate;
 use super::{Advice, Blocked, Coming, Wait};
 
-/// Every channel of a catalog at one time.
+/// The state of every channel of a catalog at one point in time.
 #[derive(Debug)]
 pub struct Views<'a> {
     pub(super) catalog: &'a Catalog,
@@ -27,28 +27,28 @@ struct LineView<'a> {
     stages: Vec<View<'a>>,
 }
 
-/// One channel at one time. All lists are in ascending order of versions.
+/// The state of one channel at one point in time. All lists are ordered by version.
 #[derive(Debug, Default)]
 pub(super) struct View<'a> {
     offered: Vec<&'a Release>,
-    /// The barriers of the channel; for a yanked one, its replacement.
+    /// The barriers of the channel. A yanked barrier is represented by its replacement.
     barriers: Vec<&'a Version>,
     coming: Vec<Coming<'a>>,
 }
 
-/// The next step above some version in one channel.
+/// The next step up from a version in one channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Towards<'a> {
-    /// The highest release that may be installed, and whether it is a barrier with more behind it.
+    /// Install `release`, the highest one allowed. `barrier` says whether a barrier holds back higher ones.
     Take { release: &'a Release, barrier: bool },
-    /// A barrier that is not on offer here blocks everything above it.
+    /// A barrier that the channel does not offer blocks everything above it.
     Barrier { version: &'a Version },
-    /// Nothing above is on offer.
+    /// Nothing higher is on offer.
     Nothing,
 }
 
 impl<'a> Views<'a> {
-    /// Prepares every channel at `now`. `decisions` are those of
+    /// Prepares every channel at `now`. `decisions` must come from
     /// [`decide`](super::super::promotion::decide) for the same catalog and time.
     pub fn new(catalog: &'a Catalog, decisions: &[Decision<'a>], now: Time) -> Self {
         let mut lines: HashMap<&LineName, LineView<'_>> = catalog
@@ -79,7 +79,7 @@ impl<'a> Views<'a> {
         &self.lines[&line.name].gate
     }
 
-    /// The line after `own` on the way to `goal`, or `None` if no way leads there.
+    /// The line after `own` on the upgrade path to `goal`, or `None` if there is no path.
     pub(super) fn line_after(&self, own: &Line, goal: &'a Line) -> Option<&'a Line> {
         let mut line = goal;
         loop {
@@ -104,7 +104,7 @@ impl<'a> Views<'a> {
         }
     }
 
-    /// The last stage of a line that offers something.
+    /// The last stage of a line that has something on offer.
     pub(super) fn last_offering(&self, line: &'a Line) -> Option<ChannelRef<'a>> {
         let stages = &self.lines[&line.name].stages;
         let index = stages.iter().rposition(|view| !view.offered.is_empty())?;
@@ -138,7 +138,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The first release above a version that is expected, by date and then by version.
+    /// The first release expected above a version, by date and then by version.
     pub(super) fn coming(&self, above: Bound<&Version>) -> Option<Coming<'a>> {
         self.first_coming(above, Bound::Unbounded)
     }

@@ -8,7 +8,7 @@ use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::promotion::Decision;
 use crate::domain::{Time, rfc3339};
 
-/// Every channel.
+/// The summaries of all channels.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChannelsBody {
     pub channels: Vec<ChannelSummary>,
@@ -26,7 +26,7 @@ pub struct ChannelSummary {
     pub latest: Option<String>,
     /// How many releases are on offer.
     pub offered: usize,
-    /// How many releases entered and were yanked.
+    /// How many releases entered the channel and were yanked.
     pub yanked: usize,
     pub paused: Option<Notice>,
     /// The releases on their way into the channel.
@@ -39,13 +39,13 @@ pub struct Soaking {
     pub version: String,
     /// `promote`, `wait` or `blocked`.
     pub verdict: &'static str,
-    /// RFC 3339; the earliest time at which it enters.
+    /// The earliest time at which the release enters the channel (RFC 3339).
     pub until: Option<String>,
     pub overdue: bool,
 }
 
 impl ChannelsBody {
-    /// Every channel of a catalog at `now`.
+    /// Describes every channel of a catalog at `now`.
     pub fn of(catalog: &Catalog, decisions: &[Decision<'_>], now: Time) -> Self {
         let channels = catalog.channels().map(|channel| ChannelSummary::of(channel, decisions, now));
         Self { channels: channels.collect() }
@@ -53,7 +53,7 @@ impl ChannelsBody {
 }
 
 impl ChannelSummary {
-    /// One channel at `now`.
+    /// Describes one channel at `now`.
     pub fn of(channel: ChannelRef<'_>, decisions: &[Decision<'_>], now: Time) -> Self {
         let (line, stage) = (channel.line, channel.stage());
         // Decisions are ordered by line, so those of one line are adjacent.

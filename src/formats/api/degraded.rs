@@ -1,4 +1,4 @@
-//! What is wrong while a server keeps serving: in `/readyz` and in `tidegate status`.
+//! Problems that do not keep a server from serving, as shown by `/readyz` and `tidegate status`.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,32 +10,34 @@ use crate::formats::sparse::sparse;
 use crate::words;
 
 sparse! {
-    /// One thing that is wrong. Times are in RFC 3339.
+    /// One problem. Times are in RFC 3339.
     #[derive(Debug, Default, Serialize, ToSchema)]
     pub struct DegradedBody {
-        /// A stable name, the same as in the metrics.
+        /// A stable name for the kind of problem, the same as in the metrics.
         pub kind: &'static str,
         pub detail: String,
         @optional {
-            /// Of `line_refused`: the line.
+            /// For `line_refused`: the line.
             line: String,
-            /// Of `line_refused`: why.
+            /// For `line_refused`: why the line was refused.
             refusal: RefusalBody,
-            /// Of `not_offered` and `promotions_overdue`: the first release.
+            /// For `not_offered` and `promotions_overdue`: the first release concerned.
             version: String,
-            /// Of `not_offered` and `promotions_overdue`: how many there are.
+            /// For `not_offered` and `promotions_overdue`: how many releases or promotions are concerned.
             count: usize,
-            /// Of `promotions_overdue`: since when the first is overdue.
+            /// For `promotions_overdue`: since when the first promotion has been overdue.
             since: String,
-            /// Of `expiry_near`: what expires; none on a mirror, where it is the imported content.
+            /// For `expiry_near`: the document that expires. Missing on a mirror, where the imported
+            /// content expires.
             document: String,
-            /// Of `expiry_near`: when.
+            /// For `expiry_near`: when it expires.
             expires: String,
-            /// Of `clock_untrusted`: what the clock says, and what it should say or be after.
+            /// For `clock_untrusted`: the time that the clock shows.
             clock: String,
+            /// For `clock_untrusted`: the time that the clock should show, or should have passed.
             expected: String,
         }
-        /// Of `not_offered`: what was found alongside the catalog.
+        /// For `not_offered`: the state of the first release's signed manifest or payload files.
         #[serde(flatten)]
         pub evidence: EvidenceBody,
     }
@@ -47,21 +49,22 @@ sparse! {
     pub struct RefusalBody {
         /// `faulty`, `steps_back` or `claims`.
         pub kind: &'static str,
-        /// With `steps_back`: every way in which it would step back.
+        /// For `steps_back`: every way in which the line would step back.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         pub step_backs: Vec<StepBackBody>,
         @optional {
-            /// With `claims`: the channel or the version prefix that another line already has.
+            /// For `claims`: the channel that belongs to another line, if one does.
             channel: String,
+            /// For `claims`: the version prefix that belongs to another line, if one does.
             prefix: String,
-            /// With `claims`: that line.
+            /// For `claims`: the other line.
             of: String,
         }
     }
 }
 
 impl DegradedBody {
-    /// One thing that is wrong.
+    /// Describes one problem.
     pub fn of(degraded: &Degraded) -> Self {
         let body =
             Self { kind: degraded.kind().as_str(), detail: words::degraded(degraded), ..Self::default() };

@@ -23,12 +23,12 @@ pub struct ExplainBody {
     pub entered: Vec<EntryBody>,
     pub next: Option<DecisionBody>,
     pub yanked: Option<Notice>,
-    /// Why it is not on offer in the stages that it has entered, if it is not.
+    /// Why the release is not offered in the stages that it has entered; missing if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withheld: Option<EvidenceBody>,
-    /// What people can do about it, and who can do it.
+    /// What people can do about the state, and who can do it.
     pub remedies: Vec<String>,
-    /// The same for programs.
+    /// The remedies as data for programs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<RemedyBody>,
 }
@@ -38,14 +38,14 @@ pub struct ExplainBody {
 pub struct EntryBody {
     pub stage: String,
     pub channel: String,
-    /// RFC 3339.
+    /// When the release entered the stage (RFC 3339).
     pub since: String,
     pub by: String,
     pub reason: Option<String>,
 }
 
 impl ExplainBody {
-    /// One explanation.
+    /// Describes one explanation.
     pub fn of(explanation: &Explanation<'_>) -> Self {
         let Explanation { line, release, now, decision } = explanation;
         let entered = line.stages.iter().zip(&release.entries).filter_map(|(stage, entry)| {
@@ -74,8 +74,7 @@ impl ExplainBody {
         }
     }
 
-    /// Says that what comes next is not known here: a mirror has signed documents only, and plans are not
-    /// signed.
+    /// Marks the next step as unknown: a mirror has only signed documents, and plans are not signed.
     pub fn unknown(&mut self) {
         self.state = "unknown";
         let channel = self.entered.last().map(|entry| entry.channel.as_str());

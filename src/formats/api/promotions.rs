@@ -11,26 +11,26 @@ use crate::domain::span::Span;
 use crate::formats::sparse::sparse;
 use crate::words::{self, Remedy};
 
-/// The decision for every release that is not in its last stage.
+/// The decisions about all releases that have not entered their last stage.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PromotionsBody {
     pub promotions: Vec<DecisionBody>,
 }
 
-/// Whether one release enters its next stage.
+/// The decision whether a release enters its next stage.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DecisionBody {
     pub version: String,
     pub line: String,
-    /// The channel that the release is in; none before its first stage.
+    /// The channel that the release is in; `null` before its first stage.
     pub from: Option<String>,
-    /// The channel that it would enter.
+    /// The channel that the release would enter next.
     pub to: String,
     /// `promote`, `wait` or `blocked`.
     pub verdict: &'static str,
-    /// RFC 3339; with `wait`, when every gate passes.
+    /// With `wait`: when every gate passes (RFC 3339).
     pub until: Option<String>,
-    /// RFC 3339; when the release is overdue.
+    /// The time after which the release is overdue (RFC 3339).
     pub deadline: Option<String>,
     pub overdue: bool,
     pub gates: Vec<GateBody>,
@@ -44,7 +44,7 @@ pub struct GateBody {
     pub gate: &'static str,
     /// `passes`, `waits` or `blocks`.
     pub state: &'static str,
-    /// RFC 3339; with `waits`, when the gate opens.
+    /// With `waits`: when the gate opens (RFC 3339).
     pub until: Option<String>,
     /// What the gate checked, in words.
     pub message: String,
@@ -53,67 +53,69 @@ pub struct GateBody {
 }
 
 sparse! {
-    /// The figures of a gate: the content of its message, for programs. Times are in RFC 3339.
+    /// The figures in a gate's message, as fields for programs. Times are in RFC 3339.
     #[derive(Debug, Default, Serialize, ToSchema)]
     pub struct Figures {
         @optional {
-            /// Of `soak`, when the release entered the previous stage; of `hold`, `paused`, `retired` and `yanked`,
-            /// since when; of `recorded`, the date of the entry.
+            /// For `soak`: when the release entered the previous stage. For `hold`, `paused`, `retired` and
+            /// `yanked`: since when that applies. For `recorded`: the time of the entry.
             since: String,
-            /// Of `hold`, `paused`, `retired` and `yanked`: who did it.
+            /// For `hold`, `paused`, `retired` and `yanked`: who did it.
             by: String,
-            /// Why; also of `freeze`.
+            /// For `hold`, `paused`, `retired`, `yanked` and `freeze`: the reason.
             reason: String,
-            /// Of `soak`: the minimum time, as in the catalog (`14d`).
+            /// For `soak`: the minimum time, as in the catalog (`14d`).
             min: String,
-            /// Of `soak`: the time after which the release is overdue.
+            /// For `soak`: the time after which the release is overdue, as in the catalog (`28d`).
             max: String,
-            /// Of `soak`: when the minimum time is over.
+            /// For `soak`: when the minimum time is over.
             due: String,
-            /// Of `soak`, `freeze` and `window`: whether an early promotion skips it.
+            /// For `soak`, `freeze` and `window`: whether an early promotion skips the gate.
             waived: bool,
-            /// Of `not_before`: the earliest signed time.
+            /// For `not_before`: the earliest time that the signed manifest allows.
             at: String,
-            /// Of `freeze`: when it begins and ends.
+            /// For `freeze`: when the freeze begins.
             from: String,
+            /// For `freeze`: when the freeze ends.
             ends: String,
-            /// Of `window`: its days, hours and time zone, and when it opens if it is closed.
+            /// For `window`: its days, hours and time zone.
             window: String,
+            /// For `window`: when it opens, if it is closed.
             opens: String,
-            /// Of `order`: the older barrier that must enter first.
+            /// For `order`: the older barrier that must enter the stage first.
             barrier: String,
-            /// Of `paused`: the channel.
+            /// For `paused`: the channel.
             channel: String,
-            /// Of `retired`: the line.
+            /// For `retired`: the line.
             line: String,
-            /// Of `yanked`: the release that replaces this one.
+            /// For `yanked`: the release that replaces this one.
             to: String,
         }
-        /// Of `signed` and `payload`: what was found.
+        /// For `signed` and `payload`: the state of the signed manifest or of the payload files.
         #[serde(flatten)]
         pub evidence: EvidenceBody,
     }
 }
 
-/// What a person can do.
+/// A remedy: something that a person can do.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RemedyBody {
     /// `init`, `sign`, `sign_again`, `bring_forward`, `restore_payload`, `next_line`, `resume`,
     /// `resume_channel`, `unyank`, `promote`, `promote_early` or `explain`.
     pub remedy: &'static str,
-    /// The command to type. Words in capitals are to be filled in.
+    /// The command to run. Replace the words in capitals.
     pub command: Option<String>,
 }
 
 impl PromotionsBody {
-    /// Every decision.
+    /// Describes all decisions.
     pub fn of(decisions: &[Decision<'_>]) -> Self {
         Self { promotions: decisions.iter().map(DecisionBody::of).collect() }
     }
 }
 
 impl DecisionBody {
-    /// One decision.
+    /// Describes one decision.
     pub fn of(decision: &Decision<'_>) -> Self {
         let stages = &decision.line.stages;
         Self {

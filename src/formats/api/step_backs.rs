@@ -1,4 +1,4 @@
-//! Step backs, in `catalog check --against` and in refusals of lines.
+//! Step backs, as shown by `catalog check --against` and in the refusal of a line.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use crate::formats::sparse::sparse;
 use crate::words;
 
 sparse! {
-    /// Something that was published and has changed.
+    /// One step back: a change of something that was published and must stay as it is.
     #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
     pub struct StepBackBody {
         pub line: String,
@@ -22,19 +22,22 @@ sparse! {
         pub hint: String,
         @optional {
             version: String,
-            /// Of `since`, the times; of `place`, the stage and line; of `alias`, its present channel.
+            /// For `since`: the published time. For `place`: the published line and stage.
             before: String,
+            /// For `since`: the new time. For `place`: the new line and stage. For `alias`: its new channel,
+            /// if it has one.
             after: String,
+            /// For `alias`: the alias.
             alias: String,
         }
-        /// Of `withheld`: what was found.
+        /// For `withheld`: the state of the signed manifest or of the payload files.
         #[serde(flatten)]
         pub evidence: EvidenceBody,
     }
 }
 
 impl StepBackBody {
-    /// One step back.
+    /// Describes one step back.
     pub fn of(step: &StepBack) -> Self {
         let body = Self {
             line: step.line.to_string(),

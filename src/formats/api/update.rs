@@ -16,45 +16,48 @@ sparse! {
         pub channel: String,
         /// `update`, `none`, `wait` or `blocked`.
         pub action: &'static str,
-        /// Why, as a stable code.
+        /// The reason, as a stable code.
         pub code: &'static str,
-        /// Why, as a sentence.
+        /// The advice and the reason, as a sentence.
         pub message: String,
         /// With `update`: the release to install now.
         pub target: Option<TargetBody>,
-        /// With `wait`: RFC 3339, when to expect more.
+        /// With `wait`, unless the channel is paused: the earliest time at which the next release can
+        /// arrive (RFC 3339).
         pub until: Option<String>,
-        /// The next release to enter the channel above the cluster's version.
+        /// The next expected release of the channel that is above the cluster's version.
         pub coming: Option<ComingBody>,
-        /// With `blocked`: the release that opens the way.
+        /// With `blocked`: the release from which clusters can enter the channel's line.
         pub take: Option<StepBody>,
-        /// With `blocked`: the next step towards it.
+        /// With `blocked`: the next release to install on the way to `take`.
         pub next: Option<StepBody>,
         /// The line of the channel.
         pub line: String,
         @optional {
-            /// With `paused`, `retired`, and with `yanked` if `blocked`: RFC 3339, since when.
+            /// With the codes `paused` and `retired`, and with `yanked` if the action is `blocked`: when
+            /// that happened (RFC 3339).
             since: String,
-            /// The same: why.
+            /// The reason for the pause, retirement or yank that `since` refers to.
             reason: String,
-            /// With `barrier` if `blocked`: the barrier that must be installed first.
+            /// With the code `barrier`, if the action is `blocked`: the barrier that must be installed
+            /// first.
             barrier: String,
-            /// The channel on the way, if it does not yet offer the next step.
+            /// The channel that must offer the next release before the cluster can move on.
             through: String,
-            /// With `retired`: the channel to go on with.
+            /// With the code `retired`: the line and the channel to continue with.
             follow: FollowBody,
         }
     }
 }
 
-/// The line and the channel to go on with.
+/// The line and the channel to continue with after a line was retired.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FollowBody {
     pub line: String,
     pub channel: String,
 }
 
-/// A release to install, and where its documents are.
+/// A release to install, and the paths of its documents.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TargetBody {
     pub version: String,
@@ -86,14 +89,14 @@ pub struct StepBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ComingBody {
     pub version: String,
-    /// RFC 3339; the earliest time at which it enters.
+    /// The earliest time at which the release enters the channel (RFC 3339).
     pub until: String,
-    /// The channel that it enters.
+    /// The channel that the release enters.
     pub channel: String,
 }
 
 impl UpdateBody {
-    /// One answer.
+    /// Describes one answer.
     pub fn of(answer: &Answer<'_>) -> Self {
         let Answer { channel, advice } = answer;
         let mut body = Self {

@@ -1,4 +1,4 @@
-//! Domain values as the text of a catalog file.
+//! Writes domain values as the text of a catalog file.
 
 use std::fmt::Write;
 
@@ -9,10 +9,10 @@ use crate::domain::payload::Payload;
 use crate::domain::release::{Entry, Event, Release, Yank};
 use crate::domain::rfc3339;
 
-/// The longest line. A mapping that does not fit is written as a block.
+/// The maximum width of a line, in bytes. A mapping that does not fit is written as a block.
 const WIDTH: usize = 110;
 
-/// An entry for a stage, in flow form.
+/// Writes an entry into a stage, in flow form.
 pub fn entry(entry: &Entry) -> String {
     let mut pairs = vec![("since", rfc3339(entry.since)), ("by", scalar(&entry.by))];
     if let Some(reason) = &entry.reason {
@@ -21,12 +21,12 @@ pub fn entry(entry: &Entry) -> String {
     flow(&pairs)
 }
 
-/// A hold or a pause, in flow form.
+/// Writes a hold, a pause or a retirement, in flow form.
 pub fn event(event: &Event) -> String {
     flow(&event_pairs(event))
 }
 
-/// A yank, in flow form.
+/// Writes a yank, in flow form.
 pub fn yank(yank: &Yank) -> String {
     let mut pairs = event_pairs(&yank.event).to_vec();
     if let Some(to) = &yank.to {
@@ -44,7 +44,7 @@ fn flow(pairs: &[(&str, String)]) -> String {
     format!("{{ {} }}", pairs.join(", "))
 }
 
-/// The file of a new release.
+/// Writes the file of a new release.
 pub fn release(line: &Line, release: &Release) -> String {
     let mut lines = Lines(String::new());
     lines.push("format", "1");
@@ -88,7 +88,7 @@ fn payload(payload: &Payload) -> String {
     flow(&pairs)
 }
 
-/// A text that grows line by line. Writing to a `String` cannot fail.
+/// Text that grows line by line. Writing to a `String` cannot fail.
 struct Lines(String);
 
 impl Lines {

@@ -1,14 +1,14 @@
-//! Text as a YAML scalar that no reader mistakes for anything else.
+//! Writes text as a YAML scalar that no reader mistakes for anything else.
 
 use std::fmt::Write;
 
 use crate::domain::version::Version;
 
-/// Words that some YAML reader takes for a boolean or for null.
+/// Words that some YAML readers take for a boolean, null or a number.
 const WORDS: [&str; 11] = ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf"];
 
-/// Writes a text as a scalar on one line, for flow and block style: plain if every reader agrees that it is
-/// text, in double quotes otherwise.
+/// Writes a string as a scalar on one line, for flow and block style. It is plain if every reader takes it
+/// for text, and in double quotes otherwise.
 pub fn scalar(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { quoted(text) }
 }
@@ -23,13 +23,13 @@ fn is_plain(text: &str) -> bool {
         && (first.is_alphabetic() || is_version(text) || is_digest(text))
 }
 
-/// No reader takes three numbers separated by dots for a number. Some readers do so with two, and with
-/// `1e5` and `0x1`.
+/// A version needs no quotes: no reader takes three numbers separated by dots for a number. Some do take
+/// `1.8`, `1e5` or `0x1` for one.
 fn is_version(text: &str) -> bool {
     Version::parse(text).is_ok()
 }
 
-/// A digest is plain by convention, unless it could be read as a number.
+/// A digest is written without quotes by convention, unless some reader could take it for a number.
 fn is_digest(text: &str) -> bool {
     let letters = text.bytes().filter(u8::is_ascii_alphabetic).count();
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) && letters > 1
@@ -45,7 +45,7 @@ fn quoted(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            // YAML's own line breaks, the byte order mark, and invisible characters.
+            // Control characters, Unicode's line separators, the byte order mark and noncharacters.
             c if c.is_control()
                 || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}') =>
             {

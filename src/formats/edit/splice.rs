@@ -1,14 +1,14 @@
-//! Puts a key into a YAML text or removes one, and keeps every other byte.
+//! Sets or removes a key in a YAML file, and keeps every other byte.
 //!
-//! The catalog's own reader says where each key and value is written. This file decides what to cut and
-//! insert: whole lines in block mappings, text between commas in flow mappings. A comment stays, on a line
-//! of its own, even if the value beside it goes.
+//! The catalog's own reader reports where each key and value is. This file decides what to cut and insert:
+//! whole lines in block mappings, and the text between commas in flow mappings. When a value is removed,
+//! its comment stays, on a line of its own.
 
 use std::ops::Range;
 
 use crate::formats::yaml::node::{Entry, Node, Value, colon, parse};
 
-/// Why a text cannot be edited.
+/// Why a file's text cannot be edited.
 #[derive(Debug, thiserror::Error)]
 pub enum SpliceError {
     #[error("line {line} is not YAML that tidegate can edit: {message}")]
@@ -23,11 +23,11 @@ pub enum SpliceError {
     Absent(String),
 }
 
-/// Sets a key to a value in flow form. `path` leads to the key. If the last mapping on the way is
-/// missing, it is added.
+/// Sets the key at `path` to a value in flow form. If the mapping that should contain the key is missing,
+/// it is added.
 ///
 /// # Errors
-/// When the text is not YAML, or is written in a form in which the position cannot be found.
+/// When the text is not YAML, or has a layout that cannot be edited.
 pub fn put(text: &str, path: &[&str], value: &str) -> Result<String, SpliceError> {
     let sheet = Sheet::new(text)?;
     let form = || SpliceError::Form(path.join("."));
@@ -70,10 +70,10 @@ pub fn put(text: &str, path: &[&str], value: &str) -> Result<String, SpliceError
     Ok(text)
 }
 
-/// Removes a key with its value, and with its mapping if that would become empty.
+/// Removes a key and its value, and the mapping around them if it would become empty.
 ///
 /// # Errors
-/// When the key is missing, or is written in a form in which its extent cannot be found.
+/// When the key is missing, or has a layout that cannot be edited.
 pub fn remove(text: &str, path: &[&str]) -> Result<String, SpliceError> {
     let sheet = Sheet::new(text)?;
     let form = || SpliceError::Form(path.join("."));
@@ -102,12 +102,12 @@ fn entries<'n, 'a>(mapping: &'n Node<'a>) -> &'n [Entry<'a>] {
     }
 }
 
-/// Whether a key has no value: `stages:` and nothing after it.
+/// Whether a key has no value, as in `stages:` with nothing after it.
 fn is_missing(value: &Node<'_>) -> bool {
     matches!(&value.value, Value::Scalar { text, plain: true } if text.is_empty())
 }
 
-/// A text, its parsed tree, and where its comments are.
+/// A file's text, its parsed tree, and the positions of its comments.
 struct Sheet<'a> {
     text: &'a str,
     root: Node<'a>,
@@ -124,7 +124,7 @@ impl<'a> Sheet<'a> {
         Ok(Self { text, root, comments })
     }
 
-    /// The key that a path leads to, if it exists. An empty path leads to no key.
+    /// Returns the entry at a path, if there is one. An empty path has no entry.
     fn entry(&self, path: &[&str]) -> Result<Option<&Entry<'a>>, SpliceError> {
         let mut node = &self.root;
         let mut found = None;
@@ -145,13 +145,13 @@ impl<'a> Sheet<'a> {
         matches!(mapping.value, Value::Map(_)) && self.text[mapping.bytes.start..].starts_with('{')
     }
 
-    /// The comment that covers a position.
+    /// Returns the comment that covers a position.
     fn comment_at(&self, at: usize) -> Option<&Range<usize>> {
         let next = self.comments.partition_point(|comment| comment.end <= at);
         self.comments.get(next).filter(|comment| comment.contains(&at))
     }
 
-    /// The comma after an entry of a flow mapping, past spaces, line breaks and comments.
+    /// Finds the comma after an entry of a flow mapping, skipping spaces, line breaks and comments.
     fn comma(&self, mut at: usize) -> Option<usize> {
         loop {
             let rest = self.text[at..].trim_start();
@@ -167,7 +167,8 @@ impl<'a> Sheet<'a> {
         self.text[..at].rfind('\n').map_or(0, |at| at + 1)
     }
 
-    /// The position after the line break of the line on which the text before `at` ends.
+    /// Returns the end of the line that contains a position, after its line break. A position right after a
+    /// line break already is the end of a line.
     fn line_end(&self, at: usize) -> usize {
         if at > 0 && self.text.as_bytes()[at - 1] == b'\n' {
             return at;
@@ -175,7 +176,7 @@ impl<'a> Sheet<'a> {
         self.text[at..].find('\n').map_or(self.text.len(), |end| at + end + 1)
     }
 
-    /// The kind of line break used near a position.
+    /// Returns the kind of line break used near a position.
     fn line_break(&self, at: usize) -> &'static str {
         let end = self.text[at..].find('\n').map(|end| at + end);
         match end.or_else(|| self.text.find('\n')) {
@@ -184,15 +185,16 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// The text before a key on its line, if it is only spaces.
+    /// Returns the spaces before a key on its line. Fails if there is anything else before it.
     fn indent(&self, node: &Node<'_>, path: &[&str]) -> Result<&'a str, SpliceError> {
         let start = node.bytes.start;
         let indent = &self.text[self.line_start(start)..start];
         if indent.bytes().all(|b| b == b' ') { Ok(indent) } else { Err(SpliceError::Form(path.join("."))) }
     }
 
-    /// A line to insert at the start of a line or at the end of the text. If the text does not end with a
-    /// line break, the result does not either.
+    /// Returns the text to insert so that `line` becomes a line of its own, and the position to insert it
+    /// at. `at` is the start of a line or the end of the text. If the text does not end with a line break,
+    /// neither does the result.
     fn as_line(&self, at: usize, line: &str) -> (usize, String) {
         let before = at.saturating_sub(1);
         let line_break = self.line_break(self.line_start(before));
@@ -215,7 +217,7 @@ impl<'a> Sheet<'a> {
         Ok(text)
     }
 
-    /// Comments that are indented deeper than a mapping's keys belong to its last entry.
+    /// Skips comments that are indented deeper than a mapping's keys, since they belong to its last entry.
     fn past_deeper_comments(&self, mut end: usize, indent: usize) -> usize {
         let mut at = end;
         while let Some(line) = self.text[at..].split_inclusive('\n').next() {
@@ -237,7 +239,7 @@ impl<'a> Sheet<'a> {
             if self.text[open..close].trim().is_empty() {
                 text.replace_range(open..close, &format!(" {pair} "));
             } else {
-                // The mapping contains only comments, and the last one ends its line.
+                // The mapping contains only comments, so its `}` is on a new line.
                 let line = self.line_start(close);
                 let indent = &self.text[line..close];
                 text.insert_str(line, &format!("{indent}  {pair}{}", self.line_break(mapping.bytes.start)));
@@ -251,7 +253,8 @@ impl<'a> Sheet<'a> {
             text.insert_str(behind, &format!("{joint}{pair}"));
             return text;
         }
-        // Each entry has its own line: the new one goes after the comment of the previous one.
+        // Each entry has its own line, so the new one goes on the line after the last entry and its
+        // comment.
         let line = self.line_start(last);
         let content = self.text[line..].trim_start_matches(' ');
         let indent = &self.text[line..self.text.len() - content.len()];
@@ -264,7 +267,7 @@ impl<'a> Sheet<'a> {
         text
     }
 
-    /// Whether an empty `{}`, and perhaps a comment, is the last thing on its line.
+    /// Whether a mapping is an empty `{}` at the end of its line, apart from a comment.
     fn is_bare_end(&self, braces: &Node<'_>) -> bool {
         let Range { start, end } = braces.bytes;
         let inside = self.text[start..end].trim_matches(['{', '}']);
@@ -296,13 +299,13 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    /// Cuts out a span, and leaves its comments on their own lines.
+    /// Cuts out a span, but keeps its comments, each on its own line.
     fn cut(&self, span: Range<usize>, entry: &Entry<'_>) -> String {
         let kept = self.kept_comments(&span, entry);
         let mut text = self.text.to_owned();
         if self.line_start(span.start) == span.start && self.line_end(span.end) == span.end {
             text.replace_range(span.clone(), &kept);
-            // If the text does not end with a line break, the result does not either.
+            // If the original text does not end with a line break, neither does the result.
             if span.end == self.text.len() && !self.text.ends_with('\n') {
                 text.truncate(text.trim_end_matches(['\n', '\r']).len());
             }
@@ -316,7 +319,7 @@ impl<'a> Sheet<'a> {
         text
     }
 
-    /// The comments that begin in a span, each on a line that ends with a line break.
+    /// Returns the comments that begin in a span, each on its own line, with a line break at the end.
     fn kept_comments(&self, span: &Range<usize>, entry: &Entry<'_>) -> String {
         let line_break = self.line_break(span.start);
         let own = &self.text[self.line_start(entry.key.bytes.start)..entry.key.bytes.start];
@@ -352,8 +355,8 @@ impl<'a> Sheet<'a> {
     }
 }
 
-/// Finds the comments of a text: at each `#` that is not part of a key or a value. They do not include
-/// their line breaks.
+/// Finds the comments of a text: each begins at a `#` that is not part of a key or a value, and ends before
+/// the line break.
 fn comments(text: &str, root: &Node<'_>) -> Vec<Range<usize>> {
     let mut words = Vec::new();
     words_with_hash(root, &mut words);
@@ -370,7 +373,7 @@ fn comments(text: &str, root: &Node<'_>) -> Vec<Range<usize>> {
     comments
 }
 
-/// The keys and values that contain a `#`, in text order.
+/// Collects the positions of the keys and values that contain a `#`, in text order.
 fn words_with_hash(node: &Node<'_>, words: &mut Vec<Range<usize>>) {
     match &node.value {
         Value::Scalar { text, .. } if text.contains('#') => words.push(node.bytes.clone()),

@@ -17,7 +17,7 @@ use crate::formats::seconds;
 use crate::formats::sparse::sparse;
 
 sparse! {
-    /// What one channel offers.
+    /// What one channel offers, signed by the online key.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
     #[serde(deny_unknown_fields)]
     pub struct ChannelManifest {
@@ -31,10 +31,11 @@ sparse! {
         pub aliases: Vec<ChannelName>,
         pub line: LineName,
         pub stage: StageName,
-        /// Every stage of the line in order, this one among them. The minor gate looks for a line's
-        /// highest release in its last stage, then in the one before, and so on.
+        /// Every stage of the line, in order, including this one. To find a line's highest release, the
+        /// minor gate looks in the last stage first, then in the one before, and so on.
         pub stages: Vec<ChannelStage>,
-        /// Never decreases; see [`next_version`](crate::formats::tuf::next_version).
+        /// The version of this document, which never decreases; see
+        /// [`next_version`](crate::formats::tuf::next_version).
         pub version: u64,
         #[serde(with = "seconds")]
         #[schema(value_type = String, format = DateTime)]
@@ -42,19 +43,19 @@ sparse! {
         #[serde(with = "seconds")]
         #[schema(value_type = String, format = DateTime)]
         pub expires: Time,
-        /// Every release that ever entered the stage, in ascending order; yanked ones are marked.
+        /// Every release that has ever entered the stage, in ascending order; yanked ones are marked.
         pub releases: Vec<ChannelRelease>,
-        /// Signed with a throw-away key.
+        /// Whether the manifest is signed with a throw-away key.
         #[serde(default, skip_serializing_if = "is_false")]
         pub demo: bool,
         @optional {
-            /// The line from which clusters may enter this one.
+            /// The line from which clusters may enter the channel's line.
             follows: ChannelFollows,
             /// The highest version on offer.
             latest: Version,
-            /// Set while the channel is paused: its clusters wait.
+            /// Set while the channel is paused, which makes its clusters wait.
             paused: Notice,
-            /// Set once the line is retired: it gets nothing new, and what it offers stays on offer.
+            /// Set once the line is retired: it gets no new releases, but still offers the existing ones.
             retired: Notice,
         }
     }
@@ -74,16 +75,17 @@ pub struct ChannelStage {
     pub channel: ChannelName,
 }
 
-/// The line from which clusters may enter this one.
+/// A line from which clusters may enter another line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelFollows {
     pub line: LineName,
-    /// For how many seconds a release that used to be the highest of that line still opens the way.
+    /// For how many seconds clusters may still enter from a release that is no longer the highest of
+    /// `line`.
     pub grace: u64,
 }
 
-/// Something that happened, and why. Who did it is not published.
+/// When something happened, and why. Who did it is not published.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = SignedNotice)]
 #[serde(deny_unknown_fields)]
@@ -100,13 +102,14 @@ sparse! {
     #[serde(deny_unknown_fields)]
     pub struct ChannelRelease {
         pub version: Version,
-        /// The digest of its signed manifest, as stored and served.
+        /// The digest of the release's signed manifest, as stored and served.
         pub manifest: Sha256,
-        /// When it entered the stage.
+        /// When the release entered the stage.
         #[serde(with = "seconds")]
         #[schema(value_type = String, format = DateTime)]
         pub since: Time,
-        /// No cluster may jump over it. The release manifest may say so too; either is enough.
+        /// Whether clusters must not skip this release. The release manifest has a `barrier` too; either
+        /// one is enough.
         #[serde(default, skip_serializing_if = "is_false")]
         pub barrier: bool,
         @optional {
@@ -116,7 +119,7 @@ sparse! {
 }
 
 sparse! {
-    /// A yank: the release is no longer offered.
+    /// The yank of a release, which is no longer offered.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
     #[serde(deny_unknown_fields)]
     pub struct ChannelYank {
@@ -133,7 +136,7 @@ sparse! {
 
 impl ChannelManifest {
     /// Creates the manifest of a channel at `now`. `digest` returns the digest of a release's signed
-    /// manifest; a release without one is left out, since no cluster could verify it.
+    /// manifest; a release without a digest is left out, since no cluster could verify it.
     pub fn of(
         channel: ChannelRef<'_>,
         version: u64,
@@ -187,8 +190,8 @@ impl ChannelManifest {
         }
     }
 
-    /// Whether two manifests differ only in their version and their own times. If so, the older one may
-    /// be served until it is due for renewal.
+    /// Whether two manifests are equal apart from `version`, `issued` and `expires`. If so, the older one
+    /// can still be served until it is due for renewal.
     pub fn offers_the_same_as(&self, other: &Self) -> bool {
         let Self { version, issued, expires, .. } = *other;
         *other == Self { version, issued, expires, ..self.clone() }

@@ -1,7 +1,7 @@
-//! A line rebuilt from its manifests.
+//! Rebuilds a line from its manifests.
 //!
-//! The manifests contain everything that `upgrade::answer` needs, so a server can answer for a line that it
-//! can no longer read, and a cluster can work out its own answer from verified documents.
+//! The manifests contain everything that `upgrade::answer` needs, so a server can answer for a line whose
+//! catalog files it can no longer read, and a cluster can work out its own answer from verified documents.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -27,8 +27,8 @@ pub enum LineError {
     Release(Version),
 }
 
-/// Rebuilds a line from the manifests of all its channels and of every release in them. Releases that
-/// are in no channel are left out. `None` if there are no channels.
+/// Rebuilds a line from the manifests of all its channels and of every release in them. Releases that are
+/// in no channel are left out. Returns `None` if there are no channels.
 ///
 /// # Errors
 /// When a manifest is missing.
@@ -79,14 +79,15 @@ pub fn line(
     Ok(Some(Line { name, title: None, prefix, follows, stages, freezes: Vec::new(), retired, releases }))
 }
 
-/// Published documents never say who did something. An event took effect when it was published, whatever
-/// its date is by the reader's clock.
+/// Converts a published notice to an event, whose author is never published. The event is in effect at
+/// once, even if its time is still in the future by the reader's clock.
 fn event(notice: &Notice) -> Event {
     let by = "the catalog".to_owned();
     Event { at: notice.at, by, reason: notice.reason.clone(), at_once: true }
 }
 
-/// A release as described by its manifest, not yet in any stage of the line.
+/// Creates a release from its manifest. It has not entered any of the line's stages yet; `stages` is their
+/// number.
 pub fn release(manifest: ReleaseManifest, stages: usize) -> Release {
     Release {
         version: manifest.version,

@@ -21,7 +21,7 @@ use crate::formats::seconds;
 use crate::formats::sparse::sparse;
 
 sparse! {
-    /// What release keys say about one release.
+    /// What release keys sign about one release.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
     #[serde(deny_unknown_fields)]
     pub struct ReleaseManifest {
@@ -41,22 +41,22 @@ sparse! {
         #[schema(value_type = Vec<Payload>)]
         pub payloads: Arc<[Payload]>,
         pub barrier: bool,
-        /// The earliest time at which the release may enter each stage after the first. The online key
-        /// cannot bring it forward.
+        /// For each stage after the first, the earliest time at which the release may enter it. The online
+        /// key cannot bring that time forward.
         #[serde(with = "seconds::by_stage")]
         #[schema(value_type = BTreeMap<StageName, String>)]
         pub not_before: BTreeMap<StageName, Time>,
         #[serde(with = "seconds")]
         #[schema(value_type = String, format = DateTime)]
         pub signed_at: Time,
-        /// Signed with a throw-away key.
+        /// Whether the manifest is signed with a throw-away key.
         #[serde(default, skip_serializing_if = "is_false")]
         pub demo: bool,
         @optional {
-            /// The line from which clusters may enter this one.
+            /// The line from which clusters may enter the release's line.
             follows: LineName,
             summary: String,
-            /// Why a release key brought `not_before` forward, if one did.
+            /// Why `not_before` was brought forward, if it was.
             not_before_reason: String,
         }
     }
@@ -71,10 +71,11 @@ enum Kind {
 impl ReleaseManifest {
     /// Creates the manifest of a release from the catalog.
     ///
-    /// `not_before` of a stage is its `since` if the release has entered it, otherwise the earliest time
-    /// for the previous stage plus this stage's `min`. The earliest time for the first stage is its
-    /// `since`, or the time of signing. So signing again during a soak does not restart the soak. An early
-    /// promotion sets an earlier time before it signs.
+    /// For a stage that the release has entered, `not_before` is the time of entry. For any other stage, it
+    /// is the earliest time for the previous stage plus this stage's minimum soak. The first stage counts
+    /// from the time of entry or, if there is none, from the time of signing. Signing again during a soak
+    /// therefore does not restart the soak. An early promotion [brings a time forward](Self::bring_forward)
+    /// before it signs.
     pub fn of(line: &Line, release: &Release, signed_at: Time) -> Self {
         let mut not_before = BTreeMap::new();
         let mut earliest = release.entered(0, signed_at).map_or(signed_at, |entry| entry.since);
@@ -108,7 +109,7 @@ impl ReleaseManifest {
         }
     }
 
-    /// Brings the earliest time for a stage forward, and says why.
+    /// Brings the earliest time for a stage forward, and records the reason.
     ///
     /// # Errors
     /// When the stage has no earliest time, or already has an earlier one.
@@ -131,7 +132,7 @@ impl ReleaseManifest {
     /// new signature, except for making the release a barrier, which only narrows what release keys allow.
     ///
     /// # Errors
-    /// The first field in which the two differ.
+    /// Returns the first field that differs.
     pub fn matches(&self, line: &Line, release: &Release) -> Result<(), Mismatch> {
         let wanted = Self::of(line, release, self.signed_at);
         // Versions are compared by their spelling, since the leading `v` is signed too.
@@ -149,7 +150,7 @@ impl ReleaseManifest {
         Ok(())
     }
 
-    /// Whether the release keys allow the release to have been in a stage since a time.
+    /// Whether the signed times allow the release to have entered a stage at `since`.
     pub fn allows(&self, stage: &StageName, since: Time) -> bool {
         self.not_before.get(stage).is_none_or(|earliest| *earliest <= since)
     }
@@ -162,7 +163,7 @@ fn differ<T: PartialEq + Serialize>(field: &'static str, signed: &T, catalog: &T
     Err(Mismatch { field, signed: shown(signed), catalog: shown(catalog) })
 }
 
-/// Shows a field's value to people: a text as it is, anything else as JSON.
+/// Formats a field's value for people: a string as it is, anything else as JSON.
 fn shown(value: &impl Serialize) -> String {
     match serde_json::to_value(value).unwrap_or_default() {
         Value::Null => "none".to_owned(),
@@ -171,7 +172,7 @@ fn shown(value: &impl Serialize) -> String {
     }
 }
 
-/// [`Urgency`] in documents.
+/// How [`Urgency`] is written in documents.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Urgency", rename_all = "lowercase")]
 enum UrgencyWord {

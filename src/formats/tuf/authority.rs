@@ -1,4 +1,4 @@
-//! Who signs a role.
+//! The keys that sign a role.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::key::{Key, KeyId};
 use super::role::at_least_one;
 
-/// Who signs a role, and how many of them must.
+/// The keys that may sign a role, and how many of them must.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Signers {
     pub keys: BTreeMap<KeyId, Key>,
@@ -16,17 +16,17 @@ pub struct Signers {
 }
 
 impl Signers {
-    /// Requires `threshold` of these keys.
+    /// Creates signers of which `threshold` must sign.
     pub fn new(keys: impl IntoIterator<Item = Key>, threshold: u64) -> Self {
         Self { keys: keys.into_iter().map(|key| (key.id(), key)).collect(), threshold }
     }
 
-    /// Requires any one of the keys.
+    /// Creates signers of which any one is enough.
     pub fn any(keys: Vec<Key>) -> Self {
         Self::new(keys, 1)
     }
 
-    /// The known keys of a role.
+    /// Returns the signers of a role, without key ids whose key is unknown.
     pub fn of(authority: Authority<'_>) -> Self {
         let keys = authority.keyids.iter().filter_map(|id| Some((*id, authority.keys.get(id)?.clone())));
         Self { keys: keys.collect(), threshold: authority.threshold }
@@ -41,7 +41,7 @@ impl Signers {
     }
 }
 
-/// The keys whose signatures count for a document.
+/// The keys whose signatures count for a document, and how many are needed.
 #[derive(Debug, Clone, Copy)]
 pub struct Authority<'a> {
     pub keys: &'a BTreeMap<KeyId, Key>,
@@ -49,7 +49,7 @@ pub struct Authority<'a> {
     pub threshold: u64,
 }
 
-/// The keys of a role, in the document that delegates to it.
+/// The keys and the threshold of a role, as written in the document that delegates to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleKeys {

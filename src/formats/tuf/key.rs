@@ -1,4 +1,4 @@
-//! Public keys in documents.
+//! Public keys, as written in documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::domain::payload::Sha256;
 
-/// The id of a key: the SHA-256 of its canonical form.
+/// The id of a key: the SHA-256 digest of its canonical form.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyId(Sha256);
@@ -36,8 +36,8 @@ impl fmt::Debug for KeyId {
     }
 }
 
-/// An Ed25519 public key. It has no further fields: they would become part of its id, and clients
-/// differ on whether they keep them.
+/// An Ed25519 public key. It has no optional fields: they would be part of the key's id, but not all
+/// clients keep them.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Key {
@@ -63,17 +63,17 @@ struct KeyValue {
 }
 
 impl Key {
-    /// The key with these 32 bytes.
+    /// Creates a key from its 32 bytes.
     pub const fn new(public: [u8; 32]) -> Self {
         Self { keytype: Ed25519::Ed25519, keyval: KeyValue { public }, scheme: Ed25519::Ed25519 }
     }
 
-    /// The 32 bytes of the key.
+    /// Returns the 32 bytes of the key.
     pub const fn public(&self) -> &[u8; 32] {
         &self.keyval.public
     }
 
-    /// The id of the key.
+    /// Returns the id of the key.
     pub fn id(&self) -> KeyId {
         let public = hex::encode(self.public());
         let canonical =
@@ -88,14 +88,14 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Reads keys by their ids. Each id must match its key: otherwise one key could have two ids and count
-/// twice towards a threshold.
+/// Reads a map from ids to keys. Each id must match its key: otherwise, one key could have two ids and
+/// count twice towards a threshold.
 pub(super) fn by_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<KeyId, Key>, D::Error> {
     let keys = BTreeMap::<KeyId, Key>::deserialize(deserializer)?;
     for (id, key) in &keys {
         if *id != key.id() {
             return Err(serde::de::Error::custom(format!(
-                "the key with the id `{id}` has the id `{}`",
+                "the key listed as `{id}` has the id `{}`",
                 key.id()
             )));
         }
@@ -103,7 +103,7 @@ pub(super) fn by_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeM
     Ok(keys)
 }
 
-/// Reads the keys of a role, each named once: some clients reject a role that names a key twice.
+/// Reads the key ids of a role, and rejects duplicates, as some clients do.
 pub(super) fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<KeyId>, D::Error> {
     let keyids = Vec::<KeyId>::deserialize(deserializer)?;
     let mut known = BTreeSet::new();

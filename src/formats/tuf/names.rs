@@ -9,36 +9,36 @@ use crate::domain::line::Prefix;
 use crate::domain::payload::Sha256;
 use crate::domain::version::Version;
 
-/// The role that lists channel manifests.
+/// The name of the role that lists channel manifests.
 pub const CHANNELS: &str = "channels";
-/// The prefix of the names of lines' roles.
+/// The prefix of every line's role name.
 pub const RELEASES: &str = "releases-";
-/// The path of the one file whose name never changes.
+/// The path of the timestamp, the only file whose name never changes.
 pub const TIMESTAMP_PATH: &str = "metadata/timestamp.json";
 
-/// The role that lists a line's release manifests and payloads.
+/// Returns the name of the role that lists a line's release manifests and payloads.
 pub fn releases_role(line: &LineName) -> String {
     format!("{RELEASES}{line}")
 }
 
-/// The line whose release manifests and payloads a role lists.
+/// Returns the line whose release manifests and payloads a role lists, given the role's name.
 pub fn line_of(role: &str) -> Option<LineName> {
     LineName::parse(role.strip_prefix(RELEASES)?).ok()
 }
 
-/// The kind of a target, by its name.
+/// The parsed name of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetName<'a> {
-    /// [`channel_target`]
+    /// A channel manifest; see [`channel_target`].
     Channel(ChannelName),
-    /// [`release_target`]
+    /// A release manifest; see [`release_target`].
     Release(Version),
-    /// [`payload_target`]
+    /// A payload file; see [`payload_target`].
     Payload(PayloadName<'a>),
 }
 
 impl<'a> TargetName<'a> {
-    /// Parses the name of a target. `None` if it is not one that this program writes.
+    /// Parses the name of a target. Returns `None` for a name that this program never writes.
     pub fn parse(name: &'a str) -> Option<Self> {
         let (kind, rest) = name.split_once('.')?;
         match kind {
@@ -50,51 +50,53 @@ impl<'a> TargetName<'a> {
     }
 }
 
-/// Whether a target is a payload. This is only the first step of [`TargetName::parse`], for loops over
-/// every target of a large catalog.
+/// Whether a target is a payload. This is cheaper than [`TargetName::parse`], for loops over every target
+/// of a large catalog.
 pub fn is_payload(target: &str) -> bool {
     target.starts_with("payload.")
 }
 
-/// The version and the file in a payload's target name, `1.8.4-tectonic.1.payload.json`.
+/// The part of a payload's target name that contains the version and the file name, as in
+/// `1.8.4-tectonic.1.payload.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PayloadName<'a>(&'a str);
 
 impl<'a> PayloadName<'a> {
-    /// Every version and file that the name can mean. Both may contain dots, so only a caller that knows
-    /// the releases can tell which one has such a file.
+    /// Returns every pair of version and file that the name can mean. Both can contain dots, so only a
+    /// caller that knows the releases can tell which pair exists.
     pub fn readings(self) -> impl Iterator<Item = (Version, &'a str)> {
         let Self(name) = self;
-        // The longest version first: files with many dots in their names are rarer than such versions.
+        // Longer versions come first, because many dots are more common in versions than in file names.
         name.match_indices('.')
             .rev()
             .filter_map(|(dot, _)| Some((Version::parse(&name[..dot]).ok()?, &name[dot + 1..])))
     }
 }
 
-/// The target of a release manifest, `release.1.8.4-tectonic.1.json`.
+/// Returns the target name of a release manifest, as in `release.1.8.4-tectonic.1.json`.
 pub fn release_target(version: &Version) -> String {
     format!("release.{version}.json")
 }
 
-/// The target of a payload file, `payload.1.8.4-tectonic.1.payload.json`. Two releases of one line
-/// could in theory share one (`1.8.4-a.b` with `c`, `1.8.4-a` with `b.c`); see
+/// Returns the target name of a payload file, as in `payload.1.8.4-tectonic.1.payload.json`. In theory, two
+/// releases of one line can have the same target name (`1.8.4-a.b` with `c`, `1.8.4-a` with `b.c`); see
 /// [`Targets::insert`](super::Targets::insert).
 pub fn payload_target(version: &Version, file: &str) -> String {
     format!("payload.{version}.{file}")
 }
 
-/// The target of a channel manifest, `channel.1.8-production.json`.
+/// Returns the target name of a channel manifest, as in `channel.1.8-production.json`.
 pub fn channel_target(channel: &ChannelName) -> String {
     format!("channel.{channel}.json")
 }
 
-/// The paths that a line's role may list. `*` is the only wildcard that all clients agree on. Versions with
-/// and without `v` are always delegated together, since a line may change its spelling without a new
-/// signature.
+/// Returns patterns for the targets that a line's role may list. `*` is the only wildcard that all clients
+/// agree on. Versions with and without `v` are always delegated together, so that a line can change its
+/// spelling without a new signature.
 pub fn releases_paths(prefix: &Prefix) -> Vec<String> {
     let prefix = prefix.to_string();
-    // What may follow the prefix. Less may follow a complete version number.
+    // What may follow the prefix. A complete version number can have a suffix; any other prefix is followed
+    // by the next number.
     let after: &[&str] = if prefix.split('.').count() == 3 { &[".*", "-*", "+*"] } else { &[".*"] };
     let mut paths = Vec::new();
     for kind in ["release", "payload"] {
@@ -105,7 +107,7 @@ pub fn releases_paths(prefix: &Prefix) -> Vec<String> {
     paths
 }
 
-/// The prefix of the versions that a line's role may list, from its paths: the reverse of
+/// Returns the prefix of the versions that a line's role may list, given the role's paths. This reverses
 /// [`releases_paths`].
 pub fn prefix(paths: &[String]) -> Option<Prefix> {
     let text = paths.iter().find_map(|path| path.strip_prefix("release.")?.strip_suffix(".*"))?;
@@ -113,46 +115,46 @@ pub fn prefix(paths: &[String]) -> Option<Prefix> {
     (releases_paths(&prefix) == paths).then_some(prefix)
 }
 
-/// The paths that the role `channels` may list.
+/// Returns patterns for the targets that the role `channels` may list.
 pub fn channels_paths() -> Vec<String> {
     vec!["channel.*".to_owned()]
 }
 
-/// Where a role's file is, `metadata/7.root.json`.
+/// Returns the path of a role's file, as in `metadata/7.root.json`.
 pub fn metadata_path(role: &str, version: u64) -> String {
     format!("metadata/{version}.{role}.json")
 }
 
-/// The version and the role of a file, from its [`metadata_path`].
+/// Returns the version and the role of a file, given its [`metadata_path`].
 pub fn role_at(path: &str) -> Option<(u64, &str)> {
     let (version, role) = path.strip_prefix("metadata/")?.strip_suffix(".json")?.split_once('.')?;
     let version = version.parse().ok()?;
-    // `07` and `+7` are numbers too, but a file has only one path.
+    // `07` and `+7` parse as numbers too, but a file has only one path.
     (metadata_path(role, version) == path).then_some((version, role))
 }
 
-/// Where a target is, `targets/DIGEST.NAME`. Clients percent-encode some characters of the name in a
-/// URL, such as `+`; this is the decoded path.
+/// Returns the path of a target, `targets/DIGEST.NAME`. Clients percent-encode some characters of the name
+/// in a URL, such as `+`; this is the decoded path.
 pub fn target_path(name: &str, sha256: &Sha256) -> String {
     format!("targets/{sha256}.{name}")
 }
 
-/// The digest and the name of a target, from its [`target_path`].
+/// Returns the digest and the name of a target, given its [`target_path`].
 pub fn target_at(path: &str) -> Option<(Sha256, &str)> {
     let (digest, name) = path.strip_prefix("targets/")?.split_once('.')?;
     let is_lower = !digest.bytes().any(|b| b.is_ascii_uppercase());
     Some((Sha256::parse(digest).ok().filter(|_| is_lower)?, name))
 }
 
-/// Whether every client treats a target's name the same way: it is flat, needs no escaping in a file name,
+/// Whether all clients treat a target's name the same way: it is flat, needs no escaping in a file name,
 /// and is not hidden.
 pub fn is_target_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+');
     !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain)
 }
 
-/// Whether a role's path matches a target's name. `*` matches any text. `None` if the path has another
-/// wildcard, since clients interpret those differently.
+/// Whether a role's path matches a target's name. `*` matches any string. Returns `None` if the path has
+/// another wildcard, since clients interpret those differently.
 pub fn path_matches(path: &str, name: &str) -> Option<bool> {
     if path.contains(['?', '[', ']', '{', '}', '!', '\\', '/']) {
         return None;

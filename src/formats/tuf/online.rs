@@ -1,4 +1,4 @@
-//! Snapshot and timestamp: what the online key renews.
+//! Snapshot and timestamp, which the online key renews.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use super::role::{SpecVersion, at_least_one, role};
 use super::targets::{Hashes, Target};
 use crate::domain::Time;
 
-/// See [`CHANNELS_LIFETIME`](super::CHANNELS_LIFETIME).
+/// The same as [`CHANNELS_LIFETIME`](super::CHANNELS_LIFETIME), for the same reason.
 pub const SNAPSHOT_LIFETIME: TimeDelta = TimeDelta::days(90);
-/// How long an old state can be passed off as the newest. The timestamp is renewed daily, so a server can
-/// be down over a long weekend before its clients stop.
+/// The maximum time for which an old state can be passed off as the newest. The timestamp is renewed daily,
+/// so clients keep working even if the server is down over a long weekend.
 pub const TIMESTAMP_LIFETIME: TimeDelta = TimeDelta::days(7);
 /// Like [`TIMESTAMP_LIFETIME`], for clients that verify manifests without TUF.
 pub const CHANNEL_MANIFEST_LIFETIME: TimeDelta = TIMESTAMP_LIFETIME;
@@ -25,8 +25,8 @@ role! {
     }
 }
 
-/// A role's file: its version, length and digest. Length and digest are optional in TUF; with them, a
-/// client rejects a wrong file before it parses it.
+/// The version, length and digest of a role's file. Length and digest are optional in TUF, but with them, a
+/// client can reject a wrong file before parsing it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Meta {
@@ -46,8 +46,8 @@ impl Meta {
 }
 
 impl Snapshot {
-    /// Creates a snapshot of these roles, given by name, including `targets` and every delegated role. A
-    /// role that was in the last snapshot must also be in the next one.
+    /// Creates a snapshot of roles, given by name: `targets` and every delegated role. A role that was in
+    /// the previous snapshot must also be in this one.
     pub fn of(version: u64, now: Time, roles: impl IntoIterator<Item = (String, Meta)>) -> Self {
         Self {
             kind: SnapshotKind::Snapshot,
@@ -58,7 +58,7 @@ impl Snapshot {
         }
     }
 
-    /// The entry of a role.
+    /// Returns the entry of a role.
     pub fn role(&self, name: &str) -> Option<&Meta> {
         self.meta.get(&format!("{name}.json"))
     }

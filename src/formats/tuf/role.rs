@@ -10,14 +10,14 @@ const SPEC_VERSION: &str = "1.0.34";
 
 /// A role of the repository.
 pub trait Role: Serialize + DeserializeOwned {
-    /// Never decreases.
+    /// The version of this document, which never decreases.
     fn version(&self) -> u64;
-    /// Clients reject the role from this time on.
+    /// The time from which clients reject the role.
     fn expires(&self) -> Time;
 }
 
-/// Declares a role: a struct with the fields that all roles have, and the word under `_type`. The word is
-/// a plain token, since the schema reads no wrapped literal.
+/// Declares a role: a struct with the fields that all roles have, and its value of `_type`. That value is a
+/// plain token (`tt`), since the schema derive cannot read a wrapped literal.
 macro_rules! role {
     (
         $(#[$about:meta])*
@@ -62,7 +62,8 @@ macro_rules! role {
 }
 pub(super) use role;
 
-/// Written as [`SPEC_VERSION`]; any `1.0.x` is accepted, since other tools may have made the root.
+/// The version of the specification. It is written as [`SPEC_VERSION`], but any `1.0.x` is accepted, since
+/// another tool may have created the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SpecVersion;
 
@@ -85,7 +86,7 @@ impl<'de> Deserialize<'de> for SpecVersion {
 pub(super) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let number = u64::deserialize(deserializer)?;
     if number == 0 {
-        return Err(serde::de::Error::custom("versions and thresholds begin at `1`"));
+        return Err(serde::de::Error::custom("versions and thresholds must be at least `1`"));
     }
     Ok(number)
 }

@@ -1,4 +1,4 @@
-//! Root: the keys of the four top roles.
+//! Root: the keys of the four top-level roles.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::domain::Time;
 pub const ROOT_LIFETIME: TimeDelta = TimeDelta::days(365);
 
 role! {
-    /// Root: who signs the four top roles.
+    /// Root: which keys sign the four top-level roles.
     pub struct Root(RootKind::Root, "root") {
         #[serde(deserialize_with = "only_true")]
         consistent_snapshot: bool,
@@ -25,7 +25,7 @@ role! {
     }
 }
 
-/// The four top roles.
+/// The four top-level roles.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RootRoles {
@@ -58,22 +58,22 @@ impl Root {
         }
     }
 
-    /// Who signs root itself.
+    /// Returns the keys that sign root itself.
     pub const fn root(&self) -> Authority<'_> {
         self.roles.root.authority(&self.keys)
     }
 
-    /// Who signs the top targets role.
+    /// Returns the keys that sign the top-level targets role.
     pub const fn targets(&self) -> Authority<'_> {
         self.roles.targets.authority(&self.keys)
     }
 
-    /// Who signs the snapshot.
+    /// Returns the keys that sign the snapshot.
     pub const fn snapshot(&self) -> Authority<'_> {
         self.roles.snapshot.authority(&self.keys)
     }
 
-    /// Who signs the timestamp.
+    /// Returns the keys that sign the timestamp.
     pub const fn timestamp(&self) -> Authority<'_> {
         self.roles.timestamp.authority(&self.keys)
     }

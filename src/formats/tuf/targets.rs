@@ -1,4 +1,4 @@
-//! Targets: the top role, which delegates, and the roles that it delegates to, which list files.
+//! Targets: the top-level role, which delegates, and the delegated roles, which list files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,15 +18,16 @@ use crate::domain::payload::{Payload, Sha256};
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
 
-/// The top role contains only delegations, changes with lines and keys, and is signed offline like root.
+/// The top-level role contains only delegations, changes only when lines or keys change, and is signed
+/// offline like root.
 pub const TARGETS_LIFETIME: TimeDelta = TimeDelta::days(365);
-/// A line's role is signed with each release; a quiet line may have none for a year.
+/// A line's role is signed with each release, and a quiet line may have no release for a year.
 pub const RELEASES_LIFETIME: TimeDelta = TimeDelta::days(365);
-/// The role of a retired line is not signed again, and some clients stop for every channel if any role
-/// has expired.
+/// The role of a retired line is not signed again, and some clients reject every channel if any role has
+/// expired.
 pub const RETIRED_LIFETIME: TimeDelta = TimeDelta::days(3650);
-/// The online key signs `channels`, and renews it long before it expires. Freshness comes from the
-/// timestamp, so this only has to outlast a server that is down.
+/// The online key signs `channels`, and renews it long before it expires. The timestamp ensures freshness,
+/// so this lifetime only has to outlast a server outage.
 pub const CHANNELS_LIFETIME: TimeDelta = TimeDelta::days(90);
 
 role! {
@@ -66,8 +67,8 @@ impl Target {
     }
 }
 
-/// Roles below the top targets role, each name once. Given a duplicate, some readers would take the first
-/// and others the last, so a keeper could be shown different keys from those that count.
+/// The roles below the top-level targets role. Duplicate names are rejected: some readers would take the
+/// first and others the last, so a keeper could be shown other keys than the ones that count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Delegations {
@@ -77,7 +78,7 @@ pub struct Delegations {
     pub roles: Vec<DelegatedRole>,
 }
 
-/// One role below the top targets role.
+/// One role below the top-level targets role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DelegatedRole {
@@ -92,7 +93,7 @@ pub struct DelegatedRole {
 }
 
 impl Delegations {
-    /// Who signs a role.
+    /// Returns the keys that sign a role.
     pub fn authority<'a>(&'a self, role: &'a DelegatedRole) -> Authority<'a> {
         Authority { keys: &self.keys, keyids: &role.keyids, threshold: role.threshold }
     }
@@ -108,9 +109,9 @@ fn each_name_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Dele
 }
 
 impl Targets {
-    /// Creates the top targets role: a delegation for each line, and `channels` for the online key. A
-    /// delegation must be published together with its first role: if the snapshot lacks that role, some
-    /// clients find no target at all.
+    /// Creates the top-level targets role, which delegates to a role for each line, and to `channels` for
+    /// the online key. A delegation must be published together with the first version of its role: if the
+    /// snapshot lacks that role, some clients find no target at all.
     pub fn delegating<'a>(
         version: u64,
         now: Time,
@@ -125,7 +126,8 @@ impl Targets {
         role
     }
 
-    /// Delegates one more line. Its first role must be published together with this.
+    /// Delegates to the role of one more line. The first version of that role must be published together
+    /// with the delegation.
     pub fn delegate(&mut self, line: &LineName, prefix: &Prefix, signers: &Signers) {
         self.delegate_to(names::releases_role(line), names::releases_paths(prefix), signers);
     }
@@ -138,7 +140,7 @@ impl Targets {
         delegations.roles.push(DelegatedRole { name, keyids, threshold, paths, terminating: true });
     }
 
-    /// Creates an empty role of a line. The role of a retired line lasts longer:
+    /// Creates an empty role for a line. The role of a retired line has a longer lifetime:
     /// [`RETIRED_LIFETIME`](super::RETIRED_LIFETIME).
     pub fn releases(version: u64, now: Time) -> Self {
         Self::new(version, now + RELEASES_LIFETIME)
@@ -160,8 +162,8 @@ impl Targets {
         }
     }
 
-    /// Lists a signed release manifest by its stored bytes, and the payloads that it names. A manifest that
-    /// was signed again replaces the older one when the role is rebuilt.
+    /// Lists a signed release manifest, whose stored bytes are `raw`, and its payloads. A manifest that was
+    /// signed again cannot replace the older one here: the role must be rebuilt.
     ///
     /// # Errors
     /// See [`Targets::insert`].
@@ -173,7 +175,7 @@ impl Targets {
         })
     }
 
-    /// The release manifests that a line's role lists.
+    /// Returns the release manifests that a line's role lists.
     pub fn listed_releases(&self) -> impl Iterator<Item = (Version, &Target)> {
         self.targets.iter().filter_map(|(name, target)| match TargetName::parse(name)? {
             TargetName::Release(version) => Some((version, target)),
@@ -189,7 +191,7 @@ impl Targets {
         })
     }
 
-    /// Lists a signed channel manifest by its stored bytes.
+    /// Lists a signed channel manifest, whose stored bytes are `raw`.
     ///
     /// # Errors
     /// See [`Targets::insert`].
@@ -200,7 +202,7 @@ impl Targets {
     /// Lists a target.
     ///
     /// # Errors
-    /// When the name is already listed with other bytes, or clients treat it differently.
+    /// When the name is already listed for another file, or not all clients treat it the same way.
     pub fn insert(&mut self, name: String, target: Target) -> Result<(), TargetError> {
         if !names::is_target_name(&name) {
             return Err(TargetError::Name(name));
@@ -212,7 +214,7 @@ impl Targets {
         Ok(())
     }
 
-    /// The role delegated under a name.
+    /// Returns the delegated role with this name, and the keys that sign it.
     pub fn delegated(&self, name: &str) -> Option<(&DelegatedRole, Authority<'_>)> {
         let delegations = self.delegations.as_ref()?;
         let role = delegations.roles.iter().find(|role| role.name == name)?;

@@ -28,7 +28,7 @@ struct Folder<'a> {
 }
 
 impl Folder<'_> {
-    /// The releases whose files have faults.
+    /// Returns the versions of the releases whose files have faults.
     fn unread(&self) -> BTreeSet<Version> {
         let faulty = self.releases.iter().filter(|file| file.0.content.is_err());
         let version = |file: &&ParsedFile| match &file.0.place {
@@ -39,7 +39,7 @@ impl Folder<'_> {
     }
 }
 
-/// Combines files that were parsed separately, in any order.
+/// Builds a catalog from files that were parsed separately, given in any order.
 pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading {
     let mut folders: BTreeMap<&str, Folder<'a>> = BTreeMap::new();
     let mut policy = None;
@@ -77,7 +77,7 @@ pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading 
         } else if !folder.releases.is_empty() {
             let path = format!("{name}/line.yaml");
             let message = format!("folder `{name}` has releases but no `line.yaml`");
-            let hint = format!("write it, with `format: 1` and `line: \"{name}\"`");
+            let hint = format!("create it with `format: 1` and `line: \"{name}\"`");
             folder.faults.push(Fault::new(&path, "", Spot::START, &message, &hint));
         }
     }
@@ -89,8 +89,8 @@ pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading 
         .filter_map(|(name, folder)| Some((LineName::parse(name).ok()?, folder.unread())))
         .collect();
     let (catalog, more) = Catalog::assemble(lines, &unusable);
-    // A line without stages here is one whose stages are unknown: an empty list is already a fault of its
-    // file.
+    // A line that has no stages here is one whose stages are unknown: an empty list of stages has already
+    // been reported as a fault of its file.
     broken.extend(more.into_iter().filter(|broken| broken.rule != Rule::NoStages));
     let mut places = Places { folders: &folders, trees: HashMap::new() };
     let faults: Vec<_> = broken.iter().filter_map(|broken| Some((broken, places.fault(broken)?))).collect();
@@ -126,10 +126,10 @@ fn reading(
     Reading { catalog, faulty: by_line, faults }
 }
 
-/// Turns broken rules into faults of the files in which they are broken.
+/// Turns broken rules into faults of the files that break them.
 struct Places<'f, 'a> {
     folders: &'f BTreeMap<&'f str, Folder<'a>>,
-    /// The files that were parsed again, by path.
+    /// The files that were parsed again to locate faults, by path.
     trees: HashMap<&'a str, Option<Node<'a>>>,
 }
 
@@ -174,7 +174,7 @@ struct Build<'b> {
 }
 
 impl Build<'_> {
-    /// The line. It has no stages if they are unknown because the policy or the line itself is faulty.
+    /// Builds the line. It gets no stages if the policy is faulty or the name of a channel is invalid.
     fn line(mut self, policy: Option<&RawPolicy>, files: &[&ParsedFile]) -> Line {
         let own = &self.raw.line;
         let stages = policy.and_then(|policy| self.stages(policy)).unwrap_or_default();
@@ -193,8 +193,8 @@ impl Build<'_> {
         self.report(at, Rule::NoSuchStage { line, stage: stage.clone(), stages });
     }
 
-    /// The line's own stages, or the policy's. The policy's stage of the same name fills in what a stage
-    /// leaves out. `None` if a channel has no valid name.
+    /// Returns the line's own stages, or else the policy's. A stage inherits what it omits from the
+    /// policy's stage of the same name. Returns `None` if the name of a channel is invalid.
     fn stages(&mut self, policy: &RawPolicy) -> Option<Vec<Stage>> {
         let raw = self.raw;
         let all = raw.stages.as_ref().unwrap_or(&policy.stages);
@@ -232,8 +232,8 @@ impl Build<'_> {
             let at = At::Release(version.clone(), Part::Version);
             self.report(at, Rule::VersionTwice { version, first });
         }
-        // A map built in one go has no half-empty nodes, which saves a third of the largest part of a
-        // catalog.
+        // A map that is built in one go has no half-empty nodes. This makes the largest part of a catalog a
+        // third smaller in memory.
         releases.into_iter().map(|release| (release.version.clone(), release)).collect()
     }
 

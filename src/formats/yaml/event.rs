@@ -1,4 +1,4 @@
-//! What somebody did: `{at, by, reason}`.
+//! Reads events: what somebody did, as `{at, by, reason}`.
 
 use super::faults::Faults;
 use super::fields::Fields;
@@ -14,7 +14,7 @@ pub(super) fn event(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Optio
     of(&Fields::of(node, at, &keys::EVENT, faults)?, faults)
 }
 
-/// Reads the event keys of a map that may have other keys too.
+/// Reads the keys of an event from a map that can have other keys too.
 pub(super) fn of(fields: &Fields<'_, '_>, faults: &mut Faults<'_>) -> Option<Event> {
     let at = fields.read("at", faults, time);
     let by = fields.read("by", faults, scalar::line(text::AUTHOR));

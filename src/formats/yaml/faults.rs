@@ -1,11 +1,11 @@
-//! Collecting the faults of one file.
+//! Collects the faults of one file.
 
 use crate::domain::rules::Rule;
 use crate::formats::fault::{Fault, Spot};
 use crate::words::rules::message_and_hint;
 
-/// How many faults of one file are reported. A file with more is probably something else, and more messages
-/// would not help.
+/// The maximum number of faults that are reported for one file. A file with more is probably not a catalog
+/// file, and more messages would not help.
 pub(super) const MAX_FAULTS: usize = 100;
 
 /// The faults of one file, in the order in which they are found.
@@ -33,7 +33,7 @@ impl<'a> Faults<'a> {
         self.push(spot, message, hint);
     }
 
-    /// Reports a broken rule that involves another place in the file.
+    /// Reports a rule that a duplicate breaks. `other` is the spot of the first occurrence.
     pub fn broken_beside(&mut self, spot: Spot, rule: &Rule, other: Spot) {
         let (message, hint) = message_and_hint(rule);
         self.push(spot, format!("{message}, first on line {}", other.line), hint);

@@ -1,4 +1,4 @@
-//! The keys of one map.
+//! Reads the keys of one map.
 
 use super::faults::Faults;
 use super::keys::Shape;
@@ -15,7 +15,7 @@ pub(super) struct Fields<'n, 'a> {
 }
 
 impl<'n, 'a> Fields<'n, 'a> {
-    /// Checks a map's keys. `at` is where a missing key is reported.
+    /// Checks a map's keys. Missing keys are reported at `at`.
     pub fn of(node: &'n Node<'a>, at: Spot, shape: &'static Shape, faults: &mut Faults<'_>) -> Option<Self> {
         let entries = match &node.value {
             Value::Map(entries) => entries,
@@ -27,7 +27,7 @@ impl<'n, 'a> Fields<'n, 'a> {
             if !shape.has(name) {
                 let hint = match suggest(name, shape.keys.iter().map(|key| key.name)).first() {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("the keys here are {}", names(shape)),
+                    None => format!("the known keys are {}", names(shape)),
                 };
                 faults.push(entry.key.spot, format!("unknown key `{name}`"), hint);
             }
@@ -41,7 +41,7 @@ impl<'n, 'a> Fields<'n, 'a> {
         Some(Self { shape, entries })
     }
 
-    /// The key and its value, if the key exists.
+    /// Returns a key and its value, if the key exists.
     pub fn get(&self, name: &str) -> Option<&'n Entry<'a>> {
         debug_assert!(self.shape.has(name), "`{name}` is not in the table");
         self.entries.iter().find(|entry| entry.name() == name)
@@ -57,7 +57,8 @@ impl<'n, 'a> Fields<'n, 'a> {
         read(&self.get(name)?.value, faults)
     }
 
-    /// Reads a key's value with a reader of maps, which reports missing keys at this key.
+    /// Reads a key's value, which is a map, with a function that reports missing keys at the given spot:
+    /// that of this key.
     pub fn nested<T>(
         &self,
         name: &str,
@@ -69,7 +70,7 @@ impl<'n, 'a> Fields<'n, 'a> {
     }
 }
 
-/// Reads the readable items of a list.
+/// Reads the items of a list, and skips those that `read` rejects.
 pub(super) fn list<'n, 'a, T>(
     node: &'n Node<'a>,
     faults: &mut Faults<'_>,
@@ -82,7 +83,7 @@ pub(super) fn list<'n, 'a, T>(
     }
 }
 
-/// Reads each entry of a map whose keys are arbitrary names, not those of a shape.
+/// Reads the entries of a map whose keys are arbitrary names, and skips those that `read` rejects.
 pub(super) fn map<'n, 'a, T>(
     node: &'n Node<'a>,
     faults: &mut Faults<'_>,
@@ -97,7 +98,7 @@ pub(super) fn map<'n, 'a, T>(
     }
 }
 
-/// Reports a value of another kind.
+/// Reports that a value is not of the expected kind.
 fn expected<T>(what: &str, node: &Node<'_>, hint: &str, faults: &mut Faults<'_>) -> Option<T> {
     faults.push(node.spot, format!("expected {what}, found {}", scalar::kind(node)), hint);
     None

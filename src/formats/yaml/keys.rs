@@ -1,5 +1,5 @@
-//! The keys of the catalog's files, in one table: the reader rejects any other key, and editors complete
-//! keys from the JSON Schema that is made from it.
+//! The keys of the catalog's files, in one table. The reader rejects any other key, and editors complete
+//! keys from the JSON Schema that is generated from this table.
 
 use crate::domain::rules::text;
 
@@ -11,7 +11,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Whether the map may have a key.
+    /// Whether the map can have a key with this name.
     pub fn has(&self, name: &str) -> bool {
         self.keys.iter().any(|key| key.name == name)
     }
@@ -26,14 +26,14 @@ pub struct Key {
     pub about: &'static str,
 }
 
-/// What a value looks like.
+/// The form of a value.
 #[derive(Debug)]
 pub enum Form {
-    /// The number of the catalog's format.
+    /// The number of the file format.
     Format,
-    /// One line of at most so many bytes.
+    /// One line of text, with its maximum length in bytes.
     Line(usize),
-    /// Any number of lines, of at most so many bytes in total.
+    /// Any number of lines of text, with their maximum total length in bytes.
     Lines(usize),
     Version,
     Prefix,
@@ -51,7 +51,7 @@ pub enum Form {
     Hours,
     Zone,
     List(&'static Form),
-    /// A map of names to values.
+    /// A map from names to values of one form.
     Map(&'static Form),
     Shape(&'static Shape),
 }
@@ -65,36 +65,42 @@ pub const fn may(name: &'static str, form: Form, about: &'static str) -> Key {
 }
 
 pub const FORMAT: Key = must("format", Form::Format, "The format of this file: 1.");
-const REASON: Key = must("reason", Form::Line(text::REASON), "The reason, for everybody to read.");
-const AT: Key = must("at", Form::Time, "When.");
-const BY: Key = must("by", Form::Line(text::AUTHOR), "Who.");
+const REASON: Key = must("reason", Form::Line(text::REASON), "The reason, for everyone to read.");
+const AT: Key = must("at", Form::Time, "When it happened.");
+const BY: Key = must("by", Form::Line(text::AUTHOR), "Who did it.");
 
 pub const RELEASE: Shape = Shape {
     about: "Tidegate: a release",
     keys: &[
         FORMAT,
         must("version", Form::Version, "The version, which must match the file's name."),
-        may("urgency", Form::Urgency, "How soon it must go out: `normal` or `security`."),
-        may("summary", Form::Line(text::LINE), "One line of text for people."),
-        may("links", Form::Map(&Form::Link), "Where to read more, by name."),
+        may("urgency", Form::Urgency, "How urgent the release is: `normal` or `security`."),
+        may("summary", Form::Line(text::LINE), "A one-line description for people."),
+        may("links", Form::Map(&Form::Link), "Links to more information, by name."),
         may("components", Form::Map(&Form::Line(text::LINE)), "The versions of its components, by name."),
         must("payloads", Form::List(&Form::Shape(&PAYLOAD)), "The files that a cluster applies."),
-        may("barrier", Form::Flag, "Whether no cluster may jump over this release."),
+        may("barrier", Form::Flag, "Whether clusters must not skip this release."),
         may("replaces", Form::Version, "The release that this one replaces."),
         may("stages", Form::Map(&Form::Shape(&ENTRY)), "When it entered each stage."),
         may("hold", Form::Shape(&EVENT), "Set while the release is on hold."),
-        may("yank", Form::Shape(&YANK), "Set when the release is no longer on offer."),
-        may("note", Form::Lines(text::NOTE), "For the catalog's readers only: never published."),
+        may("yank", Form::Shape(&YANK), "Set once the release is yanked: it is no longer offered."),
+        may("note", Form::Lines(text::NOTE), "A note for readers of the catalog; never published."),
     ],
 };
 
-const MIN: Key = may("min", Form::Duration, "The shortest time; `14d` by default.");
-const MAX: Key = may("max", Form::Duration, "After this time a release is overdue; `28d` by default.");
-const WHY: Key = may("why", Form::Line(text::REASON), "Why a time is outside the range of 14 to 28 days.");
+const MIN: Key = may("min", Form::Duration, "The minimum time; `14d` by default.");
+const MAX: Key = may("max", Form::Duration, "The time after which a release is overdue; `28d` by default.");
+const WHY: Key =
+    may("why", Form::Line(text::REASON), "Why `min` or `max` is outside the range of 14 to 28 days.");
 
 pub const SOAK: Shape = Shape {
     about: "How long a release stays in the previous stage",
-    keys: &[MIN, MAX, WHY, may("security", Form::Shape(&SECURITY_SOAK), "The same for security releases.")],
+    keys: &[
+        MIN,
+        MAX,
+        WHY,
+        may("security", Form::Shape(&SECURITY_SOAK), "The soak of security releases, if it differs."),
+    ],
 };
 
 pub const SECURITY_SOAK: Shape =
@@ -103,9 +109,9 @@ pub const SECURITY_SOAK: Shape =
 pub const WINDOWS: Shape = Shape {
     about: "The hours of the week in which promotions may happen",
     keys: &[
-        must("days", Form::Days, "`mon-thu`, `mon,wed-fri`, or a list."),
-        must("hours", Form::Hours, "`09:00-16:00`."),
-        must("zone", Form::Zone, "The time zone, `Europe/Berlin`."),
+        must("days", Form::Days, "The days, as in `mon-thu` or `mon,wed-fri`, or a list of them."),
+        must("hours", Form::Hours, "The hours, as in `09:00-16:00`."),
+        must("zone", Form::Zone, "The time zone, as in `Europe/Berlin`."),
     ],
 };
 
@@ -115,15 +121,19 @@ pub const FREEZE: Shape = Shape {
         must("from", Form::Time, "The first second of the freeze."),
         must("until", Form::Time, "The first second after the freeze."),
         REASON,
-        may("except", Form::List(&Form::Urgency), "The urgencies that are promoted anyway."),
+        may("except", Form::List(&Form::Urgency), "The urgencies of releases that are promoted anyway."),
     ],
 };
 
 pub const FOLLOWS: Shape = Shape {
     about: "The line from which clusters may enter this one",
     keys: &[
-        must("line", Form::Name, "The previous line."),
-        may("grace", Form::Duration, "How long a release that used to be its highest still opens the way."),
+        must("line", Form::Name, "The name of that line."),
+        may(
+            "grace",
+            Form::Duration,
+            "How long clusters may still enter from a release that was its highest.",
+        ),
     ],
 };
 
@@ -133,20 +143,20 @@ pub const PAYLOAD: Shape = Shape {
         must("file", Form::FileName, "Its name in the release's payload folder."),
         must("sha256", Form::Digest, "Its SHA-256 digest."),
         must("size", Form::Size, "Its size in bytes."),
-        may("arch", Form::Arch, "The architecture that it is for, if there are several."),
+        may("arch", Form::Arch, "The architecture that the file is for, if there are several."),
     ],
 };
 
 pub const ENTRY: Shape = Shape {
     about: "A release's entry into a stage",
     keys: &[
-        must("since", Form::Time, "When it entered."),
+        must("since", Form::Time, "When the release entered the stage."),
         must("by", Form::Line(text::AUTHOR), "Who promoted it: a person, or `schedule`."),
-        may("reason", Form::Line(text::REASON), "The reason, for everybody to read."),
+        may("reason", Form::Line(text::REASON), "The reason, for everyone to read."),
     ],
 };
 
-pub const EVENT: Shape = Shape { about: "What somebody did, and why", keys: &[AT, BY, REASON] };
+pub const EVENT: Shape = Shape { about: "What somebody did, when and why", keys: &[AT, BY, REASON] };
 
 pub const YANK: Shape = Shape {
     about: "Why a release is no longer on offer",

@@ -17,7 +17,8 @@ use crate::domain::release::Event;
 use crate::domain::rules::{self, text};
 use crate::formats::fault::Spot;
 
-const FREEZES: Key = may("freezes", Form::List(&Form::Shape(&keys::FREEZE)), "When nothing is promoted.");
+const FREEZES: Key =
+    may("freezes", Form::List(&Form::Shape(&keys::FREEZE)), "Periods in which nothing is promoted.");
 
 pub const POLICY: Shape = Shape {
     about: "Tidegate: the defaults of every line",
@@ -36,14 +37,14 @@ pub const LINE: Shape = Shape {
     about: "Tidegate: a release line",
     keys: &[
         FORMAT,
-        must("line", Form::Name, "The line's name, which is its folder's."),
-        may("title", Form::Line(text::LINE), "What people call it."),
-        may("prefix", Form::Prefix, "How its versions begin, if not with its name."),
+        must("line", Form::Name, "The line's name, which must match its folder's name."),
+        may("title", Form::Line(text::LINE), "The line's title, for people to read."),
+        may("prefix", Form::Prefix, "The prefix of its versions, if it is not the line's name."),
         may("follows", Form::Shape(&keys::FOLLOWS), "The line from which clusters may enter this one."),
         may(
             "stages",
             Form::List(&Form::Shape(&LINE_STAGE)),
-            "The stages, if they are not the policy's. The policy's stage of the same name has the defaults.",
+            "The stages, if they differ from the policy's. Defaults come from the policy's stage of the same name.",
         ),
         FREEZES,
         may("paused", Form::Map(&Form::Shape(&keys::EVENT)), "The channels that are paused, by stage."),
@@ -67,7 +68,7 @@ pub(super) struct RawLine {
     pub paused: Vec<(StageName, Event)>,
 }
 
-/// The stages of a line that names none, if there is no policy.
+/// The defaults without a policy: the stages of a line that does not list its own.
 impl Default for RawPolicy {
     fn default() -> Self {
         let names =
@@ -77,7 +78,7 @@ impl Default for RawPolicy {
     }
 }
 
-/// Reads the policy. `None` if there was a fault.
+/// Reads the policy. Returns `None` if there is a fault.
 pub(super) fn policy(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<RawPolicy> {
     let fields = Fields::of(node, Spot::START, &POLICY, faults)?;
     let stages = stages(node, fields, &POLICY_STAGE, faults);
@@ -86,7 +87,7 @@ pub(super) fn policy(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<RawPoli
     faults.is_empty().then_some(RawPolicy { stages, freezes })
 }
 
-/// Reads a line. `folder` is the name of its folder. `None` if there was a fault.
+/// Reads a line. `folder` is the name of its folder. Returns `None` if there is a fault.
 pub(super) fn line(node: &Node<'_>, folder: &str, faults: &mut Faults<'_>) -> Option<RawLine> {
     let fields = Fields::of(node, Spot::START, &LINE, faults)?;
     let name_spot = fields.get("line").map_or(Spot::START, |entry| entry.value.spot);

@@ -1,8 +1,8 @@
-//! A file's text as a tree in which every key and value knows its position.
+//! Parses a file's text into a tree in which every key and value has its position.
 //!
-//! What YAML has beyond maps, lists and scalars is rejected here: anchors and aliases (with which a
-//! small file can grow without bounds), tags, merge keys, directives, several documents. So is what two
-//! readers could read differently: duplicate keys, tabs, byte order marks.
+//! YAML features beyond maps, lists and scalars are rejected here: anchors and aliases (with which a small
+//! file can expand without bounds), tags, merge keys, directives and multiple documents. So is anything
+//! that two readers could interpret differently: duplicate keys, tabs and byte order marks.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,27 +12,27 @@ use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanErr
 use super::faults::Faults;
 use crate::formats::fault::{Fault, Spot, is_unprintable, small};
 
-/// The longest file that is read, in bytes. Real ones are below 2 KiB.
+/// The maximum size of a file, in bytes. Real files are below 2 KiB.
 pub(super) const MAX_BYTES: usize = 256 * 1024;
-/// How deep maps and lists may be nested. The catalog's own files need six levels.
+/// The maximum nesting depth of maps and lists. Catalog files need six levels.
 pub(super) const MAX_DEPTH: usize = 16;
-/// How many entries a map or a list may have: far more than any catalog file needs, and few enough to
-/// compare each key with every other one to find duplicates.
+/// The maximum number of entries in a map or a list. It is far higher than any catalog file needs, and low
+/// enough to find duplicates by comparing each key with every other.
 pub(super) const MAX_ENTRIES: usize = 1000;
 
-/// One value.
+/// A key or a value, with its position.
 #[derive(Debug)]
 pub(in crate::formats) struct Node<'a> {
     pub spot: Spot,
-    /// Where the value is written in the text. It ends where its last word ends; a block scalar that keeps
-    /// its empty lines ends after them. A missing value is an empty range after its key.
+    /// The value's range in the text. It ends with the value's last word, or after the trailing empty lines
+    /// of a block scalar that keeps them. A missing value has an empty range after its key.
     pub bytes: Range<usize>,
     pub value: Value<'a>,
 }
 
 #[derive(Debug)]
 pub(in crate::formats) enum Value<'a> {
-    /// `plain` means without quotes, where YAML takes `1.8` for a number.
+    /// `plain` means without quotes. YAML takes a plain `1.8` for a number.
     Scalar { text: Cow<'a, str>, plain: bool },
     /// Items, in order.
     List(Vec<Node<'a>>),
@@ -50,7 +50,7 @@ pub(in crate::formats) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// The key's text; a key that is not text has been rejected.
+    /// Returns the key's text, or nothing for a key that was rejected.
     pub fn name(&self) -> &str {
         match &self.key.value {
             Value::Scalar { text, .. } => text,
@@ -59,13 +59,13 @@ impl Entry<'_> {
     }
 }
 
-/// Returns the text of a file, or why it is not text.
+/// Returns the text of a file, or why it is not valid text.
 pub(super) fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Fault> {
     let fault =
         |text: &str, spot, message: &str, hint: &str| Err(Fault::new(path, text, spot, message, hint));
     if bytes.len() > MAX_BYTES {
         let message = format!("the file has {} bytes, more than the limit of {MAX_BYTES}", bytes.len());
-        return fault("", Spot::START, &message, "keep long texts elsewhere, and link to them");
+        return fault("", Spot::START, &message, "keep long text elsewhere, and link to it");
     }
     let text = match str::from_utf8(bytes) {
         Ok(text) => text,
@@ -95,10 +95,10 @@ pub(super) fn text<'a>(path: &str, bytes: &'a [u8]) -> Result<&'a str, Fault> {
     Ok(text)
 }
 
-/// A list or a map that has begun and not ended.
+/// A list or a map that has begun but not ended yet.
 struct Open<'a> {
     node: Node<'a>,
-    /// In a map, the key that waits for its value.
+    /// In a map: the key whose value has not been read yet.
     key: Option<Node<'a>>,
 }
 
@@ -109,7 +109,7 @@ impl<'a> Open<'a> {
         Self { node, key: None }
     }
 
-    /// Closes the collection, at a bracket or, in block style, after its last item.
+    /// Ends the collection at its closing bracket or, in block style, after its last item.
     fn close(mut self, span: &Span) -> Node<'a> {
         let last = match &self.node.value {
             Value::List(items) => items.last(),
@@ -122,7 +122,7 @@ impl<'a> Open<'a> {
         self.node
     }
 
-    /// Adds a value, or the key of one.
+    /// Adds an item to a list, or a key or a value to a map.
     fn push(&mut self, text: &str, done: Node<'a>, faults: &mut Faults<'_>) {
         match (&mut self.node.value, self.key.take()) {
             (Value::List(items), _) => items.push(done),
@@ -141,7 +141,8 @@ impl<'a> Open<'a> {
     }
 }
 
-/// Reads a file's text for an edit, which needs a text without faults.
+/// Parses a file's text for an edit, and returns the first fault if there is one: a faulty file is not
+/// edited.
 pub(in crate::formats) fn parse(text: &str) -> Result<Option<Node<'_>>, Fault> {
     let mut faults = Faults::new("", text);
     let root = tree(text, &mut faults);
@@ -151,8 +152,8 @@ pub(in crate::formats) fn parse(text: &str) -> Result<Option<Node<'_>>, Fault> {
     }
 }
 
-/// Reads a file's text into a tree, and reports what it rejects to `faults`. `None` where the text is
-/// not YAML at all, or breaks a limit.
+/// Parses a file's text into a tree, and reports what it rejects to `faults`. Returns `None` if the text is
+/// empty, is not a single YAML document, or exceeds a limit.
 pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a>> {
     let parser = Parser::new_from_str_with_options(
         text,
@@ -200,7 +201,7 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
             }
             Event::Scalar(value, style, ..) => {
                 let plain = style == ScalarStyle::Plain;
-                // The parser writes `~` for a missing value.
+                // The parser returns `~` for a missing value.
                 let value = if plain && span.is_empty() { Cow::Borrowed("") } else { value };
                 let mut bytes = bytes(&span);
                 if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
@@ -241,7 +242,7 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
     root
 }
 
-/// The key, or a rejected one.
+/// Returns the key, or a rejected node if the key is not valid here.
 fn checked_key<'a>(key: Node<'a>, entries: &[Entry<'a>], faults: &mut Faults<'_>) -> Node<'a> {
     let refused = Node { spot: key.spot, bytes: key.bytes.clone(), value: Value::Refused };
     match &key.value {
@@ -270,7 +271,7 @@ fn insert<'a>(text: &str, key: Node<'a>, mut value: Node<'a>, entries: &mut Vec<
     if matches!(key.value, Value::Refused) {
         return;
     }
-    // A missing value has no position of its own.
+    // A missing value has no position of its own, so it gets that of its key.
     if matches!(&value.value, Value::Scalar { text, plain: true } if text.is_empty()) {
         value.spot = key.spot;
         let end = colon(text, &key).map_or(key.bytes.end, |colon| colon + 1);
@@ -279,16 +280,16 @@ fn insert<'a>(text: &str, key: Node<'a>, mut value: Node<'a>, entries: &mut Vec<
     entries.push(Entry { key, value });
 }
 
-/// Where a key's colon is. `None` if the key has none, or if a comment comes before it.
+/// Returns the position of a key's colon, or `None` if there is no colon or a comment comes before it.
 pub(in crate::formats) fn colon(text: &str, key: &Node<'_>) -> Option<usize> {
     let rest = text[key.bytes.end..].trim_start();
     rest.starts_with(':').then(|| text.len() - rest.len())
 }
 
-/// Where a block scalar ends. To the parser, it goes on to the first word of the next line.
+/// Returns where a block scalar ends. For the parser, it extends to the first word after it.
 fn block_scalar_end(text: &str, value: &str, end: usize) -> usize {
     let read = &text[..end];
-    // Empty lines at the end belong to the value only if the scalar keeps them (`|+`).
+    // Trailing empty lines belong to the value only if the scalar keeps them (`|+`).
     let content = value.strip_suffix('\n').unwrap_or(value);
     let keeps_lines = value == "\n" || content.ends_with(char::is_whitespace);
     if keeps_lines {
@@ -312,7 +313,7 @@ fn spot(span: &Span) -> Spot {
 fn report(error: &ScanError, text: &str, faults: &mut Faults<'_>) {
     let mark = error.marker();
     let lines = text.lines().count().max(1);
-    // The end of a file is after its last line, where there is no snippet to show.
+    // The parser puts the end of the file after the last line, where there is no snippet to show.
     let spot = if mark.line() > lines {
         let column = text.lines().last().map_or(0, |line| line.chars().count());
         Spot { line: small(lines), column: small(column + 1), length: 1 }
@@ -325,7 +326,7 @@ fn report(error: &ScanError, text: &str, faults: &mut Faults<'_>) {
         ErrorKind::UnclosedQuotedScalar => "close the quote",
         ErrorKind::UnclosedFlowCollection { .. } => "close the bracket",
         ErrorKind::UnknownQuotedScalarEscape => "write `\\\\` for a backslash, or use single quotes",
-        ErrorKind::MappingValueNotAllowed => "quote a text that has `: ` in it",
+        ErrorKind::MappingValueNotAllowed => "quote text that contains `: `",
         _ => "check the indentation, the brackets and the quotes here and on the line above",
     };
     faults.push(spot, format!("this is not YAML: {}", error.kind()), hint);

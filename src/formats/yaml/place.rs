@@ -1,4 +1,4 @@
-//! The kind of catalog file that a path names.
+//! Determines the kind of a catalog file from its path.
 
 /// A file's role in the catalog's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,10 +9,11 @@ pub(super) enum Place {
     Line { folder: Box<str> },
     /// `FOLDER/STEM.yaml`
     Release { folder: Box<str>, stem: Box<str> },
-    /// A file that would have no effect, in a line's folder or elsewhere. It is reported so that nobody
-    /// wonders why. `policy` means that it looks like a misspelt policy file.
+    /// A file that has no effect because its name or its folder is wrong. It is reported so that nobody
+    /// expects it to work. `policy` means that it looks like a misspelt policy file.
     Stray { folder: Option<Box<str>>, policy: bool, hint: Box<str> },
-    /// Files that tools, people and the signing roles keep alongside the catalog.
+    /// A file in the catalog's folder that is not part of the catalog: a tool's file, a note, or anything
+    /// in `trust/`.
     Ignored,
 }
 
@@ -32,7 +33,7 @@ impl Place {
             [_] => Self::Stray {
                 folder: None,
                 policy: false,
-                hint: "each line has its own folder: move the file there, or out of the catalog".into(),
+                hint: "move the file into its line's folder, or out of the catalog".into(),
             },
             [folder, "line.yaml"] => Self::Line { folder: folder.into() },
             [folder, name] => {
@@ -54,7 +55,7 @@ impl Place {
         }
     }
 
-    /// The line's folder that contains the file.
+    /// Returns the line's folder that contains the file, if any.
     pub fn folder(&self) -> Option<&str> {
         match self {
             Self::Line { folder } | Self::Release { folder, .. } => Some(folder),
@@ -63,7 +64,7 @@ impl Place {
         }
     }
 
-    /// Whether a fault of the file is a fault of every line.
+    /// Whether a fault of the file counts as a fault of every line.
     pub const fn is_policy(&self) -> bool {
         matches!(self, Self::Policy | Self::Stray { policy: true, .. })
     }

@@ -23,7 +23,7 @@ pub(super) struct RawRelease {
     pub entries: Box<[(StageName, Entry)]>,
 }
 
-/// Reads a release. `stem` is the file's name without `.yaml`. `None` if there was a fault.
+/// Reads a release. `stem` is the file's name without `.yaml`. Returns `None` if there is a fault.
 pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> Option<RawRelease> {
     let fields = Fields::of(node, Spot::START, &keys::RELEASE, faults)?;
     let version = fields.read("version", faults, scalar::version);
@@ -66,7 +66,7 @@ pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> O
     Some(RawRelease { release, entries: entries.into() })
 }
 
-/// Texts by name.
+/// Reads a map from names to text.
 fn labels(
     node: &Node<'_>,
     faults: &mut Faults<'_>,
@@ -79,7 +79,7 @@ fn labels(
     Some(entries.into_iter().collect())
 }
 
-/// Reads the payloads of a file, and reports what is wrong with the list.
+/// Reads the payloads of a release, and reports faults in the list as a whole.
 fn payloads(root: &Node<'_>, fields: Fields<'_, '_>, faults: &mut Faults<'_>) -> Option<Vec<Payload>> {
     let mut files: Vec<Option<String>> = Vec::new();
     let payloads = fields.read("payloads", faults, |node, faults| {

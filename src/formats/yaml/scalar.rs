@@ -1,4 +1,4 @@
-//! Scalars: texts, numbers, and values that the catalog writes as text.
+//! Reads scalars: text, numbers, and values that the catalog writes as text.
 
 use std::fmt::Display;
 
@@ -23,8 +23,8 @@ pub(super) fn kind(node: &Node<'_>) -> String {
     }
 }
 
-/// A text. An unquoted one is rejected if some YAML reader takes it for a number, a boolean, a date or
-/// nothing at all: `1.10` would be the number 1.1.
+/// Reads text. Unquoted text is rejected if some YAML reader takes it for a number, a boolean, a date or
+/// null: `1.10` would become the number 1.1.
 pub(super) fn text<'n>(node: &'n Node<'_>, faults: &mut Faults<'_>) -> Option<&'n str> {
     match &node.value {
         Value::Scalar { text, plain } => {
@@ -49,7 +49,7 @@ pub(super) fn text<'n>(node: &'n Node<'_>, faults: &mut Faults<'_>) -> Option<&'
     }
 }
 
-/// What readers of YAML 1.1 or 1.2 take an unquoted text for, if not for text.
+/// Returns what some reader of YAML 1.1 or 1.2 takes an unquoted scalar for, if not for text.
 fn resolved(text: &str) -> Option<&'static str> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Some("nothing"),
@@ -75,7 +75,7 @@ fn resolved(text: &str) -> Option<&'static str> {
             return Some("a number");
         }
     }
-    // `1:30` is the number 90 to YAML 1.1.
+    // In YAML 1.1, `1:30` is the number 90.
     if unsigned.contains(':')
         && unsigned.bytes().all(|b| b.is_ascii_digit() || matches!(b, b':' | b'_' | b'.'))
     {
@@ -90,7 +90,7 @@ fn resolved(text: &str) -> Option<&'static str> {
     date.then_some("a date")
 }
 
-/// Reads a text that a domain parser accepts.
+/// Reads text, and parses it with a parser of the domain.
 pub(super) fn parsed<T, E: Display>(
     node: &Node<'_>,
     faults: &mut Faults<'_>,
@@ -109,7 +109,7 @@ pub(super) fn prefix(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Prefix>
     parsed(node, faults, Prefix::parse, "write the prefix of the versions, as in `\"1.8\"`")
 }
 
-/// How a name is written.
+/// The hint for an invalid name.
 const NAME: &str = "a name looks like `1.8-production` and has at most 64 characters";
 
 pub(super) fn line_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<LineName> {
@@ -124,7 +124,7 @@ pub(super) fn channel_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<C
     parsed(node, faults, ChannelName::parse, NAME)
 }
 
-/// Returns the value if it keeps its rule.
+/// Returns the value, or reports the rule that it breaks.
 fn ruled<T>(
     node: &Node<'_>,
     faults: &mut Faults<'_>,
@@ -140,7 +140,7 @@ fn ruled<T>(
     }
 }
 
-/// A text that keeps a rule. A line break at its end, as a folded text has, is not part of it.
+/// Reads text, and checks it against a rule. Line breaks at its end, as in a folded scalar, are dropped.
 fn ruled_text(
     node: &Node<'_>,
     faults: &mut Faults<'_>,
@@ -150,17 +150,17 @@ fn ruled_text(
     ruled(node, faults, text, |text| broken(text))
 }
 
-/// A text of one line.
+/// Reads one line of text, of at most `most` bytes.
 pub(super) fn line(most: usize) -> impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String> {
     move |node, faults| ruled_text(node, faults, |text| rules::line(text, most))
 }
 
-/// Reads a text of any number of lines.
+/// Reads text of any number of lines, of at most `most` bytes.
 pub(super) fn lines(most: usize) -> impl Fn(&Node<'_>, &mut Faults<'_>) -> Option<String> {
     move |node, faults| ruled_text(node, faults, |text| rules::lines(text, most))
 }
 
-/// The address of a page.
+/// Reads the address of a page.
 pub(super) fn link(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
     ruled_text(node, faults, rules::link)
 }
@@ -202,13 +202,14 @@ pub(super) fn number(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<u64> {
     value
 }
 
-/// The size of a payload.
+/// Reads the size of a payload.
 pub(super) fn size(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<u64> {
     let size = number(node, faults)?;
     ruled(node, faults, size, |size| rules::size(*size))
 }
 
-/// A digest. No quotes are needed, even if it is all digits: it cannot be anything else here.
+/// Reads a digest. It needs no quotes even if it is all digits, since it cannot be mistaken for anything
+/// else here.
 pub(super) fn digest(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Sha256> {
     let text = match &node.value {
         Value::Scalar { text, .. } if !text.is_empty() => text,
@@ -220,13 +221,13 @@ pub(super) fn digest(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Sha256>
     Sha256::parse(text).map_err(wrong).ok()
 }
 
-/// The name of a payload file.
+/// Reads the name of a payload file.
 pub(super) fn file_name(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
     let name = text(node, faults)?.to_owned();
     ruled(node, faults, name, |name| rules::file_name(name))
 }
 
-/// An architecture, `amd64`.
+/// Reads an architecture, such as `amd64`.
 pub(super) fn arch(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
     let name = text(node, faults)?.to_owned();
     ruled(node, faults, name, |name| rules::arch(name))

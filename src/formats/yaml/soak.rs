@@ -1,4 +1,4 @@
-//! A stage's soak.
+//! Reads a stage's soak.
 
 use super::faults::Faults;
 use super::fields::Fields;
@@ -25,7 +25,7 @@ pub(super) fn soak(node: &Node<'_>, key: Spot, faults: &mut Faults<'_>) -> Optio
     Some(SoakPolicy { normal: normal?, security: security?, why, security_why })
 }
 
-/// `min` and `max` for one urgency.
+/// Reads `min` and `max` for one urgency.
 fn limits(fields: Fields<'_, '_>, default: Soak, faults: &mut Faults<'_>) -> Option<Soak> {
     let mut limit = |name, default| match fields.get(name) {
         Some(entry) => duration(&entry.value, faults),

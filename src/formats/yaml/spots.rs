@@ -1,31 +1,31 @@
-//! Where a broken rule is shown in its file.
+//! Finds the spot in a file at which to report a broken rule.
 //!
-//! A rule refers to a place in the catalog. A file's text is parsed again to find the spot of that place
-//! only when a rule is broken: good files keep only their values.
+//! A rule refers to a place in the catalog. A parsed file keeps its values but not their positions. So when
+//! a rule is broken, the file's text is parsed again to find the spot of that place.
 
 use super::node::{Node, Value};
 use crate::domain::policy::Urgency;
 use crate::domain::rules::{At, Limit, Part};
 use crate::formats::fault::Spot;
 
-/// The spot of a place in a line's file, or in the policy. Something that a line takes from the policy is
-/// shown at the line's name.
+/// Returns the spot of a place in a line's file, or in the policy. A fault in what a line inherits from the
+/// policy is shown at the line's name.
 pub(super) fn in_line(root: &Node<'_>, at: &At) -> Spot {
     first(root, &line_paths(at), "line")
 }
 
-/// The spot of a place in a release's file.
+/// Returns the spot of a place in a release's file.
 pub(super) fn in_release(root: &Node<'_>, part: &Part) -> Spot {
     first(root, &release_paths(part), "version")
 }
 
-/// The spot of the first path that the file has, or else of the value that names the file's subject.
+/// Returns the spot of the first path that exists in the file, or else of the value of `name`.
 fn first(root: &Node<'_>, paths: &[String], name: &str) -> Spot {
     let spot = paths.iter().find_map(|path| find(root, path));
     spot.or_else(|| find(root, name)).unwrap_or(Spot::START)
 }
 
-/// Follows a path of keys and list indices. It leads to a value, or, if it ends with `:`, to a key.
+/// Finds the value at a path of keys and list indices, or the key if the path ends with `:`.
 fn find(root: &Node<'_>, path: &str) -> Option<Spot> {
     let (mut key, mut value) = (root.spot, root);
     for step in path.trim_end_matches(':').split('/') {
@@ -41,7 +41,7 @@ fn find(root: &Node<'_>, path: &str) -> Option<Spot> {
     Some(if path.ends_with(':') { key } else { value.spot })
 }
 
-/// The paths of a place in a line's file, best first.
+/// Returns the possible paths of a place in a line's file, best first.
 fn line_paths(at: &At) -> Vec<String> {
     match at {
         At::Prefix => vec!["prefix".to_owned()],
@@ -70,7 +70,7 @@ fn line_paths(at: &At) -> Vec<String> {
     }
 }
 
-/// The paths of a place in a release's file, best first.
+/// Returns the possible paths of a place in a release's file, best first.
 fn release_paths(part: &Part) -> Vec<String> {
     match part {
         Part::Replaces => vec!["replaces".to_owned()],

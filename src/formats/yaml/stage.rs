@@ -1,4 +1,4 @@
-//! A stage: its keys, how they are read, and what comes of a line's and the policy's together.
+//! Reads stages, and merges a line's stage with the policy's.
 
 use std::iter;
 
@@ -23,7 +23,7 @@ pub const LINE_STAGE: Shape = Shape {
     keys: &[
         STAGE_NAME,
         may("channel", Form::Name, "The channel's name, if it is not `LINE-STAGE`."),
-        may("aliases", Form::List(&Form::Name), "Further names of the channel."),
+        may("aliases", Form::List(&Form::Name), "Other names of the channel."),
         STAGE_SOAK,
         STAGE_WINDOWS,
     ],
@@ -33,12 +33,12 @@ const STAGE_NAME: Key = must("name", Form::Name, "The stage's name.");
 const STAGE_SOAK: Key = may(
     "soak",
     Form::Shape(&keys::SOAK),
-    "How long a release stays in the stage before. A first stage has none.",
+    "How long a release stays in the previous stage. The first stage has no soak.",
 );
 const STAGE_WINDOWS: Key =
     may("windows", Form::Shape(&keys::WINDOWS), "When promotions into this stage may happen.");
 
-/// One stage of a list of stages.
+/// One stage in a file's list of stages.
 #[derive(Debug)]
 pub(super) struct RawStage {
     pub name: StageName,
@@ -49,12 +49,13 @@ pub(super) struct RawStage {
 }
 
 impl RawStage {
-    /// A stage that says nothing.
+    /// Creates a stage with a name and nothing else.
     pub fn named(name: StageName) -> Self {
         Self { name, channel: None, aliases: Vec::new(), soak: None, window: None }
     }
 
-    /// The stage at this place of a line. What it does not say, the policy's stage of that name does.
+    /// Returns the stage for this place in a line. It inherits what it omits from the policy's stage of the
+    /// same name.
     pub fn stage(&self, policy: &[Self], place: usize, channel: ChannelName) -> Stage {
         let either = || iter::once(self).chain(policy.iter().find(|stage| stage.name == self.name));
         let soak = either().find_map(|stage| stage.soak.clone());
@@ -67,7 +68,7 @@ impl RawStage {
     }
 }
 
-/// The stages of a file, with what is wrong with their list.
+/// Reads the stages of a file, and reports faults in the list as a whole.
 pub(super) fn stages(
     root: &Node<'_>,
     fields: Fields<'_, '_>,

@@ -1,4 +1,4 @@
-//! Times, durations, days and hours.
+//! Reads times, durations, days and hours.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Weekday};
 
@@ -18,7 +18,7 @@ use crate::formats::fault::Spot;
 pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
     const FORM: &str = "write it as in `2018-01-02T17:30:31Z`";
     let text = match &node.value {
-        // To YAML, a date is not text. The message below helps more.
+        // `text` would reject a date, which YAML does not take for text. The message below is more helpful.
         Value::Scalar { text, .. } if text.len() == 10 && text.parse::<NaiveDate>().is_ok() => text,
         _ => text(node, faults)?,
     };
@@ -42,7 +42,8 @@ pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
 /// Reads a duration in days, weeks or hours.
 pub(super) fn duration(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<TimeDelta> {
     let text = match &node.value {
-        // To YAML, a number is not text. The message below helps more.
+        // `text` would reject a number, which YAML does not take for text. The message below is more
+        // helpful.
         Value::Scalar { text, .. } if text.parse::<u32>().is_ok() => text,
         _ => text(node, faults)?,
     };
@@ -50,7 +51,7 @@ pub(super) fn duration(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<TimeD
         Some(Span(duration)) if duration <= TimeDelta::days(rules::DAYS) => return Some(duration),
         Some(_) => {
             let message = format!("`{text}` is longer than {} days", rules::DAYS);
-            faults.push(node.spot, message, "write the intended duration");
+            faults.push(node.spot, message, "write a shorter duration");
         }
         None => {
             let hint = "write whole days, weeks or hours, as in `14d`, `2w` or `36h`";
@@ -60,7 +61,7 @@ pub(super) fn duration(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<TimeD
     None
 }
 
-/// The hours of the week in which promotions may happen.
+/// Reads the hours of the week in which promotions may happen.
 pub(super) fn window(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Window> {
     let fields = Fields::of(node, at, &keys::WINDOWS, faults)?;
     let days = fields.read("days", faults, days);
@@ -76,7 +77,7 @@ pub(super) fn window(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Opti
     Window::new(&days, from, until, zone).map_err(broken).ok()
 }
 
-/// `mon-thu`, `mon,wed-fri`, or a list of the same.
+/// Reads days, as in `mon-thu` or `mon,wed-fri`, or a list of them.
 fn days(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Weekday>> {
     match &node.value {
         Value::List(_) => Some(list(node, faults, day_range)?.concat()),
@@ -113,7 +114,7 @@ fn hours(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<(NaiveTime, NaiveTi
     };
     let parts = text.split_once('-').and_then(|(from, until)| Some((hour(from)?, hour(until)?)));
     if parts.is_none() {
-        let hint = "write both as in `09:00-16:00`, from `00:00` to `23:59`";
+        let hint = "write a start and an end, as in `09:00-16:00`, from `00:00` to `23:59`";
         faults.push(node.spot, format!("`{text}` is not a range of hours"), hint);
     }
     parts
@@ -135,7 +136,8 @@ fn zone(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<chrono_tz::Tz> {
 fn nearest_zone(text: &str) -> Option<&'static str> {
     let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
     names.clone().find(|name| name.eq_ignore_ascii_case(text)).or_else(|| {
-        // Among several hundred cities one is always similar, so only one or two wrong letters count.
+        // With several hundred cities, some name is always similar, so suggest it only if at most two
+        // letters differ.
         let near = suggest(text, names.filter(|name| name.contains('/')));
         near.first().copied().filter(|name| distance(text, name) <= 2)
     })

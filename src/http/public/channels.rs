@@ -21,7 +21,7 @@ pub fn one(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     reply::document(ask.request, manifest, Cache::Minute)
 }
 
-/// There is no such channel. The hint suggests similar names.
+/// Returns the problem of an unknown channel, with a hint that suggests similar names.
 pub(super) fn unknown(publication: &Publication, asked: &str) -> Problem {
     let names = publication.channel_names().take(COMPARED).map(ChannelName::as_str);
     let similar: Vec<_> = suggest(asked, names).iter().map(|name| format!("`{name}`")).collect();

@@ -1,6 +1,7 @@
 //! `/v1/payloads/{version}/{file}`: payload files, served from verified copies.
 //!
-//! A file is found in the publication and opened by its digest. No path is made from what a client sends.
+//! A file is looked up in the publication and opened by its digest. No path is built from what a client
+//! sends.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -77,8 +78,8 @@ pub(super) async fn answer(ask: &Ask<'_>, payload: Payload) -> Result<HttpRespon
     Ok(response.body(body))
 }
 
-/// The part of a file of this size that the request asks for; `None` for all of it. A range on a `HEAD`
-/// has no meaning (RFC 9110, section 14.2).
+/// Returns the part of a file of this size that the request asks for; `None` for the whole file. A range on
+/// a `HEAD` request has no meaning (RFC 9110, section 14.2).
 fn requested(request: &HttpRequest, tag: &str, size: u64) -> Result<Option<Range<u64>>, Problem> {
     let range = request.headers().get(header::RANGE).and_then(|range| range.to_str().ok());
     let applies = request.method() == Method::GET && etag::is_continued(request.headers(), tag.as_bytes());
@@ -90,7 +91,7 @@ fn requested(request: &HttpRequest, tag: &str, size: u64) -> Result<Option<Range
     }
 }
 
-/// A response with the headers that all answers about a payload have.
+/// Starts a response with the headers that all replies about a payload have.
 fn response(status: StatusCode, payload: &Payload, tag: String) -> actix_web::HttpResponseBuilder {
     let digest = Base64::encode_string(payload.sha256.as_bytes());
     let mut response = HttpResponse::build(status);
@@ -106,8 +107,8 @@ fn response(status: StatusCode, payload: &Payload, tag: String) -> actix_web::Ht
 /// The bytes of a payload's copy, from the start of the range.
 type Bytestream = Box<dyn Read + Send>;
 
-/// Opens a payload's copy at the start of the range, and reads a short range at once. Both happen on a thread
-/// that may block.
+/// Opens a payload's copy at the start of the range, and reads a short range at once, on a thread that may
+/// block.
 async fn open(
     payloads: &Arc<dyn PayloadStore>,
     payload: &Payload,
@@ -136,8 +137,8 @@ async fn open(
     })
 }
 
-/// A part of a file in chunks. A file that ends early breaks the connection, so that a client does not take a
-/// short payload for a whole one.
+/// Streams a part of a file in chunks. If the file ends early, the connection is broken off, so that the
+/// client does not mistake a truncated payload for a complete one.
 fn chunks(file: Bytestream, length: u64) -> impl stream::Stream<Item = io::Result<Bytes>> {
     stream::try_unfold((file, length), |(mut file, left)| async move {
         if left == 0 {

@@ -34,7 +34,7 @@ pub fn promotions(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     reply::document(ask.request, &ask.current()?.promotions, Cache::Minute)
 }
 
-/// The problem of a release that the catalog does not have.
+/// Returns the problem of a release that is not in the catalog.
 pub(super) fn unknown(version: &Version) -> Problem {
     let problem = Problem::new(ProblemKind::UnknownRelease, format!("there is no release `{version}`"));
     problem.hint("see `/v1/channels` for what each channel offers")

@@ -10,7 +10,7 @@ use crate::publish::publication::TufFile;
 
 pub fn metadata(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let (current, file) = (ask.current()?, ask.file()?);
-    // A name stands for the same bytes for ever only if it contains a version.
+    // Only a name that contains a version always refers to the same bytes.
     let cache = if file.starts_with(|c: char| c.is_ascii_digit()) { Cache::Immutable } else { Cache::Minute };
     let path = format!("metadata/{file}");
     match current.tuf(&path) {

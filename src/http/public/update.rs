@@ -18,7 +18,8 @@ pub fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     reply::document(ask.request, answer, cache)
 }
 
-/// The version that the cluster runs, and whether the answer is for one cluster.
+/// Parses the version that the cluster runs, and how the answer may be cached: not at all if it is for one
+/// cluster.
 fn asked(query: &str) -> Result<(Version, Cache), Problem> {
     let Some(version) = parameter(query, "version")? else {
         return Err(Problem::new(ProblemKind::MissingVersion, "the parameter `version` is missing")

@@ -1,10 +1,10 @@
-//! The encoding that a client gets (`Accept-Encoding`, RFC 9110, section 12.5.3).
+//! Choosing the encoding for a client (`Accept-Encoding`, RFC 9110, section 12.5.3).
 
 use actix_web::http::header::{ACCEPT_ENCODING, HeaderMap};
 
 use crate::publish::document::{Document, Encoding};
 
-/// The weight of each coding in thousandths; `None` where the client does not mention it.
+/// The weight of each coding in thousandths; `None` if the client does not mention it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Weights {
     brotli: Option<u16>,
@@ -13,8 +13,8 @@ struct Weights {
     any: Option<u16>,
 }
 
-/// The encoding with the highest weight, and of equal ones the one with the shortest body. `None` if the
-/// client accepts none of the document's encodings.
+/// Returns the encoding with the highest weight; between equal weights, the one with the shortest body.
+/// `None` if the client accepts none of the document's encodings.
 pub fn choose(head: &HeaderMap, document: &Document) -> Option<Encoding> {
     let weights = weigh(head);
     let listed = [
@@ -57,7 +57,8 @@ fn weigh(head: &HeaderMap) -> Weights {
     weights
 }
 
-/// A weight in thousandths. An invalid one counts as zero: the client has not clearly asked for the coding.
+/// Parses a weight, in thousandths. An invalid one counts as zero, because the client has not clearly asked
+/// for the coding.
 fn weight(parameters: &str) -> u16 {
     let parameters = parameters.trim();
     if parameters.is_empty() {

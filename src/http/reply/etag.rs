@@ -8,8 +8,8 @@ pub fn is_held(head: &HeaderMap, etag: &[u8]) -> bool {
     head.get_all(IF_NONE_MATCH).any(|value| lists(value.as_bytes(), etag))
 }
 
-/// Whether the client wants to continue with the file that has this `ETag`. The comparison is strong. A
-/// date never matches, since the server sends none (RFC 9110, section 13.1.5).
+/// Whether a requested range applies to the file with this `ETag`: there is no `If-Range`, or it matches.
+/// The comparison is strong. A date never matches, since the server sends none (RFC 9110, section 13.1.5).
 pub fn is_continued(head: &HeaderMap, etag: &[u8]) -> bool {
     head.get(IF_RANGE).is_none_or(|value| value.as_bytes() == etag)
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 /// What a `Range` header means for a file of a known size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// The whole file: the header has several ranges, or a form that must be ignored.
+    /// The whole file, because the header has several ranges, or a form that must be ignored.
     Whole,
     Bytes(Range<u64>),
     Outside,
@@ -35,7 +35,7 @@ enum Number {
     Bad,
 }
 
-/// A number that is too large for any file is still a number.
+/// Parses a number. One that is too large for any file is capped, not rejected.
 fn number(text: &str) -> Number {
     if text.is_empty() {
         Number::Absent

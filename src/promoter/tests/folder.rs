@@ -50,7 +50,7 @@ fn a_manifest_or_a_role_that_cannot_be_read_stops_its_line_alone_and_says_so() {
         ("payloads/1.8.4/release.json", "`1.8.4` was published in"),
         (
             "channels/trust/releases-1.8.json",
-            "`trust/releases-1.8.json` cannot be read: this link leaves the catalog folder",
+            "`trust/releases-1.8.json` cannot be read: this link points outside the catalog folder",
         ),
     ];
     for (file, why) in cases {

@@ -1,6 +1,6 @@
-//! The documents of a packed publication. Each has its media type (one byte), the lengths of its bodies
-//! (identity, gzip and Brotli; four bytes each, big-endian, 0 if there is none), and the bodies. A byte
-//! that is not a media type ends the list.
+//! The documents of a packed publication. Each consists of its media type (one byte), the lengths of its
+//! bodies (identity, gzip and Brotli; four bytes each, big-endian, 0 if there is none), and the bodies. A
+//! byte that is not a media type ends the list.
 
 use std::io::{self, Read, Write};
 use std::mem;
@@ -13,8 +13,8 @@ use crate::publish::document::{Document, Media};
 const MEDIA: [Media; 2] = [Media::Json, Media::Octets];
 const END: u8 = u8::MAX;
 
-/// Bodies are read into chunks of this many bytes. A single block would stay in memory as long as any
-/// body in it, and many bodies are soon replaced. An allocation for each body would waste memory, since
+/// Bodies are read into chunks of this many bytes. A single block would stay in memory as long as any body
+/// in it is used, and many bodies are soon replaced. An allocation for each body would waste memory, since
 /// there are tens of thousands of small ones.
 const CHUNK: usize = 256 * 1024;
 
@@ -45,7 +45,7 @@ pub(super) fn read(from: &mut impl Read, most: u64) -> Result<Vec<Document>, Pac
         for length in &mut lengths {
             *length = u32::from_be_bytes(array(from)?);
         }
-        // Compared with the file's length before anything is allocated.
+        // Compare the total with the file's length before allocating anything.
         let total = lengths.iter().copied().map(u64::from).sum();
         left = left.checked_sub(total).ok_or(PackError::Digest)?;
         let lengths = lengths.map(|length| length as usize);
@@ -67,12 +67,12 @@ pub(super) fn read(from: &mut impl Read, most: u64) -> Result<Vec<Document>, Pac
 #[derive(Default)]
 struct Chunk {
     bytes: Vec<u8>,
-    /// The documents in it, with the lengths of their bodies.
+    /// The media type of each document in the chunk, and the lengths of its bodies.
     waiting: Vec<(Media, [usize; 3])>,
 }
 
 impl Chunk {
-    /// Makes the documents of the chunk.
+    /// Turns the chunk into documents, and empties it.
     fn finish(&mut self, documents: &mut Vec<Document>) {
         let mut bytes = Bytes::from(mem::take(&mut self.bytes));
         for (media, lengths) in self.waiting.drain(..) {

@@ -1,7 +1,7 @@
-//! The ceremony file, which goes from keeper to keeper.
+//! The ceremony file, which is passed from keeper to keeper.
 //!
-//! It also contains the present roots and roles, so that a machine without a network can show what changes
-//! and who may sign it.
+//! It also contains the current roots and roles, so that an offline machine can show what changes and who
+//! may sign it.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ enum Kind {
     Ceremony,
 }
 
-/// The format version. It goes up with each change that older readers would misread.
+/// The format version. It increases with each change that older readers would misread.
 const FORMAT: u32 = 1;
 
 impl Ceremony {
@@ -119,7 +119,7 @@ impl Ceremony {
     /// The bytes of the file.
     ///
     /// # Errors
-    /// Never in practice: everything in it came from JSON.
+    /// Never in practice: everything in a ceremony came from JSON.
     pub fn file(&self) -> Result<Vec<u8>, CeremonyFileError> {
         let trust = self.before.as_ref().map(Trust::files).unwrap_or_default();
         let documents = self.documents().into_iter();
@@ -138,7 +138,7 @@ impl Ceremony {
     }
 }
 
-/// Files as JSON values that keep their bytes.
+/// Converts files to JSON values that keep their exact bytes.
 fn values(
     files: impl Iterator<Item = (String, Bytes)>,
 ) -> Result<BTreeMap<String, Box<RawValue>>, CeremonyFileError> {

@@ -20,7 +20,7 @@ use crate::signing::{PublicKey, Signed};
 #[derive(Debug, Clone, Default)]
 pub struct KeyChange {
     pub add: Vec<(RoleName, PublicKey)>,
-    /// Keys by their ids or by prefixes of them.
+    /// Each key is given by its id or a prefix of it.
     pub drop: Vec<(RoleName, String)>,
     pub threshold: Vec<(RoleName, u64)>,
     /// Roles to sign again for another term, with the same keys.
@@ -30,7 +30,7 @@ pub struct KeyChange {
 /// Begins a ceremony that changes keys. `manifest` returns the stored manifest of a release.
 ///
 /// # Errors
-/// When the change makes no sense, or a document that must be signed again is missing.
+/// When the change is not possible, or a document that must be signed again is missing.
 pub fn change_keys(
     trust: &Trust,
     change: &KeyChange,
@@ -102,7 +102,8 @@ fn applied(
     }
     for (role, prefix) in &change.drop {
         let names = meant(role)?;
-        // Only keys that were there before: a key that is added in the same step is never dropped.
+        // Search only the keys from before the change: a key that is added in the same step is never
+        // dropped.
         let found: BTreeSet<KeyId> = names
             .iter()
             .flat_map(|name| before[name].keys.keys())
@@ -134,7 +135,7 @@ fn applied(
     Ok(after)
 }
 
-/// The next top targets role, with the keys of each delegation after the change.
+/// The next top targets role, with the new keys of each delegation.
 fn next_targets(targets: &Targets, after: &BTreeMap<RoleName, Signers>, now: Time) -> Targets {
     let mut next = targets.clone();
     next.version += 1;
@@ -154,8 +155,8 @@ fn next_targets(targets: &Targets, after: &BTreeMap<RoleName, Signers>, now: Tim
     next
 }
 
-/// What a line must sign again to stay valid under its new keys: nothing if enough of the remaining keys
-/// have signed it.
+/// Returns the documents that a line must sign again to stay valid under its new keys. `None` if it is not
+/// being renewed and enough of the remaining keys have signed everything.
 fn line_work(
     trust: &Trust,
     line: &LineName,

@@ -1,4 +1,4 @@
-//! Refuses what clients would refuse later, before anybody signs it.
+//! Checks a ceremony before anybody signs it, and refuses anything that clients would refuse later.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::signing::trust::{Trust, TrustError};
 use crate::signing::verify::check_scope;
 use crate::signing::{PublicKey, Violation};
 
-/// Why a ceremony must not continue.
+/// Why a ceremony is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     #[error("`{path}` was changed after the key `{keyid}` signed it")]
@@ -49,12 +49,12 @@ pub enum Refused {
     Foreign { role: String, paths: Vec<String> },
     #[error("the new role `{role}` and `{other}` would sign for the same versions")]
     Overlap { role: String, other: String },
-    #[error("`trust/targets.json` would drop the role `{role}`, but no role ever leaves a repository")]
+    #[error("`trust/targets.json` would drop the role `{role}`, but a role can never be removed")]
     Dropped { role: String },
     #[error("`trust/targets.json` delegates to `{role}`, whose first version is missing")]
     NoRole { role: String },
     #[error(
-        "`{path}` does not list the manifest or the payloads of release `{version}` that are signed with it"
+        "`{path}` does not list the manifest or the payloads of release `{version}`, which is signed in the same ceremony"
     )]
     Listed { path: DocumentId, version: Version },
     #[error("it retires line `{0}`, but does not sign that line's role for a long term")]
@@ -74,10 +74,11 @@ pub enum Refused {
 }
 
 impl Ceremony {
-    /// Checks everything that must be signed, and every signature so far.
+    /// Checks every document to sign, and every signature so far.
     ///
     /// # Errors
-    /// The first thing that clients would refuse, or that was changed after it was signed.
+    /// The first fault that would make clients refuse a document, or the first document that was changed
+    /// after it was signed.
     pub fn check(&self, now: Time) -> Result<(), Refused> {
         let (root, targets) = self.new_root().zip(self.new_targets()).ok_or(Refused::NoTop)?;
         let documents = self.documents();
@@ -158,8 +159,8 @@ impl Ceremony {
         Ok(())
     }
 
-    /// The retirement itself is not signed, but the line's keys sign a role that nobody needs to renew.
-    /// Without this check, anybody who has the file could add a retirement to it.
+    /// Checks that a ceremony that retires a line also signs that line's role for a long term. The
+    /// retirement itself is not signed, so without this check, anybody who has the file could add one.
     fn check_retirement(&self, now: Time) -> Result<(), Refused> {
         let Some(line) = self.retires.as_ref().map(|retires| &retires.line) else { return Ok(()) };
         let role = self.lines.get(line).map(|work| work.role.signed());
@@ -176,8 +177,8 @@ fn delegated_roles(targets: &Targets) -> BTreeMap<&str, &DelegatedRole> {
     roles.map(|role| (role.name.as_str(), role)).collect()
 }
 
-/// Checks that a new role may list only its own files, and none of another line. Otherwise the role that
-/// comes first would take over the releases of the other.
+/// Checks that a new role may list only its own files, and no other line's. Otherwise the role that comes
+/// first would take over the releases of the other.
 fn check_new_role<'a>(
     role: &DelegatedRole,
     mut all: impl Iterator<Item = &'a DelegatedRole>,
@@ -199,7 +200,7 @@ fn check_new_role<'a>(
     }
 }
 
-/// Checks that the keys of new lines are release keys already. Otherwise a wrong key file, passed by
+/// Checks that the keys of new lines are already release keys. Otherwise a wrong key file, passed by
 /// mistake, would silently become a release key.
 fn check_new_keys(before: &Trust, targets: &Targets) -> Result<(), Refused> {
     let root = before.root().signed();
@@ -220,7 +221,7 @@ fn check_new_keys(before: &Trust, targets: &Targets) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Checks that every role's threshold can be reached, and that online keys belong to no other role.
+/// Checks that every role's threshold can be reached, and that online keys do not belong to any other role.
 fn check_keys(root: &Root, targets: &Targets) -> Result<(), Refused> {
     let roles = role_keys(root, targets);
     for (role, Signers { keys, threshold }) in &roles {

@@ -14,8 +14,8 @@ use crate::formats::tuf::{Authority, KeyId, Role, names};
 use crate::signing::Signed;
 use crate::signing::trust::Trust;
 
-/// Identifies a document. It is displayed as the path that its file will have: below the catalog, or
-/// `payloads/…` for a file below the payloads.
+/// Identifies a document. It is displayed as the path of the document's file: relative to the catalog, or
+/// `payloads/…` for a file in the payloads folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DocumentId {
     Root(u64),
@@ -44,7 +44,7 @@ impl Serialize for DocumentId {
 }
 
 impl DocumentId {
-    /// The document with this path.
+    /// Returns the document with this path, if the path is valid.
     pub fn parse(path: &str) -> Option<Self> {
         if let Some(rest) = path.strip_prefix("payloads/") {
             return Version::parse(rest.strip_suffix("/release.json")?).ok().map(Self::Manifest);
@@ -70,28 +70,29 @@ pub struct Document<'a> {
     pub version: String,
     /// `None` for a manifest, which does not expire.
     pub expires: Option<Time>,
-    /// Whether it can be signed now. The role of a line waits for the manifests that it lists.
+    /// Whether it can be signed now. The role of a line must wait until the manifests that it lists are
+    /// complete.
     pub ready: bool,
-    /// An entry for each set of keys that must sign. A next root needs those of the present root and its
+    /// One tally for each set of keys that must sign. A new root needs the keys of the present root and its
     /// own.
     pub needs: Vec<Tally>,
     #[serde(skip)]
     pub raw: &'a Bytes,
-    /// For a role: its version before and after the ceremony. A new role had version 0.
+    /// For a role: its version before and after the ceremony. Before is 0 if the role is new.
     #[serde(skip)]
     pub(super) step: Option<(u64, u64)>,
     /// The role's expiry before the ceremony.
     #[serde(skip)]
     pub(super) expired: Option<Time>,
-    /// A key with a signature that is invalid or does not count.
+    /// A key whose signature is invalid or does not count for this document.
     #[serde(skip)]
     pub(super) wrong: Option<KeyId>,
 }
 
-/// Which keys of one set have signed.
+/// The keys of one set, by whether they have signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tally {
-    /// The name of the set.
+    /// The name of the set, such as `root keys`.
     pub keys: &'static str,
     pub threshold: u64,
     pub signed: Vec<KeyId>,
@@ -105,7 +106,7 @@ impl Tally {
     }
 }
 
-/// A document that has too few signatures, or would still have too few.
+/// A document without enough signatures, now or after certain keys have signed too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortfall {
     pub id: DocumentId,
@@ -167,8 +168,8 @@ impl<'a> Document<'a> {
         self.ready && !self.needs.is_empty() && self.needs.iter().all(Tally::is_complete)
     }
 
-    /// Whether a key should sign it now. A complete manifest is left alone: another signature would
-    /// change the digest that the role lists.
+    /// Whether a key should sign the document now. A complete manifest is left alone: another signature
+    /// would change the digest that the role lists.
     pub(super) fn wants(&self, key: KeyId) -> bool {
         let enough = matches!(self.id, DocumentId::Manifest(_)) && self.is_complete();
         self.ready && !enough && self.needs.iter().any(|tally| tally.missing.contains(&key))
@@ -216,7 +217,7 @@ impl Ceremony {
         self.documents().iter().all(Document::is_complete)
     }
 
-    /// The documents that lack signatures even after all of these keys have signed.
+    /// The documents that would still lack signatures after all of these keys had signed.
     pub fn shortfalls(&self, keys: &[KeyId]) -> Vec<Shortfall> {
         let mut shortfalls = Vec::new();
         for Document { id, needs, .. } in self.documents() {

@@ -1,4 +1,4 @@
-//! Finishes a ceremony: works out which files to write, and checks them against the present ones.
+//! Finishes a ceremony: works out which files to write, and checks them against the existing ones.
 
 use std::collections::BTreeMap;
 
@@ -15,17 +15,17 @@ use crate::formats::tuf::{Targets, names};
 use crate::signing::trust::Trust;
 use crate::signing::{Signed, Violation};
 
-/// The files that a finished ceremony writes.
+/// The files to write at the end of a ceremony.
 #[derive(Debug)]
 pub struct Finished {
-    /// `release.json` by version.
+    /// Each `release.json` by version.
     pub manifests: BTreeMap<Version, Bytes>,
-    /// Files of `trust/`.
+    /// The files of `trust/` by name.
     pub trust: Files,
 }
 
 impl Ceremony {
-    /// The files of a ceremony that enough keepers have signed.
+    /// Returns the files of a ceremony that enough keepers have signed.
     ///
     /// # Errors
     /// When signatures are missing, or clients would refuse a document.
@@ -48,12 +48,12 @@ impl Ceremony {
         Ok(finished)
     }
 
-    /// The files to write. `present` are the files of `trust/`, some of which an interrupted run may have
-    /// written already. `manifest` returns the stored manifest of a release.
+    /// Returns the files to write. `present` are the existing files of `trust/`; an interrupted run may
+    /// already have written some of the new ones. `manifest` returns the stored manifest of a release.
     ///
     /// # Errors
-    /// When signatures are missing, something else was signed since the ceremony began, or clients would
-    /// refuse the result.
+    /// When signatures are missing, something else has been signed since the ceremony began, or clients
+    /// would refuse the result.
     pub fn finish(
         &self,
         present: &Files,
@@ -100,8 +100,8 @@ impl Ceremony {
     }
 
     /// Checks that every manifest that a line's next role lists exists and has enough signatures. A
-    /// manifest that was listed before is not checked if the keys stay the same: a missing file of one
-    /// release must not block the others.
+    /// manifest that was listed before is not checked if the keys stay the same: a file that is missing for
+    /// one release must not block the others.
     fn check_manifests(
         &self,
         line: &LineName,
@@ -131,8 +131,8 @@ impl Ceremony {
     }
 }
 
-/// Whether a file of `trust/` is left over from an interrupted run and has no effect yet: any file if there
-/// is no first root, and a line's role without a delegation.
+/// Whether a file of `trust/` is left over from an interrupted run and has no effect yet: any file while
+/// there is no first root, or a line's role without a delegation.
 fn is_leftover(present: &Files, file: &str) -> bool {
     if !present.contains_key("1.root.json") {
         return true;

@@ -29,10 +29,10 @@ pub struct Founders {
 
 impl Ceremony {
     /// Begins the ceremony that founds a repository: the first root, the delegations of all lines, and an
-    /// empty role for each.
+    /// empty role for each line.
     ///
     /// # Errors
-    /// When something cannot be signed.
+    /// When a document cannot be signed.
     pub fn found(catalog: &Catalog, keys: &Founders, now: Time) -> Result<Self, SignError> {
         let any = |key: &PublicKey| Signers::any(vec![key.key()]);
         let (targets, release, online) = (any(&keys.targets), any(&keys.release), any(&keys.online));
@@ -48,18 +48,18 @@ impl Ceremony {
 }
 
 impl LineWork {
-    /// A role without new manifests.
+    /// The work for a line that signs only its role, without new manifests.
     fn of(role: Targets) -> Result<Self, SignError> {
         Ok(Self { role: Signed::unsigned(role)?, manifests: BTreeMap::new() })
     }
 }
 
 /// Begins a ceremony that signs releases, and the next versions of their lines' roles. It also delegates to
-/// lines that have no role yet, which the targets keys must sign. `release` are the available release keys;
-/// `form` may change each manifest.
+/// lines that have no role yet, which needs signatures by the targets keys. `release` are the available
+/// release keys. `form` can change each manifest before it is signed.
 ///
 /// # Errors
-/// When the role of a line cannot be used, or something cannot be signed.
+/// When the role of a line cannot be used, or a document cannot be signed.
 pub fn propose_releases(
     trust: &Trust,
     pending: &[(&Line, Vec<Version>)],
@@ -101,7 +101,7 @@ pub fn propose_releases(
     Ok(ceremony)
 }
 
-/// The next version of a line's role, without the releases that are signed again.
+/// The next version of a line's role, without the releases that are about to be signed again.
 fn next_role(role: &Targets, line: &Line, versions: &[Version], now: Time) -> Result<Targets, TargetError> {
     let mut next = Targets::releases(role.version + 1, now);
     // The role of a retired line keeps its long term.
@@ -118,9 +118,9 @@ fn next_role(role: &Targets, line: &Line, versions: &[Version], now: Time) -> Re
     Ok(next)
 }
 
-/// Who signs for a new line: the keys and threshold of the strictest line whose release keys include all of
-/// these. If there is no such line: these keys, with the threshold of the strictest line, so that a new
-/// line is never the weakest. [`Ceremony::check`] decides whether that is allowed.
+/// The keys and threshold of a new line: those of the strictest line whose keys include all of `release`.
+/// If there is no such line, the keys are `release`, with the threshold of the strictest line, so that a
+/// new line is never the weakest. [`Ceremony::check`] decides whether the result is allowed.
 fn line_signers(trust: &Trust, release: &[PublicKey]) -> Signers {
     let roles = role_keys(trust.root().signed(), trust.targets().signed());
     let lines =
@@ -133,8 +133,8 @@ fn line_signers(trust: &Trust, release: &[PublicKey]) -> Signers {
     Signers::new(release.iter().map(PublicKey::key), threshold)
 }
 
-/// Begins a ceremony that signs the role of a line for such a long term that nobody needs to renew it.
-/// `None` if the role has such a term already.
+/// Begins a ceremony that signs a line's role for such a long term that nobody needs to renew it. `None` if
+/// the role already has such a term.
 ///
 /// # Errors
 /// When the line has no role, or the role cannot be used.
@@ -163,7 +163,7 @@ pub(super) fn is_long_lived(role: &Targets, now: Time) -> bool {
     now + RETIRED_LIFETIME / 2 < role.expires
 }
 
-/// A stored manifest, if it is the one that is listed.
+/// Parses a stored manifest. `None` if it is missing, invalid or not the listed one.
 pub(super) fn listed_manifest(raw: Option<Bytes>, listed: &Target) -> Option<Signed<ReleaseManifest>> {
     Signed::parse(raw.filter(|raw| Target::of(raw) == *listed)?).ok()
 }

@@ -1,4 +1,4 @@
-//! What a keeper sees of a ceremony, as data.
+//! The summary of a ceremony that a keeper sees, as data.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::domain::channel::LineName;
 use crate::formats::manifest::ReleaseManifest;
 use crate::formats::tuf::{KeyId, Signers, names};
 
-/// What a ceremony changes, and who has signed.
+/// A summary of what a ceremony changes and who has signed it.
 #[derive(Debug, Serialize)]
 pub struct Report<'a> {
     pub reason: Option<&'a str>,
@@ -34,11 +34,11 @@ pub struct RoleChange {
     pub role: RoleName,
     pub added: Vec<KeyId>,
     pub dropped: Vec<KeyId>,
-    /// The number of signatures that it needed before; `None` if the role is new.
+    /// The number of signatures that the role needed before; `None` if it is new.
     pub threshold_before: Option<u64>,
     pub threshold: u64,
     pub keys: usize,
-    /// The prefix of the versions that a line's new role may sign.
+    /// For a line's new role: the prefix of the versions that its keys may sign.
     pub prefix: Option<String>,
 }
 
@@ -50,7 +50,7 @@ pub struct TermChange {
     pub expires: Time,
 }
 
-/// The targets that a line's role lists for the first time or with another digest, and those that it no
+/// The targets that a line's role lists for the first time or with a different digest, and those that it no
 /// longer lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Listing {

@@ -9,14 +9,14 @@ use serde::{Serialize, Serializer};
 use crate::domain::channel::{LineName, NameError};
 use crate::formats::tuf::{Root, Signers, Targets, names};
 
-/// A role.
+/// The name of a role.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RoleName {
     Root,
     Targets,
     /// Snapshot, timestamp and `channels`: what a server signs.
     Online,
-    /// The releases of one line, or of all.
+    /// The releases of one line, or of all lines.
     Release(Option<LineName>),
 }
 
@@ -71,7 +71,7 @@ impl Serialize for RoleName {
     }
 }
 
-/// Who signs each role, according to a root and the top targets role.
+/// The keys and threshold of each role, according to a root and the top targets role.
 pub fn role_keys(root: &Root, targets: &Targets) -> BTreeMap<RoleName, Signers> {
     let mut roles = BTreeMap::from([
         (RoleName::Root, Signers::of(root.root())),

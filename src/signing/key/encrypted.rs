@@ -1,5 +1,5 @@
-//! Private keys encrypted with a passphrase: PKCS#8 with PBES2, scrypt and AES-256-CBC, as `openssl` reads
-//! them. Keys that `openssl` encrypts (scrypt, or PBKDF2 with a SHA-2) can be read as well.
+//! Private keys encrypted with a passphrase: PKCS#8 with PBES2, scrypt and AES-256-CBC, which `openssl` can
+//! read. Keys encrypted by `openssl` (scrypt, or PBKDF2 with SHA-2) can be read as well.
 
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
@@ -18,13 +18,13 @@ const P: u32 = 5;
 const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
 
-/// Whether a text contains an encrypted private key.
+/// Whether a string contains an encrypted private key.
 pub fn is_encrypted(pem: &str) -> bool {
     pem.contains(BEGIN)
 }
 
-/// Returns the public half below an encrypted key, if the file has one. With it, only signing needs the
-/// passphrase.
+/// Returns the public half that follows an encrypted key, if the file has one. If so, only signing needs
+/// the passphrase.
 ///
 /// # Errors
 /// When the public half is invalid.
@@ -36,7 +36,7 @@ impl PrivateKey {
     /// Reads an encrypted key from PEM.
     ///
     /// # Errors
-    /// When the passphrase is wrong, or the text is something else.
+    /// When the passphrase is wrong, or the string is not an encrypted key.
     pub fn from_encrypted_pem(pem: &str, passphrase: &[u8]) -> Result<Self, KeyError> {
         let block = pem.find(BEGIN).and_then(|at| {
             let end = pem[at..].find(END)?;
@@ -47,7 +47,7 @@ impl PrivateKey {
         let sealed =
             EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(KeyError::Encryption)?;
         let opened = sealed.decrypt(passphrase).map_err(|error| match error {
-            // With a wrong passphrase, the padding may be valid by chance, but the content is not.
+            // With a wrong passphrase, the padding can be valid by chance, but the content is garbage.
             pkcs8::Error::EncryptedPrivateKey(pkcs5::Error::DecryptFailed) | pkcs8::Error::Asn1(_) => {
                 KeyError::Passphrase
             }
@@ -61,8 +61,8 @@ impl PrivateKey {
         }
     }
 
-    /// The key as PEM, encrypted with a passphrase, with its public half below it. `openssl` reads only the
-    /// private key.
+    /// The key as PEM, encrypted with a passphrase and followed by its public half. `openssl` reads only
+    /// the private key.
     ///
     /// # Errors
     /// When the system provides no randomness, or an encoder fails.

@@ -16,15 +16,16 @@ use crate::signing::signed::Signed;
 use crate::signing::violation::{Violation, read_signed};
 
 impl<F: Files + ?Sized> Verifier<'_, F> {
-    /// Reads the roles of lines and the targets that belong to an extent, and compares the manifests with
-    /// each other.
+    /// Reads the roles of lines and the targets within an extent, and checks the manifests against each
+    /// other.
     ///
     /// # Errors
     /// The first violation.
     pub fn read(&self, verified: &mut Verified, extent: Extent) -> Result<(), F::Error> {
         let roles = delegated(&verified.targets).map(|role| role.name.clone());
         for name in roles.filter(|name| name != CHANNELS).collect::<Vec<_>>() {
-            // Other clients search every role. One that is ignored here could give them other files.
+            // Other clients search every role, so a role that is ignored here could give them different
+            // files.
             let Some(line) = names::line_of(&name) else {
                 return Err(Violation::UnknownRole { role: name }.into());
             };
@@ -69,7 +70,7 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
         Ok(releases)
     }
 
-    /// Reads the manifest of a channel, which `channels` lists under this name.
+    /// Reads the channel manifest that `channels` lists under this name.
     ///
     /// # Errors
     /// When it is missing, expired or invalid.
@@ -93,7 +94,7 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
         Ok(signed)
     }
 
-    /// Reads the manifest of a release, which a line's role lists under this name. `None` if it is missing.
+    /// Reads the release manifest that a line's role lists under this name. `None` if it is missing.
     ///
     /// # Errors
     /// When it is invalid.
@@ -112,7 +113,7 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
         check_name(&path, name, &names::release_target(&manifest.version))?;
         check_name(&path, &role_name, &names::releases_role(&manifest.line))?;
         let target = |file: &str| names::payload_target(&manifest.version, file);
-        // Clients write the payload under this name, so it must not lead out of their folder.
+        // Clients write the payload under this name, so it must not point outside their folder.
         if let Some(payload) = manifest.payloads.iter().find(|payload| !is_file_name(&payload.file)) {
             return Err(Violation::Scope { role: role_name, target: target(&payload.file) }.into());
         }
@@ -122,8 +123,8 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
         Ok(Some(release))
     }
 
-    /// Reads a document, which the keys of the role that lists it must have signed, and returns it with its
-    /// path. `None` if it is missing.
+    /// Reads a document and checks that the keys of the role that lists it have signed it. Returns it with
+    /// its path, or `None` if it is missing.
     fn document<T: DeserializeOwned>(
         &self,
         top: &Verified,
@@ -151,10 +152,10 @@ fn check_name(path: &str, found: &str, expected: &str) -> Result<(), Violation> 
     Err(Violation::Name { path: path.to_owned(), expected, found })
 }
 
-/// Checks that a channel offers only what its line's release keys list, and no release earlier than they
-/// allow.
+/// Checks that a channel offers only releases that its line's role lists, and none earlier than their
+/// signed manifests allow.
 fn check_channel(manifest: &ChannelManifest, verified: &Verified) -> Result<(), Violation> {
-    // A new line has channels before anybody may sign its releases. They offer nothing.
+    // A new line has channels before anybody can sign its releases. Such channels offer nothing.
     if manifest.releases.is_empty() {
         return Ok(());
     }
@@ -177,7 +178,7 @@ fn check_channel(manifest: &ChannelManifest, verified: &Verified) -> Result<(), 
 /// digest.
 ///
 /// # Errors
-/// The first release that it does not list.
+/// The first release that the role does not list.
 pub fn check_offers(manifest: &ChannelManifest, line: &Targets) -> Result<(), Violation> {
     for release in &manifest.releases {
         let target = names::release_target(&release.version);

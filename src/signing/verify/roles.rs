@@ -14,8 +14,9 @@ use crate::signing::continuity::{Known, check_next_root};
 use crate::signing::signed::Signed;
 use crate::signing::violation::{Violation, read_signed};
 
-/// The most new roots that are followed at once (5.3.3): fewer than in python-tuf, but enough for a client
-/// that was offline for years. After that, somebody must install a newer root by hand.
+/// The maximum number of new roots that a client follows at once (5.3.3): fewer than in python-tuf, but
+/// enough for a client that was offline for years. If there are more, somebody must install a newer root by
+/// hand.
 const MAX_ROOTS: u64 = 256;
 
 /// A source of a repository's files.
@@ -23,8 +24,9 @@ pub trait Files {
     /// Why a file cannot be read, or is refused.
     type Error: From<Violation>;
 
-    /// Reads the file at a path below `/tuf/`, which is not percent-encoded. `None` if there is no such
-    /// file. `listed` is the file's listing in a verified role, if it has one; the caller compares the two.
+    /// Reads the file at a path below `/tuf/`; the path is not percent-encoded. `None` if there is no such
+    /// file. `listed` is the file's listing in a verified role, if it has one; the caller checks the file
+    /// against it.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -47,14 +49,14 @@ pub struct Verified {
     pub snapshot: Signed<Snapshot>,
     pub targets: Signed<Targets>,
     pub channels: Signed<Targets>,
-    /// The roles of lines, as far as they were read.
+    /// The roles of lines that were read.
     pub lines: BTreeMap<LineName, Signed<Targets>>,
-    /// The manifests of channels and releases, as far as they were read.
+    /// The channel manifests that were read.
     pub channel_manifests: Vec<Signed<ChannelManifest>>,
     pub release_manifests: BTreeMap<Version, Signed<ReleaseManifest>>,
 }
 
-/// Verifies the documents of one repository. The time is fixed, however long that takes (5.1).
+/// Verifies the documents of one repository, all against the same time, however long that takes (5.1).
 #[derive(Debug)]
 pub struct Verifier<'a, F: ?Sized> {
     files: &'a F,
@@ -67,8 +69,8 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
         Self { files, now }
     }
 
-    /// Verifies what every line needs: root, timestamp, snapshot, the top targets role and `channels`.
-    /// The snapshot fixes all other roles; [`role`](Self::role) reads one when it is needed.
+    /// Verifies what every line needs: root, timestamp, snapshot, the top targets role and `channels`. The
+    /// snapshot pins the versions of all other roles; [`role`](Self::role) reads each when it is needed.
     ///
     /// # Errors
     /// The first violation.
@@ -77,7 +79,7 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
         self.common_under(root, known)
     }
 
-    /// Like [`common`](Self::common), under the newest root.
+    /// Like [`common`](Self::common), but takes the newest root, already verified.
     ///
     /// # Errors
     /// The first violation.
@@ -96,14 +98,14 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
         known.check_snapshot(&snapshot)?;
         self.check_expiry(&names::metadata_path("snapshot", meta.version), snapshot.signed().expires)?;
 
-        // 5.6. The top role only delegates, so that its keys sign no releases.
+        // 5.6. The top targets role may only delegate, so that its keys cannot sign releases.
         let meta = in_snapshot(&snapshot, "targets")?;
         let targets: Signed<Targets> = self.listed("targets", meta, root.signed().targets())?;
         self.check_expiry(&names::metadata_path("targets", meta.version), targets.signed().expires)?;
         if let Some(name) = targets.signed().targets.keys().next() {
             return Err(Violation::Scope { role: "targets".to_owned(), target: name.clone() }.into());
         }
-        // Some clients stop searching at a missing role, and miss the roles after it.
+        // Some clients stop searching at a missing role and never reach the roles after it.
         for delegated in delegated(&targets) {
             in_snapshot(&snapshot, &delegated.name)?;
         }
@@ -162,11 +164,11 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
         }
     }
 
-    /// Reads and verifies a delegated role (5.6.7). It may have expired: a caller that needs it to be
-    /// current [checks that](Self::check_expiry).
+    /// Reads and verifies a delegated role (5.6.7). Does not check expiry: a caller that needs a current
+    /// role calls [`check_expiry`](Self::check_expiry).
     ///
     /// # Errors
-    /// When no role delegates to it, or it is invalid.
+    /// When the role is not delegated, or is invalid.
     pub fn role(&self, top: &Verified, name: &str) -> Result<Signed<Targets>, F::Error> {
         self.delegated_role(&top.snapshot, &top.targets, name)
     }
@@ -186,7 +188,7 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
     /// Checks that a document has not expired.
     ///
     /// # Errors
-    /// When it has.
+    /// When it has expired.
     pub fn check_expiry(&self, path: &str, expires: Time) -> Result<(), Violation> {
         if expires <= self.now {
             return Err(Violation::Expired { path: path.to_owned(), expires });
@@ -250,7 +252,7 @@ fn in_snapshot<'a>(snapshot: &'a Signed<Snapshot>, role: &str) -> Result<&'a Met
 
 /// Checks that a role lists only files that were delegated to it.
 pub(in crate::signing) fn check_scope(delegated: &DelegatedRole, role: &Targets) -> Result<(), Violation> {
-    // Clients differ in how they quote other characters in file names.
+    // File names are limited to certain characters, since clients differ in how they escape the others.
     if !names::is_target_name(&delegated.name) {
         return Err(Violation::Path { role: delegated.name.clone(), path: delegated.name.clone() });
     }
@@ -280,7 +282,7 @@ fn check_bytes(path: &str, target: &Target, bytes: &[u8]) -> Result<(), Violatio
 }
 
 impl Verified {
-    /// What a client remembers of the repository.
+    /// The documents that a client remembers from this repository.
     pub const fn known(&self) -> Known<'_> {
         Known { root: &self.root, timestamp: Some(&self.timestamp), snapshot: Some(&self.snapshot) }
     }
@@ -293,8 +295,9 @@ impl Verified {
             .chain(lines.map(|(line, role)| (names::releases_role(line), role.signed().expires)))
     }
 
-    /// When the repository expires: with the first of the roles that every line needs and the channel
-    /// manifests that were read. An expired role of a line affects only that line.
+    /// When the repository expires: the earliest expiry among the roles that every line needs and the
+    /// channel manifests that were read. The roles of lines do not count: if one expires, only its line is
+    /// affected.
     pub fn expires(&self) -> Time {
         let manifests = self.channel_manifests.iter().map(|manifest| manifest.signed().expires);
         let roles = self.common_expiries().map(|(_, at)| at);

@@ -1,4 +1,4 @@
-//! Changing a catalog's files, unless they changed since they were read.
+//! Changing a catalog's files, unless they have changed since they were read.
 
 mod plan;
 
@@ -36,7 +36,8 @@ impl Stop {
 }
 
 impl Directory {
-    /// Does something with the catalog under its lock, if it is still at `base` and git is not working.
+    /// Calls `act` with the catalog under its lock, if it is still at `base` and no git operation is in
+    /// progress.
     pub(super) fn planned<T>(
         &self,
         base: &Revision,
@@ -51,7 +52,7 @@ impl Directory {
         self.at(base, now, |from| act(from, tree.as_ref()))
     }
 
-    /// Does something with the catalog, if it is still at `base`.
+    /// Calls `act` with the catalog, if it is still at `base`.
     pub(super) fn at<T>(
         &self,
         base: &Revision,
@@ -69,9 +70,9 @@ impl Directory {
         act(from)
     }
 
-    /// Writes each file atomically, and only if it is still what the change was made from. After an edit or
-    /// a crash between two files, the ones before it are written, and making the same changes again writes
-    /// the rest.
+    /// Writes each file atomically, and only if it has not changed since it was read. If somebody edits a
+    /// file or the process crashes halfway, the earlier files stay written, and making the same changes
+    /// again writes the rest.
     pub(super) fn write_all(
         &self,
         from: Base<'_>,
@@ -90,8 +91,8 @@ impl Directory {
         Ok(Plan::revision(from, files.iter()))
     }
 
-    /// Writes each file by itself. If one was changed meanwhile, those after it must be decided again, and
-    /// are not written.
+    /// Writes the files independently of each other. If one has changed meanwhile, it and those after it
+    /// are not written, because their changes must be decided again.
     pub(super) fn write_each(
         &self,
         from: Base<'_>,
@@ -128,7 +129,7 @@ impl Directory {
         Ok(Each { revision: Plan::revision(from, written.iter()), made, failed, stopped })
     }
 
-    /// Returns the changes that could not be made each by itself, and why.
+    /// Returns the changes that [`Self::write_each`] could not make, and why.
     pub(super) fn failing(from: Base<'_>, changes: &[Change]) -> Result<Failed, CommitError> {
         Ok(plan_each(from, changes)?.1)
     }
@@ -139,7 +140,7 @@ impl Directory {
         if Listing::take(&self.catalog, &self.payloads)?.files != listing.files {
             return Err(changing(&self.catalog).into());
         }
-        // This commit holds the lock, so the files belong to no running commit.
+        // This commit holds the lock, so no running commit uses these files.
         for path in &listing.temporary {
             // Readers ignore a file that cannot be removed, and the next commit tries again.
             let _ = fs::remove_file(path);
@@ -147,9 +148,9 @@ impl Directory {
         Ok(())
     }
 
-    /// Writes one file, and checks as late as possible whether it has changed. People and git take no lock,
-    /// and a hold that somebody saved while earlier files were written must stop this one. Only
-    /// microseconds pass between the check and the rename. No file system can do both in one step.
+    /// Writes one file, and checks as late as possible that it has not changed. People and git take no
+    /// lock, and a hold that somebody saved while earlier files were written must stop this one. Only
+    /// microseconds pass between the check and the rename; no file system can do both in one step.
     fn write(
         &self,
         from: Base<'_>,
@@ -180,7 +181,7 @@ impl Directory {
         let cached = from.cache.files.get(key).filter(|_| listed.is_some());
         let expected = match (written.iter().find(|file| file.key == key), cached) {
             (Some(written), _) => Some(written.digest()),
-            // A file that could not be read is in a line with faults.
+            // A file that could not be read has no digest to compare, and makes its line faulty anyway.
             (None, Some(cached)) if !cached.is_read() => return true,
             (None, cached) => cached.map(|cached| cached.digest),
         };
@@ -188,7 +189,7 @@ impl Directory {
     }
 }
 
-/// The path to which an existing file is written. For a link this is its target, so that the link stays.
+/// The path at which an existing file is written. For a link, this is its target, so that the link is kept.
 fn target(listing: &Listing, key: &str) -> Option<PathBuf> {
     let listed = listing.files.get(key)?;
     Some(listed.path.canonicalize().unwrap_or_else(|_| listed.path.clone()))

@@ -1,19 +1,19 @@
-//! Which entries of a catalog's folder count.
+//! Which entries of a catalog folder belong to the catalog.
 
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 
-/// How deep below the catalog's folder files are searched. The files of a catalog are one level down.
-/// Deeper ones are found so that they can be reported. This limit also ends every circle of links.
+/// How many levels below the catalog folder are searched. Catalog files are one level down; deeper ones are
+/// found only to be reported. The limit also breaks cycles of links.
 pub(super) const DEPTH: u8 = 2;
 
-/// Whether a name is not one of a catalog's file: it is hidden, an editor's copy, or prose.
+/// Whether an entry is ignored because of its name: hidden files, editor backups and Markdown.
 pub(super) fn is_passed_over(name: &str) -> bool {
     name.starts_with('.') || name.ends_with('~') || name.to_ascii_lowercase().ends_with(".md")
 }
 
-/// Why an entry does not count.
+/// Why an entry does not belong to the catalog.
 #[derive(Debug)]
 pub(super) enum Outside {
     /// It was removed after it was listed.
@@ -33,13 +33,13 @@ pub(super) fn inside(root: &Path, entry: &fs::DirEntry) -> Result<Metadata, Outs
         return Ok(metadata);
     }
     let path = entry.path();
-    let dangling = Outside::Refused { folder: false, why: "this link points to nothing" };
+    let dangling = Outside::Refused { folder: false, why: "this link is broken" };
     let target = fs::metadata(&path).map_err(|_| dangling)?;
     let real = path.canonicalize().map_err(outside)?;
     if real.starts_with(root) {
         return Ok(target);
     }
-    Err(Outside::Refused { folder: target.is_dir(), why: "this link leaves the catalog folder" })
+    Err(Outside::Refused { folder: target.is_dir(), why: "this link points outside the catalog folder" })
 }
 
 fn outside(error: io::Error) -> Outside {

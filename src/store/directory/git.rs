@@ -1,14 +1,15 @@
-//! Git in a catalog folder: while it writes there, nobody else reads or writes.
+//! Detecting git: while a git operation is in progress in a catalog folder, nothing else reads or writes
+//! there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The files and folders that git keeps while it works on the files, or waits for somebody to resolve a
-/// conflict in them.
+/// The files and folders in `.git` that exist while a git operation is in progress, or waits for somebody
+/// to resolve a conflict.
 const AT_WORK: [&str; 6] =
     ["index.lock", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"];
 
-/// A git work tree around a catalog folder.
+/// A git work tree that contains a catalog folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkTree {
     pub root: PathBuf,
@@ -16,8 +17,8 @@ pub struct WorkTree {
     git: PathBuf,
 }
 
-/// The git work tree that a folder is in, if it is in one. Then git owns the folder, unless a flag says
-/// otherwise.
+/// Returns the git work tree that contains a folder, if there is one. Changes to such a folder are made
+/// through git, unless a flag says otherwise.
 pub fn work_tree(folder: &Path) -> Option<WorkTree> {
     let folder = folder.canonicalize().ok()?;
     folder.ancestors().find_map(|root| {
@@ -34,17 +35,17 @@ pub fn work_tree(folder: &Path) -> Option<WorkTree> {
 }
 
 impl WorkTree {
-    /// The file or folder that shows that git is working.
+    /// The file or folder that shows that a git operation is in progress, if one is.
     pub(super) fn at_work(&self) -> Option<PathBuf> {
         AT_WORK.iter().map(|name| self.git.join(name)).find(|path| path.exists())
     }
 }
 
-/// A message about the path that shows that git is working, with a hint.
+/// Explains that git is working on the catalog, as the file or folder at `path` shows, and what to do.
 pub(super) fn busy(path: &Path) -> String {
-    // A git process that was killed leaves its lock behind. Then there is nothing to finish.
+    // A git process that was killed leaves its lock behind. Then there is nothing to wait for.
     let way_out = if path.ends_with("index.lock") {
-        "let it finish, or remove that file if no git is running; then try again"
+        "wait for it to finish, or remove that file if git is not running; then try again"
     } else {
         "finish or abort that operation, then try again"
     };

@@ -1,4 +1,4 @@
-//! Which files a catalog has, and their contents. A file is read again only if it has changed.
+//! The files of a catalog, and their contents. A file is read again only if it has changed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
@@ -18,8 +18,8 @@ use crate::store::durable::{self, present};
 use crate::store::port::ReadError;
 use crate::store::stamp::Stamp;
 
-/// A catalog's files are far smaller. Only this much of a larger one is read, which is enough for the
-/// reader to report it.
+/// How much of a catalog file is read. Real ones are far smaller; this much of a larger one is enough to
+/// report it.
 const MAX_FILE: u64 = 1024 * 1024;
 /// The limit for roles and manifests. Clients accept 5 MB.
 const MAX_DOCUMENT: u64 = 8 * 1024 * 1024;
@@ -49,7 +49,7 @@ enum Kind {
     Manifest,
 }
 
-/// A file as of the last reading.
+/// A file as it was last read.
 #[derive(Debug)]
 pub(super) struct Cached {
     stamp: Option<Stamp>,
@@ -60,12 +60,12 @@ pub(super) struct Cached {
 #[derive(Debug, Clone)]
 pub(super) enum Content {
     Parsed(ParsedFile),
-    /// A role or a release's manifest. Where one cannot be read, only its line or release fails.
+    /// A role or a release manifest. If one cannot be read, only its line or release fails.
     Signed(Result<Bytes, String>),
 }
 
 impl Cached {
-    /// Whether the digest is that of the file's bytes.
+    /// Whether the file was read. If not, `digest` is not that of its bytes.
     pub const fn is_read(&self) -> bool {
         self.stamp.is_some()
     }
@@ -104,7 +104,7 @@ impl Listing {
             let metadata = match inside(root, &entry) {
                 Ok(metadata) => metadata,
                 Err(Outside::Gone) => continue,
-                // A link to a folder elsewhere is a fault of one line.
+                // A link to a folder elsewhere is a fault of this line only.
                 Err(Outside::Refused { folder: true, why }) if depth == 0 => {
                     self.add(format!("{key}/line.yaml"), path, Kind::Catalog, Err(why));
                     continue;
@@ -120,10 +120,10 @@ impl Listing {
                 if depth < DEPTH {
                     match self.folder(root, &path, &key, depth + 1) {
                         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                            let why = "this process may not read the folder";
+                            let why = "this process has no permission to read the folder";
                             self.add(format!("{key}/line.yaml"), path, Kind::Catalog, Err(why));
                         }
-                        // It was removed after it was listed, which the second listing shows.
+                        // The folder was removed after it was listed, which the second listing will show.
                         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                         listed => listed?,
                     }
@@ -165,7 +165,8 @@ impl Listing {
         self.files.insert(key.into(), Listed { path, kind, stamp });
     }
 
-    /// Updates a cache. Returns `false` if a file changed after it was listed.
+    /// Updates the cache with the files that have changed. Returns `false` if a file changed after it was
+    /// listed.
     pub fn load(&self, cache: &mut HashMap<Arc<str>, Box<Cached>>, now: Time) -> Result<bool, ReadError> {
         let changed: Vec<_> = self
             .files
@@ -205,8 +206,7 @@ impl Listing {
 
 /// Reads the roots and the targets role in `trust/`, by file name.
 ///
-/// The roles of lines are left out, because they are as large as the catalog and say nothing about keys.
-/// `None` if a file changed after it was listed.
+/// The roles of lines are skipped, because they are as large as the catalog and do not affect its keys.
 pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, ReadError> {
     let folder = catalog.join("trust");
     let failed = |source| unreadable_folder(&folder, source);

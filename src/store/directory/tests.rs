@@ -269,7 +269,7 @@ fn what_leaves_the_folder_or_is_no_file_is_a_fault_of_its_line() {
     let reading = fixture.open().read(later()).unwrap().reading;
     let faulty: Vec<_> = reading.faulty.keys().collect();
     assert_eq!(faulty, ["1.8", "1.9"]);
-    assert!(reading.faulty["1.8"][0].message.contains("leaves the catalog's folder"));
+    assert!(reading.faulty["1.8"][0].message.contains("leaves the catalog folder"));
 }
 
 #[test]
@@ -326,7 +326,7 @@ fn a_manifest_or_a_lines_role_that_cannot_be_read_is_told_of_and_the_rest_is_rea
     let seen = store.read(later()).unwrap();
     assert_eq!(seen.reading.faults, []);
     assert_eq!(seen.trust.keys().collect::<Vec<_>>(), ["1.root.json"]);
-    assert_eq!(seen.unread_roles["releases-1.8.json"], "this link leaves the catalog folder");
+    assert_eq!(seen.unread_roles["releases-1.8.json"], "this link points outside the catalog folder");
     let why = seen.manifest(&version("1.8.1")).unwrap_err();
     assert_eq!(why, "this is not a regular file");
     assert_eq!(seen.manifest(&version("1.8.2")).unwrap().unwrap(), "{2}");
@@ -345,7 +345,7 @@ fn nothing_is_written_while_git_is_at_work() {
     let error = store.commit(&seen, &[enter("1.8.1")], later()).unwrap_err();
     assert!(matches!(error, CommitError::Busy(_)), "{error}");
     // Left behind by one that was killed, it is in the way for ever.
-    assert!(error.to_string().contains("or remove that file if no git is running"), "{error}");
+    assert!(error.to_string().contains("or remove that file if git is not running"), "{error}");
     fs::rename(fixture.folder.path().join(".git/index.lock"), fixture.folder.path().join(".git/MERGE_HEAD"))
         .unwrap();
     let error = store.commit(&seen, &[enter("1.8.1")], later()).unwrap_err();

@@ -1,4 +1,5 @@
-//! When a catalog folder may be read: after nothing has changed in it for a while, and git has finished.
+//! When a catalog folder can be read: once nothing in it has changed for a while, and no git operation is
+//! in progress.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,30 +16,30 @@ use crate::store::durable::present;
 use crate::store::port::{CatalogStore, News, ReadError, Snapshot, Watch};
 use crate::store::stamp::Stamp;
 
-/// A folder is read after nothing has changed in it for this long. By then an editor has saved its file or
-/// a few files are copied, and nobody notices the wait.
+/// A folder is read once nothing in it has changed for this long. That is enough for an editor to save a
+/// file or for a few files to be copied, and too short for anyone to notice.
 const STILL: Duration = Duration::from_millis(250);
 
-/// Payload files are checked after none has changed for this long. By then their stamps can be trusted, so
+/// Payload files are checked once none has changed for this long. By then their stamps can be trusted, so
 /// that gigabytes are not read again and again.
 const PAYLOADS_STILL: Duration = Duration::from_secs(3);
 
 /// While payloads keep arriving, those that have arrived are checked after this time at the latest.
 const PAYLOADS_AT_LAST: Duration = Duration::from_secs(60);
 
-/// The stamps of all files, as fingerprints. This is cheap, because only folders are opened.
+/// Fingerprints of the stamps of all files. They are cheap to take, because only folders are opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scan {
-    /// Changes with the name or stamp of any catalog file, including signed manifests.
+    /// A fingerprint that changes with the name or stamp of any catalog file, including signed manifests.
     pub catalog: u64,
-    /// The same for payload files, which may take an hour to arrive.
+    /// The same for payload files. It is separate because they may take an hour to arrive.
     pub payloads: u64,
-    /// The file or folder that shows that git is working.
+    /// The file or folder that shows that a git operation is in progress, if one is.
     pub git: Option<PathBuf>,
 }
 
 impl Scan {
-    /// Scans a catalog folder, and payloads with their signed manifests.
+    /// Scans a catalog folder and a payload folder.
     ///
     /// # Errors
     /// When one of the folders cannot be read.
@@ -51,10 +52,10 @@ impl Scan {
     }
 }
 
-/// The stamps of everything in the payload folder. A payload that was missing or wrong may be fixed in
-/// place, and the stamp of its folder does not show that.
+/// Returns a fingerprint of the stamps of everything in the payload folder. A missing or wrong payload may
+/// be fixed in place, which the stamp of its folder does not show.
 fn payload_stamps(payloads: &Path) -> io::Result<u64> {
-    // Added up, so that the order in which a folder lists its files does not matter.
+    // The hashes are added up, so that the order in which a folder lists its files does not matter.
     let mut stamps: u64 = 0;
     let mut add = |path: &Path, metadata: &fs::Metadata| {
         stamps = stamps.wrapping_add(hash(&(path, Stamp::of(metadata))));
@@ -64,11 +65,11 @@ fn payload_stamps(payloads: &Path) -> io::Result<u64> {
         if let Some(metadata) = present(folder.metadata())? {
             add(&folder.path(), &metadata);
         }
-        // A folder that cannot be read is a fault of its release.
+        // A folder that cannot be read is reported as a fault of its release.
         for file in fs::read_dir(folder.path()).into_iter().flatten() {
             let file = file?.path();
             // Links are followed, because their targets are served. A file without metadata is a fault of
-            // its release, too. The signed manifest belongs to the catalog.
+            // its release, too. The signed manifest is covered by the fingerprint of the catalog.
             if let Ok(metadata) = fs::metadata(&file)
                 && !file.ends_with("release.json")
             {
@@ -85,15 +86,14 @@ fn hash(what: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Whether a folder may be read now, by what scans show. It has no clock: the caller passes monotonic
-/// times.
+/// Decides from scans whether a folder can be read now. It has no clock: the caller passes monotonic times.
 #[derive(Debug, Clone, Default)]
 struct Quiet {
     catalog: Seen,
     payloads: Seen,
-    /// The fingerprints of the catalog and the payloads at the last reading.
+    /// The fingerprints of the catalog and the payloads when they were last read.
     read: Option<(u64, u64)>,
-    /// Since when payloads differ from what was read, while the catalog does not.
+    /// When payloads began to differ from what was last read, while the catalog did not.
     moving: Option<Duration>,
 }
 
@@ -102,7 +102,7 @@ struct Quiet {
 struct Seen(Option<(u64, Duration)>);
 
 impl Seen {
-    /// How long the fingerprint has been the same.
+    /// Returns how long the fingerprint has been the same.
     fn still(&mut self, fingerprint: u64, now: Duration) -> Duration {
         match self.0 {
             Some((seen, since)) if seen == fingerprint => now.saturating_sub(since),
@@ -114,7 +114,7 @@ impl Seen {
     }
 }
 
-/// Follows a catalog folder.
+/// Watches a catalog folder.
 pub(super) struct FolderWatch {
     directory: Arc<Directory>,
     quiet: Quiet,
@@ -129,14 +129,14 @@ impl FolderWatch {
 impl Watch for FolderWatch {
     fn look(&mut self, now: Duration) -> Result<News, ReadError> {
         let news = self.quiet.look(&Scan::take(&self.directory.catalog, &self.directory.payloads)?, now);
-        // At the start the catalog is read at once.
+        // The first read does not wait for the folder to settle.
         let is_first = self.quiet.read.is_none() && matches!(news, News::Settling(_));
         Ok(if is_first { News::Ready } else { news })
     }
 
     /// A checkout that git is still writing must not be read.
     fn read(&mut self, now: Time) -> Result<Snapshot, ReadError> {
-        // The next scan shows what changes after this one.
+        // Scan before reading, so that the next scan notices any change made during the read.
         let scan = Scan::take(&self.directory.catalog, &self.directory.payloads)?;
         if let Some(path) = &scan.git {
             return Err(ReadError::Busy(busy(path)));
@@ -148,8 +148,8 @@ impl Watch for FolderWatch {
 }
 
 impl Quiet {
-    /// Judges a scan at `now`, a monotonic time. Payloads never delay the reading of the catalog: one that
-    /// has not arrived counts as wrong, and is checked again.
+    /// Judges a scan at `now`, a monotonic time. Payloads never delay reading the catalog: one that has not
+    /// fully arrived counts as wrong, and is checked again later.
     fn look(&mut self, scan: &Scan, now: Duration) -> News {
         let still = self.catalog.still(scan.catalog, now);
         let payloads_still = self.payloads.still(scan.payloads, now);
@@ -170,7 +170,8 @@ impl Quiet {
         if wait.is_zero() { News::Ready } else { News::Arriving(wait) }
     }
 
-    /// Notes that the catalog was read after a scan. The next scan shows what has changed since this one.
+    /// Records that the catalog was read after this scan, so that the next scan shows what has changed
+    /// since.
     fn done(&mut self, scan: &Scan) {
         self.read = Some((scan.catalog, scan.payloads));
         self.moving = None;

@@ -1,7 +1,7 @@
-//! Payload files in a folder, and copies by digest in the state folder, from which they are served.
+//! Payload files in a folder, and the copies in the state folder from which they are served.
 //!
-//! The server serves copies, which it finds by their digests and which were checked while they were made.
-//! No path is ever built from anything that a client sent.
+//! The server finds copies by their digests, which were checked when the copies were made. No path is ever
+//! built from anything that a client sent.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -28,7 +28,7 @@ pub struct PayloadFolder {
     digests: Mutex<Digests>,
 }
 
-/// Digests by file, each valid for as long as the file's stamp stays the same.
+/// Digests by file, each valid as long as the file's stamp stays the same.
 #[derive(Debug, Default)]
 struct Digests {
     known: HashMap<PathBuf, (Stamp, Sha256)>,
@@ -42,11 +42,12 @@ impl From<WriteError> for PayloadError {
 }
 
 impl PayloadFolder {
-    /// The payloads in `folder`, with copies and their digests in `state`. Neither folder needs to exist.
+    /// Uses the payloads in `folder`, and keeps copies and digests in `state`. Neither folder needs to
+    /// exist.
     pub fn new(folder: &Path, state: &Path) -> Self {
         let copies = state.join("payloads");
         let digests_file = copies.join("digests");
-        // Digests in a file of another form are computed again.
+        // If the file has another format, the digests are computed again.
         let known = fs::read(&digests_file).ok().and_then(|json| serde_json::from_slice(&json).ok());
         let digests = Digests { known: known.unwrap_or_default(), changed: false };
         Self {
@@ -57,7 +58,7 @@ impl PayloadFolder {
         }
     }
 
-    /// The path of the copy with a digest.
+    /// The path of the copy with this digest.
     pub fn copy_path(&self, sha256: &Sha256) -> PathBuf {
         let text = sha256.to_string();
         let (first, rest) = text.split_at(2);
@@ -86,7 +87,7 @@ impl PayloadFolder {
         Ok(digest)
     }
 
-    /// Whether a file is there and has the size and the digest that the catalog says.
+    /// Checks whether a file exists and has the size and digest that the catalog gives.
     fn state(&self, path: &Path, payload: &Payload, now: Time) -> Result<PayloadState, PayloadError> {
         let file = payload.file.clone();
         let metadata = present(fs::metadata(path)).map_err(unreadable(path))?;
@@ -105,7 +106,7 @@ impl PayloadFolder {
         })
     }
 
-    /// Whether there is a copy that matches its digest.
+    /// Whether there is a copy of this payload that matches its digest.
     fn has_copy(&self, payload: &Payload, now: Time) -> bool {
         let path = self.copy_path(&payload.sha256);
         let Ok(metadata) = fs::metadata(&path) else { return false };
@@ -199,7 +200,8 @@ impl PayloadStore for PayloadFolder {
             return Ok(());
         }
         digests.known.retain(|path, _| path.exists());
-        // JSON cannot hold a path that is not text: the digest of such a file is computed at each start.
+        // JSON cannot hold a path that is not UTF-8, so the digest of such a file is computed at each
+        // start.
         let known = digests.known.iter().filter_map(|(path, known)| Some((path.to_str()?, known)));
         let json = serde_json::to_vec(&known.collect::<HashMap<_, _>>());
         let json = json.map_err(|error| PayloadError::Failed(error.into()))?;

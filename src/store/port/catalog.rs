@@ -17,36 +17,37 @@ use crate::formats::edit::EditError;
 use crate::formats::fault::Fault;
 use crate::formats::yaml::Reading;
 
-/// Stores the catalog: lines and releases, and the signed documents about them.
+/// A store for the catalog: lines and releases, and the signed documents about them.
 ///
-/// `now` is always the machine's time, never that of a query (`--at`).
+/// `now` is always the machine's time, never the time given with `--at`.
 pub trait CatalogStore: fmt::Debug + Send + Sync {
     /// Reads everything at one revision.
     ///
     /// # Errors
-    /// When the catalog cannot be read as a whole. Faults of single lines are part of the result.
+    /// When the catalog cannot be read as a whole. Faults in single lines are part of the result.
     fn read(&self, now: Time) -> Result<Snapshot, ReadError>;
 
-    /// Only the roots and the targets role, by file name. This is quick, however large the catalog is.
+    /// Reads only the roots and the targets role, by file name. This is quick, however large the catalog
+    /// is.
     ///
     /// # Errors
     /// When one of them cannot be read.
     fn keys(&self) -> Result<BTreeMap<String, Bytes>, ReadError>;
 
-    /// Makes changes if the catalog is still at `base`. All are checked before the first is made.
+    /// Makes changes if the catalog is still at `base`. All changes are checked before the first is made.
     ///
     /// # Errors
-    /// [`CommitError::Conflict`] if the catalog is no longer at `base`; otherwise as the error says.
+    /// [`CommitError::Conflict`] if the catalog is no longer at `base`, or another [`CommitError`].
     fn commit(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Revision, CommitError>;
 
-    /// Makes independent changes, each by itself: one that cannot be made does not stop the others.
+    /// Makes changes independently of each other: one that cannot be made does not stop the others.
     ///
     /// # Errors
-    /// As [`commit`](Self::commit), if the error is one of the catalog as a whole. Then nothing was changed.
+    /// As [`commit`](Self::commit), if the error concerns the catalog as a whole. Then nothing has changed.
     fn commit_each(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Each, CommitError>;
 
-    /// The changes that [`commit_each`](Self::commit_each) could not make, by their places, and why. This
-    /// changes nothing.
+    /// Returns the indices of the changes that [`commit_each`](Self::commit_each) could not make, and why.
+    /// This changes nothing.
     ///
     /// # Errors
     /// The same as [`commit_each`](Self::commit_each).
@@ -61,22 +62,22 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
     /// signs what it read, and then [puts](Self::put) the result.
     ///
     /// # Errors
-    /// When somebody else is working on the catalog, and does not finish.
+    /// When somebody else is working on the catalog, and does not finish in time.
     fn exclusive(&self) -> Result<Exclusive, CommitError>;
 
-    /// Stores signed documents: manifests, then roles, in the order of [`roles_first`]. If this is cut
-    /// short, no client notices: a manifest that is not listed yet and a role that is not delegated yet are
-    /// ignored, and a catalog without its first root is founded again.
+    /// Stores signed documents: manifests, then roles, in the order of [`roles_first`]. If this is
+    /// interrupted, no client notices: manifests that are not listed yet and roles that are not delegated
+    /// yet are ignored, and a catalog without its first root is founded again.
     ///
     /// # Errors
-    /// When one cannot be stored. Those before it may be stored.
+    /// When one cannot be stored. Those before it may have been stored.
     fn put(
         &self,
         manifests: &BTreeMap<Version, Bytes>,
         trust: &BTreeMap<String, Bytes>,
     ) -> Result<(), CommitError>;
 
-    /// Replaces signed documents in a snapshot, and wherever the store keeps them, by `served` ones with
+    /// Replaces signed documents in a snapshot, and in the store's own memory, with `served` ones that have
     /// the same bytes, so that no document is in memory twice. `served` finds a document by a role's file
     /// name or a manifest's version.
     fn share(&self, snapshot: &mut Snapshot, served: &dyn Fn(&str) -> Option<Bytes>) {
@@ -89,13 +90,13 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
 
 /// Watches a catalog for changes.
 pub trait Watch: Send {
-    /// Looks for something new. `now` is monotonic.
+    /// Checks whether there is something new. `now` is monotonic.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn look(&mut self, now: Duration) -> Result<News, ReadError>;
 
-    /// Reads everything at one revision. Later changes are new.
+    /// Reads everything at one revision. Any change after that counts as new.
     ///
     /// # Errors
     /// As [`CatalogStore::read`]; [`ReadError::Busy`] while somebody is working on the catalog.
@@ -105,14 +106,14 @@ pub trait Watch: Send {
 /// The result of looking at a catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// The catalog was read already.
+    /// Nothing has changed since the catalog was last read.
     Nothing,
     /// The catalog has been read, but payload files are still arriving: look again after this time.
     Arriving(Duration),
     /// The catalog is changing right now: look again after this time.
     Settling(Duration),
-    /// Somebody is working on the catalog, and it must not be read before they are done: who it is, and
-    /// what to do if they never finish.
+    /// Somebody is working on the catalog, and it must not be read until they are done. The message says
+    /// who, and what to do if they never finish.
     Busy(String),
     /// There is something to read.
     Ready,
@@ -123,7 +124,7 @@ pub enum News {
 pub struct Revision([u8; 32]);
 
 impl Revision {
-    /// Makes a revision of any value that is different for each state of a store.
+    /// Makes a revision from a value that is different for each state of a store.
     pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -131,7 +132,7 @@ impl Revision {
 
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Short, like git's, because people compare two of them by eye.
+        // Short, like git's, because people compare revisions by eye.
         self.0[..6].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
@@ -147,7 +148,7 @@ impl fmt::Debug for Revision {
 pub struct Snapshot {
     pub revision: Revision,
     pub reading: Arc<Reading>,
-    /// The roles by file name, `1.root.json`.
+    /// The roles by file name, such as `1.root.json`.
     pub trust: BTreeMap<String, Bytes>,
     /// Why some lines' roles cannot be read, by file name.
     pub unread_roles: BTreeMap<String, String>,
@@ -159,7 +160,7 @@ impl Snapshot {
     /// The signed release manifest of a version, if there is one.
     ///
     /// # Errors
-    /// Why it cannot be read.
+    /// When it cannot be read; the message says why.
     pub fn manifest(&self, version: &Version) -> Result<Option<Bytes>, String> {
         self.manifests.get(&version.to_string()).cloned().transpose()
     }
@@ -170,7 +171,7 @@ impl Snapshot {
     }
 }
 
-/// Replaces bytes by equal ones that are in memory already.
+/// Replaces bytes with equal ones that are already in memory.
 pub(in crate::store) fn reuse(bytes: &mut Bytes, held: Option<Bytes>) {
     if let Some(held) = held.filter(|held| held == bytes) {
         *bytes = held;
@@ -182,14 +183,14 @@ pub(in crate::store) fn reuse(bytes: &mut Bytes, held: Option<Bytes>) {
 pub enum ReadError {
     #[error("{what} cannot be read")]
     Failed { what: String, source: io::Error },
-    /// Somebody has been writing for as long as a reader waits. Read it later.
+    /// Somebody kept writing for as long as the reader waited. Try again later.
     #[error("{0} keeps changing while it is being read")]
     Changing(String),
     #[error("{0}")]
     Busy(String),
 }
 
-/// Why changes were not made. Nothing was changed, unless the error says otherwise.
+/// Why changes were not made. Nothing has changed, unless the error says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     #[error(
@@ -202,19 +203,19 @@ pub enum CommitError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Edit(#[from] EditError),
-    /// The changed text has a fault, as reported by the reader.
+    /// The changed file would have this fault.
     #[error("the change would make the catalog faulty\n{0}")]
     Faulty(Box<Fault>),
     #[error(
         "`{0}` is written in a form that cannot be edited safely: the edited text would not mean the same; edit the file by hand"
     )]
     Unsafe(String),
-    /// The changes in these files are made. Making the same changes again makes the rest.
+    /// The changes to some files have been made. Making the same changes again makes the rest.
     #[error("{written} of {all} files were written")]
     Partly {
         written: usize,
         all: usize,
-        /// Whether somebody else changed the next file.
+        /// Whether somebody else changed the next file to be written.
         overtaken: bool,
         source: Cause,
     },
@@ -224,7 +225,7 @@ pub enum CommitError {
 }
 
 impl CommitError {
-    /// Whether somebody else committed first. Reading and deciding again may succeed.
+    /// Whether somebody else committed first. Reading the catalog again and deciding again may succeed.
     pub const fn is_lost(&self) -> bool {
         matches!(
             self,
@@ -237,21 +238,21 @@ impl CommitError {
         matches!(self, Self::Edit(_) | Self::Faulty(_) | Self::Unsafe(_))
     }
 
-    /// Whether something was changed in spite of the error.
+    /// Whether something was changed despite the error.
     pub const fn has_written(&self) -> bool {
         matches!(self, Self::Partly { written, .. } if *written > 0)
     }
 }
 
-/// Roles in the order of writing: those of lines, then the targets role, which delegates to them, then the
-/// roots.
+/// Returns the roles in the order in which they are written: those of lines, then the targets role, which
+/// delegates to them, then the roots.
 pub fn roles_first(trust: &BTreeMap<String, Bytes>) -> impl Iterator<Item = (&String, &Bytes)> {
     let mut roles: Vec<_> = trust.iter().collect();
     roles.sort_by_key(|(name, _)| (name.ends_with(".root.json"), *name == "targets.json"));
     roles.into_iter()
 }
 
-/// The result of making each change by itself.
+/// The result of [`CatalogStore::commit_each`].
 #[derive(Debug)]
 pub struct Each {
     /// The catalog's revision after the changes that were made.
@@ -260,6 +261,6 @@ pub struct Each {
     pub made: Vec<usize>,
     /// The indices of the changes that cannot be made, and why.
     pub failed: Vec<(usize, CommitError)>,
-    /// Why the others were not tried.
+    /// Why the other changes were not tried.
     pub stopped: Option<CommitError>,
 }

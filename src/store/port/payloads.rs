@@ -16,23 +16,23 @@ use crate::domain::version::Version;
 ///
 /// `now` is always the machine's time.
 pub trait PayloadStore: fmt::Debug + Send + Sync {
-    /// Checks whether a release's payload files exist and match the catalog. One that cannot be read
-    /// is not.
+    /// Checks whether a release's payload files exist and match the catalog. A file that cannot be read
+    /// counts as not matching.
     fn check(&self, release: &Release, now: Time) -> PayloadState;
 
     /// Makes sure that there is a good copy of each of these files to serve. A copy is checked while it is
-    /// made, so that later edits of the file are never served, and checked again when something may
-    /// have changed it. Returns the places of those that could not be copied, and why.
+    /// made, so that later edits of the file are never served, and checked again when something may have
+    /// changed it. Returns the indices of the files that could not be copied, and why.
     ///
     /// # Errors
-    /// When the copies cannot be made durable. Then none counts as made.
+    /// When the copies cannot be made durable. Then none of them counts.
     fn ensure_copies(
         &self,
         wanted: &[(&Version, &Payload)],
         now: Time,
     ) -> Result<Vec<(usize, PayloadError)>, PayloadError>;
 
-    /// Copies files from elsewhere, unless there is a copy already: all of them, or none.
+    /// Copies files from elsewhere, all or none of them. Files that already have a copy are skipped.
     ///
     /// # Errors
     /// When a file cannot be read, does not match its digest, or cannot be copied.
@@ -44,10 +44,10 @@ pub trait PayloadStore: fmt::Debug + Send + Sync {
     /// When there is no such copy, or it cannot be read.
     fn open(&self, sha256: &Sha256, range: Range<u64>) -> io::Result<Blob>;
 
-    /// Keeps the digests of files, so that the next start need not read them again.
+    /// Saves the known digests of files, so that the files need not be read again after a restart.
     ///
     /// # Errors
-    /// When they cannot be kept, which only costs time.
+    /// When they cannot be saved, which only costs time.
     fn remember(&self) -> Result<(), PayloadError> {
         Ok(())
     }
@@ -76,7 +76,7 @@ pub enum PayloadError {
 }
 
 impl PayloadError {
-    /// The state of a release with this error: its payload cannot be served.
+    /// Returns the payload state of a release with this error: its payload cannot be served.
     pub fn state(&self, release: &Release) -> PayloadState {
         let file = release.payloads.first().map(|payload| payload.file.clone()).unwrap_or_default();
         PayloadState::Differs { file, found: chain(self) }

@@ -10,24 +10,24 @@ use super::{Blob, Cause, Exclusive, Revision};
 use crate::domain::Time;
 use crate::store::secret::Exposed;
 
-/// Stores what a server must not lose: its versions, its last publication, its online keys.
+/// A store for what a server must not lose: its versions, its last publication, its online keys.
 pub trait StateStore: fmt::Debug + Send + Sync {
-    /// Takes the state for this process alone, until the returned value is dropped. A second server on the
-    /// same state would use its versions again.
+    /// Locks the state for this process until the returned value is dropped. A second server on the same
+    /// state would reuse its version numbers.
     ///
     /// # Errors
-    /// [`StateError::InUse`] when another process has it.
+    /// [`StateError::InUse`] when another process has locked it.
     fn lease(&self) -> Result<Exclusive, StateError>;
 
-    /// Takes a version that was never used before, for the next documents. It is higher than the last one
-    /// that was reserved and the last one that was `published`, and at least the seconds since 1970, so
-    /// that a server that lost its state does not use an old one again. It is durable before this returns.
+    /// Reserves an unused version number for the next documents. It is higher than the last one reserved,
+    /// higher than the last one `published`, and at least the seconds since 1970, so that a server that
+    /// lost its state does not reuse an old one. The reservation is durable before this returns.
     ///
     /// # Errors
     /// When it cannot be stored.
     fn reserve(&self, published: Option<u64>, now: Time) -> Result<u64, StateError>;
 
-    /// Counts a version as used, because another server or an earlier state used it.
+    /// Marks all versions up to this one as used, because another server or an earlier state used it.
     ///
     /// # Errors
     /// When it cannot be stored.
@@ -39,33 +39,33 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// When it cannot be read.
     fn publication(&self) -> Result<Option<Blob>, StateError>;
 
-    /// Replaces the last publication; durable before this returns. `write` is called once.
+    /// Durably replaces the last publication. `write` is called once.
     ///
     /// # Errors
-    /// When it cannot be written. The last one is then still there.
+    /// When the new one cannot be written. The last publication is then unchanged.
     fn publish(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), StateError>;
 
     /// A revision that changes whenever a publication is stored, and is quick to read. `None` if there is
     /// no publication.
     fn head(&self) -> Option<Revision>;
 
-    /// Records that nothing was ever published from this state, so that nothing can step back.
+    /// Records that nothing was ever published from this state, so that there is nothing to step back from.
     ///
     /// # Errors
     /// When it cannot be stored.
     fn found(&self) -> Result<(), StateError>;
 
-    /// Whether nothing was ever published for certain: [`found`](Self::found) was called, and
+    /// Whether it is certain that nothing was ever published: [`found`](Self::found) was called, and
     /// [`publish`](Self::publish) was not.
     fn is_new(&self) -> bool;
 
     /// Returns every private key in the state.
     ///
     /// # Errors
-    /// When one cannot be read, or everybody may read it.
+    /// When one cannot be read, or anyone on this machine can read or change it.
     fn keys(&self) -> Result<Vec<HeldKey>, StateError>;
 
-    /// Removes the files of writes that were cut short.
+    /// Removes what interrupted writes left behind.
     fn sweep(&self) {}
 }
 
@@ -73,7 +73,7 @@ pub trait StateStore: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub struct HeldKey {
     pub place: PathBuf,
-    /// Whether it is where the online key usually is. Of two keys that could sign, this one does.
+    /// Whether it is in the usual place of the online key. If two keys could sign, this one does.
     pub is_usual: bool,
     pub pem: Zeroizing<String>,
 }

@@ -1,4 +1,4 @@
-//! What was signed before, which decides what is pending.
+//! Looks up what was signed before, to find out what is pending.
 
 use crate::cli::workspace::View;
 use crate::domain::channel::LineName;

@@ -1,4 +1,4 @@
-//! `--not-before`: a stage that may be entered earlier.
+//! `--not-before`: lets a release enter a stage earlier.
 
 use super::{Args, Lines};
 use crate::cli::failure::refuse;
@@ -9,7 +9,7 @@ use crate::domain::release::Release;
 use crate::domain::{Time, rfc3339};
 use crate::formats::manifest::ReleaseManifest;
 
-/// A stage that may be entered earlier.
+/// A stage, and the earliest time at which a release may enter it.
 #[derive(Debug, Clone)]
 pub struct Forward {
     pub stage: StageName,
@@ -26,7 +26,7 @@ impl Forward {
 }
 
 impl Args {
-    /// Refuses releases that cannot enter each of the named stages earlier than they are due.
+    /// Checks that every release can enter each of the named stages earlier than it is due.
     pub(super) fn check_forwards(&self, pending: &Lines<'_>, now: Time) -> anyhow::Result<()> {
         if self.reason.as_ref().is_some_and(|reason| reason.trim().is_empty()) {
             return Err(refuse("the reason is empty", "say why in `--reason`: it is signed, and public"));
@@ -60,14 +60,14 @@ impl Forward {
                         "`{version}` may enter `{stage}` from {due} on anyway, but `--not-before` names a later time, {earliest}"
                     ),
                     format!(
-                        "name a time up to {due}; to keep it back longer, run `tidegate release hold {version} --reason TEXT`"
+                        "name a time up to {due}; to delay the release further, run `tidegate release hold {version} --reason TEXT`"
                     ),
                 )
             }
             Err(None) => {
                 let later = line.stages.iter().skip(1).map(|stage| format!("`{}`", stage.name));
                 (
-                    format!("line `{}` has no stage `{stage}` that a release waits for", line.name),
+                    format!("line `{}` has no stage `{stage}` after its first one", line.name),
                     format!("name one of {}", later.collect::<Vec<_>>().join(", ")),
                 )
             }

@@ -17,7 +17,7 @@ use crate::formats::tuf::KeyId;
 use crate::signing::ceremony::Ceremony;
 use crate::signing::trust::Trust;
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Debug, Default, Serialize)]
 pub struct Body {
     signed: Vec<SignedBody>,
@@ -31,9 +31,9 @@ pub struct Body {
 struct SignedBody {
     version: Version,
     line: LineName,
-    /// By stage.
+    /// The earliest time of entry, by stage.
     not_before: BTreeMap<StageName, Time>,
-    /// Why a time is earlier than the end of the soak.
+    /// Why the release may enter a stage before the end of its soak.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_before_reason: Option<String>,
 }
@@ -45,14 +45,14 @@ struct DelegatedBody {
     keyids: Vec<KeyId>,
 }
 
-/// What is not signed.
+/// A release, or the role of a line, that is not signed.
 #[derive(Debug, Serialize)]
 pub struct RefusedBody {
     line: LineName,
-    /// `None` if the line's role should have been renewed.
+    /// `None` if this is the line's role, which should have been renewed.
     version: Option<Version>,
     reason: String,
-    /// The way out.
+    /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'static str>,
 }
@@ -68,7 +68,7 @@ impl Body {
         self.refused.push(RefusedBody { line: line.name.clone(), version, reason, hint });
     }
 
-    /// Records that nothing in a line is signed, with the reason and the way out.
+    /// Records that nothing in a line is signed, with the reason and a hint.
     pub fn refuse_line(
         &mut self,
         line: &Line,
@@ -81,7 +81,7 @@ impl Body {
         }
     }
 
-    /// Records what a ceremony signed. `trust` has the lines' roles from before it.
+    /// Records what a ceremony signed. `trust` has the roles as they were before the ceremony.
     pub fn signed(&mut self, ceremony: &Ceremony, trust: &Trust, pending: &Lines<'_>) {
         let signed = ceremony.manifests().map(|manifest| SignedBody {
             version: manifest.version.clone(),
@@ -101,12 +101,12 @@ impl Body {
         }
     }
 
-    /// Success, unless something was refused.
+    /// Returns success, unless something was refused.
     pub fn exit_code(&self) -> ExitCode {
         if self.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    /// Says on stderr what is not signed, and each way out once.
+    /// Reports on stderr what is not signed, and each hint once.
     pub fn tell_refused(&self, terminal: &mut Terminal<'_>) {
         let mut hints = Vec::new();
         for refused in &self.refused {
@@ -147,7 +147,7 @@ impl Body {
         let early =
             || self.signed.iter().filter_map(|signed| Some((signed, signed.not_before_reason.as_ref()?)));
         for (signed, reason) in early() {
-            terminal.note(format_args!("`{}` may enter earlier than it is due: {reason}", signed.version));
+            terminal.note(format_args!("`{}` may be promoted before it is due: {reason}", signed.version));
         }
         self.tell_refused(terminal);
         if let Some((early, _)) = early().next() {

@@ -1,5 +1,5 @@
-//! The new texts of a catalog's files. Before the first is written, all of them are made and read as any
-//! reader would read them.
+//! The new contents of a catalog's files. All of them are made, and parsed as any reader would parse them,
+//! before the first one is written.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -16,7 +16,7 @@ use crate::store::directory::listing::Listing;
 use crate::store::directory::{Cache, assembled, changing, revision, unreadable};
 use crate::store::port::{CommitError, Revision};
 
-/// The catalog that changes are planned on.
+/// The catalog that the changes are planned against.
 #[derive(Clone, Copy)]
 pub(in crate::store::directory) struct Base<'a> {
     pub reading: &'a Reading,
@@ -25,7 +25,7 @@ pub(in crate::store::directory) struct Base<'a> {
     pub folder: &'a Path,
 }
 
-/// New texts in the order of the changes, and the catalog that they must give.
+/// New file contents in the order of the changes, and the catalog that they must result in.
 #[derive(Default)]
 pub(super) struct Plan {
     pub files: Vec<Planned>,
@@ -51,12 +51,12 @@ type Placed<'a> = (usize, &'a Change);
 /// Changes that cannot be made, by index, and why.
 pub(in crate::store::directory) type Failed = Vec<(usize, CommitError)>;
 
-/// Plans all of the changes. Fails with the first that cannot be made.
+/// Plans all changes, or fails with the error of the first that cannot be made.
 pub(super) fn plan_all(base: Base<'_>, changes: &[Change]) -> Result<Plan, CommitError> {
     checked(base, &changes.iter().enumerate().collect::<Vec<_>>())
 }
 
-/// Plans as many changes as can be made, if they do not build on each other. Also returns those that
+/// Plans as many of the changes as can be made; they must not depend on each other. Also returns those that
 /// cannot be made.
 pub(super) fn plan_each(base: Base<'_>, changes: &[Change]) -> Result<(Plan, Failed), CommitError> {
     let mut good: Vec<Placed<'_>> = changes.iter().enumerate().collect();
@@ -65,7 +65,7 @@ pub(super) fn plan_each(base: Base<'_>, changes: &[Change]) -> Result<(Plan, Fai
         Err(lost) if lost.is_lost() => return Err(lost),
         Err(_) => {}
     }
-    // Files that cannot be edited are found first, since that does not read the rest of the catalog, which
+    // Find files that cannot be edited first, since that does not require reading the whole catalog, which
     // takes far longer.
     let mut failed = Failed::new();
     for &one in &good {
@@ -141,7 +141,7 @@ fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
             }
         }
         catalog = match applied {
-            // Reading the new text shows where the rule is broken.
+            // Parsing the new content shows where the rule is broken.
             Err(ChangeError::Broken { .. }) => return Err(refusal(read(&files, base), &files, base)),
             applied => applied.map_err(EditError::from)?,
         };
@@ -149,7 +149,7 @@ fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
     Ok(Plan { files, catalog })
 }
 
-/// Reads the new texts as any reader would, and checks that they say exactly what was meant.
+/// Parses the new contents as any reader would, and checks that the result is exactly the planned catalog.
 fn verify(plan: &Plan, base: Base<'_>) -> Result<(), CommitError> {
     let after = read(&plan.files, base);
     if after.catalog == plan.catalog && after.faulty.keys().eq(base.reading.faulty.keys()) {
@@ -158,7 +158,7 @@ fn verify(plan: &Plan, base: Base<'_>) -> Result<(), CommitError> {
     Err(refusal(after, &plan.files, base))
 }
 
-/// Explains why a reader refuses the texts.
+/// Explains why a reader would reject the new contents.
 fn refusal(after: Reading, files: &[Planned], base: Base<'_>) -> CommitError {
     match after.faults.into_iter().find(|fault| !base.reading.faults.contains(fault)) {
         Some(fault) => CommitError::Faulty(Box::new(fault)),
@@ -175,7 +175,7 @@ fn read(files: &[Planned], Base { listing, cache, .. }: Base<'_>) -> Reading {
 }
 
 impl Plan {
-    /// Computes the revision of the catalog with some of these files written, as a reading would.
+    /// Computes the revision that a reader would find once these files are written.
     pub fn revision<'a>(base: Base<'_>, written: impl Iterator<Item = &'a Planned>) -> Revision {
         let cached = |path: &str| base.cache.files.get(path);
         let mut digests: BTreeMap<Arc<str>, [u8; 32]> = base
