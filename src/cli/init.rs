@@ -142,7 +142,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let mut ceremony = Ceremony::found(&snapshot.reading.catalog, &founders, workspace.now())?;
     ceremony
         .check(workspace.now())
-        .hint("name each keeper's key once, and a threshold that they can reach")?;
+        .hint("give each keeper's key once (`--root-key`), and a `--root-threshold` of at most as many")?;
     let keys = root.iter().chain([&targets, &release]);
     ceremony.sign(&keys.map(|key| key as &dyn Signer).collect::<Vec<_>>())?;
     if root.is_none() {

@@ -258,7 +258,7 @@ fn stuck(due: &Due<'_, '_>) -> Option<String> {
     let way = match gate.fact {
         // Without keys, a release's history can begin only with an entry that somebody recorded.
         Fact::Signed { manifest: ManifestState::NoTrust } => format!(
-            "record in its file when it entered its first stage, `stages: {{ {stage}: {{ since: TIME, by: NAME }} }}`; the later stages are then filled in"
+            "in the release's file, record when it entered its first stage: `stages: {{ {stage}: {{ since: TIME, by: NAME }} }}`; the later stages are then filled in"
         ),
         Fact::Signed { manifest: ManifestState::Unsigned } if first.stage > 0 => format!(
             "anyone with a release key can sign it for that time: `tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE`"

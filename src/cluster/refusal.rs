@@ -128,13 +128,13 @@ impl Refusal {
                 "another server may be answering; compare `--root FILE` with the root of the server's operator"
             }
             "Rollback" => {
-                "the server, or somebody in between, presents an older state as new; after a restore, the server's operator must run `tidegate recover`"
+                "the server, or somebody in between, is presenting an older state as new; if the server was restored from a backup, its operator must run `tidegate recover`"
             }
             "VersionReused" => {
                 "two servers may be signing with the same key; ask the server's operator, who may have to run `tidegate recover`"
             }
             "Expired" => {
-                "the server has stopped renewing its documents, or somebody presents an old state; in a closed network, accept expired documents with `--stale-ok 90d`"
+                "the server has stopped renewing its documents, or somebody is presenting an old state; in a closed network, accept expired documents with `--stale-ok 90d`"
             }
             "TooManyRoots" => {
                 "get the newest root in a way that you trust, remove the cluster, and add it again with that root"

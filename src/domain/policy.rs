@@ -30,7 +30,7 @@ pub const SOAK_MIN: TimeDelta = TimeDelta::days(14);
 /// A longer soak needs a `why`: four weeks is what vendors of cluster software promise.
 pub const SOAK_MAX: TimeDelta = TimeDelta::days(28);
 
-/// How long a release must stay in the previous stage.
+/// How long a release soaks in one stage before it is promoted to the next. The later stage has the soak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Soak {
     /// The minimum time. The promotion is due once it has passed.

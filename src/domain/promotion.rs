@@ -124,7 +124,7 @@ impl<'a> Decision<'a> {
 /// What an early promotion requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EarlyWay {
-    /// A release key must sign an earlier time first.
+    /// A release key must first sign an earlier `not_before` for the release.
     pub once_signed: bool,
     /// The promotion must be allowed during a freeze.
     pub during_freeze: bool,

@@ -100,7 +100,7 @@ enum Content {
 }
 
 impl ParsedFile {
-    /// Represents a file that exists but cannot be read, which is a fault of its line.
+    /// Creates the entry for a file that exists but cannot be read. That is a fault in its release line.
     pub fn unreadable(path: &str, why: &str) -> Self {
         let fault = Fault::new(path, "", Spot::START, why, "make the file readable by this process");
         Self::of(path, "", Place::of(path), Err(vec![fault]))

@@ -22,7 +22,8 @@ pub struct Ask<'a> {
     pub(super) state: &'a State,
     /// The request's id, for log messages about the request.
     pub(super) id: &'a str,
-    /// The path segments that fill the names in the route's pattern, in order, still percent-encoded.
+    /// The path segments that match the placeholders of the route's pattern, in order, still
+    /// percent-encoded.
     pub(super) names: [&'a str; 2],
     /// The request's body; empty if the route takes none.
     #[cfg_attr(not(test), expect(dead_code, reason = "no route takes a body yet"))]

@@ -27,7 +27,8 @@ use super::limits::{KEEP_ALIVE, REQUEST, STALL, STALL_BYTES};
 pub struct Deadlines {
     /// From the first byte of a request until the first byte of its reply.
     pub request: Duration,
-    /// In each window of this length, at least [`Deadlines::stall_bytes`] of a blocked reply must be sent.
+    /// While a slow client holds up a reply, at least [`Deadlines::stall_bytes`] must be sent in each
+    /// window of this length.
     pub stall: Duration,
     pub stall_bytes: usize,
     /// How long an idle connection is kept open.

@@ -40,9 +40,7 @@ pub fn check(path: &Path) -> io::Result<Result<(), Exposed>> {
     }
     if mode & GROUP_WRITES != 0 {
         let path = path.display();
-        tracing::warn!(
-            "the group of the private key `{path}` can change it (mode {mode:04o}): `chmod 600 {path}`"
-        );
+        tracing::warn!("the private key `{path}` is group-writable (mode {mode:04o}): `chmod 600 {path}`");
     }
     Ok(Ok(()))
 }

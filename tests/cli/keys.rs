@@ -47,7 +47,10 @@ fn a_key_that_everybody_may_read_is_refused_and_one_that_its_group_may_change_is
     assert!(!desk.path("payloads/1.8.4/release.json").exists());
     chmod("keys/release.pem", 0o660);
     let told = desk.run(&sign);
-    assert!(told.contains("\nexit 0\n") && told.contains("can change it (mode 0660): `chmod 600"), "{told}");
+    assert!(
+        told.contains("\nexit 0\n") && told.contains("is group-writable (mode 0660): `chmod 600"),
+        "{told}"
+    );
     chmod("keys/release.pem", 0o440);
     assert!(!desk.run(&sign).contains("chmod"));
 

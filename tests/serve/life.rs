@@ -108,7 +108,7 @@ fn the_payload_of_a_yanked_release_can_be_taken_away_for_good() {
     fs::remove_file(payloads.next().unwrap()).unwrap();
     let error = refused(place.dir(), &["verify", "--from", "mirror", "--root", root]);
     assert!(
-        error.contains("listed but missing") && error.contains("`payload.1.8.1.payload.json`"),
+        error.contains("some listed payloads are missing") && error.contains("`payload.1.8.1.payload.json`"),
         "{error}"
     );
 }

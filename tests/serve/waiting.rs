@@ -76,7 +76,7 @@ fn a_payload_that_is_missing_of_a_release_in_no_channel_is_told_and_is_no_fault(
     let _server = place.serve();
     place.run(&["export", "mirror"]);
     let told = place.run(&["verify", "--from", "mirror"]);
-    assert!(told.contains("missing, of releases in no channel: payload.1.8.2.payload.json"), "{told}");
+    assert!(told.contains("missing, but needed by no channel: payload.1.8.2.payload.json"), "{told}");
     let told = place.run(&["verify", "--from", "mirror", "--manifests-only"]);
     assert!(told.contains("not verified"), "{told}");
 }

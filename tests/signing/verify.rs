@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use tidegate::domain::Time;
 use tidegate::domain::version::Version;
 use tidegate::formats::tuf::names::{TIMESTAMP_PATH, metadata_path};
-use tidegate::formats::tuf::{Root, Target};
+use tidegate::formats::tuf::{Root, Target, Targets};
 use tidegate::signing::verify::{Extent, Verified, Violation, verify};
 use tidegate::signing::{PrivateKey, Signed};
 
@@ -135,6 +135,8 @@ fn what_a_client_would_refuse_is_refused() {
             let mut role = delegations.roles[0].clone();
             role.name = "other".to_owned();
             delegations.roles.push(role);
+            let empty = Targets::releases(1, r.now);
+            r.roles.insert("other".to_owned(), empty);
         }),
         ("the role `releases-1.7` may not list `release.1.8.0.json`", |r| {
             r.role("releases-1.7").insert("release.1.8.0.json".to_owned(), Target::of(b"x")).unwrap();

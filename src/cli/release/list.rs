@@ -69,7 +69,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let none = if view.snapshot.reading.faults.is_empty() {
         "there are no releases yet: `tidegate release add VERSION --payload FILE`"
     } else {
-        "the lines without faults have no release"
+        "there are no releases to list: some lines have faults, and the others have no releases"
     };
     terminal.table(&body, &table, none)?;
     Ok(ExitCode::SUCCESS)

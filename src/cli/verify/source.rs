@@ -85,7 +85,7 @@ fn server_instead(from: &str) -> String {
     if has_port || host == "localhost" {
         return format!("write the server's address with its scheme: `http://{from}`, or `https://{from}`");
     }
-    "name a folder with a repository, or a server as `http://HOST:PORT`".to_owned()
+    "give a folder that contains a repository, or a server's address such as `http://HOST:PORT`".to_owned()
 }
 
 /// Reads the trusted root: the file at `path`, or else the first root of the catalog, if it has one.

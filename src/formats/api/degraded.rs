@@ -27,8 +27,8 @@ sparse! {
             count: usize,
             /// For `promotions_overdue`: since when the first promotion has been overdue.
             since: String,
-            /// For `expiry_near`: the document that expires. Missing on a mirror, where the imported
-            /// content expires.
+            /// For `expiry_near`: the document that expires. Absent on a mirror, where the whole import
+            /// expires at once.
             document: String,
             /// For `expiry_near`: when it expires.
             expires: String,

@@ -191,7 +191,7 @@ impl Targets {
         })
     }
 
-    /// Lists a signed channel manifest, whose stored bytes are `raw`.
+    /// Adds a signed channel manifest to the listed targets. `raw` is its stored bytes.
     ///
     /// # Errors
     /// See [`Targets::insert`].

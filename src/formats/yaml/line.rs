@@ -27,7 +27,7 @@ pub const POLICY: Shape = Shape {
         may(
             "stages",
             Form::List(&Form::Shape(&POLICY_STAGE)),
-            "The stages, in the order in which releases pass them.",
+            "The stages, in the order in which releases go through them.",
         ),
         FREEZES,
     ],

@@ -55,7 +55,7 @@ impl Place {
         }
     }
 
-    /// Returns the line's folder that contains the file, if any.
+    /// Returns the folder of the release line that the file belongs to, if any.
     pub fn folder(&self) -> Option<&str> {
         match self {
             Self::Line { folder } | Self::Release { folder, .. } => Some(folder),

@@ -149,8 +149,9 @@ impl Directory {
     }
 
     /// Writes one file, and checks as late as possible that it has not changed. People and git take no
-    /// lock, and a hold that somebody saved while earlier files were written must stop this one. Only
-    /// microseconds pass between the check and the rename; no file system can do both in one step.
+    /// lock: if somebody saves a hold while earlier files are being written, this write must not go
+    /// ahead. Only microseconds pass between the check and the rename; no file system can do both in one
+    /// step.
     fn write(
         &self,
         from: Base<'_>,
