@@ -24,16 +24,16 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
     pub fn read(&self, verified: &mut Verified, extent: Extent) -> Result<(), F::Error> {
         let roles = delegated(&verified.targets).map(|role| role.name.clone());
         for name in roles.filter(|name| name != CHANNELS).collect::<Vec<_>>() {
-            // Other clients search every role, so a role that is ignored here could give them different
-            // files.
-            let Some(line) = names::line_of(&name) else {
-                return Err(Violation::UnknownRole { role: name }.into());
-            };
             let role = self.role(verified, &name)?;
             if extent >= Extent::Manifests {
                 let path = names::metadata_path(&name, role.signed().version);
                 self.check_expiry(&path, role.signed().expires)?;
             }
+            // Other clients search every role, so a role that is ignored here could give them different
+            // files.
+            let Some(line) = names::line_of(&name) else {
+                return Err(Violation::UnknownRole { role: name }.into());
+            };
             verified.lines.insert(line, role);
         }
         let channels = verified.channels.signed().targets.iter();

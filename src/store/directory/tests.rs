@@ -269,7 +269,7 @@ fn what_leaves_the_folder_or_is_no_file_is_a_fault_of_its_line() {
     let reading = fixture.open().read(later()).unwrap().reading;
     let faulty: Vec<_> = reading.faulty.keys().collect();
     assert_eq!(faulty, ["1.8", "1.9"]);
-    assert!(reading.faulty["1.8"][0].message.contains("leaves the catalog folder"));
+    assert!(reading.faulty["1.8"][0].message.contains("points outside the catalog folder"));
 }
 
 #[test]
