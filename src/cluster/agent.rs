@@ -211,9 +211,7 @@ impl Agent {
         }
         self.step(Step::Verify)?;
         let config = self.verify(look, version, &downloads, &payloads)?;
-        let Some(apply) = &config.apply else { return Ok(Turn::Quiet) };
-        self.step(Step::Apply)?;
-        self.apply(apply, &config.current, look, version, &downloads, &payloads, retries)
+        self.apply(&config, look, version, &downloads, &payloads, retries)
     }
 
     /// Verifies a release again, just before it is applied: the download of a large payload may have taken
@@ -247,14 +245,15 @@ impl Agent {
     /// Runs the operator's command, and records the result.
     fn apply(
         &self,
-        command: &str,
-        current: &str,
+        config: &Config,
         look: &Look,
         version: &Version,
         downloads: &Path,
         payloads: &[&Payload],
         retries: u64,
     ) -> Result<Turn, Refusal> {
+        let Some(command) = &config.apply else { return Ok(Turn::Quiet) };
+        self.step(Step::Apply)?;
         let name = self.folder.name();
         let folder = fs::canonicalize(downloads).map_err(Refusal::state(downloads))?;
         let shown = |path: &Path| path.display().to_string();
@@ -273,7 +272,7 @@ impl Agent {
         let stop = || self.must_stop();
         let (kind, reason) =
             match command::apply(command, self.folder.path(), &environment, &self.clock, &stop) {
-                Ok(Ended::Done) => match command::current(current, self.folder.path(), &self.clock) {
+                Ok(Ended::Done) => match command::current(&config.current, self.folder.path(), &self.clock) {
                     Ok(now) if now == *version => {
                         tracing::info!(cluster = name, %version, "applied");
                         self.folder.change(|cluster| {
