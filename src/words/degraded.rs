@@ -42,7 +42,7 @@ pub fn degraded(degraded: &Degraded) -> String {
         }
         Degraded::NoOnlineKey => "the state folder does not have the online key that the root names: restore the key, or rotate it (`tidegate root change --add online=PUBLIC.pem --drop online=KEYID`)".to_owned(),
         Degraded::TrustKept { why } => format!(
-            "`trust/` is not a valid successor of what was published ({why}), so the published keys and roles stay in use; restore `trust/`, or sign its next version"
+            "`trust/` is not a valid successor to what was published ({why}), so the published keys and roles stay in use; restore `trust/`, or sign its next version"
         ),
         Degraded::Unread { why } => {
             format!("the catalog has changed, but the change cannot be read: {why}")
