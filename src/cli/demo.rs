@@ -220,7 +220,7 @@ fn release(
         barrier: false,
         replaces: None,
         entries: entries.collect(),
-        hold,
+        hold: hold.map(Box::new),
         yank: None,
         evidence: Evidence::default(),
         version,

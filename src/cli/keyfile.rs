@@ -120,7 +120,10 @@ fn check(path: &Path) -> anyhow::Result<()> {
 pub fn read_public(path: &Path) -> anyhow::Result<PublicKey> {
     KeyFile::read(path)?.public().ok_or_else(|| {
         refuse(
-            format!("`{}` is encrypted, and has no public half below the key", path.display()),
+            format!(
+                "`{}` is encrypted, and the file does not contain the public half after the private key",
+                path.display()
+            ),
             format!(
                 "write the public half into a file of its own: `tidegate key public {} --out FILE`",
                 path.display()

@@ -130,9 +130,9 @@ impl Change {
                 }
                 *place = Some(entry.clone());
             }
-            Self::Hold { version, hold } => release(line, version)?.hold = Some(hold.clone()),
+            Self::Hold { version, hold } => release(line, version)?.hold = Some(Box::new(hold.clone())),
             Self::Resume { version } => release(line, version)?.hold = None,
-            Self::Yank { version, yank } => release(line, version)?.yank = Some(yank.clone()),
+            Self::Yank { version, yank } => release(line, version)?.yank = Some(Box::new(yank.clone())),
             Self::Unyank { version } => release(line, version)?.yank = None,
             Self::Pause { stage, pause, .. } => *paused(line, stage)? = Some(pause.clone()),
             Self::Unpause { stage, .. } => *paused(line, stage)? = None,

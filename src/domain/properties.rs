@@ -71,7 +71,7 @@ fn build(
         if life.missing {
             one.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() };
         }
-        one.hold = life.hold.map(|at| event(day(at), "held"));
+        one.hold = life.hold.map(|at| Box::new(event(day(at), "held")));
         line = line.with(one);
     }
     // A yank names the next release up, so that a yanked barrier has a replacement; the highest release
@@ -85,7 +85,7 @@ fn build(
         if let Some(at) = life.yank
             && (!bars || to.is_some())
         {
-            one.yank = Some(super::release::Yank { event: event(day(at), "yanked"), to });
+            one.yank = Some(Box::new(super::release::Yank { event: event(day(at), "yanked"), to }));
         }
     }
     for (from, length) in freezes {

@@ -35,8 +35,9 @@ pub struct Release {
     /// The release's entry into each stage, by the stage's index in its line. The list is always as long as
     /// the line's list of stages, and the times never go backwards.
     pub entries: Vec<Option<Entry>>,
-    pub hold: Option<Event>,
-    pub yank: Option<Yank>,
+    /// Boxed like `yank`, since few releases have either, and a catalog may have a hundred thousand.
+    pub hold: Option<Box<Event>>,
+    pub yank: Option<Box<Yank>>,
     /// The signed manifest and payload files found for the release.
     pub evidence: Evidence,
 }
@@ -208,12 +209,12 @@ impl Release {
 
     /// The hold, if it is in effect at `now`.
     pub fn held(&self, now: Time) -> Option<&Event> {
-        self.hold.as_ref().filter(|hold| hold.is_by(now))
+        self.hold.as_deref().filter(|hold| hold.is_by(now))
     }
 
     /// The yank, if it is in effect at `now`.
     pub fn yanked(&self, now: Time) -> Option<&Yank> {
-        self.yank.as_ref().filter(|yank| yank.event.is_by(now))
+        self.yank.as_deref().filter(|yank| yank.event.is_by(now))
     }
 
     /// Whether the release has an entry for the last stage of its line, even one dated in the future.

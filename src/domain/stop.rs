@@ -37,7 +37,7 @@ impl Catalog {
         for line in self.lines_mut().values_mut() {
             let releases = line.releases.values_mut();
             let events = releases.flat_map(|release| {
-                [release.hold.as_mut(), release.yank.as_mut().map(|yank| &mut yank.event)]
+                [release.hold.as_deref_mut(), release.yank.as_deref_mut().map(|yank| &mut yank.event)]
             });
             let pauses = line.stages.iter_mut().map(|stage| stage.paused.as_mut());
             for event in events.chain(pauses).flatten() {
@@ -56,7 +56,7 @@ impl Catalog {
 /// Every stop of a line.
 fn stops(line: &Line) -> impl Iterator<Item = Stop<'_>> {
     let releases = line.releases.values().flat_map(|release| {
-        let hold = release.hold.as_ref().map(|hold| (Stopped::Held(&release.version), hold));
+        let hold = release.hold.as_deref().map(|hold| (Stopped::Held(&release.version), hold));
         let yank = release.yank.as_ref().map(|yank| (Stopped::Yanked(&release.version), &yank.event));
         [hold, yank].into_iter().flatten()
     });

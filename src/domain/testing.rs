@@ -102,12 +102,12 @@ impl Release {
     }
 
     pub fn held_at(mut self, at: &str) -> Self {
-        self.hold = Some(event(t(at), "etcd loses quorum"));
+        self.hold = Some(Box::new(event(t(at), "etcd loses quorum")));
         self
     }
 
     pub fn yanked_at(mut self, at: &str, to: Option<&str>) -> Self {
-        self.yank = Some(Yank { event: event(t(at), "breaks DNS"), to: to.map(v) });
+        self.yank = Some(Box::new(Yank { event: event(t(at), "breaks DNS"), to: to.map(v) }));
         self
     }
 }

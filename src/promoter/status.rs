@@ -91,8 +91,8 @@ fn is_overdue(decision: &Decision<'_>, now: Time) -> bool {
     decision.overdue && decision.release.yanked(now).is_none()
 }
 
-/// Reports every signed document that expires soon: a line's role that expired long ago must not hide a
-/// root that is about to expire.
+/// Reports every signed document that expires soon, not just the one that expires first. Otherwise a line's
+/// long-expired role would hide a root that is about to expire.
 fn expiries_near(expiries: &[(String, Time)], now: Time) -> impl Iterator<Item = Degraded> {
     expiries.iter().filter(move |(document, expires)| is_near(document, *expires, now)).map(
         move |(document, expires)| Degraded::ExpiryNear {

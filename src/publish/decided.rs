@@ -92,7 +92,7 @@ fn dated<'a>(catalog: &'a Catalog, line: &'a Line) -> impl Iterator<Item = Time>
     let events = line.releases.values().flat_map(move |release| {
         let entries = release.entries.iter().flatten().map(|entry| entry.since);
         let yank = release.yank.as_ref().map(|yank| &yank.event);
-        entries.chain(release.hold.as_ref().into_iter().chain(yank).filter_map(begins))
+        entries.chain(release.hold.as_deref().into_iter().chain(yank).filter_map(begins))
     });
     let pauses = line.stages.iter().filter_map(|stage| stage.paused.as_ref());
     graces.chain(events).chain(pauses.chain(&line.retired).filter_map(begins))

@@ -70,7 +70,7 @@ fn narrow(line: &mut Line, current: &Line, now: Time) {
         let Some(other) = current.releases.get(version) else { continue };
         release.barrier |= other.barrier;
         if let Some(yank) = other.yanked(now) {
-            release.yank = Some(yank.clone());
+            release.yank = Some(Box::new(yank.clone()));
         }
         // Signed documents do not say who made an entry or why, but the catalog does.
         for (stage, entry) in line.stages.iter().zip(&mut release.entries) {

@@ -205,7 +205,7 @@ fn a_change_signs_only_the_channel_that_it_touches() {
     let mut world = world(now);
     let first = world.publish(None, now).publication;
     world.release("1.8.4").yank =
-        Some(crate::domain::release::Yank { event: event(now, "breaks DNS"), to: None });
+        Some(Box::new(crate::domain::release::Yank { event: event(now, "breaks DNS"), to: None }));
     let second = world.publish(Some(&first), now + TimeDelta::minutes(1)).publication;
     assert_eq!(manifest(&second, "1.7-production").version, 1);
     assert_eq!(manifest(&second, "1.8-production").version, 2);

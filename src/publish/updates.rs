@@ -186,7 +186,10 @@ impl<'a> Bodies<'a> {
 
 /// Serialises a JSON body.
 pub(crate) fn json<T: Serialize>(body: &T) -> Bytes {
-    serde_json::to_vec(body).expect("bodies contain only strings and numbers").into()
+    let mut bytes = serde_json::to_vec(body).expect("bodies contain only strings and numbers");
+    // A publication keeps tens of thousands of bodies, and the buffer may be twice as large as needed.
+    bytes.shrink_to_fit();
+    bytes.into()
 }
 
 #[cfg(test)]

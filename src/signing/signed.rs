@@ -132,6 +132,7 @@ impl<T> Signed<T> {
         raw.extend(message);
         let end = raw.len();
         raw.push(b'}');
+        raw.shrink_to_fit();
         let raw = Bytes::from(raw);
         let message = raw.slice(start..end);
         Ok(Self { signed, signatures, raw, message })

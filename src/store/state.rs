@@ -105,7 +105,7 @@ impl StateStore for StateFolder {
     }
 
     fn found(&self) -> Result<(), StateError> {
-        Ok(durable::write(&self.new_path(), b"nothing was published from here yet\n", Mode::Private)?)
+        Ok(durable::write(&self.new_path(), b"nothing has been published from here yet\n", Mode::Private)?)
     }
 
     fn is_new(&self) -> bool {

@@ -58,7 +58,7 @@ impl Place for Folders {
     fn upload(&self, version: &str, file: &str, bytes: &[u8]) {
         let path = self.path("payloads").join(version).join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        // A new file each time, since two quick changes of one file can leave its stamp unchanged.
+        // Write a new file each time, because two quick changes to the same file can leave its stamp unchanged.
         fs::write(path.with_extension("new"), bytes).unwrap();
         fs::rename(path.with_extension("new"), path).unwrap();
     }

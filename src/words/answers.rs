@@ -58,7 +58,7 @@ pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
         }
         Advice::Blocked(Blocked::MinorGate { take: None, .. }) => {
             format!(
-                "blocked: line `{line}` can only be entered from the line that it follows, which offers nothing"
+                "blocked: line `{line}` can only be entered from the line that it follows, and that line offers no release"
             )
         }
         Advice::Blocked(Blocked::MinorGate { take: Some(take), next }) => {

@@ -28,7 +28,7 @@ pub fn gate(gate: &Gate<'_>) -> String {
                 }
             }
         }
-        Fact::NotBefore { at, .. } => format!("signed to enter at {} or later", rfc3339(at)),
+        Fact::NotBefore { at, .. } => format!("its signature allows it to enter at {} or later", rfc3339(at)),
         Fact::Retired { line, retired: event } => retired(line, event),
         Fact::Hold { hold: None } => "not held".to_owned(),
         Fact::Hold { hold: Some(hold) } => format!("held {}", event(hold)),

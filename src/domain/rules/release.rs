@@ -144,7 +144,7 @@ pub(super) fn yanks(line: &Line, report: &mut impl FnMut(At, Rule)) {
     let yanked: HashMap<&Version, &Yank> = line
         .releases
         .values()
-        .filter_map(|release| Some((&release.version, release.yank.as_ref()?)))
+        .filter_map(|release| Some((&release.version, release.yank.as_deref()?)))
         .collect();
     if yanked.is_empty() {
         return;

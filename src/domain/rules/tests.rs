@@ -185,7 +185,7 @@ fn the_rules_of_what_a_release_is() {
         Rule::EmptyText,
     );
     check(
-        [with(|one| one.hold = Some(event(t("2019-01-01"), " ")))],
+        [with(|one| one.hold = Some(Box::new(event(t("2019-01-01"), " "))))],
         at(Part::Text("hold")),
         Rule::EmptyText,
     );
@@ -274,7 +274,7 @@ fn the_rules_of_entries() {
         in_release("1.8.4", Part::Entry(production())),
         Rule::StageLeftOut { stage: production(), before: pre() },
     );
-    let held = |at: &str| with(|one| one.hold = Some(event(t(at), "slow")));
+    let held = |at: &str| with(|one| one.hold = Some(Box::new(event(t(at), "slow"))));
     check(
         [held("2018-01-14")],
         since(),

@@ -113,7 +113,7 @@ sparse! {
         #[serde(default, skip_serializing_if = "is_false")]
         pub barrier: bool,
         @optional {
-            yank: ChannelYank,
+            yank: Box<ChannelYank>,
         }
     }
 }
@@ -147,7 +147,7 @@ impl ChannelManifest {
         let ChannelRef { line, index } = channel;
         let stage = channel.stage();
         let standing: BTreeSet<&Version> = line.barriers(now).map(|(_, version)| version).collect();
-        let releases: Vec<_> = line
+        let mut releases: Vec<_> = line
             .releases
             .values()
             .filter_map(|release| {
@@ -156,10 +156,11 @@ impl ChannelManifest {
                     manifest: digest(&release.version)?,
                     version: release.version.clone(),
                     barrier: release.barrier || standing.contains(&release.version),
-                    yank: release.yanked(now).map(ChannelYank::of),
+                    yank: release.yanked(now).map(|yank| Box::new(ChannelYank::of(yank))),
                 })
             })
             .collect();
+        releases.shrink_to_fit();
         let latest = releases.iter().rev().find(|release| release.yank.is_none());
         Self {
             kind: Kind::Channel,

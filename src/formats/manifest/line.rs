@@ -65,9 +65,9 @@ pub fn line(
             release.entries[index] =
                 Some(Entry { since: offered.since, by: SCHEDULE.to_owned(), reason: None });
             release.barrier |= offered.barrier;
-            release.yank = offered.yank.as_ref().map(|yank| Yank {
-                event: event(&Notice { at: yank.at, reason: yank.reason.clone() }),
-                to: yank.to.clone(),
+            release.yank = offered.yank.as_ref().map(|yank| {
+                let event = event(&Notice { at: yank.at, reason: yank.reason.clone() });
+                Box::new(Yank { event, to: yank.to.clone() })
             });
         }
     }

@@ -64,7 +64,7 @@ impl Place {
         }
     }
 
-    /// Whether a fault of the file counts as a fault of every line.
+    /// Whether a fault in the file counts as a fault in every line.
     pub const fn is_policy(&self) -> bool {
         matches!(self, Self::Policy | Self::Stray { policy: true, .. })
     }

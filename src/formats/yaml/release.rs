@@ -59,8 +59,8 @@ pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> O
         barrier,
         replaces,
         entries: Vec::new(),
-        hold,
-        yank,
+        hold: hold.map(Box::new),
+        yank: yank.map(Box::new),
         evidence: Evidence::default(),
     };
     Some(RawRelease { release, entries: entries.into() })

@@ -45,7 +45,7 @@ fn a_line_that_takes_a_kept_lines_channel_or_versions_is_refused_and_the_others_
         change(&mut world);
         // The other line goes on meanwhile.
         world.release("1.7.14").yank =
-            Some(crate::domain::release::Yank { event: event(now, "breaks DNS"), to: None });
+            Some(Box::new(crate::domain::release::Yank { event: event(now, "breaks DNS"), to: None }));
         let outcome = world.publish(Some(&first), now + TimeDelta::hours(1));
         let refused: Vec<&str> = outcome.refused.keys().map(LineName::as_str).collect();
         assert_eq!(refused, ["1.8", "1.9"], "{what}");
@@ -85,7 +85,7 @@ fn a_yank_or_a_pause_reaches_clusters_though_its_line_is_refused() {
     world.release("1.8.5").entries[0].as_mut().unwrap().since -= TimeDelta::hours(1);
     let later = now + TimeDelta::hours(1);
     world.release("1.8.4").yank =
-        Some(crate::domain::release::Yank { event: event(later, "breaks DNS"), to: None });
+        Some(Box::new(crate::domain::release::Yank { event: event(later, "breaks DNS"), to: None }));
     let outcome = world.publish(Some(&first), later);
     assert_eq!(outcome.refused.len(), 1);
     assert_eq!(manifest(&outcome.publication, "1.8-production").latest, Some(v("1.8.3")));

@@ -17,7 +17,7 @@ fn it_serves_the_same_documents_and_gives_the_same_answers() {
     let now = t("2018-01-01");
     let mut world = world(now);
     world.release("1.8.4").yank =
-        Some(crate::domain::release::Yank { event: event(t("2017-12-20"), "broken"), to: None });
+        Some(Box::new(crate::domain::release::Yank { event: event(t("2017-12-20"), "broken"), to: None }));
     let publication = world.publish(None, now).publication;
     let restored = restore(world.trust.root(), now, &fetch(&publication)).unwrap();
     assert_eq!(restored.highest(), publication.version);

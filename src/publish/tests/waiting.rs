@@ -58,7 +58,7 @@ fn a_refused_line_keeps_what_waits_in_it_until_that_is_withdrawn() {
     world.lines.push(eight);
     world.release("1.8.4").entries[1].as_mut().unwrap().since += TimeDelta::days(1);
     world.release("1.8.5").yank =
-        Some(crate::domain::release::Yank { event: event(later, "it holds a secret"), to: None });
+        Some(Box::new(crate::domain::release::Yank { event: event(later, "it holds a secret"), to: None }));
     let outcome = world.publish(Some(&second), later + TimeDelta::hours(1));
     assert_eq!(outcome.refused.len(), 1);
     assert_eq!((count(&outcome.publication, MANIFEST), count(&outcome.publication, PAYLOAD)), (1, 0));

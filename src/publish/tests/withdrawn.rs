@@ -22,7 +22,7 @@ fn the_payload_of_a_yanked_release_can_be_taken_away_and_all_else_stays() {
     let first = world.publish(None, now).publication;
     assert_eq!(payload_paths(&first, "1.8.4"), 1);
     let later = now + TimeDelta::hours(1);
-    world.release("1.8.4").yank = Some(yank(later));
+    world.release("1.8.4").yank = Some(Box::new(yank(later)));
     let second = world.publish(Some(&first), later).publication;
     assert!(second.payload(&v("1.8.4"), "payload.json").is_some(), "a yank alone takes nothing away");
     assert!(!second.is_withdrawn(&v("1.8.4"), "payload.json"));
@@ -55,7 +55,7 @@ fn the_payload_of_a_yanked_release_can_be_taken_away_and_all_else_stays() {
 fn a_mirror_knows_what_was_withdrawn_by_what_is_not_there() {
     let now = t("2018-01-01");
     let mut world = world(now);
-    world.release("1.8.4").yank = Some(yank(now));
+    world.release("1.8.4").yank = Some(Box::new(yank(now)));
     world.missing.push(v("1.8.4"));
     let publication = world.publish(None, now).publication;
     let fetch = |path: &str| match publication.tuf(path)? {
@@ -85,7 +85,7 @@ fn in_a_refused_line_explain_follows_a_yank_and_its_payload_can_be_taken_away() 
     // The line steps back: what was published in it changed.
     world.release("1.8.5").entries[0].as_mut().unwrap().since -= TimeDelta::hours(1);
     let later = now + TimeDelta::hours(1);
-    world.release("1.8.4").yank = Some(yank(later));
+    world.release("1.8.4").yank = Some(Box::new(yank(later)));
     let outcome = world.publish(Some(&first), later);
     assert_eq!(outcome.refused.len(), 1);
     let second = outcome.publication;

@@ -131,8 +131,8 @@ impl Ceremony {
     }
 }
 
-/// Whether a file of `trust/` is left over from an interrupted run and has no effect yet: any file while
-/// there is no first root, or a line's role without a delegation.
+/// Whether a file in `trust/` is left over from an interrupted run and has no effect yet. That is any file
+/// if there is no first root yet; otherwise, the file of a line's role that is not delegated.
 fn is_leftover(present: &Files, file: &str) -> bool {
     if !present.contains_key("1.root.json") {
         return true;

@@ -54,7 +54,8 @@ fn catalog() -> Catalog {
     ];
     releases[0].barrier = true;
     let to = Some(releases[1].version.clone());
-    releases[2].yank = Some(Yank { event: event("2018-01-05T00:00:00Z", "loses “volumes”"), to });
+    releases[2].yank =
+        Some(Box::new(Yank { event: event("2018-01-05T00:00:00Z", "loses “volumes”"), to }));
     crate::domain::testing::catalog([Line {
         name: LineName::parse("1.8").unwrap(),
         title: None,
