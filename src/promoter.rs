@@ -74,6 +74,8 @@ pub struct Promoter {
     /// The last publication.
     last: Option<Arc<Publication>>,
     schedule: Schedule,
+    /// Whether the last attempt to publish failed.
+    is_failing: bool,
     /// The hindrance when the promoter last did work.
     reported: Hindrance,
     /// What was wrong after the last turn, so that only changes are logged.
@@ -122,6 +124,7 @@ impl Promoter {
             read: None,
             last,
             schedule: Schedule::default(),
+            is_failing: false,
             reported: Hindrance::default(),
             logged: Vec::new(),
         })
@@ -140,6 +143,7 @@ impl Promoter {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let why = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
             self.fail(vec![Degraded::Panicked { why: why.to_owned() }]);
+            self.is_failing = true;
             self.schedule.retry = Some(Duration::ZERO);
             RETRY
         })

@@ -5,6 +5,7 @@ mod memory;
 mod place;
 mod rotation;
 mod stops;
+mod unpublished;
 mod waiting;
 mod withheld;
 

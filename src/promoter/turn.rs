@@ -13,6 +13,7 @@ use crate::domain::change::Change;
 use crate::publish::{self, Decided, Inputs, Publication, PublishError};
 use crate::signing::Signer;
 use crate::signing::trust::Trust;
+use crate::signing::verify::Violation;
 use crate::store::port::PayloadError;
 
 /// The result of a turn.
@@ -25,31 +26,53 @@ struct Turned {
     due: Option<Time>,
 }
 
+/// Why promotions that are due are not committed.
+enum Withheld {
+    /// The last publication failed. The next one must succeed first.
+    UntilPublished,
+    /// They could not be published.
+    Failed(Degraded),
+}
+
 impl Promoter {
     /// Decides and, if this server promotes, commits what is due, until nothing is due any more. Then
     /// publishes and swaps. `degraded` is what was already wrong.
+    ///
+    /// Nothing is committed while nothing can be published: a release would soak, and be promoted again,
+    /// without ever having been offered to anybody.
     pub(super) fn work(&mut self, at: Time, promote: bool, mut degraded: Vec<Degraded>) {
         let (mut now, mut promote, mut run) = (at, promote, Run::default());
+        let (mut reserved, mut withheld) = (None, None);
         let (turned, goes_on) = loop {
             let Some(read) = self.read.as_ref() else { return self.fail(degraded) };
             let machine = self.clock.now();
-            let copied = self.copied(&read.catalog, now, machine);
-            let catalog = copied.as_deref().unwrap_or(&read.catalog);
+            let offer = self.copied(&read.catalog, now, machine);
+            let (catalog, copies) = (offer.as_deref().unwrap_or(&read.catalog), offer.as_ref().map(drop));
             let decided = Decided::of(catalog, &read.faulty, self.last.as_deref(), now);
-            let due: Vec<Change> = if promote { decided.due().collect() } else { Vec::new() };
+            let mut due: Vec<Change> = if promote { decided.due().collect() } else { Vec::new() };
+            if !due.is_empty() && run.moved.is_empty() {
+                withheld = self.rehearse(read, &decided, &due, copies, &mut reserved).err();
+            }
+            if withheld.is_some() {
+                due.clear();
+            }
             // A run promotes a release by only one stage. A further stage must wait for the next turn.
             let goes_on = due
                 .iter()
                 .any(|change| matches!(change, Change::Enter { version, .. } if run.moved.contains(version)));
             if run.round(&*self.setup.catalog, &read.revision, due, machine) == Next::Done {
                 degraded.extend(not_committed(&run));
-                break (
-                    self.publish_and_report(read, &decided, copied.as_ref().map(drop), degraded),
-                    goes_on,
-                );
+                let mut turned = self.publish_and_report(read, &decided, copies, &mut reserved, degraded);
+                // If nothing can be published at all, that is what people are told.
+                if let Some(Withheld::Failed(why)) = &withheld
+                    && turned.publication.is_some()
+                {
+                    turned.status.degraded.push(why.clone());
+                }
+                break (turned, goes_on);
             }
             drop(decided);
-            drop(copied);
+            drop(offer);
             promote = self.reread(at);
             // Somebody may have committed a hold meanwhile, dated later than this turn. Judged by the
             // turn's time, it would not apply yet.
@@ -60,17 +83,46 @@ impl Promoter {
         let may_pass = run.errors().any(|error| !error.is_in_the_text() && !error.is_lost());
         let is_unread = run.has_lost() && !promote;
         self.schedule.due = turned.due;
-        if turned.has_failed || may_pass || is_unread {
+        let is_refused = matches!(withheld, Some(Withheld::Failed(_)));
+        if turned.has_failed || may_pass || is_unread || is_refused {
             self.schedule.retry = Some(monotonic + RETRY);
-        } else if goes_on || run.stopped.is_some() {
+        } else if goes_on || run.stopped.is_some() || withheld.is_some() {
             self.schedule.retry = Some(monotonic);
         }
+        self.is_failing = turned.has_failed;
         if let Some(publication) = turned.publication {
             self.last = Some(Arc::clone(&publication));
             self.shared.publication.store(Some(publication));
         }
         self.log(&turned.status.degraded);
         self.shared.status.store(Arc::new(turned.status));
+    }
+
+    /// Makes the publication that would follow the promotions in `due`, as a test that it can be made, and
+    /// discards it.
+    fn rehearse(
+        &self,
+        read: &Read,
+        decided: &Decided<'_>,
+        due: &[Change],
+        copies: Result<(), &PayloadError>,
+        reserved: &mut Option<u64>,
+    ) -> Result<(), Withheld> {
+        let trust = match &read.trust {
+            // A catalog without keys cannot be published, but its history can be recorded.
+            Ok(None) => return Ok(()),
+            Ok(Some(trust)) => trust,
+            Err(e) => return Err(Withheld::Failed(Degraded::failed(ReadFailing, e))),
+        };
+        // A publication can also fail after it is made, for example because the disk is full.
+        if self.is_failing {
+            return Err(Withheld::UntilPublished);
+        }
+        let promoted = due.iter().try_fold(decided.catalog.clone(), |after, change| change.apply(after));
+        // A change that cannot be made fails by itself, and is reported then.
+        let after = promoted.unwrap_or_else(|_| decided.catalog.clone());
+        let decided = Decided::of(&after, &read.faulty, self.last.as_deref(), decided.now);
+        self.make(read, &decided, copies, trust, reserved).map(drop).map_err(Withheld::Failed)
     }
 
     /// Publishes what was decided, and reports the status. If `copies` is an error, payloads could not be
@@ -80,6 +132,7 @@ impl Promoter {
         read: &Read,
         decided: &Decided<'_>,
         copies: Result<(), &PayloadError>,
+        reserved: &mut Option<u64>,
         mut degraded: Vec<Degraded>,
     ) -> Turned {
         if let Some(why) = &read.trust_kept {
@@ -90,7 +143,7 @@ impl Promoter {
             Err(e) => degraded.push(Degraded::failed(ReadFailing, e)),
             Ok(None) => degraded.push(Degraded::NoKeys),
             Ok(Some(trust)) => {
-                match self.publish(read, decided, copies, trust) {
+                match self.publish(read, decided, copies, trust, reserved) {
                     Ok(published) => publication = Some(Arc::new(published)),
                     Err(failed) => {
                         degraded.push(failed);
@@ -131,13 +184,38 @@ impl Promoter {
         decided: &Decided<'_>,
         copies: Result<(), &PayloadError>,
         trust: &Trust,
+        reserved: &mut Option<u64>,
+    ) -> Result<Publication, Degraded> {
+        let publication = self.make(read, decided, copies, trust, reserved)?;
+        stored::store(&*self.setup.state, &publication).map_err(|e| Degraded::failed(PublishFailing, &e))?;
+        Ok(publication)
+    }
+
+    /// Makes a publication. It gets the version in `reserved`, which is reserved first if there is none: a
+    /// turn stores only one publication, so it uses up only one version.
+    fn make(
+        &self,
+        read: &Read,
+        decided: &Decided<'_>,
+        copies: Result<(), &PayloadError>,
+        trust: &Trust,
+        reserved: &mut Option<u64>,
     ) -> Result<Publication, Degraded> {
         let publishing = |e: &(dyn std::error::Error + 'static)| Degraded::failed(PublishFailing, e);
         let signing = |e: &(dyn std::error::Error + 'static)| Degraded::failed(SigningFailing, e);
         copies.map_err(|e| publishing(e))?;
+        // A clock that is years ahead must not use up the versions until then.
+        if let Some((role, expires)) = trust.expired(decided.now) {
+            let path = format!("trust/{role}");
+            return Err(publishing(&PublishError::Violation(Violation::Expired { path, expires })));
+        }
         let last = self.last.as_deref();
         let state = &*self.setup.state;
-        let version = state.reserve(last.map(|last| last.version), decided.now).map_err(|e| signing(&e))?;
+        let version = match *reserved {
+            Some(version) => version,
+            None => state.reserve(last.map(|last| last.version), decided.now).map_err(|e| signing(&e))?,
+        };
+        *reserved = Some(version);
         let held;
         let online: &dyn Signer = match &self.setup.online {
             Online::Given(signer) => &**signer,
@@ -156,15 +234,13 @@ impl Promoter {
             version,
             demo: self.setup.demo,
         };
-        let publication = publish::publish(&inputs).map_err(|e| match &e {
+        publish::publish(&inputs).map_err(|e| match &e {
             PublishError::Sign(_) | PublishError::WrongKey => signing(&e),
             PublishError::Target(_)
             | PublishError::Violation(_)
             | PublishError::LastGood(_)
             | PublishError::NoRole(_) => publishing(&e),
-        })?;
-        stored::store(state, &publication).map_err(|e| publishing(&e))?;
-        Ok(publication)
+        })
     }
 }
 

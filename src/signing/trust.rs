@@ -150,6 +150,13 @@ impl Trust {
         top.into_iter().map(|(role, at)| (role.to_owned(), at)).chain(lines)
     }
 
+    /// The first of the roles that every line needs that has expired by `now`, and when it did. Nothing can
+    /// be published with it.
+    pub fn expired(&self, now: Time) -> Option<(&'static str, Time)> {
+        let roles = [("root", self.root().signed().expires), ("targets", self.targets.signed().expires)];
+        roles.into_iter().find(|(_, expires)| *expires <= now)
+    }
+
     /// The lines whose roles cannot be used, and why.
     pub const fn broken(&self) -> &BTreeMap<LineName, TrustError> {
         &self.broken

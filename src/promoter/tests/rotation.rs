@@ -8,7 +8,7 @@ use crate::signing::trust::Trust;
 use crate::signing::{PrivateKey, PublicKey};
 use crate::store::durable::{self, Mode};
 
-fn key(place: &Place, name: &str, key: &PrivateKey) {
+pub fn key(place: &Place, name: &str, key: &PrivateKey) {
     let folder = place.path("state/keys");
     fs::create_dir_all(&folder).unwrap();
     let pem = key.to_pem().unwrap();

@@ -1,0 +1,102 @@
+//! Nothing is promoted while nothing can be published.
+
+use super::rotation::key;
+use super::*;
+
+/// Whether the catalog has an entry for a release's first stage.
+fn has_entered(place: &Place, version: &str) -> bool {
+    let reading = place.directory().read(place.clock.at()).unwrap().reading;
+    reading.catalog.release(&v(version)).unwrap().1.entries[0].is_some()
+}
+
+/// Until a failed operation is tried again, and what follows from it is done.
+fn retry(place: &Place, promoter: &mut Promoter) {
+    place.pass(TimeDelta::seconds(6));
+    place.settle(promoter);
+}
+
+#[test]
+fn while_nothing_can_be_signed_nothing_is_promoted_and_afterwards_all_goes_on() {
+    let place = Place::with(&["1.8.4"]);
+    key(&place, "online.pem", &place.keys.online);
+    let (mut promoter, shared) = place.promoter_with("state", Online::State);
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
+
+    fs::rename(place.path("state/keys"), place.path("away")).unwrap();
+    place.pass(DAY * 14);
+    place.settle(&mut promoter);
+    place.add("1.8.5", false);
+    place.settle(&mut promoter);
+    retry(&place, &mut promoter);
+    assert!(degraded(&shared).contains(&DegradedKind::SigningFailing), "{}", detail(&shared));
+    assert_eq!(place.in_production("1.8.4"), None);
+    assert!(!has_entered(&place, "1.8.5"));
+
+    fs::rename(place.path("away"), place.path("state/keys")).unwrap();
+    retry(&place, &mut promoter);
+    assert_eq!(degraded(&shared), [], "{}", detail(&shared));
+    assert_eq!(latest(&shared, "1.8-production"), "1.8.4");
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.5");
+}
+
+#[test]
+fn a_clock_that_is_years_ahead_at_the_start_promotes_nothing_and_uses_up_no_versions() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, _) = place.promoter();
+    place.settle(&mut promoter);
+    drop(promoter);
+    place.add("1.8.5", false);
+    place.clock.turn(DAY * 365 * 20);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    retry(&place, &mut promoter);
+    assert!(degraded(&shared).contains(&DegradedKind::PublishFailing), "{}", detail(&shared));
+    assert_eq!(place.in_production("1.8.4"), None);
+    assert!(!has_entered(&place, "1.8.5"));
+    drop(promoter);
+
+    place.clock.turn(DAY * -365 * 20);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    assert_eq!(degraded(&shared), [], "{}", detail(&shared));
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.5");
+    assert!(i64::try_from(version(&shared)).unwrap() <= place.clock.at().timestamp());
+}
+
+#[test]
+fn what_could_not_be_stored_must_be_before_anything_more_is_promoted() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    let publication = place.path("state/publication");
+    fs::remove_file(&publication).unwrap();
+    fs::create_dir_all(publication.join("in the way")).unwrap();
+    place.pass(DAY);
+    promoter.turn();
+    assert_eq!(degraded(&shared), [DegradedKind::PublishFailing], "{}", detail(&shared));
+    place.add("1.8.5", false);
+    place.settle(&mut promoter);
+    retry(&place, &mut promoter);
+    assert!(!has_entered(&place, "1.8.5"));
+
+    fs::remove_dir_all(&publication).unwrap();
+    retry(&place, &mut promoter);
+    assert_eq!(degraded(&shared), [], "{}", detail(&shared));
+    assert!(has_entered(&place, "1.8.5"));
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.5");
+}
+
+#[test]
+fn a_history_without_keys_is_recorded_although_nothing_can_be_published() {
+    let place = Place::with(&["1.8.4"]);
+    fs::remove_dir_all(place.path("channels/trust")).unwrap();
+    let path = place.path("channels/1.8/1.8.4.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let entry = "stages:\n  preproduction: { since: 2017-12-01T00:00:00Z, by: ada }\n";
+    fs::write(&path, format!("{text}{entry}")).unwrap();
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    assert!(place.in_production("1.8.4").is_some());
+    assert_eq!(degraded(&shared), [DegradedKind::SigningFailing]);
+}
