@@ -117,7 +117,7 @@ impl Client {
         let _lock = lock::wait(&self.folder.join("check.lock"))?;
         // The time stays the same for the whole check, however long it takes (TUF 5.1).
         let now = self.clock.now();
-        let session = Session::new(fetch, self.trusted.read()?, Arc::clone(&self.clock));
+        let session = Session::new(fetch, self.trusted.read()?, Arc::clone(&self.clock), now);
         let before = session.state();
         let manifests = match before {
             Some(before) if now < before.verified() => {

@@ -20,7 +20,8 @@ pub trait Fetch: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ask<'a> {
     pub path: &'a str,
-    /// The `ETag` of the local copy, if there is one.
+    /// The `ETag` of the local copy, if there is one. It is computed from the copy: a tag that a server has
+    /// sent is not verified, and one such as `*` would hide every later answer.
     pub held: Option<&'a str>,
     /// Continue from this byte, if the file still has this `ETag`.
     pub from: Option<(u64, &'a str)>,
@@ -38,7 +39,6 @@ pub enum Reply {
 
 /// A file that the server sends.
 pub struct Found {
-    pub tag: Option<String>,
     /// Where in the file the body starts: at 0, unless the request asked to continue from a later byte.
     pub from: u64,
     pub body: Box<dyn Read + Send>,

@@ -107,7 +107,6 @@ impl Fetch for Server {
         let response = request.call().map_err(|error| failed(&url, &error))?;
         self.traffic.add(received(&response));
         let status = response.status().as_u16();
-        let tag = text(response.headers(), "etag");
         // The request did not ask for compression, and nothing would limit the size of an unpacked body.
         let encoding = text(response.headers(), "content-encoding");
         if matches!(status, 200 | 206) && encoding.is_some_and(|encoding| encoding != "identity") {
@@ -125,7 +124,7 @@ impl Fetch for Server {
             })
         };
         match status {
-            200 => Ok(Reply::Found(Found { tag, from: 0, body: body(response) })),
+            200 => Ok(Reply::Found(Found { from: 0, body: body(response) })),
             206 if let Some((from, _)) = ask.from => {
                 let range = text(response.headers(), "content-range").unwrap_or_default();
                 // A part other than the requested one would be written to the wrong place.
@@ -135,7 +134,7 @@ impl Fetch for Server {
                         detail: format!("it sent the wrong range, `{range}`"),
                     });
                 }
-                Ok(Reply::Found(Found { tag, from, body: body(response) }))
+                Ok(Reply::Found(Found { from, body: body(response) }))
             }
             304 if ask.held.is_some() => Ok(Reply::NotModified),
             404 | 410 => {

@@ -15,12 +15,17 @@ use super::trusted::{Seen, State};
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
+use crate::domain::span::Span;
 use crate::domain::version::Version;
 use crate::formats::manifest::{ChannelManifest, ReleaseManifest};
-use crate::formats::tuf::names::{self, CHANNELS, TargetName};
-use crate::formats::tuf::{Target, Targets};
+use crate::formats::tuf::names::{self, CHANNELS, TIMESTAMP_PATH, TargetName};
+use crate::formats::tuf::{TIMESTAMP_LIFETIME, Target, Targets};
 use crate::signing::continuity::Known;
 use crate::signing::verify::{Verified, Verifier, Violation, check_offers};
+
+/// How long a timestamp or a channel manifest may be valid: twice as long as the server makes them, which
+/// allows for clocks that are days apart.
+const LONGEST_LIFE: TimeDelta = TimeDelta::days(2 * TIMESTAMP_LIFETIME.num_days());
 
 /// The exceptions to the strict rules that a cluster accepts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,9 +72,9 @@ impl<'a> Manifests<'a> {
         let channels = top.targets.signed().delegated(CHANNELS);
         let keys: BTreeSet<_> =
             channels.map(|(_, authority)| authority.keyids.iter().copied().collect()).unwrap_or_default();
-        let before = session.state().map(State::seen);
-        let before = before.filter(|before| before.keys == keys).cloned().unwrap_or_default();
-        let seen = Seen { keys, timestamp_tag: session.timestamp_tag(), ..before };
+        let before = session.state().map(State::seen).cloned();
+        let seen = before.unwrap_or_default().under(keys);
+        check_life(TIMESTAMP_PATH, top.timestamp.signed().expires, now)?;
         let expires = top.expires();
         let roles = top.targets.signed().delegations.iter().flat_map(|delegations| &delegations.roles);
         let prefixes = roles
@@ -113,7 +118,12 @@ impl<'a> Manifests<'a> {
         let Some(listed) = self.listed().get(&target).copied() else {
             return Err(Refusal::UnknownChannel(name.clone()));
         };
-        let manifest = self.verifier.channel(&self.verified, &target, &listed)?.into_signed();
+        let signed = self.verifier.channel(&self.verified, &target, &listed)?;
+        let authority = self.verified.targets.signed().delegated(CHANNELS).map(|(_, authority)| authority);
+        let signers = authority.into_iter().flat_map(|authority| signed.checked_signatures(authority));
+        let signers = signers.map(|(key, _)| key).collect();
+        let manifest = signed.into_signed();
+        check_life(&target, manifest.expires, self.now)?;
         if manifest.demo && !self.demo {
             return Err(Refusal::Demo(format!("the manifest of channel `{name}`")));
         }
@@ -123,6 +133,7 @@ impl<'a> Manifests<'a> {
             return Err(Violation::WentBack { what: target, from: *last, to: manifest.version }.into());
         }
         *last = manifest.version;
+        self.seen.signers.insert(name.clone(), signers);
         self.expires = self.expires.min(manifest.expires);
         self.seen.places.insert(name.clone(), (manifest.line.clone(), manifest.stage.clone()));
         self.channels.insert(name.clone(), manifest.clone());
@@ -274,6 +285,15 @@ impl<'a> Manifests<'a> {
     pub fn lines(&self) -> impl Iterator<Item = &LineName> {
         self.prefixes.iter().map(|(_, line)| line)
     }
+}
+
+/// Checks that a document does not outlive what the server signs by far. With a stolen online key, somebody
+/// could otherwise show a cluster the same state for years.
+fn check_life(path: &str, expires: Time, now: Time) -> Result<(), Refusal> {
+    if expires <= now + LONGEST_LIFE {
+        return Ok(());
+    }
+    Err(Refusal::TooLasting { path: path.to_owned(), expires, limit: Span(LONGEST_LIFE) })
 }
 
 /// Whether a channel has its default name.

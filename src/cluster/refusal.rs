@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::domain::channel::ChannelName;
+use crate::domain::span::Span;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::signing::verify::Violation;
@@ -39,6 +40,8 @@ pub enum Refusal {
     /// A document is invalid, for this reason and its causes.
     #[error("{}", chain(.0))]
     Document(Violation),
+    #[error("`{path}` is valid until `{}`, which is more than {limit} ahead", rfc3339(*.expires))]
+    TooLasting { path: String, expires: Time, limit: Span },
     #[error("there is no channel `{0}`")]
     UnknownChannel(ChannelName),
     #[error("the manifest of channel `{asked}` is for {found}")]
@@ -91,6 +94,7 @@ impl Refusal {
             Self::Truncated { .. } => "Truncated",
             Self::Compressed { .. } => "Compressed",
             Self::Document(violation) => violation.kind(),
+            Self::TooLasting { .. } => "ValidTooLong",
             Self::UnknownChannel(_) => "UnknownChannel",
             Self::WrongChannel { .. } => "WrongChannel",
             Self::Demo(_) => "DemoKeys",
@@ -135,6 +139,9 @@ impl Refusal {
             }
             "Expired" => {
                 "the server has stopped renewing its documents, or somebody is presenting an old state; in a closed network, accept expired documents with `--stale-ok 90d`"
+            }
+            "ValidTooLong" => {
+                "set this machine's clock if it is behind; otherwise somebody else may be signing with the server's online key: ask the server's operator"
             }
             "TooManyRoots" => {
                 "get the newest root in a way that you trust, remove the cluster, and add it again with that root"

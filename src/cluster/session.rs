@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 
 use super::fetch::{Ask, Fetch, Reply, read_all};
 use super::refusal::Refusal;
 use super::trusted::State;
 use crate::clock::SharedClock;
+use crate::domain::Time;
 use crate::domain::payload::Sha256;
 use crate::formats::tuf::Target;
 use crate::formats::tuf::names::TIMESTAMP_PATH;
@@ -27,6 +29,9 @@ const LARGEST_FILE: u64 = 64 * 1024 * 1024;
 /// The limit for all files of one check together, since somebody with the online key can list any number of
 /// files.
 const LARGEST_CHECK: u64 = 256 * 1024 * 1024;
+/// How long the trusted timestamp may be confirmed by "not modified". The server renews it daily, so one
+/// that is older is fetched in full: a broken cache must not keep the next one from the cluster.
+const LONGEST_HELD: TimeDelta = TimeDelta::days(1);
 /// After this time, the check fetches no more files: each can take a minute, and no other check can run
 /// meanwhile.
 const LONGEST_CHECK: Duration = Duration::from_secs(600);
@@ -35,7 +40,9 @@ const LONGEST_CHECK: Duration = Duration::from_secs(600);
 pub struct Session {
     fetch: Arc<dyn Fetch>,
     clock: SharedClock,
-    /// When the check started, in the clock's monotonic time.
+    /// When the check started.
+    now: Time,
+    /// The same in the clock's monotonic time.
     start: Duration,
     state: Option<State>,
     /// The limit for all files together, in bytes.
@@ -52,13 +59,12 @@ struct Had {
     listed: BTreeMap<Sha256, Bytes>,
     /// The total size of all files, in bytes.
     size: u64,
-    timestamp_tag: Option<String>,
 }
 
 impl Session {
-    pub fn new(fetch: Arc<dyn Fetch>, state: Option<State>, clock: SharedClock) -> Self {
+    pub fn new(fetch: Arc<dyn Fetch>, state: Option<State>, clock: SharedClock, now: Time) -> Self {
         let start = clock.monotonic();
-        Self { fetch, clock, start, state, limit: LARGEST_CHECK, had: RefCell::default() }
+        Self { fetch, clock, now, start, state, limit: LARGEST_CHECK, had: RefCell::default() }
     }
 
     /// The trusted state at the start of this check.
@@ -72,10 +78,6 @@ impl Session {
         self.had.borrow().listed.clone()
     }
 
-    pub fn timestamp_tag(&self) -> Option<String> {
-        self.had.borrow().timestamp_tag.clone()
-    }
-
     /// Checks that there is time to fetch another file.
     fn check_time(&self, path: &str) -> Result<(), Refusal> {
         if self.clock.monotonic().saturating_sub(self.start) < LONGEST_CHECK {
@@ -87,20 +89,23 @@ impl Session {
 
     fn timestamp(&self) -> Result<Option<Bytes>, Refusal> {
         let state = self.state.as_ref();
-        let held = state.and_then(|state| state.seen().timestamp_tag.as_deref());
+        let held = state.and_then(|state| self.held(state));
         let path = format!("tuf/{TIMESTAMP_PATH}");
-        match self.fetch.get(&Ask { path: &path, held, ..Ask::default() })? {
+        match self.fetch.get(&Ask { path: &path, held: held.as_deref(), ..Ask::default() })? {
             Reply::NotFound => Ok(None),
-            Reply::NotModified => {
-                self.had.borrow_mut().timestamp_tag = held.map(str::to_owned);
-                Ok(state.map(|state| state.timestamp.raw().clone()))
-            }
+            Reply::NotModified => Ok(state.map(|state| state.timestamp.raw().clone())),
             Reply::Found(mut found) => {
-                let bytes = Bytes::from(read_all(TIMESTAMP_PATH, &mut found.body, LARGEST_TIMESTAMP)?);
-                self.had.borrow_mut().timestamp_tag = found.tag;
-                Ok(Some(bytes))
+                Ok(Some(read_all(TIMESTAMP_PATH, &mut found.body, LARGEST_TIMESTAMP)?.into()))
             }
         }
+    }
+
+    /// The `ETag` that `tidegate serve` gives to the trusted timestamp, while a "not modified" can be right.
+    fn held(&self, state: &State) -> Option<String> {
+        let is_recent = self.now - state.verified() < LONGEST_HELD;
+        let is_current = self.now < state.timestamp.signed().expires;
+        let digest = Target::of(state.timestamp.raw()).hashes.sha256;
+        (is_recent && is_current).then(|| format!("\"{}\"", digest.short()))
     }
 
     fn fetch(&self, path: &str, listed: Option<&Target>) -> Result<Option<Bytes>, Refusal> {
@@ -160,14 +165,13 @@ mod tests {
     use super::super::fetch::Found;
     use super::*;
     use crate::clock::Clock;
-    use crate::domain::Time;
 
     /// A server that answers every request with ten bytes.
     struct Ten;
 
     impl Fetch for Ten {
         fn get(&self, _ask: &Ask<'_>) -> Result<Reply, Refusal> {
-            Ok(Reply::Found(Found { tag: None, from: 0, body: Box::new(Cursor::new([7; 10])) }))
+            Ok(Reply::Found(Found { from: 0, body: Box::new(Cursor::new([7; 10])) }))
         }
     }
 
@@ -189,7 +193,7 @@ mod tests {
     fn many_slow_files_are_no_way_around_the_bound_on_one() {
         let clock = Arc::new(Hand::default());
         clock.0.store(5, Ordering::SeqCst);
-        let session = Session::new(Arc::new(Ten), None, Arc::clone(&clock) as _);
+        let session = Session::new(Arc::new(Ten), None, Arc::clone(&clock) as _, Time::UNIX_EPOCH);
         clock.0.store(604, Ordering::SeqCst);
         session.get("metadata/1.a.json", None).unwrap();
         clock.0.store(605, Ordering::SeqCst);
@@ -201,7 +205,7 @@ mod tests {
 
     #[test]
     fn many_small_files_are_no_way_around_the_bound_on_a_large_one() {
-        let mut session = Session::new(Arc::new(Ten), None, Arc::new(Hand::default()));
+        let mut session = Session::new(Arc::new(Ten), None, Arc::new(Hand::default()), Time::UNIX_EPOCH);
         session.limit = 25;
         assert_eq!(session.get("metadata/1.a.json", None).unwrap().unwrap().len(), 10);
         session.get("metadata/1.b.json", None).unwrap();

@@ -45,13 +45,15 @@ struct Memory {
     snapshot: Sha256,
 }
 
-/// What the cluster has seen of the channels.
+/// What the cluster has seen of the channels. Other fields are ignored: a state may come from a version that
+/// kept more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Seen {
-    /// The keys that sign channels. When they change, the cluster forgets everything else here, so that it
-    /// recovers from whatever a thief has signed, such as the highest possible versions.
+    /// The keys that sign channels.
     pub keys: BTreeSet<KeyId>,
+    /// The keys that have signed each channel's last manifest; `keys`, if the channel is not listed.
+    #[serde(default)]
+    pub signers: BTreeMap<ChannelName, BTreeSet<KeyId>>,
     /// The highest version seen of each channel's manifest.
     pub versions: BTreeMap<ChannelName, u64>,
     /// The line and the stage of each channel, which must never change. Otherwise the online key could lead
@@ -59,8 +61,24 @@ pub struct Seen {
     pub places: BTreeMap<ChannelName, (LineName, StageName)>,
     /// The channel that each alias first stood for, which must not change for the same reason as `places`.
     pub aliases: BTreeMap<ChannelName, ChannelName>,
-    /// The `ETag` with which the timestamp was served.
-    pub timestamp_tag: Option<String>,
+}
+
+impl Seen {
+    /// What still counts when these keys sign channels. The cluster forgets what none of them has signed, so
+    /// that it recovers from whatever a thief has signed, such as the highest possible versions. What a key
+    /// has signed that still counts is never forgotten: adding a key must not help the thief of another.
+    pub fn under(mut self, keys: BTreeSet<KeyId>) -> Self {
+        let Self { keys: before, signers, versions, places, aliases } = &mut self;
+        let counts = |name: &ChannelName| !signers.get(name).unwrap_or(before).is_disjoint(&keys);
+        versions.retain(|name, _| counts(name));
+        places.retain(|name, _| counts(name));
+        aliases.retain(|_, name| counts(name));
+        // A channel without signers of its own must not count as signed by keys that came later.
+        let signed = versions.keys().map(|name| (name.clone(), signers.get(name).unwrap_or(before).clone()));
+        self.signers = signed.collect();
+        self.keys = keys;
+        self
+    }
 }
 
 /// A verified state.

@@ -33,6 +33,11 @@ impl Sha256 {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// The first half, as 32 hexadecimal digits: enough to tell one file from another in an `ETag`.
+    pub fn short(&self) -> String {
+        hex::encode(&self.0[..16])
+    }
 }
 
 impl fmt::Display for Sha256 {

@@ -88,7 +88,7 @@ impl Document {
             Encoding::Gzip => "-gz",
             Encoding::Brotli => "-br",
         };
-        format!("\"{}{suffix}\"", hex::encode(&self.sha256.as_bytes()[..16])).into()
+        format!("\"{}{suffix}\"", self.sha256.short()).into()
     }
 }
 

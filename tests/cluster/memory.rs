@@ -79,11 +79,11 @@ impl Fetch for Memory {
         let Some(bytes) = files.get(ask.path.strip_prefix("tuf/").unwrap()) else {
             return Ok(Reply::NotFound);
         };
-        let tag = format!("\"{}\"", Target::of(bytes).hashes.sha256);
+        let tag = format!("\"{}\"", Target::of(bytes).hashes.sha256.short());
         if ask.held == Some(&*tag) {
             return Ok(Reply::NotModified);
         }
-        Ok(Reply::Found(Found { tag: Some(tag), from: 0, body: Box::new(Cursor::new(bytes.clone())) }))
+        Ok(Reply::Found(Found { from: 0, body: Box::new(Cursor::new(bytes.clone())) }))
     }
 }
 

@@ -56,7 +56,7 @@ impl Fetch for Cut {
         let whole = end == self.bytes.len();
         let body: Box<dyn Read + Send> =
             if whole { Box::new(Cursor::new(part)) } else { Box::new(Breaks(Cursor::new(part))) };
-        Ok(Reply::Found(Found { tag: None, from, body }))
+        Ok(Reply::Found(Found { from, body }))
     }
 }
 

@@ -370,6 +370,12 @@ pub const ATTACKS: &[Attack] = &[
     attack("online key: a channel manifest of a hundred thousand levels", "Unreadable", |scene| {
         scene.server.serve(third().text(&channel(), |_| nested(100_000)).seal());
     }),
+    attack("online key: a timestamp that lasts longer than two weeks", "ValidTooLong", |scene| {
+        scene.server.serve(third().set("timestamp", "expires", day(15)).seal());
+    }),
+    attack("online key: a channel manifest that lasts longer than two weeks", "ValidTooLong", |scene| {
+        scene.server.serve(third().set(&channel(), "expires", day(15)).seal());
+    }),
     attack("online key: throw-away keys", "DemoKeys", |scene| {
         scene.server.serve(third().set(&channel(), "demo", true).seal());
     }),

@@ -3,8 +3,9 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tidegate::formats::manifest::ReleaseManifest;
+use tidegate::formats::tuf::names;
 
-use super::forge::{Forge, day};
+use super::forge::{Forge, NEW_ONLINE, ONLINE, day, key};
 use super::scene::{CHANNEL, CURRENT, GOOD, Scene, TARGET, told};
 
 /// One thing that the online key can do.
@@ -376,6 +377,44 @@ fn an_alias_that_is_followed_stays_with_its_channel() {
         let checked = scene.check_as("stable", TARGET).unwrap();
         assert_eq!((checked.channel.as_str(), told(&checked).as_str()), (CHANNEL, "none up_to_date"));
     }
+}
+
+/// Delegates channels to these keys.
+fn delegated(forge: Forge<'static>, seeds: &'static [u8]) -> Forge<'static> {
+    forge.edit("targets", |targets| {
+        let keys = seeds.iter().map(|seed| key(*seed).public());
+        let keys: Vec<_> = keys.map(|key| (key.id().to_string(), json!(key.key()))).collect();
+        let delegations = &mut targets["delegations"];
+        for (id, key) in &keys {
+            delegations["keys"][id] = key.clone();
+        }
+        let mut roles = delegations["roles"].as_array_mut().unwrap().iter_mut();
+        let channels = roles.find(|role| role["name"] == "channels").unwrap();
+        channels["keyids"] = keys.iter().map(|(id, _)| json!(id)).collect();
+    })
+}
+
+#[test]
+fn a_key_that_is_added_makes_a_cluster_forget_nothing_that_another_has_signed() {
+    let scene = Scene::at(alias(3, CHANNEL).seal());
+    assert_eq!(told(&scene.check_as("stable", CURRENT).unwrap()), GOOD);
+    let both = |forge| delegated(forge, &[ONLINE, NEW_ONLINE]);
+    scene.server.serve(both(alias(4, "1.9-production")).seal());
+    for _ in 0..2 {
+        assert_eq!(scene.check_as("stable", TARGET).unwrap().channel.as_str(), CHANNEL);
+    }
+    let manifest = format!("channel.{CHANNEL}.json");
+    scene.server.serve(both(Forge::new(5)).set(&manifest, "version", 3).seal());
+    assert_eq!(scene.check().unwrap_err().kind(), "Rollback");
+    // What the stolen key has signed is forgotten as soon as it no longer counts.
+    let mut forge = delegated(Forge::new(6), &[NEW_ONLINE]).set(&manifest, "version", 1);
+    let channels = forge.repository.channels.keys().map(names::channel_target);
+    let signed: Vec<_> = channels.chain([names::CHANNELS.to_owned()]).collect();
+    for name in signed {
+        forge = forge.by(&name, &[NEW_ONLINE]);
+    }
+    scene.server.serve(forge.seal());
+    assert_eq!(scene.answer(), GOOD);
 }
 
 #[test]

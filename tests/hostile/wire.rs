@@ -9,6 +9,8 @@ use tidegate::cluster::fetch::Pace;
 use tidegate::cluster::http::Server;
 use tidegate::cluster::{Client, Options};
 use tidegate::domain::version::Version;
+use tidegate::formats::tuf::Target;
+use tidegate::formats::tuf::names::TIMESTAMP_PATH;
 
 use super::forge::Forge;
 use super::repository::Files;
@@ -224,11 +226,41 @@ fn not_modified_for_ever_is_a_freeze_and_ends_with_the_timestamp() {
             .check(&CHANNEL.parse().unwrap(), &Version::parse(CURRENT).unwrap())
     };
     check().unwrap();
-    site.turn(|request, send| match request.header("if-none-match") {
+    let (third, now) = (Forge::new(3).seal(), Forge::new(1).repository.now);
+    site.turn(move |request, send| match request.header("if-none-match") {
         Some(_) => reply(send, "304 Not Modified", &[], b""),
-        None => reply(send, "404 Not Found", &[], b""),
+        None if request.path.contains("root") => reply(send, "404 Not Found", &[], b""),
+        None => file(request, send, third.get(&request.path["/tuf/".len()..]).map(|bytes| &bytes[..])),
     });
-    assert_eq!(told(&check().unwrap()), GOOD);
-    scene.clock.set(Forge::new(1).repository.now + chrono::TimeDelta::days(7));
+    scene.clock.set(now + chrono::TimeDelta::days(1) - chrono::TimeDelta::seconds(1));
+    assert!(!check().unwrap().changed);
+    // A cache that gives this answer to everybody loses its hold after a day.
+    scene.clock.set(now + chrono::TimeDelta::days(1));
+    assert!(check().unwrap().changed);
+    scene.clock.set(now + chrono::TimeDelta::days(7));
     assert_eq!(check().unwrap_err().kind(), "Expired");
+}
+
+#[test]
+fn no_tag_that_a_server_has_sent_is_ever_sent_back() {
+    for tag in ["*", "W/\"1\"", "\"a\", *", "\"1\", \"2\"", "\"1\""] {
+        let scene = Scene::new();
+        let (third, fourth) = (Forge::new(3).seal(), Forge::new(4).seal());
+        let own = format!("\"{}\"", Target::of(&third[TIMESTAMP_PATH]).hashes.sha256.short());
+        let site = Site::new(move |request, send| match third.get(&request.path["/tuf/".len()..]) {
+            Some(bytes) => reply(send, "200 OK", &[("etag", tag)], bytes),
+            None => reply(send, "404 Not Found", &[], b""),
+        });
+        let check = || {
+            client(&scene, &site, Pace::default())
+                .check(&CHANNEL.parse().unwrap(), &Version::parse(CURRENT).unwrap())
+        };
+        assert!(check().unwrap().changed);
+        site.asked();
+        serve(&site, fourth);
+        assert!(check().unwrap().changed, "{tag}");
+        let asked = site.asked();
+        let tags: Vec<_> = asked.iter().filter_map(|request| request.header("if-none-match")).collect();
+        assert_eq!(tags, [own], "{tag}");
+    }
 }
