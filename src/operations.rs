@@ -142,6 +142,16 @@ pub enum Note {
     /// The replacement has not yet entered a channel that offered the yanked release, so clusters there
     /// wait.
     NotYet { version: Version, channel: ChannelName, until: yank::Until },
+    /// The line has faults, and was stopped all the same.
+    FaultyLine { line: LineName },
+}
+
+impl Note {
+    /// Returns a note if the line that is stopped has faults.
+    fn of_line(catalog: &Catalog, line: &Line) -> Vec<Self> {
+        let is_faulty = catalog.line(&line.name).is_none();
+        is_faulty.then(|| Self::FaultyLine { line: line.name.clone() }).into_iter().collect()
+    }
 }
 
 impl Outcome {

@@ -141,7 +141,7 @@ fn releases(inputs: &Inputs<'_>, catalog: &Catalog) -> HashMap<Version, ReleaseD
     let mut wanted: Vec<Explanation<'_>> = Vec::new();
     for line in catalog.lines() {
         if decided.refused.contains_key(&line.name) {
-            documents.extend(last_good::releases(last, line, decided.catalog.line(&line.name), now));
+            documents.extend(last_good::releases(last, line, decided.catalog.stoppable(&line.name), now));
             continue;
         }
         let mut own = decided.of_line(&line.name).iter().peekable();

@@ -10,7 +10,8 @@ use super::rules::{self, Broken, Unusable};
 use super::version::Version;
 
 /// All lines with their releases. A catalog is always checked: it is either [assembled](Self::assemble)
-/// from lines that obey the [rules], or rebuilt [as it was published](Self::published) from such lines.
+/// from lines that obey the [rules], or rebuilt [as it was published](Self::published) from such lines. Only
+/// its [salvaged](Self::salvaged) lines may break them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
     lines: BTreeMap<LineName, Line>,
@@ -18,6 +19,8 @@ pub struct Catalog {
     channels: HashMap<ChannelName, (LineName, usize)>,
     /// Lines by version prefix.
     prefixes: HashMap<Prefix, LineName>,
+    /// The faulty lines, as far as they can be read. Nothing is decided about them, but they can be stopped.
+    salvaged: BTreeMap<LineName, Line>,
 }
 
 /// One stage of one line, as the channel that clusters follow.
@@ -86,7 +89,7 @@ impl Catalog {
     fn indexed(lines: impl IntoIterator<Item = Line>) -> Self {
         let lines: BTreeMap<_, _> = lines.into_iter().map(|line| (line.name.clone(), line)).collect();
         let prefixes = lines.values().map(|line| (line.prefix, line.name.clone())).collect();
-        let mut catalog = Self { lines, channels: HashMap::new(), prefixes };
+        let mut catalog = Self { lines, channels: HashMap::new(), prefixes, salvaged: BTreeMap::new() };
         let mut channels = HashMap::new();
         for (name, channel) in catalog.named_channels() {
             channels.entry(name.clone()).or_insert_with(|| (channel.line.name.clone(), channel.index));
@@ -113,6 +116,52 @@ impl Catalog {
             release.evidence = evidence(release);
         }
         self
+    }
+
+    /// Returns the catalog with faulty lines as far as they can be read.
+    pub fn with_salvaged(mut self, lines: impl IntoIterator<Item = Line>) -> Self {
+        self.salvaged = lines.into_iter().map(|line| (line.name.clone(), line)).collect();
+        self
+    }
+
+    /// A faulty line, as far as it can be read. Rely on nothing in it but its stops.
+    pub fn salvaged(&self, name: &LineName) -> Option<&Line> {
+        self.salvaged.get(name)
+    }
+
+    /// A line that can be stopped: a line of the catalog, or else a [salvaged](Self::salvaged) one.
+    pub fn stoppable(&self, name: &LineName) -> Option<&Line> {
+        self.line(name).or_else(|| self.salvaged(name))
+    }
+
+    /// A release that can be stopped, and its line: a release of the catalog, or else one of a
+    /// [salvaged](Self::salvaged) line.
+    pub fn stoppable_release(&self, version: &Version) -> Option<(&Line, &Release)> {
+        let salvaged = || {
+            let found = self.salvaged.values().filter_map(|line| Some((line, line.releases.get(version)?)));
+            found.max_by_key(|(line, _)| line.prefix.accepts(version))
+        };
+        self.release(version).or_else(salvaged)
+    }
+
+    /// A channel that can be paused, by its name or one of its aliases: a channel of the catalog, or else one
+    /// of a [salvaged](Self::salvaged) line.
+    pub fn stoppable_channel(&self, name: &ChannelName) -> Option<ChannelRef<'_>> {
+        let is_named = |stage: &Stage| stage.channel == *name || stage.aliases.contains(name);
+        let place = |line: &Line| line.stages.iter().position(is_named);
+        let mut salvaged =
+            self.salvaged.values().filter_map(|line| Some(ChannelRef { line, index: place(line)? }));
+        self.channel(name).or_else(|| salvaged.next())
+    }
+
+    /// Mutable access to the salvaged lines, to stop something.
+    pub(super) fn salvaged_mut(&mut self) -> &mut BTreeMap<LineName, Line> {
+        &mut self.salvaged
+    }
+
+    /// Every line that can be stopped.
+    pub fn stoppable_lines(&self) -> impl Iterator<Item = &Line> {
+        self.lines.values().chain(self.salvaged.values())
     }
 
     /// Mutable access to the lines, for changes that break no rule or are checked right afterwards.

@@ -4,7 +4,7 @@ use super::catalog::Catalog;
 use super::channel::{LineName, StageName};
 use super::line::Line;
 use super::release::{Entry, Event, Release, Yank};
-use super::rules::{self, Broken};
+use super::rules::{self, Broken, Rule};
 use super::version::Version;
 
 /// One change, which names the release, line or stage that it applies to.
@@ -49,7 +49,7 @@ impl<'a> Changed<'a> {
     pub fn line(self, catalog: &'a Catalog) -> Result<&'a LineName, ChangeError> {
         match self {
             Self::NewRelease(line, _) | Self::Line(line) => Ok(line),
-            Self::Release(version) => match catalog.release(version) {
+            Self::Release(version) => match catalog.stoppable_release(version) {
                 Some((line, _)) => Ok(&line.name),
                 None => Err(ChangeError::NoRelease(version.clone())),
             },
@@ -80,13 +80,27 @@ impl Change {
     ///
     /// # Errors
     /// When the change names something that does not exist, adds something that already exists, or would
-    /// break a rule of the catalog.
+    /// break a rule of the catalog. A stop of a faulty line may break a rule that is broken already, and may
+    /// refer to a release that cannot be read.
     pub fn apply(&self, mut catalog: Catalog) -> Result<Catalog, ChangeError> {
         let name = self.changed().line(&catalog)?.clone();
-        let Some(line) = catalog.lines_mut().get_mut(&name) else { return Err(ChangeError::NoLine(name)) };
+        let (line, is_faulty) = if catalog.line(&name).is_some() {
+            (catalog.lines_mut().get_mut(&name), false)
+        } else {
+            (catalog.salvaged_mut().get_mut(&name).filter(|_| self.is_stop()), true)
+        };
+        let Some(line) = line else { return Err(ChangeError::NoLine(name)) };
+        let excused = if is_faulty { rules::changed(line, self.version()) } else { Vec::new() };
         self.make(line)?;
-        let broken = rules::changed(line, self.version());
+        let mut broken = rules::changed(line, self.version());
+        let is_unread = |one: &Broken| is_faulty && matches!(one.rule, Rule::NoSuchRelease { .. });
+        broken.retain(|one| !excused.contains(one) && !is_unread(one));
         if broken.is_empty() { Ok(catalog) } else { Err(ChangeError::Broken { line: name, broken }) }
+    }
+
+    /// Whether the change stops something. Then it can be made in a faulty line, too.
+    const fn is_stop(&self) -> bool {
+        matches!(self, Self::Hold { .. } | Self::Yank { .. } | Self::Pause { .. })
     }
 
     /// The target of the change.

@@ -34,7 +34,7 @@ impl Catalog {
     /// Makes every stop that is dated after `now` take effect at once. `now` is the clock of the machine
     /// that reads the catalog, never a queried time.
     pub fn with_stops_at_once(mut self, now: Time) -> Self {
-        for line in self.lines_mut().values_mut() {
+        let stop = |line: &mut Line| {
             let releases = line.releases.values_mut();
             let events = releases.flat_map(|release| {
                 [release.hold.as_deref_mut(), release.yank.as_deref_mut().map(|yank| &mut yank.event)]
@@ -43,13 +43,15 @@ impl Catalog {
             for event in events.chain(pauses).flatten() {
                 event.at_once |= now < event.at;
             }
-        }
+        };
+        self.lines_mut().values_mut().for_each(stop);
+        self.salvaged_mut().values_mut().for_each(stop);
         self
     }
 
     /// The stops that take effect at once although they are dated in the future.
     pub fn stops_at_once(&self) -> impl Iterator<Item = Stop<'_>> {
-        self.lines().flat_map(stops).filter(|stop| stop.event.at_once)
+        self.stoppable_lines().flat_map(stops).filter(|stop| stop.event.at_once)
     }
 }
 

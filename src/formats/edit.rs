@@ -48,10 +48,13 @@ pub fn file(change: &Change, catalog: &Catalog) -> Result<String, ChangeError> {
         Changed::NewRelease(_, version) => release_path(line, version),
         // The file is named after the catalog's spelling of the version.
         Changed::Release(version) => {
-            let version = catalog.release(version).map_or(version, |(_, release)| &release.version);
+            let found = catalog.stoppable_release(version);
+            let version = found.map_or(version, |(_, release)| &release.version);
             release_path(line, version)
         }
-        Changed::Line(_) if catalog.line(line).is_none() => return Err(ChangeError::NoLine(line.clone())),
+        Changed::Line(_) if catalog.stoppable(line).is_none() => {
+            return Err(ChangeError::NoLine(line.clone()));
+        }
         Changed::Line(_) => line_path(line),
     })
 }

@@ -5,7 +5,8 @@
 //! policy, lines and releases, and checks them against each other. [`read`] does both.
 //!
 //! Lines fail alone: a fault in one line's folder does not affect the other lines. If two lines contradict
-//! each other, for example by using the same channel name, both are faulty.
+//! each other, for example by using the same channel name, both are faulty. The stops of a faulty line still
+//! count: each file that is YAML contributes what can be read of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -54,7 +55,8 @@ pub struct Source<'a> {
 /// The result of reading a catalog's folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// The catalog of the lines without faults.
+    /// The catalog of the lines without faults. The others are in it as far as they can be read, so that
+    /// they can be stopped ([`Catalog::salvaged`]).
     pub catalog: Catalog,
     /// The faults of each faulty line, by folder name. A fault in the policy counts as a fault of every
     /// line.
@@ -62,6 +64,8 @@ pub struct Reading {
     /// Every fault, ordered by its place in the files, including faults in files outside the lines'
     /// folders.
     pub faults: Vec<Fault>,
+    /// The files that an editor, a merge or a file manager left behind, and that are ignored.
+    pub leftovers: Vec<String>,
 }
 
 impl Reading {
@@ -87,7 +91,10 @@ struct Parsed {
     /// The file's text, to locate and quote faults that only show up in combination with other files.
     text: OnceLock<Box<str>>,
     place: Place,
-    content: Result<Content, Vec<Fault>>,
+    /// The content, as far as it could be read. If the file has faults, it is good enough only to stop
+    /// something.
+    content: Option<Content>,
+    faults: Box<[Fault]>,
 }
 
 #[derive(Debug)]
@@ -103,7 +110,7 @@ impl ParsedFile {
     /// Creates the entry for a file that exists but cannot be read. That is a fault in its release line.
     pub fn unreadable(path: &str, why: &str) -> Self {
         let fault = Fault::new(path, "", Spot::START, why, "make the file readable by this process");
-        Self::of(path, "", Place::of(path), Err(vec![fault]))
+        Self::of(path, "", Place::of(path), None, vec![fault])
     }
 
     /// Returns the file's path, relative to the catalog's folder.
@@ -113,7 +120,12 @@ impl ParsedFile {
 
     /// Returns the faults of the file on its own.
     pub fn faults(&self) -> &[Fault] {
-        self.0.content.as_ref().err().map_or(&[], Vec::as_slice)
+        &self.0.faults
+    }
+
+    /// Returns the content of a file without faults.
+    fn good(&self) -> Option<&Content> {
+        self.0.content.as_ref().filter(|_| self.0.faults.is_empty())
     }
 
     /// Drops the file's text, to save memory for callers that keep thousands of files. Until the text is
@@ -127,7 +139,7 @@ impl ParsedFile {
 
     /// Whether [`assemble()`] lacks the text that it needs to locate faults in this file.
     pub fn lacks_text(&self) -> bool {
-        self.0.text.get().is_none() && self.0.content.is_ok()
+        self.0.text.get().is_none() && self.0.faults.is_empty()
     }
 
     /// Restores the dropped text, which must be the text that was parsed.
@@ -135,8 +147,9 @@ impl ParsedFile {
         self.0.text.get_or_init(|| text.into());
     }
 
-    fn of(path: &str, text: &str, place: Place, content: Result<Content, Vec<Fault>>) -> Self {
-        Self(Arc::new(Parsed { path: path.into(), text: OnceLock::from(Box::from(text)), place, content }))
+    fn of(path: &str, text: &str, place: Place, content: Option<Content>, faults: Vec<Fault>) -> Self {
+        let text = OnceLock::from(Box::from(text));
+        Self(Arc::new(Parsed { path: path.into(), text, place, content, faults: faults.into() }))
     }
 
     fn fault(&self, spot: Spot, message: &str, hint: &str) -> Fault {
@@ -161,13 +174,22 @@ pub fn read<'a>(sources: impl IntoIterator<Item = Source<'a>>) -> Reading {
     assemble(&files)
 }
 
+/// Whether only a file may have this path, so that a folder there is a fault.
+pub fn is_for_a_file(path: &str) -> bool {
+    let place = Place::of(path);
+    let is_catalog_file = place.is_policy() || matches!(place, Place::Line { .. } | Place::Release { .. });
+    is_catalog_file && place::is_yaml(&path.to_ascii_lowercase())
+}
+
 /// Reads one file on its own.
 pub fn parse(source: Source<'_>) -> ParsedFile {
     let Source { path, bytes } = source;
     let place = Place::of(path);
     let of_all = |message: &str, hint: &str| Err(Fault::new(path, "", Spot::START, message, hint));
     let read = match &place {
-        Place::Ignored => return ParsedFile::of(path, "", place, Ok(Content::Ignored)),
+        Place::Ignored | Place::Leftover => {
+            return ParsedFile::of(path, "", place, Some(Content::Ignored), Vec::new());
+        }
         Place::Stray { .. } if is_private_key(bytes) => of_all(
             &format!("`{path}` is a private key"),
             "move it out of the catalog, which everybody can read; if it was committed or copied with the catalog, replace the key: `tidegate root change`",
@@ -177,16 +199,16 @@ pub fn parse(source: Source<'_>) -> ParsedFile {
     };
     let text = match read {
         Ok(text) => text,
-        Err(fault) => return ParsedFile::of(path, "", place, Err(vec![fault])),
+        Err(fault) => return ParsedFile::of(path, "", place, None, vec![fault]),
     };
     let mut faults = Faults::new(path, text);
     let content = content(text, &place, &mut faults);
-    let content = match content {
-        Some(content) if faults.is_empty() => Ok(content),
-        // If there is a conflict marker, it probably causes all the other faults.
-        _ => Err(unmerged(path, text).map_or_else(|| faults.into_list(), |fault| vec![fault])),
-    };
-    ParsedFile::of(path, text, place, content)
+    let mut faults = faults.into_list();
+    // If there is a conflict marker, it probably causes all the other faults.
+    if let Some(fault) = (!faults.is_empty()).then(|| unmerged(path, text)).flatten() {
+        faults = vec![fault];
+    }
+    ParsedFile::of(path, text, place, content, faults)
 }
 
 /// Whether a file looks like a private key in PEM format.
@@ -228,7 +250,7 @@ fn content(text: &str, place: &Place, faults: &mut Faults<'_>) -> Option<Content
         Place::Release { stem, .. } => {
             release::release(&root, stem, faults).map(|raw| Content::Release(Box::new(raw)))
         }
-        Place::Stray { .. } | Place::Ignored => Some(Content::Ignored),
+        Place::Stray { .. } | Place::Leftover | Place::Ignored => Some(Content::Ignored),
     }
 }
 

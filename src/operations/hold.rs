@@ -1,6 +1,6 @@
 //! Putting a release on hold, and ending the hold.
 
-use super::{Outcome, Refused, Subject};
+use super::{Note, Outcome, Refused, Subject};
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::release::Event;
@@ -16,7 +16,7 @@ pub(super) fn hold<'a>(
     version: &'a Version,
     hold: Event,
 ) -> Result<Outcome, Refused<'a>> {
-    let (line, release) = catalog.release(version).ok_or(Refused::NoRelease(version))?;
+    let (line, release) = catalog.stoppable_release(version).ok_or(Refused::NoRelease(version))?;
     let version = &release.version;
     let change = match (&release.hold, line.stages.last()) {
         (Some(present), _) if present.reason == hold.reason => None,
@@ -26,7 +26,10 @@ pub(super) fn hold<'a>(
         }
         (None, _) => Some(Change::Hold { version: version.clone(), hold }),
     };
-    Ok(Outcome::of(Subject::release(line, version), change))
+    Ok(Outcome {
+        notes: Note::of_line(catalog, line),
+        ..Outcome::of(Subject::release(line, version), change)
+    })
 }
 
 /// Ends the hold of a release.

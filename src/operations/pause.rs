@@ -1,6 +1,6 @@
 //! Pausing a channel, and ending the pause.
 
-use super::{Outcome, Refused, Subject};
+use super::{Note, Outcome, Refused, Subject};
 use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::change::Change;
 use crate::domain::channel::ChannelName;
@@ -15,14 +15,14 @@ pub(super) fn pause<'a>(
     name: &'a ChannelName,
     pause: Event,
 ) -> Result<Outcome, Refused<'a>> {
-    let channel = catalog.channel(name).ok_or(Refused::NoChannel(name))?;
+    let channel = catalog.stoppable_channel(name).ok_or(Refused::NoChannel(name))?;
     let stage = channel.stage();
     let change = match &stage.paused {
         Some(present) if present.reason == pause.reason => None,
         Some(pause) => return Err(Refused::Paused { channel: &stage.channel, pause }),
         None => Some(Change::Pause { line: channel.line.name.clone(), stage: stage.name.clone(), pause }),
     };
-    Ok(Outcome::of(subject(channel), change))
+    Ok(Outcome { notes: Note::of_line(catalog, channel.line), ..Outcome::of(subject(channel), change) })
 }
 
 /// Ends the pause of a channel.

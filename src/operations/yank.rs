@@ -37,7 +37,7 @@ pub(super) fn yank<'a>(
     to: Option<&'a Version>,
     event: Event,
 ) -> Result<Outcome, Refused<'a>> {
-    let (line, release) = catalog.release(version).ok_or(Refused::NoRelease(version))?;
+    let (line, release) = catalog.stoppable_release(version).ok_or(Refused::NoRelease(version))?;
     let subject = Subject::release(line, &release.version);
     match &release.yank {
         Some(yank) if yank.event.reason == event.reason && yank.to.as_ref() == to => {
@@ -49,6 +49,8 @@ pub(super) fn yank<'a>(
     let now = event.at;
     let yank = Yank { event, to: to.cloned() };
     let notes = match to.and_then(|to| line.releases.get(to)) {
+        // Nothing is decided about a faulty line.
+        _ if catalog.line(&line.name).is_none() => Note::of_line(catalog, line),
         Some(replacement) if replacement.yank.is_some() => {
             return Err(Refused::ReplacementYanked { version: &replacement.version, line: &line.name });
         }

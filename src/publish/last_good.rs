@@ -2,7 +2,7 @@
 //! still answer for that line, and the lines that follow it keep their minor gate.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::document::Document;
 use super::publication::{Publication, ReleaseDocuments};
@@ -13,6 +13,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
 use crate::domain::explain::Explanation;
 use crate::domain::line::Line;
+use crate::domain::release::Yank;
 use crate::domain::version::Version;
 use crate::formats::api::ExplainBody;
 use crate::formats::manifest::{self, ChannelManifest, ReleaseManifest};
@@ -29,7 +30,7 @@ pub fn catalog<'a>(
     let mut lines = Vec::new();
     for name in decided.refused.keys() {
         let mut line = last.map(|last| published(last, name)).transpose()?.flatten();
-        if let (Some(line), Some(current)) = (&mut line, decided.catalog.line(name)) {
+        if let (Some(line), Some(current)) = (&mut line, decided.catalog.stoppable(name)) {
             narrow(line, current, decided.now);
         }
         lines.push((name.clone(), line));
@@ -66,11 +67,14 @@ fn narrow(line: &mut Line, current: &Line, now: Time) {
     if let Some(retired) = current.retired(now) {
         line.retired = Some(retired.clone());
     }
+    let known: BTreeSet<Version> = line.releases.keys().cloned().collect();
     for (version, release) in &mut line.releases {
         let Some(other) = current.releases.get(version) else { continue };
         release.barrier |= other.barrier;
         if let Some(yank) = other.yanked(now) {
-            release.yank = Some(Box::new(yank.clone()));
+            // A replacement that was never published cannot be checked, so a yanked barrier bars by itself.
+            let to = yank.to.clone().filter(|to| known.contains(to));
+            release.yank = Some(Box::new(Yank { to, ..yank.clone() }));
         }
         // Signed documents do not say who made an entry or why, but the catalog does.
         for (stage, entry) in line.stages.iter().zip(&mut release.entries) {
@@ -85,7 +89,7 @@ fn narrow(line: &mut Line, current: &Line, now: Time) {
 }
 
 /// The documents of a refused line's releases as they were last published, updated for later yanks. `line`
-/// is the line that [`catalog`] returns, and `current` is the refused line, if it could be read.
+/// is the line that [`catalog`] returns, and `current` is the refused line, as far as it could be read.
 pub fn releases(
     last: Option<&Publication>,
     line: &Line,

@@ -89,6 +89,9 @@ pub fn note(note: &Note) -> String {
                 "warning: `{version}` is not in `{channel}` yet: clusters there wait for it until {until}"
             )
         }
+        Note::FaultyLine { line } => format!(
+            "warning: line `{line}` has faults (`tidegate catalog check`): until they are fixed, it is served as it last was, with this stop"
+        ),
     }
 }
 

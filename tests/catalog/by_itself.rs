@@ -373,7 +373,7 @@ pub const BY_ITSELF: &[Row] = &[
         "move it out of the catalog",
     ),
     ("yml", &[("1.8/1.8.6.yml", "", "format: 1")], "not a catalog file", "name it `1.8.6.yaml`"),
-    ("left by a merge", &[("1.8/1.8.4.yaml.orig", "", "format: 1")], "not a catalog file", "move it out"),
+    ("beside a release", &[("1.8/1.8.4.yaml.new", "", "format: 1")], "not a catalog file", "move it out"),
     (
         "too deep",
         &[("1.8/old/1.8.1.yaml", "", "format: 1")],

@@ -106,8 +106,12 @@ fn a_faulty_release_takes_its_line_out_and_leaves_the_others_in() {
 }
 
 #[test]
-fn a_faulty_policy_takes_every_line_out() {
-    for edit in [("policy.yaml", "format: 1", "format: one"), ("policy.yml", "", "format: 1\n")] {
+fn a_faulty_policy_and_what_may_be_meant_as_one_take_every_line_out() {
+    for edit in [
+        ("policy.yaml", "format: 1", "format: one"),
+        ("Policy.yml", "", "format: 1\n"),
+        ("freezes.yaml", "", "format: 1\n"),
+    ] {
         let reading = reading(&edited(&[edit]));
         assert_eq!(reading.catalog.lines().count(), 0);
         assert_eq!(reading.faulty.keys().collect::<Vec<_>>(), ["1.7", "1.8"]);
@@ -123,9 +127,9 @@ fn who_names_a_release_whose_file_is_faulty_is_not_at_fault() {
 
 #[test]
 fn a_misplaced_file_beside_the_lines_is_no_lines_fault() {
-    let reading = reading(&edited(&[("releases.yaml", "", "a: b")]));
+    let reading = reading(&edited(&[("releases.txt", "", "a: b")]));
     assert!(reading.faulty.is_empty());
-    assert_eq!(reading.faults[0].file, "releases.yaml");
+    assert_eq!(reading.faults[0].file, "releases.txt");
 }
 
 #[test]

@@ -78,6 +78,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     faults.extend(outside.into_values());
     let mut warnings = unwritable(&view, workspace, now)?;
     warnings.extend(view.stops_ahead());
+    let ignored = |path: &String| {
+        format!("{} is not a catalog file and is ignored: remove it", view.path(path).display())
+    };
+    warnings.extend(view.snapshot.reading.leftovers.iter().map(ignored));
     warnings.extend(unoffered(&view, workspace, now));
     let body = Body {
         faults,

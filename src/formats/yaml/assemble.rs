@@ -11,7 +11,7 @@ use super::spots::{in_line, in_release};
 use super::{Content, ParsedFile, Reading, line_path, release_path};
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::{ChannelName, LineName, StageName};
-use crate::domain::line::{Line, Stage};
+use crate::domain::line::{Line, Prefix, Stage};
 use crate::domain::release::Release;
 use crate::domain::rules::{At, Broken, Part, Rule, Unusable};
 use crate::domain::version::Version;
@@ -30,7 +30,7 @@ struct Folder<'a> {
 impl Folder<'_> {
     /// Returns the versions of the releases whose files have faults.
     fn unread(&self) -> BTreeSet<Version> {
-        let faulty = self.releases.iter().filter(|file| file.0.content.is_err());
+        let faulty = self.releases.iter().filter(|file| !file.faults().is_empty());
         let version = |file: &&ParsedFile| match &file.0.place {
             Place::Release { stem, .. } => Version::parse(stem).ok(),
             _ => None,
@@ -45,8 +45,12 @@ pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading 
     let mut policy = None;
     let mut everybodys: Vec<Fault> = Vec::new();
     let mut nobodys: Vec<Fault> = Vec::new();
+    let mut leftovers = Vec::new();
     for file in files {
         let place = &file.0.place;
+        if *place == Place::Leftover {
+            leftovers.push(file.path().to_owned());
+        }
         if let Some(name) = place.folder() {
             let folder = folders.entry(name).or_default();
             folder.faults.extend_from_slice(file.faults());
@@ -60,19 +64,21 @@ pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading 
         } else {
             nobodys.extend_from_slice(file.faults());
         }
-        if let Ok(Content::Policy(raw)) = &file.0.content {
+        if let Some(Content::Policy(raw)) = &file.0.content {
             policy = Some(raw);
         }
     }
     let no_policy = RawPolicy::default();
-    let policy = everybodys.is_empty().then(|| policy.unwrap_or(&no_policy));
+    let readable = policy.unwrap_or(&no_policy);
+    let policy = everybodys.is_empty().then_some(readable);
 
     let (mut lines, mut broken) = (Vec::new(), Vec::new());
     for (name, folder) in &mut folders {
         folder.releases.sort_by(|a, b| a.path().cmp(b.path()));
         if let Some(file) = folder.line {
-            if let Ok(Content::Line(raw)) = &file.0.content {
-                lines.push(Build { raw, broken: &mut broken }.line(policy, &folder.releases));
+            if let Some(Content::Line(raw)) = file.good() {
+                let releases = folder.releases.iter().filter_map(|file| raw_release(file.good()?));
+                lines.push(Build { raw, broken: &mut broken }.line(policy, releases));
             }
         } else if !folder.releases.is_empty() {
             let path = format!("{name}/line.yaml");
@@ -99,20 +105,14 @@ pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading 
             folder.faults.push(fault);
         }
     }
-    reading(catalog, folders, everybodys, nobodys)
-}
-
-fn reading(
-    catalog: Catalog,
-    folders: BTreeMap<&str, Folder<'_>>,
-    mut everybodys: Vec<Fault>,
-    nobodys: Vec<Fault>,
-) -> Reading {
     everybodys.sort();
     let mut faults = nobodys;
     faults.extend_from_slice(&everybodys);
-    let mut by_line = BTreeMap::new();
+    let (mut by_line, mut salvaged) = (BTreeMap::new(), Vec::new());
     for (name, mut folder) in folders {
+        if !everybodys.is_empty() || !folder.faults.is_empty() {
+            salvaged.extend(salvage(name, &folder, readable));
+        }
         folder.faults.sort();
         folder.faults.dedup();
         faults.extend_from_slice(&folder.faults);
@@ -123,7 +123,31 @@ fn reading(
         }
     }
     faults.sort();
-    Reading { catalog, faulty: by_line, faults }
+    leftovers.sort();
+    Reading { catalog: catalog.with_salvaged(salvaged), faulty: by_line, faults, leftovers }
+}
+
+/// Builds a faulty line from what can be read of its files, so that it can be stopped.
+fn salvage(name: &str, folder: &Folder<'_>, policy: &RawPolicy) -> Option<Line> {
+    let name = LineName::parse(name).ok()?;
+    let releases = || folder.releases.iter().filter_map(|file| raw_release(file.0.content.as_ref()?));
+    let named;
+    let raw = if let Some(Content::Line(raw)) = folder.line.and_then(|file| file.0.content.as_ref()) {
+        raw
+    } else {
+        let by_release = || Prefix::candidates(&releases().next()?.release.version).next();
+        let prefix = Prefix::parse(name.as_str()).ok().or_else(by_release)?;
+        named = RawLine::named(name, prefix);
+        &named
+    };
+    Some(Build { raw, broken: &mut Vec::new() }.salvaged(policy, releases()))
+}
+
+fn raw_release(content: &Content) -> Option<&RawRelease> {
+    match content {
+        Content::Release(raw) => Some(raw),
+        _ => None,
+    }
 }
 
 /// Turns broken rules into faults of the files that break them.
@@ -153,7 +177,7 @@ impl<'a> Places<'_, 'a> {
             }
             _ => folder.line?,
         };
-        file.0.content.as_ref().ok()?;
+        file.good()?;
         let tree = self.trees.entry(file.path()).or_insert_with(|| {
             let text = file.0.text.get()?;
             node::tree(text, &mut Faults::new(file.path(), text))
@@ -174,13 +198,32 @@ struct Build<'b> {
 }
 
 impl Build<'_> {
+    /// Builds a line from as much as could be read. If its stages are not all known, those that an entry or a
+    /// pause mentions are added.
+    fn salvaged<'r>(
+        mut self,
+        policy: &RawPolicy,
+        raws: impl Iterator<Item = &'r RawRelease> + Clone,
+    ) -> Line {
+        let mut stages = self.stages(policy).unwrap_or_default();
+        let entered = raws.clone().flat_map(|raw| raw.entries.iter().map(|(stage, _)| stage));
+        for name in self.raw.paused.iter().map(|(stage, _)| stage).chain(entered) {
+            if stages.iter().all(|stage| stage.name != *name)
+                && let Ok(channel) = ChannelName::of(&self.raw.line.name, name)
+            {
+                stages.push(Stage { paused: self.raw.paused(name), ..Stage::new(name.clone(), channel) });
+            }
+        }
+        Line { releases: self.releases(&stages, raws), stages, ..self.raw.line.clone() }
+    }
+
     /// Builds the line. It gets no stages if the policy is faulty or the name of a channel is invalid.
-    fn line(mut self, policy: Option<&RawPolicy>, files: &[&ParsedFile]) -> Line {
+    fn line<'r>(mut self, policy: Option<&RawPolicy>, raws: impl Iterator<Item = &'r RawRelease>) -> Line {
         let own = &self.raw.line;
         let stages = policy.and_then(|policy| self.stages(policy)).unwrap_or_default();
         let freezes = policy.map_or(&[][..], |policy| &policy.freezes);
         let freezes = [freezes, &own.freezes].concat();
-        Line { freezes, releases: self.releases(&stages, files), stages, ..own.clone() }
+        Line { freezes, releases: self.releases(&stages, raws), stages, ..own.clone() }
     }
 
     fn report(&mut self, at: At, rule: Rule) {
@@ -209,8 +252,7 @@ impl Build<'_> {
                     continue;
                 }
             };
-            let paused = raw.paused.iter().find(|(paused, _)| paused == name).map(|(_, pause)| pause.clone());
-            stages.push(Stage { paused, ..own.stage(&policy.stages, place, channel) });
+            stages.push(Stage { paused: raw.paused(name), ..own.stage(&policy.stages, place, channel) });
         }
         for (paused, _) in
             raw.paused.iter().filter(|(paused, _)| all.iter().all(|stage| stage.name != *paused))
@@ -220,11 +262,11 @@ impl Build<'_> {
         (stages.len() == all.len()).then_some(stages)
     }
 
-    fn releases(&mut self, stages: &[Stage], files: &[&ParsedFile]) -> BTreeMap<Version, Release> {
-        let raws = files.iter().filter_map(|file| match &file.0.content {
-            Ok(Content::Release(raw)) => Some(&**raw),
-            _ => None,
-        });
+    fn releases<'r>(
+        &mut self,
+        stages: &[Stage],
+        raws: impl Iterator<Item = &'r RawRelease>,
+    ) -> BTreeMap<Version, Release> {
         let mut releases: Vec<Release> = raws.map(|raw| self.release(raw, stages)).collect();
         releases.sort_by(|a, b| a.version.cmp(&b.version));
         for pair in releases.windows(2).filter(|pair| pair[0].version == pair[1].version) {

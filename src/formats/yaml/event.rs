@@ -6,12 +6,24 @@ use super::keys;
 use super::node::Node;
 use super::scalar;
 use super::when::time;
+use crate::domain::Time;
 use crate::domain::release::Event;
 use crate::domain::rules::text;
 use crate::formats::fault::Spot;
 
 pub(super) fn event(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Event> {
     of(&Fields::of(node, at, &keys::EVENT, faults)?, faults)
+}
+
+/// Reads a stop. One that is written wrong still stops: it is a fault of its file, and what stands in a file with
+/// a fault counts for nothing else.
+pub(super) fn stop(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Event {
+    event(node, at, faults).unwrap_or_else(unread)
+}
+
+/// The event of a stop that is written wrong.
+pub(super) fn unread() -> Event {
+    Event::new(Time::UNIX_EPOCH, "unknown".to_owned(), "its catalog file has a fault".to_owned())
 }
 
 /// Reads the keys of an event from a map that can have other keys too.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::event::event;
+use super::event;
 use super::faults::Faults;
 use super::fields::{Fields, list, map};
 use super::keys::{self, FORMAT, Form, Key, Shape, may, must};
@@ -10,7 +10,7 @@ use super::node::Node;
 use super::scalar;
 use super::stage::{LINE_STAGE, POLICY_STAGE, RawStage, stages};
 use super::when::{duration, time};
-use crate::domain::channel::StageName;
+use crate::domain::channel::{LineName, StageName};
 use crate::domain::line::{Follows, Line, Prefix};
 use crate::domain::policy::Freeze;
 use crate::domain::release::Event;
@@ -68,6 +68,28 @@ pub(super) struct RawLine {
     pub paused: Vec<(StageName, Event)>,
 }
 
+impl RawLine {
+    /// Creates a line with a name and nothing else.
+    pub fn named(name: LineName, prefix: Prefix) -> Self {
+        let line = Line {
+            name,
+            title: None,
+            prefix,
+            follows: None,
+            stages: Vec::new(),
+            freezes: Vec::new(),
+            retired: None,
+            releases: BTreeMap::new(),
+        };
+        Self { line, stages: None, paused: Vec::new() }
+    }
+
+    /// Returns the pause of a stage's channel.
+    pub fn paused(&self, stage: &StageName) -> Option<Event> {
+        self.paused.iter().find(|(paused, _)| paused == stage).map(|(_, pause)| pause.clone())
+    }
+}
+
 /// The defaults without a policy: the stages of a line that does not list its own.
 impl Default for RawPolicy {
     fn default() -> Self {
@@ -78,16 +100,17 @@ impl Default for RawPolicy {
     }
 }
 
-/// Reads the policy. Returns `None` if there is a fault.
+/// Reads the policy, as far as it has no faults.
 pub(super) fn policy(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<RawPolicy> {
     let fields = Fields::of(node, Spot::START, &POLICY, faults)?;
     let stages = stages(node, fields, &POLICY_STAGE, faults);
     let freezes = fields.read("freezes", faults, freezes).unwrap_or_default();
     let stages = stages.unwrap_or_else(|| RawPolicy::default().stages);
-    faults.is_empty().then_some(RawPolicy { stages, freezes })
+    Some(RawPolicy { stages, freezes })
 }
 
-/// Reads a line. `folder` is the name of its folder. Returns `None` if there is a fault.
+/// Reads a line. `folder` is the name of its folder. If there is a fault, the line has what could be read, and
+/// nothing but its stops may be relied on.
 pub(super) fn line(node: &Node<'_>, folder: &str, faults: &mut Faults<'_>) -> Option<RawLine> {
     let fields = Fields::of(node, Spot::START, &LINE, faults)?;
     let name_spot = fields.get("line").map_or(Spot::START, |entry| entry.value.spot);
@@ -113,20 +136,11 @@ pub(super) fn line(node: &Node<'_>, folder: &str, faults: &mut Faults<'_>) -> Op
     let stages = stages(node, fields, &LINE_STAGE, faults);
     let freezes = fields.read("freezes", faults, freezes).unwrap_or_default();
     let paused = fields.read("paused", faults, paused).unwrap_or_default();
-    let retired = fields.nested("retired", faults, event);
-    if !faults.is_empty() {
-        return None;
-    }
-    let line = Line {
-        name: name?,
-        title,
-        prefix: prefix?,
-        follows,
-        stages: Vec::new(),
-        freezes,
-        retired,
-        releases: BTreeMap::new(),
-    };
+    let retired = fields.nested("retired", faults, event::event);
+    let name = LineName::parse(folder).ok().or(name)?;
+    let prefix = prefix.or_else(|| Prefix::parse(name.as_str()).ok())?;
+    let raw = RawLine::named(name, prefix);
+    let line = Line { title, follows, freezes, retired, ..raw.line };
     Some(RawLine { line, stages, paused })
 }
 
@@ -156,7 +170,7 @@ fn freezes(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Freeze>> {
 fn paused(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<(StageName, Event)>> {
     map(node, faults, |key, value, faults| {
         let stage = scalar::stage_name(key, faults);
-        let event = event(value, key.spot, faults);
-        Some((stage?, event?))
+        let event = event::stop(value, key.spot, faults);
+        Some((stage?, event))
     })
 }

@@ -1,5 +1,7 @@
 //! Determines the kind of a catalog file from its path.
 
+use crate::domain::suggest::distance;
+
 /// A file's role in the catalog's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
@@ -10,11 +12,32 @@ pub(super) enum Place {
     /// `FOLDER/STEM.yaml`
     Release { folder: Box<str>, stem: Box<str> },
     /// A file that has no effect because its name or its folder is wrong. It is reported so that nobody
-    /// expects it to work. `policy` means that it looks like a misspelt policy file.
+    /// expects it to work. `policy` means that it may be meant as the policy: any YAML file next to the lines'
+    /// folders, and anything else with such a name.
     Stray { folder: Option<Box<str>>, policy: bool, hint: Box<str> },
+    /// A file that an editor, a merge or a file manager left behind. It is ignored, with a note.
+    Leftover,
     /// A file in the catalog's folder that is not part of the catalog: a tool's file, a note, or anything
     /// in `trust/`.
     Ignored,
+}
+
+/// How the names of files end that editors and merges leave behind.
+const LEFTOVERS: [&str; 8] = [".orig", ".rej", ".bak", ".swp", ".swo", ".save", ".tmp", ".old"];
+
+/// The files that file managers leave behind, in lower case.
+const FILE_MANAGERS: [&str; 3] = ["thumbs.db", "desktop.ini", "icon\r"];
+
+/// Whether a file was left behind, according to its name in lower case.
+fn is_leftover(name: &str) -> bool {
+    name.starts_with('#') && name.ends_with('#')
+        || LEFTOVERS.iter().any(|end| name.ends_with(end))
+        || FILE_MANAGERS.contains(&name)
+}
+
+/// Whether a name in lower case is that of a YAML file.
+pub(super) fn is_yaml(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, end)| ["yaml", "yml"].contains(&end))
 }
 
 impl Place {
@@ -27,14 +50,18 @@ impl Place {
         }
         match parts[..] {
             ["policy.yaml"] => Self::Policy,
-            ["policy.yml"] => {
-                Self::Stray { folder: None, policy: true, hint: "name it `policy.yaml`".into() }
+            [.., name] if is_leftover(&name.to_ascii_lowercase()) => Self::Leftover,
+            [name] => {
+                let name = name.to_ascii_lowercase();
+                let stem = name.split('.').next().unwrap_or_default();
+                let is_named_policy = distance(stem, "policy") <= 2;
+                let hint = if is_named_policy {
+                    "name it `policy.yaml`, or move it out of the catalog"
+                } else {
+                    "move the file into its line's folder, or out of the catalog"
+                };
+                Self::Stray { folder: None, policy: is_named_policy || is_yaml(&name), hint: hint.into() }
             }
-            [_] => Self::Stray {
-                folder: None,
-                policy: false,
-                hint: "move the file into its line's folder, or out of the catalog".into(),
-            },
             [folder, "line.yaml"] => Self::Line { folder: folder.into() },
             [folder, name] => {
                 if let Some(stem) = name.strip_suffix(".yaml") {
@@ -60,7 +87,7 @@ impl Place {
         match self {
             Self::Line { folder } | Self::Release { folder, .. } => Some(folder),
             Self::Stray { folder, .. } => folder.as_deref(),
-            Self::Policy | Self::Ignored => None,
+            Self::Policy | Self::Leftover | Self::Ignored => None,
         }
     }
 
@@ -75,6 +102,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_may_be_meant_as_the_policy_concerns_every_line() {
+        for meant in
+            ["policy.yml", "Policy.yaml", "POLICY.YAML", "polciy.yaml", "policy", "line.yaml", "policy.txt"]
+        {
+            assert!(Place::of(meant).is_policy(), "{meant}");
+        }
+        for other in ["README", "1.8/policy.yaml", "policy.yaml.orig", "policies/line.yaml"] {
+            assert!(!Place::of(other).is_policy(), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_an_editor_or_a_merge_leaves_behind_is_no_fault() {
+        for left in
+            ["1.8/#1.8.4.yaml#", "1.8/1.8.4.yaml.orig", "policy.yaml.bak", "Thumbs.db", "1.8/THUMBS.DB"]
+        {
+            assert_eq!(Place::of(left), Place::Leftover, "{left}");
+        }
+    }
+
+    #[test]
     fn what_is_beside_the_catalog_is_ignored_and_what_looks_like_it_is_not() {
         for ignored in [
             ".git/config",
@@ -87,7 +135,7 @@ mod tests {
             assert_eq!(Place::of(ignored), Place::Ignored, "{ignored}");
         }
         for stray in
-            ["1.8/1.8.4.yml", "1.8/1.8.4.yaml.orig", "line.yaml", "1.8/more/1.8.4.yaml", "policy.yml", ""]
+            ["1.8/1.8.4.yml", "1.8/1.8.4.yaml.new", "line.yaml", "1.8/more/1.8.4.yaml", "policy.yml", ""]
         {
             assert!(matches!(Place::of(stray), Place::Stray { .. }), "{stray}");
         }

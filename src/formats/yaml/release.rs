@@ -1,6 +1,6 @@
 //! Reads a release's file on its own.
 
-use super::event::{self, event};
+use super::event;
 use super::faults::Faults;
 use super::fields::{Fields, list, map};
 use super::keys;
@@ -13,6 +13,7 @@ use crate::domain::labels::Labels;
 use crate::domain::payload::Payload;
 use crate::domain::release::{Entry, Evidence, Release, Yank};
 use crate::domain::rules::{self, Part, Rule, text};
+use crate::domain::version::Version;
 use crate::formats::fault::Spot;
 
 /// The content of a release's file, before its entries are assigned to the stages of its line.
@@ -23,7 +24,8 @@ pub(super) struct RawRelease {
     pub entries: Box<[(StageName, Entry)]>,
 }
 
-/// Reads a release. `stem` is the file's name without `.yaml`. Returns `None` if there is a fault.
+/// Reads a release. `stem` is the file's name without `.yaml`. If there is a fault, the release has what could
+/// be read, and nothing but its stops may be relied on.
 pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> Option<RawRelease> {
     let fields = Fields::of(node, Spot::START, &keys::RELEASE, faults)?;
     let version = fields.read("version", faults, scalar::version);
@@ -42,20 +44,19 @@ pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> O
     let barrier = fields.read("barrier", faults, scalar::flag).unwrap_or_default();
     let replaces = fields.read("replaces", faults, scalar::version);
     let entries = fields.read("stages", faults, entries).unwrap_or_default();
-    let hold = fields.nested("hold", faults, event);
-    let yank = fields.nested("yank", faults, yank);
+    let hold = fields.nested("hold", faults, |node, at, faults| Some(event::stop(node, at, faults)));
+    let yank = fields.nested("yank", faults, |node, at, faults| Some(yank(node, at, faults)));
     // A note is checked and dropped, so that it cannot be published.
     fields.read("note", faults, scalar::lines(text::NOTE));
-    if !faults.is_empty() {
-        return None;
-    }
+    // A new file often begins as a copy of another, with the version still to be changed.
+    let version = Version::parse(stem).ok().or(version)?;
     let release = Release {
-        version: version?,
+        version,
         urgency,
         summary,
         links: links.unwrap_or_default(),
         components: components.unwrap_or_default(),
-        payloads: payloads?.into(),
+        payloads: payloads.unwrap_or_default().into(),
         barrier,
         replaces,
         entries: Vec::new(),
@@ -117,9 +118,9 @@ fn entries(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<(StageName, E
     })
 }
 
-fn yank(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Yank> {
-    let fields = Fields::of(node, at, &keys::YANK, faults)?;
-    let event = event::of(&fields, faults);
-    let to = fields.read("to", faults, scalar::version);
-    Some(Yank { event: event?, to })
+fn yank(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Yank {
+    let fields = Fields::of(node, at, &keys::YANK, faults);
+    let event = fields.and_then(|fields| event::of(&fields, faults)).unwrap_or_else(event::unread);
+    let to = fields.and_then(|fields| fields.read("to", faults, scalar::version));
+    Yank { event, to }
 }

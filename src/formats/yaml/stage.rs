@@ -88,7 +88,7 @@ pub(super) fn stages(
             _ => faults.broken(spot, &rule),
         }
     }
-    stages.into_iter().collect()
+    Some(stages.into_iter().flatten().collect())
 }
 
 fn stage(node: &Node<'_>, shape: &'static Shape, faults: &mut Faults<'_>) -> Option<RawStage> {

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::entry::{DEPTH, Outside, inside, is_passed_over};
 use super::{unreadable, unreadable_folder};
 use crate::domain::Time;
-use crate::formats::yaml::{ParsedFile, Source, parse};
+use crate::formats::yaml::{ParsedFile, Source, is_for_a_file, parse};
 use crate::store::durable::{self, present};
 use crate::store::port::ReadError;
 use crate::store::stamp::Stamp;
@@ -105,7 +105,7 @@ impl Listing {
                 Ok(metadata) => metadata,
                 Err(Outside::Gone) => continue,
                 // A link to a folder elsewhere is a fault of this line only.
-                Err(Outside::Refused { folder: true, why }) if depth == 0 => {
+                Err(Outside::Refused { folder: true, why }) if depth == 0 && !is_for_a_file(&key) => {
                     self.add(format!("{key}/line.yaml"), path, Kind::Catalog, Err(why));
                     continue;
                 }
@@ -117,7 +117,10 @@ impl Listing {
                 Err(Outside::Io(e)) => return Err(e),
             };
             if metadata.is_dir() {
-                if depth < DEPTH {
+                if is_for_a_file(&key) {
+                    // Docker makes such a folder if the file that it should mount is missing.
+                    self.add(key, path, Kind::Catalog, Err("this is a folder, but must be a file"));
+                } else if depth < DEPTH {
                     match self.folder(root, &path, &key, depth + 1) {
                         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
                             let why = "this process has no permission to read the folder";
