@@ -16,7 +16,7 @@ use super::upgrade::{Advice, Views};
 use super::version::Version;
 
 /// Day zero of the made-up histories.
-fn day(n: i64) -> Time {
+pub(crate) fn day(n: i64) -> Time {
     t("2018-01-01") + TimeDelta::days(n)
 }
 
@@ -163,7 +163,7 @@ fn is_barrier(line: &Line, release: &Release, now: Time) -> bool {
     line.barriers(now).any(|(_, standing)| *standing == release.version)
 }
 
-fn asking() -> impl Strategy<Value = Version> {
+pub(crate) fn any_version() -> impl Strategy<Value = Version> {
     (6..11_u64, 0..5_u64, 0..5_u64, prop::bool::weighted(0.2)).prop_map(
         |(minor, patch, revision, candidate)| {
             v(&format!("1.{minor}.{patch}-t.{revision}{}", if candidate { "-rc.1" } else { "" }))
@@ -234,7 +234,7 @@ proptest! {
 
     #[test]
     fn an_answer_is_on_offer_above_the_asker_and_over_no_barrier_or_closed_gate(
-        catalog in any_catalog(), n in 0..90_i64, current in asking(), which in 0..6_usize,
+        catalog in any_catalog(), n in 0..90_i64, current in any_version(), which in 0..6_usize,
     ) {
         let now = day(n);
         let catalog = history(catalog, n);
@@ -262,7 +262,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cluster_that_follows_the_answers_arrives(catalog in any_catalog(), n in 0..90_i64, current in asking(), which in 0..6_usize) {
+    fn a_cluster_that_follows_the_answers_arrives(catalog in any_catalog(), n in 0..90_i64, current in any_version(), which in 0..6_usize) {
         let now = day(n);
         let catalog = history(catalog, n);
         let decisions = decide(&catalog, now);

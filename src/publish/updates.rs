@@ -1,6 +1,6 @@
 //! The answers of a channel, computed once for every version that a cluster may run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -38,6 +38,11 @@ pub struct LineUpdates {
     /// The answers for unknown versions just below the known one at each position, as runs. Only the
     /// channel's own line has any.
     pub(crate) gaps: Vec<(u32, u32)>,
+    /// The answers for other unknown versions of the channel's own line: each entry is for those between the
+    /// known version or the entry before it and its own version. Those versions are releases that have not
+    /// entered any stage yet, and what stands for a barrier.
+    #[serde(default)]
+    pub(crate) below: Vec<(Version, u32)>,
 }
 
 impl Updates {
@@ -51,7 +56,12 @@ impl Updates {
         if let Some((line, known)) = Prefix::candidates(current).find_map(of) {
             match known.versions.binary_search(current) {
                 Ok(i) => return run(&line.at, i),
-                Err(i) if !line.gaps.is_empty() => return run(&line.gaps, i),
+                Err(i) if !line.gaps.is_empty() => {
+                    let next = known.versions.get(i);
+                    let cut = line.below.iter().find(|(version, _)| current < version);
+                    let cut = cut.filter(|(version, _)| next.is_none_or(|next| version < next));
+                    return cut.map_or_else(|| run(&line.gaps, i), |(_, body)| *body);
+                }
                 Err(_) => {}
             }
         }
@@ -105,18 +115,28 @@ pub fn updates<'a>(
         for (place, version) in versions.iter().enumerate().take(distinct) {
             at.push(place, views.known(channel, &relation, &line.releases[version]), &mut bodies);
         }
-        let mut gaps = Runs::default();
+        let (mut gaps, mut below) = (Runs::default(), Vec::new());
         if relation == Relation::Own {
+            // The answer changes at every release that may be a target, a barrier, or coming.
+            let barriers = line.barriers(views.now()).map(|(_, version)| version);
+            let cuts: BTreeSet<&Version> = line.releases.keys().chain(barriers).collect();
+            for version in cuts {
+                if versions.binary_search(version).is_err() {
+                    let advice = views.unknown_in_line(channel, Bound::Included(version));
+                    below.push((version.clone(), bodies.place(advice)));
+                }
+            }
             for place in 0..=versions.len() {
-                let above = match (versions.get(place), place.checked_sub(1)) {
+                let last = below.last().map(|(version, _)| version).max(versions.last());
+                let above = match (versions.get(place), last) {
                     (Some(next), _) => Bound::Included(next),
-                    (None, Some(last)) => Bound::Excluded(&versions[last]),
+                    (None, Some(last)) => Bound::Excluded(last),
                     (None, None) => Bound::Unbounded,
                 };
                 gaps.push(place, views.unknown_in_line(channel, above), &mut bodies);
             }
         }
-        lines.insert(line.prefix, LineUpdates { at: at.runs, gaps: gaps.runs });
+        lines.insert(line.prefix, LineUpdates { at: at.runs, gaps: gaps.runs, below });
     }
     let [latest, required] = views.landmarks(channel);
     let mut marks: Vec<&Version> = [latest, required].into_iter().flatten().collect();
@@ -196,7 +216,9 @@ pub(crate) fn json<T: Serialize>(body: &T) -> Bytes {
 mod tests {
     use super::*;
     use crate::domain::promotion::decide;
+    use crate::domain::properties::{any_catalog, any_version, day};
     use crate::domain::testing::{catalog, line, release, t, v};
+    use proptest::prelude::*;
 
     #[test]
     fn every_version_gets_the_answer_that_the_domain_gives_it() {
@@ -215,9 +237,6 @@ mod tests {
             line("3", None).with(release("3.0.0", &["2018-05-21", "2018-06-30"])),
         ]);
         let now = t("2019-01-01");
-        let decisions = decide(&catalog, now);
-        let views = Views::new(&catalog, &decisions, now);
-        let known = known(&catalog, now);
         let mut asked = Vec::new();
         for minor in 4..=10 {
             for patch in 0..=15 {
@@ -227,20 +246,55 @@ mod tests {
             }
         }
         asked.extend(["0.1.0", "2.0.0", "3.0.0", "3.0.1", "4.0.0", "v1.8.4-t.1"].map(v));
-        let mut different = std::collections::HashSet::new();
+        let different = check_answers(&catalog, now, &asked);
+        assert!(different.len() > 30, "the table must not be a dull one");
+    }
+
+    /// Compares the table of every channel with the answers of the domain, and returns these.
+    fn check_answers(catalog: &Catalog, now: Time, asked: &[Version]) -> BTreeSet<Bytes> {
+        let mut different = BTreeSet::new();
+        let decisions = decide(catalog, now);
+        let views = Views::new(catalog, &decisions, now);
+        let known = known(catalog, now);
         for channel in catalog.channels() {
-            let updates = updates(&catalog, &views, &known, channel, None);
-            for version in &asked {
+            let updates = updates(catalog, &views, &known, channel, None);
+            for version in asked {
                 let expected = json(&UpdateBody::of(&views.answer(channel, version)));
-                assert_eq!(
-                    updates.answer(&known, version).identity,
-                    expected,
-                    "{version} asking {}",
-                    channel.name()
-                );
+                let name = channel.name();
+                assert_eq!(updates.answer(&known, version).identity, expected, "{version} asking {name}");
                 different.insert(expected);
             }
         }
-        assert!(different.len() > 30, "the table must not be a dull one");
+        different
+    }
+
+    proptest! {
+        #[test]
+        fn an_unknown_version_gets_the_answer_that_the_domain_gives_it(
+            catalog in any_catalog(),
+            n in 0..70_i64,
+            asked in prop::collection::vec(any_version(), 40),
+        ) {
+            // Just above and below each release, where the answers change.
+            let releases = catalog.lines().flat_map(|line| line.releases.keys());
+            let near = releases.flat_map(|release| [format!("{release}-0"), format!("{release}.0"), format!("{release}+hotfix")]);
+            let asked: Vec<Version> = near.map(|text| v(&text)).chain(asked).collect();
+            check_answers(&catalog, day(n), &asked);
+        }
+    }
+
+    #[test]
+    fn no_answer_jumps_over_a_barrier_that_has_not_entered_any_stage() {
+        let line = line("1.8", None)
+            .with(release("1.8.1", &["2018-01-01", "2018-01-20"]))
+            .with(
+                release("1.8.3", &["2018-01-01", "2018-01-20"])
+                    .barrier()
+                    .yanked_at("2018-02-01", Some("1.8.5")),
+            )
+            .with(release("1.8.5", &[]).barrier())
+            .with(release("1.8.7", &["2018-01-01", "2018-01-20"]));
+        let asked = ["1.8.2", "1.8.4", "1.8.4+hotfix", "1.8.5", "1.8.5+hotfix", "1.8.6", "1.8.8"].map(v);
+        check_answers(&catalog([line]), t("2018-03-01"), &asked);
     }
 }

@@ -71,6 +71,11 @@ impl<'a> Views<'a> {
         Self { catalog, now, lines }
     }
 
+    /// The time of the views.
+    pub const fn now(&self) -> Time {
+        self.now
+    }
+
     pub(super) fn view(&self, channel: ChannelRef<'a>) -> &View<'a> {
         &self.lines[&channel.line.name].stages[channel.index]
     }

@@ -178,7 +178,7 @@ pub fn target(name: &str, bytes: &[u8]) -> String {
 
 fn publication(copies: &PayloadFolder) -> Publication {
     let version = |text| Version::parse(text).unwrap();
-    let line = LineUpdates { at: vec![(0, 0), (1, 1)], gaps: vec![(0, 0), (2, 1)] };
+    let line = LineUpdates { at: vec![(0, 0), (1, 1)], gaps: vec![(0, 0), (2, 1)], below: Vec::new() };
     let updates = Updates {
         bodies: vec![json(r#"{"action":"update"}"#), json(r#"{"action":"none"}"#)],
         lines: HashMap::from([(Prefix::parse("1.8").unwrap(), line)]),
