@@ -7,8 +7,10 @@
 pub mod server;
 
 mod connection;
+mod exchange;
 mod limits;
 
+mod listener;
 mod observe;
 mod route;
 mod routes;
@@ -27,6 +29,7 @@ mod openapi;
 mod state;
 
 pub use connection::Deadlines;
+pub use limits::CONNECTION_MEMORY;
 pub use observe::ACCESS;
 pub use server::{Config, Running, StartError, start};
 

@@ -19,7 +19,7 @@ use crate::domain::release::{Event, Yank};
 use crate::domain::rfc3339;
 
 pub use answers::answer;
-pub use degraded::{clock_doubt, degraded, line_refusal};
+pub use degraded::{DETAILS_ELSEWHERE, clock_doubt, degraded, line_refusal};
 pub use evidence::{objection, payload};
 pub use explain::{explanation, explanation_page, unknown_on_mirror};
 pub use gates::{Remedy, gate, gate_remedy};

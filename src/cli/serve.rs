@@ -1,6 +1,7 @@
 //! `tidegate serve`.
 
 mod descriptors;
+mod memory;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -173,7 +174,15 @@ fn serve(
         config.admin_listen = args.admin_listen;
         config.access_log = args.access_log;
         config.workers = args.workers.unwrap_or(config.workers);
-        config.max_connections = descriptors::connections(descriptors::limit(), config.max_connections);
+        let (files, bytes) = (descriptors::limit(), memory::limit());
+        let most = memory::connections(bytes, config.max_connections);
+        config.max_connections = descriptors::connections(files, most);
+        tracing::info!(
+            connections = config.max_connections,
+            files,
+            memory_mib = bytes.map(|bytes| bytes / (1024 * 1024)),
+            "serving at most this many connections at once"
+        );
         let running = http::start(&config, shared, payloads, workspace.clock())?;
 
         let (stop, told) = mpsc::channel();

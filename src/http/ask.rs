@@ -8,6 +8,7 @@ use actix_web::HttpRequest;
 use arc_swap::Guard;
 use bytes::Bytes;
 
+use super::listener::Listener;
 use super::problem::{Problem, ProblemKind};
 use super::state::State;
 use super::url;
@@ -22,6 +23,8 @@ pub struct Ask<'a> {
     pub(super) state: &'a State,
     /// The request's id, for log messages about the request.
     pub(super) id: &'a str,
+    /// Which routes the request's listener serves.
+    pub(super) listener: Listener,
     /// The path segments that match the placeholders of the route's pattern, in order, still
     /// percent-encoded.
     pub(super) names: [&'a str; 2],

@@ -7,20 +7,26 @@
 //!   slow heads and slow bodies, on every request of a connection.
 //! - While the client is slow to read a reply, a minimum number of bytes must be sent in each window.
 //!
+//! It also bounds the memory that a client can take: requests are passed on [one by one](super::exchange), and
+//! nothing is read while a reply is not.
+//!
 //! actix's own keep-alive timer closes idle connections.
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use super::limits::{KEEP_ALIVE, REQUEST, STALL, STALL_BYTES};
+use super::exchange::{Exchange, Pass};
+use super::limits::{DISCARDED, KEEP_ALIVE, LINGER, REQUEST, STALL, STALL_BYTES};
 
 /// How long each part of an exchange may take.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +75,18 @@ pub struct Guarded {
     /// than the request itself, so it may fire early, and is reset only then.
     alarm: Pin<Box<Sleep>>,
     armed: bool,
+    exchange: Rc<Exchange>,
+    /// What the client has sent beyond the request that is being answered.
+    held: Bytes,
+    /// Whether actix has asked for bytes and must be woken once there may be some.
+    refused: bool,
+    /// Set after the last request: how long the rest of what the client sends is discarded.
+    linger: Option<Pin<Box<Sleep>>>,
 }
+
+/// What actix gets instead of the rest of a head that is too large. A head may not contain it, so actix answers
+/// with 400 and closes the connection.
+const NOT_HTTP: &[u8] = b"\0";
 
 /// One window of a blocked write.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +98,23 @@ struct Window {
 impl Guarded {
     pub fn new(io: TcpStream, guard: Guard) -> Self {
         let alarm = Box::pin(tokio::time::sleep(guard.deadlines.request));
-        Self { io, guard, unanswered: None, blocked: None, alarm, armed: false }
+        Self {
+            io,
+            guard,
+            unanswered: None,
+            blocked: None,
+            alarm,
+            armed: false,
+            exchange: Rc::default(),
+            held: Bytes::new(),
+            refused: false,
+            linger: None,
+        }
+    }
+
+    /// What handlers say about the requests of this connection.
+    pub fn exchange(&self) -> Rc<Exchange> {
+        Rc::clone(&self.exchange)
     }
 
     /// Checks the deadlines if the alarm has fired.
@@ -175,6 +208,43 @@ impl Guarded {
     }
 }
 
+impl Guarded {
+    /// Returns no bytes for now.
+    fn refuse(&mut self) -> Poll<io::Result<()>> {
+        self.refused = true;
+        Poll::Pending
+    }
+
+    /// Passes on what was held back, as far as it may pass now.
+    fn release(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let length = self.held.len().min(buf.remaining());
+        match self.exchange.pass(&self.held[..length]) {
+            Pass::Bytes(0) => return self.refuse(),
+            Pass::Bytes(passed) => buf.put_slice(&self.held.split_to(passed)),
+            Pass::TooLarge => buf.put_slice(NOT_HTTP),
+        }
+        Poll::Ready(self.received(cx))
+    }
+
+    /// Discards what the client sends, and reports the end of the connection soon. Closing it at once could
+    /// destroy the reply that is on its way.
+    fn discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.held = Bytes::new();
+        let linger = self.linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        if linger.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut discarded = [0; DISCARDED];
+        loop {
+            let mut buf = ReadBuf::new(&mut discarded);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
+            if buf.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
 impl AsyncRead for Guarded {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -182,12 +252,33 @@ impl AsyncRead for Guarded {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(cx)?;
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        if matches!(read, Poll::Ready(Ok(()))) && buf.filled().len() > before {
-            self.received(cx)?;
+        if self.exchange.is_last() {
+            return self.discard(cx);
         }
-        read
+        if self.blocked.is_some() {
+            return self.refuse();
+        }
+        if !self.held.is_empty() {
+            return self.release(cx, buf);
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        let read = &buf.filled()[before..];
+        if read.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let pass = self.exchange.pass(read);
+        let passed = if let Pass::Bytes(passed) = pass { passed } else { 0 };
+        if passed < read.len() {
+            self.held = Bytes::copy_from_slice(&read[passed..]);
+            buf.set_filled(before + passed);
+        }
+        match pass {
+            Pass::Bytes(0) => return self.refuse(),
+            Pass::Bytes(_) => {}
+            Pass::TooLarge => buf.put_slice(NOT_HTTP),
+        }
+        Poll::Ready(self.received(cx))
     }
 }
 
@@ -199,7 +290,12 @@ impl AsyncWrite for Guarded {
         written
     }
 
+    /// actix flushes at the end of each turn in which all that it wanted to write was written.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.refused && self.blocked.is_none() && self.exchange.is_open() {
+            self.refused = false;
+            cx.waker().wake_by_ref();
+        }
         Pin::new(&mut self.io).poll_flush(cx)
     }
 

@@ -11,6 +11,16 @@ pub const MAX_URI: usize = 4 * 1024;
 /// 128 KiB or 96 fields.
 pub const MAX_HEAD: usize = 16 * 1024;
 
+/// How much of a request head may arrive before its end does, in bytes. Up to this size, a head over
+/// [`MAX_HEAD`] is refused with an explanation.
+pub const ARRIVING: usize = 32 * 1024;
+
+/// How much more than its largest body a chunked request may send, in bytes.
+pub const CHUNKING: u64 = 4 * 1024;
+
+/// How much is discarded at a time after the last request of a connection, in bytes.
+pub const DISCARDED: usize = 4 * 1024;
+
 /// The longest request id that is accepted from a client, in bytes.
 pub const MAX_ID: usize = 64;
 
@@ -21,8 +31,14 @@ pub const MAX_LOGGED: usize = 256;
 /// of a wrong name.
 pub const COMPARED: usize = 1000;
 
-/// How many connections the public listener serves at once. Further ones wait to be accepted.
+/// How many connections the public listener serves at once, if there are memory and descriptors for so many.
+/// Further ones wait to be accepted.
 pub const CONNECTIONS: usize = 10_000;
+
+/// The most memory that one client can take, in bytes: a head of [`ARRIVING`] bytes in a buffer that has just
+/// doubled, or a decoded request, a chunk of a payload, and a reply in actix's buffer and in the kernel's. Most
+/// take a tenth of it.
+pub const CONNECTION_MEMORY: u64 = 256 * 1024;
 
 /// How many connections the admin listener serves at once. Only a few scrapers and probes use it.
 pub const ADMIN_CONNECTIONS: usize = 64;

@@ -1,9 +1,11 @@
 //! What is done around every request: assigning an id, enforcing limits, counting, and writing the access
 //! log.
 
+use std::rc::Rc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use actix_http::ConnectionType;
 use actix_web::body::{BodySize, MessageBody as _};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -14,9 +16,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use tracing::Instrument as _;
 
 use super::ask::Ask;
-use super::limits::{MAX_HEAD, MAX_ID, MAX_LOGGED, MAX_URI};
+use super::exchange::Exchange;
+use super::limits::{CHUNKING, MAX_HEAD, MAX_ID, MAX_LOGGED, MAX_URI};
+use super::listener::Listener;
 use super::problem::{Problem, ProblemKind};
-use super::route::{Found, Listener, Route, find};
+use super::route::{Found, Route, find};
 use super::state::State;
 
 /// The `tracing` target of the access log, for log filters.
@@ -46,7 +50,7 @@ pub(super) async fn answer(
     let text = id.to_str().unwrap_or_default();
     let span = tracing::debug_span!(target: ACCESS, "request", id = text);
 
-    let answered = dispatch(&request, body, &state, text, found).instrument(span).await;
+    let answered = dispatch(&request, body, &state, text, listener, found).instrument(span).await;
     drop(in_flight);
     let (mut response, problem) = match answered {
         Ok(response) => (response, None),
@@ -71,9 +75,15 @@ pub(super) async fn answer(
             problem = problem.map(ProblemKind::as_str),
         );
     }
-    if request.headers().contains_key(header::UPGRADE) {
-        // Otherwise actix would treat the connection as upgraded, and announce that to the client.
-        response.head_mut().set_connection_type(actix_http::ConnectionType::Close);
+    // actix would treat the connection as upgraded, and announce that to the client. After a refused request,
+    // the client's next bytes could be the rest of its body.
+    let is_upgrade = request.headers().contains_key(header::UPGRADE);
+    if is_upgrade || problem.is_some() && Body::of(request.headers()) != Body::None {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    let ends = [request.head().connection_type(), response.head().connection_type()];
+    if let Some(exchange) = request.conn_data::<Rc<Exchange>>() {
+        if ends.contains(&ConnectionType::Close) { exchange.last() } else { exchange.next() }
     }
     let head = response.headers_mut();
     head.insert(REQUEST_ID, id);
@@ -86,6 +96,7 @@ async fn dispatch(
     body: Payload,
     state: &State,
     id: &str,
+    listener: Listener,
     found: Option<Found<'_>>,
 ) -> Result<HttpResponse, Problem> {
     check_head(request)?;
@@ -95,7 +106,7 @@ async fn dispatch(
     };
     check_method(request, route)?;
     let body = read_body(request, body, route).await?;
-    route.answer(&Ask { request, state, id, names, body }).await
+    route.answer(&Ask { request, state, id, listener, names, body }).await
 }
 
 /// Counts a request as in flight until it is answered or its connection is gone.
@@ -145,18 +156,44 @@ fn check_method(request: &HttpRequest, route: &Route) -> Result<(), Problem> {
     Err(Problem::method(request.method(), &allowed))
 }
 
+/// The body that a request announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Body {
+    None,
+    Sized(u64),
+    Chunked,
+}
+
+impl Body {
+    fn of(head: &HeaderMap) -> Self {
+        if head.contains_key(header::TRANSFER_ENCODING) {
+            return Self::Chunked;
+        }
+        let length = head.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        // actix has refused what is not a number.
+        match length.map_or(Ok(0), |length| length.trim().parse()) {
+            Ok(0) => Self::None,
+            length => Self::Sized(length.unwrap_or(u64::MAX)),
+        }
+    }
+}
+
 /// Reads the request's body, up to the route's limit. It needs no deadline of its own, because the
 /// connection has one for the whole request.
 async fn read_body(request: &HttpRequest, body: Payload, route: &Route) -> Result<Bytes, Problem> {
-    let head = request.headers();
-    let length = head.get(header::CONTENT_LENGTH);
-    let has_body = head.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != "0");
-    if !has_body {
+    let announced = Body::of(request.headers());
+    if announced == Body::None {
         return Ok(Bytes::new());
     }
     if route.body == 0 {
         let problem = Problem::new(ProblemKind::BodyRefused, "the request has a body");
         return Err(problem.hint("send no body: everything is in the URL"));
+    }
+    if let Some(exchange) = request.conn_data::<Rc<Exchange>>() {
+        exchange.body(match announced {
+            Body::Sized(length) => length,
+            Body::None | Body::Chunked => route.body as u64 + CHUNKING,
+        });
     }
     match body.to_bytes_limited(route.body).await {
         Ok(Ok(body)) => Ok(body),

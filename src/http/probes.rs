@@ -5,10 +5,12 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 
 use super::ask::Ask;
+use super::listener::Listener;
 use super::metrics::MEDIA;
 use super::problem::ProblemKind;
 use crate::domain::rfc3339;
 use crate::formats::api::DegradedBody;
+use crate::promoter::status::{Degraded, DegradedKind};
 
 pub fn alive() -> HttpResponse {
     HttpResponse::Ok()
@@ -32,7 +34,8 @@ pub struct Readiness {
     /// Why the server is not ready: `not_published` or `expired`.
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
-    /// Problems that do not stop the server from serving.
+    /// Problems that do not stop the server from serving. If the server has an admin listener, only that one
+    /// shows more than their kinds.
     degraded: Vec<DegradedBody>,
     /// Whether this server promotes releases.
     promoting: bool,
@@ -62,7 +65,10 @@ pub fn ready(ask: &Ask<'_>) -> HttpResponse {
     let readiness = Readiness {
         ready: kind.is_none(),
         kind: kind.map(ProblemKind::as_str),
-        degraded: status.degraded.iter().map(DegradedBody::of).collect(),
+        degraded: match ask.listener {
+            Listener::All | Listener::Admin => status.degraded.iter().map(DegradedBody::of).collect(),
+            Listener::Public => kinds(&status.degraded),
+        },
         promoting: status.promoting,
         publication: publication.as_deref().map(|publication| Served {
             version: publication.version,
@@ -73,4 +79,11 @@ pub fn ready(ask: &Ask<'_>) -> HttpResponse {
     };
     let code = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     HttpResponse::build(code).insert_header((CACHE_CONTROL, "no-store")).json(readiness)
+}
+
+/// Each kind of problem once, without its details: these can name files of the machine, and what its system
+/// says about them.
+fn kinds(degraded: &[Degraded]) -> Vec<DegradedBody> {
+    let is_found = |kind: &&DegradedKind| degraded.iter().any(|degraded| degraded.kind() == **kind);
+    DegradedKind::ALL.iter().filter(is_found).map(|kind| DegradedBody::of_kind(*kind)).collect()
 }

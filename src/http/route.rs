@@ -8,6 +8,7 @@ use utoipa::PartialSchema;
 use utoipa::openapi::{RefOr, Schema};
 
 use super::ask::Ask;
+use super::listener::Listener;
 use super::problem::{Problem, ProblemKind};
 
 /// One row of the table of routes.
@@ -33,21 +34,6 @@ pub struct Route {
     pub answer: Content,
     /// The statuses that return this content, and what they mean.
     pub statuses: &'static [(u16, &'static str)],
-}
-
-/// Where a route is served, or which routes a listener serves. Operators can have a listener of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listener {
-    All,
-    Public,
-    Admin,
-}
-
-impl Listener {
-    /// Whether this listener serves routes for `other`.
-    pub fn serves(self, other: Self) -> bool {
-        self == other || self == Self::All || other == Self::All
-    }
 }
 
 type Answered = Result<HttpResponse, Problem>;

@@ -2,12 +2,13 @@
 
 use actix_web::http::Method;
 
+use super::listener::Listener;
 use super::metrics;
 use super::probes::{self, Readiness};
 use super::problem::ProblemKind as Kind;
 use super::public::{channels, payloads, releases, tuf, update};
 use super::reply::{self, Cache};
-use super::route::{Content, Described, Handler, Listener, Parameter, Route};
+use super::route::{Content, Described, Handler, Parameter, Route};
 use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody, UpdateBody};
 use crate::formats::described::{SignedChannel, SignedRelease, SignedRole};
 

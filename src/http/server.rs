@@ -15,10 +15,11 @@ use tokio::net::TcpStream;
 
 use super::connection::{Deadlines, Guard, Guarded};
 use super::limits::{ADMIN_CONNECTIONS, CONNECTIONS, LINGER, SILENCE, STOP_SECONDS};
+use super::listener::Listener;
 use super::metrics::Metrics;
 use super::observe;
 use super::openapi;
-use super::route::{Listener, Route};
+use super::route::Route;
 use super::routes::ROUTES;
 use super::state::State;
 use crate::clock::SharedClock;
@@ -192,6 +193,9 @@ fn serve(
             .keep_alive(keep_alive)
             .client_request_timeout(request + SILENCE)
             .client_disconnect_timeout(LINGER)
+            .on_connect_ext(|io: &Guarded, data| {
+                data.insert(io.exchange());
+            })
             .h1(map_config(
                 app.into_factory().map_err(|error: actix_web::Error| error.error_response()),
                 |()| AppConfig::default(),

@@ -8,6 +8,7 @@ mod documents;
 mod errors;
 mod operation;
 mod payloads;
+mod pipelined;
 mod slow;
 mod stop;
 

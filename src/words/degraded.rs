@@ -4,6 +4,9 @@ use super::{and_more, objection, step_back, step_back_hint};
 use crate::domain::degraded::{Claim, ClockDoubt, Degraded, LineRefusal};
 use crate::domain::rfc3339;
 
+/// What the public sees of a problem, beside its kind, if operators have an address of their own.
+pub const DETAILS_ELSEWHERE: &str = "for the details, ask `/readyz` at the server's admin address";
+
 /// Describes a problem, and how to fix it.
 pub fn degraded(degraded: &Degraded) -> String {
     match degraded {

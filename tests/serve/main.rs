@@ -13,6 +13,8 @@ mod recover;
 mod sign_with;
 #[expect(dead_code, reason = "what traces a server is for other tests")]
 mod spawn;
+#[cfg(target_os = "linux")]
+mod stalled;
 mod start;
 mod status;
 mod verify;

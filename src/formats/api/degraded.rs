@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{EvidenceBody, StepBackBody};
-use crate::domain::degraded::{Claim, ClockDoubt, Degraded, LineRefusal};
+use crate::domain::degraded::{Claim, ClockDoubt, Degraded, DegradedKind, LineRefusal};
 use crate::domain::rfc3339;
 use crate::formats::sparse::sparse;
 use crate::words;
@@ -64,6 +64,11 @@ sparse! {
 }
 
 impl DegradedBody {
+    /// Names a kind of problem, and says where the details are.
+    pub fn of_kind(kind: DegradedKind) -> Self {
+        Self { kind: kind.as_str(), detail: words::DETAILS_ELSEWHERE.to_owned(), ..Self::default() }
+    }
+
     /// Describes one problem.
     pub fn of(degraded: &Degraded) -> Self {
         let body =

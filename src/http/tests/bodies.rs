@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 use actix_web::http::Method;
 
 use super::fixture::spawn_routes;
-use crate::http::route::{Content, Described, Handler, Listener, Route};
+use crate::http::listener::Listener;
+use crate::http::route::{Content, Described, Handler, Route};
 
 /// Sends the body back, in capitals.
 static ROUTES: [Route; 1] = [Route {
@@ -41,6 +42,17 @@ fn a_body_reaches_its_handler_whole() {
         assert_eq!(response.header("content-type"), Some("application/xml"));
     }
     assert_eq!(client.ask("POST", "/shout", &["content-length: 0"]).body, b"");
+}
+
+#[test]
+fn a_request_that_is_sent_right_behind_a_body_is_answered_too() {
+    let server = spawn_routes(&ROUTES, |_| {});
+    let mut client = server.client();
+    let sized = "POST /shout HTTP/1.1\r\nhost: test\r\ncontent-length: 6\r\n\r\na\n\n\n\nb";
+    client.send([sized; 3].concat().as_bytes()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(client.response(true).unwrap().body, b"A\n\n\n\nB");
+    }
 }
 
 #[test]

@@ -171,6 +171,29 @@ fn the_operators_listener_alone_has_the_metrics() {
 }
 
 #[test]
+fn the_public_is_told_only_the_kinds_of_problems_where_the_operator_has_a_listener() {
+    let failed = |kind, why: &str| Degraded::Failed { kind, why: why.to_owned() };
+    let degraded = vec![
+        failed(DegradedKind::CommitFailing, "/srv/catalog/1.8/1.8.4.yaml: Permission denied (os error 13)"),
+        failed(DegradedKind::CommitFailing, "/srv/catalog/1.9/1.9.1.yaml: Permission denied (os error 13)"),
+        Degraded::PromotionsOverdue { count: 2, version: "1.8.4".parse().unwrap(), since: time(NOW - 60) },
+    ];
+    let server = spawn_with(|config| config.admin_listen = Some("127.0.0.1:0".parse().unwrap()));
+    server.shared.status.store(Arc::new(Status { degraded, ..Status::default() }));
+    let mut admin = Client::connect(server.admin_address.unwrap());
+    let all = admin.get("/readyz").json();
+    assert_eq!(all["degraded"].as_array().unwrap().len(), 3);
+    assert!(all.to_string().contains("os error 13"));
+    let public = server.client().get("/readyz").json();
+    let elsewhere = "for the details, ask `/readyz` at the server's admin address";
+    let expected = serde_json::json!([
+        {"kind": "commit_failing", "detail": elsewhere},
+        {"kind": "promotions_overdue", "detail": elsewhere},
+    ]);
+    assert_eq!((&public["ready"], &public["degraded"]), (&true.into(), &expected));
+}
+
+#[test]
 fn every_route_of_the_table_is_served() {
     let server = spawn();
     for route in &ROUTES {
