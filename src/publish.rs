@@ -167,7 +167,10 @@ fn release_documents(inputs: &Inputs<'_>, explanation: &Explanation<'_>) -> Rele
     let standing = match release.evidence.manifest {
         ManifestState::Signed(_) if served && release.is_known(now) => Standing::Published,
         ManifestState::Signed(_) => Standing::Waiting,
-        ManifestState::NoTrust | ManifestState::Unsigned | ManifestState::Invalid(_) => Standing::Unsigned,
+        ManifestState::NoTrust
+        | ManifestState::Unsigned
+        | ManifestState::Undelegated
+        | ManifestState::Invalid(_) => Standing::Unsigned,
     };
     let explain = json(&ExplainBody::of(explanation));
     ReleaseDocuments {

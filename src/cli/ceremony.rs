@@ -1,6 +1,7 @@
 //! `tidegate ceremony`, and the ceremonies of other commands that sign.
 
 mod finish;
+pub mod pins;
 mod words;
 
 use std::fs;
@@ -8,22 +9,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bytes::Bytes;
 use serde::Serialize;
 
 use super::failure::{Hint, refuse};
 use super::keyfile;
 use super::passphrase;
 use super::terminal::Terminal;
+use super::verify::source::parse_root;
 use super::workspace::{View, Workspace};
-use crate::formats::tuf::{KeyId, Root};
-use crate::signing::ceremony::{Ceremony, DocumentId};
+use crate::formats::tuf::KeyId;
+use crate::signing::Signer;
+use crate::signing::ceremony::{Ceremony, DocumentId, Held};
 use crate::signing::trust::Trust;
-use crate::signing::{Signed, Signer};
 use crate::store::durable::{self, Mode};
 
 pub use finish::{finish, install};
-pub use words::{SEE_ROLES, describe, list, short};
+pub use words::{SEE_ROLES, TOO_LARGE, describe, list, short};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -47,7 +48,11 @@ pub struct ShowArgs {
 /// Sign a ceremony with the keys that you keep
 ///
 /// Shows what will be signed, asks for confirmation, and writes the signatures into the file. Then pass the
-/// file on to the next keeper. Needs only the file: no catalog, no network.
+/// file on to the next keeper. Needs no catalog and no network.
+///
+/// The file brings the roots and roles that it changes, and whoever sent it could have forged them. They
+/// are compared with the pin beside the key (`KEY.pin.json`), which holds what the key last signed under,
+/// and with `--root`. If there is neither, all keys are shown in full, and only `unchecked` confirms.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -59,10 +64,10 @@ pub struct SignArgs {
     /// A key to sign with
     #[arg(long, value_name = "FILE", required = true)]
     key: Vec<PathBuf>,
-    /// A root that you have kept; the roots in the file must follow from it
+    /// A root that you have kept; the roots in the file must lead on from it
     #[arg(long, value_name = "N.root.json")]
     root: Option<PathBuf>,
-    /// Sign without asking
+    /// Sign without asking; needs a pin beside the key, or `--root`
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -100,9 +105,12 @@ pub fn run(command: Command, workspace: &Workspace, terminal: &mut Terminal<'_>)
     Ok(ExitCode::SUCCESS)
 }
 
+/// The way out where nothing shows that the roots in a file are real.
+const NAME_ROOT: &str = "name a root that you have kept: `--root N.root.json`";
+
 fn show(args: &ShowArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
     let ceremony = read(&args.file)?;
-    describe(&ceremony, terminal)?;
+    describe(&ceremony, true, terminal)?;
     ceremony.check(workspace.now()).hint(words::NEVER_SIGN)?;
     next(&ceremony, &args.file, terminal);
     Ok(())
@@ -111,21 +119,33 @@ fn show(args: &ShowArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
 fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
     let mut ceremony = read(&args.file)?;
     ceremony.check(workspace.now()).hint(words::NEVER_SIGN)?;
-    if let Some(path) = &args.root {
-        let raw = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        let own: Signed<Root> =
-            Signed::parse(Bytes::from(raw)).with_context(|| format!("`{}` is not a root", path.display()))?;
-        if !ceremony.follows_from(&own) {
-            return Err(refuse(
-                format!("the roots in `{}` do not follow from `{}`", args.file.display(), path.display()),
-                "do not sign: the file belongs to another repository, or somebody forged its roots",
-            ));
-        }
-    }
-    describe(&ceremony, terminal)?;
+    let is_compared = is_compared(args, &ceremony)?;
+    describe(&ceremony, !is_compared, terminal)?;
     // The keeper must see what would be signed before the question appears.
     terminal.flush().context("cannot show what would be signed")?;
-    if !args.yes && !passphrase::confirmed("sign this?")? {
+    let agreed = match (is_compared, args.yes) {
+        (true, true) => true,
+        (true, false) => {
+            let hint = "read what is shown, then pass `--yes` to sign it";
+            passphrase::confirmed("sign this?", "yes", hint)?
+        }
+        (false, true) => {
+            let file = args.file.display();
+            return Err(refuse(
+                format!("cannot sign `{file}` unseen: nothing shows that the roots in it are real"),
+                format!(
+                    "{NAME_ROOT}; or sign without `--yes`, and compare all keys and thresholds with those that you know"
+                ),
+            ));
+        }
+        (false, false) => {
+            terminal.note(
+                "warning: nothing shows that the roots in this file are real; compare all keys and thresholds above with those that you know, or name a root that you have kept: `--root N.root.json`",
+            );
+            passphrase::confirmed("sign what was not checked?", "unchecked", NAME_ROOT)?
+        }
+    };
+    if !agreed {
         return Err(refuse("nothing was signed", "ask the person who sent you the file"));
     }
     let keys = args.signing.signers(&args.key)?;
@@ -142,9 +162,27 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
         });
     } else {
         write(&ceremony, &args.file)?;
+        pins::keep(&args.key, ceremony.base(), terminal);
     }
     next(&ceremony, &args.file, terminal);
     Ok(())
+}
+
+/// Compares a ceremony with what the keeper holds: the pins beside the keys, and the root that was named.
+/// Returns whether there was anything to compare with. Nothing is needed to found a repository: everything
+/// in it is new, and is shown in full.
+fn is_compared(args: &SignArgs, ceremony: &Ceremony) -> anyhow::Result<bool> {
+    let is_pinned = pins::check(&args.key, ceremony)?;
+    if let Some(path) = &args.root {
+        let raw = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let held = Held::root(parse_root(&path.display().to_string(), raw.into())?);
+        let (file, path) = (args.file.display(), path.display());
+        ceremony
+            .leads_on_from(&held)
+            .with_context(|| format!("the roots in `{file}` do not lead on from `{path}`"))
+            .hint("do not sign: the file belongs to another repository, is out of date, or somebody forged its roots")?;
+    }
+    Ok(is_pinned || args.root.is_some() || ceremony.founds())
 }
 
 /// Returns the catalog's keys and roles, or an error if it has none.
@@ -165,10 +203,7 @@ pub fn sign_with(
     let documents = ceremony.documents();
     let counts = |key: KeyId| documents.iter().any(|document| document.counts(key));
     if let Some((file, key)) = files.iter().zip(keys).find(|(_, key)| !counts(key.id())) {
-        return Err(refuse(
-            format!("the key `{}` (`{}`) does not count for any document", file.display(), key.id()),
-            hint,
-        ));
+        return Err(refuse(words::wrong_key(ceremony, &documents, file, key.id()), hint));
     }
     let keys: Vec<&dyn Signer> = keys.iter().map(AsRef::as_ref).collect();
     Ok(ceremony.sign(&keys)?)

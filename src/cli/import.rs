@@ -93,6 +93,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let source = Source::Folder(folder.clone());
     let mut publication = restore(&root, accepted(args, made(&source)?, now), &source)
         .with_context(|| format!("`{}` was not imported: nothing was changed", args.dir.display()))?;
+    source.check_roots(publication.root().signed().version)?;
     publication.find_payloads(|path| folder.join(path).exists());
     let publication = &publication;
     if let Some(before) = &before {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::ceremony;
+use super::ceremony::{self, pins};
 use super::failure::{Hint, refuse};
 use super::keyfile;
 use super::passphrase::{PassphraseSource, Passphrases};
@@ -143,10 +143,13 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     ceremony
         .check(workspace.now())
         .hint("give each keeper's key once (`--root-key`), and a `--root-threshold` of at most as many")?;
+    let offline: Vec<PathBuf> =
+        body.keys.iter().filter(|key| key.role != "online").map(|key| key.file.clone()).collect();
     let keys = root.iter().chain([&targets, &release]);
     ceremony.sign(&keys.map(|key| key as &dyn Signer).collect::<Vec<_>>())?;
     if root.is_none() {
         ceremony::pass_on(&ceremony, &args.ceremony, terminal)?;
+        pins::keep(&offline, ceremony.base(), terminal);
         body.made.push(args.ceremony.clone());
         body.show(terminal)?;
         args.keep_safe(terminal);
@@ -154,6 +157,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     }
     let _exclusive = workspace.store()?.exclusive()?;
     let written = ceremony::install(&ceremony, &snapshot, workspace)?;
+    pins::keep(&offline, ceremony.result(), terminal);
     body.made.extend(written.iter().map(|path| workspace.catalog.join(path)));
     body.show(terminal)?;
     args.keep_safe(terminal);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::author::Author;
-use super::ceremony::{self, SEE_ROLES};
+use super::ceremony::{self, SEE_ROLES, pins};
 use super::failure::Hint;
 use super::keyfile;
 use super::operation;
@@ -110,13 +110,16 @@ fn retire(args: RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) 
         .hint("sign a release of the line first, which delegates the line")?;
     let Some(mut ceremony) = begun else { return operation::run(&operation, workspace, terminal) };
     ceremony.check(workspace.now()).hint(SEE_ROLES)?;
+    pins::check(&key, &ceremony)?;
     ceremony::sign_with(&mut ceremony, &key, &keys, SEE_ROLES)?;
     if let Some(file) = &file {
         ceremony::pass_on(&ceremony, file, terminal)?;
+        pins::keep(&key, ceremony.base(), terminal);
         terminal.show(&operation::Body::of(&operation, &outcome.subject, "begun"), String::new)?;
         terminal.note(format_args!("line `{line}` stays open until the ceremony is finished"));
     } else {
         ceremony::finish(&ceremony, workspace, terminal)?;
+        pins::keep(&key, ceremony.result(), terminal);
     }
     Ok(ExitCode::SUCCESS)
 }

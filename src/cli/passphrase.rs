@@ -97,12 +97,11 @@ fn ask(prompt: &str) -> anyhow::Result<Passphrase> {
     typed(prompt, true, &refused, "give it with `--passphrase-fd N`")
 }
 
-/// Asks a yes-or-no question. Only the whole word `yes` counts as agreement.
-pub fn confirmed(question: &str) -> anyhow::Result<bool> {
+/// Asks a question. Only the whole `word` counts as agreement. `hint` is for people without a terminal.
+pub fn confirmed(question: &str, word: &str, hint: &str) -> anyhow::Result<bool> {
     let refused = "cannot ask whether to sign: there is no terminal";
-    let hint = "read what is shown, then pass `--yes` to sign it";
-    let answer = typed(&format!("{question} [yes/no] "), false, refused, hint)?;
-    Ok(answer.trim().eq_ignore_ascii_case("yes"))
+    let answer = typed(&format!("{question} [{word}/no] "), false, refused, hint)?;
+    Ok(answer.trim().eq_ignore_ascii_case(word))
 }
 
 /// Prompts on the terminal, and returns the line that is typed. A secret is not shown.

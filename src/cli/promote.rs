@@ -260,9 +260,14 @@ fn stuck(due: &Due<'_, '_>) -> Option<String> {
         Fact::Signed { manifest: ManifestState::NoTrust } => format!(
             "in the release's file, record when it entered its first stage: `stages: {{ {stage}: {{ since: TIME, by: NAME }} }}`; the later stages are then filled in"
         ),
-        Fact::Signed { manifest: ManifestState::Unsigned } if first.stage > 0 => format!(
-            "anyone with a release key can sign it for that time: `tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE`"
-        ),
+        Fact::Signed { manifest: manifest @ (ManifestState::Unsigned | ManifestState::Undelegated) }
+            if first.stage > 0 =>
+        {
+            let targets = if *manifest == ManifestState::Undelegated { " --targets-key FILE" } else { "" };
+            format!(
+                "anyone with a release key can sign it for that time: `tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE{targets}`"
+            )
+        }
         _ => words::gate_remedy(gate, version)?.to_string(),
     };
     let count = counted(due.blocked().count(), "release");

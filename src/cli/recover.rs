@@ -147,7 +147,9 @@ pub fn seen(from: &str, ca: Option<&Path>, root: &Signed<Root>, now: Time) -> an
     let source = Source::parse(from, ca)?;
     source.check_place(from)?;
     let at = made(&source)?.map_or(now, |made| made.min(now));
-    restore(root, at, &source).with_context(|| format!("cannot recover from `{from}`"))
+    let seen = restore(root, at, &source).with_context(|| format!("cannot recover from `{from}`"))?;
+    source.check_roots(seen.root().signed().version)?;
+    Ok(seen)
 }
 
 /// Whether the catalog's root has replaced the online key that signed a publication.

@@ -1,11 +1,12 @@
 //! `tidegate root`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::ceremony::{self, SEE_ROLES};
+use super::ceremony::{self, SEE_ROLES, pins};
 use super::failure::Hint;
 use super::keyfile;
 use super::table::Table;
@@ -144,13 +145,36 @@ fn change(
         _ => SEE_ROLES,
     })?;
     let keys = signing.signers(&key)?;
+    pins::check(&key, &ceremony)?;
     ceremony::sign_with(&mut ceremony, &key, &keys, SEE_ROLES)?;
-    ceremony::describe(&ceremony, terminal)?;
+    ceremony::describe(&ceremony, false, terminal)?;
+    terminal.notes(keeps_old_keys(&change));
     if let Some(file) = &file {
-        return ceremony::pass_on(&ceremony, file, terminal);
+        ceremony::pass_on(&ceremony, file, terminal)?;
+        pins::keep(&key, ceremony.base(), terminal);
+        return Ok(());
     }
     ceremony::finish(&ceremony, workspace, terminal)?;
+    pins::keep(&key, ceremony.result(), terminal);
     Ok(())
+}
+
+/// Warns about roles that get a key and lose none: whoever has an old key can go on signing with it.
+fn keeps_old_keys(change: &KeyChange) -> Vec<String> {
+    let kept = |role: &RoleName| {
+        let covers = |dropped: &RoleName| {
+            dropped == role || *dropped == RoleName::Release(None) && matches!(role, RoleName::Release(_))
+        };
+        !change.drop.iter().any(|(dropped, _)| covers(dropped))
+    };
+    let roles: BTreeSet<&RoleName> =
+        change.add.iter().map(|(role, _)| role).filter(|role| kept(role)).collect();
+    let warning = |role: &RoleName| {
+        format!(
+            "warning: the old keys of role `{role}` still count; if the new key is to replace one of them, drop that one in the same step: `--drop {role}=KEYID`"
+        )
+    };
+    roles.into_iter().map(warning).collect()
 }
 
 fn hint(error: &CeremonyError) -> &'static str {

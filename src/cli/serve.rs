@@ -132,7 +132,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let shared = Handle::new(Shared::default());
     let setup = Setup { catalog, payloads: Arc::clone(&payloads), state, online, promote, demo: args.demo };
     let promoter = Promoter::start(setup, Arc::clone(&clock), Arc::clone(&shared)).hint(
-        "restore what clients see with `tidegate recover --from URL|DIR`, or restore the state folder from a backup: without its last publication the server cannot tell whether it steps back; if nothing was ever published from here, move `publication` out of the state folder and start with `tidegate serve --first`",
+        "restore what clients see, from a mirror, an export or another copy: `tidegate recover --from URL|DIR`; or restore the state folder from a backup; if there is none, check that the catalog still has everything that was offered, move `publication` out of the state folder, and start with `tidegate serve --first`: the server then cannot tell whether it takes something back, but versions do not go back",
     )?;
     // Hold no reference to the last publication: it is as large as everything served, and soon replaced.
     check_last(args, globals, trust.as_ref(), shared.publication.load().as_deref(), new, clock.now())?;

@@ -136,7 +136,9 @@ fn here(view: &View, now: Time, terminal: &mut Terminal<'_>) -> anyhow::Result<E
         let version = &release.version;
         match &release.evidence.manifest {
             ManifestState::Signed(_) => body.signed += 1,
-            ManifestState::Unsigned | ManifestState::NoTrust => body.unsigned += 1,
+            ManifestState::Unsigned | ManifestState::Undelegated | ManifestState::NoTrust => {
+                body.unsigned += 1;
+            }
             ManifestState::Invalid(why) => body.faults.push(format!("`{version}`: {why}")),
         }
         match &release.evidence.payload {
@@ -178,6 +180,7 @@ fn elsewhere(
         if error.is::<Violation>() { error.context(format!("`{from}` cannot be trusted")) } else { error }
     };
     let verified = verify(&root, now, &source, Extent::Manifests).map_err(invalid)?;
+    source.check_roots(verified.root.signed().version)?;
     let payloads = if args.manifests_only {
         Payloads::default()
     } else {

@@ -11,7 +11,7 @@ use crate::domain::line::Line;
 use crate::domain::policy::Urgency;
 use crate::domain::release::{Entry, Evidence, PayloadState, Release, SCHEDULE};
 use crate::domain::version::Version;
-use crate::formats::manifest::{ChannelManifest, line as rebuilt, release as unentered};
+use crate::formats::manifest::{ChannelManifest, line as rebuilt, release as unentered, undelegated_prefix};
 use crate::formats::tuf::names;
 use crate::signing::verify::Violation;
 
@@ -121,8 +121,13 @@ impl<'a> Lines<'a> {
         if self.has(&name) {
             return Ok(None);
         }
-        self.manifests.check_line(&name)?;
         let mut stages = self.manifests.stages(one)?;
+        // A new line has channels before anybody can sign its releases. Such channels offer nothing.
+        let is_new =
+            self.manifests.prefix_of(&name).is_none() && stages.iter().all(|stage| stage.releases.is_empty());
+        if !is_new {
+            self.manifests.check_line(&name)?;
+        }
         let mut releases = BTreeMap::new();
         for stage in &mut stages {
             self.manifests.check_offers(stage)?;
@@ -151,8 +156,10 @@ impl<'a> Lines<'a> {
             }
             stage.releases = kept;
         }
-        let Some(prefix) = self.manifests.prefix_of(&name) else {
-            return Err(Violation::NotDelegated { role: names::releases_role(&name) }.into());
+        let prefix = match self.manifests.prefix_of(&name) {
+            Some(prefix) => prefix,
+            None if is_new => undelegated_prefix(&name, self.manifests.prefixes()),
+            None => return Err(Violation::NotDelegated { role: names::releases_role(&name) }.into()),
         };
         let line = rebuilt(&name, prefix, &stages, releases)
             .map_err(|e| Refusal::Contradiction { line: name.to_string(), detail: e.to_string() })?;

@@ -267,6 +267,9 @@ impl<'a> Manifests<'a> {
 
     /// Checks that release keys have signed every release that a channel offers.
     pub fn check_offers(&mut self, manifest: &ChannelManifest) -> Result<(), Refusal> {
+        if manifest.releases.is_empty() {
+            return Ok(());
+        }
         Ok(check_offers(manifest, &*self.line(&manifest.line)?)?)
     }
 
@@ -279,6 +282,11 @@ impl<'a> Manifests<'a> {
     /// The prefix of a line's versions.
     pub fn prefix_of(&self, line: &LineName) -> Option<Prefix> {
         self.prefixes.iter().find(|(_, name)| name == line).map(|(prefix, _)| *prefix)
+    }
+
+    /// The prefixes of all lines whose releases are delegated.
+    pub fn prefixes(&self) -> impl Iterator<Item = Prefix> {
+        self.prefixes.iter().map(|(prefix, _)| *prefix)
     }
 
     /// All lines whose releases are delegated.

@@ -43,6 +43,9 @@ pub struct Prefix {
 pub struct PrefixError(String);
 
 impl Prefix {
+    /// A prefix that no version has, for a line whose versions are unknown.
+    pub const NONE: Self = Self { numbers: [0; 3], length: 0 };
+
     /// Parses a prefix, with or without a leading `v`.
     ///
     /// # Errors
@@ -73,12 +76,13 @@ impl Prefix {
 
     /// Whether a version begins with this prefix.
     pub fn accepts(&self, version: &Version) -> bool {
-        version.starts_with(self.components())
+        self.length > 0 && version.starts_with(self.components())
     }
 
     /// Whether a version can begin with both prefixes.
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.components().iter().zip(other.components()).all(|(a, b)| a == b)
+        let same = self.components().iter().zip(other.components()).all(|(a, b)| a == b);
+        same && self.length > 0 && other.length > 0
     }
 }
 
@@ -195,5 +199,8 @@ mod tests {
         for bad in ["", "1.", "01.8", "1.8.4.2", "1.x", "+1"] {
             assert!(Prefix::parse(bad).is_err(), "{bad}");
         }
+        let one = Prefix::parse("1").unwrap();
+        assert!(!Prefix::NONE.accepts(&Version::parse("1.8.4").unwrap()));
+        assert!(!Prefix::NONE.overlaps(&one) && !one.overlaps(&Prefix::NONE));
     }
 }

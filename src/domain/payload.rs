@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::as_text::as_text;
+use super::version::Version;
 
 /// A SHA-256 digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +72,15 @@ pub fn is_file_name(text: &str) -> bool {
         && text.bytes().all(allowed)
         && !text.starts_with(['.', '-'])
         && text != "release.json"
+}
+
+/// The longest version and file name together, in bytes. File systems hold names of 255 bytes, and an export
+/// has the file as `DIGEST.payload.VERSION.FILE`, with a digest of 64 bytes.
+pub const MAX_NAMES: usize = 255 - 64 - ".payload.".len() - ".".len();
+
+/// Whether a payload's name and the version of its release are too long together to be exported.
+pub fn is_too_long(version: &Version, file: &str) -> bool {
+    version.to_string().len() + file.len() > MAX_NAMES
 }
 
 #[cfg(test)]

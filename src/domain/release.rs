@@ -88,6 +88,9 @@ tagged! {
         /// There is no signed release manifest yet.
         #[default]
         Unsigned = "unsigned",
+        /// There is no signed release manifest yet, and no key may sign one: the line is new, and only the
+        /// targets keys can delegate it to release keys.
+        Undelegated = "undelegated",
         /// The signed release manifest cannot be used.
         Invalid(Box<ManifestFault>) = "invalid",
         Signed(SignedFacts) = "signed",
@@ -167,7 +170,7 @@ impl ManifestState {
     pub fn not_before(&self, stage: &StageName) -> Option<Time> {
         match self {
             Self::Signed(facts) => facts.not_before(stage),
-            Self::NoTrust | Self::Unsigned | Self::Invalid(_) => None,
+            Self::NoTrust | Self::Unsigned | Self::Undelegated | Self::Invalid(_) => None,
         }
     }
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use super::Time;
 use super::catalog::{Catalog, ChannelRef};
 use super::channel::{ChannelName, LineName, StageName};
-use super::line::Prefix;
 use super::named::tagged;
 use super::payload::Payload;
 use super::release::Evidence;
@@ -23,7 +22,6 @@ pub struct Offer {
     pub aliases: Vec<ChannelName>,
     pub line: LineName,
     pub stage: StageName,
-    pub prefix: Prefix,
     /// Whether the line is retired.
     pub retired: bool,
     /// Every release that has entered the stage, including yanked ones.
@@ -50,7 +48,7 @@ tagged! {
     /// How an offer steps back.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub enum StepBackKind {
-        /// The channel is gone.
+        /// The channel is gone, of a line that has offered something.
         Channel = "channel",
         /// The channel now belongs to another line or stage. Clusters remember the line and stage of their
         /// channel, and would reject everything in it.
@@ -87,7 +85,6 @@ impl Offer {
             aliases: channel.stage().aliases.clone(),
             line: channel.line.name.clone(),
             stage: channel.stage().name.clone(),
-            prefix: channel.line.prefix,
             retired: channel.line.retired(now).is_some(),
             releases: offered.collect(),
         }
@@ -100,6 +97,8 @@ impl Offer {
 }
 
 /// Finds every way in which the offers in `after` step back from those in `before`.
+///
+/// A line that has never offered anything may go: nobody runs anything of it.
 ///
 /// If there is none, every release is still there with the same entry time, so only a yank can have moved a
 /// channel's latest release back.
@@ -115,12 +114,16 @@ pub fn step_backs<'o>(
             offer.aliases.iter().chain([&offer.channel]).map(move |name| (name, &offer.channel))
         })
         .collect();
+    let before: Vec<&Offer> = before.into_iter().collect();
+    let offering = |line: &LineName| before.iter().any(|old| old.line == *line && !old.releases.is_empty());
     let mut found = Vec::new();
-    for old in before {
+    for old in &before {
         let mut report =
             |kind| found.push(StepBack { line: old.line.clone(), channel: old.channel.clone(), kind });
         let Some(new) = now.get(&old.channel) else {
-            report(StepBackKind::Channel);
+            if offering(&old.line) {
+                report(StepBackKind::Channel);
+            }
             continue;
         };
         if (&old.line, &old.stage) != (&new.line, &new.stage) {
@@ -174,6 +177,7 @@ impl StepBack {
 
 #[cfg(test)]
 mod tests {
+    use super::super::line::Line;
     use super::super::release::{ManifestState, PayloadState};
     use super::super::testing::{catalog, line, release, t, v};
     use super::*;
@@ -196,7 +200,7 @@ mod tests {
         assert_eq!(kinds(&found), expected);
     }
 
-    fn eighteen() -> super::super::line::Line {
+    fn eighteen() -> Line {
         line("1.8", None).with(release("1.8.4", &["2018-01-01", "2018-01-15"]))
     }
 
@@ -245,6 +249,17 @@ mod tests {
         check(
             &catalog([]),
             &[("1.8-preproduction", StepBackKind::Channel), ("1.8-production", StepBackKind::Channel)],
+        );
+    }
+
+    #[test]
+    fn a_line_that_never_offered_anything_may_go_and_its_empty_channels_only_with_it() {
+        let steps = |line: Line| step_backs(&offers(&catalog([line])), &offers(&catalog([])));
+        assert_eq!(steps(line("1.8", None)), []);
+        let offering = steps(line("1.8", None).with(release("1.8.4", &["2018-01-01"])));
+        assert_eq!(
+            kinds(&offering),
+            [("1.8-preproduction", &StepBackKind::Channel), ("1.8-production", &StepBackKind::Channel)]
         );
     }
 

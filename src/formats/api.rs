@@ -108,7 +108,10 @@ impl EvidenceBody {
     pub fn of_manifest(manifest: &ManifestState) -> Self {
         let fault = match manifest {
             ManifestState::Invalid(fault) => Some(ManifestFaultBody::of(fault)),
-            ManifestState::NoTrust | ManifestState::Unsigned | ManifestState::Signed(_) => None,
+            ManifestState::NoTrust
+            | ManifestState::Unsigned
+            | ManifestState::Undelegated
+            | ManifestState::Signed(_) => None,
         };
         Self { signed: Some(manifest.name()), fault, ..Self::default() }
     }

@@ -13,7 +13,7 @@ mod release;
 use serde::{Deserialize, Deserializer};
 
 pub use channel::{ChannelFollows, ChannelManifest, ChannelRelease, ChannelStage, ChannelYank, Notice};
-pub use line::{LineError, line, release};
+pub use line::{LineError, line, release, undelegated_prefix};
 pub use release::ReleaseManifest;
 
 /// The format of the manifests. Increase it with any change that older readers would misread.

@@ -23,7 +23,7 @@ pub use online::{
 pub use role::Role;
 pub use root::{ROOT_LIFETIME, Root, RootRoles};
 pub use targets::{
-    CHANNELS_LIFETIME, DelegatedRole, Delegations, Hashes, RELEASES_LIFETIME, RETIRED_LIFETIME,
+    CHANNELS_LIFETIME, DelegatedRole, Delegations, Hashes, MAX_SIGNED, RELEASES_LIFETIME, RETIRED_LIFETIME,
     TARGETS_LIFETIME, Target, TargetError, Targets,
 };
 

@@ -9,7 +9,7 @@ use crate::domain::change::Change;
 use crate::domain::channel::LineName;
 use crate::domain::labels::Labels;
 use crate::domain::line::Line;
-use crate::domain::payload::Payload;
+use crate::domain::payload::{Payload, is_too_long};
 use crate::domain::policy::Urgency;
 use crate::domain::release::{Evidence, Release};
 use crate::domain::version::Version;
@@ -49,6 +49,9 @@ pub(super) fn add<'a>(catalog: &'a Catalog, ask: &'a Add, now: Time) -> Result<O
             None => Ok(outcome),
             Some(difference) => Err(Refused::Differs { version, difference }),
         };
+    }
+    if let Some(payload) = ask.payloads.iter().find(|payload| is_too_long(version, &payload.file)) {
+        return Err(Refused::LongName { version, file: &payload.file });
     }
     if let Some(retired) = &line.retired {
         return Err(Refused::LineRetired { line: &line.name, retired });
@@ -183,6 +186,24 @@ mod tests {
                 .with(soaking)
                 .with(testing::release("1.8.6", &["2018-02-01"]).held_at("2018-02-02")),
         ])
+    }
+
+    #[test]
+    fn names_that_are_too_long_to_be_exported_are_refused() {
+        let catalog = catalog([testing::line("1.8", None)]);
+        let named = |version: &str, file: &str| {
+            let mut ask = ask(version);
+            Arc::make_mut(&mut ask.payloads)[0].file = file.to_owned();
+            ask
+        };
+        let version = format!("1.8.1-{}", "a".repeat(94));
+        for (length, fits) in [(81, true), (82, false)] {
+            let ask = named(&version, &"b".repeat(length));
+            let planned = add(&catalog, &ask, t("2018-01-01"));
+            assert_eq!(matches!(planned, Err(Refused::LongName { .. })), !fits, "{planned:?}");
+        }
+        let name = format!("{}.payload.{version}.{}", "0".repeat(64), "b".repeat(81));
+        assert_eq!(name.len(), 255);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::domain::change::ChangeError;
 use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::payload::MAX_NAMES;
 use crate::domain::promotion::Decision;
 use crate::domain::release::{Event, SCHEDULE, Yank};
 use crate::domain::version::Version;
@@ -23,6 +24,8 @@ pub enum Refused<'a> {
 
     #[error("no line accepts versions like `{0}`")]
     NoLineFor(&'a Version),
+    #[error("`{version}` and `{file}` are too long together: {} bytes, and at most {MAX_NAMES} are allowed", version.to_string().len() + file.len())]
+    LongName { version: &'a Version, file: &'a str },
     #[error("`{version}` is already in the catalog, with {difference}")]
     Differs { version: &'a Version, difference: Difference },
 

@@ -9,6 +9,7 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::line::Line;
+use crate::domain::payload::is_too_long;
 use crate::domain::release::{ManifestState, PayloadState, Release, SignedFacts};
 use crate::domain::version::Version;
 
@@ -60,6 +61,8 @@ pub struct Pending<'a> {
 pub enum Obstacle {
     /// A payload is missing or does not match the catalog.
     Payload(PayloadState),
+    /// The version and the name of a payload are too long together.
+    LongName { file: String },
     /// The role of the line cannot be used.
     BrokenRole { line: LineName, why: String },
     /// The existing manifest cannot be read.
@@ -117,6 +120,11 @@ fn obstacle(line: &Line, release: &Release, is_named: bool, before: &impl Signed
         // When keys change, a withdrawn release is signed again although its payload is gone.
         PayloadState::Missing { .. } if release.yank.is_some() && before.has_manifest(&release.version) => {}
         wrong => return Some(Obstacle::Payload(wrong.clone())),
+    }
+    let long = release.payloads.iter().find(|payload| is_too_long(&release.version, &payload.file));
+    // What was signed before is already published.
+    if let Some(payload) = long.filter(|_| !before.has_manifest(&release.version)) {
+        return Some(Obstacle::LongName { file: payload.file.clone() });
     }
     if let Err(why) = before.role_expires(&line.name) {
         return Some(Obstacle::BrokenRole { line: line.name.clone(), why });

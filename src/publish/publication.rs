@@ -260,24 +260,23 @@ impl Publication {
             let stage = manifest.stages.iter().position(|stage| stage.stage == manifest.stage);
             (&manifest.line, stage, &manifest.channel)
         });
-        manifests.into_iter().filter_map(|manifest| self.offer(manifest)).collect()
+        manifests.into_iter().map(|manifest| self.offer(manifest)).collect()
     }
 
-    fn offer(&self, manifest: &ChannelManifest) -> Option<Offer> {
+    fn offer(&self, manifest: &ChannelManifest) -> Offer {
         let offered = manifest.releases.iter().filter_map(|release| {
             let payloads = Arc::clone(&self.release.get(&release.version)?.payloads);
             let offered = Offered { since: release.since, yanked: release.yank.is_some(), payloads };
             Some((release.version.clone(), offered))
         });
-        Some(Offer {
+        Offer {
             channel: manifest.channel.clone(),
             aliases: manifest.aliases.clone(),
             line: manifest.line.clone(),
             stage: manifest.stage.clone(),
-            prefix: self.prefix(&manifest.line)?,
             retired: manifest.retired.is_some(),
             releases: offered.collect(),
-        })
+        }
     }
 
     /// The prefix of a line's versions.

@@ -102,14 +102,17 @@ fn catalog(verified: &Verified) -> Result<Catalog, Violation> {
         channels.entry(&manifest.line).or_default().push(manifest);
     }
     let mut lines = Vec::new();
+    let mut prefixes = BTreeMap::new();
+    for (line, role) in verified.delegated_lines() {
+        let Some(prefix) = names::prefix(&role.paths) else {
+            return Err(Violation::Path { role: role.name.clone(), path: role.paths.join(", ") });
+        };
+        prefixes.insert(line, prefix);
+    }
     for (name, channels) in channels {
-        let role = names::releases_role(name);
-        let Some((delegated, _)) = verified.targets.signed().delegated(&role) else {
-            return Err(Violation::NotDelegated { role });
-        };
-        let Some(prefix) = names::prefix(&delegated.paths) else {
-            return Err(Violation::Path { role, path: delegated.paths.join(", ") });
-        };
+        // What was verified offers nothing in a line that is not delegated.
+        let undelegated = || manifest::undelegated_prefix(name, prefixes.values().copied());
+        let prefix = prefixes.get(name).copied().unwrap_or_else(undelegated);
         let offered = channels.iter().flat_map(|channel| &channel.releases);
         let releases = offered.filter_map(|release| {
             let manifest = verified.release_manifests.get(&release.version)?;

@@ -11,6 +11,7 @@ mod change;
 mod check;
 mod documents;
 mod finish;
+mod held;
 mod releases;
 mod report;
 mod roles;
@@ -31,13 +32,14 @@ use crate::domain::channel::LineName;
 use crate::domain::line::Line;
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{Authority, KeyId, Root, Signers, Target, TargetError, Targets, names};
+use crate::formats::tuf::{Authority, KeyId, MAX_SIGNED, Root, Signers, Target, TargetError, Targets, names};
 
 pub use ceremony_file::CeremonyFileError;
 pub use change::{KeyChange, change_keys};
 pub use check::Refused;
 pub use documents::{Document, DocumentId, Shortfall, Tally};
 pub use finish::Finished;
+pub use held::{Held, HeldError, NotHeld};
 pub use releases::{Founders, propose_releases, retire_line};
 pub use report::{Listing, Report, RoleChange, TermChange};
 pub use roles::{RoleName, RoleNameError, role_keys};
@@ -133,6 +135,12 @@ impl Ceremony {
         self.lines.values().flat_map(|work| work.manifests.values()).map(Signed::signed)
     }
 
+    /// The lines whose roles have grown beyond half of what is allowed, with their sizes in bytes.
+    pub fn large_roles(&self) -> impl Iterator<Item = (&LineName, u64)> {
+        let sizes = self.lines.iter().map(|(line, work)| (line, work.role.raw().len() as u64));
+        sizes.filter(|(_, bytes)| *bytes > MAX_SIGNED / 2)
+    }
+
     /// The keys that sign for a line after the ceremony.
     pub fn line_authority(&self, line: &LineName) -> Option<Authority<'_>> {
         Some(self.new_targets()?.signed().delegated(&names::releases_role(line))?.1)
@@ -146,13 +154,6 @@ impl Ceremony {
     /// The top targets role after the ceremony.
     fn new_targets(&self) -> Option<&Signed<Targets>> {
         self.targets.as_ref().or(self.before.as_ref().map(Trust::targets))
-    }
-
-    /// Whether a keeper's own root is one of the roots that the ceremony began from.
-    pub fn follows_from(&self, own: &Signed<Root>) -> bool {
-        let version = own.signed().version;
-        let mut roots = self.before.iter().flat_map(Trust::roots);
-        roots.any(|root| root.signed().version == version && root.message() == own.message())
     }
 
     /// Signs every document with each key that counts for it. Returns which key signed which document.

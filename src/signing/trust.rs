@@ -202,7 +202,8 @@ impl Trust {
         let target = names::release_target(&release.version);
         let listed = role.and_then(|role| Some((role, role.targets.get(&target)?)));
         if listed.is_none() && raw.is_none() {
-            return ManifestState::Unsigned;
+            let is_new = self.line_authority(&line.name).is_none();
+            return if is_new { ManifestState::Undelegated } else { ManifestState::Unsigned };
         }
         match self.check(line, release, raw, listed, checked) {
             Ok(facts) => ManifestState::Signed(facts),
@@ -251,8 +252,11 @@ fn raw(files: &BTreeMap<String, Bytes>, file: &str) -> Result<Bytes, Violation> 
 fn read_roots(files: &BTreeMap<String, Bytes>) -> Result<Vec<Signed<Root>>, Violation> {
     let mut roots: Vec<Signed<Root>> = Vec::new();
     loop {
-        let file = format!("{}.root.json", roots.len() + 1);
-        if !roots.is_empty() && !files.contains_key(&file) {
+        let next = roots.len() as u64 + 1;
+        let file = format!("{next}.root.json");
+        // A later root cannot be reached over a missing one, and the keys that it dropped would still count.
+        let later = || files.keys().filter_map(|file| names::root_version(file)).any(|found| next < found);
+        if !roots.is_empty() && !files.contains_key(&file) && !later() {
             return Ok(roots);
         }
         let path = format!("trust/{file}");

@@ -9,6 +9,9 @@ pub(super) fn manifest(manifest: &ManifestState, passes: bool) -> String {
         ManifestState::NoTrust if passes => "not required: the catalog has no keys yet".to_owned(),
         ManifestState::NoTrust => "not signed: the catalog has no keys yet".to_owned(),
         ManifestState::Unsigned => "not signed by a release key yet".to_owned(),
+        ManifestState::Undelegated => {
+            "not signed by a release key yet: its line is new, and no key may sign for it".to_owned()
+        }
         ManifestState::Invalid(why) => format!("its signed manifest cannot be used: {why}"),
         ManifestState::Signed(_) => "signed by a release key".to_owned(),
     }
@@ -30,7 +33,7 @@ pub fn payload(payload: &PayloadState) -> String {
 pub fn objection(evidence: &Evidence) -> Option<String> {
     match (&evidence.payload, &evidence.manifest) {
         (PayloadState::Missing { .. } | PayloadState::Differs { .. }, _) => Some(payload(&evidence.payload)),
-        (PayloadState::Present, ManifestState::Unsigned) => {
+        (PayloadState::Present, ManifestState::Unsigned | ManifestState::Undelegated) => {
             Some("it is not signed by a release key".to_owned())
         }
         (PayloadState::Present, invalid @ ManifestState::Invalid(_)) => Some(manifest(invalid, false)),

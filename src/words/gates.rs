@@ -112,6 +112,11 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
             "whoever changed it can restore the signed version; if the change is intended, anyone with a release key can sign it",
             sign(),
         ),
+        Fact::Signed { manifest: ManifestState::Undelegated } => Remedy::new(
+            "sign",
+            "its line is new: whoever has a release key and the targets key can sign it",
+            format!("{} --targets-key FILE", sign()),
+        ),
         Fact::Signed { .. } => Remedy::new("sign", "anyone with a release key can sign it", sign()),
         Fact::Payload { .. } => Remedy::new(
             "restore_payload",

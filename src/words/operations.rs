@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{because, counted, rules};
 use crate::domain::change::ChangeError;
+use crate::domain::payload::MAX_NAMES;
 use crate::domain::rfc3339;
 use crate::domain::rules::Broken;
 use crate::operations::sign::Obstacle;
@@ -129,6 +130,9 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
         }
         Refused::ReservedAuthor => "name the person who does this: `--by NAME`".to_owned(),
         Refused::NoLineFor(_) => "create its line first: `LINE/line.yaml` in the catalog".to_owned(),
+        Refused::LongName { .. } => {
+            "give the payload file a shorter name, or the release a shorter version".to_owned()
+        }
         Refused::Differs { .. } => "add the changed release as a new version".to_owned(),
         Refused::Held { version, .. } => {
             format!("to give another reason, first run `tidegate release resume {version}`")
@@ -165,6 +169,12 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
 pub fn obstacle(obstacle: &Obstacle) -> (String, Option<&'static str>) {
     match obstacle {
         Obstacle::Payload(payload) => (super::payload(payload), None),
+        Obstacle::LongName { file } => (
+            format!(
+                "its version and the name of payload `{file}` are too long together: at most {MAX_NAMES} bytes are allowed"
+            ),
+            Some("remove the release from the catalog, and add it with a shorter file name or version"),
+        ),
         Obstacle::BrokenRole { line, why } => {
             (format!("the role of line `{line}` cannot be used: {why}"), Some("restore `trust/` as it was"))
         }

@@ -29,9 +29,13 @@ pub fn founded() -> Desk {
     desk
 }
 
-/// Signs a ceremony.
+/// Signs a ceremony. A keeper has kept the first root, once there is one.
 pub fn sign(desk: &Desk, file: &str, key: &str) {
-    desk.done(&["ceremony", "sign", file, "--key", &format!("keys/{key}.pem"), "--yes"]);
+    let key = format!("keys/{key}.pem");
+    let sign = ["ceremony", "sign", file, "--key", &key, "--yes"];
+    let root = "channels/trust/1.root.json";
+    let kept = if desk.path(root).exists() { &["--root", root][..] } else { &[] };
+    desk.done(&[&sign[..], kept].concat());
 }
 
 /// The keys and the threshold of a role.

@@ -7,6 +7,7 @@ mod desk;
 
 mod encrypted;
 mod keepers;
+mod pins;
 mod refusals;
 mod releases;
 mod retire;

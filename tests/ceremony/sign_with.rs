@@ -26,6 +26,8 @@ fn a_command_signs_in_the_place_of_each_key() {
         "--sign-with",
         TOOL,
         "--yes",
+        "--root",
+        "channels/trust/1.root.json",
     ]);
     desk.done(&["ceremony", "finish", "c.json"]);
     desk.done(&["verify"]);

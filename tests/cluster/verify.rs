@@ -38,6 +38,35 @@ fn a_cluster_works_out_its_answer_from_what_it_has_verified() {
 }
 
 #[test]
+fn a_line_that_is_not_delegated_yet_offers_nothing_and_keeps_nobody_from_an_answer() {
+    let mut world = World::new();
+    // Nobody has signed a release of line 1.9 yet, so no role is delegated to it, and its channels are empty.
+    let repository = &mut world.repository;
+    let delegations = repository.targets.delegations.as_mut().unwrap();
+    delegations.roles.retain(|role| role.name != "releases-1.9");
+    repository.roles.remove("releases-1.9");
+    repository.releases.retain(|_, release| release.line.as_str() != "1.9");
+    for name in ["1.9-preproduction", "1.9-production"] {
+        let channel = repository.channel(name);
+        (channel.latest, channel.releases) = (None, Vec::new());
+    }
+    world.server.serve(world.repository.seal());
+    for (channel, current, expected) in [
+        (CHANNEL, CURRENT, told("update", "latest", "1.8.9-tectonic.4")),
+        ("1.9-production", "1.8.9-tectonic.4", told("none", "nothing_offered", "")),
+        ("1.9-production", "1.9.0-rc.1", told("none", "unknown_version", "")),
+    ] {
+        assert_eq!(world.answer(channel, current), expected, "{current} on {channel}");
+    }
+    // What it offers must be delegated.
+    let mut offering = World::new();
+    let delegations = offering.repository.targets.delegations.as_mut().unwrap();
+    delegations.roles.retain(|role| role.name != "releases-1.9");
+    offering.server.serve(offering.repository.seal());
+    offering.refused("1.9-production", "1.8.9-tectonic.4", "Missing");
+}
+
+#[test]
 fn a_warm_check_with_nothing_new_asks_for_two_files_and_changes_nothing() {
     let world = World::new();
     assert!(world.check(CHANNEL, CURRENT).unwrap().changed);

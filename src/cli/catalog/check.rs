@@ -226,7 +226,7 @@ fn unoffered(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
         return releases(&view.catalog).take(1).map(warning).collect();
     }
     let mut warnings = Vec::new();
-    let mut unsigned = Vec::new();
+    let (mut unsigned, mut targets) = (Vec::new(), "");
     for release in releases(&view.catalog) {
         let version = &release.version;
         if release.is_withdrawn(now) {
@@ -235,6 +235,10 @@ fn unoffered(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
         }
         match &release.evidence.manifest {
             ManifestState::Unsigned => unsigned.push(version),
+            ManifestState::Undelegated => {
+                unsigned.push(version);
+                targets = " --targets-key FILE";
+            }
             ManifestState::Invalid(why) if view.trust().is_ok() && !release.is_known(now) => {
                 warnings.push(format!(
                     "`{version}` cannot be offered: {why}; restore what was signed, or run `tidegate release sign {version} --key FILE`"
@@ -245,7 +249,9 @@ fn unoffered(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
     }
     if let [first, others @ ..] = &unsigned[..] {
         let (more, are) = (words::and_more(others.len()), if others.is_empty() { "is" } else { "are" });
-        warnings.push(format!("`{first}`{more} {are} not signed yet: `tidegate release sign --key FILE`"));
+        warnings.push(format!(
+            "`{first}`{more} {are} not signed yet: `tidegate release sign --key FILE{targets}`"
+        ));
     }
     warnings
 }

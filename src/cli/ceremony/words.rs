@@ -1,20 +1,28 @@
 //! Describes a ceremony in words.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use serde::Serialize;
 
-use super::super::table::Table;
+use super::super::table::{Table, counted};
 use super::super::terminal::Terminal;
 use crate::domain::rfc3339;
 use crate::formats::fault::is_unprintable;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::KeyId;
-use crate::signing::ceremony::{Ceremony, Document, Listing, Refused, Report, RoleChange, Tally, TermChange};
+use crate::formats::tuf::{KeyId, Signers};
+use crate::signing::ceremony::{
+    Ceremony, Document, Listing, Refused, Report, RoleChange, RoleName, Tally, TermChange,
+};
 
 /// The hint for a ceremony that clients would refuse, or that somebody tampered with.
 pub const NEVER_SIGN: &str = "do not sign anything in it; begin a new ceremony: `tidegate root change`";
 
 /// The hint that says where to find the roles and their keys.
 pub const SEE_ROLES: &str = "see the roles and their keys: `tidegate root show`";
+
+/// The hint for a document that has grown too large.
+pub const TOO_LARGE: &str = "pack the payload files of a release into fewer archives, or begin a new line for the next releases: the role of a line lists every payload file of all its releases";
 
 /// Returns the hint for a ceremony that cannot be finished.
 pub fn finish_hint(error: &Refused, ceremony: &Ceremony) -> &'static str {
@@ -28,6 +36,7 @@ pub fn finish_hint(error: &Refused, ceremony: &Ceremony) -> &'static str {
         Refused::Stale { .. } => {
             "start over from the current catalog: `tidegate root change`; this file can be deleted"
         }
+        Refused::TooLarge { .. } => TOO_LARGE,
         Refused::Expired { .. } => "renew that role as well: `tidegate root change --renew ROLE`",
         Refused::Manifest { .. } => "put the payload folder back as it was, or sign the release again",
         _ => NEVER_SIGN,
@@ -38,8 +47,43 @@ pub fn finish_hint(error: &Refused, ceremony: &Ceremony) -> &'static str {
 #[derive(Debug, Serialize)]
 struct Body<'a> {
     changes: &'a [String],
+    /// All roles after the ceremony, if nothing shows that those before it are real.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roles_after: Option<&'a [RoleBody]>,
     #[serde(flatten)]
     report: &'a Report<'a>,
+}
+
+/// A role after the ceremony, with all its keys.
+#[derive(Debug, Serialize)]
+struct RoleBody {
+    role: RoleName,
+    threshold: u64,
+    keys: Vec<KeyId>,
+}
+
+/// Says that a key counts for nothing in a ceremony: whose key it is, and which keys are wanted.
+pub fn wrong_key(ceremony: &Ceremony, documents: &[Document<'_>], file: &Path, keyid: KeyId) -> String {
+    let roles = ceremony.roles_after();
+    let own: Vec<String> = roles
+        .iter()
+        .filter(|(_, signers)| signers.keys.contains_key(&keyid))
+        .map(|(role, _)| format!("`{role}`"))
+        .collect();
+    let own = if own.is_empty() { "no role".to_owned() } else { format!("role {}", own.join(", ")) };
+    let wanted: BTreeMap<&str, Vec<KeyId>> = documents
+        .iter()
+        .flat_map(|document| &document.needs)
+        .map(|tally| (tally.keys, tally.signed.iter().chain(&tally.missing).copied().collect()))
+        .collect();
+    let wanted: Vec<String> =
+        wanted.iter().map(|(name, keyids)| format!("{name} ({})", list(keyids))).collect();
+    format!(
+        "the key `{}` (`{}`) is a key of {own}, and does not count for any document: this needs {}",
+        file.display(),
+        short(keyid),
+        wanted.join(", ")
+    )
 }
 
 /// Returns the beginning of a key's id, which is enough for `--drop`.
@@ -54,17 +98,35 @@ pub fn list(keyids: &[KeyId]) -> String {
     keyids.iter().map(|keyid| short(*keyid)).collect::<Vec<_>>().join(", ")
 }
 
-/// Shows what a ceremony changes, and who has signed.
-pub fn describe(ceremony: &Ceremony, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
+/// Shows what a ceremony changes, and who has signed. If it is shown `in_full`, all keys and thresholds
+/// after the ceremony are shown too: what changes says little if the state before it may be forged.
+pub fn describe(ceremony: &Ceremony, in_full: bool, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
     let report = ceremony.report();
     let changes = changes(&report);
-    terminal.show(&Body { changes: &changes, report: &report }, || {
+    let roles = ceremony.roles_after().into_iter().map(|(role, Signers { keys, threshold })| {
+        let keys = keys.into_keys().collect();
+        RoleBody { role, threshold, keys }
+    });
+    let roles: Option<Vec<RoleBody>> = (in_full && !ceremony.founds()).then(|| roles.collect());
+    let body = Body { changes: &changes, roles_after: roles.as_deref(), report: &report };
+    terminal.show(&body, || {
         let reason = report.reason.map(|reason| format!(": {}", printable(reason))).unwrap_or_default();
         let changes: Vec<String> =
             changes.iter().map(|change| format!("- {}\n", printable(change))).collect();
         let changes = changes.concat();
-        format!("begun {}{reason}\n{changes}\n{}", rfc3339(report.began), table(&report.documents))
+        let roles = roles.as_deref().map(in_words).unwrap_or_default();
+        format!("begun {}{reason}\n{changes}\n{roles}{}", rfc3339(report.began), table(&report.documents))
     })
+}
+
+/// Says which keys count for each role.
+fn in_words(roles: &[RoleBody]) -> String {
+    let mut words = "all keys after this ceremony:\n".to_owned();
+    for RoleBody { role, threshold, keys } in roles {
+        words.extend([format!("- `{role}` needs {threshold} of {}:\n", counted(keys.len(), "key"))]);
+        words.extend(keys.iter().map(|keyid| format!("    {keyid}\n")));
+    }
+    words + "\n"
 }
 
 fn table(documents: &[Document<'_>]) -> Table {

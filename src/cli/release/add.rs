@@ -105,12 +105,16 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let add = args.add()?;
     let payloads = Arc::clone(&add.payloads);
     let operation = Operation::Add(Box::new(add));
-    let outcome = workspace.commit(|view| {
+    let (outcome, is_new_line) = workspace.commit(|view| {
         refuse_faulty(view, workspace)?;
         let outcome = operation::plan(&operation, view, workspace)?;
         // A release that is already in the catalog may have lost its files since.
         args.copy_payloads(&payloads, workspace)?;
-        Ok((outcome.changes.clone(), outcome))
+        let is_new_line = match (&outcome.subject, view.trust()) {
+            (Subject::Release { line, .. }, Ok(Some(trust))) => trust.line_authority(line).is_none(),
+            _ => false,
+        };
+        Ok((outcome.changes.clone(), (outcome, is_new_line)))
     })?;
     let held = outcome.notes.iter().find_map(|note| match note {
         Note::Held { replaced } => Some(replaced),
@@ -120,7 +124,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let body = Body { subject: &outcome.subject, result, payloads: &payloads, held };
     let done = operation::show(&operation, &outcome, &body, terminal)?;
     if outcome.is_change() {
-        terminal.note(format_args!("next: `tidegate release sign {} --key FILE`", args.version));
+        // Only the targets keys can delegate a new line to release keys.
+        let targets = if is_new_line { " --targets-key FILE" } else { "" };
+        terminal.note(format_args!("next: `tidegate release sign {} --key FILE{targets}`", args.version));
     }
     Ok(done)
 }

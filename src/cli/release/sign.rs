@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use self::before::Before;
 use self::forward::Forward;
 use self::shown::Body;
-use super::super::ceremony::{self, SEE_ROLES};
+use super::super::ceremony::{self, SEE_ROLES, TOO_LARGE, pins};
 use super::super::failure::{Hint, refuse};
 use super::super::keyfile;
 use super::super::operation;
@@ -84,7 +84,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if args.ceremony.is_none() {
         let mut possible = Vec::new();
         for (line, versions) in pending {
-            match args.lacking(trust, line, &public, &keys, now) {
+            match args.lacking(trust, (line, &versions), &public, &keys, now) {
                 None => possible.push((line, versions)),
                 Some(lacking) if args.versions.is_empty() => body.refuse_line(line, versions, lacking),
                 Some((reason, hint)) => return Err(refuse(reason, hint)),
@@ -97,16 +97,20 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     }
     let mut proposed = propose_releases(trust, &pending, &public, now, |manifest| args.form(manifest))?;
     proposed.check(now).hint_with(hint)?;
+    let files = || args.key.iter().chain(&args.targets_key);
+    pins::check(files(), &proposed)?;
     // If a release was refused, the key that was given for it may have nothing to sign.
     let must_count = if body.refused.is_empty() { args.key.as_slice() } else { &[] };
     ceremony::sign_with(&mut proposed, must_count, &keys, SEE_KEYS)?;
     if let Some(file) = &args.ceremony {
         body.tell_refused(terminal);
-        ceremony::describe(&proposed, terminal)?;
+        ceremony::describe(&proposed, false, terminal)?;
         ceremony::pass_on(&proposed, file, terminal)?;
+        pins::keep(files(), proposed.base(), terminal);
         return Ok(body.exit_code());
     }
     ceremony::install(&proposed, &view.snapshot, workspace)?;
+    pins::keep(files(), proposed.result(), terminal);
     body.signed(&proposed, trust, &pending);
     body.show(terminal)
 }
@@ -117,6 +121,7 @@ fn hint(refused: &Refused) -> &'static str {
         Refused::BothSides { .. } | Refused::OtherDuty { .. } | Refused::Stranger { .. } => {
             "give a release key of another line, if there is one (`tidegate key list`); afterwards, you can give this line its own key: `tidegate root change --add release:LINE=NEW.pem --drop release:LINE=KEYID`"
         }
+        Refused::TooLarge { .. } => TOO_LARGE,
         Refused::Expired { .. } => "renew that role first: `tidegate root change --renew ROLE`",
         _ => SEE_ROLES,
     }
@@ -153,12 +158,14 @@ impl Args {
     fn lacking(
         &self,
         trust: &Trust,
-        line: &Line,
+        (line, versions): (&Line, &[Version]),
         release: &[PublicKey],
         keys: &[Box<dyn Signer>],
         now: Time,
     ) -> Option<(String, &'static str)> {
-        let proposed = match propose_releases(trust, &[(line, Vec::new())], release, now, |_| {}) {
+        let proposed = match propose_releases(trust, &[(line, versions.to_vec())], release, now, |manifest| {
+            self.form(manifest);
+        }) {
             Ok(proposed) => proposed,
             Err(error) => return Some((chain(&error), "restore `trust/` as it was")),
         };

@@ -63,6 +63,42 @@ impl Source {
     }
 }
 
+/// How far beyond the newest root a server is asked for later ones, since it cannot be listed.
+const AHEAD: u64 = 4;
+
+impl Source {
+    /// Refuses a place that lacks the root after `newest` but has a later one. Clients that begin below the
+    /// missing one never get past it, and keys that were dropped since go on counting for them.
+    pub fn check_roots(&self, newest: u64) -> anyhow::Result<()> {
+        let later = match self {
+            Self::Folder(folder) => {
+                let folder = folder.join("metadata");
+                let files = fs::read_dir(&folder);
+                let files = files.with_context(|| format!("cannot read `{}`", folder.display()))?;
+                let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+                names.filter_map(|name| names::root_version(&name)).filter(|found| newest < *found).max()
+            }
+            Self::Server(..) => {
+                let mut later = None;
+                for version in newest + 2..=newest + AHEAD {
+                    if self.get(&names::metadata_path("root", version), None)?.is_some() {
+                        later = Some(version);
+                    }
+                }
+                later
+            }
+        };
+        let Some(later) = later else { return Ok(()) };
+        let [missing, later] = [newest + 1, later].map(|version| names::metadata_path("root", version));
+        Err(refuse(
+            format!(
+                "`{missing}` is missing, although `{later}` is there: clients with an older root never get past it"
+            ),
+            "put the missing root back, from the catalog's `trust/` or another copy; a mirror needs a new `tidegate export`",
+        ))
+    }
+}
+
 impl Files for Source {
     type Error = anyhow::Error;
 

@@ -159,7 +159,7 @@ pub(super) fn examine<'a>(
         ManifestState::Signed(_) => true,
         // A catalog that has no keys yet can still record a history of promotions.
         ManifestState::NoTrust => stage > 0,
-        ManifestState::Unsigned | ManifestState::Invalid(_) => false,
+        ManifestState::Unsigned | ManifestState::Undelegated | ManifestState::Invalid(_) => false,
     };
     add(Fact::Signed { manifest }, block_if(!signed));
     let payload = &release.evidence.payload;

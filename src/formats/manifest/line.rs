@@ -27,6 +27,15 @@ pub enum LineError {
     Release(Version),
 }
 
+/// The prefix of a line that no role is delegated to yet, as in the time between its first file and its
+/// first signed release. Only delegations say which versions are a line's, so this is what its name says,
+/// unless `delegated` has those versions. Such a line offers nothing, so nobody is led astray.
+pub fn undelegated_prefix(line: &LineName, delegated: impl IntoIterator<Item = Prefix>) -> Prefix {
+    let named = Prefix::parse(line.as_str()).unwrap_or(Prefix::NONE);
+    let is_taken = delegated.into_iter().any(|other| other.overlaps(&named));
+    if is_taken { Prefix::NONE } else { named }
+}
+
 /// Rebuilds a line from the manifests of all its channels and of every release in them. Releases that are
 /// in no channel are left out. Returns `None` if there are no channels.
 ///

@@ -125,6 +125,11 @@ pub fn metadata_path(role: &str, version: u64) -> String {
     format!("metadata/{version}.{role}.json")
 }
 
+/// Returns the version of a root, given the name of its file, as in `7.root.json`.
+pub fn root_version(file: &str) -> Option<u64> {
+    file.strip_suffix(".root.json")?.parse().ok()
+}
+
 /// Returns the version and the role of a file, given its [`metadata_path`].
 pub fn role_at(path: &str) -> Option<(u64, &str)> {
     let (version, role) = path.strip_prefix("metadata/")?.strip_suffix(".json")?.split_once('.')?;

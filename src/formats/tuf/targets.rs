@@ -30,6 +30,10 @@ pub const RETIRED_LIFETIME: TimeDelta = TimeDelta::days(3650);
 /// so this lifetime only has to outlast a server outage.
 pub const CHANNELS_LIFETIME: TimeDelta = TimeDelta::days(90);
 
+/// The largest document that is signed offline, in bytes. A client reads the whole role of a line on every
+/// change in it, so a larger one would be a burden long before it is a danger.
+pub const MAX_SIGNED: u64 = 8 * 1024 * 1024;
+
 role! {
     /// Targets: the files that clients may download, and the roles that list more of them.
     pub struct Targets(TargetsKind::Targets, "targets") {

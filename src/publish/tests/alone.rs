@@ -3,7 +3,7 @@
 use super::*;
 
 /// A line of another name, with the prefix and channels of its own name.
-fn renamed(mut line: Line, name: &str) -> Line {
+pub(super) fn renamed(mut line: Line, name: &str) -> Line {
     line.name = LineName::parse(name).unwrap();
     for stage in &mut line.stages {
         stage.channel = ChannelName::of(&line.name, &stage.name).unwrap();

@@ -9,7 +9,7 @@ use super::roles::{RoleName, role_keys};
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
-use crate::formats::tuf::{DelegatedRole, KeyId, Root, Signers, Target, Targets, names};
+use crate::formats::tuf::{DelegatedRole, KeyId, MAX_SIGNED, Root, Signers, Target, Targets, names};
 use crate::signing::trust::{Trust, TrustError};
 use crate::signing::verify::check_scope;
 use crate::signing::{PublicKey, Violation};
@@ -25,6 +25,8 @@ pub enum Refused {
     Version { path: DocumentId, expected: u64, found: u64 },
     #[error("`{path}` expired at {}", rfc3339(*at))]
     Expired { path: DocumentId, at: Time },
+    #[error("`{path}` would have {bytes} bytes, and at most {MAX_SIGNED} are allowed")]
+    TooLarge { path: DocumentId, bytes: u64 },
     #[error("there is no root, or no targets role")]
     NoTop,
     #[error("role `{role}` would have {keys} keys and need {threshold} signatures")]
@@ -88,6 +90,10 @@ impl Ceremony {
             {
                 return Err(Refused::Version { path: id.clone(), expected: before + 1, found });
             }
+        }
+        let too_large = documents.iter().find(|document| document.raw.len() as u64 > MAX_SIGNED);
+        if let Some(Document { id, raw, .. }) = too_large {
+            return Err(Refused::TooLarge { path: id.clone(), bytes: raw.len() as u64 });
         }
         check_keys(root.signed(), targets.signed())?;
         self.check_delegations(targets.signed())?;

@@ -220,3 +220,47 @@ fn a_line_is_signed_when_its_manifests_are_complete() {
     assert_eq!((ready(&ceremony), ceremony.is_complete()), (vec![true, true], true));
     ceremony.check(t(NOW)).unwrap();
 }
+
+#[test]
+fn a_root_that_is_missing_between_others_is_told() {
+    let (mut files, trust) = trust();
+    let mut roots = vec![trust.root().signed().clone()];
+    for _ in 0..3 {
+        let mut next = roots[roots.len() - 1].clone();
+        next.version += 1;
+        let signed = Signed::sign(next.clone(), [&keys().root]).unwrap();
+        files.insert(format!("{}.root.json", next.version), signed.raw().clone());
+        roots.push(next);
+    }
+    assert_eq!(Trust::read(&files).unwrap().unwrap().roots().len(), 4);
+    for gone in [1, 2, 3] {
+        let mut files = files.clone();
+        files.remove(&format!("{gone}.root.json"));
+        let error = Trust::read(&files).unwrap_err().to_string();
+        assert_eq!(error, format!("`trust/{gone}.root.json` is missing"));
+    }
+    files.remove("4.root.json");
+    assert_eq!(Trust::read(&files).unwrap().unwrap().roots().len(), 3);
+}
+
+#[test]
+fn a_role_that_would_be_too_large_is_refused_and_one_beyond_half_is_told() {
+    let (_, mut ceremony) = renewal();
+    let line = ceremony.lines.keys().next().unwrap().clone();
+    assert_eq!(ceremony.large_roles().count(), 0);
+    let mut grow = |until: u64| {
+        role(&mut ceremony, |role| {
+            // A listed file takes some 150 bytes.
+            for n in 0..until / 150 {
+                list(role, &format!("payload.1.8.{n}.{}.json", "x".repeat(20)));
+            }
+        });
+        let (checked, large) = (ceremony.check(t(NOW)), ceremony.large_roles().collect::<Vec<_>>());
+        (checked, large.first().map(|(line, _)| (*line).clone()))
+    };
+    let (checked, large) = grow(MAX_SIGNED * 7 / 10);
+    assert!(checked.is_ok(), "{checked:?}");
+    assert_eq!(large, Some(line));
+    let (checked, _) = grow(MAX_SIGNED * 2);
+    assert!(matches!(checked, Err(Refused::TooLarge { path: DocumentId::Line(_), .. })), "{checked:?}");
+}

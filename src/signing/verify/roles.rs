@@ -287,6 +287,11 @@ impl Verified {
         Known { root: &self.root, timestamp: Some(&self.timestamp), snapshot: Some(&self.snapshot) }
     }
 
+    /// The lines that a role is delegated to, each with its delegation.
+    pub fn delegated_lines(&self) -> impl Iterator<Item = (LineName, &DelegatedRole)> {
+        delegated(&self.targets).filter_map(|role| Some((names::line_of(&role.name)?, role)))
+    }
+
     /// The expiry of each role that was read, by name.
     pub fn expiries(&self) -> impl Iterator<Item = (String, Time)> {
         let lines = self.lines.iter();

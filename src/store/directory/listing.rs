@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::entry::{DEPTH, Outside, inside, is_passed_over};
 use super::{unreadable, unreadable_folder};
 use crate::domain::Time;
+use crate::formats::tuf::MAX_SIGNED;
 use crate::formats::yaml::{ParsedFile, Source, is_for_a_file, parse};
 use crate::store::durable::{self, present};
 use crate::store::port::ReadError;
@@ -21,8 +22,9 @@ use crate::store::stamp::Stamp;
 /// How much of a catalog file is read. Real ones are far smaller; this much of a larger one is enough to
 /// report it.
 const MAX_FILE: u64 = 1024 * 1024;
-/// The limit for roles and manifests. Clients accept 5 MB.
-const MAX_DOCUMENT: u64 = 8 * 1024 * 1024;
+/// The limit for roles and manifests. Nothing this large is signed any more, but what was signed before must
+/// still be read, or nobody could make it smaller. Clusters read as much.
+const MAX_DOCUMENT: u64 = 8 * MAX_SIGNED;
 /// Below this many files to read, threads cost more than they save.
 const FEW: usize = 64;
 

@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::Lines;
-use crate::cli::ceremony::short;
+use crate::cli::ceremony::{TOO_LARGE, short};
 use crate::cli::table::Table;
 use crate::cli::terminal::Terminal;
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::line::Line;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
-use crate::formats::tuf::KeyId;
+use crate::formats::tuf::{KeyId, MAX_SIGNED};
 use crate::signing::ceremony::Ceremony;
 use crate::signing::trust::Trust;
 
@@ -24,7 +24,18 @@ pub struct Body {
     delegated: Vec<DelegatedBody>,
     /// Lines without releases to sign whose role was renewed because it would have expired soon.
     renewed: Vec<LineName>,
+    /// Lines whose role is larger than half of what is allowed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    large: Vec<LargeBody>,
     pub refused: Vec<RefusedBody>,
+}
+
+/// The role of a line that may soon be too large.
+#[derive(Debug, Serialize)]
+struct LargeBody {
+    line: LineName,
+    bytes: u64,
+    limit: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -90,6 +101,9 @@ impl Body {
             not_before_reason: manifest.not_before_reason.clone(),
         });
         self.signed = signed.collect();
+        let large = ceremony.large_roles();
+        self.large =
+            large.map(|(line, bytes)| LargeBody { line: line.clone(), bytes, limit: MAX_SIGNED }).collect();
         for (Line { name, .. }, versions) in pending {
             if trust.line(name).is_none() {
                 let keyids = ceremony.line_authority(name).map(|keys| keys.keyids.to_vec());
@@ -148,6 +162,11 @@ impl Body {
             || self.signed.iter().filter_map(|signed| Some((signed, signed.not_before_reason.as_ref()?)));
         for (signed, reason) in early() {
             terminal.note(format_args!("`{}` may be promoted before it is due: {reason}", signed.version));
+        }
+        for LargeBody { line, bytes, limit } in &self.large {
+            terminal.note(format_args!(
+                "warning: the role of line `{line}` has {bytes} bytes, and nothing can be signed for the line beyond {limit}; {TOO_LARGE}"
+            ));
         }
         self.tell_refused(terminal);
         if let Some((early, _)) = early().next() {

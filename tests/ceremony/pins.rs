@@ -1,0 +1,169 @@
+//! What is signed leads on from what the keeper holds, and not from what came in the file.
+
+use crate::desk::Desk;
+use crate::keepers::{founded, key, role, sign};
+
+/// Runs a command that must be refused and must change nothing in a file.
+fn refused(desk: &Desk, arguments: &[&str], file: &str, expected: &[&str]) {
+    let before = desk.read(file);
+    let told = desk.run(arguments);
+    assert!(told.contains("\nexit 1\n") && told.contains("\nhint: "), "{told}");
+    for expected in expected {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    assert_eq!(desk.read(file), before);
+}
+
+/// A renewal that begins from a first root to which somebody has added his own key.
+fn forged() -> (String, String) {
+    let desk = Desk::new();
+    key(&desk, "root", 1);
+    let mallory = key(&desk, "mallory", 66);
+    desk.done(&[
+        "init",
+        "--offline-keys",
+        "forged",
+        "--no-encrypt",
+        "--root-key",
+        "root.pem",
+        "--root-key",
+        "mallory.pem",
+    ]);
+    sign(&desk, "founding.json", "mallory");
+    desk.done(&["ceremony", "finish", "founding.json"]);
+    desk.done(&["root", "change", "renew.json", "--renew", "root", "--reason", "yearly renewal"]);
+    (desk.read("renew.json"), mallory)
+}
+
+#[test]
+fn a_forged_base_is_signed_by_no_key_that_has_a_pin_or_is_given_a_root() {
+    let desk = founded();
+    let (forged, _) = forged();
+    desk.write("forged.json", &forged);
+    let sign = ["ceremony", "sign", "forged.json", "--key", "keys/root.pem", "--yes"];
+    let other = "its root version 1 is another one than that of the keeper";
+    refused(&desk, &sign, "forged.json", &["does not lead on from its pin `keys/root.pem.pin.json`", other]);
+    std::fs::remove_file(desk.path("keys/root.pem.pin.json")).unwrap();
+    let named = [&sign[..], &["--root", "channels/trust/1.root.json"]].concat();
+    refused(&desk, &named, "forged.json", &["do not lead on from `channels/trust/1.root.json`", other]);
+    assert!(!desk.path("keys/root.pem.pin.json").exists(), "nothing is pinned that was refused");
+}
+
+#[test]
+fn without_a_pin_or_a_root_nothing_is_signed_unseen_and_all_keys_are_shown_in_full() {
+    let desk = founded();
+    let (forged, mallory) = forged();
+    desk.write("forged.json", &forged);
+    std::fs::remove_file(desk.path("keys/root.pem.pin.json")).unwrap();
+    let sign = ["ceremony", "sign", "forged.json", "--key", "keys/root.pem"];
+    let unseen = [&sign[..], &["--yes"]].concat();
+    refused(
+        &desk,
+        &unseen,
+        "forged.json",
+        &["nothing shows that the roots in it are real", "--root N.root.json"],
+    );
+    // The question comes after all keys, and there is no terminal to answer it on.
+    let keys = "- `root` needs 1 of 2 keys:\n<digest>\n<digest>\n";
+    let shown = [keys, "compare all keys and thresholds", "there is no terminal", "--root N.root.json"];
+    refused(&desk, &sign, "forged.json", &shown);
+    assert!(desk.run(&["ceremony", "show", "forged.json"]).contains(keys));
+    let roles = desk.json(&["ceremony", "show", "forged.json"])["roles_after"].clone();
+    assert!(roles.to_string().contains(&mallory), "{roles}");
+}
+
+#[test]
+fn what_is_older_than_what_a_key_has_signed_is_not_signed() {
+    let desk = founded();
+    key(&desk, "ada", 11);
+    desk.done(&["root", "change", "late.json", "--renew", "root"]);
+    desk.done(&["root", "change", "roles.json", "--add", "release=ada.pem"]);
+    desk.done(&[
+        "root",
+        "change",
+        "--renew",
+        "root",
+        "--renew",
+        "targets",
+        "--key",
+        "keys/root.pem",
+        "--key",
+        "keys/targets.pem",
+    ]);
+    for (file, key, expected) in [
+        ("late.json", "root", "its newest root is version 1, but the keeper has seen version 2"),
+        ("roles.json", "targets", "its newest root is version 1, but the keeper has seen version 2"),
+    ] {
+        let key = format!("keys/{key}.pem");
+        refused(&desk, &["ceremony", "sign", file, "--key", &key, "--yes"], file, &[expected]);
+    }
+    // The same for the targets role alone.
+    desk.done(&["root", "change", "roles2.json", "--add", "release=ada.pem"]);
+    desk.done(&["root", "change", "--renew", "targets", "--key", "keys/targets.pem"]);
+    let sign = ["ceremony", "sign", "roles2.json", "--key", "keys/targets.pem", "--yes"];
+    let older = "its targets role is version 2, but the keeper has seen version 3";
+    refused(&desk, &sign, "roles2.json", &[older]);
+}
+
+#[test]
+fn a_trust_folder_that_was_rolled_back_is_signed_with_by_nobody_who_has_seen_the_newer_one() {
+    let desk = founded();
+    key(&desk, "ada", 11);
+    let before = desk.read("channels/trust/targets.json");
+    let old = role(&desk, "release:1.8").0[0].clone();
+    let ada = ["--key", "keys/targets.pem", "--key", "keys/ada.pem"];
+    let drop = format!("release={old}");
+    let change = ["root", "change", "--add", "release=ada.pem", "--drop", &drop];
+    desk.done(&[&change[..], &ada].concat());
+    // Somebody puts the dropped key back, with the files of an old commit.
+    let now = desk.read("channels/trust/targets.json");
+    desk.write("channels/trust/targets.json", &before);
+    desk.release("1.8.2", "");
+    for command in [
+        &["release", "sign", "1.8.2", "--key", "keys/release.pem", "--targets-key", "keys/targets.pem"][..],
+        &["root", "change", "--renew", "targets", "--key", "keys/targets.pem"],
+    ] {
+        let told = desk.run(command);
+        assert!(told.contains("\nexit 1\n"), "{told}");
+    }
+    let told = desk.run(&["root", "change", "--renew", "targets", "--key", "keys/targets.pem"]);
+    let older = "its targets role is version 1, but the keeper has seen version 2";
+    assert!(told.contains(older) && told.contains("restore `trust/` as it was"), "{told}");
+    // The way out that it names.
+    desk.write("channels/trust/targets.json", &now);
+    desk.done(&["root", "change", "--renew", "targets", "--key", "keys/targets.pem"]);
+}
+
+#[test]
+fn a_key_without_a_pin_pins_what_it_signs_and_says_so_once() {
+    let desk = founded();
+    for name in ["root", "targets", "release"] {
+        assert!(desk.path(&format!("keys/{name}.pem.pin.json")).exists(), "`init` pins the root: {name}");
+    }
+    std::fs::remove_file(desk.path("keys/release.pem.pin.json")).unwrap();
+    desk.release("1.8.2", "");
+    let sign = ["release", "sign", "--key", "keys/release.pem"];
+    let told = desk.run(&sign);
+    assert!(told.contains("pinned root version 1 beside the keys"), "{told}");
+    desk.release("1.8.3", "");
+    let told = desk.run(&sign);
+    assert!(!told.contains("pinned"), "{told}");
+    // A pin that cannot be read is not passed over.
+    desk.write("keys/release.pem.pin.json", "{}");
+    desk.release("1.8.4", "");
+    refused(&desk, &sign, "channels/trust/releases-1.8.json", &["cannot use `keys/release.pem.pin.json`"]);
+}
+
+#[test]
+fn an_added_key_beside_the_old_ones_is_warned_of_and_a_rotation_is_not() {
+    let desk = founded();
+    let old = role(&desk, "online").0[0].clone();
+    key(&desk, "ada", 11);
+    let warning = "the old keys of role `online` still count";
+    let add = ["root", "change", "add.json", "--add", "online=ada.pem"];
+    let told = desk.run(&add);
+    assert!(told.contains("\nexit 0\n") && told.contains(warning), "{told}");
+    let drop = format!("online={old}");
+    let told = desk.run(&["root", "change", "rotate.json", "--add", "online=ada.pem", "--drop", &drop]);
+    assert!(told.contains("\nexit 0\n") && !told.contains("warning"), "{told}");
+}
