@@ -27,7 +27,7 @@ fn catalog(now: Time) -> Catalog {
         let stage = |stage: &str, soak| {
             let stage = StageName::parse(stage).expect("it is a name");
             let channel = ChannelName::of(&name, &stage).expect("it is short");
-            Stage { name: stage, channel, aliases: Vec::new(), soak, window: None, paused: None }
+            Stage { soak, ..Stage::new(stage, channel) }
         };
         let stages = vec![stage("preproduction", None), stage("production", Some(SoakPolicy::default()))];
         let release = |i: u32| {
@@ -46,6 +46,7 @@ fn catalog(now: Time) -> Catalog {
                 entries: vec![Some(entry), None],
                 hold: None,
                 yank: None,
+                past: None,
                 evidence: Evidence { manifest, payload: PayloadState::Present },
                 version: version.clone(),
             };

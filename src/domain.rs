@@ -19,6 +19,7 @@ pub mod change;
 pub mod stop;
 
 pub mod early;
+pub mod on_offer;
 pub mod promotion;
 pub mod soak_record;
 pub mod upgrade;

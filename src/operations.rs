@@ -41,16 +41,16 @@ pub enum Operation {
     /// Stop a release from entering further stages.
     Hold { version: Version, reason: String, by: Author },
     /// End a hold.
-    Resume { version: Version },
+    Resume { version: Version, reason: String, by: Author },
     /// Stop offering a release in every channel. `to` is the release to install instead. For a barrier, it
     /// is required and must be higher.
     Yank { version: Version, to: Option<Version>, reason: String, by: Author },
-    /// Offer a yanked release again. The catalog does not record the reason.
-    Unyank { version: Version, reason: Option<String> },
+    /// Offer a yanked release again.
+    Unyank { version: Version, reason: String, by: Author },
     /// Pause a channel, given by its name or an alias: its clusters wait, and nothing is promoted into it.
     Pause { channel: ChannelName, reason: String, by: Author },
     /// Resume a paused channel, given by its name or an alias.
-    Unpause { channel: ChannelName },
+    Unpause { channel: ChannelName, reason: String, by: Author },
     /// Retire a line: nothing more is added to it or promoted in it, but its releases stay on offer. This
     /// cannot be undone.
     Retire { line: LineName, reason: String, by: Author },
@@ -67,13 +67,13 @@ impl Operation {
         let outcome = match self {
             Self::Add(ask) => add::add(catalog, ask, now),
             Self::Hold { version, reason, by } => hold::hold(catalog, version, by.event(now, reason)),
-            Self::Resume { version } => hold::resume(catalog, version),
+            Self::Resume { version, reason, by } => hold::resume(catalog, version, by.event(now, reason)),
             Self::Yank { version, to, reason, by } => {
                 yank::yank(catalog, version, to.as_ref(), by.event(now, reason))
             }
-            Self::Unyank { version, .. } => yank::unyank(catalog, version),
+            Self::Unyank { version, reason, by } => yank::unyank(catalog, version, by.event(now, reason)),
             Self::Pause { channel, reason, by } => pause::pause(catalog, channel, by.event(now, reason)),
-            Self::Unpause { channel } => pause::unpause(catalog, channel),
+            Self::Unpause { channel, reason, by } => pause::unpause(catalog, channel, by.event(now, reason)),
             Self::Retire { line, reason, by } => retire::retire(catalog, line, by.event(now, reason)),
             Self::PromoteEarly(ask) => promote::promote_early(catalog, ask, now),
         }?;
@@ -84,9 +84,11 @@ impl Operation {
     /// The reason for the operation, if one was given.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Add(_) | Self::Resume { .. } | Self::Unpause { .. } => None,
-            Self::Unyank { reason, .. } => reason.as_deref(),
+            Self::Add(_) => None,
             Self::Hold { reason, .. }
+            | Self::Resume { reason, .. }
+            | Self::Unyank { reason, .. }
+            | Self::Unpause { reason, .. }
             | Self::Yank { reason, .. }
             | Self::Pause { reason, .. }
             | Self::Retire { reason, .. }
@@ -94,12 +96,14 @@ impl Operation {
         }
     }
 
-    /// The author of the operation, if the catalog records one.
+    /// The author of the operation, if it has one.
     pub const fn by(&self) -> Option<&Author> {
         match self {
-            Self::Resume { .. } | Self::Unyank { .. } | Self::Unpause { .. } => None,
             Self::Add(ask) => ask.by.as_ref(),
             Self::Hold { by, .. }
+            | Self::Resume { by, .. }
+            | Self::Unyank { by, .. }
+            | Self::Unpause { by, .. }
             | Self::Yank { by, .. }
             | Self::Pause { by, .. }
             | Self::Retire { by, .. }

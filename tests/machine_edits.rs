@@ -73,6 +73,7 @@ fn changes(reason: &str) -> Vec<Change> {
     let entry =
         |since| Entry { since: time(since), by: "schedule".to_owned(), reason: Some(reason.to_owned()) };
     let yank = |to| Yank { event: event.clone(), to };
+    let ended = event.ended(event.clone());
     let mut changes = vec![
         Change::Enter {
             version: version.clone(),
@@ -85,15 +86,15 @@ fn changes(reason: &str) -> Vec<Change> {
             entry: entry("2018-01-20T00:00:00Z"),
         },
         Change::Hold { version: version.clone(), hold: event.clone() },
-        Change::Resume { version: version.clone() },
+        Change::Resume { version: version.clone(), ended: ended.clone() },
         Change::Yank { version: version.clone(), yank: yank(None) },
         Change::Yank { version: version.clone(), yank: yank(Some(Version::parse("1.8.5").unwrap())) },
-        Change::Unyank { version },
+        Change::Unyank { version, ended: ended.clone() },
     ];
     for name in ["preproduction", "production"] {
         let (line, stage) = (line.clone(), stage(name));
         changes.push(Change::Pause { line: line.clone(), stage: stage.clone(), pause: event.clone() });
-        changes.push(Change::Unpause { line, stage });
+        changes.push(Change::Unpause { line, stage, ended: ended.clone() });
     }
     changes
 }

@@ -66,19 +66,20 @@ fn time(seconds: i64) -> Time {
 /// What people and the promoter do to a release and its channel.
 fn changes(catalog: &Catalog, now: Time) -> Vec<Change> {
     let event = Event::new(now, "fuzz: #1".into(), "\"why\", 'not'\n- x: {y".into());
+    let ended = event.ended(event.clone());
     let mut changes = Vec::new();
     for line in catalog.lines() {
         for version in line.releases.keys().cloned() {
             let yank = Yank { event: event.clone(), to: Some(version.clone()) };
             changes.push(Change::Hold { version: version.clone(), hold: event.clone() });
-            changes.push(Change::Resume { version: version.clone() });
+            changes.push(Change::Resume { version: version.clone(), ended: ended.clone() });
             changes.push(Change::Yank { version: version.clone(), yank });
-            changes.push(Change::Unyank { version });
+            changes.push(Change::Unyank { version, ended: ended.clone() });
         }
         for stage in &line.stages {
             let (line, stage) = (line.name.clone(), stage.name.clone());
             changes.push(Change::Pause { line: line.clone(), stage: stage.clone(), pause: event.clone() });
-            changes.push(Change::Unpause { line, stage });
+            changes.push(Change::Unpause { line, stage, ended: ended.clone() });
         }
     }
     changes

@@ -45,10 +45,18 @@ pub enum Command {
         author: Author,
     },
     /// Resume a paused channel
+    ///
+    /// The catalog keeps a record of the pause, of who ended it and why. Time in which the channel was
+    /// paused does not count as soak for the next stage.
     Resume {
         /// The channel's name or alias, in upper or lower case
         #[arg(value_parser = name)]
         channel: ChannelName,
+        /// Why the pause can end; it is recorded in the catalog
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        author: Author,
     },
 }
 
@@ -83,7 +91,9 @@ pub fn run(command: Command, workspace: &Workspace, terminal: &mut Terminal<'_>)
         Command::Pause { channel, reason, author } => {
             Operation::Pause { channel, reason, by: author.author()? }
         }
-        Command::Resume { channel } => Operation::Unpause { channel },
+        Command::Resume { channel, reason, author } => {
+            Operation::Unpause { channel, reason, by: author.author()? }
+        }
     };
     operation::run(&operation, workspace, terminal)
 }

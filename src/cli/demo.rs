@@ -222,6 +222,7 @@ fn release(
         entries: entries.collect(),
         hold: hold.map(Box::new),
         yank: None,
+        past: None,
         evidence: Evidence::default(),
         version,
     })

@@ -223,7 +223,7 @@ impl Args {
             let version = &decision.release.version;
             if self.backfill && decision.verdict == Verdict::Promote && decision.release.hold.is_some() {
                 report.notes.push(format!(
-                    "`{version}` is held, and `--backfill` does not promote a held release: first run `tidegate release resume {version}`"
+                    "`{version}` is held, and `--backfill` does not promote a held release: first run `tidegate release resume {version} --reason TEXT`"
                 ));
             }
             report.left(decision, !self.versions.is_empty());

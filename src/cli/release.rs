@@ -33,9 +33,16 @@ pub enum Command {
         author: Author,
     },
     /// Resume a held release
+    ///
+    /// The catalog keeps a record of the hold, of who ended it and why.
     Resume {
         /// The version
         version: Version,
+        /// Why the hold can end; it is recorded in the catalog
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        author: Author,
     },
     /// Stop offering a release in all channels
     ///
@@ -53,12 +60,16 @@ pub enum Command {
         author: Author,
     },
     /// Offer a yanked release again
+    ///
+    /// The catalog keeps a record of the yank, of who ended it and why.
     Unyank {
         /// The version
         version: Version,
-        /// The reason; shown in the output, but not recorded in the catalog
+        /// Why it can be offered again; it is recorded in the catalog
         #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
+        reason: String,
+        #[command(flatten)]
+        author: Author,
     },
 }
 
@@ -71,11 +82,15 @@ pub fn run(command: Command, workspace: &Workspace, terminal: &mut Terminal<'_>)
         Command::Hold { version, reason, author } => {
             Operation::Hold { version, reason, by: author.author()? }
         }
-        Command::Resume { version } => Operation::Resume { version },
+        Command::Resume { version, reason, author } => {
+            Operation::Resume { version, reason, by: author.author()? }
+        }
         Command::Yank { version, reason, to, author } => {
             Operation::Yank { version, to, reason, by: author.author()? }
         }
-        Command::Unyank { version, reason } => Operation::Unyank { version, reason },
+        Command::Unyank { version, reason, author } => {
+            Operation::Unyank { version, reason, by: author.author()? }
+        }
     };
     operation::run(&operation, workspace, terminal)
 }

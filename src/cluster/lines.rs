@@ -252,6 +252,7 @@ fn withheld(line: &Line, version: Version) -> Release {
         entries: vec![None; line.stages.len()],
         hold: None,
         yank: None,
+        past: None,
         evidence: Evidence::default(),
     }
 }

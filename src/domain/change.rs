@@ -3,7 +3,7 @@
 use super::catalog::Catalog;
 use super::channel::{LineName, StageName};
 use super::line::Line;
-use super::release::{Entry, Event, Release, Yank};
+use super::release::{Ended, Entry, Event, Release, Yank};
 use super::rules::{self, Broken, Rule};
 use super::version::Version;
 
@@ -16,18 +16,18 @@ pub enum Change {
     Enter { version: Version, stage: StageName, entry: Entry },
     /// A hold: the release enters no further stage.
     Hold { version: Version, hold: Event },
-    /// The end of a hold.
-    Resume { version: Version },
+    /// The end of a hold, with its record.
+    Resume { version: Version, ended: Ended },
     /// A yank: no channel offers the release.
     Yank { version: Version, yank: Yank },
-    /// The end of a yank.
-    Unyank { version: Version },
+    /// The end of a yank, with its record.
+    Unyank { version: Version, ended: Ended },
     /// A pause: nothing enters the channel.
     Pause { line: LineName, stage: StageName, pause: Event },
     /// The line no longer accepts new releases. This cannot be undone.
     Retire { line: LineName, retired: Event },
-    /// The end of a channel's pause.
-    Unpause { line: LineName, stage: StageName },
+    /// The end of a channel's pause, with its record.
+    Unpause { line: LineName, stage: StageName, ended: Ended },
 }
 
 /// The target of a change.
@@ -109,9 +109,9 @@ impl Change {
             Self::Add { line, release } => Changed::NewRelease(line, &release.version),
             Self::Enter { version, .. }
             | Self::Hold { version, .. }
-            | Self::Resume { version }
+            | Self::Resume { version, .. }
             | Self::Yank { version, .. }
-            | Self::Unyank { version } => Changed::Release(version),
+            | Self::Unyank { version, .. } => Changed::Release(version),
             Self::Pause { line, .. } | Self::Unpause { line, .. } | Self::Retire { line, .. } => {
                 Changed::Line(line)
             }
@@ -145,11 +145,31 @@ impl Change {
                 *place = Some(entry.clone());
             }
             Self::Hold { version, hold } => release(line, version)?.hold = Some(Box::new(hold.clone())),
-            Self::Resume { version } => release(line, version)?.hold = None,
+            // The end of something that has not begun leaves no record.
+            Self::Resume { version, ended } => {
+                let release = release(line, version)?;
+                if release.hold.take().is_some() {
+                    release.past.get_or_insert_default().resumed.push(ended.clone());
+                }
+            }
             Self::Yank { version, yank } => release(line, version)?.yank = Some(Box::new(yank.clone())),
-            Self::Unyank { version } => release(line, version)?.yank = None,
-            Self::Pause { stage, pause, .. } => *paused(line, stage)? = Some(pause.clone()),
-            Self::Unpause { stage, .. } => *paused(line, stage)? = None,
+            Self::Unyank { version, ended } => {
+                let release = release(line, version)?;
+                if release.yank.take().is_some() {
+                    release.past.get_or_insert_default().unyanked.push(ended.clone());
+                }
+            }
+            Self::Pause { stage, pause, .. } => {
+                let place = place(line, stage)?;
+                line.stages[place].paused = Some(pause.clone());
+            }
+            Self::Unpause { stage, ended, .. } => {
+                let place = place(line, stage)?;
+                let stage = &mut line.stages[place];
+                if stage.paused.take().is_some() {
+                    stage.resumed.push(ended.clone());
+                }
+            }
             Self::Retire { retired, .. } => line.retired = Some(retired.clone()),
         }
         Ok(())
@@ -158,11 +178,6 @@ impl Change {
 
 fn release<'a>(line: &'a mut Line, version: &Version) -> Result<&'a mut Release, ChangeError> {
     line.releases.get_mut(version).ok_or_else(|| ChangeError::NoRelease(version.clone()))
-}
-
-fn paused<'a>(line: &'a mut Line, stage: &StageName) -> Result<&'a mut Option<Event>, ChangeError> {
-    let place = place(line, stage)?;
-    Ok(&mut line.stages[place].paused)
 }
 
 fn place(line: &Line, stage: &StageName) -> Result<usize, ChangeError> {

@@ -8,7 +8,7 @@ use super::Time;
 use super::as_text::as_text;
 use super::channel::{ChannelName, LineName, StageName};
 use super::policy::{Freeze, SoakPolicy, Urgency, Window};
-use super::release::{Event, Release};
+use super::release::{Ended, Event, Release};
 use super::version::Version;
 
 /// A family of versions that pass through the same stages.
@@ -116,12 +116,22 @@ pub struct Stage {
     pub window: Option<Window>,
     /// Set while the channel is paused.
     pub paused: Option<Event>,
+    /// The pauses that somebody ended.
+    pub resumed: Vec<Ended>,
 }
 
 impl Stage {
     /// Creates a stage that has no aliases, soak, window or pause.
     pub const fn new(name: StageName, channel: ChannelName) -> Self {
-        Self { name, channel, aliases: Vec::new(), soak: None, window: None, paused: None }
+        Self {
+            name,
+            channel,
+            aliases: Vec::new(),
+            soak: None,
+            window: None,
+            paused: None,
+            resumed: Vec::new(),
+        }
     }
 
     /// The pause, if it is in effect at `now`.

@@ -19,7 +19,7 @@ use super::soak_record;
 use super::version::Version;
 
 use gate::{Barrier, examine};
-pub use gate::{Early, Fact, Gate, GateState};
+pub use gate::{Early, Fact, Gate, GateState, SoakEnd};
 
 /// The decision whether a release enters its next stage, with every gate.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,8 +32,8 @@ pub struct Decision<'a> {
     pub verdict: Verdict,
     /// Every gate, including those that pass.
     pub gates: Vec<Gate<'a>>,
-    /// When the release becomes overdue: once the soak has lasted for its `max`, not counting time in a
-    /// freeze. `None` if the stage has no soak.
+    /// When the release becomes overdue: once the soak has lasted for its `max`, not counting time in
+    /// freezes and holds. `None` if the stage has no soak, or while the release is held or not on offer.
     pub deadline: Option<Time>,
     /// Whether the deadline has passed. An overdue release is shown more prominently, but no gate opens
     /// because of that.
@@ -65,6 +65,15 @@ impl Verdict {
     /// The earliest time at which the release can enter the stage. `None` if a gate blocks it.
     pub fn earliest(self, now: Time) -> Option<Time> {
         if self == Self::Promote { Some(now) } else { self.waits_until() }
+    }
+
+    /// Whether this verdict lets a release in before `other` does. Blocked is later than any time.
+    fn is_before(self, other: Self, now: Time) -> bool {
+        match (self.earliest(now), other.earliest(now)) {
+            (Some(own), Some(other)) => own < other,
+            (own, None) => own.is_some(),
+            (None, Some(_)) => false,
+        }
     }
 }
 
@@ -112,7 +121,10 @@ impl<'a> Decision<'a> {
         let during_freeze = waits(|fact| matches!(fact, Fact::Freeze { .. }));
         let skips = during_freeze || waits(|fact| matches!(fact, Fact::Soak { .. } | Fact::Window { .. }));
         let once_signed = waits(|fact| matches!(fact, Fact::NotBefore { .. }));
-        (skips && self.verdict != Verdict::Blocked).then_some(EarlyWay { once_signed, during_freeze })
+        // A soak that stands still blocks, and an early promotion skips it.
+        let is_in_the_way =
+            |gate: &Gate<'_>| gate.state == GateState::Blocks && !matches!(gate.fact, Fact::Soak { .. });
+        (skips && !self.gates.iter().any(is_in_the_way)).then_some(EarlyWay { once_signed, during_freeze })
     }
 
     /// The gates that do not pass.
@@ -142,8 +154,7 @@ pub fn decide(catalog: &Catalog, now: Time) -> Vec<Decision<'_>> {
 
 /// Makes the decisions for the releases of one line.
 pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
-    // For each stage, the lowest barrier that has not entered it yet. Releases above the barrier wait for
-    // it.
+    // For each stage, the barrier that will enter it last. Releases above the barriers wait for all of them.
     let mut barriers: Vec<Option<Barrier<'_>>> = vec![None; line.stages.len()];
     let standing: BTreeSet<&Version> = line.barriers(now).map(|(_, version)| version).collect();
     let mut decisions = Vec::new();
@@ -153,7 +164,9 @@ pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
         if release.yanked(now).is_none() && standing.contains(&release.version) {
             let verdicts = onwards(&decision, now);
             for (pending, verdict) in barriers.iter_mut().skip(stage).zip(verdicts) {
-                pending.get_or_insert(Barrier { release, verdict });
+                if pending.is_none_or(|barrier| barrier.verdict.is_before(verdict, now)) {
+                    *pending = Some(Barrier { release, verdict });
+                }
             }
         }
         decisions.push(decision);
@@ -194,9 +207,9 @@ fn onwards(decision: &Decision<'_>, now: Time) -> Vec<Verdict> {
     let Decision { line, release, stage, .. } = *decision;
     let mut verdicts = vec![decision.verdict];
     let mut entered = decision.verdict.earliest(now);
-    for (place, target) in line.stages.iter().enumerate().skip(stage + 1) {
+    for place in stage + 1..line.stages.len() {
         let recorded = release.entries[place].as_ref().map(|entry| entry.since);
-        let due = entered.and_then(|entered| gate::due(line, release, target, entered, now));
+        let due = entered.and_then(|entered| gate::due(line, release, place, entered, now));
         entered = recorded.or(due);
         verdicts.push(entered.map_or(Verdict::Blocked, |until| Verdict::Wait { until }));
     }

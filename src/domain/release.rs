@@ -35,9 +35,12 @@ pub struct Release {
     /// The release's entry into each stage, by the stage's index in its line. The list is always as long as
     /// the line's list of stages, and the times never go backwards.
     pub entries: Vec<Option<Entry>>,
-    /// Boxed like `yank`, since few releases have either, and a catalog may have a hundred thousand.
+    /// Boxed like `yank` and `past`, since few releases have any, and a catalog may have a hundred
+    /// thousand.
     pub hold: Option<Box<Event>>,
     pub yank: Option<Box<Yank>>,
+    /// The stops of the release that are over. `None` if there are none.
+    pub past: Option<Box<Past>>,
     /// The signed manifest and payload files found for the release.
     pub evidence: Evidence,
 }
@@ -61,6 +64,28 @@ pub struct Event {
     /// the catalog ([`Catalog::with_stops_at_once`](super::catalog::Catalog::with_stops_at_once)). Whoever
     /// wrote it meant to stop something right away.
     pub at_once: bool,
+}
+
+/// A hold, a pause or a yank that somebody ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// When the stop began.
+    pub from: Time,
+    /// When it was ended.
+    pub until: Time,
+    /// Who ended it.
+    pub by: String,
+    /// Why it was ended.
+    pub reason: String,
+}
+
+/// The stops of a release that are over, in the order in which they were ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Past {
+    /// Holds.
+    pub resumed: Vec<Ended>,
+    /// Yanks.
+    pub unyanked: Vec<Ended>,
 }
 
 /// The decision that a release is no longer on offer.
@@ -197,6 +222,19 @@ impl Event {
     pub fn is_by(&self, now: Time) -> bool {
         self.at_once || self.at <= now
     }
+
+    /// The record of the stop that this event began, once `end` has ended it. A stop that was dated in the
+    /// future took effect at once, so it began no later than it ended.
+    pub fn ended(&self, end: Self) -> Ended {
+        Ended { from: self.at.min(end.at), until: end.at, by: end.by, reason: end.reason }
+    }
+}
+
+impl Ended {
+    /// The time for which the stop lasted.
+    pub const fn period(&self) -> (Time, Time) {
+        (self.from, self.until)
+    }
 }
 
 impl Release {
@@ -218,6 +256,16 @@ impl Release {
     /// The yank, if it is in effect at `now`.
     pub fn yanked(&self, now: Time) -> Option<&Yank> {
         self.yank.as_deref().filter(|yank| yank.event.is_by(now))
+    }
+
+    /// The holds that somebody ended.
+    pub fn resumed(&self) -> &[Ended] {
+        self.past.as_deref().map_or(&[], |past| &past.resumed)
+    }
+
+    /// The yanks that somebody ended.
+    pub fn unyanked(&self) -> &[Ended] {
+        self.past.as_deref().map_or(&[], |past| &past.unyanked)
     }
 
     /// Whether the release has an entry for the last stage of its line, even one dated in the future.

@@ -60,6 +60,8 @@ pub enum At {
     Freeze(usize),
     /// The pause of a stage's channel.
     Pause(StageName),
+    /// A pause of a stage's channel that somebody ended.
+    Resumed(StageName, usize),
     /// Any other field of the line, by its key.
     Text(&'static str),
     /// A place in a release.
@@ -86,6 +88,10 @@ pub enum Part {
     Since(StageName),
     Yank,
     YankTo,
+    /// A hold that somebody ended.
+    Resumed(usize),
+    /// A yank that somebody ended.
+    Unyanked(usize),
     /// Any other field of the release, by its key.
     Text(&'static str),
 }
@@ -126,6 +132,8 @@ pub enum Rule {
     SoakBackwards { stage: StageName, urgency: Urgency, soak: Soak },
     /// A freeze must end after it begins.
     FreezeBackwards,
+    /// A stop must not end before it begins.
+    StopBackwards,
     /// The default name of a stage's channel must be a valid name.
     ChannelName { stage: StageName, why: NameError },
     /// Entries and pauses must refer to stages of the line.

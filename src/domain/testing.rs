@@ -8,7 +8,7 @@ use super::channel::{ChannelName, LineName, StageName};
 use super::line::{Follows, Line, Prefix, Stage};
 use super::payload::{Payload, Sha256};
 use super::policy::{Freeze, SoakPolicy, Urgency};
-use super::release::{Entry, Event, Evidence, ManifestState, Release, SignedFacts, Yank};
+use super::release::{Ended, Entry, Event, Evidence, ManifestState, Release, SignedFacts, Yank};
 use super::version::Version;
 
 /// A time, `2018-01-02T00:00:00Z` or just `2018-01-02`.
@@ -25,13 +25,18 @@ pub fn event(at: Time, reason: &str) -> Event {
     Event::new(at, "ada".to_owned(), reason.to_owned())
 }
 
+/// A stop that `ada` ended.
+pub fn ended(from: &str, until: &str) -> Ended {
+    event(t(from), "slow nodes").ended(event(t(until), "it was the network"))
+}
+
 /// A line with the two usual stages and no releases.
 pub fn line(name: &str, follows: Option<&str>) -> Line {
     let line = LineName::parse(name).unwrap();
     let stage = |stage: &str, soak| {
         let stage = StageName::parse(stage).unwrap();
         let channel = ChannelName::of(&line, &stage).unwrap();
-        Stage { name: stage, channel, aliases: Vec::new(), soak, window: None, paused: None }
+        Stage { soak, ..Stage::new(stage, channel) }
     };
     Line {
         title: None,
@@ -68,6 +73,7 @@ pub fn release(version: &str, entered: &[&str]) -> Release {
         entries,
         hold: None,
         yank: None,
+        past: None,
         evidence: Evidence {
             manifest: ManifestState::Signed(SignedFacts::default()),
             payload: super::release::PayloadState::Present,

@@ -13,6 +13,7 @@ pub use splice::SpliceError;
 
 use crate::domain::catalog::Catalog;
 use crate::domain::change::{Change, ChangeError, Changed};
+use crate::domain::release::Ended;
 use crate::formats::yaml::{line_path, release_path};
 
 /// Why a change cannot be written to its file.
@@ -86,6 +87,10 @@ pub fn edit<'a>(
         Some(value) => splice::put(old, &path, &value),
         None => splice::remove(old, &path),
     };
+    let text = text.and_then(|text| match record(change) {
+        Some((path, ended)) => splice::append(&text, &path, &render::ended(ended)),
+        None => Ok(text),
+    });
     match text {
         Ok(text) => Ok(Some(Edit { file, text })),
         Err(SpliceError::Absent(_)) => Ok(None),
@@ -106,6 +111,21 @@ fn place(change: &Change) -> Option<(Vec<&str>, Option<String>)> {
         Change::Pause { stage, pause, .. } => (vec!["paused", stage.as_str()], Some(render::event(pause))),
         Change::Retire { retired, .. } => (vec!["retired"], Some(render::event(retired))),
         Change::Unpause { stage, .. } => (vec!["paused", stage.as_str()], None),
+    })
+}
+
+/// Returns the path of the list to which a change adds the record of a stop that it ends.
+fn record(change: &Change) -> Option<(Vec<&str>, &Ended)> {
+    Some(match change {
+        Change::Resume { ended, .. } => (vec!["resumed"], ended),
+        Change::Unyank { ended, .. } => (vec!["unyanked"], ended),
+        Change::Unpause { stage, ended, .. } => (vec!["resumed", stage.as_str()], ended),
+        Change::Add { .. }
+        | Change::Enter { .. }
+        | Change::Hold { .. }
+        | Change::Yank { .. }
+        | Change::Pause { .. }
+        | Change::Retire { .. } => return None,
     })
 }
 

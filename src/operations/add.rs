@@ -125,6 +125,7 @@ impl Add {
             entries: vec![None; line.stages.len()],
             hold: None,
             yank: None,
+            past: None,
             evidence: Evidence::default(),
         }
     }

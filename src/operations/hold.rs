@@ -36,16 +36,21 @@ pub(super) fn hold<'a>(
 ///
 /// # Errors
 /// When the release is unknown.
-pub(super) fn resume<'a>(catalog: &'a Catalog, version: &'a Version) -> Result<Outcome, Refused<'a>> {
+pub(super) fn resume<'a>(
+    catalog: &'a Catalog,
+    version: &'a Version,
+    end: Event,
+) -> Result<Outcome, Refused<'a>> {
     let (line, release) = catalog.release(version).ok_or(Refused::NoRelease(version))?;
-    let resume = Change::Resume { version: release.version.clone() };
-    Ok(Outcome::of(Subject::release(line, &release.version), release.hold.is_some().then_some(resume)))
+    let version = &release.version;
+    let resume = |hold: &Event| Change::Resume { version: version.clone(), ended: hold.ended(end) };
+    Ok(Outcome::of(Subject::release(line, version), release.hold.as_deref().map(resume)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::testing::{catalog, event, line, release, t, v};
+    use crate::domain::testing::{catalog, ended, event, line, release, t, v};
 
     fn three() -> Catalog {
         catalog([line("1.8", None)
@@ -78,12 +83,16 @@ mod tests {
         let catalog = three();
         let seven = v("1.8.7");
         for (version, expected) in [
-            ("1.8.6", Ok(vec![Change::Resume { version: v("1.8.6") }])),
+            (
+                "1.8.6",
+                Ok(vec![Change::Resume { version: v("1.8.6"), ended: ended("2018-02-02", "2018-02-03") }]),
+            ),
             ("1.8.5", Ok(vec![])),
             ("1.8.7", Err(Refused::NoRelease(&seven))),
         ] {
             let asked = v(version);
-            assert_eq!(resume(&catalog, &asked).map(|outcome| outcome.changes), expected, "{version}");
+            let end = event(t("2018-02-03"), "it was the network");
+            assert_eq!(resume(&catalog, &asked, end).map(|outcome| outcome.changes), expected, "{version}");
         }
     }
 }

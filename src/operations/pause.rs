@@ -29,11 +29,17 @@ pub(super) fn pause<'a>(
 ///
 /// # Errors
 /// When the channel is unknown.
-pub(super) fn unpause<'a>(catalog: &'a Catalog, name: &'a ChannelName) -> Result<Outcome, Refused<'a>> {
+pub(super) fn unpause<'a>(
+    catalog: &'a Catalog,
+    name: &'a ChannelName,
+    end: Event,
+) -> Result<Outcome, Refused<'a>> {
     let channel = catalog.channel(name).ok_or(Refused::NoChannel(name))?;
     let stage = channel.stage();
-    let unpause = Change::Unpause { line: channel.line.name.clone(), stage: stage.name.clone() };
-    Ok(Outcome::of(subject(channel), stage.paused.is_some().then_some(unpause)))
+    let (line, name) = (&channel.line.name, &stage.name);
+    let unpause =
+        |pause: &Event| Change::Unpause { line: line.clone(), stage: name.clone(), ended: pause.ended(end) };
+    Ok(Outcome::of(subject(channel), stage.paused.as_ref().map(unpause)))
 }
 
 fn subject(channel: ChannelRef<'_>) -> Subject {
@@ -43,7 +49,7 @@ fn subject(channel: ChannelRef<'_>) -> Subject {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::testing::{catalog, event, line, t};
+    use crate::domain::testing::{catalog, ended, event, line, t};
 
     /// Production is paused, and is called `stable` too.
     fn paused() -> Catalog {
@@ -82,12 +88,14 @@ mod tests {
     #[test]
     fn an_alias_resumes_its_channel() {
         let catalog = paused();
-        let outcome = |channel: &str| unpause(&catalog, &name(channel)).unwrap();
+        let end = || event(t("2018-02-03"), "it was the network");
+        let outcome = |channel: &str| unpause(&catalog, &name(channel), end()).unwrap();
         let stable = outcome("stable");
         assert_eq!(stable.subject, Subject::Channel { channel: name("1.8-production") });
         let (line, stage) = ("1.8".parse().unwrap(), "production".parse().unwrap());
-        assert_eq!(stable.changes, [Change::Unpause { line, stage }]);
+        let ended = ended("2018-02-02", "2018-02-03");
+        assert_eq!(stable.changes, [Change::Unpause { line, stage, ended }]);
         assert!(!outcome("1.8-preproduction").is_change());
-        assert_eq!(unpause(&catalog, &name("edge")), Err(Refused::NoChannel(&name("edge"))));
+        assert_eq!(unpause(&catalog, &name("edge"), end()), Err(Refused::NoChannel(&name("edge"))));
     }
 }

@@ -65,10 +65,15 @@ pub(super) fn yank<'a>(
 ///
 /// # Errors
 /// When the release is unknown.
-pub(super) fn unyank<'a>(catalog: &'a Catalog, version: &'a Version) -> Result<Outcome, Refused<'a>> {
+pub(super) fn unyank<'a>(
+    catalog: &'a Catalog,
+    version: &'a Version,
+    end: Event,
+) -> Result<Outcome, Refused<'a>> {
     let (line, release) = catalog.release(version).ok_or(Refused::NoRelease(version))?;
-    let unyank = Change::Unyank { version: release.version.clone() };
-    Ok(Outcome::of(Subject::release(line, &release.version), release.yank.is_some().then_some(unyank)))
+    let version = &release.version;
+    let unyank = |yank: &Yank| Change::Unyank { version: version.clone(), ended: yank.event.ended(end) };
+    Ok(Outcome::of(Subject::release(line, version), release.yank.as_deref().map(unyank)))
 }
 
 /// Notes the channels that had the yanked release and do not have its replacement yet: clusters there wait.
@@ -109,7 +114,7 @@ mod tests {
     use crate::domain::channel::LineName;
     use crate::domain::release::PayloadState;
     use crate::domain::rules::{Reference, Rule};
-    use crate::domain::testing::{catalog, event, line, release, t, v};
+    use crate::domain::testing::{catalog, ended, event, line, release, t, v};
     use crate::operations::{Author, Operation};
 
     const NOW: &str = "2018-03-01";
@@ -230,8 +235,11 @@ mod tests {
     #[test]
     fn an_offer_is_restored_if_it_was_ended() {
         let catalog = five();
-        assert_eq!(unyank(&catalog, &v("1.8.7")).unwrap().changes, [Change::Unyank { version: v("1.8.7") }]);
-        assert!(!unyank(&catalog, &v("1.8.6")).unwrap().is_change());
-        assert_eq!(unyank(&catalog, &v("1.8.9")), Err(Refused::NoRelease(&v("1.8.9"))));
+        let unyank = |version| unyank(&catalog, version, event(t(NOW), "it was the network"));
+        let [six, seven, nine] = ["1.8.6", "1.8.7", "1.8.9"].map(v);
+        let ended = ended("2018-02-01", NOW);
+        assert_eq!(unyank(&seven).unwrap().changes, [Change::Unyank { version: seven.clone(), ended }]);
+        assert!(!unyank(&six).unwrap().is_change());
+        assert_eq!(unyank(&nine), Err(Refused::NoRelease(&nine)));
     }
 }

@@ -20,7 +20,7 @@ use crate::domain::change::Change;
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::payload::Sha256;
 use crate::domain::release::{Evidence, PayloadState, Release};
-use crate::domain::testing::{catalog, entry, event, line, release, t, v};
+use crate::domain::testing::{catalog, ended, entry, event, line, release, t, v};
 
 /// One kind of store, empty except for the line `1.8`.
 trait Place {
@@ -173,7 +173,8 @@ fn the_end_of_something_that_does_not_exist_changes_nothing() {
     each(|place| {
         commit(place, &[add("1.8.1")]);
         let seen = read(place).revision;
-        let resume = [Change::Resume { version: v("1.8.1") }];
+        let ended = ended("2018-02-02", "2018-02-03");
+        let resume = [Change::Resume { version: v("1.8.1"), ended }];
         assert_eq!(place.catalog().commit(&seen, &resume, later()).unwrap(), seen);
     });
 }

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use chrono::TimeDelta;
+
 use super::{event, evidence, retired, yanked};
-use crate::domain::promotion::{Fact, Gate, GateState};
+use crate::domain::promotion::{Fact, Gate, GateState, SoakEnd};
 use crate::domain::release::ManifestState;
 use crate::domain::rfc3339;
 use crate::domain::span::Span;
@@ -18,14 +20,33 @@ pub fn gate(gate: &Gate<'_>) -> String {
         Fact::Yanked { yank } => yanked(yank),
         Fact::Signed { manifest } => evidence::manifest(manifest, passes),
         Fact::Payload { payload } => evidence::payload(payload),
-        Fact::Soak { since, soak, due, waived } => {
-            let (min, since, due) = (Span(soak.min), rfc3339(since), rfc3339(due));
-            match gate.state {
+        Fact::Soak { since, soak, ends, waived } => {
+            let (min, since) = (Span(soak.min), rfc3339(since));
+            let (due, lost) = match ends {
+                SoakEnd::Paused { channel, pause } => {
+                    return format!(
+                        "{skipped}the soak of {min} since {since} stands still: channel `{channel}` has been paused {}",
+                        event(pause)
+                    );
+                }
+                SoakEnd::Yanked => {
+                    return format!(
+                        "{skipped}the soak of {min} since {since} stands still: the release is yanked"
+                    );
+                }
+                SoakEnd::At { due, lost } => (rfc3339(due), lost),
+            };
+            let said = match gate.state {
                 GateState::Passes if waived => format!("{skipped}the soak of {min} since {since} ends {due}"),
                 GateState::Passes => format!("the soak of {min} since {since} is over"),
                 GateState::Waits { .. } | GateState::Blocks => {
                     format!("soaking for {min} since {since}, until {due}")
                 }
+            };
+            if lost > TimeDelta::zero() {
+                format!("{said}, not counting `{}` in which it was not on offer", Span(lost).rough())
+            } else {
+                said
             }
         }
         Fact::NotBefore { at, .. } => format!("its signature allows it to enter at {} or later", rfc3339(at)),
@@ -100,6 +121,13 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
     let sign = || format!("tidegate release sign {version} --key FILE");
     Some(match gate.fact {
         // [`early_remedy`] covers these gates together.
+        Fact::Soak { ends: SoakEnd::Paused { channel, .. }, .. } | Fact::Paused { channel, .. } => {
+            Remedy::new(
+                "resume_channel",
+                "anyone who may change the catalog can end the pause",
+                format!("tidegate channel resume {channel} --reason TEXT"),
+            )
+        }
         Fact::Soak { .. } | Fact::Window { .. } | Fact::Freeze { .. } | Fact::Recorded { .. } => return None,
         Fact::Yanked { .. } => unyank(version),
         Fact::Signed { manifest: ManifestState::NoTrust } => Remedy::new(
@@ -138,17 +166,12 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         Fact::Hold { .. } => Remedy::new(
             "resume",
             "anyone who may change the catalog can end the hold",
-            format!("tidegate release resume {version}"),
+            format!("tidegate release resume {version} --reason TEXT"),
         ),
         Fact::Order { barrier } => Remedy::new(
             "explain",
             "see what is holding up the barrier",
             format!("tidegate explain {}", barrier?.version),
-        ),
-        Fact::Paused { channel, .. } => Remedy::new(
-            "resume_channel",
-            "anyone who may change the catalog can end the pause",
-            format!("tidegate channel resume {channel}"),
         ),
     })
 }

@@ -46,18 +46,19 @@ fn told(operation: &Operation) -> (&'static str, String, &'static str) {
         Operation::Hold { reason, .. } => {
             ("held", because(Some(reason)), "is already on hold for that reason")
         }
-        Operation::Resume { .. } => {
-            ("resumed", ": it will move on to the next stage when it is due".to_owned(), "is not on hold")
+        Operation::Resume { reason, .. } => {
+            let details = format!(": {reason}; it will move on to the next stage when it is due");
+            ("resumed", details, "is not on hold")
         }
         Operation::Yank { reason, to, .. } => {
             let to = to.as_ref().map(|to| format!("; `{to}` replaces it")).unwrap_or_default();
             ("yanked", format!(": {reason}{to}"), "has already been yanked for that reason")
         }
-        Operation::Unyank { reason, .. } => ("unyanked", because(reason.as_deref()), "has not been yanked"),
+        Operation::Unyank { reason, .. } => ("unyanked", because(Some(reason)), "has not been yanked"),
         Operation::Pause { reason, .. } => {
             ("paused", because(Some(reason)), "is already paused for that reason")
         }
-        Operation::Unpause { .. } => ("resumed", String::new(), "is not paused"),
+        Operation::Unpause { reason, .. } => ("resumed", because(Some(reason)), "is not paused"),
         Operation::Retire { reason, .. } => {
             ("retired", because(Some(reason)), "has already been retired for that reason")
         }
@@ -135,19 +136,19 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
         }
         Refused::Differs { .. } => "add the changed release as a new version".to_owned(),
         Refused::Held { version, .. } => {
-            format!("to give another reason, first run `tidegate release resume {version}`")
+            format!("to give another reason, first run `tidegate release resume {version} --reason TEXT`")
         }
         Refused::InLastStage { version, .. } => {
             format!("to stop offering it, run `tidegate release yank {version} --reason TEXT`")
         }
         Refused::Yanked { version, .. } => {
-            format!("to change the yank, first run `tidegate release unyank {version}`")
+            format!("to change the yank, first run `tidegate release unyank {version} --reason TEXT`")
         }
         Refused::ReplacementYanked { line, .. } => {
             format!("name a release of line `{line}` that is on offer: `tidegate release list --line {line}`")
         }
         Refused::Paused { channel, .. } => {
-            format!("to give another reason, first run `tidegate channel resume {channel}`")
+            format!("to give another reason, first run `tidegate channel resume {channel} --reason TEXT`")
         }
         Refused::LineRetired { .. } => {
             "retiring cannot be undone: add new releases to the line that follows it".to_owned()

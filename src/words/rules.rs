@@ -60,6 +60,9 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             )
         }
         Rule::FreezeBackwards => ("the freeze ends before it begins".to_owned(), "write a time after `from`"),
+        Rule::StopBackwards => {
+            ("the stop ended before it began".to_owned(), "write an `until` that is not before `from`")
+        }
         Rule::ChannelName { stage, why } => (
             format!("the channel of stage `{stage}` has no valid name: {why}"),
             "give the stage a short `channel`",

@@ -11,8 +11,17 @@ fn a_channel_is_paused_and_resumed() {
     assert_snapshot!("pause", pause("slow nodes"));
     assert_snapshot!("pause_same", pause("slow nodes"));
     assert_snapshot!("pause_other", pause("something else"));
-    assert_snapshot!("resume_channel", desk.run(&["channel", "resume", "1.8-production"]));
-    assert_snapshot!("resume_channel_again", desk.run(&["channel", "resume", "1.8-production"]));
+    assert_snapshot!(
+        "resume_channel",
+        desk.run(&["channel", "resume", "1.8-production", "--reason", "fixed"])
+    );
+    assert_snapshot!(
+        "resume_channel_again",
+        desk.run(&["channel", "resume", "1.8-production", "--reason", "fixed"])
+    );
+    let line = desk.read("channels/1.8/line.yaml");
+    assert!(line.contains("resumed:\n  production: [{ from: "), "{line}");
+    assert!(line.contains(", by: ada, reason: fixed }]"), "{line}");
     assert_snapshot!("unknown_channel", desk.run(&["channel", "show", "1.8-prodcution"]));
 }
 

@@ -39,7 +39,7 @@ fn the_past_is_no_way_around_a_hold() {
     let desk = soaking("2018-01-01T00:00:00Z");
     desk.done(&["release", "hold", "1.8.4", "--reason", "etcd loses quorum"]);
     let told = desk.run(&["promote", "--at", "2018-01-15T00:00:00Z", "--backfill"]);
-    assert!(told.contains("first run `tidegate release resume 1.8.4`"), "{told}");
+    assert!(told.contains("first run `tidegate release resume 1.8.4 --reason TEXT`"), "{told}");
     assert!(!desk.read("channels/1.8/1.8.4.yaml").contains("  production:"));
 }
 
@@ -82,7 +82,7 @@ fn a_hold_stops_an_early_promotion_and_a_freeze_unless_it_is_told() {
     assert_snapshot!("early_frozen", early(&[]));
     desk.done(&["release", "hold", "1.8.4", "--reason", "etcd loses quorum"]);
     assert_snapshot!("early_held", early(&["--during-freeze"]));
-    desk.done(&["release", "resume", "1.8.4"]);
+    desk.done(&["release", "resume", "1.8.4", "--reason", "fixed"]);
     assert_snapshot!("early_during_freeze", early(&["--during-freeze"]));
 }
 

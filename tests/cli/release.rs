@@ -184,8 +184,11 @@ fn a_release_is_held_and_resumed() {
     assert_snapshot!("hold", desk.run(&["release", "hold", "1.8.4", "--reason", "etcd loses quorum"]));
     assert_snapshot!("hold_same", desk.run(&["release", "hold", "1.8.4", "--reason", "etcd loses quorum"]));
     assert_snapshot!("hold_other", desk.run(&["release", "hold", "1.8.4", "--reason", "something else"]));
-    assert_snapshot!("resume", desk.run(&["release", "resume", "1.8.4"]));
-    assert_snapshot!("resume_again", desk.run(&["release", "resume", "1.8.4"]));
+    assert_snapshot!("resume", desk.run(&["release", "resume", "1.8.4", "--reason", "fixed"]));
+    assert_snapshot!("resume_again", desk.run(&["release", "resume", "1.8.4", "--reason", "fixed"]));
+    let release = desk.read("channels/1.8/1.8.4.yaml");
+    assert!(!release.contains("hold:") && release.contains("resumed: [{ from: "), "{release}");
+    assert!(release.contains(", by: ada, reason: fixed }]"), "{release}");
     assert_snapshot!(
         "hold_as_schedule",
         desk.run(&["release", "hold", "1.8.4", "--reason", "x", "--by", "schedule"])
@@ -217,7 +220,9 @@ fn a_release_is_yanked_and_restored() {
     );
     assert_snapshot!("yank_other", desk.run(&["release", "yank", "1.8.5", "--reason", "breaks more"]));
     assert_snapshot!("unyank", desk.run(&["release", "unyank", "1.8.5", "--reason", "it was the network"]));
-    assert_snapshot!("unyank_again", desk.run(&["release", "unyank", "1.8.5"]));
+    let release = desk.read("channels/1.8/1.8.5.yaml");
+    assert!(!release.contains("yank:") && release.contains("unyanked: [{ from: "), "{release}");
+    assert_snapshot!("unyank_again", desk.run(&["release", "unyank", "1.8.5", "--reason", "fixed"]));
 }
 
 #[test]
@@ -244,7 +249,7 @@ fn a_replacement_that_is_not_to_be_had_yet_is_taken_and_told_of() {
     desk.release("1.8.7", "");
     let yank = |to: &str| {
         let told = desk.run(&["release", "yank", "1.8.4", "--reason", "breaks DNS", "--to", to]);
-        desk.done(&["release", "unyank", "1.8.4"]);
+        desk.done(&["release", "unyank", "1.8.4", "--reason", "fixed"]);
         told
     };
     assert_snapshot!("yank_to_due", yank("1.8.5"));

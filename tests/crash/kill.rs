@@ -300,8 +300,11 @@ fn toggle(place: &Place, pause: bool) {
     let (line, stage) = (LineName::parse("1.7").unwrap(), StageName::parse("preproduction").unwrap());
     let now = SystemClock::new().now();
     let event = Event::new(now, "ada".to_owned(), "datacentre move".to_owned());
-    let change =
-        if pause { Change::Pause { line, stage, pause: event } } else { Change::Unpause { line, stage } };
+    let change = if pause {
+        Change::Pause { line, stage, pause: event }
+    } else {
+        Change::Unpause { line, stage, ended: event.ended(event.clone()) }
+    };
     let directory = place.directory();
     directory.commit(&directory.read(now).unwrap().revision, &[change], now).unwrap();
 }

@@ -299,7 +299,7 @@ impl World {
     fn hold(&mut self) -> bool {
         let version = self.some_version();
         self.run(&["release", "hold", &version, "--by", "ada", "--reason", "looks odd"]).is_ok()
-            || self.run(&["release", "resume", &version]).is_ok()
+            || self.run(&["release", "resume", &version, "--reason", "fixed"]).is_ok()
     }
 
     fn pause(&mut self) -> bool {
@@ -308,7 +308,7 @@ impl World {
         if self.json(&format!("/v1/channels/{channel}"))["signed"]["paused"].is_null() {
             self.run(&["channel", "pause", &channel, "--by", "ada", "--reason", "datacentre move"]).is_ok()
         } else {
-            self.run(&["channel", "resume", &channel]).is_ok()
+            self.run(&["channel", "resume", &channel, "--reason", "fixed"]).is_ok()
         }
     }
 
@@ -319,7 +319,7 @@ impl World {
 
     fn unyank(&mut self) -> bool {
         let version = self.some_version();
-        self.run(&["release", "unyank", &version]).is_ok()
+        self.run(&["release", "unyank", &version, "--reason", "fixed"]).is_ok()
     }
 
     fn restart(&mut self) -> bool {

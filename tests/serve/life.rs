@@ -32,7 +32,7 @@ fn a_release_is_offered_when_it_is_signed_and_hold_yank_and_pause_are_followed()
         let text = server.json("/v1/promotions").to_string();
         if text.contains("etcd loses quorum") { Ok(()) } else { Err(text) }
     });
-    place.run(&["release", "resume", "1.8.2"]);
+    place.run(&["release", "resume", "1.8.2", "--reason", "fixed"]);
 
     place.run(&["release", "yank", "1.8.2", "--reason", "breaks DNS"]);
     server.until_latest("1.8-preproduction", "1.8.1");
@@ -42,7 +42,7 @@ fn a_release_is_offered_when_it_is_signed_and_hold_yank_and_pause_are_followed()
         (Some("blocked"), Some("yanked")),
         "{yanked}"
     );
-    place.run(&["release", "unyank", "1.8.2"]);
+    place.run(&["release", "unyank", "1.8.2", "--reason", "fixed"]);
     server.until_latest("1.8-preproduction", "1.8.2");
 
     place.run(&["channel", "pause", "1.8-preproduction", "--reason", "datacentre move"]);
@@ -51,7 +51,7 @@ fn a_release_is_offered_when_it_is_signed_and_hold_yank_and_pause_are_followed()
         let told = answer["message"].as_str().is_some_and(|text| text.contains("datacentre move"));
         if answer["action"] == "wait" && told { Ok(()) } else { Err(answer) }
     });
-    place.run(&["channel", "resume", "1.8-preproduction"]);
+    place.run(&["channel", "resume", "1.8-preproduction", "--reason", "fixed"]);
     eventually("resumed", || {
         let answer = server.update("1.8-preproduction", "1.8.1");
         if answer["target"]["version"] == "1.8.2" { Ok(()) } else { Err(answer) }

@@ -142,7 +142,7 @@ fn a_lost_state_brings_no_version_back() {
     // However fast changes come, versions do not run ahead of the seconds since 1970.
     for reason in ["one", "two", "three"] {
         place.run(&["channel", "pause", "1.8-production", "--reason", reason]);
-        place.run(&["channel", "resume", "1.8-production"]);
+        place.run(&["channel", "resume", "1.8-production", "--reason", "fixed"]);
     }
     let last = (server.version(), channel(&server));
     let now = || u64::try_from(SystemClock::new().now().timestamp()).unwrap();

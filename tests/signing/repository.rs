@@ -74,7 +74,7 @@ fn line(name: &str, follows: Option<&str>, now: Time) -> Line {
     let stage = |stage: &str, soak| {
         let stage = StageName::parse(stage).unwrap();
         let channel = ChannelName::of(&LineName::parse(name).unwrap(), &stage).unwrap();
-        Stage { name: stage, channel, aliases: vec![], soak, window: None, paused: None }
+        Stage { soak, ..Stage::new(stage, channel) }
     };
     let entry = |days| {
         let since = now - TimeDelta::days(days);
@@ -98,6 +98,7 @@ fn line(name: &str, follows: Option<&str>, now: Time) -> Line {
         entries: vec![entry(30), entry(10)],
         hold: None,
         yank: None,
+        past: None,
         evidence: Evidence::default(),
     });
     Line {

@@ -6,8 +6,9 @@ use super::super::Time;
 use super::super::channel::{ChannelName, LineName, StageName};
 use super::super::line::{Line, Stage};
 use super::super::named::tagged;
+use super::super::on_offer;
 use super::super::policy::{Freeze, Soak, Urgency, Window};
-use super::super::release::{Event, ManifestState, PayloadState, Release, Yank};
+use super::super::release::{Ended, Event, ManifestState, PayloadState, Release, Yank};
 use super::{Decision, Verdict};
 
 /// One condition of a promotion: what was found, and whether the gate is open.
@@ -42,9 +43,9 @@ tagged! {
         Signed { manifest: &'a ManifestState } = "signed",
         /// Whether the payload files exist and match their digests.
         Payload { payload: &'a PayloadState } = "payload",
-        /// The time that the release must spend in the previous stage. `waived` if an early promotion skips
-        /// it.
-        Soak { since: Time, soak: Soak, due: Time, waived: bool } = "soak",
+        /// The time for which the release must be on offer in the previous stage. `waived` if an early
+        /// promotion skips it.
+        Soak { since: Time, soak: Soak, ends: SoakEnd<'a>, waived: bool } = "soak",
         /// The earliest entry time that the signed release manifest allows.
         NotBefore { stage: &'a StageName, at: Time } = "not_before",
         /// The line is retired. Only retired lines have this gate.
@@ -59,6 +60,27 @@ tagged! {
         Order { barrier: Option<&'a Release> } = "order",
         /// The pause of the channel, if it is paused.
         Paused { channel: &'a ChannelName, pause: Option<&'a Event> } = "paused",
+    }
+}
+
+/// When a soak ends. Only time in which clusters can get the release counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SoakEnd<'a> {
+    /// It ends at `due`. `lost` is the time until then that does not count.
+    At { due: Time, lost: TimeDelta },
+    /// It stands still as long as the channel of the previous stage is paused.
+    Paused { channel: &'a ChannelName, pause: &'a Event },
+    /// It stands still as long as the release is yanked.
+    Yanked,
+}
+
+impl SoakEnd<'_> {
+    /// When the soak ends, unless it stands still.
+    pub const fn due(&self) -> Option<Time> {
+        match *self {
+            Self::At { due, .. } => Some(due),
+            Self::Paused { .. } | Self::Yanked => None,
+        }
     }
 }
 
@@ -120,15 +142,60 @@ pub(super) struct Barrier<'a> {
     pub(super) verdict: Verdict,
 }
 
-/// The earliest time at which a release can enter the stage `target`, if it enters the previous stage at
-/// `entered`. `None` while the channel is paused.
-pub(super) fn due(line: &Line, release: &Release, target: &Stage, entered: Time, now: Time) -> Option<Time> {
+/// When the soak of a release in a stage ends, if it entered the stage at `since` and must be on offer there
+/// for `min`.
+fn soak_end<'a>(
+    line: &'a Line,
+    release: &Release,
+    stage: usize,
+    (since, min): (Time, TimeDelta),
+    now: Time,
+) -> SoakEnd<'a> {
+    let due = on_offer::after(since, min, on_offer::interruptions(line, release, stage));
+    let channel = &line.stages[stage].channel;
+    // Nothing shows when a stop began that is dated in the future.
+    let is_over = |stop: &Event| !stop.at_once && due <= stop.at;
+    match (line.stages[stage].paused(now), release.yanked(now)) {
+        (_, Some(yank)) if !is_over(&yank.event) => SoakEnd::Yanked,
+        (Some(pause), _) if !is_over(pause) => SoakEnd::Paused { channel, pause },
+        _ => SoakEnd::At { due, lost: due - since - min },
+    }
+}
+
+/// When a release becomes overdue: once it has been on offer in a stage for `max`, without the time in
+/// freezes and holds. `None` while it is held, and while it is not on offer.
+fn deadline(
+    line: &Line,
+    release: &Release,
+    stage: usize,
+    (since, max): (Time, TimeDelta),
+    now: Time,
+) -> Option<Time> {
+    let stage_is_paused = line.stages[stage].paused(now).is_some();
+    if release.held(now).is_some() || release.yanked(now).is_some() || stage_is_paused {
+        return None;
+    }
+    let freezes = line.freezes.iter().filter(|freeze| !freeze.except.contains(&release.urgency));
+    let holds = release.resumed().iter().map(Ended::period);
+    let excused = freezes.map(|freeze| (freeze.from, freeze.until)).chain(holds);
+    Some(on_offer::after(since, max, on_offer::interruptions(line, release, stage).chain(excused)))
+}
+
+/// The earliest time at which a release can enter a stage, if it enters the previous stage at `entered`.
+/// `None` while one of the two channels is paused.
+pub(super) fn due(line: &Line, release: &Release, stage: usize, entered: Time, now: Time) -> Option<Time> {
+    let target = &line.stages[stage];
     if target.paused(now).is_some() {
         return None;
     }
     let signed = release.evidence.manifest.not_before(&target.name);
-    let soak = target.soak.as_ref().map_or(TimeDelta::zero(), |soak| soak.of(release.urgency).min);
-    let due = (entered + soak).max(signed.unwrap_or(entered));
+    let soaked = match &target.soak {
+        Some(soak) => {
+            soak_end(line, release, stage - 1, (entered, soak.of(release.urgency).min), now).due()?
+        }
+        None => entered,
+    };
+    let due = soaked.max(signed.unwrap_or(entered));
     Some(calendar(line, target, release.urgency, due, None).0)
 }
 
@@ -165,15 +232,18 @@ pub(super) fn examine<'a>(
     let payload = &release.evidence.payload;
     add(Fact::Payload { payload }, block_if(*payload != PayloadState::Present));
 
-    let mut deadline = None;
-    let before = stage.checked_sub(1).and_then(|stage| release.entered(stage, now));
-    if let (Some(policy), Some(entry)) = (&target.soak, before) {
+    let mut overdue_from = None;
+    let before = stage.checked_sub(1).and_then(|before| Some((before, release.entered(before, now)?.since)));
+    if let (Some(policy), Some((before, since))) = (&target.soak, before) {
         let soak = policy.of(release.urgency);
-        let due = entry.since + soak.min;
-        let waived = early.is_some() && now < due;
-        let passes = if early.is_some() { GateState::Passes } else { wait_until(due) };
-        add(Fact::Soak { since: entry.since, soak, due, waived }, passes);
-        deadline = Some(unfrozen(line, release.urgency, entry.since, soak.max));
+        let ends = soak_end(line, release, before, (since, soak.min), now);
+        let soaking = ends.due().map_or(GateState::Blocks, wait_until);
+        let waived = early.is_some() && soaking != GateState::Passes;
+        add(
+            Fact::Soak { since, soak, ends, waived },
+            if early.is_some() { GateState::Passes } else { soaking },
+        );
+        overdue_from = deadline(line, release, before, (since, soak.max), now);
     }
     if let Some(at) = manifest.not_before(&target.name) {
         add(Fact::NotBefore { stage: &target.name, at }, wait_until(at));
@@ -217,8 +287,8 @@ pub(super) fn examine<'a>(
         Verdict::Promote
     };
     // A release that will never go further cannot be late.
-    let overdue = deadline.is_some_and(|deadline| deadline <= now) && line.retired(now).is_none();
-    Decision { line, release, stage, verdict, gates, deadline, overdue }
+    let overdue = overdue_from.is_some_and(|deadline| deadline <= now) && line.retired(now).is_none();
+    Decision { line, release, stage, verdict, gates, deadline: overdue_from, overdue }
 }
 
 /// Returns the first time at or after `due` that is outside every freeze and inside the window, together
@@ -244,21 +314,4 @@ fn calendar<'a>(
             return (until, frozen, opens);
         }
     }
-}
-
-/// The time at which a duration of `time` has passed since `since`, not counting freezes.
-fn unfrozen(line: &Line, urgency: Urgency, since: Time, time: TimeDelta) -> Time {
-    let (mut cursor, mut left) = (since, time);
-    for freeze in line.freezes.iter().filter(|freeze| !freeze.except.contains(&urgency)) {
-        if freeze.until <= cursor {
-            continue;
-        }
-        let free = freeze.from - cursor;
-        if left <= free {
-            break;
-        }
-        left -= free.max(TimeDelta::zero());
-        cursor = freeze.until;
-    }
-    cursor + left
 }

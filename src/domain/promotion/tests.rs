@@ -3,8 +3,8 @@
 use chrono::{NaiveTime, TimeDelta, Weekday};
 
 use super::super::policy::{Soak, Urgency, Window};
-use super::super::release::{ManifestFault, ManifestState, PayloadState, Release, SignedFacts};
-use super::super::testing::{catalog, entry, event, line, release, t, v};
+use super::super::release::{ManifestFault, ManifestState, Past, PayloadState, Release, SignedFacts};
+use super::super::testing::{catalog, ended, entry, event, line, release, t, v};
 use super::*;
 
 /// The verdict on one release, with the names of the gates that do not pass.
@@ -186,9 +186,9 @@ fn the_signed_earliest_time_counts_like_the_soak() {
 
 #[test]
 fn past_max_a_release_is_overdue_and_frozen_time_does_not_count() {
-    let line = line("1.8", None)
-        .frozen("2017-12-22", "2018-01-01", &[])
-        .with(release("1.8.4", &["2017-12-01"]).held_at("2017-12-02"));
+    let mut unsigned = release("1.8.4", &["2017-12-01"]);
+    unsigned.evidence.manifest = ManifestState::Unsigned;
+    let line = line("1.8", None).frozen("2017-12-22", "2018-01-01", &[]).with(unsigned);
     let overdue = |now: &str| {
         let decisions = decide_line(&line, t(now));
         (decisions[0].overdue, decisions[0].deadline.unwrap())
@@ -253,7 +253,9 @@ fn a_release_in_its_last_stage_is_not_decided_on() {
 
 #[test]
 fn in_a_retired_line_nothing_is_overdue() {
-    let mut line = line("1.8", None).with(release("1.8.4", &["2018-01-01"]).held_at("2018-01-02"));
+    let mut unsigned = release("1.8.4", &["2018-01-01"]);
+    unsigned.evidence.manifest = ManifestState::Unsigned;
+    let mut line = line("1.8", None).with(unsigned);
     assert!(decide_line(&line, t("2018-06-01"))[0].overdue);
     line.retired = Some(event(t("2018-01-03"), "no fixes any more"));
     assert!(!decide_line(&line, t("2018-06-01"))[0].overdue);
@@ -268,4 +270,82 @@ fn nothing_enters_a_stage_of_a_retired_line() {
     let catalog = catalog([line]);
     let decisions = decide(&catalog, t("2018-02-01"));
     assert!(decisions[0].early_way().is_none());
+}
+
+/// The first decision about a line: its verdict, whether it is overdue, and its deadline.
+fn first(line: &Line, now: &str) -> (Verdict, bool, Option<Time>) {
+    let decision = decide_line(line, t(now)).remove(0);
+    (decision.verdict, decision.overdue, decision.deadline)
+}
+
+#[test]
+fn a_held_release_is_not_overdue_and_held_time_does_not_count() {
+    let held = line("1.8", None).with(release("1.8.4", &["2018-01-01"]).held_at("2018-01-11"));
+    assert_eq!(first(&held, "2018-06-01"), (Verdict::Blocked, false, None));
+    let mut resumed = release("1.8.4", &["2018-01-01"]);
+    resumed.evidence.manifest = ManifestState::Unsigned;
+    resumed.past =
+        Some(Box::new(Past { resumed: vec![ended("2018-01-11", "2018-01-21")], ..Past::default() }));
+    let resumed = line("1.8", None).with(resumed);
+    let deadline = Some(t("2018-02-08"));
+    assert_eq!(first(&resumed, "2018-02-07T23:59:59Z"), (Verdict::Blocked, false, deadline));
+    assert_eq!(first(&resumed, "2018-02-08"), (Verdict::Blocked, true, deadline));
+}
+
+#[test]
+fn a_hold_does_not_lengthen_the_soak() {
+    let mut resumed = release("1.8.4", &["2018-01-01"]);
+    resumed.past =
+        Some(Box::new(Past { resumed: vec![ended("2018-01-02", "2018-01-12")], ..Past::default() }));
+    let line = line("1.8", None).with(resumed);
+    assert_eq!(first(&line, "2018-01-15").0, Verdict::Promote);
+}
+
+#[test]
+fn a_soak_stands_still_while_the_previous_channel_is_paused_and_goes_on_when_it_is_resumed() {
+    let mut line = line("1.8", None).with(release("1.8.4", &["2018-01-01"]));
+    line.stages[0].paused = Some(event(t("2018-01-11"), "an outage"));
+    assert_eq!(judge(&line, "1.8.4", "2018-01-10").0, wait("2018-01-15"));
+    assert_eq!(judge(&line, "1.8.4", "2018-01-20"), (Verdict::Blocked, vec!["soak"]));
+    assert_eq!(first(&line, "2018-06-01"), (Verdict::Blocked, false, None));
+    line.stages[0].paused = None;
+    line.stages[0].resumed.push(ended("2018-01-11", "2018-01-21"));
+    assert_eq!(first(&line, "2018-01-24T23:59:59Z"), (wait("2018-01-25"), false, Some(t("2018-02-08"))));
+    assert_eq!(first(&line, "2018-01-25").0, Verdict::Promote);
+}
+
+#[test]
+fn a_soak_that_is_over_when_the_previous_channel_is_paused_stays_over() {
+    let mut line = line("1.8", None).with(release("1.8.4", &["2018-01-01"]));
+    line.stages[0].paused = Some(event(t("2018-01-15"), "an outage"));
+    assert_eq!(judge(&line, "1.8.4", "2018-02-01").0, Verdict::Promote);
+    let early = Early { during_freeze: false };
+    line.stages[0].paused = Some(event(t("2018-01-14"), "an outage"));
+    let paused = catalog([line]);
+    assert!(decide(&paused, t("2018-01-20"))[0].early_way().is_some());
+    assert_eq!(decide_early(&paused, &v("1.8.4"), t("2018-01-20"), early).unwrap().verdict, Verdict::Promote);
+}
+
+#[test]
+fn time_in_which_a_release_was_yanked_is_no_soak() {
+    let mut unyanked = release("1.8.4", &["2018-01-01"]);
+    unyanked.past =
+        Some(Box::new(Past { unyanked: vec![ended("2018-01-04", "2018-01-14")], ..Past::default() }));
+    let line = line("1.8", None).with(unyanked);
+    assert_eq!(judge(&line, "1.8.4", "2018-01-20"), (wait("2018-01-25"), vec!["soak"]));
+}
+
+#[test]
+fn of_several_pending_barriers_the_last_one_decides() {
+    let with = |four: Release, five: Release| {
+        line("1.8", None).with(four.barrier()).with(five.barrier()).with(release("1.8.6", &["2018-01-01"]))
+    };
+    let (early, late) = (|v: &str| release(v, &["2018-01-02"]), |v: &str| release(v, &["2018-01-10"]));
+    for line in [with(early("1.8.4"), late("1.8.5")), with(late("1.8.4"), early("1.8.5"))] {
+        assert_eq!(judge(&line, "1.8.6", "2018-01-12"), (wait("2018-01-24"), vec!["soak", "order"]));
+    }
+    let held = |v: &str| early(v).held_at("2018-01-03");
+    for line in [with(early("1.8.4"), held("1.8.5")), with(held("1.8.4"), early("1.8.5"))] {
+        assert_eq!(judge(&line, "1.8.6", "2018-01-16"), (Verdict::Blocked, vec!["order"]));
+    }
 }

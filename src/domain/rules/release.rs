@@ -93,6 +93,12 @@ fn texts(release: &Release, report: &mut impl FnMut(Part, Rule)) {
     if let Some(yank) = &release.yank {
         check(Part::Yank, text::event(&yank.event));
     }
+    for (place, ended) in release.resumed().iter().enumerate() {
+        check(Part::Resumed(place), text::ended(ended));
+    }
+    for (place, ended) in release.unyanked().iter().enumerate() {
+        check(Part::Unyanked(place), text::ended(ended));
+    }
 }
 
 /// Checks that entries are in order, not too early, and not made during a hold.

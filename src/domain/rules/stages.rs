@@ -93,6 +93,11 @@ pub(super) fn line(line: &Line, report: &mut impl FnMut(At, Rule)) {
         if let Some(rule) = stage.paused.as_ref().and_then(text::event) {
             report(At::Pause(stage.name.clone()), rule);
         }
+        for (item, ended) in stage.resumed.iter().enumerate() {
+            if let Some(rule) = text::ended(ended) {
+                report(At::Resumed(stage.name.clone(), item), rule);
+            }
+        }
     }
     for (place, one) in line.freezes.iter().enumerate() {
         if let Some(rule) = freeze(one.from, one.until).or_else(|| text::line(&one.reason, text::REASON)) {

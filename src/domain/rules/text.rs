@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 
 use super::super::payload::{Payload, is_file_name};
-use super::super::release::Event;
+use super::super::release::{Ended, Event};
 use super::Rule;
 
 /// The maximum length of a reason in bytes, enough for a sentence or two.
@@ -72,6 +72,12 @@ pub fn duration(duration: TimeDelta) -> Option<Rule> {
 
 pub(super) fn event(event: &Event) -> Option<Rule> {
     line(&event.by, AUTHOR).or_else(|| line(&event.reason, REASON))
+}
+
+/// Checks the record of a stop that is over.
+pub(super) fn ended(ended: &Ended) -> Option<Rule> {
+    let backwards = (ended.until < ended.from).then_some(Rule::StopBackwards);
+    backwards.or_else(|| line(&ended.by, AUTHOR)).or_else(|| line(&ended.reason, REASON))
 }
 
 pub(super) fn payload(payload: &Payload) -> Option<Rule> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::EvidenceBody;
-use crate::domain::promotion::{Decision, Fact, Gate};
+use crate::domain::promotion::{Decision, Fact, Gate, SoakEnd};
 use crate::domain::release::{Event, Yank};
 use crate::domain::rfc3339;
 use crate::domain::span::Span;
@@ -68,8 +68,12 @@ sparse! {
             min: String,
             /// For `soak`: the time after which the release is overdue, as in the catalog (`28d`).
             max: String,
-            /// For `soak`: when the minimum time is over.
+            /// For `soak`: when the minimum time is over. Missing while the soak stands still, because
+            /// clusters cannot get the release.
             due: String,
+            /// For `soak`: how much time until `due` does not count, because clusters could not get the
+            /// release.
+            lost: String,
             /// For `soak`, `freeze` and `window`: whether an early promotion skips the gate.
             waived: bool,
             /// For `not_before`: the earliest time that the signed manifest allows.
@@ -84,7 +88,8 @@ sparse! {
             opens: String,
             /// For `order`: the older barrier that must enter the stage first.
             barrier: String,
-            /// For `paused`: the channel.
+            /// For `paused`: the channel. For `soak`: the channel of the previous stage, if its pause makes
+            /// the soak stand still.
             channel: String,
             /// For `retired`: the line.
             line: String,
@@ -163,14 +168,23 @@ impl Figures {
             Fact::Payload { payload } => {
                 Self { evidence: EvidenceBody::of_payload(payload), ..Self::default() }
             }
-            Fact::Soak { since, soak, due, waived } => Self {
-                since: Some(rfc3339(since)),
-                min: Some(Span(soak.min).to_string()),
-                max: Some(Span(soak.max).to_string()),
-                due: Some(rfc3339(due)),
-                waived: Some(waived),
-                ..Self::default()
-            },
+            Fact::Soak { since, soak, ends, waived } => {
+                let (channel, lost) = match ends {
+                    SoakEnd::At { lost, .. } => (None, Some(lost)),
+                    SoakEnd::Paused { channel, .. } => (Some(channel), None),
+                    SoakEnd::Yanked => (None, None),
+                };
+                Self {
+                    since: Some(rfc3339(since)),
+                    min: Some(Span(soak.min).to_string()),
+                    max: Some(Span(soak.max).to_string()),
+                    due: ends.due().map(rfc3339),
+                    lost: lost.filter(|lost| !lost.is_zero()).map(|lost| Span(lost).to_string()),
+                    channel: channel.map(ToString::to_string),
+                    waived: Some(waived),
+                    ..Self::default()
+                }
+            }
             Fact::NotBefore { at, .. } => Self { at: Some(rfc3339(at)), ..Self::default() },
             Fact::Retired { line, retired } => {
                 Self { line: Some(line.to_string()), ..Self::of_event(Some(retired)) }

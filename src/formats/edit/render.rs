@@ -6,7 +6,7 @@ use super::scalar::scalar;
 use crate::domain::labels::Labels;
 use crate::domain::line::Line;
 use crate::domain::payload::Payload;
-use crate::domain::release::{Entry, Event, Release, Yank};
+use crate::domain::release::{Ended, Entry, Event, Release, Yank};
 use crate::domain::rfc3339;
 
 /// The maximum width of a line, in bytes. A mapping that does not fit is written as a block.
@@ -33,6 +33,16 @@ pub fn yank(yank: &Yank) -> String {
         pairs.push(("to", scalar(&to.to_string())));
     }
     flow(&pairs)
+}
+
+/// Writes the record of a stop that is over, in flow form.
+pub fn ended(ended: &Ended) -> String {
+    flow(&[
+        ("from", rfc3339(ended.from)),
+        ("until", rfc3339(ended.until)),
+        ("by", scalar(&ended.by)),
+        ("reason", scalar(&ended.reason)),
+    ])
 }
 
 fn event_pairs(event: &Event) -> [(&'static str, String); 3] {
@@ -72,6 +82,9 @@ pub fn release(line: &Line, release: &Release) -> String {
     }
     if let Some(one) = &release.yank {
         lines.push("yank", &yank(one));
+    }
+    for (key, stops) in [("resumed", release.resumed()), ("unyanked", release.unyanked())] {
+        lines.block(key, stops.iter().map(|one| format!("- {}", ended(one))));
     }
     lines.0
 }

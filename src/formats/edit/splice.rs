@@ -1,4 +1,4 @@
-//! Sets or removes a key in a YAML file, and keeps every other byte.
+//! Sets or removes a key in a YAML file, or adds an item to a list, and keeps every other byte.
 //!
 //! The catalog's own reader reports where each key and value is. This file decides what to cut and insert:
 //! whole lines in block mappings, and the text between commas in flow mappings. When a value is removed,
@@ -67,6 +67,33 @@ pub fn put(text: &str, path: &[&str], value: &str) -> Result<String, SpliceError
     let mut text = text.to_owned();
     text.insert_str(at, &line);
     text.replace_range(colon + 1..mapping.bytes.end, "");
+    Ok(text)
+}
+
+/// Adds an item in flow form to the end of the list at `path`. If the list is missing, it is added.
+///
+/// # Errors
+/// When the text is not YAML, or has a layout that cannot be edited.
+pub fn append(text: &str, path: &[&str], item: &str) -> Result<String, SpliceError> {
+    let sheet = Sheet::new(text)?;
+    let form = || SpliceError::Form(path.join("."));
+    let list = match sheet.entry(path)? {
+        Some(entry) if !is_missing(&entry.value) => &entry.value,
+        Some(_) | None => return put(text, path, &format!("[{item}]")),
+    };
+    let Value::List(items) = &list.value else { return Err(form()) };
+    let (Some(end), false) = (items.last(), sheet.is_flow(list)) else {
+        return Ok(sheet.insert_flow(list, item));
+    };
+    let dash = sheet.line_start(end.bytes.start);
+    let indent = &text[dash..dash + text[dash..].find('-').ok_or_else(form)?];
+    if !indent.bytes().all(|b| b == b' ') {
+        return Err(form());
+    }
+    let behind = sheet.past_deeper_comments(sheet.line_end(end.bytes.end), indent.len());
+    let (at, line) = sheet.as_line(behind, &format!("{indent}- {item}"));
+    let mut text = text.to_owned();
+    text.insert_str(at, &line);
     Ok(text)
 }
 
@@ -141,8 +168,13 @@ impl<'a> Sheet<'a> {
         Ok(found)
     }
 
-    fn is_flow(&self, mapping: &Node<'_>) -> bool {
-        matches!(mapping.value, Value::Map(_)) && self.text[mapping.bytes.start..].starts_with('{')
+    /// Whether a mapping or a list is written in brackets.
+    fn is_flow(&self, node: &Node<'_>) -> bool {
+        match node.value {
+            Value::Map(_) => self.text[node.bytes.start..].starts_with('{'),
+            Value::List(_) => self.text[node.bytes.start..].starts_with('['),
+            Value::Scalar { .. } | Value::Refused => false,
+        }
     }
 
     /// Returns the comment that covers a position.
@@ -235,7 +267,11 @@ impl<'a> Sheet<'a> {
     fn insert_flow(&self, mapping: &Node<'_>, pair: &str) -> String {
         let mut text = self.text.to_owned();
         let (open, close) = (mapping.bytes.start + 1, mapping.bytes.end - 1);
-        let Some(last) = entries(mapping).last().map(|entry| entry.value.bytes.end) else {
+        let last = match &mapping.value {
+            Value::List(items) => items.last(),
+            _ => entries(mapping).last().map(|entry| &entry.value),
+        };
+        let Some(last) = last.map(|last| last.bytes.end) else {
             if self.text[open..close].trim().is_empty() {
                 text.replace_range(open..close, &format!(" {pair} "));
             } else {

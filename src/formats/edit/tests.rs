@@ -1,4 +1,4 @@
-use super::splice::{put, remove};
+use super::splice::{append, put, remove};
 use super::*;
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::release::{Entry, Event, Yank};
@@ -317,18 +317,19 @@ fn changes() -> [Change; 11] {
     let event = Event::new(at, by.clone(), "etcd is slow: #7".to_owned());
     let entry = Entry { since: at, by, reason: Some("soaked 14d".to_owned()) };
     let yank = Yank { event: event.clone(), to: Some(version()) };
+    let ended = event.ended(event.clone());
     [
         Change::Enter { version: version(), stage: stage("preproduction"), entry: entry.clone() },
         Change::Enter { version: version(), stage: stage("production"), entry },
         Change::Hold { version: version(), hold: event.clone() },
         Change::Yank { version: version(), yank: yank.clone() },
         Change::Yank { version: version(), yank: Yank { to: None, ..yank } },
-        Change::Resume { version: version() },
-        Change::Unyank { version: version() },
+        Change::Resume { version: version(), ended: ended.clone() },
+        Change::Unyank { version: version(), ended: ended.clone() },
         Change::Pause { line: line(), stage: stage("preproduction"), pause: event.clone() },
         Change::Pause { line: line(), stage: stage("production"), pause: event },
-        Change::Unpause { line: line(), stage: stage("preproduction") },
-        Change::Unpause { line: line(), stage: stage("production") },
+        Change::Unpause { line: line(), stage: stage("preproduction"), ended: ended.clone() },
+        Change::Unpause { line: line(), stage: stage("production"), ended },
     ]
 }
 
@@ -380,4 +381,33 @@ fn files_as_they_are_usually_written_change_in_the_lines_of_the_edit_alone() {
             }
         }
     }
+}
+
+#[test]
+fn the_end_of_a_stop_is_added_to_the_list_as_it_is_written() {
+    let item = "{ from: a, until: b }";
+    for (before, after) in [
+        ("format: 1\n", "format: 1\nresumed: [{ from: a, until: b }]\n"),
+        ("format: 1\nresumed:\n", "format: 1\nresumed: [{ from: a, until: b }]\n"),
+        ("format: 1\nresumed: []\n", "format: 1\nresumed: [ { from: a, until: b } ]\n"),
+        (
+            "format: 1\nresumed: [{ x: y }] # old\n",
+            "format: 1\nresumed: [{ x: y }, { from: a, until: b }] # old\n",
+        ),
+        (
+            "resumed:\n  - { x: y } # old\nformat: 1\n",
+            "resumed:\n  - { x: y } # old\n  - { from: a, until: b }\nformat: 1\n",
+        ),
+        (
+            "resumed:\n- x: y\n  z: 1\nformat: 1",
+            "resumed:\n- x: y\n  z: 1\n- { from: a, until: b }\nformat: 1",
+        ),
+    ] {
+        assert_eq!(append(before, &["resumed"], item).unwrap(), after, "{before}");
+    }
+    let nested = append("format: 1\n", &["resumed", "production"], item).unwrap();
+    assert_eq!(nested, "format: 1\nresumed:\n  production: [{ from: a, until: b }]\n");
+    let twice = append(&nested, &["resumed", "production"], item).unwrap();
+    assert!(twice.ends_with("[{ from: a, until: b }, { from: a, until: b }]\n"), "{twice}");
+    assert!(append("format: 1\nresumed: yes\n", &["resumed"], item).is_err());
 }

@@ -110,6 +110,7 @@ pub fn release(manifest: ReleaseManifest, stages: usize) -> Release {
         entries: vec![None; stages],
         hold: None,
         yank: None,
+        past: None,
         evidence: Evidence {
             manifest: ManifestState::Signed(SignedFacts::new(manifest.not_before)),
             payload: PayloadState::Present,

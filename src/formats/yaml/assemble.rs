@@ -252,12 +252,18 @@ impl Build<'_> {
                     continue;
                 }
             };
-            stages.push(Stage { paused: raw.paused(name), ..own.stage(&policy.stages, place, channel) });
+            let (paused, resumed) = (raw.paused(name), raw.resumed(name));
+            stages.push(Stage { paused, resumed, ..own.stage(&policy.stages, place, channel) });
         }
         for (paused, _) in
             raw.paused.iter().filter(|(paused, _)| all.iter().all(|stage| stage.name != *paused))
         {
             self.no_such_stage(At::Pause(paused.clone()), paused, &stages);
+        }
+        for (resumed, _) in
+            raw.resumed.iter().filter(|(resumed, _)| all.iter().all(|stage| stage.name != *resumed))
+        {
+            self.no_such_stage(At::Resumed(resumed.clone(), 0), resumed, &stages);
         }
         (stages.len() == all.len()).then_some(stages)
     }

@@ -1,13 +1,14 @@
-//! Reads events: what somebody did, as `{at, by, reason}`.
+//! Reads events: what somebody did, as `{at, by, reason}`, and stops that are over, as lists of `{from,
+//! until, by, reason}`.
 
 use super::faults::Faults;
-use super::fields::Fields;
+use super::fields::{Fields, list};
 use super::keys;
 use super::node::Node;
 use super::scalar;
 use super::when::time;
 use crate::domain::Time;
-use crate::domain::release::Event;
+use crate::domain::release::{Ended, Event};
 use crate::domain::rules::text;
 use crate::formats::fault::Spot;
 
@@ -32,4 +33,16 @@ pub(super) fn of(fields: &Fields<'_, '_>, faults: &mut Faults<'_>) -> Option<Eve
     let by = fields.read("by", faults, scalar::line(text::AUTHOR));
     let reason = fields.read("reason", faults, scalar::line(text::REASON));
     Some(Event::new(at?, by?, reason?))
+}
+
+/// Reads the stops that somebody ended.
+pub(super) fn ended(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Ended>> {
+    list(node, faults, |item, faults| {
+        let fields = Fields::of(item, item.spot, &keys::ENDED, faults)?;
+        let from = fields.read("from", faults, time);
+        let until = fields.read("until", faults, time);
+        let by = fields.read("by", faults, scalar::line(text::AUTHOR));
+        let reason = fields.read("reason", faults, scalar::line(text::REASON));
+        Some(Ended { from: from?, until: until?, by: by?, reason: reason? })
+    })
 }

@@ -84,6 +84,8 @@ pub const RELEASE: Shape = Shape {
         may("stages", Form::Map(&Form::Shape(&ENTRY)), "When it entered each stage."),
         may("hold", Form::Shape(&EVENT), "Set while the release is on hold."),
         may("yank", Form::Shape(&YANK), "Set once the release is yanked: it is no longer offered."),
+        may("resumed", ENDED_STOPS, "The holds that somebody ended."),
+        may("unyanked", ENDED_STOPS, "The yanks that somebody ended."),
         may("note", Form::Lines(text::NOTE), "A note for readers of the catalog; never published."),
     ],
 };
@@ -157,6 +159,19 @@ pub const ENTRY: Shape = Shape {
 };
 
 pub const EVENT: Shape = Shape { about: "What somebody did, when and why", keys: &[AT, BY, REASON] };
+
+/// Stops that are over.
+pub const ENDED_STOPS: Form = Form::List(&Form::Shape(&ENDED));
+
+pub const ENDED: Shape = Shape {
+    about: "A stop that somebody ended",
+    keys: &[
+        must("from", Form::Time, "When the stop began."),
+        must("until", Form::Time, "When it was ended."),
+        must("by", Form::Line(text::AUTHOR), "Who ended it."),
+        must("reason", Form::Line(text::REASON), "Why it was ended, for everyone to read."),
+    ],
+};
 
 pub const YANK: Shape = Shape {
     about: "Why a release is no longer on offer",

@@ -13,7 +13,7 @@ use super::when::{duration, time};
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::line::{Follows, Line, Prefix};
 use crate::domain::policy::Freeze;
-use crate::domain::release::Event;
+use crate::domain::release::{Ended, Event};
 use crate::domain::rules::{self, text};
 use crate::formats::fault::Spot;
 
@@ -48,6 +48,7 @@ pub const LINE: Shape = Shape {
         ),
         FREEZES,
         may("paused", Form::Map(&Form::Shape(&keys::EVENT)), "The channels that are paused, by stage."),
+        may("resumed", Form::Map(&keys::ENDED_STOPS), "The pauses that somebody ended, by stage."),
         may("retired", Form::Shape(&keys::EVENT), "Set once the line takes no new releases."),
     ],
 };
@@ -66,6 +67,7 @@ pub(super) struct RawLine {
     pub line: Line,
     pub stages: Option<Vec<RawStage>>,
     pub paused: Vec<(StageName, Event)>,
+    pub resumed: Vec<(StageName, Vec<Ended>)>,
 }
 
 impl RawLine {
@@ -81,12 +83,18 @@ impl RawLine {
             retired: None,
             releases: BTreeMap::new(),
         };
-        Self { line, stages: None, paused: Vec::new() }
+        Self { line, stages: None, paused: Vec::new(), resumed: Vec::new() }
     }
 
     /// Returns the pause of a stage's channel.
     pub fn paused(&self, stage: &StageName) -> Option<Event> {
         self.paused.iter().find(|(paused, _)| paused == stage).map(|(_, pause)| pause.clone())
+    }
+
+    /// Returns the pauses of a stage's channel that somebody ended.
+    pub fn resumed(&self, stage: &StageName) -> Vec<Ended> {
+        let resumed = self.resumed.iter().find(|(resumed, _)| resumed == stage);
+        resumed.map_or_else(Vec::new, |(_, ended)| ended.clone())
     }
 }
 
@@ -136,12 +144,13 @@ pub(super) fn line(node: &Node<'_>, folder: &str, faults: &mut Faults<'_>) -> Op
     let stages = stages(node, fields, &LINE_STAGE, faults);
     let freezes = fields.read("freezes", faults, freezes).unwrap_or_default();
     let paused = fields.read("paused", faults, paused).unwrap_or_default();
+    let resumed = fields.read("resumed", faults, resumed).unwrap_or_default();
     let retired = fields.nested("retired", faults, event::event);
     let name = LineName::parse(folder).ok().or(name)?;
     let prefix = prefix.or_else(|| Prefix::parse(name.as_str()).ok())?;
     let raw = RawLine::named(name, prefix);
     let line = Line { title, follows, freezes, retired, ..raw.line };
-    Some(RawLine { line, stages, paused })
+    Some(RawLine { line, stages, paused, resumed })
 }
 
 fn follows(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Follows> {
@@ -172,5 +181,13 @@ fn paused(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<(StageName, Ev
         let stage = scalar::stage_name(key, faults);
         let event = event::stop(value, key.spot, faults);
         Some((stage?, event))
+    })
+}
+
+fn resumed(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<(StageName, Vec<Ended>)>> {
+    map(node, faults, |key, value, faults| {
+        let stage = scalar::stage_name(key, faults);
+        let ended = event::ended(value, faults);
+        Some((stage?, ended?))
     })
 }

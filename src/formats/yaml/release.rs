@@ -11,7 +11,7 @@ use super::when::time;
 use crate::domain::channel::StageName;
 use crate::domain::labels::Labels;
 use crate::domain::payload::Payload;
-use crate::domain::release::{Entry, Evidence, Release, Yank};
+use crate::domain::release::{Entry, Evidence, Past, Release, Yank};
 use crate::domain::rules::{self, Part, Rule, text};
 use crate::domain::version::Version;
 use crate::formats::fault::Spot;
@@ -46,6 +46,10 @@ pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> O
     let entries = fields.read("stages", faults, entries).unwrap_or_default();
     let hold = fields.nested("hold", faults, |node, at, faults| Some(event::stop(node, at, faults)));
     let yank = fields.nested("yank", faults, |node, at, faults| Some(yank(node, at, faults)));
+    let past = Past {
+        resumed: fields.read("resumed", faults, event::ended).unwrap_or_default(),
+        unyanked: fields.read("unyanked", faults, event::ended).unwrap_or_default(),
+    };
     // A note is checked and dropped, so that it cannot be published.
     fields.read("note", faults, scalar::lines(text::NOTE));
     // A new file often begins as a copy of another, with the version still to be changed.
@@ -62,6 +66,7 @@ pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> O
         entries: Vec::new(),
         hold: hold.map(Box::new),
         yank: yank.map(Box::new),
+        past: (past != Past::default()).then(|| Box::new(past)),
         evidence: Evidence::default(),
     };
     Some(RawRelease { release, entries: entries.into() })

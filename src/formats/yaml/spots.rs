@@ -66,6 +66,9 @@ fn line_paths(at: &At) -> Vec<String> {
             ends.into_iter().chain([format!("stages/{stage}/soak:")]).collect()
         }
         At::Pause(stage) => vec![format!("paused/{stage}:")],
+        At::Resumed(stage, item) => {
+            vec![format!("resumed/{stage}/{item}/until"), format!("resumed/{stage}:")]
+        }
         At::Name | At::Freeze(_) | At::Text(_) | At::Release(..) => Vec::new(),
     }
 }
@@ -80,6 +83,8 @@ fn release_paths(part: &Part) -> Vec<String> {
         Part::Since(stage) => vec![format!("stages/{stage}/since")],
         Part::Yank => vec!["yank:".to_owned()],
         Part::YankTo => vec!["yank/to".to_owned()],
+        Part::Resumed(item) => vec![format!("resumed/{item}/until")],
+        Part::Unyanked(item) => vec![format!("unyanked/{item}/until")],
         Part::Version | Part::Text(_) => Vec::new(),
     }
 }

@@ -90,6 +90,7 @@ pub(super) fn added(of: &str) -> Change {
         entries: vec![None, None],
         hold: None,
         yank: None,
+        past: None,
         evidence: Evidence::default(),
     };
     Change::Add { line: LineName::parse("1.8").unwrap(), release: Box::new(release) }
@@ -228,7 +229,9 @@ fn the_end_of_what_is_not_there_changes_nothing() {
     let fixture = Fixture::new();
     let store = fixture.open();
     let seen = store.read(later()).unwrap().revision;
-    let revision = store.commit(&seen, &[Change::Resume { version: version("1.8.1") }], later()).unwrap();
+    let by_ada = Event::new(later(), "ada".to_owned(), "fixed".to_owned());
+    let resume = Change::Resume { version: version("1.8.1"), ended: by_ada.ended(by_ada.clone()) };
+    let revision = store.commit(&seen, &[resume], later()).unwrap();
     assert_eq!(revision, seen);
 }
 

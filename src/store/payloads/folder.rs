@@ -245,6 +245,7 @@ mod tests {
                 entries: vec![],
                 hold: None,
                 yank: None,
+                past: None,
                 evidence: Evidence::default(),
             };
             // Far enough ahead for every stamp to be settled.

@@ -33,6 +33,7 @@ fn release(version: &str, since: &str) -> Release {
         entries: vec![Some(entry(at("2017-12-01T00:00:00Z"))), Some(entry(at(since)))],
         hold: None,
         yank: None,
+        past: None,
         evidence: Evidence::default(),
     }
 }
@@ -45,6 +46,7 @@ fn catalog() -> Catalog {
         soak: (name == "production").then(SoakPolicy::default),
         window: None,
         paused,
+        resumed: Vec::new(),
     };
     let mut releases = vec![
         release("1.8.4-tectonic.1", "2018-01-02T00:00:00Z"),

@@ -24,6 +24,7 @@ fn stage(name: &str, days: Option<i64>) -> Stage {
         soak,
         window: None,
         paused: None,
+        resumed: vec![],
     }
 }
 
@@ -59,6 +60,7 @@ fn release() -> Release {
         entries: vec![None, None, None],
         hold: None,
         yank: None,
+        past: None,
         evidence: Evidence::default(),
     }
 }
