@@ -6,6 +6,7 @@
 //! releases, but nothing else.
 
 pub mod agent;
+pub mod applying;
 pub mod client;
 pub mod command;
 pub mod download;
@@ -16,6 +17,7 @@ mod lines;
 mod lock;
 pub mod look;
 mod manifests;
+pub mod notes;
 pub mod refusal;
 mod session;
 pub mod status;

@@ -107,3 +107,25 @@ fn checked<T>(name: &str, result: Result<T, Refusal>) -> anyhow::Result<T> {
         Err(refusal).with_context(|| format!("the check of cluster `{name}` failed ({kind})")).hint(hint)
     })
 }
+
+/// Joins the lines of a string, such as the output of a command, into one line.
+fn one_line(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_many_lines_stays_in_its_column() {
+        for (text, expected) in [
+            ("it ended", "it ended"),
+            ("it failed with exit code 3: a\n\n  b\r\nc\n", "it failed with exit code 3: a; b; c"),
+            ("", ""),
+        ] {
+            assert_eq!(one_line(text), expected, "{text:?}");
+        }
+    }
+}

@@ -9,9 +9,10 @@ use chrono::TimeDelta;
 
 use super::command::{self, Ended};
 use super::download::{Download, check, wanted};
-use super::folder::{Approval, Cluster, Config, Failure, Folder, Step};
+use super::folder::{Approval, Begun, Cluster, Config, Failure, Folder, MOST_TRIES, Step};
 use super::http::Stop;
 use super::look::{Look, look};
+use super::notes;
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::domain::Time;
@@ -24,10 +25,6 @@ use crate::words;
 /// The wait after the first error. It doubles with each further error, up to an hour.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
-
-/// How many attempts to apply a release may fail with automatic approval. After five failures within half
-/// an hour, a person must take a look.
-const MOST_TRIES: u32 = 5;
 
 /// How often the agent checks for new orders.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -123,9 +120,29 @@ impl Agent {
     /// # Errors
     /// When the cluster's folder cannot be used.
     pub fn turn(&self) -> Result<Turn, Refusal> {
-        let turn = self.check_and_update();
-        self.folder.change(|cluster| cluster.record.step = None)?;
+        let turn = if self.wait_for_orphan()? { self.check_and_update() } else { Ok(Turn::Stopped) };
+        self.folder.change(|cluster| (cluster.record.step, cluster.record.since) = (None, None))?;
         turn
+    }
+
+    /// Waits until an `--apply` ends that a killed agent has left behind: two must never run at once.
+    /// Returns whether it ended by itself.
+    fn wait_for_orphan(&self) -> Result<bool, Refusal> {
+        let orphan = self.folder.applying();
+        let mut is_told = false;
+        while orphan.is_running()? {
+            if !is_told {
+                let name = self.folder.name();
+                tracing::warn!(cluster = name, "waiting for the `--apply` of an agent that was killed");
+                is_told = true;
+            }
+            if self.must_stop() {
+                orphan.stop(&self.clock)?;
+                return Ok(false);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(true)
     }
 
     fn check_and_update(&self) -> Result<Turn, Refusal> {
@@ -152,6 +169,9 @@ impl Agent {
             tracing::warn!(cluster = name, kind = outage.kind(), error = %outage, "using the last advice");
         }
         let cluster = self.folder.read()?;
+        if let Some(note) = notes::overtaken(name, &cluster) {
+            tracing::warn!(cluster = name, "{note}");
+        }
         let target = answer.advice.target().filter(|release| self.may_apply(&cluster, &release.version));
         let Some(release) = target else {
             return Ok(if look.outage.is_some() { Turn::Trouble } else { Turn::Quiet });
@@ -194,7 +214,11 @@ impl Agent {
     }
 
     fn step(&self, step: Step) -> Result<(), Refusal> {
-        self.folder.change(|cluster| cluster.record.step = Some(step)).map(drop)
+        let now = self.clock.now();
+        let begin = |cluster: &mut Cluster| {
+            (cluster.record.step, cluster.record.since) = (Some(step), Some(now));
+        };
+        self.folder.change(begin).map(drop)
     }
 
     /// Downloads a release, verifies everything again, and applies it.
@@ -205,6 +229,7 @@ impl Agent {
         let downloads = self.folder.downloads(version);
         remove_other_downloads(&downloads);
         let download = Download { fetch: &*look.server, folder: &downloads, stop: &|| self.must_stop() };
+        download.check_space(&payloads)?;
         for payload in &payloads {
             download.payload(version, payload)?;
             tracing::info!(cluster = self.folder.name(), %version, file = payload.file, "downloaded");
@@ -254,6 +279,13 @@ impl Agent {
     ) -> Result<Turn, Refusal> {
         let Some(command) = &config.apply else { return Ok(Turn::Quiet) };
         self.step(Step::Apply)?;
+        let is_same = |begun: &Begun| begun.version == *version && begun.retries == retries;
+        let before = self.folder.read()?.record.begun.filter(is_same);
+        let tries = before.map_or(1, |begun| begun.tries + 1);
+        if tries > MOST_TRIES {
+            let reason = format!("it was started {MOST_TRIES} times, but the agent was killed each time");
+            return self.fail(version, ("Interrupted", reason), MOST_TRIES, retries);
+        }
         let name = self.folder.name();
         let folder = fs::canonicalize(downloads).map_err(Refusal::state(downloads))?;
         let shown = |path: &Path| path.display().to_string();
@@ -270,37 +302,59 @@ impl Agent {
         }
         tracing::info!(cluster = name, from = %look.checked.current, %version, "applying");
         let stop = || self.must_stop();
-        let (kind, reason) =
-            match command::apply(command, self.folder.path(), &environment, &self.clock, &stop) {
-                Ok(Ended::Done) => match command::current(&config.current, self.folder.path(), &self.clock) {
-                    Ok(now) if now == *version => {
-                        tracing::info!(cluster = name, %version, "applied");
-                        self.folder.change(|cluster| {
-                            let record = &mut cluster.record;
-                            (record.current, record.target, record.failure) = (Some(now), None, None);
-                        })?;
-                        return Ok(Turn::Applied);
-                    }
-                    Ok(now) => ("NotApplied", format!("it succeeded, but the cluster runs `{now}`")),
-                    Err(why) => ("NotApplied", format!("it succeeded, but {why}")),
-                },
-                Ok(Ended::Later(why)) => {
-                    tracing::info!(cluster = name, %version, why, "to be retried later");
-                    let note = format!("applying `{version}` will be retried later: {why}");
-                    self.folder.change(|cluster| cluster.record.notes.push(note))?;
-                    return Ok(Turn::Later);
+        let running = self.folder.applying().begin()?;
+        let begun = Begun { version: version.clone(), tries, retries };
+        self.folder.change(|cluster| cluster.record.begun = Some(begun))?;
+        let ended = command::apply(command, self.folder.path(), &environment, &self.clock, &stop);
+        self.folder.change(|cluster| cluster.record.begun = None)?;
+        drop(running);
+        let (kind, reason) = match ended {
+            Ok(Ended::Done) => match command::current(&config.current, self.folder.path(), &self.clock) {
+                Ok(now) if now == *version => {
+                    tracing::info!(cluster = name, %version, "applied");
+                    self.folder.change(|Cluster { orders, record, .. }| {
+                        (record.current, record.target, record.failure) = (Some(now), None, None);
+                        record.applied = Some(version.clone());
+                        // An approval is for one update: if the cluster falls back, somebody must take a look.
+                        orders.approved.take_if(|approved| approved == version);
+                    })?;
+                    return Ok(Turn::Applied);
                 }
-                Ok(Ended::Stopped) => return Err(stopped(version)),
-                Ok(Ended::Failed(why)) => ("ApplyFailed", why),
-                Err(error) => ("ApplyFailed", format!("it cannot be run: {error}")),
-            };
-        tracing::warn!(cluster = name, %version, kind, reason, "the release was not applied");
+                Ok(now) => ("NotApplied", format!("it succeeded, but the cluster runs `{now}`")),
+                Err(why) => ("NotApplied", format!("it succeeded, but {why}")),
+            },
+            Ok(Ended::Later(why)) => {
+                tracing::info!(cluster = name, %version, why, "to be retried later");
+                let note = format!("applying `{version}` will be retried later: {why}");
+                self.folder.change(|cluster| cluster.record.notes.push(note))?;
+                return Ok(Turn::Later);
+            }
+            Ok(Ended::Stopped) => return Err(stopped(version)),
+            Ok(Ended::Failed(why)) => ("ApplyFailed", why),
+            Err(error) => ("ApplyFailed", format!("it cannot be run: {error}")),
+        };
+        let before = self.folder.read()?.record.failure;
+        let is_same =
+            |failure: &Failure| failure.version.as_ref() == Some(version) && failure.retries == retries;
+        let tries = before.filter(is_same).map_or(1, |failure| failure.tries + 1);
+        self.fail(version, (kind, reason), tries, retries)
+    }
+
+    /// Records that a release was not applied.
+    fn fail(
+        &self,
+        version: &Version,
+        (kind, reason): (&str, String),
+        tries: u32,
+        retries: u64,
+    ) -> Result<Turn, Refusal> {
+        let name = self.folder.name();
+        let retry = notes::retry(name);
+        tracing::warn!(cluster = name, %version, kind, reason, "the release was not applied; {retry}");
         let (kind, at, version) = (kind.to_owned(), self.clock.now(), Some(version.clone()));
-        self.folder.change(|cluster| {
-            let before = cluster.record.failure.take();
-            let before = before.filter(|failure| failure.version == version && failure.retries == retries);
-            let tries = before.map_or(1, |failure| failure.tries + 1);
-            cluster.record.failure = Some(Failure { kind, reason, at, version, tries, retries });
+        self.folder.change(|Cluster { record, .. }| {
+            record.begun = None;
+            record.failure = Some(Failure { kind, reason, at, version, tries, retries });
         })?;
         Ok(Turn::Quiet)
     }

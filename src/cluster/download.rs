@@ -18,6 +18,9 @@ use crate::store::durable::{self, Mode};
 /// Large enough for efficient reads, and small enough that a pause takes effect at once.
 const CHUNK: usize = 256 * 1024;
 
+/// How much space a download leaves on the disk: enough for the agent's own records.
+const RESERVE: u64 = 64 * 1024;
+
 /// A download of a release's files: its source, and the folder to write to.
 #[derive(Clone, Copy)]
 pub struct Download<'a> {
@@ -64,7 +67,7 @@ impl Download<'_> {
         if check(&path, payload).is_ok() {
             return Ok(path);
         }
-        let part = self.folder.join(format!(".{}.part", payload.file));
+        let part = self.part(payload);
         self.fill(&part, version, payload)?;
         if let Err(refusal) = check(&part, payload) {
             // The file is complete but wrong, so resuming the download would not help.
@@ -76,6 +79,34 @@ impl Download<'_> {
         let folder = File::open(self.folder).and_then(|folder| folder.sync_all());
         folder.map_err(Refusal::state(self.folder))?;
         Ok(path)
+    }
+
+    /// Checks that the disk has space for what is missing of these payloads.
+    ///
+    /// # Errors
+    /// When it does not, or the folder cannot be created.
+    pub fn check_space(&self, payloads: &[&Payload]) -> Result<(), Refusal> {
+        durable::create_folder(self.folder, Mode::Private)?;
+        let length = |path: PathBuf| fs::metadata(path).map_or(0, |file| file.len());
+        let missing = |payload: &&Payload| {
+            let part = length(self.part(payload)).max(length(self.folder.join(&payload.file)));
+            payload.size.saturating_sub(part)
+        };
+        let needed: u64 = payloads.iter().map(missing).fold(0, u64::saturating_add);
+        let disk = rustix::fs::statvfs(self.folder).map_err(|e| Refusal::state(self.folder)(e.into()))?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        // Some file systems do not say how large they are.
+        if needed == 0 || disk.f_blocks == 0 || needed.saturating_add(RESERVE) <= free {
+            return Ok(());
+        }
+        let files: Vec<_> = payloads.iter().filter(|payload| missing(payload) > 0).collect();
+        let files: Vec<_> = files.iter().map(|payload| format!("`{}`", payload.file)).collect();
+        Err(Refusal::NoSpace { files: files.join(", "), needed, free })
+    }
+
+    /// Where the part of a payload is that has arrived so far.
+    fn part(&self, payload: &Payload) -> PathBuf {
+        self.folder.join(format!(".{}.part", payload.file))
     }
 
     /// Downloads the part of a payload that is missing.
@@ -123,7 +154,17 @@ impl Download<'_> {
                 fs::remove_file(part).map_err(Refusal::state(part))?;
                 return Err(Refusal::TooLarge { path: target, limit: payload.size });
             }
-            file.write_all(&chunk[..count]).map_err(Refusal::state(part))?;
+            match file.write_all(&chunk[..count]) {
+                Ok(()) => {}
+                Err(e) if matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+                    // The agent must be able to record the failure, and the disk is not ours alone.
+                    drop(file);
+                    fs::remove_file(part).map_err(Refusal::state(part))?;
+                    let files = format!("`{}`", payload.file);
+                    return Err(Refusal::NoSpace { files, needed: payload.size, free: at });
+                }
+                Err(e) => return Err(Refusal::state(part)(e)),
+            }
         }
         if at < payload.size {
             return Err(Refusal::Truncated { path: target, expected: payload.size, found: at });

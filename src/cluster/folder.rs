@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::applying::Applying;
 use super::lock::{self, Lock};
 use super::refusal::Refusal;
 use crate::domain::Time;
@@ -149,8 +150,28 @@ pub struct Record {
     pub failure: Option<Failure>,
     /// The step in progress.
     pub step: Option<Step>,
+    /// When that step began.
+    #[serde(default)]
+    pub since: Option<Time>,
+    /// The `--apply` that was started last, unless an agent has seen it end.
+    #[serde(default)]
+    pub begun: Option<Begun>,
+    /// The release that was applied last.
+    #[serde(default)]
+    pub applied: Option<Version>,
     /// Observations that do not stop the update, such as skipped releases.
     pub notes: Vec<String>,
+}
+
+/// An `--apply` whose end no agent has seen: it runs, or the agent or the machine went down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begun {
+    pub version: Version,
+    /// How many times in a row it was started.
+    pub tries: u32,
+    /// [`Orders::retries`] at that time.
+    pub retries: u64,
 }
 
 /// The advice that a check gave.
@@ -160,6 +181,10 @@ pub struct Told {
     pub code: String,
     pub message: String,
 }
+
+/// How many attempts to apply a release may fail before a person must take a look: with automatic approval,
+/// five failures take half an hour.
+pub const MOST_TRIES: u32 = 5;
 
 /// A check that failed, or a release that could not be applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -329,6 +354,11 @@ impl Folder {
     /// When the lock file cannot be created.
     pub fn run_lock(&self) -> Result<Option<Lock>, Refusal> {
         lock::take(&self.path.join("run.lock"))
+    }
+
+    /// The lock of a running `--apply`.
+    pub fn applying(&self) -> Applying {
+        Applying::new(&self.path)
     }
 
     /// The folder for the payloads of a release.

@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,7 +18,18 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A lock, held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Lock {
+    /// A handle that child processes inherit. The lock is held until they have closed it, too.
+    ///
+    /// # Errors
+    /// When the process has too many open files.
+    pub fn inherited(&self) -> io::Result<OwnedFd> {
+        // In contrast to everything that the standard library opens, a duplicate stays open in a child.
+        Ok(rustix::io::dup(&self.file)?)
+    }
 }
 
 /// Waits for a lock.
@@ -46,7 +58,7 @@ pub fn take(path: &Path) -> Result<Option<Lock>, Refusal> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
     let file = file.map_err(Refusal::state(path))?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(Lock { _file: file })),
+        Ok(()) => Ok(Some(Lock { file })),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(e)) => Err(Refusal::state(path)(e)),
     }

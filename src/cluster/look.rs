@@ -6,13 +6,14 @@ use std::sync::atomic::Ordering;
 use super::client::{Checked, Client};
 use super::command;
 use super::fetch::Pace;
-use super::folder::{Config, Failure, Folder, Record, Told};
+use super::folder::{Cluster, Config, Failure, Folder, MOST_TRIES, Told};
 use super::http::{Server, Stop};
 use super::manifests::Options;
+use super::notes::of_check;
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
-use crate::domain::rfc3339;
 use crate::domain::span::Span;
+use crate::domain::version::Version;
 use crate::words;
 
 /// The result of looking at a cluster.
@@ -38,7 +39,7 @@ pub fn look(folder: &Folder, clock: &SharedClock, patient: bool, stop: &Stop) ->
         return looked;
     }
     folder.change(|cluster| match &looked {
-        Ok(look) => note(&mut cluster.record, &look.checked, look.outage.as_ref()),
+        Ok(look) => note(cluster, &look.checked, look.outage.as_ref()),
         Err(refusal) => cluster.record.trouble = Some(Failure::of(refusal, None, clock.now())),
     })?;
     looked
@@ -78,7 +79,8 @@ pub fn client(
 }
 
 /// Records the result of a check.
-pub fn note(record: &mut Record, checked: &Checked, outage: Option<&Refusal>) {
+pub fn note(cluster: &mut Cluster, checked: &Checked, outage: Option<&Refusal>) {
+    let Cluster { config, orders, record } = cluster;
     let answer = checked.answer();
     record.current = Some(checked.current.clone());
     record.target = answer.advice.target().map(|release| release.version.clone());
@@ -89,30 +91,28 @@ pub fn note(record: &mut Record, checked: &Checked, outage: Option<&Refusal>) {
     });
     record.expires = Some(checked.expires);
     record.age = checked.age().and_then(|age| u64::try_from(age.num_seconds()).ok());
-    record.notes = notes(checked);
+    record.notes = of_check(checked, config);
     match outage {
         Some(outage) => record.notes.insert(0, format!("{outage}; the last advice still applies")),
         None => record.checked = Some(checked.now),
     }
     record.trouble = None;
-    // An old failure does not matter once the cluster runs that release or a newer one.
-    let matters =
-        |failure: &Failure| failure.version.as_ref().is_some_and(|failed| *failed > checked.current);
-    record.failure = record.failure.take().filter(matters);
-}
-
-fn notes(checked: &Checked) -> Vec<String> {
-    let skipped = checked.skipped.iter().map(|skipped| {
-        let until = skipped.not_before.map_or_else(|| "later".to_owned(), |time| format!("`{}`", rfc3339(time)));
-        format!(
-            "release `{}` is skipped: it has been in `{}` since `{}`, but its release keys do not allow that before {until}",
-            skipped.version,
-            skipped.channel,
-            rfc3339(skipped.since)
-        )
-    });
-    let withheld = checked.withheld.iter().map(|version| {
-        format!("the server withholds the manifest of the signed release `{version}`; the release may be a barrier, so it cannot be skipped")
-    });
-    skipped.chain(withheld).collect()
+    // An old failure does not matter once the cluster runs that release or a newer one. Nor does an approval.
+    let is_ahead = |version: &Version| *version > checked.current;
+    record.failure = record.failure.take().filter(|failure| failure.version.as_ref().is_some_and(is_ahead));
+    orders.approved.take_if(|approved| !is_ahead(approved));
+    if let Some(begun) = record.begun.take_if(|begun| !is_ahead(&begun.version)) {
+        record.applied = Some(begun.version);
+    }
+    if let Some(applied) = record.applied.take_if(|applied| is_ahead(applied)) {
+        // Applying it again would only end the same way, so somebody must take a look.
+        record.failure = Some(Failure {
+            kind: "FellBack".to_owned(),
+            reason: format!("it was applied, but the cluster runs `{}` again", checked.current),
+            at: checked.now,
+            version: Some(applied),
+            tries: MOST_TRIES,
+            retries: orders.retries,
+        });
+    }
 }

@@ -66,6 +66,13 @@ pub enum Refusal {
         /// The architectures that the release has payloads for, in backticks.
         has: Vec<String>,
     },
+    #[error("{files} cannot be downloaded: {needed} bytes are needed, but the disk has space for {free}")]
+    NoSpace {
+        /// The payloads, in backticks.
+        files: String,
+        needed: u64,
+        free: u64,
+    },
     #[error("{what} was stopped")]
     Stopped { what: String },
     #[error("`{}` cannot be used: {source}", path.display())]
@@ -102,6 +109,7 @@ impl Refusal {
             Self::WrongLine(_) => "WrongLine",
             Self::ClockBack { .. } => "ClockBack",
             Self::NoPayload { .. } => "NoPayload",
+            Self::NoSpace { .. } => "NoSpace",
             Self::Stopped { .. } => "Stopped",
             Self::State { .. } | Self::Write(_) => "State",
         }
@@ -157,6 +165,7 @@ impl Refusal {
             "NoPayload" => {
                 "run `tidegate cluster add` with `--replace --arch A` and the other settings as before"
             }
+            "NoSpace" => "free some space on the disk of the state folder; the agent retries automatically",
             "Stopped" => "the part that was downloaded is kept, and the download resumes from there",
             "State" => "check the state folder, its owner and the free space",
             _ => "do not trust this server until its operator has explained this",

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::folder::{Approval, Cluster, Failure, Folder, Record, Step, Told};
+use super::notes;
 use super::refusal::Refusal;
 use crate::domain::rfc3339;
 
@@ -45,6 +46,8 @@ pub struct Status {
     pub pause_reason: Option<String>,
     pub failure_status: Option<FailureStatus>,
     pub task_statuses: Vec<TaskStatus>,
+    /// When the step in progress began (RFC 3339).
+    pub since: Option<String>,
     /// The time of the last successful check (RFC 3339).
     pub last_checked: Option<String>,
     /// When the advice expires (RFC 3339).
@@ -64,6 +67,9 @@ pub struct FailureStatus {
     #[serde(rename = "type")]
     pub kind: String,
     pub reason: String,
+    /// How to retry a release that was not applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,12 +79,16 @@ pub struct TaskStatus {
     pub reason: String,
 }
 
-/// The states that Tectonic's console shows, and `Unknown`.
+/// The states that Tectonic's console shows, and `Unknown`, `Waiting` and `Blocked`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum State {
     /// The cluster has never been checked.
     Unknown,
     UpToDate,
+    /// The advice is to wait.
+    Waiting,
+    /// No update is possible until somebody acts: for example, the release that the cluster runs was yanked.
+    Blocked,
     UpdateAvailable,
     Requested,
     Updating,
@@ -94,7 +104,8 @@ impl StatusBody {
     /// When its folder cannot be read.
     pub fn of(folder: &Folder) -> Result<Self, Refusal> {
         let running = folder.run_lock()?.is_none();
-        Ok(Self::made(folder.name(), running, folder.read()?))
+        let is_orphaned = !running && folder.applying().is_running()?;
+        Ok(Self::made(folder.name(), running, is_orphaned, folder.read()?))
     }
 
     /// The status of every cluster in a state folder.
@@ -105,24 +116,37 @@ impl StatusBody {
         Folder::names(state)?.iter().map(|name| Self::of(&Folder::new(state, name))).collect()
     }
 
-    fn made(name: &str, running: bool, Cluster { config, orders, record }: Cluster) -> Self {
-        // If no agent is running, the step was left behind by an agent that was killed.
-        let step = record.step.filter(|_| running);
+    /// `is_orphaned`: no agent is running, but the `--apply` of one that was killed is.
+    fn made(name: &str, running: bool, is_orphaned: bool, cluster: Cluster) -> Self {
+        let overtaken = notes::overtaken(name, &cluster);
+        let orphaned = is_orphaned.then(|| {
+            format!("the `--apply` of an agent that was killed is still running; to stop it: `tidegate cluster pause {name}`")
+        });
+        let Cluster { config, orders, record } = cluster;
+        // If nothing is running, the step was left behind by an agent that was killed.
+        let step = record.step.filter(|_| running || is_orphaned);
         let task_statuses = tasks(step, &record);
         let target = record.target;
         let desired = match config.approval {
             Approval::Automatic => target.clone(),
             Approval::Admin => orders.approved,
         };
-        let failed = record.failure.or(record.trouble);
+        let failed = record.failure.map(|failure| (failure, Some(notes::retry(name))));
+        let failed = failed.or_else(|| record.trouble.map(|trouble| (trouble, None)));
+        let failure_status =
+            failed.map(|(Failure { kind, reason, .. }, hint)| FailureStatus { kind, reason, hint });
         let is_paused = orders.paused.is_some();
         let state = match (step, is_paused, &target) {
             (Some(_), true, _) => State::Pausing,
             (None, true, _) => State::Paused,
             (Some(_), false, _) => State::Updating,
-            (None, false, _) if failed.is_some() => State::Failed,
-            (None, false, None) if record.advice.is_none() => State::Unknown,
-            (None, false, None) => State::UpToDate,
+            (None, false, _) if failure_status.is_some() => State::Failed,
+            (None, false, None) => match record.advice.as_ref().map(|told| told.action.as_str()) {
+                None => State::Unknown,
+                Some("wait") => State::Waiting,
+                Some("blocked") => State::Blocked,
+                Some(_) => State::UpToDate,
+            },
             (None, false, Some(_)) if desired == target && config.apply.is_some() => State::Requested,
             (None, false, Some(_)) => State::UpdateAvailable,
         };
@@ -142,13 +166,14 @@ impl StatusBody {
                 target_version: target.as_ref().map(ToString::to_string),
                 paused: is_paused && step.is_none(),
                 pause_reason: orders.paused.and_then(|pause| pause.reason),
-                failure_status: failed.map(|Failure { kind, reason, .. }| FailureStatus { kind, reason }),
+                failure_status,
                 task_statuses,
+                since: record.since.filter(|_| step.is_some()).map(rfc3339),
                 last_checked: record.checked.map(rfc3339),
                 expires: record.expires.map(rfc3339),
                 expired_seconds: record.age,
                 advice: record.advice,
-                notes: record.notes,
+                notes: record.notes.into_iter().chain(overtaken).chain(orphaned).collect(),
                 running,
             },
         }
@@ -203,8 +228,8 @@ mod tests {
         Failure { kind, reason, at, version: None, tries: 0, retries: 0 }
     }
 
-    /// `words` may contain `checked`, `target`, `approved`, `paused`, `failed`, `apply` for the step, and
-    /// `agent`.
+    /// `words` may contain `checked`, `wait` or `blocked` for the advice, `target`, `approved`, `paused`,
+    /// `failed`, `apply` for the step, and `agent` or `orphan`.
     fn state(words: &str) -> State {
         let has = |word| words.split(' ').any(|one| one == word);
         let target = Version::parse(TARGET).ok();
@@ -217,7 +242,11 @@ mod tests {
         let record = Record {
             target: target.filter(|_| has("target")),
             advice: has("checked").then(|| Told {
-                action: "none".to_owned(),
+                action: ["wait", "blocked"]
+                    .into_iter()
+                    .find(|action| has(action))
+                    .unwrap_or("none")
+                    .to_owned(),
                 code: "up_to_date".to_owned(),
                 message: "up to date".to_owned(),
             }),
@@ -225,7 +254,9 @@ mod tests {
             step: has("apply").then_some(Step::Apply),
             ..Record::default()
         };
-        StatusBody::made("c", has("agent"), Cluster { config: config(), orders, record }).status.state
+        StatusBody::made("c", has("agent"), has("orphan"), Cluster { config: config(), orders, record })
+            .status
+            .state
     }
 
     #[test]
@@ -238,6 +269,10 @@ mod tests {
             ("target approved agent apply", State::Updating),
             ("target approved apply", State::Requested),
             ("target approved agent apply paused", State::Pausing),
+            ("target approved orphan apply", State::Updating),
+            ("target approved orphan apply paused", State::Pausing),
+            ("checked wait", State::Waiting),
+            ("checked blocked", State::Blocked),
             ("target approved apply paused", State::Paused),
             ("target paused", State::Paused),
             ("target failed", State::Failed),
@@ -250,17 +285,37 @@ mod tests {
     }
 
     #[test]
+    fn an_approval_that_was_overtaken_is_told() {
+        let version = |text| Version::parse(text).ok();
+        let note = |target: Option<Version>| {
+            let told = Told { action: String::new(), code: String::new(), message: String::new() };
+            let record = Record { target, advice: Some(told), ..Record::default() };
+            let orders = Orders { approved: version("1.8.8"), ..Orders::default() };
+            StatusBody::made("c", true, false, Cluster { config: config(), orders, record }).status.notes
+        };
+        let notes = note(version("1.8.9"));
+        assert!(notes[0].contains("`1.8.8` is approved"), "{notes:?}");
+        assert!(notes[0].contains("`tidegate cluster approve c 1.8.9`"), "{notes:?}");
+        assert!(note(None)[0].contains("no longer advises"));
+        assert!(note(version("1.8.8")).is_empty());
+    }
+
+    #[test]
     fn the_shape_is_that_of_an_app_version() {
         let record = Record { failure: Some(failure()), ..Record::default() };
         let cluster = Cluster { config: config(), orders: Orders::default(), record };
-        let body = StatusBody::made("c", false, cluster);
+        let body = StatusBody::made("c", false, false, cluster);
         let json = serde_json::to_value(&body).unwrap();
         assert_eq!((&json["kind"], &json["metadata"]["name"]), (&"AppVersion".into(), &"c".into()));
         assert_eq!(json["spec"]["desiredVersion"], serde_json::Value::Null);
         assert_eq!(json["spec"]["paused"], false);
         assert_eq!(
             json["status"]["failureStatus"],
-            serde_json::json!({"type": "Expired", "reason": "it expired"})
+            serde_json::json!({
+                "type": "Expired",
+                "reason": "it expired",
+                "hint": "to retry it: `tidegate cluster check c --retry`",
+            })
         );
         let tasks: Vec<_> = json["status"]["taskStatuses"].as_array().unwrap().iter().collect();
         assert_eq!(tasks.len(), 3);

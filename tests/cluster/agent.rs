@@ -95,7 +95,8 @@ fn what_fails_is_told_and_not_tried_again_until_somebody_says_so() {
     let reason = status["failureStatus"]["reason"].as_str().unwrap();
     assert_eq!(reason, "it failed with exit code 3: etcd is not healthy");
     assert_eq!(status["taskStatuses"][2]["state"], "Failed");
-    desk.once();
+    assert_eq!(status["failureStatus"]["hint"], "to retry it: `tidegate cluster check c --retry`");
+    assert!(String::from_utf8_lossy(&desk.once().stderr).contains("`tidegate cluster check c --retry`"));
     assert_eq!(tries(), 1);
     desk.run(&["cluster", "check", "c", "--retry"]);
     desk.once();
@@ -131,7 +132,9 @@ fn an_agent_heeds_its_operator_while_it_applies() {
     assert!(desk.refused(&["cluster", "remove", "c"]).contains("an agent is running"));
     desk.run(&["cluster", "approve", "c", TO]);
     desk.until_file("log", "begun");
-    assert_eq!(desk.status()["state"], "Updating");
+    let status = desk.status();
+    assert_eq!((&status["state"], status["since"].is_string()), (&"Updating".into(), true), "{status}");
+    assert!(desk.run(&["cluster", "status", "c"]).contains("apply since 2"));
     desk.run(&["cluster", "pause", "c", "--reason", "the canary is ill"]);
     desk.until_file("log", "ended");
     desk.until_state("Paused");
@@ -159,7 +162,8 @@ fn an_agent_that_was_killed_goes_on_where_it_was() {
     agent.kill();
     // Nothing ends the command of a killed agent.
     super::desk::end(&desk.path("left"));
-    assert_eq!(desk.status()["state"], "Requested", "nobody is at it");
+    // Nobody is at it.
+    desk.until_state("Requested");
     desk.write("apply.sh", GOOD);
     // Its interval is an hour: it goes on at once because it was in the middle of something.
     let agent = desk.agent();
@@ -182,6 +186,7 @@ fn verified_advice_holds_through_an_outage() {
     // What was downloaded and verified before is applied.
     let once = ["cluster", "run", "c", "--once", "--output", "json"];
     let output = super::spawn::tidegate(folder.path()).args(once).output().unwrap();
+    assert!(output.status.success(), "it was applied");
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let status = super::spawn::run(folder.path(), &["cluster", "status", "c", "--output", "json"]);
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
@@ -282,6 +287,8 @@ fn a_release_is_not_applied_without_a_payload_where_it_has_some() {
         assert!(reason.contains(machine) && reason.contains("only for `amd64`"), "{reason}");
         assert!(reason.contains("`--arch A`"), "{reason}");
         assert_eq!(desk.read("log"), "");
+        let notes = desk.check()["notes"].to_string();
+        assert!(notes.contains("only for `amd64`"), "{notes}");
     }
     desk.add("1.8-production", FROM, apply, &["--approval", "automatic", "--replace", "--arch", "amd64"]);
     assert!(desk.once().status.success());

@@ -4,6 +4,7 @@
 
 mod agent;
 mod answers;
+mod apply;
 mod command;
 mod desk;
 mod memory;

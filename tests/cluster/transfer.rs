@@ -310,3 +310,16 @@ fn a_server_is_told_by_its_certificate() {
     assert!(refusal.to_string().contains("certificate"), "{refusal}");
     assert!(by("ca.key").is_err() && by("missing").is_err());
 }
+
+#[test]
+fn what_does_not_fit_on_the_disk_is_refused_before_the_first_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = b"a payload of some length".to_vec();
+    let cut = Cut { bytes: bytes.clone(), after: 10, parts: true, sent: AtomicU64::new(0) };
+    let download = Download { fetch: &cut, folder: folder.path(), stop: &|| false };
+    let (small, endless) = (payload(&bytes), Payload { size: 1 << 60, ..payload(&bytes) });
+    download.check_space(&[&small]).unwrap();
+    let refusal = download.check_space(&[&small, &endless]).unwrap_err();
+    assert_eq!(refusal.kind(), "NoSpace");
+    assert!(refusal.to_string().contains("`payload.bin` cannot be downloaded"), "{refusal}");
+}

@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{checked, known};
+use super::{checked, known, one_line};
 use crate::cli::table::pairs;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
+use crate::cluster::folder::{Failure, Pause};
 use crate::cluster::http::Stop;
 use crate::cluster::look::look;
+use crate::cluster::notes;
 use crate::domain::rfc3339;
 use crate::domain::span::Span;
 use crate::formats::api::UpdateBody;
@@ -37,6 +39,10 @@ struct Body<'a> {
     expires: String,
     /// How many seconds ago the documents expired; `None` if they are still valid.
     expired_seconds: Option<i64>,
+    /// Since when the operator has paused updates, and why.
+    paused: Option<Pause>,
+    /// Why the last release was not applied, until somebody allows a retry.
+    failure: Option<Failure>,
     notes: Vec<String>,
     requests: u64,
     /// The size of all headers and bodies, in both directions.
@@ -51,13 +57,18 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         cluster.orders.retries += u64::from(args.retry);
     })?;
     let traffic = look.server.traffic();
+    let standing = [notes::overtaken(&args.name, &cluster), notes::paused(&args.name, &cluster)];
+    let standing = standing.into_iter().flatten();
+    let failed = notes::failed(&args.name, &cluster);
     let body = Body {
         cluster: &args.name,
         current: look.checked.current.to_string(),
         advice: UpdateBody::of(&look.checked.answer()),
         expires: rfc3339(look.checked.expires),
         expired_seconds: look.checked.age().map(|age| age.num_seconds()),
-        notes: cluster.record.notes,
+        paused: cluster.orders.paused.clone(),
+        failure: failed.as_ref().and(cluster.record.failure.clone()),
+        notes: cluster.record.notes.iter().cloned().chain(standing).chain(failed).collect(),
         requests: traffic.requests(),
         bytes: traffic.bytes(),
     };
@@ -73,7 +84,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             (label, expires),
             ("traffic", format!("{} requests, {} bytes", body.requests, body.bytes)),
         ]);
-        text.extend(body.notes.iter().map(|note| format!("note: {note}\n")));
+        text.extend(body.notes.iter().map(|note| format!("note: {}\n", one_line(note))));
         text
     })?;
     Ok(ExitCode::SUCCESS)

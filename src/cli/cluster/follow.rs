@@ -51,7 +51,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         cluster.orders.approved = None;
         cluster.orders.checks += 1;
         cluster.config.channel = checked.channel.clone();
-        note(&mut cluster.record, &checked, None);
+        note(cluster, &checked, None);
     })?;
     let (follows, answer) = (&checked.channel, checked.answer());
     terminal.show(&Body { cluster: name, follows, advice: UpdateBody::of(&answer) }, || {

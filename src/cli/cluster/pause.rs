@@ -35,7 +35,8 @@ pub fn pause(
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
     let mut result = "paused";
-    known(workspace, &args.name)?.change(|cluster| {
+    let folder = known(workspace, &args.name)?;
+    folder.change(|cluster| {
         let paused = &mut cluster.orders.paused;
         if paused.as_ref().is_some_and(|pause| args.reason.is_none() || pause.reason == args.reason) {
             result = "unchanged";
@@ -43,6 +44,13 @@ pub fn pause(
             *paused = Some(Pause { at: workspace.now(), reason: args.reason.clone() });
         }
     })?;
+    // A running agent stops its own command.
+    if let Some(_agent) = folder.run_lock()?
+        && folder.applying().is_running()?
+    {
+        terminal.note("note: stopping the `--apply` of an agent that was killed");
+        folder.applying().stop(&workspace.clock())?;
+    }
     show(&args.name, result, terminal)
 }
 

@@ -25,6 +25,12 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             "stop it first, with SIGTERM",
         ));
     };
+    if folder.applying().is_running()? {
+        return Err(refuse(
+            format!("the `--apply` of an agent that was killed is still running for cluster `{}`", args.name),
+            format!("stop it first: `tidegate cluster pause {}`", args.name),
+        ));
+    }
     folder.remove()?;
     show(&args.name, "removed", terminal)
 }

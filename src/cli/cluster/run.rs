@@ -10,6 +10,7 @@ use crate::cli::failure::refuse;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
 use crate::cluster::agent::{Agent, Turn};
+use crate::cluster::notes;
 use crate::cluster::status::StatusBody;
 
 /// Check, download and apply, until stopped
@@ -53,9 +54,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         agent.run()?;
         return Ok(ExitCode::SUCCESS);
     }
+    let mut is_applied = false;
     let turn = loop {
         match agent.turn()? {
-            Turn::Applied => {}
+            Turn::Applied => is_applied = true,
             turn => break turn,
         }
     };
@@ -65,16 +67,21 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         terminal.show(&StatusBody::of(&agent.folder)?, String::new)?;
     }
     let record = agent.folder.read()?.record;
-    if let Some(failure) = record.failure.or(record.trouble) {
+    let status = format!("see its status: `tidegate cluster status {}`", args.name);
+    if let Some(failure) = record.failure {
         return Err(refuse(
             format!("cluster `{}`: {}: {}", args.name, failure.kind, failure.reason),
-            format!("see its status: `tidegate cluster status {}`", args.name),
+            format!("{}, or {status}", notes::retry(&args.name)),
         ));
+    }
+    // What was to be done is done, so a check that fails afterwards is for the next run.
+    if let Some(trouble) = record.trouble.filter(|_| !is_applied) {
+        return Err(refuse(format!("cluster `{}`: {}: {}", args.name, trouble.kind, trouble.reason), status));
     }
     if let Some(told) = record.advice {
         terminal.note(told.message);
     }
-    Ok(if turn == Turn::Trouble { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if turn == Turn::Trouble && !is_applied { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Sets `stop` when the process gets SIGTERM or SIGINT.

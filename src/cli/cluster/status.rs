@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::known;
+use super::{known, one_line};
 use crate::cli::table::pairs;
 use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
@@ -49,34 +49,18 @@ fn words(body: &StatusBody) -> String {
     if let Some(age) = status.expired_seconds {
         rows.push(("expired", format!("{} ago, which `--stale-ok` allows", Span::of_seconds(age).rough())));
     }
+    if let Some(since) = &status.since {
+        let step = status.task_statuses.iter().find(|task| task.state == "Running");
+        let step = step.map_or_else(String::new, |task| format!("{:?} ", task.name).to_lowercase());
+        rows.push(("running", format!("{step}since {since}")));
+    }
     if body.spec.paused {
         rows.push(("paused", or(&status.pause_reason, "no reason given")));
     }
     if let Some(failure) = &status.failure_status {
         rows.push(("failed", format!("{}: {}", failure.kind, one_line(&failure.reason))));
+        rows.extend(failure.hint.clone().map(|hint| ("hint", hint)));
     }
     rows.extend(status.notes.iter().map(|note| ("note", one_line(note))));
     pairs(&rows)
-}
-
-/// Joins the lines of a string, such as the output of a command, into one line.
-fn one_line(text: &str) -> String {
-    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.join("; ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_of_many_lines_stays_in_its_column() {
-        for (text, expected) in [
-            ("it ended", "it ended"),
-            ("it failed with exit code 3: a\n\n  b\r\nc\n", "it failed with exit code 3: a; b; c"),
-            ("", ""),
-        ] {
-            assert_eq!(one_line(text), expected, "{text:?}");
-        }
-    }
 }

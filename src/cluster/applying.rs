@@ -1,0 +1,105 @@
+//! The lock of a running `--apply`.
+//!
+//! The command inherits the lock, so it outlives an agent that is killed: the next agent can tell that the
+//! command still runs, and which processes it consists of. The file is removed as soon as an agent has seen
+//! the command end. So a service that the command leaves behind holds up nothing.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, getpgid, getpgrp, kill_process_group};
+
+use super::command::GRACE;
+use super::lock::{self, Lock};
+use super::refusal::Refusal;
+use crate::clock::SharedClock;
+
+/// How often to check whether the command has ended.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The `--apply` of one cluster.
+#[derive(Debug)]
+pub struct Applying {
+    path: PathBuf,
+}
+
+/// Held while a command runs, by this process and by the command.
+#[derive(Debug)]
+pub struct Held {
+    path: PathBuf,
+    _lock: Lock,
+    /// A copy that the command inherits.
+    _inherited: OwnedFd,
+}
+
+impl Applying {
+    pub fn new(folder: &Path) -> Self {
+        Self { path: folder.join("apply.lock") }
+    }
+
+    /// Takes the lock for a command that is started while the result exists.
+    ///
+    /// # Errors
+    /// When another command holds it for a minute, or the file cannot be created.
+    pub fn begin(&self) -> Result<Held, Refusal> {
+        let lock = lock::wait(&self.path)?;
+        let inherited = lock.inherited().map_err(Refusal::state(&self.path))?;
+        Ok(Held { path: self.path.clone(), _lock: lock, _inherited: inherited })
+    }
+
+    /// Whether a command runs.
+    ///
+    /// # Errors
+    /// When the lock file cannot be opened.
+    pub fn is_running(&self) -> Result<bool, Refusal> {
+        Ok(self.path.exists() && lock::take(&self.path)?.is_none())
+    }
+
+    /// Stops a command that a killed agent has left behind: its process groups get SIGTERM, and SIGKILL after
+    /// [`GRACE`].
+    ///
+    /// # Errors
+    /// When its processes cannot be found or stopped.
+    pub fn stop(&self, clock: &SharedClock) -> Result<(), Refusal> {
+        for signal in [Signal::TERM, Signal::KILL] {
+            for group in self.groups() {
+                // A group that has ended needs no signal.
+                let _ = kill_process_group(group, signal);
+            }
+            let start = clock.monotonic();
+            while clock.monotonic().saturating_sub(start) < GRACE {
+                if !self.is_running()? {
+                    return Ok(());
+                }
+                std::thread::sleep(PAUSE);
+            }
+        }
+        let detail = "the processes that hold it cannot be stopped; end them yourself";
+        Err(Refusal::state(&self.path)(std::io::Error::other(detail)))
+    }
+
+    /// The process groups of the command, as far as the system tells who has the lock file open.
+    fn groups(&self) -> Vec<Pid> {
+        let Ok(lock) = fs::metadata(&self.path) else { return Vec::new() };
+        let is_lock = |fd: fs::DirEntry| {
+            fs::metadata(fd.path()).is_ok_and(|fd| (fd.dev(), fd.ino()) == (lock.dev(), lock.ino()))
+        };
+        let group = |process: fs::DirEntry| {
+            let id = process.file_name().to_str()?.parse().ok()?;
+            let mut open = fs::read_dir(process.path().join("fd")).ok()?.flatten();
+            if open.any(is_lock) { getpgid(Pid::from_raw(id)).ok() } else { None }
+        };
+        let groups = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(group);
+        groups.filter(|group| *group != getpgrp()).collect()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // If the file stays, the next command takes the same lock.
+        let _ = fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,64 @@
+//! Observations about a cluster that do not stop the update.
+
+use super::client::Checked;
+use super::download::wanted;
+use super::folder::{Approval, Cluster, Config, Failure};
+use crate::domain::rfc3339;
+
+/// What a check has found.
+pub fn of_check(checked: &Checked, config: &Config) -> Vec<String> {
+    let skipped = checked.skipped.iter().map(|skipped| {
+        let until = skipped.not_before.map_or_else(|| "later".to_owned(), |time| format!("`{}`", rfc3339(time)));
+        format!(
+            "release `{}` is skipped: it has been in `{}` since `{}`, but its release keys do not allow that before {until}",
+            skipped.version,
+            skipped.channel,
+            rfc3339(skipped.since)
+        )
+    });
+    let withheld = checked.withheld.iter().map(|version| {
+        format!("the server withholds the manifest of the signed release `{version}`; the release may be a barrier, so it cannot be skipped")
+    });
+    let answer = checked.answer();
+    let target = answer.advice.target();
+    let unfit =
+        target.and_then(|target| wanted(&target.version, &target.payloads, config.arch.as_deref()).err());
+    skipped.chain(withheld).chain(unfit.map(|refusal| refusal.to_string())).collect()
+}
+
+/// That somebody has approved a release which the last check does not advise.
+pub fn overtaken(name: &str, Cluster { config, orders, record }: &Cluster) -> Option<String> {
+    let approved = orders.approved.as_ref().filter(|approved| record.target.as_ref() != Some(approved))?;
+    if config.approval == Approval::Automatic || record.advice.is_none() {
+        return None;
+    }
+    Some(match &record.target {
+        Some(target) => format!(
+            "`{approved}` is approved, but the last check advises `{target}`; to approve that: `tidegate cluster approve {name} {target}`"
+        ),
+        None => format!("`{approved}` is approved, but the last check no longer advises it"),
+    })
+}
+
+/// That the operator has paused updates.
+pub fn paused(name: &str, Cluster { orders, .. }: &Cluster) -> Option<String> {
+    let pause = orders.paused.as_ref()?;
+    let reason = pause.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    let since = rfc3339(pause.at);
+    Some(format!(
+        "updates are paused since `{since}`{reason}; to resume them: `tidegate cluster resume {name}`"
+    ))
+}
+
+/// That the last release was not applied, and nobody has allowed a retry.
+pub fn failed(name: &str, Cluster { orders, record, .. }: &Cluster) -> Option<String> {
+    let failure = record.failure.as_ref().filter(|failure| failure.retries >= orders.retries)?;
+    let Failure { kind, reason, version, .. } = failure;
+    let what = version.as_ref().map_or_else(String::new, |version| format!(" to `{version}`"));
+    Some(format!("the update{what} has failed ({kind}): {reason}; {}", retry(name)))
+}
+
+/// How to retry a release that has failed.
+pub fn retry(name: &str) -> String {
+    format!("to retry it: `tidegate cluster check {name} --retry`")
+}

@@ -1,0 +1,138 @@
+//! What becomes of an update: one command at a time, and what fails is told.
+
+use super::desk::Desk;
+use super::spawn::tidegate;
+
+const FROM: &str = "v1.8.4-tectonic.1";
+const TO: &str = "1.8.9-tectonic.4";
+const GOOD: &str = "echo applied >> log; printf %s \"$TIDEGATE_VERSION\" > version";
+const AUTOMATIC: &[&str] = &["--approval", "automatic"];
+
+/// A desk whose agent was killed while its command runs on, until there is a file `go`.
+fn orphaned(apply: &str) -> Desk {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, &format!("echo begun >> log; {apply}"), AUTOMATIC);
+    let agent = desk.agent();
+    desk.until_file("log", "begun");
+    agent.kill();
+    desk
+}
+
+#[test]
+fn a_command_whose_agent_was_killed_is_waited_for_and_never_runs_twice() {
+    let desk = orphaned(&format!("while [ ! -e go ]; do sleep 0.05; done; {GOOD}"));
+    let status = desk.status();
+    assert_eq!((&status["state"], &status["running"]), (&"Updating".into(), &false.into()), "{status}");
+    assert!(status["notes"].to_string().contains("is still running"), "{status}");
+    assert!(desk.refused(&["cluster", "remove", "c"]).contains("tidegate cluster pause c"));
+    let agent = desk.agent();
+    desk.until_file("agent.log", "waiting for the `--apply` of an agent that was killed");
+    assert_eq!(desk.read("log"), "begun\n");
+    desk.write("go", "");
+    desk.until_state("UpToDate");
+    assert_eq!((desk.read("version").as_str(), desk.read("log").as_str()), (TO, "begun\napplied\n"));
+    assert_eq!(agent.stop(), Some(0));
+}
+
+#[test]
+fn a_pause_stops_a_command_whose_agent_was_killed_and_says_so() {
+    let desk = orphaned("trap 'echo ended >> log; exit 1' TERM; sleep 1000 & wait");
+    let pause = ["cluster", "pause", "c"];
+    let output = tidegate(desk.folder.path()).args(pause).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.contains("stopping the `--apply`"), "{told}");
+    assert_eq!(desk.read("log"), "begun\nended\n");
+    assert_eq!(desk.status()["state"], "Paused");
+    // An agent that waits for such a command does the same.
+    desk.run(&["cluster", "resume", "c"]);
+    let agent = desk.agent();
+    desk.until_file("log", "ended\nbegun");
+    agent.kill();
+    let agent = desk.agent();
+    desk.until_file("agent.log", "waiting for the `--apply`");
+    desk.run(&pause);
+    desk.until_state("Paused");
+    assert_eq!(desk.read("log"), "begun\nended\nbegun\nended\n");
+    assert_eq!(agent.stop(), Some(0));
+}
+
+#[test]
+fn a_service_that_a_command_leaves_behind_holds_up_nothing() {
+    let desk = Desk::new();
+    let apply = format!("sleep 1000 > /dev/null 2>&1 & echo $! > left; {GOOD}");
+    desk.add("1.8-production", FROM, &apply, AUTOMATIC);
+    assert!(desk.once().status.success());
+    assert!(desk.once().status.success());
+    assert_eq!((desk.read("version").as_str(), desk.status()["state"].as_str()), (TO, Some("UpToDate")));
+    super::desk::end(&desk.path("left"));
+}
+
+#[test]
+fn a_release_that_the_cluster_falls_back_from_is_left_alone_until_somebody_retries_it() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, GOOD, AUTOMATIC);
+    assert!(desk.once().status.success());
+    for _ in 0..2 {
+        desk.write("version", FROM);
+        let output = desk.once();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && told.contains("tidegate cluster check c --retry"), "{told}");
+        assert_eq!(desk.read("log"), "applied\n");
+    }
+    let status = desk.status();
+    assert_eq!((&status["state"], &status["failureStatus"]["type"]), (&"Failed".into(), &"FellBack".into()));
+    let body = desk.check();
+    assert_eq!(body["failure"]["version"], TO, "{body}");
+    assert!(body["notes"].to_string().contains("FellBack"), "{body}");
+    let retried = desk.json(&["cluster", "check", "c", "--retry"]);
+    assert_eq!(retried["failure"], serde_json::Value::Null, "{retried}");
+    assert!(desk.once().status.success());
+    assert_eq!((desk.read("version").as_str(), desk.read("log").as_str()), (TO, "applied\napplied\n"));
+}
+
+#[test]
+fn an_approval_is_good_for_one_update() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, GOOD, &[]);
+    desk.check();
+    desk.run(&["cluster", "approve", "c", TO]);
+    assert!(desk.once().status.success());
+    desk.write("version", FROM);
+    desk.run(&["cluster", "check", "c", "--retry"]);
+    desk.once();
+    assert_eq!((desk.read("version").as_str(), desk.read("log").as_str()), (FROM, "applied\n"));
+    desk.run(&["cluster", "approve", "c", TO]);
+    assert!(desk.once().status.success());
+    assert_eq!(desk.read("version"), TO);
+}
+
+#[test]
+fn an_update_that_takes_the_agent_down_each_time_is_given_up_on() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, "echo begun >> log; kill -9 $PPID", AUTOMATIC);
+    for _ in 0..5 {
+        assert_eq!(desk.once().status.code(), None, "it was killed");
+    }
+    for _ in 0..2 {
+        assert_eq!(desk.once().status.code(), Some(1));
+        assert_eq!(desk.status()["failureStatus"]["type"], "Interrupted");
+    }
+    assert_eq!(desk.read("log"), "begun\n".repeat(5));
+    desk.write("apply.sh", GOOD);
+    desk.run(&["cluster", "check", "c", "--retry"]);
+    assert!(desk.once().status.success());
+    assert_eq!(desk.read("version"), TO);
+}
+
+#[test]
+fn a_check_tells_of_a_pause() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, GOOD, AUTOMATIC);
+    desk.run(&["cluster", "pause", "c", "--reason", "the canary is ill"]);
+    let body = desk.check();
+    assert_eq!(body["paused"]["reason"], "the canary is ill", "{body}");
+    let told = desk.run(&["cluster", "check", "c"]);
+    assert!(told.contains("the canary is ill; to resume them: `tidegate cluster resume c`"), "{told}");
+    desk.run(&["cluster", "resume", "c"]);
+    assert_eq!(desk.check()["notes"], serde_json::json!([]));
+}
