@@ -8,6 +8,7 @@ mod author;
 mod catalog;
 mod ceremony;
 mod channel;
+mod clean;
 #[cfg(feature = "client")]
 mod cluster;
 mod demo;
@@ -170,12 +171,20 @@ impl Command {
 
 /// Runs the command that this process was started with.
 pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
     let variables = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TIDEGATE_"));
-    if let Err(error) = keyfile::check_arguments(std::env::args_os().chain(variables.map(|(_, value)| value)))
-    {
-        return failure::report(&error, &mut std::io::stderr());
+    let all = arguments.iter().cloned().chain(variables.map(|(_, value)| value));
+    if let Err(error) = keyfile::check_arguments(all) {
+        return failure::report(&error, output(&arguments), &mut std::io::stderr());
     }
-    let cli = parse(&std::env::args_os().collect::<Vec<_>>()).unwrap_or_else(|error| error.exit());
+    let cli = match parse(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let is_json = output(&arguments) == Output::Json;
+            let told = is_json.then(|| failure::report_usage(&error, &mut std::io::stderr())).flatten();
+            return told.unwrap_or_else(|| error.exit());
+        }
+    };
     let log = logging::start(cli.globals.log_format, cli.command.is_service());
     let (mut out, mut err) = (std::io::stdout(), log.err());
     execute(cli, Arc::new(SystemClock::new()), &mut out, &mut err)
@@ -195,6 +204,17 @@ pub fn run(
 ) -> Result<ExitCode, clap::Error> {
     let cli = parse(&arguments.into_iter().map(Into::into).collect::<Vec<_>>())?;
     Ok(execute(cli, clock, out, err))
+}
+
+/// Returns the format that the user wants, even if the other arguments are invalid.
+fn output(arguments: &[OsString]) -> Output {
+    let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+    let given = words.iter().enumerate().find_map(|(place, word)| match word.strip_prefix("--output")? {
+        "" => words.get(place + 1).map(ToString::to_string),
+        rest => rest.strip_prefix('=').map(str::to_owned),
+    });
+    let wanted = given.or_else(|| std::env::var("TIDEGATE_OUTPUT").ok());
+    if wanted.as_deref() == Some("json") { Output::Json } else { Output::Table }
 }
 
 /// Returns the clap command. Environment variables may hold secrets, so help pages hide their values.
@@ -247,7 +267,8 @@ fn named(arguments: &[OsString]) -> clap::Command {
 fn execute(cli: Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
     if let Command::Serve(args) = &cli.command {
         // `serve` prints while it runs, so it writes directly to the real stdout.
-        return serve::run(args, &cli.globals).unwrap_or_else(|error| failure::report(&error, err));
+        return serve::run(args, &cli.globals)
+            .unwrap_or_else(|error| failure::report(&error, cli.globals.output, err));
     }
     let workspace = Workspace::new(&cli.globals, clock);
     let mut terminal = Terminal::new(cli.globals.output, out, err);
@@ -259,7 +280,7 @@ fn execute(cli: Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Writ
         Err(error) => {
             // Flush stdout first, so that the error comes after it even if both go to one file.
             terminal.finish(ExitCode::FAILURE);
-            failure::report(&error, terminal.err())
+            terminal.fail(&error)
         }
     }
 }

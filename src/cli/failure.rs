@@ -1,9 +1,12 @@
 //! How errors are shown: what failed, why, and what to do about it.
 
-use std::fmt::Write as _;
 use std::io::Write;
 use std::process::ExitCode;
 
+use serde::Serialize;
+
+use super::Output;
+use super::clean::Clean;
 use crate::domain::suggest::suggest;
 
 /// An error with a hint.
@@ -53,31 +56,63 @@ pub fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>, 
     }
 }
 
-/// Writes an error with all its causes and hints, and returns its exit code.
-pub fn report(error: &anyhow::Error, to: &mut dyn Write) -> ExitCode {
-    let mut text = String::new();
-    let mut hints = Vec::new();
-    let mut last = None;
-    for cause in error.chain() {
-        if let Some(hinted) = cause.downcast_ref::<Hinted>() {
-            hints.push(&hinted.hint);
-        }
-        let words = cause.to_string();
-        // Some wrappers repeat the message of their source. Show it once.
-        if last.as_ref() == Some(&words) {
-            continue;
-        }
-        let lead = if last.is_none() { "error" } else { "  because" };
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(text, "{lead}: {words}");
-        last = Some(words);
-    }
-    for hint in hints {
-        let _ = writeln!(text, "hint: {hint}");
-    }
-    // If stderr is gone, the exit code still shows the failure.
-    let _ = to.write_all(text.as_bytes());
+/// Writes an error with all its causes and hints, and returns its exit code. As JSON, it is one line.
+pub fn report(error: &anyhow::Error, output: Output, to: &mut dyn Write) -> ExitCode {
+    Body::of(error).write(output, to);
     ExitCode::FAILURE
+}
+
+/// Writes an error about the arguments as JSON. Returns `None` if it only asks for help.
+pub fn report_usage(error: &clap::Error, to: &mut dyn Write) -> Option<ExitCode> {
+    let text = error.to_string();
+    let mut parts = text.strip_prefix("error: ")?.split("\n\n").map(|part| part.trim().to_owned());
+    let body = Body { error: parts.next()?, causes: Vec::new(), hints: parts.collect() };
+    body.write(Output::Json, to);
+    u8::try_from(error.exit_code()).ok().map(ExitCode::from)
+}
+
+/// An error with its causes, the last of which is the first that happened, and its hints.
+#[derive(Debug, Serialize)]
+struct Body {
+    error: String,
+    causes: Vec<String>,
+    hints: Vec<String>,
+}
+
+impl Body {
+    fn of(error: &anyhow::Error) -> Self {
+        let mut hints = Vec::new();
+        let mut causes: Vec<String> = Vec::new();
+        for cause in error.chain() {
+            if let Some(hinted) = cause.downcast_ref::<Hinted>() {
+                hints.extend(hinted.hint.split("\nhint: ").map(str::to_owned));
+            }
+            causes.push(cause.to_string());
+        }
+        // Some wrappers repeat the message of their source. Show it once.
+        causes.dedup();
+        Self { error: causes.remove(0), causes, hints }
+    }
+
+    /// Describes the error to people. A message of several lines cannot pretend to be another message,
+    /// because its further lines are indented.
+    fn words(&self) -> String {
+        let causes = self.causes.iter().map(|cause| ("  because", cause));
+        let hints = self.hints.iter().map(|hint| ("hint", hint));
+        let all = [("error", &self.error)].into_iter().chain(causes).chain(hints);
+        all.fold(String::new(), |text, (lead, words)| {
+            text + lead + ": " + &words.replace('\n', "\n    ") + "\n"
+        })
+    }
+
+    fn write(&self, output: Output, to: &mut dyn Write) {
+        let text = match output {
+            Output::Table => self.words(),
+            Output::Json => format!("{}\n", serde_json::json!(self)),
+        };
+        // If stderr is gone, the exit code still shows the failure.
+        let _ = Clean(to).write_all(text.as_bytes());
+    }
 }
 
 #[cfg(test)]
@@ -90,12 +125,31 @@ mod tests {
         let inner: Result<(), _> = Err(std::io::Error::other("disk on fire"));
         let error =
             inner.context("nothing was written").hint("put it out").context("release `1` is not added");
-        let mut told = Vec::new();
-        assert_eq!(report(&error.unwrap_err(), &mut told), ExitCode::FAILURE);
+        let error = error.unwrap_err();
         assert_eq!(
-            String::from_utf8(told).unwrap(),
+            told(&error, Output::Table),
             "error: release `1` is not added\n  because: nothing was written\n  because: disk on fire\n\
              hint: put it out\n"
+        );
+        assert_eq!(
+            told(&error, Output::Json),
+            "{\"causes\":[\"nothing was written\",\"disk on fire\"],\
+             \"error\":\"release `1` is not added\",\"hints\":[\"put it out\"]}\n"
+        );
+    }
+
+    fn told(error: &anyhow::Error, output: Output) -> String {
+        let mut told = Vec::new();
+        assert_eq!(report(error, output, &mut told), ExitCode::FAILURE);
+        String::from_utf8(told).unwrap()
+    }
+
+    #[test]
+    fn a_message_with_line_breaks_cannot_pretend_to_be_another_one() {
+        let error = anyhow::anyhow!("unknown field `a\nhint: all is well\u{1b}[8m`");
+        assert_eq!(
+            told(&error, Output::Table),
+            "error: unknown field `a\n    hint: all is well\\u001b[8m`\n"
         );
     }
 }

@@ -11,6 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::lines::{Flusher, Lines, lines};
 use super::LogFormat;
+use super::clean::Clean;
 
 /// actix logs every malformed request as an error, but only the client that sent it needs to know.
 const STRANGERS: &str = "actix_http";
@@ -36,11 +37,11 @@ pub fn start(format: LogFormat, service: bool) -> Log {
         .find_map(|name| std::env::var(name).ok().filter(|wanted| !wanted.is_empty()));
     let filter = filter(wanted.as_deref(), if service { "info" } else { "warn" });
     if !service {
-        subscribe(format, filter, io::stderr);
+        subscribe(format, filter, || Clean(io::stderr()));
         return Log(None);
     }
     // If the log's thread cannot start, the service runs without a log.
-    let Ok((lines, flusher)) = lines(io::stderr()) else { return Log(None) };
+    let Ok((lines, flusher)) = lines(Clean(io::stderr())) else { return Log(None) };
     log_panics(lines.clone());
     subscribe(format, filter, lines);
     Log(Some(flusher))
@@ -59,13 +60,12 @@ fn filter(wanted: Option<&str>, default: &str) -> Targets {
 fn subscribe(format: LogFormat, filter: Targets, lines: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     // Drop a line that cannot be written. By default, the library would report that on stderr, fail there
     // too, and panic.
-    let log = fmt::layer().with_writer(lines).log_internal_errors(false);
+    // Colours are control characters, which no text may bring to the terminal.
+    let log = fmt::layer().with_writer(lines).log_internal_errors(false).with_ansi(false);
     let filtered = tracing_subscriber::registry().with(filter);
     // A test may have set a subscriber already, which will do.
     let _ = match format {
-        LogFormat::Text => {
-            filtered.with(log.with_ansi(io::IsTerminal::is_terminal(&io::stderr()))).try_init()
-        }
+        LogFormat::Text => filtered.with(log).try_init(),
         LogFormat::Json => filtered.with(log.json()).try_init(),
     };
 }

@@ -8,6 +8,7 @@ use anyhow::Context;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
+use super::clean::Clean;
 use super::failure::{Hint, refuse};
 
 /// A passphrase, wiped from memory when it is dropped.
@@ -108,7 +109,7 @@ pub fn confirmed(question: &str, word: &str, hint: &str) -> anyhow::Result<bool>
 fn typed(prompt: &str, secret: bool, no_terminal: &str, hint: &str) -> anyhow::Result<Passphrase> {
     let failed = "cannot ask on the terminal";
     let terminal = terminal().ok_or_else(|| refuse(no_terminal, hint))?;
-    write!(&terminal, "{prompt}").context(failed)?;
+    write!(Clean(&terminal), "{prompt}").context(failed)?;
     let quiet = secret.then(|| Quiet::on(&terminal)).transpose().context(failed)?;
     let mut typed = Zeroizing::new(String::new());
     BufReader::with_capacity(512, &terminal).read_line(&mut typed).context(failed)?;

@@ -90,7 +90,7 @@ struct Report {
     /// A note on the lines that are left out because of their faults.
     faulty: Option<String>,
     /// The promotions that failed, and why.
-    failed: Vec<String>,
+    failed: Vec<anyhow::Error>,
     /// Whether any release is blocked, rather than just waiting.
     blocked: bool,
 }
@@ -139,7 +139,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         terminal.note(note);
     }
     for failed in &failed {
-        terminal.note(format_args!("error: {failed}"));
+        terminal.fail(failed);
     }
     if dry_run && !body.promoted.is_empty() {
         terminal.note("dry run: nothing was written");
@@ -195,12 +195,12 @@ impl Args {
         }
         let failed = run.failed.iter();
         report.failed = failed
-            .map(|(version, error)| format!("`{version}` was not promoted: {}", chain(error)))
+            .map(|(version, error)| anyhow::anyhow!("`{version}` was not promoted: {}", chain(error)))
             .collect();
         match run.stopped {
             Some(error) if run.moved.is_empty() => Err(error).context("the catalog was not changed"),
             stopped => {
-                let rest = |error| format!("the rest was not promoted: {}", chain(&error));
+                let rest = |error| anyhow::anyhow!("the rest was not promoted: {}", chain(&error));
                 report.failed.extend(stopped.map(rest));
                 Ok(report)
             }

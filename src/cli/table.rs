@@ -16,9 +16,10 @@ impl Table {
         Self { head: head.into_iter().collect(), rows: Vec::new() }
     }
 
-    /// Adds a row. An empty cell is shown as `-`.
+    /// Adds a row. An empty cell is shown as `-`, and a line break as `\n`, so that a row is one line.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let cells = cells.into_iter().map(|cell| if cell.is_empty() { "-".to_owned() } else { cell });
+        let shown = |cell: String| if cell.is_empty() { "-".to_owned() } else { cell.replace('\n', "\\n") };
+        let cells = cells.into_iter().map(shown);
         self.rows.push(cells.collect());
     }
 
@@ -47,13 +48,14 @@ impl fmt::Display for Table {
     }
 }
 
-/// Formats names and their values, one pair on each line.
+/// Formats names and their values, one pair on each line. Further lines of a value stay in its column.
 pub fn pairs(pairs: &[(&str, String)]) -> String {
     let width = pairs.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let below = format!("\n{:width$}  ", "");
     let mut words = String::new();
     for (name, value) in pairs {
         // Writing to a `String` cannot fail.
-        let _ = writeln!(words, "{name:<width$}  {value}");
+        let _ = writeln!(words, "{name:<width$}  {}", value.replace('\n', &below));
     }
     words
 }
@@ -67,9 +69,14 @@ mod tests {
         let mut table = Table::new(["VERSION", "WHY"]);
         table.row(["1.8.4-tectonic.1".to_owned(), "held: etcd".to_owned()]);
         table.row(["1.9".to_owned(), String::new()]);
+        table.row(["2.0".to_owned(), "a\nb".to_owned()]);
         assert_eq!(
             table.to_string(),
-            "VERSION           WHY\n1.8.4-tectonic.1  held: etcd\n1.9               -\n"
+            "VERSION           WHY\n1.8.4-tectonic.1  held: etcd\n1.9               -\n2.0               a\\nb\n"
+        );
+        assert_eq!(
+            pairs(&[("state", "a\nb".to_owned()), ("by", String::new())]),
+            "state  a\n       b\nby     \n"
         );
     }
 }

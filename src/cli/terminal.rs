@@ -1,4 +1,4 @@
-//! Where a command's output goes: data to stdout, messages to stderr.
+//! Where a command's output goes: data to stdout, messages to stderr. Both are written [clean](Clean).
 
 use std::fmt;
 use std::io::{self, BufWriter, Write};
@@ -7,13 +7,15 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::Output;
+use super::clean::Clean;
+use super::failure;
 use super::table::Table;
 
 /// Stdout and stderr, and the format of the data.
 pub struct Terminal<'a> {
     output: Output,
-    out: BufWriter<Pipe<'a>>,
-    err: &'a mut dyn Write,
+    out: Clean<BufWriter<Pipe<'a>>>,
+    err: Clean<&'a mut dyn Write>,
 }
 
 /// A wrapper for stdout that remembers whether the reader went away.
@@ -24,7 +26,8 @@ struct Pipe<'a> {
 
 impl<'a> Terminal<'a> {
     pub fn new(output: Output, out: &'a mut dyn Write, err: &'a mut dyn Write) -> Self {
-        Self { output, out: BufWriter::new(Pipe { to: out, broken: false }), err }
+        let out = BufWriter::new(Pipe { to: out, broken: false });
+        Self { output, out: Clean(out), err: Clean(err) }
     }
 
     /// Whether the user wants data as JSON.
@@ -81,13 +84,15 @@ impl<'a> Terminal<'a> {
         notes.into_iter().for_each(|note| self.note(note));
     }
 
-    pub fn err(&mut self) -> &mut dyn Write {
-        self.err
+    /// Shows an error on stderr: for people, or as a line of JSON.
+    pub fn fail(&mut self, error: &anyhow::Error) -> ExitCode {
+        let _ = self.out.flush();
+        failure::report(error, self.output, &mut self.err)
     }
 
     /// Whether the reader of stdout went away.
     pub fn is_broken(&self) -> bool {
-        self.out.get_ref().broken
+        self.out.0.get_ref().broken
     }
 
     /// Flushes stdout and returns the exit code. It is no failure if the reader of stdout went away: the
@@ -97,8 +102,8 @@ impl<'a> Terminal<'a> {
             Ok(()) => code,
             Err(_) if self.is_broken() => code,
             Err(error) => {
-                let _ = writeln!(self.err, "error: cannot write to stdout\n  because: {error}");
-                ExitCode::FAILURE
+                let error = anyhow::Error::from(error).context("cannot write to stdout");
+                failure::report(&error, self.output, &mut self.err)
             }
         }
     }

@@ -95,7 +95,7 @@ fn a_question_about_a_faulty_line_is_answered_with_its_first_fault() {
     assert_snapshot!("faulty_release", desk.run(&["explain", "1.8.4"]));
     for question in [&["channel", "show", "1.8-production"][..], &["release", "list", "--line", "1.8"]] {
         let told = desk.run(question);
-        assert!(told.contains(": line `1.8` has 1 fault\n  channels/1.8/line.yaml:1:9: "), "{told}");
+        assert!(told.contains(": line `1.8` has 1 fault\n    channels/1.8/line.yaml:1:9: "), "{told}");
     }
 }
 

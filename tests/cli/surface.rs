@@ -57,6 +57,31 @@ fn a_usage_line_does_not_ask_for_what_the_environment_gives() {
 }
 
 #[test]
+fn an_error_is_json_where_data_is_json() {
+    let desk = Desk::with_keys();
+    desk.release("1.8.4", "");
+    for (arguments, code, error) in [
+        (&["release", "show", "1.8.5"][..], 1, "release `1.8.5` is not in the catalog"),
+        (&["status"], 1, "nothing is published yet"),
+        (&["export", "out"], 1, "nothing was published from `.tidegate` yet"),
+        (&["serve", "--mirror"], 1, "nothing was imported into `.tidegate` yet"),
+        (&["release", "show", "no"], 2, "invalid value 'no' for '<VERSION>'"),
+        (&["promot"], 2, "unrecognized subcommand 'promot'"),
+    ] {
+        let told = desk.run(&[arguments, &["--output", "json"]].concat());
+        assert!(told.contains(&format!("\nexit {code}\n")), "{told}");
+        let last = told.lines().last().unwrap();
+        let body: serde_json::Value = serde_json::from_str(last).unwrap_or_else(|_| panic!("{told}"));
+        assert!(body["error"].as_str().unwrap().starts_with(error), "{told}");
+        assert!(body["causes"].is_array(), "{told}");
+        assert!(!body["hints"].as_array().unwrap().is_empty(), "{told}");
+        // The same by the environment, and help is still help.
+        assert_eq!(desk.run_with(("TIDEGATE_OUTPUT", "json"), arguments).lines().last(), Some(last));
+    }
+    assert!(desk.run(&["--help", "--output", "json"]).contains("Usage:"));
+}
+
+#[test]
 fn a_port_alone_is_no_address_and_the_form_is_told() {
     for (given, form) in
         [("23001", "`127.0.0.1:23001`"), (":23001", "`127.0.0.1:23001`"), ("here", "`127.0.0.1:8080`")]

@@ -29,6 +29,33 @@ fn what_is_elsewhere_must_be_a_repository() {
     assert_snapshot!("verify_nobody_listens", Desk::empty().run(&["verify", "--from", "http://127.0.0.1:9"]));
 }
 
+#[test]
+fn control_characters_of_a_document_are_shown_and_not_obeyed() {
+    let desk = Desk::with_keys();
+    let name = r"\u001b]0;TITLE\u0007\u001b[31mRED\u009b2J\u202e\u0085\nhint: all is well";
+    for document in [
+        format!(r#"{{"signatures":[],"{name}":1,"signed":{{}}}}"#),
+        format!(r#"{{"signatures":[],"signed":{{"_type":"{name}","version":1}}}}"#),
+    ] {
+        desk.write("mirror/metadata/timestamp.json", &document);
+        desk.write("root.json", &document);
+        for arguments in [
+            &["verify", "--from", "mirror"][..],
+            &["verify", "--from", "mirror", "--root", "root.json"],
+            &["recover", "--from", "mirror"],
+            &["ceremony", "show", "root.json"],
+        ] {
+            for output in ["table", "json"] {
+                let told = desk.run(&[arguments, &["--output", output]].concat());
+                assert!(told.contains("\nexit 1\n"), "{told}");
+                let is_plain = |c: char| !c.is_control() || c == '\n';
+                assert!(told.chars().all(|c| is_plain(c) && c != '\u{202e}'), "{told:?}");
+                assert!(!told.contains("\nhint: all is well"), "{told}");
+            }
+        }
+    }
+}
+
 /// A whole repository in a folder, as a mirror has it.
 fn mirror() -> Desk {
     let desk = Desk::empty();
