@@ -163,7 +163,9 @@ impl Promoter {
         };
         let unreadable = self.watching.unreadable().cloned();
         let hindrance = Hindrance { is_doubted: doubt.is_some(), unreadable };
-        if changed || self.schedule.is_time(now, monotonic) || hindrance != self.reported {
+        // A damaged copy is made again.
+        let damaged = self.setup.payloads.scrub(monotonic);
+        if changed || damaged || self.schedule.is_time(now, monotonic) || hindrance != self.reported {
             if doubt.is_none() && self.is_published_in(now) {
                 self.schedule.retry = Some(monotonic);
                 return PERIOD;

@@ -6,6 +6,7 @@ mod lock;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod payloads;
+pub mod plain;
 pub mod port;
 pub mod secret;
 mod stamp;

@@ -1,6 +1,6 @@
 //! `tidegate catalog`.
 
-mod check;
+pub(super) mod check;
 
 use std::process::ExitCode;
 

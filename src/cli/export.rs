@@ -1,8 +1,8 @@
 //! `tidegate export`.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, Read, Seek, Write};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,22 +14,36 @@ use super::failure::{Hint, refuse};
 use super::table::{counted, pairs};
 use super::terminal::Terminal;
 use super::workspace::Workspace;
+use crate::domain::channel::ChannelName;
 use crate::domain::payload::Payload;
+use crate::domain::payload::Sha256;
 use crate::domain::rfc3339;
+use crate::domain::version::Version;
 use crate::formats::images::images;
-use crate::formats::tuf::names::TIMESTAMP_PATH;
+use crate::formats::tuf::names::{TIMESTAMP_PATH, TargetName, role_at};
 use crate::promoter::stored;
 use crate::publish::Publication;
 use crate::publish::publication::TufFile;
 use crate::store::durable::{self, Batch, Mode, present};
 use crate::store::payloads::digest;
+use crate::store::plain;
 use crate::store::port::PayloadStore;
+
+/// The folders of an export.
+const FOLDERS: [&str; 6] = ["tuf", "tuf/metadata", "tuf/targets", "v1", "v1/channels", "v1/releases"];
+
+/// What to do if the copy of a payload cannot be used.
+const COPY_AGAIN: &str = "start the server once, which copies the payloads that it serves; on a mirror, import the last export again";
+
+/// The largest payload that is searched for images. A list of manifests is much smaller, and a disk image
+/// is not JSON.
+const MAX_SEARCHED: u64 = 64 * 1024 * 1024;
 
 /// Write the whole service as files, for any web server, bucket or medium
 ///
 /// Writes what this server last published into DIR: the TUF repository with all manifests and
 /// payloads under `tuf/`, and the signed manifests under `v1/` as well. A second run writes only what
-/// changed. Clients need nothing else: `tidegate cluster add --server`, `tidegate import` and every
+/// changed or was damaged. Clients need nothing else: `tidegate cluster add --server`, `tidegate import` and every
 /// TUF client use it as they use the server.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -57,7 +71,9 @@ struct Body {
     pruned: usize,
     /// The container images that the payloads name, sorted.
     images: Vec<String>,
-    /// Payloads that were not searched for images because they are not JSON.
+    /// Files whose names are too long for a file system, so that they were not written.
+    unnamed: Vec<String>,
+    /// Payloads that were not searched for images because they are not JSON, or are larger than 64 MiB.
     unread: Vec<String>,
 }
 
@@ -78,6 +94,16 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             "start the server, which renews it: `tidegate serve`",
         ));
     }
+    check_place(&args.dir, workspace)?;
+    durable::create_folder(&args.dir, Mode::Keep)?;
+    let _lock = locked(&args.dir)?;
+    for folder in FOLDERS.into_iter().chain([""]) {
+        plain::check_below(&args.dir, Path::new(folder))
+            .with_context(|| format!("cannot export into `{}`", args.dir.display()))
+            .hint("remove the link, or name another folder: an export writes only into the folder that it is given")?;
+        // A killed export leaves temporary files.
+        let _ = durable::sweep(&args.dir.join(folder));
+    }
     let (mut body, kept) = write(&args.dir, &publication, &*workspace.payload_store())?;
     if args.prune {
         body.pruned = prune(&args.dir, &kept)?;
@@ -95,9 +121,58 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         words
     })?;
     for payload in &body.unread {
-        terminal.note(format_args!("note: payload `{payload}` is not JSON: its images are not listed"));
+        terminal.note(format_args!(
+            "note: payload `{payload}` is not JSON, or is larger than 64 MiB: its images are not listed"
+        ));
     }
-    Ok(ExitCode::SUCCESS)
+    if body.unnamed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let unnamed: Vec<String> = body.unnamed.iter().map(|path| format!("`{path}`")).collect();
+    Err(refuse(
+        format!(
+            "everything was exported, except for files whose names are too long for a file system: {}",
+            unnamed.join(", ")
+        ),
+        "yank these releases, and add each again with a shorter version or payload name",
+    ))
+}
+
+/// Refuses the folders that Tidegate itself works on: in a catalog, an export would be a faulty line.
+fn check_place(dir: &Path, workspace: &Workspace) -> anyhow::Result<()> {
+    let to = resolved(dir);
+    let own =
+        [("catalog", &workspace.catalog), ("payload", &workspace.payloads), ("state", &workspace.state)];
+    match own.into_iter().find(|(_, own)| to.starts_with(resolved(own))) {
+        None => Ok(()),
+        Some((what, own)) => Err(refuse(
+            format!("`{}` is in the {what} folder `{}`", dir.display(), own.display()),
+            "name a folder of its own for the export",
+        )),
+    }
+}
+
+/// The absolute path of a folder that need not exist, without links.
+fn resolved(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(path), ..) => path,
+        (Err(_), Some(parent), Some(name)) if parent != Path::new("") => resolved(parent).join(name),
+        (Err(_), _, Some(name)) => resolved(Path::new(".")).join(name),
+        (Err(_), ..) => path.to_owned(),
+    }
+}
+
+/// Locks an export, so that another one does not remove the temporary files of this one.
+fn locked(dir: &Path) -> anyhow::Result<File> {
+    let folder = File::open(dir).with_context(|| format!("cannot read `{}`", dir.display()))?;
+    match folder.try_lock() {
+        // Some media cannot lock. Then nobody can tell whether another export runs.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(folder),
+        Err(TryLockError::WouldBlock) => Err(refuse(
+            format!("another export into `{}` is running", dir.display()),
+            "wait until it has finished",
+        )),
+    }
 }
 
 /// Writes each file that is missing or has changed. Files that never change come first; the timestamp,
@@ -110,7 +185,6 @@ fn write(
     let (version, valid_until) = (publication.version, rfc3339(publication.expires));
     let mut body = Body { version, valid_until, ..Body::default() };
     let mut kept = BTreeSet::new();
-    durable::create_folder(dir, Mode::Keep)?;
     let mut batch = Batch::default();
     for (path, file) in publication.files().filter(|(path, _)| path != TIMESTAMP_PATH) {
         let to = dir.join("tuf").join(&path);
@@ -118,21 +192,29 @@ fn write(
             TufFile::Document(document) => document.identity.len() as u64,
             TufFile::Payload(payload) => payload.size,
         };
-        // A target's name contains its digest, and a target gets its name only once it is complete, so its
-        // size is enough. A role's name contains only its version, which another repository may also have.
-        let is_same = fs::symlink_metadata(&to).is_ok_and(|found| found.is_file() && found.len() == size)
-            && match file {
-                TufFile::Document(document) if path.starts_with("metadata/") => {
-                    holds(&to, &document.identity)
-                }
-                TufFile::Document(_) | TufFile::Payload(_) => true,
-            };
+        // The medium may have damaged a file that is already there.
+        let is_same = match file {
+            TufFile::Document(document) => holds(&to, &document.identity),
+            TufFile::Payload(payload) => {
+                opened(&to, size).and_then(|mut file| digest(&mut file).ok()) == Some((payload.sha256, size))
+            }
+        };
         if !is_same {
             durable::create_folder(to.parent().unwrap_or(dir), Mode::Keep)?;
-            batch.fill(&to, Mode::Keep, |out| match file {
+            let written = batch.fill(&to, Mode::Keep, |out| match file {
                 TufFile::Document(document) => out.write_all(&document.identity),
                 TufFile::Payload(payload) => copy(payloads, payload, out),
-            })?;
+            });
+            match written {
+                Ok(()) => {}
+                // One release must not keep all others from being exported.
+                Err(error) if error.source.kind() == io::ErrorKind::InvalidFilename => {
+                    body.unnamed.push(path);
+                    continue;
+                }
+                Err(error) if matches!(file, TufFile::Payload(_)) => return Err(error).hint(COPY_AGAIN),
+                Err(error) => return Err(error.into()),
+            }
             body.written += 1;
             body.written_size += size;
         }
@@ -156,8 +238,15 @@ fn write(
     Ok((body, kept))
 }
 
-fn holds(file: &Path, bytes: &[u8]) -> bool {
-    fs::read(file).is_ok_and(|found| found == bytes)
+/// Opens a file of an earlier export. `None` if there is none of this size. A link does not count.
+fn opened(path: &Path, size: u64) -> Option<File> {
+    let found = fs::symlink_metadata(path).ok()?;
+    (found.is_file() && found.len() == size).then(|| plain::open(path).ok()).flatten()
+}
+
+fn holds(path: &Path, bytes: &[u8]) -> bool {
+    let size = bytes.len() as u64;
+    opened(path, size).is_some_and(|file| plain::read(file, size).is_ok_and(|found| found == bytes))
 }
 
 /// The documents whose paths stay the same when they change, in the order in which to write them.
@@ -177,7 +266,7 @@ fn changing(publication: &Publication) -> impl Iterator<Item = (String, Bytes)> 
 }
 
 /// Copies a payload, and checks its digest again.
-fn copy(payloads: &dyn PayloadStore, payload: &Payload, to: &mut fs::File) -> io::Result<()> {
+fn copy(payloads: &dyn PayloadStore, payload: &Payload, to: &mut File) -> io::Result<()> {
     io::copy(&mut payloads.open(&payload.sha256, 0..payload.size)?.bytes, to)?;
     to.rewind()?;
     if digest(to)?.0 == payload.sha256 {
@@ -186,7 +275,7 @@ fn copy(payloads: &dyn PayloadStore, payload: &Payload, to: &mut fs::File) -> io
     let file = &payload.file;
     Err(io::Error::new(
         io::ErrorKind::InvalidData,
-        format!("the copy of `{file}` in the state folder is damaged: remove it, and start the server"),
+        format!("what was read of `{file}` does not have its digest"),
     ))
 }
 
@@ -200,13 +289,17 @@ fn named_images(
         if !seen.insert(payload.sha256) {
             continue;
         }
-        let mut bytes = Vec::new();
-        payloads
-            .open(&payload.sha256, 0..payload.size)
-            .and_then(|mut copy| copy.bytes.read_to_end(&mut bytes))
-            .with_context(|| format!("cannot read the copy of payload `{}`", payload.file))
-            .hint("start the server once, which copies the payloads that it serves")?;
-        match images(&bytes) {
+        let found = if payload.size > MAX_SEARCHED {
+            None
+        } else {
+            let copy = payloads.open(&payload.sha256, 0..payload.size);
+            let bytes = copy.and_then(|copy| plain::read(copy.bytes, payload.size));
+            let bytes = bytes
+                .with_context(|| format!("cannot read the copy of payload `{}`", payload.file))
+                .hint(COPY_AGAIN)?;
+            images(&bytes)
+        };
+        match found {
             Some(found) => all.extend(found),
             None => drop(unread.insert(payload.file.clone())),
         }
@@ -214,15 +307,29 @@ fn named_images(
     Ok((all.into_iter().collect(), unread.into_iter().collect()))
 }
 
+/// Whether an export writes files of this name into this folder. Other files belong to somebody else.
+fn is_own(folder: &str, name: &str) -> bool {
+    match folder {
+        "tuf/metadata" => role_at(&format!("metadata/{name}")).is_some(),
+        "tuf/targets" => name
+            .split_once('.')
+            .is_some_and(|(sha256, name)| Sha256::parse(sha256).is_ok() && TargetName::parse(name).is_some()),
+        "v1/channels" => ChannelName::parse(name).is_ok(),
+        _ => Version::parse(name).is_ok(),
+    }
+}
+
 /// Removes files of earlier exports that nothing refers to any more.
 fn prune(dir: &Path, kept: &BTreeSet<PathBuf>) -> anyhow::Result<usize> {
     let mut pruned = 0;
-    for folder in ["tuf/metadata", "tuf/targets", "v1/channels", "v1/releases"] {
-        let folder = dir.join(folder);
+    for name in ["tuf/metadata", "tuf/targets", "v1/channels", "v1/releases"] {
+        let folder = dir.join(name);
         let read = || format!("cannot read `{}`", folder.display());
         for entry in present(fs::read_dir(&folder)).with_context(read)?.into_iter().flatten() {
-            let path = entry.with_context(read)?.path();
-            if path.is_file() && !kept.contains(&path) {
+            let entry = entry.with_context(read)?;
+            let (path, is_file) = (entry.path(), entry.file_type().is_ok_and(|kind| kind.is_file()));
+            let is_own = entry.file_name().to_str().is_some_and(|file| is_own(name, file));
+            if is_file && is_own && !kept.contains(&path) {
                 fs::remove_file(&path).with_context(|| format!("cannot remove `{}`", path.display()))?;
                 pruned += 1;
             }

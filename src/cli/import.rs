@@ -1,19 +1,20 @@
 //! `tidegate import`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use chrono::TimeDelta;
 use serde::Serialize;
 
-use super::failure::refuse;
+use super::failure::{Hint, refuse};
 use super::recover::offers;
 use super::table::{counted, pairs};
 use super::terminal::Terminal;
 use super::time;
 use super::verify::source::{Source, own_root};
 use super::workspace::Workspace;
+use crate::domain::payload::Payload;
 use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::{Root, names};
 use crate::promoter::stored;
@@ -21,6 +22,7 @@ use crate::publish::continuity::check_follows;
 use crate::publish::restore::{made, restore};
 use crate::signing::Signed;
 use crate::store::durable::{self, Mode};
+use crate::store::plain;
 use crate::store::port::Incoming;
 
 /// Import an export of another server, for `serve --mirror`
@@ -49,6 +51,8 @@ pub struct Args {
 #[derive(Debug, Serialize)]
 struct Body {
     imported: bool,
+    /// How many payloads were copied: those that are new, and those whose copy here was damaged.
+    copied: usize,
     version: u64,
     /// RFC 3339.
     valid_until: String,
@@ -61,40 +65,31 @@ struct Body {
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let now = workspace.now();
     if workspace.online_key_path().exists() {
-        return Err(refuse(
-            format!("`{}` is the state folder of a server that signs", workspace.state.display()),
-            "name another folder for the mirror with `--state DIR`",
-        ));
+        return Err(not_a_mirror(workspace));
     }
     let state = workspace.state_store();
     let _lease = state.lease()?;
     let before = stored::publication(&*state)?;
-    if before.is_some() && !kept_root(workspace).is_file() {
-        return Err(refuse(
-            format!(
-                "the publication in `{}` is not an import: a server signs there",
-                workspace.state.display()
-            ),
-            "name another folder for the mirror with `--state DIR`",
-        ));
+    if before.is_some() && !workspace.is_mirror() {
+        return Err(not_a_mirror(workspace));
     }
     let root = match &before {
         // Ignore `--root`, because keys that were replaced before the last import must not come back.
         Some(before) => before.root().clone(),
         None => root(args, workspace)?,
     };
-    let folder = args.dir.join("tuf");
-    if !folder.is_dir() {
+    let inner = "tuf";
+    if !args.dir.join(inner).is_dir() {
         return Err(refuse(
             format!("`{}` has no folder `tuf`", args.dir.display()),
             "name the folder that `tidegate export` wrote",
         ));
     }
-    let source = Source::Folder(folder.clone());
+    let source = Source::Folder(args.dir.clone(), inner);
     let mut publication = restore(&root, accepted(args, made(&source)?, now), &source)
         .with_context(|| format!("`{}` was not imported: nothing was changed", args.dir.display()))?;
     source.check_roots(publication.root().signed().version)?;
-    publication.find_payloads(|path| folder.join(path).exists());
+    publication.find_payloads(|path| args.dir.join(inner).join(path).exists());
     let publication = &publication;
     if let Some(before) = &before {
         check_follows(before, publication).with_context(|| {
@@ -102,25 +97,25 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         })?;
     }
 
-    let files: Vec<_> = publication
-        .payload_files()
-        .map(|(path, payload)| Incoming {
-            path: folder.join(path),
-            sha256: payload.sha256,
-            size: payload.size,
-        })
-        .collect();
-    workspace
-        .payload_store()
-        .put(&files)
-        .with_context(|| format!("`{}` was not imported", args.dir.display()))?;
+    let unusable = || format!("`{}` was not imported", args.dir.display());
+    let mut files = Vec::new();
+    for (path, &Payload { sha256, size, .. }) in publication.payload_files() {
+        let path = Path::new(inner).join(path);
+        plain::check_below(&args.dir, &path).with_context(unusable)?;
+        files.push(Incoming { path: args.dir.join(path), sha256, size });
+    }
+    let payloads = workspace.payload_store();
+    let copied = payloads.put(&files).with_context(unusable).hint(
+        "the export is incomplete or damaged: run `tidegate export` again, which replaces damaged files, and carry it here again",
+    )?;
     let imported = before.is_none_or(|before| before.version != publication.version);
     if imported {
-        durable::write(&kept_root(workspace), publication.root().raw(), Mode::Private)?;
+        durable::write(&workspace.imported_root(), publication.root().raw(), Mode::Private)?;
         stored::store(&*state, publication)?;
     }
     let body = Body {
         imported,
+        copied,
         version: publication.version,
         valid_until: rfc3339(publication.expires),
         expired: publication.expires <= now,
@@ -129,9 +124,15 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         payloads: files.len(),
     };
     terminal.show(&body, || {
-        let done = if imported { "imported" } else { "nothing to do: this export was imported already" };
+        let done = match (imported, copied) {
+            (true, _) => "imported".to_owned(),
+            (false, 0) => "nothing to do: this export was imported already".to_owned(),
+            (false, _) => {
+                format!("{} restored; this export was imported already", counted(copied, "damaged payload"))
+            }
+        };
         pairs(&[
-            ("mirror", done.to_owned()),
+            ("mirror", done),
             ("version", body.version.to_string()),
             ("valid until", body.valid_until.clone()),
             (
@@ -155,14 +156,21 @@ fn accepted(args: &Args, made: Option<Time>, now: Time) -> Time {
     }
 }
 
-fn kept_root(workspace: &Workspace) -> PathBuf {
-    workspace.state.join("root.json")
+/// The error for the state folder of a server that signs.
+pub fn not_a_mirror(workspace: &Workspace) -> anyhow::Error {
+    refuse(
+        format!(
+            "`{}` is the state folder of a server that signs: what is published there was not imported",
+            workspace.state.display()
+        ),
+        "name another folder for the mirror with `--state DIR`",
+    )
 }
 
 /// Returns the root that the user named, or else that of the last import, or else the catalog's.
 fn root(args: &Args, workspace: &Workspace) -> anyhow::Result<Signed<Root>> {
-    let kept = kept_root(workspace);
-    let path = args.root.as_deref().or(kept.try_exists()?.then_some(&kept));
+    let kept = workspace.imported_root();
+    let path = args.root.as_deref().or(kept.is_file().then_some(&kept));
     own_root(path, &workspace.catalog)?.ok_or_else(|| {
         let brought = args.dir.join("tuf").join(names::metadata_path("root", 1));
         refuse(

@@ -105,7 +105,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         // Copy payloads now, so that they can be served from the first request on. A payload that is
         // missing or has changed is neither copied nor served.
         let wanted: Vec<_> = publication.payloads().collect();
-        workspace.payload_store().ensure_copies(&wanted, now)?;
+        workspace.payload_store().ensure_copies(&wanted)?;
         state.raise(floor)?;
         stored::store(&*state, publication)?;
     }

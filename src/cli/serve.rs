@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::failure::{Hint, refuse};
 use super::verify::source;
 use super::workspace::{Workspace, work_tree};
-use super::{Globals, demo, keyfile, recover};
+use super::{Globals, demo, import, keyfile, recover};
 use crate::clock::{SharedClock, SystemClock};
 use crate::domain::{Time, chain};
 
@@ -145,7 +145,12 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
 fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<ExitCode> {
     let shared = Handle::new(Shared::default());
     let workspace = Workspace::new(globals, Arc::clone(&clock));
-    let mut mirror = Mirror::start(workspace.state_store(), clock, Arc::clone(&shared))
+    let payloads = workspace.payload_store();
+    if workspace.state_store().head().is_some() && !workspace.is_mirror() {
+        return Err(import::not_a_mirror(&workspace));
+    }
+    let (state, copies) = (workspace.state_store(), Arc::clone(&payloads));
+    let mut mirror = Mirror::start(state, copies, clock, Arc::clone(&shared))
         .hint("import it again: `tidegate import DIR`")?;
     if shared.publication.load().is_none() {
         return Err(refuse(
@@ -153,7 +158,6 @@ fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<
             "import an export: `tidegate import DIR --root FILE`",
         ));
     }
-    let payloads = workspace.payload_store();
     serve(args, &workspace, payloads, shared, move |told| mirror.run(told))
 }
 

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use chrono::TimeDelta;
 use serde::Serialize;
 
+use super::catalog::check::count_faults;
+use super::failure::refuse;
 use super::table::{Table, counted, pairs};
 use super::terminal::Terminal;
 use super::time;
@@ -106,7 +108,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let trust = view.trust().ok().flatten();
     let status = Status::of(&decided, trust, publication.as_ref(), degraded);
     let body = Body {
-        catalog: CatalogBody::of(&view, &status),
+        catalog: CatalogBody::of(&view, &status, count_faults(&view, workspace, now)),
         publication: publication.as_ref().map(PublicationBody::of),
         degraded: status.degraded.iter().map(DegradedBody::of).collect(),
         expiries: bodies(status.expiries, now),
@@ -122,10 +124,13 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         return Ok(if within.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     if body.publication.is_none() {
-        terminal.note("error: nothing is published yet\nhint: start `tidegate serve`, which publishes what is signed; if something was published before, run `tidegate recover --from URL`");
+        return Err(refuse(
+            "nothing is published yet",
+            "start `tidegate serve`, which publishes what is signed; if something was published before, run `tidegate recover --from URL`",
+        ));
     }
     let expired = body.expiries.iter().any(|expiry| expiry.expired);
-    Ok(if expired || body.publication.is_none() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if expired { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Returns every role and manifest that expires within the given time.
@@ -150,16 +155,18 @@ fn bodies(mut expiries: Vec<(String, Time)>, now: Time) -> Vec<ExpiryBody> {
 }
 
 impl CatalogBody {
-    fn of(view: &View, status: &Status) -> Self {
+    fn of(view: &View, status: &Status, faults: usize) -> Self {
         let releases = || view.catalog.lines().flat_map(|line| line.releases.values());
         let Status { promote, wait, blocked, overdue, .. } = *status;
         Self {
             revision: view.snapshot.revision.to_string(),
             lines: view.catalog.lines().count(),
             releases: releases().count(),
-            faults: view.snapshot.reading.faults.len(),
+            faults,
             unsigned: releases()
-                .filter(|release| !matches!(release.evidence.manifest, ManifestState::Signed(_)))
+                .filter(|release| {
+                    matches!(release.evidence.manifest, ManifestState::Unsigned | ManifestState::NoTrust)
+                })
                 .count(),
             promote,
             wait,

@@ -184,7 +184,7 @@ fn elsewhere(
     let payloads = if args.manifests_only {
         Payloads::default()
     } else {
-        Payloads::verify(&verified, &source, now).map_err(invalid)?
+        Payloads::verify(&verified, &source).map_err(invalid)?
     };
     let body = RemoteBody {
         root: RootBody::of(verified.root.signed()),

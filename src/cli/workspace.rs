@@ -75,9 +75,13 @@ impl Workspace {
         if let Some(store) = self.store.get() {
             return Ok(store);
         }
-        let store = self
-            .other(&self.catalog)
-            .hint("name the folder with `--catalog DIR`, or create a catalog here: `tidegate init`")?;
+        let store = self.other(&self.catalog).hint_with(|_| {
+            if self.is_mirror() || Path::new("tuf/metadata").is_dir() {
+                "this is a mirror, which has no catalog: run the command where the catalog is, or name its folder with `--catalog DIR`; `tidegate verify --from DIR` shows what a mirror has"
+            } else {
+                "name the folder with `--catalog DIR`, or create a catalog here: `tidegate init`"
+            }
+        })?;
         Ok(self.store.get_or_init(|| store))
     }
 
@@ -94,6 +98,16 @@ impl Workspace {
     /// Returns the path of the online key, if it is in a file.
     pub fn online_key_path(&self) -> PathBuf {
         StateFolder::new(&self.state).online_key_path()
+    }
+
+    /// Returns the path of the root of the last import.
+    pub fn imported_root(&self) -> PathBuf {
+        self.state.join("root.json")
+    }
+
+    /// Whether the state folder holds an import, which `serve --mirror` serves.
+    pub fn is_mirror(&self) -> bool {
+        self.imported_root().is_file() && !self.online_key_path().exists()
     }
 
     /// Returns the payload store.
@@ -226,7 +240,7 @@ impl View {
         let faults = self.snapshot.reading.faulty.get(line).map_or(&[][..], Vec::as_slice);
         let first = faults.first().map(|fault| {
             let path = self.path(&fault.file);
-            format!("\n  {}:{}:{}: {}", path.display(), fault.line, fault.column, fault.message)
+            format!("\n{}:{}:{}: {}", path.display(), fault.line, fault.column, fault.message)
         });
         let count = counted(faults.len(), "fault");
         refuse(

@@ -24,6 +24,8 @@ pub enum Degraded {
     ExpiryNear { document: String, expires: Time, expired: bool },
     /// The content imported into this mirror expires soon, or has expired.
     MirrorExpiryNear { expires: Time },
+    /// This mirror has no good copy of payload `file` of release `version`, and of `more` others.
+    MirrorLacks { version: Version, file: String, more: usize },
     /// The machine's clock cannot be trusted, so nothing is promoted.
     ClockUntrusted(ClockDoubt),
     /// The catalog has no keys yet.
@@ -92,6 +94,7 @@ named! {
         /// Promotions are overdue.
         PromotionsOverdue = "promotions_overdue",
         /// A release entered a stage but is not offered, because its payload or its signature is missing.
+        /// On a mirror: a payload cannot be served, because its copy is missing or damaged.
         NotOffered = "not_offered",
         /// The machine's clock jumped, or is behind the last publication, so nothing is promoted.
         ClockUntrusted = "clock_untrusted",
@@ -108,7 +111,7 @@ impl Degraded {
     pub const fn kind(&self) -> DegradedKind {
         match self {
             Self::LineRefused { .. } => DegradedKind::LineRefused,
-            Self::NotOffered { .. } => DegradedKind::NotOffered,
+            Self::NotOffered { .. } | Self::MirrorLacks { .. } => DegradedKind::NotOffered,
             Self::PromotionsOverdue { .. } => DegradedKind::PromotionsOverdue,
             Self::ExpiryNear { .. } | Self::MirrorExpiryNear { .. } => DegradedKind::ExpiryNear,
             Self::ClockUntrusted(_) => DegradedKind::ClockUntrusted,

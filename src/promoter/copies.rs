@@ -15,12 +15,11 @@ use crate::store::port::PayloadError;
 impl Promoter {
     /// Makes sure that there is a checked copy of every payload that is offered, or listed for a release
     /// that is waiting for its first stage. Returns the catalog, changed so that a release whose payload
-    /// cannot be copied is not offered. `machine` is the machine's time.
+    /// cannot be copied is not offered.
     pub(super) fn copied<'a>(
         &self,
         catalog: &'a Catalog,
         now: Time,
-        machine: Time,
     ) -> Result<Cow<'a, Catalog>, PayloadError> {
         let offered = |release: &Release| release.is_known(now) && release.is_deliverable();
         let waiting = |release: &Release| {
@@ -28,9 +27,9 @@ impl Promoter {
                 matches!(release.evidence.manifest, ManifestState::Signed(_) | ManifestState::Invalid(_));
             listed && release.evidence.payload == PayloadState::Present && !offered(release)
         };
-        let mut failed = self.copy(catalog, machine, offered)?;
+        let mut failed = self.copy(catalog, offered)?;
         // A release that nobody may install yet must not delay one that some clusters may install.
-        match self.copy(catalog, machine, waiting) {
+        match self.copy(catalog, waiting) {
             Ok(more) => failed.extend(more),
             Err(error) => {
                 tracing::warn!("payloads of waiting releases are not served: {}", chain(&error));
@@ -53,7 +52,6 @@ impl Promoter {
     fn copy(
         &self,
         catalog: &Catalog,
-        machine: Time,
         wanted: impl Fn(&Release) -> bool,
     ) -> Result<Vec<(Version, PayloadState)>, PayloadError> {
         let releases = catalog.lines().flat_map(|line| line.releases.values()).filter(|r| wanted(r));
@@ -61,7 +59,7 @@ impl Promoter {
             .flat_map(|release| release.payloads.iter().map(move |payload| (release, payload)))
             .collect();
         let files: Vec<_> = all.iter().map(|(release, payload)| (&release.version, *payload)).collect();
-        let failed = self.setup.payloads.ensure_copies(&files, machine)?;
+        let failed = self.setup.payloads.ensure_copies(&files)?;
         let state = |(place, error): (usize, PayloadError)| {
             let release = all[place].0;
             (release.version.clone(), error.state(release))

@@ -7,17 +7,23 @@ use super::PERIOD;
 use super::status::{Degraded, DegradedKind, Handle, PUBLICATION, Status, is_near};
 use super::stored::{self, StoredError};
 use crate::clock::SharedClock;
-use crate::store::port::{Revision, StateStore};
+use crate::domain::chain;
+use crate::store::port::{PayloadStore, Revision, StateStore};
 use crate::words;
 
 /// Serves the publication in a state, and each one that replaces it there.
 pub struct Mirror {
     state: Arc<dyn StateStore>,
+    payloads: Arc<dyn PayloadStore>,
     clock: SharedClock,
     shared: Handle,
     /// The revision of the publication that is served, or that could not be read.
     head: Option<Revision>,
     unread: Option<Degraded>,
+    /// Whether the payloads of the publication were looked for.
+    searched: bool,
+    /// The payloads that have no good copy here.
+    lacking: Option<Degraded>,
 }
 
 impl Mirror {
@@ -27,10 +33,13 @@ impl Mirror {
     /// When there is one, but it cannot be used.
     pub fn start(
         state: Arc<dyn StateStore>,
+        payloads: Arc<dyn PayloadStore>,
         clock: SharedClock,
         shared: Handle,
     ) -> Result<Self, StoredError> {
-        let mirror = Self { head: state.head(), state, clock, shared, unread: None };
+        let head = state.head();
+        let (unread, lacking) = (None, None);
+        let mirror = Self { state, payloads, clock, shared, head, unread, searched: false, lacking };
         mirror.shared.publication.store(stored::publication(&*mirror.state)?.map(Arc::new));
         mirror.report();
         Ok(mirror)
@@ -38,16 +47,19 @@ impl Mirror {
 
     /// Runs until a message arrives on `stop`, or its sender is dropped.
     pub fn run(&mut self, stop: &Receiver<()>) {
-        while let Err(RecvTimeoutError::Timeout) = stop.recv_timeout(PERIOD) {
+        loop {
             self.turn();
+            if stop.recv_timeout(PERIOD) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
         }
     }
 
-    /// Checks whether something new was imported, and serves it.
+    /// Checks whether something new was imported, and serves it. Checks the copies of payloads.
     pub fn turn(&mut self) {
         let head = self.state.head();
         if head != self.head {
-            self.head = head;
+            (self.head, self.searched) = (head, false);
             self.unread = match stored::publication(&*self.state) {
                 Ok(Some(publication)) => {
                     tracing::info!(version = publication.version, made = %publication.made, "serving a new import");
@@ -61,13 +73,35 @@ impl Mirror {
                 tracing::error!("{}", words::degraded(unread));
             }
         }
+        let damaged = self.payloads.scrub(self.clock.monotonic());
+        // An import can restore copies without storing a publication, so keep looking for what is lacking.
+        if damaged || !self.searched || self.lacking.is_some() {
+            (self.lacking, self.searched) = (self.search(), true);
+        }
+        if let Err(error) = self.payloads.remember() {
+            tracing::debug!("{}", chain(&error));
+        }
         self.report();
+    }
+
+    /// Looks for the payloads that have no good copy here.
+    fn search(&self) -> Option<Degraded> {
+        let publication = self.shared.publication.load();
+        let wanted: Vec<_> = publication.as_deref()?.payloads().collect();
+        match self.payloads.ensure_copies(&wanted) {
+            Ok(lacking) => {
+                let (version, payload) = wanted[lacking.first()?.0];
+                let (version, file) = (version.clone(), payload.file.clone());
+                Some(Degraded::MirrorLacks { version, file, more: lacking.len() - 1 })
+            }
+            Err(error) => Some(Degraded::failed(DegradedKind::ReadFailing, &error)),
+        }
     }
 
     fn report(&self) {
         let now = self.clock.now();
         let mut status = Status::default();
-        status.degraded.extend(self.unread.clone());
+        status.degraded.extend(self.unread.iter().chain(&self.lacking).cloned());
         if let Some(publication) = self.shared.publication.load().as_deref() {
             status.expiries.push((PUBLICATION.to_owned(), publication.expires));
             if is_near(PUBLICATION, publication.expires, now) {

@@ -46,7 +46,7 @@ impl Promoter {
         let (turned, goes_on) = loop {
             let Some(read) = self.read.as_ref() else { return self.fail(degraded) };
             let machine = self.clock.now();
-            let offer = self.copied(&read.catalog, now, machine);
+            let offer = self.copied(&read.catalog, now);
             let (catalog, copies) = (offer.as_deref().unwrap_or(&read.catalog), offer.as_ref().map(drop));
             let decided = Decided::of(catalog, &read.faulty, self.last.as_deref(), now);
             let mut due: Vec<Change> = if promote { decided.due().collect() } else { Vec::new() };

@@ -4,9 +4,10 @@
 //! a power cut does not bring the old file back. This follows from the order of the steps: write to a
 //! temporary file, fsync it, rename it, fsync the folder.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,9 @@ const TEMPORARY: &str = ".tmp-";
 
 /// The length of the random suffix.
 const RANDOM: usize = 16;
+
+/// How much of a file's name its temporary file bears. File systems limit names to 255 bytes.
+const NAMED: usize = 255 - ".".len() - TEMPORARY.len() - RANDOM;
 
 /// Who may read a written file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,7 +187,8 @@ impl Batch {
 /// Creates a temporary file, which is removed unless it is renamed.
 fn create_aside(path: &Path, mode: Mode) -> io::Result<NamedTempFile> {
     let mut prefix = OsString::from(".");
-    prefix.push(path.file_name().ok_or(io::ErrorKind::InvalidFilename)?);
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.as_bytes();
+    prefix.push(OsStr::from_bytes(&name[..name.len().min(NAMED)]));
     prefix.push(TEMPORARY);
     let old = match mode {
         Mode::Keep | Mode::Public => fs::metadata(path).ok(),
@@ -343,6 +348,15 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), "old");
             assert_eq!(names(folder.path()), ["f"]);
         }
+    }
+
+    #[test]
+    fn a_name_may_be_as_long_as_the_file_system_allows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("n".repeat(255));
+        write(&path, b"new", Mode::Keep).unwrap();
+        assert_eq!(names(folder.path()).len(), 1);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
     }
 
     #[test]

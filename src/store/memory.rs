@@ -300,7 +300,7 @@ impl MemoryPayloads {
     fn copy(&self, name: String, bytes: Vec<u8>, expected: Sha256) -> Result<(), PayloadError> {
         let found = digest(&bytes);
         if found != expected {
-            return Err(PayloadError::Changed { payload: name, expected, found });
+            return Err(PayloadError::Differs { payload: name, expected, found });
         }
         self.copies.lock().unwrap().insert(expected, bytes);
         Ok(())
@@ -325,7 +325,6 @@ impl PayloadStore for MemoryPayloads {
     fn ensure_copies(
         &self,
         wanted: &[(&Version, &Payload)],
-        _now: Time,
     ) -> Result<Vec<(usize, PayloadError)>, PayloadError> {
         let mut failed = Vec::new();
         for (place, (version, payload)) in wanted.iter().enumerate() {
@@ -344,14 +343,14 @@ impl PayloadStore for MemoryPayloads {
         Ok(failed)
     }
 
-    fn put(&self, files: &[Incoming]) -> Result<(), PayloadError> {
+    fn put(&self, files: &[Incoming]) -> Result<usize, PayloadError> {
         for Incoming { path, sha256, .. } in files {
             let payload = path.display().to_string();
             let bytes = std::fs::read(path)
                 .map_err(|source| PayloadError::Read { payload: payload.clone(), source })?;
             self.copy(payload, bytes, *sha256)?;
         }
-        Ok(())
+        Ok(files.len())
     }
 
     fn open(&self, sha256: &Sha256, range: Range<u64>) -> io::Result<Blob> {

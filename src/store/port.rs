@@ -48,9 +48,8 @@ pub struct Blob {
 }
 
 impl Blob {
-    /// Opens a file at byte `from`.
-    pub(super) fn of_file(path: &Path, from: u64) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+    /// Reads an open file from byte `from` on.
+    pub(super) fn of_file(path: &Path, mut file: File, from: u64) -> io::Result<Self> {
         file.seek(SeekFrom::Start(from))?;
         Ok(Self {
             place: format!("`{}`", path.display()),

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::durable::{self, Mode, WriteError, present};
 use super::lock;
+use super::plain;
 use super::port::{Blob, Exclusive, HeldKey, Revision, StateError, StateStore};
 use super::secret;
 use super::stamp::Stamp;
@@ -52,7 +53,7 @@ impl StateFolder {
 
     fn reserved(&self) -> Result<u64, StateError> {
         let path = self.version_path();
-        let text = present(fs::read_to_string(&path)).map_err(unreadable(&path))?;
+        let text = present(read(&path)).map_err(unreadable(&path))?;
         let invalid = |_| StateError::Versions(format!("`{}`", path.display()));
         text.map_or(Ok(0), |text| text.trim().parse().map_err(invalid))
     }
@@ -65,6 +66,10 @@ impl StateFolder {
 
 fn unreadable(path: &Path) -> impl Fn(io::Error) -> StateError {
     move |source| StateError::Read { what: format!("`{}`", path.display()), source }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    io::read_to_string(plain::open(path)?)
 }
 
 impl StateStore for StateFolder {
@@ -84,7 +89,7 @@ impl StateStore for StateFolder {
 
     fn publication(&self) -> Result<Option<Blob>, StateError> {
         let path = self.publication_path();
-        present(Blob::of_file(&path, 0)).map_err(unreadable(&path))
+        present(plain::open(&path).and_then(|file| Blob::of_file(&path, file, 0))).map_err(unreadable(&path))
     }
 
     fn publish(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), StateError> {
@@ -121,7 +126,7 @@ impl StateStore for StateFolder {
             let place = entry.map_err(unreadable(&folder))?.path();
             if place.extension().is_some_and(|end| end == "pem") {
                 secret::check(&place).map_err(unreadable(&place))??;
-                let pem = Zeroizing::new(fs::read_to_string(&place).map_err(unreadable(&place))?);
+                let pem = Zeroizing::new(read(&place).map_err(unreadable(&place))?);
                 keys.push(HeldKey { is_usual: place == usual, place, pem });
             }
         }

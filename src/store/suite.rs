@@ -379,17 +379,17 @@ fn a_copy_is_opened_by_its_digest_and_does_not_follow_its_file() {
         let sha256 = &release.payloads[0].sha256;
         let missing = place.payloads().open(sha256, 0..1).unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
-        let failed = place.payloads().ensure_copies(&wanted, later()).unwrap();
+        let failed = place.payloads().ensure_copies(&wanted).unwrap();
         assert!(matches!(failed[..], [(0, PayloadError::Read { .. })]), "{failed:?}");
         place.upload("1.8.1", "payload.json", b"c0ntent");
-        let failed = place.payloads().ensure_copies(&wanted, later()).unwrap();
-        assert!(matches!(failed[..], [(0, PayloadError::Changed { .. })]), "{failed:?}");
+        let failed = place.payloads().ensure_copies(&wanted).unwrap();
+        assert!(matches!(failed[..], [(0, PayloadError::Differs { .. })]), "{failed:?}");
         assert!(place.payloads().open(sha256, 0..1).is_err());
 
         place.upload("1.8.1", "payload.json", b"content");
-        assert!(place.payloads().ensure_copies(&wanted, later()).unwrap().is_empty());
+        assert!(place.payloads().ensure_copies(&wanted).unwrap().is_empty());
         place.upload("1.8.1", "payload.json", b"c0ntent");
-        assert!(place.payloads().ensure_copies(&wanted, later()).unwrap().is_empty());
+        assert!(place.payloads().ensure_copies(&wanted).unwrap().is_empty());
         let copy = place.payloads().open(sha256, 3..7).unwrap();
         assert_eq!((copy.size, text(copy).as_str()), (7, "tent"));
     });
@@ -405,7 +405,7 @@ fn files_from_elsewhere_are_taken_if_they_are_what_their_digests_say() {
         let incoming = |sha256| [Incoming { path: path.clone(), sha256, size: 7 }];
         let other = Sha256::new([7; 32]);
         let error = place.payloads().put(&incoming(other)).unwrap_err();
-        assert!(matches!(error, PayloadError::Changed { .. }), "{error}");
+        assert!(matches!(error, PayloadError::Differs { .. }), "{error}");
         assert!(place.payloads().open(&other, 0..7).is_err());
         place.payloads().put(&incoming(sha256)).unwrap();
         assert_eq!(text(place.payloads().open(&sha256, 0..7).unwrap()), "content");

@@ -39,6 +39,10 @@ pub fn degraded(degraded: &Degraded) -> String {
             "the imported content expires at {}: export it again on the vendor's server, and import it here",
             rfc3339(*expires)
         ),
+        Degraded::MirrorLacks { version, file, more } => format!(
+            "payload `{file}` of `{version}`{} is missing or damaged here, and is not served: run `tidegate import DIR` again with a good export",
+            and_more(*more)
+        ),
         Degraded::ClockUntrusted(doubt) => clock_doubt(doubt),
         Degraded::NoKeys => {
             "the catalog has no keys yet, so nothing can be published: `tidegate init` creates them".to_owned()

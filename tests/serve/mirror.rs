@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -201,4 +202,225 @@ fn an_export_over_that_of_another_catalog_replaces_its_roles() {
     one.run(&["export", &shared]);
     two.run(&["export", &shared]);
     two.run(&["verify", "--from", &shared]);
+}
+
+#[test]
+fn an_export_writes_and_removes_only_in_its_own_folder() {
+    let place = Place::with(&["1.8.1"]);
+    let _server = place.serve();
+    fs::create_dir_all(place.path("home/.ssh")).unwrap();
+    fs::write(place.path("home/thesis"), "mine").unwrap();
+    for link in ["tuf", "tuf/targets", "v1/releases"] {
+        let mirror = place.path("mirror");
+        let _ = fs::remove_dir_all(&mirror);
+        fs::create_dir_all(mirror.join(link).parent().unwrap()).unwrap();
+        symlink(place.path("home"), mirror.join(link)).unwrap();
+        for more in [&[][..], &["--prune"]] {
+            let error = refused(place.dir(), &[&["export", "mirror"], more].concat());
+            assert!(error.contains("is a symbolic link") && error.contains("remove the link"), "{error}");
+        }
+        assert_eq!(files(&place.path("home")).len(), 1, "{link}");
+        // What the hint says works.
+        fs::remove_file(mirror.join(link)).unwrap();
+        export(&place, &[]);
+    }
+    // A link in place of a file is replaced. The folder itself may be named by a link.
+    let named = place.path("mirror/images.txt");
+    fs::remove_file(&named).unwrap();
+    symlink(place.path("home/thesis"), &named).unwrap();
+    symlink(place.path("mirror"), place.path("link")).unwrap();
+    place.run(&["export", "link"]);
+    assert!(fs::symlink_metadata(&named).unwrap().is_file());
+    assert_eq!(fs::read_to_string(place.path("home/thesis")).unwrap(), "mine");
+}
+
+#[test]
+fn an_export_prunes_only_what_exports_write_and_clears_up_after_a_killed_one() {
+    let place = Place::with(&["1.8.1"]);
+    let _server = place.serve();
+    export(&place, &[]);
+    let mirror = place.path("mirror");
+    let others = ["tuf/targets/notes.txt", "tuf/metadata/README", "v1/releases/.htaccess", "v1/channels/A B"];
+    for other in others {
+        fs::write(mirror.join(other), "theirs").unwrap();
+    }
+    let old = format!("tuf/targets/{}.release.1.0.0.json", "ab".repeat(32));
+    let left = "tuf/targets/.f.tmp-0123456789abcdef";
+    for path in [&old, left, ".images.txt.tmp-0123456789abcdef"] {
+        fs::write(mirror.join(path), "").unwrap();
+    }
+    assert_eq!(export(&place, &["--prune"])["pruned"], 1);
+    for other in others {
+        assert!(mirror.join(other).exists(), "{other}");
+    }
+    let left = files(&mirror).into_keys().filter(|path| path.to_str().unwrap().contains(".tmp-"));
+    assert_eq!(left.count(), 0);
+    place.run(&["verify", "--from", "mirror"]);
+}
+
+#[test]
+fn an_export_replaces_what_the_medium_damaged() {
+    let place = Place::with(&["1.8.1"]);
+    let _server = place.serve();
+    export(&place, &[]);
+    let all = files(&place.path("mirror"));
+    for (path, good) in &all {
+        let mut bad = good.clone();
+        if let Some(first) = bad.first_mut() {
+            *first ^= 1;
+            fs::write(place.path("mirror").join(path), bad).unwrap();
+        }
+    }
+    export(&place, &[]);
+    assert_eq!(files(&place.path("mirror")), all);
+}
+
+#[test]
+fn an_export_into_a_folder_that_tidegate_works_on_is_refused() {
+    let place = Place::with(&["1.8.1"]);
+    let _server = place.serve();
+    for (dir, own) in [
+        ("channels", "catalog"),
+        ("channels/1.8/../new/deep", "catalog"),
+        ("payloads/mirror", "payload"),
+        (".tidegate", "state"),
+    ] {
+        let error = refused(place.dir(), &["export", dir]);
+        assert!(error.contains(&format!("is in the {own} folder")), "{error}");
+    }
+    place.run(&["catalog", "check"]);
+    place.run(&["export", "channels-mirror"]);
+}
+
+#[test]
+fn only_regular_files_of_a_medium_are_read() {
+    let place = Place::with(&["1.8.1"]);
+    let _server = place.serve();
+    export(&place, &[]);
+    let closed = Closed::new(&place);
+    closed.carry(&place);
+    let stick = closed.0.path().join("stick");
+    let payload =
+        files(&stick).into_keys().find(|path| path.to_str().unwrap().contains(".payload.")).unwrap();
+    for path in [Path::new("tuf/metadata/timestamp.json"), Path::new("tuf/metadata/1.root.json"), &payload] {
+        let file = stick.join(path);
+        let good = fs::read(&file).unwrap();
+        let pipe: &dyn Fn() = &|| assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+        let link: &dyn Fn() = &|| symlink("/dev/zero", &file).unwrap();
+        for (make, words) in [(pipe, "not a regular file"), (link, "is a symbolic link")] {
+            fs::remove_file(&file).unwrap();
+            make();
+            let verify = &["verify", "--from", "stick"][..];
+            // `verify` begins from the root that it is given, and needs no older one.
+            let is_read = !path.ends_with("1.root.json");
+            for command in [&["import", "stick"][..]].into_iter().chain(is_read.then_some(verify)) {
+                let error = refused(closed.0.path(), &[command, &["--root", "1.root.json"]].concat());
+                assert!(error.contains(words), "{}: {error}", path.display());
+            }
+        }
+        fs::remove_file(&file).unwrap();
+        fs::write(&file, good).unwrap();
+    }
+    fs::rename(stick.join("tuf"), closed.0.path().join("elsewhere")).unwrap();
+    symlink(closed.0.path().join("elsewhere"), stick.join("tuf")).unwrap();
+    let error = refused(closed.0.path(), &["import", "stick", "--root", "1.root.json"]);
+    assert!(error.contains("tuf` is a symbolic link"), "{error}");
+}
+
+/// Changes a byte of the copy of the payload of `1.8.1`, as a disk does.
+fn rot(state: &Path) {
+    let (path, mut bytes) = files(&state.join("payloads/sha256"))
+        .into_iter()
+        .find(|(_, bytes)| bytes.ends_with(b"1.8.1\"}"))
+        .unwrap();
+    bytes[3] ^= 1;
+    let copy = state.join("payloads/sha256").join(path);
+    fs::remove_file(&copy).unwrap();
+    fs::write(copy, bytes).unwrap();
+}
+
+#[test]
+fn a_damaged_copy_on_a_mirror_is_not_served_and_the_next_import_restores_it() {
+    let place = Place::with(&["1.7.1", "1.8.1"]);
+    let _server = place.serve();
+    export(&place, &[]);
+    let closed = Closed::new(&place);
+    closed.carry(&place);
+    assert_eq!(closed.import(&["--root", "1.root.json"])["copied"], 2);
+    let good = r#"{"version":"1.8.1"}"#.as_bytes();
+    let path = "/v1/payloads/1.8.1/payload.json";
+
+    let mirror = Server::ready(closed.0.path(), &["--mirror"]);
+    assert_eq!(mirror.get(path).body, good);
+    rot(&closed.0.path().join(".tidegate"));
+    assert_eq!(mirror.get(path).status, 503);
+    assert_eq!(mirror.get("/v1/payloads/1.7.1/payload.json").status, 200);
+    mirror.until_degraded(&["not_offered"], "payload `payload.json` of `1.8.1` is missing or damaged here");
+
+    let again = closed.import(&[]);
+    assert_eq!((&again["imported"], &again["copied"]), (&false.into(), &1.into()));
+    assert_eq!(mirror.get(path).body, good);
+    mirror.until_degraded(&[], "");
+
+    // The same after a restart, before anybody asked for it.
+    assert!(mirror.stop().success());
+    rot(&closed.0.path().join(".tidegate"));
+    let mirror = Server::ready(closed.0.path(), &["--mirror"]);
+    mirror.until_degraded(&["not_offered"], "run `tidegate import DIR` again");
+    closed.import(&[]);
+    mirror.until_degraded(&[], "");
+    assert_eq!(mirror.get(path).body, good);
+}
+
+#[test]
+fn a_server_makes_a_damaged_copy_again() {
+    let place = Place::with(&["1.8.1"]);
+    let server = place.serve();
+    let path = "/v1/payloads/1.8.1/payload.json";
+    rot(&place.path(".tidegate"));
+    assert_eq!(server.get(path).status, 503);
+    eventually("the copy is made again", || match server.get(path) {
+        response if response.status == 200 => Ok(()),
+        response => Err(response),
+    });
+}
+
+#[test]
+fn a_corrupt_payload_on_a_medium_is_told_as_that() {
+    let place = Place::with(&["1.8.1"]);
+    let _server = place.serve();
+    export(&place, &[]);
+    let closed = Closed::new(&place);
+    closed.carry(&place);
+    let stick = closed.0.path().join("stick");
+    let payload =
+        files(&stick).into_keys().find(|path| path.to_str().unwrap().contains(".payload.")).unwrap();
+    fs::write(stick.join(payload), r#"{"version":"1.8.2"}"#).unwrap();
+    let error = refused(closed.0.path(), &["import", "stick", "--root", "1.root.json"]);
+    assert!(error.contains("has the digest") && !error.contains("changed"), "{error}");
+    // What the hint says works.
+    assert!(error.contains("run `tidegate export` again"), "{error}");
+    let stick = stick.to_str().unwrap();
+    place.run(&["export", stick]);
+    closed.import(&["--root", "1.root.json"]);
+}
+
+#[test]
+fn a_mirror_is_neither_the_state_of_a_server_nor_a_catalog() {
+    let place = Place::with(&["1.8.1"]);
+    let _server = place.serve();
+    export(&place, &[]);
+    let error = refused(place.dir(), &["serve", "--mirror", "--listen", "127.0.0.1:0"]);
+    assert!(
+        error.contains("state folder of a server that signs") && error.contains("--state DIR"),
+        "{error}"
+    );
+
+    let closed = Closed::new(&place);
+    closed.carry(&place);
+    closed.import(&["--root", "1.root.json"]);
+    for folder in [closed.0.path(), &closed.0.path().join("stick")] {
+        let error = refused(folder, &["status"]);
+        assert!(error.contains("this is a mirror") && !error.contains("tidegate init"), "{error}");
+    }
 }

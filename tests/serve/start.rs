@@ -1,6 +1,8 @@
 //! Starting, refusing to start, and stopping.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use tidegate::clock::{Clock as _, SystemClock};
 use tidegate::domain::rfc3339;
@@ -28,6 +30,28 @@ fn a_restart_serves_the_last_publication_at_once() {
     server.until_degraded(&["read_failing", "line_refused", "line_refused"], "is gone");
     assert!(server.version() >= version);
     assert_eq!(server.get("/v1/payloads/1.8.1/payload.json").status, 200);
+}
+
+#[test]
+fn a_pipe_in_the_state_folder_does_not_block_the_start() {
+    let place = Place::with(&["1.8.1"]);
+    assert!(place.serve().stop().success());
+    let publication = place.path(".tidegate/publication");
+    let kept = fs::read(&publication).unwrap();
+    let pipe = |path: &Path| {
+        let _ = fs::remove_file(path);
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    pipe(&publication);
+    let error = refused(place.dir(), &SERVE);
+    assert!(error.contains("publication` cannot be read") && error.contains("not a regular file"), "{error}");
+    fs::remove_file(&publication).unwrap();
+    fs::write(&publication, kept).unwrap();
+    for file in ["version", "payloads/digests"] {
+        pipe(&place.path(".tidegate").join(file));
+        let server = place.serve();
+        assert_eq!(server.latest("1.8-production"), "1.8.1", "{file}");
+    }
 }
 
 #[test]

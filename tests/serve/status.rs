@@ -49,3 +49,23 @@ fn a_payload_that_is_wrong_is_told_with_its_file() {
         assert!(!told.contains("its entry") && !told.contains("read_failing"), "{told}");
     }
 }
+
+#[test]
+fn faults_are_counted_as_the_check_counts_them() {
+    let place = published();
+    place.add("1.8.5");
+    fs::write(place.path("payloads/1.8.4/payload.json"), "tampered").unwrap();
+    let file = place.file("1.8.5");
+    let text = fs::read_to_string(&file).unwrap();
+    for (text, count) in [(text.clone(), 1), (text.replace("format: 1", "format: one"), 1), (text, 1)] {
+        fs::write(&file, text).unwrap();
+        let json = |arguments: &[&str]| -> serde_json::Value {
+            let output = tidegate(place.dir()).args(arguments).args(["--output", "json"]).output().unwrap();
+            serde_json::from_slice(&output.stdout).unwrap()
+        };
+        let checked = json(&["catalog", "check"]);
+        assert_eq!(checked["faults"].as_array().unwrap().len(), count);
+        assert_eq!(json(&["status"])["catalog"]["faults"], count, "{checked}");
+    }
+    assert!(status(&place).contains("1 fault\n"), "{}", status(&place));
+}

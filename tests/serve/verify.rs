@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -89,4 +89,43 @@ fn a_running_server_is_verified_over_http_and_over_https() {
     }
     let error = refused(folder.path(), &["verify", "--from", &secure, "--ca", "ca.key"]);
     assert!(error.contains("`ca.key` contains no certificate") && error.contains("hint:"), "{error}");
+}
+
+/// A server that answers every request in the same way. Returns its address, and what it was asked.
+fn stranger(answer: impl Fn(&mut TcpStream) + Send + 'static) -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (told, asked) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let mut line = String::new();
+            stream.read_line(&mut line).unwrap();
+            let _ = told.send(line);
+            answer(stream.get_mut());
+        }
+    });
+    (address, asked)
+}
+
+#[test]
+fn verify_and_recover_ask_no_other_host_and_read_no_body_without_an_end() {
+    let place = Place::with(&["1.8.1"]);
+    let (other, other_asked) = stranger(|_| {});
+    let head = format!(
+        "HTTP/1.1 302 Found\r\nlocation: http://{other}/internal\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    );
+    let (redirecting, asked) = stranger(move |stream| stream.write_all(head.as_bytes()).unwrap());
+    let (endless, _) = stranger(|stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").unwrap();
+        while stream.write_all(&[b' '; 4096]).is_ok() {}
+    });
+    for command in ["verify", "recover"] {
+        let error = refused(place.dir(), &[command, "--from", &format!("http://{redirecting}")]);
+        assert!(error.contains(&format!("redirects to `http://{other}/internal`")), "{error}");
+        assert!(asked.try_recv().is_ok());
+        let error = refused(place.dir(), &[command, "--from", &format!("http://{endless}")]);
+        assert!(error.contains("is larger than 1048576 bytes"), "{error}");
+    }
+    assert!(other_asked.try_recv().is_err());
 }

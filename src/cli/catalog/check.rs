@@ -71,7 +71,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         return Err(no_catalog(&workspace.catalog, "--catalog"));
     }
     // There is at most one such fault for each release, so `good` can subtract them.
-    let outside = if workspace.payloads.is_dir() { faults_outside(&view, now) } else { BTreeMap::new() };
+    let outside = faults_outside(&view, workspace, now);
     // A release whose own files are faulty is not also reported as a step back in each channel.
     steps.retain(|step| !matches!(&step.kind, StepBackKind::Release(gone) if outside.contains_key(gone)));
     let good = releases(&view.catalog).count() - outside.len();
@@ -165,8 +165,17 @@ fn no_catalog(folder: &Path, flag: &str) -> anyhow::Error {
     )
 }
 
+/// Counts the faults of the catalog's files, as `catalog check` shows them.
+pub(in crate::cli) fn count_faults(view: &View, workspace: &Workspace, now: Time) -> usize {
+    let trust = usize::from(view.trust().is_err());
+    view.snapshot.reading.faults.len() + faults_outside(view, workspace, now).len() + trust
+}
+
 /// The faults of payload files and signed manifests, by release.
-fn faults_outside(view: &View, now: Time) -> BTreeMap<&Version, Fault> {
+fn faults_outside<'a>(view: &'a View, workspace: &Workspace, now: Time) -> BTreeMap<&'a Version, Fault> {
+    if !workspace.payloads.is_dir() {
+        return BTreeMap::new();
+    }
     let fault = |release: &Release| match (&release.evidence.payload, &release.evidence.manifest) {
         (missing @ PayloadState::Missing { .. }, _) if !release.is_withdrawn(now) => {
             Some((words::payload(missing), "put the file back into the release's payload folder"))

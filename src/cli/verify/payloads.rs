@@ -5,11 +5,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::source::Source;
-use crate::domain::Time;
 use crate::domain::version::Version;
 use crate::formats::tuf::names;
 use crate::signing::Signed;
-use crate::signing::verify::{Verified, Verifier};
+use crate::signing::verify::Verified;
 
 /// The result for each listed payload.
 #[derive(Debug, Default, Serialize)]
@@ -30,13 +29,12 @@ impl Payloads {
     ///
     /// # Errors
     /// The first payload that differs from its listing, or cannot be read.
-    pub fn verify(verified: &Verified, source: &Source, now: Time) -> anyhow::Result<Self> {
-        let with = Verifier::new(source, now);
+    pub fn verify(verified: &Verified, source: &Source) -> anyhow::Result<Self> {
         let mut payloads = Self::default();
         let mut releases = None;
         let listed = verified.lines.values().flat_map(|role| &role.signed().targets);
         for (name, target) in listed.filter(|(name, _)| names::is_payload(name)) {
-            if with.target(name, target)?.is_some() {
+            if source.check_payload(&names::target_path(name, &target.hashes.sha256), target)? {
                 payloads.good += 1;
                 continue;
             }

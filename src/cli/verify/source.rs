@@ -1,7 +1,7 @@
 //! Where a repository is read from.
 
 use std::fs;
-use std::io;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,18 +11,30 @@ use bytes::Bytes;
 use super::super::failure::{Hint, refuse};
 use crate::formats::tuf::{Root, Target, names};
 use crate::signing::Signed;
-use crate::signing::verify::Files;
+use crate::signing::verify::{Files, Violation};
+use crate::store::durable::present;
+use crate::store::payloads::digest;
+use crate::store::plain;
 use crate::tls;
 
-/// No file in a repository is larger, except for payloads, whose sizes are listed.
-const MAX_FILE: u64 = 1024 * 1024 * 1024;
+/// The maximum size of a root or a timestamp, whose sizes are not listed. Real ones take a few kilobytes.
+const MAX_UNLISTED: u64 = 1024 * 1024;
 
-/// The timeout for one file. A server that takes longer is stuck.
+/// The maximum size of a role or manifest. Its size is listed, but the keys that signed the listing may be
+/// stolen.
+const MAX_LISTED: u64 = 64 * 1024 * 1024;
+
+/// The timeout for a role or manifest. A server that takes longer is stuck.
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The timeout for connecting, for the head of a reply, and for each read of a payload, which may take any
+/// amount of time in all.
+const WAIT: Duration = Duration::from_secs(15);
 
 /// A folder, or a server with the address of its repository.
 pub enum Source {
-    Folder(PathBuf),
+    /// The folder that the user named, and where in it the repository is.
+    Folder(PathBuf, &'static str),
     Server(Box<ureq::Agent>, String),
 }
 
@@ -37,14 +49,14 @@ impl Source {
         } else {
             let folder = PathBuf::from(from);
             // In a folder that `tidegate export` wrote, the repository is in `tuf`.
-            let inner = folder.join("tuf");
-            Self::Folder(if inner.is_dir() { inner } else { folder })
+            let inner = if folder.join("tuf").is_dir() { "tuf" } else { "" };
+            Self::Folder(folder, inner)
         })
     }
 
     /// Refuses a place without a repository: a mistyped name is more likely than tampering.
     pub fn check_place(&self, from: &str) -> anyhow::Result<()> {
-        if let Self::Folder(folder) = self
+        if let Self::Folder(folder, _) = self
             && !folder.exists()
         {
             return Err(refuse(format!("there is no folder `{from}`"), server_instead(from)));
@@ -71,8 +83,8 @@ impl Source {
     /// missing one never get past it, and keys that were dropped since go on counting for them.
     pub fn check_roots(&self, newest: u64) -> anyhow::Result<()> {
         let later = match self {
-            Self::Folder(folder) => {
-                let folder = folder.join("metadata");
+            Self::Folder(folder, inner) => {
+                let folder = folder.join(inner).join("metadata");
                 let files = fs::read_dir(&folder);
                 let files = files.with_context(|| format!("cannot read `{}`", folder.display()))?;
                 let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
@@ -97,20 +109,53 @@ impl Source {
             "put the missing root back, from the catalog's `trust/` or another copy; a mirror needs a new `tidegate export`",
         ))
     }
+
+    /// Opens a file of the repository. `None` if there is no such file. Only a `patient` reader may take
+    /// longer than [`TIMEOUT`].
+    fn open(&self, path: &str, patient: bool) -> anyhow::Result<Option<Box<dyn Read>>> {
+        match self {
+            Self::Folder(folder, inner) => {
+                let file = present(plain::open_below(folder, &Path::new(inner).join(path)));
+                let file = file.with_context(|| format!("cannot read `{path}`"))?;
+                Ok(file.map(|file| Box::new(file) as Box<dyn Read>))
+            }
+            Self::Server(agent, base) => download(agent, &format!("{base}/{}", encoded(path)), patient),
+        }
+    }
+
+    /// Checks a payload against its listing, without holding it in memory. Returns whether it exists.
+    pub fn check_payload(&self, path: &str, listed: &Target) -> anyhow::Result<bool> {
+        let Some(file) = self.open(path, true)? else { return Ok(false) };
+        // Read one byte more, to notice a file that is longer.
+        let mut file = file.take(listed.length.saturating_add(1));
+        let (found, length) = digest(&mut file).with_context(|| format!("cannot read `{path}`"))?;
+        let (path, expected) = (path.to_owned(), listed.hashes.sha256);
+        if length != listed.length {
+            return Err(Violation::Length { path, expected: listed.length, found: length }.into());
+        }
+        if found != expected {
+            return Err(Violation::Digest { path, expected, found }.into());
+        }
+        Ok(true)
+    }
 }
 
 impl Files for Source {
     type Error = anyhow::Error;
 
-    fn get(&self, path: &str, _listed: Option<&Target>) -> anyhow::Result<Option<Bytes>> {
-        let bytes = match self {
-            Self::Folder(folder) => match fs::read(folder.join(path)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                read => Some(read.with_context(|| format!("cannot read `{path}`"))?),
-            },
-            Self::Server(agent, base) => download(agent, &format!("{base}/{}", encoded(path)))?,
-        };
-        Ok(bytes.map(Bytes::from))
+    fn get(&self, path: &str, listed: Option<&Target>) -> anyhow::Result<Option<Bytes>> {
+        let limit = listed.map_or(MAX_UNLISTED, |listed| listed.length.min(MAX_LISTED));
+        let Some(file) = self.open(path, false)? else { return Ok(None) };
+        let bytes = plain::read(file, limit).with_context(|| format!("cannot read `{path}`"))?;
+        if bytes.len() as u64 > limit {
+            let limit = if listed.is_some_and(|listed| listed.length <= limit) {
+                format!("the {limit} bytes that are listed")
+            } else {
+                format!("{limit} bytes")
+            };
+            anyhow::bail!("`{path}` is larger than {limit}");
+        }
+        Ok(Some(bytes.into()))
     }
 }
 
@@ -132,7 +177,8 @@ pub fn own_root(path: Option<&Path>, catalog: &Path) -> anyhow::Result<Option<Si
         None if own.is_file() => own,
         None => return Ok(None),
     };
-    let raw = fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let raw = fs::File::open(&path).and_then(|file| plain::read(file, MAX_UNLISTED));
+    let raw = raw.with_context(|| format!("cannot read `{}`", path.display()))?;
     parse_root(&path.display().to_string(), raw.into()).map(Some)
 }
 
@@ -147,25 +193,37 @@ pub fn parse_root(name: &str, raw: Bytes) -> anyhow::Result<Signed<Root>> {
 /// machine's own.
 fn agent(address: &str, ca: Option<&Path>) -> anyhow::Result<ureq::Agent> {
     let mut config = ureq::Agent::config_builder()
-        .timeout_global(Some(TIMEOUT))
+        .timeout_connect(Some(WAIT))
+        .timeout_recv_response(Some(WAIT))
+        .timeout_per_read(Some(WAIT))
+        .max_response_header_size(16 * 1024)
         .http_status_as_error(false)
+        // A redirect could lead to any host of the user's own network, and no server needs one.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
         .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")));
     if address.starts_with("https://") {
-        // An `https://` server must not redirect to another scheme.
         config = config.https_only(true).tls_config(tls::config(ca).hint_with(tls::TlsError::hint)?);
     }
     Ok(config.build().new_agent())
 }
 
-fn download(agent: &ureq::Agent, url: &str) -> anyhow::Result<Option<Vec<u8>>> {
-    let failed = || format!("cannot fetch `{url}`");
-    let mut response = agent.get(url).call().with_context(failed)?;
+fn download(agent: &ureq::Agent, url: &str, patient: bool) -> anyhow::Result<Option<Box<dyn Read>>> {
+    let whole = (!patient).then_some(TIMEOUT);
+    let request = agent.get(url).config().timeout_global(whole).build();
+    let response = request.call().with_context(|| format!("cannot fetch `{url}`"))?;
     match response.status().as_u16() {
-        200 => {}
-        404 => return Ok(None),
+        200 => Ok(Some(Box::new(response.into_body().into_reader()))),
+        404 => Ok(None),
+        status @ 300..=399 => {
+            let to = response.headers().get("location").and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
+            Err(refuse(
+                format!("`{url}` redirects to `{to}` (status {status}), and redirects are not followed"),
+                "name the address that serves the files itself, if you trust it",
+            ))
+        }
         status => anyhow::bail!("`{url}` answered with status {status}"),
     }
-    response.body_mut().with_config().limit(MAX_FILE).read_to_vec().with_context(failed).map(Some)
 }
 
 /// Escapes a path for a URL. The only character in names that needs this is `+`, which some servers read as

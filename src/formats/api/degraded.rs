@@ -23,7 +23,8 @@ sparse! {
             refusal: RefusalBody,
             /// For `not_offered` and `promotions_overdue`: the first release concerned.
             version: String,
-            /// For `not_offered` and `promotions_overdue`: how many releases or promotions are concerned.
+            /// For `not_offered` and `promotions_overdue`: how many releases or promotions (on a mirror,
+            /// payloads) are concerned.
             count: usize,
             /// For `promotions_overdue`: since when the first promotion has been overdue.
             since: String,
@@ -93,6 +94,9 @@ impl DegradedBody {
                 Self { document: Some(document.clone()), expires: Some(rfc3339(*expires)), ..body }
             }
             Degraded::MirrorExpiryNear { expires } => Self { expires: Some(rfc3339(*expires)), ..body },
+            Degraded::MirrorLacks { version, more, .. } => {
+                Self { version: Some(version.to_string()), count: Some(more + 1), ..body }
+            }
             Degraded::ClockUntrusted(
                 ClockDoubt::Turned { now, expected } | ClockDoubt::Behind { now, made: expected },
             ) => Self { clock: Some(rfc3339(*now)), expected: Some(rfc3339(*expected)), ..body },

@@ -1,9 +1,8 @@
 //! The files of a catalog, and their contents. A file is read again only if it has changed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use crate::domain::Time;
 use crate::formats::tuf::MAX_SIGNED;
 use crate::formats::yaml::{ParsedFile, Source, is_for_a_file, parse};
 use crate::store::durable::{self, present};
+use crate::store::plain;
 use crate::store::port::ReadError;
 use crate::store::stamp::Stamp;
 
@@ -285,7 +285,7 @@ impl Listed {
 
 /// The current digest of a file. `None` if there is no such file.
 pub(super) fn digest_now(path: &Path) -> io::Result<Option<[u8; 32]>> {
-    let Some(file) = present(open(path))? else { return Ok(None) };
+    let Some(file) = present(plain::open(path))? else { return Ok(None) };
     let mut bytes = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut bytes)?;
     Ok(Some(Sha256::digest(&bytes).into()))
@@ -293,14 +293,8 @@ pub(super) fn digest_now(path: &Path) -> io::Result<Option<[u8; 32]>> {
 
 /// Reads a file's bytes. Returns `None` if its stamp changed meanwhile.
 fn read(path: &Path, stamp: Stamp, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    let file = open(path)?;
+    let file = plain::open(path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(stamp.size.min(limit)).unwrap_or_default() + 1);
     (&file).take(limit).read_to_end(&mut bytes)?;
     Ok((Stamp::of(&file.metadata()?) == stamp).then_some(bytes))
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    // Without this flag, a pipe that replaced the file would block the reader.
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }

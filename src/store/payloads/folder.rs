@@ -1,21 +1,26 @@
 //! Payload files in a folder, and the copies in the state folder from which they are served.
 //!
-//! The server finds copies by their digests, which were checked when the copies were made. No path is ever
-//! built from anything that a client sent.
+//! The server finds copies by their digests. A copy is checked when it is made, before it is opened for the
+//! first time after anything changed it, and again in the background. No path is ever built from anything
+//! that a client sent.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::scrub::Scrub;
 use super::{digest, unreadable};
 use crate::domain::Time;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::release::{PayloadState, Release};
 use crate::domain::version::Version;
 use crate::store::durable::{self, Batch, Mode, WriteError, present};
+use crate::store::plain;
 use crate::store::port::{Blob, Incoming, PayloadError, PayloadStore};
 use crate::store::stamp::Stamp;
 
@@ -26,6 +31,11 @@ pub struct PayloadFolder {
     copies: PathBuf,
     digests_file: PathBuf,
     digests: Mutex<Digests>,
+    /// Held while a copy is checked before it is opened: a copy that many clients ask for is read once.
+    checking: Mutex<()>,
+    scrub: Mutex<Scrub>,
+    /// Whether a damaged copy was found since the last scrub.
+    damaged: AtomicBool,
 }
 
 /// Digests by file, each valid as long as the file's stamp stays the same.
@@ -48,13 +58,17 @@ impl PayloadFolder {
         let copies = state.join("payloads");
         let digests_file = copies.join("digests");
         // If the file has another format, the digests are computed again.
-        let known = fs::read(&digests_file).ok().and_then(|json| serde_json::from_slice(&json).ok());
+        let json = plain::open(&digests_file).and_then(io::read_to_string);
+        let known = json.ok().and_then(|json| serde_json::from_str(&json).ok());
         let digests = Digests { known: known.unwrap_or_default(), changed: false };
         Self {
             folder: folder.to_owned(),
             copies: copies.join("sha256"),
             digests_file,
             digests: Mutex::new(digests),
+            checking: Mutex::default(),
+            scrub: Mutex::default(),
+            damaged: AtomicBool::default(),
         }
     }
 
@@ -76,13 +90,11 @@ impl PayloadFolder {
             return Ok(*digest);
         }
         let failed = unreadable(path);
-        let mut file = File::open(path).map_err(&failed)?;
+        let mut file = plain::open(path).map_err(&failed)?;
         let (digest, _) = digest(&mut file).map_err(&failed)?;
         let after = file.metadata().map(|metadata| Stamp::of(&metadata)).map_err(&failed)?;
         if after == stamp && stamp.is_settled(now) {
-            let mut digests = self.digests();
-            digests.known.insert(path.to_owned(), (stamp, digest));
-            digests.changed = true;
+            self.digests().insert(path, stamp, digest);
         }
         Ok(digest)
     }
@@ -106,17 +118,81 @@ impl PayloadFolder {
         })
     }
 
-    /// Whether there is a copy of this payload that matches its digest.
-    fn has_copy(&self, payload: &Payload, now: Time) -> bool {
-        let path = self.copy_path(&payload.sha256);
+    /// Whether there is a good copy with this digest and size.
+    fn has_copy(&self, sha256: &Sha256, size: u64) -> bool {
+        let path = self.copy_path(sha256);
         let Ok(metadata) = fs::metadata(&path) else { return false };
-        metadata.len() == payload.size
-            && self.digest(&path, Stamp::of(&metadata), now).is_ok_and(|found| found == payload.sha256)
+        metadata.len() == size
+            && (self.is_checked(&path, Stamp::of(&metadata), sha256) || self.open_copy(sha256).is_ok())
+    }
+
+    fn is_checked(&self, path: &Path, stamp: Stamp, sha256: &Sha256) -> bool {
+        self.digests().known.get(path) == Some(&(stamp, *sha256))
+    }
+
+    /// Opens the copy with this digest, and checks it first if its stamp is new. Only this program writes
+    /// copies, and replaces them as a whole, so that a new stamp need not settle.
+    fn open_copy(&self, sha256: &Sha256) -> io::Result<File> {
+        let path = self.copy_path(sha256);
+        let mut file = plain::open(&path)?;
+        let stamp = Stamp::of(&file.metadata()?);
+        if self.is_checked(&path, stamp, sha256) {
+            return Ok(file);
+        }
+        let _checking = locked(&self.checking);
+        if self.is_checked(&path, stamp, sha256) {
+            return Ok(file);
+        }
+        let (found, _) = digest(&mut file)?;
+        if self.judge(&path, stamp, sha256, &found) {
+            file.rewind()?;
+            return Ok(file);
+        }
+        Err(io::Error::new(io::ErrorKind::InvalidData, "the copy was damaged, and has been removed"))
+    }
+
+    /// Judges a copy that was read, and removes it if it is damaged. Returns whether it is good.
+    fn judge(&self, path: &Path, stamp: Stamp, sha256: &Sha256, found: &Sha256) -> bool {
+        if found == sha256 {
+            if !self.is_checked(path, stamp, sha256) {
+                self.digests().insert(path, stamp, *found);
+            }
+            return true;
+        }
+        self.digests().known.remove(path);
+        self.damaged.store(true, Ordering::Relaxed);
+        tracing::error!(%sha256, %found, "the copy of a payload is damaged, and is removed");
+        // Another process may have replaced the damaged copy with a good one meanwhile.
+        if fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == stamp)
+            && let Err(error) = fs::remove_file(path)
+        {
+            tracing::warn!("cannot remove `{}`: {error}", path.display());
+        }
+        false
+    }
+
+    /// Returns every copy with the digest that its name says. Those that were not checked in their present
+    /// state come last.
+    fn all_copies(&self) -> Vec<(PathBuf, Sha256)> {
+        let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+        let copies = entries(&self.copies).flat_map(|first| {
+            let named = |rest: fs::DirEntry| {
+                let text = format!("{}{}", first.file_name().to_str()?, rest.file_name().to_str()?);
+                Some((rest.path(), Sha256::parse(&text).ok()?))
+            };
+            entries(&first.path()).filter_map(named).collect::<Vec<_>>()
+        });
+        let mut copies: Vec<_> = copies.collect();
+        copies.sort_by_cached_key(|(path, sha256)| {
+            let stamp = fs::metadata(path).map(|metadata| Stamp::of(&metadata));
+            stamp.is_ok_and(|stamp| !self.is_checked(path, stamp, sha256))
+        });
+        copies
     }
 
     fn copy(&self, path: &Path, sha256: Sha256, size: u64, batch: &mut Batch) -> Result<(), PayloadError> {
         let copy = self.copy_path(&sha256);
-        let mut file = File::open(path).map_err(unreadable(path))?;
+        let mut file = plain::open(path).map_err(unreadable(path))?;
         if let Some(folder) = copy.parent() {
             durable::create_folder(folder, Mode::Private)?;
         }
@@ -135,15 +211,26 @@ impl PayloadFolder {
         match differs {
             Some(found) => {
                 let payload = path.display().to_string();
-                Err(PayloadError::Changed { payload, expected: sha256, found })
+                Err(PayloadError::Differs { payload, expected: sha256, found })
             }
             None => Ok(written?),
         }
     }
 
-    fn digests(&self) -> std::sync::MutexGuard<'_, Digests> {
-        self.digests.lock().unwrap_or_else(PoisonError::into_inner)
+    fn digests(&self) -> MutexGuard<'_, Digests> {
+        locked(&self.digests)
     }
+}
+
+impl Digests {
+    fn insert(&mut self, path: &Path, stamp: Stamp, digest: Sha256) {
+        self.known.insert(path.to_owned(), (stamp, digest));
+        self.changed = true;
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl PayloadStore for PayloadFolder {
@@ -158,13 +245,12 @@ impl PayloadStore for PayloadFolder {
     fn ensure_copies(
         &self,
         wanted: &[(&Version, &Payload)],
-        now: Time,
     ) -> Result<Vec<(usize, PayloadError)>, PayloadError> {
         let mut batch = Batch::default();
         let mut failed = Vec::new();
         let mut copied = HashSet::new();
         for (place, (version, payload)) in wanted.iter().enumerate() {
-            if !self.has_copy(payload, now)
+            if !self.has_copy(&payload.sha256, payload.size)
                 && copied.insert(payload.sha256)
                 && let Err(e) =
                     self.copy(&self.path(version, payload), payload.sha256, payload.size, &mut batch)
@@ -177,20 +263,30 @@ impl PayloadStore for PayloadFolder {
         Ok(failed)
     }
 
-    fn put(&self, files: &[Incoming]) -> Result<(), PayloadError> {
+    fn put(&self, files: &[Incoming]) -> Result<usize, PayloadError> {
         let mut batch = Batch::default();
         let mut taken = HashSet::new();
         for Incoming { path, sha256, size } in files {
-            let copy = fs::metadata(self.copy_path(sha256));
-            if !copy.is_ok_and(|copy| copy.len() == *size) && taken.insert(*sha256) {
+            if !self.has_copy(sha256, *size) && taken.insert(*sha256) {
                 self.copy(path, *sha256, *size, &mut batch)?;
             }
         }
-        Ok(batch.finish(&self.copies)?)
+        batch.finish(&self.copies)?;
+        Ok(taken.len())
     }
 
     fn open(&self, sha256: &Sha256, range: Range<u64>) -> io::Result<Blob> {
-        Blob::of_file(&self.copy_path(sha256), range.start)
+        // A copy that is gone is made again like a damaged one.
+        let copy = self.open_copy(sha256).inspect_err(|_| self.damaged.store(true, Ordering::Relaxed))?;
+        Blob::of_file(&self.copy_path(sha256), copy, range.start)
+    }
+
+    fn scrub(&self, now: Duration) -> bool {
+        let judge = |path: &Path, stamp, sha256: &Sha256, found: &Sha256| {
+            self.judge(path, stamp, sha256, found);
+        };
+        locked(&self.scrub).step(now, || self.all_copies(), judge);
+        self.damaged.swap(false, Ordering::Relaxed)
     }
 
     /// Also forgets the digests of files that are gone.
@@ -313,9 +409,9 @@ mod tests {
         let payload = &fixture.release.payloads[0];
         let version = &fixture.release.version;
         assert!(payloads.open(&payload.sha256, 0..1).is_err());
-        assert!(payloads.ensure_copies(&[(version, payload)], fixture.later).unwrap().is_empty());
+        assert!(payloads.ensure_copies(&[(version, payload)]).unwrap().is_empty());
         fs::write(fixture.path(), "c0ntent").unwrap();
-        assert!(payloads.ensure_copies(&[(version, payload)], fixture.later).unwrap().is_empty());
+        assert!(payloads.ensure_copies(&[(version, payload)]).unwrap().is_empty());
         let mut text = String::new();
         payloads.open(&payload.sha256, 0..7).unwrap().bytes.read_to_string(&mut text).unwrap();
         assert_eq!(text, "content");
@@ -333,24 +429,62 @@ mod tests {
             fixture.payloads()
         };
         for known in [false, true] {
-            payloads.ensure_copies(&wanted, fixture.later).unwrap();
+            payloads.ensure_copies(&wanted).unwrap();
             // Damage is found even if the copy was good before, in this process or the last one.
             if known {
-                payloads.ensure_copies(&wanted, fixture.later).unwrap();
+                payloads.ensure_copies(&wanted).unwrap();
                 assert!(payloads.digests().known.contains_key(&copy));
             }
             fs::remove_file(&copy).unwrap();
             fs::write(&copy, "c0ntent").unwrap();
             let payloads = if known { again(&payloads) } else { fixture.payloads() };
-            assert!(payloads.ensure_copies(&wanted, fixture.later).unwrap().is_empty());
+            assert!(payloads.ensure_copies(&wanted).unwrap().is_empty());
             assert_eq!(fs::read_to_string(&copy).unwrap(), "content", "known: {known}");
         }
         // There is no source for a new copy, so it is not served.
         fs::remove_file(&copy).unwrap();
         fs::write(&copy, "c0ntent").unwrap();
         fs::remove_file(fixture.path()).unwrap();
-        let failed = payloads.ensure_copies(&wanted, fixture.later).unwrap();
+        let failed = payloads.ensure_copies(&wanted).unwrap();
         assert!(matches!(failed[..], [(0, PayloadError::Read { .. })]), "{failed:?}");
+    }
+
+    #[test]
+    fn a_copy_that_rots_unnoticed_is_found_in_the_background() {
+        let fixture = Fixture::new();
+        let payload = &fixture.release.payloads[0];
+        let payloads = fixture.payloads();
+        payloads.ensure_copies(&[(&fixture.release.version, payload)]).unwrap();
+        let day = Duration::from_secs(24 * 60 * 60);
+        assert!(!payloads.scrub(Duration::ZERO));
+        // The disk changes the bytes, and nothing else: the stamp stays the one that was checked.
+        let copy = payloads.copy_path(&payload.sha256);
+        fs::remove_file(&copy).unwrap();
+        fs::write(&copy, "c0ntent").unwrap();
+        let stamp = Stamp::of(&fs::metadata(&copy).unwrap());
+        payloads.digests().insert(&copy, stamp, payload.sha256);
+        assert!(payloads.open(&payload.sha256, 0..7).is_ok());
+        assert!(!payloads.scrub(day / 2), "once a day");
+        assert!(payloads.scrub(day));
+        assert!(!payloads.scrub(day), "it is reported once");
+        assert!(payloads.open(&payload.sha256, 0..7).is_err());
+        assert!(payloads.scrub(day), "somebody asked for a copy that is gone");
+        assert!(payloads.ensure_copies(&[(&fixture.release.version, payload)]).unwrap().is_empty());
+        assert!(payloads.open(&payload.sha256, 0..7).is_ok());
+    }
+
+    #[test]
+    fn a_damaged_copy_is_never_opened_and_counts_as_none() {
+        let fixture = Fixture::new();
+        let payload = &fixture.release.payloads[0];
+        let payloads = fixture.payloads();
+        payloads.ensure_copies(&[(&fixture.release.version, payload)]).unwrap();
+        let copy = payloads.copy_path(&payload.sha256);
+        fs::remove_file(&copy).unwrap();
+        fs::write(&copy, "c0ntent").unwrap();
+        let error = fixture.payloads().open(&payload.sha256, 0..7).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert!(!copy.exists());
     }
 
     #[test]
@@ -359,9 +493,8 @@ mod tests {
         let payloads = fixture.payloads();
         let payload = &fixture.release.payloads[0];
         fs::write(fixture.path(), "c0ntent").unwrap();
-        let (_, error) =
-            payloads.ensure_copies(&[(&fixture.release.version, payload)], fixture.later).unwrap().remove(0);
-        assert!(matches!(error, PayloadError::Changed { .. }), "{error}");
+        let (_, error) = payloads.ensure_copies(&[(&fixture.release.version, payload)]).unwrap().remove(0);
+        assert!(matches!(error, PayloadError::Differs { .. }), "{error}");
         assert!(payloads.open(&payload.sha256, 0..1).is_err());
     }
 }

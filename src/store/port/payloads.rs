@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{Blob, Cause};
 use crate::domain::Time;
@@ -13,11 +14,9 @@ use crate::domain::release::{PayloadState, Release};
 use crate::domain::version::Version;
 
 /// Checks payload files against the catalog, and keeps checked copies to serve.
-///
-/// `now` is always the machine's time.
 pub trait PayloadStore: fmt::Debug + Send + Sync {
     /// Checks whether a release's payload files exist and match the catalog. A file that cannot be read
-    /// counts as not matching.
+    /// counts as not matching. `now` is the machine's time.
     fn check(&self, release: &Release, now: Time) -> PayloadState;
 
     /// Makes sure that there is a good copy of each of these files to serve. A copy is checked while it is
@@ -29,20 +28,29 @@ pub trait PayloadStore: fmt::Debug + Send + Sync {
     fn ensure_copies(
         &self,
         wanted: &[(&Version, &Payload)],
-        now: Time,
     ) -> Result<Vec<(usize, PayloadError)>, PayloadError>;
 
-    /// Copies files from elsewhere, all or none of them. Files that already have a copy are skipped.
+    /// Copies files from elsewhere, all or none of them. Files that already have a good copy are skipped.
+    /// Returns how many copies were made.
     ///
     /// # Errors
     /// When a file cannot be read, does not match its digest, or cannot be copied.
-    fn put(&self, files: &[Incoming]) -> Result<(), PayloadError>;
+    fn put(&self, files: &[Incoming]) -> Result<usize, PayloadError>;
 
-    /// Opens the copy with this digest at the start of a range.
+    /// Opens the copy with this digest at the start of a range. A copy that may have changed since its
+    /// digest was last checked is checked first, so a damaged one is never served.
     ///
     /// # Errors
-    /// When there is no such copy, or it cannot be read.
+    /// When there is no such copy, or it cannot be read, or is damaged.
     fn open(&self, sha256: &Sha256, range: Range<u64>) -> io::Result<Blob>;
+
+    /// Checks the copies again in the background, whether anything seems to have changed them or not: reads
+    /// the next part of them at `now`, in monotonic time. Returns whether a copy was found damaged, here or
+    /// by [`open`](Self::open), or missing there, since the last call. A damaged copy no longer counts as one.
+    fn scrub(&self, now: Duration) -> bool {
+        let _ = now;
+        false
+    }
 
     /// Saves the known digests of files, so that the files need not be read again after a restart.
     ///
@@ -66,10 +74,8 @@ pub struct Incoming {
 pub enum PayloadError {
     #[error("payload `{payload}` could not be read")]
     Read { payload: String, source: io::Error },
-    #[error(
-        "payload `{payload}` changed while it was being copied: its digest is `{found}` and not `{expected}`"
-    )]
-    Changed { payload: String, expected: Sha256, found: Sha256 },
+    #[error("payload `{payload}` has the digest `{found}` instead of `{expected}`")]
+    Differs { payload: String, expected: Sha256, found: Sha256 },
     /// The store failed.
     #[error(transparent)]
     Failed(Cause),

@@ -1,0 +1,96 @@
+//! Reading files that anybody may have put there: on a medium, in a state folder, beside a catalog.
+//!
+//! Only regular files are read. A pipe would block its reader for ever, and a device may have no end.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::durable::present;
+
+/// Opens a regular file for reading.
+///
+/// # Errors
+/// When it cannot be opened, or is not a regular file.
+pub fn open(path: &Path) -> io::Result<File> {
+    // Without this flag, opening a pipe waits for a writer.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+/// Opens a regular file at a relative path below a folder. A symbolic link is an error, except for the
+/// folder itself: whoever made the folder could name any file of this machine.
+///
+/// # Errors
+/// When it cannot be opened, or is not a regular file.
+pub fn open_below(folder: &Path, path: &Path) -> io::Result<File> {
+    check_below(folder, path)?;
+    open(&folder.join(path))
+}
+
+/// Checks that no part of a path below a folder is a symbolic link. Parts may be missing.
+///
+/// # Errors
+/// When one is a link, or cannot be examined.
+pub fn check_below(folder: &Path, path: &Path) -> io::Result<()> {
+    let mut at = folder.to_owned();
+    for part in path.components() {
+        at.push(part);
+        let Some(found) = present(fs::symlink_metadata(&at))? else { return Ok(()) };
+        if found.is_symlink() {
+            let at = at.display();
+            return Err(io::Error::other(format!("`{at}` is a symbolic link, which is not followed")));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a file to its end, but at most one byte more than `limit`, which shows that it is too long.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(file: impl Read, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        for path in [&*pipe, folder.path(), Path::new("/dev/zero")] {
+            let error = open(path).unwrap_err();
+            assert_eq!(error.to_string(), "it is not a regular file", "{}", path.display());
+        }
+        let missing = open(&folder.path().join("none")).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn no_link_below_a_folder_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("medium/tuf")).unwrap();
+        fs::create_dir(at("home")).unwrap();
+        fs::write(at("home/id"), "secret").unwrap();
+        fs::write(at("medium/tuf/own"), "own").unwrap();
+        symlink(at("home"), at("medium/tuf/targets")).unwrap();
+        symlink(at("home/id"), at("medium/id")).unwrap();
+        symlink(at("medium"), at("named")).unwrap();
+        for path in ["tuf/targets/id", "id"] {
+            let error = open_below(&at("medium"), Path::new(path)).unwrap_err();
+            assert!(error.to_string().contains("is a symbolic link"), "{path}: {error}");
+        }
+        open_below(&at("named"), Path::new("tuf/own")).unwrap();
+    }
+}
