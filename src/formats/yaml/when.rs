@@ -1,6 +1,6 @@
 //! Reads times, durations, days and hours.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Weekday};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Weekday};
 
 use super::faults::Faults;
 use super::fields::{Fields, list};
@@ -23,6 +23,10 @@ pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
         _ => text(node, faults)?,
     };
     let (message, hint) = match DateTime::parse_from_rfc3339(text) {
+        // An offset can lead out of the years that can be written.
+        Ok(time) if !(0..=9999).contains(&time.to_utc().year()) => {
+            (format!("`{text}` is not between the years 0 and 9999"), FORM)
+        }
         Ok(time) if time.nanosecond() == 0 && text.as_bytes().get(10) == Some(&b'T') => {
             return Some(time.to_utc());
         }
@@ -169,6 +173,7 @@ mod tests {
             ("2018-01-02T23:59:60Z", "whole second"),
             ("2018-01-02 17:30:31Z", "not a time"),
             ("2018-02-30T17:30:31Z", "not a time"),
+            ("9999-12-31T23:59:59-08:00", "the years 0 and 9999"),
             ("tomorrow", "not a time"),
             ("1514914231", "a number"),
         ] {
