@@ -8,7 +8,7 @@ use utoipa::ToSchema as _;
 use utoipa::{PartialSchema as _, openapi::Ref};
 
 use super::problem::{self, ProblemKind};
-use super::route::{Content, Route};
+use super::route::{Content, Form, Route};
 use crate::publish::Document;
 use crate::publish::document::Media;
 
@@ -54,6 +54,10 @@ fn operation(route: &Route, id: &str) -> Value {
             "required": parameter.required,
             "schema": text,
         });
+        if let Some(Form { pattern, most }) = parameter.form {
+            described["schema"]["pattern"] = pattern.into();
+            described["schema"]["maxLength"] = most.into();
+        }
         if let Some(example) = parameter.example {
             described["example"] = example.into();
         }
@@ -120,8 +124,14 @@ fn responses(route: &Route) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::routes::ROUTES;
     use super::*;
+    use crate::domain::channel::ChannelName;
+    use crate::domain::payload::is_file_name;
+    use crate::domain::version::Version;
+    use crate::formats::tuf::names;
 
     #[test]
     fn every_route_says_what_may_go_wrong_on_it() {
@@ -153,6 +163,41 @@ mod tests {
             let schema = serde_json::to_value(schema).unwrap();
             let before = by_name.insert(name.clone(), schema.clone());
             assert!(before.is_none_or(|before| before == schema), "{name}");
+        }
+    }
+
+    /// Whether a value of a parameter is understood, whether or not there is anything of that name.
+    fn is_understood(route: &Route, name: &str, text: &str) -> bool {
+        match name {
+            "channel" => ChannelName::parse_any_case(text).is_ok(),
+            "version" => Version::parse(text).is_ok(),
+            "file" if route.id == "payload" => is_file_name(text) || text == "release.json",
+            "file" if route.id == "tuf_metadata" => {
+                names::role_at(&format!("metadata/{text}")).is_some() || text == "timestamp.json"
+            }
+            "file" => names::target_at(&format!("targets/{text}")).is_some(),
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn every_value_of_the_form_that_a_parameter_has_is_understood() {
+        let mut runner = proptest::test_runner::TestRunner::default();
+        for route in &ROUTES {
+            for parameter in route.parameters {
+                let Some(Form { pattern, most }) = parameter.form else { continue };
+                let inner = pattern.trim_start_matches('^').trim_end_matches('$');
+                let texts = proptest::string::string_regex(inner).unwrap();
+                let short = texts.prop_filter("short enough", |text| text.len() <= most);
+                let is_good = |text: String| {
+                    prop_assert!(is_understood(route, parameter.name, &text), "{} {text}", route.pattern);
+                    Ok(())
+                };
+                runner.run(&short, is_good).unwrap();
+                if let Some(example) = parameter.example {
+                    assert!(is_understood(route, parameter.name, example), "{} {example}", route.pattern);
+                }
+            }
         }
     }
 

@@ -52,8 +52,19 @@ pub enum Handler {
 pub struct Parameter {
     pub name: &'static str,
     pub text: &'static str,
+    /// The form of the values that exist, if they have one. Any other value is answered with a problem.
+    pub form: Option<Form>,
     pub example: Option<&'static str>,
     pub required: bool,
+}
+
+/// The form of a text.
+#[derive(Debug, Clone, Copy)]
+pub struct Form {
+    /// A regular expression for the whole text (ECMA-262).
+    pub pattern: &'static str,
+    /// The largest length in characters, all of which are ASCII.
+    pub most: usize,
 }
 
 /// What an answer contains.

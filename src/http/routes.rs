@@ -8,7 +8,8 @@ use super::probes::{self, Readiness};
 use super::problem::ProblemKind as Kind;
 use super::public::{channels, payloads, releases, tuf, update};
 use super::reply::{self, Cache};
-use super::route::{Content, Described, Handler, Parameter, Route};
+use super::route::{Content, Described, Form, Handler, Parameter, Route};
+use crate::domain::{channel, version};
 use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody, UpdateBody};
 use crate::formats::described::{SignedChannel, SignedRelease, SignedRole};
 
@@ -33,9 +34,37 @@ const GET: Route = Route {
     statuses: &[],
 };
 
+/// A channel's name, in upper or lower case: no dot next to another, and a letter or digit at both ends.
+const CHANNEL_NAME: Form =
+    Form { pattern: r"^[0-9A-Za-z](?:(?:\.?[0-9A-Za-z_-])*\.?[0-9A-Za-z])?$", most: channel::MAX_NAME };
+
+/// A version as `SemVer` describes it, with numbers of at most 19 digits: those of 20 may be too large.
+const SEMVER: Form = Form {
+    pattern: concat!(
+        r"^v?(?:0|[1-9][0-9]{0,18})\.(?:0|[1-9][0-9]{0,18})\.(?:0|[1-9][0-9]{0,18})",
+        r"(?:-(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?",
+        r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?$",
+    ),
+    most: version::MAX_LENGTH,
+};
+
+/// A payload's file.
+const PAYLOAD_FILE: Form = Form { pattern: r"^[0-9A-Za-z+_][0-9A-Za-z+._-]*$", most: 128 };
+
+/// The most characters in the name of a file of the TUF repository. The longest that exists is much shorter.
+const TUF_FILE: usize = 512;
+
+/// A role's file: all but the timestamp have their version in front.
+const ROLE_FILE: Form =
+    Form { pattern: r"^(?:timestamp|[1-9][0-9]{0,18}\.[0-9a-z][0-9a-z._-]*)\.json$", most: TUF_FILE };
+
+/// A target's file: its SHA-256, and its name.
+const TARGET_FILE: Form = Form { pattern: r"^[0-9a-f]{64}\.[0-9A-Za-z+._-]+$", most: TUF_FILE };
+
 const CHANNEL: Parameter = Parameter {
     name: "channel",
     text: "The channel's name, or an alias",
+    form: Some(CHANNEL_NAME),
     example: Some("1.8-production"),
     required: true,
 };
@@ -43,12 +72,13 @@ const CHANNEL: Parameter = Parameter {
 const VERSION: Parameter = Parameter {
     name: "version",
     text: "The release's version",
+    form: Some(SEMVER),
     example: Some("1.8.4-tectonic.1"),
     required: true,
 };
 
-const fn file(text: &'static str, example: Option<&'static str>) -> Parameter {
-    Parameter { name: "file", text, example, required: true }
+const fn file(text: &'static str, form: Form, example: Option<&'static str>) -> Parameter {
+    Parameter { name: "file", text, form: Some(form), example, required: true }
 }
 
 /// Every route, the most frequently requested first.
@@ -73,12 +103,14 @@ pub static ROUTES: [Route; 13] = [
             Parameter {
                 name: "version",
                 text: "The version that the cluster runs",
+                form: Some(SEMVER),
                 example: Some("1.8.4-tectonic.1"),
                 required: true,
             },
             Parameter {
                 name: "cluster",
                 text: "The cluster's own id, for an answer that applies to this cluster only",
+                form: None,
                 example: None,
                 required: false,
             },
@@ -120,7 +152,7 @@ pub static ROUTES: [Route; 13] = [
         tag: "tuf",
         title: "TUF metadata",
         text: "`timestamp.json`, and every other role under its version, such as `1.root.json`.",
-        parameters: &[file("The role's file", Some("timestamp.json"))],
+        parameters: &[file("The role's file", ROLE_FILE, Some("timestamp.json"))],
         answer: Content::Document(Described::of::<SignedRole>()),
         statuses: &[(200, "The signed role")],
         ..GET
@@ -139,7 +171,7 @@ pub static ROUTES: [Route; 13] = [
         tag: "tuf",
         title: "A TUF target",
         text: "A signed manifest or a payload, named by its digest: `HASH.NAME`.",
-        parameters: &[file("The target's file, with its digest", None)],
+        parameters: &[file("The target's file, with its digest", TARGET_FILE, None)],
         answer: Content::File,
         statuses: &[(200, "The target"), (206, "The requested part of a payload")],
         ..GET
@@ -172,7 +204,7 @@ pub static ROUTES: [Route; 13] = [
         tag: "releases",
         title: "A payload",
         text: "Clients can request a single range. The file never changes; its digest is its `ETag`.",
-        parameters: &[VERSION, file("The payload's file", Some("payload.json"))],
+        parameters: &[VERSION, file("The payload's file", PAYLOAD_FILE, Some("payload.json"))],
         answer: Content::File,
         statuses: &[(200, "The payload"), (206, "The requested part")],
         ..GET
