@@ -185,7 +185,7 @@ pub fn decide_early<'a>(
     let (line, _) = catalog.release(version)?;
     let regular = decide_line(line, now).into_iter().find(|decision| decision.release.version == *version)?;
     let barrier = regular.gates.iter().find_map(|gate| match gate.fact {
-        Fact::Order { barrier } => Some(Barrier { release: barrier?, verdict: gate.state.into() }),
+        Fact::Order { barrier, .. } => Some(Barrier { release: barrier?, verdict: gate.state.into() }),
         _ => None,
     });
     Some(examine(line, regular.release, regular.stage, now, barrier, Some(early)))

@@ -118,8 +118,9 @@ pub struct Coming<'a> {
     pub release: &'a Release,
     /// The channel that the release enters.
     pub channel: ChannelRef<'a>,
-    /// The earliest time at which the release can enter.
-    pub until: Time,
+    /// The earliest time at which the release can enter. `None` if it is due: it enters once somebody
+    /// promotes it.
+    pub until: Option<Time>,
 }
 
 impl Advice<'_> {

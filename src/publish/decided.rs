@@ -152,3 +152,60 @@ fn claim(line: &Line, last: &Publication, refused: &Refused) -> Option<LineRefus
         channels.chain(versions).find(|(_, of)| **of != line.name && refused.contains_key(*of))?;
     Some(LineRefusal::Claims { claim, of: of.clone() })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::explain::Explanation;
+    use crate::domain::properties::{any_catalog, day};
+    use crate::domain::upgrade::Views;
+    use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody, UpdateBody};
+
+    /// Every time that a document says something waits for.
+    fn untils(document: &Value, found: &mut Vec<Time>) {
+        match document {
+            Value::Object(fields) => {
+                let until = fields.get("until").and_then(Value::as_str);
+                found.extend(until.map(|until| until.parse::<Time>().unwrap()));
+                fields.values().for_each(|value| untils(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| untils(item, found)),
+            _ => {}
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_time_that_is_published_lies_ahead_until_the_next_publication(
+            catalog in any_catalog(),
+            n in 0..70_i64,
+        ) {
+            // Nobody promotes, so much of it is due.
+            let now = day(n);
+            let decided = Decided::of(&catalog, &BTreeMap::new(), None, now);
+            let views = Views::new(&catalog, &decided.decisions, now);
+            let mut found = Vec::new();
+            untils(&json!(ChannelsBody::of(&catalog, &decided.decisions, now)), &mut found);
+            untils(&json!(PromotionsBody::of(&decided.decisions)), &mut found);
+            for decision in &decided.decisions {
+                let Decision { line, release, .. } = *decision;
+                let explanation = Explanation { line, release, now, decision: Some(decision) };
+                untils(&json!(ExplainBody::of(&explanation)), &mut found);
+            }
+            for channel in catalog.channels() {
+                for line in catalog.lines() {
+                    for version in line.releases.keys() {
+                        untils(&json!(UpdateBody::of(&views.answer(channel, version))), &mut found);
+                    }
+                }
+            }
+            let next = decided.next_due(None);
+            for until in found {
+                prop_assert!(now < until && next.is_some_and(|next| next <= until), "{until} at {now}, {next:?}");
+            }
+        }
+    }
+}

@@ -104,5 +104,9 @@ fn step(step: &Step<'_>) -> String {
 }
 
 fn expected(coming: &Coming<'_>) -> String {
-    format!("`{}` follows at {} at the earliest", coming.release.version, rfc3339(coming.until))
+    let version = &coming.release.version;
+    match coming.until {
+        Some(until) => format!("`{version}` follows at {} at the earliest", rfc3339(until)),
+        None => format!("`{version}` is due, and follows once it is promoted"),
+    }
 }

@@ -62,8 +62,8 @@ pub fn gate(gate: &Gate<'_>) -> String {
             GateState::Waits { until } => format!("promotions happen {window}; next at {}", rfc3339(until)),
             GateState::Passes | GateState::Blocks => format!("{skipped}promotions happen {window}"),
         },
-        Fact::Order { barrier: None } => "no older barrier is pending".to_owned(),
-        Fact::Order { barrier: Some(barrier) } => {
+        Fact::Order { barrier: None, .. } => "no older barrier is pending".to_owned(),
+        Fact::Order { barrier: Some(barrier), is_due } => {
             let barrier = &barrier.version;
             match gate.state {
                 GateState::Waits { until } => {
@@ -71,6 +71,9 @@ pub fn gate(gate: &Gate<'_>) -> String {
                         "waiting for barrier `{barrier}`, which enters at {} at the earliest",
                         rfc3339(until)
                     )
+                }
+                GateState::Passes | GateState::Blocks if is_due => {
+                    format!("waiting for barrier `{barrier}`, which is due but not promoted yet")
                 }
                 GateState::Passes | GateState::Blocks => {
                     format!("waiting for barrier `{barrier}`, which is itself blocked")
@@ -168,7 +171,7 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
             "anyone who may change the catalog can end the hold",
             format!("tidegate release resume {version} --reason TEXT"),
         ),
-        Fact::Order { barrier } => Remedy::new(
+        Fact::Order { barrier, .. } => Remedy::new(
             "explain",
             "see what is holding up the barrier",
             format!("tidegate explain {}", barrier?.version),

@@ -56,8 +56,9 @@ tagged! {
         Freeze { freeze: Option<&'a Freeze>, waived: bool } = "freeze",
         /// The hours of the week in which promotions are allowed.
         Window { window: &'a Window, waived: bool } = "window",
-        /// The older barrier that must enter the stage first, if any.
-        Order { barrier: Option<&'a Release> } = "order",
+        /// The older barrier that must enter the stage first, if any. If it `is_due`, it waits only for
+        /// whoever promotes, so nobody knows until when.
+        Order { barrier: Option<&'a Release>, is_due: bool } = "order",
         /// The pause of the channel, if it is paused.
         Paused { channel: &'a ChannelName, pause: Option<&'a Event> } = "paused",
     }
@@ -255,11 +256,13 @@ pub(super) fn examine<'a>(
     add(Fact::Hold { hold }, block_if(hold.is_some()));
     let paused = target.paused(now);
     add(Fact::Paused { channel: &target.channel, pause: paused }, block_if(paused.is_some()));
-    let order = barrier.map_or(GateState::Passes, |barrier| match barrier.verdict.earliest(now) {
-        Some(until) => GateState::Waits { until },
-        None => GateState::Blocks,
-    });
-    add(Fact::Order { barrier: barrier.map(|barrier| barrier.release) }, order);
+    let enters = barrier.and_then(|barrier| barrier.verdict.earliest(now));
+    let order = match enters {
+        Some(until) if now < until => GateState::Waits { until },
+        _ => block_if(barrier.is_some()),
+    };
+    let is_due = enters.is_some_and(|until| until <= now);
+    add(Fact::Order { barrier: barrier.map(|barrier| barrier.release), is_due }, order);
 
     let due = gates.iter().filter_map(Gate::opens).max().unwrap_or(now);
     let (until, frozen, opens) = calendar(line, target, release.urgency, due, early);

@@ -212,7 +212,8 @@ fn an_answer_about_a_barrier_names_the_channel_that_lacks_it() {
         match answer.advice {
             Advice::Blocked(Blocked::Barrier { barrier, channel }) => format!("{barrier} {}", channel.name()),
             Advice::Wait(Wait::Coming(coming)) => {
-                format!("{} {} {}", coming.release.version, coming.channel.name(), coming.until)
+                let until = coming.until.map(crate::domain::rfc3339).unwrap_or_default();
+                format!("{} {} {until}", coming.release.version, coming.channel.name())
             }
             other => other.code().to_owned(),
         }
@@ -220,7 +221,7 @@ fn an_answer_about_a_barrier_names_the_channel_that_lacks_it() {
     assert_eq!(lacking(&before, "1.7-production"), "up_to_date");
     assert_eq!(lacking(&before, "1.8-production"), "1.7.5 1.7-production");
     let coming = before.with(release("1.7.4", &["2018-02-01"]));
-    assert_eq!(lacking(&coming, "1.8-production"), "1.7.4 1.7-production 2018-02-15 00:00:00 UTC");
+    assert_eq!(lacking(&coming, "1.8-production"), "1.7.4 1.7-production 2018-02-15T00:00:00Z");
 }
 
 #[test]

@@ -59,7 +59,10 @@ impl<'a> Views<'a> {
             })
             .collect();
         for decision in decisions {
-            let Some(until) = decision.verdict.earliest(now) else { continue };
+            if decision.verdict.earliest(now).is_none() {
+                continue;
+            }
+            let until = decision.verdict.waits_until().filter(|until| now < *until);
             if let Some(line) = lines.get_mut(&decision.line.name) {
                 line.stages[decision.stage].coming.push(Coming {
                     release: decision.release,

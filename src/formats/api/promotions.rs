@@ -88,6 +88,8 @@ sparse! {
             opens: String,
             /// For `order`: the older barrier that must enter the stage first.
             barrier: String,
+            /// For `order`: whether the barrier is due itself, and waits only for whoever promotes.
+            barrier_due: bool,
             /// For `paused`: the channel. For `soak`: the channel of the previous stage, if its pause makes
             /// the soak stand still.
             channel: String,
@@ -203,9 +205,11 @@ impl Figures {
                 waived: Some(waived),
                 ..Self::default()
             },
-            Fact::Order { barrier } => {
-                Self { barrier: barrier.map(|barrier| barrier.version.to_string()), ..Self::default() }
-            }
+            Fact::Order { barrier, is_due } => Self {
+                barrier: barrier.map(|barrier| barrier.version.to_string()),
+                barrier_due: barrier.map(|_| is_due),
+                ..Self::default()
+            },
             Fact::Paused { channel, pause } => {
                 Self { channel: pause.map(|_| channel.to_string()), ..Self::of_event(pause) }
             }

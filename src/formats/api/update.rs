@@ -22,8 +22,8 @@ sparse! {
         pub message: String,
         /// With `update`: the release to install now.
         pub target: Option<TargetBody>,
-        /// With `wait`, unless the channel is paused: the earliest time at which the next release can
-        /// arrive (RFC 3339).
+        /// With `wait`, unless the channel is paused or the release is due: the earliest time at which the
+        /// next release can arrive (RFC 3339).
         pub until: Option<String>,
         /// The next expected release of the channel that is above the cluster's version.
         pub coming: Option<ComingBody>,
@@ -89,8 +89,9 @@ pub struct StepBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ComingBody {
     pub version: String,
-    /// The earliest time at which the release enters the channel (RFC 3339).
-    pub until: String,
+    /// The earliest time at which the release enters the channel (RFC 3339). `null` if the release is due:
+    /// it enters once somebody promotes it.
+    pub until: Option<String>,
     /// The channel that the release enters.
     pub channel: String,
 }
@@ -122,7 +123,7 @@ impl UpdateBody {
             }
             Advice::Wait(Wait::Paused { pause }) => body.because(pause),
             Advice::Wait(Wait::Coming(coming)) => {
-                body.until = Some(rfc3339(coming.until));
+                body.until = coming.until.map(rfc3339);
                 body.coming = Some(ComingBody::of(coming));
                 body.through = Some(coming.channel.name().to_string());
             }
@@ -173,7 +174,7 @@ impl ComingBody {
     fn of(coming: &Coming<'_>) -> Self {
         Self {
             version: coming.release.version.to_string(),
-            until: rfc3339(coming.until),
+            until: coming.until.map(rfc3339),
             channel: coming.channel.name().to_string(),
         }
     }
