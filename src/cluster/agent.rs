@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 use super::command::{self, Ended};
 use super::download::{Download, check, wanted};
-use super::folder::{Approval, Begun, Cluster, Config, Failure, Folder, MOST_TRIES, Step};
+use super::folder::{Approval, Begun, Cluster, Config, Failure, Folder, MOST_TRIES, Record, Step};
 use super::http::Stop;
 use super::look::{Look, look};
 use super::notes;
@@ -25,6 +25,9 @@ use crate::words;
 /// The wait after the first error. It doubles with each further error, up to an hour.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
 const LONGEST_RETRY: Duration = Duration::from_secs(3600);
+
+/// The kind of failure of an update in which the agent or the machine went down.
+const INTERRUPTED: &str = "Interrupted";
 
 /// How often the agent checks for new orders.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -168,7 +171,7 @@ impl Agent {
         if let Some(outage) = &look.outage {
             tracing::warn!(cluster = name, kind = outage.kind(), error = %outage, "using the last advice");
         }
-        let cluster = self.folder.read()?;
+        let cluster = self.folder.change(|cluster| note_interruption(cluster, self.clock.now()))?;
         if let Some(note) = notes::overtaken(name, &cluster) {
             tracing::warn!(cluster = name, "{note}");
         }
@@ -279,13 +282,13 @@ impl Agent {
     ) -> Result<Turn, Refusal> {
         let Some(command) = &config.apply else { return Ok(Turn::Quiet) };
         self.step(Step::Apply)?;
-        let is_same = |begun: &Begun| begun.version == *version && begun.retries == retries;
-        let before = self.folder.read()?.record.begun.filter(is_same);
-        let tries = before.map_or(1, |begun| begun.tries + 1);
-        if tries > MOST_TRIES {
-            let reason = format!("it was started {MOST_TRIES} times, but the agent was killed each time");
-            return self.fail(version, ("Interrupted", reason), MOST_TRIES, retries);
-        }
+        let Record { begun, failure, .. } = self.folder.read()?.record;
+        let begun = begun.filter(|begun| begun.version == *version && begun.retries == retries);
+        let failure =
+            failure.filter(|failure| failure.version.as_ref() == Some(version) && failure.retries == retries);
+        let interrupted = failure.as_ref().filter(|failure| failure.kind == INTERRUPTED);
+        let tries =
+            1 + begun.map_or(0, |begun| begun.tries).max(interrupted.map_or(0, |failure| failure.tries));
         let name = self.folder.name();
         let folder = fs::canonicalize(downloads).map_err(Refusal::state(downloads))?;
         let shown = |path: &Path| path.display().to_string();
@@ -306,7 +309,9 @@ impl Agent {
         let begun = Begun { version: version.clone(), tries, retries };
         self.folder.change(|cluster| cluster.record.begun = Some(begun))?;
         let ended = command::apply(command, self.folder.path(), &environment, &self.clock, &stop);
-        self.folder.change(|cluster| cluster.record.begun = None)?;
+        if !self.stop.load(Ordering::SeqCst) {
+            self.folder.change(|cluster| cluster.record.begun = None)?;
+        }
         drop(running);
         let (kind, reason) = match ended {
             Ok(Ended::Done) => match command::current(&config.current, self.folder.path(), &self.clock) {
@@ -314,6 +319,7 @@ impl Agent {
                     tracing::info!(cluster = name, %version, "applied");
                     self.folder.change(|Cluster { orders, record, .. }| {
                         (record.current, record.target, record.failure) = (Some(now), None, None);
+                        record.begun = None;
                         record.applied = Some(version.clone());
                         // An approval is for one update: if the cluster falls back, somebody must take a look.
                         orders.approved.take_if(|approved| approved == version);
@@ -333,22 +339,7 @@ impl Agent {
             Ok(Ended::Failed(why)) => ("ApplyFailed", why),
             Err(error) => ("ApplyFailed", format!("it cannot be run: {error}")),
         };
-        let before = self.folder.read()?.record.failure;
-        let is_same =
-            |failure: &Failure| failure.version.as_ref() == Some(version) && failure.retries == retries;
-        let tries = before.filter(is_same).map_or(1, |failure| failure.tries + 1);
-        self.fail(version, (kind, reason), tries, retries)
-    }
-
-    /// Records that a release was not applied.
-    fn fail(
-        &self,
-        version: &Version,
-        (kind, reason): (&str, String),
-        tries: u32,
-        retries: u64,
-    ) -> Result<Turn, Refusal> {
-        let name = self.folder.name();
+        let tries = failure.map_or(1, |failure| failure.tries + 1);
         let retry = notes::retry(name);
         tracing::warn!(cluster = name, %version, kind, reason, "the release was not applied; {retry}");
         let (kind, at, version) = (kind.to_owned(), self.clock.now(), Some(version.clone()));
@@ -370,6 +361,17 @@ fn remove_other_downloads(keep: &Path) {
     for path in entries.flatten().map(|entry| entry.path()).filter(|path| path != keep) {
         let _ = fs::remove_dir_all(path);
     }
+}
+
+/// Records that an update has failed which was started more than once without being seen to end. The first
+/// time may have been a power cut, but a machine that goes down each time must not be kept at it.
+fn note_interruption(Cluster { record, .. }: &mut Cluster, at: Time) {
+    let Some(Begun { version, tries, retries }) = record.begun.take_if(|begun| begun.tries > 1) else {
+        return;
+    };
+    let kind = INTERRUPTED.to_owned();
+    let reason = format!("it was started {tries} times, and the agent went down each time before it ended");
+    record.failure = Some(Failure { kind, reason, at, version: Some(version), tries, retries });
 }
 
 /// Whether the operator wants a release to be applied.

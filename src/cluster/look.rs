@@ -99,7 +99,11 @@ pub fn note(cluster: &mut Cluster, checked: &Checked, outage: Option<&Refusal>) 
     record.trouble = None;
     // An old failure does not matter once the cluster runs that release or a newer one. Nor does an approval.
     let is_ahead = |version: &Version| *version > checked.current;
-    record.failure = record.failure.take().filter(|failure| failure.version.as_ref().is_some_and(is_ahead));
+    record.failure.take_if(|failure| {
+        // Somebody has allowed a retry, but there is nothing to retry any more.
+        let is_settled = orders.retries > failure.retries && failure.version != record.target;
+        is_settled || !failure.version.as_ref().is_some_and(is_ahead)
+    });
     orders.approved.take_if(|approved| !is_ahead(approved));
     if let Some(begun) = record.begun.take_if(|begun| !is_ahead(&begun.version)) {
         record.applied = Some(begun.version);
