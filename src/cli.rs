@@ -298,7 +298,7 @@ fn dispatch(
         Command::Line(command) => line::run(command, workspace, terminal),
         Command::Promote(args) => promote::run(&args, workspace, terminal),
         Command::Explain(args) => explain::run(&args, workspace, terminal),
-        Command::Catalog(command) => catalog::run(&command, workspace, terminal),
+        Command::Catalog(command) => catalog::run(command, workspace, terminal),
         Command::Verify(args) => verify::run(&args, workspace, terminal),
         Command::Recover(args) => recover::run(&args, workspace, terminal),
         Command::Export(args) => export::run(&args, workspace, terminal),

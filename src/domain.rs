@@ -9,13 +9,16 @@ pub mod version;
 pub mod channel;
 pub mod labels;
 pub mod line;
+pub mod loosened;
 pub mod payload;
 pub mod policy;
 pub mod release;
+
 pub mod rules;
 
 pub mod catalog;
 pub mod change;
+pub mod restraint;
 pub mod stop;
 
 pub mod early;

@@ -54,6 +54,7 @@
 //!   [`stepback`](domain::stepback).
 //! - **Lines fail alone.** The last good documents of a faulty line are still served while the other lines
 //!   move on.
+//! - **Stops come first.** A stop is taken and served whatever else is wrong, and what vanishes opens nothing.
 //! - **The online key only narrows** what release keys have signed: it can offer less, never more.
 //!
 //! # Where do I find
@@ -62,6 +63,8 @@
 //! |---|---|
 //! | what a gate is, and when it opens | [`domain::promotion`] |
 //! | holds, yanks and pauses dated in the future | [`domain::stop`] |
+//! | what can be stopped in a faulty line | [`Catalog::salvaged`](domain::catalog::Catalog::salvaged) |
+//! | what vanished from the catalog, and counts all the same | [`domain::restraint`] |
 //! | the minor gate, barriers, what a yank does to clusters | [`domain::upgrade`] |
 //! | a sentence, a hint, a command to copy | [`words`] |
 //! | how versions are ordered | [`domain::version`] |

@@ -9,6 +9,7 @@
 mod add;
 mod author;
 mod hold;
+mod loosen;
 mod pause;
 pub mod promote;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Line;
+use crate::domain::loosened::What;
 use crate::domain::release::Release;
 use crate::domain::version::Version;
 
@@ -54,6 +56,8 @@ pub enum Operation {
     /// Retire a line: nothing more is added to it or promoted in it, but its releases stay on offer. This
     /// cannot be undone.
     Retire { line: LineName, reason: String, by: Author },
+    /// Record that a restraint that the catalog has lost, or is about to lose, no longer counts.
+    Loosen { what: What, reason: String, by: Author },
     /// Promote one release before its soak is over or outside its window.
     PromoteEarly(PromoteEarly),
 }
@@ -75,6 +79,7 @@ impl Operation {
             Self::Pause { channel, reason, by } => pause::pause(catalog, channel, by.event(now, reason)),
             Self::Unpause { channel, reason, by } => pause::unpause(catalog, channel, by.event(now, reason)),
             Self::Retire { line, reason, by } => retire::retire(catalog, line, by.event(now, reason)),
+            Self::Loosen { what, reason, by } => loosen::loosen(catalog, what, by.event(now, reason)),
             Self::PromoteEarly(ask) => promote::promote_early(catalog, ask, now),
         }?;
         outcome.changes.iter().try_fold(catalog.clone(), |after, change| change.apply(after))?;
@@ -92,6 +97,7 @@ impl Operation {
             | Self::Yank { reason, .. }
             | Self::Pause { reason, .. }
             | Self::Retire { reason, .. }
+            | Self::Loosen { reason, .. }
             | Self::PromoteEarly(PromoteEarly { reason, .. }) => Some(reason),
         }
     }
@@ -107,6 +113,7 @@ impl Operation {
             | Self::Yank { by, .. }
             | Self::Pause { by, .. }
             | Self::Retire { by, .. }
+            | Self::Loosen { by, .. }
             | Self::PromoteEarly(PromoteEarly { by, .. }) => Some(by),
         }
     }
@@ -131,6 +138,7 @@ pub enum Subject {
     Release { version: Version, line: LineName },
     Channel { channel: ChannelName },
     Line { line: LineName },
+    Restraint { what: What },
 }
 
 /// A remark or warning about an operation that is not refused.

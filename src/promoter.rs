@@ -25,7 +25,8 @@ use stored::StoredError;
 use watching::{Look, Watching};
 
 use crate::clock::SharedClock;
-use crate::domain::Time;
+use crate::domain::restraint::Restraint;
+use crate::domain::{Time, chain};
 use crate::publish::Publication;
 use crate::signing::Signer;
 use crate::signing::trust::Checked;
@@ -71,6 +72,8 @@ pub struct Promoter {
     checked: Checked,
     /// The catalog as it was last read.
     read: Option<Read>,
+    /// The restraints that the next catalog must still have.
+    restraints: Vec<Restraint>,
     /// The last publication.
     last: Option<Arc<Publication>>,
     schedule: Schedule,
@@ -113,6 +116,11 @@ impl Promoter {
         }
         shared.publication.store(last.clone());
         setup.state.sweep();
+        // That they are not known must not keep a stop from being served.
+        let restraints = setup.state.restraints().unwrap_or_else(|error| {
+            tracing::warn!("the restraints of the last good catalog are not known: {}", chain(&error));
+            Vec::new()
+        });
         let watching = Watching::new(Arc::clone(&setup.catalog).watch());
         Ok(Self {
             setup,
@@ -122,6 +130,7 @@ impl Promoter {
             watching,
             checked: Checked::default(),
             read: None,
+            restraints,
             last,
             schedule: Schedule::default(),
             is_failing: false,
@@ -191,7 +200,8 @@ impl Promoter {
     /// Reads the catalog. Returns whether it changed. `at` is the time of the turn.
     fn reread(&mut self, at: Time) -> bool {
         let Some(snapshot) = self.watching.read(&*self.clock) else { return false };
-        let read = self.take(snapshot, at);
+        let (read, restraints) = self.take(snapshot, at);
+        self.remember(restraints);
         // A payload that appears or disappears changes the catalog's evidence, but not its revision.
         let same = self
             .read
@@ -199,6 +209,18 @@ impl Promoter {
             .is_some_and(|before| before.revision == read.revision && before.catalog == read.catalog);
         self.read = Some(read);
         !same
+    }
+
+    /// Remembers the restraints that the next catalog must still have.
+    fn remember(&mut self, restraints: Vec<Restraint>) {
+        if restraints == self.restraints {
+            return;
+        }
+        if let Err(error) = self.setup.state.remember(&restraints) {
+            // They are still known until the server stops, and a full disk is reported when publishing fails.
+            tracing::warn!("the restraints of the catalog are not stored: {}", chain(&error));
+        }
+        self.restraints = restraints;
     }
 
     /// Reports failures outside the work of a turn.

@@ -11,6 +11,7 @@ mod explain;
 mod gates;
 pub mod operations;
 mod remedies;
+pub mod restraints;
 pub mod rules;
 mod step_backs;
 

@@ -63,6 +63,7 @@ struct WayBody {
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let now = args.at.unwrap_or_else(|| workspace.now());
+    workspace.heed_history()?;
     let view = workspace.read()?;
     match (&args.version, &args.on, &args.from) {
         (Some(version), ..) => release(version, now, &view, terminal),

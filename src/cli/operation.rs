@@ -43,7 +43,8 @@ pub fn run(
 
 /// Returns the changes that carry out an operation on the current catalog.
 pub fn plan(operation: &Operation, view: &View, workspace: &Workspace) -> anyhow::Result<Outcome> {
-    operation.plan(&view.catalog, workspace.now()).map_err(|refused| looked_up(&refused, view))
+    let now = workspace.now();
+    operation.plan(&view.as_written(now), now).map_err(|refused| looked_up(&refused, view))
 }
 
 /// Turns a refusal into an error. If a name is not in the catalog, the error says whether it may belong to

@@ -106,6 +106,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             "promote each one separately, with its own reason",
         ));
     }
+    workspace.heed_history()?;
     let dry_run = args.dry_run || (args.at.is_some() && !args.backfill);
     let Report { body, rows, notes, faulty, failed, blocked, .. } = if dry_run || args.early {
         workspace.commit(|view| {
@@ -164,7 +165,7 @@ impl Args {
         view.usable_trust()?;
         report.body.at = rfc3339(now);
         report.faulty = view.faulty_note();
-        report.notes.clear();
+        report.notes = view.lost_note().into_iter().collect();
         for version in &self.versions {
             let (line, release) = view.release(version)?;
             let last = line.stages.len() - 1;

@@ -3,7 +3,9 @@
 //! Commands get all three here, and use only what any store offers. No other file of `cli` knows that
 //! they are folders.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,17 +20,20 @@ use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::chain;
 use crate::domain::change::Change;
 use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::degraded::Degraded;
 use crate::domain::line::Line;
 use crate::domain::release::Release;
+use crate::domain::restraint::Restraint;
 use crate::domain::stop::Stop;
 use crate::domain::version::Version;
-use crate::formats::yaml::{line_path, release_path};
+use crate::formats::yaml::{POLICY_PATH, line_path, release_path};
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::store;
 use crate::store::directory::git;
 use crate::store::port::{CatalogStore, PayloadStore, Snapshot, StateStore};
 use crate::store::state::StateFolder;
+use crate::words;
 
 /// How often a commit is tried if others come first. Each of those makes progress, so losing this often in
 /// a row means that something else is wrong.
@@ -41,14 +46,18 @@ pub struct Workspace {
     pub state: PathBuf,
     clock: SharedClock,
     store: OnceCell<Arc<dyn CatalogStore>>,
+    /// The restraints that the catalog must still have.
+    restraints: OnceCell<Vec<Restraint>>,
     checked: Checked,
 }
 
 /// The catalog at one revision, with the evidence for its releases.
 pub struct View {
     pub snapshot: Snapshot,
-    /// The lines without faults, each release with its evidence.
+    /// The lines without faults, with what they have [lost](Self::lost), and each release with its evidence.
     pub catalog: Catalog,
+    /// The restraints that the catalog has lost, although nobody took them back.
+    pub lost: Vec<Restraint>,
     /// The catalog's folder, as the user named it.
     folder: PathBuf,
     trust: Result<Option<Trust>, TrustError>,
@@ -57,7 +66,8 @@ pub struct View {
 impl Workspace {
     pub fn new(globals: &Globals, clock: SharedClock) -> Self {
         let Globals { catalog, payloads, state, .. } = globals.clone();
-        Self { catalog, payloads, state, clock, store: OnceCell::new(), checked: Checked::default() }
+        let (store, restraints) = (OnceCell::new(), OnceCell::new());
+        Self { catalog, payloads, state, clock, store, restraints, checked: Checked::default() }
     }
 
     /// Returns the current time.
@@ -115,15 +125,33 @@ impl Workspace {
         store::payloads(&self.payloads, &self.state)
     }
 
+    /// Learns from the history of the catalog what it must not lose, unless the state of a server knows that.
+    /// This takes longer than reading the catalog, so only commands that decide about promotions do it.
+    ///
+    /// # Errors
+    /// When there is no catalog.
+    pub fn heed_history(&self) -> anyhow::Result<()> {
+        let known = self.state_store().restraints().unwrap_or_default();
+        let known = if known.is_empty() { Restraint::all_of_history(self.store()?.history()) } else { known };
+        self.restraints.get_or_init(|| known);
+        Ok(())
+    }
+
     /// Reads the catalog and the evidence for its releases.
     pub fn read(&self) -> anyhow::Result<View> {
         let now = self.now();
         let snapshot = self.store()?.read(now)?;
+        let has_lines = snapshot.reading.catalog.stoppable_lines().next().is_some();
+        if !has_lines && !snapshot.reading.faults.is_empty() && !self.catalog.join(POLICY_PATH).exists() {
+            return Err(no_catalog(&self.catalog, "--catalog"));
+        }
         let trust =
             Trust::read(&snapshot.trust).map(|trust| Some(trust?.with_unread(&snapshot.unread_roles)));
         let payloads = self.payload_store();
+        let known = self.restraints.get_or_init(|| self.state_store().restraints().unwrap_or_default());
+        let lost = Restraint::lost(known, &snapshot.reading.catalog, now);
         let catalog = with_evidence(
-            snapshot.reading.catalog.clone().with_stops_at_once(now),
+            snapshot.reading.catalog.clone().with_restraints(&lost).with_stops_at_once(now),
             trust.as_ref().map(Option::as_ref),
             &|version| snapshot.manifest(version),
             &|release| payloads.check(release, now),
@@ -134,7 +162,7 @@ impl Workspace {
         if self.state.is_dir() {
             let _ = payloads.remember();
         }
-        Ok(View { snapshot, catalog, folder: self.catalog.clone(), trust })
+        Ok(View { snapshot, catalog, lost, folder: self.catalog.clone(), trust })
     }
 
     /// Commits the changes that `decide` returns, if there are any. If somebody else commits first, calls
@@ -167,6 +195,18 @@ impl View {
     /// Returns the catalog's keys, if there are any.
     pub fn trust(&self) -> Result<Option<&Trust>, &TrustError> {
         self.trust.as_ref().map(Option::as_ref)
+    }
+
+    /// Returns the catalog as its files are, without what it has lost. An operation can put that back.
+    pub fn as_written(&self, now: Time) -> Cow<'_, Catalog> {
+        if self.lost.is_empty() {
+            return Cow::Borrowed(&self.catalog);
+        }
+        let written = self.snapshot.reading.catalog.clone().with_stops_at_once(now);
+        let known = |release: &Release| self.catalog.release(&release.version);
+        Cow::Owned(written.map_evidence(|release| {
+            known(release).map(|(_, known)| known.evidence.clone()).unwrap_or_default()
+        }))
     }
 
     /// Returns the catalog's keys, if there are any, or an error if they cannot be used.
@@ -270,6 +310,12 @@ impl View {
         self.catalog.stops_at_once().map(note).collect()
     }
 
+    /// Returns a note on the restraints that the catalog has lost.
+    pub fn lost_note(&self) -> Option<String> {
+        let lost = Degraded::restraints_lost(&self.lost)?;
+        Some(format!("warning: {}", words::degraded(&lost)))
+    }
+
     /// Returns a note on the lines that are left out because of their faults.
     pub fn faulty_note(&self) -> Option<String> {
         let reading = &self.snapshot.reading;
@@ -282,6 +328,25 @@ impl View {
         let count = counted(reading.faults.len(), "fault");
         Some(format!("warning: the catalog has {count}{left_out} (`tidegate catalog check`)"))
     }
+}
+
+/// Creates an error for a folder without a catalog. If it contains the catalog's folder, the hint names that.
+pub fn no_catalog(folder: &Path, flag: &str) -> anyhow::Error {
+    let folders = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir())
+    };
+    let is_catalog = |path: &PathBuf| {
+        path.join(POLICY_PATH).is_file() || folders(path).any(|line| line.join("line.yaml").is_file())
+    };
+    let inside: BTreeSet<PathBuf> = folders(folder).filter(is_catalog).collect();
+    let hint = match inside.first() {
+        Some(inside) => format!("name the catalog's folder: `{flag} {}`", inside.display()),
+        None => {
+            format!("name the folder that holds `policy.yaml` and the lines, perhaps `{flag} DIR/channels`")
+        }
+    };
+    refuse(format!("there is no catalog in `{}`", folder.display()), hint)
 }
 
 /// Returns the root of the git work tree that a folder is in, if any.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::Time;
 use super::channel::{ChannelName, LineName};
 use super::line::{Line, Prefix, Stage};
+use super::loosened::Loosened;
 use super::release::{Evidence, Release};
 use super::rules::{self, Broken, Unusable};
 use super::version::Version;
@@ -21,6 +22,8 @@ pub struct Catalog {
     prefixes: HashMap<Prefix, LineName>,
     /// The faulty lines, as far as they can be read. Nothing is decided about them, but they can be stopped.
     salvaged: BTreeMap<LineName, Line>,
+    /// The records of restraints that no longer count.
+    loosened: Vec<Loosened>,
 }
 
 /// One stage of one line, as the channel that clusters follow.
@@ -89,7 +92,7 @@ impl Catalog {
     fn indexed(lines: impl IntoIterator<Item = Line>) -> Self {
         let lines: BTreeMap<_, _> = lines.into_iter().map(|line| (line.name.clone(), line)).collect();
         let prefixes = lines.values().map(|line| (line.prefix, line.name.clone())).collect();
-        let mut catalog = Self { lines, channels: HashMap::new(), prefixes, salvaged: BTreeMap::new() };
+        let mut catalog = Self { lines, prefixes, ..Self::default() };
         let mut channels = HashMap::new();
         for (name, channel) in catalog.named_channels() {
             channels.entry(name.clone()).or_insert_with(|| (channel.line.name.clone(), channel.index));
@@ -124,9 +127,25 @@ impl Catalog {
         self
     }
 
+    /// Returns the catalog with records of restraints that no longer count.
+    pub fn with_loosened(mut self, loosened: impl IntoIterator<Item = Loosened>) -> Self {
+        self.loosened.extend(loosened);
+        self
+    }
+
+    /// The records of restraints that no longer count.
+    pub fn loosened(&self) -> &[Loosened] {
+        &self.loosened
+    }
+
     /// A faulty line, as far as it can be read. Rely on nothing in it but its stops.
     pub fn salvaged(&self, name: &LineName) -> Option<&Line> {
         self.salvaged.get(name)
+    }
+
+    /// The faulty lines, as far as they can be read.
+    pub fn salvaged_lines(&self) -> impl Iterator<Item = &Line> {
+        self.salvaged.values()
     }
 
     /// A line that can be stopped: a line of the catalog, or else a [salvaged](Self::salvaged) one.

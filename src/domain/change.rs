@@ -3,6 +3,7 @@
 use super::catalog::Catalog;
 use super::channel::{LineName, StageName};
 use super::line::Line;
+use super::loosened::Loosened;
 use super::release::{Ended, Entry, Event, Release, Yank};
 use super::rules::{self, Broken, Rule};
 use super::version::Version;
@@ -28,6 +29,8 @@ pub enum Change {
     Retire { line: LineName, retired: Event },
     /// The end of a channel's pause, with its record.
     Unpause { line: LineName, stage: StageName, ended: Ended },
+    /// A restraint no longer counts.
+    Loosen(Loosened),
 }
 
 /// The target of a change.
@@ -39,20 +42,23 @@ pub enum Changed<'a> {
     Release(&'a Version),
     /// A line, or one of its channels.
     Line(&'a LineName),
+    /// The policy, which is of every line.
+    Policy,
 }
 
 impl<'a> Changed<'a> {
-    /// Returns the line that the change applies to.
+    /// Returns the line that the change applies to, or `None` if it applies to the policy.
     ///
     /// # Errors
     /// When the release is not in the catalog.
-    pub fn line(self, catalog: &'a Catalog) -> Result<&'a LineName, ChangeError> {
+    pub fn line(self, catalog: &'a Catalog) -> Result<Option<&'a LineName>, ChangeError> {
         match self {
-            Self::NewRelease(line, _) | Self::Line(line) => Ok(line),
+            Self::NewRelease(line, _) | Self::Line(line) => Ok(Some(line)),
             Self::Release(version) => match catalog.stoppable_release(version) {
-                Some((line, _)) => Ok(&line.name),
+                Some((line, _)) => Ok(Some(&line.name)),
                 None => Err(ChangeError::NoRelease(version.clone())),
             },
+            Self::Policy => Ok(None),
         }
     }
 }
@@ -83,13 +89,15 @@ impl Change {
     /// break a rule of the catalog. A stop of a faulty line may break a rule that is broken already, and may
     /// refer to a release that cannot be read.
     pub fn apply(&self, mut catalog: Catalog) -> Result<Catalog, ChangeError> {
-        let name = self.changed().line(&catalog)?.clone();
+        let Some(name) = self.changed().line(&catalog)?.cloned() else { return Ok(self.loosen(catalog)) };
         let (line, is_faulty) = if catalog.line(&name).is_some() {
             (catalog.lines_mut().get_mut(&name), false)
         } else {
             (catalog.salvaged_mut().get_mut(&name).filter(|_| self.is_stop()), true)
         };
-        let Some(line) = line else { return Err(ChangeError::NoLine(name)) };
+        let absent =
+            || self.version().cloned().map_or(ChangeError::NoLine(name.clone()), ChangeError::NoRelease);
+        let line = line.ok_or_else(absent)?;
         let excused = if is_faulty { rules::changed(line, self.version()) } else { Vec::new() };
         self.make(line)?;
         let mut broken = rules::changed(line, self.version());
@@ -115,6 +123,7 @@ impl Change {
             Self::Pause { line, .. } | Self::Unpause { line, .. } | Self::Retire { line, .. } => {
                 Changed::Line(line)
             }
+            Self::Loosen(_) => Changed::Policy,
         }
     }
 
@@ -122,7 +131,7 @@ impl Change {
     pub fn version(&self) -> Option<&Version> {
         match self.changed() {
             Changed::NewRelease(_, version) | Changed::Release(version) => Some(version),
-            Changed::Line(_) => None,
+            Changed::Line(_) | Changed::Policy => None,
         }
     }
 
@@ -171,8 +180,16 @@ impl Change {
                 }
             }
             Self::Retire { retired, .. } => line.retired = Some(retired.clone()),
+            Self::Loosen(_) => {}
         }
         Ok(())
+    }
+
+    fn loosen(&self, catalog: Catalog) -> Catalog {
+        match self {
+            Self::Loosen(loosened) => catalog.with_loosened([loosened.clone()]),
+            _ => catalog,
+        }
     }
 }
 

@@ -4,8 +4,10 @@ use super::Time;
 use super::chain;
 use super::channel::{ChannelName, LineName};
 use super::line::Prefix;
+use super::loosened::What;
 use super::named::{named, tagged};
 use super::release::Evidence;
+use super::restraint::Restraint;
 use super::stepback::StepBack;
 use super::version::Version;
 
@@ -26,6 +28,9 @@ pub enum Degraded {
     MirrorExpiryNear { expires: Time },
     /// This mirror has no good copy of payload `file` of release `version`, and of `more` others.
     MirrorLacks { version: Version, file: String, more: usize },
+    /// The catalog has lost restraints that nobody took back, so they still count. `restraint` is the first of
+    /// them, a record of `what` takes it back, and `more` counts the others.
+    RestraintsLost { restraint: Box<Restraint>, what: What, more: usize },
     /// The machine's clock cannot be trusted, so nothing is promoted.
     ClockUntrusted(ClockDoubt),
     /// The catalog has no keys yet.
@@ -89,6 +94,8 @@ named! {
         PublishFailing = "publish_failing",
         /// Promotions could not be committed.
         CommitFailing = "commit_failing",
+        /// The catalog has lost restraints that nobody took back, so they still count.
+        RestraintsLost = "restraints_lost",
         /// A signed document expires soon.
         ExpiryNear = "expiry_near",
         /// Promotions are overdue.
@@ -107,11 +114,19 @@ impl Degraded {
         Self::Failed { kind, why: chain(error) }
     }
 
+    /// Creates a problem of restraints that a catalog has lost, if there are any.
+    pub fn restraints_lost(lost: &[Restraint]) -> Option<Self> {
+        let restraint = lost.first()?;
+        let (what, more) = (restraint.way_out(lost), lost.len() - 1);
+        Some(Self::RestraintsLost { restraint: Box::new(restraint.clone()), what, more })
+    }
+
     /// The kind of problem.
     pub const fn kind(&self) -> DegradedKind {
         match self {
             Self::LineRefused { .. } => DegradedKind::LineRefused,
             Self::NotOffered { .. } | Self::MirrorLacks { .. } => DegradedKind::NotOffered,
+            Self::RestraintsLost { .. } => DegradedKind::RestraintsLost,
             Self::PromotionsOverdue { .. } => DegradedKind::PromotionsOverdue,
             Self::ExpiryNear { .. } | Self::MirrorExpiryNear { .. } => DegradedKind::ExpiryNear,
             Self::ClockUntrusted(_) => DegradedKind::ClockUntrusted,

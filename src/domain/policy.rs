@@ -126,6 +126,30 @@ impl Window {
         Ok(Self { days: days.iter().copied().collect(), from, until, zone })
     }
 
+    /// Parses a window in the form in which it is shown, as in `mon-thu,sat 09:00-16:00 Europe/Berlin`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(' ');
+        let (days, hours, zone) = (parts.next()?, parts.next()?, parts.next()?);
+        let day = |name: &str| DAYS.iter().position(|known| *known == name);
+        let run = |run: &str| {
+            let (from, until) = run.split_once('-').unwrap_or((run, run));
+            Some((day(from)?, (day(until)? + 7 - day(from)?) % 7))
+        };
+        let runs: Vec<(usize, usize)> = days.split(',').map(run).collect::<Option<_>>()?;
+        let numbers = runs.iter().flat_map(|(from, more)| (0..=*more).map(move |day| (from + day) % 7));
+        let days: Vec<Weekday> =
+            numbers.filter_map(|day| Weekday::try_from(u8::try_from(day).ok()?).ok()).collect();
+        let (from, until) = hours.split_once('-')?;
+        let hour = |text: &str| NaiveTime::parse_from_str(text, "%H:%M").ok();
+        Self::new(&days, hour(from)?, hour(until)?, zone.parse().ok()?).ok()
+    }
+
+    /// Whether this window is open only while another one is.
+    pub fn is_within(&self, other: &Self) -> bool {
+        let hours = other.from <= self.from && self.until <= other.until;
+        self.zone == other.zone && hours && self.days.is_subset(other.days)
+    }
+
     /// Whether the window is open at `now`.
     pub fn is_open(&self, now: Time) -> bool {
         let local = now.with_timezone(&self.zone);

@@ -13,8 +13,7 @@ pub use splice::SpliceError;
 
 use crate::domain::catalog::Catalog;
 use crate::domain::change::{Change, ChangeError, Changed};
-use crate::domain::release::Ended;
-use crate::formats::yaml::{line_path, release_path};
+use crate::formats::yaml::{POLICY_PATH, line_path, release_path};
 
 /// Why a change cannot be written to its file.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +43,7 @@ pub struct Edit {
 /// # Errors
 /// When the change names a release or line that the catalog does not have.
 pub fn file(change: &Change, catalog: &Catalog) -> Result<String, ChangeError> {
-    let line = change.changed().line(catalog)?;
+    let Some(line) = change.changed().line(catalog)? else { return Ok(POLICY_PATH.to_owned()) };
     Ok(match change.changed() {
         Changed::NewRelease(_, version) => release_path(line, version),
         // The file is named after the catalog's spelling of the version.
@@ -56,7 +55,7 @@ pub fn file(change: &Change, catalog: &Catalog) -> Result<String, ChangeError> {
         Changed::Line(_) if catalog.stoppable(line).is_none() => {
             return Err(ChangeError::NoLine(line.clone()));
         }
-        Changed::Line(_) => line_path(line),
+        Changed::Line(_) | Changed::Policy => line_path(line),
     })
 }
 
@@ -80,15 +79,17 @@ pub fn edit<'a>(
         let text = render::release(line, release);
         return Ok(Some(Edit { file, text }));
     }
-    let old = old(&file).ok_or_else(|| EditError::Missing(file.clone()))?;
+    // A catalog need not have a policy.
+    let new = matches!(change, Change::Loosen(_)).then_some(&b"format: 1\n"[..]);
+    let old = old(&file).or(new).ok_or_else(|| EditError::Missing(file.clone()))?;
     let old = str::from_utf8(old).map_err(|_| EditError::NotText(file.clone()))?;
-    let Some((path, value)) = place(change) else { return Ok(None) };
-    let text = match value {
-        Some(value) => splice::put(old, &path, &value),
-        None => splice::remove(old, &path),
+    let text = match place(change) {
+        Some((path, Some(value))) => splice::put(old, &path, &value),
+        Some((path, None)) => splice::remove(old, &path),
+        None => Ok(old.to_owned()),
     };
     let text = text.and_then(|text| match record(change) {
-        Some((path, ended)) => splice::append(&text, &path, &render::ended(ended)),
+        Some((path, record)) => splice::append(&text, &path, &record),
         None => Ok(text),
     });
     match text {
@@ -99,10 +100,10 @@ pub fn edit<'a>(
 }
 
 /// Returns the path of the key that a change affects, and its new value, or no value if the change removes
-/// the key. Returns `None` for a new release, which gets a file of its own.
+/// the key. Returns `None` for a new release, which gets a file of its own, and for a record.
 fn place(change: &Change) -> Option<(Vec<&str>, Option<String>)> {
     Some(match change {
-        Change::Add { .. } => return None,
+        Change::Add { .. } | Change::Loosen(_) => return None,
         Change::Enter { stage, entry, .. } => (vec!["stages", stage.as_str()], Some(render::entry(entry))),
         Change::Hold { hold, .. } => (vec!["hold"], Some(render::event(hold))),
         Change::Resume { .. } => (vec!["hold"], None),
@@ -114,12 +115,13 @@ fn place(change: &Change) -> Option<(Vec<&str>, Option<String>)> {
     })
 }
 
-/// Returns the path of the list to which a change adds the record of a stop that it ends.
-fn record(change: &Change) -> Option<(Vec<&str>, &Ended)> {
+/// Returns the path of the list to which a change adds a record, and the record.
+fn record(change: &Change) -> Option<(Vec<&str>, String)> {
     Some(match change {
-        Change::Resume { ended, .. } => (vec!["resumed"], ended),
-        Change::Unyank { ended, .. } => (vec!["unyanked"], ended),
-        Change::Unpause { stage, ended, .. } => (vec!["resumed", stage.as_str()], ended),
+        Change::Resume { ended, .. } => (vec!["resumed"], render::ended(ended)),
+        Change::Unyank { ended, .. } => (vec!["unyanked"], render::ended(ended)),
+        Change::Unpause { stage, ended, .. } => (vec!["resumed", stage.as_str()], render::ended(ended)),
+        Change::Loosen(loosened) => (vec!["loosened"], render::loosened(loosened)),
         Change::Add { .. }
         | Change::Enter { .. }
         | Change::Hold { .. }

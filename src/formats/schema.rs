@@ -68,6 +68,7 @@ fn form(form: &Form) -> Map<String, Value> {
         Form::Line(max) => text(*max, r"^[^\n]*\n*$"),
         Form::Lines(max) => map(json!({"type": "string", "minLength": 1, "maxLength": max})),
         Form::Version => text(128, r"^v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"),
+        Form::What => text(256, r"^(hold|yank|barrier|pause|soak|window|freeze|retired)/[^ \n]+$"),
         Form::Prefix => text(64, r"^v?[0-9]+(\.[0-9]+){0,2}$"),
         Form::Name => text(64, NAME),
         Form::Time => map(json!({

@@ -168,6 +168,9 @@ pub fn line_path(line: &LineName) -> String {
     format!("{line}/line.yaml")
 }
 
+/// The path of the policy.
+pub const POLICY_PATH: &str = "policy.yaml";
+
 /// Reads a catalog from its files.
 pub fn read<'a>(sources: impl IntoIterator<Item = Source<'a>>) -> Reading {
     let files: Vec<ParsedFile> = sources.into_iter().map(parse).collect();

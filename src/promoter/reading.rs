@@ -13,6 +13,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::chain;
 use crate::domain::channel::LineName;
 use crate::domain::release::Release;
+use crate::domain::restraint::Restraint;
 use crate::domain::stop::Stop;
 use crate::domain::version::Version;
 use crate::publish::continuity::{Trusted, published, trusted};
@@ -23,7 +24,10 @@ use crate::store::port::{Revision, Snapshot};
 /// The catalog as it was last read.
 pub(super) struct Read {
     pub revision: Revision,
+    /// With what it has lost.
     pub catalog: Catalog,
+    /// The restraints that it has lost, although nobody took them back.
+    pub lost: Vec<Restraint>,
     pub faulty: BTreeMap<LineName, String>,
     pub faults: usize,
     pub trust: Result<Option<Trust>, TrustError>,
@@ -35,8 +39,9 @@ pub(super) struct Read {
 }
 
 impl Promoter {
-    /// Gathers the evidence for each release in a snapshot. `at` is the time of the turn.
-    pub(super) fn take(&self, mut snapshot: Snapshot, at: Time) -> Read {
+    /// Puts back what the catalog of a snapshot has lost, and gathers the evidence for each release. `at` is the
+    /// time of the turn. Also returns the restraints that the next catalog must still have.
+    pub(super) fn take(&self, mut snapshot: Snapshot, at: Time) -> (Read, Vec<Restraint>) {
         // Nobody else holds the reading, so this moves the catalog instead of copying it.
         let mut reading = Arc::unwrap_or_clone(std::mem::take(&mut snapshot.reading));
         if let Some(last) = self.last.as_deref() {
@@ -54,9 +59,12 @@ impl Promoter {
         let trust = trust.map(|trust| Some(trust?.with_unread(&snapshot.unread_roles)));
         let usable = trust.as_ref().map(Option::as_ref);
         let manifest = |version: &_| snapshot.manifest(version);
+        let lost = Restraint::lost(&self.restraints, &reading.catalog, at);
+        let restraints = Restraint::remembered(self.restraints.clone(), &reading.catalog, at);
+        let restrained = std::mem::take(&mut reading.catalog).with_restraints(&lost);
         // While the clock is in doubt, its time differs from that of the turn. A stop that is dated later
         // than either takes effect at once.
-        let stopped = std::mem::take(&mut reading.catalog).with_stops_at_once(at.min(now));
+        let stopped = restrained.with_stops_at_once(at.min(now));
         for Stop { line, what, .. } in stopped.stops_at_once() {
             let version = what.release().map(tracing::field::display);
             tracing::warn!(%line, version, key = what.key(), "a stop is dated ahead of this machine's clock, so it takes effect at once");
@@ -74,8 +82,9 @@ impl Promoter {
         for (line, error) in usable.ok().flatten().into_iter().flat_map(Trust::broken) {
             faulty.entry(line.clone()).or_insert_with(|| chain(error));
         }
-        Read {
+        let read = Read {
             revision: snapshot.revision,
+            lost,
             faulty,
             faults: reading.faults.len(),
             trust,
@@ -83,6 +92,7 @@ impl Promoter {
             manifests,
             at: self.clock.monotonic(),
             catalog,
-        }
+        };
+        (read, restraints)
     }
 }

@@ -6,6 +6,7 @@ mod place;
 mod rotation;
 mod stops;
 mod unpublished;
+mod vanish;
 mod waiting;
 mod withheld;
 

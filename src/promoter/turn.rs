@@ -138,6 +138,7 @@ impl Promoter {
         if let Some(why) = &read.trust_kept {
             degraded.push(Degraded::TrustKept { why: why.clone() });
         }
+        degraded.extend(Degraded::restraints_lost(&read.lost));
         let (mut publication, mut has_failed) = (None, false);
         match &read.trust {
             Err(e) => degraded.push(Degraded::failed(ReadFailing, e)),

@@ -3,6 +3,7 @@
 mod commit;
 mod entry;
 pub mod git;
+mod history;
 mod listing;
 mod watch;
 
@@ -24,6 +25,7 @@ use super::port::{
     CatalogStore, CommitError, Each, Exclusive, ReadError, Revision, Snapshot, Watch, reuse, roles_first,
 };
 use crate::domain::Time;
+use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::version::Version;
 use crate::formats::yaml::{ParsedFile, Reading, assemble};
@@ -120,6 +122,10 @@ impl CatalogStore for Directory {
         now: Time,
     ) -> Result<Vec<(usize, CommitError)>, CommitError> {
         self.at(base, now, |from| Self::failing(from, changes))
+    }
+
+    fn history(&self) -> Vec<(Time, Catalog)> {
+        if self.work_tree().is_some() { history::history(&self.catalog) } else { Vec::new() }
     }
 
     fn exclusive(&self) -> Result<Exclusive, CommitError> {

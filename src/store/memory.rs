@@ -21,6 +21,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::release::{PayloadState, Release};
+use crate::domain::restraint::Restraint;
 use crate::domain::version::Version;
 use crate::formats::tuf::next_version;
 use crate::formats::yaml::Reading;
@@ -207,6 +208,7 @@ struct Held {
     published: u64,
     is_new: bool,
     keys: BTreeMap<PathBuf, String>,
+    restraints: Vec<Restraint>,
 }
 
 impl MemoryState {
@@ -264,6 +266,15 @@ impl StateStore for MemoryState {
 
     fn is_new(&self) -> bool {
         self.held().is_new
+    }
+
+    fn restraints(&self) -> Result<Vec<Restraint>, StateError> {
+        Ok(self.held().restraints.clone())
+    }
+
+    fn remember(&self, restraints: &[Restraint]) -> Result<(), StateError> {
+        self.held().restraints = restraints.to_vec();
+        Ok(())
     }
 
     fn keys(&self) -> Result<Vec<HeldKey>, StateError> {

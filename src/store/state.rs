@@ -13,6 +13,8 @@ use super::port::{Blob, Exclusive, HeldKey, Revision, StateError, StateStore};
 use super::secret;
 use super::stamp::Stamp;
 use crate::domain::Time;
+use crate::domain::restraint::Restraint;
+use crate::formats::restraints;
 use crate::formats::tuf::next_version;
 
 /// A state folder.
@@ -49,6 +51,10 @@ impl StateFolder {
 
     fn version_path(&self) -> PathBuf {
         self.folder.join("version")
+    }
+
+    fn restraints_path(&self) -> PathBuf {
+        self.folder.join("restraints.json")
     }
 
     fn reserved(&self) -> Result<u64, StateError> {
@@ -115,6 +121,17 @@ impl StateStore for StateFolder {
 
     fn is_new(&self) -> bool {
         self.new_path().is_file()
+    }
+
+    fn restraints(&self) -> Result<Vec<Restraint>, StateError> {
+        let path = self.restraints_path();
+        let Some(bytes) = present(fs::read(&path)).map_err(unreadable(&path))? else { return Ok(Vec::new()) };
+        restraints::read(&bytes).ok_or_else(|| StateError::Restraints(format!("`{}`", path.display())))
+    }
+
+    fn remember(&self, restraints: &[Restraint]) -> Result<(), StateError> {
+        durable::create_state_folder(&self.folder)?;
+        Ok(durable::write(&self.restraints_path(), &restraints::write(restraints), Mode::Private)?)
     }
 
     fn keys(&self) -> Result<Vec<HeldKey>, StateError> {

@@ -1,5 +1,6 @@
 //! Problems that do not stop a server from serving, and why lines were refused.
 
+use super::restraints::{lost, lost_hint};
 use super::{and_more, objection, step_back, step_back_hint};
 use crate::domain::degraded::{Claim, ClockDoubt, Degraded, LineRefusal};
 use crate::domain::rfc3339;
@@ -21,6 +22,9 @@ pub fn degraded(degraded: &Degraded) -> String {
         Degraded::NotOffered { version, evidence, more } => {
             let why = objection(evidence).map(|why| format!(": {why}")).unwrap_or_default();
             format!("`{version}`{} is not offered{why}; see `tidegate explain {version}`", and_more(*more))
+        }
+        Degraded::RestraintsLost { restraint, what, more } => {
+            format!("{}{}; it still counts: {}", lost(restraint), and_more(*more), lost_hint(what))
         }
         Degraded::PromotionsOverdue { count, version, since } => {
             let since = rfc3339(*since);

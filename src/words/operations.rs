@@ -22,6 +22,7 @@ pub fn sentence(operation: &Operation, outcome: &Outcome) -> String {
         Subject::Release { version, .. } => format!("`{version}`"),
         Subject::Channel { channel } => format!("`{channel}`"),
         Subject::Line { line } => format!("line `{line}`"),
+        Subject::Restraint { what } => format!("`{what}`"),
     };
     let to = match (&outcome.subject, operation) {
         (Subject::Release { line, .. }, Operation::Add(_)) => format!(" to line `{line}`"),
@@ -62,6 +63,7 @@ fn told(operation: &Operation) -> (&'static str, String, &'static str) {
         Operation::Retire { reason, .. } => {
             ("retired", because(Some(reason)), "has already been retired for that reason")
         }
+        Operation::Loosen { reason, .. } => ("loosened", because(Some(reason)), "is loosened already"),
         Operation::PromoteEarly(PromoteEarly { reason, .. }) => {
             ("promoted", format!(" early: {reason}"), "is already in its last stage")
         }

@@ -122,6 +122,88 @@ fn a_folder_without_a_catalog_is_nothing_to_compare_with() {
 }
 
 #[test]
+fn the_folder_around_a_catalog_gives_one_error_that_names_the_catalog() {
+    let desk = Desk::new();
+    desk.release("1.8.4", SOAKED);
+    desk.write("docs/notes.yaml", "a: b");
+    for arguments in [&["catalog", "check", "--catalog", "."][..], &["release", "list", "--catalog", "."]] {
+        let told = desk.run(arguments);
+        assert!(told.contains("exit 1") && told.contains("there is no catalog in `.`"), "{told}");
+        assert!(told.contains("hint: name the catalog's folder: `--catalog ./channels`"), "{told}");
+    }
+    desk.done(&["catalog", "check", "--catalog", "./channels"]);
+}
+
+/// The catalog as it is becomes the one that is served.
+fn serve_this(desk: &Desk) {
+    for (path, bytes) in desk.files("channels") {
+        let served = path.strip_prefix(desk.path("channels")).unwrap();
+        desk.write(&format!("served/{}", served.display()), std::str::from_utf8(&bytes).unwrap());
+    }
+}
+
+#[test]
+fn what_a_merge_lost_is_told_against_what_is_served_until_it_is_loosened() {
+    let desk = Desk::new();
+    desk.release("1.8.4", "hold: { at: 2018-01-01T00:00:00Z, by: ada, reason: etcd }\n");
+    desk.write(
+        "channels/policy.yaml",
+        "format: 1\nfreezes:\n  - { from: 2018-01-01T00:00:00Z, until: 2118-01-01T00:00:00Z, reason: an audit }\n",
+    );
+    serve_this(&desk);
+    let check = ["catalog", "check", "--against", "served"];
+    desk.done(&check);
+    desk.edit("channels/1.8/1.8.4.yaml", "hold: { at: 2018-01-01T00:00:00Z, by: ada, reason: etcd }\n", "");
+    std::fs::remove_file(desk.path("channels/policy.yaml")).unwrap();
+    assert_snapshot!("against_lost", desk.run(&check));
+    for what in ["hold/1.8.4", "freeze/1.8/2018-01-01T00:00:00Z"] {
+        desk.done(&["catalog", "loosen", what, "--reason", "reviewed"]);
+    }
+    desk.done(&check);
+    assert!(
+        desk.read("channels/policy.yaml").contains("what: hold/1.8.4"),
+        "{}",
+        desk.read("channels/policy.yaml")
+    );
+}
+
+#[test]
+fn a_resume_is_no_loss() {
+    let desk = Desk::new();
+    desk.release("1.8.4", "");
+    desk.done(&["release", "hold", "1.8.4", "--reason", "etcd"]);
+    serve_this(&desk);
+    desk.done(&["release", "resume", "1.8.4", "--reason", "fixed"]);
+    desk.done(&["catalog", "check", "--against", "served"]);
+}
+
+#[test]
+fn a_served_catalog_with_a_fault_is_compared_as_far_as_it_can_be_read() {
+    let desk = Desk::new();
+    desk.release("1.8.4", SOAKED);
+    desk.release("1.8.5", "");
+    serve_this(&desk);
+    for broken in ["1.8/1.8.5.yaml", "1.8/line.yaml", "policy.yaml"] {
+        let good = desk.read(&format!("served/{broken}"));
+        for fault in [format!("{good}colour: green\n"), "format: 1\nli".to_owned()] {
+            desk.write(&format!("served/{broken}"), &fault);
+            // A change that mends the fault passes, and one that takes a release away does not.
+            let told = desk.run(&["catalog", "check", "--against", "served"]);
+            assert!(
+                told.contains("exit 0") && told.contains("warning: line `1.8` has faults in the catalog"),
+                "{told}"
+            );
+            let release = desk.read("channels/1.8/1.8.4.yaml");
+            std::fs::remove_file(desk.path("channels/1.8/1.8.4.yaml")).unwrap();
+            let told = desk.run(&["catalog", "check", "--against", "served"]);
+            assert!(told.contains("exit 1") && told.contains("`1.8.4` was published"), "{broken}: {told}");
+            desk.write("channels/1.8/1.8.4.yaml", &release);
+        }
+        desk.write(&format!("served/{broken}"), &good);
+    }
+}
+
+#[test]
 fn a_stop_dated_ahead_counts_at_once_and_is_told_of() {
     let desk = Desk::new();
     desk.release("1.8.4", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\nhold: { at: 2118-01-10T09:00:00Z, by: ada, reason: etcd loses quorum }\n");

@@ -6,23 +6,26 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::super::failure::{Hint, refuse};
+use super::super::failure::Hint;
 use super::super::table::counted;
 use super::super::terminal::Terminal;
 use super::super::time;
-use super::super::workspace::{View, Workspace};
+use super::super::workspace::{View, Workspace, no_catalog};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::chain;
+use crate::domain::channel::LineName;
 use crate::domain::early::new_and_too_early;
+use crate::domain::line::{Line, Stage};
 use crate::domain::promotion::decide;
 use crate::domain::release::{Entry, Evidence, ManifestState, PayloadState, Release};
+use crate::domain::restraint::Restraint;
 use crate::domain::rules::{At, Broken};
 use crate::domain::stepback::{Offer, StepBack, StepBackKind, step_backs};
 use crate::domain::version::Version;
 use crate::formats::api::StepBackBody;
 use crate::formats::fault::{Fault, Spot};
-use crate::formats::yaml::release_path;
+use crate::formats::yaml::{Reading, line_path, release_path};
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust};
 use crate::store::port::CommitError;
@@ -33,7 +36,8 @@ use crate::words::rules::message_and_hint;
 ///
 /// Reports all faults at once, each with its file, line and column, and a hint. With `--against`, also
 /// reports each offer of another catalog (usually the branch that is being served) that this one takes
-/// back: the server would refuse to publish that. An unsigned release is only a warning, on stderr.
+/// back: the server would refuse to publish that. It also reports each freeze, window, soak, hold, pause, yank
+/// or barrier of that catalog that is gone without a record. An unsigned release is only a warning, on stderr.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -60,12 +64,12 @@ struct Body {
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let now = args.at.unwrap_or_else(|| workspace.now());
     let view = workspace.read()?;
-    let (mut steps, early) = match &args.against {
+    let Against { mut steps, faults: against, warnings: uncompared } = match &args.against {
         Some(served) => against(served, &view, workspace, now)?,
-        None => (Vec::new(), Vec::new()),
+        None => Against::default(),
     };
     let mut faults = view.snapshot.reading.faults.clone();
-    faults.extend(early);
+    faults.extend(against);
     let is_empty = view.catalog.lines().next().is_none() && faults.is_empty();
     if is_empty && !workspace.catalog.join("policy.yaml").exists() {
         return Err(no_catalog(&workspace.catalog, "--catalog"));
@@ -83,6 +87,15 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     };
     warnings.extend(view.snapshot.reading.leftovers.iter().map(ignored));
     warnings.extend(unoffered(&view, workspace, now));
+    warnings.extend(uncompared);
+    let gone = |lost: &Restraint| {
+        format!(
+            "{}; it still counts: {}",
+            words::restraints::lost(lost),
+            words::restraints::lost_hint(&lost.way_out(&view.lost))
+        )
+    };
+    warnings.extend(view.lost.iter().map(gone));
     let body = Body {
         faults,
         step_backs: steps.iter().map(StepBackBody::of).collect(),
@@ -103,17 +116,24 @@ fn releases(catalog: &Catalog) -> impl Iterator<Item = &Release> {
     catalog.lines().flat_map(|line| line.releases.values())
 }
 
-/// Compares with the served catalog: returns each offer that this catalog takes back, and a fault for each
-/// new entry that is too early.
+/// What a comparison with the served catalog finds.
+#[derive(Default)]
+struct Against {
+    /// Each offer that this catalog takes back.
+    steps: Vec<StepBack>,
+    /// A fault for each new entry that is too early, and for each restraint that is gone.
+    faults: Vec<Fault>,
+    /// What could not be compared.
+    warnings: Vec<String>,
+}
+
+/// Compares with the served catalog.
 ///
 /// A release that is signed there must be signed here, and one that entered a stage there must have its
-/// payload here. A signature that is missing or invalid there is not compared.
-fn against(
-    served: &Path,
-    view: &View,
-    workspace: &Workspace,
-    now: Time,
-) -> anyhow::Result<(Vec<StepBack>, Vec<Fault>)> {
+/// payload here. A signature that is missing or invalid there is not compared. Of a line that has faults
+/// there, its releases are compared as far as they can be read, so that a fault does not take the guard off
+/// every change that comes after it.
+fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyhow::Result<Against> {
     let before = workspace
         .other(served)
         .hint("name the folder of the catalog that is being served: `--against DIR`")?;
@@ -121,34 +141,77 @@ fn against(
     if before.reading.catalog.lines().next().is_none() && before.reading.faulty.is_empty() {
         return Err(no_catalog(served, "--against"));
     }
+    let written = view.as_written(workspace.now());
     // If a line of the served catalog cannot be read, its new entries are unknown.
     let unread = &before.reading.faulty;
     let early = new_and_too_early(&before.reading.catalog, &view.snapshot.reading.catalog);
     let early = early.iter().filter(|early| !unread.contains_key(early.line.as_str())).filter_map(too_early);
-    let early: Vec<Fault> = early.collect();
+    let mut faults: Vec<Fault> = early.collect();
+    let base = comparable(&before.reading, &written);
+    let mut known = Restraint::all_of_base(&base, workspace.now());
+    known.retain(|one| !unread.contains_key(one.line.as_str()) || one.is_stop());
+    let lost = Restraint::lost(&known, &written, workspace.now());
+    faults.extend(lost.iter().map(|one| gone(one, &lost)));
     let trust = Trust::read(&before.trust).ok().flatten();
-    let before = with_evidence(
-        before.reading.catalog.clone().with_stops_at_once(workspace.now()),
+    let base = with_evidence(
+        base.with_stops_at_once(workspace.now()),
         Ok(trust.as_ref()),
         &|version| before.manifest(version),
         &|_| PayloadState::Present,
         &Checked::default(),
     );
     let was_signed = |version: &Version| {
-        let release = before.release(version);
+        let release = base.release(version);
         release.is_some_and(|(_, release)| matches!(release.evidence.manifest, ManifestState::Signed(_)))
     };
     let has_payloads = workspace.payloads.is_dir();
-    let after = view.catalog.clone().map_evidence(|Release { version, evidence, .. }| Evidence {
+    let after = written.into_owned().map_evidence(|Release { version, evidence, .. }| Evidence {
         manifest: if was_signed(version) { evidence.manifest.clone() } else { ManifestState::NoTrust },
         payload: if has_payloads { evidence.payload.clone() } else { PayloadState::Present },
     });
-    let before = before
-        .map_evidence(|_| Evidence { manifest: ManifestState::NoTrust, payload: PayloadState::Present });
+    let base =
+        base.map_evidence(|_| Evidence { manifest: ManifestState::NoTrust, payload: PayloadState::Present });
     // A faulty line has its own report, and the server keeps serving its last good documents.
-    let faulty = &view.snapshot.reading.faulty;
-    let steps = step_backs(&Offer::all(&before, now), &Offer::all(&after, now));
-    Ok((steps.into_iter().filter(|step| !faulty.contains_key(step.line.as_str())).collect(), early))
+    let refused = &view.snapshot.reading.faulty;
+    let mut steps = step_backs(&Offer::all(&base, now), &Offer::all(&after, now));
+    steps.retain(|step| !refused.contains_key(step.line.as_str()));
+    let uncompared = |(line, why): (LineName, String)| {
+        format!(
+            "line `{line}` has faults in the catalog that it is compared with, so only what can be read there was compared: {why}"
+        )
+    };
+    let warnings = before.reading.faulty_lines(served).into_iter().map(uncompared).collect();
+    Ok(Against { steps, faults, warnings })
+}
+
+/// The served catalog, with its faulty lines as far as they can be compared: their own files may be what
+/// cannot be read, so they get the stages that this catalog has.
+fn comparable(before: &Reading, after: &Catalog) -> Catalog {
+    let comparable = |salvaged: &Line| {
+        let mut line = after.line(&salvaged.name).unwrap_or(salvaged).clone();
+        let entries = |release: &Release| {
+            let entry = |stage: &Stage| release.entries.get(salvaged.stage(&stage.name)?)?.clone();
+            line.stages.iter().map(entry).collect()
+        };
+        let release = |release: &Release| Release { entries: entries(release), ..release.clone() };
+        let releases = salvaged.releases.values().map(|one| (one.version.clone(), release(one))).collect();
+        for stage in &mut line.stages {
+            let paused = salvaged.stage(&stage.name).and_then(|place| salvaged.stages[place].paused.clone());
+            stage.paused = paused;
+        }
+        line.releases = releases;
+        (line.name.clone(), Some(line))
+    };
+    let salvaged: Vec<_> = before.catalog.salvaged_lines().map(comparable).collect();
+    let loosened = before.catalog.loosened().to_vec();
+    before.catalog.clone().with_published(salvaged).with_loosened(loosened)
+}
+
+/// The fault for a restraint that is gone.
+fn gone(one: &Restraint, lost: &[Restraint]) -> Fault {
+    let file = one.release().map_or_else(|| line_path(&one.line), |version| release_path(&one.line, version));
+    let hint = words::restraints::lost_hint(&one.way_out(lost));
+    Fault::new(&file, "", Spot::START, &words::restraints::lost(one), &hint)
 }
 
 /// The fault for an entry whose author is the schedule, although no promoter can have made it.
@@ -156,13 +219,6 @@ fn too_early(early: &Broken) -> Option<Fault> {
     let At::Release(version, _) = &early.at else { return None };
     let (message, hint) = message_and_hint(&early.rule);
     Some(Fault::new(&release_path(&early.line, version), "", Spot::START, &message, &hint))
-}
-
-fn no_catalog(folder: &Path, flag: &str) -> anyhow::Error {
-    refuse(
-        format!("there is no catalog in `{}`", folder.display()),
-        format!("name the folder that holds `policy.yaml` and the lines, perhaps `{flag} DIR/channels`"),
-    )
 }
 
 /// Counts the faults of the catalog's files, as `catalog check` shows them.

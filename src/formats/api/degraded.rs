@@ -17,15 +17,17 @@ sparse! {
         pub kind: &'static str,
         pub detail: String,
         @optional {
-            /// For `line_refused`: the line.
+            /// For `line_refused` and `restraints_lost`: the line.
             line: String,
             /// For `line_refused`: why the line was refused.
             refusal: RefusalBody,
-            /// For `not_offered` and `promotions_overdue`: the first release concerned.
+            /// For `not_offered`, `promotions_overdue` and `restraints_lost`: the first release concerned.
             version: String,
-            /// For `not_offered` and `promotions_overdue`: how many releases or promotions (on a mirror,
-            /// payloads) are concerned.
+            /// For `not_offered`, `promotions_overdue` and `restraints_lost`: how many releases, promotions (on a
+            /// mirror, payloads) or restraints are concerned.
             count: usize,
+            /// For `restraints_lost`: what `tidegate catalog loosen` takes, if it was meant.
+            what: String,
             /// For `promotions_overdue`: since when the first promotion has been overdue.
             since: String,
             /// For `expiry_near`: the document that expires. Absent on a mirror, where the whole import
@@ -82,6 +84,13 @@ impl DegradedBody {
                 version: Some(version.to_string()),
                 count: Some(more + 1),
                 evidence: EvidenceBody::of(evidence),
+                ..body
+            },
+            Degraded::RestraintsLost { restraint, what, more } => Self {
+                line: Some(restraint.line.to_string()),
+                version: restraint.release().map(ToString::to_string),
+                what: Some(what.to_string()),
+                count: Some(more + 1),
                 ..body
             },
             Degraded::PromotionsOverdue { count, version, since } => Self {

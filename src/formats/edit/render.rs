@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::scalar::scalar;
 use crate::domain::labels::Labels;
 use crate::domain::line::Line;
+use crate::domain::loosened::Loosened;
 use crate::domain::payload::Payload;
 use crate::domain::release::{Ended, Entry, Event, Release, Yank};
 use crate::domain::rfc3339;
@@ -43,6 +44,12 @@ pub fn ended(ended: &Ended) -> String {
         ("by", scalar(&ended.by)),
         ("reason", scalar(&ended.reason)),
     ])
+}
+
+/// Writes the record of a restraint that no longer counts, in flow form.
+pub fn loosened(loosened: &Loosened) -> String {
+    let what = [("what", scalar(&loosened.what.to_string()))];
+    flow(&[&what[..], &event_pairs(&loosened.event)].concat())
 }
 
 fn event_pairs(event: &Event) -> [(&'static str, String); 3] {

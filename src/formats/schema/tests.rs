@@ -12,6 +12,7 @@ fn sample(form: &Form, count: &mut u32) -> Value {
         Form::Format => json!(FORMAT),
         Form::Line(_) | Form::Lines(_) => json!(format!("some words, {n}")),
         Form::Version => json!(format!("1.8.{n}")),
+        Form::What => json!(format!("hold/1.8.{n}")),
         Form::Prefix => json!("1.8"),
         // A name that is a version's prefix too: a line needs no other then.
         Form::Name => json!(format!("1.{n}")),

@@ -124,7 +124,8 @@ pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading 
     }
     faults.sort();
     leftovers.sort();
-    Reading { catalog: catalog.with_salvaged(salvaged), faulty: by_line, faults, leftovers }
+    let catalog = catalog.with_salvaged(salvaged).with_loosened(readable.loosened.iter().cloned());
+    Reading { catalog, faulty: by_line, faults, leftovers }
 }
 
 /// Builds a faulty line from what can be read of its files, so that it can be stopped.

@@ -36,6 +36,8 @@ pub enum Form {
     /// Any number of lines of text, with their maximum total length in bytes.
     Lines(usize),
     Version,
+    /// The name of a restraint.
+    What,
     Prefix,
     Name,
     Time,
@@ -171,6 +173,11 @@ pub const ENDED: Shape = Shape {
         must("by", Form::Line(text::AUTHOR), "Who ended it."),
         must("reason", Form::Line(text::REASON), "Why it was ended, for everyone to read."),
     ],
+};
+
+pub const LOOSENED: Shape = Shape {
+    about: "A restraint that no longer counts although the catalog has lost it",
+    keys: &[must("what", Form::What, "Its name, as in `hold/1.8.4`."), AT, BY, REASON],
 };
 
 pub const YANK: Shape = Shape {

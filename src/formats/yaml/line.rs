@@ -12,6 +12,7 @@ use super::stage::{LINE_STAGE, POLICY_STAGE, RawStage, stages};
 use super::when::{duration, time};
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::line::{Follows, Line, Prefix};
+use crate::domain::loosened::Loosened;
 use crate::domain::policy::Freeze;
 use crate::domain::release::{Ended, Event};
 use crate::domain::rules::{self, text};
@@ -30,6 +31,11 @@ pub const POLICY: Shape = Shape {
             "The stages, in the order in which releases go through them.",
         ),
         FREEZES,
+        may(
+            "loosened",
+            Form::List(&Form::Shape(&keys::LOOSENED)),
+            "The restraints that were taken back on purpose.",
+        ),
     ],
 };
 
@@ -58,6 +64,7 @@ pub const LINE: Shape = Shape {
 pub(super) struct RawPolicy {
     pub stages: Vec<RawStage>,
     pub freezes: Vec<Freeze>,
+    pub loosened: Vec<Loosened>,
 }
 
 /// The content of a `line.yaml`, before the policy is merged into it.
@@ -104,7 +111,7 @@ impl Default for RawPolicy {
         let names =
             ["preproduction", "production"].into_iter().filter_map(|name| StageName::parse(name).ok());
         let stages = names.map(RawStage::named);
-        Self { stages: stages.collect(), freezes: Vec::new() }
+        Self { stages: stages.collect(), freezes: Vec::new(), loosened: Vec::new() }
     }
 }
 
@@ -114,7 +121,8 @@ pub(super) fn policy(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<RawPoli
     let stages = stages(node, fields, &POLICY_STAGE, faults);
     let freezes = fields.read("freezes", faults, freezes).unwrap_or_default();
     let stages = stages.unwrap_or_else(|| RawPolicy::default().stages);
-    Some(RawPolicy { stages, freezes })
+    let loosened = fields.read("loosened", faults, loosened).unwrap_or_default();
+    Some(RawPolicy { stages, freezes, loosened })
 }
 
 /// Reads a line. `folder` is the name of its folder. If there is a fault, the line has what could be read, and
@@ -158,6 +166,15 @@ fn follows(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Follows
     let line = fields.read("line", faults, scalar::line_name);
     let grace = fields.read("grace", faults, duration).unwrap_or_default();
     Some(Follows { line: line?, grace })
+}
+
+fn loosened(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Loosened>> {
+    list(node, faults, |item, faults| {
+        let fields = Fields::of(item, item.spot, &keys::LOOSENED, faults)?;
+        let what = fields.read("what", faults, scalar::what);
+        let event = event::of(&fields, faults);
+        Some(Loosened { what: what?, event: event? })
+    })
 }
 
 fn freezes(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Freeze>> {

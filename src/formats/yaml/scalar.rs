@@ -6,6 +6,7 @@ use super::faults::Faults;
 use super::node::{Node, Value};
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
+use crate::domain::loosened::What;
 use crate::domain::payload::{DigestError, Sha256};
 use crate::domain::policy::Urgency;
 use crate::domain::rules::{Rule, text as rules};
@@ -103,6 +104,10 @@ pub(super) fn parsed<T, E: Display>(
 
 pub(super) fn version(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Version> {
     parsed(node, faults, Version::parse, "a version has three numbers, as in `1.8.4-tectonic.1`")
+}
+
+pub(super) fn what(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<What> {
+    parsed(node, faults, What::parse, "write what `tidegate catalog loosen` writes, as in `hold/1.8.4`")
 }
 
 pub(super) fn prefix(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Prefix> {

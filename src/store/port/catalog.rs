@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::{Cause, Exclusive};
 use crate::domain::Time;
+use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::version::Version;
 use crate::formats::edit::EditError;
@@ -57,6 +58,12 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
         changes: &[Change],
         now: Time,
     ) -> Result<Vec<(usize, CommitError)>, CommitError>;
+
+    /// Returns the catalog as it was after each of the last commits, oldest first, with their times, as far as
+    /// the store keeps them.
+    fn history(&self) -> Vec<(Time, Catalog)> {
+        Vec::new()
+    }
 
     /// Keeps everybody else from committing until the returned value is dropped: for a caller that reads,
     /// signs what it read, and then [puts](Self::put) the result.

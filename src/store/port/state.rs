@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{Blob, Cause, Exclusive, Revision};
 use crate::domain::Time;
+use crate::domain::restraint::Restraint;
 use crate::store::secret::Exposed;
 
 /// A store for what a server must not lose: its versions, its last publication, its online keys.
@@ -59,6 +60,18 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// [`publish`](Self::publish) was not.
     fn is_new(&self) -> bool;
 
+    /// The restraints that were last [remembered](Self::remember).
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn restraints(&self) -> Result<Vec<Restraint>, StateError>;
+
+    /// Durably replaces the restraints that the next catalog must still have.
+    ///
+    /// # Errors
+    /// When they cannot be stored.
+    fn remember(&self, restraints: &[Restraint]) -> Result<(), StateError>;
+
     /// Returns every private key in the state.
     ///
     /// # Errors
@@ -94,4 +107,6 @@ pub enum StateError {
     Exposed(#[from] Exposed),
     #[error("{0} does not contain a version: somebody changed it by hand")]
     Versions(String),
+    #[error("{0} does not contain restraints, or another version of tidegate wrote it")]
+    Restraints(String),
 }

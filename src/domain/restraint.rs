@@ -1,0 +1,340 @@
+//! Restraints: what keeps releases from going further, and clusters from taking them.
+//!
+//! A restraint that vanishes opens nothing. Its file may be gone or renamed, or a merge may have lost it:
+//! nobody decided that. So it counts until somebody takes it back, with the record that ends a stop or with
+//! one that [loosens](super::loosened) it, or until it has ended by itself.
+
+use chrono::TimeDelta;
+
+use super::Time;
+use super::catalog::Catalog;
+use super::channel::{LineName, StageName};
+use super::line::Line;
+use super::loosened::What;
+use super::policy::{Freeze, SoakPolicy, Window};
+use super::release::{Ended, Event, Release, Yank};
+use super::version::Version;
+
+/// One restraint of one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restraint {
+    pub line: LineName,
+    pub limit: Limit,
+    /// Since when it has been known. An older record does not take it back.
+    pub since: Time,
+}
+
+/// What a restraint demands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Limit {
+    /// Nothing is promoted for some time.
+    Freeze(Freeze),
+    /// Promotions into a stage happen in these hours only.
+    Window { stage: StageName, window: Window },
+    /// Releases soak before a stage, for these times at least.
+    Soak { stage: StageName, normal: TimeDelta, security: TimeDelta },
+    /// A channel is paused.
+    Pause { stage: StageName, pause: Event },
+    /// The line takes no new releases.
+    Retired(Event),
+    /// A release goes no further.
+    Hold { version: Version, hold: Event },
+    /// A release is not offered.
+    Yank { version: Version, yank: Yank },
+    /// Clusters must not jump over a release.
+    Barrier(Version),
+}
+
+/// Whether a catalog still has a restraint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// It demands as much, or more.
+    Kept,
+    /// It demands less.
+    Less,
+    /// Somebody recorded that it no longer counts.
+    TakenBack,
+    /// The line, the stage or the release is gone, or cannot be read.
+    Unknown,
+}
+
+impl Restraint {
+    /// The restraints of a catalog at `now`, as somebody sees them for the first time.
+    pub fn all(catalog: &Catalog, now: Time) -> Vec<Self> {
+        let of = |line: &Line| -> Vec<Self> {
+            let since = |limit: &Limit| limit.stop().map_or(now, |stop| stop.at);
+            let limits = limits(line, now).into_iter();
+            limits.map(|limit| Self { line: line.name.clone(), since: since(&limit), limit }).collect()
+        };
+        catalog.lines().flat_map(of).collect()
+    }
+
+    /// The restraints of a catalog that another one is compared with, where nothing shows since when they have
+    /// been known: any record that the catalog does not have yet takes them back.
+    pub fn all_of_base(base: &Catalog, now: Time) -> Vec<Self> {
+        let mut all = Self::all(base, now);
+        for restraint in &mut all {
+            let records = base.loosened().iter().filter(|one| restraint.is_named(&one.what));
+            let last = records.map(|one| one.event.at).max();
+            let after = last.map_or(Time::MIN_UTC, |last| last + TimeDelta::seconds(1));
+            restraint.since = restraint.limit.stop().map_or(after, |stop| stop.at.max(after));
+        }
+        all
+    }
+
+    /// The restraints that a catalog with this history must still have. `history` has the catalogs after the last
+    /// commits, oldest first, each with its time.
+    pub fn all_of_history(history: impl IntoIterator<Item = (Time, Catalog)>) -> Vec<Self> {
+        let known = history.into_iter().fold(None, |known: Option<Vec<Self>>, (at, catalog)| {
+            Some(match known {
+                None => Self::all_of_base(&catalog, at),
+                Some(known) => Self::remembered(known, &catalog, at),
+            })
+        });
+        known.unwrap_or_default()
+    }
+
+    /// The restraints from `before` that a catalog has lost: it demands less, nobody recorded that, and they
+    /// have not ended by themselves.
+    pub fn lost(before: &[Self], catalog: &Catalog, now: Time) -> Vec<Self> {
+        let lost = before.iter().filter(|one| !one.has_ended(now) && one.find(catalog) == Found::Less);
+        lost.cloned().collect()
+    }
+
+    /// What to compare the next catalog with, after a catalog was compared with `before`: its own restraints,
+    /// and those that it lost or that cannot be found in it.
+    pub fn remembered(before: Vec<Self>, catalog: &Catalog, now: Time) -> Vec<Self> {
+        let mut all = Self::all(catalog, now);
+        for own in &mut all {
+            let known = before.iter().find(|one| one.line == own.line && one.limit == own.limit);
+            own.since = known.map_or(own.since, |known| known.since);
+        }
+        all.extend(
+            before.into_iter().filter(|one| {
+                !one.has_ended(now) && matches!(one.find(catalog), Found::Less | Found::Unknown)
+            }),
+        );
+        all
+    }
+
+    /// The name under which a record takes it back.
+    pub fn what(&self) -> What {
+        let line = || Some(self.line.clone());
+        match &self.limit {
+            Limit::Freeze(freeze) => What::Freeze { line: line(), from: freeze.from },
+            Limit::Window { stage, .. } => What::Window { line: line(), stage: stage.clone() },
+            Limit::Soak { stage, .. } => What::Soak { line: line(), stage: stage.clone() },
+            Limit::Pause { stage, .. } => What::Pause { line: self.line.clone(), stage: stage.clone() },
+            Limit::Retired(_) => What::Retired(self.line.clone()),
+            Limit::Hold { version, .. } => What::Hold(version.clone()),
+            Limit::Yank { version, .. } => What::Yank(version.clone()),
+            Limit::Barrier(version) => What::Barrier(version.clone()),
+        }
+    }
+
+    /// Whether a record of `what` takes it back.
+    fn is_named(&self, what: &What) -> bool {
+        let is_line = |line: &Option<LineName>| line.as_ref().is_none_or(|line| *line == self.line);
+        match (what, &self.limit) {
+            (What::Freeze { line, from }, Limit::Freeze(freeze)) => is_line(line) && *from == freeze.from,
+            (What::Window { line, stage }, Limit::Window { stage: own, .. })
+            | (What::Soak { line, stage }, Limit::Soak { stage: own, .. }) => is_line(line) && stage == own,
+            _ => *what == self.what(),
+        }
+    }
+
+    /// What a record must name to take it back, and others that were `lost` with it from the policy.
+    pub fn way_out(&self, lost: &[Self]) -> What {
+        let what = self.what();
+        match what.of_every_line() {
+            Some(all) if lost.iter().filter(|one| one.is_named(&all)).count() > 1 => all,
+            _ => what,
+        }
+    }
+
+    /// The release whose file has the restraint. `None` if the line's file or the policy has it.
+    pub const fn release(&self) -> Option<&Version> {
+        match &self.limit {
+            Limit::Hold { version, .. } | Limit::Yank { version, .. } | Limit::Barrier(version) => {
+                Some(version)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is a hold, a pause, a yank or a retirement.
+    pub const fn is_stop(&self) -> bool {
+        self.limit.stop().is_some()
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&self, now: Time) -> bool {
+        matches!(&self.limit, Limit::Freeze(freeze) if freeze.until <= now)
+    }
+
+    fn find(&self, catalog: &Catalog) -> Found {
+        let Some(line) = catalog.line(&self.line) else { return Found::Unknown };
+        let is_loosened =
+            catalog.loosened().iter().any(|one| self.since <= one.event.at && self.is_named(&one.what));
+        match (self.limit.is_kept(line), self.limit.endings(line)) {
+            (None, _) => Found::Unknown,
+            (Some(true), _) => Found::Kept,
+            (Some(false), ended) if is_loosened || ended.iter().any(|one| self.since <= one.until) => {
+                Found::TakenBack
+            }
+            (Some(false), _) => Found::Less,
+        }
+    }
+}
+
+/// The restraints of a line. A stop that is dated in the future began now, at the latest.
+fn limits(line: &Line, now: Time) -> Vec<Limit> {
+    let begun = |event: &Event| Event { at: event.at.min(now), at_once: false, ..event.clone() };
+    let mut limits: Vec<Limit> =
+        line.freezes.iter().filter(|freeze| now < freeze.until).cloned().map(Limit::Freeze).collect();
+    for stage in &line.stages {
+        let name = || stage.name.clone();
+        limits.extend(stage.window.clone().map(|window| Limit::Window { stage: name(), window }));
+        limits.extend(stage.soak.as_ref().map(|soak| Limit::Soak {
+            stage: name(),
+            normal: soak.normal.min,
+            security: soak.security.min,
+        }));
+        limits.extend(stage.paused.as_ref().map(|pause| Limit::Pause { stage: name(), pause: begun(pause) }));
+    }
+    limits.extend(line.retired(now).map(|retired| Limit::Retired(retired.clone())));
+    for release in line.releases.values() {
+        let version = || release.version.clone();
+        // Until it has entered a stage, nobody relies on it, and correcting it is normal.
+        let is_barrier = release.barrier && release.is_known(now);
+        limits.extend(is_barrier.then(|| Limit::Barrier(version())));
+        limits.extend(release.yank.as_deref().map(|yank| Limit::Yank {
+            version: version(),
+            yank: Yank { event: begun(&yank.event), to: yank.to.clone() },
+        }));
+        // In the last stage, a hold stops nothing.
+        let hold = release.hold.as_deref().filter(|_| !release.reaches_last_stage());
+        limits.extend(hold.map(|hold| Limit::Hold { version: version(), hold: begun(hold) }));
+    }
+    limits
+}
+
+impl Limit {
+    /// The stop, if it is one.
+    const fn stop(&self) -> Option<&Event> {
+        match self {
+            Self::Pause { pause: event, .. }
+            | Self::Hold { hold: event, .. }
+            | Self::Yank { yank: Yank { event, .. }, .. }
+            | Self::Retired(event) => Some(event),
+            Self::Freeze(_) | Self::Window { .. } | Self::Soak { .. } | Self::Barrier(_) => None,
+        }
+    }
+
+    /// Whether a line still demands as much. `None` if it has no such stage or release.
+    fn is_kept(&self, line: &Line) -> Option<bool> {
+        let stage = |name: &StageName| line.stage(name).map(|place| &line.stages[place]);
+        let release = |version: &Version| line.releases.get(version);
+        Some(match self {
+            Self::Freeze(freeze) => line.freezes.iter().any(|other| {
+                let excepts = other.except.iter().all(|urgency| freeze.except.contains(urgency));
+                other.from <= freeze.from && freeze.until <= other.until && excepts
+            }),
+            Self::Window { stage: name, window } => {
+                stage(name)?.window.as_ref().is_some_and(|other| other.is_within(window))
+            }
+            Self::Soak { stage: name, normal, security } => {
+                // The first stage has no soak, and needs none.
+                let soak = stage(name)?.soak.as_ref()?;
+                *normal <= soak.normal.min && *security <= soak.security.min
+            }
+            Self::Pause { stage: name, .. } => stage(name)?.paused.is_some(),
+            Self::Retired(_) => line.retired.is_some(),
+            Self::Hold { version, .. } => {
+                let release = release(version)?;
+                release.hold.is_some() || release.reaches_last_stage()
+            }
+            Self::Yank { version, .. } => release(version)?.yank.is_some(),
+            Self::Barrier(version) => release(version)?.barrier,
+        })
+    }
+
+    /// The records of stops of this kind that somebody ended.
+    fn endings<'a>(&self, line: &'a Line) -> &'a [Ended] {
+        let release = |version: &Version| line.releases.get(version);
+        match self {
+            Self::Pause { stage, .. } => {
+                line.stage(stage).map_or(&[], |place| line.stages[place].resumed.as_slice())
+            }
+            Self::Hold { version, .. } => release(version).map_or(&[], Release::resumed),
+            Self::Yank { version, .. } => release(version).map_or(&[], Release::unyanked),
+            _ => &[],
+        }
+    }
+
+    /// Puts the restraint back into a line, beside what it demands by itself.
+    fn impose(&self, line: &mut Line) {
+        let place = |line: &Line, stage: &StageName| line.stage(stage);
+        match self {
+            Self::Freeze(freeze) => {
+                line.freezes.push(freeze.clone());
+                line.freezes.sort_by_key(|freeze| (freeze.from, freeze.until));
+            }
+            Self::Window { stage, window } => {
+                if let Some(place) = place(line, stage) {
+                    line.stages[place].window = Some(window.clone());
+                }
+            }
+            Self::Soak { stage, normal, security } => {
+                if let Some(place) = place(line, stage)
+                    && let Some(SoakPolicy { normal: own, security: own_security, .. }) =
+                        &mut line.stages[place].soak
+                {
+                    for (own, min) in [(own, normal), (own_security, security)] {
+                        own.min = own.min.max(*min);
+                        own.max = own.max.max(own.min);
+                    }
+                }
+            }
+            Self::Pause { stage, pause } => {
+                if let Some(place) = place(line, stage) {
+                    line.stages[place].paused.get_or_insert_with(|| pause.clone());
+                }
+            }
+            Self::Retired(retired) => line.retired = line.retired.take().or_else(|| Some(retired.clone())),
+            Self::Hold { version, .. } | Self::Yank { version, .. } | Self::Barrier(version) => {
+                if let Some(release) = line.releases.get_mut(version) {
+                    self.impose_on(release);
+                }
+            }
+        }
+    }
+
+    fn impose_on(&self, release: &mut Release) {
+        match self {
+            Self::Hold { hold, .. } => {
+                release.hold.get_or_insert_with(|| Box::new(hold.clone()));
+            }
+            Self::Yank { yank, .. } => {
+                release.yank.get_or_insert_with(|| Box::new(yank.clone()));
+            }
+            Self::Barrier(_) => release.barrier = true,
+            _ => {}
+        }
+    }
+}
+
+impl Catalog {
+    /// Returns the catalog as if it had not [lost](Restraint::lost) these restraints.
+    pub fn with_restraints(mut self, lost: &[Restraint]) -> Self {
+        for restraint in lost {
+            if let Some(line) = self.lines_mut().get_mut(&restraint.line) {
+                restraint.limit.impose(line);
+            }
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+use super::super::loosened::Loosened;
+use super::super::policy::Urgency;
+use super::super::testing::{catalog, ended, entry, event, line, release, t, v};
+use super::*;
+
+const NOW: &str = "2018-02-01";
+
+/// A line with every restraint: 1.8.4 is held, 1.8.5 is a barrier, 1.8.6 was yanked.
+fn restrained() -> Line {
+    let mut line = line("1.8", None)
+        .frozen("2018-01-20", "2018-04-01", &[Urgency::Security])
+        .with(release("1.8.4", &["2018-01-01"]).held_at("2018-01-02"))
+        .with(release("1.8.5", &["2018-01-01"]).barrier())
+        .with(release("1.8.6", &["2018-01-01"]).yanked_at("2018-01-02", Some("1.8.7")))
+        .with(release("1.8.7", &["2018-01-01"]));
+    line.stages[0].paused = Some(event(t("2018-01-03"), "an outage"));
+    line.stages[1].window = Window::parse("mon-thu 09:00-16:00 Europe/Berlin");
+    line.stages[1].soak.as_mut().unwrap().why = Some("a test".to_owned());
+    line.retired = Some(event(t("2018-01-04"), "no fixes"));
+    line
+}
+
+/// The names of what is lost when a line becomes another one.
+fn lost(after: Line, now: &str) -> Vec<String> {
+    let before = Restraint::all(&catalog([restrained()]), t(NOW));
+    let lost = Restraint::lost(&before, &catalog([after]), t(now));
+    lost.iter().map(|one| one.what().to_string()).collect()
+}
+
+fn at<'a>(line: &'a mut Line, version: &str) -> &'a mut Release {
+    line.releases.get_mut(&v(version)).unwrap()
+}
+
+type Edit = fn(&mut Line);
+
+#[test]
+fn what_demands_less_than_before_is_lost() {
+    let edits: &[(Edit, &[&str])] = &[
+        (|_| {}, &[]),
+        (|line| line.freezes.clear(), &["freeze/1.8/2018-01-20T00:00:00Z"]),
+        (|line| line.freezes[0].until = t("2018-03-31"), &["freeze/1.8/2018-01-20T00:00:00Z"]),
+        (|line| line.freezes[0].from = t("2018-02-02"), &["freeze/1.8/2018-01-20T00:00:00Z"]),
+        (|line| line.freezes[0].except.push(Urgency::Normal), &["freeze/1.8/2018-01-20T00:00:00Z"]),
+        (|line| line.stages[1].window = None, &["window/1.8/production"]),
+        (
+            |line| line.stages[1].window = Window::parse("mon-fri 09:00-16:00 Europe/Berlin"),
+            &["window/1.8/production"],
+        ),
+        (
+            |line| line.stages[1].window = Window::parse("mon-thu 09:00-17:00 Europe/Berlin"),
+            &["window/1.8/production"],
+        ),
+        (
+            |line| line.stages[1].soak.as_mut().unwrap().normal.min = TimeDelta::days(13),
+            &["soak/1.8/production"],
+        ),
+        (
+            |line| line.stages[1].soak.as_mut().unwrap().security.min = TimeDelta::days(1),
+            &["soak/1.8/production"],
+        ),
+        (|line| line.stages[0].paused = None, &["pause/1.8/preproduction"]),
+        (|line| line.retired = None, &["retired/1.8"]),
+        (|line| at(line, "1.8.4").hold = None, &["hold/1.8.4"]),
+        (|line| at(line, "1.8.5").barrier = false, &["barrier/1.8.5"]),
+        (|line| at(line, "1.8.6").yank = None, &["yank/1.8.6"]),
+    ];
+    for (place, (edit, expected)) in edits.iter().enumerate() {
+        let mut after = restrained();
+        edit(&mut after);
+        assert_eq!(lost(after.clone(), NOW), *expected, "{place}");
+        // With what it lost, it demands at least as much as before.
+        let before = Restraint::all(&catalog([restrained()]), t(NOW));
+        let after = catalog([after]);
+        let restored = after.clone().with_restraints(&Restraint::lost(&before, &after, t(NOW)));
+        assert_eq!(Restraint::lost(&before, &restored, t(NOW)), [], "{place}");
+    }
+}
+
+#[test]
+fn what_demands_more_than_before_or_is_out_of_sight_is_not_lost() {
+    let edits: &[Edit] = &[
+        |line| line.freezes[0].until = t("2018-05-01"),
+        |line| line.freezes[0].except.clear(),
+        |line| line.stages[1].window = Window::parse("tue,wed 10:00-15:00 Europe/Berlin"),
+        |line| line.stages[1].soak.as_mut().unwrap().normal.min = TimeDelta::days(20),
+        |line| at(line, "1.8.4").hold = Some(Box::new(event(t("2018-01-09"), "another reason"))),
+        |line| {
+            let release = at(line, "1.8.4");
+            (release.hold, release.entries[1]) = (None, Some(entry(t("2018-01-15"))));
+        },
+        |line| drop(line.releases.remove(&v("1.8.4"))),
+    ];
+    for (place, edit) in edits.iter().enumerate() {
+        let mut after = restrained();
+        edit(&mut after);
+        assert_eq!(lost(after, NOW), [""; 0], "{place}");
+    }
+    let before = Restraint::all(&catalog([restrained()]), t(NOW));
+    assert_eq!(Restraint::lost(&before, &Catalog::default(), t(NOW)), []);
+    // What is out of sight is remembered, and counts when its line comes back without it.
+    let remembered = Restraint::remembered(before.clone(), &Catalog::default(), t(NOW));
+    assert_eq!(remembered, before);
+}
+
+#[test]
+fn a_freeze_that_is_over_may_go() {
+    let mut after = restrained();
+    after.freezes.clear();
+    assert_eq!(lost(after.clone(), "2018-03-31T23:59:59Z").len(), 1);
+    assert_eq!(lost(after, "2018-04-01"), [""; 0]);
+}
+
+#[test]
+fn a_resume_and_an_unyank_take_back_what_they_ended_and_nothing_later() {
+    let mut after = restrained();
+    at(&mut after, "1.8.4").hold = None;
+    at(&mut after, "1.8.6").yank = None;
+    after.stages[0].paused = None;
+    let record = |after: &mut Line, from: &str, until: &str| {
+        let past = |release: &mut Release| release.past.get_or_insert_default().clone();
+        let mut hold = past(at(after, "1.8.4"));
+        hold.resumed.push(ended(from, until));
+        at(after, "1.8.4").past = Some(hold);
+        let mut yank = past(at(after, "1.8.6"));
+        yank.unyanked.push(ended(from, until));
+        at(after, "1.8.6").past = Some(yank);
+        after.stages[0].resumed.push(ended(from, until));
+    };
+    record(&mut after, "2017-12-01", "2017-12-02");
+    assert_eq!(lost(after.clone(), NOW).len(), 3, "the records are of earlier stops");
+    record(&mut after, "2018-01-02", "2018-01-31");
+    assert_eq!(lost(after, NOW), [""; 0]);
+}
+
+#[test]
+fn a_record_loosens_what_it_names_and_what_is_known_since_before_it() {
+    let mut after = restrained();
+    after.freezes.clear();
+    after.stages[1].window = None;
+    at(&mut after, "1.8.4").hold = None;
+    let before = Restraint::all(&catalog([restrained()]), t(NOW));
+    for (what, recorded, left) in [
+        ("hold/1.8.4", "2018-02-02", 2),
+        ("freeze/1.8/2018-01-20T00:00:00Z", "2018-02-02", 2),
+        ("freeze/2018-01-20T00:00:00Z", "2018-02-02", 2),
+        ("freeze/2018-01-20T01:00:00+01:00", "2018-02-02", 2),
+        ("window/production", "2018-02-02", 2),
+        ("window/1.8/production", "2018-02-02", 2),
+        ("window/1.9/production", "2018-02-02", 3),
+        ("window/1.8/production", "2018-01-31", 3),
+        ("hold/1.8.5", "2018-02-02", 3),
+    ] {
+        let loosened = Loosened { what: What::parse(what).unwrap(), event: event(t(recorded), "reviewed") };
+        let after = catalog([after.clone()]).with_loosened([loosened]);
+        assert_eq!(Restraint::lost(&before, &after, t("2018-02-03")).len(), left, "{what} {recorded}");
+    }
+}
+
+#[test]
+fn a_record_of_the_base_takes_nothing_back_a_second_time() {
+    let record =
+        |at: &str| Loosened { what: What::parse("window/production").unwrap(), event: event(t(at), "x") };
+    let base = catalog([restrained()]).with_loosened([record("2018-01-10")]);
+    let mut after = restrained();
+    after.stages[1].window = None;
+    let before = Restraint::all_of_base(&base, t(NOW));
+    let lost = |records: &[Loosened]| {
+        let after = catalog([after.clone()]).with_loosened(records.to_vec());
+        Restraint::lost(&before, &after, t(NOW)).len()
+    };
+    assert_eq!(lost(&[record("2018-01-10")]), 1);
+    assert_eq!(lost(&[record("2018-01-10"), record("2018-01-11")]), 0);
+}
+
+#[test]
+fn names_are_parsed_as_they_are_shown() {
+    for name in [
+        "hold/1.8.4-tectonic.1",
+        "yank/1.8.4",
+        "barrier/1.8.4",
+        "pause/1.8/production",
+        "soak/1.8/production",
+        "soak/production",
+        "window/production",
+        "freeze/1.8/2017-12-22T00:00:00Z",
+        "freeze/2017-12-22T00:00:00Z",
+        "retired/1.8",
+    ] {
+        assert_eq!(What::parse(name).unwrap().to_string(), name);
+    }
+    for bad in ["", "hold", "hold/", "hold/x", "pause/production", "freeze/2017", "risk/1.8.4"] {
+        assert!(What::parse(bad).is_err(), "{bad}");
+    }
+}

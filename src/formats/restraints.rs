@@ -1,0 +1,182 @@
+//! The restraints of a catalog, as a state keeps them.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::seconds;
+use crate::domain::Time;
+use crate::domain::channel::{LineName, StageName};
+use crate::domain::policy::{Freeze, Urgency, Window};
+use crate::domain::release::{Event, Yank};
+use crate::domain::restraint::{Limit, Restraint};
+use crate::domain::version::Version;
+
+/// The format that this version reads and writes.
+const FORMAT: u64 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    format: u64,
+    restraints: Vec<RestraintBody>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RestraintBody {
+    line: LineName,
+    #[serde(with = "seconds")]
+    since: Time,
+    #[serde(flatten)]
+    limit: LimitBody,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum LimitBody {
+    Freeze {
+        #[serde(with = "seconds")]
+        from: Time,
+        #[serde(with = "seconds")]
+        until: Time,
+        reason: String,
+        except: Vec<String>,
+    },
+    Window {
+        stage: StageName,
+        window: String,
+    },
+    /// Lengths in seconds.
+    Soak {
+        stage: StageName,
+        normal: i64,
+        security: i64,
+    },
+    Pause {
+        stage: StageName,
+        event: EventBody,
+    },
+    Retired(EventBody),
+    Hold {
+        version: Version,
+        event: EventBody,
+    },
+    Yank {
+        version: Version,
+        event: EventBody,
+        to: Option<Version>,
+    },
+    Barrier(Version),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventBody {
+    #[serde(with = "seconds")]
+    at: Time,
+    by: String,
+    reason: String,
+}
+
+/// Writes restraints.
+///
+/// # Panics
+/// Never: writing to memory cannot fail, and all keys are strings.
+pub fn write(restraints: &[Restraint]) -> Vec<u8> {
+    let body = |one: &Restraint| RestraintBody {
+        line: one.line.clone(),
+        since: one.since,
+        limit: LimitBody::of(&one.limit),
+    };
+    let body = Body { format: FORMAT, restraints: restraints.iter().map(body).collect() };
+    let mut bytes =
+        serde_json::to_vec(&body).expect("writing to memory cannot fail, and all keys are strings");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Reads what [`write`] wrote. `None` if it is something else, or of another version.
+pub fn read(bytes: &[u8]) -> Option<Vec<Restraint>> {
+    let Body { format: FORMAT, restraints } = serde_json::from_slice(bytes).ok()? else { return None };
+    let one = |body: RestraintBody| {
+        Some(Restraint { line: body.line, since: body.since, limit: body.limit.limit()? })
+    };
+    restraints.into_iter().map(one).collect()
+}
+
+impl LimitBody {
+    fn of(limit: &Limit) -> Self {
+        match limit.clone() {
+            Limit::Freeze(Freeze { from, until, reason, except }) => {
+                let except = except.iter().map(|urgency| urgency.as_str().to_owned()).collect();
+                Self::Freeze { from, until, reason, except }
+            }
+            Limit::Window { stage, window } => Self::Window { stage, window: window.to_string() },
+            Limit::Soak { stage, normal, security } => {
+                Self::Soak { stage, normal: normal.num_seconds(), security: security.num_seconds() }
+            }
+            Limit::Pause { stage, pause } => Self::Pause { stage, event: EventBody::of(pause) },
+            Limit::Retired(retired) => Self::Retired(EventBody::of(retired)),
+            Limit::Hold { version, hold } => Self::Hold { version, event: EventBody::of(hold) },
+            Limit::Yank { version, yank: Yank { event, to } } => {
+                Self::Yank { version, event: EventBody::of(event), to }
+            }
+            Limit::Barrier(version) => Self::Barrier(version),
+        }
+    }
+
+    fn limit(self) -> Option<Limit> {
+        let urgency = |name: String| Urgency::ALL.iter().copied().find(|urgency| urgency.as_str() == name);
+        Some(match self {
+            Self::Freeze { from, until, reason, except } => {
+                let except = except.into_iter().map(urgency).collect::<Option<_>>()?;
+                Limit::Freeze(Freeze { from, until, reason, except })
+            }
+            Self::Window { stage, window } => Limit::Window { stage, window: Window::parse(&window)? },
+            Self::Soak { stage, normal, security } => Limit::Soak {
+                stage,
+                normal: TimeDelta::try_seconds(normal)?,
+                security: TimeDelta::try_seconds(security)?,
+            },
+            Self::Pause { stage, event } => Limit::Pause { stage, pause: event.event() },
+            Self::Retired(event) => Limit::Retired(event.event()),
+            Self::Hold { version, event } => Limit::Hold { version, hold: event.event() },
+            Self::Yank { version, event, to } => {
+                Limit::Yank { version, yank: Yank { event: event.event(), to } }
+            }
+            Self::Barrier(version) => Limit::Barrier(version),
+        })
+    }
+}
+
+impl EventBody {
+    fn of(Event { at, by, reason, .. }: Event) -> Self {
+        Self { at, by, reason }
+    }
+
+    fn event(self) -> Event {
+        Event::new(self.at, self.by, self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::{catalog, event, line, release, t};
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut line = line("1.8", None)
+            .frozen("2018-03-01", "2018-04-01", &[Urgency::Security])
+            .with(release("1.8.4", &["2018-01-01"]).held_at("2018-01-02"))
+            .with(release("1.8.5", &["2018-01-01"]).barrier())
+            .with(release("1.8.6", &["2018-01-01"]).yanked_at("2018-01-02", Some("1.8.7")))
+            .with(release("1.8.7", &["2018-01-01"]));
+        line.stages[0].paused = Some(event(t("2018-01-03"), "an \"outage\""));
+        line.stages[1].window = Window::parse("mon-thu,sat 09:00-16:00 Europe/Berlin");
+        line.retired = Some(event(t("2018-01-04"), "no fixes"));
+        let restraints = Restraint::all(&catalog([line]), t("2018-02-01"));
+        assert_eq!(restraints.len(), 8, "{restraints:#?}");
+        assert_eq!(read(&write(&restraints)), Some(restraints));
+        assert_eq!(read(b"{\"format\":2,\"restraints\":[]}"), None);
+    }
+}

@@ -1,0 +1,35 @@
+//! Sentences about restraints that a catalog has lost.
+
+use crate::domain::loosened::What;
+use crate::domain::restraint::{Limit, Restraint};
+use crate::domain::rfc3339;
+use crate::domain::span::Span;
+
+/// Names a restraint.
+fn restraint(Restraint { line, limit, .. }: &Restraint) -> String {
+    match limit {
+        Limit::Freeze(freeze) => format!("the freeze of line `{line}` until {}", rfc3339(freeze.until)),
+        Limit::Window { stage, window } => format!("the window `{window}` of `{stage}` in line `{line}`"),
+        Limit::Soak { stage, normal, .. } => {
+            format!("the soak of {} before `{stage}` in line `{line}`", Span(*normal))
+        }
+        Limit::Pause { stage, .. } => format!("the pause of `{stage}` in line `{line}`"),
+        Limit::Retired(_) => format!("the retirement of line `{line}`"),
+        Limit::Hold { version, .. } => format!("the hold of `{version}`"),
+        Limit::Yank { version, .. } => format!("the yank of `{version}`"),
+        Limit::Barrier(version) => format!("the barrier `{version}`"),
+    }
+}
+
+/// Says that a catalog has lost a restraint.
+pub fn lost(lost: &Restraint) -> String {
+    format!(
+        "{} is gone from the catalog or demands less than before, and nobody recorded why",
+        restraint(lost)
+    )
+}
+
+/// Says how to put a lost restraint right.
+pub fn lost_hint(what: &What) -> String {
+    format!("put it back or, if that was intended, run `tidegate catalog loosen {what} --reason TEXT`")
+}
