@@ -213,6 +213,8 @@ fn a_demo_is_refused_and_a_wrong_address_and_a_wrong_root_are_told() {
         super::spawn::tidegate(desk.folder.path()).args(arguments).output().unwrap()
     };
     assert!(add("prod", &url, "root.json").status.success());
+    let again = add("prod", &format!("{url}/tuf/"), "root.json");
+    assert!(String::from_utf8_lossy(&again.stdout).contains("`prod` unchanged"), "{again:?}");
     let told = desk.refused(&["cluster", "check", "prod"]);
     assert!(told.contains("(DemoKeys)") && told.contains("hint: "), "{told}");
     for (url, root, words) in [
