@@ -33,7 +33,7 @@ fn catalog(now: Time) -> Catalog {
         let release = |i: u32| {
             let version = Version::parse(&format!("1.{n}.{i}-bench.1")).expect("it is a version");
             let since = now - TimeDelta::days(i64::from(i % 20));
-            let entry = Entry { since, by: "schedule".to_owned(), reason: None };
+            let entry = Entry::new(since, "schedule".to_owned(), None);
             let manifest = ManifestState::Signed(SignedFacts::default());
             let release = Release {
                 urgency: Urgency::Normal,

@@ -16,6 +16,7 @@ pub mod release;
 
 pub mod rules;
 
+pub mod ahead;
 pub mod catalog;
 pub mod change;
 pub mod restraint;

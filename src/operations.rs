@@ -8,6 +8,7 @@
 
 mod add;
 mod author;
+pub mod clock;
 mod hold;
 mod loosen;
 mod pause;
@@ -68,7 +69,7 @@ impl Operation {
     /// # Errors
     /// When the operation is refused.
     pub fn plan<'a>(&'a self, catalog: &'a Catalog, now: Time) -> Result<Outcome, Refused<'a>> {
-        let outcome = match self {
+        let mut outcome = match self {
             Self::Add(ask) => add::add(catalog, ask, now),
             Self::Hold { version, reason, by } => hold::hold(catalog, version, by.event(now, reason)),
             Self::Resume { version, reason, by } => hold::resume(catalog, version, by.event(now, reason)),
@@ -82,6 +83,9 @@ impl Operation {
             Self::Loosen { what, reason, by } => loosen::loosen(catalog, what, by.event(now, reason)),
             Self::PromoteEarly(ask) => promote::promote_early(catalog, ask, now),
         }?;
+        // A stop must not wait behind an entry whose date a fast clock made up.
+        let stopped = |change: Change| catalog.stopped_by(&change).into_iter().chain([change]);
+        outcome.changes = outcome.changes.into_iter().flat_map(stopped).collect();
         outcome.changes.iter().try_fold(catalog.clone(), |after, change| change.apply(after))?;
         Ok(outcome)
     }

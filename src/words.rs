@@ -4,6 +4,7 @@
 //! one value of the domain and returns its sentence, without a full stop. Each sentence is written once:
 //! all code that shows the same fact calls the same function.
 
+mod ahead;
 mod answers;
 mod degraded;
 mod evidence;
@@ -19,6 +20,7 @@ use crate::domain::channel::LineName;
 use crate::domain::release::{Event, Yank};
 use crate::domain::rfc3339;
 
+pub use ahead::dated_ahead;
 pub use answers::answer;
 pub use degraded::{DETAILS_ELSEWHERE, clock_doubt, degraded, line_refusal};
 pub use evidence::{objection, payload};

@@ -70,8 +70,7 @@ fn changes(reason: &str) -> Vec<Change> {
     let line = LineName::parse("1.8").unwrap();
     let by = "ann".to_owned();
     let event = Event::new(time("2018-02-01T00:00:00Z"), by.clone(), reason.to_owned());
-    let entry =
-        |since| Entry { since: time(since), by: "schedule".to_owned(), reason: Some(reason.to_owned()) };
+    let entry = |since| Entry::new(time(since), "schedule".to_owned(), Some(reason.to_owned()));
     let yank = |to| Yank { event: event.clone(), to };
     let ended = event.ended(event.clone());
     let mut changes = vec![

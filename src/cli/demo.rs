@@ -203,7 +203,7 @@ fn release(
     fs::write(folder.join("payload.json"), &bytes)?;
     let entries = entered.iter().enumerate().map(|(stage, since)| {
         let reason = (stage > 0).then(|| "soaked 14d".to_owned());
-        Some(Entry { since: *since, by: SCHEDULE.to_owned(), reason })
+        Some(Entry::new(*since, SCHEDULE.to_owned(), reason))
     });
     Ok(Release {
         urgency: Urgency::Normal,

@@ -1,11 +1,15 @@
 //! `tidegate promote`.
 
+mod before;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use serde::Serialize;
 
+use self::before::Witness;
 use super::author::Author;
 use super::failure::refuse;
 use super::operation;
@@ -13,6 +17,7 @@ use super::table::{Table, counted};
 use super::terminal::Terminal;
 use super::time;
 use super::workspace::{View, Workspace};
+use crate::domain::catalog::Catalog;
 use crate::domain::chain;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
@@ -37,6 +42,7 @@ Examples:
   tidegate promote --dry-run
   tidegate promote
   tidegate promote 1.8.9-tectonic.4 --early --reason 'fixes the current outage'
+  tidegate promote --redate                               after a machine with a fast clock has promoted
   tidegate promote --at 2018-04-01T00:00:00Z              what would be promoted then
   tidegate promote --at 2018-04-01T00:00:00Z --backfill   and record it as of then")]
 pub struct Args {
@@ -62,6 +68,12 @@ pub struct Args {
     /// With `--early`: the reason, which is public
     #[arg(long, value_name = "TEXT", requires = "early")]
     reason: Option<String>,
+    /// Remove the entries that are dated ahead of this machine's clock, and promote those releases when they
+    /// are due
+    #[arg(long, conflicts_with_all = ["at", "early"])]
+    redate: bool,
+    #[command(flatten)]
+    witness: Witness,
     #[command(flatten)]
     author: Author,
 }
@@ -77,6 +89,18 @@ struct Body {
     promoted: Vec<DecisionBody>,
     /// What was not promoted.
     promotions: Vec<DecisionBody>,
+    /// The entries that were removed, or would be, because they are dated ahead of the clock.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    removed: Vec<RemovedBody>,
+}
+
+/// An entry that was dated ahead of the clock.
+#[derive(Debug, Serialize)]
+struct RemovedBody {
+    version: String,
+    channel: String,
+    /// The date of the entry, RFC 3339.
+    since: String,
 }
 
 /// The result of a run, with everything that is shown to people.
@@ -108,6 +132,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     }
     workspace.heed_history()?;
     let dry_run = args.dry_run || (args.at.is_some() && !args.backfill);
+    let warnings = if dry_run { Vec::new() } else { args.witness.check(&workspace.read()?, workspace)? };
     let Report { body, rows, notes, faulty, failed, blocked, .. } = if dry_run || args.early {
         workspace.commit(|view| {
             let mut report = Report::default();
@@ -116,7 +141,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             let changes = if args.early {
                 args.early(&mut report, view, now)?
             } else {
-                asked.foresee(&view.catalog, now, |due| args.foresee(&mut report, due))?;
+                let catalog = args.redated(&mut report, &asked, view)?;
+                asked.foresee(&catalog, now, |due| args.foresee(&mut report, due))?;
                 Vec::new()
             };
             Ok((if dry_run { Vec::new() } else { changes }, report))
@@ -136,8 +162,14 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     };
     terminal.table(&body, &table, none)?;
     let is_faulty = faulty.is_some();
-    for note in notes.into_iter().chain(faulty) {
+    for note in warnings.into_iter().chain(notes).chain(faulty) {
         terminal.note(note);
+    }
+    for RemovedBody { version, channel, since } in &body.removed {
+        let done = if dry_run { "would be removed" } else { "was removed" };
+        terminal.note(format_args!(
+            "the entry of `{version}` into `{channel}`, dated {since}, {done}: `{version}` enters when it is due"
+        ));
     }
     for failed in &failed {
         terminal.fail(failed);
@@ -166,6 +198,11 @@ impl Args {
         report.body.at = rfc3339(now);
         report.faulty = view.faulty_note();
         report.notes = view.lost_note().into_iter().collect();
+        // The entries that `--redate` removes are shown as removed.
+        if !self.redate {
+            let ahead = view.catalog.entries_ahead();
+            report.notes.extend(ahead.map(|ahead| format!("warning: {}", words::dated_ahead(&ahead))));
+        }
         for version in &self.versions {
             let (line, release) = view.release(version)?;
             let last = line.stages.len() - 1;
@@ -176,9 +213,31 @@ impl Args {
         Ok(now)
     }
 
+    /// Returns the catalog without the entries that `--redate` removes, and records them.
+    fn redated<'v>(
+        &self,
+        report: &mut Report,
+        asked: &Promote,
+        view: &'v View,
+    ) -> anyhow::Result<Cow<'v, Catalog>> {
+        if !self.redate {
+            return Ok(Cow::Borrowed(&view.catalog));
+        }
+        report.remove(asked, &view.catalog);
+        let changes = asked.redate(&view.catalog);
+        let after = changes.iter().try_fold(view.catalog.clone(), |after, change| change.apply(after))?;
+        Ok(Cow::Owned(after))
+    }
+
     /// Promotes what is due, until nothing is due any more.
     fn promote(&self, asked: &Promote, workspace: &Workspace) -> anyhow::Result<Report> {
         let (mut report, mut run) = (Report::default(), Run::default());
+        if self.redate {
+            workspace.commit(|view| {
+                report.remove(asked, &view.catalog);
+                Ok((asked.redate(&view.catalog), ()))
+            })?;
+        }
         loop {
             let view = workspace.read()?;
             let now = self.look(&mut report, &view, workspace, &run)?;
@@ -280,6 +339,18 @@ fn stuck(due: &Due<'_, '_>) -> Option<String> {
 }
 
 impl Report {
+    /// Records the entries that `--redate` removes.
+    fn remove(&mut self, asked: &Promote, catalog: &Catalog) {
+        self.body.removed.clear();
+        for ahead in asked.ahead(catalog) {
+            self.body.removed.push(RemovedBody {
+                version: ahead.version.to_string(),
+                channel: ahead.stage.channel.to_string(),
+                since: rfc3339(ahead.since),
+            });
+        }
+    }
+
     fn promoted(&mut self, decision: &Decision<'_>) {
         let state = if self.body.dry_run { "would be promoted" } else { "promoted" };
         // List every gate that a person waived, and not only the first.

@@ -151,7 +151,7 @@ impl Workspace {
         let known = self.restraints.get_or_init(|| self.state_store().restraints().unwrap_or_default());
         let lost = Restraint::lost(known, &snapshot.reading.catalog, now);
         let catalog = with_evidence(
-            snapshot.reading.catalog.clone().with_restraints(&lost).with_stops_at_once(now),
+            snapshot.reading.catalog.clone().with_restraints(&lost).judged_by(now),
             trust.as_ref().map(Option::as_ref),
             &|version| snapshot.manifest(version),
             &|release| payloads.check(release, now),
@@ -202,7 +202,7 @@ impl View {
         if self.lost.is_empty() {
             return Cow::Borrowed(&self.catalog);
         }
-        let written = self.snapshot.reading.catalog.clone().with_stops_at_once(now);
+        let written = self.snapshot.reading.catalog.clone().judged_by(now);
         let known = |release: &Release| self.catalog.release(&release.version);
         Cow::Owned(written.map_evidence(|release| {
             known(release).map(|(_, known)| known.evidence.clone()).unwrap_or_default()

@@ -216,7 +216,7 @@ impl<'a> Lines<'a> {
             barrier.yank = line.releases.get(&version).and_then(|known| known.yank.clone());
             // Put the barrier into the stage, so that it takes effect there, but without a payload, so that
             // clusters cannot install it.
-            let entry = Entry { since: Time::UNIX_EPOCH, by: SCHEDULE.to_owned(), reason: None };
+            let entry = Entry::new(Time::UNIX_EPOCH, SCHEDULE.to_owned(), None);
             barrier.entries[stage] = Some(entry);
             barrier.evidence.payload = PayloadState::Missing { file: String::new() };
             line.releases.insert(version, barrier);

@@ -15,6 +15,8 @@ pub enum Change {
     Add { line: LineName, release: Box<Release> },
     /// A release enters a stage: a promotion.
     Enter { version: Version, stage: StageName, entry: Entry },
+    /// An entry is removed: the release did not enter the stage.
+    Leave { version: Version, stage: StageName },
     /// A hold: the release enters no further stage.
     Hold { version: Version, hold: Event },
     /// The end of a hold, with its record.
@@ -116,6 +118,7 @@ impl Change {
         match self {
             Self::Add { line, release } => Changed::NewRelease(line, &release.version),
             Self::Enter { version, .. }
+            | Self::Leave { version, .. }
             | Self::Hold { version, .. }
             | Self::Resume { version, .. }
             | Self::Yank { version, .. }
@@ -152,6 +155,10 @@ impl Change {
                     return Err(ChangeError::Entered { version: version.clone(), stage: stage.clone() });
                 }
                 *place = Some(entry.clone());
+            }
+            Self::Leave { version, stage } => {
+                let place = place(line, stage)?;
+                release(line, version)?.entries[place] = None;
             }
             Self::Hold { version, hold } => release(line, version)?.hold = Some(Box::new(hold.clone())),
             // The end of something that has not begun leaves no record.

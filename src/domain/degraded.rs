@@ -22,6 +22,9 @@ pub enum Degraded {
     NotOffered { version: Version, evidence: Box<Evidence>, more: usize },
     /// Promotions are overdue: `count` of them, the first being that of `version`.
     PromotionsOverdue { count: usize, version: Version, since: Time },
+    /// Entries are dated ahead of the clock, the first being that of `version`. `more` counts the other
+    /// releases.
+    DatedAhead { version: Version, channel: ChannelName, since: Time, more: usize },
     /// A signed document expires soon, or has expired.
     ExpiryNear { document: String, expires: Time, expired: bool },
     /// The content imported into this mirror expires soon, or has expired.
@@ -103,6 +106,8 @@ named! {
         /// A release entered a stage but is not offered, because its payload or its signature is missing.
         /// On a mirror: a payload cannot be served, because its copy is missing or damaged.
         NotOffered = "not_offered",
+        /// A release has an entry that is dated ahead of the clock, and goes no further until then.
+        DatedAhead = "dated_ahead",
         /// The machine's clock jumped, or is behind the last publication, so nothing is promoted.
         ClockUntrusted = "clock_untrusted",
     }
@@ -128,6 +133,7 @@ impl Degraded {
             Self::NotOffered { .. } | Self::MirrorLacks { .. } => DegradedKind::NotOffered,
             Self::RestraintsLost { .. } => DegradedKind::RestraintsLost,
             Self::PromotionsOverdue { .. } => DegradedKind::PromotionsOverdue,
+            Self::DatedAhead { .. } => DegradedKind::DatedAhead,
             Self::ExpiryNear { .. } | Self::MirrorExpiryNear { .. } => DegradedKind::ExpiryNear,
             Self::ClockUntrusted(_) => DegradedKind::ClockUntrusted,
             Self::NoKeys | Self::NoOnlineKey => DegradedKind::SigningFailing,

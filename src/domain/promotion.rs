@@ -94,7 +94,7 @@ impl<'a> Decision<'a> {
             Fact::Soak { soak, .. } => Some(soak_record::reason(soak.min)),
             _ => None,
         });
-        self.enter(Entry { since: now, by: SCHEDULE.to_owned(), reason })
+        self.enter(Entry::new(now, SCHEDULE.to_owned(), reason))
     }
 
     /// Returns the change that makes the release enter the stage with this entry.
@@ -112,6 +112,14 @@ impl<'a> Decision<'a> {
     /// line.
     pub fn retired(&self) -> Option<&Gate<'a>> {
         self.gates.iter().find(|gate| matches!(gate.fact, Fact::Retired { .. }))
+    }
+
+    /// When the entry that the release waits for is dated, if that is ahead of the clock.
+    pub fn ahead(&self) -> Option<Time> {
+        self.gates.iter().find_map(|gate| match gate.fact {
+            Fact::Recorded { since, ahead: true } => Some(since),
+            _ => None,
+        })
     }
 
     /// What an early promotion of the release requires. `None` if it would not help, because a gate blocks

@@ -119,7 +119,7 @@ fn promote(catalog: Catalog, now: Time) -> Catalog {
         .map(|decision| Change::Enter {
             version: decision.release.version.clone(),
             stage: decision.target().name.clone(),
-            entry: Entry { since: now, by: "schedule".to_owned(), reason: None },
+            entry: Entry::new(now, "schedule".to_owned(), None),
         })
         .collect();
     changes.iter().fold(catalog, |catalog, change| change.apply(catalog).unwrap())

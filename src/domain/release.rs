@@ -52,6 +52,9 @@ pub struct Entry {
     /// A person, or [`SCHEDULE`].
     pub by: String,
     pub reason: Option<String>,
+    /// Whether `since` is ahead of the clock of the machine that read the catalog
+    /// ([`Catalog::judged_by`](super::catalog::Catalog::judged_by)): whoever wrote it had a fast clock.
+    pub ahead: bool,
 }
 
 /// Something that a person did, with the time, the author and the reason.
@@ -61,8 +64,8 @@ pub struct Event {
     pub by: String,
     pub reason: String,
     /// Whether the event takes effect at once because `at` is ahead of the clock of the machine that read
-    /// the catalog ([`Catalog::with_stops_at_once`](super::catalog::Catalog::with_stops_at_once)). Whoever
-    /// wrote it meant to stop something right away.
+    /// the catalog ([`Catalog::judged_by`](super::catalog::Catalog::judged_by)). Whoever wrote it meant to
+    /// stop something right away.
     pub at_once: bool,
 }
 
@@ -212,6 +215,13 @@ impl SignedFacts {
     }
 }
 
+impl Entry {
+    /// Creates an entry of `since`.
+    pub const fn new(since: Time, by: String, reason: Option<String>) -> Self {
+        Self { since, by, reason, ahead: false }
+    }
+}
+
 impl Event {
     /// Creates an event that happened at `at`.
     pub const fn new(at: Time, by: String, reason: String) -> Self {
@@ -268,9 +278,10 @@ impl Release {
         self.past.as_deref().map_or(&[], |past| &past.unyanked)
     }
 
-    /// Whether the release has an entry for the last stage of its line, even one dated in the future.
+    /// Whether the release has an entry for the last stage of its line. One that is dated ahead of the
+    /// clock does not count: the release is not there, and can still be stopped.
     pub fn reaches_last_stage(&self) -> bool {
-        matches!(self.entries.last(), Some(Some(_)))
+        matches!(self.entries.last(), Some(Some(entry)) if !entry.ahead)
     }
 
     /// The index of the last stage that the release has entered by `now`.

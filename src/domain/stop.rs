@@ -8,6 +8,7 @@
 //! A retirement is not a stop: it cannot be undone, so a retirement dated in the future waits for its date.
 
 use super::Time;
+use super::ahead;
 use super::catalog::Catalog;
 use super::channel::{LineName, StageName};
 use super::line::Line;
@@ -31,21 +32,25 @@ pub enum Stopped<'a> {
 }
 
 impl Catalog {
-    /// Makes every stop that is dated after `now` take effect at once. `now` is the clock of the machine
-    /// that reads the catalog, never a queried time.
-    pub fn with_stops_at_once(mut self, now: Time) -> Self {
-        let stop = |line: &mut Line| {
+    /// Judges every date by `clock`, the clock of the machine that reads the catalog, never a queried time:
+    /// stops that are dated after it take effect at once, and entries that are dated after it are
+    /// [ahead](super::ahead).
+    pub fn judged_by(mut self, clock: Time) -> Self {
+        let judge = |line: &mut Line| {
             let releases = line.releases.values_mut();
             let events = releases.flat_map(|release| {
+                for entry in release.entries.iter_mut().flatten() {
+                    entry.ahead = ahead::is_ahead(entry.since, clock);
+                }
                 [release.hold.as_deref_mut(), release.yank.as_deref_mut().map(|yank| &mut yank.event)]
             });
             let pauses = line.stages.iter_mut().map(|stage| stage.paused.as_mut());
             for event in events.chain(pauses).flatten() {
-                event.at_once |= now < event.at;
+                event.at_once |= clock < event.at;
             }
         };
-        self.lines_mut().values_mut().for_each(stop);
-        self.salvaged_mut().values_mut().for_each(stop);
+        self.lines_mut().values_mut().for_each(judge);
+        self.salvaged_mut().values_mut().for_each(judge);
         self
     }
 
@@ -110,7 +115,7 @@ mod tests {
             ("2018-02-03T23:59:59Z", Verdict::Blocked, 3),
             ("2018-02-04", Verdict::Promote, 0),
         ] {
-            let catalog = stopped().with_stops_at_once(t(reader));
+            let catalog = stopped().judged_by(t(reader));
             let decisions = decide(&catalog, asked);
             assert!(decisions.iter().all(|decision| decision.verdict == verdict), "{reader}");
             assert_eq!(catalog.stops_at_once().count(), at_once, "{reader}");
@@ -120,7 +125,7 @@ mod tests {
     #[test]
     fn each_kind_of_stop_stops_by_itself_and_says_where_it_stands() {
         let now = t("2018-02-03");
-        let catalog = stopped().with_stops_at_once(now);
+        let catalog = stopped().judged_by(now);
         let found = catalog.lines().next().unwrap();
         let release = |version: &str| &found.releases[&super::super::testing::v(version)];
         assert!(release("1.8.4").held(now).is_some());
@@ -133,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_counts_at_once_keeps_its_date() {
-        let catalog = stopped().with_stops_at_once(t("2018-02-03"));
+        let catalog = stopped().judged_by(t("2018-02-03"));
         let held = catalog.lines().next().and_then(|line| line.releases.values().next()).unwrap();
         let held = held.held(t("2018-02-03")).unwrap();
         assert_eq!(held.at, t("2018-02-04"));
@@ -142,7 +147,7 @@ mod tests {
     #[test]
     fn an_entry_dated_ahead_still_waits_for_its_date() {
         let line = line("1.8", None).with(release("1.8.4", &["2018-01-01", "2018-03-01"]));
-        let catalog = catalog([line]).with_stops_at_once(t("2018-02-03"));
+        let catalog = catalog([line]).judged_by(t("2018-02-03"));
         let verdict = decide(&catalog, t("2018-02-03"))[0].verdict;
         assert_eq!(verdict, Verdict::Wait { until: t("2018-03-01") });
     }

@@ -82,7 +82,7 @@ pub fn release(version: &str, entered: &[&str]) -> Release {
 }
 
 pub fn entry(since: Time) -> Entry {
-    Entry { since, by: super::release::SCHEDULE.to_owned(), reason: None }
+    Entry::new(since, super::release::SCHEDULE.to_owned(), None)
 }
 
 impl Line {

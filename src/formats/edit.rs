@@ -105,6 +105,7 @@ fn place(change: &Change) -> Option<(Vec<&str>, Option<String>)> {
     Some(match change {
         Change::Add { .. } | Change::Loosen(_) => return None,
         Change::Enter { stage, entry, .. } => (vec!["stages", stage.as_str()], Some(render::entry(entry))),
+        Change::Leave { stage, .. } => (vec!["stages", stage.as_str()], None),
         Change::Hold { hold, .. } => (vec!["hold"], Some(render::event(hold))),
         Change::Resume { .. } => (vec!["hold"], None),
         Change::Yank { yank, .. } => (vec!["yank"], Some(render::yank(yank))),
@@ -124,6 +125,7 @@ fn record(change: &Change) -> Option<(Vec<&str>, String)> {
         Change::Loosen(loosened) => (vec!["loosened"], render::loosened(loosened)),
         Change::Add { .. }
         | Change::Enter { .. }
+        | Change::Leave { .. }
         | Change::Hold { .. }
         | Change::Yank { .. }
         | Change::Pause { .. }

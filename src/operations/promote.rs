@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::{Author, Outcome, Refused, Subject};
 use crate::domain::Time;
+use crate::domain::ahead::{Ahead, removals};
 use crate::domain::catalog::Catalog;
 use crate::domain::change::{Change, ChangeError};
 use crate::domain::promotion::{Decision, Early, Verdict, decide, decide_early};
@@ -37,6 +38,17 @@ impl Promote {
     /// When `at` is in the future.
     pub fn check(&self, at: Time, now: Time) -> Result<(), Refused<'static>> {
         if self.backfill && now < at { Err(Refused::HistoryAhead(at)) } else { Ok(()) }
+    }
+
+    /// The entries of the requested releases that are dated ahead of the clock.
+    pub fn ahead<'a>(&'a self, catalog: &'a Catalog) -> impl Iterator<Item = Ahead<'a>> {
+        let wanted = |version: &Version| self.versions.is_empty() || self.versions.contains(version);
+        catalog.entries_ahead().filter(move |ahead| wanted(ahead.version))
+    }
+
+    /// Returns the changes that remove those entries. Each release is then promoted when it is due.
+    pub fn redate(&self, catalog: &Catalog) -> Vec<Change> {
+        removals(self.ahead(catalog))
     }
 
     /// Splits the requested decisions into those that a run carries out next and the rest. A release moves
@@ -128,7 +140,7 @@ impl PromoteEarly {
 
     /// The change that carries out a decision.
     pub fn entry(&self, decision: &Decision<'_>, now: Time) -> Change {
-        decision.enter(Entry { since: now, by: self.by.to_string(), reason: Some(self.reason.clone()) })
+        decision.enter(Entry::new(now, self.by.to_string(), Some(self.reason.clone())))
     }
 }
 
@@ -252,7 +264,7 @@ mod tests {
             reason: "an outage".to_owned(),
             by: Author::named("ada").unwrap(),
         };
-        let entry = Entry { since: now, by: "ada".to_owned(), reason: Some("an outage".to_owned()) };
+        let entry = Entry::new(now, "ada".to_owned(), Some("an outage".to_owned()));
         let stage = "production".parse().unwrap();
         let enter = Change::Enter { version: v("1.8.4"), stage, entry };
         assert_eq!(promote_early(&catalog, &early("1.8.4", true), now).unwrap().changes, [enter]);

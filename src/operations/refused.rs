@@ -49,6 +49,12 @@ pub enum Refused<'a> {
     NotEarly(Box<Decision<'a>>),
     #[error("{} is in the future, and only past promotions can be recorded", rfc3339(*.0))]
     HistoryAhead(Time),
+    #[error("`{role}` expired at {}, so nothing can be published; this machine's clock says {}", rfc3339(*expires), rfc3339(*now))]
+    Expired { role: &'static str, expires: Time, now: Time },
+    #[error("this machine's clock says {}, but the last publication was made at {}", rfc3339(*now), rfc3339(*made))]
+    ClockBehind { now: Time, made: Time },
+    #[error("this machine's clock says {}, but what is published was last renewed at {}, and a server renews it every day", rfc3339(*now), rfc3339(*made))]
+    ClockAhead { now: Time, made: Time },
     /// The change cannot be applied, for example because it would break a rule of the catalog.
     #[error(transparent)]
     Change(#[from] ChangeError),

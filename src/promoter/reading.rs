@@ -64,7 +64,7 @@ impl Promoter {
         let restrained = std::mem::take(&mut reading.catalog).with_restraints(&lost);
         // While the clock is in doubt, its time differs from that of the turn. A stop that is dated later
         // than either takes effect at once.
-        let stopped = restrained.with_stops_at_once(at.min(now));
+        let stopped = restrained.judged_by(at.min(now));
         for Stop { line, what, .. } in stopped.stops_at_once() {
             let version = what.release().map(tracing::field::display);
             tracing::warn!(%line, version, key = what.key(), "a stop is dated ahead of this machine's clock, so it takes effect at once");

@@ -77,6 +77,20 @@ pub fn not_offered(
     Some(Degraded::NotOffered { version, evidence, more: withheld.count() })
 }
 
+/// Reports the entries that are dated ahead of the clock, naming the first release.
+fn dated_ahead(catalog: &Catalog, now: Time) -> Option<Degraded> {
+    // The catalog may have been read a while ago.
+    let mut releases: Vec<_> = catalog.entries_ahead().filter(|ahead| now < ahead.since).collect();
+    releases.dedup_by(|next, first| next.version == first.version);
+    let (first, more) = releases.split_first()?;
+    Some(Degraded::DatedAhead {
+        version: first.version.clone(),
+        channel: first.stage.channel.clone(),
+        since: first.since,
+        more: more.len(),
+    })
+}
+
 /// Reports the overdue promotions, naming the one that has been overdue the longest.
 fn overdue(decisions: &[Decision<'_>], now: Time) -> Option<Degraded> {
     let overdue = || decisions.iter().filter(|decision| is_overdue(decision, now));
@@ -143,6 +157,7 @@ impl Status {
         let online = last.map(|last| (PUBLICATION.to_owned(), last.expires));
         let expiries: Vec<_> = trust.into_iter().flat_map(Trust::expiries).chain(online).collect();
         degraded.extend(overdue);
+        degraded.extend(dated_ahead(decided.catalog, now));
         degraded.extend(expiries_near(&expiries, now));
         Self {
             degraded,

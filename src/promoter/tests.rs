@@ -168,7 +168,7 @@ fn a_clock_that_was_ahead_for_long_is_made_good_by_moving_the_publication_away()
     fs::rename(place.path("state/publication"), place.path("away")).unwrap();
     let (mut promoter, shared) = place.promoter();
     place.settle(&mut promoter);
-    assert_eq!(degraded(&shared), []);
+    assert_eq!(degraded(&shared), [DegradedKind::DatedAhead], "the entry of `1.8.4` waits for its date");
     assert!(version(&shared) > ahead, "versions never come again");
     assert_eq!(shared.publication.load().as_ref().unwrap().made.date_naive(), place.clock.at().date_naive());
 }

@@ -1,5 +1,6 @@
 //! Problems that do not stop a server from serving, and why lines were refused.
 
+use super::ahead::{entry_ahead, redate};
 use super::restraints::{lost, lost_hint};
 use super::{and_more, objection, step_back, step_back_hint};
 use crate::domain::degraded::{Claim, ClockDoubt, Degraded, LineRefusal};
@@ -35,6 +36,12 @@ pub fn degraded(degraded: &Degraded) -> String {
             };
             format!("{overdue}: see why with `tidegate explain {version}`")
         }
+        Degraded::DatedAhead { version, channel, since, more } => format!(
+            "{}{}; {}",
+            entry_ahead(version, channel, *since),
+            and_more(*more),
+            redate(version)
+        ),
         Degraded::ExpiryNear { document, expires, expired } => {
             let word = if *expired { "expired" } else { "expires" };
             format!("`{document}` {word} at {}", rfc3339(*expires))

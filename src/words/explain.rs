@@ -33,6 +33,10 @@ fn place(explanation: &Explanation<'_>) -> String {
     let next = &decision.target().channel;
     match decision.verdict {
         Verdict::Promote => format!("{here} and is due for `{next}` now: the next run promotes it"),
+        Verdict::Wait { until } if decision.ahead().is_some() => format!(
+            "{here} and waits until {} for `{next}`: its entry has that date, ahead of the clock, so somebody's clock was fast",
+            rfc3339(until)
+        ),
         Verdict::Wait { until } => {
             format!("{here} and will enter `{next}` at {} unless somebody stops it", rfc3339(until))
         }

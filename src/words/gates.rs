@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::TimeDelta;
 
-use super::{event, evidence, retired, yanked};
+use super::{ahead, event, evidence, retired, yanked};
 use crate::domain::promotion::{Fact, Gate, GateState, SoakEnd};
 use crate::domain::release::ManifestState;
 use crate::domain::rfc3339;
@@ -16,7 +16,10 @@ pub fn gate(gate: &Gate<'_>) -> String {
     let passes = gate.state == GateState::Passes;
     let skipped = if gate.is_waived() { "skipped: " } else { "" };
     match gate.fact {
-        Fact::Recorded { since } => format!("the catalog already has an entry dated {}", rfc3339(since)),
+        Fact::Recorded { since, ahead } => {
+            let ahead = if ahead { ", ahead of the clock" } else { "" };
+            format!("the catalog already has an entry dated {}{ahead}", rfc3339(since))
+        }
         Fact::Yanked { yank } => yanked(yank),
         Fact::Signed { manifest } => evidence::manifest(manifest, passes),
         Fact::Payload { payload } => evidence::payload(payload),
@@ -131,7 +134,17 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
                 format!("tidegate channel resume {channel} --reason TEXT"),
             )
         }
-        Fact::Soak { .. } | Fact::Window { .. } | Fact::Freeze { .. } | Fact::Recorded { .. } => return None,
+        Fact::Soak { .. }
+        | Fact::Window { .. }
+        | Fact::Freeze { .. }
+        | Fact::Recorded { ahead: false, .. } => {
+            return None;
+        }
+        Fact::Recorded { ahead: true, .. } => Remedy::new(
+            "redate",
+            "anyone who may change the catalog can date the entry anew, if the clock is right",
+            ahead::command(version),
+        ),
         Fact::Yanked { .. } => unyank(version),
         Fact::Signed { manifest: ManifestState::NoTrust } => Remedy::new(
             "init",

@@ -160,6 +160,14 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
             return if remedies.is_empty() { vec!["wait".to_owned()] } else { remedies };
         }
         Refused::HistoryAhead(_) => "leave out `--backfill` to see what would be promoted then".to_owned(),
+        Refused::Expired { role, .. } => format!(
+            "if the clock is right, renew it first: `tidegate root change renew.json --renew {role} --reason TEXT`; otherwise correct the clock"
+        ),
+        Refused::ClockBehind { .. } => "correct the clock, and try again".to_owned(),
+        Refused::ClockAhead { .. } => {
+            "correct the clock; if it is right, find out why the server does not renew what it serves"
+                .to_owned()
+        }
         Refused::Change(_) => match broken(refused) {
             Some(broken) => rules::message_and_hint(&broken.rule).1,
             None => "see what is in the catalog: `tidegate release list`".to_owned(),

@@ -3,6 +3,7 @@
 
 mod catalog;
 mod channel;
+mod clock;
 mod desk;
 mod explain;
 mod init;

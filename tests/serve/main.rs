@@ -1,6 +1,7 @@
 //! The server as a whole, from outside: the real program, on a free port, with a catalog on disk.
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
+mod clock;
 mod demo;
 mod descriptors;
 mod life;

@@ -78,7 +78,7 @@ fn line(name: &str, follows: Option<&str>, now: Time) -> Line {
     };
     let entry = |days| {
         let since = now - TimeDelta::days(days);
-        Some(Entry { since, by: "schedule".to_owned(), reason: None })
+        Some(Entry::new(since, "schedule".to_owned(), None))
     };
     let releases = VERSIONS.iter().filter(|(line, _)| *line == name).map(|(_, text)| Release {
         version: Version::parse(text).unwrap(),

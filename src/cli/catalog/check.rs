@@ -17,7 +17,7 @@ use crate::domain::chain;
 use crate::domain::channel::LineName;
 use crate::domain::early::new_and_too_early;
 use crate::domain::line::{Line, Stage};
-use crate::domain::promotion::decide;
+use crate::domain::promotion::{Decision, decide};
 use crate::domain::release::{Entry, Evidence, ManifestState, PayloadState, Release};
 use crate::domain::restraint::Restraint;
 use crate::domain::rules::{At, Broken};
@@ -86,6 +86,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         format!("{} is not a catalog file and is ignored: remove it", view.path(path).display())
     };
     warnings.extend(view.snapshot.reading.leftovers.iter().map(ignored));
+    warnings.extend(view.catalog.entries_ahead().map(|ahead| words::dated_ahead(&ahead)));
     warnings.extend(unoffered(&view, workspace, now));
     warnings.extend(uncompared);
     let gone = |lost: &Restraint| {
@@ -154,7 +155,7 @@ fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyh
     faults.extend(lost.iter().map(|one| gone(one, &lost)));
     let trust = Trust::read(&before.trust).ok().flatten();
     let base = with_evidence(
-        base.with_stops_at_once(workspace.now()),
+        base.judged_by(workspace.now()),
         Ok(trust.as_ref()),
         &|version| before.manifest(version),
         &|_| PayloadState::Present,
@@ -261,12 +262,17 @@ fn faults_outside<'a>(view: &'a View, workspace: &Workspace, now: Time) -> BTree
 /// the next promotion of each release even if it is not due, because a person may promote it at any time.
 fn unwritable(view: &View, workspace: &Workspace, now: Time) -> anyhow::Result<Vec<String>> {
     let decisions = decide(&view.catalog, now);
-    let coming = decisions.iter().filter(|decision| decision.release.yank.is_none());
+    // A release that waits for the date of an entry gets no second one.
+    let is_new = |decision: &&Decision<'_>| {
+        decision.release.yank.is_none()
+            && decision.release.entries[decision.stage..].iter().all(Option::is_none)
+    };
+    let coming = decisions.iter().filter(is_new);
     let (versions, changes): (Vec<_>, Vec<_>) = coming
         .map(|decision| {
             let last = decision.release.entries.iter().flatten().map(|entry| entry.since).max();
             let since = last.map_or(now, |last| last.max(now));
-            let entry = Entry { since, by: "check".to_owned(), reason: Some("check".to_owned()) };
+            let entry = Entry::new(since, "check".to_owned(), Some("check".to_owned()));
             (&decision.release.version, decision.enter(entry))
         })
         .unzip();

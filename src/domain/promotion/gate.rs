@@ -8,7 +8,7 @@ use super::super::line::{Line, Stage};
 use super::super::named::tagged;
 use super::super::on_offer;
 use super::super::policy::{Freeze, Soak, Urgency, Window};
-use super::super::release::{Ended, Event, ManifestState, PayloadState, Release, Yank};
+use super::super::release::{Ended, Entry, Event, ManifestState, PayloadState, Release, Yank};
 use super::{Decision, Verdict};
 
 /// One condition of a promotion: what was found, and whether the gate is open.
@@ -35,8 +35,9 @@ tagged! {
     /// What a gate checks, and what it found.
     #[derive(Debug, Clone, Copy, PartialEq)]
     pub enum Fact<'a> {
-        /// The catalog already has an entry for this stage or a later one, dated in the future.
-        Recorded { since: Time } = "recorded",
+        /// The catalog already has an entry for this stage or a later one, dated in the future. `ahead` if
+        /// it is dated ahead of the clock, and not just of the queried time.
+        Recorded { since: Time, ahead: bool } = "recorded",
         /// The release was yanked. Only yanked releases have this gate.
         Yanked { yank: &'a Yank } = "yanked",
         /// Whether a release key has signed the release.
@@ -215,9 +216,9 @@ pub(super) fn examine<'a>(
     let wait_until = |until: Time| if now < until { GateState::Waits { until } } else { GateState::Passes };
     let block_if = |blocks: bool| if blocks { GateState::Blocks } else { GateState::Passes };
 
-    let recorded = release.entries[stage..].iter().flatten().next().map(|entry| entry.since);
-    if let Some(since) = recorded {
-        add(Fact::Recorded { since }, wait_until(since));
+    let recorded = release.entries[stage..].iter().flatten().next();
+    if let Some(&Entry { since, ahead, .. }) = recorded {
+        add(Fact::Recorded { since, ahead }, wait_until(since));
     }
     if let Some(yank) = release.yanked(now) {
         add(Fact::Yanked { yank }, GateState::Blocks);
@@ -280,8 +281,8 @@ pub(super) fn examine<'a>(
     }
 
     // A recorded entry takes effect at its time, whatever the gates say.
-    let verdict = if let Some(until) = recorded {
-        Verdict::Wait { until }
+    let verdict = if let Some(recorded) = recorded {
+        Verdict::Wait { until: recorded.since }
     } else if gates.iter().any(|gate| gate.state == GateState::Blocks) {
         Verdict::Blocked
     } else if gates.iter().any(|gate| gate.state != GateState::Passes) {

@@ -49,7 +49,7 @@ fn in_release(version: &str, part: Part) -> At {
 }
 
 fn entry(since: &str, by: &str, reason: Option<&str>) -> Entry {
-    Entry { since: t(since), by: by.to_owned(), reason: reason.map(str::to_owned) }
+    Entry::new(t(since), by.to_owned(), reason.map(str::to_owned))
 }
 
 #[test]

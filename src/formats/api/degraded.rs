@@ -21,15 +21,19 @@ sparse! {
             line: String,
             /// For `line_refused`: why the line was refused.
             refusal: RefusalBody,
-            /// For `not_offered`, `promotions_overdue` and `restraints_lost`: the first release concerned.
+            /// For `not_offered`, `promotions_overdue`, `dated_ahead` and `restraints_lost`: the first release
+            /// concerned.
             version: String,
-            /// For `not_offered`, `promotions_overdue` and `restraints_lost`: how many releases, promotions (on a
-            /// mirror, payloads) or restraints are concerned.
+            /// For `not_offered`, `promotions_overdue`, `dated_ahead` and `restraints_lost`: how many releases,
+            /// promotions (on a mirror, payloads) or restraints are concerned.
             count: usize,
             /// For `restraints_lost`: what `tidegate catalog loosen` takes, if it was meant.
             what: String,
-            /// For `promotions_overdue`: since when the first promotion has been overdue.
+            /// For `promotions_overdue`: since when the first promotion has been overdue. For
+            /// `dated_ahead`: the date of the first release's entry.
             since: String,
+            /// For `dated_ahead`: the channel that the entry is for.
+            channel: String,
             /// For `expiry_near`: the document that expires. Absent on a mirror, where the whole import
             /// expires at once.
             document: String,
@@ -97,6 +101,13 @@ impl DegradedBody {
                 version: Some(version.to_string()),
                 count: Some(*count),
                 since: Some(rfc3339(*since)),
+                ..body
+            },
+            Degraded::DatedAhead { version, channel, since, more } => Self {
+                version: Some(version.to_string()),
+                channel: Some(channel.to_string()),
+                since: Some(rfc3339(*since)),
+                count: Some(more + 1),
                 ..body
             },
             Degraded::ExpiryNear { document, expires, .. } => {

@@ -74,6 +74,9 @@ sparse! {
             /// For `soak`: how much time until `due` does not count, because clusters could not get the
             /// release.
             lost: String,
+            /// For `recorded`: whether the entry is dated ahead of the clock, and not only of the queried
+            /// time.
+            ahead: bool,
             /// For `soak`, `freeze` and `window`: whether an early promotion skips the gate.
             waived: bool,
             /// For `not_before`: the earliest time that the signed manifest allows.
@@ -108,7 +111,7 @@ sparse! {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RemedyBody {
     /// `init`, `sign`, `sign_again`, `bring_forward`, `restore_payload`, `next_line`, `resume`,
-    /// `resume_channel`, `unyank`, `promote`, `promote_early` or `explain`.
+    /// `resume_channel`, `unyank`, `promote`, `promote_early`, `redate` or `explain`.
     pub remedy: &'static str,
     /// The command to run. Replace the words in capitals.
     pub command: Option<String>,
@@ -160,7 +163,9 @@ impl RemedyBody {
 impl Figures {
     fn of(gate: &Gate<'_>) -> Self {
         match gate.fact {
-            Fact::Recorded { since } => Self { since: Some(rfc3339(since)), ..Self::default() },
+            Fact::Recorded { since, ahead } => {
+                Self { since: Some(rfc3339(since)), ahead: ahead.then_some(true), ..Self::default() }
+            }
             Fact::Yanked { yank: Yank { event, to } } => {
                 Self { to: to.as_ref().map(ToString::to_string), ..Self::of_event(Some(event)) }
             }

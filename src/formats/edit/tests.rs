@@ -315,7 +315,7 @@ fn changes() -> [Change; 11] {
     let stage = |name| StageName::parse(name).unwrap();
     let (at, by) = ("2018-01-02T17:30:31Z".parse().unwrap(), "ann".to_owned());
     let event = Event::new(at, by.clone(), "etcd is slow: #7".to_owned());
-    let entry = Entry { since: at, by, reason: Some("soaked 14d".to_owned()) };
+    let entry = Entry::new(at, by, Some("soaked 14d".to_owned()));
     let yank = Yank { event: event.clone(), to: Some(version()) };
     let ended = event.ended(event.clone());
     [

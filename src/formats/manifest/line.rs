@@ -71,8 +71,7 @@ pub fn line(
                     free.insert(release(manifest, first.stages.len()))
                 }
             };
-            release.entries[index] =
-                Some(Entry { since: offered.since, by: SCHEDULE.to_owned(), reason: None });
+            release.entries[index] = Some(Entry::new(offered.since, SCHEDULE.to_owned(), None));
             release.barrier |= offered.barrier;
             release.yank = offered.yank.as_ref().map(|yank| {
                 let event = event(&Notice { at: yank.at, reason: yank.reason.clone() });

@@ -119,7 +119,7 @@ fn entries(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<(StageName, E
         let since = fields.read("since", faults, time);
         let by = fields.read("by", faults, scalar::line(text::AUTHOR));
         let reason = fields.read("reason", faults, scalar::line(text::REASON));
-        Some((stage?, Entry { since: since?, by: by?, reason }))
+        Some((stage?, Entry::new(since?, by?, reason)))
     })
 }
 

@@ -6,7 +6,7 @@ use crate::domain::release::{Entry, Yank};
 
 fn enter(place: &Place, version: &str) {
     let since = place.clock.at();
-    let entry = Entry { since, by: "ada".to_owned(), reason: Some("moved here".to_owned()) };
+    let entry = Entry::new(since, "ada".to_owned(), Some("moved here".to_owned()));
     let stage = StageName::parse("preproduction").unwrap();
     place.commit(Change::Enter { version: v(version), stage, entry });
 }

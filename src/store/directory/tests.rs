@@ -66,7 +66,7 @@ pub(super) fn version(text: &str) -> Version {
 
 pub(super) fn enter(of: &str) -> Change {
     let since = "2018-01-15T00:00:00Z".parse().unwrap();
-    let entry = Entry { since, by: "schedule".to_owned(), reason: Some("soaked 14d".to_owned()) };
+    let entry = Entry::new(since, "schedule".to_owned(), Some("soaked 14d".to_owned()));
     Change::Enter { version: version(of), stage: StageName::parse("production").unwrap(), entry }
 }
 

@@ -20,7 +20,7 @@ fn payload() -> Payload {
 }
 
 fn release(version: &str, since: &str) -> Release {
-    let entry = |since| Entry { since, by: "jo@example.com".to_owned(), reason: None };
+    let entry = |since| Entry::new(since, "jo@example.com".to_owned(), None);
     Release {
         version: Version::parse(version).unwrap(),
         urgency: Urgency::Normal,
@@ -140,7 +140,7 @@ fn what_is_published_counts_by_every_clock() {
     // be behind.
     let mut line = catalog().lines().next().unwrap().clone();
     line.stages[1].paused = Some(event("2118-01-06T00:00:00Z", "outage"));
-    let ahead = crate::domain::testing::catalog([line]).with_stops_at_once(at("2018-01-20T00:00:00Z"));
+    let ahead = crate::domain::testing::catalog([line]).judged_by(at("2018-01-20T00:00:00Z"));
     let now = at("2018-01-20T00:00:00Z");
     let manifests: Vec<_> = ahead
         .channels()

@@ -66,7 +66,7 @@ fn release() -> Release {
 }
 
 fn entered(times: [Option<&str>; 3]) -> Release {
-    let entry = |time: &str| Entry { since: at(time), by: "schedule".to_owned(), reason: None };
+    let entry = |time: &str| Entry::new(at(time), "schedule".to_owned(), None);
     Release { entries: times.into_iter().map(|time| time.map(entry)).collect(), ..release() }
 }
 

@@ -1,0 +1,60 @@
+//! `tidegate promote` compares its machine's clock with what is published.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tidegate::clock::{Clock, SystemClock};
+use tidegate::domain::Time;
+
+use crate::place::Place;
+
+/// A clock that is fast or slow.
+struct Wrong(TimeDelta);
+
+impl Clock for Wrong {
+    fn now(&self) -> Time {
+        SystemClock::new().now() + self.0
+    }
+
+    fn monotonic(&self) -> Duration {
+        SystemClock::new().monotonic()
+    }
+}
+
+#[test]
+fn a_clock_that_contradicts_what_is_published_promotes_nothing() {
+    let place = Place::new();
+    let server = place.serve();
+    let url = format!("http://{}", server.address);
+    let promote = |wrong: TimeDelta, state: &str, more: &[&str]| {
+        let folder = |name: &str| place.path(name).display().to_string();
+        let (catalog, payloads, state) = (folder("channels"), folder("payloads"), folder(state));
+        let all = ["tidegate", "--catalog", &catalog, "--payloads", &payloads, "--state", &state, "promote"];
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let all = all.iter().chain(more).map(|text| (*text).to_owned());
+        let code = tidegate::cli::run(all, Arc::new(Wrong(wrong)), &mut out, &mut err).unwrap();
+        (code == ExitCode::SUCCESS, String::from_utf8(err).unwrap())
+    };
+    let witness = ["--witness", url.as_str()];
+    let (right, day) = (TimeDelta::zero(), TimeDelta::days(1));
+    for (wrong, state, more, refused) in [
+        (right, ".tidegate", &[][..], None),
+        (right, "none", &witness, None),
+        (-day, ".tidegate", &[], Some("but the last publication was made at")),
+        (-day, "none", &witness, Some("but the last publication was made at")),
+        (day * 30, "none", &witness, Some("a server renews it every day")),
+        // Nothing else is at hand that could tell.
+        (day * 30, "none", &[], None),
+    ] {
+        let (succeeded, told) = promote(wrong, state, more);
+        assert_eq!(succeeded, refused.is_none(), "{wrong}: {told}");
+        assert!(told.contains(refused.unwrap_or_default()), "{wrong}: {told}");
+    }
+    let port = server.address.rsplit(':').next().unwrap().to_owned();
+    assert!(server.stop().success());
+    let gone = format!("http://127.0.0.1:{port}");
+    let (succeeded, told) = promote(right, "none", &["--witness", &gone]);
+    assert!(succeeded && told.contains("cannot read the witness"), "{told}");
+}
