@@ -51,8 +51,9 @@ const SEMVER: Form = Form {
 /// A payload's file.
 const PAYLOAD_FILE: Form = Form { pattern: r"^[0-9A-Za-z+_][0-9A-Za-z+._-]*$", most: 128 };
 
-/// The most characters in the name of a file of the TUF repository. The longest that exists is much shorter.
-const TUF_FILE: usize = 512;
+/// The most characters in the name of a file of the TUF repository: a digest, a dot, and the longest name that
+/// file systems allow.
+const TUF_FILE: usize = 64 + 1 + 255;
 
 /// A role's file: all but the timestamp have their version in front.
 const ROLE_FILE: Form =

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use crate::publish::publication::{ChannelDocuments, Publication, ReleaseDocument
 use crate::publish::testing;
 use crate::publish::updates::{KnownLine, LineUpdates, Updates};
 use crate::store::payloads::PayloadFolder;
+use crate::store::port::PayloadStore as _;
 
 /// Seconds since 1970 of the fixture's `now`.
 pub const NOW: i64 = 1_514_764_800;
@@ -71,7 +72,10 @@ impl Spawned {
 
     /// Puts the copy of the large payload where the server looks for it, and says where.
     pub fn store_large(&self) -> std::path::PathBuf {
-        write(&self.payloads, &LARGE_DIGEST, &large())
+        let path = write(&self.payloads, &LARGE_DIGEST, &large());
+        // A copy is checked before it is opened for the first time, which takes longer than some tests allow.
+        self.payloads.open(&LARGE_DIGEST, 0..1).unwrap();
+        path
     }
 
     /// Where the copy of a payload is.
@@ -153,8 +157,8 @@ pub fn large() -> Vec<u8> {
     bytes
 }
 
-/// The digest under which the large payload is kept. Nothing here looks whether it is true.
-const LARGE_DIGEST: Sha256 = Sha256::new([7; 32]);
+/// The digest of the large payload.
+static LARGE_DIGEST: LazyLock<Sha256> = LazyLock::new(|| Sha256::new(sha2::Sha256::digest(large()).into()));
 
 /// Puts bytes where the copy with a digest is, and says where.
 fn write(payloads: &PayloadFolder, sha256: &Sha256, bytes: &[u8]) -> std::path::PathBuf {
@@ -199,7 +203,7 @@ fn publication(copies: &PayloadFolder) -> Publication {
 
     let small = payload(copies, "payload.json", b"{\"deployments\":[]}\n");
     let large =
-        Payload { file: "large.bin".to_owned(), sha256: LARGE_DIGEST, size: LARGE as u64, arch: None };
+        Payload { file: "large.bin".to_owned(), sha256: *LARGE_DIGEST, size: LARGE as u64, arch: None };
     let signed = ReleaseDocuments {
         line: line.clone(),
         standing: Standing::Published,
