@@ -77,6 +77,7 @@
 //! | which document may replace which | [`signing::continuity`] |
 //! | which files a release key signs | [`signing::ceremony`] |
 //! | a ceremony: who must sign a change of keys, and what is rejected | [`signing::ceremony::Ceremony`] |
+//! | what a keeper compares a ceremony with | [`signing::ceremony::Held`]; pins: `cli/ceremony/pins.rs` |
 //! | a signer: a key, or a command | [`signing::Signer`] |
 //! | what a store must do, and the tests that every store must pass | [`store::port`] |
 //! | how a write survives a crash | [`store::durable`] |

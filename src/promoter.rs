@@ -102,6 +102,8 @@ struct Hindrance {
     is_doubted: bool,
     /// Why the newest catalog cannot be read.
     unreadable: Option<Degraded>,
+    /// Why the witness has not been asked yet.
+    unasked: Option<Degraded>,
 }
 
 impl Promoter {
@@ -171,7 +173,9 @@ impl Promoter {
             Look::Nothing(soon) => (false, soon),
         };
         let unreadable = self.watching.unreadable().cloned();
-        let hindrance = Hindrance { is_doubted: doubt.is_some(), unreadable };
+        let unasked = self.shared.unasked.load_full();
+        let unasked = unasked.map(|why| Degraded::WitnessUnasked { why: (*why).clone() });
+        let hindrance = Hindrance { is_doubted: doubt.is_some(), unreadable, unasked };
         // A damaged copy is made again.
         let damaged = self.setup.payloads.scrub(monotonic);
         if changed || damaged || self.schedule.is_time(now, monotonic) || hindrance != self.reported {
@@ -182,7 +186,7 @@ impl Promoter {
             self.schedule.retry = None;
             let promote = self.setup.promote && doubt.is_none();
             let clock = doubt.map(Degraded::ClockUntrusted);
-            let unread = hindrance.unreadable.clone();
+            let unread = [hindrance.unreadable.clone(), hindrance.unasked.clone()].into_iter().flatten();
             self.reported = hindrance;
             self.work(now, promote, clock.into_iter().chain(unread).collect());
         }

@@ -4,6 +4,7 @@ mod finish;
 pub mod pins;
 mod words;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ use crate::signing::trust::Trust;
 use crate::store::durable::{self, Mode};
 
 pub use finish::{finish, install};
-pub use words::{SEE_ROLES, TOO_LARGE, describe, list, short};
+pub use words::{SEE_ROLES, TOO_LARGE, describe, list, short, whose_key};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -203,7 +204,14 @@ pub fn sign_with(
     let documents = ceremony.documents();
     let counts = |key: KeyId| documents.iter().any(|document| document.counts(key));
     if let Some((file, key)) = files.iter().zip(keys).find(|(_, key)| !counts(key.id())) {
-        return Err(refuse(words::wrong_key(ceremony, &documents, file, key.id()), hint));
+        let sets: BTreeSet<&str> =
+            documents.iter().flat_map(|document| &document.needs).map(|tally| tally.keys).collect();
+        let sets: Vec<&str> = sets.into_iter().collect();
+        let (whose, sets) = (whose_key(ceremony, file, key.id()), sets.join(" and "));
+        return Err(refuse(
+            format!("{whose}, and does not count for any document here: {sets} must sign"),
+            hint,
+        ));
     }
     let keys: Vec<&dyn Signer> = keys.iter().map(AsRef::as_ref).collect();
     Ok(ceremony.sign(&keys)?)

@@ -1,5 +1,7 @@
 //! `tidegate recover`.
 
+mod trust;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,20 +23,27 @@ use crate::publish::restore::{made, restore};
 use crate::signing::Signed;
 use crate::signing::trust::Trust;
 
-/// Restore a lost state folder from the published documents
+/// Restore a lost state folder, or the catalog's `trust/`, from the published documents
 ///
 /// Verifies what is published at `--from`, starting from the catalog's own root, and stores it as the last
 /// publication. The versions that this server signs next are higher, and take nothing back. Run this also
 /// after you have restored the state folder from a backup. Stop the server first.
+///
+/// With `--trust`, puts back the roots and roles that are missing from the catalog's `trust/` or were rolled
+/// back there, and leaves the state as it is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   tidegate recover --from https://updates.example.com
-  tidegate recover --from /srv/mirror")]
+  tidegate recover --from /srv/mirror
+  tidegate recover --trust")]
 pub struct Args {
     /// The published service: a server, `http://HOST:PORT`, or a folder with a copy or a mirror of it
-    #[arg(long, value_name = "DIR|URL")]
-    from: String,
+    #[arg(long, value_name = "DIR|URL", required_unless_present = "trust")]
+    from: Option<String>,
+    /// Put back the catalog's `trust/`; without `--from`, from this server's last publication
+    #[arg(long)]
+    trust: bool,
     /// The root that you trust; by default the first one of this catalog
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
@@ -60,6 +69,9 @@ struct Body {
 const FAR_AHEAD: TimeDelta = TimeDelta::days(366);
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    let Some(from) = args.from.as_ref().filter(|_| !args.trust) else {
+        return trust::run(args, workspace, terminal);
+    };
     let now = workspace.now();
     let state = workspace.state_store();
     let _lease =
@@ -70,7 +82,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             "name the catalog with `--catalog DIR`, or the root that you trust with `--root FILE`",
         )
     })?;
-    let mut seen = seen(&args.from, args.ca.as_deref(), &root, now)?;
+    let mut seen = seen(from, args.ca.as_deref(), &root, now)?;
     let own = stored::publication(&*state);
     let replaced = replaced(&seen, workspace)?;
     let recovered = match &own {
@@ -79,8 +91,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             if replaced || seen.root().signed().version < root {
                 return Err(refuse(
                     format!(
-                        "what is published at `{}` is signed by an online key that has since been replaced, and may have been stolen",
-                        args.from
+                        "what is published at `{from}` is signed by an online key that has since been replaced, and may have been stolen"
                     ),
                     "start the server: nothing needs to be restored, and clients forget what the old key signed",
                 ));
@@ -177,6 +188,6 @@ fn floor(seen: &mut Publication, replaced: bool, now: Time) -> anyhow::Result<u6
         format!(
             "version {highest} is published, which is far ahead of the clock: somebody else holds the online key"
         ),
-        "replace the online key (`tidegate root change` with `--add online=…` and `--drop online=…`), and recover again",
+        "replace the online key (`tidegate root change FILE --add online=PUBLIC.pem --drop online=KEYID`), and recover again",
     ))
 }

@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod memory;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -12,25 +13,20 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use anyhow::Context;
 use bytes::Bytes;
 use clap::ValueEnum;
 use tokio::sync::oneshot;
 
+use self::witness::Witness;
 use super::failure::{Hint, refuse};
-use super::verify::source;
 use super::workspace::{Workspace, work_tree};
-use super::{Globals, demo, import, keyfile, recover};
+use super::{Globals, demo, import, keyfile};
 use crate::clock::{SharedClock, SystemClock};
-use crate::domain::{Time, chain};
-
 use crate::formats::tuf::KeyId;
 use crate::http;
 use crate::promoter::status::{Handle, Shared};
 use crate::promoter::stored::{self, StoredError};
 use crate::promoter::{Mirror, Online, Promoter, Setup};
-use crate::publish::Publication;
-use crate::publish::continuity::{check_seen, replaces_online_keys};
 use crate::signing::trust::Trust;
 use crate::signing::{CommandSigner, PublicKey};
 use crate::store::port::{CatalogStore, PayloadStore, ReadError, StateError, StateStore};
@@ -126,7 +122,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let promote = promotes(args, &workspace)?;
     let online = online_key(args, &*state, &workspace)?;
     let new = args.demo || args.first || state.is_new();
-    let trust = Trust::read(&public_keys(&*catalog)?).ok().flatten();
+    let witness = Witness::of(args, globals, Arc::clone(&catalog), Arc::clone(&clock));
     let payloads = workspace.payload_store();
 
     let shared = Handle::new(Shared::default());
@@ -135,10 +131,9 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         "restore what clients see, from a mirror, an export or another copy: `tidegate recover --from URL|DIR`; or restore the state folder from a backup; if there is none, check that the catalog still has everything that was offered, move `publication` out of the state folder, and start with `tidegate serve --first`: the server then cannot tell whether it takes something back, but versions do not go back",
     )?;
     // Hold no reference to the last publication: it is as large as everything served, and soon replaced.
-    check_last(args, globals, trust.as_ref(), shared.publication.load().as_deref(), new, clock.now())?;
-    drop(trust);
-
-    serve(args, &workspace, payloads, shared, move |told| promoter.run(told))
+    let unasked = check_last(globals, witness, &shared, new)?;
+    let handle = Arc::clone(&shared);
+    serve(args, &workspace, payloads, shared, move |told| witness::run(promoter, unasked, &handle, told))
 }
 
 /// Serves the last import, and each later one as soon as it is stored.
@@ -158,7 +153,10 @@ fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<
             "import an export: `tidegate import DIR --root FILE`",
         ));
     }
-    serve(args, &workspace, payloads, shared, move |told| mirror.run(told))
+    serve(args, &workspace, payloads, shared, move |told| {
+        mirror.run(told);
+        Ok(())
+    })
 }
 
 /// Answers requests until the process is stopped, while another thread does `work`, which publishes. If
@@ -168,7 +166,7 @@ fn serve(
     workspace: &Workspace,
     payloads: Arc<dyn PayloadStore>,
     shared: Handle,
-    work: impl FnOnce(&mpsc::Receiver<()>) + Send + 'static,
+    work: impl FnOnce(&mpsc::Receiver<()>) -> anyhow::Result<()> + Send + 'static,
 ) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -194,7 +192,7 @@ fn serve(
         let (working, ended) = oneshot::channel::<()>();
         let worker = std::thread::Builder::new().name("promoter".to_owned()).spawn(move || {
             let _working = working;
-            work(&told);
+            work(&told)
         })?;
         announce(&running, workspace, args.demo)?;
         let mut alone = false;
@@ -203,7 +201,7 @@ fn serve(
                 () = stopped => {}
                 _ = ended => {
                     alone = true;
-                    tracing::error!("the promoter stopped unexpectedly, so the server stops too");
+                    tracing::error!("the promoter stopped, so the server stops too");
                 }
             }
         };
@@ -211,7 +209,11 @@ fn serve(
         tracing::info!("stopped serving");
         // The promoter may be in the middle of a commit, so let it finish its turn.
         drop(stop);
-        if worker.join().is_err() || alone {
+        let outcome = worker.join();
+        if let Ok(Err(error)) = outcome {
+            return Err(error);
+        }
+        if outcome.is_err() || alone {
             return Err(refuse(
                 "the promoter stopped unexpectedly, which is a bug in tidegate: nothing would be published any more",
                 "start the server again: it continues from its last publication; the log shows what happened",
@@ -223,35 +225,23 @@ fn serve(
 
 /// Checks that this server may continue from its state. If the state was lost or restored from an old
 /// backup, the server would sign documents that clients refuse, and could withdraw what it had offered.
+///
+/// Returns the witness if it could not be asked: it must be asked later, and until then that is reported.
 fn check_last(
-    args: &Args,
     globals: &Globals,
-    trust: Option<&Trust>,
-    last: Option<&Publication>,
+    witness: Option<Witness>,
+    shared: &Handle,
     new: bool,
-    now: Time,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<Witness>> {
+    let last = shared.publication.load();
     let new = new && last.is_none();
-    if let Some(witness) = args.witness.as_ref().filter(|_| !new) {
-        let root = source::own_root(None, &globals.catalog)?;
-        let root =
-            root.with_context(|| format!("the catalog `{}` has no root", globals.catalog.display()))?;
-        match recover::seen(witness, args.ca.as_deref(), &root, now) {
-            // Clients forget which versions a replaced key signed, so there is nothing to compare.
-            Ok(seen) if trust.is_some_and(|trust| replaces_online_keys(trust.root().signed(), &seen)) => {
-                tracing::warn!(
-                    "what is published at `{witness}` is signed by an online key that was replaced"
-                );
-            }
-            Ok(seen) => check_seen(last, &seen)
-                .with_context(|| format!("this server is behind what is published at `{witness}`"))
-                .hint(format!("restore its state first: `tidegate recover --from {witness}`"))?,
-            // The witness may be this very service, which is down until this server starts.
-            Err(error) => tracing::warn!(
-                "cannot read the witness, so this server's last publication was not compared: {}",
-                chain(error.as_ref())
-            ),
-        }
+    let mut unasked = None;
+    if let Some(witness) = witness.filter(|_| !new)
+        && let Some(why) = witness.ask(last.as_deref())?
+    {
+        tracing::warn!("cannot reach the witness, so this server's last publication was not compared: {why}");
+        shared.unasked.store(Some(Arc::new(why)));
+        unasked = Some(witness);
     }
     if last.is_none() && !new {
         return Err(refuse(
@@ -262,7 +252,7 @@ fn check_last(
             "run `tidegate recover --from URL|DIR` to restore it from the live service or a mirror, or `tidegate serve --first` if nothing was ever published",
         ));
     }
-    Ok(())
+    Ok(unasked)
 }
 
 /// Whether this server promotes. If the catalog is in a git work tree, the user must choose: two promoters
@@ -310,7 +300,7 @@ fn online_key(args: &Args, state: &dyn StateStore, workspace: &Workspace) -> any
     }
     if keys.is_empty() {
         return Err(anyhow::anyhow!("there is no online key `{}`", workspace.online_key_path().display())).hint(
-            "restore it from a backup, or replace it: `tidegate root change --add online=PUBLIC.pem --drop online=KEYID`; for a new catalog `tidegate init` creates it, and `tidegate serve --demo` needs none",
+            "restore it from a backup, or replace it: `tidegate root change FILE --add online=PUBLIC.pem --drop online=KEYID`; for a new catalog `tidegate init --offline-keys DIR` creates it, and `tidegate serve --demo` needs none",
         );
     }
     Ok(Online::State)

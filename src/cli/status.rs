@@ -12,10 +12,11 @@ use super::terminal::Terminal;
 use super::time;
 use super::workspace::{View, Workspace};
 use crate::domain::release::ManifestState;
-use crate::domain::{Time, rfc3339};
+use crate::domain::{Time, chain, rfc3339};
 use crate::formats::api::DegradedBody;
 use crate::promoter::status::{Degraded, DegradedKind, ONLINE_NEAR, Status, not_offered};
 use crate::promoter::stored;
+use crate::publish::continuity::trusted;
 use crate::publish::{Decided, Publication};
 use crate::signing::trust::Trust;
 
@@ -101,10 +102,12 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     degraded.extend(Degraded::restraints_lost(&view.lost));
     // Without usable keys no release is offered at all, which is reported below.
     degraded.extend(not_offered(&view.catalog, &decided.refused, now).filter(|_| view.trust().is_ok()));
-    match view.trust() {
-        Ok(Some(_)) => {}
-        Ok(None) => degraded.push(Degraded::NoKeys),
-        Err(error) => degraded.push(Degraded::failed(DegradedKind::SigningFailing, error)),
+    let last = publication.as_ref();
+    match (trusted(&view.snapshot.trust, last).kept, view.trust()) {
+        (Some(why), _) => degraded.push(Degraded::TrustKept { why: chain(&why) }),
+        (None, Ok(Some(_))) => {}
+        (None, Ok(None)) => degraded.push(Degraded::NoKeys),
+        (None, Err(error)) => degraded.push(Degraded::failed(DegradedKind::SigningFailing, error)),
     }
     let trust = view.trust().ok().flatten();
     let status = Status::of(&decided, trust, publication.as_ref(), degraded);

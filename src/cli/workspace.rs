@@ -89,7 +89,7 @@ impl Workspace {
             if self.is_mirror() || Path::new("tuf/metadata").is_dir() {
                 "this is a mirror, which has no catalog: run the command where the catalog is, or name its folder with `--catalog DIR`; `tidegate verify --from DIR` shows what a mirror has"
             } else {
-                "name the folder with `--catalog DIR`, or create a catalog here: `tidegate init`"
+                "name the folder with `--catalog DIR`, or create a catalog here: `tidegate init --offline-keys DIR`"
             }
         })?;
         Ok(self.store.get_or_init(|| store))
@@ -214,7 +214,7 @@ impl View {
         self.trust().map_err(|error| {
             refuse(
                 format!("the catalog's keys cannot be used: {}", chain(error)),
-                "restore the files in `trust/`",
+                "restore the files in `trust/`; `tidegate recover --trust` takes them from the last publication",
             )
         })
     }

@@ -44,6 +44,8 @@ pub enum Degraded {
     TrustKept { why: String },
     /// The catalog has changed, but the server has been unable to read the change for a while.
     Unread { why: String },
+    /// The witness could not be reached yet, so this server may be behind what is published there.
+    WitnessUnasked { why: String },
     /// The content imported into this mirror is gone.
     MirrorGone,
     /// The promoter panicked.
@@ -110,6 +112,8 @@ named! {
         DatedAhead = "dated_ahead",
         /// The machine's clock jumped, or is behind the last publication, so nothing is promoted.
         ClockUntrusted = "clock_untrusted",
+        /// The witness could not be reached yet, so nothing shows that this server is not behind.
+        WitnessUnasked = "witness_unasked",
     }
 }
 
@@ -138,6 +142,7 @@ impl Degraded {
             Self::ClockUntrusted(_) => DegradedKind::ClockUntrusted,
             Self::NoKeys | Self::NoOnlineKey => DegradedKind::SigningFailing,
             Self::TrustKept { .. } | Self::Unread { .. } | Self::MirrorGone => DegradedKind::ReadFailing,
+            Self::WitnessUnasked { .. } => DegradedKind::WitnessUnasked,
             Self::Panicked { .. } => DegradedKind::PublishFailing,
             Self::NotCommitted { .. } => DegradedKind::CommitFailing,
             Self::Failed { kind, .. } => *kind,

@@ -217,6 +217,13 @@ mod tests {
             release.evidence.payload = payload;
             release
         };
+        let long_name = "x".repeat(128);
+        let long = || {
+            let mut release = unsigned(&format!("1.8.4-{}", "y".repeat(60)));
+            std::sync::Arc::make_mut(&mut release.payloads)[0].file.clone_from(&long_name);
+            release
+        };
+        let too_long = Some(Obstacle::LongName { file: long_name.clone() });
         let entered_early = Obstacle::EnteredEarly { stage: "production".parse().unwrap() };
         let broken = Obstacle::BrokenRole { line: "1.8".parse().unwrap(), why: "it is cut".to_owned() };
         let named = &["1.8.4"][..];
@@ -224,6 +231,8 @@ mod tests {
             ("good", unsigned("1.8.4"), Before::default(), &[][..], None),
             ("missing", with(missing()), Before::default(), named, Some(Obstacle::Payload(missing()))),
             ("withdrawn", with(missing()).yanked_at("2018-02-01", None), promised(), named, None),
+            ("long", long(), Before::default(), &[], too_long),
+            ("long, but published", long(), promised(), &[], Some(entered_early.clone())),
             ("other", with(differs()), Before::default(), named, Some(Obstacle::Payload(differs()))),
             (
                 "role",

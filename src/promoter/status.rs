@@ -25,6 +25,8 @@ pub use crate::domain::degraded::{Degraded, DegradedKind};
 pub struct Shared {
     pub publication: ArcSwapOption<Publication>,
     pub status: ArcSwap<Status>,
+    /// Why the witness has not been asked yet, if it has not.
+    pub unasked: ArcSwapOption<String>,
     /// The time that the promoter decides and signs by. A mirror has none.
     pub time: ArcSwapOption<Judged>,
 }

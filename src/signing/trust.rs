@@ -201,9 +201,11 @@ impl Trust {
         let role = self.line(&line.name).map(Signed::signed);
         let target = names::release_target(&release.version);
         let listed = role.and_then(|role| Some((role, role.targets.get(&target)?)));
+        if self.line_authority(&line.name).is_none() {
+            return ManifestState::Undelegated;
+        }
         if listed.is_none() && raw.is_none() {
-            let is_new = self.line_authority(&line.name).is_none();
-            return if is_new { ManifestState::Undelegated } else { ManifestState::Unsigned };
+            return ManifestState::Unsigned;
         }
         match self.check(line, release, raw, listed, checked) {
             Ok(facts) => ManifestState::Signed(facts),

@@ -56,15 +56,18 @@ pub fn degraded(degraded: &Degraded) -> String {
         ),
         Degraded::ClockUntrusted(doubt) => clock_doubt(doubt),
         Degraded::NoKeys => {
-            "the catalog has no keys yet, so nothing can be published: `tidegate init` creates them".to_owned()
+            "the catalog has no keys yet, so nothing can be published: `tidegate init --offline-keys DIR` creates them".to_owned()
         }
-        Degraded::NoOnlineKey => "the state folder does not have the online key that the root names: restore the key, or rotate it (`tidegate root change --add online=PUBLIC.pem --drop online=KEYID`)".to_owned(),
+        Degraded::NoOnlineKey => "the state folder does not have the online key that the root names: restore the key, or rotate it (`tidegate root change FILE --add online=PUBLIC.pem --drop online=KEYID`)".to_owned(),
         Degraded::TrustKept { why } => format!(
-            "`trust/` is not a valid successor to what was published ({why}), so the published keys and roles stay in use; restore `trust/`, or sign its next version"
+            "`trust/` is not a valid successor to what was published ({why}), so the published keys and roles stay in use; restore `trust/` (`tidegate recover --trust` takes it from the last publication), or sign its next version"
         ),
         Degraded::Unread { why } => {
             format!("the catalog has changed, but the change cannot be read: {why}")
         }
+        Degraded::WitnessUnasked { why } => format!(
+            "the witness has not been asked yet, so nothing shows that this server is not behind what is published there: {why}; the server keeps trying"
+        ),
         Degraded::MirrorGone => {
             "the imported content is gone; the server keeps serving what it has loaded".to_owned()
         }

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::{ahead, event, evidence, retired, yanked};
 use crate::domain::promotion::{Fact, Gate, GateState, SoakEnd};
-use crate::domain::release::ManifestState;
+use crate::domain::release::{ManifestFault, ManifestState};
 use crate::domain::rfc3339;
 use crate::domain::span::Span;
 use crate::domain::version::Version;
@@ -149,8 +149,17 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         Fact::Signed { manifest: ManifestState::NoTrust } => Remedy::new(
             "init",
             "the owner of the catalog can create a root and keys",
-            "tidegate init".to_owned(),
+            "tidegate init --offline-keys DIR".to_owned(),
         ),
+        Fact::Signed { manifest: ManifestState::Invalid(fault) }
+            if matches!(**fault, ManifestFault::Keys(_) | ManifestFault::Role(_)) =>
+        {
+            Remedy::new(
+                "restore_trust",
+                "whoever keeps the catalog can put back what was in `trust/`, from git, a backup or the last publication",
+                "tidegate recover --trust".to_owned(),
+            )
+        }
         Fact::Signed { manifest: ManifestState::Invalid(_) } => Remedy::new(
             "sign_again",
             "whoever changed it can restore the signed version; if the change is intended, anyone with a release key can sign it",

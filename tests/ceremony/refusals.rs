@@ -62,6 +62,22 @@ fn a_key_that_counts_for_nothing_signs_nothing() {
 }
 
 #[test]
+fn a_wrong_key_is_told_whose_it_is_and_which_keys_sign() {
+    let desk = founded();
+    key(&desk, "ada", 11);
+    desk.release("1.8.2", "");
+    let retire = ["line", "retire", "1.8", "--reason", "none", "--key"];
+    for (key, whose) in [("targets", "is a key of `targets`"), ("ada", "is a key of no role")] {
+        let key = format!("keys/{key}.pem");
+        for command in [&retire[..], &["release", "sign", "1.8.2", "--key"]] {
+            let told = desk.run(&[command, &[&key]].concat());
+            assert!(told.contains(&format!("the key `{key}`")) && told.contains(whose), "{told}");
+            assert!(told.contains("release keys"), "{told}");
+        }
+    }
+}
+
+#[test]
 fn a_file_that_was_changed_on_its_way_is_signed_and_published_by_nobody() {
     let desk = founded();
     let ada = key(&desk, "ada", 11);

@@ -176,7 +176,7 @@ fn what_the_keys_at_hand_are_not_enough_for_stops_nothing_else() {
     // Those that are named are signed all or not at all.
     let before = desk.files("payloads");
     for (named, expected) in [
-        ("1.9.2", "the key is not one of line `1.9`'s release keys"),
+        ("1.9.2", "is a key of `release:1.8`, and not one of line `1.9`'s release keys"),
         ("2.4.0", "line `2.4` is new, and nobody may sign its releases yet"),
     ] {
         let told = desk.run(&["release", "sign", "1.8.2", named, "--key", "keys/release.pem"]);

@@ -325,3 +325,35 @@ fn nothing_is_signed_over_what_cannot_be_read() {
         assert!(desk.run(&["catalog", "check"]).contains("cannot be read: th"), "{told}");
     }
 }
+
+#[test]
+fn what_explain_tells_people_to_do_about_a_signature_works_as_it_is_told() {
+    let desk = Desk::new();
+    desk.release("1.8.1", "");
+    let follow = |version: &str, name: &str, expected: &str| {
+        let explained = desk.json(&["explain", version]);
+        let remedies = explained["remedies"].as_array().unwrap().clone();
+        let remedy = remedies.iter().filter_map(|one| one.as_str()).find(|one| one.contains(expected));
+        let remedy = remedy.unwrap_or_else(|| panic!("{version}: {name}: {explained}"));
+        let command = remedy.split('`').nth(1).unwrap();
+        assert_eq!(command, expected);
+        let command = command
+            .replace("--key FILE", "--key keys/release.pem")
+            .replace("--targets-key FILE", "--targets-key keys/targets.pem")
+            .replace("DIR", "keys --no-encrypt");
+        desk.done(&command.split(' ').skip(1).collect::<Vec<_>>());
+    };
+    follow("1.8.1", "a catalog without keys", "tidegate init --offline-keys DIR");
+    follow("1.8.1", "a line that was there", "tidegate release sign 1.8.1 --key FILE");
+    desk.line("1.9", "");
+    desk.release("1.9.0", "");
+    let told = desk.run(&["catalog", "check"]);
+    assert!(told.contains("`tidegate release sign --key FILE --targets-key FILE`"), "{told}");
+    follow("1.9.0", "a new line", "tidegate release sign 1.9.0 --key FILE --targets-key FILE");
+    desk.release("1.9.1", "");
+    follow("1.9.1", "a line that is no longer new", "tidegate release sign 1.9.1 --key FILE");
+    for version in ["1.8.1", "1.9.0", "1.9.1"] {
+        let signed = desk.json(&["explain", version])["next"]["gates"].to_string();
+        assert!(signed.contains("signed by a release key"), "{signed}");
+    }
+}

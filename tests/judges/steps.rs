@@ -83,6 +83,8 @@ struct World {
     running: Option<Running>,
     /// The last patch number of each line.
     patches: [u32; 2],
+    /// How many lines were begun that nobody has signed a release of.
+    opened: usize,
     /// How many keys were made.
     keys: u32,
     /// The step names that were done, and not refused for being out of place.
@@ -91,8 +93,10 @@ struct World {
 
 type Step = (&'static str, fn(&mut World) -> bool);
 
-const ALL: [Step; 14] = [
+const ALL: [Step; 16] = [
     ("add", World::add),
+    ("open", World::open),
+    ("close", World::close),
     ("sign", World::sign),
     ("promote", World::promote),
     ("renew", World::renew),
@@ -119,6 +123,7 @@ impl World {
             dice: Dice(seed | 1),
             running: None,
             patches: [0; 2],
+            opened: 0,
             keys: 0,
             done: std::collections::BTreeMap::default(),
         };
@@ -247,6 +252,33 @@ impl World {
     fn add(&mut self) -> bool {
         let line = self.dice.roll(2);
         self.add_to(line);
+        true
+    }
+
+    fn new_line(&self, number: usize) -> PathBuf {
+        self.path(&format!("channels/2.{number}"))
+    }
+
+    /// A line begins: with its own file, and without a release that anybody has signed.
+    fn open(&mut self) -> bool {
+        let number = self.opened;
+        let folder = self.new_line(number);
+        fs::create_dir_all(&folder).unwrap();
+        // The one is called by its versions, and the other is not.
+        let prefix =
+            if number.is_multiple_of(2) { String::new() } else { format!("prefix: \"3.{number}\"\n") };
+        let text =
+            format!("format: 1\nline: \"2.{number}\"\nfollows: {{ line: \"1.8\", grace: 0d }}\n{prefix}");
+        fs::write(folder.join("line.yaml"), text).unwrap();
+        self.opened += 1;
+        true
+    }
+
+    /// A line that was begun by mistake goes again.
+    fn close(&mut self) -> bool {
+        let Some(last) = self.opened.checked_sub(1) else { return false };
+        fs::remove_dir_all(self.new_line(last)).unwrap();
+        self.opened = last;
         true
     }
 

@@ -100,7 +100,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let body = Body {
         faults,
         step_backs: steps.iter().map(StepBackBody::of).collect(),
-        trust: view.trust().err().map(|error| chain(error)),
+        trust: untrusted(&view, workspace),
         warnings,
     };
     let count = body.faults.len() + body.step_backs.len() + usize::from(body.trust.is_some());
@@ -327,6 +327,15 @@ fn unoffered(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
     warnings
 }
 
+/// Why the catalog's keys and roles cannot be used: in themselves, or after those that this server published
+/// last, if it has published anything.
+fn untrusted(view: &View, workspace: &Workspace) -> Option<String> {
+    let last = crate::promoter::stored::publication(&*workspace.state_store()).ok().flatten();
+    let kept =
+        crate::publish::continuity::trusted(&view.snapshot.trust, last.as_ref()).kept.map(|why| chain(&why));
+    view.trust().err().map(|error| chain(error)).or(kept)
+}
+
 impl Body {
     fn words(&self, catalog: &Path) -> String {
         let folder = catalog.display().to_string();
@@ -336,7 +345,7 @@ impl Body {
             .iter()
             .map(|step| format!("{folder}/{}: {}\n  hint: {}", step.line, step.message, step.hint));
         let trust = self.trust.iter().map(|why| {
-            format!("{folder}/trust: the keys cannot be used: {why}\n  hint: restore the files in `trust/`")
+            format!("{folder}/trust: the keys cannot be used: {why}\n  hint: restore the files in `trust/`; `tidegate recover --trust` takes them from the last publication")
         });
         let words: Vec<String> = faults.chain(steps).chain(trust).collect();
         words.join("\n")

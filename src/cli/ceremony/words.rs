@@ -1,6 +1,5 @@
 //! Describes a ceremony in words.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -37,7 +36,7 @@ pub fn finish_hint(error: &Refused, ceremony: &Ceremony) -> &'static str {
             "start over from the current catalog: `tidegate root change`; this file can be deleted"
         }
         Refused::TooLarge { .. } => TOO_LARGE,
-        Refused::Expired { .. } => "renew that role as well: `tidegate root change --renew ROLE`",
+        Refused::Expired { .. } => "renew that role as well: `tidegate root change --renew ROLE --key FILE`",
         Refused::Manifest { .. } => "put the payload folder back as it was, or sign the release again",
         _ => NEVER_SIGN,
     }
@@ -62,28 +61,16 @@ struct RoleBody {
     keys: Vec<KeyId>,
 }
 
-/// Says that a key counts for nothing in a ceremony: whose key it is, and which keys are wanted.
-pub fn wrong_key(ceremony: &Ceremony, documents: &[Document<'_>], file: &Path, keyid: KeyId) -> String {
+/// Says whose key it is, for people who gave the wrong one.
+pub fn whose_key(ceremony: &Ceremony, file: &Path, keyid: KeyId) -> String {
     let roles = ceremony.roles_after();
-    let own: Vec<String> = roles
-        .iter()
-        .filter(|(_, signers)| signers.keys.contains_key(&keyid))
-        .map(|(role, _)| format!("`{role}`"))
-        .collect();
-    let own = if own.is_empty() { "no role".to_owned() } else { format!("role {}", own.join(", ")) };
-    let wanted: BTreeMap<&str, Vec<KeyId>> = documents
-        .iter()
-        .flat_map(|document| &document.needs)
-        .map(|tally| (tally.keys, tally.signed.iter().chain(&tally.missing).copied().collect()))
-        .collect();
-    let wanted: Vec<String> =
-        wanted.iter().map(|(name, keyids)| format!("{name} ({})", list(keyids))).collect();
-    format!(
-        "the key `{}` (`{}`) is a key of {own}, and does not count for any document: this needs {}",
-        file.display(),
-        short(keyid),
-        wanted.join(", ")
-    )
+    let own = roles.iter().filter(|(_, signers)| signers.keys.contains_key(&keyid));
+    let own: Vec<String> = own.map(|(role, _)| format!("`{role}`")).collect();
+    let whose = match &own[..] {
+        [] => "of no role".to_owned(),
+        own => format!("of {}", own.join(", ")),
+    };
+    format!("the key `{}` (`{}`) is a key {whose}", file.display(), short(keyid))
 }
 
 /// Returns the beginning of a key's id, which is enough for `--drop`.

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use self::before::Before;
 use self::forward::Forward;
 use self::shown::Body;
-use super::super::ceremony::{self, SEE_ROLES, TOO_LARGE, pins};
+use super::super::ceremony::{self, SEE_ROLES, TOO_LARGE, pins, whose_key};
 use super::super::failure::{Hint, refuse};
 use super::super::keyfile;
 use super::super::operation;
@@ -119,10 +119,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 fn hint(refused: &Refused) -> &'static str {
     match refused {
         Refused::BothSides { .. } | Refused::OtherDuty { .. } | Refused::Stranger { .. } => {
-            "give a release key of another line, if there is one (`tidegate key list`); afterwards, you can give this line its own key: `tidegate root change --add release:LINE=NEW.pem --drop release:LINE=KEYID`"
+            "give a release key of another line, if there is one (`tidegate key list`); afterwards, you can give this line its own key: `tidegate root change FILE --add release:LINE=NEW.pem --drop release:LINE=KEYID`"
         }
         Refused::TooLarge { .. } => TOO_LARGE,
-        Refused::Expired { .. } => "renew that role first: `tidegate root change --renew ROLE`",
+        Refused::Expired { .. } => "renew that role first: `tidegate root change --renew ROLE --key FILE`",
         _ => SEE_ROLES,
     }
 }
@@ -181,9 +181,14 @@ impl Args {
                 "give the targets key too: `--targets-key FILE`",
             ),
             (DocumentId::Targets, 0) => {
-                ("the key is not one of the targets keys that the root names".to_owned(), SEE_KEYS)
+                let (file, key) = self.targets_key.iter().zip(keys.last()).next()?;
+                let whose = whose_key(&proposed, file, key.id());
+                (format!("{whose}, and not one of the targets keys that the root names"), SEE_KEYS)
             }
-            (_, 0) => (format!("the key is not one of line `{line}`'s release keys"), SEE_KEYS),
+            (_, 0) => {
+                let whose = whose_key(&proposed, &self.key[0], keys[0].id());
+                (format!("{whose}, and not one of line `{line}`'s release keys"), SEE_KEYS)
+            }
             (id, _) => {
                 let (what, keys) = match id {
                     DocumentId::Targets => ("a new line".to_owned(), "targets"),

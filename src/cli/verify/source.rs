@@ -1,7 +1,7 @@
 //! Where a repository is read from.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -140,6 +140,25 @@ impl Source {
     }
 }
 
+/// A server's answer that says that it cannot answer now.
+#[derive(Debug, thiserror::Error)]
+#[error("`{url}` answered with status {status}")]
+struct Unavailable {
+    url: String,
+    status: u16,
+}
+
+/// Whether an error only means that a place cannot be reached now, and nothing about what is there.
+pub fn is_out_of_reach(error: &anyhow::Error) -> bool {
+    let is_transport = |error: &ureq::Error| !matches!(error, ureq::Error::BadUri(_));
+    error.chain().any(|cause| {
+        // An error while a body is read comes as one of input and output.
+        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let inner = inner.and_then(|inner| inner.downcast_ref());
+        cause.is::<Unavailable>() || cause.downcast_ref().or(inner).is_some_and(is_transport)
+    })
+}
+
 impl Files for Source {
     type Error = anyhow::Error;
 
@@ -222,6 +241,7 @@ fn download(agent: &ureq::Agent, url: &str, patient: bool) -> anyhow::Result<Opt
                 "name the address that serves the files itself, if you trust it",
             ))
         }
+        status @ 500.. => Err(Unavailable { url: url.to_owned(), status }.into()),
         status => anyhow::bail!("`{url}` answered with status {status}"),
     }
 }

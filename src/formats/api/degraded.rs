@@ -124,6 +124,7 @@ impl DegradedBody {
             | Degraded::NoOnlineKey
             | Degraded::TrustKept { .. }
             | Degraded::Unread { .. }
+            | Degraded::WitnessUnasked { .. }
             | Degraded::MirrorGone
             | Degraded::Panicked { .. }
             | Degraded::NotCommitted { .. }

@@ -1,0 +1,121 @@
+//! The witness: another place where one can see what was published, to compare with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::super::failure::Hint;
+use super::super::recover;
+use super::super::verify::source::{is_out_of_reach, own_root};
+use super::{Args, Globals, public_keys};
+use crate::clock::SharedClock;
+use crate::domain::chain;
+use crate::promoter::Promoter;
+use crate::promoter::status::Handle;
+use crate::publish::Publication;
+use crate::publish::continuity::{check_seen, replaces_online_keys};
+use crate::signing::trust::Trust;
+use crate::store::port::CatalogStore;
+
+/// How often the promoter is looked after while it runs.
+const TICK: Duration = Duration::from_secs(1);
+
+/// After how many ticks a witness that could not be reached is asked again.
+const AGAIN: usize = 10;
+
+/// A place to compare with.
+pub struct Witness {
+    from: String,
+    ca: Option<PathBuf>,
+    /// The folder of the catalog, with the root to trust.
+    folder: PathBuf,
+    catalog: Arc<dyn CatalogStore>,
+    clock: SharedClock,
+}
+
+impl Witness {
+    /// The witness that the user named, if any.
+    pub fn of(
+        args: &Args,
+        globals: &Globals,
+        catalog: Arc<dyn CatalogStore>,
+        clock: SharedClock,
+    ) -> Option<Self> {
+        let (folder, ca) = (globals.catalog.clone(), args.ca.clone());
+        Some(Self { from: args.witness.clone()?, ca, folder, catalog, clock })
+    }
+
+    /// Compares with what the witness shows. Returns why it could not be asked, if it is out of reach: it
+    /// may be this very service, which is down until this server starts.
+    ///
+    /// What it shows must be verified and must not be ahead of `last`. Otherwise this server must not go on.
+    pub fn ask(&self, last: Option<&Publication>) -> anyhow::Result<Option<String>> {
+        let from = &self.from;
+        let root = own_root(None, &self.folder)?;
+        let root = root.with_context(|| format!("the catalog `{}` has no root", self.folder.display()))?;
+        let seen = match recover::seen(from, self.ca.as_deref(), &root, self.clock.now()) {
+            Ok(seen) => seen,
+            Err(error) if is_out_of_reach(&error) => return Ok(Some(chain(error.as_ref()))),
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("cannot compare with the witness `{from}`"))
+                    .hint("find out what is published there: `tidegate verify --from URL|DIR`; if it is no witness, start without `--witness`");
+            }
+        };
+        let trust = Trust::read(&public_keys(&*self.catalog)?).ok().flatten();
+        if trust.is_some_and(|trust| replaces_online_keys(trust.root().signed(), &seen)) {
+            // Clients forget which versions a replaced key signed, so there is nothing to compare.
+            tracing::warn!("what is published at `{from}` is signed by an online key that was replaced");
+            return Ok(None);
+        }
+        check_seen(last, &seen)
+            .with_context(|| format!("this server is behind what is published at `{from}`"))
+            .hint(format!("restore its state first: `tidegate recover --from {from}`"))?;
+        Ok(None)
+    }
+}
+
+/// Runs the promoter until a message arrives on `told`. If a witness could not be asked at the start, it is
+/// asked again until it answers; if this server turns out to be behind it, the promoter stops.
+pub fn run(
+    promoter: Promoter,
+    unasked: Option<Witness>,
+    shared: &Handle,
+    told: &Receiver<()>,
+) -> anyhow::Result<()> {
+    let Some(witness) = unasked else {
+        promoter.run(told);
+        return Ok(());
+    };
+    let (stop, stopped) = channel();
+    std::thread::scope(|scope| {
+        let running = scope.spawn(move || promoter.run(&stopped));
+        let mut asked = false;
+        let mut result = Ok(());
+        for tick in 1_usize.. {
+            if told.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout) || running.is_finished() {
+                break;
+            }
+            if asked || tick % AGAIN > 0 {
+                continue;
+            }
+            match witness.ask(shared.publication.load().as_deref()) {
+                Ok(why) => {
+                    asked = why.is_none();
+                    shared.unasked.store(why.map(Arc::new));
+                }
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        drop(stop);
+        // A panic of the promoter goes on here.
+        running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        result
+    })
+}
