@@ -97,7 +97,7 @@ impl Restraint {
     /// The restraints from `before` that a catalog has lost: it demands less, nobody recorded that, and they
     /// have not ended by themselves.
     pub fn lost(before: &[Self], catalog: &Catalog, now: Time) -> Vec<Self> {
-        let lost = before.iter().filter(|one| !one.has_ended(now) && one.find(catalog) == Found::Less);
+        let lost = before.iter().filter(|one| !one.has_ended(now) && one.find(catalog, now) == Found::Less);
         lost.cloned().collect()
     }
 
@@ -109,11 +109,9 @@ impl Restraint {
             let known = before.iter().find(|one| one.line == own.line && one.limit == own.limit);
             own.since = known.map_or(own.since, |known| known.since);
         }
-        all.extend(
-            before.into_iter().filter(|one| {
-                !one.has_ended(now) && matches!(one.find(catalog), Found::Less | Found::Unknown)
-            }),
-        );
+        all.extend(before.into_iter().filter(|one| {
+            !one.has_ended(now) && matches!(one.find(catalog, now), Found::Less | Found::Unknown)
+        }));
         all
     }
 
@@ -172,11 +170,11 @@ impl Restraint {
         matches!(&self.limit, Limit::Freeze(freeze) if freeze.until <= now)
     }
 
-    fn find(&self, catalog: &Catalog) -> Found {
+    fn find(&self, catalog: &Catalog, now: Time) -> Found {
         let Some(line) = catalog.line(&self.line) else { return Found::Unknown };
         let is_loosened =
             catalog.loosened().iter().any(|one| self.since <= one.event.at && self.is_named(&one.what));
-        match (self.limit.is_kept(line), self.limit.endings(line)) {
+        match (self.limit.is_kept(line, now), self.limit.endings(line)) {
             (None, _) => Found::Unknown,
             (Some(true), _) => Found::Kept,
             (Some(false), ended) if is_loosened || ended.iter().any(|one| self.since <= one.until) => {
@@ -231,14 +229,14 @@ impl Limit {
         }
     }
 
-    /// Whether a line still demands as much. `None` if it has no such stage or release.
-    fn is_kept(&self, line: &Line) -> Option<bool> {
+    /// Whether a line still demands as much from `now` on. `None` if it has no such stage or release.
+    fn is_kept(&self, line: &Line, now: Time) -> Option<bool> {
         let stage = |name: &StageName| line.stage(name).map(|place| &line.stages[place]);
         let release = |version: &Version| line.releases.get(version);
         Some(match self {
             Self::Freeze(freeze) => line.freezes.iter().any(|other| {
                 let excepts = other.except.iter().all(|urgency| freeze.except.contains(urgency));
-                other.from <= freeze.from && freeze.until <= other.until && excepts
+                other.from <= freeze.from.max(now) && freeze.until <= other.until && excepts
             }),
             Self::Window { stage: name, window } => {
                 stage(name)?.window.as_ref().is_some_and(|other| other.is_within(window))

@@ -81,6 +81,7 @@ fn what_demands_more_than_before_or_is_out_of_sight_is_not_lost() {
     let edits: &[Edit] = &[
         |line| line.freezes[0].until = t("2018-05-01"),
         |line| line.freezes[0].except.clear(),
+        |line| line.freezes[0].from = t("2018-01-31"),
         |line| line.stages[1].window = Window::parse("tue,wed 10:00-15:00 Europe/Berlin"),
         |line| line.stages[1].soak.as_mut().unwrap().normal.min = TimeDelta::days(20),
         |line| at(line, "1.8.4").hold = Some(Box::new(event(t("2018-01-09"), "another reason"))),
