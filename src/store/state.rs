@@ -125,8 +125,9 @@ impl StateStore for StateFolder {
 
     fn restraints(&self) -> Result<Vec<Restraint>, StateError> {
         let path = self.restraints_path();
-        let Some(bytes) = present(fs::read(&path)).map_err(unreadable(&path))? else { return Ok(Vec::new()) };
-        restraints::read(&bytes).ok_or_else(|| StateError::Restraints(format!("`{}`", path.display())))
+        let Some(text) = present(read(&path)).map_err(unreadable(&path))? else { return Ok(Vec::new()) };
+        restraints::read(text.as_bytes())
+            .ok_or_else(|| StateError::Restraints(format!("`{}`", path.display())))
     }
 
     fn remember(&self, restraints: &[Restraint]) -> Result<(), StateError> {
