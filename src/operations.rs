@@ -153,6 +153,8 @@ pub enum Note {
     /// The release that the new one replaces stays on offer: it is in its last stage, where a hold would
     /// stop nothing.
     StaysOnOffer { replaced: Version, by: Version, channel: ChannelName },
+    /// The release will never enter the channel, because its line is retired.
+    Stranded { version: Version, channel: ChannelName },
     /// The replacement of a yanked release cannot be installed in its current state.
     Withheld(Box<Release>),
     /// The replacement has not yet entered a channel that offered the yanked release, so clusters there

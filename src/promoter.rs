@@ -48,8 +48,8 @@ pub struct Setup {
     pub online: Online,
     /// Whether it commits promotions. If not, it still decides and shows what is due.
     pub promote: bool,
-    /// Whether the keys are throw-away keys.
-    pub demo: bool,
+    /// The flags that name the folders, in a demo with throw-away keys. Its remedies need them.
+    pub demo: Option<String>,
 }
 
 /// Where the online key comes from.

@@ -63,8 +63,8 @@ pub struct Inputs<'a> {
     pub last: Option<&'a Publication>,
     /// The version for everything that is signed now. It was reserved, so it has never been used.
     pub version: u64,
-    /// Whether the keys are throw-away ones.
-    pub demo: bool,
+    /// The flags that name the folders, if the keys are throw-away ones.
+    pub demo: Option<&'a str>,
 }
 
 /// Why nothing can be published. The last publication is still served.
@@ -110,7 +110,7 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
         made: now,
         expires: now,
         renew: channel.values().map(ChannelDocuments::renew).fold(roles.renew(), Time::min),
-        demo: inputs.demo,
+        demo: inputs.demo.is_some(),
         channels: Document::reusing(
             last.map(|last| &last.channels),
             json(&ChannelsBody::of(catalog, decisions, now)),
@@ -140,15 +140,16 @@ fn releases(inputs: &Inputs<'_>, catalog: &Catalog) -> HashMap<Version, ReleaseD
     let mut documents = HashMap::with_capacity(catalog.known(now));
     let mut wanted: Vec<Explanation<'_>> = Vec::new();
     for line in catalog.lines() {
-        if decided.refused.contains_key(&line.name) {
-            documents.extend(last_good::releases(last, line, decided.catalog.stoppable(&line.name), now));
+        if let Some(refusal) = decided.refused.get(&line.name) {
+            let current = decided.catalog.stoppable(&line.name);
+            documents.extend(last_good::releases(last, line, current, refusal, now));
             continue;
         }
         let mut own = decided.of_line(&line.name).iter().peekable();
         for release in line.releases.values() {
             // Releases and decisions are both sorted by version.
             let decision = own.next_if(|decision| decision.release.version == release.version);
-            wanted.push(Explanation { line, release, now, decision });
+            wanted.push(Explanation { line, release, now, decision, refused: None });
         }
     }
     // Compressing the documents of a new release takes half a millisecond, so the work is split among
@@ -172,7 +173,11 @@ fn release_documents(inputs: &Inputs<'_>, explanation: &Explanation<'_>) -> Rele
         | ManifestState::Undelegated
         | ManifestState::Invalid(_) => Standing::Unsigned,
     };
-    let explain = json(&ExplainBody::of(explanation));
+    let mut explain = ExplainBody::of(explanation);
+    if let Some(flags) = inputs.demo {
+        explain.add_flags(flags);
+    }
+    let explain = json(&explain);
     ReleaseDocuments {
         line: line.name.clone(),
         standing,
@@ -200,10 +205,11 @@ fn channels(
         let before = last.and_then(|last| last.channel.get(channel.name()));
         let expires = now + CHANNEL_MANIFEST_LIFETIME;
         let mut wanted = ChannelManifest::of(channel, version, digest, now, expires);
-        wanted.demo = inputs.demo;
+        wanted.demo = inputs.demo.is_some();
         let served = before.map(|before| &before.manifest);
         let manifest = kept_or_signed(wanted, served, trust.channels_authority(), online, now)?;
-        let updates = updates(catalog, &views, known, channel, before.map(|before| &before.updates));
+        let refusal = decided.refused.get(&channel.line.name);
+        let updates = updates(catalog, &views, known, channel, refusal, before.map(|before| &before.updates));
         documents.insert(channel.name().clone(), ChannelDocuments { manifest, updates });
     }
     Ok(documents)

@@ -21,7 +21,7 @@ use crate::domain::release::{Event, Yank};
 use crate::domain::rfc3339;
 
 pub use ahead::dated_ahead;
-pub use answers::answer;
+pub use answers::{answer, refused_line};
 pub use degraded::{DETAILS_ELSEWHERE, clock_doubt, degraded, line_refusal};
 pub use evidence::{objection, payload};
 pub use explain::{explanation, explanation_page, unknown_on_mirror};

@@ -9,7 +9,7 @@ use tidegate::domain::Time;
 use tidegate::domain::catalog::Catalog;
 use tidegate::domain::change::Change;
 use tidegate::domain::channel::{LineName, StageName};
-use tidegate::domain::release::{Entry, Event, Yank};
+use tidegate::domain::release::{Entry, Event, Outage, Yank};
 use tidegate::domain::version::Version;
 use tidegate::formats::edit::edit;
 use tidegate::formats::yaml::{Reading, Source, read};
@@ -88,7 +88,8 @@ fn changes(reason: &str) -> Vec<Change> {
         Change::Resume { version: version.clone(), ended: ended.clone() },
         Change::Yank { version: version.clone(), yank: yank(None) },
         Change::Yank { version: version.clone(), yank: yank(Some(Version::parse("1.8.5").unwrap())) },
-        Change::Unyank { version, ended: ended.clone() },
+        Change::Unyank { version: version.clone(), ended: ended.clone() },
+        Change::Unavailable { version, outages: vec![Outage { from: event.at, until: None }] },
     ];
     for name in ["preproduction", "production"] {
         let (line, stage) = (line.clone(), stage(name));

@@ -82,7 +82,7 @@ fn release(
     let (line, release) = view.release(version)?;
     let decisions = decide(&view.catalog, now);
     let decision = decisions.iter().find(|decision| decision.release.version == *version);
-    let explanation = Explanation { line, release, now, decision };
+    let explanation = Explanation { line, release, now, decision, refused: None };
     terminal.show(&ExplainBody::of(&explanation), || words::explanation_page(&explanation))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,6 +17,7 @@ use crate::domain::channel::LineName;
 use crate::formats::api::Notice;
 use crate::operations::Operation;
 use crate::signing::ceremony::{Retirement, retire_line};
+use crate::words::operations as words;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -109,6 +110,7 @@ fn retire(args: RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) 
     let begun = retire_line(ceremony::keys_of(&view)?, retirement, workspace.now())
         .hint("sign a release of the line first, which delegates the line")?;
     let Some(mut ceremony) = begun else { return operation::run(&operation, workspace, terminal) };
+    terminal.notes(outcome.notes.iter().map(words::note));
     ceremony.check(workspace.now()).hint(SEE_ROLES)?;
     pins::check(&key, &ceremony)?;
     ceremony::sign_with(&mut ceremony, &key, &keys, SEE_ROLES)?;

@@ -126,7 +126,14 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let payloads = workspace.payload_store();
 
     let shared = Handle::new(Shared::default());
-    let setup = Setup { catalog, payloads: Arc::clone(&payloads), state, online, promote, demo: args.demo };
+    let setup = Setup {
+        catalog,
+        payloads: Arc::clone(&payloads),
+        state,
+        online,
+        promote,
+        demo: args.demo.then(|| demo::flags(globals)),
+    };
     let promoter = Promoter::start(setup, Arc::clone(&clock), Arc::clone(&shared)).hint(
         "restore what clients see, from a mirror, an export or another copy: `tidegate recover --from URL|DIR`; or restore the state folder from a backup; if there is none, check that the catalog still has everything that was offered, move `publication` out of the state folder, and start with `tidegate serve --first`: the server then cannot tell whether it takes something back, but versions do not go back",
     )?;

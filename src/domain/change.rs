@@ -4,7 +4,7 @@ use super::catalog::Catalog;
 use super::channel::{LineName, StageName};
 use super::line::Line;
 use super::loosened::Loosened;
-use super::release::{Ended, Entry, Event, Release, Yank};
+use super::release::{Ended, Entry, Event, Outage, Release, Yank};
 use super::rules::{self, Broken, Rule};
 use super::version::Version;
 
@@ -25,6 +25,8 @@ pub enum Change {
     Yank { version: Version, yank: Yank },
     /// The end of a yank, with its record.
     Unyank { version: Version, ended: Ended },
+    /// All times in which a payload of the release was missing.
+    Unavailable { version: Version, outages: Vec<Outage> },
     /// A pause: nothing enters the channel.
     Pause { line: LineName, stage: StageName, pause: Event },
     /// The line no longer accepts new releases. This cannot be undone.
@@ -122,7 +124,8 @@ impl Change {
             | Self::Hold { version, .. }
             | Self::Resume { version, .. }
             | Self::Yank { version, .. }
-            | Self::Unyank { version, .. } => Changed::Release(version),
+            | Self::Unyank { version, .. }
+            | Self::Unavailable { version, .. } => Changed::Release(version),
             Self::Pause { line, .. } | Self::Unpause { line, .. } | Self::Retire { line, .. } => {
                 Changed::Line(line)
             }
@@ -174,6 +177,10 @@ impl Change {
                 if release.yank.take().is_some() {
                     release.past.get_or_insert_default().unyanked.push(ended.clone());
                 }
+            }
+            Self::Unavailable { version, outages } => {
+                let past = release(line, version)?.past.get_or_insert_default();
+                past.unavailable.clone_from(outages);
             }
             Self::Pause { stage, pause, .. } => {
                 let place = place(line, stage)?;

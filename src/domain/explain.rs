@@ -1,6 +1,7 @@
 //! Where a release is, and the decision about its next stage.
 
 use super::Time;
+use super::degraded::LineRefusal;
 use super::line::Line;
 use super::promotion::{Decision, Verdict};
 use super::release::Release;
@@ -13,6 +14,8 @@ pub struct Explanation<'a> {
     pub now: Time,
     /// The decision about the release's next stage. `None` if the release is in its last stage.
     pub decision: Option<&'a Decision<'a>>,
+    /// Why the server refused the line, so that nothing is promoted in it and there is no decision.
+    pub refused: Option<&'a LineRefusal>,
 }
 
 impl Explanation<'_> {
@@ -22,11 +25,17 @@ impl Explanation<'_> {
             return "yanked";
         }
         match self.decision.map(|decision| decision.verdict) {
+            None if self.stands_still().is_some() => "blocked",
             None => "promoted",
             Some(Verdict::Promote) => "due",
             Some(Verdict::Wait { .. }) => "waiting",
             Some(Verdict::Blocked) => "blocked",
         }
+    }
+
+    /// Why the release goes no further, although it is not in its last stage: its line was refused.
+    pub fn stands_still(&self) -> Option<&LineRefusal> {
+        self.refused.filter(|_| self.stage().is_none_or(|stage| stage + 1 < self.line.stages.len()))
     }
 
     /// The index of the last stage that the release has entered.

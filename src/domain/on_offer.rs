@@ -11,13 +11,16 @@ use super::release::{Ended, Release};
 pub type Period = (Time, Time);
 
 /// The past periods in which clusters could not get the release in a stage: its channel was paused, or the
-/// release was yanked.
+/// release was yanked, or a payload was missing.
 pub fn interruptions<'a>(
     line: &'a Line,
     release: &'a Release,
     stage: usize,
+    now: Time,
 ) -> impl Iterator<Item = Period> + 'a {
-    line.stages[stage].resumed.iter().chain(release.unyanked()).map(Ended::period)
+    let stops = line.stages[stage].resumed.iter().chain(release.unyanked()).map(Ended::period);
+    let outages = release.unavailable().iter();
+    stops.chain(outages.map(move |outage| (outage.from, outage.until.unwrap_or(now))))
 }
 
 /// Returns the time at which `span` has passed since `since`, not counting the given periods, which may

@@ -89,6 +89,16 @@ pub struct Past {
     pub resumed: Vec<Ended>,
     /// Yanks.
     pub unyanked: Vec<Ended>,
+    /// Times in which clusters could not get a payload. The last one may still last.
+    pub unavailable: Vec<Outage>,
+}
+
+/// A time in which a payload of a release was missing, as a server recorded it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outage {
+    pub from: Time,
+    /// `None` as long as it lasts.
+    pub until: Option<Time>,
 }
 
 /// The decision that a release is no longer on offer.
@@ -276,6 +286,28 @@ impl Release {
     /// The yanks that somebody ended.
     pub fn unyanked(&self) -> &[Ended] {
         self.past.as_deref().map_or(&[], |past| &past.unyanked)
+    }
+
+    /// The recorded times in which a payload was missing.
+    pub fn unavailable(&self) -> &[Outage] {
+        self.past.as_deref().map_or(&[], |past| &past.unavailable)
+    }
+
+    /// The recorded outage that still lasts.
+    pub fn outage(&self) -> Option<Outage> {
+        self.unavailable().last().copied().filter(|outage| outage.until.is_none())
+    }
+
+    /// The record of outages with what is found at `now`. `None` if it stays as it is.
+    pub fn outages_at(&self, now: Time) -> Option<Vec<Outage>> {
+        let mut outages = self.unavailable().to_vec();
+        match (&self.evidence.payload, outages.last_mut()) {
+            (PayloadState::Present, Some(last)) if last.until.is_none() => last.until = Some(now),
+            (PayloadState::Present, _) | (_, Some(Outage { until: None, .. })) => return None,
+            _ if !self.is_known(now) || self.yanked(now).is_some() => return None,
+            _ => outages.push(Outage { from: now, until: None }),
+        }
+        Some(outages)
     }
 
     /// Whether the release has an entry for the last stage of its line. One that is dated ahead of the

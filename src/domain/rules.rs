@@ -92,6 +92,8 @@ pub enum Part {
     Resumed(usize),
     /// A yank that somebody ended.
     Unyanked(usize),
+    /// A time in which a payload was missing.
+    Unavailable(usize),
     /// Any other field of the release, by its key.
     Text(&'static str),
 }
@@ -128,8 +130,8 @@ pub enum Rule {
     NoSoak(StageName),
     /// A soak outside the usual limits must have a reason.
     UnusualSoak { stage: StageName, urgency: Urgency, limit: TimeDelta, bound: TimeDelta },
-    /// A soak's `min` must not be above its `max`.
-    SoakBackwards { stage: StageName, urgency: Urgency, soak: Soak },
+    /// A soak's `min` must not be above its `max`. `inherited` is the limit that nobody wrote there.
+    SoakBackwards { stage: StageName, urgency: Urgency, soak: Soak, inherited: Option<Limit> },
     /// A freeze must end after it begins.
     FreezeBackwards,
     /// A stop must not end before it begins.

@@ -15,7 +15,7 @@ use super::catalog::{Catalog, ChannelRef};
 use super::channel::ChannelName;
 use super::line::Line;
 use super::named::{named, tagged};
-use super::promotion::Decision;
+use super::promotion::{Decision, Gate, Verdict};
 use super::release::{Event, Release, Yank};
 use super::version::Version;
 
@@ -35,7 +35,7 @@ pub struct Answer<'a> {
 pub enum Advice<'a> {
     /// Install this release.
     Update { target: &'a Release, code: UpdateCode },
-    /// There is nothing to do.
+    /// There is nothing to do. `coming` is the next release above the cluster's, even if it is stuck.
     None { code: NoneCode<'a>, coming: Option<Coming<'a>> },
     /// Ask again later.
     Wait(Wait<'a>),
@@ -78,8 +78,8 @@ tagged! {
     /// The reason to wait, and for how long.
     #[derive(Debug, Clone, PartialEq)]
     pub enum Wait<'a> {
-        /// The channel is paused.
-        Paused { pause: &'a Event } = "paused",
+        /// The channel, or the one that the upgrade path leads through, is paused.
+        Paused { pause: &'a Event, channel: ChannelRef<'a> } = "paused",
         /// Nothing may be installed yet. This release is the first one expected.
         Coming(Coming<'a>) = "coming",
     }
@@ -90,14 +90,15 @@ tagged! {
     #[derive(Debug, Clone, PartialEq)]
     pub enum Blocked<'a> {
         /// The line can be entered only from the top of the line that it follows. `take` is the release
-        /// from which it can be entered, and `next` is the next step towards that release.
+        /// from which it can be entered, if one opens the way now, and `next` is the next step towards it.
         MinorGate { take: Option<Step<'a>>, next: Option<Step<'a>> } = "minor_gate",
         /// The cluster's release was yanked, and nothing higher is on offer yet. `fix` is the next release
         /// expected, if any.
         Yanked { yank: &'a Yank, fix: Option<Coming<'a>> } = "yanked",
         /// A barrier must be installed first, but `channel` neither offers nor expects it. That is the
-        /// cluster's channel, or the channel that its upgrade path leads through.
-        Barrier { barrier: &'a Version, channel: ChannelRef<'a> } = "barrier",
+        /// cluster's channel, or the channel that its upgrade path leads through. `stuck` is the release
+        /// that would lead on, if it is known what keeps it out.
+        Barrier { barrier: &'a Version, channel: ChannelRef<'a>, stuck: Option<Coming<'a>> } = "barrier",
         /// The cluster's version is not in the catalog, so no other line can be entered from it.
         UnknownVersion { take: Option<Step<'a>> } = "unknown_version",
         /// There is no upgrade path from the cluster's line to the channel's line.
@@ -112,15 +113,57 @@ pub struct Step<'a> {
     pub channel: ChannelRef<'a>,
 }
 
-/// A release that is expected in a channel.
+/// A release that is not on offer in a channel yet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Coming<'a> {
     pub release: &'a Release,
-    /// The channel that the release enters.
+    /// The channel that the release enters next, or should be on offer in.
     pub channel: ChannelRef<'a>,
-    /// The earliest time at which the release can enter. `None` if it is due: it enters once somebody
-    /// promotes it.
-    pub until: Option<Time>,
+    pub when: When,
+    /// The gate that keeps it out, if there is one: the one that blocks or else the one that opens last.
+    pub gate: Option<Gate<'a>>,
+    /// Whether the release should have entered by now.
+    pub overdue: bool,
+}
+
+/// When a release comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// At this time at the earliest.
+    At(Time),
+    /// It is due, and nobody has promoted it.
+    Due,
+    /// Once somebody acts.
+    SomebodyActs,
+}
+
+impl<'a> Coming<'a> {
+    /// The release of a decision, on its way to the next stage.
+    fn of(decision: &Decision<'a>) -> Self {
+        let when = match decision.verdict {
+            Verdict::Promote => When::Due,
+            Verdict::Wait { until } => When::At(until),
+            Verdict::Blocked => When::SomebodyActs,
+        };
+        let last = || decision.obstacles().copied().reduce(|a, b| if a.opens() < b.opens() { b } else { a });
+        Self {
+            release: decision.release,
+            channel: decision.channel(),
+            when,
+            gate: decision.blocking().copied().filter(|_| when == When::SomebodyActs).or_else(last),
+            overdue: decision.overdue,
+        }
+    }
+
+    /// A release that has entered a channel, and is not on offer there for want of its payload or signature.
+    const fn withheld(release: &'a Release, channel: ChannelRef<'a>, gate: Gate<'a>) -> Self {
+        Self { release, channel, when: When::SomebodyActs, gate: Some(gate), overdue: false }
+    }
+
+    /// Whether the release comes without anybody acting, as far as is known.
+    pub fn is_expected(&self) -> bool {
+        self.when != When::SomebodyActs
+    }
 }
 
 impl Advice<'_> {
@@ -196,19 +239,27 @@ impl<'a> Views<'a> {
         current: &'a Release,
     ) -> Advice<'a> {
         if let Some(pause) = channel.stage().paused(self.now) {
-            return Advice::Wait(Wait::Paused { pause });
+            return Advice::Wait(Wait::Paused { pause, channel });
         }
         match relation {
             Relation::Own => self.in_line(channel, Bound::Excluded(&current.version), Some(current)),
             Relation::Before { own, after } => self.onwards(channel, own, after, current),
-            Relation::After => Advice::None { code: NoneCode::Ahead, coming: None },
+            Relation::After => self.ahead(current),
             Relation::Apart => {
                 if self.view(channel).latest().is_some_and(|latest| latest.version < current.version) {
-                    Advice::None { code: NoneCode::Ahead, coming: None }
+                    self.ahead(current)
                 } else {
                     Advice::Blocked(Blocked::NoWay)
                 }
             }
+        }
+    }
+
+    /// The advice for a release of another line that is above everything that the channel offers.
+    fn ahead(&self, current: &'a Release) -> Advice<'a> {
+        match current.yanked(self.now) {
+            Some(yank) => Advice::Blocked(Blocked::Yanked { yank, fix: None }),
+            None => Advice::None { code: NoneCode::Ahead, coming: None },
         }
     }
 
@@ -304,21 +355,27 @@ impl<'a> Views<'a> {
                 return Advice::Blocked(Blocked::Yanked { yank, fix });
             }
             let gate = self.gate(after);
-            if let (None, Some(barrier), Some(offering)) = (next, gate.barrier, gate.channel)
+            let is_closed = next.is_none() || after.name == channel.line.name && gate.required().is_none();
+            if let (true, Some(barrier), Some(offering)) = (is_closed, gate.barrier, gate.channel)
                 && current.version < *barrier
             {
                 return self.behind(offering, barrier, above);
             }
+            if let Some(Step { channel, .. }) = next
+                && let Some(pause) = channel.stage().paused(self.now)
+            {
+                return Advice::Wait(Wait::Paused { pause, channel });
+            }
             let top = self.gate(channel.line).required();
             let take = top.filter(|step| current.version < step.release.version);
-            return Advice::Blocked(Blocked::MinorGate { take: take.or(next), next });
+            return Advice::Blocked(Blocked::MinorGate { take, next });
         }
         match view.towards(above) {
             Towards::Take { release, .. } => Advice::Update { target: release, code: UpdateCode::NextLine },
             Towards::Barrier { version } => self.behind(channel, version, above),
             Towards::Nothing => match view.coming(above) {
-                Some(coming) => Advice::Wait(Wait::Coming(coming)),
-                None => Advice::None { code: NoneCode::NothingOffered, coming: None },
+                Some(coming) if coming.is_expected() => Advice::Wait(Wait::Coming(coming)),
+                coming => Advice::None { code: NoneCode::NothingOffered, coming },
             },
         }
     }
@@ -342,7 +399,7 @@ impl<'a> Views<'a> {
     /// `above` count as higher.
     pub fn unknown_in_line(&self, channel: ChannelRef<'a>, above: Bound<&Version>) -> Advice<'a> {
         if let Some(pause) = channel.stage().paused(self.now) {
-            return Advice::Wait(Wait::Paused { pause });
+            return Advice::Wait(Wait::Paused { pause, channel });
         }
         self.in_line(channel, above, None)
     }
@@ -356,7 +413,7 @@ impl<'a> Views<'a> {
         below_required: bool,
     ) -> Advice<'a> {
         if let Some(pause) = channel.stage().paused(self.now) {
-            return Advice::Wait(Wait::Paused { pause });
+            return Advice::Wait(Wait::Paused { pause, channel });
         }
         if below_latest || below_required {
             let take = self.gate(channel.line).required().filter(|_| below_required);

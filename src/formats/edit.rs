@@ -110,6 +110,7 @@ fn place(change: &Change) -> Option<(Vec<&str>, Option<String>)> {
         Change::Resume { .. } => (vec!["hold"], None),
         Change::Yank { yank, .. } => (vec!["yank"], Some(render::yank(yank))),
         Change::Unyank { .. } => (vec!["yank"], None),
+        Change::Unavailable { outages, .. } => (vec!["unavailable"], Some(render::outages(outages))),
         Change::Pause { stage, pause, .. } => (vec!["paused", stage.as_str()], Some(render::event(pause))),
         Change::Retire { retired, .. } => (vec!["retired"], Some(render::event(retired))),
         Change::Unpause { stage, .. } => (vec!["paused", stage.as_str()], None),
@@ -128,6 +129,7 @@ fn record(change: &Change) -> Option<(Vec<&str>, String)> {
         | Change::Leave { .. }
         | Change::Hold { .. }
         | Change::Yank { .. }
+        | Change::Unavailable { .. }
         | Change::Pause { .. }
         | Change::Retire { .. } => return None,
     })

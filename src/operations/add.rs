@@ -56,6 +56,12 @@ pub(super) fn add<'a>(catalog: &'a Catalog, ask: &'a Add, now: Time) -> Result<O
     if let Some(retired) = &line.retired {
         return Err(Refused::LineRetired { line: &line.name, retired });
     }
+    if let Some(replaced) = ask.replaces.as_ref().and_then(|version| line.releases.get(version))
+        && line.barriers(now).any(|(_, standing)| *standing == replaced.version)
+        && !replaced.reaches_last_stage()
+    {
+        return Err(Refused::ReplacesBarrier { version, barrier: replaced.version.clone() });
+    }
     // The hold is written first: if the release came first and writing stopped after it, a retry would find
     // nothing to do and never write the hold.
     if let Some(replaced) = ask.replaces.as_ref().and_then(|version| line.releases.get(version)) {
@@ -308,5 +314,18 @@ mod tests {
         let catalog = first.changes[0].apply(catalog).unwrap();
         let second = add(&catalog, &asked, now).unwrap();
         assert_eq!((second.changes.len(), second.notes), (1, first.notes));
+    }
+
+    #[test]
+    fn a_barrier_that_is_under_way_is_not_replaced_by_a_release_that_would_wait_for_it() {
+        let now = t("2018-03-01");
+        let eight = |entered: &[&str]| {
+            let barrier = testing::release("1.8.4", entered).barrier();
+            catalog([testing::line("1.8", None).with(barrier)])
+        };
+        let asked = Add { replaces: Some(v("1.8.4")), ..ask("1.8.5") };
+        let refused = Refused::ReplacesBarrier { version: &asked.version, barrier: v("1.8.4") };
+        assert_eq!(add(&eight(&["2018-02-20"]), &asked, now), Err(refused));
+        assert!(add(&eight(&["2018-01-01", "2018-01-15"]), &asked, now).unwrap().is_change());
     }
 }

@@ -29,6 +29,9 @@ pub enum Refused<'a> {
     #[error("`{version}` is already in the catalog, with {difference}")]
     Differs { version: &'a Version, difference: Difference },
 
+    #[error("`{version}` would wait for `{barrier}`, the held barrier that it replaces")]
+    ReplacesBarrier { version: &'a Version, barrier: Version },
+
     #[error("`{version}` has been on hold since {} by {}: {}", rfc3339(hold.at), hold.by, hold.reason)]
     Held { version: &'a Version, hold: &'a Event },
     #[error("`{version}` is in `{channel}`, its last stage: a hold would stop nothing")]

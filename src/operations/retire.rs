@@ -1,10 +1,12 @@
 //! Retiring a line.
 
-use super::{Outcome, Refused, Subject};
+use super::{Note, Outcome, Refused, Subject};
+use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
-use crate::domain::release::Event;
+use crate::domain::line::Line;
+use crate::domain::release::{Event, Release};
 
 /// Retires a line. A line that was already retired for the same reason is left unchanged.
 ///
@@ -15,19 +17,36 @@ pub(super) fn retire<'a>(
     name: &'a LineName,
     retired: Event,
 ) -> Result<Outcome, Refused<'a>> {
+    let now = retired.at;
     let line = catalog.line(name).ok_or(Refused::NoLine(name))?;
     let change = match &line.retired {
         Some(present) if present.reason == retired.reason => None,
         Some(retired) => return Err(Refused::LineRetired { line: &line.name, retired }),
         None => Some(Change::Retire { line: name.clone(), retired }),
     };
-    Ok(Outcome::of(Subject::Line { line: name.clone() }, change))
+    let mut outcome = Outcome::of(Subject::Line { line: name.clone() }, change);
+    if outcome.is_change() {
+        outcome.notes = stranded(line, now);
+    }
+    Ok(outcome)
+}
+
+/// Notes the releases that are on their way and will not arrive.
+fn stranded(line: &Line, now: Time) -> Vec<Note> {
+    let Some(last) = line.stages.last() else { return Vec::new() };
+    let released = line.releases.values().filter(|release| release.yanked(now).is_none());
+    let under_way = released.filter(|release| !release.reaches_last_stage() && release.held(now).is_none());
+    let note = |release: &Release| Note::Stranded {
+        version: release.version.clone(),
+        channel: last.channel.clone(),
+    };
+    under_way.map(note).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::testing::{catalog, event, line, t};
+    use crate::domain::testing::{catalog, event, line, release, t, v};
 
     #[test]
     fn a_line_ends_once_and_for_one_reason() {
@@ -48,5 +67,19 @@ mod tests {
             let outcome = retire(&catalog, &asked, event(now, reason));
             assert_eq!(outcome.map(|outcome| outcome.changes), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn a_release_that_will_not_arrive_is_noted() {
+        let line = line("1.8", None)
+            .with(release("1.8.1", &["2018-01-01", "2018-01-15"]))
+            .with(release("1.8.2", &["2018-01-01"]))
+            .with(release("1.8.3", &["2018-01-01"]).held_at("2018-01-02"))
+            .with(release("1.8.4", &["2018-01-01"]).yanked_at("2018-01-02", None));
+        let catalog = catalog([line]);
+        let name = "1.8".parse().unwrap();
+        let outcome = retire(&catalog, &name, event(t("2018-02-03"), "no fixes")).unwrap();
+        let channel = "1.8-production".parse().unwrap();
+        assert_eq!(outcome.notes, [Note::Stranded { version: v("1.8.2"), channel }]);
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::domain::Time;
 use crate::domain::change::Change;
-use crate::domain::channel::StageName;
 use crate::domain::version::Version;
 use crate::store::port::{CatalogStore, CommitError, Revision};
 
@@ -17,7 +16,7 @@ const TRIES: usize = 10;
 /// A run tries each release once, and promotes it by at most one stage, so it always ends.
 #[derive(Debug, Default)]
 pub struct Run {
-    /// The releases that were promoted.
+    /// The releases that were promoted, or whose payload was recorded as missing or as back.
     pub moved: BTreeSet<Version>,
     /// The releases whose promotion could not be written, and why.
     pub failed: Vec<(Version, CommitError)>,
@@ -47,18 +46,25 @@ impl Run {
         mut due: Vec<Change>,
         now: Time,
     ) -> Next {
-        due.retain(|change| entering(change).is_some_and(|(version, _)| !self.has_tried(version)));
+        due.retain(|change| change.version().is_some_and(|version| !self.has_tried(version)));
         if due.is_empty() {
             return Next::Done;
         }
         let stopped = match catalog.commit_each(base, &due, now) {
             Ok(each) => {
-                for (version, stage) in each.made.into_iter().filter_map(|place| entering(&due[place])) {
-                    tracing::info!(%version, %stage, revision = %each.revision, "promoted");
-                    self.moved.insert(version.clone());
+                for change in each.made.into_iter().map(|place| &due[place]) {
+                    match change {
+                        Change::Enter { version, stage, .. } => {
+                            tracing::info!(%version, %stage, revision = %each.revision, "promoted");
+                        }
+                        _ => {
+                            tracing::info!(version = ?change.version(), revision = %each.revision, "recorded");
+                        }
+                    }
+                    self.moved.extend(change.version().cloned());
                 }
                 for (place, error) in each.failed {
-                    self.failed.extend(entering(&due[place]).map(|(version, _)| (version.clone(), error)));
+                    self.failed.extend(due[place].version().map(|version| (version.clone(), error)));
                 }
                 each.stopped
             }
@@ -94,17 +100,10 @@ impl Run {
     }
 }
 
-/// The release that a change promotes, and the stage that it enters.
-const fn entering(change: &Change) -> Option<(&Version, &StageName)> {
-    match change {
-        Change::Enter { version, stage, .. } => Some((version, stage)),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::channel::StageName;
     use crate::domain::testing::{catalog, entry, event, line, release, t, v};
     use crate::store::memory::MemoryCatalog;
 

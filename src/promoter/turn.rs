@@ -49,7 +49,8 @@ impl Promoter {
             let offer = self.copied(&read.catalog, now);
             let (catalog, copies) = (offer.as_deref().unwrap_or(&read.catalog), offer.as_ref().map(drop));
             let decided = Decided::of(catalog, &read.faulty, self.last.as_deref(), now);
-            let mut due: Vec<Change> = if promote { decided.due().collect() } else { Vec::new() };
+            let mut due: Vec<Change> =
+                if promote { decided.outages().chain(decided.due()).collect() } else { Vec::new() };
             if !due.is_empty() && run.moved.is_empty() {
                 withheld = self.rehearse(read, &decided, &due, copies, &mut reserved).err();
             }
@@ -233,7 +234,7 @@ impl Promoter {
             online,
             last,
             version,
-            demo: self.setup.demo,
+            demo: self.setup.demo.as_deref(),
         };
         publish::publish(&inputs).map_err(|e| match &e {
             PublishError::Sign(_) | PublishError::WrongKey => signing(&e),

@@ -57,6 +57,16 @@ impl<'a> Decided<'a> {
         due.map(|decision| decision.entry(self.now))
     }
 
+    /// The changes that record since when a payload of a release on its way has been missing, or until when
+    /// it was. That time is no soak.
+    pub fn outages(&self) -> impl Iterator<Item = Change> {
+        let under_way = self.decisions.iter().filter(|decision| decision.retired().is_none());
+        under_way.filter_map(|Decision { release, .. }| {
+            let outages = release.outages_at(self.now)?;
+            Some(Change::Unavailable { version: release.version.clone(), outages })
+        })
+    }
+
     /// When the next publication is due if the catalog does not change: the first time after `now` at which
     /// a decision or an answer changes, or the time at which `last`, the publication being served, is due
     /// for renewal.
@@ -192,7 +202,7 @@ mod tests {
             untils(&json!(PromotionsBody::of(&decided.decisions)), &mut found);
             for decision in &decided.decisions {
                 let Decision { line, release, .. } = *decision;
-                let explanation = Explanation { line, release, now, decision: Some(decision) };
+                let explanation = Explanation { line, release, now, decision: Some(decision), refused: None };
                 untils(&json!(ExplainBody::of(&explanation)), &mut found);
             }
             for channel in catalog.channels() {

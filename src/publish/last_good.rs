@@ -11,6 +11,7 @@ use super::{Decided, PublishError};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
+use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
 use crate::domain::line::Line;
 use crate::domain::release::Yank;
@@ -88,12 +89,14 @@ fn narrow(line: &mut Line, current: &Line, now: Time) {
     }
 }
 
-/// The documents of a refused line's releases as they were last published, updated for later yanks. `line`
-/// is the line that [`catalog`] returns, and `current` is the refused line, as far as it could be read.
+/// The documents of a refused line's releases as they were last published, with explanations that tell of
+/// the refusal and of later yanks. `line` is the line that [`catalog`] returns, and `current` is the refused
+/// line, as far as it could be read.
 pub fn releases(
     last: Option<&Publication>,
     line: &Line,
     current: Option<&Line>,
+    refusal: &LineRefusal,
     now: Time,
 ) -> impl Iterator<Item = (Version, ReleaseDocuments)> {
     let all = last.into_iter().flat_map(|last| &last.release);
@@ -102,11 +105,12 @@ pub fn releases(
         let yanked = current.and_then(|current| current.releases.get(version));
         if let Some(yanked) = yanked.filter(|release| release.yanked(now).is_some()) {
             documents.at_hand &= !yanked.is_withdrawn(now);
-            if let Some(release) = line.releases.get(version) {
-                let explanation = Explanation { line, release, now, decision: None };
-                let body = json(&ExplainBody::of(&explanation));
-                documents.explain = Some(Document::reusing(last.explain.as_ref(), body));
-            }
+        }
+        // The last explanation may promise a promotion that does not happen.
+        if let Some(release) = line.releases.get(version) {
+            let explanation = Explanation { line, release, now, decision: None, refused: Some(refusal) };
+            let body = json(&ExplainBody::of(&explanation));
+            documents.explain = Some(Document::reusing(last.explain.as_ref(), body));
         }
         (version.clone(), documents)
     })

@@ -55,7 +55,7 @@ pub fn restore<F: Files + ?Sized>(
     let views = Views::new(&catalog, &[], now);
     let channel = channel_manifests.into_iter().filter_map(|manifest| {
         let name = manifest.signed().channel.clone();
-        let updates = updates(&catalog, &views, &known, catalog.channel(&name)?, None);
+        let updates = updates(&catalog, &views, &known, catalog.channel(&name)?, None, None);
         Some((name, ChannelDocuments { manifest: Served::new(manifest, None), updates }))
     });
     let release = release_manifests.into_iter();
@@ -129,7 +129,7 @@ fn catalog(verified: &Verified) -> Result<Catalog, Violation> {
 fn release_documents(catalog: &Catalog, manifest: Signed<ReleaseManifest>, now: Time) -> ReleaseDocuments {
     let known = catalog.release(&manifest.signed().version);
     let explain = known.map(|(line, release)| {
-        let mut body = ExplainBody::of(&Explanation { line, release, now, decision: None });
+        let mut body = ExplainBody::of(&Explanation { line, release, now, decision: None, refused: None });
         let last = line.stages.len().checked_sub(1).is_some_and(|last| release.is_in(last, now));
         if !last && body.yanked.is_none() {
             body.unknown();

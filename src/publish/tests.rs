@@ -99,7 +99,7 @@ impl World {
             online: &self.keys.online,
             last,
             version,
-            demo: false,
+            demo: None,
         })
     }
 
@@ -235,7 +235,9 @@ fn a_faulty_line_keeps_its_documents_is_renewed_and_still_opens_the_next_line() 
             "{version} asking {channel}"
         );
     }
-    assert_eq!(explained(&second, "1.7.9"), explained(&first, "1.7.9"));
+    let [before, after] = [&first, &second].map(|publication| explained(publication, "1.7.9"));
+    assert_eq!((&after["state"], &after["entered"]), (&before["state"], &before["entered"]));
+    assert_eq!(after["line_refused"], "faulty");
     // The other line goes on.
     world.release("1.8.5").entries[1] = Some(crate::domain::testing::entry(t("2018-01-11")));
     let third = world.publish(Some(&second), t("2018-01-12")).publication;

@@ -11,6 +11,7 @@ use super::document::Document;
 use crate::domain::Time;
 use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::channel::LineName;
+use crate::domain::degraded::LineRefusal;
 use crate::domain::line::{Line, Prefix};
 use crate::domain::upgrade::{Advice, Answer, Relation, Views};
 use crate::domain::version::Version;
@@ -96,23 +97,22 @@ pub fn known(catalog: &Catalog, now: Time) -> Known {
     catalog.lines().map(of).collect()
 }
 
-/// Computes the answers of a channel. Bodies that `reuse` already contains are shared with it.
+/// Computes the answers of a channel. `refused` is why its line was refused, if it was. Bodies that `reuse` already contains are shared with it.
 pub fn updates<'a>(
     catalog: &'a Catalog,
     views: &Views<'a>,
     known: &Known,
     channel: ChannelRef<'a>,
+    refused: Option<&'a LineRefusal>,
     reuse: Option<&Updates>,
 ) -> Updates {
-    let mut bodies = Bodies::new(channel, reuse);
+    let mut bodies = Bodies::new(channel, refused, reuse);
     let mut lines = HashMap::new();
     for line in catalog.lines() {
         let relation = views.relation(line, channel.line);
         let versions = &known[&line.prefix].versions;
         let mut at = Runs::default();
-        // All versions of a later line get the same answer.
-        let distinct = if relation == Relation::After { versions.len().min(1) } else { versions.len() };
-        for (place, version) in versions.iter().enumerate().take(distinct) {
+        for (place, version) in versions.iter().enumerate() {
             at.push(place, views.known(channel, &relation, &line.releases[version]), &mut bodies);
         }
         let (mut gaps, mut below) = (Runs::default(), Vec::new());
@@ -179,21 +179,27 @@ impl<'a> Runs<'a> {
 /// The distinct bodies of a channel.
 struct Bodies<'a> {
     channel: ChannelRef<'a>,
+    refused: Option<&'a LineRefusal>,
     documents: Vec<Arc<Document>>,
     places: HashMap<Bytes, u32>,
     made: HashMap<Bytes, Arc<Document>>,
 }
 
 impl<'a> Bodies<'a> {
-    fn new(channel: ChannelRef<'a>, reuse: Option<&Updates>) -> Self {
+    fn new(channel: ChannelRef<'a>, refused: Option<&'a LineRefusal>, reuse: Option<&Updates>) -> Self {
         let made = reuse.iter().flat_map(|updates| &updates.bodies);
         let made = made.map(|document| (document.identity.clone(), Arc::clone(document))).collect();
-        Self { channel, documents: Vec::new(), places: HashMap::new(), made }
+        Self { channel, refused, documents: Vec::new(), places: HashMap::new(), made }
     }
 
     fn place(&mut self, advice: Advice<'a>) -> u32 {
         let answer = Answer { channel: self.channel, advice };
-        let body = json(&UpdateBody::of(&answer));
+        let mut body = UpdateBody::of(&answer);
+        // Who has an update to install need not hear that nothing comes after it.
+        if let Some(refusal) = self.refused.filter(|_| answer.advice.target().is_none()) {
+            body.refuse_line(refusal);
+        }
+        let body = json(&body);
         if let Some(place) = self.places.get(&body) {
             return *place;
         }
@@ -257,7 +263,7 @@ mod tests {
         let views = Views::new(catalog, &decisions, now);
         let known = known(catalog, now);
         for channel in catalog.channels() {
-            let updates = updates(catalog, &views, &known, channel, None);
+            let updates = updates(catalog, &views, &known, channel, None, None);
             for version in asked {
                 let expected = json(&UpdateBody::of(&views.answer(channel, version)));
                 let name = channel.name();

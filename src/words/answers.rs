@@ -1,9 +1,10 @@
 //! Answers to clusters. They never name the cluster's version, so that the same sentence serves every
 //! cluster.
 
+use super::gate;
 use crate::domain::release::Event;
 use crate::domain::rfc3339;
-use crate::domain::upgrade::{Advice, Answer, Blocked, Coming, NoneCode, Step, UpdateCode, Wait};
+use crate::domain::upgrade::{Advice, Answer, Blocked, Coming, NoneCode, Step, UpdateCode, Wait, When};
 
 /// Says what a cluster should do, and why.
 pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
@@ -36,14 +37,20 @@ pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
                     format!("nothing to do: `{channel}` offers nothing higher than this version")
                 }
                 NoneCode::UnknownVersion => format!(
-                    "nothing to do: this version is not in the catalog, and `{channel}` offers nothing higher"
+                    "nothing to do: this version has never been on offer, and `{channel}` offers nothing higher"
                 ),
                 NoneCode::NothingOffered => format!("nothing to do: `{channel}` offers nothing yet"),
             };
             then(why, "; ", coming.as_ref().map(expected))
         }
-        Advice::Wait(Wait::Paused { pause: Event { at, reason, .. } }) => {
-            format!("wait: `{channel}` has been paused since {}: {reason}", rfc3339(*at))
+        Advice::Wait(Wait::Paused { pause: Event { at, reason, .. }, channel: paused }) => {
+            let paused = paused.name();
+            let way = if paused == channel {
+                String::new()
+            } else {
+                format!("the upgrade path to line `{line}` leads through `{paused}`, and ")
+            };
+            format!("wait: {way}`{paused}` has been paused since {}: {reason}", rfc3339(*at))
         }
         Advice::Wait(Wait::Coming(coming)) => {
             let through = coming.channel.name();
@@ -56,7 +63,13 @@ pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
             };
             then(nothing, "; ", Some(expected(coming)))
         }
-        Advice::Blocked(Blocked::MinorGate { take: None, .. }) => {
+        Advice::Blocked(Blocked::MinorGate { take: None, next: Some(next) }) => {
+            format!(
+                "blocked: line `{line}` can only be entered from the line that it follows, and no release there opens the way yet; update to {} first",
+                step(next)
+            )
+        }
+        Advice::Blocked(Blocked::MinorGate { take: None, next: None }) => {
             format!(
                 "blocked: line `{line}` can only be entered from the line that it follows, and that line offers no release"
             )
@@ -73,15 +86,16 @@ pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
             let why = format!("blocked: this version was yanked ({reason}), and nothing higher is on offer");
             then(why, "; ", fix.as_ref().map(expected))
         }
-        Advice::Blocked(Blocked::Barrier { barrier, channel }) => {
-            format!(
+        Advice::Blocked(Blocked::Barrier { barrier, channel, stuck }) => {
+            let why = format!(
                 "blocked: `{barrier}` must be installed first, and `{}` does not offer it yet",
                 channel.name()
-            )
+            );
+            then(why, "; ", stuck.as_ref().map(expected))
         }
         Advice::Blocked(Blocked::UnknownVersion { take }) => {
             let why = format!(
-                "blocked: this version is not in the catalog, and line `{line}` can only be entered from known versions"
+                "blocked: this version has never been on offer, and line `{line}` can only be entered from versions that have"
             );
             then(why, "; update to ", take.as_ref().map(|take| format!("{} first", step(take))))
         }
@@ -104,9 +118,21 @@ fn step(step: &Step<'_>) -> String {
 }
 
 fn expected(coming: &Coming<'_>) -> String {
-    let version = &coming.release.version;
-    match coming.until {
-        Some(until) => format!("`{version}` follows at {} at the earliest", rfc3339(until)),
-        None => format!("`{version}` is due, and follows once it is promoted"),
+    let (version, through) = (&coming.release.version, coming.channel.name());
+    let overdue = if coming.overdue { ", and is overdue" } else { "" };
+    let why = coming.gate.as_ref().map(|found| format!(": {}", gate(found))).unwrap_or_default();
+    match coming.when {
+        When::At(until) => format!("`{version}` follows at {} at the earliest{why}", rfc3339(until)),
+        When::Due => {
+            format!("`{version}` is due for `{through}`{overdue}, but the server has not promoted it yet")
+        }
+        When::SomebodyActs => {
+            format!("`{version}` is not on offer in `{through}`{overdue} until its vendor acts{why}")
+        }
     }
+}
+
+/// Says that the line of a channel was refused, and offers nothing new.
+pub fn refused_line(line: &str) -> String {
+    format!("nothing new comes in line `{line}` until its vendor has mended a fault in its catalog")
 }

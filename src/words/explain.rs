@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{gate, remedies_of_explanation, yanked};
+use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::{Gate, Verdict};
 use crate::domain::release::SCHEDULE;
@@ -18,7 +19,7 @@ pub fn explanation(explanation: &Explanation<'_>) -> String {
 }
 
 fn place(explanation: &Explanation<'_>) -> String {
-    let Explanation { line, release, now, decision } = explanation;
+    let Explanation { line, release, now, decision, .. } = explanation;
     let version = &release.version;
     if let Some(yank) = release.yanked(*now) {
         return format!("`{version}` is not on offer anywhere: {}", yanked(yank));
@@ -28,11 +29,22 @@ fn place(explanation: &Explanation<'_>) -> String {
         None => format!("`{version}` is in no channel yet"),
     };
     let Some(decision) = decision else {
-        return format!("{here}, its last stage");
+        return match explanation.stands_still() {
+            Some(refusal) => format!(
+                "{here} and will not be promoted until a fault of line `{}` is mended: {}",
+                line.name,
+                fault(refusal)
+            ),
+            None => format!("{here}, its last stage"),
+        };
     };
     let next = &decision.target().channel;
     match decision.verdict {
-        Verdict::Promote => format!("{here} and is due for `{next}` now: the next run promotes it"),
+        Verdict::Promote => {
+            format!(
+                "{here} and is due for `{next}`: the next run of a server that promotes, or of `tidegate promote`, promotes it"
+            )
+        }
         Verdict::Wait { until } if decision.ahead().is_some() => format!(
             "{here} and waits until {} for `{next}`: its entry has that date, ahead of the clock, so somebody's clock was fast",
             rfc3339(until)
@@ -44,6 +56,15 @@ fn place(explanation: &Explanation<'_>) -> String {
             format!("{here} and will not be promoted: line `{}` is retired", line.name)
         }
         Verdict::Blocked => format!("{here} and will not enter `{next}` until somebody acts"),
+    }
+}
+
+/// Says why a line was refused, without what only its owners may see: names of files and people.
+const fn fault(refusal: &LineRefusal) -> &'static str {
+    match refusal {
+        LineRefusal::Faulty { .. } => "its files cannot be read",
+        LineRefusal::StepsBack(_) => "its files take back what was published",
+        LineRefusal::Claims { .. } => "it claims a channel or versions of another refused line",
     }
 }
 

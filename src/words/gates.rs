@@ -37,6 +37,11 @@ pub fn gate(gate: &Gate<'_>) -> String {
                         "{skipped}the soak of {min} since {since} stands still: the release is yanked"
                     );
                 }
+                SoakEnd::Unavailable => {
+                    return format!(
+                        "{skipped}the soak of {min} since {since} stands still: a payload is missing"
+                    );
+                }
                 SoakEnd::At { due, lost } => (rfc3339(due), lost),
             };
             let said = match gate.state {

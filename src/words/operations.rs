@@ -77,6 +77,11 @@ pub fn note(note: &Note) -> String {
         Note::StaysOnOffer { replaced, by, channel } => format!(
             "`{replaced}` is not held: it is in `{channel}`, its last stage, and stays on offer; to stop offering it, run `tidegate release yank {replaced} --to {by} --reason TEXT`"
         ),
+        Note::Stranded { version, channel } => {
+            format!(
+                "warning: `{version}` has not entered `{channel}`, and never will: its line takes no promotions any more"
+            )
+        }
         Note::Withheld(release) => {
             let version = &release.version;
             let why = super::objection(&release.evidence).unwrap_or_default();
@@ -137,6 +142,9 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
             "give the payload file a shorter name, or the release a shorter version".to_owned()
         }
         Refused::Differs { .. } => "add the changed release as a new version".to_owned(),
+        Refused::ReplacesBarrier { version, barrier } => format!(
+            "add `{version}` without `--replaces`, sign it, and let it take the barrier's place: `tidegate release yank {barrier} --to {version} --reason TEXT`"
+        ),
         Refused::Held { version, .. } => {
             format!("to give another reason, first run `tidegate release resume {version} --reason TEXT`")
         }

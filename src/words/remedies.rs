@@ -2,7 +2,7 @@
 
 use super::gates::{Remedy, gate_remedy, unyank};
 use crate::domain::explain::Explanation;
-use crate::domain::promotion::{Decision, Gate, Verdict};
+use crate::domain::promotion::{Decision, Fact, Gate, Verdict};
 
 /// Returns what people can do about the gates that do not pass, without duplicates.
 pub fn remedies(decision: &Decision<'_>) -> Vec<Remedy> {
@@ -11,8 +11,23 @@ pub fn remedies(decision: &Decision<'_>) -> Vec<Remedy> {
     // fixed.
     let retired = decision.retired().is_some();
     let helps = |gate: &&Gate<'_>| !retired || gate.fact.outlasts_retirement();
-    let of_gates = decision.obstacles().filter(helps).filter_map(|gate| gate_remedy(gate, version));
+    let of_gates = decision.obstacles().filter(helps).filter_map(|gate| match gate.fact {
+        Fact::Hold { .. } => replace_barrier(decision).or_else(|| gate_remedy(gate, version)),
+        _ => gate_remedy(gate, version),
+    });
     once(of_gates.chain(early_remedy(decision)))
+}
+
+/// Returns how another release can take the place of a held barrier that it replaces. To end the hold would
+/// promote what was replaced.
+fn replace_barrier(decision: &Decision<'_>) -> Option<Remedy> {
+    let barrier = Some(&decision.release.version).filter(|_| decision.release.barrier)?;
+    let by = decision.line.releases.values().find(|release| release.replaces.as_ref() == Some(barrier))?;
+    Some(Remedy::new(
+        "yank_to",
+        format!("anyone who may change the catalog can let `{}` take the barrier's place", by.version),
+        format!("tidegate release yank {barrier} --to {} --reason TEXT", by.version),
+    ))
 }
 
 /// Returns how a person can promote the release early, if that would help.
@@ -36,13 +51,18 @@ pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
     let promote = decision.filter(|decision| decision.verdict == Verdict::Promote).map(|_| {
         Remedy::new(
             "promote",
-            "the server will promote it; anyone who may change the catalog can do so now",
+            "a server that promotes does it by itself; anyone who may change the catalog can promote what is due",
             format!("tidegate promote {version}"),
         )
     });
+    let check = explanation.stands_still().map(|_| {
+        let who = "a release engineer can find and mend the fault";
+        Remedy::new("check", who, "tidegate catalog check".to_owned())
+    });
     let is_restorable = decision.is_none() && release.yanked(now).is_some() && !release.is_withdrawn(now);
     let of_decision = decision.map(remedies).unwrap_or_default();
-    once(withheld.into_iter().chain(of_decision).chain(promote).chain(is_restorable.then(|| unyank(version))))
+    let restore = is_restorable.then(|| unyank(version));
+    once(withheld.into_iter().chain(of_decision).chain(promote).chain(check).chain(restore))
 }
 
 fn once(remedies: impl IntoIterator<Item = Remedy>) -> Vec<Remedy> {

@@ -5,7 +5,7 @@ use crate::domain::policy::{SOAK_MIN, Urgency};
 use crate::domain::release::SCHEDULE;
 use crate::domain::rfc3339;
 use crate::domain::rules::text::DAYS;
-use crate::domain::rules::{Reference, Rule};
+use crate::domain::rules::{Limit, Reference, Rule};
 use crate::domain::span::Span;
 use crate::domain::version::Version;
 
@@ -51,11 +51,19 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             let message = format!("soak `{}` of stage `{stage}` is {word} `{}`", Span(*limit), Span(*bound));
             return (message, format!("give `{}.why` to allow it", soak_key(*urgency)));
         }
-        Rule::SoakBackwards { stage, urgency, soak } => {
-            let (min, max) = (Span(soak.min), Span(soak.max));
+        Rule::SoakBackwards { stage, urgency, soak, inherited } => {
+            let from = match urgency {
+                Urgency::Normal => "by default",
+                Urgency::Security => "unless `security` sets it",
+            };
+            let told = |limit: Limit, span| {
+                let source = if *inherited == Some(limit) { format!(", {from}") } else { String::new() };
+                format!("`{}`{source}", Span(span))
+            };
+            let (min, max) = (told(Limit::Min, soak.min), told(Limit::Max, soak.max));
             let key = soak_key(*urgency);
             (
-                format!("`{key}` of stage `{stage}` has a `min` of `{min}`, above its `max` of `{max}`"),
+                format!("`{key}` of stage `{stage}` has a `min` of {min}, above its `max` of {max}"),
                 "give both, with `min` no greater than `max`",
             )
         }
@@ -140,7 +148,7 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
                 "`{SCHEDULE}` promoted the release to `{stage}` although it had been held since {}",
                 rfc3339(*since)
             ),
-            "remove the entry: a hold overrides the schedule",
+            "give the hold the time of the entry, or a later one, as its `at`: a promotion that was published cannot be taken back",
         ),
         Rule::YankedInCircle { version, to } => (
             format!("`{version}` is replaced by `{to}`, and that by `{version}` again, in a cycle"),

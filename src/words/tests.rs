@@ -64,15 +64,28 @@ fn an_answer_names_what_is_missing_and_what_comes_next() {
         let channel = channel.parse().unwrap();
         answer(&crate::domain::upgrade::answer(&catalog, &decisions, &channel, &v("1.7.3"), now).unwrap())
     };
-    assert_eq!(told(&old, "1.7-production"), "up to date: this is the latest in `1.7-production`");
+    let held = "`1.7.5` is not on offer in `1.7-production` until its vendor acts: held since 2018-02-01T00:00:00Z by ada: etcd loses quorum";
+    assert_eq!(
+        told(&old, "1.7-production"),
+        format!("up to date: this is the latest in `1.7-production`; {held}")
+    );
     assert_eq!(
         told(&old, "1.8-production"),
-        "blocked: `1.7.5` must be installed first, and `1.7-production` does not offer it yet"
+        format!(
+            "blocked: `1.7.5` must be installed first, and `1.7-production` does not offer it yet; {held}"
+        )
     );
     let coming = old.clone().with(release("1.7.4", &["2018-02-01"]));
     assert_eq!(
         told(&coming, "1.8-production"),
-        "wait: the upgrade path to line `1.8` leads through `1.7-production`, and nothing there may be installed yet; `1.7.4` follows at 2018-02-15T00:00:00Z at the earliest"
+        "wait: the upgrade path to line `1.8` leads through `1.7-production`, and nothing there may be installed yet; `1.7.4` follows at 2018-02-15T00:00:00Z at the earliest: soaking for 14d since 2018-02-01T00:00:00Z, until 2018-02-15T00:00:00Z"
+    );
+    let due = line("1.7", None)
+        .with(release("1.7.3", &["2017-12-01", "2017-12-15"]))
+        .with(release("1.7.4", &["2018-01-01"]));
+    assert_eq!(
+        told(&due, "1.7-production"),
+        "up to date: this is the latest in `1.7-production`; `1.7.4` is due for `1.7-production`, and is overdue, but the server has not promoted it yet"
     );
     let mut retired = old;
     retired.retired = Some(said(t("2018-01-20"), "no fixes any more"));

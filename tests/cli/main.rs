@@ -11,6 +11,7 @@ mod keys;
 mod pages;
 mod promote;
 mod release;
+mod remedies;
 #[path = "../signing/repository.rs"]
 #[expect(dead_code, reason = "what makes a repository go wrong is for other tests")]
 mod repository;

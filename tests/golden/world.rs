@@ -230,7 +230,7 @@ impl World {
             state: Arc::new(StateFolder::new(&state)),
             online: Online::State,
             promote: false,
-            demo: false,
+            demo: None,
         };
         let shared = Handle::new(Shared::default());
         let mut promoter =

@@ -186,7 +186,7 @@ impl World {
             state: Arc::new(StateFolder::new(&state)),
             online: Online::State,
             promote: true,
-            demo: false,
+            demo: None,
         };
         let shared = Handle::new(Shared::default());
         let clock: SharedClock = self.clock.clone();

@@ -74,6 +74,8 @@ pub enum SoakEnd<'a> {
     Paused { channel: &'a ChannelName, pause: &'a Event },
     /// It stands still as long as the release is yanked.
     Yanked,
+    /// It stands still as long as a payload is missing, which a server has recorded.
+    Unavailable,
 }
 
 impl SoakEnd<'_> {
@@ -81,7 +83,7 @@ impl SoakEnd<'_> {
     pub const fn due(&self) -> Option<Time> {
         match *self {
             Self::At { due, .. } => Some(due),
-            Self::Paused { .. } | Self::Yanked => None,
+            Self::Paused { .. } | Self::Yanked | Self::Unavailable => None,
         }
     }
 }
@@ -153,15 +155,22 @@ fn soak_end<'a>(
     (since, min): (Time, TimeDelta),
     now: Time,
 ) -> SoakEnd<'a> {
-    let due = on_offer::after(since, min, on_offer::interruptions(line, release, stage));
+    let due = on_offer::after(since, min, on_offer::interruptions(line, release, stage, now));
     let channel = &line.stages[stage].channel;
     // Nothing shows when a stop began that is dated in the future.
     let is_over = |stop: &Event| !stop.at_once && due <= stop.at;
     match (line.stages[stage].paused(now), release.yanked(now)) {
         (_, Some(yank)) if !is_over(&yank.event) => SoakEnd::Yanked,
         (Some(pause), _) if !is_over(pause) => SoakEnd::Paused { channel, pause },
+        _ if is_missing(release) && release.outage().is_some_and(|outage| outage.from < due) => {
+            SoakEnd::Unavailable
+        }
         _ => SoakEnd::At { due, lost: due - since - min },
     }
+}
+
+fn is_missing(release: &Release) -> bool {
+    release.evidence.payload != PayloadState::Present
 }
 
 /// When a release becomes overdue: once it has been on offer in a stage for `max`, without the time in
@@ -174,13 +183,14 @@ fn deadline(
     now: Time,
 ) -> Option<Time> {
     let stage_is_paused = line.stages[stage].paused(now).is_some();
-    if release.held(now).is_some() || release.yanked(now).is_some() || stage_is_paused {
+    let is_out = is_missing(release) && release.outage().is_some();
+    if release.held(now).is_some() || release.yanked(now).is_some() || stage_is_paused || is_out {
         return None;
     }
     let freezes = line.freezes.iter().filter(|freeze| !freeze.except.contains(&release.urgency));
     let holds = release.resumed().iter().map(Ended::period);
     let excused = freezes.map(|freeze| (freeze.from, freeze.until)).chain(holds);
-    Some(on_offer::after(since, max, on_offer::interruptions(line, release, stage).chain(excused)))
+    Some(on_offer::after(since, max, on_offer::interruptions(line, release, stage, now).chain(excused)))
 }
 
 /// The earliest time at which a release can enter a stage, if it enters the previous stage at `entered`.

@@ -3,7 +3,7 @@
 use chrono::{NaiveTime, TimeDelta, Weekday};
 
 use super::super::policy::{Soak, Urgency, Window};
-use super::super::release::{ManifestFault, ManifestState, Past, PayloadState, Release, SignedFacts};
+use super::super::release::{ManifestFault, ManifestState, Outage, Past, PayloadState, Release, SignedFacts};
 use super::super::testing::{catalog, ended, entry, event, line, release, t, v};
 use super::*;
 
@@ -351,4 +351,44 @@ fn of_several_pending_barriers_the_last_one_decides() {
     for line in [with(early("1.8.4"), held("1.8.5")), with(held("1.8.4"), early("1.8.5"))] {
         assert_eq!(judge(&line, "1.8.6", "2018-01-16"), (Verdict::Blocked, vec!["order"]));
     }
+}
+
+#[test]
+fn time_in_which_a_payload_was_missing_is_no_soak_once_it_is_recorded() {
+    let with = |until: Option<&str>, payload: PayloadState| {
+        let mut one = release("1.8.4", &["2018-01-01"]);
+        one.evidence.payload = payload;
+        let unavailable = vec![Outage { from: t("2018-01-04"), until: until.map(t) }];
+        one.past = Some(Box::new(Past { unavailable, ..Past::default() }));
+        line("1.8", None).with(one)
+    };
+    let missing = || PayloadState::Missing { file: "payload.json".to_owned() };
+    let lasting = with(None, missing());
+    assert_eq!(judge(&lasting, "1.8.4", "2018-01-20"), (Verdict::Blocked, vec!["payload", "soak"]));
+    assert!(!first(&lasting, "2018-06-01").1);
+    let back = with(Some("2018-01-14"), PayloadState::Present);
+    assert_eq!(judge(&back, "1.8.4", "2018-01-20"), (wait("2018-01-25"), vec!["soak"]));
+    // The payload is back, and the record does not say so yet.
+    let unrecorded = with(None, PayloadState::Present);
+    assert_eq!(judge(&unrecorded, "1.8.4", "2018-01-20"), (wait("2018-01-31"), vec!["soak"]));
+}
+
+#[test]
+fn an_outage_is_recorded_when_it_begins_and_when_it_ends() {
+    let missing = || PayloadState::Missing { file: "payload.json".to_owned() };
+    let mut one = release("1.8.4", &["2018-01-01"]);
+    assert_eq!(one.outages_at(t("2018-01-04")), None);
+    one.evidence.payload = missing();
+    assert_eq!(one.outages_at(t("2017-12-31")), None, "no stage has it yet");
+    let began = one.outages_at(t("2018-01-04")).unwrap();
+    assert_eq!(began, [Outage { from: t("2018-01-04"), until: None }]);
+    one.past = Some(Box::new(Past { unavailable: began, ..Past::default() }));
+    assert_eq!(one.outages_at(t("2018-01-05")), None);
+    one.evidence.payload = PayloadState::Present;
+    let over = one.outages_at(t("2018-01-14")).unwrap();
+    assert_eq!(over, [Outage { from: t("2018-01-04"), until: Some(t("2018-01-14")) }]);
+    one.past = Some(Box::new(Past { unavailable: over, ..Past::default() }));
+    assert_eq!(one.outages_at(t("2018-01-15")), None);
+    one.evidence.payload = missing();
+    assert_eq!(one.outages_at(t("2018-01-16")).unwrap().len(), 2);
 }

@@ -99,6 +99,10 @@ fn texts(release: &Release, report: &mut impl FnMut(Part, Rule)) {
     for (place, ended) in release.unyanked().iter().enumerate() {
         check(Part::Unyanked(place), text::ended(ended));
     }
+    for (place, outage) in release.unavailable().iter().enumerate() {
+        let is_backwards = outage.until.is_some_and(|until| until < outage.from);
+        check(Part::Unavailable(place), is_backwards.then_some(Rule::StopBackwards));
+    }
 }
 
 /// Checks that entries are in order, not too early, and not made during a hold.

@@ -51,6 +51,18 @@ fn soak(
     has_reason: bool,
 ) -> Vec<(At, Rule)> {
     let at = |limit| At::SoakLimit { stage: place, urgency, limit };
+    // A reason would not help, so this is the only fault of such a soak.
+    if soak.min > soak.max && soak != derived_from {
+        let inherited = match soak {
+            Soak { min, .. } if min == derived_from.min => Some(Limit::Min),
+            Soak { max, .. } if max == derived_from.max => Some(Limit::Max),
+            _ => None,
+        };
+        return vec![(
+            at(Limit::Min),
+            Rule::SoakBackwards { stage: stage.clone(), urgency, soak, inherited },
+        )];
+    }
     let mut found = Vec::new();
     for (limit, value, other) in
         [(Limit::Min, soak.min, derived_from.min), (Limit::Max, soak.max, derived_from.max)]
@@ -69,9 +81,6 @@ fn soak(
             let stage = stage.clone();
             found.push((at(limit), Rule::UnusualSoak { stage, urgency, limit: value, bound }));
         }
-    }
-    if found.is_empty() && soak.min > soak.max && soak != derived_from {
-        found.push((at(Limit::Min), Rule::SoakBackwards { stage: stage.clone(), urgency, soak }));
     }
     found
 }

@@ -98,8 +98,22 @@ fn the_rules_of_stages_and_soaks() {
             stage: production(),
             urgency: Normal,
             soak: Soak { min: days(21), max: days(14) },
+            inherited: None,
         },
     );
+    for (normal, inherited) in [((35, 28), Limit::Max), ((14, 10), Limit::Min)] {
+        let (min, max) = (days(normal.0), days(normal.1));
+        check(
+            [soak(normal, normal, [false; 2])],
+            limit(Normal, Limit::Min),
+            Rule::SoakBackwards {
+                stage: production(),
+                urgency: Normal,
+                soak: Soak { min, max },
+                inherited: Some(inherited),
+            },
+        );
+    }
     check([soak((14, 4000), (14, 28), [true, true])], limit(Normal, Limit::Max), Rule::Duration(days(4000)));
     let mut first = eighteen();
     first.stages[0].soak = first.stages[1].soak.clone();

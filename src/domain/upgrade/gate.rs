@@ -60,8 +60,10 @@ impl<'a> MinorGate<'a> {
             && self.least.is_some_and(|least| current.version >= *least)
     }
 
-    /// The release to install in order to pass the gate.
+    /// The release to install in order to pass the gate. `None` if no release on offer passes it, for
+    /// example while the replacement of a yanked barrier is still soaking.
     pub fn required(&self) -> Option<Step<'a>> {
-        Some(Step { release: self.highest?, channel: self.channel? })
+        let release = self.highest.filter(|highest| Some(&highest.version) >= self.least)?;
+        Some(Step { release, channel: self.channel? })
     }
 }

@@ -1,5 +1,7 @@
 //! What clusters are told.
 
+mod newer;
+
 use chrono::TimeDelta;
 
 use super::super::line::Line;
@@ -14,9 +16,15 @@ fn ask(catalog: &Catalog, channel: &str, current: &str, now: &str) -> String {
     let answer = answer(catalog, &decisions, &channel, &v(current), t(now)).unwrap();
     let about = match &answer.advice {
         Advice::Update { target, .. } => Some(target.version.to_string()),
-        Advice::None { coming, .. } => coming.map(|coming| format!("coming {}", coming.release.version)),
+        Advice::None { coming, .. } => coming.map(|coming| match (coming.when, coming.gate) {
+            (When::At(_), _) => format!("coming {}", coming.release.version),
+            (When::Due, _) => format!("due {}", coming.release.version),
+            (When::SomebodyActs, gate) => {
+                format!("stuck {} {}", coming.release.version, gate.unwrap().fact.name())
+            }
+        }),
         Advice::Wait(Wait::Coming(coming)) => Some(coming.release.version.to_string()),
-        Advice::Wait(Wait::Paused { pause }) => Some(pause.reason.clone()),
+        Advice::Wait(Wait::Paused { pause, .. }) => Some(pause.reason.clone()),
         Advice::Blocked(Blocked::MinorGate { take, next }) => {
             let name = |step: &Option<Step<'_>>| {
                 step.map_or("-".to_owned(), |step| {
@@ -210,10 +218,11 @@ fn an_answer_about_a_barrier_names_the_channel_that_lacks_it() {
         let decisions = decide(&catalog, now);
         let answer = answer(&catalog, &decisions, &channel.parse().unwrap(), &v("1.7.3"), now).unwrap();
         match answer.advice {
-            Advice::Blocked(Blocked::Barrier { barrier, channel }) => format!("{barrier} {}", channel.name()),
+            Advice::Blocked(Blocked::Barrier { barrier, channel, .. }) => {
+                format!("{barrier} {}", channel.name())
+            }
             Advice::Wait(Wait::Coming(coming)) => {
-                let until = coming.until.map(crate::domain::rfc3339).unwrap_or_default();
-                format!("{} {} {until}", coming.release.version, coming.channel.name())
+                format!("{} {} {:?}", coming.release.version, coming.channel.name(), coming.when)
             }
             other => other.code().to_owned(),
         }
@@ -221,7 +230,7 @@ fn an_answer_about_a_barrier_names_the_channel_that_lacks_it() {
     assert_eq!(lacking(&before, "1.7-production"), "up_to_date");
     assert_eq!(lacking(&before, "1.8-production"), "1.7.5 1.7-production");
     let coming = before.with(release("1.7.4", &["2018-02-01"]));
-    assert_eq!(lacking(&coming, "1.8-production"), "1.7.4 1.7-production 2018-02-15T00:00:00Z");
+    assert_eq!(lacking(&coming, "1.8-production"), "1.7.4 1.7-production At(2018-02-15T00:00:00Z)");
 }
 
 #[test]

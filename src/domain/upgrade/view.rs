@@ -7,11 +7,11 @@ use super::super::Time;
 use super::super::catalog::{Catalog, ChannelRef};
 use super::super::channel::LineName;
 use super::super::line::Line;
-use super::super::promotion::Decision;
+use super::super::promotion::{Decision, Gate};
 use super::super::release::Release;
 use super::super::version::Version;
 use super::gate::MinorGate;
-use super::{Advice, Blocked, Coming, Wait};
+use super::{Advice, Blocked, Coming, Wait, When};
 
 /// The state of every channel of a catalog at one point in time.
 #[derive(Debug)]
@@ -27,12 +27,13 @@ struct LineView<'a> {
     stages: Vec<View<'a>>,
 }
 
-/// The state of one channel at one point in time. All lists are ordered by version.
+/// The state of one channel at one point in time. The lists are ordered by version.
 #[derive(Debug, Default)]
 pub(super) struct View<'a> {
     offered: Vec<&'a Release>,
     /// The barriers of the channel. A yanked barrier is represented by its replacement.
     barriers: Vec<&'a Version>,
+    /// In any order.
     coming: Vec<Coming<'a>>,
 }
 
@@ -59,16 +60,16 @@ impl<'a> Views<'a> {
             })
             .collect();
         for decision in decisions {
-            if decision.verdict.earliest(now).is_none() {
+            // Nobody waits for a yanked release, and nothing enters a stage of a retired line.
+            if decision.release.yanked(now).is_some() || decision.retired().is_some() {
                 continue;
             }
-            let until = decision.verdict.waits_until().filter(|until| now < *until);
-            if let Some(line) = lines.get_mut(&decision.line.name) {
-                line.stages[decision.stage].coming.push(Coming {
-                    release: decision.release,
-                    channel: decision.channel(),
-                    until,
-                });
+            let Some(line) = lines.get_mut(&decision.line.name) else { continue };
+            let coming = Coming::of(decision);
+            // What somebody must let into an earlier stage is missing in the later ones, too.
+            let stages = if coming.is_expected() { 1 } else { usize::MAX };
+            for view in line.stages.iter_mut().skip(decision.stage).take(stages) {
+                view.coming.push(coming);
             }
         }
         Self { catalog, now, lines }
@@ -107,8 +108,8 @@ impl<'a> Views<'a> {
         above: Bound<&Version>,
     ) -> Advice<'a> {
         match self.view(channel).first_coming(above, Bound::Included(barrier)) {
-            Some(coming) => Advice::Wait(Wait::Coming(coming)),
-            None => Advice::Blocked(Blocked::Barrier { barrier, channel }),
+            Some(coming) if coming.is_expected() => Advice::Wait(Wait::Coming(coming)),
+            stuck => Advice::Blocked(Blocked::Barrier { barrier, channel, stuck }),
         }
     }
 
@@ -126,7 +127,12 @@ impl<'a> View<'a> {
         let mut barriers: Vec<&Version> = line.barriers_in(stage, now).collect();
         barriers.sort_unstable();
         barriers.dedup();
-        Self { offered, barriers, coming: Vec::new() }
+        let withheld = line.releases.values().filter(|release| release.is_in(stage, now));
+        let withheld = withheld.filter_map(|release| {
+            let channel = ChannelRef { line, index: stage };
+            Some(Coming::withheld(release, channel, Gate::withholding(release, now)?))
+        });
+        Self { offered, barriers, coming: withheld.collect() }
     }
 
     pub(super) fn latest(&self) -> Option<&'a Release> {
@@ -146,14 +152,25 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The first release expected above a version, by date and then by version.
+    /// The first release expected above a version, by date and then by version. If none is expected, the
+    /// highest of those that are stuck.
     pub(super) fn coming(&self, above: Bound<&Version>) -> Option<Coming<'a>> {
         self.first_coming(above, Bound::Unbounded)
     }
 
     fn first_coming(&self, above: Bound<&Version>, until: Bound<&Version>) -> Option<Coming<'a>> {
-        let expected = self.coming.iter().filter(|coming| is_within(&coming.release.version, above, until));
-        expected.min_by_key(|coming| (coming.until, &coming.release.version)).copied()
+        let within = || {
+            let coming = self.coming.iter().copied();
+            coming.filter(|coming| is_within(&coming.release.version, above, until))
+        };
+        let time = |coming: &Coming<'a>| match coming.when {
+            When::At(until) => until,
+            When::Due | When::SomebodyActs => Time::MIN_UTC,
+        };
+        let expected = within().filter(Coming::is_expected);
+        expected
+            .min_by_key(|coming| (time(coming), &coming.release.version))
+            .or_else(|| within().max_by_key(|coming| &coming.release.version))
     }
 }
 

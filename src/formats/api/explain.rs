@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{DecisionBody, EvidenceBody, Notice, RemedyBody};
+use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::Gate;
 use crate::domain::rfc3339;
@@ -26,6 +27,11 @@ pub struct ExplainBody {
     /// Why the release is not offered in the stages that it has entered; missing if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withheld: Option<EvidenceBody>,
+    /// Why the server refused the release's line, so that nothing is promoted in it: `faulty`, `steps_back` or
+    /// `claims`; missing if it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub line_refused: Option<&'static str>,
     /// What people can do about the state, and who can do it.
     pub remedies: Vec<String>,
     /// The remedies as data for programs.
@@ -47,7 +53,7 @@ pub struct EntryBody {
 impl ExplainBody {
     /// Describes one explanation.
     pub fn of(explanation: &Explanation<'_>) -> Self {
-        let Explanation { line, release, now, decision } = explanation;
+        let Explanation { line, release, now, decision, refused } = explanation;
         let entered = line.stages.iter().zip(&release.entries).filter_map(|(stage, entry)| {
             let entry = entry.as_ref().filter(|entry| entry.since <= *now)?;
             Some(EntryBody {
@@ -69,8 +75,21 @@ impl ExplainBody {
             next: decision.map(DecisionBody::of),
             yanked: release.yanked(*now).map(Notice::of_yank),
             withheld: Gate::withholding(release, *now).map(|_| EvidenceBody::of(&release.evidence)),
+            line_refused: refused.map(LineRefusal::name),
             remedies: remedies.iter().map(ToString::to_string).collect(),
             commands: remedies.into_iter().map(RemedyBody::of).collect(),
+        }
+    }
+
+    /// Adds flags to every command that is shown.
+    pub fn add_flags(&mut self, flags: &str) {
+        for remedy in &mut self.remedies {
+            if let Some(text) = remedy.strip_suffix('`') {
+                *remedy = format!("{text} {flags}`");
+            }
+        }
+        for command in self.commands.iter_mut().filter_map(|remedy| remedy.command.as_mut()) {
+            *command = format!("{command} {flags}");
         }
     }
 

@@ -111,7 +111,7 @@ sparse! {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RemedyBody {
     /// `init`, `sign`, `sign_again`, `bring_forward`, `restore_payload`, `next_line`, `resume`,
-    /// `resume_channel`, `unyank`, `promote`, `promote_early`, `redate` or `explain`.
+    /// `resume_channel`, `unyank`, `yank_to`, `promote`, `promote_early`, `redate`, `check` or `explain`.
     pub remedy: &'static str,
     /// The command to run. Replace the words in capitals.
     pub command: Option<String>,
@@ -179,7 +179,7 @@ impl Figures {
                 let (channel, lost) = match ends {
                     SoakEnd::At { lost, .. } => (None, Some(lost)),
                     SoakEnd::Paused { channel, .. } => (Some(channel), None),
-                    SoakEnd::Yanked => (None, None),
+                    SoakEnd::Yanked | SoakEnd::Unavailable => (None, None),
                 };
                 Self {
                     since: Some(rfc3339(since)),

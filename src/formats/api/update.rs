@@ -3,9 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::degraded::LineRefusal;
 use crate::domain::release::{Event, Release};
 use crate::domain::rfc3339;
-use crate::domain::upgrade::{Advice, Answer, Blocked, Coming, NoneCode, Step, Wait};
+use crate::domain::upgrade::{Advice, Answer, Blocked, Coming, NoneCode, Step, Wait, When};
 use crate::formats::sparse::sparse;
 use crate::words;
 
@@ -46,6 +47,12 @@ sparse! {
             through: String,
             /// With the code `retired`: the line and the channel to continue with.
             follow: FollowBody,
+            /// A release above the cluster's version that does not come: it is due and nobody has promoted
+            /// it, or somebody must act first.
+            stuck: StuckBody,
+            /// Why the channel's line was refused, so that nothing new comes in it: `faulty`, `steps_back`
+            /// or `claims`.
+            line_refused: String,
         }
     }
 }
@@ -94,6 +101,30 @@ pub struct ComingBody {
     pub until: Option<String>,
     /// The channel that the release enters.
     pub channel: String,
+    /// The gate that opens last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub gate: Option<&'static str>,
+}
+
+sparse! {
+    /// A release that does not come.
+    #[derive(Debug, Serialize, ToSchema)]
+    pub struct StuckBody {
+        pub version: String,
+        /// The channel that the release enters next, or should be on offer in.
+        pub channel: String,
+        /// Whether every gate is open, and nobody has promoted the release.
+        pub due: bool,
+        /// Whether the release should have entered the channel by now.
+        pub overdue: bool,
+        @optional {
+            /// The gate that keeps the release out, as in `/v1/promotions`.
+            gate: &'static str,
+            /// What the gate found, in words.
+            why: String,
+        }
+    }
 }
 
 impl UpdateBody {
@@ -112,7 +143,7 @@ impl UpdateBody {
         match advice {
             Advice::Update { .. } | Advice::Blocked(Blocked::NoWay) => {}
             Advice::None { code, coming } => {
-                body.coming = coming.as_ref().map(ComingBody::of);
+                body.expect(coming.as_ref());
                 if let NoneCode::Retired { retired, next } = code {
                     body.because(retired);
                     body.follow = next.map(|next| FollowBody {
@@ -121,10 +152,13 @@ impl UpdateBody {
                     });
                 }
             }
-            Advice::Wait(Wait::Paused { pause }) => body.because(pause),
+            Advice::Wait(Wait::Paused { pause, channel: paused }) => {
+                body.because(pause);
+                body.through = Some(paused.name().to_string()).filter(|paused| *paused != body.channel);
+            }
             Advice::Wait(Wait::Coming(coming)) => {
-                body.until = coming.until.map(rfc3339);
-                body.coming = Some(ComingBody::of(coming));
+                body.expect(Some(coming));
+                body.until = body.coming.as_ref().and_then(|coming| coming.until.clone());
                 body.through = Some(coming.channel.name().to_string());
             }
             Advice::Blocked(Blocked::MinorGate { take, next }) => {
@@ -134,14 +168,40 @@ impl UpdateBody {
             Advice::Blocked(Blocked::UnknownVersion { take }) => body.take = take.as_ref().map(StepBody::of),
             Advice::Blocked(Blocked::Yanked { yank, fix }) => {
                 body.because(&yank.event);
-                body.coming = fix.as_ref().map(ComingBody::of);
+                body.expect(fix.as_ref());
             }
-            Advice::Blocked(Blocked::Barrier { barrier, channel }) => {
+            Advice::Blocked(Blocked::Barrier { barrier, channel, stuck }) => {
+                body.expect(stuck.as_ref());
                 body.barrier = Some(barrier.to_string());
                 body.through = Some(channel.name().to_string());
             }
         }
         body
+    }
+
+    /// Adds that the channel's line was refused.
+    pub fn refuse_line(&mut self, refusal: &LineRefusal) {
+        self.line_refused = Some(refusal.name().to_owned());
+        self.message = format!("{}; {}", self.message, words::refused_line(&self.line));
+    }
+
+    fn expect(&mut self, coming: Option<&Coming<'_>>) {
+        let Some(Coming { release, channel, when, gate, overdue }) = coming else { return };
+        let (version, channel) = (release.version.to_string(), channel.name().to_string());
+        let name = gate.map(|gate| gate.fact.name());
+        let until = match when {
+            When::At(until) => Some(rfc3339(*until)),
+            When::Due | When::SomebodyActs => None,
+        };
+        if until.is_none() {
+            let (version, channel) = (version.clone(), channel.clone());
+            let (due, overdue) = (*when == When::Due, *overdue);
+            let why = gate.as_ref().map(words::gate);
+            self.stuck = Some(StuckBody { version, channel, due, overdue, gate: name, why });
+        }
+        if *when != When::SomebodyActs {
+            self.coming = Some(ComingBody { version, until, channel, gate: name });
+        }
     }
 
     fn because(&mut self, event: &Event) {
@@ -167,15 +227,5 @@ impl TargetBody {
 impl StepBody {
     fn of(step: &Step<'_>) -> Self {
         Self { version: step.release.version.to_string(), channel: step.channel.name().to_string() }
-    }
-}
-
-impl ComingBody {
-    fn of(coming: &Coming<'_>) -> Self {
-        Self {
-            version: coming.release.version.to_string(),
-            until: coming.until.map(rfc3339),
-            channel: coming.channel.name().to_string(),
-        }
     }
 }

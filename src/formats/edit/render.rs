@@ -7,7 +7,7 @@ use crate::domain::labels::Labels;
 use crate::domain::line::Line;
 use crate::domain::loosened::Loosened;
 use crate::domain::payload::Payload;
-use crate::domain::release::{Ended, Entry, Event, Release, Yank};
+use crate::domain::release::{Ended, Entry, Event, Outage, Release, Yank};
 use crate::domain::rfc3339;
 
 /// The maximum width of a line, in bytes. A mapping that does not fit is written as a block.
@@ -52,6 +52,16 @@ pub fn loosened(loosened: &Loosened) -> String {
     flow(&[&what[..], &event_pairs(&loosened.event)].concat())
 }
 
+/// Writes the times in which a payload was missing, in flow form.
+pub fn outages(outages: &[Outage]) -> String {
+    let outages = outages.iter().map(|outage| {
+        let until = outage.until.map(|until| ("until", rfc3339(until)));
+        let pairs: Vec<_> = [("from", rfc3339(outage.from))].into_iter().chain(until).collect();
+        flow(&pairs)
+    });
+    format!("[{}]", outages.collect::<Vec<_>>().join(", "))
+}
+
 fn event_pairs(event: &Event) -> [(&'static str, String); 3] {
     [("at", rfc3339(event.at)), ("by", scalar(&event.by)), ("reason", scalar(&event.reason))]
 }
@@ -92,6 +102,9 @@ pub fn release(line: &Line, release: &Release) -> String {
     }
     for (key, stops) in [("resumed", release.resumed()), ("unyanked", release.unyanked())] {
         lines.block(key, stops.iter().map(|one| format!("- {}", ended(one))));
+    }
+    if !release.unavailable().is_empty() {
+        lines.push("unavailable", &outages(release.unavailable()));
     }
     lines.0
 }

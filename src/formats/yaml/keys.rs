@@ -88,6 +88,11 @@ pub const RELEASE: Shape = Shape {
         may("yank", Form::Shape(&YANK), "Set once the release is yanked: it is no longer offered."),
         may("resumed", ENDED_STOPS, "The holds that somebody ended."),
         may("unyanked", ENDED_STOPS, "The yanks that somebody ended."),
+        may(
+            "unavailable",
+            Form::List(&Form::Shape(&OUTAGE)),
+            "When a server that promotes found a payload missing; that time is no soak.",
+        ),
         may("note", Form::Lines(text::NOTE), "A note for readers of the catalog; never published."),
     ],
 };
@@ -178,6 +183,14 @@ pub const ENDED: Shape = Shape {
 pub const LOOSENED: Shape = Shape {
     about: "A restraint that no longer counts although the catalog has lost it",
     keys: &[must("what", Form::What, "Its name, as in `hold/1.8.4`."), AT, BY, REASON],
+};
+
+pub const OUTAGE: Shape = Shape {
+    about: "A time in which a payload was missing",
+    keys: &[
+        must("from", Form::Time, "When it was found missing."),
+        may("until", Form::Time, "When it was back; missing as long as it lasts."),
+    ],
 };
 
 pub const YANK: Shape = Shape {

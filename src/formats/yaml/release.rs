@@ -11,7 +11,7 @@ use super::when::time;
 use crate::domain::channel::StageName;
 use crate::domain::labels::Labels;
 use crate::domain::payload::Payload;
-use crate::domain::release::{Entry, Evidence, Past, Release, Yank};
+use crate::domain::release::{Entry, Evidence, Outage, Past, Release, Yank};
 use crate::domain::rules::{self, Part, Rule, text};
 use crate::domain::version::Version;
 use crate::formats::fault::Spot;
@@ -49,6 +49,7 @@ pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> O
     let past = Past {
         resumed: fields.read("resumed", faults, event::ended).unwrap_or_default(),
         unyanked: fields.read("unyanked", faults, event::ended).unwrap_or_default(),
+        unavailable: fields.read("unavailable", faults, outages).unwrap_or_default(),
     };
     // A note is checked and dropped, so that it cannot be published.
     fields.read("note", faults, scalar::lines(text::NOTE));
@@ -110,6 +111,15 @@ fn payloads(root: &Node<'_>, fields: Fields<'_, '_>, faults: &mut Faults<'_>) ->
         }
     }
     Some(payloads)
+}
+
+fn outages(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Outage>> {
+    list(node, faults, |item, faults| {
+        let fields = Fields::of(item, item.spot, &keys::OUTAGE, faults)?;
+        let from = fields.read("from", faults, time);
+        let until = fields.read("until", faults, time);
+        Some(Outage { from: from?, until })
+    })
 }
 
 fn entries(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<(StageName, Entry)>> {

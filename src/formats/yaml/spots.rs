@@ -84,6 +84,7 @@ fn release_paths(part: &Part) -> Vec<String> {
         Part::Yank => vec!["yank:".to_owned()],
         Part::YankTo => vec!["yank/to".to_owned()],
         Part::Resumed(item) => vec![format!("resumed/{item}/until")],
+        Part::Unavailable(item) => vec![format!("unavailable/{item}/until")],
         Part::Unyanked(item) => vec![format!("unyanked/{item}/until")],
         Part::Version | Part::Text(_) => Vec::new(),
     }

@@ -47,7 +47,7 @@ fn a_promoter_on_another_store_promotes_publishes_and_serves_it_again() {
             state: Arc::clone(&state) as _,
             online: Online::State,
             promote: true,
-            demo: false,
+            demo: None,
         };
         let shared = Handle::default();
         (Promoter::start(setup, Arc::clone(&clock) as SharedClock, Arc::clone(&shared)).unwrap(), shared)

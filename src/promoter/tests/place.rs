@@ -163,7 +163,7 @@ impl Place {
             state: Arc::new(StateFolder::new(&state)),
             online,
             promote: true,
-            demo: false,
+            demo: None,
         };
         let shared = Handle::default();
         let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;

@@ -66,3 +66,26 @@ fn many_that_are_not_offered_are_told_of_once_and_a_yanked_one_is_not() {
     let detail = detail(&shared);
     assert!(detail.starts_with("`1.8.6` (and 1 more) is not offered: payload"), "{detail}");
 }
+
+#[test]
+fn a_missing_payload_of_a_release_that_soaks_is_recorded_and_its_time_is_no_soak() {
+    let place = Place::with(&["1.8.4"]);
+    enter(&place, "1.8.4");
+    let path = place.path("payloads/1.8.4/payload.json");
+    let payload = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    let (mut promoter, _) = place.promoter();
+    place.settle(&mut promoter);
+    let file = || fs::read_to_string(place.path("channels/1.8/1.8.4.yaml")).unwrap();
+    assert!(file().contains("unavailable: [{ from: 2018-01-01T"), "{}", file());
+    assert!(!file().contains("until:"), "{}", file());
+    place.pass(DAY * 20);
+    fs::write(&path, payload).unwrap();
+    place.settle(&mut promoter);
+    place.settle(&mut promoter);
+    assert!(file().contains(", until: 2018-01-21T"), "{}", file());
+    assert_eq!(place.in_production("1.8.4"), None);
+    place.pass(DAY * 14);
+    place.settle(&mut promoter);
+    assert!(place.in_production("1.8.4").is_some());
+}

@@ -111,3 +111,29 @@ fn a_stage_that_is_renamed_under_its_channels_name_is_refused() {
     let again = world.publish(Some(&outcome.publication), now + TimeDelta::hours(2));
     assert_eq!(again.refused.len(), 1);
 }
+
+#[test]
+fn what_is_said_about_a_refused_line_tells_of_its_fault_and_promises_no_promotion() {
+    let now = t("2018-01-01");
+    let mut world = world(now);
+    let first = world.publish(None, now).publication;
+    assert_eq!(explained(&first, "1.8.5")["state"], "waiting");
+    assert_eq!(answer(&first, "1.8-production", "1.8.4")["coming"]["version"], "1.8.5");
+    // The line steps back: what was published in it changed.
+    world.release("1.8.5").entries[0].as_mut().unwrap().since -= TimeDelta::hours(1);
+    let second = world.publish(Some(&first), now + TimeDelta::days(60)).publication;
+    let explained = explained(&second, "1.8.5");
+    assert_eq!((&explained["state"], &explained["line_refused"]), (&"blocked".into(), &"steps_back".into()));
+    assert_eq!(explained["next"], serde_json::Value::Null);
+    assert_eq!(
+        explained["message"],
+        "`1.8.5` is in `1.8-preproduction` and will not be promoted until a fault of line `1.8` is mended: its files take back what was published"
+    );
+    assert_eq!(explained["commands"][0]["command"], "tidegate catalog check");
+    let answer = answer(&second, "1.8-production", "1.8.4");
+    assert_eq!(answer["line_refused"], "steps_back");
+    assert_eq!(
+        answer["message"],
+        "up to date: this is the latest in `1.8-production`; nothing new comes in line `1.8` until its vendor has mended a fault in its catalog"
+    );
+}
