@@ -70,7 +70,7 @@ pub fn whose_key(ceremony: &Ceremony, file: &Path, keyid: KeyId) -> String {
         [] => "of no role".to_owned(),
         own => format!("of {}", own.join(", ")),
     };
-    format!("the key `{}` (`{}`) is a key {whose}", file.display(), short(keyid))
+    format!("the key `{}` is a key {whose}", file.display())
 }
 
 /// Returns the beginning of a key's id, which is enough for `--drop`.
