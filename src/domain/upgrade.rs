@@ -277,11 +277,10 @@ impl<'a> Views<'a> {
     }
 
     /// The two versions at which the advice for unknown versions of other lines changes: the latest of the
-    /// channel, and the one that the minor gate requires.
+    /// channel, and the one below which no version could pass the minor gate.
     pub fn landmarks(&self, channel: ChannelRef<'a>) -> [Option<&'a Version>; 2] {
         let latest = self.view(channel).latest().map(|latest| &latest.version);
-        let required = self.gate(channel.line).required().map(|step| &step.release.version);
-        [latest, required]
+        [latest, self.gate(channel.line).top()]
     }
 
     /// The advice for a version of the channel's own line, known to the catalog or not. Only releases

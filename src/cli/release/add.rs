@@ -1,6 +1,6 @@
 //! `tidegate release add`.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,7 +23,6 @@ use crate::domain::version::Version;
 use crate::operations::{Add, Note, Operation, Subject};
 use crate::store::durable::{self, Mode};
 use crate::store::payloads::measure;
-use crate::store::plain;
 use crate::words::operations as words;
 
 /// Add a release with its payload files
@@ -188,7 +187,7 @@ fn copy(from: &Path, to: &Path, payload: &Payload) -> anyhow::Result<()> {
         return Ok(());
     }
     let copied = durable::fill(to, Mode::Public, |file| {
-        let mut source = plain::open(from)?;
+        let mut source = File::open(from)?;
         io::copy(&mut source, file).map(drop)
     });
     copied.with_context(|| format!("cannot copy `{}`", from.display()))?;

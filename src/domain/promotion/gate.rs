@@ -194,8 +194,12 @@ fn deadline(
 }
 
 /// The earliest time at which a release can enter a stage, if it enters the previous stage at `entered`.
-/// `None` while one of the two channels is paused.
+/// `None` while somebody or something stops it, or one of the two channels is paused.
 pub(super) fn due(line: &Line, release: &Release, stage: usize, entered: Time, now: Time) -> Option<Time> {
+    let is_stopped = release.held(now).is_some() || release.yanked(now).is_some();
+    if is_stopped || !release.is_deliverable() || line.retired(now).is_some() {
+        return None;
+    }
     let target = &line.stages[stage];
     if target.paused(now).is_some() {
         return None;

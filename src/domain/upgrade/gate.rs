@@ -1,5 +1,7 @@
 //! The minor gate: clusters can enter a line only from the top of the line that it follows.
 
+use std::cmp::Reverse;
+
 use super::super::Time;
 use super::super::catalog::{Catalog, ChannelRef};
 use super::super::release::Release;
@@ -31,13 +33,14 @@ impl<'a> MinorGate<'a> {
         let Some((stage, highest)) = top else { return closed };
         // Yanked releases do not count, so the highest version only rises over time. The lowest version
         // that was the highest within the grace period is therefore the one that was the highest when the
-        // period began or, if there was none, the first to enter after that. A manifest may give a grace
+        // period began or, if there was none, the first to enter after that (the highest of them, if
+        // several entered at the same time). A manifest may give a grace
         // period so long that its start cannot be represented.
         let start = now.checked_sub_signed(follows.grace).unwrap_or(Time::MIN_UTC);
         let at_start = before.offered(stage, now).rfind(|release| release.is_in(stage, start));
         let earliest = || {
             before.offered(stage, now).min_by_key(|release| {
-                (release.entered(stage, now).map(|entry| entry.since), &release.version)
+                (release.entered(stage, now).map(|entry| entry.since), Reverse(&release.version))
             })
         };
         let least = at_start.or_else(earliest).map(|release| &release.version);
@@ -58,6 +61,11 @@ impl<'a> MinorGate<'a> {
         channel.line.releases.contains_key(&current.version)
             && current.yanked(now).is_none()
             && self.least.is_some_and(|least| current.version >= *least)
+    }
+
+    /// The highest release of the followed line that counts, or the barrier above it that is not on offer.
+    pub fn top(&self) -> Option<&'a Version> {
+        self.highest.map(|highest| &highest.version).max(self.least)
     }
 
     /// The release to install in order to pass the gate. `None` if no release on offer passes it, for

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::Lines;
 use crate::cli::ceremony::{TOO_LARGE, short};
-use crate::cli::failure::refuse;
 use crate::cli::table::Table;
 use crate::cli::terminal::Terminal;
 use crate::domain::channel::{LineName, StageName};
@@ -121,7 +120,7 @@ impl Body {
         if self.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    /// Reports on stderr what is not signed, and each hint once to people.
+    /// Reports on stderr what is not signed, and each hint once.
     pub fn tell_refused(&self, terminal: &mut Terminal<'_>) {
         let mut hints = Vec::new();
         for refused in &self.refused {
@@ -129,14 +128,8 @@ impl Body {
                 Some(version) => format!("`{version}`"),
                 None => format!("the role of line `{}`, which expires soon,", refused.line),
             };
-            let message = format!("{what} is not signed: {}", refused.reason);
-            match refused.hint {
-                Some(hint) if terminal.is_json() => terminal.fail(&refuse(message, hint)),
-                hint => {
-                    hints.extend(hint.filter(|hint| !hints.contains(hint)));
-                    terminal.fail(&anyhow::Error::msg(message))
-                }
-            };
+            terminal.note(format_args!("error: {what} is not signed: {}", refused.reason));
+            hints.extend(refused.hint.filter(|hint| !hints.contains(hint)));
         }
         for hint in hints {
             terminal.note(format_args!("hint: {hint}"));
