@@ -115,7 +115,7 @@ fn a_damaged_publication_is_not_served_and_not_forgotten() {
         fs::write(&file, bytes).unwrap();
         let error = refused(place.dir(), &SERVE);
         assert!(error.contains("publication` cannot be used"), "{what}: {error}");
-        assert!(error.contains("backup") && error.contains("takes something back"), "{what}: {error}");
+        assert!(error.contains("backup") && error.contains("steps back"), "{what}: {error}");
         assert_eq!(fs::read(&file).unwrap(), bytes, "{what}: it is left for a look");
     }
     fs::write(&file, good).unwrap();
