@@ -29,6 +29,7 @@ use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Line;
 use crate::domain::loosened::What;
 use crate::domain::release::Release;
+use crate::domain::rules::doubtful::Doubtful;
 use crate::domain::version::Version;
 
 pub use add::Add;
@@ -148,6 +149,8 @@ pub enum Subject {
 /// A remark or warning about an operation that is not refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
+    /// Something about the new release is probably a mistake.
+    Doubtful(Doubtful),
     /// The release that the new one replaces is on hold.
     Held { replaced: Version },
     /// The release that the new one replaces stays on offer: it is in its last stage, where a hold would

@@ -7,6 +7,7 @@
 mod ahead;
 mod answers;
 mod degraded;
+mod doubtful;
 mod evidence;
 mod explain;
 mod gates;
@@ -23,7 +24,8 @@ use crate::domain::rfc3339;
 pub use ahead::dated_ahead;
 pub use answers::{answer, refused_line};
 pub use degraded::{DETAILS_ELSEWHERE, clock_doubt, degraded, line_refusal};
-pub use evidence::{objection, payload};
+pub use doubtful::doubtful;
+pub use evidence::{objection, payload, payload_hint};
 pub use explain::{explanation, explanation_page, unknown_on_mirror};
 pub use gates::{Remedy, gate, gate_remedy};
 pub use remedies::{early_remedy, remedies, remedies_of_explanation};

@@ -41,6 +41,11 @@ impl<T, E: Into<anyhow::Error>> Hint<T, E> for Result<T, E> {
     }
 }
 
+/// Adds a hint to an error.
+pub fn hinted(error: anyhow::Error, hint: impl Into<String>) -> anyhow::Error {
+    Hinted { error, hint: hint.into() }.into()
+}
+
 /// Creates an error from a message and a hint.
 pub fn refuse(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Hinted { error: anyhow::Error::msg(message.into()), hint: hint.into() }.into()

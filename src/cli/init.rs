@@ -68,9 +68,10 @@ stages:
 /// completes it.
 const ROOT: &str = "1.root.json";
 
-/// Git does not keep empty folders. Without this file, a clone of a catalog without releases would have no
-/// payload folder. A name with a leading dot is never read as a payload.
-const GIT_KEEP: &str = ".gitkeep";
+/// Payloads and roles are signed byte by byte, so git must not convert their line endings. This file also
+/// makes git keep a folder that is still empty. A name with a leading dot is read neither as a payload nor as
+/// a role.
+const GIT_ATTRIBUTES: (&str, &str) = (".gitattributes", "* -text\n");
 
 #[derive(Debug, Serialize)]
 struct Body {
@@ -101,9 +102,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     body.folder(&workspace.catalog, Mode::Keep)?;
     body.file(&workspace.catalog.join("policy.yaml"), POLICY)?;
     body.folder(&workspace.payloads, Mode::Keep)?;
-    if is_empty(&workspace.payloads)? {
-        body.file(&workspace.payloads.join(GIT_KEEP), "")?;
-    }
+    let (name, text) = GIT_ATTRIBUTES;
+    body.file(&workspace.payloads.join(name), text)?;
+    durable::create_folder(&trust, Mode::Keep)?;
+    body.file(&trust.join(name), text)?;
     body.folder(&workspace.state, Mode::Private)?;
     // The state folder holds keys and copies, which must not be committed.
     body.file(&workspace.state.join(".gitignore"), "*\n")?;
@@ -246,11 +248,6 @@ impl Body {
         self.keys.push(KeyBody { role, keyid: key.id(), file: file.to_owned() });
         Ok(key)
     }
-}
-
-fn is_empty(folder: &Path) -> anyhow::Result<bool> {
-    let failed = || format!("cannot read `{}`", folder.display());
-    Ok(fs::read_dir(folder).with_context(failed)?.next().is_none())
 }
 
 /// Checks that offline keys are neither in a folder that the server reads nor in one that gets published.

@@ -74,7 +74,7 @@ impl KeyFile {
         } else {
             PublicKey::from_pem(&pem).map(Self::Public)
         };
-        content.with_context(|| unusable(path))
+        content.hint_with(key_hint).with_context(|| unusable(path))
     }
 
     /// Returns the public half, or `None` if the file is encrypted and does not have it.
@@ -93,7 +93,7 @@ impl KeyFile {
             Self::Private(key) => Ok(key),
             Self::Encrypted(pem, _) => PrivateKey::from_encrypted_pem(&pem, passphrases.of(path)?.as_bytes()),
         };
-        key.with_context(|| unusable(path))
+        key.hint_with(key_hint).with_context(|| unusable(path))
     }
 }
 
@@ -104,6 +104,28 @@ pub fn read(path: &Path, passphrases: &mut Passphrases) -> anyhow::Result<Privat
 
 fn is_private(pem: &str) -> bool {
     pem.contains("PRIVATE KEY-----")
+}
+
+/// Says what to do about a key that cannot be used.
+const fn key_hint(error: &KeyError) -> &'static str {
+    match error {
+        KeyError::Passphrase => {
+            "type the passphrase of this key again; with `--passphrase-fd`, the lines must be in the order of the keys"
+        }
+        KeyError::Encryption(_) => {
+            "encrypt it again: `openssl pkcs8 -topk8 -v2 aes-256-cbc -in KEY.pem -out NEW.pem`"
+        }
+        KeyError::OtherHalf => "restore the file from its backup",
+        KeyError::PublicForPrivate => "name the file of the private key",
+        KeyError::Random(_)
+        | KeyError::Encrypted
+        | KeyError::Private(_)
+        | KeyError::PrivateForPublic
+        | KeyError::Public(_)
+        | KeyError::Point => {
+            "name a file that `tidegate key generate` or `openssl genpkey -algorithm ed25519` wrote"
+        }
+    }
 }
 
 fn unusable(path: &Path) -> String {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::failure::refuse;
 use super::terminal::Terminal;
 use super::workspace::{View, Workspace};
+use crate::domain::version::Version;
 use crate::operations::{Author, Operation, Outcome, Refused, Subject};
 use crate::words::operations as words;
 
@@ -54,9 +55,20 @@ pub fn looked_up(refused: &Refused<'_>, view: &View) -> anyhow::Error {
         Refused::NoRelease(version) => view.release(version).err(),
         Refused::NoChannel(name) => view.channel(name).err(),
         Refused::NoLine(name) => view.line(name).err(),
+        Refused::NoLineFor(version) => Some(refuse(words::refusal(refused), create_line(view, version))),
         _ => None,
     };
     unknown.unwrap_or_else(|| refusal(refused))
+}
+
+/// Says how to create the line of a version.
+fn create_line(view: &View, version: &Version) -> String {
+    let [major, minor, _] = version.numbers();
+    let (line, folder) = (format!("{major}.{minor}"), view.path(&format!("{major}.{minor}")));
+    let folder = folder.display();
+    format!(
+        "create its line first: `mkdir -p '{folder}' && printf 'format: 1\\nline: \"{line}\"\\n' > '{folder}/line.yaml'`"
+    )
 }
 
 /// Turns a refusal into an error that says what to do about it.

@@ -5,7 +5,7 @@ mod memory;
 mod witness;
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -192,7 +192,8 @@ fn serve(
             memory_mib = bytes.map(|bytes| bytes / (1024 * 1024)),
             "serving at most this many connections at once"
         );
-        let running = http::start(&config, shared, payloads, workspace.clock())?;
+        let running =
+            http::start(&config, shared, payloads, workspace.clock()).hint_with(listen_hint)?;
 
         let (stop, told) = mpsc::channel();
         // The thread drops `working` when its work ends, even if it panics.
@@ -307,7 +308,7 @@ fn online_key(args: &Args, state: &dyn StateStore, workspace: &Workspace) -> any
     }
     if keys.is_empty() {
         return Err(anyhow::anyhow!("there is no online key `{}`", workspace.online_key_path().display())).hint(
-            "restore it from a backup, or replace it: `tidegate root change FILE --add online=PUBLIC.pem --drop online=KEYID`; for a new catalog `tidegate init --offline-keys DIR` creates it, and `tidegate serve --demo` needs none",
+            "if the key is in another state folder, name that with `--state DIR`; otherwise restore it from a backup, or replace it: `tidegate root change FILE --add online=PUBLIC.pem --drop online=KEYID`; for a new catalog `tidegate init --offline-keys DIR` creates it, and `tidegate serve --demo` needs none",
         );
     }
     Ok(Online::State)
@@ -337,6 +338,23 @@ fn offline_role(trust: &Trust, id: KeyId) -> Option<&'static str> {
     let roles = trust.targets().signed().delegations.iter().flat_map(|delegations| &delegations.roles);
     let mut release = roles.filter(|role| role.name != crate::formats::tuf::names::CHANNELS);
     release.any(|role| role.keyids.contains(&id)).then_some("release")
+}
+
+/// Says what to do if the server cannot start.
+fn listen_hint(error: &http::StartError) -> String {
+    match error {
+        http::StartError::Listen { source, address } if source.kind() == ErrorKind::AddrInUse => format!(
+            "another program listens there, perhaps another `tidegate serve`: stop it, or listen elsewhere with `--listen {}:0`, which takes a free port",
+            address.ip()
+        ),
+        http::StartError::Listen { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+            "only root may use ports below 1024: listen on a higher one with `--listen ADDR:PORT`".to_owned()
+        }
+        http::StartError::Listen { .. } => {
+            "listen on an address of this machine, as in `--listen 127.0.0.1:8080`".to_owned()
+        }
+        http::StartError::Workers(_) => "see what limits the threads of this process".to_owned(),
+    }
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use self::payloads::Payloads;
 use self::source::{Source, own_root, parse_root};
 use super::ceremony::keys_of;
-use super::failure::refuse;
+use super::failure::{hinted, refuse};
 use super::table::{Table, pairs};
 use super::terminal::Terminal;
 use super::time;
@@ -176,8 +176,18 @@ fn elsewhere(
     let source = Source::parse(from, args.ca.as_deref())?;
     source.check_place(from)?;
     let root = trusted(args, &source, workspace, terminal)?;
-    let invalid = |error: anyhow::Error| {
-        if error.is::<Violation>() { error.context(format!("`{from}` cannot be trusted")) } else { error }
+    let invalid = |error: anyhow::Error| match error.downcast_ref() {
+        // Signatures are the first thing that is wrong with a repository of somebody else.
+        Some(Violation::Signature { path, .. })
+            if path.ends_with("root.json") || path == names::TIMESTAMP_PATH =>
+        {
+            hinted(
+                error.context(format!("`{from}` cannot be trusted")),
+                "the root that you trust is not that of this repository: name its own with `--root FILE`, obtained from somebody you trust; if the root is right, somebody else signed what is there",
+            )
+        }
+        Some(_) => error.context(format!("`{from}` cannot be trusted")),
+        None => error,
     };
     let verified = verify(&root, now, &source, Extent::Manifests).map_err(invalid)?;
     source.check_roots(verified.root.signed().version)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::channel::StageName;
 use super::labels::Labels;
-use super::named::tagged;
+use super::named::{named, tagged};
 use super::payload::Payload;
 use super::policy::Urgency;
 use super::version::Version;
@@ -193,7 +193,17 @@ tagged! {
         /// A file is missing.
         Missing { file: String } = "missing",
         /// A file's digest or size differs from the one in the catalog.
-        Differs { file: String, found: String } = "differs",
+        Differs { file: String, found: String, altered: Option<Altered> } = "differs",
+    }
+}
+
+named! {
+    /// How a tool turned a payload into another file.
+    pub enum Altered {
+        /// Only its line endings differ: git converted them.
+        LineEndings = "line_endings",
+        /// It is a pointer of Git LFS, which stands for the file until that is downloaded.
+        LfsPointer = "lfs_pointer",
     }
 }
 

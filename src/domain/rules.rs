@@ -8,6 +8,7 @@
 //! parts are public, so that faults in one part of a file are reported even if other parts cannot be read.
 
 mod cross_line;
+pub mod doubtful;
 mod release;
 mod stages;
 pub mod text;

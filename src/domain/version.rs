@@ -77,6 +77,27 @@ impl Version {
         [self.number.major, self.number.minor, self.number.patch]
     }
 
+    /// Whether this version was probably meant to come after another one, because a number in it is higher:
+    /// `rc10` and `rc9`, `rc.10` and `rc9`. `SemVer` compares words with numbers in them as text, so it may
+    /// sort below it.
+    pub fn has_higher_number(&self, other: &Self) -> bool {
+        let runs = |version: &Self| -> Vec<(String, bool)> {
+            let parts = version.number.pre.split(['.', '-']).map(|part| {
+                let runs = part.as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+                let runs: Vec<_> = runs.map(|run| String::from_utf8_lossy(run).into_owned()).collect();
+                let last = runs.len().saturating_sub(1);
+                // A number in the middle of a word, as in a digest, is no number to people.
+                runs.into_iter().enumerate().map(move |(place, run)| (run, place == last))
+            });
+            parts.flatten().collect()
+        };
+        let (own, others) = (runs(self), runs(other));
+        let differing = own.into_iter().zip(others).find(|((own, _), (other, _))| own != other);
+        let number = |(run, ends): &(String, bool)| run.parse::<u64>().ok().filter(|_| *ends);
+        let numbers = differing.and_then(|(own, other)| Some((number(&own)?, number(&other)?)));
+        self.numbers() == other.numbers() && numbers.is_some_and(|(own, other)| other < own)
+    }
+
     /// Whether this version's number begins with the given components, as `1.8.4` begins with `1.8`.
     pub fn starts_with(&self, prefix: &[u64]) -> bool {
         let own = self.numbers();

@@ -13,7 +13,9 @@ mod update;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::release::{Event, Evidence, ManifestFault, ManifestState, Mismatch, PayloadState, Yank};
+use crate::domain::release::{
+    Altered, Event, Evidence, ManifestFault, ManifestState, Mismatch, PayloadState, Yank,
+};
 use crate::domain::rfc3339;
 use crate::formats::sparse::sparse;
 
@@ -49,6 +51,8 @@ sparse! {
             file: String,
             /// If the file differs: its actual digest or size, or why it cannot be read.
             found: String,
+            /// If a tool altered the file: how, `line_endings` or `lfs_pointer`.
+            altered: &'static str,
             /// Why the signed manifest is `invalid`.
             fault: ManifestFaultBody,
         }
@@ -118,12 +122,17 @@ impl EvidenceBody {
 
     /// Describes the state of payload files.
     pub fn of_payload(payload: &PayloadState) -> Self {
-        let (file, found) = match payload {
-            PayloadState::Present => (None, None),
-            PayloadState::Missing { file } => (Some(file.clone()), None),
-            PayloadState::Differs { file, found } => (Some(file.clone()), Some(found.clone())),
-        };
-        Self { payload: Some(payload.name()), file, found, ..Self::default() }
+        let body = Self { payload: Some(payload.name()), ..Self::default() };
+        match payload {
+            PayloadState::Present => body,
+            PayloadState::Missing { file } => Self { file: Some(file.clone()), ..body },
+            PayloadState::Differs { file, found, altered } => Self {
+                file: Some(file.clone()),
+                found: Some(found.clone()),
+                altered: altered.map(Altered::as_str),
+                ..body
+            },
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
+use crate::domain::rules::doubtful::Doubtful;
 use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
 use crate::words::and_more;
@@ -61,6 +62,8 @@ pub struct Reading {
     /// The faults of each faulty line, by folder name. A fault in the policy counts as a fault of every
     /// line.
     pub faulty: BTreeMap<String, Vec<Fault>>,
+    /// What the policy and the lines say that is probably a mistake, and cannot be seen in the catalog.
+    pub doubtful: Vec<Doubtful>,
     /// Every fault, ordered by its place in the files, including faults in files outside the lines'
     /// folders.
     pub faults: Vec<Fault>,
@@ -108,8 +111,8 @@ enum Content {
 
 impl ParsedFile {
     /// Creates the entry for a file that exists but cannot be read. That is a fault in its release line.
-    pub fn unreadable(path: &str, why: &str) -> Self {
-        let fault = Fault::new(path, "", Spot::START, why, "make the file readable by this process");
+    pub fn unreadable(path: &str, why: &str, hint: &str) -> Self {
+        let fault = Fault::new(path, "", Spot::START, why, hint);
         Self::of(path, "", Place::of(path), None, vec![fault])
     }
 

@@ -12,6 +12,7 @@ use crate::domain::line::Line;
 use crate::domain::payload::{Payload, is_too_long};
 use crate::domain::policy::Urgency;
 use crate::domain::release::{Evidence, Release};
+use crate::domain::rules::doubtful::in_line;
 use crate::domain::version::Version;
 
 /// A request to add a release.
@@ -67,7 +68,9 @@ pub(super) fn add<'a>(catalog: &'a Catalog, ask: &'a Add, now: Time) -> Result<O
     if let Some(replaced) = ask.replaces.as_ref().and_then(|version| line.releases.get(version)) {
         hold_replaced(line, replaced, ask, now, &mut outcome)?;
     }
-    outcome.changes.push(Change::Add { line: line.name.clone(), release: Box::new(ask.release(line)) });
+    let release = ask.release(line);
+    outcome.notes.extend(in_line(line, &release).into_iter().map(Note::Doubtful));
+    outcome.changes.push(Change::Add { line: line.name.clone(), release: Box::new(release) });
     Ok(outcome)
 }
 

@@ -206,8 +206,11 @@ mod tests {
     #[test]
     fn a_release_is_not_signed_over_what_is_wrong_with_it() {
         let missing = || PayloadState::Missing { file: "payload.json".to_owned() };
-        let differs =
-            || PayloadState::Differs { file: "payload.json".to_owned(), found: "7 bytes".to_owned() };
+        let differs = || PayloadState::Differs {
+            file: "payload.json".to_owned(),
+            found: "7 bytes".to_owned(),
+            altered: None,
+        };
         let promised = || {
             let early = ("production".parse().unwrap(), t("2018-01-16"));
             Before { promised: Some(SignedFacts::new([early].into())), ..Before::default() }

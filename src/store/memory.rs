@@ -325,7 +325,7 @@ impl PayloadStore for MemoryPayloads {
             match self.file(&release.version, &payload.file) {
                 None => return PayloadState::Missing { file },
                 Some(bytes) if digest(&bytes) != payload.sha256 => {
-                    return PayloadState::Differs { file, found: digest(&bytes).to_string() };
+                    return PayloadState::Differs { file, found: digest(&bytes).to_string(), altered: None };
                 }
                 Some(_) => {}
             }

@@ -1,6 +1,6 @@
 //! Sentences about the signed manifests and payload files found for releases.
 
-use crate::domain::release::{Evidence, ManifestState, PayloadState};
+use crate::domain::release::{Altered, Evidence, ManifestState, PayloadState};
 
 /// Says whether release keys have signed a release. `passes` is whether the release may be promoted anyway,
 /// since a catalog without keys can still record a history of promotions.
@@ -22,8 +22,32 @@ pub fn payload(payload: &PayloadState) -> String {
     match payload {
         PayloadState::Present => "every payload is present and matches its digest".to_owned(),
         PayloadState::Missing { file } => format!("payload `{file}` is missing"),
-        PayloadState::Differs { file, found } => {
+        PayloadState::Differs { file, altered: Some(Altered::LineEndings), .. } => {
+            format!(
+                "payload `{file}` has other line endings than the catalog's, as git's `autocrlf` makes them"
+            )
+        }
+        PayloadState::Differs { file, altered: Some(Altered::LfsPointer), .. } => {
+            format!("payload `{file}` is a Git LFS pointer, and not the file that it stands for")
+        }
+        PayloadState::Differs { file, found, altered: None } => {
             format!("payload `{file}` does not match the catalog: {found}")
+        }
+    }
+}
+
+/// Says how to put a release's payload files right.
+pub const fn payload_hint(payload: &PayloadState) -> &'static str {
+    match payload {
+        PayloadState::Differs { altered: Some(Altered::LineEndings), .. } => {
+            "write `* -text` into `.gitattributes` in the payload folder, delete the file, and run `git checkout` on it"
+        }
+        PayloadState::Differs { altered: Some(Altered::LfsPointer), .. } => "run `git lfs pull`",
+        PayloadState::Differs { altered: None, .. } => {
+            "put the right file back, or correct `sha256` and `size` here"
+        }
+        PayloadState::Missing { .. } | PayloadState::Present => {
+            "put the file back into the release's payload folder"
         }
     }
 }

@@ -73,6 +73,7 @@ fn told(operation: &Operation) -> (&'static str, String, &'static str) {
 /// Returns a remark or warning about an operation that was not refused.
 pub fn note(note: &Note) -> String {
     match note {
+        Note::Doubtful(doubtful) => format!("warning: {}", super::doubtful(doubtful)),
         Note::Held { replaced } => format!("`{replaced}` is on hold because it is replaced"),
         Note::StaysOnOffer { replaced, by, channel } => format!(
             "`{replaced}` is not held: it is in `{channel}`, its last stage, and stays on offer; to stop offering it, run `tidegate release yank {replaced} --to {by} --reason TEXT`"

@@ -170,7 +170,7 @@ fn a_file_of_more_than_256_kib_is_not_read() {
 fn a_file_that_cannot_be_read_is_a_fault_of_its_line() {
     let mut files: Vec<_> =
         good().iter().map(|(path, text)| parse(Source { path, bytes: text.as_bytes() })).collect();
-    files.push(ParsedFile::unreadable("1.8/1.8.6.yaml", "permission denied"));
+    files.push(ParsedFile::unreadable("1.8/1.8.6.yaml", "permission denied", "permit it"));
     let reading = assemble(&files);
     assert_eq!(reading.faulty.keys().collect::<Vec<_>>(), ["1.8"]);
     assert_eq!(reading.faults[0].message, "permission denied");

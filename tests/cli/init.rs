@@ -23,13 +23,13 @@ fn a_catalog_is_made_from_nothing_and_only_once() {
 }
 
 #[test]
-fn a_payload_folder_without_payloads_is_one_that_git_keeps() {
-    let (missing, empty, used) = (Desk::empty(), Desk::empty(), Desk::empty());
-    std::fs::create_dir(empty.path("payloads")).unwrap();
-    used.write("payloads/1.8.4/payload.json", "{}");
-    for (desk, kept) in [(&missing, true), (&empty, true), (&used, false)] {
+fn git_keeps_the_folders_of_what_is_signed_and_converts_nothing_in_them() {
+    let (missing, own) = (Desk::empty(), Desk::empty());
+    own.write("payloads/.gitattributes", "*.md text\n");
+    for (desk, payloads) in [(&missing, "* -text\n"), (&own, "*.md text\n")] {
         desk.done(&["init", "--offline-keys", "keys", "--no-encrypt"]);
-        assert_eq!(desk.path("payloads/.gitkeep").is_file(), kept);
+        assert_eq!(desk.read("payloads/.gitattributes"), payloads);
+        assert_eq!(desk.read("channels/trust/.gitattributes"), "* -text\n");
     }
 }
 

@@ -20,6 +20,7 @@ use crate::domain::line::{Line, Stage};
 use crate::domain::promotion::{Decision, decide};
 use crate::domain::release::{Entry, Evidence, ManifestState, PayloadState, Release};
 use crate::domain::restraint::Restraint;
+use crate::domain::rules::doubtful::doubtful;
 use crate::domain::rules::{At, Broken};
 use crate::domain::stepback::{Offer, StepBack, StepBackKind, step_backs};
 use crate::domain::version::Version;
@@ -82,6 +83,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     faults.extend(outside.into_values());
     let mut warnings = unwritable(&view, workspace, now)?;
     warnings.extend(view.stops_ahead());
+    let found = doubtful(&view.catalog);
+    warnings.extend(view.snapshot.reading.doubtful.iter().chain(&found).map(words::doubtful));
     let ignored = |path: &String| {
         format!("{} is not a catalog file and is ignored: remove it", view.path(path).display())
     };
@@ -235,10 +238,10 @@ fn faults_outside<'a>(view: &'a View, workspace: &Workspace, now: Time) -> BTree
     }
     let fault = |release: &Release| match (&release.evidence.payload, &release.evidence.manifest) {
         (missing @ PayloadState::Missing { .. }, _) if !release.is_withdrawn(now) => {
-            Some((words::payload(missing), "put the file back into the release's payload folder"))
+            Some((words::payload(missing), words::payload_hint(missing)))
         }
         (wrong @ PayloadState::Differs { .. }, _) => {
-            Some((words::payload(wrong), "put the right file back, or correct `sha256` and `size` here"))
+            Some((words::payload(wrong), words::payload_hint(wrong)))
         }
         // Before a release enters a stage, nobody relies on its signature, and signing it again is normal.
         // If the keys cannot be used, that is reported once, and not for each release.

@@ -22,7 +22,7 @@ use crate::domain::policy::Urgency;
 use crate::domain::version::Version;
 use crate::operations::{Add, Note, Operation, Subject};
 use crate::store::durable::{self, Mode};
-use crate::store::payloads::measure;
+use crate::store::payloads::{is_lfs_pointer, measure};
 use crate::words::operations as words;
 
 /// Add a release with its payload files
@@ -152,6 +152,7 @@ impl Args {
         }
         let payloads = self.payload.iter().enumerate().map(|(index, path)| {
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            check_file(path)?;
             let (sha256, size) = measure(path)?;
             Ok(Payload { file, sha256, size, arch: self.arch.get(index).cloned() })
         });
@@ -177,6 +178,17 @@ impl Args {
         }
         Ok(())
     }
+}
+
+/// Refuses a pointer of Git LFS, which stands for the payload.
+fn check_file(path: &Path) -> anyhow::Result<()> {
+    if is_lfs_pointer(path)? {
+        return Err(refuse(
+            format!("`{}` is a Git LFS pointer, and not the file that it stands for", path.display()),
+            "download the file with `git lfs pull`, and add the release again",
+        ));
+    }
+    Ok(())
 }
 
 /// Copies a payload, unless it is there already. Overwrites a file with other content, which an interrupted

@@ -230,7 +230,7 @@ fn agent(address: &str, ca: Option<&Path>) -> anyhow::Result<ureq::Agent> {
 fn download(agent: &ureq::Agent, url: &str, patient: bool) -> anyhow::Result<Option<Box<dyn Read>>> {
     let whole = (!patient).then_some(TIMEOUT);
     let request = agent.get(url).config().timeout_global(whole).build();
-    let response = request.call().with_context(|| format!("cannot fetch `{url}`"))?;
+    let response = request.call().hint_with(unreachable).with_context(|| format!("cannot fetch `{url}`"))?;
     match response.status().as_u16() {
         200 => Ok(Some(Box::new(response.into_body().into_reader()))),
         404 => Ok(None),
@@ -243,6 +243,18 @@ fn download(agent: &ureq::Agent, url: &str, patient: bool) -> anyhow::Result<Opt
         }
         status @ 500.. => Err(Unavailable { url: url.to_owned(), status }.into()),
         status => anyhow::bail!("`{url}` answered with status {status}"),
+    }
+}
+
+/// Says what to do about a server that does not answer.
+fn unreachable(error: &ureq::Error) -> &'static str {
+    match error {
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            "nothing listens there: start the server, or correct the port"
+        }
+        ureq::Error::HostNotFound => "correct the name of the host",
+        ureq::Error::Timeout(_) => "see whether the server is up, and whether a firewall is in between",
+        _ => "see whether the address is right: `http://HOST:PORT` or `https://HOST`",
     }
 }
 

@@ -13,6 +13,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::{Line, Prefix, Stage};
 use crate::domain::release::Release;
+use crate::domain::rules::doubtful::{Doubtful, soak};
 use crate::domain::rules::{At, Broken, Part, Rule, Unusable};
 use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
@@ -72,13 +73,14 @@ pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading 
     let readable = policy.unwrap_or(&no_policy);
     let policy = everybodys.is_empty().then_some(readable);
 
-    let (mut lines, mut broken) = (Vec::new(), Vec::new());
+    let (mut lines, mut broken, mut doubtful) = (Vec::new(), Vec::new(), Vec::new());
     for (name, folder) in &mut folders {
         folder.releases.sort_by(|a, b| a.path().cmp(b.path()));
         if let Some(file) = folder.line {
             if let Some(Content::Line(raw)) = file.good() {
                 let releases = folder.releases.iter().filter_map(|file| raw_release(file.good()?));
                 lines.push(Build { raw, broken: &mut broken }.line(policy, releases));
+                doubtful.extend(soaks(raw, readable));
             }
         } else if !folder.releases.is_empty() {
             let path = format!("{name}/line.yaml");
@@ -125,7 +127,15 @@ pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading 
     faults.sort();
     leftovers.sort();
     let catalog = catalog.with_salvaged(salvaged).with_loosened(readable.loosened.iter().cloned());
-    Reading { catalog, faulty: by_line, faults, leftovers }
+    Reading { catalog, faulty: by_line, doubtful, faults, leftovers }
+}
+
+/// Finds the soaks of a line that are probably not what its owner meant.
+fn soaks<'r>(raw: &'r RawLine, policy: &'r RawPolicy) -> impl Iterator<Item = Doubtful> {
+    raw.stages.iter().flatten().filter_map(move |own| {
+        let inherited = policy.stages.iter().find(|stage| stage.name == own.name)?;
+        soak(&raw.line.name, &own.name, own.soak.as_ref()?, inherited.soak.as_ref()?)
+    })
 }
 
 /// Builds a faulty line from what can be read of its files, so that it can be stopped.

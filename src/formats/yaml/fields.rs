@@ -24,7 +24,11 @@ impl<'n, 'a> Fields<'n, 'a> {
         };
         for entry in entries {
             let name = entry.name();
-            if !shape.has(name) {
+            if !shape.has(name) && entry.has_no_colon() {
+                let message = format!("`{name}` is not a key with a value: in braces, a comma ends a value");
+                let hint = "put quotes around a value that has a comma, or write a list in brackets";
+                faults.push(entry.key.spot, message, hint);
+            } else if !shape.has(name) {
                 let hint = match suggest(name, shape.keys.iter().map(|key| key.name)).first() {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the known keys are {}", names(shape)),

@@ -118,7 +118,7 @@ pub const SECURITY_SOAK: Shape =
 pub const WINDOWS: Shape = Shape {
     about: "The hours of the week in which promotions may happen",
     keys: &[
-        must("days", Form::Days, "The days, as in `mon-thu` or `mon,wed-fri`, or a list of them."),
+        must("days", Form::Days, "The days, as in `mon-thu` or `\"mon,wed-fri\"`, or a list of them."),
         must("hours", Form::Hours, "The hours, as in `09:00-16:00`."),
         must("zone", Form::Zone, "The time zone, as in `Europe/Berlin`."),
     ],

@@ -50,6 +50,11 @@ pub(in crate::formats) struct Entry<'a> {
 }
 
 impl Entry<'_> {
+    /// Whether the key has neither a value nor a colon, as `b` in `{ a: 1, b }`.
+    pub fn has_no_colon(&self) -> bool {
+        self.value.bytes.is_empty() && self.value.bytes.start == self.key.bytes.end
+    }
+
     /// Returns the key's text, or nothing for a key that was rejected.
     pub fn name(&self) -> &str {
         match &self.key.value {
@@ -312,6 +317,14 @@ fn spot(span: &Span) -> Spot {
 
 fn report(error: &ScanError, text: &str, faults: &mut Faults<'_>) {
     let mark = error.marker();
+    // Web pages and word processors put these where a space should be, and nobody can see them.
+    let odd = text.char_indices().filter(|(_, c)| c.is_whitespace() && !c.is_ascii());
+    let mut odd = odd.map(|(at, c)| (Spot::of_byte(text, at), c));
+    if let Some((spot, c)) = odd.find(|(spot, _)| mark.line().abs_diff(spot.line as usize) <= 1) {
+        let message = format!("there is a space that is not an ordinary one (U+{:04X})", u32::from(c));
+        faults.push(spot, message, "replace it with an ordinary space");
+        return;
+    }
     let lines = text.lines().count().max(1);
     // The parser puts the end of the file after the last line, where there is no snippet to show.
     let spot = if mark.line() > lines {

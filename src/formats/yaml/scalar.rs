@@ -50,6 +50,15 @@ pub(super) fn text<'n>(node: &'n Node<'_>, faults: &mut Faults<'_>) -> Option<&'
     }
 }
 
+/// Reads a word that no YAML reader can take for something else and that this reader would accept: a day, a
+/// time, an urgency. So whatever is found there is shown as it is written, because quotes would not help.
+pub(super) fn word<'n>(node: &'n Node<'_>, faults: &mut Faults<'_>) -> Option<&'n str> {
+    match &node.value {
+        Value::Scalar { text, .. } if resolved(text) != Some("nothing") => Some(text),
+        _ => text(node, faults),
+    }
+}
+
 /// Returns what some reader of YAML 1.1 or 1.2 takes an unquoted scalar for, if not for text.
 fn resolved(text: &str) -> Option<&'static str> {
     match text {
@@ -91,15 +100,16 @@ fn resolved(text: &str) -> Option<&'static str> {
     date.then_some("a date")
 }
 
-/// Reads text, and parses it with a parser of the domain.
+/// Reads text, and parses it with a parser of the domain. Quotes are asked for only if the parser accepts the
+/// text: otherwise they would be rejected next.
 pub(super) fn parsed<T, E: Display>(
     node: &Node<'_>,
     faults: &mut Faults<'_>,
     parse: impl FnOnce(&str) -> Result<T, E>,
     hint: &str,
 ) -> Option<T> {
-    let text = text(node, faults)?;
-    parse(text).map_err(|e| faults.push(node.spot, e.to_string(), hint)).ok()
+    let value = parse(word(node, faults)?).map_err(|e| faults.push(node.spot, e.to_string(), hint)).ok()?;
+    text(node, faults).map(|_| value)
 }
 
 pub(super) fn version(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Version> {
@@ -171,7 +181,7 @@ pub(super) fn link(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<String> {
 }
 
 pub(super) fn urgency(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Urgency> {
-    match text(node, faults)? {
+    match word(node, faults)? {
         "normal" => Some(Urgency::Normal),
         "security" => Some(Urgency::Security),
         other => {
@@ -189,7 +199,19 @@ pub(super) fn flag(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<bool> {
         _ => {}
     }
     let message = format!("expected `true` or `false`, found {}", kind(node));
-    faults.push(node.spot, message, "write one of the two, without quotes");
+    // What YAML 1.1 takes for one of the two.
+    let meant = match &node.value {
+        Value::Scalar { text, .. } => match text.to_ascii_lowercase().as_str() {
+            "yes" | "on" | "y" | "true" => Some("true"),
+            "no" | "off" | "n" | "false" => Some("false"),
+            _ => None,
+        },
+        _ => None,
+    };
+    let hint = meant.map_or("write one of the two, without quotes".to_owned(), |meant| {
+        format!("write one of the two, without quotes: `{meant}`")
+    });
+    faults.push(node.spot, message, hint);
     None
 }
 
@@ -216,10 +238,7 @@ pub(super) fn size(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<u64> {
 /// Reads a digest. It needs no quotes even if it is all digits, since it cannot be mistaken for anything
 /// else here.
 pub(super) fn digest(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Sha256> {
-    let text = match &node.value {
-        Value::Scalar { text, .. } if !text.is_empty() => text,
-        _ => text(node, faults)?,
-    };
+    let text = word(node, faults)?;
     let wrong = |e: DigestError| {
         faults.push(node.spot, e.to_string(), "`release add` and `sha256sum` compute it");
     };

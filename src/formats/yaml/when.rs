@@ -6,7 +6,7 @@ use super::faults::Faults;
 use super::fields::{Fields, list};
 use super::keys;
 use super::node::{Node, Value};
-use super::scalar::text;
+use super::scalar::word;
 use crate::domain::Time;
 use crate::domain::policy::{DAYS, Window, WindowError};
 use crate::domain::rules::text as rules;
@@ -14,14 +14,13 @@ use crate::domain::span::Span;
 use crate::domain::suggest::{distance, suggest};
 use crate::formats::fault::Spot;
 
+/// How many nanoseconds a leap second adds to the second before it.
+const LEAP: u32 = 1_000_000_000;
+
 /// Reads an RFC 3339 time in whole seconds, with any offset.
 pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
     const FORM: &str = "write it as in `2018-01-02T17:30:31Z`";
-    let text = match &node.value {
-        // `text` would reject a date, which YAML does not take for text. The message below is more helpful.
-        Value::Scalar { text, .. } if text.len() == 10 && text.parse::<NaiveDate>().is_ok() => text,
-        _ => text(node, faults)?,
-    };
+    let text = word(node, faults)?;
     let (message, hint) = match DateTime::parse_from_rfc3339(text) {
         // An offset can lead out of the years that can be written.
         Ok(time) if !(0..=9999).contains(&time.to_utc().year()) => {
@@ -30,6 +29,10 @@ pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
         Ok(time) if time.nanosecond() == 0 && text.as_bytes().get(10) == Some(&b'T') => {
             return Some(time.to_utc());
         }
+        Ok(time) if LEAP <= time.nanosecond() => (
+            format!("`{text}` is a leap second, which cannot be written here"),
+            "write `:59`, or the second after",
+        ),
         Ok(time) if time.nanosecond() != 0 => {
             (format!("`{text}` is not a whole second"), "leave the fraction out")
         }
@@ -45,12 +48,7 @@ pub(super) fn time(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Time> {
 
 /// Reads a duration in days, weeks or hours.
 pub(super) fn duration(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<TimeDelta> {
-    let text = match &node.value {
-        // `text` would reject a number, which YAML does not take for text. The message below is more
-        // helpful.
-        Value::Scalar { text, .. } if text.parse::<u32>().is_ok() => text,
-        _ => text(node, faults)?,
-    };
+    let text = word(node, faults)?;
     match Span::parse(text).filter(|_| text.ends_with(['h', 'd', 'w'])) {
         Some(Span(duration)) if duration <= TimeDelta::days(rules::DAYS) => return Some(duration),
         Some(_) => {
@@ -58,7 +56,10 @@ pub(super) fn duration(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<TimeD
             faults.push(node.spot, message, "write a shorter duration");
         }
         None => {
-            let hint = "write whole days, weeks or hours, as in `14d`, `2w` or `36h`";
+            let hint = match text.parse::<u16>() {
+                Ok(days) => format!("write `{days}d` for days, `{days}w` for weeks, or `{days}h` for hours"),
+                Err(_) => "write whole days, weeks or hours, as in `14d`, `2w` or `36h`".to_owned(),
+            };
             faults.push(node.spot, format!("`{text}` is not a duration"), hint);
         }
     }
@@ -90,13 +91,13 @@ fn days(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Weekday>> {
 }
 
 fn day_range(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<Weekday>> {
-    let text = text(node, faults)?;
+    let text = word(node, faults)?;
     let mut days = Vec::new();
     for part in text.split(',') {
         let (from, until) = part.split_once('-').unwrap_or((part, part));
         let (Some(from), Some(until)) = (day(from), day(until)) else {
             let message = format!("`{part}` is not a day or a range of days");
-            faults.push(node.spot, message, "write `mon-thu`, `mon,wed-fri` or `[mon, tue]`");
+            faults.push(node.spot, message, "write `mon-thu`, `\"mon,wed-fri\"` or `[mon, tue]`");
             return None;
         };
         let length = until.days_since(from) as usize + 1;
@@ -111,7 +112,7 @@ fn day(text: &str) -> Option<Weekday> {
 }
 
 fn hours(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<(NaiveTime, NaiveTime)> {
-    let text = text(node, faults)?;
+    let text = word(node, faults)?;
     let hour = |text: &str| {
         let form = text.len() == 5 && text.as_bytes()[2] == b':';
         form.then(|| NaiveTime::parse_from_str(text, "%H:%M").ok()).flatten()
@@ -125,7 +126,7 @@ fn hours(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<(NaiveTime, NaiveTi
 }
 
 fn zone(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<chrono_tz::Tz> {
-    let text = text(node, faults)?;
+    let text = word(node, faults)?;
     if let Ok(zone) = text.parse() {
         return Some(zone);
     }
@@ -170,12 +171,12 @@ mod tests {
             ("2018-01-02T17:30:31", "no time zone"),
             ("2018-01-02", "no time of day"),
             ("2018-01-02T17:30:31.5Z", "whole second"),
-            ("2018-01-02T23:59:60Z", "whole second"),
+            ("2018-01-02T23:59:60Z", "leap second"),
             ("2018-01-02 17:30:31Z", "not a time"),
             ("2018-02-30T17:30:31Z", "not a time"),
             ("9999-12-31T23:59:59-08:00", "the years 0 and 9999"),
             ("tomorrow", "not a time"),
-            ("1514914231", "a number"),
+            ("1514914231", "not a time"),
         ] {
             let faults = read(bad, time).unwrap_err();
             assert!(faults[0].contains(message), "{bad}: {faults:?}");

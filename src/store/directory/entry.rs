@@ -13,6 +13,37 @@ pub(super) fn is_passed_over(name: &str) -> bool {
     name.starts_with('.') || name.ends_with('~') || name.to_ascii_lowercase().ends_with(".md")
 }
 
+/// Why a file cannot be used, and what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Unusable {
+    pub why: &'static str,
+    pub hint: &'static str,
+}
+
+/// What to do about a file that this process must not read.
+pub(super) const PERMIT: &str = "make the file readable by this process";
+
+impl Unusable {
+    const BROKEN_LINK: Self =
+        Self { why: "this link is broken", hint: "remove the link, or put the file itself in its place" };
+    const OUTSIDE: Self = Self {
+        why: "this link points outside the catalog folder",
+        hint: "put the file or the folder itself in its place",
+    };
+    pub const FOLDER: Self =
+        Self { why: "this is a folder, but must be a file", hint: "remove it, or put the file in its place" };
+    pub const NOT_A_FILE: Self =
+        Self { why: "this is not a regular file", hint: "remove it, or put a regular file in its place" };
+    pub const NO_FOLDER: Self = Self {
+        why: "this process has no permission to read the folder",
+        hint: "make the folder readable by this process",
+    };
+    pub const NO_ACCESS: Self = Self {
+        why: "this process has no access to its folder",
+        hint: "make the folder readable by this process",
+    };
+}
+
 /// Why an entry does not belong to the catalog.
 #[derive(Debug)]
 pub(super) enum Outside {
@@ -21,7 +52,7 @@ pub(super) enum Outside {
     /// It is not allowed in a catalog.
     Refused {
         folder: bool,
-        why: &'static str,
+        why: Unusable,
     },
     Io(io::Error),
 }
@@ -33,13 +64,13 @@ pub(super) fn inside(root: &Path, entry: &fs::DirEntry) -> Result<Metadata, Outs
         return Ok(metadata);
     }
     let path = entry.path();
-    let dangling = Outside::Refused { folder: false, why: "this link is broken" };
+    let dangling = Outside::Refused { folder: false, why: Unusable::BROKEN_LINK };
     let target = fs::metadata(&path).map_err(|_| dangling)?;
     let real = path.canonicalize().map_err(outside)?;
     if real.starts_with(root) {
         return Ok(target);
     }
-    Err(Outside::Refused { folder: target.is_dir(), why: "this link points outside the catalog folder" })
+    Err(Outside::Refused { folder: target.is_dir(), why: Unusable::OUTSIDE })
 }
 
 fn outside(error: io::Error) -> Outside {

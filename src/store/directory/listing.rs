@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::entry::{DEPTH, Outside, inside, is_passed_over};
+use super::entry::{DEPTH, Outside, PERMIT, Unusable, inside, is_passed_over};
 use super::{unreadable, unreadable_folder};
 use crate::domain::Time;
 use crate::formats::tuf::MAX_SIGNED;
@@ -41,7 +41,7 @@ pub(super) struct Listed {
     pub path: PathBuf,
     kind: Kind,
     /// The stamp, or why the file cannot be read.
-    stamp: Result<Stamp, &'static str>,
+    stamp: Result<Stamp, Unusable>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,12 +121,12 @@ impl Listing {
             if metadata.is_dir() {
                 if is_for_a_file(&key) {
                     // Docker makes such a folder if the file that it should mount is missing.
-                    self.add(key, path, Kind::Catalog, Err("this is a folder, but must be a file"));
+                    self.add(key, path, Kind::Catalog, Err(Unusable::FOLDER));
                 } else if depth < DEPTH {
                     match self.folder(root, &path, &key, depth + 1) {
                         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                            let why = "this process has no permission to read the folder";
-                            self.add(format!("{key}/line.yaml"), path, Kind::Catalog, Err(why));
+                            let path_of_line = format!("{key}/line.yaml");
+                            self.add(path_of_line, path, Kind::Catalog, Err(Unusable::NO_FOLDER));
                         }
                         // The folder was removed after it was listed, which the second listing will show.
                         Err(e) if e.kind() == io::ErrorKind::NotFound => {}
@@ -139,8 +139,7 @@ impl Listing {
             if kind == Kind::Trust && path.extension().is_none_or(|end| end != "json") {
                 continue;
             }
-            let stamp =
-                if metadata.is_file() { Ok(Stamp::of(&metadata)) } else { Err("this is not a regular file") };
+            let stamp = if metadata.is_file() { Ok(Stamp::of(&metadata)) } else { Err(Unusable::NOT_A_FILE) };
             self.add(key, path, kind, stamp);
         }
         Ok(())
@@ -152,10 +151,8 @@ impl Listing {
             let path = entry.path().join("release.json");
             let stamp = match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_file() => Ok(Stamp::of(&metadata)),
-                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                    Err("this process has no access to its folder")
-                }
-                Ok(_) => Err("this is not a regular file"),
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Err(Unusable::NO_ACCESS),
+                Ok(_) => Err(Unusable::NOT_A_FILE),
                 Err(_) => continue,
             };
             if let Some(folder) = entry.file_name().to_str() {
@@ -166,7 +163,7 @@ impl Listing {
         Ok(())
     }
 
-    fn add(&mut self, key: String, path: PathBuf, kind: Kind, stamp: Result<Stamp, &'static str>) {
+    fn add(&mut self, key: String, path: PathBuf, kind: Kind, stamp: Result<Stamp, Unusable>) {
         self.files.insert(key.into(), Listed { path, kind, stamp });
     }
 
@@ -249,24 +246,24 @@ fn is_for_all(key: &str) -> bool {
 impl Listed {
     /// Reads the file. Returns `None` if it changed after it was listed.
     fn load(&self, key: &str, known: Option<&Cached>) -> io::Result<Option<Cached>> {
-        let unreadable = |why: &str| {
+        let unreadable = |why: &str, hint: &str| {
             let content = match self.kind {
-                Kind::Catalog => Content::Parsed(ParsedFile::unreadable(key, why)),
+                Kind::Catalog => Content::Parsed(ParsedFile::unreadable(key, why, hint)),
                 Kind::Trust | Kind::Manifest => Content::Signed(Err(why.to_owned())),
             };
             Ok(Some(Cached { stamp: None, digest: Sha256::digest(why).into(), content }))
         };
         let stamp = match self.stamp {
             Ok(stamp) => stamp,
-            Err(why) => return unreadable(why),
+            Err(Unusable { why, hint }) => return unreadable(why, hint),
         };
         let limit = if self.kind == Kind::Catalog { MAX_FILE } else { MAX_DOCUMENT };
         let read = match present(read(&self.path, stamp, limit)) {
             Ok(read) => read.flatten(),
             Err(e) if self.kind == Kind::Catalog => {
-                return unreadable(&format!("this process cannot read the file: {e}"));
+                return unreadable(&format!("this process cannot read the file: {e}"), PERMIT);
             }
-            Err(e) if !is_for_all(key) => return unreadable(&e.to_string()),
+            Err(e) if !is_for_all(key) => return unreadable(&e.to_string(), PERMIT),
             Err(e) => return Err(e),
         };
         let Some(read) = read else { return Ok(None) };

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::scrub::Scrub;
-use super::{digest, unreadable};
+use super::{altered, digest, unreadable};
 use crate::domain::Time;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::release::{PayloadState, Release};
@@ -107,15 +107,15 @@ impl PayloadFolder {
             return Ok(PayloadState::Missing { file });
         };
         let stamp = Stamp::of(&metadata);
-        if stamp.size != payload.size {
-            return Ok(PayloadState::Differs { file, found: format!("{} bytes", stamp.size) });
-        }
-        let found = self.digest(path, stamp, now)?;
-        Ok(if found == payload.sha256 {
-            PayloadState::Present
+        let found = if stamp.size == payload.size {
+            match self.digest(path, stamp, now)? {
+                found if found == payload.sha256 => return Ok(PayloadState::Present),
+                found => found.to_string(),
+            }
         } else {
-            PayloadState::Differs { file, found: found.to_string() }
-        })
+            format!("{} bytes", stamp.size)
+        };
+        Ok(PayloadState::Differs { file, found, altered: altered(path, payload) })
     }
 
     /// Whether there is a good copy with this digest and size.
@@ -371,8 +371,8 @@ mod tests {
         let PayloadState::Differs { found, .. } = fixture.check(&payloads) else { panic!() };
         assert_eq!(found.len(), 64);
         fs::write(fixture.path(), "longer content").unwrap();
-        let found = "14 bytes".to_owned();
-        assert_eq!(fixture.check(&payloads), PayloadState::Differs { file: file.clone(), found });
+        let PayloadState::Differs { found, .. } = fixture.check(&payloads) else { panic!() };
+        assert_eq!(found, "14 bytes");
         fs::remove_file(fixture.path()).unwrap();
         assert_eq!(fixture.check(&payloads), PayloadState::Missing { file });
     }

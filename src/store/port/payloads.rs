@@ -85,6 +85,6 @@ impl PayloadError {
     /// Returns the payload state of a release with this error: its payload cannot be served.
     pub fn state(&self, release: &Release) -> PayloadState {
         let file = release.payloads.first().map(|payload| payload.file.clone()).unwrap_or_default();
-        PayloadState::Differs { file, found: chain(self) }
+        PayloadState::Differs { file, found: chain(self), altered: None }
     }
 }
