@@ -110,11 +110,11 @@ fn retire(args: RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) 
     let begun = retire_line(ceremony::keys_of(&view)?, retirement, workspace.now())
         .hint("sign a release of the line first, which delegates the line")?;
     let Some(mut ceremony) = begun else { return operation::run(&operation, workspace, terminal) };
-    terminal.notes(outcome.notes.iter().map(words::note));
     ceremony.check(workspace.now()).hint(SEE_ROLES)?;
     pins::check(&key, &ceremony)?;
     ceremony::sign_with(&mut ceremony, &key, &keys, SEE_ROLES)?;
     if let Some(file) = &file {
+        terminal.notes(outcome.notes.iter().map(words::note));
         ceremony::pass_on(&ceremony, file, terminal)?;
         pins::keep(&key, ceremony.base(), terminal);
         terminal.show(&operation::Body::of(&operation, &outcome.subject, "begun"), String::new)?;

@@ -97,7 +97,8 @@ pub fn known(catalog: &Catalog, now: Time) -> Known {
     catalog.lines().map(of).collect()
 }
 
-/// Computes the answers of a channel. `refused` is why its line was refused, if it was. Bodies that `reuse` already contains are shared with it.
+/// Computes the answers of a channel. `refused` is why its line was refused, if it was. Bodies that `reuse`
+/// already contains are shared with it.
 pub fn updates<'a>(
     catalog: &'a Catalog,
     views: &Views<'a>,

@@ -167,7 +167,7 @@ pub const BETWEEN: &[Row] = &[
             (R, "since: 2018-01-02T17:30:31Z", "since: ‹2018-01-02T17:30:31Z›"),
         ],
         "`schedule` promoted the release to `production` although it had been held since 2018-01-01T00:00:00Z",
-        "a hold overrides",
+        "give the hold the time of the entry",
     ),
     (
         "replaces nothing",
