@@ -224,12 +224,7 @@ pub const BY_ITSELF: &[Row] = &[
         "leave the fraction out",
     ),
     ("bad duration", &[(L, "grace: 2d", "grace: ‹90m›")], "`90m` is not a duration", "`14d`, `2w` or `36h`"),
-    (
-        "duration without unit",
-        &[(L, "grace: 2d", "grace: ‹10›")],
-        "`10` is not a duration",
-        "`14d`, `2w` or `36h`",
-    ),
+    ("duration without unit", &[(L, "grace: 2d", "grace: ‹10›")], "`10` is not a duration", "`10d` for days"),
     (
         "endless duration",
         &[(L, "grace: 2d", "grace: ‹4000d›")],

@@ -63,7 +63,7 @@ fn three_keepers_found_a_root_that_two_of_them_sign() {
     }
     desk.done(&init);
     assert!(!desk.path("keys/root.pem").exists());
-    assert!(!desk.path("channels/trust").exists());
+    assert!(!desk.path("channels/trust/1.root.json").exists());
 
     sign(&desk, "founding.json", "ada");
     let told = desk.run(&["ceremony", "finish", "founding.json"]);
