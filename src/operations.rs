@@ -23,6 +23,7 @@ pub mod yank;
 use serde::Serialize;
 
 use crate::domain::Time;
+use crate::domain::ahead::Ahead;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::{ChannelName, LineName};
@@ -87,6 +88,12 @@ impl Operation {
         // A stop must not wait behind an entry whose date a fast clock made up.
         let stopped = |change: Change| catalog.stopped_by(&change).into_iter().chain([change]);
         outcome.changes = outcome.changes.into_iter().flat_map(stopped).collect();
+        outcome.notes.extend(catalog.entries_ahead().filter_map(|ahead| {
+            let Ahead { version, stage, since, .. } = ahead;
+            let left = Change::Leave { version: version.clone(), stage: stage.name.clone() };
+            let channel = stage.channel.clone();
+            outcome.changes.contains(&left).then(|| Note::Left { version: version.clone(), channel, since })
+        }));
         outcome.changes.iter().try_fold(catalog.clone(), |after, change| change.apply(after))?;
         Ok(outcome)
     }
@@ -163,6 +170,8 @@ pub enum Note {
     /// The replacement has not yet entered a channel that offered the yanked release, so clusters there
     /// wait.
     NotYet { version: Version, channel: ChannelName, until: yank::Until },
+    /// The stop removes an entry that is dated ahead.
+    Left { version: Version, channel: ChannelName, since: Time },
     /// The line has faults, and was stopped all the same.
     FaultyLine { line: LineName },
 }

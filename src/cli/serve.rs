@@ -245,7 +245,7 @@ fn check_last(
     let new = new && last.is_none();
     let mut unasked = None;
     if let Some(witness) = witness.filter(|_| !new)
-        && let Some(why) = witness.ask(last.as_deref())?
+        && let Some(why) = witness.ask(last.as_deref(), false)?
     {
         tracing::warn!("cannot reach the witness, so this server's last publication was not compared: {why}");
         shared.unasked.store(Some(Arc::new(why)));

@@ -312,7 +312,10 @@ impl Agent {
         if !self.stop.load(Ordering::SeqCst) {
             self.folder.change(|cluster| cluster.record.begun = None)?;
         }
-        drop(running);
+        match ended {
+            Ok(Ended::Done | Ended::Later(_) | Ended::Failed(_)) => running.end(),
+            Ok(Ended::Stopped) | Err(_) => drop(running),
+        }
         let (kind, reason) = match ended {
             Ok(Ended::Done) => match command::current(&config.current, self.folder.path(), &self.clock) {
                 Ok(now) if now == *version => {

@@ -30,6 +30,8 @@ pub struct Applying {
 #[derive(Debug)]
 pub struct Held {
     path: PathBuf,
+    /// Whether the command and all that it began have ended, as far as is known.
+    has_ended: bool,
     _lock: Lock,
     /// A copy that the command inherits.
     _inherited: OwnedFd,
@@ -47,7 +49,7 @@ impl Applying {
     pub fn begin(&self) -> Result<Held, Refusal> {
         let lock = lock::wait(&self.path)?;
         let inherited = lock.inherited().map_err(Refusal::state(&self.path))?;
-        Ok(Held { path: self.path.clone(), _lock: lock, _inherited: inherited })
+        Ok(Held { path: self.path.clone(), has_ended: false, _lock: lock, _inherited: inherited })
     }
 
     /// Whether a command runs.
@@ -97,9 +99,19 @@ impl Applying {
     }
 }
 
+impl Held {
+    /// Lets go after the command ended by itself.
+    pub fn end(mut self) {
+        self.has_ended = true;
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
-        // If the file stays, the next command takes the same lock.
-        let _ = fs::remove_file(&self.path);
+        // A command that was stopped may leave processes behind that hold the lock: the file must stay, so
+        // that the next command waits for them. Otherwise the next command takes the same lock.
+        if self.has_ended {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }

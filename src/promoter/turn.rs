@@ -97,6 +97,10 @@ impl Promoter {
         }
         self.log(&turned.status.degraded);
         self.shared.status.store(Arc::new(turned.status));
+        // The digests of new copies. Without them, the next start reads all copies again.
+        if let Err(e) = self.setup.payloads.remember() {
+            tracing::warn!("{}", chain(&e));
+        }
     }
 
     /// Makes the publication that would follow the promotions in `due`, as a test that it can be made, and

@@ -78,6 +78,10 @@ pub fn note(note: &Note) -> String {
         Note::StaysOnOffer { replaced, by, channel } => format!(
             "`{replaced}` is not held: it is in `{channel}`, its last stage, and stays on offer; to stop offering it, run `tidegate release yank {replaced} --to {by} --reason TEXT`"
         ),
+        Note::Left { version, channel, since } => format!(
+            "warning: the entry of `{version}` into `{channel}` at {} is removed, since it is ahead of this machine's clock; if this clock is slow, put the entry back",
+            rfc3339(*since)
+        ),
         Note::Stranded { version, channel } => {
             format!(
                 "warning: `{version}` has not entered `{channel}`, and never will: its line takes no promotions any more"

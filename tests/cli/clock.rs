@@ -97,7 +97,11 @@ fn a_release_whose_entry_is_ahead_can_be_stopped_and_then_does_not_come() {
         &["channel", "pause", "1.8-production", "--reason", "the registry is down"],
     ] {
         let desk = fast();
-        desk.done(stop);
+        let told = desk.run(stop);
+        assert!(
+            told.contains("exit 0") && told.contains("the entry of `1.8.4` into `1.8-production`"),
+            "{told}"
+        );
         let text = desk.read("channels/1.8/1.8.4.yaml");
         assert!(!text.contains("2099"), "{stop:?}: {text}");
         let then = desk.json(&["explain", "1.8.4", "--at", "2099-02-01T00:00:00Z"]);

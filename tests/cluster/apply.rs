@@ -57,6 +57,25 @@ fn a_pause_stops_a_command_whose_agent_was_killed_and_says_so() {
 }
 
 #[test]
+fn what_is_left_of_a_stopped_command_is_waited_for() {
+    let desk = Desk::new();
+    // The installer leaves the process group of the command, so a pause does not end it.
+    let apply = "echo begun >> log; setsid -w sh -c 'until [ -e go ]; do sleep 0.1; done; echo ended >> log' > /dev/null 2>&1; exit 1";
+    desk.add("1.8-production", FROM, apply, AUTOMATIC);
+    let agent = desk.agent();
+    desk.until_file("log", "begun");
+    let pause = ["cluster", "pause", "c"];
+    desk.run(&pause);
+    desk.until_state("Paused");
+    desk.run(&["cluster", "resume", "c"]);
+    desk.until_file("agent.log", "waiting for the `--apply`");
+    assert_eq!(desk.read("log"), "begun\n");
+    desk.write("go", "");
+    desk.until_file("log", "begun\nended\nbegun");
+    agent.kill();
+}
+
+#[test]
 fn a_service_that_a_command_leaves_behind_holds_up_nothing() {
     let desk = Desk::new();
     let apply = format!("sleep 1000 > /dev/null 2>&1 & echo $! > left; {GOOD}");

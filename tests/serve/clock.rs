@@ -23,19 +23,40 @@ impl Clock for Wrong {
     }
 }
 
+/// Runs a command on a machine whose clock is wrong. Returns whether it succeeded, and what it said.
+fn run(place: &Place, wrong: TimeDelta, state: &str, arguments: &[&str]) -> (bool, String) {
+    let folder = |name: &str| place.path(name).display().to_string();
+    let (catalog, payloads, state) = (folder("channels"), folder("payloads"), folder(state));
+    let all = ["tidegate", "--catalog", &catalog, "--payloads", &payloads, "--state", &state];
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let all = all.iter().chain(arguments).map(|text| (*text).to_owned());
+    let code = tidegate::cli::run(all, Arc::new(Wrong(wrong)), &mut out, &mut err).unwrap();
+    (code == ExitCode::SUCCESS, String::from_utf8(err).unwrap())
+}
+
+#[test]
+fn a_stop_by_a_slow_clock_removes_no_entry_that_was_published() {
+    let place = Place::with(&["1.8.1"]);
+    let server = place.serve();
+    server.until_latest("1.8-preproduction", "1.8.1");
+    assert!(server.stop().success());
+    let file = place.path("channels/1.8/1.8.1.yaml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    assert!(before.contains("preproduction: { since:"), "{before}");
+    let pause = ["channel", "pause", "1.8-preproduction", "--reason", "the registry is down"];
+    let (succeeded, told) = run(&place, -TimeDelta::days(1), ".tidegate", &pause);
+    assert!(succeeded && !told.contains("is removed"), "{told}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    assert!(std::fs::read_to_string(place.path("channels/1.8/line.yaml")).unwrap().contains("paused:"));
+}
+
 #[test]
 fn a_clock_that_contradicts_what_is_published_promotes_nothing() {
     let place = Place::new();
     let server = place.serve();
     let url = format!("http://{}", server.address);
     let promote = |wrong: TimeDelta, state: &str, more: &[&str]| {
-        let folder = |name: &str| place.path(name).display().to_string();
-        let (catalog, payloads, state) = (folder("channels"), folder("payloads"), folder(state));
-        let all = ["tidegate", "--catalog", &catalog, "--payloads", &payloads, "--state", &state, "promote"];
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let all = all.iter().chain(more).map(|text| (*text).to_owned());
-        let code = tidegate::cli::run(all, Arc::new(Wrong(wrong)), &mut out, &mut err).unwrap();
-        (code == ExitCode::SUCCESS, String::from_utf8(err).unwrap())
+        run(&place, wrong, state, &[&["promote"], more].concat())
     };
     let witness = ["--witness", url.as_str()];
     let (right, day) = (TimeDelta::zero(), TimeDelta::days(1));

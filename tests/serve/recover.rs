@@ -1,6 +1,7 @@
 //! Lost and restored state.
 
 use std::fs;
+use std::io::Write as _;
 
 use crate::place::Place;
 use crate::spawn::{Server, eventually, refused};
@@ -176,6 +177,14 @@ fn a_witness_that_cannot_be_verified_keeps_the_server_from_starting_and_one_out_
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{port}");
     let server = Server::ready(place.dir(), &["--witness", &url]);
+    server.until_degraded(&["witness_unasked"], "the server keeps trying");
+    // A stranger who answers in its place ends nothing.
+    let stranger = std::net::TcpListener::bind(port).unwrap();
+    for _ in 0..2 {
+        let (mut asked, _) = stranger.accept().unwrap();
+        asked.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+    }
+    drop(stranger);
     server.until_degraded(&["witness_unasked"], "the server keeps trying");
     // Then the witness comes up: a mirror that has the same.
     place.run(&["import", "live", "--root", "channels/trust/1.root.json", "--state", "mirror"]);

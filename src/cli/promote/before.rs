@@ -1,6 +1,5 @@
 //! Whether this machine may promote: can anything be published, and is its clock right?
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,7 +8,7 @@ use anyhow::Context;
 use super::super::failure::Hint;
 use super::super::operation::refusal;
 use super::super::recover;
-use super::super::verify::source::own_root;
+use super::super::verify::source::{is_out_of_reach, own_root};
 use super::super::workspace::{View, Workspace};
 use crate::domain::ahead::is_ahead;
 use crate::domain::{Time, chain, rfc3339};
@@ -55,7 +54,7 @@ impl Witness {
         if let Some(witness) = &self.witness {
             match self.made(witness, workspace, now) {
                 Ok(made) => check(now, Dated::Witness(made)).map_err(refused)?,
-                Err(error) if is_unreachable(&error) => notes.push(format!(
+                Err(error) if is_out_of_reach(&error) => notes.push(format!(
                     "warning: cannot read the witness, so the clock was not compared with it: {}",
                     chain(error.as_ref())
                 )),
@@ -73,11 +72,6 @@ impl Witness {
             .hint("name the catalog with `--catalog DIR`")?;
         Ok(recover::seen(witness, self.ca.as_deref(), &root, now)?.made)
     }
-}
-
-/// Whether an error says that a server cannot be reached, and nothing about what it serves.
-fn is_unreachable(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<ureq::Error>() || cause.is::<io::Error>())
 }
 
 /// The date of the newest commit, if the catalog is in a git work tree and git is installed.

@@ -52,13 +52,15 @@ impl Witness {
     /// may be this very service, which is down until this server starts.
     ///
     /// What it shows must be verified and must not be ahead of `last`. Otherwise this server must not go on.
-    pub fn ask(&self, last: Option<&Publication>) -> anyhow::Result<Option<String>> {
+    /// A server that `is_serving` already goes on without a witness that shows something else: a stranger in
+    /// its place must not end it.
+    pub fn ask(&self, last: Option<&Publication>, is_serving: bool) -> anyhow::Result<Option<String>> {
         let from = &self.from;
         let root = own_root(None, &self.folder)?;
         let root = root.with_context(|| format!("the catalog `{}` has no root", self.folder.display()))?;
         let seen = match recover::seen(from, self.ca.as_deref(), &root, self.clock.now()) {
             Ok(seen) => seen,
-            Err(error) if is_out_of_reach(&error) => return Ok(Some(chain(error.as_ref()))),
+            Err(error) if is_serving || is_out_of_reach(&error) => return Ok(Some(chain(error.as_ref()))),
             Err(error) => {
                 return Err(error)
                     .with_context(|| format!("cannot compare with the witness `{from}`"))
@@ -102,7 +104,7 @@ pub fn run(
             if asked || tick % AGAIN > 0 {
                 continue;
             }
-            match witness.ask(shared.publication.load().as_deref()) {
+            match witness.ask(shared.publication.load().as_deref(), true) {
                 Ok(why) => {
                     asked = why.is_none();
                     shared.unasked.store(why.map(Arc::new));
