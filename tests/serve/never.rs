@@ -37,7 +37,11 @@ fn what_would_step_back_is_refused_and_told_with_the_way_out() {
     let asked = || {
         let channels = ["1.7-production", "1.8-preproduction", "1.8-production"];
         let manifests = channels.map(|name| server.get(&format!("/v1/channels/{name}")).body);
-        let answers = ["1.7.1", "1.8.1", "1.8.2"].map(|version| server.update("1.8-production", version));
+        // Answers tell that the line is refused, and stay the same apart from that.
+        let answers = ["1.7.1", "1.8.1", "1.8.2"].map(|version| {
+            let answer = server.update("1.8-production", version);
+            ["action", "code", "target", "take", "next"].map(|field| answer[field].clone())
+        });
         (manifests, answers)
     };
     let before = asked();

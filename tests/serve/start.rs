@@ -94,7 +94,7 @@ fn a_server_without_what_it_needs_says_what_and_where_from() {
     fs::rename(&key, place.path("online.pem")).unwrap();
     let error = refused(place.dir(), &SERVE);
     assert!(
-        error.contains("there is no online key") && error.contains("hint: restore it from a backup"),
+        error.contains("there is no online key") && error.contains("otherwise restore it from a backup"),
         "{error}"
     );
     fs::rename(place.path("online.pem"), &key).unwrap();
@@ -115,7 +115,7 @@ fn a_damaged_publication_is_not_served_and_not_forgotten() {
         fs::write(&file, bytes).unwrap();
         let error = refused(place.dir(), &SERVE);
         assert!(error.contains("publication` cannot be used"), "{what}: {error}");
-        assert!(error.contains("backup") && error.contains("steps back"), "{what}: {error}");
+        assert!(error.contains("backup") && error.contains("`tidegate serve --first`"), "{what}: {error}");
         assert_eq!(fs::read(&file).unwrap(), bytes, "{what}: it is left for a look");
     }
     fs::write(&file, good).unwrap();
