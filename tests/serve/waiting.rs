@@ -63,6 +63,8 @@ fn what_waits_breaks_no_verification_of_server_export_or_mirror() {
     });
     // And what came after the freeze is offered.
     edit(&place.path("channels/1.8/line.yaml"), "2999", "2019");
+    let freeze = "freeze/1.8/2018-01-01T00:00:00Z";
+    place.run(&["catalog", "loosen", freeze, "--reason", "the audit is over"]);
     server.until_latest("1.8-preproduction", "1.8.2");
     assert_eq!(server.get("/v1/payloads/1.8.2/payload.json").status, 200);
 }
