@@ -34,7 +34,7 @@ pub enum Stopped<'a> {
 impl Catalog {
     /// Judges every date by `clock`, the clock of the machine that reads the catalog, never a queried time:
     /// stops that are dated after it take effect at once, and entries that are dated after it are
-    /// [ahead](super::ahead).
+    /// [ahead](super::ahead::Ahead).
     pub fn judged_by(mut self, clock: Time) -> Self {
         let judge = |line: &mut Line| {
             let releases = line.releases.values_mut();

@@ -94,7 +94,7 @@ pub fn write(restraints: &[Restraint]) -> Vec<u8> {
     bytes
 }
 
-/// Reads what [`write`] wrote. `None` if it is something else, or of another version.
+/// Reads what [`write()`] wrote. `None` if it is something else, or of another version.
 pub fn read(bytes: &[u8]) -> Option<Vec<Restraint>> {
     let Body { format: FORMAT, restraints } = serde_json::from_slice(bytes).ok()? else { return None };
     let one = |body: RestraintBody| {

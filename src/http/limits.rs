@@ -35,7 +35,7 @@ pub const COMPARED: usize = 1000;
 /// Further ones wait to be accepted.
 pub const CONNECTIONS: usize = 10_000;
 
-/// The most memory that one client can take, in bytes: a head of [`ARRIVING`] bytes in a buffer that has just
+/// The most memory that one client can take, in bytes: a head of `ARRIVING` bytes in a buffer that has just
 /// doubled, or a decoded request, a chunk of a payload, and a reply in actix's buffer and in the kernel's. Most
 /// take a tenth of it.
 pub const CONNECTION_MEMORY: u64 = 256 * 1024;
