@@ -404,6 +404,14 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_an_earlier_version_is_read() {
+        let record = r#"{"current":null,"target":null,"advice":null,"checked":null,"expires":null,"age":null,
+            "trouble":null,"failure":null,"step":"apply","notes":[]}"#;
+        let expected = Record { step: Some(Step::Apply), ..Record::default() };
+        assert_eq!(serde_json::from_str::<Record>(record).unwrap(), expected);
+    }
+
+    #[test]
     fn what_was_left_of_a_cluster_is_cleared_before_another_is_added() {
         let state = tempfile::tempdir().unwrap();
         let folder = Folder::new(state.path(), "c");

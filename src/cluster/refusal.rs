@@ -130,7 +130,12 @@ impl Refusal {
             "Server" => "remove the cluster and add it again with another `--server` or `--ca`",
             "CurrentUnknown" => "`--current CMD` must print the version on stdout and exit with 0",
             "Unreachable" => "check the network and the server; the agent retries automatically",
-            "BadStatus" => "ask the server's operator; the agent retries automatically",
+            "BadStatus" => {
+                "ask the server's operator; a plain web server must answer 404 for files that do not exist; the agent retries automatically"
+            }
+            "Unreadable" => {
+                "something else than the repository answers: compare `--server` with the server's address; a plain web server must answer 404 for files that do not exist"
+            }
             "Redirected" => "use the server's own address: redirects are not followed",
             "TooLarge" | "TooSlow" | "Truncated" | "Compressed" => {
                 "if this persists, check the server, its proxies and the network"

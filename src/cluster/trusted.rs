@@ -200,3 +200,38 @@ impl Trusted {
 fn sha256(bytes: &[u8]) -> Sha256 {
     Target::of(bytes).hashes.sha256
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(text: &str) -> BTreeSet<KeyId> {
+        let ids = text.chars().map(|digit| serde_json::json!(digit.to_string().repeat(64)));
+        ids.map(|id| serde_json::from_value(id).unwrap()).collect()
+    }
+
+    /// What a state says that was written without signers, and with an `ETag`.
+    fn earlier() -> Seen {
+        let seen = serde_json::json!({
+            "keys": keys("a"),
+            "versions": {"1.8-production": 7},
+            "places": {"1.8-production": ["1.8", "production"]},
+            "aliases": {"stable": "1.8-production"},
+            "timestamp_tag": "*",
+        });
+        serde_json::from_value(seen).unwrap()
+    }
+
+    #[test]
+    fn what_was_seen_counts_until_none_of_the_keys_that_signed_it_does() {
+        let both = earlier().under(keys("ab"));
+        assert_eq!((both.versions.len(), both.places.len(), both.aliases.len()), (1, 1, 1));
+        assert_eq!(both.clone().under(keys("ab")), both);
+        let after = both.clone().under(keys("b"));
+        assert_eq!(after, Seen { keys: keys("b"), ..Seen::default() });
+        let mut signed_again = both;
+        signed_again.signers.insert("1.8-production".parse().unwrap(), keys("b"));
+        assert_eq!(signed_again.clone().under(keys("b")).versions, signed_again.versions);
+        assert!(signed_again.under(keys("a")).versions.is_empty());
+    }
+}

@@ -191,7 +191,8 @@ fn create_aside(path: &Path, mode: Mode) -> io::Result<NamedTempFile> {
     prefix.push(OsStr::from_bytes(&name[..name.len().min(NAMED)]));
     prefix.push(TEMPORARY);
     let old = match mode {
-        Mode::Keep | Mode::Public => fs::metadata(path).ok(),
+        // The mode of a device or a pipe is not that of a file.
+        Mode::Keep | Mode::Public => fs::metadata(path).ok().filter(fs::Metadata::is_file),
         Mode::Private | Mode::Frozen => None,
     };
     let narrow = matches!(mode, Mode::Private | Mode::Frozen) || old.is_some();

@@ -79,6 +79,10 @@ fn an_error_is_json_where_data_is_json() {
         assert_eq!(desk.run_with(("TIDEGATE_OUTPUT", "json"), arguments).lines().last(), Some(last));
     }
     assert!(desk.run(&["--help", "--output", "json"]).contains("Usage:"));
+    std::fs::remove_file(desk.path("payloads/1.8.4/payload.json")).unwrap();
+    let told = desk.run(&["release", "sign", "1.8.4", "--key", "keys/release.pem", "--output", "json"]);
+    let body: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    assert!(body["error"].as_str().unwrap().starts_with("`1.8.4` is not signed: "), "{told}");
 }
 
 #[test]

@@ -108,6 +108,15 @@ fn what_fails_is_told_and_not_tried_again_until_somebody_says_so() {
     desk.once();
     assert_eq!(desk.status()["failureStatus"]["type"], "NotApplied");
 
+    // What the command prints is shown, and not obeyed, in the status and in the log.
+    desk.write("apply.sh", r"printf 'etcd\033]0;TITLE\007\302\2332J' >&2; exit 3");
+    desk.run(&["cluster", "approve", "c", TO]);
+    let log = desk.once().stderr;
+    let shown = desk.run(&["cluster", "status", "c"]);
+    assert!(shown.contains(r"etcd\u001b]0;TITLE\u0007\u009b2J"), "{shown:?}");
+    let shown = shown + std::str::from_utf8(&log).unwrap();
+    assert!(shown.chars().all(|c| !c.is_control() || c == '\n'), "{shown:?}");
+
     // Later is no failure.
     desk.write("apply.sh", "echo nodes are draining >&2; exit 75");
     desk.run(&["cluster", "approve", "c", TO]);
@@ -204,6 +213,8 @@ fn a_demo_is_refused_and_a_wrong_address_and_a_wrong_root_are_told() {
         super::spawn::tidegate(desk.folder.path()).args(arguments).output().unwrap()
     };
     assert!(add("prod", &url, "root.json").status.success());
+    let again = add("prod", &format!("{url}/tuf/"), "root.json");
+    assert!(String::from_utf8_lossy(&again.stdout).contains("`prod` unchanged"), "{again:?}");
     let told = desk.refused(&["cluster", "check", "prod"]);
     assert!(told.contains("(DemoKeys)") && told.contains("hint: "), "{told}");
     for (url, root, words) in [

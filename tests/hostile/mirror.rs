@@ -12,6 +12,7 @@ use tidegate::domain::version::Version;
 use super::place::Place;
 use super::scene::told;
 use super::site::folder;
+use super::spawn::refused;
 
 /// What a look with nothing new may cost, heads and bodies in both directions.
 const WARM: u64 = 1000;
@@ -84,4 +85,50 @@ fn a_mirror_that_was_changed_is_refused() {
     let download = Download { fetch: &*server, folder: &downloads, stop: &|| false };
     let refusal = download.payload(&target.version, &target.payloads[0]).unwrap_err();
     assert_eq!(refusal.kind(), "WrongDigest", "{refusal}");
+}
+
+#[test]
+fn a_medium_reaches_nothing_of_the_machine_that_it_is_put_into() {
+    let place = Place::with(&["1.8.1"]);
+    drop(place.serve());
+    place.run(&["export", "medium"]);
+    let secret = place.path("home/id");
+    std::fs::create_dir(place.path("home")).unwrap();
+    std::fs::write(&secret, "secret").unwrap();
+    let medium = place.path("medium");
+    // A link to a folder of the machine, a link to a file, a pipe, and a device without an end.
+    let link = |to: &std::path::Path, at: &std::path::Path| std::os::unix::fs::symlink(to, at).unwrap();
+    let pipe = |at: &std::path::Path| {
+        assert!(std::process::Command::new("mkfifo").arg(at).status().unwrap().success());
+    };
+    let import = &["import", "medium", "--root", "channels/trust/1.root.json", "--state", "mirror"][..];
+    for (path, exports) in
+        [("tuf/targets", false), ("v1/releases", false), ("tuf/metadata/timestamp.json", true)]
+    {
+        for kind in ["link", "pipe", "device"] {
+            let at = medium.join(path);
+            let aside = place.path("aside");
+            std::fs::rename(&at, &aside).unwrap();
+            match kind {
+                "link" if exports => link(&secret, &at),
+                "link" => link(&place.path("home"), &at),
+                "pipe" => pipe(&at),
+                _ => link("/dev/zero".as_ref(), &at),
+            }
+            if path.starts_with("tuf") {
+                refused(place.dir(), import);
+            }
+            let export = ["export", "medium", "--prune"];
+            if exports {
+                place.run(&export);
+                assert!(std::fs::symlink_metadata(&at).unwrap().is_file(), "{path}: {kind}");
+            } else {
+                refused(place.dir(), &export);
+            }
+            assert_eq!(std::fs::read_to_string(&secret).unwrap(), "secret", "{path}: {kind}");
+            std::fs::remove_file(&at).unwrap();
+            std::fs::rename(&aside, &at).unwrap();
+        }
+    }
+    place.run(import);
 }

@@ -1,6 +1,6 @@
 //! `tidegate release add`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,6 +23,7 @@ use crate::domain::version::Version;
 use crate::operations::{Add, Note, Operation, Subject};
 use crate::store::durable::{self, Mode};
 use crate::store::payloads::{is_lfs_pointer, measure};
+use crate::store::plain;
 use crate::words::operations as words;
 
 /// Add a release with its payload files
@@ -199,7 +200,7 @@ fn copy(from: &Path, to: &Path, payload: &Payload) -> anyhow::Result<()> {
         return Ok(());
     }
     let copied = durable::fill(to, Mode::Public, |file| {
-        let mut source = File::open(from)?;
+        let mut source = plain::open(from)?;
         io::copy(&mut source, file).map(drop)
     });
     copied.with_context(|| format!("cannot copy `{}`", from.display()))?;

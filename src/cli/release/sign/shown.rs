@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Lines;
 use crate::cli::ceremony::{TOO_LARGE, short};
+use crate::cli::failure::refuse;
 use crate::cli::table::Table;
 use crate::cli::terminal::Terminal;
 use crate::domain::channel::{LineName, StageName};
@@ -120,7 +121,7 @@ impl Body {
         if self.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    /// Reports on stderr what is not signed, and each hint once.
+    /// Reports on stderr what is not signed, and each hint once to people.
     pub fn tell_refused(&self, terminal: &mut Terminal<'_>) {
         let mut hints = Vec::new();
         for refused in &self.refused {
@@ -128,8 +129,14 @@ impl Body {
                 Some(version) => format!("`{version}`"),
                 None => format!("the role of line `{}`, which expires soon,", refused.line),
             };
-            terminal.note(format_args!("error: {what} is not signed: {}", refused.reason));
-            hints.extend(refused.hint.filter(|hint| !hints.contains(hint)));
+            let message = format!("{what} is not signed: {}", refused.reason);
+            match refused.hint {
+                Some(hint) if terminal.is_json() => terminal.fail(&refuse(message, hint)),
+                hint => {
+                    hints.extend(hint.filter(|hint| !hints.contains(hint)));
+                    terminal.fail(&anyhow::Error::msg(message))
+                }
+            };
         }
         for hint in hints {
             terminal.note(format_args!("hint: {hint}"));
