@@ -238,7 +238,7 @@ fn write(
     Ok((body, kept))
 }
 
-/// Opens a file of an earlier export. `None` if there is none of this size. A link does not count.
+/// Opens a file of an earlier export. `None` if it is missing, has another size, or is a link.
 fn opened(path: &Path, size: u64) -> Option<File> {
     let found = fs::symlink_metadata(path).ok()?;
     (found.is_file() && found.len() == size).then(|| plain::open(path).ok()).flatten()

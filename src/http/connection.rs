@@ -80,7 +80,7 @@ pub struct Guarded {
     held: Bytes,
     /// Whether actix has asked for bytes and must be woken once there may be some.
     refused: bool,
-    /// Set after the last request: how long the rest of what the client sends is discarded.
+    /// Set after the last request. Until it ends, bytes from the client are read and discarded.
     linger: Option<Pin<Box<Sleep>>>,
 }
 

@@ -1,5 +1,4 @@
-//! What a connection and the handlers of its requests tell each other: how much of what the client sends may
-//! be passed on.
+//! How a connection and its request handlers agree on how many of the client's bytes are passed on.
 //!
 //! actix decodes every request that it has read before it answers the first one, and a decoded request takes
 //! a hundred times the memory of its bytes. So a connection passes requests on one by one: the next head
@@ -40,7 +39,7 @@ struct Head {
     in_line: bool,
 }
 
-/// How much of what was read may be passed on.
+/// How many of the bytes that were read may be passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
     /// This many bytes. The rest must wait.

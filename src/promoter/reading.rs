@@ -70,9 +70,6 @@ impl Promoter {
             tracing::warn!(%line, version, key = what.key(), "a stop is dated ahead of this machine's clock, so it takes effect at once");
         }
         let catalog = with_evidence(stopped, usable, &manifest, &payload, &self.checked);
-        if let Err(e) = payloads.remember() {
-            tracing::warn!("{}", chain(&e));
-        }
         let manifests = catalog
             .lines()
             .flat_map(|line| line.releases.keys())

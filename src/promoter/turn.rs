@@ -97,7 +97,7 @@ impl Promoter {
         }
         self.log(&turned.status.degraded);
         self.shared.status.store(Arc::new(turned.status));
-        // The digests of new copies. Without them, the next start reads all copies again.
+        // The digests of payloads and their copies. Without them, the next start reads all files again.
         if let Err(e) = self.setup.payloads.remember() {
             tracing::warn!("{}", chain(&e));
         }

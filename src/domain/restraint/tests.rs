@@ -20,7 +20,7 @@ fn restrained() -> Line {
     line
 }
 
-/// The names of what is lost when a line becomes another one.
+/// The names of the restraints that are lost when the restrained line changes to `after`.
 fn lost(after: Line, now: &str) -> Vec<String> {
     let before = Restraint::all(&catalog([restrained()]), t(NOW));
     let lost = Restraint::lost(&before, &catalog([after]), t(now));
