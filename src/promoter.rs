@@ -25,7 +25,7 @@ use stored::StoredError;
 use watching::{Look, Watching};
 
 use crate::clock::SharedClock;
-use crate::domain::restraint::Restraint;
+use crate::domain::restraint::Remembered;
 use crate::domain::{Time, chain};
 use crate::publish::Publication;
 use crate::signing::Signer;
@@ -72,8 +72,8 @@ pub struct Promoter {
     checked: Checked,
     /// The catalog as it was last read.
     read: Option<Read>,
-    /// The restraints that the next catalog must still have.
-    restraints: Vec<Restraint>,
+    /// What the next catalog is compared with.
+    memory: Remembered,
     /// The last publication.
     last: Option<Arc<Publication>>,
     schedule: Schedule,
@@ -118,11 +118,15 @@ impl Promoter {
         }
         shared.publication.store(last.clone());
         setup.state.sweep();
-        // That they are not known must not keep a stop from being served.
-        let restraints = setup.state.restraints().unwrap_or_else(|error| {
-            tracing::warn!("the restraints of the last good catalog are not known: {}", chain(&error));
-            Vec::new()
-        });
+        // That something is forgotten must not keep a stop from being served.
+        let memory = setup.state.restraints();
+        if memory.forgotten.is_some() {
+            remember(&*setup.state, &memory);
+        } else if memory.restraints.is_empty() && last.is_some() {
+            tracing::warn!(
+                "the state does not say what the last catalog had, so nothing shows what this one has lost"
+            );
+        }
         let watching = Watching::new(Arc::clone(&setup.catalog).watch());
         Ok(Self {
             setup,
@@ -132,7 +136,7 @@ impl Promoter {
             watching,
             checked: Checked::default(),
             read: None,
-            restraints,
+            memory,
             last,
             schedule: Schedule::default(),
             is_failing: false,
@@ -184,7 +188,7 @@ impl Promoter {
                 return PERIOD;
             }
             self.schedule.retry = None;
-            let promote = self.setup.promote && doubt.is_none();
+            let promote = self.promotes() && doubt.is_none();
             let clock = doubt.map(Degraded::ClockUntrusted);
             let unread = [hindrance.unreadable.clone(), hindrance.unasked.clone()].into_iter().flatten();
             self.reported = hindrance;
@@ -204,8 +208,11 @@ impl Promoter {
     /// Reads the catalog. Returns whether it changed. `at` is the time of the turn.
     fn reread(&mut self, at: Time) -> bool {
         let Some(snapshot) = self.watching.read(&*self.clock) else { return false };
-        let (read, restraints) = self.take(snapshot, at);
-        self.remember(restraints);
+        let (read, memory) = self.take(snapshot, at);
+        if memory != self.memory {
+            remember(&*self.setup.state, &memory);
+            self.memory = memory;
+        }
         // A payload that appears or disappears changes the catalog's evidence, but not its revision.
         let same = self
             .read
@@ -215,16 +222,10 @@ impl Promoter {
         !same
     }
 
-    /// Remembers the restraints that the next catalog must still have.
-    fn remember(&mut self, restraints: Vec<Restraint>) {
-        if restraints == self.restraints {
-            return;
-        }
-        if let Err(error) = self.setup.state.remember(&restraints) {
-            // They are still known until the server stops, and a full disk is reported when publishing fails.
-            tracing::warn!("the restraints of the catalog are not stored: {}", chain(&error));
-        }
-        self.restraints = restraints;
+    /// Whether it commits promotions. It cannot tell what may be promoted while it cannot tell what the catalog has
+    /// lost.
+    fn promotes(&self) -> bool {
+        self.setup.promote && self.memory.forgotten.is_none()
     }
 
     /// Reports failures outside the work of a turn.
@@ -246,6 +247,14 @@ impl Promoter {
             tracing::info!(kind = one.kind().as_str(), "no longer degraded");
         }
         self.logged = degraded.to_vec();
+    }
+}
+
+/// Stores what the next catalog is compared with.
+fn remember(state: &dyn StateStore, memory: &Remembered) {
+    if let Err(error) = state.remember(memory) {
+        // It is still known until the server stops, and a full disk is reported when publishing fails.
+        tracing::warn!("the restraints of the catalog are not stored: {}", chain(&error));
     }
 }
 

@@ -65,6 +65,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let now = args.at.unwrap_or_else(|| workspace.now());
     workspace.heed_history()?;
     let view = workspace.read()?;
+    terminal.notes(view.lost_notes());
     match (&args.version, &args.on, &args.from) {
         (Some(version), ..) => release(version, now, &view, terminal),
         (None, Some(on), Some(from)) => way(on, from, now, &view, terminal),

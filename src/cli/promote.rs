@@ -195,9 +195,10 @@ impl Args {
         // future.
         let now = self.at.unwrap_or_else(|| workspace.now());
         view.usable_trust()?;
+        view.check_memory()?;
         report.body.at = rfc3339(now);
         report.faulty = view.faulty_note();
-        report.notes = view.lost_note().into_iter().collect();
+        report.notes = view.lost_notes().collect();
         // The entries that `--redate` removes are shown as removed.
         if !self.redate {
             let ahead = view.catalog.entries_ahead();

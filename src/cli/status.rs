@@ -99,7 +99,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         let (line, refusal) = (line.clone(), refusal.clone());
         degraded.push(Degraded::LineRefused { line, keeps, refusal });
     }
-    degraded.extend(Degraded::restraints_lost(&view.lost));
+    degraded.extend(view.lost());
     // Without usable keys no release is offered at all, which is reported below.
     degraded.extend(not_offered(&view.catalog, &decided.refused, now).filter(|_| view.trust().is_ok()));
     let last = publication.as_ref();

@@ -23,7 +23,7 @@ use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::degraded::Degraded;
 use crate::domain::line::Line;
 use crate::domain::release::Release;
-use crate::domain::restraint::Restraint;
+use crate::domain::restraint::{Forgotten, Remembered, Restraint};
 use crate::domain::stop::Stop;
 use crate::domain::version::Version;
 use crate::formats::yaml::{POLICY_PATH, line_path, release_path};
@@ -46,8 +46,8 @@ pub struct Workspace {
     pub state: PathBuf,
     clock: SharedClock,
     store: OnceCell<Arc<dyn CatalogStore>>,
-    /// The restraints that the catalog must still have.
-    restraints: OnceCell<Vec<Restraint>>,
+    /// What the catalog is compared with.
+    memory: OnceCell<Remembered>,
     checked: Checked,
 }
 
@@ -58,6 +58,8 @@ pub struct View {
     pub catalog: Catalog,
     /// The restraints that the catalog has lost, although nobody took them back.
     pub lost: Vec<Restraint>,
+    /// What the catalog may have lost, because the state can no longer tell.
+    pub forgotten: Option<Forgotten>,
     /// The catalog's folder, as the user named it.
     folder: PathBuf,
     trust: Result<Option<Trust>, TrustError>,
@@ -66,8 +68,8 @@ pub struct View {
 impl Workspace {
     pub fn new(globals: &Globals, clock: SharedClock) -> Self {
         let Globals { catalog, payloads, state, .. } = globals.clone();
-        let (store, restraints) = (OnceCell::new(), OnceCell::new());
-        Self { catalog, payloads, state, clock, store, restraints, checked: Checked::default() }
+        let (store, memory) = (OnceCell::new(), OnceCell::new());
+        Self { catalog, payloads, state, clock, store, memory, checked: Checked::default() }
     }
 
     /// Returns the current time.
@@ -131,9 +133,11 @@ impl Workspace {
     /// # Errors
     /// When there is no catalog.
     pub fn heed_history(&self) -> anyhow::Result<()> {
-        let known = self.state_store().restraints().unwrap_or_default();
-        let known = if known.is_empty() { Restraint::all_of_history(self.store()?.history()) } else { known };
-        self.restraints.get_or_init(|| known);
+        let mut memory = self.state_store().restraints();
+        if memory == Remembered::default() {
+            memory.restraints = Restraint::all_of_history(self.store()?.history());
+        }
+        self.memory.get_or_init(|| memory);
         Ok(())
     }
 
@@ -148,8 +152,9 @@ impl Workspace {
         let trust =
             Trust::read(&snapshot.trust).map(|trust| Some(trust?.with_unread(&snapshot.unread_roles)));
         let payloads = self.payload_store();
-        let known = self.restraints.get_or_init(|| self.state_store().restraints().unwrap_or_default());
-        let lost = Restraint::lost(known, &snapshot.reading.catalog, now);
+        let memory = self.memory.get_or_init(|| self.state_store().restraints());
+        let lost = Restraint::lost(&memory.restraints, &snapshot.reading.catalog, now);
+        let forgotten = memory.forgotten_in(&snapshot.reading.catalog).cloned();
         let catalog = with_evidence(
             snapshot.reading.catalog.clone().with_restraints(&lost).judged_by(now),
             trust.as_ref().map(Option::as_ref),
@@ -162,7 +167,7 @@ impl Workspace {
         if self.state.is_dir() {
             let _ = payloads.remember();
         }
-        Ok(View { snapshot, catalog, lost, folder: self.catalog.clone(), trust })
+        Ok(View { snapshot, catalog, lost, forgotten, folder: self.catalog.clone(), trust })
     }
 
     /// Commits the changes that `decide` returns, if there are any. If somebody else commits first, calls
@@ -310,10 +315,23 @@ impl View {
         self.catalog.stops_at_once().map(note).collect()
     }
 
-    /// Returns a note on the restraints that the catalog has lost.
-    pub fn lost_note(&self) -> Option<String> {
-        let lost = Degraded::restraints_lost(&self.lost)?;
-        Some(format!("warning: {}", words::degraded(&lost)))
+    /// Returns notes on the restraints that the catalog has lost, or may have lost.
+    pub fn lost_notes(&self) -> impl Iterator<Item = String> {
+        self.lost().map(|lost| format!("warning: {}", words::degraded(&lost)))
+    }
+
+    /// The problems of restraints that the catalog has lost, or may have lost.
+    pub fn lost(&self) -> impl Iterator<Item = Degraded> {
+        let forgotten = self.forgotten.clone().map(Degraded::RestraintsForgotten);
+        forgotten.into_iter().chain(Degraded::restraints_lost(&self.lost))
+    }
+
+    /// Refuses to decide about promotions while nobody can tell what the catalog has lost.
+    pub fn check_memory(&self) -> anyhow::Result<()> {
+        let Some(forgotten) = &self.forgotten else { return Ok(()) };
+        let (why, hint) =
+            (words::restraints::forgotten(forgotten), words::restraints::forgotten_hint(forgotten));
+        Err(refuse(format!("nothing is promoted: {why}"), hint))
     }
 
     /// Returns a note on the lines that are left out because of their faults.

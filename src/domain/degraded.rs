@@ -7,7 +7,7 @@ use super::line::Prefix;
 use super::loosened::What;
 use super::named::{named, tagged};
 use super::release::Evidence;
-use super::restraint::Restraint;
+use super::restraint::{Forgotten, Restraint};
 use super::stepback::StepBack;
 use super::version::Version;
 
@@ -34,6 +34,8 @@ pub enum Degraded {
     /// The catalog has lost restraints that nobody took back, so they still count. `restraint` is the first of
     /// them, a record of `what` takes it back, and `more` counts the others.
     RestraintsLost { restraint: Box<Restraint>, what: What, more: usize },
+    /// What was remembered of restraints cannot be read, so nothing is promoted.
+    RestraintsForgotten(Forgotten),
     /// The machine's clock cannot be trusted, so nothing is promoted.
     ClockUntrusted(ClockDoubt),
     /// The catalog has no keys yet.
@@ -101,6 +103,8 @@ named! {
         CommitFailing = "commit_failing",
         /// The catalog has lost restraints that nobody took back, so they still count.
         RestraintsLost = "restraints_lost",
+        /// What the server remembered of restraints cannot be read, so nothing is promoted.
+        RestraintsForgotten = "restraints_forgotten",
         /// A signed document expires soon.
         ExpiryNear = "expiry_near",
         /// Promotions are overdue.
@@ -136,6 +140,7 @@ impl Degraded {
             Self::LineRefused { .. } => DegradedKind::LineRefused,
             Self::NotOffered { .. } | Self::MirrorLacks { .. } => DegradedKind::NotOffered,
             Self::RestraintsLost { .. } => DegradedKind::RestraintsLost,
+            Self::RestraintsForgotten(_) => DegradedKind::RestraintsForgotten,
             Self::PromotionsOverdue { .. } => DegradedKind::PromotionsOverdue,
             Self::DatedAhead { .. } => DegradedKind::DatedAhead,
             Self::ExpiryNear { .. } | Self::MirrorExpiryNear { .. } => DegradedKind::ExpiryNear,

@@ -19,20 +19,34 @@ pub struct Loosened {
 /// that of every line, as the policy sets it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum What {
-    Freeze { line: Option<LineName>, from: Time },
-    Window { line: Option<LineName>, stage: StageName },
-    Soak { line: Option<LineName>, stage: StageName },
-    Pause { line: LineName, stage: StageName },
+    Freeze {
+        line: Option<LineName>,
+        from: Time,
+    },
+    Window {
+        line: Option<LineName>,
+        stage: StageName,
+    },
+    Soak {
+        line: Option<LineName>,
+        stage: StageName,
+    },
+    Pause {
+        line: LineName,
+        stage: StageName,
+    },
     Retired(LineName),
     Hold(Version),
     Yank(Version),
     Barrier(Version),
+    /// Everything that a server remembered at this time, and can no longer read.
+    Forgotten(Time),
 }
 
 /// Why a string does not name a restraint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` names nothing that can be loosened: expected `hold/VERSION`, `yank/VERSION`, `barrier/VERSION`, `pause/LINE/STAGE`, `soak/LINE/STAGE`, `window/LINE/STAGE`, `freeze/LINE/FROM` or `retired/LINE`"
+    "`{0}` names nothing that can be loosened: expected `hold/VERSION`, `yank/VERSION`, `barrier/VERSION`, `pause/LINE/STAGE`, `soak/LINE/STAGE`, `window/LINE/STAGE`, `freeze/LINE/FROM`, `retired/LINE` or `forgotten/TIME`"
 )]
 pub struct WhatError(String);
 
@@ -53,11 +67,9 @@ impl What {
         };
         let stage = || StageName::parse(last).ok();
         let version = || Version::parse(rest).ok();
+        let time = || Some(chrono::DateTime::parse_from_rfc3339(last).ok()?.to_utc());
         Some(match kind {
-            "freeze" => {
-                let from = chrono::DateTime::parse_from_rfc3339(last).ok()?.to_utc();
-                Self::Freeze { line, from }
-            }
+            "freeze" => Self::Freeze { line, from: time()? },
             "window" => Self::Window { line, stage: stage()? },
             "soak" => Self::Soak { line, stage: stage()? },
             "pause" => Self::Pause { line: line?, stage: stage()? },
@@ -65,6 +77,7 @@ impl What {
             "hold" => Self::Hold(version()?),
             "yank" => Self::Yank(version()?),
             "barrier" => Self::Barrier(version()?),
+            "forgotten" if line.is_none() => Self::Forgotten(time()?),
             _ => return None,
         })
     }
@@ -85,7 +98,7 @@ impl What {
         match self {
             Self::Freeze { line, .. } | Self::Window { line, .. } | Self::Soak { line, .. } => line.as_ref(),
             Self::Pause { line, .. } | Self::Retired(line) => Some(line),
-            Self::Hold(_) | Self::Yank(_) | Self::Barrier(_) => None,
+            Self::Hold(_) | Self::Yank(_) | Self::Barrier(_) | Self::Forgotten(_) => None,
         }
     }
 
@@ -117,13 +130,14 @@ impl fmt::Display for What {
             Self::Hold(_) => "hold",
             Self::Yank(_) => "yank",
             Self::Barrier(_) => "barrier",
+            Self::Forgotten(_) => "forgotten",
         };
         write!(f, "{kind}")?;
         if let Some(line) = self.line() {
             write!(f, "/{line}")?;
         }
         match self {
-            Self::Freeze { from, .. } => write!(f, "/{}", rfc3339(*from)),
+            Self::Freeze { from: at, .. } | Self::Forgotten(at) => write!(f, "/{}", rfc3339(*at)),
             Self::Window { stage, .. } | Self::Soak { stage, .. } | Self::Pause { stage, .. } => {
                 write!(f, "/{stage}")
             }

@@ -4,7 +4,11 @@
 //! nobody decided that. So it counts until somebody takes it back, with the record that ends a stop or with
 //! one that [loosens](super::loosened) it, or until it has ended by itself.
 
+mod remembered;
+
 use chrono::TimeDelta;
+
+pub use remembered::{Forgotten, Remembered};
 
 use super::Time;
 use super::catalog::Catalog;

@@ -1,4 +1,4 @@
-//! The restraints of a catalog, as a state keeps them.
+//! What a state keeps of restraints.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::domain::Time;
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::policy::{Freeze, Urgency, Window};
 use crate::domain::release::{Event, Yank};
-use crate::domain::restraint::{Limit, Restraint};
+use crate::domain::restraint::{Forgotten, Limit, Remembered, Restraint};
 use crate::domain::version::Version;
 
 /// The format that this version reads and writes.
@@ -18,7 +18,17 @@ const FORMAT: u64 = 1;
 #[serde(deny_unknown_fields)]
 struct Body {
     format: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forgotten: Option<ForgottenBody>,
     restraints: Vec<RestraintBody>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForgottenBody {
+    #[serde(with = "seconds")]
+    stored: Time,
+    why: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,17 +87,19 @@ struct EventBody {
     reason: String,
 }
 
-/// Writes restraints.
+/// Writes what is remembered of restraints.
 ///
 /// # Panics
 /// Never: writing to memory cannot fail, and all keys are strings.
-pub fn write(restraints: &[Restraint]) -> Vec<u8> {
+pub fn write(memory: &Remembered) -> Vec<u8> {
     let body = |one: &Restraint| RestraintBody {
         line: one.line.clone(),
         since: one.since,
         limit: LimitBody::of(&one.limit),
     };
-    let body = Body { format: FORMAT, restraints: restraints.iter().map(body).collect() };
+    let Remembered { restraints, forgotten } = memory;
+    let forgotten = forgotten.clone().map(|Forgotten { stored, why }| ForgottenBody { stored, why });
+    let body = Body { format: FORMAT, forgotten, restraints: restraints.iter().map(body).collect() };
     let mut bytes =
         serde_json::to_vec(&body).expect("writing to memory cannot fail, and all keys are strings");
     bytes.push(b'\n');
@@ -95,12 +107,15 @@ pub fn write(restraints: &[Restraint]) -> Vec<u8> {
 }
 
 /// Reads what [`write()`] wrote. `None` if it is something else, or of another version.
-pub fn read(bytes: &[u8]) -> Option<Vec<Restraint>> {
-    let Body { format: FORMAT, restraints } = serde_json::from_slice(bytes).ok()? else { return None };
+pub fn read(bytes: &[u8]) -> Option<Remembered> {
+    let Body { format: FORMAT, forgotten, restraints } = serde_json::from_slice(bytes).ok()? else {
+        return None;
+    };
     let one = |body: RestraintBody| {
         Some(Restraint { line: body.line, since: body.since, limit: body.limit.limit()? })
     };
-    restraints.into_iter().map(one).collect()
+    let forgotten = forgotten.map(|ForgottenBody { stored, why }| Forgotten { stored, why });
+    Some(Remembered { restraints: restraints.into_iter().map(one).collect::<Option<_>>()?, forgotten })
 }
 
 impl LimitBody {
@@ -176,7 +191,11 @@ mod tests {
         line.retired = Some(event(t("2018-01-04"), "no fixes"));
         let restraints = Restraint::all(&catalog([line]), t("2018-02-01"));
         assert_eq!(restraints.len(), 8, "{restraints:#?}");
-        assert_eq!(read(&write(&restraints)), Some(restraints));
+        let forgotten = Forgotten { stored: t("2018-01-05"), why: "it is torn".to_owned() };
+        for forgotten in [None, Some(forgotten)] {
+            let memory = Remembered { restraints: restraints.clone(), forgotten };
+            assert_eq!(read(&write(&memory)), Some(memory));
+        }
         assert_eq!(read(b"{\"format\":2,\"restraints\":[]}"), None);
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::chain;
 use crate::domain::channel::LineName;
 use crate::domain::release::Release;
-use crate::domain::restraint::Restraint;
+use crate::domain::restraint::{Remembered, Restraint};
 use crate::domain::stop::Stop;
 use crate::domain::version::Version;
 use crate::publish::continuity::{Trusted, published, trusted};
@@ -40,8 +40,8 @@ pub(super) struct Read {
 
 impl Promoter {
     /// Puts back what the catalog of a snapshot has lost, and gathers the evidence for each release. `at` is the
-    /// time of the turn. Also returns the restraints that the next catalog must still have.
-    pub(super) fn take(&self, mut snapshot: Snapshot, at: Time) -> (Read, Vec<Restraint>) {
+    /// time of the turn. Also returns what the next catalog is compared with.
+    pub(super) fn take(&self, mut snapshot: Snapshot, at: Time) -> (Read, Remembered) {
         // Nobody else holds the reading, so this moves the catalog instead of copying it.
         let mut reading = Arc::unwrap_or_clone(std::mem::take(&mut snapshot.reading));
         if let Some(last) = self.last.as_deref() {
@@ -59,8 +59,8 @@ impl Promoter {
         let trust = trust.map(|trust| Some(trust?.with_unread(&snapshot.unread_roles)));
         let usable = trust.as_ref().map(Option::as_ref);
         let manifest = |version: &_| snapshot.manifest(version);
-        let lost = Restraint::lost(&self.restraints, &reading.catalog, at);
-        let restraints = Restraint::remembered(self.restraints.clone(), &reading.catalog, at);
+        let lost = Restraint::lost(&self.memory.restraints, &reading.catalog, at);
+        let memory = self.memory.clone().after(&reading.catalog, at);
         let restrained = std::mem::take(&mut reading.catalog).with_restraints(&lost);
         // While the clock is in doubt, its time differs from that of the turn. A stop that is dated later
         // than either takes effect at once.
@@ -90,6 +90,6 @@ impl Promoter {
             at: self.clock.monotonic(),
             catalog,
         };
-        (read, restraints)
+        (read, memory)
     }
 }

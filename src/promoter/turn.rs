@@ -74,7 +74,7 @@ impl Promoter {
             }
             drop(decided);
             drop(offer);
-            promote = self.reread(at);
+            promote = self.reread(at) && self.promotes();
             // Somebody may have committed a hold meanwhile, dated later than this turn. Judged by the
             // turn's time, it would not apply yet.
             now = self.clock.now().max(now);
@@ -143,6 +143,7 @@ impl Promoter {
         if let Some(why) = &read.trust_kept {
             degraded.push(Degraded::TrustKept { why: why.clone() });
         }
+        degraded.extend(self.memory.forgotten.clone().map(Degraded::RestraintsForgotten));
         degraded.extend(Degraded::restraints_lost(&read.lost));
         let (mut publication, mut has_failed) = (None, false);
         match &read.trust {

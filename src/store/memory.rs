@@ -21,7 +21,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::release::{PayloadState, Release};
-use crate::domain::restraint::Restraint;
+use crate::domain::restraint::Remembered;
 use crate::domain::version::Version;
 use crate::formats::tuf::next_version;
 use crate::formats::yaml::Reading;
@@ -208,7 +208,7 @@ struct Held {
     published: u64,
     is_new: bool,
     keys: BTreeMap<PathBuf, String>,
-    restraints: Vec<Restraint>,
+    restraints: Remembered,
 }
 
 impl MemoryState {
@@ -268,12 +268,12 @@ impl StateStore for MemoryState {
         self.held().is_new
     }
 
-    fn restraints(&self) -> Result<Vec<Restraint>, StateError> {
-        Ok(self.held().restraints.clone())
+    fn restraints(&self) -> Remembered {
+        self.held().restraints.clone()
     }
 
-    fn remember(&self, restraints: &[Restraint]) -> Result<(), StateError> {
-        self.held().restraints = restraints.to_vec();
+    fn remember(&self, memory: &Remembered) -> Result<(), StateError> {
+        self.held().restraints = memory.clone();
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -13,7 +14,7 @@ use super::port::{Blob, Exclusive, HeldKey, Revision, StateError, StateStore};
 use super::secret;
 use super::stamp::Stamp;
 use crate::domain::Time;
-use crate::domain::restraint::Restraint;
+use crate::domain::restraint::{Forgotten, Remembered};
 use crate::formats::restraints;
 use crate::formats::tuf::next_version;
 
@@ -21,6 +22,12 @@ use crate::formats::tuf::next_version;
 #[derive(Debug, Clone)]
 pub struct StateFolder {
     folder: PathBuf,
+}
+
+/// A file that cannot be read, and why.
+struct Unread {
+    path: PathBuf,
+    why: String,
 }
 
 impl From<WriteError> for StateError {
@@ -55,6 +62,32 @@ impl StateFolder {
 
     fn restraints_path(&self) -> PathBuf {
         self.folder.join("restraints.json")
+    }
+
+    /// The names under which restraints that cannot be read are kept.
+    fn set_aside_paths(&self) -> impl Iterator<Item = PathBuf> {
+        let name = |n: usize| {
+            if n == 0 { "restraints.json.bad".to_owned() } else { format!("restraints.json.bad.{n}") }
+        };
+        (0..).map(move |n| self.folder.join(name(n)))
+    }
+
+    /// What is remembered of restraints. A crash may have come between setting a file aside and replacing it.
+    fn remembered(&self) -> Result<Remembered, Unread> {
+        let path = self.restraints_path();
+        let is_there = |path: &PathBuf| fs::symlink_metadata(path).is_ok();
+        let why = match present(read(&path)) {
+            Ok(Some(text)) => match restraints::read(text.as_bytes()) {
+                Some(memory) => return Ok(memory),
+                None => "it is damaged, or another version of tidegate wrote it".to_owned(),
+            },
+            Ok(None) => match self.set_aside_paths().take_while(is_there).last() {
+                Some(path) => return Err(Unread { path, why: "it could not be read".to_owned() }),
+                None => return Ok(Remembered::default()),
+            },
+            Err(error) => error.to_string(),
+        };
+        Err(Unread { path, why })
     }
 
     fn reserved(&self) -> Result<u64, StateError> {
@@ -123,16 +156,26 @@ impl StateStore for StateFolder {
         self.new_path().is_file()
     }
 
-    fn restraints(&self) -> Result<Vec<Restraint>, StateError> {
-        let path = self.restraints_path();
-        let Some(text) = present(read(&path)).map_err(unreadable(&path))? else { return Ok(Vec::new()) };
-        restraints::read(text.as_bytes())
-            .ok_or_else(|| StateError::Restraints(format!("`{}`", path.display())))
+    fn restraints(&self) -> Remembered {
+        self.remembered().unwrap_or_else(|Unread { path, why }| {
+            let modified =
+                fs::symlink_metadata(&path).ok().and_then(|about| Time::from_timestamp(about.mtime(), 0));
+            let why = format!("`{}`: {why}", path.display());
+            let forgotten = Forgotten { stored: modified.unwrap_or_default(), why };
+            Remembered { restraints: Vec::new(), forgotten: Some(forgotten) }
+        })
     }
 
-    fn remember(&self, restraints: &[Restraint]) -> Result<(), StateError> {
+    fn remember(&self, memory: &Remembered) -> Result<(), StateError> {
         durable::create_state_folder(&self.folder)?;
-        Ok(durable::write(&self.restraints_path(), &restraints::write(restraints), Mode::Private)?)
+        let path = self.restraints_path();
+        if self.remembered().is_err_and(|unread| unread.path == path)
+            && let Some(kept) = self.set_aside_paths().find(|kept| fs::symlink_metadata(kept).is_err())
+        {
+            fs::rename(&path, &kept).map_err(unreadable(&path))?;
+            tracing::warn!("`{}` cannot be read, and is kept as `{}`", path.display(), kept.display());
+        }
+        Ok(durable::write(&path, &restraints::write(memory), Mode::Private)?)
     }
 
     fn keys(&self) -> Result<Vec<HeldKey>, StateError> {

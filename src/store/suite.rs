@@ -20,7 +20,7 @@ use crate::domain::change::Change;
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::payload::Sha256;
 use crate::domain::release::{Evidence, PayloadState, Release};
-use crate::domain::restraint::Restraint;
+use crate::domain::restraint::{Remembered, Restraint};
 use crate::domain::testing::{catalog, ended, entry, event, line, release, t, v};
 
 /// One kind of store, empty except for the line `1.8`.
@@ -292,12 +292,13 @@ fn a_watch_shows_each_new_revision_until_it_is_read() {
 fn restraints_are_remembered_until_others_take_their_place() {
     each(|place| {
         let now = t("2018-01-01");
-        assert_eq!(place.state().restraints().unwrap(), []);
+        assert_eq!(place.state().restraints(), Remembered::default());
         let held = line("1.8", None).with(release("1.8.1", &["2018-01-01"]).held_at("2018-01-01"));
         for line in [held, line("1.9", None)] {
             let restraints = Restraint::all(&catalog([line]), now);
-            place.state().remember(&restraints).unwrap();
-            assert_eq!(place.state().restraints().unwrap(), restraints);
+            let memory = Remembered { restraints, forgotten: None };
+            place.state().remember(&memory).unwrap();
+            assert_eq!(place.state().restraints(), memory);
         }
     });
 }

@@ -1,7 +1,7 @@
 //! Problems that do not stop a server from serving, and why lines were refused.
 
 use super::ahead::{entry_ahead, redate};
-use super::restraints::{lost, lost_hint};
+use super::restraints::{forgotten, forgotten_hint, lost, lost_hint};
 use super::{and_more, objection, step_back, step_back_hint};
 use crate::domain::degraded::{Claim, ClockDoubt, Degraded, LineRefusal};
 use crate::domain::rfc3339;
@@ -26,6 +26,9 @@ pub fn degraded(degraded: &Degraded) -> String {
         }
         Degraded::RestraintsLost { restraint, what, more } => {
             format!("{}{}; it still counts: {}", lost(restraint), and_more(*more), lost_hint(what))
+        }
+        Degraded::RestraintsForgotten(one) => {
+            format!("{}; nothing is promoted until somebody decides: {}", forgotten(one), forgotten_hint(one))
         }
         Degraded::PromotionsOverdue { count, version, since } => {
             let since = rfc3339(*since);

@@ -1,7 +1,7 @@
 //! Sentences about restraints that a catalog has lost.
 
 use crate::domain::loosened::What;
-use crate::domain::restraint::{Limit, Restraint};
+use crate::domain::restraint::{Forgotten, Limit, Restraint};
 use crate::domain::rfc3339;
 use crate::domain::span::Span;
 
@@ -32,4 +32,20 @@ pub fn lost(lost: &Restraint) -> String {
 /// Says how to put a lost restraint right.
 pub fn lost_hint(what: &What) -> String {
     format!("put it back or, if that was intended, run `tidegate catalog loosen {what} --reason TEXT`")
+}
+
+/// Says that what was remembered of restraints cannot be read.
+pub fn forgotten(Forgotten { stored, why }: &Forgotten) -> String {
+    format!(
+        "the freezes, holds and other restraints that the server knew at {} cannot be read, so nobody can tell whether the catalog has lost one ({why})",
+        rfc3339(*stored)
+    )
+}
+
+/// Says how to go on without what cannot be read.
+pub fn forgotten_hint(forgotten: &Forgotten) -> String {
+    format!(
+        "stop the server, restore that file from a backup and start it again or, if the catalog has everything that it should have, run `tidegate catalog loosen {} --reason TEXT`",
+        forgotten.what()
+    )
 }

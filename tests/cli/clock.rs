@@ -137,3 +137,14 @@ fn a_commit_that_is_newer_than_the_clock_says_is_told() {
     let (_, told) = at(&desk, "2026-01-01T00:00:00Z", &["promote", "--dry-run"]);
     assert!(!told.contains("newest commit"), "{told}");
 }
+
+#[test]
+fn a_last_publication_that_cannot_be_read_is_not_taken_for_none() {
+    let desk = Desk::with_keys();
+    desk.release("1.8.4", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n");
+    desk.done(&["release", "sign", "--key", "keys/release.pem"]);
+    desk.write(".tidegate/publication", "torn");
+    let told = desk.run(&["promote"]);
+    assert!(told.contains("nothing is promoted") && told.contains("tidegate recover --from"), "{told}");
+    assert!(!desk.read("channels/1.8/1.8.4.yaml").contains("  production:"));
+}

@@ -251,3 +251,34 @@ fn what_a_commit_lost_is_not_promoted_until_it_is_loosened() {
     desk.done(&["promote"]);
     assert!(desk.read("channels/1.8/1.8.4.yaml").contains("  production:"));
 }
+
+#[test]
+fn what_the_state_cannot_tell_any_more_is_put_right_as_the_refusal_says() {
+    let desk = Desk::new();
+    desk.release("1.8.4", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n");
+    desk.write(".tidegate/restraints.json", "{ torn");
+    for way in ["backup", "record"] {
+        for command in [&["promote"][..], &["promote", "1.8.4", "--early", "--reason", "x"]] {
+            let told = desk.run(command);
+            assert!(told.starts_with(&format!("$ tidegate {}\nexit 1\n", command.join(" "))), "{told}");
+            assert!(told.contains("nothing is promoted") && told.contains("restraints.json"), "{told}");
+        }
+        assert!(desk.run(&["explain", "1.8.4"]).contains("nothing is promoted until somebody decides"));
+        assert!(desk.run(&["status"]).contains("restraints_forgotten"));
+        desk.done(&["release", "hold", "1.8.4", "--reason", "a stop gets through"]);
+        desk.done(&["release", "resume", "1.8.4", "--reason", "a test"]);
+        if way == "backup" {
+            let torn = desk.read(".tidegate/restraints.json");
+            desk.write(".tidegate/restraints.json", "{\"format\":1,\"restraints\":[]}");
+            desk.done(&["promote", "--dry-run"]);
+            desk.write(".tidegate/restraints.json", &torn);
+        } else {
+            let degraded = desk.json(&["status"])["degraded"].clone();
+            let is_forgotten = |one: &&serde_json::Value| one["kind"] == "restraints_forgotten";
+            let one = degraded.as_array().unwrap().iter().find(is_forgotten).unwrap();
+            desk.done(&["catalog", "loosen", one["what"].as_str().unwrap(), "--reason", "reviewed"]);
+            desk.done(&["promote"]);
+        }
+    }
+    assert!(desk.read("channels/1.8/1.8.4.yaml").contains("  production:"));
+}

@@ -27,10 +27,12 @@ sparse! {
             /// For `not_offered`, `promotions_overdue`, `dated_ahead` and `restraints_lost`: how many releases,
             /// promotions (on a mirror, payloads) or restraints are concerned.
             count: usize,
-            /// For `restraints_lost`: what `tidegate catalog loosen` takes, if it was meant.
+            /// For `restraints_lost` and `restraints_forgotten`: what `tidegate catalog loosen` takes, if it was
+            /// meant or does not matter.
             what: String,
             /// For `promotions_overdue`: since when the first promotion has been overdue. For
-            /// `dated_ahead`: the date of the first release's entry.
+            /// `dated_ahead`: the date of the first release's entry. For `restraints_forgotten`: when they were
+            /// stored.
             since: String,
             /// For `dated_ahead`: the channel that the entry is for.
             channel: String,
@@ -95,6 +97,11 @@ impl DegradedBody {
                 version: restraint.release().map(ToString::to_string),
                 what: Some(what.to_string()),
                 count: Some(more + 1),
+                ..body
+            },
+            Degraded::RestraintsForgotten(forgotten) => Self {
+                what: Some(forgotten.what().to_string()),
+                since: Some(rfc3339(forgotten.stored)),
                 ..body
             },
             Degraded::PromotionsOverdue { count, version, since } => Self {

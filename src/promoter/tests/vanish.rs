@@ -1,6 +1,8 @@
 //! What vanishes from the catalog opens nothing.
 
 use super::*;
+use crate::domain::loosened::What;
+use crate::domain::release::Yank;
 use crate::operations::{Author, Operation};
 
 const FREEZE: &str = "format: 1\nfreezes:\n  - { from: 2018-01-02T00:00:00Z, until: 2018-03-01T00:00:00Z, reason: an audit }\n";
@@ -51,12 +53,30 @@ fn write(place: &Place, file: &str, text: Option<&str>) {
 }
 
 /// What a record must name to take back what is lost.
-fn way_out(shared: &Handle) -> Operation {
+fn way_out(shared: &Handle) -> What {
     let status = shared.status.load();
     let [Degraded::RestraintsLost { what, .. }] = &status.degraded[..] else {
         panic!("{:?}", status.degraded)
     };
-    Operation::Loosen { what: what.clone(), reason: "reviewed".to_owned(), by: Author::named("ada").unwrap() }
+    what.clone()
+}
+
+/// What a record must name so that it does not matter what the state has forgotten.
+fn forgotten(shared: &Handle) -> What {
+    match &shared.status.load().degraded[0] {
+        Degraded::RestraintsForgotten(forgotten) => forgotten.what(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Records that something no longer counts.
+fn loosen(place: &Place, what: What) {
+    let (reason, by) = ("reviewed".to_owned(), Author::named("ada").unwrap());
+    let snapshot = place.directory().read(place.clock.at()).unwrap();
+    let loosen = Operation::Loosen { what, reason, by };
+    for change in loosen.plan(&snapshot.reading.catalog, place.clock.at()).unwrap().changes {
+        place.commit(change);
+    }
 }
 
 #[test]
@@ -82,11 +102,7 @@ fn what_vanishes_counts_until_somebody_takes_it_back_also_after_a_restart() {
         let (mut promoter, shared) = place.promoter();
         place.settle(&mut promoter);
         assert_eq!(place.in_production("1.8.4"), None, "{text}");
-        let loosen = way_out(&shared);
-        let snapshot = place.directory().read(place.clock.at()).unwrap();
-        for change in loosen.plan(&snapshot.reading.catalog, place.clock.at()).unwrap().changes {
-            place.commit(change);
-        }
+        loosen(&place, way_out(&shared));
         place.settle(&mut promoter);
         assert!(place.in_production("1.8.4").is_some(), "{text}");
         assert_eq!(degraded(&shared), [], "{text}");
@@ -126,4 +142,76 @@ fn a_yank_that_a_merge_lost_is_still_served() {
         "{}",
         detail(&shared)
     );
+}
+
+/// What nobody can read as restraints.
+const UNREADABLE: [&str; 3] = ["{\"format\":1,\"restr", "{\"format\":2,\"restraints\":[]}", ""];
+
+#[test]
+fn what_cannot_be_read_any_more_delays_promotions_and_no_stop_until_somebody_decides() {
+    for unreadable in UNREADABLE {
+        let place = Place::with(&["1.8.3", "1.8.4"]);
+        let (mut promoter, _) = place.promoter();
+        place.settle(&mut promoter);
+        drop(promoter);
+        let file = place.path("state/restraints.json");
+        fs::write(&file, unreadable).unwrap();
+        place.pass(t("2018-01-16") - place.clock.at());
+        for _ in 0..2 {
+            let (mut promoter, shared) = place.promoter();
+            place.settle(&mut promoter);
+            assert_eq!(degraded(&shared), [DegradedKind::RestraintsForgotten], "{}", detail(&shared));
+            assert_eq!(place.in_production("1.8.3"), None);
+            assert_eq!(fs::read_to_string(place.path("state/restraints.json.bad")).unwrap(), unreadable);
+        }
+        let (mut promoter, shared) = place.promoter();
+        let yank = Yank { event: Event::new(place.clock.at(), "ada".to_owned(), "x".to_owned()), to: None };
+        let path = place.path("channels/1.8/1.8.4.yaml");
+        let before = fs::read_to_string(&path).unwrap();
+        place.commit(Change::Yank { version: v("1.8.4"), yank });
+        place.settle(&mut promoter);
+        assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.3");
+        // What it learns from then on, it remembers.
+        drop(promoter);
+        fs::write(&path, before).unwrap();
+        let (mut promoter, shared) = place.promoter();
+        place.settle(&mut promoter);
+        assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.3");
+        assert_eq!(degraded(&shared), [DegradedKind::RestraintsForgotten, DegradedKind::RestraintsLost]);
+
+        let what = forgotten(&shared);
+        assert!(detail(&shared).contains(&format!("catalog loosen {what} --reason")));
+        loosen(&place, what);
+        place.settle(&mut promoter);
+        assert_eq!(degraded(&shared), [DegradedKind::RestraintsLost]);
+        assert!(place.in_production("1.8.3").is_some());
+        drop(promoter);
+        let (mut promoter, shared) = place.promoter();
+        place.settle(&mut promoter);
+        assert_eq!(degraded(&shared), [DegradedKind::RestraintsLost], "also after a restart");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_kept_beside_what_could_not_be_read_earlier_and_missed_if_it_goes() {
+    let place = Place::with(&["1.8.4"]);
+    let file = place.path("state/restraints.json");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    for (day, kept) in [(1, "restraints.json.bad"), (2, "restraints.json.bad.1")] {
+        fs::write(&file, kept).unwrap();
+        let damaged = fs::metadata(&file).unwrap().modified().unwrap() - Duration::from_secs(day * 86_400);
+        fs::File::options().write(true).open(&file).unwrap().set_modified(damaged).unwrap();
+        let (mut promoter, shared) = place.promoter();
+        place.settle(&mut promoter);
+        assert_eq!(degraded(&shared), [DegradedKind::RestraintsForgotten]);
+        assert_eq!(fs::read_to_string(place.path("state").join(kept)).unwrap(), kept);
+        loosen(&place, forgotten(&shared));
+        place.settle(&mut promoter);
+        assert_eq!(degraded(&shared), []);
+    }
+    // As a crash leaves it, between setting a file aside and replacing it.
+    fs::rename(&file, place.path("state/restraints.json.bad.2")).unwrap();
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    assert_eq!(degraded(&shared), [DegradedKind::RestraintsForgotten]);
 }

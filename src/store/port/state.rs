@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{Blob, Cause, Exclusive, Revision};
 use crate::domain::Time;
-use crate::domain::restraint::Restraint;
+use crate::domain::restraint::Remembered;
 use crate::store::secret::Exposed;
 
 /// A store for what a server must not lose: its versions, its last publication, its online keys.
@@ -60,17 +60,16 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// [`publish`](Self::publish) was not.
     fn is_new(&self) -> bool;
 
-    /// The restraints that were last [remembered](Self::remember).
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    fn restraints(&self) -> Result<Vec<Restraint>, StateError>;
+    /// What was last [remembered](Self::remember) of restraints. If that cannot be read, it is
+    /// [forgotten](Remembered::forgotten).
+    fn restraints(&self) -> Remembered;
 
-    /// Durably replaces the restraints that the next catalog must still have.
+    /// Durably replaces what is remembered of restraints. What cannot be read is never overwritten, but kept
+    /// under another name.
     ///
     /// # Errors
-    /// When they cannot be stored.
-    fn remember(&self, restraints: &[Restraint]) -> Result<(), StateError>;
+    /// When it cannot be stored.
+    fn remember(&self, memory: &Remembered) -> Result<(), StateError>;
 
     /// Returns every private key in the state.
     ///
@@ -107,6 +106,4 @@ pub enum StateError {
     Exposed(#[from] Exposed),
     #[error("{0} does not contain a version: somebody changed it by hand")]
     Versions(String),
-    #[error("{0} does not contain restraints, or another version of tidegate wrote it")]
-    Restraints(String),
 }

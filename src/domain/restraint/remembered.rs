@@ -1,0 +1,47 @@
+//! What a server remembers of restraints, and what it cannot read any more.
+
+use super::Restraint;
+use crate::domain::Time;
+use crate::domain::catalog::Catalog;
+use crate::domain::loosened::What;
+
+/// What the next catalog is compared with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Remembered {
+    /// The restraints that the next catalog must still have.
+    pub restraints: Vec<Restraint>,
+    /// What was remembered before, but could not be read.
+    pub forgotten: Option<Forgotten>,
+}
+
+/// Restraints that can no longer be read. Nobody knows whether the catalog still has them, so nothing is
+/// promoted until somebody restores them, or records that the catalog is right as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forgotten {
+    /// When they were stored for the last time.
+    pub stored: Time,
+    /// Why they cannot be read, and where they are kept.
+    pub why: String,
+}
+
+impl Remembered {
+    /// What to compare the next catalog with, after a catalog was compared with this.
+    #[must_use]
+    pub fn after(self, catalog: &Catalog, now: Time) -> Self {
+        let forgotten = self.forgotten_in(catalog).cloned();
+        Self { restraints: Restraint::remembered(self.restraints, catalog, now), forgotten }
+    }
+
+    /// What was forgotten, unless a record of the catalog says that this does not matter.
+    pub fn forgotten_in(&self, catalog: &Catalog) -> Option<&Forgotten> {
+        let is_named = |one: &Forgotten| catalog.loosened().iter().any(|record| record.what == one.what());
+        self.forgotten.as_ref().filter(|one| !is_named(one))
+    }
+}
+
+impl Forgotten {
+    /// The name under which a record says that it does not matter.
+    pub const fn what(&self) -> What {
+        What::Forgotten(self.stored)
+    }
+}
