@@ -28,8 +28,9 @@ use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Line;
-use crate::domain::loosened::What;
+use crate::domain::loosened::{Loosened, What};
 use crate::domain::release::Release;
+use crate::domain::restraint::Restraint;
 use crate::domain::rules::doubtful::Doubtful;
 use crate::domain::version::Version;
 
@@ -96,6 +97,28 @@ impl Operation {
         }));
         outcome.changes.iter().try_fold(catalog.clone(), |after, change| change.apply(after))?;
         Ok(outcome)
+    }
+
+    /// Whether the operation ends a stop.
+    pub const fn is_end(&self) -> bool {
+        matches!(self, Self::Resume { .. } | Self::Unyank { .. } | Self::Unpause { .. })
+    }
+
+    /// Returns the record that ends a stop which the catalog has lost, if the operation ends one of these: it
+    /// still counts.
+    pub fn end_of_lost(&self, lost: &[Restraint], catalog: &Catalog, now: Time) -> Option<Change> {
+        let what = match self {
+            Self::Resume { version, .. } => What::Hold(version.clone()),
+            Self::Unyank { version, .. } => What::Yank(version.clone()),
+            Self::Unpause { channel, .. } => {
+                let channel = catalog.channel(channel)?;
+                What::Pause { line: channel.line.name.clone(), stage: channel.stage().name.clone() }
+            }
+            _ => return None,
+        };
+        lost.iter().find(|one| one.what() == what)?;
+        let event = self.by()?.event(now, self.reason()?);
+        Some(Change::Loosen(Loosened { what, event }))
     }
 
     /// The reason for the operation, if one was given.

@@ -27,7 +27,7 @@ pub use degraded::{DETAILS_ELSEWHERE, clock_doubt, degraded, line_refusal};
 pub use doubtful::doubtful;
 pub use evidence::{objection, payload, payload_hint};
 pub use explain::{explanation, explanation_page, unknown_on_mirror};
-pub use gates::{Remedy, gate, gate_remedy};
+pub use gates::{Remedy, RemedyKind, gate, gate_remedy};
 pub use remedies::{early_remedy, remedies, remedies_of_explanation};
 pub use step_backs::{step_back, step_back_hint};
 

@@ -35,6 +35,10 @@ pub fn run(
     workspace: &Workspace,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
+    if operation.is_end() {
+        // A stop that the catalog has lost counts until it is ended, and the history may know it.
+        workspace.heed_history()?;
+    }
     let outcome = workspace.commit(|view| {
         let outcome = plan(operation, view, workspace)?;
         Ok((outcome.changes.clone(), outcome))
@@ -54,7 +58,11 @@ pub fn plan(operation: &Operation, view: &View, workspace: &Workspace) -> anyhow
         // This machine's clock is slow, so an entry that was published is not ahead.
         catalog = view.as_written(last.made);
     }
-    operation.plan(&catalog, now).map_err(|refused| looked_up(&refused, view))
+    let mut outcome = operation.plan(&catalog, now).map_err(|refused| looked_up(&refused, view))?;
+    if !outcome.is_change() {
+        outcome.changes.extend(operation.end_of_lost(&view.lost, &catalog, now));
+    }
+    Ok(outcome)
 }
 
 /// Turns a refusal into an error. If a name is not in the catalog, the error says whether it may belong to

@@ -151,6 +151,15 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_of_remedy_is_listed() {
+        let api = describe(&ROUTES);
+        let remedy = &api["components"]["schemas"]["RemedyBody"]["properties"]["remedy"]["description"];
+        for kind in crate::words::RemedyKind::ALL {
+            assert!(remedy.as_str().unwrap().contains(&format!("`{}`", kind.as_str())), "{kind:?}");
+        }
+    }
+
+    #[test]
     fn no_name_stands_for_two_schemas() {
         let mut schemas = Vec::new();
         for route in &ROUTES {

@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::TimeDelta;
 
 use super::{ahead, event, evidence, retired, yanked};
+use crate::domain::named::named;
 use crate::domain::promotion::{Fact, Gate, GateState, SoakEnd};
 use crate::domain::release::{ManifestFault, ManifestState};
 use crate::domain::rfc3339;
@@ -95,23 +96,40 @@ pub fn gate(gate: &Gate<'_>) -> String {
     }
 }
 
+named! {
+    /// The kinds of remedies, with their names in JSON.
+    pub enum RemedyKind {
+        Init = "init",
+        Sign = "sign",
+        SignAgain = "sign_again",
+        RestoreTrust = "restore_trust",
+        RestorePayload = "restore_payload",
+        BringForward = "bring_forward",
+        NextLine = "next_line",
+        Resume = "resume",
+        ResumeChannel = "resume_channel",
+        Unyank = "unyank",
+        YankTo = "yank_to",
+        Promote = "promote",
+        PromoteEarly = "promote_early",
+        Redate = "redate",
+        Check = "check",
+        Explain = "explain",
+    }
+}
+
 /// Something that a person can do about a problem, and who can do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remedy {
-    /// The remedy's name in JSON.
-    pub name: &'static str,
+    pub kind: RemedyKind,
     who: String,
     /// The command to type, if there is one. Words in capitals are placeholders.
     pub command: Option<String>,
 }
 
 impl Remedy {
-    pub(super) fn new(
-        name: &'static str,
-        who: impl Into<String>,
-        command: impl Into<Option<String>>,
-    ) -> Self {
-        Self { name, who: who.into(), command: command.into() }
+    pub(super) fn new(kind: RemedyKind, who: impl Into<String>, command: impl Into<Option<String>>) -> Self {
+        Self { kind, who: who.into(), command: command.into() }
     }
 }
 
@@ -134,7 +152,7 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         // [`early_remedy`] covers these gates together.
         Fact::Soak { ends: SoakEnd::Paused { channel, .. }, .. } | Fact::Paused { channel, .. } => {
             Remedy::new(
-                "resume_channel",
+                RemedyKind::ResumeChannel,
                 "anyone who may change the catalog can end the pause",
                 format!("tidegate channel resume {channel} --reason TEXT"),
             )
@@ -146,13 +164,13 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
             return None;
         }
         Fact::Recorded { ahead: true, .. } => Remedy::new(
-            "redate",
+            RemedyKind::Redate,
             "anyone who may change the catalog can date the entry anew, if the clock is right",
             ahead::command(version),
         ),
         Fact::Yanked { .. } => unyank(version),
         Fact::Signed { manifest: ManifestState::NoTrust } => Remedy::new(
-            "init",
+            RemedyKind::Init,
             "the owner of the catalog can create a root and keys",
             "tidegate init --offline-keys DIR".to_owned(),
         ),
@@ -160,46 +178,46 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
             if matches!(**fault, ManifestFault::Keys(_) | ManifestFault::Role(_)) =>
         {
             Remedy::new(
-                "restore_trust",
+                RemedyKind::RestoreTrust,
                 "whoever keeps the catalog can put back what was in `trust/`, from git, a backup or the last publication",
                 "tidegate recover --trust".to_owned(),
             )
         }
         Fact::Signed { manifest: ManifestState::Invalid(_) } => Remedy::new(
-            "sign_again",
+            RemedyKind::SignAgain,
             "whoever changed it can restore the signed version; if the change is intended, anyone with a release key can sign it",
             sign(),
         ),
         Fact::Signed { manifest: ManifestState::Undelegated } => Remedy::new(
-            "sign",
+            RemedyKind::Sign,
             "its line is new: whoever has a release key and the targets key can sign it",
             format!("{} --targets-key FILE", sign()),
         ),
-        Fact::Signed { .. } => Remedy::new("sign", "anyone with a release key can sign it", sign()),
+        Fact::Signed { .. } => Remedy::new(RemedyKind::Sign, "anyone with a release key can sign it", sign()),
         Fact::Payload { .. } => Remedy::new(
-            "restore_payload",
+            RemedyKind::RestorePayload,
             format!(
                 "a release engineer can put the right file into `payloads/{version}/`, or add the changed one as a new version"
             ),
             None,
         ),
         Fact::NotBefore { stage, .. } => Remedy::new(
-            "bring_forward",
+            RemedyKind::BringForward,
             "only someone with a release key can bring this forward, by signing the release again",
             format!("tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE"),
         ),
         Fact::Retired { line, .. } => Remedy::new(
-            "next_line",
+            RemedyKind::NextLine,
             format!("retiring cannot be undone: add the change to the line that follows `{line}`"),
             None,
         ),
         Fact::Hold { .. } => Remedy::new(
-            "resume",
+            RemedyKind::Resume,
             "anyone who may change the catalog can end the hold",
             format!("tidegate release resume {version} --reason TEXT"),
         ),
         Fact::Order { barrier, .. } => Remedy::new(
-            "explain",
+            RemedyKind::Explain,
             "see what is holding up the barrier",
             format!("tidegate explain {}", barrier?.version),
         ),
@@ -208,7 +226,7 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
 
 pub(super) fn unyank(version: &Version) -> Remedy {
     Remedy::new(
-        "unyank",
+        RemedyKind::Unyank,
         "anyone who may change the catalog can offer it again",
         format!("tidegate release unyank {version} --reason TEXT"),
     )

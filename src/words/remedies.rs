@@ -1,6 +1,7 @@
 //! Remedies: what people can do, who can do it, and the commands to copy.
 
-use super::gates::{Remedy, gate_remedy, unyank};
+use super::gates::{Remedy, RemedyKind, gate_remedy, unyank};
+use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::{Decision, Fact, Gate, Verdict};
 
@@ -24,7 +25,7 @@ fn replace_barrier(decision: &Decision<'_>) -> Option<Remedy> {
     let barrier = Some(&decision.release.version).filter(|_| decision.release.barrier)?;
     let by = decision.line.releases.values().find(|release| release.replaces.as_ref() == Some(barrier))?;
     Some(Remedy::new(
-        "yank_to",
+        RemedyKind::YankTo,
         format!("anyone who may change the catalog can let `{}` take the barrier's place", by.version),
         format!("tidegate release yank {barrier} --to {} --reason TEXT", by.version),
     ))
@@ -37,7 +38,7 @@ pub fn early_remedy(decision: &Decision<'_>) -> Option<Remedy> {
     let during = if way.during_freeze { " --during-freeze" } else { "" };
     let version = &decision.release.version;
     Some(Remedy::new(
-        "promote_early",
+        RemedyKind::PromoteEarly,
         format!("a release engineer can promote it early{signed}"),
         format!("tidegate promote {version} --early{during} --reason TEXT"),
     ))
@@ -50,14 +51,19 @@ pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
     let withheld = Gate::withholding(release, now).and_then(|gate| gate_remedy(&gate, version));
     let promote = decision.filter(|decision| decision.verdict == Verdict::Promote).map(|_| {
         Remedy::new(
-            "promote",
+            RemedyKind::Promote,
             "a server that promotes does it by itself; anyone who may change the catalog can promote what is due",
             format!("tidegate promote {version}"),
         )
     });
-    let check = explanation.stands_still().map(|_| {
+    let check = explanation.stands_still().map(|refusal| {
+        // The files of a line that takes back what was published have no fault in themselves.
+        let command = match refusal {
+            LineRefusal::Faulty { .. } => "tidegate catalog check",
+            LineRefusal::StepsBack(_) | LineRefusal::Claims { .. } => "tidegate status",
+        };
         let who = "a release engineer can find and mend the fault";
-        Remedy::new("check", who, "tidegate catalog check".to_owned())
+        Remedy::new(RemedyKind::Check, who, command.to_owned())
     });
     let is_restorable = decision.is_none() && release.yanked(now).is_some() && !release.is_withdrawn(now);
     let of_decision = decision.map(remedies).unwrap_or_default();

@@ -133,6 +133,13 @@ impl Desk {
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", told(&arguments, &output)))
     }
 
+    /// Commits the catalog, in a repository that the first commit creates.
+    pub fn commit(&self) {
+        let script = "test -d .git || git init -q; git add channels && git -c user.name=ada -c user.email=ada@example.com commit -q --allow-empty -m change";
+        let mut git = Command::new("sh");
+        assert!(git.args(["-c", script]).current_dir(self.path(".")).status().unwrap().success());
+    }
+
     /// Every file below a folder, with its content.
     pub fn files(&self, folder: &str) -> Vec<(PathBuf, Vec<u8>)> {
         let mut found = Vec::new();

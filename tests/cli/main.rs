@@ -17,6 +17,9 @@ mod remedies;
 #[path = "../signing/repository.rs"]
 #[expect(dead_code, reason = "what makes a repository go wrong is for other tests")]
 mod repository;
+#[path = "../serve/spawn.rs"]
+#[expect(dead_code, reason = "most of what a server does is for other tests")]
+mod spawn;
 mod status;
 mod surface;
 mod verify;

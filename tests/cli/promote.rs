@@ -223,26 +223,16 @@ fn a_release_that_no_machine_can_edit_is_told_of_and_leaves_the_others_alone() {
 #[test]
 fn what_a_commit_lost_is_not_promoted_until_it_is_loosened() {
     let desk = Desk::new();
-    let git = |arguments: &[&str]| {
-        let mut git = std::process::Command::new("git");
-        git.arg("-C").arg(desk.path(".")).args(["-c", "user.name=ada", "-c", "user.email=ada@example.com"]);
-        assert!(git.args(arguments).output().unwrap().status.success(), "{arguments:?}");
-    };
-    let commit = || {
-        git(&["add", "-A"]);
-        git(&["commit", "-q", "-m", "change"]);
-    };
     let hold = "hold: { at: 2018-01-02T00:00:00Z, by: ada, reason: etcd }\n";
     desk.release(
         "1.8.4",
         &format!("stages:\n  preproduction: {{ since: 2018-01-01T00:00:00Z, by: schedule }}\n{hold}"),
     );
-    git(&["init", "-q"]);
-    commit();
+    desk.commit();
     desk.edit("channels/1.8/1.8.4.yaml", hold, "");
-    commit();
+    desk.commit();
     desk.write("channels/README.md", "A later commit.");
-    commit();
+    desk.commit();
     let told = desk.run(&["promote"]);
     assert!(told.contains("the hold of `1.8.4` is gone") && told.contains("loosen hold/1.8.4"), "{told}");
     assert!(!desk.read("channels/1.8/1.8.4.yaml").contains("  production:"));

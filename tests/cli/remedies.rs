@@ -1,6 +1,9 @@
 //! Every remedy that `explain` shows can be done as it is written, and opens the gate.
 
+use tidegate::words::RemedyKind;
+
 use super::desk::Desk;
+use super::spawn::Server;
 
 /// In preproduction for long enough, in a line that nothing else stops.
 const SOAKED: &str = "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n";
@@ -22,78 +25,231 @@ fn now() -> String {
     tidegate::domain::rfc3339(tidegate::clock::Clock::now(&tidegate::clock::SystemClock::new()))
 }
 
-/// Runs every remedy of a release in the order in which they are shown, with its words in capitals filled
-/// in, and returns their names.
-fn follow(desk: &Desk, version: &str) -> Vec<String> {
-    let explained = desk.json(&["explain", version]);
-    let commands = explained["commands"].as_array().unwrap();
-    let remedies: Vec<String> = commands
-        .iter()
-        .map(|remedy| {
-            let command = remedy["command"].as_str().unwrap();
-            let filled = command
-                .replace("FILE", "keys/release.pem --targets-key keys/targets.pem")
-                .replace("TIME", &now())
-                .replace("TEXT", "because");
-            let words: Vec<&str> = filled.split(' ').collect();
-            assert_eq!(words[0], "tidegate");
-            desk.done(&words[1..]);
-            remedy["remedy"].as_str().unwrap().to_owned()
-        })
-        .collect();
-    remedies
+/// The remedies that are shown for a release, with their commands.
+fn shown(explained: &serde_json::Value) -> Vec<(RemedyKind, Option<String>)> {
+    let commands = explained["commands"].as_array().into_iter().flatten();
+    let kind = |name: &str| *RemedyKind::ALL.iter().find(|kind| kind.as_str() == name).unwrap();
+    commands
+        .map(|one| (kind(one["remedy"].as_str().unwrap()), one["command"].as_str().map(str::to_owned)))
+        .collect()
+}
+
+fn remedies(desk: &Desk, version: &str) -> Vec<(RemedyKind, Option<String>)> {
+    shown(&desk.json(&["explain", version]))
+}
+
+/// Runs a command that a remedy shows, with its words in capitals filled in.
+fn run(desk: &Desk, command: &str) -> String {
+    let filled = command
+        .replace("--targets-key FILE", "--targets-key keys/targets.pem")
+        .replace("--key FILE", "--key keys/release.pem")
+        .replace("--offline-keys DIR", "--offline-keys keys --no-encrypt")
+        .replace("TIME", &now())
+        .replace("TEXT", "because");
+    let words: Vec<&str> = filled.split(' ').collect();
+    assert_eq!(words[0], "tidegate");
+    desk.done(&words[1..])
+}
+
+/// Runs every remedy of a release in the order in which they are shown, and returns their kinds.
+fn follow(desk: &Desk, version: &str) -> Vec<RemedyKind> {
+    let remedies = remedies(desk, version);
+    for (_, command) in &remedies {
+        run(desk, command.as_deref().unwrap());
+    }
+    remedies.into_iter().map(|(kind, _)| kind).collect()
+}
+
+/// Runs the only remedy of a release, which is of this kind, and looks at what it leads to.
+fn helps(desk: &Desk, kind: RemedyKind, after: &str) {
+    assert_eq!(follow(desk, "1.8.1"), [kind]);
+    assert_eq!(state(desk, "1.8.1"), after, "{kind:?}");
+    let left = remedies(desk, "1.8.1");
+    assert!(left.iter().all(|(other, _)| *other != kind), "{left:?}");
 }
 
 fn state(desk: &Desk, version: &str) -> String {
     desk.json(&["explain", version])["state"].as_str().unwrap().to_owned()
 }
 
-#[test]
-fn a_remedy_that_is_shown_can_be_done_and_helps() {
+type Damage = fn(&Desk);
+
+/// What makes the signed manifest of `1.8.1` unusable.
+const SPOILT: &[(&str, Damage)] = &[
+    ("changed", |desk| desk.release("1.8.1", &format!("{SOAKED}urgency: security\n"))),
+    ("missing", |desk| std::fs::remove_file(desk.path("payloads/1.8.1/release.json")).unwrap()),
+    ("unreadable", |desk| desk.write("payloads/1.8.1/release.json", "<<<<<<< HEAD\n")),
+    ("entered early", |desk| {
+        let entry = "  production: { since: 2018-01-10T00:00:00Z, by: ada, reason: an outage }\n";
+        desk.edit("channels/1.8/1.8.1.yaml", SOAKED, &format!("{SOAKED}{entry}"));
+    }),
+];
+
+/// Shows each kind of remedy for `1.8.1`, and does what it says.
+fn scene(kind: RemedyKind) {
     // After the soak is over.
     let stop = |key: &str| format!("{key}: {{ at: 2018-02-01T00:00:00Z, by: ada, reason: slow }}\n");
-    let paused = |stage: &str| format!("paused:\n  {}", stop(stage));
-    for (what, desk, remedies, after) in [
-        ("held", signed("", &format!("{SOAKED}{}", stop("hold"))), &["resume"][..], "due"),
-        ("yanked", signed("", &format!("{SOAKED}{}", stop("yank"))), &["unyank"], "due"),
-        ("paused", signed(&paused("production"), SOAKED), &["resume_channel"], "due"),
-        ("due", signed("", SOAKED), &["promote"], "promoted"),
-        (
-            "soaking in a paused channel",
-            signed("paused:\n  preproduction: { at: 2018-01-05T00:00:00Z, by: ada, reason: slow }\n", SOAKED),
-            &["resume_channel", "promote_early"],
-            "promoted",
-        ),
-        (
-            "soaking",
-            signed("", &format!("stages:\n  preproduction: {{ since: {}, by: schedule }}\n", now())),
-            &["bring_forward", "promote_early"],
-            "promoted",
-        ),
-    ] {
-        assert_eq!(follow(&desk, "1.8.1"), remedies, "{what}");
-        assert_eq!(state(&desk, "1.8.1"), after, "{what}");
+    let just_now = format!("stages:\n  preproduction: {{ since: {}, by: schedule }}\n", now());
+    let payload = "payloads/1.8.1/payload.json";
+    match kind {
+        RemedyKind::Init => {
+            let desk = Desk::new();
+            desk.release("1.8.1", "");
+            helps(&desk, kind, "blocked");
+            helps(&desk, RemedyKind::Sign, "due");
+        }
+        RemedyKind::Sign => {
+            let desk = Desk::with_keys();
+            desk.release("1.8.1", SOAKED);
+            helps(&desk, kind, "due");
+            // In a line that no key may sign for yet.
+            desk.line("1.9", "");
+            desk.release("1.9.1", "");
+            let [(RemedyKind::Sign, Some(command))] = &remedies(&desk, "1.9.1")[..] else { panic!() };
+            assert!(command.contains("--targets-key"), "{command}");
+            run(&desk, command);
+            assert_eq!(state(&desk, "1.9.1"), "due");
+        }
+        RemedyKind::SignAgain => {
+            for (what, damage) in SPOILT {
+                eprintln!("{what}");
+                let desk = signed("", SOAKED);
+                damage(&desk);
+                helps(&desk, kind, if *what == "entered early" { "promoted" } else { "due" });
+            }
+        }
+        RemedyKind::RestoreTrust => {
+            let desk = signed("", SOAKED);
+            drop(Server::ready(&desk.path("."), &["--promote", "off"]));
+            desk.write("channels/trust/releases-1.8.json", "{}");
+            helps(&desk, kind, "due");
+        }
+        RemedyKind::RestorePayload => {
+            let desk = signed("", SOAKED);
+            let before = desk.read(payload);
+            for damage in ["", "{}\n"] {
+                desk.write(payload, damage);
+                assert_eq!(remedies(&desk, "1.8.1"), [(kind, None)]);
+                desk.write(payload, &before);
+                assert_eq!(state(&desk, "1.8.1"), "due");
+            }
+            // Or, as it says, the changed one as a new version.
+            desk.write("changed.json", "{}\n");
+            desk.done(&["release", "add", "1.8.2", "--payload", "changed.json"]);
+            sign(&desk);
+            assert_eq!(state(&desk, "1.8.2"), "due");
+        }
+        RemedyKind::BringForward => {
+            let desk = signed("", &just_now);
+            let command = remedies(&desk, "1.8.1").into_iter().find(|(other, _)| *other == kind).unwrap().1;
+            run(&desk, &command.unwrap());
+            assert_eq!(follow(&desk, "1.8.1"), [RemedyKind::PromoteEarly]);
+            assert_eq!(state(&desk, "1.8.1"), "promoted");
+        }
+        RemedyKind::PromoteEarly => {
+            let desk = signed("", &just_now);
+            // In the order in which they are shown.
+            assert_eq!(follow(&desk, "1.8.1"), [RemedyKind::BringForward, kind]);
+            assert_eq!(state(&desk, "1.8.1"), "promoted");
+        }
+        RemedyKind::NextLine => {
+            let desk = signed(&stop("retired"), SOAKED);
+            assert_eq!(remedies(&desk, "1.8.1"), [(kind, None)]);
+            desk.line("1.9", "follows: { line: \"1.8\", grace: 0d }\n");
+            desk.done(&["release", "add", "1.9.1", "--payload", payload]);
+            sign(&desk);
+            assert_eq!(state(&desk, "1.9.1"), "due");
+        }
+        RemedyKind::Resume => helps(&signed("", &format!("{SOAKED}{}", stop("hold"))), kind, "due"),
+        RemedyKind::Unyank => helps(&signed("", &format!("{SOAKED}{}", stop("yank"))), kind, "due"),
+        RemedyKind::ResumeChannel => {
+            let paused = format!("paused:\n  {}", stop("production"));
+            helps(&signed(&paused, SOAKED), kind, "due");
+            let paused = "paused:\n  preproduction: { at: 2018-01-05T00:00:00Z, by: ada, reason: slow }\n";
+            let desk = signed(paused, SOAKED);
+            assert_eq!(follow(&desk, "1.8.1"), [kind, RemedyKind::PromoteEarly]);
+            assert_eq!(state(&desk, "1.8.1"), "promoted");
+        }
+        RemedyKind::YankTo | RemedyKind::Explain => {
+            let held = "hold: { at: 2018-01-05T00:00:00Z, by: ada, reason: replaced by 1.8.2 }\n";
+            let desk = signed("", &format!("barrier: true\n{SOAKED}{held}"));
+            desk.release("1.8.2", &format!("replaces: 1.8.1\n{SOAKED}"));
+            sign(&desk);
+            assert_eq!(state(&desk, "1.8.2"), "blocked");
+            assert_eq!(follow(&desk, "1.8.2"), [RemedyKind::Explain]);
+            assert_eq!(follow(&desk, "1.8.1"), [RemedyKind::YankTo]);
+            assert_eq!(state(&desk, "1.8.2"), "due");
+        }
+        RemedyKind::Promote => helps(&signed("", SOAKED), kind, "promoted"),
+        RemedyKind::Redate => {
+            let desk = signed("", SOAKED);
+            let entry = "  production: { since: 2099-01-01T00:00:00Z, by: schedule, reason: soaked 14d }\n";
+            desk.edit("channels/1.8/1.8.1.yaml", SOAKED, &format!("{SOAKED}{entry}"));
+            helps(&desk, kind, "promoted");
+        }
+        RemedyKind::Check => refused_line(),
     }
-    let desk = signed("", "");
-    desk.release("1.8.2", SOAKED);
-    assert_eq!(follow(&desk, "1.8.2"), ["sign"]);
-    assert_eq!(state(&desk, "1.8.2"), "due");
+}
+
+/// A line that a server refused, because its files cannot be read or because they take back what was
+/// published. The command finds the same fault.
+fn refused_line() {
+    let desk = signed("", SOAKED);
+    desk.release("1.8.2", "");
+    sign(&desk);
+    let server = Server::ready(&desk.path("."), &["--promote", "on"]);
+    server.until_latest("1.8-production", "1.8.1");
+    let explained = |version: &str| server.json(&format!("/v1/releases/{version}/explain"));
+    let check = |expected: &str, heal: &dyn Fn()| {
+        server.until_degraded(&["line_refused"], expected);
+        let remedies = shown(&explained("1.8.2"));
+        let [(RemedyKind::Check, Some(command))] = &remedies[..] else { panic!("{remedies:?}") };
+        let words: Vec<&str> = command.split(' ').collect();
+        let told = desk.run(&words[1..]);
+        assert!(told.contains(expected), "{told}");
+        heal();
+        server.until_degraded(&[], "");
+        assert_eq!(
+            shown(&explained("1.8.2")).iter().filter(|(kind, _)| *kind == RemedyKind::Check).count(),
+            0
+        );
+    };
+    let file = "channels/1.8/1.8.1.yaml";
+    let before = desk.read(file);
+    desk.edit(file, "format: 1", "format: one");
+    check("1.8.1.yaml:1:9", &|| desk.write(file, &before));
+    std::fs::rename(desk.path(file), desk.path("away")).unwrap();
+    let back = || std::fs::rename(desk.path("away"), desk.path(file)).unwrap();
+    check("`1.8.1` was published in `1.8-preproduction` and is no longer on offer there", &back);
 }
 
 #[test]
-fn a_held_barrier_gives_way_to_the_release_that_replaces_it() {
-    let desk = signed(
-        "",
-        &format!(
-            "barrier: true\n{SOAKED}hold: {{ at: 2018-01-05T00:00:00Z, by: ada, reason: replaced by 1.8.2 }}\n"
-        ),
-    );
-    desk.release("1.8.2", &format!("replaces: 1.8.1\n{SOAKED}"));
-    sign(&desk);
-    assert_eq!(state(&desk, "1.8.2"), "blocked");
-    assert_eq!(follow(&desk, "1.8.2"), ["explain"]);
-    assert_eq!(follow(&desk, "1.8.1"), ["yank_to"]);
-    assert_eq!(state(&desk, "1.8.2"), "due");
+fn a_remedy_that_is_shown_can_be_done_and_helps() {
+    for kind in RemedyKind::ALL {
+        eprintln!("{kind:?}");
+        scene(*kind);
+    }
+}
+
+#[test]
+fn a_stop_that_a_commit_lost_is_ended_as_its_remedy_says() {
+    let stop = |key: &str| format!("{key}: {{ at: 2018-02-01T00:00:00Z, by: ada, reason: slow }}\n");
+    let (release, line) = ("channels/1.8/1.8.1.yaml", "channels/1.8/line.yaml");
+    for (file, text, kind) in [
+        (release, stop("hold"), RemedyKind::Resume),
+        (release, stop("yank"), RemedyKind::Unyank),
+        (line, format!("paused:\n  {}", stop("production")), RemedyKind::ResumeChannel),
+    ] {
+        let desk = signed("", SOAKED);
+        let good = desk.read(file);
+        desk.write(file, &format!("{good}{text}"));
+        desk.commit();
+        desk.write(file, &good);
+        desk.commit();
+        helps(&desk, kind, "due");
+        desk.commit();
+        assert_eq!(state(&desk, "1.8.1"), "due", "{kind:?}");
+    }
 }
 
 #[test]

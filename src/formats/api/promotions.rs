@@ -110,7 +110,7 @@ sparse! {
 /// A remedy: something that a person can do.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RemedyBody {
-    /// `init`, `sign`, `sign_again`, `bring_forward`, `restore_payload`, `next_line`, `resume`,
+    /// `init`, `sign`, `sign_again`, `restore_trust`, `restore_payload`, `bring_forward`, `next_line`, `resume`,
     /// `resume_channel`, `unyank`, `yank_to`, `promote`, `promote_early`, `redate`, `check` or `explain`.
     pub remedy: &'static str,
     /// The command to run. Replace the words in capitals.
@@ -155,8 +155,8 @@ impl GateBody {
 }
 
 impl RemedyBody {
-    pub(super) fn of(Remedy { name, command, .. }: Remedy) -> Self {
-        Self { remedy: name, command }
+    pub(super) fn of(Remedy { kind, command, .. }: Remedy) -> Self {
+        Self { remedy: kind.as_str(), command }
     }
 }
 
