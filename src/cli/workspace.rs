@@ -135,7 +135,7 @@ impl Workspace {
     pub fn heed_history(&self) -> anyhow::Result<()> {
         let mut memory = self.state_store().restraints();
         if memory == Remembered::default() {
-            memory.restraints = Restraint::all_of_history(self.store()?.history());
+            memory.restraints = self.store()?.history(self.now()).unwrap_or_default().restraints;
         }
         self.memory.get_or_init(|| memory);
         Ok(())

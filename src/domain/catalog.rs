@@ -127,6 +127,13 @@ impl Catalog {
         self
     }
 
+    /// Returns the catalog without the lines that `keep` does not want.
+    pub fn with_lines(mut self, keep: impl Fn(&LineName) -> bool) -> Self {
+        self.lines.retain(|name, _| keep(name));
+        self.salvaged.retain(|name, _| keep(name));
+        self
+    }
+
     /// Returns the catalog with records of restraints that no longer count.
     pub fn with_loosened(mut self, loosened: impl IntoIterator<Item = Loosened>) -> Self {
         self.loosened.extend(loosened);

@@ -4,17 +4,19 @@
 //! nobody decided that. So it counts until somebody takes it back, with the record that ends a stop or with
 //! one that [loosens](super::loosened) it, or until it has ended by itself.
 
+mod history;
 mod remembered;
 
 use chrono::TimeDelta;
 
+pub use history::History;
 pub use remembered::{Forgotten, Remembered};
 
 use super::Time;
 use super::catalog::Catalog;
 use super::channel::{LineName, StageName};
 use super::line::Line;
-use super::loosened::What;
+use super::loosened::{Loosened, What};
 use super::policy::{Freeze, SoakPolicy, Window};
 use super::release::{Ended, Event, Release, Yank};
 use super::version::Version;
@@ -24,8 +26,11 @@ use super::version::Version;
 pub struct Restraint {
     pub line: LineName,
     pub limit: Limit,
-    /// Since when it has been known. An older record does not take it back.
-    pub since: Time,
+    /// The records that were there before it, which do not take it back. Comparing dates instead would let a
+    /// machine with a slow clock take back nothing, and one with a fast clock take back what comes later.
+    pub past: Vec<Event>,
+    /// The commit that lost it, if a [`History`] shows that.
+    pub lost_in: Option<String>,
 }
 
 /// What a restraint demands.
@@ -63,39 +68,17 @@ enum Found {
 }
 
 impl Restraint {
-    /// The restraints of a catalog at `now`, as somebody sees them for the first time.
+    /// The restraints of a catalog at `now`, as somebody sees them for the first time: only a record that the
+    /// catalog does not have yet takes them back.
     pub fn all(catalog: &Catalog, now: Time) -> Vec<Self> {
         let of = |line: &Line| -> Vec<Self> {
-            let since = |limit: &Limit| limit.stop().map_or(now, |stop| stop.at);
-            let limits = limits(line, now).into_iter();
-            limits.map(|limit| Self { line: line.name.clone(), since: since(&limit), limit }).collect()
+            let one = |limit| Self { line: line.name.clone(), limit, past: Vec::new(), lost_in: None };
+            let all = limits(line, now).into_iter().map(one);
+            all.map(|one| Self { past: one.records(catalog, line), ..one }).collect()
         };
-        catalog.lines().flat_map(of).collect()
-    }
-
-    /// The restraints of a catalog that another one is compared with, where nothing shows since when they have
-    /// been known: any record that the catalog does not have yet takes them back.
-    pub fn all_of_base(base: &Catalog, now: Time) -> Vec<Self> {
-        let mut all = Self::all(base, now);
-        for restraint in &mut all {
-            let records = base.loosened().iter().filter(|one| restraint.is_named(&one.what));
-            let last = records.map(|one| one.event.at).max();
-            let after = last.map_or(Time::MIN_UTC, |last| last + TimeDelta::seconds(1));
-            restraint.since = restraint.limit.stop().map_or(after, |stop| stop.at.max(after));
-        }
-        all
-    }
-
-    /// The restraints that a catalog with this history must still have. `history` has the catalogs after the last
-    /// commits, oldest first, each with its time.
-    pub fn all_of_history(history: impl IntoIterator<Item = (Time, Catalog)>) -> Vec<Self> {
-        let known = history.into_iter().fold(None, |known: Option<Vec<Self>>, (at, catalog)| {
-            Some(match known {
-                None => Self::all_of_base(&catalog, at),
-                Some(known) => Self::remembered(known, &catalog, at),
-            })
-        });
-        known.unwrap_or_default()
+        // Of a line with faults, only the stops can be relied on.
+        let salvaged = catalog.salvaged_lines().flat_map(of).filter(Self::is_stop);
+        catalog.lines().flat_map(of).chain(salvaged).collect()
     }
 
     /// The restraints from `before` that a catalog has lost: it demands less, nobody recorded that, and they
@@ -109,13 +92,18 @@ impl Restraint {
     /// and those that it lost or that cannot be found in it.
     pub fn remembered(before: Vec<Self>, catalog: &Catalog, now: Time) -> Vec<Self> {
         let mut all = Self::all(catalog, now);
+        let own = all.len();
         for own in &mut all {
-            let known = before.iter().find(|one| one.line == own.line && one.limit == own.limit);
-            own.since = known.map_or(own.since, |known| known.since);
+            if let Some(known) = before.iter().find(|one| one.is_same(own)) {
+                own.past.clone_from(&known.past);
+            }
         }
-        all.extend(before.into_iter().filter(|one| {
-            !one.has_ended(now) && matches!(one.find(catalog, now), Found::Less | Found::Unknown)
-        }));
+        for one in before {
+            let is_gone = matches!(one.find(catalog, now), Found::Less | Found::Unknown);
+            if is_gone && !one.has_ended(now) && !all[..own].iter().any(|own| own.is_same(&one)) {
+                all.push(one);
+            }
+        }
         all
     }
 
@@ -174,18 +162,34 @@ impl Restraint {
         matches!(&self.limit, Limit::Freeze(freeze) if freeze.until <= now)
     }
 
+    /// Whether another one demands the same, whatever their records are.
+    fn is_same(&self, other: &Self) -> bool {
+        self.line == other.line && self.limit == other.limit
+    }
+
     fn find(&self, catalog: &Catalog, now: Time) -> Found {
         let Some(line) = catalog.line(&self.line) else { return Found::Unknown };
-        let is_loosened =
-            catalog.loosened().iter().any(|one| self.since <= one.event.at && self.is_named(&one.what));
-        match (self.limit.is_kept(line, now), self.limit.endings(line)) {
-            (None, _) => Found::Unknown,
-            (Some(true), _) => Found::Kept,
-            (Some(false), ended) if is_loosened || ended.iter().any(|one| self.since <= one.until) => {
-                Found::TakenBack
+        match self.limit.is_kept(line, now) {
+            None => Found::Unknown,
+            Some(true) => Found::Kept,
+            Some(false) if self.records(catalog, line).iter().all(|record| self.past.contains(record)) => {
+                Found::Less
             }
-            (Some(false), _) => Found::Less,
+            Some(false) => Found::TakenBack,
         }
+    }
+
+    /// Every record in a catalog that takes back a restraint of this name.
+    fn records_in(&self, catalog: &Catalog) -> Vec<Event> {
+        catalog.stoppable(&self.line).map(|line| self.records(catalog, line)).unwrap_or_default()
+    }
+
+    /// Every record that takes back a restraint of this name.
+    fn records(&self, catalog: &Catalog, line: &Line) -> Vec<Event> {
+        let loosened = catalog.loosened().iter().filter(|one| self.is_named(&one.what));
+        let loosened = loosened.map(|Loosened { event: Event { at, by, reason, .. }, .. }| (*at, by, reason));
+        let ended = self.limit.endings(line).iter().map(|one| (one.until, &one.by, &one.reason));
+        loosened.chain(ended).map(|(at, by, reason)| Event::new(at, by.clone(), reason.clone())).collect()
     }
 }
 

@@ -34,8 +34,9 @@ struct ForgottenBody {
 #[derive(Serialize, Deserialize)]
 struct RestraintBody {
     line: LineName,
-    #[serde(with = "seconds")]
-    since: Time,
+    /// Left out if there is none, as in most of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    past: Vec<EventBody>,
     #[serde(flatten)]
     limit: LimitBody,
 }
@@ -94,7 +95,7 @@ struct EventBody {
 pub fn write(memory: &Remembered) -> Vec<u8> {
     let body = |one: &Restraint| RestraintBody {
         line: one.line.clone(),
-        since: one.since,
+        past: one.past.iter().map(EventBody::of).collect(),
         limit: LimitBody::of(&one.limit),
     };
     let Remembered { restraints, forgotten } = memory;
@@ -112,7 +113,8 @@ pub fn read(bytes: &[u8]) -> Option<Remembered> {
         return None;
     };
     let one = |body: RestraintBody| {
-        Some(Restraint { line: body.line, since: body.since, limit: body.limit.limit()? })
+        let past = body.past.into_iter().map(EventBody::event).collect();
+        Some(Restraint { line: body.line, limit: body.limit.limit()?, past, lost_in: None })
     };
     let forgotten = forgotten.map(|ForgottenBody { stored, why }| Forgotten { stored, why });
     Some(Remembered { restraints: restraints.into_iter().map(one).collect::<Option<_>>()?, forgotten })
@@ -129,11 +131,11 @@ impl LimitBody {
             Limit::Soak { stage, normal, security } => {
                 Self::Soak { stage, normal: normal.num_seconds(), security: security.num_seconds() }
             }
-            Limit::Pause { stage, pause } => Self::Pause { stage, event: EventBody::of(pause) },
-            Limit::Retired(retired) => Self::Retired(EventBody::of(retired)),
-            Limit::Hold { version, hold } => Self::Hold { version, event: EventBody::of(hold) },
+            Limit::Pause { stage, pause } => Self::Pause { stage, event: EventBody::of(&pause) },
+            Limit::Retired(retired) => Self::Retired(EventBody::of(&retired)),
+            Limit::Hold { version, hold } => Self::Hold { version, event: EventBody::of(&hold) },
             Limit::Yank { version, yank: Yank { event, to } } => {
-                Self::Yank { version, event: EventBody::of(event), to }
+                Self::Yank { version, event: EventBody::of(&event), to }
             }
             Limit::Barrier(version) => Self::Barrier(version),
         }
@@ -164,8 +166,8 @@ impl LimitBody {
 }
 
 impl EventBody {
-    fn of(Event { at, by, reason, .. }: Event) -> Self {
-        Self { at, by, reason }
+    fn of(Event { at, by, reason, .. }: &Event) -> Self {
+        Self { at: *at, by: by.clone(), reason: reason.clone() }
     }
 
     fn event(self) -> Event {

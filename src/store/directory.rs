@@ -22,10 +22,10 @@ use self::watch::FolderWatch;
 use super::durable::{self, Batch, Mode, WriteError};
 use super::lock;
 use super::port::{
-    CatalogStore, CommitError, Each, Exclusive, ReadError, Revision, Snapshot, Watch, reuse, roles_first,
+    CatalogStore, CommitError, Each, Exclusive, History, HistoryError, ReadError, Revision, Snapshot, Watch,
+    reuse, roles_first,
 };
 use crate::domain::Time;
-use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::version::Version;
 use crate::formats::yaml::{ParsedFile, Reading, assemble};
@@ -124,8 +124,11 @@ impl CatalogStore for Directory {
         self.at(base, now, |from| Self::failing(from, changes))
     }
 
-    fn history(&self) -> Vec<(Time, Catalog)> {
-        if self.work_tree().is_some() { history::history(&self.catalog) } else { Vec::new() }
+    fn history(&self, now: Time) -> Result<History, HistoryError> {
+        if self.work_tree().is_none() {
+            return Ok(History::default());
+        }
+        history::history(&self.catalog, now)
     }
 
     fn exclusive(&self) -> Result<Exclusive, CommitError> {

@@ -14,7 +14,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 pub(super) use catalog::reuse;
-pub use catalog::{CatalogStore, CommitError, Each, News, ReadError, Revision, Snapshot, Watch, roles_first};
+pub use catalog::{
+    CatalogStore, CommitError, Each, History, HistoryError, News, ReadError, Revision, Snapshot, Watch,
+    roles_first,
+};
 pub use payloads::{Incoming, PayloadError, PayloadStore};
 pub use state::{HeldKey, StateError, StateStore};
 

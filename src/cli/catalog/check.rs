@@ -152,7 +152,7 @@ fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyh
     let early = early.iter().filter(|early| !unread.contains_key(early.line.as_str())).filter_map(too_early);
     let mut faults: Vec<Fault> = early.collect();
     let base = comparable(&before.reading, &written);
-    let mut known = Restraint::all_of_base(&base, workspace.now());
+    let mut known = Restraint::all(&base, workspace.now());
     known.retain(|one| !unread.contains_key(one.line.as_str()) || one.is_stop());
     let lost = Restraint::lost(&known, &written, workspace.now());
     faults.extend(lost.iter().map(|one| gone(one, &lost)));

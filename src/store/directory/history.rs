@@ -1,92 +1,302 @@
-//! The catalog as the last commits of git had it.
+//! What git's history shows about the catalog's restraints.
+//!
+//! Every commit that changed the catalog is read, on every branch that was merged. That is affordable since
+//! git names each folder of a commit by its content: only lines that changed are looked at, and each version
+//! of a file is parsed once.
 
-use std::collections::{BTreeMap, HashMap};
-use std::io::Write as _;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
-use crate::formats::yaml::{ParsedFile, Source, assemble, parse};
+use crate::domain::channel::LineName;
+use crate::domain::restraint;
+use crate::formats::yaml::{POLICY_PATH, ParsedFile, Source, assemble, parse};
+use crate::store::port::{History, HistoryError};
 
-/// How many commits that change the catalog are read.
-const COMMITS: &str = "30";
+/// Reads the history of the work tree that contains a catalog folder.
+///
+/// # Errors
+/// When git cannot read it, or when it has none of the commits before the last one.
+pub(super) fn history(folder: &Path, now: Time) -> Result<History, HistoryError> {
+    let git = Git { folder };
+    let Some(head) = git.head()? else { return Ok(History::default()) };
+    let place = git.text(&["rev-parse", "--is-shallow-repository", "--show-prefix"])?;
+    let (shallow, prefix) = place.split_once('\n').unwrap_or((&place, ""));
+    let log = ["rev-list", "--full-history", "--topo-order", "--reverse", "--parents", "HEAD", "--", "."];
+    let log = git.text(&log)?;
+    let mut commits: Vec<(&str, Vec<usize>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for line in log.lines() {
+        let mut ids = line.split(' ');
+        let Some(id) = ids.next() else { continue };
+        places.insert(id, commits.len());
+        commits.push((id, ids.filter_map(|parent| places.get(parent).copied()).collect()));
+    }
+    let cut_after = (shallow == "true").then_some(commits.len());
+    if cut_after.is_some() && git.is_cut_at(&head)? {
+        return Err(HistoryError::CutShort);
+    }
+    let ids = commits.iter().map(|(id, _)| *id);
+    let files = Files::read(&git, ids, prefix.trim_end_matches(['\n', '/']), head.len() / 2)?;
+    let mut known =
+        restraint::History::new(commits.iter().map(|(_, parents)| parents.clone()).collect(), now);
+    for (commit, (id, parents)) in commits.iter().enumerate() {
+        let changed = files.changed(commit, parents);
+        let is_merge = parents.len() > 1;
+        let before = parents.iter().filter(|_| is_merge).map(|parent| files.catalog(*parent, &changed));
+        let before: Vec<Catalog> = before.collect();
+        known.commit(id, &before, &files.catalog(commit, &changed));
+    }
+    Ok(History { restraints: known.restraints(), cut_after })
+}
 
-/// Returns the catalogs of the last commits, oldest first, each with its time. Without the program `git`, there
-/// are none.
-pub(super) fn history(folder: &Path) -> Vec<(Time, Catalog)> {
-    let log = git(folder, &["log", "-n", COMMITS, "--format=%H %ct", "--", "."]).unwrap_or_default();
-    let log = String::from_utf8(log).unwrap_or_default();
-    let mut commits: Vec<(Time, BTreeMap<String, String>)> = log
-        .lines()
-        .rev()
-        .filter_map(|line| {
-            let (commit, time) = line.split_once(' ')?;
-            Some((Time::from_timestamp(time.parse().ok()?, 0)?, files(folder, commit)?))
-        })
-        .collect();
-    let wanted: HashMap<&str, &str> =
-        commits.iter().flat_map(|(_, files)| files).map(|(path, id)| (id.as_str(), path.as_str())).collect();
-    let Some(blobs) = blobs(folder, wanted.keys().copied()) else { return Vec::new() };
-    let mut parsed: HashMap<(String, String), ParsedFile> = HashMap::new();
-    for (_, files) in &mut commits {
-        for (path, id) in files.iter() {
-            if let Some(bytes) = blobs.get(id) {
-                let file = || parse(Source { path, bytes }).without_text();
-                parsed.entry((path.clone(), id.clone())).or_insert_with(file);
+/// The catalog's files in every commit.
+#[derive(Default)]
+struct Files {
+    commits: Vec<Tree>,
+    /// The files of a line's folder, by the id that git gives to its content and by the line.
+    folders: HashMap<(String, Id), Vec<usize>>,
+    /// Every version of every file, parsed.
+    parsed: Vec<Option<ParsedFile>>,
+}
+
+type Id = Vec<u8>;
+
+/// The catalog's folder in one commit.
+#[derive(Default)]
+struct Tree {
+    policy: Option<(Id, usize)>,
+    lines: BTreeMap<String, Id>,
+}
+
+impl Files {
+    fn read<'a>(
+        git: &Git<'_>,
+        commits: impl Iterator<Item = &'a str>,
+        prefix: &str,
+        length: usize,
+    ) -> Result<Self, HistoryError> {
+        let (mut all, mut versions) = (Self::default(), Versions::default());
+        let names =
+            |objects: &[(String, Id)]| objects.iter().map(|(_, id)| hex::encode(id)).collect::<Vec<_>>();
+        let tops: Vec<String> = commits.map(|commit| format!("{commit}:{prefix}")).collect();
+        git.objects(&tops, |object| {
+            let mut tree = Tree::default();
+            // A commit in which the folder is missing has no catalog.
+            for Entry { mode, name, id } in object.map(|tree| entries(tree, length)).into_iter().flatten() {
+                match mode {
+                    b"40000" if name != "trust" => {
+                        tree.lines.insert(name.to_owned(), id.to_vec());
+                    }
+                    b"100644" | b"100755" if name == POLICY_PATH => {
+                        tree.policy = Some((id.to_vec(), versions.place(name, id)));
+                    }
+                    _ => {}
+                }
             }
+            all.commits.push(tree);
+            Ok(())
+        })?;
+        let lines = all.commits.iter().flat_map(|tree| &tree.lines);
+        let folders: BTreeSet<(&String, &Id)> = lines.collect();
+        let folders: Vec<(String, Id)> =
+            folders.into_iter().map(|(line, id)| (line.clone(), id.clone())).collect();
+        let mut left = folders.iter();
+        git.objects(&names(&folders), |object| {
+            let (Some(folder), Some(object)) = (left.next(), object) else { return Err(missing()) };
+            let is_yaml = |name: &str| Path::new(name).extension().is_some_and(|end| end == "yaml");
+            let files =
+                entries(object, length).filter(|entry| entry.mode.starts_with(b"100") && is_yaml(entry.name));
+            let files = files.map(|entry| versions.place(&format!("{}/{}", folder.0, entry.name), entry.id));
+            all.folders.insert(folder.clone(), files.collect());
+            Ok(())
+        })?;
+        let mut left = versions.files.iter();
+        git.objects(&names(&versions.files), |object| {
+            let (Some((path, _)), Some(bytes)) = (left.next(), object) else { return Err(missing()) };
+            let file = parse(Source { path, bytes }).without_text();
+            // Of a file with faults nobody knows what it demanded.
+            all.parsed.push(Some(file).filter(|file| file.faults().is_empty()));
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// The lines of a commit that differ from those of any of its parents.
+    fn changed(&self, commit: usize, parents: &[usize]) -> Vec<&str> {
+        let tree = &self.commits[commit];
+        let before = || parents.iter().map(|parent| &self.commits[*parent]);
+        let all = parents.is_empty() || before().any(|before| before.policy != tree.policy);
+        let is_changed =
+            |line: &String, id: &Id| all || before().any(|before| before.lines.get(line) != Some(id));
+        tree.lines.iter().filter(|(line, id)| is_changed(line, id)).map(|(line, _)| line.as_str()).collect()
+    }
+
+    /// Some lines of a commit. The files of the other lines are read only for the rules between lines.
+    fn catalog(&self, commit: usize, lines: &[&str]) -> Catalog {
+        let tree = &self.commits[commit];
+        let of_line = |(line, id): (&String, &Id)| {
+            let (own, is_wanted) = (format!("{line}/line.yaml"), lines.contains(&line.as_str()));
+            let files = self.folders.get(&(line.clone(), id.clone())).into_iter().flatten();
+            let files = files.filter_map(|file| self.parsed[*file].as_ref());
+            files.filter(move |file| is_wanted || file.path() == own).collect::<Vec<_>>()
+        };
+        let policy = tree.policy.iter().filter_map(|(_, file)| self.parsed[*file].as_ref());
+        let files = policy.chain(tree.lines.iter().flat_map(of_line));
+        let is_wanted = |name: &LineName| lines.contains(&name.as_str());
+        assemble(files).catalog.with_lines(is_wanted)
+    }
+}
+
+/// Counts the versions of files.
+#[derive(Default)]
+struct Versions {
+    places: HashMap<(String, Id), usize>,
+    files: Vec<(String, Id)>,
+}
+
+impl Versions {
+    fn place(&mut self, path: &str, id: &[u8]) -> usize {
+        let version = (path.to_owned(), id.to_vec());
+        *self.places.entry(version).or_insert_with_key(|version| {
+            self.files.push(version.clone());
+            self.files.len() - 1
+        })
+    }
+}
+
+/// One entry of a folder, as git stores it.
+struct Entry<'a> {
+    mode: &'a [u8],
+    name: &'a str,
+    id: &'a [u8],
+}
+
+/// The entries of a folder whose names are UTF-8. Git stores each as `MODE NAME`, a zero byte and an id of
+/// `length` bytes.
+fn entries(tree: &[u8], length: usize) -> impl Iterator<Item = Entry<'_>> {
+    let mut rest = tree;
+    let next = move || {
+        let end = rest.iter().position(|byte| *byte == 0)?;
+        let space = rest[..end].iter().position(|byte| *byte == b' ')?;
+        let (mode, name, id) = (&rest[..space], &rest[space + 1..end], rest.get(end + 1..end + 1 + length)?);
+        rest = &rest[end + 1 + length..];
+        Some((mode, name, id))
+    };
+    let named = |(mode, name, id)| Some(Entry { mode, name: str::from_utf8(name).ok()?, id });
+    std::iter::from_fn(next).filter_map(named)
+}
+
+/// The program `git`, run in the catalog's folder.
+struct Git<'a> {
+    folder: &'a Path,
+}
+
+impl Git<'_> {
+    /// The last commit, if there is one.
+    fn head(&self) -> Result<Option<String>, HistoryError> {
+        let mut command = self.command(&["rev-parse", "--verify", "--quiet", "HEAD"]);
+        let output = command.output().map_err(HistoryError::NoGit)?;
+        // git says nothing if there is just no commit.
+        if !output.status.success() && output.stderr.is_empty() {
+            return Ok(None);
         }
+        check(output.status.success(), &output.stderr)?;
+        Ok(Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()))
     }
-    let catalog = |files: BTreeMap<String, String>| {
-        assemble(files.into_iter().filter_map(|file| parsed.get(&file))).catalog
-    };
-    commits.into_iter().map(|(time, files)| (time, catalog(files))).collect()
-}
 
-/// The catalog's files in a commit, with the ids of their contents.
-fn files(folder: &Path, commit: &str) -> Option<BTreeMap<String, String>> {
-    let tree = String::from_utf8(git(folder, &["ls-tree", "-r", "-z", commit])?).ok()?;
-    let file = |entry: &str| {
-        let (about, path) = entry.split_once('\t')?;
-        let id = about.strip_prefix("100644 blob ").or_else(|| about.strip_prefix("100755 blob "))?;
-        let is_yaml = Path::new(path).extension().is_some_and(|end| end == "yaml");
-        let is_catalog = is_yaml && !path.starts_with("trust/");
-        is_catalog.then(|| (path.to_owned(), id.to_owned()))
-    };
-    Some(tree.split('\0').filter_map(file).collect())
-}
-
-/// Reads contents by their ids.
-fn blobs<'a>(folder: &Path, ids: impl Iterator<Item = &'a str>) -> Option<HashMap<String, Vec<u8>>> {
-    let mut asked: Vec<u8> = Vec::new();
-    ids.for_each(|id| asked.extend(format!("{id}\n").as_bytes()));
-    let mut run = command(folder, &["cat-file", "--batch"]).stdin(Stdio::piped()).spawn().ok()?;
-    let mut stdin = run.stdin.take()?;
-    // git answers while it is being asked, so both must go on at once.
-    let asking = std::thread::spawn(move || stdin.write_all(&asked));
-    let output = run.wait_with_output().ok()?;
-    asking.join().ok()?.ok()?;
-    let (mut rest, mut blobs) = (&output.stdout[..], HashMap::new());
-    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-        let head = str::from_utf8(&rest[..end]).ok()?;
-        let mut words = head.split(' ');
-        let (id, size) = (words.next()?, words.nth(1)?.parse::<usize>().ok()?);
-        let from = end + 1;
-        blobs.insert(id.to_owned(), rest.get(from..from + size)?.to_vec());
-        rest = rest.get(from + size + 1..)?;
+    /// Whether the parents of a commit are missing, as in a clone with a depth of 1.
+    fn is_cut_at(&self, commit: &str) -> Result<bool, HistoryError> {
+        let known = self.text(&["rev-list", "--parents", "--max-count=1", commit])?;
+        let recorded = self.text(&["cat-file", "commit", commit])?;
+        Ok(!known.trim().contains(' ') && recorded.lines().any(|line| line.starts_with("parent ")))
     }
-    Some(blobs)
+
+    fn text(&self, arguments: &[&str]) -> Result<String, HistoryError> {
+        let output = self.command(arguments).output().map_err(HistoryError::NoGit)?;
+        check(output.status.success(), &output.stderr)?;
+        String::from_utf8(output.stdout).map_err(|_| unreadable("git wrote something that is not UTF-8"))
+    }
+
+    /// Reads objects by their names, in this order. `take` gets `None` for one that does not exist.
+    fn objects(
+        &self,
+        names: &[String],
+        mut take: impl FnMut(Option<&[u8]>) -> Result<(), HistoryError>,
+    ) -> Result<(), HistoryError> {
+        let mut command = self.command(&["cat-file", "--batch"]);
+        let mut git = command.stdin(Stdio::piped()).spawn().map_err(HistoryError::NoGit)?;
+        let (stdin, stdout, stderr) = (git.stdin.take(), git.stdout.take(), git.stderr.take());
+        let failed = |error: io::Error| unreadable(&format!("git's answer: {error}"));
+        let read = thread::scope(|scope| {
+            // git answers while it is being asked, so all of this must go on at once.
+            scope.spawn(move || {
+                let mut stdin = BufWriter::new(stdin?);
+                names.iter().try_for_each(|name| writeln!(stdin, "{name}")).ok()
+            });
+            let said = scope.spawn(move || {
+                let mut said = Vec::new();
+                stderr.map(|mut stderr| stderr.read_to_end(&mut said));
+                said
+            });
+            let mut answers = stdout.map(BufReader::new);
+            let (mut head, mut bytes, mut answered) = (String::new(), Vec::new(), 0);
+            if let Some(answers) = &mut answers {
+                while answered < names.len() {
+                    head.clear();
+                    if answers.read_line(&mut head).map_err(failed)? == 0 {
+                        break;
+                    }
+                    answered += 1;
+                    let size = head.trim_end().rsplit(' ').next().and_then(|size| size.parse::<usize>().ok());
+                    let Some(size) = size else {
+                        take(None)?;
+                        continue;
+                    };
+                    // A line feed follows.
+                    bytes.resize(size + 1, 0);
+                    answers.read_exact(&mut bytes).map_err(failed)?;
+                    take(Some(&bytes[..size]))?;
+                }
+            }
+            drop(answers);
+            Ok((answered == names.len(), said.join().unwrap_or_default()))
+        });
+        let status = git.wait().map_err(failed)?;
+        let (is_whole, said) = read?;
+        check(is_whole && status.success(), &said)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("git");
+        // Reading must not leave a lock behind. In a hook, git's variables name the hook's repository.
+        command.arg("-C").arg(self.folder).args(arguments).env("GIT_OPTIONAL_LOCKS", "0");
+        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_PREFIX"] {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
 }
 
-fn git(folder: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
-    let output = command(folder, arguments).output().ok()?;
-    output.status.success().then_some(output.stdout)
+fn check(is_good: bool, said: &[u8]) -> Result<(), HistoryError> {
+    let said = String::from_utf8_lossy(said);
+    let said = said.trim();
+    match (is_good, said.is_empty()) {
+        (true, _) => Ok(()),
+        (false, true) => Err(unreadable("git failed and did not say why")),
+        (false, false) => Err(unreadable(said)),
+    }
 }
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new("git");
-    // Reading must not leave a lock behind.
-    command.arg("-C").arg(folder).args(arguments).env("GIT_OPTIONAL_LOCKS", "0");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command
+fn unreadable(why: &str) -> HistoryError {
+    HistoryError::Unreadable(why.to_owned())
+}
+
+fn missing() -> HistoryError {
+    unreadable("an object is missing")
 }

@@ -11,8 +11,8 @@ use bytes::Bytes;
 
 use super::{Cause, Exclusive};
 use crate::domain::Time;
-use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
+use crate::domain::restraint::Restraint;
 use crate::domain::version::Version;
 use crate::formats::edit::EditError;
 use crate::formats::fault::Fault;
@@ -59,10 +59,13 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
         now: Time,
     ) -> Result<Vec<(usize, CommitError)>, CommitError>;
 
-    /// Returns the catalog as it was after each of the last commits, oldest first, with their times, as far as
-    /// the store keeps them.
-    fn history(&self) -> Vec<(Time, Catalog)> {
-        Vec::new()
+    /// Returns what the history of the catalog shows about its restraints, as far as the store keeps one.
+    /// `now` decides which of them have ended by themselves.
+    ///
+    /// # Errors
+    /// When there is a history, but it cannot be read.
+    fn history(&self, _now: Time) -> Result<History, HistoryError> {
+        Ok(History::default())
     }
 
     /// Keeps everybody else from committing until the returned value is dropped: for a caller that reads,
@@ -93,6 +96,28 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
 
     /// Watches the catalog from now on.
     fn watch(self: Arc<Self>) -> Box<dyn Watch>;
+}
+
+/// What the history of a catalog shows.
+#[derive(Debug, Default)]
+pub struct History {
+    /// The restraints that the catalog must still have.
+    pub restraints: Vec<Restraint>,
+    /// If the store has only the last part of the history: how many commits of it.
+    pub cut_after: Option<usize>,
+}
+
+/// Why the history of a catalog is unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The store has nothing from before the last commit.
+    #[error("the clone is shallow and lacks the commit before the last one")]
+    CutShort,
+    #[error("git cannot be run")]
+    NoGit(#[source] io::Error),
+    /// What git says.
+    #[error("{0}")]
+    Unreadable(String),
 }
 
 /// Watches a catalog for changes.
