@@ -30,8 +30,8 @@
 //! | [`clock`] | the time | domain |
 //! | [`promoter`] | the loop: read, decide, commit, publish, swap | domain, operations, words, signing, publish, clock, `store::port` |
 //! | [`http`] | what clients see | domain, words, formats, publish, clock, `store::port`, `promoter::status` |
-//! | [`tls`] | which certificate authorities outgoing connections trust | nothing else |
-//! | [`cluster`] | the cluster's side: verify, decide, download, apply | domain, words, formats, signing, clock, tls, `store::durable` |
+//! | [`tls`] | which certificate authorities outgoing connections trust | `store::plain` |
+//! | [`cluster`] | the cluster's side: verify, decide, download, apply | domain, words, formats, signing, clock, tls, `store::durable`, `store::plain` |
 //! | `cli` | the commands; used only by `main` | all |
 //!
 //! `tests/architecture` lists these dependencies as data, and checks every path in `src/` against them.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
+use crate::store::plain;
+
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -47,7 +49,7 @@ pub fn config(ca: Option<&Path>) -> Result<TlsConfig, TlsError> {
 }
 
 fn in_file(path: &Path) -> Result<Vec<Certificate<'static>>, TlsError> {
-    let text = std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })?;
+    let text = plain::whole(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })?;
     let mut roots = Vec::new();
     for item in parse_pem(&text) {
         let item = item.map_err(|source| TlsError::Pem { path: path.to_owned(), source })?;

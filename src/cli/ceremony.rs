@@ -23,6 +23,7 @@ use crate::signing::Signer;
 use crate::signing::ceremony::{Ceremony, DocumentId, Held};
 use crate::signing::trust::Trust;
 use crate::store::durable::{self, Mode};
+use crate::store::plain;
 
 pub use finish::{finish, install};
 pub use words::{SEE_ROLES, TOO_LARGE, describe, list, short, whose_key};
@@ -53,7 +54,8 @@ pub struct ShowArgs {
 ///
 /// The file brings the roots and roles that it changes, and whoever sent it could have forged them. They
 /// are compared with the pin beside the key (`KEY.pin.json`), which holds what the key last signed under,
-/// and with `--root`. If there is neither, all keys are shown in full, and only `unchecked` confirms.
+/// and with `--root`. If there is neither, all keys are shown in full, and only `unchecked` confirms. A
+/// ceremony that founds a repository needs neither where `tidegate init` has begun it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -83,6 +85,9 @@ pub struct SignArgs {
 pub struct FinishArgs {
     /// The file of the ceremony
     file: PathBuf,
+    /// A key that is at hand, whose pin moves on to the new root
+    #[arg(long, value_name = "FILE")]
+    key: Vec<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,7 +102,9 @@ pub fn run(command: Command, workspace: &Workspace, terminal: &mut Terminal<'_>)
         Command::Sign(args) => sign(&args, workspace, terminal)?,
         Command::Finish(args) => {
             let ceremony = read(&args.file)?;
+            pins::check_finished(&args.key, &ceremony)?;
             let written = finish(&ceremony, workspace, terminal)?;
+            pins::keep(&args.key, ceremony.result(), terminal);
             if ceremony.retires().is_none() {
                 terminal.show(&FinishBody { written }, String::new)?;
             }
@@ -106,8 +113,14 @@ pub fn run(command: Command, workspace: &Workspace, terminal: &mut Terminal<'_>)
     Ok(ExitCode::SUCCESS)
 }
 
-/// The way out where nothing shows that the roots in a file are real.
-const NAME_ROOT: &str = "name a root that you have kept: `--root N.root.json`";
+/// The way out where nothing shows that the roots in a file are real. A new repository has no root yet.
+fn way_out(ceremony: &Ceremony) -> &'static str {
+    if ceremony.founds() {
+        "sign where `tidegate init` has begun the ceremony"
+    } else {
+        "name a root that you have kept: `--root N.root.json`"
+    }
+}
 
 fn show(args: &ShowArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
     let ceremony = read(&args.file)?;
@@ -120,7 +133,7 @@ fn show(args: &ShowArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
 fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<()> {
     let mut ceremony = read(&args.file)?;
     ceremony.check(workspace.now()).hint(words::NEVER_SIGN)?;
-    let is_compared = is_compared(args, &ceremony)?;
+    let is_compared = is_compared(args, &ceremony, workspace)?;
     describe(&ceremony, !is_compared, terminal)?;
     // The keeper must see what would be signed before the question appears.
     terminal.flush().context("cannot show what would be signed")?;
@@ -135,15 +148,17 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
             return Err(refuse(
                 format!("cannot sign `{file}` unseen: nothing shows that the roots in it are real"),
                 format!(
-                    "{NAME_ROOT}; or sign without `--yes`, and compare all keys and thresholds with those that you know"
+                    "{}; or sign without `--yes`, and compare all keys and thresholds with those that you know",
+                    way_out(&ceremony)
                 ),
             ));
         }
         (false, false) => {
-            terminal.note(
-                "warning: nothing shows that the roots in this file are real; compare all keys and thresholds above with those that you know, or name a root that you have kept: `--root N.root.json`",
-            );
-            passphrase::confirmed("sign what was not checked?", "unchecked", NAME_ROOT)?
+            let way_out = way_out(&ceremony);
+            terminal.note(format_args!(
+                "warning: nothing shows that the roots in this file are real; compare all keys and thresholds above with those that you know, or {way_out}",
+            ));
+            passphrase::confirmed("sign what was not checked?", "unchecked", way_out)?
         }
     };
     if !agreed {
@@ -170,12 +185,12 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
 }
 
 /// Compares a ceremony with what the keeper holds: the pins beside the keys, and the root that was named.
-/// Returns whether there was anything to compare with. Nothing is needed to found a repository: everything
-/// in it is new, and is shown in full.
-fn is_compared(args: &SignArgs, ceremony: &Ceremony) -> anyhow::Result<bool> {
+/// Returns whether there was anything to compare with. To found a repository, what `init` has made on this
+/// machine does as well.
+fn is_compared(args: &SignArgs, ceremony: &Ceremony, workspace: &Workspace) -> anyhow::Result<bool> {
     let is_pinned = pins::check(&args.key, ceremony)?;
     if let Some(path) = &args.root {
-        let raw = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let raw = plain::whole(path).with_context(|| format!("cannot read `{}`", path.display()))?;
         let held = Held::root(parse_root(&path.display().to_string(), raw.into())?);
         let (file, path) = (args.file.display(), path.display());
         ceremony
@@ -183,7 +198,7 @@ fn is_compared(args: &SignArgs, ceremony: &Ceremony) -> anyhow::Result<bool> {
             .with_context(|| format!("the roots in `{file}` do not lead on from `{path}`"))
             .hint("do not sign: the file belongs to another repository, is out of date, or somebody forged its roots")?;
     }
-    Ok(is_pinned || args.root.is_some() || ceremony.founds())
+    Ok(is_pinned || args.root.is_some() || pins::has_begun_here(ceremony, workspace))
 }
 
 /// Returns the catalog's keys and roles, or an error if it has none.
@@ -233,7 +248,7 @@ fn next(ceremony: &Ceremony, file: &Path, terminal: &mut Terminal<'_>) {
 
 /// Reads a ceremony from its file.
 fn read(file: &Path) -> anyhow::Result<Ceremony> {
-    let text = fs::read(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+    let text = plain::whole(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     Ceremony::read(&text)
         .with_context(|| format!("cannot use `{}`", file.display()))
         .hint("ask the person who began the ceremony to send the file again")

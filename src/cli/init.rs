@@ -145,13 +145,13 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     ceremony
         .check(workspace.now())
         .hint("give each keeper's key once (`--root-key`), and a `--root-threshold` of at most as many")?;
-    let offline: Vec<PathBuf> =
-        body.keys.iter().filter(|key| key.role != "online").map(|key| key.file.clone()).collect();
+    // Beside the online key too: it shows `ceremony sign` on this machine that nobody has changed the file.
+    let files: Vec<PathBuf> = body.keys.iter().map(|key| key.file.clone()).collect();
     let keys = root.iter().chain([&targets, &release]);
     ceremony.sign(&keys.map(|key| key as &dyn Signer).collect::<Vec<_>>())?;
     if root.is_none() {
         ceremony::pass_on(&ceremony, &args.ceremony, terminal)?;
-        pins::keep(&offline, ceremony.base(), terminal);
+        pins::keep(&files, ceremony.base(), terminal);
         body.made.push(args.ceremony.clone());
         body.show(terminal)?;
         args.keep_safe(terminal);
@@ -159,7 +159,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     }
     let _exclusive = workspace.store()?.exclusive()?;
     let written = ceremony::install(&ceremony, &snapshot, workspace)?;
-    pins::keep(&offline, ceremony.result(), terminal);
+    pins::keep(&files, ceremony.result(), terminal);
     body.made.extend(written.iter().map(|path| workspace.catalog.join(path)));
     body.show(terminal)?;
     args.keep_safe(terminal);

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -12,7 +13,7 @@ use super::passphrase::{PassphraseSource, Passphrases};
 use crate::signing::key::{KeyError, is_encrypted, public_half};
 use crate::signing::{CommandSigner, PrivateKey, PublicKey, Signer};
 use crate::store::durable::{self, Mode};
-use crate::store::secret;
+use crate::store::{plain, secret};
 
 /// How a command signs with the keys that it is given.
 #[derive(Debug, Clone, clap::Args)]
@@ -178,7 +179,9 @@ pub fn check_arguments(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -
 
 fn text(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     check_path(path)?;
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()));
+    let text = plain::whole_or_pipe(path)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other))
+        .with_context(|| format!("cannot read `{}`", path.display()));
     text.map(Zeroizing::new).hint("name a file that has a key in PEM form")
 }
 

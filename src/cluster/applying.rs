@@ -57,7 +57,7 @@ impl Applying {
     /// # Errors
     /// When the lock file cannot be opened.
     pub fn is_running(&self) -> Result<bool, Refusal> {
-        Ok(self.path.exists() && lock::take(&self.path)?.is_none())
+        lock::is_held(&self.path)
     }
 
     /// Stops a command that a killed agent has left behind: its process groups get SIGTERM, and SIGKILL after
@@ -113,5 +113,59 @@ impl Drop for Held {
         if self.has_ended {
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::domain::Time;
+
+    /// A clock on which the wait after SIGTERM is over as soon as there is a certain file.
+    struct Until(PathBuf, AtomicBool);
+
+    impl Clock for Until {
+        fn now(&self) -> Time {
+            Time::UNIX_EPOCH
+        }
+
+        fn monotonic(&self) -> Duration {
+            if !self.1.swap(true, Ordering::SeqCst) {
+                return Duration::ZERO;
+            }
+            while !self.0.exists() {
+                std::thread::sleep(PAUSE);
+            }
+            GRACE
+        }
+    }
+
+    #[test]
+    fn a_command_that_ignores_sigterm_is_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let applying = Applying::new(folder.path());
+        let script = "trap 'echo > told' TERM; exec 9> apply.lock; flock 9; while :; do sleep 0.02; done";
+        let mut command = Command::new("sh");
+        let mut orphan = command
+            .args(["-c", script])
+            .current_dir(&folder)
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        while !applying.is_running().unwrap() {
+            assert_eq!(orphan.try_wait().unwrap(), None);
+            std::thread::sleep(PAUSE);
+        }
+        let clock: SharedClock = Arc::new(Until(folder.path().join("told"), AtomicBool::default()));
+        applying.stop(&clock).unwrap();
+        assert!(!applying.is_running().unwrap());
+        assert_eq!(orphan.wait().unwrap().code(), None, "it was killed");
     }
 }

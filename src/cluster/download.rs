@@ -1,7 +1,7 @@
 //! Resumable downloads of payloads. A file gets its final name only when it is complete and verified.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use crate::domain::version::Version;
 use crate::formats::tuf::names;
 use crate::signing::verify::Violation;
 use crate::store::durable::{self, Mode};
+use crate::store::plain;
 
 /// Large enough for efficient reads, and small enough that a pause takes effect at once.
 const CHUNK: usize = 256 * 1024;
@@ -74,10 +75,9 @@ impl Download<'_> {
             fs::remove_file(&part).map_err(Refusal::state(&part))?;
             return Err(refusal);
         }
-        let synced = File::open(&part).and_then(|file| file.sync_all());
+        let synced = plain::open(&part).and_then(|file| file.sync_all());
         synced.and_then(|()| fs::rename(&part, &path)).map_err(Refusal::state(&part))?;
-        let folder = File::open(self.folder).and_then(|folder| folder.sync_all());
-        folder.map_err(Refusal::state(self.folder))?;
+        durable::sync_folder(self.folder).map_err(Refusal::state(self.folder))?;
         Ok(path)
     }
 
@@ -178,7 +178,7 @@ impl Download<'_> {
 /// # Errors
 /// When the digest is different, or the file cannot be read.
 pub fn check(path: &Path, payload: &Payload) -> Result<(), Refusal> {
-    let mut file = File::open(path).map_err(Refusal::state(path))?;
+    let mut file = plain::open(path).map_err(Refusal::state(path))?;
     let mut hasher = sha2::Sha256::new();
     let mut chunk = vec![0; CHUNK];
     loop {

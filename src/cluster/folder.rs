@@ -20,6 +20,7 @@ use crate::domain::channel::ChannelName;
 use crate::domain::span::Span;
 use crate::domain::version::Version;
 use crate::store::durable::{self, Mode};
+use crate::store::plain;
 
 const FILE: &str = "cluster.json";
 
@@ -317,7 +318,7 @@ impl Folder {
     /// When it cannot be read.
     pub fn root(&self) -> Result<Bytes, Refusal> {
         let path = self.path.join("root.json");
-        fs::read(&path).map(Bytes::from).map_err(Refusal::state(path))
+        plain::whole(&path).map(Bytes::from).map_err(Refusal::state(path))
     }
 
     /// Reads settings, orders and record.
@@ -356,6 +357,14 @@ impl Folder {
         lock::take(&self.path.join("run.lock"))
     }
 
+    /// Whether an agent is running.
+    ///
+    /// # Errors
+    /// When the lock file cannot be opened.
+    pub fn is_run(&self) -> Result<bool, Refusal> {
+        lock::is_held(&self.path.join("run.lock"))
+    }
+
     /// The lock of a running `--apply`.
     pub fn applying(&self) -> Applying {
         Applying::new(&self.path)
@@ -377,7 +386,7 @@ impl Folder {
 
 /// Reads a JSON file of the state. `None` if there is no such file.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Refusal> {
-    match fs::read(path) {
+    match plain::whole(path) {
         Ok(bytes) => {
             serde_json::from_slice(&bytes).map(Some).map_err(|e| Refusal::damaged(path, e.to_string()))
         }

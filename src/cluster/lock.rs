@@ -8,7 +8,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::refusal::Refusal;
-use crate::store::durable::{self, Mode};
+use crate::store::durable::{self, Mode, present};
+
+/// How often to try to take a lock that somebody is asking about.
+const ASKERS: u32 = 20;
 
 /// A command tries to take a lock for a minute, in steps of [`PAUSE`]. A check normally takes seconds, but
 /// with the slowest server that is accepted, each file takes a minute.
@@ -47,6 +50,20 @@ pub fn wait(path: &Path) -> Result<Lock, Refusal> {
     Err(Refusal::state(path)(busy))
 }
 
+/// Whether somebody holds a lock. Who asks does not hold it meanwhile: two who ask at once do not see each
+/// other, and who wants to take it at that moment only has to try again.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn is_held(path: &Path) -> Result<bool, Refusal> {
+    let Some(file) = present(File::open(path)).map_err(Refusal::state(path))? else { return Ok(false) };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(e)) => Err(Refusal::state(path)(e)),
+    }
+}
+
 /// Takes a lock, unless another command holds it.
 ///
 /// # Errors
@@ -57,9 +74,38 @@ pub fn take(path: &Path) -> Result<Option<Lock>, Refusal> {
     }
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
     let file = file.map_err(Refusal::state(path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(Lock { file })),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(e)) => Err(Refusal::state(path)(e)),
+    for _ in 0..ASKERS {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(Lock { file })),
+            Err(TryLockError::WouldBlock) if is_held(path)? => break,
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            Err(TryLockError::Error(e)) => return Err(Refusal::state(path)(e)),
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asks_about_a_lock_is_not_taken_for_its_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        assert!(!is_held(&path).unwrap() && !path.exists(), "a question creates nothing");
+        drop(take(&path).unwrap().unwrap());
+        let asker = File::open(&path).unwrap();
+        asker.lock_shared().unwrap();
+        assert!(!is_held(&path).unwrap());
+        let taken = std::thread::spawn({
+            let path = path.clone();
+            move || take(&path)
+        });
+        drop(asker);
+        let taken = taken.join().unwrap().unwrap();
+        assert!(taken.is_some() && is_held(&path).unwrap() && take(&path).unwrap().is_none());
+        drop(taken);
+        assert!(!is_held(&path).unwrap());
     }
 }

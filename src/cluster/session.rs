@@ -203,6 +203,24 @@ mod tests {
         session.get("metadata/1.a.json", None).unwrap();
     }
 
+    /// A server whose bodies have no end.
+    struct Endless;
+
+    impl Fetch for Endless {
+        fn get(&self, _ask: &Ask<'_>) -> Result<Reply, Refusal> {
+            Ok(Reply::Found(Found { from: 0, body: Box::new(std::io::repeat(7)) }))
+        }
+    }
+
+    #[test]
+    fn no_file_is_read_beyond_its_limit_whatever_is_listed() {
+        let session = Session::new(Arc::new(Endless), None, Arc::new(Hand::default()), Time::UNIX_EPOCH);
+        let listed = Target { length: u64::MAX, ..Target::of(b"") };
+        let refused = session.get("metadata/1.a.json", Some(&listed)).unwrap_err();
+        assert_eq!(refused.kind(), "TooLarge");
+        assert!(refused.to_string().contains("67108864"), "{refused}");
+    }
+
     #[test]
     fn many_small_files_are_no_way_around_the_bound_on_a_large_one() {
         let mut session = Session::new(Arc::new(Ten), None, Arc::new(Hand::default()), Time::UNIX_EPOCH);

@@ -103,7 +103,7 @@ impl StatusBody {
     /// # Errors
     /// When its folder cannot be read.
     pub fn of(folder: &Folder) -> Result<Self, Refusal> {
-        let running = folder.run_lock()?.is_none();
+        let running = folder.is_run()?;
         let is_orphaned = !running && folder.applying().is_running()?;
         Ok(Self::made(folder.name(), running, is_orphaned, folder.read()?))
     }

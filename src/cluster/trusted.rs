@@ -24,6 +24,7 @@ use crate::signing::Signed;
 use crate::signing::continuity::Known;
 use crate::signing::verify::Verified;
 use crate::store::durable::{self, Batch, Mode};
+use crate::store::plain;
 
 /// The folder of a cluster's trusted state.
 #[derive(Debug, Clone)]
@@ -108,7 +109,7 @@ impl State {
 
     /// Reads a file by its digest. The copy on disk may be damaged, so the caller checks it.
     pub fn file(&self, digest: &Sha256) -> Option<Bytes> {
-        fs::read(self.files.join(digest.to_string())).ok().map(Bytes::from)
+        plain::whole(&self.files.join(digest.to_string())).ok().map(Bytes::from)
     }
 }
 
@@ -141,7 +142,7 @@ impl Trusted {
     /// count as unsigned, and the cluster would forget it.
     fn document<T: DeserializeOwned>(&self, digest: &Sha256) -> Result<Signed<T>, Refusal> {
         let path = self.files().join(digest.to_string());
-        let raw = fs::read(&path).map(Bytes::from).map_err(Refusal::state(&path))?;
+        let raw = plain::whole(&path).map(Bytes::from).map_err(Refusal::state(&path))?;
         if sha256(&raw) != *digest {
             return Err(Refusal::damaged(path, "it does not have the digest in its name"));
         }
@@ -169,7 +170,7 @@ impl Trusted {
         let memory = Memory { verified: time, seen, root, timestamp, snapshot };
         let path = |digest: &Sha256| self.files().join(digest.to_string());
         let is_new =
-            |(digest, bytes): &(&Sha256, &Bytes)| fs::read(path(digest)).ok().as_deref() != Some(bytes);
+            |(digest, bytes): &(&Sha256, &Bytes)| plain::whole(&path(digest)).ok().as_deref() != Some(bytes);
         let new: Vec<_> = files.iter().filter(is_new).collect();
         let is_same = |before: &State| Memory { verified: time, ..before.memory.clone() } == memory;
         if new.is_empty() && before.is_some_and(is_same) {

@@ -20,11 +20,11 @@ use self::git::{WorkTree, work_tree};
 use self::listing::{Cached, Content, Listing};
 use self::watch::FolderWatch;
 use super::durable::{self, Batch, Mode, WriteError};
-use super::lock;
 use super::port::{
     CatalogStore, CommitError, Each, Exclusive, History, HistoryError, ReadError, Revision, Snapshot, Watch,
     reuse, roles_first,
 };
+use super::{lock, plain};
 use crate::domain::Time;
 use crate::domain::change::Change;
 use crate::domain::version::Version;
@@ -61,7 +61,7 @@ impl Directory {
     /// When the catalog folder does not exist.
     pub fn open(catalog: &Path, payloads: &Path) -> Result<Self, ReadError> {
         let failed = |source| unreadable_folder(catalog, source);
-        if !std::fs::metadata(catalog).map_err(failed)?.is_dir() {
+        if !fs::metadata(catalog).map_err(failed)?.is_dir() {
             return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
         let cache = Mutex::default();
@@ -240,7 +240,8 @@ fn assembled<'a>(
     let reported: HashSet<&str> = reading.faults.iter().map(|fault| fault.file.as_str()).collect();
     let mut recalled = false;
     for file in files.clone().filter(|file| file.lacks_text() && reported.contains(file.path())) {
-        let read = listing.files.get(file.path()).and_then(|listed| fs::read_to_string(&listed.path).ok());
+        let bytes = listing.files.get(file.path()).and_then(|listed| plain::whole(&listed.path).ok());
+        let read = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         let same = |text: &String| {
             let digest: [u8; 32] = Sha256::digest(text).into();
             cache.files.get(file.path()).is_some_and(|cached| cached.digest == digest)

@@ -295,7 +295,11 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-fn sync_folder(folder: &Path) -> io::Result<()> {
+/// Makes the names of the files in a folder survive a crash.
+///
+/// # Errors
+/// When the folder cannot be opened or synced.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 

@@ -357,7 +357,7 @@ impl PayloadStore for MemoryPayloads {
     fn put(&self, files: &[Incoming]) -> Result<usize, PayloadError> {
         for Incoming { path, sha256, .. } in files {
             let payload = path.display().to_string();
-            let bytes = std::fs::read(path)
+            let bytes = super::plain::whole(path)
                 .map_err(|source| PayloadError::Read { payload: payload.clone(), source })?;
             self.copy(payload, bytes, *sha256)?;
         }

@@ -4,20 +4,63 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
+use rustix::fs::{OFlags, fcntl_setfl};
+
 use super::durable::present;
+
+/// The most bytes of a file that is read whole. The largest of them is a ceremony with the roles of many
+/// lines, of 8 MiB each.
+const LARGEST: u64 = 256 * 1024 * 1024;
 
 /// Opens a regular file for reading.
 ///
 /// # Errors
 /// When it cannot be opened, or is not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
-    // Without this flag, opening a pipe waits for a writer.
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    regular(at_once(path)?)
+}
+
+fn regular(file: File) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+/// Opens a file without waiting: without this flag, opening a pipe waits for a writer.
+fn at_once(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)
+}
+
+/// Reads a whole regular file.
+///
+/// # Errors
+/// When it cannot be read, is not a regular file, or is larger than anything that is read whole.
+pub fn whole(path: &Path) -> io::Result<Vec<u8>> {
+    bounded(open(path)?)
+}
+
+/// Reads a whole file that a person has named and that must not be kept on a disk, such as a key: a regular
+/// file, or a pipe that has a writer, such as `<(COMMAND)` of a shell.
+///
+/// # Errors
+/// When it cannot be read, is neither of them, or is larger than anything that is read whole.
+pub fn whole_or_pipe(path: &Path) -> io::Result<Vec<u8>> {
+    let file = at_once(path)?;
+    if !file.metadata()?.file_type().is_fifo() {
+        return bounded(regular(file)?);
+    }
+    // The writer may need a while. A pipe without one has ended.
+    fcntl_setfl(&file, OFlags::empty())?;
+    bounded(file)
+}
+
+fn bounded(file: File) -> io::Result<Vec<u8>> {
+    let bytes = read(file, LARGEST)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::other(format!("it is larger than {LARGEST} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// Opens a regular file at a relative path below a folder. A symbolic link is an error, except for the
@@ -60,6 +103,7 @@ pub fn read(file: impl Read, limit: u64) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -71,9 +115,31 @@ mod tests {
         for path in [&*pipe, folder.path(), Path::new("/dev/zero")] {
             let error = open(path).unwrap_err();
             assert_eq!(error.to_string(), "it is not a regular file", "{}", path.display());
+            assert_eq!(whole(path).unwrap_err().to_string(), error.to_string());
         }
+        // Nobody writes into it, so there is nothing to wait for.
+        assert_eq!(whole_or_pipe(&pipe).unwrap(), b"");
+        assert!(whole_or_pipe(Path::new("/dev/zero")).is_err());
         let missing = open(&folder.path().join("none")).unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_read_into_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large");
+        File::create(&path).unwrap().set_len(LARGEST + 1).unwrap();
+        assert_eq!(whole(&path).unwrap_err().to_string(), "it is larger than 268435456 bytes");
+    }
+
+    #[test]
+    fn a_key_may_come_from_a_pipe() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let path = format!("/dev/fd/{}", reader.as_raw_fd());
+        let read = std::thread::spawn(move || whole_or_pipe(Path::new(&path)));
+        io::Write::write_all(&mut writer, b"a key").unwrap();
+        drop(writer);
+        assert_eq!(read.join().unwrap().unwrap(), b"a key");
     }
 
     #[test]

@@ -72,6 +72,76 @@ fn without_a_pin_or_a_root_nothing_is_signed_unseen_and_all_keys_are_shown_in_fu
     assert!(roles.to_string().contains(&mallory), "{roles}");
 }
 
+/// A founding of two keepers that `init` has begun where the catalog is, and the arguments to sign it.
+fn begun(desk: &Desk, folder: &str, keepers: [&str; 2]) -> String {
+    let [one, two] = keepers.map(|name| format!("../{name}.pem"));
+    let file = desk.path(folder).join("founding.json");
+    let state = format!("{folder}/.tidegate");
+    let folders = ["--catalog", &format!("{folder}/channels"), "--payloads", &format!("{folder}/payloads")];
+    let keys = ["--offline-keys", &format!("{folder}-keys"), "--no-encrypt", "--state", &state];
+    let root = ["--root-key", one.trim_start_matches("../"), "--root-key", two.trim_start_matches("../")];
+    desk.done(&[&["init", "--ceremony", file.to_str().unwrap()][..], &folders, &keys, &root].concat());
+    format!("{folder}/founding.json")
+}
+
+#[test]
+fn a_founding_is_signed_unseen_only_where_it_was_begun_and_nobody_has_changed_it() {
+    let desk = Desk::empty();
+    for (seed, name) in (11..).zip(["ada", "ben", "mallory"]) {
+        key(&desk, name, seed);
+    }
+    let file = begun(&desk, "here", ["ada", "ben"]);
+    let forged = begun(&desk, "there", ["ada", "mallory"]);
+    let unseen = |file: &str, state: &str| {
+        let key = "keys/ada.pem";
+        ["ceremony", "sign", file, "--key", key, "--yes", "--state", state].map(str::to_owned)
+    };
+    let way_out = "sign where `tidegate init` has begun the ceremony";
+    for (file, state) in [(&file, "elsewhere"), (&forged, "here/.tidegate"), (&file, "there/.tidegate")] {
+        let sign = unseen(file, state);
+        let sign: Vec<&str> = sign.iter().map(String::as_str).collect();
+        refused(&desk, &sign, file, &["nothing shows that the roots in it are real", way_out]);
+        // Without `--yes`, there is a question, and no terminal to answer it on.
+        let asked: Vec<&str> = sign.iter().copied().filter(|word| *word != "--yes").collect();
+        let shown = ["adds the key", "compare all keys and thresholds", "there is no terminal", way_out];
+        refused(&desk, &asked, file, &shown);
+        assert!(!desk.path("keys/ada.pem.pin.json").exists());
+    }
+    let sign = unseen(&file, "here/.tidegate");
+    desk.done(&sign.iter().map(String::as_str).collect::<Vec<_>>());
+    // Its own pin is all that it needs from here on.
+    let sign = unseen(&file, "elsewhere");
+    desk.done(&sign.iter().map(String::as_str).collect::<Vec<_>>());
+    let sign = unseen(&forged, "there/.tidegate");
+    let sign: Vec<&str> = sign.iter().map(String::as_str).collect();
+    refused(&desk, &sign, &forged, &["does not lead on from its pin `keys/ada.pem.pin.json`"]);
+}
+
+#[test]
+fn what_finishes_a_ceremony_moves_the_pins_of_the_keys_at_hand() {
+    let desk = founded();
+    let renew = ["root", "change", "renew.json", "--renew", "root", "--renew", "targets"];
+    desk.done(&renew);
+    let before = desk.read("renew.json");
+    sign(&desk, "renew.json", "root");
+    sign(&desk, "renew.json", "targets");
+    let finish = ["ceremony", "finish", "renew.json", "--key", "keys/root.pem"];
+    for _ in 0..2 {
+        desk.done(&finish);
+    }
+    // Only a key that was at hand has seen the new root.
+    desk.write("again.json", &before);
+    let older = "its newest root is version 1, but the keeper has seen version 2";
+    let again = ["ceremony", "sign", "again.json", "--key", "keys/root.pem", "--yes"];
+    refused(&desk, &again, "again.json", &[older]);
+    desk.done(&["ceremony", "sign", "again.json", "--key", "keys/targets.pem", "--yes"]);
+    // What does not lead on from a pin is not finished either.
+    let (forged, _) = forged();
+    desk.write("forged.json", &forged);
+    let finish = ["ceremony", "finish", "forged.json", "--key", "keys/root.pem"];
+    refused(&desk, &finish, "channels/trust/targets.json", &["does not lead on from its pin"]);
+}
+
 #[test]
 fn what_is_older_than_what_a_key_has_signed_is_not_signed() {
     let desk = founded();

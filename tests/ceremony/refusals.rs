@@ -1,5 +1,7 @@
 //! What is refused before it is signed, or before it is published.
 
+use std::process::Command;
+
 use crate::desk::Desk;
 use crate::keepers::{founded, key, role, sign};
 
@@ -9,6 +11,48 @@ fn refused(desk: &Desk, arguments: &[&str], expected: &str) {
     assert!(told.contains("\nexit 1\n") && told.contains(expected), "{told}");
     assert!(told.contains("\nhint: "), "{told}");
     assert!(desk.files("channels/trust") == trust, "{told}");
+}
+
+#[test]
+fn what_is_no_file_blocks_nobody_and_fills_no_memory() {
+    let desk = founded();
+    let pin = "keys/targets.pem.pin.json";
+    std::fs::remove_file(desk.path(pin)).unwrap();
+    for pipe in ["pipe", pin] {
+        assert!(Command::new("mkfifo").arg(desk.path(pipe)).status().unwrap().success());
+    }
+    desk.done(&["root", "change", "renew.json", "--renew", "root"]);
+    let cluster = ["cluster", "add", "c", "--server", "http://127.0.0.1:1", "--channel", "1.8-production"];
+    for place in ["pipe", "/dev/zero"] {
+        for command in [
+            &["ceremony", "show", place][..],
+            &["ceremony", "sign", place, "--key", "keys/root.pem", "--yes"],
+            &["ceremony", "sign", "renew.json", "--key", "keys/root.pem", "--yes", "--root", place],
+            &[
+                "ceremony",
+                "sign",
+                "renew.json",
+                "--key",
+                place,
+                "--root",
+                "channels/trust/1.root.json",
+                "--yes",
+            ],
+            &["root", "change", "--renew", "targets", "--key", "keys/targets.pem"],
+            &["root", "change", "add.json", "--add", &format!("root={place}")],
+            &["key", "public", place],
+            &["key", "list", place],
+            &["verify", "--from", "http://127.0.0.1:1", "--root", place],
+            &["verify", "--from", "https://127.0.0.1:1", "--ca", place],
+            &[&cluster[..], &["--current", "true", "--root", place]].concat(),
+        ] {
+            let program = env!("CARGO_BIN_EXE_tidegate");
+            let mut limited = Command::new("timeout");
+            let output =
+                limited.arg("20").arg(program).args(command).current_dir(desk.path(".")).output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "{command:?}: {output:?}");
+        }
+    }
 }
 
 #[test]

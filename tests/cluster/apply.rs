@@ -59,19 +59,25 @@ fn a_pause_stops_a_command_whose_agent_was_killed_and_says_so() {
 #[test]
 fn what_is_left_of_a_stopped_command_is_waited_for() {
     let desk = Desk::new();
-    // The installer leaves the process group of the command, so a pause does not end it.
-    let apply = "echo begun >> log; setsid -w sh -c 'until [ -e go ]; do sleep 0.1; done; echo ended >> log' > /dev/null 2>&1; exit 1";
-    desk.add("1.8-production", FROM, apply, AUTOMATIC);
+    // The installer leaves the process group of the command, so it outlives the command.
+    let installer = "trap 'echo stopped >> log; exit 1' TERM; echo begun >> log; until [ -e go ]; do sleep 0.05; done; echo ended >> log";
+    let apply = format!("setsid -w sh -c \"{installer}\" > /dev/null 2>&1; exit 1");
+    desk.add("1.8-production", FROM, &apply, AUTOMATIC);
     let agent = desk.agent();
     desk.until_file("log", "begun");
-    let pause = ["cluster", "pause", "c"];
-    desk.run(&pause);
-    desk.until_state("Paused");
+    // A pause ends that too.
+    desk.run(&["cluster", "pause", "c"]);
+    desk.until_file("log", "stopped");
     desk.run(&["cluster", "resume", "c"]);
+    desk.until_file("log", "begun\nstopped\nbegun");
+    // An agent that ends stops the command alone.
+    assert_eq!(agent.stop(), Some(0));
+    desk.write("agent.log", "");
+    let agent = desk.agent();
     desk.until_file("agent.log", "waiting for the `--apply`");
-    assert_eq!(desk.read("log"), "begun\n");
+    assert_eq!(desk.read("log"), "begun\nstopped\nbegun\n");
     desk.write("go", "");
-    desk.until_file("log", "begun\nended\nbegun");
+    desk.until_file("log", "begun\nstopped\nbegun\nended\nbegun");
     agent.kill();
 }
 

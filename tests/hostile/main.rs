@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
 mod attacks;
+mod ceremony;
 mod docs;
 mod forge;
 mod judged;

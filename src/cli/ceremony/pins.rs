@@ -2,16 +2,16 @@
 //!
 //! What a key is asked to sign next must lead on from them, whoever sent it.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use super::super::failure::Hint;
 use super::super::terminal::Terminal;
+use super::super::workspace::Workspace;
 use crate::signing::ceremony::{Ceremony, Held};
-use crate::store::durable::{self, Mode};
+use crate::store::durable::{self, Mode, present};
+use crate::store::plain;
 
 /// The file of a key's pin: `root.pem.pin.json` beside `root.pem`.
 pub fn place(key: &Path) -> PathBuf {
@@ -45,13 +45,25 @@ pub fn check<'a>(keys: impl IntoIterator<Item = &'a PathBuf>, ceremony: &Ceremon
     Ok(any)
 }
 
-fn read(place: &Path) -> anyhow::Result<Option<Held>> {
-    let raw = match fs::read(place) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        read => read.with_context(|| format!("cannot read `{}`", place.display()))?,
+/// The same for a ceremony that is finished. A pin of its result is from an earlier run.
+pub fn check_finished(keys: &[PathBuf], ceremony: &Ceremony) -> anyhow::Result<()> {
+    let result = ceremony.result();
+    let has_result = |key: &&PathBuf| {
+        let held = read(&place(key)).ok().flatten();
+        held.zip(result.as_ref()).is_some_and(|(held, result)| held.is_same(result))
     };
+    check(keys.iter().filter(|key| !has_result(key)), ceremony).map(drop)
+}
+
+/// Whether `init` has begun this ceremony on this machine: it pins what it founds beside the online key too.
+pub fn has_begun_here(ceremony: &Ceremony, workspace: &Workspace) -> bool {
+    let held = read(&place(&workspace.online_key_path())).ok().flatten();
+    held.is_some_and(|held| ceremony.founds() && ceremony.leads_on_from(&held).is_ok())
+}
+
+fn read(place: &Path) -> anyhow::Result<Option<Held>> {
+    let raw = present(plain::whole(place)).with_context(|| format!("cannot read `{}`", place.display()))?;
+    let Some(raw) = raw else { return Ok(None) };
     let held = Held::read(&raw).with_context(|| format!("cannot use `{}`", place.display()));
     held.map(Some)
         .hint("restore the file; without it, tidegate cannot tell whether the keys and roles are real")
@@ -67,7 +79,7 @@ pub fn keep<'a>(
     let mut new = Vec::new();
     for key in keys {
         let place = place(key);
-        let before = fs::read(&place).ok();
+        let before = plain::whole(&place).ok();
         if before.as_ref() == Some(&file) {
             continue;
         }

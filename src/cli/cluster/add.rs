@@ -18,6 +18,7 @@ use crate::domain::span::Span;
 use crate::formats::tuf::Root;
 use crate::signing::Signed;
 use crate::store::durable::{self, Mode};
+use crate::store::plain;
 
 /// Add a cluster: which channel it follows, and how it is updated
 ///
@@ -54,7 +55,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let Args { name, root: path, config, replace } = args;
     let folder = Folder::new(&workspace.state, name);
     let hint = "get `1.root.json` from the server's operator, in a way that you trust";
-    let root = fs::read(path)
+    let root = plain::whole(path)
         .map(Bytes::from)
         .with_context(|| format!("cannot read the root `{}`", path.display()))
         .hint(hint)?;

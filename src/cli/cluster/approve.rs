@@ -48,7 +48,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     })?;
     if cluster.config.apply.is_none() {
         terminal.note("note: the cluster has no `--apply CMD`, so nothing is applied here");
-    } else if folder.run_lock()?.is_some() {
+    } else if !folder.is_run()? {
         terminal.note(format!("note: no agent is running; start one with `tidegate cluster run {name}`"));
     }
     Ok(ExitCode::SUCCESS)

@@ -27,7 +27,7 @@ pub struct Args {
     once: bool,
 }
 
-/// How often to try to take the lock, which `status` may hold for a moment.
+/// How often to try to take the lock, which `pause` may hold for a moment.
 const TRIES: u32 = 20;
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {

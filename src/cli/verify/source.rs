@@ -196,8 +196,7 @@ pub fn own_root(path: Option<&Path>, catalog: &Path) -> anyhow::Result<Option<Si
         None if own.is_file() => own,
         None => return Ok(None),
     };
-    let raw = fs::File::open(&path).and_then(|file| plain::read(file, MAX_UNLISTED));
-    let raw = raw.with_context(|| format!("cannot read `{}`", path.display()))?;
+    let raw = plain::whole(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
     parse_root(&path.display().to_string(), raw.into()).map(Some)
 }
 
@@ -262,4 +261,25 @@ fn unreachable(error: &ureq::Error) -> &'static str {
 /// a space.
 fn encoded(path: &str) -> String {
     path.replace('+', "%2B")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_is_read_beyond_its_limit_whatever_is_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = Source::Folder(folder.path().to_owned(), "");
+        let listed = |length| Target { length, ..Target::of(b"") };
+        for (size, listed, expected) in [
+            (MAX_UNLISTED + 1, None, "`file` is larger than 1048576 bytes"),
+            (MAX_LISTED + 1, Some(listed(u64::MAX)), "`file` is larger than 67108864 bytes"),
+            (11, Some(listed(10)), "`file` is larger than the 10 bytes that are listed"),
+        ] {
+            fs::File::create(folder.path().join("file")).unwrap().set_len(size).unwrap();
+            let refused = source.get("file", listed.as_ref()).unwrap_err();
+            assert_eq!(refused.to_string(), expected);
+        }
+    }
 }

@@ -62,6 +62,12 @@ impl Held {
         self.root.signed().version
     }
 
+    /// Whether both are the same documents, whoever has signed them by now.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let [own, others] = [self, other].map(|held| held.targets.as_ref().map(Signed::message));
+        self.root.message() == other.root.message() && own == others
+    }
+
     /// Reads what [`Held::file`] wrote.
     ///
     /// # Errors

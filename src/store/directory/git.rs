@@ -27,7 +27,7 @@ pub fn work_tree(folder: &Path) -> Option<WorkTree> {
         let git = if kind.is_dir() {
             git
         } else {
-            let text = fs::read_to_string(&git).ok()?;
+            let text = String::from_utf8(crate::store::plain::whole(&git).ok()?).ok()?;
             root.join(text.strip_prefix("gitdir:")?.trim())
         };
         Some(WorkTree { root: root.to_owned(), git })

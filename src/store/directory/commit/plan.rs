@@ -2,7 +2,6 @@
 //! before the first one is written.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use crate::formats::edit::{EditError, edit};
 use crate::formats::yaml::{ParsedFile, Reading, Source, parse};
 use crate::store::directory::listing::Listing;
 use crate::store::directory::{Cache, assembled, changing, revision, unreadable};
+use crate::store::plain;
 use crate::store::port::{CommitError, Revision};
 
 /// The catalog that the changes are planned against.
@@ -119,7 +119,7 @@ fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
         if !files.iter().any(|file| file.key == key)
             && let Some(listed) = listing.files.get(key.as_str())
         {
-            let bytes = fs::read(&listed.path).map_err(|source| unreadable(&listed.path, source))?;
+            let bytes = plain::whole(&listed.path).map_err(|source| unreadable(&listed.path, source))?;
             let digest: [u8; 32] = Sha256::digest(&bytes).into();
             if cache.files.get(key.as_str()).is_none_or(|cached| cached.digest != digest) {
                 return Err(changing(folder).into());
