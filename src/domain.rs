@@ -30,6 +30,8 @@ pub mod upgrade;
 
 pub mod degraded;
 pub mod explain;
+pub mod not_promoting;
+pub mod report;
 pub mod stepback;
 
 mod as_text;

@@ -3,6 +3,7 @@
 
 pub mod edit;
 pub mod fault;
+pub mod report;
 pub mod restraints;
 pub mod schema;
 pub mod yaml;

@@ -20,11 +20,13 @@ use std::time::Duration;
 use clock_watch::{ClockWatch, Reading};
 pub use mirror::Mirror;
 use reading::Read;
-use status::{Degraded, Handle, Judged};
+use status::{Degraded, DegradedKind, Handle, Judged, Status};
 use stored::StoredError;
 use watching::{Look, Watching};
 
 use crate::clock::SharedClock;
+use crate::domain::not_promoting::NotPromoting;
+use crate::domain::report::Report;
 use crate::domain::restraint::Remembered;
 use crate::domain::{Time, chain};
 use crate::publish::Publication;
@@ -83,6 +85,8 @@ pub struct Promoter {
     reported: Hindrance,
     /// What was wrong after the last turn, so that only changes are logged.
     logged: Vec<Degraded>,
+    /// The report that was stored last.
+    stored: Option<Report>,
 }
 
 /// When the next turn has work to do even if nothing has changed.
@@ -142,6 +146,7 @@ impl Promoter {
             is_failing: false,
             reported: Hindrance::default(),
             logged: Vec::new(),
+            stored: None,
         })
     }
 
@@ -188,11 +193,16 @@ impl Promoter {
                 return PERIOD;
             }
             self.schedule.retry = None;
-            let promote = self.promotes() && doubt.is_none();
             let clock = doubt.map(Degraded::ClockUntrusted);
+            let promote = self.promotes() && clock.is_none();
+            let forgotten = self.memory.forgotten.as_ref();
+            let forgotten = forgotten.map(|_| NotPromoting::Failing(DegradedKind::RestraintsForgotten));
+            let hindered =
+                clock.as_ref().or(hindrance.unreadable.as_ref()).map(NotPromoting::of).or(forgotten);
+            let not_promoting = if self.setup.promote { hindered } else { Some(NotPromoting::Off) };
             let unread = [hindrance.unreadable.clone(), hindrance.unasked.clone()].into_iter().flatten();
             self.reported = hindrance;
-            self.work(now, promote, clock.into_iter().chain(unread).collect());
+            self.work(now, (promote, not_promoting), clock.into_iter().chain(unread).collect());
         }
         let until_due = self.schedule.due.and_then(|due| (due - self.clock.now()).to_std().ok());
         until_due.into_iter().chain(soon).fold(PERIOD, Duration::min).max(Duration::from_millis(10))
@@ -234,7 +244,20 @@ impl Promoter {
         status.promoting = self.setup.promote;
         status.degraded.retain(|known| failed.iter().all(|failed| failed.kind() != known.kind()));
         status.degraded.extend(failed);
+        self.report(status);
+    }
+
+    /// Shares the status with the rest of the server, logs what is new in it, and stores it if it changed, for
+    /// commands that read only the folders.
+    fn report(&mut self, status: Status) {
         self.log(&status.degraded);
+        let report = status.report(self.shared.now(&*self.clock));
+        if !self.stored.as_ref().is_some_and(|stored| stored.says_the_same_as(&report)) {
+            if let Err(error) = self.setup.state.report(&report) {
+                tracing::debug!("the status is not stored: {}", chain(&error));
+            }
+            self.stored = Some(report);
+        }
         self.shared.status.store(Arc::new(status));
     }
 

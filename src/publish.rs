@@ -93,7 +93,7 @@ pub enum PublishError {
 /// When nothing can be published at all.
 pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
     let Inputs { decided, last, .. } = *inputs;
-    let Decided { now, ref decisions, .. } = *decided;
+    let Decided { now, ref decisions, not_promoting, .. } = *decided;
     // Clients would refuse anything that another key signs.
     if !inputs.trust.is_online(inputs.online.id()) {
         return Err(PublishError::WrongKey);
@@ -117,7 +117,7 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
         ),
         promotions: Document::reusing(
             last.map(|last| &last.promotions),
-            json(&PromotionsBody::of(decisions)),
+            json(&PromotionsBody::of(decisions, not_promoting)),
         ),
         aliases: aliases.map(|(name, own)| (name.clone(), own.clone())).collect(),
         channel,
@@ -149,7 +149,8 @@ fn releases(inputs: &Inputs<'_>, catalog: &Catalog) -> HashMap<Version, ReleaseD
         for release in line.releases.values() {
             // Releases and decisions are both sorted by version.
             let decision = own.next_if(|decision| decision.release.version == release.version);
-            wanted.push(Explanation { line, release, now, decision, refused: None });
+            let not_promoting = decided.not_promoting;
+            wanted.push(Explanation { line, release, now, decision, refused: None, not_promoting });
         }
     }
     // Compressing the documents of a new release takes half a millisecond, so the work is split among
@@ -198,7 +199,7 @@ fn channels(
 ) -> Result<HashMap<ChannelName, ChannelDocuments>, PublishError> {
     let Inputs { decided, trust, online, last, version, .. } = *inputs;
     let now = decided.now;
-    let views = Views::new(catalog, &decided.decisions, now);
+    let views = Views::new(catalog, &decided.decisions, now).not_promoting(decided.not_promoting);
     let digest = |version: &Version| Some(releases.get(version)?.published()?.manifest.as_ref()?.sha256);
     let mut documents = HashMap::new();
     for channel in catalog.channels() {

@@ -11,7 +11,9 @@ mod doubtful;
 mod evidence;
 mod explain;
 mod gates;
+mod not_promoting;
 pub mod operations;
+mod promotions;
 mod remedies;
 pub mod restraints;
 pub mod rules;
@@ -28,6 +30,8 @@ pub use doubtful::doubtful;
 pub use evidence::{objection, payload, payload_hint};
 pub use explain::{explanation, explanation_page, unknown_on_mirror};
 pub use gates::{Remedy, RemedyKind, gate, gate_remedy};
+pub use not_promoting::not_promoting;
+pub use promotions::{PROMOTES, promotion};
 pub use remedies::{early_remedy, remedies, remedies_of_explanation};
 pub use step_backs::{step_back, step_back_hint};
 

@@ -10,19 +10,26 @@ use super::failure::refuse;
 use super::terminal::Terminal;
 use super::time;
 use super::workspace::{View, Workspace};
-use crate::domain::Time;
 use crate::domain::catalog::ChannelRef;
-use crate::domain::channel::ChannelName;
+use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
-use crate::domain::promotion::decide;
+use crate::domain::promotion::{decide, decide_line};
 use crate::domain::upgrade::{Advice, Answer, Blocked, Views};
 use crate::domain::version::Version;
+use crate::domain::{Time, rfc3339};
 use crate::formats::api::{ExplainBody, StepBody, UpdateBody};
+use crate::formats::fault::Fault;
+use crate::promoter::stored;
+use crate::publish::refusals;
 use crate::words;
 
 /// The most updates that are shown. Real paths are shorter: each update goes up, and a line has few
 /// barriers.
 const STEPS: usize = 100;
+
+/// The most faults of a line that are shown. They often have one cause.
+const FAULTS: usize = 3;
 
 /// Explain why a release is in its stage, or which updates a cluster will get
 ///
@@ -54,6 +61,15 @@ pub struct Args {
 }
 
 #[derive(Debug, Serialize)]
+struct ReleaseBody {
+    #[serde(flatten)]
+    explanation: ExplainBody,
+    /// The faults of the release's line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<Fault>,
+}
+
+#[derive(Debug, Serialize)]
 struct WayBody {
     #[serde(flatten)]
     answer: UpdateBody,
@@ -67,7 +83,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let view = workspace.read()?;
     terminal.notes(view.lost_notes());
     match (&args.version, &args.on, &args.from) {
-        (Some(version), ..) => release(version, now, &view, terminal),
+        (Some(version), ..) => release(args, version, workspace, &view, terminal),
         (None, Some(on), Some(from)) => way(on, from, now, &view, terminal),
         // Clap accepts nothing else.
         _ => Err(refuse("nothing to explain", "name a release, or `--on CHANNEL --from VERSION`")),
@@ -75,17 +91,71 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
 }
 
 fn release(
+    args: &Args,
     version: &Version,
-    now: Time,
+    workspace: &Workspace,
     view: &View,
     terminal: &mut Terminal<'_>,
 ) -> anyhow::Result<ExitCode> {
-    let (line, release) = view.release(version)?;
-    let decisions = decide(&view.catalog, now);
-    let decision = decisions.iter().find(|decision| decision.release.version == *version);
-    let explanation = Explanation { line, release, now, decision, refused: None };
-    terminal.show(&ExplainBody::of(&explanation), || words::explanation_page(&explanation))?;
+    let now = args.at.unwrap_or_else(|| workspace.now());
+    // What is published, and what a server reports, is so now and not at another time.
+    let state = args.at.is_none().then(|| workspace.state_store());
+    let report = state.as_ref().and_then(|state| state.reported());
+    let last = state.and_then(|state| stored::publication(&*state).ok().flatten());
+    let unread = view.snapshot.reading.faulty_lines(&workspace.catalog);
+    let salvaged = view.catalog.salvaged_lines().find(|line| line.releases.contains_key(version));
+    let salvaged = match (view.catalog.release(version), salvaged) {
+        (None, Some(line)) => workspace.salvaged(view, line),
+        _ => None,
+    };
+    let found = salvaged.as_ref().and_then(|line| Some((line, line.releases.get(version)?)));
+    let (line, release) = found.map_or_else(|| view.release(version), Ok)?;
+    let refused = refusals(&view.catalog, &unread, last.as_ref(), now);
+    let decisions = if salvaged.is_some() { Vec::new() } else { decide_line(line, now) };
+    let explanation = Explanation {
+        line,
+        release,
+        now,
+        decision: decisions.iter().find(|decision| decision.release.version == *version),
+        refused: refused.get(&line.name),
+        not_promoting: report.as_ref().and_then(|report| report.not_promoting),
+    };
+    let faults = view.snapshot.reading.faulty.get(line.name.as_str()).cloned().unwrap_or_default();
+    let body = ReleaseBody { explanation: ExplainBody::of(&explanation), faults };
+    terminal.show(&body, || {
+        let mut page = words::explanation_page(&explanation);
+        // Writing to a `String` cannot fail.
+        if let Some(report) = report.filter(|_| explanation.is_not_promoted().is_some()) {
+            let _ = writeln!(page, "\nThe server has reported this since {}.", rfc3339(report.since));
+        }
+        if let Some(refusal) = explanation.refused {
+            page.push_str(&fault_page(
+                &line.name,
+                &body.faults,
+                refusal,
+                &workspace.catalog.display().to_string(),
+            ));
+        }
+        page
+    })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows what is wrong with a line, and what the server does meanwhile.
+fn fault_page(line: &LineName, faults: &[Fault], refusal: &LineRefusal, folder: &str) -> String {
+    let mut text = format!(
+        "\nThe server publishes and promotes nothing new in line `{line}`, but takes stops, until a release engineer mends this (`tidegate catalog check`):\n"
+    );
+    // Writing to a `String` cannot fail.
+    for fault in faults.iter().take(FAULTS) {
+        let _ = writeln!(text, "{}", fault.within(folder));
+    }
+    if faults.is_empty() {
+        let _ = writeln!(text, "{}", words::line_refusal(refusal));
+    } else if faults.len() > FAULTS {
+        let _ = writeln!(text, "and {} more: `tidegate catalog check`", faults.len() - FAULTS);
+    }
+    text
 }
 
 fn way(

@@ -369,28 +369,18 @@ impl Report {
 
     fn left(&mut self, decision: &Decision<'_>, by_name: bool) {
         self.body.promotions.push(DecisionBody::of(decision));
-        let overdue = if decision.overdue { "overdue, " } else { "" };
-        let (state, decisive) = match decision.verdict {
-            // It was not promoted: the user named others, it is held now, or its file could not be written.
-            Verdict::Promote => ("due".to_owned(), None),
-            Verdict::Wait { until } => {
-                // Of several gates that open at the same time, the first explains most: the soak, and not
-                // the signed time that follows from the soak.
-                let last = decision.obstacles().reduce(|a, b| if a.opens() < b.opens() { b } else { a });
-                (format!("waits until {}", rfc3339(until)), last)
-            }
-            Verdict::Blocked => {
-                self.blocked = true;
-                // The reason is the same for all releases of a retired line, so it is shown once.
-                if let Some(retired) = decision.retired().filter(|_| !by_name) {
-                    let line = decision.line.name.clone();
-                    self.retired.entry(line).or_insert_with(|| (0, words::gate(retired))).0 += 1;
-                    return;
-                }
-                ("blocked".to_owned(), decision.blocking())
-            }
-        };
-        self.row(decision, format!("{overdue}{state}"), decisive.map(words::gate).unwrap_or_default());
+        self.blocked |= decision.verdict == Verdict::Blocked;
+        // The reason is the same for all releases of a retired line, so it is shown once.
+        if let Some(retired) = decision.retired().filter(|_| decision.verdict == Verdict::Blocked && !by_name)
+        {
+            let line = decision.line.name.clone();
+            self.retired.entry(line).or_insert_with(|| (0, words::gate(retired))).0 += 1;
+            return;
+        }
+        // What is due was not promoted: the user named others, it is held now, or its file could not be
+        // written.
+        let (state, why) = words::promotion(decision);
+        self.row(decision, state, why);
     }
 
     fn row(&mut self, decision: &Decision<'_>, state: String, why: String) {

@@ -1,5 +1,7 @@
 //! `tidegate status`.
 
+mod standing;
+
 use std::process::ExitCode;
 
 use chrono::TimeDelta;
@@ -11,9 +13,11 @@ use super::table::{Table, counted, pairs};
 use super::terminal::Terminal;
 use super::time;
 use super::workspace::{View, Workspace};
+use crate::domain::degraded::ClockDoubt;
 use crate::domain::release::ManifestState;
+use crate::domain::report::Report;
 use crate::domain::{Time, chain, rfc3339};
-use crate::formats::api::DegradedBody;
+use crate::formats::api::{DecisionBody, DegradedBody, NotPromotingBody};
 use crate::promoter::status::{Degraded, DegradedKind, ONLINE_NEAR, Status, not_offered};
 use crate::promoter::stored;
 use crate::publish::continuity::trusted;
@@ -42,6 +46,12 @@ struct Body {
     catalog: CatalogBody,
     /// The last publication, if there is one.
     publication: Option<PublicationBody>,
+    /// What the server last reported about itself, if one has worked on the state folder.
+    server: Option<ServerBody>,
+    /// The decision about every release that is not in its last stage.
+    promotions: Vec<DecisionBody>,
+    /// The releases that have entered a stage and are not offered.
+    not_offered: Vec<NotOfferedBody>,
     expiries: Vec<ExpiryBody>,
     degraded: Vec<DegradedBody>,
     /// What expires within the time that the user gave, if any.
@@ -73,6 +83,22 @@ struct PublicationBody {
     releases: usize,
     /// Whether it was signed with throw-away keys.
     demo: bool,
+}
+
+/// What a server last reported about itself.
+#[derive(Debug, Serialize)]
+struct ServerBody {
+    /// Since when it has reported this, RFC 3339.
+    since: String,
+    /// Why it does not promote, if it does not.
+    not_promoting: Option<NotPromotingBody>,
+}
+
+/// A release that has entered a stage and is not offered.
+#[derive(Debug, Serialize)]
+struct NotOfferedBody {
+    version: String,
+    why: String,
 }
 
 /// When a signed document expires.
@@ -110,17 +136,38 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         (None, Err(error)) => degraded.push(Degraded::failed(DegradedKind::SigningFailing, error)),
     }
     let trust = view.trust().ok().flatten();
+    let report = workspace.state_store().reported();
+    if let Some(last) = publication.as_ref().filter(|last| args.at.is_none() && now < last.made) {
+        degraded.push(Degraded::ClockUntrusted(ClockDoubt::Behind { now, made: last.made }));
+    }
+    // What the folders show is newer than what a server has reported.
+    for (kind, detail) in report.iter().flat_map(|report| &report.problems) {
+        if let Some(Report { since, .. }) =
+            report.as_ref().filter(|_| degraded.iter().all(|one| one.kind() != *kind))
+        {
+            degraded.push(Degraded::Reported { kind: *kind, detail: detail.clone(), since: *since });
+        }
+    }
+    let not_promoting = report.as_ref().and_then(|report| report.not_promoting);
+    let decided = Decided { not_promoting, ..decided };
     let status = Status::of(&decided, trust, publication.as_ref(), degraded);
+    let (server, releases) = (standing::server(report.as_ref()), standing::table(&decided, &status));
     let body = Body {
         catalog: CatalogBody::of(&view, &status, count_faults(&view, workspace, now)),
         publication: publication.as_ref().map(PublicationBody::of),
+        server: report.as_ref().map(|report| ServerBody {
+            since: rfc3339(report.since),
+            not_promoting: report.not_promoting.map(NotPromotingBody::of),
+        }),
+        promotions: decided.decisions.iter().map(DecisionBody::of).collect(),
+        not_offered: standing::not_offered(&decided).collect(),
         degraded: status.degraded.iter().map(DegradedBody::of).collect(),
         expiries: bodies(status.expiries, now),
         expires_within: args
             .expires_within
             .map(|within| bodies(expires_within(trust, publication.as_ref(), within, now), now)),
     };
-    terminal.show(&body, || body.words())?;
+    terminal.show(&body, || body.words(server, &releases))?;
     for note in view.stops_ahead() {
         terminal.note(format_args!("warning: {note}"));
     }
@@ -168,8 +215,9 @@ impl CatalogBody {
             releases: releases().count(),
             faults,
             unsigned: releases()
-                .filter(|release| {
-                    matches!(release.evidence.manifest, ManifestState::Unsigned | ManifestState::NoTrust)
+                .filter(|release| match release.evidence.manifest {
+                    ManifestState::Unsigned | ManifestState::Undelegated | ManifestState::NoTrust => true,
+                    ManifestState::Invalid(_) | ManifestState::Signed(_) => false,
                 })
                 .count(),
             promote,
@@ -193,7 +241,7 @@ impl PublicationBody {
 }
 
 impl Body {
-    fn words(&self) -> String {
+    fn words(&self, server: String, standing: &str) -> String {
         let CatalogBody { revision, lines, releases, faults, unsigned, promote, wait, blocked, overdue } =
             &self.catalog;
         let published = self.publication.as_ref().map_or_else(
@@ -216,8 +264,10 @@ impl Body {
             ),
             ("unsigned", unsigned.to_string()),
             ("promotions", format!("{promote} due, {wait} waiting, {blocked} blocked, {overdue} overdue")),
+            ("server", server),
             ("published", published),
         ]);
+        words += standing;
         let mut add = |head: [&'static str; 2], rows: Vec<[String; 2]>, none: &str| {
             let mut table = Table::new(head);
             let is_empty = rows.is_empty();

@@ -151,12 +151,30 @@ impl Workspace {
         }
         let trust =
             Trust::read(&snapshot.trust).map(|trust| Some(trust?.with_unread(&snapshot.unread_roles)));
-        let payloads = self.payload_store();
         let memory = self.memory.get_or_init(|| self.state_store().restraints());
         let lost = Restraint::lost(&memory.restraints, &snapshot.reading.catalog, now);
         let forgotten = memory.forgotten_in(&snapshot.reading.catalog).cloned();
+        let catalog = snapshot.reading.catalog.clone().with_restraints(&lost).judged_by(now);
+        let catalog = self.with_evidence(catalog, &snapshot, &trust);
+        Ok(View { snapshot, catalog, lost, forgotten, folder: self.catalog.clone(), trust })
+    }
+
+    /// Returns a line with faults, as far as it can be read, with the evidence for its releases. Rely on no
+    /// more than its entries and its stops.
+    pub fn salvaged(&self, view: &View, line: &Line) -> Option<Line> {
+        let catalog = Catalog::published([line.clone()]).judged_by(self.now());
+        self.with_evidence(catalog, &view.snapshot, &view.trust).line(&line.name).cloned()
+    }
+
+    fn with_evidence(
+        &self,
+        catalog: Catalog,
+        snapshot: &Snapshot,
+        trust: &Result<Option<Trust>, TrustError>,
+    ) -> Catalog {
+        let (payloads, now) = (self.payload_store(), self.now());
         let catalog = with_evidence(
-            snapshot.reading.catalog.clone().with_restraints(&lost).judged_by(now),
+            catalog,
             trust.as_ref().map(Option::as_ref),
             &|version| snapshot.manifest(version),
             &|release| payloads.check(release, now),
@@ -167,7 +185,7 @@ impl Workspace {
         if self.state.is_dir() {
             let _ = payloads.remember();
         }
-        Ok(View { snapshot, catalog, lost, forgotten, folder: self.catalog.clone(), trust })
+        catalog
     }
 
     /// Commits the changes that `decide` returns, if there are any. If somebody else commits first, calls
@@ -236,7 +254,7 @@ impl View {
                 || self.snapshot.reading.faulty[*name].iter().any(|fault| fault.file == file(name))
         };
         if let Some(line) = self.snapshot.reading.faulty.keys().find(own) {
-            return Err(self.faulty(&format!("cannot read release `{version}`"), line));
+            return Err(self.faulty(&format!("cannot read release `{version}`"), line, &file(line)));
         }
         let known: Vec<String> =
             self.catalog.lines().flat_map(|line| line.releases.keys()).map(ToString::to_string).collect();
@@ -253,7 +271,7 @@ impl View {
             let of =
                 |line: &&String| name.as_str().strip_prefix(*line).is_some_and(|rest| rest.starts_with('-'));
             if let Some(line) = self.snapshot.reading.faulty.keys().find(of) {
-                return self.faulty(&format!("cannot read channel `{name}`"), line);
+                return self.faulty(&format!("cannot read channel `{name}`"), line, "");
             }
             let known = self.catalog.channel_names().map(|(name, _)| name.as_str());
             let hint = did_you_mean(name.as_str(), known, "see all: `tidegate channel list`");
@@ -265,7 +283,7 @@ impl View {
     pub fn line(&self, name: &LineName) -> anyhow::Result<&Line> {
         self.catalog.line(name).ok_or_else(|| {
             if self.snapshot.reading.faulty.contains_key(name.as_str()) {
-                return self.faulty(&format!("cannot read line `{name}`"), name.as_str());
+                return self.faulty(&format!("cannot read line `{name}`"), name.as_str(), "");
             }
             let known: Vec<&str> = self.catalog.lines().map(|line| line.name.as_str()).collect();
             let all = if known.is_empty() {
@@ -280,10 +298,10 @@ impl View {
         })
     }
 
-    /// Creates an error for a line's faults that shows the first of them.
-    fn faulty(&self, what: &str, line: &str) -> anyhow::Error {
+    /// Creates an error for a line's faults that shows the first of them, if possible one of `file`.
+    fn faulty(&self, what: &str, line: &str, file: &str) -> anyhow::Error {
         let faults = self.snapshot.reading.faulty.get(line).map_or(&[][..], Vec::as_slice);
-        let first = faults.first().map(|fault| {
+        let first = faults.iter().find(|fault| fault.file == file).or(faults.first()).map(|fault| {
             let path = self.path(&fault.file);
             format!("\n{}:{}:{}: {}", path.display(), fault.line, fault.column, fault.message)
         });

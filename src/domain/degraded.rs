@@ -56,6 +56,8 @@ pub enum Degraded {
     NotCommitted { why: Vec<String>, more: usize },
     /// An operation failed; `why` is its error message.
     Failed { kind: DegradedKind, why: String },
+    /// A server has reported this about itself since that time.
+    Reported { kind: DegradedKind, detail: String, since: Time },
 }
 
 /// Why the machine's clock is not trusted.
@@ -121,6 +123,21 @@ named! {
     }
 }
 
+impl DegradedKind {
+    /// Whether it is a problem of the server itself, which its folders do not show.
+    pub const fn is_of_server(self) -> bool {
+        matches!(
+            self,
+            Self::ReadFailing
+                | Self::SigningFailing
+                | Self::PublishFailing
+                | Self::CommitFailing
+                | Self::ClockUntrusted
+                | Self::WitnessUnasked
+        )
+    }
+}
+
 impl Degraded {
     /// Creates a problem of a `kind` from the error of a failed operation.
     pub fn failed(kind: DegradedKind, error: &(dyn std::error::Error + 'static)) -> Self {
@@ -150,7 +167,7 @@ impl Degraded {
             Self::WitnessUnasked { .. } => DegradedKind::WitnessUnasked,
             Self::Panicked { .. } => DegradedKind::PublishFailing,
             Self::NotCommitted { .. } => DegradedKind::CommitFailing,
-            Self::Failed { kind, .. } => *kind,
+            Self::Failed { kind, .. } | Self::Reported { kind, .. } => *kind,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::Time;
 use super::degraded::LineRefusal;
 use super::line::Line;
+use super::not_promoting::NotPromoting;
 use super::promotion::{Decision, Verdict};
 use super::release::Release;
 
@@ -12,10 +13,13 @@ pub struct Explanation<'a> {
     pub line: &'a Line,
     pub release: &'a Release,
     pub now: Time,
-    /// The decision about the release's next stage. `None` if the release is in its last stage.
+    /// The decision about the release's next stage. `None` if the release is in its last stage. If the line was
+    /// refused, it counts only for what it says about the gates.
     pub decision: Option<&'a Decision<'a>>,
     /// Why the server refused the line, so that nothing is promoted in it and there is no decision.
     pub refused: Option<&'a LineRefusal>,
+    /// Why the server does not promote, if it does not, as far as is known.
+    pub not_promoting: Option<NotPromoting>,
 }
 
 impl Explanation<'_> {
@@ -24,8 +28,10 @@ impl Explanation<'_> {
         if self.release.yanked(self.now).is_some() {
             return "yanked";
         }
+        if self.stands_still().is_some() {
+            return "blocked";
+        }
         match self.decision.map(|decision| decision.verdict) {
-            None if self.stands_still().is_some() => "blocked",
             None => "promoted",
             Some(Verdict::Promote) => "due",
             Some(Verdict::Wait { .. }) => "waiting",
@@ -36,6 +42,13 @@ impl Explanation<'_> {
     /// Why the release goes no further, although it is not in its last stage: its line was refused.
     pub fn stands_still(&self) -> Option<&LineRefusal> {
         self.refused.filter(|_| self.stage().is_none_or(|stage| stage + 1 < self.line.stages.len()))
+    }
+
+    /// Why the server does not promote the release, although it is due or waits only for its time.
+    pub fn is_not_promoted(&self) -> Option<NotPromoting> {
+        let verdict = self.decision.filter(|_| self.refused.is_none())?.verdict;
+        self.not_promoting
+            .filter(|why| verdict != Verdict::Blocked && why.concerns(verdict == Verdict::Promote))
     }
 
     /// The index of the last stage that the release has entered.

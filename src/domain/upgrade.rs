@@ -15,6 +15,7 @@ use super::catalog::{Catalog, ChannelRef};
 use super::channel::ChannelName;
 use super::line::Line;
 use super::named::{named, tagged};
+use super::not_promoting::NotPromoting;
 use super::promotion::{Decision, Gate, Verdict};
 use super::release::{Event, Release, Yank};
 use super::version::Version;
@@ -124,6 +125,8 @@ pub struct Coming<'a> {
     pub gate: Option<Gate<'a>>,
     /// Whether the release should have entered by now.
     pub overdue: bool,
+    /// Why the server does not promote the release, if it is due or waits only for its time.
+    pub not_promoting: Option<NotPromoting>,
 }
 
 /// When a release comes.
@@ -152,12 +155,20 @@ impl<'a> Coming<'a> {
             when,
             gate: decision.blocking().copied().filter(|_| when == When::SomebodyActs).or_else(last),
             overdue: decision.overdue,
+            not_promoting: None,
         }
     }
 
     /// A release that has entered a channel, and is not on offer there for want of its payload or signature.
     const fn withheld(release: &'a Release, channel: ChannelRef<'a>, gate: Gate<'a>) -> Self {
-        Self { release, channel, when: When::SomebodyActs, gate: Some(gate), overdue: false }
+        Self {
+            release,
+            channel,
+            when: When::SomebodyActs,
+            gate: Some(gate),
+            overdue: false,
+            not_promoting: None,
+        }
     }
 
     /// Whether the release comes without anybody acting, as far as is known.

@@ -6,6 +6,7 @@
 mod channels;
 mod degraded;
 mod explain;
+mod not_promoting;
 mod promotions;
 mod step_backs;
 mod update;
@@ -22,6 +23,7 @@ use crate::formats::sparse::sparse;
 pub use channels::{ChannelSummary, ChannelsBody, Soaking};
 pub use degraded::{DegradedBody, RefusalBody};
 pub use explain::{EntryBody, ExplainBody};
+pub use not_promoting::NotPromotingBody;
 pub use promotions::{DecisionBody, GateBody, PromotionsBody, RemedyBody};
 pub use step_backs::StepBackBody;
 pub use update::{ComingBody, StepBody, TargetBody, TargetPayload, UpdateBody};

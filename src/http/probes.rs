@@ -9,7 +9,7 @@ use super::listener::Listener;
 use super::metrics::MEDIA;
 use super::problem::ProblemKind;
 use crate::domain::rfc3339;
-use crate::formats::api::DegradedBody;
+use crate::formats::api::{DegradedBody, NotPromotingBody};
 use crate::promoter::status::{Degraded, DegradedKind};
 
 pub fn alive() -> HttpResponse {
@@ -39,6 +39,10 @@ pub struct Readiness {
     degraded: Vec<DegradedBody>,
     /// Whether this server promotes releases.
     promoting: bool,
+    /// Why it does not promote, if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_promoting: Option<NotPromotingBody>,
+    promotions: Promotions,
     /// The publication being served.
     #[serde(skip_serializing_if = "Option::is_none")]
     publication: Option<Served>,
@@ -51,6 +55,15 @@ struct Served {
     made: String,
     expires: String,
     demo: bool,
+}
+
+/// How many releases are on their way to a stage. `/v1/promotions` lists them.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+struct Promotions {
+    due: usize,
+    waiting: usize,
+    blocked: usize,
+    overdue: usize,
 }
 
 /// Ready as long as the server has an unexpired publication, whatever else is wrong: a fault in the catalog
@@ -70,6 +83,13 @@ pub fn ready(ask: &Ask<'_>) -> HttpResponse {
             Listener::Public => kinds(&status.degraded),
         },
         promoting: status.promoting,
+        not_promoting: status.not_promoting.map(NotPromotingBody::of),
+        promotions: Promotions {
+            due: status.promote,
+            waiting: status.wait,
+            blocked: status.blocked,
+            overdue: status.overdue,
+        },
         publication: publication.as_deref().map(|publication| Served {
             version: publication.version,
             made: rfc3339(publication.made),

@@ -13,9 +13,12 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
 use crate::domain::degraded::LineRefusal;
+use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Decision, Gate, Verdict};
+use crate::domain::report::Report;
 use crate::publish::{Decided, Publication};
 use crate::signing::trust::Trust;
+use crate::words;
 
 pub use crate::domain::degraded::{Degraded, DegradedKind};
 
@@ -137,6 +140,8 @@ pub struct Status {
     pub expiries: Vec<(String, Time)>,
     /// Whether this server promotes releases (`serve --promote`).
     pub promoting: bool,
+    /// Why it does not promote at the moment, if it does not.
+    pub not_promoting: Option<NotPromoting>,
 }
 
 impl Status {
@@ -169,8 +174,18 @@ impl Status {
             overdue: count_overdue,
             oldest_overdue,
             expiries,
+            not_promoting: decided.not_promoting,
             ..Self::default()
         }
+    }
+}
+
+impl Status {
+    /// What a state keeps of it, for commands that read only the folders.
+    pub fn report(&self, since: Time) -> Report {
+        let own = self.degraded.iter().filter(|degraded| degraded.kind().is_of_server());
+        let problems = own.map(|degraded| (degraded.kind(), words::degraded(degraded))).collect();
+        Report { since, not_promoting: self.not_promoting, problems }
     }
 }
 

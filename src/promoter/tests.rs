@@ -2,6 +2,7 @@ mod agree;
 mod commits;
 mod folder;
 mod memory;
+mod not_promoting;
 mod place;
 mod rotation;
 mod stops;

@@ -10,6 +10,7 @@ use super::{Online, Promoter, RETRY, stored};
 use crate::domain::Time;
 use crate::domain::chain;
 use crate::domain::change::Change;
+use crate::domain::not_promoting::NotPromoting;
 use crate::publish::{self, Decided, Inputs, Publication, PublishError};
 use crate::signing::Signer;
 use crate::signing::trust::Trust;
@@ -34,21 +35,36 @@ enum Withheld {
     Failed(Degraded),
 }
 
+impl Withheld {
+    const fn failure(&self) -> Option<&Degraded> {
+        match self {
+            Self::UntilPublished => None,
+            Self::Failed(why) => Some(why),
+        }
+    }
+}
+
 impl Promoter {
     /// Decides and, if this server promotes, commits what is due, until nothing is due any more. Then
-    /// publishes and swaps. `degraded` is what was already wrong.
+    /// publishes and swaps. `degraded` is what was already wrong, and `not_promoting` why nothing or not
+    /// everything can be promoted.
     ///
     /// Nothing is committed while nothing can be published: a release would soak, and be promoted again,
     /// without ever having been offered to anybody.
-    pub(super) fn work(&mut self, at: Time, promote: bool, mut degraded: Vec<Degraded>) {
-        let (mut now, mut promote, mut run) = (at, promote, Run::default());
+    pub(super) fn work(
+        &mut self,
+        at: Time,
+        (mut promote, not_promoting): (bool, Option<NotPromoting>),
+        mut degraded: Vec<Degraded>,
+    ) {
+        let (mut now, mut run) = (at, Run::default());
         let (mut reserved, mut withheld) = (None, None);
         let (turned, goes_on) = loop {
             let Some(read) = self.read.as_ref() else { return self.fail(degraded) };
             let machine = self.clock.now();
             let offer = self.copied(&read.catalog, now);
             let (catalog, copies) = (offer.as_deref().unwrap_or(&read.catalog), offer.as_ref().map(drop));
-            let decided = Decided::of(catalog, &read.faulty, self.last.as_deref(), now);
+            let mut decided = Decided::of(catalog, &read.faulty, self.last.as_deref(), now);
             let mut due: Vec<Change> =
                 if promote { decided.outages().chain(decided.due()).collect() } else { Vec::new() };
             if !due.is_empty() && run.moved.is_empty() {
@@ -62,14 +78,14 @@ impl Promoter {
                 .iter()
                 .any(|change| matches!(change, Change::Enter { version, .. } if run.moved.contains(version)));
             if run.round(&*self.setup.catalog, &read.revision, due, machine) == Next::Done {
-                degraded.extend(not_committed(&run));
+                let not_written = not_committed(&run);
+                let failed = withheld.as_ref().and_then(Withheld::failure).or(not_written.as_ref());
+                decided.not_promoting = not_promoting.or(failed.map(NotPromoting::of));
+                degraded.extend(not_written);
                 let mut turned = self.publish_and_report(read, &decided, copies, &mut reserved, degraded);
                 // If nothing can be published at all, that is what people are told.
-                if let Some(Withheld::Failed(why)) = &withheld
-                    && turned.publication.is_some()
-                {
-                    turned.status.degraded.push(why.clone());
-                }
+                let failed = withheld.as_ref().and_then(Withheld::failure);
+                turned.status.degraded.extend(failed.filter(|_| turned.publication.is_some()).cloned());
                 break (turned, goes_on);
             }
             drop(decided);
@@ -95,8 +111,7 @@ impl Promoter {
             self.last = Some(Arc::clone(&publication));
             self.shared.publication.store(Some(publication));
         }
-        self.log(&turned.status.degraded);
-        self.shared.status.store(Arc::new(turned.status));
+        self.report(turned.status);
         // The digests of payloads and their copies. Without them, the next start reads all files again.
         if let Err(e) = self.setup.payloads.remember() {
             tracing::warn!("{}", chain(&e));
@@ -146,6 +161,7 @@ impl Promoter {
         degraded.extend(self.memory.forgotten.clone().map(Degraded::RestraintsForgotten));
         degraded.extend(Degraded::restraints_lost(&read.lost));
         let (mut publication, mut has_failed) = (None, false);
+        let mut not_promoting = decided.not_promoting;
         match &read.trust {
             Err(e) => degraded.push(Degraded::failed(ReadFailing, e)),
             Ok(None) => degraded.push(Degraded::NoKeys),
@@ -153,6 +169,7 @@ impl Promoter {
                 match self.publish(read, decided, copies, trust, reserved) {
                     Ok(published) => publication = Some(Arc::new(published)),
                     Err(failed) => {
+                        not_promoting = not_promoting.or(Some(NotPromoting::of(&failed)));
                         degraded.push(failed);
                         has_failed = true;
                     }
@@ -177,6 +194,7 @@ impl Promoter {
                 self.shared.status.load().last_good_read
             },
             promoting: self.setup.promote,
+            not_promoting,
             ..Status::of(decided, trust, last, degraded)
         };
         let due = decided.next_due(last);

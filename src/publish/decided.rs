@@ -12,6 +12,7 @@ use crate::domain::change::Change;
 use crate::domain::channel::LineName;
 use crate::domain::degraded::{Claim, LineRefusal};
 use crate::domain::line::Line;
+use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Decision, Gate, Verdict, decide_line};
 use crate::domain::release::Event;
 use crate::domain::stepback::{Offer, step_backs};
@@ -27,6 +28,8 @@ pub struct Decided<'a> {
     pub refused: Refused,
     /// The decisions about the releases of all other lines, sorted by line and version.
     pub decisions: Vec<Decision<'a>>,
+    /// Why the server does not promote, if it does not.
+    pub not_promoting: Option<NotPromoting>,
 }
 
 impl<'a> Decided<'a> {
@@ -41,7 +44,7 @@ impl<'a> Decided<'a> {
         let refused = refusals(catalog, faulty, last, now);
         let lines = catalog.lines().filter(|line| !refused.contains_key(&line.name));
         let decisions = lines.flat_map(|line| decide_line(line, now)).collect();
-        Self { catalog, now, refused, decisions }
+        Self { catalog, now, refused, decisions, not_promoting: None }
     }
 
     /// The decisions about one line.
@@ -199,10 +202,10 @@ mod tests {
             let views = Views::new(&catalog, &decided.decisions, now);
             let mut found = Vec::new();
             untils(&json!(ChannelsBody::of(&catalog, &decided.decisions, now)), &mut found);
-            untils(&json!(PromotionsBody::of(&decided.decisions)), &mut found);
+            untils(&json!(PromotionsBody::of(&decided.decisions, None)), &mut found);
             for decision in &decided.decisions {
                 let Decision { line, release, .. } = *decision;
-                let explanation = Explanation { line, release, now, decision: Some(decision), refused: None };
+                let explanation = Explanation { line, release, now, decision: Some(decision), refused: None, not_promoting: None };
                 untils(&json!(ExplainBody::of(&explanation)), &mut found);
             }
             for channel in catalog.channels() {

@@ -108,7 +108,14 @@ pub fn releases(
         }
         // The last explanation may promise a promotion that does not happen.
         if let Some(release) = line.releases.get(version) {
-            let explanation = Explanation { line, release, now, decision: None, refused: Some(refusal) };
+            let explanation = Explanation {
+                line,
+                release,
+                now,
+                decision: None,
+                refused: Some(refusal),
+                not_promoting: None,
+            };
             let body = json(&ExplainBody::of(&explanation));
             documents.explain = Some(Document::reusing(last.explain.as_ref(), body));
         }

@@ -67,7 +67,7 @@ pub fn restore<F: Files + ?Sized>(
         renew: made + RENEW_AFTER,
         demo,
         channels: Document::reusing(None, json(&ChannelsBody::of(&catalog, &[], now))),
-        promotions: Document::reusing(None, json(&PromotionsBody::of(&[]))),
+        promotions: Document::reusing(None, json(&PromotionsBody::of(&[], None))),
         channel: channel.collect(),
         aliases,
         release: release.collect(),
@@ -129,7 +129,14 @@ fn catalog(verified: &Verified) -> Result<Catalog, Violation> {
 fn release_documents(catalog: &Catalog, manifest: Signed<ReleaseManifest>, now: Time) -> ReleaseDocuments {
     let known = catalog.release(&manifest.signed().version);
     let explain = known.map(|(line, release)| {
-        let mut body = ExplainBody::of(&Explanation { line, release, now, decision: None, refused: None });
+        let mut body = ExplainBody::of(&Explanation {
+            line,
+            release,
+            now,
+            decision: None,
+            refused: None,
+            not_promoting: None,
+        });
         let last = line.stages.len().checked_sub(1).is_some_and(|last| release.is_in(last, now));
         if !last && body.yanked.is_none() {
             body.unknown();

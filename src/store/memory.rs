@@ -21,6 +21,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::release::{PayloadState, Release};
+use crate::domain::report::Report;
 use crate::domain::restraint::Remembered;
 use crate::domain::version::Version;
 use crate::formats::tuf::next_version;
@@ -209,6 +210,7 @@ struct Held {
     is_new: bool,
     keys: BTreeMap<PathBuf, String>,
     restraints: Remembered,
+    report: Option<Report>,
 }
 
 impl MemoryState {
@@ -274,6 +276,15 @@ impl StateStore for MemoryState {
 
     fn remember(&self, memory: &Remembered) -> Result<(), StateError> {
         self.held().restraints = memory.clone();
+        Ok(())
+    }
+
+    fn reported(&self) -> Option<Report> {
+        self.held().report.clone()
+    }
+
+    fn report(&self, report: &Report) -> Result<(), StateError> {
+        self.held().report = Some(report.clone());
         Ok(())
     }
 

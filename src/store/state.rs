@@ -14,9 +14,10 @@ use super::port::{Blob, Exclusive, HeldKey, Revision, StateError, StateStore};
 use super::secret;
 use super::stamp::Stamp;
 use crate::domain::Time;
+use crate::domain::report::Report;
 use crate::domain::restraint::{Forgotten, Remembered};
-use crate::formats::restraints;
 use crate::formats::tuf::next_version;
+use crate::formats::{report, restraints};
 
 /// A state folder.
 #[derive(Debug, Clone)]
@@ -62,6 +63,10 @@ impl StateFolder {
 
     fn restraints_path(&self) -> PathBuf {
         self.folder.join("restraints.json")
+    }
+
+    fn report_path(&self) -> PathBuf {
+        self.folder.join("report.json")
     }
 
     /// The names under which restraints that cannot be read are kept.
@@ -176,6 +181,15 @@ impl StateStore for StateFolder {
             tracing::warn!("`{}` cannot be read, and is kept as `{}`", path.display(), kept.display());
         }
         Ok(durable::write(&path, &restraints::write(memory), Mode::Private)?)
+    }
+
+    fn reported(&self) -> Option<Report> {
+        report::read(read(&self.report_path()).ok()?.as_bytes())
+    }
+
+    fn report(&self, report: &Report) -> Result<(), StateError> {
+        durable::create_state_folder(&self.folder)?;
+        Ok(durable::write(&self.report_path(), &report::write(report), Mode::Private)?)
     }
 
     fn keys(&self) -> Result<Vec<HeldKey>, StateError> {

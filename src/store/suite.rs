@@ -18,8 +18,10 @@ use super::port::{
 use crate::domain::Time;
 use crate::domain::change::Change;
 use crate::domain::channel::{LineName, StageName};
+use crate::domain::not_promoting::NotPromoting;
 use crate::domain::payload::Sha256;
 use crate::domain::release::{Evidence, PayloadState, Release};
+use crate::domain::report::Report;
 use crate::domain::restraint::{Remembered, Restraint};
 use crate::domain::testing::{catalog, ended, entry, event, line, release, t, v};
 
@@ -299,6 +301,18 @@ fn restraints_are_remembered_until_others_take_their_place() {
             let memory = Remembered { restraints, forgotten: None };
             place.state().remember(&memory).unwrap();
             assert_eq!(place.state().restraints(), memory);
+        }
+    });
+}
+
+#[test]
+fn a_report_is_kept_until_another_takes_its_place() {
+    each(|place| {
+        assert_eq!(place.state().reported(), None);
+        for not_promoting in [Some(NotPromoting::Off), None] {
+            let report = Report { since: t("2018-01-01"), not_promoting, problems: Vec::new() };
+            place.state().report(&report).unwrap();
+            assert_eq!(place.state().reported(), Some(report));
         }
     });
 }

@@ -1,7 +1,7 @@
 //! Answers to clusters. They never name the cluster's version, so that the same sentence serves every
 //! cluster.
 
-use super::gate;
+use super::{gate, not_promoting};
 use crate::domain::release::Event;
 use crate::domain::rfc3339;
 use crate::domain::upgrade::{Advice, Answer, Blocked, Coming, NoneCode, Step, UpdateCode, Wait, When};
@@ -121,10 +121,16 @@ fn expected(coming: &Coming<'_>) -> String {
     let (version, through) = (&coming.release.version, coming.channel.name());
     let overdue = if coming.overdue { ", and is overdue" } else { "" };
     let why = coming.gate.as_ref().map(|found| format!(": {}", gate(found))).unwrap_or_default();
+    let server = coming.not_promoting.map(not_promoting);
     match coming.when {
-        When::At(until) => format!("`{version}` follows at {} at the earliest{why}", rfc3339(until)),
+        When::At(until) => {
+            then(format!("`{version}` follows at {} at the earliest{why}", rfc3339(until)), "; ", server)
+        }
         When::Due => {
-            format!("`{version}` is due for `{through}`{overdue}, but the server has not promoted it yet")
+            let due = format!(
+                "`{version}` is due for `{through}`{overdue}, but the server has not promoted it yet"
+            );
+            then(due, ": ", server)
         }
         When::SomebodyActs => {
             format!("`{version}` is not on offer in `{through}`{overdue} until its vendor acts{why}")

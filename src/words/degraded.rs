@@ -77,6 +77,9 @@ pub fn degraded(degraded: &Degraded) -> String {
         Degraded::Panicked { why } => format!("the promoter failed because of a bug in tidegate: {why}"),
         Degraded::NotCommitted { why, more } => format!("{}{}", why.join("; "), and_more(*more)),
         Degraded::Failed { why, .. } => why.clone(),
+        Degraded::Reported { detail, since, .. } => {
+            format!("{detail} (as the server has reported since {})", rfc3339(*since))
+        }
     }
 }
 
@@ -104,14 +107,23 @@ pub fn line_refusal(refusal: &LineRefusal) -> String {
 
 /// Says why the clock is not trusted, and how to fix it.
 pub fn clock_doubt(doubt: &ClockDoubt) -> String {
+    let remedy = match doubt {
+        ClockDoubt::Turned { .. } => "correct it, or restart the server if it is correct now",
+        ClockDoubt::Behind { .. } => {
+            "correct the clock; if it is correct now and was ahead then, stop the server, move `publication` out of the state folder, and start it again with `serve --first`"
+        }
+    };
+    format!("{}; {remedy}", clock_reading(doubt))
+}
+
+/// Says why the clock is not trusted.
+pub(super) fn clock_reading(doubt: &ClockDoubt) -> String {
     match doubt {
-        ClockDoubt::Turned { now, expected } => format!(
-            "the clock was changed: it says {}, but should say {}; correct it, or restart the server if it is correct now",
-            rfc3339(*now),
-            rfc3339(*expected)
-        ),
+        ClockDoubt::Turned { now, expected } => {
+            format!("the clock was changed: it says {}, but should say {}", rfc3339(*now), rfc3339(*expected))
+        }
         ClockDoubt::Behind { now, made } => format!(
-            "the clock says {}, but the last publication was made at {}; correct the clock; if it is correct now and was ahead then, stop the server, move `publication` out of the state folder, and start it again with `serve --first`",
+            "the clock says {}, but the last publication was made at {}",
             rfc3339(*now),
             rfc3339(*made)
         ),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{gate, remedies_of_explanation, yanked};
+use super::{PROMOTES, event, gate, not_promoting, remedies_of_explanation, yanked};
 use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::{Gate, Verdict};
@@ -28,29 +28,33 @@ fn place(explanation: &Explanation<'_>) -> String {
         Some(stage) => format!("`{version}` is in `{}`", line.stages[stage].channel),
         None => format!("`{version}` is in no channel yet"),
     };
-    let Some(decision) = decision else {
-        return match explanation.stands_still() {
-            Some(refusal) => format!(
-                "{here} and will not be promoted until a fault of line `{}` is mended: {}",
-                line.name,
-                fault(refusal)
-            ),
-            None => format!("{here}, its last stage"),
-        };
-    };
+    if let Some(refusal) = explanation.stands_still() {
+        let (line, fault) = (&line.name, fault(refusal));
+        return format!("{here} and will not be promoted until a fault of line `{line}` is mended: {fault}");
+    }
+    let Some(decision) = decision else { return format!("{here}, its last stage") };
     let next = &decision.target().channel;
     match decision.verdict {
         Verdict::Promote => {
-            format!(
-                "{here} and is due for `{next}`: the next run of a server that promotes, or of `tidegate promote`, promotes it"
-            )
+            let promoter = match explanation.is_not_promoted() {
+                Some(why) => not_promoting(why),
+                None => PROMOTES.to_owned(),
+            };
+            format!("{here} and is due for `{next}`: {promoter}")
         }
         Verdict::Wait { until } if decision.ahead().is_some() => format!(
             "{here} and waits until {} for `{next}`: its entry has that date, ahead of the clock, so somebody's clock was fast",
             rfc3339(until)
         ),
         Verdict::Wait { until } => {
-            format!("{here} and will enter `{next}` at {} unless somebody stops it", rfc3339(until))
+            let until = rfc3339(until);
+            match explanation.is_not_promoted() {
+                Some(why) => format!(
+                    "{here} and can enter `{next}` at {until} at the earliest; {}",
+                    not_promoting(why)
+                ),
+                None => format!("{here} and will enter `{next}` at {until} unless somebody stops it"),
+            }
         }
         Verdict::Blocked if decision.retired().is_some() => {
             format!("{here} and will not be promoted: line `{}` is retired", line.name)
@@ -84,6 +88,15 @@ pub fn explanation_page(all: &Explanation<'_>) -> String {
         let by = if entry.by == SCHEDULE { "the schedule" } else { &entry.by };
         let reason = entry.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let _ = writeln!(page, "  entered {:<14} {} by {by}{reason}", stage.name, rfc3339(entry.since));
+    }
+    if all.stands_still().is_some() {
+        let pauses = all.line.stages.iter().filter_map(|stage| Some((stage, stage.paused(all.now)?)));
+        for (stage, pause) in pauses {
+            let _ = writeln!(page, "  channel `{}` has been paused {}", stage.channel, event(pause));
+        }
+        if let Some(hold) = all.release.held(all.now) {
+            let _ = writeln!(page, "  held {}", event(hold));
+        }
     }
     if let Some(decision) = all.decision {
         let _ = writeln!(page, "\nThe gates before `{}`:", decision.target().channel);

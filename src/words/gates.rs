@@ -114,6 +114,7 @@ named! {
         PromoteEarly = "promote_early",
         Redate = "redate",
         Check = "check",
+        MendServer = "mend_server",
         Explain = "explain",
     }
 }

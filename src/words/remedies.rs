@@ -3,6 +3,7 @@
 use super::gates::{Remedy, RemedyKind, gate_remedy, unyank};
 use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
+use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Decision, Fact, Gate, Verdict};
 
 /// Returns what people can do about the gates that do not pass, without duplicates.
@@ -49,12 +50,17 @@ pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
     let Explanation { release, now, decision, .. } = *explanation;
     let version = &release.version;
     let withheld = Gate::withholding(release, now).and_then(|gate| gate_remedy(&gate, version));
-    let promote = decision.filter(|decision| decision.verdict == Verdict::Promote).map(|_| {
-        Remedy::new(
-            RemedyKind::Promote,
-            "a server that promotes does it by itself; anyone who may change the catalog can promote what is due",
-            format!("tidegate promote {version}"),
-        )
+    let faulty = explanation.is_not_promoted().filter(|why| *why != NotPromoting::Off).map(|_| {
+        let who =
+            "whoever runs the server can mend it; this says how, as does `/readyz` at its admin address";
+        Remedy::new(RemedyKind::MendServer, who, "tidegate status".to_owned())
+    });
+    let is_due = decision.is_some_and(|decision| decision.verdict == Verdict::Promote)
+        && faulty.is_none()
+        && explanation.refused.is_none();
+    let promote = is_due.then(|| {
+        let who = "anyone who may change the catalog can promote what is due";
+        Remedy::new(RemedyKind::Promote, who, format!("tidegate promote {version}"))
     });
     let check = explanation.stands_still().map(|refusal| {
         // The files of a line that takes back what was published have no fault in themselves.
@@ -68,7 +74,7 @@ pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
     let is_restorable = decision.is_none() && release.yanked(now).is_some() && !release.is_withdrawn(now);
     let of_decision = decision.map(remedies).unwrap_or_default();
     let restore = is_restorable.then(|| unyank(version));
-    once(withheld.into_iter().chain(of_decision).chain(promote).chain(check).chain(restore))
+    once(withheld.into_iter().chain(of_decision).chain(promote).chain(faulty).chain(check).chain(restore))
 }
 
 fn once(remedies: impl IntoIterator<Item = Remedy>) -> Vec<Remedy> {

@@ -122,7 +122,9 @@ fn scene(kind: RemedyKind) {
             let desk = signed("", SOAKED);
             drop(Server::ready(&desk.path("."), &["--promote", "off"]));
             desk.write("channels/trust/releases-1.8.json", "{}");
-            helps(&desk, kind, "due");
+            // The server refuses the line meanwhile.
+            assert_eq!(follow(&desk, "1.8.1"), [kind, RemedyKind::Check]);
+            assert_eq!(state(&desk, "1.8.1"), "due");
         }
         RemedyKind::RestorePayload => {
             let desk = signed("", SOAKED);
@@ -188,7 +190,27 @@ fn scene(kind: RemedyKind) {
             helps(&desk, kind, "promoted");
         }
         RemedyKind::Check => refused_line(),
+        RemedyKind::MendServer => failing_server(),
     }
+}
+
+/// A server that cannot write a promotion. The command, which only reads the folders, tells what it reports.
+fn failing_server() {
+    let desk = signed("", SOAKED);
+    let file = "channels/1.8/1.8.1.yaml";
+    let before = desk.read(file);
+    desk.edit(file, "\nstages:\n  ", "\n? stages\n: ");
+    let server = Server::ready(&desk.path("."), &["--promote", "on"]);
+    server.until_degraded(&["commit_failing", "promotions_overdue"], "1.8.1.yaml");
+    let [(RemedyKind::MendServer, Some(command))] = &remedies(&desk, "1.8.1")[..] else { panic!() };
+    assert_eq!(shown(&server.json("/v1/releases/1.8.1/explain")), remedies(&desk, "1.8.1"));
+    let words: Vec<&str> = command.split(' ').collect();
+    let told = desk.run(&words[1..]);
+    assert!(told.contains("commit_failing") && told.contains("1.8.1.yaml"), "{told}");
+    desk.write(file, &before);
+    server.until_latest("1.8-production", "1.8.1");
+    server.until_degraded(&[], "");
+    assert_eq!(remedies(&desk, "1.8.1"), []);
 }
 
 /// A line that a server refused, because its files cannot be read or because they take back what was

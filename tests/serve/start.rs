@@ -47,7 +47,7 @@ fn a_pipe_in_the_state_folder_does_not_block_the_start() {
     assert!(error.contains("publication` cannot be read") && error.contains("not a regular file"), "{error}");
     fs::remove_file(&publication).unwrap();
     fs::write(&publication, kept).unwrap();
-    for file in ["version", "restraints.json", "payloads/digests"] {
+    for file in ["version", "restraints.json", "report.json", "payloads/digests"] {
         pipe(&place.path(".tidegate").join(file));
         let server = place.serve();
         assert_eq!(server.latest("1.8-production"), "1.8.1", "{file}");

@@ -46,7 +46,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         for release in line.releases.values() {
             // Decisions and releases are both in ascending order of versions.
             let decision = own.next_if(|decision| decision.release.version == release.version);
-            let explanation = Explanation { line, release, now, decision, refused: None };
+            let explanation =
+                Explanation { line, release, now, decision, refused: None, not_promoting: None };
             let channel = explanation.stage().map(|stage| line.stages[stage].channel.to_string());
             let next = decision.map_or_else(
                 || release.yanked(now).map(|yank| yank.event.reason.clone()).unwrap_or_default(),

@@ -7,6 +7,7 @@ use super::super::Time;
 use super::super::catalog::{Catalog, ChannelRef};
 use super::super::channel::LineName;
 use super::super::line::Line;
+use super::super::not_promoting::NotPromoting;
 use super::super::promotion::{Decision, Gate};
 use super::super::release::Release;
 use super::super::version::Version;
@@ -73,6 +74,16 @@ impl<'a> Views<'a> {
             }
         }
         Self { catalog, now, lines }
+    }
+
+    /// The views of a server that does not promote, if it does not.
+    #[must_use]
+    pub fn not_promoting(mut self, why: Option<NotPromoting>) -> Self {
+        let views = self.lines.values_mut().flat_map(|line| &mut line.stages);
+        for coming in views.flat_map(|view| &mut view.coming).filter(|coming| coming.is_expected()) {
+            coming.not_promoting = why.filter(|why| why.concerns(coming.when == When::Due));
+        }
+        self
     }
 
     /// The time of the views.

@@ -32,7 +32,7 @@ sparse! {
             what: String,
             /// For `promotions_overdue`: since when the first promotion has been overdue. For
             /// `dated_ahead`: the date of the first release's entry. For `restraints_forgotten`: when they were
-            /// stored.
+            /// stored. In `tidegate status`, for what the server itself reports: since when.
             since: String,
             /// For `dated_ahead`: the channel that the entry is for.
             channel: String,
@@ -136,6 +136,7 @@ impl DegradedBody {
             | Degraded::Panicked { .. }
             | Degraded::NotCommitted { .. }
             | Degraded::Failed { .. } => body,
+            Degraded::Reported { since, .. } => Self { since: Some(rfc3339(*since)), ..body },
         }
     }
 }

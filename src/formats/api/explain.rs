@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{DecisionBody, EvidenceBody, Notice, RemedyBody};
+use super::{DecisionBody, EvidenceBody, NotPromotingBody, Notice, RemedyBody};
 use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::Gate;
@@ -32,6 +32,11 @@ pub struct ExplainBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub line_refused: Option<&'static str>,
+    /// Why the server does not promote the release, although it is due or waits only for its time; missing if
+    /// it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub not_promoting: Option<NotPromotingBody>,
     /// What people can do about the state, and who can do it.
     pub remedies: Vec<String>,
     /// The remedies as data for programs.
@@ -53,7 +58,7 @@ pub struct EntryBody {
 impl ExplainBody {
     /// Describes one explanation.
     pub fn of(explanation: &Explanation<'_>) -> Self {
-        let Explanation { line, release, now, decision, refused } = explanation;
+        let Explanation { line, release, now, decision, refused, .. } = explanation;
         let entered = line.stages.iter().zip(&release.entries).filter_map(|(stage, entry)| {
             let entry = entry.as_ref().filter(|entry| entry.since <= *now)?;
             Some(EntryBody {
@@ -76,6 +81,7 @@ impl ExplainBody {
             yanked: release.yanked(*now).map(Notice::of_yank),
             withheld: Gate::withholding(release, *now).map(|_| EvidenceBody::of(&release.evidence)),
             line_refused: refused.map(LineRefusal::name),
+            not_promoting: explanation.is_not_promoted().map(NotPromotingBody::of),
             remedies: remedies.iter().map(ToString::to_string).collect(),
             commands: remedies.into_iter().map(RemedyBody::of).collect(),
         }

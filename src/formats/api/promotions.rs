@@ -3,7 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::EvidenceBody;
+use super::{EvidenceBody, NotPromotingBody};
+use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Decision, Fact, Gate, SoakEnd};
 use crate::domain::release::{Event, Yank};
 use crate::domain::rfc3339;
@@ -14,6 +15,10 @@ use crate::words::{self, Remedy};
 /// The decisions about all releases that have not entered their last stage.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PromotionsBody {
+    /// Why the server does not promote what is due; missing if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub not_promoting: Option<NotPromotingBody>,
     pub promotions: Vec<DecisionBody>,
 }
 
@@ -111,16 +116,20 @@ sparse! {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RemedyBody {
     /// `init`, `sign`, `sign_again`, `restore_trust`, `restore_payload`, `bring_forward`, `next_line`, `resume`,
-    /// `resume_channel`, `unyank`, `yank_to`, `promote`, `promote_early`, `redate`, `check` or `explain`.
+    /// `resume_channel`, `unyank`, `yank_to`, `promote`, `promote_early`, `redate`, `check`, `mend_server`
+    /// or `explain`.
     pub remedy: &'static str,
     /// The command to run. Replace the words in capitals.
     pub command: Option<String>,
 }
 
 impl PromotionsBody {
-    /// Describes all decisions.
-    pub fn of(decisions: &[Decision<'_>]) -> Self {
-        Self { promotions: decisions.iter().map(DecisionBody::of).collect() }
+    /// Describes all decisions, of a server that does not promote for this reason, if it does not.
+    pub fn of(decisions: &[Decision<'_>], not_promoting: Option<NotPromoting>) -> Self {
+        Self {
+            not_promoting: not_promoting.map(NotPromotingBody::of),
+            promotions: decisions.iter().map(DecisionBody::of).collect(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::NotPromotingBody;
 use crate::domain::degraded::LineRefusal;
 use crate::domain::release::{Event, Release};
 use crate::domain::rfc3339;
@@ -53,6 +54,9 @@ sparse! {
             /// Why the channel's line was refused, so that nothing new comes in it: `faulty`, `steps_back`
             /// or `claims`.
             line_refused: String,
+            /// Why the server does not promote the release in `coming` or `stuck`, although it is due or waits
+            /// only for its time.
+            not_promoting: NotPromotingBody,
         }
     }
 }
@@ -186,7 +190,8 @@ impl UpdateBody {
     }
 
     fn expect(&mut self, coming: Option<&Coming<'_>>) {
-        let Some(Coming { release, channel, when, gate, overdue }) = coming else { return };
+        let Some(Coming { release, channel, when, gate, overdue, not_promoting }) = coming else { return };
+        self.not_promoting = not_promoting.map(NotPromotingBody::of);
         let (version, channel) = (release.version.to_string(), channel.name().to_string());
         let name = gate.map(|gate| gate.fact.name());
         let until = match when {

@@ -44,6 +44,7 @@ fn ready_means_an_unexpired_publication_however_much_is_wrong() {
             },
         ],
         "promoting": false,
+        "promotions": {"due": 0, "waiting": 0, "blocked": 0, "overdue": 0},
         "publication": {
             "version": 7,
             "made": "2017-12-31T23:59:00Z",
@@ -96,6 +97,7 @@ fn metrics_tell_how_things_stand() {
         oldest_overdue: Some(time(NOW - 86_400)),
         expiries: vec![("timestamp".to_owned(), time(NOW + 100))],
         promoting: true,
+        not_promoting: None,
     }));
     client.get("/v1/channels");
     client.get("/v1/channels/anything-a-client-makes-up");

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Writes a release's file as no machine can edit it.
-fn make_odd(place: &Place, version: &str) -> String {
+pub fn make_odd(place: &Place, version: &str) -> String {
     let path = place.path(&format!("channels/1.8/{version}.yaml"));
     let text = fs::read_to_string(&path).unwrap();
     let odd = text.replace("\nstages:\n  ", "\n? stages\n: ");

@@ -151,20 +151,31 @@ impl Place {
     }
 
     pub fn promoter_in(&self, state: &str) -> (Promoter, Handle) {
+        self.promoter_with(state, self.online())
+    }
+
+    pub fn online(&self) -> Online {
         let online = PrivateKey::from_pem(&self.keys.online.to_pem().unwrap()).unwrap();
-        self.promoter_with(state, Online::Given(Box::new(online)))
+        Online::Given(Box::new(online))
     }
 
     pub fn promoter_with(&self, state: &str, online: Online) -> (Promoter, Handle) {
+        self.promoter_of(self.setup(state, online))
+    }
+
+    pub fn setup(&self, state: &str, online: Online) -> Setup {
         let state = self.path(state);
-        let setup = Setup {
+        Setup {
             catalog: self.directory(),
             payloads: Arc::new(PayloadFolder::new(&self.path("payloads"), &state)),
             state: Arc::new(StateFolder::new(&state)),
             online,
             promote: true,
             demo: None,
-        };
+        }
+    }
+
+    pub fn promoter_of(&self, setup: Setup) -> (Promoter, Handle) {
         let shared = Handle::default();
         let clock: SharedClock = Arc::clone(&self.clock) as SharedClock;
         (Promoter::start(setup, clock, Arc::clone(&shared)).unwrap(), shared)

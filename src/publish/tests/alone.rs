@@ -129,7 +129,7 @@ fn what_is_said_about_a_refused_line_tells_of_its_fault_and_promises_no_promotio
         explained["message"],
         "`1.8.5` is in `1.8-preproduction` and will not be promoted until a fault of line `1.8` is mended: its files take back what was published"
     );
-    assert_eq!(explained["commands"][0]["command"], "tidegate catalog check");
+    assert_eq!(explained["commands"][0]["command"], "tidegate status");
     let answer = answer(&second, "1.8-production", "1.8.4");
     assert_eq!(answer["line_refused"], "steps_back");
     assert_eq!(

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{Blob, Cause, Exclusive, Revision};
 use crate::domain::Time;
+use crate::domain::report::Report;
 use crate::domain::restraint::Remembered;
 use crate::store::secret::Exposed;
 
@@ -70,6 +71,15 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// When it cannot be stored.
     fn remember(&self, memory: &Remembered) -> Result<(), StateError>;
+
+    /// What a server on this state last [reported](Self::report) about itself, if that can be read.
+    fn reported(&self) -> Option<Report>;
+
+    /// Replaces what this server reports about itself.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    fn report(&self, report: &Report) -> Result<(), StateError>;
 
     /// Returns every private key in the state.
     ///
