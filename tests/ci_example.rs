@@ -23,10 +23,13 @@ fn inputs_of(job: &str) -> Vec<String> {
 }
 
 fn step(job: &str) -> serde_json::Value {
+    steps(job).into_iter().find(|step| step["name"] == job).unwrap()
+}
+
+fn steps(job: &str) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci-example.yml")).unwrap();
     let workflow: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
-    let steps = workflow["jobs"][job]["steps"].as_array().unwrap();
-    steps.iter().find(|step| step["name"] == job).unwrap().clone()
+    workflow["jobs"][job]["steps"].as_array().unwrap().clone()
 }
 
 /// A bare repository that everybody pushes to, and the clones around it.
@@ -238,6 +241,20 @@ fn a_hold_that_was_pushed_first_wins() {
     let release = world.release("1.0.0");
     assert!(release.contains("canaries fail"), "{release}");
     assert!(!release.contains(" production: {"), "{release}");
+}
+
+#[test]
+fn the_jobs_check_out_the_whole_history_without_which_nothing_is_promoted() {
+    for job in ["check", "promote"] {
+        let checkout = steps(job).into_iter().find(|step| step["uses"].is_string()).unwrap();
+        assert_eq!(checkout["with"]["fetch-depth"], 0, "{checkout}");
+    }
+    let world = World::new();
+    let url = format!("file://{}/origin", world.folder.path().display());
+    world.sh(world.folder.path(), &format!("git clone --quiet --depth 1 {url} shallow"));
+    let output = world.run(&world.folder.path().join("shallow"), "tidegate promote", &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("`fetch-depth: 0`"), "{}", said(&output));
 }
 
 #[test]

@@ -79,9 +79,9 @@ struct WayBody {
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let now = args.at.unwrap_or_else(|| workspace.now());
-    workspace.heed_history()?;
+    let unsure = workspace.heed_readable_history();
     let view = workspace.read()?;
-    terminal.notes(view.lost_notes());
+    terminal.notes(unsure.into_iter().chain(view.lost_notes()));
     match (&args.version, &args.on, &args.from) {
         (Some(version), ..) => release(args, version, workspace, &view, terminal),
         (None, Some(on), Some(from)) => way(on, from, now, &view, terminal),

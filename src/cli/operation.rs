@@ -37,7 +37,7 @@ pub fn run(
 ) -> anyhow::Result<ExitCode> {
     if operation.is_end() {
         // A stop that the catalog has lost counts until it is ended, and the history may know it.
-        workspace.heed_history()?;
+        terminal.notes(workspace.heed_readable_history());
     }
     let outcome = workspace.commit(|view| {
         let outcome = plan(operation, view, workspace)?;

@@ -23,6 +23,7 @@ use crate::domain::change::Change;
 use crate::domain::channel::LineName;
 use crate::domain::promotion::{Decision, Fact, Verdict, decide};
 use crate::domain::release::ManifestState;
+use crate::domain::restraint::Restraint;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::api::DecisionBody;
@@ -89,9 +90,24 @@ struct Body {
     promoted: Vec<DecisionBody>,
     /// What was not promoted.
     promotions: Vec<DecisionBody>,
+    /// What the catalog has lost although nobody recorded that, so it still counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lost: Vec<LostBody>,
     /// The entries that were removed, or would be, because they are dated ahead of the clock.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     removed: Vec<RemovedBody>,
+}
+
+/// A restraint that the catalog has lost.
+#[derive(Debug, Serialize)]
+struct LostBody {
+    /// What `tidegate catalog loosen` takes, if it was meant.
+    what: String,
+    line: String,
+    /// The commit that lost it. Left out if no commit did, as with changes that are not committed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
+    message: String,
 }
 
 /// An entry that was dated ahead of the clock.
@@ -130,7 +146,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             "promote each one separately, with its own reason",
         ));
     }
-    workspace.heed_history()?;
+    let unsure = workspace.heed_history()?;
     let dry_run = args.dry_run || (args.at.is_some() && !args.backfill);
     let warnings = if dry_run { Vec::new() } else { args.witness.check(&workspace.read()?, workspace)? };
     let Report { body, rows, notes, faulty, failed, blocked, .. } = if dry_run || args.early {
@@ -161,8 +177,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         "every release is as far as it can go"
     };
     terminal.table(&body, &table, none)?;
-    let is_faulty = faulty.is_some();
-    for note in warnings.into_iter().chain(notes).chain(faulty) {
+    let is_faulty = faulty.is_some() || !body.lost.is_empty();
+    for note in unsure.into_iter().chain(warnings).chain(notes).chain(faulty) {
         terminal.note(note);
     }
     for RemovedBody { version, channel, since } in &body.removed {
@@ -182,6 +198,17 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     Ok(if is_faulty || is_refused || !failed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+impl LostBody {
+    fn of(one: &Restraint, lost: &[Restraint]) -> Self {
+        Self {
+            what: one.way_out(lost).to_string(),
+            line: one.line.to_string(),
+            commit: one.lost_in.clone(),
+            message: words::restraints::lost(one),
+        }
+    }
+}
+
 impl Args {
     /// Records what is known before anything is decided. Returns the time to decide for.
     fn look(
@@ -199,6 +226,7 @@ impl Args {
         report.body.at = rfc3339(now);
         report.faulty = view.faulty_note();
         report.notes = view.lost_notes().collect();
+        report.body.lost = view.lost.iter().map(|lost| LostBody::of(lost, &view.lost)).collect();
         // The entries that `--redate` removes are shown as removed.
         if !self.redate {
             let ahead = view.catalog.entries_ahead();

@@ -31,7 +31,7 @@ use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::store;
 use crate::store::directory::git;
-use crate::store::port::{CatalogStore, PayloadStore, Snapshot, StateStore};
+use crate::store::port::{CatalogStore, History, HistoryError, PayloadStore, Snapshot, StateStore};
 use crate::store::state::StateFolder;
 use crate::words;
 
@@ -127,18 +127,74 @@ impl Workspace {
         store::payloads(&self.payloads, &self.state)
     }
 
-    /// Learns from the history of the catalog what it must not lose, unless the state of a server knows that.
-    /// This takes longer than reading the catalog, so only commands that decide about promotions do it.
+    /// Learns from the history of the catalog what it must not lose, beside what the state of a server knows.
+    /// Returns a note if that is not all. This takes longer than reading the catalog, so only commands that
+    /// decide about promotions do it.
     ///
     /// # Errors
-    /// When there is no catalog.
-    pub fn heed_history(&self) -> anyhow::Result<()> {
+    /// When there is no catalog, or when its history cannot be read and no state knows anything.
+    pub fn heed_history(&self) -> anyhow::Result<Option<String>> {
         let mut memory = self.state_store().restraints();
-        if memory == Remembered::default() {
-            memory.restraints = self.store()?.history(self.now()).unwrap_or_default().restraints;
-        }
+        let is_blank = memory == Remembered::default();
+        let note = match self.store()?.history(self.now()) {
+            Ok(History { restraints, cut_after }) => {
+                memory.restraints = Restraint::union(memory.restraints, restraints);
+                cut_after.map(|commits| {
+                    format!(
+                        "warning: the clone is shallow, so whatever the catalog lost before its last {} is not noticed: {}",
+                        counted(commits, "commit"),
+                        self.unshallow()
+                    )
+                })
+            }
+            Err(error) => {
+                let why = format!(
+                    "cannot tell from git whether the catalog has lost a hold or another restraint: {}",
+                    chain(&error)
+                );
+                let hint = self.history_hint(&error);
+                if is_blank {
+                    return Err(refuse(why, hint));
+                }
+                Some(format!("warning: {why}; only what the state knows is compared\nhint: {hint}"))
+            }
+        };
         self.memory.get_or_init(|| memory);
-        Ok(())
+        Ok(note)
+    }
+
+    /// [Heeds the history](Self::heed_history) as far as it can be read, for commands that promote nothing.
+    pub fn heed_readable_history(&self) -> Option<String> {
+        self.heed_history().unwrap_or_else(|error| Some(format!("warning: {}", chain(&*error))))
+    }
+
+    /// Says how to make the history readable.
+    fn history_hint(&self, error: &HistoryError) -> String {
+        let folder = self.catalog.display();
+        match error {
+            HistoryError::CutShort => self.unshallow(),
+            HistoryError::NoGit(_) => "install git, and check that it is on the `PATH`".to_owned(),
+            HistoryError::Incomplete(_) => format!(
+                "fetch everything that the clone lacks: `git -C {folder} fetch --refetch --no-filter`"
+            ),
+            HistoryError::Distrusted(_) => {
+                let root = work_tree(&self.catalog).unwrap_or_else(|| self.catalog.clone());
+                format!(
+                    "run it as the owner of the folder or, if you trust what is in it, run `git config --global --add safe.directory {}`",
+                    root.display()
+                )
+            }
+            HistoryError::Unreadable(_) => {
+                format!("find out what is wrong with the repository, for example with `git -C {folder} fsck`")
+            }
+        }
+    }
+
+    fn unshallow(&self) -> String {
+        format!(
+            "fetch the rest with `git -C {} fetch --unshallow`; in CI, check out with `fetch-depth: 0`",
+            self.catalog.display()
+        )
     }
 
     /// Reads the catalog and the evidence for its releases.
@@ -333,9 +389,13 @@ impl View {
         self.catalog.stops_at_once().map(note).collect()
     }
 
-    /// Returns notes on the restraints that the catalog has lost, or may have lost.
+    /// Returns notes on the restraints that the catalog has lost, or may have lost: one for each record that
+    /// would take some back.
     pub fn lost_notes(&self) -> impl Iterator<Item = String> {
-        self.lost().map(|lost| format!("warning: {}", words::degraded(&lost)))
+        let forgotten = self.forgotten.clone().map(Degraded::RestraintsForgotten);
+        let lost = Restraint::ways_out(&self.lost).into_iter();
+        let lost = lost.filter_map(|(what, lost)| Degraded::restraints_lost_to(what, &lost));
+        forgotten.into_iter().chain(lost).map(|lost| format!("warning: {}", words::degraded(&lost)))
     }
 
     /// The problems of restraints that the catalog has lost, or may have lost.

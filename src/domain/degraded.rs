@@ -146,9 +146,13 @@ impl Degraded {
 
     /// Creates a problem of restraints that a catalog has lost, if there are any.
     pub fn restraints_lost(lost: &[Restraint]) -> Option<Self> {
-        let restraint = lost.first()?;
-        let (what, more) = (restraint.way_out(lost), lost.len() - 1);
-        Some(Self::RestraintsLost { restraint: Box::new(restraint.clone()), what, more })
+        Self::restraints_lost_to(lost.first()?.way_out(lost), lost)
+    }
+
+    /// Creates a problem of lost restraints, where a record of `what` takes back the first of them.
+    pub fn restraints_lost_to(what: What, lost: &[Restraint]) -> Option<Self> {
+        let restraint = Box::new(lost.first()?.clone());
+        Some(Self::RestraintsLost { restraint, what, more: lost.len() - 1 })
     }
 
     /// The kind of problem.

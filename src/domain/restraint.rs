@@ -162,9 +162,37 @@ impl Restraint {
         matches!(&self.limit, Limit::Freeze(freeze) if freeze.until <= now)
     }
 
+    /// All restraints of two lists. One that is in both is taken back only by a record that is new to both.
+    pub fn union(mut known: Vec<Self>, others: Vec<Self>) -> Vec<Self> {
+        for other in others {
+            match known.iter_mut().find(|one| one.is_same(&other)) {
+                Some(one) => {
+                    one.past.extend(other.past);
+                    one.lost_in = one.lost_in.take().or(other.lost_in);
+                }
+                None => known.push(other),
+            }
+        }
+        known
+    }
+
+    /// What the records that would take back all of these must name, each with the restraints that it takes
+    /// back.
+    pub fn ways_out(lost: &[Self]) -> Vec<(What, Vec<Self>)> {
+        let mut ways: Vec<(What, Vec<Self>)> = Vec::new();
+        for one in lost {
+            let what = one.way_out(lost);
+            match ways.iter_mut().find(|(known, _)| *known == what) {
+                Some((_, others)) => others.push(one.clone()),
+                None => ways.push((what, vec![one.clone()])),
+            }
+        }
+        ways
+    }
+
     /// Whether another one demands the same, whatever their records are.
     fn is_same(&self, other: &Self) -> bool {
-        self.line == other.line && self.limit == other.limit
+        self.limit == other.limit && self.line == other.line
     }
 
     fn find(&self, catalog: &Catalog, now: Time) -> Found {

@@ -14,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
+use crate::domain::release::Release;
 use crate::domain::rules::doubtful::Doubtful;
 use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
@@ -129,6 +130,14 @@ impl ParsedFile {
     /// Returns the content of a file without faults.
     fn good(&self) -> Option<&Content> {
         self.0.content.as_ref().filter(|_| self.0.faults.is_empty())
+    }
+
+    /// Whether it is about a release that was never held, yanked or made a barrier, so that no
+    /// [restraint](crate::domain::restraint) depends on it.
+    pub fn is_unrestrained(&self) -> bool {
+        let Some(Content::Release(raw)) = self.good() else { return false };
+        let Release { hold, yank, past, barrier, .. } = &raw.release;
+        hold.is_none() && yank.is_none() && past.is_none() && !barrier
     }
 
     /// Drops the file's text, to save memory for callers that keep thousands of files. Until the text is

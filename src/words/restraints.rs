@@ -23,10 +23,19 @@ fn restraint(Restraint { line, limit, .. }: &Restraint) -> String {
 
 /// Says that a catalog has lost a restraint.
 pub fn lost(lost: &Restraint) -> String {
+    let since = match &lost.lost_in {
+        Some(commit) => format!(" since commit `{}`", short(commit)),
+        None => String::new(),
+    };
     format!(
-        "{} is gone from the catalog or demands less than before, and nobody recorded why",
+        "{} is gone from the catalog or demands less than before{since}, and nobody recorded why",
         restraint(lost)
     )
+}
+
+/// The beginning of a commit's name, as git takes it.
+pub fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
 }
 
 /// Says how to put a lost restraint right.

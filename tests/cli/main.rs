@@ -8,6 +8,7 @@ mod desk;
 mod doubtful;
 mod explain;
 mod hints;
+mod history;
 mod init;
 mod keys;
 mod pages;

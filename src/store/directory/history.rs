@@ -4,7 +4,7 @@
 //! git names each folder of a commit by its content: only lines that changed are looked at, and each version
 //! of a file is parsed once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -44,12 +44,26 @@ pub(super) fn history(folder: &Path, now: Time) -> Result<History, HistoryError>
     let files = Files::read(&git, ids, prefix.trim_end_matches(['\n', '/']), head.len() / 2)?;
     let mut known =
         restraint::History::new(commits.iter().map(|(_, parents)| parents.clone()).collect(), now);
+    // The lines of each commit that broke a rule when they were last looked at.
+    let mut faulty: Vec<BTreeSet<String>> = Vec::new();
     for (commit, (id, parents)) in commits.iter().enumerate() {
-        let changed = files.changed(commit, parents);
+        let mut broken: BTreeSet<String> =
+            parents.iter().flat_map(|parent| faulty[*parent].clone()).collect();
+        let changed = files.changed(commit, parents, &broken);
         let is_merge = parents.len() > 1;
         let before = parents.iter().filter(|_| is_merge).map(|parent| files.catalog(*parent, &changed));
         let before: Vec<Catalog> = before.collect();
-        known.commit(id, &before, &files.catalog(commit, &changed));
+        let after = files.catalog(commit, &changed);
+        for line in changed {
+            let is_good = after.lines().any(|good| good.name.as_str() == line);
+            if is_good {
+                broken.remove(line)
+            } else {
+                broken.insert(line.to_owned())
+            };
+        }
+        faulty.push(broken);
+        known.commit(id, &before, &after);
     }
     Ok(History { restraints: known.restraints(), cut_after })
 }
@@ -126,14 +140,28 @@ impl Files {
         Ok(all)
     }
 
-    /// The lines of a commit that differ from those of any of its parents.
-    fn changed(&self, commit: usize, parents: &[usize]) -> Vec<&str> {
+    /// The lines of a commit whose restraints may differ from those in any of its parents. A change that no
+    /// restraint depends on matters only if it puts one of the `faulty` lines right.
+    fn changed(&self, commit: usize, parents: &[usize], faulty: &BTreeSet<String>) -> Vec<&str> {
         let tree = &self.commits[commit];
         let before = || parents.iter().map(|parent| &self.commits[*parent]);
         let all = parents.is_empty() || before().any(|before| before.policy != tree.policy);
-        let is_changed =
-            |line: &String, id: &Id| all || before().any(|before| before.lines.get(line) != Some(id));
+        let is_changed = |line: &String, id: &Id| {
+            all || before().any(|before| match before.lines.get(line) {
+                Some(before) if before == id => false,
+                Some(before) if !faulty.contains(line) => self.is_other(line, before, id),
+                _ => true,
+            })
+        };
         tree.lines.iter().filter(|(line, id)| is_changed(line, id)).map(|(line, _)| line.as_str()).collect()
+    }
+
+    /// Whether two versions of a line's folder differ in something that a restraint may depend on.
+    fn is_other(&self, line: &str, before: &Id, after: &Id) -> bool {
+        let files = |id: &Id| self.folders.get(&(line.to_owned(), id.clone())).into_iter().flatten();
+        let (before, after): (HashSet<_>, HashSet<_>) = (files(before).collect(), files(after).collect());
+        let is_harmless = |file: usize| self.parsed[file].as_ref().is_some_and(ParsedFile::is_unrestrained);
+        before.symmetric_difference(&after).any(|file| !is_harmless(**file))
     }
 
     /// Some lines of a commit. The files of the other lines are read only for the rules between lines.
@@ -273,8 +301,10 @@ impl Git<'_> {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
-        // Reading must not leave a lock behind. In a hook, git's variables name the hook's repository.
-        command.arg("-C").arg(self.folder).args(arguments).env("GIT_OPTIONAL_LOCKS", "0");
+        command.arg("-C").arg(self.folder).args(arguments);
+        // Reading must not leave a lock behind, and what git says must not be translated.
+        command.envs([("GIT_OPTIONAL_LOCKS", "0"), ("LC_ALL", "C")]);
+        // In a hook, these name the repository of the hook.
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_PREFIX"] {
             command.env_remove(name);
         }
@@ -294,9 +324,16 @@ fn check(is_good: bool, said: &[u8]) -> Result<(), HistoryError> {
 }
 
 fn unreadable(why: &str) -> HistoryError {
-    HistoryError::Unreadable(why.to_owned())
+    let why = why.to_owned();
+    if why.contains("safe.directory") {
+        HistoryError::Distrusted(why)
+    } else if why.contains("promisor") {
+        HistoryError::Incomplete(why)
+    } else {
+        HistoryError::Unreadable(why)
+    }
 }
 
 fn missing() -> HistoryError {
-    unreadable("an object is missing")
+    HistoryError::Incomplete("an object is missing".to_owned())
 }

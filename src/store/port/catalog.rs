@@ -115,7 +115,13 @@ pub enum HistoryError {
     CutShort,
     #[error("git cannot be run")]
     NoGit(#[source] io::Error),
-    /// What git says.
+    /// The clone lacks objects, and its remote does not deliver them. The message is git's.
+    #[error("{0}")]
+    Incomplete(String),
+    /// Git does not trust the owner of the folder. The message is git's.
+    #[error("{0}")]
+    Distrusted(String),
+    /// Something else, in git's words.
     #[error("{0}")]
     Unreadable(String),
 }

@@ -1,0 +1,262 @@
+//! What `promote` learns from git.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use super::desk::Desk;
+
+const FILE: &str = "channels/1.8/1.8.4.yaml";
+const HOLD: &str = "hold: { at: 2018-01-02T00:00:00Z, by: ada, reason: etcd }\n";
+
+/// A repository in which `1.8.4` is held, and would be promoted otherwise.
+struct Repository {
+    desk: Desk,
+}
+
+impl Repository {
+    fn held() -> Self {
+        Self::of(HOLD)
+    }
+
+    fn of(hold: &str) -> Self {
+        let desk = Desk::new();
+        let soaked = "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n";
+        desk.release("1.8.4", &format!("{soaked}{hold}"));
+        let repository = Self { desk };
+        repository.sh("git init -q -b main");
+        repository.commit();
+        repository
+    }
+
+    /// A repository whose last commit lost the hold.
+    fn lost() -> Self {
+        let repository = Self::held();
+        repository.lose();
+        repository
+    }
+
+    fn command(&self, program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            if ["TIDEGATE_", "GIT_"].iter().any(|start| name.to_string_lossy().starts_with(start)) {
+                command.env_remove(name);
+            }
+        }
+        let global = self.desk.path("gitconfig");
+        if !global.exists() {
+            fs::write(&global, "[user]\n\tname = ada\n\temail = ada@example.com\n").unwrap();
+        }
+        command.current_dir(self.desk.path(".")).args(arguments).env("GIT_CONFIG_GLOBAL", global);
+        command.env("GIT_CONFIG_SYSTEM", "/dev/null").env("USER", "ada").envs(variables.iter().copied());
+        command
+    }
+
+    fn sh(&self, script: &str) {
+        let output = self.command("sh", &["-ec", script], &[]).output().unwrap();
+        assert!(output.status.success(), "{script}: {}", said(&output));
+    }
+
+    /// Commits the catalog as it is.
+    fn commit(&self) {
+        self.sh("git add channels payloads && git commit -q -m change");
+    }
+
+    fn lose(&self) {
+        self.desk.edit(FILE, HOLD, "");
+        self.commit();
+    }
+
+    /// Promotes in a folder, and returns the exit code and everything that is said.
+    fn promote_in(&self, folder: &str, variables: &[(&str, &str)]) -> (i32, String) {
+        let arguments = ["promote", "--catalog", &format!("{folder}channels")];
+        let output = self.command(env!("CARGO_BIN_EXE_tidegate"), &arguments, variables).output().unwrap();
+        (output.status.code().unwrap(), said(&output))
+    }
+
+    fn promote(&self) -> (i32, String) {
+        self.promote_in("", &[])
+    }
+
+    fn is_promoted(&self, folder: &str) -> bool {
+        self.desk.read(&format!("{folder}{FILE}")).contains("  production:")
+    }
+
+    /// Promotes, which must say that the hold still counts.
+    fn stays_held(&self, folder: &str) -> String {
+        let (code, told) = self.promote_in(folder, &[]);
+        assert!(code == 1 && told.contains("the hold of `1.8.4` is gone"), "{told}");
+        assert!(!self.is_promoted(folder));
+        told
+    }
+
+    /// Runs the first command that a hint shows.
+    fn follow(&self, told: &str) {
+        let hint = told.split("hint: ").nth(1).unwrap_or_else(|| panic!("{told}"));
+        self.sh(hint.split('`').find(|part| part.starts_with("git ")).unwrap());
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_merge_that_takes_the_side_without_a_hold_loses_it() {
+    for (onto, other) in [("main", "held"), ("held", "main")] {
+        let repository = Repository::of("");
+        repository.sh("git checkout -q -b held");
+        let text = repository.desk.read(FILE);
+        repository.desk.write(FILE, &format!("{text}{HOLD}"));
+        repository.commit();
+        repository.sh("git checkout -q main");
+        repository.desk.write("channels/README.md", "Meanwhile.");
+        repository.commit();
+        repository.sh(&format!("git checkout -q {onto} && git merge -q --no-commit -s ours {other}"));
+        repository.desk.write(FILE, &text);
+        repository.commit();
+        repository.stays_held("");
+        // Nor does it matter what the branch does next.
+        repository.desk.write("channels/README.md", "Later.");
+        repository.commit();
+        repository.stays_held("");
+    }
+}
+
+#[test]
+fn an_older_branch_that_still_has_a_hold_does_not_undo_the_record_that_ended_it() {
+    let repository = Repository::held();
+    repository.sh("git branch old");
+    repository.desk.edit(FILE, HOLD, "");
+    let loosen = ["catalog", "loosen", "hold/1.8.4", "--reason", "etcd is fixed"];
+    repository.desk.done(&loosen);
+    repository.sh("git add channels && GIT_COMMITTER_DATE=2001-01-01T00:00:00Z git commit -q -m loosen");
+    repository.sh("git checkout -q old");
+    repository.desk.write("channels/README.md", "Another change.");
+    repository.sh("git add channels && GIT_COMMITTER_DATE=2099-01-01T00:00:00Z git commit -q -m change");
+    repository.sh("git merge -q -m merge main");
+    let (code, told) = repository.promote();
+    assert!(code == 0 && repository.is_promoted(""), "{told}");
+}
+
+#[test]
+fn what_was_lost_long_ago_is_named_with_its_commit_and_does_not_open_by_itself() {
+    let repository = Repository::lost();
+    let lost_in = repository.command("git", &["rev-parse", "HEAD"], &[]).output().unwrap();
+    let lost_in = String::from_utf8(lost_in.stdout).unwrap().trim().to_owned();
+    for commit in 0..40 {
+        repository.desk.write("channels/README.md", &commit.to_string());
+        repository.commit();
+    }
+    let told = repository.stays_held("");
+    assert!(told.contains(&format!("since commit `{}`", &lost_in[..12])), "{told}");
+    let data = repository.desk.json(&["promote"]);
+    let [lost] = &data["lost"].as_array().unwrap()[..] else { panic!("{data}") };
+    assert_eq!(lost["what"], "hold/1.8.4");
+    assert_eq!(lost["commit"], *lost_in);
+    repository.desk.done(&["catalog", "loosen", "hold/1.8.4", "--reason", "etcd is fixed"]);
+    let (code, told) = repository.promote();
+    assert!(code == 0 && repository.is_promoted(""), "{told}");
+}
+
+#[test]
+fn what_a_line_with_a_fault_demands_counts_once_the_fault_is_fixed() {
+    let repository = Repository::of("");
+    let (line, release) = ("channels/1.8/line.yaml", repository.desk.read(FILE));
+    let window = "    windows: { days: mon-thu, hours: 09:00-16:00, zone: Europe/Berlin }\n";
+    let stages = "stages:\n  - name: preproduction\n  - name: production\n";
+    repository.desk.write(FILE, &format!("{release}replaces: 1.8.3\n"));
+    repository.desk.line("1.8", &format!("{stages}{window}"));
+    repository.commit();
+    repository.desk.write(FILE, &release);
+    repository.commit();
+    repository.desk.edit(line, window, "");
+    repository.commit();
+    let (code, told) = repository.promote();
+    assert!(code == 1 && told.contains("of `production` in line `1.8` is gone"), "{told}");
+}
+
+#[test]
+fn what_is_corrected_before_it_could_count_is_not_lost() {
+    let repository = Repository::of("");
+    let text = repository.desk.read("channels/policy.yaml");
+    repository.desk.write("channels/policy.yaml", &text.replace("min: 14d", "min: 140d"));
+    repository.commit();
+    repository.desk.write("channels/policy.yaml", &text);
+    repository.commit();
+    let (code, told) = repository.promote();
+    assert!(code == 0 && repository.is_promoted(""), "{told}");
+}
+
+#[test]
+fn a_state_that_knows_something_else_does_not_take_the_place_of_the_history() {
+    let repository = Repository::lost();
+    let other = r#"{"format":1,"restraints":[{"line":"1.8","soak":{"stage":"production","normal":1209600,"security":1209600}}]}"#;
+    repository.desk.write("state/restraints.json", other);
+    repository.stays_held("");
+}
+
+#[test]
+fn a_shallow_clone_is_refused_without_the_commit_before_and_warned_of_with_it() {
+    let repository = Repository::lost();
+    repository.sh("git clone -q --depth 1 file://$PWD cut");
+    let (code, told) = repository.promote_in("cut/", &[]);
+    assert!(code == 1 && told.contains("the clone is shallow") && told.contains("fetch-depth: 0"), "{told}");
+    assert!(!repository.is_promoted("cut/"));
+    repository.follow(&told);
+    repository.stays_held("cut/");
+
+    repository.sh("git clone -q --depth 2 file://$PWD short");
+    let told = repository.stays_held("short/");
+    assert!(
+        told.contains("the clone is shallow, so whatever the catalog lost before its last 2 commits"),
+        "{told}"
+    );
+    repository.sh("git -C short fetch -q --unshallow");
+    assert!(!repository.stays_held("short/").contains("shallow"));
+}
+
+#[test]
+fn a_repository_without_an_earlier_commit_has_lost_nothing() {
+    let desk = Desk::new();
+    desk.release("1.8.4", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n");
+    let repository = Repository { desk };
+    repository.sh("git init -q -b main");
+    assert_eq!(repository.promote().0, 0);
+    repository.sh("git add channels && git commit -q -m first && git clone -q --depth 1 file://$PWD one");
+    assert_eq!(repository.promote_in("one/", &[]).0, 0);
+}
+
+#[test]
+fn a_history_that_cannot_be_read_is_refused_with_a_remedy_that_helps() {
+    let repository = Repository::lost();
+    // Without git.
+    let (code, told) = repository.promote_in("", &[("PATH", "")]);
+    assert!(code == 1 && told.contains("git cannot be run") && told.contains("hint: install git"), "{told}");
+    repository.stays_held("");
+
+    // A folder of somebody else.
+    let other = [("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")];
+    let (code, told) = repository.promote_in("", &other);
+    assert!(code == 1 && told.contains("detected dubious ownership"), "{told}");
+    repository.follow(&told);
+    assert!(repository.promote_in("", &other).1.contains("the hold of `1.8.4` is gone"));
+
+    // A clone without the contents of older files, whose remote is gone.
+    repository
+        .sh("git config uploadpack.allowFilter true && git clone -q --filter=blob:none file://$PWD partial");
+    repository.sh("mv .git away");
+    let (code, told) = repository.promote_in("partial/", &[]);
+    assert!(code == 1 && told.contains("promisor"), "{told}");
+    repository.sh("mv away .git");
+    repository.follow(&told);
+    repository.sh("mv .git away");
+    repository.stays_held("partial/");
+}
+
+#[test]
+fn the_repository_of_a_hook_is_not_taken_for_that_of_the_catalog() {
+    let repository = Repository::lost();
+    repository.sh("git init -q --bare other");
+    let (code, told) = repository.promote_in("", &[("GIT_DIR", "other")]);
+    assert!(code == 1 && told.contains("the hold of `1.8.4` is gone"), "{told}");
+}
