@@ -24,7 +24,7 @@ use crate::domain::release::{Event, Yank};
 use crate::domain::rfc3339;
 
 pub use ahead::dated_ahead;
-pub use answers::{answer, refused_line};
+pub use answers::{answer, coming_why, refused_line};
 pub use degraded::{DETAILS_ELSEWHERE, clock_doubt, degraded, line_refusal};
 pub use doubtful::doubtful;
 pub use evidence::{objection, payload, payload_hint};

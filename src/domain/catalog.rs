@@ -53,6 +53,12 @@ impl<'a> ChannelRef<'a> {
     pub fn name(&self) -> &'a ChannelName {
         &self.stage().channel
     }
+
+    /// The channel for the same stage of another line. If that line has no such stage, its last channel.
+    pub fn counterpart<'b>(&self, line: &'b Line) -> ChannelRef<'b> {
+        let index = line.stage(&self.stage().name).unwrap_or(line.stages.len() - 1);
+        ChannelRef { line, index }
+    }
 }
 
 impl Catalog {

@@ -30,6 +30,9 @@ pub struct Decision<'a> {
     /// The index of the stage that the release would enter.
     pub stage: usize,
     pub verdict: Verdict,
+    /// For each stage after that one, when the release can enter it at the earliest. Nothing is decided
+    /// about these stages yet.
+    pub later: Vec<Verdict>,
     /// Every gate, including those that pass.
     pub gates: Vec<Gate<'a>>,
     /// When the release becomes overdue: once the soak has lasted for its `max`, not counting time in
@@ -168,10 +171,11 @@ pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
     let mut decisions = Vec::new();
     for release in line.releases.values() {
         let Some(stage) = next_stage(line, release, now) else { continue };
-        let decision = examine(line, release, stage, now, barriers[stage], None);
+        let mut decision = examine(line, release, stage, now, barriers[stage], None);
+        decision.later = onwards(&decision, &barriers, now);
         if release.yanked(now).is_none() && standing.contains(&release.version) {
-            let verdicts = onwards(&decision, now);
-            for (pending, verdict) in barriers.iter_mut().skip(stage).zip(verdicts) {
+            let verdicts = std::iter::once(&decision.verdict).chain(&decision.later);
+            for (pending, &verdict) in barriers.iter_mut().skip(stage).zip(verdicts) {
                 if pending.is_none_or(|barrier| barrier.verdict.is_before(verdict, now)) {
                     *pending = Some(Barrier { release, verdict });
                 }
@@ -209,19 +213,21 @@ impl From<GateState> for Verdict {
     }
 }
 
-/// Returns the verdict on a release's next stage and, for each later stage, the earliest time at which the
-/// release can enter. A blocked stage also blocks the later ones.
-fn onwards(decision: &Decision<'_>, now: Time) -> Vec<Verdict> {
+/// Returns, for each stage after the next one, the earliest time at which a release can enter it. `barriers`
+/// are the older barriers that have not entered each stage. A blocked stage also blocks the later ones.
+fn onwards(decision: &Decision<'_>, barriers: &[Option<Barrier<'_>>], now: Time) -> Vec<Verdict> {
     let Decision { line, release, stage, .. } = *decision;
-    let mut verdicts = vec![decision.verdict];
     let mut entered = decision.verdict.earliest(now);
-    for place in stage + 1..line.stages.len() {
+    let later = (stage + 1..line.stages.len()).map(|place| {
         let recorded = release.entries[place].as_ref().map(|entry| entry.since);
-        let due = entered.and_then(|entered| gate::due(line, release, place, entered, now));
+        let due = entered.and_then(|entered| {
+            let order = barriers[place].map_or(Some(entered), |barrier| barrier.verdict.earliest(now))?;
+            gate::due(line, release, place, (entered, order), now)
+        });
         entered = recorded.or(due);
-        verdicts.push(entered.map_or(Verdict::Blocked, |until| Verdict::Wait { until }));
-    }
-    verdicts
+        entered.map_or(Verdict::Blocked, |until| Verdict::Wait { until })
+    });
+    later.collect()
 }
 
 /// The first stage after the last one that the release has entered by `now`.

@@ -3,6 +3,7 @@
 //! An answer never leads down: every target is above the cluster's current version. This holds by
 //! construction, since only higher versions are considered as targets.
 
+mod coming;
 mod gate;
 #[cfg(test)]
 mod tests;
@@ -15,11 +16,11 @@ use super::catalog::{Catalog, ChannelRef};
 use super::channel::ChannelName;
 use super::line::Line;
 use super::named::{named, tagged};
-use super::not_promoting::NotPromoting;
-use super::promotion::{Decision, Gate, Verdict};
+use super::promotion::Decision;
 use super::release::{Event, Release, Yank};
 use super::version::Version;
 
+pub use coming::{Behind, Coming, First, Newer, When, Withdrawn};
 use view::Towards;
 pub use view::Views;
 
@@ -36,8 +37,8 @@ pub struct Answer<'a> {
 pub enum Advice<'a> {
     /// Install this release.
     Update { target: &'a Release, code: UpdateCode },
-    /// There is nothing to do. `coming` is the next release above the cluster's, even if it is stuck.
-    None { code: NoneCode<'a>, coming: Option<Coming<'a>> },
+    /// There is nothing to do.
+    None { code: NoneCode<'a>, newer: Box<Newer<'a>> },
     /// Ask again later.
     Wait(Wait<'a>),
     /// No upgrade is possible until somebody acts.
@@ -82,7 +83,7 @@ tagged! {
         /// The channel, or the one that the upgrade path leads through, is paused.
         Paused { pause: &'a Event, channel: ChannelRef<'a> } = "paused",
         /// Nothing may be installed yet. This release is the first one expected.
-        Coming(Coming<'a>) = "coming",
+        Coming(Box<Coming<'a>>) = "coming",
     }
 }
 
@@ -92,18 +93,33 @@ tagged! {
     pub enum Blocked<'a> {
         /// The line can be entered only from the top of the line that it follows. `take` is the release
         /// from which it can be entered, if one opens the way now, and `next` is the next step towards it.
-        MinorGate { take: Option<Step<'a>>, next: Option<Step<'a>> } = "minor_gate",
-        /// The cluster's release was yanked, and nothing higher is on offer yet. `fix` is the next release
-        /// expected, if any.
-        Yanked { yank: &'a Yank, fix: Option<Coming<'a>> } = "yanked",
+        /// The way leads through the channel `through`, which may expect a release, `coming`, if there is
+        /// no next step yet.
+        MinorGate {
+            take: Option<Step<'a>>,
+            next: Option<Step<'a>>,
+            through: ChannelRef<'a>,
+            coming: Option<Box<Coming<'a>>>,
+        } = "minor_gate",
+        /// The cluster's release was yanked, and `through` offers nothing higher that may be installed: the
+        /// cluster's channel, or the channel that its upgrade path leads through. `barrier` must be
+        /// installed first, if it is what bars the way to a higher one. `fix` is the next release expected,
+        /// if any.
+        Yanked {
+            yank: &'a Yank,
+            through: ChannelRef<'a>,
+            barrier: Option<&'a Version>,
+            fix: Option<Box<Coming<'a>>>,
+        } = "yanked",
         /// A barrier must be installed first, but `channel` neither offers nor expects it. That is the
         /// cluster's channel, or the channel that its upgrade path leads through. `stuck` is the release
         /// that would lead on, if it is known what keeps it out.
-        Barrier { barrier: &'a Version, channel: ChannelRef<'a>, stuck: Option<Coming<'a>> } = "barrier",
+        Barrier { barrier: &'a Version, channel: ChannelRef<'a>, stuck: Option<Box<Coming<'a>>> } = "barrier",
         /// The cluster's version is not in the catalog, so no other line can be entered from it.
         UnknownVersion { take: Option<Step<'a>> } = "unknown_version",
-        /// There is no upgrade path from the cluster's line to the channel's line.
-        NoWay = "no_way",
+        /// There is no upgrade path from the cluster's line to the channel's line. `stay` is the channel to
+        /// follow in the cluster's own line.
+        NoWay { stay: ChannelRef<'a> } = "no_way",
     }
 }
 
@@ -112,69 +128,6 @@ tagged! {
 pub struct Step<'a> {
     pub release: &'a Release,
     pub channel: ChannelRef<'a>,
-}
-
-/// A release that is not on offer in a channel yet.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Coming<'a> {
-    pub release: &'a Release,
-    /// The channel that the release enters next, or should be on offer in.
-    pub channel: ChannelRef<'a>,
-    pub when: When,
-    /// The gate that keeps it out, if there is one: the one that blocks or else the one that opens last.
-    pub gate: Option<Gate<'a>>,
-    /// Whether the release should have entered by now.
-    pub overdue: bool,
-    /// Why the server does not promote the release, if it is due or waits only for its time.
-    pub not_promoting: Option<NotPromoting>,
-}
-
-/// When a release comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
-    /// At this time at the earliest.
-    At(Time),
-    /// It is due, and nobody has promoted it.
-    Due,
-    /// Once somebody acts.
-    SomebodyActs,
-}
-
-impl<'a> Coming<'a> {
-    /// The release of a decision, on its way to the next stage.
-    fn of(decision: &Decision<'a>) -> Self {
-        let when = match decision.verdict {
-            Verdict::Promote => When::Due,
-            Verdict::Wait { until } => When::At(until),
-            Verdict::Blocked => When::SomebodyActs,
-        };
-        let last = || decision.obstacles().copied().reduce(|a, b| if a.opens() < b.opens() { b } else { a });
-        Self {
-            release: decision.release,
-            channel: decision.channel(),
-            when,
-            gate: decision.blocking().copied().filter(|_| when == When::SomebodyActs).or_else(last),
-            overdue: decision.overdue,
-            not_promoting: None,
-        }
-    }
-
-    /// A release that has entered a channel, and is not on offer there for want of its payload or signature.
-    const fn withheld(release: &'a Release, channel: ChannelRef<'a>, gate: Gate<'a>) -> Self {
-        Self {
-            release,
-            channel,
-            when: When::SomebodyActs,
-            gate: Some(gate),
-            overdue: false,
-            not_promoting: None,
-        }
-    }
-
-    /// Whether the release comes without anybody acting, as far as is known.
-    pub fn is_expected(&self) -> bool {
-        self.when != When::SomebodyActs
-    }
 }
 
 impl Advice<'_> {
@@ -255,22 +208,24 @@ impl<'a> Views<'a> {
         match relation {
             Relation::Own => self.in_line(channel, Bound::Excluded(&current.version), Some(current)),
             Relation::Before { own, after } => self.onwards(channel, own, after, current),
-            Relation::After => self.ahead(current),
-            Relation::Apart => {
+            Relation::After => self.ahead(channel, current),
+            Relation::Apart { own } => {
                 if self.view(channel).latest().is_some_and(|latest| latest.version < current.version) {
-                    self.ahead(current)
+                    self.ahead(channel, current)
                 } else {
-                    Advice::Blocked(Blocked::NoWay)
+                    Advice::Blocked(Blocked::NoWay { stay: channel.counterpart(own) })
                 }
             }
         }
     }
 
     /// The advice for a release of another line that is above everything that the channel offers.
-    fn ahead(&self, current: &'a Release) -> Advice<'a> {
+    fn ahead(&self, channel: ChannelRef<'a>, current: &'a Release) -> Advice<'a> {
         match current.yanked(self.now) {
-            Some(yank) => Advice::Blocked(Blocked::Yanked { yank, fix: None }),
-            None => Advice::None { code: NoneCode::Ahead, coming: None },
+            Some(yank) => {
+                Advice::Blocked(Blocked::Yanked { yank, through: channel, barrier: None, fix: None })
+            }
+            None => Advice::None { code: NoneCode::Ahead, newer: Box::default() },
         }
     }
 
@@ -283,7 +238,7 @@ impl<'a> Views<'a> {
         } else if self.line_after(goal, own).is_some() {
             Relation::After
         } else {
-            Relation::Apart
+            Relation::Apart { own }
         }
     }
 
@@ -315,24 +270,23 @@ impl<'a> Views<'a> {
             }
             (Towards::Barrier { version }, ..) => self.behind(channel, version, above),
             (Towards::Nothing, Some(yank), _) => {
-                Advice::Blocked(Blocked::Yanked { yank, fix: view.coming(above) })
+                let (through, fix) = (channel, view.coming(above).map(Box::new));
+                Advice::Blocked(Blocked::Yanked { yank, through, barrier: None, fix })
             }
-            (Towards::Nothing, None, None) => {
-                Advice::None { code: NoneCode::UnknownVersion, coming: view.coming(above) }
-            }
-            (Towards::Nothing, None, Some(current)) => {
-                if view.latest().is_none_or(|latest| latest.version != current.version) {
+            (Towards::Nothing, None, current) => {
+                let latest = view.latest().map(|latest| &latest.version);
+                let (code, above) = match (current, channel.line.retired(self.now)) {
+                    (None, _) => (NoneCode::UnknownVersion, above),
                     // The next release may be the one that the cluster already runs.
-                    let coming = view.coming(Bound::Included(&current.version));
-                    return Advice::None { code: NoneCode::Ahead, coming };
-                }
-                match channel.line.retired(self.now) {
-                    Some(retired) => {
-                        let next = self.following(channel);
-                        Advice::None { code: NoneCode::Retired { retired, next }, coming: None }
+                    (Some(current), _) if latest != Some(&current.version) => {
+                        (NoneCode::Ahead, Bound::Included(&current.version))
                     }
-                    None => Advice::None { code: NoneCode::UpToDate, coming: view.coming(above) },
-                }
+                    (Some(_), Some(retired)) => {
+                        (NoneCode::Retired { retired, next: self.following(channel) }, above)
+                    }
+                    (Some(_), None) => (NoneCode::UpToDate, above),
+                };
+                Advice::None { code, newer: Box::new(view.newer(above)) }
             }
         }
     }
@@ -342,9 +296,7 @@ impl<'a> Views<'a> {
     fn following(&self, channel: ChannelRef<'a>) -> Option<ChannelRef<'a>> {
         let follows =
             |line: &&Line| line.follows.as_ref().is_some_and(|follows| follows.line == channel.line.name);
-        let line = self.catalog.lines().find(follows)?;
-        let index = line.stage(&channel.stage().name).or_else(|| line.stages.len().checked_sub(1))?;
-        Some(ChannelRef { line, index })
+        Some(channel.counterpart(self.catalog.lines().find(follows)?))
     }
 
     /// The advice for a release of the earlier line `own`. `after` is the line after `own` on the upgrade
@@ -359,50 +311,55 @@ impl<'a> Views<'a> {
         let view = self.view(channel);
         let above = Bound::Excluded(&current.version);
         if after.name != channel.line.name || !self.gate(after).admits(current, self.now) {
-            let next = self.next_step(own, after, current);
-            if let (Some(yank), None) = (current.yanked(self.now), next) {
-                let fix = self.gate(after).channel.and_then(|channel| self.view(channel).coming(above));
-                return Advice::Blocked(Blocked::Yanked { yank, fix });
-            }
             let gate = self.gate(after);
+            let through = self.next_channel(own, after, current);
+            let towards = self.view(through).towards(above);
+            let next = match towards {
+                Towards::Take { release, .. } => Some(Step { release, channel: through }),
+                Towards::Barrier { .. } | Towards::Nothing => None,
+            };
+            if let (Some(yank), None) = (current.yanked(self.now), next) {
+                let (barrier, fix) = (towards.barrier(), self.view(through).coming(above).map(Box::new));
+                return Advice::Blocked(Blocked::Yanked { yank, through, barrier, fix });
+            }
             let is_closed = next.is_none() || after.name == channel.line.name && gate.required().is_none();
             if let (true, Some(barrier), Some(offering)) = (is_closed, gate.barrier, gate.channel)
                 && current.version < *barrier
             {
                 return self.behind(offering, barrier, above);
             }
-            if let Some(Step { channel, .. }) = next
-                && let Some(pause) = channel.stage().paused(self.now)
+            if let Towards::Barrier { version } = towards {
+                return self.behind(through, version, above);
+            }
+            if next.is_some()
+                && let Some(pause) = through.stage().paused(self.now)
             {
-                return Advice::Wait(Wait::Paused { pause, channel });
+                return Advice::Wait(Wait::Paused { pause, channel: through });
             }
             let top = self.gate(channel.line).required();
             let take = top.filter(|step| current.version < step.release.version);
-            return Advice::Blocked(Blocked::MinorGate { take, next });
+            let coming = if next.is_some() { None } else { self.view(through).coming(above).map(Box::new) };
+            return Advice::Blocked(Blocked::MinorGate { take, next, through, coming });
         }
         match view.towards(above) {
             Towards::Take { release, .. } => Advice::Update { target: release, code: UpdateCode::NextLine },
             Towards::Barrier { version } => self.behind(channel, version, above),
             Towards::Nothing => match view.coming(above) {
-                Some(coming) if coming.is_expected() => Advice::Wait(Wait::Coming(coming)),
-                coming => Advice::None { code: NoneCode::NothingOffered, coming },
+                Some(coming) if coming.is_expected() => Advice::Wait(Wait::Coming(Box::new(coming))),
+                _ => Advice::None { code: NoneCode::NothingOffered, newer: Box::new(view.newer(above)) },
             },
         }
     }
 
-    /// The next step from `current` towards the line `after` its own: into that line if its gate admits
-    /// `current`, otherwise towards a release that the gate admits.
-    fn next_step(&self, own: &'a Line, after: &'a Line, current: &'a Release) -> Option<Step<'a>> {
+    /// The channel that leads a cluster on `current` towards the line `after` its own: one of that line if
+    /// its gate admits `current`, otherwise one that leads to a release which the gate admits.
+    fn next_channel(&self, own: &'a Line, after: &'a Line, current: &'a Release) -> ChannelRef<'a> {
         let gate = self.gate(after);
-        let channel = if gate.admits(current, self.now) {
-            self.last_offering(after)?
-        } else {
-            gate.channel.or_else(|| self.last_offering(own))?
-        };
-        match self.view(channel).towards(Bound::Excluded(&current.version)) {
-            Towards::Take { release, .. } => Some(Step { release, channel }),
-            Towards::Barrier { .. } | Towards::Nothing => None,
-        }
+        let is_admitted = gate.admits(current, self.now);
+        let line = if is_admitted { after } else { own };
+        let counting = gate.channel.filter(|_| !is_admitted);
+        let last = || ChannelRef { line, index: line.stages.len() - 1 };
+        counting.or_else(|| self.last_offering(line)).unwrap_or_else(last)
     }
 
     /// The advice for a version of the channel's own line that is not in the catalog. Only releases beyond
@@ -429,7 +386,7 @@ impl<'a> Views<'a> {
             let take = self.gate(channel.line).required().filter(|_| below_required);
             Advice::Blocked(Blocked::UnknownVersion { take })
         } else {
-            Advice::None { code: NoneCode::UnknownVersion, coming: None }
+            Advice::None { code: NoneCode::UnknownVersion, newer: Box::default() }
         }
     }
 }
@@ -444,6 +401,6 @@ pub enum Relation<'a> {
     Before { own: &'a Line, after: &'a Line },
     /// An upgrade path leads from the channel's line to the cluster's line.
     After,
-    /// No upgrade path leads from either line to the other.
-    Apart,
+    /// No upgrade path leads from either line to the other. `own` is the cluster's line.
+    Apart { own: &'a Line },
 }

@@ -78,7 +78,7 @@ fn an_answer_names_what_is_missing_and_what_comes_next() {
     let coming = old.clone().with(release("1.7.4", &["2018-02-01"]));
     assert_eq!(
         told(&coming, "1.8-production"),
-        "wait: the upgrade path to line `1.8` leads through `1.7-production`, and nothing there may be installed yet; `1.7.4` follows at 2018-02-15T00:00:00Z at the earliest: soaking for 14d since 2018-02-01T00:00:00Z, until 2018-02-15T00:00:00Z"
+        "wait: the upgrade path to line `1.8` leads through `1.7-production`, and nothing there may be installed yet; `1.7.4` follows at 2018-02-15T00:00:00Z at the earliest: soaking for 14d since 2018-02-01T00:00:00Z, until 2018-02-15T00:00:00Z; only its vendor can let it in earlier"
     );
     let due = line("1.7", None)
         .with(release("1.7.3", &["2017-12-01", "2017-12-15"]))
@@ -92,5 +92,90 @@ fn an_answer_names_what_is_missing_and_what_comes_next() {
     assert_eq!(
         told(&retired, "1.7-production"),
         "up to date: line `1.7` was retired at 2018-01-20T00:00:00Z: no fixes any more; continue with line `1.8` in channel `1.8-production`"
+    );
+}
+
+/// What a cluster on `current` hears in a channel of line `1.8`.
+fn heard(line: &crate::domain::line::Line, channel: &str, current: &str, now: &str) -> String {
+    let others = [
+        crate::domain::testing::line("1.7", None).with(release("1.7.9", &["2017-12-01", "2017-12-20"])),
+        crate::domain::testing::line("3.0", None).with(release("3.0.1", &["2017-12-01", "2017-12-20"])),
+    ];
+    let (catalog, now) = (catalog(others.into_iter().chain([line.clone()])), t(now));
+    let decisions = decide(&catalog, now);
+    let channel = channel.parse().unwrap();
+    answer(&crate::domain::upgrade::answer(&catalog, &decisions, &channel, &v(current), now).unwrap())
+}
+
+#[test]
+fn an_answer_says_why_there_is_no_way_and_what_else_to_follow() {
+    let eight = line("1.8", Some("1.7")).with(release("1.8.1", &["2018-01-01", "2018-01-15"]));
+    assert_eq!(
+        heard(&eight, "3.0-production", "1.7.9", "2018-02-01"),
+        "blocked: there is no upgrade path from line `1.7`, which this version belongs to, to line `3.0`: line `3.0` can be entered from no other line; follow `1.7-production` to stay in line `1.7`; only its vendor can open a path, with `follows` in the `line.yaml` of line `3.0`"
+    );
+    let four = line("4.0", Some("3.0")).with(release("4.0.1", &["2018-01-01", "2018-01-15"]));
+    let told = heard(&four, "4.0-production", "1.7.9", "2018-02-01");
+    assert!(
+        told.contains("to line `4.0`: line `4.0` can only be entered from line `3.0`; follow `1.7-prod"),
+        "{told}"
+    );
+    let seven =
+        line("1.7", None).with(release("1.7.9", &["2018-01-01", "2018-01-15"]).yanked_at("2018-01-20", None));
+    let now = t("2018-02-01");
+    let catalog = catalog([seven, eight]);
+    let told =
+        crate::domain::upgrade::answer(&catalog, &[], &"1.8-production".parse().unwrap(), &v("1.7.9"), now);
+    assert_eq!(
+        answer(&told.unwrap()),
+        "blocked: this version was yanked (breaks DNS), so line `1.8` cannot be entered from it, and `1.7-production` offers nothing higher; its vendor must offer a higher release, or this one again"
+    );
+}
+
+#[test]
+fn an_answer_says_what_holds_up_the_barrier_that_a_release_waits_for() {
+    let mut barrier = release("1.8.2", &["2018-01-01"]).barrier().held_at("2018-01-02");
+    barrier.summary = Some("moves etcd to version 3".to_owned());
+    let both = ["2017-12-01", "2017-12-15"];
+    let base = line("1.8", Some("1.7")).with(release("1.8.1", &both));
+    let waiting = base.clone().with(barrier).with(release("1.8.3", &["2018-01-01"]));
+    assert_eq!(
+        heard(&waiting, "1.8-production", "1.8.1", "2018-02-01"),
+        "up to date: this is the latest in `1.8-production`; `1.8.3` is overdue, and not on offer in `1.8-production` until its vendor acts: waiting for barrier `1.8.2`, which is itself blocked: held since 2018-01-02T00:00:00Z by ada: etcd loses quorum"
+    );
+    let mut offered = release("1.8.2", &both).barrier();
+    offered.summary = Some("moves etcd to version 3".to_owned());
+    assert_eq!(
+        heard(&base.with(offered).with(release("1.8.3", &both)), "1.8-production", "1.8.1", "2018-02-01"),
+        "update to `1.8.2` (moves etcd to version 3) first: it is a barrier, and no cluster may skip it"
+    );
+}
+
+#[test]
+fn an_answer_tells_of_what_comes_through_an_earlier_channel_and_of_what_was_withdrawn() {
+    let base = line("1.8", Some("1.7")).with(release("1.8.1", &["2017-12-01", "2017-12-15"]));
+    let frozen = base.clone().frozen("2018-01-01", "2018-01-08", &[]).with(release("1.8.2", &[]));
+    assert_eq!(
+        heard(&frozen, "1.8-production", "1.8.1", "2018-01-02"),
+        "up to date: this is the latest in `1.8-production`; `1.8.2` enters `1.8-preproduction` first, at 2018-01-08T00:00:00Z at the earliest: frozen from 2018-01-01T00:00:00Z until 2018-01-08T00:00:00Z: end of year; it follows in `1.8-production` at 2018-01-22T00:00:00Z at the earliest; only its vendor can let it in earlier"
+    );
+    assert_eq!(
+        heard(&frozen, "1.8-production", "1.8.1", "2018-01-09"),
+        "up to date: this is the latest in `1.8-production`; `1.8.2` is due for `1.8-preproduction`, but the server has not promoted it yet; it follows in `1.8-production` later"
+    );
+    let gone = base.with(release("1.8.2", &["2018-01-01"]).yanked_at("2018-01-05", None));
+    assert_eq!(
+        heard(&gone, "1.8-production", "1.8.1", "2018-01-09"),
+        "up to date: this is the latest in `1.8-production`; `1.8.2` was withdrawn at 2018-01-05T00:00:00Z: breaks DNS"
+    );
+    let mut ahead = release("1.8.2", &["2018-01-01", "2018-06-01"]);
+    ahead.entries[1].as_mut().unwrap().ahead = true;
+    let ahead = line("1.8", Some("1.7")).with(release("1.8.1", &["2017-12-01", "2017-12-15"])).with(ahead);
+    let told = heard(&ahead, "1.8-production", "1.8.1", "2018-01-09");
+    assert!(
+        told.ends_with(
+            "ahead of the clock; somebody's clock was fast, and only its vendor can date the entry anew"
+        ),
+        "{told}"
     );
 }

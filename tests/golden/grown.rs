@@ -1,4 +1,5 @@
-//! Whether bodies only grew: no field is gone, and none that is not a sentence says something else.
+//! Whether bodies only grew: no field is gone, and none that has a value and is not a sentence says something
+//! else.
 
 use serde_json::Value;
 
@@ -34,6 +35,7 @@ fn compare(place: &str, old: &Value, new: &Value) -> Result<(), String> {
             .zip(new)
             .enumerate()
             .try_for_each(|(index, (old, new))| compare(&format!("{place}[{index}]"), old, new)),
+        (Value::Null, _) => Ok(()),
         _ if old == new => Ok(()),
         _ => Err(format!("`{place}` was {old} and is {new}")),
     }
@@ -44,6 +46,8 @@ fn fields_may_come_and_sentences_may_change_and_nothing_else() {
     let old = r#"first /v1/x {"a":1,"message":"x","list":[{"b":null}]}"#;
     for (new, good) in [
         (r#"first /v1/x {"a":1,"message":"y","list":[{"b":null,"c":2}],"d":{}}"#, true),
+        (r#"first /v1/x {"a":1,"message":"x","list":[{"b":3}]}"#, true),
+        (r#"first /v1/x {"a":null,"message":"x","list":[{"b":null}]}"#, false),
         (r#"first /v1/x {"a":2,"message":"x","list":[{"b":null}]}"#, false),
         (r#"first /v1/x {"message":"x","list":[{"b":null}]}"#, false),
         (r#"first /v1/x {"a":1,"list":[{"b":null}]}"#, false),

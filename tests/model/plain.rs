@@ -264,11 +264,19 @@ impl<'w> At<'w> {
         let comes = |release: &&Release| !release.is_yanked(self.now) && !line.is_retired(self.now);
         let releases = line.releases.iter().filter(|release| wanted(release.version)).filter(comes);
         let coming = releases.filter_map(|release| match self.decided.get(&release.version)? {
-            (next, Verdict::Promote) if *next == stage => Some((self.now, release.version)),
-            (next, Verdict::Wait(until)) if *next == stage => Some((*until, release.version)),
+            (next, Verdict::Promote) if *next == stage => Some((self.now, release.version, self.now)),
+            // It has a longer way than what only waits for its day.
+            (next, Verdict::Promote) if *next < stage => {
+                self.earliest(line, release, stage)?;
+                Some((END, release.version, self.now))
+            }
+            (next, Verdict::Wait(_)) if *next <= stage => {
+                let until = self.earliest(line, release, stage)?;
+                Some((until, release.version, until))
+            }
             _ => None,
         });
-        coming.min().map(|(until, version)| (version, until))
+        coming.min().map(|(_, version, until)| (version, until))
     }
 
     /// What a cluster that runs `version` is told by a channel.
@@ -401,21 +409,24 @@ impl<'w> At<'w> {
         }
         // The channel in which the cluster goes on first, and the next release there.
         let last = |line: usize| {
-            let line = &self.world.lines[line];
-            (0..line.stages.len()).rfind(|&stage| !line.offered(stage, self.now).is_empty())
+            let stages = &self.world.lines[line].stages;
+            let offering =
+                (0..stages.len()).rfind(|&stage| !self.world.lines[line].offered(stage, self.now).is_empty());
+            (line, offering.unwrap_or(stages.len() - 1))
         };
         let gate = self.gates[after];
-        let place = if self.admits(after, current) {
-            last(after).map(|stage| (after, stage))
-        } else {
-            gate.map(|(stage, ..)| (own, stage)).or_else(|| last(own).map(|stage| (own, stage)))
+        let place = match gate {
+            _ if self.admits(after, current) => last(after),
+            Some((stage, ..)) => (own, stage),
+            None => last(own),
         };
-        let next = place
-            .and_then(|(line, stage)| self.towards(&self.world.lines[line], stage, version).ok().flatten());
+        let (through, through_stage) = (&self.world.lines[place.0], place.1);
+        let towards = self.towards(through, through_stage, version);
+        let next = towards.ok().flatten();
+        let coming = || self.coming(through, through_stage, version, false);
         let own = &self.world.lines[own];
         if current.is_yanked(self.now) && next.is_none() {
-            let coming = gate.and_then(|(stage, ..)| self.coming(own, stage, version, false));
-            return Told { coming, ..told("blocked", "yanked") };
+            return Told { coming: coming(), ..told("blocked", "yanked") };
         }
         // Nothing leads on, not even a release that opens the gate of the channel's line.
         let is_shut = after == goal && gate.is_none_or(|(_, highest, least)| highest < least);
@@ -425,11 +436,13 @@ impl<'w> At<'w> {
         {
             return self.behind(own, stage, version, barrier);
         }
-        if let (Some(_), Some((line, stage))) = (next, place)
-            && self.world.lines[line].is_paused(stage, self.now)
-        {
+        if let Err(barrier) = towards {
+            return self.behind(through, through_stage, version, barrier);
+        }
+        if next.is_some() && through.is_paused(through_stage, self.now) {
             return told("wait", "paused");
         }
-        told("blocked", "minor_gate")
+        let coming = if next.is_some() { None } else { coming() };
+        Told { coming, ..told("blocked", "minor_gate") }
     }
 }

@@ -193,9 +193,16 @@ fn deadline(
     Some(on_offer::after(since, max, on_offer::interruptions(line, release, stage, now).chain(excused)))
 }
 
-/// The earliest time at which a release can enter a stage, if it enters the previous stage at `entered`.
-/// `None` while somebody or something stops it, or one of the two channels is paused.
-pub(super) fn due(line: &Line, release: &Release, stage: usize, entered: Time, now: Time) -> Option<Time> {
+/// The earliest time at which a release can enter a stage, if it enters the previous stage at `entered`, and
+/// the last older barrier enters this one at `order`. `None` while somebody or something stops it, or one of
+/// the two channels is paused.
+pub(super) fn due(
+    line: &Line,
+    release: &Release,
+    stage: usize,
+    (entered, order): (Time, Time),
+    now: Time,
+) -> Option<Time> {
     let is_stopped = release.held(now).is_some() || release.yanked(now).is_some();
     if is_stopped || !release.is_deliverable() || line.retired(now).is_some() {
         return None;
@@ -211,7 +218,7 @@ pub(super) fn due(line: &Line, release: &Release, stage: usize, entered: Time, n
         }
         None => entered,
     };
-    let due = soaked.max(signed.unwrap_or(entered));
+    let due = soaked.max(signed.unwrap_or(entered)).max(order);
     Some(calendar(line, target, release.urgency, due, None).0)
 }
 
@@ -306,7 +313,7 @@ pub(super) fn examine<'a>(
     };
     // A release that will never go further cannot be late.
     let overdue = overdue_from.is_some_and(|deadline| deadline <= now) && line.retired(now).is_none();
-    Decision { line, release, stage, verdict, gates, deadline: overdue_from, overdue }
+    Decision { line, release, stage, verdict, later: Vec::new(), gates, deadline: overdue_from, overdue }
 }
 
 /// Returns the first time at or after `due` that is outside every freeze and inside the window, together

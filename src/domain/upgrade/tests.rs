@@ -16,7 +16,7 @@ fn ask(catalog: &Catalog, channel: &str, current: &str, now: &str) -> String {
     let answer = answer(catalog, &decisions, &channel, &v(current), t(now)).unwrap();
     let about = match &answer.advice {
         Advice::Update { target, .. } => Some(target.version.to_string()),
-        Advice::None { coming, .. } => coming.map(|coming| match (coming.when, coming.gate) {
+        Advice::None { newer, .. } => newer.coming.map(|coming| match (coming.when, coming.gate) {
             (When::At(_), _) => format!("coming {}", coming.release.version),
             (When::Due, _) => format!("due {}", coming.release.version),
             (When::SomebodyActs, gate) => {
@@ -25,7 +25,7 @@ fn ask(catalog: &Catalog, channel: &str, current: &str, now: &str) -> String {
         }),
         Advice::Wait(Wait::Coming(coming)) => Some(coming.release.version.to_string()),
         Advice::Wait(Wait::Paused { pause, .. }) => Some(pause.reason.clone()),
-        Advice::Blocked(Blocked::MinorGate { take, next }) => {
+        Advice::Blocked(Blocked::MinorGate { take, next, .. }) => {
             let name = |step: &Option<Step<'_>>| {
                 step.map_or("-".to_owned(), |step| {
                     format!("{} {}", step.release.version, step.channel.name())
@@ -36,9 +36,11 @@ fn ask(catalog: &Catalog, channel: &str, current: &str, now: &str) -> String {
         Advice::Blocked(Blocked::UnknownVersion { take }) => {
             take.map(|step| step.release.version.to_string())
         }
-        Advice::Blocked(Blocked::Yanked { fix, .. }) => fix.map(|fix| format!("fix {}", fix.release.version)),
+        Advice::Blocked(Blocked::Yanked { fix, .. }) => {
+            fix.as_ref().map(|fix| format!("fix {}", fix.release.version))
+        }
         Advice::Blocked(Blocked::Barrier { barrier, .. }) => Some(barrier.to_string()),
-        Advice::Blocked(Blocked::NoWay) => None,
+        Advice::Blocked(Blocked::NoWay { stay }) => Some(format!("stay in {}", stay.name())),
     };
     let about = about.map(|about| format!(": {about}")).unwrap_or_default();
     format!("{} {}{about}", answer.advice.action(), answer.advice.code())
@@ -373,7 +375,10 @@ fn lines_that_are_not_joined_lead_nowhere() {
     check(
         &catalog([seventeen(), other]),
         "2019-01-01",
-        &[("2.0-production", "1.7.14-t.2", "blocked no_way"), ("1.7-production", "2.0.0", "none ahead")],
+        &[
+            ("2.0-production", "1.7.14-t.2", "blocked no_way: stay in 1.7-production"),
+            ("1.7-production", "2.0.0", "none ahead"),
+        ],
     );
 }
 

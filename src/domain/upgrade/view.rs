@@ -12,7 +12,7 @@ use super::super::promotion::{Decision, Gate};
 use super::super::release::Release;
 use super::super::version::Version;
 use super::gate::MinorGate;
-use super::{Advice, Blocked, Coming, Wait, When};
+use super::{Advice, Blocked, Coming, Newer, Wait, When, Withdrawn};
 
 /// The state of every channel of a catalog at one point in time.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub(super) struct View<'a> {
     barriers: Vec<&'a Version>,
     /// In any order.
     coming: Vec<Coming<'a>>,
+    /// The highest yanked release of the channel, or on its way to it.
+    withdrawn: Option<Withdrawn<'a>>,
 }
 
 /// The next step up from a version in one channel.
@@ -47,6 +49,16 @@ pub(super) enum Towards<'a> {
     Barrier { version: &'a Version },
     /// Nothing higher is on offer.
     Nothing,
+}
+
+impl<'a> Towards<'a> {
+    /// The barrier that blocks everything above it.
+    pub(super) const fn barrier(self) -> Option<&'a Version> {
+        match self {
+            Self::Barrier { version } => Some(version),
+            Self::Take { .. } | Self::Nothing => None,
+        }
+    }
 }
 
 impl<'a> Views<'a> {
@@ -66,10 +78,13 @@ impl<'a> Views<'a> {
                 continue;
             }
             let Some(line) = lines.get_mut(&decision.line.name) else { continue };
-            let coming = Coming::of(decision);
-            // What somebody must let into an earlier stage is missing in the later ones, too.
-            let stages = if coming.is_expected() { 1 } else { usize::MAX };
-            for view in line.stages.iter_mut().skip(decision.stage).take(stages) {
+            let coming = Coming::of(decision, decisions);
+            let later = decision.later.iter().enumerate().map(|(place, verdict)| {
+                let channel = ChannelRef { line: decision.line, index: decision.stage + 1 + place };
+                coming.further(channel, *verdict)
+            });
+            let stages = line.stages.iter_mut().skip(decision.stage);
+            for (view, coming) in stages.zip(std::iter::once(coming).chain(later)) {
                 view.coming.push(coming);
             }
         }
@@ -119,8 +134,11 @@ impl<'a> Views<'a> {
         above: Bound<&Version>,
     ) -> Advice<'a> {
         match self.view(channel).first_coming(above, Bound::Included(barrier)) {
-            Some(coming) if coming.is_expected() => Advice::Wait(Wait::Coming(coming)),
-            stuck => Advice::Blocked(Blocked::Barrier { barrier, channel, stuck }),
+            Some(coming) if coming.is_expected() => Advice::Wait(Wait::Coming(Box::new(coming))),
+            stuck => {
+                let stuck = stuck.map(Box::new);
+                Advice::Blocked(Blocked::Barrier { barrier, channel, stuck })
+            }
         }
     }
 
@@ -143,7 +161,11 @@ impl<'a> View<'a> {
             let channel = ChannelRef { line, index: stage };
             Some(Coming::withheld(release, channel, Gate::withholding(release, now)?))
         });
-        Self { offered, barriers, coming: withheld.collect() }
+        let reached = |release: &&Release| (0..=stage).any(|stage| release.is_in(stage, now));
+        let mut yanked = line.releases.values().rev().filter_map(|release| {
+            Some(Withdrawn { release, yank: Some(release).filter(reached)?.yanked(now)? })
+        });
+        Self { offered, barriers, coming: withheld.collect(), withdrawn: yanked.next() }
     }
 
     pub(super) fn latest(&self) -> Option<&'a Release> {
@@ -169,14 +191,33 @@ impl<'a> View<'a> {
         self.first_coming(above, Bound::Unbounded)
     }
 
+    /// What is known about releases above a version that are not on offer. The highest of those that are
+    /// stuck does not matter if a higher one enters the channel next.
+    pub(super) fn newer(&self, above: Bound<&Version>) -> Newer<'a> {
+        let coming = self.coming(above);
+        let matters = |stuck: &&Coming<'a>| {
+            coming.is_some_and(|coming| {
+                coming.is_expected()
+                    && (coming.first.is_some() || coming.release.version < stuck.release.version)
+            })
+        };
+        let stuck = self.coming.iter().filter(|coming| !coming.is_expected());
+        let stuck = stuck.filter(|stuck| is_above(&stuck.release.version, above));
+        let stuck = stuck.max_by_key(|stuck| &stuck.release.version).filter(matters).copied();
+        let withdrawn = self.withdrawn.filter(|withdrawn| is_above(&withdrawn.release.version, above));
+        Newer { coming, stuck, withdrawn }
+    }
+
     fn first_coming(&self, above: Bound<&Version>, until: Bound<&Version>) -> Option<Coming<'a>> {
         let within = || {
             let coming = self.coming.iter().copied();
             coming.filter(|coming| is_within(&coming.release.version, above, until))
         };
-        let time = |coming: &Coming<'a>| match coming.when {
-            When::At(until) => until,
-            When::Due | When::SomebodyActs => Time::MIN_UTC,
+        // What is due for an earlier stage has a longer way than what only waits for its day.
+        let time = |coming: &Coming<'a>| match (coming.when, coming.first) {
+            (When::At(until), _) => until,
+            (_, None) => Time::MIN_UTC,
+            (_, Some(_)) => Time::MAX_UTC,
         };
         let expected = within().filter(Coming::is_expected);
         expected

@@ -4,10 +4,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::NotPromotingBody;
+use crate::domain::catalog::ChannelRef;
 use crate::domain::degraded::LineRefusal;
 use crate::domain::release::{Event, Release};
 use crate::domain::rfc3339;
-use crate::domain::upgrade::{Advice, Answer, Blocked, Coming, NoneCode, Step, Wait, When};
+use crate::domain::upgrade::{
+    Advice, Answer, Behind, Blocked, Coming, First, Newer, NoneCode, Step, UpdateCode, Wait, When, Withdrawn,
+};
+use crate::domain::version::Version;
 use crate::formats::sparse::sparse;
 use crate::words;
 
@@ -41,16 +45,23 @@ sparse! {
             since: String,
             /// The reason for the pause, retirement or yank that `since` refers to.
             reason: String,
-            /// With the code `barrier`, if the action is `blocked`: the barrier that must be installed
-            /// first.
+            /// The barrier that must be installed first.
             barrier: String,
+            /// What its vendor says about the barrier.
+            barrier_summary: String,
             /// The channel that must offer the next release before the cluster can move on.
             through: String,
-            /// With the code `retired`: the line and the channel to continue with.
+            /// With the code `retired`: the line and the channel to continue with. With `no_way`: those
+            /// with which the cluster stays in its own line.
             follow: FollowBody,
+            /// With the codes `minor_gate` and `no_way`: the line from which the channel's line can be
+            /// entered.
+            enter_from: String,
             /// A release above the cluster's version that does not come: it is due and nobody has promoted
             /// it, or somebody must act first.
             stuck: StuckBody,
+            /// The highest release above the cluster's version that was yanked.
+            withdrawn: WithdrawnBody,
             /// Why the channel's line was refused, so that nothing new comes in it: `faulty`, `steps_back`
             /// or `claims`.
             line_refused: String,
@@ -61,7 +72,7 @@ sparse! {
     }
 }
 
-/// The line and the channel to continue with after a line was retired.
+/// The line and the channel to continue with.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FollowBody {
     pub line: String,
@@ -96,19 +107,29 @@ pub struct StepBody {
     pub channel: String,
 }
 
-/// A release that is expected.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ComingBody {
-    pub version: String,
-    /// The earliest time at which the release enters the channel (RFC 3339). `null` if the release is due:
-    /// it enters once somebody promotes it.
-    pub until: Option<String>,
-    /// The channel that the release enters.
-    pub channel: String,
-    /// The gate that opens last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub gate: Option<&'static str>,
+sparse! {
+    /// A release that is expected.
+    #[derive(Debug, Serialize, ToSchema)]
+    pub struct ComingBody {
+        pub version: String,
+        /// The earliest time at which the release enters the channel (RFC 3339). `null` if the release is
+        /// due: it enters once somebody promotes it.
+        pub until: Option<String>,
+        /// The channel that the release enters.
+        pub channel: String,
+        @optional {
+            /// The gate that opens last.
+            gate: &'static str,
+            /// What the gate found, in words.
+            why: String,
+            /// The older barrier that the gate waits for.
+            behind: BehindBody,
+            /// The channel of an earlier stage that the release enters first: `gate` is the one before that.
+            first: FirstBody,
+        }
+        /// The path that tells every gate, and who can change it.
+        pub explain: String,
+    }
 }
 
 sparse! {
@@ -127,6 +148,51 @@ sparse! {
             gate: &'static str,
             /// What the gate found, in words.
             why: String,
+            /// The older barrier that the gate waits for.
+            behind: BehindBody,
+            /// The channel of an earlier stage that the release enters first by itself.
+            first: FirstBody,
+        }
+        /// The path that tells every gate, and who can change it.
+        pub explain: String,
+    }
+}
+
+sparse! {
+    /// A barrier that must enter a channel before a release does.
+    #[derive(Debug, Serialize, ToSchema)]
+    pub struct BehindBody {
+        pub version: String,
+        @optional {
+            /// What its vendor says about the barrier.
+            summary: String,
+            /// The gate that keeps the barrier out.
+            gate: &'static str,
+            /// What the gate found, in words.
+            why: String,
+        }
+    }
+}
+
+/// The channel that a release enters on its way to a later one.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FirstBody {
+    pub channel: String,
+    /// The earliest time (RFC 3339). `null` if the release is due.
+    pub until: Option<String>,
+}
+
+sparse! {
+    /// A release that was yanked.
+    #[derive(Debug, Serialize, ToSchema)]
+    pub struct WithdrawnBody {
+        pub version: String,
+        /// When it was yanked (RFC 3339).
+        pub since: String,
+        pub reason: String,
+        @optional {
+            /// The release to install instead.
+            to: String,
         }
     }
 }
@@ -145,15 +211,19 @@ impl UpdateBody {
             ..Self::default()
         };
         match advice {
-            Advice::Update { .. } | Advice::Blocked(Blocked::NoWay) => {}
-            Advice::None { code, coming } => {
+            Advice::Update { target, code } => {
+                if *code == UpdateCode::Barrier && target.barrier {
+                    body.barrier_summary.clone_from(&target.summary);
+                }
+            }
+            Advice::None { code, newer } => {
+                let Newer { coming, stuck, withdrawn } = newer.as_ref();
+                body.expect(stuck.as_ref());
                 body.expect(coming.as_ref());
+                body.withdrawn = withdrawn.as_ref().map(WithdrawnBody::of);
                 if let NoneCode::Retired { retired, next } = code {
                     body.because(retired);
-                    body.follow = next.map(|next| FollowBody {
-                        line: next.line.name.to_string(),
-                        channel: next.name().to_string(),
-                    });
+                    body.follow = next.map(FollowBody::of);
                 }
             }
             Advice::Wait(Wait::Paused { pause, channel: paused }) => {
@@ -165,19 +235,30 @@ impl UpdateBody {
                 body.until = body.coming.as_ref().and_then(|coming| coming.until.clone());
                 body.through = Some(coming.channel.name().to_string());
             }
-            Advice::Blocked(Blocked::MinorGate { take, next }) => {
+            Advice::Blocked(Blocked::MinorGate { take, next, through, coming }) => {
                 body.take = take.as_ref().map(StepBody::of);
                 body.next = next.as_ref().map(StepBody::of);
+                body.through = Some(through.name().to_string());
+                body.expect(coming.as_deref());
+                body.enter_from = entered_from(channel);
             }
             Advice::Blocked(Blocked::UnknownVersion { take }) => body.take = take.as_ref().map(StepBody::of),
-            Advice::Blocked(Blocked::Yanked { yank, fix }) => {
+            Advice::Blocked(Blocked::Yanked { yank, through, barrier, fix }) => {
                 body.because(&yank.event);
-                body.expect(fix.as_ref());
+                body.expect(fix.as_deref());
+                body.through = Some(through.name().to_string()).filter(|through| *through != body.channel);
+                if let Some(barrier) = barrier {
+                    body.bar(barrier, through);
+                }
             }
             Advice::Blocked(Blocked::Barrier { barrier, channel, stuck }) => {
-                body.expect(stuck.as_ref());
-                body.barrier = Some(barrier.to_string());
+                body.expect(stuck.as_deref());
+                body.bar(barrier, channel);
                 body.through = Some(channel.name().to_string());
+            }
+            Advice::Blocked(Blocked::NoWay { stay }) => {
+                body.follow = Some(FollowBody::of(*stay));
+                body.enter_from = entered_from(channel);
             }
         }
         body
@@ -190,10 +271,15 @@ impl UpdateBody {
     }
 
     fn expect(&mut self, coming: Option<&Coming<'_>>) {
-        let Some(Coming { release, channel, when, gate, overdue, not_promoting }) = coming else { return };
+        let Some(coming) = coming else { return };
+        let Coming { release, channel, when, gate, behind, first, overdue, not_promoting } = coming;
         self.not_promoting = not_promoting.map(NotPromotingBody::of);
         let (version, channel) = (release.version.to_string(), channel.name().to_string());
-        let name = gate.map(|gate| gate.fact.name());
+        let gate = gate.map(|gate| gate.fact.name());
+        let why = words::coming_why(coming);
+        let behind = || behind.as_ref().map(BehindBody::of);
+        let first = || first.as_ref().map(FirstBody::of);
+        let explain = format!("/v1/releases/{version}/explain");
         let until = match when {
             When::At(until) => Some(rfc3339(*until)),
             When::Due | When::SomebodyActs => None,
@@ -201,12 +287,21 @@ impl UpdateBody {
         if until.is_none() {
             let (version, channel) = (version.clone(), channel.clone());
             let (due, overdue) = (*when == When::Due, *overdue);
-            let why = gate.as_ref().map(words::gate);
-            self.stuck = Some(StuckBody { version, channel, due, overdue, gate: name, why });
+            let (why, behind, first, explain) = (why.clone(), behind(), first(), explain.clone());
+            self.stuck =
+                Some(StuckBody { version, channel, due, overdue, gate, why, behind, first, explain });
         }
         if *when != When::SomebodyActs {
-            self.coming = Some(ComingBody { version, until, channel, gate: name });
+            let (behind, first) = (behind(), first());
+            self.coming = Some(ComingBody { version, until, channel, gate, why, behind, first, explain });
         }
+    }
+
+    /// Adds the barrier that must be installed first. `through` lacks it.
+    fn bar(&mut self, barrier: &Version, through: &ChannelRef<'_>) {
+        self.barrier = Some(barrier.to_string());
+        let release = through.line.releases.get(barrier);
+        self.barrier_summary = release.and_then(|release| release.summary.clone());
     }
 
     fn because(&mut self, event: &Event) {
@@ -226,6 +321,45 @@ impl TargetBody {
             path: format!("/v1/payloads/{version}/{}", payload.file),
         });
         Self { manifest: format!("/v1/releases/{version}"), payloads: payloads.collect(), version }
+    }
+}
+
+/// The line from which a channel's line can be entered.
+fn entered_from(channel: &ChannelRef<'_>) -> Option<String> {
+    channel.line.follows.as_ref().map(|follows| follows.line.to_string())
+}
+
+impl FollowBody {
+    fn of(channel: ChannelRef<'_>) -> Self {
+        Self { line: channel.line.name.to_string(), channel: channel.name().to_string() }
+    }
+}
+
+impl BehindBody {
+    fn of(Behind { barrier, gate }: &Behind<'_>) -> Self {
+        Self {
+            version: barrier.version.to_string(),
+            summary: barrier.summary.clone(),
+            gate: gate.map(|gate| gate.fact.name()),
+            why: gate.as_ref().map(words::gate),
+        }
+    }
+}
+
+impl FirstBody {
+    fn of(First { channel, until }: &First<'_>) -> Self {
+        Self { channel: channel.name().to_string(), until: until.map(rfc3339) }
+    }
+}
+
+impl WithdrawnBody {
+    fn of(Withdrawn { release, yank }: &Withdrawn<'_>) -> Self {
+        Self {
+            version: release.version.to_string(),
+            since: rfc3339(yank.event.at),
+            reason: yank.event.reason.clone(),
+            to: yank.to.as_ref().map(ToString::to_string),
+        }
     }
 }
 

@@ -1,0 +1,151 @@
+//! Releases that a cluster could have later, and those that it cannot have any more.
+
+use super::super::Time;
+use super::super::catalog::ChannelRef;
+use super::super::not_promoting::NotPromoting;
+use super::super::promotion::{Decision, Fact, Gate, Verdict};
+use super::super::release::{Release, Yank};
+
+/// What is known about releases above the cluster's that are not on offer.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Newer<'a> {
+    /// The next one to come. If none is expected, the highest of those that are stuck.
+    pub coming: Option<Coming<'a>>,
+    /// The highest of those that are stuck, if `coming` does not take its place.
+    pub stuck: Option<Coming<'a>>,
+    /// The highest of those that were yanked.
+    pub withdrawn: Option<Withdrawn<'a>>,
+}
+
+/// A release that is not on offer in a channel yet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Coming<'a> {
+    pub release: &'a Release,
+    /// The channel that the release should be on offer in, or, if somebody must act first, the next one
+    /// that it enters.
+    pub channel: ChannelRef<'a>,
+    pub when: When,
+    /// The gate that keeps it out, if there is one: the one that blocks or else the one that opens last.
+    pub gate: Option<Gate<'a>>,
+    /// The older barrier that the gate waits for.
+    pub behind: Option<Behind<'a>>,
+    /// The channel of an earlier stage that the release enters before `channel`.
+    pub first: Option<First<'a>>,
+    /// Whether the release should have entered by now.
+    pub overdue: bool,
+    /// Why the server does not promote the release, if it is due or waits only for its time.
+    pub not_promoting: Option<NotPromoting>,
+}
+
+/// When a release comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// At this time at the earliest.
+    At(Time),
+    /// It is due, and nobody has promoted it.
+    Due,
+    /// Once somebody acts.
+    SomebodyActs,
+}
+
+/// An older barrier that must enter a channel first.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Behind<'a> {
+    pub barrier: &'a Release,
+    /// The gate that keeps the barrier out. `None` if it is due.
+    pub gate: Option<Gate<'a>>,
+}
+
+/// The next channel that a release enters, on its way to a later one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct First<'a> {
+    pub channel: ChannelRef<'a>,
+    /// The earliest time. `None` if the release is due.
+    pub until: Option<Time>,
+}
+
+/// A release that was yanked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Withdrawn<'a> {
+    pub release: &'a Release,
+    pub yank: &'a Yank,
+}
+
+impl<'a> Coming<'a> {
+    /// The release of a decision, on its way to the next stage. `all` are the decisions of its catalog.
+    pub(super) fn of(decision: &Decision<'a>, all: &[Decision<'a>]) -> Self {
+        let when = match decision.verdict {
+            Verdict::Promote => When::Due,
+            Verdict::Wait { until } => When::At(until),
+            Verdict::Blocked => When::SomebodyActs,
+        };
+        let gate = obstacle(decision);
+        Self {
+            release: decision.release,
+            channel: decision.channel(),
+            when,
+            gate,
+            behind: gate.and_then(|gate| behind(&gate, decision, all)),
+            first: None,
+            overdue: decision.overdue,
+            not_promoting: None,
+        }
+    }
+
+    /// A release that has entered a channel, and is not on offer there for want of its payload or signature.
+    pub(super) const fn withheld(release: &'a Release, channel: ChannelRef<'a>, gate: Gate<'a>) -> Self {
+        let gate = Some(gate);
+        Self {
+            release,
+            channel,
+            when: When::SomebodyActs,
+            gate,
+            behind: None,
+            first: None,
+            overdue: false,
+            not_promoting: None,
+        }
+    }
+
+    /// The same release on its way to the channel of a later stage. `verdict` says when it can enter that.
+    pub(super) fn further(self, channel: ChannelRef<'a>, verdict: Verdict) -> Self {
+        let until = match self.when {
+            When::At(until) => Some(until),
+            When::Due => None,
+            // What somebody must let into an earlier stage is missing in the later ones, too.
+            When::SomebodyActs => return self,
+        };
+        let when = match (verdict, until) {
+            (Verdict::Blocked, _) => When::SomebodyActs,
+            (_, None) | (Verdict::Promote, _) => When::Due,
+            (Verdict::Wait { until }, Some(_)) => When::At(until),
+        };
+        Self { channel, when, first: Some(First { channel: self.channel, until }), ..self }
+    }
+
+    /// Whether the release comes without anybody acting, as far as is known.
+    pub fn is_expected(&self) -> bool {
+        self.when != When::SomebodyActs
+    }
+}
+
+/// The gate that blocks or else the one that opens last.
+fn obstacle<'a>(decision: &Decision<'a>) -> Option<Gate<'a>> {
+    let last = || decision.obstacles().copied().reduce(|a, b| if a.opens() < b.opens() { b } else { a });
+    let blocking = decision.blocking().copied().filter(|_| decision.verdict == Verdict::Blocked);
+    blocking.or_else(last)
+}
+
+/// The barrier at which a release waits for another one, and what keeps it out. That barrier may itself wait
+/// for an older one.
+fn behind<'a>(gate: &Gate<'a>, decision: &Decision<'a>, all: &[Decision<'a>]) -> Option<Behind<'a>> {
+    let mut found = None;
+    let mut gate = Some(*gate);
+    while let Some(Gate { fact: Fact::Order { barrier: Some(barrier), .. }, .. }) = gate {
+        let key = (&decision.line.name, &barrier.version);
+        let place = all.binary_search_by(|other| (&other.line.name, &other.release.version).cmp(&key));
+        gate = place.ok().and_then(|place| obstacle(&all[place]));
+        found = Some(Behind { barrier, gate });
+    }
+    found
+}
