@@ -66,8 +66,12 @@ pub fn run(command: Command, workspace: &Workspace, terminal: &mut Terminal<'_>)
     match command {
         Command::Check(args) => check::run(&args, workspace, terminal),
         Command::Loosen { what, reason, author } => {
+            let unsure = workspace.heed_readable_history();
+            let unknown = workspace.unknown_note(&what)?;
             let loosen = Operation::Loosen { what, reason, by: author.author()? };
-            operation::run(&loosen, workspace, terminal)
+            let done = operation::run(&loosen, workspace, terminal)?;
+            terminal.notes(unknown.map(|unknown| [Some(unknown), unsure]).into_iter().flatten().flatten());
+            Ok(done)
         }
         Command::Schema { kind } => {
             let of_kind = |kind: &FileKind| (kind.as_str().to_owned(), schema(*kind));

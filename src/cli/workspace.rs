@@ -22,6 +22,7 @@ use crate::domain::change::Change;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::degraded::Degraded;
 use crate::domain::line::Line;
+use crate::domain::loosened::What;
 use crate::domain::release::Release;
 use crate::domain::restraint::{Forgotten, Remembered, Restraint};
 use crate::domain::stop::Stop;
@@ -166,6 +167,24 @@ impl Workspace {
     /// [Heeds the history](Self::heed_history) as far as it can be read, for commands that promote nothing.
     pub fn heed_readable_history(&self) -> Option<String> {
         self.heed_history().unwrap_or_else(|error| Some(format!("warning: {}", chain(&*error))))
+    }
+
+    /// Returns a note if a record of `what` takes nothing back that the catalog has, or is known to have lost: it
+    /// is probably misspelt.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub fn unknown_note(&self, what: &What) -> anyhow::Result<Option<String>> {
+        let view = self.read()?;
+        let remembered = self.memory.get().map_or(&[][..], |memory| &memory.restraints);
+        let known = [remembered, &Restraint::all(&view.catalog, self.now())].concat();
+        if matches!(what, What::Forgotten(_)) || known.iter().any(|one| one.is_named(what)) {
+            return Ok(None);
+        }
+        let names: Vec<String> = known.iter().map(|one| one.what().to_string()).collect();
+        let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        let hint = did_you_mean(&what.to_string(), names, "see what is lost: `tidegate promote --dry-run`");
+        Ok(Some(format!("warning: `{what}` names nothing that is known here\nhint: {hint}")))
     }
 
     /// Says how to make the history readable.

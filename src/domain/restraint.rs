@@ -123,7 +123,7 @@ impl Restraint {
     }
 
     /// Whether a record of `what` takes it back.
-    fn is_named(&self, what: &What) -> bool {
+    pub fn is_named(&self, what: &What) -> bool {
         let is_line = |line: &Option<LineName>| line.as_ref().is_none_or(|line| *line == self.line);
         match (what, &self.limit) {
             (What::Freeze { line, from }, Limit::Freeze(freeze)) => is_line(line) && *from == freeze.from,

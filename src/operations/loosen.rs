@@ -2,7 +2,9 @@
 
 use super::{Outcome, Refused, Subject};
 use crate::domain::catalog::Catalog;
-use crate::domain::change::{Change, ChangeError};
+use crate::domain::change::Change;
+use crate::domain::channel::StageName;
+use crate::domain::line::Line;
 use crate::domain::loosened::{Loosened, What};
 use crate::domain::release::Event;
 
@@ -14,11 +16,18 @@ pub(super) fn loosen<'a>(catalog: &'a Catalog, what: &'a What, event: Event) -> 
     if let Some(version) = what.version() {
         catalog.stoppable_release(version).ok_or(Refused::NoRelease(version))?;
     }
-    if let Some(name) = what.line() {
-        let line = catalog.stoppable(name).ok_or(Refused::NoLine(name))?;
-        if let Some(stage) = what.stage().filter(|stage| line.stage(stage).is_none()) {
-            return Err(ChangeError::NoStage { line: name.clone(), stage: stage.clone() }.into());
+    let lines: Vec<&Line> = match what.line() {
+        Some(name) => vec![catalog.stoppable(name).ok_or(Refused::NoLine(name))?],
+        None => catalog.stoppable_lines().collect(),
+    };
+    if let Some(stage) = what.stage().filter(|stage| lines.iter().all(|line| line.stage(stage).is_none())) {
+        let mut stages: Vec<&StageName> = Vec::new();
+        for known in lines.iter().flat_map(|line| &line.stages) {
+            if !stages.contains(&&known.name) {
+                stages.push(&known.name);
+            }
         }
+        return Err(Refused::NoStage { line: what.line(), stage, stages });
     }
     let change = Change::Loosen(Loosened { what: what.clone(), event });
     Ok(Outcome::of(Subject::Restraint { what: what.clone() }, [change]))
@@ -39,6 +48,8 @@ mod tests {
             ("soak/1.8/prodction", false),
             ("soak/1.9/production", false),
             ("soak/production", true),
+            ("soak/prodction", false),
+            ("window/prodction", false),
             ("freeze/1.8/2018-01-01T00:00:00Z", true),
         ] {
             let what = What::parse(what).unwrap();

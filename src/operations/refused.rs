@@ -1,7 +1,7 @@
 //! Why an operation is refused, in the catalog's terms.
 
 use crate::domain::change::ChangeError;
-use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::payload::MAX_NAMES;
 use crate::domain::promotion::Decision;
 use crate::domain::release::{Event, SCHEDULE, Yank};
@@ -17,6 +17,9 @@ pub enum Refused<'a> {
     NoChannel(&'a ChannelName),
     #[error("there is no line `{0}`")]
     NoLine(&'a LineName),
+    /// Without a line, no line has it. `stages` are those that there are.
+    #[error("{} stage `{stage}`", line.map_or("no line has a".to_owned(), |line| format!("line `{line}` has no")))]
+    NoStage { line: Option<&'a LineName>, stage: &'a StageName, stages: Vec<&'a StageName> },
     #[error("no author is given")]
     NoAuthor,
     #[error("`{SCHEDULE}` is reserved for the server's own promotions")]

@@ -138,6 +138,13 @@ pub fn remedies(refused: &Refused<'_>) -> Vec<String> {
         Refused::NoRelease(_) => "list all releases: `tidegate release list`".to_owned(),
         Refused::NoChannel(_) => "list all channels: `tidegate channel list`".to_owned(),
         Refused::NoLine(_) => "list all lines: `tidegate line list`".to_owned(),
+        Refused::NoStage { stages, .. } if stages.is_empty() => {
+            "list all lines: `tidegate line list`".to_owned()
+        }
+        Refused::NoStage { stages, .. } => {
+            let names: Vec<String> = stages.iter().map(|stage| format!("`{stage}`")).collect();
+            format!("name one of these stages: {}", names.join(", "))
+        }
         Refused::NoAuthor => {
             "give your name: `--by NAME`, `TIDEGATE_BY`, or `git config user.name NAME`".to_owned()
         }

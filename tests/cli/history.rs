@@ -260,3 +260,24 @@ fn the_repository_of_a_hook_is_not_taken_for_that_of_the_catalog() {
     let (code, told) = repository.promote_in("", &[("GIT_DIR", "other")]);
     assert!(code == 1 && told.contains("the hold of `1.8.4` is gone"), "{told}");
 }
+
+#[test]
+fn a_record_of_something_unknown_is_refused_or_warned_of_with_what_is_known() {
+    let repository = Repository::lost();
+    let loosen = |what: &str| repository.desk.run(&["catalog", "loosen", what, "--reason", "reviewed"]);
+    for (what, expected) in [
+        ("hold/1.8.5", "release `1.8.5` is not in the catalog\nhint: did you mean `1.8.4`?"),
+        ("pause/1.9/production", "the catalog's lines: `1.8`"),
+        ("soak/1.8/prod", "line `1.8` has no stage `prod`\nhint: name one of these stages: `preproduction`"),
+        ("window/prod", "no line has a stage `prod`\nhint: name one of these stages: `preproduction`"),
+    ] {
+        let told = loosen(what);
+        assert!(told.contains("exit 1") && told.contains(expected), "{told}");
+    }
+    let told = loosen("soak/1.8/preproduction");
+    assert!(told.contains("exit 0") && told.contains("names nothing that is known here"), "{told}");
+    assert!(told.contains("did you mean `soak/1.8/production`?"), "{told}");
+    let told = loosen("hold/1.8.4");
+    assert!(told.contains("exit 0") && !told.contains("warning"), "{told}");
+    assert_eq!(repository.promote().0, 0);
+}
