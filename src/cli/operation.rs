@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::failure::refuse;
 use super::terminal::Terminal;
-use super::workspace::{View, Workspace};
+use super::workspace::{View, Workspace, git_at_work};
 use crate::domain::version::Version;
 use crate::operations::{Author, Operation, Outcome, Refused, Subject};
 use crate::promoter::stored;
@@ -44,7 +44,15 @@ pub fn run(
         Ok((outcome.changes.clone(), outcome))
     })?;
     let body = Body::of(operation, &outcome.subject, words::result(operation, &outcome));
-    show(operation, &outcome, &body, terminal)
+    let code = show(operation, &outcome, &body, terminal)?;
+    // Only a stop is written then.
+    if let Some(path) = git_at_work(&workspace.catalog).filter(|_| outcome.is_change()) {
+        terminal.note(format_args!(
+            "warning: git is working on the catalog, as `{}` shows, and the stop is written all the same: once git is done, check that the stop is still there, and commit it",
+            path.display()
+        ));
+    }
+    Ok(code)
 }
 
 /// Returns the changes that carry out an operation on the current catalog.

@@ -464,6 +464,11 @@ pub fn no_catalog(folder: &Path, flag: &str) -> anyhow::Error {
     refuse(format!("there is no catalog in `{}`", folder.display()), hint)
 }
 
+/// Returns the file or folder that shows that git is working on the work tree that a folder is in.
+pub fn git_at_work(folder: &Path) -> Option<PathBuf> {
+    git::work_tree(folder)?.at_work()
+}
+
 /// Returns the root of the git work tree that a folder is in, if any.
 pub fn work_tree(folder: &Path) -> Option<PathBuf> {
     git::work_tree(folder).map(|tree| tree.root)

@@ -115,6 +115,13 @@ impl Change {
         matches!(self, Self::Hold { .. } | Self::Yank { .. } | Self::Pause { .. })
     }
 
+    /// Whether changes only stop something, so that they must get through whatever else is going on. A stop
+    /// may remove entries that are dated ahead.
+    pub fn only_stop(changes: &[Self]) -> bool {
+        changes.iter().any(Self::is_stop)
+            && changes.iter().all(|change| change.is_stop() || matches!(change, Self::Leave { .. }))
+    }
+
     /// The target of the change.
     pub fn changed(&self) -> Changed<'_> {
         match self {

@@ -108,11 +108,12 @@ impl CatalogStore for Directory {
     }
 
     fn commit(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Revision, CommitError> {
-        self.planned(base, now, |from, tree| self.write_all(from, tree, changes))
+        let whatever = Change::only_stop(changes);
+        self.planned(base, now, whatever, |from, tree| self.write_all(from, tree, changes))
     }
 
     fn commit_each(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Each, CommitError> {
-        self.planned(base, now, |from, tree| self.write_each(from, tree, changes))
+        self.planned(base, now, false, |from, tree| self.write_each(from, tree, changes))
     }
 
     fn try_each(

@@ -36,7 +36,7 @@ pub fn work_tree(folder: &Path) -> Option<WorkTree> {
 
 impl WorkTree {
     /// The file or folder that shows that a git operation is in progress, if one is.
-    pub(super) fn at_work(&self) -> Option<PathBuf> {
+    pub fn at_work(&self) -> Option<PathBuf> {
         AT_WORK.iter().map(|name| self.git.join(name)).find(|path| path.exists())
     }
 }
