@@ -80,8 +80,10 @@ pub enum PublishError {
     Violation(#[from] Violation),
     #[error("a refused line cannot be rebuilt from the last publication: {0}")]
     LastGood(String),
-    #[error("`trust/{0}.json` cannot be used and was never published, but clients need it")]
-    NoRole(String),
+    #[error(
+        "`trust/{role}.json` cannot be used, and clients need a role of every line from the first publication on: {why}; restore the file from git or a backup"
+    )]
+    NoRole { role: String, why: String },
 }
 
 /// Makes a publication. Refused lines keep their last documents, which are renewed.

@@ -129,7 +129,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     // Without usable keys no release is offered at all, which is reported below.
     degraded.extend(not_offered(&view.catalog, &decided.refused, now).filter(|_| view.trust().is_ok()));
     let last = publication.as_ref();
-    match (trusted(&view.snapshot.trust, last).kept, view.trust()) {
+    match (trusted(&view.snapshot.trust, &view.snapshot.unread_roles, last).kept, view.trust()) {
         (Some(why), _) => degraded.push(Degraded::TrustKept { why: chain(&why) }),
         (None, Ok(Some(_))) => {}
         (None, Ok(None)) => degraded.push(Degraded::NoKeys),

@@ -51,12 +51,11 @@ impl Promoter {
                 roles.get(name).cloned().or_else(manifest)
             });
         }
-        let Trusted { trust, kept } = trusted(&snapshot.trust, self.last.as_deref());
+        let Trusted { trust, kept } = trusted(&snapshot.trust, &snapshot.unread_roles, self.last.as_deref());
         let trust_kept = kept.as_ref().map(|why| chain(why));
         let now = self.clock.now();
         let payloads = &self.setup.payloads;
         let payload = |release: &Release| payloads.check(release, now);
-        let trust = trust.map(|trust| Some(trust?.with_unread(&snapshot.unread_roles)));
         let usable = trust.as_ref().map(Option::as_ref);
         let manifest = |version: &_| snapshot.manifest(version);
         let lost = Restraint::lost(&self.memory.restraints, &reading.catalog, at);

@@ -264,7 +264,7 @@ impl Promoter {
             PublishError::Target(_)
             | PublishError::Violation(_)
             | PublishError::LastGood(_)
-            | PublishError::NoRole(_) => publishing(&e),
+            | PublishError::NoRole { .. } => publishing(&e),
         })
     }
 }

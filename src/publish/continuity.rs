@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::publication::Publication;
 use super::roles::Roles;
+use crate::domain::channel::LineName;
 use crate::domain::stepback::{StepBack, step_backs};
 use crate::formats::tuf::{Meta, Root, names};
 use crate::signing::continuity::{Known, check_listed, check_step};
@@ -19,20 +20,40 @@ use crate::words;
 #[derive(Debug)]
 pub struct Trusted {
     pub trust: Result<Option<Trust>, TrustError>,
-    /// Why `trust` is that of the last publication instead of the folder's, if it is.
+    /// Why `trust` is that of the last publication instead of the folder's, or has its targets role, if it does.
     pub kept: Option<TrustError>,
 }
 
 /// The keys and roles to publish with: those in the folder if clients that saw the last publication would
 /// accept them, otherwise those of that publication. Clients would then refuse everything that is published
 /// with those in the folder, whereas the server can keep renewing what it serves with the last ones.
-pub fn trusted(files: &BTreeMap<String, Bytes>, last: Option<&Publication>) -> Trusted {
-    let found = Trust::read(files);
+///
+/// A line that is delegated for the first time needs a role. If it has none that can be used, the last targets
+/// role is kept, which does not delegate the line. `unread` has the reasons why files could not be read, by name.
+pub fn trusted(
+    files: &BTreeMap<String, Bytes>,
+    unread: &BTreeMap<String, String>,
+    last: Option<&Publication>,
+) -> Trusted {
+    let read = |files| Trust::read(files).map(|trust| Some(trust?.with_unread(unread)));
+    let found = read(files);
     let Some(last) = last else { return Trusted { trust: found, kept: None } };
     let before = published(last);
     let kept = match found {
         Ok(Some(trust)) => match check(last, &before, &trust) {
-            Ok(()) => return Trusted { trust: Ok(Some(trust)), kept: None },
+            Ok(()) => {
+                let is_new = |line: &LineName| !before.lines().contains_key(line);
+                if !trust.broken().keys().any(is_new) {
+                    return Trusted { trust: Ok(Some(trust)), kept: None };
+                }
+                let kept =
+                    trust.into_broken().into_iter().find_map(|(line, why)| is_new(&line).then_some(why));
+                let mut files = files.clone();
+                files.insert("targets.json".to_owned(), before.targets().raw().clone());
+                let narrow = read(&files).ok().flatten();
+                let narrow = narrow.filter(|trust| check(last, &before, trust).is_ok());
+                return Trusted { trust: Ok(Some(narrow.unwrap_or(before))), kept };
+            }
             Err(violation) => violation.into(),
         },
         Ok(None) => Violation::Missing { path: "trust/1.root.json".to_owned() }.into(),

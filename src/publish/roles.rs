@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::document::Document;
 use super::{Inputs, PublishError, RENEW_AFTER};
 use crate::domain::Time;
+use crate::domain::chain;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::formats::manifest::ChannelManifest;
 use crate::formats::tuf::{
@@ -181,7 +182,10 @@ fn lines(inputs: &Inputs<'_>) -> Result<BTreeMap<LineName, Served<Targets>>, Pub
         let served = match (kept, trust.line(line)) {
             (Some(kept), _) => kept.clone(),
             (None, Some(role)) => Served::new(role.clone(), before),
-            (None, None) => return Err(PublishError::NoRole(names::releases_role(line))),
+            (None, None) => {
+                let why = trust.broken().get(line).map(|why| chain(why)).unwrap_or_default();
+                return Err(PublishError::NoRole { role: names::releases_role(line), why });
+            }
         };
         lines.insert(line.clone(), served);
     }

@@ -27,9 +27,10 @@ use crate::domain::version::Version;
 use crate::formats::api::StepBackBody;
 use crate::formats::fault::{Fault, Spot};
 use crate::formats::yaml::{Reading, line_path, release_path};
+use crate::publish::continuity::trusted;
 use crate::publish::evidence::with_evidence;
 use crate::signing::trust::{Checked, Trust};
-use crate::store::port::CommitError;
+use crate::store::port::{CommitError, Snapshot};
 use crate::words;
 use crate::words::rules::message_and_hint;
 
@@ -334,8 +335,8 @@ fn unoffered(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
 /// last, if it has published anything.
 fn untrusted(view: &View, workspace: &Workspace) -> Option<String> {
     let last = crate::promoter::stored::publication(&*workspace.state_store()).ok().flatten();
-    let kept =
-        crate::publish::continuity::trusted(&view.snapshot.trust, last.as_ref()).kept.map(|why| chain(&why));
+    let Snapshot { trust, unread_roles, .. } = &view.snapshot;
+    let kept = trusted(trust, unread_roles, last.as_ref()).kept.map(|why| chain(&why));
     view.trust().err().map(|error| chain(error)).or(kept)
 }
 

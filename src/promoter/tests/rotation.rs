@@ -118,3 +118,47 @@ fn a_signer_that_fails_is_told_of_while_the_last_publication_is_served() {
     assert_eq!((version(&shared), degraded(&shared)), (before, vec![DegradedKind::SigningFailing]));
     assert!(detail(&shared).contains("did not sign within"), "{}", detail(&shared));
 }
+
+#[test]
+fn a_new_line_whose_role_cannot_be_used_delays_no_other_line() {
+    use crate::formats::tuf::Targets;
+    use crate::signing::Signed;
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    fs::create_dir(place.path("channels/1.9")).unwrap();
+    fs::write(place.path("channels/1.9/line.yaml"), LINE.replace("1.8", "1.9")).unwrap();
+    let catalog = place.directory().read(place.clock.at()).unwrap().reading.catalog.clone();
+    let files = crate::signing::ceremony::found(&catalog, &place.keys, place.clock.at()).unwrap();
+    let mut targets = Signed::<Targets>::parse(files["targets.json"].clone()).unwrap().into_signed();
+    targets.version = 2;
+    let targets = Signed::sign(targets, [&place.keys.targets]).unwrap();
+    fs::write(place.path("channels/trust/targets.json"), targets.raw()).unwrap();
+    let role = place.path("channels/trust/releases-1.9.json");
+    for (torn, why) in
+        [(Some("torn"), "releases-1.9.json` cannot be read"), (None, "releases-1.9.json` is missing")]
+    {
+        let _ = fs::remove_file(&role);
+        torn.into_iter().for_each(|torn| fs::write(&role, torn).unwrap());
+        place.settle(&mut promoter);
+        assert_eq!(degraded(&shared), [DegradedKind::ReadFailing], "{}", detail(&shared));
+        assert!(detail(&shared).contains(why), "{}", detail(&shared));
+    }
+    place.add("1.8.5", false);
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.5");
+    assert_eq!(channel(&shared, "1.9-production")["releases"], serde_json::json!([]));
+    fs::write(&role, &files["releases-1.9.json"]).unwrap();
+    place.settle(&mut promoter);
+    assert_eq!(degraded(&shared), []);
+    assert!(
+        shared
+            .publication
+            .load()
+            .as_ref()
+            .unwrap()
+            .roles
+            .lines
+            .contains_key(&LineName::parse("1.9").unwrap())
+    );
+}

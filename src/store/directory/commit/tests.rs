@@ -88,7 +88,7 @@ fn each_file_is_looked_at_again_before_it_is_written_and_so_are_its_line_and_git
         fs::create_dir(fixture.folder.path().join(".git")).unwrap();
         let store = fixture.open();
         let seen = store.read(later()).unwrap().revision;
-        let wrote = store.planned(&seen, later(), |from, tree| {
+        let wrote = store.planned(&seen, later(), false, |from, tree| {
             let Plan { files, .. } = plan_all(from, &[enter("1.8.1"), enter("1.8.2")])?;
             assert!(store.write(from, &files[0], &[], tree).is_ok());
             meanwhile(&fixture);
@@ -112,7 +112,7 @@ fn a_new_release_takes_no_name_that_somebody_else_took_meanwhile() {
     let fixture = Fixture::new();
     let store = fixture.open();
     let seen = store.read(later()).unwrap().revision;
-    let wrote = store.planned(&seen, later(), |from, tree| {
+    let wrote = store.planned(&seen, later(), false, |from, tree| {
         let Plan { files, .. } = plan_all(from, &[added("1.8.3")])?;
         fixture.write("1.8/1.8.3.yaml", "theirs");
         Ok(store.write(from, &files[0], &[], tree))
