@@ -92,7 +92,12 @@ pub struct Window {
     from: NaiveTime,
     until: NaiveTime,
     zone: chrono_tz::Tz,
+    /// Another window that must be open as well.
+    within: Option<Box<Self>>,
 }
+
+/// How often two windows are asked in turn for a time at which both are open: for about a month.
+const TURNS: usize = 60;
 
 /// The names of the days, starting on Monday.
 pub const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -123,7 +128,7 @@ impl Window {
         if until <= from {
             return Err(WindowError::NoHours);
         }
-        Ok(Self { days: days.iter().copied().collect(), from, until, zone })
+        Ok(Self { days: days.iter().copied().collect(), from, until, zone, within: None })
     }
 
     /// Parses a window in the form in which it is shown, as in `mon-thu,sat 09:00-16:00 Europe/Berlin`.
@@ -147,19 +152,53 @@ impl Window {
     /// Whether this window is open only while another one is.
     pub fn is_within(&self, other: &Self) -> bool {
         let hours = other.from <= self.from && self.until <= other.until;
-        self.zone == other.zone && hours && self.days.is_subset(other.days)
+        let is_own = hours && self.days.is_subset(other.days) && is_same_zone(self.zone, other.zone);
+        is_own || self.within.as_ref().is_some_and(|within| within.is_within(other))
+    }
+
+    /// The window that is open only while both are.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let within = match self.within {
+            Some(within) => within.and(other),
+            None => other,
+        };
+        Self { within: Some(Box::new(within)), ..self }
     }
 
     /// Whether the window is open at `now`.
     pub fn is_open(&self, now: Time) -> bool {
+        self.is_own_open(now) && self.within.as_ref().is_none_or(|within| within.is_open(now))
+    }
+
+    /// The first time at or after `now` at which the window is open, or [`Time::MAX_UTC`] if it is one of two that
+    /// are never open together.
+    pub fn next_open(&self, now: Time) -> Time {
+        let mut at = self.next_own_open(now);
+        let Some(within) = self.within.as_ref().filter(|_| at < Time::MAX_UTC) else { return at };
+        for _ in 0..TURNS {
+            let both = within.next_open(at);
+            if both == at || both == Time::MAX_UTC {
+                return both;
+            }
+            at = self.next_own_open(both);
+            if at == both || at == Time::MAX_UTC {
+                return at;
+            }
+        }
+        Time::MAX_UTC
+    }
+
+    /// Like [`is_open`](Self::is_open), without the other window.
+    fn is_own_open(&self, now: Time) -> bool {
         let local = now.with_timezone(&self.zone);
         self.days.contains(local.weekday()) && self.from <= local.time() && local.time() < self.until
     }
 
-    /// The first time at or after `now` at which the window is open. On a day whose opening time is skipped
-    /// by a clock change, the window opens at the first time that exists.
-    pub fn next_open(&self, now: Time) -> Time {
-        if self.is_open(now) {
+    /// Like [`next_open`](Self::next_open), without the other window. On a day whose opening time is skipped by
+    /// a clock change, the window opens at the first time that exists.
+    fn next_own_open(&self, now: Time) -> Time {
+        if self.is_own_open(now) {
             return now;
         }
         // A week and a day cover every opening. The second week is for an opening that a clock change skips
@@ -184,7 +223,7 @@ impl Window {
         });
         // The window opens at `from` if clocks change at that very moment.
         let times = at_hour.chain([from]).chain(change);
-        times.filter(|at| (from..until).contains(at) && self.is_open(*at)).min()
+        times.filter(|at| (from..until).contains(at) && self.is_own_open(*at)).min()
     }
 
     /// The second between `from` and `until` at which clocks change, if they do. They change once at most
@@ -207,6 +246,16 @@ impl Window {
     }
 }
 
+/// Whether two zones have the same clock. Many have several names, as `UTC` and `Etc/UTC`, or `Asia/Kolkata` and
+/// `Asia/Calcutta`.
+fn is_same_zone(one: chrono_tz::Tz, other: chrono_tz::Tz) -> bool {
+    // Clocks change by quarters of an hour and for months; what will be decided about time zones is not known.
+    let hours =
+        (1_420_070_400..2_145_916_800).step_by(3 * 3600).filter_map(|at| DateTime::from_timestamp(at, 0));
+    let offset = |zone: &chrono_tz::Tz, at: &Time| at.with_timezone(zone).offset().fix();
+    one == other || hours.into_iter().all(|at| offset(&one, &at) == offset(&other, &at))
+}
+
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let days: Vec<Weekday> = self.days.iter(Weekday::Mon).collect();
@@ -216,7 +265,8 @@ impl fmt::Display for Window {
             one => one.iter().map(|day| name(*day)).collect(),
         });
         let (from, until) = (self.from.format("%H:%M"), self.until.format("%H:%M"));
-        write!(f, "{} {from}-{until} {}", runs.collect::<Vec<_>>().join(","), self.zone)
+        write!(f, "{} {from}-{until} {}", runs.collect::<Vec<_>>().join(","), self.zone)?;
+        self.within.iter().try_for_each(|within| write!(f, " within {within}"))
     }
 }
 
@@ -340,6 +390,41 @@ mod tests {
             assert_eq!(window.next_open(t(now)), t(next), "{now}");
         }
         assert_eq!(window.to_string(), "mon-thu 09:00-16:00 Europe/Berlin");
+    }
+
+    #[test]
+    fn of_two_windows_both_must_be_open() {
+        let window = |text| Window::parse(text).unwrap();
+        let both = window("mon-fri 09:00-16:00 UTC").and(window("wed-sun 12:00-20:00 UTC"));
+        assert_eq!(both.to_string(), "mon-fri 09:00-16:00 UTC within wed-sun 12:00-20:00 UTC");
+        for (now, next) in [
+            ("2018-01-01T10:00:00Z", "2018-01-03T12:00:00Z"),
+            ("2018-01-03T11:59:59Z", "2018-01-03T12:00:00Z"),
+            ("2018-01-03T15:59:59Z", "2018-01-03T15:59:59Z"),
+            ("2018-01-05T16:00:00Z", "2018-01-10T12:00:00Z"),
+        ] {
+            assert_eq!((both.next_open(t(now)), both.is_open(t(now))), (t(next), now == next), "{now}");
+        }
+        let three = both.clone().and(window("fri 00:00-23:00 UTC"));
+        assert_eq!(three.next_open(t("2018-01-01T00:00:00Z")), t("2018-01-05T12:00:00Z"));
+        let never = both.and(window("mon 00:00-23:00 UTC"));
+        assert_eq!(never.next_open(t("2018-01-01T00:00:00Z")), Time::MAX_UTC);
+    }
+
+    #[test]
+    fn a_zone_by_another_name_is_the_same() {
+        let hours = |zone: &str| Window::parse(&format!("mon-thu 09:00-16:00 {zone}")).unwrap();
+        for (one, other, same) in [
+            ("UTC", "Etc/UTC", true),
+            ("UTC", "GMT", true),
+            ("Asia/Kolkata", "Asia/Calcutta", true),
+            ("Europe/Berlin", "Europe/Berlin", true),
+            ("Europe/Berlin", "Europe/Paris", true),
+            ("Europe/London", "UTC", false),
+            ("Europe/Berlin", "Africa/Tunis", false),
+        ] {
+            assert_eq!(hours(one).is_within(&hours(other)), same, "{one} {other}");
+        }
     }
 
     #[test]

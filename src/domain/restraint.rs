@@ -17,7 +17,7 @@ use super::catalog::Catalog;
 use super::channel::{LineName, StageName};
 use super::line::Line;
 use super::loosened::{Loosened, What};
-use super::policy::{Freeze, SoakPolicy, Window};
+use super::policy::{Freeze, SoakPolicy, Urgency, Window};
 use super::release::{Ended, Event, Release, Yank};
 use super::version::Version;
 
@@ -270,10 +270,10 @@ impl Limit {
         let stage = |name: &StageName| line.stage(name).map(|place| &line.stages[place]);
         let release = |version: &Version| line.releases.get(version);
         Some(match self {
-            Self::Freeze(freeze) => line.freezes.iter().any(|other| {
-                let excepts = other.except.iter().all(|urgency| freeze.except.contains(urgency));
-                other.from <= freeze.from.max(now) && freeze.until <= other.until && excepts
-            }),
+            Self::Freeze(freeze) => Urgency::ALL
+                .iter()
+                .filter(|urgency| !freeze.except.contains(urgency))
+                .all(|urgency| is_frozen(line, *urgency, freeze.from.max(now), freeze.until)),
             Self::Window { stage: name, window } => {
                 stage(name)?.window.as_ref().is_some_and(|other| other.is_within(window))
             }
@@ -316,7 +316,8 @@ impl Limit {
             }
             Self::Window { stage, window } => {
                 if let Some(place) = place(line, stage) {
-                    line.stages[place].window = Some(window.clone());
+                    let own = line.stages[place].window.take().filter(|own| !window.is_within(own));
+                    line.stages[place].window = Some(own.into_iter().fold(window.clone(), Window::and));
                 }
             }
             Self::Soak { stage, normal, security } => {
@@ -356,6 +357,16 @@ impl Limit {
             _ => {}
         }
     }
+}
+
+/// Whether the freezes of a line stop releases of an urgency for all of a time.
+fn is_frozen(line: &Line, urgency: Urgency, from: Time, until: Time) -> bool {
+    let mut frozen = from;
+    while frozen < until {
+        let Some(freeze) = line.freeze(urgency, frozen) else { return false };
+        frozen = freeze.until;
+    }
+    true
 }
 
 impl Catalog {

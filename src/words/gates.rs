@@ -69,7 +69,8 @@ pub fn gate(gate: &Gate<'_>) -> String {
         }
         Fact::Window { window, .. } => match gate.state {
             GateState::Waits { until } => format!("promotions happen {window}; next at {}", rfc3339(until)),
-            GateState::Passes | GateState::Blocks => format!("{skipped}promotions happen {window}"),
+            GateState::Passes => format!("{skipped}promotions happen {window}"),
+            GateState::Blocks => format!("promotions happen {window}, which is never"),
         },
         Fact::Order { barrier: None, .. } => "no older barrier is pending".to_owned(),
         Fact::Order { barrier: Some(barrier), is_due } => {

@@ -297,7 +297,11 @@ pub(super) fn examine<'a>(
         let waived = early.is_some() && !window.is_open(now);
         gates.push(Gate {
             fact: Fact::Window { window, waived },
-            state: opens.map_or(GateState::Passes, |until| GateState::Waits { until }),
+            state: match opens {
+                None => GateState::Passes,
+                Some(until) if until == Time::MAX_UTC => GateState::Blocks,
+                Some(until) => GateState::Waits { until },
+            },
         });
     }
 

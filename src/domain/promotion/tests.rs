@@ -100,6 +100,9 @@ fn a_wait_ends_after_every_freeze_and_in_a_window() {
     // The fifth was a Friday.
     let expected = (wait("2018-01-08T09:00:00Z"), vec!["soak", "freeze", "window"]);
     assert_eq!(judge(&line, "1.8.4", "2017-12-20"), expected);
+    let sunday = Window::new(&[Weekday::Sun], hour(9), hour(16), chrono_tz::UTC).unwrap();
+    line.stages[1].window = line.stages[1].window.take().map(|window| window.and(sunday));
+    assert_eq!(judge(&line, "1.8.4", "2018-02-01"), (Verdict::Blocked, vec!["window"]), "never");
 }
 
 #[test]

@@ -32,6 +32,13 @@ fn at<'a>(line: &'a mut Line, version: &str) -> &'a mut Release {
 
 type Edit = fn(&mut Line);
 
+/// Makes two freezes of one: until a time, and from another.
+fn split(line: &mut Line, until: &str, from: &str) {
+    let mut second = line.freezes[0].clone();
+    (line.freezes[0].until, second.from) = (t(until), t(from));
+    line.freezes.push(second);
+}
+
 #[test]
 fn what_demands_less_than_before_is_lost() {
     let edits: &[(Edit, &[&str])] = &[
@@ -40,6 +47,10 @@ fn what_demands_less_than_before_is_lost() {
         (|line| line.freezes[0].until = t("2018-03-31"), &["freeze/1.8/2018-01-20T00:00:00Z"]),
         (|line| line.freezes[0].from = t("2018-02-02"), &["freeze/1.8/2018-01-20T00:00:00Z"]),
         (|line| line.freezes[0].except.push(Urgency::Normal), &["freeze/1.8/2018-01-20T00:00:00Z"]),
+        (
+            |line| split(line, "2018-03-01T00:00:00Z", "2018-03-01T00:00:01Z"),
+            &["freeze/1.8/2018-01-20T00:00:00Z"],
+        ),
         (|line| line.stages[1].window = None, &["window/1.8/production"]),
         (
             |line| line.stages[1].window = Window::parse("mon-fri 09:00-16:00 Europe/Berlin"),
@@ -81,6 +92,9 @@ fn what_demands_more_than_before_or_is_out_of_sight_is_not_lost() {
         |line| line.freezes[0].until = t("2018-05-01"),
         |line| line.freezes[0].except.clear(),
         |line| line.freezes[0].from = t("2018-01-31"),
+        |line| split(line, "2018-03-01", "2018-03-01"),
+        |line| split(line, "2018-03-01", "2018-02-20"),
+        |line| line.stages[1].window = Window::parse("mon,tue,wed,thu 09:00-16:00 Arctic/Longyearbyen"),
         |line| line.stages[1].window = Window::parse("tue,wed 10:00-15:00 Europe/Berlin"),
         |line| line.stages[1].soak.as_mut().unwrap().normal.min = TimeDelta::days(20),
         |line| at(line, "1.8.4").hold = Some(Box::new(event(t("2018-01-09"), "another reason"))),
@@ -100,6 +114,29 @@ fn what_demands_more_than_before_or_is_out_of_sight_is_not_lost() {
     // What is out of sight is remembered, and counts when its line comes back without it.
     let remembered = Restraint::remembered(before.clone(), &Catalog::default(), t(NOW));
     assert_eq!(remembered, before);
+}
+
+#[test]
+fn beside_the_window_or_the_freeze_that_was_lost_the_new_one_counts() {
+    let mut after = restrained();
+    after.stages[1].window = Window::parse("wed-fri 12:00-20:00 Europe/Berlin");
+    let march = Freeze { from: t("2018-03-31"), until: t("2018-05-01"), ..after.freezes[0].clone() };
+    after.freezes = vec![march];
+    let before = Restraint::all(&catalog([restrained()]), t(NOW));
+    let after = catalog([after]);
+    let restored = after.clone().with_restraints(&Restraint::lost(&before, &after, t(NOW)));
+    let line = restored.line(&restrained().name).unwrap();
+    let window = line.stages[1].window.as_ref().unwrap();
+    assert_eq!(window.next_open(t("2018-06-01T12:00:00Z")), t("2018-06-06T10:00:00Z"), "wednesday noon");
+    assert!(!window.is_open(t("2018-06-06T14:00:00Z")), "after 16:00");
+    assert!(is_frozen(line, Urgency::Normal, t(NOW), t("2018-05-01")));
+    // Hours that have nothing in common block, until somebody decides.
+    let mut after = restrained();
+    after.stages[1].window = Window::parse("sun 12:00-20:00 Europe/Berlin");
+    let lost = Restraint::lost(&before, &catalog([after.clone()]), t(NOW));
+    let never = catalog([after]).with_restraints(&lost);
+    let window = never.line(&restrained().name).unwrap().stages[1].window.clone().unwrap();
+    assert_eq!(window.next_open(t(NOW)), Time::MAX_UTC);
 }
 
 #[test]
