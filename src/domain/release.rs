@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use super::channel::StageName;
 use super::labels::Labels;
 use super::named::{named, tagged};
@@ -207,6 +209,24 @@ named! {
     }
 }
 
+/// Outages that are less than this apart count as one, and so does the time between them. A payload store that comes
+/// and goes would otherwise add a record every time.
+const OUTAGES_APART: TimeDelta = TimeDelta::minutes(15);
+
+/// A release has at most this many records of outages.
+const OUTAGES: usize = 50;
+
+/// Makes one outage of the two that are nearest to each other. The time between them is no soak then, which errs on
+/// the safe side.
+fn join_nearest(outages: &mut Vec<Outage>) {
+    let gap = |place: &usize| outages[*place].until.map(|until| outages[place + 1].from - until);
+    if let Some(place) = (0..outages.len() - 1).min_by_key(gap) {
+        let second = outages.remove(place + 1);
+        let first = &mut outages[place];
+        first.until = first.until.zip(second.until).map(|(one, other)| one.max(other));
+    }
+}
+
 impl From<ManifestFault> for ManifestState {
     fn from(fault: ManifestFault) -> Self {
         Self::Invalid(Box::new(fault))
@@ -315,7 +335,13 @@ impl Release {
             (PayloadState::Present, Some(last)) if last.until.is_none() => last.until = Some(now),
             (PayloadState::Present, _) | (_, Some(Outage { until: None, .. })) => return None,
             _ if !self.is_known(now) || self.yanked(now).is_some() => return None,
+            (_, Some(last)) if last.until.is_some_and(|until| now - until < OUTAGES_APART) => {
+                last.until = None;
+            }
             _ => outages.push(Outage { from: now, until: None }),
+        }
+        while outages.len() > OUTAGES {
+            join_nearest(&mut outages);
         }
         Some(outages)
     }

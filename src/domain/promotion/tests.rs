@@ -395,3 +395,42 @@ fn an_outage_is_recorded_when_it_begins_and_when_it_ends() {
     one.evidence.payload = missing();
     assert_eq!(one.outages_at(t("2018-01-16")).unwrap().len(), 2);
 }
+
+#[test]
+fn outages_that_come_and_go_are_few_records_and_shorten_no_soak() {
+    let missing = || PayloadState::Missing { file: "payload.json".to_owned() };
+    let mut one = release("1.8.4", &["2018-01-01"]);
+    let (mut now, mut began) = (t("2018-01-01"), Vec::new());
+    let mut record = |minutes: i64, payload: PayloadState| {
+        now += TimeDelta::minutes(minutes);
+        began.extend((payload != PayloadState::Present).then_some(now));
+        one.evidence.payload = payload;
+        let unavailable = one.outages_at(now).unwrap();
+        one.past = Some(Box::new(Past { unavailable: unavailable.clone(), ..Past::default() }));
+        let covers = |at: &Time| {
+            unavailable.iter().any(|one| one.from <= *at && one.until.is_none_or(|until| *at < until))
+        };
+        assert!(began.iter().all(covers), "{unavailable:?}");
+        (now, unavailable)
+    };
+    for _ in 0..100 {
+        record(14, missing());
+        record(1, PayloadState::Present);
+    }
+    let (end, records) = record(15, missing());
+    let first = Outage { from: t("2018-01-01T00:14:00Z"), until: Some(t("2018-01-02T01:00:00Z")) };
+    assert_eq!(records, [first, Outage { from: end, until: None }]);
+    record(10, PayloadState::Present);
+    for gap in 0..100 {
+        record(60 + gap, missing());
+        let (_, records) = record(1, PayloadState::Present);
+        assert!(records.len() <= 50 && records[0].from == first.from);
+        assert!(records.windows(2).all(|two| two[0].until.unwrap() < two[1].from), "{records:?}");
+    }
+    let (_, records) = record(600, missing());
+    assert_eq!((records.len(), records.last().unwrap().until), (50, None));
+    assert!(
+        records[47].until.unwrap() + TimeDelta::minutes(150) < records[48].from,
+        "the nearest are joined"
+    );
+}
