@@ -87,15 +87,21 @@ impl Operation {
             Self::PromoteEarly(ask) => promote::promote_early(catalog, ask, now),
         }?;
         // A stop must not wait behind an entry whose date a fast clock made up.
-        let stopped = |change: Change| catalog.stopped_by(&change).into_iter().chain([change]);
-        outcome.changes = outcome.changes.into_iter().flat_map(stopped).collect();
-        outcome.notes.extend(catalog.entries_ahead().filter_map(|ahead| {
+        let stopped = |change: &Change| catalog.stopped_by(change).into_iter().chain([change.clone()]);
+        let all: Vec<Change> = outcome.changes.iter().flat_map(stopped).collect();
+        let apply =
+            |changes: &[Change]| changes.iter().try_fold(catalog.clone(), |after, one| one.apply(after));
+        // In a faulty line, it may be impossible to remove the entry, and the stop matters more.
+        match apply(&all) {
+            Ok(_) => outcome.changes = all,
+            Err(_) => drop(apply(&outcome.changes)?),
+        }
+        outcome.notes.extend(catalog.stoppable_entries_ahead().filter_map(|ahead| {
             let Ahead { version, stage, since, .. } = ahead;
             let left = Change::Leave { version: version.clone(), stage: stage.name.clone() };
             let channel = stage.channel.clone();
             outcome.changes.contains(&left).then(|| Note::Left { version: version.clone(), channel, since })
         }));
-        outcome.changes.iter().try_fold(catalog.clone(), |after, change| change.apply(after))?;
         Ok(outcome)
     }
 

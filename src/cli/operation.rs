@@ -59,7 +59,7 @@ pub fn run(
 pub fn plan(operation: &Operation, view: &View, workspace: &Workspace) -> anyhow::Result<Outcome> {
     let now = workspace.now();
     let mut catalog = view.as_written(now);
-    if catalog.entries_ahead().next().is_some()
+    if catalog.stoppable_entries_ahead().next().is_some()
         && let Ok(Some(last)) = stored::publication(&*workspace.state_store())
         && now < last.made
     {

@@ -35,7 +35,22 @@ pub struct Ahead<'a> {
 impl Catalog {
     /// The entries that are dated ahead of the clock by which the catalog was [judged](Self::judged_by).
     pub fn entries_ahead(&self) -> impl Iterator<Item = Ahead<'_>> {
-        self.lines().flat_map(|line| line.releases.values().flat_map(|release| of_release(line, release)))
+        self.lines().flat_map(of_line)
+    }
+
+    /// Like [`entries_ahead`](Self::entries_ahead), with those of the faulty lines, as far as they can be read.
+    pub fn stoppable_entries_ahead(&self) -> impl Iterator<Item = Ahead<'_>> {
+        // A stage that only entries mention would go with them, and the line would then read as another one.
+        let is_declared = |ahead: &Ahead<'_>| ahead.stage.soak.is_some();
+        let salvaged = self.salvaged_lines().flat_map(move |line| {
+            let first = line
+                .stages
+                .first()
+                .filter(|_| line.stages.get(1).is_some_and(|second| second.soak.is_some()));
+            of_line(line)
+                .filter(move |ahead| is_declared(ahead) || first.is_some_and(|first| *first == *ahead.stage))
+        });
+        self.entries_ahead().chain(salvaged)
     }
 
     /// The changes that remove the entries ahead that a change would have to wait for: of the release that
@@ -43,12 +58,12 @@ impl Catalog {
     pub fn stopped_by(&self, change: &Change) -> Vec<Change> {
         match change {
             Change::Hold { version, .. } | Change::Yank { version, .. } => {
-                removals(self.entries_ahead().filter(|ahead| ahead.version == version))
+                removals(self.stoppable_entries_ahead().filter(|ahead| ahead.version == version))
             }
             Change::Pause { line, stage, .. } => {
-                let place = |name| self.line(line).and_then(|line| line.stage(name));
+                let place = |name| self.stoppable(line).and_then(|line| line.stage(name));
                 let paused = place(stage);
-                let ahead = self.entries_ahead().filter(|ahead| ahead.line == line);
+                let ahead = self.stoppable_entries_ahead().filter(|ahead| ahead.line == line);
                 removals(ahead.filter(|ahead| paused <= place(&ahead.stage.name)))
             }
             _ => Vec::new(),
@@ -66,6 +81,10 @@ pub fn removals<'a>(entries: impl Iterator<Item = Ahead<'a>>) -> Vec<Change> {
     // No release may have an entry for a stage and none for the stage before.
     changes.reverse();
     changes
+}
+
+fn of_line(line: &Line) -> impl Iterator<Item = Ahead<'_>> {
+    line.releases.values().flat_map(|release| of_release(line, release))
 }
 
 fn of_release<'a>(line: &'a Line, release: &'a Release) -> impl Iterator<Item = Ahead<'a>> {

@@ -97,7 +97,8 @@ impl Change {
         let (line, is_faulty) = if catalog.line(&name).is_some() {
             (catalog.lines_mut().get_mut(&name), false)
         } else {
-            (catalog.salvaged_mut().get_mut(&name).filter(|_| self.is_stop()), true)
+            let may = self.is_stop() || matches!(self, Self::Leave { .. });
+            (catalog.salvaged_mut().get_mut(&name).filter(|_| may), true)
         };
         let absent =
             || self.version().cloned().map_or(ChangeError::NoLine(name.clone()), ChangeError::NoRelease);
@@ -110,7 +111,8 @@ impl Change {
         if broken.is_empty() { Ok(catalog) } else { Err(ChangeError::Broken { line: name, broken }) }
     }
 
-    /// Whether the change stops something. Then it can be made in a faulty line, too.
+    /// Whether the change stops something. Then it can be made in a faulty line, too, as can the removal of an
+    /// entry that it must stop.
     const fn is_stop(&self) -> bool {
         matches!(self, Self::Hold { .. } | Self::Yank { .. } | Self::Pause { .. })
     }

@@ -107,6 +107,18 @@ fn a_release_whose_entry_is_ahead_can_be_stopped_and_then_does_not_come() {
         let then = desk.json(&["explain", "1.8.4", "--at", "2099-02-01T00:00:00Z"]);
         let entered = then["entered"].as_array().unwrap();
         assert!(entered.iter().all(|entry| entry["stage"] != "production"), "{stop:?}: {then}");
+        // Nor does it come once a fault of its line is mended.
+        for (file, fault) in [
+            ("1.8/1.8.5.yaml", "format: 1\nvers"),
+            ("1.8/line.yaml", "format: 1\nline: \"1.8\"\ncolour: green\n"),
+        ] {
+            let desk = fast();
+            desk.write(&format!("channels/{file}"), fault);
+            let told = desk.run(stop);
+            assert!(told.contains("exit 0") && told.contains("has faults"), "{told}");
+            assert!(told.contains("the entry of `1.8.4` into `1.8-production`"), "{told}");
+            assert!(!desk.read("channels/1.8/1.8.4.yaml").contains("2099"), "{stop:?} {file}");
+        }
     }
 }
 

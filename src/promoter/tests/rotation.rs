@@ -121,7 +121,6 @@ fn a_signer_that_fails_is_told_of_while_the_last_publication_is_served() {
 
 #[test]
 fn a_new_line_whose_role_cannot_be_used_delays_no_other_line() {
-    use crate::formats::tuf::Targets;
     use crate::signing::Signed;
     let place = Place::with(&["1.8.4"]);
     let (mut promoter, shared) = place.promoter();
@@ -130,7 +129,7 @@ fn a_new_line_whose_role_cannot_be_used_delays_no_other_line() {
     fs::write(place.path("channels/1.9/line.yaml"), LINE.replace("1.8", "1.9")).unwrap();
     let catalog = place.directory().read(place.clock.at()).unwrap().reading.catalog.clone();
     let files = crate::signing::ceremony::found(&catalog, &place.keys, place.clock.at()).unwrap();
-    let mut targets = Signed::<Targets>::parse(files["targets.json"].clone()).unwrap().into_signed();
+    let mut targets = Trust::read(&files).unwrap().unwrap().targets().signed().clone();
     targets.version = 2;
     let targets = Signed::sign(targets, [&place.keys.targets]).unwrap();
     fs::write(place.path("channels/trust/targets.json"), targets.raw()).unwrap();
