@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -29,6 +30,7 @@ use crate::signing::PrivateKey;
 use crate::signing::ceremony::{Keys, found, sign_releases};
 use crate::signing::trust::Trust;
 use crate::store::durable;
+use crate::store::plain;
 
 /// The name of the demo's own line, which no real vendor uses.
 const LINE: &str = "1.10";
@@ -134,8 +136,11 @@ fn copy(from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> anyhow::Result
         if entry.file_type()?.is_dir() {
             copy(&entry.path(), &to.join(&name), wanted)?;
         } else {
-            fs::copy(entry.path(), to.join(&name))
-                .with_context(|| format!("cannot copy `{}`", entry.path().display()))?;
+            let copied = plain::open(&entry.path()).and_then(|mut file| {
+                let mut to = fs::File::create(to.join(&name))?;
+                io::copy(&mut file, &mut to)
+            });
+            copied.with_context(|| format!("cannot copy `{}`", entry.path().display()))?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Passphrases of keys: asked for on the terminal, or read from a file descriptor.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Take, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -10,6 +10,9 @@ use zeroize::Zeroizing;
 
 use super::clean::Clean;
 use super::failure::{Hint, refuse};
+
+/// The most bytes that are read from a file descriptor, which may have no end.
+const LARGEST: u64 = 64 * 1024;
 
 /// A passphrase, wiped from memory when it is dropped.
 pub type Passphrase = Zeroizing<String>;
@@ -26,7 +29,7 @@ pub struct PassphraseSource {
 /// A source of passphrases: the terminal, or the lines of a file descriptor in their order.
 pub struct Passphrases {
     fd: Option<u32>,
-    lines: Option<BufReader<File>>,
+    lines: Option<BufReader<Take<File>>>,
     last: Option<Passphrase>,
 }
 
@@ -74,7 +77,7 @@ impl Passphrases {
             let file = file
                 .with_context(failed)
                 .hint(format!("open it in the shell that runs this command: `{fd}< FILE`, `{fd}<<< TEXT`"))?;
-            self.lines = Some(BufReader::new(file));
+            self.lines = Some(BufReader::new(file.take(LARGEST)));
         }
         let mut line = Zeroizing::new(String::new());
         if let Some(lines) = &mut self.lines {

@@ -113,7 +113,7 @@ fn unreadable(path: &Path) -> impl Fn(io::Error) -> StateError {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    io::read_to_string(plain::open(path)?)
+    String::from_utf8(plain::whole(path)?).map_err(io::Error::other)
 }
 
 impl StateStore for StateFolder {

@@ -22,6 +22,8 @@ fn what_is_no_file_blocks_nobody_and_fills_no_memory() {
         assert!(Command::new("mkfifo").arg(desk.path(pipe)).status().unwrap().success());
     }
     desk.done(&["root", "change", "renew.json", "--renew", "root"]);
+    desk.write("demo/policy.yaml", "format: 1\n");
+    std::os::unix::fs::symlink(desk.path("pipe"), desk.path("demo/x.yaml")).unwrap();
     let cluster = ["cluster", "add", "c", "--server", "http://127.0.0.1:1", "--channel", "1.8-production"];
     for place in ["pipe", "/dev/zero"] {
         for command in [
@@ -42,6 +44,7 @@ fn what_is_no_file_blocks_nobody_and_fills_no_memory() {
             &["root", "change", "add.json", "--add", &format!("root={place}")],
             &["key", "public", place],
             &["key", "list", place],
+            &["serve", "--demo", "--listen", "127.0.0.1:0", "--catalog", "demo"],
             &["verify", "--from", "http://127.0.0.1:1", "--root", place],
             &["verify", "--from", "https://127.0.0.1:1", "--ca", place],
             &[&cluster[..], &["--current", "true", "--root", place]].concat(),

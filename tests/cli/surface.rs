@@ -86,6 +86,45 @@ fn an_error_is_json_where_data_is_json() {
 }
 
 #[test]
+fn every_command_tells_of_an_error_in_json() {
+    let desk = Desk::empty();
+    desk.done(&["man", "--out", "pages"]);
+    let pages = std::fs::read_dir(desk.path("pages")).unwrap();
+    let names = pages.map(|page| page.unwrap().file_name().into_string().unwrap());
+    let commands: Vec<String> = names
+        .filter_map(|name| Some(name.strip_prefix("tidegate-")?.strip_suffix(".1")?.to_owned()))
+        .collect();
+    assert!(commands.len() > 50, "{commands:?}");
+    let error = |arguments: &[&str], code: u8| {
+        let told = desk.run_with(("TIDEGATE_OUTPUT", "json"), arguments);
+        assert!(told.contains(&format!("\nexit {code}\n")), "{told}");
+        let body: Option<serde_json::Value> = serde_json::from_str(told.lines().last().unwrap()).ok();
+        assert!(body.is_some_and(|body| body["error"].is_string() && body["hints"].is_array()), "{told}");
+    };
+    for command in commands {
+        let words = command.split('-');
+        error(&words.chain(["--no-such-flag"]).collect::<Vec<_>>(), 2);
+    }
+    // What is refused or cannot be done is told in the one place where commands end.
+    for arguments in [
+        &["catalog", "check"][..],
+        &["ceremony", "show", "none"],
+        &["channel", "list"],
+        &["explain", "1.8.4"],
+        &["import", "none"],
+        &["init", "--offline-keys", ".tidegate/keys"],
+        &["key", "list", "none"],
+        &["line", "list"],
+        &["promote"],
+        &["recover", "--from", "none"],
+        &["root", "show"],
+        &["verify", "--from", "none"],
+    ] {
+        error(arguments, 1);
+    }
+}
+
+#[test]
 fn a_port_alone_is_no_address_and_the_form_is_told() {
     for (given, form) in
         [("23001", "`127.0.0.1:23001`"), (":23001", "`127.0.0.1:23001`"), ("here", "`127.0.0.1:8080`")]

@@ -93,6 +93,19 @@ fn a_service_that_a_command_leaves_behind_holds_up_nothing() {
 }
 
 #[test]
+fn a_run_that_has_applied_a_release_ends_well_though_the_next_check_fails() {
+    let desk = Desk::new();
+    let apply = format!("{GOOD}; kill -9 {}", desk.server.id());
+    desk.add("1.8-production", FROM, &apply, AUTOMATIC);
+    let output = desk.once();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!((desk.read("version").as_str(), desk.read("log").as_str()), (TO, "applied\n"));
+    assert!(desk.status()["notes"].to_string().contains("cannot be reached"), "{}", desk.status());
+    // The next one has nothing to do but to check, and cannot.
+    assert_eq!(desk.once().status.code(), Some(1));
+}
+
+#[test]
 fn a_release_that_the_cluster_falls_back_from_is_left_alone_until_somebody_retries_it() {
     let desk = Desk::new();
     desk.add("1.8-production", FROM, GOOD, AUTOMATIC);

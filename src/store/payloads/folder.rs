@@ -58,8 +58,8 @@ impl PayloadFolder {
         let copies = state.join("payloads");
         let digests_file = copies.join("digests");
         // If the file has another format, the digests are computed again.
-        let json = plain::open(&digests_file).and_then(io::read_to_string);
-        let known = json.ok().and_then(|json| serde_json::from_str(&json).ok());
+        let json = plain::whole(&digests_file);
+        let known = json.ok().and_then(|json| serde_json::from_slice(&json).ok());
         let digests = Digests { known: known.unwrap_or_default(), changed: false };
         Self {
             folder: folder.to_owned(),
