@@ -18,7 +18,7 @@ use crate::clock::SharedClock;
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::ChannelName;
-use crate::domain::upgrade::{Advice, Answer, UpdateCode, answer};
+use crate::domain::upgrade::{Advice, Answer, UpdateCode, Views};
 use crate::domain::version::Version;
 use crate::formats::tuf::Root;
 use crate::signing::Signed;
@@ -66,8 +66,8 @@ impl Checked {
     /// # Panics
     /// Never: the catalog always contains the channel.
     pub fn answer(&self) -> Answer<'_> {
-        answer(&self.catalog, &[], &self.channel, &self.current, self.now)
-            .expect("the catalog was built around this channel")
+        let channel = self.catalog.channel(&self.channel).expect("the catalog was built around this channel");
+        Views::signed(&self.catalog, self.now).answer(channel, &self.current)
     }
 
     /// How long ago the first of the documents behind the advice expired, if any has.

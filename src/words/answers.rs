@@ -218,6 +218,9 @@ fn expected(coming: &Coming<'_>) -> String {
             };
             format!("`{version}` {first}{why}; it does not follow in `{through}` until its vendor acts")
         }
+        (When::Unsigned, _) => format!(
+            "`{version}` is not on offer in `{through}` yet, and no signed document says when or why: ask the server"
+        ),
         (When::SomebodyActs, None) => {
             let overdue = if coming.overdue { "overdue, and " } else { "" };
             format!("`{version}` is {overdue}not on offer in `{through}` until its vendor acts{why}")

@@ -44,6 +44,8 @@ struct Body<'a> {
     /// Why the last release was not applied, until somebody allows a retry.
     failure: Option<Failure>,
     notes: Vec<String>,
+    /// Where the server says, without proof, why nothing newer has come; `None` if there is an update.
+    ask: Option<String>,
     requests: u64,
     /// The size of all headers and bodies, in both directions.
     bytes: u64,
@@ -60,15 +62,21 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let standing = [notes::overtaken(&args.name, &cluster), notes::paused(&args.name, &cluster)];
     let standing = standing.into_iter().flatten();
     let failed = notes::failed(&args.name, &cluster);
+    let answer = look.checked.answer();
+    let ask = answer.advice.target().is_none().then(|| {
+        let (server, current) = (look.config.server.trim_end_matches('/'), &look.checked.current);
+        format!("{server}/v1/channels/{}/update?version={current}", look.checked.channel)
+    });
     let body = Body {
         cluster: &args.name,
         current: look.checked.current.to_string(),
-        advice: UpdateBody::of(&look.checked.answer()),
+        advice: UpdateBody::of(&answer),
         expires: rfc3339(look.checked.expires),
         expired_seconds: look.checked.age().map(|age| age.num_seconds()),
         paused: cluster.orders.paused.clone(),
         failure: failed.as_ref().and(cluster.record.failure.clone()),
         notes: cluster.record.notes.iter().cloned().chain(standing).chain(failed).collect(),
+        ask,
         requests: traffic.requests(),
         bytes: traffic.bytes(),
     };
@@ -84,6 +92,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             (label, expires),
             ("traffic", format!("{} requests, {} bytes", body.requests, body.bytes)),
         ]);
+        let ask = body.ask.iter().map(|ask| {
+            format!("note: holds, freezes and soaks are not signed; what the server says of them: `curl '{ask}'`\n")
+        });
+        text.extend(ask);
         text.extend(body.notes.iter().map(|note| format!("note: {}\n", one_line(note))));
         text
     })?;

@@ -2,8 +2,9 @@
 
 use super::super::Time;
 use super::super::catalog::ChannelRef;
+use super::super::line::Line;
 use super::super::not_promoting::NotPromoting;
-use super::super::promotion::{Decision, Fact, Gate, Verdict};
+use super::super::promotion::{Decision, Fact, Gate, GateState, Verdict};
 use super::super::release::{Release, Yank};
 
 /// What is known about releases above the cluster's that are not on offer.
@@ -46,6 +47,8 @@ pub enum When {
     Due,
     /// Once somebody acts.
     SomebodyActs,
+    /// Nobody has signed when.
+    Unsigned,
 }
 
 /// An older barrier that must enter a channel first.
@@ -107,13 +110,32 @@ impl<'a> Coming<'a> {
         }
     }
 
+    /// A release that is on offer in an earlier stage, and what its signature says about the channel of the
+    /// next stage. `None` if it is nowhere, in the last stage, or goes no further.
+    pub(super) fn signed(line: &'a Line, release: &'a Release, now: Time) -> Option<Self> {
+        let index = release.stage(now)? + 1;
+        let stage = line.stages.get(index)?;
+        if !release.is_deliverable() || release.yanked(now).is_some() || line.retired(now).is_some() {
+            return None;
+        }
+        let at = release.evidence.manifest.not_before(&stage.name).filter(|at| now < *at);
+        let gate = at.map(|at| Gate {
+            fact: Fact::NotBefore { stage: &stage.name, at },
+            state: GateState::Waits { until: at },
+        });
+        let when = at.map_or(When::Unsigned, When::At);
+        let channel = ChannelRef { line, index };
+        let (behind, first, overdue, not_promoting) = (None, None, false, None);
+        Some(Self { release, channel, when, gate, behind, first, overdue, not_promoting })
+    }
+
     /// The same release on its way to the channel of a later stage. `verdict` says when it can enter that.
     pub(super) fn further(self, channel: ChannelRef<'a>, verdict: Verdict) -> Self {
         let until = match self.when {
             When::At(until) => Some(until),
             When::Due => None,
             // What somebody must let into an earlier stage is missing in the later ones, too.
-            When::SomebodyActs => return self,
+            When::SomebodyActs | When::Unsigned => return self,
         };
         let when = match (verdict, until) {
             (Verdict::Blocked, _) => When::SomebodyActs,
@@ -125,7 +147,7 @@ impl<'a> Coming<'a> {
 
     /// Whether the release comes without anybody acting, as far as is known.
     pub fn is_expected(&self) -> bool {
-        self.when != When::SomebodyActs
+        matches!(self.when, When::At(_) | When::Due)
     }
 }
 

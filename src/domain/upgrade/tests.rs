@@ -19,6 +19,7 @@ fn ask(catalog: &Catalog, channel: &str, current: &str, now: &str) -> String {
         Advice::None { newer, .. } => newer.coming.map(|coming| match (coming.when, coming.gate) {
             (When::At(_), _) => format!("coming {}", coming.release.version),
             (When::Due, _) => format!("due {}", coming.release.version),
+            (When::Unsigned, _) => format!("unsigned {}", coming.release.version),
             (When::SomebodyActs, gate) => {
                 format!("stuck {} {}", coming.release.version, gate.unwrap().fact.name())
             }

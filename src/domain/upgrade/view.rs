@@ -91,6 +91,20 @@ impl<'a> Views<'a> {
         Self { catalog, now, lines }
     }
 
+    /// Prepares every channel for a reader of signed documents, which say less of what comes than decisions
+    /// do: only when release keys allow a release in the next stage.
+    pub fn signed(catalog: &'a Catalog, now: Time) -> Self {
+        let mut views = Self::new(catalog, &[], now);
+        for line in catalog.lines() {
+            for release in line.releases.values() {
+                let Some(coming) = Coming::signed(line, release, now) else { continue };
+                let Some(lines) = views.lines.get_mut(&line.name) else { continue };
+                lines.stages[coming.channel.index].coming.push(coming);
+            }
+        }
+        views
+    }
+
     /// The views of a server that does not promote, if it does not.
     #[must_use]
     pub fn not_promoting(mut self, why: Option<NotPromoting>) -> Self {

@@ -282,7 +282,7 @@ impl UpdateBody {
         let explain = format!("/v1/releases/{version}/explain");
         let until = match when {
             When::At(until) => Some(rfc3339(*until)),
-            When::Due | When::SomebodyActs => None,
+            When::Due | When::SomebodyActs | When::Unsigned => None,
         };
         if until.is_none() {
             let (version, channel) = (version.clone(), channel.clone());
@@ -291,7 +291,7 @@ impl UpdateBody {
             self.stuck =
                 Some(StuckBody { version, channel, due, overdue, gate, why, behind, first, explain });
         }
-        if *when != When::SomebodyActs {
+        if coming.is_expected() {
             let (behind, first) = (behind(), first());
             self.coming = Some(ComingBody { version, until, channel, gate, why, behind, first, explain });
         }

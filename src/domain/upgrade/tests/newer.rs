@@ -1,6 +1,6 @@
 //! What clusters are told of newer releases that they cannot have yet.
 
-use super::super::super::release::{ManifestState, PayloadState};
+use super::super::super::release::{ManifestState, PayloadState, SignedFacts};
 use super::*;
 
 #[test]
@@ -218,4 +218,24 @@ fn at_a_closed_gate_the_release_that_the_way_lacks_is_told() {
         .with(release("1.8.3", &["2018-01-20"]).held_at("2018-01-21"))
         .with(release("1.8.4", &both));
     assert_eq!(told(barred), "barrier 1.8.3 1.8-production");
+}
+
+#[test]
+fn a_reader_of_signed_documents_hears_when_the_signature_lets_a_release_in() {
+    let mut soaking = release("1.8.2", &["2018-02-01"]);
+    let allowed = [("production".parse().unwrap(), t("2018-02-15"))].into();
+    soaking.evidence.manifest = ManifestState::Signed(SignedFacts::new(allowed));
+    let base = line("1.8", None).with(release("1.8.1", &["2018-01-01", "2018-01-15"]));
+    let told = |line: Line, now: &str| {
+        let catalog = catalog([line]);
+        let channel = catalog.channel(&"1.8-production".parse().unwrap()).unwrap();
+        let answer = Views::signed(&catalog, t(now)).answer(channel, &v("1.8.1"));
+        let Advice::None { newer, .. } = answer.advice else { panic!("{answer:?}") };
+        newer.coming.map(|coming| (coming.when, coming.gate.map(|gate| gate.fact.name())))
+    };
+    let line = base.clone().with(soaking.clone());
+    assert_eq!(told(line.clone(), "2018-02-10"), Some((When::At(t("2018-02-15")), Some("not_before"))));
+    // Nothing that is signed says why it has not come.
+    assert_eq!(told(line, "2018-02-15"), Some((When::Unsigned, None)));
+    assert_eq!(told(base.with(soaking.yanked_at("2018-02-05", None)), "2018-02-10"), None);
 }
