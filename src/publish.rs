@@ -1,5 +1,6 @@
 //! Turns a catalog, keys and a time into a [`Publication`]: everything the server answers with.
 
+mod amended;
 pub mod continuity;
 mod decided;
 pub mod document;
@@ -35,6 +36,7 @@ use crate::signing::trust::Trust;
 use crate::signing::verify::{Extent, Violation, verify};
 use crate::signing::{SignError, Signer};
 
+pub use amended::amended;
 pub use decided::{Decided, Refused, refusals};
 pub use document::{Document, Media};
 use evidence::shared_out;
@@ -153,6 +155,18 @@ fn releases(inputs: &Inputs<'_>, catalog: &Catalog) -> HashMap<Version, ReleaseD
             let decision = own.next_if(|decision| decision.release.version == release.version);
             let not_promoting = decided.not_promoting;
             wanted.push(Explanation { line, release, now, decision, refused: None, not_promoting });
+        }
+    }
+    // A refused line may have releases that were never published, if it was published at all.
+    for (name, refusal) in &decided.refused {
+        let Some(line) = decided.catalog.stoppable(name) else { continue };
+        for release in line
+            .releases
+            .values()
+            .filter(|release| !documents.contains_key(&release.version))
+            .collect::<Vec<_>>()
+        {
+            documents.insert(release.version.clone(), last_good::unpublished(line, release, refusal, now));
         }
     }
     // Compressing the documents of a new release takes half a millisecond, so the work is split among

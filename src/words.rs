@@ -28,7 +28,7 @@ pub use answers::{answer, coming_why, refused_line};
 pub use degraded::{DETAILS_ELSEWHERE, clock_doubt, degraded, line_refusal};
 pub use doubtful::doubtful;
 pub use evidence::{objection, payload, payload_hint};
-pub use explain::{explanation, explanation_page, unknown_on_mirror};
+pub use explain::{explanation, explanation_page, nothing_higher, unknown_on_mirror};
 pub use gates::{Remedy, RemedyKind, gate, gate_remedy};
 pub use not_promoting::not_promoting;
 pub use promotions::{PROMOTES, promotion};

@@ -162,6 +162,15 @@ impl Line {
         self.releases.values().filter(move |release| release.is_offered(stage, now))
     }
 
+    /// The stage in which clusters on a yanked release can go nowhere, because nothing higher is on offer there:
+    /// the last one that it has entered.
+    pub fn stranding(&self, release: &Release, now: Time) -> Option<&Stage> {
+        release.yanked(now)?;
+        let stage = release.stage(now)?;
+        let is_stranding = self.offered(stage, now).all(|other| other.version < release.version);
+        is_stranding.then(|| &self.stages[stage])
+    }
+
     /// The barriers at `now`, each with the version that acts as the barrier: its own, or, once it is
     /// yanked, its replacement's.
     pub fn barriers(&self, now: Time) -> impl Iterator<Item = (&Release, &Version)> {

@@ -21,6 +21,8 @@ use crate::store::port::PayloadError;
 struct Turned {
     /// The next publication, if there is one.
     publication: Option<Arc<Publication>>,
+    /// The last publication with other answers about promotions, if publishing failed.
+    amended: Option<Publication>,
     /// Whether publishing failed.
     has_failed: bool,
     status: Status,
@@ -110,6 +112,8 @@ impl Promoter {
         if let Some(publication) = turned.publication {
             self.last = Some(Arc::clone(&publication));
             self.shared.publication.store(Some(publication));
+        } else if let Some(amended) = turned.amended {
+            self.shared.publication.store(Some(Arc::new(amended)));
         }
         self.report(turned.status);
         // The digests of payloads and their copies. Without them, the next start reads all files again.
@@ -161,7 +165,7 @@ impl Promoter {
         degraded.extend(self.memory.forgotten.clone().map(Degraded::RestraintsForgotten));
         degraded.extend(Degraded::restraints_lost(&read.lost));
         let (mut publication, mut has_failed) = (None, false);
-        let mut not_promoting = decided.not_promoting;
+        let (mut not_promoting, mut amended) = (decided.not_promoting, None);
         match &read.trust {
             Err(e) => degraded.push(Degraded::failed(ReadFailing, e)),
             Ok(None) => degraded.push(Degraded::NoKeys),
@@ -170,6 +174,10 @@ impl Promoter {
                     Ok(published) => publication = Some(Arc::new(published)),
                     Err(failed) => {
                         not_promoting = not_promoting.or(Some(NotPromoting::of(&failed)));
+                        let last = self.last.as_deref();
+                        amended = last.map(|last| {
+                            publish::amended(last, decided, not_promoting, self.setup.demo.as_deref())
+                        });
                         degraded.push(failed);
                         has_failed = true;
                     }
@@ -181,7 +189,8 @@ impl Promoter {
             tracing::info!(version = publication.version, revision = %read.revision, "published");
             for (line, refusal) in &decided.refused {
                 let (line, refusal) = (line.clone(), refusal.clone());
-                degraded.push(Degraded::LineRefused { line, keeps: true, refusal });
+                let keeps = publication.prefix(&line).is_some();
+                degraded.push(Degraded::LineRefused { line, keeps, refusal });
             }
         }
         let last = publication.as_deref().or(self.last.as_deref());
@@ -199,7 +208,7 @@ impl Promoter {
         };
         let due = decided.next_due(last);
         tracing::debug!(?due, since_read = ?self.clock.monotonic().saturating_sub(read.at), "next");
-        Turned { publication, has_failed, status, due }
+        Turned { publication, amended, has_failed, status, due }
     }
 
     /// Makes the next publication and stores it.

@@ -3,9 +3,10 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::document::Document;
-use super::publication::{Publication, ReleaseDocuments};
+use super::publication::{Publication, ReleaseDocuments, Standing};
 use super::updates::json;
 use super::{Decided, PublishError};
 use crate::domain::Time;
@@ -14,7 +15,7 @@ use crate::domain::channel::LineName;
 use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
 use crate::domain::line::Line;
-use crate::domain::release::Yank;
+use crate::domain::release::{Evidence, ManifestState, Release, SignedFacts, Yank};
 use crate::domain::version::Version;
 use crate::formats::api::ExplainBody;
 use crate::formats::manifest::{self, ChannelManifest, ReleaseManifest};
@@ -121,4 +122,22 @@ pub fn releases(
         }
         (version.clone(), documents)
     })
+}
+
+/// The explanation of a release of a refused line that was never published.
+pub fn unpublished(line: &Line, release: &Release, refusal: &LineRefusal, now: Time) -> ReleaseDocuments {
+    // Nobody looked for the evidence of a line that cannot be read.
+    let evidence =
+        Evidence { manifest: ManifestState::Signed(SignedFacts::default()), ..Evidence::default() };
+    let release = &Release { evidence, ..release.clone() };
+    let explanation =
+        Explanation { line, release, now, decision: None, refused: Some(refusal), not_promoting: None };
+    ReleaseDocuments {
+        line: line.name.clone(),
+        standing: Standing::Unsigned,
+        manifest: None,
+        explain: Some(Document::reusing(None, json(&ExplainBody::of(&explanation)))),
+        payloads: Arc::clone(&release.payloads),
+        at_hand: false,
+    }
 }

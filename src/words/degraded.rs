@@ -18,7 +18,11 @@ pub fn degraded(degraded: &Degraded) -> String {
             } else {
                 "was refused and left out"
             };
-            format!("line `{line}` {keeps}: {}", line_refusal(refusal))
+            let check = match refusal {
+                LineRefusal::Faulty { .. } => "; every fault, each with a hint: `tidegate catalog check`",
+                LineRefusal::StepsBack(_) | LineRefusal::Claims { .. } => "",
+            };
+            format!("line `{line}` {keeps}: {}{check}", line_refusal(refusal))
         }
         Degraded::NotOffered { version, evidence, more } => {
             let why = objection(evidence).map(|why| format!(": {why}")).unwrap_or_default();
@@ -47,10 +51,10 @@ pub fn degraded(degraded: &Degraded) -> String {
         ),
         Degraded::ExpiryNear { document, expires, expired } => {
             let word = if *expired { "expired" } else { "expires" };
-            format!("`{document}` {word} at {}", rfc3339(*expires))
+            format!("`{document}` {word} at {}: {}", rfc3339(*expires), renew(document))
         }
         Degraded::MirrorExpiryNear { expires } => format!(
-            "the imported content expires at {}: export it again on the vendor's server, and import it here",
+            "the imported content expires at {}: export it again on the vendor's server, and run `tidegate import DIR` here",
             rfc3339(*expires)
         ),
         Degraded::MirrorLacks { version, file, more } => format!(
@@ -66,20 +70,35 @@ pub fn degraded(degraded: &Degraded) -> String {
             "`trust/` is not a valid successor to what was published ({why}), so the published keys and roles stay in use; restore `trust/` (`tidegate recover --trust` takes it from the last publication), or sign its next version"
         ),
         Degraded::Unread { why } => {
-            format!("the catalog has changed, but the change cannot be read: {why}")
+            format!("the catalog has changed, but the change cannot be read: {why}; find out which program keeps changing it, and run `tidegate catalog check`")
         }
         Degraded::WitnessUnasked { why } => format!(
-            "the witness has not been asked yet, so nothing shows that this server is not behind what is published there: {why}; the server keeps trying"
+            "the witness has not been asked yet, so nothing shows that this server is not behind what is published there: {why}; the server keeps trying: check that the witness is up, or restart the server without `--witness`"
         ),
         Degraded::MirrorGone => {
-            "the imported content is gone; the server keeps serving what it has loaded".to_owned()
+            "the imported content is gone; the server keeps serving what it has loaded: import it again with `tidegate import DIR`".to_owned()
         }
-        Degraded::Panicked { why } => format!("the promoter failed because of a bug in tidegate: {why}"),
-        Degraded::NotCommitted { why, more } => format!("{}{}", why.join("; "), and_more(*more)),
-        Degraded::Failed { why, .. } => why.clone(),
+        Degraded::Panicked { why } => format!("the promoter failed because of a bug in tidegate: {why}; report it with the log, and restart the server if it does not go on by itself"),
+        Degraded::NotCommitted { why, more } => format!(
+            "{}{}; mend that, and the server goes on by itself; `tidegate catalog check` lists every file that it cannot edit",
+            why.join("; "),
+            and_more(*more)
+        ),
+        Degraded::Failed { why, .. } => format!("{why}; mend that, and the server goes on by itself"),
         Degraded::Reported { detail, since, .. } => {
             format!("{detail} (as the server has reported since {})", rfc3339(*since))
         }
+    }
+}
+
+/// Says how to renew a signed document.
+fn renew(document: &str) -> &'static str {
+    match document {
+        "publication" => {
+            "a running server renews it every day, so start it, or find out in its log why it cannot sign"
+        }
+        "root" | "targets" => "renew it with its keys: `tidegate root change FILE --renew`",
+        _ => "sign it anew with a release key: `tidegate release sign --key FILE`",
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use super::{PROMOTES, event, gate, not_promoting, remedies_of_explanation, yanked};
+use super::{PROMOTES, event, gate, not_promoting, promotion, remedies_of_explanation, yanked};
 use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
+use crate::domain::line::{Follows, Line, Stage};
 use crate::domain::promotion::{Gate, Verdict};
 use crate::domain::release::SCHEDULE;
 use crate::domain::rfc3339;
@@ -22,7 +23,9 @@ fn place(explanation: &Explanation<'_>) -> String {
     let Explanation { line, release, now, decision, .. } = explanation;
     let version = &release.version;
     if let Some(yank) = release.yanked(*now) {
-        return format!("`{version}` is not on offer anywhere: {}", yanked(yank));
+        let stranded = line.stranding(release, *now).map(|stage| format!("; {}", nothing_higher(stage)));
+        let stranded = stranded.unwrap_or_default();
+        return format!("`{version}` is not on offer anywhere: {}{stranded}", yanked(yank));
     }
     let here = match explanation.stage() {
         Some(stage) => format!("`{version}` is in `{}`", line.stages[stage].channel),
@@ -59,7 +62,30 @@ fn place(explanation: &Explanation<'_>) -> String {
         Verdict::Blocked if decision.retired().is_some() => {
             format!("{here} and will not be promoted: line `{}` is retired", line.name)
         }
-        Verdict::Blocked => format!("{here} and will not enter `{next}` until somebody acts"),
+        Verdict::Blocked => {
+            let (_, why) = promotion(decision);
+            format!("{here} and will not enter `{next}` until somebody acts: {why}")
+        }
+    }
+}
+
+/// Says that clusters on a yanked release have nowhere to go.
+pub fn nothing_higher(Stage { channel, .. }: &Stage) -> String {
+    format!(
+        "nothing higher is on offer in `{channel}`, so clusters that run it stay on it until a higher release comes"
+    )
+}
+
+/// Says which clusters can enter the line of a release that is in its last stage.
+fn entry(line: &Line) -> String {
+    let Line { name, follows, .. } = line;
+    match follows {
+        Some(Follows { line: before, .. }) => format!(
+            "Clusters of line `{before}` enter line `{name}` only from the highest release that `{before}` offers; a cluster's way: `tidegate explain --on CHANNEL --from VERSION`"
+        ),
+        None => format!(
+            "Line `{name}` follows no line, so no cluster of another line can enter it, unless a release engineer adds `follows` to its `line.yaml`"
+        ),
     }
 }
 
@@ -103,6 +129,10 @@ pub fn explanation_page(all: &Explanation<'_>) -> String {
         for one in &decision.gates {
             let _ = writeln!(page, "  {:<7} {:<11} {}", one.state.name(), one.fact.name(), gate(one));
         }
+    }
+    let is_yanked = all.release.yanked(all.now).is_some();
+    if all.decision.is_none() && all.refused.is_none() && !is_yanked {
+        let _ = writeln!(page, "\n{}.", entry(all.line));
     }
     let remedies = remedies_of_explanation(all);
     if !remedies.is_empty() {

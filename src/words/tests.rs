@@ -179,3 +179,54 @@ fn an_answer_tells_of_what_comes_through_an_earlier_channel_and_of_what_was_with
         "{told}"
     );
 }
+
+#[test]
+fn every_problem_of_a_server_comes_with_what_to_do_about_it() {
+    use crate::domain::degraded::{ClockDoubt, Degraded, DegradedKind, LineRefusal};
+    use crate::domain::restraint::{Forgotten, Restraint};
+    let (now, why) = (t("2018-01-01"), || "it is full".to_owned());
+    let held = catalog([line("1.8", None).with(release("1.8.1", &["2018-01-01"]).held_at("2018-01-01"))]);
+    let evidence = Box::new(release("1.8.1", &[]).evidence);
+    let expiry =
+        |document: &str| Degraded::ExpiryNear { document: document.to_owned(), expires: now, expired: true };
+    let mut all = vec![
+        Degraded::LineRefused {
+            line: "1.8".parse().unwrap(),
+            keeps: true,
+            refusal: LineRefusal::Faulty { why: why() },
+        },
+        Degraded::NotOffered { version: v("1.8.1"), evidence, more: 0 },
+        Degraded::restraints_lost(&Restraint::all(&held, now)).unwrap(),
+        Degraded::RestraintsForgotten(Forgotten { stored: now, why: why() }),
+        Degraded::PromotionsOverdue { count: 1, version: v("1.8.1"), since: now },
+        Degraded::DatedAhead {
+            version: v("1.8.1"),
+            channel: "1.8-production".parse().unwrap(),
+            since: now,
+            more: 0,
+        },
+        Degraded::MirrorExpiryNear { expires: now },
+        Degraded::MirrorLacks { version: v("1.8.1"), file: "payload.json".to_owned(), more: 0 },
+        Degraded::ClockUntrusted(ClockDoubt::Turned { now, expected: now }),
+        Degraded::ClockUntrusted(ClockDoubt::Behind { now, made: now }),
+        Degraded::NoKeys,
+        Degraded::NoOnlineKey,
+        Degraded::TrustKept { why: why() },
+        Degraded::Unread { why: why() },
+        Degraded::WitnessUnasked { why: why() },
+        Degraded::MirrorGone,
+        Degraded::Panicked { why: why() },
+        Degraded::NotCommitted { why: vec![why()], more: 0 },
+    ];
+    all.extend(["publication", "root", "releases-1.8"].map(expiry));
+    let failing = [DegradedKind::ReadFailing, DegradedKind::SigningFailing, DegradedKind::PublishFailing];
+    all.extend(failing.map(|kind| Degraded::Failed { kind, why: why() }));
+    for kind in DegradedKind::ALL {
+        assert!(all.iter().any(|one| one.kind() == *kind), "{kind:?} has no sample");
+    }
+    for one in &all {
+        let told = degraded(one);
+        let remedies = ["`tidegate ", "mend that, and", "correct ", "restart the server", "start it"];
+        assert!(remedies.iter().any(|remedy| told.contains(remedy)), "{told}");
+    }
+}

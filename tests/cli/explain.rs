@@ -90,3 +90,35 @@ fn the_list_and_the_dry_run_tell_the_same_states() {
     assert_snapshot!("channel_show", desk.run(&["channel", "show", "1.8-Preproduction", "--at", NOW]));
     assert_snapshot!("status", desk.run(&["status", "--at", NOW]));
 }
+
+#[test]
+fn a_release_of_a_line_with_faults_is_explained_from_what_is_known() {
+    let desk = desk();
+    let held = "hold: { at: 2018-01-03T09:00:00Z, by: grace, reason: etcd loses quorum }\n";
+    desk.release(
+        "1.8.8",
+        &format!("stages:\n  preproduction: {{ since: 2018-01-05T00:00:00Z, by: ada }}\n{held}"),
+    );
+    desk.edit("channels/1.8/1.8.1.yaml", "format: 1", "format: one");
+    let told = desk.run(&["explain", "1.8.8"]);
+    for part in [
+        "exit 0",
+        "`1.8.8` is in `1.8-preproduction` and will not be promoted until a fault of line `1.8` is mended",
+        "entered preproduction  2018-01-05T00:00:00Z by ada",
+        "held since 2018-01-03T09:00:00Z by grace: etcd loses quorum",
+        "a release engineer can find and mend the fault: `tidegate catalog check`",
+        "channels/1.8/1.8.1.yaml:1:9: expected a whole number, found `one`",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let json = desk.json(&["explain", "1.8.8"]);
+    assert_eq!((&json["state"], &json["line_refused"]), (&"blocked".into(), &"faulty".into()));
+    assert_eq!(json["faults"][0]["file"], "1.8/1.8.1.yaml");
+    // Of the release whose own file cannot be read, the fault is known.
+    desk.write("channels/1.8/1.8.1.yaml", "version: [\n");
+    let told = desk.run(&["explain", "1.8.1"]);
+    assert!(
+        told.contains("channels/1.8/1.8.1.yaml:1:10:") && told.contains("`tidegate catalog check`"),
+        "{told}"
+    );
+}

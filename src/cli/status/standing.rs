@@ -2,7 +2,9 @@
 
 use super::NotOfferedBody;
 use crate::cli::table::Table;
+use crate::domain::line::Line;
 use crate::domain::promotion::{Gate, Verdict};
+use crate::domain::release::Release;
 use crate::domain::report::Report;
 use crate::domain::rfc3339;
 use crate::promoter::status::Status;
@@ -25,6 +27,15 @@ pub fn table(decided: &Decided<'_>, status: &Status) -> String {
     let (mut acting, mut waiting) = (Vec::new(), Vec::new());
     for NotOfferedBody { version, why } in not_offered(decided) {
         add(&mut acting, "not offered", &version, why);
+    }
+    for (line, release) in releases(decided) {
+        let is_last = release.stage(decided.now).is_some_and(|stage| stage + 1 == line.stages.len());
+        if let (true, Some(yank), Some(stage)) =
+            (is_last, release.yanked(decided.now), line.stranding(release, decided.now))
+        {
+            let why = format!("{}; {}", words::yanked(yank), words::nothing_higher(stage));
+            add(&mut acting, "yanked", &release.version, why);
+        }
     }
     let mut dated: Vec<_> = Vec::new();
     for decision in &decided.decisions {
@@ -64,11 +75,16 @@ pub fn table(decided: &Decided<'_>, status: &Status) -> String {
 
 /// The releases that have entered a stage and are not offered.
 pub fn not_offered(decided: &Decided<'_>) -> impl Iterator<Item = NotOfferedBody> {
-    let lines = decided.catalog.lines().filter(|line| !decided.refused.contains_key(&line.name));
-    lines.flat_map(|line| line.releases.values()).filter_map(|release| {
+    releases(decided).filter_map(|(_, release)| {
         let gate = Gate::withholding(release, decided.now)?;
         Some(NotOfferedBody { version: release.version.to_string(), why: words::gate(&gate) })
     })
+}
+
+/// The releases of all lines that were not refused.
+fn releases<'a>(decided: &Decided<'a>) -> impl Iterator<Item = (&'a Line, &'a Release)> {
+    let lines = decided.catalog.lines().filter(|line| !decided.refused.contains_key(&line.name));
+    lines.flat_map(|line| line.releases.values().map(move |release| (line, release)))
 }
 
 fn add(rows: &mut Vec<Row>, state: &str, version: &impl ToString, why: String) {

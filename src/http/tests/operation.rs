@@ -34,7 +34,7 @@ fn ready_means_an_unexpired_publication_however_much_is_wrong() {
     let expected = serde_json::json!({
         "ready": true,
         "degraded": [
-            {"kind": "commit_failing", "detail": "the disk is full"},
+            {"kind": "commit_failing", "detail": "the disk is full; mend that, and the server goes on by itself"},
             {
                 "kind": "promotions_overdue",
                 "detail": "2 promotions are overdue, that of `1.8.4` since 2017-12-31T23:59:00Z: see why with `tidegate explain 1.8.4`",

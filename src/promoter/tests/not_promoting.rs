@@ -82,3 +82,49 @@ fn a_promotion_that_cannot_be_written_says_so() {
     place.settle(&mut promoter);
     check(&place, &shared, "commit_failing", "cannot write the promotion into the catalog");
 }
+
+#[test]
+fn a_server_that_cannot_sign_says_so_in_what_it_goes_on_serving() {
+    let place = Place::with(&["1.8.4"]);
+    rotation::key(&place, "online.pem", &place.keys.online);
+    let (mut promoter, shared) = place.promoter_with("state", Online::State);
+    place.settle(&mut promoter);
+    let before = version(&shared);
+    fs::rename(place.path("state/keys"), place.path("away")).unwrap();
+    place.pass(DAY * 14);
+    place.settle(&mut promoter);
+    assert_eq!(version(&shared), before);
+    for document in &told(&shared)[..2] {
+        assert_eq!(document["not_promoting"]["kind"], "signing_failing", "{document}");
+    }
+    let explained = &told(&shared)[0];
+    assert_eq!(explained["state"], "due");
+    let message = explained["message"].as_str().unwrap();
+    assert!(message.contains("until its operator mends a fault: it cannot sign"), "{message}");
+
+    fs::rename(place.path("away"), place.path("state/keys")).unwrap();
+    place.pass(TimeDelta::seconds(6));
+    place.settle(&mut promoter);
+    assert!(place.in_production("1.8.4").is_some());
+    assert!(told(&shared)[0].get("not_promoting").is_none());
+}
+
+#[test]
+fn a_release_of_a_faulty_line_that_was_never_published_is_explained_by_the_fault() {
+    let place = Place::with(&["1.8.4"]);
+    let line = place.path("channels/1.8/line.yaml");
+    fs::write(&line, LINE.replace("min: 14d", "min: often")).unwrap();
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    assert!(detail(&shared).contains("was refused and left out"), "{}", detail(&shared));
+    let publication = shared.publication.load_full().unwrap();
+    let explained = json(&publication.explain(&v("1.8.4")).unwrap().identity);
+    assert_eq!((&explained["state"], &explained["line_refused"]), (&"blocked".into(), &"faulty".into()));
+    assert_eq!(explained["commands"][0]["command"], "tidegate catalog check");
+    // It is served once the fault is mended, and the state can be read again meanwhile.
+    drop(promoter);
+    let (mut promoter, shared) = place.promoter();
+    fs::write(&line, LINE).unwrap();
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
+}

@@ -1,0 +1,40 @@
+//! The last publication while nothing new can be published: what was signed stays, and what is said about
+//! promotions changes.
+
+use super::Decided;
+use super::document::Document;
+use super::publication::Publication;
+use super::updates::json;
+use crate::domain::explain::Explanation;
+use crate::domain::not_promoting::NotPromoting;
+use crate::formats::api::{ExplainBody, PromotionsBody};
+
+/// Returns the last publication with explanations and decisions made anew, of a server that does not promote for
+/// this reason. What clusters are told stays as it is, because it must agree with what is signed. Explanations
+/// of refused lines stay, too.
+pub fn amended(
+    last: &Publication,
+    decided: &Decided<'_>,
+    not_promoting: Option<NotPromoting>,
+    demo: Option<&str>,
+) -> Publication {
+    let mut amended = last.clone();
+    let promotions = json(&PromotionsBody::of(&decided.decisions, not_promoting));
+    amended.promotions = Document::reusing(Some(&last.promotions), promotions);
+    for line in decided.catalog.lines().filter(|line| !decided.refused.contains_key(&line.name)) {
+        let mut own = decided.of_line(&line.name).iter().peekable();
+        for release in line.releases.values() {
+            // Releases and decisions are both sorted by version.
+            let decision = own.next_if(|decision| decision.release.version == release.version);
+            let Some(documents) = amended.release.get_mut(&release.version) else { continue };
+            let now = decided.now;
+            let explanation = Explanation { line, release, now, decision, refused: None, not_promoting };
+            let mut body = ExplainBody::of(&explanation);
+            if let Some(flags) = demo {
+                body.add_flags(flags);
+            }
+            documents.explain = Some(Document::reusing(documents.explain.as_ref(), json(&body)));
+        }
+    }
+    amended
+}
