@@ -88,6 +88,22 @@ pub struct Globals {
     pub log_format: LogFormat,
 }
 
+impl Globals {
+    /// Returns the flags that name the folders, as far as neither the environment nor a default names them.
+    fn flags(&self) -> String {
+        let folders = [
+            ("--catalog", &self.catalog, "channels", "TIDEGATE_CATALOG"),
+            ("--payloads", &self.payloads, "payloads", "TIDEGATE_PAYLOADS"),
+            ("--state", &self.state, ".tidegate", "TIDEGATE_STATE"),
+        ];
+        let flags = folders.iter().filter_map(|(flag, folder, default, variable)| {
+            let known = std::env::var_os(variable).unwrap_or_else(|| default.into());
+            (known != folder.as_os_str()).then(|| format!("{flag} {}", shell::quoted(folder)))
+        });
+        flags.collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// The format of data on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -175,7 +191,7 @@ pub fn main() -> ExitCode {
     let variables = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TIDEGATE_"));
     let all = arguments.iter().cloned().chain(variables.map(|(_, value)| value));
     if let Err(error) = keyfile::check_arguments(all) {
-        return failure::report(&error, output(&arguments), &mut std::io::stderr());
+        return failure::report(&error, output(&arguments), "", &mut std::io::stderr());
     }
     let cli = match parse(&arguments) {
         Ok(cli) => cli,
@@ -265,13 +281,14 @@ fn named(arguments: &[OsString]) -> clap::Command {
 }
 
 fn execute(cli: Cli, clock: SharedClock, out: &mut dyn Write, err: &mut dyn Write) -> ExitCode {
+    let flags = cli.globals.flags();
     if let Command::Serve(args) = &cli.command {
         // `serve` prints while it runs, so it writes directly to the real stdout.
         return serve::run(args, &cli.globals)
-            .unwrap_or_else(|error| failure::report(&error, cli.globals.output, err));
+            .unwrap_or_else(|error| failure::report(&error, cli.globals.output, &flags, err));
     }
     let workspace = Workspace::new(&cli.globals, clock);
-    let mut terminal = Terminal::new(cli.globals.output, out, err);
+    let mut terminal = Terminal::new(cli.globals.output, flags, out, err);
     let done = dispatch(cli.command, &workspace, &mut terminal);
     match done {
         Ok(code) => terminal.finish(code),

@@ -35,6 +35,18 @@ pub use promotions::{PROMOTES, promotion};
 pub use remedies::{early_remedy, remedies, remedies_of_explanation};
 pub use step_backs::{step_back, step_back_hint};
 
+/// Adds flags to every command that a text shows in backticks.
+pub fn with_flags(text: &str, flags: &str) -> String {
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some(begin) = rest.find("`tidegate ").filter(|_| !flags.is_empty()) {
+        let (before, command) = rest.split_at(begin + 1);
+        let end = command.find('`').unwrap_or(command.len());
+        shown = shown + before + &command[..end] + " " + flags;
+        rest = &command[end..];
+    }
+    shown + rest
+}
+
 /// Describes an event: since when, by whom, and why.
 pub fn event(Event { at, by, reason, .. }: &Event) -> String {
     format!("since {} by {by}: {reason}", rfc3339(*at))

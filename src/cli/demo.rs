@@ -75,13 +75,6 @@ pub fn prepare(globals: &Globals, clock: &SharedClock) -> anyhow::Result<Globals
     Ok(demo)
 }
 
-/// The flags that name the demo's folders.
-pub fn flags(demo: &Globals) -> String {
-    let Globals { catalog, payloads, state, .. } = demo;
-    let (catalog, payloads, state) = (catalog.display(), payloads.display(), state.display());
-    format!("--catalog {catalog} --payloads {payloads} --state {state}")
-}
-
 /// Returns commands to try with the demo. They name only channels and releases of the copied catalog.
 pub fn welcome(address: SocketAddr, demo: &Workspace) -> anyhow::Result<String> {
     let reading = demo.store()?.read(demo.now())?.reading;

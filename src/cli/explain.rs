@@ -121,7 +121,8 @@ fn release(
         not_promoting: report.as_ref().and_then(|report| report.not_promoting),
     };
     let faults = view.snapshot.reading.faulty.get(line.name.as_str()).cloned().unwrap_or_default();
-    let body = ReleaseBody { explanation: ExplainBody::of(&explanation), faults };
+    let mut body = ReleaseBody { explanation: ExplainBody::of(&explanation), faults };
+    body.explanation.add_flags(terminal.flags());
     terminal.show(&body, || {
         let mut page = words::explanation_page(&explanation);
         // Writing to a `String` cannot fail.

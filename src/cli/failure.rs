@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Output;
 use super::clean::Clean;
 use crate::domain::suggest::suggest;
+use crate::words::with_flags;
 
 /// An error with a hint.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +62,14 @@ pub fn did_you_mean<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>, 
     }
 }
 
-/// Writes an error with all its causes and hints, and returns its exit code. As JSON, it is one line.
-pub fn report(error: &anyhow::Error, output: Output, to: &mut dyn Write) -> ExitCode {
-    Body::of(error).write(output, to);
+/// Writes an error with all its causes and hints, and returns its exit code. As JSON, it is one line. The
+/// commands in its hints get the given flags.
+pub fn report(error: &anyhow::Error, output: Output, flags: &str, to: &mut dyn Write) -> ExitCode {
+    let mut body = Body::of(error);
+    for hint in &mut body.hints {
+        *hint = with_flags(hint, flags);
+    }
+    body.write(output, to);
     ExitCode::FAILURE
 }
 
@@ -145,7 +151,7 @@ mod tests {
 
     fn told(error: &anyhow::Error, output: Output) -> String {
         let mut told = Vec::new();
-        assert_eq!(report(error, output, &mut told), ExitCode::FAILURE);
+        assert_eq!(report(error, output, "", &mut told), ExitCode::FAILURE);
         String::from_utf8(told).unwrap()
     }
 

@@ -1,4 +1,4 @@
-//! `tidegate completions` and `man`.
+//! What shells need: `tidegate completions` and `man`, and quotes.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,6 +29,13 @@ pub struct ManArgs {
 #[derive(Debug, Serialize)]
 struct Pages<'a> {
     folder: &'a Path,
+}
+
+/// Returns a path as a shell takes it.
+pub fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._~+-".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 pub fn completions(args: &CompletionsArgs, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {

@@ -10,10 +10,13 @@ use super::Output;
 use super::clean::Clean;
 use super::failure;
 use super::table::Table;
+use crate::words::with_flags;
 
 /// Stdout and stderr, and the format of the data.
 pub struct Terminal<'a> {
     output: Output,
+    /// What a command that is shown needs beside its own words, to work on the same folders.
+    flags: String,
     out: Clean<BufWriter<Pipe<'a>>>,
     err: Clean<&'a mut dyn Write>,
 }
@@ -25,14 +28,19 @@ struct Pipe<'a> {
 }
 
 impl<'a> Terminal<'a> {
-    pub fn new(output: Output, out: &'a mut dyn Write, err: &'a mut dyn Write) -> Self {
+    pub fn new(output: Output, flags: String, out: &'a mut dyn Write, err: &'a mut dyn Write) -> Self {
         let out = BufWriter::new(Pipe { to: out, broken: false });
-        Self { output, out: Clean(out), err: Clean(err) }
+        Self { output, flags, out: Clean(out), err: Clean(err) }
     }
 
     /// Whether the user wants data as JSON.
     pub fn is_json(&self) -> bool {
         self.output == Output::Json
+    }
+
+    /// Returns the flags that name the folders that the command works on.
+    pub fn flags(&self) -> &str {
+        &self.flags
     }
 
     /// Shows data: the JSON of a body, or text for people.
@@ -41,7 +49,7 @@ impl<'a> Terminal<'a> {
             serde_json::to_writer_pretty(&mut self.out, body)?;
             self.out.write_all(b"\n")?;
         } else {
-            let words = words();
+            let words = with_flags(&words(), &self.flags);
             self.out.write_all(words.as_bytes())?;
             if !words.is_empty() && !words.ends_with('\n') {
                 self.out.write_all(b"\n")?;
@@ -76,6 +84,7 @@ impl<'a> Terminal<'a> {
     /// Writes a message to stderr. Ignores errors: if stderr is gone, nobody can read the message.
     pub fn note(&mut self, words: impl fmt::Display) {
         let _ = self.out.flush();
+        let words = with_flags(&words.to_string(), &self.flags);
         let _ = writeln!(self.err, "{words}");
     }
 
@@ -87,7 +96,7 @@ impl<'a> Terminal<'a> {
     /// Shows an error on stderr: for people, or as a line of JSON.
     pub fn fail(&mut self, error: &anyhow::Error) -> ExitCode {
         let _ = self.out.flush();
-        failure::report(error, self.output, &mut self.err)
+        failure::report(error, self.output, &self.flags, &mut self.err)
     }
 
     /// Whether the reader of stdout went away.
@@ -103,7 +112,7 @@ impl<'a> Terminal<'a> {
             Err(_) if self.is_broken() => code,
             Err(error) => {
                 let error = anyhow::Error::from(error).context("cannot write to stdout");
-                failure::report(&error, self.output, &mut self.err)
+                failure::report(&error, self.output, &self.flags, &mut self.err)
             }
         }
     }

@@ -125,16 +125,19 @@ impl<'a> Decision<'a> {
         })
     }
 
-    /// What an early promotion of the release requires. `None` if it would not help, because a gate blocks
-    /// or because neither soak, window nor freeze is in the way.
+    /// What an early promotion of the release requires. `None` if it would not help, because a gate blocks,
+    /// because the release has an entry already, or because neither soak, window nor freeze is in the way.
     pub fn early_way(&self) -> Option<EarlyWay> {
         let waits = |wanted: fn(&Fact<'_>) -> bool| self.obstacles().any(|gate| wanted(&gate.fact));
         let during_freeze = waits(|fact| matches!(fact, Fact::Freeze { .. }));
         let skips = during_freeze || waits(|fact| matches!(fact, Fact::Soak { .. } | Fact::Window { .. }));
         let once_signed = waits(|fact| matches!(fact, Fact::NotBefore { .. }));
         // A soak that stands still blocks, and an early promotion skips it.
-        let is_in_the_way =
-            |gate: &Gate<'_>| gate.state == GateState::Blocks && !matches!(gate.fact, Fact::Soak { .. });
+        let is_in_the_way = |gate: &Gate<'_>| match gate.fact {
+            Fact::Soak { .. } => false,
+            Fact::Recorded { .. } => gate.state != GateState::Passes,
+            _ => gate.state == GateState::Blocks,
+        };
         (skips && !self.gates.iter().any(is_in_the_way)).then_some(EarlyWay { once_signed, during_freeze })
     }
 

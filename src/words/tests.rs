@@ -230,3 +230,16 @@ fn every_problem_of_a_server_comes_with_what_to_do_about_it() {
         assert!(remedies.iter().any(|remedy| told.contains(remedy)), "{told}");
     }
 }
+
+#[test]
+fn flags_come_after_each_command_that_is_shown() {
+    for (text, expected) in [
+        ("see `tidegate status`", "see `tidegate status --state S`"),
+        ("`tidegate a`, or `tidegate b`; `1.8`", "`tidegate a --state S`, or `tidegate b --state S`; `1.8`"),
+        ("the line that follows `1.8`", "the line that follows `1.8`"),
+        ("tidegate does it", "tidegate does it"),
+    ] {
+        assert_eq!(with_flags(text, "--state S"), expected);
+        assert_eq!(with_flags(text, ""), text);
+    }
+}

@@ -122,3 +122,19 @@ fn a_release_of_a_line_with_faults_is_explained_from_what_is_known() {
         "{told}"
     );
 }
+
+#[test]
+fn a_date_beyond_the_years_that_can_be_written_is_the_last_of_them() {
+    let (last, desk) = ("9999-12-31T23:59:59Z", Desk::with_keys());
+    let window = "    windows: { days: mon, hours: 09:00-10:00, zone: Pacific/Kiritimati }\n";
+    let freeze = format!("freezes:\n  - {{ from: 2018-01-01T00:00:00Z, until: {last}, reason: for ever }}\n");
+    let stages = "stages:\n  - name: preproduction\n  - name: production\n    soak: { min: 14d, max: 28d }\n";
+    desk.line("1.8", &format!("{stages}{window}{freeze}"));
+    desk.release("1.8.1", "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n");
+    desk.done(&["release", "sign", "--key", "keys/release.pem"]);
+    for at in ["2018-02-01T00:00:00Z", last] {
+        assert_eq!(desk.json(&["explain", "1.8.1", "--at", at])["next"]["until"], last);
+    }
+    assert_eq!(desk.json(&["promote", "--dry-run"])["promotions"][0]["until"], last);
+    desk.done(&["catalog", "check"]);
+}

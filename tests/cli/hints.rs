@@ -93,3 +93,127 @@ fn a_key_that_cannot_be_used_says_what_to_do() {
         "{told}"
     );
 }
+
+#[test]
+fn a_hint_names_the_folders_that_the_command_worked_on() {
+    let desk = Desk::with_keys();
+    let elsewhere = ["--catalog", "my channels", "--state", "state"];
+    std::fs::rename(desk.path("channels"), desk.path("my channels")).unwrap();
+    let (list, folders) = ("tidegate release list", "--catalog 'my channels' --state state");
+    let told = desk.run(&[&["release", "hold", "1.8.4", "--reason", "slow"][..], &elsewhere].concat());
+    assert!(told.contains(&format!("`{list} {folders}`")), "{told}");
+    assert!(
+        Command::new("sh")
+            .args([
+                "-c",
+                &format!(
+                    "{} {}",
+                    env!("CARGO_BIN_EXE_tidegate"),
+                    &format!("{list} {folders}")["tidegate ".len()..]
+                )
+            ])
+            .current_dir(desk.path("."))
+            .status()
+            .unwrap()
+            .success()
+    );
+    // What the environment names is named for the next command too.
+    let told = desk.run_with(("TIDEGATE_CATALOG", "my channels"), &["release", "show", "1.8.4"]);
+    assert!(told.contains(&format!("`{list}`")), "{told}");
+}
+
+/// The commands that a text shows, with its words in capitals filled in.
+fn commands(told: &str) -> Vec<Vec<String>> {
+    let shown = told.split('`').filter(|part| part.starts_with("tidegate "));
+    let filled = |command: &str| {
+        [("TEXT", "because"), ("VERSION", "1.8.9"), ("FILE", "file"), ("DIR", "keys")]
+            .iter()
+            .fold(command.to_owned(), |command, (word, value)| command.replace(word, value))
+    };
+    shown.map(|command| filled(command).split(' ').skip(1).map(str::to_owned).collect()).collect()
+}
+
+/// Runs a command, follows the first command of what it says, with more arguments, and gives what that says.
+fn follow(desk: &Desk, arguments: &[&str], more: &[&str]) -> String {
+    let told = desk.run(arguments);
+    let all = commands(&told);
+    let Some(first) = all.first() else { panic!("{told}") };
+    let words: Vec<&str> = first.iter().map(String::as_str).chain(more.iter().copied()).collect();
+    desk.done(&words)
+}
+
+/// A catalog with keys, and a release that soaks and one in its last stage, both signed.
+fn stocked() -> Desk {
+    let desk = Desk::with_keys();
+    let soaks = "stages:\n  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n";
+    desk.release("1.8.4", soaks);
+    desk.release(
+        "1.8.3",
+        &format!("{soaks}  production: {{ since: 2018-01-20T00:00:00Z, by: ada, reason: x }}\n"),
+    );
+    desk.done(&["release", "sign", "--key", "keys/release.pem"]);
+    desk
+}
+
+#[test]
+fn what_a_refusal_says_to_do_first_is_done_and_then_nothing_is_refused() {
+    for (before, refused) in [
+        // A stop for another reason.
+        (
+            &["release", "hold", "1.8.4", "--reason", "one"][..],
+            &["release", "hold", "1.8.4", "--reason", "two"][..],
+        ),
+        (&["release", "yank", "1.8.4", "--reason", "one"], &["release", "yank", "1.8.4", "--reason", "two"]),
+        (
+            &["channel", "pause", "1.8-production", "--reason", "one"],
+            &["channel", "pause", "1.8-production", "--reason", "two"],
+        ),
+    ] {
+        let desk = stocked();
+        desk.done(before);
+        assert!(desk.run(refused).contains("\nexit 1\n"), "{refused:?}");
+        follow(&desk, refused, &[]);
+        desk.done(refused);
+    }
+}
+
+#[test]
+fn what_a_hint_names_for_a_look_shows_what_was_asked_for() {
+    for (arguments, shown) in [
+        (&["release", "show", "1.8.99"][..], "1.8.4"),
+        (&["release", "hold", "2.0.0", "--reason", "x"], "1.8.4"),
+        (&["channel", "pause", "nowhere", "--reason", "x"], "1.8-production"),
+        (&["release", "sign", "1.8.6", "--key", "keys/root.pem"], "release"),
+    ] {
+        let desk = stocked();
+        desk.release("1.8.6", "");
+        let told = follow(&desk, arguments, &[]);
+        assert!(told.contains(shown), "{arguments:?}: {told}");
+    }
+    let desk = stocked();
+    desk.done(&["release", "yank", "1.8.3", "--reason", "x"]);
+    let told = follow(&desk, &["release", "yank", "1.8.4", "--to", "1.8.3", "--reason", "x"], &[]);
+    assert!(told.contains("1.8.4"), "{told}");
+    // In its last stage, a hold stops nothing.
+    let desk = stocked();
+    follow(&desk, &["release", "hold", "1.8.3", "--reason", "x"], &[]);
+    assert_eq!(desk.json(&["explain", "1.8.3"])["state"], "yanked");
+}
+
+#[test]
+fn a_catalog_without_keys_or_releases_says_how_to_get_them() {
+    let desk = Desk::new();
+    desk.write("file", "{}\n");
+    for arguments in [&["key", "list"][..], &["root", "show"]] {
+        let told = desk.run(arguments);
+        assert!(commands(&told).iter().any(|words| words.join(" ") == "init --offline-keys keys"), "{told}");
+    }
+    follow(&desk, &["key", "list"], &["--no-encrypt"]);
+    follow(&desk, &["release", "list"], &[]);
+    let sign = ["release", "sign", "--key", "keys/release.pem"];
+    let told = desk.run(&["catalog", "check"]);
+    assert!(told.contains("not signed yet: `tidegate release sign --key FILE`"), "{told}");
+    desk.done(&sign);
+    assert!(!desk.run(&["catalog", "check"]).contains("not signed"));
+    assert_eq!(desk.json(&["release", "show", "1.8.9"])["version"], "1.8.9");
+}

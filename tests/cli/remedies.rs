@@ -188,6 +188,13 @@ fn scene(kind: RemedyKind) {
             let entry = "  production: { since: 2099-01-01T00:00:00Z, by: schedule, reason: soaked 14d }\n";
             desk.edit("channels/1.8/1.8.1.yaml", SOAKED, &format!("{SOAKED}{entry}"));
             helps(&desk, kind, "promoted");
+            // While it still soaks, it cannot be promoted early before that.
+            let desk = signed("", &format!("{just_now}{entry}"));
+            let kinds = || remedies(&desk, "1.8.1").into_iter().map(|(kind, _)| kind).collect::<Vec<_>>();
+            assert_eq!(kinds(), [kind, RemedyKind::BringForward]);
+            run(&desk, "tidegate promote 1.8.1 --redate");
+            assert_eq!(follow(&desk, "1.8.1"), [RemedyKind::BringForward, RemedyKind::PromoteEarly]);
+            assert_eq!(state(&desk, "1.8.1"), "promoted");
         }
         RemedyKind::Check => refused_line(),
         RemedyKind::MendServer => failing_server(),

@@ -150,6 +150,48 @@ fn jq_and_openssl_verify_the_channel_manifest_with_the_key_of_the_root() {
 }
 
 #[test]
+fn the_remedies_of_a_demo_can_be_pasted() {
+    let (folder, server) = demo();
+    let explained = |version: &str| server.json(&format!("/v1/releases/{version}/explain"));
+    for (version, kinds, state) in [
+        ("1.10.2-demo.1", &["resume"][..], "due"),
+        ("1.10.3-demo.1", &["bring_forward", "promote_early"], "promoted"),
+    ] {
+        let remedies = explained(version)["commands"].as_array().unwrap().clone();
+        let shown: Vec<&str> = remedies.iter().map(|remedy| remedy["remedy"].as_str().unwrap()).collect();
+        assert_eq!(shown, kinds);
+        for remedy in &remedies {
+            let command = remedy["command"].as_str().unwrap();
+            // The command line shows the same, to whoever asks it about the demo's folders.
+            let ask =
+                format!("tidegate explain {version} {}", &command[command.find("--catalog").unwrap()..]);
+            let shows = paste(folder.path(), &ask);
+            assert!(shows.contains(&format!("`{command}`")), "{command}: {shows}");
+        }
+        for remedy in &remedies {
+            let filled = remedy["command"].as_str().unwrap().replace("TEXT", "because");
+            let filled = filled.replace("=TIME", "=2018-01-01T00:00:00Z");
+            paste(folder.path(), &filled.replace("FILE", ".tidegate/demo/offline-keys/release.pem"));
+        }
+        eventually(version, || {
+            let found = explained(version)["state"].clone();
+            // What is due is promoted soon.
+            if found == state || found == "promoted" { Ok(()) } else { Err(found) }
+        });
+    }
+}
+
+/// Runs a command as a shell does, and gives what it shows.
+fn paste(folder: &Path, command: &str) -> String {
+    let bin = Path::new(env!("CARGO_BIN_EXE_tidegate")).parent().unwrap().display().to_string();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("PATH={bin}:$PATH; {command}")]).current_dir(folder);
+    let output = shell.output().unwrap();
+    assert!(output.status.success(), "{command}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
 fn everything_signed_for_a_demo_says_so() {
     let (_folder, server) = demo();
     for path in ["/v1/channels/1.8-production", "/v1/releases/1.8.9-tectonic.4"] {

@@ -172,6 +172,31 @@ fn a_barrier_that_waits_for_an_earlier_stage_lets_later_ones_wait_and_blocks_nob
 }
 
 #[test]
+fn a_barrier_waits_for_an_older_one_in_every_stage_on_its_way() {
+    let min = |days| Soak { min: TimeDelta::days(days), max: TimeDelta::days(28) };
+    let mut line = line("1.8", None);
+    let mut canary = line.stages[1].clone();
+    canary.name = "canary".parse().unwrap();
+    canary.channel = "1.8-canary".parse().unwrap();
+    canary.soak.as_mut().unwrap().security = min(3);
+    line.stages[1].soak.as_mut().unwrap().security = min(20);
+    line.stages.insert(1, canary);
+    for (version, entered, urgency) in [
+        ("1.8.3", &["2018-01-10"][..], Urgency::Normal),
+        ("1.8.4", &["2018-01-10"], Urgency::Security),
+        ("1.8.5", &["2017-11-01", "2017-11-15"], Urgency::Normal),
+    ] {
+        let mut one = release(version, entered);
+        one.entries.resize(3, None);
+        one.barrier = version != "1.8.5";
+        one.urgency = urgency;
+        line = line.with(one);
+    }
+    // The fix could be in the canary stage on the 13th, but not before the older barrier on the 24th.
+    assert_eq!(judge(&line, "1.8.5", "2018-01-11"), (wait("2018-02-13"), vec!["order"]));
+}
+
+#[test]
 fn what_replaces_a_yanked_barrier_goes_first_as_the_barrier_did() {
     let line = line("1.8", None)
         .with(release("1.8.4", &["2017-12-01"]).barrier().yanked_at("2017-12-10", Some("1.8.5")))

@@ -90,12 +90,10 @@ impl ExplainBody {
     /// Adds flags to every command that is shown.
     pub fn add_flags(&mut self, flags: &str) {
         for remedy in &mut self.remedies {
-            if let Some(text) = remedy.strip_suffix('`') {
-                *remedy = format!("{text} {flags}`");
-            }
+            *remedy = words::with_flags(remedy, flags);
         }
         for command in self.commands.iter_mut().filter_map(|remedy| remedy.command.as_mut()) {
-            *command = format!("{command} {flags}");
+            *command = format!("{command} {flags}").trim_end().to_owned();
         }
     }
 
