@@ -93,7 +93,7 @@ struct World {
 
 type Step = (&'static str, fn(&mut World) -> bool);
 
-const ALL: [Step; 16] = [
+const ALL: [Step; 17] = [
     ("add", World::add),
     ("open", World::open),
     ("close", World::close),
@@ -105,6 +105,7 @@ const ALL: [Step; 16] = [
     ("yank", World::yank),
     ("unyank", World::unyank),
     ("restart", World::restart),
+    ("miss", World::miss),
     ("lose", World::lose),
     ("rotate online", |world| world.rotate("online")),
     ("rotate release", |world| world.rotate("release")),
@@ -218,12 +219,17 @@ impl World {
         running.thread.join().unwrap();
     }
 
-    /// Lets the server see and publish what was changed. Nothing may be wrong after it.
-    fn settle(&mut self) {
+    /// Lets the server see and publish what was changed.
+    fn turns(&mut self) {
         for _ in 0..4 {
             self.pass(TimeDelta::seconds(1));
             self.running.as_mut().unwrap().promoter.turn();
         }
+    }
+
+    /// The same. Nothing may be wrong after it.
+    fn settle(&mut self) {
+        self.turns();
         let status = self.running.as_ref().unwrap().shared.status.load();
         let wrong: Vec<_> = status
             .degraded
@@ -357,6 +363,34 @@ impl World {
     fn restart(&mut self) -> bool {
         self.stop();
         self.start();
+        true
+    }
+
+    /// A file is lost, and found again. Meanwhile its line offers what it did.
+    fn miss(&mut self) -> bool {
+        let version = self.some_version();
+        let line = &version[..3];
+        let files = [
+            format!("channels/{line}/{version}.yaml"),
+            format!("channels/{line}/line.yaml"),
+            format!("channels/trust/releases-{line}.json"),
+            format!("payloads/{version}/payload.json"),
+            format!("payloads/{version}/release.json"),
+        ];
+        let file = self.dice.pick(&files).clone();
+        let (file, away) = (self.path(&file), self.path("away"));
+        if fs::rename(&file, &away).is_err() {
+            return false;
+        }
+        let offers = |world: &Self| {
+            ["preproduction", "production"].map(|stage| {
+                world.json(&format!("/v1/channels/{line}-{stage}"))["signed"]["releases"].clone()
+            })
+        };
+        let before = offers(self);
+        self.turns();
+        assert_eq!(offers(self), before, "without `{}`", file.display());
+        fs::rename(&away, &file).unwrap();
         true
     }
 

@@ -40,10 +40,14 @@ impl Dice {
 /// A version: the numbers of its line, its patch and its revision. It is written `1.8.4-t.2`.
 pub type Version = (u64, u64, u64, u64);
 
+#[derive(Clone)]
 pub struct World {
     pub lines: Vec<Line>,
+    /// What no longer counts, and since when somebody has recorded that.
+    pub loosened: Vec<(String, i64)>,
 }
 
+#[derive(Clone)]
 pub struct Line {
     pub name: &'static str,
     pub prefix: (u64, u64),
@@ -59,6 +63,7 @@ pub struct Line {
 /// From one hour until another, which does not belong to it.
 pub type Period = (i64, i64);
 
+#[derive(Clone)]
 pub struct Stage {
     pub name: &'static str,
     /// The least and the most time in the stage before, for normal and for security releases.
@@ -70,12 +75,14 @@ pub struct Stage {
     pub resumed: Vec<Period>,
 }
 
+#[derive(Clone)]
 pub struct Freeze {
     pub from: i64,
     pub until: i64,
     pub not_for_security: bool,
 }
 
+#[derive(Clone)]
 pub struct Release {
     pub version: Version,
     pub security: bool,
@@ -88,6 +95,8 @@ pub struct Release {
     pub yank: Option<(i64, Option<Version>)>,
     /// The yanks that have ended.
     pub unyanked: Vec<Period>,
+    /// When a payload was missing, as a server has recorded it, and since when that lasts.
+    pub unavailable: (Vec<Period>, Option<i64>),
     pub signed: bool,
     pub missing: bool,
     /// The earliest entry into the last stage that is signed.
@@ -106,12 +115,23 @@ impl World {
             let follows = follows.map(|line| (line, [0, 72, 24 * 20][dice.number(0, 2) as usize]));
             Line::random(name, prefix, follows, dice)
         });
-        Self { lines: lines.into() }
+        Self { lines: lines.into(), loosened: Vec::new() }
     }
 
     /// Each file's path and text.
     pub fn files(&self) -> Vec<(String, String)> {
         let mut files = Vec::new();
+        if !self.loosened.is_empty() {
+            let mut policy = "format: 1\nloosened:\n".to_owned();
+            for (what, at) in &self.loosened {
+                let _ = writeln!(
+                    policy,
+                    "  - {{ what: \"{what}\", at: {}, by: ada, reason: a test }}",
+                    time(*at)
+                );
+            }
+            files.push(("policy.yaml".to_owned(), policy));
+        }
         for line in &self.lines {
             files.push((format!("{}/line.yaml", line.name), self.line_yaml(line)));
             for release in &line.releases {
@@ -237,6 +257,7 @@ impl Stage {
 impl Release {
     fn random(version: Version, stages: usize, dice: &mut Dice) -> Self {
         let mut entries = vec![None; stages];
+        let missing = dice.once_in(10);
         let mut since = dice.number(0, 24 * 40);
         for entry in entries.iter_mut().take(dice.number(0, stages as i64) as usize) {
             *entry = Some(since);
@@ -251,8 +272,9 @@ impl Release {
             resumed: past(dice, 6),
             yank: None,
             unyanked: past(dice, 8),
+            unavailable: (past(dice, 8), dice.maybe(if missing { 2 } else { 12 }, 24 * 55, 24 * 90)),
             signed: !dice.once_in(10),
-            missing: dice.once_in(10),
+            missing,
             not_before: dice.maybe(5, 0, 24 * 90),
         }
     }
@@ -284,6 +306,15 @@ impl Release {
             if !ended_stops.is_empty() {
                 let _ = writeln!(yaml, "{key}: {}", ended(ended_stops));
             }
+        }
+        let (ended_outages, outage) = &self.unavailable;
+        let outages: Vec<String> = ended_outages
+            .iter()
+            .map(|(from, until)| format!("{{ from: {}, until: {} }}", time(*from), time(*until)))
+            .chain(outage.map(|from| format!("{{ from: {} }}", time(from))))
+            .collect();
+        if !outages.is_empty() {
+            let _ = writeln!(yaml, "unavailable: [{}]", outages.join(", "));
         }
         if let Some((at, to)) = self.yank {
             let to = to.map_or_else(String::new, |to| format!(", to: \"{}\"", text(to)));

@@ -13,6 +13,7 @@
 
 mod made;
 mod plain;
+mod vanish;
 
 use std::collections::BTreeMap;
 
@@ -23,10 +24,12 @@ use tidegate::domain::Time;
 use tidegate::domain::catalog::Catalog;
 use tidegate::domain::promotion::{self, Decision};
 use tidegate::domain::release::{Evidence, ManifestState, PayloadState, Release, SignedFacts};
+use tidegate::domain::restraint::Restraint;
 use tidegate::domain::upgrade::Views;
 use tidegate::domain::version::Version;
 use tidegate::formats::yaml::{Source, read};
 use tidegate::publish::updates::{known, updates};
+use vanish::vanished;
 
 /// The catalog that a made-up world's files make, with the evidence for its releases.
 fn catalog(world: &World) -> Catalog {
@@ -188,17 +191,56 @@ fn compare_answers(
     }
 }
 
+/// Counts the cases that must occur among the catalogs.
+fn note(at: &At<'_>, covered: &mut BTreeMap<&'static str, u64>) {
+    let lines = &at.world.lines;
+    let pending = |line: &made::Line| {
+        let barriers = line.releases.iter().filter(|release| release.barrier);
+        barriers.filter(|release| at.decided.contains_key(&release.version)).count()
+    };
+    let releases = || lines.iter().flat_map(|line| &line.releases);
+    for (case, is_there) in [
+        ("empty line", lines.iter().any(|line| line.releases.is_empty())),
+        (
+            "unsigned line",
+            lines.iter().any(|line| !line.releases.is_empty() && line.releases.iter().all(|one| !one.signed)),
+        ),
+        ("three stages", lines.iter().any(|line| line.stages.len() > 2)),
+        ("retired line", lines.iter().any(|line| line.retired.is_some_and(|when| when <= at.now))),
+        ("pause", lines.iter().flat_map(|line| &line.stages).any(|stage| stage.paused.is_some())),
+        ("two pending barriers", lines.iter().any(|line| pending(line) > 1)),
+        ("outage", releases().any(|release| !release.unavailable.0.is_empty())),
+        ("outage that lasts", releases().any(|release| release.missing && release.unavailable.1.is_some())),
+    ] {
+        *covered.entry(case).or_default() += u64::from(is_there);
+    }
+}
+
 #[test]
 fn decisions_and_answers_are_those_of_the_plain_rules_on_random_catalogs() {
     let count = std::env::var("TIDEGATE_CATALOGS").map_or(2000, |count| count.parse().unwrap());
-    let (mut decided, mut answered) = (BTreeMap::new(), BTreeMap::new());
+    let (mut decided, mut answered, mut covered) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut differences = Differences::default();
     for seed in 0..count {
         let mut dice = Dice::new(seed);
-        let world = World::random(&mut dice);
-        let catalog = catalog(&world);
-        let at = At::new(&world, dice.number(0, LAST));
-        let decisions = promotion::decide(&catalog, at_hour(at.now));
+        let before = World::random(&mut dice);
+        let now = dice.number(0, LAST);
+        // What vanishes from the files counts all the same, unless somebody has recorded that it was meant.
+        let (files, world) = if dice.once_in(3) {
+            vanished(&before, now, &mut dice)
+        } else {
+            (before.clone(), before.clone())
+        };
+        let known = Restraint::all(&catalog(&before), at_hour(now));
+        let catalog = catalog(&files);
+        let lost = Restraint::lost(&known, &catalog, at_hour(now));
+        let at = At::new(&world, now);
+        note(&at, &mut covered);
+        for (case, is_there) in [("lost", !lost.is_empty()), ("loosened", !files.loosened.is_empty())] {
+            *covered.entry(case).or_default() += u64::from(is_there);
+        }
+        let catalog = catalog.with_restraints(&lost);
+        let decisions = promotion::decide(&catalog, at_hour(now));
         compare_decisions(&at, &decisions, &mut decided, &mut differences);
         compare_answers(&at, &catalog, &decisions, &mut answered, &mut differences);
     }
@@ -208,4 +250,5 @@ fn decisions_and_answers_are_those_of_the_plain_rules_on_random_catalogs() {
     assert!(differences.0.is_empty(), "{} kinds of differences", differences.0.len());
     assert_eq!(decided.len(), 3, "every verdict must occur: {decided:?}");
     assert_eq!(answered.len(), 16, "every code must occur: {answered:?}");
+    assert!(covered.values().all(|times| 10 * times > count / 10), "every case must occur: {covered:?}");
 }

@@ -227,7 +227,9 @@ impl<'w> At<'w> {
         let goes_on = line.stages[stage].paused.is_some_and(|at| at <= self.now && at <= hour);
         let is_yanked = release.is_yanked(self.now) && release.is_yanked(hour);
         let (paused, yanked) = (&line.stages[stage].resumed, &release.unyanked);
-        !goes_on && !is_yanked && !is_within(paused, hour) && !is_within(yanked, hour)
+        let (missing, still) = &release.unavailable;
+        let is_out = is_within(missing, hour) || still.is_some_and(|from| (from..self.now).contains(&hour));
+        !goes_on && !is_yanked && !is_out && !is_within(paused, hour) && !is_within(yanked, hour)
     }
 
     /// Whether a release has been on its way for longer than the `max` of the soak. Time in freezes and
@@ -241,7 +243,8 @@ impl<'w> At<'w> {
                 && !line.is_frozen(release.security, *hour)
                 && !is_within(&release.resumed, *hour)
         };
-        let is_stopped = release.is_held(self.now) || release.is_yanked(self.now);
+        let is_out = release.missing && release.unavailable.1.is_some();
+        let is_stopped = release.is_held(self.now) || release.is_yanked(self.now) || is_out;
         let late = i64::try_from((since..self.now).filter(is_late).count()).unwrap();
         !is_stopped && !line.is_paused(before, self.now) && !line.is_retired(self.now) && max <= late
     }
