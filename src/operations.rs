@@ -80,7 +80,7 @@ impl Operation {
                 yank::yank(catalog, version, to.as_ref(), by.event(now, reason))
             }
             Self::Unyank { version, reason, by } => yank::unyank(catalog, version, by.event(now, reason)),
-            Self::Pause { channel, reason, by } => pause::pause(catalog, channel, by.event(now, reason)),
+            Self::Pause { channel, reason, by } => pause::pause(catalog, channel, &by.event(now, reason)),
             Self::Unpause { channel, reason, by } => pause::unpause(catalog, channel, by.event(now, reason)),
             Self::Retire { line, reason, by } => retire::retire(catalog, line, by.event(now, reason)),
             Self::Loosen { what, reason, by } => loosen::loosen(catalog, what, by.event(now, reason)),

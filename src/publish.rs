@@ -145,8 +145,7 @@ fn releases(inputs: &Inputs<'_>, catalog: &Catalog) -> HashMap<Version, ReleaseD
     let mut wanted: Vec<Explanation<'_>> = Vec::new();
     for line in catalog.lines() {
         if let Some(refusal) = decided.refused.get(&line.name) {
-            let current = decided.catalog.stoppable(&line.name);
-            documents.extend(last_good::releases(last, line, current, refusal, now));
+            documents.extend(last_good::releases(last, line, decided, refusal));
             continue;
         }
         let mut own = decided.of_line(&line.name).iter().peekable();

@@ -103,9 +103,8 @@ fn release(
     let report = state.as_ref().and_then(|state| state.reported());
     let last = state.and_then(|state| stored::publication(&*state).ok().flatten());
     let unread = view.snapshot.reading.faulty_lines(&workspace.catalog);
-    let salvaged = view.catalog.salvaged_lines().find(|line| line.releases.contains_key(version));
-    let salvaged = match (view.catalog.release(version), salvaged) {
-        (None, Some(line)) => workspace.salvaged(view, line),
+    let salvaged = match (view.catalog.release(version), view.catalog.stoppable_release(version)) {
+        (None, Some((line, _))) => workspace.salvaged(view, line),
         _ => None,
     };
     let found = salvaged.as_ref().and_then(|line| Some((line, line.releases.get(version)?)));

@@ -167,23 +167,35 @@ impl Catalog {
     }
 
     /// A release that can be stopped, and its line: a release of the catalog, or else one of a
-    /// [salvaged](Self::salvaged) line.
+    /// [salvaged](Self::salvaged) line. A copy of a line's folder has the same releases, so a line whose own
+    /// name fits the version comes first.
     pub fn stoppable_release(&self, version: &Version) -> Option<(&Line, &Release)> {
         let salvaged = || {
             let found = self.salvaged.values().filter_map(|line| Some((line, line.releases.get(version)?)));
-            found.max_by_key(|(line, _)| line.prefix.accepts(version))
+            found.min_by_key(|(line, _)| {
+                let own = Prefix::parse(line.name.as_str());
+                let fit = Prefix::candidates(version).position(|prefix| Ok(prefix) == own);
+                (fit.unwrap_or(usize::MAX), !line.prefix.accepts(version))
+            })
         };
         self.release(version).or_else(salvaged)
     }
 
-    /// A channel that can be paused, by its name or one of its aliases: a channel of the catalog, or else one
-    /// of a [salvaged](Self::salvaged) line.
-    pub fn stoppable_channel(&self, name: &ChannelName) -> Option<ChannelRef<'_>> {
-        let is_named = |stage: &Stage| stage.channel == *name || stage.aliases.contains(name);
+    /// The channels that a pause of `name`, which can be an alias, must pause: the channel of the catalog, or
+    /// else that of a [salvaged](Self::salvaged) line with this default name, or else every one that is called
+    /// so, since one pause too many does no harm.
+    pub fn stoppable_channels(&self, name: &ChannelName) -> Vec<ChannelRef<'_>> {
+        if let Some(channel) = self.channel(name) {
+            return vec![channel];
+        }
+        let is_named = |stage: &Stage| stage.names().any(|own| own == name);
         let place = |line: &Line| line.stages.iter().position(is_named);
-        let mut salvaged =
-            self.salvaged.values().filter_map(|line| Some(ChannelRef { line, index: place(line)? }));
-        self.channel(name).or_else(|| salvaged.next())
+        let salvaged = self.salvaged.values();
+        let salvaged = salvaged.filter_map(|line| Some(ChannelRef { line, index: place(line)? }));
+        let (own, others): (Vec<_>, Vec<_>) = salvaged.partition(|channel| {
+            ChannelName::of(&channel.line.name, &channel.stage().name).as_ref() == Ok(name)
+        });
+        if own.is_empty() { others } else { own }
     }
 
     /// Mutable access to the salvaged lines, to stop something.
@@ -242,10 +254,7 @@ impl Catalog {
     }
 
     fn named_channels(&self) -> impl Iterator<Item = (&ChannelName, ChannelRef<'_>)> {
-        self.channels().flat_map(|channel| {
-            let names = std::iter::once(channel.name()).chain(&channel.stage().aliases);
-            names.map(move |name| (name, channel))
-        })
+        self.channels().flat_map(|channel| channel.stage().names().map(move |name| (name, channel)))
     }
 
     /// The number of releases that exist at `now`.

@@ -134,6 +134,11 @@ impl Stage {
         }
     }
 
+    /// Every name of the channel: its own, and the aliases.
+    pub fn names(&self) -> impl Iterator<Item = &ChannelName> {
+        std::iter::once(&self.channel).chain(&self.aliases)
+    }
+
     /// The pause, if it is in effect at `now`.
     pub fn paused(&self, now: Time) -> Option<&Event> {
         self.paused.as_ref().filter(|pause| pause.is_by(now))

@@ -13,16 +13,26 @@ use crate::domain::release::Event;
 pub(super) fn pause<'a>(
     catalog: &'a Catalog,
     name: &'a ChannelName,
-    pause: Event,
+    pause: &Event,
 ) -> Result<Outcome, Refused<'a>> {
-    let channel = catalog.stoppable_channel(name).ok_or(Refused::NoChannel(name))?;
+    let channels = catalog.stoppable_channels(name);
+    let channel = *channels.first().ok_or(Refused::NoChannel(name))?;
+    let running = channels.iter().filter(|channel| channel.stage().paused.is_none());
+    let changes: Vec<Change> = running
+        .map(|channel| Change::Pause {
+            line: channel.line.name.clone(),
+            stage: channel.stage().name.clone(),
+            pause: pause.clone(),
+        })
+        .collect();
     let stage = channel.stage();
-    let change = match &stage.paused {
-        Some(present) if present.reason == pause.reason => None,
-        Some(pause) => return Err(Refused::Paused { channel: &stage.channel, pause }),
-        None => Some(Change::Pause { line: channel.line.name.clone(), stage: stage.name.clone(), pause }),
-    };
-    Ok(Outcome { notes: Note::of_line(catalog, channel.line), ..Outcome::of(subject(channel), change) })
+    if let Some(present) = stage.paused.as_ref().filter(|_| changes.is_empty())
+        && present.reason != pause.reason
+    {
+        return Err(Refused::Paused { channel: &stage.channel, pause: present });
+    }
+    let notes = channels.iter().flat_map(|channel| Note::of_line(catalog, channel.line)).collect();
+    Ok(Outcome { notes, ..Outcome::of(subject(channel), changes) })
 }
 
 /// Ends the pause of a channel.
@@ -80,7 +90,7 @@ mod tests {
             ("1.9-production", "an outage", Err(Refused::NoChannel(&unknown))),
         ] {
             let asked = name(channel);
-            let outcome = pause(&catalog, &asked, event(now, reason));
+            let outcome = pause(&catalog, &asked, &event(now, reason));
             assert_eq!(outcome.map(|outcome| outcome.changes), expected, "{channel}");
         }
     }

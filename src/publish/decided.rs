@@ -11,7 +11,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
 use crate::domain::degraded::{Claim, LineRefusal};
-use crate::domain::line::Line;
+use crate::domain::line::{Line, Stage};
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Decision, Gate, Verdict, decide_line};
 use crate::domain::release::Event;
@@ -157,7 +157,7 @@ fn claim(line: &Line, last: &Publication, refused: &Refused) -> Option<LineRefus
     if refused.is_empty() {
         return None;
     }
-    let names = line.stages.iter().flat_map(|stage| std::iter::once(&stage.channel).chain(&stage.aliases));
+    let names = line.stages.iter().flat_map(Stage::names);
     let channels = names.filter_map(|name| Some((Claim::Channel(name.clone()), last.line_of(name)?)));
     let overlapping = last.known.iter().filter(|(prefix, _)| prefix.overlaps(&line.prefix));
     let versions = overlapping.map(|(prefix, known)| (Claim::Versions(*prefix), &known.line));

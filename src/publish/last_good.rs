@@ -14,8 +14,8 @@ use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
 use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
-use crate::domain::line::Line;
-use crate::domain::release::{Evidence, ManifestState, Release, SignedFacts, Yank};
+use crate::domain::line::{Line, Stage};
+use crate::domain::release::{Event, Evidence, ManifestState, Release, SignedFacts, Yank};
 use crate::domain::version::Version;
 use crate::formats::api::ExplainBody;
 use crate::formats::manifest::{self, ChannelManifest, ReleaseManifest};
@@ -32,8 +32,8 @@ pub fn catalog<'a>(
     let mut lines = Vec::new();
     for name in decided.refused.keys() {
         let mut line = last.map(|last| published(last, name)).transpose()?.flatten();
-        if let (Some(line), Some(current)) = (&mut line, decided.catalog.stoppable(name)) {
-            narrow(line, current, decided.now);
+        if let Some(line) = &mut line {
+            narrow(line, decided.catalog, decided.now);
         }
         lines.push((name.clone(), line));
     }
@@ -58,26 +58,30 @@ fn published(last: &Publication, name: &LineName) -> Result<Option<Line>, Publis
 }
 
 /// Applies the stops that were added to the catalog since the line was last published. A yank or a pause is
-/// an emergency measure, and must reach clusters even if the rest of the line is refused.
-fn narrow(line: &mut Line, current: &Line, now: Time) {
+/// an emergency measure, and must reach clusters even if the rest of the line is refused, and even if its
+/// folder is gone, was renamed or copied: it counts wherever a file has it.
+fn narrow(line: &mut Line, catalog: &Catalog, now: Time) {
+    let current = catalog.stoppable(&line.name);
     for stage in &mut line.stages {
-        let other = current.stages.iter().find(|other| other.name == stage.name);
-        if let Some(pause) = other.and_then(|other| other.paused(now)) {
+        if let Some(pause) = pause(stage, current, catalog, now) {
             stage.paused = Some(pause.clone());
         }
     }
-    if let Some(retired) = current.retired(now) {
+    if let Some(retired) = current.and_then(|current| current.retired(now)) {
         line.retired = Some(retired.clone());
     }
     let known: BTreeSet<Version> = line.releases.keys().cloned().collect();
     for (version, release) in &mut line.releases {
-        let Some(other) = current.releases.get(version) else { continue };
-        release.barrier |= other.barrier;
-        if let Some(yank) = other.yanked(now) {
+        if let Some(yank) = yanked(&line.name, version, catalog, now).and_then(|other| other.yanked(now)) {
             // A replacement that was never published cannot be checked, so a yanked barrier bars by itself.
             let to = yank.to.clone().filter(|to| known.contains(to));
             release.yank = Some(Box::new(Yank { to, ..yank.clone() }));
         }
+        let Some((current, other)) = current.and_then(|line| Some((line, line.releases.get(version)?)))
+        else {
+            continue;
+        };
+        release.barrier |= other.barrier;
         // Signed documents do not say who made an entry or why, but the catalog does.
         for (stage, entry) in line.stages.iter().zip(&mut release.entries) {
             let other = current.stage(&stage.name).and_then(|stage| other.entries.get(stage)?.as_ref());
@@ -90,21 +94,34 @@ fn narrow(line: &mut Line, current: &Line, now: Time) {
     }
 }
 
+/// The pause of a published stage: that of the same stage of its line, or of a channel of any line that has
+/// one of its names.
+fn pause<'a>(stage: &Stage, current: Option<&'a Line>, catalog: &'a Catalog, now: Time) -> Option<&'a Event> {
+    let same = current.and_then(|line| line.stages.iter().find(|other| other.name == stage.name));
+    let is_named = |other: &&Stage| other.names().any(|name| stage.names().any(|own| own == name));
+    let named = catalog.stoppable_lines().flat_map(|line| &line.stages).filter(is_named);
+    same.into_iter().chain(named).find_map(|other| other.paused(now))
+}
+
+/// A yanked release, as its own line has it, or else any other line.
+fn yanked<'a>(line: &LineName, version: &Version, catalog: &'a Catalog, now: Time) -> Option<&'a Release> {
+    let lines = catalog.stoppable(line).into_iter().chain(catalog.stoppable_lines());
+    lines.filter_map(|line| line.releases.get(version)).find(|release| release.yanked(now).is_some())
+}
+
 /// The documents of a refused line's releases as they were last published, with explanations that tell of
-/// the refusal and of later yanks. `line` is the line that [`catalog`] returns, and `current` is the refused
-/// line, as far as it could be read.
+/// the refusal and of later yanks. `line` is the line that [`catalog()`] returns.
 pub fn releases(
     last: Option<&Publication>,
     line: &Line,
-    current: Option<&Line>,
+    decided: &Decided<'_>,
     refusal: &LineRefusal,
-    now: Time,
 ) -> impl Iterator<Item = (Version, ReleaseDocuments)> {
+    let Decided { catalog, now, .. } = *decided;
     let all = last.into_iter().flat_map(|last| &last.release);
     all.filter(|(_, release)| release.line == line.name).map(move |(version, last)| {
         let mut documents = last.clone();
-        let yanked = current.and_then(|current| current.releases.get(version));
-        if let Some(yanked) = yanked.filter(|release| release.yanked(now).is_some()) {
+        if let Some(yanked) = yanked(&line.name, version, catalog, now) {
             documents.at_hand &= !yanked.is_withdrawn(now);
         }
         // The last explanation may promise a promotion that does not happen.

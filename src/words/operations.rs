@@ -104,7 +104,7 @@ pub fn note(note: &Note) -> String {
             )
         }
         Note::FaultyLine { line } => format!(
-            "warning: line `{line}` has faults (`tidegate catalog check`): until they are fixed, it is served as it last was, with this stop"
+            "warning: line `{line}` has faults (`tidegate catalog check`): until they are fixed, nothing in it is promoted, and what it offers already is served with this stop"
         ),
     }
 }

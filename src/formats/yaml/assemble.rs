@@ -284,13 +284,23 @@ impl Build<'_> {
         stages: &[Stage],
         raws: impl Iterator<Item = &'r RawRelease>,
     ) -> BTreeMap<Version, Release> {
-        let mut releases: Vec<Release> = raws.map(|raw| self.release(raw, stages)).collect();
-        releases.sort_by(|a, b| a.version.cmp(&b.version));
+        let mut raws: Vec<&RawRelease> = raws.collect();
+        raws.sort_by(|a, b| (&a.release.version, !a.named).cmp(&(&b.release.version, !b.named)));
+        let mut releases: Vec<Release> = raws.into_iter().map(|raw| self.release(raw, stages)).collect();
         for pair in releases.windows(2).filter(|pair| pair[0].version == pair[1].version) {
             let (first, version) = (pair[0].version.clone(), pair[1].version.clone());
             let at = At::Release(version.clone(), Part::Version);
             self.report(at, Rule::VersionTwice { version, first });
         }
+        // Whatever a copy beside a release's own file lacks, it lifts no stop.
+        releases.dedup_by(|copy, own| {
+            let is_copy = copy.version == own.version;
+            if is_copy {
+                own.hold = own.hold.take().or_else(|| copy.hold.take());
+                own.yank = own.yank.take().or_else(|| copy.yank.take());
+            }
+            is_copy
+        });
         // A map that is built in one go has no half-empty nodes. This makes the largest part of a catalog a
         // third smaller in memory.
         releases.into_iter().map(|release| (release.version.clone(), release)).collect()

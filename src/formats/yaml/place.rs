@@ -25,12 +25,21 @@ pub(super) enum Place {
 /// How the names of files end that editors and merges leave behind.
 const LEFTOVERS: [&str; 8] = [".orig", ".rej", ".bak", ".swp", ".swo", ".save", ".tmp", ".old"];
 
+/// What `git mergetool` adds to the names of the two sides of a merge and what they come from, before a number.
+const MERGE_TOOL: [&str; 4] = ["_backup", "_base", "_local", "_remote"];
+
 /// The files that file managers leave behind, in lower case.
 const FILE_MANAGERS: [&str; 3] = ["thumbs.db", "desktop.ini", "icon\r"];
 
 /// Whether a file was left behind, according to its name in lower case.
 fn is_leftover(name: &str) -> bool {
-    name.starts_with('#') && name.ends_with('#')
+    let merged = name.rsplit_once('_').and_then(|(rest, end)| {
+        let number = end.strip_suffix(".yaml")?;
+        let is_numbered = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        Some(is_numbered && MERGE_TOOL.iter().any(|side| rest.ends_with(side)))
+    });
+    merged == Some(true)
+        || name.starts_with('#') && name.ends_with('#')
         || LEFTOVERS.iter().any(|end| name.ends_with(end))
         || FILE_MANAGERS.contains(&name)
 }
@@ -119,6 +128,13 @@ mod tests {
             ["1.8/#1.8.4.yaml#", "1.8/1.8.4.yaml.orig", "policy.yaml.bak", "Thumbs.db", "1.8/THUMBS.DB"]
         {
             assert_eq!(Place::of(left), Place::Leftover, "{left}");
+        }
+        for side in ["BACKUP", "BASE", "LOCAL", "REMOTE"] {
+            assert_eq!(Place::of(&format!("1.8/1.8.4_{side}_4711.yaml")), Place::Leftover, "{side}");
+            assert_eq!(Place::of(&format!("policy_{side}_7.yaml")), Place::Leftover, "{side}");
+        }
+        for other in ["1.8/1.8.4_LOCAL_.yaml", "1.8/1.8.4_MINE_1.yaml", "1.8/1.8.4_LOCAL_1.txt"] {
+            assert_ne!(Place::of(other), Place::Leftover, "{other}");
         }
     }
 

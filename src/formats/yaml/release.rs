@@ -21,6 +21,8 @@ use crate::formats::fault::Spot;
 pub(super) struct RawRelease {
     /// The release without entries.
     pub release: Release,
+    /// Whether the file has the name of the version that it describes. A copy beside it has not.
+    pub named: bool,
     pub entries: Box<[(StageName, Entry)]>,
 }
 
@@ -53,6 +55,7 @@ pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> O
     };
     // A note is checked and dropped, so that it cannot be published.
     fields.read("note", faults, scalar::lines(text::NOTE));
+    let named = version.as_ref().is_none_or(|version| version.to_string() == stem);
     // A new file often begins as a copy of another, with the version still to be changed.
     let version = Version::parse(stem).ok().or(version)?;
     let release = Release {
@@ -70,7 +73,7 @@ pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> O
         past: (past != Past::default()).then(|| Box::new(past)),
         evidence: Evidence::default(),
     };
-    Some(RawRelease { release, entries: entries.into() })
+    Some(RawRelease { release, named, entries: entries.into() })
 }
 
 /// Reads a map from names to text.

@@ -3,6 +3,9 @@
 use super::*;
 use crate::domain::channel::StageName;
 use crate::domain::release::Yank;
+use crate::operations::{Author, Operation};
+
+const EATS: &str = "eats data";
 
 fn ahead(place: &Place, by: TimeDelta) -> Event {
     Event::new(place.clock.at() + by, "ada".to_owned(), "etcd".to_owned())
@@ -105,29 +108,123 @@ fn a_yank_by_hand_is_served_beside_whatever_is_broken() {
 
 #[test]
 fn a_yank_a_hold_and_a_pause_are_taken_beside_whatever_is_broken() {
-    use crate::operations::{Author, Operation};
     for (file, text) in BROKEN {
         let (place, mut promoter, shared) = beside(file, text);
-        let (reason, by) = (|| "eats data".to_owned(), || Author::named("ada").unwrap());
-        let stop = |operation: Operation| {
-            let (directory, now) = (place.directory(), place.clock.at());
-            let snapshot = directory.read(now).unwrap();
-            let outcome = operation.plan(&snapshot.reading.catalog, now).unwrap();
-            assert!(outcome.is_change());
-            let failed = directory.commit(&snapshot.revision, &outcome.changes, now).err();
-            assert!(failed.is_none(), "{file}: {text}: {failed:?}");
-        };
-        stop(Operation::Yank { version: v("1.8.4"), to: None, reason: reason(), by: by() });
+        stop(&place, &yank("1.8.4"));
         place.settle(&mut promoter);
         assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.3", "{file}: {text}");
-        stop(Operation::Hold { version: v("1.8.3"), reason: reason(), by: by() });
+        stop(&place, &Operation::Hold { version: v("1.8.3"), reason: EATS.to_owned(), by: ada() });
         // A pause is in the line's own file, which must be YAML.
         if !text.ends_with("{ na") {
-            let channel = "1.8-preproduction".parse().unwrap();
-            stop(Operation::Pause { channel, reason: reason(), by: by() });
+            stop(&place, &pause("1.8-preproduction"));
             place.settle(&mut promoter);
             assert_eq!(channel_of(&shared)["paused"]["reason"], "eats data", "{file}: {text}");
         }
+    }
+}
+
+fn ada() -> Author {
+    Author::named("ada").unwrap()
+}
+
+fn yank(version: &str) -> Operation {
+    Operation::Yank { version: v(version), to: None, reason: EATS.to_owned(), by: ada() }
+}
+
+fn pause(channel: &str) -> Operation {
+    Operation::Pause { channel: channel.parse().unwrap(), reason: EATS.to_owned(), by: ada() }
+}
+
+/// Stops something by command.
+fn stop(place: &Place, operation: &Operation) {
+    let (directory, now) = (place.directory(), place.clock.at());
+    let snapshot = directory.read(now).unwrap();
+    let outcome = operation.plan(&snapshot.reading.catalog, now).unwrap();
+    assert!(outcome.is_change(), "{operation:?}");
+    let failed = directory.commit(&snapshot.revision, &outcome.changes, now).err();
+    assert!(failed.is_none(), "{operation:?}: {failed:?}");
+}
+
+/// The folder of a line is copied, as a backup or to begin another line.
+fn copied(place: &Place, to: &str) {
+    let (from, to) = (place.path("channels/1.8"), place.path("channels").join(to));
+    fs::create_dir_all(&to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+fn is_in(place: &Place, file: &str) -> bool {
+    fs::read_to_string(place.path("channels").join(file)).unwrap().contains(EATS)
+}
+
+#[test]
+fn a_stop_by_command_goes_into_the_line_that_is_served_and_not_into_a_copy_of_it() {
+    for copy in ["1.8-old", "1.80", "1.8.bak", "1.9", "0.1"] {
+        let (place, mut promoter, shared) = beside("1.8/1.8.5.yaml", "}");
+        copied(&place, copy);
+        stop(&place, &yank("1.8.4"));
+        stop(&place, &Operation::Hold { version: v("1.8.3"), reason: EATS.to_owned(), by: ada() });
+        stop(&place, &pause("1.8-preproduction"));
+        for file in ["1.8.3.yaml", "1.8.4.yaml", "line.yaml"] {
+            assert!(is_in(&place, &format!("1.8/{file}")), "{copy}: {file}");
+            assert!(!is_in(&place, &format!("{copy}/{file}")), "{copy}: {file}");
+        }
+        place.settle(&mut promoter);
+        assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.3", "{copy}");
+        assert_eq!(channel_of(&shared)["paused"]["reason"], EATS, "{copy}");
+    }
+}
+
+#[test]
+fn a_pause_of_a_name_that_two_faulty_lines_claim_pauses_both() {
+    let place = Place::with(&["1.8.4"]);
+    let text = LINE.replace("name: preproduction\n", "name: preproduction\n    aliases: [next]\n");
+    fs::write(place.path("channels/1.8/line.yaml"), &text).unwrap();
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    fs::create_dir(place.path("channels/1.6")).unwrap();
+    fs::write(place.path("channels/1.6/line.yaml"), text.replace("1.8", "1.6")).unwrap();
+    stop(&place, &pause("next"));
+    assert!(is_in(&place, "1.6/line.yaml") && is_in(&place, "1.8/line.yaml"));
+    place.settle(&mut promoter);
+    assert_eq!(channel_of(&shared)["paused"]["reason"], EATS);
+}
+
+#[test]
+fn a_stop_is_served_from_whichever_folder_has_it() {
+    let (place, mut promoter, shared) = beside("1.8/1.8.5.yaml", "}");
+    let (from, to) = (place.path("channels/1.8"), place.path("channels/1.8x"));
+    fs::rename(from, to).unwrap();
+    stop(&place, &yank("1.8.4"));
+    assert!(is_in(&place, "1.8x/1.8.4.yaml"));
+    let line = place.path("channels/1.8x/line.yaml");
+    let paused =
+        format!("paused: {{ preproduction: {{ at: 2018-01-01T00:00:00Z, by: ada, reason: {EATS} }} }}\n");
+    let text = LINE.replace("name: preproduction\n", "name: preproduction\n    channel: 1.8-preproduction\n");
+    fs::write(line, text + &paused).unwrap();
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.3");
+    assert_eq!(channel_of(&shared)["paused"]["reason"], EATS);
+}
+
+#[test]
+fn a_copy_beside_the_file_of_a_release_lifts_no_stop() {
+    for copy in ["1.8.4_BACKUP_4711.yaml", "1.8.4copy.yaml", "v1.8.4.yaml", "0.yaml", "1.8.4 (1).yaml"] {
+        let place = Place::with(&["1.8.3", "1.8.4"]);
+        let (mut promoter, shared) = place.promoter();
+        place.settle(&mut promoter);
+        let own = place.path("channels/1.8/1.8.4.yaml");
+        fs::copy(&own, own.with_file_name(copy)).unwrap();
+        stop(&place, &yank("1.8.4"));
+        assert!(is_in(&place, "1.8/1.8.4.yaml"), "{copy}");
+        stop(&place, &Operation::Hold { version: v("1.8.4"), reason: EATS.to_owned(), by: ada() });
+        place.settle(&mut promoter);
+        assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.3", "{copy}");
+        let reading = place.directory().read(place.clock.at()).unwrap().reading;
+        let (_, release) = reading.catalog.stoppable_release(&v("1.8.4")).unwrap();
+        assert!(release.hold.is_some() && release.yank.is_some(), "{copy}");
+        assert_eq!(reading.faults.is_empty(), copy.contains("BACKUP"), "{copy}");
     }
 }
 
