@@ -93,7 +93,7 @@ impl ExplainBody {
             *remedy = words::with_flags(remedy, flags);
         }
         for command in self.commands.iter_mut().filter_map(|remedy| remedy.command.as_mut()) {
-            *command = format!("{command} {flags}").trim_end().to_owned();
+            format!("{command} {flags}").trim_end().clone_into(command);
         }
     }
 
