@@ -22,12 +22,17 @@ use payloads::PayloadFolder;
 use port::{CatalogStore, PayloadStore, ReadError, StateStore};
 use state::StateFolder;
 
-/// Opens the catalog. Only this function and the two below choose the kind of store.
+/// Opens the catalog. Only the functions here choose the kind of store.
 ///
 /// # Errors
 /// When there is no catalog.
 pub fn catalog(catalog: &Path, payloads: &Path) -> Result<Arc<dyn CatalogStore>, ReadError> {
     Ok(Arc::new(Directory::open(catalog, payloads)?))
+}
+
+/// Opens the catalog, which may be missing: it can be watched until it is back.
+pub fn watched(catalog: &Path, payloads: &Path) -> Arc<dyn CatalogStore> {
+    Arc::new(Directory::new(catalog, payloads))
 }
 
 /// Opens the state.

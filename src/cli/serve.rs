@@ -29,6 +29,7 @@ use crate::promoter::stored::{self, StoredError};
 use crate::promoter::{Mirror, Online, Promoter, Setup};
 use crate::signing::trust::Trust;
 use crate::signing::{CommandSigner, PublicKey};
+use crate::store;
 use crate::store::port::{CatalogStore, PayloadStore, ReadError, StateError, StateStore};
 
 /// Serve, renew, and promote
@@ -118,9 +119,24 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::new(globals, Arc::clone(&clock));
     let state = workspace.state_store();
     let _lease = state.lease()?;
-    let catalog = Arc::clone(workspace.store()?);
+    let has_published = state.head().is_some();
+    let catalog = match workspace.store() {
+        Ok(catalog) => Arc::clone(catalog),
+        // The last publication is served, and the promoter reports that the catalog cannot be read.
+        Err(_) if has_published => store::watched(&workspace.catalog, &workspace.payloads),
+        Err(error) => return Err(error),
+    };
     let promote = promotes(args, &workspace)?;
-    let online = online_key(args, &*state, &workspace)?;
+    let keys = match public_keys(&*catalog) {
+        Err(error) if has_published => {
+            tracing::warn!(
+                "the keys of the catalog cannot be read, so those of the last publication are used: {error:#}"
+            );
+            BTreeMap::new()
+        }
+        keys => keys?,
+    };
+    let online = online_key(args, &*state, &workspace, &keys)?;
     let new = args.demo || args.first || state.is_new();
     let witness = Witness::of(args, globals, Arc::clone(&catalog), Arc::clone(&clock));
     let payloads = workspace.payload_store();
@@ -281,8 +297,13 @@ fn promotes(args: &Args, workspace: &Workspace) -> anyhow::Result<bool> {
 
 /// Finds the online key. Refuses an offline key, which no server may hold.
 ///
-/// Reads only the catalog's keys, so that a large catalog does not delay serving the last publication.
-fn online_key(args: &Args, state: &dyn StateStore, workspace: &Workspace) -> anyhow::Result<Online> {
+/// `public` has only the catalog's keys, so that a large catalog does not delay serving the last publication.
+fn online_key(
+    args: &Args,
+    state: &dyn StateStore,
+    workspace: &Workspace,
+    public: &BTreeMap<String, Bytes>,
+) -> anyhow::Result<Online> {
     let keys = stored::keys(state).map_err(|error| match error {
         StoredError::State(StateError::Exposed(exposed)) => {
             let hint = exposed.hint();
@@ -293,7 +314,7 @@ fn online_key(args: &Args, state: &dyn StateStore, workspace: &Workspace) -> any
     let given = args.online_key.as_deref().map(keyfile::read_public).transpose()?;
     let held = keys.iter().map(|(held, key)| (held.place.as_path(), key.id()));
     let given_id = args.online_key.as_deref().zip(given.as_ref().map(PublicKey::id));
-    if let Ok(Some(trust)) = Trust::read(&public_keys(&**workspace.store()?)?) {
+    if let Ok(Some(trust)) = Trust::read(public) {
         for (path, id) in held.chain(given_id) {
             if let Some(role) = offline_role(&trust, id) {
                 return Err(refuse(

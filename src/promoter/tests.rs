@@ -7,6 +7,7 @@ mod place;
 mod rotation;
 mod stops;
 mod unpublished;
+mod unreadable;
 mod vanish;
 mod waiting;
 mod withheld;

@@ -35,7 +35,7 @@ pub fn trusted(
     unread: &BTreeMap<String, String>,
     last: Option<&Publication>,
 ) -> Trusted {
-    let read = |files| Trust::read(files).map(|trust| Some(trust?.with_unread(unread)));
+    let read = |files| Trust::read_despite(files, unread);
     let found = read(files);
     let Some(last) = last else { return Trusted { trust: found, kept: None } };
     let before = published(last);

@@ -98,9 +98,22 @@ impl Trust {
         Self::verified(self.roots.clone(), self.targets.clone(), wanted.collect())
     }
 
-    /// Records why the files of roles that seem to be missing could not be read. `unread` has the reasons,
-    /// by file name.
-    pub fn with_unread(mut self, unread: &BTreeMap<String, String>) -> Self {
+    /// As [`Trust::read`], where some files could not be read. `unread` has the reasons, by file name.
+    ///
+    /// # Errors
+    /// As [`Trust::read`], or when one of them may be a root or the targets file: without the newest root,
+    /// the one before it would count.
+    pub fn read_despite(
+        files: &BTreeMap<String, Bytes>,
+        unread: &BTreeMap<String, String>,
+    ) -> Result<Option<Self>, TrustError> {
+        if let Some((file, why)) = unread.iter().find(|(file, _)| !file.starts_with(names::RELEASES)) {
+            return Err(TrustError::Unread { file: file.clone(), why: why.clone() });
+        }
+        Ok(Self::read(files)?.map(|trust| trust.with_unread(unread)))
+    }
+
+    fn with_unread(mut self, unread: &BTreeMap<String, String>) -> Self {
         for (line, error) in &mut self.broken {
             let file = format!("{}.json", names::releases_role(line));
             if let TrustError::Violation(Violation::Missing { .. }) = error

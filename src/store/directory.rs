@@ -64,8 +64,12 @@ impl Directory {
         if !fs::metadata(catalog).map_err(failed)?.is_dir() {
             return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
-        let cache = Mutex::default();
-        Ok(Self { catalog: catalog.to_owned(), payloads: payloads.to_owned(), cache })
+        Ok(Self::new(catalog, payloads))
+    }
+
+    /// As [`open`](Self::open), but the catalog folder need not exist, either.
+    pub fn new(catalog: &Path, payloads: &Path) -> Self {
+        Self { catalog: catalog.to_owned(), payloads: payloads.to_owned(), cache: Mutex::default() }
     }
 
     /// The git work tree that contains the catalog, if there is one.
@@ -80,7 +84,7 @@ impl Directory {
     fn read_cached(&self, cache: &mut Cache, now: Time) -> Result<(Snapshot, Listing), ReadError> {
         let mut listing = Listing::take(&self.catalog, &self.payloads)?;
         for _ in 0..TRIES {
-            let whole = listing.load(&mut cache.files, now)?;
+            let whole = listing.load(&mut cache.files, now);
             // The files are consistent with each other only if none has changed since the listing.
             let again = Listing::take(&self.catalog, &self.payloads)?;
             if whole && again.files == listing.files {

@@ -13,11 +13,11 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-pub(super) use catalog::reuse;
 pub use catalog::{
     CatalogStore, CommitError, Each, History, HistoryError, News, ReadError, Revision, Snapshot, Watch,
     roles_first,
 };
+pub(super) use catalog::{EVERY, reuse};
 pub use payloads::{Incoming, PayloadError, PayloadStore};
 pub use state::{HeldKey, StateError, StateStore};
 

@@ -95,11 +95,23 @@ impl StateFolder {
         Err(Unread { path, why })
     }
 
-    fn reserved(&self) -> Result<u64, StateError> {
+    /// The last reserved version. One that cannot be read must not keep a stop from being served: what was
+    /// published and the clock say which versions are used, as if the file were missing.
+    fn reserved(&self) -> u64 {
         let path = self.version_path();
-        let text = present(read(&path)).map_err(unreadable(&path))?;
-        let invalid = |_| StateError::Versions(format!("`{}`", path.display()));
-        text.map_or(Ok(0), |text| text.trim().parse().map_err(invalid))
+        let why = match present(read(&path)) {
+            Ok(None) => return 0,
+            Ok(Some(text)) => match text.trim().parse() {
+                Ok(version) => return version,
+                Err(_) => "it does not contain a version".to_owned(),
+            },
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(
+            "`{}` cannot be read, so the next version follows the last publication and the clock: {why}",
+            path.display()
+        );
+        0
     }
 
     fn keep_version(&self, version: u64) -> Result<(), StateError> {
@@ -122,13 +134,13 @@ impl StateStore for StateFolder {
     }
 
     fn reserve(&self, published: Option<u64>, now: Time) -> Result<u64, StateError> {
-        let version = next_version(published.unwrap_or(0).max(self.reserved()?), now);
+        let version = next_version(published.unwrap_or(0).max(self.reserved()), now);
         self.keep_version(version)?;
         Ok(version)
     }
 
     fn raise(&self, version: u64) -> Result<(), StateError> {
-        if version > self.reserved()? { self.keep_version(version) } else { Ok(()) }
+        if version > self.reserved() { self.keep_version(version) } else { Ok(()) }
     }
 
     fn publication(&self) -> Result<Option<Blob>, StateError> {
@@ -218,6 +230,30 @@ impl StateStore for StateFolder {
             }
             // Leftovers do no harm, and a faulty folder causes more visible errors elsewhere.
             Err(e) => tracing::debug!("cannot remove temporary files from the state folder: {e}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::testing::t;
+
+    #[test]
+    fn a_damaged_version_follows_the_last_publication_and_the_clock_and_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::new(folder.path());
+        let now = t("2018-01-01");
+        let clock = u64::try_from(now.timestamp()).unwrap();
+        for (text, published, expected) in
+            [("", None, clock), ("zzz", Some(clock + 9), clock + 10), ("-1", Some(5), clock)]
+        {
+            fs::write(state.version_path(), text).unwrap();
+            assert_eq!(state.reserve(published, now).unwrap(), expected, "{text}");
+            assert_eq!(state.reserve(None, now).unwrap(), expected + 1, "{text}");
+            fs::write(state.version_path(), text).unwrap();
+            state.raise(clock + 99).unwrap();
+            assert_eq!(state.reserve(None, now).unwrap(), clock + 100, "{text}");
         }
     }
 }

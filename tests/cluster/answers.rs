@@ -48,8 +48,8 @@ fn every_version_gets_the_servers_answer_in_every_channel() {
             let plan = [&own, &said].iter().any(|answer| {
                 answer["code"] == "coming" || !answer["coming"].is_null() || !answer["stuck"].is_null()
             });
-            let dates = [&own, &said].map(|answer| answer["coming"]["until"].as_str().map(str::to_owned));
-            if let [Some(own), Some(said)] = dates {
+            let times = [&own, &said].map(|answer| answer["coming"]["until"].as_str().map(str::to_owned));
+            if let [Some(own), Some(said)] = times {
                 assert!(own <= said, "{own} and {said} for {version} on {channel}");
                 dated += 1;
             }

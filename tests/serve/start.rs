@@ -33,6 +33,28 @@ fn a_restart_serves_the_last_publication_at_once() {
 }
 
 #[test]
+fn a_restart_without_a_catalog_serves_the_last_publication_until_the_catalog_is_back() {
+    let place = Place::with(&["1.7.1", "1.8.1"]);
+    assert!(place.serve().stop().success());
+    let gone = place.path("gone");
+    for name in ["channels", "channels/trust/targets.json"] {
+        fs::rename(place.path(name), &gone).unwrap();
+        let server = Server::start(place.dir(), &[]);
+        assert_eq!(server.get("/readyz").status, 200, "{name}");
+        assert_eq!(server.update("1.8-production", "1.7.1")["target"]["version"], "1.8.1", "{name}");
+        server.until_degraded(&["read_failing"], "");
+        fs::rename(&gone, place.path(name)).unwrap();
+        server.until_degraded(&[], "");
+        assert!(server.stop().success());
+    }
+    // Without a last publication there is nothing to serve.
+    fs::rename(place.path("channels"), gone).unwrap();
+    fs::remove_file(place.path(".tidegate/publication")).unwrap();
+    let error = refused(place.dir(), &SERVE);
+    assert!(error.contains("the catalog folder") && error.contains("cannot be read"), "{error}");
+}
+
+#[test]
 fn a_pipe_in_the_state_folder_does_not_block_the_start() {
     let place = Place::with(&["1.8.1"]);
     assert!(place.serve().stop().success());

@@ -56,7 +56,13 @@ impl Witness {
     /// its place must not end it.
     pub fn ask(&self, last: Option<&Publication>, is_serving: bool) -> anyhow::Result<Option<String>> {
         let from = &self.from;
-        let root = own_root(None, &self.folder)?;
+        let own = own_root(None, &self.folder);
+        let first = last.and_then(|last| last.roles.roots.first());
+        let root = match (own, first) {
+            (Ok(Some(root)), _) => Some(root),
+            (_, Some(first)) => Some(first.signed.clone()),
+            (own, None) => own?,
+        };
         let root = root.with_context(|| format!("the catalog `{}` has no root", self.folder.display()))?;
         let seen = match recover::seen(from, self.ca.as_deref(), &root, self.clock.now()) {
             Ok(seen) => seen,
@@ -67,7 +73,8 @@ impl Witness {
                     .hint("find out what is published there: `tidegate verify --from URL|DIR`; if it is no witness, start without `--witness`");
             }
         };
-        let trust = Trust::read(&public_keys(&*self.catalog)?).ok().flatten();
+        let keys = public_keys(&*self.catalog).unwrap_or_default();
+        let trust = Trust::read(&keys).ok().flatten();
         if trust.is_some_and(|trust| replaces_online_keys(trust.root().signed(), &seen)) {
             // Clients forget which versions a replaced key signed, so there is nothing to compare.
             tracing::warn!("what is published at `{from}` is signed by an online key that was replaced");

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-fn yank(place: &Place, path: &str) {
+pub fn yank(place: &Place, path: &str) {
     let path = place.path(path);
     let text = fs::read_to_string(&path).unwrap();
     let yank = "yank: { at: 2018-01-01T00:00:01Z, by: ada, reason: etcd }\n";

@@ -127,16 +127,16 @@ fn ada() -> Author {
     Author::named("ada").unwrap()
 }
 
-fn yank(version: &str) -> Operation {
+pub fn yank(version: &str) -> Operation {
     Operation::Yank { version: v(version), to: None, reason: EATS.to_owned(), by: ada() }
 }
 
-fn pause(channel: &str) -> Operation {
+pub fn pause(channel: &str) -> Operation {
     Operation::Pause { channel: channel.parse().unwrap(), reason: EATS.to_owned(), by: ada() }
 }
 
 /// Stops something by command.
-fn stop(place: &Place, operation: &Operation) {
+pub fn stop(place: &Place, operation: &Operation) {
     let (directory, now) = (place.directory(), place.clock.at());
     let snapshot = directory.read(now).unwrap();
     let outcome = operation.plan(&snapshot.reading.catalog, now).unwrap();

@@ -1,5 +1,6 @@
 //! Which entries of a catalog folder belong to the catalog.
 
+use std::borrow::Cow;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
@@ -14,34 +15,57 @@ pub(super) fn is_passed_over(name: &str) -> bool {
 }
 
 /// Why a file cannot be used, and what to do about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Unusable {
-    pub why: &'static str,
+    pub why: Cow<'static, str>,
     pub hint: &'static str,
 }
 
 /// What to do about a file that this process must not read.
 pub(super) const PERMIT: &str = "make the file readable by this process";
+const PERMIT_FOLDER: &str = "make the folder readable by this process";
 
 impl Unusable {
     const BROKEN_LINK: Self =
-        Self { why: "this link is broken", hint: "remove the link, or put the file itself in its place" };
-    const OUTSIDE: Self = Self {
-        why: "this link points outside the catalog folder",
-        hint: "put the file or the folder itself in its place",
-    };
+        Self::new("this link is broken", "remove the link, or put the file itself in its place");
+    const OUTSIDE: Self = Self::new(
+        "this link points outside the catalog folder",
+        "put the file or the folder itself in its place",
+    );
     pub const FOLDER: Self =
-        Self { why: "this is a folder, but must be a file", hint: "remove it, or put the file in its place" };
+        Self::new("this is a folder, but must be a file", "remove it, or put the file in its place");
     pub const NOT_A_FILE: Self =
-        Self { why: "this is not a regular file", hint: "remove it, or put a regular file in its place" };
-    pub const NO_FOLDER: Self = Self {
-        why: "this process has no permission to read the folder",
-        hint: "make the folder readable by this process",
-    };
-    pub const NO_ACCESS: Self = Self {
-        why: "this process has no access to its folder",
-        hint: "make the folder readable by this process",
-    };
+        Self::new("this is not a regular file", "remove it, or put a regular file in its place");
+    const NO_FOLDER: Self = Self::new("this process has no permission to read the folder", PERMIT_FOLDER);
+    const NO_ACCESS: Self = Self::new("this process has no access to its folder", PERMIT_FOLDER);
+
+    const fn new(why: &'static str, hint: &'static str) -> Self {
+        Self { why: Cow::Borrowed(why), hint }
+    }
+
+    /// A folder that cannot be read.
+    pub fn folder(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::NO_FOLDER,
+            _ => Self {
+                why: format!("this process cannot read the folder: {error}").into(),
+                hint: PERMIT_FOLDER,
+            },
+        }
+    }
+
+    /// The payload folder, if it cannot be read.
+    pub fn payloads(error: &io::Error) -> Self {
+        Self { why: format!("the payload folder cannot be read: {error}").into(), hint: PERMIT_FOLDER }
+    }
+
+    /// A file or folder that cannot be examined.
+    pub fn entry(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::NO_ACCESS,
+            _ => Self { why: format!("this process cannot examine it: {error}").into(), hint: PERMIT_FOLDER },
+        }
+    }
 }
 
 /// Why an entry does not belong to the catalog.

@@ -16,7 +16,7 @@ use crate::formats::tuf::MAX_SIGNED;
 use crate::formats::yaml::{ParsedFile, Source, is_for_a_file, parse};
 use crate::store::durable::{self, present};
 use crate::store::plain;
-use crate::store::port::ReadError;
+use crate::store::port::{EVERY, ReadError};
 use crate::store::stamp::Stamp;
 
 /// How much of a catalog file is read. Real ones are far smaller; this much of a larger one is enough to
@@ -86,7 +86,10 @@ impl Listing {
         let root = catalog.canonicalize().map_err(failed)?;
         let mut listing = Self::default();
         listing.folder(&root, catalog, "", 0).map_err(failed)?;
-        listing.manifests(payloads).map_err(|source| unreadable(payloads, source))?;
+        if let Err(e) = listing.manifests(payloads) {
+            let key = format!("payloads:/{EVERY}/release.json");
+            listing.add(key, payloads.to_owned(), Kind::Manifest, Err(Unusable::payloads(&e)));
+        }
         Ok(listing)
     }
 
@@ -116,7 +119,15 @@ impl Listing {
                     self.add(key, path, kind, Err(why));
                     continue;
                 }
-                Err(Outside::Io(e)) => return Err(e),
+                Err(Outside::Io(e)) => {
+                    self.unreadable(
+                        key,
+                        path,
+                        entry.file_type().is_ok_and(|kind| kind.is_dir()),
+                        Unusable::entry(&e),
+                    );
+                    continue;
+                }
             };
             if metadata.is_dir() {
                 if is_for_a_file(&key) {
@@ -124,13 +135,11 @@ impl Listing {
                     self.add(key, path, Kind::Catalog, Err(Unusable::FOLDER));
                 } else if depth < DEPTH {
                     match self.folder(root, &path, &key, depth + 1) {
-                        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                            let path_of_line = format!("{key}/line.yaml");
-                            self.add(path_of_line, path, Kind::Catalog, Err(Unusable::NO_FOLDER));
-                        }
                         // The folder was removed after it was listed, which the second listing will show.
-                        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                        listed => listed?,
+                        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                            self.unreadable(key, path, true, Unusable::folder(&e));
+                        }
+                        _ => {}
                     }
                 }
                 continue;
@@ -151,9 +160,12 @@ impl Listing {
             let path = entry.path().join("release.json");
             let stamp = match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_file() => Ok(Stamp::of(&metadata)),
-                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Err(Unusable::NO_ACCESS),
                 Ok(_) => Err(Unusable::NOT_A_FILE),
-                Err(_) => continue,
+                // There is none, or the entry is a file.
+                Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                    continue;
+                }
+                Err(e) => Err(Unusable::entry(&e)),
             };
             if let Some(folder) = entry.file_name().to_str() {
                 let key = format!("payloads:/{folder}/release.json");
@@ -163,18 +175,28 @@ impl Listing {
         Ok(())
     }
 
+    /// Adds a file or folder that cannot be read. Only its line, the roles or the policy are affected.
+    fn unreadable(&mut self, key: String, path: PathBuf, is_folder: bool, why: Unusable) {
+        match key.as_str() {
+            "trust" => self.add("trust/".to_owned(), path, Kind::Trust, Err(why)),
+            trust if trust.starts_with("trust/") => self.add(key, path, Kind::Trust, Err(why)),
+            _ if is_folder => self.add(format!("{key}/line.yaml"), path, Kind::Catalog, Err(why)),
+            _ => self.add(key, path, Kind::Catalog, Err(why)),
+        }
+    }
+
     fn add(&mut self, key: String, path: PathBuf, kind: Kind, stamp: Result<Stamp, Unusable>) {
         self.files.insert(key.into(), Listed { path, kind, stamp });
     }
 
     /// Updates the cache with the files that have changed. Returns `false` if a file changed after it was
     /// listed.
-    pub fn load(&self, cache: &mut HashMap<Arc<str>, Box<Cached>>, now: Time) -> Result<bool, ReadError> {
+    pub fn load(&self, cache: &mut HashMap<Arc<str>, Box<Cached>>, now: Time) -> bool {
         let changed: Vec<_> = self
             .files
             .iter()
-            .filter(|(path, listed)| match (cache.get(*path), listed.stamp) {
-                (Some(cached), Ok(stamp)) => cached.stamp != Some(stamp) || !stamp.is_settled(now),
+            .filter(|(path, listed)| match (cache.get(*path), &listed.stamp) {
+                (Some(cached), Ok(stamp)) => cached.stamp != Some(*stamp) || !stamp.is_settled(now),
                 _ => true,
             })
             .collect();
@@ -193,16 +215,15 @@ impl Listing {
             workers.into_iter().flat_map(join).collect()
         });
         let mut whole = true;
-        for ((path, listed), loaded) in changed.into_iter().zip(loaded) {
+        for ((path, _), loaded) in changed.into_iter().zip(loaded) {
             match loaded {
-                Ok(Some(cached)) => {
+                Some(cached) => {
                     cache.insert(Arc::clone(path), Box::new(cached));
                 }
-                Ok(None) => whole = false,
-                Err(source) => return Err(unreadable(&listed.path, source)),
+                None => whole = false,
             }
         }
-        Ok(whole)
+        whole
     }
 }
 
@@ -221,10 +242,9 @@ pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, Re
         if !is_for_all(path) {
             continue;
         }
-        let loaded = listed.load(path, None);
-        let loaded = loaded.map_err(|source| unreadable(&listed.path, source))?;
-        let Some(loaded) = loaded else { return Ok(None) };
-        if let Content::Signed(Ok(bytes)) = loaded.content {
+        let Some(loaded) = listed.load(path, None) else { return Ok(None) };
+        if let Content::Signed(read) = loaded.content {
+            let bytes = read.map_err(|why| unreadable(&listed.path, io::Error::other(why)))?;
             files.insert(name.to_owned(), bytes);
         }
     }
@@ -245,16 +265,16 @@ fn is_for_all(key: &str) -> bool {
 
 impl Listed {
     /// Reads the file. Returns `None` if it changed after it was listed.
-    fn load(&self, key: &str, known: Option<&Cached>) -> io::Result<Option<Cached>> {
+    fn load(&self, key: &str, known: Option<&Cached>) -> Option<Cached> {
         let unreadable = |why: &str, hint: &str| {
             let content = match self.kind {
                 Kind::Catalog => Content::Parsed(ParsedFile::unreadable(key, why, hint)),
                 Kind::Trust | Kind::Manifest => Content::Signed(Err(why.to_owned())),
             };
-            Ok(Some(Cached { stamp: None, digest: Sha256::digest(why).into(), content }))
+            Some(Cached { stamp: None, digest: Sha256::digest(why).into(), content })
         };
-        let stamp = match self.stamp {
-            Ok(stamp) => stamp,
+        let stamp = match &self.stamp {
+            Ok(stamp) => *stamp,
             Err(Unusable { why, hint }) => return unreadable(why, hint),
         };
         let limit = if self.kind == Kind::Catalog { MAX_FILE } else { MAX_DOCUMENT };
@@ -263,10 +283,9 @@ impl Listed {
             Err(e) if self.kind == Kind::Catalog => {
                 return unreadable(&format!("this process cannot read the file: {e}"), PERMIT);
             }
-            Err(e) if !is_for_all(key) => return unreadable(&e.to_string(), PERMIT),
-            Err(e) => return Err(e),
+            Err(e) => return unreadable(&e.to_string(), PERMIT),
         };
-        let Some(read) = read else { return Ok(None) };
+        let read = read?;
         let digest = Sha256::digest(&read).into();
         let content = match known {
             // The same bytes with a new stamp need no parsing.
@@ -276,7 +295,7 @@ impl Listed {
                 Kind::Trust | Kind::Manifest => Content::Signed(Ok(read.into())),
             },
         };
-        Ok(Some(Cached { stamp: Some(stamp), digest, content }))
+        Some(Cached { stamp: Some(stamp), digest, content })
     }
 }
 

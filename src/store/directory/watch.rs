@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Directory;
 use super::git::{busy, work_tree};
 use super::listing::Listing;
-use super::{Directory, unreadable};
 use crate::domain::Time;
 use crate::store::durable::present;
 use crate::store::port::{CatalogStore, News, ReadError, Snapshot, Watch};
@@ -42,11 +42,12 @@ impl Scan {
     /// Scans a catalog folder and a payload folder.
     ///
     /// # Errors
-    /// When one of the folders cannot be read.
+    /// When the catalog folder cannot be read.
     pub fn take(catalog: &Path, payloads: &Path) -> Result<Self, ReadError> {
         Ok(Self {
             catalog: hash(&Listing::take(catalog, payloads)?.files),
-            payloads: payload_stamps(payloads).map_err(|source| unreadable(payloads, source))?,
+            // If the folder cannot be read, this is a fault of every release, and no more.
+            payloads: payload_stamps(payloads).unwrap_or_else(|error| hash(&error.raw_os_error())),
             git: work_tree(catalog).and_then(|tree| tree.at_work()),
         })
     }

@@ -188,11 +188,14 @@ pub struct Snapshot {
     pub reading: Arc<Reading>,
     /// The roles by file name, such as `1.root.json`.
     pub trust: BTreeMap<String, Bytes>,
-    /// Why some lines' roles cannot be read, by file name.
+    /// Why some roles cannot be read, by file name.
     pub unread_roles: BTreeMap<String, String>,
-    /// The signed release manifests by version, or why one cannot be read.
+    /// The signed release manifests by version, or why one cannot be read. Under [`EVERY`]: why none can.
     pub(in crate::store) manifests: HashMap<String, Result<Bytes, String>>,
 }
+
+/// Stands for every version, where signed manifests are listed by version.
+pub(in crate::store) const EVERY: &str = "*";
 
 impl Snapshot {
     /// The signed release manifest of a version, if there is one.
@@ -200,7 +203,8 @@ impl Snapshot {
     /// # Errors
     /// When it cannot be read; the message says why.
     pub fn manifest(&self, version: &Version) -> Result<Option<Bytes>, String> {
-        self.manifests.get(&version.to_string()).cloned().transpose()
+        let every = || self.manifests.get(EVERY);
+        self.manifests.get(&version.to_string()).or_else(every).cloned().transpose()
     }
 
     pub(in crate::store) fn share(&mut self, served: &dyn Fn(&str) -> Option<Bytes>) {

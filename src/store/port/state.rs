@@ -114,6 +114,4 @@ pub enum StateError {
     Failed(Cause),
     #[error(transparent)]
     Exposed(#[from] Exposed),
-    #[error("{0} does not contain a version: somebody changed it by hand")]
-    Versions(String),
 }
