@@ -162,11 +162,11 @@ fn the_remedies_of_a_demo_can_be_pasted() {
         assert_eq!(shown, kinds);
         for remedy in &remedies {
             let command = remedy["command"].as_str().unwrap();
-            // The command line shows the same, to whoever asks it about the demo's folders.
+            // The command line printed the same, to whoever asks it about the demo's folders.
             let ask =
                 format!("tidegate explain {version} {}", &command[command.find("--catalog").unwrap()..]);
-            let shows = paste(folder.path(), &ask);
-            assert!(shows.contains(&format!("`{command}`")), "{command}: {shows}");
+            let printed = paste(folder.path(), &ask);
+            assert!(printed.contains(&format!("`{command}`")), "{command}: {printed}");
         }
         for remedy in &remedies {
             let filled = remedy["command"].as_str().unwrap().replace("TEXT", "because");
@@ -181,7 +181,7 @@ fn the_remedies_of_a_demo_can_be_pasted() {
     }
 }
 
-/// Runs a command as a shell does, and gives what it shows.
+/// Runs a command as a shell does, and gives what it printed.
 fn paste(folder: &Path, command: &str) -> String {
     let bin = Path::new(env!("CARGO_BIN_EXE_tidegate")).parent().unwrap().display().to_string();
     let mut shell = Command::new("sh");
