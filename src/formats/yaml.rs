@@ -33,6 +33,7 @@ mod scalar;
 mod soak;
 mod spots;
 mod stage;
+mod stops;
 mod when;
 
 pub use assemble::assemble;
@@ -214,11 +215,17 @@ pub fn parse(source: Source<'_>) -> ParsedFile {
     };
     let text = match read {
         Ok(text) => text,
-        Err(fault) => return ParsedFile::of(path, "", place, None, vec![fault]),
+        Err(fault) => {
+            let content = stops::added(None, bytes, &place);
+            return ParsedFile::of(path, "", place, content, vec![fault]);
+        }
     };
     let mut faults = Faults::new(path, text);
-    let content = content(text, &place, &mut faults);
+    let mut content = content(text, &place, &mut faults);
     let mut faults = faults.into_list();
+    if !faults.is_empty() {
+        content = stops::added(content, bytes, &place);
+    }
     // If there is a conflict marker, it probably causes all the other faults.
     if let Some(fault) = (!faults.is_empty()).then(|| unmerged(path, text)).flatten() {
         faults = vec![fault];
@@ -232,13 +239,16 @@ fn is_private_key(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().starts_with(b"-----BEGIN ") && bytes.windows(mark.len()).any(|part| part == mark)
 }
 
+/// Whether git put a line between the sides of a conflict.
+fn is_conflict_mark(line: &str) -> bool {
+    ["<<<<<<< ", "||||||| ", ">>>>>>> "].iter().any(|mark| line.starts_with(mark))
+        || line.trim_end() == "======="
+}
+
 /// Finds the first git conflict marker. A file that parses has none, since such a line can be neither a key
 /// nor part of a value.
 fn unmerged(path: &str, text: &str) -> Option<Fault> {
-    let is_mark = |line: &str| {
-        line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ") || line.trim_end() == "======="
-    };
-    let (line, mark) = (1..).zip(text.lines()).find(|(_, line)| is_mark(line))?;
+    let (line, mark) = (1..).zip(text.lines()).find(|(_, line)| is_conflict_mark(line))?;
     let length = u32::try_from(mark.trim_end().chars().count()).unwrap_or(1);
     let hint = "keep the right parts of both sides, remove the lines that begin with `<<<<<<<`, `=======` and `>>>>>>>`, then `git add` the file";
     Some(Fault::new(

@@ -62,8 +62,9 @@ fn published(last: &Publication, name: &LineName) -> Result<Option<Line>, Publis
 /// folder is gone, was renamed or copied: it counts wherever a file has it.
 fn narrow(line: &mut Line, catalog: &Catalog, now: Time) {
     let current = catalog.stoppable(&line.name);
+    let stray = catalog.salvaged(&line.name).and_then(|current| stray(line, current, now));
     for stage in &mut line.stages {
-        if let Some(pause) = pause(stage, current, catalog, now) {
+        if let Some(pause) = pause(stage, current, catalog, now).or(stray) {
             stage.paused = Some(pause.clone());
         }
     }
@@ -101,6 +102,14 @@ fn pause<'a>(stage: &Stage, current: Option<&'a Line>, catalog: &'a Catalog, now
     let is_named = |other: &&Stage| other.names().any(|name| stage.names().any(|own| own == name));
     let named = catalog.stoppable_lines().flat_map(|line| &line.stages).filter(is_named);
     same.into_iter().chain(named).find_map(|other| other.paused(now))
+}
+
+/// A pause that pauses all of a published line: its stage is not one of the line's, so its name is probably
+/// misspelt, or all stages are paused that can be read.
+fn stray<'a>(line: &Line, current: &'a Line, now: Time) -> Option<&'a Event> {
+    let is_known = |stage: &Stage| line.stage(&stage.name).is_some();
+    let is_all = current.stages.iter().all(|stage| stage.paused(now).is_some());
+    current.stages.iter().filter(|stage| is_all || !is_known(stage)).find_map(|stage| stage.paused(now))
 }
 
 /// A yanked release, as its own line has it, or else any other line.

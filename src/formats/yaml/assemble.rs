@@ -209,8 +209,8 @@ struct Build<'b> {
 }
 
 impl Build<'_> {
-    /// Builds a line from as much as could be read. If its stages are not all known, those that an entry or a
-    /// pause mentions are added.
+    /// Builds a line from as much as could be read. A pause can name a stage by its channel. If the stages are
+    /// not all known, those that an entry or a pause mentions are added.
     fn salvaged<'r>(
         mut self,
         policy: &RawPolicy,
@@ -219,11 +219,19 @@ impl Build<'_> {
         let mut stages = self.stages(policy).unwrap_or_default();
         let entered = raws.clone().flat_map(|raw| raw.entries.iter().map(|(stage, _)| stage));
         for name in self.raw.paused.iter().map(|(stage, _)| stage).chain(entered) {
-            if stages.iter().all(|stage| stage.name != *name)
-                && let Ok(channel) = ChannelName::of(&self.raw.line.name, name)
-            {
-                stages.push(Stage { paused: self.raw.paused(name), ..Stage::new(name.clone(), channel) });
+            let paused = self.raw.paused(name);
+            let is_called = |stage: &&mut Stage| stage.names().any(|own| own.as_str() == name.as_str());
+            if stages.iter().any(|stage| stage.name == *name) {
+                continue;
             }
+            if let Some(stage) = stages.iter_mut().find(is_called) {
+                stage.paused = paused;
+            } else if let Ok(channel) = ChannelName::of(&self.raw.line.name, name) {
+                stages.push(Stage { paused, ..Stage::new(name.clone(), channel) });
+            }
+        }
+        for stage in &mut stages {
+            stage.paused = stage.paused.take().or_else(|| self.raw.all_paused.clone());
         }
         Line { releases: self.releases(&stages, raws), stages, ..self.raw.line.clone() }
     }

@@ -74,6 +74,8 @@ pub(super) struct RawLine {
     pub line: Line,
     pub stages: Option<Vec<RawStage>>,
     pub paused: Vec<(StageName, Event)>,
+    /// A pause of nobody knows which stage, which pauses them all.
+    pub all_paused: Option<Event>,
     pub resumed: Vec<(StageName, Vec<Ended>)>,
 }
 
@@ -90,7 +92,7 @@ impl RawLine {
             retired: None,
             releases: BTreeMap::new(),
         };
-        Self { line, stages: None, paused: Vec::new(), resumed: Vec::new() }
+        Self { line, stages: None, paused: Vec::new(), all_paused: None, resumed: Vec::new() }
     }
 
     /// Returns the pause of a stage's channel.
@@ -158,7 +160,7 @@ pub(super) fn line(node: &Node<'_>, folder: &str, faults: &mut Faults<'_>) -> Op
     let prefix = prefix.or_else(|| Prefix::parse(name.as_str()).ok())?;
     let raw = RawLine::named(name, prefix);
     let line = Line { title, follows, freezes, retired, ..raw.line };
-    Some(RawLine { line, stages, paused, resumed })
+    Some(RawLine { line, stages, paused, all_paused: None, resumed })
 }
 
 fn follows(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Follows> {

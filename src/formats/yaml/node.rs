@@ -160,6 +160,38 @@ pub(in crate::formats) fn parse(text: &str) -> Result<Option<Node<'_>>, Fault> {
 /// Parses a file's text into a tree, and reports what it rejects to `faults`. Returns `None` if the text is
 /// empty, is not a single YAML document, or exceeds a limit.
 pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a>> {
+    let (mut open, mut root) = (Vec::new(), None);
+    grow(text, faults, &mut open, &mut root)?;
+    root
+}
+
+/// Parses as much of a file's text as can be parsed, to look for stops in it.
+pub(super) fn partial_tree(text: &str) -> Option<Node<'_>> {
+    let mut faults = Faults::new("", text);
+    let (mut open, mut root): (Vec<Open<'_>>, _) = (Vec::new(), None);
+    // How far it came is all that counts.
+    let _ = grow(text, &mut faults, &mut open, &mut root);
+    while let Some(Open { mut node, key }) = open.pop() {
+        // A key whose value cannot be parsed counts, too.
+        if let (Value::Map(entries), Some(key)) = (&mut node.value, key) {
+            let value = Node { spot: key.spot, bytes: key.bytes.clone(), value: Value::Refused };
+            insert(text, key, value, entries);
+        }
+        match open.last_mut() {
+            Some(parent) => parent.push(text, node, &mut faults),
+            None => root = Some(node),
+        }
+    }
+    root
+}
+
+/// Parses a file's text up to its end, or up to what cannot be parsed. Then `open` has what had begun.
+fn grow<'a>(
+    text: &'a str,
+    faults: &mut Faults<'_>,
+    open: &mut Vec<Open<'a>>,
+    root: &mut Option<Node<'a>>,
+) -> Option<()> {
     let parser = Parser::new_from_str_with_options(
         text,
         options! {
@@ -171,8 +203,6 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
             block_nesting_limit: 2 * MAX_DEPTH,
         },
     );
-    let mut open: Vec<Open<'a>> = Vec::new();
-    let mut root = None;
     let mut documents = 0;
     for next in parser {
         let (event, span) = match next {
@@ -234,7 +264,7 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
             return None;
         }
         let Some(parent) = open.last_mut() else {
-            root = Some(done);
+            *root = Some(done);
             continue;
         };
         parent.push(text, done, faults);
@@ -244,7 +274,7 @@ pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a
             return None;
         }
     }
-    root
+    Some(())
 }
 
 /// Returns the key, or a rejected node if the key is not valid here.

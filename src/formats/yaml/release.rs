@@ -11,6 +11,7 @@ use super::when::time;
 use crate::domain::channel::StageName;
 use crate::domain::labels::Labels;
 use crate::domain::payload::Payload;
+use crate::domain::policy::Urgency;
 use crate::domain::release::{Entry, Evidence, Outage, Past, Release, Yank};
 use crate::domain::rules::{self, Part, Rule, text};
 use crate::domain::version::Version;
@@ -24,6 +25,28 @@ pub(super) struct RawRelease {
     /// Whether the file has the name of the version that it describes. A copy beside it has not.
     pub named: bool,
     pub entries: Box<[(StageName, Entry)]>,
+}
+
+impl RawRelease {
+    /// Creates a release of which nothing else can be read.
+    pub fn unread(version: Version) -> Self {
+        let release = Release {
+            version,
+            urgency: Urgency::default(),
+            summary: None,
+            links: Labels::default(),
+            components: Labels::default(),
+            payloads: [].into(),
+            barrier: false,
+            replaces: None,
+            entries: Vec::new(),
+            hold: None,
+            yank: None,
+            past: None,
+            evidence: Evidence::default(),
+        };
+        Self { release, named: true, entries: Box::default() }
+    }
 }
 
 /// Reads a release. `stem` is the file's name without `.yaml`. If there is a fault, the release has what could
@@ -136,7 +159,7 @@ fn entries(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<(StageName, E
     })
 }
 
-fn yank(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Yank {
+pub(super) fn yank(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Yank {
     let fields = Fields::of(node, at, &keys::YANK, faults);
     let event = fields.and_then(|fields| event::of(&fields, faults)).unwrap_or_else(event::unread);
     let to = fields.and_then(|fields| fields.read("to", faults, scalar::version));

@@ -228,6 +228,20 @@ fn a_copy_beside_the_file_of_a_release_lifts_no_stop() {
     }
 }
 
+#[test]
+fn a_pause_that_nobody_can_understand_pauses_what_is_served_of_its_line() {
+    for text in ["paused: true\n", "paused: { prodction: { reason: slow } }\n", "Paused: [production]\n"] {
+        let place = Place::with(&["1.8.4"]);
+        let (mut promoter, shared) = place.promoter();
+        place.settle(&mut promoter);
+        fs::write(place.path("channels/1.8/line.yaml"), format!("{LINE}{text}")).unwrap();
+        place.settle(&mut promoter);
+        assert_eq!(degraded(&shared)[0], DegradedKind::LineRefused);
+        let pause = channel(&shared, "1.8-production")["paused"].clone();
+        assert_eq!(pause["reason"], "its catalog file has a fault", "{text}");
+    }
+}
+
 fn channel_of(shared: &Handle) -> serde_json::Value {
     channel(shared, "1.8-preproduction")
 }
