@@ -5,6 +5,7 @@
 //! and 2 for wrong usage.
 
 mod author;
+mod by_hand;
 mod catalog;
 mod ceremony;
 mod channel;

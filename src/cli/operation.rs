@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::by_hand::way_out;
 use super::failure::refuse;
 use super::terminal::Terminal;
 use super::workspace::{View, Workspace, git_at_work};
@@ -42,7 +43,8 @@ pub fn run(
     let outcome = workspace.commit(|view| {
         let outcome = plan(operation, view, workspace)?;
         Ok((outcome.changes.clone(), outcome))
-    })?;
+    });
+    let outcome = outcome.map_err(|error| way_out(error, operation, workspace))?;
     let body = Body::of(operation, &outcome.subject, words::result(operation, &outcome));
     let code = show(operation, &outcome, &body, terminal)?;
     // Only a stop is written then.

@@ -99,6 +99,18 @@ pub fn edit<'a>(
     }
 }
 
+/// Returns the text of a file that has nothing but a change, if the change sets a key. Such a file lacks keys
+/// that it must have.
+pub fn alone(change: &Change) -> Option<String> {
+    let (path, value) = place(change)?;
+    let (key, parents) = path.split_last()?;
+    let pair = format!("{key}: {}", value?);
+    Some(match parents {
+        [] => format!("format: 1\n{pair}\n"),
+        parents => format!("format: 1\n{}: {{ {pair} }}\n", parents.join(".")),
+    })
+}
+
 /// Returns the path of the key that a change affects, and its new value, or no value if the change removes
 /// the key. Returns `None` for a new release, which gets a file of its own, and for a record.
 fn place(change: &Change) -> Option<(Vec<&str>, Option<String>)> {

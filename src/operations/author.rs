@@ -27,7 +27,7 @@ impl Author {
     }
 
     /// Creates an event by this author at `now`, with this reason.
-    pub(super) fn event(&self, now: Time, reason: &str) -> Event {
+    pub fn event(&self, now: Time, reason: &str) -> Event {
         Event::new(now, self.0.clone(), reason.to_owned())
     }
 }

@@ -122,6 +122,11 @@ impl Publication {
         Some(&self.documents(name)?.manifest.signed().line)
     }
 
+    /// The line that a release belongs to.
+    pub fn line_of_release(&self, version: &Version) -> Option<&LineName> {
+        Some(&self.release.get(version)?.line)
+    }
+
     /// `GET /v1/channels/{channel}/update`. `None` for a channel that does not exist.
     pub fn update(&self, name: &ChannelName, current: &Version) -> Option<&Document> {
         Some(self.documents(name)?.updates.answer(&self.known, current))

@@ -217,3 +217,31 @@ fn a_catalog_without_keys_or_releases_says_how_to_get_them() {
     assert!(!desk.run(&["catalog", "check"]).contains("not signed"));
     assert_eq!(desk.json(&["release", "show", "1.8.9"])["version"], "1.8.9");
 }
+
+#[test]
+fn what_no_command_can_stop_is_stopped_as_the_hint_says() {
+    let desk = Desk::new();
+    desk.line("1.8", "");
+    for (stop, file, key) in [
+        (["release", "yank", "1.8.4"], "1.8/1.8.4.yaml", "yank"),
+        (["release", "hold", "1.8.5"], "1.8/1.8.5.yaml", "hold"),
+        (["channel", "pause", "1.8-production"], "1.8/line.yaml", "paused"),
+    ] {
+        desk.write(&format!("channels/{file}"), "format: [");
+        let stop = [&stop[..], &["--reason", "it's bad: 100%"]].concat();
+        let told = desk.run(&stop);
+        let command = told.split("although it has faults: `").nth(1).and_then(|rest| rest.split('`').next());
+        let command = command.unwrap_or_else(|| panic!("{told}"));
+        let command = &command.replace("<today>", "2018-01-01T00:00:00Z");
+        let done = Command::new("sh").args(["-c", command]).current_dir(desk.path(".")).status().unwrap();
+        assert!(done.success(), "{command}");
+        let text = desk.read(&format!("channels/{file}"));
+        assert!(text.starts_with(&format!("format: 1\n{key}: ")) && text.contains("100%"), "{text}");
+        assert_eq!(desk.read(&format!("channels/{file}.orig")), "format: [");
+        // Now it is stopped.
+        let told = desk.run(&stop);
+        assert!(told.contains("unchanged: "), "{told}");
+    }
+    let told = desk.run(&["release", "yank", "1.8.99", "--reason", "bad"]);
+    assert!(!told.contains("although it has faults"), "{told}");
+}

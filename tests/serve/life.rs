@@ -179,3 +179,25 @@ fn a_fault_in_the_policy_of_all_lines_stops_no_answer() {
     server.until_degraded(&["line_refused", "line_refused"], "policy.yaml:");
     assert_eq!(server.update("1.8-production", "1.7.1")["target"]["version"], "1.8.1");
 }
+
+#[test]
+fn what_is_gone_from_the_catalog_but_served_is_stopped_as_the_hint_says() {
+    let place = Place::with(&["1.8.1", "1.8.2"]);
+    let server = place.serve();
+    server.until_latest("1.8-preproduction", "1.8.2");
+    fs::remove_dir_all(place.path("channels/1.8")).unwrap();
+    for stop in [["release", "yank", "1.8.2"], ["channel", "pause", "1.8-preproduction"]] {
+        let told = refused(&place.path("."), &[&stop[..], &["--reason", "bad", "--by", "ada"]].concat());
+        let command = told.split("although it has faults: `").nth(1).and_then(|rest| rest.split('`').next());
+        let command = command.unwrap_or_else(|| panic!("{told}"));
+        let mut shell = std::process::Command::new("sh");
+        assert!(shell.args(["-c", command]).current_dir(place.path(".")).status().unwrap().success());
+        if stop[1] == "yank" {
+            server.until_latest("1.8-preproduction", "1.8.1");
+        }
+    }
+    eventually("the channel is paused", || {
+        let answer = server.update("1.8-preproduction", "1.8.1");
+        if answer["code"] == "paused" { Ok(()) } else { Err(answer) }
+    });
+}
