@@ -18,10 +18,10 @@ use super::passphrase;
 use super::terminal::Terminal;
 use super::verify::source::parse_root;
 use super::workspace::{View, Workspace};
-use crate::formats::tuf::KeyId;
-use crate::signing::Signer;
+use crate::formats::tuf::{KeyId, Targets};
 use crate::signing::ceremony::{Ceremony, DocumentId, Held};
 use crate::signing::trust::Trust;
+use crate::signing::{Signed, Signer};
 use crate::store::durable::{self, Mode};
 use crate::store::plain;
 
@@ -54,12 +54,13 @@ pub struct ShowArgs {
 ///
 /// The file brings the roots and roles that it changes, and whoever sent it could have forged them. They
 /// are compared with the pin beside the key (`KEY.pin.json`), which holds what the key last signed under,
-/// and with `--root`. If there is neither, all keys are shown in full, and only `unchecked` confirms. A
-/// ceremony that founds a repository needs neither where `tidegate init` has begun it.
+/// and with `--root` and `--targets`. Without a pin or both of these, all keys are shown in full, and only
+/// `unchecked` confirms: a root alone does not show whether the keys of the lines are the newest. A ceremony
+/// that founds a repository needs none of them where `tidegate init` has begun it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  tidegate ceremony sign rotate.json --key /media/vault/root.pem --root /media/vault/1.root.json
+  tidegate ceremony sign rotate.json --key /media/vault/root.pem --root 1.root.json --targets targets.json
   tidegate ceremony sign rotate.json --key public.pem --sign-with 'pkcs11-sign --slot 1'")]
 pub struct SignArgs {
     /// The file of the ceremony
@@ -70,7 +71,10 @@ pub struct SignArgs {
     /// A root that you have kept; the roots in the file must lead on from it
     #[arg(long, value_name = "N.root.json")]
     root: Option<PathBuf>,
-    /// Sign without asking; needs a pin beside the key, or `--root`
+    /// The newest `trust/targets.json` that you know; the file must begin from it or a later one
+    #[arg(long, value_name = "FILE", requires = "root")]
+    targets: Option<PathBuf>,
+    /// Sign without asking; needs a pin beside the key, or `--root` and `--targets`
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -113,12 +117,13 @@ pub fn run(command: Command, workspace: &Workspace, terminal: &mut Terminal<'_>)
     Ok(ExitCode::SUCCESS)
 }
 
-/// The way out where nothing shows that the roots in a file are real. A new repository has no root yet.
+/// The way out where nothing shows that the roots and roles in a file are real. A new repository has no root
+/// yet.
 fn way_out(ceremony: &Ceremony) -> &'static str {
     if ceremony.founds() {
         "sign where `tidegate init` has begun the ceremony"
     } else {
-        "name a root that you have kept: `--root N.root.json`"
+        "name a root and a targets role that you have kept: `--root N.root.json --targets targets.json`"
     }
 }
 
@@ -146,7 +151,9 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
         (false, true) => {
             let file = args.file.display();
             return Err(refuse(
-                format!("cannot sign `{file}` unseen: nothing shows that the roots in it are real"),
+                format!(
+                    "cannot sign `{file}` unseen: nothing shows that the roots and roles in it are real and not old"
+                ),
                 format!(
                     "{}; or sign without `--yes`, and compare all keys and thresholds with those that you know",
                     way_out(&ceremony)
@@ -156,7 +163,7 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
         (false, false) => {
             let way_out = way_out(&ceremony);
             terminal.note(format_args!(
-                "warning: nothing shows that the roots in this file are real; compare all keys and thresholds above with those that you know, or {way_out}",
+                "warning: nothing shows that the roots and roles in this file are real and not old; compare all keys and thresholds above with those that you know, or {way_out}",
             ));
             passphrase::confirmed("sign what was not checked?", "unchecked", way_out)?
         }
@@ -184,21 +191,31 @@ fn sign(args: &SignArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) -> 
     Ok(())
 }
 
-/// Compares a ceremony with what the keeper holds: the pins beside the keys, and the root that was named.
-/// Returns whether there was anything to compare with. To found a repository, what `init` has made on this
-/// machine does as well.
+/// Compares a ceremony with what the keeper holds: the pins beside the keys, and what was named. Returns
+/// whether the root and the targets role could both be compared. To found a repository, what `init` has made
+/// on this machine does as well.
 fn is_compared(args: &SignArgs, ceremony: &Ceremony, workspace: &Workspace) -> anyhow::Result<bool> {
     let is_pinned = pins::check(&args.key, ceremony)?;
     if let Some(path) = &args.root {
         let raw = plain::whole(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        let held = Held::root(parse_root(&path.display().to_string(), raw.into())?);
+        let targets = args.targets.as_deref().map(read_targets).transpose()?;
+        let held = Held::kept(parse_root(&path.display().to_string(), raw.into())?, targets);
         let (file, path) = (args.file.display(), path.display());
         ceremony
             .leads_on_from(&held)
-            .with_context(|| format!("the roots in `{file}` do not lead on from `{path}`"))
-            .hint("do not sign: the file belongs to another repository, is out of date, or somebody forged its roots")?;
+            .with_context(|| format!("the roots and roles in `{file}` do not lead on from `{path}`"))
+            .hint(
+                "do not sign: the file belongs to another repository, is out of date, or somebody forged it",
+            )?;
     }
-    Ok(is_pinned || args.root.is_some() || pins::has_begun_here(ceremony, workspace))
+    Ok(is_pinned || args.targets.is_some() || pins::has_begun_here(ceremony, workspace))
+}
+
+fn read_targets(path: &Path) -> anyhow::Result<Signed<Targets>> {
+    let raw = plain::whole(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    Signed::parse(raw.into())
+        .with_context(|| format!("`{}` is not a targets role", path.display()))
+        .hint("name the `targets.json` that you have kept, from `trust/` of the catalog")
 }
 
 /// Returns the catalog's keys and roles, or an error if it has none.

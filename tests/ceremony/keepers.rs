@@ -34,7 +34,11 @@ pub fn sign(desk: &Desk, file: &str, key: &str) {
     let key = format!("keys/{key}.pem");
     let sign = ["ceremony", "sign", file, "--key", &key, "--yes"];
     let root = "channels/trust/1.root.json";
-    let kept = if desk.path(root).exists() { &["--root", root][..] } else { &[] };
+    let kept = if desk.path(root).exists() {
+        &["--root", root, "--targets", "channels/trust/targets.json"][..]
+    } else {
+        &[]
+    };
     desk.done(&[&sign[..], kept].concat());
 }
 

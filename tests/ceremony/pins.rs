@@ -61,7 +61,7 @@ fn without_a_pin_or_a_root_nothing_is_signed_unseen_and_all_keys_are_shown_in_fu
         &desk,
         &unseen,
         "forged.json",
-        &["nothing shows that the roots in it are real", "--root N.root.json"],
+        &["nothing shows that the roots and roles in it are real", "--root N.root.json"],
     );
     // The question comes after all keys, and there is no terminal to answer it on.
     let keys = "- `root` needs 1 of 2 keys:\n<digest>\n<digest>\n";
@@ -96,11 +96,11 @@ fn a_founding_is_signed_unseen_only_where_it_was_begun_and_nobody_has_changed_it
         let key = "keys/ada.pem";
         ["ceremony", "sign", file, "--key", key, "--yes", "--state", state].map(str::to_owned)
     };
-    let way_out = "sign where `tidegate init` has begun the ceremony";
+    let way_out = "has begun the ceremony";
     for (file, state) in [(&file, "elsewhere"), (&forged, "here/.tidegate"), (&file, "there/.tidegate")] {
         let sign = unseen(file, state);
         let sign: Vec<&str> = sign.iter().map(String::as_str).collect();
-        refused(&desk, &sign, file, &["nothing shows that the roots in it are real", way_out]);
+        refused(&desk, &sign, file, &["nothing shows that the roots and roles in it are real", way_out]);
         // Without `--yes`, there is a question, and no terminal to answer it on.
         let asked: Vec<&str> = sign.iter().copied().filter(|word| *word != "--yes").collect();
         let shown = ["adds the key", "compare all keys and thresholds", "there is no terminal", way_out];
@@ -236,4 +236,23 @@ fn an_added_key_beside_the_old_ones_is_warned_of_and_a_rotation_is_not() {
     let drop = format!("online={old}");
     let told = desk.run(&["root", "change", "rotate.json", "--add", "online=ada.pem", "--drop", &drop]);
     assert!(told.contains("\nexit 0\n") && !told.contains("warning"), "{told}");
+}
+
+#[test]
+fn a_ceremony_that_begins_from_an_older_targets_role_is_not_signed_unseen_by_a_keeper_who_names_a_root() {
+    let desk = founded();
+    key(&desk, "ada", 11);
+    desk.done(&["root", "change", "old.json", "--renew", "targets", "--reason", "yearly renewal"]);
+    let stolen = role(&desk, "release:1.8").0[0].clone();
+    let rotate = ["root", "change", "--add", "release=ada.pem", "--drop", &format!("release={stolen}")];
+    desk.done(&[&rotate[..], &["--key", "keys/targets.pem", "--key", "keys/ada.pem"]].concat());
+    std::fs::remove_file(desk.path("keys/targets.pem.pin.json")).unwrap();
+    let root = ["--key", "keys/targets.pem", "--root", "channels/trust/1.root.json"];
+    let sign = [&["ceremony", "sign", "old.json"][..], &root].concat();
+    let unseen = [&sign[..], &["--yes"]].concat();
+    refused(&desk, &unseen, "old.json", &["real and not old", "--targets targets.json"]);
+    refused(&desk, &sign, "old.json", &["- `release:1.8` needs 1 of 1 key:\n", "there is no terminal"]);
+    let newest = [&unseen[..], &["--targets", "channels/trust/targets.json"]].concat();
+    let older = "its targets role is version 1, but the keeper has seen version 2";
+    refused(&desk, &newest, "old.json", &["do not lead on from", older]);
 }

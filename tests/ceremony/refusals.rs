@@ -99,7 +99,18 @@ fn a_key_that_counts_for_nothing_signs_nothing() {
         let key = format!("keys/{name}.pem");
         refused(
             &desk,
-            &["ceremony", "sign", "c.json", "--key", &key, "--yes", "--root", "channels/trust/1.root.json"],
+            &[
+                "ceremony",
+                "sign",
+                "c.json",
+                "--key",
+                &key,
+                "--yes",
+                "--root",
+                "channels/trust/1.root.json",
+                "--targets",
+                "channels/trust/targets.json",
+            ],
             "does not count for any document",
         );
     }
@@ -163,7 +174,9 @@ fn a_file_that_was_changed_on_its_way_is_signed_and_published_by_nobody() {
     desk.write("c.json", &good);
     let ours = ["ceremony", "sign", "c.json", "--key", "keys/ada.pem", "--yes", "--root"];
     refused(&desk, &[&ours[..], &["kept.json"]].concat(), "do not lead on from `kept.json`");
-    desk.done(&[&ours[..], &["channels/trust/1.root.json"]].concat());
+    desk.done(
+        &[&ours[..], &["channels/trust/1.root.json", "--targets", "channels/trust/targets.json"]].concat(),
+    );
     desk.done(&["ceremony", "finish", "c.json"]);
 }
 
@@ -203,4 +216,24 @@ fn a_manifest_that_is_not_the_listed_one_is_not_signed_again() {
     let drop = format!("release={old}");
     let change = ["root", "change", "c.json", "--add", "release=ada.pem", "--drop", &drop];
     refused(&desk, &change, "is not the manifest that the role of line `1.8` lists");
+}
+
+#[test]
+fn an_expiry_that_was_put_off_for_ever_is_signed_by_nobody() {
+    let desk = founded();
+    let begin =
+        ["root", "change", "c.json", "--renew", "root", "--renew", "targets", "--renew", "release:1.8"];
+    desk.done(&begin);
+    let good = desk.read("c.json");
+    let keys = ["--key", "keys/root.pem", "--key", "keys/targets.pem", "--key", "keys/release.pem"];
+    let sign = [&["ceremony", "sign", "c.json", "--yes"][..], &keys].concat();
+    for path in ["trust/2.root.json", "trust/targets.json", "trust/releases-1.8.json"] {
+        let mut file: serde_json::Value = serde_json::from_str(&good).unwrap();
+        file["documents"][path]["signed"]["expires"] = "9999-12-31T23:59:59Z".into();
+        desk.write("c.json", &file.to_string());
+        refused(&desk, &sign, &format!("`{path}` would be valid until"));
+        refused(&desk, &["ceremony", "finish", "c.json"], "which is more than 730 days ahead");
+    }
+    desk.write("c.json", &good);
+    desk.done(&sign);
 }

@@ -28,6 +28,8 @@ fn a_command_signs_in_the_place_of_each_key() {
         "--yes",
         "--root",
         "channels/trust/1.root.json",
+        "--targets",
+        "channels/trust/targets.json",
     ]);
     desk.done(&["ceremony", "finish", "c.json"]);
     desk.done(&["verify"]);

@@ -88,7 +88,7 @@ fn a_forged_base_root_is_refused_by_the_keepers_pin_and_by_the_root_they_have_ke
     let told = refused(at, &[&sign[..], &["--root", "real.json"]].concat());
     assert!(told.contains(other), "{told}");
     let told = refused(at, &sign);
-    assert!(told.contains("nothing shows that the roots in it are real"), "{told}");
+    assert!(told.contains("nothing shows that the roots and roles in it are real"), "{told}");
     assert_eq!(fs::read(at.join("renew.json")).unwrap(), before);
 }
 

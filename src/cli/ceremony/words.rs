@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::table::{Table, counted};
 use super::super::terminal::Terminal;
 use crate::domain::rfc3339;
-use crate::formats::fault::is_unprintable;
+use crate::domain::rules::text::hidden;
 use crate::formats::manifest::ReleaseManifest;
 use crate::formats::tuf::{KeyId, Signers};
 use crate::signing::ceremony::{
@@ -142,7 +142,8 @@ fn table(documents: &[Document<'_>]) -> Table {
 /// Makes a string from the file safe to show: it must not hide other output by moving the cursor, breaking
 /// the line or reversing the direction of the text.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if is_unprintable(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    let shown = |(c, is_hidden)| if is_hidden { char::REPLACEMENT_CHARACTER } else { c };
+    hidden(text).map(shown).collect()
 }
 
 /// Describes in sentences what a ceremony changes.
@@ -222,6 +223,7 @@ mod tests {
             ("a\u{1b}[2K\rb", "a\u{fffd}[2K\u{fffd}b"),
             ("a\n- nothing changes", "a\u{fffd}- nothing changes"),
             ("a\u{202e}b", "a\u{fffd}b"),
+            ("a\u{61c}b\u{200b}\u{e0041}", "a\u{fffd}b\u{fffd}\u{fffd}"),
         ] {
             assert_eq!(printable(text), expected);
         }

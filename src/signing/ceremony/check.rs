@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
+
 use super::Ceremony;
 use super::documents::{Document, DocumentId, Shortfall};
 use super::releases::is_long_lived;
@@ -9,7 +11,9 @@ use super::roles::{RoleName, role_keys};
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
-use crate::formats::tuf::{DelegatedRole, KeyId, MAX_SIGNED, Root, Signers, Target, Targets, names};
+use crate::formats::tuf::{
+    DelegatedRole, KeyId, MAX_SIGNED, RETIRED_LIFETIME, ROOT_LIFETIME, Root, Signers, Target, Targets, names,
+};
 use crate::signing::trust::{Trust, TrustError};
 use crate::signing::verify::check_scope;
 use crate::signing::{PublicKey, Violation};
@@ -25,6 +29,8 @@ pub enum Refused {
     Version { path: DocumentId, expected: u64, found: u64 },
     #[error("`{path}` expired at {}", rfc3339(*at))]
     Expired { path: DocumentId, at: Time },
+    #[error("`{path}` would be valid until {}, which is more than {} days ahead", rfc3339(*at), most.num_days())]
+    ValidTooLong { path: DocumentId, at: Time, most: TimeDelta },
     #[error("`{path}` would have {bytes} bytes, and at most {MAX_SIGNED} are allowed")]
     TooLarge { path: DocumentId, bytes: u64 },
     #[error("there is no root, or no targets role")]
@@ -110,12 +116,33 @@ impl Ceremony {
             });
         }
         let expiries = documents.into_iter().filter_map(|document| Some((document.id, document.expires?)));
+        let expiries: Vec<(DocumentId, Time)> = expiries.collect();
+        for (id, at) in &expiries {
+            let most = self.longest(id, now);
+            if *at > now + most {
+                return Err(Refused::ValidTooLong { path: id.clone(), at: *at, most });
+            }
+        }
         // A root or a targets role that is not signed again stays in use, so it must not have expired either.
         let (root, targets) = (root.signed(), targets.signed());
         let top = [(DocumentId::Root(root.version), root.expires), (DocumentId::Targets, targets.expires)];
-        match expiries.chain(top).find(|(_, at)| *at <= now) {
+        match expiries.into_iter().chain(top).find(|(_, at)| *at <= now) {
             Some((path, at)) => Err(Refused::Expired { path, at }),
             None => Ok(()),
+        }
+    }
+
+    /// How far ahead a document may expire: a year more than it is made for, since clocks differ. The expiry
+    /// is what ends the use of a stolen key, and whoever passes the file on could have put it off for ever.
+    fn longest(&self, id: &DocumentId, now: Time) -> TimeDelta {
+        let is_retired = |line: &LineName| {
+            let before = self.before.as_ref().and_then(|before| before.lines().get(line));
+            self.retires.as_ref().is_some_and(|retires| retires.line == *line)
+                || before.is_some_and(|role| is_long_lived(role.signed(), now))
+        };
+        match id {
+            DocumentId::Line(line) if is_retired(line) => RETIRED_LIFETIME + ROOT_LIFETIME,
+            _ => ROOT_LIFETIME + ROOT_LIFETIME,
         }
     }
 

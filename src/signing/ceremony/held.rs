@@ -52,9 +52,9 @@ struct Form {
 }
 
 impl Held {
-    /// A root that a keeper has kept.
-    pub const fn root(root: Signed<Root>) -> Self {
-        Self { root, targets: None }
+    /// A root that a keeper has kept, and the top targets role, if they have kept that too.
+    pub const fn kept(root: Signed<Root>, targets: Option<Signed<Targets>>) -> Self {
+        Self { root, targets }
     }
 
     /// The version of the root.
