@@ -104,6 +104,8 @@ struct Schedule {
 struct Hindrance {
     /// Whether the clock is in doubt.
     is_doubted: bool,
+    /// Whether the catalog could be read for its stops only.
+    is_unsettled: bool,
     /// Why the newest catalog cannot be read.
     unreadable: Option<Degraded>,
     /// Why the witness has not been asked yet.
@@ -184,7 +186,12 @@ impl Promoter {
         let unreadable = self.watching.unreadable().cloned();
         let unasked = self.shared.unasked.load_full();
         let unasked = unasked.map(|why| Degraded::WitnessUnasked { why: (*why).clone() });
-        let hindrance = Hindrance { is_doubted: doubt.is_some(), unreadable, unasked };
+        let hindrance = Hindrance {
+            is_doubted: doubt.is_some(),
+            is_unsettled: self.watching.is_unsettled(),
+            unreadable,
+            unasked,
+        };
         // A damaged copy is made again.
         let damaged = self.setup.payloads.scrub(monotonic);
         if changed || damaged || self.schedule.is_time(now, monotonic) || hindrance != self.reported {
@@ -233,9 +240,9 @@ impl Promoter {
     }
 
     /// Whether it commits promotions. It cannot tell what may be promoted while it cannot tell what the catalog has
-    /// lost.
+    /// lost, or while the catalog is being changed.
     fn promotes(&self) -> bool {
-        self.setup.promote && self.memory.forgotten.is_none()
+        self.setup.promote && self.memory.forgotten.is_none() && !self.watching.is_unsettled()
     }
 
     /// Reports failures outside the work of a turn.

@@ -197,6 +197,11 @@ pub fn is_for_a_file(path: &str) -> bool {
     is_catalog_file && place::is_yaml(&path.to_ascii_lowercase())
 }
 
+/// Whether a file with this path is ignored, whatever is in it.
+pub fn is_ignored(path: &str) -> bool {
+    matches!(Place::of(path), Place::Ignored | Place::Leftover)
+}
+
 /// Reads one file on its own.
 pub fn parse(source: Source<'_>) -> ParsedFile {
     let Source { path, bytes } = source;

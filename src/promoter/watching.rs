@@ -19,6 +19,8 @@ pub(super) struct Watching {
     /// When to look for changes next, at the earliest, in monotonic time.
     next: Duration,
     newest: Newest,
+    /// Why nothing may be decided by the catalog as it was last read, except for its stops.
+    unsettled: Option<String>,
 }
 
 /// What is known about the catalog's newest state.
@@ -42,7 +44,7 @@ pub(super) enum Look {
 
 impl Watching {
     pub fn new(watch: Box<dyn Watch>) -> Self {
-        Self { watch, next: Duration::ZERO, newest: Newest::Read }
+        Self { watch, next: Duration::ZERO, newest: Newest::Read, unsettled: None }
     }
 
     /// Why the newest state cannot be read, if it cannot.
@@ -51,6 +53,11 @@ impl Watching {
             Newest::Unreadable(why) => Some(why),
             Newest::Read | Newest::Waiting(_) => None,
         }
+    }
+
+    /// Whether the catalog was last read although it was changing. Then it is good for stops only.
+    pub const fn is_unsettled(&self) -> bool {
+        self.unsettled.is_some()
     }
 
     /// Looks for changes, if it is time to do so.
@@ -68,7 +75,15 @@ impl Watching {
         };
         self.next = start + clock.monotonic().saturating_sub(start) * DUTY;
         match news {
-            News::Ready => return Look::Ready,
+            News::Ready => {
+                self.unsettled = None;
+                return Look::Ready;
+            }
+            News::Unsettled(why) => {
+                self.wait(start, &why);
+                self.unsettled = Some(why);
+                return Look::Ready;
+            }
             News::Nothing => self.newest = Newest::Read,
             News::Arriving(time) => {
                 self.newest = Newest::Read;
@@ -87,7 +102,10 @@ impl Watching {
     pub fn read(&mut self, clock: &dyn Clock) -> Option<Snapshot> {
         match self.watch.read(clock.now()) {
             Ok(snapshot) => {
-                self.newest = Newest::Read;
+                match self.unsettled.clone() {
+                    Some(why) => self.wait(clock.monotonic(), &why),
+                    None => self.newest = Newest::Read,
+                }
                 return Some(snapshot);
             }
             Err(error @ (ReadError::Changing(_) | ReadError::Busy(_))) => {

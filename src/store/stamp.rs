@@ -25,6 +25,9 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// The stamp of a file whose content does not matter.
+    pub const NONE: Self = Self { size: 0, inode: 0, modified: 0, changed: 0 };
+
     /// Takes the stamp from a file's metadata.
     pub fn of(metadata: &Metadata) -> Self {
         let nanos = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);

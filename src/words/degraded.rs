@@ -70,7 +70,7 @@ pub fn degraded(degraded: &Degraded) -> String {
             "`trust/` is not a valid successor to what was published ({why}), so the published keys and roles stay in use; restore `trust/` (`tidegate recover --trust` takes it from the last publication), or sign its next version"
         ),
         Degraded::Unread { why } => {
-            format!("the catalog has changed, but the change cannot be read: {why}; find out which program keeps changing it, and run `tidegate catalog check`")
+            format!("the catalog is not settled, so only stops are taken from it: {why}; find out which program keeps changing it, and run `tidegate catalog check`")
         }
         Degraded::WitnessUnasked { why } => format!(
             "the witness has not been asked yet, so nothing shows that this server is not behind what is published there: {why}; the server keeps trying: check that the witness is up, or restart the server without `--witness`"

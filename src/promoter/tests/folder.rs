@@ -29,6 +29,45 @@ fn a_yank_is_served_while_a_payload_is_being_uploaded() {
 }
 
 #[test]
+fn a_yank_is_served_while_another_file_keeps_changing_and_nothing_is_promoted_meanwhile() {
+    let place = Place::with(&["1.8.3", "1.8.4", "1.8.5"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.5");
+    place.pass(t("2018-01-15") - place.clock.at() - SECOND * 3);
+    yank(&place, "channels/1.8/1.8.5.yaml");
+    let other = place.path("channels/1.8/1.8.3.yaml");
+    let text = fs::read_to_string(&other).unwrap();
+    for n in 0..50 {
+        fs::write(&other, format!("{text}# {n}\n")).unwrap();
+        promoter.turn();
+        place.pass(TimeDelta::milliseconds(100));
+    }
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
+    assert_eq!(degraded(&shared), []);
+    assert_eq!(place.in_production("1.8.4"), None);
+    place.settle(&mut promoter);
+    assert!(place.in_production("1.8.4").is_some());
+}
+
+#[test]
+fn a_file_that_is_ignored_delays_nothing_however_often_it_changes() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    let left = place.path("channels/1.8/1.8.4.yaml.tmp");
+    fs::write(&left, "").unwrap();
+    place.settle(&mut promoter);
+    yank(&place, "channels/1.8/1.8.4.yaml");
+    for n in 0..5 {
+        fs::write(&left, vec![b'x'; n]).unwrap();
+        promoter.turn();
+        place.pass(TimeDelta::milliseconds(200));
+    }
+    assert_eq!(latest(&shared, "1.8-preproduction"), serde_json::Value::Null);
+}
+
+#[test]
 fn a_yank_behind_a_link_is_served() {
     let place = Place::with(&["1.8.4"]);
     fs::create_dir(place.path("channels/.shared")).unwrap();

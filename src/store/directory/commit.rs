@@ -52,7 +52,7 @@ impl Directory {
         if let Some(path) = tree.as_ref().and_then(WorkTree::at_work) {
             return Err(CommitError::Busy(busy(&path)));
         }
-        self.at(base, now, |from| act(from, tree.as_ref()))
+        self.at(base, now, whatever, |from| act(from, tree.as_ref()))
     }
 
     /// Calls `act` with the catalog, if it is still at `base`.
@@ -60,10 +60,11 @@ impl Directory {
         &self,
         base: &Revision,
         now: Time,
+        whatever: bool,
         act: impl FnOnce(Base<'_>) -> Result<T, CommitError>,
     ) -> Result<T, CommitError> {
         let mut cache = self.cache();
-        let (snapshot, listing) = self.read_cached(&mut cache, now)?;
+        let (snapshot, listing) = self.read_cached(&mut cache, now, whatever)?;
         let found = snapshot.revision;
         if found != *base {
             return Err(CommitError::Conflict { base: *base, found });
@@ -83,7 +84,10 @@ impl Directory {
         changes: &[Change],
     ) -> Result<Revision, CommitError> {
         let Plan { files, .. } = plan_all(from, changes)?;
-        self.clear(from.listing)?;
+        // Other files may keep changing. The file of a stop is looked at again right before it is replaced.
+        if !Change::only_stop(changes) {
+            self.clear(from.listing)?;
+        }
         for (written, file) in files.iter().enumerate() {
             let all = files.len();
             self.write(from, file, &files[..written], tree).map_err(|stop| match stop {

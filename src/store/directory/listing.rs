@@ -13,7 +13,7 @@ use super::entry::{DEPTH, Outside, PERMIT, Unusable, inside, is_passed_over};
 use super::{unreadable, unreadable_folder};
 use crate::domain::Time;
 use crate::formats::tuf::MAX_SIGNED;
-use crate::formats::yaml::{ParsedFile, Source, is_for_a_file, parse};
+use crate::formats::yaml::{ParsedFile, Source, is_for_a_file, is_ignored, parse};
 use crate::store::durable::{self, present};
 use crate::store::plain;
 use crate::store::port::{EVERY, ReadError};
@@ -49,6 +49,8 @@ enum Kind {
     Catalog,
     Trust,
     Manifest,
+    /// Only its name matters, so a program that keeps writing to it delays nothing.
+    Ignored,
 }
 
 /// A file as it was last read.
@@ -145,6 +147,10 @@ impl Listing {
                 continue;
             }
             let kind = if key.starts_with("trust/") { Kind::Trust } else { Kind::Catalog };
+            if kind == Kind::Catalog && is_ignored(&key) {
+                self.add(key, path, Kind::Ignored, Ok(Stamp::NONE));
+                continue;
+            }
             if kind == Kind::Trust && path.extension().is_none_or(|end| end != "json") {
                 continue;
             }
@@ -268,7 +274,7 @@ impl Listed {
     fn load(&self, key: &str, known: Option<&Cached>) -> Option<Cached> {
         let unreadable = |why: &str, hint: &str| {
             let content = match self.kind {
-                Kind::Catalog => Content::Parsed(ParsedFile::unreadable(key, why, hint)),
+                Kind::Catalog | Kind::Ignored => Content::Parsed(ParsedFile::unreadable(key, why, hint)),
                 Kind::Trust | Kind::Manifest => Content::Signed(Err(why.to_owned())),
             };
             Some(Cached { stamp: None, digest: Sha256::digest(why).into(), content })
@@ -277,6 +283,10 @@ impl Listed {
             Ok(stamp) => *stamp,
             Err(Unusable { why, hint }) => return unreadable(why, hint),
         };
+        if self.kind == Kind::Ignored {
+            let content = Content::Parsed(parse(Source { path: key, bytes: b"" }));
+            return Some(Cached { stamp: Some(stamp), digest: Sha256::digest(b"").into(), content });
+        }
         let limit = if self.kind == Kind::Catalog { MAX_FILE } else { MAX_DOCUMENT };
         let read = match present(read(&self.path, stamp, limit)) {
             Ok(read) => read.flatten(),
@@ -291,7 +301,9 @@ impl Listed {
             // The same bytes with a new stamp need no parsing.
             Some(known) if known.digest == digest && known.stamp.is_some() => known.content.clone(),
             _ => match self.kind {
-                Kind::Catalog => Content::Parsed(parse(Source { path: key, bytes: &read }).without_text()),
+                Kind::Catalog | Kind::Ignored => {
+                    Content::Parsed(parse(Source { path: key, bytes: &read }).without_text())
+                }
                 Kind::Trust | Kind::Manifest => Content::Signed(Ok(read.into())),
             },
         };

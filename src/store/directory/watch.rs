@@ -13,12 +13,18 @@ use super::git::{busy, work_tree};
 use super::listing::Listing;
 use crate::domain::Time;
 use crate::store::durable::present;
-use crate::store::port::{CatalogStore, News, ReadError, Snapshot, Watch};
+use crate::store::port::{News, ReadError, Snapshot, Watch};
 use crate::store::stamp::Stamp;
 
 /// A folder is read once nothing in it has changed for this long. That is enough for an editor to save a
 /// file or for a few files to be copied, and too short for anyone to notice.
 const STILL: Duration = Duration::from_millis(250);
+
+/// While files keep changing, the catalog is read for its stops after this time, and again each time.
+const AT_LAST: Duration = Duration::from_secs(2);
+
+/// A git operation that takes this long was killed, or waits for somebody. Then stops no longer wait for it.
+const GIT_AT_LAST: Duration = Duration::from_secs(60);
 
 /// Payload files are checked once none has changed for this long. By then their stamps can be trusted, so
 /// that gigabytes are not read again and again.
@@ -96,6 +102,12 @@ struct Quiet {
     read: Option<(u64, u64)>,
     /// When payloads began to differ from what was last read, while the catalog did not.
     moving: Option<Duration>,
+    /// Since when the catalog differs from what was last read.
+    waiting: Option<Duration>,
+    /// Since when git is at work.
+    git: Option<Duration>,
+    /// Whether the catalog was last read although it was changing.
+    unsettled: bool,
 }
 
 /// The last fingerprint, and when it was first seen.
@@ -119,11 +131,13 @@ impl Seen {
 pub(super) struct FolderWatch {
     directory: Arc<Directory>,
     quiet: Quiet,
+    /// Whether it must be read although it is changing.
+    unsettled: bool,
 }
 
 impl FolderWatch {
     pub fn new(directory: Arc<Directory>) -> Self {
-        Self { directory, quiet: Quiet::default() }
+        Self { directory, quiet: Quiet::default(), unsettled: false }
     }
 }
 
@@ -132,18 +146,20 @@ impl Watch for FolderWatch {
         let news = self.quiet.look(&Scan::take(&self.directory.catalog, &self.directory.payloads)?, now);
         // The first read does not wait for the folder to settle.
         let is_first = self.quiet.read.is_none() && matches!(news, News::Settling(_));
-        Ok(if is_first { News::Ready } else { news })
+        let news = if is_first { News::Ready } else { news };
+        self.unsettled = matches!(news, News::Unsettled(_));
+        Ok(news)
     }
 
     /// A checkout that git is still writing must not be read.
     fn read(&mut self, now: Time) -> Result<Snapshot, ReadError> {
         // Scan before reading, so that the next scan notices any change made during the read.
         let scan = Scan::take(&self.directory.catalog, &self.directory.payloads)?;
-        if let Some(path) = &scan.git {
+        if let Some(path) = scan.git.as_ref().filter(|_| !self.unsettled) {
             return Err(ReadError::Busy(busy(path)));
         }
-        let snapshot = self.directory.read(now)?;
-        self.quiet.done(&scan);
+        let (snapshot, _) = self.directory.read_cached(&mut self.directory.cache(), now, self.unsettled)?;
+        self.quiet.done(&scan, self.unsettled);
         Ok(snapshot)
     }
 }
@@ -155,27 +171,39 @@ impl Quiet {
         let still = self.catalog.still(scan.catalog, now);
         let payloads_still = self.payloads.still(scan.payloads, now);
         let (catalog, payloads) = self.read.unzip();
-        let is_read = catalog == Some(scan.catalog);
+        let is_seen = catalog == Some(scan.catalog);
+        let is_read = is_seen && !self.unsettled;
+        let since = scan.git.as_ref().map(|_| self.git.unwrap_or(now));
+        self.git = since;
         if is_read && payloads == Some(scan.payloads) {
-            self.moving = None;
+            (self.moving, self.waiting) = (None, None);
             return News::Nothing;
         }
-        if let Some(path) = &scan.git {
+        self.waiting = (!is_seen).then(|| self.waiting.unwrap_or(now));
+        let waiting = self.waiting.map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        if let Some((path, since)) = scan.git.as_ref().zip(since)
+            && (is_seen || now.saturating_sub(since) < GIT_AT_LAST)
+        {
             return News::Busy(busy(path));
         }
         if !is_read {
-            return if still < STILL { News::Settling(STILL.saturating_sub(still)) } else { News::Ready };
+            return match (&scan.git, still < STILL) {
+                (None, false) => News::Ready,
+                (Some(path), false) => News::Unsettled(busy(path)),
+                (_, true) if waiting >= AT_LAST => News::Unsettled("it keeps changing".to_owned()),
+                (_, true) => News::Settling(STILL.saturating_sub(still)),
+            };
         }
         let moving = now.saturating_sub(*self.moving.get_or_insert(now));
         let wait = PAYLOADS_STILL.saturating_sub(payloads_still).min(PAYLOADS_AT_LAST.saturating_sub(moving));
         if wait.is_zero() { News::Ready } else { News::Arriving(wait) }
     }
 
-    /// Records that the catalog was read after this scan, so that the next scan shows what has changed
+    /// Records that the catalog was read after this scan, perhaps although it was changing, so that the next scan shows what has changed
     /// since.
-    fn done(&mut self, scan: &Scan) {
+    fn done(&mut self, scan: &Scan, unsettled: bool) {
         self.read = Some((scan.catalog, scan.payloads));
-        self.moving = None;
+        (self.moving, self.waiting, self.unsettled) = (None, None, unsettled);
     }
 }
 

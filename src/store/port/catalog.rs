@@ -155,6 +155,9 @@ pub enum News {
     Busy(String),
     /// There is something to read.
     Ready,
+    /// The catalog has been changing, or somebody has been working on it, for long. It can be read for the
+    /// stops that are in it, which must not wait for ever; nothing else may be decided by it.
+    Unsettled(String),
 }
 
 /// Identifies one state of a catalog: the same revision means the same state.

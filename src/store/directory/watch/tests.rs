@@ -24,9 +24,45 @@ fn a_folder_is_read_once_it_is_still_and_git_is_done() {
     ] {
         assert_eq!(quiet.look(&scan(fingerprint, git), ms(at)), expected, "at {at} ms");
     }
-    quiet.done(&scan(3, None));
+    quiet.done(&scan(3, None), false);
     assert_eq!(quiet.look(&scan(3, Some("index.lock")), ms(700)), News::Nothing);
     assert_eq!(quiet.look(&scan(4, None), ms(800)), News::Settling(ms(250)));
+}
+
+#[test]
+fn stops_wait_two_seconds_for_files_that_keep_changing_and_a_minute_for_git() {
+    let (s, ms) = (Duration::from_secs, Duration::from_millis);
+    let unsettled = |why: &str| News::Unsettled(why.to_owned());
+    let mut quiet = Quiet::default();
+    for n in 0..20 {
+        let turn = quiet.look(&scan(100 + n, None), ms(100 * n));
+        assert_eq!(turn, News::Settling(STILL), "{n}");
+    }
+    assert_eq!(quiet.look(&scan(200, None), s(2)), unsettled("it keeps changing"));
+    quiet.done(&scan(200, None), true);
+    // Then the next ones wait as long, and at last it is read again, although it looks the same.
+    assert_eq!(quiet.look(&scan(201, None), ms(2100)), News::Settling(STILL));
+    assert_eq!(quiet.look(&scan(202, None), ms(4100)), unsettled("it keeps changing"));
+    quiet.done(&scan(202, None), true);
+    assert_eq!(quiet.look(&scan(202, None), ms(4350)), News::Ready);
+    quiet.done(&scan(202, None), false);
+
+    let git = Some("index.lock");
+    let busy = busy(Path::new("index.lock"));
+    for (at, catalog, expected) in [
+        (10, 202, News::Nothing),
+        (60, 203, News::Busy(busy.clone())),
+        (69, 203, News::Busy(busy.clone())),
+        (70, 203, unsettled(&busy)),
+    ] {
+        assert_eq!(quiet.look(&scan(catalog, git), s(at)), expected, "at {at} s");
+    }
+    quiet.done(&scan(203, git), true);
+    assert_eq!(quiet.look(&scan(203, git), s(80)), News::Busy(busy.clone()), "it was read");
+    assert_eq!(quiet.look(&scan(204, git), s(90)), News::Settling(STILL));
+    assert_eq!(quiet.look(&scan(204, git), s(91)), unsettled(&busy));
+    quiet.done(&scan(204, git), true);
+    assert_eq!(quiet.look(&scan(204, None), s(92)), News::Ready);
 }
 
 #[test]
@@ -34,7 +70,7 @@ fn payloads_that_arrive_do_not_keep_the_catalog_from_being_read_and_are_looked_a
     let s = Duration::from_secs;
     let mut quiet = Quiet::default();
     let scan = |catalog, payloads| Scan { catalog, payloads, git: None };
-    let read = |quiet: &mut Quiet, catalog, payloads| quiet.done(&scan(catalog, payloads));
+    let read = |quiet: &mut Quiet, catalog, payloads| quiet.done(&scan(catalog, payloads), false);
     for (at, catalog, payloads, expected) in [
         (0, 1, 1, News::Settling(STILL)),
         // An upload is under way.
