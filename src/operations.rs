@@ -172,7 +172,8 @@ pub struct Outcome {
     pub notes: Vec<Note>,
 }
 
-/// What an operation acts on. A channel is given by its own name, never by an alias.
+/// What an operation acts on. A channel is given by its own name, and by an alias only if several faulty lines
+/// claim that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Subject {

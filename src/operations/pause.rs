@@ -32,7 +32,11 @@ pub(super) fn pause<'a>(
         return Err(Refused::Paused { channel: &stage.channel, pause: present });
     }
     let notes = channels.iter().flat_map(|channel| Note::of_line(catalog, channel.line)).collect();
-    Ok(Outcome { notes, ..Outcome::of(subject(channel), changes) })
+    let subject = match channels[..] {
+        [channel] => subject(channel),
+        _ => Subject::Channel { channel: name.clone() },
+    };
+    Ok(Outcome { notes, ..Outcome::of(subject, changes) })
 }
 
 /// Ends the pause of a channel.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::channel::StageName;
 use crate::domain::release::Yank;
-use crate::operations::{Author, Operation};
+use crate::operations::{Author, Operation, Subject};
 
 const EATS: &str = "eats data";
 
@@ -136,13 +136,14 @@ pub fn pause(channel: &str) -> Operation {
 }
 
 /// Stops something by command.
-pub fn stop(place: &Place, operation: &Operation) {
+pub fn stop(place: &Place, operation: &Operation) -> Subject {
     let (directory, now) = (place.directory(), place.clock.at());
     let snapshot = directory.read(now).unwrap();
     let outcome = operation.plan(&snapshot.reading.catalog, now).unwrap();
     assert!(outcome.is_change(), "{operation:?}");
     let failed = directory.commit(&snapshot.revision, &outcome.changes, now).err();
     assert!(failed.is_none(), "{operation:?}: {failed:?}");
+    outcome.subject
 }
 
 /// The folder of a line is copied, as a backup or to begin another line.
@@ -185,7 +186,8 @@ fn a_pause_of_a_name_that_two_faulty_lines_claim_pauses_both() {
     place.settle(&mut promoter);
     fs::create_dir(place.path("channels/1.6")).unwrap();
     fs::write(place.path("channels/1.6/line.yaml"), text.replace("1.8", "1.6")).unwrap();
-    stop(&place, &pause("next"));
+    let subject = stop(&place, &pause("next"));
+    assert_eq!(subject, Subject::Channel { channel: "next".parse().unwrap() });
     assert!(is_in(&place, "1.6/line.yaml") && is_in(&place, "1.8/line.yaml"));
     place.settle(&mut promoter);
     assert_eq!(channel_of(&shared)["paused"]["reason"], EATS);
