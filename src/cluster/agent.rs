@@ -1,5 +1,6 @@
 //! The agent: checks, downloads and applies, in a loop.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -11,7 +12,7 @@ use super::command::{self, Ended};
 use super::download::{Download, check, wanted};
 use super::folder::{Approval, Begun, Cluster, Config, Failure, Folder, MOST_TRIES, Record, Step};
 use super::http::Stop;
-use super::look::{Look, look};
+use super::look::{Look, is_advised, look};
 use super::notes;
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
@@ -205,7 +206,7 @@ impl Agent {
             Some(failure) => {
                 cluster.config.approval == Approval::Automatic
                     && failure.tries < MOST_TRIES
-                    && retry_at(failure) <= self.clock.now()
+                    && is_due(failure, self.clock.now())
             }
         }
     }
@@ -230,8 +231,20 @@ impl Agent {
         let payloads = wanted(version, &release.payloads, look.config.arch.as_deref())?;
         self.step(Step::Download)?;
         let downloads = self.folder.downloads(version);
-        remove_other_downloads(&downloads);
-        let download = Download { fetch: &*look.server, folder: &downloads, stop: &|| self.must_stop() };
+        let checked = Cell::new(self.clock.monotonic());
+        let interval = Duration::from_secs(look.config.interval);
+        // A server could let a payload trickle for days, and keep a yank from the agent for as long.
+        let is_outdated = || {
+            if self.clock.monotonic().saturating_sub(checked.get()) < interval {
+                return false;
+            }
+            let is_advised = is_advised(version, &self.folder, &self.clock, &self.stop);
+            checked.set(self.clock.monotonic());
+            !is_advised
+        };
+        let stop = || self.must_stop() || is_outdated();
+        let download = Download { fetch: &*look.server, folder: &downloads, stop: &stop };
+        download.clear(&release.payloads, &payloads)?;
         download.check_space(&payloads)?;
         for payload in &payloads {
             download.payload(version, payload)?;
@@ -358,14 +371,6 @@ fn stopped(version: &Version) -> Refusal {
     Refusal::Stopped { what: format!("the update to `{version}`") }
 }
 
-/// Removes the downloads of other releases. Ignores errors, since leftover files only take up space.
-fn remove_other_downloads(keep: &Path) {
-    let Some(entries) = keep.parent().and_then(|above| fs::read_dir(above).ok()) else { return };
-    for path in entries.flatten().map(|entry| entry.path()).filter(|path| path != keep) {
-        let _ = fs::remove_dir_all(path);
-    }
-}
-
 /// Records that an update has failed which was started more than once without being seen to end. The first
 /// time may have been a power cut, but a machine that goes down each time must not be kept at it.
 fn note_interruption(Cluster { record, .. }: &mut Cluster, at: Time) {
@@ -381,6 +386,11 @@ fn note_interruption(Cluster { record, .. }: &mut Cluster, at: Time) {
 fn is_wanted(Cluster { config, orders, .. }: &Cluster, version: &Version) -> bool {
     let approved = config.approval == Approval::Automatic || orders.approved.as_ref() == Some(version);
     approved && orders.paused.is_none()
+}
+
+/// Whether an automatic retry is due. A failure in the future was recorded while the clock was fast.
+fn is_due(failure: &Failure, now: Time) -> bool {
+    now < failure.at || retry_at(failure) <= now
 }
 
 /// When an automatic retry is due.

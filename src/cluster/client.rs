@@ -120,8 +120,8 @@ impl Client {
         let session = Session::new(fetch, self.trusted.read()?, Arc::clone(&self.clock), now);
         let before = session.state();
         let manifests = match before {
-            Some(before) if now < before.verified() => {
-                return Err(Refusal::ClockBack { now, known: before.verified() });
+            Some(before) if now < before.passed() => {
+                return Err(Refusal::ClockBack { now, known: before.passed() });
             }
             Some(before) => Manifests::new(&session, before.known(), now, self.options)?,
             None => {

@@ -13,7 +13,7 @@ use crate::domain::payload::{Payload, Sha256};
 use crate::domain::version::Version;
 use crate::formats::tuf::names;
 use crate::signing::verify::Violation;
-use crate::store::durable::{self, Mode};
+use crate::store::durable::{self, Mode, present};
 use crate::store::plain;
 
 /// Large enough for efficient reads, and small enough that a pause takes effect at once.
@@ -102,6 +102,26 @@ impl Download<'_> {
         let files: Vec<_> = payloads.iter().filter(|payload| missing(payload) > 0).collect();
         let files: Vec<_> = files.iter().map(|payload| format!("`{}`", payload.file)).collect();
         Err(Refusal::NoSpace { files: files.join(", "), needed, free })
+    }
+
+    /// Removes the payloads of the release that are not `wanted` any more, such as those for another
+    /// architecture, and the downloads of other releases.
+    ///
+    /// # Errors
+    /// When a payload cannot be removed: it would be applied with the others. What is left of other releases
+    /// only takes up space.
+    pub fn clear(&self, payloads: &[Payload], wanted: &[&Payload]) -> Result<(), Refusal> {
+        for payload in payloads.iter().filter(|payload| !wanted.contains(payload)) {
+            for path in [self.folder.join(&payload.file), self.part(payload)] {
+                present(fs::remove_file(&path)).map_err(Refusal::state(&path))?;
+            }
+        }
+        let others = self.folder.parent().and_then(|above| fs::read_dir(above).ok());
+        let others = others.into_iter().flatten().flatten().map(|entry| entry.path());
+        for path in others.filter(|path| path != self.folder) {
+            let _ = fs::remove_dir_all(path);
+        }
+        Ok(())
     }
 
     /// Where the part of a payload is that has arrived so far.

@@ -60,6 +60,13 @@ fn try_look(folder: &Folder, clock: &SharedClock, patient: bool, stop: &Stop) ->
     Ok(Look { config, client, server, checked, outage })
 }
 
+/// Looks at a cluster again, and returns whether a release is still the one that it should take.
+pub fn is_advised(version: &Version, folder: &Folder, clock: &SharedClock, stop: &Stop) -> bool {
+    let looked = look(folder, clock, true, stop);
+    let target = |look: &Look| look.checked.answer().advice.target().map(|target| target.version.clone());
+    looked.is_ok_and(|look| target(&look).as_ref() == Some(version))
+}
+
 /// Makes the client of a cluster, and the server that it asks.
 ///
 /// # Errors

@@ -53,7 +53,7 @@ pub enum Refusal {
     #[error("release `{0}` follows a different line than its channel says")]
     WrongLine(Version),
     #[error(
-        "this machine's clock says `{}`, but documents were already verified at `{}`",
+        "this machine's clock says `{}`, but documents that were verified already were signed at `{}`",
         rfc3339(*.now),
         rfc3339(*.known)
     )]

@@ -102,7 +102,7 @@ impl Session {
 
     /// The `ETag` that `tidegate serve` gives to the trusted timestamp, while a "not modified" can be right.
     fn held(&self, state: &State) -> Option<String> {
-        let is_recent = self.now - state.verified() < LONGEST_HELD;
+        let is_recent = self.now - state.passed() < LONGEST_HELD;
         let is_current = self.now < state.timestamp.signed().expires;
         let digest = Target::of(state.timestamp.raw()).hashes.sha256;
         (is_recent && is_current).then(|| format!("\"{}\"", digest.short()))

@@ -19,7 +19,7 @@ use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::payload::Sha256;
 use crate::formats::seconds;
-use crate::formats::tuf::{KeyId, Root, Snapshot, Target, Timestamp};
+use crate::formats::tuf::{KeyId, Root, Snapshot, TIMESTAMP_LIFETIME, Target, Timestamp};
 use crate::signing::Signed;
 use crate::signing::continuity::Known;
 use crate::signing::verify::Verified;
@@ -36,8 +36,7 @@ pub struct Trusted {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Memory {
-    /// When this state was verified. If the clock shows an earlier time, it is wrong, and expired documents
-    /// would be accepted.
+    /// When this state was verified, by this machine's clock.
     #[serde(with = "seconds")]
     verified: Time,
     seen: Seen,
@@ -93,9 +92,12 @@ pub struct State {
 }
 
 impl State {
-    /// When it was verified, in whole seconds.
-    pub const fn verified(&self) -> Time {
-        self.memory.verified
+    /// The latest time that has certainly passed: when the timestamp was signed. If the clock shows an
+    /// earlier time, it is wrong, and expired documents would be accepted. What the clock showed at the last
+    /// check proves nothing: it may have been fast.
+    pub fn passed(&self) -> Time {
+        let signed = self.timestamp.signed().expires.checked_sub_signed(TIMESTAMP_LIFETIME);
+        self.memory.verified.min(signed.unwrap_or(Time::MIN_UTC))
     }
 
     pub const fn seen(&self) -> &Seen {

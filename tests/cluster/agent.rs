@@ -1,8 +1,13 @@
 //! The real program, from adding a cluster to its update.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use tidegate::clock::{Clock as _, SystemClock};
 
 use super::desk::Desk;
+use super::site::{Site, reply};
+use super::spawn::{Response, get};
 
 const FROM: &str = "v1.8.4-tectonic.1";
 const TO: &str = "1.8.9-tectonic.4";
@@ -304,4 +309,31 @@ fn a_release_is_not_applied_without_a_payload_where_it_has_some() {
     desk.add("1.8-production", FROM, apply, &["--approval", "automatic", "--replace", "--arch", "amd64"]);
     assert!(desk.once().status.success());
     assert_eq!((desk.read("version").as_str(), desk.read("log").as_str()), (TO, "applied\n"));
+}
+
+#[test]
+fn a_download_that_a_mirror_lets_trickle_keeps_no_check_from_the_agent() {
+    let desk = Desk::new();
+    let (address, begun) = (desk.server.address.clone(), AtomicBool::new(false));
+    let mirror = Site::new(move |request, send| {
+        let Response { status, body } = get(&address, &request.path);
+        let status = if status == 200 { "200 OK" } else { "404 Not Found" };
+        if request.path.contains("payload.json") {
+            begun.store(true, Ordering::SeqCst);
+            send(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes());
+            while send(b"x") {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        } else if request.path.ends_with("/timestamp.json") && begun.load(Ordering::SeqCst) {
+            reply(send, "200 OK", &[], b"garbage");
+        } else {
+            reply(send, status, &[], &body);
+        }
+    });
+    let add = ["cluster", "add", "c", "--demo", "--server", &mirror.address, "--channel", "1.8-production"];
+    let rest = ["--root", "root.json", "--current", "echo 1.8.4-tectonic.1", "--apply", "echo applied > log"];
+    desk.run(&[&add[..], &rest, &["--approval", "automatic", "--interval", "1s"]].concat());
+    let _agent = desk.agent();
+    desk.until_file("agent.log", "the download of `payload.json` was stopped");
+    assert_eq!(desk.read("log"), "");
 }

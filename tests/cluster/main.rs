@@ -11,6 +11,9 @@ mod memory;
 #[path = "../signing/repository.rs"]
 #[allow(dead_code, reason = "what makes a repository go wrong in other ways is for other tests")]
 mod repository;
+#[path = "../hostile/site.rs"]
+#[allow(dead_code, reason = "most of its misbehaviour is for the hostile suite")]
+mod site;
 #[path = "../serve/spawn.rs"]
 #[allow(dead_code, reason = "what looks into a server is for other tests")]
 mod spawn;

@@ -323,3 +323,31 @@ fn what_does_not_fit_on_the_disk_is_refused_before_the_first_byte() {
     assert_eq!(refusal.kind(), "NoSpace");
     assert!(refusal.to_string().contains("`payload.bin` cannot be downloaded"), "{refusal}");
 }
+
+#[test]
+fn what_is_not_wanted_any_more_is_not_applied_with_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let downloads = folder.path().join("1.8.9");
+    let named = |file: &str| Payload { file: file.to_owned(), ..payload(b"x") };
+    let all = [named("amd64.tar"), named("arm64.tar"), named("any.tar")];
+    let old = folder.path().join("1.8.8");
+    for (folder, file) in [
+        (&downloads, "amd64.tar"),
+        (&downloads, ".amd64.tar.part"),
+        (&downloads, "any.tar"),
+        (&downloads, ".arm64.tar.part"),
+        (&downloads, "unpacked"),
+        (&old, "amd64.tar"),
+    ] {
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join(file), "x").unwrap();
+    }
+    let server = Cut { bytes: Vec::new(), after: 0, parts: true, sent: AtomicU64::new(0) };
+    let download = Download { fetch: &server, folder: &downloads, stop: &|| false };
+    download.clear(&all, &[&all[1], &all[2]]).unwrap();
+    let names = std::fs::read_dir(&downloads).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, [".arm64.tar.part", "any.tar", "unpacked"]);
+    assert!(!old.exists());
+}

@@ -113,11 +113,25 @@ fn a_clock_that_was_turned_back_behind_the_last_state_is_refused() {
     world.publish();
     world.options.stale_ok = TimeDelta::days(90);
     let refusal = world.refused(CHANNEL, CURRENT, "ClockBack");
-    assert!(refusal.to_string().contains("verified at `2018-06-01T00:00:00Z`"), "{refusal}");
+    assert!(refusal.to_string().contains("signed at `2018-06-01T00:00:00Z`"), "{refusal}");
     let recheck = world.client().recheck(&CHANNEL.parse().unwrap(), &Version::parse(CURRENT).unwrap());
     assert_eq!(recheck.unwrap_err().kind(), "ClockBack");
     world.clock.set("2018-06-01T00:00:00Z".parse().unwrap());
     world.check(CHANNEL, CURRENT).unwrap();
+}
+
+#[test]
+fn a_clock_that_was_fast_for_one_check_silences_nothing_once_it_is_right() {
+    let mut world = World::new();
+    let now = world.repository.now;
+    world.clock.set(now + TimeDelta::days(5));
+    world.check(CHANNEL, CURRENT).unwrap();
+    world.clock.set(now);
+    assert!(!world.check(CHANNEL, CURRENT).unwrap().changed);
+    world.publish();
+    assert!(world.check(CHANNEL, CURRENT).unwrap().changed);
+    world.clock.set(now - TimeDelta::seconds(1));
+    world.refused(CHANNEL, CURRENT, "ClockBack");
 }
 
 #[test]
