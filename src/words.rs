@@ -6,6 +6,7 @@
 
 mod ahead;
 mod answers;
+mod coming;
 mod degraded;
 mod doubtful;
 mod evidence;
@@ -24,7 +25,8 @@ use crate::domain::release::{Event, Yank};
 use crate::domain::rfc3339;
 
 pub use ahead::dated_ahead;
-pub use answers::{answer, coming_why, refused_line};
+pub use answers::{answer, refused_line, verified};
+pub use coming::{Ask, coming_why};
 pub use degraded::{DETAILS_ELSEWHERE, clock_doubt, degraded, line_refusal};
 pub use doubtful::doubtful;
 pub use evidence::{objection, payload, payload_hint};

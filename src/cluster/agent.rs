@@ -21,7 +21,6 @@ use crate::domain::payload::Payload;
 use crate::domain::release::Release;
 use crate::domain::version::Version;
 use crate::store::durable::{self, Mode};
-use crate::words;
 
 /// The wait after the first error. It doubles with each further error, up to an hour.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
@@ -167,7 +166,7 @@ impl Agent {
             requests = traffic.requests(),
             bytes = traffic.bytes(),
             "{}",
-            words::answer(&answer)
+            notes::advice(&look.checked, &look.config)
         );
         if let Some(outage) = &look.outage {
             tracing::warn!(cluster = name, kind = outage.kind(), error = %outage, "using the last advice");

@@ -9,12 +9,11 @@ use super::fetch::Pace;
 use super::folder::{Cluster, Config, Failure, Folder, MOST_TRIES, Told};
 use super::http::{Server, Stop};
 use super::manifests::Options;
-use super::notes::of_check;
+use super::notes::{advice, of_check};
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::domain::span::Span;
 use crate::domain::version::Version;
-use crate::words;
 
 /// The result of looking at a cluster.
 pub struct Look {
@@ -94,7 +93,7 @@ pub fn note(cluster: &mut Cluster, checked: &Checked, outage: Option<&Refusal>) 
     record.advice = Some(Told {
         action: answer.advice.action().to_owned(),
         code: answer.advice.code().to_owned(),
-        message: words::answer(&answer),
+        message: advice(checked, config),
     });
     record.expires = Some(checked.expires);
     record.age = checked.age().and_then(|age| u64::try_from(age.num_seconds()).ok());

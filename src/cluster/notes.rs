@@ -4,6 +4,18 @@ use super::client::Checked;
 use super::download::wanted;
 use super::folder::{Approval, Cluster, Config, Failure};
 use crate::domain::rfc3339;
+use crate::words;
+
+/// What a cluster should do, and where to ask for what the signed documents do not say.
+pub fn advice(checked: &Checked, config: &Config) -> String {
+    words::verified(&checked.answer(), &ask(checked, config))
+}
+
+/// The addresses at which the server says more than the signed documents.
+pub fn ask(Checked { channel, current, .. }: &Checked, config: &Config) -> words::Ask {
+    let server = config.server.trim_end_matches('/').to_owned();
+    words::Ask { update: format!("{server}/v1/channels/{channel}/update?version={current}"), server }
+}
 
 /// What a check has found.
 pub fn of_check(checked: &Checked, config: &Config) -> Vec<String> {

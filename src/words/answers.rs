@@ -1,19 +1,32 @@
 //! Answers to clusters. They never name the cluster's version, so that the same sentence serves every
 //! cluster.
 
-use super::{gate, not_promoting};
-use crate::domain::channel::ChannelName;
-use crate::domain::promotion::{Fact, Gate};
+use super::coming::{self, Ask};
+use super::explain::fault;
+use crate::domain::degraded::LineRefusal;
 use crate::domain::release::{Event, Release};
 use crate::domain::rfc3339;
 use crate::domain::upgrade::{
-    Advice, Answer, Blocked, Coming, First, Newer, NoneCode, Step, UpdateCode, Wait, When, Withdrawn,
+    Advice, Answer, Blocked, Coming, Newer, NoneCode, Step, UpdateCode, Wait, Withdrawn,
 };
 use crate::domain::version::Version;
 
 /// Says what a cluster should do, and why.
-pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
+pub fn answer(answer: &Answer<'_>) -> String {
+    told(answer, None)
+}
+
+/// Says what a cluster should do that has worked that out from signed documents, and where to ask for what
+/// they do not say.
+pub fn verified(answer: &Answer<'_>, ask: &Ask) -> String {
+    told(answer, Some(ask))
+}
+
+fn told(Answer { channel, advice }: &Answer<'_>, ask: Option<&Ask>) -> String {
     let (line, channel, follows) = (&channel.line.name, channel.name(), channel.line.follows.as_ref());
+    let expected = |coming: &Coming<'_>| coming::expected(coming, channel, ask);
+    let unknown =
+        |what: &str| ask.map(|ask| format!("the server may know of {what}: `curl '{}'`", ask.update));
     // A line that follows none is entered from nowhere, so nobody is ever at its gate.
     let before = follows.map_or(line, |follows| &follows.line);
     match advice {
@@ -36,7 +49,13 @@ pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
         }
         Advice::None { code, newer } => {
             let Newer { coming, stuck, withdrawn } = newer.as_ref();
+            let is_known = coming.is_some() || matches!(code, NoneCode::Retired { .. });
+            let is_bare = matches!(code, NoneCode::UpToDate) && withdrawn.is_none();
+            let unknown = unknown(if is_bare { "one" } else { "a newer release" }).filter(|_| !is_known);
             let why = match code {
+                NoneCode::UpToDate if is_bare && unknown.is_some() => {
+                    format!("up to date: no signed document names a newer release in `{channel}`")
+                }
                 NoneCode::UpToDate => format!("up to date: this is the latest in `{channel}`"),
                 NoneCode::Retired { retired: Event { at, reason, .. }, next } => {
                     let next = next.map(|next| {
@@ -56,6 +75,9 @@ pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
                 }
             };
             let why = then(why, "; ", withdrawn.as_ref().map(gone));
+            let alone = withdrawn.is_some() && coming.is_none() && ask.is_none();
+            let why = then(why, "; ", alone.then(|| "nothing else is on its way".to_owned()));
+            let why = then(why, "; ", unknown);
             let why = then(why, "; ", coming.as_ref().map(expected));
             then(why, "; ", stuck.as_ref().map(expected))
         }
@@ -89,16 +111,15 @@ pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
             };
             let through = through.name();
             match (take, next) {
-                (Some(take), Some(next)) if next.release.version == take.release.version => {
-                    format!("{why}; update to that first (follow `{through}` until then)")
-                }
-                (Some(_), Some(next)) => {
-                    format!("{why}; update to {} first (follow that channel until then)", step(next))
-                }
-                (None, Some(next)) => format!(
-                    "{why}, and no release there opens the way yet; update to {} first (follow that channel until then)",
-                    step(next)
+                (Some(take), Some(next)) if next.release.version == take.release.version => format!(
+                    "{why}: follow `{through}`, update to `{}`, then follow `{channel}` again",
+                    next.release.version
                 ),
+                (_, Some(next)) => {
+                    let yet = if take.is_none() { ", and no release there opens the way yet" } else { "" };
+                    let (version, through) = (&next.release.version, next.channel.name());
+                    format!("{why}{yet}: follow `{through}` and update to `{version}` first")
+                }
                 (_, None) => {
                     let why = format!(
                         "{why}; the way there leads through `{through}`, which offers nothing higher"
@@ -114,16 +135,29 @@ pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
             } else {
                 format!("so line `{line}` cannot be entered from it, ")
             };
-            let lacks = match first {
-                Some(first) => format!(
-                    "{} must be installed next, which `{through_name}` does not offer yet",
-                    barrier(first, through.line.releases.get(*first))
-                ),
-                None => format!("`{through_name}` offers nothing higher"),
+            let offers = match (fix, ask) {
+                (None, None) => format!("`{through_name}` neither offers nor expects a higher release"),
+                _ => format!("`{through_name}` offers nothing higher"),
             };
-            let why = format!("blocked: this version was yanked ({reason}), {elsewhere}and {lacks}");
-            let until = || "its vendor must offer a higher release, or this one again".to_owned();
-            then(why, "; ", Some(fix.as_deref().map_or_else(until, expected)))
+            let lacks = first.map_or(offers, |first| {
+                format!(
+                    "{} must be installed next, which `{through_name}` does not offer yet",
+                    barrier(first, through.line.releases.get(first))
+                )
+            });
+            let why = format!(
+                "blocked: this version was yanked ({reason}), {elsewhere}and {lacks}: stay on it until"
+            );
+            if let Some(fix) = fix {
+                return format!("{why} a higher release comes; {}", expected(fix));
+            }
+            let place = if through_name == channel {
+                String::new()
+            } else {
+                format!(" in line `{}`", through.line.name)
+            };
+            let why = format!("{why} the vendor offers a higher release{place}, or takes back the yank");
+            then(why, "; ", unknown("a higher release"))
         }
         Advice::Blocked(Blocked::Barrier { barrier: first, channel, stuck }) => {
             let why = format!(
@@ -146,7 +180,7 @@ pub fn answer(Answer { channel, advice }: &Answer<'_>) -> String {
                 None => format!("line `{line}` can be entered from no other line"),
             };
             format!(
-                "blocked: there is no upgrade path from line `{own}`, which this version belongs to, to line `{line}`: {way}; follow `{}` to stay in line `{own}`; only its vendor can open a path, with `follows` in the `line.yaml` of line `{line}`",
+                "blocked: there is no upgrade path from line `{own}`, which this version belongs to, to line `{line}`; follow `{}` to stay in line `{own}`; {way}, unless the vendor changes `follows` in `{line}/line.yaml` of its catalog",
                 stay.name()
             )
         }
@@ -175,67 +209,13 @@ fn barrier(version: &Version, release: Option<&Release>) -> String {
 
 fn gone(Withdrawn { release, yank }: &Withdrawn<'_>) -> String {
     let Event { at, reason, .. } = &yank.event;
-    format!("`{}` was withdrawn at {}: {reason}", release.version, rfc3339(*at))
-}
-
-fn expected(coming: &Coming<'_>) -> String {
-    let (version, through) = (&coming.release.version, coming.channel.name());
-    let overdue = if coming.overdue { ", and is overdue" } else { "" };
-    let why = coming_why(coming).map(|why| format!(": {why}")).unwrap_or_default();
-    let server = coming.not_promoting.map(not_promoting);
-    let due = |channel: &ChannelName| {
-        let due =
-            format!("`{version}` is due for `{channel}`{overdue}, but the server has not promoted it yet");
-        then(due, ": ", server.clone())
-    };
-    let change = match (&server, coming.gate) {
-        (Some(server), _) => server.as_str(),
-        (None, Some(Gate { fact: Fact::Recorded { ahead: true, .. }, .. })) => {
-            "somebody's clock was fast, and only its vendor can date the entry anew"
-        }
-        (None, _) => "only its vendor can let it in earlier",
-    };
-    match (coming.when, coming.first) {
-        (When::At(until), None) => {
-            format!("`{version}` follows at {} at the earliest{why}; {change}", rfc3339(until))
-        }
-        (When::At(until), Some(First { channel, until: first })) => format!(
-            "`{version}` enters `{}` first, at {} at the earliest{why}; it follows in `{through}` at {} at the earliest; {change}",
-            channel.name(),
-            rfc3339(first.unwrap_or(until)),
-            rfc3339(until)
-        ),
-        (When::Due, None) => due(through),
-        (When::Due, Some(First { channel, .. })) => {
-            format!("{}; it follows in `{through}` later", due(channel.name()))
-        }
-        (When::SomebodyActs, Some(First { channel, until })) => {
-            let first = match until {
-                Some(until) => {
-                    format!("enters `{}` first, at {} at the earliest", channel.name(), rfc3339(until))
-                }
-                None => format!("is due for `{}`", channel.name()),
-            };
-            format!("`{version}` {first}{why}; it does not follow in `{through}` until its vendor acts")
-        }
-        (When::Unsigned, _) => format!(
-            "`{version}` is not on offer in `{through}` yet, and no signed document says when or why: ask the server"
-        ),
-        (When::SomebodyActs, None) => {
-            let overdue = if coming.overdue { "overdue, and " } else { "" };
-            format!("`{version}` is {overdue}not on offer in `{through}` until its vendor acts{why}")
-        }
-    }
-}
-
-/// Says what keeps a release out, and what keeps out the barrier that it waits for.
-pub fn coming_why(coming: &Coming<'_>) -> Option<String> {
-    let why = gate(coming.gate.as_ref()?);
-    let behind = coming.behind.and_then(|behind| behind.gate);
-    Some(then(why, ": ", behind.as_ref().map(gate)))
+    format!("`{}` was withdrawn at {} ({reason})", release.version, rfc3339(*at))
 }
 
 /// Says that the line of a channel was refused, and offers nothing new.
-pub fn refused_line(line: &str) -> String {
-    format!("nothing new comes in line `{line}` until its vendor has mended a fault in its catalog")
+pub fn refused_line(line: &str, refusal: &LineRefusal) -> String {
+    format!(
+        "nothing new comes in line `{line}` until the vendor mends a fault in its catalog: {}",
+        fault(refusal)
+    )
 }

@@ -90,7 +90,7 @@ fn entry(line: &Line) -> String {
 }
 
 /// Says why a line was refused, without what only its owners may see: names of files and people.
-const fn fault(refusal: &LineRefusal) -> &'static str {
+pub(super) const fn fault(refusal: &LineRefusal) -> &'static str {
     match refusal {
         LineRefusal::Faulty { .. } => "its files cannot be read",
         LineRefusal::StepsBack(_) => "its files take back what was published",

@@ -68,7 +68,9 @@ pub fn gate(gate: &Gate<'_>) -> String {
             format!("{skipped}frozen from {from} until {until}: {}", freeze.reason)
         }
         Fact::Window { window, .. } => match gate.state {
-            GateState::Waits { until } => format!("promotions happen {window}; next at {}", rfc3339(until)),
+            GateState::Waits { until } => {
+                format!("outside the promotion window ({window}), which opens at {}", rfc3339(until))
+            }
             GateState::Passes => format!("{skipped}promotions happen {window}"),
             GateState::Blocks => format!("promotions happen {window}, which is never"),
         },

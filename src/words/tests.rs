@@ -1,8 +1,9 @@
 //! Sentences of each kind, as people read them.
 
 use super::*;
+use crate::domain::line::Line;
 use crate::domain::promotion::{Decision, decide, decide_line};
-use crate::domain::release::PayloadState;
+use crate::domain::release::{PayloadState, Release};
 use crate::domain::testing::{catalog, event as said, line, release, t, v};
 
 fn remedies_of(decision: &Decision<'_>) -> String {
@@ -64,7 +65,7 @@ fn an_answer_names_what_is_missing_and_what_comes_next() {
         let channel = channel.parse().unwrap();
         answer(&crate::domain::upgrade::answer(&catalog, &decisions, &channel, &v("1.7.3"), now).unwrap())
     };
-    let held = "`1.7.5` is not on offer in `1.7-production` until its vendor acts: held since 2018-02-01T00:00:00Z by ada: etcd loses quorum";
+    let held = "`1.7.5` is held since 2018-02-01T00:00:00Z by ada (etcd loses quorum); it comes once the vendor ends the hold, at 2018-02-15T00:00:00Z at the earliest";
     assert_eq!(
         told(&old, "1.7-production"),
         format!("up to date: this is the latest in `1.7-production`; {held}")
@@ -78,7 +79,7 @@ fn an_answer_names_what_is_missing_and_what_comes_next() {
     let coming = old.clone().with(release("1.7.4", &["2018-02-01"]));
     assert_eq!(
         told(&coming, "1.8-production"),
-        "wait: the upgrade path to line `1.8` leads through `1.7-production`, and nothing there may be installed yet; `1.7.4` follows at 2018-02-15T00:00:00Z at the earliest: soaking for 14d since 2018-02-01T00:00:00Z, until 2018-02-15T00:00:00Z; only its vendor can let it in earlier"
+        "wait: the upgrade path to line `1.8` leads through `1.7-production`, and nothing there may be installed yet; `1.7.4` follows at 2018-02-15T00:00:00Z at the earliest: soaking for 14d since 2018-02-01T00:00:00Z, until 2018-02-15T00:00:00Z; its vendor can shorten this"
     );
     let due = line("1.7", None)
         .with(release("1.7.3", &["2017-12-01", "2017-12-15"]))
@@ -112,12 +113,12 @@ fn an_answer_says_why_there_is_no_way_and_what_else_to_follow() {
     let eight = line("1.8", Some("1.7")).with(release("1.8.1", &["2018-01-01", "2018-01-15"]));
     assert_eq!(
         heard(&eight, "3.0-production", "1.7.9", "2018-02-01"),
-        "blocked: there is no upgrade path from line `1.7`, which this version belongs to, to line `3.0`: line `3.0` can be entered from no other line; follow `1.7-production` to stay in line `1.7`; only its vendor can open a path, with `follows` in the `line.yaml` of line `3.0`"
+        "blocked: there is no upgrade path from line `1.7`, which this version belongs to, to line `3.0`; follow `1.7-production` to stay in line `1.7`; line `3.0` can be entered from no other line, unless the vendor changes `follows` in `3.0/line.yaml` of its catalog"
     );
     let four = line("4.0", Some("3.0")).with(release("4.0.1", &["2018-01-01", "2018-01-15"]));
     let told = heard(&four, "4.0-production", "1.7.9", "2018-02-01");
     assert!(
-        told.contains("to line `4.0`: line `4.0` can only be entered from line `3.0`; follow `1.7-prod"),
+        told.contains("stay in line `1.7`; line `4.0` can only be entered from line `3.0`, unless"),
         "{told}"
     );
     let seven =
@@ -128,7 +129,7 @@ fn an_answer_says_why_there_is_no_way_and_what_else_to_follow() {
         crate::domain::upgrade::answer(&catalog, &[], &"1.8-production".parse().unwrap(), &v("1.7.9"), now);
     assert_eq!(
         answer(&told.unwrap()),
-        "blocked: this version was yanked (breaks DNS), so line `1.8` cannot be entered from it, and `1.7-production` offers nothing higher; its vendor must offer a higher release, or this one again"
+        "blocked: this version was yanked (breaks DNS), so line `1.8` cannot be entered from it, and `1.7-production` neither offers nor expects a higher release: stay on it until the vendor offers a higher release in line `1.7`, or takes back the yank"
     );
 }
 
@@ -141,7 +142,7 @@ fn an_answer_says_what_holds_up_the_barrier_that_a_release_waits_for() {
     let waiting = base.clone().with(barrier).with(release("1.8.3", &["2018-01-01"]));
     assert_eq!(
         heard(&waiting, "1.8-production", "1.8.1", "2018-02-01"),
-        "up to date: this is the latest in `1.8-production`; `1.8.3` is overdue, and not on offer in `1.8-production` until its vendor acts: waiting for barrier `1.8.2`, which is itself blocked: held since 2018-01-02T00:00:00Z by ada: etcd loses quorum"
+        "up to date: this is the latest in `1.8-production`; `1.8.3` is overdue: `1.8.2` must be installed first (no cluster may skip it: moves etcd to version 3), and it is held since 2018-01-02T00:00:00Z by ada (etcd loses quorum); they come once the vendor ends the hold"
     );
     let mut offered = release("1.8.2", &both).barrier();
     offered.summary = Some("moves etcd to version 3".to_owned());
@@ -157,7 +158,7 @@ fn an_answer_tells_of_what_comes_through_an_earlier_channel_and_of_what_was_with
     let frozen = base.clone().frozen("2018-01-01", "2018-01-08", &[]).with(release("1.8.2", &[]));
     assert_eq!(
         heard(&frozen, "1.8-production", "1.8.1", "2018-01-02"),
-        "up to date: this is the latest in `1.8-production`; `1.8.2` enters `1.8-preproduction` first, at 2018-01-08T00:00:00Z at the earliest: frozen from 2018-01-01T00:00:00Z until 2018-01-08T00:00:00Z: end of year; it follows in `1.8-production` at 2018-01-22T00:00:00Z at the earliest; only its vendor can let it in earlier"
+        "up to date: this is the latest in `1.8-production`; `1.8.2` enters `1.8-preproduction` first, at 2018-01-08T00:00:00Z at the earliest: promotions in line `1.8` are frozen from 2018-01-01T00:00:00Z until 2018-01-08T00:00:00Z (end of year); then it soaks for 14d, and enters `1.8-production` at 2018-01-22T00:00:00Z at the earliest; its vendor can shorten this"
     );
     assert_eq!(
         heard(&frozen, "1.8-production", "1.8.1", "2018-01-09"),
@@ -166,7 +167,7 @@ fn an_answer_tells_of_what_comes_through_an_earlier_channel_and_of_what_was_with
     let gone = base.with(release("1.8.2", &["2018-01-01"]).yanked_at("2018-01-05", None));
     assert_eq!(
         heard(&gone, "1.8-production", "1.8.1", "2018-01-09"),
-        "up to date: this is the latest in `1.8-production`; `1.8.2` was withdrawn at 2018-01-05T00:00:00Z: breaks DNS"
+        "up to date: this is the latest in `1.8-production`; `1.8.2` was withdrawn at 2018-01-05T00:00:00Z (breaks DNS); nothing else is on its way"
     );
     let mut ahead = release("1.8.2", &["2018-01-01", "2018-06-01"]);
     ahead.entries[1].as_mut().unwrap().ahead = true;
@@ -174,10 +175,99 @@ fn an_answer_tells_of_what_comes_through_an_earlier_channel_and_of_what_was_with
     let told = heard(&ahead, "1.8-production", "1.8.1", "2018-01-09");
     assert!(
         told.ends_with(
-            "ahead of the clock; somebody's clock was fast, and only its vendor can date the entry anew"
+            "`1.8.2` follows at 2018-06-01T00:00:00Z at the earliest: an entry in the vendor's catalog has that date, in the future; its vendor can correct it"
         ),
         "{told}"
     );
+}
+
+#[test]
+fn an_answer_says_who_must_do_what_before_a_release_comes() {
+    use crate::domain::release::ManifestState;
+    let base = line("1.8", Some("1.7")).with(release("1.8.1", &["2017-12-01", "2017-12-15"]));
+    let told = |fault: fn(&mut Release), entries: &[&str]| {
+        let mut next = release("1.8.2", entries);
+        fault(&mut next);
+        heard(&base.clone().with(next), "1.8-production", "1.8.1", "2018-02-01")
+    };
+    let soaked = ["2018-01-01"];
+    for (fault, entries, said) in [
+        (
+            (|next| next.evidence.manifest = ManifestState::Unsigned) as fn(&mut Release),
+            &[][..],
+            "`1.8.2` must enter `1.8-preproduction` first: not signed by a release key yet; it comes once the vendor signs it with a release key",
+        ),
+        (
+            |next| next.evidence.manifest = ManifestState::Undelegated,
+            &[],
+            "; it comes once the vendor authorises a release key for line `1.8` and signs it",
+        ),
+        (
+            |next| next.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() },
+            &soaked,
+            "; it comes once the vendor puts the payload back",
+        ),
+    ] {
+        let told = told(fault, entries);
+        assert!(told.contains("; `1.8.2` ") && told.ends_with(said), "{told}");
+    }
+}
+
+#[test]
+fn a_cluster_that_verifies_promises_nothing_and_names_who_knows_more() {
+    use crate::domain::upgrade::Views;
+    let ask = Ask { server: "http://v".to_owned(), update: "http://v/update".to_owned() };
+    let told = |next: Option<Release>, now: &str| {
+        let first = release("1.8.1", &["2017-12-01", "2017-12-15"]);
+        let line = next.into_iter().fold(line("1.8", None).with(first), Line::with);
+        let catalog = catalog([line]);
+        let channel = catalog.channel(&"1.8-production".parse().unwrap()).unwrap();
+        verified(&Views::signed(&catalog, t(now)).answer(channel, &v("1.8.1")), &ask)
+    };
+    assert_eq!(
+        told(None, "2018-01-02"),
+        "up to date: no signed document names a newer release in `1.8-production`; the server may know of one: `curl 'http://v/update'`"
+    );
+    assert_eq!(
+        told(Some(release("1.8.2", &["2018-01-01"])), "2018-01-02"),
+        "up to date: this is the latest in `1.8-production`; `1.8.2` is not on offer in `1.8-production` yet; when it comes, only the server can tell: `curl 'http://v/v1/releases/1.8.2/explain'`"
+    );
+    assert_eq!(
+        told(Some(release("1.8.2", &["2018-01-01"]).yanked_at("2018-01-01", None)), "2018-01-02"),
+        "up to date: this is the latest in `1.8-production`; `1.8.2` was withdrawn at 2018-01-01T00:00:00Z (breaks DNS); the server may know of a newer release: `curl 'http://v/update'`"
+    );
+}
+
+#[test]
+fn an_answer_promises_no_date_while_nothing_is_promoted() {
+    use crate::domain::degraded::ClockDoubt;
+    use crate::domain::not_promoting::NotPromoting;
+    use crate::domain::upgrade::Views;
+    use crate::formats::api::UpdateBody;
+    let next = release("1.8.2", &["2018-01-01"]);
+    let catalog =
+        catalog([line("1.8", None).with(release("1.8.1", &["2017-12-01", "2017-12-15"])).with(next)]);
+    let body = |why: NotPromoting, now: &str| {
+        let decisions = decide(&catalog, t(now));
+        let views = Views::new(&catalog, &decisions, t(now)).not_promoting(Some(why));
+        let channel = catalog.channel(&"1.8-production".parse().unwrap()).unwrap();
+        let body = UpdateBody::of(&views.answer(channel, &v("1.8.1")));
+        (serde_json::to_value(&body).unwrap(), body.message)
+    };
+    let doubt = ClockDoubt::Turned { now: t("2018-01-03"), expected: t("2018-01-02") };
+    let (json, told) = body(NotPromoting::Clock(doubt), "2018-01-02");
+    assert!(
+        told.contains("; apart from that, `1.8.2` follows at 2018-01-15T00:00:00Z at the earliest"),
+        "{told}"
+    );
+    for field in ["coming", "stuck"] {
+        assert_eq!(json[field]["not_before"], "2018-01-15T00:00:00Z", "{field}");
+    }
+    assert_eq!((&json["coming"]["until"], &json["stuck"]["due"]), (&serde_json::Value::Null, &false.into()));
+    let (json, _) = body(NotPromoting::Off, "2018-01-02");
+    assert_eq!(json["coming"]["until"], "2018-01-15T00:00:00Z", "somebody else promotes in time");
+    let (_, told) = body(NotPromoting::Off, "2018-02-02");
+    assert!(told.contains("`tidegate promote`, or turns promotion on; a cluster can do neither"), "{told}");
 }
 
 #[test]

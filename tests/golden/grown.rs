@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// The fields that hold sentences, which may be said better.
-const SENTENCES: [&str; 5] = ["message", "remedies", "title", "detail", "hint"];
+const SENTENCES: [&str; 6] = ["message", "why", "remedies", "title", "detail", "hint"];
 
 /// Compares bodies, one in each line behind the words that name it.
 pub fn grown(before: &str, after: &str) -> Result<(), String> {

@@ -32,6 +32,12 @@ fn a_release_is_offered_when_it_is_signed_and_hold_yank_and_pause_are_followed()
         let text = server.json("/v1/promotions").to_string();
         if text.contains("etcd loses quorum") { Ok(()) } else { Err(text) }
     });
+    let held = server.update("1.8-production", "1.8.1");
+    assert_eq!(held["stuck"]["not_before"], wait["coming"]["until"], "{held}");
+    assert!(
+        held["message"].as_str().unwrap().contains("; it comes once the vendor ends the hold, at 2"),
+        "{held}"
+    );
     place.run(&["release", "resume", "1.8.2", "--reason", "fixed"]);
 
     place.run(&["release", "yank", "1.8.2", "--reason", "breaks DNS"]);

@@ -63,14 +63,12 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let standing = standing.into_iter().flatten();
     let failed = notes::failed(&args.name, &cluster);
     let answer = look.checked.answer();
-    let ask = answer.advice.target().is_none().then(|| {
-        let (server, current) = (look.config.server.trim_end_matches('/'), &look.checked.current);
-        format!("{server}/v1/channels/{}/update?version={current}", look.checked.channel)
-    });
+    let (checked, config) = (&look.checked, &look.config);
+    let ask = answer.advice.target().is_none().then(|| notes::ask(checked, config).update);
     let body = Body {
         cluster: &args.name,
         current: look.checked.current.to_string(),
-        advice: UpdateBody::of(&answer),
+        advice: UpdateBody { message: notes::advice(checked, config), ..UpdateBody::of(&answer) },
         expires: rfc3339(look.checked.expires),
         expired_seconds: look.checked.age().map(|age| age.num_seconds()),
         paused: cluster.orders.paused.clone(),
@@ -81,21 +79,21 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         bytes: traffic.bytes(),
     };
     terminal.show(&body, || {
-        let (label, expires) = match look.checked.age() {
-            Some(age) => ("expired", format!("{}, {} ago", body.expires, Span(age).rough())),
-            None => ("valid until", body.expires.clone()),
+        let documents = match checked.age() {
+            Some(age) => format!("signed; they expired at {}, {} ago", body.expires, Span(age).rough()),
+            None => format!("signed; they expire at {}", body.expires),
         };
         let mut text = pairs(&[
             ("channel", body.advice.channel.clone()),
             ("runs", body.current.clone()),
             ("advice", body.advice.message.clone()),
-            (label, expires),
+            ("documents", documents),
             ("traffic", format!("{} requests, {} bytes", body.requests, body.bytes)),
         ]);
-        let ask = body.ask.iter().map(|ask| {
-            format!("note: holds, freezes and soaks are not signed; what the server says of them: `curl '{ask}'`\n")
-        });
-        text.extend(ask);
+        // What a release waits for is known to the server alone.
+        if body.advice.coming.is_some() || body.advice.stuck.is_some() {
+            text.push_str("note: signed documents do not say everything that can delay a release\n");
+        }
         text.extend(body.notes.iter().map(|note| format!("note: {}\n", one_line(note))));
         text
     })?;

@@ -15,9 +15,9 @@ use crate::cluster::command;
 use crate::cluster::folder::{Config, Folder};
 use crate::cluster::http::Stop;
 use crate::cluster::look::{client, note};
+use crate::cluster::notes;
 use crate::domain::channel::ChannelName;
 use crate::formats::api::UpdateBody;
-use crate::words;
 
 /// Follow another channel, for example that of the next minor
 ///
@@ -53,10 +53,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         cluster.config.channel = checked.channel.clone();
         note(cluster, &checked, None);
     })?;
-    let (follows, answer) = (&checked.channel, checked.answer());
-    terminal.show(&Body { cluster: name, follows, advice: UpdateBody::of(&answer) }, || {
-        format!("cluster `{name}` follows `{follows}`: {}", words::answer(&answer))
-    })?;
+    let follows = &checked.channel;
+    let advice =
+        UpdateBody { message: notes::advice(&checked, &config), ..UpdateBody::of(&checked.answer()) };
+    let body = Body { cluster: name, follows, advice };
+    terminal.show(&body, || format!("cluster `{name}` follows `{follows}`: {}", body.advice.message))?;
     Ok(ExitCode::SUCCESS)
 }
 

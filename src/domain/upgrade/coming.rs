@@ -26,6 +26,8 @@ pub struct Coming<'a> {
     /// that it enters.
     pub channel: ChannelRef<'a>,
     pub when: When,
+    /// If somebody must act first, the time before which the release cannot enter `channel` even so.
+    pub not_before: Option<Time>,
     /// The gate that keeps it out, if there is one: the one that blocks or else the one that opens last.
     pub gate: Option<Gate<'a>>,
     /// The older barrier that the gate waits for.
@@ -83,10 +85,12 @@ impl<'a> Coming<'a> {
             Verdict::Blocked => When::SomebodyActs,
         };
         let gate = obstacle(decision);
+        let opens = decision.obstacles().filter_map(Gate::opens).max();
         Self {
             release: decision.release,
             channel: decision.channel(),
             when,
+            not_before: opens.filter(|_| when == When::SomebodyActs),
             gate,
             behind: gate.and_then(|gate| behind(&gate, decision, all)),
             first: None,
@@ -102,6 +106,7 @@ impl<'a> Coming<'a> {
             release,
             channel,
             when: When::SomebodyActs,
+            not_before: None,
             gate,
             behind: None,
             first: None,
@@ -125,8 +130,8 @@ impl<'a> Coming<'a> {
         });
         let when = at.map_or(When::Unsigned, When::At);
         let channel = ChannelRef { line, index };
-        let (behind, first, overdue, not_promoting) = (None, None, false, None);
-        Some(Self { release, channel, when, gate, behind, first, overdue, not_promoting })
+        let (not_before, behind, first, overdue, not_promoting) = (None, None, None, false, None);
+        Some(Self { release, channel, when, not_before, gate, behind, first, overdue, not_promoting })
     }
 
     /// The same release on its way to the channel of a later stage. `verdict` says when it can enter that.

@@ -113,11 +113,13 @@ sparse! {
     pub struct ComingBody {
         pub version: String,
         /// The earliest time at which the release enters the channel (RFC 3339). `null` if the release is
-        /// due: it enters once somebody promotes it.
+        /// due, or nothing is promoted: it enters once somebody promotes it.
         pub until: Option<String>,
         /// The channel that the release enters.
         pub channel: String,
         @optional {
+            /// The time before which the release cannot enter the channel even if the server promotes again (RFC 3339).
+            not_before: String,
             /// The gate that opens last.
             gate: &'static str,
             /// What the gate found, in words.
@@ -144,6 +146,8 @@ sparse! {
         /// Whether the release should have entered the channel by now.
         pub overdue: bool,
         @optional {
+            /// The time before which the release cannot enter the channel even if somebody acts (RFC 3339).
+            not_before: String,
             /// The gate that keeps the release out, as in `/v1/promotions`.
             gate: &'static str,
             /// What the gate found, in words.
@@ -171,15 +175,25 @@ sparse! {
             /// What the gate found, in words.
             why: String,
         }
+        /// The path that tells every gate of the barrier, and who can change it.
+        pub explain: String,
     }
 }
 
-/// The channel that a release enters on its way to a later one.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FirstBody {
-    pub channel: String,
-    /// The earliest time (RFC 3339). `null` if the release is due.
-    pub until: Option<String>,
+sparse! {
+    /// The channel that a release enters on its way to a later one.
+    #[derive(Debug, Serialize, ToSchema)]
+    pub struct FirstBody {
+        pub channel: String,
+        /// The earliest time (RFC 3339). `null` if the release is due.
+        pub until: Option<String>,
+        @optional {
+            /// The gate before this channel that opens last.
+            gate: &'static str,
+            /// What the gate found, in words.
+            why: String,
+        }
+    }
 }
 
 sparse! {
@@ -194,6 +208,8 @@ sparse! {
             /// The release to install instead.
             to: String,
         }
+        /// The path that tells more about the release.
+        pub explain: String,
     }
 }
 
@@ -267,33 +283,44 @@ impl UpdateBody {
     /// Adds that the channel's line was refused.
     pub fn refuse_line(&mut self, refusal: &LineRefusal) {
         self.line_refused = Some(refusal.name().to_owned());
-        self.message = format!("{}; {}", self.message, words::refused_line(&self.line));
+        self.message = format!("{}; {}", self.message, words::refused_line(&self.line, refusal));
     }
 
     fn expect(&mut self, coming: Option<&Coming<'_>>) {
         let Some(coming) = coming else { return };
-        let Coming { release, channel, when, gate, behind, first, overdue, not_promoting } = coming;
+        let Coming { release, channel, when, not_before, gate, behind, first, overdue, not_promoting } =
+            coming;
         self.not_promoting = not_promoting.map(NotPromotingBody::of);
         let (version, channel) = (release.version.to_string(), channel.name().to_string());
         let gate = gate.map(|gate| gate.fact.name());
         let why = words::coming_why(coming);
         let behind = || behind.as_ref().map(BehindBody::of);
-        let first = || first.as_ref().map(FirstBody::of);
-        let explain = format!("/v1/releases/{version}/explain");
-        let until = match when {
-            When::At(until) => Some(rfc3339(*until)),
-            When::Due | When::SomebodyActs | When::Unsigned => None,
+        let first = || first.as_ref().map(|first| FirstBody::of(first, gate, why.clone()));
+        let explain = explain(&version);
+        // A time is a promise, which a server that promotes nothing cannot make.
+        let (until, not_before) = match when {
+            When::At(until) if not_promoting.is_none() => (Some(rfc3339(*until)), None),
+            When::At(until) => (None, Some(rfc3339(*until))),
+            When::Due | When::SomebodyActs | When::Unsigned => (None, not_before.map(rfc3339)),
         };
         if until.is_none() {
-            let (version, channel) = (version.clone(), channel.clone());
-            let (due, overdue) = (*when == When::Due, *overdue);
-            let (why, behind, first, explain) = (why.clone(), behind(), first(), explain.clone());
-            self.stuck =
-                Some(StuckBody { version, channel, due, overdue, gate, why, behind, first, explain });
+            self.stuck = Some(StuckBody {
+                version: version.clone(),
+                channel: channel.clone(),
+                due: *when == When::Due,
+                overdue: *overdue,
+                not_before: not_before.clone(),
+                gate,
+                why: why.clone(),
+                behind: behind(),
+                first: first(),
+                explain: explain.clone(),
+            });
         }
         if coming.is_expected() {
             let (behind, first) = (behind(), first());
-            self.coming = Some(ComingBody { version, until, channel, gate, why, behind, first, explain });
+            self.coming =
+                Some(ComingBody { version, until, channel, not_before, gate, why, behind, first, explain });
         }
     }
 
@@ -324,6 +351,11 @@ impl TargetBody {
     }
 }
 
+/// The path that tells every gate of a release.
+fn explain(version: &str) -> String {
+    format!("/v1/releases/{version}/explain")
+}
+
 /// The line from which a channel's line can be entered.
 fn entered_from(channel: &ChannelRef<'_>) -> Option<String> {
     channel.line.follows.as_ref().map(|follows| follows.line.to_string())
@@ -337,28 +369,32 @@ impl FollowBody {
 
 impl BehindBody {
     fn of(Behind { barrier, gate }: &Behind<'_>) -> Self {
+        let version = barrier.version.to_string();
         Self {
-            version: barrier.version.to_string(),
             summary: barrier.summary.clone(),
             gate: gate.map(|gate| gate.fact.name()),
             why: gate.as_ref().map(words::gate),
+            explain: explain(&version),
+            version,
         }
     }
 }
 
 impl FirstBody {
-    fn of(First { channel, until }: &First<'_>) -> Self {
-        Self { channel: channel.name().to_string(), until: until.map(rfc3339) }
+    fn of(First { channel, until }: &First<'_>, gate: Option<&'static str>, why: Option<String>) -> Self {
+        Self { channel: channel.name().to_string(), until: until.map(rfc3339), gate, why }
     }
 }
 
 impl WithdrawnBody {
     fn of(Withdrawn { release, yank }: &Withdrawn<'_>) -> Self {
+        let version = release.version.to_string();
         Self {
-            version: release.version.to_string(),
             since: rfc3339(yank.event.at),
             reason: yank.event.reason.clone(),
             to: yank.to.as_ref().map(ToString::to_string),
+            explain: explain(&version),
+            version,
         }
     }
 }

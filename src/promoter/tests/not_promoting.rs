@@ -44,7 +44,7 @@ fn a_server_that_is_told_not_to_promote_says_so_of_what_is_due_and_not_of_what_s
     assert!(soaking[0].get("not_promoting").is_none() && soaking[2].get("not_promoting").is_none());
     place.pass(DAY * 14);
     place.settle(&mut promoter);
-    check(&place, &shared, "promote_off", "somebody must run `tidegate promote`");
+    check(&place, &shared, "promote_off", "the server runs with `--promote off`");
     assert_eq!(degraded(&shared), []);
 }
 

@@ -134,6 +134,6 @@ fn what_is_said_about_a_refused_line_tells_of_its_fault_and_promises_no_promotio
     assert_eq!(answer["line_refused"], "steps_back");
     assert_eq!(
         answer["message"],
-        "up to date: this is the latest in `1.8-production`; nothing new comes in line `1.8` until its vendor has mended a fault in its catalog"
+        "up to date: this is the latest in `1.8-production`; nothing new comes in line `1.8` until the vendor mends a fault in its catalog: its files take back what was published"
     );
 }
