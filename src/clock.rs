@@ -1,5 +1,7 @@
 //! The only module that reads the time.
 
+pub mod pace;
+
 use std::sync::Arc;
 use std::time::Duration;
 

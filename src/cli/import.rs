@@ -68,7 +68,6 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         return Err(not_a_mirror(workspace));
     }
     let state = workspace.state_store();
-    let _lease = state.lease()?;
     let before = stored::publication(&*state)?;
     if before.is_some() && !workspace.is_mirror() {
         return Err(not_a_mirror(workspace));
@@ -91,6 +90,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     source.check_roots(publication.root().signed().version)?;
     publication.find_payloads(|path| args.dir.join(inner).join(path).exists());
     let publication = &publication;
+    // Not before: an import that is refused leaves nothing behind.
+    let _lease = state.lease()?;
+    let before = stored::publication(&*state)?;
     if let Some(before) = &before {
         check_follows(before, publication).with_context(|| {
             format!("`{}` is older than the last import, and was not imported", args.dir.display())

@@ -74,8 +74,6 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     };
     let now = workspace.now();
     let state = workspace.state_store();
-    let _lease =
-        state.lease().hint("stop the server that uses this state folder, and start it again afterwards")?;
     let root = own_root(args.root.as_deref(), &workspace.catalog)?.ok_or_else(|| {
         refuse(
             format!("the catalog `{}` has no root to start from", workspace.catalog.display()),
@@ -83,6 +81,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         )
     })?;
     let mut seen = seen(from, args.ca.as_deref(), &root, now)?;
+    // Not before: a recovery that is refused leaves nothing behind.
+    let _lease =
+        state.lease().hint("stop the server that uses this state folder, and start it again afterwards")?;
     let own = stored::publication(&*state);
     let replaced = replaced(&seen, workspace)?;
     let recovered = match &own {

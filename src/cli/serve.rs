@@ -118,7 +118,6 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     let globals = &if args.demo { demo::prepare(globals, &clock)? } else { globals.clone() };
     let workspace = Workspace::new(globals, Arc::clone(&clock));
     let state = workspace.state_store();
-    let _lease = state.lease()?;
     let has_published = state.head().is_some();
     let catalog = match workspace.store() {
         Ok(catalog) => Arc::clone(catalog),
@@ -137,6 +136,8 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
         keys => keys?,
     };
     let online = online_key(args, &*state, &workspace, &keys)?;
+    // Not before: a server that is refused for want of a catalog leaves nothing behind.
+    let _lease = state.lease()?;
     let new = args.demo || args.first || state.is_new();
     let witness = Witness::of(args, globals, Arc::clone(&catalog), Arc::clone(&clock));
     let payloads = workspace.payload_store();

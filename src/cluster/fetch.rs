@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::refusal::Refusal;
+use crate::clock::pace::{LEAST, WINDOW};
 
 /// A source of files: a server, or a stand-in for one.
 pub trait Fetch: Send + Sync + 'static {
@@ -78,8 +79,7 @@ pub struct Pace {
     pub wait: Duration,
     /// The speed is checked in windows of this length.
     pub window: Duration,
-    /// The minimum number of bytes in a window. 10 KiB in 20 s is slower than any connection that is usable
-    /// for payloads.
+    /// The minimum number of bytes in a window.
     pub least: u64,
     /// The timeout for one file of the repository, head and body. Payloads have none.
     pub whole: Duration,
@@ -87,12 +87,7 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self {
-            wait: Duration::from_secs(15),
-            window: Duration::from_secs(20),
-            least: 10 * 1024,
-            whole: Duration::from_secs(60),
-        }
+        Self { wait: Duration::from_secs(15), window: WINDOW, least: LEAST, whole: Duration::from_secs(60) }
     }
 }
 

@@ -4,13 +4,13 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response, Uri};
 
 use super::fetch::{Ask, Fetch, Found, Pace, Reply, Traffic};
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
+use crate::clock::pace::Paced;
 use crate::tls;
 
 const USER_AGENT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
@@ -113,15 +113,9 @@ impl Fetch for Server {
             return Err(Refusal::Compressed { path: url });
         }
         let body = |response: Response<ureq::Body>| -> Box<dyn Read + Send> {
-            Box::new(Paced {
-                body: response.into_body().into_reader(),
-                clock: Arc::clone(&self.clock),
-                pace: self.pace,
-                traffic: self.traffic.clone(),
-                stop: Arc::clone(&self.stop),
-                begun: None,
-                came: 0,
-            })
+            let (reader, Pace { window, least, .. }) = (response.into_body().into_reader(), self.pace);
+            let body = Paced::new(reader, Arc::clone(&self.clock), window, least);
+            Box::new(Body { body, traffic: self.traffic.clone(), stop: Arc::clone(&self.stop) })
         };
         match status {
             200 => Ok(Reply::Found(Found { from: 0, body: body(response) })),
@@ -149,36 +143,20 @@ impl Fetch for Server {
     }
 }
 
-/// A body that must arrive at a minimum speed.
-struct Paced {
-    body: ureq::BodyReader<'static>,
-    clock: SharedClock,
-    pace: Pace,
+/// A body that is counted, and ends when the process must.
+struct Body {
+    body: Paced<ureq::BodyReader<'static>>,
     traffic: Traffic,
     stop: Stop,
-    /// When the current window started.
-    begun: Option<Duration>,
-    /// How many bytes have arrived in the current window.
-    came: u64,
 }
 
-impl Read for Paced {
+impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.stop.load(Ordering::SeqCst) {
             return Err(io::Error::other("the transfer was stopped"));
         }
         let count = self.body.read(buffer).map_err(slow)?;
         self.traffic.add(count as u64);
-        let now = self.clock.monotonic();
-        let begun = *self.begun.get_or_insert(now);
-        self.came += count as u64;
-        if count > 0 && now.saturating_sub(begun) >= self.pace.window {
-            if self.came < self.pace.least {
-                let speed = format!("{} bytes in {} s", self.came, self.pace.window.as_secs());
-                return Err(io::Error::new(io::ErrorKind::TimedOut, speed));
-            }
-            (self.begun, self.came) = (Some(now), 0);
-        }
         Ok(count)
     }
 }

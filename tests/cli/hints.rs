@@ -245,3 +245,22 @@ fn what_no_command_can_stop_is_stopped_as_the_hint_says() {
     let told = desk.run(&["release", "yank", "1.8.99", "--reason", "bad"]);
     assert!(!told.contains("although it has faults"), "{told}");
 }
+
+#[test]
+fn a_command_that_is_refused_in_an_empty_folder_leaves_nothing_behind() {
+    let desk = Desk::empty();
+    let root = Desk::new();
+    root.done(&["init", "--offline-keys", "keys", "--no-encrypt"]);
+    let root = root.path("channels/trust/1.root.json").display().to_string();
+    for command in [
+        &["serve", "--listen", "127.0.0.1:0"][..],
+        &["import", "none"],
+        &["import", "none", "--root", &root],
+        &["recover", "--from", "none"],
+        &["recover", "--from", "none", "--root", &root],
+    ] {
+        let told = desk.run(command);
+        assert!(told.contains("\nexit 1\n"), "{told}");
+        assert_eq!(std::fs::read_dir(desk.path(".")).unwrap().count(), 0, "{told}");
+    }
+}

@@ -3,12 +3,15 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
 
 use super::super::failure::{Hint, refuse};
+use crate::clock::pace::{LEAST, Paced, WINDOW};
+use crate::clock::{SharedClock, SystemClock};
 use crate::formats::tuf::{Root, Target, names};
 use crate::signing::Signed;
 use crate::signing::verify::{Files, Violation};
@@ -28,14 +31,14 @@ const MAX_LISTED: u64 = 64 * 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The timeout for connecting, for the head of a reply, and for each read of a payload, which may take any
-/// amount of time in all.
+/// amount of time in all while it keeps the [minimum speed](LEAST).
 const WAIT: Duration = Duration::from_secs(15);
 
 /// A folder, or a server with the address of its repository.
 pub enum Source {
     /// The folder that the user named, and where in it the repository is.
     Folder(PathBuf, &'static str),
-    Server(Box<ureq::Agent>, String),
+    Server(Box<ureq::Agent>, String, SharedClock),
 }
 
 impl Source {
@@ -45,7 +48,7 @@ impl Source {
     pub fn parse(from: &str, ca: Option<&Path>) -> anyhow::Result<Self> {
         Ok(if from.starts_with("http://") || from.starts_with("https://") {
             let base = from.trim_end_matches('/').trim_end_matches("/tuf");
-            Self::Server(Box::new(agent(from, ca)?), format!("{base}/tuf"))
+            Self::Server(Box::new(agent(from, ca)?), format!("{base}/tuf"), Arc::new(SystemClock::new()))
         } else {
             let folder = PathBuf::from(from);
             // In a folder that `tidegate export` wrote, the repository is in `tuf`.
@@ -119,7 +122,12 @@ impl Source {
                 let file = file.with_context(|| format!("cannot read `{path}`"))?;
                 Ok(file.map(|file| Box::new(file) as Box<dyn Read>))
             }
-            Self::Server(agent, base) => download(agent, &format!("{base}/{}", encoded(path)), patient),
+            Self::Server(agent, base, clock) => {
+                let body = download(agent, &format!("{base}/{}", encoded(path)), patient)?;
+                // Each read may take a while, so a server could let a few bytes trickle for days.
+                let paced = |body| Paced::new(body, SharedClock::clone(clock), WINDOW, LEAST);
+                Ok(body.map(|body| Box::new(paced(body)) as Box<dyn Read>))
+            }
         }
     }
 
@@ -265,7 +273,47 @@ fn encoded(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Mutex, mpsc};
+
     use super::*;
+    use crate::clock::Clock;
+    use crate::domain::Time;
+
+    /// A clock on which half a minute passes between any two readings, and that tells when it is read.
+    struct Hasty(AtomicU64, Mutex<mpsc::Sender<()>>);
+
+    impl Clock for Hasty {
+        fn now(&self) -> Time {
+            Time::UNIX_EPOCH
+        }
+
+        fn monotonic(&self) -> Duration {
+            let _ = self.1.lock().unwrap().send(());
+            Duration::from_secs(self.0.fetch_add(30, Ordering::SeqCst))
+        }
+    }
+
+    #[test]
+    fn a_payload_that_trickles_is_not_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let (read, was_read) = mpsc::channel();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nx").unwrap();
+            was_read.recv().unwrap();
+            stream.write_all(b"xx").unwrap();
+            let _ = was_read.recv();
+        });
+        let clock = Arc::new(Hasty(AtomicU64::new(0), Mutex::new(read)));
+        let source = Source::Server(Box::new(agent(&address, None).unwrap()), address, clock);
+        let refused = source.check_payload("targets/a", &Target::of(b"xxx")).unwrap_err();
+        assert!(format!("{refused:#}").contains("bytes in 20 s"), "{refused:#}");
+        server.join().unwrap();
+    }
 
     #[test]
     fn no_file_is_read_beyond_its_limit_whatever_is_listed() {
