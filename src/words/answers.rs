@@ -124,7 +124,7 @@ fn told(Answer { channel, advice }: &Answer<'_>, ask: Option<&Ask>) -> String {
                     let why = format!(
                         "{why}; the way there leads through `{through}`, which offers nothing higher"
                     );
-                    then(why, "; ", coming.as_deref().map(expected))
+                    then(why, "; ", coming.as_deref().map(expected).or_else(|| unknown("a higher release")))
                 }
             }
         }
@@ -165,7 +165,8 @@ fn told(Answer { channel, advice }: &Answer<'_>, ask: Option<&Ask>) -> String {
                 barrier(first, channel.line.releases.get(*first)),
                 channel.name()
             );
-            then(why, "; ", stuck.as_deref().map(expected))
+            let asked = || ask.map(|ask| coming::asked("what keeps it out", first, ask));
+            then(why, "; ", stuck.as_deref().map(expected).or_else(asked))
         }
         Advice::Blocked(Blocked::UnknownVersion { take }) => {
             let why = format!(

@@ -19,25 +19,24 @@ pub struct Ask {
     pub update: String,
 }
 
-impl Ask {
-    fn explain(&self, version: &Version) -> String {
-        format!("`curl '{}/v1/releases/{version}/explain'`", self.server)
-    }
+/// Says who knows something about a release that no signed document says.
+pub(super) fn asked(what: &str, version: &Version, ask: &Ask) -> String {
+    format!("{what}, only the server can tell: `curl '{}/v1/releases/{version}/explain'`", ask.server)
 }
 
-/// Says when a release comes. `asked` is the channel that the cluster follows. Without `ask`, it is the
+/// Says when a release comes. `follows` is the channel that the cluster follows. Without `ask`, it is the
 /// server that speaks.
-pub(super) fn expected(coming: &Coming<'_>, asked: &ChannelName, ask: Option<&Ask>) -> String {
+pub(super) fn expected(coming: &Coming<'_>, follows: &ChannelName, ask: Option<&Ask>) -> String {
     let (version, through) = (&coming.release.version, coming.channel.name());
     match (coming.when, ask) {
         (When::At(until), Some(ask)) => format!(
-            "`{version}` cannot enter `{through}` before {} (its signature says so); whether it enters then, only the server can tell: {}",
+            "`{version}` cannot enter `{through}` before {} (its signature says so); {}",
             rfc3339(until),
-            ask.explain(version)
+            asked("whether it enters then", version, ask)
         ),
         (_, Some(ask)) => format!(
-            "`{version}` is not on offer in `{through}` yet; when it comes, only the server can tell: {}",
-            ask.explain(version)
+            "`{version}` is not on offer in `{through}` yet; {}",
+            asked("when it comes", version, ask)
         ),
         (When::At(until), None) => match (coming.not_promoting, coming.gate) {
             (Some(why), _) => format!("{}; apart from that, {}", not_promoting(why), dated(coming, until)),
@@ -48,7 +47,7 @@ pub(super) fn expected(coming: &Coming<'_>, asked: &ChannelName, ask: Option<&As
             (None, _) => format!("{}; its vendor can shorten this", dated(coming, until)),
         },
         (When::Due, None) => due(coming),
-        (When::SomebodyActs, None) => stuck(coming, asked),
+        (When::SomebodyActs, None) => stuck(coming, follows),
         (When::Unsigned, None) => {
             format!(
                 "`{version}` is not on offer in `{through}` yet, and no signed document says when it comes"
@@ -106,7 +105,7 @@ fn due(coming: &Coming<'_>) -> String {
 }
 
 /// A release that comes once somebody acts.
-fn stuck(coming: &Coming<'_>, asked: &ChannelName) -> String {
+fn stuck(coming: &Coming<'_>, follows: &ChannelName) -> String {
     let (version, through) = (&coming.release.version, coming.channel.name());
     if let Some(First { channel, until }) = coming.first {
         let when = match until {
@@ -124,7 +123,7 @@ fn stuck(coming: &Coming<'_>, asked: &ChannelName) -> String {
             ("it comes", format!("`{version}` {}", held(hold)), coming.gate)
         }
         (None, obstacle) => {
-            let place = if through == asked {
+            let place = if through == follows {
                 format!("is not on offer in `{through}`")
             } else {
                 format!("must enter `{through}` first")

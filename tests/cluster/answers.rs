@@ -8,6 +8,7 @@ use tidegate::cluster::http::Server;
 use tidegate::cluster::{Client, Options};
 use tidegate::domain::version::Version;
 use tidegate::formats::api::UpdateBody;
+use tidegate::words::{self, Ask};
 
 use super::desk::Desk;
 
@@ -49,6 +50,16 @@ fn every_version_gets_the_servers_answer_in_every_channel() {
                 answer["code"] == "coming" || !answer["coming"].is_null() || !answer["stuck"].is_null()
             });
             let times = [&own, &said].map(|answer| answer["coming"]["until"].as_str().map(str::to_owned));
+            let ask = Ask { server: address.clone(), update: address.clone() };
+            let told = words::verified(&checked.answer(), &ask);
+            if let Some(until) = &times[0] {
+                let says = format!(
+                    "before {until} (its signature says so); whether it enters then, only the server"
+                );
+                assert!(told.contains(&says), "{told}");
+            }
+            let is_open = own["action"] == "none" && own["code"] != "retired";
+            assert!(!is_open || told.contains(&format!("`curl '{address}")), "{told}");
             if let [Some(own), Some(said)] = times {
                 assert!(own <= said, "{own} and {said} for {version} on {channel}");
                 dated += 1;
