@@ -114,8 +114,8 @@ impl Fetch for Server {
         }
         let body = |response: Response<ureq::Body>| -> Box<dyn Read + Send> {
             let (reader, Pace { window, least, .. }) = (response.into_body().into_reader(), self.pace);
-            let body = Paced::new(reader, Arc::clone(&self.clock), window, least);
-            Box::new(Body { body, traffic: self.traffic.clone(), stop: Arc::clone(&self.stop) })
+            let paced = Paced::new(reader, Arc::clone(&self.clock), window, least);
+            Box::new(Body { paced, traffic: self.traffic.clone(), stop: Arc::clone(&self.stop) })
         };
         match status {
             200 => Ok(Reply::Found(Found { from: 0, body: body(response) })),
@@ -145,7 +145,7 @@ impl Fetch for Server {
 
 /// A body that is counted, and ends when the process must.
 struct Body {
-    body: Paced<ureq::BodyReader<'static>>,
+    paced: Paced<ureq::BodyReader<'static>>,
     traffic: Traffic,
     stop: Stop,
 }
@@ -155,7 +155,7 @@ impl Read for Body {
         if self.stop.load(Ordering::SeqCst) {
             return Err(io::Error::other("the transfer was stopped"));
         }
-        let count = self.body.read(buffer).map_err(slow)?;
+        let count = self.paced.read(buffer).map_err(slow)?;
         self.traffic.add(count as u64);
         Ok(count)
     }

@@ -92,13 +92,16 @@ pub fn degraded(degraded: &Degraded) -> String {
 }
 
 /// Says how to renew a signed document.
-fn renew(document: &str) -> &'static str {
+fn renew(document: &str) -> String {
     match document {
         "publication" => {
             "a running server renews it every day, so start it, or find out in its log why it cannot sign"
+                .to_owned()
         }
-        "root" | "targets" => "renew it with its keys: `tidegate root change FILE --renew`",
-        _ => "sign it anew with a release key: `tidegate release sign --key FILE`",
+        "root" | "targets" => {
+            format!("renew it with its keys: `tidegate root change FILE --renew {document}`")
+        }
+        _ => "sign it anew with a release key: `tidegate release sign --key FILE`".to_owned(),
     }
 }
 

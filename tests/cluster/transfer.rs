@@ -345,9 +345,9 @@ fn what_is_not_wanted_any_more_is_not_applied_with_the_rest() {
     let server = Cut { bytes: Vec::new(), after: 0, parts: true, sent: AtomicU64::new(0) };
     let download = Download { fetch: &server, folder: &downloads, stop: &|| false };
     download.clear(&all, &[&all[1], &all[2]]).unwrap();
-    let names = std::fs::read_dir(&downloads).unwrap().map(|entry| entry.unwrap().file_name());
-    let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
-    names.sort();
-    assert_eq!(names, [".arm64.tar.part", "any.tar", "unpacked"]);
+    let found = std::fs::read_dir(&downloads).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut found: Vec<_> = found.map(|name| name.into_string().unwrap()).collect();
+    found.sort();
+    assert_eq!(found, [".arm64.tar.part", "any.tar", "unpacked"]);
     assert!(!old.exists());
 }

@@ -404,3 +404,47 @@ impl StepBody {
         Self { version: step.release.version.to_string(), channel: step.channel.name().to_string() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::degraded::ClockDoubt;
+    use crate::domain::not_promoting::NotPromoting;
+    use crate::domain::promotion::decide;
+    use crate::domain::testing::{catalog, line, release, t, v};
+    use crate::domain::upgrade::Views;
+
+    #[test]
+    fn an_answer_promises_no_date_while_nothing_is_promoted() {
+        let next = release("1.8.2", &["2018-01-01"]);
+        let catalog =
+            catalog([line("1.8", None).with(release("1.8.1", &["2017-12-01", "2017-12-15"])).with(next)]);
+        let body = |why: NotPromoting, now: &str| {
+            let decisions = decide(&catalog, t(now));
+            let views = Views::new(&catalog, &decisions, t(now)).not_promoting(Some(why));
+            let channel = catalog.channel(&"1.8-production".parse().unwrap()).unwrap();
+            let body = UpdateBody::of(&views.answer(channel, &v("1.8.1")));
+            (serde_json::to_value(&body).unwrap(), body.message)
+        };
+        let doubt = ClockDoubt::Turned { now: t("2018-01-03"), expected: t("2018-01-02") };
+        let (json, told) = body(NotPromoting::Clock(doubt), "2018-01-02");
+        assert!(
+            told.contains("; apart from that, `1.8.2` follows at 2018-01-15T00:00:00Z at the earliest"),
+            "{told}"
+        );
+        for field in ["coming", "stuck"] {
+            assert_eq!(json[field]["not_before"], "2018-01-15T00:00:00Z", "{field}");
+        }
+        assert_eq!(
+            (&json["coming"]["until"], &json["stuck"]["due"]),
+            (&serde_json::Value::Null, &false.into())
+        );
+        let (json, _) = body(NotPromoting::Off, "2018-01-02");
+        assert_eq!(json["coming"]["until"], "2018-01-15T00:00:00Z", "somebody else promotes in time");
+        let (_, told) = body(NotPromoting::Off, "2018-02-02");
+        assert!(
+            told.contains("`tidegate promote`, or turns promotion on; a cluster can do neither"),
+            "{told}"
+        );
+    }
+}
