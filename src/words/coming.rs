@@ -66,6 +66,12 @@ fn dated(coming: &Coming<'_>, until: Time) -> String {
                 freeze.reason
             ))
         }
+        // The end of the soak is the earliest time itself, which the sentence has already said.
+        Some(Gate { fact: Fact::Soak { since, soak, ends: SoakEnd::At { lost, .. }, .. }, .. })
+            if lost.is_zero() && coming.first.is_none() =>
+        {
+            Some(format!("its soak of {} began at {}", Span(soak.min), rfc3339(*since)))
+        }
         _ => coming_why(coming),
     };
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();

@@ -79,7 +79,7 @@ fn an_answer_names_what_is_missing_and_what_comes_next() {
     let coming = old.clone().with(release("1.7.4", &["2018-02-01"]));
     assert_eq!(
         told(&coming, "1.8-production"),
-        "wait: the upgrade path to line `1.8` leads through `1.7-production`, and nothing there may be installed yet; `1.7.4` follows at 2018-02-15T00:00:00Z at the earliest: soaking for 14d since 2018-02-01T00:00:00Z, until 2018-02-15T00:00:00Z; its vendor can shorten this"
+        "wait: the upgrade path to line `1.8` leads through `1.7-production`, and nothing there may be installed yet; `1.7.4` follows at 2018-02-15T00:00:00Z at the earliest: its soak of 14d began at 2018-02-01T00:00:00Z; its vendor can shorten this"
     );
     let due = line("1.7", None)
         .with(release("1.7.3", &["2017-12-01", "2017-12-15"]))
