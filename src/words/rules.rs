@@ -18,11 +18,7 @@ pub fn message_and_hint(rule: &Rule) -> (String, String) {
             "shorten it, and link to the rest",
         ),
         Rule::SeveralLines => ("the text has several lines".to_owned(), "write it on one line"),
-        Rule::ControlCharacter => (
-            "the text has a control character, one that cannot be seen, or too many marks on a letter"
-                .to_owned(),
-            "remove it",
-        ),
+        Rule::ControlCharacter => ("the text has a control character".to_owned(), "remove it"),
         Rule::NotALink(text) => (format!("`{text}` is not a web address"), "begin it with `https://`"),
         Rule::NotAnArch(text) => {
             (format!("`{text}` is not an architecture"), "use a name like `amd64` or `x86_64`")

@@ -37,7 +37,7 @@ pub fn lines(text: &str, most: usize) -> Option<Rule> {
     }
     // Most strings are printable ASCII, and checking for that is much faster.
     let plain = text.bytes().all(|b| matches!(b, b' '..=b'~'));
-    (!plain && hidden(text).any(|(c, is_hidden)| is_hidden && c != '\n')).then_some(Rule::ControlCharacter)
+    (!plain && text.chars().any(|c| is_unprintable(c) && c != '\n')).then_some(Rule::ControlCharacter)
 }
 
 /// Checks the address of a web page.
@@ -85,28 +85,34 @@ pub(super) fn payload(payload: &Payload) -> Option<Rule> {
     file_name(&payload.file).or_else(|| size(payload.size)).or_else(arch)
 }
 
-/// Whether a character changes how a terminal or a page shows the text around it, or cannot be seen: it could
-/// hide a difference.
+/// Whether a character changes how a terminal or a page shows the text around it. No text of a catalog may have
+/// one.
 pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}')
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Whether a character cannot be seen, so that it could hide a difference. Some languages need such characters,
+/// so a catalog may have them.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{3164}' | '\u{ffa0}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// How many marks a letter may bear. No language needs more, and a heap of them covers other lines.
 const MARKS: usize = 4;
 
-/// The characters of a text, and whether each must not be shown: it is [unprintable](is_unprintable), or one
-/// mark too many on a letter.
+/// The characters of a text, and whether each must be shown in another way: it is
+/// [unprintable](is_unprintable), cannot be seen, or is one mark too many on a letter.
 pub fn hidden(text: &str) -> impl Iterator<Item = (char, bool)> {
     text.chars().scan(0, |marks, c| {
         let is_mark = matches!(c,
             '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
             | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}');
         *marks = if is_mark { *marks + 1 } else { 0 };
-        Some((c, is_unprintable(c) || *marks > MARKS))
+        Some((c, is_unprintable(c) || is_invisible(c) || *marks > MARKS))
     })
 }
