@@ -144,6 +144,49 @@ fn a_yank_that_a_merge_lost_is_still_served() {
     );
 }
 
+/// Runs git in the catalog.
+fn git(place: &Place, args: &[&str]) -> bool {
+    let mut git = std::process::Command::new("git");
+    git.arg("-C").arg(place.path("channels")).args([
+        "-c",
+        "user.name=ada",
+        "-c",
+        "user.email=ada@example.com",
+    ]);
+    git.args(args).output().unwrap().status.success()
+}
+
+#[test]
+fn a_yank_that_aborting_a_rebase_erases_is_still_served() {
+    let place = Place::with(&["1.8.3", "1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    let path = place.path("channels/1.8/1.8.4.yaml");
+    let before = fs::read_to_string(&path).unwrap();
+    let note = place.path("channels/NOTES.md");
+    let commit = |text: &str| {
+        fs::write(&note, text).unwrap();
+        assert!(git(&place, &["add", "."]) && git(&place, &["commit", "--quiet", "-m", text]));
+    };
+    assert!(git(&place, &["init", "--quiet", "--initial-branch", "main"]));
+    commit("one");
+    assert!(git(&place, &["checkout", "--quiet", "-b", "other"]));
+    commit("two");
+    assert!(git(&place, &["checkout", "--quiet", "main"]));
+    commit("three");
+    assert!(!git(&place, &["rebase", "other"]), "it stops at a conflict");
+    promoter.turn();
+    place.pass(TimeDelta::seconds(2));
+    folder::yank(&place, "channels/1.8/1.8.4.yaml");
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.3");
+    assert!(git(&place, &["rebase", "--abort"]));
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.3");
+    assert_eq!(degraded(&shared), [DegradedKind::RestraintsLost]);
+}
+
 /// What nobody can read as restraints.
 const UNREADABLE: [&str; 3] = ["{\"format\":1,\"restr", "{\"format\":2,\"restraints\":[]}", ""];
 

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// The files and folders in `.git` that exist while a git operation is in progress, or waits for somebody
 /// to resolve a conflict.
-const AT_WORK: [&str; 6] =
-    ["index.lock", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply"];
+const AT_WORK: [&str; 7] =
+    [LOCK, "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "BISECT_LOG"];
+
+/// The file that exists while a git process writes. The others may wait for a person.
+const LOCK: &str = "index.lock";
 
 /// A git work tree that contains a catalog folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +44,15 @@ impl WorkTree {
     }
 }
 
+/// Whether the file or folder at `path` shows that a git process is writing right now.
+pub(super) fn is_writing(path: &Path) -> bool {
+    path.ends_with(LOCK)
+}
+
 /// Explains that git is working on the catalog, as the file or folder at `path` shows, and what to do.
 pub(super) fn busy(path: &Path) -> String {
     // A git process that was killed leaves its lock behind. Then there is nothing to wait for.
-    let way_out = if path.ends_with("index.lock") {
+    let way_out = if is_writing(path) {
         "wait for it to finish, or remove that file if git is not running; then try again"
     } else {
         "finish or abort that operation, then try again"

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Directory;
-use super::git::{busy, work_tree};
+use super::git::{busy, is_writing, work_tree};
 use super::listing::Listing;
 use crate::domain::Time;
 use crate::store::durable::present;
@@ -23,7 +23,8 @@ const STILL: Duration = Duration::from_millis(250);
 /// While files keep changing, the catalog is read for its stops after this time, and again each time.
 const AT_LAST: Duration = Duration::from_secs(2);
 
-/// A git operation that takes this long was killed, or waits for somebody. Then stops no longer wait for it.
+/// A git process that writes for this long was killed. Then stops no longer wait for it. A merge or a rebase
+/// that waits for a person delays them no longer than [`AT_LAST`]: aborting it may erase them.
 const GIT_AT_LAST: Duration = Duration::from_secs(60);
 
 /// Payload files are checked once none has changed for this long. By then their stamps can be trusted, so
@@ -182,7 +183,7 @@ impl Quiet {
         self.waiting = (!is_seen).then(|| self.waiting.unwrap_or(now));
         let waiting = self.waiting.map_or(Duration::ZERO, |since| now.saturating_sub(since));
         if let Some((path, since)) = scan.git.as_ref().zip(since)
-            && (is_seen || now.saturating_sub(since) < GIT_AT_LAST)
+            && (is_seen || now.saturating_sub(since) < if is_writing(path) { GIT_AT_LAST } else { AT_LAST })
         {
             return News::Busy(busy(path));
         }
@@ -199,8 +200,8 @@ impl Quiet {
         if wait.is_zero() { News::Ready } else { News::Arriving(wait) }
     }
 
-    /// Records that the catalog was read after this scan, perhaps although it was changing, so that the next scan shows what has changed
-    /// since.
+    /// Records that the catalog was read after this scan, perhaps although it was changing, so that the next
+    /// scan shows what has changed since.
     fn done(&mut self, scan: &Scan, unsettled: bool) {
         self.read = Some((scan.catalog, scan.payloads));
         (self.moving, self.waiting, self.unsettled) = (None, None, unsettled);

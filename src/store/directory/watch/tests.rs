@@ -30,7 +30,7 @@ fn a_folder_is_read_once_it_is_still_and_git_is_done() {
 }
 
 #[test]
-fn stops_wait_two_seconds_for_files_that_keep_changing_and_a_minute_for_git() {
+fn stops_wait_two_seconds_for_files_that_keep_changing_or_a_stopped_merge_and_a_minute_for_a_lock() {
     let (s, ms) = (Duration::from_secs, Duration::from_millis);
     let unsettled = |why: &str| News::Unsettled(why.to_owned());
     let mut quiet = Quiet::default();
@@ -63,6 +63,18 @@ fn stops_wait_two_seconds_for_files_that_keep_changing_and_a_minute_for_git() {
     assert_eq!(quiet.look(&scan(204, git), s(91)), unsettled(&busy));
     quiet.done(&scan(204, git), true);
     assert_eq!(quiet.look(&scan(204, None), s(92)), News::Ready);
+    quiet.done(&scan(204, None), false);
+
+    for (n, name) in (0..).zip(["MERGE_HEAD", "rebase-merge", "CHERRY_PICK_HEAD", "BISECT_LOG"]) {
+        let (at, before, catalog) = (100 + 10 * n, 204 + n, 205 + n);
+        let why = super::busy(Path::new(name));
+        assert_eq!(quiet.look(&scan(before, Some(name)), s(at)), News::Nothing);
+        assert_eq!(quiet.look(&scan(catalog, Some(name)), s(at + 1)), News::Busy(why.clone()));
+        assert_eq!(quiet.look(&scan(catalog, Some(name)), s(at + 2)), unsettled(&why));
+        quiet.done(&scan(catalog, Some(name)), true);
+        assert_eq!(quiet.look(&scan(catalog, None), s(at + 3)), News::Ready);
+        quiet.done(&scan(catalog, None), false);
+    }
 }
 
 #[test]
