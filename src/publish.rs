@@ -27,7 +27,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::channel::ChannelName;
 use crate::domain::explain::Explanation;
 use crate::domain::release::{ManifestState, PayloadState};
-use crate::domain::upgrade::Views;
+use crate::domain::upgrade::{Views, entry};
 use crate::domain::version::Version;
 use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody};
 use crate::formats::manifest::ChannelManifest;
@@ -149,11 +149,12 @@ fn releases(inputs: &Inputs<'_>, catalog: &Catalog) -> HashMap<Version, ReleaseD
             continue;
         }
         let mut own = decided.of_line(&line.name).iter().peekable();
+        let entry = entry(catalog, line, now);
         for release in line.releases.values() {
             // Releases and decisions are both sorted by version.
             let decision = own.next_if(|decision| decision.release.version == release.version);
             let not_promoting = decided.not_promoting;
-            wanted.push(Explanation { line, release, now, decision, refused: None, not_promoting });
+            wanted.push(Explanation { line, release, now, decision, refused: None, not_promoting, entry });
         }
     }
     // A refused line may have releases that were never published, if it was published at all.

@@ -1,6 +1,7 @@
 //! `tidegate explain`.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -10,14 +11,14 @@ use super::failure::refuse;
 use super::terminal::Terminal;
 use super::time;
 use super::workspace::{View, Workspace};
+use crate::domain::Time;
 use crate::domain::catalog::ChannelRef;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::{decide, decide_line};
-use crate::domain::upgrade::{Advice, Answer, Blocked, Views};
+use crate::domain::upgrade::{Advice, Answer, Blocked, Views, entry};
 use crate::domain::version::Version;
-use crate::domain::{Time, rfc3339};
 use crate::formats::api::{ExplainBody, StepBody, UpdateBody};
 use crate::formats::fault::Fault;
 use crate::promoter::stored;
@@ -102,7 +103,7 @@ fn release(
     let state = args.at.is_none().then(|| workspace.state_store());
     let report = state.as_ref().and_then(|state| state.reported());
     let last = state.and_then(|state| stored::publication(&*state).ok().flatten());
-    let unread = view.snapshot.reading.faulty_lines(&workspace.catalog);
+    let unread = view.snapshot.reading.faulty_lines(Path::new(""));
     let salvaged = match (view.catalog.release(version), view.catalog.stoppable_release(version)) {
         (None, Some((line, _))) => workspace.salvaged(view, line),
         _ => None,
@@ -118,23 +119,15 @@ fn release(
         decision: decisions.iter().find(|decision| decision.release.version == *version),
         refused: refused.get(&line.name),
         not_promoting: report.as_ref().and_then(|report| report.not_promoting),
+        entry: entry(&view.catalog, line, now),
     };
     let faults = view.snapshot.reading.faulty.get(line.name.as_str()).cloned().unwrap_or_default();
     let mut body = ReleaseBody { explanation: ExplainBody::of(&explanation), faults };
     body.explanation.add_flags(terminal.flags());
     terminal.show(&body, || {
-        let mut page = words::explanation_page(&explanation);
-        // Writing to a `String` cannot fail.
-        if let Some(report) = report.filter(|_| explanation.is_not_promoted().is_some()) {
-            let _ = writeln!(page, "\nThe server has reported this since {}.", rfc3339(report.since));
-        }
+        let mut page = words::explanation_page(&explanation, report.map(|report| report.since));
         if let Some(refusal) = explanation.refused {
-            page.push_str(&fault_page(
-                &line.name,
-                &body.faults,
-                refusal,
-                &workspace.catalog.display().to_string(),
-            ));
+            page.push_str(&fault_page(&line.name, &body.faults, refusal));
         }
         page
     })?;
@@ -142,13 +135,13 @@ fn release(
 }
 
 /// Shows what is wrong with a line, and what the server does meanwhile.
-fn fault_page(line: &LineName, faults: &[Fault], refusal: &LineRefusal, folder: &str) -> String {
+fn fault_page(line: &LineName, faults: &[Fault], refusal: &LineRefusal) -> String {
     let mut text = format!(
         "\nThe server publishes and promotes nothing new in line `{line}`, but takes stops, until a release engineer mends this (`tidegate catalog check`):\n"
     );
     // Writing to a `String` cannot fail.
     for fault in faults.iter().take(FAULTS) {
-        let _ = writeln!(text, "{}", fault.within(folder));
+        let _ = writeln!(text, "{fault}");
     }
     if faults.is_empty() {
         let _ = writeln!(text, "{}", words::line_refusal(refusal));

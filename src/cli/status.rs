@@ -2,6 +2,7 @@
 
 mod standing;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use chrono::TimeDelta;
@@ -23,6 +24,7 @@ use crate::promoter::stored;
 use crate::publish::continuity::trusted;
 use crate::publish::{Decided, Publication};
 use crate::signing::trust::Trust;
+use crate::words;
 
 /// Show what is published, when it expires, and what is degraded
 ///
@@ -63,6 +65,11 @@ struct Body {
 struct CatalogBody {
     revision: String,
     lines: usize,
+    /// The refused lines.
+    refused: Vec<String>,
+    /// Whether files of a refused line cannot be read, so that its releases are not counted.
+    #[serde(skip)]
+    is_unread: bool,
     releases: usize,
     faults: usize,
     unsigned: usize,
@@ -118,7 +125,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         degraded.push(Degraded::failed(DegradedKind::PublishFailing, &error));
         None
     });
-    let faulty = view.snapshot.reading.faulty_lines(&workspace.catalog);
+    let faulty = view.snapshot.reading.faulty_lines(Path::new(""));
     let decided = Decided::of(&view.catalog, &faulty, publication.as_ref(), now);
     for (line, refusal) in &decided.refused {
         let keeps = publication.as_ref().is_some_and(|last| last.prefix(line).is_some());
@@ -151,9 +158,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let not_promoting = report.as_ref().and_then(|report| report.not_promoting);
     let decided = Decided { not_promoting, ..decided };
     let status = Status::of(&decided, trust, publication.as_ref(), degraded);
-    let (server, releases) = (standing::server(report.as_ref()), standing::table(&decided, &status));
+    let (server, releases) =
+        (standing::server(report.as_ref(), &decided), standing::table(&decided, &status));
     let body = Body {
-        catalog: CatalogBody::of(&view, &status, count_faults(&view, workspace, now)),
+        catalog: CatalogBody::of(&view, &decided, &status, count_faults(&view, workspace, now)),
         publication: publication.as_ref().map(PublicationBody::of),
         server: report.as_ref().map(|report| ServerBody {
             since: rfc3339(report.since),
@@ -206,12 +214,14 @@ fn bodies(mut expiries: Vec<(String, Time)>, now: Time) -> Vec<ExpiryBody> {
 }
 
 impl CatalogBody {
-    fn of(view: &View, status: &Status, faults: usize) -> Self {
+    fn of(view: &View, decided: &Decided<'_>, status: &Status, faults: usize) -> Self {
         let releases = || view.catalog.lines().flat_map(|line| line.releases.values());
         let Status { promote, wait, blocked, overdue, .. } = *status;
         Self {
             revision: view.snapshot.revision.to_string(),
             lines: view.catalog.lines().count(),
+            refused: decided.refused.keys().map(ToString::to_string).collect(),
+            is_unread: decided.refused.keys().any(|line| view.catalog.line(line).is_none()),
             releases: releases().count(),
             faults,
             unsigned: releases()
@@ -242,8 +252,19 @@ impl PublicationBody {
 
 impl Body {
     fn words(&self, server: String, standing: &str) -> String {
-        let CatalogBody { revision, lines, releases, faults, unsigned, promote, wait, blocked, overdue } =
-            &self.catalog;
+        let CatalogBody {
+            revision,
+            lines,
+            refused,
+            is_unread,
+            releases,
+            faults,
+            unsigned,
+            promote,
+            wait,
+            blocked,
+            overdue,
+        } = &self.catalog;
         let published = self.publication.as_ref().map_or_else(
             || "nothing yet".to_owned(),
             |publication| {
@@ -252,13 +273,18 @@ impl Body {
                 format!("version {version} with {}, made {made}{demo}", counted(*releases, "release"))
             },
         );
+        let refused = match &refused[..] {
+            [] => String::new(),
+            [line] => format!("; line `{line}` is refused"),
+            [line, more @ ..] => format!("; line `{line}`{} is refused", words::and_more(more.len())),
+        };
         let mut words = pairs(&[
             (
                 "catalog",
                 format!(
-                    "revision {revision}: {} in {}, {}",
+                    "revision {revision}: {} in {}, {}{refused}",
                     counted(*releases, "release"),
-                    counted(*lines, "line"),
+                    counted(*lines, if *is_unread { "readable line" } else { "line" }),
                     counted(*faults, "fault")
                 ),
             ),

@@ -4,8 +4,9 @@ use super::Time;
 use super::degraded::LineRefusal;
 use super::line::Line;
 use super::not_promoting::NotPromoting;
-use super::promotion::{Decision, Verdict};
+use super::promotion::{Decision, Fact, Verdict};
 use super::release::Release;
+use super::upgrade::Step;
 
 /// Where one release is, and what happens next.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +21,8 @@ pub struct Explanation<'a> {
     pub refused: Option<&'a LineRefusal>,
     /// Why the server does not promote, if it does not, as far as is known.
     pub not_promoting: Option<NotPromoting>,
+    /// The release from which clusters can enter the line, if there is one.
+    pub entry: Option<Step<'a>>,
 }
 
 impl Explanation<'_> {
@@ -49,6 +52,17 @@ impl Explanation<'_> {
         let verdict = self.decision.filter(|_| self.refused.is_none())?.verdict;
         self.not_promoting
             .filter(|why| verdict != Verdict::Blocked && why.concerns(verdict == Verdict::Promote))
+    }
+
+    /// Whether the release enters its next stage at a time that is known, unless somebody stops it.
+    pub fn enters_by_itself(&self) -> bool {
+        let waits = |decision: &&Decision<'_>| matches!(decision.verdict, Verdict::Wait { .. });
+        let behind = |decision: &Decision<'_>| {
+            decision.obstacles().any(|gate| matches!(gate.fact, Fact::Order { .. }))
+        };
+        self.refused.is_none()
+            && self.is_not_promoted().is_none()
+            && self.decision.filter(waits).is_some_and(|one| one.ahead().is_none() && !behind(one))
     }
 
     /// The index of the last stage that the release has entered.

@@ -27,6 +27,8 @@ pub use gate::{Early, Fact, Gate, GateState, SoakEnd};
 pub struct Decision<'a> {
     pub line: &'a Line,
     pub release: &'a Release,
+    /// The time that the decision is for.
+    pub now: Time,
     /// The index of the stage that the release would enter.
     pub stage: usize,
     pub verdict: Verdict,
@@ -187,6 +189,12 @@ pub fn decide_line(line: &Line, now: Time) -> Vec<Decision<'_>> {
         decisions.push(decision);
     }
     decisions
+}
+
+/// Decides on one release as if no older barrier stood in its way. For a barrier that [`decide_line`] makes
+/// others wait for, this is why it has not entered.
+pub fn decide_alone<'a>(line: &'a Line, release: &'a Release, now: Time) -> Option<Decision<'a>> {
+    Some(examine(line, release, next_stage(line, release, now)?, now, None, None))
 }
 
 /// Decides whether one release can be promoted early. `None` if the release is not in the catalog, or is

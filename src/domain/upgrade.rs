@@ -21,6 +21,7 @@ use super::release::{Event, Release, Yank};
 use super::version::Version;
 
 pub use coming::{Behind, Coming, First, Newer, When, Withdrawn};
+use gate::MinorGate;
 use view::Towards;
 pub use view::Views;
 
@@ -128,6 +129,12 @@ tagged! {
 pub struct Step<'a> {
     pub release: &'a Release,
     pub channel: ChannelRef<'a>,
+}
+
+/// The release from which clusters can enter a line, the highest on offer in the line that it follows. `None`
+/// if it follows none, or if no release there opens the way yet.
+pub fn entry<'a>(catalog: &'a Catalog, line: &'a Line, now: Time) -> Option<Step<'a>> {
+    MinorGate::new(catalog, line, now).required()
 }
 
 impl Advice<'_> {

@@ -37,9 +37,9 @@ pub struct Readiness {
     /// Problems that do not stop the server from serving. If the server has an admin listener, only that one
     /// shows more than their kinds.
     degraded: Vec<DegradedBody>,
-    /// Whether this server promotes releases.
+    /// Whether this server promotes what is due.
     promoting: bool,
-    /// Why it does not promote, if it does not.
+    /// Why it does not promote, or not everything, if it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_promoting: Option<NotPromotingBody>,
     promotions: Promotions,
@@ -82,7 +82,7 @@ pub fn ready(ask: &Ask<'_>) -> HttpResponse {
             Listener::All | Listener::Admin => status.degraded.iter().map(DegradedBody::of).collect(),
             Listener::Public => kinds(&status.degraded),
         },
-        promoting: status.promoting,
+        promoting: status.promoting && status.not_promoting.is_none(),
         not_promoting: status.not_promoting.map(NotPromotingBody::of),
         promotions: Promotions {
             due: status.promote,

@@ -129,7 +129,7 @@ pub struct Status {
     pub degraded: Vec<Degraded>,
     /// The last time the catalog was read without a fault.
     pub last_good_read: Option<Time>,
-    /// How many decisions are in each state.
+    /// How many releases are in each state. Those of refused lines that go no further are blocked.
     pub promote: usize,
     pub wait: usize,
     pub blocked: usize,
@@ -170,7 +170,8 @@ impl Status {
             degraded,
             promote: count(|decision| decision.verdict == Verdict::Promote),
             wait: count(|decision| matches!(decision.verdict, Verdict::Wait { .. })),
-            blocked: count(|decision| decision.verdict == Verdict::Blocked),
+            blocked: count(|decision| decision.verdict == Verdict::Blocked)
+                + decided.standing_still().count(),
             overdue: count_overdue,
             oldest_overdue,
             expiries,

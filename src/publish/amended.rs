@@ -7,6 +7,7 @@ use super::publication::Publication;
 use super::updates::json;
 use crate::domain::explain::Explanation;
 use crate::domain::not_promoting::NotPromoting;
+use crate::domain::upgrade::entry;
 use crate::formats::api::{ExplainBody, PromotionsBody};
 
 /// Returns the last publication with explanations and decisions made anew, of a server that does not promote for
@@ -23,12 +24,14 @@ pub fn amended(
     amended.promotions = Document::reusing(Some(&last.promotions), promotions);
     for line in decided.catalog.lines().filter(|line| !decided.refused.contains_key(&line.name)) {
         let mut own = decided.of_line(&line.name).iter().peekable();
+        let entry = entry(decided.catalog, line, decided.now);
         for release in line.releases.values() {
             // Releases and decisions are both sorted by version.
             let decision = own.next_if(|decision| decision.release.version == release.version);
             let Some(documents) = amended.release.get_mut(&release.version) else { continue };
             let now = decided.now;
-            let explanation = Explanation { line, release, now, decision, refused: None, not_promoting };
+            let explanation =
+                Explanation { line, release, now, decision, refused: None, not_promoting, entry };
             let mut body = ExplainBody::of(&explanation);
             if let Some(flags) = demo {
                 body.add_flags(flags);

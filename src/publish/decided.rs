@@ -11,10 +11,11 @@ use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
 use crate::domain::channel::LineName;
 use crate::domain::degraded::{Claim, LineRefusal};
+use crate::domain::explain::Explanation;
 use crate::domain::line::{Line, Stage};
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Decision, Gate, Verdict, decide_line};
-use crate::domain::release::Event;
+use crate::domain::release::{Event, Release};
 use crate::domain::stepback::{Offer, step_backs};
 
 /// The decisions about a catalog at one time.
@@ -52,6 +53,27 @@ impl<'a> Decided<'a> {
         let begin = self.decisions.partition_point(|decision| decision.line.name < *line);
         let length = self.decisions[begin..].partition_point(|decision| decision.line.name == *line);
         &self.decisions[begin..begin + length]
+    }
+
+    /// The releases that go no further because their line was refused, as far as its files can be read.
+    pub fn standing_still(&self) -> impl Iterator<Item = (&Line, &Release)> {
+        let lines =
+            self.refused.iter().filter_map(|(name, refusal)| Some((self.catalog.stoppable(name)?, refusal)));
+        lines.flat_map(|(line, refusal)| {
+            let stays = |release: &&Release| {
+                let explanation = Explanation {
+                    line,
+                    release,
+                    now: self.now,
+                    decision: None,
+                    refused: Some(refusal),
+                    not_promoting: None,
+                    entry: None,
+                };
+                explanation.state() == "blocked"
+            };
+            line.releases.values().filter(stays).map(move |release| (line, release))
+        })
     }
 
     /// The promotions that are due.
@@ -172,7 +194,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::explain::Explanation;
     use crate::domain::properties::{any_catalog, day};
     use crate::domain::upgrade::Views;
     use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody, UpdateBody};
@@ -205,7 +226,7 @@ mod tests {
             untils(&json!(PromotionsBody::of(&decided.decisions, None)), &mut found);
             for decision in &decided.decisions {
                 let Decision { line, release, .. } = *decision;
-                let explanation = Explanation { line, release, now, decision: Some(decision), refused: None, not_promoting: None };
+                let explanation = Explanation { line, release, now, decision: Some(decision), refused: None, not_promoting: None, entry: None };
                 untils(&json!(ExplainBody::of(&explanation)), &mut found);
             }
             for channel in catalog.channels() {

@@ -142,6 +142,7 @@ pub fn releases(
                 decision: None,
                 refused: Some(refusal),
                 not_promoting: None,
+                entry: None,
             };
             let body = json(&ExplainBody::of(&explanation));
             documents.explain = Some(Document::reusing(last.explain.as_ref(), body));
@@ -156,8 +157,15 @@ pub fn unpublished(line: &Line, release: &Release, refusal: &LineRefusal, now: T
     let evidence =
         Evidence { manifest: ManifestState::Signed(SignedFacts::default()), ..Evidence::default() };
     let release = &Release { evidence, ..release.clone() };
-    let explanation =
-        Explanation { line, release, now, decision: None, refused: Some(refusal), not_promoting: None };
+    let explanation = Explanation {
+        line,
+        release,
+        now,
+        decision: None,
+        refused: Some(refusal),
+        not_promoting: None,
+        entry: None,
+    };
     ReleaseDocuments {
         line: line.name.clone(),
         standing: Standing::Unsigned,

@@ -11,7 +11,7 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
 use crate::domain::explain::Explanation;
-use crate::domain::upgrade::Views;
+use crate::domain::upgrade::{Views, entry};
 use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody};
 use crate::formats::manifest::{self, ChannelManifest, ReleaseManifest};
 use crate::formats::tuf::names::{self, TIMESTAMP_PATH};
@@ -136,6 +136,7 @@ fn release_documents(catalog: &Catalog, manifest: Signed<ReleaseManifest>, now: 
             decision: None,
             refused: None,
             not_promoting: None,
+            entry: entry(catalog, line, now),
         });
         let last = line.stages.len().checked_sub(1).is_some_and(|last| release.is_in(last, now));
         if !last && body.yanked.is_none() {

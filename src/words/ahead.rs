@@ -14,14 +14,17 @@ pub fn dated_ahead(Ahead { version, stage, since, .. }: &Ahead<'_>) -> String {
 /// Says that an entry is dated ahead.
 pub(super) fn entry_ahead(version: &Version, channel: &ChannelName, since: Time) -> String {
     format!(
-        "the entry of `{version}` into `{channel}` is dated {}, ahead of this machine's clock, so the release waits until then",
+        "the promotion of `{version}` to `{channel}` is recorded with the date {}, ahead of this machine's clock, so until then it counts as not promoted",
         rfc3339(since)
     )
 }
 
 /// Says how to date an entry anew.
 pub(super) fn redate(version: &Version) -> String {
-    format!("if this clock is right, run `{}`; otherwise correct the clock", command(version))
+    format!(
+        "if this clock is right, run `{}`, which removes the entry (the soak counts as before); otherwise correct the clock",
+        command(version)
+    )
 }
 
 /// The command that dates an entry anew.

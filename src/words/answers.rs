@@ -3,6 +3,7 @@
 
 use super::coming::{self, Ask};
 use super::explain::fault;
+use super::remedies::open_way;
 use crate::domain::degraded::LineRefusal;
 use crate::domain::release::{Event, Release};
 use crate::domain::rfc3339;
@@ -181,8 +182,9 @@ fn told(Answer { channel, advice }: &Answer<'_>, ask: Option<&Ask>) -> String {
                 None => format!("line `{line}` can be entered from no other line"),
             };
             format!(
-                "blocked: there is no upgrade path from line `{own}`, which this version belongs to, to line `{line}`; follow `{}` to stay in line `{own}`; {way}, unless the vendor changes `follows` in `{line}/line.yaml` of its catalog",
-                stay.name()
+                "blocked: there is no upgrade path from line `{own}`, which this version belongs to, to line `{line}`; follow `{}` to stay in line `{own}`; {way}, unless the vendor's release engineers allow it with {}",
+                stay.name(),
+                open_way(own.as_str(), line)
             )
         }
     }

@@ -10,7 +10,8 @@ pub(super) fn manifest(manifest: &ManifestState, passes: bool) -> String {
         ManifestState::NoTrust => "not signed: the catalog has no keys yet".to_owned(),
         ManifestState::Unsigned => "not signed by a release key yet".to_owned(),
         ManifestState::Undelegated => {
-            "not signed by a release key yet: its line is new, and no key may sign for it".to_owned()
+            "not signed yet: its line is new, and the targets key has not authorised a release key for it"
+                .to_owned()
         }
         ManifestState::Invalid(why) => format!("its signed manifest cannot be used: {why}"),
         ManifestState::Signed(_) => "signed by a release key".to_owned(),

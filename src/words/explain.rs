@@ -2,13 +2,16 @@
 
 use std::fmt::Write;
 
-use super::{PROMOTES, event, gate, not_promoting, promotion, remedies_of_explanation, yanked};
+use super::gates::RemedyKind;
+use super::promotions::late;
+use super::{PROMOTES, event, gate, not_promoting, remedies_of_explanation, yanked};
 use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
-use crate::domain::line::{Follows, Line, Stage};
-use crate::domain::promotion::{Gate, Verdict};
+use crate::domain::line::Stage;
+use crate::domain::not_promoting::NotPromoting;
+use crate::domain::promotion::{Decision, Fact, Gate, GateState, Verdict};
 use crate::domain::release::SCHEDULE;
-use crate::domain::rfc3339;
+use crate::domain::{Time, rfc3339};
 
 /// Returns one sentence: where the release is, what comes next, and, if it is not on offer, why.
 pub fn explanation(explanation: &Explanation<'_>) -> String {
@@ -32,10 +35,27 @@ fn place(explanation: &Explanation<'_>) -> String {
         None => format!("`{version}` is in no channel yet"),
     };
     if let Some(refusal) = explanation.stands_still() {
-        let (line, fault) = (&line.name, fault(refusal));
-        return format!("{here} and will not be promoted until a fault of line `{line}` is mended: {fault}");
+        let fault = match refusal {
+            LineRefusal::Faulty { why } => why,
+            LineRefusal::StepsBack(_) | LineRefusal::Claims { .. } => fault(refusal),
+        };
+        let line = &line.name;
+        let soak = if explanation.stage().is_some() { " (its soak goes on meanwhile)" } else { "" };
+        return format!(
+            "{here} and will not be promoted until a fault of line `{line}` is mended{soak}: {fault}"
+        );
     }
     let Some(decision) = decision else { return format!("{here}, its last stage") };
+    let said = going(explanation, decision, &here);
+    match late(decision) {
+        Some(late) => format!("{said}; it is overdue: {late}"),
+        None => said,
+    }
+}
+
+/// Says when a release goes on from `here`, or what keeps it there.
+fn going(explanation: &Explanation<'_>, decision: &Decision<'_>, here: &str) -> String {
+    let line = explanation.line;
     let next = &decision.target().channel;
     match decision.verdict {
         Verdict::Promote => {
@@ -46,7 +66,7 @@ fn place(explanation: &Explanation<'_>) -> String {
             format!("{here} and is due for `{next}`: {promoter}")
         }
         Verdict::Wait { until } if decision.ahead().is_some() => format!(
-            "{here} and waits until {} for `{next}`: its entry has that date, ahead of the clock, so somebody's clock was fast",
+            "{here} and waits for `{next}`: its promotion there is already recorded, dated {}, which is ahead of this machine's clock, so until then it counts as not promoted; either the clock that wrote it was fast, or this machine's is slow",
             rfc3339(until)
         ),
         Verdict::Wait { until } => {
@@ -56,16 +76,45 @@ fn place(explanation: &Explanation<'_>) -> String {
                     "{here} and can enter `{next}` at {until} at the earliest; {}",
                     not_promoting(why)
                 ),
-                None => format!("{here} and will enter `{next}` at {until} unless somebody stops it"),
+                None if explanation.enters_by_itself() => {
+                    format!("{here} and will enter `{next}` at {until} unless somebody stops it")
+                }
+                None => format!(
+                    "{here} and can enter `{next}` at {until} at the earliest, after an older barrier"
+                ),
             }
         }
         Verdict::Blocked if decision.retired().is_some() => {
             format!("{here} and will not be promoted: line `{}` is retired", line.name)
         }
         Verdict::Blocked => {
-            let (_, why) = promotion(decision);
-            format!("{here} and will not enter `{next}` until somebody acts: {why}")
+            let blocking = decision.gates.iter().filter(|gate| gate.state == GateState::Blocks);
+            let why: Vec<String> = blocking.map(gate).collect();
+            let then = afterwards(explanation, decision);
+            format!(
+                "{here} and will not enter `{next}` until somebody acts, and then {then}: {}",
+                why.join("; ")
+            )
         }
+    }
+}
+
+/// Says when a blocked release enters its next stage, once somebody has opened every gate that blocks.
+fn afterwards(explanation: &Explanation<'_>, decision: &Decision<'_>) -> String {
+    let blocks = |wanted: fn(&Fact<'_>) -> bool| {
+        decision.gates.iter().any(|gate| gate.state == GateState::Blocks && wanted(&gate.fact))
+    };
+    if blocks(|fact| matches!(fact, Fact::Order { .. })) {
+        return "only after that barrier".to_owned();
+    }
+    if blocks(|fact| matches!(fact, Fact::Soak { .. })) {
+        return "only after the rest of its soak".to_owned();
+    }
+    match (decision.gates.iter().filter_map(Gate::opens).max(), explanation.not_promoting) {
+        (Some(until), _) => format!("at {} at the earliest", rfc3339(until)),
+        (None, None) => "at once".to_owned(),
+        (None, Some(NotPromoting::Off)) => "only when somebody runs `tidegate promote`".to_owned(),
+        (None, Some(_)) => "only when the server promotes again".to_owned(),
     }
 }
 
@@ -76,20 +125,7 @@ pub fn nothing_higher(Stage { channel, .. }: &Stage) -> String {
     )
 }
 
-/// Says which clusters can enter the line of a release that is in its last stage.
-fn entry(line: &Line) -> String {
-    let Line { name, follows, .. } = line;
-    match follows {
-        Some(Follows { line: before, .. }) => format!(
-            "Clusters of line `{before}` enter line `{name}` only from the highest release that `{before}` offers; a cluster's way: `tidegate explain --on CHANNEL --from VERSION`"
-        ),
-        None => format!(
-            "Line `{name}` follows no line, so no cluster of another line can enter it, unless a release engineer adds `follows` to its `line.yaml`"
-        ),
-    }
-}
-
-/// Says why a line was refused, without what only its owners may see: names of files and people.
+/// Says why a line was refused, without what only its owners may see: names of files.
 pub(super) const fn fault(refusal: &LineRefusal) -> &'static str {
     match refusal {
         LineRefusal::Faulty { .. } => "its files cannot be read",
@@ -98,13 +134,13 @@ pub(super) const fn fault(refusal: &LineRefusal) -> &'static str {
     }
 }
 
-/// Returns the full explanation: the sentence, the stages entered, every gate, and who can change that.
-pub fn explanation_page(all: &Explanation<'_>) -> String {
+/// Returns the full explanation: the sentence, the stages entered, every gate, and who can change that. `reported`
+/// is since when a server has reported that it does not promote.
+pub fn explanation_page(all: &Explanation<'_>, reported: Option<Time>) -> String {
     let mut page = format!("{}.\n", explanation(all));
     // Writing to a `String` cannot fail.
-    if let Some(decision) = all.decision.filter(|decision| decision.overdue) {
-        let deadline = decision.deadline.map(rfc3339).unwrap_or_default();
-        let _ = writeln!(page, "It is overdue: it should have been promoted by {deadline}.");
+    if let Some(since) = reported.filter(|_| all.is_not_promoted().is_some()) {
+        let _ = writeln!(page, "The server has reported since {} that it does not promote.", rfc3339(since));
     }
     if all.stage().is_some() {
         page.push('\n');
@@ -130,13 +166,14 @@ pub fn explanation_page(all: &Explanation<'_>) -> String {
             let _ = writeln!(page, "  {:<7} {:<11} {}", one.state.name(), one.fact.name(), gate(one));
         }
     }
-    let is_yanked = all.release.yanked(all.now).is_some();
-    if all.decision.is_none() && all.refused.is_none() && !is_yanked {
-        let _ = writeln!(page, "\n{}.", entry(all.line));
-    }
-    let remedies = remedies_of_explanation(all);
-    if !remedies.is_empty() {
-        page.push_str("\nWho can change that:\n");
+    let (ways, remedies): (Vec<_>, Vec<_>) = remedies_of_explanation(all)
+        .into_iter()
+        .partition(|one| matches!(one.kind, RemedyKind::Follow | RemedyKind::OpenWay));
+    let entered = format!("Who can enter line `{}`", all.line.name);
+    for (head, remedies) in [("Who can change that", remedies), (entered.as_str(), ways)] {
+        if !remedies.is_empty() {
+            let _ = writeln!(page, "\n{head}:");
+        }
         for one in &remedies {
             let _ = writeln!(page, "  {one}");
         }

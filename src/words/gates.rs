@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::{ahead, event, evidence, retired, yanked};
 use crate::domain::named::named;
 use crate::domain::promotion::{Fact, Gate, GateState, SoakEnd};
-use crate::domain::release::{ManifestFault, ManifestState};
+use crate::domain::release::{ManifestFault, ManifestState, PayloadState};
 use crate::domain::rfc3339;
 use crate::domain::span::Span;
 use crate::domain::version::Version;
@@ -18,8 +18,14 @@ pub fn gate(gate: &Gate<'_>) -> String {
     let skipped = if gate.is_waived() { "skipped: " } else { "" };
     match gate.fact {
         Fact::Recorded { since, ahead } => {
-            let ahead = if ahead { ", ahead of the clock" } else { "" };
-            format!("the catalog already has an entry dated {}{ahead}", rfc3339(since))
+            let since = rfc3339(since);
+            if ahead {
+                format!(
+                    "its promotion is already recorded, dated {since}, which is ahead of this machine's clock; until then it counts as not promoted"
+                )
+            } else {
+                format!("the catalog already has an entry dated {since}")
+            }
         }
         Fact::Yanked { yank } => yanked(yank),
         Fact::Signed { manifest } => evidence::manifest(manifest, passes),
@@ -80,15 +86,19 @@ pub fn gate(gate: &Gate<'_>) -> String {
             match gate.state {
                 GateState::Waits { until } => {
                     format!(
-                        "waiting for barrier `{barrier}`, which enters at {} at the earliest",
+                        "waiting for barrier `{barrier}` (no cluster may skip it), which enters at {} at the earliest",
                         rfc3339(until)
                     )
                 }
                 GateState::Passes | GateState::Blocks if is_due => {
-                    format!("waiting for barrier `{barrier}`, which is due but not promoted yet")
+                    format!(
+                        "waiting for barrier `{barrier}` (no cluster may skip it), which is due but not promoted yet"
+                    )
                 }
                 GateState::Passes | GateState::Blocks => {
-                    format!("waiting for barrier `{barrier}`, which is itself blocked")
+                    format!(
+                        "waiting for barrier `{barrier}` (no cluster may skip it), which is itself blocked"
+                    )
                 }
             }
         }
@@ -119,6 +129,10 @@ named! {
         Check = "check",
         MendServer = "mend_server",
         Explain = "explain",
+        Hold = "hold",
+        AddHigher = "add_higher",
+        Follow = "follow",
+        OpenWay = "open_way",
     }
 }
 
@@ -126,22 +140,33 @@ named! {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remedy {
     pub kind: RemedyKind,
-    who: String,
+    pub(super) who: String,
     /// The command to type, if there is one. Words in capitals are placeholders.
     pub command: Option<String>,
+    /// What follows the command in the sentence.
+    pub(super) then: String,
 }
 
 impl Remedy {
     pub(super) fn new(kind: RemedyKind, who: impl Into<String>, command: impl Into<Option<String>>) -> Self {
-        Self { kind, who: who.into(), command: command.into() }
+        Self { kind, who: who.into(), command: command.into(), then: String::new() }
+    }
+
+    /// Numbers the remedy, as one step of several that only help together.
+    pub(super) fn step(self, number: &str) -> Self {
+        Self { who: format!("{number}. {}", self.who), ..self }
+    }
+
+    pub(super) fn then(self, then: impl Into<String>) -> Self {
+        Self { then: then.into(), ..self }
     }
 }
 
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.command {
-            Some(command) => write!(f, "{}: `{command}`", self.who),
-            None => f.write_str(&self.who),
+            Some(command) => write!(f, "{}: `{command}`{}", self.who, self.then),
+            None => write!(f, "{}{}", self.who, self.then),
         }
     }
 }
@@ -169,7 +194,7 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         }
         Fact::Recorded { ahead: true, .. } => Remedy::new(
             RemedyKind::Redate,
-            "anyone who may change the catalog can date the entry anew, if the clock is right",
+            "if this machine's clock is right, anyone who may change the catalog can remove the entry",
             ahead::command(version),
         ),
         Fact::Yanked { .. } => unyank(version),
@@ -194,20 +219,23 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
         ),
         Fact::Signed { manifest: ManifestState::Undelegated } => Remedy::new(
             RemedyKind::Sign,
-            "its line is new: whoever has a release key and the targets key can sign it",
+            "someone with a release key and, because the line is new, the targets key (both are needed) can sign it",
             format!("{} --targets-key FILE", sign()),
         ),
         Fact::Signed { .. } => Remedy::new(RemedyKind::Sign, "anyone with a release key can sign it", sign()),
-        Fact::Payload { .. } => Remedy::new(
-            RemedyKind::RestorePayload,
-            format!(
-                "a release engineer can put the right file into `payloads/{version}/`, or add the changed one as a new version"
-            ),
-            None,
-        ),
+        Fact::Payload { payload: PayloadState::Missing { file } | PayloadState::Differs { file, .. } } => {
+            Remedy::new(
+                RemedyKind::RestorePayload,
+                format!(
+                    "a release engineer can put `{file}`, exactly as it was signed, back into `payloads/{version}/`; if it is lost or was changed on purpose, publish the release under a new version"
+                ),
+                None,
+            )
+        }
+        Fact::Payload { payload: PayloadState::Present } => return None,
         Fact::NotBefore { stage, .. } => Remedy::new(
             RemedyKind::BringForward,
-            "only someone with a release key can bring this forward, by signing the release again",
+            "someone with a release key signs an earlier time",
             format!("tidegate release sign {version} --not-before {stage}=TIME --reason TEXT --key FILE"),
         ),
         Fact::Retired { line, .. } => Remedy::new(
@@ -220,11 +248,14 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
             "anyone who may change the catalog can end the hold",
             format!("tidegate release resume {version} --reason TEXT"),
         ),
-        Fact::Order { barrier, .. } => Remedy::new(
-            RemedyKind::Explain,
-            "see what is holding up the barrier",
-            format!("tidegate explain {}", barrier?.version),
-        ),
+        Fact::Order { barrier, .. } => {
+            let barrier = &barrier?.version;
+            Remedy::new(
+                RemedyKind::Explain,
+                format!("barrier `{barrier}` must enter first; see what is holding it up"),
+                format!("tidegate explain {barrier}"),
+            )
+        }
     })
 }
 

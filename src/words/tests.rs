@@ -47,7 +47,10 @@ fn a_gate_says_what_it_waits_for_and_until_when() {
             "frozen from 2018-01-10T00:00:00Z until 2018-01-20T00:00:00Z: end of year",
         ]
     );
-    assert_eq!(gates("1.8.5", "2018-01-09")[2], "waiting for barrier `1.8.4`, which is itself blocked");
+    assert_eq!(
+        gates("1.8.5", "2018-01-09")[2],
+        "waiting for barrier `1.8.4` (no cluster may skip it), which is itself blocked"
+    );
 }
 
 #[test]
@@ -113,7 +116,7 @@ fn an_answer_says_why_there_is_no_way_and_what_else_to_follow() {
     let eight = line("1.8", Some("1.7")).with(release("1.8.1", &["2018-01-01", "2018-01-15"]));
     assert_eq!(
         heard(&eight, "3.0-production", "1.7.9", "2018-02-01"),
-        "blocked: there is no upgrade path from line `1.7`, which this version belongs to, to line `3.0`; follow `1.7-production` to stay in line `1.7`; line `3.0` can be entered from no other line, unless the vendor changes `follows` in `3.0/line.yaml` of its catalog"
+        "blocked: there is no upgrade path from line `1.7`, which this version belongs to, to line `3.0`; follow `1.7-production` to stay in line `1.7`; line `3.0` can be entered from no other line, unless the vendor's release engineers allow it with `follows: { line: \"1.7\" }` in `3.0/line.yaml` and new signatures for its releases"
     );
     let four = line("4.0", Some("3.0")).with(release("4.0.1", &["2018-01-01", "2018-01-15"]));
     let told = heard(&four, "4.0-production", "1.7.9", "2018-02-01");

@@ -107,7 +107,7 @@ fn a_release_of_a_line_with_faults_is_explained_from_what_is_known() {
         "entered preproduction  2018-01-05T00:00:00Z by ada",
         "held since 2018-01-03T09:00:00Z by grace: etcd loses quorum",
         "a release engineer can find and mend the fault: `tidegate catalog check`",
-        "channels/1.8/1.8.1.yaml:1:9: expected a whole number, found `one`",
+        "1.8/1.8.1.yaml:1:9: expected a whole number, found `one`",
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }

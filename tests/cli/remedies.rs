@@ -25,12 +25,13 @@ fn now() -> String {
     tidegate::domain::rfc3339(tidegate::clock::Clock::now(&tidegate::clock::SystemClock::new()))
 }
 
-/// The remedies that are shown for a release, with their commands.
+/// The remedies that are shown for a release, with their commands, without how to stop it.
 fn shown(explained: &serde_json::Value) -> Vec<(RemedyKind, Option<String>)> {
     let commands = explained["commands"].as_array().into_iter().flatten();
     let kind = |name: &str| *RemedyKind::ALL.iter().find(|kind| kind.as_str() == name).unwrap();
     commands
         .map(|one| (kind(one["remedy"].as_str().unwrap()), one["command"].as_str().map(str::to_owned)))
+        .filter(|(kind, _)| *kind != RemedyKind::Hold)
         .collect()
 }
 
@@ -53,7 +54,9 @@ fn run(desk: &Desk, command: &str) -> String {
 
 /// Runs every remedy of a release in the order in which they are shown, and returns their kinds.
 fn follow(desk: &Desk, version: &str) -> Vec<RemedyKind> {
-    let remedies = remedies(desk, version);
+    let mut remedies = remedies(desk, version);
+    // These take more than a command.
+    remedies.retain(|(kind, _)| !matches!(kind, RemedyKind::AddHigher | RemedyKind::OpenWay));
     for (_, command) in &remedies {
         run(desk, command.as_deref().unwrap());
     }
@@ -146,6 +149,7 @@ fn scene(kind: RemedyKind) {
             let command = remedies(&desk, "1.8.1").into_iter().find(|(other, _)| *other == kind).unwrap().1;
             run(&desk, &command.unwrap());
             assert_eq!(follow(&desk, "1.8.1"), [RemedyKind::PromoteEarly]);
+            assert!(matches!(remedies(&desk, "1.8.1")[..], [(RemedyKind::OpenWay, None)]));
             assert_eq!(state(&desk, "1.8.1"), "promoted");
         }
         RemedyKind::PromoteEarly => {
@@ -191,12 +195,58 @@ fn scene(kind: RemedyKind) {
             // While it still soaks, it cannot be promoted early before that.
             let desk = signed("", &format!("{just_now}{entry}"));
             let kinds = || remedies(&desk, "1.8.1").into_iter().map(|(kind, _)| kind).collect::<Vec<_>>();
-            assert_eq!(kinds(), [kind, RemedyKind::BringForward]);
+            assert_eq!(kinds(), [kind]);
             run(&desk, "tidegate promote 1.8.1 --redate");
             assert_eq!(follow(&desk, "1.8.1"), [RemedyKind::BringForward, RemedyKind::PromoteEarly]);
             assert_eq!(state(&desk, "1.8.1"), "promoted");
         }
         RemedyKind::Check => refused_line(),
+        RemedyKind::Hold => {
+            let desk = signed("", &just_now);
+            let explained = desk.json(&["explain", "1.8.1"]);
+            assert!(explained["message"].as_str().unwrap().ends_with("unless somebody stops it"));
+            let last = explained["commands"].as_array().unwrap().last().unwrap();
+            assert_eq!(last["remedy"], "hold");
+            run(&desk, last["command"].as_str().unwrap());
+            assert_eq!(state(&desk, "1.8.1"), "blocked");
+            let held = desk.json(&["explain", "1.8.1"]);
+            assert!(!held["commands"].as_array().unwrap().contains(last), "{held}");
+        }
+        RemedyKind::AddHigher => {
+            let entered = "  production: { since: 2018-01-20T00:00:00Z, by: schedule }\n";
+            let desk = signed("", &format!("{SOAKED}{entered}{}", stop("yank")));
+            let kinds =
+                |desk: &Desk| remedies(desk, "1.8.1").into_iter().map(|(kind, _)| kind).collect::<Vec<_>>();
+            assert_eq!(kinds(&desk), [kind, RemedyKind::Unyank]);
+            desk.release("1.8.2", &format!("{SOAKED}{entered}"));
+            sign(&desk);
+            assert_eq!(kinds(&desk), [RemedyKind::Unyank]);
+        }
+        RemedyKind::Follow | RemedyKind::OpenWay => {
+            let entered = format!("{SOAKED}  production: {{ since: 2018-01-20T00:00:00Z, by: schedule }}\n");
+            let desk = signed("", &entered);
+            desk.line("1.9", "");
+            desk.release("1.9.1", &entered);
+            sign(&desk);
+            let told = || desk.json(&["explain", "1.9.1"])["remedies"][0].to_string();
+            assert_eq!(remedies(&desk, "1.9.1"), [(RemedyKind::OpenWay, None)]);
+            assert!(told().contains("in `1.9/line.yaml` and new signatures"), "{}", told());
+            let on = |version: &str| desk.json(&["explain", "--on", "1.9-production", "--from", version]);
+            let message = on("1.8.1")["message"].to_string();
+            // The key that it names lets clusters in.
+            let key = message.split('`').find(|part| part.starts_with("follows: ")).unwrap();
+            desk.line("1.9", &format!("{}\n", key.replace('\\', "")));
+            run(&desk, "tidegate release sign 1.9.1 --key FILE");
+            assert_eq!(on("1.8.1")["action"], "update");
+            let shown = remedies(&desk, "1.9.1");
+            let [(RemedyKind::Follow, Some(command))] = &shown[..] else { panic!("{shown:?}") };
+            assert!(
+                told().contains("only from `1.8.1`, the highest release of `1.8-production`"),
+                "{}",
+                told()
+            );
+            run(&desk, &command.replace("VERSION", "1.8.1"));
+        }
         RemedyKind::MendServer => failing_server(),
     }
 }
@@ -210,6 +260,7 @@ fn failing_server() {
     let server = Server::ready(&desk.path("."), &["--promote", "on"]);
     server.until_degraded(&["commit_failing", "promotions_overdue"], "1.8.1.yaml");
     let [(RemedyKind::MendServer, Some(command))] = &remedies(&desk, "1.8.1")[..] else { panic!() };
+    assert_eq!(server.json("/readyz")["promoting"], false);
     assert_eq!(shown(&server.json("/v1/releases/1.8.1/explain")), remedies(&desk, "1.8.1"));
     let words: Vec<&str> = command.split(' ').collect();
     let told = desk.run(&words[1..]);
@@ -217,7 +268,7 @@ fn failing_server() {
     desk.write(file, &before);
     server.until_latest("1.8-production", "1.8.1");
     server.until_degraded(&[], "");
-    assert_eq!(remedies(&desk, "1.8.1"), []);
+    assert_eq!(remedies(&desk, "1.8.1"), [(RemedyKind::OpenWay, None)]);
 }
 
 /// A line that a server refused, because its files cannot be read or because they take back what was

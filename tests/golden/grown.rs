@@ -30,6 +30,13 @@ fn compare(place: &str, old: &Value, new: &Value) -> Result<(), String> {
             let new = new.get(key).ok_or_else(|| format!("`{place}` is gone"))?;
             if SENTENCES.contains(&key.as_str()) { Ok(()) } else { compare(&place, old, new) }
         }),
+        // More can be advised than before.
+        (Value::Array(old), Value::Array(new)) if place.ends_with(" .commands") => {
+            match old.iter().find(|one| !new.contains(one)) {
+                Some(one) => Err(format!("`{place}` no longer has {one}")),
+                None => Ok(()),
+            }
+        }
         (Value::Array(old), Value::Array(new)) if old.len() == new.len() => old
             .iter()
             .zip(new)

@@ -155,7 +155,7 @@ fn the_remedies_of_a_demo_can_be_pasted() {
     let explained = |version: &str| server.json(&format!("/v1/releases/{version}/explain"));
     for (version, kinds, state) in [
         ("1.10.2-demo.1", &["resume"][..], "due"),
-        ("1.10.3-demo.1", &["bring_forward", "promote_early"], "promoted"),
+        ("1.10.3-demo.1", &["bring_forward", "promote_early", "hold"], "promoted"),
     ] {
         let remedies = explained(version)["commands"].as_array().unwrap().clone();
         let shown: Vec<&str> = remedies.iter().map(|remedy| remedy["remedy"].as_str().unwrap()).collect();
@@ -168,7 +168,7 @@ fn the_remedies_of_a_demo_can_be_pasted() {
             let printed = paste(folder.path(), &ask);
             assert!(printed.contains(&format!("`{command}`")), "{command}: {printed}");
         }
-        for remedy in &remedies {
+        for remedy in remedies.iter().filter(|remedy| remedy["remedy"] != "hold") {
             let filled = remedy["command"].as_str().unwrap().replace("TEXT", "because");
             let filled = filled.replace("=TIME", "=2018-01-01T00:00:00Z");
             paste(folder.path(), &filled.replace("FILE", ".tidegate/demo/offline-keys/release.pem"));

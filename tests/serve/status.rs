@@ -27,7 +27,7 @@ fn a_line_that_is_faulty_is_told_with_its_place_and_not_as_gone() {
     let told = status(&place);
     assert!(
         told.contains(
-            "line `1.8` was refused (its last good documents stay published): channels/1.8/1.8.4.yaml:1:9: "
+            "line `1.8` was refused (its last good documents stay published): 1.8/1.8.4.yaml:1:9: "
         ),
         "{told}"
     );
@@ -67,5 +67,5 @@ fn faults_are_counted_as_the_check_counts_them() {
         assert_eq!(checked["faults"].as_array().unwrap().len(), count);
         assert_eq!(json(&["status"])["catalog"]["faults"], count, "{checked}");
     }
-    assert!(status(&place).contains("1 fault\n"), "{}", status(&place));
+    assert!(status(&place).contains("2 lines, 1 fault; line `1.8` is refused\n"), "{}", status(&place));
 }

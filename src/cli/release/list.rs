@@ -11,6 +11,7 @@ use super::super::workspace::Workspace;
 use crate::domain::channel::LineName;
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::{Verdict, decide_line};
+use crate::domain::upgrade::entry;
 use crate::domain::{Time, rfc3339};
 use crate::formats::api::ExplainBody;
 use crate::words;
@@ -43,11 +44,12 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     for line in view.catalog.lines().filter(|line| args.line.as_ref().is_none_or(|name| line.name == *name)) {
         let decisions = decide_line(line, now);
         let mut own = decisions.iter().peekable();
+        let entry = entry(&view.catalog, line, now);
         for release in line.releases.values() {
             // Decisions and releases are both in ascending order of versions.
             let decision = own.next_if(|decision| decision.release.version == release.version);
             let explanation =
-                Explanation { line, release, now, decision, refused: None, not_promoting: None };
+                Explanation { line, release, now, decision, refused: None, not_promoting: None, entry };
             let channel = explanation.stage().map(|stage| line.stages[stage].channel.to_string());
             let next = decision.map_or_else(
                 || release.yanked(now).map(|yank| yank.event.reason.clone()).unwrap_or_default(),

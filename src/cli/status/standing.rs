@@ -3,6 +3,7 @@
 use super::NotOfferedBody;
 use crate::cli::table::Table;
 use crate::domain::line::Line;
+use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Gate, Verdict};
 use crate::domain::release::Release;
 use crate::domain::report::Report;
@@ -37,6 +38,11 @@ pub fn table(decided: &Decided<'_>, status: &Status) -> String {
             add(&mut acting, "yanked", &release.version, why);
         }
     }
+    for (line, release) in decided.standing_still() {
+        let why = format!("line `{}` was refused, see `line_refused` below", line.name);
+        add(&mut acting, "blocked", &release.version, why);
+    }
+    let stopped = status.not_promoting.filter(|why| why.concerns(false));
     let mut dated: Vec<_> = Vec::new();
     for decision in &decided.decisions {
         let version = &decision.release.version;
@@ -48,7 +54,14 @@ pub fn table(decided: &Decided<'_>, status: &Status) -> String {
                 let why = status.not_promoting.map(words::not_promoting);
                 add(&mut acting, &state, version, why.unwrap_or_else(|| words::PROMOTES.to_owned()));
             }
-            (Verdict::Wait { until }, _) => dated.push((until, version, state, why)),
+            (Verdict::Wait { until }, _) => {
+                let state = match stopped {
+                    Some(NotPromoting::Clock(_)) => format!("{state} and for the server's clock"),
+                    Some(_) => format!("{state} and for the server"),
+                    None => state,
+                };
+                dated.push((until, version, state, why));
+            }
         }
     }
     dated.sort_by_key(|(until, version, ..)| (*until, *version));
@@ -95,15 +108,15 @@ fn add(rows: &mut Vec<Row>, state: &str, version: &impl ToString, why: String) {
 }
 
 /// Says whether the server promotes, as far as it has reported that.
-pub fn server(report: Option<&Report>) -> String {
+pub fn server(report: Option<&Report>, decided: &Decided<'_>) -> String {
     match report {
         None => "none has worked on this state folder yet".to_owned(),
         Some(report) => {
-            let since = rfc3339(report.since);
+            let refused = if decided.refused.is_empty() { "" } else { ", except in refused lines" };
             let says = report
                 .not_promoting
-                .map_or_else(|| "it promotes what is due".to_owned(), words::not_promoting);
-            format!("{says} (as it has reported since {since})")
+                .map_or_else(|| format!("promotes what is due{refused}"), words::not_promoting);
+            format!("{says} (last report {})", rfc3339(report.since))
         }
     }
 }

@@ -317,7 +317,7 @@ pub(super) fn examine<'a>(
     };
     // A release that will never go further cannot be late.
     let overdue = overdue_from.is_some_and(|deadline| deadline <= now) && line.retired(now).is_none();
-    Decision { line, release, stage, verdict, later: Vec::new(), gates, deadline: overdue_from, overdue }
+    Decision { line, release, now, stage, verdict, later: Vec::new(), gates, deadline: overdue_from, overdue }
 }
 
 /// Returns the first time at or after `due` that is outside every freeze and inside the window, together

@@ -116,8 +116,8 @@ sparse! {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RemedyBody {
     /// `init`, `sign`, `sign_again`, `restore_trust`, `restore_payload`, `bring_forward`, `next_line`, `resume`,
-    /// `resume_channel`, `unyank`, `yank_to`, `promote`, `promote_early`, `redate`, `check`, `mend_server`
-    /// or `explain`.
+    /// `resume_channel`, `unyank`, `yank_to`, `promote`, `promote_early`, `redate`, `check`, `mend_server`,
+    /// `explain`, `hold`, `add_higher`, `follow` or `open_way`.
     pub remedy: &'static str,
     /// The command to run. Replace the words in capitals.
     pub command: Option<String>,

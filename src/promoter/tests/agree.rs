@@ -35,5 +35,12 @@ fn metrics_count_what_is_shown_also_when_a_payload_is_not_copied_or_a_line_is_re
     place.settle(&mut promoter);
     place.settle(&mut promoter);
     assert_eq!(degraded(&shared), [DegradedKind::LineRefused]);
-    assert_eq!(counted(&shared), [[0; 4]; 2]);
+    // Nothing is decided in a refused line, and what goes no further is blocked, as its explanation says.
+    assert_eq!(counted(&shared), [[0, 0, 2, 0], [0; 4]]);
+    let publication = shared.publication.load_full().unwrap();
+    let blocked = publication
+        .release
+        .values()
+        .filter(|release| json(&release.explain.as_ref().unwrap().identity)["state"] == "blocked");
+    assert_eq!(blocked.count(), 2);
 }

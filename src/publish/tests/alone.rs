@@ -127,7 +127,7 @@ fn what_is_said_about_a_refused_line_tells_of_its_fault_and_promises_no_promotio
     assert_eq!(explained["next"], serde_json::Value::Null);
     assert_eq!(
         explained["message"],
-        "`1.8.5` is in `1.8-preproduction` and will not be promoted until a fault of line `1.8` is mended: its files take back what was published"
+        "`1.8.5` is in `1.8-preproduction` and will not be promoted until a fault of line `1.8` is mended (its soak goes on meanwhile): its files take back what was published"
     );
     assert_eq!(explained["commands"][0]["command"], "tidegate status");
     let answer = answer(&second, "1.8-production", "1.8.4");
