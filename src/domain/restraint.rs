@@ -167,7 +167,7 @@ impl Restraint {
         for other in others {
             match known.iter_mut().find(|one| one.is_same(&other)) {
                 Some(one) => {
-                    one.past.extend(other.past);
+                    one.add_past(other.past);
                     one.lost_in = one.lost_in.take().or(other.lost_in);
                 }
                 None => known.push(other),
@@ -188,6 +188,15 @@ impl Restraint {
             }
         }
         ways
+    }
+
+    /// Adds records that do not take it back.
+    fn add_past(&mut self, records: Vec<Event>) {
+        for record in records {
+            if !self.past.contains(&record) {
+                self.past.push(record);
+            }
+        }
     }
 
     /// Whether another one demands the same, whatever their records are.

@@ -111,7 +111,7 @@ impl History {
                 // A record of a branch that never had the restraint is about another one.
                 let unaware = parents.iter().zip(before).filter(|(parent, _)| !self.has_seen(**parent, &one));
                 let records: Vec<_> = unaware.flat_map(|(_, before)| one.records_in(before)).collect();
-                one.past.extend(records);
+                one.add_past(records);
                 found = one.find(after, self.now);
             }
             match found {
@@ -120,7 +120,7 @@ impl History {
                 Found::Unknown => {}
             }
             match kept.iter_mut().find(|other| other.is_same(&one)) {
-                Some(other) => other.past.extend(one.past),
+                Some(other) => other.add_past(one.past),
                 None => kept.push(one),
             }
         }
@@ -228,6 +228,28 @@ mod tests {
         assert_eq!(lost(&commits), []);
         commits.push((&[501], open()));
         assert_eq!(lost(&commits), hold_lost_in("502"));
+    }
+
+    #[test]
+    fn what_is_known_grows_with_the_records_and_not_with_the_merges() {
+        // After each merge, two branches go different ways, and both still lack the hold.
+        let mut parents: Vec<Vec<usize>> = vec![vec![], vec![0]];
+        for _ in 0..40 {
+            let last = parents.len() - 1;
+            parents.extend([vec![last], vec![last], vec![last + 1, last + 2]]);
+        }
+        let at = |release: Release| catalog([line("1.8", None).with(release)]);
+        let (before, after) = (at(resumed(held(), &["earlier"])), at(resumed(open(), &["earlier"])));
+        let mut history = History::new(parents.clone(), t("2018-02-01"));
+        for (place, parents) in parents.iter().enumerate() {
+            let catalog = if place == 0 { &before } else { &after };
+            history.commit(&place.to_string(), &vec![after.clone(); parents.len()], catalog);
+        }
+        let known = history.restraints();
+        let hold = known.iter().find(|one| one.is_stop()).unwrap();
+        assert_eq!((hold.lost_in.as_deref(), hold.past.len()), (Some("1"), 1));
+        let union = Restraint::union(known.clone(), known.clone());
+        assert_eq!(union, known);
     }
 
     #[test]
