@@ -268,6 +268,12 @@ impl Event {
         Self { at, by, reason, at_once: false }
     }
 
+    /// Whether the event of a stop could not be read, and so is dated at the Unix epoch. Such a stop counts only
+    /// while it is in its file.
+    pub fn is_unread(&self) -> bool {
+        self.at == Time::UNIX_EPOCH
+    }
+
     /// Whether the event is in effect at `now`.
     pub fn is_by(&self, now: Time) -> bool {
         self.at_once || self.at <= now

@@ -77,7 +77,7 @@ impl Restraint {
             all.map(|one| Self { past: one.records(catalog, line), ..one }).collect()
         };
         // Of a line with faults, only the stops can be relied on.
-        let salvaged = catalog.salvaged_lines().flat_map(of).filter(Self::is_stop);
+        let salvaged = catalog.salvaged_lines().flat_map(of).filter(Self::is_readable_stop);
         catalog.lines().flat_map(of).chain(salvaged).collect()
     }
 
@@ -155,6 +155,11 @@ impl Restraint {
     /// Whether it is a hold, a pause, a yank or a retirement.
     pub const fn is_stop(&self) -> bool {
         self.limit.stop().is_some()
+    }
+
+    /// Whether it is a stop that somebody finished writing. A half-typed one opens what it stopped once it is gone.
+    fn is_readable_stop(&self) -> bool {
+        self.limit.stop().is_some_and(|stop| !stop.is_unread())
     }
 
     /// Whether it has ended by itself.

@@ -18,7 +18,9 @@ pub(super) fn hold<'a>(
 ) -> Result<Outcome, Refused<'a>> {
     let (line, release) = catalog.stoppable_release(version).ok_or(Refused::NoRelease(version))?;
     let version = &release.version;
-    let change = match (&release.hold, line.stages.last()) {
+    // What looks like the last stage of a faulty line need not be the last.
+    let last = line.stages.last().filter(|_| catalog.line(&line.name).is_some());
+    let change = match (release.hold.as_ref().filter(|present| !present.is_unread()), last) {
         (Some(present), _) if present.reason == hold.reason => None,
         (Some(hold), _) => return Err(Refused::Held { version, hold }),
         (None, Some(last)) if release.reaches_last_stage() => {

@@ -17,7 +17,7 @@ pub(super) fn pause<'a>(
 ) -> Result<Outcome, Refused<'a>> {
     let channels = catalog.stoppable_channels(name);
     let channel = *channels.first().ok_or(Refused::NoChannel(name))?;
-    let running = channels.iter().filter(|channel| channel.stage().paused.is_none());
+    let running = channels.iter().filter(|one| one.stage().paused.as_ref().is_none_or(Event::is_unread));
     let changes: Vec<Change> = running
         .map(|channel| Change::Pause {
             line: channel.line.name.clone(),

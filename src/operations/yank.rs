@@ -43,8 +43,10 @@ pub(super) fn yank<'a>(
         Some(yank) if yank.event.reason == event.reason && yank.to.as_ref() == to => {
             return Ok(Outcome::of(subject, None));
         }
-        Some(yank) => return Err(Refused::Yanked { version: &release.version, yank }),
-        None => {}
+        Some(yank) if !yank.event.is_unread() => {
+            return Err(Refused::Yanked { version: &release.version, yank });
+        }
+        _ => {}
     }
     let now = event.at;
     let yank = Yank { event, to: to.cloned() };

@@ -4,7 +4,7 @@
 use super::faults::Faults;
 use super::fields::{Fields, list};
 use super::keys;
-use super::node::Node;
+use super::node::{Node, Value};
 use super::scalar;
 use super::when::time;
 use crate::domain::Time;
@@ -18,8 +18,22 @@ pub(super) fn event(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Optio
 
 /// Reads a stop. One that is written wrong still stops: it is a fault of its file, and what stands in a file with
 /// a fault counts for nothing else.
-pub(super) fn stop(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Event {
-    event(node, at, faults).unwrap_or_else(unread)
+pub(super) fn stop(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Event> {
+    event(node, at, faults).or_else(|| (!is_nothing(node)).then(unread))
+}
+
+/// Whether the value of a stop is one with which people write that nothing is stopped, or none at all.
+pub(super) fn is_nothing(node: &Node<'_>) -> bool {
+    match &node.value {
+        Value::Scalar { text, plain: true } => {
+            ["", "~", "null", "false", "no", "off"].contains(&&*text.to_ascii_lowercase())
+        }
+        Value::Scalar { text, .. } => text.is_empty(),
+        // What was rejected inside is not there, but it takes space.
+        Value::List(items) => items.is_empty() && node.bytes.len() <= "{ }".len(),
+        Value::Map(entries) => entries.is_empty() && node.bytes.len() <= "{ }".len(),
+        Value::Refused => false,
+    }
 }
 
 /// The event of a stop that is written wrong.

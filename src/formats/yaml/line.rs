@@ -199,7 +199,7 @@ fn paused(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<(StageName, Ev
     map(node, faults, |key, value, faults| {
         let stage = scalar::stage_name(key, faults);
         let event = event::stop(value, key.spot, faults);
-        Some((stage?, event))
+        Some((stage?, event?))
     })
 }
 

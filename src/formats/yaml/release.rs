@@ -69,8 +69,8 @@ pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> O
     let barrier = fields.read("barrier", faults, scalar::flag).unwrap_or_default();
     let replaces = fields.read("replaces", faults, scalar::version);
     let entries = fields.read("stages", faults, entries).unwrap_or_default();
-    let hold = fields.nested("hold", faults, |node, at, faults| Some(event::stop(node, at, faults)));
-    let yank = fields.nested("yank", faults, |node, at, faults| Some(yank(node, at, faults)));
+    let hold = fields.nested("hold", faults, event::stop);
+    let yank = fields.nested("yank", faults, yank);
     let past = Past {
         resumed: fields.read("resumed", faults, event::ended).unwrap_or_default(),
         unyanked: fields.read("unyanked", faults, event::ended).unwrap_or_default(),
@@ -159,9 +159,10 @@ fn entries(node: &Node<'_>, faults: &mut Faults<'_>) -> Option<Vec<(StageName, E
     })
 }
 
-pub(super) fn yank(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Yank {
+pub(super) fn yank(node: &Node<'_>, at: Spot, faults: &mut Faults<'_>) -> Option<Yank> {
     let fields = Fields::of(node, at, &keys::YANK, faults);
-    let event = fields.and_then(|fields| event::of(&fields, faults)).unwrap_or_else(event::unread);
+    let event = fields.and_then(|fields| event::of(&fields, faults));
     let to = fields.and_then(|fields| fields.read("to", faults, scalar::version));
-    Yank { event, to }
+    let event = event.or_else(|| (!event::is_nothing(node)).then(event::unread))?;
+    Some(Yank { event, to })
 }

@@ -5,7 +5,7 @@ use std::iter;
 use super::faults::Faults;
 use super::fields::{Fields, list};
 use super::keys::{self, Form, Key, Shape, may, must};
-use super::node::Node;
+use super::node::{Node, Value};
 use super::scalar;
 use super::soak::soak;
 use super::spots::in_line;
@@ -77,7 +77,7 @@ pub(super) fn stages(
 ) -> Option<Vec<RawStage>> {
     let read =
         |node, faults: &mut Faults<'_>| list(node, faults, |item, faults| Some(stage(item, shape, faults)));
-    let stages = fields.read("stages", faults, read)?;
+    let mut stages = fields.read("stages", faults, read)?;
     let known = stages.iter().map(|stage| stage.as_ref().map(|stage| (&stage.name, stage.soak.as_ref())));
     for (at, rule) in rules::stages(known) {
         let spot = in_line(root, &at);
@@ -88,7 +88,32 @@ pub(super) fn stages(
             _ => faults.broken(spot, &rule),
         }
     }
+    let items = match fields.get("stages").map(|entry| &entry.value.value) {
+        Some(Value::List(items)) => &items[..],
+        _ => &[],
+    };
+    for (stage, item) in stages.iter_mut().zip(items) {
+        *stage = stage.take().or_else(|| salvaged(item));
+    }
     Some(stages.into_iter().flatten().collect())
+}
+
+/// A stage that is written wrong, with the name that was probably meant. It has a fault, so nothing but its stops
+/// counts.
+fn salvaged(node: &Node<'_>) -> Option<RawStage> {
+    let name = |node: &Node<'_>| match &node.value {
+        Value::Scalar { text, .. } => StageName::parse(&text.trim().to_ascii_lowercase()).ok(),
+        _ => None,
+    };
+    let Value::Map(entries) = &node.value else { return name(node).map(RawStage::named) };
+    let value = |key: &str| entries.iter().find(|entry| entry.name() == key).map(|entry| &entry.value);
+    let misspelt = || entries.iter().filter(|entry| !LINE_STAGE.has(entry.name())).map(|entry| &entry.value);
+    let found = value("name").into_iter().chain(misspelt()).chain(value("channel")).find_map(name)?;
+    let mut unread = Faults::new("", "");
+    let channel = value("channel").and_then(|node| scalar::channel_name(node, &mut unread));
+    let aliases = value("aliases").and_then(|node| list(node, &mut unread, scalar::channel_name));
+    let aliases = aliases.unwrap_or_default();
+    Some(RawStage { channel, aliases, ..RawStage::named(found) })
 }
 
 fn stage(node: &Node<'_>, shape: &'static Shape, faults: &mut Faults<'_>) -> Option<RawStage> {

@@ -1,7 +1,7 @@
 //! Reads the stops of a file that has faults, more leniently than anything else is read. Whoever stops
 //! something is in a hurry, and the faults stay reported.
 
-use super::event::{stop, unread};
+use super::event::{is_nothing, stop, unread};
 use super::faults::Faults;
 use super::line::RawLine;
 use super::node::{self, Entry, Node, Value};
@@ -84,8 +84,8 @@ impl Stops {
         for entry in entries.iter().filter(|entry| !is_entry(entry)) {
             let (value, at) = (&entry.value, entry.key.spot);
             match entry.name().to_ascii_lowercase().as_str() {
-                "hold" => self.hold = self.hold.take().or_else(|| Some(stop(value, at, faults))),
-                "yank" => self.yank = self.yank.take().or_else(|| Some(yank(value, at, faults))),
+                "hold" => self.hold = self.hold.take().or_else(|| stop(value, at, faults)),
+                "yank" => self.yank = self.yank.take().or_else(|| yank(value, at, faults)),
                 "paused" => self.pause(value, faults),
                 "stages" => self.find(value, faults, true),
                 _ => {}
@@ -98,16 +98,15 @@ impl Stops {
             Value::Map(stages) if !["at", "by", "reason"].iter().any(|key| has(node, key)) => {
                 for Entry { key, value } in stages {
                     let Value::Scalar { text, .. } = &key.value else { continue };
-                    let event = stop(value, key.spot, faults);
+                    let Some(event) = stop(value, key.spot, faults) else { continue };
                     match StageName::parse(&text.to_ascii_lowercase()) {
                         Ok(stage) => self.paused.push((stage, event)),
                         Err(_) => self.all_paused = Some(event),
                     }
                 }
             }
-            Value::List(items) if items.is_empty() => {}
-            Value::Scalar { text, .. } if ["false", "no", "off"].contains(&&**text) => {}
-            Value::Map(_) => self.all_paused = Some(stop(node, node.spot, faults)),
+            Value::Map(_) => self.all_paused = stop(node, node.spot, faults),
+            _ if is_nothing(node) => {}
             _ => self.all_paused = Some(unread()),
         }
     }
@@ -184,6 +183,24 @@ mod tests {
             let found = salvaged(LINE, &after(text)).unwrap();
             assert_eq!(found.releases[&v("1.8.4")].hold.is_some(), is_held, "{text}");
         }
+        for (value, is_stopped) in [
+            ("", false),
+            ("~", false),
+            ("null", false),
+            ("False", false),
+            ("{}", false),
+            ("[]", false),
+            ("\"\"", false),
+            ("{ reason: eats data }", true),
+            ("{{ eats data }}", true),
+            ("yes", true),
+        ] {
+            for key in ["hold", "yank", "HOLD", "Yank"] {
+                let found = salvaged(LINE, &after(&format!("{key}: {value}\n"))).unwrap();
+                let release = &found.releases[&v("1.8.4")];
+                assert_eq!(release.hold.is_some() || release.yank.is_some(), is_stopped, "{key}: {value}");
+            }
+        }
     }
 
     #[test]
@@ -200,6 +217,13 @@ mod tests {
             (format!("paused: {{ \"the last one\": {event} }}\n"), [true, true]),
             ("paused: false\n".to_owned(), [false, false]),
             ("paused: []\n".to_owned(), [false, false]),
+            ("paused:\n".to_owned(), [false, false]),
+            ("paused: ~\n".to_owned(), [false, false]),
+            ("paused: {}\n".to_owned(), [false, false]),
+            ("paused: { production: false }\n".to_owned(), [false, false]),
+            ("paused: { production: }\n".to_owned(), [false, false]),
+            ("paused: { production: true }\n".to_owned(), [false, true]),
+            ("paused: { prod: ~ }\n".to_owned(), [false, false]),
         ] {
             let found = salvaged(&[LINE, text.as_bytes(), b"\t"].concat(), RELEASE.as_bytes()).unwrap();
             let stages: Vec<bool> = found.stages.iter().map(|stage| stage.paused.is_some()).collect();

@@ -123,6 +123,70 @@ fn a_yank_a_hold_and_a_pause_are_taken_beside_whatever_is_broken() {
     }
 }
 
+#[test]
+fn a_misspelt_stage_name_keeps_no_hold_and_no_pause_out() {
+    let line = LINE.replace("    soak: { min: 14d, max: 28d }\n", "");
+    let stage = |text: &str| line.replace("- name: production", text);
+    for wrong in ["- name: Production", "- nam: production", "- production", "- { channel: 1.8-production }"]
+    {
+        for (file, text) in [
+            ("1.8/line.yaml", stage(wrong)),
+            ("policy.yaml", format!("format: 1\nstages:\n  - name: preproduction\n  {wrong}\n")),
+        ] {
+            let (place, mut promoter, shared) = beside(file, &text);
+            if file == "policy.yaml" {
+                fs::write(place.path("channels/1.8/line.yaml"), "format: 1\nline: \"1.8\"\n").unwrap();
+            }
+            stop(&place, &Operation::Hold { version: v("1.8.3"), reason: EATS.to_owned(), by: ada() });
+            stop(&place, &pause("1.8-production"));
+            place.settle(&mut promoter);
+            assert_eq!(channel(&shared, "1.8-production")["paused"]["reason"], EATS, "{file}: {wrong}");
+        }
+    }
+}
+
+#[test]
+fn a_stop_that_is_half_typed_counts_only_until_its_file_is_put_right() {
+    let place = Place::with(&["1.8.3", "1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    for (file, text) in [
+        ("1.8/1.8.4.yaml", "yank: { reason: eats data }\n"),
+        ("1.8/1.8.4.yaml", "hold: soon\n"),
+        ("1.8/line.yaml", "paused: { preproduction: soon }\n"),
+        ("1.8/line.yaml", "paused: true\n"),
+    ] {
+        let path = place.path("channels").join(file);
+        let before = fs::read_to_string(&path).unwrap();
+        fs::write(&path, before.clone() + text).unwrap();
+        place.settle(&mut promoter);
+        assert_eq!(degraded(&shared)[0], DegradedKind::LineRefused, "{text}");
+        let is_stopped =
+            latest(&shared, "1.8-preproduction") == "1.8.3" || channel_of(&shared)["paused"].is_object();
+        assert_eq!(is_stopped, !text.starts_with("hold"), "{text}");
+        fs::write(&path, before).unwrap();
+        place.settle(&mut promoter);
+        assert_eq!(degraded(&shared), [], "{text}");
+        assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4", "{text}");
+        assert!(!channel_of(&shared)["paused"].is_object(), "{text}");
+    }
+}
+
+#[test]
+fn a_stop_by_command_replaces_one_that_is_half_typed() {
+    let place = Place::with(&["1.8.4"]);
+    let path = place.path("channels/1.8/1.8.4.yaml");
+    let before = fs::read_to_string(&path).unwrap();
+    for value in ["", " soon", " { reason: slow }", " {}"] {
+        let hold = Operation::Hold { version: v("1.8.4"), reason: EATS.to_owned(), by: ada() };
+        for (key, operation) in [("hold", hold), ("yank", yank("1.8.4"))] {
+            fs::write(&path, format!("{before}{key}:{value}\n")).unwrap();
+            stop(&place, &operation);
+            assert!(place.directory().read(place.clock.at()).unwrap().reading.faults.is_empty(), "{value}");
+        }
+    }
+}
+
 fn ada() -> Author {
     Author::named("ada").unwrap()
 }

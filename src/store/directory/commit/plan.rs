@@ -103,10 +103,29 @@ fn sift(base: Base<'_>, changes: &[Placed<'_>], failed: &mut Failed) -> Result<(
     }
 }
 
+/// Plans changes, parses the new contents as any reader would, and checks that the result is exactly the planned
+/// catalog.
 fn checked(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
     let plan = plan(base, changes)?;
-    verify(&plan, base)?;
-    Ok(plan)
+    let after = read(&plan.files, base);
+    if after.catalog == plan.catalog && after.faulty.keys().eq(base.reading.faulty.keys()) {
+        return Ok(plan);
+    }
+    if is_mended(&after, base, changes) {
+        return Ok(Plan { catalog: after.catalog, ..plan });
+    }
+    Err(refusal(after, &plan.files, base))
+}
+
+/// Whether stops took the place of the only faults of their files, such as a stop that was half typed. Then their
+/// lines can be read again, which nothing but the new contents can show.
+fn is_mended(after: &Reading, base: Base<'_>, changes: &[Placed<'_>]) -> bool {
+    let is_made = |change: &Change| change.apply(after.catalog.clone()).as_ref() == Ok(&after.catalog);
+    after.faults.len() < base.reading.faults.len()
+        && after.faults.iter().all(|fault| base.reading.faults.contains(fault))
+        && changes
+            .iter()
+            .all(|(_, change)| Change::only_stop(std::slice::from_ref(*change)) && is_made(change))
 }
 
 fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
@@ -147,15 +166,6 @@ fn plan(base: Base<'_>, changes: &[Placed<'_>]) -> Result<Plan, CommitError> {
         };
     }
     Ok(Plan { files, catalog })
-}
-
-/// Parses the new contents as any reader would, and checks that the result is exactly the planned catalog.
-fn verify(plan: &Plan, base: Base<'_>) -> Result<(), CommitError> {
-    let after = read(&plan.files, base);
-    if after.catalog == plan.catalog && after.faulty.keys().eq(base.reading.faulty.keys()) {
-        return Ok(());
-    }
-    Err(refusal(after, &plan.files, base))
 }
 
 /// Explains why a reader would reject the new contents.
