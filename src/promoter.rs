@@ -76,6 +76,8 @@ pub struct Promoter {
     read: Option<Read>,
     /// What the next catalog is compared with.
     memory: Remembered,
+    /// Whether the state has it, too.
+    is_stored: bool,
     /// The last publication.
     last: Option<Arc<Publication>>,
     schedule: Schedule,
@@ -126,9 +128,8 @@ impl Promoter {
         setup.state.sweep();
         // That something is forgotten must not keep a stop from being served.
         let memory = setup.state.restraints();
-        if memory.forgotten.is_some() {
-            remember(&*setup.state, &memory);
-        } else if memory.restraints.is_empty() && last.is_some() {
+        let is_stored = memory.forgotten.is_none() || remember(&*setup.state, &memory);
+        if memory.forgotten.is_none() && memory.restraints.is_empty() && last.is_some() {
             tracing::warn!(
                 "the state does not say what the last catalog had, so nothing shows what this one has lost"
             );
@@ -142,6 +143,7 @@ impl Promoter {
             watching,
             checked: Checked::default(),
             read: None,
+            is_stored,
             memory,
             last,
             schedule: Schedule::default(),
@@ -179,6 +181,9 @@ impl Promoter {
         let Reading { now, doubt } = self.clock_watch.judge(self.clock.now(), monotonic, made);
         self.shared.time.store(Some(Arc::new(Judged { time: now, at: monotonic })));
 
+        if !self.is_stored {
+            self.is_stored = self.setup.state.remember(&self.memory).is_ok();
+        }
         let (changed, soon) = match self.watching.look(&*self.clock) {
             Look::Ready => (self.reread(now), None),
             Look::Nothing(soon) => (false, soon),
@@ -204,8 +209,10 @@ impl Promoter {
             let promote = self.promotes() && clock.is_none();
             let forgotten = self.memory.forgotten.as_ref();
             let forgotten = forgotten.map(|_| NotPromoting::Failing(DegradedKind::RestraintsForgotten));
-            let hindered =
-                clock.as_ref().or(hindrance.unreadable.as_ref()).map(NotPromoting::of).or(forgotten);
+            let unsettled =
+                hindrance.is_unsettled.then_some(NotPromoting::Failing(DegradedKind::ReadFailing));
+            let hindered = clock.as_ref().or(hindrance.unreadable.as_ref()).map(NotPromoting::of);
+            let hindered = hindered.or(unsettled).or(forgotten);
             let not_promoting = if self.setup.promote { hindered } else { Some(NotPromoting::Off) };
             let unread = [hindrance.unreadable.clone(), hindrance.unasked.clone()].into_iter().flatten();
             self.reported = hindrance;
@@ -227,7 +234,7 @@ impl Promoter {
         let Some(snapshot) = self.watching.read(&*self.clock) else { return false };
         let (read, memory) = self.take(snapshot, at);
         if memory != self.memory {
-            remember(&*self.setup.state, &memory);
+            self.is_stored = remember(&*self.setup.state, &memory);
             self.memory = memory;
         }
         // A payload that appears or disappears changes the catalog's evidence, but not its revision.
@@ -239,8 +246,8 @@ impl Promoter {
         !same
     }
 
-    /// Whether it commits promotions. It cannot tell what may be promoted while it cannot tell what the catalog has
-    /// lost, or while the catalog is being changed.
+    /// Whether it commits promotions. It cannot tell what may be promoted while it cannot tell what the catalog
+    /// has lost, or while the catalog is being changed.
     fn promotes(&self) -> bool {
         self.setup.promote && self.memory.forgotten.is_none() && !self.watching.is_unsettled()
     }
@@ -260,10 +267,11 @@ impl Promoter {
         self.log(&status.degraded);
         let report = status.report(self.shared.now(&*self.clock));
         if !self.stored.as_ref().is_some_and(|stored| stored.says_the_same_as(&report)) {
-            if let Err(error) = self.setup.state.report(&report) {
-                tracing::debug!("the status is not stored: {}", chain(&error));
+            let stored = self.setup.state.report(&report);
+            if let Err(error) = &stored {
+                tracing::debug!("the status is not stored: {}", chain(error));
             }
-            self.stored = Some(report);
+            self.stored = stored.is_ok().then_some(report);
         }
         self.shared.status.store(Arc::new(status));
     }
@@ -280,12 +288,14 @@ impl Promoter {
     }
 }
 
-/// Stores what the next catalog is compared with.
-fn remember(state: &dyn StateStore, memory: &Remembered) {
-    if let Err(error) = state.remember(memory) {
+/// Stores what the next catalog is compared with. Returns whether that worked.
+fn remember(state: &dyn StateStore, memory: &Remembered) -> bool {
+    let stored = state.remember(memory);
+    if let Err(error) = &stored {
         // It is still known until the server stops, and a full disk is reported when publishing fails.
-        tracing::warn!("the restraints of the catalog are not stored: {}", chain(&error));
+        tracing::warn!("the restraints of the catalog are not stored yet: {}", chain(error));
     }
+    stored.is_ok()
 }
 
 impl Schedule {

@@ -59,7 +59,12 @@ impl Promoter {
         let usable = trust.as_ref().map(Option::as_ref);
         let manifest = |version: &_| snapshot.manifest(version);
         let lost = Restraint::lost(&self.memory.restraints, &reading.catalog, at);
-        let memory = self.memory.clone().after(&reading.catalog, at);
+        let memory = self.memory.clone();
+        let memory = if self.watching.is_unsettled() {
+            memory.after_unsettled(&reading.catalog, at)
+        } else {
+            memory.after(&reading.catalog, at)
+        };
         let restrained = std::mem::take(&mut reading.catalog).with_restraints(&lost);
         // While the clock is in doubt, its time differs from that of the turn. A stop that is dated later
         // than either takes effect at once.

@@ -21,6 +21,8 @@ pub(super) struct Watching {
     newest: Newest,
     /// Why nothing may be decided by the catalog as it was last read, except for its stops.
     unsettled: Option<String>,
+    /// The same for what is read next.
+    unsettled_next: Option<String>,
 }
 
 /// What is known about the catalog's newest state.
@@ -44,7 +46,7 @@ pub(super) enum Look {
 
 impl Watching {
     pub fn new(watch: Box<dyn Watch>) -> Self {
-        Self { watch, next: Duration::ZERO, newest: Newest::Read, unsettled: None }
+        Self { watch, next: Duration::ZERO, newest: Newest::Read, unsettled: None, unsettled_next: None }
     }
 
     /// Why the newest state cannot be read, if it cannot.
@@ -76,12 +78,12 @@ impl Watching {
         self.next = start + clock.monotonic().saturating_sub(start) * DUTY;
         match news {
             News::Ready => {
-                self.unsettled = None;
+                self.unsettled_next = None;
                 return Look::Ready;
             }
             News::Unsettled(why) => {
                 self.wait(start, &why);
-                self.unsettled = Some(why);
+                self.unsettled_next = Some(why);
                 return Look::Ready;
             }
             News::Nothing => self.newest = Newest::Read,
@@ -102,6 +104,7 @@ impl Watching {
     pub fn read(&mut self, clock: &dyn Clock) -> Option<Snapshot> {
         match self.watch.read(clock.now()) {
             Ok(snapshot) => {
+                self.unsettled.clone_from(&self.unsettled_next);
                 match self.unsettled.clone() {
                     Some(why) => self.wait(clock.monotonic(), &why),
                     None => self.newest = Newest::Read,

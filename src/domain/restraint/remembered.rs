@@ -1,6 +1,6 @@
 //! What a server remembers of restraints, and what it cannot read any more.
 
-use super::Restraint;
+use super::{Limit, Restraint};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::loosened::What;
@@ -30,6 +30,20 @@ impl Remembered {
     pub fn after(self, catalog: &Catalog, now: Time) -> Self {
         let forgotten = self.forgotten_in(catalog).cloned();
         Self { restraints: Restraint::remembered(self.restraints, catalog, now), forgotten }
+    }
+
+    /// The same after a catalog that was read while it was changing. Only the holds, yanks and pauses in it
+    /// count; what else it has or lacks may be half of an edit.
+    #[must_use]
+    pub fn after_unsettled(self, catalog: &Catalog, now: Time) -> Self {
+        let mut restraints = self.restraints;
+        for one in Restraint::all(catalog, now) {
+            let is_stop = matches!(one.limit, Limit::Hold { .. } | Limit::Yank { .. } | Limit::Pause { .. });
+            if is_stop && !restraints.iter().any(|known| known.is_same(&one)) {
+                restraints.push(one);
+            }
+        }
+        Self { restraints, ..self }
     }
 
     /// What was forgotten, unless a record of the catalog says that this does not matter.

@@ -73,6 +73,22 @@ fn a_clock_that_is_not_trusted_is_said_of_what_is_due_and_of_what_soaks() {
 }
 
 #[test]
+fn a_catalog_that_is_read_for_its_stops_only_says_so_at_once() {
+    let place = Place::with(&["1.8.4"]);
+    fs::create_dir(place.path(".git")).unwrap();
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    fs::write(place.path(".git/MERGE_HEAD"), "").unwrap();
+    fs::write(place.path("channels/1.8/line.yaml"), format!("{LINE}title: another\n")).unwrap();
+    place.settle(&mut promoter);
+    assert_eq!(degraded(&shared), []);
+    check(&place, &shared, "read_failing", "it cannot read the catalog");
+    fs::remove_file(place.path(".git/MERGE_HEAD")).unwrap();
+    place.settle(&mut promoter);
+    assert!(told(&shared)[0].get("not_promoting").is_none());
+}
+
+#[test]
 fn a_promotion_that_cannot_be_written_says_so() {
     let place = Place::with(&["1.8.4"]);
     let (mut promoter, shared) = place.promoter();

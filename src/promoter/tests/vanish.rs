@@ -187,6 +187,55 @@ fn a_yank_that_aborting_a_rebase_erases_is_still_served() {
     assert_eq!(degraded(&shared), [DegradedKind::RestraintsLost]);
 }
 
+#[test]
+fn of_a_merge_that_waits_only_stops_are_remembered_and_nothing_is_forgotten() {
+    let place = Place::with(&["1.8.4"]);
+    fs::create_dir(place.path(".git")).unwrap();
+    write(
+        &place,
+        "1.8/line.yaml",
+        Some("LINEpaused: { production: { at: 2018-01-01T00:00:00Z, by: ada, reason: x } }\n"),
+    );
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    let merge = |promoter: &mut Promoter, file: &str, during: Option<&str>, after: Option<&str>| {
+        fs::write(place.path(".git/MERGE_HEAD"), "").unwrap();
+        write(&place, file, during);
+        place.settle(promoter);
+        fs::remove_file(place.path(".git/MERGE_HEAD")).unwrap();
+        write(&place, file, after);
+        place.settle(promoter);
+    };
+    merge(&mut promoter, "policy.yaml", Some(FREEZE), None);
+    merge(&mut promoter, "1.8/line.yaml", Some(&LINE.replace("min: 14d", "min: 20d")), Some("LINE"));
+    assert_eq!(way_out(&shared).to_string(), "pause/1.8/production");
+    loosen(&place, way_out(&shared));
+    place.settle(&mut promoter);
+    assert_eq!(degraded(&shared), []);
+    merge(&mut promoter, "1.8/1.8.4.yaml", Some(HOLD), Some(""));
+    assert_eq!(way_out(&shared).to_string(), "hold/1.8.4");
+}
+
+#[test]
+fn a_stop_that_could_not_be_stored_is_stored_later_and_missed_after_a_restart() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, _) = place.promoter();
+    place.settle(&mut promoter);
+    let (state, away) = (place.path("state"), place.path("away"));
+    fs::rename(&state, &away).unwrap();
+    fs::write(&state, "").unwrap();
+    write(&place, "1.8/1.8.4.yaml", Some(HOLD));
+    place.settle(&mut promoter);
+    fs::remove_file(&state).unwrap();
+    fs::rename(&away, &state).unwrap();
+    promoter.turn();
+    drop(promoter);
+    write(&place, "1.8/1.8.4.yaml", Some(""));
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    assert_eq!(way_out(&shared).to_string(), "hold/1.8.4");
+}
+
 /// What nobody can read as restraints.
 const UNREADABLE: [&str; 3] = ["{\"format\":1,\"restr", "{\"format\":2,\"restraints\":[]}", ""];
 
