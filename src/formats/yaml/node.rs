@@ -161,16 +161,17 @@ pub(in crate::formats) fn parse(text: &str) -> Result<Option<Node<'_>>, Fault> {
 /// empty, is not a single YAML document, or exceeds a limit.
 pub(super) fn tree<'a>(text: &'a str, faults: &mut Faults<'_>) -> Option<Node<'a>> {
     let (mut open, mut root) = (Vec::new(), None);
-    grow(text, faults, &mut open, &mut root)?;
+    grow(text, faults, &mut open, &mut root, &mut 0)?;
     root
 }
 
-/// Parses as much of a file's text as can be parsed, to look for stops in it.
-pub(super) fn partial_tree(text: &str) -> Option<Node<'_>> {
+/// Parses as much of a file's text as can be parsed, to look for stops in it. If that is not all, the second result
+/// is how many bytes were parsed.
+pub(super) fn partial_tree(text: &str) -> (Option<Node<'_>>, Option<usize>) {
     let mut faults = Faults::new("", text);
     let (mut open, mut root): (Vec<Open<'_>>, _) = (Vec::new(), None);
-    // How far it came is all that counts.
-    let _ = grow(text, &mut faults, &mut open, &mut root);
+    let mut parsed = 0;
+    let is_all = grow(text, &mut faults, &mut open, &mut root, &mut parsed).is_some();
     while let Some(Open { mut node, key }) = open.pop() {
         // A key whose value cannot be parsed counts, too.
         if let (Value::Map(entries), Some(key)) = (&mut node.value, key) {
@@ -182,15 +183,17 @@ pub(super) fn partial_tree(text: &str) -> Option<Node<'_>> {
             None => root = Some(node),
         }
     }
-    root
+    (root, (!is_all).then_some(parsed))
 }
 
-/// Parses a file's text up to its end, or up to what cannot be parsed. Then `open` has what had begun.
+/// Parses a file's text up to its end, or up to what cannot be parsed. Then `open` has what had begun, and
+/// `parsed` how many bytes that took.
 fn grow<'a>(
     text: &'a str,
     faults: &mut Faults<'_>,
     open: &mut Vec<Open<'a>>,
     root: &mut Option<Node<'a>>,
+    parsed: &mut usize,
 ) -> Option<()> {
     let parser = Parser::new_from_str_with_options(
         text,
@@ -213,6 +216,7 @@ fn grow<'a>(
             }
         };
         let spot = spot(&span);
+        *parsed = bytes(&span).end.max(*parsed);
         if let Some(tag) = span.tag_span() {
             faults.push(self::spot(&tag), "there is a tag", "write the value without it: its type is known");
         }

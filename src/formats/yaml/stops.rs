@@ -14,6 +14,10 @@ use crate::domain::release::{Event, Yank};
 use crate::domain::version::Version;
 use crate::formats::fault::is_unprintable;
 
+/// How often the search for stops goes on behind something that cannot be parsed. Each time may read all of the
+/// rest.
+const MAX_PARTS: usize = 100;
+
 /// The stops that could be found in a file.
 #[derive(Debug, Default)]
 struct Stops {
@@ -31,9 +35,7 @@ pub(super) fn added(content: Option<Content>, bytes: &[u8], place: &Place) -> Op
     }
     let text = plain(bytes);
     let mut stops = Stops::default();
-    if let Some(root) = node::partial_tree(&text) {
-        stops.find(&root, &mut Faults::new("", &text), false);
-    }
+    stops.find_all(&text);
     match (content.or_else(|| stops.nothing_else(place))?, stops) {
         (Content::Release(mut raw), Stops { hold, yank, .. }) => {
             let release = &mut raw.release;
@@ -70,6 +72,24 @@ fn plain(bytes: &[u8]) -> String {
 }
 
 impl Stops {
+    /// Finds stops in a text, and goes on behind what cannot be parsed, at the next line that begins like a stop.
+    fn find_all(&mut self, text: &str) {
+        let mut rest = text;
+        for _ in 0..MAX_PARTS {
+            let (root, parsed) = node::partial_tree(rest);
+            if let Some(root) = root {
+                self.find(&root, &mut Faults::new("", rest), rest.starts_with(' '));
+            }
+            let Some(parsed) = parsed else { return };
+            let next = rest.match_indices('\n').map(|(at, _)| at + 1).find(|&line| {
+                let begun = rest[line..].trim_start_matches(' ');
+                parsed <= rest.len() - begun.len() && is_stop_line(begun)
+            });
+            let Some(next) = next else { return };
+            rest = &rest[next..];
+        }
+    }
+
     /// Finds stops at the top, and those that were put too deep, among the stages.
     fn find(&mut self, node: &Node<'_>, faults: &mut Faults<'_>, among_stages: bool) {
         let entries = match &node.value {
@@ -126,6 +146,11 @@ impl Stops {
     }
 }
 
+fn is_stop_line(line: &str) -> bool {
+    let key = line.split_once(':').map_or("", |(key, _)| key).trim_end();
+    ["hold", "yank", "paused"].iter().any(|stop| stop.eq_ignore_ascii_case(key))
+}
+
 fn has(node: &Node<'_>, key: &str) -> bool {
     matches!(&node.value, Value::Map(entries) if entries.iter().any(|entry| entry.name() == key))
 }
@@ -171,17 +196,30 @@ mod tests {
             after(&format!("<<<<<<< HEAD\n{YANK}=======\n>>>>>>> main\n")),
             YANK.into(),
             format!("format: 2\n{YANK}").into_bytes(),
+            after(&format!("summary: fix: the crash\n{YANK}")),
+            after(&format!("summary: fix: the crash\nlinks: {{ a: [\n  {}", YANK.replace("yank", "YANK"))),
+            after(&format!("summary: \"fix the crash\n{YANK}")),
+            after(&format!("note: |\n  yank: no\nsummary: a: b\n{YANK}")),
+            after(&format!(
+                "summary: a: b\nstages:\n  hold: {{ since: 2018-01-01T00:00:00Z, by: ada }}\n{YANK}"
+            )),
         ] {
             let found = salvaged(LINE, &bytes).unwrap();
             let yank = found.releases[&v("1.8.4")].yank.clone();
             let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(400)]).into_owned();
             assert_eq!(yank.map(|yank| yank.event.reason).as_deref(), Some("eats data"), "{shown}");
         }
-        for (text, is_held) in
-            [("hold: soon\n\t", true), ("Hold: true\n", true), ("  hold: { since: x }\n", false)]
-        {
+        for (text, is_held) in [
+            ("hold: soon\n\t", true),
+            ("Hold: true\n", true),
+            ("  hold: { since: x }\n", false),
+            ("summary: a: b\nstages:\n  hold: { since: x }\n", false),
+            ("summary: a: b\nhold: c: d\n", true),
+            ("hold: c: d\n", true),
+        ] {
             let found = salvaged(LINE, &after(text)).unwrap();
-            assert_eq!(found.releases[&v("1.8.4")].hold.is_some(), is_held, "{text}");
+            let held = found.releases.get(&v("1.8.4")).is_some_and(|release| release.hold.is_some());
+            assert_eq!(held, is_held, "{text}");
         }
         for (value, is_stopped) in [
             ("", false),
@@ -228,6 +266,10 @@ mod tests {
             let found = salvaged(&[LINE, text.as_bytes(), b"\t"].concat(), RELEASE.as_bytes()).unwrap();
             let stages: Vec<bool> = found.stages.iter().map(|stage| stage.paused.is_some()).collect();
             assert_eq!(stages, paused, "{text}");
+            let late = [LINE, b"title: a: b\n", text.as_bytes()].concat();
+            let found = salvaged(&late, RELEASE.as_bytes()).unwrap();
+            let stages: Vec<bool> = found.stages.iter().map(|stage| stage.paused.is_some()).collect();
+            assert_eq!(stages, paused, "behind a fault: {text}");
         }
     }
 }
