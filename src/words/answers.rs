@@ -77,7 +77,13 @@ fn told(Answer { channel, advice }: &Answer<'_>, ask: Option<&Ask>) -> String {
             };
             let why = then(why, "; ", withdrawn.as_ref().map(gone));
             let alone = withdrawn.is_some() && coming.is_none() && ask.is_none();
-            let why = then(why, "; ", alone.then(|| "nothing else is on its way".to_owned()));
+            let why = then(
+                why,
+                "; ",
+                alone.then(|| {
+                    "nothing else is on its way until the vendor offers a higher release".to_owned()
+                }),
+            );
             let why = then(why, "; ", unknown);
             let why = then(why, "; ", coming.as_ref().map(expected));
             then(why, "; ", stuck.as_ref().map(expected))

@@ -41,7 +41,7 @@ pub(super) fn expected(coming: &Coming<'_>, follows: &ChannelName, ask: Option<&
         (When::At(until), None) => match (coming.not_promoting, coming.gate) {
             (Some(why), _) => format!("{}; apart from that, {}", not_promoting(why), dated(coming, until)),
             (None, Some(Gate { fact: Fact::Recorded { ahead: true, .. }, .. })) => format!(
-                "`{version}` follows at {} at the earliest: an entry in the vendor's catalog has that date, in the future; its vendor can correct it",
+                "`{version}` follows at {} at the earliest: the vendor's catalog records this promotion with that date, in the future; the vendor can correct the date",
                 rfc3339(until)
             ),
             (None, _) => format!("{}; its vendor can shorten this", dated(coming, until)),
@@ -142,7 +142,19 @@ fn stuck(coming: &Coming<'_>, follows: &ChannelName) -> String {
     let line = coming.channel.line.name.as_str();
     let acts = obstacle.map_or_else(|| "promotes it".to_owned(), |obstacle| opens(&obstacle, line));
     let earliest = coming.not_before.map(|time| format!(", at {} at the earliest", rfc3339(time)));
-    format!("{what}; {pronoun} once the vendor {acts}{}", earliest.unwrap_or_default())
+    let earliest = earliest.unwrap_or_default();
+    format!("{what}; {pronoun} once the vendor {acts}{earliest}{}", afterwards(coming, follows))
+}
+
+/// Says what comes between the channel that a release enters next and a later one, which the cluster follows.
+fn afterwards(coming: &Coming<'_>, follows: &ChannelName) -> String {
+    let later = &coming.channel.line.stages[coming.channel.index + 1..];
+    let Some(place) = later.iter().position(|stage| stage.channel == *follows) else { return String::new() };
+    let soak = later[0].soak.as_ref().filter(|_| place == 0);
+    match soak.map(|soak| soak.of(coming.release.urgency).min) {
+        Some(min) => format!("; then it soaks for {}, and enters `{follows}`", Span(min)),
+        None => format!("; it enters `{follows}` later"),
+    }
 }
 
 /// Says which barrier a release waits for, and what keeps that out.

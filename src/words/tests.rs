@@ -170,7 +170,7 @@ fn an_answer_tells_of_what_comes_through_an_earlier_channel_and_of_what_was_with
     let gone = base.with(release("1.8.2", &["2018-01-01"]).yanked_at("2018-01-05", None));
     assert_eq!(
         heard(&gone, "1.8-production", "1.8.1", "2018-01-09"),
-        "up to date: this is the latest in `1.8-production`; `1.8.2` was withdrawn at 2018-01-05T00:00:00Z (breaks DNS); nothing else is on its way"
+        "up to date: this is the latest in `1.8-production`; `1.8.2` was withdrawn at 2018-01-05T00:00:00Z (breaks DNS); nothing else is on its way until the vendor offers a higher release"
     );
     let mut ahead = release("1.8.2", &["2018-01-01", "2018-06-01"]);
     ahead.entries[1].as_mut().unwrap().ahead = true;
@@ -178,7 +178,7 @@ fn an_answer_tells_of_what_comes_through_an_earlier_channel_and_of_what_was_with
     let told = heard(&ahead, "1.8-production", "1.8.1", "2018-01-09");
     assert!(
         told.ends_with(
-            "`1.8.2` follows at 2018-06-01T00:00:00Z at the earliest: an entry in the vendor's catalog has that date, in the future; its vendor can correct it"
+            "`1.8.2` follows at 2018-06-01T00:00:00Z at the earliest: the vendor's catalog records this promotion with that date, in the future; the vendor can correct the date"
         ),
         "{told}"
     );
@@ -198,12 +198,12 @@ fn an_answer_says_who_must_do_what_before_a_release_comes() {
         (
             (|next| next.evidence.manifest = ManifestState::Unsigned) as fn(&mut Release),
             &[][..],
-            "`1.8.2` must enter `1.8-preproduction` first: not signed by a release key yet; it comes once the vendor signs it with a release key",
+            "`1.8.2` must enter `1.8-preproduction` first: not signed by a release key yet; it comes once the vendor signs it with a release key; then it soaks for 14d, and enters `1.8-production`",
         ),
         (
             |next| next.evidence.manifest = ManifestState::Undelegated,
             &[],
-            "; it comes once the vendor authorises a release key for line `1.8` and signs it",
+            "; it comes once the vendor authorises a release key for line `1.8` and signs it; then it soaks for 14d, and enters `1.8-production`",
         ),
         (
             |next| next.evidence.payload = PayloadState::Missing { file: "payload.json".to_owned() },
