@@ -238,12 +238,39 @@ fn what_no_command_can_stop_is_stopped_as_the_hint_says() {
         let text = desk.read(&format!("channels/{file}"));
         assert!(text.starts_with(&format!("format: 1\n{key}: ")) && text.contains("100%"), "{text}");
         assert_eq!(desk.read(&format!("channels/{file}.orig")), "format: [");
+        // A second time, nothing that was moved is overwritten.
+        let moved = told.split(&format!("mv -n channels/{file} channels/{file}")).nth(1);
+        assert!(moved.is_some_and(|moved| moved.starts_with(".orig ")), "{told}");
+        desk.write(&format!("channels/{file}"), "format: {");
+        let again = desk.run(&stop);
+        assert!(again.contains(&format!("mv -n channels/{file} channels/{file}.2.orig ")), "{again}");
+        desk.write(&format!("channels/{file}"), &text);
         // Now it is stopped.
         let told = desk.run(&stop);
         assert!(told.contains("unchanged: "), "{told}");
     }
     let told = desk.run(&["release", "yank", "1.8.99", "--reason", "bad"]);
     assert!(!told.contains("although it has faults"), "{told}");
+    desk.write("channels/1.8/v1.8.6.yaml", "format: [");
+    let told = desk.run(&["release", "yank", "1.8.6", "--reason", "bad"]);
+    assert!(told.contains("mv -n channels/1.8/v1.8.6.yaml channels/1.8/v1.8.6.yaml.orig "), "{told}");
+    // A pause of two lines needs two files.
+    for line in ["1.6", "1.8"] {
+        let stages = "format: 1\nstages:\n  - { name: one, channel: next }\npaused: true\n";
+        desk.write(&format!("channels/{line}/line.yaml"), stages);
+    }
+    let told = desk.run(&["channel", "pause", "next", "--reason", "bad"]);
+    for line in ["1.6", "1.8"] {
+        assert!(told.contains(&format!("mv -n channels/{line}/line.yaml ")), "{told}");
+    }
+}
+
+#[test]
+fn no_hint_moves_a_good_file_away() {
+    let desk = Desk::new();
+    desk.write("channels/1.8/line.yaml", "format: 1\nline: \"1.8\"\n? paused\n: {}\n");
+    let told = desk.run(&["channel", "pause", "1.8-production", "--reason", "bad"]);
+    assert!(told.contains("cannot be edited") && !told.contains("mv -n"), "{told}");
 }
 
 #[test]
