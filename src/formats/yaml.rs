@@ -176,6 +176,12 @@ pub fn release_path(line: &LineName, version: &Version) -> String {
     format!("{line}/{version}.yaml")
 }
 
+/// Whether a fault in a file next to the lines' folders counts as a fault in every line, since it is the policy
+/// or may be meant as the policy.
+pub fn is_meant_as_policy(path: &str) -> bool {
+    Place::of(path).is_policy()
+}
+
 /// Returns the path of a line's own file.
 pub fn line_path(line: &LineName) -> String {
     format!("{line}/line.yaml")

@@ -187,6 +187,75 @@ fn what_is_corrected_before_it_could_count_is_not_lost() {
     assert!(code == 0 && repository.is_promoted(""), "{told}");
 }
 
+const POLICY: &str = "channels/policy.yaml";
+
+#[test]
+fn a_commit_whose_policy_cannot_be_read_loses_nothing_and_demands_nothing() {
+    let first = "  preproduction: { since: 2018-01-01T00:00:00Z, by: schedule }\n";
+    let breaks: [fn(&Repository); 3] = [
+        |repository| repository.desk.edit(POLICY, "format: 1", "format: 1\nstages: ["),
+        |repository| repository.sh("mv channels/policy.yaml channels/policy.yml"),
+        |repository| repository.sh("rm channels/policy.yaml && ln -s nowhere channels/policy.yaml"),
+    ];
+    for (place, spoil) in breaks.into_iter().enumerate() {
+        // Without the policy, `production` would be the last of two stages, where a hold stops nothing, and
+        // its soak would be longer.
+        let repository = Repository::held();
+        let (file, policy) = (repository.desk.read(FILE), repository.desk.read(POLICY));
+        let policy = policy.replace("min: 14d", "min: 7d, why: tested before");
+        let policy =
+            format!("{policy}  - name: lts\n    soak: {{ min: 7d, max: 28d, why: tested before }}\n");
+        let second = "  production: { since: 2018-02-01T00:00:00Z, by: schedule, reason: soaked 7d }\n";
+        let file = file.replace(first, &format!("{first}{second}"));
+        repository.desk.write(POLICY, &policy);
+        repository.desk.write(FILE, &file);
+        repository.sh("git add channels && git commit -q --amend -m first");
+        spoil(&repository);
+        repository.desk.edit(FILE, HOLD, "");
+        repository.commit();
+        repository.sh("rm -f channels/policy.y*");
+        repository.desk.write(POLICY, &policy);
+        repository.commit();
+        let (code, told) = repository.promote();
+        assert!(code == 1 && told.contains("the hold of `1.8.4` is gone"), "{place}: {told}");
+        assert!(!told.contains("soak"), "{place}: {told}");
+        assert!(!repository.desk.read(FILE).contains("  lts:"), "{place}");
+    }
+}
+
+#[test]
+fn a_link_is_followed_to_the_policy_and_no_line_with_another_one_is_taken_for_whole() {
+    let window = "    windows: { days: mon-thu, hours: 09:00-16:00, zone: Europe/Berlin }\n";
+    for (file, real, is_followed) in
+        [(POLICY, "channels/.real", true), ("channels/1.8/line.yaml", "channels/1.8/.real", false)]
+    {
+        let repository = Repository::of("");
+        let text = repository.desk.read(POLICY);
+        let stages = text.strip_prefix("format: 1\n").unwrap();
+        repository.desk.line("1.8", stages);
+        if is_followed {
+            repository.desk.line("1.8", "");
+        }
+        repository.sh(&format!("mv {file} {real} && ln -s .real {file}"));
+        let text = repository.desk.read(real);
+        repository.desk.write(real, &format!("{text}{window}"));
+        repository.commit();
+        repository.desk.write(real, &text);
+        repository.commit();
+        let (code, told) = repository.promote();
+        let is_told = told.contains("of `production` in line `1.8` is gone");
+        assert!(is_told == is_followed && code == i32::from(is_followed), "{file}: {told}");
+        // Before and after the link, nothing is forgotten.
+        repository.sh(&format!("rm {file}"));
+        repository.desk.write(file, &format!("{text}{window}"));
+        repository.commit();
+        repository.sh(&format!("rm {file} && ln -s .real {file}"));
+        repository.commit();
+        let told = repository.promote().1;
+        assert!(told.contains("of `production` in line `1.8` is gone"), "{file}: {told}");
+    }
+}
+
 #[test]
 fn a_state_that_knows_something_else_does_not_take_the_place_of_the_history() {
     let repository = Repository::lost();

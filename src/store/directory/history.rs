@@ -14,7 +14,7 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
 use crate::domain::restraint;
-use crate::formats::yaml::{POLICY_PATH, ParsedFile, Source, assemble, parse};
+use crate::formats::yaml::{ParsedFile, Source, assemble, is_meant_as_policy, parse};
 use crate::store::port::{History, HistoryError};
 
 /// Reads the history of the work tree that contains a catalog folder.
@@ -74,16 +74,21 @@ struct Files {
     commits: Vec<Tree>,
     /// The files of a line's folder, by the id that git gives to its content and by the line.
     folders: HashMap<(String, Id), Vec<usize>>,
-    /// Every version of every file, parsed.
+    /// Every version of every file, parsed. `None` if a line's file has faults.
     parsed: Vec<Option<ParsedFile>>,
 }
 
 type Id = Vec<u8>;
 
+/// In place of the id of a link that leads nowhere, or whose content depends on more than its folder.
+const UNREADABLE: &[u8] = &[];
+const LINK: &[u8] = b"120000";
+
 /// The catalog's folder in one commit.
 #[derive(Default)]
 struct Tree {
-    policy: Option<(Id, usize)>,
+    /// The policy, and what may be meant as the policy.
+    policy: Vec<(Id, usize)>,
     lines: BTreeMap<String, Id>,
 }
 
@@ -98,21 +103,37 @@ impl Files {
         let names =
             |objects: &[(String, Id)]| objects.iter().map(|(_, id)| hex::encode(id)).collect::<Vec<_>>();
         let tops: Vec<String> = commits.map(|commit| format!("{commit}:{prefix}")).collect();
+        let mut linked: Vec<(usize, String)> = Vec::new();
         git.objects(&tops, |object| {
             let mut tree = Tree::default();
+            let object = object.map(|(_, bytes)| bytes);
             // A commit in which the folder is missing has no catalog.
             for Entry { mode, name, id } in object.map(|tree| entries(tree, length)).into_iter().flatten() {
                 match mode {
                     b"40000" if name != "trust" => {
                         tree.lines.insert(name.to_owned(), id.to_vec());
                     }
-                    b"100644" | b"100755" if name == POLICY_PATH => {
-                        tree.policy = Some((id.to_vec(), versions.place(name, id)));
+                    b"100644" | b"100755" if is_meant_as_policy(name) => {
+                        tree.policy.push((id.to_vec(), versions.place(name, id)));
                     }
+                    LINK if is_meant_as_policy(name) => linked.push((all.commits.len(), name.to_owned())),
                     _ => {}
                 }
             }
             all.commits.push(tree);
+            Ok(())
+        })?;
+        let folder = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let followed = |(commit, name): &(usize, String)| {
+            let (id, _) = tops[*commit].split_once(':').unwrap_or_default();
+            format!("{id}:{folder}{name}")
+        };
+        let mut left = linked.iter();
+        git.objects(&linked.iter().map(followed).collect::<Vec<_>>(), |object| {
+            let Some((commit, name)) = left.next() else { return Err(missing()) };
+            let id = object.and_then(|(id, _)| hex::decode(id).ok()).unwrap_or(UNREADABLE.to_vec());
+            let place = versions.place(name, &id);
+            all.commits[*commit].policy.push((id, place));
             Ok(())
         })?;
         let lines = all.commits.iter().flat_map(|tree| &tree.lines);
@@ -121,20 +142,28 @@ impl Files {
             folders.into_iter().map(|(line, id)| (line.clone(), id.clone())).collect();
         let mut left = folders.iter();
         git.objects(&names(&folders), |object| {
-            let (Some(folder), Some(object)) = (left.next(), object) else { return Err(missing()) };
+            let (Some(folder), Some((_, object))) = (left.next(), object) else { return Err(missing()) };
             let is_yaml = |name: &str| Path::new(name).extension().is_some_and(|end| end == "yaml");
-            let files =
-                entries(object, length).filter(|entry| entry.mode.starts_with(b"100") && is_yaml(entry.name));
-            let files = files.map(|entry| versions.place(&format!("{}/{}", folder.0, entry.name), entry.id));
+            let files = entries(object, length).filter_map(|entry| match entry.mode {
+                _ if !is_yaml(entry.name) => None,
+                LINK => Some((entry.name, UNREADABLE)),
+                mode => mode.starts_with(b"100").then_some((entry.name, entry.id)),
+            });
+            let files = files.map(|(name, id)| versions.place(&format!("{}/{name}", folder.0), id));
             all.folders.insert(folder.clone(), files.collect());
             Ok(())
         })?;
         let mut left = versions.files.iter();
         git.objects(&names(&versions.files), |object| {
-            let (Some((path, _)), Some(bytes)) = (left.next(), object) else { return Err(missing()) };
-            let file = parse(Source { path, bytes }).without_text();
-            // Of a file with faults nobody knows what it demanded.
-            all.parsed.push(Some(file).filter(|file| file.faults().is_empty()));
+            let file = match (left.next(), object) {
+                (Some((path, _)), Some((_, bytes))) => parse(Source { path, bytes }).without_text(),
+                (Some((path, id)), None) if id == UNREADABLE => ParsedFile::unreadable(path, "", ""),
+                _ => return Err(missing()),
+            };
+            // Of a file with faults nobody knows what it demanded. Without the policy, that is so of every
+            // line, and without a linked file of its line.
+            let is_kept = file.faults().is_empty() || is_meant_as_policy(file.path()) || object.is_none();
+            all.parsed.push(Some(file).filter(|_| is_kept));
             Ok(())
         })?;
         Ok(all)
@@ -250,13 +279,14 @@ impl Git<'_> {
         String::from_utf8(output.stdout).map_err(|_| unreadable("git wrote something that is not UTF-8"))
     }
 
-    /// Reads objects by their names, in this order. `take` gets `None` for one that does not exist.
+    /// Reads objects by their names, in this order. `take` gets their ids and contents, or `None` for one that
+    /// does not exist. A link is followed if it stays inside the repository.
     fn objects(
         &self,
         names: &[String],
-        mut take: impl FnMut(Option<&[u8]>) -> Result<(), HistoryError>,
+        mut take: impl FnMut(Option<(&str, &[u8])>) -> Result<(), HistoryError>,
     ) -> Result<(), HistoryError> {
-        let mut command = self.command(&["cat-file", "--batch"]);
+        let mut command = self.command(&["cat-file", "--batch", "--follow-symlinks"]);
         let mut git = command.stdin(Stdio::piped()).spawn().map_err(HistoryError::NoGit)?;
         let (stdin, stdout, stderr) = (git.stdin.take(), git.stdout.take(), git.stderr.take());
         let failed = |error: io::Error| unreadable(&format!("git's answer: {error}"));
@@ -288,7 +318,9 @@ impl Git<'_> {
                     // A line feed follows.
                     bytes.resize(size + 1, 0);
                     answers.read_exact(&mut bytes).map_err(failed)?;
-                    take(Some(&bytes[..size]))?;
+                    // git writes `dangling`, `loop`, `notdir` or `symlink` for a link that it cannot follow.
+                    let id = head.split(' ').next().filter(|id| id.len() >= 40);
+                    take(id.map(|id| (id, &bytes[..size])))?;
                 }
             }
             drop(answers);
