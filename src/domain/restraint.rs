@@ -91,13 +91,9 @@ impl Restraint {
     /// What to compare the next catalog with, after a catalog was compared with `before`: its own restraints,
     /// and those that it lost or that cannot be found in it.
     pub fn remembered(before: Vec<Self>, catalog: &Catalog, now: Time) -> Vec<Self> {
-        let mut all = Self::all(catalog, now);
+        let known = |own: &Self| before.iter().find(|one| one.is_same(own)).unwrap_or(own).past.clone();
+        let mut all = Self::carried_on(Self::all(catalog, now), before.iter(), catalog, now, known);
         let own = all.len();
-        for own in &mut all {
-            if let Some(known) = before.iter().find(|one| one.is_same(own)) {
-                own.past.clone_from(&known.past);
-            }
-        }
         for one in before {
             let is_gone = matches!(one.find(catalog, now), Found::Less | Found::Unknown);
             if is_gone && !one.has_ended(now) && !all[..own].iter().any(|own| own.is_same(&one)) {
@@ -226,13 +222,50 @@ impl Restraint {
         catalog.stoppable(&self.line).map(|line| self.records(catalog, line)).unwrap_or_default()
     }
 
+    /// A catalog's `own` restraints with the records that do not take them back: those `known` of each; those
+    /// of stops that ended, since a stop goes when its record comes; and those that took back another
+    /// restraint of this name, which was there `before`.
+    fn carried_on<'k>(
+        mut own: Vec<Self>,
+        before: impl Iterator<Item = &'k Self>,
+        catalog: &Catalog,
+        now: Time,
+        known: impl Fn(&Self) -> Vec<Event>,
+    ) -> Vec<Self> {
+        let is_own = |one: &Self| own.iter().any(|own| own.is_same(one));
+        let gone: Vec<&Self> = before.filter(|one| !one.has_ended(now) && !is_own(one)).collect();
+        for one in &mut own {
+            let mut past = known(one);
+            past.extend(catalog.stoppable(&one.line).map(|line| one.ended(line)).unwrap_or_default());
+            let gone = || gone.iter().filter(|gone| gone.line == one.line);
+            past.extend(one.loosened(catalog).filter_map(|record| {
+                let event = event(&record.event);
+                gone().any(|gone| gone.is_named(&record.what) && !gone.past.contains(&event)).then_some(event)
+            }));
+            one.past.clear();
+            one.add_past(past);
+        }
+        own
+    }
+
     /// Every record that takes back a restraint of this name.
     fn records(&self, catalog: &Catalog, line: &Line) -> Vec<Event> {
-        let loosened = catalog.loosened().iter().filter(|one| self.is_named(&one.what));
-        let loosened = loosened.map(|Loosened { event: Event { at, by, reason, .. }, .. }| (*at, by, reason));
-        let ended = self.limit.endings(line).iter().map(|one| (one.until, &one.by, &one.reason));
-        loosened.chain(ended).map(|(at, by, reason)| Event::new(at, by.clone(), reason.clone())).collect()
+        self.loosened(catalog).map(|one| event(&one.event)).chain(self.ended(line)).collect()
     }
+
+    fn loosened<'c>(&self, catalog: &'c Catalog) -> impl Iterator<Item = &'c Loosened> {
+        catalog.loosened().iter().filter(|one| self.is_named(&one.what))
+    }
+
+    fn ended(&self, line: &Line) -> Vec<Event> {
+        let ended = self.limit.endings(line).iter();
+        ended.map(|one| Event::new(one.until, one.by.clone(), one.reason.clone())).collect()
+    }
+}
+
+/// A record without what differs by the clock of whoever read it.
+fn event(Event { at, by, reason, .. }: &Event) -> Event {
+    Event::new(*at, by.clone(), reason.clone())
 }
 
 /// The restraints of a line. A stop that is dated in the future began now, at the latest.

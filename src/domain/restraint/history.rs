@@ -61,8 +61,9 @@ impl History {
                 from.iter().map(|known| known.get(&line).map_or(&[][..], |known| known)).collect();
             let is_new = |one: &&Restraint| from.iter().all(|known| find(known, one).is_none());
             imposed.extend(own.iter().filter(is_new).cloned());
-            let own: Vec<Restraint> =
-                own.into_iter().map(|one| Restraint { past: past(&one, &from, before), ..one }).collect();
+            let known_before = from.iter().copied().flatten();
+            let past = |one: &Restraint| past(one, &from, before);
+            let own = Restraint::carried_on(own, known_before, after, self.now, past);
             let kept = self.kept(name, &own, &parents, &from, before, after);
             known.insert(line, Rc::new([own, kept].concat()));
         }
@@ -264,6 +265,14 @@ mod tests {
         let lost_before: &[Commit<'_>] =
             &[(&[], held()), (&[0], open()), (&[0], held()), (&[1, 2], open()), (&[3], open())];
         assert_eq!(lost(lost_before), hold_lost_in("1"));
+    }
+
+    #[test]
+    fn a_record_beside_the_stop_that_it_names_is_about_another_one() {
+        let done = |release| resumed(release, &["fixed"]);
+        let commits: &[Commit<'_>] = &[(&[], held()), (&[0], done(held())), (&[1], done(open()))];
+        assert_eq!(lost(commits), hold_lost_in("2"));
+        assert_eq!(lost(&[(&[], held()), (&[0], held()), (&[1], done(open()))]), []);
     }
 
     #[test]

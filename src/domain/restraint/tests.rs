@@ -214,6 +214,50 @@ fn a_record_takes_nothing_back_a_second_time() {
     assert_eq!(lost(&[record("2018-01-10"), record("2018-01-11")]), 0);
 }
 
+/// The names of what is lost in the last of some catalogs that a server reads one after another.
+fn lost_in_last(catalogs: &[Catalog]) -> Vec<String> {
+    let (newest, others) = catalogs.split_last().unwrap();
+    let read = |known, catalog| Restraint::remembered(known, catalog, t(NOW));
+    let lost = Restraint::lost(&others.iter().fold(Vec::new(), read), newest, t(NOW));
+    lost.iter().map(|one| one.what().to_string()).collect()
+}
+
+#[test]
+fn the_record_of_an_end_beside_a_stop_is_about_another_one() {
+    let mut merged = restrained();
+    record_end(&mut merged, &ended("2018-01-01", "2018-01-02"));
+    let mut after = merged.clone();
+    at(&mut after, "1.8.4").hold = None;
+    at(&mut after, "1.8.6").yank = None;
+    after.stages[0].paused = None;
+    let [first, merged, after] = [restrained(), merged, after].map(|line| catalog([line]));
+    let stops = ["pause/1.8/preproduction", "hold/1.8.4", "yank/1.8.6"];
+    assert_eq!(lost_in_last(&[first.clone(), merged, after.clone()]), stops);
+    assert_eq!(lost_in_last(&[first, after]), [""; 0]);
+}
+
+#[test]
+fn a_record_counts_once_also_for_two_freezes_of_one_name() {
+    let frozen = |ends: &[&str]| {
+        ends.iter().fold(line("1.8", None), |line, until| line.frozen("2018-01-20", until, &[]))
+    };
+    let at = |ends: &[&str], is_recorded: bool| {
+        let what = What::parse("freeze/1.8/2018-01-20T00:00:00Z").unwrap();
+        let record = Loosened { what, event: event(t("2018-01-21"), "reviewed") };
+        catalog([frozen(ends)]).with_loosened(is_recorded.then_some(record))
+    };
+    let (both, none) = (&["2018-03-01", "2018-04-01"][..], &[][..]);
+    for left in both {
+        for is_early in [false, true] {
+            let readings = [at(both, false), at(both, is_early), at(&[left], true), at(none, true)];
+            assert_eq!(lost_in_last(&readings[..3]), [""; 0], "{left} {is_early}");
+            assert_eq!(lost_in_last(&readings).len(), 1, "{left} {is_early}");
+        }
+    }
+    assert_eq!(lost_in_last(&[at(both, false), at(none, true)]), [""; 0]);
+    assert_eq!(lost_in_last(&[at(both, false), at(none, false), at(none, true)]), [""; 0]);
+}
+
 #[test]
 fn a_stop_in_a_line_with_faults_is_remembered_once() {
     let faulty = Catalog::default().with_salvaged([restrained()]);
