@@ -14,7 +14,7 @@ pub fn dated_ahead(Ahead { version, stage, since, .. }: &Ahead<'_>) -> String {
 /// Says that an entry is dated ahead.
 pub(super) fn entry_ahead(version: &Version, channel: &ChannelName, since: Time) -> String {
     format!(
-        "the promotion of `{version}` to `{channel}` is recorded with the date {}, ahead of this machine's clock, so until then it counts as not promoted",
+        "the promotion of `{version}` to `{channel}` is recorded with the date {}, ahead of this machine's clock, so it takes effect only then",
         rfc3339(since)
     )
 }

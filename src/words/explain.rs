@@ -66,7 +66,7 @@ fn going(explanation: &Explanation<'_>, decision: &Decision<'_>, here: &str) -> 
             format!("{here} and is due for `{next}`: {promoter}")
         }
         Verdict::Wait { until } if decision.ahead().is_some() => format!(
-            "{here} and waits for `{next}`: its promotion there is already recorded, dated {}, which is ahead of this machine's clock, so until then it counts as not promoted; either the clock that wrote it was fast, or this machine's is slow",
+            "{here} and waits for `{next}`: its promotion there is already recorded, dated {}, which is ahead of this machine's clock, so it takes effect only then; either the clock that wrote it was fast, or this machine's is slow",
             rfc3339(until)
         ),
         Verdict::Wait { until } => {

@@ -21,7 +21,7 @@ pub fn gate(gate: &Gate<'_>) -> String {
             let since = rfc3339(since);
             if ahead {
                 format!(
-                    "its promotion is already recorded, dated {since}, which is ahead of this machine's clock; until then it counts as not promoted"
+                    "its promotion is already recorded, dated {since}, which is ahead of this machine's clock, so it takes effect only then"
                 )
             } else {
                 format!("the catalog already has an entry dated {since}")
