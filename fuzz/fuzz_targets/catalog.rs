@@ -39,9 +39,16 @@ fuzz_target!(|data: &[u8]| {
     for decision in &decisions {
         let version = &decision.release.version;
         let (line, release) = (decision.line, decision.release);
-        let explanation =
-            Explanation { line, release, decision: Some(decision), now, refused: None, not_promoting: None };
-        assert!(!words::explanation_page(&explanation).is_empty());
+        let explanation = Explanation {
+            line,
+            release,
+            decision: Some(decision),
+            now,
+            refused: None,
+            not_promoting: None,
+            entry: None,
+        };
+        assert!(!words::explanation_page(&explanation, None).is_empty());
         for channel in reading.catalog.channels() {
             let answer = answer(&reading.catalog, &decisions, channel.name(), version, now);
             let answer = answer.expect("it is the catalog's own channel");
