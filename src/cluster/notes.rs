@@ -52,6 +52,15 @@ pub fn overtaken(name: &str, Cluster { config, orders, record }: &Cluster) -> Op
     })
 }
 
+/// That a release waits until somebody approves it.
+pub fn unapproved(name: &str, Cluster { config, orders, record }: &Cluster) -> Option<String> {
+    let target = record.target.as_ref().filter(|target| orders.approved.as_ref() != Some(target))?;
+    let waits = config.approval == Approval::Admin && config.apply.is_some();
+    waits.then(|| {
+        format!("`{target}` is not approved; to approve it: `tidegate cluster approve {name} {target}`")
+    })
+}
+
 /// That the operator has paused updates.
 pub fn paused(name: &str, Cluster { orders, .. }: &Cluster) -> Option<String> {
     let pause = orders.paused.as_ref()?;

@@ -187,3 +187,21 @@ fn a_check_tells_of_a_pause() {
     desk.run(&["cluster", "resume", "c"]);
     assert_eq!(desk.check()["notes"], serde_json::json!([]));
 }
+
+#[test]
+fn a_run_that_applies_nothing_says_what_it_waits_for() {
+    let desk = Desk::new();
+    desk.add("1.8-production", FROM, GOOD, &[]);
+    let told = || {
+        let run = desk.once();
+        assert!(run.status.success());
+        String::from_utf8(run.stderr).unwrap()
+    };
+    let (unapproved, paused) =
+        ("is not approved; to approve it: `tidegate cluster approve c ", "updates are paused");
+    let said = told();
+    assert!(said.contains(unapproved) && !said.contains(paused), "{said}");
+    desk.run(&["cluster", "pause", "c", "--reason", "the canary is ill"]);
+    let said = told();
+    assert!(said.contains(paused) && said.contains(unapproved), "{said}");
+}

@@ -66,7 +66,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if terminal.is_json() {
         terminal.show(&StatusBody::of(&agent.folder)?, String::new)?;
     }
-    let record = agent.folder.read()?.record;
+    let cluster = agent.folder.read()?;
+    let hindered = [notes::paused(&args.name, &cluster), notes::unapproved(&args.name, &cluster)];
+    let record = cluster.record;
     let status = format!("see its status: `tidegate cluster status {}`", args.name);
     if let Some(failure) = record.failure {
         return Err(refuse(
@@ -81,6 +83,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if let Some(told) = record.advice {
         terminal.note(told.message);
     }
+    hindered.into_iter().flatten().for_each(|note| terminal.note(note));
     Ok(if turn == Turn::Trouble && !is_applied { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
