@@ -214,7 +214,7 @@ fn a_record_takes_nothing_back_a_second_time() {
     assert_eq!(lost(&[record("2018-01-10"), record("2018-01-11")]), 0);
 }
 
-/// The names of what is lost in the last of some catalogs that a server reads one after another.
+/// The names of what the last catalog has lost, of several that a server reads one after another.
 fn lost_in_last(catalogs: &[Catalog]) -> Vec<String> {
     let (newest, others) = catalogs.split_last().unwrap();
     let read = |known, catalog| Restraint::remembered(known, catalog, t(NOW));

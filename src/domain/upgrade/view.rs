@@ -91,7 +91,7 @@ impl<'a> Views<'a> {
         Self { catalog, now, lines }
     }
 
-    /// Prepares every channel for a reader of signed documents, which say less of what comes than decisions
+    /// Prepares every channel for a reader of signed documents, which say less about what comes than decisions
     /// do: only when release keys allow a release in the next stage.
     pub fn signed(catalog: &'a Catalog, now: Time) -> Self {
         let mut views = Self::new(catalog, &[], now);
