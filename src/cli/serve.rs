@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -101,6 +102,11 @@ pub struct Args {
 const MOMENT: Duration = Duration::from_millis(250);
 const PATIENCE: usize = 40;
 
+/// How long the promoter may take to end once the server is told to stop. Containers are killed after 10 s.
+/// If it hangs longer than this, in a command that signs or on a network disk, the process ends without it:
+/// all that it writes is whole at any moment, or is not there yet.
+const STOP: Duration = Duration::from_secs(8);
+
 /// Whether the server promotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Promote {
@@ -137,7 +143,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     };
     let online = online_key(args, &*state, &workspace, &keys)?;
     // Not before: a server that is refused for want of a catalog leaves nothing behind.
-    let _lease = state.lease()?;
+    let lease = state.lease()?;
     let new = args.demo || args.first || state.is_new();
     let witness = Witness::of(args, globals, Arc::clone(&catalog), Arc::clone(&clock));
     let payloads = workspace.payload_store();
@@ -157,7 +163,11 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     // Hold no reference to the last publication: it is as large as everything served, and soon replaced.
     let unasked = check_last(globals, witness, &shared, new)?;
     let handle = Arc::clone(&shared);
-    serve(args, &workspace, payloads, shared, move |told| witness::run(promoter, unasked, &handle, told))
+    serve(args, &workspace, payloads, shared, move |told| {
+        // If the process ends before the promoter, the state stays locked until it has ended.
+        let _lease = lease;
+        witness::run(promoter, unasked, &handle, told)
+    })
 }
 
 /// Serves the last import, and each later one as soon as it is stored.
@@ -209,31 +219,43 @@ fn serve(
             memory_mib = bytes.map(|bytes| bytes / (1024 * 1024)),
             "serving at most this many connections at once"
         );
-        let running =
-            http::start(&config, shared, payloads, workspace.clock()).hint_with(listen_hint)?;
+        let running = http::start(&config, Arc::clone(&shared), payloads, workspace.clock())
+            .hint_with(listen_hint)?;
 
         let (stop, told) = mpsc::channel();
         // The thread drops `working` when its work ends, even if it panics.
-        let (working, ended) = oneshot::channel::<()>();
+        let (working, mut ended) = oneshot::channel::<()>();
         let worker = std::thread::Builder::new().name("promoter".to_owned()).spawn(move || {
             let _working = working;
             work(&told)
         })?;
         announce(&running, workspace, args.demo)?;
-        let mut alone = false;
+        let (mut alone, mut deadline) = (false, None);
         let until = async {
             tokio::select! {
                 () = stopped => {}
-                _ = ended => {
+                _ = &mut ended => {
                     alone = true;
                     tracing::error!("the promoter stopped, so the server stops too");
                 }
             }
+            // The promoter ends while replies in progress finish.
+            shared.stopping.store(true, Ordering::Relaxed);
+            drop(stop);
+            deadline = Some(Box::pin(tokio::time::sleep(STOP)));
         };
         running.until(until).await?;
         tracing::info!("stopped serving");
-        // The promoter may be in the middle of a commit, so let it finish its turn.
-        drop(stop);
+        if let Some(deadline) = deadline.filter(|_| !alone) {
+            tokio::select! {
+                biased;
+                _ = &mut ended => {}
+                () = deadline => {
+                    tracing::warn!("the promoter did not stop in time: what it was doing is done at the next start");
+                    return Ok(ExitCode::SUCCESS);
+                }
+            }
+        }
         let outcome = worker.join();
         if let Ok(Err(error)) = outcome {
             return Err(error);

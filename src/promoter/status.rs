@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -32,6 +33,9 @@ pub struct Shared {
     pub unasked: ArcSwapOption<String>,
     /// The time that the promoter decides and signs by. A mirror has none.
     pub time: ArcSwapOption<Judged>,
+    /// Set once the process must stop. Work that takes long looks at it and gives up, leaving nothing
+    /// half-written.
+    pub stopping: AtomicBool,
 }
 
 /// A date and time that was checked against the monotonic clock, and the monotonic time at that moment.
