@@ -163,7 +163,7 @@ pub fn run(args: &Args, globals: &Globals) -> anyhow::Result<ExitCode> {
     // Hold no reference to the last publication: it is as large as everything served, and soon replaced.
     let unasked = check_last(globals, witness, &shared, new)?;
     let handle = Arc::clone(&shared);
-    serve(args, &workspace, payloads, shared, move |told| {
+    serve(args, &workspace, payloads, &shared, move |told| {
         // If the process ends before the promoter, the state stays locked until it has ended.
         let _lease = lease;
         witness::run(promoter, unasked, &handle, told)
@@ -187,7 +187,7 @@ fn mirror(args: &Args, globals: &Globals, clock: SharedClock) -> anyhow::Result<
             "import an export: `tidegate import DIR --root FILE`",
         ));
     }
-    serve(args, &workspace, payloads, shared, move |told| {
+    serve(args, &workspace, payloads, &shared, move |told| {
         mirror.run(told);
         Ok(())
     })
@@ -199,7 +199,7 @@ fn serve(
     args: &Args,
     workspace: &Workspace,
     payloads: Arc<dyn PayloadStore>,
-    shared: Handle,
+    shared: &Handle,
     work: impl FnOnce(&mpsc::Receiver<()>) -> anyhow::Result<()> + Send + 'static,
 ) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -219,7 +219,7 @@ fn serve(
             memory_mib = bytes.map(|bytes| bytes / (1024 * 1024)),
             "serving at most this many connections at once"
         );
-        let running = http::start(&config, Arc::clone(&shared), payloads, workspace.clock())
+        let running = http::start(&config, Arc::clone(shared), payloads, workspace.clock())
             .hint_with(listen_hint)?;
 
         let (stop, told) = mpsc::channel();

@@ -9,7 +9,7 @@ fn serve_with(work: impl FnOnce(&mpsc::Receiver<()>) -> anyhow::Result<()> + Sen
     let Command::Serve(args) = &cli.command else { panic!("it is another command") };
     let clock: SharedClock = Arc::new(SystemClock::new());
     let workspace = Workspace::new(&cli.globals, clock);
-    serve(args, &workspace, workspace.payload_store(), Handle::default(), work).unwrap_err().to_string()
+    serve(args, &workspace, workspace.payload_store(), &Handle::default(), work).unwrap_err().to_string()
 }
 
 #[test]
