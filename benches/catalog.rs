@@ -1,9 +1,10 @@
 //! Makes a signed catalog of any size, for the other benchmarks:
-//! `cargo bench --bench catalog -- FOLDER RELEASES LINES`.
+//! `cargo bench --bench catalog -- FOLDER RELEASES LINES [STAGES]`.
 //!
 //! `FOLDER` gets `channels`, `payloads` and `state`, ready for `tidegate serve`. The first line has
 //! 100 releases whatever the size of the catalog, so that one channel can be compared between
-//! sizes. Four in five releases are in production; the others soak.
+//! sizes. Four in five releases are in production; the others soak. More than two stages lie between
+//! pre-production and production, and every release in production has passed through them.
 
 use std::fs;
 use std::path::Path;
@@ -27,18 +28,24 @@ fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     let folder = arguments.next();
     let numbers: Vec<usize> = arguments.filter_map(|argument| argument.parse().ok()).collect();
-    let (Some(folder), [releases, lines]) = (folder, &numbers[..]) else {
-        eprintln!("usage: cargo bench --bench catalog -- FOLDER RELEASES LINES");
+    let (Some(folder), [releases, lines, stages @ ..]) = (folder, &numbers[..]) else {
+        eprintln!("usage: cargo bench --bench catalog -- FOLDER RELEASES LINES [STAGES]");
         return;
     };
-    make(Path::new(&folder), *releases, *lines);
+    make(Path::new(&folder), *releases, *lines, stages.first().copied().unwrap_or(2));
 }
 
 #[expect(clippy::disallowed_methods, reason = "the catalog is made as of today")]
-fn make(folder: &Path, releases: usize, lines: usize) {
+fn make(folder: &Path, releases: usize, lines: usize, stages: usize) {
     let (channels, payloads) = (folder.join("channels"), folder.join("payloads"));
     fs::create_dir_all(&channels).expect("the folder can be made");
-    fs::write(channels.join("policy.yaml"), "format: 1\n").expect("the policy can be written");
+    let between: Vec<String> = (1..stages.saturating_sub(1)).map(|stage| format!("stage{stage}")).collect();
+    let mut policy = "format: 1\nstages:\n  - name: preproduction\n".to_owned();
+    for stage in &between {
+        policy += &format!("  - {{ name: {stage}, soak: {{ min: 0h, why: measured }} }}\n");
+    }
+    policy += "  - { name: production, soak: { min: 14d, max: 28d } }\n";
+    fs::write(channels.join("policy.yaml"), policy).expect("the policy can be written");
     let now = Utc::now();
     let share = releases.saturating_sub(MEASURED).div_ceil(lines.saturating_sub(1).max(1));
     let mut left = releases;
@@ -61,17 +68,18 @@ fn make(folder: &Path, releases: usize, lines: usize) {
             // The last fifth soaks.
             let soaking = release * 5 >= own * 4;
             let since = now - TimeDelta::days(if soaking { 5 } else { 100 }) + TimeDelta::seconds(60);
-            let production = if soaking {
-                String::new()
-            } else {
-                let since = rfc3339(since + TimeDelta::days(14));
-                format!("  production: {{ since: {since}, by: schedule, reason: soaked 14d }}\n")
+            let entry = |stage: &str, since| {
+                format!("  {stage}: {{ since: {}, by: schedule, reason: measured }}\n", rfc3339(since))
             };
+            let mut further: String = between.iter().map(|stage| entry(stage, since)).collect();
+            if !soaking {
+                further += &entry("production", since + TimeDelta::days(14));
+            }
             let text = format!(
                 "format: 1\nversion: {version}\nurgency: normal\nsummary: Release {version}\n\
                  components:\n  kubernetes: {version}\n  etcd: 3.1.8\n  operator: 0.6.1\n\
                  payloads:\n  - {{ file: payload.json, sha256: {}, size: {} }}\nstages:\n  \
-                 preproduction: {{ since: {}, by: schedule }}\n{production}",
+                 preproduction: {{ since: {}, by: schedule }}\n{further}",
                 hex::encode(Sha256::digest(&payload)),
                 payload.len(),
                 rfc3339(since),

@@ -2,23 +2,31 @@
 # Measures how Tidegate grows: makes catalogs of several sizes and prints, for each, how long an edit takes
 # until it is served, what it costs, how long starts and stops take, and what a cluster fetches.
 #
-#   benches/scale.sh DIR [RELEASES/LINES…]
+#   benches/scale.sh DIR [RELEASES/LINES[/STAGES]…]
+#   benches/scale.sh DIR growth
 #
 # DIR keeps the catalogs for the next run, and must be on a disk. The sizes are 100/1 1000/5 10000/20
-# 10000/200 100000/50 unless others are named. Times are medians in seconds. Build first:
+# 10000/200 100000/50 unless others are named. Times are medians in seconds. `growth` prints the CPU of an
+# edit, of an answer and of a cluster's looks for four numbers of releases, of lines and of channels. Build first:
 #   cargo build --profile image --features jemalloc && cargo bench --no-run --profile image --bench catalog
 # Needs bash, curl, jq and awk; TIDEGATE and CATALOG name other binaries.
 set -euo pipefail
 
-dir=${1:?usage: benches/scale.sh DIR [RELEASES/LINES…]}
+dir=${1:?usage: benches/scale.sh DIR [RELEASES/LINES[/STAGES]…]}
 shift
 (($#)) || set -- 100/1 1000/5 10000/20 10000/200 100000/50
+growth=()
+if [[ $1 == growth ]]; then
+    growth=(1000/20 3000/20 10000/20 30000/20 10000/10 10000/50 10000/100 10000/200 10000/20/4 10000/20/8 10000/20/16)
+    set -- "${growth[@]}"
+fi
 tidegate=$(realpath "${TIDEGATE:-target/image/tidegate}")
 catalog=$(realpath "${CATALOG:-$(ls -t target/image/deps/catalog-* 2>/dev/null | grep -v '\.d$' | head -n 1)}")
 edits=${EDITS:-5}
 port=${PORT:-8097}
 url=http://127.0.0.1:$port
 tick=$(getconf CLK_TCK)
+folders=(--catalog channels --payloads payloads --state state)
 pid=
 trap '[[ -z $pid ]] || kill "$pid" 2>/dev/null || true' EXIT
 
@@ -32,8 +40,7 @@ row() { printf '%-14s %-46s %s\n' "$size" "$1" "$2"; }
 start() { # ARGUMENTS…
     local from
     from=$(now)
-    "$tidegate" serve --listen "127.0.0.1:$port" --catalog channels --payloads payloads --state state \
-        --promote off --access-log false "$@" >>server.log 2>&1 &
+    "$tidegate" serve --listen "127.0.0.1:$port" "${folders[@]}" --promote off --access-log false "$@" >>server.log 2>&1 &
     pid=$!
     until curl -s --fail -o /dev/null "$url/readyz"; do
         kill -0 "$pid" || { echo "the server ended; see $PWD/server.log" >&2; exit 1; }
@@ -67,41 +74,29 @@ quiet() {
     done
 }
 
-measure() {
-    cd "$dir/$size"
-    : >server.log
-    local first=() i from before version
-    # A start with nothing published, which a server that once published must be told.
-    [[ -e state/publication ]] && first=(--first) && rm state/publication
-    start "${first[@]}" >cold
-    row "ready, cold" "$(cat cold)"
-    quiet
-    row "resident, MB" "$(resident)"
-    stop >stopped
-    row "stopped" "$(cat stopped)"
-    start >warm
-    row "ready, warm" "$(cat warm)"
-    quiet
-
+# Holds a release of the first line by command, and resumes it: how long the command takes, how long until its
+# hold is served after that, and what it costs the server.
+edit_by_command() {
+    local i from before version
     : >command; : >by_command; : >cost
     for ((i = 0; i < edits; i++)); do
         version=1.0.16-bench.$((i % 5 + 1))
         before=$(cpu)
         from=$(now)
-        "$tidegate" release hold "$version" --reason "edit $i" --by bench --catalog channels --payloads payloads --state state >/dev/null
+        "$tidegate" release hold "$version" --reason "edit $i" --by bench "${folders[@]}" >/dev/null
         since "$from" >>command
-        from=$(now)
         served "$version" "edit $i"
         since "$from" >>by_command
         quiet
         awk -v a="$before" -v b="$(cpu)" 'BEGIN { print b - a }' >>cost
-        "$tidegate" release resume "$version" --reason done --by bench --catalog channels --payloads payloads --state state >/dev/null
+        "$tidegate" release resume "$version" --reason done --by bench "${folders[@]}" >/dev/null
         quiet
     done
-    row "release hold itself" "$(median <command)"
-    row "edit by command to served" "$(median <by_command)"
-    row "the server's CPU for one edit" "$(median <cost)"
+}
 
+# Writes a hold into a release's file in place, as an editor does.
+edit_by_hand() {
+    local i from version
     : >by_hand
     for ((i = 0; i < edits; i++)); do
         version=1.0.17-bench.$((i % 5 + 1))
@@ -113,41 +108,143 @@ measure() {
         cp "$version.before" "channels/1.0/$version.yaml"
         quiet
     done
-    row "edit by hand in place to served" "$(median <by_hand)"
+}
 
+# Replaces a release's file by one with a hold, by rename.
+replaced() { # VERSION REASON
+    cp "channels/1.0/$1.yaml" "$1.before"
+    { cat "$1.before"; echo "hold: { at: 2020-01-01T00:00:00Z, by: bench, reason: \"$2\" }"; } >"$1.new"
+    mv "$1.new" "channels/1.0/$1.yaml"
+}
+
+restored() { # VERSION
+    cp "$1.before" "$1.new" && mv "$1.new" "channels/1.0/$1.yaml"
+}
+
+# An edit 100 ms after another one.
+edit_after_edit() {
+    local i from
     : >next
     for ((i = 0; i < edits; i++)); do
-        cp channels/1.0/1.0.18-bench.1.yaml one && cp channels/1.0/1.0.18-bench.2.yaml two
-        echo "hold: { at: 2020-01-01T00:00:00Z, by: bench, reason: \"first $i\" }" | cat one - >one.new
-        echo "hold: { at: 2020-01-01T00:00:00Z, by: bench, reason: \"second $i\" }" | cat two - >two.new
-        mv one.new channels/1.0/1.0.18-bench.1.yaml
+        replaced 1.0.18-bench.1 "first $i"
         sleep 0.1
         from=$(now)
-        mv two.new channels/1.0/1.0.18-bench.2.yaml
+        replaced 1.0.18-bench.2 "second $i"
         served 1.0.18-bench.2 "second $i"
         since "$from" >>next
-        mv one channels/1.0/1.0.18-bench.1.yaml && mv two channels/1.0/1.0.18-bench.2.yaml
+        restored 1.0.18-bench.1
+        restored 1.0.18-bench.2
         quiet
     done
-    row "edit by rename 100 ms after another" "$(median <next)"
+}
 
+# An edit while the process is stopped for two seconds, as a machine that swaps or moves does it, and an edit
+# while it gets a fifth of a core.
+edit_while_starved() {
+    local i from throttle
+    : >paused; : >throttled
+    for ((i = 0; i < edits; i++)); do
+        kill -STOP "$pid"
+        from=$(now)
+        replaced 1.0.18-bench.3 "paused $i"
+        sleep 2
+        kill -CONT "$pid"
+        served 1.0.18-bench.3 "paused $i"
+        since "$from" >>paused
+        restored 1.0.18-bench.3
+        quiet
+        ( while kill -STOP "$pid" && sleep 0.04 && kill -CONT "$pid" && sleep 0.01; do :; done 2>/dev/null ) &
+        throttle=$!
+        sleep 2
+        from=$(now)
+        replaced 1.0.18-bench.4 "throttled $i"
+        served 1.0.18-bench.4 "throttled $i"
+        since "$from" >>throttled
+        kill "$throttle" 2>/dev/null || true
+        wait "$throttle" 2>/dev/null || true
+        kill -CONT "$pid"
+        restored 1.0.18-bench.4
+        quiet
+    done
+}
+
+# The server's CPU for an answer, in microseconds: 10,000 of them on one connection.
+answers() { # PATH
+    local before count=10000
+    before=$(cpu)
+    curl -s -o /dev/null "$url$1&request=[1-$count]"
+    awk -v a="$before" -v b="$(cpu)" -v n="$count" 'BEGIN { printf "%.0f\n", (b - a) / n * 1000000 }'
+}
+
+# A new cluster looks, and looks again.
+looks() { # LINE
+    local name
     rm -rf cluster && mkdir cluster
     "$tidegate" cluster add bench --state cluster --root channels/trust/1.root.json --server "$url" \
-        --channel 1.0-production --current 'echo 1.0.10-bench.1' >/dev/null 2>&1
+        --channel "$1-production" --current "echo $1.10-bench.1" >/dev/null 2>&1
     for name in first second; do
         ( TIMEFORMAT='%R %U %S'; time "$tidegate" cluster check bench --state cluster >"cluster.$name" 2>&1 ) 2>"cluster.$name.time" || true
-        row "a cluster's $name look" "$(grep -iE 'request|bytes' "cluster.$name" | tr -s ' ' | tr '\n' ' ') $(awk '{ printf "CPU %.2f s, %s s", $2 + $3, $1 }' "cluster.$name.time")"
+        row "the $name look of a cluster in $1" "$(grep -iE 'request|bytes' "cluster.$name" | tr -s ' ' | tr '\n' ' ') $(awk '{ printf "CPU %.2f s, %s s", $2 + $3, $1 }' "cluster.$name.time")"
     done
+}
+
+measure() {
+    cd "$dir/$size"
+    : >server.log
+    # A start with nothing published, which a server that once published must be told.
+    local first=()
+    [[ -e state/publication ]] && first=(--first) && rm -rf state/publication state/segments
+    start "${first[@]}" >cold
+    row "ready, cold" "$(cat cold)"
+    quiet
+    row "resident, MB" "$(resident)"
     stop >stopped
     row "stopped" "$(cat stopped)"
+    start >warm
+    row "ready, warm" "$(cat warm)"
+    stop >stopped
+    row "stopped while it reads the catalog" "$(cat stopped)"
+    start >warm
+    quiet
+    edit_by_command
+    row "release hold itself" "$(median <command)"
+    row "edit by command to served, from its start" "$(median <by_command)"
+    row "the server's CPU for one edit" "$(median <cost)"
+    edit_by_hand
+    row "edit by hand in place to served" "$(median <by_hand)"
+    edit_after_edit
+    row "edit by rename 100 ms after another" "$(median <next)"
+    edit_while_starved
+    row "edit while stopped for 2 s, most" "$(sort -n paused | tail -n 1)"
+    row "edit with a fifth of a core, most" "$(sort -n throttled | tail -n 1)"
+    row "CPU of an answer, µs" "$(answers "/v1/channels/1.0-production/update?version=1.0.10-bench.1")"
+    looks 1.0
+    ((${lines:-1} < 2)) || looks 1.1
+    stop >stopped
+    cd - >/dev/null
+}
+
+# What grows, and with what.
+grow() {
+    cd "$dir/$size"
+    : >server.log
+    start >ready
+    quiet
+    edit_by_command
+    row "the server's CPU for one edit" "$(median <cost)"
+    row "CPU of an answer, µs" "$(answers "/v1/channels/1.0-production/update?version=1.0.10-bench.1")"
+    looks 1.0
+    ((${lines:-1} < 2)) || looks 1.1
+    stop >stopped
     cd - >/dev/null
 }
 
 for sizes in "$@"; do
-    size=${sizes/\//-}
+    size=${sizes//\//-}
+    IFS=/ read -r releases lines stages <<<"$sizes"
     mkdir -p "$dir"
     if [[ ! -d $dir/$size ]]; then
-        "$catalog" "$dir/$size" "${sizes%/*}" "${sizes#*/}" >/dev/null
+        "$catalog" "$dir/$size" "$releases" "$lines" ${stages:+"$stages"} >/dev/null
     fi
-    measure
+    if ((${#growth[@]})); then grow; else measure; fi
 done
