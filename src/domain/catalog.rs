@@ -1,6 +1,7 @@
 //! The whole catalog.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::Time;
 use super::channel::{ChannelName, LineName};
@@ -13,15 +14,18 @@ use super::version::Version;
 /// All lines with their releases. A catalog is always checked: it is either [assembled](Self::assemble)
 /// from lines that obey the [rules], or rebuilt [as it was published](Self::published) from such lines. Only
 /// its [salvaged](Self::salvaged) lines may break them.
+///
+/// Copies of a catalog share their lines, so that a copy is cheap, and a line that is the same one
+/// ([`Arc::ptr_eq`]) in two catalogs is known to be equal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
-    lines: BTreeMap<LineName, Line>,
+    lines: BTreeMap<LineName, Arc<Line>>,
     /// Channels by name, including aliases.
     channels: HashMap<ChannelName, (LineName, usize)>,
     /// Lines by version prefix.
     prefixes: HashMap<Prefix, LineName>,
     /// The faulty lines, as far as they can be read. Nothing is decided about them, but they can be stopped.
-    salvaged: BTreeMap<LineName, Line>,
+    salvaged: BTreeMap<LineName, Arc<Line>>,
     /// The records of restraints that no longer count.
     loosened: Vec<Loosened>,
 }
@@ -76,26 +80,27 @@ impl Catalog {
         let out: BTreeSet<&LineName> =
             broken.iter().map(|broken| &broken.line).chain(unusable.keys()).collect();
         lines.retain(|line| !out.contains(&line.name));
-        (Self::indexed(lines), broken)
+        (Self::indexed(lines.into_iter().map(Arc::new)), broken)
     }
 
     /// Makes a catalog of lines as clusters know them, read from documents that were signed when the
     /// catalog broke no rule. Lines may be missing or differ in age, so two may claim the same channel; the
     /// line whose name comes first gets it. A `follows` that would close a cycle is dropped.
-    pub fn published(lines: impl IntoIterator<Item = Line>) -> Self {
-        let mut known: BTreeMap<LineName, Line> = BTreeMap::new();
-        for mut line in lines {
-            let before = |line: &Line| line.follows.as_ref().map(|follows| follows.line.clone());
+    pub fn published(lines: impl IntoIterator<Item = impl Into<Arc<Line>>>) -> Self {
+        let mut known: BTreeMap<LineName, Arc<Line>> = BTreeMap::new();
+        for line in lines {
+            let mut line: Arc<Line> = line.into();
+            let before = |line: &Arc<Line>| line.follows.as_ref().map(|follows| follows.line.clone());
             let way = std::iter::successors(before(&line), |name| known.get(name).and_then(before));
             if way.into_iter().any(|name| name == line.name) {
-                line.follows = None;
+                Arc::make_mut(&mut line).follows = None;
             }
             known.insert(line.name.clone(), line);
         }
         Self::indexed(known.into_values())
     }
 
-    fn indexed(lines: impl IntoIterator<Item = Line>) -> Self {
+    fn indexed(lines: impl IntoIterator<Item = Arc<Line>>) -> Self {
         let lines: BTreeMap<_, _> = lines.into_iter().map(|line| (line.name.clone(), line)).collect();
         let prefixes = lines.values().map(|line| (line.prefix, line.name.clone())).collect();
         let mut catalog = Self { lines, prefixes, ..Self::default() };
@@ -113,23 +118,29 @@ impl Catalog {
         let mut published = Vec::new();
         for (name, line) in lines {
             self.lines.remove(&name);
-            published.extend(line);
+            published.extend(line.map(Arc::new));
         }
         Self::published(self.lines.into_values().chain(published))
     }
 
     /// Returns the catalog with new evidence for each release, calling `evidence` in order of line and
-    /// version.
+    /// version. A line in which nothing changes stays the same one.
     pub fn map_evidence(mut self, mut evidence: impl FnMut(&Release) -> Evidence) -> Self {
-        for release in self.lines.values_mut().flat_map(|line| line.releases.values_mut()) {
-            release.evidence = evidence(release);
+        for line in self.lines.values_mut() {
+            let found: Vec<Evidence> = line.releases.values().map(&mut evidence).collect();
+            if line.releases.values().map(|release| &release.evidence).eq(&found) {
+                continue;
+            }
+            for (release, found) in Arc::make_mut(line).releases.values_mut().zip(found) {
+                release.evidence = found;
+            }
         }
         self
     }
 
     /// Returns the catalog with faulty lines as far as they can be read.
     pub fn with_salvaged(mut self, lines: impl IntoIterator<Item = Line>) -> Self {
-        self.salvaged = lines.into_iter().map(|line| (line.name.clone(), line)).collect();
+        self.salvaged = lines.into_iter().map(|line| (line.name.clone(), Arc::new(line))).collect();
         self
     }
 
@@ -153,12 +164,12 @@ impl Catalog {
 
     /// A faulty line, as far as it can be read. Rely on nothing in it but its stops.
     pub fn salvaged(&self, name: &LineName) -> Option<&Line> {
-        self.salvaged.get(name)
+        self.salvaged.get(name).map(|line| &**line)
     }
 
     /// The faulty lines, as far as they can be read.
     pub fn salvaged_lines(&self) -> impl Iterator<Item = &Line> {
-        self.salvaged.values()
+        self.salvaged.values().map(|line| &**line)
     }
 
     /// A line that can be stopped: a line of the catalog, or else a [salvaged](Self::salvaged) one.
@@ -171,7 +182,8 @@ impl Catalog {
     /// name fits the version comes first.
     pub fn stoppable_release(&self, version: &Version) -> Option<(&Line, &Release)> {
         let salvaged = || {
-            let found = self.salvaged.values().filter_map(|line| Some((line, line.releases.get(version)?)));
+            let found =
+                self.salvaged.values().filter_map(|line| Some((&**line, line.releases.get(version)?)));
             found.min_by_key(|(line, _)| {
                 let own = Prefix::parse(line.name.as_str());
                 let fit = Prefix::candidates(version).position(|prefix| Ok(prefix) == own);
@@ -199,34 +211,44 @@ impl Catalog {
     }
 
     /// Mutable access to the salvaged lines, to stop something.
-    pub(super) fn salvaged_mut(&mut self) -> &mut BTreeMap<LineName, Line> {
+    pub(super) fn salvaged_mut(&mut self) -> &mut BTreeMap<LineName, Arc<Line>> {
         &mut self.salvaged
     }
 
     /// Every line that can be stopped.
     pub fn stoppable_lines(&self) -> impl Iterator<Item = &Line> {
-        self.lines.values().chain(self.salvaged.values())
+        self.lines().chain(self.salvaged_lines())
     }
 
     /// Mutable access to the lines, for changes that break no rule or are checked right afterwards.
-    pub(super) fn lines_mut(&mut self) -> &mut BTreeMap<LineName, Line> {
+    pub(super) fn lines_mut(&mut self) -> &mut BTreeMap<LineName, Arc<Line>> {
         &mut self.lines
     }
 
     /// The lines, ordered by name.
     pub fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.lines.values().map(|line| &**line)
+    }
+
+    /// The lines, ordered by name, as they are shared with copies of the catalog.
+    pub fn shared_lines(&self) -> impl Iterator<Item = &Arc<Line>> {
         self.lines.values()
+    }
+
+    /// A line by its name, as it is shared with copies of the catalog.
+    pub fn shared_line(&self, name: &LineName) -> Option<&Arc<Line>> {
+        self.lines.get(name)
     }
 
     /// A line by its name.
     pub fn line(&self, name: &LineName) -> Option<&Line> {
-        self.lines.get(name)
+        self.lines.get(name).map(|line| &**line)
     }
 
     /// The line that a version belongs to according to its number, even if the version is not in the
     /// catalog.
     pub fn line_of(&self, version: &Version) -> Option<&Line> {
-        Prefix::candidates(version).find_map(|prefix| self.lines.get(self.prefixes.get(&prefix)?))
+        Prefix::candidates(version).find_map(|prefix| self.line(self.prefixes.get(&prefix)?))
     }
 
     /// A release and its line.
@@ -260,5 +282,37 @@ impl Catalog {
     /// The number of releases that exist at `now`.
     pub fn known(&self, now: Time) -> usize {
         self.lines.values().flat_map(|line| line.releases.values()).filter(|r| r.is_known(now)).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::change::Change;
+    use super::super::testing::{catalog, event, line, release, t, v};
+    use super::*;
+
+    /// The lines of `after` that are not the same ones as before, by name.
+    fn copied<'a>(before: &Catalog, after: &'a Catalog) -> Vec<&'a str> {
+        let pairs = before.shared_lines().zip(after.shared_lines());
+        pairs.filter(|(one, other)| !Arc::ptr_eq(one, other)).map(|(_, line)| line.name.as_str()).collect()
+    }
+
+    #[test]
+    fn whatever_changes_one_line_leaves_the_others_the_same_ones() {
+        let before = catalog([
+            line("1.8", None).with(release("1.8.4", &["2018-01-01"])),
+            line("1.9", None).with(release("1.9.1", &["2018-03-01"]).held_at("2018-03-02")),
+        ]);
+        let copy = || before.clone();
+        let hold = Change::Hold { version: v("1.8.4"), hold: event(t("2018-01-02"), "etcd") };
+        let withheld = |one: &Release| {
+            if one.version == v("1.8.4") { Evidence::default() } else { one.evidence.clone() }
+        };
+        assert_eq!(copied(&before, &copy()), [""; 0]);
+        assert_eq!(copied(&before, &copy().judged_by(t("2018-04-01"))), [""; 0]);
+        assert_eq!(copied(&before, &copy().judged_by(t("2018-02-01"))), ["1.9"]);
+        assert_eq!(copied(&before, &hold.apply(copy()).unwrap()), ["1.8"]);
+        assert_eq!(copied(&before, &copy().map_evidence(withheld)), ["1.8"]);
+        assert_eq!(before.line(&"1.8".parse().unwrap()).unwrap().releases[&v("1.8.4")].hold, None);
     }
 }

@@ -1,5 +1,7 @@
 //! Changes to a catalog. A commit is a list of them.
 
+use std::sync::Arc;
+
 use super::catalog::Catalog;
 use super::channel::{LineName, StageName};
 use super::line::Line;
@@ -102,7 +104,7 @@ impl Change {
         };
         let absent =
             || self.version().cloned().map_or(ChangeError::NoLine(name.clone()), ChangeError::NoRelease);
-        let line = line.ok_or_else(absent)?;
+        let line = Arc::make_mut(line.ok_or_else(absent)?);
         let excused = if is_faulty { rules::changed(line, self.version()) } else { Vec::new() };
         self.make(line)?;
         let mut broken = rules::changed(line, self.version());

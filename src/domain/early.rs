@@ -53,6 +53,8 @@ fn min(stage: &Stage, release: &Release) -> Option<TimeDelta> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::policy::{Soak, SoakPolicy, Urgency};
     use super::super::testing::{catalog, line, release};
     use super::*;
@@ -94,7 +96,9 @@ mod tests {
             assert_eq!(!new_and_too_early(&before, &after).is_empty(), early, "{what}");
         }
         let mut by_hand = entered(14, Normal, "2018-01-04");
-        for release in by_hand.lines_mut().values_mut().flat_map(|line| line.releases.values_mut()) {
+        for release in
+            by_hand.lines_mut().values_mut().flat_map(|line| Arc::make_mut(line).releases.values_mut())
+        {
             "ada".clone_into(&mut release.entries[1].as_mut().unwrap().by);
         }
         assert_eq!(new_and_too_early(&waits(), &by_hand), []);

@@ -7,6 +7,8 @@
 mod history;
 mod remembered;
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 
 pub use history::History;
@@ -421,7 +423,7 @@ impl Catalog {
     pub fn with_restraints(mut self, lost: &[Restraint]) -> Self {
         for restraint in lost {
             if let Some(line) = self.lines_mut().get_mut(&restraint.line) {
-                restraint.limit.impose(line);
+                restraint.limit.impose(Arc::make_mut(line));
             }
         }
         self

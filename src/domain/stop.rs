@@ -7,6 +7,8 @@
 //!
 //! A retirement is not a stop: it cannot be undone, so a retirement dated in the future waits for its date.
 
+use std::sync::Arc;
+
 use super::Time;
 use super::ahead;
 use super::catalog::Catalog;
@@ -36,7 +38,11 @@ impl Catalog {
     /// stops that are dated after it take effect at once, and entries that are dated after it are
     /// [ahead](super::ahead::Ahead).
     pub fn judged_by(mut self, clock: Time) -> Self {
-        let judge = |line: &mut Line| {
+        let judge = |line: &mut Arc<Line>| {
+            if is_judged(line, clock) {
+                return;
+            }
+            let line = Arc::make_mut(line);
             let releases = line.releases.values_mut();
             let events = releases.flat_map(|release| {
                 for entry in release.entries.iter_mut().flatten() {
@@ -58,6 +64,13 @@ impl Catalog {
     pub fn stops_at_once(&self) -> impl Iterator<Item = Stop<'_>> {
         self.stoppable_lines().flat_map(stops).filter(|stop| stop.event.at_once)
     }
+}
+
+/// Whether judging a line by `clock` would change nothing in it.
+fn is_judged(line: &Line, clock: Time) -> bool {
+    let mut entries = line.releases.values().flat_map(|release| release.entries.iter().flatten());
+    entries.all(|entry| entry.ahead == ahead::is_ahead(entry.since, clock))
+        && stops(line).all(|stop| stop.event.at_once || stop.event.at <= clock)
 }
 
 /// Every stop of a line.
