@@ -12,6 +12,11 @@ pub trait Clock: Send + Sync + 'static {
     /// The current date and time, truncated to whole seconds.
     fn now(&self) -> Time;
 
+    /// The current date and time, as exactly as the clock tells it. Only versions count finer than seconds.
+    fn exact(&self) -> Time {
+        self.now()
+    }
+
     /// The time since some fixed point. It never goes backwards, and it includes time that the machine
     /// spent asleep, so that sleep is not mistaken for a changed clock.
     fn monotonic(&self) -> Duration;
@@ -33,9 +38,13 @@ impl SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Time {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the time")]
-        let now = chrono::Utc::now();
+        let now = self.exact();
         chrono::DurationRound::duration_trunc(now, chrono::TimeDelta::seconds(1)).unwrap_or(now)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the time")]
+    fn exact(&self) -> Time {
+        chrono::Utc::now()
     }
 
     fn monotonic(&self) -> Duration {

@@ -38,6 +38,9 @@ use crate::words;
 /// How often the loop checks whether anything has changed.
 const PERIOD: Duration = Duration::from_millis(500);
 
+/// What versions count.
+const TICK: Duration = Duration::from_millis(1);
+
 /// The minimum time before a failed operation is retried.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -200,9 +203,9 @@ impl Promoter {
         // A damaged copy is made again.
         let damaged = self.setup.payloads.scrub(monotonic);
         if changed || damaged || self.schedule.is_time(now, monotonic) || hindrance != self.reported {
-            if doubt.is_none() && self.is_published_in(now) {
+            if doubt.is_none() && self.is_published_at(self.clock.exact()) {
                 self.schedule.retry = Some(monotonic);
-                return PERIOD;
+                return TICK;
             }
             self.schedule.retry = None;
             let clock = doubt.map(Degraded::ClockUntrusted);
@@ -222,11 +225,16 @@ impl Promoter {
         until_due.into_iter().chain(soon).fold(PERIOD, Duration::min).max(Duration::from_millis(10))
     }
 
-    /// Whether the last publication was made in this second. Then the next one must wait for the next
-    /// second: if versions ran ahead of the clock, a server that lost its state would reuse them.
-    fn is_published_in(&self, now: Time) -> bool {
+    /// Whether the last publication was made in this millisecond. Then the next one must wait for the next
+    /// millisecond: if versions ran ahead of the clock, a server that lost its state would reuse them.
+    fn is_published_at(&self, now: Time) -> bool {
         let version = self.last.as_ref().map(|last| last.version);
-        version.is_some_and(|version| u64::try_from(now.timestamp()) == Ok(version))
+        version.is_some_and(|version| u64::try_from(now.timestamp_millis()) == Ok(version))
+    }
+
+    /// The time for a version that is reserved in a turn of `now`: while the clock is in doubt, the turn's own.
+    fn exact(&self, now: Time) -> Time {
+        if self.reported.is_doubted { now } else { self.clock.exact() }
     }
 
     /// Reads the catalog. Returns whether it changed. `at` is the time of the turn.

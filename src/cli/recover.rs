@@ -15,7 +15,7 @@ use super::terminal::Terminal;
 use super::verify::source::{Source, own_root};
 use super::workspace::Workspace;
 use crate::domain::{Time, rfc3339};
-use crate::formats::tuf::Root;
+use crate::formats::tuf::{Root, version_at};
 use crate::promoter::stored;
 use crate::publish::Publication;
 use crate::publish::continuity::{Behind, check_seen, replaces_online_keys};
@@ -64,7 +64,7 @@ struct Body {
     releases: usize,
 }
 
-/// A correct server's version is at most a little larger than the seconds since 1970. A version further
+/// A correct server's version is at most a little larger than the milliseconds since 1970. A version further
 /// ahead of the clock than this came from somebody else.
 const FAR_AHEAD: TimeDelta = TimeDelta::days(366);
 
@@ -180,7 +180,7 @@ fn floor(seen: &mut Publication, replaced: bool, now: Time) -> anyhow::Result<u6
         seen.version = 0;
         return Ok(0);
     }
-    let most = u64::try_from((now + FAR_AHEAD).timestamp()).unwrap_or(0);
+    let most = version_at(now + FAR_AHEAD);
     let highest = seen.highest();
     if highest <= most {
         return Ok(highest);

@@ -28,10 +28,15 @@ pub use targets::{
 };
 
 /// Returns the version that follows `last`, for a document that is signed online. It is at least the number
-/// of seconds since 1970, so two documents never get the same version, even after state is lost or
-/// restored.
+/// of milliseconds since 1970, so two documents never get the same version, even after state is lost or
+/// restored. JSON readers that use floating point hold such numbers exactly (below 2^53).
 pub fn next_version(last: u64, now: Time) -> u64 {
-    last.saturating_add(1).max(u64::try_from(now.timestamp()).unwrap_or(0))
+    last.saturating_add(1).max(version_at(now))
+}
+
+/// The lowest version of a document that is signed online at `now`.
+pub fn version_at(now: Time) -> u64 {
+    u64::try_from(now.timestamp_millis()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -40,12 +45,14 @@ mod tests {
 
     #[test]
     fn online_versions_never_go_back_and_survive_lost_state() {
-        let now = Time::from_timestamp(1_500_000_000, 0).unwrap();
+        let now = Time::from_timestamp_millis(1_500_000_000_007).unwrap();
         for (last, expected) in [
-            (0, 1_500_000_000),
-            (1_499_999_999, 1_500_000_000),
-            (1_500_000_000, 1_500_000_001),
-            (1_600_000_000, 1_600_000_001),
+            (0, 1_500_000_000_007),
+            // As an earlier version of the server counted, in seconds.
+            (1_600_000_000, 1_500_000_000_007),
+            (1_500_000_000_006, 1_500_000_000_007),
+            (1_500_000_000_007, 1_500_000_000_008),
+            (1_600_000_000_000, 1_600_000_000_001),
         ] {
             assert_eq!(next_version(last, now), expected, "after {last}");
         }

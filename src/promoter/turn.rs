@@ -247,7 +247,9 @@ impl Promoter {
         let state = &*self.setup.state;
         let version = match *reserved {
             Some(version) => version,
-            None => state.reserve(last.map(|last| last.version), decided.now).map_err(|e| signing(&e))?,
+            None => state
+                .reserve(last.map(|last| last.version), self.exact(decided.now))
+                .map_err(|e| signing(&e))?,
         };
         *reserved = Some(version);
         let held;

@@ -238,13 +238,14 @@ impl StateStore for StateFolder {
 mod tests {
     use super::*;
     use crate::domain::testing::t;
+    use crate::formats::tuf::version_at;
 
     #[test]
     fn a_damaged_version_follows_the_last_publication_and_the_clock_and_is_written_anew() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateFolder::new(folder.path());
         let now = t("2018-01-01");
-        let clock = u64::try_from(now.timestamp()).unwrap();
+        let clock = version_at(now);
         for (text, published, expected) in
             [("", None, clock), ("zzz", Some(clock + 9), clock + 10), ("-1", Some(5), clock)]
         {

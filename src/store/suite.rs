@@ -323,7 +323,7 @@ fn a_reserved_version_is_never_given_twice() {
         let state = place.state();
         let now = t("2018-01-01");
         let first = state.reserve(None, now).unwrap();
-        assert_eq!(first, 1_514_764_800);
+        assert_eq!(first, 1_514_764_800_000);
         assert_eq!(place.state().reserve(None, now).unwrap(), first + 1);
         assert_eq!(state.reserve(Some(first + 10), now).unwrap(), first + 11);
         assert_eq!(state.reserve(None, t("2001-01-01")).unwrap(), first + 12);

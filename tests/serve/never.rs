@@ -143,18 +143,18 @@ fn a_lost_state_brings_no_version_back() {
         let manifest = server.json("/v1/channels/1.8-production");
         manifest["signed"]["version"].as_u64().unwrap()
     };
-    // However fast changes come, versions do not run ahead of the seconds since 1970.
+    // However fast changes come, versions do not run ahead of the milliseconds since 1970.
     for reason in ["one", "two", "three"] {
         place.run(&["channel", "pause", "1.8-production", "--reason", reason]);
         place.run(&["channel", "resume", "1.8-production", "--reason", "fixed"]);
     }
     let last = (server.version(), channel(&server));
-    let now = || u64::try_from(SystemClock::new().now().timestamp()).unwrap();
+    let now = || u64::try_from(SystemClock::new().exact().timestamp_millis()).unwrap();
     assert!(last.0 <= now(), "{last:?}");
     assert!(server.stop().success());
     fs::remove_file(place.path(".tidegate/publication")).unwrap();
     fs::remove_file(place.path(".tidegate/version")).unwrap();
-    eventually("the next second", || if now() > last.0 { Ok(()) } else { Err(now()) });
+    eventually("the next millisecond", || if now() > last.0 { Ok(()) } else { Err(now()) });
     // Even for somebody who says wrongly that nothing was ever published.
     let server = Server::ready(place.dir(), &["--first"]);
     assert!(server.version() > last.0 && channel(&server) > last.1, "{last:?} {}", server.version());

@@ -69,6 +69,10 @@ impl Clock for Fake {
         self.at()
     }
 
+    fn exact(&self) -> Time {
+        self.at()
+    }
+
     fn monotonic(&self) -> Duration {
         self.time.lock().unwrap().1
     }

@@ -22,8 +22,8 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     fn lease(&self) -> Result<Exclusive, StateError>;
 
     /// Reserves an unused version number for the next documents. It is higher than the last one reserved,
-    /// higher than the last one `published`, and at least the seconds since 1970, so that a server that
-    /// lost its state does not reuse an old one. The reservation is durable before this returns.
+    /// higher than the last one `published`, and at least the milliseconds since 1970, so that a server
+    /// that lost its state does not reuse an old one. The reservation is durable before this returns.
     ///
     /// # Errors
     /// When it cannot be stored.
