@@ -7,6 +7,7 @@ pub mod document;
 pub mod evidence;
 mod last_good;
 pub mod pack;
+pub mod part;
 pub mod publication;
 pub mod restore;
 pub mod roles;
@@ -16,16 +17,17 @@ pub(crate) mod testing;
 mod tests;
 pub mod updates;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::TimeDelta;
 
 use crate::domain::Time;
-use crate::domain::catalog::Catalog;
-use crate::domain::channel::ChannelName;
+use crate::domain::catalog::{Catalog, ChannelRef};
+use crate::domain::channel::LineName;
 use crate::domain::explain::Explanation;
+use crate::domain::line::Line;
 use crate::domain::release::{ManifestState, PayloadState};
 use crate::domain::upgrade::{Views, entry};
 use crate::domain::version::Version;
@@ -41,7 +43,8 @@ pub use decided::{Decided, Refused, refusals};
 pub use document::{Document, Media};
 use evidence::shared_out;
 pub use publication::Publication;
-use publication::{ChannelDocuments, ReleaseDocuments, Standing, TufFile};
+use part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
+use publication::TufFile;
 use roles::kept_or_signed;
 use updates::{Known, json, known, updates};
 
@@ -103,17 +106,14 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
         return Err(PublishError::WrongKey);
     }
     let catalog = &*last_good::catalog(decided, last)?;
-    let known = known(catalog, now);
-    let release = releases(inputs, catalog);
-    let channel = channels(inputs, catalog, &known, &release)?;
-    let roles = roles::roles(inputs, channel.iter().map(|(name, documents)| (name, &documents.manifest)))?;
-    let aliases = catalog.channel_names().filter(|(name, own)| name != own);
+    let parts = Parts::of(parts(inputs, catalog)?);
+    let roles = roles::roles(inputs, &parts)?;
 
     let mut publication = Publication {
         version: roles.timestamp.signed().version,
         made: now,
         expires: now,
-        renew: channel.values().map(ChannelDocuments::renew).fold(roles.renew(), Time::min),
+        renew: parts.iter().filter_map(|part| part.renew()).fold(roles.renew(), Time::min),
         demo: inputs.demo.is_some(),
         channels: Document::reusing(
             last.map(|last| &last.channels),
@@ -123,12 +123,9 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
             last.map(|last| &last.promotions),
             json(&PromotionsBody::of(decisions, not_promoting)),
         ),
-        aliases: aliases.map(|(name, own)| (name.clone(), own.clone())).collect(),
-        channel,
-        release,
+        parts,
         roles,
         retired: HashMap::new(),
-        known,
     };
     publication.expires = check(inputs, &publication)?;
     if let Some(last) = last {
@@ -137,15 +134,43 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
     Ok(publication)
 }
 
-/// The documents of every release.
-fn releases(inputs: &Inputs<'_>, catalog: &Catalog) -> HashMap<Version, ReleaseDocuments> {
+/// The parts of all lines. `catalog` has refused lines as they were last published.
+fn parts(inputs: &Inputs<'_>, catalog: &Catalog) -> Result<Vec<Arc<Part>>, PublishError> {
+    let Inputs { decided, trust, .. } = *inputs;
+    let now = decided.now;
+    let delegated = trust.lines().keys().chain(trust.broken().keys());
+    let lines: BTreeSet<&LineName> =
+        catalog.lines().map(|line| &line.name).chain(decided.refused.keys()).chain(delegated).collect();
+    let mut releases = releases(inputs, catalog);
+    let known = known(catalog, now);
+    let views = Views::new(catalog, &decided.decisions, now).not_promoting(decided.not_promoting);
+    let part = |name: &LineName| {
+        let mut part = Part::empty(name.clone());
+        part.role = roles::of_line(inputs, name)?;
+        part.releases = releases.remove(name).unwrap_or_default();
+        if let Some(line) = catalog.line(name) {
+            part.prefix = line.prefix;
+            part.known = known[&line.prefix].versions.clone();
+            part.channels = channels(inputs, (catalog, &views, &known), line, &part.releases)?;
+        }
+        Ok(Arc::new(part))
+    };
+    lines.into_iter().map(part).collect()
+}
+
+/// The documents of every release, by line.
+fn releases(
+    inputs: &Inputs<'_>,
+    catalog: &Catalog,
+) -> BTreeMap<LineName, BTreeMap<Version, ReleaseDocuments>> {
     let Inputs { decided, last, .. } = *inputs;
     let now = decided.now;
-    let mut documents = HashMap::with_capacity(catalog.known(now));
+    let mut documents: BTreeMap<LineName, BTreeMap<Version, ReleaseDocuments>> = BTreeMap::new();
     let mut wanted: Vec<Explanation<'_>> = Vec::new();
     for line in catalog.lines() {
         if let Some(refusal) = decided.refused.get(&line.name) {
-            documents.extend(last_good::releases(last, line, decided, refusal));
+            let releases = last_good::releases(last, line, decided, refusal);
+            documents.insert(line.name.clone(), releases.collect());
             continue;
         }
         let mut own = decided.of_line(&line.name).iter().peekable();
@@ -160,25 +185,24 @@ fn releases(inputs: &Inputs<'_>, catalog: &Catalog) -> HashMap<Version, ReleaseD
     // A refused line may have releases that were never published, if it was published at all.
     for (name, refusal) in &decided.refused {
         let Some(line) = decided.catalog.stoppable(name) else { continue };
-        for release in line
-            .releases
-            .values()
-            .filter(|release| !documents.contains_key(&release.version))
-            .collect::<Vec<_>>()
-        {
-            documents.insert(release.version.clone(), last_good::unpublished(line, release, refusal, now));
+        let own = documents.entry(name.clone()).or_default();
+        for release in line.releases.values() {
+            let unpublished = || last_good::unpublished(line, release, refusal, now);
+            own.entry(release.version.clone()).or_insert_with(unpublished);
         }
     }
     // Compressing the documents of a new release takes half a millisecond, so the work is split among
     // threads.
     let made = shared_out(&wanted, |explanation| release_documents(inputs, explanation));
-    documents.extend(wanted.iter().map(|one| one.release.version.clone()).zip(made));
+    for (Explanation { line, release, .. }, made) in wanted.iter().zip(made) {
+        documents.entry(line.name.clone()).or_default().insert(release.version.clone(), made);
+    }
     documents
 }
 
 fn release_documents(inputs: &Inputs<'_>, explanation: &Explanation<'_>) -> ReleaseDocuments {
     let Explanation { line, release, now, .. } = *explanation;
-    let before = inputs.last.and_then(|last| last.release.get(&release.version));
+    let before = inputs.last.and_then(|last| last.parts.line(&line.name)?.releases.get(&release.version));
     let manifest = inputs.manifests.get(&release.version);
     // A yanked release stays published, although its payload may be withdrawn.
     let served = release.is_deliverable() || release.is_vouched_for() && release.yanked(now).is_some();
@@ -196,7 +220,6 @@ fn release_documents(inputs: &Inputs<'_>, explanation: &Explanation<'_>) -> Rele
     }
     let explain = json(&explain);
     ReleaseDocuments {
-        line: line.name.clone(),
         standing,
         manifest: manifest
             .map(|raw| Document::reusing(before.and_then(|before| before.manifest.as_ref()), raw.clone())),
@@ -206,28 +229,28 @@ fn release_documents(inputs: &Inputs<'_>, explanation: &Explanation<'_>) -> Rele
     }
 }
 
-/// The documents of every channel: its manifest and its answers.
-fn channels(
-    inputs: &Inputs<'_>,
-    catalog: &Catalog,
-    known: &Known,
-    releases: &HashMap<Version, ReleaseDocuments>,
-) -> Result<HashMap<ChannelName, ChannelDocuments>, PublishError> {
+/// The documents of every channel of a line: its manifest and its answers.
+fn channels<'a>(
+    inputs: &'a Inputs<'_>,
+    (catalog, views, known): (&'a Catalog, &Views<'a>, &Known),
+    line: &'a Line,
+    releases: &BTreeMap<Version, ReleaseDocuments>,
+) -> Result<Vec<ChannelDocuments>, PublishError> {
     let Inputs { decided, trust, online, last, version, .. } = *inputs;
     let now = decided.now;
-    let views = Views::new(catalog, &decided.decisions, now).not_promoting(decided.not_promoting);
     let digest = |version: &Version| Some(releases.get(version)?.published()?.manifest.as_ref()?.sha256);
-    let mut documents = HashMap::new();
-    for channel in catalog.channels() {
-        let before = last.and_then(|last| last.channel.get(channel.name()));
+    let mut documents = Vec::with_capacity(line.stages.len());
+    for index in 0..line.stages.len() {
+        let channel = ChannelRef { line, index };
+        let before = last.and_then(|last| last.parts.line(&line.name)?.channel(channel.name()));
         let expires = now + CHANNEL_MANIFEST_LIFETIME;
         let mut wanted = ChannelManifest::of(channel, version, digest, now, expires);
         wanted.demo = inputs.demo.is_some();
         let served = before.map(|before| &before.manifest);
         let manifest = kept_or_signed(wanted, served, trust.channels_authority(), online, now)?;
-        let refusal = decided.refused.get(&channel.line.name);
-        let updates = updates(catalog, &views, known, channel, refusal, before.map(|before| &before.updates));
-        documents.insert(channel.name().clone(), ChannelDocuments { manifest, updates });
+        let refusal = decided.refused.get(&line.name);
+        let updates = updates(catalog, views, known, channel, refusal, before.map(|before| &before.updates));
+        documents.push(ChannelDocuments { manifest, updates });
     }
     Ok(documents)
 }
@@ -235,9 +258,9 @@ fn channels(
 /// The replaced documents, and until when they are still served.
 fn retired(last: &Publication, next: &Publication, now: Time) -> HashMap<Box<str>, (Arc<Document>, Time)> {
     let until = now + RETIRED_FOR;
-    let roles = last.roles.files().filter(|(path, _)| next.roles.file(path).is_none());
+    let roles = last.role_files().filter(|(path, _)| next.role(path).is_none());
     // A payload is never replaced: if it is no longer served, it was withdrawn.
-    let listed = last.roles.listed().filter(|(name, _)| !names::is_payload(name));
+    let listed = last.listed().filter(|(name, _)| !names::is_payload(name));
     let targets = listed.filter_map(|(name, target)| {
         let sha256 = target.hashes.sha256;
         match (last.target(name, sha256)?, next.target(name, sha256)) {

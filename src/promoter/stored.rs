@@ -71,7 +71,7 @@ mod tests {
         let state = MemoryState::default();
         assert!(publication(&state).unwrap().is_none());
         for (stored, why) in [
-            (&b"tidegate publication 2\n torn, and long enough for a digest"[..], "incomplete"),
+            (&b"tidegate publication 3\n torn, and long enough for a digest"[..], "incomplete"),
             (b"tidegate publication 1\n written by an earlier version of tidegate", "another version"),
             (b"something else that somebody put here, no publication", "it is not a publication"),
         ] {

@@ -1,11 +1,15 @@
 //! The last publication while nothing new can be published: what was signed stays, and what is said about
 //! promotions changes.
 
+use std::sync::Arc;
+
 use super::Decided;
 use super::document::Document;
+use super::part::{Part, Parts};
 use super::publication::Publication;
 use super::updates::json;
 use crate::domain::explain::Explanation;
+use crate::domain::line::Line;
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::upgrade::entry;
 use crate::formats::api::{ExplainBody, PromotionsBody};
@@ -22,22 +26,38 @@ pub fn amended(
     let mut amended = last.clone();
     let promotions = json(&PromotionsBody::of(&decided.decisions, not_promoting));
     amended.promotions = Document::reusing(Some(&last.promotions), promotions);
-    for line in decided.catalog.lines().filter(|line| !decided.refused.contains_key(&line.name)) {
-        let mut own = decided.of_line(&line.name).iter().peekable();
-        let entry = entry(decided.catalog, line, decided.now);
-        for release in line.releases.values() {
-            // Releases and decisions are both sorted by version.
-            let decision = own.next_if(|decision| decision.release.version == release.version);
-            let Some(documents) = amended.release.get_mut(&release.version) else { continue };
-            let now = decided.now;
-            let explanation =
-                Explanation { line, release, now, decision, refused: None, not_promoting, entry };
-            let mut body = ExplainBody::of(&explanation);
-            if let Some(flags) = demo {
-                body.add_flags(flags);
-            }
-            documents.explain = Some(Document::reusing(documents.explain.as_ref(), json(&body)));
+    let parts = last.parts.iter().map(|part| match decided.catalog.line(&part.line) {
+        Some(line) if !decided.refused.contains_key(&line.name) => {
+            Arc::new(explained(part, line, decided, not_promoting, demo))
         }
-    }
+        Some(_) | None => Arc::clone(part),
+    });
+    amended.parts = Parts::of(parts);
     amended
+}
+
+/// A part with explanations made anew.
+fn explained(
+    part: &Part,
+    line: &Line,
+    decided: &Decided<'_>,
+    not_promoting: Option<NotPromoting>,
+    demo: Option<&str>,
+) -> Part {
+    let mut explained = part.clone();
+    let now = decided.now;
+    let mut own = decided.of_line(&line.name).iter().peekable();
+    let entry = entry(decided.catalog, line, now);
+    for release in line.releases.values() {
+        // Releases and decisions are both sorted by version.
+        let decision = own.next_if(|decision| decision.release.version == release.version);
+        let Some(documents) = explained.releases.get_mut(&release.version) else { continue };
+        let explanation = Explanation { line, release, now, decision, refused: None, not_promoting, entry };
+        let mut body = ExplainBody::of(&explanation);
+        if let Some(flags) = demo {
+            body.add_flags(flags);
+        }
+        documents.explain = Some(Document::reusing(documents.explain.as_ref(), json(&body)));
+    }
+    explained
 }

@@ -64,8 +64,9 @@ pub fn trusted(
 
 /// The keys and roles of a publication.
 pub fn published(last: &Publication) -> Trust {
-    let Roles { roots, targets, lines, .. } = &last.roles;
-    let lines = lines.iter().map(|(line, role)| (line.clone(), role.signed.clone()));
+    let Roles { roots, targets, .. } = &last.roles;
+    let lines = last.parts.iter();
+    let lines = lines.filter_map(|part| Some((part.line.clone(), part.role.as_ref()?.signed.clone())));
     Trust::verified(
         roots.iter().map(|root| root.signed.clone()).collect(),
         targets.signed.clone(),

@@ -181,8 +181,9 @@ fn claim(line: &Line, last: &Publication, refused: &Refused) -> Option<LineRefus
     }
     let names = line.stages.iter().flat_map(Stage::names);
     let channels = names.filter_map(|name| Some((Claim::Channel(name.clone()), last.line_of(name)?)));
-    let overlapping = last.known.iter().filter(|(prefix, _)| prefix.overlaps(&line.prefix));
-    let versions = overlapping.map(|(prefix, known)| (Claim::Versions(*prefix), &known.line));
+    let published = last.parts.iter().filter(|part| part.is_published());
+    let overlapping = published.filter(|part| part.prefix.overlaps(&line.prefix));
+    let versions = overlapping.map(|part| (Claim::Versions(part.prefix), &part.line));
     let (claim, of) =
         channels.chain(versions).find(|(_, of)| **of != line.name && refused.contains_key(*of))?;
     Some(LineRefusal::Claims { claim, of: of.clone() })

@@ -5,8 +5,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::document::Document;
-use super::publication::{Publication, ReleaseDocuments, Standing};
+use super::part::{ReleaseDocuments, Standing};
+use super::publication::Publication;
 use super::updates::json;
 use super::{Decided, PublishError};
 use crate::domain::Time;
@@ -42,19 +45,20 @@ pub fn catalog<'a>(
 
 /// A line as it was last published. `None` if it never was.
 fn published(last: &Publication, name: &LineName) -> Result<Option<Line>, PublishError> {
-    let Some(prefix) = last.prefix(name) else { return Ok(None) };
-    let channels = last.channel.values().map(|documents| documents.manifest.signed());
-    let channels: Vec<&ChannelManifest> = channels.filter(|manifest| manifest.line == *name).collect();
+    let Some(part) = last.parts.line(name) else { return Ok(None) };
+    let channels: Vec<&ChannelManifest> =
+        part.channels.iter().map(|channel| channel.manifest.signed()).collect();
     let mut releases = BTreeMap::new();
     for version in channels.iter().flat_map(|manifest| &manifest.releases).map(|release| &release.version) {
         // Manifests are parsed again, since keeping ten thousand of them parsed would take too much memory.
-        if let Some(document) = last.release(version).filter(|_| !releases.contains_key(version)) {
+        let published = || part.releases.get(version)?.published()?.manifest.as_ref();
+        if let Some(document) = published().filter(|_| !releases.contains_key(version)) {
             let manifest: Signed<ReleaseManifest> = Signed::parse(document.identity.clone())
                 .map_err(|e| PublishError::LastGood(format!("the manifest of `{version}`: {e}")))?;
             releases.insert(version.clone(), manifest.into_signed());
         }
     }
-    manifest::line(name, prefix, &channels, releases).map_err(|e| PublishError::LastGood(e.to_string()))
+    manifest::line(name, part.prefix, &channels, releases).map_err(|e| PublishError::LastGood(e.to_string()))
 }
 
 /// Applies the stops that were added to the catalog since the line was last published. A yank or a pause is
@@ -127,24 +131,15 @@ pub fn releases(
     refusal: &LineRefusal,
 ) -> impl Iterator<Item = (Version, ReleaseDocuments)> {
     let Decided { catalog, now, .. } = *decided;
-    let all = last.into_iter().flat_map(|last| &last.release);
-    all.filter(|(_, release)| release.line == line.name).map(move |(version, last)| {
+    let part = last.and_then(|last| last.parts.line(&line.name));
+    part.into_iter().flat_map(|part| &part.releases).map(move |(version, last)| {
         let mut documents = last.clone();
         if let Some(yanked) = yanked(&line.name, version, catalog, now) {
             documents.at_hand &= !yanked.is_withdrawn(now);
         }
         // The last explanation may promise a promotion that does not happen.
         if let Some(release) = line.releases.get(version) {
-            let explanation = Explanation {
-                line,
-                release,
-                now,
-                decision: None,
-                refused: Some(refusal),
-                not_promoting: None,
-                entry: None,
-            };
-            let body = json(&ExplainBody::of(&explanation));
+            let body = explanation(line, release, refusal, now);
             documents.explain = Some(Document::reusing(last.explain.as_ref(), body));
         }
         (version.clone(), documents)
@@ -157,21 +152,18 @@ pub fn unpublished(line: &Line, release: &Release, refusal: &LineRefusal, now: T
     let evidence =
         Evidence { manifest: ManifestState::Signed(SignedFacts::default()), ..Evidence::default() };
     let release = &Release { evidence, ..release.clone() };
-    let explanation = Explanation {
-        line,
-        release,
-        now,
-        decision: None,
-        refused: Some(refusal),
-        not_promoting: None,
-        entry: None,
-    };
     ReleaseDocuments {
-        line: line.name.clone(),
         standing: Standing::Unsigned,
         manifest: None,
-        explain: Some(Document::reusing(None, json(&ExplainBody::of(&explanation)))),
+        explain: Some(Document::reusing(None, explanation(line, release, refusal, now))),
         payloads: Arc::clone(&release.payloads),
         at_hand: false,
     }
+}
+
+/// The explanation of a release of a refused line.
+fn explanation(line: &Line, release: &Release, refusal: &LineRefusal, now: Time) -> Bytes {
+    let (decision, not_promoting, entry) = (None, None, None);
+    let refused = Some(refusal);
+    json(&ExplainBody::of(&Explanation { line, release, now, decision, refused, not_promoting, entry }))
 }

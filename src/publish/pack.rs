@@ -1,7 +1,7 @@
 //! A publication as one file. After a restart, a server serves it until it has read the catalog.
 //!
 //! ```text
-//! "tidegate publication 2\n"
+//! "tidegate publication 3\n"
 //! documents   one after the other; see `documents`
 //! index       JSON: the value that was packed, in which each document is a number
 //! 32 bytes    SHA-256 of everything before
@@ -12,6 +12,7 @@
 //! reads, so a thread-local holds the documents for these numbers.
 
 mod documents;
+mod whole;
 
 use std::cell::RefCell;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -20,10 +21,13 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use super::Publication;
 use super::document::Document;
+use whole::Whole;
 
 const NAME: &[u8] = b"tidegate publication ";
-const HEAD: &[u8] = b"tidegate publication 2\n";
+const HEAD: &[u8] = b"tidegate publication 3\n";
+const WHOLE: &[u8] = b"tidegate publication 2\n";
 
 /// The length of a digest.
 const DIGEST: usize = 32;
@@ -75,11 +79,11 @@ impl<'de> Deserialize<'de> for Document {
     }
 }
 
-/// Writes a value that contains documents.
+/// Writes a publication.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn pack(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
+pub fn pack(value: &Publication, to: &mut dyn Write) -> io::Result<()> {
     // The index is written twice, the first time only to collect its documents. Keeping it in memory would
     // be worse, at a time when two publications are already in memory.
     let (written, documents) = with_documents(Vec::new(), || serde_json::to_writer(io::sink(), value));
@@ -95,19 +99,19 @@ pub fn pack(value: &impl Serialize, to: &mut dyn Write) -> io::Result<()> {
     inner.write_all(&digest.finalize())
 }
 
-/// Reads a packed value from a file of `length` bytes.
+/// Reads a packed publication from a file of `length` bytes.
 ///
 /// It is read as a stream, since the file can be hundreds of megabytes.
 ///
 /// # Errors
 /// When the file cannot be read, is not a publication, or is damaged.
-pub fn unpack<T: DeserializeOwned>(from: &mut dyn Read, length: u64) -> Result<T, PackError> {
+pub fn unpack(from: &mut dyn Read, length: u64) -> Result<Publication, PackError> {
     let content = length.checked_sub(DIGEST as u64).ok_or(PackError::Foreign)?;
     let digested = Digested { inner: from.take(content), digest: Sha256::new() };
     let mut from = BufReader::with_capacity(64 * 1024, digested);
     let mut head = [0; HEAD.len()];
     from.read_exact(&mut head).map_err(|_| PackError::Foreign)?;
-    if head != HEAD {
+    if head != HEAD && head != WHOLE {
         return Err(if head.starts_with(NAME) { PackError::Format } else { PackError::Foreign });
     }
     let documents = documents::read(&mut from, content)?;
@@ -119,7 +123,16 @@ pub fn unpack<T: DeserializeOwned>(from: &mut dyn Read, length: u64) -> Result<T
     if digest.finalize()[..] != expected {
         return Err(PackError::Digest);
     }
-    let (read, _) = with_documents(documents, || serde_json::from_slice(&index));
+    if head == HEAD {
+        read_index(&index, documents)
+    } else {
+        Ok(read_index::<Whole>(&index, documents)?.into())
+    }
+}
+
+/// Reads an index whose numbers are those of `documents`.
+fn read_index<T: DeserializeOwned>(index: &[u8], documents: Vec<Document>) -> Result<T, PackError> {
+    let (read, _) = with_documents(documents, || serde_json::from_slice(index));
     Ok(read?)
 }
 

@@ -2,13 +2,15 @@
 //! the state has been lost.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use super::publication::{ChannelDocuments, Publication, ReleaseDocuments, Standing};
+use super::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
+use super::publication::Publication;
 use super::roles::{Roles, Served};
 use super::updates::{json, known, updates};
 use super::{Document, RENEW_AFTER};
 use crate::domain::Time;
-use crate::domain::catalog::Catalog;
+use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::channel::LineName;
 use crate::domain::explain::Explanation;
 use crate::domain::upgrade::{Views, entry};
@@ -48,18 +50,32 @@ pub fn restore<F: Files + ?Sized>(
     } = verified;
     let made = timestamp.signed().expires - TIMESTAMP_LIFETIME;
     let (version, known) = (timestamp.signed().version, known(&catalog, now));
-    let aliases = catalog.channel_names().filter(|(name, own)| name != own);
-    let aliases = aliases.map(|(name, own)| (name.clone(), own.clone())).collect();
     let demo = channel_manifests.iter().any(|manifest| manifest.signed().demo);
 
+    let mut parts: BTreeMap<LineName, Part> = BTreeMap::new();
     let views = Views::new(&catalog, &[], now);
-    let channel = channel_manifests.into_iter().filter_map(|manifest| {
-        let name = manifest.signed().channel.clone();
-        let updates = updates(&catalog, &views, &known, catalog.channel(&name)?, None, None);
-        Some((name, ChannelDocuments { manifest: Served::new(manifest, None), updates }))
-    });
-    let release = release_manifests.into_iter();
-    let release = release.map(|(version, manifest)| (version, release_documents(&catalog, manifest, now)));
+    let mut manifests: BTreeMap<_, _> =
+        channel_manifests.into_iter().map(|manifest| (manifest.signed().channel.clone(), manifest)).collect();
+    for line in catalog.lines() {
+        let mut part = Part::empty(line.name.clone());
+        (part.prefix, part.known) = (line.prefix, known[&line.prefix].versions.clone());
+        for index in 0..line.stages.len() {
+            let channel = ChannelRef { line, index };
+            let Some(manifest) = manifests.remove(channel.name()) else { continue };
+            let updates = updates(&catalog, &views, &known, channel, None, None);
+            part.channels.push(ChannelDocuments { manifest: Served::new(manifest, None), updates });
+        }
+        parts.insert(line.name.clone(), part);
+    }
+    for (line, role) in lines {
+        let part = parts.entry(line).or_insert_with_key(|line| Part::empty(line.clone()));
+        part.role = Some(Served::new(role, None));
+    }
+    for (version, manifest) in release_manifests {
+        let line = manifest.signed().line.clone();
+        let part = parts.entry(line).or_insert_with_key(|line| Part::empty(line.clone()));
+        part.releases.insert(version, release_documents(&catalog, manifest, now));
+    }
     Ok(Publication {
         version,
         made,
@@ -68,19 +84,15 @@ pub fn restore<F: Files + ?Sized>(
         demo,
         channels: Document::reusing(None, json(&ChannelsBody::of(&catalog, &[], now))),
         promotions: Document::reusing(None, json(&PromotionsBody::of(&[], None))),
-        channel: channel.collect(),
-        aliases,
-        release: release.collect(),
+        parts: Parts::of(parts.into_values().map(Arc::new)),
         roles: Roles {
             roots: roots.into_iter().map(|root| Served::new(root, None)).collect(),
             targets: Served::new(targets, None),
-            lines: lines.into_iter().map(|(line, role)| (line, Served::new(role, None))).collect(),
             channels: Served::new(channels, None),
             snapshot: Served::new(snapshot, None),
             timestamp: Served::new(timestamp, None),
         },
         retired: HashMap::new(),
-        known,
     })
 }
 
@@ -145,9 +157,8 @@ fn release_documents(catalog: &Catalog, manifest: Signed<ReleaseManifest>, now: 
         Document::reusing(None, json(&body))
     });
     let document = Document::reusing(None, manifest.raw().clone());
-    let ReleaseManifest { line, payloads, .. } = manifest.into_signed();
+    let ReleaseManifest { payloads, .. } = manifest.into_signed();
     ReleaseDocuments {
-        line,
         standing: if known.is_some() { Standing::Published } else { Standing::Waiting },
         manifest: Some(document),
         explain,

@@ -1,6 +1,5 @@
 //! The roles of a publication, and how the online ones are kept or signed again.
 
-use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -9,13 +8,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::document::Document;
+use super::part::Parts;
 use super::{Inputs, PublishError, RENEW_AFTER};
 use crate::domain::Time;
 use crate::domain::chain;
-use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::channel::LineName;
 use crate::formats::manifest::ChannelManifest;
 use crate::formats::tuf::{
-    Authority, CHANNELS_LIFETIME, Meta, Role, Root, SNAPSHOT_LIFETIME, Snapshot, TIMESTAMP_LIFETIME, Target,
+    Authority, CHANNELS_LIFETIME, Meta, Role, Root, SNAPSHOT_LIFETIME, Snapshot, TIMESTAMP_LIFETIME,
     Targets, Timestamp, names,
 };
 use crate::signing::{SignError, Signed, Signer};
@@ -46,8 +46,13 @@ impl<T: Role> Served<T> {
         Meta::of(self.signed().version(), self.raw())
     }
 
-    fn of_version(&self, version: u64) -> Option<&Arc<Document>> {
+    pub(super) fn of_version(&self, version: u64) -> Option<&Arc<Document>> {
         (self.signed().version() == version).then_some(&self.document)
+    }
+
+    /// Its path below `/tuf/`, and what is served there.
+    pub(super) fn file(&self, role: &str) -> (String, &Arc<Document>) {
+        (names::metadata_path(role, self.signed().version()), &self.document)
     }
 }
 
@@ -73,13 +78,12 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Served<T> {
     }
 }
 
-/// The roles of a publication.
+/// The roles of a publication, apart from those of lines.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Roles {
     /// Every root, starting with the first; never empty.
     pub roots: Vec<Served<Root>>,
     pub targets: Served<Targets>,
-    pub lines: BTreeMap<LineName, Served<Targets>>,
     pub channels: Served<Targets>,
     pub snapshot: Served<Snapshot>,
     pub timestamp: Served<Timestamp>,
@@ -102,27 +106,18 @@ impl Roles {
             "targets" => self.targets.of_version(version),
             names::CHANNELS => self.channels.of_version(version),
             "snapshot" => self.snapshot.of_version(version),
-            line => self.lines.get(&names::line_of(line)?)?.of_version(version),
+            _ => None,
         }
     }
 
     /// Every file, by its path below `/tuf/`.
     pub fn files(&self) -> impl Iterator<Item = (String, &Arc<Document>)> {
-        fn file<'a, T: Role>(role: &str, served: &'a Served<T>) -> (String, &'a Arc<Document>) {
-            (names::metadata_path(role, served.signed().version()), &served.document)
-        }
-        let lines = self.lines.iter().map(|(line, role)| file(&names::releases_role(line), role));
-        self.roots.iter().map(|root| file("root", root)).chain(lines).chain([
-            file("targets", &self.targets),
-            file(names::CHANNELS, &self.channels),
-            file("snapshot", &self.snapshot),
+        self.roots.iter().map(|root| root.file("root")).chain([
+            self.targets.file("targets"),
+            self.channels.file(names::CHANNELS),
+            self.snapshot.file("snapshot"),
             (names::TIMESTAMP_PATH.to_owned(), &self.timestamp.document),
         ])
-    }
-
-    /// Every target that `channels` or a line's role lists.
-    pub fn listed(&self) -> impl Iterator<Item = (&String, &Target)> {
-        self.lines.values().chain([&self.channels]).flat_map(|role| &role.signed().targets)
     }
 
     /// The earliest time at which an online role must be signed again.
@@ -132,29 +127,28 @@ impl Roles {
     }
 }
 
-/// Makes the roles of a publication.
+/// Makes the roles that belong to all lines.
 ///
 /// # Errors
-/// When a line's role cannot be used and was never published, or a role cannot be signed.
-pub(super) fn roles<'c>(
-    inputs: &Inputs<'_>,
-    channels: impl Iterator<Item = (&'c ChannelName, &'c Served<ChannelManifest>)>,
-) -> Result<Roles, PublishError> {
+/// When a role cannot be signed.
+pub(super) fn roles(inputs: &Inputs<'_>, parts: &Parts) -> Result<Roles, PublishError> {
     let Inputs { decided, version, trust, online, last, .. } = *inputs;
     let (now, root) = (decided.now, trust.root().signed());
     let last = last.map(|last| &last.roles);
-    let lines = lines(inputs)?;
 
     let mut wanted = Targets::channels(version, now);
-    for (channel, manifest) in channels {
-        wanted.insert_channel(channel, manifest.raw())?;
+    for channel in parts.channels() {
+        wanted.insert_channel(channel.name(), channel.manifest.raw())?;
     }
     let before = last.map(|last| &last.channels);
     let channels = kept_or_signed(wanted, before, trust.channels_authority(), online, now)?;
 
     let targets = Served::new(trust.targets().clone(), last.map(|last| &last.targets));
     let top = [("targets".to_owned(), targets.meta()), (names::CHANNELS.to_owned(), channels.meta())];
-    let listed = lines.iter().map(|(line, role)| (names::releases_role(line), role.meta()));
+    let listed = parts.iter().filter_map(|part| {
+        let role = part.role.as_ref()?;
+        Some((names::releases_role(&part.line), role.meta()))
+    });
     let wanted = Snapshot::of(version, now, listed.chain(top));
     let before = last.map(|last| &last.snapshot);
     let snapshot = kept_or_signed(wanted, before, Some(root.snapshot()), online, now)?;
@@ -166,30 +160,27 @@ pub(super) fn roles<'c>(
     let before = |place: usize| last.and_then(|last| last.roots.get(place));
     let roots = trust.roots().iter().enumerate();
     let roots = roots.map(|(place, root)| Served::new(root.clone(), before(place))).collect();
-    Ok(Roles { roots, targets, lines, channels, snapshot, timestamp })
+    Ok(Roles { roots, targets, channels, snapshot, timestamp })
 }
 
-/// The roles of lines. A refused line keeps its last published role, which lists the documents that are
-/// still served for it. Every other line has the role that its release keys signed last.
-fn lines(inputs: &Inputs<'_>) -> Result<BTreeMap<LineName, Served<Targets>>, PublishError> {
-    let (trust, refused) = (inputs.trust, &inputs.decided.refused);
-    let mut lines = BTreeMap::new();
-    for line in trust.lines().keys().chain(trust.broken().keys()) {
-        let before = inputs.last.and_then(|last| last.roles.lines.get(line));
-        let accepted =
-            |role: &Served<Targets>| trust.line_authority(line).is_some_and(|keys| role.verify(keys).is_ok());
-        let kept = before.filter(|role| refused.contains_key(line) && accepted(role));
-        let served = match (kept, trust.line(line)) {
-            (Some(kept), _) => kept.clone(),
-            (None, Some(role)) => Served::new(role.clone(), before),
-            (None, None) => {
-                let why = trust.broken().get(line).map(|why| chain(why)).unwrap_or_default();
-                return Err(PublishError::NoRole { role: names::releases_role(line), why });
-            }
-        };
-        lines.insert(line.clone(), served);
+/// The role of a line. A refused line keeps its last published role, which lists the documents that are
+/// still served for it. Every other line has the role that its release keys signed last. `None` if the line
+/// is not delegated.
+///
+/// # Errors
+/// When the role cannot be used and was never published.
+pub(super) fn of_line(inputs: &Inputs<'_>, line: &LineName) -> Result<Option<Served<Targets>>, PublishError> {
+    let Inputs { trust, last, .. } = *inputs;
+    let before = last.and_then(|last| last.parts.line(line)?.role.as_ref());
+    let is_accepted =
+        |role: &&Served<Targets>| trust.line_authority(line).is_some_and(|keys| role.verify(keys).is_ok());
+    let kept = before.filter(|_| inputs.decided.refused.contains_key(line)).filter(is_accepted);
+    match (trust.line(line), trust.broken().get(line)) {
+        (None, None) => Ok(None),
+        (Some(_), _) | (_, Some(_)) if kept.is_some() => Ok(kept.cloned()),
+        (Some(role), _) => Ok(Some(Served::new(role.clone(), before))),
+        (None, Some(why)) => Err(PublishError::NoRole { role: names::releases_role(line), why: chain(why) }),
     }
-    Ok(lines)
 }
 
 /// A document that the online key signs and renews.

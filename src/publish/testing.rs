@@ -1,7 +1,5 @@
 //! Parts of publications, for tests of the code that serves them.
 
-use std::collections::BTreeMap;
-
 use super::roles::{Roles, Served};
 use crate::domain::Time;
 use crate::domain::channel::ChannelName;
@@ -20,16 +18,18 @@ pub fn roles(now: Time) -> Roles {
     Roles {
         roots: vec![signed(Root::of(1, now, &key, &key, &key))],
         targets: signed(Targets::delegating(1, now, [], &key)),
-        lines: BTreeMap::new(),
         channels: signed(Targets::channels(1, now)),
         snapshot: signed(Snapshot::of(1, now, [])),
         timestamp: signed(Timestamp::of(1, now, Meta::of(1, b""))),
     }
 }
 
-/// The manifest of a channel of line `1.8` that offers nothing.
-pub fn channel_manifest(name: &ChannelName, now: Time) -> Served<ChannelManifest> {
-    let catalog = catalog([line("1.8", None)]);
+/// The manifest of a channel of line `1.8` that offers nothing, with an alias.
+pub fn channel_manifest(name: &ChannelName, alias: &str, now: Time) -> Served<ChannelManifest> {
+    let mut line = line("1.8", None);
+    let stage = line.stages.iter_mut().find(|stage| stage.channel == *name).unwrap();
+    stage.aliases = vec![alias.parse().unwrap()];
+    let catalog = catalog([line]);
     let channel = catalog.channel(name).unwrap();
     signed(ChannelManifest::of(channel, 1, |_| None, now, now))
 }

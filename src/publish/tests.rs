@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use super::evidence::with_evidence;
 use super::pack::{PackError, pack, unpack};
 use super::*;
-use crate::domain::channel::LineName;
+use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Line;
 use crate::domain::promotion::{Verdict, decide};
 use crate::domain::release::PayloadState;
@@ -388,7 +388,7 @@ fn a_packed_publication_comes_back_as_it_was() {
     let second = world.publish(Some(&first), now + RENEW_AFTER).publication;
     let mut packed = Vec::new();
     pack(&second, &mut packed).unwrap();
-    let unpack = |packed: &[u8]| unpack::<Publication>(&mut &*packed, packed.len() as u64);
+    let unpack = |packed: &[u8]| unpack(&mut &*packed, packed.len() as u64);
     let back = unpack(&packed).unwrap();
     assert_eq!((back.version, back.made, back.expires), (second.version, second.made, second.expires));
     assert_eq!(back.offers(), second.offers());

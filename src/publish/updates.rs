@@ -48,17 +48,23 @@ pub struct LineUpdates {
 
 impl Updates {
     /// The answer for a cluster that runs `current`.
-    pub fn answer(&self, known: &Known, current: &Version) -> &Document {
+    ///
+    /// `known` are the known versions of the line with a prefix.
+    pub fn answer<'k>(
+        &self,
+        known: impl Fn(&Prefix) -> Option<&'k [Version]>,
+        current: &Version,
+    ) -> &Document {
         &self.bodies[self.place(known, current) as usize]
     }
 
-    fn place(&self, known: &Known, current: &Version) -> u32 {
-        let of = |prefix: Prefix| Some((self.lines.get(&prefix)?, known.get(&prefix)?));
+    fn place<'k>(&self, known: impl Fn(&Prefix) -> Option<&'k [Version]>, current: &Version) -> u32 {
+        let of = |prefix: Prefix| Some((self.lines.get(&prefix)?, known(&prefix)?));
         if let Some((line, known)) = Prefix::candidates(current).find_map(of) {
-            match known.versions.binary_search(current) {
+            match known.binary_search(current) {
                 Ok(i) => return run(&line.at, i),
                 Err(i) if !line.gaps.is_empty() => {
-                    let next = known.versions.get(i);
+                    let next = known.get(i);
                     let cut = line.below.iter().find(|(version, _)| current < version);
                     let cut = cut.filter(|(version, _)| next.is_none_or(|next| version < next));
                     return cut.map_or_else(|| run(&line.gaps, i), |(_, body)| *body);
@@ -268,7 +274,8 @@ mod tests {
             for version in asked {
                 let expected = json(&UpdateBody::of(&views.answer(channel, version)));
                 let name = channel.name();
-                assert_eq!(updates.answer(&known, version).identity, expected, "{version} asking {name}");
+                let of = |prefix: &Prefix| Some(&*known.get(prefix)?.versions);
+                assert_eq!(updates.answer(of, version).identity, expected, "{version} asking {name}");
                 different.insert(expected);
             }
         }

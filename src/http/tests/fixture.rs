@@ -22,9 +22,10 @@ use crate::http::routes::ROUTES;
 use crate::http::server::{Config, start_with};
 use crate::promoter::status::{Handle, Shared};
 use crate::publish::document::{Document, Media};
-use crate::publish::publication::{ChannelDocuments, Publication, ReleaseDocuments, Standing};
+use crate::publish::Publication;
+use crate::publish::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 use crate::publish::testing;
-use crate::publish::updates::{KnownLine, LineUpdates, Updates};
+use crate::publish::updates::{LineUpdates, Updates};
 use crate::store::payloads::PayloadFolder;
 use crate::store::port::PayloadStore as _;
 
@@ -190,22 +191,18 @@ fn publication(copies: &PayloadFolder) -> Publication {
         above: 1,
     };
     let line = LineName::parse("1.8").unwrap();
-    let [channel, alias] =
-        ["1.8-production", "tectonic-1.8-production"].map(|name| ChannelName::parse(name).unwrap());
+    let channel = ChannelName::parse("1.8-production").unwrap();
     let now = Time::from_timestamp(NOW, 0).unwrap();
-    let mut manifest = testing::channel_manifest(&channel, now);
+    let mut manifest = testing::channel_manifest(&channel, "tectonic-1.8-production", now);
     manifest.document = json(long_json("channel"));
     let mut roles = testing::roles(now);
     roles.roots[0].document = json(r#"{"signed":"root"}"#);
     roles.timestamp.document = json(r#"{"signed":"timestamp"}"#);
-    let versions = [version("1.8.4-tectonic.1"), version("1.8.9-tectonic.4")].into();
-    let known = KnownLine { line: line.clone(), versions };
 
     let small = payload(copies, "payload.json", b"{\"deployments\":[]}\n");
     let large =
         Payload { file: "large.bin".to_owned(), sha256: *LARGE_DIGEST, size: LARGE as u64, arch: None };
     let signed = ReleaseDocuments {
-        line: line.clone(),
         standing: Standing::Published,
         manifest: Some(json(long_json("release"))),
         explain: Some(json(r#"{"explain":true}"#)),
@@ -213,7 +210,6 @@ fn publication(copies: &PayloadFolder) -> Publication {
         at_hand: true,
     };
     let unsigned = ReleaseDocuments {
-        line,
         standing: Standing::Unsigned,
         manifest: None,
         explain: Some(json("{}")),
@@ -232,6 +228,14 @@ fn publication(copies: &PayloadFolder) -> Publication {
         (version("1.8.9-tectonic.5"), waiting),
         (version("1.8.4+rke2r1"), built),
     ];
+    let part = Part {
+        line,
+        prefix: Prefix::parse("1.8").unwrap(),
+        role: None,
+        channels: vec![ChannelDocuments { manifest, updates }],
+        releases: releases.into(),
+        known: [version("1.8.4-tectonic.1"), version("1.8.9-tectonic.4")].into(),
+    };
 
     Publication {
         version: 7,
@@ -241,11 +245,8 @@ fn publication(copies: &PayloadFolder) -> Publication {
         demo: false,
         channels: json(long_json("channels")),
         promotions: json("[]"),
-        channel: HashMap::from([(channel.clone(), ChannelDocuments { manifest, updates })]),
-        aliases: HashMap::from([(alias, channel)]),
-        release: HashMap::from(releases),
+        parts: Parts::of([Arc::new(part)]),
         roles,
         retired: HashMap::new(),
-        known: HashMap::from([(Prefix::parse("1.8").unwrap(), known)]),
     }
 }

@@ -39,8 +39,8 @@ fn metrics_count_what_is_shown_also_when_a_payload_is_not_copied_or_a_line_is_re
     assert_eq!(counted(&shared), [[0, 0, 2, 0], [0; 4]]);
     let publication = shared.publication.load_full().unwrap();
     let blocked = publication
-        .release
-        .values()
-        .filter(|release| json(&release.explain.as_ref().unwrap().identity)["state"] == "blocked");
+        .parts
+        .releases()
+        .filter(|(_, release)| json(&release.explain.as_ref().unwrap().identity)["state"] == "blocked");
     assert_eq!(blocked.count(), 2);
 }

@@ -152,14 +152,6 @@ fn a_new_line_whose_role_cannot_be_used_delays_no_other_line() {
     fs::write(&role, &files["releases-1.9.json"]).unwrap();
     place.settle(&mut promoter);
     assert_eq!(degraded(&shared), []);
-    assert!(
-        shared
-            .publication
-            .load()
-            .as_ref()
-            .unwrap()
-            .roles
-            .lines
-            .contains_key(&LineName::parse("1.9").unwrap())
-    );
+    let publication = shared.publication.load_full().unwrap();
+    assert!(publication.parts.line(&LineName::parse("1.9").unwrap()).is_some_and(|part| part.role.is_some()));
 }

@@ -1,0 +1,237 @@
+//! One line's part of a publication, and the table of all parts.
+//!
+//! A part never changes after it is made, so the next publication shares it if nothing in its line has
+//! changed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::document::Document;
+use super::roles::{Online, Served};
+use super::updates::Updates;
+use crate::domain::Time;
+use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::line::Prefix;
+use crate::domain::payload::Payload;
+use crate::domain::stepback::{Offer, Offered};
+use crate::domain::version::Version;
+use crate::formats::manifest::ChannelManifest;
+use crate::formats::tuf::Targets;
+
+/// Everything that the server answers about one line.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Part {
+    pub(crate) line: LineName,
+    /// The prefix of the line's versions; [`Prefix::NONE`] if nobody knows it.
+    pub(crate) prefix: Prefix,
+    /// The role that lists the line's manifests and payloads. `None` until release keys are delegated to.
+    pub(crate) role: Option<Served<Targets>>,
+    /// One for each stage, in order. Empty if no catalog with this line was ever published.
+    pub(crate) channels: Vec<ChannelDocuments>,
+    pub(crate) releases: BTreeMap<Version, ReleaseDocuments>,
+    /// The versions whose releases have entered a stage, in ascending order.
+    pub(crate) known: Box<[Version]>,
+}
+
+/// The answers about one channel.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChannelDocuments {
+    pub(crate) manifest: Served<ChannelManifest>,
+    pub(crate) updates: Updates,
+}
+
+/// The answers about one release.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReleaseDocuments {
+    pub(crate) standing: Standing,
+    /// Its signed manifest. The repository serves it whenever the line's role lists it, since a client that
+    /// skips a release must be able to see whether that release is a barrier.
+    pub(crate) manifest: Option<Arc<Document>>,
+    /// `None` for a waiting release in a mirror, which knows only its listing.
+    pub(crate) explain: Option<Arc<Document>>,
+    /// All payloads of the release. The list is shared with the catalog.
+    pub(crate) payloads: Arc<[Payload]>,
+    /// Whether the payload files can be served.
+    pub(crate) at_hand: bool,
+}
+
+/// How much of a release is public.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// Release keys have not signed it as it is in the catalog.
+    Unsigned,
+    /// It is signed but not on offer: it has not entered a stage yet, or its payload is missing.
+    Waiting,
+    /// It is on offer, or was on offer until it was yanked.
+    Published,
+}
+
+impl ChannelDocuments {
+    /// The channel's own name, never an alias.
+    pub(super) fn name(&self) -> &ChannelName {
+        &self.manifest.signed().channel
+    }
+
+    /// The place of the channel's stage in its line.
+    pub(super) fn stage(&self) -> Option<usize> {
+        let manifest = self.manifest.signed();
+        manifest.stages.iter().position(|stage| stage.stage == manifest.stage)
+    }
+}
+
+impl ReleaseDocuments {
+    pub(super) fn published(&self) -> Option<&Self> {
+        (self.standing == Standing::Published).then_some(self)
+    }
+
+    pub(super) fn offered_payloads(&self) -> &[Payload] {
+        if self.standing == Standing::Published && self.at_hand { &self.payloads } else { &[] }
+    }
+}
+
+impl Part {
+    /// A part without any documents.
+    pub(super) fn empty(line: LineName) -> Self {
+        let (channels, releases, known) = Default::default();
+        Self { line, prefix: Prefix::NONE, role: None, channels, releases, known }
+    }
+
+    /// Whether a catalog with this line was ever published.
+    pub fn is_published(&self) -> bool {
+        !self.channels.is_empty()
+    }
+
+    /// The documents of the channel with this name, which is not an alias.
+    pub(super) fn channel(&self, name: &ChannelName) -> Option<&ChannelDocuments> {
+        self.channels.iter().find(|channel| channel.name() == name)
+    }
+
+    /// When the online key must sign one of its documents again.
+    pub(super) fn renew(&self) -> Option<Time> {
+        self.channels.iter().map(|channel| channel.manifest.signed().renew()).min()
+    }
+
+    /// What its channels offer, without details that may change later.
+    pub(super) fn offers(&self) -> impl Iterator<Item = Offer> {
+        self.channels.iter().map(|channel| self.offer(channel.manifest.signed()))
+    }
+
+    fn offer(&self, manifest: &ChannelManifest) -> Offer {
+        let offered = manifest.releases.iter().filter_map(|release| {
+            let payloads = Arc::clone(&self.releases.get(&release.version)?.payloads);
+            let offered = Offered { since: release.since, yanked: release.yank.is_some(), payloads };
+            Some((release.version.clone(), offered))
+        });
+        Offer {
+            channel: manifest.channel.clone(),
+            aliases: manifest.aliases.clone(),
+            line: manifest.line.clone(),
+            stage: manifest.stage.clone(),
+            retired: manifest.retired.is_some(),
+            releases: offered.collect(),
+        }
+    }
+}
+
+/// The parts of all lines, and where to find what a client names.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<Arc<Part>>", into = "Vec<Arc<Part>>")]
+pub struct Parts {
+    lines: BTreeMap<LineName, Arc<Part>>,
+    /// The part of each channel, and the channel's place in it, by every name of the channel.
+    channels: HashMap<ChannelName, (Arc<Part>, usize)>,
+    prefixes: HashMap<Prefix, Arc<Part>>,
+    /// The parts of releases whose version does not lead to their line, as in a copy of a line's folder.
+    strays: HashMap<Version, Arc<Part>>,
+}
+
+impl Parts {
+    /// Makes the table of these parts.
+    pub(crate) fn of(parts: impl IntoIterator<Item = Arc<Part>>) -> Self {
+        let mut all = Self::default();
+        for part in parts {
+            all.lines.insert(part.line.clone(), part);
+        }
+        // A channel's own name comes before an alias of another one.
+        // What is on offer comes before what is only delegated, and a channel's own name before an alias.
+        for part in all.lines.values().filter(|part| part.is_published()) {
+            for (place, channel) in part.channels.iter().enumerate() {
+                all.channels.insert(channel.name().clone(), (Arc::clone(part), place));
+            }
+            all.prefixes.insert(part.prefix, Arc::clone(part));
+        }
+        for part in all.lines.values() {
+            for (place, channel) in part.channels.iter().enumerate() {
+                for alias in &channel.manifest.signed().aliases {
+                    all.channels.entry(alias.clone()).or_insert_with(|| (Arc::clone(part), place));
+                }
+            }
+            if part.role.is_some() && part.prefix != Prefix::NONE {
+                all.prefixes.entry(part.prefix).or_insert_with(|| Arc::clone(part));
+            }
+        }
+        for part in all.lines.values() {
+            let is_found = all.prefixes.get(&part.prefix).is_some_and(|found| Arc::ptr_eq(found, part));
+            let strays = part.releases.keys().filter(|version| !(is_found && part.prefix.accepts(version)));
+            all.strays.extend(strays.map(|version| (version.clone(), Arc::clone(part))));
+        }
+        all
+    }
+
+    /// The part of a line.
+    pub fn line(&self, line: &LineName) -> Option<&Arc<Part>> {
+        self.lines.get(line)
+    }
+
+    /// The parts, ordered by line.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Part>> {
+        self.lines.values()
+    }
+
+    /// The documents of a channel, by its name or one of its aliases, and the part that they are in.
+    pub fn channel(&self, name: &ChannelName) -> Option<(&Part, &ChannelDocuments)> {
+        let (part, place) = self.channels.get(name)?;
+        Some((part, &part.channels[*place]))
+    }
+
+    /// Every channel, ordered by line and stage.
+    pub fn channels(&self) -> impl Iterator<Item = &ChannelDocuments> {
+        self.iter().flat_map(|part| &part.channels)
+    }
+
+    /// The names of all channels, including aliases.
+    pub fn names(&self) -> impl Iterator<Item = &ChannelName> {
+        self.channels.keys()
+    }
+
+    /// The published part with versions of this prefix.
+    pub fn with_prefix(&self, prefix: &Prefix) -> Option<&Part> {
+        self.prefixes.get(prefix).map(|part| &**part).filter(|part| part.is_published())
+    }
+
+    /// The documents of a release, and the part that they are in.
+    pub fn release(&self, version: &Version) -> Option<(&Part, &ReleaseDocuments)> {
+        let parts = Prefix::candidates(version).filter_map(|prefix| self.prefixes.get(&prefix));
+        let mut parts = parts.chain(self.strays.get(version));
+        parts.find_map(|part| Some((&**part, part.releases.get(version)?)))
+    }
+
+    /// Every release.
+    pub fn releases(&self) -> impl Iterator<Item = (&Version, &ReleaseDocuments)> {
+        self.iter().flat_map(|part| &part.releases)
+    }
+}
+
+impl From<Vec<Arc<Part>>> for Parts {
+    fn from(parts: Vec<Arc<Part>>) -> Self {
+        Self::of(parts)
+    }
+}
+
+impl From<Parts> for Vec<Arc<Part>> {
+    fn from(parts: Parts) -> Self {
+        parts.lines.into_values().collect()
+    }
+}
