@@ -42,8 +42,8 @@ pub use amended::amended;
 pub use decided::{Decided, Refused, refusals};
 pub use document::{Document, Media};
 use evidence::shared_out;
-pub use publication::Publication;
 use part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
+pub use publication::Publication;
 use publication::TufFile;
 use roles::kept_or_signed;
 use updates::{Known, json, known, updates};
@@ -149,8 +149,8 @@ fn parts(inputs: &Inputs<'_>, catalog: &Catalog) -> Result<Vec<Arc<Part>>, Publi
         part.role = roles::of_line(inputs, name)?;
         part.releases = releases.remove(name).unwrap_or_default();
         if let Some(line) = catalog.line(name) {
-            part.prefix = line.prefix;
-            part.known = known[&line.prefix].versions.clone();
+            part.prefix = line.known_prefix();
+            part.known.clone_from(&known[&line.prefix].versions);
             part.channels = channels(inputs, (catalog, &views, &known), line, &part.releases)?;
         }
         Ok(Arc::new(part))

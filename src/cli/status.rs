@@ -128,7 +128,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let faulty = view.snapshot.reading.faulty_lines(Path::new(""));
     let decided = Decided::of(&view.catalog, &faulty, publication.as_ref(), now);
     for (line, refusal) in &decided.refused {
-        let keeps = publication.as_ref().is_some_and(|last| last.prefix(line).is_some());
+        let keeps = publication.as_ref().is_some_and(|last| last.has_line(line));
         let (line, refusal) = (line.clone(), refusal.clone());
         degraded.push(Degraded::LineRefused { line, keeps, refusal });
     }

@@ -146,6 +146,11 @@ impl Stage {
 }
 
 impl Line {
+    /// The prefix of the line's versions; `None` if they are [unknown](Prefix::NONE).
+    pub fn known_prefix(&self) -> Option<Prefix> {
+        (self.prefix != Prefix::NONE).then_some(self.prefix)
+    }
+
     /// The line's retirement, if it is in effect at `now`.
     pub fn retired(&self, now: Time) -> Option<&Event> {
         self.retired.as_ref().filter(|retired| retired.is_by(now))

@@ -189,7 +189,7 @@ impl Promoter {
             tracing::info!(version = publication.version, revision = %read.revision, "published");
             for (line, refusal) in &decided.refused {
                 let (line, refusal) = (line.clone(), refusal.clone());
-                let keeps = publication.prefix(&line).is_some();
+                let keeps = publication.has_line(&line);
                 degraded.push(Degraded::LineRefused { line, keeps, refusal });
             }
         }

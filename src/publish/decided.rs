@@ -181,9 +181,9 @@ fn claim(line: &Line, last: &Publication, refused: &Refused) -> Option<LineRefus
     }
     let names = line.stages.iter().flat_map(Stage::names);
     let channels = names.filter_map(|name| Some((Claim::Channel(name.clone()), last.line_of(name)?)));
-    let published = last.parts.iter().filter(|part| part.is_published());
-    let overlapping = published.filter(|part| part.prefix.overlaps(&line.prefix));
-    let versions = overlapping.map(|part| (Claim::Versions(part.prefix), &part.line));
+    let prefixes = last.parts.iter().filter_map(|part| Some((part.prefix?, &part.line)));
+    let overlapping = prefixes.filter(|(prefix, _)| prefix.overlaps(&line.prefix));
+    let versions = overlapping.map(|(prefix, line)| (Claim::Versions(prefix), line));
     let (claim, of) =
         channels.chain(versions).find(|(_, of)| **of != line.name && refused.contains_key(*of))?;
     Some(LineRefusal::Claims { claim, of: of.clone() })

@@ -17,7 +17,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
 use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
-use crate::domain::line::{Line, Stage};
+use crate::domain::line::{Line, Prefix, Stage};
 use crate::domain::release::{Event, Evidence, ManifestState, Release, SignedFacts, Yank};
 use crate::domain::version::Version;
 use crate::formats::api::ExplainBody;
@@ -58,7 +58,8 @@ fn published(last: &Publication, name: &LineName) -> Result<Option<Line>, Publis
             releases.insert(version.clone(), manifest.into_signed());
         }
     }
-    manifest::line(name, part.prefix, &channels, releases).map_err(|e| PublishError::LastGood(e.to_string()))
+    manifest::line(name, part.prefix.unwrap_or(Prefix::NONE), &channels, releases)
+        .map_err(|e| PublishError::LastGood(e.to_string()))
 }
 
 /// Applies the stops that were added to the catalog since the line was last published. A yank or a pause is

@@ -24,8 +24,8 @@ use crate::formats::tuf::Targets;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Part {
     pub(crate) line: LineName,
-    /// The prefix of the line's versions; [`Prefix::NONE`] if nobody knows it.
-    pub(crate) prefix: Prefix,
+    /// The prefix of the line's versions, if it is known.
+    pub(crate) prefix: Option<Prefix>,
     /// The role that lists the line's manifests and payloads. `None` until release keys are delegated to.
     pub(crate) role: Option<Served<Targets>>,
     /// One for each stage, in order. Empty if no catalog with this line was ever published.
@@ -95,7 +95,7 @@ impl Part {
     /// A part without any documents.
     pub(super) fn empty(line: LineName) -> Self {
         let (channels, releases, known) = Default::default();
-        Self { line, prefix: Prefix::NONE, role: None, channels, releases, known }
+        Self { line, prefix: None, role: None, channels, releases, known }
     }
 
     /// Whether a catalog with this line was ever published.
@@ -155,12 +155,14 @@ impl Parts {
             all.lines.insert(part.line.clone(), part);
         }
         // A channel's own name comes before an alias of another one.
-        // What is on offer comes before what is only delegated, and a channel's own name before an alias.
-        for part in all.lines.values().filter(|part| part.is_published()) {
+        // A channel's own name comes before an alias of another one.
+        for part in all.lines.values() {
             for (place, channel) in part.channels.iter().enumerate() {
                 all.channels.insert(channel.name().clone(), (Arc::clone(part), place));
             }
-            all.prefixes.insert(part.prefix, Arc::clone(part));
+            if let Some(prefix) = part.prefix {
+                all.prefixes.insert(prefix, Arc::clone(part));
+            }
         }
         for part in all.lines.values() {
             for (place, channel) in part.channels.iter().enumerate() {
@@ -168,13 +170,13 @@ impl Parts {
                     all.channels.entry(alias.clone()).or_insert_with(|| (Arc::clone(part), place));
                 }
             }
-            if part.role.is_some() && part.prefix != Prefix::NONE {
-                all.prefixes.entry(part.prefix).or_insert_with(|| Arc::clone(part));
-            }
         }
         for part in all.lines.values() {
-            let is_found = all.prefixes.get(&part.prefix).is_some_and(|found| Arc::ptr_eq(found, part));
-            let strays = part.releases.keys().filter(|version| !(is_found && part.prefix.accepts(version)));
+            let is_found =
+                |prefix: &Prefix| all.prefixes.get(prefix).is_some_and(|found| Arc::ptr_eq(found, part));
+            let prefix = part.prefix.filter(is_found);
+            let is_stray = |version: &&Version| !prefix.is_some_and(|prefix| prefix.accepts(version));
+            let strays = part.releases.keys().filter(is_stray);
             all.strays.extend(strays.map(|version| (version.clone(), Arc::clone(part))));
         }
         all
@@ -208,7 +210,7 @@ impl Parts {
 
     /// The published part with versions of this prefix.
     pub fn with_prefix(&self, prefix: &Prefix) -> Option<&Part> {
-        self.prefixes.get(prefix).map(|part| &**part).filter(|part| part.is_published())
+        self.prefixes.get(prefix).map(|part| &**part)
     }
 
     /// The documents of a release, and the part that they are in.

@@ -14,8 +14,8 @@ use crate::domain::line::Prefix;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::stepback::Offer;
 use crate::domain::version::Version;
-use crate::formats::tuf::{Root, Target};
 use crate::formats::tuf::names::{self, TargetName};
+use crate::formats::tuf::{Root, Target};
 use crate::signing::Signed;
 
 /// Everything that the server answers with, made once from one state of the catalog.
@@ -236,9 +236,9 @@ impl Publication {
         self.parts.iter().flat_map(|part| part.offers()).collect()
     }
 
-    /// The prefix of a line's versions, if the line was ever published.
-    pub fn prefix(&self, line: &LineName) -> Option<Prefix> {
-        self.parts.line(line).filter(|part| part.is_published()).map(|part| part.prefix)
+    /// Whether it has documents of a line.
+    pub fn has_line(&self, line: &LineName) -> bool {
+        self.parts.line(line).is_some_and(|part| part.is_published())
     }
 
     /// The expiry of each online role and each channel's manifest, sorted by name.

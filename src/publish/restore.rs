@@ -58,7 +58,7 @@ pub fn restore<F: Files + ?Sized>(
         channel_manifests.into_iter().map(|manifest| (manifest.signed().channel.clone(), manifest)).collect();
     for line in catalog.lines() {
         let mut part = Part::empty(line.name.clone());
-        (part.prefix, part.known) = (line.prefix, known[&line.prefix].versions.clone());
+        (part.prefix, part.known) = (line.known_prefix(), known[&line.prefix].versions.clone());
         for index in 0..line.stages.len() {
             let channel = ChannelRef { line, index };
             let Some(manifest) = manifests.remove(channel.name()) else { continue };

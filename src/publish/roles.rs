@@ -15,8 +15,8 @@ use crate::domain::chain;
 use crate::domain::channel::LineName;
 use crate::formats::manifest::ChannelManifest;
 use crate::formats::tuf::{
-    Authority, CHANNELS_LIFETIME, Meta, Role, Root, SNAPSHOT_LIFETIME, Snapshot, TIMESTAMP_LIFETIME,
-    Targets, Timestamp, names,
+    Authority, CHANNELS_LIFETIME, Meta, Role, Root, SNAPSHOT_LIFETIME, Snapshot, TIMESTAMP_LIFETIME, Targets,
+    Timestamp, names,
 };
 use crate::signing::{SignError, Signed, Signer};
 

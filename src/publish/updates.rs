@@ -90,7 +90,7 @@ pub type Known = HashMap<Prefix, KnownLine>;
 pub struct KnownLine {
     pub(crate) line: LineName,
     /// In ascending order.
-    pub(crate) versions: Box<[Version]>,
+    pub versions: Box<[Version]>,
 }
 
 /// The versions of every line of a catalog that are known at `now`.

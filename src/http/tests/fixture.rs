@@ -21,8 +21,8 @@ use crate::http::route::Route;
 use crate::http::routes::ROUTES;
 use crate::http::server::{Config, start_with};
 use crate::promoter::status::{Handle, Shared};
-use crate::publish::document::{Document, Media};
 use crate::publish::Publication;
+use crate::publish::document::{Document, Media};
 use crate::publish::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 use crate::publish::testing;
 use crate::publish::updates::{LineUpdates, Updates};
@@ -230,7 +230,7 @@ fn publication(copies: &PayloadFolder) -> Publication {
     ];
     let part = Part {
         line,
-        prefix: Prefix::parse("1.8").unwrap(),
+        prefix: Prefix::parse("1.8").ok(),
         role: None,
         channels: vec![ChannelDocuments { manifest, updates }],
         releases: releases.into(),

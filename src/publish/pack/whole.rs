@@ -65,7 +65,7 @@ impl From<Whole> for Publication {
         let mut parts: BTreeMap<LineName, Part> = BTreeMap::new();
         for (prefix, Known { line, versions }) in whole.known {
             let part = parts.entry(line.clone()).or_insert_with(|| Part::empty(line));
-            (part.prefix, part.known) = (prefix, versions);
+            (part.prefix, part.known) = (Some(prefix), versions);
         }
         let Roles { roots, targets, lines, channels: role, snapshot, timestamp } = whole.roles;
         for (line, role) in lines {
