@@ -11,6 +11,7 @@ pub mod part;
 pub mod publication;
 pub mod restore;
 pub mod roles;
+pub mod served;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -45,7 +46,7 @@ use evidence::shared_out;
 use part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 pub use publication::Publication;
 use publication::TufFile;
-use roles::kept_or_signed;
+use served::kept_or_signed;
 use updates::{Known, json, known, updates};
 
 /// Online documents are signed again after this time, long before they expire, so that a server can be down

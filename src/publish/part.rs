@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
-use super::roles::{Online, Served};
+use super::served::{Online, Served};
 use super::updates::Updates;
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 use super::publication::Publication;
-use super::roles::{Roles, Served};
+use super::roles::Roles;
+use super::served::Served;
 use super::updates::{json, known, updates};
 use super::{Document, RENEW_AFTER};
 use crate::domain::Time;

@@ -1,6 +1,7 @@
 //! Parts of publications, for tests of the code that serves them.
 
-use super::roles::{Roles, Served};
+use super::roles::Roles;
+use super::served::Served;
 use crate::domain::Time;
 use crate::domain::channel::ChannelName;
 use crate::domain::testing::{catalog, line};

@@ -15,7 +15,8 @@ use crate::formats::tuf::{Root, Snapshot, Targets, Timestamp};
 use crate::publish::document::Document;
 use crate::publish::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 use crate::publish::publication::Publication;
-use crate::publish::roles::{self, Served};
+use crate::publish::roles;
+use crate::publish::served::Served;
 
 #[derive(Deserialize)]
 pub(super) struct Whole {
