@@ -9,6 +9,7 @@ pub mod server;
 mod connection;
 mod exchange;
 mod limits;
+mod sendfile;
 
 mod listener;
 mod observe;
@@ -23,6 +24,8 @@ pub mod url;
 
 mod probes;
 mod public;
+
+mod payload_cache;
 
 mod metrics;
 mod openapi;

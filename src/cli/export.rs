@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Seek, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -25,7 +25,7 @@ use crate::promoter::stored;
 use crate::publish::Publication;
 use crate::publish::publication::TufFile;
 use crate::store::durable::{self, Batch, Mode, present};
-use crate::store::payloads::digest;
+use crate::store::payloads::{self, digest};
 use crate::store::plain;
 use crate::store::port::PayloadStore;
 
@@ -267,9 +267,8 @@ fn changing(publication: &Publication) -> impl Iterator<Item = (String, Bytes)> 
 
 /// Copies a payload, and checks its digest again.
 fn copy(payloads: &dyn PayloadStore, payload: &Payload, to: &mut File) -> io::Result<()> {
-    io::copy(&mut payloads.open(&payload.sha256, 0..payload.size)?.bytes, to)?;
-    to.rewind()?;
-    if digest(to)?.0 == payload.sha256 {
+    let mut from = payloads.open(&payload.sha256, 0..payload.size)?.bytes;
+    if payloads::copy(&mut from, to, payload.size)?.0 == payload.sha256 {
         return Ok(());
     }
     let file = &payload.file;

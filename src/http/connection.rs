@@ -26,7 +26,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use super::exchange::{Exchange, Pass};
-use super::limits::{DISCARDED, KEEP_ALIVE, LINGER, REQUEST, STALL, STALL_BYTES};
+use super::limits::{DISCARDED, KEEP_ALIVE, LINGER, READ_AHEAD, REQUEST, STALL, STALL_BYTES};
+use super::sendfile::Outgoing;
 
 /// How long each part of an exchange may take.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +77,7 @@ pub struct Guarded {
     alarm: Pin<Box<Sleep>>,
     armed: bool,
     exchange: Rc<Exchange>,
+    outgoing: Rc<Outgoing>,
     /// What the client has sent beyond the request that is being answered.
     held: Bytes,
     /// Whether actix has asked for bytes and must be woken once there may be some.
@@ -106,6 +108,7 @@ impl Guarded {
             alarm,
             armed: false,
             exchange: Rc::default(),
+            outgoing: Rc::default(),
             held: Bytes::new(),
             refused: false,
             linger: None,
@@ -115,6 +118,11 @@ impl Guarded {
     /// What handlers say about the requests of this connection.
     pub fn exchange(&self) -> Rc<Exchange> {
         Rc::clone(&self.exchange)
+    }
+
+    /// The part of a file that this connection sends after what actix has written.
+    pub fn outgoing(&self) -> Rc<Outgoing> {
+        Rc::clone(&self.outgoing)
     }
 
     /// Checks the deadlines if the alarm has fired.
@@ -209,6 +217,32 @@ impl Guarded {
 }
 
 impl Guarded {
+    /// Sends more of a file, if there is one, and wakes actix to go on.
+    fn send_file(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.outgoing.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        self.check(cx)?;
+        let outgoing = Rc::clone(&self.outgoing);
+        let mut turn = 0;
+        while !outgoing.is_empty() && turn < READ_AHEAD {
+            match outgoing.poll_send(&self.io, cx)? {
+                Poll::Ready((sent, offered)) => {
+                    turn += sent as u64;
+                    self.sent(&Poll::Ready(Ok(sent)), offered, cx)?;
+                }
+                Poll::Pending => {
+                    if !outgoing.is_reading() {
+                        self.sent(&Poll::Pending, 0, cx)?;
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        if outgoing.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+
     /// Returns no bytes for now.
     fn refuse(&mut self) -> Poll<io::Result<()>> {
         self.refused = true;
@@ -292,6 +326,7 @@ impl AsyncWrite for Guarded {
 
     /// actix flushes at the end of each turn in which all that it wanted to write was written.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.send_file(cx))?;
         if self.refused && self.blocked.is_none() && self.exchange.is_open() {
             self.refused = false;
             cx.waker().wake_by_ref();

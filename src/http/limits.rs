@@ -77,9 +77,23 @@ pub const STOP_SECONDS: u64 = 7;
 #[cfg(target_os = "linux")]
 pub const UNSENT: u32 = 32 * 1024;
 
-/// How much of a payload is held in memory for one client at a time, in bytes. A range up to this size is
-/// read in one go.
+/// The largest payload that is kept in memory, in bytes. Sending a larger one takes so long that opening it
+/// no longer counts.
+pub const SMALL_PAYLOAD: u64 = 256 * 1024;
+
+/// How much memory the payloads that are kept there may take, in bytes.
+pub const KEPT_PAYLOADS: usize = 32 * 1024 * 1024;
+
+/// How much of a payload is held in memory for one client at a time, in bytes, if it is not sent from the
+/// page cache. A range up to this size is read in one go.
 pub const PAYLOAD_CHUNK: u64 = 64 * 1024;
+
+/// How much of a file is sent before the page cache is asked for the next part, in bytes. Also how much is
+/// sent before other connections of the worker have their turn: at most about a millisecond's worth.
+pub const READ_AHEAD: u64 = 1024 * 1024;
+
+/// How much of a file is read at a time into the page cache, in bytes: what the kernel reads ahead by itself.
+pub const READ_CHUNK: usize = 128 * 1024;
 
 /// How much of a body is handed to actix at a time, in bytes. actix buffers this much before it sends. A
 /// large body in a single chunk would be copied whole for every slow client.

@@ -60,10 +60,7 @@ pub(super) async fn answer(
     state.metrics.count(found.map(|found| found.place), status, problem);
     if let Some(started) = started {
         let took = state.clock.monotonic().saturating_sub(started);
-        let bytes = match response.body().size() {
-            BodySize::Sized(bytes) => bytes,
-            BodySize::None | BodySize::Stream => 0,
-        };
+        let bytes = length(&response);
         tracing::info!(
             target: ACCESS,
             id = text,
@@ -89,6 +86,16 @@ pub(super) async fn answer(
     head.insert(REQUEST_ID, id);
     head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// The length of a response's body, in bytes. A body that does not pass through actix has only announced it.
+fn length(response: &HttpResponse) -> u64 {
+    let announced = || response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
+    match response.body().size() {
+        BodySize::Sized(bytes) => bytes,
+        BodySize::Stream => announced().unwrap_or_default(),
+        BodySize::None => 0,
+    }
 }
 
 async fn dispatch(

@@ -88,7 +88,7 @@ pub(super) const fn media(media: Media) -> HeaderValue {
 
 /// Makes a body that actix copies into its write buffer in chunks. In a single chunk, a large body would be
 /// copied whole for every slow client.
-fn body_of(bytes: Bytes) -> BoxBody {
+pub(super) fn body_of(bytes: Bytes) -> BoxBody {
     let length = bytes.len();
     if length <= CHUNK {
         return BoxBody::new(bytes);

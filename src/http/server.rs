@@ -19,6 +19,7 @@ use super::listener::Listener;
 use super::metrics::Metrics;
 use super::observe;
 use super::openapi;
+use super::payload_cache::PayloadCache;
 use super::route::Route;
 use super::routes::ROUTES;
 use super::state::State;
@@ -102,7 +103,15 @@ pub(super) fn start_with(
     let metrics = Metrics::new(patterns, &shared, &clock, &guard.cuts);
     let openapi = openapi::document(routes);
     let access_log = config.access_log;
-    let state = web::Data::new(State { shared, payloads, clock, metrics, openapi, access_log });
+    let state = web::Data::new(State {
+        shared,
+        payloads,
+        payload_cache: PayloadCache::default(),
+        clock,
+        metrics,
+        openapi,
+        access_log,
+    });
 
     let (listener, address) = listen(config.listen)?;
     let workers = config.workers.max(1);
@@ -195,6 +204,7 @@ fn serve(
             .client_disconnect_timeout(LINGER)
             .on_connect_ext(|io: &Guarded, data| {
                 data.insert(io.exchange());
+                data.insert(io.outgoing());
             })
             .h1(map_config(
                 app.into_factory().map_err(|error: actix_web::Error| error.error_response()),

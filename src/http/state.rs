@@ -9,12 +9,14 @@ use crate::publish::Document;
 use crate::store::port::PayloadStore;
 
 use super::metrics::Metrics;
+use super::payload_cache::PayloadCache;
 
 /// What all handlers share. It is made once, outside the app factory. If the factory made it, each worker
 /// would have its own and miss every new publication.
 pub struct State {
     pub(super) shared: Handle,
     pub(super) payloads: Arc<dyn PayloadStore>,
+    pub(super) payload_cache: PayloadCache,
     pub(super) clock: SharedClock,
     pub(super) metrics: Metrics,
     pub(super) openapi: Document,

@@ -132,13 +132,49 @@ fn observed(
     before: &mut dyn FnMut(Step) -> io::Result<()>,
 ) -> Result<(), WriteError> {
     before(Step::Create).map_err(failed(path, Step::Create))?;
-    let mut aside = create_aside(path, mode).map_err(failed(path, Step::Create))?;
-    let file = aside.as_file_mut();
-    before(Step::Write).and_then(|()| content(file)).map_err(failed(path, Step::Write))?;
-    before(Step::Sync).and_then(|()| file.sync_all()).map_err(failed(path, Step::Sync))?;
-    let aside = aside.into_temp_path();
-    before(Step::Rename).and_then(|()| Ok(aside.persist(path)?)).map_err(failed(path, Step::Rename))?;
-    before(Step::SyncFolder).and_then(|()| sync_folder(folder(path))).map_err(failed(path, Step::SyncFolder))
+    let (aside, ()) = Aside::fill(path, mode, |file| before(Step::Write).and_then(|()| content(file)))?;
+    aside.keep_observed(before)
+}
+
+/// A new file under a temporary name. Unless it is kept, it is removed.
+#[derive(Debug)]
+pub struct Aside {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Aside {
+    /// Creates a file next to where it will be, and fills it. Also returns what `content` returns.
+    ///
+    /// # Errors
+    /// When `content` or a step fails.
+    pub fn fill<T>(
+        path: &Path,
+        mode: Mode,
+        content: impl FnOnce(&mut File) -> io::Result<T>,
+    ) -> Result<(Self, T), WriteError> {
+        let mut file = create_aside(path, mode).map_err(failed(path, Step::Create))?;
+        let result = content(file.as_file_mut()).map_err(failed(path, Step::Write))?;
+        Ok((Self { file, path: path.to_owned() }, result))
+    }
+
+    /// Makes the file durable, and gives it its name.
+    ///
+    /// # Errors
+    /// When a step fails. An old file of this name is then unchanged.
+    pub fn keep(self) -> Result<(), WriteError> {
+        self.keep_observed(&mut |_| Ok(()))
+    }
+
+    fn keep_observed(self, before: &mut dyn FnMut(Step) -> io::Result<()>) -> Result<(), WriteError> {
+        let Self { file, path } = self;
+        let step = |step| failed(&path, step);
+        before(Step::Sync).and_then(|()| file.as_file().sync_all()).map_err(step(Step::Sync))?;
+        let file = file.into_temp_path();
+        before(Step::Rename).and_then(|()| Ok(file.persist(&path)?)).map_err(step(Step::Rename))?;
+        let folder = folder(&path);
+        before(Step::SyncFolder).and_then(|()| sync_folder(folder)).map_err(step(Step::SyncFolder))
+    }
 }
 
 /// New files that become durable together, because syncing ten thousand one by one would take minutes. No

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::port::{
     Blob, CatalogStore, CommitError, Each, Exclusive, HeldKey, Incoming, News, PayloadError, PayloadStore,
-    ReadError, Revision, Snapshot, StateError, StateStore, Watch,
+    ReadError, Revision, Snapshot, Source, StateError, StateStore, Watch,
 };
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
@@ -37,7 +37,7 @@ fn blob(bytes: Vec<u8>, from: u64) -> Blob {
     let size = bytes.len() as u64;
     let mut bytes = Cursor::new(bytes);
     bytes.set_position(from);
-    Blob { place: "memory".to_owned(), size, bytes: Box::new(bytes) }
+    Blob { place: "memory".to_owned(), size, bytes: Source::Stream(Box::new(bytes)) }
 }
 
 /// Releases the lock when it is dropped.

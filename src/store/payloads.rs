@@ -1,5 +1,6 @@
-//! Payload files: [measured](measure), and [kept in a folder](PayloadFolder).
+//! Payload files: [measured](measure), [copied](copy), and [kept in a folder](PayloadFolder).
 
+mod copying;
 mod folder;
 mod scrub;
 
@@ -13,6 +14,7 @@ use super::port::PayloadError;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::release::Altered;
 
+pub use copying::{copy, stage};
 pub use folder::PayloadFolder;
 
 /// A text that git may have altered is smaller than this.

@@ -47,7 +47,23 @@ pub struct Blob {
     pub place: String,
     /// The total size, even if only a part is read.
     pub size: u64,
-    pub bytes: Box<dyn Read + Send>,
+    pub bytes: Source,
+}
+
+/// Where stored bytes are read from.
+pub enum Source {
+    /// A file of this machine, at the first byte to read.
+    File(File),
+    Stream(Box<dyn Read + Send>),
+}
+
+impl Read for Source {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(into),
+            Self::Stream(stream) => stream.read(into),
+        }
+    }
 }
 
 impl Blob {
@@ -57,7 +73,7 @@ impl Blob {
         Ok(Self {
             place: format!("`{}`", path.display()),
             size: file.metadata()?.len(),
-            bytes: Box::new(file),
+            bytes: Source::File(file),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! `tidegate release add`.
 
 use std::fs;
-use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use super::super::operation;
 use super::super::terminal::Terminal;
 use super::super::workspace::{View, Workspace};
 use crate::domain::channel::LineName;
-use crate::domain::payload::Payload;
+use crate::domain::payload::{Payload, Sha256};
 use crate::domain::policy::Urgency;
 use crate::domain::version::Version;
 use crate::operations::{Add, Note, Operation, Subject};
-use crate::store::durable::{self, Mode};
-use crate::store::payloads::{is_lfs_pointer, measure};
-use crate::store::plain;
+use crate::store::durable::{self, Aside, Mode};
+use crate::store::payloads::{is_lfs_pointer, measure, stage};
+use crate::store::port::PayloadError;
 use crate::words::operations as words;
 
 /// Add a release with its payload files
@@ -103,14 +103,17 @@ struct Body<'a> {
 }
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
-    let add = args.add()?;
-    let payloads = Arc::clone(&add.payloads);
+    args.check()?;
+    let mut add = args.add()?;
+    let mut staged = Staged::new(args, workspace)?;
+    let payloads: Arc<[Payload]> = staged.payloads.as_slice().into();
+    add.payloads = Arc::clone(&payloads);
     let operation = Operation::Add(Box::new(add));
     let (outcome, is_new_line) = workspace.commit(|view| {
         refuse_faulty(view, workspace)?;
         let outcome = operation::plan(&operation, view, workspace)?;
         // A release that is already in the catalog may have lost its files since.
-        args.copy_payloads(&payloads, workspace)?;
+        staged.keep()?;
         let is_new_line = match (&outcome.subject, view.trust()) {
             (Subject::Release { line, .. }, Ok(Some(trust))) => trust.line_authority(line).is_none(),
             _ => false,
@@ -143,24 +146,22 @@ fn refuse_faulty(view: &View, workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 impl Args {
-    /// Returns the release to add, with the digests and sizes of its payload files.
-    fn add(&self) -> anyhow::Result<Add> {
+    fn check(&self) -> anyhow::Result<()> {
         if !self.arch.is_empty() && self.arch.len() != self.payload.len() {
             return Err(refuse(
                 format!("there are {} payloads but {} architectures", self.payload.len(), self.arch.len()),
                 "give `--arch` once for each `--payload`, in the same order",
             ));
         }
-        let payloads = self.payload.iter().enumerate().map(|(index, path)| {
-            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            check_file(path)?;
-            let (sha256, size) = measure(path)?;
-            Ok(Payload { file, sha256, size, arch: self.arch.get(index).cloned() })
-        });
+        self.payload.iter().try_for_each(|path| check_file(path))
+    }
+
+    /// Returns the release to add, still without its payloads.
+    fn add(&self) -> anyhow::Result<Add> {
         Ok(Add {
             version: self.version.clone(),
             line: self.line.clone(),
-            payloads: payloads.collect::<anyhow::Result<_>>()?,
+            payloads: [].into(),
             urgency: self.urgency,
             summary: self.summary.clone(),
             links: self.link.iter().cloned().collect(),
@@ -169,15 +170,6 @@ impl Args {
             replaces: self.replaces.clone(),
             by: self.author.known()?,
         })
-    }
-
-    fn copy_payloads(&self, payloads: &[Payload], workspace: &Workspace) -> anyhow::Result<()> {
-        let folder = workspace.payloads.join(self.version.to_string());
-        durable::create_folder(&folder, Mode::Public)?;
-        for (from, payload) in self.payload.iter().zip(payloads) {
-            copy(from, &folder.join(&payload.file), payload)?;
-        }
-        Ok(())
     }
 }
 
@@ -192,23 +184,74 @@ fn check_file(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Copies a payload, unless it is there already. Overwrites a file with other content, which an interrupted
-/// run left and no release of the catalog uses.
-fn copy(from: &Path, to: &Path, payload: &Payload) -> anyhow::Result<()> {
-    let expected = (payload.sha256, payload.size);
-    if to.is_file() && measure(to)? == expected {
-        return Ok(());
+/// The payloads of a release, copied under temporary names. Their digests are computed while they are
+/// copied, because they may be large. What is not kept is removed, so that a refusal leaves nothing behind.
+struct Staged {
+    payloads: Vec<Payload>,
+    /// Payloads that are already in place have none.
+    asides: Vec<Aside>,
+    /// The folders that are new, the outer one first.
+    folders: Vec<PathBuf>,
+}
+
+impl Staged {
+    fn new(args: &Args, workspace: &Workspace) -> anyhow::Result<Self> {
+        // Without a catalog, there is nothing to add to.
+        workspace.store()?;
+        let folder = workspace.payloads.join(args.version.to_string());
+        let folders = [&workspace.payloads, &folder].into_iter().filter(|folder| !folder.exists());
+        let folders = folders.cloned().collect();
+        let mut staged = Self { payloads: Vec::new(), asides: Vec::new(), folders };
+        durable::create_folder(&folder, Mode::Public)?;
+        for (index, from) in args.payload.iter().enumerate() {
+            let file = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let to = folder.join(&file);
+            let (sha256, size) = if let Some(measured) = in_place(from, &to)? {
+                measured
+            } else {
+                let (aside, measured) = copied(from, &to)?;
+                staged.asides.push(aside);
+                measured
+            };
+            staged.payloads.push(Payload { file, sha256, size, arch: args.arch.get(index).cloned() });
+        }
+        Ok(staged)
     }
-    let copied = durable::fill(to, Mode::Public, |file| {
-        let mut source = plain::open(from)?;
-        io::copy(&mut source, file).map(drop)
-    });
-    copied.with_context(|| format!("cannot copy `{}`", from.display()))?;
-    if measure(to)? == expected {
-        return Ok(());
+
+    fn keep(&mut self) -> anyhow::Result<()> {
+        for aside in self.asides.drain(..) {
+            aside.keep()?;
+        }
+        Ok(())
     }
-    // Remove the bad copy, so that nobody mistakes it for the payload.
-    let _ = fs::remove_file(to);
-    let changed = Err(anyhow::anyhow!("`{}` changed while it was being copied", from.display()));
-    changed.hint("add it again once it is complete")
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        self.asides.clear();
+        for folder in self.folders.iter().rev() {
+            // Only an empty folder can be removed.
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Copies a payload next to its place.
+fn copied(from: &Path, to: &Path) -> anyhow::Result<(Aside, (Sha256, u64))> {
+    match stage(from, to) {
+        Err(changed @ PayloadError::Changed(_)) => Err(changed).hint("add it again once it is complete"),
+        copied => copied.with_context(|| format!("cannot copy `{}`", from.display())),
+    }
+}
+
+/// Returns the digest and size of a payload if it is in its place, because an earlier run has copied it.
+fn in_place(from: &Path, to: &Path) -> anyhow::Result<Option<(Sha256, u64)>> {
+    let found = |path: &Path| fs::metadata(path).ok().filter(fs::Metadata::is_file);
+    let (Some(source), Some(target)) = (found(from), found(to)) else { return Ok(None) };
+    if source.len() != target.len() {
+        return Ok(None);
+    }
+    let measured = measure(from)?;
+    let is_itself = (source.dev(), source.ino()) == (target.dev(), target.ino());
+    Ok((is_itself || measure(to)? == measured).then_some(measured))
 }

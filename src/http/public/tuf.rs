@@ -21,12 +21,11 @@ pub fn metadata(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
 
 pub async fn target(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let path = format!("targets/{}", ask.file()?);
-    let payload = match ask.current()?.tuf(&path) {
-        Some(TufFile::Document(document)) => return reply::document(ask.request, document, Cache::Immutable),
-        Some(TufFile::Payload(payload)) => payload.clone(),
-        None => return Err(unknown(&path)),
-    };
-    payloads::answer(ask, payload).await
+    match ask.current()?.tuf(&path) {
+        Some(TufFile::Document(document)) => reply::document(ask.request, document, Cache::Immutable),
+        Some(TufFile::Payload(payload)) => payloads::answer(ask, payload).await,
+        None => Err(unknown(&path)),
+    }
 }
 
 fn unknown(path: &str) -> Problem {

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{self, Read, Seek};
+use std::io::{self, Seek};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ use crate::domain::release::{PayloadState, Release};
 use crate::domain::version::Version;
 use crate::store::durable::{self, Batch, Mode, WriteError, present};
 use crate::store::plain;
-use crate::store::port::{Blob, Incoming, PayloadError, PayloadStore};
+use crate::store::port::{Blob, Incoming, PayloadError, PayloadStore, Source};
 use crate::store::stamp::Stamp;
 
 /// The payload folder, and the copies in the state folder.
@@ -192,16 +192,14 @@ impl PayloadFolder {
 
     fn copy(&self, path: &Path, sha256: Sha256, size: u64, batch: &mut Batch) -> Result<(), PayloadError> {
         let copy = self.copy_path(&sha256);
-        let mut file = plain::open(path).map_err(unreadable(path))?;
+        let mut file = plain::open(path).map(Source::File).map_err(unreadable(path))?;
         if let Some(folder) = copy.parent() {
             durable::create_folder(folder, Mode::Private)?;
         }
         let mut differs = None;
         let written = batch.fill(&copy, Mode::Frozen, |to| {
-            // Never read more than the catalog says, so that a growing file cannot fill the disk.
-            io::copy(&mut Read::by_ref(&mut file).take(size), to)?;
-            to.rewind()?;
-            let (found, _) = digest(to)?;
+            // Never copy more than the catalog says, so that a growing file cannot fill the disk.
+            let (found, _) = super::copy(&mut file, to, size)?;
             if found != sha256 {
                 differs = Some(found);
                 return Err(io::ErrorKind::InvalidData.into());
@@ -310,6 +308,8 @@ impl PayloadStore for PayloadFolder {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::super::measure;
     use super::*;
     use crate::domain::labels::Labels;

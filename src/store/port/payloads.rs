@@ -76,6 +76,8 @@ pub enum PayloadError {
     Read { payload: String, source: io::Error },
     #[error("payload `{payload}` has the digest `{found}` instead of `{expected}`")]
     Differs { payload: String, expected: Sha256, found: Sha256 },
+    #[error("payload `{0}` changed while it was being copied")]
+    Changed(String),
     /// The store failed.
     #[error(transparent)]
     Failed(Cause),
