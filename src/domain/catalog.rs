@@ -30,6 +30,25 @@ pub struct Catalog {
     loosened: Vec<Loosened>,
 }
 
+/// A line, and the rules that it breaks on its own.
+#[derive(Debug, Clone)]
+pub struct CheckedLine {
+    pub line: Arc<Line>,
+    pub broken: Vec<Broken>,
+}
+
+impl CheckedLine {
+    /// Checks a line. `unread` are the releases that it has but that cannot be read.
+    pub fn of(mut line: Line, unread: &BTreeSet<Version>) -> Self {
+        line.freezes.sort_by_key(|freeze| (freeze.from, freeze.until));
+        for release in line.releases.values_mut() {
+            release.entries.resize(line.stages.len(), None);
+        }
+        let broken = rules::of_line(&line, unread);
+        Self { line: Arc::new(line), broken }
+    }
+}
+
 /// One stage of one line, as the channel that clusters follow.
 #[derive(Debug, Clone, Copy)]
 pub struct ChannelRef<'a> {
@@ -69,18 +88,32 @@ impl Catalog {
     /// Checks lines and makes a catalog of those that break no rule. Lines that are `unusable` for another
     /// reason are left out as well, but the rules between lines consider every line.
     pub fn assemble(lines: Vec<Line>, unusable: &Unusable) -> (Self, Vec<Broken>) {
-        let mut lines = lines;
-        for line in &mut lines {
-            line.freezes.sort_by_key(|freeze| (freeze.from, freeze.until));
-            for release in line.releases.values_mut() {
-                release.entries.resize(line.stages.len(), None);
-            }
-        }
-        let broken = rules::check(&lines, unusable);
+        let nothing = BTreeSet::new();
+        let checked = |line: Line| {
+            let unread = unusable.get(&line.name).unwrap_or(&nothing);
+            CheckedLine::of(line, unread)
+        };
+        Self::of_checked(lines.into_iter().map(checked), unusable)
+    }
+
+    /// The same for lines that were checked on their own.
+    pub fn of_checked(
+        lines: impl IntoIterator<Item = CheckedLine>,
+        unusable: &Unusable,
+    ) -> (Self, Vec<Broken>) {
+        let mut broken = Vec::new();
+        let mut lines: Vec<Arc<Line>> = lines
+            .into_iter()
+            .map(|checked| {
+                broken.extend(checked.broken);
+                checked.line
+            })
+            .collect();
+        rules::between(&lines, unusable, &mut broken);
         let out: BTreeSet<&LineName> =
             broken.iter().map(|broken| &broken.line).chain(unusable.keys()).collect();
         lines.retain(|line| !out.contains(&line.name));
-        (Self::indexed(lines.into_iter().map(Arc::new)), broken)
+        (Self::indexed(lines), broken)
     }
 
     /// Makes a catalog of lines as clusters know them, read from documents that were signed when the

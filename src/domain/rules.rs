@@ -18,6 +18,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
@@ -196,22 +197,25 @@ pub enum Reference {
 /// these breaks no rule.
 pub type Unusable = BTreeMap<LineName, BTreeSet<Version>>;
 
-/// Finds every broken rule, within lines and between them. Two lines that claim the same thing are both at
-/// fault, since publishing one could take away something that the other's clusters rely on.
-pub fn check(lines: &[Line], unusable: &Unusable) -> Vec<Broken> {
-    let nothing = BTreeSet::new();
+/// Finds every rule that a line breaks on its own. `unread` are the releases that it has but that cannot be
+/// read.
+pub(super) fn of_line(line: &Line, unread: &BTreeSet<Version>) -> Vec<Broken> {
     let mut broken = Vec::new();
-    for line in lines {
+    {
         let mut report = reporter(&line.name, &mut broken);
         stages::line(line, &mut report);
-        let unread = unusable.get(&line.name).unwrap_or(&nothing);
         for one in line.releases.values() {
             release::release(line, one, unread, &mut report);
         }
         release::yanks(line, &mut report);
     }
-    cross_line::check(lines, unusable, &mut broken);
     broken
+}
+
+/// Finds every broken rule between lines. Two lines that claim the same thing are both at fault, since
+/// publishing one could take away something that the other's clusters rely on.
+pub(super) fn between(lines: &[Arc<Line>], unusable: &Unusable, broken: &mut Vec<Broken>) {
+    cross_line::check(lines, unusable, broken);
 }
 
 /// Checks the rules that a change of one line can break: those for the line itself, or those for one

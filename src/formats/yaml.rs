@@ -2,7 +2,8 @@
 //!
 //! There are two steps. [`parse`] reads one file on its own. This step is expensive, so callers can cache
 //! its result until the file changes, and can parse several files in parallel. [`assemble()`] merges
-//! policy, lines and releases, and checks them against each other. [`read`] does both.
+//! policy, lines and releases, and checks them against each other; an [`Assembler`] does so again and again,
+//! and only for lines whose files have changed. [`read`] does both steps.
 //!
 //! Lines fail alone: a fault in one line's folder does not affect the other lines. If two lines contradict
 //! each other, for example by using the same channel name, both are faulty. The stops of a faulty line still
@@ -21,6 +22,7 @@ use crate::formats::fault::{Fault, Spot};
 use crate::words::and_more;
 
 mod assemble;
+mod build;
 mod event;
 mod faults;
 mod fields;
@@ -36,7 +38,7 @@ mod stage;
 mod stops;
 mod when;
 
-pub use assemble::assemble;
+pub use assemble::{Assembler, assemble};
 use faults::Faults;
 pub(super) use line::{LINE, POLICY};
 use line::{RawLine, RawPolicy};

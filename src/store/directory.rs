@@ -28,7 +28,7 @@ use super::{lock, plain};
 use crate::domain::Time;
 use crate::domain::change::Change;
 use crate::domain::version::Version;
-use crate::formats::yaml::{ParsedFile, Reading, assemble};
+use crate::formats::yaml::{Assembler, ParsedFile, Reading};
 
 /// How many times a read is attempted if files change during it. If all fail, somebody is still writing,
 /// and the folder is read later.
@@ -49,6 +49,7 @@ pub struct Directory {
 struct Cache {
     /// Boxed, because an empty slot in a map is as large as a value.
     files: HashMap<Arc<str>, Box<Cached>>,
+    assembler: Assembler,
     /// The last reading. While somebody still holds it, an unchanged catalog shares it, because a catalog
     /// is large.
     last: Option<(Revision, Weak<Reading>)>,
@@ -215,7 +216,9 @@ fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
     let held =
         cache.last.as_ref().filter(|(last, _)| *last == revision).and_then(|(_, reading)| reading.upgrade());
     let reading = held.unwrap_or_else(|| {
-        Arc::new(assembled(cache.files.values().filter_map(|cached| cached.parsed()), listing, cache))
+        let Cache { files, assembler, .. } = &mut *cache;
+        let parsed = files.values().filter_map(|cached| cached.parsed());
+        Arc::new(assembled(assembler, parsed, listing, files))
     });
     cache.last = Some((revision, Arc::downgrade(&reading)));
     let (mut trust, mut unread_roles, mut manifests) = (BTreeMap::new(), BTreeMap::new(), HashMap::new());
@@ -241,11 +244,12 @@ fn signed_name(path: &str) -> &str {
 /// appears only in combination with others is read again, for the line of text that is shown with the
 /// fault.
 fn assembled<'a>(
+    assembler: &mut Assembler,
     files: impl Iterator<Item = &'a ParsedFile> + Clone,
     listing: &Listing,
-    cache: &Cache,
+    known: &HashMap<Arc<str>, Box<Cached>>,
 ) -> Reading {
-    let reading = assemble(files.clone());
+    let reading = assembler.assemble(files.clone());
     if reading.faults.is_empty() {
         return reading;
     }
@@ -256,7 +260,7 @@ fn assembled<'a>(
         let read = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         let same = |text: &String| {
             let digest: [u8; 32] = Sha256::digest(text).into();
-            cache.files.get(file.path()).is_some_and(|cached| cached.digest == digest)
+            known.get(file.path()).is_some_and(|cached| cached.digest == digest)
         };
         // A file that has changed since then is left to the next read, which finds its faults.
         if let Some(text) = read.filter(same) {
@@ -264,7 +268,7 @@ fn assembled<'a>(
             recalled = true;
         }
     }
-    if recalled { assemble(files) } else { reading }
+    if recalled { assembler.assemble(files) } else { reading }
 }
 
 /// Computes the digest of all names and contents, ordered by name.

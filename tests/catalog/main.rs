@@ -1,6 +1,7 @@
 //! Reading catalogs: what is good, and every way of getting it wrong.
 #![expect(clippy::unwrap_used, reason = "a test may fail where it likes")]
 
+mod again;
 mod between;
 mod by_itself;
 mod faults;

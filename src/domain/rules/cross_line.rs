@@ -1,19 +1,20 @@
 //! Rules between lines.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::super::channel::{ChannelName, LineName};
 use super::super::line::Line;
 use super::{At, Broken, Rule, Unusable, circles};
 
-pub(super) fn check(lines: &[Line], unusable: &Unusable, broken: &mut Vec<Broken>) {
+pub(super) fn check(lines: &[Arc<Line>], unusable: &Unusable, broken: &mut Vec<Broken>) {
     follows(lines, unusable, broken);
     let within = names(lines, broken);
     prefixes(lines, &within, broken);
     channels(lines, broken);
 }
 
-fn follows(lines: &[Line], unusable: &Unusable, broken: &mut Vec<Broken>) {
+fn follows(lines: &[Arc<Line>], unusable: &Unusable, broken: &mut Vec<Broken>) {
     let names: HashSet<&LineName> = lines.iter().map(|line| &line.name).chain(unusable.keys()).collect();
     let next: HashMap<&LineName, &LineName> =
         lines.iter().filter_map(|line| Some((&line.name, &line.follows.as_ref()?.line))).collect();
@@ -33,7 +34,7 @@ fn follows(lines: &[Line], unusable: &Unusable, broken: &mut Vec<Broken>) {
 
 /// Reports lines whose names are dotted prefixes of other lines' names. Returns them as pairs of the prefix
 /// and the longer name.
-fn names<'a>(lines: &'a [Line], broken: &mut Vec<Broken>) -> HashSet<(&'a LineName, &'a LineName)> {
+fn names<'a>(lines: &'a [Arc<Line>], broken: &mut Vec<Broken>) -> HashSet<(&'a LineName, &'a LineName)> {
     let names: HashMap<&str, &LineName> = lines.iter().map(|line| (line.name.as_str(), &line.name)).collect();
     let mut within = HashSet::new();
     for inner in lines.iter().map(|line| &line.name) {
@@ -49,7 +50,7 @@ fn names<'a>(lines: &'a [Line], broken: &mut Vec<Broken>) -> HashSet<(&'a LineNa
 }
 
 /// Reports lines that accept the same versions, except pairs already reported for their `names`.
-fn prefixes(lines: &[Line], names: &HashSet<(&LineName, &LineName)>, broken: &mut Vec<Broken>) {
+fn prefixes(lines: &[Arc<Line>], names: &HashSet<(&LineName, &LineName)>, broken: &mut Vec<Broken>) {
     let texts: Vec<String> = lines.iter().map(|line| line.prefix.to_string()).collect();
     let mut by_prefix: HashMap<&str, Vec<usize>> = HashMap::new();
     for (place, text) in texts.iter().enumerate() {
@@ -81,7 +82,7 @@ fn dotted(text: &str) -> impl Iterator<Item = &str> {
 
 /// Reports channel names that are claimed more than once. Each claim refers to the first one, and the first
 /// to the second.
-fn channels(lines: &[Line], broken: &mut Vec<Broken>) {
+fn channels(lines: &[Arc<Line>], broken: &mut Vec<Broken>) {
     let mut claims: BTreeMap<&ChannelName, Vec<(&LineName, At)>> = BTreeMap::new();
     for line in lines {
         for (place, stage) in line.stages.iter().enumerate() {

@@ -1,20 +1,23 @@
 //! Turns files that were parsed separately into a catalog.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
+use super::build::Build;
 use super::faults::Faults;
 use super::line::{RawLine, RawPolicy};
 use super::node::{self, Node};
 use super::place::Place;
 use super::release::RawRelease;
 use super::spots::{in_line, in_release};
+use super::stage::RawStage;
 use super::{Content, ParsedFile, Reading, line_path, release_path};
-use crate::domain::catalog::Catalog;
-use crate::domain::channel::{ChannelName, LineName, StageName};
-use crate::domain::line::{Line, Prefix, Stage};
-use crate::domain::release::Release;
+use crate::domain::catalog::{Catalog, CheckedLine};
+use crate::domain::channel::LineName;
+use crate::domain::line::{Line, Prefix};
+use crate::domain::policy::Freeze;
 use crate::domain::rules::doubtful::{Doubtful, soak};
-use crate::domain::rules::{At, Broken, Part, Rule, Unusable};
+use crate::domain::rules::{At, Broken, Rule, Unusable};
 use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
 use crate::words::rules::message_and_hint;
@@ -28,7 +31,11 @@ struct Folder<'a> {
     faults: Vec<Fault>,
 }
 
-impl Folder<'_> {
+impl<'a> Folder<'a> {
+    fn files(&self) -> impl Iterator<Item = &'a ParsedFile> {
+        self.line.into_iter().chain(self.releases.iter().copied())
+    }
+
     /// Returns the versions of the releases whose files have faults.
     fn unread(&self) -> BTreeSet<Version> {
         let faulty = self.releases.iter().filter(|file| !file.faults().is_empty());
@@ -42,92 +49,169 @@ impl Folder<'_> {
 
 /// Builds a catalog from files that were parsed separately, given in any order.
 pub fn assemble<'a>(files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading {
-    let mut folders: BTreeMap<&str, Folder<'a>> = BTreeMap::new();
-    let mut policy = None;
-    let mut everybodys: Vec<Fault> = Vec::new();
-    let mut nobodys: Vec<Fault> = Vec::new();
-    let mut leftovers = Vec::new();
-    for file in files {
-        let place = &file.0.place;
-        if *place == Place::Leftover {
-            leftovers.push(file.path().to_owned());
-        }
-        if let Some(name) = place.folder() {
-            let folder = folders.entry(name).or_default();
-            folder.faults.extend_from_slice(file.faults());
-            match place {
-                Place::Line { .. } => folder.line = Some(file),
-                Place::Release { .. } => folder.releases.push(file),
-                _ => {}
-            }
-        } else if place.is_policy() {
-            everybodys.extend_from_slice(file.faults());
-        } else {
-            nobodys.extend_from_slice(file.faults());
-        }
-        if let Some(Content::Policy(raw)) = &file.0.content {
-            policy = Some(raw);
-        }
-    }
-    let no_policy = RawPolicy::default();
-    let readable = policy.unwrap_or(&no_policy);
-    let policy = everybodys.is_empty().then_some(readable);
+    Assembler::default().assemble(files)
+}
 
-    let (mut lines, mut broken, mut doubtful) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, folder) in &mut folders {
-        folder.releases.sort_by(|a, b| a.path().cmp(b.path()));
-        if let Some(file) = folder.line {
-            if let Some(Content::Line(raw)) = file.good() {
-                let releases = folder.releases.iter().filter_map(|file| raw_release(file.good()?));
-                lines.push(Build { raw, broken: &mut broken }.line(policy, releases));
-                doubtful.extend(soaks(raw, readable));
+/// Builds a catalog again and again as its files change.
+///
+/// A line whose files are the same ones as the last time, and which inherits the same from the policy, is
+/// neither built nor checked again: the new catalog shares it.
+#[derive(Debug, Clone, Default)]
+pub struct Assembler {
+    inherited: Option<Arc<Inherited>>,
+    /// By folder name.
+    lines: BTreeMap<Box<str>, Arc<Built>>,
+}
+
+/// What lines inherit from the policy.
+#[derive(Debug)]
+struct Inherited {
+    stages: Vec<RawStage>,
+    freezes: Vec<Freeze>,
+    /// Whether the policy has no faults. Otherwise no line has stages.
+    is_usable: bool,
+}
+
+/// A line that was built from its files.
+#[derive(Debug)]
+struct Built {
+    /// The line's own file, and those of its releases, ordered by path.
+    files: Vec<ParsedFile>,
+    line: CheckedLine,
+    /// Whether its files contradict each other, so that it lacks something.
+    contradicts_itself: bool,
+    doubtful: Vec<Doubtful>,
+}
+
+impl Built {
+    fn of(raw: &RawLine, folder: &Folder<'_>, policy: Option<&RawPolicy>, readable: &RawPolicy) -> Self {
+        let releases = folder.releases.iter().filter_map(|file| raw_release(file.good()?));
+        let mut broken = Vec::new();
+        let line = Build { raw, broken: &mut broken }.line(policy, releases);
+        let contradicts_itself = !broken.is_empty();
+        let mut line = CheckedLine::of(line, &folder.unread());
+        // A line that has no stages here is one whose stages are unknown: an empty list of stages has
+        // already been reported as a fault of its file.
+        line.broken.retain(|one| one.rule != Rule::NoStages);
+        line.broken.splice(0..0, broken);
+        let files = folder.files().cloned().collect();
+        Self { files, line, contradicts_itself, doubtful: soaks(raw, readable).collect() }
+    }
+
+    fn is_of(&self, folder: &Folder<'_>) -> bool {
+        self.files.iter().map(|file| Arc::as_ptr(&file.0)).eq(folder.files().map(|file| Arc::as_ptr(&file.0)))
+    }
+}
+
+impl Assembler {
+    /// Builds the catalog from its present files, given in any order.
+    pub fn assemble<'a>(&mut self, files: impl IntoIterator<Item = &'a ParsedFile>) -> Reading {
+        let mut folders: BTreeMap<&str, Folder<'a>> = BTreeMap::new();
+        let mut policy = None;
+        let mut everybodys: Vec<Fault> = Vec::new();
+        let mut nobodys: Vec<Fault> = Vec::new();
+        let mut leftovers = Vec::new();
+        for file in files {
+            let place = &file.0.place;
+            if *place == Place::Leftover {
+                leftovers.push(file.path().to_owned());
             }
-        } else if !folder.releases.is_empty() {
-            let path = format!("{name}/line.yaml");
-            let message = format!("folder `{name}` has releases but no `line.yaml`");
-            let hint = format!("create it with `format: 1` and `line: \"{name}\"`");
-            folder.faults.push(Fault::new(&path, "", Spot::START, &message, &hint));
+            if let Some(name) = place.folder() {
+                let folder = folders.entry(name).or_default();
+                folder.faults.extend_from_slice(file.faults());
+                match place {
+                    Place::Line { .. } => folder.line = Some(file),
+                    Place::Release { .. } => folder.releases.push(file),
+                    _ => {}
+                }
+            } else if place.is_policy() {
+                everybodys.extend_from_slice(file.faults());
+            } else {
+                nobodys.extend_from_slice(file.faults());
+            }
+            if let Some(Content::Policy(raw)) = &file.0.content {
+                policy = Some(raw);
+            }
+        }
+        let no_policy = RawPolicy::default();
+        let readable = policy.unwrap_or(&no_policy);
+        let policy = everybodys.is_empty().then_some(readable);
+
+        self.inherit(readable, policy.is_some());
+        self.lines.retain(|name, _| folders.contains_key(&**name));
+        for (name, folder) in &mut folders {
+            folder.releases.sort_by(|a, b| a.path().cmp(b.path()));
+            let good = folder.line.and_then(ParsedFile::good);
+            if let Some(Content::Line(raw)) = good {
+                if !self.lines.get(*name).is_some_and(|built| built.is_of(folder)) {
+                    let built = Built::of(raw, folder, policy, readable);
+                    self.lines.insert((*name).into(), Arc::new(built));
+                }
+            } else {
+                self.lines.remove(*name);
+            }
+            if folder.line.is_none() && !folder.releases.is_empty() {
+                let path = format!("{name}/line.yaml");
+                let message = format!("folder `{name}` has releases but no `line.yaml`");
+                let hint = format!("create it with `format: 1` and `line: \"{name}\"`");
+                folder.faults.push(Fault::new(&path, "", Spot::START, &message, &hint));
+            }
+        }
+        let doubtful = self.lines.values().flat_map(|built| built.doubtful.iter().cloned()).collect();
+        let contradicts_itself =
+            |name: &str| self.lines.get(name).is_some_and(|built| built.contradicts_itself);
+        let unusable: Unusable = folders
+            .iter()
+            .filter(|(_, folder)| folder.line.is_some())
+            .filter(|(name, folder)| {
+                policy.is_none() || !folder.faults.is_empty() || contradicts_itself(name)
+            })
+            .filter_map(|(name, folder)| Some((LineName::parse(name).ok()?, folder.unread())))
+            .collect();
+        let (catalog, broken) =
+            Catalog::of_checked(self.lines.values().map(|built| built.line.clone()), &unusable);
+        let mut places = Places { folders: &folders, trees: HashMap::new() };
+        let faults: Vec<_> =
+            broken.iter().filter_map(|broken| Some((broken, places.fault(broken)?))).collect();
+        for (broken, fault) in faults {
+            if let Some(folder) = folders.get_mut(broken.line.as_str()) {
+                folder.faults.push(fault);
+            }
+        }
+        everybodys.sort();
+        let mut faults = nobodys;
+        faults.extend_from_slice(&everybodys);
+        let (mut by_line, mut salvaged) = (BTreeMap::new(), Vec::new());
+        for (name, mut folder) in folders {
+            if !everybodys.is_empty() || !folder.faults.is_empty() {
+                salvaged.extend(salvage(name, &folder, readable));
+            }
+            folder.faults.sort();
+            folder.faults.dedup();
+            faults.extend_from_slice(&folder.faults);
+            let mut all = [&everybodys[..], &folder.faults].concat();
+            all.sort();
+            if !all.is_empty() {
+                by_line.insert(name.to_owned(), all);
+            }
+        }
+        faults.sort();
+        leftovers.sort();
+        let catalog = catalog.with_salvaged(salvaged).with_loosened(readable.loosened.iter().cloned());
+        Reading { catalog, faulty: by_line, doubtful, faults, leftovers }
+    }
+
+    /// Forgets every line if the policy means something else for it than before.
+    fn inherit(&mut self, policy: &RawPolicy, is_usable: bool) {
+        let is_same = self.inherited.as_ref().is_some_and(|known| {
+            (&known.stages, &known.freezes, known.is_usable) == (&policy.stages, &policy.freezes, is_usable)
+        });
+        if !is_same {
+            let (stages, freezes) = (policy.stages.clone(), policy.freezes.clone());
+            self.inherited = Some(Arc::new(Inherited { stages, freezes, is_usable }));
+            self.lines.clear();
         }
     }
-    let is_broken = |name: &str| broken.iter().any(|broken: &Broken| broken.line.as_str() == name);
-    let unusable: Unusable = folders
-        .iter()
-        .filter(|(_, folder)| folder.line.is_some())
-        .filter(|(name, folder)| policy.is_none() || !folder.faults.is_empty() || is_broken(name))
-        .filter_map(|(name, folder)| Some((LineName::parse(name).ok()?, folder.unread())))
-        .collect();
-    let (catalog, more) = Catalog::assemble(lines, &unusable);
-    // A line that has no stages here is one whose stages are unknown: an empty list of stages has already
-    // been reported as a fault of its file.
-    broken.extend(more.into_iter().filter(|broken| broken.rule != Rule::NoStages));
-    let mut places = Places { folders: &folders, trees: HashMap::new() };
-    let faults: Vec<_> = broken.iter().filter_map(|broken| Some((broken, places.fault(broken)?))).collect();
-    for (broken, fault) in faults {
-        if let Some(folder) = folders.get_mut(broken.line.as_str()) {
-            folder.faults.push(fault);
-        }
-    }
-    everybodys.sort();
-    let mut faults = nobodys;
-    faults.extend_from_slice(&everybodys);
-    let (mut by_line, mut salvaged) = (BTreeMap::new(), Vec::new());
-    for (name, mut folder) in folders {
-        if !everybodys.is_empty() || !folder.faults.is_empty() {
-            salvaged.extend(salvage(name, &folder, readable));
-        }
-        folder.faults.sort();
-        folder.faults.dedup();
-        faults.extend_from_slice(&folder.faults);
-        let mut all = [&everybodys[..], &folder.faults].concat();
-        all.sort();
-        if !all.is_empty() {
-            by_line.insert(name.to_owned(), all);
-        }
-    }
-    faults.sort();
-    leftovers.sort();
-    let catalog = catalog.with_salvaged(salvaged).with_loosened(readable.loosened.iter().cloned());
-    Reading { catalog, faulty: by_line, doubtful, faults, leftovers }
 }
 
 /// Finds the soaks of a line that are probably not what its owner meant.
@@ -199,132 +283,5 @@ impl<'a> Places<'_, 'a> {
             (Some(root), at) => in_line(root, at),
         };
         Some((file, spot))
-    }
-}
-
-/// A line that is being built from its files.
-struct Build<'b> {
-    raw: &'b RawLine,
-    broken: &'b mut Vec<Broken>,
-}
-
-impl Build<'_> {
-    /// Builds a line from as much as could be read. A pause can name a stage by its channel. If the stages are
-    /// not all known, those that an entry or a pause mentions are added.
-    fn salvaged<'r>(
-        mut self,
-        policy: &RawPolicy,
-        raws: impl Iterator<Item = &'r RawRelease> + Clone,
-    ) -> Line {
-        let mut stages = self.stages(policy).unwrap_or_default();
-        let entered = raws.clone().flat_map(|raw| raw.entries.iter().map(|(stage, _)| stage));
-        for name in self.raw.paused.iter().map(|(stage, _)| stage).chain(entered) {
-            let paused = self.raw.paused(name);
-            let is_called = |stage: &&mut Stage| stage.names().any(|own| own.as_str() == name.as_str());
-            if stages.iter().any(|stage| stage.name == *name) {
-                continue;
-            }
-            if let Some(stage) = stages.iter_mut().find(is_called) {
-                stage.paused = paused;
-            } else if let Ok(channel) = ChannelName::of(&self.raw.line.name, name) {
-                stages.push(Stage { paused, ..Stage::new(name.clone(), channel) });
-            }
-        }
-        for stage in &mut stages {
-            stage.paused = stage.paused.take().or_else(|| self.raw.all_paused.clone());
-        }
-        Line { releases: self.releases(&stages, raws), stages, ..self.raw.line.clone() }
-    }
-
-    /// Builds the line. It gets no stages if the policy is faulty or the name of a channel is invalid.
-    fn line<'r>(mut self, policy: Option<&RawPolicy>, raws: impl Iterator<Item = &'r RawRelease>) -> Line {
-        let own = &self.raw.line;
-        let stages = policy.and_then(|policy| self.stages(policy)).unwrap_or_default();
-        let freezes = policy.map_or(&[][..], |policy| &policy.freezes);
-        let freezes = [freezes, &own.freezes].concat();
-        Line { freezes, releases: self.releases(&stages, raws), stages, ..own.clone() }
-    }
-
-    fn report(&mut self, at: At, rule: Rule) {
-        self.broken.push(Broken { line: self.raw.line.name.clone(), at, rule });
-    }
-
-    fn no_such_stage(&mut self, at: At, stage: &StageName, stages: &[Stage]) {
-        let stages = stages.iter().map(|stage| stage.name.clone()).collect();
-        let line = self.raw.line.name.clone();
-        self.report(at, Rule::NoSuchStage { line, stage: stage.clone(), stages });
-    }
-
-    /// Returns the line's own stages, or else the policy's. A stage inherits what it omits from the
-    /// policy's stage of the same name. Returns `None` if the name of a channel is invalid.
-    fn stages(&mut self, policy: &RawPolicy) -> Option<Vec<Stage>> {
-        let raw = self.raw;
-        let all = raw.stages.as_ref().unwrap_or(&policy.stages);
-        let mut stages = Vec::new();
-        for (place, own) in all.iter().enumerate() {
-            let name = &own.name;
-            let channel = own.channel.clone().map_or_else(|| ChannelName::of(&raw.line.name, name), Ok);
-            let channel = match channel {
-                Ok(channel) => channel,
-                Err(why) => {
-                    self.report(At::Stage(place), Rule::ChannelName { stage: name.clone(), why });
-                    continue;
-                }
-            };
-            let (paused, resumed) = (raw.paused(name), raw.resumed(name));
-            stages.push(Stage { paused, resumed, ..own.stage(&policy.stages, place, channel) });
-        }
-        for (paused, _) in
-            raw.paused.iter().filter(|(paused, _)| all.iter().all(|stage| stage.name != *paused))
-        {
-            self.no_such_stage(At::Pause(paused.clone()), paused, &stages);
-        }
-        for (resumed, _) in
-            raw.resumed.iter().filter(|(resumed, _)| all.iter().all(|stage| stage.name != *resumed))
-        {
-            self.no_such_stage(At::Resumed(resumed.clone(), 0), resumed, &stages);
-        }
-        (stages.len() == all.len()).then_some(stages)
-    }
-
-    fn releases<'r>(
-        &mut self,
-        stages: &[Stage],
-        raws: impl Iterator<Item = &'r RawRelease>,
-    ) -> BTreeMap<Version, Release> {
-        let mut raws: Vec<&RawRelease> = raws.collect();
-        raws.sort_by(|a, b| (&a.release.version, !a.named).cmp(&(&b.release.version, !b.named)));
-        let mut releases: Vec<Release> = raws.into_iter().map(|raw| self.release(raw, stages)).collect();
-        for pair in releases.windows(2).filter(|pair| pair[0].version == pair[1].version) {
-            let (first, version) = (pair[0].version.clone(), pair[1].version.clone());
-            let at = At::Release(version.clone(), Part::Version);
-            self.report(at, Rule::VersionTwice { version, first });
-        }
-        // Whatever a copy beside a release's own file lacks, it lifts no stop.
-        releases.dedup_by(|copy, own| {
-            let is_copy = copy.version == own.version;
-            if is_copy {
-                own.hold = own.hold.take().or_else(|| copy.hold.take());
-                own.yank = own.yank.take().or_else(|| copy.yank.take());
-            }
-            is_copy
-        });
-        // A map that is built in one go has no half-empty nodes. This makes the largest part of a catalog a
-        // third smaller in memory.
-        releases.into_iter().map(|release| (release.version.clone(), release)).collect()
-    }
-
-    fn release(&mut self, raw: &RawRelease, stages: &[Stage]) -> Release {
-        let version = &raw.release.version;
-        let mut entries = vec![None; stages.len()];
-        for (stage, entry) in &raw.entries {
-            if let Some(place) = stages.iter().position(|known| known.name == *stage) {
-                entries[place] = Some(entry.clone());
-            } else if !stages.is_empty() {
-                let at = At::Release(version.clone(), Part::Entry(stage.clone()));
-                self.no_such_stage(at, stage, stages);
-            }
-        }
-        Release { entries, ..raw.release.clone() }
     }
 }

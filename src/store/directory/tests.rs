@@ -388,3 +388,15 @@ fn keys_that_are_replaced_while_they_are_read_are_never_left_out() {
         assert!(read > 0, "nothing was ever read");
     });
 }
+
+#[test]
+fn an_edit_of_one_line_leaves_the_others_the_same_ones() {
+    let fixture = Fixture::new();
+    let directory = fixture.open();
+    let before = directory.read(later()).unwrap();
+    directory.commit(&before.revision, &[hold("1.8.2")], later()).unwrap();
+    let after = directory.read(later()).unwrap();
+    let lines = before.reading.catalog.shared_lines().zip(after.reading.catalog.shared_lines());
+    let same: Vec<_> = lines.map(|(one, other)| (one.name.as_str(), Arc::ptr_eq(one, other))).collect();
+    assert_eq!(same, [("1.7", true), ("1.8", false)]);
+}

@@ -181,7 +181,8 @@ fn read(files: &[Planned], Base { listing, cache, .. }: Base<'_>) -> Reading {
         files.iter().map(|file| parse(Source { path: &file.key, bytes: file.text.as_bytes() })).collect();
     let replaced = |path: &str| files.iter().any(|file| file.key == path);
     let kept = cache.files.iter().filter(|(path, _)| !replaced(path)).filter_map(|(_, file)| file.parsed());
-    assembled(kept.chain(&new), listing, cache)
+    // What other readers share stays that of the files as they are now.
+    assembled(&mut cache.assembler.clone(), kept.chain(&new), listing, &cache.files)
 }
 
 impl Plan {
