@@ -30,6 +30,7 @@ use crate::domain::report::Report;
 use crate::domain::restraint::Remembered;
 use crate::domain::{Time, chain};
 use crate::publish::Publication;
+use crate::publish::evidence::Found;
 use crate::signing::Signer;
 use crate::signing::trust::Checked;
 use crate::store::port::{CatalogStore, PayloadStore, StateStore};
@@ -75,6 +76,8 @@ pub struct Promoter {
     clock_watch: ClockWatch,
     watching: Watching,
     checked: Checked,
+    /// The evidence for the catalog as it was last read.
+    found: Found,
     /// The catalog as it was last read.
     read: Option<Read>,
     /// What the next catalog is compared with.
@@ -145,6 +148,7 @@ impl Promoter {
             clock_watch: ClockWatch::default(),
             watching,
             checked: Checked::default(),
+            found: Found::default(),
             read: None,
             is_stored,
             memory,

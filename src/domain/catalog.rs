@@ -171,6 +171,17 @@ impl Catalog {
         self
     }
 
+    /// Returns the catalog with lines that differ from its own in their evidence only. `with` finds one by its
+    /// name.
+    pub fn with_evidence(mut self, with: impl Fn(&LineName) -> Option<Arc<Line>>) -> Self {
+        for (name, line) in &mut self.lines {
+            if let Some(with) = with(name) {
+                *line = with;
+            }
+        }
+        self
+    }
+
     /// Returns the catalog with faulty lines as far as they can be read.
     pub fn with_salvaged(mut self, lines: impl IntoIterator<Item = Line>) -> Self {
         self.salvaged = lines.into_iter().map(|line| (line.name.clone(), Arc::new(line))).collect();

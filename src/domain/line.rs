@@ -146,6 +146,13 @@ impl Stage {
 }
 
 impl Line {
+    /// Whether another line is the same, leaving their releases aside.
+    pub fn is_the_same_but_for_releases(&self, other: &Self) -> bool {
+        let Self { name, title, prefix, follows, stages, freezes, retired, releases: _ } = self;
+        (name, title, prefix, follows) == (&other.name, &other.title, &other.prefix, &other.follows)
+            && (stages, freezes, retired) == (&other.stages, &other.freezes, &other.retired)
+    }
+
     /// The prefix of the line's versions; `None` if they are [unknown](Prefix::NONE).
     pub fn known_prefix(&self) -> Option<Prefix> {
         (self.prefix != Prefix::NONE).then_some(self.prefix)

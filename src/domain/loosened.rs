@@ -17,7 +17,7 @@ pub struct Loosened {
 
 /// What a record takes back, such as `hold/1.8.4` or `freeze/1.8/2017-12-22T00:00:00Z`. Without a line, it is
 /// that of every line, as the policy sets it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum What {
     Freeze {
         line: Option<LineName>,

@@ -7,6 +7,7 @@
 mod history;
 mod remembered;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -56,6 +57,27 @@ pub enum Limit {
     Barrier(Version),
 }
 
+/// The places of restraints in a list, by the names under which records take them back. Large catalogs have
+/// thousands of restraints, so none is looked for among all others.
+struct Places(HashMap<What, Vec<usize>>);
+
+impl Places {
+    fn of(all: &[Restraint]) -> Self {
+        let mut places = Self(HashMap::with_capacity(all.len()));
+        all.iter().enumerate().for_each(|(place, one)| places.add(one, place));
+        places
+    }
+
+    fn add(&mut self, one: &Restraint, place: usize) {
+        self.0.entry(one.what()).or_default().push(place);
+    }
+
+    /// The place of the first restraint in `all` that demands the same.
+    fn find(&self, all: &[Restraint], one: &Restraint) -> Option<usize> {
+        self.0.get(&one.what())?.iter().copied().find(|place| all[*place].is_same(one))
+    }
+}
+
 /// Whether a catalog still has a restraint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
@@ -93,16 +115,17 @@ impl Restraint {
     /// What to compare the next catalog with, after a catalog was compared with `before`: its own restraints,
     /// and those that it lost or that cannot be found in it.
     pub fn remembered(before: Vec<Self>, catalog: &Catalog, now: Time) -> Vec<Self> {
-        let known = |own: &Self| before.iter().find(|one| one.is_same(own)).unwrap_or(own).past.clone();
-        let mut all = Self::carried_on(Self::all(catalog, now), before.iter(), catalog, now, known);
-        let own = all.len();
-        for one in before {
-            let is_gone = matches!(one.find(catalog, now), Found::Less | Found::Unknown);
-            if is_gone && !one.has_ended(now) && !all[..own].iter().any(|own| own.is_same(&one)) {
-                all.push(one);
-            }
-        }
-        all
+        let places = Places::of(&before);
+        let known = |own: &Self| places.find(&before, own).map_or(own, |place| &before[place]).past.clone();
+        let own = Self::carried_on(Self::all(catalog, now), before.iter(), catalog, now, known);
+        let places = Places::of(&own);
+        let is_gone = |one: &Self| {
+            matches!(one.find(catalog, now), Found::Less | Found::Unknown)
+                && !one.has_ended(now)
+                && places.find(&own, one).is_none()
+        };
+        let gone: Vec<Self> = before.into_iter().filter(is_gone).collect();
+        [own, gone].concat()
     }
 
     /// The name under which a record takes it back.
@@ -167,13 +190,14 @@ impl Restraint {
 
     /// All restraints of two lists. One that is in both is taken back only by a record that is new to both.
     pub fn union(mut known: Vec<Self>, others: Vec<Self>) -> Vec<Self> {
+        let mut places = Places::of(&known);
         for other in others {
-            match known.iter_mut().find(|one| one.is_same(&other)) {
-                Some(one) => {
-                    one.add_past(other.past);
-                    one.lost_in = one.lost_in.take().or(other.lost_in);
-                }
-                None => known.push(other),
+            if let Some(one) = places.find(&known, &other).map(|place| &mut known[place]) {
+                one.add_past(other.past);
+                one.lost_in = one.lost_in.take().or(other.lost_in);
+            } else {
+                places.add(&other, known.len());
+                known.push(other);
             }
         }
         known
@@ -234,7 +258,8 @@ impl Restraint {
         now: Time,
         known: impl Fn(&Self) -> Vec<Event>,
     ) -> Vec<Self> {
-        let is_own = |one: &Self| own.iter().any(|own| own.is_same(one));
+        let places = Places::of(&own);
+        let is_own = |one: &Self| places.find(&own, one).is_some();
         let gone: Vec<&Self> = before.filter(|one| !one.has_ended(now) && !is_own(one)).collect();
         for one in &mut own {
             let mut past = known(one);

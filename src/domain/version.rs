@@ -116,6 +116,13 @@ impl fmt::Display for Version {
 
 as_text!(Version, VersionError);
 
+impl Version {
+    /// Whether an equal version is also written with, or without, the leading `v`.
+    pub fn is_spelt_like(&self, other: &Self) -> bool {
+        (self.v, &self.number) == (other.v, &other.number)
+    }
+}
+
 impl PartialEq for Version {
     fn eq(&self, other: &Self) -> bool {
         self.number == other.number

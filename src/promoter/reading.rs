@@ -12,12 +12,11 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::chain;
 use crate::domain::channel::LineName;
-use crate::domain::release::Release;
 use crate::domain::restraint::{Remembered, Restraint};
 use crate::domain::stop::Stop;
 use crate::domain::version::Version;
 use crate::publish::continuity::{Trusted, published, trusted};
-use crate::publish::evidence::with_evidence;
+use crate::publish::evidence::Files;
 use crate::signing::trust::{Trust, TrustError};
 use crate::store::port::{Revision, Snapshot};
 
@@ -41,7 +40,7 @@ pub(super) struct Read {
 impl Promoter {
     /// Puts back what the catalog of a snapshot has lost, and gathers the evidence for each release. `at` is the
     /// time of the turn. Also returns what the next catalog is compared with.
-    pub(super) fn take(&self, mut snapshot: Snapshot, at: Time) -> (Read, Remembered) {
+    pub(super) fn take(&mut self, mut snapshot: Snapshot, at: Time) -> (Read, Remembered) {
         // Nobody else holds the reading, so this moves the catalog instead of copying it.
         let mut reading = Arc::unwrap_or_clone(std::mem::take(&mut snapshot.reading));
         if let Some(last) = self.last.as_deref() {
@@ -55,9 +54,13 @@ impl Promoter {
         let trust_kept = kept.as_ref().map(|why| chain(why));
         let now = self.clock.now();
         let payloads = &self.setup.payloads;
-        let payload = |release: &Release| payloads.check(release, now);
-        let usable = trust.as_ref().map(Option::as_ref);
-        let manifest = |version: &_| snapshot.manifest(version);
+        let files = Files {
+            trust: trust.as_ref().map(Option::as_ref),
+            manifest: &|version| snapshot.manifest(version),
+            payload: &|release| payloads.check(release, now),
+            checked: &self.checked,
+            may_have_changed: &|_| true,
+        };
         let lost = Restraint::lost(&self.memory.restraints, &reading.catalog, at);
         let memory = self.memory.clone();
         let memory = if self.watching.is_unsettled() {
@@ -73,14 +76,10 @@ impl Promoter {
             let version = what.release().map(tracing::field::display);
             tracing::warn!(%line, version, key = what.key(), "a stop is dated ahead of this machine's clock, so it takes effect at once");
         }
-        let catalog = with_evidence(stopped, usable, &manifest, &payload, &self.checked);
-        let manifests = catalog
-            .lines()
-            .flat_map(|line| line.releases.keys())
-            .filter_map(|version| Some((version.clone(), snapshot.manifest(version).ok()??)))
-            .collect();
+        let catalog = self.found.add_to(stopped, &files);
+        let manifests = self.found.manifests();
         let mut faulty = reading.faulty_lines(Path::new(""));
-        for (line, error) in usable.ok().flatten().into_iter().flat_map(Trust::broken) {
+        for (line, error) in files.trust.ok().flatten().into_iter().flat_map(Trust::broken) {
             faulty.entry(line.clone()).or_insert_with(|| chain(error));
         }
         let read = Read {

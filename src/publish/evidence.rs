@@ -1,11 +1,16 @@
 //! The evidence for each release: its signed manifest and its payload files.
 
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::domain::catalog::Catalog;
+use crate::domain::channel::LineName;
 use crate::domain::line::Line;
 use crate::domain::release::{Evidence, ManifestFault, ManifestState, PayloadState, Release};
 use crate::domain::version::Version;
+use crate::formats::tuf::Signers;
 use crate::signing::trust::{Checked, Trust, TrustError};
 
 /// Adds the evidence for every release to a catalog. If the keys cannot be used, no release counts as
@@ -16,26 +21,214 @@ use crate::signing::trust::{Checked, Trust, TrustError};
 pub fn with_evidence(
     catalog: Catalog,
     trust: Result<Option<&Trust>, &TrustError>,
-    manifest: &(dyn Fn(&Version) -> Result<Option<Bytes>, String> + Sync),
+    manifest: &(dyn Fn(&Version) -> Stored + Sync),
     payload: &(dyn Fn(&Release) -> PayloadState + Sync),
     checked: &Checked,
 ) -> Catalog {
-    let find = |line: &Line, release: &Release| Evidence {
-        manifest: match trust {
-            Ok(None) => ManifestState::NoTrust,
-            Ok(Some(trust)) => match manifest(&release.version) {
-                Ok(raw) => trust.manifest_state(line, release, raw.as_ref(), checked),
-                Err(why) => ManifestFault::Unreadable(why).into(),
+    let files = Files { trust, manifest, payload, checked, may_have_changed: &|_| true };
+    Found::default().add_to(catalog, &files)
+}
+
+/// A signed manifest as it is stored, if there is one, or why it cannot be read.
+pub type Stored = Result<Option<Bytes>, String>;
+
+/// The files that the evidence is found in.
+pub struct Files<'f> {
+    pub trust: Result<Option<&'f Trust>, &'f TrustError>,
+    /// Returns a version's `release.json`. Called from several threads, as is `payload`.
+    pub manifest: &'f (dyn Fn(&Version) -> Stored + Sync),
+    /// Returns the state of a release's payload files.
+    pub payload: &'f (dyn Fn(&Release) -> PayloadState + Sync),
+    pub checked: &'f Checked,
+    /// Whether a release's manifest or payload files may have changed since evidence was found last.
+    pub may_have_changed: &'f (dyn Fn(&Version) -> bool + Sync),
+}
+
+/// The evidence that was found last.
+///
+/// A line is the same one as the last time, with its evidence, if its files, the keys and its role are the
+/// same. In any other line, a manifest is verified again only if the manifest or its release has changed.
+#[derive(Debug, Default)]
+pub struct Found {
+    lines: BTreeMap<LineName, OfLine>,
+}
+
+#[derive(Debug)]
+struct OfLine {
+    /// The line without the evidence.
+    bare: Arc<Line>,
+    keys: Keys,
+    /// The manifest of each release, in the order of the versions.
+    manifests: Vec<Stored>,
+    /// The line with the evidence.
+    line: Arc<Line>,
+}
+
+/// What shows whether a line's manifests are signed.
+#[derive(Debug, PartialEq)]
+enum Keys {
+    /// The catalog has no keys.
+    None,
+    /// They cannot be used, for this reason.
+    Unusable(String),
+    /// The line's role, why it cannot be used, and who may sign it.
+    Role { role: Option<Bytes>, broken: Option<String>, signers: Option<Signers> },
+}
+
+impl Keys {
+    fn of(trust: Result<Option<&Trust>, &TrustError>, line: &LineName) -> Self {
+        match trust {
+            Ok(None) => Self::None,
+            Ok(Some(trust)) => Self::Role {
+                role: trust.line(line).map(|role| role.raw().clone()),
+                broken: trust.broken().get(line).map(ToString::to_string),
+                signers: trust.line_authority(line).map(Signers::of),
             },
-            Err(error) => ManifestFault::Keys(error.to_string()).into(),
-        },
-        payload: payload(release),
-    };
-    let all: Vec<(&Line, &Release)> =
-        catalog.lines().flat_map(|line| line.releases.values().map(move |release| (line, release))).collect();
-    // `map_evidence` visits releases in the same order: by line and by version.
-    let mut found = shared_out(&all, |(line, release)| find(line, release)).into_iter();
-    catalog.map_evidence(|_| found.next().unwrap_or_default())
+            Err(error) => Self::Unusable(error.to_string()),
+        }
+    }
+}
+
+/// What was found for one release before.
+#[derive(Clone, Copy)]
+struct Before<'k> {
+    manifest: &'k Stored,
+    evidence: &'k Evidence,
+}
+
+/// One release whose evidence is needed.
+struct Wanted<'k> {
+    line: &'k Line,
+    release: &'k Release,
+    /// `None` if the release or its line has changed.
+    before: Option<Before<'k>>,
+    may_have_changed: bool,
+}
+
+impl Found {
+    /// Adds the evidence for every release to a catalog, and keeps it for the next time.
+    pub fn add_to(&mut self, catalog: Catalog, files: &Files<'_>) -> Catalog {
+        let mut before = std::mem::take(&mut self.lines);
+        let mut wanted = Vec::new();
+        let mut searched = Vec::new();
+        let known: Vec<_> = catalog.shared_lines().map(|line| (line, before.remove(&line.name))).collect();
+        for (line, known) in &known {
+            let keys = Keys::of(files.trust, &line.name);
+            let known = known.as_ref().filter(|known| known.keys == keys);
+            let is_same = known.is_some_and(|known| Arc::ptr_eq(&known.bare, line));
+            if is_same && !line.releases.keys().any(|version| (files.may_have_changed)(version)) {
+                searched.push(None);
+                continue;
+            }
+            let known = known.filter(|known| known.bare.is_the_same_but_for_releases(line));
+            let mut found = known.map(OfLine::found).unwrap_or_default();
+            searched.push(Some(keys));
+            wanted.extend(line.releases.values().map(|release| {
+                Wanted {
+                    line,
+                    release,
+                    before: found
+                        .remove(&release.version)
+                        .filter(|(bare, _)| is_unchanged(bare, release))
+                        .map(|(_, found)| found),
+                    may_have_changed: (files.may_have_changed)(&release.version),
+                }
+            }));
+        }
+        let mut evidence = shared_out(&wanted, |one| files.find(one)).into_iter();
+        drop(wanted);
+        let lines = known.into_iter().zip(searched).filter_map(|((bare, known), searched)| {
+            let of_line = match searched {
+                None => known?,
+                Some(keys) => {
+                    let found = evidence.by_ref().take(bare.releases.len());
+                    OfLine::of(bare, keys, found, known)
+                }
+            };
+            Some((bare.name.clone(), of_line))
+        });
+        self.lines = lines.collect();
+        catalog.with_evidence(|line| self.lines.get(line).map(|found| Arc::clone(&found.line)))
+    }
+
+    /// The signed manifests that were found, by version.
+    pub fn manifests(&self) -> HashMap<Version, Bytes> {
+        let all = self.lines.values().flat_map(|found| found.bare.releases.keys().zip(&found.manifests));
+        all.filter_map(|(version, stored)| Some((version.clone(), stored.as_ref().ok()?.clone()?))).collect()
+    }
+}
+
+impl OfLine {
+    fn of(
+        bare: &Arc<Line>,
+        keys: Keys,
+        found: impl Iterator<Item = (Stored, Evidence)>,
+        known: Option<Self>,
+    ) -> Self {
+        let (manifests, evidence): (Vec<Stored>, Vec<Evidence>) = found.unzip();
+        let known = known.filter(|known| {
+            let before = known.line.releases.values().map(|release| &release.evidence);
+            Arc::ptr_eq(&known.bare, bare) && before.eq(&evidence)
+        });
+        let line = known.map_or_else(
+            || {
+                let mut line = Line::clone(bare);
+                for (release, evidence) in line.releases.values_mut().zip(evidence) {
+                    release.evidence = evidence;
+                }
+                Arc::new(line)
+            },
+            |known| known.line,
+        );
+        Self { bare: Arc::clone(bare), keys, manifests, line }
+    }
+
+    /// What was found for each release, with the release as it was.
+    fn found(&self) -> HashMap<&Version, (&Release, Before<'_>)> {
+        let releases = self.bare.releases.values().zip(self.line.releases.values()).zip(&self.manifests);
+        let found = releases.map(|((bare, release), manifest)| {
+            (&bare.version, (bare, Before { manifest, evidence: &release.evidence }))
+        });
+        found.collect()
+    }
+}
+
+/// Whether a release is as it was, also in how its version is spelt: that is the name of its folder.
+fn is_unchanged(before: &Release, release: &Release) -> bool {
+    before == release && before.version.is_spelt_like(&release.version)
+}
+
+impl Files<'_> {
+    fn find(&self, wanted: &Wanted<'_>) -> (Stored, Evidence) {
+        let Wanted { line, release, before, may_have_changed } = *wanted;
+        if let Some(Before { manifest, evidence }) = before.filter(|_| !may_have_changed) {
+            return (manifest.clone(), evidence.clone());
+        }
+        let stored = (self.manifest)(&release.version);
+        let known = before.filter(|before| is_same(before.manifest, &stored));
+        let manifest = match known {
+            Some(known) => known.evidence.manifest.clone(),
+            None => self.verify(line, release, &stored),
+        };
+        (stored, Evidence { manifest, payload: (self.payload)(release) })
+    }
+
+    fn verify(&self, line: &Line, release: &Release, stored: &Stored) -> ManifestState {
+        match (self.trust, stored) {
+            (Ok(None), _) => ManifestState::NoTrust,
+            (Ok(Some(trust)), Ok(raw)) => trust.manifest_state(line, release, raw.as_ref(), self.checked),
+            (Ok(Some(_)), Err(why)) => ManifestFault::Unreadable(why.clone()).into(),
+            (Err(error), _) => ManifestFault::Keys(error.to_string()).into(),
+        }
+    }
+}
+
+/// Whether two stored manifests are the same. Most are the same bytes in memory.
+fn is_same(one: &Stored, other: &Stored) -> bool {
+    match (one, other) {
+        (Ok(Some(one)), Ok(Some(other))) if one.as_ptr() == other.as_ptr() => one.len() == other.len(),
+        _ => one == other,
+    }
 }
 
 /// Does the same work for many items, on all processors, and returns the results in the order of the items.
@@ -56,3 +249,6 @@ pub(super) fn shared_out<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + S
         shares.into_iter().flat_map(join).collect()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! What a server remembers of restraints, and what it cannot read any more.
 
-use super::{Limit, Restraint};
+use super::{Limit, Places, Restraint};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::loosened::What;
@@ -36,14 +36,13 @@ impl Remembered {
     /// count; what else it has or lacks may be half of an edit.
     #[must_use]
     pub fn after_unsettled(self, catalog: &Catalog, now: Time) -> Self {
-        let mut restraints = self.restraints;
-        for one in Restraint::all(catalog, now) {
-            let is_stop = matches!(one.limit, Limit::Hold { .. } | Limit::Yank { .. } | Limit::Pause { .. });
-            if is_stop && !restraints.iter().any(|known| known.is_same(&one)) {
-                restraints.push(one);
-            }
-        }
-        Self { restraints, ..self }
+        let places = Places::of(&self.restraints);
+        let is_new_stop = |one: &Restraint| {
+            matches!(one.limit, Limit::Hold { .. } | Limit::Yank { .. } | Limit::Pause { .. })
+                && places.find(&self.restraints, one).is_none()
+        };
+        let new: Vec<Restraint> = Restraint::all(catalog, now).into_iter().filter(is_new_stop).collect();
+        Self { restraints: [self.restraints, new].concat(), ..self }
     }
 
     /// What was forgotten, unless a record of the catalog says that this does not matter.
