@@ -38,6 +38,7 @@ mod as_text;
 mod chain;
 pub(crate) mod named;
 pub mod span;
+pub(crate) mod steps;
 pub mod suggest;
 
 #[cfg(test)]

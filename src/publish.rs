@@ -47,7 +47,7 @@ use part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 pub use publication::Publication;
 use publication::TufFile;
 use served::kept_or_signed;
-use updates::{Known, json, known, updates};
+use updates::{channel_updates, json, line_updates};
 
 /// Online documents are signed again after this time, long before they expire, so that a server can be down
 /// for a weekend. Clients that check freshness also see that the server is alive.
@@ -143,7 +143,6 @@ fn parts(inputs: &Inputs<'_>, catalog: &Catalog) -> Result<Vec<Arc<Part>>, Publi
     let lines: BTreeSet<&LineName> =
         catalog.lines().map(|line| &line.name).chain(decided.refused.keys()).chain(delegated).collect();
     let mut releases = releases(inputs, catalog);
-    let known = known(catalog, now);
     let views = Views::new(catalog, &decided.decisions, now).not_promoting(decided.not_promoting);
     let part = |name: &LineName| {
         let mut part = Part::empty(name.clone());
@@ -151,8 +150,9 @@ fn parts(inputs: &Inputs<'_>, catalog: &Catalog) -> Result<Vec<Arc<Part>>, Publi
         part.releases = releases.remove(name).unwrap_or_default();
         if let Some(line) = catalog.line(name) {
             part.prefix = line.known_prefix();
-            part.known.clone_from(&known[&line.prefix].versions);
-            part.channels = channels(inputs, (catalog, &views, &known), line, &part.releases)?;
+            part.follows = line.follows.as_ref().map(|follows| follows.line.clone());
+            part.updates = line_updates(catalog, &views, line);
+            part.channels = channels(inputs, (catalog, &views), line, &part.releases)?;
         }
         Ok(Arc::new(part))
     };
@@ -233,7 +233,7 @@ fn release_documents(inputs: &Inputs<'_>, explanation: &Explanation<'_>) -> Rele
 /// The documents of every channel of a line: its manifest and its answers.
 fn channels<'a>(
     inputs: &'a Inputs<'_>,
-    (catalog, views, known): (&'a Catalog, &Views<'a>, &Known),
+    (catalog, views): (&'a Catalog, &Views<'a>),
     line: &'a Line,
     releases: &BTreeMap<Version, ReleaseDocuments>,
 ) -> Result<Vec<ChannelDocuments>, PublishError> {
@@ -250,7 +250,8 @@ fn channels<'a>(
         let served = before.map(|before| &before.manifest);
         let manifest = kept_or_signed(wanted, served, trust.channels_authority(), online, now)?;
         let refusal = decided.refused.get(&line.name);
-        let updates = updates(catalog, views, known, channel, refusal, before.map(|before| &before.updates));
+        let reuse = before.map(|before| &before.updates);
+        let updates = channel_updates(catalog, views, channel, refusal, reuse);
         documents.push(ChannelDocuments { manifest, updates });
     }
     Ok(documents)

@@ -111,6 +111,35 @@ pub(crate) fn any_catalog() -> impl Strategy<Value = Catalog> {
     })
 }
 
+/// A line that follows some earlier one of a list, or none, is built of such lives, and may have been paused
+/// or retired, or call its first stage by another name.
+type Growth = (Option<prop::sample::Index>, Vec<Life>, [Option<i64>; 2], Option<i64>, bool);
+
+/// Six lines that follow each other in any way, in any order of their numbers.
+pub(crate) fn any_forest() -> impl Strategy<Value = Catalog> {
+    let growth = (
+        prop::option::weighted(0.8, any::<prop::sample::Index>()),
+        prop::collection::vec(life(), 0..5),
+        prop::array::uniform2(prop::option::weighted(0.1, 0..60_i64)),
+        prop::option::weighted(0.1, 0..60_i64),
+        any::<bool>(),
+    );
+    let order = Just(["1.1", "1.2", "1.3", "1.4", "1.5", "1.6"]).prop_shuffle();
+    (order, prop::collection::vec(growth, 6)).prop_map(|(names, growths): (_, Vec<Growth>)| {
+        let grown = growths.into_iter().enumerate();
+        catalog(grown.map(|(place, (before, lives, paused, retired, is_renamed))| {
+            let before = before.filter(|_| place > 0).map(|before| names[before.index(place)]);
+            let mut line = build(names[place], before, &lives, &[], paused[1]);
+            line.stages[0].paused = paused[0].map(|at| event(day(at), "paused"));
+            line.retired = retired.map(|at| event(day(at), "retired"));
+            if is_renamed {
+                line.stages[0].name = "candidate".parse().unwrap();
+            }
+            line
+        }))
+    })
+}
+
 /// Makes the promotions that are due, as a promoter does.
 fn promote(catalog: Catalog, now: Time) -> Catalog {
     let changes: Vec<Change> = decide(&catalog, now)

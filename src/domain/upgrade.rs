@@ -4,14 +4,15 @@
 //! construction, since only higher versions are considered as targets.
 
 mod coming;
+mod expected;
 mod gate;
+mod paths;
 #[cfg(test)]
 mod tests;
 mod view;
 
 use std::ops::Bound;
 
-use super::Time;
 use super::catalog::{Catalog, ChannelRef};
 use super::channel::ChannelName;
 use super::line::Line;
@@ -19,9 +20,11 @@ use super::named::{named, tagged};
 use super::promotion::Decision;
 use super::release::{Event, Release, Yank};
 use super::version::Version;
+use super::{Time, steps};
 
 pub use coming::{Behind, Coming, First, Newer, When, Withdrawn};
 use gate::MinorGate;
+pub use paths::{Paths, Relation};
 use view::Towards;
 pub use view::Views;
 
@@ -102,13 +105,13 @@ tagged! {
             through: ChannelRef<'a>,
             coming: Option<Box<Coming<'a>>>,
         } = "minor_gate",
-        /// The cluster's release was yanked, and `through` offers nothing higher that may be installed: the
-        /// cluster's channel, or the channel that its upgrade path leads through. `barrier` must be
+        /// The cluster's release was yanked, and nothing higher may be installed from the cluster's channel
+        /// or, if its upgrade path leads through another one, from the channel `through`. `barrier` must be
         /// installed first, if it is what bars the way to a higher one. `fix` is the next release expected,
         /// if any.
         Yanked {
             yank: &'a Yank,
-            through: ChannelRef<'a>,
+            through: Option<ChannelRef<'a>>,
             barrier: Option<&'a Version>,
             fix: Option<Box<Coming<'a>>>,
         } = "yanked",
@@ -137,7 +140,27 @@ pub fn entry<'a>(catalog: &'a Catalog, line: &'a Line, now: Time) -> Option<Step
     MinorGate::new(catalog, line, now).required()
 }
 
-impl Advice<'_> {
+impl<'a> Advice<'a> {
+    /// The advice for a release that is above everything that its channel offers.
+    pub fn ahead() -> Self {
+        Self::None { code: NoneCode::Ahead, newer: Box::default() }
+    }
+
+    /// The advice for a release from which no upgrade path leads to its channel. `stay` is the channel to follow
+    /// in its own line.
+    pub const fn stay(stay: ChannelRef<'a>) -> Self {
+        Self::Blocked(Blocked::NoWay { stay })
+    }
+
+    /// The same advice for a channel whose line can be entered from `take`.
+    #[must_use]
+    fn entered_from(mut self, from: Option<Step<'a>>) -> Self {
+        if let Self::Blocked(Blocked::MinorGate { take, .. }) = &mut self {
+            *take = from;
+        }
+        self
+    }
+
     /// The action's name in JSON: `update`, `none`, `wait` or `blocked`.
     pub const fn action(&self) -> &'static str {
         match self {
@@ -173,7 +196,7 @@ impl Advice<'_> {
 /// `decisions` must come from [`super::promotion::decide`] for the same catalog and time.
 pub fn answer<'a>(
     catalog: &'a Catalog,
-    decisions: &[Decision<'a>],
+    decisions: &'a [Decision<'a>],
     channel: &ChannelName,
     current: &Version,
     now: Time,
@@ -188,7 +211,7 @@ impl<'a> Views<'a> {
         let own = self.catalog.line_of(current);
         let known = own.and_then(|line| Some((line, line.releases.get(current)?)));
         let advice = match known.filter(|(_, release)| release.is_known(self.now)) {
-            Some((line, release)) => self.known(channel, &self.relation(line, channel.line), release),
+            Some((line, release)) => self.known(channel, line, release),
             None if own.is_some_and(|line| line.name == channel.line.name) => {
                 self.unknown_in_line(channel, Bound::Excluded(current))
             }
@@ -201,58 +224,51 @@ impl<'a> Views<'a> {
         Answer { channel, advice }
     }
 
-    /// The advice for a cluster on a known release. `relation` is how the release's line relates to the
-    /// channel's line.
-    pub fn known(
-        &self,
-        channel: ChannelRef<'a>,
-        relation: &Relation<'a>,
-        current: &'a Release,
-    ) -> Advice<'a> {
-        if let Some(pause) = channel.stage().paused(self.now) {
-            return Advice::Wait(Wait::Paused { pause, channel });
+    /// The advice for a cluster on a known release of the line `own`.
+    pub fn known(&self, channel: ChannelRef<'a>, own: &'a Line, current: &'a Release) -> Advice<'a> {
+        steps::count();
+        if let Some(paused) = self.paused(channel) {
+            return paused;
         }
-        match relation {
+        let goal = channel.line;
+        match self.paths.relation(&own.name, &goal.name) {
             Relation::Own => self.in_line(channel, Bound::Excluded(&current.version), Some(current)),
-            Relation::Before { own, after } => self.onwards(channel, own, after, current),
-            Relation::After => self.ahead(channel, current),
-            Relation::Apart { own } => {
-                if self.view(channel).latest().is_some_and(|latest| latest.version < current.version) {
-                    self.ahead(channel, current)
+            Relation::Before { after } if *after == goal.name => self.into_line(channel, own, current),
+            Relation::Before { after } => {
+                let after = self.catalog.line(after).expect("the paths are those of the catalog");
+                self.beyond(own, after, current).entered_from(self.take(goal, current))
+            }
+            Relation::After => self.above(current),
+            Relation::Apart => {
+                if self.latest(channel).is_some_and(|latest| latest.version < current.version) {
+                    self.above(current)
                 } else {
-                    Advice::Blocked(Blocked::NoWay { stay: channel.counterpart(own) })
+                    Advice::stay(channel.counterpart(own))
                 }
             }
         }
     }
 
-    /// The advice for a release of another line that is above everything that the channel offers.
-    fn ahead(&self, channel: ChannelRef<'a>, current: &'a Release) -> Advice<'a> {
-        match current.yanked(self.now) {
-            Some(yank) => {
-                Advice::Blocked(Blocked::Yanked { yank, through: channel, barrier: None, fix: None })
-            }
-            None => Advice::None { code: NoneCode::Ahead, newer: Box::default() },
-        }
+    /// The advice for every cluster that follows a paused channel.
+    pub fn paused(&self, channel: ChannelRef<'a>) -> Option<Advice<'a>> {
+        let pause = channel.stage().paused(self.now)?;
+        Some(Advice::Wait(Wait::Paused { pause, channel }))
     }
 
-    /// How the line of a cluster's release relates to the line of its channel.
-    pub fn relation(&self, own: &'a Line, goal: &'a Line) -> Relation<'a> {
-        if own.name == goal.name {
-            Relation::Own
-        } else if let Some(after) = self.line_after(own, goal) {
-            Relation::Before { own, after }
-        } else if self.line_after(goal, own).is_some() {
-            Relation::After
-        } else {
-            Relation::Apart { own }
+    /// The advice for a release that is above everything that its channel, one of another line, offers. It
+    /// is the same for all such channels.
+    pub fn above(&self, current: &'a Release) -> Advice<'a> {
+        steps::count();
+        match current.yanked(self.now) {
+            Some(yank) => Advice::Blocked(Blocked::Yanked { yank, through: None, barrier: None, fix: None }),
+            None => Advice::ahead(),
         }
     }
 
     /// The two versions at which the advice for unknown versions of other lines changes: the latest of the
     /// channel, and the one below which no version could pass the minor gate.
     pub fn landmarks(&self, channel: ChannelRef<'a>) -> [Option<&'a Version>; 2] {
-        let latest = self.view(channel).latest().map(|latest| &latest.version);
+        let latest = self.latest(channel).map(|latest| &latest.version);
         [latest, self.gate(channel.line).top()]
     }
 
@@ -264,6 +280,7 @@ impl<'a> Views<'a> {
         above: Bound<&Version>,
         current: Option<&'a Release>,
     ) -> Advice<'a> {
+        steps::count();
         let view = self.view(channel);
         let yank = current.and_then(|current| current.yanked(self.now));
         match (view.towards(above), yank, current) {
@@ -277,8 +294,8 @@ impl<'a> Views<'a> {
             }
             (Towards::Barrier { version }, ..) => self.behind(channel, version, above),
             (Towards::Nothing, Some(yank), _) => {
-                let (through, fix) = (channel, view.coming(above).map(Box::new));
-                Advice::Blocked(Blocked::Yanked { yank, through, barrier: None, fix })
+                let fix = view.coming(above).map(Box::new);
+                Advice::Blocked(Blocked::Yanked { yank, through: None, barrier: None, fix })
             }
             (Towards::Nothing, None, current) => {
                 let latest = view.latest().map(|latest| &latest.version);
@@ -301,53 +318,18 @@ impl<'a> Views<'a> {
     /// The channel for the same stage in the line that follows this channel's line. If that line has no
     /// such stage, its last channel.
     fn following(&self, channel: ChannelRef<'a>) -> Option<ChannelRef<'a>> {
-        let follows =
-            |line: &&Line| line.follows.as_ref().is_some_and(|follows| follows.line == channel.line.name);
-        Some(channel.counterpart(self.catalog.lines().find(follows)?))
+        let follower = self.paths.follower(&channel.line.name)?;
+        Some(channel.counterpart(self.catalog.line(follower)?))
     }
 
-    /// The advice for a release of the earlier line `own`. `after` is the line after `own` on the upgrade
-    /// path to the channel.
-    fn onwards(
-        &self,
-        channel: ChannelRef<'a>,
-        own: &'a Line,
-        after: &'a Line,
-        current: &'a Release,
-    ) -> Advice<'a> {
+    /// The advice for a release of the line `own`, which the channel's line follows.
+    fn into_line(&self, channel: ChannelRef<'a>, own: &'a Line, current: &'a Release) -> Advice<'a> {
+        if !self.gate(channel.line).admits(current, self.now) {
+            let take = self.take(channel.line, current);
+            return self.on_the_way(own, channel.line, current, false).entered_from(take);
+        }
         let view = self.view(channel);
         let above = Bound::Excluded(&current.version);
-        if after.name != channel.line.name || !self.gate(after).admits(current, self.now) {
-            let gate = self.gate(after);
-            let through = self.next_channel(own, after, current);
-            let towards = self.view(through).towards(above);
-            let next = match towards {
-                Towards::Take { release, .. } => Some(Step { release, channel: through }),
-                Towards::Barrier { .. } | Towards::Nothing => None,
-            };
-            if let (Some(yank), None) = (current.yanked(self.now), next) {
-                let (barrier, fix) = (towards.barrier(), self.view(through).coming(above).map(Box::new));
-                return Advice::Blocked(Blocked::Yanked { yank, through, barrier, fix });
-            }
-            let is_closed = next.is_none() || after.name == channel.line.name && gate.required().is_none();
-            if let (true, Some(barrier), Some(offering)) = (is_closed, gate.barrier, gate.channel)
-                && current.version < *barrier
-            {
-                return self.behind(offering, barrier, above);
-            }
-            if let Towards::Barrier { version } = towards {
-                return self.behind(through, version, above);
-            }
-            if next.is_some()
-                && let Some(pause) = through.stage().paused(self.now)
-            {
-                return Advice::Wait(Wait::Paused { pause, channel: through });
-            }
-            let top = self.gate(channel.line).required();
-            let take = top.filter(|step| current.version < step.release.version);
-            let coming = if next.is_some() { None } else { self.view(through).coming(above).map(Box::new) };
-            return Advice::Blocked(Blocked::MinorGate { take, next, through, coming });
-        }
         match view.towards(above) {
             Towards::Take { release, .. } => Advice::Update { target: release, code: UpdateCode::NextLine },
             Towards::Barrier { version } => self.behind(channel, version, above),
@@ -356,6 +338,62 @@ impl<'a> Views<'a> {
                 _ => Advice::None { code: NoneCode::NothingOffered, newer: Box::new(view.newer(above)) },
             },
         }
+    }
+
+    /// The advice for a release of the line `own` if the cluster's channel is of a line beyond `after`, the
+    /// next line on the upgrade path. It is the same for all such channels, except for the release that
+    /// their lines can be [entered from](Advice::entered_from).
+    pub fn beyond(&self, own: &'a Line, after: &'a Line, current: &'a Release) -> Advice<'a> {
+        self.on_the_way(own, after, current, true)
+    }
+
+    /// The latest release of a channel.
+    pub fn latest(&self, channel: ChannelRef<'a>) -> Option<&'a Release> {
+        self.view(channel).latest()
+    }
+
+    /// The release from which clusters can enter a line; see [`entry`].
+    pub fn entry(&self, line: &'a Line) -> Option<Step<'a>> {
+        self.gate(line).required()
+    }
+
+    /// The release from which clusters can enter a line, if it is above a cluster's.
+    fn take(&self, line: &'a Line, current: &Release) -> Option<Step<'a>> {
+        self.entry(line).filter(|step| current.version < step.release.version)
+    }
+
+    /// The advice for a release of the line `own` that the gate of the line `after` its own does not let
+    /// pass, or for a cluster that `goes_on` beyond that line.
+    fn on_the_way(&self, own: &'a Line, after: &'a Line, current: &'a Release, goes_on: bool) -> Advice<'a> {
+        steps::count();
+        let above = Bound::Excluded(&current.version);
+        let gate = self.gate(after);
+        let through = self.next_channel(own, after, current);
+        let towards = self.view(through).towards(above);
+        let next = match towards {
+            Towards::Take { release, .. } => Some(Step { release, channel: through }),
+            Towards::Barrier { .. } | Towards::Nothing => None,
+        };
+        if let (Some(yank), None) = (current.yanked(self.now), next) {
+            let (barrier, fix) = (towards.barrier(), self.view(through).coming(above).map(Box::new));
+            return Advice::Blocked(Blocked::Yanked { yank, through: Some(through), barrier, fix });
+        }
+        let is_closed = next.is_none() || !goes_on && gate.required().is_none();
+        if let (true, Some(barrier), Some(offering)) = (is_closed, gate.barrier, gate.channel)
+            && current.version < *barrier
+        {
+            return self.behind(offering, barrier, above);
+        }
+        if let Towards::Barrier { version } = towards {
+            return self.behind(through, version, above);
+        }
+        if next.is_some()
+            && let Some(pause) = through.stage().paused(self.now)
+        {
+            return Advice::Wait(Wait::Paused { pause, channel: through });
+        }
+        let coming = if next.is_some() { None } else { self.view(through).coming(above).map(Box::new) };
+        Advice::Blocked(Blocked::MinorGate { take: None, next, through, coming })
     }
 
     /// The channel that leads a cluster on `current` towards the line `after` its own: one of that line if
@@ -372,8 +410,8 @@ impl<'a> Views<'a> {
     /// The advice for a version of the channel's own line that is not in the catalog. Only releases beyond
     /// `above` count as higher.
     pub fn unknown_in_line(&self, channel: ChannelRef<'a>, above: Bound<&Version>) -> Advice<'a> {
-        if let Some(pause) = channel.stage().paused(self.now) {
-            return Advice::Wait(Wait::Paused { pause, channel });
+        if let Some(paused) = self.paused(channel) {
+            return paused;
         }
         self.in_line(channel, above, None)
     }
@@ -386,28 +424,14 @@ impl<'a> Views<'a> {
         below_latest: bool,
         below_required: bool,
     ) -> Advice<'a> {
-        if let Some(pause) = channel.stage().paused(self.now) {
-            return Advice::Wait(Wait::Paused { pause, channel });
+        if let Some(paused) = self.paused(channel) {
+            return paused;
         }
         if below_latest || below_required {
-            let take = self.gate(channel.line).required().filter(|_| below_required);
+            let take = self.entry(channel.line).filter(|_| below_required);
             Advice::Blocked(Blocked::UnknownVersion { take })
         } else {
             Advice::None { code: NoneCode::UnknownVersion, newer: Box::default() }
         }
     }
-}
-
-/// How the line of a cluster's release relates to the line of its channel.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Relation<'a> {
-    /// Both are the same line.
-    Own,
-    /// An upgrade path leads from the cluster's line, `own`, to the channel's line. `after` is the next
-    /// line on the path.
-    Before { own: &'a Line, after: &'a Line },
-    /// An upgrade path leads from the channel's line to the cluster's line.
-    After,
-    /// No upgrade path leads from either line to the other. `own` is the cluster's line.
-    Apart { own: &'a Line },
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::document::Document;
-use super::part::{ReleaseDocuments, Standing};
+use super::part::{Part, ReleaseDocuments, Standing};
 use super::publication::Publication;
 use super::updates::json;
 use super::{Decided, PublishError};
@@ -34,7 +34,8 @@ pub fn catalog<'a>(
     }
     let mut lines = Vec::new();
     for name in decided.refused.keys() {
-        let mut line = last.map(|last| published(last, name)).transpose()?.flatten();
+        let part = last.and_then(|last| last.parts.line(name));
+        let mut line = part.map(|part| published(part)).transpose()?.flatten();
         if let Some(line) = &mut line {
             narrow(line, decided.catalog, decided.now);
         }
@@ -44,10 +45,12 @@ pub fn catalog<'a>(
 }
 
 /// A line as it was last published. `None` if it never was.
-fn published(last: &Publication, name: &LineName) -> Result<Option<Line>, PublishError> {
-    let Some(part) = last.parts.line(name) else { return Ok(None) };
-    let channels: Vec<&ChannelManifest> =
-        part.channels.iter().map(|channel| channel.manifest.signed()).collect();
+fn published(part: &Part) -> Result<Option<Line>, PublishError> {
+    line(part, part.channels.iter().map(|channel| channel.manifest.signed()).collect())
+}
+
+/// The line of a part, whose channels have these manifests.
+pub(super) fn line(part: &Part, channels: Vec<&ChannelManifest>) -> Result<Option<Line>, PublishError> {
     let mut releases = BTreeMap::new();
     for version in channels.iter().flat_map(|manifest| &manifest.releases).map(|release| &release.version) {
         // Manifests are parsed again, since keeping ten thousand of them parsed would take too much memory.
@@ -58,7 +61,7 @@ fn published(last: &Publication, name: &LineName) -> Result<Option<Line>, Publis
             releases.insert(version.clone(), manifest.into_signed());
         }
     }
-    manifest::line(name, part.prefix.unwrap_or(Prefix::NONE), &channels, releases)
+    manifest::line(&part.line, part.prefix.unwrap_or(Prefix::NONE), &channels, releases)
         .map_err(|e| PublishError::LastGood(e.to_string()))
 }
 

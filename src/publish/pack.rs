@@ -126,7 +126,8 @@ pub fn unpack(from: &mut dyn Read, length: u64) -> Result<Publication, PackError
     if head == HEAD {
         read_index(&index, documents)
     } else {
-        Ok(read_index::<Whole>(&index, documents)?.into())
+        let whole: Whole = read_index(&index, documents)?;
+        Ok(whole.try_into().map_err(serde_json::Error::custom)?)
     }
 }
 

@@ -3,6 +3,7 @@
 //! A part never changes after it is made, so the next publication shares it if nothing in its line has
 //! changed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -10,12 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::document::Document;
 use super::served::{Online, Served};
-use super::updates::Updates;
+use super::updates::{ChannelUpdates, LineUpdates, answer};
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Prefix;
 use crate::domain::payload::Payload;
 use crate::domain::stepback::{Offer, Offered};
+use crate::domain::upgrade::Paths;
 use crate::domain::version::Version;
 use crate::formats::manifest::ChannelManifest;
 use crate::formats::tuf::Targets;
@@ -26,20 +28,22 @@ pub struct Part {
     pub(crate) line: LineName,
     /// The prefix of the line's versions, if it is known.
     pub(crate) prefix: Option<Prefix>,
+    /// The line that this one follows.
+    pub(crate) follows: Option<LineName>,
     /// The role that lists the line's manifests and payloads. `None` until release keys are delegated to.
     pub(crate) role: Option<Served<Targets>>,
     /// One for each stage, in order. Empty if no catalog with this line was ever published.
     pub(crate) channels: Vec<ChannelDocuments>,
     pub(crate) releases: BTreeMap<Version, ReleaseDocuments>,
-    /// The versions whose releases have entered a stage, in ascending order.
-    pub(crate) known: Box<[Version]>,
+    /// The answers to clusters whose channel is of a line far from theirs.
+    pub(crate) updates: LineUpdates,
 }
 
 /// The answers about one channel.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ChannelDocuments {
     pub(crate) manifest: Served<ChannelManifest>,
-    pub(crate) updates: Updates,
+    pub(crate) updates: ChannelUpdates,
 }
 
 /// The answers about one release.
@@ -73,12 +77,6 @@ impl ChannelDocuments {
     pub(super) fn name(&self) -> &ChannelName {
         &self.manifest.signed().channel
     }
-
-    /// The place of the channel's stage in its line.
-    pub(super) fn stage(&self) -> Option<usize> {
-        let manifest = self.manifest.signed();
-        manifest.stages.iter().position(|stage| stage.stage == manifest.stage)
-    }
 }
 
 impl ReleaseDocuments {
@@ -94,8 +92,8 @@ impl ReleaseDocuments {
 impl Part {
     /// A part without any documents.
     pub(super) fn empty(line: LineName) -> Self {
-        let (channels, releases, known) = Default::default();
-        Self { line, prefix: None, role: None, channels, releases, known }
+        let (channels, releases, updates) = Default::default();
+        Self { line, prefix: None, follows: None, role: None, channels, releases, updates }
     }
 
     /// Whether a catalog with this line was ever published.
@@ -143,6 +141,7 @@ pub struct Parts {
     /// The part of each channel, and the channel's place in it, by every name of the channel.
     channels: HashMap<ChannelName, (Arc<Part>, usize)>,
     prefixes: HashMap<Prefix, Arc<Part>>,
+    paths: Paths,
     /// The parts of releases whose version does not lead to their line, as in a copy of a line's folder.
     strays: HashMap<Version, Arc<Part>>,
 }
@@ -154,7 +153,7 @@ impl Parts {
         for part in parts {
             all.lines.insert(part.line.clone(), part);
         }
-        // A channel's own name comes before an alias of another one.
+        all.paths = Paths::new(all.lines.values().map(|part| (&part.line, part.follows.as_ref())));
         // A channel's own name comes before an alias of another one.
         for part in all.lines.values() {
             for (place, channel) in part.channels.iter().enumerate() {
@@ -208,9 +207,15 @@ impl Parts {
         self.channels.keys()
     }
 
-    /// The published part with versions of this prefix.
-    pub fn with_prefix(&self, prefix: &Prefix) -> Option<&Part> {
-        self.prefixes.get(prefix).map(|part| &**part)
+    /// What a channel tells a cluster that runs `current`. `None` if there is no such channel.
+    pub fn update(&self, name: &ChannelName, current: &Version) -> Option<Cow<'_, Document>> {
+        let (goal, channel) = self.channel(name)?;
+        let own = Prefix::candidates(current).find_map(|prefix| self.prefixes.get(&prefix));
+        Some(answer(
+            (&self.paths, |line: &LineName| Some(&self.lines.get(line)?.updates)),
+            (&goal.line, &channel.updates),
+            (own.map(|own| &own.line), current),
+        ))
     }
 
     /// The documents of a release, and the part that they are in.

@@ -1,5 +1,6 @@
 //! Everything that the server answers with. A request is a lookup in it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -10,7 +11,6 @@ use super::part::{Part, Parts, ReleaseDocuments, Standing};
 use super::roles::Roles;
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};
-use crate::domain::line::Prefix;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::stepback::Offer;
 use crate::domain::version::Version;
@@ -68,9 +68,8 @@ impl Publication {
     }
 
     /// `GET /v1/channels/{channel}/update`. `None` for a channel that does not exist.
-    pub fn update(&self, name: &ChannelName, current: &Version) -> Option<&Document> {
-        let known = |prefix: &Prefix| Some(&*self.parts.with_prefix(prefix)?.known);
-        Some(self.parts.channel(name)?.1.updates.answer(known, current))
+    pub fn update(&self, name: &ChannelName, current: &Version) -> Option<Cow<'_, Document>> {
+        self.parts.update(name, current)
     }
 
     fn documents(&self, version: &Version) -> Option<&ReleaseDocuments> {

@@ -8,7 +8,7 @@ use super::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 use super::publication::Publication;
 use super::roles::Roles;
 use super::served::Served;
-use super::updates::{json, known, updates};
+use super::updates::{channel_updates, json, line_updates};
 use super::{Document, RENEW_AFTER};
 use crate::domain::Time;
 use crate::domain::catalog::{Catalog, ChannelRef};
@@ -50,7 +50,7 @@ pub fn restore<F: Files + ?Sized>(
         timestamp, snapshot, targets, channels, lines, channel_manifests, release_manifests, ..
     } = verified;
     let made = timestamp.signed().expires - TIMESTAMP_LIFETIME;
-    let (version, known) = (timestamp.signed().version, known(&catalog, now));
+    let version = timestamp.signed().version;
     let demo = channel_manifests.iter().any(|manifest| manifest.signed().demo);
 
     let mut parts: BTreeMap<LineName, Part> = BTreeMap::new();
@@ -59,11 +59,13 @@ pub fn restore<F: Files + ?Sized>(
         channel_manifests.into_iter().map(|manifest| (manifest.signed().channel.clone(), manifest)).collect();
     for line in catalog.lines() {
         let mut part = Part::empty(line.name.clone());
-        (part.prefix, part.known) = (line.known_prefix(), known[&line.prefix].versions.clone());
+        part.prefix = line.known_prefix();
+        part.follows = line.follows.as_ref().map(|follows| follows.line.clone());
+        part.updates = line_updates(&catalog, &views, line);
         for index in 0..line.stages.len() {
             let channel = ChannelRef { line, index };
             let Some(manifest) = manifests.remove(channel.name()) else { continue };
-            let updates = updates(&catalog, &views, &known, channel, None, None);
+            let updates = channel_updates(&catalog, &views, channel, None, None);
             part.channels.push(ChannelDocuments { manifest: Served::new(manifest, None), updates });
         }
         parts.insert(line.name.clone(), part);

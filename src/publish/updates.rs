@@ -1,219 +1,168 @@
-//! The answers of a channel, computed once for every version that a cluster may run.
+//! The answers to clusters, computed once for every version that a cluster may run.
+//!
+//! An answer depends on two lines: the one of the cluster's version, and the one of the channel that it
+//! follows. There may be many pairs of lines, but most of what is said about a pair is said by one of them:
+//!
+//! | the channel's line is | where the answer is | what it is made from |
+//! |---|---|---|
+//! | the cluster's own | [`ChannelUpdates::own`], [`unknown`](ChannelUpdates::unknown) | the line, and the stages of the first line that follows it |
+//! | the next one on the cluster's way | [`ChannelUpdates::before`] | the line, and the one that it follows |
+//! | further on | [`LineUpdates::beyond`] of the next line on the way, a template | that line, and the one that it follows |
+//! | an earlier one, or not on the way | [`LineUpdates::yanked`] and [`stay`](LineUpdates::stay) of the cluster's line, templates | that line |
+//!
+//! A [template](template::Template) has holes for what belongs to the channel, and is filled in when it is
+//! asked for. So the work for a publication grows with the number of releases, and not with the number of
+//! pairs of lines. It also means that a change of one line changes the answers of that line, of the line
+//! that it follows, and of the lines that follow it, and no others.
 
-use std::collections::{BTreeSet, HashMap};
-use std::ops::Bound;
+mod make;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
-use crate::domain::Time;
-use crate::domain::catalog::{Catalog, ChannelRef};
-use crate::domain::channel::LineName;
-use crate::domain::degraded::LineRefusal;
-use crate::domain::line::{Line, Prefix};
-use crate::domain::upgrade::{Advice, Answer, Relation, Views};
+use crate::domain::channel::{LineName, StageName};
+use crate::domain::upgrade::{Paths, Relation};
 use crate::domain::version::Version;
-use crate::formats::api::UpdateBody;
 
-/// The answers of one channel, by the version of the cluster that asks.
+pub use make::{channel_updates, line_updates};
+pub use template::{Filling, Template};
+
+/// The answers of one channel to clusters of its own line, of the line that it follows, and to unknown
+/// versions. They contain nothing of other lines, and no answer refers to a document outside this value.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Updates {
+pub struct ChannelUpdates {
+    pub(crate) stage: StageName,
     /// The distinct answers.
     pub(crate) bodies: Vec<Arc<Document>>,
-    /// The answers for the versions of each line, by the line's prefix.
-    pub(crate) lines: HashMap<Prefix, LineUpdates>,
-    /// The answers for unknown versions outside the channel's line: each entry is for the versions below
-    /// its own that no earlier entry covers.
+    /// While the channel is paused, the answer to everybody.
+    pub(crate) paused: Option<u32>,
+    /// The answers to known versions of the channel's line.
+    pub(crate) own: Runs<u32>,
+    /// The answers to unknown versions of the channel's line.
+    pub(crate) unknown: Cuts,
+    /// The answers to known versions of the line that the channel's line follows.
+    pub(crate) before: Runs<u32>,
+    /// The answers to unknown versions outside the channel's line.
+    pub(crate) elsewhere: Cuts,
+    /// The answer to versions of other lines that are above everything that the channel offers.
+    pub(crate) ahead: u32,
+    /// The latest release of the channel.
+    pub(crate) latest: Option<Version>,
+    /// The release from which the channel's line can be entered.
+    pub(crate) take: Option<Version>,
+    /// What the templates of lines say about this channel.
+    pub(crate) filling: Filling,
+}
+
+/// The answers to clusters whose channel is of a line far from theirs, as templates. They contain nothing but
+/// what belongs to this line and to the line that it follows, and fit every channel.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct LineUpdates {
+    /// The known versions of the line, in ascending order.
+    pub(crate) versions: Box<[Version]>,
+    /// The distinct templates.
+    pub(crate) templates: Vec<Template>,
+    /// For clusters of the line that this one follows whose channel is of a line beyond this one.
+    pub(crate) beyond: Runs<Variants>,
+    /// For clusters on a yanked release of this line that is above everything that their channel offers.
+    pub(crate) yanked: Vec<(Version, u32)>,
+    /// For clusters of this line from which no upgrade path leads to their channel, by the channel's stage.
+    /// The last one is also for channels of stages that this line does not have.
+    pub(crate) stay: Vec<(StageName, Variants)>,
+}
+
+/// Two templates of one advice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variants {
+    /// For a channel whose line can be entered from somewhere: in [`LineUpdates::beyond`] from a release above
+    /// the cluster's version, in [`LineUpdates::stay`] from another line.
+    pub(crate) open: u32,
+    /// For any other channel.
+    pub(crate) closed: u32,
+}
+
+/// What is said to the versions of a line: each entry is for its own version and those above it, up to the
+/// next entry.
+pub type Runs<T> = Vec<(Version, T)>;
+
+/// What is said to versions that are not in the catalog.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Cuts {
+    /// In ascending order. Each entry is for the versions below its own that no earlier entry covers.
     pub(crate) below: Vec<(Version, u32)>,
-    /// The answer for all other unknown versions.
+    /// For all other versions.
     pub(crate) above: u32,
 }
 
-/// The answers for the versions of one line, by their positions among its [`Known`] versions.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct LineUpdates {
-    /// The answers for known versions, as runs: the first position of each run, and the index of its body.
-    pub(crate) at: Vec<(u32, u32)>,
-    /// The answers for unknown versions just below the known one at each position, as runs. Only the
-    /// channel's own line has any.
-    pub(crate) gaps: Vec<(u32, u32)>,
-    /// The answers for other unknown versions of the channel's own line: each entry is for those between the
-    /// known version or the entry before it and its own version. Those versions are releases that have not
-    /// entered any stage yet, and what stands for a barrier.
-    #[serde(default)]
-    pub(crate) below: Vec<(Version, u32)>,
-}
-
-impl Updates {
-    /// The answer for a cluster that runs `current`.
-    ///
-    /// `known` are the known versions of the line with a prefix.
-    pub fn answer<'k>(
-        &self,
-        known: impl Fn(&Prefix) -> Option<&'k [Version]>,
-        current: &Version,
-    ) -> &Document {
-        &self.bodies[self.place(known, current) as usize]
-    }
-
-    fn place<'k>(&self, known: impl Fn(&Prefix) -> Option<&'k [Version]>, current: &Version) -> u32 {
-        let of = |prefix: Prefix| Some((self.lines.get(&prefix)?, known(&prefix)?));
-        if let Some((line, known)) = Prefix::candidates(current).find_map(of) {
-            match known.binary_search(current) {
-                Ok(i) => return run(&line.at, i),
-                Err(i) if !line.gaps.is_empty() => {
-                    let next = known.get(i);
-                    let cut = line.below.iter().find(|(version, _)| current < version);
-                    let cut = cut.filter(|(version, _)| next.is_none_or(|next| version < next));
-                    return cut.map_or_else(|| run(&line.gaps, i), |(_, body)| *body);
-                }
-                Err(_) => {}
-            }
-        }
-        self.below.iter().find(|(version, _)| current < version).map_or(self.above, |(_, body)| *body)
+impl Cuts {
+    fn of(&self, current: &Version) -> u32 {
+        let place = self.below.partition_point(|(version, _)| version <= current);
+        self.below.get(place).map_or(self.above, |(_, body)| *body)
     }
 }
 
-/// The index of the body of the run that contains a position.
-fn run(runs: &[(u32, u32)], place: usize) -> u32 {
-    let after = runs.partition_point(|(start, _)| *start as usize <= place);
-    runs[after - 1].1
+/// What a version is told, if the runs begin at or below it.
+fn of<T: Copy>(runs: &Runs<T>, current: &Version) -> Option<T> {
+    let after = runs.partition_point(|(first, _)| first <= current);
+    Some(runs.get(after.checked_sub(1)?)?.1)
 }
 
-/// The lines of a catalog by the prefixes of their versions.
-pub type Known = HashMap<Prefix, KnownLine>;
-
-/// A line and its known versions.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct KnownLine {
-    pub(crate) line: LineName,
-    /// In ascending order.
-    pub versions: Box<[Version]>,
-}
-
-/// The versions of every line of a catalog that are known at `now`.
-pub fn known(catalog: &Catalog, now: Time) -> Known {
-    let of = |line: &Line| {
-        let known = line.releases.values().filter(|release| release.is_known(now));
-        let versions = known.map(|release| release.version.clone()).collect();
-        (line.prefix, KnownLine { line: line.name.clone(), versions })
+/// The answer of a channel of the line `goal` to a cluster that runs `current`, a version of the line `own`.
+/// `updates` has the answers of each line. An answer that is the channel's own is borrowed; others are filled
+/// in.
+pub fn answer<'p>(
+    (paths, updates): (&Paths, impl Fn(&LineName) -> Option<&'p LineUpdates>),
+    (goal, channel): (&LineName, &'p ChannelUpdates),
+    (own, current): (Option<&LineName>, &Version),
+) -> Cow<'p, Document> {
+    let body = |place: u32| Cow::Borrowed(&*channel.bodies[place as usize]);
+    let filled =
+        |line: &LineUpdates, place: u32| Cow::Owned(line.templates[place as usize].filled(&channel.filling));
+    if let Some(paused) = channel.paused {
+        return body(paused);
+    }
+    let unknown = || body(channel.elsewhere.of(current));
+    let Some((own, line)) = own.and_then(|own| Some((own, updates(own)?))) else {
+        return unknown();
     };
-    catalog.lines().map(of).collect()
-}
-
-/// Computes the answers of a channel. `refused` is why its line was refused, if it was. Bodies that `reuse`
-/// already contains are shared with it.
-pub fn updates<'a>(
-    catalog: &'a Catalog,
-    views: &Views<'a>,
-    known: &Known,
-    channel: ChannelRef<'a>,
-    refused: Option<&'a LineRefusal>,
-    reuse: Option<&Updates>,
-) -> Updates {
-    let mut bodies = Bodies::new(channel, refused, reuse);
-    let mut lines = HashMap::new();
-    for line in catalog.lines() {
-        let relation = views.relation(line, channel.line);
-        let versions = &known[&line.prefix].versions;
-        let mut at = Runs::default();
-        for (place, version) in versions.iter().enumerate() {
-            at.push(place, views.known(channel, &relation, &line.releases[version]), &mut bodies);
-        }
-        let (mut gaps, mut below) = (Runs::default(), Vec::new());
-        if relation == Relation::Own {
-            // The answer changes at every release that may be a target, a barrier, or coming.
-            let barriers = line.barriers(views.now()).map(|(_, version)| version);
-            let cuts: BTreeSet<&Version> = line.releases.keys().chain(barriers).collect();
-            for version in cuts {
-                if versions.binary_search(version).is_err() {
-                    let advice = views.unknown_in_line(channel, Bound::Included(version));
-                    below.push((version.clone(), bodies.place(advice)));
-                }
-            }
-            for place in 0..=versions.len() {
-                let last = below.last().map(|(version, _)| version).max(versions.last());
-                let above = match (versions.get(place), last) {
-                    (Some(next), _) => Bound::Included(next),
-                    (None, Some(last)) => Bound::Excluded(last),
-                    (None, None) => Bound::Unbounded,
-                };
-                gaps.push(place, views.unknown_in_line(channel, above), &mut bodies);
-            }
-        }
-        lines.insert(line.prefix, LineUpdates { at: at.runs, gaps: gaps.runs, below });
+    let relation = paths.relation(own, goal);
+    if line.versions.binary_search(current).is_err() {
+        return if relation == Relation::Own { body(channel.unknown.of(current)) } else { unknown() };
     }
-    let [latest, required] = views.landmarks(channel);
-    let mut marks: Vec<&Version> = [latest, required].into_iter().flatten().collect();
-    marks.sort_unstable();
-    marks.dedup();
-    let mut elsewhere = |below_latest: bool, below_required: bool| {
-        bodies.place(views.unknown_elsewhere(channel, below_latest, below_required))
+    let found = match relation {
+        Relation::Own => of(&channel.own, current).map(body),
+        Relation::Before { after } if after == goal => of(&channel.before, current).map(body),
+        Relation::Before { after } => updates(after).and_then(|after| {
+            let Variants { open, closed } = of(&after.beyond, current)?;
+            let is_open = channel.take.as_ref().is_some_and(|take| current < take);
+            Some(filled(after, if is_open { open } else { closed }))
+        }),
+        Relation::Apart if channel.latest.as_ref().is_none_or(|latest| current <= latest) => {
+            line.stay_of(&channel.stage).map(|Variants { open, closed }| {
+                filled(line, if channel.filling.is_entered() { open } else { closed })
+            })
+        }
+        Relation::After | Relation::Apart => {
+            Some(match line.yanked.binary_search_by(|(version, _)| version.cmp(current)) {
+                Ok(place) => filled(line, line.yanked[place].1),
+                Err(_) => body(channel.ahead),
+            })
+        }
     };
-    let below = marks
-        .into_iter()
-        .map(|mark| {
-            let is_below = |landmark: Option<&Version>| landmark.is_some_and(|landmark| mark <= landmark);
-            (mark.clone(), elsewhere(is_below(latest), is_below(required)))
-        })
-        .collect();
-    let above = elsewhere(false, false);
-    Updates { bodies: bodies.documents, lines, below, above }
+    found.unwrap_or_else(unknown)
 }
 
-#[derive(Default)]
-struct Runs<'a> {
-    runs: Vec<(u32, u32)>,
-    last: Option<Advice<'a>>,
-}
-
-impl<'a> Runs<'a> {
-    fn push(&mut self, place: usize, advice: Advice<'a>, bodies: &mut Bodies<'a>) {
-        if self.last.as_ref() == Some(&advice) {
-            return;
-        }
-        self.last = Some(advice.clone());
-        let body = bodies.place(advice);
-        if self.runs.last().is_none_or(|(_, last)| *last != body) {
-            let start = u32::try_from(place).expect("a line has fewer than 2^32 releases");
-            self.runs.push((start, body));
-        }
-    }
-}
-
-/// The distinct bodies of a channel.
-struct Bodies<'a> {
-    channel: ChannelRef<'a>,
-    refused: Option<&'a LineRefusal>,
-    documents: Vec<Arc<Document>>,
-    places: HashMap<Bytes, u32>,
-    made: HashMap<Bytes, Arc<Document>>,
-}
-
-impl<'a> Bodies<'a> {
-    fn new(channel: ChannelRef<'a>, refused: Option<&'a LineRefusal>, reuse: Option<&Updates>) -> Self {
-        let made = reuse.iter().flat_map(|updates| &updates.bodies);
-        let made = made.map(|document| (document.identity.clone(), Arc::clone(document))).collect();
-        Self { channel, refused, documents: Vec::new(), places: HashMap::new(), made }
-    }
-
-    fn place(&mut self, advice: Advice<'a>) -> u32 {
-        let answer = Answer { channel: self.channel, advice };
-        let mut body = UpdateBody::of(&answer);
-        // Who has an update to install need not hear that nothing comes after it.
-        if let Some(refusal) = self.refused.filter(|_| answer.advice.target().is_none()) {
-            body.refuse_line(refusal);
-        }
-        let body = json(&body);
-        if let Some(place) = self.places.get(&body) {
-            return *place;
-        }
-        let place = u32::try_from(self.documents.len()).expect("a channel has fewer than 2^32 answers");
-        self.documents.push(Document::reusing(self.made.get(&body), body.clone()));
-        self.places.insert(body, place);
-        place
+impl LineUpdates {
+    fn stay_of(&self, stage: &StageName) -> Option<Variants> {
+        let same = self.stay.iter().find(|(own, _)| own == stage);
+        Some(same.or(self.stay.last())?.1)
     }
 }
 
@@ -223,92 +172,4 @@ pub(crate) fn json<T: Serialize>(body: &T) -> Bytes {
     // A publication keeps tens of thousands of bodies, and the buffer may be twice as large as needed.
     bytes.shrink_to_fit();
     bytes.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::promotion::decide;
-    use crate::domain::properties::{any_catalog, any_version, day};
-    use crate::domain::testing::{catalog, line, release, t, v};
-    use proptest::prelude::*;
-
-    #[test]
-    fn every_version_gets_the_answer_that_the_domain_gives_it() {
-        let catalog = catalog([
-            line("1.6", None).with(release("1.6.1", &["2017-01-01", "2017-02-01"])),
-            line("1.7", Some("1.6"))
-                .with(release("1.7.5-t.1", &["2017-10-10", "2017-10-24"]))
-                .with(release("1.7.9-t.3", &["2017-12-11", "2017-12-25"]).yanked_at("2018-01-01", None))
-                .with(release("1.7.14-t.2", &["2018-04-09", "2018-04-23"])),
-            line("1.8", Some("1.7"))
-                .with(release("1.8.4-t.1", &["2017-12-19", "2018-01-02"]))
-                .with(release("1.8.5-t.1", &["2018-01-10", "2018-01-30"]).barrier())
-                .with(release("1.8.9-t.4", &["2018-12-06", "2018-12-20"]))
-                .with(release("1.8.9-t.5", &["2018-12-30"])),
-            line("1.9", Some("1.8")).with(release("1.9.6-t.3", &["2018-05-21"])),
-            line("3", None).with(release("3.0.0", &["2018-05-21", "2018-06-30"])),
-        ]);
-        let now = t("2019-01-01");
-        let mut asked = Vec::new();
-        for minor in 4..=10 {
-            for patch in 0..=15 {
-                for end in ["", "-t.0", "-t.1", "-t.2", "-t.3", "-t.4", "-t.5", "-t.1-rc.5", "+build"] {
-                    asked.push(v(&format!("1.{minor}.{patch}{end}")));
-                }
-            }
-        }
-        asked.extend(["0.1.0", "2.0.0", "3.0.0", "3.0.1", "4.0.0", "v1.8.4-t.1"].map(v));
-        let different = check_answers(&catalog, now, &asked);
-        assert!(different.len() > 30, "the table must not be a dull one");
-    }
-
-    /// Compares the table of every channel with the answers of the domain, and returns these.
-    fn check_answers(catalog: &Catalog, now: Time, asked: &[Version]) -> BTreeSet<Bytes> {
-        let mut different = BTreeSet::new();
-        let decisions = decide(catalog, now);
-        let views = Views::new(catalog, &decisions, now);
-        let known = known(catalog, now);
-        for channel in catalog.channels() {
-            let updates = updates(catalog, &views, &known, channel, None, None);
-            for version in asked {
-                let expected = json(&UpdateBody::of(&views.answer(channel, version)));
-                let name = channel.name();
-                let of = |prefix: &Prefix| Some(&*known.get(prefix)?.versions);
-                assert_eq!(updates.answer(of, version).identity, expected, "{version} asking {name}");
-                different.insert(expected);
-            }
-        }
-        different
-    }
-
-    proptest! {
-        #[test]
-        fn an_unknown_version_gets_the_answer_that_the_domain_gives_it(
-            catalog in any_catalog(),
-            n in 0..70_i64,
-            asked in prop::collection::vec(any_version(), 40),
-        ) {
-            // Just above and below each release, where the answers change.
-            let releases = catalog.lines().flat_map(|line| line.releases.keys());
-            let near = releases.flat_map(|release| [format!("{release}-0"), format!("{release}.0"), format!("{release}+hotfix")]);
-            let asked: Vec<Version> = near.map(|text| v(&text)).chain(asked).collect();
-            check_answers(&catalog, day(n), &asked);
-        }
-    }
-
-    #[test]
-    fn no_answer_jumps_over_a_barrier_that_has_not_entered_any_stage() {
-        let line = line("1.8", None)
-            .with(release("1.8.1", &["2018-01-01", "2018-01-20"]))
-            .with(
-                release("1.8.3", &["2018-01-01", "2018-01-20"])
-                    .barrier()
-                    .yanked_at("2018-02-01", Some("1.8.5")),
-            )
-            .with(release("1.8.5", &[]).barrier())
-            .with(release("1.8.7", &["2018-01-01", "2018-01-20"]));
-        let asked = ["1.8.2", "1.8.4", "1.8.4+hotfix", "1.8.5", "1.8.5+hotfix", "1.8.6", "1.8.8"].map(v);
-        check_answers(&catalog([line]), t("2018-03-01"), &asked);
-    }
 }

@@ -3,33 +3,35 @@
 
 use super::coming::{self, Ask};
 use super::explain::fault;
+use super::goal::Goal;
 use super::remedies::open_way;
 use crate::domain::degraded::LineRefusal;
 use crate::domain::release::{Event, Release};
 use crate::domain::rfc3339;
-use crate::domain::upgrade::{
-    Advice, Answer, Blocked, Coming, Newer, NoneCode, Step, UpdateCode, Wait, Withdrawn,
-};
+use crate::domain::upgrade::{Advice, Answer, Blocked, Coming, Newer, NoneCode, UpdateCode, Wait, Withdrawn};
 use crate::domain::version::Version;
 
 /// Says what a cluster should do, and why.
 pub fn answer(answer: &Answer<'_>) -> String {
-    told(answer, None)
+    advice(&Goal::of(answer), &answer.advice)
+}
+
+/// Says what a cluster that follows the channel of a goal should do, and why.
+pub fn advice(goal: &Goal, advice: &Advice<'_>) -> String {
+    told(goal, advice, None)
 }
 
 /// Says what a cluster should do that has worked that out from signed documents, and where to ask for what
 /// they do not say.
 pub fn verified(answer: &Answer<'_>, ask: &Ask) -> String {
-    told(answer, Some(ask))
+    told(&Goal::of(answer), &answer.advice, Some(ask))
 }
 
-fn told(Answer { channel, advice }: &Answer<'_>, ask: Option<&Ask>) -> String {
-    let (line, channel, follows) = (&channel.line.name, channel.name(), channel.line.follows.as_ref());
+fn told(goal: &Goal, advice: &Advice<'_>, ask: Option<&Ask>) -> String {
+    let Goal { channel, line, before, take } = goal;
     let expected = |coming: &Coming<'_>| coming::expected(coming, channel, ask);
     let unknown =
         |what: &str| ask.map(|ask| format!("the server may know of {what}: `curl '{}'`", ask.update));
-    // A line that follows none is entered from nowhere, so nobody is ever at its gate.
-    let before = follows.map_or(line, |follows| &follows.line);
     match advice {
         Advice::Update { target, code } => {
             let version = &target.version;
@@ -90,7 +92,7 @@ fn told(Answer { channel, advice }: &Answer<'_>, ask: Option<&Ask>) -> String {
         }
         Advice::Wait(Wait::Paused { pause: Event { at, reason, .. }, channel: paused }) => {
             let paused = paused.name();
-            let way = if paused == channel {
+            let way = if paused.as_str() == channel {
                 String::new()
             } else {
                 format!("the upgrade path to line `{line}` leads through `{paused}`, and ")
@@ -102,7 +104,7 @@ fn told(Answer { channel, advice }: &Answer<'_>, ask: Option<&Ask>) -> String {
         }
         Advice::Wait(Wait::Coming(coming)) => {
             let through = coming.channel.name();
-            let nothing = if coming.channel.line.name == *line {
+            let nothing = if coming.channel.line.name.as_str() == line {
                 format!("wait: nothing in `{through}` may be installed yet")
             } else {
                 format!(
@@ -111,23 +113,23 @@ fn told(Answer { channel, advice }: &Answer<'_>, ask: Option<&Ask>) -> String {
             };
             then(nothing, "; ", Some(expected(coming)))
         }
-        Advice::Blocked(Blocked::MinorGate { take, next, through, coming }) => {
-            let why = match take {
-                Some(take) => format!("blocked: line `{line}` can only be entered from {}", step(take)),
-                None => format!("blocked: line `{line}` can only be entered from line `{before}`"),
+        Advice::Blocked(Blocked::MinorGate { next, through, coming, .. }) => {
+            let from = match take {
+                Some(take) => step(take),
+                // A line that follows none is entered from nowhere, so nobody is ever at its gate.
+                None => format!("line `{}`", before.as_ref().unwrap_or(line)),
             };
+            let why = format!("blocked: line `{line}` can only be entered from {from}");
             let through = through.name();
-            match (take, next) {
-                (Some(take), Some(next)) if next.release.version == take.release.version => format!(
-                    "{why}: follow `{through}`, update to `{}`, then follow `{channel}` again",
-                    next.release.version
-                ),
-                (_, Some(next)) => {
+            match next {
+                Some(next) => {
                     let yet = if take.is_none() { ", and no release there opens the way yet" } else { "" };
-                    let (version, through) = (&next.release.version, next.channel.name());
-                    format!("{why}{yet}: follow `{through}` and update to `{version}` first")
+                    format!(
+                        "{why}{yet}: follow `{through}`, update to `{}`, then follow `{channel}` again",
+                        next.release.version
+                    )
                 }
-                (_, None) => {
+                None => {
                     let why = format!(
                         "{why}; the way there leads through `{through}`, which offers nothing higher"
                     );
@@ -136,20 +138,24 @@ fn told(Answer { channel, advice }: &Answer<'_>, ask: Option<&Ask>) -> String {
             }
         }
         Advice::Blocked(Blocked::Yanked { yank, through, barrier: first, fix }) => {
-            let (reason, through_name) = (&yank.event.reason, through.name());
-            let elsewhere = if through_name == channel {
-                String::new()
-            } else {
-                format!("so line `{line}` cannot be entered from it, ")
+            let reason = &yank.event.reason;
+            let name = through.map_or(channel.as_str(), |through| through.name().as_str());
+            let (elsewhere, place) = match through {
+                Some(through) => (
+                    format!("so line `{line}` cannot be entered from it, "),
+                    format!(" in line `{}`", through.line.name),
+                ),
+                None => (String::new(), String::new()),
             };
             let offers = match (fix, ask) {
-                (None, None) => format!("`{through_name}` neither offers nor expects a higher release"),
-                _ => format!("`{through_name}` offers nothing higher"),
+                (None, None) => format!("`{name}` neither offers nor expects a higher release"),
+                _ => format!("`{name}` offers nothing higher"),
             };
             let lacks = first.map_or(offers, |first| {
+                let release = through.and_then(|through| through.line.releases.get(first));
                 format!(
-                    "{} must be installed next, which `{through_name}` does not offer yet",
-                    barrier(first, through.line.releases.get(first))
+                    "{} must be installed next, which `{name}` does not offer yet",
+                    barrier(first, release)
                 )
             });
             let why = format!(
@@ -158,11 +164,6 @@ fn told(Answer { channel, advice }: &Answer<'_>, ask: Option<&Ask>) -> String {
             if let Some(fix) = fix {
                 return format!("{why} a higher release comes; {}", expected(fix));
             }
-            let place = if through_name == channel {
-                String::new()
-            } else {
-                format!(" in line `{}`", through.line.name)
-            };
             let why = format!("{why} the vendor offers a higher release{place}, or takes back the yank");
             then(why, "; ", unknown("a higher release"))
         }
@@ -175,7 +176,7 @@ fn told(Answer { channel, advice }: &Answer<'_>, ask: Option<&Ask>) -> String {
             let asked = || ask.map(|ask| coming::asked("what keeps it out", first, ask));
             then(why, "; ", stuck.as_deref().map(expected).or_else(asked))
         }
-        Advice::Blocked(Blocked::UnknownVersion { take }) => {
+        Advice::Blocked(Blocked::UnknownVersion { .. }) => {
             let why = format!(
                 "blocked: this version has never been on offer, and line `{line}` can only be entered from versions that have"
             );
@@ -183,8 +184,8 @@ fn told(Answer { channel, advice }: &Answer<'_>, ask: Option<&Ask>) -> String {
         }
         Advice::Blocked(Blocked::NoWay { stay }) => {
             let own = &stay.line.name;
-            let way = match follows {
-                Some(follows) => format!("line `{line}` can only be entered from line `{}`", follows.line),
+            let way = match before {
+                Some(before) => format!("line `{line}` can only be entered from line `{before}`"),
                 None => format!("line `{line}` can be entered from no other line"),
             };
             format!(
@@ -204,8 +205,8 @@ fn then(mut sentence: String, joint: &str, more: Option<String>) -> String {
     sentence
 }
 
-fn step(step: &Step<'_>) -> String {
-    format!("`{}` in channel `{}`", step.release.version, step.channel.name())
+fn step((version, channel): &(String, String)) -> String {
+    format!("`{version}` in channel `{channel}`")
 }
 
 /// A barrier, and what it is about.

@@ -2,7 +2,6 @@
 
 use super::{gate, not_promoting};
 use crate::domain::Time;
-use crate::domain::channel::ChannelName;
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Fact, Gate, SoakEnd};
 use crate::domain::release::{Event, ManifestState, PayloadState};
@@ -26,7 +25,7 @@ pub(super) fn asked(what: &str, version: &Version, ask: &Ask) -> String {
 
 /// Says when a release comes. `follows` is the channel that the cluster follows. Without `ask`, it is the
 /// server that speaks.
-pub(super) fn expected(coming: &Coming<'_>, follows: &ChannelName, ask: Option<&Ask>) -> String {
+pub(super) fn expected(coming: &Coming<'_>, follows: &str, ask: Option<&Ask>) -> String {
     let (version, through) = (&coming.release.version, coming.channel.name());
     match (coming.when, ask) {
         (When::At(until), Some(ask)) => format!(
@@ -111,7 +110,7 @@ fn due(coming: &Coming<'_>) -> String {
 }
 
 /// A release that comes once somebody acts.
-fn stuck(coming: &Coming<'_>, follows: &ChannelName) -> String {
+fn stuck(coming: &Coming<'_>, follows: &str) -> String {
     let (version, through) = (&coming.release.version, coming.channel.name());
     if let Some(First { channel, until }) = coming.first {
         let when = match until {
@@ -129,7 +128,7 @@ fn stuck(coming: &Coming<'_>, follows: &ChannelName) -> String {
             ("it comes", format!("`{version}` {}", held(hold)), coming.gate)
         }
         (None, obstacle) => {
-            let place = if through == follows {
+            let place = if through.as_str() == follows {
                 format!("is not on offer in `{through}`")
             } else {
                 format!("must enter `{through}` first")
@@ -147,9 +146,11 @@ fn stuck(coming: &Coming<'_>, follows: &ChannelName) -> String {
 }
 
 /// Says what comes between the channel that a release enters next and a later one, which the cluster follows.
-fn afterwards(coming: &Coming<'_>, follows: &ChannelName) -> String {
+fn afterwards(coming: &Coming<'_>, follows: &str) -> String {
     let later = &coming.channel.line.stages[coming.channel.index + 1..];
-    let Some(place) = later.iter().position(|stage| stage.channel == *follows) else { return String::new() };
+    let Some(place) = later.iter().position(|stage| stage.channel.as_str() == follows) else {
+        return String::new();
+    };
     let soak = later[0].soak.as_ref().filter(|_| place == 0);
     match soak.map(|soak| soak.of(coming.release.urgency).min) {
         Some(min) => format!("; then it soaks for {}, and enters `{follows}`", Span(min)),

@@ -2,7 +2,6 @@
 
 use super::gates::{Remedy, RemedyKind, gate_remedy, unyank};
 use super::promotion;
-use crate::domain::channel::LineName;
 use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
 use crate::domain::line::Follows;
@@ -149,7 +148,7 @@ fn entry_remedy(explanation: &Explanation<'_>) -> Option<Remedy> {
     let Some(Follows { line: before, .. }) = &line.follows else {
         let who = format!(
             "no cluster of another line can enter line `{name}`, because it follows no line; only the vendor's release engineers can change that, with {}",
-            open_way("LINE", name)
+            open_way("LINE", name.as_str())
         );
         return Some(Remedy::new(RemedyKind::OpenWay, who, None));
     };
@@ -169,7 +168,7 @@ fn entry_remedy(explanation: &Explanation<'_>) -> Option<Remedy> {
 }
 
 /// What lets clusters of one line enter another. The signed manifests say what their line follows.
-pub(super) fn open_way(from: &str, line: &LineName) -> String {
+pub(super) fn open_way(from: &str, line: &str) -> String {
     format!("`follows: {{ line: \"{from}\" }}` in `{line}/line.yaml` and new signatures for its releases")
 }
 

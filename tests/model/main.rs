@@ -22,13 +22,14 @@ use plain::{At, Told, Verdict};
 use serde_json::Value;
 use tidegate::domain::Time;
 use tidegate::domain::catalog::Catalog;
+use tidegate::domain::channel::LineName;
 use tidegate::domain::promotion::{self, Decision};
 use tidegate::domain::release::{Evidence, ManifestState, PayloadState, Release, SignedFacts};
 use tidegate::domain::restraint::Restraint;
-use tidegate::domain::upgrade::Views;
+use tidegate::domain::upgrade::{Paths, Views};
 use tidegate::domain::version::Version;
 use tidegate::formats::yaml::{Source, read};
-use tidegate::publish::updates::{known, updates};
+use tidegate::publish::updates::{answer, channel_updates, line_updates};
 use vanish::vanished;
 
 /// The catalog that a made-up world's files make, with the evidence for its releases.
@@ -156,13 +157,15 @@ fn compare_answers(
 ) {
     let now = at_hour(at.now);
     let views = Views::new(catalog, decisions, now);
-    let known = known(catalog, now);
+    let paths = Paths::of(catalog);
+    let far: BTreeMap<_, _> =
+        catalog.lines().map(|line| (&line.name, line_updates(catalog, &views, line))).collect();
     for (place, line) in at.world.lines.iter().enumerate() {
         for (index, stage) in line.stages.iter().enumerate() {
             let name = format!("{}-{}", line.name, stage.name).parse().unwrap();
             let channel = catalog.channel(&name).unwrap();
             let mut bodies = BTreeMap::new();
-            let table = updates(catalog, &views, &known, channel, None, None);
+            let table = channel_updates(catalog, &views, channel, None, None);
             for version in asked(at.world) {
                 let Told { action, code, target, coming } = at.answer(place, index, version);
                 *seen.entry(format!("{action} {code}")).or_default() += 1;
@@ -178,8 +181,10 @@ fn compare_answers(
                 let context =
                     || format!("{version:?} asks {name} at {}\n{}", time(at.now), all_files(at.world));
                 // What a request gets. Many versions get the same body.
-                let body = table.answer(|prefix| Some(&*known.get(prefix)?.versions), &asked);
-                let found = bodies.entry(std::ptr::from_ref(body)).or_insert_with(|| said(&body.identity));
+                let own = catalog.line_of(&asked).map(|line| &line.name);
+                let lines = (&paths, |line: &LineName| far.get(line));
+                let body = answer(lines, (&channel.line.name, &table), (own, &asked));
+                let found = bodies.entry(body.sha256).or_insert_with(|| said(&body.identity));
                 differences.compare("HTTP", found, &expected, context);
                 // What commands say.
                 let answer = views.answer(channel, &asked).advice;

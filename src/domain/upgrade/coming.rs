@@ -77,22 +77,21 @@ pub struct Withdrawn<'a> {
 }
 
 impl<'a> Coming<'a> {
-    /// The release of a decision, on its way to the next stage. `all` are the decisions of its catalog.
-    pub(super) fn of(decision: &Decision<'a>, all: &[Decision<'a>]) -> Self {
+    /// The release of a decision, on its way to the next stage. `behind` is the barrier that it waits for.
+    pub(super) fn of(decision: &Decision<'a>, behind: Option<Behind<'a>>) -> Self {
         let when = match decision.verdict {
             Verdict::Promote => When::Due,
             Verdict::Wait { until } => When::At(until),
             Verdict::Blocked => When::SomebodyActs,
         };
-        let gate = obstacle(decision);
         let opens = decision.obstacles().filter_map(Gate::opens).max();
         Self {
             release: decision.release,
             channel: decision.channel(),
             when,
             not_before: opens.filter(|_| when == When::SomebodyActs),
-            gate,
-            behind: gate.and_then(|gate| behind(&gate, decision, all)),
+            gate: obstacle(decision),
+            behind,
             first: None,
             overdue: decision.overdue,
             not_promoting: None,
@@ -163,16 +162,23 @@ fn obstacle<'a>(decision: &Decision<'a>) -> Option<Gate<'a>> {
     blocking.or_else(last)
 }
 
-/// The barrier at which a release waits for another one, and what keeps it out. That barrier may itself wait
-/// for an older one.
-fn behind<'a>(gate: &Gate<'a>, decision: &Decision<'a>, all: &[Decision<'a>]) -> Option<Behind<'a>> {
-    let mut found = None;
-    let mut gate = Some(*gate);
-    while let Some(Gate { fact: Fact::Order { barrier: Some(barrier), .. }, .. }) = gate {
-        let key = (&decision.line.name, &barrier.version);
-        let place = all.binary_search_by(|other| (&other.line.name, &other.release.version).cmp(&key));
-        gate = place.ok().and_then(|place| obstacle(&all[place]));
-        found = Some(Behind { barrier, gate });
+/// For each decision of a line, the barrier at which its release waits for another one, and what keeps that
+/// barrier out. If that barrier waits for an older one itself, the older one, and so on.
+pub(super) fn behind<'a>(decisions: &[Decision<'a>]) -> Vec<Option<Behind<'a>>> {
+    let mut found: Vec<Option<Behind<'a>>> = Vec::with_capacity(decisions.len());
+    for decision in decisions {
+        let behind = match obstacle(decision) {
+            Some(Gate { fact: Fact::Order { barrier: Some(barrier), .. }, .. }) => {
+                // A barrier is older than what waits for it, so it was looked at before.
+                let place = decisions[..found.len()]
+                    .binary_search_by(|other| other.release.version.cmp(&barrier.version));
+                let gate = place.ok().and_then(|place| obstacle(&decisions[place]));
+                let older = place.ok().and_then(|place| found[place]);
+                Some(older.unwrap_or(Behind { barrier, gate }))
+            }
+            _ => None,
+        };
+        found.push(behind);
     }
     found
 }

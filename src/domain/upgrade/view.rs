@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::ops::{Bound, RangeBounds};
+use std::sync::OnceLock;
 
-use super::super::Time;
 use super::super::catalog::{Catalog, ChannelRef};
 use super::super::channel::LineName;
 use super::super::line::Line;
@@ -11,15 +11,32 @@ use super::super::not_promoting::NotPromoting;
 use super::super::promotion::{Decision, Gate};
 use super::super::release::Release;
 use super::super::version::Version;
+use super::super::{Time, steps};
+use super::coming::behind;
+use super::expected::Expected;
 use super::gate::MinorGate;
+use super::paths::Paths;
 use super::{Advice, Blocked, Coming, Newer, Wait, When, Withdrawn};
 
-/// The state of every channel of a catalog at one point in time.
+/// The state of every channel of a catalog at one point in time. A line is prepared when it is first asked
+/// about, so that who asks about one line pays for that line and the one that it follows.
 #[derive(Debug)]
 pub struct Views<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) now: Time,
-    lines: HashMap<&'a LineName, LineView<'a>>,
+    pub(super) paths: Paths,
+    known: Known<'a>,
+    not_promoting: Option<NotPromoting>,
+    lines: HashMap<&'a LineName, OnceLock<LineView<'a>>>,
+}
+
+/// What is known about the releases that are on their way.
+#[derive(Debug)]
+enum Known<'a> {
+    /// The decisions about them, sorted by line and version.
+    Decided(&'a [Decision<'a>]),
+    /// What their signatures say.
+    Signed,
 }
 
 #[derive(Debug)]
@@ -34,8 +51,7 @@ pub(super) struct View<'a> {
     offered: Vec<&'a Release>,
     /// The barriers of the channel. A yanked barrier is represented by its replacement.
     barriers: Vec<&'a Version>,
-    /// In any order.
-    coming: Vec<Coming<'a>>,
+    coming: Expected<'a>,
     /// The highest yanked release of the channel, or on its way to it.
     withdrawn: Option<Withdrawn<'a>>,
 }
@@ -62,57 +78,28 @@ impl<'a> Towards<'a> {
 }
 
 impl<'a> Views<'a> {
-    /// Prepares every channel at `now`. `decisions` must come from
-    /// [`decide`](super::super::promotion::decide) for the same catalog and time.
-    pub fn new(catalog: &'a Catalog, decisions: &[Decision<'a>], now: Time) -> Self {
-        let mut lines: HashMap<&LineName, LineView<'_>> = catalog
-            .lines()
-            .map(|line| {
-                let stages = (0..line.stages.len()).map(|stage| View::new(line, stage, now)).collect();
-                (&line.name, LineView { gate: MinorGate::new(catalog, line, now), stages })
-            })
-            .collect();
-        for decision in decisions {
-            // Nobody waits for a yanked release, and nothing enters a stage of a retired line.
-            if decision.release.yanked(now).is_some() || decision.retired().is_some() {
-                continue;
-            }
-            let Some(line) = lines.get_mut(&decision.line.name) else { continue };
-            let coming = Coming::of(decision, decisions);
-            let later = decision.later.iter().enumerate().map(|(place, verdict)| {
-                let channel = ChannelRef { line: decision.line, index: decision.stage + 1 + place };
-                coming.further(channel, *verdict)
-            });
-            let stages = line.stages.iter_mut().skip(decision.stage);
-            for (view, coming) in stages.zip(std::iter::once(coming).chain(later)) {
-                view.coming.push(coming);
-            }
-        }
-        Self { catalog, now, lines }
+    /// The channels at `now`. `decisions` must come from [`decide`](super::super::promotion::decide) for the
+    /// same catalog and time.
+    pub fn new(catalog: &'a Catalog, decisions: &'a [Decision<'a>], now: Time) -> Self {
+        Self::of(catalog, Known::Decided(decisions), now)
     }
 
-    /// Prepares every channel for a reader of signed documents, which say less about what comes than decisions
-    /// do: only when release keys allow a release in the next stage.
+    /// The channels for a reader of signed documents, which say less about what comes than decisions do:
+    /// only when release keys allow a release in the next stage.
     pub fn signed(catalog: &'a Catalog, now: Time) -> Self {
-        let mut views = Self::new(catalog, &[], now);
-        for line in catalog.lines() {
-            for release in line.releases.values() {
-                let Some(coming) = Coming::signed(line, release, now) else { continue };
-                let Some(lines) = views.lines.get_mut(&line.name) else { continue };
-                lines.stages[coming.channel.index].coming.push(coming);
-            }
-        }
-        views
+        Self::of(catalog, Known::Signed, now)
+    }
+
+    fn of(catalog: &'a Catalog, known: Known<'a>, now: Time) -> Self {
+        let paths = Paths::of(catalog);
+        let lines = catalog.lines().map(|line| (&line.name, OnceLock::new())).collect();
+        Self { catalog, now, paths, known, not_promoting: None, lines }
     }
 
     /// The views of a server that does not promote, if it does not.
     #[must_use]
-    pub fn not_promoting(mut self, why: Option<NotPromoting>) -> Self {
-        let views = self.lines.values_mut().flat_map(|line| &mut line.stages);
-        for coming in views.flat_map(|view| &mut view.coming).filter(|coming| coming.is_expected()) {
-            coming.not_promoting = why.filter(|why| why.concerns(coming.when == When::Due));
-        }
-        self
+    pub fn not_promoting(self, why: Option<NotPromoting>) -> Self {
+        Self { not_promoting: why, ..self }
     }
 
     /// The time of the views.
@@ -120,24 +107,61 @@ impl<'a> Views<'a> {
         self.now
     }
 
-    pub(super) fn view(&self, channel: ChannelRef<'a>) -> &View<'a> {
-        &self.lines[&channel.line.name].stages[channel.index]
-    }
-
-    pub(super) fn gate(&self, line: &Line) -> &MinorGate<'a> {
-        &self.lines[&line.name].gate
-    }
-
-    /// The line after `own` on the upgrade path to `goal`, or `None` if there is no path.
-    pub(super) fn line_after(&self, own: &Line, goal: &'a Line) -> Option<&'a Line> {
-        let mut line = goal;
-        loop {
-            let follows = &line.follows.as_ref()?.line;
-            if *follows == own.name {
-                return Some(line);
+    fn line(&self, line: &'a Line) -> &LineView<'a> {
+        self.lines[&line.name].get_or_init(|| {
+            line.releases.values().for_each(|_| steps::count());
+            let mut coming = self.coming(line);
+            for coming in coming.iter_mut().flatten().filter(|coming| coming.is_expected()) {
+                coming.not_promoting =
+                    self.not_promoting.filter(|why| why.concerns(coming.when == When::Due));
             }
-            line = self.catalog.line(follows)?;
+            let stages = coming.into_iter().enumerate();
+            let stages = stages.map(|(stage, coming)| View::new(line, stage, coming, self.now)).collect();
+            LineView { gate: MinorGate::new(self.catalog, line, self.now), stages }
+        })
+    }
+
+    /// The releases that are on their way to each stage of a line, or are in it but not on offer.
+    fn coming(&self, line: &'a Line) -> Vec<Vec<Coming<'a>>> {
+        let mut stages: Vec<Vec<Coming<'a>>> = Vec::new();
+        for index in 0..line.stages.len() {
+            let withheld = line.releases.values().filter(|release| release.is_in(index, self.now));
+            let withheld = withheld.filter_map(|release| {
+                let channel = ChannelRef { line, index };
+                Some(Coming::withheld(release, channel, Gate::withholding(release, self.now)?))
+            });
+            stages.push(withheld.collect());
         }
+        let decisions = match self.known {
+            Known::Decided(decisions) => of_line(decisions, &line.name),
+            Known::Signed => {
+                let signed = line.releases.values();
+                for coming in signed.filter_map(|release| Coming::signed(line, release, self.now)) {
+                    stages[coming.channel.index].push(coming);
+                }
+                &[]
+            }
+        };
+        for (decision, behind) in decisions.iter().zip(behind(decisions)) {
+            // Nobody waits for a yanked release, and nothing enters a stage of a retired line.
+            if decision.release.yanked(self.now).is_some() || decision.retired().is_some() {
+                continue;
+            }
+            let next = Coming::of(decision, behind);
+            let later = decision.later.iter().zip(decision.stage + 1..);
+            let later = later.map(|(verdict, index)| next.further(ChannelRef { line, index }, *verdict));
+            let coming = std::iter::once(next).chain(later);
+            stages.iter_mut().skip(decision.stage).zip(coming).for_each(|(stage, coming)| stage.push(coming));
+        }
+        stages
+    }
+
+    pub(super) fn view(&self, channel: ChannelRef<'a>) -> &View<'a> {
+        &self.line(channel.line).stages[channel.index]
+    }
+
+    pub(super) fn gate(&self, line: &'a Line) -> &MinorGate<'a> {
+        &self.line(line).gate
     }
 
     /// The advice for a cluster below a barrier that its channel does not offer.
@@ -147,7 +171,7 @@ impl<'a> Views<'a> {
         barrier: &'a Version,
         above: Bound<&Version>,
     ) -> Advice<'a> {
-        match self.view(channel).first_coming(above, Bound::Included(barrier)) {
+        match self.view(channel).coming.first(above, Some(barrier)) {
             Some(coming) if coming.is_expected() => Advice::Wait(Wait::Coming(Box::new(coming))),
             stuck => {
                 let stuck = stuck.map(Box::new);
@@ -158,28 +182,29 @@ impl<'a> Views<'a> {
 
     /// The last stage of a line that has something on offer.
     pub(super) fn last_offering(&self, line: &'a Line) -> Option<ChannelRef<'a>> {
-        let stages = &self.lines[&line.name].stages;
-        let index = stages.iter().rposition(|view| !view.offered.is_empty())?;
+        let index = self.line(line).stages.iter().rposition(|view| !view.offered.is_empty())?;
         Some(ChannelRef { line, index })
     }
 }
 
+/// The decisions about one line, of all that are sorted by line.
+fn of_line<'d, 'a>(decisions: &'d [Decision<'a>], line: &LineName) -> &'d [Decision<'a>] {
+    let begin = decisions.partition_point(|decision| decision.line.name < *line);
+    let length = decisions[begin..].partition_point(|decision| decision.line.name == *line);
+    &decisions[begin..begin + length]
+}
+
 impl<'a> View<'a> {
-    fn new(line: &'a Line, stage: usize, now: Time) -> Self {
+    fn new(line: &'a Line, stage: usize, coming: Vec<Coming<'a>>, now: Time) -> Self {
         let offered: Vec<&Release> = line.offered(stage, now).collect();
         let mut barriers: Vec<&Version> = line.barriers_in(stage, now).collect();
         barriers.sort_unstable();
         barriers.dedup();
-        let withheld = line.releases.values().filter(|release| release.is_in(stage, now));
-        let withheld = withheld.filter_map(|release| {
-            let channel = ChannelRef { line, index: stage };
-            Some(Coming::withheld(release, channel, Gate::withholding(release, now)?))
-        });
         let reached = |release: &&Release| (0..=stage).any(|stage| release.is_in(stage, now));
         let mut yanked = line.releases.values().rev().filter_map(|release| {
             Some(Withdrawn { release, yank: Some(release).filter(reached)?.yanked(now)? })
         });
-        Self { offered, barriers, coming: withheld.collect(), withdrawn: yanked.next() }
+        Self { offered, barriers, coming: Expected::new(coming), withdrawn: yanked.next() }
     }
 
     pub(super) fn latest(&self) -> Option<&'a Release> {
@@ -191,8 +216,10 @@ impl<'a> View<'a> {
         let candidates =
             &self.offered[self.offered.partition_point(|release| !is_above(&release.version, above))..];
         let Some(&highest) = candidates.last() else { return Towards::Nothing };
-        let barrier = self.barriers.iter().find(|version| is_above(version, above));
-        let Some(&barrier) = barrier else { return Towards::Take { release: highest, barrier: false } };
+        let passed = self.barriers.partition_point(|version| !is_above(version, above));
+        let Some(&barrier) = self.barriers.get(passed) else {
+            return Towards::Take { release: highest, barrier: false };
+        };
         match candidates[..candidates.partition_point(|release| release.version <= *barrier)].last() {
             Some(&release) => Towards::Take { release, barrier: release.version != highest.version },
             None => Towards::Barrier { version: barrier },
@@ -202,48 +229,26 @@ impl<'a> View<'a> {
     /// The first release expected above a version, by date and then by version. If none is expected, the
     /// highest of those that are stuck.
     pub(super) fn coming(&self, above: Bound<&Version>) -> Option<Coming<'a>> {
-        self.first_coming(above, Bound::Unbounded)
+        self.coming.first(above, None)
     }
 
     /// What is known about releases above a version that are not on offer. The highest of those that are
     /// stuck does not matter if a higher one enters the channel next.
     pub(super) fn newer(&self, above: Bound<&Version>) -> Newer<'a> {
         let coming = self.coming(above);
-        let matters = |stuck: &&Coming<'a>| {
+        let matters = |stuck: &Coming<'a>| {
             coming.is_some_and(|coming| {
                 coming.is_expected()
                     && (coming.first.is_some() || coming.release.version < stuck.release.version)
             })
         };
-        let stuck = self.coming.iter().filter(|coming| !coming.is_expected());
-        let stuck = stuck.filter(|stuck| is_above(&stuck.release.version, above));
-        let stuck = stuck.max_by_key(|stuck| &stuck.release.version).filter(matters).copied();
+        let stuck = self.coming.stuck(above).filter(matters);
         let withdrawn = self.withdrawn.filter(|withdrawn| is_above(&withdrawn.release.version, above));
         Newer { coming, stuck, withdrawn }
     }
-
-    fn first_coming(&self, above: Bound<&Version>, until: Bound<&Version>) -> Option<Coming<'a>> {
-        let within = || {
-            let coming = self.coming.iter().copied();
-            coming.filter(|coming| is_within(&coming.release.version, above, until))
-        };
-        // What is due for an earlier stage has a longer way than what only waits for its day.
-        let time = |coming: &Coming<'a>| match (coming.when, coming.first) {
-            (When::At(until), _) => until,
-            (_, None) => Time::MIN_UTC,
-            (_, Some(_)) => Time::MAX_UTC,
-        };
-        let expected = within().filter(Coming::is_expected);
-        expected
-            .min_by_key(|coming| (time(coming), &coming.release.version))
-            .or_else(|| within().max_by_key(|coming| &coming.release.version))
-    }
 }
 
-fn is_above(version: &Version, above: Bound<&Version>) -> bool {
-    is_within(version, above, Bound::Unbounded)
-}
-
-fn is_within(version: &Version, above: Bound<&Version>, until: Bound<&Version>) -> bool {
-    RangeBounds::<Version>::contains(&(above, until), version)
+/// Whether a version is above a bound.
+pub(super) fn is_above(version: &Version, above: Bound<&Version>) -> bool {
+    RangeBounds::<Version>::contains(&(above, Bound::Unbounded), version)
 }

@@ -13,7 +13,7 @@ use crate::domain::upgrade::{
 };
 use crate::domain::version::Version;
 use crate::formats::sparse::sparse;
-use crate::words;
+use crate::words::{self, Goal};
 
 sparse! {
     /// What a cluster should do.
@@ -216,14 +216,18 @@ sparse! {
 impl UpdateBody {
     /// Describes one answer.
     pub fn of(answer: &Answer<'_>) -> Self {
-        let Answer { channel, advice } = answer;
+        Self::towards(&Goal::of(answer), &answer.advice)
+    }
+
+    /// Describes an advice to clusters that follow the channel of a goal.
+    pub fn towards(goal: &Goal, advice: &Advice<'_>) -> Self {
         let mut body = Self {
-            channel: channel.name().to_string(),
+            channel: goal.channel.clone(),
             action: advice.action(),
             code: advice.code(),
-            message: words::answer(answer),
+            message: words::advice(goal, advice),
             target: advice.target().map(TargetBody::of),
-            line: channel.line.name.to_string(),
+            line: goal.line.clone(),
             ..Self::default()
         };
         match advice {
@@ -251,19 +255,21 @@ impl UpdateBody {
                 body.until = body.coming.as_ref().and_then(|coming| coming.until.clone());
                 body.through = Some(coming.channel.name().to_string());
             }
-            Advice::Blocked(Blocked::MinorGate { take, next, through, coming }) => {
-                body.take = take.as_ref().map(StepBody::of);
+            Advice::Blocked(Blocked::MinorGate { next, through, coming, .. }) => {
+                body.take = goal.take.as_ref().map(StepBody::named);
                 body.next = next.as_ref().map(StepBody::of);
                 body.through = Some(through.name().to_string());
                 body.expect(coming.as_deref());
-                body.enter_from = entered_from(channel);
+                body.enter_from.clone_from(&goal.before);
             }
-            Advice::Blocked(Blocked::UnknownVersion { take }) => body.take = take.as_ref().map(StepBody::of),
+            Advice::Blocked(Blocked::UnknownVersion { .. }) => {
+                body.take = goal.take.as_ref().map(StepBody::named);
+            }
             Advice::Blocked(Blocked::Yanked { yank, through, barrier, fix }) => {
                 body.because(&yank.event);
                 body.expect(fix.as_deref());
-                body.through = Some(through.name().to_string()).filter(|through| *through != body.channel);
-                if let Some(barrier) = barrier {
+                body.through = through.map(|through| through.name().to_string());
+                if let (Some(barrier), Some(through)) = (barrier, through) {
                     body.bar(barrier, through);
                 }
             }
@@ -274,7 +280,7 @@ impl UpdateBody {
             }
             Advice::Blocked(Blocked::NoWay { stay }) => {
                 body.follow = Some(FollowBody::of(*stay));
-                body.enter_from = entered_from(channel);
+                body.enter_from.clone_from(&goal.before);
             }
         }
         body
@@ -282,8 +288,19 @@ impl UpdateBody {
 
     /// Adds that the channel's line was refused.
     pub fn refuse_line(&mut self, refusal: &LineRefusal) {
-        self.line_refused = Some(refusal.name().to_owned());
-        self.message = format!("{}; {}", self.message, words::refused_line(&self.line, refusal));
+        let (kind, end) = Self::refusal(&self.line, refusal);
+        self.refuse(kind, &end);
+    }
+
+    /// Adds that the channel's line was refused, in the words of [`refusal`](Self::refusal).
+    pub fn refuse(&mut self, kind: String, end: &str) {
+        self.line_refused = Some(kind);
+        self.message.push_str(end);
+    }
+
+    /// The kind of a refusal, and the end of a message that says so.
+    pub fn refusal(line: &str, refusal: &LineRefusal) -> (String, String) {
+        (refusal.name().to_owned(), format!("; {}", words::refused_line(line, refusal)))
     }
 
     fn expect(&mut self, coming: Option<&Coming<'_>>) {
@@ -356,11 +373,6 @@ fn explain(version: &str) -> String {
     format!("/v1/releases/{version}/explain")
 }
 
-/// The line from which a channel's line can be entered.
-fn entered_from(channel: &ChannelRef<'_>) -> Option<String> {
-    channel.line.follows.as_ref().map(|follows| follows.line.to_string())
-}
-
 impl FollowBody {
     fn of(channel: ChannelRef<'_>) -> Self {
         Self { line: channel.line.name.to_string(), channel: channel.name().to_string() }
@@ -400,6 +412,10 @@ impl WithdrawnBody {
 }
 
 impl StepBody {
+    fn named((version, channel): &(String, String)) -> Self {
+        Self { version: version.clone(), channel: channel.clone() }
+    }
+
     fn of(step: &Step<'_>) -> Self {
         Self { version: step.release.version.to_string(), channel: step.channel.name().to_string() }
     }

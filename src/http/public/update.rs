@@ -15,7 +15,7 @@ pub fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let (version, cache) = asked(ask.request.query_string())?;
     let name = ask.channel()?.map_err(|text| unknown(publication, &text))?;
     let answer = publication.update(&name, &version).ok_or_else(|| unknown(publication, name.as_str()))?;
-    reply::document(ask.request, answer, cache)
+    reply::document(ask.request, &answer, cache)
 }
 
 /// Parses the version that the cluster runs, and how the answer may be cached: not at all if it is for one

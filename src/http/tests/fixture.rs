@@ -25,7 +25,7 @@ use crate::publish::Publication;
 use crate::publish::document::{Document, Media};
 use crate::publish::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 use crate::publish::testing;
-use crate::publish::updates::{LineUpdates, Updates};
+use crate::publish::updates::{ChannelUpdates, Cuts, Filling, LineUpdates};
 use crate::store::payloads::PayloadFolder;
 use crate::store::port::PayloadStore as _;
 
@@ -183,12 +183,19 @@ pub fn target(name: &str, bytes: &[u8]) -> String {
 
 fn publication(copies: &PayloadFolder) -> Publication {
     let version = |text| Version::parse(text).unwrap();
-    let line = LineUpdates { at: vec![(0, 0), (1, 1)], gaps: vec![(0, 0), (2, 1)], below: Vec::new() };
-    let updates = Updates {
+    let [old, new] = ["1.8.4-tectonic.1", "1.8.9-tectonic.4"].map(version);
+    let updates = ChannelUpdates {
+        stage: "production".parse().unwrap(),
         bodies: vec![json(r#"{"action":"update"}"#), json(r#"{"action":"none"}"#)],
-        lines: HashMap::from([(Prefix::parse("1.8").unwrap(), line)]),
-        below: Vec::new(),
-        above: 1,
+        paused: None,
+        own: vec![(old.clone(), 0), (new.clone(), 1)],
+        unknown: Cuts { below: vec![(new.clone(), 0)], above: 1 },
+        before: Vec::new(),
+        elsewhere: Cuts { below: Vec::new(), above: 1 },
+        ahead: 1,
+        latest: Some(new.clone()),
+        take: None,
+        filling: Filling::default(),
     };
     let line = LineName::parse("1.8").unwrap();
     let channel = ChannelName::parse("1.8-production").unwrap();
@@ -231,10 +238,11 @@ fn publication(copies: &PayloadFolder) -> Publication {
     let part = Part {
         line,
         prefix: Prefix::parse("1.8").ok(),
+        follows: None,
         role: None,
         channels: vec![ChannelDocuments { manifest, updates }],
         releases: releases.into(),
-        known: [version("1.8.4-tectonic.1"), version("1.8.9-tectonic.4")].into(),
+        updates: LineUpdates { versions: [old, new].into(), ..LineUpdates::default() },
     };
 
     Publication {

@@ -1,5 +1,6 @@
 //! A publication as the last version of tidegate stored it: format 2, with the documents of all lines side by
-//! side. It is read once after an upgrade, and never written.
+//! side. It is read once after an upgrade, and never written. The answers to clusters are not read but made from
+//! the signed documents, as in a mirror.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -7,16 +8,21 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::domain::Time;
+use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Prefix;
 use crate::domain::payload::Payload;
+use crate::domain::upgrade::Views;
 use crate::domain::version::Version;
+use crate::formats::manifest::ChannelManifest;
 use crate::formats::tuf::{Root, Snapshot, Targets, Timestamp};
 use crate::publish::document::Document;
+use crate::publish::last_good;
 use crate::publish::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 use crate::publish::publication::Publication;
-use crate::publish::roles;
 use crate::publish::served::Served;
+use crate::publish::updates::{channel_updates, line_updates};
+use crate::publish::{PublishError, roles};
 
 #[derive(Deserialize)]
 pub(super) struct Whole {
@@ -27,11 +33,16 @@ pub(super) struct Whole {
     demo: bool,
     channels: Arc<Document>,
     promotions: Arc<Document>,
-    channel: HashMap<ChannelName, ChannelDocuments>,
+    channel: HashMap<ChannelName, Channel>,
     release: HashMap<Version, Release>,
     roles: Roles,
     retired: HashMap<Box<str>, (Arc<Document>, Time)>,
     known: HashMap<Prefix, Known>,
+}
+
+#[derive(Deserialize)]
+struct Channel {
+    manifest: Served<ChannelManifest>,
 }
 
 #[derive(Deserialize)]
@@ -57,24 +68,20 @@ struct Roles {
 #[derive(Deserialize)]
 struct Known {
     line: LineName,
-    versions: Box<[Version]>,
 }
 
-impl From<Whole> for Publication {
-    fn from(whole: Whole) -> Self {
+impl TryFrom<Whole> for Publication {
+    type Error = PublishError;
+
+    fn try_from(whole: Whole) -> Result<Self, PublishError> {
         let Whole { version, made, expires, renew, demo, channels, promotions, retired, .. } = whole;
         let mut parts: BTreeMap<LineName, Part> = BTreeMap::new();
-        for (prefix, Known { line, versions }) in whole.known {
-            let part = parts.entry(line.clone()).or_insert_with(|| Part::empty(line));
-            (part.prefix, part.known) = (Some(prefix), versions);
+        for (prefix, Known { line }) in whole.known {
+            parts.entry(line.clone()).or_insert_with(|| Part::empty(line)).prefix = Some(prefix);
         }
         let Roles { roots, targets, lines, channels: role, snapshot, timestamp } = whole.roles;
         for (line, role) in lines {
             parts.entry(line.clone()).or_insert_with(|| Part::empty(line)).role = Some(role);
-        }
-        for channel in whole.channel.into_values() {
-            let line = channel.manifest.signed().line.clone();
-            parts.entry(line.clone()).or_insert_with(|| Part::empty(line)).channels.push(channel);
         }
         for (version, release) in whole.release {
             let Release { line, standing, manifest, explain, payloads, at_hand } = release;
@@ -82,10 +89,8 @@ impl From<Whole> for Publication {
             let part = parts.entry(line.clone()).or_insert_with(|| Part::empty(line));
             part.releases.insert(version, documents);
         }
-        for part in parts.values_mut() {
-            part.channels.sort_by_key(ChannelDocuments::stage);
-        }
-        Self {
+        answer(&mut parts, whole.channel, made)?;
+        Ok(Self {
             version,
             made,
             expires,
@@ -96,6 +101,34 @@ impl From<Whole> for Publication {
             parts: Parts::of(parts.into_values().map(Arc::new)),
             roles: roles::Roles { roots, targets, channels: role, snapshot, timestamp },
             retired,
+        })
+    }
+}
+
+/// Adds the channels to the parts of their lines, with their answers.
+fn answer(
+    parts: &mut BTreeMap<LineName, Part>,
+    mut channels: HashMap<ChannelName, Channel>,
+    now: Time,
+) -> Result<(), PublishError> {
+    let mut lines = Vec::new();
+    for part in parts.values() {
+        let manifests = channels.values().map(|channel| channel.manifest.signed());
+        let own = manifests.filter(|manifest| manifest.line == part.line).collect();
+        lines.extend(last_good::line(part, own)?);
+    }
+    let catalog = Catalog::published(lines);
+    let views = Views::new(&catalog, &[], now);
+    for line in catalog.lines() {
+        let part = parts.entry(line.name.clone()).or_insert_with_key(|line| Part::empty(line.clone()));
+        part.follows = line.follows.as_ref().map(|follows| follows.line.clone());
+        part.updates = line_updates(&catalog, &views, line);
+        for index in 0..line.stages.len() {
+            let channel = ChannelRef { line, index };
+            let Some(Channel { manifest }) = channels.remove(channel.name()) else { continue };
+            let updates = channel_updates(&catalog, &views, channel, None, None);
+            part.channels.push(ChannelDocuments { manifest, updates });
         }
     }
+    Ok(())
 }
