@@ -14,7 +14,8 @@
 //! ```
 //!
 //! Data flows one way, in three steps: read, decide, publish. A request only looks something up in the
-//! publication and writes it out: it signs, serialises, compresses and decides nothing.
+//! publication and writes it out: it signs, serialises, compresses and decides nothing. Only names are put into
+//! some answers ([`publish::updates`]).
 //!
 //! # The modules
 //!

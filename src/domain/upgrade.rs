@@ -225,6 +225,9 @@ impl<'a> Views<'a> {
     }
 
     /// The advice for a cluster on a known release of the line `own`.
+    ///
+    /// # Panics
+    /// Never: the paths between lines are those of the catalog.
     pub fn known(&self, channel: ChannelRef<'a>, own: &'a Line, current: &'a Release) -> Advice<'a> {
         steps::count();
         if let Some(paused) = self.paused(channel) {
@@ -233,7 +236,7 @@ impl<'a> Views<'a> {
         let goal = channel.line;
         match self.paths.relation(&own.name, &goal.name) {
             Relation::Own => self.in_line(channel, Bound::Excluded(&current.version), Some(current)),
-            Relation::Before { after } if *after == goal.name => self.into_line(channel, own, current),
+            Relation::Before { after } if *after == goal.name => self.at_the_gate(channel, own, current),
             Relation::Before { after } => {
                 let after = self.catalog.line(after).expect("the paths are those of the catalog");
                 self.beyond(own, after, current).entered_from(self.take(goal, current))
@@ -323,7 +326,7 @@ impl<'a> Views<'a> {
     }
 
     /// The advice for a release of the line `own`, which the channel's line follows.
-    fn into_line(&self, channel: ChannelRef<'a>, own: &'a Line, current: &'a Release) -> Advice<'a> {
+    fn at_the_gate(&self, channel: ChannelRef<'a>, own: &'a Line, current: &'a Release) -> Advice<'a> {
         if !self.gate(channel.line).admits(current, self.now) {
             let take = self.take(channel.line, current);
             return self.on_the_way(own, channel.line, current, false).entered_from(take);

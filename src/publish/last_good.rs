@@ -46,11 +46,12 @@ pub fn catalog<'a>(
 
 /// A line as it was last published. `None` if it never was.
 fn published(part: &Part) -> Result<Option<Line>, PublishError> {
-    line(part, part.channels.iter().map(|channel| channel.manifest.signed()).collect())
+    let manifests: Vec<_> = part.channels.iter().map(|channel| channel.manifest.signed()).collect();
+    line(part, &manifests)
 }
 
 /// The line of a part, whose channels have these manifests.
-pub(super) fn line(part: &Part, channels: Vec<&ChannelManifest>) -> Result<Option<Line>, PublishError> {
+pub(super) fn line(part: &Part, channels: &[&ChannelManifest]) -> Result<Option<Line>, PublishError> {
     let mut releases = BTreeMap::new();
     for version in channels.iter().flat_map(|manifest| &manifest.releases).map(|release| &release.version) {
         // Manifests are parsed again, since keeping ten thousand of them parsed would take too much memory.
@@ -61,7 +62,7 @@ pub(super) fn line(part: &Part, channels: Vec<&ChannelManifest>) -> Result<Optio
             releases.insert(version.clone(), manifest.into_signed());
         }
     }
-    manifest::line(&part.line, part.prefix.unwrap_or(Prefix::NONE), &channels, releases)
+    manifest::line(&part.line, part.prefix.unwrap_or(Prefix::NONE), channels, releases)
         .map_err(|e| PublishError::LastGood(e.to_string()))
 }
 

@@ -121,21 +121,15 @@ fn told(goal: &Goal, advice: &Advice<'_>, ask: Option<&Ask>) -> String {
             };
             let why = format!("blocked: line `{line}` can only be entered from {from}");
             let through = through.name();
-            match next {
-                Some(next) => {
-                    let yet = if take.is_none() { ", and no release there opens the way yet" } else { "" };
-                    format!(
-                        "{why}{yet}: follow `{through}`, update to `{}`, then follow `{channel}` again",
-                        next.release.version
-                    )
-                }
-                None => {
-                    let why = format!(
-                        "{why}; the way there leads through `{through}`, which offers nothing higher"
-                    );
-                    then(why, "; ", coming.as_deref().map(expected).or_else(|| unknown("a higher release")))
-                }
+            if let Some(next) = next {
+                let yet = if take.is_none() { ", and no release there opens the way yet" } else { "" };
+                return format!(
+                    "{why}{yet}: follow `{through}`, update to `{}`, then follow `{channel}` again",
+                    next.release.version
+                );
             }
+            let why = format!("{why}; the way there leads through `{through}`, which offers nothing higher");
+            then(why, "; ", coming.as_deref().map(expected).or_else(|| unknown("a higher release")))
         }
         Advice::Blocked(Blocked::Yanked { yank, through, barrier: first, fix }) => {
             let reason = &yank.event.reason;

@@ -1,10 +1,9 @@
 //! The releases that a channel could offer later, for questions about any range of versions.
 
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 
 use super::super::version::Version;
 use super::super::{Time, steps};
-use super::view::is_above;
 use super::{Coming, When};
 
 /// The releases that a channel could offer later.
@@ -67,4 +66,9 @@ fn earlier(coming: &[Coming<'_>], a: usize, b: usize) -> usize {
         (!coming.is_expected(), time, place)
     };
     if key(b) < key(a) { b } else { a }
+}
+
+/// Whether a version is above a bound.
+pub(super) fn is_above(version: &Version, above: Bound<&Version>) -> bool {
+    RangeBounds::<Version>::contains(&(above, Bound::Unbounded), version)
 }

@@ -1,7 +1,7 @@
 //! What each channel offers at one point in time, prepared for many queries.
 
 use std::collections::HashMap;
-use std::ops::{Bound, RangeBounds};
+use std::ops::Bound;
 use std::sync::OnceLock;
 
 use super::super::catalog::{Catalog, ChannelRef};
@@ -13,7 +13,7 @@ use super::super::release::Release;
 use super::super::version::Version;
 use super::super::{Time, steps};
 use super::coming::behind;
-use super::expected::Expected;
+use super::expected::{Expected, is_above};
 use super::gate::MinorGate;
 use super::paths::Paths;
 use super::{Advice, Blocked, Coming, Newer, Wait, When, Withdrawn};
@@ -246,9 +246,4 @@ impl<'a> View<'a> {
         let withdrawn = self.withdrawn.filter(|withdrawn| is_above(&withdrawn.release.version, above));
         Newer { coming, stuck, withdrawn }
     }
-}
-
-/// Whether a version is above a bound.
-pub(super) fn is_above(version: &Version, above: Bound<&Version>) -> bool {
-    RangeBounds::<Version>::contains(&(above, Bound::Unbounded), version)
 }

@@ -114,8 +114,8 @@ fn answer(
     let mut lines = Vec::new();
     for part in parts.values() {
         let manifests = channels.values().map(|channel| channel.manifest.signed());
-        let own = manifests.filter(|manifest| manifest.line == part.line).collect();
-        lines.extend(last_good::line(part, own)?);
+        let own: Vec<_> = manifests.filter(|manifest| manifest.line == part.line).collect();
+        lines.extend(last_good::line(part, &own)?);
     }
     let catalog = Catalog::published(lines);
     let views = Views::new(&catalog, &[], now);

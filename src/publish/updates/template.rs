@@ -111,7 +111,7 @@ fn line_refused(kind: &str) -> String {
 impl Template {
     /// Renders an advice for all channels: those whose line can be entered from a release above the
     /// cluster's (`take`) or not, and those whose line follows another one (`before`) or not.
-    pub fn new(advice: &Advice<'_>, take: bool, before: bool) -> Self {
+    pub(super) fn new(advice: &Advice<'_>, take: bool, before: bool) -> Self {
         steps::count();
         let goal = Goal {
             channel: Hole::Channel.mark(),
