@@ -12,7 +12,8 @@ pub trait Clock: Send + Sync + 'static {
     /// The current date and time, truncated to whole seconds.
     fn now(&self) -> Time;
 
-    /// The current date and time, as exactly as the clock tells it. Only versions count finer than seconds.
+    /// The current date and time, as exactly as the clock tells it. Only versions and the access log count finer
+    /// than seconds.
     fn exact(&self) -> Time {
         self.now()
     }

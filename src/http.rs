@@ -9,8 +9,11 @@ pub mod server;
 mod connection;
 mod exchange;
 mod limits;
+mod places;
 mod sendfile;
+mod visit;
 
+mod access;
 mod listener;
 mod observe;
 mod route;
@@ -31,9 +34,9 @@ mod metrics;
 mod openapi;
 mod state;
 
+pub use access::{ACCESS, AccessLine, AccessLog, AccessWriter};
 pub use connection::Deadlines;
 pub use limits::CONNECTION_MEMORY;
-pub use observe::ACCESS;
 pub use server::{Config, Running, StartError, start};
 
 #[cfg(test)]

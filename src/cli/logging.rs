@@ -1,8 +1,10 @@
 //! Log lines on stderr.
 
+mod access;
 mod lines;
 
 use std::io::{self, Write};
+use std::sync::{Arc, OnceLock};
 
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::{self, MakeWriter};
@@ -12,6 +14,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use self::lines::{Flusher, Lines, lines};
 use super::LogFormat;
 use super::clean::Clean;
+use crate::http::{ACCESS, AccessLog};
+
+/// The access log of this process, which like `tracing` has one log.
+static ACCESS_LOG: OnceLock<Arc<dyn AccessLog>> = OnceLock::new();
 
 /// actix logs every malformed request as an error, but only the client that sent it needs to know.
 const STRANGERS: &str = "actix_http";
@@ -41,10 +47,17 @@ pub fn start(format: LogFormat, service: bool) -> Log {
         return Log(None);
     }
     // If the log's thread cannot start, the service runs without a log.
-    let Ok((lines, flusher)) = lines(Clean(io::stderr())) else { return Log(None) };
+    let Ok((lines, flusher)) = lines(io::stderr()) else { return Log(None) };
     log_panics(lines.clone());
+    let _ = ACCESS_LOG.set(Arc::new(lines.access(format)));
     subscribe(format, filter, lines);
     Log(Some(flusher))
+}
+
+/// Returns the access log, unless this process has none or the filter excludes it.
+pub fn access() -> Option<Arc<dyn AccessLog>> {
+    let enabled = tracing::enabled!(target: ACCESS, tracing::Level::INFO);
+    ACCESS_LOG.get().filter(|_| enabled).cloned()
 }
 
 /// Returns the user's filter, or else the default. Malformed requests are logged only if the filter names

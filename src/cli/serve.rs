@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use self::witness::Witness;
 use super::failure::{Hint, refuse};
 use super::workspace::{Workspace, work_tree};
-use super::{Globals, demo, import, keyfile};
+use super::{Globals, demo, import, keyfile, logging};
 use crate::clock::{SharedClock, SystemClock};
 use crate::formats::tuf::KeyId;
 use crate::http;
@@ -208,7 +208,7 @@ fn serve(
         let stopped = signals()?;
         let mut config = http::Config::new(args.listen);
         config.admin_listen = args.admin_listen;
-        config.access_log = args.access_log;
+        config.access_log = logging::access().filter(|_| args.access_log);
         config.workers = args.workers.unwrap_or(config.workers);
         let (files, bytes) = (descriptors::limit(), memory::limit());
         let most = memory::connections(bytes, config.max_connections);

@@ -10,7 +10,8 @@
 //! It also bounds the memory that a client can take: requests are passed on [one by one](super::exchange), and
 //! nothing is read while a reply is not.
 //!
-//! actix's own keep-alive timer closes idle connections.
+//! An idle connection gives up actix's buffers, and leaves when it must make room or has been idle for too
+//! long: see [`places`](super::places).
 
 use std::io;
 use std::pin::Pin;
@@ -27,6 +28,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::exchange::{Exchange, Pass};
 use super::limits::{DISCARDED, KEEP_ALIVE, LINGER, READ_AHEAD, REQUEST, STALL, STALL_BYTES};
+use super::places::{Asked, Place};
 use super::sendfile::Outgoing;
 
 /// How long each part of an exchange may take.
@@ -68,6 +70,9 @@ pub struct Guard {
 pub struct Guarded {
     io: TcpStream,
     guard: Guard,
+    place: Rc<Place>,
+    /// Whether actix has been told that the connection has ended, although only its time with actix has.
+    returned: bool,
     /// When the oldest unanswered request began to arrive. It is answered once the first byte of its reply
     /// is sent.
     unanswered: Option<Instant>,
@@ -98,11 +103,13 @@ struct Window {
 }
 
 impl Guarded {
-    pub fn new(io: TcpStream, guard: Guard) -> Self {
+    pub fn new(io: TcpStream, guard: Guard, place: Rc<Place>) -> Self {
         let alarm = Box::pin(tokio::time::sleep(guard.deadlines.request));
         Self {
             io,
             guard,
+            place,
+            returned: false,
             unanswered: None,
             blocked: None,
             alarm,
@@ -123,6 +130,16 @@ impl Guarded {
     /// The part of a file that this connection sends after what actix has written.
     pub fn outgoing(&self) -> Rc<Outgoing> {
         Rc::clone(&self.outgoing)
+    }
+
+    pub const fn io(&self) -> &TcpStream {
+        &self.io
+    }
+
+    /// Takes the connection back from actix. Returns whether it goes on.
+    pub fn take_back(&mut self) -> bool {
+        self.refused = false;
+        std::mem::take(&mut self.returned)
     }
 
     /// Checks the deadlines if the alarm has fired.
@@ -181,6 +198,7 @@ impl Guarded {
 
     fn received(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.unanswered.is_none() {
+            self.place.work();
             self.unanswered = Some(Instant::now());
             self.arm();
             self.check(cx)?;
@@ -249,6 +267,16 @@ impl Guarded {
         Poll::Pending
     }
 
+    /// Returns whether the connection is idle and must give something up.
+    fn gives_way(&self, cx: &Context<'_>) -> bool {
+        let is_idle = self.unanswered.is_none()
+            && self.blocked.is_none()
+            && self.held.is_empty()
+            && self.outgoing.is_empty()
+            && self.exchange.is_idle();
+        is_idle && self.place.rest(cx) != Asked::Nothing
+    }
+
     /// Passes on what was held back, as far as it may pass now.
     fn release(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let length = self.held.len().min(buf.remaining());
@@ -296,7 +324,10 @@ impl AsyncRead for Guarded {
             return self.release(cx, buf);
         }
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        if Pin::new(&mut self.io).poll_read(cx, buf)?.is_pending() {
+            self.returned = self.gives_way(cx);
+            return if self.returned { Poll::Ready(Ok(())) } else { Poll::Pending };
+        }
         let read = &buf.filled()[before..];
         if read.is_empty() {
             return Poll::Ready(Ok(()));
@@ -330,11 +361,16 @@ impl AsyncWrite for Guarded {
         if self.refused && self.blocked.is_none() && self.exchange.is_open() {
             self.refused = false;
             cx.waker().wake_by_ref();
+        } else if self.gives_way(cx) {
+            cx.waker().wake_by_ref();
         }
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.returned {
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

@@ -10,7 +10,11 @@ use super::limits::ARRIVING;
 
 /// The progress of one connection. Handlers find it in the connection's data.
 #[derive(Debug, Default)]
-pub struct Exchange(Cell<Progress>);
+pub struct Exchange {
+    progress: Cell<Progress>,
+    /// Whether a reply is being sent whose body is made bit by bit.
+    streaming: Cell<bool>,
+}
 
 #[derive(Debug, Clone, Copy)]
 enum Progress {
@@ -51,10 +55,10 @@ pub enum Pass {
 impl Exchange {
     /// Decides how many of these bytes may be passed on, and counts them as passed on.
     pub fn pass(&self, bytes: &[u8]) -> Pass {
-        match self.0.get() {
+        match self.progress.get() {
             Progress::Head(mut head) => match head.find_end(bytes) {
                 Some(length) => {
-                    self.0.set(Progress::Answering { body: 0 });
+                    self.progress.set(Progress::Answering { body: 0 });
                     Pass::Bytes(length)
                 }
                 None if head.length > ARRIVING => {
@@ -62,13 +66,13 @@ impl Exchange {
                     Pass::TooLarge
                 }
                 None => {
-                    self.0.set(Progress::Head(head));
+                    self.progress.set(Progress::Head(head));
                     Pass::Bytes(bytes.len())
                 }
             },
             Progress::Answering { body } => {
                 let length = usize::try_from(body).map_or(bytes.len(), |body| body.min(bytes.len()));
-                self.0.set(Progress::Answering { body: body - length as u64 });
+                self.progress.set(Progress::Answering { body: body - length as u64 });
                 Pass::Bytes(length)
             }
             Progress::Last => Pass::Bytes(0),
@@ -77,30 +81,40 @@ impl Exchange {
 
     /// Whether the connection waits for bytes of the client, not for an answer to what it has passed on.
     pub fn is_open(&self) -> bool {
-        match self.0.get() {
+        match self.progress.get() {
             Progress::Head(_) | Progress::Last => true,
             Progress::Answering { body } => body > 0,
         }
     }
 
+    /// Whether nothing of a request has arrived since the last reply was handed over.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.progress.get(), Progress::Head(head) if head.length == 0) && !self.streaming.get()
+    }
+
+    /// Notes that the body of a reply is being sent bit by bit, or that all of it was sent.
+    pub fn streams(&self, streaming: bool) {
+        self.streaming.set(streaming);
+    }
+
     /// Whether the current reply is the last one.
     pub fn is_last(&self) -> bool {
-        matches!(self.0.get(), Progress::Last)
+        matches!(self.progress.get(), Progress::Last)
     }
 
     /// Lets the body of the current request pass: this many bytes.
     pub fn body(&self, length: u64) {
-        self.0.set(Progress::Answering { body: length });
+        self.progress.set(Progress::Answering { body: length });
     }
 
     /// Lets the next request pass, because the current one is answered.
     pub fn next(&self) {
-        self.0.set(Progress::default());
+        self.progress.set(Progress::default());
     }
 
     /// Lets no further request pass.
     pub fn last(&self) {
-        self.0.set(Progress::Last);
+        self.progress.set(Progress::Last);
     }
 }
 

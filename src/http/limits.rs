@@ -32,8 +32,12 @@ pub const MAX_LOGGED: usize = 256;
 pub const COMPARED: usize = 1000;
 
 /// How many connections the public listener serves at once, if there are memory and descriptors for so many.
-/// Further ones wait to be accepted.
+/// Further ones take the places of idle ones, or wait.
 pub const CONNECTIONS: usize = 10_000;
+
+/// How many further connections are accepted and wait for the place of an idle one. All others wait to be
+/// accepted.
+pub const NEXT: usize = 64;
 
 /// The most memory that one client can take, in bytes: a head of `ARRIVING` bytes in a buffer that has just
 /// doubled, or a decoded request, a chunk of a payload, and a reply in actix's buffer and in the kernel's. Most
@@ -57,11 +61,6 @@ pub const STALL_BYTES: usize = 16 * 1024;
 
 /// How long an idle connection is kept open.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
-
-/// How much longer than [`REQUEST`] actix waits for a connection's first request. Its timer starts when the
-/// connection opens, before ours, and closes connections that never send a byte. actix reads its clock only
-/// every 500 ms, so the timer may fire that much too early.
-pub const SILENCE: Duration = Duration::from_secs(1);
 
 /// How long the server keeps discarding the unread rest of a request body after it has replied. If it
 /// closed the connection at once, the reset could overtake the reply.

@@ -10,12 +10,13 @@ use actix_web::http::StatusCode;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::access::AccessLog;
 use super::connection::Cuts;
 use super::problem::ProblemKind;
 use crate::clock::SharedClock;
@@ -49,6 +50,7 @@ impl Metrics {
         shared: &Handle,
         clock: &SharedClock,
         cuts: &Cuts,
+        log: Option<Arc<dyn AccessLog>>,
     ) -> Self {
         let mut registry = Registry::with_prefix("tidegate");
         let requests = Family::<Labels<2>, Counter>::default();
@@ -64,7 +66,7 @@ impl Metrics {
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version of the server", build);
         let (shared, clock) = (Arc::clone(shared), Arc::clone(clock));
-        registry.register_collector(Box::new(Figures { shared, clock }));
+        registry.register_collector(Box::new(Figures { shared, clock, log }));
 
         let by_class =
             |route| CLASSES.map(|class| requests.get_or_create_owned(&[("route", route), ("status", class)]));
@@ -98,6 +100,7 @@ impl Metrics {
 struct Figures {
     shared: Handle,
     clock: SharedClock,
+    log: Option<Arc<dyn AccessLog>>,
 }
 
 impl fmt::Debug for Figures {
@@ -129,6 +132,12 @@ impl Collector for Figures {
         for (name, help, unit, value) in gauges {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, unit, gauge.metric_type())?)?;
+        }
+
+        if let Some(log) = &self.log {
+            let lost = ConstCounter::new(log.lost());
+            let help = "Lines that could not be written to the log";
+            lost.encode(encoder.encode_descriptor("log_lines_lost", help, None, lost.metric_type())?)?;
         }
 
         let decisions = [

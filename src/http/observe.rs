@@ -1,30 +1,30 @@
 //! What is done around every request: assigning an id, enforcing limits, counting, and writing the access
 //! log.
 
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 use actix_http::ConnectionType;
-use actix_web::body::{BodySize, MessageBody as _};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::web::{Data, Payload};
+use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
 use bytes::Bytes;
 use prometheus_client::metrics::gauge::Gauge;
 use tracing::Instrument as _;
 
+use super::access::{ACCESS, AccessLine};
 use super::ask::Ask;
 use super::exchange::Exchange;
-use super::limits::{CHUNKING, MAX_HEAD, MAX_ID, MAX_LOGGED, MAX_URI};
+use super::limits::{CHUNK, CHUNKING, MAX_HEAD, MAX_ID, MAX_LOGGED, MAX_URI};
 use super::listener::Listener;
 use super::problem::{Problem, ProblemKind};
 use super::route::{Found, Route, find};
-use super::state::State;
-
-/// The `tracing` target of the access log, for log filters.
-pub const ACCESS: &str = "tidegate::access";
+use super::state::{State, Worker};
 
 /// The bytes of a header field in addition to its name and value: `: ` and the line ending.
 const FIELD: usize = 4;
@@ -35,22 +35,16 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 ///
 /// The span with the request's id exists only if level `debug` is enabled. At `info`, the access log line
 /// has the id, and a span for each request would cost as much as that line.
-pub(super) async fn answer(
-    request: HttpRequest,
-    body: Payload,
-    state: Data<State>,
-    routes: &'static [Route],
-    listener: Listener,
-) -> HttpResponse {
+pub(super) async fn answer(request: HttpRequest, body: Payload, worker: Rc<Worker>) -> HttpResponse {
+    let Worker { state, routes, listener, log, places } = &*worker;
     let in_flight = InFlight::enter(&state.metrics.in_flight);
     let id = request_id(request.headers());
     let found = find(routes, request.uri().path()).filter(|found| listener.serves(found.route.listener));
-    let logged = state.access_log && tracing::enabled!(target: ACCESS, tracing::Level::INFO);
-    let started = logged.then(|| state.clock.monotonic());
+    let started = log.as_ref().map(|_| state.clock.monotonic());
     let text = id.to_str().unwrap_or_default();
     let span = tracing::debug_span!(target: ACCESS, "request", id = text);
 
-    let answered = dispatch(&request, body, &state, text, listener, found).instrument(span).await;
+    let answered = dispatch(&request, body, state, text, *listener, found).instrument(span).await;
     drop(in_flight);
     let (mut response, problem) = match answered {
         Ok(response) => (response, None),
@@ -58,29 +52,32 @@ pub(super) async fn answer(
     };
     let status = response.status();
     state.metrics.count(found.map(|found| found.place), status, problem);
-    if let Some(started) = started {
-        let took = state.clock.monotonic().saturating_sub(started);
-        let bytes = length(&response);
-        tracing::info!(
-            target: ACCESS,
-            id = text,
-            method = beginning(request.method().as_str()),
-            path = beginning(request.uri().path()),
-            status = status.as_u16(),
-            bytes,
-            micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            problem = problem.map(ProblemKind::as_str),
-        );
+    if let Some((log, started)) = log.as_ref().zip(started) {
+        log.write(&AccessLine {
+            at: state.clock.exact(),
+            id: text,
+            method: beginning(request.method().as_str()),
+            path: beginning(request.uri().path()),
+            status: status.as_u16(),
+            bytes: length(&response),
+            took: state.clock.monotonic().saturating_sub(started),
+            problem: problem.map(ProblemKind::as_str),
+        });
     }
     // actix would treat the connection as upgraded, and announce that to the client. After a refused request,
     // the client's next bytes could be the rest of its body.
     let is_upgrade = request.headers().contains_key(header::UPGRADE);
-    if is_upgrade || problem.is_some() && Body::of(request.headers()) != Body::None {
+    if is_upgrade || places.is_closing() || problem.is_some() && Body::of(request.headers()) != Body::None {
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
     let ends = [request.head().connection_type(), response.head().connection_type()];
     if let Some(exchange) = request.conn_data::<Rc<Exchange>>() {
-        if ends.contains(&ConnectionType::Close) { exchange.last() } else { exchange.next() }
+        if ends.contains(&ConnectionType::Close) {
+            exchange.last();
+        } else {
+            exchange.next();
+        }
+        response = stream(response, exchange);
     }
     let head = response.headers_mut();
     head.insert(REQUEST_ID, id);
@@ -95,6 +92,45 @@ fn length(response: &HttpResponse) -> u64 {
         BodySize::Sized(bytes) => bytes,
         BodySize::Stream => announced().unwrap_or_default(),
         BodySize::None => 0,
+    }
+}
+
+/// Keeps a connection from counting as idle while actix still asks for parts of the reply's body.
+fn stream(response: HttpResponse, exchange: &Rc<Exchange>) -> HttpResponse {
+    let is_whole = match response.body().size() {
+        BodySize::None => true,
+        BodySize::Sized(bytes) => bytes <= CHUNK as u64,
+        BodySize::Stream => false,
+    };
+    if is_whole {
+        return response;
+    }
+    exchange.streams(true);
+    let exchange = Rc::clone(exchange);
+    response.map_body(|_, body| BoxBody::new(Streamed { body, exchange }))
+}
+
+/// A body that takes several turns to send.
+struct Streamed {
+    body: BoxBody,
+    exchange: Rc<Exchange>,
+}
+
+impl MessageBody for Streamed {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        self.exchange.streams(false);
     }
 }
 
@@ -117,16 +153,16 @@ async fn dispatch(
 }
 
 /// Counts a request as in flight until it is answered or its connection is gone.
-struct InFlight(Gauge);
+struct InFlight<'a>(&'a Gauge);
 
-impl InFlight {
-    fn enter(gauge: &Gauge) -> Self {
+impl<'a> InFlight<'a> {
+    fn enter(gauge: &'a Gauge) -> Self {
         gauge.inc();
-        Self(gauge.clone())
+        Self(gauge)
     }
 }
 
-impl Drop for InFlight {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.dec();
     }

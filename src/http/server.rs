@@ -3,26 +3,33 @@
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use actix_http::HttpService;
-use actix_http::error::DispatchError;
-use actix_server::{Server, ServerBuilder};
-use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_http::{HttpService, KeepAlive};
+use actix_server::{GracefulShutdownSignal, Server};
+use actix_service::{
+    IntoServiceFactory as _, ServiceFactory as _, ServiceFactoryExt as _, fn_factory, fn_service, map_config,
+};
 use actix_web::dev::AppConfig;
 use actix_web::{App, HttpRequest, web};
+use futures_util::FutureExt as _;
 use tokio::net::TcpStream;
 
-use super::connection::{Deadlines, Guard, Guarded};
-use super::limits::{ADMIN_CONNECTIONS, CONNECTIONS, LINGER, SILENCE, STOP_SECONDS};
+use super::access::AccessLog;
+use super::connection::{Deadlines, Guard};
+use super::limits::{ADMIN_CONNECTIONS, CONNECTIONS, LINGER, NEXT, STOP_SECONDS};
 use super::listener::Listener;
 use super::metrics::Metrics;
 use super::observe;
 use super::openapi;
 use super::payload_cache::PayloadCache;
+use super::places::Places;
 use super::route::Route;
 use super::routes::ROUTES;
-use super::state::State;
+use super::state::{State, Worker};
+use super::visit::{self, Lent};
 use crate::clock::SharedClock;
 use crate::promoter::status::Handle;
 use crate::store::port::PayloadStore;
@@ -38,8 +45,8 @@ pub struct Config {
     /// How many connections are served at once. Further ones wait to be accepted.
     pub max_connections: usize,
     pub deadlines: Deadlines,
-    /// Whether each request is logged, at level `info` under [`observe::ACCESS`].
-    pub access_log: bool,
+    /// Where each request is logged, if anywhere.
+    pub access_log: Option<Arc<dyn AccessLog>>,
 }
 
 impl Config {
@@ -51,7 +58,7 @@ impl Config {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             max_connections: CONNECTIONS,
             deadlines: Deadlines::default(),
-            access_log: true,
+            access_log: None,
         }
     }
 }
@@ -100,32 +107,24 @@ pub(super) fn start_with(
 ) -> Result<Running, StartError> {
     let guard = Guard { deadlines: config.deadlines, ..Guard::default() };
     let patterns = routes.iter().map(|route| route.pattern);
-    let metrics = Metrics::new(patterns, &shared, &clock, &guard.cuts);
+    let log = &config.access_log;
+    let metrics = Metrics::new(patterns, &shared, &clock, &guard.cuts, log.clone());
     let openapi = openapi::document(routes);
-    let access_log = config.access_log;
-    let state = web::Data::new(State {
-        shared,
-        payloads,
-        payload_cache: PayloadCache::default(),
-        clock,
-        metrics,
-        openapi,
-        access_log,
-    });
+    let payload_cache = PayloadCache::default();
+    let state = Arc::new(State { shared, payloads, payload_cache, clock, metrics, openapi });
 
     let (listener, address) = listen(config.listen)?;
     let workers = config.workers.max(1);
-    let connections = config.max_connections.div_ceil(workers);
-    let builder = Server::build().workers(workers).max_concurrent_connections(connections);
     let scope = if config.admin_listen.is_some() { Listener::Public } else { Listener::All };
-    let mut servers = vec![serve(builder, listener, &state, routes, &guard, scope)?];
+    let service = Service { state, routes, guard, log: log.clone(), scope };
+    let mut servers = vec![service.serve(listener, workers, config.max_connections)?];
 
     // The admin listener has its own worker, so that it answers even while all others are busy.
     let mut admin_address = None;
     if let Some(address) = config.admin_listen {
         let (listener, address) = listen(address)?;
-        let builder = Server::build().workers(1).max_concurrent_connections(ADMIN_CONNECTIONS);
-        servers.push(serve(builder, listener, &state, routes, &guard, Listener::Admin)?);
+        let service = Service { scope: Listener::Admin, ..service };
+        servers.push(service.serve(listener, 1, ADMIN_CONNECTIONS)?);
         admin_address = Some(address);
     }
     Ok(Running { address, admin_address, servers })
@@ -174,35 +173,60 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> 
     Ok((listener, bound))
 }
 
-/// Builds a server on one listener: an actix-web app on actix's HTTP/1, over guarded connections.
-/// `HttpServer` does the same, but only over plain connections.
-fn serve(
-    builder: ServerBuilder,
-    listener: TcpListener,
-    state: &web::Data<State>,
+/// What the workers of one listener have in common.
+#[derive(Clone)]
+struct Service {
+    state: Arc<State>,
     routes: &'static [Route],
-    guard: &Guard,
+    guard: Guard,
+    log: Option<Arc<dyn AccessLog>>,
     scope: Listener,
-) -> Result<Server, StartError> {
-    let builder = builder.disable_signals().shutdown_timeout(STOP_SECONDS);
-    let draining = builder.graceful_shutdown_signal();
-    let (state, guard) = (state.clone(), guard.clone());
-    let factory = move || {
-        let (state, guard, draining) = (state.clone(), guard.clone(), draining.clone());
-        let Deadlines { request, keep_alive, .. } = guard.deadlines;
+}
+
+impl Service {
+    /// Builds a server on one listener: an actix-web app on actix's HTTP/1, over guarded connections.
+    /// `HttpServer` does the same, but only over plain connections.
+    fn serve(
+        &self,
+        listener: TcpListener,
+        workers: usize,
+        max_connections: usize,
+    ) -> Result<Server, StartError> {
+        let connections = max_connections.div_ceil(workers);
+        let builder = Server::build()
+            .workers(workers)
+            .max_concurrent_connections(connections + NEXT.div_ceil(workers))
+            .disable_signals()
+            .shutdown_timeout(STOP_SECONDS);
+        let draining = builder.graceful_shutdown_signal();
+        let service = self.clone();
+        let factory = move || {
+            let (service, draining) = (service.clone(), draining.clone());
+            fn_factory(move || service.clone().worker(connections, draining.clone()))
+        };
+        Ok(builder.listen("http", listener, factory).map_err(StartError::Workers)?.run())
+    }
+
+    /// Makes what one worker serves its clients with.
+    async fn worker(
+        self,
+        connections: usize,
+        draining: GracefulShutdownSignal,
+    ) -> Result<impl actix_service::Service<TcpStream>, ()> {
+        let Self { state, routes, guard, log, scope: listener } = self;
+        let log = log.map(|log| log.writer());
+        let places = Places::new(connections);
+        let worker = Rc::new(Worker { state, routes, listener, log, places: Rc::clone(&places) });
         let answer = move |request: HttpRequest, body: web::Payload| {
-            observe::answer(request, body, state.clone(), routes, scope)
+            observe::answer(request, body, Rc::clone(&worker))
         };
         let app = App::new().default_service(web::to(answer));
         let http = HttpService::build()
-            .graceful_shutdown_signal(move || {
-                let draining = draining.clone();
-                async move { draining.notified().await }
-            })
-            .keep_alive(keep_alive)
-            .client_request_timeout(request + SILENCE)
+            // Guarded connections have their own timers for all this.
+            .keep_alive(KeepAlive::Os)
+            .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(LINGER)
-            .on_connect_ext(|io: &Guarded, data| {
+            .on_connect_ext(|io: &Lent, data| {
                 data.insert(io.exchange());
                 data.insert(io.outgoing());
             })
@@ -210,14 +234,16 @@ fn serve(
                 app.into_factory().map_err(|error: actix_web::Error| error.error_response()),
                 |()| AppConfig::default(),
             ));
-        fn_service(move |io: TcpStream| {
-            // Replies are written as a whole, so Nagle's algorithm would only delay them.
-            let _ = io.set_nodelay(true);
-            let peer = io.peer_addr().ok();
-            let guarded = Guarded::new(io, guard.clone());
-            async move { Ok::<_, DispatchError>((guarded, peer)) }
-        })
-        .and_then(http)
-    };
-    Ok(builder.listen("http", listener, factory).map_err(StartError::Workers)?.run())
+        let http = Rc::new(http.new_service(()).await?);
+
+        tokio::task::spawn_local(Rc::clone(&places).run(guard.deadlines.keep_alive));
+        let all = Rc::clone(&places);
+        tokio::task::spawn_local(async move {
+            draining.notified().await;
+            all.close();
+        });
+        Ok(fn_service(move |io: TcpStream| {
+            visit::serve(io, guard.clone(), Rc::clone(&places), Rc::clone(&http)).map(Ok::<_, ()>)
+        }))
+    }
 }

@@ -9,6 +9,7 @@ mod errors;
 mod operation;
 mod payloads;
 mod pipelined;
+mod room;
 mod slow;
 mod stop;
 

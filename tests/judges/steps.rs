@@ -201,7 +201,7 @@ impl World {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let mut config = http::Config::new(SocketAddr::from(([127, 0, 0, 1], 0)));
-                (config.workers, config.access_log) = (1, false);
+                config.workers = 1;
                 let running = http::start(&config, served, payloads, clock).unwrap();
                 tell.send(running.address().to_string()).unwrap();
                 let stopped = async {

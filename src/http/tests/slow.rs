@@ -65,7 +65,8 @@ fn a_second_head_that_stops_altogether_is_cut() {
 
 #[test]
 fn a_connection_that_never_says_a_word_is_closed() {
-    let server = impatient();
+    let keep_alive = Duration::from_millis(300);
+    let server = spawn_with(|config| config.deadlines = Deadlines { keep_alive, ..SHORT });
     assert!(server.client().is_closed());
 }
 
@@ -137,24 +138,6 @@ fn an_idle_connection_is_closed_in_the_end() {
     client.send(REQUEST).unwrap();
     assert_eq!(client.response(true).unwrap().status, 200);
     assert!(client.is_closed());
-}
-
-#[test]
-fn connections_over_the_limit_wait_until_there_is_room() {
-    let server = spawn_with(|config| config.max_connections = 2);
-    let mut first = server.client();
-    let mut second = server.client();
-    for client in [&mut first, &mut second] {
-        client.send(REQUEST).unwrap();
-        assert_eq!(client.response(true).unwrap().status, 200);
-    }
-    let mut third = server.client();
-    third.send(REQUEST).unwrap();
-    third.stream.get_ref().set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-    assert!(third.head().is_err());
-    third.stream.get_ref().set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    drop(first);
-    assert_eq!(third.response(true).unwrap().status, 200);
 }
 
 fn cuts(server: &Spawned, reason: &str) -> u32 {
