@@ -122,16 +122,25 @@ impl Head {
     /// Returns the length of the part that ends the head: up to its first empty line. Lines may end without
     /// a carriage return, as actix allows.
     fn find_end(&mut self, bytes: &[u8]) -> Option<usize> {
-        for (place, &byte) in bytes.iter().enumerate() {
-            match byte {
-                b'\n' if self.begun && !self.in_line => return Some(place + 1),
-                b'\n' => self.in_line = false,
-                b'\r' => {}
-                _ => (self.begun, self.in_line) = (true, true),
+        let mut rest = bytes;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            self.line(&rest[..end]);
+            rest = &rest[end + 1..];
+            if self.begun && !self.in_line {
+                return Some(bytes.len() - rest.len());
             }
+            self.in_line = false;
         }
+        self.line(rest);
         self.length += bytes.len();
         None
+    }
+
+    /// Notes a part of a line, without its ending.
+    fn line(&mut self, part: &[u8]) {
+        let is_text = part.iter().any(|byte| *byte != b'\r');
+        self.in_line |= is_text;
+        self.begun |= is_text;
     }
 }
 

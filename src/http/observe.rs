@@ -266,8 +266,13 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Makes an id that is unique, but not secret, from the process's number and a counter.
 fn new_id() -> HeaderValue {
-    let id = format!("{:016x}-{:012x}", *PROCESS, NEXT.fetch_add(1, Ordering::Relaxed));
-    HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("none"))
+    let mut id = [b'-'; 2 * 8 + 1 + 2 * 6];
+    let (process, next) = id.split_at_mut(2 * 8);
+    let count = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    // These fail only if the lengths differ.
+    let _ = hex::encode_to_slice(PROCESS.to_be_bytes(), process);
+    let _ = hex::encode_to_slice(&count[2..], &mut next[1..]);
+    HeaderValue::from_bytes(&id).unwrap_or_else(|_| HeaderValue::from_static("none"))
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub fn document(request: &HttpRequest, document: &Document, cache: Cache) -> Res
         response
     };
     let head = response.headers_mut();
-    if let Ok(tag) = HeaderValue::from_maybe_shared(tag) {
+    if let Ok(tag) = HeaderValue::from_bytes(&tag) {
         head.insert(header::ETAG, tag);
     }
     head.insert(header::VARY, HeaderValue::from_static("accept-encoding"));

@@ -157,16 +157,16 @@ pub fn find<'a>(routes: &'static [Route], path: &'a str) -> Option<Found<'a>> {
 /// anything is decoded, so an escaped slash cannot move a name to another segment.
 fn names<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; NAMES]> {
     let mut names = [""; NAMES];
-    let mut free = names.iter_mut();
-    let (mut words, mut segments) = (pattern.split('/'), path.split('/'));
-    loop {
-        match (words.next(), segments.next()) {
-            (None, None) => return Some(names),
-            (Some(word), Some(segment)) if word.starts_with('{') && !segment.is_empty() => {
-                *free.next()? = segment;
-            }
-            (Some(word), Some(segment)) if word == segment => {}
-            _ => return None,
+    let (mut pattern, mut path) = (pattern, path);
+    for name in &mut names {
+        let Some((before, after)) = pattern.split_once('{') else { break };
+        path = path.strip_prefix(before)?;
+        let length = path.find('/').unwrap_or(path.len());
+        (*name, path) = path.split_at(length);
+        (_, pattern) = after.split_once('}')?;
+        if name.is_empty() {
+            return None;
         }
     }
+    (pattern == path).then_some(names)
 }

@@ -49,7 +49,8 @@ impl Shared {
     /// The time for checking whether documents have expired, which is also the time that they are signed
     /// by. A jump of the machine's clock neither makes renewed documents expire nor keeps old ones alive.
     pub fn now(&self, clock: &dyn Clock) -> Time {
-        let Some(judged) = self.time.load_full() else { return clock.now() };
+        let judged = self.time.load();
+        let Some(judged) = judged.as_deref() else { return clock.now() };
         let passed = TimeDelta::from_std(clock.monotonic().saturating_sub(judged.at)).ok();
         passed.and_then(|passed| judged.time.checked_add_signed(passed)).unwrap_or(judged.time)
     }
