@@ -134,11 +134,9 @@ impl Collector for Figures {
             gauge.encode(encoder.encode_descriptor(name, help, unit, gauge.metric_type())?)?;
         }
 
-        if let Some(log) = &self.log {
-            let lost = ConstCounter::new(log.lost());
-            let help = "Lines that could not be written to the log";
-            lost.encode(encoder.encode_descriptor("log_lines_lost", help, None, lost.metric_type())?)?;
-        }
+        let lost = ConstCounter::new(self.log.as_ref().map_or(0, |log| log.lost()));
+        let help = "Lines that could not be written to the log";
+        lost.encode(encoder.encode_descriptor("log_lines_lost", help, None, lost.metric_type())?)?;
 
         let decisions = [
             ([("state", "promote")], figure(status.promote)),

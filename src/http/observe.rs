@@ -3,8 +3,8 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
 use actix_http::ConnectionType;
@@ -17,19 +17,30 @@ use bytes::Bytes;
 use prometheus_client::metrics::gauge::Gauge;
 use tracing::Instrument as _;
 
-use super::access::{ACCESS, AccessLine};
+use super::access::{ACCESS, AccessLine, AccessWriter};
 use super::ask::Ask;
 use super::exchange::Exchange;
 use super::limits::{CHUNK, CHUNKING, MAX_HEAD, MAX_ID, MAX_LOGGED, MAX_URI};
 use super::listener::Listener;
+use super::places::Places;
 use super::problem::{Problem, ProblemKind};
 use super::route::{Found, Route, find};
-use super::state::{State, Worker};
+use super::state::State;
 
 /// The bytes of a header field in addition to its name and value: `: ` and the line ending.
 const FIELD: usize = 4;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What one worker answers requests with.
+pub struct Worker {
+    pub state: Arc<State>,
+    pub routes: &'static [Route],
+    pub listener: Listener,
+    /// Where this worker logs requests, if they are logged.
+    pub log: Option<Arc<dyn AccessWriter>>,
+    pub places: Rc<Places>,
+}
 
 /// Answers a request, and counts and logs it.
 ///

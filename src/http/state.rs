@@ -1,12 +1,7 @@
 //! What all handlers share.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
-use super::access::AccessWriter;
-use super::listener::Listener;
-use super::places::Places;
-use super::route::Route;
 use crate::clock::SharedClock;
 use crate::domain::Time;
 use crate::promoter::status::Handle;
@@ -32,14 +27,4 @@ impl State {
     pub(super) fn now(&self) -> Time {
         self.shared.now(&*self.clock)
     }
-}
-
-/// What one worker answers requests with.
-pub struct Worker {
-    pub(super) state: Arc<State>,
-    pub(super) routes: &'static [Route],
-    pub(super) listener: Listener,
-    /// Where this worker logs requests, if they are logged.
-    pub(super) log: Option<Arc<dyn AccessWriter>>,
-    pub(super) places: Rc<Places>,
 }
