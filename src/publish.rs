@@ -1,6 +1,7 @@
 //! Turns a catalog, keys and a time into a [`Publication`]: everything the server answers with.
 
 mod amended;
+mod check;
 pub mod continuity;
 mod decided;
 pub mod document;
@@ -10,8 +11,10 @@ pub mod pack;
 pub mod part;
 pub mod publication;
 pub mod restore;
+mod retired;
 pub mod roles;
 pub mod served;
+pub mod sources;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -30,31 +33,30 @@ use crate::domain::channel::LineName;
 use crate::domain::explain::Explanation;
 use crate::domain::line::Line;
 use crate::domain::release::{ManifestState, PayloadState};
-use crate::domain::upgrade::{Views, entry};
+use crate::domain::upgrade::{Paths, Views, entry};
 use crate::domain::version::Version;
 use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody};
 use crate::formats::manifest::ChannelManifest;
-use crate::formats::tuf::{CHANNEL_MANIFEST_LIFETIME, TargetError, names};
+use crate::formats::tuf::{CHANNEL_MANIFEST_LIFETIME, TargetError};
 use crate::signing::trust::Trust;
-use crate::signing::verify::{Extent, Violation, verify};
+use crate::signing::verify::Violation;
 use crate::signing::{SignError, Signer};
 
 pub use amended::amended;
+use check::check;
 pub use decided::{Decided, Refused, refusals};
 pub use document::{Document, Media};
 use evidence::shared_out;
 use part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 pub use publication::Publication;
-use publication::TufFile;
+use retired::retired;
 use served::kept_or_signed;
+use sources::Sources;
 use updates::{channel_updates, json, line_updates};
 
 /// Online documents are signed again after this time, long before they expire, so that a server can be down
 /// for a weekend. Clients that check freshness also see that the server is alive.
 pub const RENEW_AFTER: TimeDelta = TimeDelta::days(1);
-
-/// How long a replaced file is still served, for clients in the middle of an update.
-const RETIRED_FOR: TimeDelta = TimeDelta::hours(1);
 
 /// The inputs of a publication.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +109,7 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
         return Err(PublishError::WrongKey);
     }
     let catalog = &*last_good::catalog(decided, last)?;
-    let parts = Parts::of(parts(inputs, catalog)?);
+    let (parts, sources) = parts(inputs, catalog)?;
     let roles = roles::roles(inputs, &parts)?;
 
     let mut publication = Publication {
@@ -127,6 +129,7 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
         parts,
         roles,
         retired: HashMap::new(),
+        sources,
     };
     publication.expires = check(inputs, &publication)?;
     if let Some(last) = last {
@@ -135,16 +138,36 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
     Ok(publication)
 }
 
-/// The parts of all lines. `catalog` has refused lines as they were last published.
-fn parts(inputs: &Inputs<'_>, catalog: &Catalog) -> Result<Vec<Arc<Part>>, PublishError> {
-    let Inputs { decided, trust, .. } = *inputs;
+/// The parts of all lines, and what they were made from. A part is shared with the last publication if its
+/// sources are the same. `catalog` has refused lines as they were last published.
+fn parts(
+    inputs: &Inputs<'_>,
+    catalog: &Catalog,
+) -> Result<(Parts, BTreeMap<LineName, Sources>), PublishError> {
+    let Inputs { decided, trust, last, .. } = *inputs;
     let now = decided.now;
     let delegated = trust.lines().keys().chain(trust.broken().keys());
     let lines: BTreeSet<&LineName> =
         catalog.lines().map(|line| &line.name).chain(decided.refused.keys()).chain(delegated).collect();
-    let mut releases = releases(inputs, catalog);
+    let (mut parts, mut sources, mut changed) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let paths = Paths::new(
+        catalog.lines().map(|line| (&line.name, line.follows.as_ref().map(|follows| &follows.line))),
+    );
+    for name in lines {
+        let own = Sources::of(inputs, (catalog, &paths), name);
+        let before = last.and_then(|last| Some((last.parts.line(name)?, last.sources.get(name)?)));
+        let kept = before.zip(own.clone()).and_then(|((part, before), own)| Some((part, before.still(own)?)));
+        if let Some((part, still)) = kept {
+            parts.push(Arc::clone(part));
+            sources.insert(name.clone(), still);
+        } else {
+            changed.push(name);
+            sources.extend(own.map(|own| (name.clone(), own)));
+        }
+    }
+    let mut releases = releases(inputs, catalog, &changed);
     let views = Views::new(catalog, &decided.decisions, now).not_promoting(decided.not_promoting);
-    let part = |name: &LineName| {
+    for name in changed {
         let mut part = Part::empty(name.clone());
         part.role = roles::of_line(inputs, name)?;
         part.releases = releases.remove(name).unwrap_or_default();
@@ -154,42 +177,46 @@ fn parts(inputs: &Inputs<'_>, catalog: &Catalog) -> Result<Vec<Arc<Part>>, Publi
             part.updates = line_updates(catalog, &views, line);
             part.channels = channels(inputs, (catalog, &views), line, &part.releases)?;
         }
-        Ok(Arc::new(part))
-    };
-    lines.into_iter().map(part).collect()
+        if let Some(own) = sources.remove(name) {
+            sources.insert(name.clone(), own.until(inputs, catalog, part.renew()));
+        }
+        parts.push(Arc::new(part));
+    }
+    Ok((Parts::of(parts), sources))
 }
 
-/// The documents of every release, by line.
+/// The documents of every release of these lines, by line.
 fn releases(
     inputs: &Inputs<'_>,
     catalog: &Catalog,
+    lines: &[&LineName],
 ) -> BTreeMap<LineName, BTreeMap<Version, ReleaseDocuments>> {
     let Inputs { decided, last, .. } = *inputs;
     let now = decided.now;
     let mut documents: BTreeMap<LineName, BTreeMap<Version, ReleaseDocuments>> = BTreeMap::new();
     let mut wanted: Vec<Explanation<'_>> = Vec::new();
-    for line in catalog.lines() {
-        if let Some(refusal) = decided.refused.get(&line.name) {
-            let releases = last_good::releases(last, line, decided, refusal);
-            documents.insert(line.name.clone(), releases.collect());
+    for &name in lines {
+        let line = catalog.line(name);
+        if let Some(refusal) = decided.refused.get(name) {
+            let own = documents.entry(name.clone()).or_default();
+            own.extend(line.into_iter().flat_map(|line| last_good::releases(last, line, decided, refusal)));
+            // It may have releases that were never published, if it was published at all.
+            let current = decided.catalog.stoppable(name).into_iter();
+            for (line, release) in current.flat_map(|line| line.releases.values().map(move |one| (line, one)))
+            {
+                let unpublished = || last_good::unpublished(line, release, refusal, now);
+                own.entry(release.version.clone()).or_insert_with(unpublished);
+            }
             continue;
         }
-        let mut own = decided.of_line(&line.name).iter().peekable();
+        let Some(line) = line else { continue };
+        let mut own = decided.of_line(name).iter().peekable();
         let entry = entry(catalog, line, now);
         for release in line.releases.values() {
             // Releases and decisions are both sorted by version.
             let decision = own.next_if(|decision| decision.release.version == release.version);
             let not_promoting = decided.not_promoting;
             wanted.push(Explanation { line, release, now, decision, refused: None, not_promoting, entry });
-        }
-    }
-    // A refused line may have releases that were never published, if it was published at all.
-    for (name, refusal) in &decided.refused {
-        let Some(line) = decided.catalog.stoppable(name) else { continue };
-        let own = documents.entry(name.clone()).or_default();
-        for release in line.releases.values() {
-            let unpublished = || last_good::unpublished(line, release, refusal, now);
-            own.entry(release.version.clone()).or_insert_with(unpublished);
         }
     }
     // Compressing the documents of a new release takes half a millisecond, so the work is split among
@@ -255,38 +282,4 @@ fn channels<'a>(
         documents.push(ChannelDocuments { manifest, updates });
     }
     Ok(documents)
-}
-
-/// The replaced documents, and until when they are still served.
-fn retired(last: &Publication, next: &Publication, now: Time) -> HashMap<Box<str>, (Arc<Document>, Time)> {
-    let until = now + RETIRED_FOR;
-    let roles = last.role_files().filter(|(path, _)| next.role(path).is_none());
-    // A payload is never replaced: if it is no longer served, it was withdrawn.
-    let listed = last.listed().filter(|(name, _)| !names::is_payload(name));
-    let targets = listed.filter_map(|(name, target)| {
-        let sha256 = target.hashes.sha256;
-        match (last.target(name, sha256)?, next.target(name, sha256)) {
-            (TufFile::Document(document), None) => Some((names::target_path(name, &sha256), document)),
-            _ => None,
-        }
-    });
-    let replaced = roles.chain(targets).map(|(path, document)| (path.into(), (Arc::clone(document), until)));
-    let earlier = last.retired.iter().filter(|(path, (_, until))| now < *until && next.tuf(path).is_none());
-    earlier.map(|(path, retired)| (path.clone(), retired.clone())).chain(replaced).collect()
-}
-
-/// Verifies a publication as a client would, and returns when it expires.
-///
-/// Payloads and release manifests are checked only by their listing, since their bytes were verified when
-/// the catalog was read.
-fn check(inputs: &Inputs<'_>, publication: &Publication) -> Result<Time, PublishError> {
-    let fetch = |path: &str| match publication.tuf(path)? {
-        TufFile::Document(document) => Some(document.identity.clone()),
-        TufFile::Payload(_) => None,
-    };
-    let verified = verify(inputs.trust.root(), inputs.decided.now, &fetch, Extent::Channels)?;
-    if let Some(last) = inputs.last {
-        continuity::check_follows(last, publication)?;
-    }
-    Ok(verified.expires())
 }

@@ -33,6 +33,7 @@ pub fn amended(
         Some(_) | None => Arc::clone(part),
     });
     amended.parts = Parts::of(parts);
+    amended.sources.clear();
     amended
 }
 

@@ -96,7 +96,13 @@ impl<'a> Decided<'a> {
     /// a decision or an answer changes, or the time at which `last`, the publication being served, is due
     /// for renewal.
     pub fn next_due(&self, last: Option<&Publication>) -> Option<Time> {
-        let decided = self.decisions.iter().flat_map(|decision| {
+        let lines = self.catalog.lines().filter_map(|line| self.until(self.catalog, line));
+        lines.chain(last.map(|last| last.renew)).min()
+    }
+
+    /// The first time after `now` at which a decision or an answer about a line of `catalog` changes.
+    pub fn until(&self, catalog: &Catalog, line: &Line) -> Option<Time> {
+        let decided = self.of_line(&line.name).iter().flat_map(|decision| {
             let until = match decision.verdict {
                 Verdict::Wait { until } => Some(until),
                 Verdict::Promote | Verdict::Blocked => None,
@@ -105,9 +111,7 @@ impl<'a> Decided<'a> {
             let gates = decision.gates.iter().filter_map(Gate::opens);
             until.into_iter().chain(gates).chain(decision.deadline)
         });
-        let dated = self.catalog.lines().flat_map(|line| dated(self.catalog, line));
-        let renewal = last.map(|last| last.renew);
-        dated.chain(decided).filter(|at| self.now < *at).chain(renewal).min()
+        dated(catalog, line).chain(decided).filter(|at| self.now < *at).min()
     }
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use sha2::Digest as _;
 
 use crate::domain::payload::Sha256;
+use crate::formats::tuf::Target;
 
 /// Bodies up to this size are not compressed, since they fit into one packet anyway.
 pub const COMPRESS_ABOVE: usize = 1024;
@@ -71,6 +72,11 @@ impl Document {
             Encoding::Gzip => self.gzip.as_ref(),
             Encoding::Brotli => self.brotli.as_ref(),
         }
+    }
+
+    /// How a role lists it.
+    pub fn target(&self) -> Target {
+        Target::new(self.sha256, self.identity.len() as u64)
     }
 
     /// Returns `before` if it has these bytes, otherwise a new JSON document.

@@ -20,7 +20,7 @@ use crate::domain::stepback::{Offer, Offered};
 use crate::domain::upgrade::Paths;
 use crate::domain::version::Version;
 use crate::formats::manifest::ChannelManifest;
-use crate::formats::tuf::Targets;
+use crate::formats::tuf::{Targets, names};
 
 /// Everything that the server answers about one line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -111,6 +111,20 @@ impl Part {
         self.channels.iter().map(|channel| channel.manifest.signed().renew()).min()
     }
 
+    /// Its documents in the repository, by their paths below `/tuf/`. What no role lists is left out.
+    pub(super) fn files(&self) -> impl Iterator<Item = (String, &Arc<Document>)> {
+        let role = self.role.iter().map(|role| role.file(&names::releases_role(&self.line)));
+        let channels = self
+            .channels
+            .iter()
+            .map(move |channel| target(&names::channel_target(channel.name()), &channel.manifest.document));
+        let releases = self.releases.iter().filter(|(_, release)| release.standing != Standing::Unsigned);
+        let releases = releases.filter_map(move |(version, release)| {
+            Some(target(&names::release_target(version), release.manifest.as_ref()?))
+        });
+        role.chain(channels).chain(releases)
+    }
+
     /// What its channels offer, without details that may change later.
     pub(super) fn offers(&self) -> impl Iterator<Item = Offer> {
         self.channels.iter().map(|channel| self.offer(channel.manifest.signed()))
@@ -131,6 +145,10 @@ impl Part {
             releases: offered.collect(),
         }
     }
+}
+
+fn target<'d>(name: &str, document: &'d Arc<Document>) -> (String, &'d Arc<Document>) {
+    (names::target_path(name, &document.sha256), document)
 }
 
 /// The parts of all lines, and where to find what a client names.

@@ -1,7 +1,7 @@
 //! Everything that the server answers with. A request is a lookup in it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::document::Document;
 use super::part::{Part, Parts, ReleaseDocuments, Standing};
 use super::roles::Roles;
+use super::sources::Sources;
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::payload::{Payload, Sha256};
@@ -40,6 +41,9 @@ pub struct Publication {
     /// Documents of the repository that were replaced, by path, and until when they are still served to
     /// clients in the middle of an update.
     pub(crate) retired: HashMap<Box<str>, (Arc<Document>, Time)>,
+    /// What the parts were made from, if this process made and verified them.
+    #[serde(skip)]
+    pub(crate) sources: BTreeMap<LineName, Sources>,
 }
 
 /// A file of the TUF repository.
@@ -128,11 +132,15 @@ impl Publication {
 
     /// `GET /tuf/{path}`.
     pub fn tuf(&self, path: &str) -> Option<TufFile<'_>> {
-        let current = match names::target_at(path) {
+        self.current(path).or_else(|| Some(TufFile::Document(&self.retired.get(path)?.0)))
+    }
+
+    /// Like [`tuf`](Self::tuf), but without files that were replaced.
+    pub(super) fn current(&self, path: &str) -> Option<TufFile<'_>> {
+        match names::target_at(path) {
             Some((sha256, name)) => self.target(name, sha256),
             None => self.role(path).map(TufFile::Document),
-        };
-        current.or_else(|| Some(TufFile::Document(&self.retired.get(path)?.0)))
+        }
     }
 
     /// The role at a path below `/tuf/`.

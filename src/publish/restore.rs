@@ -96,6 +96,7 @@ pub fn restore<F: Files + ?Sized>(
             timestamp: Served::new(timestamp, None),
         },
         retired: HashMap::new(),
+        sources: BTreeMap::new(),
     })
 }
 

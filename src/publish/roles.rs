@@ -73,7 +73,7 @@ pub(super) fn roles(inputs: &Inputs<'_>, parts: &Parts) -> Result<Roles, Publish
 
     let mut wanted = Targets::channels(version, now);
     for channel in parts.channels() {
-        wanted.insert_channel(channel.name(), channel.manifest.raw())?;
+        wanted.insert(names::channel_target(channel.name()), channel.manifest.document.target())?;
     }
     let before = last.map(|last| &last.channels);
     let channels = kept_or_signed(wanted, before, trust.channels_authority(), online, now)?;

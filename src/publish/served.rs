@@ -12,8 +12,8 @@ use super::document::Document;
 use crate::domain::Time;
 use crate::formats::manifest::ChannelManifest;
 use crate::formats::tuf::{
-    Authority, CHANNELS_LIFETIME, Meta, Role, SNAPSHOT_LIFETIME, Snapshot, TIMESTAMP_LIFETIME, Targets,
-    Timestamp, names,
+    Authority, CHANNELS_LIFETIME, Meta, Role, SNAPSHOT_LIFETIME, Snapshot, TIMESTAMP_LIFETIME, Target,
+    Targets, Timestamp, names,
 };
 use crate::signing::{SignError, Signed, Signer};
 
@@ -40,7 +40,8 @@ impl<T> Served<T> {
 
 impl<T: Role> Served<T> {
     pub(super) fn meta(&self) -> Meta {
-        Meta::of(self.signed().version(), self.raw())
+        let Target { hashes, length } = self.document.target();
+        Meta { hashes, length, version: self.signed().version() }
     }
 
     pub(super) fn of_version(&self, version: u64) -> Option<&Arc<Document>> {

@@ -2,6 +2,7 @@
 
 mod alone;
 mod restored;
+mod shared;
 mod waiting;
 mod withdrawn;
 
@@ -12,6 +13,8 @@ use chrono::TimeDelta;
 
 use super::evidence::with_evidence;
 use super::pack::{PackError, pack, unpack};
+use super::publication::TufFile;
+use super::retired::RETIRED_FOR;
 use super::*;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Line;

@@ -164,6 +164,11 @@ impl<T> Signed<T> {
         Self::compose(Arc::clone(&self.signed), &self.message, kept.collect())
     }
 
+    /// Whether one is a clone of the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.signed, &other.signed)
+    }
+
     /// The document. Verify it before you act on it.
     pub fn signed(&self) -> &T {
         &self.signed

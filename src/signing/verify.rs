@@ -11,11 +11,14 @@ pub use self::manifests::check_offers;
 pub(super) use roles::check_scope;
 pub use roles::{Files, Verified, Verifier};
 
+use std::collections::HashMap;
+
 use super::continuity::Known;
 use super::signed::Signed;
 pub use super::violation::Violation;
 use crate::domain::Time;
-use crate::formats::tuf::Root;
+use crate::formats::manifest::ChannelManifest;
+use crate::formats::tuf::{Meta, Root, Target, Targets};
 
 /// How much of a repository is verified beyond its roles. A target that is not read is known only by its
 /// listing. Manifests that are read are also checked against each other.
@@ -33,6 +36,35 @@ pub enum Extent {
     Everything,
 }
 
+/// Documents of one repository that were verified together, under the root and the targets role that verify
+/// the next one. A document that the next one lists with the same bytes is taken as it is.
+#[derive(Debug, Default)]
+pub struct Before {
+    /// The roles of lines by name, each with its entry in the snapshot.
+    pub roles: HashMap<String, (Meta, Signed<Targets>)>,
+    /// The manifests of channels by the names of their targets, each with its listing.
+    pub channels: HashMap<String, (Target, Signed<ChannelManifest>)>,
+}
+
+/// Like [`verify`], but what was verified [before] is not verified again.
+///
+/// [before]: Before
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_after<F: Files + ?Sized>(
+    trusted: &Signed<Root>,
+    now: Time,
+    files: &F,
+    extent: Extent,
+    before: &Before,
+) -> Result<Verified, F::Error> {
+    let with = Verifier::new(files, now).after(before);
+    let mut verified = with.common(Known::root(trusted))?;
+    with.read(&mut verified, extent)?;
+    Ok(verified)
+}
+
 /// Verifies a repository at `now`, starting from a trusted root: every later root, the timestamp, the
 /// snapshot, all roles, and the targets that belong to `extent`.
 ///
@@ -44,8 +76,5 @@ pub fn verify<F: Files + ?Sized>(
     files: &F,
     extent: Extent,
 ) -> Result<Verified, F::Error> {
-    let with = Verifier::new(files, now);
-    let mut verified = with.common(Known::root(trusted))?;
-    with.read(&mut verified, extent)?;
-    Ok(verified)
+    verify_after(trusted, now, files, extent, &Before::default())
 }

@@ -1,6 +1,6 @@
 //! A publication made by hand, and a server for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -256,5 +256,6 @@ fn publication(copies: &PayloadFolder) -> Publication {
         parts: Parts::of([Arc::new(part)]),
         roles,
         retired: HashMap::new(),
+        sources: BTreeMap::new(),
     }
 }

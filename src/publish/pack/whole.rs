@@ -101,6 +101,7 @@ impl TryFrom<Whole> for Publication {
             parts: Parts::of(parts.into_values().map(Arc::new)),
             roles: roles::Roles { roots, targets, channels: role, snapshot, timestamp },
             retired,
+            sources: BTreeMap::new(),
         })
     }
 }

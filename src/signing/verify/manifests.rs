@@ -42,8 +42,21 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
         if extent > Extent::Channels {
             verified.release_manifests = self.releases(verified, extent)?;
         }
-        let mut manifests = verified.channel_manifests.iter();
+        let mut manifests =
+            verified.channel_manifests.iter().filter(|manifest| !self.is_checked(verified, manifest));
         manifests.try_for_each(|manifest| Ok(check_channel(manifest.signed(), verified)?))
+    }
+
+    /// Whether a channel's manifest was checked against the role of its line before.
+    fn is_checked(&self, verified: &Verified, manifest: &Signed<ChannelManifest>) -> bool {
+        let ChannelManifest { channel, line, .. } = manifest.signed();
+        let Some(before) = self.before.filter(|_| verified.release_manifests.is_empty()) else {
+            return false;
+        };
+        let channel = before.channels.get(&names::channel_target(channel));
+        let role = before.roles.get(&names::releases_role(line));
+        channel.is_some_and(|(_, known)| known.is_same(manifest))
+            && role.zip(verified.lines.get(line)).is_some_and(|((_, known), role)| known.is_same(role))
     }
 
     fn releases(
@@ -80,6 +93,11 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
         name: &str,
         listed: &Target,
     ) -> Result<Signed<ChannelManifest>, F::Error> {
+        let verified = self.before.and_then(|before| before.channels.get(name));
+        if let Some((_, manifest)) = verified.filter(|(target, _)| target == listed) {
+            self.check_expiry(&names::target_path(name, &listed.hashes.sha256), manifest.signed().expires)?;
+            return Ok(manifest.clone());
+        }
         let document = self.document::<ChannelManifest>(top, CHANNELS, name, listed)?;
         let (path, signed) = document.ok_or_else(|| missing(name, listed))?;
         let manifest = signed.signed();
