@@ -18,6 +18,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use clock_watch::{ClockWatch, Reading};
+use copies::Copies;
 pub use mirror::Mirror;
 use reading::Read;
 use status::{Degraded, DegradedKind, Handle, Judged, Status};
@@ -25,6 +26,7 @@ use stored::StoredError;
 use watching::{Look, Watching};
 
 use crate::clock::SharedClock;
+use crate::domain::catalog::Catalog;
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::report::Report;
 use crate::domain::restraint::Remembered;
@@ -86,6 +88,9 @@ pub struct Promoter {
     is_stored: bool,
     /// The last publication.
     last: Option<Arc<Publication>>,
+    /// The catalog that it was made from, without the lines that were refused. Empty after a start.
+    published: Catalog,
+    copies: Copies,
     schedule: Schedule,
     /// Whether the last attempt to publish failed.
     is_failing: bool,
@@ -153,6 +158,8 @@ impl Promoter {
             is_stored,
             memory,
             last,
+            published: Catalog::default(),
+            copies: Copies::default(),
             schedule: Schedule::default(),
             is_failing: false,
             reported: Hindrance::default(),
@@ -206,6 +213,9 @@ impl Promoter {
         };
         // A damaged copy is made again.
         let damaged = self.setup.payloads.scrub(monotonic);
+        if damaged {
+            self.copies = Copies::default();
+        }
         if changed || damaged || self.schedule.is_time(now, monotonic) || hindrance != self.reported {
             if doubt.is_none() && self.is_published_at(self.clock.exact()) {
                 self.schedule.retry = Some(monotonic);

@@ -23,7 +23,7 @@ use crate::promoter::status::{Degraded, DegradedKind, ONLINE_NEAR, Status, not_o
 use crate::promoter::stored;
 use crate::publish::continuity::trusted;
 use crate::publish::{Decided, Publication};
-use crate::signing::trust::Trust;
+use crate::signing::trust::{Checked, Trust};
 use crate::words;
 
 /// Show what is published, when it expires, and what is degraded
@@ -136,7 +136,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     // Without usable keys no release is offered at all, which is reported below.
     degraded.extend(not_offered(&view.catalog, &decided.refused, now).filter(|_| view.trust().is_ok()));
     let last = publication.as_ref();
-    match (trusted(&view.snapshot.trust, &view.snapshot.unread_roles, last).kept, view.trust()) {
+    let trusted = trusted(&view.snapshot.trust, &view.snapshot.unread_roles, last, &Checked::default());
+    match (trusted.kept, view.trust()) {
         (Some(why), _) => degraded.push(Degraded::TrustKept { why: chain(&why) }),
         (None, Ok(Some(_))) => {}
         (None, Ok(None)) => degraded.push(Degraded::NoKeys),

@@ -224,7 +224,7 @@ impl Workspace {
         if !has_lines && !snapshot.reading.faults.is_empty() && !self.catalog.join(POLICY_PATH).exists() {
             return Err(no_catalog(&self.catalog, "--catalog"));
         }
-        let trust = Trust::read_despite(&snapshot.trust, &snapshot.unread_roles);
+        let trust = Trust::read_despite(&snapshot.trust, &snapshot.unread_roles, &Checked::default());
         let memory = self.memory.get_or_init(|| self.state_store().restraints());
         let lost = Restraint::lost(&memory.restraints, &snapshot.reading.catalog, now);
         let forgotten = memory.forgotten_in(&snapshot.reading.catalog).cloned();

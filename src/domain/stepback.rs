@@ -3,6 +3,7 @@
 //! A real channel server once moved whole fleets back by ten minor versions because its list of releases
 //! was truncated. That is why every new offer is compared with the previous one before it is published.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -114,13 +115,36 @@ pub fn step_backs<'o>(
             offer.aliases.iter().chain([&offer.channel]).map(move |name| (name, &offer.channel))
         })
         .collect();
+    let find = |channel: &ChannelName| now.get(channel).map(|offer| Cow::Borrowed(*offer));
+    compare(before, &find, &|name| names.get(name).copied().cloned())
+}
+
+/// Finds every way in which a catalog steps back at `now` from the offers in `before`. Looks only at what these
+/// name.
+pub fn step_backs_of<'o>(
+    before: impl IntoIterator<Item = &'o Offer>,
+    catalog: &Catalog,
+    now: Time,
+) -> Vec<StepBack> {
+    let own = |name: &ChannelName| catalog.channel(name).filter(|channel| channel.name() == name);
+    let find = |channel: &ChannelName| own(channel).map(|channel| Cow::Owned(Offer::of(channel, now)));
+    compare(before, &find, &|name| catalog.channel(name).map(|channel| channel.name().clone()))
+}
+
+/// Compares offers with those that `find` returns by a channel's own name. `channel` returns a channel's own name
+/// by any of its names.
+fn compare<'o>(
+    before: impl IntoIterator<Item = &'o Offer>,
+    find: &dyn Fn(&ChannelName) -> Option<Cow<'o, Offer>>,
+    channel: &dyn Fn(&ChannelName) -> Option<ChannelName>,
+) -> Vec<StepBack> {
     let before: Vec<&Offer> = before.into_iter().collect();
     let offering = |line: &LineName| before.iter().any(|old| old.line == *line && !old.releases.is_empty());
     let mut found = Vec::new();
     for old in &before {
         let mut report =
             |kind| found.push(StepBack { line: old.line.clone(), channel: old.channel.clone(), kind });
-        let Some(new) = now.get(&old.channel) else {
+        let Some(new) = find(&old.channel) else {
             if offering(&old.line) {
                 report(StepBackKind::Channel);
             }
@@ -134,9 +158,9 @@ pub fn step_backs<'o>(
             report(StepBackKind::Retired);
         }
         for alias in &old.aliases {
-            let now = names.get(alias).copied();
-            if now != Some(&new.channel) {
-                report(StepBackKind::Alias { alias: alias.clone(), now: now.cloned() });
+            let now = channel(alias);
+            if now.as_ref() != Some(&new.channel) {
+                report(StepBackKind::Alias { alias: alias.clone(), now });
             }
         }
         for (version, was) in &old.releases {
@@ -196,6 +220,7 @@ mod tests {
             .with(release("1.8.4", &["2018-01-01", "2018-01-15"]))
             .with(release("1.8.5", &["2018-02-01", "2018-02-15"]))]);
         let found = step_backs(&offers(&before), &offers(after));
+        assert_eq!(step_backs_of(&offers(&before), after, t("2019-01-01")), found);
         let expected: Vec<_> = expected.iter().map(|(channel, kind)| (*channel, kind)).collect();
         assert_eq!(kinds(&found), expected);
     }

@@ -50,7 +50,8 @@ impl Promoter {
                 roles.get(name).cloned().or_else(manifest)
             });
         }
-        let Trusted { trust, kept } = trusted(&snapshot.trust, &snapshot.unread_roles, self.last.as_deref());
+        let Trusted { trust, kept } =
+            trusted(&snapshot.trust, &snapshot.unread_roles, self.last.as_deref(), &self.checked);
         let trust_kept = kept.as_ref().map(|why| chain(why));
         let now = self.clock.now();
         let payloads = &self.setup.payloads;

@@ -8,6 +8,7 @@ use super::status::DegradedKind::{PublishFailing, ReadFailing, SigningFailing};
 use super::status::{Degraded, Status, not_offered};
 use super::{Online, Promoter, RETRY, stored};
 use crate::domain::Time;
+use crate::domain::catalog::Catalog;
 use crate::domain::chain;
 use crate::domain::change::Change;
 use crate::domain::not_promoting::NotPromoting;
@@ -21,6 +22,8 @@ use crate::store::port::PayloadError;
 struct Turned {
     /// The next publication, if there is one.
     publication: Option<Arc<Publication>>,
+    /// What it is made from, without the refused lines.
+    catalog: Catalog,
     /// The last publication with other answers about promotions, if publishing failed.
     amended: Option<Publication>,
     /// Whether publishing failed.
@@ -64,9 +67,11 @@ impl Promoter {
         let (turned, goes_on) = loop {
             let Some(read) = self.read.as_ref() else { return self.fail(degraded) };
             let machine = self.clock.now();
-            let offer = self.copied(&read.catalog, now);
+            let payloads = &*self.setup.payloads;
+            let offer = self.copies.made_for(&read.catalog, payloads, (now, self.clock.monotonic()));
             let (catalog, copies) = (offer.as_deref().unwrap_or(&read.catalog), offer.as_ref().map(drop));
-            let mut decided = Decided::of(catalog, &read.faulty, self.last.as_deref(), now);
+            let last = (self.last.as_deref(), &self.published);
+            let mut decided = Decided::after(catalog, &read.faulty, last, now);
             let mut due: Vec<Change> =
                 if promote { decided.outages().chain(decided.due()).collect() } else { Vec::new() };
             if !due.is_empty() && run.moved.is_empty() {
@@ -111,6 +116,7 @@ impl Promoter {
         self.is_failing = turned.has_failed;
         if let Some(publication) = turned.publication {
             self.last = Some(Arc::clone(&publication));
+            self.published = turned.catalog;
             self.shared.publication.store(Some(publication));
         } else if let Some(amended) = turned.amended {
             self.shared.publication.store(Some(Arc::new(amended)));
@@ -145,7 +151,8 @@ impl Promoter {
         let promoted = due.iter().try_fold(decided.catalog.clone(), |after, change| change.apply(after));
         // A change that cannot be made fails by itself, and is reported then.
         let after = promoted.unwrap_or_else(|_| decided.catalog.clone());
-        let decided = Decided::of(&after, &read.faulty, self.last.as_deref(), decided.now);
+        let last = (self.last.as_deref(), &self.published);
+        let decided = Decided::after(&after, &read.faulty, last, decided.now);
         self.make(read, &decided, copies, trust, reserved).map(drop).map_err(Withheld::Failed)
     }
 
@@ -208,7 +215,8 @@ impl Promoter {
         };
         let due = decided.next_due(last);
         tracing::debug!(?due, since_read = ?self.clock.monotonic().saturating_sub(read.at), "next");
-        Turned { publication, amended, has_failed, status, due }
+        let catalog = decided.catalog.clone().with_lines(|line| !decided.refused.contains_key(line));
+        Turned { publication, catalog, amended, has_failed, status, due }
     }
 
     /// Makes the next publication and stores it.

@@ -12,7 +12,7 @@ use crate::domain::channel::LineName;
 use crate::domain::stepback::{StepBack, step_backs};
 use crate::formats::tuf::{Meta, Root, names};
 use crate::signing::continuity::{Known, check_listed, check_step};
-use crate::signing::trust::{Trust, TrustError};
+use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::signing::verify::Violation;
 use crate::words;
 
@@ -34,8 +34,9 @@ pub fn trusted(
     files: &BTreeMap<String, Bytes>,
     unread: &BTreeMap<String, String>,
     last: Option<&Publication>,
+    checked: &Checked,
 ) -> Trusted {
-    let read = |files| Trust::read_despite(files, unread);
+    let read = |files| Trust::read_despite(files, unread, checked);
     let found = read(files);
     let Some(last) = last else { return Trusted { trust: found, kept: None } };
     let before = published(last);

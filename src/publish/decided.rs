@@ -2,6 +2,7 @@
 //! lines is promoted. Publishing, metrics and reports of a turn all use the same decisions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 
@@ -16,7 +17,7 @@ use crate::domain::line::{Line, Stage};
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Decision, Gate, Verdict, decide_line};
 use crate::domain::release::{Event, Release};
-use crate::domain::stepback::{Offer, step_backs};
+use crate::domain::stepback::{Offer, step_backs_of};
 
 /// The decisions about a catalog at one time.
 #[derive(Debug)]
@@ -42,7 +43,18 @@ impl<'a> Decided<'a> {
         last: Option<&Publication>,
         now: Time,
     ) -> Self {
-        let refused = refusals(catalog, faulty, last, now);
+        Self::after(catalog, faulty, (last, &Catalog::default()), now)
+    }
+
+    /// The same if it is known what the last publication was made from. A line that is the same one as in that
+    /// catalog is not compared with what was published of it. The catalog must lack the lines that were refused.
+    pub fn after(
+        catalog: &'a Catalog,
+        faulty: &BTreeMap<LineName, String>,
+        last: (Option<&Publication>, &Catalog),
+        now: Time,
+    ) -> Self {
+        let refused = refused(catalog, faulty, last, now);
         let lines = catalog.lines().filter(|line| !refused.contains_key(&line.name));
         let decisions = lines.flat_map(|line| decide_line(line, now)).collect();
         Self { catalog, now, refused, decisions, not_promoting: None }
@@ -148,12 +160,27 @@ pub fn refusals(
     last: Option<&Publication>,
     now: Time,
 ) -> Refused {
+    refused(catalog, faulty, (last, &Catalog::default()), now)
+}
+
+fn refused(
+    catalog: &Catalog,
+    faulty: &BTreeMap<LineName, String>,
+    (last, published): (Option<&Publication>, &Catalog),
+    now: Time,
+) -> Refused {
     let mut refused: Refused =
         faulty.iter().map(|(line, why)| (line.clone(), LineRefusal::Faulty { why: why.clone() })).collect();
     let Some(last) = last else { return refused };
-    let offers = last.offers();
-    let before: Vec<&Offer> = offers.iter().filter(|offer| !refused.contains_key(&offer.line)).collect();
-    for step in step_backs(before, &Offer::all(catalog, now)) {
+    // As time goes by, a line that nobody changes only offers more.
+    let is_as_published = |line: &LineName| {
+        let line = catalog.shared_line(line).zip(published.shared_line(line));
+        last.made <= now && line.is_some_and(|(line, published)| Arc::ptr_eq(line, published))
+    };
+    let compared = last.parts.iter().filter(|part| !refused.contains_key(&part.line));
+    let compared = compared.filter(|part| !is_as_published(&part.line));
+    let before: Vec<Offer> = compared.flat_map(|part| part.offers()).collect();
+    for step in step_backs_of(&before, catalog, now) {
         let line = step.line.clone();
         match refused.entry(line).or_insert_with(|| LineRefusal::StepsBack(Vec::new())) {
             LineRefusal::StepsBack(steps) => steps.push(step.blaming_files(catalog, now)),

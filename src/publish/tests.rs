@@ -1,6 +1,7 @@
 //! What is published, when it is signed anew, and what keeps the last documents.
 
 mod alone;
+mod as_published;
 mod restored;
 mod shared;
 mod waiting;

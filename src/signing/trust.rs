@@ -16,7 +16,7 @@ use crate::domain::line::Line;
 use crate::domain::payload::Sha256;
 use crate::domain::release::{ManifestFault, ManifestState, Release, SignedFacts};
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{Authority, KeyId, Root, Target, Targets, names};
+use crate::formats::tuf::{Authority, KeyId, Root, Signers, Target, Targets, names};
 
 /// The roles that are signed offline.
 #[derive(Debug)]
@@ -52,6 +52,10 @@ impl Trust {
     /// When a root or the targets file is missing or clients would refuse it, or a file does not belong in
     /// `trust/`.
     pub fn read(files: &BTreeMap<String, Bytes>) -> Result<Option<Self>, TrustError> {
+        Self::read_once(files, &Checked::default())
+    }
+
+    fn read_once(files: &BTreeMap<String, Bytes>, checked: &Checked) -> Result<Option<Self>, TrustError> {
         if files.is_empty() {
             return Ok(None);
         }
@@ -71,8 +75,8 @@ impl Trust {
             for role in delegations.roles.iter().filter(|role| role.name != names::CHANNELS) {
                 let file = format!("{}.json", role.name);
                 let Some(line) = names::line_of(&role.name) else { return Err(TrustError::Stray { file }) };
-                let read = raw(files, &file)
-                    .and_then(|raw| read_signed(&format!("trust/{file}"), raw, delegations.authority(role)));
+                let read =
+                    raw(files, &file).and_then(|raw| checked.role(&file, raw, delegations.authority(role)));
                 match read {
                     Ok(signed) => drop(lines.insert(line, signed)),
                     Err(violation) => drop(broken.insert(line, violation.into())),
@@ -98,7 +102,8 @@ impl Trust {
         Self::verified(self.roots.clone(), self.targets.clone(), wanted.collect())
     }
 
-    /// As [`Trust::read`], where some files could not be read. `unread` has the reasons, by file name.
+    /// As [`Trust::read`], where some files could not be read. `unread` has the reasons, by file name. The roles
+    /// of lines that were `checked` before are not verified again.
     ///
     /// # Errors
     /// As [`Trust::read`], or when one of them may be a root or the targets file: without the newest root,
@@ -106,11 +111,12 @@ impl Trust {
     pub fn read_despite(
         files: &BTreeMap<String, Bytes>,
         unread: &BTreeMap<String, String>,
+        checked: &Checked,
     ) -> Result<Option<Self>, TrustError> {
         if let Some((file, why)) = unread.iter().find(|(file, _)| !file.starts_with(names::RELEASES)) {
             return Err(TrustError::Unread { file: file.clone(), why: why.clone() });
         }
-        Ok(Self::read(files)?.map(|trust| trust.with_unread(unread)))
+        Ok(Self::read_once(files, checked)?.map(|trust| trust.with_unread(unread)))
     }
 
     fn with_unread(mut self, unread: &BTreeMap<String, String>) -> Self {
@@ -281,14 +287,31 @@ fn read_roots(files: &BTreeMap<String, Bytes>) -> Result<Vec<Signed<Root>>, Viol
     }
 }
 
-/// The release manifests that were verified before, so that none is verified twice.
+/// The release manifests and the roles of lines that were verified before, so that none is verified twice.
 #[derive(Debug, Default)]
 pub struct Checked {
     /// For each verified manifest: the digest of its bytes, and that of the keys that verified it.
     known: Mutex<HashSet<(Sha256, Sha256)>>,
+    /// The last verified role of each file, and who may sign it.
+    roles: Mutex<BTreeMap<String, (Signed<Targets>, Signers)>>,
 }
 
 impl Checked {
+    /// Reads and verifies the role of a line.
+    fn role(&self, file: &str, raw: Bytes, authority: Authority<'_>) -> Result<Signed<Targets>, Violation> {
+        let roles = || self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        let signers = Signers::of(authority);
+        if let Some((role, known)) = roles().get(file)
+            && *role.raw() == raw
+            && *known == signers
+        {
+            return Ok(role.clone());
+        }
+        let role: Signed<Targets> = read_signed(&format!("trust/{file}"), raw, authority)?;
+        roles().insert(file.to_owned(), (role.clone(), signers));
+        Ok(role)
+    }
+
     fn manifest(
         &self,
         raw: &Bytes,

@@ -336,7 +336,7 @@ fn unoffered(view: &View, workspace: &Workspace, now: Time) -> Vec<String> {
 fn untrusted(view: &View, workspace: &Workspace) -> Option<String> {
     let last = crate::promoter::stored::publication(&*workspace.state_store()).ok().flatten();
     let Snapshot { trust, unread_roles, .. } = &view.snapshot;
-    let kept = trusted(trust, unread_roles, last.as_ref()).kept.map(|why| chain(&why));
+    let kept = trusted(trust, unread_roles, last.as_ref(), &Checked::default()).kept.map(|why| chain(&why));
     view.trust().err().map(|error| chain(error)).or(kept)
 }
 

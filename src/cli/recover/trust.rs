@@ -14,7 +14,7 @@ use super::super::workspace::Workspace;
 use super::{Args, seen};
 use crate::promoter::stored;
 use crate::publish::continuity::{published, trusted};
-use crate::signing::trust::Trust;
+use crate::signing::trust::{Checked, Trust};
 
 #[derive(Debug, Serialize)]
 struct Body {
@@ -55,7 +55,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let mixed =
         "restore the whole folder `trust/` from git or a backup, as it was when it was published last";
     Trust::read(&after).context("`trust/` would still be invalid").hint(mixed)?;
-    if let Some(why) = trusted(&after, &BTreeMap::new(), Some(&publication)).kept {
+    if let Some(why) = trusted(&after, &BTreeMap::new(), Some(&publication), &Checked::default()).kept {
         return Err(why).context("`trust/` would still differ from what was published").hint(mixed);
     }
     store.put(&BTreeMap::new(), &lacking)?;
