@@ -91,8 +91,17 @@ pub const PAYLOAD_CHUNK: u64 = 64 * 1024;
 /// sent before other connections of the worker have their turn: at most about a millisecond's worth.
 pub const READ_AHEAD: u64 = 1024 * 1024;
 
-/// How much of a file is read at a time into the page cache, in bytes: what the kernel reads ahead by itself.
-pub const READ_CHUNK: usize = 128 * 1024;
+/// How much of a file is read at a time into the page cache, in bytes.
+pub const READ_CHUNK: usize = 256 * 1024;
+
+/// A client that takes [`READ_AHEAD`] bytes of a file within this time is fast.
+pub const FAST: Duration = Duration::from_millis(100);
+
+/// How much of a file the kernel may hold unsent for a fast client, in bytes. With [`UNSENT`], sending a large
+/// file would take twice the CPU, because the worker would be woken for every 16 KiB. This takes no memory: the
+/// kernel sends the pages of its cache. A fast client that suddenly takes less than 35 KB/s is cut off as a
+/// [stalled](STALL) one, and has to ask for the rest.
+pub const UNSENT_FAST: u32 = 4 * 1024 * 1024;
 
 /// How much of a body is handed to actix at a time, in bytes. actix buffers this much before it sends. A
 /// large body in a single chunk would be copied whole for every slow client.

@@ -20,11 +20,13 @@ use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
 use rustix::fs::sendfile;
 use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
+use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use super::limits::{READ_AHEAD, READ_CHUNK};
+use super::limits::{FAST, READ_AHEAD, READ_CHUNK, UNSENT, UNSENT_FAST};
 
 /// The part of a file that a connection is sending. The connection and its bodies share it.
 #[derive(Debug, Default)]
@@ -38,11 +40,24 @@ struct Part {
     cached: u64,
     /// Reads up to the given position into the page cache.
     reading: Option<(u64, JoinHandle<io::Result<()>>)>,
+    pace: Pace,
+}
+
+/// How fast the client is.
+#[derive(Debug)]
+enum Pace {
+    /// It is not known to be fast. So far, this many bytes were sent since then.
+    Slow {
+        since: Instant,
+        sent: u64,
+    },
+    Fast,
 }
 
 impl Outgoing {
     fn begin(&self, file: File, range: Range<u64>) {
-        let part = Part { file: Arc::new(file), cached: range.start, left: range, reading: None };
+        let pace = Pace::Slow { since: Instant::now(), sent: 0 };
+        let part = Part { file: Arc::new(file), cached: range.start, left: range, reading: None, pace };
         self.0.replace(Some(part));
     }
 
@@ -61,11 +76,16 @@ impl Outgoing {
     pub fn poll_send(&self, io: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<(usize, usize)>> {
         let mut slot = self.0.borrow_mut();
         let Some(part) = slot.as_mut() else { return Poll::Ready(Ok((0, 0))) };
-        let sent = ready!(part.poll_send(io, cx))?;
+        let (sent, offered) = ready!(part.poll_send(io, cx))?;
+        if part.pace.quickens(sent as u64, Instant::now()) {
+            set_unsent(io, UNSENT_FAST);
+        }
         if part.left.is_empty() {
+            // The replies that follow may be for a slow client.
+            set_unsent(io, UNSENT);
             *slot = None;
         }
-        Poll::Ready(Ok(sent))
+        Poll::Ready(Ok((sent, offered)))
     }
 }
 
@@ -109,6 +129,25 @@ impl Part {
         self.reading = Some((end, tokio::task::spawn_blocking(move || read_ahead(&file, range))));
         self.poll_cached(cx)
     }
+}
+
+impl Pace {
+    /// Counts bytes that were sent. Returns whether they show that the client is fast.
+    fn quickens(&mut self, count: u64, now: Instant) -> bool {
+        let Self::Slow { since, sent } = self else { return false };
+        *sent += count;
+        if *sent < READ_AHEAD {
+            return false;
+        }
+        let is_fast = now - *since <= FAST;
+        *self = if is_fast { Self::Fast } else { Self::Slow { since: now, sent: 0 } };
+        is_fast
+    }
+}
+
+/// Sets how much the socket holds unsent. If that fails, it holds as much as before.
+fn set_unsent(io: &TcpStream, bytes: u32) {
+    let _ = SockRef::from(io).set_tcp_notsent_lowat(bytes);
 }
 
 /// Whether a part of a file can be read without waiting for the disk. Looks at one byte of each chunk,
@@ -168,5 +207,33 @@ impl MessageBody for FileBody {
             None if self.outgoing.is_empty() => Poll::Ready(None),
             None => Poll::Pending,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_client_is_fast_once_it_takes_a_megabyte_in_a_tenth_of_a_second() {
+        let start = Instant::now();
+        let mut pace = Pace::Slow { since: start, sent: 0 };
+        assert!(!pace.quickens(READ_AHEAD - 1, start), "too few bytes");
+        assert!(!pace.quickens(1, start + FAST * 2), "too late");
+        assert!(!pace.quickens(READ_AHEAD - 1, start + FAST * 2));
+        assert!(pace.quickens(1, start + FAST * 3), "from then on");
+        assert!(!pace.quickens(READ_AHEAD, start + FAST * 3), "it is said once");
+    }
+
+    #[test]
+    fn what_was_read_ahead_is_in_the_page_cache() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&vec![1; 3 * READ_CHUNK]).unwrap();
+        let size = 3 * READ_CHUNK as u64;
+        assert!(read_ahead(&file, 0..size).is_ok());
+        assert!(read_ahead(&file, 0..2 * size).is_ok(), "sending finds out that it ends early");
+        assert!(is_cached(&file, 0..size));
     }
 }

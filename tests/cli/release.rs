@@ -80,6 +80,7 @@ fn what_a_crash_left_of_adding_is_no_obstacle() {
 #[test]
 fn nothing_is_copied_for_a_release_that_would_be_faulty() {
     let desk = with_payload();
+    let _ = fs::remove_dir(desk.path("payloads"));
     let add = |more: &[&str]| {
         desk.run(&[&["release", "add", "1.8.5", "--payload", "build/payload.json"][..], more].concat())
     };
@@ -87,7 +88,7 @@ fn nothing_is_copied_for_a_release_that_would_be_faulty() {
     assert_snapshot!("add_other_line", add(&["--line", "1.9"]));
     desk.write("channels/1.8/1.8.4.yaml", "format: 1\nversion: 1.8.5\n");
     assert_snapshot!("add_to_faulty", add(&[]));
-    assert!(!desk.path("payloads/1.8.5").exists());
+    assert!(!desk.path("payloads").exists());
 }
 
 #[test]
