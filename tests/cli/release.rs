@@ -80,7 +80,7 @@ fn what_a_crash_left_of_adding_is_no_obstacle() {
 #[test]
 fn nothing_is_copied_for_a_release_that_would_be_faulty() {
     let desk = with_payload();
-    let _ = fs::remove_dir(desk.path("payloads"));
+    fs::remove_dir_all(desk.path("payloads")).unwrap();
     let add = |more: &[&str]| {
         desk.run(&[&["release", "add", "1.8.5", "--payload", "build/payload.json"][..], more].concat())
     };

@@ -31,6 +31,9 @@ pub struct PayloadFolder {
     copies: PathBuf,
     digests_file: PathBuf,
     digests: Mutex<Digests>,
+    /// Copies that this process found to be good, and that have not failed since. Asking the file system for
+    /// each of ten thousand again, at every edit, would take longer than the rest of the work.
+    good: Mutex<HashSet<Sha256>>,
     /// Held while a copy is checked before it is opened: a copy that many clients ask for is read once.
     checking: Mutex<()>,
     scrub: Mutex<Scrub>,
@@ -66,6 +69,7 @@ impl PayloadFolder {
             copies: copies.join("sha256"),
             digests_file,
             digests: Mutex::new(digests),
+            good: Mutex::default(),
             checking: Mutex::default(),
             scrub: Mutex::default(),
             damaged: AtomicBool::default(),
@@ -101,10 +105,10 @@ impl PayloadFolder {
 
     /// Checks whether a file exists and has the size and digest that the catalog gives.
     fn state(&self, path: &Path, payload: &Payload, now: Time) -> Result<PayloadState, PayloadError> {
-        let file = payload.file.clone();
+        let file = || payload.file.clone();
         let metadata = present(fs::metadata(path)).map_err(unreadable(path))?;
         let Some(metadata) = metadata.filter(fs::Metadata::is_file) else {
-            return Ok(PayloadState::Missing { file });
+            return Ok(PayloadState::Missing { file: file() });
         };
         let stamp = Stamp::of(&metadata);
         let found = if stamp.size == payload.size {
@@ -115,15 +119,22 @@ impl PayloadFolder {
         } else {
             format!("{} bytes", stamp.size)
         };
-        Ok(PayloadState::Differs { file, found, altered: altered(path, payload) })
+        Ok(PayloadState::Differs { file: file(), found, altered: altered(path, payload) })
     }
 
     /// Whether there is a good copy with this digest and size.
     fn has_copy(&self, sha256: &Sha256, size: u64) -> bool {
+        if locked(&self.good).contains(sha256) {
+            return true;
+        }
         let path = self.copy_path(sha256);
         let Ok(metadata) = fs::metadata(&path) else { return false };
-        metadata.len() == size
-            && (self.is_checked(&path, Stamp::of(&metadata), sha256) || self.open_copy(sha256).is_ok())
+        let is_good = metadata.len() == size
+            && (self.is_checked(&path, Stamp::of(&metadata), sha256) || self.open_copy(sha256).is_ok());
+        if is_good {
+            locked(&self.good).insert(*sha256);
+        }
+        is_good
     }
 
     fn is_checked(&self, path: &Path, stamp: Stamp, sha256: &Sha256) -> bool {
@@ -160,7 +171,7 @@ impl PayloadFolder {
             return true;
         }
         self.digests().known.remove(path);
-        self.damaged.store(true, Ordering::Relaxed);
+        self.failed(sha256);
         tracing::error!(%sha256, %found, "the copy of a payload is damaged, and is removed");
         // Another process may have replaced the damaged copy with a good one meanwhile.
         if fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == stamp)
@@ -169,6 +180,23 @@ impl PayloadFolder {
             tracing::warn!("cannot remove `{}`: {error}", path.display());
         }
         false
+    }
+
+    /// Notes that copies have just been made. They were checked meanwhile, and need not be read for that again.
+    fn made(&self, copies: &HashSet<Sha256>) {
+        for sha256 in copies {
+            let path = self.copy_path(sha256);
+            if let Ok(metadata) = fs::metadata(&path) {
+                self.digests().insert(&path, Stamp::of(&metadata), *sha256);
+                locked(&self.good).insert(*sha256);
+            }
+        }
+    }
+
+    /// Notes that a copy is damaged or gone. It is made again like a new one.
+    fn failed(&self, sha256: &Sha256) {
+        locked(&self.good).remove(sha256);
+        self.damaged.store(true, Ordering::Relaxed);
     }
 
     /// Returns every copy with the digest that its name says. Those that were not checked in their present
@@ -258,6 +286,7 @@ impl PayloadStore for PayloadFolder {
             }
         }
         batch.finish(&self.copies)?;
+        self.made(&copied);
         Ok(failed)
     }
 
@@ -270,12 +299,12 @@ impl PayloadStore for PayloadFolder {
             }
         }
         batch.finish(&self.copies)?;
+        self.made(&taken);
         Ok(taken.len())
     }
 
     fn open(&self, sha256: &Sha256, range: Range<u64>) -> io::Result<Blob> {
-        // A copy that is gone is made again like a damaged one.
-        let copy = self.open_copy(sha256).inspect_err(|_| self.damaged.store(true, Ordering::Relaxed))?;
+        let copy = self.open_copy(sha256).inspect_err(|_| self.failed(sha256))?;
         Blob::of_file(&self.copy_path(sha256), copy, range.start)
     }
 
@@ -283,7 +312,11 @@ impl PayloadStore for PayloadFolder {
         let judge = |path: &Path, stamp, sha256: &Sha256, found: &Sha256| {
             self.judge(path, stamp, sha256, found);
         };
-        locked(&self.scrub).step(now, || self.all_copies(), judge);
+        let round = || {
+            locked(&self.good).clear();
+            self.all_copies()
+        };
+        locked(&self.scrub).step(now, round, judge);
         self.damaged.swap(false, Ordering::Relaxed)
     }
 
@@ -307,194 +340,4 @@ impl PayloadStore for PayloadFolder {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Read as _;
-
-    use super::super::measure;
-    use super::*;
-    use crate::domain::labels::Labels;
-    use crate::domain::policy::Urgency;
-    use crate::domain::release::Evidence;
-
-    struct Fixture {
-        folder: tempfile::TempDir,
-        release: Release,
-        later: Time,
-    }
-
-    impl Fixture {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            fs::create_dir_all(folder.path().join("payloads/1.8.4")).unwrap();
-            let path = folder.path().join("payloads/1.8.4/payload.json");
-            fs::write(&path, "content").unwrap();
-            let (sha256, size) = measure(&path).unwrap();
-            let release = Release {
-                version: Version::parse("1.8.4").unwrap(),
-                urgency: Urgency::Normal,
-                summary: None,
-                links: Labels::default(),
-                components: Labels::default(),
-                payloads: [Payload { file: "payload.json".to_owned(), sha256, size, arch: None }].into(),
-                barrier: false,
-                replaces: None,
-                entries: vec![],
-                hold: None,
-                yank: None,
-                past: None,
-                evidence: Evidence::default(),
-            };
-            // Far enough ahead for every stamp to be settled.
-            Self { folder, release, later: "2200-01-01T00:00:00Z".parse().unwrap() }
-        }
-
-        fn payloads(&self) -> PayloadFolder {
-            PayloadFolder::new(&self.folder.path().join("payloads"), &self.folder.path().join("state"))
-        }
-
-        fn path(&self) -> PathBuf {
-            self.folder.path().join("payloads/1.8.4/payload.json")
-        }
-
-        fn check(&self, payloads: &PayloadFolder) -> PayloadState {
-            payloads.check(&self.release, self.later)
-        }
-    }
-
-    #[test]
-    fn a_payload_is_present_or_differs_or_is_missing() {
-        let fixture = Fixture::new();
-        let payloads = fixture.payloads();
-        let file = "payload.json".to_owned();
-        assert_eq!(fixture.check(&payloads), PayloadState::Present);
-        fs::write(fixture.path(), "c0ntent").unwrap();
-        let PayloadState::Differs { found, .. } = fixture.check(&payloads) else { panic!() };
-        assert_eq!(found.len(), 64);
-        fs::write(fixture.path(), "longer content").unwrap();
-        let PayloadState::Differs { found, .. } = fixture.check(&payloads) else { panic!() };
-        assert_eq!(found, "14 bytes");
-        fs::remove_file(fixture.path()).unwrap();
-        assert_eq!(fixture.check(&payloads), PayloadState::Missing { file });
-    }
-
-    #[test]
-    fn digests_outlive_a_restart_and_are_not_trusted_when_the_stamp_differs() {
-        let fixture = Fixture::new();
-        let first = fixture.payloads();
-        assert_eq!(fixture.check(&first), PayloadState::Present);
-        first.remember().unwrap();
-
-        let again = fixture.payloads();
-        assert_eq!(again.digests().known.len(), 1);
-        fs::write(fixture.path(), "c0ntent").unwrap();
-        assert!(matches!(fixture.check(&again), PayloadState::Differs { .. }));
-
-        let digests = fixture.folder.path().join("state/payloads/digests");
-        fs::write(&digests, "something else").unwrap();
-        assert!(fixture.payloads().digests().known.is_empty());
-    }
-
-    #[test]
-    fn a_fresh_stamp_is_not_remembered() {
-        let fixture = Fixture::new();
-        let payloads = fixture.payloads();
-        payloads.check(&fixture.release, "2000-01-01T00:00:00Z".parse().unwrap());
-        assert!(payloads.digests().known.is_empty());
-    }
-
-    #[test]
-    fn a_copy_is_served_by_digest_and_does_not_follow_edits_of_the_file() {
-        let fixture = Fixture::new();
-        let payloads = fixture.payloads();
-        let payload = &fixture.release.payloads[0];
-        let version = &fixture.release.version;
-        assert!(payloads.open(&payload.sha256, 0..1).is_err());
-        assert!(payloads.ensure_copies(&[(version, payload)]).unwrap().is_empty());
-        fs::write(fixture.path(), "c0ntent").unwrap();
-        assert!(payloads.ensure_copies(&[(version, payload)]).unwrap().is_empty());
-        let mut text = String::new();
-        payloads.open(&payload.sha256, 0..7).unwrap().bytes.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "content");
-    }
-
-    #[test]
-    fn a_copy_that_was_damaged_is_made_again_also_when_its_size_is_the_same() {
-        let fixture = Fixture::new();
-        let payload = &fixture.release.payloads[0];
-        let wanted = [(&fixture.release.version, payload)];
-        let payloads = fixture.payloads();
-        let copy = payloads.copy_path(&payload.sha256);
-        let again = |payloads: &PayloadFolder| {
-            payloads.remember().unwrap();
-            fixture.payloads()
-        };
-        for known in [false, true] {
-            payloads.ensure_copies(&wanted).unwrap();
-            // Damage is found even if the copy was good before, in this process or the last one.
-            if known {
-                payloads.ensure_copies(&wanted).unwrap();
-                assert!(payloads.digests().known.contains_key(&copy));
-            }
-            fs::remove_file(&copy).unwrap();
-            fs::write(&copy, "c0ntent").unwrap();
-            let payloads = if known { again(&payloads) } else { fixture.payloads() };
-            assert!(payloads.ensure_copies(&wanted).unwrap().is_empty());
-            assert_eq!(fs::read_to_string(&copy).unwrap(), "content", "known: {known}");
-        }
-        // There is no source for a new copy, so it is not served.
-        fs::remove_file(&copy).unwrap();
-        fs::write(&copy, "c0ntent").unwrap();
-        fs::remove_file(fixture.path()).unwrap();
-        let failed = payloads.ensure_copies(&wanted).unwrap();
-        assert!(matches!(failed[..], [(0, PayloadError::Read { .. })]), "{failed:?}");
-    }
-
-    #[test]
-    fn a_copy_that_rots_unnoticed_is_found_in_the_background() {
-        let fixture = Fixture::new();
-        let payload = &fixture.release.payloads[0];
-        let payloads = fixture.payloads();
-        payloads.ensure_copies(&[(&fixture.release.version, payload)]).unwrap();
-        let day = Duration::from_secs(24 * 60 * 60);
-        assert!(!payloads.scrub(Duration::ZERO));
-        // The disk changes the bytes, and nothing else: the stamp stays the one that was checked.
-        let copy = payloads.copy_path(&payload.sha256);
-        fs::remove_file(&copy).unwrap();
-        fs::write(&copy, "c0ntent").unwrap();
-        let stamp = Stamp::of(&fs::metadata(&copy).unwrap());
-        payloads.digests().insert(&copy, stamp, payload.sha256);
-        assert!(payloads.open(&payload.sha256, 0..7).is_ok());
-        assert!(!payloads.scrub(day / 2), "once a day");
-        assert!(payloads.scrub(day));
-        assert!(!payloads.scrub(day), "it is reported once");
-        assert!(payloads.open(&payload.sha256, 0..7).is_err());
-        assert!(payloads.scrub(day), "somebody asked for a copy that is gone");
-        assert!(payloads.ensure_copies(&[(&fixture.release.version, payload)]).unwrap().is_empty());
-        assert!(payloads.open(&payload.sha256, 0..7).is_ok());
-    }
-
-    #[test]
-    fn a_damaged_copy_is_never_opened_and_counts_as_none() {
-        let fixture = Fixture::new();
-        let payload = &fixture.release.payloads[0];
-        let payloads = fixture.payloads();
-        payloads.ensure_copies(&[(&fixture.release.version, payload)]).unwrap();
-        let copy = payloads.copy_path(&payload.sha256);
-        fs::remove_file(&copy).unwrap();
-        fs::write(&copy, "c0ntent").unwrap();
-        let error = fixture.payloads().open(&payload.sha256, 0..7).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-        assert!(!copy.exists());
-    }
-
-    #[test]
-    fn a_file_that_is_not_what_the_catalog_says_is_never_copied() {
-        let fixture = Fixture::new();
-        let payloads = fixture.payloads();
-        let payload = &fixture.release.payloads[0];
-        fs::write(fixture.path(), "c0ntent").unwrap();
-        let (_, error) = payloads.ensure_copies(&[(&fixture.release.version, payload)]).unwrap().remove(0);
-        assert!(matches!(error, PayloadError::Differs { .. }), "{error}");
-        assert!(payloads.open(&payload.sha256, 0..1).is_err());
-    }
-}
+mod tests;

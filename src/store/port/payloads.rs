@@ -20,8 +20,9 @@ pub trait PayloadStore: fmt::Debug + Send + Sync {
     fn check(&self, release: &Release, now: Time) -> PayloadState;
 
     /// Makes sure that there is a good copy of each of these files to serve. A copy is checked while it is
-    /// made, so that later edits of the file are never served, and checked again when something may have
-    /// changed it. Returns the indices of the files that could not be copied, and why.
+    /// made, so that later edits of the file are never served. One that this process knows to be good is not
+    /// looked at again until [`open`](Self::open) or [`scrub`](Self::scrub) finds that it no longer is. Returns
+    /// the indices of the files that could not be copied, and why.
     ///
     /// # Errors
     /// When the copies cannot be made durable. Then none of them counts.
