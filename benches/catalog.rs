@@ -42,7 +42,7 @@ fn make(folder: &Path, releases: usize, lines: usize, stages: usize) {
     let between: Vec<String> = (1..stages.saturating_sub(1)).map(|stage| format!("stage{stage}")).collect();
     let mut policy = "format: 1\nstages:\n  - name: preproduction\n".to_owned();
     for stage in &between {
-        policy += &format!("  - {{ name: {stage}, soak: {{ min: 0h, why: measured }} }}\n");
+        policy.extend(["  - { name: ", stage, ", soak: { min: 0h, why: measured } }\n"]);
     }
     policy += "  - { name: production, soak: { min: 14d, max: 28d } }\n";
     fs::write(channels.join("policy.yaml"), policy).expect("the policy can be written");
