@@ -21,6 +21,7 @@ pub mod catalog;
 pub mod change;
 pub mod restraint;
 pub mod stop;
+pub mod topic;
 
 pub mod early;
 pub mod on_offer;

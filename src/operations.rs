@@ -32,6 +32,7 @@ use crate::domain::loosened::{Loosened, What};
 use crate::domain::release::Release;
 use crate::domain::restraint::Restraint;
 use crate::domain::rules::doubtful::Doubtful;
+use crate::domain::topic::Topic;
 use crate::domain::version::Version;
 
 pub use add::Add;
@@ -103,6 +104,21 @@ impl Operation {
             outcome.changes.contains(&left).then(|| Note::Left { version: version.clone(), channel, since })
         }));
         Ok(outcome)
+    }
+
+    /// What the operation is about, if [planning](Self::plan) it needs nothing but the lines of that.
+    pub fn topic(&self) -> Option<Topic> {
+        match self {
+            Self::Hold { version, .. }
+            | Self::Resume { version, .. }
+            | Self::Yank { version, .. }
+            | Self::Unyank { version, .. } => Some(Topic::Release(version.clone())),
+            Self::Pause { channel, .. } | Self::Unpause { channel, .. } => {
+                Some(Topic::Channel(channel.clone()))
+            }
+            Self::Retire { line, .. } => Some(Topic::Line(line.clone())),
+            Self::Add(_) | Self::Loosen { .. } | Self::PromoteEarly(_) => None,
+        }
     }
 
     /// Whether the operation ends a stop.

@@ -17,7 +17,7 @@ use crate::store::port::CommitError;
 
 /// Adds to the error of a stop how to stop it all the same, if nothing but a file is in its way.
 pub fn way_out(error: anyhow::Error, operation: &Operation, workspace: &Workspace) -> anyhow::Error {
-    let Ok(view) = workspace.read() else { return error };
+    let Ok(view) = workspace.read_about(operation.topic().as_ref()) else { return error };
     let now = workspace.now();
     let is_unwritten = matches!(error.downcast_ref(), Some(CommitError::Edit(_) | CommitError::Unsafe(_)));
     let is_in_the_way = match operation.plan(&view.as_written(now), now) {

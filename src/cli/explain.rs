@@ -17,6 +17,7 @@ use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::{decide, decide_line};
+use crate::domain::topic::Topic;
 use crate::domain::upgrade::{Advice, Answer, Blocked, Views, entry};
 use crate::domain::version::Version;
 use crate::formats::api::{ExplainBody, StepBody, UpdateBody};
@@ -81,7 +82,8 @@ struct WayBody {
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let now = args.at.unwrap_or_else(|| workspace.now());
     let unsure = workspace.heed_readable_history();
-    let view = workspace.read()?;
+    let topic = args.version.clone().map(Topic::ReleaseAndEntry);
+    let view = workspace.read_about(topic.as_ref())?;
     terminal.notes(unsure.into_iter().chain(view.lost_notes()));
     match (&args.version, &args.on, &args.from) {
         (Some(version), ..) => release(args, version, workspace, &view, terminal),

@@ -40,7 +40,7 @@ pub fn run(
         // A stop that the catalog has lost counts until it is ended, and the history may know it.
         terminal.notes(workspace.heed_readable_history());
     }
-    let outcome = workspace.commit(|view| {
+    let outcome = workspace.commit_about(operation.topic().as_ref(), |view| {
         let outcome = plan(operation, view, workspace)?;
         Ok((outcome.changes.clone(), outcome))
     });

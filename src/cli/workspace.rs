@@ -3,6 +3,8 @@
 //! Commands get all three here, and use only what any store offers. No other file of `cli` knows that
 //! they are folders.
 
+mod about;
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;

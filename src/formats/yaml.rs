@@ -178,6 +178,12 @@ pub fn release_path(line: &LineName, version: &Version) -> String {
     format!("{line}/{version}.yaml")
 }
 
+/// Returns the name of a release's file, without its ending, if a path is that of such a file.
+pub fn release_stem(path: &str) -> Option<&str> {
+    matches!(Place::of(path), Place::Release { .. })
+        .then(|| path.rsplit_once('/')?.1.strip_suffix(".yaml"))?
+}
+
 /// Whether a fault in a file next to the lines' folders counts as a fault in every line, since it is the policy
 /// or may be meant as the policy.
 pub fn is_meant_as_policy(path: &str) -> bool {

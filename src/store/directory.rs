@@ -7,7 +7,7 @@ mod history;
 mod listing;
 mod watch;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -27,6 +27,8 @@ use super::port::{
 use super::{lock, plain};
 use crate::domain::Time;
 use crate::domain::change::Change;
+use crate::domain::channel::LineName;
+use crate::domain::topic::Topic;
 use crate::domain::version::Version;
 use crate::formats::yaml::{Assembler, ParsedFile, Reading};
 
@@ -42,6 +44,8 @@ const TRIES: usize = 5;
 pub struct Directory {
     catalog: PathBuf,
     payloads: PathBuf,
+    /// What it is read for, if not for everything.
+    topic: Option<Topic>,
     cache: Mutex<Cache>,
 }
 
@@ -70,7 +74,8 @@ impl Directory {
 
     /// As [`open`](Self::open), but the catalog folder need not exist, either.
     pub fn new(catalog: &Path, payloads: &Path) -> Self {
-        Self { catalog: catalog.to_owned(), payloads: payloads.to_owned(), cache: Mutex::default() }
+        let (catalog, payloads) = (catalog.to_owned(), payloads.to_owned());
+        Self { catalog, payloads, topic: None, cache: Mutex::default() }
     }
 
     /// The git work tree that contains the catalog, if there is one.
@@ -90,11 +95,11 @@ impl Directory {
         now: Time,
         whatever: bool,
     ) -> Result<(Snapshot, Listing), ReadError> {
-        let mut listing = Listing::take(&self.catalog, &self.payloads)?;
+        let mut listing = self.list(cache, now)?;
         for _ in 0..TRIES {
             let whole = listing.load(&mut cache.files, now);
             // The files are consistent with each other only if none has changed since the listing.
-            let again = Listing::take(&self.catalog, &self.payloads)?;
+            let again = self.list(cache, now)?;
             if whole && again.files == listing.files {
                 return Ok((snapshot(cache, &listing), listing));
             }
@@ -102,12 +107,30 @@ impl Directory {
         }
         if whatever { Ok((snapshot(cache, &listing), listing)) } else { Err(changing(&self.catalog)) }
     }
+
+    /// Lists the files that must be read. Which lines a topic needs, the lines' own files say.
+    fn list(&self, cache: &mut Cache, now: Time) -> Result<Listing, ReadError> {
+        let list = |wanted| Listing::of_lines(wanted, &self.catalog, &self.payloads);
+        let Some(topic) = &self.topic else { return list(None) };
+        let outline = list(Some(BTreeSet::new()))?;
+        outline.load(&mut cache.files, now);
+        let own = outline.files.keys().filter_map(|path| cache.files.get(path)?.parsed());
+        let lines = assemble(own).catalog;
+        let names: Vec<LineName> =
+            outline.folders.iter().filter_map(|folder| LineName::parse(folder).ok()).collect();
+        let wanted = topic.lines(names.iter(), &lines);
+        list(Some(wanted.iter().map(ToString::to_string).collect()))
+    }
 }
 
 impl CatalogStore for Directory {
     /// Reads the catalog; `now` decides which stamps can be trusted.
     fn read(&self, now: Time) -> Result<Snapshot, ReadError> {
         Ok(self.read_cached(&mut self.cache(), now, false)?.0)
+    }
+
+    fn about(self: Arc<Self>, topic: &Topic) -> Arc<dyn CatalogStore> {
+        Arc::new(Self { topic: Some(topic.clone()), ..Self::new(&self.catalog, &self.payloads) })
     }
 
     fn keys(&self) -> Result<BTreeMap<String, Bytes>, ReadError> {

@@ -23,6 +23,7 @@ use crate::domain::payload::{Payload, Sha256};
 use crate::domain::release::{PayloadState, Release};
 use crate::domain::report::Report;
 use crate::domain::restraint::Remembered;
+use crate::domain::topic::Topic;
 use crate::domain::version::Version;
 use crate::formats::tuf::next_version;
 use crate::formats::yaml::Reading;
@@ -115,6 +116,10 @@ impl CatalogStore for MemoryCatalog {
             unread_roles: BTreeMap::new(),
             manifests: manifests.into_iter().map(|(version, raw)| (version, Ok(raw))).collect(),
         })
+    }
+
+    fn about(self: Arc<Self>, _topic: &Topic) -> Arc<dyn CatalogStore> {
+        self
     }
 
     fn keys(&self) -> Result<BTreeMap<String, Bytes>, ReadError> {

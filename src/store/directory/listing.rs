@@ -1,6 +1,6 @@
 //! The files of a catalog, and their contents. A file is read again only if it has changed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -12,8 +12,9 @@ use sha2::{Digest, Sha256};
 use super::entry::{DEPTH, Outside, PERMIT, Unusable, inside, is_passed_over};
 use super::{unreadable, unreadable_folder};
 use crate::domain::Time;
-use crate::formats::tuf::MAX_SIGNED;
-use crate::formats::yaml::{ParsedFile, Source, is_for_a_file, is_ignored, parse};
+use crate::domain::version::Version;
+use crate::formats::tuf::{MAX_SIGNED, names};
+use crate::formats::yaml::{ParsedFile, Source, is_for_a_file, is_ignored, parse, release_stem};
 use crate::store::durable::{self, present};
 use crate::store::plain;
 use crate::store::port::{EVERY, ReadError};
@@ -34,6 +35,11 @@ pub(super) struct Listing {
     pub files: BTreeMap<Arc<str>, Listed>,
     /// The temporary files of crashed commits.
     pub temporary: Vec<PathBuf>,
+    /// The folders of all lines that were found.
+    pub folders: Vec<String>,
+    /// The folders of the lines that are listed with their releases. `None` means all of them. Of the other lines,
+    /// only their own files are listed.
+    pub wanted: Option<BTreeSet<String>>,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -84,11 +90,25 @@ impl Cached {
 
 impl Listing {
     pub fn take(catalog: &Path, payloads: &Path) -> Result<Self, ReadError> {
+        Self::of_lines(None, catalog, payloads)
+    }
+
+    /// Lists the releases of the `wanted` lines only, and the signed documents about them.
+    pub fn of_lines(
+        wanted: Option<BTreeSet<String>>,
+        catalog: &Path,
+        payloads: &Path,
+    ) -> Result<Self, ReadError> {
         let failed = |source| unreadable_folder(catalog, source);
         let root = catalog.canonicalize().map_err(failed)?;
-        let mut listing = Self::default();
+        let mut listing = Self { wanted, ..Self::default() };
         listing.folder(&root, catalog, "", 0).map_err(failed)?;
-        if let Err(e) = listing.manifests(payloads) {
+        let manifests = if listing.wanted.is_some() {
+            listing.wanted_manifests(payloads)
+        } else {
+            listing.manifests(payloads)
+        };
+        if let Err(e) = manifests {
             let key = format!("payloads:/{EVERY}/release.json");
             listing.add(key, payloads.to_owned(), Kind::Manifest, Err(Unusable::payloads(&e)));
         }
@@ -100,6 +120,9 @@ impl Listing {
             let entry = entry?;
             let own = entry.file_name();
             let own = own.to_string_lossy();
+            if !self.is_wanted(name, &own) {
+                continue;
+            }
             let path = entry.path();
             if is_passed_over(&own) {
                 if durable::is_temporary(&own) {
@@ -136,6 +159,9 @@ impl Listing {
                     // Docker makes such a folder if the file that it should mount is missing.
                     self.add(key, path, Kind::Catalog, Err(Unusable::FOLDER));
                 } else if depth < DEPTH {
+                    if depth == 0 {
+                        self.folders.push(key.clone());
+                    }
                     match self.folder(root, &path, &key, depth + 1) {
                         // The folder was removed after it was listed, which the second listing will show.
                         Err(e) if e.kind() != io::ErrorKind::NotFound => {
@@ -160,25 +186,51 @@ impl Listing {
         Ok(())
     }
 
+    /// Whether an entry of a folder is listed: a release of a wanted line, a role that lists these, or something
+    /// that is not about one line's releases.
+    fn is_wanted(&self, folder: &str, own: &str) -> bool {
+        let Some(wanted) = &self.wanted else { return true };
+        match folder {
+            "" => true,
+            "trust" => line_of_role(own).is_none_or(|line| wanted.contains(line)),
+            folder => own == "line.yaml" || wanted.contains(folder.split('/').next().unwrap_or(folder)),
+        }
+    }
+
     fn manifests(&mut self, payloads: &Path) -> io::Result<()> {
         for entry in present(fs::read_dir(payloads))?.into_iter().flatten() {
             let entry = entry?;
-            let path = entry.path().join("release.json");
-            let stamp = match fs::metadata(&path) {
-                Ok(metadata) if metadata.is_file() => Ok(Stamp::of(&metadata)),
-                Ok(_) => Err(Unusable::NOT_A_FILE),
-                // There is none, or the entry is a file.
-                Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                    continue;
-                }
-                Err(e) => Err(Unusable::entry(&e)),
-            };
-            if let Some(folder) = entry.file_name().to_str() {
-                let key = format!("payloads:/{folder}/release.json");
-                self.add(key, path, Kind::Manifest, stamp);
+            if let Some(version) = entry.file_name().to_str() {
+                self.manifest(version, entry.path().join("release.json"));
             }
         }
         Ok(())
+    }
+
+    /// Lists the manifests of the wanted releases, whose files are named after their versions. Looking for them in
+    /// the whole folder would take longer, and is necessary only if a file has another name, which is a fault.
+    fn wanted_manifests(&mut self, payloads: &Path) -> io::Result<()> {
+        present(fs::read_dir(payloads))?;
+        let versions: Vec<String> =
+            self.files.keys().filter_map(|path| release_stem(path)).map(str::to_owned).collect();
+        if versions.iter().any(|version| Version::parse(version).is_err()) {
+            return self.manifests(payloads);
+        }
+        for version in versions {
+            self.manifest(&version, payloads.join(&version).join("release.json"));
+        }
+        Ok(())
+    }
+
+    fn manifest(&mut self, version: &str, path: PathBuf) {
+        let stamp = match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() => Ok(Stamp::of(&metadata)),
+            Ok(_) => Err(Unusable::NOT_A_FILE),
+            // There is none, or the entry is a file.
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return,
+            Err(e) => Err(Unusable::entry(&e)),
+        };
+        self.add(format!("payloads:/{version}/release.json"), path, Kind::Manifest, stamp);
     }
 
     /// Adds a file or folder that cannot be read. Only its line, the roles or the policy are affected.
@@ -259,8 +311,12 @@ pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, Re
 
 /// Whether a file is a line's role, which matters only to that line.
 fn is_role_of_a_line(key: &str) -> bool {
-    let name = key.strip_prefix("trust/").and_then(|name| name.strip_suffix(".json"));
-    name.is_some_and(|name| name.starts_with("releases-"))
+    key.strip_prefix("trust/").and_then(line_of_role).is_some()
+}
+
+/// The line whose role a file in `trust/` is, if its name says so.
+fn line_of_role(file: &str) -> Option<&str> {
+    file.strip_prefix(names::RELEASES)?.strip_suffix(".json")
 }
 
 /// Whether a file is a root or the targets role, without which nothing else can be verified.

@@ -1,3 +1,5 @@
+mod about;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 

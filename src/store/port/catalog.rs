@@ -13,6 +13,7 @@ use super::{Cause, Exclusive};
 use crate::domain::Time;
 use crate::domain::change::Change;
 use crate::domain::restraint::Restraint;
+use crate::domain::topic::Topic;
 use crate::domain::version::Version;
 use crate::formats::edit::EditError;
 use crate::formats::fault::Fault;
@@ -27,6 +28,11 @@ pub trait CatalogStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// When the catalog cannot be read as a whole. Faults in single lines are part of the result.
     fn read(&self, now: Time) -> Result<Snapshot, ReadError>;
+
+    /// Returns this store for a question or an operation that is about one topic. It may leave out the releases
+    /// of every line that the topic [cannot be in](Topic::lines), with the signed documents about them, and then
+    /// says nothing about faults in their files. Only a change to what it reads is a conflict.
+    fn about(self: Arc<Self>, topic: &Topic) -> Arc<dyn CatalogStore>;
 
     /// Reads only the roots and the targets role, by file name. This is quick, however large the catalog
     /// is.
