@@ -4,7 +4,7 @@
 
 use super::catalog::Catalog;
 use super::channel::{ChannelName, LineName};
-use super::line::{Line, Prefix};
+use super::line::{Line, Prefix, Stage};
 use super::version::Version;
 
 /// What a question or an operation is about.
@@ -29,7 +29,7 @@ impl Topic {
                 is_named_for(name, version) || line.is_some_and(|line| line.prefix.accepts(version))
             }
             Self::Channel(channel) => {
-                let mut names = line.iter().flat_map(|line| &line.stages).flat_map(|stage| stage.names());
+                let mut names = line.iter().flat_map(|line| &line.stages).flat_map(Stage::names);
                 let rest = channel.as_str().strip_prefix(name.as_str());
                 rest.is_some_and(|rest| rest.starts_with('-')) || names.any(|name| name == channel)
             }

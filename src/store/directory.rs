@@ -5,6 +5,7 @@ mod entry;
 pub mod git;
 mod history;
 mod listing;
+mod wanted;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use self::git::{WorkTree, work_tree};
 use self::listing::{Cached, Content, Listing};
+use self::wanted::Wanted;
 use self::watch::FolderWatch;
 use super::durable::{self, Batch, Mode, WriteError};
 use super::port::{
@@ -110,16 +112,24 @@ impl Directory {
 
     /// Lists the files that must be read. Which lines a topic needs, the lines' own files say.
     fn list(&self, cache: &mut Cache, now: Time) -> Result<Listing, ReadError> {
-        let list = |wanted| Listing::of_lines(wanted, &self.catalog, &self.payloads);
-        let Some(topic) = &self.topic else { return list(None) };
-        let outline = list(Some(BTreeSet::new()))?;
+        let Some(topic) = &self.topic else { return Listing::take(&self.catalog, &self.payloads) };
+        let list = |wanted| Listing::take_wanted(wanted, &self.catalog, &self.payloads);
+        let outline = list(Wanted::default())?;
         outline.load(&mut cache.files, now);
-        let own = outline.files.keys().filter_map(|path| cache.files.get(path)?.parsed());
-        let lines = assemble(own).catalog;
+        let folders: BTreeSet<&str> =
+            outline.files.keys().filter_map(|path| Some(path.split_once('/')?.0)).collect();
         let names: Vec<LineName> =
-            outline.folders.iter().filter_map(|folder| LineName::parse(folder).ok()).collect();
-        let wanted = topic.lines(names.iter(), &lines);
-        list(Some(wanted.iter().map(ToString::to_string).collect()))
+            folders.into_iter().filter_map(|name| LineName::parse(name).ok()).collect();
+        let own = outline.files.keys().filter_map(|path| cache.files.get(path)?.parsed());
+        list(Wanted::new(&topic.lines(names.iter(), &assemble(own).catalog)))
+    }
+
+    /// Takes a listing again, to find out whether something in it has changed.
+    fn list_again(&self, listing: &Listing) -> Result<Listing, ReadError> {
+        match &listing.wanted {
+            Some(wanted) => Listing::take_wanted(wanted.clone(), &self.catalog, &self.payloads),
+            None => Listing::take(&self.catalog, &self.payloads),
+        }
     }
 }
 

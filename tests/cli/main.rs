@@ -1,6 +1,7 @@
 //! The real binary: exit code, stdout and stderr of each command, as people and CI see them.
 #![expect(clippy::unwrap_used, reason = "this is a test")]
 
+mod alone;
 mod catalog;
 mod channel;
 mod clock;

@@ -144,8 +144,7 @@ impl Directory {
     /// Prepares for writing: checks that no file changed while the commit was planned, and removes the
     /// temporary files of crashed commits.
     fn clear(&self, listing: &Listing) -> Result<(), CommitError> {
-        let again = Listing::of_lines(listing.wanted.clone(), &self.catalog, &self.payloads)?;
-        if again.files != listing.files {
+        if self.list_again(listing)?.files != listing.files {
             return Err(changing(&self.catalog).into());
         }
         // This commit holds the lock, so no running commit uses these files.

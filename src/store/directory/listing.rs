@@ -1,6 +1,7 @@
 //! The files of a catalog, and their contents. A file is read again only if it has changed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -10,11 +11,11 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::entry::{DEPTH, Outside, PERMIT, Unusable, inside, is_passed_over};
+use super::wanted::Wanted;
 use super::{unreadable, unreadable_folder};
 use crate::domain::Time;
-use crate::domain::version::Version;
 use crate::formats::tuf::{MAX_SIGNED, names};
-use crate::formats::yaml::{ParsedFile, Source, is_for_a_file, is_ignored, parse, release_stem};
+use crate::formats::yaml::{ParsedFile, Source, is_for_a_file, is_ignored, parse};
 use crate::store::durable::{self, present};
 use crate::store::plain;
 use crate::store::port::{EVERY, ReadError};
@@ -35,11 +36,8 @@ pub(super) struct Listing {
     pub files: BTreeMap<Arc<str>, Listed>,
     /// The temporary files of crashed commits.
     pub temporary: Vec<PathBuf>,
-    /// The folders of all lines that were found.
-    pub folders: Vec<String>,
-    /// The folders of the lines that are listed with their releases. `None` means all of them. Of the other lines,
-    /// only their own files are listed.
-    pub wanted: Option<BTreeSet<String>>,
+    /// The lines that are listed with their releases, if not all are.
+    pub wanted: Option<Wanted>,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -90,37 +88,28 @@ impl Cached {
 
 impl Listing {
     pub fn take(catalog: &Path, payloads: &Path) -> Result<Self, ReadError> {
-        Self::of_lines(None, catalog, payloads)
-    }
-
-    /// Lists the releases of the `wanted` lines only, and the signed documents about them.
-    pub fn of_lines(
-        wanted: Option<BTreeSet<String>>,
-        catalog: &Path,
-        payloads: &Path,
-    ) -> Result<Self, ReadError> {
         let failed = |source| unreadable_folder(catalog, source);
         let root = catalog.canonicalize().map_err(failed)?;
-        let mut listing = Self { wanted, ..Self::default() };
+        let mut listing = Self::default();
         listing.folder(&root, catalog, "", 0).map_err(failed)?;
-        let manifests = if listing.wanted.is_some() {
-            listing.wanted_manifests(payloads)
-        } else {
-            listing.manifests(payloads)
-        };
-        if let Err(e) = manifests {
-            let key = format!("payloads:/{EVERY}/release.json");
-            listing.add(key, payloads.to_owned(), Kind::Manifest, Err(Unusable::payloads(&e)));
+        if let Err(e) = listing.manifests(payloads) {
+            listing.no_payloads(payloads, &e);
         }
         Ok(listing)
     }
 
-    fn folder(&mut self, root: &Path, folder: &Path, name: &str, depth: u8) -> io::Result<()> {
+    /// Lists a payload folder that cannot be read.
+    pub fn no_payloads(&mut self, payloads: &Path, error: &io::Error) {
+        let key = format!("payloads:/{EVERY}/release.json");
+        self.add(key, payloads.to_owned(), Kind::Manifest, Err(Unusable::payloads(error)));
+    }
+
+    pub fn folder(&mut self, root: &Path, folder: &Path, name: &str, depth: u8) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let own = entry.file_name();
             let own = own.to_string_lossy();
-            if !self.is_wanted(name, &own) {
+            if self.wanted.as_ref().is_some_and(|wanted| !wanted.has(name, &own)) {
                 continue;
             }
             let path = entry.path();
@@ -159,9 +148,6 @@ impl Listing {
                     // Docker makes such a folder if the file that it should mount is missing.
                     self.add(key, path, Kind::Catalog, Err(Unusable::FOLDER));
                 } else if depth < DEPTH {
-                    if depth == 0 {
-                        self.folders.push(key.clone());
-                    }
                     match self.folder(root, &path, &key, depth + 1) {
                         // The folder was removed after it was listed, which the second listing will show.
                         Err(e) if e.kind() != io::ErrorKind::NotFound => {
@@ -186,43 +172,17 @@ impl Listing {
         Ok(())
     }
 
-    /// Whether an entry of a folder is listed: a release of a wanted line, a role that lists these, or something
-    /// that is not about one line's releases.
-    fn is_wanted(&self, folder: &str, own: &str) -> bool {
-        let Some(wanted) = &self.wanted else { return true };
-        match folder {
-            "" => true,
-            "trust" => line_of_role(own).is_none_or(|line| wanted.contains(line)),
-            folder => own == "line.yaml" || wanted.contains(folder.split('/').next().unwrap_or(folder)),
-        }
-    }
-
-    fn manifests(&mut self, payloads: &Path) -> io::Result<()> {
+    pub fn manifests(&mut self, payloads: &Path) -> io::Result<()> {
         for entry in present(fs::read_dir(payloads))?.into_iter().flatten() {
             let entry = entry?;
-            if let Some(version) = entry.file_name().to_str() {
-                self.manifest(version, entry.path().join("release.json"));
-            }
+            self.manifest(&entry.path(), &entry.file_name());
         }
         Ok(())
     }
 
-    /// Lists the manifests of the wanted releases, whose files are named after their versions. Looking for them in
-    /// the whole folder would take longer, and is necessary only if a file has another name, which is a fault.
-    fn wanted_manifests(&mut self, payloads: &Path) -> io::Result<()> {
-        present(fs::read_dir(payloads))?;
-        let versions: Vec<String> =
-            self.files.keys().filter_map(|path| release_stem(path)).map(str::to_owned).collect();
-        if versions.iter().any(|version| Version::parse(version).is_err()) {
-            return self.manifests(payloads);
-        }
-        for version in versions {
-            self.manifest(&version, payloads.join(&version).join("release.json"));
-        }
-        Ok(())
-    }
-
-    fn manifest(&mut self, version: &str, path: PathBuf) {
+    /// Lists the signed manifest in a folder of the payload folder.
+    pub fn manifest(&mut self, folder: &Path, name: &OsStr) {
+        let path = folder.join("release.json");
         let stamp = match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => Ok(Stamp::of(&metadata)),
             Ok(_) => Err(Unusable::NOT_A_FILE),
@@ -230,7 +190,9 @@ impl Listing {
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return,
             Err(e) => Err(Unusable::entry(&e)),
         };
-        self.add(format!("payloads:/{version}/release.json"), path, Kind::Manifest, stamp);
+        if let Some(name) = name.to_str() {
+            self.add(format!("payloads:/{name}/release.json"), path, Kind::Manifest, stamp);
+        }
     }
 
     /// Adds a file or folder that cannot be read. Only its line, the roles or the policy are affected.
@@ -315,7 +277,7 @@ fn is_role_of_a_line(key: &str) -> bool {
 }
 
 /// The line whose role a file in `trust/` is, if its name says so.
-fn line_of_role(file: &str) -> Option<&str> {
+pub(super) fn line_of_role(file: &str) -> Option<&str> {
     file.strip_prefix(names::RELEASES)?.strip_suffix(".json")
 }
 

@@ -116,6 +116,8 @@ fn a_stop_is_committed_whatever_the_releases_of_other_lines_are() {
     }
 }
 
+type Wreck = Box<dyn Fn(&Fixture)>;
+
 /// Catalogs in which it is not obvious where a release or a channel belongs.
 fn puzzles() -> Vec<Fixture> {
     let release = |fixture: &Fixture, path: &str, version: &str| {
@@ -137,7 +139,7 @@ fn puzzles() -> Vec<Fixture> {
             "stages:\n  - name: preproduction\n  - name: production\n    channel: {of}\n    aliases: [newest]\n    soak: {{ min: 14d, max: 28d }}\n"
         )
     };
-    let all: Vec<Box<dyn Fn(&Fixture)>> = vec![
+    let all: Vec<Wreck> = vec![
         Box::new(|_| {}),
         Box::new(|fixture| fixture.write("policy.yaml", "format: [\n")),
         Box::new(|fixture| fixture.write("policy.yml", "format: 1\n")),
