@@ -82,8 +82,8 @@ mod tests {
 
     #[test]
     fn the_lines_of_a_topic_are_those_that_it_may_be_in() {
-        let mut beta = line("beta", Some("1.9"));
-        beta.prefix = Prefix::parse("2").unwrap();
+        let mut beta = line("2", Some("1.9"));
+        beta.name = name("beta");
         beta.stages[1].aliases = vec!["newest".parse().unwrap()];
         let outline = catalog([line("1.8", None), line("1.9", Some("1.8")), beta]);
         // The file of line `1.10` cannot be read.
@@ -113,9 +113,8 @@ mod tests {
     #[test]
     fn a_release_of_a_faulty_line_with_another_name_may_be_in_a_line_that_was_not_read() {
         let with = |name: &str| {
-            let mut line = line(name, None).with(release("1.8.4", &["2018-01-01"]));
-            line.prefix = Prefix::parse("1.8").unwrap();
-            line
+            let line = line("1.8", None).with(release("1.8.4", &["2018-01-01"]));
+            Line { name: name.parse().unwrap(), ..line }
         };
         let topic = Topic::Release(v("1.8.4"));
         let salvaged = |name: &str| Catalog::default().with_salvaged([with(name)]);

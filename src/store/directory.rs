@@ -8,7 +8,7 @@ mod listing;
 mod wanted;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ use crate::domain::change::Change;
 use crate::domain::channel::LineName;
 use crate::domain::topic::Topic;
 use crate::domain::version::Version;
-use crate::formats::yaml::{Assembler, ParsedFile, Reading};
+use crate::formats::yaml::{self, Assembler, ParsedFile, Reading};
 
 /// How many times a read is attempted if files change during it. If all fail, somebody is still writing,
 /// and the folder is read later.
@@ -116,12 +116,12 @@ impl Directory {
         let list = |wanted| Listing::take_wanted(wanted, &self.catalog, &self.payloads);
         let outline = list(Wanted::default())?;
         outline.load(&mut cache.files, now);
-        let folders: BTreeSet<&str> =
-            outline.files.keys().filter_map(|path| Some(path.split_once('/')?.0)).collect();
+        // Also those whose own file is missing.
+        let names = fs::read_dir(&self.catalog).map_err(|error| unreadable_folder(&self.catalog, error))?;
         let names: Vec<LineName> =
-            folders.into_iter().filter_map(|name| LineName::parse(name).ok()).collect();
+            names.flatten().filter_map(|entry| LineName::parse(entry.file_name().to_str()?).ok()).collect();
         let own = outline.files.keys().filter_map(|path| cache.files.get(path)?.parsed());
-        list(Wanted::new(&topic.lines(names.iter(), &assemble(own).catalog)))
+        list(Wanted::new(&topic.lines(names.iter(), &yaml::assemble(own).catalog)))
     }
 
     /// Takes a listing again, to find out whether something in it has changed.
