@@ -18,8 +18,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use self::git::{WorkTree, work_tree};
-use self::listing::{Cached, Content, Listing};
-use self::wanted::Wanted;
+use self::listing::{Cached, Content, Listing, Wanted};
 use self::watch::FolderWatch;
 use super::durable::{self, Batch, Mode, WriteError};
 use super::port::{

@@ -1,6 +1,6 @@
 //! The files of a catalog, and their contents. A file is read again only if it has changed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
@@ -11,9 +11,9 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::entry::{DEPTH, Outside, PERMIT, Unusable, inside, is_passed_over};
-use super::wanted::Wanted;
 use super::{unreadable, unreadable_folder};
 use crate::domain::Time;
+use crate::domain::channel::LineName;
 use crate::formats::tuf::{MAX_SIGNED, names};
 use crate::formats::yaml::{ParsedFile, Source, is_for_a_file, is_ignored, parse};
 use crate::store::durable::{self, present};
@@ -38,6 +38,27 @@ pub(super) struct Listing {
     pub temporary: Vec<PathBuf>,
     /// The lines that are listed with their releases, if not all are.
     pub wanted: Option<Wanted>,
+}
+
+/// The lines that are listed with their releases. Of the others, only their own files are listed, which the rules
+/// between lines need.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wanted(BTreeSet<String>);
+
+impl Wanted {
+    pub fn new(lines: &[LineName]) -> Self {
+        Self(lines.iter().map(ToString::to_string).collect())
+    }
+
+    /// Whether an entry of a folder is listed: a release of a wanted line, a role that lists these, or something
+    /// that is not about one line's releases.
+    pub fn has(&self, folder: &str, own: &str) -> bool {
+        match folder {
+            "" => true,
+            "trust" => line_of_role(own).is_none_or(|line| self.0.contains(line)),
+            folder => own == "line.yaml" || self.0.contains(folder.split('/').next().unwrap_or(folder)),
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -277,7 +298,7 @@ fn is_role_of_a_line(key: &str) -> bool {
 }
 
 /// The line whose role a file in `trust/` is, if its name says so.
-pub(super) fn line_of_role(file: &str) -> Option<&str> {
+fn line_of_role(file: &str) -> Option<&str> {
     file.strip_prefix(names::RELEASES)?.strip_suffix(".json")
 }
 

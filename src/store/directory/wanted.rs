@@ -1,39 +1,16 @@
 //! Listing the releases of some lines only.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::listing::{Listing, line_of_role};
+use super::listing::{Listing, Wanted};
 use super::unreadable_folder;
-use crate::domain::channel::LineName;
 use crate::domain::version::Version;
 use crate::formats::yaml::release_stem;
 use crate::store::durable::present;
 use crate::store::port::ReadError;
-
-/// The lines that are listed with their releases. Of the others, only their own files are listed, which the rules
-/// between lines need.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Wanted(BTreeSet<String>);
-
-impl Wanted {
-    pub fn new(lines: &[LineName]) -> Self {
-        Self(lines.iter().map(ToString::to_string).collect())
-    }
-
-    /// Whether an entry of a folder is listed: a release of a wanted line, a role that lists these, or something
-    /// that is not about one line's releases.
-    pub fn has(&self, folder: &str, own: &str) -> bool {
-        match folder {
-            "" => true,
-            "trust" => line_of_role(own).is_none_or(|line| self.0.contains(line)),
-            folder => own == "line.yaml" || self.0.contains(folder.split('/').next().unwrap_or(folder)),
-        }
-    }
-}
 
 impl Listing {
     /// As [`take`](Self::take), for the wanted lines.
