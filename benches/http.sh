@@ -97,7 +97,9 @@ answers() {
     answer 'channel manifest' /v1/channels/1.8-production
     answer 'release manifest' /v1/releases/1.8.4-tectonic.1
     answer timestamp /tuf/metadata/timestamp.json
-    answer '304' "$update" "if-none-match: $(curl -sS --dump-header - -o /dev/null "$own$update" | tr -d '\r' | sed -n 's/^etag: //ip')"
+    tag() { curl -sS --dump-header - -o /dev/null "$own$1" | tr -d '\r' | sed -n 's/^etag: /if-none-match: /ip'; }
+    answer '304 of an update' "$update" "$(tag "$update")"
+    answer '304 of a manifest' /v1/channels/1.8-production "$(tag /v1/channels/1.8-production)"
     end "$server"
 }
 
