@@ -112,6 +112,8 @@ fn release(
     };
     let found = salvaged.as_ref().and_then(|line| Some((line, line.releases.get(version)?)));
     let (line, release) = found.map_or_else(|| view.release(version), Ok)?;
+    // Other lines may lack their releases here. If this line claims what was another one's, that line's own file
+    // shows that it steps back.
     let refused = refusals(&view.catalog, &unread, last.as_ref(), now);
     let decisions = if salvaged.is_some() { Vec::new() } else { decide_line(line, now) };
     let explanation = Explanation {
