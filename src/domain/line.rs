@@ -1,15 +1,15 @@
 //! Lines, their stages, and the releases in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::TimeDelta;
 
-use super::Time;
 use super::as_text::as_text;
 use super::channel::{ChannelName, LineName, StageName};
 use super::policy::{Freeze, SoakPolicy, Urgency, Window};
 use super::release::{Ended, Event, Release};
 use super::version::Version;
+use super::{Time, steps};
 
 /// A family of versions that pass through the same stages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,8 +191,12 @@ impl Line {
     /// The barriers at `now`, each with the version that acts as the barrier: its own, or, once it is
     /// yanked, its replacement's.
     pub fn barriers(&self, now: Time) -> impl Iterator<Item = (&Release, &Version)> {
+        let replaced = self.replaced(now);
         let barriers = self.releases.values().filter(|release| release.barrier);
-        barriers.map(move |barrier| (barrier, self.standing(barrier, now)))
+        barriers.map(move |barrier| {
+            let version = &barrier.version;
+            (barrier, replaced.get(version).copied().unwrap_or(version))
+        })
     }
 
     /// The versions that act as barriers in one channel. A barrier counts once it has entered the stage or,
@@ -204,17 +208,20 @@ impl Line {
         })
     }
 
-    /// Returns the version that acts as the barrier. A replacement counts only if it is higher than the
-    /// release that it replaces: a lower one would let clusters between the two jump over the barrier.
-    fn standing<'a>(&'a self, barrier: &'a Release, now: Time) -> &'a Version {
-        let mut at = barrier;
-        while let Some(to) = at.yanked(now).and_then(|yank| yank.to.as_ref()).filter(|to| at.version < **to) {
-            match self.releases.get(to) {
-                Some(next) => at = next,
-                None => return to,
+    /// The versions that replace yanked releases. What replaces a release may be yanked and replaced itself, so
+    /// the highest releases come first. A replacement counts only if it is higher than the release that it
+    /// replaces: a lower one would let clusters between the two jump over a barrier.
+    fn replaced(&self, now: Time) -> HashMap<&Version, &Version> {
+        let mut replaced = HashMap::new();
+        for release in self.releases.values().rev() {
+            let to = release.yanked(now).and_then(|yank| yank.to.as_ref());
+            if let Some(to) = to.filter(|to| release.version < **to) {
+                steps::count();
+                let to = self.releases.get(to).map_or(to, |to| &to.version);
+                replaced.insert(&release.version, replaced.get(to).copied().unwrap_or(to));
             }
         }
-        &at.version
+        replaced
     }
 
     /// The latest release of a stage at `now`: the highest version on offer.

@@ -144,7 +144,7 @@ impl Template {
         let first = chunks.next().unwrap_or_default();
         let rest = chunks.flat_map(|chunk| match Hole::begins(chunk) {
             Some((hole, rest)) => [filling.of_hole(hole), rest],
-            None => ["", chunk],
+            None => ["\u{7f}", chunk],
         });
         std::iter::once(first).chain(rest)
     }

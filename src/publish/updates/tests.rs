@@ -8,8 +8,10 @@ use super::*;
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::degraded::LineRefusal;
+use crate::domain::line::Line;
 use crate::domain::promotion::decide;
 use crate::domain::properties::{any_catalog, any_forest, any_version, day};
+use crate::domain::release::Release;
 use crate::domain::steps;
 use crate::domain::testing::{catalog, event, line, release, t, v};
 use crate::domain::upgrade::Views;
@@ -83,13 +85,22 @@ fn around(catalog: &Catalog) -> Vec<Version> {
     near.filter_map(|text| Version::parse(&text).ok()).collect()
 }
 
-/// Lines with everything that answers tell of: barriers, yanks, releases on their way, an empty line, one
-/// that is retired, and some that follow the same line or none.
+/// A barrier that was on offer until it was yanked.
+fn replaced_barrier(version: &str, to: &str) -> Release {
+    release(version, &["2018-12-01", "2018-12-15"]).barrier().yanked_at("2018-12-20", Some(to))
+}
+
+/// Lines with everything that answers tell of: barriers, yanks, releases on their way, a pause, a line that
+/// is retired, and some that follow none.
 fn motley() -> Catalog {
     let mut retired = line("1.6", None)
         .with(release("1.6.1", &["2017-01-01", "2017-02-01"]))
         .with(release("1.6.2", &["2017-01-01", "2017-02-01"]).yanked_at("2017-03-01", None));
     retired.retired = Some(event(t("2018-01-01"), "no fixes any more"));
+    let mut outage = line("6.0", None)
+        .with(release("6.0.0", &["2018-10-01", "2018-10-15"]))
+        .with(release("6.0.1", &["2018-12-01", "2018-12-15"]));
+    outage.stages[1].paused = Some(event(t("2018-12-20"), "an outage"));
     catalog([
         retired,
         line("1.7", Some("1.6"))
@@ -103,7 +114,54 @@ fn motley() -> Catalog {
             .with(release("1.8.9-t.5", &["2018-12-30"])),
         line("1.9", Some("1.8")).with(release("1.9.6-t.3", &["2018-05-21"])),
         line("3", None).with(release("3.0.0", &["2018-05-21", "2018-06-30"])),
+        line("4.0", None)
+            .with(release("4.0.0", &["2018-12-01", "2018-12-15"]))
+            .with(replaced_barrier("4.0.1", "4.0.2"))
+            .with(release("4.0.2", &["2018-12-30"])),
+        line("4.1", Some("4.0")).with(release("4.1.0", &["2018-12-01", "2018-12-15"])),
+        line("4.2", Some("4.1")).with(release("4.2.0", &["2018-12-01", "2018-12-15"])),
+        line("5.0", None)
+            .with(release("5.0.0", &["2018-12-01", "2018-12-15"]))
+            .with(replaced_barrier("5.0.1", "5.0.2"))
+            .with(release("5.0.2", &["2018-12-30"]).held_at("2018-12-31")),
+        line("5.1", Some("5.0")).with(release("5.1.0", &["2018-12-01", "2018-12-15"])),
+        line("5.2", Some("5.1")).with(release("5.2.0", &["2018-12-01", "2018-12-15"])),
+        outage,
+        line("6.1", Some("6.0")).with(release("6.1.0", &["2018-12-01", "2018-12-15"])),
+        line("6.2", Some("6.1")).with(release("6.2.0", &["2018-12-01", "2018-12-15"])),
+        line("7.0", None)
+            .with(release("7.0.0", &["2018-12-01", "2018-12-15"]))
+            .with(release("7.0.1", &["2018-12-01", "2018-12-15"])),
+        line("7.1", Some("7.0")),
+        line("7.2", Some("7.1")).with(release("7.2.0", &["2018-12-01", "2018-12-15"])),
     ])
+}
+
+#[test]
+fn every_kind_of_answer_that_can_be_far_from_its_line_is_filled_in() {
+    let catalog = motley();
+    let answers = Answers::of(&catalog, &BTreeMap::new(), t("2019-01-01"));
+    let mut filled = BTreeSet::new();
+    for channel in catalog.channels() {
+        for version in catalog.lines().flat_map(|line| line.releases.keys()) {
+            if let Cow::Owned(body) = answers.answer(channel.name().as_str(), version) {
+                let body: serde_json::Value = serde_json::from_slice(&body.identity).unwrap();
+                let word = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
+                let take = if body["take"].is_null() { "" } else { ", take" };
+                filled.insert(format!("{} {}{take}", word("action"), word("code")));
+            }
+        }
+    }
+    let expected = [
+        "blocked barrier",
+        "blocked minor_gate",
+        "blocked minor_gate, take",
+        "blocked no_way",
+        "blocked yanked",
+        "wait coming",
+        "wait paused",
+    ];
+    assert_eq!(filled.into_iter().collect::<Vec<_>>(), expected);
 }
 
 #[test]
@@ -117,7 +175,8 @@ fn every_version_gets_the_answer_that_the_domain_gives_it() {
             }
         }
     }
-    asked.extend(["0.1.0", "2.0.0", "3.0.0", "3.0.1", "4.0.0", "v1.8.4-t.1"].map(v));
+    asked.extend(["0.1.0", "2.0.0", "3.0.0", "3.0.1", "v1.8.4-t.1"].map(v));
+    asked.extend(around(&catalog));
     let different = check_answers(&catalog, t("2019-01-01"), &asked);
     assert!(different.len() > 60, "the table must not be a dull one, and it has {}", different.len());
 }
@@ -192,6 +251,24 @@ fn the_work_for_all_answers_grows_with_the_lines_and_releases_and_not_with_their
     }
     let (half, full) = (work(2, 200, |_| 0), work(2, 400, |_| 0));
     assert!(full <= half * 23 / 10, "{half} steps for 200 releases a line, {full} for 400");
+}
+
+#[test]
+fn the_work_grows_with_the_releases_where_each_barrier_waits_for_the_last_or_replaces_it() {
+    let work = |releases: usize, is_yanked: bool| {
+        let of = |patch: usize| {
+            let one = release(&format!("1.8.{patch}"), &["2018-02-25"]).barrier();
+            let to = format!("1.8.{}", patch + 1);
+            let to = (patch + 1 < releases).then_some(&*to);
+            if is_yanked && to.is_some() { one.yanked_at("2018-02-26", to) } else { one }
+        };
+        let catalog = catalog([(0..releases).map(of).fold(line("1.8", None), Line::with)]);
+        steps::of(|| Answers::of(&catalog, &BTreeMap::new(), t("2018-03-01")))
+    };
+    for is_yanked in [false, true] {
+        let (half, full) = (work(200, is_yanked), work(400, is_yanked));
+        assert!(full <= half * 23 / 10, "{half} steps for 200 barriers, {full} for 400");
+    }
 }
 
 /// What differs between two sets of answers: the lines of templates, and the channels.
