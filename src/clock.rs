@@ -21,6 +21,11 @@ pub trait Clock: Send + Sync + 'static {
     /// The time since some fixed point. It never goes backwards, and it includes time that the machine
     /// spent asleep, so that sleep is not mistaken for a changed clock.
     fn monotonic(&self) -> Duration;
+
+    /// The processor's time that this thread has used. A clock that nobody works by need not know it.
+    fn worked(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// A shared clock.
@@ -49,7 +54,15 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.try_into().unwrap_or(0))
+        elapsed(rustix::time::ClockId::Boottime)
     }
+
+    fn worked(&self) -> Duration {
+        elapsed(rustix::time::ClockId::ThreadCPUTime)
+    }
+}
+
+fn elapsed(clock: rustix::time::ClockId) -> Duration {
+    let time = rustix::time::clock_gettime(clock);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.try_into().unwrap_or(0))
 }

@@ -8,19 +8,20 @@ mod copies;
 mod mirror;
 pub mod promote;
 mod reading;
+pub mod signals;
 pub mod status;
 pub mod stored;
 mod turn;
 mod watching;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use clock_watch::{ClockWatch, Reading};
 use copies::Copies;
 pub use mirror::Mirror;
 use reading::Read;
+use signals::{Signal, Signals};
 use status::{Degraded, DegradedKind, Handle, Judged, Status};
 use stored::StoredError;
 use watching::{Look, Watching};
@@ -168,9 +169,13 @@ impl Promoter {
         })
     }
 
-    /// Runs until a message arrives on `stop`, or its sender is dropped.
-    pub fn run(mut self, stop: &Receiver<()>) {
-        while stop.recv_timeout(self.guarded_turn()) == Err(RecvTimeoutError::Timeout) {}
+    /// Runs until it is told to stop.
+    pub fn run(mut self, signals: &Signals) {
+        let own = signals.sender();
+        self.watching.wake(Arc::new(move || {
+            let _ = own.send(Signal::Look);
+        }));
+        while signals.wait(self.guarded_turn()) != Some(Signal::Stop) {}
     }
 
     /// Runs a turn. If it panics, reports that and tries again later: without this thread, the server would
@@ -199,7 +204,10 @@ impl Promoter {
             self.is_stored = self.setup.state.remember(&self.memory).is_ok();
         }
         let (changed, soon) = match self.watching.look(&*self.clock) {
-            Look::Ready => (self.reread(now), None),
+            Look::Ready => {
+                let changed = self.reread(now);
+                (changed, self.watching.again(monotonic))
+            }
             Look::Nothing(soon) => (false, soon),
         };
         let unreadable = self.watching.unreadable().cloned();

@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +24,7 @@ use super::{Globals, demo, import, keyfile, logging};
 use crate::clock::{SharedClock, SystemClock};
 use crate::formats::tuf::KeyId;
 use crate::http;
+use crate::promoter::signals::{Signal, Signals};
 use crate::promoter::status::{Handle, Shared};
 use crate::promoter::stored::{self, StoredError};
 use crate::promoter::{Mirror, Online, Promoter, Setup};
@@ -200,7 +200,7 @@ fn serve(
     workspace: &Workspace,
     payloads: Arc<dyn PayloadStore>,
     shared: &Handle,
-    work: impl FnOnce(&mpsc::Receiver<()>) -> anyhow::Result<()> + Send + 'static,
+    work: impl FnOnce(&Signals) -> anyhow::Result<()> + Send + 'static,
 ) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -222,7 +222,8 @@ fn serve(
         let running = http::start(&config, Arc::clone(shared), payloads, workspace.clock())
             .hint_with(listen_hint)?;
 
-        let (stop, told) = mpsc::channel();
+        let told = Signals::default();
+        let stop = told.sender();
         // The thread drops `working` when its work ends, even if it panics.
         let (working, mut ended) = oneshot::channel::<()>();
         let worker = std::thread::Builder::new().name("promoter".to_owned()).spawn(move || {
@@ -241,7 +242,7 @@ fn serve(
             }
             // The promoter ends while replies in progress finish.
             shared.stopping.store(true, Ordering::Relaxed);
-            drop(stop);
+            let _ = stop.send(Signal::Stop);
             deadline = Some(Box::pin(tokio::time::sleep(STOP)));
         };
         running.until(until).await?;

@@ -1,9 +1,9 @@
 //! A mirror: it serves what another server signed, once it is imported.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 
 use super::PERIOD;
+use super::signals::{Signal, Signals};
 use super::status::{Degraded, DegradedKind, Handle, PUBLICATION, Status, is_near};
 use super::stored::{self, StoredError};
 use crate::clock::SharedClock;
@@ -45,11 +45,11 @@ impl Mirror {
         Ok(mirror)
     }
 
-    /// Runs until a message arrives on `stop`, or its sender is dropped.
-    pub fn run(&mut self, stop: &Receiver<()>) {
+    /// Runs until it is told to stop.
+    pub fn run(&mut self, signals: &Signals) {
         loop {
             self.turn();
-            if stop.recv_timeout(PERIOD) != Err(RecvTimeoutError::Timeout) {
+            if signals.wait(PERIOD) == Some(Signal::Stop) {
                 return;
             }
         }

@@ -60,7 +60,7 @@ impl Promoter {
             manifest: &|version| snapshot.manifest(version),
             payload: &|release| payloads.check(release, now),
             checked: &self.checked,
-            may_have_changed: &|_| true,
+            may_have_changed: &|version| snapshot.may_have_changed(version),
         };
         let lost = Restraint::lost(&self.memory.restraints, &reading.catalog, at);
         let memory = self.memory.clone();

@@ -4,10 +4,21 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::domain::degraded::{Degraded, DegradedKind};
-use crate::store::port::{News, ReadError, Snapshot, Watch};
+use crate::store::port::{News, ReadError, Snapshot, Wake, Watch};
 
-/// Looking for changes in a large catalog takes at most 1/`DUTY` of a processor's time.
+/// Looking for changes in a large catalog takes at most 1/`DUTY` of a processor's time, unless that would leave an
+/// edit unnoticed for longer than [`DEAF`].
 const DUTY: u32 = 20;
+const DEAF: Duration = Duration::from_secs(2);
+
+/// A look that does not rely on what the store is told of takes at most 1/`THOROUGH_DUTY` of a processor's time. It
+/// is due after [`THOROUGH`] at the earliest, and after [`THOROUGH_AT_LAST`].
+const THOROUGH_DUTY: u32 = 600;
+const THOROUGH: Duration = Duration::from_secs(30);
+const THOROUGH_AT_LAST: Duration = Duration::from_secs(600);
+
+/// A read that failed because a file changed meanwhile is tried again after this time.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// A change that cannot be read for this long is reported. By then, an editor, a copy or git should be
 /// done, and the author of the change believes that it is being served.
@@ -18,6 +29,8 @@ pub(super) struct Watching {
     watch: Box<dyn Watch>,
     /// When to look for changes next, at the earliest, in monotonic time.
     next: Duration,
+    /// When to do so thoroughly.
+    thorough: Duration,
     newest: Newest,
     /// Why nothing may be decided by the catalog as it was last read, except for its stops.
     unsettled: Option<String>,
@@ -46,7 +59,24 @@ pub(super) enum Look {
 
 impl Watching {
     pub fn new(watch: Box<dyn Watch>) -> Self {
-        Self { watch, next: Duration::ZERO, newest: Newest::Read, unsettled: None, unsettled_next: None }
+        Self {
+            watch,
+            next: Duration::ZERO,
+            thorough: Duration::ZERO,
+            newest: Newest::Read,
+            unsettled: None,
+            unsettled_next: None,
+        }
+    }
+
+    /// Has `wake` called from another thread as soon as it is worth to look.
+    pub fn wake(&mut self, wake: Wake) {
+        self.watch.wake(wake);
+    }
+
+    /// When to look again, if the catalog could not be read because it is changing.
+    pub fn again(&self, now: Duration) -> Option<Duration> {
+        matches!(self.newest, Newest::Waiting(_)).then(|| self.next.saturating_sub(now))
     }
 
     /// Why the newest state cannot be read, if it cannot.
@@ -65,17 +95,26 @@ impl Watching {
     /// Looks for changes, if it is time to do so.
     pub fn look(&mut self, clock: &dyn Clock) -> Look {
         let start = clock.monotonic();
-        if start < self.next {
-            return Look::Nothing(None);
+        let pause = self.next.saturating_sub(start);
+        if !pause.is_zero() {
+            return Look::Nothing(Some(pause));
         }
-        let news = match self.watch.look(start) {
+        let (thorough, worked) = (start >= self.thorough, clock.worked());
+        let news = self.watch.look(start, thorough);
+        // The pause follows what a look costs, and not how long it took: a process that gets little time would hear
+        // nothing for many times as long.
+        let (end, cost) = (clock.monotonic(), clock.worked().saturating_sub(worked));
+        self.next = end + (cost * DUTY).min(DEAF);
+        if thorough {
+            self.thorough = end + (cost * THOROUGH_DUTY).clamp(THOROUGH, THOROUGH_AT_LAST);
+        }
+        let news = match news {
             Ok(news) => news,
             Err(error) => {
                 self.newest = unreadable(&error);
                 return Look::Nothing(None);
             }
         };
-        self.next = start + clock.monotonic().saturating_sub(start) * DUTY;
         match news {
             News::Ready => {
                 self.unsettled_next = None;
@@ -112,6 +151,7 @@ impl Watching {
                 return Some(snapshot);
             }
             Err(error @ (ReadError::Changing(_) | ReadError::Busy(_))) => {
+                self.next = self.next.max(clock.monotonic() + AGAIN);
                 self.wait(clock.monotonic(), &error.to_string());
             }
             Err(error) => self.newest = unreadable(&error),
@@ -135,3 +175,6 @@ impl Watching {
 fn unreadable(error: &ReadError) -> Newest {
     Newest::Unreadable(Degraded::failed(DegradedKind::ReadFailing, error))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,13 +2,14 @@
 
 mod commit;
 mod entry;
+mod files;
 pub mod git;
 mod history;
 mod listing;
 mod wanted;
 mod watch;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -17,13 +18,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use self::files::Files;
 use self::git::{WorkTree, work_tree};
-use self::listing::{Cached, Content, Listing, Wanted};
+use self::listing::{Listing, Wanted};
 use self::watch::FolderWatch;
 use super::durable::{self, Batch, Mode, WriteError};
 use super::port::{
     CatalogStore, CommitError, Each, Exclusive, History, HistoryError, ReadError, Revision, Snapshot, Watch,
-    reuse, roles_first,
+    roles_first,
 };
 use super::{lock, plain};
 use crate::domain::Time;
@@ -52,8 +54,7 @@ pub struct Directory {
 
 #[derive(Debug, Default)]
 struct Cache {
-    /// Boxed, because an empty slot in a map is as large as a value.
-    files: HashMap<Arc<str>, Box<Cached>>,
+    files: Files,
     assembler: Assembler,
     /// The last reading. While somebody still holds it, an unchanged catalog shares it, because a catalog
     /// is large.
@@ -102,11 +103,13 @@ impl Directory {
             // The files are consistent with each other only if none has changed since the listing.
             let again = self.list(cache, now)?;
             if whole && again.files == listing.files {
-                return Ok((snapshot(cache, &listing), listing));
+                listing.retain(&mut cache.files, None);
+                return Ok((snapshot(cache, &self.catalog), listing));
             }
             listing = again;
         }
-        if whatever { Ok((snapshot(cache, &listing), listing)) } else { Err(changing(&self.catalog)) }
+        listing.retain(&mut cache.files, None);
+        if whatever { Ok((snapshot(cache, &self.catalog), listing)) } else { Err(changing(&self.catalog)) }
     }
 
     /// Lists the files that must be read. Which lines a topic needs, the lines' own files say.
@@ -201,12 +204,16 @@ impl CatalogStore for Directory {
     }
 
     fn share(&self, snapshot: &mut Snapshot, served: &dyn Fn(&str) -> Option<Bytes>) {
-        for (path, cached) in &mut self.cache().files {
-            if let Content::Signed(Ok(bytes)) = &mut cached.content {
-                reuse(bytes, served(signed_name(path)));
-            }
+        let files = &mut self.cache().files;
+        if Arc::ptr_eq(&snapshot.manifests, &files.manifests()) {
+            // Nobody else holds them then, so they are not copied.
+            snapshot.manifests = Arc::default();
+            files.share(served);
+            snapshot.manifests = files.manifests();
+            snapshot.share_roles(served);
+        } else {
+            snapshot.share(served);
         }
-        snapshot.share(served);
     }
 
     fn watch(self: Arc<Self>) -> Box<dyn Watch> {
@@ -239,31 +246,24 @@ fn changing(path: &Path) -> ReadError {
     ReadError::Changing(format!("the folder `{}`", path.display()))
 }
 
-fn snapshot(cache: &mut Cache, listing: &Listing) -> Snapshot {
-    cache.files.retain(|path, _| listing.files.contains_key(path));
-    let revision = revision(listing.files.keys().filter_map(|path| {
-        let cached = cache.files.get(path)?;
-        Some((&**path, &cached.digest))
-    }));
+/// Makes a snapshot of the files in the cache.
+fn snapshot(cache: &mut Cache, catalog: &Path) -> Snapshot {
+    let revision = cache.files.revision();
     let held =
         cache.last.as_ref().filter(|(last, _)| *last == revision).and_then(|(_, reading)| reading.upgrade());
     let reading = held.unwrap_or_else(|| {
         let Cache { files, assembler, .. } = &mut *cache;
-        let parsed = files.values().filter_map(|cached| cached.parsed());
-        Arc::new(assembled(assembler, parsed, listing, files))
+        Arc::new(assembled(assembler, files.parsed(), catalog, files))
     });
     cache.last = Some((revision, Arc::downgrade(&reading)));
-    let (mut trust, mut unread_roles, mut manifests) = (BTreeMap::new(), BTreeMap::new(), HashMap::new());
-    for (path, cached) in &cache.files {
-        let Content::Signed(read) = &cached.content else { continue };
-        let name = signed_name(path).to_owned();
-        match (path.starts_with("trust/"), read.clone()) {
-            (false, read) => drop(manifests.insert(name, read)),
-            (true, Ok(bytes)) => drop(trust.insert(name, bytes)),
-            (true, Err(why)) => drop(unread_roles.insert(name, why)),
+    let (mut trust, mut unread_roles) = (BTreeMap::new(), BTreeMap::new());
+    for (name, read) in cache.files.roles() {
+        match read.clone() {
+            Ok(bytes) => drop(trust.insert(name.to_owned(), bytes)),
+            Err(why) => drop(unread_roles.insert(name.to_owned(), why)),
         }
     }
-    Snapshot { revision, reading, trust, unread_roles, manifests }
+    Snapshot { revision, reading, trust, unread_roles, manifests: cache.files.manifests(), touched: None }
 }
 
 /// Returns the name of a signed document from its path: a role's file name, or the version of a manifest.
@@ -278,8 +278,8 @@ fn signed_name(path: &str) -> &str {
 fn assembled<'a>(
     assembler: &mut Assembler,
     files: impl Iterator<Item = &'a ParsedFile> + Clone,
-    listing: &Listing,
-    known: &HashMap<Arc<str>, Box<Cached>>,
+    catalog: &Path,
+    known: &Files,
 ) -> Reading {
     let reading = assembler.assemble(files.clone());
     if reading.faults.is_empty() {
@@ -288,7 +288,7 @@ fn assembled<'a>(
     let reported: HashSet<&str> = reading.faults.iter().map(|fault| fault.file.as_str()).collect();
     let mut recalled = false;
     for file in files.clone().filter(|file| file.lacks_text() && reported.contains(file.path())) {
-        let bytes = listing.files.get(file.path()).and_then(|listed| plain::whole(&listed.path).ok());
+        let bytes = plain::whole(&catalog.join(file.path())).ok();
         let read = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         let same = |text: &String| {
             let digest: [u8; 32] = Sha256::digest(text).into();
@@ -301,17 +301,6 @@ fn assembled<'a>(
         }
     }
     if recalled { assembler.assemble(files) } else { reading }
-}
-
-/// Computes the digest of all names and contents, ordered by name.
-fn revision<'a>(files: impl Iterator<Item = (&'a str, &'a [u8; 32])>) -> Revision {
-    let mut hasher = Sha256::new();
-    for (path, digest) in files {
-        hasher.update((path.len() as u64).to_be_bytes());
-        hasher.update(path);
-        hasher.update(digest);
-    }
-    Revision::new(hasher.finalize().into())
 }
 
 #[cfg(test)]

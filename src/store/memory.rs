@@ -114,7 +114,10 @@ impl CatalogStore for MemoryCatalog {
             reading: Arc::new(Reading { catalog, ..Reading::default() }),
             trust,
             unread_roles: BTreeMap::new(),
-            manifests: manifests.into_iter().map(|(version, raw)| (version, Ok(raw))).collect(),
+            touched: None,
+            manifests: Arc::new(
+                manifests.into_iter().map(|(version, raw)| (version.into(), Ok(raw))).collect(),
+            ),
         })
     }
 
@@ -188,7 +191,7 @@ struct MemoryWatch {
 }
 
 impl Watch for MemoryWatch {
-    fn look(&mut self, _now: Duration) -> Result<News, ReadError> {
+    fn look(&mut self, _now: Duration, _thorough: bool) -> Result<News, ReadError> {
         let is_read = self.read == Some(revision(self.catalog.kept().count));
         Ok(if is_read { News::Nothing } else { News::Ready })
     }

@@ -14,10 +14,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 pub use catalog::{
-    CatalogStore, CommitError, Each, History, HistoryError, News, ReadError, Revision, Snapshot, Watch,
+    CatalogStore, CommitError, Each, History, HistoryError, News, ReadError, Revision, Snapshot, Wake, Watch,
     roles_first,
 };
-pub(super) use catalog::{EVERY, reuse};
+pub(super) use catalog::{EVERY, Manifests, reuse};
 pub use payloads::{Incoming, PayloadError, PayloadStore};
 pub use state::{HeldKey, StateError, StateStore};
 

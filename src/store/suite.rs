@@ -272,10 +272,10 @@ fn a_watch_shows_each_new_revision_until_it_is_read() {
         let mut watch = place.catalog().watch();
         let mut now = Duration::ZERO;
         let mut look = |watch: &mut dyn super::port::Watch| {
-            let mut news = watch.look(now).unwrap();
+            let mut news = watch.look(now, false).unwrap();
             while let News::Settling(time) = news {
                 now += time;
-                news = watch.look(now).unwrap();
+                news = watch.look(now, false).unwrap();
             }
             news
         };

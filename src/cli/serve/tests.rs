@@ -4,7 +4,7 @@ use super::*;
 use crate::cli::{Cli, Command};
 
 /// Serves nothing, with this work beside.
-fn serve_with(work: impl FnOnce(&mpsc::Receiver<()>) -> anyhow::Result<()> + Send + 'static) -> String {
+fn serve_with(work: impl FnOnce(&Signals) -> anyhow::Result<()> + Send + 'static) -> String {
     let cli = Cli::parse_from(["tidegate", "serve", "--listen", "127.0.0.1:0", "--workers", "1"]);
     let Command::Serve(args) = &cli.command else { panic!("it is another command") };
     let clock: SharedClock = Arc::new(SystemClock::new());

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,6 +13,7 @@ use super::{Args, Globals, public_keys};
 use crate::clock::SharedClock;
 use crate::domain::chain;
 use crate::promoter::Promoter;
+use crate::promoter::signals::{Signal, Signals};
 use crate::promoter::status::Handle;
 use crate::publish::Publication;
 use crate::publish::continuity::{check_seen, replaces_online_keys};
@@ -87,25 +87,26 @@ impl Witness {
     }
 }
 
-/// Runs the promoter until a message arrives on `told`. If a witness could not be asked at the start, it is
+/// Runs the promoter until it is told to stop. If a witness could not be asked at the start, it is
 /// asked again until it answers; if this server turns out to be behind it, the promoter stops.
 pub fn run(
     promoter: Promoter,
     unasked: Option<Witness>,
     shared: &Handle,
-    told: &Receiver<()>,
+    told: &Signals,
 ) -> anyhow::Result<()> {
     let Some(witness) = unasked else {
         promoter.run(told);
         return Ok(());
     };
-    let (stop, stopped) = channel();
+    let signals = Signals::default();
+    let stop = signals.sender();
     std::thread::scope(|scope| {
-        let running = scope.spawn(move || promoter.run(&stopped));
+        let running = scope.spawn(move || promoter.run(&signals));
         let mut asked = false;
         let mut result = Ok(());
         for tick in 1_usize.. {
-            if told.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout) || running.is_finished() {
+            if told.wait(TICK) == Some(Signal::Stop) || running.is_finished() {
                 break;
             }
             if asked || tick % AGAIN > 0 {
@@ -122,7 +123,7 @@ pub fn run(
                 }
             }
         }
-        drop(stop);
+        let _ = stop.send(Signal::Stop);
         // A panic of the promoter goes on here.
         running.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         result

@@ -81,15 +81,15 @@ pub(super) enum Outside {
     Io(io::Error),
 }
 
-/// Returns an entry's metadata. A link is followed if it stays inside the catalog folder.
-pub(super) fn inside(root: &Path, entry: &fs::DirEntry) -> Result<Metadata, Outside> {
-    let metadata = entry.metadata().map_err(outside)?;
+/// Returns the metadata of the entry at `path`, given its own. A link is followed if it stays inside the catalog
+/// folder.
+pub(super) fn inside(root: &Path, path: &Path, own: io::Result<Metadata>) -> Result<Metadata, Outside> {
+    let metadata = own.map_err(outside)?;
     if !metadata.is_symlink() {
         return Ok(metadata);
     }
-    let path = entry.path();
     let dangling = Outside::Refused { folder: false, why: Unusable::BROKEN_LINK };
-    let target = fs::metadata(&path).map_err(|_| dangling)?;
+    let target = fs::metadata(path).map_err(|_| dangling)?;
     let real = path.canonicalize().map_err(outside)?;
     if real.starts_with(root) {
         return Ok(target);

@@ -38,6 +38,11 @@ pub fn work_tree(folder: &Path) -> Option<WorkTree> {
 }
 
 impl WorkTree {
+    /// Git's own folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.git
+    }
+
     /// The file or folder that shows that a git operation is in progress, if one is.
     pub fn at_work(&self) -> Option<PathBuf> {
         AT_WORK.iter().map(|name| self.git.join(name)).find(|path| path.exists())

@@ -1,8 +1,9 @@
 //! The files of a catalog, and their contents. A file is read again only if it has changed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Metadata};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::entry::{DEPTH, Outside, PERMIT, Unusable, inside, is_passed_over};
+use super::files::{Cached, Content, Files};
 use super::{unreadable, unreadable_folder};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
@@ -30,6 +32,32 @@ const MAX_DOCUMENT: u64 = 8 * MAX_SIGNED;
 /// Below this many files to read, threads cost more than they save.
 const FEW: usize = 64;
 
+/// What is listed as a whole: an entry of the catalog folder, such as a line's folder, or one of the payload
+/// folder, which is mostly that of one release.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Part {
+    Catalog(Arc<OsStr>),
+    Payloads(Arc<OsStr>),
+}
+
+impl Part {
+    /// Returns what the paths of the files of this part begin with, apart from a file that is itself the part.
+    pub fn prefix(&self) -> String {
+        match self {
+            Self::Catalog(name) => format!("{}/", name.to_string_lossy()),
+            Self::Payloads(name) => format!("payloads:/{}/", name.to_string_lossy()),
+        }
+    }
+
+    /// Returns where the part is.
+    pub fn path(&self, catalog: &Path, payloads: &Path) -> PathBuf {
+        match self {
+            Self::Catalog(name) => catalog.join(&**name),
+            Self::Payloads(name) => payloads.join(&**name),
+        }
+    }
+}
+
 /// The files of a catalog by path. Those of the payload folder are under `payloads:`.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
@@ -38,6 +66,10 @@ pub(super) struct Listing {
     pub temporary: Vec<PathBuf>,
     /// The lines that are listed with their releases, if not all are.
     pub wanted: Option<Wanted>,
+    /// The folders inside the listed ones, which no link leads to.
+    pub folders: Vec<PathBuf>,
+    /// Whether something in it is a link.
+    pub has_links: bool,
 }
 
 /// The lines that are listed with their releases. Of the others, only their own files are listed, which the rules
@@ -78,35 +110,6 @@ enum Kind {
     Ignored,
 }
 
-/// A file as it was last read.
-#[derive(Debug)]
-pub(super) struct Cached {
-    stamp: Option<Stamp>,
-    pub digest: [u8; 32],
-    pub content: Content,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Content {
-    Parsed(ParsedFile),
-    /// A role or a release manifest. If one cannot be read, only its line or release fails.
-    Signed(Result<Bytes, String>),
-}
-
-impl Cached {
-    /// Whether the file was read. If not, `digest` is not that of its bytes.
-    pub const fn is_read(&self) -> bool {
-        self.stamp.is_some()
-    }
-
-    pub fn parsed(&self) -> Option<&ParsedFile> {
-        match &self.content {
-            Content::Parsed(parsed) => Some(parsed),
-            Content::Signed(_) => None,
-        }
-    }
-}
-
 impl Listing {
     pub fn take(catalog: &Path, payloads: &Path) -> Result<Self, ReadError> {
         let failed = |source| unreadable_folder(catalog, source);
@@ -119,78 +122,108 @@ impl Listing {
         Ok(listing)
     }
 
+    /// Lists only the part at `path`, which may be missing. `root` is the real path of the catalog folder.
+    pub fn of(part: &Part, path: &Path, root: &Path) -> Self {
+        let mut listing = Self::default();
+        match part {
+            Part::Catalog(name) => {
+                let found = (fs::symlink_metadata(path), false);
+                listing.entry(root, path.to_owned(), "", &name.to_string_lossy(), 0, found);
+            }
+            Part::Payloads(name) => listing.manifest(path, name),
+        }
+        listing
+    }
+
     /// Lists a payload folder that cannot be read.
+    pub fn without_payloads(payloads: &Path, error: &io::Error) -> Self {
+        let mut listing = Self::default();
+        listing.no_payloads(payloads, error);
+        listing
+    }
+
     pub fn no_payloads(&mut self, payloads: &Path, error: &io::Error) {
         let key = format!("payloads:/{EVERY}/release.json");
         self.add(key, payloads.to_owned(), Kind::Manifest, Err(Unusable::payloads(error)));
+    }
+
+    /// A fingerprint of the listed files: it changes with the name or stamp of any.
+    pub fn fingerprint(&self) -> u64 {
+        self.files.iter().fold(0, |sum, file| sum.wrapping_add(hash(&file)))
     }
 
     pub fn folder(&mut self, root: &Path, folder: &Path, name: &str, depth: u8) -> io::Result<()> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let own = entry.file_name();
-            let own = own.to_string_lossy();
-            if self.wanted.as_ref().is_some_and(|wanted| !wanted.has(name, &own)) {
+            if self.wanted.as_ref().is_some_and(|wanted| !wanted.has(name, &own.to_string_lossy())) {
                 continue;
             }
-            let path = entry.path();
-            if is_passed_over(&own) {
-                if durable::is_temporary(&own) {
-                    self.temporary.push(path);
-                }
-                continue;
-            }
-            let key = if name.is_empty() { own.into_owned() } else { format!("{name}/{own}") };
-            let metadata = match inside(root, &entry) {
-                Ok(metadata) => metadata,
-                Err(Outside::Gone) => continue,
-                // A link to a folder elsewhere is a fault of this line only.
-                Err(Outside::Refused { folder: true, why }) if depth == 0 && !is_for_a_file(&key) => {
-                    self.add(format!("{key}/line.yaml"), path, Kind::Catalog, Err(why));
-                    continue;
-                }
-                Err(Outside::Refused { why, .. }) => {
-                    let kind = if is_role_of_a_line(&key) { Kind::Trust } else { Kind::Catalog };
-                    self.add(key, path, kind, Err(why));
-                    continue;
-                }
-                Err(Outside::Io(e)) => {
-                    self.unreadable(
-                        key,
-                        path,
-                        entry.file_type().is_ok_and(|kind| kind.is_dir()),
-                        Unusable::entry(&e),
-                    );
-                    continue;
-                }
-            };
-            if metadata.is_dir() {
-                if is_for_a_file(&key) {
-                    // Docker makes such a folder if the file that it should mount is missing.
-                    self.add(key, path, Kind::Catalog, Err(Unusable::FOLDER));
-                } else if depth < DEPTH {
-                    match self.folder(root, &path, &key, depth + 1) {
-                        // The folder was removed after it was listed, which the second listing will show.
-                        Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                            self.unreadable(key, path, true, Unusable::folder(&e));
-                        }
-                        _ => {}
-                    }
-                }
-                continue;
-            }
-            let kind = if key.starts_with("trust/") { Kind::Trust } else { Kind::Catalog };
-            if kind == Kind::Catalog && is_ignored(&key) {
-                self.add(key, path, Kind::Ignored, Ok(Stamp::NONE));
-                continue;
-            }
-            if kind == Kind::Trust && path.extension().is_none_or(|end| end != "json") {
-                continue;
-            }
-            let stamp = if metadata.is_file() { Ok(Stamp::of(&metadata)) } else { Err(Unusable::NOT_A_FILE) };
-            self.add(key, path, kind, stamp);
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let found = (entry.metadata(), is_folder);
+            self.entry(root, entry.path(), name, &own.to_string_lossy(), depth, found);
         }
         Ok(())
+    }
+
+    /// Lists an entry of the folder `name`. `found` is its metadata, without following a link, and whether it is a
+    /// folder as far as is known without.
+    fn entry(
+        &mut self,
+        root: &Path,
+        path: PathBuf,
+        name: &str,
+        own: &str,
+        depth: u8,
+        (metadata, is_folder): (io::Result<Metadata>, bool),
+    ) {
+        if is_passed_over(own) {
+            if durable::is_temporary(own) {
+                self.temporary.push(path);
+            }
+            return;
+        }
+        let key = if name.is_empty() { own.to_owned() } else { format!("{name}/{own}") };
+        let is_link = metadata.as_ref().is_ok_and(Metadata::is_symlink);
+        self.has_links |= is_link;
+        let metadata = match inside(root, &path, metadata) {
+            Ok(metadata) => metadata,
+            Err(Outside::Gone) => return,
+            // A link to a folder elsewhere is a fault of this line only.
+            Err(Outside::Refused { folder: true, why }) if depth == 0 && !is_for_a_file(&key) => {
+                return self.add(format!("{key}/line.yaml"), path, Kind::Catalog, Err(why));
+            }
+            Err(Outside::Refused { why, .. }) => {
+                let kind = if is_role_of_a_line(&key) { Kind::Trust } else { Kind::Catalog };
+                return self.add(key, path, kind, Err(why));
+            }
+            Err(Outside::Io(e)) => return self.unreadable(key, path, is_folder, Unusable::entry(&e)),
+        };
+        if metadata.is_dir() {
+            if is_for_a_file(&key) {
+                // Docker makes such a folder if the file that it should mount is missing.
+                self.add(key, path, Kind::Catalog, Err(Unusable::FOLDER));
+            } else if depth < DEPTH {
+                match self.folder(root, &path, &key, depth + 1) {
+                    // The folder was removed after it was listed, which the second listing will show.
+                    Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                        self.unreadable(key, path, true, Unusable::folder(&e));
+                    }
+                    _ if is_link => {}
+                    _ => self.folders.push(path),
+                }
+            }
+            return;
+        }
+        let kind = if key.starts_with("trust/") { Kind::Trust } else { Kind::Catalog };
+        if kind == Kind::Catalog && is_ignored(&key) {
+            return self.add(key, path, Kind::Ignored, Ok(Stamp::NONE));
+        }
+        if kind == Kind::Trust && path.extension().is_none_or(|end| end != "json") {
+            return;
+        }
+        let stamp = if metadata.is_file() { Ok(Stamp::of(&metadata)) } else { Err(Unusable::NOT_A_FILE) };
+        self.add(key, path, kind, stamp);
     }
 
     pub fn manifests(&mut self, payloads: &Path) -> io::Result<()> {
@@ -230,13 +263,19 @@ impl Listing {
         self.files.insert(key.into(), Listed { path, kind, stamp });
     }
 
+    /// Removes from the cache what is no longer there, if these parts were listed, or everything was.
+    pub fn retain(&self, cache: &mut Files, parts: Option<&BTreeSet<Part>>) {
+        let prefixes: Option<Vec<String>> = parts.map(|parts| parts.iter().map(Part::prefix).collect());
+        cache.retain(|path| self.files.contains_key(path), prefixes.as_deref());
+    }
+
     /// Updates the cache with the files that have changed. Returns `false` if a file changed after it was
     /// listed.
-    pub fn load(&self, cache: &mut HashMap<Arc<str>, Box<Cached>>, now: Time) -> bool {
+    pub fn load(&self, cache: &mut Files, now: Time) -> bool {
         let changed: Vec<_> = self
             .files
             .iter()
-            .filter(|(path, listed)| match (cache.get(*path), &listed.stamp) {
+            .filter(|(path, listed)| match (cache.get(path), &listed.stamp) {
                 (Some(cached), Ok(stamp)) => cached.stamp != Some(*stamp) || !stamp.is_settled(now),
                 _ => true,
             })
@@ -245,7 +284,7 @@ impl Listing {
         let share = changed.len().div_ceil(threads).max(FEW);
         let known = &*cache;
         let load = |chunk: &[(&Arc<str>, &Listed)]| -> Vec<_> {
-            chunk.iter().map(|(path, listed)| listed.load(path, known.get(*path).map(Box::as_ref))).collect()
+            chunk.iter().map(|(path, listed)| listed.load(path, known.get(path))).collect()
         };
         let loaded: Vec<_> = std::thread::scope(|scope| {
             let workers: Vec<_> =
@@ -258,9 +297,7 @@ impl Listing {
         let mut whole = true;
         for ((path, _), loaded) in changed.into_iter().zip(loaded) {
             match loaded {
-                Some(cached) => {
-                    cache.insert(Arc::clone(path), Box::new(cached));
-                }
+                Some(cached) => cache.insert(path, cached),
                 None => whole = false,
             }
         }
@@ -348,6 +385,13 @@ impl Listed {
         };
         Some(Cached { stamp: Some(stamp), digest, content })
     }
+}
+
+/// Returns a hash for comparisons within this process.
+pub(super) fn hash(what: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The current digest of a file. `None` if there is no such file.

@@ -1,6 +1,6 @@
 //! The port to the catalog.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -132,13 +132,21 @@ pub enum HistoryError {
     Unreadable(String),
 }
 
+/// Wakes somebody who waits for changes.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
 /// Watches a catalog for changes.
 pub trait Watch: Send {
-    /// Checks whether there is something new. `now` is monotonic.
+    /// Has `wake` called from another thread as soon as something may have changed, as far as the store is told of
+    /// changes. It need not be.
+    fn wake(&mut self, _wake: Wake) {}
+
+    /// Checks whether there is something new. `now` is monotonic. A `thorough` check costs more, and also finds what
+    /// the store was not told of.
     ///
     /// # Errors
     /// When the store cannot be read.
-    fn look(&mut self, now: Duration) -> Result<News, ReadError>;
+    fn look(&mut self, now: Duration, thorough: bool) -> Result<News, ReadError>;
 
     /// Reads everything at one revision. Any change after that counts as new.
     ///
@@ -199,9 +207,14 @@ pub struct Snapshot {
     pub trust: BTreeMap<String, Bytes>,
     /// Why some roles cannot be read, by file name.
     pub unread_roles: BTreeMap<String, String>,
-    /// The signed release manifests by version, or why one cannot be read. Under [`EVERY`]: why none can.
-    pub(in crate::store) manifests: HashMap<String, Result<Bytes, String>>,
+    /// Under [`EVERY`]: why none can be read.
+    pub(in crate::store) manifests: Arc<Manifests>,
+    /// The versions whose manifests or payloads may have changed since the snapshot before. `None` stands for all.
+    pub(in crate::store) touched: Option<HashSet<Box<str>>>,
 }
+
+/// Signed release manifests by version, or why one cannot be read.
+pub(in crate::store) type Manifests = HashMap<Box<str>, Result<Bytes, String>>;
 
 /// Stands for every version, where signed manifests are listed by version.
 pub(in crate::store) const EVERY: &str = "*";
@@ -213,20 +226,41 @@ impl Snapshot {
     /// When it cannot be read; the message says why.
     pub fn manifest(&self, version: &Version) -> Result<Option<Bytes>, String> {
         let every = || self.manifests.get(EVERY);
-        self.manifests.get(&version.to_string()).or_else(every).cloned().transpose()
+        self.manifests.get(&*version.to_string()).or_else(every).cloned().transpose()
+    }
+
+    /// Whether the manifest or the payloads of a version may have changed since the same [`Watch`] was read before.
+    pub fn may_have_changed(&self, version: &Version) -> bool {
+        let is_touched = |touched: &HashSet<Box<str>>| {
+            !touched.is_empty() && (touched.contains(EVERY) || touched.contains(&*version.to_string()))
+        };
+        self.touched.as_ref().is_none_or(is_touched)
     }
 
     pub(in crate::store) fn share(&mut self, served: &dyn Fn(&str) -> Option<Bytes>) {
-        let manifests = self.manifests.iter_mut().filter_map(|(name, raw)| Some((name, raw.as_mut().ok()?)));
-        self.trust.iter_mut().chain(manifests).for_each(|(name, bytes)| reuse(bytes, served(name)));
+        for (name, raw) in Arc::make_mut(&mut self.manifests) {
+            if let Ok(bytes) = raw {
+                reuse(bytes, served(name));
+            }
+        }
+        self.share_roles(served);
+    }
+
+    pub(in crate::store) fn share_roles(&mut self, served: &dyn Fn(&str) -> Option<Bytes>) {
+        for (name, bytes) in &mut self.trust {
+            reuse(bytes, served(name));
+        }
     }
 }
 
-/// Replaces bytes with equal ones that are already in memory.
-pub(in crate::store) fn reuse(bytes: &mut Bytes, held: Option<Bytes>) {
-    if let Some(held) = held.filter(|held| held == bytes) {
+/// Replaces bytes with equal ones that are already in memory. Returns whether there are any.
+pub(in crate::store) fn reuse(bytes: &mut Bytes, held: Option<Bytes>) -> bool {
+    let held = held.filter(|held| held == bytes);
+    let is_held = held.is_some();
+    if let Some(held) = held {
         *bytes = held;
     }
+    is_held
 }
 
 /// Why a catalog could not be read as a whole.

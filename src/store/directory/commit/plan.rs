@@ -1,9 +1,8 @@
 //! The new contents of a catalog's files. All of them are made, and parsed as any reader would parse them,
 //! before the first one is written.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -12,7 +11,7 @@ use crate::domain::change::{Change, ChangeError};
 use crate::formats::edit::{EditError, edit};
 use crate::formats::yaml::{ParsedFile, Reading, Source, parse};
 use crate::store::directory::listing::Listing;
-use crate::store::directory::{Cache, assembled, changing, revision, unreadable};
+use crate::store::directory::{Cache, assembled, changing, unreadable};
 use crate::store::plain;
 use crate::store::port::{CommitError, Revision};
 
@@ -176,28 +175,18 @@ fn refusal(after: Reading, files: &[Planned], base: Base<'_>) -> CommitError {
     }
 }
 
-fn read(files: &[Planned], Base { listing, cache, .. }: Base<'_>) -> Reading {
+fn read(files: &[Planned], Base { folder, cache, .. }: Base<'_>) -> Reading {
     let new: Vec<ParsedFile> =
         files.iter().map(|file| parse(Source { path: &file.key, bytes: file.text.as_bytes() })).collect();
     let replaced = |path: &str| files.iter().any(|file| file.key == path);
-    let kept = cache.files.iter().filter(|(path, _)| !replaced(path)).filter_map(|(_, file)| file.parsed());
+    let kept = cache.files.parsed().filter(|file| !replaced(file.path()));
     // What other readers share stays that of the files as they are now.
-    assembled(&mut cache.assembler.clone(), kept.chain(&new), listing, &cache.files)
+    assembled(&mut cache.assembler.clone(), kept.chain(&new), folder, &cache.files)
 }
 
 impl Plan {
     /// Computes the revision that a reader would find once these files are written.
     pub fn revision<'a>(base: Base<'_>, written: impl Iterator<Item = &'a Planned>) -> Revision {
-        let cached = |path: &str| base.cache.files.get(path);
-        let mut digests: BTreeMap<Arc<str>, [u8; 32]> = base
-            .listing
-            .files
-            .keys()
-            .filter_map(|path| Some((Arc::clone(path), cached(path)?.digest)))
-            .collect();
-        for file in written {
-            digests.insert(file.key.as_str().into(), file.digest());
-        }
-        revision(digests.iter().map(|(path, digest)| (&**path, digest)))
+        base.cache.files.revision_with(written.map(|file| (file.key.as_str(), file.digest())))
     }
 }

@@ -1,113 +1,18 @@
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
+use std::sync::mpsc::channel;
 
 use super::*;
+use crate::domain::testing::v;
+use crate::store::durable;
+use crate::store::port::CatalogStore as _;
 
-fn scan(catalog: u64, git: Option<&str>) -> Scan {
-    Scan { catalog, payloads: 0, git: git.map(PathBuf::from) }
-}
-
-#[test]
-fn a_folder_is_read_once_it_is_still_and_git_is_done() {
-    let ms = Duration::from_millis;
-    let mut quiet = Quiet::default();
-    for (at, fingerprint, git, expected) in [
-        (0, 1, None, News::Settling(ms(250))),
-        (249, 1, None, News::Settling(ms(1))),
-        (250, 1, None, News::Ready),
-        // Not read yet: asked again.
-        (260, 1, None, News::Ready),
-        (270, 2, None, News::Settling(ms(250))),
-        (400, 3, None, News::Settling(ms(250))),
-        (640, 3, None, News::Settling(ms(10))),
-        (650, 3, Some("index.lock"), News::Busy(busy(Path::new("index.lock")))),
-        (660, 3, None, News::Ready),
-    ] {
-        assert_eq!(quiet.look(&scan(fingerprint, git), ms(at)), expected, "at {at} ms");
-    }
-    quiet.done(&scan(3, None), false);
-    assert_eq!(quiet.look(&scan(3, Some("index.lock")), ms(700)), News::Nothing);
-    assert_eq!(quiet.look(&scan(4, None), ms(800)), News::Settling(ms(250)));
-}
-
-#[test]
-fn stops_wait_two_seconds_for_files_that_keep_changing_or_a_stopped_merge_and_a_minute_for_a_lock() {
-    let (s, ms) = (Duration::from_secs, Duration::from_millis);
-    let unsettled = |why: &str| News::Unsettled(why.to_owned());
-    let mut quiet = Quiet::default();
-    for n in 0..20 {
-        let turn = quiet.look(&scan(100 + n, None), ms(100 * n));
-        assert_eq!(turn, News::Settling(STILL), "{n}");
-    }
-    assert_eq!(quiet.look(&scan(200, None), s(2)), unsettled("it keeps changing"));
-    quiet.done(&scan(200, None), true);
-    // Then the next ones wait as long, and at last it is read again, although it looks the same.
-    assert_eq!(quiet.look(&scan(201, None), ms(2100)), News::Settling(STILL));
-    assert_eq!(quiet.look(&scan(202, None), ms(4100)), unsettled("it keeps changing"));
-    quiet.done(&scan(202, None), true);
-    assert_eq!(quiet.look(&scan(202, None), ms(4350)), News::Ready);
-    quiet.done(&scan(202, None), false);
-
-    let git = Some("index.lock");
-    let busy = busy(Path::new("index.lock"));
-    for (at, catalog, expected) in [
-        (10, 202, News::Nothing),
-        (60, 203, News::Busy(busy.clone())),
-        (69, 203, News::Busy(busy.clone())),
-        (70, 203, unsettled(&busy)),
-    ] {
-        assert_eq!(quiet.look(&scan(catalog, git), s(at)), expected, "at {at} s");
-    }
-    quiet.done(&scan(203, git), true);
-    assert_eq!(quiet.look(&scan(203, git), s(80)), News::Busy(busy.clone()), "it was read");
-    assert_eq!(quiet.look(&scan(204, git), s(90)), News::Settling(STILL));
-    assert_eq!(quiet.look(&scan(204, git), s(91)), unsettled(&busy));
-    quiet.done(&scan(204, git), true);
-    assert_eq!(quiet.look(&scan(204, None), s(92)), News::Ready);
-    quiet.done(&scan(204, None), false);
-
-    for (n, name) in (0..).zip(["MERGE_HEAD", "rebase-merge", "CHERRY_PICK_HEAD", "BISECT_LOG"]) {
-        let (at, before, catalog) = (100 + 10 * n, 204 + n, 205 + n);
-        let why = super::busy(Path::new(name));
-        assert_eq!(quiet.look(&scan(before, Some(name)), s(at)), News::Nothing);
-        assert_eq!(quiet.look(&scan(catalog, Some(name)), s(at + 1)), News::Busy(why.clone()));
-        assert_eq!(quiet.look(&scan(catalog, Some(name)), s(at + 2)), unsettled(&why));
-        quiet.done(&scan(catalog, Some(name)), true);
-        assert_eq!(quiet.look(&scan(catalog, None), s(at + 3)), News::Ready);
-        quiet.done(&scan(catalog, None), false);
-    }
-}
-
-#[test]
-fn payloads_that_arrive_do_not_keep_the_catalog_from_being_read_and_are_looked_at_again() {
-    let s = Duration::from_secs;
-    let mut quiet = Quiet::default();
-    let scan = |catalog, payloads| Scan { catalog, payloads, git: None };
-    let read = |quiet: &mut Quiet, catalog, payloads| quiet.done(&scan(catalog, payloads), false);
-    for (at, catalog, payloads, expected) in [
-        (0, 1, 1, News::Settling(STILL)),
-        // An upload is under way.
-        (1, 1, 2, News::Ready),
-        (2, 1, 3, News::Arriving(s(3))),
-        (4, 1, 3, News::Arriving(s(1))),
-        (5, 1, 3, News::Ready),
-        (6, 1, 4, News::Arriving(s(3))),
-        (7, 2, 5, News::Settling(STILL)),
-        (8, 2, 6, News::Ready),
-    ] {
-        assert_eq!(quiet.look(&scan(catalog, payloads), s(at)), expected, "at {at} s");
-        if expected == News::Ready {
-            read(&mut quiet, catalog, payloads);
-        }
-    }
-    // It goes on and on: what is whole by then is not kept waiting.
-    for at in 0..60 {
-        let turn = quiet.look(&scan(2, 100 + at), s(100 + at));
-        assert!(matches!(turn, News::Arriving(_)), "at {at} s: {turn:?}");
-    }
-    assert_eq!(quiet.look(&scan(2, 200), s(160)), News::Ready);
-    read(&mut quiet, 2, 200);
-    assert_eq!(quiet.look(&scan(2, 200), s(161)), News::Nothing);
-    assert_eq!(quiet.look(&scan(2, 201), s(162)), News::Arriving(s(3)));
+/// What a scan of everything shows.
+fn scanned(catalog: &Path, payloads: &Path) -> Known {
+    let mut watch = FolderWatch::with_watches(Arc::new(Directory::new(catalog, payloads)), 0);
+    watch.begin();
+    watch.survey(None, None).unwrap();
+    watch.sum
 }
 
 #[test]
@@ -128,7 +33,7 @@ fn a_scan_tells_of_changes_behind_links_that_stay_inside_and_ends_in_every_circl
     link("..2018_01", "..data");
     link("..data/1.9", "1.9");
     link("..", "1.8/loop");
-    let take = || Scan::take(&catalog, &payloads).unwrap().catalog;
+    let take = || scanned(&catalog, &payloads).catalog;
     let mut seen = vec![take()];
     let mut step = |what: &str| {
         let now = take();
@@ -158,8 +63,7 @@ fn a_scan_tells_of_every_file_that_comes_changes_or_goes() {
     let (catalog, payloads) = (folder.path().join("c"), folder.path().join("p"));
     let line = catalog.join("1.8");
     fs::create_dir_all(&line).unwrap();
-    let both = |scan: Scan| (scan.catalog, scan.payloads);
-    let take = || both(Scan::take(&catalog, &payloads).unwrap());
+    let take = || scanned(&catalog, &payloads);
     let mut seen = vec![take()];
     let mut step = |what: &str| {
         let now = take();
@@ -180,7 +84,333 @@ fn a_scan_tells_of_every_file_that_comes_changes_or_goes() {
     let before = take();
     fs::write(payloads.join("1.8.4/payload.json"), "{}").unwrap();
     step("a payload");
-    assert_eq!(take().0, before.0, "a payload is not the catalog's");
+    assert_eq!(take().catalog, before.catalog, "a payload is not the catalog's");
     fs::write(line.join(".other.yaml.tmp-0123456789abcdef"), "a").unwrap();
     assert_eq!(take(), *seen.last().unwrap(), "a temporary file is no file");
+}
+/// A folder of two lines, watched since it was read.
+#[cfg(target_os = "linux")]
+struct Watched {
+    folder: tempfile::TempDir,
+    watch: FolderWatch,
+    now: Duration,
+}
+
+#[cfg(target_os = "linux")]
+impl Watched {
+    fn new() -> Self {
+        Self::with_watches(usize::MAX)
+    }
+
+    fn with_watches(most: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for line in ["1.7", "1.8"] {
+            fs::create_dir_all(folder.path().join("channels").join(line)).unwrap();
+            let text = format!("format: 1\nline: \"{line}\"\n");
+            fs::write(folder.path().join(format!("channels/{line}/line.yaml")), text).unwrap();
+        }
+        fs::create_dir_all(folder.path().join("channels/trust")).unwrap();
+        fs::create_dir_all(folder.path().join("payloads/1.8.1")).unwrap();
+        Self::of(folder, most)
+    }
+
+    fn of(folder: tempfile::TempDir, most: usize) -> Self {
+        let directory = Directory::new(&folder.path().join("channels"), &folder.path().join("payloads"));
+        let watch = FolderWatch::with_watches(Arc::new(directory), most);
+        let mut watched = Self { folder, watch, now: Duration::from_secs(3600) };
+        assert_eq!(watched.look(), News::Ready);
+        watched.read();
+        assert_eq!(watched.look(), News::Nothing);
+        watched
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// Writes a file as people do.
+    fn in_place(&self, path: &str, text: &str) {
+        fs::write(self.path(path), text).unwrap();
+    }
+
+    /// Writes a file as commands do.
+    fn whole(&self, path: &str, text: &str) {
+        durable::write(&self.path(path), text.as_bytes(), durable::Mode::Keep).unwrap();
+    }
+
+    fn look(&mut self) -> News {
+        self.watch.look(self.now, false).unwrap()
+    }
+
+    /// Looks at everything.
+    fn check(&mut self) -> News {
+        self.watch.look(self.now, true).unwrap()
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now += Duration::from_millis(ms);
+    }
+
+    /// Reads what has changed. It is the same as if everything were read.
+    fn read(&mut self) {
+        let now = "2200-01-01T00:00:00Z".parse().unwrap();
+        let read = self.watch.read(now).unwrap();
+        let whole = Directory::new(&self.path("channels"), &self.path("payloads")).read(now).unwrap();
+        assert_eq!(read.revision, whole.revision);
+        assert_eq!(read.reading, whole.reading);
+        assert_eq!((read.trust, read.manifests), (whole.trust, whole.manifests));
+    }
+
+    /// The parts that have changed since they were read.
+    fn changed(&self) -> Vec<String> {
+        self.watch.changed.iter().flatten().map(Part::prefix).collect()
+    }
+
+    /// What was changed by now is read without waiting.
+    fn is_read_at_once(&mut self) {
+        assert_eq!(self.look(), News::Ready);
+        self.read();
+        assert_eq!(self.look(), News::Nothing);
+    }
+
+    /// What was changed by now is read once it is still.
+    fn is_read_later(&mut self) {
+        assert!(matches!(self.look(), News::Settling(_)));
+        self.pass(250);
+        self.is_read_at_once();
+    }
+}
+
+const TITLED: &str = "format: 1\nline: \"1.8\"\ntitle: Eight\n";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_was_renamed_is_read_at_once_and_nothing_else_is_listed() {
+    let mut watched = Watched::new();
+    watched.whole("channels/1.8/line.yaml", TITLED);
+    assert_eq!(watched.look(), News::Ready);
+    assert_eq!(watched.changed(), ["1.8/"]);
+    watched.read();
+    // As `sed -i` does, and with a new name.
+    watched.in_place("channels/1.8/sedA1b2C3", &TITLED.replace("Eight", "8"));
+    fs::rename(watched.path("channels/1.8/sedA1b2C3"), watched.path("channels/1.8/line.yaml")).unwrap();
+    watched.is_read_at_once();
+    watched.whole("channels/policy.yaml", "format: 1\n");
+    watched.is_read_at_once();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_written_in_place_is_read_once_it_is_still() {
+    let mut watched = Watched::new();
+    let mut file = fs::File::create(watched.path("channels/1.8/line.yaml")).unwrap();
+    for part in ["format: 1\n", "line: \"1.8\"\n", "title: Eight\n"] {
+        file.write_all(part.as_bytes()).unwrap();
+        assert_eq!(watched.look(), News::Settling(Duration::from_millis(250)), "{part}");
+        watched.pass(200);
+        assert_eq!(watched.look(), News::Settling(Duration::from_millis(50)), "{part}");
+    }
+    watched.pass(50);
+    watched.is_read_at_once();
+    // An editor that moves the old file away, and then writes a new one.
+    fs::rename(watched.path("channels/1.8/line.yaml"), watched.path("channels/1.8/line.yaml~")).unwrap();
+    assert!(matches!(watched.look(), News::Settling(_)));
+    watched.in_place("channels/1.8/line.yaml", TITLED);
+    watched.is_read_later();
+    fs::remove_file(watched.path("channels/1.7/line.yaml")).unwrap();
+    watched.is_read_later();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_written_while_another_is_read_is_not_read_half() {
+    let mut watched = Watched::new();
+    watched.whole("channels/1.8/line.yaml", TITLED);
+    assert_eq!(watched.look(), News::Ready);
+    watched.in_place("channels/1.7/line.yaml", "format: 1\nli");
+    let now = "2200-01-01T00:00:00Z".parse().unwrap();
+    assert!(matches!(watched.watch.read(now), Err(ReadError::Changing(_))));
+    watched.in_place("channels/1.7/line.yaml", "format: 1\nline: \"1.7\"\n");
+    watched.is_read_later();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn signed_documents_are_read_once_all_of_them_are_still() {
+    let mut watched = Watched::new();
+    for path in ["channels/trust/1.root.json", "payloads/1.8.1/release.json"] {
+        watched.whole(path, "{}");
+        watched.is_read_later();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_snapshot_says_whose_evidence_may_have_changed() {
+    let mut watched = Watched::new();
+    for (path, changed) in [
+        ("channels/1.8/line.yaml", [false, false]),
+        ("payloads/1.8.1/payload.json", [true, false]),
+        ("payloads/1.8.1/release.json", [true, false]),
+    ] {
+        watched.in_place(path, TITLED);
+        watched.look();
+        watched.pass(3000);
+        assert_eq!(watched.look(), News::Ready, "{path}");
+        let read = watched.watch.read("2200-01-01T00:00:00Z".parse().unwrap()).unwrap();
+        assert_eq!(["1.8.1", "1.8.2"].map(|version| read.may_have_changed(&v(version))), changed, "{path}");
+    }
+    let whole = watched.watch.directory.read("2200-01-01T00:00:00Z".parse().unwrap()).unwrap();
+    assert!(whole.may_have_changed(&v("1.8.2")));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_in_a_new_folder_is_told_of_as_well() {
+    let mut watched = Watched::new();
+    for folder in ["channels/1.9", "channels/1.9/sub", "payloads/1.9.1"] {
+        fs::create_dir(watched.path(folder)).unwrap();
+        watched.look();
+    }
+    watched.in_place("channels/1.9/line.yaml", "format: 1\nline: \"1.9\"\n");
+    watched.in_place("payloads/1.9.1/release.json", "{}");
+    watched.is_read_later();
+    watched.whole("channels/1.9/line.yaml", "format: 1\nline: \"1.9\"\ntitle: Nine\n");
+    watched.is_read_at_once();
+    watched.in_place("channels/1.9/sub/stray.yaml", "format: 1\n");
+    watched.is_read_later();
+    watched.in_place("payloads/1.9.1/release.json", "{1}");
+    watched.is_read_later();
+    // Another folder with the same name.
+    fs::rename(watched.path("channels/1.9"), watched.path("channels/.away")).unwrap();
+    fs::create_dir(watched.path("channels/1.9")).unwrap();
+    watched.is_read_later();
+    watched.in_place("channels/1.9/line.yaml", "format: 1\nline: \"1.9\"\n");
+    watched.is_read_later();
+    watched.whole("channels/1.9/line.yaml", "format: 1\nline: \"1.9\"\ntitle: Nine\n");
+    watched.is_read_at_once();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn folders_for_which_no_watch_is_left_are_scanned_at_each_look() {
+    // The catalog folder, the payload folder and one line.
+    for most in [0, 1, 3] {
+        let mut watched = Watched::with_watches(most);
+        for (path, text) in [
+            ("channels/1.7/line.yaml", "format: 1\nline: \"1.7\"\ntitle: Seven\n"),
+            ("channels/1.8/line.yaml", TITLED),
+            ("channels/policy.yaml", "format: 1\n"),
+            ("payloads/1.8.1/release.json", "{}"),
+        ] {
+            watched.in_place(path, text);
+            watched.is_read_later();
+        }
+        watched.in_place("payloads/1.8.1/payload.json", "{}");
+        assert!(matches!(watched.look(), News::Arriving(_)), "{most}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_nothing_told_of_is_found_by_a_thorough_look_and_at_last_by_every_look() {
+    let mut watched = Watched::new();
+    for n in 0..5 {
+        watched.in_place("channels/1.8/line.yaml", &format!("{TITLED}# {n}\n"));
+        // The events are lost.
+        watched.watch.notices.drain();
+        if n < 3 {
+            assert_eq!(watched.look(), News::Nothing, "{n}");
+            assert!(matches!(watched.check(), News::Settling(_)), "{n}");
+        }
+        watched.is_read_later();
+    }
+    // What is told of while everything is looked at was not missed.
+    let mut watched = Watched::new();
+    for n in 0..5 {
+        watched.whole("channels/1.8/line.yaml", &format!("{TITLED}# {n}\n"));
+        assert_eq!(watched.check(), News::Ready);
+        watched.read();
+        assert!(watched.watch.notices.is_on());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn when_more_has_changed_than_the_kernel_can_tell_everything_is_scanned() {
+    let mut watched = Watched::new();
+    let most: usize =
+        fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap().trim().parse().unwrap();
+    // Equal events in a row count as one.
+    let files = ["a", "b"].map(|name| fs::File::create(watched.path("channels/1.7").join(name)).unwrap());
+    for _ in 0..=most / 2 {
+        for mut file in &files {
+            file.write_all(b"x").unwrap();
+        }
+    }
+    watched.whole("channels/1.8/line.yaml", TITLED);
+    watched.is_read_later();
+    watched.whole("channels/1.8/line.yaml", &TITLED.replace("Eight", "8"));
+    watched.is_read_at_once();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn another_folder_behind_the_same_path_is_read_and_watched() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["one", "two"] {
+        fs::create_dir_all(folder.path().join(name).join("1.8")).unwrap();
+        fs::write(folder.path().join(name).join("1.8/line.yaml"), "format: 1\nline: \"1.8\"\n").unwrap();
+    }
+    symlink("one", folder.path().join("channels")).unwrap();
+    fs::create_dir(folder.path().join("payloads")).unwrap();
+    let mut watched = Watched::of(folder, usize::MAX);
+    watched.in_place("two/1.8/line.yaml", TITLED);
+    assert_eq!(watched.look(), News::Nothing);
+    symlink("two", watched.path("new")).unwrap();
+    fs::rename(watched.path("new"), watched.path("channels")).unwrap();
+    watched.is_read_later();
+    watched.whole("two/1.8/line.yaml", &TITLED.replace("Eight", "8"));
+    watched.is_read_at_once();
+    fs::rename(watched.path("two"), watched.path("away")).unwrap();
+    assert!(watched.watch.look(watched.now, false).is_err());
+    fs::rename(watched.path("away"), watched.path("two")).unwrap();
+    watched.whole("two/1.8/line.yaml", TITLED);
+    watched.is_read_later();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_behind_a_link_is_scanned_at_each_look() {
+    let mut watched = Watched::new();
+    fs::create_dir(watched.path("channels/.shared")).unwrap();
+    watched.in_place("channels/.shared/line.yaml", TITLED);
+    fs::remove_file(watched.path("channels/1.8/line.yaml")).unwrap();
+    symlink("../.shared/line.yaml", watched.path("channels/1.8/line.yaml")).unwrap();
+    watched.is_read_later();
+    watched.in_place("channels/.shared/line.yaml", &TITLED.replace("Eight", "8"));
+    watched.is_read_later();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_waits_is_woken_by_each_change_once_the_last_one_was_looked_at() {
+    let mut watched = Watched::new();
+    let (sender, woken) = channel();
+    watched.watch.wake(Arc::new(move || {
+        let _ = sender.send(());
+    }));
+    let most = Duration::from_secs(60);
+    for n in 0..3 {
+        watched.whole("channels/1.8/line.yaml", &format!("{TITLED}# {n}\n"));
+        woken.recv_timeout(most).unwrap();
+        // The file may not have had its name yet.
+        while watched.look() != News::Ready {
+            woken.recv_timeout(most).unwrap();
+        }
+        watched.read();
+    }
+    // The thread ends with the watch.
+    drop(watched);
+    while woken.recv_timeout(most).is_ok() {}
 }

@@ -1,0 +1,41 @@
+//! What the kernel tells about changes in folders: inotify, on Linux.
+
+#[cfg(target_os = "linux")]
+mod inotify;
+
+#[cfg(target_os = "linux")]
+pub(super) use inotify::{Kernel, is_told_of};
+
+#[cfg(not(target_os = "linux"))]
+mod nothing;
+
+#[cfg(not(target_os = "linux"))]
+pub(super) use nothing::{Kernel, is_told_of};
+
+use std::ffi::OsString;
+
+/// The number of a watched folder.
+pub(super) type Number = i32;
+
+/// What has changed in a watched folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Event {
+    pub folder: Number,
+    /// The entry that changed. `None` stands for the folder itself.
+    pub name: Option<OsString>,
+    pub is_folder: bool,
+    pub what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// An entry was created, written, changed or removed.
+    Changed,
+    /// An entry has lost its name to another one. Both events have the same number.
+    MovedFrom(u32),
+    MovedTo(u32),
+    /// Nothing more will be told about the folder.
+    Ended,
+    /// Events were lost.
+    Lost,
+}
