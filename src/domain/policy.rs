@@ -189,6 +189,18 @@ impl Window {
         Time::MAX_UTC
     }
 
+    /// A time after `now` until which a window that is open at `now` stays open. It may close later.
+    pub fn open_until(&self, now: Time) -> Time {
+        let half_days = std::iter::successors(Some(now), |at| at.checked_add_signed(TimeDelta::hours(12)));
+        let half_days: Vec<Time> = half_days.take(3).collect();
+        let changes = half_days.windows(2).filter_map(|half_day| self.clock_change(half_day[0], half_day[1]));
+        let today = now.with_timezone(&self.zone).date_naive();
+        let closes = self.zone.from_local_datetime(&today.and_time(self.until));
+        let closes = [closes.earliest(), closes.latest()].into_iter().flatten().map(|at| at.to_utc());
+        let within = self.within.as_ref().map(|within| within.open_until(now));
+        closes.chain(changes).chain(within).filter(|at| now < *at).min().unwrap_or(now)
+    }
+
     /// Like [`is_open`](Self::is_open), without the other window.
     fn is_own_open(&self, now: Time) -> bool {
         let local = now.with_timezone(&self.zone);
@@ -313,6 +325,10 @@ mod tests {
             let minutes = std::iter::successors(Some(now), |at| Some(*at + TimeDelta::minutes(1)));
             let missed = minutes.take_while(|at| *at < told).find(|at| window.is_open(*at));
             prop_assert_eq!(missed, None, "{} from {}, told {}", window, now, told);
+            let until = window.open_until(told);
+            let minutes = std::iter::successors(Some(told), |at| Some(*at + TimeDelta::minutes(1)));
+            let closed = minutes.take_while(|at| *at < until).find(|at| !window.is_open(*at));
+            prop_assert!(told < until && closed.is_none(), "{} from {}, until {}", window, told, until);
         }
     }
 

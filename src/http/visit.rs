@@ -36,12 +36,14 @@ impl Lent {
     }
 }
 
-/// Serves one client, once there is a place for it.
+/// Serves one client, once there is a place for it. A client that waits for one in vain is dropped, so that it
+/// may come again and be served by another worker.
 pub async fn serve<S>(io: TcpStream, guard: Guard, places: Rc<Places>, http: Rc<S>)
 where
     S: Service<(Lent, Option<SocketAddr>)>,
 {
-    let Some(place) = places.enter().await else { return };
+    let entered = tokio::time::timeout(guard.deadlines.request, places.enter());
+    let Ok(Some(place)) = entered.await else { return };
     // Replies are written as a whole, so Nagle's algorithm would only delay them.
     let _ = io.set_nodelay(true);
     let peer = io.peer_addr().ok();

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
@@ -15,16 +14,10 @@ use crate::domain::release::{ManifestState, PayloadState, Release};
 use crate::domain::version::Version;
 use crate::store::port::{PayloadError, PayloadStore};
 
-/// After this time, all copies are looked at again. Whoever opens a copy notices that it is gone, but it is better
-/// made before.
-const AGAIN: Duration = Duration::from_secs(600);
-
 /// The lines whose payloads were copied.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
     lines: BTreeMap<LineName, Arc<Line>>,
-    /// Since when, in monotonic time.
-    since: Duration,
 }
 
 impl Copies {
@@ -37,11 +30,8 @@ impl Copies {
         &mut self,
         catalog: &'a Catalog,
         payloads: &dyn PayloadStore,
-        (now, monotonic): (Time, Duration),
+        now: Time,
     ) -> Result<Cow<'a, Catalog>, PayloadError> {
-        if AGAIN <= monotonic.saturating_sub(self.since) {
-            *self = Self { since: monotonic, ..Self::default() };
-        }
         let offered = |release: &Release| release.is_known(now) && release.is_deliverable();
         let waiting = |release: &Release| {
             let listed =
@@ -147,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn only_payloads_of_lines_that_changed_are_looked_at_until_all_are_again() {
+    fn only_payloads_of_lines_that_changed_are_looked_at() {
         let first = catalog([
             line("1.8", None).with(release("1.8.4", &["2018-01-01"])),
             line("1.9", None).with(release("1.9.1", &["2018-01-01"])).with(release("1.9.2", &[])),
@@ -156,24 +146,22 @@ mod tests {
         let later = later.shared_line(&"1.9".parse().unwrap()).unwrap();
         let edited = first.clone().with_evidence(|name| (*name == later.name).then(|| Arc::clone(later)));
         let (store, mut copies) = (Asked::default(), Copies::default());
-        let mut ask = |catalog: &Catalog, seconds: u64, broken: Option<&str>| {
+        let mut ask = |catalog: &Catalog, broken: Option<&str>| {
             *store.broken.lock().unwrap() = broken.map(v);
-            let at = (t("2018-02-01"), AGAIN + Duration::from_secs(seconds));
-            let after = copies.made_for(catalog, &store, at).unwrap();
+            let after = copies.made_for(catalog, &store, t("2018-02-01")).unwrap();
             let withheld =
                 after.lines().flat_map(|line| line.releases.values()).filter(|r| !r.is_deliverable());
             let withheld: Vec<String> = withheld.map(|release| release.version.to_string()).collect();
             (std::mem::take(&mut *store.versions.lock().unwrap()), withheld)
         };
         let strings = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
-        for (what, catalog, seconds, broken, asked, withheld) in [
-            ("the first time", &first, 0, Some("1.9.2"), &["1.8.4", "1.9.1", "1.9.2"][..], &["1.9.2"][..]),
-            ("one failed", &first, 1, None, &["1.9.1", "1.9.2"], &[]),
-            ("nothing changed", &first, 2, None, &[], &[]),
-            ("a line changed", &edited, 3, None, &["1.9.1"], &[]),
-            ("after a while", &edited, 600, None, &["1.8.4", "1.9.1"], &[]),
+        for (what, catalog, broken, asked, withheld) in [
+            ("the first time", &first, Some("1.9.2"), &["1.8.4", "1.9.1", "1.9.2"][..], &["1.9.2"][..]),
+            ("one failed", &first, None, &["1.9.1", "1.9.2"], &[]),
+            ("nothing changed", &first, None, &[], &[]),
+            ("a line changed", &edited, None, &["1.9.1"], &[]),
         ] {
-            assert_eq!(ask(catalog, seconds, broken), (strings(asked), strings(withheld)), "{what}");
+            assert_eq!(ask(catalog, broken), (strings(asked), strings(withheld)), "{what}");
         }
     }
 }

@@ -68,7 +68,7 @@ impl Promoter {
             let Some(read) = self.read.as_ref() else { return self.fail(degraded) };
             let machine = self.clock.now();
             let payloads = &*self.setup.payloads;
-            let offer = self.copies.made_for(&read.catalog, payloads, (now, self.clock.monotonic()));
+            let offer = self.copies.made_for(&read.catalog, payloads, now);
             let (catalog, copies) = (offer.as_deref().unwrap_or(&read.catalog), offer.as_ref().map(drop));
             let last = (self.last.as_deref(), &self.published);
             let mut decided = Decided::after(catalog, &read.faulty, last, now);

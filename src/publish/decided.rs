@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use super::publication::Publication;
+use super::sources::Sources;
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::change::Change;
@@ -15,8 +16,8 @@ use crate::domain::degraded::{Claim, LineRefusal};
 use crate::domain::explain::Explanation;
 use crate::domain::line::{Line, Stage};
 use crate::domain::not_promoting::NotPromoting;
-use crate::domain::promotion::{Decision, Gate, Verdict, decide_line};
-use crate::domain::release::{Event, Release};
+use crate::domain::promotion::{Decision, Fact, Gate, Verdict, decide_line};
+use crate::domain::release::{Event, PayloadState, Release};
 use crate::domain::stepback::{Offer, step_backs_of};
 
 /// The decisions about a catalog at one time.
@@ -109,7 +110,20 @@ impl<'a> Decided<'a> {
     /// for renewal.
     pub fn next_due(&self, last: Option<&Publication>) -> Option<Time> {
         let lines = self.catalog.lines().filter_map(|line| self.until(self.catalog, line));
-        lines.chain(last.map(|last| last.renew)).min()
+        // A part that rests on the last good documents of another line changes by itself, too.
+        let parts = last.iter().flat_map(|last| last.sources.values()).filter_map(Sources::ends);
+        let parts = parts.filter(|at| self.now < *at);
+        lines.chain(parts).chain(last.map(|last| last.renew)).min()
+    }
+
+    /// Whether what is said about a line changes from one second to the next: a release is due, and nobody
+    /// promotes it, so that everything after it moves on, or an outage has ended, and nobody has recorded that.
+    pub fn is_moving(&self, line: &Line) -> bool {
+        let is_due = |decision: &Decision<'_>| decision.verdict == Verdict::Promote;
+        let is_back = |release: &Release| {
+            release.evidence.payload == PayloadState::Present && release.outage().is_some()
+        };
+        self.of_line(&line.name).iter().any(is_due) || line.releases.values().any(is_back)
     }
 
     /// The first time after `now` at which a decision or an answer about a line of `catalog` changes.
@@ -121,7 +135,11 @@ impl<'a> Decided<'a> {
             };
             // A gate that opens changes the explanation, even if another gate stays closed.
             let gates = decision.gates.iter().filter_map(Gate::opens);
-            until.into_iter().chain(gates).chain(decision.deadline)
+            let windows = decision.gates.iter().filter_map(|gate| match gate.fact {
+                Fact::Window { window, .. } if window.is_open(self.now) => Some(window.open_until(self.now)),
+                _ => None,
+            });
+            until.into_iter().chain(gates).chain(windows).chain(decision.deadline)
         });
         dated(catalog, line).chain(decided).filter(|at| self.now < *at).min()
     }
@@ -146,7 +164,8 @@ fn dated<'a>(catalog: &'a Catalog, line: &'a Line) -> impl Iterator<Item = Time>
         entries.chain(release.hold.as_deref().into_iter().chain(yank).filter_map(begins))
     });
     let pauses = line.stages.iter().filter_map(|stage| stage.paused.as_ref());
-    graces.chain(events).chain(pauses.chain(&line.retired).filter_map(begins))
+    let freezes = line.freezes.iter().map(|freeze| freeze.from);
+    graces.chain(events).chain(freezes).chain(pauses.chain(&line.retired).filter_map(begins))
 }
 
 /// Refused lines, which keep their last documents, and why each was refused.

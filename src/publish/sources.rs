@@ -36,8 +36,9 @@ pub struct Sources {
 
 impl Sources {
     /// The sources of a line's part. `catalog` has refused lines as they were last published, and `paths` are
-    /// the ways between its lines. `None` for a
-    /// refused line, whose part depends on stops in the whole catalog, and for one that is not in the catalog.
+    /// the ways between its lines. `None` for a refused line, whose part depends on stops in the whole
+    /// catalog, for one that is not in the catalog, and while what is said about the line, or about the one
+    /// that it follows, is [moving](super::Decided::is_moving).
     pub(super) fn of(
         inputs: &Inputs<'_>,
         (catalog, paths): (&Catalog, &Paths),
@@ -47,6 +48,9 @@ impl Sources {
         let line = catalog.shared_line(name).filter(|_| !decided.refused.contains_key(name))?;
         let before = line.follows.as_ref().and_then(|follows| catalog.shared_line(&follows.line));
         let after = paths.follower(name).and_then(|follower| catalog.line(follower));
+        if [line].into_iter().chain(before).any(|line| decided.is_moving(line)) {
+            return None;
+        }
         let unusable = line.releases.values();
         let unusable = unusable
             .filter(|release| !matches!(release.evidence.manifest, ManifestState::Signed(_)))
@@ -72,7 +76,7 @@ impl Sources {
     pub(super) fn still(&self, next: Self) -> Option<Self> {
         let Self { lines, follower, unusable, root, targets, role, not_promoting, demo, made, until } = self;
         let same_lines = lines.len() == next.lines.len()
-            && lines.iter().zip(&next.lines).all(|(old, new)| Arc::ptr_eq(old, new) || old == new);
+            && lines.iter().zip(&next.lines).all(|(old, new)| Arc::ptr_eq(old, new) || is_same(old, new));
         let same = same_lines
             && *follower == next.follower
             && (unusable, root, targets, role) == (&next.unusable, &next.root, &next.targets, &next.role)
@@ -81,10 +85,21 @@ impl Sources {
         (same && in_time).then_some(Self { made: *made, until: *until, ..next })
     }
 
+    /// The next time at which the part changes although its sources stay the same.
+    pub(super) const fn ends(&self) -> Option<Time> {
+        self.until
+    }
+
     /// The sources of a part that must be made again for `renew`, or when something in its lines changes by
     /// itself.
     pub(super) fn until(self, inputs: &Inputs<'_>, catalog: &Catalog, renew: Option<Time>) -> Self {
         let changes = self.lines.iter().filter_map(|line| inputs.decided.until(catalog, line));
         Self { until: changes.chain(renew).min(), ..self }
     }
+}
+
+/// Whether two lines are the same to the letter. Versions that differ only in a `v` are equal, but documents
+/// spell them.
+fn is_same(old: &Line, new: &Line) -> bool {
+    old == new && old.releases.keys().zip(new.releases.keys()).all(|(old, new)| old.is_spelt_like(new))
 }

@@ -172,3 +172,15 @@ fn a_part_is_made_again_when_something_in_its_line_is_due() {
     let before = world.publish(Some(&renewed), now).publication;
     assert_eq!(shared(&before, &renewed).len(), 0, "the clock went back");
 }
+
+#[test]
+fn the_part_of_a_line_in_which_something_is_due_is_made_again_each_time() {
+    // 1.1.2 entered its first stage at the end of 2017, and nobody promotes it.
+    let now = t("2018-01-20");
+    let mut world = chain(3);
+    world.lines[0].releases.remove(&v("1.0.2"));
+    world.lines[2].releases.remove(&v("1.2.2"));
+    let first = world.publish(None, now).publication;
+    let soon = world.publish(Some(&first), now + TimeDelta::hours(1)).publication;
+    assert_eq!(shared(&soon, &first), ["1.0"], "1.1 is due, and 1.2 follows it");
+}
