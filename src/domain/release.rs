@@ -233,6 +233,13 @@ impl From<ManifestFault> for ManifestState {
     }
 }
 
+impl Evidence {
+    /// Whether every payload file is present and matches the catalog.
+    pub fn has_payload(&self) -> bool {
+        self.payload == PayloadState::Present
+    }
+}
+
 impl ManifestState {
     /// The earliest entry time that release keys have signed for a stage, if any.
     pub fn not_before(&self, stage: &StageName) -> Option<Time> {

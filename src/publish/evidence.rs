@@ -62,6 +62,8 @@ struct OfLine {
     manifests: Vec<Stored>,
     /// The line with the evidence.
     line: Arc<Line>,
+    /// Whether the payloads of all its releases are present. One that is not is looked for each time.
+    has_all_payloads: bool,
 }
 
 /// What shows whether a line's manifests are signed.
@@ -116,7 +118,8 @@ impl Found {
             let keys = Keys::of(files.trust, &line.name);
             let known = known.as_ref().filter(|known| known.keys == keys);
             let is_same = known.is_some_and(|known| Arc::ptr_eq(&known.bare, line));
-            if is_same && !line.releases.keys().any(|version| (files.may_have_changed)(version)) {
+            let is_settled = known.is_some_and(|known| is_same && known.has_all_payloads);
+            if is_settled && !line.releases.keys().any(|version| (files.may_have_changed)(version)) {
                 searched.push(None);
                 continue;
             }
@@ -166,6 +169,7 @@ impl OfLine {
         known: Option<Self>,
     ) -> Self {
         let (manifests, evidence): (Vec<Stored>, Vec<Evidence>) = found.unzip();
+        let has_all_payloads = evidence.iter().all(Evidence::has_payload);
         let known = known.filter(|known| {
             let before = known.line.releases.values().map(|release| &release.evidence);
             Arc::ptr_eq(&known.bare, bare) && before.eq(&evidence)
@@ -180,7 +184,7 @@ impl OfLine {
             },
             |known| known.line,
         );
-        Self { bare: Arc::clone(bare), keys, manifests, line }
+        Self { bare: Arc::clone(bare), keys, manifests, line, has_all_payloads }
     }
 
     /// What was found for each release, with the release as it was.
@@ -201,7 +205,8 @@ fn is_unchanged(before: &Release, release: &Release) -> bool {
 impl Files<'_> {
     fn find(&self, wanted: &Wanted<'_>) -> (Stored, Evidence) {
         let Wanted { line, release, before, may_have_changed } = *wanted;
-        if let Some(Before { manifest, evidence }) = before.filter(|_| !may_have_changed) {
+        let is_settled = |before: &Before<'_>| !may_have_changed && before.evidence.has_payload();
+        if let Some(Before { manifest, evidence }) = before.filter(is_settled) {
             return (manifest.clone(), evidence.clone());
         }
         let stored = (self.manifest)(&release.version);
