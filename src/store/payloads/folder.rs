@@ -31,9 +31,6 @@ pub struct PayloadFolder {
     copies: PathBuf,
     digests_file: PathBuf,
     digests: Mutex<Digests>,
-    /// Copies that this process found to be good, and that have not failed since. Asking the file system for
-    /// each of ten thousand again, at every edit, would take longer than the rest of the work.
-    good: Mutex<HashSet<Sha256>>,
     /// Held while a copy is checked before it is opened: a copy that many clients ask for is read once.
     checking: Mutex<()>,
     scrub: Mutex<Scrub>,
@@ -69,7 +66,6 @@ impl PayloadFolder {
             copies: copies.join("sha256"),
             digests_file,
             digests: Mutex::new(digests),
-            good: Mutex::default(),
             checking: Mutex::default(),
             scrub: Mutex::default(),
             damaged: AtomicBool::default(),
@@ -124,17 +120,10 @@ impl PayloadFolder {
 
     /// Whether there is a good copy with this digest and size.
     fn has_copy(&self, sha256: &Sha256, size: u64) -> bool {
-        if locked(&self.good).contains(sha256) {
-            return true;
-        }
         let path = self.copy_path(sha256);
         let Ok(metadata) = fs::metadata(&path) else { return false };
-        let is_good = metadata.len() == size
-            && (self.is_checked(&path, Stamp::of(&metadata), sha256) || self.open_copy(sha256).is_ok());
-        if is_good {
-            locked(&self.good).insert(*sha256);
-        }
-        is_good
+        metadata.len() == size
+            && (self.is_checked(&path, Stamp::of(&metadata), sha256) || self.open_copy(sha256).is_ok())
     }
 
     fn is_checked(&self, path: &Path, stamp: Stamp, sha256: &Sha256) -> bool {
@@ -171,7 +160,7 @@ impl PayloadFolder {
             return true;
         }
         self.digests().known.remove(path);
-        self.failed(sha256);
+        self.failed();
         tracing::error!(%sha256, %found, "the copy of a payload is damaged, and is removed");
         // Another process may have replaced the damaged copy with a good one meanwhile.
         if fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == stamp)
@@ -188,14 +177,12 @@ impl PayloadFolder {
             let path = self.copy_path(sha256);
             if let Ok(metadata) = fs::metadata(&path) {
                 self.digests().insert(&path, Stamp::of(&metadata), *sha256);
-                locked(&self.good).insert(*sha256);
             }
         }
     }
 
     /// Notes that a copy is damaged or gone. It is made again like a new one.
-    fn failed(&self, sha256: &Sha256) {
-        locked(&self.good).remove(sha256);
+    fn failed(&self) {
         self.damaged.store(true, Ordering::Relaxed);
     }
 
@@ -304,7 +291,7 @@ impl PayloadStore for PayloadFolder {
     }
 
     fn open(&self, sha256: &Sha256, range: Range<u64>) -> io::Result<Blob> {
-        let copy = self.open_copy(sha256).inspect_err(|_| self.failed(sha256))?;
+        let copy = self.open_copy(sha256).inspect_err(|_| self.failed())?;
         Blob::of_file(&self.copy_path(sha256), copy, range.start)
     }
 
@@ -312,11 +299,7 @@ impl PayloadStore for PayloadFolder {
         let judge = |path: &Path, stamp, sha256: &Sha256, found: &Sha256| {
             self.judge(path, stamp, sha256, found);
         };
-        let round = || {
-            locked(&self.good).clear();
-            self.all_copies()
-        };
-        locked(&self.scrub).step(now, round, judge);
+        locked(&self.scrub).step(now, || self.all_copies(), judge);
         self.damaged.swap(false, Ordering::Relaxed)
     }
 
