@@ -170,6 +170,7 @@ fn parts(
     for name in changed {
         let mut part = Part::empty(name.clone());
         part.role = roles::of_line(inputs, name)?;
+        part.index = roles::index_of(inputs, name, part.role.as_ref());
         part.releases = releases.remove(name).unwrap_or_default();
         if let Some(line) = catalog.line(name) {
             part.prefix = line.known_prefix();

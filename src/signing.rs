@@ -2,6 +2,7 @@
 
 pub mod ceremony;
 pub mod continuity;
+pub mod index;
 pub mod key;
 mod signed;
 pub mod signer;

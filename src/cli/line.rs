@@ -107,7 +107,8 @@ fn retire(args: RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) 
     let view = workspace.read()?;
     // Check this first, so that nobody signs for a line that cannot be retired.
     let outcome = operation::plan(&operation, &view, workspace)?;
-    let begun = retire_line(ceremony::keys_of(&view)?, retirement, workspace.now())
+    let stored = |version: &_| view.snapshot.manifest(version).ok().flatten();
+    let begun = retire_line(ceremony::keys_of(&view)?, retirement, &stored, workspace.now())
         .hint("sign a release of the line first, which delegates the line")?;
     let Some(mut ceremony) = begun else { return operation::run(&operation, workspace, terminal) };
     ceremony.check(workspace.now()).hint(SEE_ROLES)?;

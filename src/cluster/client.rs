@@ -18,8 +18,10 @@ use crate::clock::SharedClock;
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::ChannelName;
+use crate::domain::release::Release;
 use crate::domain::upgrade::{Advice, Answer, UpdateCode, Views};
 use crate::domain::version::Version;
+use crate::formats::manifest::release as unentered;
 use crate::formats::tuf::Root;
 use crate::signing::Signed;
 use crate::signing::continuity::Known;
@@ -52,8 +54,6 @@ pub struct Checked {
     pub expires: Time,
     /// Releases that are on offer too early.
     pub skipped: Vec<Skipped>,
-    /// Signed releases whose manifests the server withholds. Each could be a barrier, so it counts as one.
-    pub withheld: Vec<Version>,
     /// The signed manifests by version.
     pub manifests: BTreeMap<Version, Bytes>,
     /// Whether the check changed the trusted state.
@@ -68,6 +68,21 @@ impl Checked {
     pub fn answer(&self) -> Answer<'_> {
         let channel = self.catalog.channel(&self.channel).expect("the catalog was built around this channel");
         Views::signed(&self.catalog, self.now).answer(channel, &self.current)
+    }
+
+    /// Adds what only the manifest of a release says about it.
+    fn complete(&mut self, version: &Version, manifests: &mut Manifests<'_>) -> Result<(), Refusal> {
+        let Some(line) = self.catalog.line_of(version).map(|line| line.name.clone()) else { return Ok(()) };
+        let manifest = manifests.release(&line, version)?;
+        let raw = manifests.releases.get(version).map(|(_, raw)| raw.clone());
+        self.manifests.extend(raw.map(|raw| (version.clone(), raw)));
+        self.catalog.change_release(version, |known| {
+            let signed = unentered(manifest, known.entries.len());
+            let (entries, yank, barrier) =
+                (std::mem::take(&mut known.entries), known.yank.take(), known.barrier);
+            *known = Release { barrier, entries, yank, ..signed };
+        });
+        Ok(())
     }
 
     /// How long ago the first of the documents behind the advice expired, if any has.
@@ -132,19 +147,30 @@ impl Client {
         };
         let mut lines = Lines::new(manifests);
         let channel = lines.load(channel, current)?;
-        let Lines { manifests, found, skipped, withheld, strangers } = lines;
-        let Manifests { verified, seen, expires, releases, .. } = manifests;
-
+        let Lines { mut manifests, found, skipped, strangers } = lines;
         let catalog = Catalog::published(found);
-        let manifests = releases.into_iter().map(|(version, (_, raw))| (version, raw)).collect();
-        let current = current.clone();
-        let mut checked =
-            Checked { catalog, channel, current, now, expires, skipped, withheld, manifests, changed: false };
-        if let Advice::Update { target, code: UpdateCode::NextLine } = checked.answer().advice
+        let (current, expires) = (current.clone(), manifests.expires);
+        let mut checked = Checked {
+            catalog,
+            channel,
+            current,
+            now,
+            expires,
+            skipped,
+            manifests: BTreeMap::new(),
+            changed: false,
+        };
+        let advice = checked.answer().advice;
+        if let Advice::Update { target, code: UpdateCode::NextLine } = advice
             && strangers.contains(&target.version)
         {
             return Err(Refusal::WrongLine(target.version.clone()));
         }
+        // Only what the cluster installs next needs more than the index says about it.
+        if let Some(version) = advice.target().map(|target| target.version.clone()) {
+            checked.complete(&version, &mut manifests)?;
+        }
+        let Manifests { verified, seen, .. } = manifests;
 
         checked.changed = self.trusted.commit(before, (&verified, now), seen, session.listed())?;
         Ok(checked)

@@ -143,7 +143,7 @@ impl Download<'_> {
         let target = names::target_path(&name, &payload.sha256);
         let (path, tag) = (format!("tuf/{target}"), format!("\"{}\"", payload.sha256));
         let from = (have > 0).then_some((have, tag.as_str()));
-        let mut found = match self.fetch.get(&Ask { path: &path, from, patient: true, held: None })? {
+        let mut found = match self.fetch.get(&Ask { path: &path, from, patient: true, ..Ask::default() })? {
             Reply::Found(found) => found,
             Reply::NotFound | Reply::NotModified => return Err(Violation::Missing { path: target }.into()),
         };

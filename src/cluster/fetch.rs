@@ -8,6 +8,9 @@ use std::time::Duration;
 use super::refusal::Refusal;
 use crate::clock::pace::{LEAST, WINDOW};
 
+/// More than the head and the end of a body compressed with gzip take, in bytes.
+const LONGEST_HEAD: u64 = 1024;
+
 /// A source of files: a server, or a stand-in for one.
 pub trait Fetch: Send + Sync + 'static {
     /// Requests the file at a path below the server's address, such as `tuf/metadata/timestamp.json`.
@@ -28,6 +31,9 @@ pub struct Ask<'a> {
     pub from: Option<(u64, &'a str)>,
     /// Whether the transfer may take any amount of time while it keeps the minimum speed, as for payloads.
     pub patient: bool,
+    /// The size of the file in bytes, if the server may send it compressed: it is known, so a file that
+    /// unpacks to more is refused as soon as it does.
+    pub unpacked: Option<u64>,
 }
 
 /// The answer to a request for a file.
@@ -89,6 +95,14 @@ impl Default for Pace {
     fn default() -> Self {
         Self { wait: Duration::from_secs(15), window: WINDOW, least: LEAST, whole: Duration::from_secs(60) }
     }
+}
+
+/// Unpacks a body that was compressed with gzip. Reading it fails if it is longer than any body that is
+/// compressed well and unpacks to `size` bytes: deflate adds at most five bytes to every 16 KiB, but a hostile
+/// server could send empty blocks without end.
+pub fn unpack(body: impl Read + Send + 'static, size: u64) -> Box<dyn Read + Send> {
+    let longest = size.saturating_add(size / 1024).saturating_add(LONGEST_HEAD);
+    Box::new(flate2::read::GzDecoder::new(body.take(longest)))
 }
 
 /// Reads a body to its end, up to a limit.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ureq::http::{HeaderMap, Response, Uri};
 
-use super::fetch::{Ask, Fetch, Found, Pace, Reply, Traffic};
+use super::fetch::{Ask, Fetch, Found, Pace, Reply, Traffic, unpack};
 use super::refusal::Refusal;
 use crate::clock::SharedClock;
 use crate::clock::pace::Paced;
@@ -103,13 +103,18 @@ impl Fetch for Server {
             sent += header("range", &range) + header("if-range", tag);
             request = request.header("range", range).header("if-range", tag);
         }
+        if ask.unpacked.is_some() {
+            request = request.header("accept-encoding", "gzip");
+            sent += header("accept-encoding", "gzip");
+        }
         self.traffic.request(sent);
         let response = request.call().map_err(|error| failed(&url, &error))?;
         self.traffic.add(received(&response));
         let status = response.status().as_u16();
-        // The request did not ask for compression, and nothing would limit the size of an unpacked body.
         let encoding = text(response.headers(), "content-encoding");
-        if matches!(status, 200 | 206) && encoding.is_some_and(|encoding| encoding != "identity") {
+        let encoding = encoding.filter(|encoding| matches!(status, 200 | 206) && encoding != "identity");
+        let is_packed = encoding.as_deref() == Some("gzip") && ask.unpacked.is_some();
+        if encoding.is_some() && !is_packed {
             return Err(Refusal::Compressed { path: url });
         }
         let body = |response: Response<ureq::Body>| -> Box<dyn Read + Send> {
@@ -117,9 +122,10 @@ impl Fetch for Server {
             let paced = Paced::new(reader, Arc::clone(&self.clock), window, least);
             Box::new(Body { paced, traffic: self.traffic.clone(), stop: Arc::clone(&self.stop) })
         };
-        match status {
-            200 => Ok(Reply::Found(Found { from: 0, body: body(response) })),
-            206 if let Some((from, _)) = ask.from => {
+        match (status, ask.unpacked.filter(|_| is_packed)) {
+            (200, Some(size)) => Ok(Reply::Found(Found { from: 0, body: unpack(body(response), size) })),
+            (200, None) => Ok(Reply::Found(Found { from: 0, body: body(response) })),
+            (206, _) if let Some((from, _)) = ask.from => {
                 let range = text(response.headers(), "content-range").unwrap_or_default();
                 // A part other than the requested one would be written to the wrong place.
                 if !range.starts_with(&format!("bytes {from}-")) {
@@ -130,14 +136,14 @@ impl Fetch for Server {
                 }
                 Ok(Reply::Found(Found { from, body: body(response) }))
             }
-            304 if ask.held.is_some() => Ok(Reply::NotModified),
-            404 | 410 => {
+            (304, _) if ask.held.is_some() => Ok(Reply::NotModified),
+            (404 | 410, _) => {
                 // The content does not matter, but reading it lets the next request reuse the connection.
                 let _ = io::copy(&mut body(response).take(LONGEST_REFUSAL), &mut io::sink());
                 Ok(Reply::NotFound)
             }
-            304 => Err(Refusal::Status { url, status }),
-            300..=399 => Err(Refusal::Redirected { url, status }),
+            (304, _) => Err(Refusal::Status { url, status }),
+            (300..=399, _) => Err(Refusal::Redirected { url, status }),
             _ => Err(Refusal::Status { url, status }),
         }
     }

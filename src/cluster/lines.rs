@@ -1,17 +1,13 @@
 //! The lines that matter for one cluster, built from verified manifests.
 
-use std::collections::BTreeMap;
-
 use super::manifests::{Manifests, not_before};
 use super::refusal::Refusal;
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName, StageName};
-use crate::domain::labels::Labels;
 use crate::domain::line::Line;
-use crate::domain::policy::Urgency;
-use crate::domain::release::{Entry, Evidence, PayloadState, Release, SCHEDULE};
+use crate::domain::release::{Entry, PayloadState, SCHEDULE};
 use crate::domain::version::Version;
-use crate::formats::manifest::{ChannelManifest, line as rebuilt, release as unentered, undelegated_prefix};
+use crate::formats::manifest::{ChannelManifest, LineIndex, line_of, undelegated_prefix};
 use crate::formats::tuf::names;
 use crate::signing::verify::Violation;
 
@@ -33,7 +29,6 @@ pub struct Lines<'a> {
     /// In the order in which they were loaded: a line comes before the line that it follows.
     pub found: Vec<Line>,
     pub skipped: Vec<Skipped>,
-    pub withheld: Vec<Version>,
     /// Releases that follow a different line according to their manifests than according to their channels.
     /// The online key must not decide which line a release follows.
     pub strangers: Vec<Version>,
@@ -41,8 +36,8 @@ pub struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     pub fn new(manifests: Manifests<'a>) -> Self {
-        let (found, skipped, withheld, strangers) = Default::default();
-        Self { manifests, found, skipped, withheld, strangers }
+        let (found, skipped, strangers) = Default::default();
+        Self { manifests, found, skipped, strangers }
     }
 
     /// Loads the channel's line, the line that it follows, and all lines between them and the line of
@@ -99,10 +94,9 @@ impl<'a> Lines<'a> {
         for line in lines {
             let Ok(Some(manifest)) = self.manifests.channel_of(&line) else { continue };
             if manifest.follows.as_ref().is_some_and(|follows| follows.line == *retired) {
-                let before = (self.skipped.len(), self.withheld.len());
+                let before = self.skipped.len();
                 let _ = self.add(&manifest, None, current);
-                self.skipped.truncate(before.0);
-                self.withheld.truncate(before.1);
+                self.skipped.truncate(before);
                 return;
             }
         }
@@ -125,19 +119,21 @@ impl<'a> Lines<'a> {
         // A new line has channels before anybody can sign its releases. Such channels offer nothing.
         let is_new =
             self.manifests.prefix_of(&name).is_none() && stages.iter().all(|stage| stage.releases.is_empty());
+        let mut index = None;
         if !is_new {
             self.manifests.check_line(&name)?;
+            index = Some(self.manifests.index(&name)?);
         }
-        let mut releases = BTreeMap::new();
+        let entry = |version: &Version| index.as_ref()?.releases.get(version);
         for stage in &mut stages {
             self.manifests.check_offers(stage)?;
             let mut kept = Vec::new();
             for offered in std::mem::take(&mut stage.releases) {
                 let version = &offered.version;
-                let Some(manifest) = self.manifests.release(&name, version)? else {
-                    return Err(Violation::Missing { path: names::release_target(version) }.into());
-                };
-                let not_before = not_before(&manifest, stage);
+                // The role lists each release on offer, and the index has what the role lists.
+                let Some(entry) = entry(version) else { continue };
+                self.manifests.check_demo(version, entry.demo)?;
+                let not_before = not_before(entry, stage);
                 if not_before.is_some_and(|earliest| offered.since < earliest) {
                     self.skipped.push(Skipped {
                         version: version.clone(),
@@ -148,10 +144,9 @@ impl<'a> Lines<'a> {
                     });
                     continue;
                 }
-                if manifest.follows != follows {
+                if entry.follows != follows {
                     self.strangers.push(version.clone());
                 }
-                releases.insert(version.clone(), manifest);
                 kept.push(offered);
             }
             stage.releases = kept;
@@ -161,10 +156,13 @@ impl<'a> Lines<'a> {
             None if is_new => undelegated_prefix(&name, self.manifests.prefixes()),
             None => return Err(Violation::NotDelegated { role: names::releases_role(&name) }.into()),
         };
-        let line = rebuilt(&name, prefix, &stages, releases)
+        let known = |version: &Version, stages| Some(entry(version)?.release(version.clone(), stages));
+        let line = line_of(&name, prefix, &stages, known)
             .map_err(|e| Refusal::Contradiction { line: name.to_string(), detail: e.to_string() })?;
         let Some(mut line) = line else { return Ok(follows) };
-        self.raise_barriers(&mut line, &stages, followed, current)?;
+        if let Some(index) = &index {
+            self.raise_barriers(&mut line, index, &stages, followed, current);
+        }
         self.found.push(line);
         Ok(follows)
     }
@@ -176,50 +174,40 @@ impl<'a> Lines<'a> {
     /// cluster leaves, it blocks the way into the next line. There it counts only from the time at which
     /// release keys allow it in the stage: before that, it may be missing because it is still soaking.
     fn raise_barriers(
-        &mut self,
+        &self,
         line: &mut Line,
+        index: &LineIndex,
         channels: &[ChannelManifest],
         followed: Option<&StageName>,
         current: &Version,
-    ) -> Result<(), Refusal> {
+    ) {
         let now = self.manifests.now;
         let is_left = followed.is_none();
         let followed = followed.and_then(|stage| line.stage(stage));
         let stage = followed
             .or_else(|| (0..line.stages.len()).rev().find(|stage| line.latest(*stage, now).is_some()));
-        let Some(stage) = stage else { return Ok(()) };
-        let Some(highest) = line.latest(stage, now).map(|latest| latest.version.clone()) else {
-            return Ok(());
-        };
+        let Some(stage) = stage else { return };
+        let Some(highest) = line.latest(stage, now).map(|latest| latest.version.clone()) else { return };
         let channel = channels.iter().find(|channel| channel.stage == line.stages[stage].name);
-        for version in self.manifests.signed_versions(&line.name)? {
-            let counts = *current < version && (is_left || version < highest);
-            let entered = line.releases.get(&version).is_some_and(|release| release.is_in(stage, now));
+        for (version, entry) in index.releases.iter().filter(|(_, entry)| entry.barrier) {
+            let counts = current < version && (is_left || *version < highest);
+            let entered = line.releases.get(version).is_some_and(|release| release.is_in(stage, now));
             if !counts || entered {
                 continue;
             }
-            let mut barrier = match self.manifests.release(&line.name, &version)? {
-                Some(manifest) if manifest.barrier => {
-                    let allowed = channel.and_then(|channel| not_before(&manifest, channel));
-                    if highest < version && allowed.is_some_and(|earliest| now < earliest) {
-                        continue;
-                    }
-                    unentered(manifest, line.stages.len())
-                }
-                Some(_) => continue,
-                None => {
-                    self.withheld.push(version.clone());
-                    withheld(line, version.clone())
-                }
-            };
+            let allowed = channel.and_then(|channel| not_before(entry, channel));
+            if highest < *version && allowed.is_some_and(|earliest| now < earliest) {
+                continue;
+            }
+            let mut barrier = entry.release(version.clone(), line.stages.len());
             // If the barrier was yanked in an earlier stage, its replacement applies here too.
-            barrier.yank = line.releases.get(&version).and_then(|known| known.yank.clone());
+            barrier.yank = line.releases.get(version).and_then(|known| known.yank.clone());
             // Put the barrier into the stage, so that it takes effect there, but without a payload, so that
             // clusters cannot install it.
             let entry = Entry::new(Time::UNIX_EPOCH, SCHEDULE.to_owned(), None);
             barrier.entries[stage] = Some(entry);
             barrier.evidence.payload = PayloadState::Missing { file: String::new() };
-            line.releases.insert(version, barrier);
+            line.releases.insert(version.clone(), barrier);
         }
         // A yanked barrier moves to its replacement only if the replacement is on offer here. Otherwise the
         // online key could use a yank to move the barrier out of the way.
@@ -234,25 +222,5 @@ impl<'a> Lines<'a> {
                 yank.to = None;
             }
         }
-        Ok(())
-    }
-}
-
-/// A stand-in for a signed release whose manifest is not available. It counts as a barrier.
-fn withheld(line: &Line, version: Version) -> Release {
-    Release {
-        version,
-        urgency: Urgency::Normal,
-        summary: None,
-        links: Labels::default(),
-        components: Labels::default(),
-        payloads: [].into(),
-        barrier: true,
-        replaces: None,
-        entries: vec![None; line.stages.len()],
-        hold: None,
-        yank: None,
-        past: None,
-        evidence: Evidence::default(),
     }
 }

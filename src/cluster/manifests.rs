@@ -1,7 +1,8 @@
-//! The channel and release manifests behind an answer. Each is read when it is needed.
+//! The documents behind an answer: the manifests of channels, the indexes of lines, and the manifests of the
+//! releases to install. Each is read when it is needed.
 //!
-//! The chain is `channels` -> channel manifest -> release manifest -> payload. Each link is checked from
-//! both sides: release keys must list what the online key lists.
+//! The chain is `channels` -> channel manifest -> index -> release manifest -> payload. Each link is checked
+//! from both sides: release keys must list what the online key lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -17,10 +18,12 @@ use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
 use crate::domain::span::Span;
 use crate::domain::version::Version;
-use crate::formats::manifest::{ChannelManifest, ReleaseManifest};
+use crate::formats::manifest::{ChannelManifest, IndexEntry, LineIndex, ReleaseManifest};
 use crate::formats::tuf::names::{self, CHANNELS, TIMESTAMP_PATH, TargetName};
 use crate::formats::tuf::{TIMESTAMP_LIFETIME, Target, Targets};
+use crate::signing::Signed;
 use crate::signing::continuity::Known;
+use crate::signing::index::check_entry;
 use crate::signing::verify::{Verified, Verifier, Violation, check_offers};
 
 /// How long a timestamp or a channel manifest may be valid: twice as long as the server makes them, which
@@ -38,6 +41,7 @@ pub struct Options {
 
 /// The manifests of one check.
 pub struct Manifests<'a> {
+    session: &'a Session,
     verifier: Verifier<'a, Session>,
     pub verified: Verified,
     /// When the check started.
@@ -51,6 +55,7 @@ pub struct Manifests<'a> {
     /// All lines whose releases are delegated, with the prefixes of their versions.
     prefixes: Vec<(Prefix, LineName)>,
     lines: BTreeMap<LineName, Rc<Targets>>,
+    indexes: BTreeMap<LineName, Rc<LineIndex>>,
     channels: BTreeMap<ChannelName, ChannelManifest>,
     pub releases: BTreeMap<Version, (ReleaseManifest, Bytes)>,
 }
@@ -80,8 +85,21 @@ impl<'a> Manifests<'a> {
         let prefixes = roles
             .filter_map(|role| Some((names::prefix(&role.paths)?, names::line_of(&role.name)?)))
             .collect();
-        let (lines, channels, releases) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Ok(Self { verifier, verified: top, now, demo, seen, expires, prefixes, lines, channels, releases })
+        let (lines, indexes, channels, releases) = Default::default();
+        Ok(Self {
+            session,
+            verifier,
+            verified: top,
+            now,
+            demo,
+            seen,
+            expires,
+            prefixes,
+            lines,
+            indexes,
+            channels,
+            releases,
+        })
     }
 
     /// Verifies the role of a line, except for its expiry.
@@ -187,7 +205,7 @@ impl<'a> Manifests<'a> {
     fn all_channels(&self) -> Vec<ChannelName> {
         let name = |target: &String| match TargetName::parse(target)? {
             TargetName::Channel(name) => Some(name),
-            TargetName::Release(_) | TargetName::Payload(_) => None,
+            TargetName::Release(_) | TargetName::Index(_) | TargetName::Payload(_) => None,
         };
         self.listed().keys().filter_map(name).collect()
     }
@@ -235,34 +253,65 @@ impl<'a> Manifests<'a> {
         Ok(found)
     }
 
-    /// The versions whose manifests the line's release keys have signed.
-    pub fn signed_versions(&mut self, line: &LineName) -> Result<Vec<Version>, Refusal> {
-        Ok(self.line(line)?.listed_releases().map(|(version, _)| version).collect())
+    /// The index of a line: what its release keys say about each of its releases.
+    ///
+    /// An entry that differs from the one that the cluster has seen before counts only with its manifest:
+    /// otherwise an index could take back what a manifest still says.
+    pub fn index(&mut self, line: &LineName) -> Result<Rc<LineIndex>, Refusal> {
+        if let Some(known) = self.indexes.get(line) {
+            return Ok(Rc::clone(known));
+        }
+        let role = self.line(line)?;
+        let index = Rc::new(self.verifier.index(&self.verified, (line, &role))?);
+        self.indexes.insert(line.clone(), Rc::clone(&index));
+        if let Some(before) = self.index_before(line) {
+            let is_changed = |(version, entry): &(&Version, &IndexEntry)| {
+                before.releases.get(*version).is_some_and(|before| before != *entry)
+            };
+            for (version, _) in index.releases.iter().filter(is_changed) {
+                self.release(line, version)?;
+            }
+        }
+        Ok(index)
     }
 
-    /// The manifest of a release that the line's release keys have signed. `None` if the server withholds it.
-    pub fn release(
-        &mut self,
-        line: &LineName,
-        version: &Version,
-    ) -> Result<Option<ReleaseManifest>, Refusal> {
-        if let Some((known, _)) = self.releases.get(version) {
-            return Ok(Some(known.clone()));
+    /// The index that the trusted state has of a line, if the line has had another role since.
+    fn index_before(&self, line: &LineName) -> Option<LineIndex> {
+        let (name, state) = (names::releases_role(line), self.session.state()?);
+        let before = state.known().snapshot?.signed().role(&name)?;
+        if self.verified.snapshot.signed().role(&name) == Some(before) {
+            return None;
         }
+        let role: Signed<Targets> = Signed::parse(state.file(&before.hashes.sha256)?).ok()?;
+        let index = role.signed().targets.get(&names::index_target(&self.prefix_of(line)?))?;
+        LineIndex::parse(&state.file(&index.hashes.sha256)?).ok()
+    }
+
+    /// The manifest of a release that the line's release keys have signed. It must say the same as the
+    /// line's index.
+    pub fn release(&mut self, line: &LineName, version: &Version) -> Result<ReleaseManifest, Refusal> {
+        if let Some((known, _)) = self.releases.get(version) {
+            return Ok(known.clone());
+        }
+        let index = self.index(line)?;
         let targets = self.line(line)?;
         let target = names::release_target(version);
         let Some(listed) = targets.targets.get(&target) else {
             return Err(Violation::NotListed { path: format!("line {line}"), target }.into());
         };
         let signed = self.verifier.release(&self.verified, (line, &targets), &target, listed)?;
-        let Some(signed) = signed else { return Ok(None) };
-        if signed.signed().demo && !self.demo {
-            return Err(Refusal::Demo(format!("release `{version}`")));
-        }
+        let Some(signed) = signed else { return Err(Violation::Missing { path: target }.into()) };
+        check_entry(line, &index, signed.signed())?;
+        self.check_demo(version, signed.signed().demo)?;
         let raw = signed.raw().clone();
         let manifest = signed.into_signed();
         self.releases.insert(version.clone(), (manifest.clone(), raw));
-        Ok(Some(manifest))
+        Ok(manifest)
+    }
+
+    /// Checks that a release is not signed with a throw-away key, unless that is accepted.
+    pub fn check_demo(&self, version: &Version, is_demo: bool) -> Result<(), Refusal> {
+        if is_demo && !self.demo { Err(Refusal::Demo(format!("release `{version}`"))) } else { Ok(()) }
     }
 
     /// Checks that release keys have signed every release that a channel offers.
@@ -311,7 +360,7 @@ fn is_usual(channel: &ChannelName, line: &LineName, stage: &StageName) -> bool {
 
 /// The earliest time at which release keys allow a release in a channel: both in the channel's stage and in
 /// the stage that the channel's name suggests.
-pub fn not_before(release: &ReleaseManifest, channel: &ChannelManifest) -> Option<Time> {
+pub fn not_before(release: &IndexEntry, channel: &ChannelManifest) -> Option<Time> {
     let bounds = release
         .not_before
         .iter()

@@ -28,14 +28,11 @@ pub fn of_check(checked: &Checked, config: &Config) -> Vec<String> {
             rfc3339(skipped.since)
         )
     });
-    let withheld = checked.withheld.iter().map(|version| {
-        format!("the server withholds the manifest of the signed release `{version}`; the release may be a barrier, so it cannot be skipped")
-    });
     let answer = checked.answer();
     let target = answer.advice.target();
     let unfit =
         target.and_then(|target| wanted(&target.version, &target.payloads, config.arch.as_deref()).err());
-    skipped.chain(withheld).chain(unfit.map(|refusal| refusal.to_string())).collect()
+    skipped.chain(unfit.map(|refusal| refusal.to_string())).collect()
 }
 
 /// That somebody has approved a release which the last check does not advise.

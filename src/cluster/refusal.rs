@@ -136,6 +136,10 @@ impl Refusal {
             "Unreadable" => {
                 "something else than the repository answers: compare `--server` with the server's address; a plain web server must answer 404 for files that do not exist"
             }
+            "NoIndex" => {
+                "ask the server's operator to run `tidegate release sign`, with a version of tidegate that is at least as new as this one"
+            }
+            "TooNew" => "install a newer version of tidegate here",
             "Redirected" => "use the server's own address: redirects are not followed",
             "TooLarge" | "TooSlow" | "Truncated" | "Compressed" => {
                 "if this persists, check the server, its proxies and the network"

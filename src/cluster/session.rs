@@ -112,7 +112,8 @@ impl Session {
         let limit = listed.map_or(LARGEST_ROOT, |listed| listed.length.min(LARGEST_FILE));
         let limit = limit.min(self.limit.saturating_sub(self.had.borrow().size));
         let asked = format!("tuf/{path}");
-        match self.fetch.get(&Ask { path: &asked, ..Ask::default() })? {
+        let unpacked = listed.map(|listed| listed.length);
+        match self.fetch.get(&Ask { path: &asked, unpacked, ..Ask::default() })? {
             Reply::NotFound => Ok(None),
             Reply::NotModified => Err(Refusal::Status { url: asked, status: 304 }),
             Reply::Found(mut found) => {

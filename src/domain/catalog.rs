@@ -133,6 +133,15 @@ impl Catalog {
         Self::indexed(known.into_values())
     }
 
+    /// Changes a release, if there is one with this version.
+    pub fn change_release(&mut self, version: &Version, change: impl FnOnce(&mut Release)) {
+        let line = self.line_of(version).map(|line| line.name.clone());
+        let line = line.and_then(|line| self.lines.get_mut(&line)).map(Arc::make_mut);
+        if let Some(release) = line.and_then(|line| line.releases.get_mut(version)) {
+            change(release);
+        }
+    }
+
     fn indexed(lines: impl IntoIterator<Item = Arc<Line>>) -> Self {
         let lines: BTreeMap<_, _> = lines.into_iter().map(|line| (line.name.clone(), line)).collect();
         let prefixes = lines.values().map(|line| (line.prefix, line.name.clone())).collect();

@@ -160,6 +160,10 @@ tagged! {
         Signatures(String) = "signatures",
         #[error(transparent)]
         Mismatch(#[from] Mismatch) = "mismatch",
+        #[error("{0}")]
+        Index(String) = "index",
+        #[error("the index of its line says something else about it")]
+        IndexDiffers = "index_differs",
         #[error("payload `{file}` is not listed by the release keys")]
         PayloadNotListed { file: String } = "payload_not_listed",
         #[error("it entered `{stage}` at {}, but is signed to enter at {} or later", rfc3339(*since), rfc3339(*not_before))]

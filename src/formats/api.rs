@@ -148,7 +148,9 @@ impl ManifestFaultBody {
             | ManifestFault::Missing
             | ManifestFault::Unreadable(_)
             | ManifestFault::Differs
-            | ManifestFault::Signatures(_) => body,
+            | ManifestFault::Signatures(_)
+            | ManifestFault::Index(_)
+            | ManifestFault::IndexDiffers => body,
             ManifestFault::NotListed { role } => Self { role: Some(role.clone()), ..body },
             ManifestFault::PayloadNotListed { file } => Self { file: Some(file.clone()), ..body },
             ManifestFault::Mismatch(Mismatch { field, signed, catalog }) => Self {

@@ -2,18 +2,21 @@
 //!
 //! Release keys sign a release manifest once; the online key signs a channel manifest daily and whenever it
 //! changes. Together, they contain everything that `upgrade::answer` needs, so a cluster can work out its
-//! own answer without trusting the server.
+//! own answer without trusting the server. The index of a line sums up its release manifests, so that a
+//! cluster needs only those of the releases that it installs.
 //!
 //! Manifests publish reasons, but never authors or notes.
 
 mod channel;
+mod index;
 mod line;
 mod release;
 
 use serde::{Deserialize, Deserializer};
 
 pub use channel::{ChannelFollows, ChannelManifest, ChannelRelease, ChannelStage, ChannelYank, Notice};
-pub use line::{LineError, line, release, undelegated_prefix};
+pub use index::{IndexEntry, IndexError, LineIndex};
+pub use line::{LineError, line, line_of, release, undelegated_prefix};
 pub use release::ReleaseManifest;
 
 /// The format of the manifests. Increase it with any change that older readers would misread.

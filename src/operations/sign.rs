@@ -10,7 +10,7 @@ use crate::domain::catalog::Catalog;
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::line::Line;
 use crate::domain::payload::is_too_long;
-use crate::domain::release::{ManifestState, PayloadState, Release, SignedFacts};
+use crate::domain::release::{ManifestFault, ManifestState, PayloadState, Release, SignedFacts};
 use crate::domain::version::Version;
 
 /// A line's role is signed again this long before it expires, even if no release needs signing: some
@@ -54,6 +54,8 @@ pub struct Pending<'a> {
     pub refused: Vec<(Version, Obstacle)>,
     /// Whether the line's role must be signed again because it expires soon.
     pub renews: bool,
+    /// Whether the line's role must be signed again because its index of the line cannot be used.
+    pub reindexes: bool,
 }
 
 /// Why a release is not signed.
@@ -89,15 +91,19 @@ pub fn pending<'a>(
     }
     let lines = catalog.lines().map(|line| in_line(line, ask, before, now));
     Ok(lines
-        .filter(|pending| pending.renews || !pending.versions.is_empty() || !pending.refused.is_empty())
+        .filter(|pending| pending.signs_role() || !pending.versions.is_empty() || !pending.refused.is_empty())
         .collect())
 }
 
 fn in_line<'a>(line: &'a Line, ask: &Sign, before: &impl SignedBefore, now: Time) -> Pending<'a> {
-    let mut pending = Pending { line, versions: Vec::new(), refused: Vec::new(), renews: false };
+    let (versions, refused) = Default::default();
+    let mut pending = Pending { line, versions, refused, renews: false, reindexes: false };
+    let (mut lacks_index, mut is_asked) = (false, ask.versions.is_empty());
     for release in line.releases.values() {
         let is_named = ask.versions.contains(&release.version);
-        let is_signed = matches!(release.evidence.manifest, ManifestState::Signed(_));
+        let has_bad_index = has_bad_index(&release.evidence.manifest);
+        (lacks_index, is_asked) = (lacks_index || has_bad_index, is_asked || is_named);
+        let is_signed = has_bad_index || matches!(release.evidence.manifest, ManifestState::Signed(_));
         let is_wanted =
             if is_signed { is_named && ask.brings_forward } else { is_named || ask.versions.is_empty() };
         if !is_wanted {
@@ -111,7 +117,20 @@ fn in_line<'a>(line: &'a Line, ask: &Sign, before: &impl SignedBefore, now: Time
     let expires = before.role_expires(&line.name).ok().flatten();
     let expires_soon = expires.is_some_and(|at| at - RENEW_BEFORE <= now);
     pending.renews = pending.versions.is_empty() && ask.versions.is_empty() && expires_soon;
+    pending.reindexes = pending.versions.is_empty() && is_asked && lacks_index;
     pending
+}
+
+impl Pending<'_> {
+    /// Whether the line's role must be signed again although no release of the line is signed.
+    pub const fn signs_role(&self) -> bool {
+        self.renews || self.reindexes
+    }
+}
+
+/// Whether a release is signed, but the index of its line cannot be used.
+fn has_bad_index(manifest: &ManifestState) -> bool {
+    matches!(manifest, ManifestState::Invalid(fault) if matches!(**fault, ManifestFault::Index(_)))
 }
 
 fn obstacle(line: &Line, release: &Release, is_named: bool, before: &impl SignedBefore) -> Option<Obstacle> {
@@ -143,7 +162,6 @@ fn obstacle(line: &Line, release: &Release, is_named: bool, before: &impl Signed
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::release::ManifestFault;
     use crate::domain::testing::{catalog, line, release, t, v};
 
     /// What was signed before, as a test sets it.
@@ -201,6 +219,22 @@ mod tests {
         let ask = Sign { versions: named(&["1.8.7"]), brings_forward: false };
         let refused = pending(&catalog, &ask, &Before::default(), t(NOW));
         assert_eq!(refused, Err(Refused::NoRelease(&v("1.8.7"))));
+    }
+
+    #[test]
+    fn a_line_without_an_index_signs_its_role_again_and_none_of_its_releases() {
+        let without = |version: &str| {
+            let mut release = release(version, &[]);
+            release.evidence.manifest = ManifestFault::Index("it has none".to_owned()).into();
+            release
+        };
+        let catalog = catalog([line("1.8", None).with(without("1.8.4")).with(without("1.8.5"))]);
+        for versions in [&[][..], &["1.8.5"]] {
+            let ask = Sign { versions: named(versions), brings_forward: false };
+            let found = pending(&catalog, &ask, &Before::default(), t(NOW)).unwrap();
+            let found: Vec<_> = found.iter().map(|line| (line.versions.len(), line.reindexes)).collect();
+            assert_eq!(found, [(0, true)], "{versions:?}");
+        }
     }
 
     #[test]

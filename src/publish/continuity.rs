@@ -67,12 +67,11 @@ pub fn trusted(
 pub fn published(last: &Publication) -> Trust {
     let Roles { roots, targets, .. } = &last.roles;
     let lines = last.parts.iter();
-    let lines = lines.filter_map(|part| Some((part.line.clone(), part.role.as_ref()?.signed.clone())));
-    Trust::verified(
-        roots.iter().map(|root| root.signed.clone()).collect(),
-        targets.signed.clone(),
-        lines.collect(),
-    )
+    let lines = lines.filter_map(|part| {
+        let index = part.index.as_ref().map(|index| index.identity.clone());
+        Some((part.line.clone(), part.role.as_ref()?.signed.clone(), index))
+    });
+    Trust::verified(roots.iter().map(|root| root.signed.clone()).collect(), targets.signed.clone(), lines)
 }
 
 /// Checks that keys and roles may follow those of the last publication.

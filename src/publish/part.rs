@@ -32,6 +32,9 @@ pub struct Part {
     pub(crate) follows: Option<LineName>,
     /// The role that lists the line's manifests and payloads. `None` until release keys are delegated to.
     pub(crate) role: Option<Served<Targets>>,
+    /// The index that the role lists. A role that an older version signed lists none.
+    #[serde(default)]
+    pub(crate) index: Option<Arc<Document>>,
     /// One for each stage, in order. Empty if no catalog with this line was ever published.
     pub(crate) channels: Vec<ChannelDocuments>,
     pub(crate) releases: BTreeMap<Version, ReleaseDocuments>,
@@ -93,7 +96,7 @@ impl Part {
     /// A part without any documents.
     pub(super) fn empty(line: LineName) -> Self {
         let (channels, releases, updates) = Default::default();
-        Self { line, prefix: None, follows: None, role: None, channels, releases, updates }
+        Self { line, prefix: None, follows: None, role: None, index: None, channels, releases, updates }
     }
 
     /// Whether a catalog with this line was ever published.

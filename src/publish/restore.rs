@@ -47,7 +47,15 @@ pub fn restore<F: Files + ?Sized>(
     let expires = verified.expires();
 
     let Verified {
-        timestamp, snapshot, targets, channels, lines, channel_manifests, release_manifests, ..
+        timestamp,
+        snapshot,
+        targets,
+        channels,
+        lines,
+        mut indexes,
+        channel_manifests,
+        release_manifests,
+        ..
     } = verified;
     let made = timestamp.signed().expires - TIMESTAMP_LIFETIME;
     let version = timestamp.signed().version;
@@ -73,6 +81,8 @@ pub fn restore<F: Files + ?Sized>(
     for (line, role) in lines {
         let part = parts.entry(line).or_insert_with_key(|line| Part::empty(line.clone()));
         part.role = Some(Served::new(role, None));
+        let index = indexes.remove(&part.line).and_then(|index| index.bytes().ok());
+        part.index = index.map(|raw| Document::reusing(None, raw));
     }
     for (version, manifest) in release_manifests {
         let line = manifest.signed().line.clone();

@@ -117,3 +117,19 @@ pub(super) fn of_line(inputs: &Inputs<'_>, line: &LineName) -> Result<Option<Ser
         (None, Some(why)) => Err(PublishError::NoRole { role: names::releases_role(line), why: chain(why) }),
     }
 }
+
+/// The index that a line's role lists: the catalog's if the role is, otherwise the one that was published
+/// with it. `None` if there is none that can be used; then no release of the line counts as signed.
+pub(super) fn index_of(
+    inputs: &Inputs<'_>,
+    line: &LineName,
+    role: Option<&Served<Targets>>,
+) -> Option<Arc<Document>> {
+    let Inputs { trust, last, .. } = *inputs;
+    let before = last.and_then(|last| last.parts.line(line)?.index.as_ref());
+    if trust.line(line).zip(role).is_none_or(|(own, role)| own.raw() != role.raw()) {
+        return before.cloned();
+    }
+    let raw = trust.index(line)?.ok().and_then(|_| trust.index_file(line))?;
+    Some(Document::reusing(before, raw.clone()))
+}

@@ -12,6 +12,7 @@ mod check;
 mod documents;
 mod finish;
 mod held;
+mod line_work;
 mod releases;
 mod report;
 mod roles;
@@ -29,7 +30,7 @@ use super::{PrivateKey, Signed, Signer};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
-use crate::domain::line::Line;
+use crate::domain::line::{Line, Prefix};
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
 use crate::formats::tuf::{Authority, KeyId, MAX_SIGNED, Root, Signers, Target, TargetError, Targets, names};
@@ -40,6 +41,7 @@ pub use check::Refused;
 pub use documents::{Document, DocumentId, Shortfall, Tally};
 pub use finish::Finished;
 pub use held::{Held, HeldError, NotHeld};
+use line_work::LineWork;
 pub use releases::{Founders, propose_releases, retire_line};
 pub use report::{Listing, Report, RoleChange, TermChange};
 pub use roles::{RoleName, RoleNameError, role_keys};
@@ -69,15 +71,6 @@ pub struct Retirement {
     pub line: LineName,
     pub by: String,
     pub reason: String,
-}
-
-/// The documents that one line's keys sign.
-#[derive(Debug)]
-struct LineWork {
-    role: Signed<Targets>,
-    /// The manifests to sign. The role lists their digests, which cover the signatures, so it can be signed
-    /// only once they have all their signatures.
-    manifests: BTreeMap<Version, Signed<ReleaseManifest>>,
 }
 
 /// Why a ceremony cannot begin, or cannot be signed by one person alone.
@@ -144,6 +137,12 @@ impl Ceremony {
     /// The keys that sign for a line after the ceremony.
     pub fn line_authority(&self, line: &LineName) -> Option<Authority<'_>> {
         Some(self.new_targets()?.signed().delegated(&names::releases_role(line))?.1)
+    }
+
+    /// The prefix of a line's versions after the ceremony.
+    fn prefix(&self, line: &LineName) -> Option<Prefix> {
+        let (role, _) = self.new_targets()?.signed().delegated(&names::releases_role(line))?;
+        names::prefix(&role.paths)
     }
 
     /// The root after the ceremony.
@@ -259,5 +258,6 @@ pub fn sign_releases(
     now: Time,
     form: impl Fn(&mut ReleaseManifest),
 ) -> Result<Finished, CeremonyError> {
-    propose_releases(trust, &[(line, versions.to_vec())], &[key.public()], now, form)?.alone(&[key], now)
+    let pending = [(line, versions.to_vec())];
+    propose_releases(trust, &pending, &[key.public()], &|_| None, now, form)?.alone(&[key], now)
 }

@@ -1,21 +1,22 @@
 //! The offline roles: the catalog's `trust/` folder, verified.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use serde::Deserialize;
 use sha2::Digest;
 
 use super::continuity::check_next_root;
+use super::index::read_index;
 use super::signed::Signed;
 use super::violation::{Violation, read_signed};
-use crate::domain::Time;
 use crate::domain::channel::LineName;
 use crate::domain::line::Line;
 use crate::domain::payload::Sha256;
 use crate::domain::release::{ManifestFault, ManifestState, Release, SignedFacts};
-use crate::formats::manifest::ReleaseManifest;
+use crate::domain::{Time, chain};
+use crate::formats::manifest::{IndexEntry, LineIndex, ReleaseManifest};
 use crate::formats::tuf::{Authority, KeyId, Root, Signers, Target, Targets, names};
 
 /// The roles that are signed offline.
@@ -25,8 +26,17 @@ pub struct Trust {
     roots: Vec<Signed<Root>>,
     targets: Signed<Targets>,
     lines: BTreeMap<LineName, Signed<Targets>>,
+    /// The indexes of lines that have a role.
+    indexes: BTreeMap<LineName, Index>,
     /// The lines whose roles are missing or invalid, and why. Other lines are not affected.
     broken: BTreeMap<LineName, TrustError>,
+}
+
+/// The index of a line, which is read when it is needed.
+#[derive(Debug, Default)]
+struct Index {
+    raw: Option<Bytes>,
+    read: OnceLock<Result<LineIndex, Violation>>,
 }
 
 /// Why the `trust/` folder cannot be used.
@@ -37,7 +47,7 @@ pub enum TrustError {
     #[error("`trust/{file}` cannot be read: {why}")]
     Unread { file: String, why: String },
     #[error(
-        "`trust/{file}` does not belong there: only `N.root.json`, `targets.json` and `releases-LINE.json` do"
+        "`trust/{file}` does not belong there: only `N.root.json`, `targets.json`, `releases-LINE.json` and `index-LINE.json` do"
     )]
     Stray { file: String },
 }
@@ -64,7 +74,7 @@ impl Trust {
         let targets: Signed<Targets> =
             read_signed("trust/targets.json", raw(files, "targets.json")?, authority)?;
         let stray = |file: &&String| {
-            !(file.starts_with(names::RELEASES) || file.ends_with(".root.json") || **file == "targets.json")
+            !(names::is_of_line(file) || file.ends_with(".root.json") || **file == "targets.json")
         };
         if let Some(file) = files.keys().find(stray) {
             return Err(TrustError::Stray { file: file.clone() });
@@ -83,23 +93,31 @@ impl Trust {
                 }
             }
         }
-        Ok(Some(Self { roots, targets, lines, broken }))
+        let indexes = lines.keys().map(|line| (line.clone(), files.get(&names::index_file(line)).cloned()));
+        let indexes = indexes.map(|(line, raw)| (line, Index { raw, ..Index::default() })).collect();
+        Ok(Some(Self { roots, targets, lines, indexes, broken }))
     }
 
-    /// Takes the roles of a publication, which are already verified.
+    /// Takes the roles of a publication, which are already verified. Each line comes with its role and its
+    /// index, if it has one.
     pub fn verified(
         roots: Vec<Signed<Root>>,
         targets: Signed<Targets>,
-        lines: BTreeMap<LineName, Signed<Targets>>,
+        lines: impl IntoIterator<Item = (LineName, Signed<Targets>, Option<Bytes>)>,
     ) -> Self {
-        Self { roots, targets, lines, broken: BTreeMap::new() }
+        let (mut roles, mut indexes) = (BTreeMap::new(), BTreeMap::new());
+        for (line, role, raw) in lines {
+            roles.insert(line.clone(), role);
+            indexes.insert(line, Index { raw, ..Index::default() });
+        }
+        Self { roots, targets, lines: roles, indexes, broken: BTreeMap::new() }
     }
 
     /// A copy with the roles of these lines only.
     pub fn with_only(&self, lines: &[&LineName]) -> Self {
         let wanted = self.lines.iter().filter(|(line, _)| lines.contains(line));
-        let wanted = wanted.map(|(line, role)| (line.clone(), role.clone()));
-        Self::verified(self.roots.clone(), self.targets.clone(), wanted.collect())
+        let wanted = wanted.map(|(line, role)| (line.clone(), role.clone(), self.index_file(line).cloned()));
+        Self::verified(self.roots.clone(), self.targets.clone(), wanted)
     }
 
     /// As [`Trust::read`], where some files could not be read. `unread` has the reasons, by file name. The roles
@@ -113,7 +131,7 @@ impl Trust {
         unread: &BTreeMap<String, String>,
         checked: &Checked,
     ) -> Result<Option<Self>, TrustError> {
-        if let Some((file, why)) = unread.iter().find(|(file, _)| !file.starts_with(names::RELEASES)) {
+        if let Some((file, why)) = unread.iter().find(|(file, _)| !names::is_of_line(file)) {
             return Err(TrustError::Unread { file: file.clone(), why: why.clone() });
         }
         Ok(Self::read_once(files, checked)?.map(|trust| trust.with_unread(unread)))
@@ -137,8 +155,11 @@ impl Trust {
             self.roots.iter().map(|root| (format!("{}.root.json", root.signed().version), root.raw()));
         let lines = self.lines.iter();
         let lines = lines.map(|(line, role)| (format!("{}.json", names::releases_role(line)), role.raw()));
+        let indexes = self.indexes.iter();
+        let indexes =
+            indexes.filter_map(|(line, index)| Some((names::index_file(line), index.raw.as_ref()?)));
         let targets = ("targets.json".to_owned(), self.targets.raw());
-        roots.chain(lines).chain([targets]).map(|(file, raw)| (file, raw.clone())).collect()
+        roots.chain(lines).chain(indexes).chain([targets]).map(|(file, raw)| (file, raw.clone())).collect()
     }
 
     /// Every root, starting with the first.
@@ -189,6 +210,29 @@ impl Trust {
     /// The role of one line.
     pub fn line(&self, line: &LineName) -> Option<&Signed<Targets>> {
         self.lines.get(line)
+    }
+
+    /// The stored index of a line, good or not.
+    pub fn index_file(&self, line: &LineName) -> Option<&Bytes> {
+        self.indexes.get(line)?.raw.as_ref()
+    }
+
+    /// The index of a line, or why the line has none that can be used. `None` if the line has no role.
+    pub fn index(&self, line: &LineName) -> Option<Result<&LineIndex, &Violation>> {
+        let (role, index) = (self.lines.get(line)?.signed(), self.indexes.get(line)?);
+        let read = || {
+            let name = names::releases_role(line);
+            let (delegated, _) = self
+                .targets
+                .signed()
+                .delegated(&name)
+                .ok_or_else(|| Violation::NotDelegated { role: name.clone() })?;
+            let prefix = names::prefix(&delegated.paths)
+                .ok_or_else(|| Violation::Path { role: name, path: delegated.paths.join(", ") })?;
+            let missing = || Violation::Missing { path: format!("trust/{}", names::index_file(line)) };
+            read_index(line, prefix, role, |_, _| index.raw.clone().map(Some).ok_or_else(missing))
+        };
+        Some(index.read.get_or_init(read).as_ref())
     }
 
     /// The keys whose signatures count for a line.
@@ -261,6 +305,11 @@ impl Trust {
                 let (stage, since) = (stage.name.clone(), entry.since);
                 return Err(ManifestFault::EnteredEarly { stage, since, not_before });
             }
+        }
+        let index = self.index(&line.name).ok_or(ManifestFault::NoReleaseKeys)?;
+        let index = index.map_err(|why| ManifestFault::Index(chain(why)))?;
+        if index.releases.get(&manifest.version) != Some(&IndexEntry::of(&manifest)) {
+            return Err(ManifestFault::IndexDiffers);
         }
         Ok(SignedFacts::new(manifest.not_before))
     }

@@ -9,8 +9,8 @@ use crate::domain::payload::Sha256;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
 use crate::formats::canonical::StrictError;
-use crate::formats::manifest::LineError;
-use crate::formats::tuf::Authority;
+use crate::formats::manifest::{IndexError, LineError};
+use crate::formats::tuf::{Authority, Target};
 
 /// Why a client refuses a repository.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,16 @@ pub enum Violation {
         rfc3339(*.not_before)
     )]
     TooEarly { path: String, version: Version, since: Time, not_before: Time },
+    #[error(
+        "line `{line}` has no index of its releases, which clusters need: it was signed by an older version of tidegate, and `tidegate release sign` adds the index"
+    )]
+    NoIndex { line: LineName },
+    #[error("`{path}` cannot be used")]
+    Index { path: String, source: IndexError },
+    #[error("`{path}` is not about the same releases as the role of line `{line}`")]
+    IndexLists { path: String, line: LineName },
+    #[error("the index of line `{line}` says something else about release `{version}` than its manifest")]
+    IndexDiffers { line: LineName, version: Version },
     #[error("the latest release in `{path}` is {}, but the highest that it offers is {}", shown(.latest.as_ref()), shown(.highest.as_ref()))]
     Latest { path: String, latest: Option<Version>, highest: Option<Version> },
     #[error("`{what}` was rolled back from version `{from}` to `{to}`")]
@@ -102,6 +112,11 @@ impl Violation {
             Self::Expired { .. } => "Expired",
             // A target with a wrong digest was changed, whereas a role with a wrong digest may just be from
             // another version of the repository.
+            Self::Index { source: IndexError::TooNew(_), .. } => "TooNew",
+            Self::Index { source: IndexError::Strict(StrictError::Json(json)), .. } if !json.is_data() => {
+                "Unreadable"
+            }
+            Self::Index { .. } => "Malformed",
             Self::Digest { path, .. } if !path.starts_with("metadata/") => "WrongDigest",
             Self::Version { .. } | Self::Length { .. } | Self::Digest { .. } => "MixAndMatch",
             Self::BrokenChain { .. } | Self::OtherRoot { .. } => "BrokenChain",
@@ -113,11 +128,22 @@ impl Violation {
             Self::Name { .. } => "WrongRelease",
             Self::NotListed { .. } => "NotListed",
             Self::TooEarly { .. } => "Unverified",
-            Self::Latest { .. } => "Contradiction",
+            Self::NoIndex { .. } => "NoIndex",
+            Self::Latest { .. } | Self::IndexLists { .. } | Self::IndexDiffers { .. } => "Contradiction",
             Self::WentBack { .. } | Self::Vanished { .. } => "Rollback",
             Self::VersionReused { .. } => "VersionReused",
         }
     }
+}
+
+/// Checks that a file is the listed one.
+pub(super) fn check_bytes(path: &str, target: &Target, bytes: &[u8]) -> Result<(), Violation> {
+    let (path, found) = (path.to_owned(), bytes.len() as u64);
+    if found != target.length {
+        return Err(Violation::Length { path, expected: target.length, found });
+    }
+    let (found, expected) = (Target::of(bytes).hashes.sha256, target.hashes.sha256);
+    if found == expected { Ok(()) } else { Err(Violation::Digest { path, expected, found }) }
 }
 
 fn shown(version: Option<&Version>) -> String {

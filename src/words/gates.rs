@@ -212,6 +212,15 @@ pub fn gate_remedy(gate: &Gate<'_>, version: &Version) -> Option<Remedy> {
                 "tidegate recover --trust".to_owned(),
             )
         }
+        Fact::Signed { manifest: ManifestState::Invalid(fault) }
+            if matches!(**fault, ManifestFault::Index(_)) =>
+        {
+            Remedy::new(
+                RemedyKind::SignAgain,
+                "anyone with a release key of the line can sign the line's index",
+                "tidegate release sign --key FILE".to_owned(),
+            )
+        }
         Fact::Signed { manifest: ManifestState::Invalid(_) } => Remedy::new(
             RemedyKind::SignAgain,
             "whoever changed it can restore the signed version; if the change is intended, anyone with a release key can sign it",

@@ -270,11 +270,10 @@ fn a_barrier_that_release_keys_signed_is_not_jumped() {
     assert_eq!(barrier(true).answer(CHANNEL, CURRENT), told("update", "barrier", "1.8.5-tectonic.1"));
     // The channel has dropped the release.
     assert_eq!(barrier(false).answer(CHANNEL, CURRENT), told("blocked", "barrier", ""));
-    // The server withholds what would tell.
+    // The index says so, even if the server withholds the manifest.
     let world = barrier(false);
     world.server.remove("release.1.8.5-tectonic.1.json");
-    let checked = world.check(CHANNEL, CURRENT).unwrap();
-    assert_eq!((checked.answer().advice.code(), checked.withheld.len()), ("barrier", 1));
+    assert_eq!(world.answer(CHANNEL, CURRENT), told("blocked", "barrier", ""));
     // Above it, it is no matter.
     assert_eq!(
         barrier(false).answer(CHANNEL, "1.8.6-tectonic.1"),

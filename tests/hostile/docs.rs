@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::attacks::ATTACKS;
+use super::attacks::attacks;
 use super::judged::taken_by;
 use super::narrowing::NARROWINGS;
 use super::payload::SWAPS;
@@ -10,8 +10,7 @@ use super::wire::FAULTS;
 
 /// The tables of the section, one row for each attack.
 fn tables() -> [String; 3] {
-    let refused =
-        ATTACKS.iter().map(|attack| vec![attack.name.to_owned(), code(attack.kind), taken_by(attack)]);
+    let refused = attacks().map(|attack| vec![attack.name.to_owned(), code(attack.kind), taken_by(attack)]);
     let on_the_way = FAULTS.iter().map(|fault| (fault.name, fault.kind));
     let payloads = SWAPS.iter().map(|swap| (swap.name, swap.kind));
     let narrowed = NARROWINGS.iter().map(|narrowing| (narrowing.name, narrowing.answer));

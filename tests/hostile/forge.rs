@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tidegate::clock::{Clock as _, SystemClock};
 use tidegate::domain::{Time, rfc3339};
+use tidegate::formats::manifest::{IndexEntry, LineIndex};
 use tidegate::formats::tuf::names::{self, CHANNELS};
 use tidegate::formats::tuf::{Root, Signers, Snapshot, Target, Targets, Timestamp};
 use tidegate::signing::PrivateKey;
@@ -130,6 +131,12 @@ impl<'a> Forge<'a> {
 
     /// Signs one document, with all that was changed in it. Gives its version too.
     fn sign(&self, name: &str, document: impl Serialize) -> (u64, Bytes) {
+        let (version, text) = self.write(name, document);
+        (version, envelope(&text, &self.signers(name)))
+    }
+
+    /// Writes one document, with all that was changed in it. Gives its version too.
+    fn write(&self, name: &str, document: impl Serialize) -> (u64, String) {
         let mut value = serde_json::to_value(document).unwrap();
         for (_, edit) in self.edits.iter().filter(|(edited, _)| edited == name) {
             edit(&mut value);
@@ -138,8 +145,7 @@ impl<'a> Forge<'a> {
         for (_, write) in self.texts.iter().filter(|(written, _)| written == name) {
             text = write(text);
         }
-        let bytes = envelope(&text, &self.signers(name));
-        (value["version"].as_u64().unwrap_or_default(), bytes)
+        (value["version"].as_u64().unwrap_or_default(), text)
     }
 
     /// Signs everything, from the bottom to the top.
@@ -157,15 +163,30 @@ impl<'a> Forge<'a> {
         };
 
         let mut digests = BTreeMap::new();
+        let mut indexes: BTreeMap<_, _> = repository
+            .catalog
+            .lines()
+            .map(|line| (line.name.clone(), LineIndex::new(line.name.clone(), BTreeMap::new())))
+            .collect();
         for (version, manifest) in &repository.releases {
             let (role, name) = (names::releases_role(&manifest.line), names::release_target(version));
             let (_, bytes) = self.sign(&name, manifest);
             let listed = Target::of(&bytes);
             digests.insert(version.clone(), listed.hashes.sha256);
+            let edited = serde_json::from_slice::<Value>(&bytes).ok();
+            let edited = edited.and_then(|value| serde_json::from_value(value["signed"].clone()).ok());
+            let entry = IndexEntry::of(edited.as_ref().unwrap_or(manifest));
+            indexes.get_mut(&manifest.line).unwrap().releases.insert(version.clone(), entry);
             put(&role, name, bytes, listed);
             let bytes = payload(&version.to_string());
             let (name, listed) = (names::payload_target(version, "payload.json"), Target::of(&bytes));
             put(&role, name, bytes.into(), listed);
+        }
+        for (line, index) in &indexes {
+            let name = names::index_target(&repository.catalog.line(line).unwrap().prefix);
+            let bytes = Bytes::from(self.write(&name, index).1);
+            let listed = Target::of(&bytes);
+            put(&names::releases_role(line), name, bytes, listed);
         }
         for (channel, manifest) in &repository.channels {
             let mut manifest = manifest.clone();

@@ -12,8 +12,9 @@ use tempfile::TempDir;
 use tidegate::clock::Clock as _;
 use tidegate::formats::tuf::names::TIMESTAMP_PATH;
 
-use super::attacks::{ATTACKS, Attack, root};
+use super::attacks::{Attack, attacks, root};
 use super::forge::{Forge, NOW, ROOT, both, day, key};
+use super::index::INDEX;
 use super::narrowing::NARROWINGS;
 use super::place::Place;
 use super::python::Python;
@@ -57,6 +58,18 @@ const LAXER: &[(&str, &str)] = &[
     ("all release keys: one release under the name of another", "tough, python-tuf"),
     ("all release keys: a payload that is not listed", "tough, python-tuf"),
     ("all release keys: a payload with `..` in its name", "tough, python-tuf"),
+    ("all release keys: the index of another line", "tough, python-tuf"),
+    ("all release keys: an index that lacks a release", "tough, python-tuf"),
+    ("all release keys: an index with a release more", "tough, python-tuf"),
+    ("all release keys: an index that spells a version differently", "tough, python-tuf"),
+    ("all release keys: an index that says something else than a manifest", "tough, python-tuf"),
+    ("all release keys: an index of an earlier `not_before` than a manifest's", "tough, python-tuf"),
+    ("all release keys: an index with a release twice", "tough, python-tuf"),
+    ("all release keys: an index with a release twice, spelt differently", "tough, python-tuf"),
+    ("all release keys: an index that is not sorted", "tough, python-tuf"),
+    ("all release keys: an unknown field in an index", "tough, python-tuf"),
+    ("all release keys: an index of a later format", "tough, python-tuf"),
+    ("all release keys: an index of a hundred thousand levels", "tough, python-tuf"),
     ("all release keys: throw-away keys", "tough, python-tuf"),
 ];
 
@@ -140,7 +153,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// The documents on which the answer of a scene rests.
 fn targets(channel: &str) -> Vec<String> {
-    vec![format!("channel.{channel}.json"), format!("release.{TARGET}.json")]
+    vec![format!("channel.{channel}.json"), INDEX.to_owned(), format!("release.{TARGET}.json")]
 }
 
 /// Which of the judges took it.
@@ -156,7 +169,7 @@ fn every_attack_is_put_to_the_judges_and_the_documentation_says_who_takes_it() {
     let mut judges = Judges::new(&scene.first);
     judges.remember(&scene.second);
     let mut wrong = Vec::new();
-    for attack in ATTACKS {
+    for attack in attacks() {
         let scene = Scene::new();
         (attack.does)(&scene);
         // Their clock is the machine's, and nothing else is wrong with a freeze.

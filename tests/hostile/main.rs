@@ -7,6 +7,7 @@ mod attacks;
 mod ceremony;
 mod docs;
 mod forge;
+mod index;
 mod judged;
 #[path = "../cluster/memory.rs"]
 #[allow(dead_code, reason = "its world of one key for each role is for other tests")]

@@ -297,12 +297,10 @@ fn the_next_line_is_not_entered_around_a_barrier_that_its_channel_does_not_offer
     scene.server.serve(with_gate_barrier(4, false).seal());
     assert_eq!((answer().as_str(), told(&known().unwrap()).as_str()), ("blocked barrier", "blocked barrier"));
 
-    // Nor without the manifest that says that it is one.
+    // Nor on a first look, nor without its manifest: the index of the line says that it is one.
     let cold = Scene::at(with_gate_barrier(3, false).seal());
     cold.server.remove(&format!("release.{GATE_BARRIER}"));
-    let checked = cold.check_as(CHANNEL, GATE).unwrap();
-    assert_eq!(told(&checked), "blocked barrier");
-    assert_eq!(checked.withheld, [GATE_BARRIER.parse().unwrap()]);
+    assert_eq!(told(&cold.check_as(CHANNEL, GATE).unwrap()), "blocked barrier");
     // Who has taken it goes on.
     let beyond = Scene::at(with_gate_barrier(3, true).seal());
     assert_eq!(told(&beyond.check_as(CHANNEL, GATE_TOP).unwrap()), "update next_line 1.8.9-tectonic.4");

@@ -22,6 +22,8 @@ pub struct Fault {
     /// As the documentation has it.
     pub name: &'static str,
     pub kind: &'static str,
+    /// The files in which it is tried.
+    places: &'static [&'static str],
     does: fn(&Request, Send<'_>),
 }
 
@@ -42,6 +44,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "endless data",
         kind: "TooLarge",
+        places: PLACES,
         does: |_, send| {
             send(&[HEAD, b"\r\n"].concat());
             while send(&[b' '; 64 * 1024]) {}
@@ -50,6 +53,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "endless data in parts (chunked)",
         kind: "TooLarge",
+        places: PLACES,
         does: |_, send| {
             send(&[HEAD, b"transfer-encoding: chunked\r\n\r\n"].concat());
             while send(&[b"10000\r\n", &[b' '; 0x10000][..], b"\r\n"].concat()) {}
@@ -58,6 +62,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "endless heads",
         kind: "TooLarge",
+        places: PLACES,
         does: |_, send| {
             send(HEAD);
             while send(&[b"x-more: ", &[b'x'; 4000][..], b"\r\n"].concat()) {}
@@ -66,6 +71,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "a body that trickles",
         kind: "TooSlow",
+        places: PLACES,
         does: |_, send| {
             send(&[HEAD, b"\r\n"].concat());
             while send(b" ") {
@@ -76,6 +82,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "a head that trickles",
         kind: "TooSlow",
+        places: PLACES,
         does: |_, send| {
             send(HEAD);
             while send(b"x-a: b\r\n") {
@@ -86,6 +93,7 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "a redirect to another host",
         kind: "Redirected",
+        places: PLACES,
         // The other host is the same one under another name, so that a client that went there would
         // be given the file.
         does: |request, send| {
@@ -97,19 +105,53 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "a compressed bomb",
         kind: "Compressed",
+        places: PLAIN,
         does: |_, send| reply(send, "200 OK", &[("content-encoding", "gzip")], &bomb()),
+    },
+    Fault {
+        name: "a compressed bomb as a file that may be compressed",
+        kind: "TooLarge",
+        places: PACKED,
+        does: |request, send| {
+            assert_eq!(request.header("accept-encoding"), Some("gzip"));
+            reply(send, "200 OK", &[("content-encoding", "gzip")], &bomb());
+        },
+    },
+    Fault {
+        name: "a file that is compressed in another way than was asked",
+        kind: "Compressed",
+        places: PACKED,
+        does: |_, send| reply(send, "200 OK", &[("content-encoding", "br")], &bomb()),
+    },
+    Fault {
+        name: "empty blocks without end, compressed",
+        kind: "Unreachable",
+        places: PACKED,
+        does: |_, send| {
+            send(&[HEAD, b"content-encoding: gzip\r\n\r\n\x1f\x8b\x08\0\0\0\0\0\0\xff"].concat());
+            // Stored blocks of no bytes, none of which is the last.
+            while send(&[0, 0, 0, 0xff, 0xff].repeat(10_000)) {}
+        },
+    },
+    Fault {
+        name: "half a compressed file",
+        kind: "Unreachable",
+        places: PACKED,
+        does: |_, send| reply(send, "200 OK", &[("content-encoding", "gzip")], &bomb()[..100]),
     },
     Fault {
         name: "a broken connection",
         kind: "Unreachable",
+        places: PLACES,
         does: |_, send| {
             send(&[HEAD, b"content-length: 500\r\n\r\nhalf"].concat());
         },
     },
-    Fault { name: "a closed connection", kind: "Unreachable", does: |_, _| {} },
+    Fault { name: "a closed connection", kind: "Unreachable", places: PLACES, does: |_, _| {} },
     Fault {
         name: "something that is not HTTP",
         kind: "Unreachable",
+        places: PLACES,
         does: |_, send| {
             send(b"220 mail.example.com ESMTP\r\n\r\n");
         },
@@ -117,18 +159,24 @@ pub const FAULTS: &[Fault] = &[
     Fault {
         name: "an error of the server",
         kind: "BadStatus",
+        places: PLACES,
         does: |_, send| reply(send, "500 Internal Server Error", &[], b""),
     },
     Fault {
         name: "\"not modified\" for what nobody has",
         kind: "BadStatus",
+        places: PLACES,
         does: |_, send| reply(send, "304 Not Modified", &[], b""),
     },
 ];
 
-/// The files in which each fault is tried: by name, by version, by digest.
-const PLACES: [&str; 4] =
-    ["/timestamp.json", "/2.root.json", "/3.releases-1.8.json", ".channel.1.8-production.json"];
+/// The files in which faults are tried: by name, by version, by digest.
+const PLACES: &[&str] =
+    &["/timestamp.json", "/2.root.json", "/3.releases-1.8.json", ".channel.1.8-production.json"];
+/// Those whose size nobody has signed, so that they must not be compressed.
+const PLAIN: &[&str] = PLACES.split_at(2).0;
+/// Those that may be compressed.
+const PACKED: &[&str] = PLACES.split_at(2).1;
 
 fn serve(site: &Site, files: Files) {
     site.turn(move |request, send| {
@@ -147,7 +195,7 @@ fn client(scene: &Scene, site: &Site, pace: Pace) -> Client {
 }
 
 /// What is wrong with how a fault in a file was met.
-fn meet(Fault { name, kind, does }: &Fault, file_name: &'static str) -> Vec<String> {
+fn meet(Fault { name, kind, does, .. }: &Fault, file_name: &'static str) -> Vec<String> {
     let mut wrong = Vec::new();
     let scene = Scene::new();
     let before = scene.trusted();
@@ -195,11 +243,39 @@ fn meet(Fault { name, kind, does }: &Fault, file_name: &'static str) -> Vec<Stri
 #[test]
 fn whatever_comes_instead_of_a_file_is_given_up_on_and_leaves_what_is_trusted_as_it_was() {
     let wrong: Vec<String> = std::thread::scope(|scope| {
-        let meet_in = |place| move || FAULTS.iter().flat_map(|fault| meet(fault, place)).collect::<Vec<_>>();
+        let meet_in = |place: &'static str| {
+            move || {
+                let faults = FAULTS.iter().filter(|fault| fault.places.contains(&place));
+                faults.flat_map(|fault| meet(fault, place)).collect::<Vec<_>>()
+            }
+        };
         let running: Vec<_> = PLACES.iter().map(|place| scope.spawn(meet_in(place))).collect();
         running.into_iter().flat_map(|lane| lane.join().unwrap()).collect()
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_a_server_has_compressed_is_what_was_signed() {
+    let scene = Scene::new();
+    let third = Forge::new(3).seal();
+    let site = Site::new(move |request, send| {
+        let found = request.path.strip_prefix("/tuf/").and_then(|path| third.get(path));
+        match (found, request.header("accept-encoding")) {
+            (Some(bytes), Some("gzip")) => {
+                let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+                writer.write_all(bytes).unwrap();
+                reply(send, "200 OK", &[("content-encoding", "gzip")], &writer.finish().unwrap());
+            }
+            (bytes, _) => file(request, send, bytes.map(|bytes| &bytes[..])),
+        }
+    });
+    let (channel, current) = (CHANNEL.parse().unwrap(), Version::parse(CURRENT).unwrap());
+    let checked = client(&scene, &site, Pace::default()).check(&channel, &current).unwrap();
+    assert_eq!((told(&checked).as_str(), checked.changed), (GOOD, true));
+    let packed = |path: &str| path.ends_with("timestamp.json") || path.ends_with("root.json");
+    let asked = site.asked();
+    assert!(asked.iter().all(|ask| ask.header("accept-encoding").is_none() == packed(&ask.path)));
 }
 
 #[test]

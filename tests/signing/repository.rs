@@ -15,7 +15,7 @@ use tidegate::domain::policy::{SoakPolicy, Urgency};
 use tidegate::domain::release::{Entry, Evidence, Release};
 use tidegate::domain::rules::Unusable;
 use tidegate::domain::version::Version;
-use tidegate::formats::manifest::{ChannelManifest, ReleaseManifest};
+use tidegate::formats::manifest::{ChannelManifest, IndexEntry, LineIndex, ReleaseManifest};
 use tidegate::formats::tuf::names::{self, CHANNELS};
 use tidegate::formats::tuf::{
     CHANNEL_MANIFEST_LIFETIME, Meta, Root, Signers, Snapshot, Target, Targets, Timestamp,
@@ -193,6 +193,13 @@ impl Repository {
             put(names::channel_target(channel), signed.raw().clone());
         }
 
+        for line in self.catalog.lines() {
+            let (name, bytes) = self.index(&line.name);
+            let Some(role) = roles.get_mut(&names::releases_role(&line.name)) else { continue };
+            role.insert(name.clone(), Target::of(&bytes)).unwrap();
+            files.insert(names::target_path(&name, &Target::of(&bytes).hashes.sha256), bytes);
+        }
+
         if let Some(name) = &self.listed_without {
             for role in roles.values_mut() {
                 role.targets.remove(name);
@@ -216,6 +223,16 @@ impl Repository {
         files.insert(names::TIMESTAMP_PATH.to_owned(), timestamp.raw().clone());
         files.insert(names::metadata_path("root", self.root.version), self.sealed_root(root));
         files
+    }
+
+    /// The name and the bytes of a line's index.
+    pub fn index(&self, line: &LineName) -> (String, Bytes) {
+        let own = self.releases.iter().filter(|(version, manifest)| {
+            manifest.line == *line && self.listed_without != Some(names::release_target(version))
+        });
+        let entries = own.map(|(version, manifest)| (version.clone(), IndexEntry::of(manifest)));
+        let index = LineIndex::new(line.clone(), entries.collect());
+        (names::index_target(&self.catalog.line(line).unwrap().prefix), index.bytes().unwrap())
     }
 
     fn sealed_root(&self, key: &PrivateKey) -> Bytes {

@@ -5,6 +5,7 @@ use super::super::operation;
 use super::super::terminal::Terminal;
 use super::super::workspace::Workspace;
 use super::words;
+use crate::formats::tuf::names;
 use crate::operations::{Author, Operation};
 use crate::signing::ceremony::{Ceremony, Retirement};
 use crate::store::port::{Snapshot, roles_first};
@@ -46,7 +47,11 @@ pub fn install(
 ) -> anyhow::Result<Vec<String>> {
     let manifest = |version: &_| snapshot.manifest(version).ok().flatten();
     let finished = ceremony.finish(&snapshot.trust, &manifest, workspace.now());
-    let finished = finished.hint_with(|error| words::finish_hint(error, ceremony))?;
+    let mut finished = finished.hint_with(|error| words::finish_hint(error, ceremony))?;
+    // An index often stays as it is when its role is signed again.
+    finished
+        .trust
+        .retain(|name, raw| !name.starts_with(names::INDEX) || snapshot.trust.get(name) != Some(raw));
     let present = finished.trust.iter().all(|(name, raw)| snapshot.trust.get(name) == Some(raw))
         && finished.manifests.iter().all(|(version, raw)| manifest(version).as_ref() == Some(raw));
     if present {

@@ -12,6 +12,7 @@ use super::super::terminal::Terminal;
 use super::super::verify::source::own_root;
 use super::super::workspace::Workspace;
 use super::{Args, seen};
+use crate::formats::tuf::names;
 use crate::promoter::stored;
 use crate::publish::continuity::{published, trusted};
 use crate::signing::trust::{Checked, Trust};
@@ -45,11 +46,21 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let store = workspace.store()?;
     let _exclusive = store.exclusive()?;
     let present = store.read(workspace.now())?.trust;
+    let files = published(&publication).files();
     let is_newer = |name: &String, raw: &Bytes| {
+        // The index of a line goes with the line's role.
+        if let Some(line) = name.strip_prefix(names::INDEX) {
+            let role = format!("{}{line}", names::RELEASES);
+            let [own, published] = [&present, &files].map(|files| files.get(&role).map(|raw| version(raw)));
+            return published < own || published == own && present.get(name) == Some(raw);
+        }
         present.get(name).is_some_and(|present| version(raw) <= version(present))
     };
-    let files = published(&publication).files().into_iter();
-    let lacking: BTreeMap<String, Bytes> = files.filter(|(name, raw)| !is_newer(name, raw)).collect();
+    let lacking: BTreeMap<String, Bytes> = files
+        .iter()
+        .filter(|(name, raw)| !is_newer(name, raw))
+        .map(|(n, r)| (n.clone(), r.clone()))
+        .collect();
     let mut after = present.clone();
     after.extend(lacking.clone());
     let mixed =

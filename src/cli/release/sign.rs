@@ -21,7 +21,7 @@ use crate::domain::version::Version;
 use crate::domain::{Time, chain};
 use crate::formats::manifest::ReleaseManifest;
 use crate::operations::sign::{self, Pending, Sign};
-use crate::signing::ceremony::{DocumentId, Refused, Shortfall, propose_releases};
+use crate::signing::ceremony::{CeremonyError, DocumentId, Refused, Shortfall, propose_releases};
 use crate::signing::trust::Trust;
 use crate::signing::{PublicKey, Signer};
 use crate::words::operations as words;
@@ -84,7 +84,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if args.ceremony.is_none() {
         let mut possible = Vec::new();
         for (line, versions) in pending {
-            match args.lacking(trust, (line, &versions), &public, &keys, now) {
+            match args.lacking((&view, now), trust, (line, &versions), &public, &keys) {
                 None => possible.push((line, versions)),
                 Some(lacking) if args.versions.is_empty() => body.refuse_line(line, versions, lacking),
                 Some((reason, hint)) => return Err(refuse(reason, hint)),
@@ -95,7 +95,9 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if pending.is_empty() {
         return body.show(terminal);
     }
-    let mut proposed = propose_releases(trust, &pending, &public, now, |manifest| args.form(manifest))?;
+    let stored = |version: &_| view.snapshot.manifest(version).ok().flatten();
+    let mut proposed =
+        propose_releases(trust, &pending, &public, &stored, now, |manifest| args.form(manifest))?;
     proposed.check(now).hint_with(hint)?;
     let files = || args.key.iter().chain(&args.targets_key);
     pins::check(files(), &proposed)?;
@@ -139,13 +141,16 @@ fn pending<'v>(
 ) -> anyhow::Result<Lines<'v>> {
     let found = sign::pending(&view.catalog, ask, &Before { view, trust }, now);
     let mut lines = Lines::new();
-    for Pending { line, versions, refused, renews } in
-        found.map_err(|refused| operation::looked_up(&refused, view))?
-    {
+    for pending in found.map_err(|refused| operation::looked_up(&refused, view))? {
+        let (signs_role, Pending { line, versions, refused, reindexes, .. }) =
+            (pending.signs_role(), pending);
         for (version, obstacle) in refused {
             body.refuse(line, Some(version), words::obstacle(&obstacle));
         }
-        if renews || !versions.is_empty() {
+        if reindexes {
+            body.indexed.push(line.name.clone());
+        }
+        if signs_role || !versions.is_empty() {
             lines.push((line, versions));
         }
     }
@@ -157,16 +162,24 @@ impl Args {
     /// with a hint. Signs nothing.
     fn lacking(
         &self,
+        (view, now): (&View, Time),
         trust: &Trust,
         (line, versions): (&Line, &[Version]),
         release: &[PublicKey],
         keys: &[Box<dyn Signer>],
-        now: Time,
     ) -> Option<(String, &'static str)> {
-        let proposed = match propose_releases(trust, &[(line, versions.to_vec())], release, now, |manifest| {
+        let stored = |version: &_| view.snapshot.manifest(version).ok().flatten();
+        let pending = [(line, versions.to_vec())];
+        let proposed = match propose_releases(trust, &pending, release, &stored, now, |manifest| {
             self.form(manifest);
         }) {
             Ok(proposed) => proposed,
+            Err(error @ CeremonyError::Manifest { .. }) => {
+                return Some((
+                    chain(&error),
+                    "restore that file, or sign the release again: `tidegate release sign VERSION`",
+                ));
+            }
             Err(error) => return Some((chain(&error), "restore `trust/` as it was")),
         };
         if let Err(refused) = proposed.check(now) {

@@ -47,6 +47,20 @@ pub fn line(
     channels: &[impl Borrow<ChannelManifest>],
     mut manifests: BTreeMap<Version, ReleaseManifest>,
 ) -> Result<Option<Line>, LineError> {
+    line_of(name, prefix, channels, |version, stages| Some(release(manifests.remove(version)?, stages)))
+}
+
+/// Rebuilds a line as [`line()`] does. `known` makes a release that has not entered any stage yet from what is
+/// known about it, given its version and the number of stages.
+///
+/// # Errors
+/// When a channel is missing, or nothing is known about a release.
+pub fn line_of(
+    name: &LineName,
+    prefix: Prefix,
+    channels: &[impl Borrow<ChannelManifest>],
+    mut known: impl FnMut(&Version, usize) -> Option<Release>,
+) -> Result<Option<Line>, LineError> {
     let channels = || channels.iter().map(Borrow::<ChannelManifest>::borrow);
     let Some(first) = channels().next() else { return Ok(None) };
     let mut stages = Vec::new();
@@ -65,10 +79,9 @@ pub fn line(
             let release = match releases.entry(offered.version.clone()) {
                 Place::Occupied(found) => found.into_mut(),
                 Place::Vacant(free) => {
-                    let manifest = manifests
-                        .remove(&offered.version)
+                    let release = known(&offered.version, first.stages.len())
                         .ok_or_else(|| LineError::Release(offered.version.clone()))?;
-                    free.insert(release(manifest, first.stages.len()))
+                    free.insert(release)
                 }
             };
             release.entries[index] = Some(Entry::new(offered.since, SCHEDULE.to_owned(), None));

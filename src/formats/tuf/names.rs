@@ -13,6 +13,8 @@ use crate::domain::version::Version;
 pub const CHANNELS: &str = "channels";
 /// The prefix of every line's role name.
 pub const RELEASES: &str = "releases-";
+/// The prefix of the name of the file in `trust/` with the index of a line.
+pub const INDEX: &str = "index-";
 /// The path of the timestamp, the only file whose name never changes.
 pub const TIMESTAMP_PATH: &str = "metadata/timestamp.json";
 
@@ -26,6 +28,17 @@ pub fn line_of(role: &str) -> Option<LineName> {
     LineName::parse(role.strip_prefix(RELEASES)?).ok()
 }
 
+/// Returns the name of the file in `trust/` with the index of a line, which is next to its role's.
+pub fn index_file(line: &LineName) -> String {
+    format!("{INDEX}{line}.json")
+}
+
+/// Whether a file in `trust/`, given by name, is the role or the index of a line, which matters only to that
+/// line.
+pub fn is_of_line(file: &str) -> bool {
+    file.starts_with(RELEASES) || file.starts_with(INDEX)
+}
+
 /// The parsed name of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetName<'a> {
@@ -33,6 +46,8 @@ pub enum TargetName<'a> {
     Channel(ChannelName),
     /// A release manifest; see [`release_target`].
     Release(Version),
+    /// The index of the line with this prefix; see [`index_target`].
+    Index(Prefix),
     /// A payload file; see [`payload_target`].
     Payload(PayloadName<'a>),
 }
@@ -43,7 +58,13 @@ impl<'a> TargetName<'a> {
         let (kind, rest) = name.split_once('.')?;
         match kind {
             "channel" => ChannelName::parse(rest.strip_suffix(".json")?).ok().map(Self::Channel),
-            "release" => Version::parse(rest.strip_suffix(".json")?).ok().map(Self::Release),
+            "release" => {
+                let rest = rest.strip_suffix(".json")?;
+                // No version has this form, whatever the prefix is.
+                let prefix = rest.strip_suffix(".index").and_then(|text| Prefix::parse(text).ok());
+                let index = prefix.filter(|prefix| index_target(prefix) == name).map(Self::Index);
+                index.or_else(|| Version::parse(rest).ok().map(Self::Release))
+            }
             "payload" => Some(Self::Payload(PayloadName(rest))),
             _ => None,
         }
@@ -83,6 +104,13 @@ pub fn release_target(version: &Version) -> String {
 /// [`Targets::insert`](super::Targets::insert).
 pub fn payload_target(version: &Version, file: &str) -> String {
     format!("payload.{version}.{file}")
+}
+
+/// Returns the target name of the index of a line, given the prefix of its versions, as in
+/// `release.1.8.index.json`. The paths of every line's role match it already, so it needs no delegation of its
+/// own.
+pub fn index_target(prefix: &Prefix) -> String {
+    format!("release.{prefix}.index.json")
 }
 
 /// Returns the target name of a channel manifest, as in `channel.1.8-production.json`.
@@ -206,6 +234,21 @@ mod tests {
                 assert!(is_target_name(&name), "{name}");
             }
         }
+    }
+
+    #[test]
+    fn the_index_of_a_line_is_a_target_of_the_line_and_never_that_of_a_release() {
+        for text in ["1", "1.8", "1.8.4"] {
+            let prefix = Prefix::parse(text).unwrap();
+            let name = index_target(&prefix);
+            assert!(takes(text, &name) && is_target_name(&name), "{name}");
+            assert_eq!(TargetName::parse(&name), Some(TargetName::Index(prefix)));
+            assert!(Version::parse(&format!("{text}.index")).is_err());
+        }
+        assert!(!takes("1.8", &index_target(&Prefix::parse("1.80").unwrap())));
+        let version = Version::parse("1.8.4-x.index").unwrap();
+        assert_eq!(TargetName::parse(&release_target(&version)), Some(TargetName::Release(version)));
+        assert_eq!(TargetName::parse("release.v1.8.index.json"), None);
     }
 
     #[test]

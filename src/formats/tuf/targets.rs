@@ -183,7 +183,7 @@ impl Targets {
     pub fn listed_releases(&self) -> impl Iterator<Item = (Version, &Target)> {
         self.targets.iter().filter_map(|(name, target)| match TargetName::parse(name)? {
             TargetName::Release(version) => Some((version, target)),
-            TargetName::Channel(_) | TargetName::Payload(_) => None,
+            TargetName::Channel(_) | TargetName::Index(_) | TargetName::Payload(_) => None,
         })
     }
 

@@ -240,6 +240,7 @@ fn publication(copies: &PayloadFolder) -> Publication {
         prefix: Prefix::parse("1.8").ok(),
         follows: None,
         role: None,
+        index: None,
         channels: vec![ChannelDocuments { manifest, updates }],
         releases: releases.into(),
         updates: LineUpdates { versions: [old, new].into(), ..LineUpdates::default() },

@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::documents::DocumentId;
-use super::{Ceremony, Files, LineWork, Retirement};
+use super::line_work::LineWork;
+use super::{Ceremony, Files, Retirement};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
+use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
 use crate::formats::seconds;
 use crate::formats::tuf::Root;
@@ -53,6 +55,12 @@ struct Form {
     retires: Option<Retirement>,
     trust: BTreeMap<String, Box<RawValue>>,
     documents: BTreeMap<String, Box<RawValue>>,
+    /// The indexes that the roles of lines list, by line.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    indexes: BTreeMap<LineName, Box<RawValue>>,
+    /// The manifests that show that an index is right about releases that are signed already, by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    evidence: BTreeMap<String, Box<RawValue>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,25 +103,42 @@ impl Ceremony {
                 }
                 Some(DocumentId::Targets) => ceremony.targets = Some(document(&path, raw)?),
                 Some(DocumentId::Line(line)) => {
-                    let work = LineWork { role: document(&path, raw)?, manifests: BTreeMap::new() };
+                    let (manifests, index, evidence) = Default::default();
+                    let work = LineWork { role: document(&path, raw)?, manifests, index, evidence };
                     ceremony.lines.insert(line, work);
                 }
                 Some(DocumentId::Manifest(_)) => {
-                    let manifest: Signed<ReleaseManifest> = document(&path, raw)?;
-                    check_name(&path, DocumentId::Manifest(manifest.signed().version.clone()))?;
-                    manifests.push(manifest);
+                    manifests.push(release_manifest(&path, raw)?);
                 }
             }
         }
         for manifest in manifests {
-            let ReleaseManifest { line, version, .. } = manifest.signed().clone();
-            let work = ceremony.lines.get_mut(&line).ok_or(CeremonyFileError::NoRole(line))?;
+            let (work, version) = ceremony.work_of(&manifest)?;
             work.manifests.insert(version, manifest);
+        }
+        for (path, value) in form.evidence {
+            let manifest = release_manifest(&path, raw(value))?;
+            let (work, version) = ceremony.work_of(&manifest)?;
+            work.evidence.insert(version, manifest);
+        }
+        for (line, value) in form.indexes {
+            let work = ceremony.lines.get_mut(&line).ok_or(CeremonyFileError::NoRole(line))?;
+            work.index = Some(raw(value));
         }
         if ceremony.documents().is_empty() {
             return Err(CeremonyFileError::Empty);
         }
         Ok(ceremony)
+    }
+
+    /// The work of a manifest's line.
+    fn work_of(
+        &mut self,
+        manifest: &Signed<ReleaseManifest>,
+    ) -> Result<(&mut LineWork, Version), CeremonyFileError> {
+        let ReleaseManifest { line, version, .. } = manifest.signed();
+        let work = self.lines.get_mut(line).ok_or_else(|| CeremonyFileError::NoRole(line.clone()))?;
+        Ok((work, version.clone()))
     }
 
     /// The bytes of the file.
@@ -131,6 +156,14 @@ impl Ceremony {
             retires: self.retires.clone(),
             trust: values(trust.into_iter())?,
             documents: values(documents.map(|document| (document.id.to_string(), document.raw.clone())))?,
+            indexes: values(
+                self.lines.iter().filter_map(|(line, work)| Some((line.clone(), work.index.clone()?))),
+            )?,
+            evidence: values(self.lines.values().flat_map(|work| &work.evidence).map(
+                |(version, manifest)| {
+                    (DocumentId::Manifest(version.clone()).to_string(), manifest.raw().clone())
+                },
+            ))?,
         };
         let mut file = serde_json::to_vec_pretty(&form).map_err(CeremonyFileError::Form)?;
         file.push(b'\n');
@@ -139,15 +172,21 @@ impl Ceremony {
 }
 
 /// Converts files to JSON values that keep their exact bytes.
-fn values(
-    files: impl Iterator<Item = (String, Bytes)>,
-) -> Result<BTreeMap<String, Box<RawValue>>, CeremonyFileError> {
+fn values<N: Ord>(
+    files: impl Iterator<Item = (N, Bytes)>,
+) -> Result<BTreeMap<N, Box<RawValue>>, CeremonyFileError> {
     let values = files.map(|(name, bytes)| Ok((name, serde_json::from_slice(&bytes)?)));
     values.collect::<Result<_, _>>().map_err(CeremonyFileError::Form)
 }
 
 fn document<T: DeserializeOwned>(path: &str, raw: Bytes) -> Result<Signed<T>, Violation> {
     Signed::parse(raw).map_err(Violation::unreadable(path))
+}
+
+fn release_manifest(path: &str, raw: Bytes) -> Result<Signed<ReleaseManifest>, CeremonyFileError> {
+    let manifest: Signed<ReleaseManifest> = document(path, raw)?;
+    check_name(path, DocumentId::Manifest(manifest.signed().version.clone()))?;
+    Ok(manifest)
 }
 
 fn check_name(path: &str, found: DocumentId) -> Result<(), CeremonyFileError> {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::releases::listed_manifest;
+use super::line_work::{LineWork, listed_manifest};
+use super::releases::line_prefix;
 use super::roles::{RoleName, role_keys};
-use super::{Ceremony, CeremonyError, LineWork};
+use super::{Ceremony, CeremonyError};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
@@ -181,5 +182,6 @@ fn line_work(
     next.version += 1;
     // The role of a retired line keeps its long term.
     next.expires = next.expires.max(now + RELEASES_LIFETIME);
-    Ok(Some(LineWork { role: Signed::unsigned(next)?, manifests }))
+    let prefix = line_prefix(trust.targets().signed(), line)?;
+    Ok(Some(LineWork::new(trust, (line, prefix), next, manifests, manifest)?))
 }

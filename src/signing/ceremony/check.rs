@@ -6,14 +6,18 @@ use chrono::TimeDelta;
 
 use super::Ceremony;
 use super::documents::{Document, DocumentId, Shortfall};
+use super::line_work::LineWork;
 use super::releases::is_long_lived;
 use super::roles::{RoleName, role_keys};
 use crate::domain::channel::LineName;
+use crate::domain::line::Prefix;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
+use crate::formats::manifest::IndexEntry;
 use crate::formats::tuf::{
     DelegatedRole, KeyId, MAX_SIGNED, RETIRED_LIFETIME, ROOT_LIFETIME, Root, Signers, Target, Targets, names,
 };
+use crate::signing::index::read_index;
 use crate::signing::trust::{Trust, TrustError};
 use crate::signing::verify::check_scope;
 use crate::signing::{PublicKey, Violation};
@@ -65,6 +69,10 @@ pub enum Refused {
         "`{path}` does not list the manifest or the payloads of release `{version}`, which is signed in the same ceremony"
     )]
     Listed { path: DocumentId, version: Version },
+    #[error(
+        "the index of line `{line}` does not say what the manifest of release `{version}` says, or nothing in the ceremony shows what that is"
+    )]
+    Index { line: LineName, version: Version },
     #[error("it retires line `{0}`, but does not sign that line's role for a long term")]
     Retires(LineName),
     #[error("signatures are missing: {}", .0.iter().map(Shortfall::to_string).collect::<Vec<_>>().join("; "))]
@@ -177,17 +185,10 @@ impl Ceremony {
             let name = names::releases_role(line);
             let delegated = self.new_targets().and_then(|targets| targets.signed().delegated(&name));
             let Some((delegated, _)) = delegated else { return Err(Refused::NoRole { role: name }) };
-            let role = work.role.signed();
-            check_scope(delegated, role)?;
-            for (version, manifest) in &work.manifests {
-                let listed = role.targets.get(&names::release_target(version));
-                if listed != Some(&Target::of(manifest.raw()))
-                    || role.unlisted_payload(manifest.signed()).is_some()
-                {
-                    let path = DocumentId::Line(line.clone());
-                    return Err(Refused::Listed { path, version: version.clone() });
-                }
-            }
+            check_scope(delegated, work.role.signed())?;
+            let foreign = || Refused::Foreign { role: name.clone(), paths: delegated.paths.clone() };
+            let prefix = self.prefix(line).ok_or_else(foreign)?;
+            check_index(work, (line, prefix), self.before.as_ref())?;
         }
         Ok(())
     }
@@ -203,6 +204,44 @@ impl Ceremony {
             Err(Refused::Retires(line.clone()))
         }
     }
+}
+
+/// Checks that the role lists the manifests to sign, and an index that is right about every release:
+/// somebody who passes the ceremony on could have taken a barrier out of it.
+fn check_index(
+    work: &LineWork,
+    (line, prefix): (&LineName, Prefix),
+    before: Option<&Trust>,
+) -> Result<(), Refused> {
+    let role = work.role.signed();
+    for (version, manifest) in &work.manifests {
+        let listed = role.targets.get(&names::release_target(version));
+        if listed != Some(&Target::of(manifest.raw())) || role.unlisted_payload(manifest.signed()).is_some() {
+            let path = DocumentId::Line(line.clone());
+            return Err(Refused::Listed { path, version: version.clone() });
+        }
+    }
+    let index = read_index(line, prefix, role, |_, _| Ok::<_, Violation>(work.index.clone()))?;
+    let known = before.and_then(|before| Some((before.line(line)?, before.index(line)?.ok()?)));
+    for (version, entry) in &index.releases {
+        let listed = role.targets.get(&names::release_target(version));
+        let is_shown = || {
+            let manifest = work.manifests.get(version);
+            let manifest = manifest.or_else(|| {
+                work.evidence.get(version).filter(|shown| listed == Some(&Target::of(shown.raw())))
+            });
+            manifest.is_some_and(|manifest| IndexEntry::of(manifest.signed()) == *entry)
+        };
+        let is_known = known.is_some_and(|(role, index)| {
+            role.signed().targets.get(&names::release_target(version)) == listed
+                && index.releases.get(version) == Some(entry)
+        });
+        let must_be_shown = work.manifests.contains_key(version) || !is_known;
+        if must_be_shown && !is_shown() {
+            return Err(Refused::Index { line: line.clone(), version: version.clone() });
+        }
+    }
+    Ok(())
 }
 
 fn delegated_roles(targets: &Targets) -> BTreeMap<&str, &DelegatedRole> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::check::Refused;
 use super::documents::DocumentId;
-use super::releases::listed_manifest;
+use super::line_work::listed_manifest;
 use super::{Ceremony, Files};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
@@ -45,6 +45,9 @@ impl Ceremony {
                 finished.trust.insert(name.to_owned(), document.raw.clone());
             }
         }
+        let indexes = self.lines.iter();
+        let indexes = indexes.filter_map(|(line, work)| Some((names::index_file(line), work.index.clone()?)));
+        finished.trust.extend(indexes);
         Ok(finished)
     }
 
@@ -83,7 +86,10 @@ impl Ceremony {
     /// Checks that each file of `trust/` is either the one that the ceremony began from or the one that it
     /// writes.
     fn check_fresh(&self, present: &Files, next: &Files) -> Result<(), Refused> {
-        let base = self.before.as_ref().map(Trust::files).unwrap_or_default();
+        let mut base = self.before.as_ref().map(Trust::files).unwrap_or_default();
+        // The role of a line names its index, so only the role matters.
+        let is_index = |file: &str| file.starts_with(names::INDEX);
+        base.retain(|file, _| !is_index(file));
         let is_stale = |(file, raw): &(&String, &Bytes)| {
             let known = [base.get(*file), next.get(*file)];
             let touched = known.iter().any(Option::is_some) || file.ends_with(".root.json");
@@ -92,7 +98,8 @@ impl Ceremony {
                 && !known.any(|known| known.trim_ascii() == raw.trim_ascii())
                 && !is_leftover(present, file)
         };
-        let stale = present.iter().find(is_stale).map(|(file, _)| file);
+        let mut roles = present.iter().filter(|(file, _)| !is_index(file));
+        let stale = roles.find(is_stale).map(|(file, _)| file);
         match stale.or_else(|| base.keys().find(|file| !present.contains_key(*file))) {
             Some(file) => Err(Refused::Stale { file: file.clone() }),
             None => Ok(()),

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 
+use super::line_work::LineWork;
 use super::roles::{RoleName, role_keys};
-use super::{Ceremony, CeremonyError, LineWork, Retirement};
+use super::{Ceremony, CeremonyError, Retirement};
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
-use crate::domain::line::Line;
+use crate::domain::channel::LineName;
+use crate::domain::line::{Line, Prefix};
 use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{
-    RETIRED_LIFETIME, Root, Signers, TARGETS_LIFETIME, Target, TargetError, Targets, names,
-};
+use crate::formats::tuf::{RETIRED_LIFETIME, Root, Signers, TARGETS_LIFETIME, TargetError, Targets, names};
 use crate::signing::signed::SignError;
 use crate::signing::trust::Trust;
 use crate::signing::{PublicKey, Signed};
@@ -41,22 +41,16 @@ impl Ceremony {
         let lines = catalog.lines().map(|line| (&line.name, &line.prefix, &release));
         ceremony.targets = Some(Signed::unsigned(Targets::delegating(1, now, lines, &online))?);
         for line in catalog.lines() {
-            ceremony.lines.insert(line.name.clone(), LineWork::of(Targets::releases(1, now))?);
+            ceremony.lines.insert(line.name.clone(), LineWork::empty(Targets::releases(1, now))?);
         }
         Ok(ceremony)
     }
 }
 
-impl LineWork {
-    /// The work for a line that signs only its role, without new manifests.
-    fn of(role: Targets) -> Result<Self, SignError> {
-        Ok(Self { role: Signed::unsigned(role)?, manifests: BTreeMap::new() })
-    }
-}
-
 /// Begins a ceremony that signs releases, and the next versions of their lines' roles. It also delegates to
 /// lines that have no role yet, which needs signatures by the targets keys. `release` are the available
-/// release keys. `form` can change each manifest before it is signed.
+/// release keys. `stored` returns the stored manifest of a release, for an index that lacks it. `form` can
+/// change each manifest before it is signed.
 ///
 /// # Errors
 /// When the role of a line cannot be used, or a document cannot be signed.
@@ -64,6 +58,7 @@ pub fn propose_releases(
     trust: &Trust,
     pending: &[(&Line, Vec<Version>)],
     release: &[PublicKey],
+    stored: &dyn Fn(&Version) -> Option<Bytes>,
     now: Time,
     form: impl Fn(&mut ReleaseManifest),
 ) -> Result<Ceremony, CeremonyError> {
@@ -90,7 +85,8 @@ pub fn propose_releases(
             role.insert_release(document.signed(), document.raw())?;
             manifests.insert(release.version.clone(), document);
         }
-        let work = LineWork { role: Signed::unsigned(role)?, manifests };
+        let prefix = line_prefix(&targets, &line.name)?;
+        let work = LineWork::new(trust, (&line.name, prefix), role, manifests, stored)?;
         ceremony.lines.insert(line.name.clone(), work);
     }
     if targets != *trust.targets().signed() {
@@ -99,6 +95,13 @@ pub fn propose_releases(
         ceremony.targets = Some(Signed::unsigned(targets)?);
     }
     Ok(ceremony)
+}
+
+/// The prefix of a line's versions, according to its delegation.
+pub(super) fn line_prefix(targets: &Targets, line: &LineName) -> Result<Prefix, CeremonyError> {
+    let delegated = targets.delegated(&names::releases_role(line));
+    let prefix = delegated.and_then(|(role, _)| names::prefix(&role.paths));
+    prefix.ok_or_else(|| CeremonyError::NoRole(RoleName::Release(Some(line.clone()))))
 }
 
 /// The next version of a line's role, without the releases that are about to be signed again.
@@ -134,13 +137,15 @@ fn line_signers(trust: &Trust, release: &[PublicKey]) -> Signers {
 }
 
 /// Begins a ceremony that signs a line's role for such a long term that nobody needs to renew it. `None` if
-/// the role already has such a term.
+/// the role already has such a term. `stored` returns the stored manifest of a release, for an index that
+/// lacks it.
 ///
 /// # Errors
 /// When the line has no role, or the role cannot be used.
 pub fn retire_line(
     trust: &Trust,
     retirement: Retirement,
+    stored: &dyn Fn(&Version) -> Option<Bytes>,
     now: Time,
 ) -> Result<Option<Ceremony>, CeremonyError> {
     let line = &retirement.line;
@@ -152,7 +157,9 @@ pub fn retire_line(
     let mut next = role.clone();
     next.version += 1;
     next.expires = now + RETIRED_LIFETIME;
-    ceremony.lines.insert(line.clone(), LineWork::of(next)?);
+    let prefix = line_prefix(trust.targets().signed(), line)?;
+    let work = LineWork::new(trust, (line, prefix), next, BTreeMap::new(), stored)?;
+    ceremony.lines.insert(line.clone(), work);
     ceremony.reason = Some(format!("line `{line}` is retired: {}", retirement.reason));
     ceremony.retires = Some(retirement);
     Ok(Some(ceremony))
@@ -161,9 +168,4 @@ pub fn retire_line(
 /// Whether a line's role has the long term of a retired line, so that nobody needs to renew it.
 pub(super) fn is_long_lived(role: &Targets, now: Time) -> bool {
     now + RETIRED_LIFETIME / 2 < role.expires
-}
-
-/// Parses a stored manifest. `None` if it is missing, invalid or not the listed one.
-pub(super) fn listed_manifest(raw: Option<Bytes>, listed: &Target) -> Option<Signed<ReleaseManifest>> {
-    Signed::parse(raw.filter(|raw| Target::of(raw) == *listed)?).ok()
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::documents::{Document, DocumentId};
+use super::line_work::LineWork;
 use super::roles::{RoleName, role_keys};
-use super::{Ceremony, LineWork, Retirement};
+use super::{Ceremony, Retirement};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
 use crate::formats::manifest::ReleaseManifest;

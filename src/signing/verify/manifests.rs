@@ -7,11 +7,13 @@ use serde::de::DeserializeOwned;
 use super::Extent;
 use super::roles::{Files, Verified, Verifier, delegated, delegation};
 use crate::domain::channel::LineName;
+use crate::domain::line::Prefix;
 use crate::domain::payload::is_file_name;
 use crate::domain::version::Version;
-use crate::formats::manifest::{ChannelManifest, ReleaseManifest};
-use crate::formats::tuf::names::{self, CHANNELS};
+use crate::formats::manifest::{ChannelManifest, LineIndex, ReleaseManifest};
+use crate::formats::tuf::names::{self, CHANNELS, TargetName};
 use crate::formats::tuf::{Target, Targets};
+use crate::signing::index::{check_entry, listed_index, read_index};
 use crate::signing::signed::Signed;
 use crate::signing::violation::{Violation, read_signed};
 
@@ -34,6 +36,11 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
             let Some(line) = names::line_of(&name) else {
                 return Err(Violation::UnknownRole { role: name }.into());
             };
+            if extent > Extent::Channels
+                && let Some(index) = self.index_within(verified, (&line, role.signed()), extent)?
+            {
+                verified.indexes.insert(line.clone(), index);
+            }
             verified.lines.insert(line, role);
         }
         let channels = verified.channels.signed().targets.iter();
@@ -73,14 +80,43 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
                     }
                     continue;
                 }
+                if let Some(TargetName::Index(_)) = TargetName::parse(name) {
+                    continue;
+                }
                 match self.release(verified, (line, role.signed()), name, target)? {
-                    Some(release) => drop(releases.insert(release.signed().version.clone(), release)),
+                    Some(release) => {
+                        if let Some(index) = verified.indexes.get(line) {
+                            check_entry(line, index, release.signed())?;
+                        }
+                        releases.insert(release.signed().version.clone(), release);
+                    }
                     None if extent == Extent::Mirror => {}
                     None => return Err(missing(name, target).into()),
                 }
             }
         }
         Ok(releases)
+    }
+
+    /// Reads the index of a line. `None` if the line may do without one in this extent.
+    fn index_within(
+        &self,
+        top: &Verified,
+        (line, role): (&LineName, &Targets),
+        extent: Extent,
+    ) -> Result<Option<LineIndex>, F::Error> {
+        match listed_index(line, line_prefix(top, line)?, role) {
+            Err(Violation::NoIndex { .. }) if extent == Extent::Mirror => Ok(None),
+            _ => self.index(top, (line, role)).map(Some),
+        }
+    }
+
+    /// Reads the index that a line's role lists.
+    ///
+    /// # Errors
+    /// When there is none, or it is invalid.
+    pub fn index(&self, top: &Verified, (line, role): (&LineName, &Targets)) -> Result<LineIndex, F::Error> {
+        read_index(line, line_prefix(top, line)?, role, |name, listed| self.target(name, listed))
     }
 
     /// Reads the channel manifest that `channels` lists under this name.
@@ -156,6 +192,14 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
         let signed = read_signed(&path, raw, authority)?;
         Ok(Some((path, signed)))
     }
+}
+
+/// The prefix of a line's versions, according to the paths of its role.
+fn line_prefix(top: &Verified, line: &LineName) -> Result<Prefix, Violation> {
+    let name = names::releases_role(line);
+    let (delegated, _) = delegation(&top.targets, &name)?;
+    let path = || Violation::Path { role: name.clone(), path: delegated.paths.join(", ") };
+    names::prefix(&delegated.paths).ok_or_else(path)
 }
 
 fn missing(name: &str, listed: &Target) -> Violation {

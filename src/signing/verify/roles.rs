@@ -8,12 +8,12 @@ use super::Before;
 use crate::domain::Time;
 use crate::domain::channel::LineName;
 use crate::domain::version::Version;
-use crate::formats::manifest::{ChannelManifest, ReleaseManifest};
+use crate::formats::manifest::{ChannelManifest, LineIndex, ReleaseManifest};
 use crate::formats::tuf::names::{self, CHANNELS, TIMESTAMP_PATH};
 use crate::formats::tuf::{Authority, DelegatedRole, Meta, Role, Root, Snapshot, Target, Targets, Timestamp};
 use crate::signing::continuity::{Known, check_next_root};
 use crate::signing::signed::Signed;
-use crate::signing::violation::{Violation, read_signed};
+use crate::signing::violation::{Violation, check_bytes, read_signed};
 
 /// The maximum number of new roots that a client follows at once (5.3.3): fewer than in python-tuf, but
 /// enough for a client that was offline for years. If there are more, somebody must install a newer root by
@@ -52,6 +52,8 @@ pub struct Verified {
     pub channels: Signed<Targets>,
     /// The roles of lines that were read.
     pub lines: BTreeMap<LineName, Signed<Targets>>,
+    /// The indexes of lines that were read.
+    pub indexes: BTreeMap<LineName, LineIndex>,
     /// The channel manifests that were read.
     pub channel_manifests: Vec<Signed<ChannelManifest>>,
     pub release_manifests: BTreeMap<Version, Signed<ReleaseManifest>>,
@@ -121,7 +123,7 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
         let channels = self.delegated_role(&snapshot, &targets, CHANNELS)?;
         let path = names::metadata_path(CHANNELS, channels.signed().version);
         self.check_expiry(&path, channels.signed().expires)?;
-        let (lines, channel_manifests, release_manifests) = Default::default();
+        let (lines, indexes, channel_manifests, release_manifests) = Default::default();
         Ok(Verified {
             root,
             timestamp,
@@ -129,6 +131,7 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
             targets,
             channels,
             lines,
+            indexes,
             channel_manifests,
             release_manifests,
         })
@@ -282,15 +285,6 @@ pub(in crate::signing) fn check_scope(delegated: &DelegatedRole, role: &Targets)
         }
     }
     Ok(())
-}
-
-fn check_bytes(path: &str, target: &Target, bytes: &[u8]) -> Result<(), Violation> {
-    let (path, found) = (path.to_owned(), bytes.len() as u64);
-    if found != target.length {
-        return Err(Violation::Length { path, expected: target.length, found });
-    }
-    let (found, expected) = (Target::of(bytes).hashes.sha256, target.hashes.sha256);
-    if found == expected { Ok(()) } else { Err(Violation::Digest { path, expected, found }) }
 }
 
 impl Verified {

@@ -329,14 +329,15 @@ pub(super) fn keys(catalog: &Path) -> Result<Option<BTreeMap<String, Bytes>>, Re
     Ok(Some(files))
 }
 
-/// Whether a file is a line's role, which matters only to that line.
+/// Whether a file is a line's role or index, which matters only to that line.
 fn is_role_of_a_line(key: &str) -> bool {
     key.strip_prefix("trust/").and_then(line_of_role).is_some()
 }
 
-/// The line whose role a file in `trust/` is, if its name says so.
+/// The line whose role or index a file in `trust/` is, if its name says so.
 fn line_of_role(file: &str) -> Option<&str> {
-    file.strip_prefix(names::RELEASES)?.strip_suffix(".json")
+    let own = file.strip_prefix(names::RELEASES).or_else(|| file.strip_prefix(names::INDEX))?;
+    own.strip_suffix(".json")
 }
 
 /// Whether a file is a root or the targets role, without which nothing else can be verified.

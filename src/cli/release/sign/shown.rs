@@ -25,6 +25,9 @@ pub struct Body {
     delegated: Vec<DelegatedBody>,
     /// Lines without releases to sign whose role was renewed because it would have expired soon.
     renewed: Vec<LineName>,
+    /// Lines whose role was signed again because it had no index that can be used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub indexed: Vec<LineName>,
     /// Lines whose role is larger than half of what is allowed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     large: Vec<LargeBody>,
@@ -110,7 +113,7 @@ impl Body {
                 let keyids = ceremony.line_authority(name).map(|keys| keys.keyids.to_vec());
                 self.delegated.push(DelegatedBody { line: name.clone(), keyids: keyids.unwrap_or_default() });
             }
-            if versions.is_empty() {
+            if versions.is_empty() && !self.indexed.contains(name) {
                 self.renewed.push(name.clone());
             }
         }
@@ -151,7 +154,8 @@ impl Body {
                 signed.not_before.iter().map(|(stage, time)| format!("{stage} {}", rfc3339(*time))).collect();
             table.row([signed.version.to_string(), signed.line.to_string(), stages.join(", ")]);
         }
-        let none = match (self.renewed.is_empty(), self.refused.is_empty()) {
+        let is_idle = self.renewed.is_empty() && self.indexed.is_empty();
+        let none = match (is_idle, self.refused.is_empty()) {
             (false, _) => "nothing new to sign",
             (true, true) => "nothing to sign",
             (true, false) => "nothing was signed",
@@ -159,6 +163,10 @@ impl Body {
         terminal.table(self, &table, none)?;
         for line in &self.renewed {
             terminal.note(format_args!("signed the role of line `{line}` again: it would have expired soon"));
+        }
+        for line in &self.indexed {
+            terminal
+                .note(format_args!("signed the role of line `{line}` again, with an index of its releases"));
         }
         for DelegatedBody { line, keyids } in &self.delegated {
             let keys: Vec<String> =

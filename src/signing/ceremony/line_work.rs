@@ -1,0 +1,78 @@
+//! The documents that one line's keys sign, and the index that the line's role lists.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{CeremonyError, SignError};
+use crate::domain::channel::LineName;
+use crate::domain::line::Prefix;
+use crate::domain::version::Version;
+use crate::formats::manifest::{IndexEntry, LineIndex, ReleaseManifest};
+use crate::formats::tuf::{Target, Targets, names};
+use crate::signing::Signed;
+use crate::signing::trust::Trust;
+
+/// The documents that one line's keys sign.
+#[derive(Debug)]
+pub(super) struct LineWork {
+    pub role: Signed<Targets>,
+    /// The manifests to sign. The role lists their digests, which cover the signatures, so it can be signed
+    /// only once they have all their signatures.
+    pub manifests: BTreeMap<Version, Signed<ReleaseManifest>>,
+    /// The index that the role lists; `None` if it lists no releases. It has no signatures and no digests, so
+    /// it stays the same while manifests are signed.
+    pub index: Option<Bytes>,
+    /// Manifests that are signed already, and show that the index is right about releases which the index
+    /// before does not have, or has differently.
+    pub evidence: BTreeMap<Version, Signed<ReleaseManifest>>,
+}
+
+impl LineWork {
+    /// The work for a line that lists no releases.
+    pub fn empty(role: Targets) -> Result<Self, SignError> {
+        let (manifests, evidence) = Default::default();
+        Ok(Self { role: Signed::unsigned(role)?, manifests, index: None, evidence })
+    }
+
+    /// The work for a line's next role, and `manifests` to sign. Makes the index that the role lists: from
+    /// these manifests, from the index before, and from the manifests that `stored` returns.
+    pub fn new(
+        trust: &Trust,
+        (line, prefix): (&LineName, Prefix),
+        mut role: Targets,
+        manifests: BTreeMap<Version, Signed<ReleaseManifest>>,
+        stored: &dyn Fn(&Version) -> Option<Bytes>,
+    ) -> Result<Self, CeremonyError> {
+        let name = names::index_target(&prefix);
+        role.targets.remove(&name);
+        let before = trust.index(line).and_then(Result::ok);
+        let (mut entries, mut evidence) = (BTreeMap::new(), BTreeMap::new());
+        for (version, listed) in role.listed_releases() {
+            let entry = if let Some(manifest) = manifests.get(&version) {
+                IndexEntry::of(manifest.signed())
+            } else if let Some(known) = before.and_then(|before| before.releases.get(&version)) {
+                known.clone()
+            } else {
+                let wrong = || CeremonyError::Manifest { line: line.clone(), version: version.clone() };
+                let manifest = listed_manifest(stored(&version), listed).ok_or_else(wrong)?;
+                let entry = IndexEntry::of(manifest.signed());
+                evidence.insert(version.clone(), manifest);
+                entry
+            };
+            entries.insert(version, entry);
+        }
+        let mut index = None;
+        if !entries.is_empty() {
+            let bytes = LineIndex::new(line.clone(), entries).bytes().map_err(SignError::from)?;
+            role.insert(name, Target::of(&bytes))?;
+            index = Some(bytes);
+        }
+        Ok(Self { role: Signed::unsigned(role)?, manifests, index, evidence })
+    }
+}
+
+/// Parses a stored manifest. `None` if it is missing, invalid or not the listed one.
+pub(super) fn listed_manifest(raw: Option<Bytes>, listed: &Target) -> Option<Signed<ReleaseManifest>> {
+    Signed::parse(raw.filter(|raw| Target::of(raw) == *listed)?).ok()
+}

@@ -1,0 +1,131 @@
+//! Attacks on the index of a line, and what the role of another line can do.
+
+use serde_json::{Value, json};
+use tidegate::formats::tuf::Target;
+
+use super::attacks::{Attack, attack, flip, nested, release, replace, third};
+use super::forge::{Forge, ONLINE, RELEASE, day};
+use super::scene::{CHANNEL, CURRENT, GOOD, Scene, TARGET};
+
+/// The target name of the line's index.
+pub const INDEX: &str = "release.1.8.index.json";
+
+/// A publication with an index that the cluster does not have yet.
+fn new_index() -> Forge<'static> {
+    third().set(&release(), "barrier", true)
+}
+
+/// Serves an index that all release keys have listed, whatever they made of it.
+fn index(scene: &Scene, edit: impl Fn(&mut Value) + 'static) {
+    scene.server.serve(third().edit(INDEX, edit).seal());
+}
+
+/// Every attack on an index that is refused, by what the thief holds.
+pub const INDEX_ATTACKS: &[Attack] = &[
+    attack("a line's index with other bytes", "WrongDigest", |scene| {
+        let mut files = new_index().seal();
+        replace(&mut files, INDEX, flip);
+        scene.server.serve(files);
+    }),
+    attack("an older index of a line under a newer name", "Truncated", |scene| {
+        let mut files = new_index().seal();
+        let old = scene.first.iter().find(|(path, _)| path.ends_with(INDEX)).unwrap().1.clone();
+        replace(&mut files, INDEX, |_| old.to_vec());
+        scene.server.serve(files);
+    }),
+    attack("a missing index of a line", "Missing", |scene| {
+        scene.server.serve(new_index().seal());
+        scene.server.remove(INDEX);
+    }),
+    attack("online key: another index in a line's role", "NotEnoughSignatures", |scene| {
+        scene.server.serve(new_index().by("releases-1.8", &[ONLINE]).seal());
+    }),
+    attack("one of two release keys: another index in a line's role", "NotEnoughSignatures", |scene| {
+        let forge = third().edit(INDEX, |index| index["releases"][TARGET]["barrier"] = json!(true));
+        scene.server.serve(forge.by("releases-1.8", &RELEASE[..1]).seal());
+    }),
+    attack("all release keys: no index of their line", "NoIndex", |scene| {
+        let drop = |role: &mut Value| drop(role["targets"].as_object_mut().unwrap().remove(INDEX).unwrap());
+        scene.server.serve(third().edit("releases-1.8", drop).seal());
+    }),
+    attack("all release keys: the index of another line", "Contradiction", |scene| {
+        index(scene, |index| index["line"] = json!("1.7"));
+    }),
+    attack("all release keys: an index that lacks a release", "Contradiction", |scene| {
+        index(scene, |index| drop(index["releases"].as_object_mut().unwrap().remove(CURRENT).unwrap()));
+    }),
+    attack("all release keys: an index with a release more", "Contradiction", |scene| {
+        index(scene, |index| index["releases"]["1.8.99"] = index["releases"][TARGET].clone());
+    }),
+    attack("all release keys: an index that spells a version differently", "Contradiction", |scene| {
+        index(scene, |index| {
+            let releases = index["releases"].as_object_mut().unwrap();
+            let entry = releases.remove(CURRENT).unwrap();
+            releases.insert(format!("v{CURRENT}"), entry);
+        });
+    }),
+    attack("all release keys: an index that says something else than a manifest", "Contradiction", |scene| {
+        index(scene, |index| index["releases"][TARGET]["barrier"] = json!(true));
+    }),
+    attack(
+        "all release keys: an index of an earlier `not_before` than a manifest's",
+        "Contradiction",
+        |scene| {
+            index(scene, |index| index["releases"][CURRENT]["not_before"]["production"] = json!(day(-300)));
+        },
+    ),
+    attack("all release keys: an index with a release twice", "Malformed", |scene| {
+        let twice =
+            |text: String| text.replacen(r#""releases":{"#, &format!(r#""releases":{{"{TARGET}":{{}},"#), 1);
+        scene.server.serve(third().text(INDEX, twice).seal());
+    }),
+    attack("all release keys: an index with a release twice, spelt differently", "Malformed", |scene| {
+        index(scene, |index| index["releases"][format!("v{TARGET}")] = index["releases"][TARGET].clone());
+    }),
+    attack("all release keys: an index that is not sorted", "Malformed", |scene| {
+        let turn =
+            |text: String| text.replacen(r#""format":1,"line":"1.8""#, r#""line":"1.8","format":1"#, 1);
+        scene.server.serve(third().text(INDEX, turn).seal());
+    }),
+    attack("all release keys: an unknown field in an index", "Malformed", |scene| {
+        index(scene, |index| index["releases"][CURRENT]["evil"] = json!(true));
+    }),
+    attack("all release keys: an index of a later format", "TooNew", |scene| {
+        index(scene, |index| (index["format"], index["releases"]) = (json!(2), json!([])));
+    }),
+    attack("all release keys: an index of a hundred thousand levels", "Unreadable", |scene| {
+        scene.server.serve(third().text(INDEX, |_| nested(100_000)).seal());
+    }),
+];
+
+#[test]
+fn an_index_takes_back_what_it_said_of_a_release_only_with_its_manifest() {
+    let between = "1.8.4-tectonic.1";
+    let barrier = |version| Forge::new(version).set(&format!("release.{between}.json"), "barrier", true);
+    let scene = Scene::at(barrier(3).seal());
+    assert_eq!(scene.answer(), GOOD);
+    // The manifest still says that it is a barrier.
+    let hidden = |index: &mut Value| {
+        drop(index["releases"][between].as_object_mut().unwrap().remove("barrier").unwrap());
+    };
+    scene.server.serve(barrier(4).edit(INDEX, hidden).seal());
+    assert_eq!(scene.check().unwrap_err().kind(), "Contradiction");
+    // Release keys have signed another manifest.
+    scene.server.serve(Forge::new(5).seal());
+    scene.server.asked();
+    assert_eq!(scene.answer(), GOOD);
+    assert!(scene.server.asked().iter().any(|path| path.ends_with(&format!("release.{between}.json"))));
+}
+
+#[test]
+fn a_role_of_another_line_is_read_by_those_who_need_it_and_lists_nothing_for_others() {
+    let list = |role: &mut Value| role["targets"][release()] = json!(Target::of(b"evil"));
+    let scene = Scene::new();
+    scene.server.serve(third().edit("releases-1.7", list).seal());
+    scene.server.asked();
+    assert_eq!(scene.answer(), GOOD);
+    assert!(!scene.server.asked().iter().any(|path| path.ends_with(".releases-1.7.json")));
+    // Who comes from that line needs its role.
+    let refusal = scene.check_as(CHANNEL, "1.7.14-tectonic.2").unwrap_err();
+    assert_eq!(refusal.kind(), "OutOfScope", "{refusal}");
+}
