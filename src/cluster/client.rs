@@ -172,7 +172,8 @@ impl Client {
         }
         let Manifests { verified, seen, .. } = manifests;
 
-        checked.changed = self.trusted.commit(before, (&verified, now), seen, session.listed())?;
+        checked.changed =
+            self.trusted.commit(before, (&verified, now), seen, session.listed(), &session.kept())?;
         Ok(checked)
     }
 }

@@ -1,7 +1,7 @@
 //! The files of one check. Each is read once, from the trusted state or from the server.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +57,8 @@ struct Had {
     files: HashMap<String, Option<Bytes>>,
     /// The files that have the listed length and digest, by digest.
     listed: BTreeMap<Sha256, Bytes>,
+    /// Those of them that the trusted state had, so that they were verified before.
+    kept: BTreeSet<Sha256>,
     /// The total size of all files, in bytes.
     size: u64,
 }
@@ -76,6 +78,11 @@ impl Session {
     /// role lists.
     pub fn listed(&self) -> BTreeMap<Sha256, Bytes> {
         self.had.borrow().listed.clone()
+    }
+
+    /// The digests of those that the trusted state had already.
+    pub fn kept(&self) -> BTreeSet<Sha256> {
+        self.had.borrow().kept.clone()
     }
 
     /// Checks that there is time to fetch another file.
@@ -140,7 +147,8 @@ impl Files for Session {
         let is_listed = |bytes: &Bytes| listed.is_some_and(|listed| Target::of(bytes) == *listed);
         let kept = listed.and_then(|listed| self.state.as_ref()?.file(&listed.hashes.sha256));
         let kept = kept.filter(is_listed);
-        let file = if kept.is_some() {
+        let is_kept = kept.is_some();
+        let file = if is_kept {
             kept
         } else {
             self.check_time(path)?;
@@ -151,10 +159,17 @@ impl Files for Session {
             had.size += bytes.len() as u64;
             if let Some(listed) = listed.filter(|_| is_listed(bytes)) {
                 had.listed.insert(listed.hashes.sha256, bytes.clone());
+                if is_kept {
+                    had.kept.insert(listed.hashes.sha256);
+                }
             }
         }
         had.files.insert(path.to_owned(), file.clone());
         Ok(file)
+    }
+
+    fn was_verified(&self, listed: &Target) -> bool {
+        self.had.borrow().kept.contains(&listed.hashes.sha256)
     }
 }
 

@@ -151,8 +151,8 @@ impl Trusted {
         Signed::parse(raw).map_err(|e| Refusal::damaged(path, e.to_string()))
     }
 
-    /// Makes verified documents, and the files that they list, the trusted state. Returns whether anything
-    /// changed.
+    /// Makes verified documents, and the files that they list, the trusted state. Those in `kept` are part of
+    /// it already. Returns whether anything changed.
     ///
     /// # Errors
     /// When they cannot be written. The state is then unchanged.
@@ -162,6 +162,7 @@ impl Trusted {
         verified: (&Verified, Time),
         seen: Seen,
         mut files: BTreeMap<Sha256, Bytes>,
+        kept: &BTreeSet<Sha256>,
     ) -> Result<bool, Refusal> {
         let (Verified { root, timestamp, snapshot, .. }, time) = verified;
         let [root, timestamp, snapshot] = [root.raw(), timestamp.raw(), snapshot.raw()].map(|raw| {
@@ -171,8 +172,9 @@ impl Trusted {
         });
         let memory = Memory { verified: time, seen, root, timestamp, snapshot };
         let path = |digest: &Sha256| self.files().join(digest.to_string());
-        let is_new =
-            |(digest, bytes): &(&Sha256, &Bytes)| plain::whole(&path(digest)).ok().as_deref() != Some(bytes);
+        let is_new = |(digest, bytes): &(&Sha256, &Bytes)| {
+            !kept.contains(*digest) && plain::whole(&path(digest)).ok().as_deref() != Some(bytes)
+        };
         let new: Vec<_> = files.iter().filter(is_new).collect();
         let is_same = |before: &State| Memory { verified: time, ..before.memory.clone() } == memory;
         if new.is_empty() && before.is_some_and(is_same) {

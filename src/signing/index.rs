@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::violation::{Violation, check_bytes};
+use super::violation::Violation;
 use crate::domain::channel::LineName;
 use crate::domain::line::Prefix;
-use crate::formats::manifest::{IndexEntry, LineIndex, ReleaseManifest};
+use crate::formats::manifest::{IndexEntry, IndexError, LineIndex, ReleaseManifest};
 use crate::formats::tuf::{Target, Targets, names};
 
 /// Where the role of a line lists the line's index. `None` if the role lists no releases: then there is
@@ -29,7 +29,7 @@ pub fn listed_index<'a>(
 }
 
 /// Reads the index of a line, and checks that it is the one that the line's role lists, and that it has an
-/// entry for each release that the role lists and no others. `raw` returns its bytes.
+/// entry for each release that the role lists and no others. `raw` returns its bytes, and `parse` reads them.
 ///
 /// # Errors
 /// When a client must refuse the line.
@@ -37,6 +37,7 @@ pub fn read_index<E: From<Violation>>(
     line: &LineName,
     prefix: Prefix,
     role: &Targets,
+    parse: impl FnOnce(&Target, &Bytes) -> Result<LineIndex, IndexError>,
     raw: impl FnOnce(&str, &Target) -> Result<Option<Bytes>, E>,
 ) -> Result<LineIndex, E> {
     let Some((name, listed)) = listed_index(line, prefix, role)? else {
@@ -44,8 +45,7 @@ pub fn read_index<E: From<Violation>>(
     };
     let path = names::target_path(&name, &listed.hashes.sha256);
     let raw = raw(&name, listed)?.ok_or_else(|| Violation::Missing { path: path.clone() })?;
-    check_bytes(&path, listed, &raw)?;
-    let index = LineIndex::parse(&raw).map_err(|source| Violation::Index { path: path.clone(), source })?;
+    let index = parse(listed, &raw).map_err(|source| Violation::Index { path: path.clone(), source })?;
     check_entries(line, &name, role, &index, path)?;
     Ok(index)
 }

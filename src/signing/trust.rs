@@ -10,7 +10,7 @@ use sha2::Digest;
 use super::continuity::check_next_root;
 use super::index::read_index;
 use super::signed::Signed;
-use super::violation::{Violation, read_signed};
+use super::violation::{Violation, check_bytes, read_signed};
 use crate::domain::channel::LineName;
 use crate::domain::line::Line;
 use crate::domain::payload::Sha256;
@@ -229,8 +229,13 @@ impl Trust {
                 .ok_or_else(|| Violation::NotDelegated { role: name.clone() })?;
             let prefix = names::prefix(&delegated.paths)
                 .ok_or_else(|| Violation::Path { role: name, path: delegated.paths.join(", ") })?;
-            let missing = || Violation::Missing { path: format!("trust/{}", names::index_file(line)) };
-            read_index(line, prefix, role, |_, _| index.raw.clone().map(Some).ok_or_else(missing))
+            let stored = |_: &str, listed: &Target| {
+                let path = format!("trust/{}", names::index_file(line));
+                let raw = index.raw.as_ref().ok_or_else(|| Violation::Missing { path: path.clone() })?;
+                check_bytes(&path, listed, raw)?;
+                Ok::<_, Violation>(Some(raw.clone()))
+            };
+            read_index(line, prefix, role, |_, raw| LineIndex::parse(raw), stored)
         };
         Some(index.read.get_or_init(read).as_ref())
     }

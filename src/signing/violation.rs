@@ -150,6 +150,19 @@ fn shown(version: Option<&Version>) -> String {
     version.map_or_else(|| "none".to_owned(), |version| format!("`{version}`"))
 }
 
+/// Like [`read_signed`], for bytes that were verified before, maybe with other keys.
+pub(super) fn read_again<T: DeserializeOwned>(
+    path: &str,
+    raw: Bytes,
+    authority: Authority<'_>,
+) -> Result<Signed<T>, Violation> {
+    match Signed::parse_again(&raw) {
+        Some(signed) if signed.verify(authority).is_ok() => Ok(signed),
+        // Others may have signed the document in a form that is not the canonical one.
+        _ => read_signed(path, raw, authority),
+    }
+}
+
 /// Reads a document and checks that enough keys of `authority` have signed it. Errors name it by `path`.
 pub(super) fn read_signed<T: DeserializeOwned>(
     path: &str,

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::page::{SIGNING, commands, done, sh};
 use crate::scene::{CHANNEL, Files, Scene};
 use crate::spawn::Server;
-use crate::thief::{Keys, Thief, own, sign, steal};
+use crate::thief::{INDEX, Keys, Thief, own, sign, steal};
 
 fn verify(folder: &Path, url: &str, root: &str) -> Output {
     sh(folder, &commands(SIGNING, "### By hand"), &[&format!("{url}/tuf"), root])
@@ -30,7 +30,7 @@ fn the_demo_is_verified_by_hand() {
     let server = Server::ready(folder.path(), &["--demo", "--catalog", &catalog, "--payloads", &payloads]);
     let url = format!("http://{}", server.address);
     let told = passes(folder.path(), &url, ".tidegate/demo/channels/trust/1.root.json");
-    assert!(told.contains("releases-1.8: 20 files") && told.contains("channels: 10 files"), "{told}");
+    assert!(told.contains("releases-1.8: 21 files") && told.contains("channels: 10 files"), "{told}");
 }
 
 /// What is served where two of three keepers sign root, one of whom came later, and two release keys.
@@ -68,6 +68,7 @@ fn thresholds_and_roots_are_verified_by_hand_and_every_changed_byte_is_found() {
         ".channels.json",
         ".channel.1.8-production.json",
         ".release.1.8.2.json",
+        ".release.1.8.index.json",
         ".payload.1.8.2.payload.json",
     ] {
         let (name, bytes) =
@@ -108,6 +109,13 @@ fn every_signature_counts_by_hand() {
         thief.put("releases-1.8", &both, release, sign(&document, &both));
         thief.seal(&online, None)
     };
+    let hidden = {
+        let mut thief = thief();
+        let mut index = thief.index();
+        index["releases"]["1.8.2"]["barrier"] = json!(true);
+        thief.put("releases-1.8", &both, INDEX, index.to_string().into_bytes());
+        thief.seal(&online, None)
+    };
     let outside = {
         let mut thief = thief();
         thief.put("channels", &online, "release.1.9.0.json", b"{}".to_vec());
@@ -135,6 +143,7 @@ fn every_signature_counts_by_hand() {
         (rerole("releases-1.8", one), "releases-1.8.json: signed by 1 keys, but 2 must sign"),
         (rerole("targets", &own()), "targets.json: signed by 0 keys, but 1 must sign"),
         (thief().seal(&own(), None), "timestamp.json: signed by 0 keys, but 1 must sign"),
+        (hidden, "its index differs from its manifests"),
         (misnamed, "release.1.8.2.json is not what its name says"),
         (outside, "channels.json may not list release.1.9.0.json"),
         (usurped, "next.json: signed by 1 keys, but 2 must sign"),

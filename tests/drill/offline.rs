@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::page::sh;
 use crate::scene::{CHANNEL, Files, Scene};
 use crate::spawn::Server;
-use crate::thief::{Keys, MOST, Thief, own, sign, signed, steal};
+use crate::thief::{INDEX, Keys, MOST, Thief, own, sign, signed, steal};
 
 const GOOD: &str = "update latest 1.8.2";
 const EVIL: &str = "update latest 1.8.9";
@@ -22,6 +22,10 @@ fn forge(mut thief: Thief, release: &Keys, online: &Keys, version: u64) -> Files
     manifest["version"] = json!("1.8.9");
     manifest["payloads"] = json!([{"file": "payload.json", "sha256": sha256, "size": size}]);
     let digest = thief.put("releases-1.8", release, "release.1.8.9.json", sign(&manifest, release));
+
+    let mut index = thief.index();
+    index["releases"]["1.8.9"] = index["releases"]["1.8.2"].clone();
+    thief.put("releases-1.8", release, INDEX, index.to_string().into_bytes());
 
     let name = format!("channel.{CHANNEL}.json");
     let mut channel = thief.target("channels", &name);
@@ -50,7 +54,7 @@ fn smuggle(scene: &Scene, version: &str) {
         tidegate release add "$1" --payload payload.json
         tidegate release sign --key vault/release.pem
         cp -r "payloads/$1" ../payloads/
-        cp channels/trust/releases-1.8.json ../channels/trust/
+        cp channels/trust/index-1.8.json channels/trust/releases-1.8.json ../channels/trust/
         cp "channels/1.8/$1.yaml" ../channels/1.8/"#;
     let output = sh(&scene.dir(), script, &[version]);
     assert!(output.status.success(), "{output:#?}");

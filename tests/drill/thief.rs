@@ -11,6 +11,9 @@ use crate::scene::Files;
 /// The highest version that has a canonical form.
 pub const MOST: u64 = (1 << 53) - 1;
 
+/// The target name of the line's index.
+pub const INDEX: &str = "release.1.8.index.json";
+
 /// What he serves, and where its versions stand.
 #[derive(Clone)]
 pub struct Thief {
@@ -84,6 +87,13 @@ impl Thief {
     pub fn target(&self, role: &str, name: &str) -> Value {
         let digest = self.role(role)["targets"][name]["hashes"]["sha256"].clone();
         signed(&self.files[&format!("tuf/targets/{}.{name}", digest.as_str().unwrap())])
+    }
+
+    /// What the index of the line says now. It has no signatures.
+    pub fn index(&self) -> Value {
+        let digest = self.role("releases-1.8")["targets"][INDEX]["hashes"]["sha256"].clone();
+        let bytes = &self.files[&format!("tuf/targets/{}.{INDEX}", digest.as_str().unwrap())];
+        serde_json::from_slice(bytes).unwrap()
     }
 
     /// Puts a target under a role, and gives its digest.

@@ -115,6 +115,16 @@ impl LineIndex {
     }
 }
 
+impl LineIndex {
+    /// Reads an index whose bytes were read strictly before.
+    ///
+    /// # Errors
+    /// When they are no index.
+    pub fn parse_again(raw: &[u8]) -> Result<Self, IndexError> {
+        Ok(serde_json::from_slice(raw).map_err(StrictError::Json)?)
+    }
+}
+
 impl IndexEntry {
     /// Creates a release from its entry. It has not entered any of the line's stages yet; `stages` is their
     /// number. What only its manifest has is missing, such as its payloads.

@@ -13,7 +13,7 @@ use crate::domain::channel::LineName;
 use crate::domain::line::Prefix;
 use crate::domain::version::Version;
 use crate::domain::{Time, rfc3339};
-use crate::formats::manifest::IndexEntry;
+use crate::formats::manifest::{IndexEntry, LineIndex};
 use crate::formats::tuf::{
     DelegatedRole, KeyId, MAX_SIGNED, RETIRED_LIFETIME, ROOT_LIFETIME, Root, Signers, Target, Targets, names,
 };
@@ -221,7 +221,11 @@ fn check_index(
             return Err(Refused::Listed { path, version: version.clone() });
         }
     }
-    let index = read_index(line, prefix, role, |_, _| Ok::<_, Violation>(work.index.clone()))?;
+    let stored = |_: &str, listed: &Target| match &work.index {
+        Some(raw) if Target::of(raw) == *listed => Ok::<_, Violation>(Some(raw.clone())),
+        Some(_) | None => Ok(None),
+    };
+    let index = read_index(line, prefix, role, |_, raw| LineIndex::parse(raw), stored)?;
     let known = before.and_then(|before| Some((before.line(line)?, before.index(line)?.ok()?)));
     for (version, entry) in &index.releases {
         let listed = role.targets.get(&names::release_target(version));

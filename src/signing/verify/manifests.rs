@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::Extent;
@@ -15,7 +16,7 @@ use crate::formats::tuf::names::{self, CHANNELS, TargetName};
 use crate::formats::tuf::{Target, Targets};
 use crate::signing::index::{check_entry, listed_index, read_index};
 use crate::signing::signed::Signed;
-use crate::signing::violation::{Violation, read_signed};
+use crate::signing::violation::Violation;
 
 impl<F: Files + ?Sized> Verifier<'_, F> {
     /// Reads the roles of lines and the targets within an extent, and checks the manifests against each
@@ -116,7 +117,10 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
     /// # Errors
     /// When there is none, or it is invalid.
     pub fn index(&self, top: &Verified, (line, role): (&LineName, &Targets)) -> Result<LineIndex, F::Error> {
-        read_index(line, line_prefix(top, line)?, role, |name, listed| self.target(name, listed))
+        let parse = |listed: &Target, raw: &Bytes| {
+            if self.files.was_verified(listed) { LineIndex::parse_again(raw) } else { LineIndex::parse(raw) }
+        };
+        read_index(line, line_prefix(top, line)?, role, parse, |name, listed| self.target(name, listed))
     }
 
     /// Reads the channel manifest that `channels` lists under this name.
@@ -189,7 +193,7 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
         let Some(raw) = self.target(name, listed)? else { return Ok(None) };
         let path = names::target_path(name, &listed.hashes.sha256);
         let (_, authority) = delegation(&top.targets, role)?;
-        let signed = read_signed(&path, raw, authority)?;
+        let signed = self.read_signed(&path, listed, raw, authority)?;
         Ok(Some((path, signed)))
     }
 }
