@@ -40,7 +40,7 @@ fn forge(mut thief: Thief, release: &Keys, online: &Keys, version: u64) -> Files
     offer["manifest"] = json!(digest);
     channel["releases"].as_array_mut().unwrap().push(offer);
     channel["latest"] = json!("1.8.9");
-    channel["version"] = json!(channel["version"].as_u64().unwrap() + 10);
+    channel["version"] = json!(channel["version"].as_u64().unwrap() + 10_000);
     thief.put("channels", online, &name, sign(&channel, online));
     thief.seal(online, None)
 }
@@ -83,8 +83,8 @@ fn a_stolen_release_key_signs_nothing_that_counts_once_the_keepers_changed_it() 
     warm.takes("clients go on", GOOD);
     scene.cluster("1.root.json").takes("a new one too", GOOD);
 
-    let role = scene.path("channels/trust/releases-1.8.json");
-    let good = fs::read(&role).unwrap();
+    let signed = ["index-1.8.json", "releases-1.8.json"].map(|file| scene.path("channels/trust").join(file));
+    let good = signed.each_ref().map(|path| fs::read(path).unwrap());
     smuggle(&scene, "1.8.10");
     scene.server().until_degraded(&["line_refused"], "releases-1.8.json");
     warm.takes("a refused line keeps what it has", GOOD);
@@ -96,7 +96,9 @@ fn a_stolen_release_key_signs_nothing_that_counts_once_the_keepers_changed_it() 
     other.refuses("on the network", "NotEnoughSignatures");
     scene.cluster("1.root.json").refuses("on the network", "NotEnoughSignatures");
     scene.network.given_back();
-    fs::write(&role, good).unwrap();
+    for (path, bytes) in signed.iter().zip(good) {
+        fs::write(path, bytes).unwrap();
+    }
     fs::remove_file(scene.path("channels/1.8/1.8.10.yaml")).unwrap();
     scene.server().until_degraded(&[], "");
     warm.takes("the end", GOOD);

@@ -21,7 +21,7 @@ fn withhold(served: Files, stolen: &Keys, version: Option<u64>) -> Files {
     let mut manifest = thief.target("channels", &name);
     manifest["latest"] = json!("1.8.1");
     manifest["releases"].as_array_mut().unwrap().pop();
-    manifest["version"] = json!(version.unwrap_or(manifest["version"].as_u64().unwrap() + 10));
+    manifest["version"] = json!(version.unwrap_or(manifest["version"].as_u64().unwrap() + 10_000));
     thief.put("channels", stolen, &name, sign(&manifest, stolen));
     if let Some(version) = version {
         thief.change("channels", stolen, |role| role["version"] = json!(version));

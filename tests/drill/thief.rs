@@ -115,7 +115,7 @@ impl Thief {
             self.files.insert(format!("tuf/metadata/{}.{name}.json", role["version"]), bytes);
             snapshot["meta"][format!("{name}.json")] = meta;
         }
-        let version = version.unwrap_or(snapshot["version"].as_u64().unwrap() + 10);
+        let version = version.unwrap_or(snapshot["version"].as_u64().unwrap() + 10_000);
         snapshot["version"] = json!(version);
         let bytes = sign(&snapshot, online);
         let mut timestamp = signed(&self.files["tuf/metadata/timestamp.json"]);
