@@ -73,8 +73,8 @@ enum Keys {
     None,
     /// They cannot be used, for this reason.
     Unusable(String),
-    /// The line's role, why it cannot be used, and who may sign it.
-    Role { role: Option<Bytes>, broken: Option<String>, signers: Option<Signers> },
+    /// The line's role and index, why the role cannot be used, and who may sign it.
+    Role { role: Option<Bytes>, index: Option<Bytes>, broken: Option<String>, signers: Option<Signers> },
 }
 
 impl Keys {
@@ -83,6 +83,7 @@ impl Keys {
             Ok(None) => Self::None,
             Ok(Some(trust)) => Self::Role {
                 role: trust.line(line).map(|role| role.raw().clone()),
+                index: trust.index_file(line).cloned(),
                 broken: trust.broken().get(line).map(ToString::to_string),
                 signers: trust.line_authority(line).map(Signers::of),
             },
