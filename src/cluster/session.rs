@@ -157,7 +157,7 @@ impl Files for Session {
         let mut had = self.had.borrow_mut();
         if let Some(bytes) = &file {
             had.size += bytes.len() as u64;
-            if let Some(listed) = listed.filter(|_| is_listed(bytes)) {
+            if let Some(listed) = listed.filter(|_| is_kept || is_listed(bytes)) {
                 had.listed.insert(listed.hashes.sha256, bytes.clone());
                 if is_kept {
                     had.kept.insert(listed.hashes.sha256);

@@ -34,8 +34,9 @@ pub trait Files {
     /// When the file cannot be read.
     fn get(&self, path: &str, listed: Option<&Target>) -> Result<Option<Bytes>, Self::Error>;
 
-    /// Whether the listed file is one that the reader has verified before, byte for byte. Then it need not be
-    /// read strictly again; its signatures are verified all the same, since keys may have changed.
+    /// Whether the file that [`get`](Self::get) returns for a listing has been compared with it, and was
+    /// verified before, byte for byte. Then it need not be read strictly again. Its signatures are verified all
+    /// the same, since keys may have changed.
     fn was_verified(&self, _listed: &Target) -> bool {
         false
     }
@@ -225,7 +226,9 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
 
     fn bytes_if_there(&self, path: &str, listed: Option<&Target>) -> Result<Option<Bytes>, F::Error> {
         let bytes = self.files.get(path, listed)?;
-        if let Some((bytes, listed)) = bytes.as_ref().zip(listed) {
+        if let Some((bytes, listed)) = bytes.as_ref().zip(listed)
+            && !self.files.was_verified(listed)
+        {
             check_bytes(path, listed, bytes)?;
         }
         Ok(bytes)
