@@ -171,11 +171,8 @@ impl Publication {
         let document = match TargetName::parse(name)? {
             // An alias has no manifest of its own.
             TargetName::Channel(name) => &self.parts.channel(&name)?.0.channel(&name)?.manifest.document,
-            TargetName::Index(prefix) => {
-                // A part that was never published has no prefix.
-                let parts = self.parts.with_prefix(&prefix).into_iter();
-                let mut indexes =
-                    parts.chain(self.parts.iter().map(|part| &**part)).filter_map(|part| part.index.as_ref());
+            TargetName::Index(_) => {
+                let mut indexes = self.parts.iter().filter_map(|part| part.index.as_ref());
                 indexes.find(|index| index.sha256 == sha256)?
             }
             TargetName::Release(version) => self.documents(&version)?.manifest.as_ref()?,
