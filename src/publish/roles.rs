@@ -126,10 +126,18 @@ pub(super) fn index_of(
     role: Option<&Served<Targets>>,
 ) -> Option<Arc<Document>> {
     let Inputs { trust, last, .. } = *inputs;
-    let before = last.and_then(|last| last.parts.line(line)?.index.as_ref());
+    let last = last.and_then(|last| last.parts.line(line));
+    let before = last.and_then(|last| last.index.as_ref());
     if trust.line(line).zip(role).is_none_or(|(own, role)| own.raw() != role.raw()) {
         return before.cloned();
     }
-    let raw = trust.index(line)?.ok().and_then(|_| trust.index_file(line))?;
+    let raw = trust.index_file(line)?;
+    let is_same_role =
+        last.and_then(|last| last.role.as_ref()).zip(role).is_some_and(|(a, b)| a.raw() == b.raw());
+    // What was published with this role need not be read again.
+    if let Some(before) = before.filter(|before| is_same_role && before.identity == *raw) {
+        return Some(Arc::clone(before));
+    }
+    trust.index(line)?.ok()?;
     Some(Document::reusing(before, raw.clone()))
 }

@@ -2,6 +2,7 @@
 
 mod alone;
 mod as_published;
+mod index;
 mod restored;
 mod shared;
 mod waiting;
