@@ -39,7 +39,9 @@ fn a_line_that_an_older_version_signed_is_refused_until_release_keys_sign_its_in
     let mut world = world(now);
     let good = world.files.clone();
     world.files.remove("index-1.8.json");
-    world.resign(resigned(&world, |role| drop(role.targets.remove(INDEX).unwrap())));
+    world.resign(resigned(&world, |role| {
+        role.targets.remove(INDEX).unwrap();
+    }));
     let unsigned = world.catalog();
     let why = unsigned.release(&v("1.8.4")).unwrap().1.evidence.manifest.clone();
     let ManifestState::Invalid(why) = why else { panic!("{why:?}") };
@@ -67,7 +69,9 @@ fn a_line_whose_index_is_gone_or_changed_keeps_its_last_documents() {
         Box::new(|world| drop(world.files.insert("index-1.8.json".to_owned(), changed.clone()))),
         Box::new(|world| {
             let listed = crate::formats::tuf::Target::of(&changed);
-            let files = resigned(world, |role| drop(role.targets.insert(INDEX.to_owned(), listed)));
+            let files = resigned(world, |role| {
+                role.targets.insert(INDEX.to_owned(), listed);
+            });
             world.files.insert("index-1.8.json".to_owned(), changed.clone());
             world.resign(files);
         }),
