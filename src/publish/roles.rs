@@ -128,16 +128,15 @@ pub(super) fn index_of(
     let Inputs { trust, last, .. } = *inputs;
     let last = last.and_then(|last| last.parts.line(line));
     let before = last.and_then(|last| last.index.as_ref());
-    if trust.line(line).zip(role).is_none_or(|(own, role)| own.raw() != role.raw()) {
-        return before.cloned();
-    }
-    let raw = trust.index_file(line)?;
-    let is_same_role =
-        last.and_then(|last| last.role.as_ref()).zip(role).is_some_and(|(a, b)| a.raw() == b.raw());
-    // What was published with this role need not be read again.
-    if let Some(before) = before.filter(|before| is_same_role && before.identity == *raw) {
+    let is_same = |one: &Served<Targets>| role.is_some_and(|role| role.raw() == one.raw());
+    // The role names its index by digest, so the index that was published with it is still the right one,
+    // whatever has become of the file.
+    if let Some(before) = before.filter(|_| last.and_then(|last| last.role.as_ref()).is_some_and(is_same)) {
         return Some(Arc::clone(before));
     }
-    trust.index(line)?.ok()?;
+    if trust.line(line).zip(role).is_none_or(|(own, role)| own.raw() != role.raw()) {
+        return None;
+    }
+    let raw = trust.index(line)?.ok().and_then(|_| trust.index_file(line))?;
     Some(Document::reusing(before, raw.clone()))
 }
