@@ -345,7 +345,7 @@ impl<'a> Views<'a> {
 
     /// The advice for a release of the line `own` if the cluster's channel is of a line beyond `after`, the
     /// next line on the upgrade path. It is the same for all such channels, except for the release that
-    /// their lines can be [entered from](Advice::entered_from).
+    /// their lines can be entered from.
     pub fn beyond(&self, own: &'a Line, after: &'a Line, current: &'a Release) -> Advice<'a> {
         self.on_the_way(own, after, current, true)
     }

@@ -7,7 +7,7 @@
 //! 32 bytes    SHA-256 of everything before
 //! ```
 //!
-//! Serde derives the index from [`Publication`](super::Publication), so a new field there is stored too.
+//! Serde derives the index from [`Publication`], so a new field there is stored too.
 //! In the index, a document is only a number. Serde passes no context to the values that it writes or
 //! reads, so a thread-local holds the documents for these numbers.
 

@@ -5,12 +5,12 @@
 //!
 //! | the channel's line is | where the answer is | what it is made from |
 //! |---|---|---|
-//! | the cluster's own | [`ChannelUpdates::own`], [`unknown`](ChannelUpdates::unknown) | the line, and the stages of the first line that follows it |
-//! | the next one on the cluster's way | [`ChannelUpdates::before`] | the line, and the one that it follows |
-//! | further on | [`LineUpdates::beyond`] of the next line on the way, a template | that line, and the one that it follows |
-//! | an earlier one, or not on the way | [`LineUpdates::yanked`] and [`stay`](LineUpdates::stay) of the cluster's line, templates | that line |
+//! | the cluster's own | `own` and `unknown` in [`ChannelUpdates`] | the line, and the stages of the first line that follows it |
+//! | the next one on the cluster's way | `before` in [`ChannelUpdates`] | the line, and the one that it follows |
+//! | further on | `beyond` in the [`LineUpdates`] of the next line on the way, a template | that line, and the one that it follows |
+//! | an earlier one, or not on the way | `yanked` and `stay` in the [`LineUpdates`] of the cluster's line, templates | that line |
 //!
-//! A [template](template::Template) has holes for what belongs to the channel, and is filled in when it is
+//! A [template](Template) has holes for what belongs to the channel, and is filled in when it is
 //! asked for. So the work for a publication grows with the number of releases, and not with the number of
 //! pairs of lines. It also means that a change of one line changes the answers of that line, of the line
 //! that it follows, and of the lines that follow it, and no others.
@@ -81,7 +81,7 @@ pub struct LineUpdates {
 /// Two templates of one advice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variants {
-    /// For a channel whose line can be entered from somewhere: in [`LineUpdates::beyond`] from a release above
+    /// For a channel whose line can be entered from somewhere: in `LineUpdates::beyond` from a release above
     /// the cluster's version, in [`LineUpdates::stay`] from another line.
     pub(crate) open: u32,
     /// For any other channel.

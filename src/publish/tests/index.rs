@@ -58,12 +58,14 @@ fn a_line_that_an_older_version_signed_is_refused_until_release_keys_sign_its_in
     assert_eq!(world.files["index-1.8.json"], good["index-1.8.json"]);
 }
 
+/// What is done to the files of a line.
+type Harm<'h> = Box<dyn Fn(&mut World) + 'h>;
+
 #[test]
 fn a_line_whose_index_is_gone_or_changed_keeps_its_last_documents() {
     let now = t("2018-01-01");
     let later = now + TimeDelta::hours(1);
     let changed = Bytes::from_static(br#"{"_type":"index","format":1,"line":"1.8","releases":{}}"#);
-    type Harm<'h> = Box<dyn Fn(&mut World) + 'h>;
     let harms: [Harm<'_>; 3] = [
         Box::new(|world| drop(world.files.remove("index-1.8.json"))),
         Box::new(|world| drop(world.files.insert("index-1.8.json".to_owned(), changed.clone()))),
