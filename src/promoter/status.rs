@@ -33,8 +33,7 @@ pub struct Shared {
     pub unasked: ArcSwapOption<String>,
     /// The time that the promoter decides and signs by. A mirror has none.
     pub time: ArcSwapOption<Judged>,
-    /// Set once the process must stop. Work that takes long looks at it and gives up, leaving nothing
-    /// half-written.
+    /// Set once the process must stop. No publication is begun after that.
     pub stopping: AtomicBool,
 }
 

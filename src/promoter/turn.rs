@@ -1,6 +1,7 @@
 //! The work of a turn: decide, commit, publish and swap.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::promote::{Next, Run};
 use super::reading::Read;
@@ -65,6 +66,10 @@ impl Promoter {
         let (mut now, mut run) = (at, Run::default());
         let (mut reserved, mut withheld) = (None, None);
         let (turned, goes_on) = loop {
+            // Everything that is due is found again at the next start.
+            if self.shared.stopping.load(Ordering::Relaxed) {
+                return;
+            }
             let Some(read) = self.read.as_ref() else { return self.fail(degraded) };
             let machine = self.clock.now();
             let payloads = &*self.setup.payloads;

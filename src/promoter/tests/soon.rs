@@ -46,3 +46,19 @@ fn versions_do_not_run_ahead_of_the_clock_however_fast_changes_come() {
     place.settle(&mut promoter);
     assert_eq!(degraded(&shared), []);
 }
+
+#[test]
+fn a_server_that_stops_begins_no_publication_and_the_next_start_makes_it() {
+    let place = Place::with(&["1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    let before = version(&shared);
+    shared.stopping.store(true, std::sync::atomic::Ordering::Relaxed);
+    paused(&place, "late");
+    place.settle(&mut promoter);
+    assert_eq!(version(&shared), before);
+    drop(promoter);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    assert!(version(&shared) > before);
+}
