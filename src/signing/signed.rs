@@ -102,6 +102,18 @@ struct Envelope<'a> {
     signatures: Vec<Signature>,
 }
 
+impl<'a> Envelope<'a> {
+    /// Reads an envelope, in which no key may sign twice.
+    fn read(raw: &'a [u8]) -> Result<Self, ParseError> {
+        let envelope: Self = serde_json::from_slice(raw).map_err(ParseError::Envelope)?;
+        let mut keyids = BTreeSet::new();
+        match envelope.signatures.iter().find(|signature| !keyids.insert(signature.keyid)) {
+            Some(twice) => Err(ParseError::SignsTwice(twice.keyid)),
+            None => Ok(envelope),
+        }
+    }
+}
+
 impl<T: DeserializeOwned> Signed<T> {
     /// Reads a document strictly: no duplicate keys, no floating point numbers, ASCII only. Does not
     /// verify the signatures.
@@ -109,12 +121,7 @@ impl<T: DeserializeOwned> Signed<T> {
     /// # Errors
     /// When the bytes are not a signed document in this form.
     pub fn parse(raw: Bytes) -> Result<Self, ParseError> {
-        let Envelope { signed: text, signatures } =
-            serde_json::from_slice(&raw).map_err(ParseError::Envelope)?;
-        let mut keyids = BTreeSet::new();
-        if let Some(twice) = signatures.iter().find(|signature| !keyids.insert(signature.keyid)) {
-            return Err(ParseError::SignsTwice(twice.keyid));
-        }
+        let Envelope { signed: text, signatures } = Envelope::read(&raw)?;
         let (signed, canonical) = read::<T>(text.get().as_bytes()).map_err(ParseError::Signed)?;
         let text = text.get().as_bytes();
         let message = if text == canonical { raw.slice_ref(text) } else { canonical.into() };
@@ -125,7 +132,7 @@ impl<T: DeserializeOwned> Signed<T> {
     /// `signed` may not be in its canonical form, which is what signatures cover. Does not verify the
     /// signatures.
     pub fn parse_again(raw: &Bytes) -> Option<Self> {
-        let Envelope { signed: text, signatures } = serde_json::from_slice(raw).ok()?;
+        let Envelope { signed: text, signatures } = Envelope::read(raw).ok()?;
         let signed = serde_json::from_str(text.get()).ok()?;
         let message = raw.slice_ref(text.get().as_bytes());
         Some(Self { signed: Arc::new(signed), signatures, raw: raw.clone(), message })
@@ -226,13 +233,14 @@ impl<T> Signed<T> {
     /// # Errors
     /// When too few trusted keys have signed the document, or one of their signatures is invalid.
     pub fn verify(&self, authority: Authority<'_>) -> Result<&T, SignatureError> {
-        let mut valid = 0;
+        let mut signers = BTreeSet::new();
         for (keyid, is_valid) in self.checked_signatures(authority) {
             if !is_valid {
                 return Err(SignatureError::Wrong(keyid));
             }
-            valid += 1;
+            signers.insert(keyid);
         }
+        let valid = signers.len() as u64;
         if valid < authority.threshold.max(1) {
             return Err(SignatureError::Threshold { valid, threshold: authority.threshold });
         }

@@ -59,6 +59,17 @@ fn a_threshold_counts_distinct_trusted_keys() {
 }
 
 #[test]
+fn a_document_that_a_key_signs_twice_is_not_read_whether_or_not_it_was_before() {
+    let once = String::from_utf8(signed(&[1]).raw().to_vec()).unwrap();
+    let start = once.find('[').unwrap() + 1;
+    let end = once.find(']').unwrap();
+    let twice = Bytes::from(format!("{}{},{}", &once[..start], &once[start..end], &once[start..]));
+    assert!(matches!(Signed::<Value>::parse(twice.clone()), Err(ParseError::SignsTwice(_))));
+    assert!(Signed::<Value>::parse_again(&twice).is_none());
+    assert!(Signed::<Value>::parse_again(&once.into()).is_some());
+}
+
+#[test]
 fn a_signature_holds_for_its_bytes_only() {
     let (known, ids) = (keys(&[1]), ids(&[1]));
     let authority = Authority { keys: &known, keyids: &ids, threshold: 1 };

@@ -49,6 +49,8 @@ pub(super) struct FolderWatch {
     unsettled: bool,
     /// Whether all that had changed when somebody last looked was whole.
     is_ready: bool,
+    /// Whether a read met a file that is being written in place, which must be still before the next one.
+    in_place: bool,
 }
 
 /// Fingerprints of the stamps of files. They are cheap to take, because only folders are opened.
@@ -101,6 +103,7 @@ impl FolderWatch {
             git: None,
             unsettled: false,
             is_ready: false,
+            in_place: false,
         }
     }
 
@@ -306,6 +309,7 @@ impl Watch for FolderWatch {
     fn look(&mut self, now: Duration, thorough: bool) -> Result<News, ReadError> {
         let is_first = self.quiet.read.is_none();
         let is_whole = is_first || self.hear(thorough)?;
+        let is_whole = !std::mem::take(&mut self.in_place) && is_whole;
         let scan = self.scan(is_whole);
         let news = self.quiet.look(&scan, now);
         // The first read does not wait for the folder to settle.
@@ -334,6 +338,7 @@ impl Watch for FolderWatch {
             }
             // What is being written may be half-written.
             if !is_whole && !self.unsettled {
+                self.in_place = true;
                 break;
             }
         }

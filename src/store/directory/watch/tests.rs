@@ -230,6 +230,8 @@ fn a_file_that_is_written_while_another_is_read_is_not_read_half() {
     watched.in_place("channels/1.7/line.yaml", "format: 1\nli");
     let now = "2200-01-01T00:00:00Z".parse().unwrap();
     assert!(matches!(watched.watch.read(now), Err(ReadError::Changing(_))));
+    // Whoever writes it pauses for a moment.
+    assert!(matches!(watched.look(), News::Settling(_)));
     watched.in_place("channels/1.7/line.yaml", "format: 1\nline: \"1.7\"\n");
     watched.is_read_later();
 }
