@@ -118,8 +118,8 @@ pub(super) fn of_line(inputs: &Inputs<'_>, line: &LineName) -> Result<Option<Ser
     }
 }
 
-/// The index that a line's role lists: the catalog's if the role is, otherwise the one that was published
-/// with it. `None` if there is none that can be used; then no release of the line counts as signed.
+/// The index that a line's role lists: the catalog's if the role is the catalog's, otherwise the one that was
+/// published with the role. `None` if it is missing or invalid. Then no release of the line counts as signed.
 pub(super) fn index_of(
     inputs: &Inputs<'_>,
     line: &LineName,

@@ -1,7 +1,7 @@
 //! The answers to clusters, computed once for every version that a cluster may run.
 //!
 //! An answer depends on two lines: the one of the cluster's version, and the one of the channel that it
-//! follows. There may be many pairs of lines, but most of what is said about a pair is said by one of them:
+//! follows. There may be many pairs of lines, but most of an answer depends on only one of the two:
 //!
 //! | the channel's line is | where the answer is | what it is made from |
 //! |---|---|---|

@@ -14,7 +14,7 @@ fn shared<'a>(next: &'a Publication, last: &Publication) -> Vec<&'a str> {
     next.parts.iter().filter(is_shared).map(|part| part.line.as_str()).collect()
 }
 
-/// As it would be after a restart, with nothing known of what its parts were made from.
+/// A publication as it is after a restart: the sources of its parts are unknown.
 fn stored(publication: &Publication) -> Publication {
     let mut stored = publication.clone();
     stored.sources.clear();

@@ -115,7 +115,7 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
     /// Reads the index that a line's role lists.
     ///
     /// # Errors
-    /// When there is none, or it is invalid.
+    /// When the role lists no index, or the index is invalid.
     pub fn index(&self, top: &Verified, (line, role): (&LineName, &Targets)) -> Result<LineIndex, F::Error> {
         let parse = |listed: &Target, raw: &Bytes| {
             if self.files.was_verified(listed) { LineIndex::parse_again(raw) } else { LineIndex::parse(raw) }

@@ -240,7 +240,7 @@ impl Listing {
         let stamp = match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => Ok(Stamp::of(&metadata)),
             Ok(_) => Err(Unusable::NOT_A_FILE),
-            // There is none, or the entry is a file.
+            // The file does not exist, or the entry is not a folder.
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return,
             Err(e) => Err(Unusable::entry(&e)),
         };

@@ -292,7 +292,7 @@ impl FolderWatch {
 }
 
 impl FolderWatch {
-    /// Makes a snapshot of what was read. Whatever changes after that is new.
+    /// Makes a snapshot of what was read. The next look reports every change after it.
     fn read_now(&mut self, cache: &mut Cache, unsettled: bool) -> Snapshot {
         let scan = self.scan(false);
         self.quiet.done(&scan, unsettled);

@@ -89,7 +89,7 @@ impl Notices {
             self.kernel = None;
             self.report(&error);
         } else if is_told_of(payloads) {
-            // Without it, the payload folder is scanned.
+            // Without it, a new payload folder is found only by a thorough look.
             let added = payloads.canonicalize().and_then(|folder| self.add(&folder, Place::Payloads));
             self.has_payloads = added.is_ok();
         }

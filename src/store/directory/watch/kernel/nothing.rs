@@ -10,7 +10,7 @@ pub(in crate::store::directory::watch) const fn is_told_of(_folder: &Path) -> bo
     false
 }
 
-/// There is none.
+/// This system has no notifications, so no value of this type exists.
 #[derive(Debug)]
 pub(in crate::store::directory::watch) enum Kernel {}
 
