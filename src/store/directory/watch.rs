@@ -142,7 +142,10 @@ impl FolderWatch {
         } else {
             // Nobody tells of each write to a payload.
             let arriving = self.changed.iter().flatten().filter(|part| matches!(part, Part::Payloads(_)));
-            let parts = told.parts.keys().chain(&self.unheard).chain(arriving).cloned().collect();
+            let mut parts = told.parts.keys().chain(&self.unheard).chain(arriving).cloned().collect();
+            if !self.notices.hears_of_payloads() {
+                self.add_payloads(&mut parts);
+            }
             self.survey(Some(&parts), None)?
         };
         if thorough && self.notices.is_on() {
@@ -182,6 +185,13 @@ impl FolderWatch {
         }
     }
 
+    /// Adds what is in the payload folder, and what shows whether that can be read.
+    fn add_payloads(&self, parts: &mut BTreeSet<Part>) {
+        let items = fs::read_dir(&self.directory.payloads).into_iter().flatten().flatten();
+        parts.extend(items.map(|item| Part::Payloads(item.file_name().into())));
+        parts.insert(Part::Payloads(OsStr::new(EVERY).into()));
+    }
+
     /// Lists some parts, or all, and notes what has changed. Their folders are watched before, so that nothing is
     /// missed in between. Returns the parts that look different than before, and whether catalog files do. `keep` gets
     /// the listed files.
@@ -193,7 +203,8 @@ impl FolderWatch {
         let Directory { catalog, payloads, .. } = &*Arc::clone(&self.directory);
         let failed = |source| unreadable_folder(catalog, source);
         let root = catalog.canonicalize().map_err(failed)?;
-        let (mut all, mut no_payloads) = (BTreeSet::new(), None);
+        let no_payloads = present(fs::read_dir(payloads)).err();
+        let mut all = BTreeSet::new();
         if parts.is_none() {
             for item in fs::read_dir(catalog).map_err(failed)? {
                 let name = item.map_err(failed)?.file_name();
@@ -201,13 +212,7 @@ impl FolderWatch {
                     all.insert(Part::Catalog(name.into()));
                 }
             }
-            match present(fs::read_dir(payloads)) {
-                Ok(items) => all.extend(
-                    items.into_iter().flatten().flatten().map(|item| Part::Payloads(item.file_name().into())),
-                ),
-                Err(error) => no_payloads = Some(error),
-            }
-            all.insert(Part::Payloads(OsStr::new(EVERY).into()));
+            self.add_payloads(&mut all);
             all.extend(self.parts.keys().cloned());
         }
         let mut differing = BTreeMap::new();

@@ -89,7 +89,6 @@ impl Notices {
             self.kernel = None;
             self.report(&error);
         } else if is_told_of(payloads) {
-            // Without it, a new payload folder is found only by a thorough look.
             let added = payloads.canonicalize().and_then(|folder| self.add(&folder, Place::Payloads));
             self.has_payloads = added.is_ok();
         }
@@ -108,6 +107,11 @@ impl Notices {
     /// Watches git's folder, only to be woken when git is done.
     pub fn watch_git(&mut self, folder: &Path) {
         let _ = self.add(folder, Place::Git);
+    }
+
+    /// Whether the kernel tells of changes in the payload folder.
+    pub const fn hears_of_payloads(&self) -> bool {
+        self.has_payloads
     }
 
     /// Whether it is told of a part that appears.

@@ -128,6 +128,10 @@ impl Watched {
         self.folder.path().join(path)
     }
 
+    fn create(&self, folder: &str) {
+        fs::create_dir_all(self.path(folder)).unwrap();
+    }
+
     /// Writes a file as people do.
     fn in_place(&self, path: &str, text: &str) {
         fs::write(self.path(path), text).unwrap();
@@ -308,8 +312,17 @@ fn folders_for_which_no_watch_is_left_are_scanned_at_each_look() {
             watched.in_place(path, text);
             watched.is_read_later();
         }
-        watched.in_place("payloads/1.8.1/payload.json", "{}");
-        assert!(matches!(watched.look(), News::Arriving(_)), "{most}");
+        for version in ["1.8.1", "1.8.2"] {
+            watched.create(&format!("payloads/{version}"));
+            watched.in_place(&format!("payloads/{version}/payload.json"), "{}");
+            assert!(matches!(watched.look(), News::Arriving(_)), "{most}");
+            watched.pass(3000);
+            watched.is_read_at_once();
+        }
+        watched.in_place("payloads/1.8.2/release.json", "{}");
+        watched.is_read_later();
+        fs::remove_dir_all(watched.path("payloads/1.8.1")).unwrap();
+        watched.is_read_later();
     }
 }
 
