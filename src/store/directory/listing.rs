@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -68,8 +69,9 @@ pub(super) struct Listing {
     pub wanted: Option<Wanted>,
     /// The folders inside the listed ones, which no link leads to.
     pub folders: Vec<PathBuf>,
-    /// Whether something in it is a link.
-    pub has_links: bool,
+    /// Whether something in it has another name, through which it may change: it is a link, or a file with several
+    /// names.
+    pub has_other_names: bool,
 }
 
 /// The lines that are listed with their releases. Of the others, only their own files are listed, which the rules
@@ -185,7 +187,7 @@ impl Listing {
         }
         let key = if name.is_empty() { own.to_owned() } else { format!("{name}/{own}") };
         let is_link = metadata.as_ref().is_ok_and(Metadata::is_symlink);
-        self.has_links |= is_link;
+        self.has_other_names |= is_link;
         let metadata = match inside(root, &path, metadata) {
             Ok(metadata) => metadata,
             Err(Outside::Gone) => return,
@@ -215,6 +217,7 @@ impl Listing {
             }
             return;
         }
+        self.has_other_names |= metadata.nlink() > 1;
         let kind = if key.starts_with("trust/") { Kind::Trust } else { Kind::Catalog };
         if kind == Kind::Catalog && is_ignored(&key) {
             return self.add(key, path, Kind::Ignored, Ok(Stamp::NONE));
@@ -238,7 +241,10 @@ impl Listing {
     pub fn manifest(&mut self, folder: &Path, name: &OsStr) {
         let path = folder.join("release.json");
         let stamp = match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_file() => Ok(Stamp::of(&metadata)),
+            Ok(metadata) if metadata.is_file() => {
+                self.has_other_names |= metadata.nlink() > 1;
+                Ok(Stamp::of(&metadata))
+            }
             Ok(_) => Err(Unusable::NOT_A_FILE),
             // The file does not exist, or the entry is not a folder.
             Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return,

@@ -23,6 +23,7 @@ use crate::domain::Time;
 use crate::store::durable::present;
 use crate::store::port::{EVERY, News, ReadError, Snapshot, Wake, Watch};
 use crate::store::stamp::Stamp;
+use kernel::Mount;
 use notices::Notices;
 use quiet::{Quiet, Scan};
 
@@ -71,15 +72,32 @@ impl Known {
     }
 }
 
-/// The devices and inodes of the catalog folder and the payload folder. If they change, other folders have got their
-/// names, for example because somebody has pointed a link to another place.
+/// What the catalog folder and the payload folder are. If this changes, other folders or files have got their names,
+/// for example because somebody has pointed a link to another place.
 #[derive(Debug, PartialEq, Eq)]
-struct Folders([Option<(u64, u64)>; 2]);
+struct Folders {
+    /// Their devices and inodes.
+    identities: [Option<(u64, u64)>; 2],
+    /// What is mounted in them, by the parts that contain it.
+    mounts: BTreeMap<Part, BTreeSet<Mount>>,
+}
 
 impl Folders {
     fn of(directory: &Directory) -> Self {
+        let Directory { catalog, payloads, .. } = directory;
         let identity = |folder: &Path| fs::metadata(folder).ok().map(|found| (found.dev(), found.ino()));
-        Self([identity(&directory.catalog), identity(&directory.payloads)])
+        let mut mounts: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        let all = kernel::mounts();
+        for (folder, part) in [(catalog, Part::Catalog as fn(_) -> _), (payloads, Part::Payloads)] {
+            let Ok(folder) = folder.canonicalize() else { continue };
+            for mount in &all {
+                if let Some(first) = mount.path.strip_prefix(&folder).ok().and_then(|path| path.iter().next())
+                {
+                    mounts.entry(part(first.into())).or_default().insert(mount.clone());
+                }
+            }
+        }
+        Self { identities: [identity(catalog), identity(payloads)], mounts }
     }
 }
 
@@ -260,14 +278,15 @@ impl FolderWatch {
             listing = Listing::of(part, path, root);
         }
         let mut known = Known { catalog: listing.fingerprint(), payloads: 0 };
-        let mut has_links = listing.has_links;
+        let is_mounted = self.folders.as_ref().is_some_and(|folders| folders.mounts.contains_key(part));
+        let mut has_other_names = is_mounted || listing.has_other_names;
         if let Part::Payloads(_) = part {
-            let links;
-            (known.payloads, links) = payload_stamps(path);
-            has_links |= links;
+            let others;
+            (known.payloads, others) = payload_stamps(path);
+            has_other_names |= others;
         }
-        // Where a link leads, nobody listens.
-        if is_heard && !has_links {
+        // The kernel tells only the folder through which a file was changed.
+        if is_heard && !has_other_names {
             self.unheard.remove(part);
         } else {
             self.unheard.insert(part.clone());
@@ -354,26 +373,27 @@ impl Watch for FolderWatch {
     }
 }
 
-/// Returns a fingerprint of the stamps of a payload folder and of the files in it, and whether any is a link. A wrong
-/// payload may be fixed in place, which the stamp of its folder does not show.
+/// Returns a fingerprint of the stamps of a payload folder and of the files in it, and whether any has another name. A
+/// wrong payload may be fixed in place, which the stamp of its folder does not show.
 fn payload_stamps(folder: &Path) -> (u64, bool) {
     let Ok(own) = fs::symlink_metadata(folder) else { return (0, false) };
-    let mut has_links = own.is_symlink();
+    let mut has_other_names = own.is_symlink();
     // The hashes are added up, so that the order in which a folder lists its files does not matter.
     let mut stamps = hash(&(folder, Stamp::of(&own)));
     // A folder that cannot be read is reported as a fault of its release.
     for file in fs::read_dir(folder).into_iter().flatten().flatten() {
-        has_links |= file.file_type().is_ok_and(|kind| kind.is_symlink());
+        has_other_names |= file.file_type().is_ok_and(|kind| kind.is_symlink());
         let file = file.path();
         // Links are followed, because their targets are served. A file without metadata is a fault of its release,
         // too. The signed manifest is covered by the fingerprint of the catalog.
         if !file.ends_with("release.json")
             && let Ok(metadata) = fs::metadata(&file)
         {
+            has_other_names |= metadata.is_file() && metadata.nlink() > 1;
             stamps = stamps.wrapping_add(hash(&(&file, Stamp::of(&metadata))));
         }
     }
-    (stamps, has_links)
+    (stamps, has_other_names)
 }
 
 #[cfg(test)]

@@ -4,15 +4,22 @@
 mod inotify;
 
 #[cfg(target_os = "linux")]
-pub(super) use inotify::{Kernel, is_told_of};
+mod mounts;
+
+#[cfg(target_os = "linux")]
+pub(super) use {
+    inotify::{Kernel, is_told_of},
+    mounts::mounts,
+};
 
 #[cfg(not(target_os = "linux"))]
 mod nothing;
 
 #[cfg(not(target_os = "linux"))]
-pub(super) use nothing::{Kernel, is_told_of};
+pub(super) use nothing::{Kernel, is_told_of, mounts};
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// The number of a watched folder.
 pub(super) type Number = i32;
@@ -25,6 +32,14 @@ pub(super) struct Event {
     pub name: Option<OsString>,
     pub is_folder: bool,
     pub what: What,
+}
+
+/// A file or folder that is mounted somewhere.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Mount {
+    /// No other mount has it at the same time.
+    pub id: u64,
+    pub path: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
