@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -133,11 +134,11 @@ impl Notices {
         match self.add(folder, Place::In(part.clone())) {
             Ok(()) => true,
             Err(error) => {
-                let is_none = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind());
-                if !is_none {
+                let is_folder = fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir());
+                if is_folder {
                     self.report(&error);
                 }
-                is_none
+                !is_folder
             }
         }
     }
