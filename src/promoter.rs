@@ -263,6 +263,10 @@ impl Promoter {
     fn reread(&mut self, at: Time) -> bool {
         let Some(snapshot) = self.watching.read(&*self.clock) else { return false };
         let (read, memory) = self.take(snapshot, at);
+        // Of a catalog that is changing, only stops count.
+        if self.watching.is_unsettled() && self.read.is_some() && memory == self.memory {
+            return false;
+        }
         if memory != self.memory {
             self.is_stored = remember(&*self.setup.state, &memory);
             self.memory = memory;

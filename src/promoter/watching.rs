@@ -32,10 +32,7 @@ pub(super) struct Watching {
     /// When to do so thoroughly.
     thorough: Duration,
     newest: Newest,
-    /// Why nothing may be decided by the catalog as it was last read, except for its stops.
-    unsettled: Option<String>,
-    /// The same for what is read next.
-    unsettled_next: Option<String>,
+    is_unsettled: bool,
 }
 
 /// What is known about the catalog's newest state.
@@ -64,8 +61,7 @@ impl Watching {
             next: Duration::ZERO,
             thorough: Duration::ZERO,
             newest: Newest::Read,
-            unsettled: None,
-            unsettled_next: None,
+            is_unsettled: false,
         }
     }
 
@@ -89,7 +85,7 @@ impl Watching {
 
     /// Whether the catalog was last read although it was changing. Then it is good for stops only.
     pub const fn is_unsettled(&self) -> bool {
-        self.unsettled.is_some()
+        self.is_unsettled
     }
 
     /// Looks for changes, if it is time to do so.
@@ -116,13 +112,9 @@ impl Watching {
             }
         };
         match news {
-            News::Ready => {
-                self.unsettled_next = None;
-                return Look::Ready;
-            }
+            News::Ready => return Look::Ready,
             News::Unsettled(why) => {
                 self.wait(start, &why);
-                self.unsettled_next = Some(why);
                 return Look::Ready;
             }
             News::Nothing => self.newest = Newest::Read,
@@ -143,11 +135,11 @@ impl Watching {
     pub fn read(&mut self, clock: &dyn Clock) -> Option<Snapshot> {
         match self.watch.read(clock.now()) {
             Ok(snapshot) => {
-                self.unsettled.clone_from(&self.unsettled_next);
-                match self.unsettled.clone() {
-                    Some(why) => self.wait(clock.monotonic(), &why),
+                match &snapshot.unsettled {
+                    Some(why) => self.wait(clock.monotonic(), why),
                     None => self.newest = Newest::Read,
                 }
+                self.is_unsettled = snapshot.unsettled.is_some();
                 return Some(snapshot);
             }
             Err(error @ (ReadError::Changing(_) | ReadError::Busy(_))) => {

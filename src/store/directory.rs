@@ -103,12 +103,12 @@ impl Directory {
             // The files are consistent with each other only if none has changed since the listing.
             let again = self.list(cache, now)?;
             if whole && again.files == listing.files {
-                listing.retain(&mut cache.files, None);
+                listing.retain(&mut cache.files, None, |_| false);
                 return Ok((snapshot(cache, &self.catalog), listing));
             }
             listing = again;
         }
-        listing.retain(&mut cache.files, None);
+        listing.retain(&mut cache.files, None, |_| false);
         if whatever { Ok((snapshot(cache, &self.catalog), listing)) } else { Err(changing(&self.catalog)) }
     }
 
@@ -263,7 +263,8 @@ fn snapshot(cache: &mut Cache, catalog: &Path) -> Snapshot {
             Err(why) => drop(unread_roles.insert(name.to_owned(), why)),
         }
     }
-    Snapshot { revision, reading, trust, unread_roles, manifests: cache.files.manifests(), touched: None }
+    let manifests = cache.files.manifests();
+    Snapshot { revision, reading, trust, unread_roles, manifests, touched: None, unsettled: None }
 }
 
 /// Returns the name of a signed document from its path: a role's file name, or the version of a manifest.

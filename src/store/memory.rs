@@ -115,6 +115,7 @@ impl CatalogStore for MemoryCatalog {
             trust,
             unread_roles: BTreeMap::new(),
             touched: None,
+            unsettled: None,
             manifests: Arc::new(
                 manifests.into_iter().map(|(version, raw)| (version.into(), Ok(raw))).collect(),
             ),

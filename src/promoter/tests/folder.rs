@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
+use super::stops::{self, stop};
 use super::*;
 
 pub fn yank(place: &Place, path: &str) {
@@ -48,6 +49,45 @@ fn a_yank_is_served_while_another_file_keeps_changing_and_nothing_is_promoted_me
     assert_eq!(place.in_production("1.8.4"), None);
     place.settle(&mut promoter);
     assert!(place.in_production("1.8.4").is_some());
+}
+
+#[test]
+fn a_stop_waits_for_no_other_file_however_it_is_written() {
+    for is_in_place in [false, true] {
+        let place = Place::with(&["1.8.3", "1.8.4", "1.8.5"]);
+        let (mut promoter, shared) = place.promoter();
+        place.settle(&mut promoter);
+        place.pass(t("2018-01-15") - place.clock.at() - SECOND);
+        let others = ["channels/1.8/1.8.3.yaml", "channels/policy.yaml"].map(|name| place.path(name));
+        let texts = others.clone().map(|other| fs::read_to_string(other).unwrap_or("format: 1\n".to_owned()));
+        for n in 0..15 {
+            if n == 0 && is_in_place {
+                yank(&place, "channels/1.8/1.8.5.yaml");
+            } else if n == 0 {
+                stop(&place, &stops::yank("1.8.5"));
+            }
+            for (other, text) in others.iter().zip(&texts) {
+                // Half of it.
+                fs::write(other, format!("{text}# {n}\nx")).unwrap();
+            }
+            promoter.turn();
+            if n >= if is_in_place { 3 } else { 0 } {
+                assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4", "{is_in_place} {n}");
+            }
+            assert_eq!(degraded(&shared), []);
+            let text = fs::read_to_string(place.path("channels/1.8/1.8.4.yaml")).unwrap();
+            assert!(!text.contains(" production:"), "{is_in_place} {n}: {text}");
+            place.pass(TimeDelta::milliseconds(100));
+        }
+        for (other, text) in others.iter().zip(&texts) {
+            fs::write(other, text).unwrap();
+        }
+        // Dates in files have whole seconds.
+        place.pass(TimeDelta::milliseconds(500));
+        place.settle(&mut promoter);
+        assert!(place.in_production("1.8.4").is_some());
+        assert_eq!(degraded(&shared), []);
+    }
 }
 
 #[test]

@@ -98,15 +98,19 @@ impl Files {
             None => gone.extend(self.by_path.keys().filter(is_gone).cloned()),
             Some(prefixes) => {
                 for prefix in prefixes {
-                    let own = self.by_path.get_key_value(prefix.trim_end_matches('/')).map(|(path, _)| path);
-                    let below = self.below(prefix).map(|(path, _)| path);
-                    gone.extend(own.into_iter().chain(below).filter(is_gone).cloned());
+                    gone.extend(self.paths_of(prefix).filter(is_gone).cloned());
                 }
             }
         }
         for path in gone {
             self.remove(&path);
         }
+    }
+
+    /// The paths that begin with a prefix or are one.
+    pub fn paths_of(&self, prefix: &str) -> impl Iterator<Item = &Arc<str>> {
+        let own = self.by_path.get_key_value(prefix.trim_end_matches('/')).map(|(path, _)| path);
+        own.into_iter().chain(self.below(prefix).map(|(path, _)| path))
     }
 
     fn below(&self, prefix: &str) -> impl Iterator<Item = (&Arc<str>, &Box<Cached>)> {

@@ -50,6 +50,22 @@ impl Part {
         }
     }
 
+    /// Returns the path of a file with this name in this part, or of the part itself if it is that file.
+    pub fn file(&self, name: &OsStr) -> String {
+        match self {
+            Self::Catalog(own) if **own == *name => name.to_string_lossy().into_owned(),
+            _ => format!("{}{}", self.prefix(), name.to_string_lossy()),
+        }
+    }
+
+    /// Whether signed documents are in it, which belong together and are written one after the other.
+    pub fn is_signed(&self) -> bool {
+        match self {
+            Self::Catalog(name) => **name == *"trust",
+            Self::Payloads(_) => true,
+        }
+    }
+
     /// Returns where the part is.
     pub fn path(&self, catalog: &Path, payloads: &Path) -> PathBuf {
         match self {
@@ -270,9 +286,21 @@ impl Listing {
     }
 
     /// Removes from the cache what is no longer there, if these parts were listed, or everything was.
-    pub fn retain(&self, cache: &mut Files, parts: Option<&BTreeSet<Part>>) {
+    pub fn retain(&self, cache: &mut Files, parts: Option<&BTreeSet<Part>>, is_kept: impl Fn(&str) -> bool) {
         let prefixes: Option<Vec<String>> = parts.map(|parts| parts.iter().map(Part::prefix).collect());
-        cache.retain(|path| self.files.contains_key(path), prefixes.as_deref());
+        cache.retain(|path| self.files.contains_key(path) || is_kept(path), prefixes.as_deref());
+    }
+
+    /// The files of a listed part that are not as they were read, and what they look like: 0 if they are gone.
+    pub fn changed(&self, part: &Part, read: &Files) -> Vec<(Arc<str>, u64)> {
+        let is_read = |path: &str, listed: &Listed| {
+            read.get(path).is_some_and(|cached| cached.stamp == listed.stamp.as_ref().ok().copied())
+        };
+        let listed = self.files.iter().filter(|(path, listed)| !is_read(path, listed));
+        let listed = listed.map(|(path, listed)| (Arc::clone(path), hash(listed)));
+        let prefix = part.prefix();
+        let gone = read.paths_of(&prefix).filter(|path| !self.files.contains_key(*path));
+        listed.chain(gone.map(|path| (Arc::clone(path), 0))).collect()
     }
 
     /// Updates the cache with the files that have changed. Returns `false` if a file changed after it was

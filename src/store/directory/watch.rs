@@ -6,6 +6,7 @@
 mod kernel;
 mod notices;
 mod quiet;
+mod unfinished;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
@@ -21,11 +22,14 @@ use super::listing::{Listing, Part, hash};
 use super::{Cache, Directory, TRIES, changing, entry, snapshot, unreadable_folder};
 use crate::domain::Time;
 use crate::store::durable::present;
-use crate::store::port::{EVERY, News, ReadError, Snapshot, Wake, Watch};
+use crate::store::port::{EVERY, News, ReadError, Revision, Snapshot, Wake, Watch};
 use crate::store::stamp::Stamp;
 use kernel::Mount;
-use notices::Notices;
+use notices::{InPlace, Notices};
 use quiet::{Quiet, Scan};
+use unfinished::{Difference, Unfinished};
+
+const CHANGING: &str = "it keeps changing";
 
 /// Watches a catalog folder.
 pub(super) struct FolderWatch {
@@ -46,12 +50,26 @@ pub(super) struct FolderWatch {
     folders: Option<Folders>,
     /// Git's folder, if it is watched.
     git: Option<PathBuf>,
-    /// Whether it must be read although it is changing.
-    unsettled: bool,
-    /// Whether all that had changed when somebody last looked was whole.
-    is_ready: bool,
+    /// Why it must be read as it is although it is changing, if it must.
+    unsettled: Option<String>,
+    /// Whether all that had changed was whole, if nobody has read it since somebody looked.
+    looked: Option<bool>,
+    unfinished: Unfinished,
     /// Whether a read met a file that is being written in place, which must be still before the next one.
     in_place: bool,
+    /// What was read last.
+    last: Option<Revision>,
+}
+
+/// How to find out what has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Told,
+    /// Without relying on what is told.
+    Thorough,
+    /// After a commit, which writes files whole, or after one that lost a race. Then what nobody tells of counts as
+    /// whole, too, so that the commit is read at once.
+    Committed,
 }
 
 /// Fingerprints of the stamps of files. They are cheap to take, because only folders are opened.
@@ -119,9 +137,11 @@ impl FolderWatch {
             touched: None,
             folders: None,
             git: None,
-            unsettled: false,
-            is_ready: false,
+            unsettled: None,
+            looked: None,
+            unfinished: Unfinished::default(),
             in_place: false,
+            last: None,
         }
     }
 
@@ -140,23 +160,24 @@ impl FolderWatch {
         Scan { catalog, payloads, git: self.at_work(), is_whole }
     }
 
-    /// Finds out what has changed, and returns whether all of it was written whole. If it is `thorough`, it does not
-    /// rely on what it is told.
-    fn hear(&mut self, thorough: bool) -> Result<bool, ReadError> {
+    /// Finds out what has changed, and returns whether all of it was written whole.
+    fn hear(&mut self, how: How, read: &Files) -> Result<bool, ReadError> {
         // What was told is forgotten if this fails.
-        self.heard(thorough).inspect_err(|_| self.folders = None)
+        self.heard(how, read).inspect_err(|_| self.folders = None)
     }
 
-    fn heard(&mut self, thorough: bool) -> Result<bool, ReadError> {
+    fn heard(&mut self, how: How, read: &Files) -> Result<bool, ReadError> {
+        let thorough = how == How::Thorough;
         let mut told = self.notices.drain();
         if told.is_incomplete || self.folders.as_ref() != Some(&Folders::of(&self.directory)) {
             self.folders = None;
             self.begin();
-            self.survey(None, None)?;
+            let differing = self.survey(None, read, None)?;
+            self.unfinished.note(&differing, |_| None);
             return Ok(false);
         }
         let mut differing = if thorough || !self.notices.is_on() {
-            self.survey(None, None)?
+            self.survey(None, read, None)?
         } else {
             // Nobody tells of each write to a payload.
             let arriving = self.changed.iter().flatten().filter(|part| matches!(part, Part::Payloads(_)));
@@ -164,7 +185,7 @@ impl FolderWatch {
             if !self.notices.hears_of_payloads() {
                 self.add_payloads(&mut parts);
             }
-            self.survey(Some(&parts), None)?
+            self.survey(Some(&parts), read, None)?
         };
         if thorough && self.notices.is_on() {
             // What was told meanwhile was not missed.
@@ -179,18 +200,17 @@ impl FolderWatch {
             if late.is_incomplete {
                 self.folders = None;
             }
-            differing.extend(self.survey(Some(&late.parts.keys().cloned().collect()), None)?);
+            differing.extend(self.survey(Some(&late.parts.keys().cloned().collect()), read, None)?);
             for (part, in_place) in late.parts {
-                *told.parts.entry(part).or_insert(false) |= in_place;
+                told.parts.entry(part).or_default().extend(in_place);
             }
         }
-        // Signed documents belong together, and are written one after the other.
-        let is_whole = |part: &Part| {
-            matches!(part, Part::Catalog(name) if **name != *"trust")
-                && told.parts.get(part) == Some(&false)
-                && !self.unheard.contains(part)
-        };
-        Ok(differing.iter().all(|(part, is_catalog)| !is_catalog || is_whole(part)))
+        let nothing = InPlace::default();
+        let scanned = (how == How::Committed).then_some(&nothing);
+        let unheard = &self.unheard;
+        let in_place = |part: &Part| if unheard.contains(part) { scanned } else { told.parts.get(part) };
+        let is_whole = self.unfinished.note(&differing, in_place);
+        Ok(self.unfinished.note_in_place(&told.parts) && is_whole)
     }
 
     /// Begins to watch the folders that have their names now.
@@ -211,13 +231,14 @@ impl FolderWatch {
     }
 
     /// Lists some parts, or all, and notes what has changed. Their folders are watched before, so that nothing is
-    /// missed in between. Returns the parts that look different than before, and whether catalog files do. `keep` gets
-    /// the listed files.
+    /// missed in between. Returns the parts that look different than before, and what in them is not as it was `read`.
+    /// `keep` gets the listed files.
     fn survey(
         &mut self,
         parts: Option<&BTreeSet<Part>>,
+        read: &Files,
         mut keep: Option<&mut Listing>,
-    ) -> Result<BTreeMap<Part, bool>, ReadError> {
+    ) -> Result<BTreeMap<Part, Difference>, ReadError> {
         let Directory { catalog, payloads, .. } = &*Arc::clone(&self.directory);
         let failed = |source| unreadable_folder(catalog, source);
         let root = catalog.canonicalize().map_err(failed)?;
@@ -250,7 +271,9 @@ impl FolderWatch {
             };
             let before = self.parts.get(part).copied().unwrap_or_default();
             if known != before {
-                differing.insert(part.clone(), known.catalog != before.catalog);
+                let is_catalog = known.catalog != before.catalog;
+                let files = if is_catalog { listing.changed(part, read) } else { Vec::new() };
+                differing.insert(part.clone(), Difference { is_catalog, files });
                 self.sum = self.sum.combine(before, u64::wrapping_sub).combine(known, u64::wrapping_add);
                 if let Some(changed) = &mut self.changed {
                     changed.insert(part.clone());
@@ -294,13 +317,15 @@ impl FolderWatch {
         (listing, known)
     }
 
-    /// Reads the parts that have changed. Returns `false` if a file changed after it was listed.
+    /// Reads the parts that have changed, except for unfinished files, which stay as they were. Returns `false` if a
+    /// file changed after it was listed.
     fn load(&mut self, files: &mut Files, now: Time) -> Result<bool, ReadError> {
         self.begin();
         // If this fails, everything is read again.
         let parts = self.changed.take();
         let mut listing = Listing::default();
-        self.survey(parts.as_ref(), Some(&mut listing))?;
+        self.survey(parts.as_ref(), files, Some(&mut listing))?;
+        self.unfinished.is_ready = false;
         match (&mut self.touched, &parts) {
             (Some(touched), Some(parts)) => touched.extend(parts.iter().filter_map(|part| match part {
                 Part::Payloads(name) => Some(name.to_string_lossy().into()),
@@ -308,20 +333,43 @@ impl FolderWatch {
             })),
             (touched, _) => *touched = None,
         }
-        listing.retain(files, parts.as_ref());
+        let unfinished = &self.unfinished;
+        listing.files.retain(|path, _| !unfinished.has(path));
+        listing.retain(files, parts.as_ref(), |path| unfinished.has(path));
         let is_loaded = listing.load(files, now);
-        self.changed = if is_loaded { Some(BTreeSet::new()) } else { parts };
+        self.changed = if !is_loaded {
+            parts
+        } else if unfinished.is_empty() {
+            Some(BTreeSet::new())
+        } else {
+            let parts = parts.unwrap_or_else(|| self.parts.keys().cloned().collect());
+            Some(parts.into_iter().filter(|part| unfinished.is_in(part)).collect())
+        };
         Ok(is_loaded)
+    }
+
+    /// Whether all that can be read now was read.
+    fn is_read(&self) -> bool {
+        let is_done = |changed: &BTreeSet<Part>| changed.iter().all(|part| self.unfinished.is_in(part));
+        !self.unfinished.is_ready && self.changed.as_ref().is_some_and(is_done)
     }
 }
 
 impl FolderWatch {
-    /// Makes a snapshot of what was read. The next look reports every change after it.
-    fn read_now(&mut self, cache: &mut Cache, unsettled: bool) -> Snapshot {
+    /// Makes a snapshot of what was read, which was perhaps only a part of what has changed. The next look reports
+    /// every change after it.
+    fn read_now(&mut self, cache: &mut Cache, is_part: bool) -> Snapshot {
         let scan = self.scan(false);
-        self.quiet.done(&scan, unsettled);
+        let unsettled = self.unsettled.clone().or_else(|| is_part.then(|| CHANGING.to_owned()));
+        if is_part {
+            self.quiet.partly(&scan);
+        } else {
+            self.quiet.done(&scan, unsettled.is_some());
+        }
         let touched = self.touched.replace(HashSet::new());
-        Snapshot { touched, ..snapshot(cache, &self.directory.catalog) }
+        let read = Snapshot { touched, unsettled, ..snapshot(cache, &self.directory.catalog) };
+        self.last = Some(read.revision);
+        read
     }
 }
 
@@ -332,44 +380,64 @@ impl Watch for FolderWatch {
 
     fn look(&mut self, now: Duration, thorough: bool) -> Result<News, ReadError> {
         let is_first = self.quiet.read.is_none();
-        let is_whole = is_first || self.hear(thorough)?;
+        let directory = Arc::clone(&self.directory);
+        let how = if thorough { How::Thorough } else { How::Told };
+        let is_whole = is_first || self.hear(how, &directory.cache().files)?;
         let is_whole = !std::mem::take(&mut self.in_place) && is_whole;
+        self.unfinished.pass(now);
         let scan = self.scan(is_whole);
-        let news = self.quiet.look(&scan, now);
-        // The first read does not wait for the folder to settle.
-        let news = if is_first && matches!(news, News::Settling(_)) { News::Ready } else { news };
-        (self.unsettled, self.is_ready) = (matches!(news, News::Unsettled(_)), news == News::Ready);
+        let mut news = self.quiet.look(&scan, now);
+        self.unsettled = if let News::Unsettled(why) = &news { Some(why.clone()) } else { None };
+        if let News::Settling(_) = news {
+            if is_first {
+                // The first read does not wait for the folder to settle.
+                news = News::Ready;
+            } else if self.unfinished.is_ready && !self.unfinished.is_empty() && scan.git.is_none() {
+                // A stop waits for no other file.
+                news = News::Unsettled(CHANGING.to_owned());
+            }
+        }
+        self.looked = match news {
+            News::Ready => Some(true),
+            News::Unsettled(_) => Some(false),
+            _ => None,
+        };
         Ok(news)
     }
 
     /// A checkout that git is still writing must not be read.
     fn read(&mut self, now: Time) -> Result<Snapshot, ReadError> {
-        if let Some(path) = self.at_work().filter(|_| !self.unsettled) {
+        if let Some(path) = self.at_work().filter(|_| self.unsettled.is_none()) {
             return Err(ReadError::Busy(busy(&path)));
-        }
-        // Who lost a race for a file reads what won it at once.
-        if !std::mem::take(&mut self.is_ready) {
-            self.hear(false)?;
         }
         let directory = Arc::clone(&self.directory);
         let mut cache = directory.cache();
+        let mut is_whole = match self.looked.take() {
+            Some(is_whole) => is_whole,
+            None => self.hear(How::Committed, &cache.files)?,
+        };
+        let must_read = self.unsettled.is_some();
+        let mut is_read = false;
         for _ in 0..TRIES {
+            if must_read {
+                self.unfinished.clear();
+            }
             let is_loaded = self.load(&mut cache.files, now)?;
             // The files are consistent with each other only if none has changed since they were listed.
-            let is_whole = self.hear(false)?;
-            if is_loaded && self.changed.as_ref().is_some_and(BTreeSet::is_empty) {
-                return Ok(self.read_now(&mut cache, self.unsettled));
-            }
-            // What is being written may be half-written.
-            if !is_whole && !self.unsettled {
-                self.in_place = true;
+            is_whole &= self.hear(How::Told, &cache.files)?;
+            is_read = is_loaded && self.is_read();
+            if is_read {
                 break;
             }
         }
-        if !self.unsettled {
-            return Err(changing(&directory.catalog));
+        let is_part = !(must_read || is_whole && self.unfinished.is_empty());
+        self.in_place |= is_part;
+        let is_new = !is_part || self.last != Some(cache.files.revision());
+        if must_read || is_read && is_new {
+            Ok(self.read_now(&mut cache, is_part))
+        } else {
+            Err(changing(&directory.catalog))
         }
-        Ok(self.read_now(&mut cache, true))
     }
 }
 

@@ -169,8 +169,9 @@ pub enum News {
     Busy(String),
     /// There is something to read.
     Ready,
-    /// The catalog has been changing, or somebody has been working on it, for long. It can be read for the
-    /// stops that are in it, which must not wait for ever; nothing else may be decided by it.
+    /// There is something to read while other files are changing, or the catalog has been changing, or somebody has
+    /// been working on it, for long. It can be read for the stops that are in it, which must not wait; nothing else
+    /// may be decided by it.
     Unsettled(String),
 }
 
@@ -211,6 +212,8 @@ pub struct Snapshot {
     pub(in crate::store) manifests: Arc<Manifests>,
     /// The versions whose manifests or payloads may have changed since the snapshot before. `None` stands for all.
     pub(in crate::store) touched: Option<HashSet<Box<str>>>,
+    /// Why it was read although it is changing, if it was. Then it is good for stops only.
+    pub unsettled: Option<String>,
 }
 
 /// Signed release manifests by version, or why one cannot be read.

@@ -1,6 +1,6 @@
 //! Which parts of the folders have changed, as far as the kernel tells.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -43,11 +43,35 @@ enum Place {
 /// What the kernel has told.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Told {
-    /// The parts in which something has changed, and whether something in them was written in place and may be
-    /// half-written.
-    pub parts: BTreeMap<Part, bool>,
+    /// The parts in which something has changed.
+    pub parts: BTreeMap<Part, InPlace>,
     /// Whether anything else may have changed, too.
     pub is_incomplete: bool,
+}
+
+/// What was written in place in a part, and may be half-written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct InPlace {
+    /// The names of files.
+    pub names: BTreeSet<OsString>,
+    /// Whether it may be any file.
+    pub is_any: bool,
+}
+
+impl InPlace {
+    pub fn is_none(&self) -> bool {
+        !self.is_any && self.names.is_empty()
+    }
+
+    /// Whether it may be the file with this path.
+    pub fn has(&self, path: &str) -> bool {
+        self.is_any || path.rsplit('/').next().is_some_and(|name| self.names.contains(OsStr::new(name)))
+    }
+
+    pub fn extend(&mut self, other: Self) {
+        self.names.extend(other.names);
+        self.is_any |= other.is_any;
+    }
 }
 
 impl Notices {
@@ -200,8 +224,9 @@ impl Notices {
 
     fn judge(&mut self, events: Vec<Event>) -> Told {
         let mut told = Told::default();
-        // What is not whole, as far as is known: an entry, and the number of the move in which it vanished.
-        let mut unsure: HashMap<(Number, OsString), Option<u32>> = HashMap::new();
+        // What is not whole, as far as is known: an entry, its part, whether it is a folder, and the number of the
+        // move in which it vanished.
+        let mut unsure: HashMap<(Number, OsString), (Part, bool, Option<u32>)> = HashMap::new();
         for Event { folder, name, is_folder, what } in events {
             if what == What::Lost {
                 told.is_incomplete = true;
@@ -220,7 +245,7 @@ impl Notices {
                     continue;
                 }
                 (Place::In(part), None) => {
-                    told.parts.insert(part.clone(), true);
+                    told.parts.entry(part.clone()).or_default().is_any = true;
                     continue;
                 }
                 (Place::Catalog, Some(name)) => Part::Catalog(name.as_os_str().into()),
@@ -237,27 +262,28 @@ impl Notices {
             }
             match what {
                 What::MovedTo(number) => {
-                    unsure.retain(|_, vanished| *vanished != Some(number));
+                    unsure.retain(|_, (.., vanished)| *vanished != Some(number));
                     if is_folder {
-                        unsure.insert((folder, name), None);
+                        unsure.insert((folder, name), (part.clone(), true, None));
                     } else {
                         unsure.remove(&(folder, name));
                     }
                 }
                 _ if is_harmless(&part, &place, &name) => {}
-                What::MovedFrom(number) => drop(unsure.insert((folder, name), Some(number))),
-                _ => drop(unsure.insert((folder, name), None)),
+                _ => {
+                    let vanished = if let What::MovedFrom(number) = what { Some(number) } else { None };
+                    unsure.insert((folder, name), (part.clone(), is_folder, vanished));
+                }
             }
-            told.parts.entry(part).or_insert(false);
+            told.parts.entry(part).or_default();
         }
-        for (folder, name) in unsure.into_keys() {
-            let part = match self.places.get(&folder) {
-                Some(Place::Catalog) => Part::Catalog(name.into()),
-                Some(Place::Payloads) => Part::Payloads(name.into()),
-                Some(Place::In(part)) => part.clone(),
-                Some(Place::Git) | None => continue,
-            };
-            told.parts.insert(part, true);
+        for ((_, name), (part, is_folder, _)) in unsure {
+            let in_place = told.parts.entry(part).or_default();
+            if is_folder {
+                in_place.is_any = true;
+            } else {
+                in_place.names.insert(name);
+            }
         }
         told
     }

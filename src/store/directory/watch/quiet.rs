@@ -8,7 +8,7 @@ use crate::store::port::News;
 
 /// A folder is read once nothing in it has changed for this long. That is enough for an editor to save a
 /// file or for a few files to be copied, and too short for anyone to notice.
-const STILL: Duration = Duration::from_millis(250);
+pub(super) const STILL: Duration = Duration::from_millis(250);
 
 /// While files keep changing, the catalog is read for its stops after this time, and again each time.
 const AT_LAST: Duration = Duration::from_secs(2);
@@ -108,6 +108,12 @@ impl Quiet {
         let moving = now.saturating_sub(*self.moving.get_or_insert(now));
         let wait = PAYLOADS_STILL.saturating_sub(payloads_still).min(PAYLOADS_AT_LAST.saturating_sub(moving));
         if wait.is_zero() { News::Ready } else { News::Arriving(wait) }
+    }
+
+    /// Records that some of what has changed was read after this scan. The next read is due as if nothing was.
+    pub fn partly(&mut self, scan: &Scan) {
+        self.read.get_or_insert((scan.catalog, scan.payloads));
+        self.unsettled = true;
     }
 
     /// Records that the catalog was read after this scan, perhaps although it was changing, so that the next

@@ -1,6 +1,8 @@
+#[cfg(target_os = "linux")]
+mod names;
+
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
-use std::process::Command;
 use std::sync::mpsc::channel;
 
 use super::*;
@@ -12,7 +14,7 @@ use crate::store::port::CatalogStore as _;
 fn scanned(catalog: &Path, payloads: &Path) -> Known {
     let mut watch = FolderWatch::with_watches(Arc::new(Directory::new(catalog, payloads)), 0);
     watch.begin();
-    watch.survey(None, None).unwrap();
+    watch.survey(None, &Files::default(), None).unwrap();
     watch.sum
 }
 
@@ -161,9 +163,29 @@ impl Watched {
         let now = "2200-01-01T00:00:00Z".parse().unwrap();
         let read = self.watch.read(now).unwrap();
         let whole = Directory::new(&self.path("channels"), &self.path("payloads")).read(now).unwrap();
-        assert_eq!(read.revision, whole.revision);
+        assert_eq!((read.revision, read.unsettled), (whole.revision, None));
         assert_eq!(read.reading, whole.reading);
         assert_eq!((read.trust, read.manifests), (whole.trust, whole.manifests));
+    }
+
+    /// Reads what can be read, which is no more than these files. The others are as they were.
+    fn is_read_partly(&mut self, paths: &[&str]) {
+        let digests = |watched: &Self| -> BTreeMap<String, [u8; 32]> {
+            let cache = watched.watch.directory.cache();
+            cache
+                .files
+                .paths_of("")
+                .map(|path| (path.to_string(), cache.files.get(path).unwrap().digest))
+                .collect()
+        };
+        let before = digests(self);
+        let read = self.watch.read("2200-01-01T00:00:00Z".parse().unwrap()).unwrap();
+        assert!(read.unsettled.is_some());
+        let after = digests(self);
+        let is_changed = |path: &&String| before.get(*path) != after.get(*path);
+        let changed: BTreeSet<_> = before.keys().chain(after.keys()).filter(is_changed).collect();
+        assert_eq!(changed.into_iter().collect::<Vec<_>>(), paths);
+        assert!(matches!(self.look(), News::Settling(_)));
     }
 
     /// The parts that have changed since they were read.
@@ -233,12 +255,44 @@ fn a_file_that_is_written_while_another_is_read_is_not_read_half() {
     watched.whole("channels/1.8/line.yaml", TITLED);
     assert_eq!(watched.look(), News::Ready);
     watched.in_place("channels/1.7/line.yaml", "format: 1\nli");
-    let now = "2200-01-01T00:00:00Z".parse().unwrap();
-    assert!(matches!(watched.watch.read(now), Err(ReadError::Changing(_))));
+    watched.is_read_partly(&["1.8/line.yaml"]);
     // Whoever writes it pauses for a moment.
     assert!(matches!(watched.look(), News::Settling(_)));
+    let now = "2200-01-01T00:00:00Z".parse().unwrap();
+    assert!(matches!(watched.watch.read(now), Err(ReadError::Changing(_))));
     watched.in_place("channels/1.7/line.yaml", "format: 1\nline: \"1.7\"\n");
     watched.is_read_later();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_whole_or_still_is_read_for_its_stops_while_other_files_are_being_written() {
+    // All folders are watched, or all but the lines'.
+    for most in [usize::MAX, 2] {
+        let mut watched = Watched::with_watches(most);
+        watched.in_place("channels/1.8/line.yaml", TITLED);
+        watched.whole("channels/trust/1.root.json", "{}");
+        watched.in_place("channels/1.7/1.7.1.yaml", "format: 1\n");
+        watched.in_place("channels/policy.yaml", "format: 1\n");
+        watched.is_read_later();
+        watched.in_place("channels/1.8/1.8.1.yaml", "format: 1\nver");
+        fs::remove_file(watched.path("channels/1.8/line.yaml")).unwrap();
+        watched.whole("channels/trust/1.root.json", "{1}");
+        watched.in_place("channels/1.7/1.7.1.yaml", "format: 1\n# seen\n");
+        watched.whole("channels/policy.yaml", "format: 1\n# seen\n");
+        assert!(matches!(watched.look(), News::Unsettled(_)));
+        watched.is_read_partly(&["policy.yaml"]);
+        watched.pass(150);
+        watched.in_place("channels/1.8/1.8.1.yaml", "format: 1\nversion: 1.8.1\n");
+        watched.whole("payloads/1.8.1/release.json", "{}");
+        assert!(matches!(watched.look(), News::Settling(_)));
+        watched.pass(100);
+        watched.in_place("channels/1.8/1.8.1.yaml", "format: 1\nversion: 1.8.1\n# 1\n");
+        assert!(matches!(watched.look(), News::Unsettled(_)));
+        // The signed documents are written one after the other.
+        watched.is_read_partly(&["1.7/1.7.1.yaml", "1.8/line.yaml"]);
+        watched.is_read_later();
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -368,113 +422,6 @@ fn when_more_has_changed_than_the_kernel_can_tell_everything_is_scanned() {
     watched.is_read_later();
     watched.whole("channels/1.8/line.yaml", &TITLED.replace("Eight", "8"));
     watched.is_read_at_once();
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn another_folder_behind_the_same_path_is_read_and_watched() {
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["one", "two"] {
-        fs::create_dir_all(folder.path().join(name).join("1.8")).unwrap();
-        fs::write(folder.path().join(name).join("1.8/line.yaml"), "format: 1\nline: \"1.8\"\n").unwrap();
-    }
-    symlink("one", folder.path().join("channels")).unwrap();
-    fs::create_dir(folder.path().join("payloads")).unwrap();
-    let mut watched = Watched::of(folder, usize::MAX);
-    watched.in_place("two/1.8/line.yaml", TITLED);
-    assert_eq!(watched.look(), News::Nothing);
-    symlink("two", watched.path("new")).unwrap();
-    fs::rename(watched.path("new"), watched.path("channels")).unwrap();
-    watched.is_read_later();
-    watched.whole("two/1.8/line.yaml", &TITLED.replace("Eight", "8"));
-    watched.is_read_at_once();
-    fs::rename(watched.path("two"), watched.path("away")).unwrap();
-    assert!(watched.watch.look(watched.now, false).is_err());
-    fs::rename(watched.path("away"), watched.path("two")).unwrap();
-    watched.whole("two/1.8/line.yaml", TITLED);
-    watched.is_read_later();
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn what_is_behind_a_link_is_scanned_at_each_look() {
-    let mut watched = Watched::new();
-    fs::create_dir(watched.path("channels/.shared")).unwrap();
-    watched.in_place("channels/.shared/line.yaml", TITLED);
-    fs::remove_file(watched.path("channels/1.8/line.yaml")).unwrap();
-    symlink("../.shared/line.yaml", watched.path("channels/1.8/line.yaml")).unwrap();
-    watched.is_read_later();
-    watched.in_place("channels/.shared/line.yaml", &TITLED.replace("Eight", "8"));
-    watched.is_read_later();
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_file_with_several_names_is_scanned_at_each_look() {
-    let mut watched = Watched::new();
-    for (file, name) in [("channels/1.8/line.yaml", "line"), ("payloads/1.8.1/release.json", "release")] {
-        watched.in_place(file, TITLED);
-        watched.is_read_later();
-        fs::hard_link(watched.path(file), watched.path(name)).unwrap();
-        // Another name for a file changes only its stamp.
-        assert!(matches!(watched.check(), News::Settling(_)), "{file}");
-        watched.is_read_later();
-        watched.in_place(name, &TITLED.replace("Eight", "8"));
-        watched.is_read_later();
-    }
-    watched.in_place("payloads/1.8.1/payload.json", "{}");
-    watched.look();
-    watched.pass(3000);
-    watched.is_read_at_once();
-    fs::hard_link(watched.path("payloads/1.8.1/payload.json"), watched.path("payload")).unwrap();
-    assert!(matches!(watched.look(), News::Arriving(_)));
-    watched.pass(3000);
-    watched.is_read_at_once();
-    watched.in_place("payload", "{1}");
-    assert!(matches!(watched.look(), News::Arriving(_)));
-    assert_eq!(watched.watch.unheard.len(), 2);
-}
-
-/// Set where a test may mount something.
-#[cfg(target_os = "linux")]
-const MAY_MOUNT: &str = "TIDEGATE_TEST_MAY_MOUNT";
-
-#[cfg(target_os = "linux")]
-#[test]
-fn what_is_mounted_is_read_at_once_and_scanned_at_each_look() {
-    if std::env::var_os(MAY_MOUNT).is_none() {
-        let unshare = |program: &Path, args: &[&str]| {
-            let mut command = Command::new("unshare");
-            command.args(["--mount", "--map-root-user"]).arg(program).args(args).env(MAY_MOUNT, "");
-            command.output().is_ok_and(|done| done.status.success())
-        };
-        // Not every system lets everybody mount something where nobody else sees it.
-        if unshare(Path::new("mount"), &["--bind", "/proc", "/proc"]) {
-            let own = std::env::current_exe().unwrap();
-            assert!(unshare(&own, &["what_is_mounted_is_read_at_once_and_scanned_at_each_look"]));
-        }
-        return;
-    }
-    let run = |program: &str, args: &[&str]| {
-        assert!(Command::new(program).args(args).status().unwrap().success(), "{program} {args:?}");
-    };
-    let mut watched = Watched::new();
-    for folder in ["elsewhere/1.8", "elsewhere/1.9", "channels/1.9"] {
-        watched.create(folder);
-        watched.in_place(&format!("{folder}/line.yaml"), "format: 1\n");
-    }
-    watched.is_read_later();
-    for name in ["1.8/line.yaml", "1.9"] {
-        let (from, to) =
-            (watched.path(&format!("elsewhere/{name}")), watched.path(&format!("channels/{name}")));
-        run("mount", &["--bind", from.to_str().unwrap(), to.to_str().unwrap()]);
-        watched.is_read_later();
-        let file = format!("elsewhere/{}/line.yaml", &name[..3]);
-        watched.in_place(&file, TITLED);
-        watched.is_read_later();
-        run("umount", &[to.to_str().unwrap()]);
-        watched.is_read_later();
-    }
 }
 
 #[cfg(target_os = "linux")]
