@@ -2,6 +2,7 @@
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,7 @@ use crate::domain::Time;
 
 /// A stamp that is younger than this is not trusted, because a file that changes again within one tick of
 /// its file system's clock keeps its stamp. Two seconds is the coarsest tick in use (FAT's).
-const RACY: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
+pub(super) const RACY: Duration = Duration::from_secs(2);
 
 /// A file's identity and times. Two versions of a file can have the same stamp only if they were written
 /// within two seconds of each other. Then only reading the file can tell them apart.

@@ -28,6 +28,8 @@ pub(super) struct Files {
 #[derive(Debug)]
 pub(super) struct Cached {
     pub stamp: Option<Stamp>,
+    /// Whether a later change shows in the stamp, because it was old enough when the file was read.
+    pub is_sure: bool,
     pub digest: [u8; 32],
     pub content: Content,
 }
@@ -208,8 +210,12 @@ mod tests {
 
     #[test]
     fn a_revision_follows_from_the_files_alone_however_they_came() {
-        let file =
-            |n: u8| Cached { stamp: None, digest: [n; 32], content: Content::Signed(Err(String::new())) };
+        let file = |n: u8| Cached {
+            stamp: None,
+            is_sure: false,
+            digest: [n; 32],
+            content: Content::Signed(Err(String::new())),
+        };
         let mut one = Files::default();
         let empty = one.revision();
         one.insert(&"a".into(), file(1));

@@ -50,6 +50,13 @@ impl Part {
         }
     }
 
+    /// The part that the file with this path belongs to.
+    pub fn of(path: &str) -> Self {
+        let name = |path: &str| OsStr::new(path.split('/').next().unwrap_or(path)).into();
+        path.strip_prefix("payloads:/")
+            .map_or_else(|| Self::Catalog(name(path)), |path| Self::Payloads(name(path)))
+    }
+
     /// Returns the path of a file with this name in this part, or of the part itself if it is that file.
     pub fn file(&self, name: &OsStr) -> String {
         match self {
@@ -303,6 +310,13 @@ impl Listing {
         listed.chain(gone.map(|path| (Arc::clone(path), 0))).collect()
     }
 
+    /// The listed files that may have changed after they were read, without a change to their stamps.
+    pub fn unsure<'a>(&'a self, read: &'a Files) -> impl Iterator<Item = (&'a Arc<str>, &'a Path)> {
+        let is_unsure =
+            |path: &Arc<str>| read.get(path).is_some_and(|cached| cached.is_read() && !cached.is_sure);
+        self.files.iter().filter(move |(path, _)| is_unsure(path)).map(|(path, listed)| (path, &*listed.path))
+    }
+
     /// Updates the cache with the files that have changed. Returns `false` if a file changed after it was
     /// listed.
     pub fn load(&self, cache: &mut Files, now: Time) -> bool {
@@ -310,7 +324,7 @@ impl Listing {
             .files
             .iter()
             .filter(|(path, listed)| match (cache.get(path), &listed.stamp) {
-                (Some(cached), Ok(stamp)) => cached.stamp != Some(*stamp) || !stamp.is_settled(now),
+                (Some(cached), Ok(stamp)) => cached.stamp != Some(*stamp) || !cached.is_sure,
                 _ => true,
             })
             .collect();
@@ -331,7 +345,10 @@ impl Listing {
         let mut whole = true;
         for ((path, _), loaded) in changed.into_iter().zip(loaded) {
             match loaded {
-                Some(cached) => cache.insert(path, cached),
+                Some(cached) => {
+                    let is_sure = cached.stamp.is_some_and(|stamp| stamp.is_settled(now));
+                    cache.insert(path, Cached { is_sure, ..cached });
+                }
                 None => whole = false,
             }
         }
@@ -388,7 +405,7 @@ impl Listed {
                 Kind::Catalog | Kind::Ignored => Content::Parsed(ParsedFile::unreadable(key, why, hint)),
                 Kind::Trust | Kind::Manifest => Content::Signed(Err(why.to_owned())),
             };
-            Some(Cached { stamp: None, digest: Sha256::digest(why).into(), content })
+            Some(Cached { stamp: None, is_sure: false, digest: Sha256::digest(why).into(), content })
         };
         let stamp = match &self.stamp {
             Ok(stamp) => *stamp,
@@ -396,10 +413,10 @@ impl Listed {
         };
         if self.kind == Kind::Ignored {
             let content = Content::Parsed(parse(Source { path: key, bytes: b"" }));
-            return Some(Cached { stamp: Some(stamp), digest: Sha256::digest(b"").into(), content });
+            let digest = Sha256::digest(b"").into();
+            return Some(Cached { stamp: Some(stamp), is_sure: false, digest, content });
         }
-        let limit = if self.kind == Kind::Catalog { MAX_FILE } else { MAX_DOCUMENT };
-        let read = match present(read(&self.path, stamp, limit)) {
+        let read = match present(read(&self.path, stamp, limit(key))) {
             Ok(read) => read.flatten(),
             Err(e) if self.kind == Kind::Catalog => {
                 return unreadable(&format!("this process cannot read the file: {e}"), PERMIT);
@@ -418,7 +435,7 @@ impl Listed {
                 Kind::Trust | Kind::Manifest => Content::Signed(Ok(read.into())),
             },
         };
-        Some(Cached { stamp: Some(stamp), digest, content })
+        Some(Cached { stamp: Some(stamp), is_sure: false, digest, content })
     }
 }
 
@@ -435,6 +452,17 @@ pub(super) fn digest_now(path: &Path) -> io::Result<Option<[u8; 32]>> {
     let mut bytes = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut bytes)?;
     Ok(Some(Sha256::digest(&bytes).into()))
+}
+
+/// The digest of a file, if it still has a stamp.
+pub(super) fn digest_of(key: &str, path: &Path, stamp: Stamp) -> Option<[u8; 32]> {
+    Some(Sha256::digest(read(path, stamp, limit(key)).ok()??).into())
+}
+
+/// How much of a file is read.
+fn limit(key: &str) -> u64 {
+    let is_signed = key.starts_with("trust/") || key.starts_with("payloads:");
+    if is_signed { MAX_DOCUMENT } else { MAX_FILE }
 }
 
 /// Reads a file's bytes. Returns `None` if its stamp changed meanwhile.

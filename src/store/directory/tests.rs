@@ -278,16 +278,16 @@ fn what_leaves_the_folder_or_is_no_file_is_a_fault_of_its_line() {
 }
 
 #[test]
-fn a_file_with_an_old_stamp_is_not_read_again_and_one_with_a_young_stamp_is() {
+fn a_file_is_read_again_only_if_its_stamp_was_young_when_it_was_read() {
     let fixture = Fixture::new();
-    let store = fixture.open();
     let young = "2000-01-01T00:00:00Z".parse().unwrap();
     for (now, is_read_again) in [(later(), false), (young, true)] {
-        store.read(later()).unwrap();
+        let store = fixture.open();
+        store.read(now).unwrap();
         for cached in store.cache().files.values_mut() {
             cached.digest = [0; 32];
         }
-        store.read(now).unwrap();
+        store.read(later()).unwrap();
         let mut cache = store.cache();
         let again = cache.files.values_mut().map(|cached| cached.digest != [0; 32]);
         assert!(again.into_iter().all(|again| again == is_read_again), "{now}");

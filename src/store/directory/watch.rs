@@ -7,6 +7,7 @@ mod kernel;
 mod notices;
 mod quiet;
 mod unfinished;
+mod young;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
@@ -28,6 +29,7 @@ use kernel::Mount;
 use notices::{InPlace, Notices};
 use quiet::{Quiet, Scan};
 use unfinished::{Difference, Unfinished};
+use young::Young;
 
 const CHANGING: &str = "it keeps changing";
 
@@ -55,6 +57,7 @@ pub(super) struct FolderWatch {
     /// Whether all that had changed was whole, if nobody has read it since somebody looked.
     looked: Option<bool>,
     unfinished: Unfinished,
+    young: Young,
     /// Whether a read met a file that is being written in place, which must be still before the next one.
     in_place: bool,
     /// What was read last.
@@ -140,6 +143,7 @@ impl FolderWatch {
             unsettled: None,
             looked: None,
             unfinished: Unfinished::default(),
+            young: Young::default(),
             in_place: false,
             last: None,
         }
@@ -157,7 +161,7 @@ impl FolderWatch {
 
     fn scan(&mut self, is_whole: bool) -> Scan {
         let Known { catalog, payloads } = self.sum;
-        Scan { catalog, payloads, git: self.at_work(), is_whole }
+        Scan { catalog: catalog.wrapping_add(self.young.found), payloads, git: self.at_work(), is_whole }
     }
 
     /// Finds out what has changed, and returns whether all of it was written whole.
@@ -204,6 +208,14 @@ impl FolderWatch {
             for (part, in_place) in late.parts {
                 told.parts.entry(part).or_default().extend(in_place);
             }
+        }
+        for (part, path, looks) in self.young.changed(read, |part| told.parts.contains_key(part)) {
+            if let Some(changed) = &mut self.changed {
+                changed.insert(part.clone());
+            }
+            let difference = differing.entry(part).or_default();
+            difference.is_catalog = true;
+            difference.files.push((path, looks));
         }
         let nothing = InPlace::default();
         let scanned = (how == How::Committed).then_some(&nothing);
@@ -337,6 +349,7 @@ impl FolderWatch {
         listing.files.retain(|path, _| !unfinished.has(path));
         listing.retain(files, parts.as_ref(), |path| unfinished.has(path));
         let is_loaded = listing.load(files, now);
+        self.young.read(listing.unsure(files));
         self.changed = if !is_loaded {
             parts
         } else if unfinished.is_empty() {
@@ -381,6 +394,7 @@ impl Watch for FolderWatch {
     fn look(&mut self, now: Duration, thorough: bool) -> Result<News, ReadError> {
         let is_first = self.quiet.read.is_none();
         let directory = Arc::clone(&self.directory);
+        self.young.pass(now);
         let how = if thorough { How::Thorough } else { How::Told };
         let is_whole = is_first || self.hear(how, &directory.cache().files)?;
         let is_whole = !std::mem::take(&mut self.in_place) && is_whole;

@@ -5,8 +5,12 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::sync::mpsc::channel;
 
+use sha2::{Digest as _, Sha256};
+
 use super::*;
 use crate::domain::testing::v;
+use crate::formats::yaml::{Source, parse};
+use crate::store::directory::files::{Cached, Content};
 use crate::store::durable;
 use crate::store::port::CatalogStore as _;
 
@@ -292,6 +296,40 @@ fn what_is_whole_or_still_is_read_for_its_stops_while_other_files_are_being_writ
         // The signed documents are written one after the other.
         watched.is_read_partly(&["1.7/1.7.1.yaml", "1.8/line.yaml"]);
         watched.is_read_later();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_change_that_no_stamp_shows_is_read_once_it_is_told_of_or_a_later_stamp_would_differ() {
+    for is_told in [true, false] {
+        let mut watched = Watched::new();
+        watched.in_place("channels/1.8/line.yaml", TITLED);
+        watched.look();
+        watched.pass(250);
+        assert_eq!(watched.look(), News::Ready);
+        let written = fs::metadata(watched.path("channels/1.8/line.yaml")).unwrap().modified().unwrap();
+        watched.watch.read(written.into()).unwrap();
+        assert_eq!(watched.look(), News::Nothing);
+        // As if it had been read before the last write, and that had left its stamp the same.
+        let (path, before): (Arc<str>, _) = ("1.8/line.yaml".into(), TITLED.replace("Eight", "Seven"));
+        let directory = Arc::clone(&watched.watch.directory);
+        let mut cache = directory.cache();
+        let content = Content::Parsed(parse(Source { path: &path, bytes: before.as_bytes() }));
+        let stamp = cache.files.get(&path).unwrap().stamp;
+        let digest = Sha256::digest(before).into();
+        cache.files.insert(&path, Cached { stamp, is_sure: false, digest, content });
+        drop(cache);
+        if is_told {
+            drop(fs::File::options().append(true).open(watched.path("channels/1.8/line.yaml")).unwrap());
+        } else {
+            watched.pass(1999);
+            assert_eq!(watched.look(), News::Nothing);
+            watched.pass(1);
+        }
+        watched.is_read_later();
+        watched.pass(3000);
+        assert_eq!(watched.look(), News::Nothing);
     }
 }
 

@@ -28,6 +28,7 @@ struct Writing {
 }
 
 /// How a part differs from what was known of it.
+#[derive(Default)]
 pub(super) struct Difference {
     /// Whether it is more than payloads.
     pub is_catalog: bool,
