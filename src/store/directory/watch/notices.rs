@@ -152,6 +152,12 @@ impl Notices {
         self.numbers.get(part).map_or(0, Vec::len)
     }
 
+    /// How many folders are watched.
+    #[cfg(test)]
+    pub fn watched(&self) -> usize {
+        self.places.len()
+    }
+
     /// Watches a folder of a part. Returns whether all that happens to it is told; if it is no folder, that is the
     /// case.
     pub fn watch(&mut self, part: &Part, folder: &Path) -> bool {
@@ -256,9 +262,12 @@ impl Notices {
             if matches!(part, Part::Catalog(_)) && is_passed_over(&name.to_string_lossy()) {
                 continue;
             }
-            if is_folder && matches!(place, Place::Catalog | Place::Payloads) {
-                // Another folder may have the name now.
+            // Another folder may have the name now, and one that was moved away would still be heard of.
+            let is_moved_away = matches!(what, What::MovedFrom(_));
+            if is_folder && (is_moved_away || matches!(place, Place::Catalog | Place::Payloads)) {
                 self.forget(&part);
+                // What is told of its files from now on is lost.
+                told.parts.entry(part.clone()).or_default().is_any = true;
             }
             match what {
                 What::MovedTo(number) => {
@@ -304,6 +313,9 @@ impl Notices {
             && let Some(numbers) = self.numbers.get_mut(part)
         {
             numbers.retain(|number| *number != folder);
+            if numbers.is_empty() {
+                self.numbers.remove(part);
+            }
         }
     }
 }

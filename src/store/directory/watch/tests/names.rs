@@ -29,6 +29,36 @@ fn another_folder_behind_the_same_path_is_read_and_watched() {
 }
 
 #[test]
+fn nothing_is_heard_of_a_folder_that_was_moved_out_or_removed() {
+    let mut watched = Watched::new();
+    let folders = ["channels/1.8/sub", "payloads/1.8.1/sub", "channels/1.9", "payloads/1.9.1"];
+    let before = watched.watch.notices.watched();
+    for is_moved in [true, false] {
+        for folder in folders {
+            watched.create(folder);
+            watched.look();
+        }
+        assert!(watched.watch.notices.watched() > before);
+        for folder in folders {
+            let away = watched.path("away");
+            if is_moved {
+                fs::rename(watched.path(folder), &away).unwrap();
+                watched.look();
+                watched.in_place("away/line.yaml", TITLED);
+                assert_eq!(watched.watch.notices.drain(), notices::Told::default(), "{folder}");
+                fs::remove_dir_all(away).unwrap();
+            } else {
+                fs::remove_dir(watched.path(folder)).unwrap();
+                watched.look();
+            }
+        }
+        assert_eq!(watched.watch.notices.watched(), before);
+        watched.in_place("channels/1.8/line.yaml", if is_moved { TITLED } else { "format: 1\n" });
+        watched.is_read_later();
+    }
+}
+
+#[test]
 fn what_is_behind_a_link_is_scanned_at_each_look() {
     let mut watched = Watched::new();
     fs::create_dir(watched.path("channels/.shared")).unwrap();
