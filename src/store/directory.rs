@@ -89,47 +89,36 @@ impl Directory {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// If `whatever` is true, files that keep changing do not keep the others from being read: they are as they
-    /// were when they could be read last.
-    fn read_cached(
-        &self,
-        cache: &mut Cache,
-        now: Time,
-        whatever: bool,
-    ) -> Result<(Snapshot, Listing), ReadError> {
-        let mut listing = self.list(cache, now)?;
-        for _ in 0..TRIES {
-            let whole = listing.load(&mut cache.files, now);
-            // The files are consistent with each other only if none has changed since the listing.
-            let again = self.list(cache, now)?;
-            if whole && again.files == listing.files {
-                listing.retain(&mut cache.files, None, |_| false);
-                return Ok((snapshot(cache, &self.catalog), listing));
-            }
-            listing = again;
-        }
+    /// Lists the files that must be read, and updates the cache with those that have changed. Also returns whether
+    /// none changed meanwhile.
+    fn load(&self, cache: &mut Cache, now: Time) -> Result<(Listing, bool), ReadError> {
+        let listing = self.list(cache, now)?;
+        let is_whole = listing.load(&mut cache.files, now);
         listing.retain(&mut cache.files, None, |_| false);
-        if whatever { Ok((snapshot(cache, &self.catalog), listing)) } else { Err(changing(&self.catalog)) }
+        Ok((listing, is_whole))
     }
 
     /// Lists the files that must be read. Which lines a topic needs, the lines' own files say.
     fn list(&self, cache: &mut Cache, now: Time) -> Result<Listing, ReadError> {
         let Some(topic) = &self.topic else { return Listing::take(&self.catalog, &self.payloads) };
-        let list = |wanted| Listing::take_wanted(wanted, &self.catalog, &self.payloads);
-        let outline = list(Wanted::default())?;
+        let outline = Listing::outline(&self.catalog)?;
         outline.load(&mut cache.files, now);
         // Also those whose own file is missing.
         let names = fs::read_dir(&self.catalog).map_err(|error| unreadable_folder(&self.catalog, error))?;
         let names: Vec<LineName> =
             names.flatten().filter_map(|entry| LineName::parse(entry.file_name().to_str()?).ok()).collect();
         let own = outline.files.keys().filter_map(|path| cache.files.get(path)?.parsed());
-        list(Wanted::new(&topic.lines(names.iter(), &yaml::assemble(own).catalog)))
+        let wanted = Wanted::new(&topic.lines(names.iter(), &yaml::assemble(own).catalog));
+        outline.widened(&wanted, &self.catalog, &self.payloads)
     }
 
     /// Takes a listing again, to find out whether something in it has changed.
     fn list_again(&self, listing: &Listing) -> Result<Listing, ReadError> {
         match &listing.wanted {
-            Some(wanted) => Listing::take_wanted(wanted.clone(), &self.catalog, &self.payloads),
+            Some(wanted) => {
+                let outline = Listing::outline(&self.catalog)?;
+                outline.widened(wanted, &self.catalog, &self.payloads)
+            }
             None => Listing::take(&self.catalog, &self.payloads),
         }
     }
@@ -138,7 +127,15 @@ impl Directory {
 impl CatalogStore for Directory {
     /// Reads the catalog; `now` decides which stamps can be trusted.
     fn read(&self, now: Time) -> Result<Snapshot, ReadError> {
-        Ok(self.read_cached(&mut self.cache(), now, false)?.0)
+        let mut cache = self.cache();
+        for _ in 0..TRIES {
+            let (listing, is_whole) = self.load(&mut cache, now)?;
+            // The files are consistent with each other only if none has changed since they were listed.
+            if is_whole && self.list_again(&listing)?.files == listing.files {
+                return Ok(snapshot(&mut cache, &self.catalog));
+            }
+        }
+        Err(changing(&self.catalog))
     }
 
     fn about(self: Arc<Self>, topic: &Topic) -> Arc<dyn CatalogStore> {

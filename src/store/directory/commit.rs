@@ -10,7 +10,7 @@ use std::sync::Arc;
 use self::plan::{Base, Failed, Plan, Planned, plan_all, plan_each};
 use super::git::{WorkTree, busy};
 use super::listing::{Listing, digest_now};
-use super::{Directory, changing};
+use super::{Directory, TRIES, changing, snapshot};
 use crate::domain::Time;
 use crate::domain::change::Change;
 use crate::store::durable::{self, Mode, WriteError};
@@ -55,7 +55,8 @@ impl Directory {
         self.at(base, now, whatever, |from| act(from, tree.as_ref()))
     }
 
-    /// Calls `act` with the catalog, if it is still at `base`.
+    /// Calls `act` with the catalog, if it is still at `base`. If `whatever` is true, files that keep changing are as
+    /// they were when they could be read last.
     pub(super) fn at<T>(
         &self,
         base: &Revision,
@@ -64,11 +65,22 @@ impl Directory {
         act: impl FnOnce(Base<'_>) -> Result<T, CommitError>,
     ) -> Result<T, CommitError> {
         let mut cache = self.cache();
-        let (snapshot, listing) = self.read_cached(&mut cache, now, whatever)?;
-        let found = snapshot.revision;
+        let (mut listing, mut is_whole) = self.load(&mut cache, now)?;
+        for _ in 1..TRIES {
+            if is_whole {
+                break;
+            }
+            (listing, is_whole) = self.load(&mut cache, now)?;
+        }
+        if !is_whole && !whatever {
+            return Err(changing(&self.catalog).into());
+        }
+        // Files with this revision were found to be consistent with each other when it was read.
+        let found = cache.files.revision();
         if found != *base {
             return Err(CommitError::Conflict { base: *base, found });
         }
+        let snapshot = snapshot(&mut cache, &self.catalog);
         let from =
             Base { reading: &snapshot.reading, listing: &listing, cache: &cache, folder: &self.catalog };
         act(from)

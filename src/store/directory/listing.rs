@@ -107,14 +107,19 @@ impl Wanted {
         Self(lines.iter().map(ToString::to_string).collect())
     }
 
-    /// Whether an entry of a folder is listed: a release of a wanted line, a role that lists these, or something
-    /// that is not about one line's releases.
-    pub fn has(&self, folder: &str, own: &str) -> bool {
-        match folder {
-            "" => true,
-            "trust" => line_of_role(own).is_none_or(|line| self.0.contains(line)),
-            folder => own == "line.yaml" || self.0.contains(folder.split('/').next().unwrap_or(folder)),
-        }
+    /// The folders of the lines.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// Whether a folder has more to list than a line's own file.
+    fn has(&self, folder: &str) -> bool {
+        ["", "trust"].contains(&folder) || self.0.contains(folder.split('/').next().unwrap_or(folder))
+    }
+
+    /// Whether a file in `trust/` is listed: a role that lists releases of a wanted line, or one of no line.
+    fn has_role(&self, own: &str) -> bool {
+        line_of_role(own).is_none_or(|line| self.0.contains(line))
     }
 }
 
@@ -151,10 +156,7 @@ impl Listing {
     pub fn of(part: &Part, path: &Path, root: &Path) -> Self {
         let mut listing = Self::default();
         match part {
-            Part::Catalog(name) => {
-                let found = (fs::symlink_metadata(path), false);
-                listing.entry(root, path.to_owned(), "", &name.to_string_lossy(), 0, found);
-            }
+            Part::Catalog(name) => listing.first(root, path, &name.to_string_lossy()),
             Part::Payloads(name) => listing.manifest(path, name),
         }
         listing
@@ -178,10 +180,17 @@ impl Listing {
     }
 
     pub fn folder(&mut self, root: &Path, folder: &Path, name: &str, depth: u8) -> io::Result<()> {
+        if self.wanted.as_ref().is_some_and(|wanted| !wanted.has(name)) {
+            let path = folder.join("line.yaml");
+            let found = (fs::symlink_metadata(&path), false);
+            self.entry(root, path, name, "line.yaml", depth, found);
+            return Ok(());
+        }
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let own = entry.file_name();
-            if self.wanted.as_ref().is_some_and(|wanted| !wanted.has(name, &own.to_string_lossy())) {
+            let is_left_out = |wanted: &Wanted| name == "trust" && !wanted.has_role(&own.to_string_lossy());
+            if self.wanted.as_ref().is_some_and(is_left_out) {
                 continue;
             }
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
@@ -189,6 +198,11 @@ impl Listing {
             self.entry(root, entry.path(), name, &own.to_string_lossy(), depth, found);
         }
         Ok(())
+    }
+
+    /// Lists an entry of the catalog folder.
+    pub fn first(&mut self, root: &Path, path: &Path, own: &str) {
+        self.entry(root, path.to_owned(), "", own, 0, (fs::symlink_metadata(path), false));
     }
 
     /// Lists an entry of the folder `name`. `found` is its metadata, without following a link, and whether it is a

@@ -13,16 +13,26 @@ use crate::store::durable::present;
 use crate::store::port::ReadError;
 
 impl Listing {
-    /// As [`take`](Self::take), for the wanted lines.
-    pub fn take_wanted(wanted: Wanted, catalog: &Path, payloads: &Path) -> Result<Self, ReadError> {
+    /// Lists what is not about one line's releases: the lines' own files, and the roles of no line.
+    pub fn outline(catalog: &Path) -> Result<Self, ReadError> {
         let failed = |source| unreadable_folder(catalog, source);
         let root = catalog.canonicalize().map_err(failed)?;
-        let mut listing = Self { wanted: Some(wanted), ..Self::default() };
+        let mut listing = Self { wanted: Some(Wanted::default()), ..Self::default() };
         listing.folder(&root, catalog, "", 0).map_err(failed)?;
-        if let Err(e) = listing.wanted_manifests(payloads) {
-            listing.no_payloads(payloads, &e);
-        }
         Ok(listing)
+    }
+
+    /// Adds the releases of some lines to an outline, with their roles and manifests.
+    pub fn widened(mut self, wanted: &Wanted, catalog: &Path, payloads: &Path) -> Result<Self, ReadError> {
+        let root = catalog.canonicalize().map_err(|source| unreadable_folder(catalog, source))?;
+        self.wanted = Some(wanted.clone());
+        for name in wanted.lines().chain(["trust"]) {
+            self.first(&root, &catalog.join(name), name);
+        }
+        if let Err(e) = self.wanted_manifests(payloads) {
+            self.no_payloads(payloads, &e);
+        }
+        Ok(self)
     }
 
     /// Lists the manifests of the listed releases, whose files are named after their versions. Looking for them in
