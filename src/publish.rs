@@ -13,6 +13,7 @@ pub mod publication;
 pub mod restore;
 mod retired;
 pub mod roles;
+pub mod segment;
 pub mod served;
 pub mod sources;
 #[cfg(test)]
@@ -46,7 +47,7 @@ pub use amended::amended;
 use check::check;
 pub use decided::{Decided, Refused, refusals};
 pub use document::{Document, Media};
-use evidence::shared_out;
+use evidence::{RELEASES, shared_out};
 use part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 pub use publication::Publication;
 use retired::retired;
@@ -128,6 +129,7 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
         ),
         parts,
         roles,
+        anew: last.map(|last| last.anew.clone()).unwrap_or_default(),
         retired: HashMap::new(),
         sources,
     };
@@ -147,13 +149,19 @@ fn parts(
     let Inputs { decided, trust, last, .. } = *inputs;
     let now = decided.now;
     let delegated = trust.lines().keys().chain(trust.broken().keys());
-    let lines: BTreeSet<&LineName> =
-        catalog.lines().map(|line| &line.name).chain(decided.refused.keys()).chain(delegated).collect();
+    let lost = last.iter().flat_map(|last| last.lost_lines()).map(|(line, _)| line);
+    let known = catalog.lines().map(|line| &line.name).chain(decided.refused.keys());
+    let lines: BTreeSet<&LineName> = known.chain(delegated).chain(lost).collect();
     let (mut parts, mut sources, mut changed) = (Vec::new(), BTreeMap::new(), Vec::new());
     let paths = Paths::new(
         catalog.lines().map(|line| (&line.name, line.follows.as_ref().map(|follows| &follows.line))),
     );
     for name in lines {
+        // What a lost line has published stays listed, so that nothing takes its place.
+        if let Some(part) = last.and_then(|last| last.parts.line(name)).filter(|part| part.is_lost()) {
+            parts.push(Arc::clone(part));
+            continue;
+        }
         let own = Sources::of(inputs, (catalog, &paths), name);
         let before = last.and_then(|last| Some((last.parts.line(name)?, last.sources.get(name)?)));
         let kept = before.zip(own.clone()).and_then(|((part, before), own)| Some((part, before.still(own)?)));
@@ -222,7 +230,7 @@ fn releases(
     }
     // Compressing the documents of a new release takes half a millisecond, so the work is split among
     // threads.
-    let made = shared_out(&wanted, |explanation| release_documents(inputs, explanation));
+    let made = shared_out(&wanted, RELEASES, |explanation| release_documents(inputs, explanation));
     for (Explanation { line, release, .. }, made) in wanted.iter().zip(made) {
         documents.entry(line.name.clone()).or_default().insert(release.version.clone(), made);
     }

@@ -104,7 +104,6 @@ fn release(
     // What is published, and what a server reports, is so now and not at another time.
     let state = args.at.is_none().then(|| workspace.state_store());
     let report = state.as_ref().and_then(|state| state.reported());
-    let last = state.and_then(|state| stored::publication(&*state).ok().flatten());
     let unread = view.snapshot.reading.faulty_lines(Path::new(""));
     let salvaged = match (view.catalog.release(version), view.catalog.stoppable_release(version)) {
         (None, Some((line, _))) => workspace.salvaged(view, line),
@@ -112,6 +111,8 @@ fn release(
     };
     let found = salvaged.as_ref().and_then(|line| Some((line, line.releases.get(version)?)));
     let (line, release) = found.map_or_else(|| view.release(version), Ok)?;
+    let is_wanted = |name: &LineName| *name == line.name || unread.contains_key(name);
+    let last = state.and_then(|state| stored::publication_about(&*state, &is_wanted).ok().flatten());
     // Other lines may lack their releases here. If this line claims what was another one's, that line's own file
     // shows that it steps back.
     let refused = refusals(&view.catalog, &unread, last.as_ref(), now);

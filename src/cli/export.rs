@@ -94,6 +94,12 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             "start the server, which renews it: `tidegate serve`",
         ));
     }
+    if let Some((line, why)) = publication.lost_lines().next() {
+        return Err(refuse(
+            format!("what was published of line `{line}` is lost, so an export would lack it: {why}"),
+            "restore it with `tidegate recover`, start the server, and export again",
+        ));
+    }
     check_place(&args.dir, workspace)?;
     durable::create_folder(&args.dir, Mode::Keep)?;
     let _lock = locked(&args.dir)?;

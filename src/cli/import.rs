@@ -18,6 +18,7 @@ use crate::domain::payload::Payload;
 use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::{Root, names};
 use crate::promoter::stored;
+use crate::publish::Publication;
 use crate::publish::continuity::check_follows;
 use crate::publish::restore::{made, restore};
 use crate::signing::Signed;
@@ -110,7 +111,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let copied = payloads.put(&files).with_context(unusable).hint(
         "the export is incomplete or damaged: run `tidegate export` again, which replaces damaged files, and carry it here again",
     )?;
-    let imported = before.is_none_or(|before| before.version != publication.version);
+    let is_whole = |before: &Publication| before.lost_lines().next().is_none();
+    let imported = !before.is_some_and(|before| before.version == publication.version && is_whole(&before));
     if imported {
         durable::write(&workspace.imported_root(), publication.root().raw(), Mode::Private)?;
         stored::store(&*state, publication)?;

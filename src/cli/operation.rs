@@ -62,11 +62,11 @@ pub fn plan(operation: &Operation, view: &View, workspace: &Workspace) -> anyhow
     let now = workspace.now();
     let mut catalog = view.as_written(now);
     if catalog.stoppable_entries_ahead().next().is_some()
-        && let Ok(Some(last)) = stored::publication(&*workspace.state_store())
-        && now < last.made
+        && let Ok(Some(made)) = stored::made(&*workspace.state_store())
+        && now < made
     {
         // This machine's clock is slow, so an entry that was published is not ahead.
-        catalog = view.as_written(last.made);
+        catalog = view.as_written(made);
     }
     let mut outcome = operation.plan(&catalog, now).map_err(|refused| looked_up(&refused, view))?;
     if !outcome.is_change() {

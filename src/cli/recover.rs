@@ -1,5 +1,6 @@
 //! `tidegate recover`.
 
+mod anew;
 mod trust;
 
 use std::path::{Path, PathBuf};
@@ -9,11 +10,13 @@ use anyhow::Context;
 use chrono::TimeDelta;
 use serde::Serialize;
 
+use super::author::Author;
 use super::failure::{Hint, refuse};
 use super::table::{counted, pairs};
 use super::terminal::Terminal;
 use super::verify::source::{Source, own_root};
 use super::workspace::Workspace;
+use crate::domain::channel::LineName;
 use crate::domain::{Time, rfc3339};
 use crate::formats::tuf::{Root, version_at};
 use crate::promoter::stored;
@@ -29,6 +32,11 @@ use crate::signing::trust::Trust;
 /// publication. The versions that this server signs next are higher, and take nothing back. Run this also
 /// after you have restored the state folder from a backup. Stop the server first.
 ///
+/// If only some lines were lost, only these are restored.
+///
+/// With `--anew`, a line whose published documents are lost begins anew from the catalog, without being compared
+/// with what was published: use it only if there is no copy left.
+///
 /// With `--trust`, puts back the roots and roles that are missing from the catalog's `trust/` or were rolled
 /// back there, and leaves the state as it is.
 #[derive(Debug, clap::Args)]
@@ -36,14 +44,23 @@ use crate::signing::trust::Trust;
 Examples:
   tidegate recover --from https://updates.example.com
   tidegate recover --from /srv/mirror
+  tidegate recover --anew 1.8 --reason 'the disk is gone, and there is no mirror'
   tidegate recover --trust")]
 pub struct Args {
     /// The published service: a server, `http://HOST:PORT`, or a folder with a copy or a mirror of it
-    #[arg(long, value_name = "DIR|URL", required_unless_present = "trust")]
+    #[arg(long, value_name = "DIR|URL", required_unless_present_any = ["trust", "anew"])]
     from: Option<String>,
     /// Put back the catalog's `trust/`; without `--from`, from this server's last publication
     #[arg(long)]
     trust: bool,
+    /// Let a line begin anew whose published documents are lost
+    #[arg(long, value_name = "LINE", requires = "reason", conflicts_with_all = ["from", "trust"])]
+    anew: Option<LineName>,
+    /// Why the line begins anew
+    #[arg(long, value_name = "TEXT", requires = "anew")]
+    reason: Option<String>,
+    #[command(flatten)]
+    author: Author,
     /// The root that you trust; by default the first one of this catalog
     #[arg(long, value_name = "FILE")]
     root: Option<PathBuf>,
@@ -55,6 +72,9 @@ pub struct Args {
 #[derive(Debug, Serialize)]
 struct Body {
     recovered: bool,
+    /// The lines that were restored, if the others were not lost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lines: Vec<String>,
     version: u64,
     /// RFC 3339.
     made: String,
@@ -69,6 +89,9 @@ struct Body {
 const FAR_AHEAD: TimeDelta = TimeDelta::days(366);
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
+    if let (Some(line), Some(reason)) = (&args.anew, &args.reason) {
+        return anew::run(line, reason, &args.author, workspace, terminal);
+    }
     let Some(from) = args.from.as_ref().filter(|_| !args.trust) else {
         return trust::run(args, workspace, terminal);
     };
@@ -84,9 +107,10 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     // Not before: a recovery that is refused leaves nothing behind.
     let _lease =
         state.lease().hint("stop the server that uses this state folder, and start it again afterwards")?;
-    let own = stored::publication(&*state);
+    let mut own = stored::publication(&*state);
+    let mut lines = Vec::new();
     let replaced = replaced(&seen, workspace)?;
-    let recovered = match &own {
+    let recovered = match &mut own {
         Ok(Some(own)) => {
             let root = own.root().signed().version;
             if replaced || seen.root().signed().version < root {
@@ -97,7 +121,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
                     "start the server: nothing needs to be restored, and clients forget what the old key signed",
                 ));
             }
-            match check_seen(Some(own), &seen) {
+            match check_seen(Some(&*own), &seen) {
                 Err(Behind::Nothing { .. } | Behind::Older { .. }) => true,
                 Err(behind @ (Behind::Fork { .. } | Behind::Lacks(_))) => {
                     return Err(refuse(
@@ -105,7 +129,23 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
                         "stop the other server, then recover from the one that clients see",
                     ));
                 }
-                Ok(()) => false,
+                Ok(()) => {
+                    lines = own.restore_lost(&seen);
+                    if let Some((line, why)) = own.lost_lines().next() {
+                        return Err(refuse(
+                            format!(
+                                "what is published at `{from}` has nothing of line `{line}`, which is lost here: {why}"
+                            ),
+                            format!(
+                                "name another copy, or, if there is none: `tidegate recover --anew {line} --reason TEXT`"
+                            ),
+                        ));
+                    }
+                    if !lines.is_empty() {
+                        stored::store(&*state, own)?;
+                    }
+                    false
+                }
             }
         }
         // A damaged publication counts as none.
@@ -122,7 +162,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         stored::store(&*state, publication)?;
     }
     let body = Body {
-        recovered,
+        recovered: recovered || !lines.is_empty(),
+        lines: lines.iter().map(ToString::to_string).collect(),
         version: seen.version,
         made: rfc3339(seen.made),
         expires: rfc3339(seen.expires),
@@ -130,10 +171,13 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         releases: seen.releases(),
     };
     terminal.show(&body, || {
-        let done =
-            if recovered { "restored" } else { "nothing to do: the publication here is at least as new" };
+        let done = match &*body.lines {
+            [] if recovered => "restored".to_owned(),
+            [] => "nothing to do: the publication here is at least as new".to_owned(),
+            lines => format!("restored line {}; the others were not lost", lines.join(", ")),
+        };
         pairs(&[
-            ("state", done.to_owned()),
+            ("state", done),
             ("live", format!("version {}, made {}, expires {}", body.version, body.made, body.expires)),
             ("offers", offers(body.channels, body.releases)),
         ])
@@ -143,7 +187,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             "warning: the restored publication is signed by an online key that has been replaced; if that key was stolen, check what is offered",
         );
     }
-    if recovered {
+    if body.recovered {
         terminal.note("next: start `tidegate serve`, which continues from this publication");
     }
     Ok(ExitCode::SUCCESS)

@@ -22,6 +22,7 @@ use crate::formats::api::{DecisionBody, DegradedBody, NotPromotingBody};
 use crate::promoter::status::{Degraded, DegradedKind, ONLINE_NEAR, Status, not_offered};
 use crate::promoter::stored;
 use crate::publish::continuity::trusted;
+use crate::publish::publication::Anew;
 use crate::publish::{Decided, Publication};
 use crate::signing::trust::{Checked, Trust};
 use crate::words;
@@ -90,6 +91,9 @@ struct PublicationBody {
     releases: usize,
     /// Whether it was signed with throw-away keys.
     demo: bool,
+    /// The lines that somebody let begin anew after their documents were lost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    anew: Vec<Anew>,
 }
 
 /// What a server last reported about itself.
@@ -247,6 +251,7 @@ impl PublicationBody {
             expires: rfc3339(publication.expires),
             releases: publication.releases(),
             demo: publication.demo,
+            anew: publication.anew.clone(),
         }
     }
 }

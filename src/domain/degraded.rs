@@ -29,6 +29,8 @@ pub enum Degraded {
     ExpiryNear { document: String, expires: Time, expired: bool },
     /// The content imported into this mirror expires soon, or has expired.
     MirrorExpiryNear { expires: Time },
+    /// What this mirror has imported of a line cannot be read.
+    MirrorLost { line: LineName, why: String },
     /// This mirror has no good copy of payload `file` of release `version`, and of `more` others.
     MirrorLacks { version: Version, file: String, more: usize },
     /// The catalog has lost restraints that nobody took back, so they still count. `restraint` is the first of
@@ -75,6 +77,9 @@ tagged! {
     pub enum LineRefusal {
         /// The line could not be read.
         Faulty { why: String } = "faulty",
+        /// What was published of the line cannot be read after a restart, so nothing shows what the line would
+        /// take back.
+        Lost { why: String } = "lost",
         /// The line would step back from what was published.
         StepsBack(Vec<StepBack>) = "steps_back",
         /// The line claims a channel or versions of line `of`, whose last good documents are still
@@ -158,7 +163,7 @@ impl Degraded {
     /// The kind of problem.
     pub const fn kind(&self) -> DegradedKind {
         match self {
-            Self::LineRefused { .. } => DegradedKind::LineRefused,
+            Self::LineRefused { .. } | Self::MirrorLost { .. } => DegradedKind::LineRefused,
             Self::NotOffered { .. } | Self::MirrorLacks { .. } => DegradedKind::NotOffered,
             Self::RestraintsLost { .. } => DegradedKind::RestraintsLost,
             Self::RestraintsForgotten(_) => DegradedKind::RestraintsForgotten,

@@ -55,6 +55,7 @@ kinds! {
     RangeNotSatisfiable = "range_not_satisfiable", RANGE_NOT_SATISFIABLE, "the range is outside the file";
     HeadTooLarge = "head_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too large";
     PayloadUnavailable = "payload_unavailable", SERVICE_UNAVAILABLE, "the server has no good copy of the payload";
+    LineLost = "line_lost", SERVICE_UNAVAILABLE, "what was published of the line is lost";
     NotPublished = "not_published", SERVICE_UNAVAILABLE, "nothing is published yet";
     Expired = "expired", SERVICE_UNAVAILABLE, "the publication has expired";
 }

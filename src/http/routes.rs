@@ -92,6 +92,7 @@ pub static ROUTES: [Route; 13] = [
             Kind::BadVersion,
             Kind::DuplicateParameter,
             Kind::UnknownChannel,
+            Kind::LineLost,
             Kind::NotPublished,
             Kind::Expired,
         ],
@@ -123,7 +124,7 @@ pub static ROUTES: [Route; 13] = [
     Route {
         pattern: "/v1/channels/{channel}",
         handler: Handler::Now(channels::one),
-        problems: &[Kind::UnknownChannel, Kind::NotPublished],
+        problems: &[Kind::UnknownChannel, Kind::LineLost, Kind::NotPublished],
         id: "channel",
         tag: "channels",
         title: "A channel's signed manifest",
@@ -148,7 +149,7 @@ pub static ROUTES: [Route; 13] = [
     Route {
         pattern: "/tuf/metadata/{file}",
         handler: Handler::Now(tuf::metadata),
-        problems: &[Kind::UnknownFile, Kind::NotPublished],
+        problems: &[Kind::UnknownFile, Kind::LineLost, Kind::NotPublished],
         id: "tuf_metadata",
         tag: "tuf",
         title: "TUF metadata",
@@ -163,6 +164,7 @@ pub static ROUTES: [Route; 13] = [
         handler: Handler::Later(|ask| Box::pin(tuf::target(ask))),
         problems: &[
             Kind::UnknownFile,
+            Kind::LineLost,
             Kind::NotAcceptable,
             Kind::RangeNotSatisfiable,
             Kind::PayloadUnavailable,
@@ -180,7 +182,13 @@ pub static ROUTES: [Route; 13] = [
     Route {
         pattern: "/v1/releases/{version}",
         handler: Handler::Now(releases::manifest),
-        problems: &[Kind::UnknownRelease, Kind::UnsignedRelease, Kind::WaitingRelease, Kind::NotPublished],
+        problems: &[
+            Kind::UnknownRelease,
+            Kind::UnsignedRelease,
+            Kind::WaitingRelease,
+            Kind::LineLost,
+            Kind::NotPublished,
+        ],
         id: "release",
         tag: "releases",
         title: "A release's signed manifest",
@@ -196,6 +204,7 @@ pub static ROUTES: [Route; 13] = [
         problems: &[
             Kind::UnknownRelease,
             Kind::UnknownFile,
+            Kind::LineLost,
             Kind::PayloadWithdrawn,
             Kind::RangeNotSatisfiable,
             Kind::PayloadUnavailable,
@@ -213,7 +222,7 @@ pub static ROUTES: [Route; 13] = [
     Route {
         pattern: "/v1/releases/{version}/explain",
         handler: Handler::Now(releases::explain),
-        problems: &[Kind::UnknownRelease, Kind::NotPublished],
+        problems: &[Kind::UnknownRelease, Kind::LineLost, Kind::NotPublished],
         id: "explain",
         tag: "releases",
         title: "A release's progress",

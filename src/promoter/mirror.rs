@@ -103,6 +103,11 @@ impl Mirror {
         let mut status = Status::default();
         status.degraded.extend(self.unread.iter().chain(&self.lacking).cloned());
         if let Some(publication) = self.shared.publication.load().as_deref() {
+            status.degraded.extend(
+                publication
+                    .lost_lines()
+                    .map(|(line, why)| Degraded::MirrorLost { line: line.clone(), why: why.to_owned() }),
+            );
             status.expiries.push((PUBLICATION.to_owned(), publication.expires));
             if is_near(PUBLICATION, publication.expires, now) {
                 status.degraded.push(Degraded::MirrorExpiryNear { expires: publication.expires });

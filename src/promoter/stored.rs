@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::domain::channel::LineName;
+use crate::domain::{Time, chain};
 use crate::publish::Publication;
-use crate::publish::pack::{PackError, pack, unpack};
+use crate::publish::pack::{PackError, pack, pack_part, unpack, unpack_part};
+use crate::publish::part::Part;
+use crate::publish::segment::Segment;
 use crate::signing::PrivateKey;
 use crate::signing::key::KeyError;
 use crate::signing::trust::Trust;
@@ -20,22 +24,64 @@ pub enum StoredError {
     Key { place: PathBuf, source: KeyError },
 }
 
-/// The last publication, if there is one.
+/// The last publication, if there is one. Lines whose segments cannot be read are lost in it.
 ///
 /// # Errors
-/// When there is one, but it cannot be used.
+/// When there is one, but its head cannot be used.
 pub fn publication(state: &dyn StateStore) -> Result<Option<Publication>, StoredError> {
-    let Some(Blob { place, size, mut bytes }) = state.publication()? else { return Ok(None) };
-    let publication = unpack(&mut bytes, size);
-    Ok(Some(publication.map_err(|source| StoredError::Publication { place, source })?))
+    publication_about(state, &|_| true)
 }
 
-/// Durably replaces the last publication.
+/// The last publication with the documents of some lines alone, if there is one.
+///
+/// # Errors
+/// When there is one, but its head cannot be used.
+pub fn publication_about(
+    state: &dyn StateStore,
+    is_wanted: &(dyn Fn(&LineName) -> bool + Sync),
+) -> Result<Option<Publication>, StoredError> {
+    let read = |segment: &Segment| is_wanted(&segment.line).then(|| part(state, segment)).transpose();
+    loop {
+        let head = state.head();
+        let Some(Blob { place, size, mut bytes }) = state.publication()? else { return Ok(None) };
+        let publication = unpack(&mut bytes, size, &read);
+        let publication = publication.map_err(|source| StoredError::Publication { place, source })?;
+        // What a server has stored meanwhile may have replaced segments.
+        if publication.lost_lines().next().is_none() || state.head() == head {
+            return Ok(Some(publication));
+        }
+    }
+}
+
+/// When the last publication was made, if there is one.
+///
+/// # Errors
+/// When there is one, but its head cannot be used.
+pub fn made(state: &dyn StateStore) -> Result<Option<Time>, StoredError> {
+    Ok(publication_about(state, &|_| false)?.map(|last| last.made))
+}
+
+/// The part in a segment, or why it cannot be used.
+fn part(state: &dyn StateStore, segment: &Segment) -> Result<Part, String> {
+    let found = state.segment(&segment.stored.sha256).map_err(|error| chain(&error))?;
+    let Blob { place, size, mut bytes } = found;
+    unpack_part(&mut bytes, size, segment).map_err(|error| format!("{place}: {}", chain(&error)))
+}
+
+/// Durably replaces the last publication. Only the segments of lines that have changed are written.
 ///
 /// # Errors
 /// When the new one cannot be written. The last publication is then unchanged.
 pub fn store(state: &dyn StateStore, publication: &Publication) -> Result<(), StateError> {
-    state.publish(&mut |to| pack(publication, to))
+    state.publish(&mut |segments| {
+        for part in publication.parts() {
+            let is_kept = part.stored().is_some_and(|stored| segments.keep(&stored.sha256, stored.size));
+            if !is_kept && !part.is_lost() {
+                segments.put(&mut |to| Ok(pack_part(part, to)?.sha256))?;
+            }
+        }
+        pack(publication)
+    })
 }
 
 /// Returns every private key in a state.
@@ -75,7 +121,7 @@ mod tests {
             (b"tidegate publication 1\n written by an earlier version of tidegate", "another version"),
             (b"something else that somebody put here, no publication", "it is not a publication"),
         ] {
-            state.publish(&mut |to| to.write_all(stored)).unwrap();
+            state.publish(&mut |_| Ok(stored.to_vec())).unwrap();
             let error = publication(&state).unwrap_err();
             let StoredError::Publication { source, .. } = error else { panic!("{error}") };
             assert!(source.to_string().contains(why), "{source}");

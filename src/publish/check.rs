@@ -16,7 +16,11 @@ pub(super) fn check(inputs: &Inputs<'_>, publication: &Publication) -> Result<Ti
         TufFile::Document(document) => Some(document.identity.clone()),
         TufFile::Payload(_) => None,
     };
-    let before = inputs.last.map(|last| before(last, publication)).unwrap_or_default();
+    let mut before = inputs.last.map(|last| before(last, publication)).unwrap_or_default();
+    for part in publication.parts.iter().filter(|part| part.is_lost()) {
+        before.lost.insert(names::releases_role(&part.line));
+        before.lost.extend(part.names().map(names::channel_target));
+    }
     let verified = verify_after(inputs.trust.root(), inputs.decided.now, &fetch, Extent::Channels, &before)?;
     if let Some(last) = inputs.last {
         continuity::check_follows(last, publication)?;

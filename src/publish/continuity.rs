@@ -43,7 +43,8 @@ pub fn trusted(
     let kept = match found {
         Ok(Some(trust)) => match check(last, &before, &trust) {
             Ok(()) => {
-                let is_new = |line: &LineName| !before.lines().contains_key(line);
+                let is_lost = |line: &LineName| last.parts.line(line).is_some_and(|part| part.is_lost());
+                let is_new = |line: &LineName| !before.lines().contains_key(line) && !is_lost(line);
                 if !trust.broken().keys().any(is_new) {
                     return Trusted { trust: Ok(Some(trust)), kept: None };
                 }
@@ -81,15 +82,18 @@ fn check(last: &Publication, before: &Trust, after: &Trust) -> Result<(), Violat
     }
     let Some(snapshot) = known(last).under(after.root().signed()).snapshot else { return Ok(()) };
     let listed = &snapshot.signed().meta;
-    // A line whose role cannot be used keeps its last role, and `channels` is signed again, so neither
-    // counts as missing.
-    let kept = after.broken().keys().map(names::releases_role).chain([names::CHANNELS.to_owned()]);
-    let kept = kept.filter_map(|role| listed.get_key_value(&format!("{role}.json")));
-    let mut next: BTreeMap<String, Meta> = kept.map(|(name, meta)| (name.clone(), *meta)).collect();
     let lines = after.lines().iter().map(|(line, role)| (names::releases_role(line), role));
-    for (name, role) in lines.chain([("targets".to_owned(), after.targets())]) {
-        next.insert(format!("{name}.json"), Meta::of(role.signed().version, role.raw()));
-    }
+    let lines = lines.chain([("targets".to_owned(), after.targets())]);
+    let lines =
+        lines.map(|(name, role)| (format!("{name}.json"), Meta::of(role.signed().version, role.raw())));
+    let mut next: BTreeMap<String, Meta> = lines.collect();
+    // A line whose role cannot be used keeps its last role, a line that is lost keeps its listing, and `channels`
+    // is signed again, so none of them counts as missing.
+    let broken = after.broken().keys().filter(|line| !after.lines().contains_key(*line));
+    let kept = broken.chain(last.lost_lines().map(|(line, _)| line)).map(names::releases_role);
+    let kept = kept.chain([names::CHANNELS.to_owned()]);
+    let kept = kept.filter_map(|role| listed.get_key_value(&format!("{role}.json")));
+    next.extend(kept.map(|(name, meta)| (name.clone(), *meta)));
     check_listed(listed, &next)
 }
 
@@ -123,7 +127,9 @@ pub fn check_seen(own: Option<&Publication>, seen: &Publication) -> Result<(), B
     }
     // A yank here may be newer than what is live. Apart from that, nothing that is live may be missing
     // here.
-    match step_backs(&seen.offers(), &own.offers()).into_iter().next() {
+    let mut offers = seen.offers();
+    offers.retain(|offer| own.parts.line(&offer.line).is_none_or(|part| !part.is_lost()));
+    match step_backs(&offers, &own.offers()).into_iter().next() {
         Some(step) => Err(Behind::Lacks(Box::new(step))),
         None => Ok(()),
     }

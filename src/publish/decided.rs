@@ -171,8 +171,8 @@ fn dated<'a>(catalog: &'a Catalog, line: &'a Line) -> impl Iterator<Item = Time>
 /// Refused lines, which keep their last documents, and why each was refused.
 pub type Refused = BTreeMap<LineName, LineRefusal>;
 
-/// The lines that keep their last documents: those that could not be read, those that would step back from
-/// the last publication, and those that claim a channel or versions of another refused line.
+/// The lines that keep their last documents: those that could not be read, those whose last documents are lost,
+/// those that would step back from the last publication, and those that claim a channel or versions of another refused line.
 pub fn refusals(
     catalog: &Catalog,
     faulty: &BTreeMap<LineName, String>,
@@ -191,6 +191,8 @@ fn refused(
     let mut refused: Refused =
         faulty.iter().map(|(line, why)| (line.clone(), LineRefusal::Faulty { why: why.clone() })).collect();
     let Some(last) = last else { return refused };
+    let unreadable = last.lost_lines();
+    refused.extend(unreadable.map(|(line, why)| (line.clone(), LineRefusal::Lost { why: why.to_owned() })));
     // As time goes by, a line that nobody changes only offers more.
     let is_as_published = |line: &LineName| {
         let line = catalog.shared_line(line).zip(published.shared_line(line));
@@ -203,7 +205,7 @@ fn refused(
         let line = step.line.clone();
         match refused.entry(line).or_insert_with(|| LineRefusal::StepsBack(Vec::new())) {
             LineRefusal::StepsBack(steps) => steps.push(step.blaming_files(catalog, now)),
-            LineRefusal::Faulty { .. } | LineRefusal::Claims { .. } => {}
+            LineRefusal::Faulty { .. } | LineRefusal::Lost { .. } | LineRefusal::Claims { .. } => {}
         }
     }
     claims(catalog, last, &mut refused);

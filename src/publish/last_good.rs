@@ -34,7 +34,7 @@ pub fn catalog<'a>(
     }
     let mut lines = Vec::new();
     for name in decided.refused.keys() {
-        let part = last.and_then(|last| last.parts.line(name));
+        let part = last.and_then(|last| last.parts.line(name)).filter(|part| !part.is_lost());
         let mut line = part.map(|part| published(part)).transpose()?.flatten();
         if let Some(line) = &mut line {
             narrow(line, decided.catalog, decided.now);

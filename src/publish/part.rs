@@ -5,11 +5,12 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
+use super::segment::{Segment, Stored};
 use super::served::{Online, Served};
 use super::updates::{ChannelUpdates, LineUpdates, answer};
 use crate::domain::Time;
@@ -17,7 +18,7 @@ use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Prefix;
 use crate::domain::payload::Payload;
 use crate::domain::stepback::{Offer, Offered};
-use crate::domain::upgrade::Paths;
+use crate::domain::upgrade::{Paths, Relation};
 use crate::domain::version::Version;
 use crate::formats::manifest::ChannelManifest;
 use crate::formats::tuf::{Targets, names};
@@ -25,7 +26,7 @@ use crate::formats::tuf::{Targets, names};
 /// Everything that the server answers about one line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Part {
-    pub(crate) line: LineName,
+    pub line: LineName,
     /// The prefix of the line's versions, if it is known.
     pub(crate) prefix: Option<Prefix>,
     /// The line that this one follows.
@@ -40,6 +41,31 @@ pub struct Part {
     pub(crate) releases: BTreeMap<Version, ReleaseDocuments>,
     /// The answers to clusters whose channel is of a line far from theirs.
     pub(crate) updates: LineUpdates,
+    /// If this is set, there are no documents.
+    #[serde(skip)]
+    pub(crate) lost: Option<Lost>,
+    #[serde(skip)]
+    pub(crate) stored: Memo,
+}
+
+/// What is known of a line whose stored documents cannot be read after a restart. Nothing is published of such a
+/// line, since nothing shows what a new publication would take back.
+#[derive(Debug, Clone)]
+pub(crate) struct Lost {
+    /// The names of its channels, including aliases.
+    pub(crate) names: Vec<ChannelName>,
+    /// Why the documents cannot be read.
+    pub(crate) why: String,
+}
+
+/// The segment in which a part is stored, once it is. A clone may be changed, so it remembers nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Memo(Mutex<Option<Stored>>);
+
+impl Clone for Memo {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// The answers about one channel.
@@ -94,9 +120,51 @@ impl ReleaseDocuments {
 
 impl Part {
     /// A part without any documents.
-    pub(super) fn empty(line: LineName) -> Self {
-        let (channels, releases, updates) = Default::default();
-        Self { line, prefix: None, follows: None, role: None, index: None, channels, releases, updates }
+    pub(crate) fn empty(line: LineName) -> Self {
+        let (channels, releases, updates, stored) = Default::default();
+        let (prefix, follows, role, index, lost) = Default::default();
+        Self { line, prefix, follows, role, index, channels, releases, updates, lost, stored }
+    }
+
+    /// The part of a line whose segment cannot be read.
+    pub(super) fn lost(segment: Segment, why: String) -> Self {
+        let Segment { line, prefix, follows, names, stored } = segment;
+        let part = Self { prefix, follows, lost: Some(Lost { names, why }), ..Self::empty(line) };
+        part.store(stored);
+        part
+    }
+
+    /// What the head of a stored publication knows of it. `None` if it was not stored yet.
+    pub(super) fn segment(&self) -> Option<Segment> {
+        Some(Segment {
+            line: self.line.clone(),
+            prefix: self.prefix,
+            follows: self.follows.clone(),
+            names: self.names().cloned().collect(),
+            stored: self.stored()?,
+        })
+    }
+
+    /// The segment in which it is stored, if it is.
+    pub fn stored(&self) -> Option<Stored> {
+        *self.stored.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers the segment in which it is stored.
+    pub(super) fn store(&self, stored: Stored) {
+        *self.stored.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stored);
+    }
+
+    /// Whether its documents are lost.
+    pub const fn is_lost(&self) -> bool {
+        self.lost.is_some()
+    }
+
+    /// The names of its channels, including aliases.
+    pub(super) fn names(&self) -> impl Iterator<Item = &ChannelName> {
+        let own = self.channels.iter().map(|channel| channel.manifest.signed());
+        let own = own.flat_map(|manifest| [&manifest.channel].into_iter().chain(&manifest.aliases));
+        own.chain(self.lost.iter().flat_map(|lost| &lost.names))
     }
 
     /// Whether a catalog with this line was ever published.
@@ -155,8 +223,7 @@ fn target<'d>(name: &str, document: &'d Arc<Document>) -> (String, &'d Arc<Docum
 }
 
 /// The parts of all lines, and where to find what a client names.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(from = "Vec<Arc<Part>>", into = "Vec<Arc<Part>>")]
+#[derive(Debug, Clone, Default)]
 pub struct Parts {
     lines: BTreeMap<LineName, Arc<Part>>,
     /// The part of each channel, and the channel's place in it, by every name of the channel.
@@ -165,6 +232,8 @@ pub struct Parts {
     paths: Paths,
     /// The parts of releases whose version does not lead to their line, as in a copy of a line's folder.
     strays: HashMap<Version, Arc<Part>>,
+    /// Whether a part is lost.
+    lost: bool,
 }
 
 impl Parts {
@@ -172,6 +241,7 @@ impl Parts {
     pub(crate) fn of(parts: impl IntoIterator<Item = Arc<Part>>) -> Self {
         let mut all = Self::default();
         for part in parts {
+            all.lost |= part.is_lost();
             all.lines.insert(part.line.clone(), part);
         }
         all.paths = Paths::new(all.lines.values().map(|part| (&part.line, part.follows.as_ref())));
@@ -231,7 +301,7 @@ impl Parts {
     /// What a channel tells a cluster that runs `current`. `None` if there is no such channel.
     pub fn update(&self, name: &ChannelName, current: &Version) -> Option<Cow<'_, Document>> {
         let (goal, channel) = self.channel(name)?;
-        let own = Prefix::candidates(current).find_map(|prefix| self.prefixes.get(&prefix));
+        let own = self.of_version(current).next();
         Some(answer(
             (&self.paths, |line: &LineName| Some(&self.lines.get(line)?.updates)),
             (&goal.line, &channel.updates),
@@ -239,27 +309,35 @@ impl Parts {
         ))
     }
 
+    /// The parts of lines that a version may belong to by its prefix, the likeliest first.
+    pub(super) fn of_version(&self, version: &Version) -> impl Iterator<Item = &Arc<Part>> {
+        Prefix::candidates(version).filter_map(|prefix| self.prefixes.get(&prefix))
+    }
+
     /// The documents of a release, and the part that they are in.
     pub fn release(&self, version: &Version) -> Option<(&Part, &ReleaseDocuments)> {
-        let parts = Prefix::candidates(version).filter_map(|prefix| self.prefixes.get(&prefix));
-        let mut parts = parts.chain(self.strays.get(version));
+        let mut parts = self.of_version(version).chain(self.strays.get(version));
         parts.find_map(|part| Some((&**part, part.releases.get(version)?)))
+    }
+
+    /// Whether a part is lost.
+    pub(super) fn has_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// The first lost line that decides what a channel tells a cluster that runs `current`.
+    pub(super) fn lost_on_the_way(&self, name: &ChannelName, current: &Version) -> Option<&LineName> {
+        let (goal, _) = self.channel(name)?;
+        let own = self.of_version(current).next()?;
+        let after = match self.paths.relation(&own.line, &goal.line) {
+            Relation::Before { after } => self.line(after),
+            Relation::Own | Relation::After | Relation::Apart => None,
+        };
+        [own].into_iter().chain(after).find(|part| part.is_lost()).map(|part| &part.line)
     }
 
     /// Every release.
     pub fn releases(&self) -> impl Iterator<Item = (&Version, &ReleaseDocuments)> {
         self.iter().flat_map(|part| &part.releases)
-    }
-}
-
-impl From<Vec<Arc<Part>>> for Parts {
-    fn from(parts: Vec<Arc<Part>>) -> Self {
-        Self::of(parts)
-    }
-}
-
-impl From<Parts> for Vec<Arc<Part>> {
-    fn from(parts: Parts) -> Self {
-        parts.lines.into_values().collect()
     }
 }

@@ -35,15 +35,28 @@ pub struct Publication {
     pub channels: Arc<Document>,
     /// `GET /v1/promotions`.
     pub promotions: Arc<Document>,
-    /// Everything about each line.
+    /// Everything about each line. Each part is stored by itself.
+    #[serde(skip)]
     pub(crate) parts: Parts,
     pub(crate) roles: Roles,
+    /// The lines that somebody has said begin anew after their documents were lost.
+    #[serde(default)]
+    pub anew: Vec<Anew>,
     /// Documents of the repository that were replaced, by path, and until when they are still served to
     /// clients in the middle of an update.
     pub(crate) retired: HashMap<Box<str>, (Arc<Document>, Time)>,
     /// What the parts were made from, if this process made and verified them.
     #[serde(skip)]
     pub(crate) sources: BTreeMap<LineName, Sources>,
+}
+
+/// The record that a line begins anew: its documents were lost, so its next ones were not compared with them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anew {
+    pub line: LineName,
+    pub at: Time,
+    pub by: String,
+    pub reason: String,
 }
 
 /// A file of the TUF repository.
@@ -63,7 +76,7 @@ impl Publication {
 
     /// The line that a channel belongs to.
     pub fn line_of(&self, name: &ChannelName) -> Option<&LineName> {
-        Some(&self.parts.channel(name)?.0.line)
+        self.parts.channel(name).map(|(part, _)| &part.line).or_else(|| self.lost_channel(name))
     }
 
     /// The line that a release belongs to.
@@ -74,6 +87,76 @@ impl Publication {
     /// `GET /v1/channels/{channel}/update`. `None` for a channel that does not exist.
     pub fn update(&self, name: &ChannelName, current: &Version) -> Option<Cow<'_, Document>> {
         self.parts.update(name, current)
+    }
+
+    /// The parts of all lines.
+    pub fn parts(&self) -> impl Iterator<Item = &Arc<Part>> {
+        self.parts.iter()
+    }
+
+    /// The lines whose stored documents cannot be read, and why.
+    pub fn lost_lines(&self) -> impl Iterator<Item = (&LineName, &str)> {
+        self.parts.iter().filter_map(|part| Some((&part.line, part.lost.as_ref()?.why.as_str())))
+    }
+
+    /// Takes the documents of lost lines from another publication. Returns the lines that it has documents of.
+    pub fn restore_lost(&mut self, from: &Self) -> Vec<LineName> {
+        let lost: Vec<LineName> = self.lost_lines().map(|(line, _)| line.clone()).collect();
+        let found = lost.iter().filter_map(|line| from.parts.line(line)).filter(|part| part.is_published());
+        let found: Vec<Arc<Part>> = found.cloned().collect();
+        let restored = found.iter().map(|part| part.line.clone()).collect();
+        self.parts = Parts::of(self.parts.iter().cloned().chain(found));
+        restored
+    }
+
+    /// Forgets a lost line, which begins anew. Returns whether it was lost.
+    pub fn begin_anew(&mut self, record: Anew) -> bool {
+        let is_lost = self.lost_line(&record.line).is_some();
+        if is_lost {
+            let others = self.parts.iter().filter(|part| part.line != record.line).cloned();
+            self.parts = Parts::of(others.collect::<Vec<_>>());
+            self.anew.push(record);
+        }
+        is_lost
+    }
+
+    /// The line of a channel whose stored documents cannot be read.
+    pub fn lost_channel(&self, name: &ChannelName) -> Option<&LineName> {
+        let lost = self.parts.iter().find(|part| part.is_lost() && part.names().any(|own| own == name));
+        lost.map(|part| &part.line)
+    }
+
+    /// The line of a release, if what was published of the line cannot be read.
+    pub fn lost_release(&self, version: &Version) -> Option<&LineName> {
+        let part = self.parts.of_version(version).find(|part| part.is_lost())?;
+        Some(&part.line)
+    }
+
+    /// The line of a file of the repository, if what was published of the line cannot be read.
+    pub fn lost_file(&self, path: &str) -> Option<&LineName> {
+        let Some((_, name)) = names::target_at(path) else {
+            let line = names::line_of(names::role_at(path)?.1)?;
+            return self.lost_line(&line);
+        };
+        match TargetName::parse(name)? {
+            TargetName::Channel(name) => self.lost_channel(&name),
+            TargetName::Index(prefix) => {
+                let lost = self.parts.iter().find(|part| part.is_lost() && part.prefix == Some(prefix));
+                lost.map(|part| &part.line)
+            }
+            TargetName::Release(version) => self.lost_release(&version),
+            TargetName::Payload(name) => name.readings().find_map(|(version, _)| self.lost_release(&version)),
+        }
+    }
+
+    /// A line on the way of a cluster that runs `current` to a channel, if what was published of that line cannot
+    /// be read.
+    pub fn lost_on_the_way(&self, name: &ChannelName, current: &Version) -> Option<&LineName> {
+        self.parts.has_lost().then(|| self.parts.lost_on_the_way(name, current)).flatten()
+    }
+
+    fn lost_line(&self, line: &LineName) -> Option<&LineName> {
+        self.parts.line(line).filter(|part| part.is_lost()).map(|part| &part.line)
     }
 
     fn documents(&self, version: &Version) -> Option<&ReleaseDocuments> {

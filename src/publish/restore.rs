@@ -105,6 +105,7 @@ pub fn restore<F: Files + ?Sized>(
             snapshot: Served::new(snapshot, None),
             timestamp: Served::new(timestamp, None),
         },
+        anew: Vec::new(),
         retired: HashMap::new(),
         sources: BTreeMap::new(),
     })

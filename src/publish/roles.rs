@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
-use super::part::Parts;
+use super::part::{Part, Parts};
 use super::served::{Online, Served, kept_or_signed};
 use super::{Inputs, PublishError};
 use crate::domain::Time;
@@ -75,6 +75,13 @@ pub(super) fn roles(inputs: &Inputs<'_>, parts: &Parts) -> Result<Roles, Publish
     for channel in parts.channels() {
         wanted.insert(names::channel_target(channel.name()), channel.manifest.document.target())?;
     }
+    // What is lost stays listed as it was, so that clients and the next start can tell what is missing.
+    let unreadable: Vec<&Part> = parts.iter().map(|part| &**part).filter(|part| part.is_lost()).collect();
+    for name in unreadable.iter().flat_map(|part| part.names()).map(names::channel_target) {
+        if let Some(target) = last.and_then(|last| last.channels.signed().targets.get(&name)) {
+            wanted.insert(name, *target)?;
+        }
+    }
     let before = last.map(|last| &last.channels);
     let channels = kept_or_signed(wanted, before, trust.channels_authority(), online, now)?;
 
@@ -84,7 +91,12 @@ pub(super) fn roles(inputs: &Inputs<'_>, parts: &Parts) -> Result<Roles, Publish
         let role = part.role.as_ref()?;
         Some((names::releases_role(&part.line), role.meta()))
     });
-    let wanted = Snapshot::of(version, now, listed.chain(top));
+    let unreadable = unreadable.iter().filter_map(|part| {
+        let role = names::releases_role(&part.line);
+        let meta = *last?.snapshot.signed().role(&role)?;
+        Some((role, meta))
+    });
+    let wanted = Snapshot::of(version, now, listed.chain(unreadable).chain(top));
     let before = last.map(|last| &last.snapshot);
     let snapshot = kept_or_signed(wanted, before, Some(root.snapshot()), online, now)?;
 

@@ -1,9 +1,14 @@
 //! Parts of publications, for tests of the code that serves them.
 
+use std::collections::BTreeMap;
+
+use super::Publication;
+use super::pack::{PackError, pack, pack_part, unpack, unpack_part};
 use super::roles::Roles;
 use super::served::Served;
 use crate::domain::Time;
 use crate::domain::channel::ChannelName;
+use crate::domain::payload::Sha256;
 use crate::domain::testing::{catalog, line};
 use crate::formats::manifest::ChannelManifest;
 use crate::formats::tuf::{Meta, Root, Signers, Snapshot, Targets, Timestamp};
@@ -22,6 +27,32 @@ pub fn roles(now: Time) -> Roles {
         channels: signed(Targets::channels(1, now)),
         snapshot: signed(Snapshot::of(1, now, [])),
         timestamp: signed(Timestamp::of(1, now, Meta::of(1, b""))),
+    }
+}
+
+/// A publication as it is stored.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    pub head: Vec<u8>,
+    pub segments: BTreeMap<Sha256, Vec<u8>>,
+}
+
+impl Packed {
+    pub fn of(publication: &Publication) -> Self {
+        let mut segments = BTreeMap::new();
+        for part in publication.parts.iter().filter(|part| !part.is_lost()) {
+            let mut segment = Vec::new();
+            segments.insert(pack_part(part, &mut segment).unwrap().sha256, segment);
+        }
+        Self { head: pack(publication).unwrap(), segments }
+    }
+
+    pub fn unpack(&self) -> Result<Publication, PackError> {
+        unpack(&mut &self.head[..], self.head.len() as u64, &|segment| {
+            let bytes = self.segments.get(&segment.stored.sha256).ok_or("it is missing")?;
+            let part = unpack_part(&mut &bytes[..], bytes.len() as u64, segment);
+            part.map(Some).map_err(|error| error.to_string())
+        })
     }
 }
 

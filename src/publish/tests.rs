@@ -3,6 +3,7 @@
 mod alone;
 mod as_published;
 mod index;
+mod lost;
 mod restored;
 mod shared;
 mod waiting;
@@ -14,9 +15,10 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 
 use super::evidence::with_evidence;
-use super::pack::{PackError, pack, unpack};
+use super::pack::PackError;
 use super::publication::TufFile;
 use super::retired::RETIRED_FOR;
+use super::testing::Packed;
 use super::*;
 use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::Line;
@@ -391,10 +393,8 @@ fn a_packed_publication_comes_back_as_it_was() {
     let mut world = world(now);
     let first = world.publish(None, now).publication;
     let second = world.publish(Some(&first), now + RENEW_AFTER).publication;
-    let mut packed = Vec::new();
-    pack(&second, &mut packed).unwrap();
-    let unpack = |packed: &[u8]| unpack(&mut &*packed, packed.len() as u64);
-    let back = unpack(&packed).unwrap();
+    let packed = Packed::of(&second);
+    let back = packed.unpack().unwrap();
     assert_eq!((back.version, back.made, back.expires), (second.version, second.made, second.expires));
     assert_eq!(back.offers(), second.offers());
     assert_eq!(back.channels.identity, second.channels.identity);
@@ -413,12 +413,13 @@ fn a_packed_publication_comes_back_as_it_was() {
     // It is as good a base for the next publication as the one it was made from.
     assert!(!world.publish(Some(&back), now + RENEW_AFTER + TimeDelta::minutes(1)).signed);
 
-    for cut in [0, 10, packed.len() / 2, packed.len() - 1] {
-        assert!(unpack(&packed[..cut]).is_err(), "{cut}");
+    let unpack = |head: Vec<u8>| Packed { head, ..packed.clone() }.unpack();
+    for cut in [0, 10, packed.head.len() / 2, packed.head.len() - 1] {
+        assert!(unpack(packed.head[..cut].to_vec()).is_err(), "{cut}");
     }
-    let mut flipped = packed.clone();
-    flipped[packed.len() / 2] ^= 1;
-    assert!(matches!(unpack(&flipped), Err(PackError::Digest)));
+    let mut flipped = packed.head.clone();
+    flipped[packed.head.len() / 2] ^= 1;
+    assert!(matches!(unpack(flipped), Err(PackError::Digest)));
 }
 
 #[test]

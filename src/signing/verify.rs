@@ -11,7 +11,7 @@ pub use self::manifests::check_offers;
 pub(super) use roles::check_scope;
 pub use roles::{Files, Verified, Verifier};
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::continuity::Known;
 use super::signed::Signed;
@@ -44,6 +44,9 @@ pub struct Before {
     pub roles: HashMap<String, (Meta, Signed<Targets>)>,
     /// The manifests of channels by the names of their targets, each with its listing.
     pub channels: HashMap<String, (Target, Signed<ChannelManifest>)>,
+    /// Roles of lines, and targets of channels, that were verified when they were published first, and whose
+    /// bytes are lost. They stay listed, and are not read.
+    pub lost: HashSet<String>,
 }
 
 /// Like [`verify`], but what was verified [before] is not verified again.

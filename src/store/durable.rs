@@ -4,6 +4,8 @@
 //! a power cut does not bring the old file back. This follows from the order of the steps: write to a
 //! temporary file, fsync it, rename it, fsync the folder.
 
+mod batch;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -11,7 +13,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::NamedTempFile;
+
+pub use batch::Batch;
 
 /// Separates a file's name from the random suffix of its temporary file.
 const TEMPORARY: &str = ".tmp-";
@@ -174,49 +178,6 @@ impl Aside {
         before(Step::Rename).and_then(|()| Ok(file.persist(&path)?)).map_err(step(Step::Rename))?;
         let folder = folder(&path);
         before(Step::SyncFolder).and_then(|()| sync_folder(folder)).map_err(step(Step::SyncFolder))
-    }
-}
-
-/// New files that become durable together, because syncing ten thousand one by one would take minutes. No
-/// file gets its name before the contents of all are on disk.
-#[derive(Debug, Default)]
-pub struct Batch {
-    asides: Vec<(TempPath, PathBuf)>,
-}
-
-impl Batch {
-    /// Writes a file under its temporary name.
-    ///
-    /// # Errors
-    /// When `content` or a step fails; the other files of the batch are unaffected.
-    pub fn fill(
-        &mut self,
-        path: &Path,
-        mode: Mode,
-        content: impl FnOnce(&mut File) -> io::Result<()>,
-    ) -> Result<(), WriteError> {
-        let mut aside = create_aside(path, mode).map_err(failed(path, Step::Create))?;
-        content(aside.as_file_mut()).map_err(failed(path, Step::Write))?;
-        self.asides.push((aside.into_temp_path(), path.to_owned()));
-        Ok(())
-    }
-
-    /// Makes the files durable and gives them their final names. All of them must be on the file system of
-    /// `root`.
-    ///
-    /// # Errors
-    /// When a step fails. Files that have not been renamed by then are discarded.
-    pub fn finish(self, root: &Path) -> Result<(), WriteError> {
-        if self.asides.is_empty() {
-            return Ok(());
-        }
-        let handle = File::open(root).map_err(failed(root, Step::Create))?;
-        let sync = || rustix::fs::syncfs(&handle).map_err(io::Error::from);
-        sync().map_err(failed(root, Step::Sync))?;
-        for (aside, path) in self.asides {
-            aside.persist(&path).map_err(|lost| failed(&path, Step::Rename)(lost.error))?;
-        }
-        sync().map_err(failed(root, Step::SyncFolder))
     }
 }
 

@@ -1,7 +1,8 @@
 //! A store in memory, for tests: it does what every store does, without files.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Cursor, Read as _, Write};
+use std::io::{self, Cursor, Read as _};
+use std::mem;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,8 +14,8 @@ use sha2::Digest as _;
 use zeroize::Zeroizing;
 
 use super::port::{
-    Blob, CatalogStore, CommitError, Each, Exclusive, HeldKey, Incoming, News, PayloadError, PayloadStore,
-    ReadError, Revision, Snapshot, Source, StateError, StateStore, Watch,
+    Blob, CatalogStore, CommitError, Content, Each, Exclusive, HeldKey, Incoming, News, Pack, PayloadError,
+    PayloadStore, ReadError, Revision, Segments, Snapshot, Source, StateError, StateStore, Watch,
 };
 use crate::domain::Time;
 use crate::domain::catalog::Catalog;
@@ -215,6 +216,9 @@ pub struct MemoryState {
 struct Held {
     version: u64,
     publication: Option<Vec<u8>>,
+    /// The segments that it names, and those that the one before it named.
+    segments: BTreeMap<Sha256, Vec<u8>>,
+    last: BTreeMap<Sha256, Vec<u8>>,
     published: u64,
     is_new: bool,
     keys: BTreeMap<PathBuf, String>,
@@ -229,6 +233,27 @@ impl MemoryState {
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap()
+    }
+}
+
+/// The segments of a publication that is being stored.
+struct MemorySegments {
+    found: BTreeMap<Sha256, Vec<u8>>,
+    named: BTreeMap<Sha256, Vec<u8>>,
+}
+
+impl Segments for MemorySegments {
+    fn keep(&mut self, sha256: &Sha256, size: u64) -> bool {
+        let found = self.found.get(sha256).filter(|found| found.len() as u64 == size);
+        self.named.extend(found.map(|found| (*sha256, found.clone())));
+        found.is_some()
+    }
+
+    fn put(&mut self, content: &mut Content<'_>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        let sha256 = content(&mut bytes)?;
+        self.named.insert(sha256, bytes);
+        Ok(())
     }
 }
 
@@ -256,12 +281,21 @@ impl StateStore for MemoryState {
         Ok(self.held().publication.clone().map(|bytes| blob(bytes, 0)))
     }
 
-    fn publish(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), StateError> {
-        let mut bytes = Vec::new();
-        write(&mut bytes).map_err(|error| StateError::Failed(Box::new(error)))?;
+    fn segment(&self, sha256: &Sha256) -> Result<Blob, StateError> {
+        let held = self.held();
+        let found = held.segments.get(sha256).or_else(|| held.last.get(sha256)).cloned();
+        let missing =
+            || StateError::Read { what: format!("segment {sha256}"), source: io::ErrorKind::NotFound.into() };
+        found.map(|bytes| blob(bytes, 0)).ok_or_else(missing)
+    }
+
+    fn publish(&self, pack: &mut Pack<'_>) -> Result<(), StateError> {
+        let mut segments = MemorySegments { found: self.held().segments.clone(), named: BTreeMap::new() };
+        let publication = pack(&mut segments).map_err(|error| StateError::Failed(Box::new(error)))?;
         let mut held = self.held();
         held.published += 1;
-        (held.publication, held.is_new) = (Some(bytes), false);
+        held.last = mem::replace(&mut held.segments, segments.named);
+        (held.publication, held.is_new) = (Some(publication), false);
         Ok(())
     }
 

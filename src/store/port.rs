@@ -19,7 +19,7 @@ pub use catalog::{
 };
 pub(super) use catalog::{EVERY, Manifests, reuse};
 pub use payloads::{Incoming, PayloadError, PayloadStore};
-pub use state::{HeldKey, StateError, StateStore};
+pub use state::{Content, HeldKey, Pack, Segments, StateError, StateStore};
 
 /// An error of one kind of store: from a file, a database or the network.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;

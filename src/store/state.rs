@@ -1,23 +1,28 @@
-//! The state folder: the online keys, the last publication, and the last reserved version.
+//! The state folder: the online keys, the last publication (its head, `publication`, and the segments that it
+//! names), and the last reserved version.
+
+mod segments;
 
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::durable::{self, Mode, WriteError, present};
+use super::durable::{self, Mode, Step, WriteError, present};
 use super::lock;
 use super::plain;
-use super::port::{Blob, Exclusive, HeldKey, Revision, StateError, StateStore};
+use super::port::{Blob, Exclusive, HeldKey, Pack, Revision, StateError, StateStore};
 use super::secret;
 use super::stamp::Stamp;
-use crate::domain::Time;
+use crate::domain::payload::Sha256;
 use crate::domain::report::Report;
 use crate::domain::restraint::{Forgotten, Remembered};
+use crate::domain::{Time, chain};
 use crate::formats::tuf::next_version;
 use crate::formats::{report, restraints};
+use segments::SegmentFolder;
 
 /// A state folder.
 #[derive(Debug, Clone)]
@@ -50,6 +55,10 @@ impl StateFolder {
 
     fn publication_path(&self) -> PathBuf {
         self.folder.join("publication")
+    }
+
+    fn segments(&self) -> SegmentFolder {
+        SegmentFolder::new(self.folder.join("segments"))
     }
 
     /// The file whose presence means that nothing was ever published.
@@ -148,13 +157,23 @@ impl StateStore for StateFolder {
         present(plain::open(&path).and_then(|file| Blob::of_file(&path, file, 0))).map_err(unreadable(&path))
     }
 
-    fn publish(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), StateError> {
+    fn segment(&self, sha256: &Sha256) -> Result<Blob, StateError> {
+        let path = self.segments().path(sha256);
+        plain::open(&path).and_then(|file| Blob::of_file(&path, file, 0)).map_err(unreadable(&path))
+    }
+
+    fn publish(&self, pack: &mut Pack<'_>) -> Result<(), StateError> {
         durable::create_state_folder(&self.folder)?;
-        durable::fill(&self.publication_path(), Mode::Private, |file| {
-            let mut file = BufWriter::new(file);
-            write(&mut file)?;
-            file.flush()
-        })?;
+        let mut segments = self.segments();
+        let path = self.publication_path();
+        let failed = |source| WriteError { path: path.clone(), step: Step::Write, source };
+        let head = pack(&mut segments).map_err(failed)?;
+        let named = segments.finish()?;
+        durable::fill(&path, Mode::Private, |file| file.write_all(&head))?;
+        // What is left there too long does no harm.
+        if let Err(error) = named.tidy() {
+            tracing::warn!("old segments are left in the state folder: {}", chain(&error));
+        }
         // A crash may undo this removal. That does no harm, because the publication itself is durable by
         // now.
         present(fs::remove_file(self.new_path())).map_err(unreadable(&self.new_path()))?;
@@ -223,9 +242,11 @@ impl StateStore for StateFolder {
 
     /// Removes temporary files, because each of them can be as large as a publication.
     fn sweep(&self) {
-        match present(durable::sweep(&self.folder)) {
-            Ok(None | Some(0)) => {}
-            Ok(Some(files)) => {
+        let swept = [self.folder.clone(), self.folder.join("segments")]
+            .map(|folder| present(durable::sweep(&folder)).map(Option::unwrap_or_default));
+        match swept.into_iter().sum::<io::Result<usize>>() {
+            Ok(0) => {}
+            Ok(files) => {
                 tracing::info!(files, "removed temporary files that a crash left in the state folder");
             }
             // Leftovers do no harm, and a faulty folder causes more visible errors elsewhere.
@@ -255,6 +276,28 @@ mod tests {
             fs::write(state.version_path(), text).unwrap();
             state.raise(clock + 99).unwrap();
             assert_eq!(state.reserve(None, now).unwrap(), clock + 100, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_segment_that_is_stored_takes_the_place_of_a_damaged_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = StateFolder::new(folder.path());
+        let sha256 = Sha256::new([7; 32]);
+        let publish = || {
+            state
+                .publish(&mut |segments| {
+                    segments.put(&mut |to| to.write_all(b"segment").map(|()| sha256))?;
+                    Ok(b"head".to_vec())
+                })
+                .unwrap();
+        };
+        publish();
+        let path = state.segments().path(&sha256);
+        for damaged in ["SEGMENT", "", "longer than the segment"] {
+            fs::write(&path, damaged).unwrap();
+            publish();
+            assert_eq!(fs::read_to_string(&path).unwrap(), "segment");
         }
     }
 }

@@ -333,6 +333,26 @@ fn a_reserved_version_is_never_given_twice() {
     });
 }
 
+/// Stores a publication with these segments. Those that are there already are not written again.
+fn store(state: &dyn StateStore, head: &str, segments: &[&'static str]) -> Result<usize, StateError> {
+    let mut written = 0;
+    state.publish(&mut |to| {
+        for segment in segments {
+            let sha256 = digest(segment);
+            if !to.keep(&sha256, segment.len() as u64) {
+                written += 1;
+                to.put(&mut |to| to.write_all(segment.as_bytes()).map(|()| sha256))?;
+            }
+        }
+        if head.is_empty() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(head.as_bytes().to_vec()) }
+    })?;
+    Ok(written)
+}
+
+fn digest(text: &str) -> Sha256 {
+    Sha256::new(sha2::Sha256::digest(text).into())
+}
+
 #[test]
 fn a_publication_takes_the_place_of_the_last_one_whole_or_not_at_all() {
     each(|place| {
@@ -340,21 +360,48 @@ fn a_publication_takes_the_place_of_the_last_one_whole_or_not_at_all() {
         state.raise(1).unwrap();
         state.found().unwrap();
         assert!(state.is_new() && state.publication().unwrap().is_none() && state.head().is_none());
-        let publish = |bytes: &'static [u8]| state.publish(&mut |to| to.write_all(bytes));
-        publish(b"first").unwrap();
+        assert_eq!(store(&*state, "first", &["one", "two"]).unwrap(), 2);
         let head = state.head().unwrap();
-        let torn = state.publish(&mut |to| {
-            to.write_all(b"sec")?;
-            Err(io::ErrorKind::StorageFull.into())
-        });
-        assert!(torn.is_err());
+        assert!(store(&*state, "", &["one", "other"]).is_err());
         let stored = place.state().publication().unwrap().unwrap();
         assert_eq!((stored.size, text(stored).as_str()), (5, "first"));
         assert_eq!(state.head(), Some(head));
-        publish(b"second").unwrap();
+        assert_eq!(text(place.state().segment(&digest("two")).unwrap()), "two");
+        assert_eq!(store(&*state, "second", &["one", "three"]).unwrap(), 1);
         assert_eq!(text(place.state().publication().unwrap().unwrap()), "second");
         assert_ne!(place.state().head(), Some(head));
         assert!(!place.state().is_new());
+    });
+}
+
+#[test]
+fn segments_stay_as_long_as_this_publication_or_the_last_one_names_them() {
+    each(|place| {
+        let state = place.state();
+        let there = |segments: &[&str]| {
+            for segment in ["one", "two", "three", "four"] {
+                let found = place.state().segment(&digest(segment));
+                assert_eq!(found.is_ok(), segments.contains(&segment), "{segment}");
+                assert!(
+                    found.map_or_else(|error| error.to_string(), text).contains(segment)
+                        || !segments.contains(&segment)
+                );
+            }
+        };
+        store(&*state, "first", &["one", "two"]).unwrap();
+        store(&*state, "second", &["one", "three"]).unwrap();
+        // Somebody may still be reading the first one.
+        there(&["one", "two", "three"]);
+        // Another process goes on from there.
+        store(&*place.state(), "third", &["one", "four"]).unwrap();
+        there(&["one", "three", "four"]);
+        store(&*state, "fourth", &["one", "four"]).unwrap();
+        there(&["one", "four"]);
+        // A publication that failed removes nothing.
+        assert!(store(&*state, "", &["two"]).is_err());
+        assert!(
+            place.state().segment(&digest("four")).is_ok() && place.state().segment(&digest("two")).is_err()
+        );
     });
 }
 

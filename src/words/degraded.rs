@@ -12,6 +12,9 @@ pub const DETAILS_ELSEWHERE: &str = "for the details, ask `/readyz` at the serve
 /// Describes a problem, and how to fix it.
 pub fn degraded(degraded: &Degraded) -> String {
     match degraded {
+        Degraded::LineRefused { line, keeps: _, refusal: LineRefusal::Lost { why } } => format!(
+            "what was published of line `{line}` is lost, so nothing is answered about it: {why}; restore it from a mirror, an export or another copy (`tidegate recover --from URL|DIR`), or, if there is none, say that it begins anew (`tidegate recover --anew {line} --reason TEXT`)"
+        ),
         Degraded::LineRefused { line, keeps, refusal } => {
             let keeps = if *keeps {
                 "was refused (its last good documents stay published)"
@@ -20,7 +23,7 @@ pub fn degraded(degraded: &Degraded) -> String {
             };
             let check = match refusal {
                 LineRefusal::Faulty { .. } => "; every fault, each with a hint: `tidegate catalog check`",
-                LineRefusal::StepsBack(_) | LineRefusal::Claims { .. } => "",
+                LineRefusal::Lost { .. } | LineRefusal::StepsBack(_) | LineRefusal::Claims { .. } => "",
             };
             format!("line `{line}` {keeps}: {}{check}", line_refusal(refusal))
         }
@@ -56,6 +59,9 @@ pub fn degraded(degraded: &Degraded) -> String {
         Degraded::MirrorExpiryNear { expires } => format!(
             "the imported content expires at {}: export it again on the vendor's server, and run `tidegate import DIR` here",
             rfc3339(*expires)
+        ),
+        Degraded::MirrorLost { line, why } => format!(
+            "what was imported of line `{line}` is lost, so nothing is answered about it: {why}; import it again with `tidegate import DIR`"
         ),
         Degraded::MirrorLacks { version, file, more } => format!(
             "payload `{file}` of `{version}`{} is missing or damaged here, and is not served: run `tidegate import DIR` again with a good export",
@@ -109,6 +115,9 @@ fn renew(document: &str) -> String {
 pub fn line_refusal(refusal: &LineRefusal) -> String {
     match refusal {
         LineRefusal::Faulty { why } => why.clone(),
+        LineRefusal::Lost { why } => format!(
+            "what was published of the line is lost: {why}; `tidegate status` shows how to restore it"
+        ),
         LineRefusal::StepsBack(steps) => match &steps[..] {
             [] => "the line would step back from what was published".to_owned(),
             [first, rest @ ..] => {

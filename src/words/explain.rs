@@ -37,7 +37,9 @@ fn place(explanation: &Explanation<'_>) -> String {
     if let Some(refusal) = explanation.stands_still() {
         let fault = match refusal {
             LineRefusal::Faulty { why } => why,
-            LineRefusal::StepsBack(_) | LineRefusal::Claims { .. } => fault(refusal),
+            LineRefusal::Lost { .. } | LineRefusal::StepsBack(_) | LineRefusal::Claims { .. } => {
+                fault(refusal)
+            }
         };
         let line = &line.name;
         let soak = if explanation.stage().is_some() { " (its soak goes on meanwhile)" } else { "" };
@@ -129,6 +131,7 @@ pub fn nothing_higher(Stage { channel, .. }: &Stage) -> String {
 pub(super) const fn fault(refusal: &LineRefusal) -> &'static str {
     match refusal {
         LineRefusal::Faulty { .. } => "its files cannot be read",
+        LineRefusal::Lost { .. } => "what was published of it is lost",
         LineRefusal::StepsBack(_) => "its files take back what was published",
         LineRefusal::Claims { .. } => "it claims a channel or versions of another refused line",
     }

@@ -114,7 +114,9 @@ pub fn remedies_of_explanation(explanation: &Explanation<'_>) -> Vec<Remedy> {
         // The files of a line that takes back what was published have no fault in themselves.
         let command = match refusal {
             LineRefusal::Faulty { .. } => "tidegate catalog check",
-            LineRefusal::StepsBack(_) | LineRefusal::Claims { .. } => "tidegate status",
+            LineRefusal::Lost { .. } | LineRefusal::StepsBack(_) | LineRefusal::Claims { .. } => {
+                "tidegate status"
+            }
         };
         let who = "a release engineer can find and mend the fault";
         Remedy::new(RemedyKind::Check, who, command.to_owned())

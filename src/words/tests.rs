@@ -267,6 +267,12 @@ fn every_problem_of_a_server_comes_with_what_to_do_about_it() {
             more: 0,
         },
         Degraded::MirrorExpiryNear { expires: now },
+        Degraded::MirrorLost { line: "1.8".parse().unwrap(), why: why() },
+        Degraded::LineRefused {
+            line: "1.8".parse().unwrap(),
+            keeps: false,
+            refusal: LineRefusal::Lost { why: why() },
+        },
         Degraded::MirrorLacks { version: v("1.8.1"), file: "payload.json".to_owned(), more: 0 },
         Degraded::ClockUntrusted(ClockDoubt::Turned { now, expected: now }),
         Degraded::ClockUntrusted(ClockDoubt::Behind { now, made: now }),

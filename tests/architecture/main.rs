@@ -105,6 +105,7 @@ const MAY_OPEN: &[(&str, &str)] = &[
     ("cluster/lock", "a lock, of which nothing is read"),
     ("signing/signer", "the terminal"),
     ("store/durable", "a folder, to sync it"),
+    ("store/durable/batch", "a file that was just written, or a folder, to sync it"),
     ("store/lock", "a folder, to lock it"),
 ];
 

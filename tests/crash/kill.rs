@@ -232,6 +232,8 @@ fn check_state(place: &Place, before: &mut Seen) {
         assert!(before.is_empty(), "the publication is gone");
         return;
     };
+    let lost: Vec<_> = publication.lost_lines().collect();
+    assert!(lost.is_empty(), "{lost:?}");
     let now = seen(&publication);
     for (name, (version, raw)) in before.iter() {
         let (next, other) = &now[name];

@@ -135,6 +135,26 @@ fn a_version_is_on_disk_before_it_is_signed_and_a_publication_before_it_is_serve
     };
     let (version, publication) = (of("version"), of("publication"));
     assert!(version.1 < publication.0, "{version:?} {publication:?}");
+    // Every segment is on disk under its name before the head that names it is begun.
+    let head = fs::read(place.path(".tidegate/publication")).unwrap();
+    let mut segments = 0;
+    for entry in fs::read_dir(place.path(".tidegate/segments")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if !String::from_utf8_lossy(&head).contains(&name) {
+            continue;
+        }
+        let place = |what: &dyn Fn(&str) -> bool| trace.iter().rposition(|line| what(line)).unwrap();
+        let renamed = place(&|line| line.contains(" rename") && line.contains(&name));
+        let aside = trace[renamed].split('"').find(|part| part.contains(".segment.tmp-")).unwrap();
+        let aside = aside.rsplit_once('/').unwrap().1;
+        let synced = place(&|line| line.contains(" fsync(") && line.contains(aside));
+        let written = place(&|line| line.contains(" write") && line.contains(aside));
+        let folder = place(&|line| line.contains(" fsync(") && line.contains("/segments>"));
+        assert!(written < synced && synced < renamed && renamed < folder, "{name}: {trace:#?}");
+        assert!(version.1 < written && folder < publication.0, "{name}: {trace:#?}");
+        segments += 1;
+    }
+    assert!(segments > 0);
     // Payloads are copied before anybody is told of them.
     let copy = trace.iter().rposition(|line| line.contains("/payloads/sha256/") && line.contains(" rename"));
     assert!(copy.is_some_and(|copy| copy < version.0), "{copy:?} {version:?}");

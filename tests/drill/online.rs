@@ -90,6 +90,7 @@ fn a_lost_state_is_taken_up_from_what_a_thief_drove_to_the_largest_version() {
     for name in ["publication", "version"] {
         fs::remove_file(scene.path(".tidegate").join(name)).unwrap();
     }
+    fs::remove_dir_all(scene.path(".tidegate/segments")).unwrap();
     let url = scene.network.url().to_owned();
     let error = refused(&scene.dir(), &["recover", "--from", &url]);
     assert!(error.contains("far ahead of the clock") && error.contains("replace the online key"), "{error}");

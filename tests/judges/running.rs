@@ -122,6 +122,7 @@ fn clients_verify_the_running_server_before_and_after_promotions() {
     for name in ["publication", "version"] {
         std::fs::remove_file(place.path(".tidegate").join(name)).unwrap();
     }
+    std::fs::remove_dir_all(place.path(".tidegate/segments")).unwrap();
     std::fs::remove_dir_all(place.path(".tidegate/payloads")).unwrap();
     place.run(&["recover", "--from", "live"]);
     let server = place.serve();

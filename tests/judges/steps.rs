@@ -20,7 +20,7 @@ use tidegate::domain::version::Version;
 use tidegate::formats::api::UpdateBody;
 use tidegate::http;
 use tidegate::promoter::status::{Handle, Shared};
-use tidegate::promoter::{Online, Promoter, Setup};
+use tidegate::promoter::{Online, Promoter, Setup, stored};
 use tidegate::store::directory::Directory;
 use tidegate::store::payloads::PayloadFolder;
 use tidegate::store::port::PayloadStore;
@@ -95,7 +95,7 @@ struct World {
 
 type Step = (&'static str, fn(&mut World) -> bool);
 
-const ALL: [Step; 17] = [
+const ALL: [Step; 18] = [
     ("add", World::add),
     ("open", World::open),
     ("close", World::close),
@@ -109,6 +109,7 @@ const ALL: [Step; 17] = [
     ("restart", World::restart),
     ("miss", World::miss),
     ("lose", World::lose),
+    ("lose a line", World::lose_line),
     ("rotate online", |world| world.rotate("online")),
     ("rotate release", |world| world.rotate("release")),
     ("rotate targets", |world| world.rotate("targets")),
@@ -179,7 +180,7 @@ impl World {
         time.1 += by.to_std().unwrap();
     }
 
-    fn start(&mut self) {
+    fn launch(&mut self) {
         let state = self.path("state");
         let payloads: Arc<dyn PayloadStore> = Arc::new(PayloadFolder::new(&self.path("payloads"), &state));
         let catalog = Directory::open(&self.path("channels"), &self.path("payloads")).unwrap();
@@ -212,6 +213,10 @@ impl World {
         });
         let address = told.recv().unwrap();
         self.running = Some(Running { promoter, shared, address, stop, thread });
+    }
+
+    fn start(&mut self) {
+        self.launch();
         self.settle();
     }
 

@@ -6,6 +6,7 @@ mod demo;
 mod descriptors;
 mod life;
 mod log;
+mod lost;
 mod mirror;
 mod never;
 mod openapi;

@@ -12,6 +12,7 @@ fn lose(place: &Place) {
     for name in ["publication", "version"] {
         fs::remove_file(place.path(".tidegate").join(name)).unwrap();
     }
+    fs::remove_dir_all(place.path(".tidegate/segments")).unwrap();
     fs::remove_dir_all(place.path(".tidegate/payloads")).unwrap();
     let _ = fs::remove_file(place.path(".tidegate/.gitignore"));
 }
@@ -48,10 +49,11 @@ fn a_server_that_lost_its_state_does_not_start_before_it_is_told_what_was_live()
 fn a_state_brought_back_from_a_backup_is_behind_its_witness_until_it_recovers() {
     let place = Place::with(&["1.8.1"]);
     assert!(place.serve().stop().success());
-    let backup: Vec<_> = ["publication", "version"]
-        .map(|name| place.path(".tidegate").join(name))
-        .map(|path| (path.clone(), fs::read(path).unwrap()))
-        .into();
+    let segments = fs::read_dir(place.path(".tidegate/segments")).unwrap();
+    let segments = segments.map(|entry| entry.unwrap().path());
+    let backup = ["publication", "version"].map(|name| place.path(".tidegate").join(name));
+    let backup: Vec<_> = backup.into_iter().chain(segments).collect();
+    let backup: Vec<_> = backup.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect();
     let server = place.serve();
     place.add("1.8.2");
     place.sign();

@@ -54,6 +54,7 @@ fn what_waits_breaks_no_verification_of_server_export_or_mirror() {
     for name in ["publication", "version"] {
         fs::remove_file(place.path(".tidegate").join(name)).unwrap();
     }
+    fs::remove_dir_all(place.path(".tidegate/segments")).unwrap();
     place.run(&["recover", "--from", "mirror"]);
     let server = place.serve();
     let url = format!("http://{}", server.address);

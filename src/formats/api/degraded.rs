@@ -121,6 +121,7 @@ impl DegradedBody {
                 Self { document: Some(document.clone()), expires: Some(rfc3339(*expires)), ..body }
             }
             Degraded::MirrorExpiryNear { expires } => Self { expires: Some(rfc3339(*expires)), ..body },
+            Degraded::MirrorLost { line, .. } => Self { line: Some(line.to_string()), ..body },
             Degraded::MirrorLacks { version, more, .. } => {
                 Self { version: Some(version.to_string()), count: Some(more + 1), ..body }
             }
@@ -145,7 +146,7 @@ impl RefusalBody {
     fn of(refusal: &LineRefusal) -> Self {
         let body = Self { kind: refusal.name(), ..Self::default() };
         match refusal {
-            LineRefusal::Faulty { .. } => body,
+            LineRefusal::Faulty { .. } | LineRefusal::Lost { .. } => body,
             LineRefusal::StepsBack(steps) => {
                 Self { step_backs: steps.iter().map(StepBackBody::of).collect(), ..body }
             }

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 
+use super::lost;
 use crate::domain::channel::ChannelName;
 use crate::domain::suggest::suggest;
 use crate::http::ask::Ask;
@@ -17,8 +18,13 @@ pub fn list(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
 pub fn one(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let current = ask.current()?;
     let name = ask.channel()?.map_err(|text| unknown(&current, &text))?;
-    let manifest = current.channel(&name).ok_or_else(|| unknown(&current, name.as_str()))?;
+    let manifest = current.channel(&name).ok_or_else(|| missing(&current, &name))?;
     reply::document(ask.request, manifest, Cache::Minute)
+}
+
+/// Returns the problem of a channel that has no documents.
+pub(super) fn missing(publication: &Publication, name: &ChannelName) -> Problem {
+    publication.lost_channel(name).map_or_else(|| unknown(publication, name.as_str()), lost)
 }
 
 /// Returns the problem of an unknown channel, with a hint that suggests similar names.

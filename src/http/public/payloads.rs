@@ -43,7 +43,7 @@ fn find<'a>(ask: &Ask<'_>, current: &'a Current) -> Result<&'a Payload, Problem>
         return Ok(payload);
     }
     if current.explain(&version).is_none() {
-        return Err(releases::unknown(&version));
+        return Err(releases::missing(current, &version));
     }
     if current.is_withdrawn(&version, &file) {
         let detail = format!("release `{version}` was yanked, and its payload `{file}` was withdrawn");

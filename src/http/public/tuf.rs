@@ -2,10 +2,11 @@
 
 use actix_web::HttpResponse;
 
-use super::payloads;
+use super::{lost, payloads};
 use crate::http::ask::Ask;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::reply::{self, Cache};
+use crate::publish::Publication;
 use crate::publish::publication::TufFile;
 
 pub fn metadata(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
@@ -15,19 +16,21 @@ pub fn metadata(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let path = format!("metadata/{file}");
     match current.tuf(&path) {
         Some(TufFile::Document(document)) => reply::document(ask.request, document, cache),
-        _ => Err(unknown(&path)),
+        _ => Err(missing(&current, &path)),
     }
 }
 
 pub async fn target(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let path = format!("targets/{}", ask.file()?);
-    match ask.current()?.tuf(&path) {
+    let current = ask.current()?;
+    match current.tuf(&path) {
         Some(TufFile::Document(document)) => reply::document(ask.request, document, Cache::Immutable),
         Some(TufFile::Payload(payload)) => payloads::answer(ask, payload).await,
-        None => Err(unknown(&path)),
+        None => Err(missing(&current, &path)),
     }
 }
 
-fn unknown(path: &str) -> Problem {
-    Problem::new(ProblemKind::UnknownFile, format!("the TUF repository has no `{path}`"))
+fn missing(publication: &Publication, path: &str) -> Problem {
+    let unknown = || Problem::new(ProblemKind::UnknownFile, format!("the TUF repository has no `{path}`"));
+    publication.lost_file(path).map_or_else(unknown, lost)
 }

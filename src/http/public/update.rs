@@ -2,7 +2,8 @@
 
 use actix_web::HttpResponse;
 
-use super::channels::unknown;
+use super::channels::{missing, unknown};
+use super::lost;
 use crate::domain::version::Version;
 use crate::http::ask::Ask;
 use crate::http::problem::{Problem, ProblemKind};
@@ -14,7 +15,10 @@ pub fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
     let publication = current.unexpired(ask.state.now())?;
     let (version, cache) = asked(ask.request.query_string())?;
     let name = ask.channel()?.map_err(|text| unknown(publication, &text))?;
-    let answer = publication.update(&name, &version).ok_or_else(|| unknown(publication, name.as_str()))?;
+    if let Some(line) = publication.lost_on_the_way(&name, &version) {
+        return Err(lost(line));
+    }
+    let answer = publication.update(&name, &version).ok_or_else(|| missing(publication, &name))?;
     reply::document(ask.request, &answer, cache)
 }
 

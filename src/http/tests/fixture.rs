@@ -236,14 +236,11 @@ fn publication(copies: &PayloadFolder) -> Publication {
         (version("1.8.4+rke2r1"), built),
     ];
     let part = Part {
-        line,
         prefix: Prefix::parse("1.8").ok(),
-        follows: None,
-        role: None,
-        index: None,
         channels: vec![ChannelDocuments { manifest, updates }],
         releases: releases.into(),
         updates: LineUpdates { versions: [old, new].into(), ..LineUpdates::default() },
+        ..Part::empty(line)
     };
 
     Publication {
@@ -256,6 +253,7 @@ fn publication(copies: &PayloadFolder) -> Publication {
         promotions: json("[]"),
         parts: Parts::of([Arc::new(part)]),
         roles,
+        anew: Vec::new(),
         retired: HashMap::new(),
         sources: BTreeMap::new(),
     }

@@ -1,6 +1,6 @@
-//! A publication as the last version of tidegate stored it: format 2, with the documents of all lines side by
-//! side. It is read once after an upgrade, and never written. The answers to clusters are not read but made from
-//! the signed documents, as in a mirror.
+//! A publication as earlier versions of tidegate stored it: in one file. It is read once after an upgrade, and
+//! never written. Format 2 has the documents of all lines side by side; its answers to clusters are not read but
+//! made from the signed documents, as in a mirror.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -23,6 +23,12 @@ use crate::publish::publication::Publication;
 use crate::publish::served::Served;
 use crate::publish::updates::{channel_updates, line_updates};
 use crate::publish::{PublishError, roles};
+
+/// The parts in a publication of format 3, which had them in its index.
+#[derive(Deserialize)]
+pub(super) struct Inline {
+    pub(super) parts: Vec<Arc<Part>>,
+}
 
 #[derive(Deserialize)]
 pub(super) struct Whole {
@@ -100,6 +106,7 @@ impl TryFrom<Whole> for Publication {
             promotions,
             parts: Parts::of(parts.into_values().map(Arc::new)),
             roles: roles::Roles { roots, targets, channels: role, snapshot, timestamp },
+            anew: Vec::new(),
             retired,
             sources: BTreeMap::new(),
         })

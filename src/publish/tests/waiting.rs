@@ -68,9 +68,7 @@ fn a_refused_line_keeps_what_waits_in_it_until_that_is_withdrawn() {
 fn it_is_stored() {
     let now = t("2018-01-01");
     let publication = waits(now).publish(None, now).publication;
-    let mut packed = Vec::new();
-    pack(&publication, &mut packed).unwrap();
-    let read: Publication = unpack(&mut &packed[..], packed.len() as u64).unwrap();
+    let read = Packed::of(&publication).unpack().unwrap();
     assert!(read.is_signed(&v("1.8.5")) && read.is_signed(&v("1.8.4")));
     assert_eq!(count(&read, PAYLOAD), 1);
 }

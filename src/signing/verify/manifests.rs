@@ -26,7 +26,8 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
     /// The first violation.
     pub fn read(&self, verified: &mut Verified, extent: Extent) -> Result<(), F::Error> {
         let roles = delegated(&verified.targets).map(|role| role.name.clone());
-        for name in roles.filter(|name| name != CHANNELS).collect::<Vec<_>>() {
+        let is_lost = |name: &String| self.before.is_some_and(|before| before.lost.contains(name));
+        for name in roles.filter(|name| name != CHANNELS && !is_lost(name)).collect::<Vec<_>>() {
             let role = self.role(verified, &name)?;
             if extent >= Extent::Manifests {
                 let path = names::metadata_path(&name, role.signed().version);
@@ -44,7 +45,7 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
             }
             verified.lines.insert(line, role);
         }
-        let channels = verified.channels.signed().targets.iter();
+        let channels = verified.channels.signed().targets.iter().filter(|(name, _)| !is_lost(name));
         let channels = channels.map(|(name, target)| self.channel(verified, name, target));
         verified.channel_manifests = channels.collect::<Result<_, _>>()?;
         if extent > Extent::Channels {

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{Blob, Cause, Exclusive, Revision};
 use crate::domain::Time;
+use crate::domain::payload::Sha256;
 use crate::domain::report::Report;
 use crate::domain::restraint::Remembered;
 use crate::store::secret::Exposed;
@@ -35,17 +36,24 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// When it cannot be stored.
     fn raise(&self, version: u64) -> Result<(), StateError>;
 
-    /// The last publication, if there is one.
+    /// The head of the last publication, if there is one.
     ///
     /// # Errors
     /// When it cannot be read.
     fn publication(&self) -> Result<Option<Blob>, StateError>;
 
-    /// Durably replaces the last publication. `write` is called once.
+    /// A segment that the head names. The segments of the last publication and of the one before it are kept.
+    ///
+    /// # Errors
+    /// When it is missing or cannot be read.
+    fn segment(&self, sha256: &Sha256) -> Result<Blob, StateError>;
+
+    /// Durably replaces the last publication. `pack` is called once: it stores the segments that are new, and
+    /// returns the head.
     ///
     /// # Errors
     /// When the new one cannot be written. The last publication is then unchanged.
-    fn publish(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), StateError>;
+    fn publish(&self, pack: &mut Pack<'_>) -> Result<(), StateError>;
 
     /// A revision that changes whenever a publication is stored, and is quick to read. `None` if there is
     /// no publication.
@@ -89,6 +97,24 @@ pub trait StateStore: fmt::Debug + Send + Sync {
 
     /// Removes what interrupted writes left behind.
     fn sweep(&self) {}
+}
+
+/// Packs a publication: stores its segments, and returns its head.
+pub type Pack<'p> = dyn FnMut(&mut dyn Segments) -> io::Result<Vec<u8>> + 'p;
+
+/// Writes a segment, and returns the digest of its bytes.
+pub type Content<'c> = dyn FnMut(&mut dyn Write) -> io::Result<Sha256> + 'c;
+
+/// The segments of a publication that is being stored. None of them counts before the head names it.
+pub trait Segments {
+    /// Keeps a segment of an earlier publication, if it is there in its whole length. Returns whether it is.
+    fn keep(&mut self, sha256: &Sha256, size: u64) -> bool;
+
+    /// Stores a segment under its digest.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn put(&mut self, content: &mut Content<'_>) -> io::Result<()>;
 }
 
 /// A private key in a state.

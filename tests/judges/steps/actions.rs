@@ -151,10 +151,47 @@ impl World {
         for name in ["publication", "version"] {
             fs::remove_file(self.path("state").join(name)).unwrap();
         }
+        fs::remove_dir_all(self.path("state/segments")).unwrap();
         fs::remove_dir_all(self.path("state/payloads")).unwrap();
         self.must(&["recover", "--from", &live]);
         self.start();
         assert!(self.version() >= before);
+        true
+    }
+
+    /// What was published of a line is lost, cut or changed in the state. It is not answered for until it is
+    /// restored from what is live, or from a backup, and the other line goes on.
+    pub(super) fn lose_line(&mut self) -> bool {
+        let live = self.path("live").display().to_string();
+        self.must(&["export", &live, "--prune"]);
+        let lost = self.dice.roll(2);
+        let channel = |line: usize| format!("/v1/channels/{}-preproduction", LINES[line]);
+        let before = [0, 1].map(|line| self.json(&channel(line)));
+        self.stop();
+        let stored = stored::publication(&StateFolder::new(&self.path("state"))).unwrap().unwrap();
+        let part = stored.parts().find(|part| part.line.as_str() == LINES[lost]).unwrap();
+        let file = self.path("state/segments").join(part.stored().unwrap().sha256.to_string());
+        let good = fs::read(&file).unwrap();
+        let mut changed = good.clone();
+        changed[self.dice.roll(good.len())] ^= 1;
+        match self.dice.roll(3) {
+            0 => fs::remove_file(&file).unwrap(),
+            1 => fs::write(&file, &good[..self.dice.roll(good.len())]).unwrap(),
+            _ => fs::write(&file, changed).unwrap(),
+        }
+        self.launch();
+        self.turns();
+        let response = get(self.address(), &channel(lost));
+        assert_eq!((response.status, &response.json()["kind"]), (503, &"line_lost".into()));
+        assert_eq!(self.json(&channel(1 - lost)), before[1 - lost]);
+        self.stop();
+        if self.dice.roll(2) == 0 {
+            self.must(&["recover", "--from", &live]);
+        } else {
+            fs::write(&file, good).unwrap();
+        }
+        self.start();
+        assert_eq!(self.json(&channel(lost))["signed"]["releases"], before[lost]["signed"]["releases"]);
         true
     }
 
