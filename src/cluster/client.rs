@@ -170,10 +170,8 @@ impl Client {
         if let Some(version) = advice.target().map(|target| target.version.clone()) {
             checked.complete(&version, &mut manifests)?;
         }
-        let Manifests { verified, seen, .. } = manifests;
-
-        checked.changed =
-            self.trusted.commit(before, (&verified, now), seen, session.listed(), &session.kept())?;
+        let Manifests { verified, seen, files, .. } = manifests;
+        checked.changed = self.trusted.commit(before, (&verified, now), seen, files, &session.kept())?;
         Ok(checked)
     }
 }

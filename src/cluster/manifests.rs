@@ -12,19 +12,20 @@ use chrono::TimeDelta;
 
 use super::refusal::Refusal;
 use super::session::Session;
-use super::trusted::{Seen, State};
+use super::trusted::{Seen, SeenIndex, State};
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
+use crate::domain::payload::Sha256;
 use crate::domain::span::Span;
 use crate::domain::version::Version;
 use crate::formats::manifest::{ChannelManifest, IndexEntry, LineIndex, ReleaseManifest};
 use crate::formats::tuf::names::{self, CHANNELS, TIMESTAMP_PATH, TargetName};
 use crate::formats::tuf::{TIMESTAMP_LIFETIME, Target, Targets};
 use crate::signing::Signed;
-use crate::signing::continuity::Known;
-use crate::signing::index::check_entry;
-use crate::signing::verify::{Verified, Verifier, Violation, check_offers};
+use crate::signing::continuity::{Known, check_next_index};
+use crate::signing::index::{check_entry, listed_index};
+use crate::signing::verify::{Files as _, Verified, Verifier, Violation, check_offers};
 
 /// How long a timestamp or a channel manifest may be valid: twice as long as the server makes them, which
 /// allows for clocks that are days apart.
@@ -48,8 +49,10 @@ pub struct Manifests<'a> {
     pub now: Time,
     /// Whether throw-away keys are accepted.
     demo: bool,
-    /// What the cluster has seen of the channels, updated with each manifest that is read.
+    /// What the cluster has seen of the channels and lines, updated with each document that is read.
     pub seen: Seen,
+    /// The documents that were verified, by digest. Only these are kept after the check.
+    pub files: BTreeMap<Sha256, Bytes>,
     /// The earliest expiry of the documents that were read.
     pub expires: Time,
     /// All lines whose releases are delegated, with the prefixes of their versions.
@@ -86,6 +89,10 @@ impl<'a> Manifests<'a> {
             .filter_map(|role| Some((names::prefix(&role.paths)?, names::line_of(&role.name)?)))
             .collect();
         let (lines, indexes, channels, releases) = Default::default();
+        let roles = [("targets", &top.targets), (CHANNELS, &top.channels)];
+        let roles = roles
+            .map(|(name, role)| Some((top.snapshot.signed().role(name)?.hashes.sha256, role.raw().clone())));
+        let files = roles.into_iter().flatten().collect();
         Ok(Self {
             session,
             verifier,
@@ -93,6 +100,7 @@ impl<'a> Manifests<'a> {
             now,
             demo,
             seen,
+            files,
             expires,
             prefixes,
             lines,
@@ -107,10 +115,17 @@ impl<'a> Manifests<'a> {
         if let Some(known) = self.lines.get(line) {
             return Ok(Rc::clone(known));
         }
-        let role = self.verifier.role(&self.verified, &names::releases_role(line))?;
+        let name = names::releases_role(line);
+        let role = self.verifier.role(&self.verified, &name)?;
+        self.files.extend(self.digest_of(&name).map(|digest| (digest, role.raw().clone())));
         let role = Rc::new(role.into_signed());
         self.lines.insert(line.clone(), Rc::clone(&role));
         Ok(role)
+    }
+
+    /// The digest of a role, according to the snapshot.
+    fn digest_of(&self, role: &str) -> Option<Sha256> {
+        Some(self.verified.snapshot.signed().role(role)?.hashes.sha256)
     }
 
     /// Checks that a line's role has not expired.
@@ -140,7 +155,7 @@ impl<'a> Manifests<'a> {
         let authority = self.verified.targets.signed().delegated(CHANNELS).map(|(_, authority)| authority);
         let signers = authority.into_iter().flat_map(|authority| signed.checked_signatures(authority));
         let signers = signers.map(|(key, _)| key).collect();
-        let manifest = signed.into_signed();
+        let (raw, manifest) = (signed.raw().clone(), signed.into_signed());
         check_life(&target, manifest.expires, self.now)?;
         if manifest.demo && !self.demo {
             return Err(Refusal::Demo(format!("the manifest of channel `{name}`")));
@@ -151,6 +166,7 @@ impl<'a> Manifests<'a> {
             return Err(Violation::WentBack { what: target, from: *last, to: manifest.version }.into());
         }
         *last = manifest.version;
+        self.files.insert(listed.hashes.sha256, raw);
         self.seen.signers.insert(name.clone(), signers);
         self.expires = self.expires.min(manifest.expires);
         self.seen.places.insert(name.clone(), (manifest.line.clone(), manifest.stage.clone()));
@@ -253,38 +269,44 @@ impl<'a> Manifests<'a> {
         Ok(found)
     }
 
-    /// The index of a line: what its release keys say about each of its releases.
-    ///
-    /// An entry that differs from the one that the cluster has seen before counts only with its manifest:
-    /// otherwise an index could take back what a manifest still says.
+    /// The index of a line: what its release keys say about each of its releases. It must follow the last one
+    /// that the cluster has verified.
     pub fn index(&mut self, line: &LineName) -> Result<Rc<LineIndex>, Refusal> {
         if let Some(known) = self.indexes.get(line) {
             return Ok(Rc::clone(known));
         }
         let role = self.line(line)?;
-        let index = Rc::new(self.verifier.index(&self.verified, (line, &role))?);
-        self.indexes.insert(line.clone(), Rc::clone(&index));
-        if let Some(before) = self.index_before(line) {
-            let is_changed = |(version, entry): &(&Version, &IndexEntry)| {
-                before.releases.get(*version).is_some_and(|before| before != *entry)
-            };
-            for (version, _) in index.releases.iter().filter(is_changed) {
-                self.release(line, version)?;
+        let index = self.verifier.index(&self.verified, (line, &role))?;
+        if let Some(before) = self.index_before(line)? {
+            for version in check_next_index(&before, &index)? {
+                self.read_release(line, (&role, &index), version)?;
             }
         }
+        let listed = self.prefix_of(line).and_then(|prefix| listed_index(line, prefix, &role).ok()?);
+        if let Some((name, listed)) = &listed {
+            let path = names::target_path(name, &listed.hashes.sha256);
+            let raw = self.session.get(&path, Some(listed))?;
+            self.files.extend(raw.map(|raw| (listed.hashes.sha256, raw)));
+        }
+        if let Some(role) = self.digest_of(&names::releases_role(line)) {
+            let index = listed.map(|(_, listed)| listed.hashes.sha256);
+            self.seen.indexes.insert(line.clone(), SeenIndex { role, index });
+        }
+        let index = Rc::new(index);
+        self.indexes.insert(line.clone(), Rc::clone(&index));
         Ok(index)
     }
 
-    /// The index that the trusted state has of a line, if the line has had another role since.
-    fn index_before(&self, line: &LineName) -> Option<LineIndex> {
-        let (name, state) = (names::releases_role(line), self.session.state()?);
-        let before = state.known().snapshot?.signed().role(&name)?;
-        if self.verified.snapshot.signed().role(&name) == Some(before) {
-            return None;
-        }
-        let role: Signed<Targets> = Signed::parse(state.file(&before.hashes.sha256)?).ok()?;
-        let index = role.signed().targets.get(&names::index_target(&self.prefix_of(line)?))?;
-        LineIndex::parse(&state.file(&index.hashes.sha256)?).ok()
+    /// The last index of a line that the cluster has verified, if the line has another role now. It is
+    /// forgotten once the line's keys no longer vouch for it: its owners could not correct what a thief of
+    /// their keys has signed.
+    fn index_before(&self, line: &LineName) -> Result<Option<LineIndex>, Refusal> {
+        let name = names::releases_role(line);
+        let seen = self.seen.indexes.get(line).filter(|seen| self.digest_of(&name) != Some(seen.role));
+        let Some((state, _)) = self.session.state().zip(seen) else { return Ok(None) };
+        let authority = self.verified.targets.signed().delegated(&name).map(|(_, authority)| authority);
+        let counts = |role: &Signed<Targets>| authority.is_some_and(|keys| role.verify(keys).is_ok());
+        Ok(state.index(line)?.filter(|(role, _)| counts(role)).map(|(_, index)| index))
     }
 
     /// The manifest of a release that the line's release keys have signed. It must say the same as the
@@ -293,17 +315,26 @@ impl<'a> Manifests<'a> {
         if let Some((known, _)) = self.releases.get(version) {
             return Ok(known.clone());
         }
-        let index = self.index(line)?;
-        let targets = self.line(line)?;
+        let (index, role) = (self.index(line)?, self.line(line)?);
+        self.read_release(line, (&role, &index), version)
+    }
+
+    fn read_release(
+        &mut self,
+        line: &LineName,
+        (role, index): (&Targets, &LineIndex),
+        version: &Version,
+    ) -> Result<ReleaseManifest, Refusal> {
         let target = names::release_target(version);
-        let Some(listed) = targets.targets.get(&target) else {
+        let Some(listed) = role.targets.get(&target) else {
             return Err(Violation::NotListed { path: format!("line {line}"), target }.into());
         };
-        let signed = self.verifier.release(&self.verified, (line, &targets), &target, listed)?;
+        let signed = self.verifier.release(&self.verified, (line, role), &target, listed)?;
         let Some(signed) = signed else { return Err(Violation::Missing { path: target }.into()) };
-        check_entry(line, &index, signed.signed())?;
+        check_entry(line, index, signed.signed())?;
         self.check_demo(version, signed.signed().demo)?;
         let raw = signed.raw().clone();
+        self.files.insert(listed.hashes.sha256, raw.clone());
         let manifest = signed.into_signed();
         self.releases.insert(version.clone(), (manifest.clone(), raw));
         Ok(manifest)

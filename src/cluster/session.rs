@@ -1,7 +1,7 @@
 //! The files of one check. Each is read once, from the trusted state or from the server.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,9 +55,7 @@ pub struct Session {
 struct Had {
     /// All files, by path below `tuf/`. `None` if the server does not have the file.
     files: HashMap<String, Option<Bytes>>,
-    /// The files that have the listed length and digest, by digest.
-    listed: BTreeMap<Sha256, Bytes>,
-    /// Those of them that the trusted state had, so that they were verified before.
+    /// The digests of those that the trusted state had, so that they were verified before.
     kept: BTreeSet<Sha256>,
     /// The total size of all files, in bytes.
     size: u64,
@@ -74,13 +72,7 @@ impl Session {
         self.state.as_ref()
     }
 
-    /// Every file that was read and has its listed digest. This excludes roots and the timestamp, which no
-    /// role lists.
-    pub fn listed(&self) -> BTreeMap<Sha256, Bytes> {
-        self.had.borrow().listed.clone()
-    }
-
-    /// The digests of those that the trusted state had already.
+    /// The digests of the files that were read from the trusted state.
     pub fn kept(&self) -> BTreeSet<Sha256> {
         self.had.borrow().kept.clone()
     }
@@ -144,26 +136,19 @@ impl Files for Session {
         if let Some(known) = self.had.borrow().files.get(path) {
             return Ok(known.clone());
         }
-        let is_listed = |bytes: &Bytes| listed.is_some_and(|listed| Target::of(bytes) == *listed);
-        let kept = listed.and_then(|listed| self.state.as_ref()?.file(&listed.hashes.sha256));
-        let kept = kept.filter(is_listed);
-        let is_kept = kept.is_some();
-        let file = if is_kept {
-            kept
+        let kept = listed.and_then(|listed| {
+            let bytes = self.state.as_ref()?.file(&listed.hashes.sha256)?;
+            (Target::of(&bytes) == *listed).then_some((listed.hashes.sha256, bytes))
+        });
+        let file = if let Some((digest, bytes)) = kept {
+            self.had.borrow_mut().kept.insert(digest);
+            Some(bytes)
         } else {
             self.check_time(path)?;
             if path == TIMESTAMP_PATH { self.timestamp()? } else { self.fetch(path, listed)? }
         };
         let mut had = self.had.borrow_mut();
-        if let Some(bytes) = &file {
-            had.size += bytes.len() as u64;
-            if let Some(listed) = listed.filter(|_| is_kept || is_listed(bytes)) {
-                had.listed.insert(listed.hashes.sha256, bytes.clone());
-                if is_kept {
-                    had.kept.insert(listed.hashes.sha256);
-                }
-            }
-        }
+        had.size += file.as_ref().map_or(0, |bytes| bytes.len() as u64);
         had.files.insert(path.to_owned(), file.clone());
         Ok(file)
     }

@@ -1,8 +1,8 @@
 //! The trusted state of a cluster, on disk.
 //!
 //! `state.json` names the newest documents that were verified together. The documents and all other
-//! verified files are in `files/`, each under its digest. A successful check first writes its files, and
-//! then replaces `state.json`. So an interrupted check leaves the state unchanged.
+//! verified files are in `files/`, each under its digest, and nothing else is. A successful check first
+//! writes its files, and then replaces `state.json`. So an interrupted check leaves the state unchanged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,14 +15,15 @@ use serde::{Deserialize, Serialize};
 
 use super::folder;
 use super::refusal::Refusal;
-use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::payload::Sha256;
+use crate::domain::{Time, chain};
+use crate::formats::manifest::{IndexError, LineIndex};
 use crate::formats::seconds;
-use crate::formats::tuf::{KeyId, Root, Snapshot, TIMESTAMP_LIFETIME, Target, Timestamp};
-use crate::signing::Signed;
+use crate::formats::tuf::{KeyId, Root, Snapshot, TIMESTAMP_LIFETIME, Target, Targets, Timestamp};
 use crate::signing::continuity::Known;
 use crate::signing::verify::Verified;
+use crate::signing::{ParseError, Signed};
 use crate::store::durable::{self, Batch, Mode};
 use crate::store::plain;
 
@@ -45,8 +46,8 @@ struct Memory {
     snapshot: Sha256,
 }
 
-/// What the cluster has seen of the channels. Other fields are ignored: a state may come from a version that
-/// kept more.
+/// What the cluster has seen of the channels and lines. Other fields are ignored: a state may come from a
+/// version that kept more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// The keys that sign channels.
@@ -61,14 +62,27 @@ pub struct Seen {
     pub places: BTreeMap<ChannelName, (LineName, StageName)>,
     /// The channel that each alias first stood for, which must not change for the same reason as `places`.
     pub aliases: BTreeMap<ChannelName, ChannelName>,
+    /// The last index of each line, which the next one must follow. Its files are kept while other lines are
+    /// looked at.
+    #[serde(default)]
+    pub indexes: BTreeMap<LineName, SeenIndex>,
+}
+
+/// The last index of a line that was verified, and the role that lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenIndex {
+    pub role: Sha256,
+    /// `None` if the role lists no releases.
+    pub index: Option<Sha256>,
 }
 
 impl Seen {
-    /// What still counts when these keys sign channels. The cluster forgets what none of them has signed, so
-    /// that it recovers from whatever a thief has signed, such as the highest possible versions. What a key
-    /// has signed that still counts is never forgotten: adding a key must not help the thief of another.
+    /// What still counts when these keys sign channels. The cluster forgets about channels what none of them
+    /// has signed, so that it recovers from whatever a thief has signed, such as the highest possible
+    /// versions. What a key has signed that still counts is never forgotten: adding a key must not help the
+    /// thief of another.
     pub fn under(mut self, keys: BTreeSet<KeyId>) -> Self {
-        let Self { keys: before, signers, versions, places, aliases } = &mut self;
+        let Self { keys: before, signers, versions, places, aliases, indexes: _ } = &mut self;
         let counts = |name: &ChannelName| !signers.get(name).unwrap_or(before).is_disjoint(&keys);
         versions.retain(|name, _| counts(name));
         places.retain(|name, _| counts(name));
@@ -113,6 +127,41 @@ impl State {
     pub fn file(&self, digest: &Sha256) -> Option<Bytes> {
         plain::whole(&self.files.join(digest.to_string())).ok().map(Bytes::from)
     }
+
+    /// The last index of a line that was verified, and the role that lists it.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged. That must not count as "none yet", or the next index could take
+    /// back what this one says.
+    pub fn index(&self, line: &LineName) -> Result<Option<(Signed<Targets>, LineIndex)>, Refusal> {
+        let Some(seen) = self.memory.seen.indexes.get(line) else { return Ok(None) };
+        let role = document(&self.files, &seen.role)?;
+        let index = match &seen.index {
+            None => LineIndex::new(line.clone(), BTreeMap::new()),
+            Some(digest) => {
+                let damaged =
+                    |e: IndexError| Refusal::damaged(self.files.join(digest.to_string()), chain(&e));
+                LineIndex::parse_again(&intact(&self.files, digest)?).map_err(damaged)?
+            }
+        };
+        Ok(Some((role, index)))
+    }
+}
+
+/// Reads a file that was verified before, and checks its digest. Otherwise a damaged document would count as
+/// unsigned, and the cluster would forget it.
+fn intact(files: &Path, digest: &Sha256) -> Result<Bytes, Refusal> {
+    let path = files.join(digest.to_string());
+    let raw = plain::whole(&path).map(Bytes::from).map_err(Refusal::state(&path))?;
+    if sha256(&raw) == *digest {
+        return Ok(raw);
+    }
+    Err(Refusal::damaged(path, "it does not have the digest in its name"))
+}
+
+fn document<T: DeserializeOwned>(files: &Path, digest: &Sha256) -> Result<Signed<T>, Refusal> {
+    let damaged = |e: ParseError| Refusal::damaged(files.join(digest.to_string()), chain(&e));
+    Signed::parse(intact(files, digest)?).map_err(damaged)
 }
 
 impl Trusted {
@@ -134,25 +183,15 @@ impl Trusted {
     /// When the folder is damaged. That must not count as "no state yet", which would permit a rollback.
     pub fn read(&self) -> Result<Option<State>, Refusal> {
         let Some(memory) = folder::read::<Memory>(&self.memory())? else { return Ok(None) };
-        let root = self.document(&memory.root)?;
-        let timestamp = self.document(&memory.timestamp)?;
-        let snapshot = self.document(&memory.snapshot)?;
-        Ok(Some(State { files: self.files(), memory, root, timestamp, snapshot }))
+        let files = self.files();
+        let root = document(&files, &memory.root)?;
+        let timestamp = document(&files, &memory.timestamp)?;
+        let snapshot = document(&files, &memory.snapshot)?;
+        Ok(Some(State { files, memory, root, timestamp, snapshot }))
     }
 
-    /// Reads a document that was verified before, and checks its digest. Otherwise a damaged document would
-    /// count as unsigned, and the cluster would forget it.
-    fn document<T: DeserializeOwned>(&self, digest: &Sha256) -> Result<Signed<T>, Refusal> {
-        let path = self.files().join(digest.to_string());
-        let raw = plain::whole(&path).map(Bytes::from).map_err(Refusal::state(&path))?;
-        if sha256(&raw) != *digest {
-            return Err(Refusal::damaged(path, "it does not have the digest in its name"));
-        }
-        Signed::parse(raw).map_err(|e| Refusal::damaged(path, e.to_string()))
-    }
-
-    /// Makes verified documents, and the files that they list, the trusted state. Those in `kept` are part of
-    /// it already. Returns whether anything changed.
+    /// Makes verified documents, and the verified files that they list, the trusted state. Those in `kept` are
+    /// part of it already. Returns whether anything changed.
     ///
     /// # Errors
     /// When they cannot be written. The state is then unchanged.
@@ -187,15 +226,16 @@ impl Trusted {
         }
         batch.finish(&self.folder)?;
         folder::write(&self.memory(), &memory)?;
-        self.sweep(&files);
+        let seen = memory.seen.indexes.values().flat_map(|seen| seen.index.into_iter().chain([seen.role]));
+        self.sweep(&files.into_keys().chain(seen).collect());
         Ok(true)
     }
 
     /// Removes all files but those in `keep`. Ignores errors, since a leftover file only takes up space.
-    fn sweep(&self, keep: &BTreeMap<Sha256, Bytes>) {
+    fn sweep(&self, keep: &BTreeSet<Sha256>) {
         for entry in fs::read_dir(self.files()).into_iter().flatten().flatten() {
             let digest = entry.file_name().to_str().and_then(|name| Sha256::parse(name).ok());
-            if digest.is_none_or(|digest| !keep.contains_key(&digest)) {
+            if digest.is_none_or(|digest| !keep.contains(&digest)) {
                 let _ = fs::remove_file(entry.path());
             }
         }

@@ -6,6 +6,8 @@
 //! - each root has the next version, and enough keys of both the old and the new root have signed it;
 //! - the versions of the timestamp, of the snapshot, and of every role that a snapshot lists never go
 //!   down, and a listed role stays listed;
+//! - the index of a line keeps every release that it has, and says something else about one only with the
+//!   release's manifest;
 //! - a document never changes without a new version. TUF allows that, but it means that two servers, or a
 //!   server and a thief, sign with the same key;
 //! - a timestamp or a snapshot is forgotten once the newest root no longer accepts its signatures (5.3.11).
@@ -17,6 +19,8 @@ use std::collections::BTreeMap;
 
 use super::signed::Signed;
 use super::violation::Violation;
+use crate::domain::version::Version;
+use crate::formats::manifest::LineIndex;
 use crate::formats::tuf::{Meta, Role, Root, Snapshot, Timestamp};
 
 /// The verified documents that limit what a client accepts next.
@@ -121,6 +125,27 @@ pub fn check_listed(known: &BTreeMap<String, Meta>, next: &BTreeMap<String, Meta
         let next = next.get(file).ok_or_else(|| Violation::Vanished { role: role.to_owned() })?;
         check_meta(role, known, next)
     })
+}
+
+/// Checks that the next index of a line still has every release of the last one. Returns the releases about
+/// which it says something else, which counts only with their manifests: otherwise an index could take back
+/// what a manifest still says.
+///
+/// # Errors
+/// The first release that is missing.
+pub fn check_next_index<'a>(known: &'a LineIndex, next: &LineIndex) -> Result<Vec<&'a Version>, Violation> {
+    let mut changed = Vec::new();
+    for (version, known_entry) in &known.releases {
+        match next.releases.get(version) {
+            Some(entry) if entry == known_entry => {}
+            Some(_) => changed.push(version),
+            None => {
+                let (line, version) = (known.line.clone(), version.clone());
+                return Err(Violation::ReleaseVanished { line, version });
+            }
+        }
+    }
+    Ok(changed)
 }
 
 fn check_meta(role: &str, known: &Meta, next: &Meta) -> Result<(), Violation> {

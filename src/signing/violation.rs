@@ -77,6 +77,8 @@ pub enum Violation {
     VersionReused { role: String, version: u64 },
     #[error("the role `{role}` was in the last snapshot, but is missing from this one")]
     Vanished { role: String },
+    #[error("release `{version}` was in the last index of line `{line}`, but is missing from this one")]
+    ReleaseVanished { line: LineName, version: Version },
     #[error("line `{line}` is incomplete")]
     Incomplete { line: LineName, source: LineError },
 }
@@ -130,7 +132,7 @@ impl Violation {
             Self::TooEarly { .. } => "Unverified",
             Self::NoIndex { .. } => "NoIndex",
             Self::Latest { .. } | Self::IndexLists { .. } | Self::IndexDiffers { .. } => "Contradiction",
-            Self::WentBack { .. } | Self::Vanished { .. } => "Rollback",
+            Self::WentBack { .. } | Self::Vanished { .. } | Self::ReleaseVanished { .. } => "Rollback",
             Self::VersionReused { .. } => "VersionReused",
         }
     }

@@ -54,6 +54,14 @@ pub const INDEX_ATTACKS: &[Attack] = &[
     attack("all release keys: an index that lacks a release", "Contradiction", |scene| {
         index(scene, |index| drop(index["releases"].as_object_mut().unwrap().remove(CURRENT).unwrap()));
     }),
+    attack("all release keys: a line without a release that it had", "Rollback", |scene| {
+        let drop = |role: &mut Value, member: &str, name: &str| {
+            drop(role[member].as_object_mut().unwrap().remove(name).unwrap());
+        };
+        let forge = third().edit(INDEX, move |index| drop(index, "releases", CURRENT));
+        let manifest = format!("release.{CURRENT}.json");
+        scene.server.serve(forge.edit("releases-1.8", move |role| drop(role, "targets", &manifest)).seal());
+    }),
     attack("all release keys: an index with a release more", "Contradiction", |scene| {
         index(scene, |index| index["releases"]["1.8.99"] = index["releases"][TARGET].clone());
     }),

@@ -60,6 +60,7 @@ const LAXER: &[(&str, &str)] = &[
     ("all release keys: a payload with `..` in its name", "tough, python-tuf"),
     ("all release keys: the index of another line", "tough, python-tuf"),
     ("all release keys: an index that lacks a release", "tough, python-tuf"),
+    ("all release keys: a line without a release that it had", "tough, python-tuf"),
     ("all release keys: an index with a release more", "tough, python-tuf"),
     ("all release keys: an index that spells a version differently", "tough, python-tuf"),
     ("all release keys: an index that says something else than a manifest", "tough, python-tuf"),

@@ -9,6 +9,7 @@ mod docs;
 mod forge;
 mod index;
 mod judged;
+mod kept;
 #[path = "../cluster/memory.rs"]
 #[allow(dead_code, reason = "its world of one key for each role is for other tests")]
 mod memory;

@@ -377,9 +377,9 @@ fn an_alias_that_is_followed_stays_with_its_channel() {
     }
 }
 
-/// Delegates channels to these keys.
-fn delegated(forge: Forge<'static>, seeds: &'static [u8]) -> Forge<'static> {
-    forge.edit("targets", |targets| {
+/// Delegates a role to these keys.
+pub fn delegated(forge: Forge<'static>, role: &'static str, seeds: &'static [u8]) -> Forge<'static> {
+    forge.edit("targets", move |targets| {
         let keys = seeds.iter().map(|seed| key(*seed).public());
         let keys: Vec<_> = keys.map(|key| (key.id().to_string(), json!(key.key()))).collect();
         let delegations = &mut targets["delegations"];
@@ -387,8 +387,8 @@ fn delegated(forge: Forge<'static>, seeds: &'static [u8]) -> Forge<'static> {
             delegations["keys"][id] = key.clone();
         }
         let mut roles = delegations["roles"].as_array_mut().unwrap().iter_mut();
-        let channels = roles.find(|role| role["name"] == "channels").unwrap();
-        channels["keyids"] = keys.iter().map(|(id, _)| json!(id)).collect();
+        let found = roles.find(|found| found["name"] == role).unwrap();
+        found["keyids"] = keys.iter().map(|(id, _)| json!(id)).collect();
     })
 }
 
@@ -396,7 +396,7 @@ fn delegated(forge: Forge<'static>, seeds: &'static [u8]) -> Forge<'static> {
 fn a_key_that_is_added_makes_a_cluster_forget_nothing_that_another_has_signed() {
     let scene = Scene::at(alias(3, CHANNEL).seal());
     assert_eq!(told(&scene.check_as("stable", CURRENT).unwrap()), GOOD);
-    let both = |forge| delegated(forge, &[ONLINE, NEW_ONLINE]);
+    let both = |forge| delegated(forge, names::CHANNELS, &[ONLINE, NEW_ONLINE]);
     scene.server.serve(both(alias(4, "1.9-production")).seal());
     for _ in 0..2 {
         assert_eq!(scene.check_as("stable", TARGET).unwrap().channel.as_str(), CHANNEL);
@@ -405,7 +405,7 @@ fn a_key_that_is_added_makes_a_cluster_forget_nothing_that_another_has_signed() 
     scene.server.serve(both(Forge::new(5)).set(&manifest, "version", 3).seal());
     assert_eq!(scene.check().unwrap_err().kind(), "Rollback");
     // What the stolen key has signed is forgotten as soon as it no longer counts.
-    let mut forge = delegated(Forge::new(6), &[NEW_ONLINE]).set(&manifest, "version", 1);
+    let mut forge = delegated(Forge::new(6), names::CHANNELS, &[NEW_ONLINE]).set(&manifest, "version", 1);
     let channels = forge.repository.channels.keys().map(names::channel_target);
     let signed: Vec<_> = channels.chain([names::CHANNELS.to_owned()]).collect();
     for name in signed {

@@ -17,6 +17,7 @@ use crate::formats::manifest::{IndexEntry, LineIndex};
 use crate::formats::tuf::{
     DelegatedRole, KeyId, MAX_SIGNED, RETIRED_LIFETIME, ROOT_LIFETIME, Root, Signers, Target, Targets, names,
 };
+use crate::signing::continuity::check_next_index;
 use crate::signing::index::read_index;
 use crate::signing::trust::{Trust, TrustError};
 use crate::signing::verify::check_scope;
@@ -227,6 +228,9 @@ fn check_index(
     };
     let index = read_index(line, prefix, role, |_, raw| LineIndex::parse(raw), stored)?;
     let known = before.and_then(|before| Some((before.line(line)?, before.index(line)?.ok()?)));
+    if let Some((_, known)) = known {
+        check_next_index(known, &index)?;
+    }
     for (version, entry) in &index.releases {
         let listed = role.targets.get(&names::release_target(version));
         let is_shown = || {

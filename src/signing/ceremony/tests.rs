@@ -263,3 +263,21 @@ fn a_role_that_would_be_too_large_is_refused_and_one_beyond_half_is_told() {
     let (checked, _) = grow(MAX_SIGNED * 2);
     assert!(matches!(checked, Err(Refused::TooLarge { path: DocumentId::Line(_), .. })), "{checked:?}");
 }
+
+#[test]
+fn a_line_keeps_every_release_of_its_last_index() {
+    let (mut files, trust) = trust();
+    let eighteen = line("1.8", None).with(crate::domain::testing::release("1.8.1", &["2018-01-02"]));
+    let signed = sign_releases(&trust, &eighteen, &[v("1.8.1")], &keys().release, t(NOW), |_| {}).unwrap();
+    files.extend(signed.trust);
+    let stored = |version: &Version| signed.manifests.get(version).cloned();
+    let trust = Trust::read(&files).unwrap().unwrap();
+    let renew = vec![RoleName::Release(Some(eighteen.name))];
+    let change = KeyChange { renew, ..KeyChange::default() };
+    let mut ceremony = change_keys(&trust, &change, &stored, t(NOW)).unwrap();
+    ceremony.check(t(NOW)).unwrap();
+    role(&mut ceremony, |role| role.targets.clear());
+    ceremony.lines.values_mut().next().unwrap().index = None;
+    let refused = ceremony.check(t(NOW)).unwrap_err().to_string();
+    assert_eq!(refused, "release `1.8.1` was in the last index of line `1.8`, but is missing from this one");
+}
