@@ -16,7 +16,7 @@ use super::workspace::Workspace;
 use crate::domain::channel::LineName;
 use crate::formats::api::Notice;
 use crate::operations::Operation;
-use crate::signing::ceremony::{Retirement, retire_line};
+use crate::signing::ceremony::{CeremonyError, Retirement, retire_line};
 use crate::words::operations as words;
 
 #[derive(Debug, clap::Subcommand)]
@@ -107,9 +107,13 @@ fn retire(args: RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) 
     let view = workspace.read()?;
     // Check this first, so that nobody signs for a line that cannot be retired.
     let outcome = operation::plan(&operation, &view, workspace)?;
-    let stored = |version: &_| view.snapshot.manifest(version).ok().flatten();
-    let begun = retire_line(ceremony::keys_of(&view)?, retirement, &stored, workspace.now())
-        .hint("sign a release of the line first, which delegates the line")?;
+    let stored = workspace.manifests(&view.snapshot);
+    let begun = retire_line(ceremony::keys_of(&view)?, retirement, &stored, workspace.now());
+    let begun = begun.hint_with(|error| match error {
+        CeremonyError::Manifest { .. } => ceremony::LOST_MANIFEST,
+        CeremonyError::Broken { .. } => "restore `trust/` as it was",
+        _ => "sign a release of the line first, which delegates the line",
+    })?;
     let Some(mut ceremony) = begun else { return operation::run(&operation, workspace, terminal) };
     ceremony.check(workspace.now()).hint(SEE_ROLES)?;
     pins::check(&key, &ceremony)?;

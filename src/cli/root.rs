@@ -134,8 +134,8 @@ fn change(
     let ChangeArgs { file, add, drop, threshold, renew, reason, key, signing } = args;
     let add = add.into_iter().map(|(role, path)| Ok((role, keyfile::read_public(&path)?)));
     let change = KeyChange { add: add.collect::<anyhow::Result<_>>()?, drop, threshold, renew };
-    let manifest = |version: &_| view.snapshot.manifest(version).ok().flatten();
-    let begun = change_keys(ceremony::keys_of(view)?, &change, &manifest, workspace.now());
+    let stored = workspace.manifests(&view.snapshot);
+    let begun = change_keys(ceremony::keys_of(view)?, &change, &stored, workspace.now());
     let mut ceremony = begun.hint_with(hint)?;
     ceremony.reason = reason;
     ceremony.check(workspace.now()).hint_with(|refused| match refused {
@@ -180,7 +180,7 @@ fn keeps_old_keys(change: &KeyChange) -> Vec<String> {
 fn hint(error: &CeremonyError) -> &'static str {
     match error {
         CeremonyError::Nothing => "say what to change: `--add`, `--drop`, `--threshold` or `--renew`",
-        CeremonyError::Manifest { .. } => "sign the release again, or put its folder back as it was",
+        CeremonyError::Manifest { .. } => ceremony::LOST_MANIFEST,
         CeremonyError::Broken { .. } => "restore `trust/` as it was",
         _ => SEE_ROLES,
     }

@@ -4,6 +4,7 @@
 //! they are folders.
 
 mod about;
+mod manifests;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;

@@ -34,6 +34,9 @@ pub trait SignedBefore {
     /// The reason why the existing role cannot be used.
     fn role_expires(&self, line: &LineName) -> Result<Option<Time>, String>;
 
+    /// Whether the role of a line has no index of its releases that can be used.
+    fn lacks_index(&self, line: &LineName) -> bool;
+
     /// Whether a release has a manifest that can be read, valid or not.
     fn has_manifest(&self, version: &Version) -> bool;
 
@@ -98,12 +101,11 @@ pub fn pending<'a>(
 fn in_line<'a>(line: &'a Line, ask: &Sign, before: &impl SignedBefore, now: Time) -> Pending<'a> {
     let (versions, refused) = Default::default();
     let mut pending = Pending { line, versions, refused, renews: false, reindexes: false };
-    let (mut lacks_index, mut is_asked) = (false, ask.versions.is_empty());
+    let mut is_asked = ask.versions.is_empty();
     for release in line.releases.values() {
         let is_named = ask.versions.contains(&release.version);
-        let has_bad_index = has_bad_index(&release.evidence.manifest);
-        (lacks_index, is_asked) = (lacks_index || has_bad_index, is_asked || is_named);
-        let is_signed = has_bad_index || matches!(release.evidence.manifest, ManifestState::Signed(_));
+        is_asked |= is_named;
+        let is_signed = is_signed(&release.evidence.manifest);
         let is_wanted =
             if is_signed { is_named && ask.brings_forward } else { is_named || ask.versions.is_empty() };
         if !is_wanted {
@@ -117,7 +119,7 @@ fn in_line<'a>(line: &'a Line, ask: &Sign, before: &impl SignedBefore, now: Time
     let expires = before.role_expires(&line.name).ok().flatten();
     let expires_soon = expires.is_some_and(|at| at - RENEW_BEFORE <= now);
     pending.renews = pending.versions.is_empty() && ask.versions.is_empty() && expires_soon;
-    pending.reindexes = pending.versions.is_empty() && is_asked && lacks_index;
+    pending.reindexes = pending.versions.is_empty() && is_asked && before.lacks_index(&line.name);
     pending
 }
 
@@ -128,9 +130,13 @@ impl Pending<'_> {
     }
 }
 
-/// Whether a release is signed, but the index of its line cannot be used.
-fn has_bad_index(manifest: &ManifestState) -> bool {
-    matches!(manifest, ManifestState::Invalid(fault) if matches!(**fault, ManifestFault::Index(_)))
+/// Whether a release is signed, maybe in a line whose index cannot be used.
+fn is_signed(manifest: &ManifestState) -> bool {
+    match manifest {
+        ManifestState::Signed(_) => true,
+        ManifestState::Invalid(fault) => matches!(**fault, ManifestFault::Index(_)),
+        _ => false,
+    }
 }
 
 fn obstacle(line: &Line, release: &Release, is_named: bool, before: &impl SignedBefore) -> Option<Obstacle> {
@@ -168,6 +174,7 @@ mod tests {
     #[derive(Default)]
     struct Before {
         broken: Option<&'static str>,
+        lacks_index: bool,
         expires: Option<Time>,
         unread: Option<&'static str>,
         promised: Option<SignedFacts>,
@@ -176,6 +183,10 @@ mod tests {
     impl SignedBefore for Before {
         fn role_expires(&self, _: &LineName) -> Result<Option<Time>, String> {
             self.broken.map_or_else(|| Ok(self.expires), |why| Err(why.to_owned()))
+        }
+
+        fn lacks_index(&self, _: &LineName) -> bool {
+            self.lacks_index
         }
 
         fn has_manifest(&self, _: &Version) -> bool {
@@ -228,10 +239,12 @@ mod tests {
             release.evidence.manifest = ManifestFault::Index("it has none".to_owned()).into();
             release
         };
-        let catalog = catalog([line("1.8", None).with(without("1.8.4")).with(without("1.8.5"))]);
-        for versions in [&[][..], &["1.8.5"]] {
+        let with = catalog([line("1.8", None).with(without("1.8.4")).with(without("1.8.5"))]);
+        let empty = catalog([line("1.8", None)]);
+        let before = Before { lacks_index: true, ..Before::default() };
+        for (catalog, versions) in [(&with, &[][..]), (&with, &["1.8.5"]), (&empty, &[])] {
             let ask = Sign { versions: named(versions), brings_forward: false };
-            let found = pending(&catalog, &ask, &Before::default(), t(NOW)).unwrap();
+            let found = pending(catalog, &ask, &before, t(NOW)).unwrap();
             let found: Vec<_> = found.iter().map(|line| (line.versions.len(), line.reindexes)).collect();
             assert_eq!(found, [(0, true)], "{versions:?}");
         }

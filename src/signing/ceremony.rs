@@ -90,7 +90,9 @@ pub enum CeremonyError {
     Nothing,
     #[error("line `{line}` cannot be signed, because its role cannot be used: {why}")]
     Broken { line: LineName, why: String },
-    #[error("`payloads/{version}/release.json` is not the manifest that the role of line `{line}` lists")]
+    #[error(
+        "`payloads/{version}/release.json` is missing, or is not the manifest that the role of line `{line}` lists"
+    )]
     Manifest { line: LineName, version: Version },
     #[error("two files would have the same name in the repository")]
     Target(#[from] TargetError),

@@ -12,6 +12,7 @@ mod hints;
 mod history;
 mod init;
 mod keys;
+mod lost;
 mod pages;
 mod promote;
 mod release;

@@ -45,15 +45,16 @@ pub fn install(
     snapshot: &Snapshot,
     workspace: &Workspace,
 ) -> anyhow::Result<Vec<String>> {
-    let manifest = |version: &_| snapshot.manifest(version).ok().flatten();
-    let finished = ceremony.finish(&snapshot.trust, &manifest, workspace.now());
+    let finished = ceremony.finish(&snapshot.trust, &workspace.manifests(snapshot), workspace.now());
     let mut finished = finished.hint_with(|error| words::finish_hint(error, ceremony))?;
     // An index often stays as it is when its role is signed again.
     finished
         .trust
         .retain(|name, raw| !name.starts_with(names::INDEX) || snapshot.trust.get(name) != Some(raw));
     let present = finished.trust.iter().all(|(name, raw)| snapshot.trust.get(name) == Some(raw))
-        && finished.manifests.iter().all(|(version, raw)| manifest(version).as_ref() == Some(raw));
+        && finished.manifests.iter().all(|(version, raw)| {
+            snapshot.manifest(version).is_ok_and(|present| present.as_ref() == Some(raw))
+        });
     if present {
         return Ok(Vec::new());
     }

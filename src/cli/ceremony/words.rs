@@ -23,6 +23,9 @@ pub const SEE_ROLES: &str = "see the roles and their keys: `tidegate root show`"
 /// The hint for a document that has grown too large.
 pub const TOO_LARGE: &str = "pack the payload files of a release into fewer archives, or begin a new line for the next releases: the role of a line lists every payload file of all its releases";
 
+/// The hint for a manifest that a role lists, and that is neither in its folder nor in the last publication.
+pub const LOST_MANIFEST: &str = "run `tidegate release sign --key FILE` first: it signs the release again or, if the catalog no longer has it and the line has no index yet, drops it; otherwise put the file back, for example from a mirror or another server, which has it as `/v1/releases/VERSION`";
+
 /// Returns the hint for a ceremony that cannot be finished.
 pub fn finish_hint(error: &Refused, ceremony: &Ceremony) -> &'static str {
     match error {
@@ -37,7 +40,7 @@ pub fn finish_hint(error: &Refused, ceremony: &Ceremony) -> &'static str {
         }
         Refused::TooLarge { .. } => TOO_LARGE,
         Refused::Expired { .. } => "renew that role as well: `tidegate root change --renew ROLE --key FILE`",
-        Refused::Manifest { .. } => "put the payload folder back as it was, or sign the release again",
+        Refused::Manifest { .. } => LOST_MANIFEST,
         _ => NEVER_SIGN,
     }
 }

@@ -7,6 +7,8 @@ mod shown;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use bytes::Bytes;
+
 use self::before::Before;
 use self::forward::Forward;
 use self::shown::Body;
@@ -65,6 +67,9 @@ pub struct Args {
 /// What to sign, by line.
 type Lines<'v> = Vec<(&'v Line, Vec<Version>)>;
 
+/// Looks up the stored manifest of a release.
+type Stored<'a> = &'a dyn Fn(&Version) -> Option<Bytes>;
+
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let keys = args.signing.signers(args.key.iter().chain(&args.targets_key))?;
     let public: Vec<PublicKey> = keys[..args.key.len()].iter().map(|key| key.public()).collect();
@@ -81,10 +86,11 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     };
     let mut pending = pending(&view, &ask, trust, now, &mut body)?;
     args.check_forwards(&pending, now)?;
+    let stored = workspace.manifests(&view.snapshot);
     if args.ceremony.is_none() {
         let mut possible = Vec::new();
         for (line, versions) in pending {
-            match args.lacking((&view, now), trust, (line, &versions), &public, &keys) {
+            match args.lacking((&stored, now), trust, (line, &versions), &public, &keys) {
                 None => possible.push((line, versions)),
                 Some(lacking) if args.versions.is_empty() => body.refuse_line(line, versions, lacking),
                 Some((reason, hint)) => return Err(refuse(reason, hint)),
@@ -95,9 +101,8 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if pending.is_empty() {
         return body.show(terminal);
     }
-    let stored = |version: &_| view.snapshot.manifest(version).ok().flatten();
-    let mut proposed =
-        propose_releases(trust, &pending, &public, &stored, now, |manifest| args.form(manifest))?;
+    let proposed = propose_releases(trust, &pending, &public, &stored, now, |manifest| args.form(manifest));
+    let mut proposed = proposed.hint_with(proposal_hint)?;
     proposed.check(now).hint_with(hint)?;
     let files = || args.key.iter().chain(&args.targets_key);
     pins::check(files(), &proposed)?;
@@ -126,6 +131,16 @@ fn hint(refused: &Refused) -> &'static str {
         Refused::TooLarge { .. } => TOO_LARGE,
         Refused::Expired { .. } => "renew that role first: `tidegate root change --renew ROLE --key FILE`",
         _ => SEE_ROLES,
+    }
+}
+
+/// Returns the hint for releases that cannot be put into the role of their line.
+fn proposal_hint(error: &CeremonyError) -> &'static str {
+    match error {
+        CeremonyError::Manifest { .. } => {
+            "sign all pending releases in one run, without naming any; if that release is refused too, mend what is said about it, or put the file back, for example from a mirror or another server, which has it as `/v1/releases/VERSION`"
+        }
+        _ => "restore `trust/` as it was",
     }
 }
 
@@ -162,25 +177,17 @@ impl Args {
     /// with a hint. Signs nothing.
     fn lacking(
         &self,
-        (view, now): (&View, Time),
+        (stored, now): (Stored<'_>, Time),
         trust: &Trust,
         (line, versions): (&Line, &[Version]),
         release: &[PublicKey],
         keys: &[Box<dyn Signer>],
     ) -> Option<(String, &'static str)> {
-        let stored = |version: &_| view.snapshot.manifest(version).ok().flatten();
         let pending = [(line, versions.to_vec())];
-        let proposed = match propose_releases(trust, &pending, release, &stored, now, |manifest| {
-            self.form(manifest);
-        }) {
+        let form = |manifest: &mut _| self.form(manifest);
+        let proposed = match propose_releases(trust, &pending, release, stored, now, form) {
             Ok(proposed) => proposed,
-            Err(error @ CeremonyError::Manifest { .. }) => {
-                return Some((
-                    chain(&error),
-                    "restore that file, or sign the release again: `tidegate release sign VERSION`",
-                ));
-            }
-            Err(error) => return Some((chain(&error), "restore `trust/` as it was")),
+            Err(error) => return Some((chain(&error), proposal_hint(&error))),
         };
         if let Err(refused) = proposed.check(now) {
             return Some((chain(&refused), hint(&refused)));

@@ -183,5 +183,5 @@ fn line_work(
     // The role of a retired line keeps its long term.
     next.expires = next.expires.max(now + RELEASES_LIFETIME);
     let prefix = line_prefix(trust.targets().signed(), line)?;
-    Ok(Some(LineWork::new(trust, (line, prefix), next, manifests, manifest)?))
+    Ok(Some(LineWork::new(trust, (line, prefix), next, manifests, manifest, &|_| false)?))
 }

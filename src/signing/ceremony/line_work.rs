@@ -1,6 +1,6 @@
 //! The documents that one line's keys sign, and the index that the line's role lists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -37,30 +37,46 @@ impl LineWork {
 
     /// The work for a line's next role, and `manifests` to sign. Makes the index that the role lists: from
     /// these manifests, from the index before, and from the manifests that `stored` returns.
+    ///
+    /// A role that never had an index may list releases whose manifests are lost. Those that the catalog does
+    /// not have either, according to `is_gone`, are dropped: nothing can offer them, and no cluster has seen an
+    /// index with them.
     pub fn new(
         trust: &Trust,
         (line, prefix): (&LineName, Prefix),
         mut role: Targets,
         manifests: BTreeMap<Version, Signed<ReleaseManifest>>,
         stored: &dyn Fn(&Version) -> Option<Bytes>,
+        is_gone: &dyn Fn(&Version) -> bool,
     ) -> Result<Self, CeremonyError> {
         let name = names::index_target(&prefix);
-        role.targets.remove(&name);
+        let had_index = role.targets.remove(&name).is_some();
         let before = trust.index(line).and_then(Result::ok);
-        let (mut entries, mut evidence) = (BTreeMap::new(), BTreeMap::new());
+        let (mut entries, mut evidence, mut dropped) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (version, listed) in role.listed_releases() {
             let entry = if let Some(manifest) = manifests.get(&version) {
                 IndexEntry::of(manifest.signed())
             } else if let Some(known) = before.and_then(|before| before.releases.get(&version)) {
                 known.clone()
-            } else {
-                let wrong = || CeremonyError::Manifest { line: line.clone(), version: version.clone() };
-                let manifest = listed_manifest(stored(&version), listed).ok_or_else(wrong)?;
+            } else if let Some(manifest) = listed_manifest(stored(&version), listed) {
                 let entry = IndexEntry::of(manifest.signed());
                 evidence.insert(version.clone(), manifest);
                 entry
+            } else if !had_index && is_gone(&version) {
+                dropped.push(names::release_target(&version));
+                continue;
+            } else {
+                return Err(CeremonyError::Manifest { line: line.clone(), version });
             };
             entries.insert(version, entry);
+        }
+        if !dropped.is_empty() {
+            // Without an index before, the manifests of all other releases are here.
+            let payloads: BTreeSet<_> =
+                manifests.values().chain(evidence.values()).flat_map(payloads).collect();
+            role.targets.retain(|target, _| {
+                !dropped.contains(target) && (!names::is_payload(target) || payloads.contains(target))
+            });
         }
         let mut index = None;
         if !entries.is_empty() {
@@ -70,6 +86,12 @@ impl LineWork {
         }
         Ok(Self { role: Signed::unsigned(role)?, manifests, index, evidence })
     }
+}
+
+/// The names of a release's payloads as targets.
+fn payloads(manifest: &Signed<ReleaseManifest>) -> impl Iterator<Item = String> {
+    let ReleaseManifest { version, payloads, .. } = manifest.signed();
+    payloads.iter().map(move |payload| names::payload_target(version, &payload.file))
 }
 
 /// Parses a stored manifest. `None` if it is missing, invalid or not the listed one.

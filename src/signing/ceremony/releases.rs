@@ -49,8 +49,9 @@ impl Ceremony {
 
 /// Begins a ceremony that signs releases, and the next versions of their lines' roles. It also delegates to
 /// lines that have no role yet, which needs signatures by the targets keys. `release` are the available
-/// release keys. `stored` returns the stored manifest of a release, for an index that lacks it. `form` can
-/// change each manifest before it is signed.
+/// release keys. `stored` returns the stored manifest of a release, for an index that lacks it. A line that
+/// gets its first index drops the releases that neither `stored` nor the catalog has. `form` can change each
+/// manifest before it is signed.
 ///
 /// # Errors
 /// When the role of a line cannot be used, or a document cannot be signed.
@@ -86,7 +87,8 @@ pub fn propose_releases(
             manifests.insert(release.version.clone(), document);
         }
         let prefix = line_prefix(&targets, &line.name)?;
-        let work = LineWork::new(trust, (&line.name, prefix), role, manifests, stored)?;
+        let is_gone = |version: &Version| !line.releases.contains_key(version);
+        let work = LineWork::new(trust, (&line.name, prefix), role, manifests, stored, &is_gone)?;
         ceremony.lines.insert(line.name.clone(), work);
     }
     if targets != *trust.targets().signed() {
@@ -158,7 +160,7 @@ pub fn retire_line(
     next.version += 1;
     next.expires = now + RETIRED_LIFETIME;
     let prefix = line_prefix(trust.targets().signed(), line)?;
-    let work = LineWork::new(trust, (line, prefix), next, BTreeMap::new(), stored)?;
+    let work = LineWork::new(trust, (line, prefix), next, BTreeMap::new(), stored, &|_| false)?;
     ceremony.lines.insert(line.clone(), work);
     ceremony.reason = Some(format!("line `{line}` is retired: {}", retirement.reason));
     ceremony.retires = Some(retirement);

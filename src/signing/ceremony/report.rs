@@ -10,8 +10,10 @@ use super::roles::{RoleName, role_keys};
 use super::{Ceremony, Retirement};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
+use crate::domain::version::Version;
 use crate::formats::manifest::ReleaseManifest;
-use crate::formats::tuf::{KeyId, Signers, names};
+use crate::formats::tuf::names::{self, TargetName};
+use crate::formats::tuf::{KeyId, Signers};
 
 /// A summary of what a ceremony changes and who has signed it.
 #[derive(Debug, Serialize)]
@@ -84,6 +86,17 @@ impl Ceremony {
             complete: documents.iter().all(Document::is_complete),
             documents,
         }
+    }
+
+    /// The releases that lines no longer list.
+    pub fn dropped(&self) -> impl Iterator<Item = (LineName, Version)> {
+        let release = |name: &String| match TargetName::parse(name)? {
+            TargetName::Release(version) => Some(version),
+            TargetName::Channel(_) | TargetName::Index(_) | TargetName::Payload(_) => None,
+        };
+        self.listings().into_iter().flat_map(move |Listing { line, removed, .. }| {
+            removed.iter().filter_map(release).map(|version| (line.clone(), version)).collect::<Vec<_>>()
+        })
     }
 
     fn role_changes(&self) -> Vec<RoleChange> {

@@ -24,6 +24,10 @@ impl SignedBefore for Before<'_> {
         }
     }
 
+    fn lacks_index(&self, line: &LineName) -> bool {
+        self.trust.index(line).is_some_and(|index| index.is_err())
+    }
+
     fn has_manifest(&self, version: &Version) -> bool {
         self.view.snapshot.manifest(version).is_ok_and(|found| found.is_some())
     }

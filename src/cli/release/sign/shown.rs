@@ -28,6 +28,10 @@ pub struct Body {
     /// Lines whose role was signed again because it had no index that can be used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub indexed: Vec<LineName>,
+    /// Releases that their lines no longer list, because their manifests are lost and the catalog does not have
+    /// them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dropped: Vec<DroppedBody>,
     /// Lines whose role is larger than half of what is allowed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     large: Vec<LargeBody>,
@@ -60,11 +64,18 @@ struct DelegatedBody {
     keyids: Vec<KeyId>,
 }
 
+/// A release that its line no longer lists.
+#[derive(Debug, Serialize)]
+struct DroppedBody {
+    version: Version,
+    line: LineName,
+}
+
 /// A release, or the role of a line, that is not signed.
 #[derive(Debug, Serialize)]
 pub struct RefusedBody {
     line: LineName,
-    /// `None` if this is the line's role, which should have been renewed.
+    /// `None` if this is the line's role, which should have been signed again.
     version: Option<Version>,
     reason: String,
     /// What to do about it.
@@ -90,6 +101,7 @@ impl Body {
         versions: Vec<Version>,
         (reason, hint): (String, &'static str),
     ) {
+        self.indexed.retain(|indexed| *indexed != line.name);
         let role = versions.is_empty().then_some(None);
         for version in versions.into_iter().map(Some).chain(role) {
             self.refuse(line, version, (reason.clone(), Some(hint)));
@@ -108,6 +120,7 @@ impl Body {
         let large = ceremony.large_roles();
         self.large =
             large.map(|(line, bytes)| LargeBody { line: line.clone(), bytes, limit: MAX_SIGNED }).collect();
+        self.dropped = ceremony.dropped().map(|(line, version)| DroppedBody { version, line }).collect();
         for (Line { name, .. }, versions) in pending {
             if trust.line(name).is_none() {
                 let keyids = ceremony.line_authority(name).map(|keys| keys.keyids.to_vec());
@@ -130,7 +143,7 @@ impl Body {
         for refused in &self.refused {
             let what = match &refused.version {
                 Some(version) => format!("`{version}`"),
-                None => format!("the role of line `{}`, which expires soon,", refused.line),
+                None => format!("the role of line `{}`", refused.line),
             };
             let message = format!("{what} is not signed: {}", refused.reason);
             match refused.hint {
@@ -167,6 +180,11 @@ impl Body {
         for line in &self.indexed {
             terminal
                 .note(format_args!("signed the role of line `{line}` again, with an index of its releases"));
+        }
+        for DroppedBody { version, line } in &self.dropped {
+            terminal.note(format_args!(
+                "line `{line}` no longer lists `{version}`: its manifest is lost, and the catalog does not have that release"
+            ));
         }
         for DelegatedBody { line, keyids } in &self.delegated {
             let keys: Vec<String> =
