@@ -1,5 +1,8 @@
 //! The lines that matter for one cluster, built from verified manifests.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use super::manifests::{Manifests, not_before};
 use super::refusal::Refusal;
 use crate::domain::Time;
@@ -127,8 +130,8 @@ impl<'a> Lines<'a> {
         let entry = |version: &Version| index.as_ref()?.releases.get(version);
         for stage in &mut stages {
             self.manifests.check_offers(stage)?;
-            let mut kept = Vec::new();
-            for offered in std::mem::take(&mut stage.releases) {
+            let mut early = BTreeSet::new();
+            for offered in &stage.releases {
                 let version = &offered.version;
                 // The role lists each release on offer, and the index has what the role lists.
                 let Some(entry) = entry(version) else { continue };
@@ -142,14 +145,16 @@ impl<'a> Lines<'a> {
                         since: offered.since,
                         not_before,
                     });
+                    early.insert(version.clone());
                     continue;
                 }
                 if entry.follows != follows {
                     self.strangers.push(version.clone());
                 }
-                kept.push(offered);
             }
-            stage.releases = kept;
+            if !early.is_empty() {
+                Rc::make_mut(stage).releases.retain(|offered| !early.contains(&offered.version));
+            }
         }
         let prefix = match self.manifests.prefix_of(&name) {
             Some(prefix) => prefix,
@@ -177,7 +182,7 @@ impl<'a> Lines<'a> {
         &self,
         line: &mut Line,
         index: &LineIndex,
-        channels: &[ChannelManifest],
+        channels: &[Rc<ChannelManifest>],
         followed: Option<&StageName>,
         current: &Version,
     ) {

@@ -21,7 +21,7 @@ use crate::domain::span::Span;
 use crate::domain::version::Version;
 use crate::formats::manifest::{ChannelManifest, IndexEntry, LineIndex, ReleaseManifest};
 use crate::formats::tuf::names::{self, CHANNELS, TIMESTAMP_PATH, TargetName};
-use crate::formats::tuf::{TIMESTAMP_LIFETIME, Target, Targets};
+use crate::formats::tuf::{KeyId, TIMESTAMP_LIFETIME, Target, Targets};
 use crate::signing::Signed;
 use crate::signing::continuity::{Known, check_next_index};
 use crate::signing::index::{check_entry, listed_index};
@@ -59,7 +59,7 @@ pub struct Manifests<'a> {
     prefixes: Vec<(Prefix, LineName)>,
     lines: BTreeMap<LineName, Rc<Targets>>,
     indexes: BTreeMap<LineName, Rc<LineIndex>>,
-    channels: BTreeMap<ChannelName, ChannelManifest>,
+    channels: BTreeMap<ChannelName, Rc<ChannelManifest>>,
     pub releases: BTreeMap<Version, (ReleaseManifest, Bytes)>,
 }
 
@@ -143,9 +143,9 @@ impl<'a> Manifests<'a> {
     }
 
     /// The manifest of a channel, by the channel's own name.
-    pub fn channel(&mut self, name: &ChannelName) -> Result<ChannelManifest, Refusal> {
+    pub fn channel(&mut self, name: &ChannelName) -> Result<Rc<ChannelManifest>, Refusal> {
         if let Some(known) = self.channels.get(name) {
-            return Ok(known.clone());
+            return Ok(Rc::clone(known));
         }
         let target = names::channel_target(name);
         let Some(listed) = self.listed().get(&target).copied() else {
@@ -153,9 +153,11 @@ impl<'a> Manifests<'a> {
         };
         let signed = self.verifier.channel(&self.verified, &target, &listed)?;
         let authority = self.verified.targets.signed().delegated(CHANNELS).map(|(_, authority)| authority);
-        let signers = authority.into_iter().flat_map(|authority| signed.checked_signatures(authority));
-        let signers = signers.map(|(key, _)| key).collect();
-        let (raw, manifest) = (signed.raw().clone(), signed.into_signed());
+        // A signature by any of the keys was refused unless it is valid.
+        let counts =
+            |id: &KeyId| authority.is_some_and(|keys| keys.keyids.contains(id) && keys.keys.contains_key(id));
+        let signers = signed.signatures().iter().map(|signature| signature.keyid).filter(counts).collect();
+        let (raw, manifest) = (signed.raw().clone(), Rc::new(signed.into_signed()));
         check_life(&target, manifest.expires, self.now)?;
         if manifest.demo && !self.demo {
             return Err(Refusal::Demo(format!("the manifest of channel `{name}`")));
@@ -170,7 +172,7 @@ impl<'a> Manifests<'a> {
         self.seen.signers.insert(name.clone(), signers);
         self.expires = self.expires.min(manifest.expires);
         self.seen.places.insert(name.clone(), (manifest.line.clone(), manifest.stage.clone()));
-        self.channels.insert(name.clone(), manifest.clone());
+        self.channels.insert(name.clone(), Rc::clone(&manifest));
         Ok(manifest)
     }
 
@@ -227,7 +229,7 @@ impl<'a> Manifests<'a> {
     }
 
     /// Any channel of a line. Channels with the usual name, `LINE-STAGE`, are tried first.
-    pub fn channel_of(&mut self, line: &LineName) -> Result<Option<ChannelManifest>, Refusal> {
+    pub fn channel_of(&mut self, line: &LineName) -> Result<Option<Rc<ChannelManifest>>, Refusal> {
         let usual = format!("{line}-");
         let (first, then): (Vec<_>, Vec<_>) =
             self.all_channels().into_iter().partition(|name| name.as_str().starts_with(&usual));
@@ -244,7 +246,7 @@ impl<'a> Manifests<'a> {
     }
 
     /// All channels of a line in the order of its stages, as listed by the manifest of one of them.
-    pub fn stages(&mut self, one: &ChannelManifest) -> Result<Vec<ChannelManifest>, Refusal> {
+    pub fn stages(&mut self, one: &ChannelManifest) -> Result<Vec<Rc<ChannelManifest>>, Refusal> {
         let contradiction = |channel: &ChannelName, detail: &str| Refusal::Contradiction {
             line: one.line.to_string(),
             detail: format!("channel `{channel}` {detail}"),
