@@ -6,9 +6,11 @@ pub mod continuity;
 mod decided;
 pub mod document;
 pub mod evidence;
+mod joined;
 mod last_good;
 pub mod pack;
 pub mod part;
+pub mod pieces;
 pub mod publication;
 pub mod restore;
 mod retired;
@@ -36,7 +38,7 @@ use crate::domain::line::Line;
 use crate::domain::release::{ManifestState, PayloadState};
 use crate::domain::upgrade::{Paths, Views, entry};
 use crate::domain::version::Version;
-use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody};
+use crate::formats::api::ExplainBody;
 use crate::formats::manifest::ChannelManifest;
 use crate::formats::tuf::{CHANNEL_MANIFEST_LIFETIME, TargetError};
 use crate::signing::trust::Trust;
@@ -104,7 +106,7 @@ pub enum PublishError {
 /// When nothing can be published at all.
 pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
     let Inputs { decided, last, .. } = *inputs;
-    let Decided { now, ref decisions, not_promoting, .. } = *decided;
+    let now = decided.now;
     // Clients would refuse anything that another key signs.
     if !inputs.trust.is_online(inputs.online.id()) {
         return Err(PublishError::WrongKey);
@@ -112,6 +114,7 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
     let catalog = &*last_good::catalog(decided, last)?;
     let (parts, sources) = parts(inputs, catalog)?;
     let roles = roles::roles(inputs, &parts)?;
+    let ([channels, promotions], pieces) = pieces::bodies((decided, catalog), &parts, last);
 
     let mut publication = Publication {
         version: roles.timestamp.signed().version,
@@ -119,19 +122,14 @@ pub fn publish(inputs: &Inputs<'_>) -> Result<Publication, PublishError> {
         expires: now,
         renew: parts.iter().filter_map(|part| part.renew()).fold(roles.renew(), Time::min),
         demo: inputs.demo.is_some(),
-        channels: Document::reusing(
-            last.map(|last| &last.channels),
-            json(&ChannelsBody::of(catalog, decisions, now)),
-        ),
-        promotions: Document::reusing(
-            last.map(|last| &last.promotions),
-            json(&PromotionsBody::of(decisions, not_promoting)),
-        ),
+        channels,
+        promotions,
         parts,
         roles,
         anew: last.map(|last| last.anew.clone()).unwrap_or_default(),
         retired: HashMap::new(),
         sources,
+        pieces,
     };
     publication.expires = check(inputs, &publication)?;
     if let Some(last) = last {

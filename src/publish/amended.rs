@@ -6,13 +6,14 @@ use std::sync::Arc;
 use super::Decided;
 use super::document::Document;
 use super::part::{Part, Parts};
+use super::pieces::{self, Pieces};
 use super::publication::Publication;
 use super::updates::json;
 use crate::domain::explain::Explanation;
 use crate::domain::line::Line;
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::upgrade::entry;
-use crate::formats::api::{ExplainBody, PromotionsBody};
+use crate::formats::api::ExplainBody;
 
 /// Returns the last publication with explanations and decisions made anew, of a server that does not promote for
 /// this reason. What clusters are told stays as it is, because it must agree with what is signed. Explanations
@@ -24,8 +25,7 @@ pub fn amended(
     demo: Option<&str>,
 ) -> Publication {
     let mut amended = last.clone();
-    let promotions = json(&PromotionsBody::of(&decided.decisions, not_promoting));
-    amended.promotions = Document::reusing(Some(&last.promotions), promotions);
+    amended.promotions = pieces::promotions(decided, not_promoting, &last.promotions);
     let parts = last.parts.iter().map(|part| match decided.catalog.line(&part.line) {
         Some(line) if !decided.refused.contains_key(&line.name) => {
             Arc::new(explained(part, line, decided, not_promoting, demo))
@@ -34,6 +34,7 @@ pub fn amended(
     });
     amended.parts = Parts::of(parts);
     amended.sources.clear();
+    amended.pieces = Pieces::default();
     amended
 }
 

@@ -14,7 +14,7 @@ use crate::formats::tuf::Target;
 pub const COMPRESS_ABOVE: usize = 1024;
 
 /// Gzip's own default. Higher levels save almost nothing on documents.
-const GZIP_LEVEL: u32 = 6;
+pub(super) const GZIP_LEVEL: u32 = 6;
 
 /// Measured on bodies of 1.5 KiB, a common size: quality 5 takes 0.2 ms, and quality 9 takes 2.8 ms, most
 /// of it for setting up tables. A large catalog has tens of thousands of bodies.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::Document;
 use super::part::{Part, Parts, ReleaseDocuments, Standing};
+use super::pieces::Pieces;
 use super::roles::Roles;
 use super::sources::Sources;
 use crate::domain::Time;
@@ -48,6 +49,9 @@ pub struct Publication {
     /// What the parts were made from, if this process made and verified them.
     #[serde(skip)]
     pub(crate) sources: BTreeMap<LineName, Sources>,
+    /// What `channels` and `promotions` say about each line, if this process made them.
+    #[serde(skip)]
+    pub(crate) pieces: Pieces,
 }
 
 /// The record that a line begins anew: its documents were lost, so its next ones were not compared with them.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
+use super::pieces::Pieces;
 use super::publication::Publication;
 use super::roles::Roles;
 use super::served::Served;
@@ -108,6 +109,7 @@ pub fn restore<F: Files + ?Sized>(
         anew: Vec::new(),
         retired: HashMap::new(),
         sources: BTreeMap::new(),
+        pieces: Pieces::default(),
     })
 }
 

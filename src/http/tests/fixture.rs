@@ -24,6 +24,7 @@ use crate::promoter::status::{Handle, Shared};
 use crate::publish::Publication;
 use crate::publish::document::{Document, Media};
 use crate::publish::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
+use crate::publish::pieces::Pieces;
 use crate::publish::testing;
 use crate::publish::updates::{ChannelUpdates, Cuts, Filling, LineUpdates};
 use crate::store::payloads::PayloadFolder;
@@ -256,5 +257,6 @@ fn publication(copies: &PayloadFolder) -> Publication {
         anew: Vec::new(),
         retired: HashMap::new(),
         sources: BTreeMap::new(),
+        pieces: Pieces::default(),
     }
 }

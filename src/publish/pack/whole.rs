@@ -19,6 +19,7 @@ use crate::formats::tuf::{Root, Snapshot, Targets, Timestamp};
 use crate::publish::document::Document;
 use crate::publish::last_good;
 use crate::publish::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
+use crate::publish::pieces::Pieces;
 use crate::publish::publication::Publication;
 use crate::publish::served::Served;
 use crate::publish::updates::{channel_updates, line_updates};
@@ -109,6 +110,7 @@ impl TryFrom<Whole> for Publication {
             anew: Vec::new(),
             retired,
             sources: BTreeMap::new(),
+            pieces: Pieces::default(),
         })
     }
 }

@@ -2,10 +2,14 @@
 
 use proptest::prelude::*;
 
+use std::io::Read as _;
+
 use super::super::check::before;
+use super::super::pieces::Pieces;
 use super::*;
 use crate::domain::properties::{any_catalog, day};
 use crate::domain::release::Yank;
+use crate::formats::api::{ChannelsBody, PromotionsBody};
 use crate::signing::verify::{Before, verify_after};
 
 /// The lines of a publication whose parts are the very ones of another.
@@ -18,6 +22,7 @@ fn shared<'a>(next: &'a Publication, last: &Publication) -> Vec<&'a str> {
 fn stored(publication: &Publication) -> Publication {
     let mut stored = publication.clone();
     stored.sources.clear();
+    stored.pieces = Pieces::default();
     stored
 }
 
@@ -64,6 +69,13 @@ fn edit(world: &mut World, line: usize, release: usize, what: usize, now: Time) 
     }
 }
 
+/// What a document's gzip body contains.
+fn unzipped(document: &Document) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    flate2::read::GzDecoder::new(&document.gzip.as_ref()?[..]).read_to_end(&mut text).unwrap();
+    Some(text)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -81,7 +93,18 @@ proptest! {
             edit(&mut world, line, release, what, now);
             let anew = world.publish(Some(&stored(&last)), now).publication;
             world.version -= 1;
-            let next = world.publish(Some(&last), now).publication;
+            let (catalog, faulty) = (world.catalog(), world.faulty.clone());
+            let Outcome { publication: next, refused, .. } = world.publish(Some(&last), now);
+            let decided = Decided::of(&catalog, &faulty, Some(&last), now);
+            let promotions = json(&PromotionsBody::of(&decided.decisions, None));
+            prop_assert_eq!(&next.promotions.identity, &promotions);
+            if refused.is_empty() {
+                let channels = json(&ChannelsBody::of(&catalog, &decided.decisions, now));
+                prop_assert_eq!(&next.channels.identity, &channels);
+            }
+            for body in [&next.channels, &next.promotions] {
+                prop_assert!(unzipped(body).is_none_or(|text| text == body.identity));
+            }
             let (anew, found) = (answers(&anew), answers(&next));
             for (what, body) in &anew {
                 prop_assert_eq!(found.get(what), Some(body), "{}", what);
