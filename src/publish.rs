@@ -8,6 +8,7 @@ pub mod document;
 pub mod evidence;
 mod joined;
 mod last_good;
+pub mod manifests;
 pub mod pack;
 pub mod part;
 pub mod pieces;
@@ -27,7 +28,6 @@ pub mod updates;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use chrono::TimeDelta;
 
 use crate::domain::Time;
@@ -50,6 +50,7 @@ use check::check;
 pub use decided::{Decided, Refused, refusals};
 pub use document::{Document, Media};
 use evidence::{RELEASES, shared_out};
+use manifests::Manifests;
 use part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
 pub use publication::Publication;
 use retired::retired;
@@ -68,7 +69,7 @@ pub struct Inputs<'a> {
     pub decided: &'a Decided<'a>,
     pub trust: &'a Trust,
     /// The signed release manifests, as they are stored.
-    pub manifests: &'a HashMap<Version, Bytes>,
+    pub manifests: &'a Manifests,
     pub online: &'a dyn Signer,
     /// The publication that is being served.
     pub last: Option<&'a Publication>,
@@ -238,7 +239,7 @@ fn releases(
 fn release_documents(inputs: &Inputs<'_>, explanation: &Explanation<'_>) -> ReleaseDocuments {
     let Explanation { line, release, now, .. } = *explanation;
     let before = inputs.last.and_then(|last| last.parts.line(&line.name)?.releases.get(&release.version));
-    let manifest = inputs.manifests.get(&release.version);
+    let manifest = inputs.manifests.get(&line.name, &release.version);
     // A yanked release stays published, although its payload may be withdrawn.
     let served = release.is_deliverable() || release.is_vouched_for() && release.yanked(now).is_some();
     let standing = match release.evidence.manifest {

@@ -1,11 +1,9 @@
 //! The catalog as it was last read, with the evidence for each release.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
-use bytes::Bytes;
 
 use super::Promoter;
 use crate::domain::Time;
@@ -17,6 +15,7 @@ use crate::domain::stop::Stop;
 use crate::domain::version::Version;
 use crate::publish::continuity::{Trusted, published, trusted};
 use crate::publish::evidence::Files;
+use crate::publish::manifests::Manifests;
 use crate::signing::trust::{Trust, TrustError};
 use crate::store::port::{Revision, Snapshot};
 
@@ -32,7 +31,7 @@ pub(super) struct Read {
     pub trust: Result<Option<Trust>, TrustError>,
     /// Why the keys of the last publication are used instead of the catalog's, if they are.
     pub trust_kept: Option<String>,
-    pub manifests: HashMap<Version, Bytes>,
+    pub manifests: Manifests,
     /// When it was read, in monotonic time.
     pub at: Duration,
 }

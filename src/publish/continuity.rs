@@ -8,9 +8,11 @@ use bytes::Bytes;
 
 use super::publication::Publication;
 use super::roles::Roles;
+use super::served::Served;
 use crate::domain::channel::LineName;
 use crate::domain::stepback::{StepBack, step_backs};
-use crate::formats::tuf::{Meta, Root, names};
+use crate::formats::tuf::{Meta, Root, Targets, names};
+use crate::signing::Signed;
 use crate::signing::continuity::{Known, check_listed, check_step};
 use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::signing::verify::Violation;
@@ -82,11 +84,11 @@ fn check(last: &Publication, before: &Trust, after: &Trust) -> Result<(), Violat
     }
     let Some(snapshot) = known(last).under(after.root().signed()).snapshot else { return Ok(()) };
     let listed = &snapshot.signed().meta;
-    let lines = after.lines().iter().map(|(line, role)| (names::releases_role(line), role));
-    let lines = lines.chain([("targets".to_owned(), after.targets())]);
-    let lines =
-        lines.map(|(name, role)| (format!("{name}.json"), Meta::of(role.signed().version, role.raw())));
-    let mut next: BTreeMap<String, Meta> = lines.collect();
+    let mut next = BTreeMap::from([("targets.json".to_owned(), meta(after.targets(), Some(&last.roles.targets)))]);
+    for (line, role) in after.lines() {
+        let served = last.parts.line(line).and_then(|part| part.role.as_ref());
+        next.insert(format!("{}.json", names::releases_role(line)), meta(role, served));
+    }
     // A line whose role cannot be used keeps its last role, a line that is lost keeps its listing, and `channels`
     // is signed again, so none of them counts as missing.
     let broken = after.broken().keys().filter(|line| !after.lines().contains_key(*line));
@@ -95,6 +97,12 @@ fn check(last: &Publication, before: &Trust, after: &Trust) -> Result<(), Violat
     let kept = kept.filter_map(|role| listed.get_key_value(&format!("{role}.json")));
     next.extend(kept.map(|(name, meta)| (name.clone(), *meta)));
     check_listed(listed, &next)
+}
+
+/// How a snapshot lists a role. One that is `served` already need not be hashed again.
+fn meta(role: &Signed<Targets>, served: Option<&Served<Targets>>) -> Meta {
+    let served = served.filter(|served| served.is_same(role) || served.raw() == role.raw());
+    served.map_or_else(|| Meta::of(role.signed().version, role.raw()), Served::meta)
 }
 
 /// How a server lags behind what is live.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::manifests::{self, Manifests, Stored};
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
 use crate::domain::line::Line;
@@ -28,9 +29,6 @@ pub fn with_evidence(
     let files = Files { trust, manifest, payload, checked, may_have_changed: &|_| true };
     Found::default().add_to(catalog, &files)
 }
-
-/// A signed manifest as it is stored, if there is one, or why it cannot be read.
-pub type Stored = Result<Option<Bytes>, String>;
 
 /// The files that the evidence is found in.
 pub struct Files<'f> {
@@ -58,8 +56,7 @@ struct OfLine {
     /// The line without the evidence.
     bare: Arc<Line>,
     keys: Keys,
-    /// The manifest of each release, in the order of the versions.
-    manifests: Vec<Stored>,
+    manifests: manifests::OfLine,
     /// The line with the evidence.
     line: Arc<Line>,
     /// Whether the payloads of all its releases are present. One that is not is looked for each time.
@@ -155,10 +152,9 @@ impl Found {
         catalog.with_evidence(|line| self.lines.get(line).map(|found| Arc::clone(&found.line)))
     }
 
-    /// The signed manifests that were found, by version.
-    pub fn manifests(&self) -> HashMap<Version, Bytes> {
-        let all = self.lines.values().flat_map(|found| found.bare.releases.keys().zip(&found.manifests));
-        all.filter_map(|(version, stored)| Some((version.clone(), stored.as_ref().ok()?.clone()?))).collect()
+    /// The signed manifests that were found.
+    pub fn manifests(&self) -> Manifests {
+        self.lines.iter().map(|(line, found)| (line.clone(), Arc::clone(&found.manifests))).collect()
     }
 }
 
@@ -170,6 +166,7 @@ impl OfLine {
         known: Option<Self>,
     ) -> Self {
         let (manifests, evidence): (Vec<Stored>, Vec<Evidence>) = found.unzip();
+        let manifests = bare.releases.keys().cloned().zip(manifests).collect();
         let has_all_payloads = evidence.iter().all(Evidence::has_payload);
         let known = known.filter(|known| {
             let before = known.line.releases.values().map(|release| &release.evidence);
@@ -190,8 +187,8 @@ impl OfLine {
 
     /// What was found for each release, with the release as it was.
     fn found(&self) -> HashMap<&Version, (&Release, Before<'_>)> {
-        let releases = self.bare.releases.values().zip(self.line.releases.values()).zip(&self.manifests);
-        let found = releases.map(|((bare, release), manifest)| {
+        let releases = self.bare.releases.values().zip(self.line.releases.values()).zip(&*self.manifests);
+        let found = releases.map(|((bare, release), (_, manifest))| {
             (&bare.version, (bare, Before { manifest, evidence: &release.evidence }))
         });
         found.collect()

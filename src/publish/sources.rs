@@ -54,7 +54,7 @@ impl Sources {
         let unusable = line.releases.values();
         let unusable = unusable
             .filter(|release| !matches!(release.evidence.manifest, ManifestState::Signed(_)))
-            .map(|release| manifests.get(&release.version).cloned());
+            .map(|release| manifests.get(name, &release.version).cloned());
         Some(Self {
             lines: [line].into_iter().chain(before).cloned().collect(),
             follower: after.map(|line| {

@@ -99,10 +99,14 @@ impl World {
         last: Option<&Publication>,
         version: u64,
     ) -> Result<Publication, PublishError> {
+        let manifests = self.lines.iter().map(|line| {
+            let own = line.releases.keys();
+            (line.name.clone(), own.map(|own| (own.clone(), Ok(self.manifests.get(own).cloned()))).collect())
+        });
         publish(&Inputs {
             decided,
             trust: &self.trust,
-            manifests: &self.manifests,
+            manifests: &manifests.collect(),
             online: &self.keys.online,
             last,
             version,

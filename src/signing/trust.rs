@@ -25,6 +25,8 @@ pub struct Trust {
     /// Every root, starting with the first; never empty.
     roots: Vec<Signed<Root>>,
     targets: Signed<Targets>,
+    /// The places of lines among the roles that `targets` delegates to.
+    delegated: BTreeMap<LineName, usize>,
     lines: BTreeMap<LineName, Signed<Targets>>,
     /// The indexes of lines that have a role.
     indexes: BTreeMap<LineName, Index>,
@@ -95,7 +97,7 @@ impl Trust {
         }
         let indexes = lines.keys().map(|line| (line.clone(), files.get(&names::index_file(line)).cloned()));
         let indexes = indexes.map(|(line, raw)| (line, Index { raw, ..Index::default() })).collect();
-        Ok(Some(Self { roots, targets, lines, indexes, broken }))
+        Ok(Some(Self { delegated: delegated(&targets), roots, targets, lines, indexes, broken }))
     }
 
     /// Takes the roles of a publication, which are already verified. Each line comes with its role and its
@@ -110,7 +112,8 @@ impl Trust {
             roles.insert(line.clone(), role);
             indexes.insert(line, Index { raw, ..Index::default() });
         }
-        Self { roots, targets, lines: roles, indexes, broken: BTreeMap::new() }
+        let (delegated, broken) = (delegated(&targets), BTreeMap::new());
+        Self { roots, targets, delegated, lines: roles, indexes, broken }
     }
 
     /// A copy with the roles of these lines only.
@@ -242,7 +245,9 @@ impl Trust {
 
     /// The keys whose signatures count for a line.
     pub fn line_authority(&self, line: &LineName) -> Option<Authority<'_>> {
-        Some(self.targets.signed().delegated(&names::releases_role(line))?.1)
+        let (delegations, place) =
+            self.targets.signed().delegations.as_ref().zip(self.delegated.get(line))?;
+        Some(delegations.authority(delegations.roles.get(*place)?))
     }
 
     /// The keys whose signatures count for channel manifests.
@@ -318,6 +323,12 @@ impl Trust {
         }
         Ok(SignedFacts::new(manifest.not_before))
     }
+}
+
+/// The places of lines among the roles that the targets role delegates to.
+fn delegated(targets: &Signed<Targets>) -> BTreeMap<LineName, usize> {
+    let roles = targets.signed().delegations.iter().flat_map(|delegations| &delegations.roles);
+    roles.enumerate().filter_map(|(place, role)| Some((names::line_of(&role.name)?, place))).collect()
 }
 
 fn raw(files: &BTreeMap<String, Bytes>, file: &str) -> Result<Bytes, Violation> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use super::Extent;
-use super::roles::{Files, Verified, Verifier, delegated, delegation};
+use super::roles::{Files, Verified, Verifier, delegation};
 use crate::domain::channel::LineName;
 use crate::domain::line::Prefix;
 use crate::domain::payload::is_file_name;
@@ -25,18 +25,22 @@ impl<F: Files + ?Sized> Verifier<'_, F> {
     /// # Errors
     /// The first violation.
     pub fn read(&self, verified: &mut Verified, extent: Extent) -> Result<(), F::Error> {
-        let roles = delegated(&verified.targets).map(|role| role.name.clone());
+        let targets = verified.targets.clone();
         let is_lost = |name: &String| self.before.is_some_and(|before| before.lost.contains(name));
-        for name in roles.filter(|name| name != CHANNELS && !is_lost(name)).collect::<Vec<_>>() {
-            let role = self.role(verified, &name)?;
+        let delegations = targets.signed().delegations.iter();
+        let roles = delegations.flat_map(|all| all.roles.iter().map(move |role| (role, all.authority(role))));
+        let roles = roles.filter(|(role, _)| role.name != CHANNELS && !is_lost(&role.name));
+        for (delegated, authority) in roles {
+            let name = &delegated.name;
+            let role = self.delegated_role(&verified.snapshot, (delegated, authority))?;
             if extent >= Extent::Manifests {
-                let path = names::metadata_path(&name, role.signed().version);
+                let path = names::metadata_path(name, role.signed().version);
                 self.check_expiry(&path, role.signed().expires)?;
             }
             // Other clients search every role, so a role that is ignored here could give them different
             // files.
-            let Some(line) = names::line_of(&name) else {
-                return Err(Violation::UnknownRole { role: name }.into());
+            let Some(line) = names::line_of(name) else {
+                return Err(Violation::UnknownRole { role: name.clone() }.into());
             };
             if extent > Extent::Channels
                 && let Some(index) = self.index_within(verified, (&line, role.signed()), extent)?

@@ -128,7 +128,7 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
             in_snapshot(&snapshot, &delegated.name)?;
         }
 
-        let channels = self.delegated_role(&snapshot, &targets, CHANNELS)?;
+        let channels = self.delegated_role(&snapshot, delegation(&targets, CHANNELS)?)?;
         let path = names::metadata_path(CHANNELS, channels.signed().version);
         self.check_expiry(&path, channels.signed().expires)?;
         let (lines, indexes, channel_manifests, release_manifests) = Default::default();
@@ -189,16 +189,15 @@ impl<'a, F: Files + ?Sized> Verifier<'a, F> {
     /// # Errors
     /// When the role is not delegated, or is invalid.
     pub fn role(&self, top: &Verified, name: &str) -> Result<Signed<Targets>, F::Error> {
-        self.delegated_role(&top.snapshot, &top.targets, name)
+        self.delegated_role(&top.snapshot, delegation(&top.targets, name)?)
     }
 
-    fn delegated_role(
+    pub(super) fn delegated_role(
         &self,
         snapshot: &Signed<Snapshot>,
-        targets: &Signed<Targets>,
-        name: &str,
+        (delegated, authority): (&DelegatedRole, Authority<'_>),
     ) -> Result<Signed<Targets>, F::Error> {
-        let (delegated, authority) = delegation(targets, name)?;
+        let name = &*delegated.name;
         let verified = self.before.and_then(|before| before.roles.get(name));
         if let Some((_, role)) = verified.filter(|(meta, _)| snapshot.signed().role(name) == Some(meta)) {
             return Ok(role.clone());
