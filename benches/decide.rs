@@ -9,7 +9,9 @@ use tidegate::domain::line::{Follows, Line, Prefix, Stage};
 use tidegate::domain::payload::{Payload, Sha256};
 use tidegate::domain::policy::{SoakPolicy, Urgency};
 use tidegate::domain::promotion::decide;
-use tidegate::domain::release::{Entry, Evidence, ManifestState, PayloadState, Release, SignedFacts};
+use tidegate::domain::release::{
+    Entry, Evidence, ManifestState, PayloadState, Release, ReleaseFile, SignedFacts,
+};
 use tidegate::domain::rules::Unusable;
 use tidegate::domain::upgrade::Views;
 use tidegate::domain::version::Version;
@@ -35,21 +37,23 @@ fn catalog(now: Time) -> Catalog {
             let since = now - TimeDelta::days(i64::from(i % 20));
             let entry = Entry::new(since, "schedule".to_owned(), None);
             let manifest = ManifestState::Signed(SignedFacts::default());
-            let release = Release {
-                urgency: Urgency::Normal,
-                summary: None,
-                links: Labels::default(),
-                components: Labels::default(),
-                payloads: [payload.clone()].into(),
-                barrier: false,
-                replaces: None,
-                entries: vec![Some(entry), None],
-                hold: None,
-                yank: None,
-                past: None,
-                evidence: Evidence { manifest, payload: PayloadState::Present },
-                version: version.clone(),
-            };
+            let release = Release::new(
+                ReleaseFile {
+                    urgency: Urgency::Normal,
+                    summary: None,
+                    links: Labels::default(),
+                    components: Labels::default(),
+                    payloads: [payload.clone()].into(),
+                    barrier: false,
+                    replaces: None,
+                    hold: None,
+                    yank: None,
+                    past: None,
+                    version: version.clone(),
+                },
+                vec![Some(entry), None],
+                Evidence { manifest, payload: PayloadState::Present },
+            );
             (version, release)
         };
         Line {

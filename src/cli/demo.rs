@@ -24,7 +24,7 @@ use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::labels::Labels;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::policy::{SOAK_MIN, Urgency};
-use crate::domain::release::{Entry, Event, Evidence, Release, SCHEDULE};
+use crate::domain::release::{Entries, Entry, Event, Evidence, Release, ReleaseFile, SCHEDULE};
 use crate::domain::version::Version;
 use crate::signing::PrivateKey;
 use crate::signing::ceremony::{Keys, found, sign_releases};
@@ -182,7 +182,7 @@ fn add_line(demo: &Workspace) -> anyhow::Result<()> {
     let changes: Vec<Change> = releases
         .into_iter()
         .map(|mut release| {
-            release.entries.resize(stages, None);
+            release.entries = release.entries.resized(stages);
             Change::Add { line: line.clone(), release: Box::new(release) }
         })
         .collect();
@@ -210,27 +210,29 @@ fn release(
         let reason = (stage > 0).then(|| "soaked 14d".to_owned());
         Some(Entry::new(*since, SCHEDULE.to_owned(), reason))
     });
-    Ok(Release {
-        urgency: Urgency::Normal,
-        summary: Some("Made up, for the demo".to_owned()),
-        links: Labels::default(),
-        components: Labels::default(),
-        payloads: [Payload {
-            file: "payload.json".to_owned(),
-            sha256: Sha256::new(sha2::Sha256::digest(&bytes).into()),
-            size: bytes.len() as u64,
-            arch: None,
-        }]
-        .into(),
-        barrier: false,
-        replaces: None,
-        entries: entries.collect(),
-        hold: hold.map(Box::new),
-        yank: None,
-        past: None,
-        evidence: Evidence::default(),
-        version,
-    })
+    Ok(Release::new(
+        ReleaseFile {
+            urgency: Urgency::Normal,
+            summary: Some("Made up, for the demo".to_owned()),
+            links: Labels::default(),
+            components: Labels::default(),
+            payloads: [Payload {
+                file: "payload.json".to_owned(),
+                sha256: Sha256::new(sha2::Sha256::digest(&bytes).into()),
+                size: bytes.len() as u64,
+                arch: None,
+            }]
+            .into(),
+            barrier: false,
+            replaces: None,
+            hold: hold.map(Box::new),
+            yank: None,
+            past: None,
+            version,
+        },
+        entries.collect::<Entries>(),
+        Evidence::default(),
+    ))
 }
 
 /// Creates keys and signs everything at once. The owners of a real catalog do this over weeks.

@@ -80,7 +80,8 @@ impl Checked {
             let signed = unentered(manifest, known.entries.len());
             let (entries, yank, barrier) =
                 (std::mem::take(&mut known.entries), known.yank.take(), known.barrier);
-            *known = Release { barrier, entries, yank, ..signed };
+            *known = Release { entries, ..signed };
+            (known.yank, known.barrier) = (yank, barrier);
         });
         Ok(())
     }

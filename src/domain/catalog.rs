@@ -42,7 +42,7 @@ impl CheckedLine {
     pub fn of(mut line: Line, unread: &BTreeSet<Version>) -> Self {
         line.freezes.sort_by_key(|freeze| (freeze.from, freeze.until));
         for release in line.releases.values_mut() {
-            release.entries.resize(line.stages.len(), None);
+            release.entries = release.entries.resized(line.stages.len());
         }
         let broken = rules::of_line(&line, unread);
         Self { line: Arc::new(line), broken }

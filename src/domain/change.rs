@@ -159,7 +159,7 @@ impl Change {
                     return Err(ChangeError::Exists(release.version.clone()));
                 }
                 let mut release = (**release).clone();
-                release.entries.resize(line.stages.len(), None);
+                release.entries = release.entries.resized(line.stages.len());
                 line.releases.insert(release.version.clone(), release);
             }
             Self::Enter { version, stage, entry } => {

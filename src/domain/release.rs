@@ -1,6 +1,7 @@
 //! Releases, and what has happened to them.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -16,9 +17,23 @@ use super::{Time, rfc3339};
 /// The author of scheduled entries.
 pub const SCHEDULE: &str = "schedule";
 
-/// One release.
+/// One release: what its file says about it, its entries into the stages of its line, and the evidence for it.
+///
+/// A server holds each release as its file has it, as a part of its line, and once more with its evidence. What
+/// the file says is shared by all of these, until one is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
+    pub file: Arc<ReleaseFile>,
+    /// The release's entry into each stage, by the stage's index in its line. The list is always as long as
+    /// the line's list of stages, and the times never go backwards.
+    pub entries: Entries,
+    /// The signed manifest and payload files found for the release.
+    pub evidence: Evidence,
+}
+
+/// What the file of a release says, apart from entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseFile {
     pub version: Version,
     pub urgency: Urgency,
     /// A one-line description for people.
@@ -34,17 +49,87 @@ pub struct Release {
     /// The release that this one replaces. Unless it was already in its last stage, it was put on hold when
     /// this one was added.
     pub replaces: Option<Version>,
-    /// The release's entry into each stage, by the stage's index in its line. The list is always as long as
-    /// the line's list of stages, and the times never go backwards.
-    pub entries: Vec<Option<Entry>>,
     /// Boxed like `yank` and `past`, since few releases have any, and a catalog may have a hundred
     /// thousand.
     pub hold: Option<Box<Event>>,
     pub yank: Option<Box<Yank>>,
     /// The stops of the release that are over. `None` if there are none.
     pub past: Option<Box<Past>>,
-    /// The signed manifest and payload files found for the release.
-    pub evidence: Evidence,
+}
+
+impl Deref for Release {
+    type Target = ReleaseFile;
+
+    fn deref(&self) -> &ReleaseFile {
+        &self.file
+    }
+}
+
+impl DerefMut for Release {
+    fn deref_mut(&mut self) -> &mut ReleaseFile {
+        Arc::make_mut(&mut self.file)
+    }
+}
+
+/// The entries of a release, by stage. Copies share them, until one is changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entries(Option<Arc<[Option<Entry>]>>);
+
+impl Entries {
+    /// No entries yet into this many stages.
+    pub fn none(stages: usize) -> Self {
+        vec![None; stages].into()
+    }
+
+    /// The same entries, for a line with this many stages.
+    pub fn resized(&self, stages: usize) -> Self {
+        if self.len() == stages {
+            return self.clone();
+        }
+        let none = std::iter::repeat_n(None, stages.saturating_sub(self.len()));
+        self.iter().take(stages).cloned().chain(none).collect()
+    }
+}
+
+impl Deref for Entries {
+    type Target = [Option<Entry>];
+
+    fn deref(&self) -> &[Option<Entry>] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl DerefMut for Entries {
+    fn deref_mut(&mut self) -> &mut [Option<Entry>] {
+        self.0.as_mut().map(Arc::make_mut).unwrap_or_default()
+    }
+}
+
+impl<'a> IntoIterator for &'a Entries {
+    type Item = &'a Option<Entry>;
+    type IntoIter = std::slice::Iter<'a, Option<Entry>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl From<Vec<Option<Entry>>> for Entries {
+    fn from(entries: Vec<Option<Entry>>) -> Self {
+        Self((!entries.is_empty()).then(|| entries.into()))
+    }
+}
+
+impl<const N: usize> From<[Option<Entry>; N]> for Entries {
+    fn from(entries: [Option<Entry>; N]) -> Self {
+        Vec::from(entries).into()
+    }
+}
+
+impl FromIterator<Option<Entry>> for Entries {
+    fn from_iter<I: IntoIterator<Item = Option<Entry>>>(entries: I) -> Self {
+        entries.into_iter().collect::<Vec<_>>().into()
+    }
 }
 
 /// A release's entry into a stage.
@@ -313,6 +398,11 @@ impl Ended {
 }
 
 impl Release {
+    /// Creates a release.
+    pub fn new(file: ReleaseFile, entries: impl Into<Entries>, evidence: Evidence) -> Self {
+        Self { file: Arc::new(file), entries: entries.into(), evidence }
+    }
+
     /// Whether the release has entered the stage by `now`.
     pub fn is_in(&self, stage: usize, now: Time) -> bool {
         self.entered(stage, now).is_some()

@@ -14,7 +14,7 @@ use super::ahead;
 use super::catalog::Catalog;
 use super::channel::{LineName, StageName};
 use super::line::Line;
-use super::release::Event;
+use super::release::{Event, ReleaseFile};
 use super::version::Version;
 
 /// One stop of a catalog.
@@ -48,7 +48,8 @@ impl Catalog {
                 for entry in release.entries.iter_mut().flatten() {
                     entry.ahead = ahead::is_ahead(entry.since, clock);
                 }
-                [release.hold.as_deref_mut(), release.yank.as_deref_mut().map(|yank| &mut yank.event)]
+                let ReleaseFile { hold, yank, .. } = &mut **release;
+                [hold.as_deref_mut(), yank.as_deref_mut().map(|yank| &mut yank.event)]
             });
             let pauses = line.stages.iter_mut().map(|stage| stage.paused.as_mut());
             for event in events.chain(pauses).flatten() {

@@ -8,7 +8,7 @@ use super::channel::{ChannelName, LineName, StageName};
 use super::line::{Follows, Line, Prefix, Stage};
 use super::payload::{Payload, Sha256};
 use super::policy::{Freeze, SoakPolicy, Urgency};
-use super::release::{Ended, Entry, Event, Evidence, ManifestState, Release, SignedFacts, Yank};
+use super::release::{Ended, Entry, Event, Evidence, ManifestState, Release, ReleaseFile, SignedFacts, Yank};
 use super::version::Version;
 
 /// A time, `2018-01-02T00:00:00Z` or just `2018-01-02`.
@@ -55,30 +55,32 @@ pub fn line(name: &str, follows: Option<&str>) -> Line {
 pub fn release(version: &str, entered: &[&str]) -> Release {
     let mut entries: Vec<Option<Entry>> = entered.iter().map(|since| Some(entry(t(since)))).collect();
     entries.resize(2, None);
-    Release {
-        version: v(version),
-        urgency: Urgency::Normal,
-        summary: None,
-        links: super::labels::Labels::default(),
-        components: super::labels::Labels::default(),
-        payloads: [Payload {
-            file: "payload.json".to_owned(),
-            sha256: Sha256::new([7; 32]),
-            size: 7,
-            arch: None,
-        }]
-        .into(),
-        barrier: false,
-        replaces: None,
+    Release::new(
+        ReleaseFile {
+            version: v(version),
+            urgency: Urgency::Normal,
+            summary: None,
+            links: super::labels::Labels::default(),
+            components: super::labels::Labels::default(),
+            payloads: [Payload {
+                file: "payload.json".to_owned(),
+                sha256: Sha256::new([7; 32]),
+                size: 7,
+                arch: None,
+            }]
+            .into(),
+            barrier: false,
+            replaces: None,
+            hold: None,
+            yank: None,
+            past: None,
+        },
         entries,
-        hold: None,
-        yank: None,
-        past: None,
-        evidence: Evidence {
+        Evidence {
             manifest: ManifestState::Signed(SignedFacts::default()),
             payload: super::release::PayloadState::Present,
         },
-    }
+    )
 }
 
 pub fn entry(since: Time) -> Entry {

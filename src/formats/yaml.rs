@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::domain::catalog::Catalog;
 use crate::domain::channel::LineName;
-use crate::domain::release::Release;
+use crate::domain::release::ReleaseFile;
 use crate::domain::rules::doubtful::Doubtful;
 use crate::domain::version::Version;
 use crate::formats::fault::{Fault, Spot};
@@ -139,7 +139,7 @@ impl ParsedFile {
     /// [restraint](crate::domain::restraint) depends on it.
     pub fn is_unrestrained(&self) -> bool {
         let Some(Content::Release(raw)) = self.good() else { return false };
-        let Release { hold, yank, past, barrier, .. } = &raw.release;
+        let ReleaseFile { hold, yank, past, barrier, .. } = &*raw.release;
         hold.is_none() && yank.is_none() && past.is_none() && !barrier
     }
 

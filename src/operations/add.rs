@@ -11,7 +11,7 @@ use crate::domain::labels::Labels;
 use crate::domain::line::Line;
 use crate::domain::payload::{Payload, is_too_long};
 use crate::domain::policy::Urgency;
-use crate::domain::release::{Evidence, Release};
+use crate::domain::release::{Entries, Evidence, Release, ReleaseFile};
 use crate::domain::rules::doubtful::in_line;
 use crate::domain::version::Version;
 
@@ -122,21 +122,23 @@ fn hold_replaced(
 
 impl Add {
     fn release(&self, line: &Line) -> Release {
-        Release {
-            version: self.version.clone(),
-            urgency: self.urgency.unwrap_or_default(),
-            summary: self.summary.clone(),
-            links: self.links.clone(),
-            components: self.components.clone(),
-            payloads: Arc::clone(&self.payloads),
-            barrier: self.barrier,
-            replaces: self.replaces.clone(),
-            entries: vec![None; line.stages.len()],
-            hold: None,
-            yank: None,
-            past: None,
-            evidence: Evidence::default(),
-        }
+        Release::new(
+            ReleaseFile {
+                version: self.version.clone(),
+                urgency: self.urgency.unwrap_or_default(),
+                summary: self.summary.clone(),
+                links: self.links.clone(),
+                components: self.components.clone(),
+                payloads: Arc::clone(&self.payloads),
+                barrier: self.barrier,
+                replaces: self.replaces.clone(),
+                hold: None,
+                yank: None,
+                past: None,
+            },
+            Entries::none(line.stages.len()),
+            Evidence::default(),
+        )
     }
 }
 
@@ -150,7 +152,7 @@ mod tests {
     use crate::operations::Operation;
 
     fn ask(version: &str) -> Add {
-        let payloads = testing::release(version, &[]).payloads;
+        let payloads = testing::release(version, &[]).payloads.clone();
         let (links, components) = Default::default();
         Add {
             version: v(version),

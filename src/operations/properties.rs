@@ -25,7 +25,7 @@ fn any_operation() -> impl Strategy<Value = Operation> {
         let channel = format!("{line}-{stage}").parse().unwrap();
         match kind {
             0 => Operation::Add(Box::new(Add {
-                payloads: release("1.8.4", &[]).payloads,
+                payloads: release("1.8.4", &[]).payloads.clone(),
                 line: flag.then(|| line.parse().unwrap()),
                 version,
                 urgency: None,

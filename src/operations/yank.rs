@@ -86,9 +86,9 @@ fn not_yet(line: &Line, yanked: &Release, yank: &Yank, replacement: &Release, no
     }
     // From now on, the replacement of a barrier is promoted as a barrier.
     let mut after = line.clone();
-    after
-        .releases
-        .insert(yanked.version.clone(), Release { yank: Some(Box::new(yank.clone())), ..yanked.clone() });
+    let mut other = yanked.clone();
+    other.yank = Some(Box::new(yank.clone()));
+    after.releases.insert(yanked.version.clone(), other);
     let decisions = decide_line(&after, now);
     let version = &replacement.version;
     let Some(decision) = decisions.iter().find(|decision| decision.release.version == *version) else {

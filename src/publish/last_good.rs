@@ -93,7 +93,7 @@ fn narrow(line: &mut Line, catalog: &Catalog, now: Time) {
         };
         release.barrier |= other.barrier;
         // Signed documents do not say who made an entry or why, but the catalog does.
-        for (stage, entry) in line.stages.iter().zip(&mut release.entries) {
+        for (stage, entry) in line.stages.iter().zip(release.entries.iter_mut()) {
             let other = current.stage(&stage.name).and_then(|stage| other.entries.get(stage)?.as_ref());
             if let (Some(entry), Some(other)) = (entry, other)
                 && entry.since == other.since

@@ -12,7 +12,7 @@ use tidegate::domain::labels::Labels;
 use tidegate::domain::line::{Follows, Line, Prefix, Stage};
 use tidegate::domain::payload::{Payload, Sha256};
 use tidegate::domain::policy::{SoakPolicy, Urgency};
-use tidegate::domain::release::{Entry, Evidence, Release};
+use tidegate::domain::release::{Entry, Evidence, Release, ReleaseFile};
 use tidegate::domain::rules::Unusable;
 use tidegate::domain::version::Version;
 use tidegate::formats::manifest::{ChannelManifest, IndexEntry, LineIndex, ReleaseManifest};
@@ -80,26 +80,30 @@ fn line(name: &str, follows: Option<&str>, now: Time) -> Line {
         let since = now - TimeDelta::days(days);
         Some(Entry::new(since, "schedule".to_owned(), None))
     };
-    let releases = VERSIONS.iter().filter(|(line, _)| *line == name).map(|(_, text)| Release {
-        version: Version::parse(text).unwrap(),
-        urgency: Urgency::Normal,
-        summary: Some(format!("Release {text} – größer")),
-        links: Labels::from([("notes".to_owned(), "https://example.com/notes".to_owned())]),
-        components: Labels::from([("etcd".to_owned(), "3.1.8".to_owned())]),
-        payloads: [Payload {
-            file: "payload.json".to_owned(),
-            sha256: Target::of(&payload(text)).hashes.sha256,
-            size: payload(text).len() as u64,
-            arch: None,
-        }]
-        .into(),
-        barrier: false,
-        replaces: None,
-        entries: vec![entry(30), entry(10)],
-        hold: None,
-        yank: None,
-        past: None,
-        evidence: Evidence::default(),
+    let releases = VERSIONS.iter().filter(|(line, _)| *line == name).map(|(_, text)| {
+        Release::new(
+            ReleaseFile {
+                version: Version::parse(text).unwrap(),
+                urgency: Urgency::Normal,
+                summary: Some(format!("Release {text} – größer")),
+                links: Labels::from([("notes".to_owned(), "https://example.com/notes".to_owned())]),
+                components: Labels::from([("etcd".to_owned(), "3.1.8".to_owned())]),
+                payloads: [Payload {
+                    file: "payload.json".to_owned(),
+                    sha256: Target::of(&payload(text)).hashes.sha256,
+                    size: payload(text).len() as u64,
+                    arch: None,
+                }]
+                .into(),
+                barrier: false,
+                replaces: None,
+                hold: None,
+                yank: None,
+                past: None,
+            },
+            vec![entry(30), entry(10)],
+            Evidence::default(),
+        )
     });
     Line {
         name: LineName::parse(name).unwrap(),

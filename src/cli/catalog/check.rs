@@ -170,9 +170,13 @@ fn against(served: &Path, view: &View, workspace: &Workspace, now: Time) -> anyh
         release.is_some_and(|(_, release)| matches!(release.evidence.manifest, ManifestState::Signed(_)))
     };
     let has_payloads = workspace.payloads.is_dir();
-    let after = written.into_owned().map_evidence(|Release { version, evidence, .. }| Evidence {
-        manifest: if was_signed(version) { evidence.manifest.clone() } else { ManifestState::NoTrust },
-        payload: if has_payloads { evidence.payload.clone() } else { PayloadState::Present },
+    let after = written.into_owned().map_evidence(|release| Evidence {
+        manifest: if was_signed(&release.version) {
+            release.evidence.manifest.clone()
+        } else {
+            ManifestState::NoTrust
+        },
+        payload: if has_payloads { release.evidence.payload.clone() } else { PayloadState::Present },
     });
     let base =
         base.map_evidence(|_| Evidence { manifest: ManifestState::NoTrust, payload: PayloadState::Present });

@@ -148,9 +148,9 @@ fn a_barrier_that_waits_for_an_earlier_stage_lets_later_ones_wait_and_blocks_nob
         canary.channel = "1.8-canary".parse().unwrap();
         line.stages.insert(1, canary);
         let mut ready = release("1.8.5", &["2017-11-01", "2017-11-15"]);
-        ready.entries.push(None);
+        ready.entries = ready.entries.resized(3);
         let mut barrier = barrier.barrier();
-        barrier.entries.push(None);
+        barrier.entries = barrier.entries.resized(3);
         line.frozen("2018-01-06", "2018-01-09", &[]).with(ready).with(barrier)
     };
     let soaking = || release("1.8.4", &["2017-12-10"]);
@@ -187,7 +187,7 @@ fn a_barrier_waits_for_an_older_one_in_every_stage_on_its_way() {
         ("1.8.5", &["2017-11-01", "2017-11-15"], Urgency::Normal),
     ] {
         let mut one = release(version, entered);
-        one.entries.resize(3, None);
+        one.entries = one.entries.resized(3);
         one.barrier = version != "1.8.5";
         one.urgency = urgency;
         line = line.with(one);

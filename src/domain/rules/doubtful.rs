@@ -166,7 +166,11 @@ mod tests {
 
     #[test]
     fn a_security_release_is_doubtful_where_no_soak_is_shorter_for_it() {
-        let urgent = || Release { urgency: Urgency::Security, ..release("1.8.4", &[]) };
+        let urgent = || {
+            let mut urgent = release("1.8.4", &[]);
+            urgent.urgency = Urgency::Security;
+            urgent
+        };
         let none = Doubtful::NoShorterSoak { version: v("1.8.4"), line: "1.8".parse().unwrap() };
         assert_eq!(found([urgent()]), [none]);
         let mut line = line("1.8", None).with(urgent());

@@ -16,7 +16,9 @@ use crate::domain::Time;
 use crate::domain::channel::{LineName, StageName};
 use crate::domain::labels::Labels;
 use crate::domain::policy::Urgency;
-use crate::domain::release::{Evidence, ManifestState, PayloadState, Release, SignedFacts};
+use crate::domain::release::{
+    Entries, Evidence, ManifestState, PayloadState, Release, ReleaseFile, SignedFacts,
+};
 use crate::domain::version::Version;
 use crate::formats::canonical::{CanonicalError, StrictError, canonical, read};
 use crate::formats::seconds;
@@ -129,24 +131,26 @@ impl IndexEntry {
     /// Creates a release from its entry. It has not entered any of the line's stages yet; `stages` is their
     /// number. What only its manifest has is missing, such as its payloads.
     pub fn release(&self, version: Version, stages: usize) -> Release {
-        Release {
-            version,
-            urgency: Urgency::Normal,
-            summary: self.summary.clone(),
-            links: Labels::default(),
-            components: Labels::default(),
-            payloads: [].into(),
-            barrier: self.barrier,
-            replaces: None,
-            entries: vec![None; stages],
-            hold: None,
-            yank: None,
-            past: None,
-            evidence: Evidence {
+        Release::new(
+            ReleaseFile {
+                version,
+                urgency: Urgency::Normal,
+                summary: self.summary.clone(),
+                links: Labels::default(),
+                components: Labels::default(),
+                payloads: [].into(),
+                barrier: self.barrier,
+                replaces: None,
+                hold: None,
+                yank: None,
+                past: None,
+            },
+            Entries::none(stages),
+            Evidence {
                 manifest: ManifestState::Signed(SignedFacts::new(self.not_before.clone())),
                 payload: PayloadState::Present,
             },
-        }
+        )
     }
 
     /// The entry of a release, according to its manifest.

@@ -14,7 +14,8 @@ use crate::domain::channel::{ChannelName, LineName};
 use crate::domain::line::{Follows, Line, Prefix, Stage};
 use crate::domain::policy::SoakPolicy;
 use crate::domain::release::{
-    Entry, Event, Evidence, ManifestState, PayloadState, Release, SCHEDULE, SignedFacts, Yank,
+    Entries, Entry, Event, Evidence, ManifestState, PayloadState, Release, ReleaseFile, SCHEDULE,
+    SignedFacts, Yank,
 };
 use crate::domain::version::Version;
 
@@ -110,22 +111,24 @@ fn event(notice: &Notice) -> Event {
 /// Creates a release from its manifest. It has not entered any of the line's stages yet; `stages` is their
 /// number.
 pub fn release(manifest: ReleaseManifest, stages: usize) -> Release {
-    Release {
-        version: manifest.version,
-        urgency: manifest.urgency,
-        summary: manifest.summary,
-        links: manifest.links,
-        components: manifest.components,
-        payloads: manifest.payloads,
-        barrier: manifest.barrier,
-        replaces: None,
-        entries: vec![None; stages],
-        hold: None,
-        yank: None,
-        past: None,
-        evidence: Evidence {
+    Release::new(
+        ReleaseFile {
+            version: manifest.version,
+            urgency: manifest.urgency,
+            summary: manifest.summary,
+            links: manifest.links,
+            components: manifest.components,
+            payloads: manifest.payloads,
+            barrier: manifest.barrier,
+            replaces: None,
+            hold: None,
+            yank: None,
+            past: None,
+        },
+        Entries::none(stages),
+        Evidence {
             manifest: ManifestState::Signed(SignedFacts::new(manifest.not_before)),
             payload: PayloadState::Present,
         },
-    }
+    )
 }

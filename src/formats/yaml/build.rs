@@ -137,6 +137,6 @@ impl Build<'_> {
                 self.no_such_stage(at, stage, stages);
             }
         }
-        Release { entries, ..raw.release.clone() }
+        Release { entries: entries.into(), ..raw.release.clone() }
     }
 }

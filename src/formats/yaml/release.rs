@@ -12,7 +12,7 @@ use crate::domain::channel::StageName;
 use crate::domain::labels::Labels;
 use crate::domain::payload::Payload;
 use crate::domain::policy::Urgency;
-use crate::domain::release::{Entry, Evidence, Outage, Past, Release, Yank};
+use crate::domain::release::{Entries, Entry, Evidence, Outage, Past, Release, ReleaseFile, Yank};
 use crate::domain::rules::{self, Part, Rule, text};
 use crate::domain::version::Version;
 use crate::formats::fault::Spot;
@@ -30,21 +30,23 @@ pub(super) struct RawRelease {
 impl RawRelease {
     /// Creates a release of which nothing else can be read.
     pub fn unread(version: Version) -> Self {
-        let release = Release {
-            version,
-            urgency: Urgency::default(),
-            summary: None,
-            links: Labels::default(),
-            components: Labels::default(),
-            payloads: [].into(),
-            barrier: false,
-            replaces: None,
-            entries: Vec::new(),
-            hold: None,
-            yank: None,
-            past: None,
-            evidence: Evidence::default(),
-        };
+        let release = Release::new(
+            ReleaseFile {
+                version,
+                urgency: Urgency::default(),
+                summary: None,
+                links: Labels::default(),
+                components: Labels::default(),
+                payloads: [].into(),
+                barrier: false,
+                replaces: None,
+                hold: None,
+                yank: None,
+                past: None,
+            },
+            Entries::default(),
+            Evidence::default(),
+        );
         Self { release, named: true, entries: Box::default() }
     }
 }
@@ -81,21 +83,23 @@ pub(super) fn release(node: &Node<'_>, stem: &str, faults: &mut Faults<'_>) -> O
     let named = version.as_ref().is_none_or(|version| version.to_string() == stem);
     // A new file often begins as a copy of another, with the version still to be changed.
     let version = Version::parse(stem).ok().or(version)?;
-    let release = Release {
-        version,
-        urgency,
-        summary,
-        links: links.unwrap_or_default(),
-        components: components.unwrap_or_default(),
-        payloads: payloads.unwrap_or_default().into(),
-        barrier,
-        replaces,
-        entries: Vec::new(),
-        hold: hold.map(Box::new),
-        yank: yank.map(Box::new),
-        past: (past != Past::default()).then(|| Box::new(past)),
-        evidence: Evidence::default(),
-    };
+    let release = Release::new(
+        ReleaseFile {
+            version,
+            urgency,
+            summary,
+            links: links.unwrap_or_default(),
+            components: components.unwrap_or_default(),
+            payloads: payloads.unwrap_or_default().into(),
+            barrier,
+            replaces,
+            hold: hold.map(Box::new),
+            yank: yank.map(Box::new),
+            past: (past != Past::default()).then(|| Box::new(past)),
+        },
+        Entries::default(),
+        Evidence::default(),
+    );
     Some(RawRelease { release, named, entries: entries.into() })
 }
 

@@ -9,7 +9,7 @@ use crate::domain::channel::{LineName, StageName};
 use crate::domain::labels::Labels;
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::policy::Urgency;
-use crate::domain::release::{Entry, Event, Evidence, Release};
+use crate::domain::release::{Entry, Event, Evidence, Release, ReleaseFile};
 
 pub(super) const RELEASE: &str = "\
 # what people wrote
@@ -80,21 +80,23 @@ pub(super) fn hold(of: &str) -> Change {
 
 pub(super) fn added(of: &str) -> Change {
     let payload = Payload { file: "p.json".to_owned(), sha256: Sha256::new([0xab; 32]), size: 4, arch: None };
-    let release = Release {
-        version: version(of),
-        urgency: Urgency::Security,
-        summary: Some("1.10".to_owned()),
-        links: Labels::from([("notes".to_owned(), "https://example.com/".to_owned())]),
-        components: Labels::from([("etcd".to_owned(), "3.1".to_owned())]),
-        payloads: [payload].into(),
-        barrier: true,
-        replaces: None,
-        entries: vec![None, None],
-        hold: None,
-        yank: None,
-        past: None,
-        evidence: Evidence::default(),
-    };
+    let release = Release::new(
+        ReleaseFile {
+            version: version(of),
+            urgency: Urgency::Security,
+            summary: Some("1.10".to_owned()),
+            links: Labels::from([("notes".to_owned(), "https://example.com/".to_owned())]),
+            components: Labels::from([("etcd".to_owned(), "3.1".to_owned())]),
+            payloads: [payload].into(),
+            barrier: true,
+            replaces: None,
+            hold: None,
+            yank: None,
+            past: None,
+        },
+        vec![None, None],
+        Evidence::default(),
+    );
     Change::Add { line: LineName::parse("1.8").unwrap(), release: Box::new(release) }
 }
 

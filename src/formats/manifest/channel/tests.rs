@@ -4,7 +4,7 @@ use crate::domain::labels::Labels;
 use crate::domain::line::{Follows, Line, Prefix, Stage};
 use crate::domain::payload::Payload;
 use crate::domain::policy::{SoakPolicy, Urgency};
-use crate::domain::release::{Entry, Event, Evidence, Release};
+use crate::domain::release::{Entry, Event, Evidence, Release, ReleaseFile};
 use chrono::TimeDelta;
 
 fn at(text: &str) -> Time {
@@ -21,21 +21,23 @@ fn payload() -> Payload {
 
 fn release(version: &str, since: &str) -> Release {
     let entry = |since| Entry::new(since, "jo@example.com".to_owned(), None);
-    Release {
-        version: Version::parse(version).unwrap(),
-        urgency: Urgency::Normal,
-        summary: None,
-        links: Labels::default(),
-        components: Labels::default(),
-        payloads: [payload()].into(),
-        barrier: false,
-        replaces: None,
-        entries: vec![Some(entry(at("2017-12-01T00:00:00Z"))), Some(entry(at(since)))],
-        hold: None,
-        yank: None,
-        past: None,
-        evidence: Evidence::default(),
-    }
+    Release::new(
+        ReleaseFile {
+            version: Version::parse(version).unwrap(),
+            urgency: Urgency::Normal,
+            summary: None,
+            links: Labels::default(),
+            components: Labels::default(),
+            payloads: [payload()].into(),
+            barrier: false,
+            replaces: None,
+            hold: None,
+            yank: None,
+            past: None,
+        },
+        vec![Some(entry(at("2017-12-01T00:00:00Z"))), Some(entry(at(since)))],
+        Evidence::default(),
+    )
 }
 
 fn catalog() -> Catalog {

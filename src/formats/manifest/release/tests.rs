@@ -4,7 +4,7 @@ use crate::domain::labels::Labels;
 use crate::domain::line::{Follows, Prefix, Stage};
 use crate::domain::payload::Sha256;
 use crate::domain::policy::{Soak, SoakPolicy};
-use crate::domain::release::{Entry, Evidence};
+use crate::domain::release::{Entry, Evidence, ReleaseFile};
 use chrono::TimeDelta;
 
 fn at(text: &str) -> Time {
@@ -42,27 +42,29 @@ fn line() -> Line {
 }
 
 fn release() -> Release {
-    Release {
-        version: Version::parse("1.8.4-tectonic.1").unwrap(),
-        urgency: Urgency::Normal,
-        summary: Some("Kubernetes 1.8.4 – größer".to_owned()),
-        links: Labels::from([("notes".to_owned(), "https://example.com/a b".to_owned())]),
-        components: Labels::from([("etcd".to_owned(), "3.1.8".to_owned())]),
-        payloads: [Payload {
-            file: "payload.json".to_owned(),
-            sha256: Sha256::new([1; 32]),
-            size: 9999,
-            arch: None,
-        }]
-        .into(),
-        barrier: false,
-        replaces: None,
-        entries: vec![None, None, None],
-        hold: None,
-        yank: None,
-        past: None,
-        evidence: Evidence::default(),
-    }
+    Release::new(
+        ReleaseFile {
+            version: Version::parse("1.8.4-tectonic.1").unwrap(),
+            urgency: Urgency::Normal,
+            summary: Some("Kubernetes 1.8.4 – größer".to_owned()),
+            links: Labels::from([("notes".to_owned(), "https://example.com/a b".to_owned())]),
+            components: Labels::from([("etcd".to_owned(), "3.1.8".to_owned())]),
+            payloads: [Payload {
+                file: "payload.json".to_owned(),
+                sha256: Sha256::new([1; 32]),
+                size: 9999,
+                arch: None,
+            }]
+            .into(),
+            barrier: false,
+            replaces: None,
+            hold: None,
+            yank: None,
+            past: None,
+        },
+        vec![None, None, None],
+        Evidence::default(),
+    )
 }
 
 fn entered(times: [Option<&str>; 3]) -> Release {
@@ -92,7 +94,8 @@ fn each_later_stage_is_bounded_by_the_signing_or_by_what_happened() {
         let bounds: Vec<_> = manifest.not_before.iter().map(|(name, at)| (name.as_str(), *at)).collect();
         assert_eq!(bounds, [("lts", at(lts)), ("production", at(production))], "{times:?}");
     }
-    let security = Release { urgency: Urgency::Security, ..release() };
+    let mut security = release();
+    security.urgency = Urgency::Security;
     let manifest = ReleaseManifest::of(&line(), &security, at(SIGNED));
     let production = StageName::parse("production").unwrap();
     assert_eq!(manifest.not_before[&production], at("2017-12-22T17:30:31Z"));
@@ -127,7 +130,8 @@ fn an_edit_after_signing_is_noticed() {
 
 #[test]
 fn a_barrier_may_be_added_without_a_signature_and_not_taken_away() {
-    let barrier = Release { barrier: true, ..release() };
+    let mut barrier = release();
+    barrier.barrier = true;
     let plain = ReleaseManifest::of(&line(), &release(), at(SIGNED));
     assert_eq!(plain.matches(&line(), &barrier), Ok(()));
     let signed = ReleaseManifest::of(&line(), &barrier, at(SIGNED));

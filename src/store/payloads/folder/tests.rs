@@ -6,7 +6,7 @@ use super::super::measure;
 use super::*;
 use crate::domain::labels::Labels;
 use crate::domain::policy::Urgency;
-use crate::domain::release::Evidence;
+use crate::domain::release::{Entries, Evidence, ReleaseFile};
 
 struct Fixture {
     folder: tempfile::TempDir,
@@ -21,21 +21,23 @@ impl Fixture {
         let path = folder.path().join("payloads/1.8.4/payload.json");
         fs::write(&path, "content").unwrap();
         let (sha256, size) = measure(&path).unwrap();
-        let release = Release {
-            version: Version::parse("1.8.4").unwrap(),
-            urgency: Urgency::Normal,
-            summary: None,
-            links: Labels::default(),
-            components: Labels::default(),
-            payloads: [Payload { file: "payload.json".to_owned(), sha256, size, arch: None }].into(),
-            barrier: false,
-            replaces: None,
-            entries: vec![],
-            hold: None,
-            yank: None,
-            past: None,
-            evidence: Evidence::default(),
-        };
+        let release = Release::new(
+            ReleaseFile {
+                version: Version::parse("1.8.4").unwrap(),
+                urgency: Urgency::Normal,
+                summary: None,
+                links: Labels::default(),
+                components: Labels::default(),
+                payloads: [Payload { file: "payload.json".to_owned(), sha256, size, arch: None }].into(),
+                barrier: false,
+                replaces: None,
+                hold: None,
+                yank: None,
+                past: None,
+            },
+            Entries::default(),
+            Evidence::default(),
+        );
         // Far enough ahead for every stamp to be settled.
         Self { folder, release, later: "2200-01-01T00:00:00Z".parse().unwrap() }
     }
