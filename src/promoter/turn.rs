@@ -107,6 +107,10 @@ impl Promoter {
             // turn's time, it would not apply yet.
             now = self.clock.now().max(now);
         };
+        // They take more memory than anything else in the roles, and are needed again only for lines that change.
+        if let Some(Ok(Some(trust))) = self.read.as_mut().map(|read| &mut read.trust) {
+            trust.forget_indexes();
+        }
         let monotonic = self.clock.monotonic();
         // If a file cannot be edited automatically, a retry is useless until somebody has edited it.
         let may_pass = run.errors().any(|error| !error.is_in_the_text() && !error.is_lost());

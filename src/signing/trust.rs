@@ -243,6 +243,11 @@ impl Trust {
         Some(index.read.get_or_init(read).as_ref())
     }
 
+    /// Drops what was read of the indexes of lines. Each is read again when it is needed.
+    pub fn forget_indexes(&mut self) {
+        self.indexes.values_mut().for_each(|index| drop(index.read.take()));
+    }
+
     /// The keys whose signatures count for a line.
     pub fn line_authority(&self, line: &LineName) -> Option<Authority<'_>> {
         let (delegations, place) =
@@ -355,8 +360,8 @@ fn read_roots(files: &BTreeMap<String, Bytes>) -> Result<Vec<Signed<Root>>, Viol
 /// The release manifests and the roles of lines that were verified before, so that none is verified twice.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// For each verified manifest: the digest of its bytes, and that of the keys that verified it.
-    known: Mutex<HashSet<(Sha256, Sha256)>>,
+    /// The digests of verified manifests, by the digest of the keys that verified them.
+    known: Mutex<BTreeMap<Sha256, HashSet<Sha256>>>,
     /// The last verified role of each file, and who may sign it.
     roles: Mutex<BTreeMap<String, (Signed<Targets>, Signers)>>,
 }
@@ -387,9 +392,9 @@ impl Checked {
         struct Envelope {
             signed: ReleaseManifest,
         }
-        let key = (sha256, digest_of(authority));
+        let keys = digest_of(authority);
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known().contains(&key) {
+        if known().get(&keys).is_some_and(|known| known.contains(&sha256)) {
             // The same bytes were strictly read and verified before.
             let Envelope { signed } =
                 serde_json::from_slice(raw).map_err(|e| ManifestFault::Unreadable(e.to_string()))?;
@@ -398,7 +403,7 @@ impl Checked {
         let signed: Signed<ReleaseManifest> =
             Signed::parse(raw.clone()).map_err(|e| ManifestFault::Unreadable(e.to_string()))?;
         signed.verify(authority).map_err(|e| ManifestFault::Signatures(e.to_string()))?;
-        known().insert(key);
+        known().entry(keys).or_default().insert(sha256);
         Ok(signed.into_signed())
     }
 }

@@ -94,7 +94,7 @@ mod tests {
             head.append(ACCEPT_ENCODING, HeaderValue::from_str(line).unwrap());
         }
         let document = |size| Document::new(Media::Json, Bytes::from(vec![b' '; size]));
-        assert_eq!(choose(&head, &document(5000)), large, "{lines:?}");
+        assert_eq!(choose(&head, &document(10_000)), large, "{lines:?}");
         assert_eq!(choose(&head, &document(50)), small, "{lines:?}");
     }
 
