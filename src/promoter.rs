@@ -15,6 +15,7 @@ mod turn;
 mod watching;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clock_watch::{ClockWatch, Reading};
@@ -263,6 +264,9 @@ impl Promoter {
     fn reread(&mut self, at: Time) -> bool {
         let Some(snapshot) = self.watching.read(&*self.clock) else { return false };
         let (read, memory) = self.take(snapshot, at);
+        if self.stops() {
+            return false;
+        }
         // Of a catalog that is changing, only stops count.
         if self.watching.is_unsettled() && self.read.is_some() && memory == self.memory {
             return false;
@@ -278,6 +282,11 @@ impl Promoter {
             .is_some_and(|before| before.revision == read.revision && before.catalog == read.catalog);
         self.read = Some(read);
         !same
+    }
+
+    /// Whether the process must stop. Then nothing more is begun, and what is being made is discarded.
+    fn stops(&self) -> bool {
+        self.shared.stopping.load(Ordering::Relaxed)
     }
 
     /// Whether it commits promotions. It cannot tell what may be promoted while it cannot tell what the catalog

@@ -27,6 +27,7 @@ pub mod updates;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::TimeDelta;
 
@@ -77,6 +78,15 @@ pub struct Inputs<'a> {
     pub version: u64,
     /// The flags that name the folders, if the keys are throw-away ones.
     pub demo: Option<&'a str>,
+    /// Set once the process must stop, which does not wait for a publication.
+    pub stopping: &'a AtomicBool,
+}
+
+impl Inputs<'_> {
+    /// Ends the work once the process must stop.
+    fn go_on(&self) -> Result<(), PublishError> {
+        if self.stopping.load(Ordering::Relaxed) { Err(PublishError::Stopping) } else { Ok(()) }
+    }
 }
 
 /// Why nothing can be published. The last publication is still served.
@@ -96,6 +106,8 @@ pub enum PublishError {
         "`trust/{role}.json` cannot be used, and clients need a role of every line from the first publication on: {why}; restore the file from git or a backup"
     )]
     NoRole { role: String, why: String },
+    #[error("the process stops")]
+    Stopping,
 }
 
 /// Makes a publication. Refused lines keep their last documents, which are renewed.
@@ -172,9 +184,10 @@ fn parts(
             sources.extend(own.map(|own| (name.clone(), own)));
         }
     }
-    let mut releases = releases(inputs, catalog, &changed);
+    let mut releases = releases(inputs, catalog, &changed)?;
     let views = Views::new(catalog, &decided.decisions, now).not_promoting(decided.not_promoting);
     for name in changed {
+        inputs.go_on()?;
         let mut part = Part::empty(name.clone());
         part.role = roles::of_line(inputs, name)?;
         part.index = roles::index_of(inputs, name, part.role.as_ref());
@@ -198,7 +211,7 @@ fn releases(
     inputs: &Inputs<'_>,
     catalog: &Catalog,
     lines: &[&LineName],
-) -> BTreeMap<LineName, BTreeMap<Version, ReleaseDocuments>> {
+) -> Result<BTreeMap<LineName, BTreeMap<Version, ReleaseDocuments>>, PublishError> {
     let Inputs { decided, last, .. } = *inputs;
     let now = decided.now;
     let mut documents: BTreeMap<LineName, BTreeMap<Version, ReleaseDocuments>> = BTreeMap::new();
@@ -229,11 +242,13 @@ fn releases(
     }
     // Compressing the documents of a new release takes half a millisecond, so the work is split among
     // threads.
-    let made = shared_out(&wanted, RELEASES, |explanation| release_documents(inputs, explanation));
+    let made = shared_out(&wanted, RELEASES, |explanation| {
+        inputs.go_on().map(|()| release_documents(inputs, explanation))
+    });
     for (Explanation { line, release, .. }, made) in wanted.iter().zip(made) {
-        documents.entry(line.name.clone()).or_default().insert(release.version.clone(), made);
+        documents.entry(line.name.clone()).or_default().insert(release.version.clone(), made?);
     }
-    documents
+    Ok(documents)
 }
 
 fn release_documents(inputs: &Inputs<'_>, explanation: &Explanation<'_>) -> ReleaseDocuments {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Promoter;
@@ -10,6 +11,7 @@ use crate::domain::Time;
 use crate::domain::catalog::Catalog;
 use crate::domain::chain;
 use crate::domain::channel::LineName;
+use crate::domain::release::PayloadState;
 use crate::domain::restraint::{Remembered, Restraint};
 use crate::domain::stop::Stop;
 use crate::domain::version::Version;
@@ -54,10 +56,12 @@ impl Promoter {
         let trust_kept = kept.as_ref().map(|why| chain(why));
         let now = self.clock.now();
         let payloads = &self.setup.payloads;
+        // Once the process must stop, what is found is discarded.
+        let goes_on = || !self.shared.stopping.load(Ordering::Relaxed);
         let files = Files {
             trust: trust.as_ref().map(Option::as_ref),
-            manifest: &|version| snapshot.manifest(version),
-            payload: &|release| payloads.check(release, now),
+            manifest: &|version| if goes_on() { snapshot.manifest(version) } else { Ok(None) },
+            payload: &|release| if goes_on() { payloads.check(release, now) } else { PayloadState::Present },
             checked: &self.checked,
             may_have_changed: &|version| snapshot.may_have_changed(version),
         };

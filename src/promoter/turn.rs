@@ -1,7 +1,6 @@
 //! The work of a turn: decide, commit, publish and swap.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::promote::{Next, Run};
 use super::reading::Read;
@@ -67,7 +66,7 @@ impl Promoter {
         let (mut reserved, mut withheld) = (None, None);
         let (turned, goes_on) = loop {
             // Everything that is due is found again at the next start.
-            if self.shared.stopping.load(Ordering::Relaxed) {
+            if self.stops() {
                 return;
             }
             let Some(read) = self.read.as_ref() else { return self.fail(degraded) };
@@ -95,6 +94,10 @@ impl Promoter {
                 decided.not_promoting = not_promoting.or(failed.map(NotPromoting::of));
                 degraded.extend(not_written);
                 let mut turned = self.publish_and_report(read, &decided, copies, &mut reserved, degraded);
+                // That is no failure: everything is found again at the next start.
+                if turned.publication.is_none() && self.stops() {
+                    return;
+                }
                 // If nothing can be published at all, that is what people are told.
                 let failed = withheld.as_ref().and_then(Withheld::failure);
                 turned.status.degraded.extend(failed.filter(|_| turned.publication.is_some()).cloned());
@@ -190,7 +193,7 @@ impl Promoter {
                     Ok(published) => publication = Some(Arc::new(published)),
                     Err(failed) => {
                         not_promoting = not_promoting.or(Some(NotPromoting::of(&failed)));
-                        let last = self.last.as_deref();
+                        let last = self.last.as_deref().filter(|_| !self.stops());
                         amended = last.map(|last| {
                             publish::amended(last, decided, not_promoting, self.setup.demo.as_deref())
                         });
@@ -286,13 +289,15 @@ impl Promoter {
             last,
             version,
             demo: self.setup.demo.as_deref(),
+            stopping: &self.shared.stopping,
         };
         publish::publish(&inputs).map_err(|e| match &e {
             PublishError::Sign(_) | PublishError::WrongKey => signing(&e),
             PublishError::Target(_)
             | PublishError::Violation(_)
             | PublishError::LastGood(_)
-            | PublishError::NoRole { .. } => publishing(&e),
+            | PublishError::NoRole { .. }
+            | PublishError::Stopping => publishing(&e),
         })
     }
 }

@@ -48,6 +48,7 @@ struct World {
     /// Whose payloads are not there.
     missing: Vec<Version>,
     version: u64,
+    stopping: AtomicBool,
     files: crate::signing::ceremony::Files,
 }
 
@@ -67,8 +68,8 @@ impl World {
             files.extend(signed.trust);
         }
         let trust = Trust::read(&files).unwrap().unwrap();
-        let (faulty, missing) = (BTreeMap::new(), Vec::new());
-        Self { trust, manifests, keys, lines, faulty, missing, version: 0, files }
+        let (faulty, missing, version, stopping) = Default::default();
+        Self { trust, manifests, keys, lines, faulty, missing, version, stopping, files }
     }
 
     fn catalog(&self) -> Catalog {
@@ -99,10 +100,9 @@ impl World {
         last: Option<&Publication>,
         version: u64,
     ) -> Result<Publication, PublishError> {
-        let manifests = self.lines.iter().map(|line| {
-            let own = line.releases.keys();
-            (line.name.clone(), own.map(|own| (own.clone(), Ok(self.manifests.get(own).cloned()))).collect())
-        });
+        let stored = |version: &Version| (version.clone(), Ok(self.manifests.get(version).cloned()));
+        let manifests = self.lines.iter();
+        let manifests = manifests.map(|one| (one.name.clone(), one.releases.keys().map(stored).collect()));
         publish(&Inputs {
             decided,
             trust: &self.trust,
@@ -111,6 +111,7 @@ impl World {
             last,
             version,
             demo: None,
+            stopping: &self.stopping,
         })
     }
 

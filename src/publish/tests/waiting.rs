@@ -91,3 +91,13 @@ fn a_mirror_serves_its_payload_if_that_came_along_and_knows_nothing_of_it() {
     assert!(mirror.explain(&v("1.8.5")).is_none() && !mirror.is_signed(&v("1.8.5")));
     assert_eq!(mirror.releases(), 3);
 }
+
+#[test]
+fn a_process_that_stops_waits_for_no_publication() {
+    let now = t("2018-01-01");
+    let world = world(now);
+    let catalog = world.catalog();
+    let decided = Decided::of(&catalog, &BTreeMap::new(), None, now);
+    world.stopping.store(true, Ordering::Relaxed);
+    assert!(matches!(world.try_publish(&decided, None, 1), Err(PublishError::Stopping)));
+}
