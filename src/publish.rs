@@ -243,10 +243,15 @@ fn releases(
     // Compressing the documents of a new release takes half a millisecond, so the work is split among
     // threads.
     let made = shared_out(&wanted, RELEASES, |explanation| {
-        inputs.go_on().map(|()| release_documents(inputs, explanation))
+        inputs.go_on().is_ok().then(|| release_documents(inputs, explanation))
     });
-    for (Explanation { line, release, .. }, made) in wanted.iter().zip(made) {
-        documents.entry(line.name.clone()).or_default().insert(release.version.clone(), made?);
+    let mut made = made.into_iter();
+    for own in wanted.chunk_by(|one, next| one.line.name == next.line.name) {
+        let versions = own.iter().map(|explanation| explanation.release.version.clone());
+        // A map that is built in one go has no half-empty nodes.
+        let own_made = versions.zip(made.by_ref()).map(|(version, made)| Some((version, made?)));
+        let own_made = own_made.collect::<Option<_>>().ok_or(PublishError::Stopping)?;
+        documents.insert(own[0].line.name.clone(), own_made);
     }
     Ok(documents)
 }

@@ -37,6 +37,7 @@ pub const MAX_SIGNED: u64 = 8 * 1024 * 1024;
 role! {
     /// Targets: the files that clients may download, and the roles that list more of them.
     pub struct Targets(TargetsKind::Targets, "targets") {
+        #[serde(deserialize_with = "in_one_go")]
         pub targets: BTreeMap<String, Target>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
@@ -101,6 +102,11 @@ impl Delegations {
     pub fn authority<'a>(&'a self, role: &'a DelegatedRole) -> Authority<'a> {
         Authority { keys: &self.keys, keyids: &role.keyids, threshold: role.threshold }
     }
+}
+
+/// A map that grows entry by entry has half-empty nodes, and the roles of lines have two entries for each release.
+fn in_one_go<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Target>, D::Error> {
+    Ok(BTreeMap::deserialize(deserializer)?.into_iter().collect())
 }
 
 fn each_name_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DelegatedRole>, D::Error> {
