@@ -84,7 +84,8 @@ fn check(last: &Publication, before: &Trust, after: &Trust) -> Result<(), Violat
     }
     let Some(snapshot) = known(last).under(after.root().signed()).snapshot else { return Ok(()) };
     let listed = &snapshot.signed().meta;
-    let mut next = BTreeMap::from([("targets.json".to_owned(), meta(after.targets(), Some(&last.roles.targets)))]);
+    let mut next =
+        BTreeMap::from([("targets.json".to_owned(), meta(after.targets(), Some(&last.roles.targets)))]);
     for (line, role) in after.lines() {
         let served = last.parts.line(line).and_then(|part| part.role.as_ref());
         next.insert(format!("{}.json", names::releases_role(line)), meta(role, served));

@@ -93,7 +93,7 @@ fn nothing_takes_the_place_of_a_lost_line_and_the_others_go_on() {
         let now = now + TimeDelta::days(step) + TimeDelta::hours(1);
         match step {
             0 => world.release("1.8.5").hold = Some(Box::new(event(now, "it eats data"))),
-            1 => world.release("1.7.14").entries = vec![None; 2],
+            1 => world.release("1.7.14").entries = vec![None; 2].into(),
             2 => drop(world.faulty.insert(line_name("1.7"), "broken".to_owned())),
             3 => drop(world.lose("1.7")),
             _ => {}
@@ -155,7 +155,7 @@ fn a_lost_line_is_restored_from_a_copy_or_begins_anew_with_a_record() {
     let back = Packed::of(&restored).unpack().unwrap();
     assert_eq!(back.offers(), first.offers());
     // What it takes back is noticed again.
-    world.release("1.7.14").entries = vec![None; 2];
+    world.release("1.7.14").entries = vec![None; 2].into();
     let outcome = world.publish(Some(&back), later + TimeDelta::hours(1));
     assert_eq!(outcome.refused.keys().map(LineName::as_str).collect::<Vec<_>>(), ["1.7"]);
 
