@@ -1,18 +1,26 @@
-//! A bare actix-web handler that answers with the bytes and heads of another server: what
-//! `benches/http.sh` measures Tidegate against.
+//! A bare actix-web handler that answers with the status, the heads and the bytes of another server: what
+//! `benches/http.sh` measures Tidegate against. It has Tidegate's allocator, number of workers and keep-alive.
 //!
 //! `bare ADDRESS (PATH HEAD-FILE BODY-FILE)…`
 
 use std::io::{Error, Result};
+use std::time::Duration;
 
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use bytes::Bytes;
+
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// What one path is answered with.
 #[derive(Clone)]
 struct Answer {
     path: String,
+    status: StatusCode,
     head: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
 }
@@ -26,10 +34,7 @@ fn main() -> Result<()> {
         answers.iter().fold(App::new(), |app, answer| {
             let own = answer.clone();
             let handler = move || {
-                let mut response = HttpResponse::with_body(
-                    actix_web::http::StatusCode::OK,
-                    actix_web::body::BoxBody::new(own.body.clone()),
-                );
+                let mut response = HttpResponse::with_body(own.status, BoxBody::new(own.body.clone()));
                 for (name, value) in &own.head {
                     response.headers_mut().insert(name.clone(), value.clone());
                 }
@@ -41,18 +46,24 @@ fn main() -> Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(server.workers(1).bind(address)?.run())
+        .block_on(server.workers(1).keep_alive(Duration::from_secs(30)).bind(address)?.run())
 }
 
 /// Reads a head as `curl --dump-header` writes it, without what actix adds by itself.
 fn answer(files: &[String]) -> Result<Answer> {
     let [path, head, body] = files else { return Err(Error::other("three arguments for each path")) };
     let text = std::fs::read_to_string(head)?;
+    let status = text
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .ok_or_else(|| Error::other("no status"))?;
     let fields = text.lines().filter_map(|line| line.trim().split_once(": "));
     let own = |name: &str| !["date", "content-length", "connection"].contains(&name.to_lowercase().as_str());
     let head = fields.filter(|(name, _)| own(name)).map(|(name, value)| {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(Error::other)?;
         Ok((name, HeaderValue::from_str(value).map_err(Error::other)?))
     });
-    Ok(Answer { path: path.clone(), head: head.collect::<Result<_>>()?, body: std::fs::read(body)?.into() })
+    let head = head.collect::<Result<_>>()?;
+    Ok(Answer { path: path.clone(), status, head, body: std::fs::read(body)?.into() })
 }

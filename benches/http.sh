@@ -3,8 +3,8 @@
 #
 #   benches/http.sh [answers] [log] [idle]
 #
-# answers: update, a manifest, the timestamp and a 304, against a bare actix-web handler that answers with the
-#   same heads and bytes: µs per request, and how much of Tidegate's the bare handler would take (1 is ideal).
+# answers: update, manifests, the timestamp and 304s, against a bare actix-web handler that answers with the same
+#   status, heads and bytes: µs per request, and how much of Tidegate's the bare handler would take.
 # log: the share of a request that the access log takes, here and in nginx, and the lines that were lost.
 # idle: the memory that an idle connection takes.
 #
