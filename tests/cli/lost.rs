@@ -118,3 +118,32 @@ fn a_release_of_the_catalog_is_never_dropped_and_what_the_hints_say_helps() {
     desk.run(&SIGN);
     assert!(!listed(&desk, "1.8.1").is_empty());
 }
+
+#[test]
+fn a_manifest_that_is_lost_does_not_block_a_change_of_the_keys_of_a_line_with_an_index() {
+    let desk = Desk::with_keys();
+    for version in ["1.8.1", "1.8.2"] {
+        desk.release(version, "");
+    }
+    desk.done(&SIGN);
+    let before = (role(&desk), desk.read(INDEX));
+    fs::remove_file(desk.path("payloads/1.8.1/release.json")).unwrap();
+    desk.done(&["key", "generate", "--out", "keys/new.pem", "--no-encrypt"]);
+    desk.done(&["key", "public", "keys/new.pem", "--out", "new.pub.pem"]);
+    let shown = desk.json(&["root", "show"]);
+    let roles = shown["roles"].as_array().unwrap();
+    let old = roles.iter().find(|role| role["role"] == "release:1.8").unwrap()["keys"][0].as_str().unwrap();
+    let mut change = vec!["root", "change", "--add", "release:1.8=new.pub.pem", "--drop"];
+    let drop = format!("release:1.8={old}");
+    change.push(&drop);
+    for key in ["keys/targets.pem", "keys/new.pem"] {
+        change.extend(["--key", key]);
+    }
+    desk.done(&change);
+    let after = role(&desk);
+    let of = |role: &Targets, name: &str| role.targets[name];
+    // The lost one stays listed as it was, and the other is signed anew.
+    assert_eq!(of(&after, "release.1.8.1.json"), of(&before.0, "release.1.8.1.json"));
+    assert_ne!(of(&after, "release.1.8.2.json"), of(&before.0, "release.1.8.2.json"));
+    assert_eq!(desk.read(INDEX), before.1);
+}

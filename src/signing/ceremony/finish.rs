@@ -107,8 +107,8 @@ impl Ceremony {
     }
 
     /// Checks that every manifest that a line's next role lists exists and has enough signatures. A
-    /// manifest that was listed before is not checked if the keys stay the same: a file that is missing for
-    /// one release must not block the others.
+    /// manifest that was listed before is not checked if the keys stay the same, and may be missing if the
+    /// index before has the release: a file that is missing for one release must not block the others.
     fn check_manifests(
         &self,
         line: &LineName,
@@ -118,16 +118,23 @@ impl Ceremony {
         let (Some(work), Some(authority)) = (self.lines.get(line), self.line_authority(line)) else {
             return Err(Refused::NoRole { role: names::releases_role(line) });
         };
-        let before = self.before.as_ref().and_then(|before| {
-            let keys = before.line_authority(line)?;
-            let same = (keys.keyids, keys.threshold) == (authority.keyids, authority.threshold);
-            Some(before.line(line)?.signed()).filter(|_| same)
-        });
+        let before = self.before.as_ref();
+        let keeps_keys = before
+            .and_then(|before| before.line_authority(line))
+            .is_some_and(|keys| (keys.keyids, keys.threshold) == (authority.keyids, authority.threshold));
+        let role = before.and_then(|before| before.line(line)).map(Signed::signed);
+        let index = before.and_then(|before| before.index(line)?.ok());
         for (version, listed) in work.role.signed().listed_releases() {
-            if before.is_some_and(|role| role.targets.get(&names::release_target(&version)) == Some(listed)) {
+            let was_listed =
+                role.is_some_and(|role| role.targets.get(&names::release_target(&version)) == Some(listed));
+            if was_listed && keeps_keys {
                 continue;
             }
             let raw = finished.manifests.get(&version).cloned().or_else(|| manifest(&version));
+            let is_known = was_listed && index.is_some_and(|index| index.releases.contains_key(&version));
+            if raw.is_none() && is_known {
+                continue;
+            }
             let Some(signed) = listed_manifest(raw, listed) else {
                 return Err(Refused::Manifest { version });
             };
