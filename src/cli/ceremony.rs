@@ -26,7 +26,7 @@ use crate::store::durable::{self, Mode};
 use crate::store::plain;
 
 pub use finish::{finish, install};
-pub use words::{LOST_MANIFEST, SEE_ROLES, TOO_LARGE, describe, list, short, whose_key};
+pub use words::{LOST_MANIFEST, SEE_ROLES, TOO_LARGE, UNREAD, describe, list, short, whose_key};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {

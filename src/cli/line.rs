@@ -111,6 +111,7 @@ fn retire(args: RetireArgs, workspace: &Workspace, terminal: &mut Terminal<'_>) 
     let begun = retire_line(ceremony::keys_of(&view)?, retirement, &stored, workspace.now());
     let begun = begun.hint_with(|error| match error {
         CeremonyError::Manifest { .. } => ceremony::LOST_MANIFEST,
+        CeremonyError::Unread { .. } => ceremony::UNREAD,
         CeremonyError::Broken { .. } => "restore `trust/` as it was",
         _ => "sign a release of the line first, which delegates the line",
     })?;

@@ -181,6 +181,7 @@ fn hint(error: &CeremonyError) -> &'static str {
     match error {
         CeremonyError::Nothing => "say what to change: `--add`, `--drop`, `--threshold` or `--renew`",
         CeremonyError::Manifest { .. } => ceremony::LOST_MANIFEST,
+        CeremonyError::Unread { .. } => ceremony::UNREAD,
         CeremonyError::Broken { .. } => "restore `trust/` as it was",
         _ => SEE_ROLES,
     }

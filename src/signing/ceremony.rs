@@ -42,6 +42,7 @@ pub use documents::{Document, DocumentId, Shortfall, Tally};
 pub use finish::Finished;
 pub use held::{Held, HeldError, NotHeld};
 use line_work::LineWork;
+pub use line_work::Stored;
 pub use releases::{Founders, propose_releases, retire_line};
 pub use report::{Listing, Report, RoleChange, TermChange};
 pub use roles::{RoleName, RoleNameError, role_keys};
@@ -94,6 +95,8 @@ pub enum CeremonyError {
         "`payloads/{version}/release.json` is missing, or is not the manifest that the role of line `{line}` lists"
     )]
     Manifest { line: LineName, version: Version },
+    #[error("cannot read the manifest of release `{version}`, which the role of line `{line}` lists: {why}")]
+    Unread { line: LineName, version: Version, why: String },
     #[error("two files would have the same name in the repository")]
     Target(#[from] TargetError),
     #[error(transparent)]
@@ -261,5 +264,5 @@ pub fn sign_releases(
     form: impl Fn(&mut ReleaseManifest),
 ) -> Result<Finished, CeremonyError> {
     let pending = [(line, versions.to_vec())];
-    propose_releases(trust, &pending, &[key.public()], &|_| None, now, form)?.alone(&[key], now)
+    propose_releases(trust, &pending, &[key.public()], &|_, _| Ok(None), &[], now, form)?.alone(&[key], now)
 }

@@ -11,6 +11,7 @@ use super::spawn::Server;
 const ROLE: &str = "channels/trust/releases-1.8.json";
 const INDEX: &str = "channels/trust/index-1.8.json";
 const SIGN: [&str; 4] = ["release", "sign", "--key", "keys/release.pem"];
+const DROP: [&str; 6] = ["release", "sign", "--key", "keys/release.pem", "--drop", "1.8.1"];
 const RETIRE: [&str; 7] = ["line", "retire", "1.8", "--reason", "old", "--key", "keys/release.pem"];
 const RENEW: [&str; 6] = ["root", "change", "--renew", "release:1.8", "--key", "keys/release.pem"];
 
@@ -63,14 +64,18 @@ fn a_manifest_that_is_lost_is_taken_from_the_last_publication() {
 }
 
 #[test]
-fn a_release_that_is_lost_altogether_is_dropped_as_the_hint_says_before_the_line_gets_its_index() {
+fn a_release_that_is_lost_altogether_is_dropped_only_as_the_hint_says_before_the_line_gets_its_index() {
     for command in [&RETIRE[..], &RENEW] {
         let desk = desk(false);
         lose(&desk, "1.8.1");
         let refused = desk.run(command);
         assert!(refused.contains("`payloads/1.8.1/release.json` is missing"), "{refused}");
         assert!(refused.contains("run `tidegate release sign --key FILE` first"), "{refused}");
-        let signed = desk.json(&SIGN);
+        // Nobody can tell whether it was a barrier, so somebody must say so.
+        let refused = desk.run(&SIGN);
+        assert!(refused.contains("exit 1") && refused.contains("give `--drop VERSION`"), "{refused}");
+        assert!(!listed(&desk, "1.8.1").is_empty());
+        let signed = desk.json(&DROP);
         assert_eq!(signed["dropped"], serde_json::json!([{"version": "1.8.1", "line": "1.8"}]), "{signed}");
         assert_eq!(signed["indexed"], serde_json::json!(["1.8"]), "{signed}");
         assert!(listed(&desk, "1.8.1").is_empty());
@@ -82,7 +87,7 @@ fn a_release_that_is_lost_altogether_is_dropped_as_the_hint_says_before_the_line
     let desk = desk(false);
     lose(&desk, "1.8.1");
     lose(&desk, "1.8.2");
-    let signed = desk.run(&SIGN);
+    let signed = desk.run(&[&DROP[..], &["--drop", "1.8.2"]].concat());
     assert!(signed.contains("line `1.8` no longer lists `1.8.2`: its manifest is lost"), "{signed}");
     assert!(role(&desk).targets.is_empty());
     desk.done(&["verify"]);
@@ -146,4 +151,37 @@ fn a_manifest_that_is_lost_does_not_block_a_change_of_the_keys_of_a_line_with_an
     assert_eq!(of(&after, "release.1.8.1.json"), of(&before.0, "release.1.8.1.json"));
     assert_ne!(of(&after, "release.1.8.2.json"), of(&before.0, "release.1.8.2.json"));
     assert_eq!(desk.read(INDEX), before.1);
+}
+
+#[test]
+fn a_release_whose_manifest_may_exist_is_not_dropped_though_somebody_says_so() {
+    let check = |is_served: bool, damage: &dyn Fn(&Desk), expected: &str| {
+        let desk = desk(is_served);
+        lose(&desk, "1.8.1");
+        damage(&desk);
+        let refused = desk.run(&DROP);
+        assert!(refused.contains("exit 1") && refused.contains(expected), "{refused}");
+        assert!(refused.contains("make it readable, then try again"), "{refused}");
+        assert!(!listed(&desk, "1.8.1").is_empty() && !desk.path(INDEX).exists());
+    };
+    let unmount = |desk: &Desk| fs::rename(desk.path("payloads"), desk.path("elsewhere")).unwrap();
+    check(false, &unmount, "the payload folder `payloads` is missing");
+    let unreadable = |desk: &Desk| fs::create_dir_all(desk.path("payloads/1.8.1/release.json")).unwrap();
+    check(false, &unreadable, "`payloads/1.8.1/release.json`: ");
+    let damaged = |desk: &Desk| desk.write(".tidegate/publication", "?");
+    check(true, &damaged, "cannot be used");
+    // One that is not lost is not dropped either.
+    let desk = desk(false);
+    let refused = desk.run(&DROP);
+    assert!(refused.contains("cannot drop `1.8.1`"), "{refused}");
+}
+
+#[test]
+fn a_damaged_manifest_does_not_hide_the_one_in_the_last_publication() {
+    let desk = desk(true);
+    fs::remove_file(desk.path("channels/1.8/1.8.1.yaml")).unwrap();
+    desk.write("payloads/1.8.1/release.json", "{}");
+    desk.done(&SIGN);
+    assert_eq!(listed(&desk, "1.8.1"), ["payload.1.8.1.payload.json", "release.1.8.1.json"]);
+    assert!(desk.read(INDEX).contains("\"1.8.1\""));
 }

@@ -24,7 +24,10 @@ pub const SEE_ROLES: &str = "see the roles and their keys: `tidegate root show`"
 pub const TOO_LARGE: &str = "pack the payload files of a release into fewer archives, or begin a new line for the next releases: the role of a line lists every payload file of all its releases";
 
 /// The hint for a manifest that a role lists, and that is neither in its folder nor in the last publication.
-pub const LOST_MANIFEST: &str = "run `tidegate release sign --key FILE` first: it signs the release again or, if the catalog no longer has it and the line has no index yet, drops it; otherwise put the file back, for example from a mirror or another server, which has it as `/v1/releases/VERSION`";
+pub const LOST_MANIFEST: &str = "run `tidegate release sign --key FILE` first: it signs the release again or says how to drop it, if the catalog no longer has it and the line has no index yet; otherwise put the file back, for example from a mirror or another server, which has it as `/v1/releases/VERSION`";
+
+/// The hint for a manifest that may exist, but cannot be read here.
+pub const UNREAD: &str = "make it readable, then try again: mount the payload folder or name it with `--payloads DIR`, or restore the state (`tidegate recover`)";
 
 /// Returns the hint for a ceremony that cannot be finished.
 pub fn finish_hint(error: &Refused, ceremony: &Ceremony) -> &'static str {

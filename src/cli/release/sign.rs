@@ -7,8 +7,6 @@ mod shown;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bytes::Bytes;
-
 use self::before::Before;
 use self::forward::Forward;
 use self::shown::Body;
@@ -23,7 +21,7 @@ use crate::domain::version::Version;
 use crate::domain::{Time, chain};
 use crate::formats::manifest::ReleaseManifest;
 use crate::operations::sign::{self, Pending, Sign};
-use crate::signing::ceremony::{CeremonyError, DocumentId, Refused, Shortfall, propose_releases};
+use crate::signing::ceremony::{CeremonyError, DocumentId, Refused, Shortfall, Stored, propose_releases};
 use crate::signing::trust::Trust;
 use crate::signing::{PublicKey, Signer};
 use crate::words::operations as words;
@@ -54,6 +52,9 @@ pub struct Args {
     /// Write a ceremony to this new file, to pass on to the others who must sign
     #[arg(long, value_name = "FILE")]
     ceremony: Option<PathBuf>,
+    /// Drop a lost release from a line that has no index yet; if it was a barrier, clusters may jump it
+    #[arg(long, value_name = "VERSION")]
+    drop: Vec<Version>,
     #[command(flatten)]
     signing: keyfile::SigningArgs,
     /// Let the named releases enter a stage from this time on, before the end of their soak
@@ -66,9 +67,6 @@ pub struct Args {
 
 /// What to sign, by line.
 type Lines<'v> = Vec<(&'v Line, Vec<Version>)>;
-
-/// Looks up the stored manifest of a release.
-type Stored<'a> = &'a dyn Fn(&Version) -> Option<Bytes>;
 
 pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> anyhow::Result<ExitCode> {
     let keys = args.signing.signers(args.key.iter().chain(&args.targets_key))?;
@@ -101,9 +99,17 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if pending.is_empty() {
         return body.show(terminal);
     }
-    let proposed = propose_releases(trust, &pending, &public, &stored, now, |manifest| args.form(manifest));
+    let proposed =
+        propose_releases(trust, &pending, &public, &stored, &args.drop, now, |manifest| args.form(manifest));
     let mut proposed = proposed.hint_with(proposal_hint)?;
     proposed.check(now).hint_with(hint)?;
+    let is_kept = |version: &&Version| !proposed.dropped().any(|(_, dropped)| dropped == **version);
+    if let Some(version) = args.drop.iter().find(is_kept).filter(|_| body.refused.is_empty()) {
+        return Err(refuse(
+            format!("cannot drop `{version}`: it is not a lost release of a line that gets its first index"),
+            "leave out `--drop`",
+        ));
+    }
     let files = || args.key.iter().chain(&args.targets_key);
     pins::check(files(), &proposed)?;
     // If a release was refused, the key that was given for it may have nothing to sign.
@@ -138,8 +144,9 @@ fn hint(refused: &Refused) -> &'static str {
 fn proposal_hint(error: &CeremonyError) -> &'static str {
     match error {
         CeremonyError::Manifest { .. } => {
-            "sign all pending releases in one run, without naming any; if that release is refused too, mend what is said about it, or put the file back, for example from a mirror or another server, which has it as `/v1/releases/VERSION`"
+            "sign all pending releases in one run, without naming any; if that release is refused too, mend what is said about it, or put the file back, for example from a mirror or another server, which has it as `/v1/releases/VERSION`; if it is lost for good, and neither the catalog nor an index has the release, give `--drop VERSION`: if it was a barrier, clusters may then jump it"
         }
+        CeremonyError::Unread { .. } => ceremony::UNREAD,
         _ => "restore `trust/` as it was",
     }
 }
@@ -185,7 +192,7 @@ impl Args {
     ) -> Option<(String, &'static str)> {
         let pending = [(line, versions.to_vec())];
         let form = |manifest: &mut _| self.form(manifest);
-        let proposed = match propose_releases(trust, &pending, release, stored, now, form) {
+        let proposed = match propose_releases(trust, &pending, release, stored, &self.drop, now, form) {
             Ok(proposed) => proposed,
             Err(error) => return Some((chain(&error), proposal_hint(&error))),
         };

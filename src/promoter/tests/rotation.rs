@@ -25,9 +25,9 @@ fn change(place: &Place, add: Option<&PrivateKey>, drop: Option<&PrivateKey>) {
         drop: drop.map(|key| (RoleName::Online, key.id().to_string())).into_iter().collect(),
         ..KeyChange::default()
     };
-    let mut ceremony = change_keys(&trust, &change, &|_| None, now).unwrap();
+    let mut ceremony = change_keys(&trust, &change, &|_, _| Ok(None), now).unwrap();
     ceremony.sign(&[&place.keys.root, &place.keys.targets]).unwrap();
-    for (name, raw) in ceremony.finish(&files, &|_| None, now).unwrap().trust {
+    for (name, raw) in ceremony.finish(&files, &|_, _| Ok(None), now).unwrap().trust {
         fs::write(place.path("channels/trust").join(name), raw).unwrap();
     }
 }

@@ -19,10 +19,10 @@ fn resigned(world: &World, change: impl FnOnce(&mut Targets)) -> crate::signing:
 /// Signs the role of line 1.8 again, and no release.
 fn sign_index(world: &World, now: Time) -> crate::signing::ceremony::Files {
     let line = world.lines.iter().find(|line| line.name.as_str() == "1.8").unwrap();
-    let stored = |version: &Version| world.manifests.get(version).cloned();
+    let stored = |version: &Version, _: &_| Ok(world.manifests.get(version).cloned());
     let keys = [world.keys.release.public()];
     let mut ceremony =
-        propose_releases(&world.trust, &[(line, vec![])], &keys, &stored, now, |_| {}).unwrap();
+        propose_releases(&world.trust, &[(line, vec![])], &keys, &stored, &[], now, |_| {}).unwrap();
     assert_eq!(ceremony.manifests().count(), 0);
     ceremony.sign(&[&world.keys.release]).unwrap();
     ceremony.complete(now).unwrap().trust

@@ -2,15 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
-
-use super::line_work::{LineWork, listed_manifest};
+use super::line_work::{LineWork, Stored, listed_manifest, read_stored};
 use super::releases::line_prefix;
 use super::roles::{RoleName, role_keys};
 use super::{Ceremony, CeremonyError};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
-use crate::domain::version::Version;
 use crate::formats::tuf::{
     Authority, KeyId, RELEASES_LIFETIME, Root, Signers, TARGETS_LIFETIME, Targets, names,
 };
@@ -35,7 +32,7 @@ pub struct KeyChange {
 pub fn change_keys(
     trust: &Trust,
     change: &KeyChange,
-    manifest: &dyn Fn(&Version) -> Option<Bytes>,
+    manifest: Stored<'_>,
     now: Time,
 ) -> Result<Ceremony, CeremonyError> {
     let (root, targets) = (trust.root().signed(), trust.targets().signed());
@@ -162,7 +159,7 @@ fn line_work(
     trust: &Trust,
     line: &LineName,
     authority: Authority<'_>,
-    manifest: &dyn Fn(&Version) -> Option<Bytes>,
+    manifest: Stored<'_>,
     renewed: bool,
     now: Time,
 ) -> Result<Option<LineWork>, CeremonyError> {
@@ -170,7 +167,7 @@ fn line_work(
     let index = trust.index(line).and_then(Result::ok);
     let mut manifests = BTreeMap::new();
     for (version, target) in role.signed().listed_releases() {
-        let raw = manifest(&version);
+        let raw = read_stored(line, &version, target, manifest)?;
         // A lost manifest must not block a change of keys. The release stays listed as it is, since the index
         // says what its manifest said.
         if raw.is_none() && index.is_some_and(|index| index.releases.contains_key(&version)) {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::check::Refused;
 use super::documents::DocumentId;
-use super::line_work::listed_manifest;
+use super::line_work::{Stored, listed_manifest};
 use super::{Ceremony, Files};
 use crate::domain::Time;
 use crate::domain::channel::LineName;
@@ -57,12 +57,7 @@ impl Ceremony {
     /// # Errors
     /// When signatures are missing, something else has been signed since the ceremony began, or clients
     /// would refuse the result.
-    pub fn finish(
-        &self,
-        present: &Files,
-        manifest: &dyn Fn(&Version) -> Option<Bytes>,
-        now: Time,
-    ) -> Result<Finished, Refused> {
+    pub fn finish(&self, present: &Files, manifest: Stored<'_>, now: Time) -> Result<Finished, Refused> {
         let finished = self.complete(now)?;
         self.check_fresh(present, &finished.trust)?;
         let mut after = present.clone();
@@ -113,7 +108,7 @@ impl Ceremony {
         &self,
         line: &LineName,
         finished: &Finished,
-        manifest: &dyn Fn(&Version) -> Option<Bytes>,
+        manifest: Stored<'_>,
     ) -> Result<(), Refused> {
         let (Some(work), Some(authority)) = (self.lines.get(line), self.line_authority(line)) else {
             return Err(Refused::NoRole { role: names::releases_role(line) });
@@ -130,12 +125,13 @@ impl Ceremony {
             if was_listed && keeps_keys {
                 continue;
             }
-            let raw = finished.manifests.get(&version).cloned().or_else(|| manifest(&version));
+            let signed = finished.manifests.get(&version).cloned();
+            let raw = signed.map_or_else(|| manifest(&version, listed), |raw| Ok(Some(raw)));
             let is_known = was_listed && index.is_some_and(|index| index.releases.contains_key(&version));
-            if raw.is_none() && is_known {
+            if raw == Ok(None) && is_known {
                 continue;
             }
-            let Some(signed) = listed_manifest(raw, listed) else {
+            let Some(signed) = listed_manifest(raw.ok().flatten(), listed) else {
                 return Err(Refused::Manifest { version });
             };
             let path = DocumentId::Manifest(version).to_string();

@@ -13,6 +13,10 @@ use crate::formats::tuf::{Target, Targets, names};
 use crate::signing::Signed;
 use crate::signing::trust::Trust;
 
+/// Looks up the stored manifest of a release, as its role lists it. An error says what cannot be read: then the
+/// manifest may exist, and must not be taken for lost.
+pub type Stored<'a> = &'a dyn Fn(&Version, &Target) -> Result<Option<Bytes>, String>;
+
 /// The documents that one line's keys sign.
 #[derive(Debug)]
 pub(super) struct LineWork {
@@ -38,16 +42,15 @@ impl LineWork {
     /// The work for a line's next role, and `manifests` to sign. Makes the index that the role lists: from
     /// these manifests, from the index before, and from the manifests that `stored` returns.
     ///
-    /// A role that never had an index may list releases whose manifests are lost. Those that the catalog does
-    /// not have either, according to `is_gone`, are dropped: nothing can offer them, and no cluster has seen an
-    /// index with them.
+    /// A role that never had an index may list releases whose manifests are lost. Those that `may_drop` names
+    /// are dropped. Each may have been a barrier, so somebody must have said so.
     pub fn new(
         trust: &Trust,
         (line, prefix): (&LineName, Prefix),
         mut role: Targets,
         manifests: BTreeMap<Version, Signed<ReleaseManifest>>,
-        stored: &dyn Fn(&Version) -> Option<Bytes>,
-        is_gone: &dyn Fn(&Version) -> bool,
+        stored: Stored<'_>,
+        may_drop: &dyn Fn(&Version) -> bool,
     ) -> Result<Self, CeremonyError> {
         let name = names::index_target(&prefix);
         let had_index = role.targets.remove(&name).is_some();
@@ -58,11 +61,13 @@ impl LineWork {
                 IndexEntry::of(manifest.signed())
             } else if let Some(known) = before.and_then(|before| before.releases.get(&version)) {
                 known.clone()
-            } else if let Some(manifest) = listed_manifest(stored(&version), listed) {
+            } else if let Some(manifest) =
+                listed_manifest(read_stored(line, &version, listed, stored)?, listed)
+            {
                 let entry = IndexEntry::of(manifest.signed());
                 evidence.insert(version.clone(), manifest);
                 entry
-            } else if !had_index && is_gone(&version) {
+            } else if !had_index && may_drop(&version) {
                 dropped.push(names::release_target(&version));
                 continue;
             } else {
@@ -92,6 +97,20 @@ impl LineWork {
 fn payloads(manifest: &Signed<ReleaseManifest>) -> impl Iterator<Item = String> {
     let ReleaseManifest { version, payloads, .. } = manifest.signed();
     payloads.iter().map(move |payload| names::payload_target(version, &payload.file))
+}
+
+/// Looks up a stored manifest. `None` if it is lost.
+///
+/// # Errors
+/// When something cannot be read that may be the manifest.
+pub(super) fn read_stored(
+    line: &LineName,
+    version: &Version,
+    listed: &Target,
+    stored: Stored<'_>,
+) -> Result<Option<Bytes>, CeremonyError> {
+    let unread = |why| CeremonyError::Unread { line: line.clone(), version: version.clone(), why };
+    stored(version, listed).map_err(unread)
 }
 
 /// Parses a stored manifest. `None` if it is missing, invalid or not the listed one.

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use bytes::Bytes;
-
-use super::line_work::LineWork;
+use super::line_work::{LineWork, Stored};
 use super::roles::{RoleName, role_keys};
 use super::{Ceremony, CeremonyError, Retirement};
 use crate::domain::Time;
@@ -50,8 +48,8 @@ impl Ceremony {
 /// Begins a ceremony that signs releases, and the next versions of their lines' roles. It also delegates to
 /// lines that have no role yet, which needs signatures by the targets keys. `release` are the available
 /// release keys. `stored` returns the stored manifest of a release, for an index that lacks it. A line that
-/// gets its first index drops the releases that neither `stored` nor the catalog has. `form` can change each
-/// manifest before it is signed.
+/// gets its first index drops the releases in `drop` that neither `stored` nor the catalog has. `form` can change
+/// each manifest before it is signed.
 ///
 /// # Errors
 /// When the role of a line cannot be used, or a document cannot be signed.
@@ -59,7 +57,8 @@ pub fn propose_releases(
     trust: &Trust,
     pending: &[(&Line, Vec<Version>)],
     release: &[PublicKey],
-    stored: &dyn Fn(&Version) -> Option<Bytes>,
+    stored: Stored<'_>,
+    drop: &[Version],
     now: Time,
     form: impl Fn(&mut ReleaseManifest),
 ) -> Result<Ceremony, CeremonyError> {
@@ -87,8 +86,8 @@ pub fn propose_releases(
             manifests.insert(release.version.clone(), document);
         }
         let prefix = line_prefix(&targets, &line.name)?;
-        let is_gone = |version: &Version| !line.releases.contains_key(version);
-        let work = LineWork::new(trust, (&line.name, prefix), role, manifests, stored, &is_gone)?;
+        let may_drop = |version: &Version| drop.contains(version) && !line.releases.contains_key(version);
+        let work = LineWork::new(trust, (&line.name, prefix), role, manifests, stored, &may_drop)?;
         ceremony.lines.insert(line.name.clone(), work);
     }
     if targets != *trust.targets().signed() {
@@ -147,7 +146,7 @@ fn line_signers(trust: &Trust, release: &[PublicKey]) -> Signers {
 pub fn retire_line(
     trust: &Trust,
     retirement: Retirement,
-    stored: &dyn Fn(&Version) -> Option<Bytes>,
+    stored: Stored<'_>,
     now: Time,
 ) -> Result<Option<Ceremony>, CeremonyError> {
     let line = &retirement.line;

@@ -23,7 +23,7 @@ fn renewal() -> (Files, Ceremony) {
     let (files, trust) = trust();
     let renew = vec![RoleName::Root, RoleName::Targets, RoleName::Release(None)];
     let change = KeyChange { renew, ..KeyChange::default() };
-    (files, change_keys(&trust, &change, &|_| None, t(NOW)).unwrap())
+    (files, change_keys(&trust, &change, &|_, _| Ok(None), t(NOW)).unwrap())
 }
 
 fn sign_all(ceremony: &mut Ceremony) {
@@ -37,7 +37,7 @@ fn refused(change: impl FnOnce(&mut Ceremony)) -> String {
     change(&mut ceremony);
     let before = ceremony.check(t(NOW)).map_err(|refused| refused.to_string());
     sign_all(&mut ceremony);
-    let after = ceremony.finish(&files, &|_| None, t(NOW)).map_err(|refused| refused.to_string());
+    let after = ceremony.finish(&files, &|_, _| Ok(None), t(NOW)).map_err(|refused| refused.to_string());
     let after = after.expect_err("nothing was refused");
     if let Err(before) = before {
         assert_eq!(before, after);
@@ -114,7 +114,7 @@ fn what_all_have_signed_survives_its_file_and_is_taken() {
     let again = Ceremony::read(&ceremony.file().unwrap()).unwrap();
     assert!(again.is_complete());
     assert_eq!(again.file().unwrap(), ceremony.file().unwrap());
-    let finished = again.finish(&files, &|_| None, t(NOW)).unwrap();
+    let finished = again.finish(&files, &|_, _| Ok(None), t(NOW)).unwrap();
     let names: Vec<&str> = finished.trust.keys().map(String::as_str).collect();
     assert_eq!(names, ["2.root.json", "releases-1.8.json", "releases-1.9.json", "targets.json"]);
     let after = files.into_iter().chain(finished.trust).collect();
@@ -208,7 +208,8 @@ fn a_line_is_signed_when_its_manifests_are_complete() {
     eighteen = eighteen.with(crate::domain::testing::release("1.8.1", &["2018-01-02"]));
     let pending = [(&eighteen, vec![v("1.8.1")])];
     let public = [keys().release.public()];
-    let mut ceremony = propose_releases(&trust, &pending, &public, &|_| None, t(NOW), |_| {}).unwrap();
+    let mut ceremony =
+        propose_releases(&trust, &pending, &public, &|_, _| Ok(None), &[], t(NOW), |_| {}).unwrap();
     let ready = |ceremony: &Ceremony| -> Vec<bool> {
         ceremony.documents().iter().map(|document| document.ready).collect()
     };
@@ -270,7 +271,7 @@ fn a_line_keeps_every_release_of_its_last_index() {
     let eighteen = line("1.8", None).with(crate::domain::testing::release("1.8.1", &["2018-01-02"]));
     let signed = sign_releases(&trust, &eighteen, &[v("1.8.1")], &keys().release, t(NOW), |_| {}).unwrap();
     files.extend(signed.trust);
-    let stored = |version: &Version| signed.manifests.get(version).cloned();
+    let stored = |version: &Version, _: &_| Ok(signed.manifests.get(version).cloned());
     let trust = Trust::read(&files).unwrap().unwrap();
     let renew = vec![RoleName::Release(Some(eighteen.name))];
     let change = KeyChange { renew, ..KeyChange::default() };
