@@ -332,7 +332,10 @@ impl FolderWatch {
     /// Reads the parts that have changed, except for unfinished files, which stay as they were. Returns `false` if a
     /// file changed after it was listed.
     fn load(&mut self, files: &mut Files, now: Time) -> Result<bool, ReadError> {
-        self.begin();
+        // Beginning anew forgets which parts are watched, so it is only done where all of them are listed.
+        if self.changed.is_none() {
+            self.begin();
+        }
         // If this fails, everything is read again.
         let parts = self.changed.take();
         let mut listing = Listing::default();

@@ -1,4 +1,6 @@
 #[cfg(target_os = "linux")]
+mod missed;
+#[cfg(target_os = "linux")]
 mod names;
 
 use std::io::Write as _;

@@ -1,0 +1,47 @@
+//! Changes that nothing tells of, and what is watched after them.
+
+use super::*;
+use crate::store::directory::tests::later;
+
+#[test]
+fn all_folders_are_still_watched_after_a_thorough_look_found_a_change_that_nothing_told_of() {
+    let mut watched = Watched::new();
+    watched.in_place("channels/1.8/line.yaml", TITLED);
+    assert!(matches!(watched.look(), News::Settling(_)));
+    watched.pass(250);
+    watched.in_place("channels/1.7/line.yaml", "format: 1\nline: \"1.7\"\ntitle: Seven\n");
+    // The event is lost.
+    watched.watch.notices.drain();
+    // One file is still, and the other is not.
+    assert!(matches!(watched.check(), News::Unsettled(_)));
+    watched.watch.read(later()).unwrap();
+    watched.in_place("channels/trust/1.root.json", "{}");
+    watched.look();
+    assert!(watched.changed().contains(&"trust/".to_owned()));
+    watched.pass(250);
+    watched.is_read_at_once();
+}
+
+#[test]
+fn folders_that_get_another_name_between_a_look_and_a_read_are_compared_and_watched() {
+    let mut watched = Watched::new();
+    for name in ["payloads", "new"] {
+        watched.create(&format!("{name}.d/1.8.1"));
+    }
+    fs::remove_dir_all(watched.path("payloads")).unwrap();
+    symlink("payloads.d", watched.path("payloads")).unwrap();
+    watched.look();
+    watched.pass(3000);
+    watched.is_read_at_once();
+    watched.in_place("new.d/1.8.1/release.json", "{}");
+    watched.whole("channels/1.8/line.yaml", TITLED);
+    assert_eq!(watched.look(), News::Ready);
+    symlink("new.d", watched.path("new")).unwrap();
+    fs::rename(watched.path("new"), watched.path("payloads")).unwrap();
+    watched.is_read_partly(&["1.8/line.yaml"]);
+    watched.in_place("channels/1.7/line.yaml", "format: 1\nline: \"1.7\"\ntitle: Seven\n");
+    watched.look();
+    assert!(watched.changed().contains(&"1.7/".to_owned()));
+    watched.pass(3000);
+    watched.is_read_at_once();
+}
