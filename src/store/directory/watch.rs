@@ -192,12 +192,13 @@ impl FolderWatch {
             self.survey(Some(&parts), read, None)?
         };
         if thorough && self.notices.is_on() {
-            // What was told meanwhile was not missed.
+            // What was told meanwhile was not missed. Nobody tells of each write to a payload.
             let late = self.notices.drain();
-            let is_told = |part| told.parts.contains_key(part) || late.parts.contains_key(part);
-            if !late.is_incomplete
-                && differing.keys().any(|part| !self.unheard.contains(part) && !is_told(part))
-            {
+            let is_told = |part: &Part| told.parts.contains_key(part) || late.parts.contains_key(part);
+            let is_missed = |(part, difference): (&Part, &Difference)| {
+                difference.is_catalog && !self.unheard.contains(part) && !is_told(part)
+            };
+            if !late.is_incomplete && differing.iter().any(is_missed) {
                 self.notices.miss();
                 self.folders = None;
             }

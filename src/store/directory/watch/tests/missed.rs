@@ -45,3 +45,18 @@ fn folders_that_get_another_name_between_a_look_and_a_read_are_compared_and_watc
     watched.pass(3000);
     watched.is_read_at_once();
 }
+
+#[test]
+fn a_slow_upload_is_no_change_that_the_kernel_failed_to_tell_of() {
+    let mut watched = Watched::new();
+    let mut upload = fs::File::create(watched.path("payloads/1.8.1/payload.json")).unwrap();
+    for _ in 0..5 {
+        watched.look();
+        upload.write_all(b"x").unwrap();
+        assert!(matches!(watched.check(), News::Arriving(_)));
+    }
+    watched.look();
+    assert!(watched.watch.notices.is_on());
+    watched.whole("channels/1.8/line.yaml", TITLED);
+    watched.is_read_at_once();
+}
