@@ -59,6 +59,8 @@ struct Cache {
     /// The last reading. While somebody still holds it, an unchanged catalog shares it, because a catalog
     /// is large.
     last: Option<(Revision, Weak<Reading>)>,
+    /// Whether the last commit wrote all that it should, if nobody who watches has read it.
+    is_committed: bool,
 }
 
 impl Directory {
@@ -153,11 +155,15 @@ impl CatalogStore for Directory {
 
     fn commit(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Revision, CommitError> {
         let whatever = Change::only_stop(changes);
-        self.planned(base, now, whatever, |from, tree| self.write_all(from, tree, changes))
+        let done = self.planned(base, now, whatever, |from, tree| self.write_all(from, tree, changes));
+        self.cache().is_committed = done.is_ok();
+        done
     }
 
     fn commit_each(&self, base: &Revision, changes: &[Change], now: Time) -> Result<Each, CommitError> {
-        self.planned(base, now, false, |from, tree| self.write_each(from, tree, changes))
+        let done = self.planned(base, now, false, |from, tree| self.write_each(from, tree, changes));
+        self.cache().is_committed = done.as_ref().is_ok_and(|each| each.stopped.is_none());
+        done
     }
 
     fn try_each(

@@ -70,8 +70,8 @@ enum How {
     Told,
     /// Without relying on what is told.
     Thorough,
-    /// After a commit, which writes files whole, or after one that lost a race. Then what nobody tells of counts as
-    /// whole, too, so that the commit is read at once.
+    /// After a commit, which writes files whole. Then what nobody tells of counts as whole, too, so that the commit is
+    /// read at once.
     Committed,
 }
 
@@ -430,9 +430,10 @@ impl Watch for FolderWatch {
         }
         let directory = Arc::clone(&self.directory);
         let mut cache = directory.cache();
+        let how = if std::mem::take(&mut cache.is_committed) { How::Committed } else { How::Told };
         let mut is_whole = match self.looked.take() {
             Some(is_whole) => is_whole,
-            None => self.hear(How::Committed, &cache.files)?,
+            None => self.hear(how, &cache.files)?,
         };
         let must_read = self.unsettled.is_some();
         let mut is_read = false;

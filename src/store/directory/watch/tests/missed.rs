@@ -1,7 +1,8 @@
 //! Changes that nothing tells of, and what is watched after them.
 
 use super::*;
-use crate::store::directory::tests::later;
+use crate::store::directory::tests::{RELEASE, hold, later};
+use crate::store::port::CommitError;
 
 #[test]
 fn all_folders_are_still_watched_after_a_thorough_look_found_a_change_that_nothing_told_of() {
@@ -59,4 +60,21 @@ fn a_slow_upload_is_no_change_that_the_kernel_failed_to_tell_of() {
     assert!(watched.watch.notices.is_on());
     watched.whole("channels/1.8/line.yaml", TITLED);
     watched.is_read_at_once();
+}
+
+#[test]
+fn what_nothing_tells_of_counts_as_whole_only_after_a_commit_that_succeeded() {
+    let mut watched = Watched::with_watches(0);
+    watched.in_place("channels/1.8/1.8.1.yaml", &RELEASE.replace("VERSION", "1.8.1"));
+    watched.is_read_later();
+    let base = watched.watch.last.unwrap();
+    let directory = Arc::clone(&watched.watch.directory);
+    directory.commit(&base, &[hold("1.8.1")], later()).unwrap();
+    assert_eq!(watched.watch.read(later()).unwrap().unsettled, None);
+    watched.in_place("channels/1.7/line.yaml", "format: 1\nli");
+    let lost = directory.commit(&base, &[hold("1.8.1")], later()).unwrap_err();
+    assert!(matches!(lost, CommitError::Conflict { .. }), "{lost}");
+    assert!(watched.watch.read(later()).unwrap().unsettled.is_some());
+    watched.in_place("channels/1.7/line.yaml", "format: 1\nline: \"1.7\"\n");
+    watched.is_read_later();
 }
