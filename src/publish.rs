@@ -6,12 +6,12 @@ pub mod continuity;
 mod decided;
 pub mod document;
 pub mod evidence;
-mod joined;
+pub mod joined;
 mod last_good;
 pub mod manifests;
 pub mod pack;
 pub mod part;
-pub mod pieces;
+mod pieces;
 pub mod publication;
 pub mod restore;
 mod retired;
@@ -41,7 +41,7 @@ use crate::domain::upgrade::{Paths, Views, entry};
 use crate::domain::version::Version;
 use crate::formats::api::ExplainBody;
 use crate::formats::manifest::ChannelManifest;
-use crate::formats::tuf::{CHANNEL_MANIFEST_LIFETIME, TargetError};
+use crate::formats::tuf::{CHANNEL_MANIFEST_LIFETIME, Meta, TargetError, names};
 use crate::signing::trust::Trust;
 use crate::signing::verify::Violation;
 use crate::signing::{SignError, Signer};
@@ -169,7 +169,9 @@ fn parts(
     );
     for name in lines {
         // What a lost line has published stays listed, so that nothing takes its place.
-        if let Some(part) = last.and_then(|last| last.parts.line(name)).filter(|part| part.is_lost()) {
+        let lost =
+            last.and_then(|last| Some((last, last.parts.line(name)?))).filter(|(_, part)| part.is_lost());
+        if let Some((_, part)) = lost.filter(|(last, part)| !begins(inputs, catalog, last, part)) {
             parts.push(Arc::clone(part));
             continue;
         }
@@ -204,6 +206,17 @@ fn parts(
         parts.push(Arc::new(part));
     }
     Ok((Parts::of(parts), sources))
+}
+
+/// Whether the next documents of a lost line can be made: somebody has said that it begins anew, and its role is
+/// not older than the one that clients have seen.
+fn begins(inputs: &Inputs<'_>, catalog: &Catalog, last: &Publication, part: &Part) -> bool {
+    let listed = last.roles.snapshot.signed().role(&names::releases_role(&part.line));
+    let role = inputs.trust.line(&part.line);
+    let role = role.map(|role| Meta::of(role.signed().version, role.raw()));
+    let follows =
+        listed.is_none_or(|listed| role.is_some_and(|role| listed.version < role.version || *listed == role));
+    follows && last.begins_anew(part) && catalog.line(&part.line).is_some()
 }
 
 /// The documents of every release of these lines, by line.

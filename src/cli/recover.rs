@@ -111,6 +111,24 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     let mut lines = Vec::new();
     let replaced = replaced(&seen, workspace)?;
     let recovered = match &mut own {
+        // The documents of the lost lines are known by their digests, whichever keys have signed them.
+        Ok(Some(own)) if own.lost_lines().next().is_some() && seen.highest() <= own.version => {
+            lines = own.restore_lost(&seen);
+            if !lines.is_empty() {
+                stored::store(&*state, own)?;
+            }
+            if let Some((line, why)) = own.lost_lines().next() {
+                return Err(refuse(
+                    format!(
+                        "what is published at `{from}` of line `{line}`, if anything, is not what was last published here, and that is lost: {why}"
+                    ),
+                    format!(
+                        "name a newer copy, bring the file back from a backup, or, if there is neither: `tidegate recover --anew {line} --reason TEXT`"
+                    ),
+                ));
+            }
+            false
+        }
         Ok(Some(own)) => {
             let root = own.root().signed().version;
             if replaced || seen.root().signed().version < root {
@@ -129,23 +147,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
                         "stop the other server, then recover from the one that clients see",
                     ));
                 }
-                Ok(()) => {
-                    lines = own.restore_lost(&seen);
-                    if let Some((line, why)) = own.lost_lines().next() {
-                        return Err(refuse(
-                            format!(
-                                "what is published at `{from}` has nothing of line `{line}`, which is lost here: {why}"
-                            ),
-                            format!(
-                                "name another copy, or, if there is none: `tidegate recover --anew {line} --reason TEXT`"
-                            ),
-                        ));
-                    }
-                    if !lines.is_empty() {
-                        stored::store(&*state, own)?;
-                    }
-                    false
-                }
+                Ok(()) => false,
             }
         }
         // A damaged publication counts as none.

@@ -60,7 +60,15 @@ impl Mirror {
         let head = self.state.head();
         if head != self.head {
             (self.head, self.searched) = (head, false);
+            let is_served = self.shared.publication.load().is_some();
             self.unread = match stored::publication(&*self.state) {
+                // What is served is whole, also if it is older.
+                Ok(Some(publication)) if is_served && publication.lost_lines().next().is_some() => {
+                    publication
+                        .lost_lines()
+                        .next()
+                        .map(|(line, why)| Degraded::MirrorLost { line: line.clone(), why: why.to_owned() })
+                }
                 Ok(Some(publication)) => {
                     tracing::info!(version = publication.version, made = %publication.made, "serving a new import");
                     self.shared.publication.store(Some(Arc::new(publication)));

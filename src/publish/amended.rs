@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::Decided;
 use super::document::Document;
+use super::joined::Pieces;
 use super::part::{Part, Parts};
-use super::pieces::{self, Pieces};
+use super::pieces;
 use super::publication::Publication;
 use super::updates::json;
 use crate::domain::explain::Explanation;

@@ -93,7 +93,9 @@ fn check(last: &Publication, before: &Trust, after: &Trust) -> Result<(), Violat
     // A line whose role cannot be used keeps its last role, a line that is lost keeps its listing, and `channels`
     // is signed again, so none of them counts as missing.
     let broken = after.broken().keys().filter(|line| !after.lines().contains_key(*line));
-    let kept = broken.chain(last.lost_lines().map(|(line, _)| line)).map(names::releases_role);
+    let unreadable = last.lost_lines().map(|(line, _)| line);
+    let unreadable = unreadable.filter(|line| after.line_authority(line).is_some());
+    let kept = broken.chain(unreadable).map(names::releases_role);
     let kept = kept.chain([names::CHANNELS.to_owned()]);
     let kept = kept.filter_map(|role| listed.get_key_value(&format!("{role}.json")));
     next.extend(kept.map(|(name, meta)| (name.clone(), *meta)));

@@ -191,8 +191,10 @@ fn refused(
     let mut refused: Refused =
         faulty.iter().map(|(line, why)| (line.clone(), LineRefusal::Faulty { why: why.clone() })).collect();
     let Some(last) = last else { return refused };
-    let unreadable = last.lost_lines();
-    refused.extend(unreadable.map(|(line, why)| (line.clone(), LineRefusal::Lost { why: why.to_owned() })));
+    let unreadable = last.parts.iter().filter(|part| !last.begins_anew(part));
+    refused.extend(unreadable.filter_map(|part| {
+        Some((part.line.clone(), LineRefusal::Lost { why: part.lost.as_ref()?.why.clone() }))
+    }));
     // As time goes by, a line that nobody changes only offers more.
     let is_as_published = |line: &LineName| {
         let line = catalog.shared_line(line).zip(published.shared_line(line));

@@ -14,12 +14,20 @@ use flate2::{Compression, Crc};
 use serde::Serialize;
 
 use super::document::{COMPRESS_ABOVE, Document, GZIP_LEVEL, Media};
+use crate::domain::channel::LineName;
 
 /// The header of a gzip stream, without a time or a file name, from an unknown system.
 const GZIP_HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 /// An empty deflate block that ends the stream (RFC 1951).
 const LAST_BLOCK: [u8; 2] = [3, 0];
+
+/// The pieces of `/v1/channels` and `/v1/promotions`, one for each line.
+#[derive(Debug, Clone, Default)]
+pub struct Pieces {
+    pub(super) channels: BTreeMap<LineName, Piece>,
+    pub(super) promotions: BTreeMap<LineName, Piece>,
+}
 
 /// Some items of a JSON list.
 #[derive(Debug, Clone)]
@@ -33,7 +41,7 @@ pub struct Piece {
 
 impl Piece {
     /// Makes a piece of these items.
-    pub fn of<T: Serialize>(items: impl IntoIterator<Item = T>) -> Self {
+    pub(super) fn of<T: Serialize>(items: impl IntoIterator<Item = T>) -> Self {
         let mut text = Vec::new();
         for item in items {
             if !text.is_empty() {
@@ -60,7 +68,7 @@ impl Piece {
 
 /// Joins pieces to a body. `empty` is the body without any: JSON that ends with their list. The pieces become
 /// parts of the body, so that they take no memory of their own. Returns `before` if it is the same body.
-pub fn joined<K: Ord>(
+pub(super) fn joined<K: Ord>(
     empty: &Bytes,
     pieces: &mut BTreeMap<K, Piece>,
     before: Option<&Arc<Document>>,

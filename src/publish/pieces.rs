@@ -1,12 +1,11 @@
 //! The bodies that describe every line, `/v1/channels` and `/v1/promotions`, with one piece for each line. The
 //! piece of a line whose part stays the same is neither rendered nor compressed again.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Decided;
 use super::document::Document;
-use super::joined::{Piece, joined};
+use super::joined::{Piece, Pieces, joined};
 use super::part::Parts;
 use super::publication::Publication;
 use super::updates::json;
@@ -14,13 +13,6 @@ use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::channel::LineName;
 use crate::domain::not_promoting::NotPromoting;
 use crate::formats::api::{ChannelSummary, ChannelsBody, DecisionBody, PromotionsBody};
-
-/// The pieces of both bodies.
-#[derive(Debug, Clone, Default)]
-pub struct Pieces {
-    channels: BTreeMap<LineName, Piece>,
-    promotions: BTreeMap<LineName, Piece>,
-}
 
 /// Makes `/v1/channels` and `/v1/promotions`. `catalog` has refused lines as they were last published. The pieces
 /// of a line whose part is the one of `last` are those of `last`, too.

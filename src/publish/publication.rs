@@ -7,9 +7,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::document::Document;
+use super::joined::Pieces;
 use super::part::{Part, Parts, ReleaseDocuments, Standing};
-use super::pieces::Pieces;
 use super::roles::Roles;
+use super::segment::Stored;
+use super::served::Served;
 use super::sources::Sources;
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName};
@@ -58,6 +60,8 @@ pub struct Publication {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Anew {
     pub line: LineName,
+    /// The segment that was lost.
+    pub(crate) segment: Sha256,
     pub at: Time,
     pub by: String,
     pub reason: String,
@@ -85,7 +89,7 @@ impl Publication {
 
     /// The line that a release belongs to.
     pub fn line_of_release(&self, version: &Version) -> Option<&LineName> {
-        Some(&self.parts.release(version)?.0.line)
+        self.parts.release(version).map(|(part, _)| &part.line).or_else(|| self.lost_release(version))
     }
 
     /// `GET /v1/channels/{channel}/update`. `None` for a channel that does not exist.
@@ -103,25 +107,46 @@ impl Publication {
         self.parts.iter().filter_map(|part| Some((&part.line, part.lost.as_ref()?.why.as_str())))
     }
 
-    /// Takes the documents of lost lines from another publication. Returns the lines that it has documents of.
+    /// Takes the documents of lost lines from another publication, if they are the very ones that are listed here.
+    /// Returns the lines that were restored. Older documents would not show what newer ones had, and clients would
+    /// find others than the listed ones.
     pub fn restore_lost(&mut self, from: &Self) -> Vec<LineName> {
-        let lost: Vec<LineName> = self.lost_lines().map(|(line, _)| line.clone()).collect();
-        let found = lost.iter().filter_map(|line| from.parts.line(line)).filter(|part| part.is_published());
+        let is_listed = |part: &&Arc<Part>| {
+            let role = self.roles.snapshot.signed().role(&names::releases_role(&part.line));
+            let channels = part.channels.iter().map(|channel| &channel.manifest);
+            role.copied() == part.role.as_ref().map(Served::meta)
+                && channels.into_iter().all(|manifest| {
+                    let name = names::channel_target(&manifest.signed().channel);
+                    self.roles.channels.signed().targets.get(&name) == Some(&manifest.document.target())
+                })
+                && part.names().collect::<BTreeSet<_>>() == self.lost_names(&part.line)
+        };
+        let found = self.lost_lines().filter_map(|(line, _)| from.parts.line(line)).filter(is_listed);
         let found: Vec<Arc<Part>> = found.cloned().collect();
         let restored = found.iter().map(|part| part.line.clone()).collect();
         self.parts = Parts::of(self.parts.iter().cloned().chain(found));
         restored
     }
 
-    /// Forgets a lost line, which begins anew. Returns whether it was lost.
-    pub fn begin_anew(&mut self, record: Anew) -> bool {
-        let is_lost = self.lost_line(&record.line).is_some();
-        if is_lost {
-            let others = self.parts.iter().filter(|part| part.line != record.line).cloned();
-            self.parts = Parts::of(others.collect::<Vec<_>>());
-            self.anew.push(record);
-        }
-        is_lost
+    fn lost_names(&self, line: &LineName) -> BTreeSet<&ChannelName> {
+        self.parts.line(line).into_iter().flat_map(|part| part.names()).collect()
+    }
+
+    /// Lets a lost line begin anew with the next publication. Returns whether it was lost.
+    pub fn begin_anew(&mut self, line: &LineName, (at, by, reason): (Time, String, String)) -> bool {
+        let lost = self.parts.line(line).filter(|part| part.is_lost()).and_then(|part| part.stored());
+        let record =
+            lost.map(|Stored { sha256, .. }| Anew { line: line.clone(), segment: sha256, at, by, reason });
+        self.anew.extend(record);
+        lost.is_some()
+    }
+
+    /// Whether somebody has said that a lost line begins anew.
+    pub(super) fn begins_anew(&self, part: &Part) -> bool {
+        let lost = part.stored().filter(|_| part.is_lost());
+        lost.is_some_and(|lost| {
+            self.anew.iter().any(|anew| anew.line == part.line && anew.segment == lost.sha256)
+        })
     }
 
     /// The line of a channel whose stored documents cannot be read.

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::joined::Pieces;
 use super::part::{ChannelDocuments, Part, Parts, ReleaseDocuments, Standing};
-use super::pieces::Pieces;
 use super::publication::Publication;
 use super::roles::Roles;
 use super::served::Served;

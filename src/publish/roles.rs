@@ -11,7 +11,7 @@ use super::{Inputs, PublishError};
 use crate::domain::Time;
 use crate::domain::chain;
 use crate::domain::channel::LineName;
-use crate::formats::tuf::{Root, Snapshot, Targets, Timestamp, names};
+use crate::formats::tuf::{Meta, Root, Snapshot, Targets, Timestamp, names};
 
 /// The roles of a publication, apart from those of lines.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -93,8 +93,10 @@ pub(super) fn roles(inputs: &Inputs<'_>, parts: &Parts) -> Result<Roles, Publish
     });
     let unreadable = unreadable.iter().filter_map(|part| {
         let role = names::releases_role(&part.line);
-        let meta = *last?.snapshot.signed().role(&role)?;
-        Some((role, meta))
+        let listed = last.and_then(|last| last.snapshot.signed().role(&role)).copied();
+        // Clients want every delegated role listed, also one that is new.
+        let own = trust.line(&part.line).map(|own| Meta::of(own.signed().version, own.raw()));
+        Some((role, listed.or(own)?))
     });
     let wanted = Snapshot::of(version, now, listed.chain(unreadable).chain(top));
     let before = last.map(|last| &last.snapshot);

@@ -37,11 +37,19 @@ impl Witness {
         if let Some((role, expires)) = trust.expired(now) {
             return Err(refused(Refused::Expired { role, expires, now }));
         }
-        let last = stored::made(&*workspace.state_store()).context("nothing is promoted").hint(
+        let last = stored::publication(&*workspace.state_store()).context("nothing is promoted").hint(
             "restore what clients see, from a mirror, an export or another copy: `tidegate recover --from URL|DIR`",
         )?;
-        if let Some(made) = last {
-            check(now, Dated::Publication(made)).map_err(refused)?;
+        if let Some(last) = last {
+            if let Some((line, _)) = last.lost_lines().next() {
+                return Err(super::super::failure::refuse(
+                    format!(
+                        "nothing is promoted: what was published of line `{line}` is lost, so nobody would be offered it"
+                    ),
+                    "`tidegate status` shows how to restore it",
+                ));
+            }
+            check(now, Dated::Publication(last.made)).map_err(refused)?;
         }
         let mut notes: Vec<String> = newest_commit(&workspace.catalog)
             .filter(|commit| is_ahead(*commit, now))

@@ -10,7 +10,6 @@ use crate::cli::terminal::Terminal;
 use crate::cli::workspace::Workspace;
 use crate::domain::channel::LineName;
 use crate::promoter::stored;
-use crate::publish::publication::Anew;
 
 #[derive(Debug, Serialize)]
 struct Body {
@@ -33,23 +32,24 @@ pub fn run(
             "say why with `--reason TEXT`: it is kept with the publication",
         ));
     }
+    if workspace.is_mirror() {
+        return Err(refuse(
+            "this is a mirror, which makes no documents of its own",
+            "import them again: `tidegate import DIR`",
+        ));
+    }
     let state = workspace.state_store();
     let _lease =
         state.lease().hint("stop the server that uses this state folder, and start it again afterwards")?;
     let last = stored::publication(&*state)?;
-    let record = Anew {
-        line: line.clone(),
-        at: workspace.now(),
-        by: by.to_string(),
-        reason: reason.trim().to_owned(),
-    };
-    let Some(mut last) = last.filter(|last| last.lost_lines().any(|(lost, _)| lost == line)) else {
+    let record = (workspace.now(), by.to_string(), reason.trim().to_owned());
+    let begun = last.map(|mut last| last.begin_anew(line, record).then_some(last));
+    let Some(last) = begun.flatten() else {
         return Err(refuse(
             format!("what was published of line `{line}` is not lost"),
             "`tidegate status` shows what is wrong with a line",
         ));
     };
-    last.begin_anew(record);
     stored::store(&*state, &last)?;
     terminal.show(&Body { line: line.to_string() }, || format!("line `{line}` begins anew\n"))?;
     terminal.note(

@@ -1,8 +1,7 @@
 //! Lines whose stored documents cannot be read after a restart.
 
 use super::*;
-use crate::publish::continuity::{Behind, check_seen};
-use crate::publish::publication::Anew;
+use crate::publish::continuity::check_seen;
 
 /// What becomes of a segment.
 type Harm = fn(&mut Packed, crate::domain::payload::Sha256);
@@ -139,7 +138,7 @@ fn another_line_cannot_claim_what_a_lost_one_has() {
 }
 
 #[test]
-fn a_lost_line_is_restored_from_a_copy_or_begins_anew_with_a_record() {
+fn a_lost_line_is_restored_from_a_copy_of_the_very_documents_that_were_published() {
     let now = t("2018-01-01");
     let mut world = world(now);
     let first = world.publish(None, now).publication;
@@ -159,20 +158,50 @@ fn a_lost_line_is_restored_from_a_copy_or_begins_anew_with_a_record() {
     let outcome = world.publish(Some(&back), later + TimeDelta::hours(1));
     assert_eq!(outcome.refused.keys().map(LineName::as_str).collect::<Vec<_>>(), ["1.7"]);
 
-    let record = |line: &str| Anew {
-        line: line_name(line),
-        at: later,
-        by: "ann".to_owned(),
-        reason: "no copy".to_owned(),
-    };
-    let mut anew = Packed::of(&next).unpack().unwrap();
-    assert!(!anew.begin_anew(record("1.8")), "a line that is not lost keeps what it has published");
-    assert!(anew.begin_anew(record("1.7")));
-    let anew = Packed::of(&anew).unpack().unwrap();
-    let outcome = world.publish(Some(&anew), later + TimeDelta::hours(1));
+    // Older documents would not show what was offered since.
+    let mut newer = crate::publish::tests::world(now);
+    let old = newer.publish(None, now).publication;
+    newer.release("1.7.14").yank =
+        Some(Box::new(crate::domain::release::Yank { event: event(later, "it holds a secret"), to: None }));
+    let new = newer.publish(Some(&old), later).publication;
+    let mut read = without(&new, "1.7", HARMS[0].1);
+    assert_eq!(read.restore_lost(&old), []);
+    assert_eq!(lost(&read), ["1.7"]);
+    assert_eq!(read.restore_lost(&new), [line_name("1.7")]);
+}
+
+#[test]
+fn a_lost_line_begins_anew_with_a_record_once_its_role_is_not_older_than_the_published_one() {
+    let now = t("2018-01-01");
+    let mut world = world(now);
+    let first = world.publish(None, now).publication;
+    let later = now + TimeDelta::hours(1);
+    let mut read = without(&first, "1.7", HARMS[0].1);
+    let said = || (later, "ann".to_owned(), "no copy".to_owned());
+    assert!(
+        !read.begin_anew(&line_name("1.8"), said()),
+        "a line that is not lost keeps what it has published"
+    );
+    assert!(read.begin_anew(&line_name("1.7"), said()));
+    let read = Packed::of(&read).unpack().unwrap();
+    // Until its documents are made, it is lost to clients.
+    assert!(read.lost_channel(&name("1.7-production")).is_some());
+    check_seen(Some(&read), &first).unwrap();
+
+    // A catalog whose line cannot be read, or whose role is gone, gets no place of its own, and stops no other.
+    let files = world.files.clone();
+    world.files.remove("releases-1.7.json");
+    world.resign(crate::signing::ceremony::Files::new());
+    let broken = world.publish(Some(&read), later).publication;
+    assert_eq!(lost(&broken), ["1.7"]);
+    assert!(broken.channel(&name("1.8-production")).is_some());
+    world.resign(files);
+    let outcome = world.publish(Some(&Packed::of(&broken).unpack().unwrap()), later);
     assert!(outcome.refused.is_empty());
     assert!(outcome.publication.channel(&name("1.7-production")).is_some());
-    assert_eq!(outcome.publication.anew, [record("1.7")]);
-    // An older role than the one that clients have seen is still refused.
-    assert!(matches!(check_seen(Some(&outcome.publication), &first), Err(Behind::Lacks(_))));
+    let [record] = &outcome.publication.anew[..] else { panic!() };
+    assert_eq!((record.line.as_str(), &*record.by, &*record.reason), ("1.7", "ann", "no copy"));
+    // The record is about this loss alone.
+    let again = without(&outcome.publication, "1.7", HARMS[0].1);
+    assert_eq!(world.publish(Some(&again), later).refused.len(), 1);
 }

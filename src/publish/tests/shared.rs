@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use std::io::Read as _;
 
 use super::super::check::before;
-use super::super::pieces::Pieces;
+use super::super::joined::Pieces;
 use super::*;
 use crate::domain::properties::{any_catalog, day};
 use crate::domain::release::Yank;
