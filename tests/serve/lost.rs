@@ -79,7 +79,7 @@ fn a_lost_line_is_named_and_not_answered_for_and_the_others_go_on() {
         told.contains("tidegate recover --from") && told.contains("tidegate recover --anew 1.8"),
         "{told}"
     );
-    assert!(place.run(&["explain", "1.8.1"]).contains("what was published of it is lost"));
+    assert!(place.run(&["explain", "1.8.1"]).contains("what was published of the line is lost"));
     assert!(server.stop().success());
     // The file is brought back from a backup.
     fs::write(&file, bytes).unwrap();
