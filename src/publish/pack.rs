@@ -11,7 +11,7 @@
 //!
 //! The index of the head is the [`Publication`] without its parts, and what is known of each
 //! [segment](Segment): above all its digest, which is also its name. So a segment that is lost, cut or changed is
-//! noticed, and the line is [lost](super::part::Lost) without the others.
+//! noticed, and only its line is lost.
 //!
 //! Serde derives the indexes from [`Publication`] and [`Part`], so a new field there is stored too.
 //! In an index, a document is only a number. Serde passes no context to the values that it writes or
