@@ -373,8 +373,8 @@ impl FolderWatch {
 }
 
 impl FolderWatch {
-    /// Makes a snapshot of what was read, which was perhaps only a part of what has changed. The next look reports
-    /// every change after it.
+    /// Makes a snapshot of what was read. If `is_part`, other files have changed, too, and are still unfinished. The
+    /// next look reports every later change.
     fn read_now(&mut self, cache: &mut Cache, is_part: bool) -> Snapshot {
         let scan = self.scan(false);
         let unsettled = self.unsettled.clone().or_else(|| is_part.then(|| CHANGING.to_owned()));

@@ -110,7 +110,7 @@ impl Quiet {
         if wait.is_zero() { News::Ready } else { News::Arriving(wait) }
     }
 
-    /// Records that some of what has changed was read after this scan. The next read is due as if nothing was.
+    /// Records that only some of the changed files were read after this scan, so the others are still to be read.
     pub fn partly(&mut self, scan: &Scan) {
         self.read.get_or_insert((scan.catalog, scan.payloads));
         self.unsettled = true;

@@ -63,8 +63,8 @@ impl Unfinished {
         is_whole
     }
 
-    /// Takes note of what was written in place, even if it looks as it did when it was read: that was perhaps half of
-    /// it. Returns whether there is nothing.
+    /// Takes note of files that were written in place, even if they look as they did when they were read, since only
+    /// half of them may have been read. Returns whether there are none.
     pub fn note_in_place(&mut self, parts: &BTreeMap<Part, InPlace>) -> bool {
         for (part, in_place) in parts {
             for name in &in_place.names {
