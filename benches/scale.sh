@@ -23,6 +23,8 @@ fi
 tidegate=$(realpath "${TIDEGATE:-target/image/tidegate}")
 catalog=$(realpath "${CATALOG:-$(ls -t target/image/deps/catalog-* 2>/dev/null | grep -v '\.d$' | head -n 1)}")
 edits=${EDITS:-5}
+# What a release says of an earlier run must not be taken for what this one wrote.
+run=run-$$
 port=${PORT:-8097}
 url=http://127.0.0.1:$port
 tick=$(getconf CLK_TCK)
@@ -83,15 +85,23 @@ edit_by_command() {
         version=1.0.16-bench.$((i % 5 + 1))
         before=$(cpu)
         from=$(now)
-        "$tidegate" release hold "$version" --reason "edit $i" --by bench "${folders[@]}" >/dev/null
+        "$tidegate" release hold "$version" --reason "$run edit $i" --by bench "${folders[@]}" >/dev/null
         since "$from" >>command
-        served "$version" "edit $i"
+        served "$version" "$run edit $i"
         since "$from" >>by_command
         quiet
         awk -v a="$before" -v b="$(cpu)" 'BEGIN { print b - a }' >>cost
-        "$tidegate" release resume "$version" --reason done --by bench "${folders[@]}" >/dev/null
-        quiet
+        resumed "$version"
     done
+}
+
+# Ends a hold, and waits until the server is at rest. A hold whose lines are taken out of the file stays in force.
+resumed() { # VERSION…
+    local version
+    for version; do
+        "$tidegate" release resume "$version" --reason done --by bench "${folders[@]}" >/dev/null
+    done
+    quiet
 }
 
 # Writes a hold into a release's file in place, as an editor does.
@@ -100,25 +110,18 @@ edit_by_hand() {
     : >by_hand
     for ((i = 0; i < edits; i++)); do
         version=1.0.17-bench.$((i % 5 + 1))
-        cp "channels/1.0/$version.yaml" "$version.before"
         from=$(now)
-        echo "hold: { at: 2020-01-01T00:00:00Z, by: bench, reason: \"by hand $i\" }" >>"channels/1.0/$version.yaml"
-        served "$version" "by hand $i"
+        echo "hold: { at: 2020-01-01T00:00:00Z, by: bench, reason: \"$run by hand $i\" }" >>"channels/1.0/$version.yaml"
+        served "$version" "$run by hand $i"
         since "$from" >>by_hand
-        cp "$version.before" "channels/1.0/$version.yaml"
-        quiet
+        resumed "$version"
     done
 }
 
 # Replaces a release's file by one with a hold, by rename.
 replaced() { # VERSION REASON
-    cp "channels/1.0/$1.yaml" "$1.before"
-    { cat "$1.before"; echo "hold: { at: 2020-01-01T00:00:00Z, by: bench, reason: \"$2\" }"; } >"$1.new"
+    { cat "channels/1.0/$1.yaml"; echo "hold: { at: 2020-01-01T00:00:00Z, by: bench, reason: \"$2\" }"; } >"$1.new"
     mv "$1.new" "channels/1.0/$1.yaml"
-}
-
-restored() { # VERSION
-    cp "$1.before" "$1.new" && mv "$1.new" "channels/1.0/$1.yaml"
 }
 
 # An edit 100 ms after another one.
@@ -126,15 +129,13 @@ edit_after_edit() {
     local i from
     : >next
     for ((i = 0; i < edits; i++)); do
-        replaced 1.0.18-bench.1 "first $i"
+        replaced 1.0.18-bench.1 "$run first $i"
         sleep 0.1
         from=$(now)
-        replaced 1.0.18-bench.2 "second $i"
-        served 1.0.18-bench.2 "second $i"
+        replaced 1.0.18-bench.2 "$run second $i"
+        served 1.0.18-bench.2 "$run second $i"
         since "$from" >>next
-        restored 1.0.18-bench.1
-        restored 1.0.18-bench.2
-        quiet
+        resumed 1.0.18-bench.1 1.0.18-bench.2
     done
 }
 
@@ -146,25 +147,23 @@ edit_while_starved() {
     for ((i = 0; i < edits; i++)); do
         kill -STOP "$pid"
         from=$(now)
-        replaced 1.0.18-bench.3 "paused $i"
+        replaced 1.0.18-bench.3 "$run paused $i"
         sleep 2
         kill -CONT "$pid"
-        served 1.0.18-bench.3 "paused $i"
+        served 1.0.18-bench.3 "$run paused $i"
         since "$from" >>paused
-        restored 1.0.18-bench.3
-        quiet
+        resumed 1.0.18-bench.3
         ( while kill -STOP "$pid" && sleep 0.04 && kill -CONT "$pid" && sleep 0.01; do :; done 2>/dev/null ) &
         throttle=$!
         sleep 2
         from=$(now)
-        replaced 1.0.18-bench.4 "throttled $i"
-        served 1.0.18-bench.4 "throttled $i"
+        replaced 1.0.18-bench.4 "$run throttled $i"
+        served 1.0.18-bench.4 "$run throttled $i"
         since "$from" >>throttled
         kill "$throttle" 2>/dev/null || true
         wait "$throttle" 2>/dev/null || true
         kill -CONT "$pid"
-        restored 1.0.18-bench.4
-        quiet
+        resumed 1.0.18-bench.4
     done
 }
 
