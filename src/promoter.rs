@@ -263,17 +263,24 @@ impl Promoter {
     /// Reads the catalog. Returns whether it changed. `at` is the time of the turn.
     fn reread(&mut self, at: Time) -> bool {
         let Some(snapshot) = self.watching.read(&*self.clock) else { return false };
-        let (read, memory) = self.take(snapshot, at);
+        let (read, stops, memory) = self.take(snapshot, at);
         if self.stops() {
-            return false;
-        }
-        // Of a catalog that is changing, only stops count.
-        if self.watching.is_unsettled() && self.read.is_some() && memory == self.memory {
             return false;
         }
         if memory != self.memory {
             self.is_stored = remember(&*self.setup.state, &memory);
             self.memory = memory;
+        }
+        // Of a catalog that is changing, only stops count.
+        if self.watching.is_unsettled()
+            && let Some(before) = &mut self.read
+        {
+            let last = self.last.as_deref();
+            let is_published = |version: &_| last.is_some_and(|last| last.release(version).is_some());
+            let stopped = before.catalog.clone().with_stops(&stops, &read.catalog, is_published);
+            let same = before.catalog == stopped;
+            before.catalog = stopped;
+            return !same;
         }
         // A payload that appears or disappears changes the catalog's evidence, but not its revision.
         let same = self

@@ -40,8 +40,9 @@ pub(super) struct Read {
 
 impl Promoter {
     /// Puts back what the catalog of a snapshot has lost, and gathers the evidence for each release. `at` is the
-    /// time of the turn. Also returns what the next catalog is compared with.
-    pub(super) fn take(&mut self, mut snapshot: Snapshot, at: Time) -> (Read, Remembered) {
+    /// time of the turn. Also returns the new stops, if only these may be taken from it, and what the next catalog is
+    /// compared with.
+    pub(super) fn take(&mut self, mut snapshot: Snapshot, at: Time) -> (Read, Vec<Restraint>, Remembered) {
         // Nobody else holds the reading, so this moves the catalog instead of copying it.
         let mut reading = Arc::unwrap_or_clone(std::mem::take(&mut snapshot.reading));
         if let Some(last) = self.last.as_deref() {
@@ -67,10 +68,11 @@ impl Promoter {
         };
         let lost = Restraint::lost(&self.memory.restraints, &reading.catalog, at);
         let memory = self.memory.clone();
-        let memory = if self.watching.is_unsettled() {
-            memory.after_unsettled(&reading.catalog, at)
+        let (stops, memory) = if self.watching.is_unsettled() {
+            let stops = memory.new_stops(&reading.catalog, at);
+            (stops.clone(), memory.with_stops(stops))
         } else {
-            memory.after(&reading.catalog, at)
+            (Vec::new(), memory.after(&reading.catalog, at))
         };
         let restrained = std::mem::take(&mut reading.catalog).with_restraints(&lost);
         // While the clock is in doubt, its time differs from that of the turn. A stop that is dated later
@@ -97,6 +99,6 @@ impl Promoter {
             at: self.clock.monotonic(),
             catalog,
         };
-        (read, memory)
+        (read, stops, memory)
     }
 }

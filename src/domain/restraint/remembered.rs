@@ -32,17 +32,21 @@ impl Remembered {
         Self { restraints: Restraint::remembered(self.restraints, catalog, now), forgotten }
     }
 
-    /// The same after a catalog that was read while it was changing. Only the holds, yanks and pauses in it
-    /// count; what else it has or lacks may be half of an edit.
-    #[must_use]
-    pub fn after_unsettled(self, catalog: &Catalog, now: Time) -> Self {
+    /// The stops of a catalog that was read while it was changing, as far as they are new. What else it has or lacks
+    /// may be half of an edit.
+    pub fn new_stops(&self, catalog: &Catalog, now: Time) -> Vec<Restraint> {
         let places = Places::of(&self.restraints);
         let is_new_stop = |one: &Restraint| {
             matches!(one.limit, Limit::Hold { .. } | Limit::Yank { .. } | Limit::Pause { .. })
                 && places.find(&self.restraints, one).is_none()
         };
-        let new: Vec<Restraint> = Restraint::all(catalog, now).into_iter().filter(is_new_stop).collect();
-        Self { restraints: [self.restraints, new].concat(), ..self }
+        Restraint::all(catalog, now).into_iter().filter(is_new_stop).collect()
+    }
+
+    /// What to compare the next catalog with, if it must have these stops, too.
+    #[must_use]
+    pub fn with_stops(self, stops: Vec<Restraint>) -> Self {
+        Self { restraints: [self.restraints, stops].concat(), ..self }
     }
 
     /// What was forgotten, unless a record of the catalog says that this does not matter.

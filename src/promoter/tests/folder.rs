@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 
 use super::stops::{self, stop};
 use super::*;
+use crate::store::durable;
 
 pub fn yank(place: &Place, path: &str) {
     let path = place.path(path);
@@ -87,6 +88,58 @@ fn a_stop_waits_for_no_other_file_however_it_is_written() {
         place.settle(&mut promoter);
         assert!(place.in_production("1.8.4").is_some());
         assert_eq!(degraded(&shared), []);
+    }
+}
+
+/// Replaces a file as commands do.
+fn replace(place: &Place, path: &str, text: &str) {
+    durable::write(&place.path(path), text.as_bytes(), durable::Mode::Keep).unwrap();
+}
+
+/// Runs turns while a file keeps being written in place, and half of it is there.
+fn turns_while_half_written(place: &Place, promoter: &mut Promoter, path: &str) {
+    let path = place.path(path);
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    for n in 0..4 {
+        fs::write(&path, format!("{text}# {n}\nx")).unwrap();
+        promoter.turn();
+        place.pass(TimeDelta::milliseconds(100));
+    }
+    fs::write(&path, text).unwrap();
+}
+
+#[test]
+fn beside_a_half_written_file_nothing_but_a_stop_is_published() {
+    let place = Place::with(&["1.8.3", "1.8.4"]);
+    let (mut promoter, shared) = place.promoter();
+    place.settle(&mut promoter);
+    stop(&place, &stops::yank("1.8.4"));
+    let aliased = LINE.replace("name: preproduction\n", "name: preproduction\n    aliases: [next]\n");
+    replace(&place, "channels/1.8/line.yaml", &aliased);
+    turns_while_half_written(&place, &mut promoter, "channels/1.8/1.8.3.yaml");
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.3");
+    assert_eq!(channel(&shared, "1.8-preproduction")["aliases"], serde_json::Value::Null);
+    place.settle(&mut promoter);
+    assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.3");
+    assert_eq!(channel(&shared, "1.8-preproduction")["aliases"], serde_json::json!(["next"]));
+    assert_eq!(degraded(&shared), []);
+}
+
+#[test]
+fn beside_a_half_written_file_a_release_that_could_not_be_read_before_is_stopped() {
+    for lost in ["1.8/1.8.4.yaml", "1.8"] {
+        let place = Place::with(&["1.8.3", "1.8.4"]);
+        let (mut promoter, shared) = place.promoter();
+        place.settle(&mut promoter);
+        yank(&place, "channels/1.8/1.8.4.yaml");
+        let path = place.path("channels").join(lost);
+        fs::rename(&path, place.path("kept")).unwrap();
+        place.settle(&mut promoter);
+        assert_eq!(degraded(&shared), [DegradedKind::LineRefused], "{lost}");
+        assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4", "{lost}");
+        fs::rename(place.path("kept"), &path).unwrap();
+        turns_while_half_written(&place, &mut promoter, "channels/policy.yaml");
+        assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.3", "{lost}");
     }
 }
 
