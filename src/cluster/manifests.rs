@@ -278,10 +278,17 @@ impl<'a> Manifests<'a> {
             return Ok(Rc::clone(known));
         }
         let role = self.line(line)?;
-        let index = self.verifier.index(&self.verified, (line, &role))?;
-        if let Some(before) = self.index_before(line)? {
-            for version in check_next_index(&before, &index)? {
-                self.read_release(line, (&role, &index), version)?;
+        let mut index = self.verifier.index(&self.verified, (line, &role))?;
+        let mut unconfirmed = self.unconfirmed(line, &index)?;
+        for version in unconfirmed.keys().cloned().collect::<Vec<_>>() {
+            if self.read_release(line, (&role, &index), &version)?.is_some() {
+                unconfirmed.remove(&version);
+            }
+        }
+        for (version, before) in &mut unconfirmed {
+            if let Some(entry) = index.releases.get_mut(version) {
+                *entry = entry.narrowed(before);
+                before.clone_from(entry);
             }
         }
         let listed = self.prefix_of(line).and_then(|prefix| listed_index(line, prefix, &role).ok()?);
@@ -292,23 +299,42 @@ impl<'a> Manifests<'a> {
         }
         if let Some(role) = self.digest_of(&names::releases_role(line)) {
             let index = listed.map(|(_, listed)| listed.hashes.sha256);
-            self.seen.indexes.insert(line.clone(), SeenIndex { role, index });
+            self.seen.indexes.insert(line.clone(), SeenIndex { role, index, unconfirmed });
         }
         let index = Rc::new(index);
         self.indexes.insert(line.clone(), Rc::clone(&index));
         Ok(index)
     }
 
-    /// The last index of a line that the cluster has verified, if the line has another role now. It is
-    /// forgotten once the line's keys no longer vouch for it: its owners could not correct what a thief of
-    /// their keys has signed.
+    /// The earlier entries of releases of which an index says something else than before. An entry counts by itself
+    /// only with the release's manifest: otherwise an index could take back what a manifest still says.
+    fn unconfirmed(
+        &self,
+        line: &LineName,
+        index: &LineIndex,
+    ) -> Result<BTreeMap<Version, IndexEntry>, Refusal> {
+        let Some(seen) = self.seen.indexes.get(line) else { return Ok(BTreeMap::new()) };
+        let mut unconfirmed = seen.unconfirmed.clone();
+        if self.digest_of(&names::releases_role(line)) == Some(seen.role) {
+            return Ok(unconfirmed);
+        }
+        let Some(before) = self.index_before(line)? else { return Ok(BTreeMap::new()) };
+        for version in check_next_index(&before, index)? {
+            let entry = &before.releases[version];
+            let entry = unconfirmed.get(version).map_or_else(|| entry.clone(), |known| entry.narrowed(known));
+            unconfirmed.insert(version.clone(), entry);
+        }
+        Ok(unconfirmed)
+    }
+
+    /// The last index of a line that the cluster has verified. It is forgotten once the line's keys no longer vouch
+    /// for it: its owners could not correct what a thief of their keys has signed.
     fn index_before(&self, line: &LineName) -> Result<Option<LineIndex>, Refusal> {
+        let before = self.session.state().map(|state| state.index(line)).transpose()?.flatten();
         let name = names::releases_role(line);
-        let seen = self.seen.indexes.get(line).filter(|seen| self.digest_of(&name) != Some(seen.role));
-        let Some((state, _)) = self.session.state().zip(seen) else { return Ok(None) };
         let authority = self.verified.targets.signed().delegated(&name).map(|(_, authority)| authority);
-        let counts = |role: &Signed<Targets>| authority.is_some_and(|keys| role.verify(keys).is_ok());
-        Ok(state.index(line)?.filter(|(role, _)| counts(role)).map(|(_, index)| index))
+        let counts = |role: &Signed<Targets>| authority.is_some_and(|keys| role.is_vouched_for_by(keys));
+        Ok(before.filter(|(role, _)| counts(role)).map(|(_, index)| index))
     }
 
     /// The manifest of a release that the line's release keys have signed. It must say the same as the
@@ -318,28 +344,31 @@ impl<'a> Manifests<'a> {
             return Ok(known.clone());
         }
         let (index, role) = (self.index(line)?, self.line(line)?);
-        self.read_release(line, (&role, &index), version)
+        let path = names::release_target(version);
+        let manifest = self.read_release(line, (&role, &index), version)?;
+        Ok(manifest.ok_or(Violation::Missing { path })?)
     }
 
+    /// Reads the manifest of a release. `None` if the server does not have it.
     fn read_release(
         &mut self,
         line: &LineName,
         (role, index): (&Targets, &LineIndex),
         version: &Version,
-    ) -> Result<ReleaseManifest, Refusal> {
+    ) -> Result<Option<ReleaseManifest>, Refusal> {
         let target = names::release_target(version);
         let Some(listed) = role.targets.get(&target) else {
             return Err(Violation::NotListed { path: format!("line {line}"), target }.into());
         };
         let signed = self.verifier.release(&self.verified, (line, role), &target, listed)?;
-        let Some(signed) = signed else { return Err(Violation::Missing { path: target }.into()) };
+        let Some(signed) = signed else { return Ok(None) };
         check_entry(line, index, signed.signed())?;
         self.check_demo(version, signed.signed().demo)?;
         let raw = signed.raw().clone();
         self.files.insert(listed.hashes.sha256, raw.clone());
         let manifest = signed.into_signed();
         self.releases.insert(version.clone(), (manifest.clone(), raw));
-        Ok(manifest)
+        Ok(Some(manifest))
     }
 
     /// Checks that a release is not signed with a throw-away key, unless that is accepted.

@@ -17,8 +17,9 @@ use super::folder;
 use super::refusal::Refusal;
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::payload::Sha256;
+use crate::domain::version::Version;
 use crate::domain::{Time, chain};
-use crate::formats::manifest::{IndexError, LineIndex};
+use crate::formats::manifest::{IndexEntry, IndexError, LineIndex};
 use crate::formats::seconds;
 use crate::formats::tuf::{KeyId, Root, Snapshot, TIMESTAMP_LIFETIME, Target, Targets, Timestamp};
 use crate::signing::continuity::Known;
@@ -69,11 +70,14 @@ pub struct Seen {
 }
 
 /// The last index of a line that was verified, and the role that lists it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenIndex {
     pub role: Sha256,
     /// `None` if the role lists no releases.
     pub index: Option<Sha256>,
+    /// What narrows the entries of releases until their manifests are there, which say whether it still counts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unconfirmed: BTreeMap<Version, IndexEntry>,
 }
 
 impl Seen {

@@ -246,6 +246,13 @@ impl<T> Signed<T> {
         }
         Ok(&self.signed)
     }
+
+    /// Whether enough of the trusted keys have signed the document, whatever other signatures it has: one by a key that
+    /// was not trusted when the document was verified may be invalid.
+    pub fn is_vouched_for_by(&self, authority: Authority<'_>) -> bool {
+        let valid = self.checked_signatures(authority).filter_map(|(id, valid)| valid.then_some(id));
+        valid.collect::<BTreeSet<_>>().len() as u64 >= authority.threshold.max(1)
+    }
 }
 
 #[cfg(test)]

@@ -56,6 +56,8 @@ pub struct Forge<'a> {
     pub repository: Repository,
     pub online: u8,
     signed_by: BTreeMap<String, Vec<u8>>,
+    /// The keys whose signatures of a document are invalid.
+    wrong: BTreeMap<String, u8>,
     edits: Vec<(String, Edit<'a>)>,
     texts: Vec<(String, Write<'a>)>,
 }
@@ -86,7 +88,14 @@ impl<'a> Forge<'a> {
         for manifest in repository.channels.values_mut() {
             manifest.version = version;
         }
-        Self { repository, online, signed_by: BTreeMap::new(), edits: Vec::new(), texts: Vec::new() }
+        Self {
+            repository,
+            online,
+            signed_by: BTreeMap::new(),
+            wrong: BTreeMap::new(),
+            edits: Vec::new(),
+            texts: Vec::new(),
+        }
     }
 
     /// Changes a document before it is signed.
@@ -113,6 +122,12 @@ impl<'a> Forge<'a> {
         self
     }
 
+    /// Adds an invalid signature of a key to a document.
+    pub fn wrongly_by(mut self, name: &str, seed: u8) -> Self {
+        self.wrong.insert(name.to_owned(), seed);
+        self
+    }
+
     /// The keys that sign a document where nothing was stolen.
     fn signers(&self, name: &str) -> Vec<u8> {
         if let Some(seeds) = self.signed_by.get(name) {
@@ -132,7 +147,12 @@ impl<'a> Forge<'a> {
     /// Signs one document, with all that was changed in it. Gives its version too.
     fn sign(&self, name: &str, document: impl Serialize) -> (u64, Bytes) {
         let (version, text) = self.write(name, document);
-        (version, envelope(&text, &self.signers(name)))
+        let bytes = envelope(&text, &self.signers(name));
+        let Some(seed) = self.wrong.get(name) else { return (version, bytes) };
+        let key = key(*seed);
+        let wrong = json!({"keyid": key.id(), "sig": hex::encode(key.sign(b"something else"))});
+        let bytes = String::from_utf8(bytes.to_vec()).unwrap();
+        (version, bytes.replacen(r#"{"signatures":["#, &format!(r#"{{"signatures":[{wrong},"#), 1).into())
     }
 
     /// Writes one document, with all that was changed in it. Gives its version too.

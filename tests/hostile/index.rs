@@ -126,6 +126,38 @@ fn an_index_takes_back_what_it_said_of_a_release_only_with_its_manifest() {
 }
 
 #[test]
+fn until_its_manifest_is_served_the_narrower_of_two_entries_counts() {
+    let between = "1.8.5-tectonic.1";
+    let manifest = format!("release.{between}.json");
+    // A release that the channel does not offer.
+    let with = |version, barrier| {
+        let mut forge = Forge::new(version);
+        let mut release = forge.repository.releases[&CURRENT.parse().unwrap()].clone();
+        (release.version, release.barrier, release.payloads) = (between.parse().unwrap(), barrier, [].into());
+        forge.repository.releases.insert(release.version.clone(), release);
+        forge.seal()
+    };
+    for (before, after) in [(true, false), (false, true)] {
+        let scene = Scene::at(with(3, before));
+        assert_eq!(scene.answer(), if before { "blocked barrier" } else { GOOD });
+        // Also if the next index says something else again.
+        for (version, barrier) in [(4, after), (5, false)] {
+            scene.server.serve(with(version, barrier));
+            scene.server.remove(&manifest);
+            assert_eq!(scene.answer(), "blocked barrier", "{before} {version}");
+            assert_eq!(scene.known(), Ok("blocked barrier".to_owned()), "{before} {version}");
+        }
+        scene.server.serve(with(6, false));
+        assert_eq!(scene.answer(), GOOD, "{before}");
+        // It is asked for once.
+        scene.server.serve(with(7, false));
+        scene.server.asked();
+        assert_eq!(scene.answer(), GOOD, "{before}");
+        assert!(!scene.server.asked().iter().any(|path| path.ends_with(&manifest)), "{before}");
+    }
+}
+
+#[test]
 fn a_role_of_another_line_is_read_by_those_who_need_it_and_lists_nothing_for_others() {
     let list = |role: &mut Value| role["targets"][release()] = json!(Target::of(b"evil"));
     let scene = Scene::new();

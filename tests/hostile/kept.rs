@@ -110,3 +110,12 @@ fn a_release_vanishes_from_a_line_only_with_the_keys_that_have_signed_it() {
     scene.server.serve(forge.seal());
     assert_eq!(scene.answer(), GOOD);
 }
+
+#[test]
+fn an_index_still_counts_if_a_key_that_was_added_since_has_an_invalid_signature_of_it() {
+    let scene = Scene::at(barrier(Forge::new(3)).wrongly_by("releases-1.8", NEW_ONLINE).seal());
+    assert_eq!(scene.answer(), GOOD);
+    let added = delegated(hidden(Forge::new(4)), "releases-1.8", &[RELEASE[0], RELEASE[1], NEW_ONLINE]);
+    scene.server.serve(added.seal());
+    assert_eq!(scene.check().unwrap_err().kind(), "Contradiction");
+}

@@ -153,6 +153,21 @@ impl IndexEntry {
         )
     }
 
+    /// The entry as far as it allows no more than another one of the same release: it is a barrier if either is, and
+    /// may enter a stage once both allow that.
+    #[must_use]
+    pub fn narrowed(&self, other: &Self) -> Self {
+        let mut narrowed = self.clone();
+        narrowed.barrier |= other.barrier;
+        narrowed.demo |= other.demo;
+        for (stage, earliest) in &other.not_before {
+            let own = narrowed.not_before.entry(stage.clone()).or_insert(*earliest);
+            *own = (*own).max(*earliest);
+        }
+        narrowed.summary = narrowed.summary.or_else(|| other.summary.clone());
+        narrowed
+    }
+
     /// The entry of a release, according to its manifest.
     pub fn of(manifest: &ReleaseManifest) -> Self {
         let named = manifest.payloads.iter().any(|payload| payload.arch.is_some());
