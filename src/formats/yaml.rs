@@ -216,6 +216,11 @@ pub fn is_ignored(path: &str) -> bool {
     matches!(Place::of(path), Place::Ignored | Place::Leftover)
 }
 
+/// Whether what a file says counts: it is the policy, or the file of a line or a release.
+pub fn is_content(path: &str) -> bool {
+    matches!(Place::of(path), Place::Policy | Place::Line { .. } | Place::Release { .. })
+}
+
 /// Reads one file on its own.
 pub fn parse(source: Source<'_>) -> ParsedFile {
     let Source { path, bytes } = source;

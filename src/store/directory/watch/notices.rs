@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use super::kernel::{Event, Kernel, Number, What, is_told_of};
-use crate::formats::yaml::is_ignored;
+use crate::formats::yaml::{is_content, is_ignored};
 use crate::store::directory::entry::is_passed_over;
 use crate::store::directory::listing::Part;
 use crate::store::port::Wake;
@@ -278,7 +278,7 @@ impl Notices {
                         unsure.remove(&(folder, name));
                     }
                 }
-                _ if is_harmless(&part, &place, &name) => {}
+                _ if is_harmless(&part, &place, &name, is_folder) => {}
                 _ => {
                     let vanished = if let What::MovedFrom(number) = what { Some(number) } else { None };
                     unsure.insert((folder, name), (part.clone(), is_folder, vanished));
@@ -320,13 +320,16 @@ impl Notices {
     }
 }
 
-/// Whether a file may be half-written for as long as it likes, since nobody reads it.
-fn is_harmless(part: &Part, place: &Place, name: &OsStr) -> bool {
+/// Whether a file may be half-written for as long as it likes, since what it says does not count.
+fn is_harmless(part: &Part, place: &Place, name: &OsStr, is_folder: bool) -> bool {
     let name = name.to_string_lossy();
     match (part, place) {
-        (Part::Catalog(folder), Place::In(_)) => is_ignored(&format!("{}/{name}", folder.to_string_lossy())),
-        (Part::Catalog(_), _) => is_ignored(&name),
         (Part::Payloads(_), Place::In(_)) => name != "release.json",
-        (Part::Payloads(_), _) => false,
+        _ if is_folder => false,
+        (Part::Payloads(_), _) => true,
+        (Part::Catalog(folder), Place::In(_)) if **folder == *"trust" => !name.ends_with(".json"),
+        (Part::Catalog(folder), Place::In(_)) => !is_content(&format!("{}/{name}", folder.to_string_lossy())),
+        // It may be a link to a folder.
+        (Part::Catalog(_), _) => is_ignored(&name),
     }
 }

@@ -78,3 +78,41 @@ fn what_nothing_tells_of_counts_as_whole_only_after_a_commit_that_succeeded() {
     watched.in_place("channels/1.7/line.yaml", "format: 1\nline: \"1.7\"\n");
     watched.is_read_later();
 }
+
+#[test]
+fn what_is_written_in_place_must_be_still_also_if_no_stamp_shows_the_last_write() {
+    for path in ["channels/1.8/line.yaml", "channels/trust/1.root.json", "payloads/1.8.1/release.json"] {
+        let mut watched = Watched::new();
+        watched.in_place(path, "{}");
+        for _ in 0..3 {
+            watched.look();
+            watched.pass(200);
+            drop(fs::File::options().append(true).open(watched.path(path)).unwrap());
+        }
+        watched.look();
+        watched.pass(200);
+        watched.look();
+        assert!(matches!(watched.watch.read(later()), Err(ReadError::Changing(_))), "{path}");
+        watched.pass(50);
+        watched.is_read_at_once();
+    }
+}
+
+#[test]
+fn a_file_that_is_no_part_of_the_catalog_delays_no_edit_however_often_it_is_written() {
+    for scratch in
+        ["payloads/scratch", "payloads/1.8.1/scratch", "channels/1.8/scratch", "channels/trust/scratch"]
+    {
+        let mut watched = Watched::new();
+        watched.in_place("channels/1.8/line.yaml", TITLED);
+        for n in 0..5 {
+            watched.in_place(scratch, &n.to_string());
+            assert_ne!(watched.look(), News::Ready, "{scratch} {n}");
+            watched.pass(50);
+        }
+        watched.in_place(scratch, "5");
+        assert_eq!(watched.look(), News::Ready, "{scratch}");
+        let read = watched.watch.read(later()).unwrap();
+        assert_eq!(read.unsettled, None, "{scratch}");
+    }
+}
