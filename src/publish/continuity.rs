@@ -11,9 +11,10 @@ use super::roles::Roles;
 use super::served::Served;
 use crate::domain::channel::LineName;
 use crate::domain::stepback::{StepBack, step_backs};
+use crate::formats::manifest::LineIndex;
 use crate::formats::tuf::{Meta, Root, Targets, names};
 use crate::signing::Signed;
-use crate::signing::continuity::{Known, check_listed, check_step};
+use crate::signing::continuity::{Known, check_listed, check_next_index, check_step};
 use crate::signing::trust::{Checked, Trust, TrustError};
 use crate::signing::verify::Violation;
 use crate::words;
@@ -43,8 +44,9 @@ pub fn trusted(
     let Some(last) = last else { return Trusted { trust: found, kept: None } };
     let before = published(last);
     let kept = match found {
-        Ok(Some(trust)) => match check(last, &before, &trust) {
+        Ok(Some(mut trust)) => match check(last, &before, &trust) {
             Ok(()) => {
+                refuse_lost_releases(last, &mut trust);
                 let is_lost = |line: &LineName| last.parts.line(line).is_some_and(|part| part.is_lost());
                 let is_new = |line: &LineName| !before.lines().contains_key(line) && !is_lost(line);
                 if !trust.broken().keys().any(is_new) {
@@ -100,6 +102,22 @@ fn check(last: &Publication, before: &Trust, after: &Trust) -> Result<(), Violat
     let kept = kept.filter_map(|role| listed.get_key_value(&format!("{role}.json")));
     next.extend(kept.map(|(name, meta)| (name.clone(), *meta)));
     check_listed(listed, &next)
+}
+
+/// Refuses the role of each line whose index has lost a release that was in the published one: clusters would refuse
+/// it, too. A published index counts as long as enough of the line's keys have signed its role.
+fn refuse_lost_releases(last: &Publication, trust: &mut Trust) {
+    let refused = last.parts.iter().filter_map(|part| {
+        let (role, index) = (part.role.as_ref()?, part.index.as_ref()?);
+        trust.line(&part.line).filter(|own| !role.is_same(own) && role.raw() != own.raw())?;
+        let counts = trust.line_authority(&part.line).is_some_and(|keys| role.is_vouched_for_by(keys));
+        let next = trust.index(&part.line)?.ok().filter(|_| counts)?;
+        let known = LineIndex::parse_again(&index.identity).ok()?;
+        Some((part.line.clone(), check_next_index(&known, next).err()?))
+    });
+    for (line, why) in refused.collect::<Vec<_>>() {
+        trust.refuse(&line, why.into());
+    }
 }
 
 /// How a snapshot lists a role. One that is `served` already need not be hashed again.

@@ -205,6 +205,13 @@ impl Trust {
         &self.broken
     }
 
+    /// Refuses the role of a line, which then counts as [broken](Trust::broken).
+    pub fn refuse(&mut self, line: &LineName, why: TrustError) {
+        self.lines.remove(line);
+        self.indexes.remove(line);
+        self.broken.insert(line.clone(), why);
+    }
+
     /// Like [`Trust::broken`], but by value.
     pub fn into_broken(self) -> BTreeMap<LineName, TrustError> {
         self.broken

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::formats::tuf::Targets;
+use crate::publish::continuity::{Trusted, trusted};
 use crate::signing::ceremony::propose_releases;
 use crate::words;
 
@@ -92,6 +93,31 @@ fn a_line_whose_index_is_gone_or_changed_keeps_its_last_documents() {
         world.resign(sign_index(&world, later));
         assert!(world.publish(Some(&outcome.publication), later).refused.is_empty());
     }
+}
+
+#[test]
+fn the_role_of_a_line_whose_index_has_lost_a_release_is_refused_as_clusters_would_refuse_it() {
+    let now = t("2018-01-01");
+    let mut world = world(now);
+    let first = world.publish(None, now).publication;
+    let line = "1.8".parse().unwrap();
+    let mut index = world.trust.index(&line).unwrap().unwrap().clone();
+    index.releases.remove(&v("1.8.5")).unwrap();
+    let index = index.bytes().unwrap();
+    let listed = crate::formats::tuf::Target::of(&index);
+    let mut files = world.files.clone();
+    files.extend(resigned(&world, |role| {
+        role.targets.retain(|name, _| !name.contains("1.8.5"));
+        role.targets.insert(INDEX.to_owned(), listed);
+    }));
+    files.insert("index-1.8.json".to_owned(), index);
+    let read = |last| trusted(&files, &BTreeMap::new(), last, &Checked::default());
+    assert!(read(None).trust.unwrap().unwrap().broken().is_empty());
+    let Trusted { trust, kept } = read(Some(&first));
+    let trust = trust.unwrap().unwrap();
+    let why = trust.broken()[&line].to_string();
+    assert!(why.contains("release `1.8.5` was in the last index of line `1.8`"), "{why}");
+    assert!(trust.line(&line).is_none() && trust.line(&"1.7".parse().unwrap()).is_some() && kept.is_none());
 }
 
 #[test]
