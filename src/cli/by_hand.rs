@@ -64,8 +64,9 @@ fn stops(operation: &Operation, view: &View, workspace: &Workspace) -> Option<Ve
             if found.is_empty() {
                 let last = stored::publication(&*workspace.state_store()).ok()??;
                 let mut offers = last.offers().into_iter();
-                let offer = offers.find(|one| one.channel == *channel || one.aliases.contains(channel))?;
-                found.push((offer.line, offer.stage));
+                let offer = offers.find(|one| one.channel == *channel || one.aliases.contains(channel));
+                let unreadable = || last.lost_stage(channel).map(|(line, stage)| (line.clone(), stage));
+                found.push(offer.map(|offer| (offer.line, offer.stage)).or_else(unreadable)?);
             }
             let pause =
                 |(line, stage)| (line_path(&line), Change::Pause { line, stage, pause: event(by, reason) });

@@ -14,7 +14,7 @@ use super::segment::Stored;
 use super::served::Served;
 use super::sources::Sources;
 use crate::domain::Time;
-use crate::domain::channel::{ChannelName, LineName};
+use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::payload::{Payload, Sha256};
 use crate::domain::stepback::Offer;
 use crate::domain::version::Version;
@@ -153,6 +153,13 @@ impl Publication {
     pub fn lost_channel(&self, name: &ChannelName) -> Option<&LineName> {
         let lost = self.parts.iter().find(|part| part.is_lost() && part.names().any(|own| own == name));
         lost.map(|part| &part.line)
+    }
+
+    /// The stage of a channel of a lost line, if the channel has its default name, which alone shows that.
+    pub fn lost_stage(&self, name: &ChannelName) -> Option<(&LineName, StageName)> {
+        let line = self.lost_channel(name)?;
+        let stage = name.as_str().strip_prefix(line.as_str())?.strip_prefix('-')?;
+        Some((line, StageName::parse(stage).ok()?))
     }
 
     /// The line of a release, if what was published of the line cannot be read.

@@ -103,6 +103,14 @@ fn a_lost_line_is_restored_from_what_clients_see() {
 }
 
 #[test]
+fn a_pause_of_a_lost_line_finds_the_file_that_it_belongs_to() {
+    let (place, ..) = lost();
+    fs::remove_dir_all(place.path("channels/1.8")).unwrap();
+    let told = refused(place.dir(), &["channel", "pause", "1.8-production", "--reason", "etcd"]);
+    assert!(told.contains("> channels/1.8/line.yaml") && told.contains("paused: { production: "), "{told}");
+}
+
+#[test]
 fn a_lost_line_begins_anew_when_somebody_says_so_and_why() {
     let (place, file, _) = lost();
     let anew = ["recover", "--anew", "1.8", "--by", "ada"];
