@@ -20,7 +20,7 @@ use crate::domain::release::{
 use crate::domain::rfc3339;
 use crate::formats::sparse::sparse;
 
-pub use channels::{ChannelSummary, ChannelsBody, Soaking};
+pub use channels::{ChannelSummary, ChannelsBody, LostLine, Soaking};
 pub use degraded::{DegradedBody, RefusalBody};
 pub use explain::{EntryBody, ExplainBody};
 pub use not_promoting::NotPromotingBody;

@@ -12,7 +12,7 @@ use super::updates::json;
 use crate::domain::catalog::{Catalog, ChannelRef};
 use crate::domain::channel::LineName;
 use crate::domain::not_promoting::NotPromoting;
-use crate::formats::api::{ChannelSummary, ChannelsBody, DecisionBody, PromotionsBody};
+use crate::formats::api::{ChannelSummary, ChannelsBody, DecisionBody, LostLine, PromotionsBody};
 
 /// Makes `/v1/channels` and `/v1/promotions`. `catalog` has refused lines as they were last published. The pieces
 /// of a line whose part is the one of `last` are those of `last`, too.
@@ -34,7 +34,11 @@ pub(super) fn bodies(
         pieces.channels.insert(name.clone(), channels);
         pieces.promotions.insert(name.clone(), promotions);
     }
-    let empty = json(&ChannelsBody { channels: Vec::new() });
+    let unreadable = parts.iter().filter(|part| part.is_lost()).map(|part| LostLine {
+        line: part.line.to_string(),
+        channels: part.names().map(ToString::to_string).collect(),
+    });
+    let empty = json(&ChannelsBody { lost: unreadable.collect(), channels: Vec::new() });
     let channels = joined(&empty, &mut pieces.channels, last.map(|last| &last.channels));
     let empty = json(&PromotionsBody::of(&[], decided.not_promoting));
     let promotions = joined(&empty, &mut pieces.promotions, last.map(|last| &last.promotions));

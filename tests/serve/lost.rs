@@ -46,6 +46,13 @@ fn a_lost_line_is_named_and_not_answered_for_and_the_others_go_on() {
         "/v1/payloads/1.8.1/payload.json",
         "/tuf/metadata/1.releases-1.8.json",
     ];
+    eventually("it is listed", || {
+        let body = server.json("/v1/channels");
+        let listed =
+            serde_json::json!([{ "line": "1.8", "channels": ["1.8-preproduction", "1.8-production"] }]);
+        let is_known = body["channels"].as_array().unwrap().iter().any(|channel| channel["line"] == "1.8");
+        if body["lost"] == listed && !is_known { Ok(()) } else { Err(body.to_string()) }
+    });
     // At once, and after the next publication.
     for told in 0..2 {
         for path in paths {

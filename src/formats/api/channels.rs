@@ -11,7 +11,19 @@ use crate::domain::{Time, rfc3339};
 /// The summaries of all channels.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ChannelsBody {
+    /// The lines whose published documents are lost, so that nothing is answered about them until they are restored.
+    /// Left out if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<LostLine>,
     pub channels: Vec<ChannelSummary>,
+}
+
+/// A line whose published documents are lost.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LostLine {
+    pub line: String,
+    /// The names of its channels, with their other names.
+    pub channels: Vec<String>,
 }
 
 /// A summary of one channel.
@@ -48,7 +60,7 @@ impl ChannelsBody {
     /// Describes every channel of a catalog at `now`.
     pub fn of(catalog: &Catalog, decisions: &[Decision<'_>], now: Time) -> Self {
         let channels = catalog.channels().map(|channel| ChannelSummary::of(channel, decisions, now));
-        Self { channels: channels.collect() }
+        Self { lost: Vec::new(), channels: channels.collect() }
     }
 }
 
