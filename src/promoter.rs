@@ -94,6 +94,8 @@ pub struct Promoter {
     published: Catalog,
     copies: Copies,
     schedule: Schedule,
+    /// When to read lines again whose stored documents could not be read, in monotonic time.
+    read_lost: Duration,
     /// Whether the last attempt to publish failed.
     is_failing: bool,
     /// The hindrance when the promoter last did work.
@@ -163,6 +165,7 @@ impl Promoter {
             published: Catalog::default(),
             copies: Copies::default(),
             schedule: Schedule::default(),
+            read_lost: Duration::ZERO,
             is_failing: false,
             reported: Hindrance::default(),
             logged: Vec::new(),
@@ -204,6 +207,7 @@ impl Promoter {
         if !self.is_stored {
             self.is_stored = self.setup.state.remember(&self.memory).is_ok();
         }
+        let is_read_again = self.read_lost_again(monotonic);
         let (changed, soon) = match self.watching.look(&*self.clock) {
             Look::Ready => {
                 let changed = self.reread(now);
@@ -225,7 +229,12 @@ impl Promoter {
         if damaged {
             self.copies = Copies::default();
         }
-        if changed || damaged || self.schedule.is_time(now, monotonic) || hindrance != self.reported {
+        if changed
+            || is_read_again
+            || damaged
+            || self.schedule.is_time(now, monotonic)
+            || hindrance != self.reported
+        {
             if doubt.is_none() && self.is_published_at(self.clock.exact()) {
                 self.schedule.retry = Some(monotonic);
                 return TICK;
@@ -246,6 +255,17 @@ impl Promoter {
         }
         let until_due = self.schedule.due.and_then(|due| (due - self.clock.now()).to_std().ok());
         until_due.into_iter().chain(soon).fold(PERIOD, Duration::min).max(Duration::from_millis(10))
+    }
+
+    /// Reads lines again whose stored documents could not be read when the server started. Returns whether any of them
+    /// can be read now, or is known to be lost for good.
+    fn read_lost_again(&mut self, monotonic: Duration) -> bool {
+        let Some(last) = self.last.as_deref().filter(|_| self.read_lost <= monotonic) else { return false };
+        self.read_lost = monotonic + RETRY;
+        let Some(read) = stored::read_again(&*self.setup.state, last).map(Arc::new) else { return false };
+        self.shared.publication.store(Some(Arc::clone(&read)));
+        self.last = Some(read);
+        true
     }
 
     /// Whether the last publication was made in this millisecond. Then the next one must wait for the next

@@ -78,8 +78,8 @@ tagged! {
         /// The line could not be read.
         Faulty { why: String } = "faulty",
         /// What was published of the line cannot be read after a restart, so nothing shows what the line would
-        /// take back.
-        Lost { why: String } = "lost",
+        /// take back. If `may_pass` is true, it may still be there.
+        Lost { why: String, may_pass: bool } = "lost",
         /// The line would step back from what was published.
         StepsBack(Vec<StepBack>) = "steps_back",
         /// The line claims a channel or versions of line `of`, whose last good documents are still

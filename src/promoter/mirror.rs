@@ -8,6 +8,7 @@ use super::status::{Degraded, DegradedKind, Handle, PUBLICATION, Status, is_near
 use super::stored::{self, StoredError};
 use crate::clock::SharedClock;
 use crate::domain::chain;
+use crate::publish::Publication;
 use crate::store::port::{PayloadStore, Revision, StateStore};
 use crate::words;
 
@@ -63,11 +64,8 @@ impl Mirror {
             let is_served = self.shared.publication.load().is_some();
             self.unread = match stored::publication(&*self.state) {
                 // What is served is whole, also if it is older.
-                Ok(Some(publication)) if is_served && publication.lost_lines().next().is_some() => {
-                    publication
-                        .lost_lines()
-                        .next()
-                        .map(|(line, why)| Degraded::MirrorLost { line: line.clone(), why: why.to_owned() })
+                Ok(Some(publication)) if is_served && lost(&publication).next().is_some() => {
+                    lost(&publication).next()
                 }
                 Ok(Some(publication)) => {
                     tracing::info!(version = publication.version, made = %publication.made, "serving a new import");
@@ -80,6 +78,12 @@ impl Mirror {
             if let Some(unread) = &self.unread {
                 tracing::error!("{}", words::degraded(unread));
             }
+        }
+        if let Some(publication) = self.shared.publication.load().as_deref()
+            && let Some(read) = stored::read_again(&*self.state, publication)
+        {
+            self.shared.publication.store(Some(Arc::new(read)));
+            self.searched = false;
         }
         let damaged = self.payloads.scrub(self.clock.monotonic());
         // An import can restore copies without storing a publication, so keep looking for what is lacking.
@@ -111,11 +115,7 @@ impl Mirror {
         let mut status = Status::default();
         status.degraded.extend(self.unread.iter().chain(&self.lacking).cloned());
         if let Some(publication) = self.shared.publication.load().as_deref() {
-            status.degraded.extend(
-                publication
-                    .lost_lines()
-                    .map(|(line, why)| Degraded::MirrorLost { line: line.clone(), why: why.to_owned() }),
-            );
+            status.degraded.extend(lost(publication));
             status.expiries.push((PUBLICATION.to_owned(), publication.expires));
             if is_near(PUBLICATION, publication.expires, now) {
                 status.degraded.push(Degraded::MirrorExpiryNear { expires: publication.expires });
@@ -123,4 +123,10 @@ impl Mirror {
         }
         self.shared.status.store(Arc::new(status));
     }
+}
+
+/// The lines that are lost in a publication.
+fn lost(publication: &Publication) -> impl Iterator<Item = Degraded> {
+    let lost = publication.lost_lines();
+    lost.map(|(line, why)| Degraded::MirrorLost { line: line.clone(), why: why.to_owned() })
 }

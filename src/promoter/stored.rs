@@ -6,7 +6,7 @@ use crate::domain::channel::LineName;
 use crate::domain::{Time, chain};
 use crate::publish::Publication;
 use crate::publish::pack::{PackError, pack, pack_part, unpack, unpack_part};
-use crate::publish::part::Part;
+use crate::publish::part::{Loss, Part};
 use crate::publish::segment::Segment;
 use crate::signing::PrivateKey;
 use crate::signing::key::KeyError;
@@ -61,11 +61,21 @@ pub fn made(state: &dyn StateStore) -> Result<Option<Time>, StoredError> {
     Ok(publication_about(state, &|_| false)?.map(|last| last.made))
 }
 
-/// The part in a segment, or why it cannot be used.
-fn part(state: &dyn StateStore, segment: &Segment) -> Result<Part, String> {
-    let found = state.segment(&segment.stored.sha256).map_err(|error| chain(&error))?;
-    let Blob { place, size, mut bytes } = found;
-    unpack_part(&mut bytes, size, segment).map_err(|error| format!("{place}: {}", chain(&error)))
+/// The part in a segment, or why it cannot be used. A segment whose reading failed may still be there.
+fn part(state: &dyn StateStore, segment: &Segment) -> Result<Part, Loss> {
+    let found = state.segment(&segment.stored.sha256);
+    let found = found.map_err(|error| Loss { may_pass: !error.is_missing(), why: chain(&error) });
+    let Blob { place, size, mut bytes } = found?;
+    unpack_part(&mut bytes, size, segment).map_err(|error| Loss {
+        may_pass: matches!(error, PackError::Read(_)),
+        why: format!("{place}: {}", chain(&error)),
+    })
+}
+
+/// The publication with the documents of lines that could not be read before, but can be read now. `None` if there
+/// are none.
+pub fn read_again(state: &dyn StateStore, publication: &Publication) -> Option<Publication> {
+    publication.read_again(|segment| part(state, segment))
 }
 
 /// Durably replaces the last publication. Only the segments of lines that have changed are written.

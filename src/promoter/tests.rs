@@ -1,6 +1,7 @@
 mod agree;
 mod commits;
 mod folder;
+mod lost;
 mod memory;
 mod not_promoting;
 mod place;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
+use super::part::Loss;
 use super::publication::Publication;
 use super::sources::Sources;
 use crate::domain::Time;
@@ -193,7 +194,8 @@ fn refused(
     let Some(last) = last else { return refused };
     let unreadable = last.parts.iter().filter(|part| !last.begins_anew(part));
     refused.extend(unreadable.filter_map(|part| {
-        Some((part.line.clone(), LineRefusal::Lost { why: part.lost.as_ref()?.why.clone() }))
+        let Loss { why, may_pass } = part.lost.as_ref()?.loss.clone();
+        Some((part.line.clone(), LineRefusal::Lost { why, may_pass }))
     }));
     // As time goes by, a line that nobody changes only offers more.
     let is_as_published = |line: &LineName| {

@@ -32,7 +32,7 @@ use sha2::{Digest as _, Sha256 as Hasher};
 use super::Publication;
 use super::document::Document;
 use super::evidence::shared_out;
-use super::part::{Part, Parts};
+use super::part::{Loss, Part, Parts};
 use super::segment::{Segment, Stored};
 use crate::domain::payload::Sha256;
 pub use segment::{pack_part, unpack_part};
@@ -133,7 +133,7 @@ fn write(head: &[u8], value: &impl Serialize, to: &mut dyn Write) -> io::Result<
 pub fn unpack(
     from: &mut dyn Read,
     length: u64,
-    read: &(dyn Fn(&Segment) -> Result<Option<Part>, String> + Sync),
+    read: &(dyn Fn(&Segment) -> Result<Option<Part>, Loss> + Sync),
 ) -> Result<Publication, PackError> {
     let content = length.checked_sub(DIGEST as u64).ok_or(PackError::Foreign)?;
     let mut from = BufReader::with_capacity(BUFFER, Digested::new(from.take(content)));
@@ -154,7 +154,7 @@ pub fn unpack(
             let (mut publication, segments): (Publication, Vec<Segment>) = read_index(&index, documents)?;
             let parts = shared_out(&segments, 1, |segment| match read(segment) {
                 Ok(part) => part,
-                Err(why) => Some(Part::lost(segment.clone(), why)),
+                Err(loss) => Some(Part::lost(segment.clone(), loss)),
             });
             publication.parts = Parts::of(parts.into_iter().flatten().map(Arc::new));
             Ok(publication)

@@ -54,8 +54,15 @@ pub struct Part {
 pub(crate) struct Lost {
     /// The names of its channels, including aliases.
     pub(crate) names: Vec<ChannelName>,
-    /// Why the documents cannot be read.
-    pub(crate) why: String,
+    pub(crate) loss: Loss,
+}
+
+/// Why the stored documents of a line cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    pub why: String,
+    /// Whether they may still be there, because reading them failed.
+    pub may_pass: bool,
 }
 
 /// The segment in which a part is stored, once it is. A clone may be changed, so it remembers nothing.
@@ -127,9 +134,9 @@ impl Part {
     }
 
     /// The part of a line whose segment cannot be read.
-    pub(super) fn lost(segment: Segment, why: String) -> Self {
+    pub(super) fn lost(segment: Segment, loss: Loss) -> Self {
         let Segment { line, prefix, follows, names, stored } = segment;
-        let part = Self { prefix, follows, lost: Some(Lost { names, why }), ..Self::empty(line) };
+        let part = Self { prefix, follows, lost: Some(Lost { names, loss }), ..Self::empty(line) };
         part.store(stored);
         part
     }

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::document::Document;
 use super::joined::Pieces;
-use super::part::{Part, Parts, ReleaseDocuments, Standing};
+use super::part::{Loss, Part, Parts, ReleaseDocuments, Standing};
 use super::roles::Roles;
-use super::segment::Stored;
+use super::segment::{Segment, Stored};
 use super::served::Served;
 use super::sources::Sources;
 use crate::domain::Time;
@@ -104,7 +104,29 @@ impl Publication {
 
     /// The lines whose stored documents cannot be read, and why.
     pub fn lost_lines(&self) -> impl Iterator<Item = (&LineName, &str)> {
-        self.parts.iter().filter_map(|part| Some((&part.line, part.lost.as_ref()?.why.as_str())))
+        self.parts.iter().filter_map(|part| Some((&part.line, part.lost.as_ref()?.loss.why.as_str())))
+    }
+
+    /// Why the stored documents of a line cannot be used, if they cannot.
+    pub fn loss(&self, line: &LineName) -> Option<&Loss> {
+        self.parts.line(line)?.lost.as_ref().map(|lost| &lost.loss)
+    }
+
+    /// Reads the documents of lines again that could not be read, but may still be there. `None` if nothing has come
+    /// of that.
+    pub fn read_again(&self, read: impl Fn(&Segment) -> Result<Part, Loss>) -> Option<Self> {
+        let unread =
+            self.parts.iter().filter(|part| part.lost.as_ref().is_some_and(|lost| lost.loss.may_pass));
+        let found = unread.filter_map(|part| {
+            let segment = part.segment()?;
+            match read(&segment) {
+                Ok(part) => Some(part),
+                Err(loss) => (!loss.may_pass).then(|| Part::lost(segment, loss)),
+            }
+        });
+        let found: Vec<Arc<Part>> = found.map(Arc::new).collect();
+        (!found.is_empty())
+            .then(|| Self { parts: Parts::of(self.parts.iter().cloned().chain(found)), ..self.clone() })
     }
 
     /// Takes the documents of lost lines from another publication, if they are the very ones that are listed here.

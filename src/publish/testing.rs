@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Publication;
 use super::pack::{PackError, pack, pack_part, unpack, unpack_part};
+use super::part::Loss;
 use super::roles::Roles;
 use super::served::Served;
 use crate::domain::Time;
@@ -49,9 +50,10 @@ impl Packed {
 
     pub fn unpack(&self) -> Result<Publication, PackError> {
         unpack(&mut &self.head[..], self.head.len() as u64, &|segment| {
-            let bytes = self.segments.get(&segment.stored.sha256).ok_or("it is missing")?;
+            let lost = |why: &str| Loss { why: why.to_owned(), may_pass: false };
+            let bytes = self.segments.get(&segment.stored.sha256).ok_or_else(|| lost("it is missing"))?;
             let part = unpack_part(&mut &bytes[..], bytes.len() as u64, segment);
-            part.map(Some).map_err(|error| error.to_string())
+            part.map(Some).map_err(|error| lost(&error.to_string()))
         })
     }
 }

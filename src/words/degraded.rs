@@ -12,8 +12,11 @@ pub const DETAILS_ELSEWHERE: &str = "for the details, ask `/readyz` at the serve
 /// Describes a problem, and how to fix it.
 pub fn degraded(degraded: &Degraded) -> String {
     match degraded {
-        Degraded::LineRefused { line, keeps: _, refusal: LineRefusal::Lost { why } } => format!(
-            "what was published of line `{line}` is lost, so nothing is answered about it: {why}; restore it from a mirror, an export or another copy (`tidegate recover --from URL|DIR`), or, if there is none, say that it begins anew (`tidegate recover --anew {line} --reason TEXT`)"
+        Degraded::LineRefused { line, keeps: _, refusal: LineRefusal::Lost { why, may_pass: true } } => format!(
+            "what was published of line `{line}` cannot be read, so nothing is answered about it: {why}; mend that, and the server goes on by itself"
+        ),
+        Degraded::LineRefused { line, keeps: _, refusal: LineRefusal::Lost { why, may_pass: false } } => format!(
+            "line `{line}` is lost, so nothing is answered about it: {why}; restore it with `tidegate recover --from URL|DIR` or, without a copy, `tidegate recover --anew {line} --reason TEXT`"
         ),
         Degraded::LineRefused { line, keeps, refusal } => {
             let keeps = if *keeps {
@@ -115,7 +118,10 @@ fn renew(document: &str) -> String {
 pub fn line_refusal(refusal: &LineRefusal) -> String {
     match refusal {
         LineRefusal::Faulty { why } => why.clone(),
-        LineRefusal::Lost { why } => format!(
+        LineRefusal::Lost { why, may_pass: true } => {
+            format!("what was published of the line cannot be read: {why}")
+        }
+        LineRefusal::Lost { why, may_pass: false } => format!(
             "what was published of the line is lost: {why}; `tidegate status` shows how to restore it"
         ),
         LineRefusal::StepsBack(steps) => match &steps[..] {

@@ -131,7 +131,8 @@ pub fn nothing_higher(Stage { channel, .. }: &Stage) -> String {
 pub(super) const fn fault(refusal: &LineRefusal) -> &'static str {
     match refusal {
         LineRefusal::Faulty { .. } => "its files cannot be read",
-        LineRefusal::Lost { .. } => "what was published of it is lost",
+        LineRefusal::Lost { may_pass: false, .. } => "what was published of it is lost",
+        LineRefusal::Lost { may_pass: true, .. } => "what was published of it cannot be read",
         LineRefusal::StepsBack(_) => "its files take back what was published",
         LineRefusal::Claims { .. } => "it claims a channel or versions of another refused line",
     }

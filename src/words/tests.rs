@@ -268,11 +268,6 @@ fn every_problem_of_a_server_comes_with_what_to_do_about_it() {
         },
         Degraded::MirrorExpiryNear { expires: now },
         Degraded::MirrorLost { line: "1.8".parse().unwrap(), why: why() },
-        Degraded::LineRefused {
-            line: "1.8".parse().unwrap(),
-            keeps: false,
-            refusal: LineRefusal::Lost { why: why() },
-        },
         Degraded::MirrorLacks { version: v("1.8.1"), file: "payload.json".to_owned(), more: 0 },
         Degraded::ClockUntrusted(ClockDoubt::Turned { now, expected: now }),
         Degraded::ClockUntrusted(ClockDoubt::Behind { now, made: now }),
@@ -285,6 +280,11 @@ fn every_problem_of_a_server_comes_with_what_to_do_about_it() {
         Degraded::Panicked { why: why() },
         Degraded::NotCommitted { why: vec![why()], more: 0 },
     ];
+    all.extend([false, true].map(|may_pass| Degraded::LineRefused {
+        line: "1.8".parse().unwrap(),
+        keeps: false,
+        refusal: LineRefusal::Lost { why: why(), may_pass },
+    }));
     all.extend(["publication", "root", "releases-1.8"].map(expiry));
     let failing = [DegradedKind::ReadFailing, DegradedKind::SigningFailing, DegradedKind::PublishFailing];
     all.extend(failing.map(|kind| Degraded::Failed { kind, why: why() }));

@@ -130,6 +130,11 @@ fn a_lost_line_begins_anew_when_somebody_says_so_and_why() {
         |line: &str, reason: &str| refused(place.dir(), &with(line, reason).each_ref().map(String::as_str));
     assert!(refused_with("1.8", " ").contains("the reason is empty"));
     assert!(refused_with("1.7", "no copy").contains("line `1.7` is not lost"));
+    // What cannot be read may still be there.
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    let told = refused_with("1.8", "no copy");
+    assert!(told.contains("may still be there, but cannot be read"), "{told}");
+    fs::remove_file(&file).unwrap();
     place.run(&with("1.8", "no copy is left").each_ref().map(String::as_str));
     let server = place.serve();
     is_answered(&server);

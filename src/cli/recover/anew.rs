@@ -42,6 +42,15 @@ pub fn run(
     let _lease =
         state.lease().hint("stop the server that uses this state folder, and start it again afterwards")?;
     let last = stored::publication(&*state)?;
+    if let Some(loss) = last.as_ref().and_then(|last| last.loss(line)).filter(|loss| loss.may_pass) {
+        return Err(refuse(
+            format!(
+                "what was published of line `{line}` may still be there, but cannot be read: {}",
+                loss.why
+            ),
+            "mend that, and start the server; if it is lost for good, remove the file, and run this command again",
+        ));
+    }
     let record = (workspace.now(), by.to_string(), reason.trim().to_owned());
     let begun = last.map(|mut last| last.begin_anew(line, record).then_some(last));
     let Some(last) = begun.flatten() else {

@@ -141,3 +141,10 @@ pub enum StateError {
     #[error(transparent)]
     Exposed(#[from] Exposed),
 }
+
+impl StateError {
+    /// Whether the state does not have what was to be read.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
