@@ -25,6 +25,7 @@ use crate::publish::continuity::{Behind, check_seen, replaces_online_keys};
 use crate::publish::restore::{made, restore};
 use crate::signing::Signed;
 use crate::signing::trust::Trust;
+use crate::store::port::StateStore;
 
 /// Restore a lost state folder, or the catalog's `trust/`, from the published documents
 ///
@@ -107,64 +108,89 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     // Not before: a recovery that is refused leaves nothing behind.
     let _lease =
         state.lease().hint("stop the server that uses this state folder, and start it again afterwards")?;
-    let mut own = stored::publication(&*state);
-    let mut lines = Vec::new();
     let replaced = replaced(&seen, workspace)?;
-    let recovered = match &mut own {
+    let taken = match stored::publication(&*state) {
         // The documents of the lost lines are known by their digests, whichever keys have signed them.
         Ok(Some(own)) if own.lost_lines().next().is_some() && seen.highest() <= own.version => {
-            lines = own.restore_lost(&seen);
-            if !lines.is_empty() {
-                stored::store(&*state, own)?;
-            }
-            if let Some((line, why)) = own.lost_lines().next() {
-                return Err(refuse(
-                    format!(
-                        "what is published at `{from}` of line `{line}`, if anything, is not what was last published here, and that is lost: {why}"
-                    ),
-                    format!(
-                        "name a newer copy, bring the file back from a backup, or, if there is neither: `tidegate recover --anew {line} --reason TEXT`"
-                    ),
-                ));
-            }
-            false
+            Taken::Lines(restore_lines(own, &seen, from, &*state)?)
         }
-        Ok(Some(own)) => {
-            let root = own.root().signed().version;
-            if replaced || seen.root().signed().version < root {
-                return Err(refuse(
-                    format!(
-                        "what is published at `{from}` is signed by an online key that has since been replaced, and may have been stolen"
-                    ),
-                    "start the server: nothing needs to be restored, and clients forget what the old key signed",
-                ));
-            }
-            match check_seen(Some(&*own), &seen) {
-                Err(Behind::Nothing { .. } | Behind::Older { .. }) => true,
-                Err(behind @ (Behind::Fork { .. } | Behind::Lacks(_))) => {
-                    return Err(refuse(
-                        format!("two servers sign with one key: {behind}"),
-                        "stop the other server, then recover from the one that clients see",
-                    ));
-                }
-                Ok(()) => false,
-            }
-        }
+        Ok(Some(own)) => compare(&own, &seen, replaced, from)?,
         // A damaged publication counts as none.
-        Ok(None) | Err(_) => true,
+        Ok(None) | Err(_) => Taken::Everything,
     };
-    if recovered {
+    if taken == Taken::Everything {
         let floor = floor(&mut seen, replaced, now)?;
-        let publication = &seen;
         // Copy payloads now, so that they can be served from the first request on. A payload that is
         // missing or has changed is neither copied nor served.
-        let wanted: Vec<_> = publication.payloads().collect();
+        let wanted: Vec<_> = seen.payloads().collect();
         workspace.payload_store().ensure_copies(&wanted)?;
         state.raise(floor)?;
-        stored::store(&*state, publication)?;
+        stored::store(&*state, &seen)?;
     }
+    show(&taken, &seen, replaced, terminal)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is taken from what is published.
+#[derive(Debug, PartialEq, Eq)]
+enum Taken {
+    Everything,
+    /// The documents of these lines, which were lost.
+    Lines(Vec<LineName>),
+    Nothing,
+}
+
+/// Restores all lost lines, or says why one cannot be restored.
+fn restore_lines(
+    mut own: Publication,
+    seen: &Publication,
+    from: &str,
+    state: &dyn StateStore,
+) -> anyhow::Result<Vec<LineName>> {
+    let lines = own.restore_lost(seen);
+    if !lines.is_empty() {
+        stored::store(state, &own)?;
+    }
+    let Some((line, why)) = own.lost_lines().next() else { return Ok(lines) };
+    Err(refuse(
+        format!(
+            "what is published at `{from}` of line `{line}`, if anything, is not what was last published here, and that is lost: {why}"
+        ),
+        format!(
+            "name a newer copy, bring the file back from a backup, or, if there is neither: `tidegate recover --anew {line} --reason TEXT`"
+        ),
+    ))
+}
+
+/// Compares what was last published here with what is published.
+fn compare(own: &Publication, seen: &Publication, replaced: bool, from: &str) -> anyhow::Result<Taken> {
+    if replaced || seen.root().signed().version < own.root().signed().version {
+        return Err(refuse(
+            format!(
+                "what is published at `{from}` is signed by an online key that has since been replaced, and may have been stolen"
+            ),
+            "start the server: nothing needs to be restored, and clients forget what the old key signed",
+        ));
+    }
+    match check_seen(Some(own), seen) {
+        Err(Behind::Nothing { .. } | Behind::Older { .. }) => Ok(Taken::Everything),
+        Err(behind @ (Behind::Fork { .. } | Behind::Lacks(_))) => Err(refuse(
+            format!("two servers sign with one key: {behind}"),
+            "stop the other server, then recover from the one that clients see",
+        )),
+        Ok(()) => Ok(Taken::Nothing),
+    }
+}
+
+fn show(
+    taken: &Taken,
+    seen: &Publication,
+    replaced: bool,
+    terminal: &mut Terminal<'_>,
+) -> anyhow::Result<()> {
+    let lines = if let Taken::Lines(lines) = taken { &lines[..] } else { &[] };
     let body = Body {
-        recovered: recovered || !lines.is_empty(),
+        recovered: *taken != Taken::Nothing,
         lines: lines.iter().map(ToString::to_string).collect(),
         version: seen.version,
         made: rfc3339(seen.made),
@@ -173,10 +199,12 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
         releases: seen.releases(),
     };
     terminal.show(&body, || {
-        let done = match &*body.lines {
-            [] if recovered => "restored".to_owned(),
-            [] => "nothing to do: the publication here is at least as new".to_owned(),
-            lines => format!("restored line {}; the others were not lost", lines.join(", ")),
+        let done = match taken {
+            Taken::Everything => "restored".to_owned(),
+            Taken::Nothing => "nothing to do: the publication here is at least as new".to_owned(),
+            Taken::Lines(_) => {
+                format!("restored line {}; the others were not lost", body.lines.join(", "))
+            }
         };
         pairs(&[
             ("state", done),
@@ -184,7 +212,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
             ("offers", offers(body.channels, body.releases)),
         ])
     })?;
-    if recovered && replaced {
+    if *taken == Taken::Everything && replaced {
         terminal.note(
             "warning: the restored publication is signed by an online key that has been replaced; if that key was stolen, check what is offered",
         );
@@ -192,7 +220,7 @@ pub fn run(args: &Args, workspace: &Workspace, terminal: &mut Terminal<'_>) -> a
     if body.recovered {
         terminal.note("next: start `tidegate serve`, which continues from this publication");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Returns how many channels and releases are offered, in words.
