@@ -142,7 +142,8 @@ impl Guarded {
         std::mem::take(&mut self.returned)
     }
 
-    /// Checks the deadlines if the alarm has fired.
+    /// Checks the deadlines if the alarm has fired, and lets it wake the task otherwise. A connection calls this
+    /// whenever it waits for its client, and not for every read and write, which would be slower.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while self.armed && self.alarm.as_mut().poll(cx).is_ready() {
             self.armed = false;
@@ -171,16 +172,19 @@ impl Guarded {
     }
 
     /// Sets the alarm to the next deadline, if there is one. An armed alarm never fires too late: deadlines
-    /// of one kind come in order, and both kinds are checked when it fires.
-    fn arm(&mut self) {
+    /// of one kind come in order, and both kinds are checked when it fires. Returns whether the alarm was set, so
+    /// that it does not wake the task before the next [check](Self::check).
+    fn arm(&mut self) -> bool {
         let Deadlines { request, stall, .. } = self.guard.deadlines;
         let request = self.waiting().map(|since| since + request);
         let stall = self.blocked.map(|window| window.since + stall);
-        let Some(next) = request.into_iter().chain(stall).min() else { return };
-        if !self.armed || next < self.alarm.deadline() {
+        let Some(next) = request.into_iter().chain(stall).min() else { return false };
+        let is_new = !self.armed || next < self.alarm.deadline();
+        if is_new {
             self.alarm.as_mut().reset(next);
             self.armed = true;
         }
+        is_new
     }
 
     /// Returns when the request that is waiting for its reply arrived. `None` while a write is blocked,
@@ -200,8 +204,9 @@ impl Guarded {
         if self.unanswered.is_none() {
             self.place.work();
             self.unanswered = Some(Instant::now());
-            self.arm();
-            self.check(cx)?;
+            if self.arm() {
+                self.check(cx)?;
+            }
         }
         Ok(())
     }
@@ -225,8 +230,8 @@ impl Guarded {
                 if self.blocked.is_none() {
                     self.blocked = Some(Window { since: Instant::now(), moved: 0 });
                     self.arm();
-                    self.check(cx)?;
                 }
+                self.check(cx)?;
             }
             Poll::Ready(Err(_)) => {}
         }
@@ -262,8 +267,9 @@ impl Guarded {
     }
 
     /// Returns no bytes for now.
-    fn refuse(&mut self) -> Poll<io::Result<()>> {
+    fn refuse(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.refused = true;
+        self.check(cx)?;
         Poll::Pending
     }
 
@@ -281,7 +287,7 @@ impl Guarded {
     fn release(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let length = self.held.len().min(buf.remaining());
         match self.exchange.pass(&self.held[..length]) {
-            Pass::Bytes(0) => return self.refuse(),
+            Pass::Bytes(0) => return self.refuse(cx),
             Pass::Bytes(passed) => buf.put_slice(&self.held.split_to(passed)),
             Pass::TooLarge => buf.put_slice(NOT_HTTP),
         }
@@ -313,18 +319,19 @@ impl AsyncRead for Guarded {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.check(cx)?;
         if self.exchange.is_last() {
+            self.check(cx)?;
             return self.discard(cx);
         }
         if self.blocked.is_some() {
-            return self.refuse();
+            return self.refuse(cx);
         }
         if !self.held.is_empty() {
             return self.release(cx, buf);
         }
         let before = buf.filled().len();
         if Pin::new(&mut self.io).poll_read(cx, buf)?.is_pending() {
+            self.check(cx)?;
             self.returned = self.gives_way(cx);
             return if self.returned { Poll::Ready(Ok(())) } else { Poll::Pending };
         }
@@ -339,7 +346,7 @@ impl AsyncRead for Guarded {
             buf.set_filled(before + passed);
         }
         match pass {
-            Pass::Bytes(0) => return self.refuse(),
+            Pass::Bytes(0) => return self.refuse(cx),
             Pass::Bytes(_) => {}
             Pass::TooLarge => buf.put_slice(NOT_HTTP),
         }
@@ -349,7 +356,6 @@ impl AsyncRead for Guarded {
 
 impl AsyncWrite for Guarded {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.check(cx)?;
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
         self.sent(&written, buf.len(), cx)?;
         written
