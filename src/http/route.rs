@@ -159,11 +159,14 @@ fn names<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; NAMES]> {
     let mut names = [""; NAMES];
     let (mut pattern, mut path) = (pattern, path);
     for name in &mut names {
-        let Some((before, after)) = pattern.split_once('{') else { break };
-        path = path.strip_prefix(before)?;
-        let length = path.find('/').unwrap_or(path.len());
-        (*name, path) = path.split_at(length);
-        (_, pattern) = after.split_once('}')?;
+        // Most patterns differ from a path in their first bytes, so they are compared before anything is searched for.
+        let same =
+            pattern.bytes().zip(path.bytes()).take_while(|(own, asked)| own == asked && *own != b'{').count();
+        let Some(after) = pattern[same..].strip_prefix('{') else { break };
+        let end = |text: &str, byte| text.bytes().position(|other| other == byte);
+        let rest = &path[same..];
+        (*name, path) = rest.split_at(end(rest, b'/').unwrap_or(rest.len()));
+        pattern = &after[end(after, b'}')? + 1..];
         if name.is_empty() {
             return None;
         }
