@@ -21,6 +21,7 @@ mod routes;
 
 mod ask;
 mod problem;
+mod recent;
 mod reply;
 /// Public for the fuzz target.
 pub mod url;

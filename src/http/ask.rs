@@ -4,12 +4,15 @@ use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use actix_web::HttpRequest;
+use actix_web::http::uri::PathAndQuery;
+use actix_web::{HttpRequest, HttpResponse};
 use arc_swap::Guard;
 use bytes::Bytes;
 
 use super::listener::Listener;
 use super::problem::{Problem, ProblemKind};
+use super::recent::Recent;
+use super::reply::Answer;
 use super::state::State;
 use super::url;
 use crate::domain::channel::ChannelName;
@@ -21,6 +24,8 @@ use crate::publish::Publication;
 pub struct Ask<'a> {
     pub(super) request: &'a HttpRequest,
     pub(super) state: &'a State,
+    /// What the worker has answered lately.
+    pub(super) recent: &'a Recent,
     /// The request's id, for log messages about the request.
     pub(super) id: &'a str,
     /// Which routes the request's listener serves.
@@ -33,7 +38,19 @@ pub struct Ask<'a> {
     pub(super) body: Bytes,
 }
 
+/// Finds the document that answers a request.
+pub type Find = for<'p> fn(&Ask<'_>, &'p Publication) -> Result<Answer<'p>, Problem>;
+
 impl Ask<'_> {
+    /// Replies with the document that `find` finds for this path and query.
+    ///
+    /// # Errors
+    /// Those of `find`, and when the client accepts none of the document's encodings.
+    pub fn reply(&self, current: &Current, find: Find) -> Result<HttpResponse, Problem> {
+        let asked = self.request.uri().path_and_query().map_or("", PathAndQuery::as_str);
+        self.recent.reply((current, asked), |publication| find(self, publication), self.request)
+    }
+
     /// The publication being served.
     ///
     /// # Errors
@@ -88,22 +105,22 @@ pub struct Current {
 }
 
 impl Deref for Current {
-    type Target = Publication;
+    type Target = Arc<Publication>;
 
-    fn deref(&self) -> &Publication {
-        self.publication.as_deref().expect("`Ask::current` has checked that there is one")
+    fn deref(&self) -> &Arc<Publication> {
+        self.publication.as_ref().expect("`Ask::current` has checked that there is one")
     }
 }
 
 impl Current {
-    /// Returns the publication, unless it has expired. Advice is not signed, so a client cannot see that it
+    /// Checks that the publication has not expired. Advice is not signed, so a client cannot see that it
     /// is out of date. Signed documents are still served, because clients check their expiry themselves.
     ///
     /// # Errors
     /// When the publication has expired by `now`.
-    pub fn unexpired(&self, now: Time) -> Result<&Publication, Problem> {
+    pub fn check_expiry(&self, now: Time) -> Result<(), Problem> {
         if now < self.expires {
-            return Ok(self);
+            return Ok(());
         }
         let detail = format!("the publication expired at `{}`", rfc3339(self.expires));
         Err(Problem::new(ProblemKind::Expired, detail)

@@ -106,3 +106,10 @@ pub const UNSENT_FAST: u32 = 4 * 1024 * 1024;
 /// How much of a body is handed to actix at a time, in bytes. actix buffers this much before it sends. A
 /// large body in a single chunk would be copied whole for every slow client.
 pub const CHUNK: usize = 32 * 1024;
+
+/// How many answers a worker remembers: those to clusters of 20 channels that run 20 versions each.
+pub const RECENT: usize = 512;
+
+/// The longest path and query that are remembered with their answer, in bytes. The longest names of a channel and a
+/// version fit, and a client that makes up long queries takes little memory.
+pub const MAX_RECENT: usize = 256;

@@ -8,11 +8,11 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
 use actix_http::ConnectionType;
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody, to_bytes_limited};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::web::Payload;
-use actix_web::{HttpRequest, HttpResponse, ResponseError as _};
+use actix_web::{Error, HttpRequest, HttpResponse, ResponseError as _};
 use bytes::Bytes;
 use prometheus_client::metrics::gauge::Gauge;
 use tracing::Instrument as _;
@@ -24,6 +24,7 @@ use super::limits::{CHUNK, CHUNKING, MAX_HEAD, MAX_ID, MAX_LOGGED, MAX_URI};
 use super::listener::Listener;
 use super::places::Places;
 use super::problem::{Problem, ProblemKind};
+use super::recent::Recent;
 use super::route::{Found, Route, find};
 use super::state::State;
 
@@ -40,14 +41,16 @@ pub struct Worker {
     /// Where this worker logs requests, if they are logged.
     pub log: Option<Arc<dyn AccessWriter>>,
     pub places: Rc<Places>,
+    pub recent: Recent,
 }
 
 /// Answers a request, and counts and logs it.
 ///
 /// The span with the request's id exists only if level `debug` is enabled. At `info`, the access log line
 /// has the id, and a span for each request would cost as much as that line.
-pub(super) async fn answer(request: HttpRequest, body: Payload, worker: Rc<Worker>) -> HttpResponse {
-    let Worker { state, routes, listener, log, places } = &*worker;
+pub(super) async fn answer(request: ServiceRequest, worker: Rc<Worker>) -> Result<ServiceResponse, Error> {
+    let Worker { state, routes, listener, log, places, .. } = &*worker;
+    let (request, body) = request.into_parts();
     let in_flight = InFlight::enter(&state.metrics.in_flight);
     let id = request_id(request.headers());
     let found = find(routes, request.uri().path()).filter(|found| listener.serves(found.route.listener));
@@ -55,7 +58,7 @@ pub(super) async fn answer(request: HttpRequest, body: Payload, worker: Rc<Worke
     let text = id.to_str().unwrap_or_default();
     let span = tracing::debug_span!(target: ACCESS, "request", id = text);
 
-    let answered = dispatch(&request, body, state, text, *listener, found).instrument(span).await;
+    let answered = dispatch(&request, body, &worker, text, found).instrument(span).await;
     drop(in_flight);
     let (mut response, problem) = match answered {
         Ok(response) => (response, None),
@@ -93,7 +96,7 @@ pub(super) async fn answer(request: HttpRequest, body: Payload, worker: Rc<Worke
     let head = response.headers_mut();
     head.insert(REQUEST_ID, id);
     head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+    Ok(ServiceResponse::new(request, response))
 }
 
 /// The length of a response's body, in bytes. A body that does not pass through actix has only announced it.
@@ -148,9 +151,8 @@ impl Drop for Streamed {
 async fn dispatch(
     request: &HttpRequest,
     body: Payload,
-    state: &State,
+    worker: &Worker,
     id: &str,
-    listener: Listener,
     found: Option<Found<'_>>,
 ) -> Result<HttpResponse, Problem> {
     check_head(request)?;
@@ -160,7 +162,8 @@ async fn dispatch(
     };
     check_method(request, route)?;
     let body = read_body(request, body, route).await?;
-    route.answer(&Ask { request, state, id, listener, names, body }).await
+    let Worker { state, listener, recent, .. } = worker;
+    route.answer(&Ask { request, state, recent, id, listener: *listener, names, body }).await
 }
 
 /// Counts a request as in flight until it is answered or its connection is gone.
@@ -249,7 +252,7 @@ async fn read_body(request: &HttpRequest, body: Payload, route: &Route) -> Resul
             Body::None | Body::Chunked => route.body as u64 + CHUNKING,
         });
     }
-    match body.to_bytes_limited(route.body).await {
+    match to_bytes_limited(BodyStream::new(body), route.body).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) => Err(Problem::new(ProblemKind::BodyUnreadable, error.to_string())),
         Err(_) => {

@@ -4,6 +4,8 @@ mod encoding;
 pub mod etag;
 pub mod range;
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::convert::Infallible;
 
 use actix_web::body::{BoxBody, SizedStream};
@@ -38,44 +40,68 @@ impl Cache {
     }
 }
 
-/// Answers with a document.
-///
-/// # Errors
-/// When the client accepts none of its encodings.
-pub fn document(request: &HttpRequest, document: &Document, cache: Cache) -> Result<HttpResponse, Problem> {
-    let encoding = encoding::choose(request.headers(), document);
-    let Some((encoding, body)) = encoding.and_then(|e| Some((e, document.body(e)?))) else {
-        return Err(Problem::new(
-            ProblemKind::NotAcceptable,
-            "the request excludes every available encoding",
-        )
-        .hint("remove `identity;q=0` from `Accept-Encoding`"));
-    };
-    let tag = document.etag(encoding);
-    let mut response = if etag::is_held(request.headers(), &tag) {
-        HttpResponse::new(StatusCode::NOT_MODIFIED)
-    } else {
-        let mut response = HttpResponse::with_body(StatusCode::OK, body_of(body.clone()));
-        response.headers_mut().insert(header::CONTENT_TYPE, media(document.media));
-        let coding = match encoding {
-            Encoding::Identity => None,
-            Encoding::Gzip => Some("gzip"),
-            Encoding::Brotli => Some("br"),
-        };
-        if let Some(coding) = coding {
-            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
-        }
-        response
-    };
-    let head = response.headers_mut();
-    if let Ok(tag) = HeaderValue::from_bytes(&tag) {
-        head.insert(header::ETAG, tag);
+/// A document of the publication, and how long caches may keep it.
+pub type Answer<'p> = (Cow<'p, Document>, Cache);
+
+/// What replies about one document have in common.
+#[derive(Debug)]
+pub struct Prepared {
+    document: Document,
+    cache: Cache,
+    /// The `ETag` of each encoding that was asked for.
+    tags: [OnceCell<HeaderValue>; 3],
+}
+
+impl Prepared {
+    pub fn new((document, cache): Answer<'_>) -> Self {
+        Self { document: document.into_owned(), cache, tags: Default::default() }
     }
-    head.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    head.insert(header::CACHE_CONTROL, cache.value());
-    // Let any web page read what is public.
-    head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    Ok(response)
+
+    /// Replies to a request for the document.
+    ///
+    /// # Errors
+    /// When the client accepts none of its encodings.
+    pub fn reply(&self, request: &HttpRequest) -> Result<HttpResponse, Problem> {
+        let Self { document, cache, .. } = self;
+        let encoding = encoding::choose(request.headers(), document);
+        let Some((encoding, body)) = encoding.and_then(|e| Some((e, document.body(e)?))) else {
+            return Err(Problem::new(
+                ProblemKind::NotAcceptable,
+                "the request excludes every available encoding",
+            )
+            .hint("remove `identity;q=0` from `Accept-Encoding`"));
+        };
+        let tag = self.tag(encoding);
+        let mut response = if etag::is_held(request.headers(), tag.as_bytes()) {
+            HttpResponse::new(StatusCode::NOT_MODIFIED)
+        } else {
+            let mut response = HttpResponse::with_body(StatusCode::OK, body_of(body.clone()));
+            response.headers_mut().insert(header::CONTENT_TYPE, media(document.media));
+            let coding = match encoding {
+                Encoding::Identity => None,
+                Encoding::Gzip => Some("gzip"),
+                Encoding::Brotli => Some("br"),
+            };
+            if let Some(coding) = coding {
+                response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+            }
+            response
+        };
+        let head = response.headers_mut();
+        head.insert(header::ETAG, tag.clone());
+        head.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        head.insert(header::CACHE_CONTROL, cache.value());
+        // Let any web page read what is public.
+        head.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        Ok(response)
+    }
+
+    fn tag(&self, encoding: Encoding) -> &HeaderValue {
+        self.tags[encoding as usize].get_or_init(|| {
+            let tag = self.document.etag(encoding);
+            HeaderValue::try_from(tag).expect("a tag has only digits, letters, hyphens and quotes")
+        })
+    }
 }
 
 /// Returns the media type as a header value.

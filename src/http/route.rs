@@ -7,7 +7,7 @@ use actix_web::http::Method;
 use utoipa::PartialSchema;
 use utoipa::openapi::{RefOr, Schema};
 
-use super::ask::Ask;
+use super::ask::{Ask, Find};
 use super::listener::Listener;
 use super::problem::{Problem, ProblemKind};
 
@@ -41,6 +41,10 @@ type Answered = Result<HttpResponse, Problem>;
 /// The function that answers a request.
 #[derive(Debug, Clone, Copy)]
 pub enum Handler {
+    /// A handler that finds a document by the path and the query alone.
+    Document(Find),
+    /// The same for advice. It is not signed, so it is refused once the publication has expired.
+    Advice(Find),
     /// A handler that only looks things up in memory.
     Now(fn(&Ask<'_>) -> Answered),
     /// A handler that reads a file.
@@ -124,6 +128,12 @@ impl Route {
     /// One of [`Route::all_problems`].
     pub async fn answer(&self, ask: &Ask<'_>) -> Answered {
         match self.handler {
+            Handler::Document(find) => ask.reply(&ask.current()?, find),
+            Handler::Advice(find) => {
+                let current = ask.current()?;
+                current.check_expiry(ask.state.now())?;
+                ask.reply(&current, find)
+            }
             Handler::Now(handler) => handler(ask),
             Handler::Later(handler) => handler(ask).await,
         }

@@ -1,5 +1,7 @@
 //! The table of routes: everything that this server answers.
 
+use std::borrow::Cow;
+
 use actix_web::http::Method;
 
 use super::listener::Listener;
@@ -7,7 +9,7 @@ use super::metrics;
 use super::probes::{self, Readiness};
 use super::problem::ProblemKind as Kind;
 use super::public::{channels, payloads, releases, tuf, update};
-use super::reply::{self, Cache};
+use super::reply::{Cache, Prepared};
 use super::route::{Content, Described, Form, Handler, Parameter, Route};
 use crate::domain::{channel, version};
 use crate::formats::api::{ChannelsBody, ExplainBody, PromotionsBody, UpdateBody};
@@ -15,7 +17,7 @@ use crate::formats::described::{SignedChannel, SignedRelease, SignedRole};
 
 /// `/openapi.json`: the document that is generated from this table.
 const INTERFACE: Handler =
-    Handler::Now(|ask| reply::document(ask.request, &ask.state.openapi, Cache::Minute));
+    Handler::Now(|ask| Prepared::new((Cow::Borrowed(&ask.state.openapi), Cache::Minute)).reply(ask.request));
 
 /// What most routes share: they are public, read-only and take no body.
 const GET: Route = Route {
@@ -86,7 +88,7 @@ const fn file(text: &'static str, form: Form, example: Option<&'static str>) -> 
 pub static ROUTES: [Route; 13] = [
     Route {
         pattern: "/v1/channels/{channel}/update",
-        handler: Handler::Now(update::get),
+        handler: Handler::Advice(update::get),
         problems: &[
             Kind::MissingVersion,
             Kind::BadVersion,
@@ -123,7 +125,7 @@ pub static ROUTES: [Route; 13] = [
     },
     Route {
         pattern: "/v1/channels/{channel}",
-        handler: Handler::Now(channels::one),
+        handler: Handler::Document(channels::one),
         problems: &[Kind::UnknownChannel, Kind::LineLost, Kind::NotPublished],
         id: "channel",
         tag: "channels",
@@ -136,7 +138,9 @@ pub static ROUTES: [Route; 13] = [
     },
     Route {
         pattern: "/v1/channels",
-        handler: Handler::Now(channels::list),
+        handler: Handler::Document(|_, publication| {
+            Ok((Cow::Borrowed(&publication.channels), Cache::Minute))
+        }),
         problems: &[Kind::NotPublished],
         id: "channels",
         tag: "channels",
@@ -148,7 +152,7 @@ pub static ROUTES: [Route; 13] = [
     },
     Route {
         pattern: "/tuf/metadata/{file}",
-        handler: Handler::Now(tuf::metadata),
+        handler: Handler::Document(tuf::metadata),
         problems: &[Kind::UnknownFile, Kind::LineLost, Kind::NotPublished],
         id: "tuf_metadata",
         tag: "tuf",
@@ -181,7 +185,7 @@ pub static ROUTES: [Route; 13] = [
     },
     Route {
         pattern: "/v1/releases/{version}",
-        handler: Handler::Now(releases::manifest),
+        handler: Handler::Document(releases::manifest),
         problems: &[
             Kind::UnknownRelease,
             Kind::UnsignedRelease,
@@ -221,7 +225,7 @@ pub static ROUTES: [Route; 13] = [
     },
     Route {
         pattern: "/v1/releases/{version}/explain",
-        handler: Handler::Now(releases::explain),
+        handler: Handler::Document(releases::explain),
         problems: &[Kind::UnknownRelease, Kind::LineLost, Kind::NotPublished],
         id: "explain",
         tag: "releases",
@@ -234,7 +238,9 @@ pub static ROUTES: [Route; 13] = [
     },
     Route {
         pattern: "/v1/promotions",
-        handler: Handler::Now(releases::promotions),
+        handler: Handler::Document(|_, publication| {
+            Ok((Cow::Borrowed(&publication.promotions), Cache::Minute))
+        }),
         problems: &[Kind::NotPublished],
         id: "promotions",
         tag: "releases",

@@ -12,8 +12,8 @@ use actix_server::{GracefulShutdownSignal, Server};
 use actix_service::{
     IntoServiceFactory as _, ServiceFactory as _, ServiceFactoryExt as _, fn_factory, fn_service, map_config,
 };
+use actix_web::App;
 use actix_web::dev::AppConfig;
-use actix_web::{App, HttpRequest, web};
 use futures_util::FutureExt as _;
 use tokio::net::TcpStream;
 
@@ -26,6 +26,7 @@ use super::observe::{self, Worker};
 use super::openapi;
 use super::payload_cache::PayloadCache;
 use super::places::Places;
+use super::recent::Recent;
 use super::route::Route;
 use super::routes::ROUTES;
 use super::state::State;
@@ -216,11 +217,16 @@ impl Service {
         let Self { state, routes, guard, log, scope: listener } = self;
         let log = log.map(|log| log.writer());
         let places = Places::new(connections);
-        let worker = Rc::new(Worker { state, routes, listener, log, places: Rc::clone(&places) });
-        let answer = move |request: HttpRequest, body: web::Payload| {
-            observe::answer(request, body, Rc::clone(&worker))
-        };
-        let app = App::new().default_service(web::to(answer));
+        let worker = Rc::new(Worker {
+            state,
+            routes,
+            listener,
+            log,
+            places: Rc::clone(&places),
+            recent: Recent::default(),
+        });
+        let answer = move |request| observe::answer(request, Rc::clone(&worker));
+        let app = App::new().default_service(fn_service(answer));
         let http = HttpService::build()
             // Guarded connections have their own timers for all this.
             .keep_alive(KeepAlive::Os)

@@ -1,7 +1,6 @@
 //! A response body, in every encoding that is served.
 
 use std::io::{Read as _, Write as _};
-use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -50,8 +49,8 @@ pub struct Document {
     pub gzip: Option<Bytes>,
     /// The same for bodies over 8 KiB.
     pub brotli: Option<Bytes>,
-    /// The digest of the identity body. `ETag`s are made from its first half when they are sent: stored as
-    /// text, the three `ETag`s of a document would take more memory than some bodies.
+    /// The digest of the identity body. `ETag`s are made from its first half when they are asked for: stored
+    /// as text, the three `ETag`s of a document would take more memory than some bodies.
     pub sha256: Sha256,
 }
 
@@ -93,43 +92,14 @@ impl Document {
 
     /// The strong `ETag` of the body in an encoding, with its quotes. Each encoding has its own,
     /// since a strong tag identifies the exact bytes (RFC 9110, section 8.8.3.3).
-    pub fn etag(&self, encoding: Encoding) -> ETag {
-        let end: &[u8] = match encoding {
-            Encoding::Identity => b"\"",
-            Encoding::Gzip => b"-gz\"",
-            Encoding::Brotli => b"-br\"",
+    pub fn etag(&self, encoding: Encoding) -> String {
+        let suffix = match encoding {
+            Encoding::Identity => "",
+            Encoding::Gzip => "-gz",
+            Encoding::Brotli => "-br",
         };
-        let (half, _) = self.sha256.as_bytes().split_at(HALF);
-        let mut text = [b'"'; ETag::MOST];
-        let digits = 1..=2 * HALF;
-        // It fails only if the lengths differ.
-        let _ = hex::encode_to_slice(half, &mut text[digits]);
-        let length = 1 + 2 * HALF + end.len();
-        text[length - end.len()..length].copy_from_slice(end);
-        ETag { text, length }
-    }
-}
-
-/// How many bytes of its digest tell a body from every other.
-const HALF: usize = 16;
-
-/// An `ETag`, with its quotes. It is made for each reply, without allocating anything.
-#[derive(Debug, Clone, Copy)]
-pub struct ETag {
-    text: [u8; Self::MOST],
-    length: usize,
-}
-
-impl ETag {
-    /// The length of the longest one: two quotes, the digits, and a suffix.
-    const MOST: usize = 2 + 2 * HALF + "-gz".len();
-}
-
-impl Deref for ETag {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.text[..self.length]
+        let (half, _) = self.sha256.as_bytes().split_at(16);
+        format!("\"{}{suffix}\"", hex::encode(half))
     }
 }
 
@@ -199,8 +169,8 @@ mod tests {
     #[test]
     fn each_encoding_has_its_own_tag_and_the_tag_follows_the_bytes() {
         let document = Document::new(Media::Json, Bytes::from_static(b"test"));
-        assert_eq!(*document.etag(Encoding::Identity), *b"\"9f86d081884c7d659a2feaa0c55ad015\"");
-        assert_eq!(*document.etag(Encoding::Gzip), *b"\"9f86d081884c7d659a2feaa0c55ad015-gz\"");
-        assert_eq!(*document.etag(Encoding::Brotli), *b"\"9f86d081884c7d659a2feaa0c55ad015-br\"");
+        assert_eq!(document.etag(Encoding::Identity), "\"9f86d081884c7d659a2feaa0c55ad015\"");
+        assert_eq!(document.etag(Encoding::Gzip), "\"9f86d081884c7d659a2feaa0c55ad015-gz\"");
+        assert_eq!(document.etag(Encoding::Brotli), "\"9f86d081884c7d659a2feaa0c55ad015-br\"");
     }
 }

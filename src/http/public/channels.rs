@@ -1,6 +1,6 @@
-//! `/v1/channels` and `/v1/channels/{channel}`.
+//! `/v1/channels/{channel}`.
 
-use actix_web::HttpResponse;
+use std::borrow::Cow;
 
 use super::lost;
 use crate::domain::channel::ChannelName;
@@ -8,18 +8,13 @@ use crate::domain::suggest::suggest;
 use crate::http::ask::Ask;
 use crate::http::limits::COMPARED;
 use crate::http::problem::{Problem, ProblemKind};
-use crate::http::reply::{self, Cache};
+use crate::http::reply::{Answer, Cache};
 use crate::publish::Publication;
 
-pub fn list(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
-    reply::document(ask.request, &ask.current()?.channels, Cache::Minute)
-}
-
-pub fn one(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
-    let current = ask.current()?;
-    let name = ask.channel()?.map_err(|text| unknown(&current, &text))?;
-    let manifest = current.channel(&name).ok_or_else(|| missing(&current, &name))?;
-    reply::document(ask.request, manifest, Cache::Minute)
+pub fn one<'p>(ask: &Ask<'_>, publication: &'p Publication) -> Result<Answer<'p>, Problem> {
+    let name = ask.channel()?.map_err(|text| unknown(publication, &text))?;
+    let manifest = publication.channel(&name).ok_or_else(|| missing(publication, &name))?;
+    Ok((Cow::Borrowed(manifest), Cache::Minute))
 }
 
 /// Returns the problem of a channel that has no documents.

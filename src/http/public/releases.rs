@@ -1,20 +1,20 @@
-//! `/v1/releases/{version}`, `/v1/releases/{version}/explain` and `/v1/promotions`.
+//! `/v1/releases/{version}` and `/v1/releases/{version}/explain`.
 
-use actix_web::HttpResponse;
+use std::borrow::Cow;
 
 use super::lost;
 use crate::domain::version::Version;
 use crate::http::ask::Ask;
 use crate::http::problem::{Problem, ProblemKind};
-use crate::http::reply::{self, Cache};
+use crate::http::reply::{Answer, Cache};
 use crate::publish::Publication;
 
-pub fn manifest(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
-    let (current, version) = (ask.current()?, ask.version()?);
-    match current.release(&version) {
-        Some(manifest) => reply::document(ask.request, manifest, Cache::Minute),
-        None if current.explain(&version).is_some() => {
-            let (kind, why) = if current.is_signed(&version) {
+pub fn manifest<'p>(ask: &Ask<'_>, publication: &'p Publication) -> Result<Answer<'p>, Problem> {
+    let version = ask.version()?;
+    match publication.release(&version) {
+        Some(manifest) => Ok((Cow::Borrowed(manifest), Cache::Minute)),
+        None if publication.explain(&version).is_some() => {
+            let (kind, why) = if publication.is_signed(&version) {
                 (ProblemKind::WaitingRelease, "is signed, but no channel offers it yet")
             } else {
                 (ProblemKind::UnsignedRelease, "has no signed manifest yet")
@@ -22,18 +22,14 @@ pub fn manifest(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
             Err(Problem::new(kind, format!("release `{version}` {why}"))
                 .hint(format!("see `/v1/releases/{version}/explain` for the reason")))
         }
-        None => Err(missing(&current, &version)),
+        None => Err(missing(publication, &version)),
     }
 }
 
-pub fn explain(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
-    let (current, version) = (ask.current()?, ask.version()?);
-    let explanation = current.explain(&version).ok_or_else(|| missing(&current, &version))?;
-    reply::document(ask.request, explanation, Cache::Minute)
-}
-
-pub fn promotions(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
-    reply::document(ask.request, &ask.current()?.promotions, Cache::Minute)
+pub fn explain<'p>(ask: &Ask<'_>, publication: &'p Publication) -> Result<Answer<'p>, Problem> {
+    let version = ask.version()?;
+    let explanation = publication.explain(&version).ok_or_else(|| missing(publication, &version))?;
+    Ok((Cow::Borrowed(explanation), Cache::Minute))
 }
 
 /// Returns the problem of a release that has no documents.

@@ -1,25 +1,22 @@
 //! `/v1/channels/{channel}/update`.
 
-use actix_web::HttpResponse;
-
 use super::channels::{missing, unknown};
 use super::lost;
 use crate::domain::version::Version;
 use crate::http::ask::Ask;
 use crate::http::problem::{Problem, ProblemKind};
-use crate::http::reply::{self, Cache};
+use crate::http::reply::{Answer, Cache};
 use crate::http::url::parameter;
+use crate::publish::Publication;
 
-pub fn get(ask: &Ask<'_>) -> Result<HttpResponse, Problem> {
-    let current = ask.current()?;
-    let publication = current.unexpired(ask.state.now())?;
+pub fn get<'p>(ask: &Ask<'_>, publication: &'p Publication) -> Result<Answer<'p>, Problem> {
     let (version, cache) = asked(ask.request.query_string())?;
     let name = ask.channel()?.map_err(|text| unknown(publication, &text))?;
     if let Some(line) = publication.lost_on_the_way(&name, &version) {
         return Err(lost(line));
     }
     let answer = publication.update(&name, &version).ok_or_else(|| missing(publication, &name))?;
-    reply::document(ask.request, &answer, cache)
+    Ok((answer, cache))
 }
 
 /// Parses the version that the cluster runs, and how the answer may be cached: not at all if it is for one

@@ -1,7 +1,16 @@
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::io::Read as _;
+use std::sync::Arc;
+
+use actix_web::test::TestRequest;
 
 use super::fixture::{long_json, target};
 use super::spawn;
+use crate::http::limits::{MAX_RECENT, RECENT};
+use crate::http::recent::Recent;
+use crate::http::reply::Cache;
+use crate::publish::{Document, Publication};
 
 #[test]
 fn every_document_is_served_with_its_heads() {
@@ -96,10 +105,47 @@ fn a_new_publication_is_served_from_the_next_request_on() {
     let server = spawn();
     let mut client = server.client();
     assert_eq!(client.get("/v1/promotions").body, b"[]");
-    let mut next = crate::publish::Publication::clone(server.shared.publication.load().as_ref().unwrap());
+    let mut next = Publication::clone(server.shared.publication.load().as_ref().unwrap());
     next.promotions = super::fixture::json("[1]");
     server.shared.publication.store(Some(next.into()));
     assert_eq!(client.get("/v1/promotions").body, b"[1]");
+}
+
+#[test]
+fn a_worker_looks_for_an_answer_once_for_each_question_and_publication() {
+    let server = spawn();
+    let publication = server.shared.publication.load_full().unwrap();
+    let next = Arc::new(Publication::clone(&publication));
+    let request = TestRequest::default().to_http_request();
+    let (recent, searches) = (Recent::default(), Cell::new(0));
+    let ask = |publication, asked: &str, cache| {
+        let find = |publication: &'_ Publication| {
+            searches.set(searches.get() + 1);
+            Ok((Cow::Owned(Document::clone(&publication.promotions)), cache))
+        };
+        assert_eq!(recent.reply((publication, asked), find, &request).unwrap().status(), 200);
+        searches.get()
+    };
+    let long = "x".repeat(MAX_RECENT + 1);
+    for (publication, asked, cache, expected) in [
+        (&publication, "/a", Cache::Minute, 1),
+        (&publication, "/a?b", Cache::Minute, 2),
+        (&publication, "/a", Cache::Minute, 2),
+        (&publication, "/a?b", Cache::Minute, 2),
+        (&next, "/a", Cache::Minute, 3),
+        (&publication, "/a", Cache::Minute, 4),
+        (&publication, "/c", Cache::Private, 5),
+        (&publication, "/c", Cache::Private, 6),
+        (&publication, &long, Cache::Minute, 7),
+        (&publication, &long, Cache::Minute, 8),
+    ] {
+        assert_eq!(ask(publication, asked, cache), expected, "{asked}");
+    }
+    for number in 0..RECENT {
+        ask(&publication, &format!("/{number}"), Cache::Minute);
+    }
+    let before = searches.get();
+    assert_eq!(ask(&publication, "/a", Cache::Minute), before + 1, "it does not remember everything");
 }
 
 #[test]
