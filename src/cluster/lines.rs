@@ -200,7 +200,7 @@ impl<'a> Lines<'a> {
             if !counts || entered {
                 continue;
             }
-            let allowed = channel.and_then(|channel| not_before(entry, channel));
+            let allowed = channel.and_then(|channel| self.manifests.bars_from(version, entry, channel));
             if highest < *version && allowed.is_some_and(|earliest| now < earliest) {
                 continue;
             }

@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 
 use super::refusal::Refusal;
 use super::session::Session;
-use super::trusted::{Seen, SeenIndex, State};
+use super::trusted::{Seen, SeenIndex, State, Unconfirmed};
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::line::Prefix;
@@ -287,8 +287,8 @@ impl<'a> Manifests<'a> {
         }
         for (version, before) in &mut unconfirmed {
             if let Some(entry) = index.releases.get_mut(version) {
-                *entry = entry.narrowed(before);
-                before.clone_from(entry);
+                *before = before.and(entry);
+                entry.clone_from(&before.entry);
             }
         }
         let listed = self.prefix_of(line).and_then(|prefix| listed_index(line, prefix, &role).ok()?);
@@ -306,13 +306,24 @@ impl<'a> Manifests<'a> {
         Ok(index)
     }
 
+    /// Since when a barrier bars the way in a channel. `None` if it always does.
+    pub fn bars_from(
+        &self,
+        version: &Version,
+        entry: &IndexEntry,
+        channel: &ChannelManifest,
+    ) -> Option<Time> {
+        let unconfirmed = self.seen.indexes.get(&channel.line).and_then(|seen| seen.unconfirmed.get(version));
+        latest_bound(unconfirmed.map_or(&entry.not_before, |known| &known.bars_from), channel)
+    }
+
     /// The earlier entries of releases of which an index says something else than before. An entry counts by itself
     /// only with the release's manifest: otherwise an index could take back what a manifest still says.
     fn unconfirmed(
         &self,
         line: &LineName,
         index: &LineIndex,
-    ) -> Result<BTreeMap<Version, IndexEntry>, Refusal> {
+    ) -> Result<BTreeMap<Version, Unconfirmed>, Refusal> {
         let Some(seen) = self.seen.indexes.get(line) else { return Ok(BTreeMap::new()) };
         let mut unconfirmed = seen.unconfirmed.clone();
         if self.digest_of(&names::releases_role(line)) == Some(seen.role) {
@@ -321,8 +332,9 @@ impl<'a> Manifests<'a> {
         let Some(before) = self.index_before(line)? else { return Ok(BTreeMap::new()) };
         for version in check_next_index(&before, index)? {
             let entry = &before.releases[version];
-            let entry = unconfirmed.get(version).map_or_else(|| entry.clone(), |known| entry.narrowed(known));
-            unconfirmed.insert(version.clone(), entry);
+            let known = unconfirmed.get(version);
+            let known = known.map_or_else(|| Unconfirmed::new(entry.clone()), |known| known.and(entry));
+            unconfirmed.insert(version.clone(), known);
         }
         Ok(unconfirmed)
     }
@@ -423,8 +435,11 @@ fn is_usual(channel: &ChannelName, line: &LineName, stage: &StageName) -> bool {
 /// The earliest time at which release keys allow a release in a channel: both in the channel's stage and in
 /// the stage that the channel's name suggests.
 pub fn not_before(release: &IndexEntry, channel: &ChannelManifest) -> Option<Time> {
-    let bounds = release
-        .not_before
+    latest_bound(&release.not_before, channel)
+}
+
+fn latest_bound(not_before: &BTreeMap<StageName, Time>, channel: &ChannelManifest) -> Option<Time> {
+    let bounds = not_before
         .iter()
         .filter(|(stage, _)| **stage == channel.stage || is_usual(&channel.channel, &channel.line, stage));
     bounds.map(|(_, earliest)| *earliest).max()

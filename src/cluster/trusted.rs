@@ -77,7 +77,35 @@ pub struct SeenIndex {
     pub index: Option<Sha256>,
     /// What narrows the entries of releases until their manifests are there, which say whether it still counts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub unconfirmed: BTreeMap<Version, IndexEntry>,
+    pub unconfirmed: BTreeMap<Version, Unconfirmed>,
+}
+
+/// What a line's indexes have said of a release whose manifest is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    /// All of it together.
+    pub entry: IndexEntry,
+    /// Since when the release bars the way if it is a barrier: the earliest time, for each stage for which all
+    /// entries have one. A later time narrows an offer, but it would let clusters past a barrier.
+    #[serde(with = "seconds::by_stage")]
+    pub bars_from: BTreeMap<StageName, Time>,
+}
+
+impl Unconfirmed {
+    pub fn new(entry: IndexEntry) -> Self {
+        Self { bars_from: entry.not_before.clone(), entry }
+    }
+
+    /// Adds what another index says.
+    #[must_use]
+    pub fn and(&self, other: &IndexEntry) -> Self {
+        let mut bars_from = self.bars_from.clone();
+        bars_from.retain(|stage, from| {
+            let earliest = other.not_before.get(stage).map(|other| *other.min(from));
+            earliest.inspect(|earliest| *from = *earliest).is_some()
+        });
+        Self { entry: other.narrowed(&self.entry), bars_from }
+    }
 }
 
 impl Seen {

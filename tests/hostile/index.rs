@@ -5,7 +5,7 @@ use tidegate::formats::tuf::Target;
 
 use super::attacks::{Attack, attack, flip, nested, release, replace, third};
 use super::forge::{Forge, ONLINE, RELEASE, day};
-use super::scene::{CHANNEL, CURRENT, GOOD, Scene, TARGET};
+use super::scene::{CHANNEL, CURRENT, GOOD, Scene, TARGET, told};
 
 /// The target name of the line's index.
 pub const INDEX: &str = "release.1.8.index.json";
@@ -154,6 +154,37 @@ fn until_its_manifest_is_served_the_narrower_of_two_entries_counts() {
         scene.server.asked();
         assert_eq!(scene.answer(), GOOD, "{before}");
         assert!(!scene.server.asked().iter().any(|path| path.ends_with(&manifest)), "{before}");
+    }
+}
+
+#[test]
+fn until_its_manifest_is_served_a_barrier_of_a_line_that_is_left_counts_from_the_earliest_time() {
+    let (current, barrier) = ("1.7.14-tectonic.2", "1.7.16-tectonic.1");
+    let manifest = format!("release.{barrier}.json");
+    // A barrier that no channel offers.
+    let with = |version, not_before: Option<i64>| {
+        let mut forge = Forge::new(version);
+        let mut release = forge.repository.releases[&current.parse().unwrap()].clone();
+        (release.version, release.barrier, release.payloads) = (barrier.parse().unwrap(), true, [].into());
+        let now = forge.repository.now;
+        let production = |days| ("production".parse().unwrap(), now + chrono::TimeDelta::days(days));
+        release.not_before = not_before.map(production).into_iter().collect();
+        forge.repository.releases.insert(release.version.clone(), release);
+        forge.seal()
+    };
+    let answer = |scene: &Scene| told(&scene.check_as(CHANNEL, current).unwrap());
+    for (before, after) in [(Some(-9), Some(60)), (Some(60), Some(-9)), (Some(60), None), (None, Some(60))] {
+        let scene = Scene::at(with(3, before));
+        let is_early = before == Some(60);
+        assert_eq!(answer(&scene) != "blocked barrier", is_early, "{before:?}");
+        // Also if the next index says something else again.
+        for (version, not_before) in [(4, after), (5, Some(90))] {
+            scene.server.serve(with(version, not_before));
+            scene.server.remove(&manifest);
+            assert_eq!(answer(&scene), "blocked barrier", "{before:?} {version}");
+        }
+        scene.server.serve(with(6, Some(60)));
+        assert_ne!(answer(&scene), "blocked barrier", "{before:?}");
     }
 }
 
