@@ -8,6 +8,7 @@ mod copies;
 mod mirror;
 pub mod promote;
 mod reading;
+mod rereading;
 pub mod signals;
 pub mod status;
 pub mod stored;
@@ -22,6 +23,7 @@ use clock_watch::{ClockWatch, Reading};
 use copies::Copies;
 pub use mirror::Mirror;
 use reading::Read;
+use rereading::Rereading;
 use signals::{Signal, Signals};
 use status::{Degraded, DegradedKind, Handle, Judged, Status};
 use stored::StoredError;
@@ -94,8 +96,7 @@ pub struct Promoter {
     published: Catalog,
     copies: Copies,
     schedule: Schedule,
-    /// When to read lines again whose stored documents could not be read, in monotonic time.
-    read_lost: Duration,
+    rereading: Rereading,
     /// Whether the last attempt to publish failed.
     is_failing: bool,
     /// The hindrance when the promoter last did work.
@@ -165,7 +166,7 @@ impl Promoter {
             published: Catalog::default(),
             copies: Copies::default(),
             schedule: Schedule::default(),
-            read_lost: Duration::ZERO,
+            rereading: Rereading::default(),
             is_failing: false,
             reported: Hindrance::default(),
             logged: Vec::new(),
@@ -207,7 +208,7 @@ impl Promoter {
         if !self.is_stored {
             self.is_stored = self.setup.state.remember(&self.memory).is_ok();
         }
-        let is_read_again = self.read_lost_again(monotonic);
+        let is_read_again = self.read_again(monotonic);
         let (changed, soon) = match self.watching.look(&*self.clock) {
             Look::Ready => {
                 let changed = self.reread(now);
@@ -257,12 +258,12 @@ impl Promoter {
         until_due.into_iter().chain(soon).fold(PERIOD, Duration::min).max(Duration::from_millis(10))
     }
 
-    /// Reads lines again whose stored documents could not be read when the server started. Returns whether any of them
-    /// can be read now, or is known to be lost for good.
-    fn read_lost_again(&mut self, monotonic: Duration) -> bool {
-        let Some(last) = self.last.as_deref().filter(|_| self.read_lost <= monotonic) else { return false };
-        self.read_lost = monotonic + RETRY;
-        let Some(read) = stored::read_again(&*self.setup.state, last).map(Arc::new) else { return false };
+    /// Takes what was read again of lines whose stored documents could not be read when the server started. Returns
+    /// whether there is something.
+    fn read_again(&mut self, monotonic: Duration) -> bool {
+        let Some(last) = self.last.as_deref() else { return false };
+        let read = self.rereading.look(&self.setup.state, last, monotonic);
+        let Some(read) = read.map(Arc::new) else { return false };
         self.shared.publication.store(Some(Arc::clone(&read)));
         self.last = Some(read);
         true

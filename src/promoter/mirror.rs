@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::PERIOD;
+use super::rereading::Rereading;
 use super::signals::{Signal, Signals};
 use super::status::{Degraded, DegradedKind, Handle, PUBLICATION, Status, is_near};
 use super::stored::{self, StoredError};
@@ -21,6 +22,7 @@ pub struct Mirror {
     /// The revision of the publication that is served, or that could not be read.
     head: Option<Revision>,
     unread: Option<Degraded>,
+    rereading: Rereading,
     /// Whether the payloads of the publication were looked for.
     searched: bool,
     /// The payloads that have no good copy here.
@@ -40,7 +42,8 @@ impl Mirror {
     ) -> Result<Self, StoredError> {
         let head = state.head();
         let (unread, lacking) = (None, None);
-        let mirror = Self { state, payloads, clock, shared, head, unread, searched: false, lacking };
+        let (rereading, searched) = (Rereading::default(), false);
+        let mirror = Self { state, payloads, clock, shared, head, unread, rereading, searched, lacking };
         mirror.shared.publication.store(stored::publication(&*mirror.state)?.map(Arc::new));
         mirror.report();
         Ok(mirror)
@@ -80,7 +83,7 @@ impl Mirror {
             }
         }
         if let Some(publication) = self.shared.publication.load().as_deref()
-            && let Some(read) = stored::read_again(&*self.state, publication)
+            && let Some(read) = self.rereading.look(&self.state, publication, self.clock.monotonic())
         {
             self.shared.publication.store(Some(Arc::new(read)));
             self.searched = false;

@@ -1,6 +1,7 @@
 //! Reading and writing the publication in a state, and reading its keys.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::domain::channel::LineName;
 use crate::domain::{Time, chain};
@@ -72,10 +73,14 @@ fn part(state: &dyn StateStore, segment: &Segment) -> Result<Part, Loss> {
     })
 }
 
-/// The publication with the documents of lines that could not be read before, but can be read now. `None` if there
-/// are none.
-pub fn read_again(state: &dyn StateStore, publication: &Publication) -> Option<Publication> {
-    publication.read_again(|segment| part(state, segment))
+/// The parts in segments that could not be read before, as far as they can be read now or are known to be lost for
+/// good.
+pub fn read_again(state: &dyn StateStore, segments: Vec<Segment>) -> Vec<Arc<Part>> {
+    let parts = segments.into_iter().filter_map(|segment| match part(state, &segment) {
+        Ok(part) => Some(part),
+        Err(loss) => (!loss.may_pass).then(|| Part::lost(segment, loss)),
+    });
+    parts.map(Arc::new).collect()
 }
 
 /// Durably replaces the last publication. Only the segments of lines that have changed are written.

@@ -134,7 +134,7 @@ impl Part {
     }
 
     /// The part of a line whose segment cannot be read.
-    pub(super) fn lost(segment: Segment, loss: Loss) -> Self {
+    pub(crate) fn lost(segment: Segment, loss: Loss) -> Self {
         let Segment { line, prefix, follows, names, stored } = segment;
         let part = Self { prefix, follows, lost: Some(Lost { names, loss }), ..Self::empty(line) };
         part.store(stored);

@@ -112,19 +112,18 @@ impl Publication {
         self.parts.line(line)?.lost.as_ref().map(|lost| &lost.loss)
     }
 
-    /// Reads the documents of lines again that could not be read, but may still be there. `None` if nothing has come
-    /// of that.
-    pub fn read_again(&self, read: impl Fn(&Segment) -> Result<Part, Loss>) -> Option<Self> {
-        let unread =
-            self.parts.iter().filter(|part| part.lost.as_ref().is_some_and(|lost| lost.loss.may_pass));
-        let found = unread.filter_map(|part| {
-            let segment = part.segment()?;
-            match read(&segment) {
-                Ok(part) => Some(part),
-                Err(loss) => (!loss.may_pass).then(|| Part::lost(segment, loss)),
-            }
+    /// The segments of lines whose documents could not be read, but may still be there.
+    pub fn unread(&self) -> Vec<Segment> {
+        let may_pass = |part: &&Arc<Part>| part.lost.as_ref().is_some_and(|lost| lost.loss.may_pass);
+        self.parts.iter().filter(may_pass).filter_map(|part| part.segment()).collect()
+    }
+
+    /// The publication with parts that were read again. `None` if their lines are not lost in it any more.
+    pub fn with_read(&self, mut found: Vec<Arc<Part>>) -> Option<Self> {
+        found.retain(|part| {
+            let own = self.parts.line(&part.line).filter(|own| own.is_lost());
+            own.is_some_and(|own| own.stored() == part.stored())
         });
-        let found: Vec<Arc<Part>> = found.map(Arc::new).collect();
         (!found.is_empty())
             .then(|| Self { parts: Parts::of(self.parts.iter().cloned().chain(found)), ..self.clone() })
     }

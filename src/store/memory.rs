@@ -210,6 +210,8 @@ impl Watch for MemoryWatch {
 pub struct MemoryState {
     held: Mutex<Held>,
     lease: Arc<AtomicBool>,
+    /// Whether no segment can be read. While a test locks this, whoever reads one waits.
+    pub is_failing: Mutex<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -282,6 +284,10 @@ impl StateStore for MemoryState {
     }
 
     fn segment(&self, sha256: &Sha256) -> Result<Blob, StateError> {
+        if *self.is_failing.lock().unwrap() {
+            let source = io::Error::other("the disk fails");
+            return Err(StateError::Read { what: format!("segment {sha256}"), source });
+        }
         let held = self.held();
         let found = held.segments.get(sha256).or_else(|| held.last.get(sha256)).cloned();
         let missing =

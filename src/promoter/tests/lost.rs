@@ -21,8 +21,6 @@ fn unread() -> (Place, Promoter, Handle, PathBuf) {
     place.settle(&mut promoter);
     assert_eq!(degraded(&shared), [DegradedKind::LineRefused]);
     assert!(detail(&shared).contains("cannot be read, so nothing is answered"), "{}", detail(&shared));
-    fs::remove_file(&segment).unwrap();
-    place.pass(SECOND * 5);
     (place, promoter, shared, segment)
 }
 
@@ -30,14 +28,13 @@ fn unread() -> (Place, Promoter, Handle, PathBuf) {
 fn a_segment_that_could_not_be_read_at_the_start_is_read_again() {
     let (place, mut promoter, shared, segment) = unread();
     fs::rename(place.path("kept"), &segment).unwrap();
-    place.settle(&mut promoter);
-    assert_eq!(degraded(&shared), [], "{}", detail(&shared));
+    place.until(&mut promoter, || degraded(&shared).is_empty());
     assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
 }
 
 #[test]
 fn a_segment_that_could_not_be_read_and_turns_out_to_be_gone_is_lost() {
-    let (place, mut promoter, shared, _) = unread();
-    place.settle(&mut promoter);
-    assert!(detail(&shared).contains("`tidegate recover --anew 1.8"), "{}", detail(&shared));
+    let (place, mut promoter, shared, segment) = unread();
+    fs::remove_file(&segment).unwrap();
+    place.until(&mut promoter, || detail(&shared).contains("`tidegate recover --anew 1.8"));
 }

@@ -11,8 +11,30 @@ use crate::signing::trust::Trust;
 use crate::store::memory::{MemoryCatalog, MemoryPayloads, MemoryState};
 use crate::store::port::CatalogStore as _;
 
-#[test]
-fn a_promoter_on_another_store_promotes_publishes_and_serves_it_again() {
+/// A catalog with a signed release, its payload and its keys.
+struct Stores {
+    clock: Arc<Fake>,
+    catalog: Arc<MemoryCatalog>,
+    payloads: Arc<MemoryPayloads>,
+    state: Arc<MemoryState>,
+}
+
+impl Stores {
+    fn start(&self) -> (Promoter, Handle) {
+        let setup = Setup {
+            catalog: Arc::clone(&self.catalog) as _,
+            payloads: Arc::clone(&self.payloads) as _,
+            state: Arc::clone(&self.state) as _,
+            online: Online::State,
+            promote: true,
+            demo: None,
+        };
+        let (clock, shared) = (Arc::clone(&self.clock) as SharedClock, Handle::default());
+        (Promoter::start(setup, clock, Arc::clone(&shared)).unwrap(), shared)
+    }
+}
+
+fn stores() -> Stores {
     let clock = Arc::new(Fake::new(t("2018-01-01")));
     let key = || PrivateKey::generate().unwrap();
     let keys = Keys { root: key(), targets: key(), release: key(), online: key() };
@@ -39,29 +61,54 @@ fn a_promoter_on_another_store_promotes_publishes_and_serves_it_again() {
     let signed = sign_releases(&trust, line, &[v("1.8.4")], &keys.release, now, |_| {}).unwrap();
     store.put(&signed.manifests, &signed.trust).unwrap();
     state.keep(Path::new("online.pem"), &keys.online.to_pem().unwrap());
+    Stores { clock, catalog: store, payloads, state }
+}
 
-    let start = || {
-        let setup = Setup {
-            catalog: Arc::clone(&store) as _,
-            payloads: Arc::clone(&payloads) as _,
-            state: Arc::clone(&state) as _,
-            online: Online::State,
-            promote: true,
-            demo: None,
-        };
-        let shared = Handle::default();
-        (Promoter::start(setup, Arc::clone(&clock) as SharedClock, Arc::clone(&shared)).unwrap(), shared)
-    };
-    let (mut promoter, shared) = start();
+#[test]
+fn a_promoter_on_another_store_promotes_publishes_and_serves_it_again() {
+    let stores = stores();
+    let (mut promoter, shared) = stores.start();
     promoter.turn();
     assert_eq!(degraded(&shared), []);
     assert_eq!(latest(&shared, "1.8-preproduction"), "1.8.4");
-    clock.pass(DAY * 14);
+    stores.clock.pass(DAY * 14);
     promoter.turn();
     assert_eq!(latest(&shared, "1.8-production"), "1.8.4");
     assert_eq!(degraded(&shared), []);
 
-    let (_, again) = start();
+    let (_, again) = stores.start();
     assert_eq!(version(&again), version(&shared));
     assert_eq!(latest(&again, "1.8-production"), "1.8.4");
+}
+
+#[test]
+fn a_disk_that_hangs_while_lost_documents_are_read_again_delays_no_stop() {
+    let stores = stores();
+    stores.start().0.turn();
+    stores.clock.pass(SECOND);
+    *stores.state.is_failing.lock().unwrap() = true;
+    let (mut promoter, shared) = stores.start();
+    promoter.turn();
+    assert_eq!(degraded(&shared), [DegradedKind::LineRefused]);
+    let mut hanging = stores.state.is_failing.lock().unwrap();
+    for _ in 0..3 {
+        stores.clock.pass(SECOND * 5);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            promoter.turn();
+            let _ = sender.send(promoter);
+        });
+        promoter = receiver.recv_timeout(Duration::from_secs(60)).expect("the turn waits for the disk");
+    }
+    *hanging = false;
+    drop(hanging);
+    for _ in 0..10_000 {
+        promoter.turn();
+        if degraded(&shared).is_empty() {
+            return;
+        }
+        stores.clock.pass(SECOND);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("{}", detail(&shared));
 }

@@ -200,6 +200,19 @@ impl Place {
         self.clock.pass(by);
     }
 
+    /// Lets turns pass until something is so that another thread works on.
+    pub fn until(&self, promoter: &mut Promoter, is_so: impl Fn() -> bool) {
+        for _ in 0..10_000 {
+            promoter.turn();
+            if is_so() {
+                return;
+            }
+            self.pass(TimeDelta::seconds(1));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        panic!("it is not so after 10000 turns");
+    }
+
     /// Long enough for a folder to count as still, in as many turns as that takes.
     pub fn settle(&self, promoter: &mut Promoter) {
         for _ in 0..3 {
