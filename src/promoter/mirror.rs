@@ -1,12 +1,13 @@
 //! A mirror: it serves what another server signed, once it is imported.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::PERIOD;
 use super::rereading::Rereading;
 use super::signals::{Signal, Signals};
 use super::status::{Degraded, DegradedKind, Handle, PUBLICATION, Status, is_near};
 use super::stored::{self, StoredError};
+use super::{PERIOD, RETRY};
 use crate::clock::SharedClock;
 use crate::domain::chain;
 use crate::publish::Publication;
@@ -22,6 +23,8 @@ pub struct Mirror {
     /// The revision of the publication that is served, or that could not be read.
     head: Option<Revision>,
     unread: Option<Degraded>,
+    /// When to read it again, in monotonic time, if that may help.
+    retry: Option<Duration>,
     rereading: Rereading,
     /// Whether the payloads of the publication were looked for.
     searched: bool,
@@ -41,9 +44,10 @@ impl Mirror {
         shared: Handle,
     ) -> Result<Self, StoredError> {
         let head = state.head();
-        let (unread, lacking) = (None, None);
+        let (unread, retry, lacking) = (None, None, None);
         let (rereading, searched) = (Rereading::default(), false);
-        let mirror = Self { state, payloads, clock, shared, head, unread, rereading, searched, lacking };
+        let mirror =
+            Self { state, payloads, clock, shared, head, unread, retry, rereading, searched, lacking };
         mirror.shared.publication.store(stored::publication(&*mirror.state)?.map(Arc::new));
         mirror.report();
         Ok(mirror)
@@ -62,12 +66,15 @@ impl Mirror {
     /// Checks whether something new was imported, and serves it. Checks the copies of payloads.
     pub fn turn(&mut self) {
         let head = self.state.head();
-        if head != self.head {
+        let is_retried = self.retry.is_some_and(|retry| retry <= self.clock.monotonic());
+        if head != self.head || is_retried {
             (self.head, self.searched) = (head, false);
+            let mut may_pass = false;
             let is_served = self.shared.publication.load().is_some();
-            self.unread = match stored::publication(&*self.state) {
+            let unread = match stored::publication(&*self.state) {
                 // What is served is whole, also if it is older.
                 Ok(Some(publication)) if is_served && lost(&publication).next().is_some() => {
+                    may_pass = !publication.unread().is_empty();
                     lost(&publication).next()
                 }
                 Ok(Some(publication)) => {
@@ -76,11 +83,16 @@ impl Mirror {
                     None
                 }
                 Ok(None) => Some(Degraded::MirrorGone),
-                Err(error) => Some(Degraded::failed(DegradedKind::ReadFailing, &error)),
+                Err(error) => {
+                    may_pass = error.may_pass();
+                    Some(Degraded::failed(DegradedKind::ReadFailing, &error))
+                }
             };
-            if let Some(unread) = &self.unread {
+            self.retry = may_pass.then(|| self.clock.monotonic() + RETRY);
+            if let Some(unread) = unread.as_ref().filter(|unread| self.unread.as_ref() != Some(*unread)) {
                 tracing::error!("{}", words::degraded(unread));
             }
+            self.unread = unread;
         }
         if let Some(publication) = self.shared.publication.load().as_deref()
             && let Some(read) = self.rereading.look(&self.state, publication, self.clock.monotonic())

@@ -25,6 +25,13 @@ pub enum StoredError {
     Key { place: PathBuf, source: KeyError },
 }
 
+impl StoredError {
+    /// Whether it may work the next time, because reading failed.
+    pub(super) const fn may_pass(&self) -> bool {
+        matches!(self, Self::State(_) | Self::Publication { source: PackError::Read(_), .. })
+    }
+}
+
 /// The last publication, if there is one. Lines whose segments cannot be read are lost in it.
 ///
 /// # Errors

@@ -3,6 +3,7 @@ mod commits;
 mod folder;
 mod lost;
 mod memory;
+mod mirror;
 mod not_promoting;
 mod place;
 mod rotation;
