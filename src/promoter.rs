@@ -297,7 +297,7 @@ impl Promoter {
             && let Some(before) = &mut self.read
         {
             let last = self.last.as_deref();
-            let is_published = |version: &_| last.is_some_and(|last| last.release(version).is_some());
+            let is_published = |stop: &_| last.is_some_and(|last| last.has_published(stop));
             let stopped = before.catalog.clone().with_stops(&stops, &read.catalog, is_published);
             let same = before.catalog == stopped;
             before.catalog = stopped;

@@ -6,6 +6,7 @@
 
 mod history;
 mod remembered;
+mod stops;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -452,40 +453,6 @@ impl Catalog {
             if let Some(line) = self.lines_mut().get_mut(&restraint.line) {
                 restraint.limit.impose(Arc::make_mut(line));
             }
-        }
-        self
-    }
-
-    /// Returns the catalog with stops of a later `reading`, of which nothing else may be taken. If a published release
-    /// or its line could not be read before, it is salvaged from there, so that it can be stopped.
-    pub fn with_stops(
-        mut self,
-        stops: &[Restraint],
-        reading: &Self,
-        is_published: impl Fn(&Version) -> bool,
-    ) -> Self {
-        for Restraint { line: name, limit, .. } in stops {
-            let Some(read) = reading.stoppable(name) else { continue };
-            let version = limit.release().filter(|version| is_published(version));
-            let release = version.and_then(|version| read.releases.get(version));
-            let line = self.line(name);
-            if release.is_some_and(|one| line.is_some_and(|line| !line.releases.contains_key(&one.version)))
-                && let Some(line) = self.lines_mut().remove(name)
-            {
-                self.salvaged_mut().insert(name.clone(), line);
-            }
-            if let Some(line) = self.lines_mut().get_mut(name) {
-                limit.impose(Arc::make_mut(line));
-                continue;
-            }
-            let line = self.salvaged_mut().entry(name.clone()).or_insert_with(|| Arc::new(read.clone()));
-            let line = Arc::make_mut(line);
-            if let Some(release) = release {
-                let mut release = release.clone();
-                release.entries = release.entries.resized(line.stages.len());
-                line.releases.entry(release.version.clone()).or_insert(release);
-            }
-            limit.impose(line);
         }
         self
     }

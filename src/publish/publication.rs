@@ -16,6 +16,7 @@ use super::sources::Sources;
 use crate::domain::Time;
 use crate::domain::channel::{ChannelName, LineName, StageName};
 use crate::domain::payload::{Payload, Sha256};
+use crate::domain::restraint::{Limit, Restraint};
 use crate::domain::stepback::Offer;
 use crate::domain::version::Version;
 use crate::formats::tuf::names::{self, TargetName};
@@ -385,6 +386,16 @@ impl Publication {
     /// What every channel offers, without details that may change later, sorted by line and stage.
     pub fn offers(&self) -> Vec<Offer> {
         self.parts.iter().flat_map(|part| part.offers()).collect()
+    }
+
+    /// Whether the release or the stage that is stopped was published.
+    pub fn has_published(&self, stop: &Restraint) -> bool {
+        match &stop.limit {
+            Limit::Pause { stage, .. } => self.parts.line(&stop.line).is_some_and(|part| {
+                part.channels.iter().any(|channel| channel.manifest.signed().stage == *stage)
+            }),
+            _ => stop.release().is_some_and(|version| self.release(version).is_some()),
+        }
     }
 
     /// Whether it has documents of a line.
