@@ -7,6 +7,7 @@ use super::failure::hinted;
 use super::shell::quoted;
 use super::workspace::{View, Workspace};
 use crate::domain::change::Change;
+use crate::domain::channel::{LineName, StageName};
 use crate::domain::release::Yank;
 use crate::domain::version::Version;
 use crate::formats::edit;
@@ -65,7 +66,15 @@ fn stops(operation: &Operation, view: &View, workspace: &Workspace) -> Option<Ve
                 let last = stored::publication(&*workspace.state_store()).ok()??;
                 let mut offers = last.offers().into_iter();
                 let offer = offers.find(|one| one.channel == *channel || one.aliases.contains(channel));
-                let unreadable = || last.lost_stage(channel).map(|(line, stage)| (line.clone(), stage));
+                // An alias can look like the name of a stage's channel.
+                let is_stage = |(line, stage): &(&LineName, StageName)| match view.catalog.stoppable(line) {
+                    Some(line) => line.stage(stage).is_some(),
+                    None => StageName::DEFAULT.contains(&stage.as_str()),
+                };
+                let unreadable = || {
+                    let (line, stage) = last.lost_stage(channel).filter(is_stage)?;
+                    Some((line.clone(), stage))
+                };
                 found.push(offer.map(|offer| (offer.line, offer.stage)).or_else(unreadable)?);
             }
             let pause =

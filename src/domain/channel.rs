@@ -100,6 +100,11 @@ name! {
     ChannelName
 }
 
+impl StageName {
+    /// The names of the stages of a line if neither its file nor the policy lists them.
+    pub const DEFAULT: [&str; 2] = ["preproduction", "production"];
+}
+
 impl ChannelName {
     /// The default name of a stage's channel, `LINE-STAGE`.
     ///

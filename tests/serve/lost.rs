@@ -118,6 +118,21 @@ fn a_pause_of_a_lost_line_finds_the_file_that_it_belongs_to() {
 }
 
 #[test]
+fn an_alias_in_a_lost_line_is_not_taken_for_a_stage() {
+    let place = Place::with(&["1.8.1"]);
+    let line = place.path("channels/1.8/line.yaml");
+    let stages = "stages:\n  - name: preproduction\n  - { name: production, aliases: [1.8-stable] }\n";
+    fs::write(&line, fs::read_to_string(&line).unwrap() + stages).unwrap();
+    assert!(place.serve().stop().success());
+    fs::remove_file(segment(&place, "1.8")).unwrap();
+    fs::remove_dir_all(place.path("channels/1.8")).unwrap();
+    for (channel, is_known) in [("1.8-stable", false), ("1.8-production", true)] {
+        let told = refused(place.dir(), &["channel", "pause", channel, "--reason", "etcd"]);
+        assert_eq!(told.contains("paused: { "), is_known, "{told}");
+    }
+}
+
+#[test]
 fn a_lost_line_begins_anew_when_somebody_says_so_and_why() {
     let (place, file, _) = lost();
     let anew = ["recover", "--anew", "1.8", "--by", "ada"];

@@ -110,8 +110,7 @@ impl RawLine {
 /// The defaults without a policy: the stages of a line that does not list its own.
 impl Default for RawPolicy {
     fn default() -> Self {
-        let names =
-            ["preproduction", "production"].into_iter().filter_map(|name| StageName::parse(name).ok());
+        let names = StageName::DEFAULT.into_iter().filter_map(|name| StageName::parse(name).ok());
         let stages = names.map(RawStage::named);
         Self { stages: stages.collect(), freezes: Vec::new(), loosened: Vec::new() }
     }
