@@ -136,12 +136,13 @@ impl Places {
         }
     }
 
-    /// Lets time pass for as long as the worker runs.
-    pub async fn run(self: Rc<Self>, keep_alive: Duration) {
+    /// Lets time pass for as long as the worker runs, and calls `then` with each tick.
+    pub async fn run(self: Rc<Self>, keep_alive: Duration, then: impl Fn()) {
         let tick = keep_alive / u32::try_from(STAY).unwrap_or(u32::MAX);
         loop {
             tokio::time::sleep(tick).await;
             self.tick();
+            then();
         }
     }
 

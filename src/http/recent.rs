@@ -59,4 +59,13 @@ impl Recent {
         }
         reply
     }
+
+    /// Forgets the answers of a publication that was replaced. They share its memory, and nobody may ever ask this
+    /// worker again.
+    pub fn forget_replaced(&self) {
+        let mut known = self.0.borrow_mut();
+        if known.of.strong_count() == 0 {
+            *known = Known::default();
+        }
+    }
 }

@@ -225,6 +225,9 @@ impl Service {
             places: Rc::clone(&places),
             recent: Recent::default(),
         });
+        let of_ticks = Rc::clone(&worker);
+        let then = move || of_ticks.recent.forget_replaced();
+        tokio::task::spawn_local(Rc::clone(&places).run(guard.deadlines.keep_alive, then));
         let answer = move |request| observe::answer(request, Rc::clone(&worker));
         let app = App::new().default_service(fn_service(answer));
         let http = HttpService::build()
@@ -242,7 +245,6 @@ impl Service {
             ));
         let http = Rc::new(http.new_service(()).await?);
 
-        tokio::task::spawn_local(Rc::clone(&places).run(guard.deadlines.keep_alive));
         let all = Rc::clone(&places);
         tokio::task::spawn_local(async move {
             draining.notified().await;

@@ -149,6 +149,27 @@ fn a_worker_looks_for_an_answer_once_for_each_question_and_publication() {
 }
 
 #[test]
+fn a_worker_that_nobody_asks_keeps_nothing_of_a_publication_that_was_replaced() {
+    let server = spawn();
+    let mut publication = Publication::clone(server.shared.publication.load().as_ref().unwrap());
+    let body = bytes::Bytes::from(vec![b' '; 100]);
+    publication.promotions = Document::new(publication.promotions.media, body.clone()).into();
+    let (publication, recent) = (Arc::new(publication), Recent::default());
+    let find = |publication: &'_ Publication| {
+        Ok((Cow::Owned(Document::clone(&publication.promotions)), Cache::Minute))
+    };
+    drop(recent.reply((&publication, "/a"), find, &TestRequest::default().to_http_request()).unwrap());
+    recent.forget_replaced();
+    let copy = Arc::clone(&publication);
+    let known = |_: &'_ Publication| unreachable!("it is still known");
+    drop(recent.reply((&copy, "/a"), known, &TestRequest::default().to_http_request()).unwrap());
+    drop((publication, copy));
+    assert!(!body.is_unique());
+    recent.forget_replaced();
+    assert!(body.is_unique());
+}
+
+#[test]
 fn a_client_that_speaks_http_1_0_is_answered() {
     let server = spawn();
     let mut client = server.client();
