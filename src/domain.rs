@@ -31,6 +31,9 @@ pub mod upgrade;
 
 pub mod degraded;
 pub mod explain;
+pub mod foresee;
+pub mod history;
+pub mod nameless;
 pub mod not_promoting;
 pub mod report;
 pub mod stepback;

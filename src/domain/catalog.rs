@@ -191,6 +191,12 @@ impl Catalog {
         self
     }
 
+    /// Returns the catalog with other lines of the same names, prefixes and channels in the place of its own.
+    pub(super) fn map_lines(mut self, mut other: impl FnMut(&Arc<Line>) -> Arc<Line>) -> Self {
+        self.lines.values_mut().chain(self.salvaged.values_mut()).for_each(|line| *line = other(line));
+        self
+    }
+
     /// Returns the catalog with faulty lines as far as they can be read.
     pub fn with_salvaged(mut self, lines: impl IntoIterator<Item = Line>) -> Self {
         self.salvaged = lines.into_iter().map(|line| (line.name.clone(), Arc::new(line))).collect();
