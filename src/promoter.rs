@@ -31,6 +31,7 @@ use watching::{Look, Watching};
 
 use crate::clock::SharedClock;
 use crate::domain::catalog::Catalog;
+use crate::domain::nameless::Nameless;
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::report::Report;
 use crate::domain::restraint::Remembered;
@@ -60,6 +61,8 @@ pub struct Setup {
     pub online: Online,
     /// Whether it commits promotions. If not, it still decides and shows what is due.
     pub promote: bool,
+    /// Whether what is published says who has done something.
+    pub names: bool,
     /// The flags that name the folders, in a demo with throw-away keys. Its remedies need them.
     pub demo: Option<String>,
 }
@@ -95,6 +98,7 @@ pub struct Promoter {
     /// The catalog that it was made from, without the lines that were refused. Empty after a start.
     published: Catalog,
     copies: Copies,
+    nameless: Nameless,
     schedule: Schedule,
     rereading: Rereading,
     /// Whether the last attempt to publish failed.
@@ -165,6 +169,7 @@ impl Promoter {
             last,
             published: Catalog::default(),
             copies: Copies::default(),
+            nameless: Nameless::default(),
             schedule: Schedule::default(),
             rereading: Rereading::default(),
             is_failing: false,

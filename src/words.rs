@@ -53,7 +53,12 @@ pub fn with_flags(text: &str, flags: &str) -> String {
 
 /// Describes an event: since when, by whom, and why.
 pub fn event(Event { at, by, reason, .. }: &Event) -> String {
-    format!("since {} by {by}: {reason}", rfc3339(*at))
+    format!("since {}{}: {reason}", rfc3339(*at), by_whom(by))
+}
+
+/// Says who did something, unless that is not for everybody.
+fn by_whom(by: &str) -> String {
+    if by.is_empty() { String::new() } else { format!(" by {by}") }
 }
 
 /// Says that a release was yanked, and what replaces it.
@@ -64,7 +69,7 @@ pub fn yanked(Yank { event: yanked, to }: &Yank) -> String {
 
 /// Says that a line was retired.
 pub fn retired(line: &LineName, Event { at, by, reason, .. }: &Event) -> String {
-    format!("line `{line}` was retired at {} by {by}: {reason}", rfc3339(*at))
+    format!("line `{line}` was retired at {}{}: {reason}", rfc3339(*at), by_whom(by))
 }
 
 /// Returns a suffix that counts the items a sentence leaves out: ` (and 3 more)`, or nothing.

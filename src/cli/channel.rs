@@ -167,7 +167,8 @@ fn words(ShowBody { summary, releases }: &ShowBody) -> String {
         rows.push(("aliases", summary.aliases.join(", ")));
     }
     if let Some(paused) = &summary.paused {
-        rows.push(("paused", format!("since {} by {}: {}", paused.since, paused.by, paused.reason)));
+        let by = paused.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        rows.push(("paused", format!("since {}{by}: {}", paused.since, paused.reason)));
     }
     rows.extend(summary.soaking.iter().map(|soaking| ("coming", coming(soaking))));
     let mut table = Table::new(["RELEASE", "SINCE", "STATE"]);

@@ -33,7 +33,10 @@ pub use update::{ComingBody, StepBody, TargetBody, TargetPayload, UpdateBody};
 pub struct Notice {
     /// Since when it applies (RFC 3339).
     pub since: String,
-    pub by: String,
+    /// Who decided it; missing where that is not for everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub by: Option<String>,
     pub reason: String,
     /// For a yank: the release that replaces this one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,10 +93,15 @@ sparse! {
     }
 }
 
+/// Who did something, unless that is not for everybody.
+fn name(by: &str) -> Option<String> {
+    (!by.is_empty()).then(|| by.to_owned())
+}
+
 impl Notice {
     /// Describes an event other than a yank.
     pub fn of(event: &Event) -> Self {
-        Self { since: rfc3339(event.at), by: event.by.clone(), reason: event.reason.clone(), to: None }
+        Self { since: rfc3339(event.at), by: name(&event.by), reason: event.reason.clone(), to: None }
     }
 
     fn of_yank(yank: &Yank) -> Self {

@@ -29,6 +29,8 @@ pub use crate::domain::degraded::{Degraded, DegradedKind};
 pub struct Shared {
     pub publication: ArcSwapOption<Publication>,
     pub status: ArcSwap<Status>,
+    /// The catalog that was decided about last, with the names of people. A mirror has none.
+    pub catalog: ArcSwapOption<Catalog>,
     /// Why the witness has not been asked yet, if it has not.
     pub unasked: ArcSwapOption<String>,
     /// The time that the promoter decides and signs by. A mirror has none.

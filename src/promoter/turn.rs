@@ -24,6 +24,8 @@ struct Turned {
     publication: Option<Arc<Publication>>,
     /// What it is made from, without the refused lines.
     catalog: Catalog,
+    /// The whole catalog, with the names of people.
+    whole: Arc<Catalog>,
     /// The last publication with other answers about promotions, if publishing failed.
     amended: Option<Publication>,
     /// Whether publishing failed.
@@ -74,6 +76,8 @@ impl Promoter {
             let payloads = &*self.setup.payloads;
             let offer = self.copies.made_for(&read.catalog, payloads, now);
             let (catalog, copies) = (offer.as_deref().unwrap_or(&read.catalog), offer.as_ref().map(drop));
+            let nameless = (!self.setup.names).then(|| self.nameless.of(catalog));
+            let catalog = nameless.as_ref().unwrap_or(catalog);
             let last = (self.last.as_deref(), &self.published);
             let mut decided = Decided::after(catalog, &read.faulty, last, now);
             let mut due: Vec<Change> =
@@ -104,6 +108,7 @@ impl Promoter {
                 break (turned, goes_on);
             }
             drop(decided);
+            drop(nameless);
             drop(offer);
             promote = self.reread(at) && self.promotes();
             // Somebody may have committed a hold meanwhile, dated later than this turn. Judged by the
@@ -126,6 +131,7 @@ impl Promoter {
             self.schedule.retry = Some(monotonic);
         }
         self.is_failing = turned.has_failed;
+        self.shared.catalog.store(Some(turned.whole));
         if let Some(publication) = turned.publication {
             self.last = Some(Arc::clone(&publication));
             self.published = turned.catalog;
@@ -227,8 +233,9 @@ impl Promoter {
         };
         let due = decided.next_due(last);
         tracing::debug!(?due, since_read = ?self.clock.monotonic().saturating_sub(read.at), "next");
+        let whole = Arc::new(read.catalog.clone());
         let catalog = decided.catalog.clone().with_lines(|line| !decided.refused.contains_key(line));
-        Turned { publication, catalog, amended, has_failed, status, due }
+        Turned { publication, catalog, whole, amended, has_failed, status, due }
     }
 
     /// Makes the next publication and stores it.

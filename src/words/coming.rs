@@ -1,6 +1,6 @@
 //! Releases that a cluster could have later: what hinders them, until when, and who can change that.
 
-use super::{gate, not_promoting};
+use super::{by_whom, gate, not_promoting};
 use crate::domain::Time;
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Fact, Gate, SoakEnd};
@@ -174,7 +174,7 @@ fn waits_for(coming: &Coming<'_>, Behind { barrier, gate: obstacle }: &Behind<'_
 }
 
 fn held(Event { at, by, reason, .. }: &Event) -> String {
-    format!("is held since {} by {by} ({reason})", rfc3339(*at))
+    format!("is held since {}{} ({reason})", rfc3339(*at), by_whom(by))
 }
 
 /// Says what the vendor must do to open a gate.

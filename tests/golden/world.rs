@@ -230,6 +230,7 @@ impl World {
             state: Arc::new(StateFolder::new(&state)),
             online: Online::State,
             promote: false,
+            names: true,
             demo: None,
         };
         let shared = Handle::new(Shared::default());

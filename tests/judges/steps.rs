@@ -190,6 +190,7 @@ impl World {
             state: Arc::new(StateFolder::new(&state)),
             online: Online::State,
             promote: true,
+            names: true,
             demo: None,
         };
         let shared = Handle::new(Shared::default());

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{DecisionBody, EvidenceBody, NotPromotingBody, Notice, RemedyBody};
+use super::{DecisionBody, EvidenceBody, NotPromotingBody, Notice, RemedyBody, name};
 use crate::domain::degraded::LineRefusal;
 use crate::domain::explain::Explanation;
 use crate::domain::promotion::Gate;
@@ -51,7 +51,10 @@ pub struct EntryBody {
     pub channel: String,
     /// When the release entered the stage (RFC 3339).
     pub since: String,
-    pub by: String,
+    /// `schedule`, or a person; missing where that is not for everybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub by: Option<String>,
     pub reason: Option<String>,
 }
 
@@ -65,7 +68,7 @@ impl ExplainBody {
                 stage: stage.name.to_string(),
                 channel: stage.channel.to_string(),
                 since: rfc3339(entry.since),
-                by: entry.by.clone(),
+                by: name(&entry.by),
                 reason: entry.reason.clone(),
             })
         });

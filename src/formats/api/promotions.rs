@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{EvidenceBody, NotPromotingBody};
+use super::{EvidenceBody, NotPromotingBody, name};
 use crate::domain::not_promoting::NotPromoting;
 use crate::domain::promotion::{Decision, Fact, Gate, SoakEnd};
 use crate::domain::release::{Event, Yank};
@@ -233,7 +233,7 @@ impl Figures {
     fn of_event(event: Option<&Event>) -> Self {
         Self {
             since: event.map(|event| rfc3339(event.at)),
-            by: event.map(|event| event.by.clone()),
+            by: event.and_then(|event| name(&event.by)),
             reason: event.map(|event| event.reason.clone()),
             ..Self::default()
         }

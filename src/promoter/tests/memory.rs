@@ -27,6 +27,7 @@ impl Stores {
             state: Arc::clone(&self.state) as _,
             online: Online::State,
             promote: true,
+            names: true,
             demo: None,
         };
         let (clock, shared) = (Arc::clone(&self.clock) as SharedClock, Handle::default());

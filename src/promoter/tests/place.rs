@@ -175,6 +175,7 @@ impl Place {
             state: Arc::new(StateFolder::new(&state)),
             online,
             promote: true,
+            names: true,
             demo: None,
         }
     }
